@@ -1,0 +1,107 @@
+"""Formula and data, turned into arrays: what every later stage reads.
+
+Grouping factors are integer codes over the levels that occur; nothing is ever one-hot, and no
+array has the size rows x levels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedbayes.formula.types import Formula
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupDesign:
+    """The effects that vary over one grouping factor, all bars on that factor together.
+
+    `(1 | g) + (0 + x | g)` is one GroupDesign with terms (Intercept, x) and blocks ((0,), (1,));
+    `(x | g)` has the same terms with the single block ((0, 1),).
+    """
+
+    name: str  # "Subject", "batch:cask"
+    factors: tuple[str, ...]  # ("batch", "cask")
+    levels: pd.Index  # (J,) the user's labels, order and dtype; "A:a" strings for combinations
+    parts: pd.DataFrame  # (J, len(factors)) the label of each factor at each level
+    refs: Ints  # (n,) code of each row's level, 0..J-1
+    terms: tuple[str, ...]  # (q,) "Intercept", "Days", ...
+    Z: Floats  # (n, q)
+    blocks: tuple[tuple[int, ...], ...]  # partition of range(q): correlated within a block
+
+    @property
+    def n_levels(self) -> int:
+        return len(self.levels)
+
+    @property
+    def correlated(self) -> bool:
+        """Whether any two effects of this factor have a correlation parameter."""
+        return any(len(block) > 1 for block in self.blocks)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearPredictor:
+    """One linear predictor: Intercept + X fixef + sum_k Z_k b_k + offset, on the link scale."""
+
+    parameter: str  # "mu", or the distributional parameter it belongs to
+    intercept: bool
+    terms: tuple[str, ...]  # (p,) names of X's columns, the intercept not among them
+    X: Floats  # (n, p), without a column of ones
+    groups: tuple[GroupDesign, ...]
+    offset: Floats | None  # (n,)
+
+    def group(self, name: str) -> GroupDesign:
+        for g in self.groups:
+            if g.name == name:
+                return g
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Everything the model needs of the data, for the rows that are used."""
+
+    formula: Formula
+    response: str  # text of the response, "Reaction", "log(y)"
+    y: Floats  # (n,)
+    mu: LinearPredictor
+    others: Mapping[str, LinearPredictor]  # predictors of further parameters, by name
+    weights: Floats | None  # (n,)
+    trials: Ints | None  # (n,)
+    response_levels: tuple[object, ...] | None  # labels of a categorical response
+    index: pd.Index  # (n,) the user's row labels
+    rows: Ints  # (n,) positions of the used rows in the user's data frame
+    dropped: Mapping[str, int] = field(default_factory=dict)  # column -> rows with NA there
+    notes: tuple[str, ...] = ()  # what the user should know, in words
+
+    @property
+    def n(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class NewGroup:
+    """Rows of new data against one grouping factor of the fitted design."""
+
+    name: str
+    refs: Ints  # (m,) code of the level in the fitted design, -1 where it was not seen
+    labels: pd.Index  # (m,) the level of each row
+    parts: pd.DataFrame  # (m, len(factors))
+    Z: Floats  # (m, q)
+
+
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """New data seen through a fitted design: same columns, same encodings."""
+
+    X: Floats  # (m, p)
+    groups: Mapping[str, NewGroup]
+    offset: Floats | None  # (m,)
+    trials: Ints | None  # (m,)
+    weights: Floats | None  # (m,)
+    index: pd.Index  # (m,)

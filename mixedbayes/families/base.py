@@ -1,0 +1,49 @@
+"""What a family is: the distribution of the response given the linear predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedbayes.design.types import Design
+from mixedbayes.families.links import Link
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Family:
+    """The distribution of y given mu = g^-1(eta) and the family's own parameters.
+
+    Subclasses are frozen dataclasses whose `link` field has a default.
+    """
+
+    name: ClassVar[str] = ""
+    parameters: ClassVar[tuple[str, ...]] = ()  # besides mu: ("sigma",)
+    link: Link
+
+    def check(self, design: Design) -> None:
+        """Raise DataError if the response is outside the family's support."""
+        raise NotImplementedError
+
+    def location(self, design: Design) -> float:
+        """Centre of the response on the link scale, from which default priors are made."""
+        raise NotImplementedError
+
+    def scale(self, design: Design) -> float:
+        """Spread of the response on the link scale, from which default priors are made."""
+        raise NotImplementedError
+
+    def pymc(
+        self, mu: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Name and arguments of the PyMC distribution of y, for mean mu (n,)."""
+        raise NotImplementedError
+
+    def residual_variance(self, parameters: Mapping[str, Floats]) -> Floats:
+        """Observation-level variance on the link scale, per posterior draw: (S,)."""
+        raise NotImplementedError

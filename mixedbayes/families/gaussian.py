@@ -1,0 +1,60 @@
+"""Normal response with identity link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mixedbayes.design.types import Design
+from mixedbayes.errors import DataError
+from mixedbayes.families.base import Family, Floats
+from mixedbayes.families.links import Identity, Link
+
+
+@dataclass(frozen=True)
+class Gaussian(Family):
+    """y ~ Normal(mu, sigma / sqrt(weight)), mu = eta.
+
+    `weights(w)` means, as in lme4, that the residual variance of a row is sigma^2 / w.
+    """
+
+    name: ClassVar[str] = "gaussian"
+    parameters: ClassVar[tuple[str, ...]] = ("sigma",)
+    link: Link = Identity()
+
+    def check(self, design: Design) -> None:
+        if design.trials is not None:
+            raise DataError(
+                "trials(...) is for binomial counts; the gaussian family does not use it"
+            )
+        if design.response_levels is not None:
+            shown = ", ".join(map(repr, design.response_levels[:3]))
+            raise DataError(
+                f"the response {design.response!r} is categorical ({shown}, ...); "
+                "the gaussian family needs numbers"
+            )
+        if np.ptp(design.y) == 0:
+            raise DataError(
+                f"the response {design.response!r} is {design.y[0]:g} in all {design.n} rows: "
+                "there is no variation to model"
+            )
+
+    def location(self, design: Design) -> float:
+        return float(np.mean(design.y))
+
+    def scale(self, design: Design) -> float:
+        return float(np.std(design.y, ddof=1))
+
+    def pymc(
+        self, mu: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        sigma = parameters["sigma"]
+        if design.weights is not None:
+            sigma = sigma / np.sqrt(design.weights)
+        return "Normal", {"mu": mu, "sigma": sigma}
+
+    def residual_variance(self, parameters: Mapping[str, Floats]) -> Floats:
+        return np.asarray(parameters["sigma"]) ** 2

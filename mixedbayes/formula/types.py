@@ -1,0 +1,51 @@
+"""What a formula says, as text only: no data has been seen."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Span:
+    """Half-open range of characters in the formula's text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class RandomTerm:
+    """One bar: the effects on its left vary over the levels of the factor on its right.
+
+    `(x | a/b)` gives two of these, over `a` and over `a:b`.
+    """
+
+    text: str  # as written, "(Days | Subject)"
+    effects: str  # left side for formulaic, with the intercept explicit: "1 + Days", "0 + Days"
+    factors: tuple[str, ...]  # column names whose combinations are the levels
+    correlated: bool  # False for `||`
+    span: Span
+
+    @property
+    def group(self) -> str:
+        """Name of the grouping factor: "Subject", "batch:cask"."""
+        return ":".join(self.factors)
+
+
+@dataclass(frozen=True)
+class Response:
+    """The left side: `log(y)`, `successes | trials(n)`, `y | weights(w)`."""
+
+    text: str  # the response itself, "log(y)"
+    span: Span
+    trials: str | None = None  # expression inside trials(...)
+    weights: str | None = None  # expression inside weights(...)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A parsed formula: response, population part, offsets and bars."""
+
+    text: str
+    response: Response
+    fixed: str  # population part for formulaic, intercept explicit: "1 + Days", "0 + x"
+    offsets: tuple[str, ...]  # expressions inside offset(...)
+    random: tuple[RandomTerm, ...]

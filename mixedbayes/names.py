@@ -1,0 +1,75 @@
+"""Every variable, dimension and column name, once.
+
+The names are part of the public contract: `fit.idata` and the tables carry them.
+"""
+
+import re
+
+INTERCEPT = "Intercept"
+FIXEF = "fixef"
+TERM = "term"
+SIGMA = "sigma"
+OBS = "obs"
+CHAIN = "chain"
+DRAW = "draw"
+
+_RESERVED = frozenset({INTERCEPT, FIXEF, TERM, SIGMA, OBS, CHAIN, DRAW})
+
+
+def identifier(name: str) -> str:
+    """A user's name as part of a variable's name: `a:b` becomes `a_b`.
+
+    Blanks and every character with a meaning in file formats or formulas become `_`.
+    """
+    return re.sub(r"[^\w.]+", "_", name).strip("_") or "_"
+
+
+def prefix(parameter: str) -> str:
+    """Prefix of the names of a distributional parameter's own predictor; none for the mean."""
+    return "" if parameter == "mu" else f"{parameter}_"
+
+
+def intercept(parameter: str = "mu") -> str:
+    return prefix(parameter) + INTERCEPT
+
+
+def fixef(parameter: str = "mu") -> str:
+    return prefix(parameter) + FIXEF
+
+
+def term_dim(parameter: str = "mu") -> str:
+    return prefix(parameter) + TERM
+
+
+def group_dim(group: str) -> str:
+    """Dimension of a grouping factor's levels, e.g. `Subject`."""
+    name = identifier(group)
+    return f"{name}_level" if name in _RESERVED else name
+
+
+def group_term_dim(group: str, parameter: str = "mu") -> str:
+    """Dimension of the effects that vary over a grouping factor, e.g. `Subject_term`."""
+    return f"{prefix(parameter)}{identifier(group)}_term"
+
+
+def group_term_bis_dim(group: str, parameter: str = "mu") -> str:
+    """Second dimension of the correlation matrix."""
+    return f"{group_term_dim(group, parameter)}_bis"
+
+
+def sd(group: str, parameter: str = "mu") -> str:
+    return f"sd_{prefix(parameter)}{identifier(group)}"
+
+
+def cor(group: str, parameter: str = "mu") -> str:
+    return f"cor_{prefix(parameter)}{identifier(group)}"
+
+
+def ranef(group: str, parameter: str = "mu") -> str:
+    return f"ranef_{prefix(parameter)}{identifier(group)}"
+
+
+def response(text: str, taken: frozenset[str] = frozenset()) -> str:
+    """Name of the observed variable: the response as written, kept apart from parameters."""
+    name = text if re.fullmatch(r"\w+", text) else identifier(text)
+    return f"{name}_response" if name in _RESERVED | taken else name

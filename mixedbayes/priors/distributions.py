@@ -1,0 +1,278 @@
+"""Prior distributions as frozen dataclasses, with the field's names and parametrisations.
+
+They hold numbers only. `logpdf` is the density; `pymc` says which PyMC distribution, with which
+arguments, is the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special, stats
+
+from mixedbayes.errors import PriorError
+
+__all__ = [
+    "LKJ",
+    "Cauchy",
+    "Exponential",
+    "Flat",
+    "Gamma",
+    "HalfCauchy",
+    "HalfNormal",
+    "HalfStudentT",
+    "InverseGamma",
+    "Normal",
+    "Prior",
+    "StudentT",
+    "Uniform",
+]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Base of all priors on a scalar. Arguments are checked when the object is made."""
+
+    positive: ClassVar[tuple[str, ...]] = ()  # arguments that must be > 0
+    support: ClassVar[str] = "real"  # "real", "positive" or "interval"
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+                raise PriorError(f"{type(self).__name__}: {f.name} must be a number, got {value!r}")
+            value = float(value)
+            if not np.isfinite(value):
+                raise PriorError(f"{type(self).__name__}: {f.name} must be finite, got {value}")
+            if f.name in self.positive and value <= 0:
+                raise PriorError(
+                    f"{type(self).__name__}: {f.name} must be greater than 0, got {value:g}"
+                )
+            object.__setattr__(self, f.name, value)
+
+    def frozen(self) -> Any:
+        """The SciPy distribution, for densities and quantiles."""
+        raise PriorError(f"{self} has no proper density to evaluate or draw from")
+
+    def logpdf(self, x: Any) -> Any:
+        """Natural log of the density at x."""
+        return self.frozen().logpdf(x)
+
+    @property
+    def proper(self) -> bool:
+        return True
+
+    def pymc(self) -> tuple[str, dict[str, float]]:
+        """Name and arguments of the PyMC distribution."""
+        return type(self).__name__, {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def shifted(self, by: Any) -> tuple[str, dict[str, Any]] | None:
+        """PyMC distribution of x + by where x has this prior; None if it is no location family."""
+        return None
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{getattr(self, f.name):.4g}" for f in fields(self))
+        return f"{type(self).__name__}({values})"
+
+
+class _Location(Prior):
+    def shifted(self, by: Any) -> tuple[str, dict[str, Any]]:
+        name, args = self.pymc()
+        return name, {**args, "mu" if "mu" in args else "alpha": _center(self) + by}
+
+
+def _center(prior: Any) -> float:
+    return prior.mu if hasattr(prior, "mu") else prior.alpha
+
+
+@dataclass(frozen=True)
+class Normal(_Location):
+    """Normal with mean mu and standard deviation sigma."""
+
+    mu: float = 0.0
+    sigma: float = 1.0
+    positive: ClassVar[tuple[str, ...]] = ("sigma",)
+
+    def frozen(self) -> Any:
+        return stats.norm(self.mu, self.sigma)
+
+
+@dataclass(frozen=True)
+class StudentT(_Location):
+    """Student's t with nu degrees of freedom, location mu and scale sigma."""
+
+    nu: float
+    mu: float = 0.0
+    sigma: float = 1.0
+    positive: ClassVar[tuple[str, ...]] = ("nu", "sigma")
+
+    def frozen(self) -> Any:
+        return stats.t(self.nu, self.mu, self.sigma)
+
+
+@dataclass(frozen=True)
+class Cauchy(_Location):
+    """Cauchy with location alpha and scale beta."""
+
+    alpha: float = 0.0
+    beta: float = 1.0
+    positive: ClassVar[tuple[str, ...]] = ("beta",)
+
+    def frozen(self) -> Any:
+        return stats.cauchy(self.alpha, self.beta)
+
+
+@dataclass(frozen=True)
+class HalfNormal(Prior):
+    """Normal(0, sigma) restricted to positive values."""
+
+    sigma: float = 1.0
+    positive: ClassVar[tuple[str, ...]] = ("sigma",)
+    support: ClassVar[str] = "positive"
+
+    def frozen(self) -> Any:
+        return stats.halfnorm(scale=self.sigma)
+
+
+class _HalfT:
+    """SciPy has no half Student-t: density and quantiles from the symmetric one."""
+
+    def __init__(self, nu: float, sigma: float) -> None:
+        self._t = stats.t(nu, 0.0, sigma)
+
+    def logpdf(self, x: Any) -> Any:
+        x = np.asarray(x, float)
+        return np.where(x >= 0, np.log(2.0) + self._t.logpdf(x), -np.inf)
+
+    def ppf(self, p: Any) -> Any:
+        return self._t.ppf(0.5 + np.asarray(p) / 2)
+
+    def cdf(self, x: Any) -> Any:
+        return np.clip(2 * self._t.cdf(x) - 1, 0, 1)
+
+    def rvs(self, size: Any = None, random_state: Any = None) -> Any:
+        return np.abs(self._t.rvs(size=size, random_state=random_state))
+
+
+@dataclass(frozen=True)
+class HalfStudentT(Prior):
+    """Student's t with nu degrees of freedom and scale sigma, restricted to positive values."""
+
+    nu: float
+    sigma: float = 1.0
+    positive: ClassVar[tuple[str, ...]] = ("nu", "sigma")
+    support: ClassVar[str] = "positive"
+
+    def frozen(self) -> Any:
+        return _HalfT(self.nu, self.sigma)
+
+
+@dataclass(frozen=True)
+class HalfCauchy(Prior):
+    """Cauchy(0, beta) restricted to positive values."""
+
+    beta: float = 1.0
+    positive: ClassVar[tuple[str, ...]] = ("beta",)
+    support: ClassVar[str] = "positive"
+
+    def frozen(self) -> Any:
+        return stats.halfcauchy(scale=self.beta)
+
+
+@dataclass(frozen=True)
+class Exponential(Prior):
+    """Exponential with rate lam: mean 1 / lam."""
+
+    lam: float = 1.0
+    positive: ClassVar[tuple[str, ...]] = ("lam",)
+    support: ClassVar[str] = "positive"
+
+    def frozen(self) -> Any:
+        return stats.expon(scale=1 / self.lam)
+
+
+@dataclass(frozen=True)
+class Gamma(Prior):
+    """Gamma with shape alpha and rate beta: mean alpha / beta."""
+
+    alpha: float
+    beta: float
+    positive: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    support: ClassVar[str] = "positive"
+
+    def frozen(self) -> Any:
+        return stats.gamma(self.alpha, scale=1 / self.beta)
+
+
+@dataclass(frozen=True)
+class InverseGamma(Prior):
+    """Inverse gamma with shape alpha and scale beta: mean beta / (alpha - 1)."""
+
+    alpha: float
+    beta: float
+    positive: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    support: ClassVar[str] = "positive"
+
+    def frozen(self) -> Any:
+        return stats.invgamma(self.alpha, scale=self.beta)
+
+
+@dataclass(frozen=True)
+class Uniform(Prior):
+    """Uniform between lower and upper."""
+
+    lower: float
+    upper: float
+    support: ClassVar[str] = "interval"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lower >= self.upper:
+            raise PriorError(
+                f"Uniform: lower must be below upper, got {self.lower:g} and {self.upper:g}"
+            )
+
+    def frozen(self) -> Any:
+        return stats.uniform(self.lower, self.upper - self.lower)
+
+
+@dataclass(frozen=True)
+class Flat(Prior):
+    """Improper uniform prior over the parameter's whole range: density 1 everywhere."""
+
+    def logpdf(self, x: Any) -> Any:
+        return np.zeros_like(np.asarray(x, float))
+
+    @property
+    def proper(self) -> bool:
+        return False
+
+    def shifted(self, by: Any) -> tuple[str, dict[str, Any]]:
+        return "Flat", {}
+
+
+@dataclass(frozen=True)
+class LKJ(Prior):
+    """LKJ prior on a correlation matrix R: density proportional to det(R)^(eta - 1).
+
+    eta = 1 is uniform over correlation matrices; larger values favour weak correlations.
+    Lewandowski, Kurowicka & Joe (2009), doi:10.1016/j.jmva.2009.04.008.
+    """
+
+    eta: float = 2.0
+    positive: ClassVar[tuple[str, ...]] = ("eta",)
+    support: ClassVar[str] = "correlation"
+
+    def logpdf(self, x: Any) -> Any:
+        """Normalised log density at correlation matrices x of shape (..., q, q)."""
+        x = np.asarray(x, float)
+        q = x.shape[-1]
+        k = np.arange(1, q)
+        b = self.eta + (q - 1 - k) / 2
+        log_norm = np.sum((2 * self.eta - 2 + q - k) * (q - k) * np.log(2.0)) + np.sum(
+            (q - k) * special.betaln(b, b)
+        )
+        sign, logdet = np.linalg.slogdet(x)
+        return np.where(sign > 0, (self.eta - 1) * logdet, -np.inf) - log_norm
