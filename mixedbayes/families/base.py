@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.design.types import Design
 from mixedbayes.families.links import Link
+from mixedbayes.priors.distributions import Prior
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +37,14 @@ class Family:
 
     def scale(self, design: Design) -> float:
         """Spread of the response on the link scale, from which default priors are made."""
+        raise NotImplementedError
+
+    def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
+        """Default prior of one of the family's parameters, and where its scale comes from."""
+        raise NotImplementedError
+
+    def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
+        """Centre and spread of a parameter's own predictor, on that parameter's link scale."""
         raise NotImplementedError
 
     def pymc(

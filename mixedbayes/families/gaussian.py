@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from mixedbayes.design.types import Design
 from mixedbayes.errors import DataError
 from mixedbayes.families.base import Family, Floats
 from mixedbayes.families.links import Identity, Link
+from mixedbayes.priors.distributions import Exponential, Prior
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Gaussian(Family):
 
     name: ClassVar[str] = "gaussian"
     parameters: ClassVar[tuple[str, ...]] = ("sigma",)
-    link: Link = Identity()
+    link: Link = field(default_factory=Identity)
 
     def check(self, design: Design) -> None:
         if design.trials is not None:
@@ -43,10 +44,14 @@ class Gaussian(Family):
             )
 
     def location(self, design: Design) -> float:
-        return float(np.mean(design.y))
+        return float(np.mean(_beyond_offset(design)))
 
     def scale(self, design: Design) -> float:
-        return float(np.std(design.y, ddof=1))
+        return float(np.std(_beyond_offset(design), ddof=1))
+
+    def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
+        scale = self.scale(design)
+        return Exponential(1 / scale), f"mean sd({design.response}) = {scale:.4g}"
 
     def pymc(
         self, mu: Any, parameters: Mapping[str, Any], design: Design, xp: Any
@@ -58,3 +63,8 @@ class Gaussian(Family):
 
     def residual_variance(self, parameters: Mapping[str, Floats]) -> Floats:
         return np.asarray(parameters["sigma"]) ** 2
+
+
+def _beyond_offset(design: Design) -> Floats:
+    offset = design.mu.offset
+    return design.y if offset is None else design.y - offset

@@ -1,0 +1,157 @@
+"""The user's priors laid over the defaults, at every level of detail, with clear refusals."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mixedbayes import names
+from mixedbayes.errors import PriorError
+from mixedbayes.priors.distributions import LKJ, Flat, Prior, Uniform
+from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
+
+GIVEN = "given"
+
+
+def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
+    """Replace defaults by the user's priors.
+
+    `user` has the keys `Intercept`, `fixef`, `sd`, `cor` and the family's parameters (`sigma`).
+    `fixef` takes one prior or a dictionary by term; `sd` one prior, a dictionary by group, or by
+    group and term; `cor` one LKJ or a dictionary by group. A parameter with a predictor of its
+    own takes a dictionary with these same keys. Unknown names raise PriorError.
+    """
+    if user is None:
+        return defaults
+    if not isinstance(user, Mapping):
+        raise PriorError(
+            f"priors must be a dictionary such as {{'fixef': Normal(0, 50)}}, got {user!r}"
+        )
+    mu, others, parameters = defaults.mu, dict(defaults.others), dict(defaults.parameters)
+    valid = [*_keys(mu), *others, *parameters]
+    for key, value in user.items():
+        if key in parameters:
+            parameters[key] = Assigned(_positive(value, key), GIVEN)
+        elif key in others:
+            if not isinstance(value, Mapping):
+                raise PriorError(
+                    f"{key} has a formula of its own, so its prior is a dictionary with keys "
+                    f"among {', '.join(_keys(others[key]))}"
+                )
+            for name, inner in value.items():
+                others[key] = _apply(others[key], name, inner, f"{key}: ", _keys(others[key]))
+        else:
+            mu = _apply(mu, key, value, "", valid)
+    return Priors(mu, others, parameters)
+
+
+def _keys(p: PredictorPriors) -> list[str]:
+    keys = [names.INTERCEPT] if p.intercept is not None else []
+    keys += [names.FIXEF] if p.terms else []
+    keys += ["sd"] if p.sd else []
+    return keys + (["cor"] if p.cor else [])
+
+
+def _apply(
+    p: PredictorPriors, key: object, value: Any, where: str, valid: Sequence[str]
+) -> PredictorPriors:
+    if key not in valid:
+        raise PriorError(_unknown(f"{where}priors", key, valid, _reason(p, key)))
+    if key == names.INTERCEPT:
+        return replace(
+            p, intercept=Assigned(_scalar(value, str(key)), GIVEN), intercept_at_means=False
+        )
+    if key == names.FIXEF:
+        return replace(p, fixef=_fixef(p, value))
+    if key == "sd":
+        return replace(p, sd=_sds(p, value))
+    return replace(p, cor=_cors(p, value))
+
+
+def _fixef(p: PredictorPriors, value: Any) -> tuple[Assigned, ...]:
+    if not isinstance(value, Mapping):
+        prior = _scalar(value, names.FIXEF)
+        return tuple(Assigned(prior, GIVEN) for _ in p.terms)
+    if names.INTERCEPT in value:
+        raise PriorError(
+            "the intercept's prior is not among fixef: give it as {'Intercept': Normal(...)}"
+        )
+    _check_names("fixef", value, p.terms)
+    return tuple(
+        Assigned(_scalar(value[term], f"fixef[{term}]"), GIVEN) if term in value else default
+        for term, default in zip(p.terms, p.fixef, strict=True)
+    )
+
+
+def _sds(p: PredictorPriors, value: Any) -> Mapping[str, tuple[Assigned, ...]]:
+    by_group = value if isinstance(value, Mapping) else dict.fromkeys(p.sd, value)
+    _check_names("sd", by_group, list(p.sd))
+    sds = dict(p.sd)
+    for group, given in by_group.items():
+        terms = p.group_terms[group]
+        by_term = given if isinstance(given, Mapping) else dict.fromkeys(terms, given)
+        _check_names(f"sd[{group}]", by_term, terms)
+        sds[group] = tuple(
+            Assigned(_positive(by_term[term], f"sd_{group}[{term}]"), GIVEN)
+            if term in by_term
+            else default
+            for term, default in zip(terms, p.sd[group], strict=True)
+        )
+    return sds
+
+
+def _cors(p: PredictorPriors, value: Any) -> Mapping[str, Assigned]:
+    by_group = value if isinstance(value, Mapping) else dict.fromkeys(p.cor, value)
+    _check_names("cor", by_group, list(p.cor))
+    for group, prior in by_group.items():
+        if not isinstance(prior, LKJ):
+            raise PriorError(f"cor_{group}: a correlation's prior is LKJ(eta), got {prior}")
+    return {**p.cor, **{group: Assigned(prior, GIVEN) for group, prior in by_group.items()}}
+
+
+def _scalar(value: Any, where: str) -> Prior:
+    if not isinstance(value, Prior):
+        raise PriorError(f"{where}: a prior is an object such as mb.Normal(0, 50), got {value!r}")
+    if isinstance(value, LKJ):
+        raise PriorError(f"{where}: LKJ is for correlations ('cor'), not for a single number")
+    return value
+
+
+def _positive(value: Any, where: str) -> Prior:
+    prior = _scalar(value, where)
+    ok = prior.support == "positive" or isinstance(prior, Flat)
+    if isinstance(prior, Uniform):
+        ok = prior.lower >= 0
+    if not ok:
+        raise PriorError(
+            f"{where} is positive, but {prior} has mass below 0; use HalfNormal, HalfStudentT, "
+            "Exponential, Gamma or Uniform(0, upper)"
+        )
+    return prior
+
+
+def _check_names(where: str, given: Mapping[Any, Any], valid: Sequence[str]) -> None:
+    for name in given:
+        if name not in valid:
+            raise PriorError(_unknown(where, name, valid, ""))
+
+
+def _reason(p: PredictorPriors, key: object) -> str:
+    if key == names.INTERCEPT:
+        return "the formula has no intercept. "
+    if key == names.FIXEF:
+        return "the formula has no population effect besides the intercept. "
+    if key == "sd":
+        return "the formula has no group effects. "
+    if key == "cor":
+        return "no group effects are correlated: (x | g) correlates them, (x || g) does not. "
+    return ""
+
+
+def _unknown(where: str, name: object, valid: Sequence[str], reason: str) -> str:
+    near = difflib.get_close_matches(str(name), valid, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    shown = ", ".join(valid) or "none"
+    return f"{where}: {name!r} is not a parameter here: {reason}valid names: {shown}.{hint}"

@@ -1,0 +1,76 @@
+"""The prior of every parameter of one model, after defaults and the user's own are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mixedbayes import names
+from mixedbayes.priors.distributions import LKJ, Prior
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A prior and where it comes from, in words."""
+
+    prior: Prior
+    origin: str  # "2.5 sd(Reaction) / sd(Days)", or "given"
+
+
+@dataclass(frozen=True, eq=False)
+class PredictorPriors:
+    """Priors of one linear predictor's parameters."""
+
+    parameter: str  # "mu" or the distributional parameter
+    intercept: Assigned | None
+    # True: the prior is on the predictor's value at the columns' means. The intercept at zero,
+    # which is what `Intercept` always names, then has the prior that this implies.
+    intercept_at_means: bool
+    terms: tuple[str, ...]
+    fixef: tuple[Assigned, ...]
+    group_terms: Mapping[str, tuple[str, ...]]
+    sd: Mapping[str, tuple[Assigned, ...]]
+    cor: Mapping[str, Assigned]
+
+    def rows(self) -> Iterator[tuple[str, str, Assigned]]:
+        p = self.parameter
+        if self.intercept is not None:
+            where = "at the predictors' means" if self.intercept_at_means else "at zero"
+            yield names.intercept(p), where if self.terms else "", self.intercept
+        for term, prior in zip(self.terms, self.fixef, strict=True):
+            yield names.fixef(p), term, prior
+        for group, priors in self.sd.items():
+            for term, prior in zip(self.group_terms[group], priors, strict=True):
+                yield names.sd(group, p), term, prior
+        for group, prior in self.cor.items():
+            yield names.cor(group, p), "", prior
+
+    def lkj(self, group: str) -> LKJ:
+        prior = self.cor[group].prior
+        assert isinstance(prior, LKJ)
+        return prior
+
+
+@dataclass(frozen=True, eq=False)
+class Priors:
+    """Priors of all parameters: predictors and the family's own parameters."""
+
+    mu: PredictorPriors
+    others: Mapping[str, PredictorPriors]
+    parameters: Mapping[str, Assigned]
+
+    def rows(self) -> Iterator[tuple[str, str, Assigned]]:
+        yield from self.mu.rows()
+        for predictor in self.others.values():
+            yield from predictor.rows()
+        for name, prior in self.parameters.items():
+            yield name, "", prior
+
+    def table(self) -> pd.DataFrame:
+        """One row per parameter: parameter, term, prior, and the scale it was derived from."""
+        return pd.DataFrame(
+            [(p, t, str(a.prior), a.origin) for p, t, a in self.rows()],
+            columns=["parameter", "term", "prior", "derived_from"],
+        )
