@@ -1,0 +1,177 @@
+"""Scalar priors as numbers that a compiled function can read: log densities with derivatives.
+
+Every parameter x is a function of one unconstrained coordinate t, and its contribution to the log
+posterior is log p(x(t)) + log |dx/dt|. A prior becomes one row of a table: a family of densities,
+its arguments, the constant that normalises it, and the map from t to x. A correlation matrix is a
+set of such rows too: its canonical partial correlations are independent under LKJ(eta)
+(Lewandowski, Kurowicka & Joe 2009, doi:10.1016/j.jmva.2009.04.008).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.special import betaln, gammaln
+
+from mixedbayes.errors import PriorError
+from mixedbayes.priors import distributions as d
+
+__all__ = ["Coordinate", "Table", "coordinate", "evaluate", "partial_correlation", "tabulate"]
+
+Floats = NDArray[np.float64]
+
+# Families of densities: f(x) without its constant.
+CONSTANT, NORMAL, STUDENT, GAMMA, INVERSE_GAMMA, PARTIAL = range(6)
+# Maps from the coordinate t to the parameter x.
+IDENTITY, LOG, LOGIT, TANH = range(4)
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One unconstrained coordinate: the prior's family and arguments, and the map t -> x."""
+
+    family: int
+    link: int
+    constant: float = 0.0  # log of the normalising constant
+    a: float = 0.0  # location, or shape
+    b: float = 1.0  # scale, or rate
+    c: float = 1.0  # degrees of freedom
+    lower: float = 0.0  # interval of a LOGIT link
+    upper: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Coordinates as two contiguous arrays, one row each."""
+
+    codes: NDArray[np.int64]  # (d, 2) family, link
+    numbers: Floats  # (d, 6) constant, a, b, c, lower, upper
+
+
+def tabulate(coordinates: Sequence[Coordinate]) -> Table:
+    """The coordinates as a table that `evaluate` reads."""
+    rows = [(c.family, c.link) for c in coordinates]
+    numbers = [(c.constant, c.a, c.b, c.c, c.lower, c.upper) for c in coordinates]
+    return Table(np.array(rows, np.int64).reshape(-1, 2), np.array(numbers, float).reshape(-1, 6))
+
+
+def coordinate(prior: d.Prior, *, positive: bool, where: str = "prior") -> Coordinate:
+    """The coordinate of a parameter with this prior.
+
+    A positive parameter (a standard deviation) moves on the log scale, one in an interval on the
+    logit scale, any other as it is. A prior on the whole real line that is given for a positive
+    parameter is restricted to positive values and renormalised. Raises PriorError where that
+    leaves nothing.
+    """
+    if isinstance(prior, d.Uniform):
+        lower = max(prior.lower, 0.0) if positive else prior.lower
+        if lower >= prior.upper:
+            raise PriorError(
+                f"{where}: {prior} has no values above 0, but the parameter is positive; "
+                "use Uniform(0, upper) with upper > 0"
+            )
+        width = prior.upper - lower
+        return Coordinate(CONSTANT, LOGIT, -math.log(width), lower=lower, upper=prior.upper)
+    link = LOG if positive or prior.support == "positive" else IDENTITY
+    family, constant, a, b, c = _density(prior, where)
+    if positive and prior.support == "real" and prior.proper:
+        constant -= float(prior.frozen().logsf(0.0))
+    return Coordinate(family, link, constant, a, b, c)
+
+
+def partial_correlation(eta: float, q: int, given: int) -> Coordinate:
+    """Coordinate of a partial correlation given `given` others, in a q x q matrix under LKJ(eta).
+
+    z = tanh(t) and (1 + z) / 2 ~ Beta(s, s) with s = eta + (q - 2 - given) / 2.
+    """
+    shape = eta + (q - 2 - given) / 2
+    constant = -(2 * shape - 1) * math.log(2.0) - float(betaln(shape, shape))
+    return Coordinate(PARTIAL, TANH, constant, a=shape)
+
+
+def _density(prior: d.Prior, where: str) -> tuple[int, float, float, float, float]:
+    """Family, log normalising constant and arguments (a, b, c)."""
+    match prior:
+        case d.Normal(mu, sigma):
+            return NORMAL, _normal(sigma), mu, sigma, 1.0
+        case d.HalfNormal(sigma):
+            return NORMAL, math.log(2.0) + _normal(sigma), 0.0, sigma, 1.0
+        case d.StudentT(nu, mu, sigma):
+            return STUDENT, _student(nu, sigma), mu, sigma, nu
+        case d.HalfStudentT(nu, sigma):
+            return STUDENT, math.log(2.0) + _student(nu, sigma), 0.0, sigma, nu
+        case d.Cauchy(alpha, beta):
+            return STUDENT, _student(1.0, beta), alpha, beta, 1.0
+        case d.HalfCauchy(beta):
+            return STUDENT, math.log(2.0) + _student(1.0, beta), 0.0, beta, 1.0
+        case d.Exponential(lam):
+            return GAMMA, math.log(lam), 1.0, lam, 1.0
+        case d.Gamma(alpha, beta):
+            return GAMMA, alpha * math.log(beta) - float(gammaln(alpha)), alpha, beta, 1.0
+        case d.InverseGamma(alpha, beta):
+            return INVERSE_GAMMA, alpha * math.log(beta) - float(gammaln(alpha)), alpha, beta, 1.0
+        case d.Flat():
+            return CONSTANT, 0.0, 0.0, 1.0, 1.0
+    raise PriorError(f"{where}: {prior} is not a prior for a single number")
+
+
+def _normal(sigma: float) -> float:
+    return -0.5 * math.log(2 * math.pi) - math.log(sigma)
+
+
+def _student(nu: float, sigma: float) -> float:
+    half = float(gammaln((nu + 1) / 2) - gammaln(nu / 2))
+    return half - 0.5 * math.log(nu * math.pi) - math.log(sigma)
+
+
+@njit("float64(float64[::1], int64[:, ::1], float64[:, ::1], float64[:, ::1])", cache=True)
+def evaluate(theta, codes, numbers, out):  # type: ignore[no-untyped-def]
+    """Sum over coordinates of log p(x) + log |dx/dt|.
+
+    Fills the rows of out (3, d): x, dx/dt, and the derivative of the sum. Overflow is left as
+    inf or nan for the caller to see.
+    """
+    total = 0.0
+    for i in range(theta.size):
+        t = theta[i]
+        family, link = codes[i, 0], codes[i, 1]
+        constant, a, b, c = numbers[i, 0], numbers[i, 1], numbers[i, 2], numbers[i, 3]
+        if link == LOG:
+            x = math.exp(t) if t < 700.0 else math.inf
+            slope, jacobian, d_jacobian = x, t, 1.0
+        elif link == LOGIT:
+            lower, width = numbers[i, 4], numbers[i, 5] - numbers[i, 4]
+            e = math.exp(-abs(t))
+            p = (1.0 if t > 0 else e) / (1.0 + e)
+            x, slope = lower + width * p, width * e / (1.0 + e) ** 2
+            jacobian = math.log(width) - abs(t) - 2.0 * math.log1p(e)
+            d_jacobian = 1.0 - 2.0 * p
+        elif link == TANH:
+            e = math.exp(-2.0 * abs(t))
+            x, slope = math.tanh(t), 4.0 * e / (1.0 + e) ** 2
+            jacobian = 2.0 * (math.log(2.0) - abs(t) - math.log1p(e))
+            d_jacobian = -2.0 * x
+        else:
+            x, slope, jacobian, d_jacobian = t, 1.0, 0.0, 0.0
+        f, df = 0.0, 0.0  # log density without its constant, and its derivative in t
+        if family == NORMAL:
+            r = (x - a) / b
+            f, df = -0.5 * r * r, -r / b * slope
+        elif family == STUDENT:
+            r = (x - a) / b
+            f, df = -0.5 * (c + 1) * math.log1p(r * r / c), -(c + 1) * r / (b * (c + r * r)) * slope
+        elif family == GAMMA:
+            f, df = (a - 1) * t - b * x, (a - 1) - b * x
+        elif family == INVERSE_GAMMA:
+            inverse = math.exp(-t) if t > -700.0 else math.inf
+            f, df = -(a + 1) * t - b * inverse, b * inverse - (a + 1)
+        elif family == PARTIAL:
+            f, df = (a - 1) * jacobian, (a - 1) * d_jacobian
+        out[0, i], out[1, i], out[2, i] = x, slope, df + d_jacobian
+        total += constant + f + jacobian
+    return total
