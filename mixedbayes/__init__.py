@@ -1,0 +1,103 @@
+"""Bayesian hierarchical (mixed-effects) models from a formula.
+
+`Model` compiles a formula and a data frame into a PyMC model; `Model.fit` samples it and returns
+a `Fit` with the field's tables: fixef, ranef, coef, varcorr, icc, r2. The public names load when
+first used, so importing the package is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Model": "mixedbayes.api.model",
+    "fit": "mixedbayes.api.model",
+    "Fit": "mixedbayes.api.fit",
+    "load": "mixedbayes.api.keep",
+    "load_data": "mixedbayes.data",
+    "list_data": "mixedbayes.data",
+    "describe_data": "mixedbayes.data",
+    "Gaussian": "mixedbayes.families.gaussian",
+    **dict.fromkeys(("Marginal", "NonCentered", "Centered"), "mixedbayes.model.formulations"),
+    **dict.fromkeys(
+        (
+            "LKJ",
+            "Cauchy",
+            "Exponential",
+            "Flat",
+            "Gamma",
+            "HalfCauchy",
+            "HalfNormal",
+            "HalfStudentT",
+            "InverseGamma",
+            "Normal",
+            "StudentT",
+            "Uniform",
+        ),
+        "mixedbayes.priors.distributions",
+    ),
+    **dict.fromkeys(
+        (
+            "MixedBayesError",
+            "FormulaError",
+            "DataError",
+            "PriorError",
+            "ModelError",
+            "SamplingError",
+            "FileError",
+            "MissingExtraError",
+        ),
+        "mixedbayes.errors",
+    ),
+}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mixedbayes' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if TYPE_CHECKING:
+    from mixedbayes.api.fit import Fit as Fit
+    from mixedbayes.api.keep import load as load
+    from mixedbayes.api.model import Model as Model
+    from mixedbayes.api.model import fit as fit
+    from mixedbayes.data import describe_data as describe_data
+    from mixedbayes.data import list_data as list_data
+    from mixedbayes.data import load_data as load_data
+    from mixedbayes.errors import DataError as DataError
+    from mixedbayes.errors import FileError as FileError
+    from mixedbayes.errors import FormulaError as FormulaError
+    from mixedbayes.errors import MissingExtraError as MissingExtraError
+    from mixedbayes.errors import MixedBayesError as MixedBayesError
+    from mixedbayes.errors import ModelError as ModelError
+    from mixedbayes.errors import PriorError as PriorError
+    from mixedbayes.errors import SamplingError as SamplingError
+    from mixedbayes.families.gaussian import Gaussian as Gaussian
+    from mixedbayes.model.formulations import Centered as Centered
+    from mixedbayes.model.formulations import Marginal as Marginal
+    from mixedbayes.model.formulations import NonCentered as NonCentered
+    from mixedbayes.priors.distributions import LKJ as LKJ
+    from mixedbayes.priors.distributions import Cauchy as Cauchy
+    from mixedbayes.priors.distributions import Exponential as Exponential
+    from mixedbayes.priors.distributions import Flat as Flat
+    from mixedbayes.priors.distributions import Gamma as Gamma
+    from mixedbayes.priors.distributions import HalfCauchy as HalfCauchy
+    from mixedbayes.priors.distributions import HalfNormal as HalfNormal
+    from mixedbayes.priors.distributions import HalfStudentT as HalfStudentT
+    from mixedbayes.priors.distributions import InverseGamma as InverseGamma
+    from mixedbayes.priors.distributions import Normal as Normal
+    from mixedbayes.priors.distributions import StudentT as StudentT
+    from mixedbayes.priors.distributions import Uniform as Uniform

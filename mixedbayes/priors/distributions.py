@@ -36,7 +36,7 @@ class Prior:
     """Base of all priors on a scalar. Arguments are checked when the object is made."""
 
     positive: ClassVar[tuple[str, ...]] = ()  # arguments that must be > 0
-    support: ClassVar[str] = "real"  # "real", "positive" or "interval"
+    support: ClassVar[str] = "real"  # or "positive", "interval", "correlation"
 
     def __post_init__(self) -> None:
         for f in fields(self):

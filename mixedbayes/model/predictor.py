@@ -1,0 +1,101 @@
+"""Linear predictors in PyMC: population part, group effects by formulation, offset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from mixedbayes import names
+from mixedbayes.design.types import GroupDesign, LinearPredictor
+from mixedbayes.model import centered, noncentered
+from mixedbayes.model.covariance import cholesky_factor
+from mixedbayes.model.formulations import Centered, Formulation
+from mixedbayes.model.variables import scalar, shifted, vector
+from mixedbayes.priors.types import PredictorPriors
+
+
+def coords(predictor: LinearPredictor) -> dict[str, Any]:
+    """Coordinates of one predictor: the user's names of terms and levels."""
+    p = predictor.parameter
+    out: dict[str, Any] = {}
+    if predictor.terms:
+        out[names.term_dim(p)] = list(predictor.terms)
+    for g in predictor.groups:
+        out[names.group_dim(g.name)] = g.levels.to_numpy()
+        out[names.group_term_dim(g.name, p)] = list(g.terms)
+        if g.correlated:
+            out[names.group_term_bis_dim(g.name, p)] = list(g.terms)
+    return out
+
+
+def linear_predictor(
+    predictor: LinearPredictor,
+    priors: PredictorPriors,
+    formulations: Mapping[str, Formulation],
+) -> Any:
+    """eta = Intercept + X fixef + sum_k Z_k b_k + offset, (n,), inside a model context."""
+    eta = population(predictor, priors)
+    for g in predictor.groups:
+        eta = eta + group_part(g, predictor.parameter, priors, formulations[g.name])
+    if predictor.offset is not None:
+        eta = eta + pm.Data(f"{names.prefix(predictor.parameter)}offset", predictor.offset)
+    return eta
+
+
+def population(predictor: LinearPredictor, priors: PredictorPriors) -> Any:
+    """Intercept + X fixef.
+
+    The sampler walks in the intercept at the columns' means, which is nearly uncorrelated with
+    the slopes; `Intercept` is always the one at zero.
+    """
+    p = predictor.parameter
+    if not predictor.terms:
+        if priors.intercept is None:
+            return pt.zeros(len(predictor.X))
+        return scalar(names.intercept(p), priors.intercept.prior) + pt.zeros(len(predictor.X))
+    X = pm.Data(f"{names.prefix(p)}X", predictor.X, dims=(names.OBS, names.term_dim(p)))
+    beta = vector(
+        names.fixef(p), [a.prior for a in priors.fixef], predictor.terms, names.term_dim(p)
+    )
+    if priors.intercept is None:
+        return X @ beta
+    return _intercept(predictor, priors, beta) + X @ beta
+
+
+def _intercept(predictor: LinearPredictor, priors: PredictorPriors, beta: Any) -> Any:
+    assert priors.intercept is not None
+    name, prior = names.intercept(predictor.parameter), priors.intercept.prior
+    shift = pt.as_tensor(predictor.X.mean(axis=0)) @ beta
+    if priors.intercept_at_means:
+        at_means = scalar(f"{name}_at_means", prior)
+    else:
+        at_means = shifted(f"{name}_at_means", prior, shift)
+        if at_means is None:
+            return scalar(name, prior)
+    return pm.Deterministic(name, at_means - shift)
+
+
+def group_part(
+    g: GroupDesign, parameter: str, priors: PredictorPriors, formulation: Formulation
+) -> Any:
+    """Z_k b_k per row, (n,), by gathering each row's effects: nothing is one-hot."""
+    sd = vector(
+        names.sd(g.name, parameter),
+        [a.prior for a in priors.sd[g.name]],
+        g.terms,
+        names.group_term_dim(g.name, parameter),
+        positive=True,
+    )
+    L = cholesky_factor(g, parameter, sd, priors)
+    build = centered.effects if isinstance(formulation, Centered) else noncentered.effects
+    b = build(g, parameter, sd, L)  # (J, q)
+    tag = f"{names.prefix(parameter)}{names.identifier(g.name)}"
+    refs = pm.Data(f"refs_{tag}", np.asarray(g.refs, np.int64), dims=names.OBS)
+    if g.terms == (names.INTERCEPT,):
+        return b[refs, 0]
+    Z = pm.Data(f"Z_{tag}", g.Z, dims=(names.OBS, names.group_term_dim(g.name, parameter)))
+    return (Z * b[refs]).sum(axis=1)

@@ -1,0 +1,47 @@
+"""Random variables made from prior objects: the only place that knows PyMC's names for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from mixedbayes import names
+from mixedbayes.priors.distributions import Flat, Prior
+
+
+def _distribution(prior: Prior, positive: bool) -> tuple[str, dict[str, Any]]:
+    if positive and isinstance(prior, Flat):
+        return "HalfFlat", {}
+    return prior.pymc()
+
+
+def scalar(name: str, prior: Prior, *, positive: bool = False) -> Any:
+    """One parameter with this prior."""
+    kind, args = _distribution(prior, positive)
+    return getattr(pm, kind)(name, **args)
+
+
+def vector(
+    name: str, priors: Sequence[Prior], labels: Sequence[str], dim: str, *, positive: bool = False
+) -> Any:
+    """A labelled vector of parameters: one variable where the priors are of one kind."""
+    kinds = [_distribution(p, positive) for p in priors]
+    if len({kind for kind, _ in kinds}) == 1:
+        kind = kinds[0][0]
+        args = {k: np.array([a[k] for _, a in kinds]) for k in kinds[0][1]}
+        return getattr(pm, kind)(name, **args, dims=dim)
+    parts = [
+        scalar(f"{name}_{names.identifier(label)}", prior, positive=positive)
+        for label, prior in zip(labels, priors, strict=True)
+    ]
+    return pm.Deterministic(name, pt.stack(parts), dims=dim)
+
+
+def shifted(name: str, prior: Prior, by: Any) -> Any | None:
+    """x + by where x has this prior; None where the prior is no location family."""
+    moved = prior.shifted(by)
+    return None if moved is None else getattr(pm, moved[0])(name, **moved[1])
