@@ -1,0 +1,17 @@
+"""Formulas as text: tokens, tree, terms. No data is seen here."""
+
+from mixedbayes.formula.messages import caret
+from mixedbayes.formula.parser import canonical, parse, parse_expression, parse_terms
+from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
+
+__all__ = [
+    "Formula",
+    "RandomTerm",
+    "Response",
+    "Span",
+    "canonical",
+    "caret",
+    "parse",
+    "parse_expression",
+    "parse_terms",
+]

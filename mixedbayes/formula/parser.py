@@ -1,0 +1,246 @@
+"""Text to Formula: the response with its wrappers, the population part, and the bars."""
+
+from typing import NoReturn
+
+from mixedbayes.errors import FormulaError
+from mixedbayes.formula.messages import fail
+from mixedbayes.formula.nodes import (
+    Bar,
+    Call,
+    Literal,
+    Name,
+    Node,
+    Operation,
+    Paren,
+    Sum,
+    column,
+    unparse,
+)
+from mixedbayes.formula.syntax import Parser
+from mixedbayes.formula.terms import Terms, as_column, expand
+from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
+
+_WRAPPERS = ("trials", "weights")
+_LONGEST = 100_000
+
+
+def parse(text: str) -> Formula:
+    """Read a model formula, `y ~ x + (x | g)`, without looking at any data.
+
+    Understood are lme4's and brms's forms: `(x | g)` for correlated, `(x || g)` for uncorrelated
+    effects, `(1 | a/b)`, `(1 | a:b)`, several bars, `a*b`, `a:b`, `(a + b)**2`, `a/b`,
+    `0 +`, `- 1`, `offset(log(t))`, `successes | trials(n)`, `y | weights(w)`, calls such as
+    `poly(x, 2)`, and column names in backticks or quotes.
+
+    With `||` every correlation of that bar is zero, also those between the indicator columns
+    of a categorical predictor, as in brms (lme4 keeps the latter).
+
+    Raises
+    ------
+    FormulaError
+        With the formula, carets under the place, and the remedy.
+
+    Examples
+    --------
+    >>> parse("Reaction ~ Days + (Days | Subject)").random[0].effects
+    '1 + Days'
+    """
+    if not isinstance(text, str):
+        raise FormulaError(
+            f'a formula is a text such as "y ~ x + (1 | g)", not {type(text).__name__}'
+        )
+    if not text.strip():
+        raise FormulaError('the formula is empty; write for example "y ~ x + (1 | g)"')
+    if len(text) > _LONGEST:
+        raise FormulaError(f"the formula has {len(text):,} characters; at most {_LONGEST:,}")
+    parser = Parser(text)
+    response = _response(parser)
+    terms = expand(parser.sum(), text)
+    parser.end()
+    random = tuple(bar for paren in terms.bars for bar in _bars(paren, text))
+    _check_disjoint(random, text)
+    return Formula(
+        text=text,
+        response=response,
+        fixed=str(terms),
+        offsets=tuple(map(unparse, terms.offsets)),
+        random=random,
+    )
+
+
+def parse_terms(text: str) -> Terms:
+    """The terms of a population part or of a bar's left side, as `Formula` keeps them."""
+    parser = Parser(text)
+    terms = expand(parser.sum(), text)
+    parser.end()
+    return terms
+
+
+def parse_expression(text: str) -> Node:
+    """One value computed from columns: the response, an offset, trials or weights."""
+    parser = Parser(text)
+    node = parser.arithmetic()
+    parser.end()
+    return node
+
+
+def canonical(formula: Formula | str) -> str:
+    """One text for all spellings of a formula: `y~x*z` is "y ~ 1 + x + z + x:z"."""
+    if isinstance(formula, str):
+        formula = parse(formula)
+    response = formula.response
+    wrappers = [
+        f"{name}({text})"
+        for name, text in (("trials", response.trials), ("weights", response.weights))
+        if text is not None
+    ]
+    left = response.text + (f" | {' + '.join(wrappers)}" if wrappers else "")
+    offsets = [f"offset({text})" for text in formula.offsets]
+    bars = [
+        f"({bar.effects} {'|' if bar.correlated else '||'} {':'.join(map(column, bar.factors))})"
+        for bar in formula.random
+    ]
+    return f"{left} ~ {' + '.join([formula.fixed, *offsets, *bars])}"
+
+
+# the left side
+
+
+def _response(parser: Parser) -> Response:
+    if parser.operator() == "~":
+        parser.fail("nothing to the left of `~`", "name the response: y ~ x + (1 | g)")
+    node = as_column(parser.arithmetic())
+    wrappers = _wrappers(parser) if parser.operator() == "|" else {}
+    if parser.token.kind == "end":
+        parser.fail("no `~` in the formula", "write response ~ terms: y ~ x + (1 | g)")
+    if parser.operator() != "~":
+        parser.unexpected()
+    parser.take()
+    if not _has_column(node):
+        parser.fail("the response has no column", "name the response: y ~ x", node.span)
+    return Response(unparse(node), node.span, wrappers.get("trials"), wrappers.get("weights"))
+
+
+def _wrappers(parser: Parser) -> dict[str, str]:
+    """`| trials(n) + weights(w)`."""
+    found: dict[str, str] = {}
+    while parser.operator() in ("|", "+"):
+        parser.take()
+        node = parser.operand(_NOTHING)
+        known = " and ".join(f"{name}(...)" for name in _WRAPPERS)
+        if not isinstance(node, Call) or node.function not in _WRAPPERS:
+            parser.fail(
+                f"`{parser.text[node.span.start : node.span.end]}` is no property of the response",
+                f"after the response's `|` come {known}; a grouping bar goes on the right: (1 | g)",
+                node.span,
+            )
+        if node.function in found:
+            parser.fail(f"{node.function}() is given twice", "keep one of them", node.span)
+        if len(node.arguments) != 1 or node.keywords:
+            parser.fail(
+                f"{node.function}() takes one argument",
+                f"name a column: y | {node.function}(n) ~ ...",
+                node.span,
+            )
+        found[node.function] = unparse(as_column(node.arguments[0]))
+    return found
+
+
+_NOTHING: dict[str, tuple[int, int]] = {}  # a table without operators
+
+
+def _has_column(node: Node) -> bool:
+    match node:
+        case Name():
+            return True
+        case Call(arguments=arguments, keywords=keywords):
+            return any(map(_has_column, (*arguments, *(value for _, value in keywords))))
+        case Operation(left=left, right=right):
+            return _has_column(left) or _has_column(right)
+        case Paren(inner=inner):
+            return _has_column(inner)
+        case _:
+            return hasattr(node, "operand") and _has_column(node.operand)
+
+
+# the bars
+
+
+def _bars(paren: Paren, text: str) -> list[RandomTerm]:
+    bar = paren.inner
+    assert isinstance(bar, Bar)
+    effects = expand(bar.effects, text)
+    for inner in (*effects.offsets, *effects.bars):
+        fail(
+            text, inner.span,
+            "a bar or an offset inside a bar",
+            "effects that vary are terms: (1 + x | g); add bars and offsets outside",
+        )  # fmt: skip
+    if not effects.intercept and not effects.terms:
+        fail(
+            text, bar.effects.span,
+            "nothing varies over the groups: the intercept is taken away and no term is left",
+            "write (1 | g), or (0 + x | g)",
+        )  # fmt: skip
+    written = " ".join(text[paren.span.start : paren.span.end].split())
+    return [
+        RandomTerm(written, str(effects), factors, bar.operator == "|", paren.span)
+        for factors in _nesting(bar.group, text)
+    ]
+
+
+def _nesting(node: Node, text: str) -> list[tuple[str, ...]]:
+    """Grouping factors of a bar's right side: `a/b` gives (a,) and (a, b)."""
+    match node:
+        case Name(name=name):
+            return [(name,)]
+        case Paren(inner=inner):
+            return _nesting(inner, text)
+        case Operation(operator="/", left=left, right=right):
+            outer = _nesting(left, text)
+            return [*outer, *(_join(outer[-1], f, node.span, text) for f in _nesting(right, text))]
+        case Operation(operator=":", left=left, right=right):
+            parts = _nesting(left, text), _nesting(right, text)
+            if max(map(len, parts)) == 1:
+                return [_join(parts[0][0], parts[1][0], node.span, text)]
+    return _not_a_factor(node, text)
+
+
+def _join(outer: tuple[str, ...], inner: tuple[str, ...], span: Span, text: str) -> tuple[str, ...]:
+    for name in inner:
+        if name in outer:
+            fail(text, span, f"`{name}` stands twice in one grouping factor", "name it once")
+    return (*outer, *inner)
+
+
+def _not_a_factor(node: Node, text: str) -> NoReturn:
+    fact = "a grouping factor is a column, or columns joined by `:` or `/`"
+    if isinstance(node, Operation) and node.operator == "*":
+        remedy = "write the bars out: (1 | a) + (1 | b) + (1 | a:b)"
+    elif isinstance(node, Sum):
+        remedy = "write one bar for each factor: (1 | a) + (1 | b)"
+    elif isinstance(node, Literal):
+        remedy = "name a column; for one effect in each row give the data a column of row numbers"
+    else:
+        remedy = "make a column of it first and name that column"
+    fail(text, node.span, fact, remedy)
+
+
+def _check_disjoint(random: tuple[RandomTerm, ...], text: str) -> None:
+    """Each effect varies once over a factor; twice, its two variances could not be told apart."""
+    seen: dict[tuple[frozenset[str], frozenset[str]], RandomTerm] = {}
+    for bar in random:
+        effects = parse_terms(bar.effects)
+        keys = [term.key for term in effects.terms]
+        for key in ([frozenset({"1"})] if effects.intercept else []) + keys:
+            place = frozenset(bar.factors), key
+            if place not in seen:
+                seen[place] = bar
+                continue
+            name = "Intercept" if key == {"1"} else ":".join(sorted(key))
+            fail(
+                text, bar.span,
+                f"`{name}` varies over `{bar.group}` twice: in {seen[place].text} "
+                f"and in {bar.text}",
+                "keep it in one of them; for uncorrelated effects write (0 + x | g), or (x || g)",
+            )  # fmt: skip

@@ -1,0 +1,268 @@
+"""Precedence-climbing parser of formulas: tokens to a tree.
+
+The language is closed: names, numbers, texts, lists, calls of plain names, and operators. There
+is no attribute access, no subscript and no other Python, so a formula cannot carry code.
+Outside calls the operators have their meaning in formulas (`+ - * / : **`), inside calls their
+arithmetic one; `^` is `**` in both.
+"""
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from mixedbayes.formula.messages import fail
+from mixedbayes.formula.nodes import (
+    Bar,
+    Call,
+    Listing,
+    Literal,
+    Name,
+    Node,
+    Operation,
+    Paren,
+    Sign,
+    Sum,
+)
+from mixedbayes.formula.tokens import Token, tokenize
+from mixedbayes.formula.types import Span
+
+# operator -> (binding power to the left, to the right)
+_TERMS = {"*": (20, 21), "/": (20, 21), ":": (30, 31), "**": (41, 40)}
+_ARITHMETIC = {
+    **dict.fromkeys(("<", "<=", ">", ">=", "==", "!="), (5, 6)),
+    **dict.fromkeys(("+", "-"), (10, 11)),
+    **dict.fromkeys(("*", "/", "//", "%"), (20, 21)),
+    "**": (41, 40),
+}
+_SIGN = 30
+_CONSTANTS: dict[str, bool | None] = {
+    "True": True, "TRUE": True, "False": False, "FALSE": False, "None": None, "NULL": None,
+}  # fmt: skip
+_BARS = ("|", "||")
+_DEEPEST = 150
+
+
+@dataclass
+class Parser:
+    """One pass over the tokens of `text`."""
+
+    text: str
+    tokens: tuple[Token, ...] = field(init=False)
+    at: int = 0
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        self.tokens = tokenize(self.text)
+
+    # the token at hand
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
+
+    def operator(self) -> str:
+        """The operator at hand, or an empty text."""
+        value = self.token.value if self.token.kind == "op" else ""
+        return "**" if value == "^" else value
+
+    def take(self) -> Token:
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def since(self, start: int) -> Span:
+        return Span(start, self.tokens[self.at - 1].span.end)
+
+    def fail(self, fact: str, remedy: str, span: Span | None = None) -> NoReturn:
+        fail(self.text, span or self.token.span, fact, remedy)
+
+    def descend(self) -> None:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            self.fail(f"nested more than {_DEEPEST} deep", "write it with fewer parentheses")
+
+    # sums of terms, in a formula
+
+    def sum(self) -> Node:
+        """`[sign] term {sign term}`; a lone term stays itself."""
+        self.descend()
+        start = self.token.span.start
+        items: list[tuple[str, Node]] = []
+        sign = self.take().value if self.operator() in ("+", "-") else "+"
+        items.append((sign, self.expression(_TERMS, 0)))
+        while self.operator() in ("+", "-"):
+            sign = self.take().value
+            items.append((sign, self.expression(_TERMS, 0)))
+        self.depth -= 1
+        if len(items) == 1 and items[0][0] == "+":
+            return items[0][1]
+        return Sum(tuple(items), self.since(start))
+
+    def arithmetic(self) -> Node:
+        return self.expression(_ARITHMETIC, 0)
+
+    def expression(self, table: dict[str, tuple[int, int]], lowest: int) -> Node:
+        self.descend()
+        depth, start = self.depth, self.token.span.start
+        left = self.operand(table)
+        while (power := table.get(self.operator())) and power[0] >= lowest:
+            self.descend()  # the tree grows deeper to the left with each operator
+            operator = "**" if self.take().value in ("^", "**") else self.tokens[self.at - 1].value
+            right = self.expression(table, power[1])
+            left = Operation(operator, left, right, self.since(start))
+        self.depth = depth - 1
+        return left
+
+    def operand(self, table: dict[str, tuple[int, int]]) -> Node:
+        token = self.token
+        if token.kind == "end" or self.operator() not in ("", "(", "[", "+", "-"):
+            self.no_operand(token)
+        if self.operator() in ("+", "-"):
+            if table is _TERMS:
+                self.fail("two signs in a row", "keep one of them")
+            self.take()
+            return Sign(token.value, self.expression(table, _SIGN), self.since(token.span.start))
+        if self.operator() == "(":
+            return self.paren(table)
+        if self.operator() == "[":
+            return self.listing(table)
+        return self.atom(table)
+
+    def atom(self, table: dict[str, tuple[int, int]]) -> Node:
+        token = self.take()
+        if token.kind == "number":
+            digits = token.value.isdigit() and len(token.value) <= 15
+            value = int(token.value) if digits else float(token.value)
+            return Literal(value, token.value, token.span)
+        if token.kind == "column" or (token.kind == "string" and table is _TERMS):
+            return Name(token.value, token.span, quoted=True)
+        if token.kind == "string":
+            return Literal(token.value, token.value, token.span)
+        if self.operator() == "(":
+            return self.call(token)
+        if table is _ARITHMETIC and token.value in _CONSTANTS:
+            return Literal(constant := _CONSTANTS[token.value], str(constant), token.span)
+        return Name(token.value, token.span)
+
+    def paren(self, table: dict[str, tuple[int, int]]) -> Node:
+        opening = self.take()
+        if self.operator() == ")":
+            self.fail("nothing between the parentheses", "remove them, or write a term in them")
+        if table is _ARITHMETIC:
+            inner = self.arithmetic()
+        elif self.operator() in _BARS:
+            self.fail(
+                "nothing to the left of the bar",
+                "write the effects that vary: (1 | g) for intercepts, (x | g) for slopes as well",
+            )
+        else:
+            inner = self.sum()
+            if self.operator() in _BARS:
+                inner = self.bar(inner)
+        self.close(opening, ")")
+        return Paren(inner, self.since(opening.span.start))
+
+    def bar(self, effects: Node) -> Bar:
+        operator = self.take()
+        if self.operator() == ")" or self.token.kind == "end":
+            self.fail(
+                "nothing to the right of the bar",
+                "name the grouping factor: (1 | g)",
+                Span(operator.span.start, self.token.span.start + 1),
+            )
+        group = self.sum()
+        if self.operator() in _BARS:
+            self.fail("a second bar in one parenthesis", "give each bar its own: (1 | a) + (1 | b)")
+        return Bar(effects, group, operator.value, self.since(effects.span.start))
+
+    def listing(self, table: dict[str, tuple[int, int]]) -> Node:
+        opening = self.take()
+        if table is _TERMS:
+            self.fail("a list is not a term", "join terms by +", opening.span)
+        items: list[Node] = []
+        while self.operator() != "]":
+            items.append(self.arithmetic())
+            if self.operator() != ",":
+                break
+            self.take()
+        self.close(opening, "]")
+        return Listing(tuple(items), self.since(opening.span.start))
+
+    def call(self, name: Token) -> Call:
+        opening = self.take()
+        arguments: list[Node] = []
+        keywords: dict[str, Node] = {}
+        while self.operator() != ")":
+            key = self.keyword()
+            value = self.arithmetic()
+            if key is None and keywords:
+                self.fail("a plain argument after a named one", "put it first", value.span)
+            if key is None:
+                arguments.append(value)
+            elif key.value in keywords:
+                self.fail(f"`{key.value}` is given twice", "keep one of them", key.span)
+            else:
+                keywords[key.value] = value
+            if self.operator() != ",":
+                break
+            self.take()
+        self.close(opening, ")")
+        span = self.since(name.span.start)
+        return Call(name.value, tuple(arguments), tuple(keywords.items()), span)
+
+    def keyword(self) -> Token | None:
+        following = self.tokens[min(self.at + 1, len(self.tokens) - 1)]
+        if self.token.kind != "name" or (following.kind, following.value) != ("op", "="):
+            return None
+        token = self.take()
+        self.take()
+        return token
+
+    # what may come next, and what to say if something else does
+
+    def close(self, opening: Token, closing: str) -> None:
+        if self.operator() == closing:
+            self.take()
+        elif self.token.kind == "end":
+            self.fail(f"`{opening.value}` is never closed", f"add a `{closing}`", opening.span)
+        elif self.operator() in _BARS:
+            self.fail(
+                f"`{self.token.value}` inside a call",
+                "a bar stands in its own parenthesis, between terms: x + (x | g)",
+            )
+        else:
+            self.unexpected()
+
+    def no_operand(self, token: Token) -> NoReturn:
+        before = self.tokens[self.at - 1].value if self.at else ""
+        if token.kind == "end":
+            self.fail(
+                f"the formula ends after `{before}`" if before else "the formula is empty",
+                "complete it: y ~ x + (1 | g)",
+            )
+        self.fail(f"expected a term or a column, found `{token.value}`", "is a name missing here?")
+
+    def unexpected(self) -> NoReturn:
+        """Say why the token at hand cannot follow a complete expression."""
+        token, before = self.token, self.tokens[self.at - 1]
+        operator = self.operator()
+        if operator == "~":
+            self.fail("a second `~`", "a formula has one: response ~ terms")
+        if operator == ")":
+            self.fail("`)` without a `(`", "remove it, or open the parenthesis")
+        if operator in _BARS:
+            self.fail(
+                f"`{operator}` outside parentheses", "put the bar in its own parenthesis: (x | g)"
+            )
+        if operator and operator not in ("(", "["):
+            self.fail(
+                f"`{operator}` cannot stand here",
+                "wrap arithmetic and comparisons in I(...): I(x > 3)",
+            )
+        self.fail(
+            f"missing operator between `{before.value}` and `{token.value}`",
+            "join two terms by `+`, an interaction by `:` or `*`; "
+            "put a name that holds blanks in backticks",
+        )
+
+    def end(self) -> None:
+        if self.token.kind != "end":
+            self.unexpected()

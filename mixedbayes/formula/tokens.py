@@ -1,0 +1,75 @@
+"""A formula's text, cut into tokens that know their place."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from mixedbayes.formula.messages import fail
+from mixedbayes.formula.types import Span
+
+Kind = Literal["name", "column", "string", "number", "op", "end"]
+
+# A name may hold dots, as in R: `Sepal.Length`, `contr.sum`. There is no attribute access.
+_NAME = re.compile(r"[^\W\d][\w.]*")
+_PATTERN = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<name>[^\W\d][\w.]*)"
+    r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|`(?P<column>[^`]*)`"
+    r"|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'"
+    r"|(?P<op>\|\||\*\*|//|<=|>=|==|!=|[-~|+*/:^()\[\],=<>%])"
+)
+_ILLEGAL = {
+    "`": "close the backtick: `odd name`",
+    '"': 'close the quote: "odd name"',
+    "'": "close the quote: 'odd name'",
+    ".": "`.` for all other columns is not understood: name the columns",
+    "−": "write a plain minus sign, -",
+    "{": "there is no {code} in a formula: pass a function by functions={...} and call it by name",
+}
+
+
+@dataclass(frozen=True)
+class Token:
+    """One piece of a formula: its kind, its value without quotes, and its place."""
+
+    kind: Kind
+    value: str
+    span: Span
+
+
+def is_plain(name: str) -> bool:
+    """Whether a column's name can stand in a formula without backticks."""
+    return _NAME.fullmatch(name) is not None
+
+
+def tokenize(text: str) -> tuple[Token, ...]:
+    """Cut a formula into tokens; the last one, of kind "end", is empty.
+
+    Raises
+    ------
+    FormulaError
+        At a character that no formula has, and at a quote or backtick that is never closed.
+    """
+    tokens: list[Token] = []
+    at = 0
+    while at < len(text):
+        match = _PATTERN.match(text, at)
+        if match is None:
+            _illegal(text, at)
+        kind, span = match.lastgroup, Span(at, match.end())
+        if kind == "column" and not match["column"].strip():
+            fail(text, span, "a column name is empty", "put the column's name between backticks")
+        if kind in ("double", "single"):
+            tokens.append(Token("string", match[kind], span))
+        elif kind in ("name", "number", "column", "op"):
+            tokens.append(Token(kind, match[kind], span))
+        at = match.end()
+    return (*tokens, Token("end", "", Span(len(text), len(text))))
+
+
+def _illegal(text: str, at: int) -> NoReturn:
+    char = text[at]
+    fact = f"{char!r} is never closed" if char in "`\"'" else f"unexpected character {char!r}"
+    remedy = _ILLEGAL.get(char, "put a column's odd name in backticks: `odd name`")
+    fail(text, Span(at, at + 1), fact, remedy)
