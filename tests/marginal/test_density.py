@@ -254,7 +254,7 @@ def test_correlation_prior_integrates_to_one(eta):
 @pytest.mark.parametrize("eta", [1.0, 3.0])
 def test_correlations_of_three_terms_have_the_lkj_margins(eta):
     """Under LKJ each (1 + rho) / 2 ~ Beta(b, b) with b = eta - 1 + q / 2; grid over 3 partials."""
-    t, step = np.linspace(-8.5, 8.5, 35, retstep=True)
+    t, step = np.linspace(-8.5 / eta**0.5, 8.5 / eta**0.5, 35, retstep=True)
     layout = Layout((factor("g", 3, eta=eta),), d.Exponential(1))
     theta = np.zeros((t.size**3, layout.ndim))
     theta[:, 3:6] = np.stack(np.meshgrid(t, t, t, indexing="ij"), -1).reshape(-1, 3)
