@@ -1,0 +1,272 @@
+"""A Gaussian mixed model reduced to what its marginal likelihood needs.
+
+    y = X beta + V v + sum_k Z_k b_k + e,   e ~ N(0, sigma^2 W^-1),
+    b_kg = L_k u_kg,   u ~ N(0, I),   beta ~ N(prior_mean, prior_precision^-1)
+
+beta and all b_k are integrated; v (coefficients that stay in NUTS), L_k and sigma are arguments of
+the density. The rows of data are read once, here; afterwards their number plays no role.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mixedbayes.errors import DataError, ModelError
+from mixedbayes.marginal.crossproducts import (
+    Rows,
+    accumulate_fronts,
+    prepare_rows,
+    sampled_products,
+)
+from mixedbayes.marginal.layout import (
+    N_CONSTANTS,
+    Index,
+    Values,
+    pack_index,
+    read_index,
+    read_values,
+)
+from mixedbayes.marginal.plan import (
+    MAX_DENSE,
+    Factor,
+    Floats,
+    Ints,
+    Plan,
+    choose_plan,
+    estimate_flops,
+)
+from mixedbayes.marginal.structure import Structure, analyse
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Cross-products and plan of elimination: everything that does not depend on the parameters.
+
+    The parameter vector of the compiled kernel is (L_1 row by row, ..., L_K, sigma, v), the L_k in
+    the caller's order of factors; `ints` and `floats` are its data (see `layout`).
+    """
+
+    plan: Plan
+    n: int  # rows
+    widths: tuple[int, ...]  # q of each integrated factor, the caller's order
+    levels: tuple[int, ...]  # J of each
+    n_population: int  # p
+    n_sampled: int  # r, length of v
+    ints: Ints
+    floats: Floats
+    beta_map: Floats  # (p, p): beta = beta_map @ (internal coefficients) + ...
+    beta_fit: Floats  # (p,) least-squares fit in the internal basis
+
+    @property
+    def index(self) -> Index:
+        return read_index(self.ints)
+
+    @property
+    def values(self) -> Values:
+        return read_values(self.ints, self.floats)
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of the kernel's parameter vector."""
+        return sum(q * q for q in self.widths) + 1 + self.n_sampled
+
+    def pack(self, L: Sequence[Floats], sigma: float, v: Floats | None = None) -> Floats:
+        """The kernel's parameter vector; upper triangles of the L_k are ignored."""
+        if len(L) != len(self.widths):
+            raise ModelError(f"{len(L)} factors L given for {len(self.widths)} grouping factors")
+        v = np.zeros(0) if v is None else np.asarray(v, float).ravel()
+        if v.size != self.n_sampled:
+            raise ModelError(f"v has {v.size} values for {self.n_sampled} sampled coefficients")
+        parts = []
+        for k, (factor, q) in enumerate(zip(L, self.widths, strict=True)):
+            if np.shape(factor) != (q, q):
+                raise ModelError(f"L[{k}] has shape {np.shape(factor)}, not {(q, q)}")
+            parts.append(np.tril(factor).ravel())
+        return np.concatenate([*parts, [float(sigma)], v])
+
+    def unpack(self, x: Floats) -> tuple[list[Floats], float, Floats]:
+        """L_1..L_K, sigma and v (or their gradients) from a parameter vector."""
+        L, at = [], 0
+        for q in self.widths:
+            L.append(x[at : at + q * q].reshape(q, q))
+            at += q * q
+        return L, float(x[at]), x[at + 1 :]
+
+
+def build_problem(
+    y: Floats,
+    X: Floats,
+    factors: Sequence[Factor],
+    *,
+    weights: Floats | None = None,
+    offset: Floats | None = None,
+    prior_mean: Floats,
+    prior_precision: Floats,
+    X_sampled: Floats | None = None,
+    sampled_factors: Sequence[Factor] = (),
+    names: Sequence[str] | None = None,
+    max_dense: int = MAX_DENSE,
+) -> Problem:
+    """Read the data once and keep their cross-products.
+
+    Parameters
+    ----------
+    y, offset : (n,)
+    X : (n, p)
+        Population columns that are integrated, the constant one among them if there is one.
+    factors : sequence of (refs (n,), Z (n, q), J)
+        Integrated group effects; none for a plain regression.
+    weights : (n,), positive
+        The residual variance of row i is sigma^2 / weights[i].
+    prior_mean, prior_precision : (p,), (p, p)
+        Normal prior of beta. Rows of zeros in the precision are flat directions: the density is
+        then with respect to Lebesgue measure in them, and log|P0| that of the other rows.
+    X_sampled, sampled_factors
+        Columns (n, rx), and factors on their original scale, whose coefficients are not
+        integrated: v = (coefficients of X_sampled, effects of each sampled factor level by level).
+    names
+        Of `factors`, for the plan.
+    max_dense
+        Largest dense block; beyond it `choose_plan` names the factors to sample.
+
+    Raises
+    ------
+    DataError
+        Arrays of different length, codes outside 0..J-1, values that are not finite, weights that
+        are not positive.
+    ModelError
+        A prior precision that is not positive definite, or a dense block beyond `max_dense`.
+    """
+    y, X = np.asarray(y, np.float64), _matrix(X)
+    factors = [_factor(f) for f in factors]
+    sampled_factors = [_factor(f) for f in sampled_factors]
+    X_sampled = np.empty((len(y), 0)) if X_sampled is None else _matrix(X_sampled)
+    weights = None if weights is None else np.asarray(weights, np.float64)
+    _check_rows(y, X, [*factors, *sampled_factors], weights, offset, X_sampled)
+    plan = choose_plan(factors, X.shape[1], names=names, max_dense=max_dense)
+    _check_dense(plan, max_dense)
+    if offset is not None:
+        y = y - np.asarray(offset, np.float64)
+    ordered = [factors[k] for k in plan.order]
+    structure = analyse(ordered, len(plan.chain), X.shape[1])
+    data = prepare_rows(y, X, ordered, weights, X_sampled, sampled_factors)
+    precision = np.asarray(prior_precision, np.float64).reshape(X.shape[1], X.shape[1])
+    mean = np.asarray(prior_mean, np.float64).reshape(X.shape[1])
+    ints, floats = _pack(data, structure, plan, mean, precision)
+    return Problem(
+        _with_exact_flops(plan, structure), len(y), plan.widths, plan.levels, X.shape[1],
+        int(ints[3]), ints, floats, data.map_x.backward, data.fit_x,
+    )  # fmt: skip
+
+
+def _pack(
+    data: Rows, s: Structure, plan: Plan, mean: Floats, precision: Floats
+) -> tuple[Ints, Floats]:
+    p, rx = data.X.shape[1], data.X_sampled.shape[1]
+    products, vy = sampled_products(data, s.var0)
+    v_ptr = products.indptr.astype(np.int64) if vy.size else np.empty(0, np.int64)
+    starts = np.concatenate([[0], np.cumsum([q * q for q in plan.widths])])
+    l0 = starts[list(plan.order)].astype(np.int64)
+    t0 = (np.cumsum(s.q**2) - s.q**2).astype(np.int64)
+    counts = [
+        len(s.q), s.n_chain, p, vy.size, rx, s.n_dense, s.n_nodes, s.parent.size,
+        s.blk_ptr.size, s.blk_fac.size, v_ptr.size, products.nnz,
+    ]  # fmt: skip
+    ints = pack_index(
+        counts,
+        [
+            s.q, s.levels, s.node0, s.var0, s.col0, l0, t0, s.off, s.parent, s.blk_ptr,
+            s.blk_fac, s.blk_col, s.blk_row, s.blk_up, v_ptr, products.indices.astype(np.int64),
+        ],
+    )  # fmt: skip
+    back = data.map_x.backward
+    shift = data.map_x.forward @ mean - data.fit_x
+    small = [
+        *(m.forward.ravel() for m in data.maps), np.zeros((p + 1) ** 2),
+        (back.T @ precision @ back).ravel(), shift, data.share.ravel(),
+        data.map_s.forward.ravel(), data.fit_s, vy, products.data,
+    ]  # fmt: skip
+    head = N_CONSTANTS + sum(part.size for part in small)
+    floats = np.zeros(head + int(s.off[-1]))
+    floats[N_CONSTANTS:head] = np.concatenate(small)
+    XX, log_weights = accumulate_fronts(data, s, floats[head:])
+    read_values(ints, floats).XX[:] = XX
+    log_basis = np.linalg.slogdet(data.map_x.forward)[1] if p else 0.0
+    floats[0] = (
+        -0.5 * data.n * np.log(2 * np.pi)
+        + 0.5 * log_weights
+        + 0.5 * _log_det_precision(precision)
+        - log_basis
+    )
+    floats[1] = data.n
+    return ints, floats
+
+
+def _with_exact_flops(plan: Plan, s: Structure) -> Plan:
+    order = plan.order
+    touched = {(order[a], order[b]): len(keys) for (a, b), (keys, _) in s.pairs.items()}
+    flops = estimate_flops(
+        plan.chain, plan.crossed, plan.levels, plan.widths, plan.n_population, touched
+    )
+    return replace(plan, flops=flops)
+
+
+def _log_det_precision(precision: Floats) -> float:
+    """log|P0| of the rows that are not zero."""
+    if not np.allclose(precision, precision.T, rtol=1e-10, atol=0):
+        raise ModelError("the prior precision of the population effects is not symmetric")
+    proper = precision.any(axis=0)
+    block = precision[np.ix_(proper, proper)]
+    scale = np.sqrt(np.abs(np.diagonal(block)))
+    try:
+        factor = np.linalg.cholesky(block / np.outer(scale, scale)) if scale.all() else None
+    except np.linalg.LinAlgError:
+        factor = None
+    if factor is None:
+        raise ModelError(
+            "the prior precision of the population effects is not positive definite "
+            f"({precision.shape[0]} columns, {int((~proper).sum())} of them flat); "
+            "use rows of zeros for flat directions"
+        )
+    return 2 * float(np.log(np.diagonal(factor)).sum() + np.log(scale).sum())
+
+
+def _matrix(X: Floats) -> Floats:
+    X = np.asarray(X, np.float64)
+    return X[:, None] if X.ndim == 1 else X
+
+
+def _factor(factor: Factor) -> Factor:
+    refs, Z, J = factor
+    return np.asarray(refs), _matrix(Z), int(J)
+
+
+def _check_rows(y, X, factors, weights, offset, X_sampled) -> None:
+    named = {"y": y, "X": X, "X_sampled": X_sampled, "weights": weights, "offset": offset}
+    for k, (refs, Z, J) in enumerate(factors):
+        named[f"Z of factor {k + 1}"] = Z
+        if len(refs) != len(y):
+            raise DataError(f"factor {k + 1} has codes for {len(refs)} rows of {len(y)}")
+        if len(refs) and (refs.min() < 0 or refs.max() >= J):
+            raise DataError(f"factor {k + 1} has codes {refs.min()} to {refs.max()} for {J} levels")
+    for name, values in named.items():
+        if values is None:
+            continue
+        if len(values) != len(y):
+            raise DataError(f"{name} has {len(values)} rows, y has {len(y)}")
+        if not np.isfinite(np.sum(values)):
+            bad = int((~np.isfinite(values)).sum())
+            raise DataError(f"{name} has {bad} values that are not finite")
+    if weights is not None and not (weights > 0).all():
+        raise DataError(f"{int((weights <= 0).sum())} of {len(weights)} weights are not positive")
+
+
+def _check_dense(plan: Plan, max_dense: int) -> None:
+    if plan.sampled:
+        names = ", ".join(plan.names[k] for k in plan.sampled)
+        columns = plan.n_dense + sum(plan.levels[k] * plan.widths[k] for k in plan.sampled)
+        raise ModelError(
+            f"integrating all factors needs a dense block of {columns:,} columns, more than "
+            f"{max_dense:,}; sample the effects of {names} instead"
+        )

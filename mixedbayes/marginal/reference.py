@@ -1,0 +1,194 @@
+"""The marginal likelihood in plain dense NumPy: the oracle of the compiled kernel.
+
+`value_and_grad_reference` works on the cross-products of a `Problem` as one dense matrix.
+`log_density_dense` does not even use those: it evaluates the multivariate normal density of y with
+its n x n covariance.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.linalg import block_diag, cho_factor, cho_solve
+from scipy.stats import multivariate_normal
+
+from mixedbayes.marginal.plan import Factor, Floats
+from mixedbayes.marginal.problem import Problem
+
+
+def value_and_grad_reference(
+    problem: Problem, L: Sequence[Floats], sigma: float, v: Floats | None = None
+) -> tuple[float, list[Floats], float, Floats]:
+    """log p(y | L, sigma, v) and its derivatives (dL_1..dL_K, dsigma, dv), by dense matrices.
+
+    With H = Lambda' M Lambda / sigma^2 + P and h = Lambda' c / sigma^2 + P m, mu = H^-1 h and
+    K = H^-1 + mu mu' (the second moments of the effects given y),
+
+        log p = const - n log sigma - log|H| / 2 - (y'Wy / sigma^2 + m'Pm - h' mu) / 2
+        dL_k  = tril sum_g (c_g mu_g' - (M Lambda K)_gg) / sigma^2
+
+    by Fisher's identity; L is never inverted.
+    """
+    problem.pack(L, sigma, v)
+    index, values = problem.index, problem.values
+    delta, shift = _sampled_shift(problem, v)
+    M, c, cV, yy = _cross_products(problem, delta)
+    Lambda = _lambda(problem, L)
+    n_u = int(index.var0[-1])
+    P = block_diag(np.eye(n_u), values.P0)
+    prior = np.concatenate([np.zeros(n_u), values.m0 + shift])
+    H = Lambda.T @ M @ Lambda / sigma**2 + P
+    h = Lambda.T @ c / sigma**2 + P @ prior
+    factor = cho_factor(H, lower=True)
+    mu = cho_solve(factor, h)
+    quad = yy / sigma**2 + prior @ P @ prior - h @ mu
+    log_det = 2 * np.log(np.diagonal(factor[0])).sum()
+    logp = values.constant - problem.n * np.log(sigma) - 0.5 * (log_det + quad)
+
+    K = cho_solve(factor, np.eye(len(h))) + np.outer(mu, mu)
+    Q = (np.outer(c, mu) - M @ Lambda @ K) / sigma**2
+    residual = yy - 2 * c @ Lambda @ mu + np.sum((M @ Lambda) * (Lambda @ K))
+    dsigma = -problem.n / sigma + residual / sigma**3
+    dv = _grad_sampled(problem, cV, Lambda @ mu, shift, sigma)
+    return logp, _sum_blocks(problem, Q), dsigma, dv
+
+
+def log_density_dense(
+    y: Floats,
+    X: Floats,
+    factors: Sequence[Factor],
+    L: Sequence[Floats],
+    sigma: float,
+    *,
+    weights: Floats | None = None,
+    offset: Floats | None = None,
+    prior_mean: Floats,
+    prior_precision: Floats,
+    v: Floats | None = None,
+    X_sampled: Floats | None = None,
+    sampled_factors: Sequence[Factor] = (),
+) -> float:
+    """log N(y; mean, covariance) with the full (n, n) covariance; proper priors only."""
+    mean = X @ prior_mean + (0 if offset is None else offset)
+    if v is not None:
+        mean = mean + sampled_columns(X_sampled, sampled_factors, len(y)) @ v
+    noise = np.ones(len(y)) if weights is None else 1 / np.asarray(weights)
+    cov = sigma**2 * np.diag(noise) + X @ np.linalg.solve(prior_precision, X.T)
+    for (refs, Z, J), factor in zip(factors, L, strict=True):
+        A = indicator_columns(refs, Z, J) @ np.kron(np.eye(J), factor)
+        cov += A @ A.T
+    return float(multivariate_normal.logpdf(y, mean, cov))
+
+
+def indicator_columns(refs: Floats, Z: Floats, J: int) -> Floats:
+    """Dense (n, J q) design of one factor, level by level."""
+    n, q = Z.shape
+    A = np.zeros((n, J, q))
+    A[np.arange(n), refs] = Z
+    return A.reshape(n, J * q)
+
+
+def sampled_columns(X_sampled: Floats | None, factors: Sequence[Factor], n: int) -> Floats:
+    """Dense (n, r) design of the coefficients v."""
+    X_sampled = np.empty((n, 0)) if X_sampled is None else X_sampled
+    return np.hstack([X_sampled, *(indicator_columns(*f) for f in factors)])
+
+
+def _sampled_shift(problem: Problem, v: Floats | None) -> tuple[Floats, Floats]:
+    """v from its least-squares fit in the internal basis, and the prior mean's shift."""
+    values, rx = problem.values, problem.index.rx
+    if v is None or len(v) == 0:
+        return np.zeros(0), np.zeros(problem.n_population)
+    delta = np.array(v, float)
+    delta[:rx] = values.TV @ delta[:rx] - values.v0
+    return delta, values.R @ delta[:rx]
+
+
+def _cross_products(problem: Problem, delta: Floats):
+    """M over all effects and population columns, c, c of the sampled columns, y'Wy."""
+    values = problem.values
+    M, c = _dense_fronts(problem)
+    yy, cV = values.XX[-1, -1], np.zeros(0)
+    if len(delta):
+        t = _dense_sampled(problem) @ delta
+        cV = values.vy - t[len(c) :]
+        yy -= delta @ (values.vy + cV)
+        c = c - t[: len(c)]
+    return M, c, cV, yy
+
+
+def _dense_fronts(problem: Problem) -> tuple[Floats, Floats]:
+    index, values = problem.index, problem.values
+    n_u, p = int(index.var0[-1]), index.p
+    M, c = np.zeros((n_u + p, n_u + p)), np.zeros(n_u + p)
+    first_dense = int(index.var0[index.n_chain])
+    for k in range(index.K):
+        q = int(index.q[k])
+        for node in range(index.node0[k], index.node0[k + 1]):
+            own = index.var0[k] + (node - index.node0[k]) * q
+            columns = slice(own, own + q)
+            rows = list(range(own, own + q))
+            up = node
+            for a in range(k + 1, index.n_chain):
+                up = index.parent[up]
+                start = index.var0[a] + (up - index.node0[a]) * index.q[a]
+                rows += range(start, start + index.q[a])
+            if index.blk_fac.size:
+                for b in range(index.blk_ptr[node], index.blk_ptr[node + 1]):
+                    start = first_dense + index.blk_col[b]
+                    rows += range(start, start + index.q[index.blk_fac[b]])
+            rows += range(n_u, n_u + p)
+            front = values.fronts[index.off[node] : index.off[node + 1]].reshape(-1, q)
+            M[np.array(rows)[:, None], np.arange(own, own + q)] = front[:-1]
+            M[np.arange(own, own + q)[:, None], rows] = front[:-1].T
+            c[columns] = front[-1]
+    M[n_u:, n_u:] = values.XX[:-1, :-1]
+    c[n_u:] = values.XX[-1, :-1]
+    return M, c
+
+
+def _dense_sampled(problem: Problem) -> Floats:
+    index, values = problem.index, problem.values
+    G = np.zeros((len(index.v_ptr) - 1, index.r))
+    for row in range(len(G)):
+        at = slice(index.v_ptr[row], index.v_ptr[row + 1])
+        G[row, index.v_idx[at]] = values.v_val[at]
+    return G
+
+
+def _basis(problem: Problem, k: int) -> Floats:
+    index, q = problem.index, int(problem.index.q[k])
+    return problem.values.T[index.t0[k] : index.t0[k] + q * q].reshape(q, q)
+
+
+def _lambda(problem: Problem, L: Sequence[Floats]) -> Floats:
+    """Spherical effects and population effects to coefficients of the internal columns."""
+    index = problem.index
+    blocks = [
+        np.kron(np.eye(index.levels[k]), _basis(problem, k) @ np.tril(L[user]))
+        for k, user in enumerate(problem.plan.order)
+    ]
+    return block_diag(*blocks, np.eye(index.p))
+
+
+def _sum_blocks(problem: Problem, Q: Floats) -> list[Floats]:
+    """Lower triangles of the sums over levels of the diagonal blocks, the caller's order."""
+    index = problem.index
+    dL = [np.zeros((q, q)) for q in problem.widths]
+    for k, user in enumerate(problem.plan.order):
+        at, q = slice(index.var0[k], index.var0[k + 1]), int(index.q[k])
+        blocks = Q[at, at].reshape(index.levels[k], q, index.levels[k], q)
+        total = np.einsum("gigj->ij", blocks)
+        dL[user] = np.tril(_basis(problem, k).T @ total)
+    return dL
+
+
+def _grad_sampled(problem: Problem, cV: Floats, w: Floats, shift: Floats, sigma: float) -> Floats:
+    """d/dv: through the residual, and through the prior mean of the shifted population effects."""
+    index, values, rx = problem.index, problem.values, problem.index.rx
+    if index.r == 0:
+        return np.zeros(0)
+    grad = (cV - _dense_sampled(problem)[: len(w)].T @ w) / sigma**2
+    beta = w[len(w) - index.p :]
+    grad[:rx] += values.R.T @ values.P0 @ (beta - values.m0 - shift)
+    grad[:rx] = values.TV.T @ grad[:rx]
+    return grad

@@ -1,0 +1,162 @@
+"""From design and priors to the marginal problem, and from its draws back to named parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.marginal.effects import draw_effects
+from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
+from mixedbayes.marginal.problem import Problem, build_problem
+from mixedbayes.priors.distributions import Flat, Normal, Prior
+from mixedbayes.priors.types import PredictorPriors, Priors
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The population columns, the intercept first, and which of them are integrated out.
+
+    Where the intercept's prior is at the predictors' means, columns have their means subtracted
+    and the first coefficient is the intercept at the means.
+    """
+
+    terms: tuple[str, ...]  # (p,) of all columns, "Intercept" first where there is one
+    priors: tuple[Prior, ...]  # (p,)
+    center: Floats  # (p,) subtracted from each column; 0 for the intercept
+    integrated: tuple[int, ...]  # positions with a normal or flat prior
+    sampled: tuple[int, ...]  # positions that stay in NUTS
+
+    @classmethod
+    def of(cls, predictor: LinearPredictor, priors: PredictorPriors) -> Population:
+        terms, column_priors = predictor.terms, [a.prior for a in priors.fixef]
+        center = np.zeros(len(terms))
+        if priors.intercept is not None:
+            terms = (names.INTERCEPT, *terms)
+            column_priors = [priors.intercept.prior, *column_priors]
+            if priors.intercept_at_means:
+                center = predictor.X.mean(axis=0)
+            center = np.concatenate([[0.0], center])
+        normal = [isinstance(p, Normal | Flat) for p in column_priors]
+        return cls(
+            terms,
+            tuple(column_priors),
+            center,
+            tuple(i for i, ok in enumerate(normal) if ok),
+            tuple(i for i, ok in enumerate(normal) if not ok),
+        )
+
+    def columns(self, predictor: LinearPredictor, which: Sequence[int]) -> Floats:
+        """(n, len(which)) the columns as the problem sees them."""
+        first = int(predictor.intercept)
+        out = np.empty((len(predictor.X), len(which)))
+        for k, i in enumerate(which):
+            if i < first:
+                out[:, k] = 1.0
+            else:
+                np.subtract(predictor.X[:, i - first], self.center[i], out=out[:, k])
+        return out
+
+    def prior_moments(self) -> tuple[Floats, Floats]:
+        """Mean (p,) and precision (p, p) of the integrated coefficients; precision 0 is flat."""
+        priors = [self.priors[i] for i in self.integrated]
+        mean = np.array([getattr(p, "mu", 0.0) for p in priors])
+        precision = np.array([p.sigma**-2.0 if isinstance(p, Normal) else 0.0 for p in priors])
+        return mean, np.diag(precision)
+
+    def coefficients(self, integrated: Floats, sampled: Floats) -> Floats:
+        """(S, p) all coefficients at predictor value zero, from the two kinds of draws."""
+        beta = np.empty((len(integrated), len(self.terms)))
+        beta[:, list(self.integrated)] = integrated
+        beta[:, list(self.sampled)] = sampled
+        if np.any(self.center):
+            beta[:, 0] -= beta @ self.center
+        return beta
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """Everything NUTS needs of one Gaussian model, and what turns its draws into effects."""
+
+    problem: Problem
+    layout: Layout
+    population: Population
+    integrated: tuple[GroupDesign, ...]
+    sampled: tuple[GroupDesign, ...]
+
+    def parameters(self, constrained: Constrained, rng: np.random.Generator) -> dict[str, Floats]:
+        """Draws (S, ...) of every named parameter: effects are exact draws given the others."""
+        beta, effects = draw_effects(
+            self.problem,
+            [constrained.L[g.name] for g in self.integrated],
+            constrained.sigma,
+            constrained.v,
+            rng,
+        )
+        out = self.population_parameters(constrained, beta)
+        for g, b in zip(self.integrated, effects, strict=True):
+            out[names.ranef(g.name)] = b
+        for g in self.sampled:
+            u, L = constrained.spherical[g.name], constrained.L[g.name]
+            out[names.ranef(g.name)] = np.einsum("sij,sgj->sgi", L, u)
+        return out
+
+    def population_parameters(self, constrained: Constrained, beta: Floats) -> dict[str, Floats]:
+        """Draws of sigma, sds, correlations and population effects, by name."""
+        out = {names.SIGMA: constrained.sigma}
+        coefficients = self.population.coefficients(beta, constrained.coefficients)
+        has_intercept = int(self.population.terms[:1] == (names.INTERCEPT,))
+        if has_intercept:
+            out[names.INTERCEPT] = coefficients[:, 0]
+        if coefficients.shape[1] > has_intercept:
+            out[names.FIXEF] = coefficients[:, has_intercept:]
+        for g in (*self.integrated, *self.sampled):
+            out[names.sd(g.name)] = constrained.sd[g.name]
+            if g.correlated:
+                out[names.cor(g.name)] = constrained.cor[g.name]
+        return out
+
+
+def set_up(design: Design, priors: Priors, *, sampled_factors: Sequence[str] = ()) -> Setup:
+    """Cross-products, elimination plan and parameter layout of a Gaussian model.
+
+    `sampled_factors` names grouping factors whose effects stay in NUTS because integrating them
+    would be too costly.
+    """
+    predictor = design.mu
+    population = Population.of(predictor, priors.mu)
+    integrated = tuple(g for g in predictor.groups if g.name not in sampled_factors)
+    sampled = tuple(g for g in predictor.groups if g.name in sampled_factors)
+    mean, precision = population.prior_moments()
+    problem = build_problem(
+        design.y,
+        population.columns(predictor, population.integrated),
+        [(g.refs, g.Z, g.n_levels) for g in integrated],
+        weights=design.weights,
+        offset=predictor.offset,
+        prior_mean=mean,
+        prior_precision=precision,
+        X_sampled=population.columns(predictor, population.sampled),
+        sampled_factors=[(g.refs, g.Z, g.n_levels) for g in sampled],
+    )
+    return Setup(
+        problem, _layout(population, integrated, sampled, priors), population, integrated, sampled
+    )
+
+
+def _layout(
+    population: Population,
+    integrated: Sequence[GroupDesign],
+    sampled: Sequence[GroupDesign],
+    priors: Priors,
+) -> Layout:
+    factors = [FactorParameters.of(g, priors.mu) for g in integrated]
+    factors += [FactorParameters.of(g, priors.mu, sampled=True) for g in sampled]
+    coefficients = tuple((population.terms[i], population.priors[i]) for i in population.sampled)
+    return Layout(tuple(factors), priors.parameters[names.SIGMA].prior, coefficients)
