@@ -1,0 +1,26 @@
+"""What all tests share: settings, and R's reference results."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+settings.register_profile("mixedbayes", deadline=None, derandomize=True)
+settings.load_profile("mixedbayes")
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[[str], dict[str, Any]]:
+    """Loader of a reference result: `reference("lme4_sleepstudy_days_subject")`.
+
+    See tests/reference/README.md for what the files hold and how far to trust them.
+    """
+    return lambda name: json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))

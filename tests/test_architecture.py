@@ -1,0 +1,177 @@
+"""The pipeline's order, held by walking every import in the package.
+
+A stage imports only stages to its left. Imports inside functions and for type checkers count too.
+Heavy libraries are imported in their stage alone; for type checkers, which load nothing, anywhere.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mixedbayes"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# From left to right. The prior objects alone stand left of the families, whose defaults they are;
+# `mixedbayes` stands for the public names, `__init__.py`.
+STAGES = [
+    {"errors", "names"},
+    {"data"},
+    {"formula"},
+    {"design"},
+    {"priors.distributions"},
+    {"families"},
+    {"priors"},
+    {"marginal"},
+    {"model"},
+    {"sample"},
+    {"results"},
+    {"predict"},
+    {"checks"},
+    {"plots"},
+    {"teach"},
+    {"api"},
+    {"mixedbayes"},
+    {"cli", "__main__"},
+]
+POSITION = {name: i for i, names in enumerate(STAGES) for name in names}
+
+# Where a library that is slow to import, or that one stage hides from the others, may be imported.
+HOMES = {
+    ("pymc", "pytensor", "nutpie", "numpyro", "jax"): ("model/", "sample/"),
+    ("matplotlib", "plotly", "bokeh", "arviz_plots", "seaborn"): ("plots/",),
+    ("formulaic",): ("design/columns.py",),
+}
+LONGEST_MODULE = 400
+
+
+def imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
+    """(line, absolute dotted name) of every import in a module of `package`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*(parents if node.level else []), *filter(None, [node.module])])
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in ("import_module", "__import__"):
+                yield node.lineno, str(node.args[0].value)
+
+
+class _Loaded(ast.NodeTransformer):
+    """Drops what only type checkers read."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        if ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            return node.orelse
+        return self.generic_visit(node)
+
+
+def stage(dotted: str) -> str | None:
+    """The stage a dotted name belongs to; None outside the package."""
+    root, *rest = dotted.split(".")
+    if root != PACKAGE.name:
+        return None
+    longest_first = (".".join(rest[:n]) for n in range(len(rest), 0, -1))
+    return next((name for name in longest_first if name in POSITION), root)
+
+
+def own_stage(path: Path) -> str | None:
+    """The stage of a module; None where it is in none."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if parts == (PACKAGE.name, "__init__"):
+        return PACKAGE.name
+    own = stage(".".join(parts))
+    return None if own == PACKAGE.name else own
+
+
+def package_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).parent.parts)
+
+
+def order_violations(source: str, own: str, package: str) -> list[str]:
+    found = []
+    for line, dotted in imports(ast.parse(source), package):
+        other = stage(dotted)
+        if other is not None and POSITION[other] > POSITION[own]:
+            found.append(f"line {line}: {own} imports {dotted}, which is to its right")
+    return found
+
+
+def home_violations(source: str, path: str, package: str) -> list[str]:
+    found = []
+    for line, dotted in imports(_Loaded().visit(ast.parse(source)), package):
+        library = dotted.split(".")[0]
+        for libraries, homes in HOMES.items():
+            if library in libraries and not path.startswith(homes):
+                found.append(f"line {line}: {library} may be imported only in {', '.join(homes)}")
+    return found
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def test_every_module_belongs_to_a_stage():
+    strangers = [name_of(p) for p in MODULES if own_stage(p) is None]
+    assert MODULES
+    assert strangers == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_stage_imports_only_stages_to_its_left(path):
+    source = path.read_text(encoding="utf-8")
+    assert order_violations(source, own_stage(path), package_of(path)) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_heavy_libraries_stay_in_their_stage(path):
+    source = path.read_text(encoding="utf-8")
+    assert home_violations(source, name_of(path), package_of(path)) == []
+
+
+def test_no_module_is_too_long():
+    lines = {name_of(p): len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
+    assert {name: n for name, n in lines.items() if n > LONGEST_MODULE} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import mixedbayes.model.build",
+        "from mixedbayes.model import build",
+        "from mixedbayes import model",
+        "from mixedbayes import fit",
+        "import mixedbayes as mb",
+        "from ..model import build",
+        "from .. import model",
+        "def f():\n    from mixedbayes.results import icc",
+        "if TYPE_CHECKING:\n    from mixedbayes.api import Fit",
+        "importlib.import_module('mixedbayes.plots')",
+    ],
+)
+def test_an_import_to_the_right_is_found(source):
+    assert len(order_violations(source, "formula", "mixedbayes.formula")) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from mixedbayes import names", "from .tokens import Token", "from ..errors import DataError"],
+)
+def test_an_import_to_the_left_or_within_the_stage_is_allowed(source):
+    assert order_violations(source, "formula", "mixedbayes.formula") == []
+
+
+def test_a_heavy_import_outside_its_home_is_found():
+    source = "def f():\n    import pymc as pm\n    from matplotlib import pyplot"
+    assert len(home_violations(source, "design/types.py", "mixedbayes.design")) == 2
+    assert home_violations("import formulaic", "design/columns.py", "mixedbayes.design") == []
+    assert len(home_violations("import formulaic", "design/build.py", "mixedbayes.design")) == 1
+    for_types = "if TYPE_CHECKING:\n    import pymc as pm\nelse:\n    import nutpie"
+    assert home_violations(for_types, "api/model.py", "mixedbayes.api") == [
+        "line 4: nutpie may be imported only in model/, sample/"
+    ]
