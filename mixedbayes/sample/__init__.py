@@ -1,0 +1,1 @@
+"""Sampling: settings, NUTS by nutpie, PyMC or numpyro, and the convergence report."""

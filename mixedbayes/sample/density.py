@@ -1,0 +1,184 @@
+"""NUTS on a plain log density, without a PyMC model and without compiling anything.
+
+Two kinds of density: a Python callable, and a C function with its data. nutpie calls the first
+under Python's global lock, 10 to 15 microseconds a call, and chains that run at the same time wait
+for one another; the second costs nothing beside its own work and runs on all cores.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.errors import SamplingError
+from mixedbayes.sample.cdensity import CDensity, c_model
+from mixedbayes.sample.nuts import nutpie_version, run_nuts
+from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.settings import Settings
+from nutpie.compiled_pyfunc import from_pyfunc
+
+Floats = NDArray[np.float64]
+LogpGrad = Callable[[Floats], tuple[float, Floats]]
+InitialPoint = Callable[[np.random.Generator], Floats]
+
+THETA = "theta"
+_THETA_DIM = "theta_dim"
+_TRIES = 100
+
+TUNE = 200
+TARGET_ACCEPT = 0.8
+
+# Measured on two cores, four chains: with a Python callable of less than about 50 microseconds,
+# two threads spend more on handing the lock to and fro than they gain, a run takes twice as long.
+_WORTH_A_THREAD = 50e-6
+
+
+def sample_density(
+    density: LogpGrad | CDensity,
+    settings: Settings,
+    *,
+    ndim: int,
+    initial_point: InitialPoint,
+) -> SamplingResult:
+    """Draw from exp(log density) on R^ndim by NUTS.
+
+    Parameters
+    ----------
+    density
+        theta (ndim,) -> (log density, gradient (ndim,)); called from several threads. Where it is
+        not finite, NUTS turns back. Or a `CDensity`.
+    settings
+        `sampler` must be "nutpie". Left open, `tune` is 200 and `target_accept` 0.8: see `TUNE`.
+    ndim
+        Number of coordinates.
+    initial_point
+        Draws one starting point (ndim,), for instance from a normal approximation around the
+        mode; drawn again, up to 100 times, where the density is not finite or flat.
+
+    Returns
+    -------
+    SamplingResult
+        Its posterior has the one variable `theta` (chain, draw, theta_dim).
+
+    Raises
+    ------
+    SamplingError
+        No valid starting point; another sampler; stopped before the first draw.
+    """
+    if settings.sampler != "nutpie":
+        raise SamplingError(
+            f'sampler="{settings.sampler}" cannot sample a plain density; use sampler="nutpie".'
+        )
+    filled = settings.filled(tune=TUNE, target_accept=TARGET_ACCEPT)
+    python = density.logp_grad if isinstance(density, CDensity) else density
+    start = _Start(python, initial_point, ndim)
+    begin = time.perf_counter()
+    start(0)  # an error that every chain would meet is raised here, before threads are started
+    if isinstance(density, CDensity):
+        model: Any = c_model(density, ndim, start, name=THETA, dim=_THETA_DIM)
+    else:
+        model = _python_model(start, ndim)
+        filled = start.cores(filled)
+    building = time.perf_counter() - begin
+    run = run_nuts(model, filled, keep=[THETA], failure=lambda: start.failure)
+    theta = ((names.CHAIN, names.DRAW, _THETA_DIM), run.draws[THETA])
+    return SamplingResult(
+        posterior=xr.Dataset({THETA: theta}, coords=run.stats.coords),
+        sample_stats=run.stats,
+        settings=filled,
+        version=nutpie_version(),
+        timings=run.timings(building),
+        interrupted=run.interrupted,
+        note=run.note,
+    )
+
+
+class _Start:
+    """The density as nutpie may call it, and its starting points.
+
+    An exception inside the density would end the process, so the first one is kept in `failure`,
+    and from then on the density is nowhere finite: the run ends at once and the error is raised.
+    """
+
+    def __init__(self, logp_grad: LogpGrad, initial_point: InitialPoint, ndim: int) -> None:
+        self.failure: BaseException | None = None
+        self._logp_grad, self._initial_point, self._ndim = logp_grad, initial_point, ndim
+        self._nowhere = (np.nan, np.zeros(ndim))
+
+    def logp_grad(self, theta: Floats) -> tuple[float, Floats]:
+        if self.failure is not None:
+            return self._nowhere
+        try:
+            value, gradient = self._logp_grad(theta)
+            value, gradient = float(value), np.ascontiguousarray(gradient, dtype=np.float64)
+            if gradient.shape != (self._ndim,):
+                raise SamplingError(
+                    f"The gradient has shape {gradient.shape} for {self._ndim} coordinates; it "
+                    f"must have shape ({self._ndim},)."
+                )
+        except Exception as error:
+            self.failure = error
+            return self._nowhere
+        return (value, gradient) if np.isfinite(gradient.sum()) else self._nowhere
+
+    def __call__(self, seed: int) -> Floats:
+        """One starting point, a function of the seed alone."""
+        rng = np.random.default_rng(seed)
+        theta = np.zeros(self._ndim)
+        for _ in range(_TRIES):
+            theta = self._draw(rng)
+            value, gradient = self.logp_grad(theta)
+            if self.failure is not None:
+                break
+            # nutpie scales its first steps by the gradient, so none of it may be zero
+            if np.isfinite(value) and np.all(gradient != 0):
+                return theta
+        if self.failure is None:
+            self.failure = SamplingError(
+                f"No starting point in {_TRIES} tries: the log density is not finite, or flat in "
+                f"some coordinate, for example at {np.array2string(theta, threshold=8)}. Remedy: "
+                "use proper priors, and check the data for infinite values."
+            )
+        raise self.failure
+
+    def _draw(self, rng: np.random.Generator) -> Floats:
+        try:
+            theta = np.ascontiguousarray(self._initial_point(rng), dtype=np.float64)
+            if theta.shape != (self._ndim,):
+                raise SamplingError(
+                    f"The starting point has shape {theta.shape} for {self._ndim} coordinates."
+                )
+        except Exception as error:
+            self.failure = error
+            raise
+        return theta
+
+    def cores(self, settings: Settings) -> Settings:
+        """One core where the density is too quick for threads to help; the draws are the same."""
+        theta = self(0)
+        begin = time.perf_counter()
+        for _ in range(5):
+            self.logp_grad(theta)
+        quick = (time.perf_counter() - begin) / 5 < _WORTH_A_THREAD
+        return replace(settings, cores=1) if quick else settings
+
+
+def _python_model(start: _Start, ndim: int) -> Any:
+    return from_pyfunc(
+        ndim,
+        lambda: start.logp_grad,
+        lambda *_: lambda theta: {THETA: theta},
+        [np.dtype(np.float64)],
+        [(ndim,)],
+        [THETA],
+        dims={THETA: (_THETA_DIM,)},
+        coords={_THETA_DIM: np.arange(ndim)},
+        make_initial_point_fn=start,
+    )

@@ -1,0 +1,87 @@
+"""What sampling hands on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from mixedbayes.errors import SamplingError
+from mixedbayes.sample.settings import Settings
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Wall-clock seconds; `tune` and `sample` divide the run by its gradient evaluations."""
+
+    compile: float
+    tune: float
+    sample: float
+
+    @property
+    def total(self) -> float:
+        return self.compile + self.tune + self.sample
+
+
+@dataclass(frozen=True, eq=False)
+class SamplingResult:
+    """Draws after tuning, with all that is needed to make them again.
+
+    Attributes
+    ----------
+    posterior
+        Variables with dimensions (chain, draw, ...).
+    sample_stats
+        (chain, draw) statistics under ArviZ's names: diverging, energy, lp, tree_depth, n_steps,
+        step_size, acceptance_rate, reached_max_treedepth.
+    settings
+        As used, nothing left open; `settings.seed` reproduces the draws.
+    version
+        Version of the sampler.
+    interrupted
+        The user stopped it; `note` then says what was kept.
+    """
+
+    posterior: xr.Dataset
+    sample_stats: xr.Dataset
+    settings: Settings
+    version: str
+    timings: Timings
+    interrupted: bool = False
+    note: str = ""
+
+    @property
+    def seed(self) -> int:
+        if self.settings.seed is None:
+            raise SamplingError("the settings of a result must name the seed that was used")
+        return self.settings.seed
+
+    @property
+    def sampler(self) -> str:
+        return self.settings.sampler
+
+
+def largest_rectangle(lengths: Sequence[int]) -> tuple[list[int], int]:
+    """Chains to keep, and draws of each, so that chains are of equal length and most draws stay.
+
+    Of chains with 1000, 1000 and 7 draws, the first two are kept; of 600, 598 and 590, all three
+    with 590 draws. A chain without draws is never kept.
+    """
+    longest_first = np.argsort(-np.asarray(lengths), kind="stable")
+    totals = [(k + 1) * lengths[i] for k, i in enumerate(longest_first)]
+    if not totals or max(totals) == 0:
+        raise SamplingError(
+            "Sampling was stopped before the first draw after tuning; there is nothing to keep. "
+            "Let it run longer, or shorten tuning with tune=."
+        )
+    best = int(np.argmax(totals))
+    return sorted(int(i) for i in longest_first[: best + 1]), int(lengths[longest_first[best]])
+
+
+def interruption_note(chains: int, draws: int, settings: Settings) -> str:
+    return (
+        f"Sampling was interrupted: {chains} of {settings.chains} chains with {draws:,} of "
+        f"{settings.draws:,} draws each were kept. Check convergence before relying on them."
+    )

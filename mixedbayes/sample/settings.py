@@ -1,0 +1,124 @@
+"""How to sample: validated before anything is compiled."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from numbers import Integral, Real
+from typing import Literal, get_args
+
+from mixedbayes.errors import MissingExtraError, SamplingError
+
+SamplerName = Literal["nutpie", "pymc", "numpyro"]
+SAMPLERS: tuple[str, ...] = get_args(SamplerName)
+
+# Extras of the package: module that must be importable -> name of the extra that brings it.
+_EXTRA = {"numpyro": "numpyro"}
+_MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """NUTS settings; what is None is chosen for the problem at hand, see `filled`.
+
+    Parameters
+    ----------
+    draws
+        Draws kept per chain, after tuning.
+    tune
+        Tuning draws per chain, discarded. None: chosen by the kind of posterior.
+    chains
+        Independent chains; rhat needs at least two.
+    cores
+        Chains that run at the same time. None: as many as there are processors, at most `chains`.
+        The draws do not depend on it.
+    seed
+        0 to 2**31 - 1. None: one is drawn from the operating system's entropy and kept in the
+        result. The same seed gives the same draws.
+    sampler
+        "nutpie" (default), "pymc" (PyMC's own NUTS) or "numpyro" (an extra).
+    target_accept
+        Acceptance rate that the step size is tuned to, in (0, 1). None: chosen by the kind of
+        posterior.
+    max_treedepth
+        A trajectory has at most 2**max_treedepth - 1 leapfrog steps.
+    progress
+        Show one progress display in a terminal or a notebook; elsewhere nothing is ever printed.
+
+    Raises
+    ------
+    SamplingError
+        A value is out of range or the sampler's name is unknown.
+    MissingExtraError
+        The sampler is an extra that is not installed.
+    """
+
+    draws: int = 1000
+    tune: int | None = None
+    chains: int = 4
+    cores: int | None = None
+    seed: int | None = None
+    sampler: SamplerName = "nutpie"
+    target_accept: float | None = None
+    max_treedepth: int = 10
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        _check_count("draws", self.draws, 1, "ask for at least one draw per chain")
+        _check_count("chains", self.chains, 1, "use chains=4, or chains=1 without rhat")
+        _check_count("max_treedepth", self.max_treedepth, 1, "use max_treedepth=10")
+        if self.tune is not None:
+            _check_count("tune", self.tune, 20, "use tune=None for a length that suits the model")
+        if self.cores is not None:
+            _check_count("cores", self.cores, 1, "use cores=None for all processors")
+        if self.seed is not None:
+            _check_count("seed", self.seed, 0, f"use an integer from 0 to {_MAX_SEED}")
+            if self.seed > _MAX_SEED:
+                raise SamplingError(
+                    f"seed={self.seed}: too large; use an integer from 0 to {_MAX_SEED}."
+                )
+        accept = self.target_accept
+        if accept is not None and not (isinstance(accept, Real) and 0 < float(accept) < 1):
+            raise SamplingError(
+                f"target_accept={accept!r}: must lie between 0 and 1; values from 0.8 (fast) to "
+                "0.99 (careful) are sensible."
+            )
+        _check_sampler(self.sampler)
+
+    def filled(self, *, tune: int, target_accept: float) -> Settings:
+        """The same settings with nothing left open: seed drawn, cores counted, defaults set."""
+        return replace(
+            self,
+            tune=self.tune if self.tune is not None else tune,
+            cores=min(self.chains, self.cores if self.cores is not None else available_cores()),
+            seed=self.seed if self.seed is not None else secrets.randbelow(_MAX_SEED + 1),
+            target_accept=target_accept if self.target_accept is None else self.target_accept,
+        )
+
+
+def available_cores() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _check_count(name: str, value: object, least: int, remedy: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise SamplingError(f"{name}={value!r}: must be an integer; {remedy}.")
+    if value < least:
+        raise SamplingError(f"{name}={value}: must be at least {least}; {remedy}.")
+
+
+def _check_sampler(name: object) -> None:
+    if name not in SAMPLERS:
+        valid = ", ".join(f'"{s}"' for s in SAMPLERS)
+        raise SamplingError(f"sampler={name!r}: unknown; valid samplers are {valid}.")
+    extra = _EXTRA.get(str(name))
+    if extra and find_spec(str(name)) is None:
+        raise MissingExtraError(
+            f'sampler="{name}" needs the extra "{extra}", which is not installed; install '
+            f'mixedbayes[{extra}], or use sampler="nutpie".'
+        )
