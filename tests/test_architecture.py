@@ -14,16 +14,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mixedbayes"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# From left to right. The prior objects alone stand left of the families, whose defaults they are;
-# `mixedbayes` stands for the public names, `__init__.py`.
+# From left to right; `mixedbayes` stands for the public names, `__init__.py`.
 STAGES = [
     {"errors", "names"},
     {"data"},
     {"formula"},
     {"design"},
-    {"priors.distributions"},
-    {"families"},
     {"priors"},
+    {"families"},
     {"marginal"},
     {"model"},
     {"sample"},
@@ -76,8 +74,7 @@ def stage(dotted: str) -> str | None:
     root, *rest = dotted.split(".")
     if root != PACKAGE.name:
         return None
-    longest_first = (".".join(rest[:n]) for n in range(len(rest), 0, -1))
-    return next((name for name in longest_first if name in POSITION), root)
+    return rest[0] if rest and rest[0] in POSITION else root
 
 
 def own_stage(path: Path) -> str | None:
