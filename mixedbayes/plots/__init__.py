@@ -1,0 +1,32 @@
+"""Pictures of a posterior, one per file, in one look.
+
+`plot_varcorr`, `plot_icc` and `plot_priors` return arviz_plots' PlotCollection and know the
+backends "matplotlib", "plotly" and "bokeh"; the others are Matplotlib figures.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "plot_fitted": "fitted",
+    "plot_icc": "icc",
+    "plot_priors": "priors",
+    "plot_ranef": "ranef",
+    "plot_residuals": "residuals",
+    "plot_shrinkage": "shrinkage",
+    "plot_varcorr": "varcorr",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

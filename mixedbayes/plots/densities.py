@@ -1,0 +1,128 @@
+"""Panels of posterior densities through arviz_plots, in any of its backends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.errors import MissingExtraError, ModelError
+from mixedbayes.plots import style
+
+Floats = NDArray[np.float64]
+# arviz_plots takes seconds to import, so only the pictures that use it pay for that
+PlotCollection: TypeAlias = Any
+
+BACKENDS = ("matplotlib", "plotly", "bokeh")
+_PANEL = (2.9, 2.1)  # inches
+_DOTS = (290, 230)  # pixels of a panel where inches mean nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One quantity's posterior, and how to show it."""
+
+    title: str
+    axis: str
+    draws: Floats  # (chains, draws)
+    limits: tuple[float, float] | None = None
+    prior: tuple[Floats, Floats] | None = None  # points and density
+
+
+class _Titles:
+    """What arviz_plots asks for the title of a variable's panel."""
+
+    def __init__(self, panels: Mapping[str, Panel]) -> None:
+        self.panels = panels
+
+    def make_label_vert(self, var_name: str, sel: Any, isel: Any) -> str:
+        return self.panels[var_name].title
+
+
+def density_panels(
+    panels: Sequence[Panel], prob: float, backend: str, title: str = ""
+) -> PlotCollection:
+    """A PlotCollection with the density, mean and `prob` interval of every panel.
+
+    Its `viz` tree holds the figure and the axes under the names panel_0, panel_1, ...
+    """
+    if backend not in BACKENDS:
+        raise ModelError(f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
+    style.check_prob(prob)
+    try:
+        from arviz_plots import plot_dist
+
+        __import__(f"arviz_plots.backend.{backend}")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"backend={backend!r} needs packages that are not installed ({error.name}): "
+            f"pip install 'arviz-plots[{backend}]', or use backend='matplotlib'"
+        ) from error
+    named = {f"panel_{k}": panel for k, panel in enumerate(panels)}
+    data = {n: ((names.CHAIN, names.DRAW), p.draws) for n, p in named.items()}
+    with style.look():
+        collection = plot_dist(
+            xr.Dataset(data),
+            backend=backend,
+            kind="kde",
+            ci_kind="eti",
+            ci_prob=prob,
+            point_estimate="mean",
+            labeller=_Titles(named),
+            visuals=_VISUALS,
+            col_wrap=_columns(len(panels)),
+            figure_kwargs=_figure(len(panels), backend),
+        )
+        _finish(collection, named, backend)
+        if title:
+            collection.add_title(title, color=style.MUTED, size=10)
+    return collection
+
+
+_VISUALS: dict[str, Any] = {
+    "dist": {"color": style.BLUE, "width": 1.4},
+    "face": {"color": style.BLUE, "alpha": 0.18},
+    "credible_interval": {"color": style.INK, "width": 1.6},
+    "point_estimate": {"color": style.INK, "size": 18},
+    "point_estimate_text": False,
+    "title": {},
+}
+
+
+def _columns(n: int) -> int:
+    return n if n <= 3 else 2 if n == 4 else 3
+
+
+def _figure(n: int, backend: str) -> dict[str, Any]:
+    columns = _columns(n)
+    rows = -(-n // columns)
+    if backend == "matplotlib":
+        size = (max(3.6, _PANEL[0] * columns), _PANEL[1] * rows)
+        return {"figsize": size, "figsize_units": "inches", "layout": "constrained"}
+    return {"figsize": (_DOTS[0] * columns, _DOTS[1] * rows + 60), "figsize_units": "dots"}
+
+
+def _finish(collection: PlotCollection, panels: Mapping[str, Panel], backend: str) -> None:
+    """Axis texts, limits and prior densities, panel by panel."""
+    from arviz_plots import visuals
+
+    for name, panel in panels.items():
+        target = collection.get_viz("plot", name)
+        value = xr.DataArray(0.0)
+        visuals.labelled_x(value, target, text=panel.axis)
+        if panel.prior is not None:
+            curve = xr.DataArray(
+                np.stack(panel.prior), dims=("plot_axis", "point"), coords={"plot_axis": ["x", "y"]}
+            )
+            look = {"color": style.ORANGE, "width": 1.4, "linestyle": _DASHES[backend]}
+            visuals.line_xy(curve, target, **look)
+        if panel.limits is not None:
+            visuals.set_xlim(value, target, limits=panel.limits)
+
+
+_DASHES = {"matplotlib": "--", "plotly": "dash", "bokeh": "dashed"}

@@ -1,0 +1,57 @@
+"""Posterior densities of the intraclass correlations."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
+from mixedbayes.results.icc import ALL, icc
+from mixedbayes.results.posterior import Posterior
+
+
+def plot_icc(
+    post: Posterior,
+    *,
+    kind: Literal["adjusted", "unadjusted"] = "adjusted",
+    prob: float = 0.95,
+    backend: str = "matplotlib",
+) -> PlotCollection:
+    """Posterior of the share of variance that lies between groups.
+
+    One panel per grouping factor, and one for all of them where there are several; every panel
+    spans [0, 1].
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    kind
+        "adjusted": group over group and residual variance; "unadjusted": the variance of the
+        population part is in the denominator too.
+    prob
+        Probability of the equal-tailed interval.
+    backend
+        "matplotlib", "plotly" or "bokeh".
+
+    Returns
+    -------
+    arviz_plots.PlotCollection. Shares of the variance on the link scale.
+
+    Raises
+    ------
+    ModelError
+        If the model has no group effects, or the backend is unknown.
+    """
+    draws = icc(post, draws=True)[kind]
+    groups = [str(g) for g in draws["group"].to_numpy()]
+    shown = groups[:1] if len(groups) == 2 else groups
+    panels = [
+        Panel(
+            "all groups" if name == ALL else name,
+            f"{kind} ICC, share of variance",
+            draws.isel(group=k).transpose("chain", "draw").to_numpy(),
+            (0.0, 1.0),
+        )
+        for k, name in enumerate(shown)
+    ]
+    return density_panels(panels, prob, backend)

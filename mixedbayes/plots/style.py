@@ -1,0 +1,114 @@
+"""The one look of all pictures: palette, sizes, and figures that keep it wherever they are drawn.
+
+Nothing here changes Matplotlib's global settings: the look is entered by a context manager, when
+a picture is made and again whenever it is drawn.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mixedbayes.errors import ModelError
+
+# Blue and orange differ in hue and in lightness, so that they stay apart in the common kinds of
+# colour blindness and in grey print (Okabe & Ito's palette).
+INK = "#22262b"
+MUTED = "#7b828c"
+FAINT = "#d4d8de"
+BLUE = "#0072b2"
+ORANGE = "#d55e00"
+PALE_BLUE = "#b9d6ea"
+
+SMALL = 8.0  # points, the smallest text of any picture
+
+_LOOK: dict[str, Any] = {
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "white",
+    "axes.grid": False,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": SMALL + 0.5,
+    "figure.facecolor": "white",
+    "lines.solid_capstyle": "butt",
+}
+
+
+def look() -> Any:
+    """Context in which Matplotlib draws in the package's look."""
+    return mpl.rc_context(_LOOK)
+
+
+class Picture(Figure):
+    """A Matplotlib figure that pyplot does not know of.
+
+    It is never shown twice or kept alive by pyplot, needs no display, and shows itself as the last
+    expression of a notebook cell. `savefig` and all else of a Figure work as usual.
+    """
+
+    def draw(self, renderer: Any) -> None:
+        with look():  # ticks are created when drawn
+            super().draw(renderer)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, float]]:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=144)
+        width, height = self.get_size_inches()
+        return buffer.getvalue(), {"width": 96 * width, "height": 96 * height}
+
+
+def picture(width: float, height: float) -> Picture:
+    """An empty picture of width x height inches whose parts keep clear of each other."""
+    return Picture(figsize=(width, height), layout="constrained")
+
+
+def zero_line(ax: Axes, at: float = 0.0, **kwargs: Any) -> None:
+    """A vertical reference line behind the data."""
+    ax.axvline(at, **{"color": MUTED, "lw": 0.8, "zorder": 0, **kwargs})
+
+
+def only_matplotlib(backend: str, name: str) -> None:
+    """Raise ModelError where a picture that exists in Matplotlib only is asked for in another."""
+    if backend != "matplotlib":
+        raise ModelError(
+            f"{name} is drawn with backend='matplotlib' only, got {backend!r}; "
+            "plot_varcorr, plot_icc and plot_priors also know 'plotly' and 'bokeh'"
+        )
+
+
+def percent(prob: float) -> str:
+    """0.95 as "95 %"."""
+    return f"{100 * prob:.4g} %"
+
+
+def check_prob(prob: float) -> float:
+    """The probability of an interval, strictly between 0 and 1."""
+    if not 0 < prob < 1:
+        raise ModelError(f"prob must lie between 0 and 1, for example 0.95; got {prob!r}")
+    return float(prob)

@@ -1,0 +1,83 @@
+"""Posterior densities of standard deviations and correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mixedbayes.errors import ModelError
+from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
+from mixedbayes.plots.labels import Labels
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.varcorr import RESIDUAL, Component, component_list
+
+
+def plot_varcorr(
+    post: Posterior,
+    *,
+    prob: float = 0.95,
+    units: Mapping[str, str] | None = None,
+    backend: str = "matplotlib",
+) -> PlotCollection:
+    """Posterior of every standard deviation, correlation and of the residual.
+
+    One panel each: density, mean (dot) and equal-tailed `prob` interval (line). Standard
+    deviations start at 0 and those in the same unit share their limits; correlations span
+    [-1, 1].
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    prob
+        Probability of the interval.
+    units
+        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+    backend
+        "matplotlib", "plotly" or "bokeh".
+
+    Returns
+    -------
+    arviz_plots.PlotCollection. Quantities are on the link scale.
+
+    Raises
+    ------
+    ModelError
+        If the model has no such parameter, or the backend is unknown.
+    """
+    labels = Labels.of(post, units)
+    parts = sorted(component_list(post), key=lambda part: part.kind == "cor")
+    if not parts:
+        raise ModelError("the model has no standard deviation to draw")
+    highest: dict[str, float] = {}
+    for part in parts:
+        unit = _axis(labels, part)
+        highest[unit] = max(highest.get(unit, 0.0), float(part.value.max()))
+    chains = post.draws.sizes["chain"]
+    panels = [
+        Panel(
+            _title(labels, part),
+            _axis(labels, part),
+            part.value.reshape(chains, -1),
+            (-1.0, 1.0) if part.kind == "cor" else (0.0, 1.02 * highest[_axis(labels, part)]),
+        )
+        for part in parts
+    ]
+    return density_panels(panels, prob, backend)
+
+
+def _title(labels: Labels, part: Component) -> str:
+    if part.group == RESIDUAL:
+        return "residual sd"
+    assert part.term is not None
+    if part.term2 is None:
+        return f"{part.group} sd: {labels.term(part.term)}"
+    return f"{part.group} cor: {labels.term(part.term)}, {labels.term(part.term2)}"
+
+
+def _axis(labels: Labels, part: Component) -> str:
+    if part.kind == "cor":
+        return "correlation"
+    if part.group == RESIDUAL:
+        return labels.predictor
+    assert part.term is not None
+    return labels.coefficient(part.term)

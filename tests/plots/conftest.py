@@ -1,0 +1,186 @@
+"""Posteriors made by hand: no sampler, the effects drawn from their exact conditional normal."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.formula.types import Formula, Response, Span
+from mixedbayes.results.posterior import Posterior
+
+
+def group(name, labels, columns):
+    """A GroupDesign with all effects correlated; `columns` maps a term to its (n,) column."""
+    levels, refs = np.unique(np.asarray(labels), return_inverse=True)
+    terms = tuple(columns)
+    return GroupDesign(
+        name=name,
+        factors=(name,),
+        levels=pd.Index(levels),
+        parts=pd.DataFrame({name: levels}),
+        refs=refs,
+        terms=terms,
+        Z=np.column_stack([columns[t] for t in terms]),
+        blocks=(tuple(range(len(terms))),),
+    )
+
+
+def design(response, y, X, groups, formula=""):
+    """A Gaussian design; `X` maps a term to its (n,) column."""
+    y = np.asarray(y, float)
+    columns = np.column_stack(list(X.values())) if X else np.zeros((len(y), 0))
+    mu = LinearPredictor("mu", True, tuple(X), columns, tuple(groups), None)
+    span = Span(0, 0)
+    return Design(
+        formula=Formula(formula, Response(response, span), "1", (), ()),
+        response=response,
+        y=y,
+        mu=mu,
+        others={},
+        weights=None,
+        trials=None,
+        response_levels=None,
+        index=pd.RangeIndex(len(y)),
+        rows=np.arange(len(y)),
+    )
+
+
+def posterior(d, cov, sigma, chains=2, draws=150, seed=1, family=None, effects=True):
+    """Draws around given variance parameters; effects from the mixed-model equations.
+
+    `cov` maps a group to its (q, q) covariance. Variance parameters are jittered by 15 %, the
+    effects are conditional on their centre.
+    """
+    rng = np.random.default_rng(seed)
+    S = chains * draws
+    blocks = [np.ones((d.n, 1)), d.mu.X]
+    precision = [np.zeros((1 + len(d.mu.terms),) * 2)]
+    for g in d.mu.groups:
+        Z = np.zeros((d.n, g.n_levels, len(g.terms)))
+        Z[np.arange(d.n), g.refs] = g.Z
+        blocks.append(Z.reshape(d.n, -1))
+        precision.append(np.kron(np.eye(g.n_levels), np.linalg.inv(cov[g.name])))
+    W = np.hstack(blocks)
+    P = W.T @ W / sigma**2
+    at = 0
+    for block in precision:
+        P[at : at + len(block), at : at + len(block)] += block
+        at += len(block)
+    L = np.linalg.cholesky(P)
+    mean = np.linalg.solve(P, W.T @ d.y / sigma**2)
+    theta = mean + np.linalg.solve(L.T, rng.standard_normal((len(mean), S))).T
+
+    def shaped(a):
+        return a.reshape(chains, draws, *a.shape[1:])
+
+    p = len(d.mu.terms)
+    data = {names.intercept(): (("chain", "draw"), shaped(theta[:, 0]))}
+    coords = {}
+    if p:
+        data[names.fixef()] = (("chain", "draw", "term"), shaped(theta[:, 1 : 1 + p]))
+        coords["term"] = list(d.mu.terms)
+    at = 1 + p
+    for g in d.mu.groups:
+        q, J = len(g.terms), g.n_levels
+        dims = (names.group_dim(g.name), names.group_term_dim(g.name))
+        coords[dims[0]], coords[dims[1]] = list(g.levels), list(g.terms)
+        b = theta[:, at : at + q * J].reshape(S, J, q)
+        at += q * J
+        data[names.ranef(g.name)] = (("chain", "draw", *dims), shaped(b))
+        sd = np.sqrt(np.diag(cov[g.name])) * np.exp(0.15 * rng.standard_normal((S, q)))
+        data[names.sd(g.name)] = (("chain", "draw", dims[1]), shaped(sd))
+        if g.correlated:
+            scale = np.sqrt(np.diag(cov[g.name]))
+            r = np.arctanh(np.clip(cov[g.name] / np.outer(scale, scale), -0.99, 0.99))
+            e = 0.3 * rng.standard_normal((S, q, q))
+            R = np.tanh(r + (e + e.swapaxes(1, 2)) / 2)
+            R[:, np.arange(q), np.arange(q)] = 1.0
+            bis = names.group_term_bis_dim(g.name)
+            coords[bis] = list(g.terms)
+            data[names.cor(g.name)] = (("chain", "draw", dims[1], bis), shaped(R))
+    data[names.SIGMA] = (
+        ("chain", "draw"),
+        shaped(sigma * np.exp(0.05 * rng.standard_normal(S))),
+    )
+    idata = xr.DataTree.from_dict({"posterior": xr.Dataset(data, coords=coords)})
+    return Posterior(d, family or Gaussian(), idata)
+
+
+def slopes(n_groups=18, per_group=10, seed=3, tau=(25.0, 6.0), sigma=25.0):
+    """Reaction ~ Days + (Days | Subject)."""
+    rng = np.random.default_rng(seed)
+    subject = np.repeat([str(300 + i) for i in range(n_groups)], per_group)
+    days = np.tile(np.arange(per_group, dtype=float), n_groups)
+    b = rng.standard_normal((n_groups, 2)) * tau
+    k = np.repeat(np.arange(n_groups), per_group)
+    y = 250 + b[k, 0] + (10 + b[k, 1]) * days + sigma * rng.standard_normal(len(k))
+    g = group("Subject", subject, {"Intercept": np.ones(len(k)), "Days": days})
+    cov = np.diag(np.square(tau)) + 0.1 * np.prod(tau) * (1 - np.eye(2))
+    return posterior(design("Reaction", y, {"Days": days}, [g]), {"Subject": cov}, sigma)
+
+
+def crossed(seed=4):
+    """diameter ~ 1 + (1 | plate) + (1 | sample): 24 plates by 6 samples."""
+    rng = np.random.default_rng(seed)
+    plate, sample = (a.ravel() for a in np.meshgrid(np.arange(24), np.arange(6), indexing="ij"))
+    y = 23 + 0.85 * rng.standard_normal(24)[plate] + 1.9 * rng.standard_normal(6)[sample]
+    y = y + 0.55 * rng.standard_normal(len(y))
+    one = {"Intercept": np.ones(len(y))}
+    groups = [
+        group("plate", np.array([chr(97 + i) for i in range(24)])[plate], one),
+        group("sample", np.array(list("ABCDEF"))[sample], one),
+    ]
+    cov = {"plate": np.array([[0.72]]), "sample": np.array([[3.6]])}
+    return posterior(design("diameter", y, {}, groups), cov, 0.55)
+
+
+def intercepts(n_groups, per_group=6, seed=5):
+    """gpa ~ occasion + (1 | student), numeric labels, unequal group sizes."""
+    rng = np.random.default_rng(seed)
+    n_of = rng.integers(2, per_group + 1, n_groups)
+    k = np.repeat(np.arange(n_groups), n_of)
+    occasion = np.concatenate([np.arange(n, dtype=float) for n in n_of])
+    y = 2.6 + 0.1 * occasion + 0.25 * rng.standard_normal(n_groups)[k]
+    y = y + 0.24 * rng.standard_normal(len(k))
+    g = group("student", 1 + k, {"Intercept": np.ones(len(k))})
+    return posterior(
+        design("gpa", y, {"occasion": occasion}, [g]), {"student": np.array([[0.0625]])}, 0.24
+    )
+
+
+@pytest.fixture(scope="session")
+def make():
+    """Makers of posteriors, for tests that need another shape."""
+    return SimpleNamespace(
+        slopes=slopes,
+        crossed=crossed,
+        intercepts=intercepts,
+        group=group,
+        design=design,
+        posterior=posterior,
+    )
+
+
+@pytest.fixture(scope="session")
+def sleep():
+    return slopes()
+
+
+@pytest.fixture(scope="session")
+def penicillin():
+    return crossed()
+
+
+@pytest.fixture(scope="session")
+def many():
+    return intercepts(300)
+
+
+@pytest.fixture(scope="session")
+def few():
+    return intercepts(3)
