@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mixedbayes.design.types import Design
+from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.links import Link
 from mixedbayes.priors.distributions import Prior
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,18 @@ class Family:
         self, mu: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         """Name and arguments of the PyMC distribution of y, for mean mu (n,)."""
+        raise NotImplementedError
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Mapping[str, Floats],
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """Responses (S, n) for means (S, n) and parameters (S,); weights and trials (n,)."""
         raise NotImplementedError
 
     def residual_variance(self, parameters: Mapping[str, Floats]) -> Floats:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mixedbayes.design.types import Design
+from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
-from mixedbayes.families.base import Family, Floats
+from mixedbayes.families.base import Family
 from mixedbayes.families.links import Identity, Link
 from mixedbayes.priors.distributions import Exponential, Prior
 
@@ -60,6 +60,20 @@ class Gaussian(Family):
         if design.weights is not None:
             sigma = sigma / np.sqrt(design.weights)
         return "Normal", {"mu": mu, "sigma": sigma}
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Mapping[str, Floats],
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        sd = np.asarray(parameters["sigma"])[:, None]
+        if weights is not None:
+            sd = sd / np.sqrt(weights)
+        return rng.normal(mu, sd)
 
     def residual_variance(self, parameters: Mapping[str, Floats]) -> Floats:
         return np.asarray(parameters["sigma"]) ** 2

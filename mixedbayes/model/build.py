@@ -8,8 +8,9 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from mixedbayes import names
+from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.formulations import Chosen
-from mixedbayes.model.predictor import coords, linear_predictor
+from mixedbayes.model.predictor import linear_predictor
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import scalar
 
@@ -36,20 +37,6 @@ def build(spec: Spec, chosen: Chosen) -> pm.Model:
     return model
 
 
-def model_coords(spec: Spec) -> dict[str, Any]:
-    """All coordinates: rows by the user's labels where these are unique, terms and levels."""
-    design = spec.design
-    index = design.index
-    usable = index.is_unique and index.nlevels == 1
-    out: dict[str, Any] = {names.OBS: index.to_numpy() if usable else design.rows}
-    for predictor in (design.mu, *design.others.values()):
-        out |= coords(predictor)
-    return out
-
-
-def response_name(spec: Spec) -> str:
-    """Name of the observed variable: the response's, kept apart from parameters and factors."""
-    design = spec.design
-    groups = (g for p in (design.mu, *design.others.values()) for g in p.groups)
-    taken = {*spec.family.parameters, *(names.group_dim(g.name) for g in groups)}
-    return names.response(design.response, frozenset(taken))
+def graph(model: pm.Model) -> Any:
+    """Graphviz picture of a model."""
+    return pm.model_to_graphviz(model)

@@ -13,9 +13,7 @@ from mixedbayes.design.types import GroupDesign
 from mixedbayes.priors.types import PredictorPriors
 
 
-def cholesky_factor(
-    g: GroupDesign, parameter: str, sd: Any, priors: PredictorPriors
-) -> Any | None:
+def cholesky_factor(g: GroupDesign, parameter: str, sd: Any, priors: PredictorPriors) -> Any | None:
     """(q, q) lower-triangular L with L L' the covariance; None where all are uncorrelated.
 
     Each block of correlated effects has its own LKJ prior; across blocks correlations are zero.

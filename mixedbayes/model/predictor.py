@@ -18,20 +18,6 @@ from mixedbayes.model.variables import scalar, shifted, vector
 from mixedbayes.priors.types import PredictorPriors
 
 
-def coords(predictor: LinearPredictor) -> dict[str, Any]:
-    """Coordinates of one predictor: the user's names of terms and levels."""
-    p = predictor.parameter
-    out: dict[str, Any] = {}
-    if predictor.terms:
-        out[names.term_dim(p)] = list(predictor.terms)
-    for g in predictor.groups:
-        out[names.group_dim(g.name)] = g.levels.to_numpy()
-        out[names.group_term_dim(g.name, p)] = list(g.terms)
-        if g.correlated:
-            out[names.group_term_bis_dim(g.name, p)] = list(g.terms)
-    return out
-
-
 def linear_predictor(
     predictor: LinearPredictor,
     priors: PredictorPriors,

@@ -1,0 +1,160 @@
+"""`Fit`: a sampled model. Its methods only call the stages; numbers happen in their functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixedbayes.model.formulations import Chosen
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.sample.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from mixedbayes.api.model import Model
+    from mixedbayes.results.summary import Summary
+    from mixedbayes.sample.convergence import ConvergenceReport
+
+
+class Fit:
+    """The posterior of a `Model`: tables, pictures and files.
+
+    Tables are tidy data frames with one row per quantity and columns mean, sd, lower, upper
+    (equal-tailed interval of probability `prob`), and ess_bulk and rhat where a quantity was
+    sampled. With ``draws=True`` they return the posterior draws instead, as labelled xarray
+    objects with dimensions chain and draw.
+
+    Attributes
+    ----------
+    model
+        The model that was fitted.
+    idata
+        DataTree with groups posterior, sample_stats, observed_data and constant_data.
+    settings
+        Sampling settings as used; ``settings.seed`` gives the same draws again.
+    formulation
+        How the group effects were written for the sampler.
+    note
+        What happened on the way, for example an interruption; empty if nothing did.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        idata: xr.DataTree,
+        settings: Settings,
+        formulation: Chosen,
+        note: str = "",
+    ) -> None:
+        self.model = model
+        self.idata = idata
+        self.settings = settings
+        self.formulation = formulation
+        self.note = note
+
+    @property
+    def posterior(self) -> Posterior:
+        """Draws as plain arrays, for computations of your own."""
+        return Posterior(self.model.design, self.model.family, self.idata)
+
+    # ---- summaries ----------------------------------------------------------------------------
+
+    def summary(self, prob: float = 0.95) -> Summary:
+        """Random effects, fixed effects, residual, ICC, R2 and sampler health; text and HTML."""
+        from mixedbayes.results.summary import summary
+
+        return summary(self.posterior, prob, formulation=self.formulation, note=self.note)
+
+    def fixef(self, prob: float = 0.95, *, draws: bool = False) -> Any:
+        """Population effects, link scale; `Intercept` is at predictor value zero."""
+        from mixedbayes.results.fixef import fixef
+
+        return fixef(self.posterior, prob, draws=draws)
+
+    def ranef(self, prob: float = 0.95, *, draws: bool = False) -> Any:
+        """Group effects as deviations from the population, link scale: one row per level, term."""
+        from mixedbayes.results.ranef import ranef
+
+        return ranef(self.posterior, prob, draws=draws)
+
+    def coef(self, prob: float = 0.95, *, draws: bool = False) -> Any:
+        """Population effect + deviation per level and term, link scale."""
+        from mixedbayes.results.coef import coef
+
+        return coef(self.posterior, prob, draws=draws)
+
+    def varcorr(self, prob: float = 0.95, *, draws: bool = False) -> Any:
+        """Standard deviations and correlations of group effects, residual, shares of variance."""
+        from mixedbayes.results.varcorr import varcorr
+
+        return varcorr(self.posterior, prob, draws=draws)
+
+    def icc(
+        self,
+        prob: float = 0.95,
+        *,
+        at: Mapping[str, Sequence[Any]] | None = None,
+        draws: bool = False,
+    ) -> Any:
+        """Intraclass correlation per grouping factor and in all, adjusted and unadjusted.
+
+        With random slopes the ICC depends on the covariate: ``at={"Days": [0, 5, 9]}`` gives it
+        there; without `at` it is averaged over the rows.
+        """
+        from mixedbayes.results.icc import icc
+
+        return icc(self.posterior, prob, at=at, draws=draws)
+
+    def r2(self, prob: float = 0.95, *, draws: bool = False) -> Any:
+        """Marginal R2 (population effects) and conditional R2 (group effects too)."""
+        from mixedbayes.results.r2 import r2
+
+        return r2(self.posterior, prob, draws=draws)
+
+    def shrinkage(self, prob: float = 0.95, *, draws: bool = False) -> Any:
+        """Per level and term: no, partial and complete pooling, and the pooling factor."""
+        from mixedbayes.results.shrinkage import shrinkage
+
+        return shrinkage(self.posterior, prob, draws=draws)
+
+    def fitted(self, prob: float = 0.95, *, kind: str = "mean", draws: bool = False) -> Any:
+        """Expected response of every row used, group effects included (response scale)."""
+        from mixedbayes.results.fitted import fitted
+
+        return fitted(self.posterior, prob, kind=kind, draws=draws)
+
+    def residuals(self, prob: float = 0.95, *, kind: str = "response", draws: bool = False) -> Any:
+        """Observed minus expected response of every row used."""
+        from mixedbayes.results.fitted import residuals
+
+        return residuals(self.posterior, prob, kind=kind, draws=draws)
+
+    # ---- sampler health -----------------------------------------------------------------------
+
+    def diagnostics(self) -> ConvergenceReport:
+        """rhat, ess_bulk, ess_tail, divergences and treedepth; warnings in words with remedies."""
+        from mixedbayes.results.diagnostics import diagnostics
+
+        return diagnostics(self.posterior)
+
+    @property
+    def converged(self) -> bool:
+        """Whether no convergence check failed."""
+        return self.diagnostics().ok
+
+    # ---- keep ---------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one NetCDF file; `mixedbayes.load` reads it back."""
+        from mixedbayes.api.keep import save
+
+        return save(self, path)
+
+    def __repr__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()

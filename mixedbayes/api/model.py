@@ -1,0 +1,219 @@
+"""`Model`: a formula, data, a family and priors, checked and ready to sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mixedbayes.design import build_design, check_effects
+from mixedbayes.errors import MissingExtraError, ModelError
+from mixedbayes.families.base import Family
+from mixedbayes.families.defaults import default_priors
+from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.registry import as_family
+from mixedbayes.formula import parse
+from mixedbayes.model.formulations import Chosen, Request, choose
+from mixedbayes.model.spec import Spec
+from mixedbayes.priors.resolve import resolve
+from mixedbayes.sample.settings import SamplerName, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pymc as pm
+    import xarray as xr
+
+    from mixedbayes.api.fit import Fit
+
+
+class Model:
+    """A hierarchical model from a formula and a data frame.
+
+    Making it parses the formula, checks the data, builds the design and sets the priors; nothing
+    is compiled.
+
+    Parameters
+    ----------
+    formula
+        For example ``"Reaction ~ Days + (Days | Subject)"``.
+    data
+        A data frame (pandas, polars or pyarrow); it is never changed.
+    family
+        Name or object, for example ``"gaussian"``.
+    priors
+        The user's priors by name: ``Intercept``, ``fixef``, ``sd``, ``cor``, ``sigma``; what is
+        not given has a weakly informative default, see `priors`.
+    formulation
+        ``"auto"``, ``Marginal()``, ``NonCentered()``, ``Centered()``, or one per grouping factor.
+    functions
+        Functions of your own that the formula may call, by name.
+    missing
+        ``"drop"``: rows with a missing value in a used column are left out and counted.
+        ``"error"``: they raise DataError.
+
+    Raises
+    ------
+    FormulaError, DataError, PriorError, ModelError
+        Each says what is wrong, where, and what to do.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        *,
+        family: str | Family | type[Family] = "gaussian",
+        priors: Mapping[str, Any] | None = None,
+        formulation: Request = "auto",
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        missing: Literal["drop", "error"] = "drop",
+    ) -> None:
+        self.formula = parse(formula)
+        self.family = as_family(family)
+        self.design = build_design(self.formula, data, functions=functions, missing=missing)
+        self.family.check(self.design)
+        if isinstance(self.family, Gaussian):
+            check_effects(self.design)
+        self.user_priors = dict(priors) if priors is not None else {}
+        defaults = default_priors(self.design, self.family)
+        self.spec = Spec(self.design, self.family, resolve(defaults, priors))
+        self.formulation: Chosen = choose(formulation, self.spec)
+        self.data = _used_columns(self.design, data)
+
+    @property
+    def priors(self) -> pd.DataFrame:
+        """Every prior: parameter, term, prior, and what its scale was derived from."""
+        return self.spec.priors.table()
+
+    @cached_property
+    def pymc(self) -> pm.Model:
+        """The model in PyMC, in this model's formulation; built when first used."""
+        return self.build(self.formulation)
+
+    def build(self, formulation: Request | Chosen) -> pm.Model:
+        """The model in PyMC in a formulation of your choice."""
+        from mixedbayes.model.build import build
+
+        return build(self.spec, self._chosen(formulation))
+
+    def graph(self) -> Any:
+        """Graphviz picture of `pymc`: plates are the data's dimensions."""
+        from mixedbayes.model.build import graph
+
+        try:
+            import graphviz  # noqa: F401
+        except ImportError as e:
+            raise MissingExtraError("graph() needs graphviz: pip install mixedbayes[graph]") from e
+        return graph(self.pymc)
+
+    def prior_predictive(self, draws: int = 500, seed: int | None = None) -> xr.DataTree:
+        """Draws of all parameters and of the response from the priors alone.
+
+        Returns a DataTree with groups `prior` and `prior_predictive`, dimensions chain and draw.
+        """
+        from mixedbayes.predict.prior import prior_predictive
+
+        return prior_predictive(self.spec, draws, seed)
+
+    def fit(
+        self,
+        draws: int = 1000,
+        tune: int | None = None,
+        chains: int = 4,
+        *,
+        cores: int | None = None,
+        seed: int | None = None,
+        formulation: Request | None = None,
+        sampler: SamplerName = "nutpie",
+        target_accept: float | None = None,
+        max_treedepth: int = 10,
+        progress: bool = True,
+        cache: str | Path | None = None,
+    ) -> Fit:
+        """Sample the posterior with NUTS.
+
+        Parameters
+        ----------
+        draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress
+            As in `mixedbayes.sample.settings.Settings`. The seed is kept in the result.
+        formulation
+            Instead of the model's own.
+        cache
+            A folder: the same formula, data, priors, settings, seed and versions are read from it
+            instead of sampled again. Needs a seed.
+
+        Returns
+        -------
+        Fit
+        """
+        from mixedbayes.api.fitting import fit_model
+
+        settings = Settings(
+            draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress
+        )
+        chosen = self.formulation if formulation is None else self._chosen(formulation)
+        return fit_model(self, settings, chosen, cache)
+
+    def _chosen(self, formulation: Request | Chosen) -> Chosen:
+        return formulation if isinstance(formulation, Chosen) else choose(formulation, self.spec)
+
+    def _description(self) -> Any:
+        from mixedbayes.results.describe import describe_model
+
+        return describe_model(self.spec, self.formulation)
+
+    def __repr__(self) -> str:
+        return str(self._description())
+
+    def _repr_html_(self) -> str:
+        return self._description()._repr_html_()
+
+
+def fit(
+    formula: str,
+    data: Any,
+    *,
+    family: str | Family | type[Family] = "gaussian",
+    priors: Mapping[str, Any] | None = None,
+    formulation: Request = "auto",
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    missing: Literal["drop", "error"] = "drop",
+    draws: int = 1000,
+    tune: int | None = None,
+    chains: int = 4,
+    cores: int | None = None,
+    seed: int | None = None,
+    sampler: SamplerName = "nutpie",
+    target_accept: float | None = None,
+    max_treedepth: int = 10,
+    progress: bool = True,
+    cache: str | Path | None = None,
+) -> Fit:
+    """Make a `Model` and fit it: the arguments of `Model` and `Model.fit` by name."""
+    model = Model(
+        formula,
+        data,
+        family=family,
+        priors=priors,
+        formulation=formulation,
+        functions=functions,
+        missing=missing,
+    )
+    return model.fit(
+        draws,
+        tune,
+        chains,
+        cores=cores,
+        seed=seed,
+        sampler=sampler,
+        target_accept=target_accept,
+        max_treedepth=max_treedepth,
+        progress=progress,
+        cache=cache,
+    )

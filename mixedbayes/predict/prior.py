@@ -1,0 +1,161 @@
+"""Draws from the priors alone: parameters, group effects and responses."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.errors import PriorError
+from mixedbayes.model.coords import dims_of, model_coords, response_name
+from mixedbayes.model.spec import Spec
+from mixedbayes.priors.distributions import LKJ
+from mixedbayes.priors.types import Assigned, PredictorPriors
+
+
+def prior_predictive(spec: Spec, draws: int, seed: int | None) -> xr.DataTree:
+    """Draws of every parameter from its prior, and of the response given them.
+
+    Returns
+    -------
+    DataTree
+        Groups `prior` and `prior_predictive` with dimensions (chain, draw, ...), one chain, and
+        `observed_data`.
+
+    Raises
+    ------
+    PriorError
+        A prior is improper (Flat), so that nothing can be drawn from it.
+    """
+    if draws < 1:
+        raise PriorError(f"draws={draws}: ask for at least one draw")
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    rng = np.random.default_rng(seed)
+    parameters = {name: _one(name, a, draws, rng) for name, a in spec.priors.parameters.items()}
+    drawn = dict(parameters)
+    eta = _predictor(spec.design.mu, spec.priors.mu, draws, rng, drawn)
+    family, design = spec.family, spec.design
+    y = family.simulate(
+        family.link.inverse(eta, np), parameters, rng, weights=design.weights, trials=design.trials
+    )
+    coords, dims, name = model_coords(spec), dims_of(spec), response_name(spec)
+    tree = {
+        "prior": _dataset(drawn, dims, coords, seed),
+        "prior_predictive": _dataset({name: y}, {name: (names.OBS,)}, coords, seed),
+        "observed_data": xr.Dataset({name: (names.OBS, design.y)}, {names.OBS: coords[names.OBS]}),
+    }
+    return xr.DataTree.from_dict(tree)
+
+
+def _dataset(
+    values: Mapping[str, Floats],
+    dims: Mapping[str, tuple[str, ...]],
+    coords: Mapping[str, Any],
+    seed: int,
+) -> xr.Dataset:
+    used = {d for name in values for d in dims.get(name, ())}
+    data = {
+        name: ((names.CHAIN, names.DRAW, *dims.get(name, ())), value[None])
+        for name, value in values.items()
+    }
+    return xr.Dataset(data, {d: coords[d] for d in coords if d in used}, {"seed": seed})
+
+
+def _predictor(
+    predictor: LinearPredictor,
+    priors: PredictorPriors,
+    draws: int,
+    rng: np.random.Generator,
+    out: dict[str, Floats],
+) -> Floats:
+    """(S, n) linear predictors; the parameters drawn for them are added to `out`."""
+    p = predictor.parameter
+    eta = np.zeros((draws, len(predictor.X)))
+    beta = _scalars([f"{names.fixef(p)}[{t}]" for t in predictor.terms], priors.fixef, draws, rng)
+    if predictor.terms:
+        out[names.fixef(p)] = beta
+        eta += beta @ predictor.X.T
+    if priors.intercept is not None:
+        intercept = _scalars([names.intercept(p)], [priors.intercept], draws, rng)[:, 0]
+        if priors.intercept_at_means and predictor.terms:
+            intercept = intercept - beta @ predictor.X.mean(axis=0)
+        out[names.intercept(p)] = intercept
+        eta += intercept[:, None]
+    for g in predictor.groups:
+        eta += _group(g, p, priors, draws, rng, out)
+    return eta if predictor.offset is None else eta + predictor.offset
+
+
+def _group(
+    g: GroupDesign,
+    parameter: str,
+    priors: PredictorPriors,
+    draws: int,
+    rng: np.random.Generator,
+    out: dict[str, Floats],
+) -> Floats:
+    name = names.sd(g.name, parameter)
+    sd = np.column_stack(
+        [
+            _one(f"{name}[{term}]", a, draws, rng)
+            for term, a in zip(g.terms, priors.sd[g.name], strict=True)
+        ]
+    )
+    q = len(g.terms)
+    C = np.broadcast_to(np.eye(q), (draws, q, q)).copy()
+    for block in g.blocks:
+        if len(block) > 1:
+            C[np.ix_(range(draws), block, block)] = lkj_cholesky(
+                priors.lkj(g.name), len(block), draws, rng
+            )
+    u = rng.standard_normal((draws, g.n_levels, q))
+    b = np.einsum("sj,sjk,sgk->sgj", sd, C, u)
+    out[name] = sd
+    if g.correlated:
+        out[names.cor(g.name, parameter)] = C @ C.transpose(0, 2, 1)
+    out[names.ranef(g.name, parameter)] = b
+    return np.einsum("nq,snq->sn", g.Z, b[:, g.refs])
+
+
+def lkj_cholesky(prior: LKJ, q: int, size: int, rng: np.random.Generator) -> Floats:
+    """(size, q, q) Cholesky factors of correlation matrices from LKJ(eta).
+
+    Canonical partial correlations are independent: with k terms conditioned on,
+    (r + 1) / 2 ~ Beta(b, b), b = eta + (q - 2 - k) / 2. Lewandowski, Kurowicka & Joe (2009),
+    doi:10.1016/j.jmva.2009.04.008.
+    """
+    C = np.zeros((size, q, q))
+    C[:, 0, 0] = 1.0
+    for i in range(1, q):
+        left = np.ones(size)  # squared length of the row that is not used up
+        for k in range(i):
+            b = prior.eta + (q - 2 - k) / 2
+            r = 2 * rng.beta(b, b, size) - 1
+            C[:, i, k] = r * np.sqrt(left)
+            left = left * (1 - r**2)
+        C[:, i, i] = np.sqrt(left)
+    return C
+
+
+def _scalars(
+    labels: Sequence[str], priors: Sequence[Assigned], draws: int, rng: np.random.Generator
+) -> Floats:
+    """(S, k) independent draws of k parameters."""
+    out = np.empty((draws, len(priors)))
+    for k, (label, a) in enumerate(zip(labels, priors, strict=True)):
+        if not a.prior.proper:
+            raise PriorError(
+                f"{label} has the improper prior {a.prior}, from which nothing can be drawn; "
+                f"give it a proper one, such as Normal(0, 10)"
+            )
+        out[:, k] = a.prior.frozen().rvs(size=draws, random_state=rng)
+    return out
+
+
+def _one(label: str, a: Assigned, draws: int, rng: np.random.Generator) -> Floats:
+    return _scalars([label], [a], draws, rng)[:, 0]
