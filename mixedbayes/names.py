@@ -12,6 +12,8 @@ SIGMA = "sigma"
 OBS = "obs"
 CHAIN = "chain"
 DRAW = "draw"
+RANEF_SUMMARY = "ranef_summary"  # group of the DataTree, where draws of group effects are not kept
+QUANTILE = "quantile"
 
 _RESERVED = frozenset({INTERCEPT, FIXEF, TERM, SIGMA, OBS, CHAIN, DRAW})
 
@@ -67,6 +69,11 @@ def cor(group: str, parameter: str = "mu") -> str:
 
 def ranef(group: str, parameter: str = "mu") -> str:
     return f"ranef_{prefix(parameter)}{identifier(group)}"
+
+
+def coef(group: str, parameter: str = "mu") -> str:
+    """Population effect + deviation, per level."""
+    return f"coef_{prefix(parameter)}{identifier(group)}"
 
 
 def response(text: str, taken: frozenset[str] = frozenset()) -> str:

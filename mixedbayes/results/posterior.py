@@ -11,7 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, GroupDesign
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 
 Floats = NDArray[np.float64]
@@ -22,7 +23,8 @@ class Posterior:
     """Draws of every parameter of one model, by name, stacked over chains and draws (S,).
 
     A model without a predictor's intercept or without population effects has zero or no columns
-    there, never a missing method.
+    there, never a missing method. `parameter` names the linear predictor: "mu", or a further
+    parameter of the family that has a formula of its own.
     """
 
     design: Design
@@ -33,54 +35,105 @@ class Posterior:
     def draws(self) -> xr.Dataset:
         return self.idata["posterior"].to_dataset()
 
+    def chains(self, name: str) -> Floats:
+        """One variable as (C, D, ...): chains, draws, then the variable's own dimensions."""
+        values = self.draws[name].transpose(names.CHAIN, names.DRAW, ...).to_numpy()
+        return np.asarray(values, float)
+
     def stacked(self, name: str) -> Floats:
         """One variable as (S, ...), chains one after the other."""
-        values = self.draws[name].transpose(names.CHAIN, names.DRAW, ...).to_numpy()
+        values = self.chains(name)
         return values.reshape(-1, *values.shape[2:])
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Number of chains and of draws in each."""
+        sizes = self.draws.sizes
+        return int(sizes[names.CHAIN]), int(sizes[names.DRAW])
+
+    @property
     def n_draws(self) -> int:
-        return int(self.draws.sizes[names.CHAIN] * self.draws.sizes[names.DRAW])
+        chains, draws = self.shape
+        return chains * draws
 
-    def intercept(self) -> Floats:
+    @property
+    def predictors(self) -> tuple[LinearPredictor, ...]:
+        """The predictor of the mean, then those of further parameters."""
+        return self.design.mu, *self.design.others.values()
+
+    def predictor(self, parameter: str = "mu") -> LinearPredictor:
+        return self.design.mu if parameter == "mu" else self.design.others[parameter]
+
+    def intercept(self, parameter: str = "mu") -> Floats:
         """(S,) intercept at predictor value zero; zeros where the formula has none."""
-        if not self.design.mu.intercept:
+        if not self.predictor(parameter).intercept:
             return np.zeros(self.n_draws)
-        return self.stacked(names.intercept())
+        return self.stacked(names.intercept(parameter))
 
-    def fixef(self) -> Floats:
+    def fixef(self, parameter: str = "mu") -> Floats:
         """(S, p) population slopes, the intercept not among them."""
-        if not self.design.mu.terms:
+        if not self.predictor(parameter).terms:
             return np.zeros((self.n_draws, 0))
-        return self.stacked(names.fixef())
+        return self.stacked(names.fixef(parameter))
 
-    def sd(self, group: str) -> Floats:
+    def population(self, term: str, parameter: str = "mu") -> Floats:
+        """(S,) population effect of one term, "Intercept" among them; zeros where it has none."""
+        predictor = self.predictor(parameter)
+        if term == names.INTERCEPT:
+            return self.intercept(parameter)
+        if term not in predictor.terms:
+            return np.zeros(self.n_draws)
+        return self.fixef(parameter)[:, predictor.terms.index(term)]
+
+    def sd(self, group: str, parameter: str = "mu") -> Floats:
         """(S, q) standard deviations of a grouping factor's effects."""
-        return self.stacked(names.sd(group))
+        return self.stacked(names.sd(group, parameter))
 
-    def cor(self, group: str) -> Floats:
+    def cor(self, group: str, parameter: str = "mu") -> Floats:
         """(S, q, q) correlations of a grouping factor's effects; identity where uncorrelated."""
-        g = self.group(group)
+        g = self.group(group, parameter)
         if g.correlated:
-            return self.stacked(names.cor(group))
+            return self.stacked(names.cor(group, parameter))
         q = len(g.terms)
         return np.broadcast_to(np.eye(q), (self.n_draws, q, q))
 
-    def cov(self, group: str) -> Floats:
+    def cov(self, group: str, parameter: str = "mu") -> Floats:
         """(S, q, q) covariance of a grouping factor's effects."""
-        sd = self.sd(group)
-        return self.cor(group) * sd[:, :, None] * sd[:, None, :]
+        sd = self.sd(group, parameter)
+        return self.cor(group, parameter) * sd[:, :, None] * sd[:, None, :]
 
-    def ranef(self, group: str) -> Floats:
+    def has_ranef(self, group: str, parameter: str = "mu") -> bool:
+        """Whether draws of the group's effects were kept, not only their summaries."""
+        return names.ranef(group, parameter) in self.draws
+
+    def ranef(self, group: str, parameter: str = "mu") -> Floats:
         """(S, J, q) group effects, deviations from the population."""
-        return self.stacked(names.ranef(group))
+        self.need_ranef(group, parameter)
+        return self.stacked(names.ranef(group, parameter))
+
+    def need_ranef(self, group: str, parameter: str = "mu") -> None:
+        """Raise ModelError if only summaries of the group's effects were kept."""
+        if self.has_ranef(group, parameter):
+            return
+        g = self.group(group, parameter)
+        effects = g.n_levels * len(g.terms)
+        raise ModelError(
+            f"this needs draws of the effects of {group}, and only their summaries were kept: "
+            f"{effects:,} effects x {self.n_draws:,} draws would take "
+            f"{8e-9 * effects * self.n_draws:.1f} GB. Fit again with fewer draws or with the group "
+            "effects kept as draws; ranef() and coef() work from the summaries"
+        )
 
     def parameters(self) -> Mapping[str, Floats]:
         """(S,) draws of the family's own parameters, such as sigma."""
-        return {name: self.stacked(name) for name in self.family.parameters}
+        return {
+            name: self.stacked(name)
+            for name in self.family.parameters
+            if name not in self.design.others
+        }
 
-    def group(self, name: str) -> GroupDesign:
-        return self.design.mu.group(name)
+    def group(self, name: str, parameter: str = "mu") -> GroupDesign:
+        return self.predictor(parameter).group(name)
 
     def sample_stats(self) -> Any:
         return self.idata["sample_stats"].to_dataset()

@@ -1,0 +1,113 @@
+"""Rank-normalised split R-hat and bulk effective sample size of many quantities at once.
+
+Vehtari, Gelman, Simpson, Carpenter & Burkner (2021), doi:10.1214/20-BA1221. The numbers are those
+of `arviz_stats`; here whole tables of group effects are done in a few array operations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, special, stats
+
+Floats = NDArray[np.float64]
+
+_BLOCK = 2**22  # numbers handled at a time, to bound memory
+MIN_DRAWS = 4
+
+
+def health(draws: Floats) -> tuple[Floats, Floats]:
+    """Bulk effective sample size and R-hat of K quantities.
+
+    Parameters
+    ----------
+    draws
+        (K, C, D): quantities, chains, draws per chain.
+
+    Returns
+    -------
+    ess_bulk (K,) and rhat (K,). Both are NaN where a draw is not finite or there are fewer than
+    four draws a chain; rhat also for a single chain or a constant quantity.
+    """
+    k, chains, n = draws.shape
+    ess, rhat = np.full(k, np.nan), np.full(k, np.nan)
+    if n < MIN_DRAWS:
+        return ess, rhat
+    step = max(1, _BLOCK // (chains * n))
+    for start in range(0, k, step):
+        part = slice(start, start + step)
+        x = split(draws[part])
+        finite = np.isfinite(x).all(axis=(1, 2))
+        x = np.where(finite[:, None, None], x, 0.0)
+        z = normal_scores(x)
+        ess[part] = np.where(finite, effective_size(z), np.nan)
+        if chains > 1:
+            folded = np.abs(x - np.median(x, axis=(1, 2), keepdims=True))
+            worst = np.maximum(potential_scale(z), potential_scale(normal_scores(folded)))
+            rhat[part] = np.where(finite, worst, np.nan)
+    return ess, rhat
+
+
+def split(draws: Floats) -> Floats:
+    """(K, C, D) to (K, 2 C, D // 2): first and last half of every chain."""
+    half = draws.shape[-1] // 2
+    return np.concatenate([draws[..., :half], draws[..., -half:]], axis=1)
+
+
+def normal_scores(x: Floats) -> Floats:
+    """Normal quantiles of the fractional ranks over all chains together (Blom's offset)."""
+    flat = x.reshape(len(x), -1)
+    size = flat.shape[1]
+    order = np.argsort(flat, axis=1)
+    scores = np.empty(flat.shape)
+    np.put_along_axis(scores, order, blom(np.arange(1.0, size + 1), size)[None, :], axis=1)
+    tied = (np.diff(np.take_along_axis(flat, order, axis=1), axis=1) == 0).any(axis=1)
+    if tied.any():
+        scores[tied] = blom(stats.rankdata(flat[tied], axis=1), size)
+    return scores.reshape(x.shape)
+
+
+def blom(ranks: Floats, size: int) -> Floats:
+    """Expected normal order statistics, approximately, of ranks 1..size."""
+    return special.ndtri((ranks - 0.375) / (size + 0.25))
+
+
+def potential_scale(z: Floats) -> Floats:
+    """(K,) sqrt of the pooled over the within-chain variance; NaN where that is zero."""
+    n = z.shape[-1]
+    between = n * z.mean(axis=2).var(axis=1, ddof=1)
+    within = z.var(axis=2, ddof=1).mean(axis=1)
+    varies = within > 0
+    ratio = between / np.where(varies, within, 1.0)
+    return np.where(varies, np.sqrt((ratio + n - 1) / n), np.nan)
+
+
+def effective_size(z: Floats) -> Floats:
+    """(K,) effective number of draws for the mean of z, by Geyer's initial monotone sequence."""
+    k, chains, n = z.shape
+    total = chains * n
+    acov = autocovariance(z).mean(axis=1)  # (K, n), averaged over chains
+    within = acov[:, 0] * n / (n - 1)
+    pooled = acov[:, 0] + (z.mean(axis=2).var(axis=1, ddof=1) if chains > 1 else 0.0)
+    constant = np.ptp(z, axis=(1, 2)) < np.finfo(float).resolution
+    rho = 1 - (within[:, None] - acov) / np.where(constant, 1.0, pooled)[:, None]
+    rho[:, 0] = 1.0
+    pairs = rho[:, : n // 2 * 2].reshape(k, -1, 2).sum(axis=2)
+    last = max(0, (n - 3) // 2)
+    stop = pairs[:, : last + 1] <= 0
+    end = np.where(stop.any(axis=1), stop.argmax(axis=1), last)  # first pair left out
+    used = np.arange(pairs.shape[1]) < end[:, None]
+    area = np.where(used, np.minimum.accumulate(pairs, axis=1), 0.0).sum(axis=1)
+    rows = np.arange(k)
+    even = rho[rows, 2 * end]
+    tail = np.where((even > 0) | (pairs[rows, end] >= 0), even, 0.0)
+    tau = np.maximum(-1 + 2 * area + tail, 1 / np.log10(total))
+    return np.where(constant, float(total), total / tau)
+
+
+def autocovariance(z: Floats) -> Floats:
+    """Autocovariance along the last axis at every lag, divided by the number of draws."""
+    n = z.shape[-1]
+    size = fft.next_fast_len(2 * n, real=True)
+    f = fft.rfft(z - z.mean(axis=-1, keepdims=True), size, axis=-1)
+    return fft.irfft(f.real**2 + f.imag**2, size, axis=-1)[..., :n] / n

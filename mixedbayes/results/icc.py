@@ -1,0 +1,147 @@
+"""Intraclass correlation: the share of variance that lies between groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, Literal, overload
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from mixedbayes.errors import ModelError
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import chained, describe, labelled
+from mixedbayes.results.variance import Components, components, ratio, residual_variance
+
+Floats = NDArray[np.float64]
+At = Mapping[str, Sequence[Any]] | pd.DataFrame
+
+ALL = "all"
+KINDS = ("adjusted", "unadjusted")
+
+
+def icc_kernel(parts: Components) -> Floats:
+    """(2, K + 1, S) adjusted and unadjusted ICC of K grouping factors and of all together.
+
+    adjusted = group / (all groups + residual); unadjusted has the variance of the population part
+    in the denominator as well.
+    """
+    part = np.stack([*parts.groups.values(), parts.random])
+    return np.stack([ratio(part, parts.random + parts.residual), ratio(part, parts.total)])
+
+
+def icc_at_kernel(covs: Sequence[Floats], Zs: Sequence[Floats], residual: Floats) -> Floats:
+    """(K + 1, m, S) adjusted ICC at m values of the covariates.
+
+    covs: per factor (S, q, q); Zs: per factor the columns at those values (m, q).
+    """
+    part = [
+        np.maximum(np.einsum("mi,sij,mj->ms", Z, cov, Z), 0.0)
+        for cov, Z in zip(covs, Zs, strict=True)
+    ]
+    random = np.sum(part, axis=0)
+    return ratio(np.stack([*part, random]), random + residual)
+
+
+@overload
+def icc(
+    post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: Literal[False] = False
+) -> pd.DataFrame: ...
+@overload
+def icc(
+    post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: Literal[True]
+) -> xr.Dataset: ...
+def icc(
+    post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: bool = False
+) -> pd.DataFrame | xr.Dataset:
+    """Intraclass correlation, on the link scale, with its posterior.
+
+    adjusted = sum_k E[z' Sigma_k z] / (sum_k E[z' Sigma_k z] + residual variance), the mean E being
+    over the rows of the data; `unadjusted` adds the variance of the population part to the
+    denominator. For one intercept per group this is tau^2 / (tau^2 + sigma^2).
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    prob
+        Probability of the equal-tailed interval.
+    at
+        Values of covariates at which to evaluate z, such as {"Days": [0, 5, 9]}: with random slopes
+        the ICC is a function of the covariate. Several covariates give all combinations; a data
+        frame is taken row by row. Only the adjusted ICC is defined there.
+    draws
+        Return the draws instead: a Dataset with dimensions (chain, draw, group), and `point` for
+        the values in `at`.
+
+    Returns
+    -------
+    DataFrame with one row per grouping factor and one for "all" of them, by kind ("adjusted",
+    "unadjusted"): group, kind, the covariates of `at`, mean, sd, lower, upper, ess_bulk, rhat.
+
+    Raises
+    ------
+    ModelError
+        If the model has no group effects.
+
+    References
+    ----------
+    Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213; Johnson (2014),
+    doi:10.1111/2041-210X.12225, for random slopes.
+    """
+    if not post.design.mu.groups:
+        raise ModelError("the model has no group effects, so no intraclass correlation")
+    if at is not None:
+        return _icc_at(post, prob, grid(at), draws)
+    values = icc_kernel(components(post))
+    groups = [*(g.name for g in post.design.mu.groups), ALL]
+    chains = post.shape[0]
+    if draws:
+        return xr.Dataset(
+            {
+                kind: labelled(v.T, chains, ["group"], {"group": groups}, kind)
+                for kind, v in zip(KINDS, values, strict=True)
+            }
+        )
+    table = pd.DataFrame({"group": groups * 2, "kind": np.repeat(KINDS, len(groups))}, dtype="str")
+    stacked = np.moveaxis(values, 2, 0)  # (S, 2, K + 1)
+    return table.assign(**describe(chained(stacked, chains), prob))
+
+
+def grid(at: At) -> pd.DataFrame:
+    """One row per point: all combinations of the values given, or the data frame's own rows."""
+    if isinstance(at, pd.DataFrame):
+        return at.reset_index(drop=True)
+    values = {name: [v] if np.isscalar(v) else list(v) for name, v in at.items()}
+    empty = [name for name, v in values.items() if not v]
+    if empty or not values:
+        where = f"no value for {empty[0]!r}" if empty else "no covariate"
+        raise ModelError(f"at={dict(at)!r}: {where}; give for example at={{'Days': [0, 5, 9]}}")
+    return pd.DataFrame(list(product(*values.values())), columns=list(values))
+
+
+def _icc_at(
+    post: Posterior, prob: float, points: pd.DataFrame, draws: bool
+) -> pd.DataFrame | xr.Dataset:
+    from mixedbayes.design import random_columns
+
+    groups = post.design.mu.groups
+    Zs = [random_columns(post.design, g.name, points) for g in groups]
+    values = icc_at_kernel([post.cov(g.name) for g in groups], Zs, residual_variance(post))
+    labels = [*(g.name for g in groups), ALL]
+    chains = post.shape[0]
+    stacked = np.moveaxis(values, 2, 0)  # (S, K + 1, m)
+    if draws:
+        coords = {"group": labels, **{name: ("point", points[name].array) for name in points}}
+        return labelled(stacked, chains, ["group", "point"], coords, "adjusted").to_dataset()
+    table = pd.DataFrame(
+        {
+            "group": pd.Series(np.repeat(labels, len(points)), dtype="str"),
+            "kind": pd.Series(["adjusted"] * (len(labels) * len(points)), dtype="str"),
+        }
+    )
+    where = pd.concat([points] * len(labels), ignore_index=True)
+    return pd.concat([table, where], axis=1).assign(**describe(chained(stacked, chains), prob))

@@ -1,0 +1,49 @@
+"""Moments of the design's columns, in one pass over the rows with bounded extra memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_ROWS = 2**16
+
+
+def row_blocks(n: int, rows: int = _ROWS) -> Iterator[slice]:
+    """Slices that cover range(n), at most `rows` long."""
+    for start in range(0, n, rows):
+        yield slice(start, min(start + rows, n))
+
+
+def covariance(X: Floats) -> Floats:
+    """(p, p) sample covariance of the columns of X (n, p), denominator n - 1."""
+    n, p = X.shape
+    center = X.mean(axis=0)
+    total = np.zeros((p, p))
+    for block in row_blocks(n):
+        d = X[block] - center
+        total += d.T @ d
+    return total / max(n - 1, 1)
+
+
+def mean_square(Z: Floats) -> Floats:
+    """(q, q) mean over the rows of z z'."""
+    return Z.T @ Z / len(Z)
+
+
+def quadratic(beta: Floats, matrix: Floats) -> Floats:
+    """(S,) beta' M beta per draw, for beta (S, p) and M (p, p) positive semidefinite.
+
+    Through a square root of M, so that rounding never makes it negative.
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return ((beta @ root) ** 2).sum(axis=1)
+
+
+def trace_product(cov: Floats, matrix: Floats) -> Floats:
+    """(S,) tr(Sigma M) per draw, for Sigma (S, q, q) and M (q, q), both positive semidefinite."""
+    return np.maximum(np.einsum("sij,ij->s", cov, matrix), 0.0)

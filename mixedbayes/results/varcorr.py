@@ -1,0 +1,129 @@
+"""Standard deviations and correlations of the group effects, and the residual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal, overload
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.design.types import LinearPredictor
+from mixedbayes.results.moments import mean_square
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import chained, describe
+from mixedbayes.results.variance import components
+
+Floats = NDArray[np.float64]
+
+RESIDUAL = "Residual"
+
+
+@dataclass(frozen=True, eq=False)
+class Component:
+    """One standard deviation or correlation, per draw (S,)."""
+
+    group: str
+    term: str | None
+    term2: str | None
+    kind: str  # "sd" or "cor"
+    value: Floats
+    variance: Floats  # of an sd its square, of a correlation the covariance
+    part: Floats | None  # what it adds to the mean variance of the linear predictor
+
+
+def component_list(post: Posterior) -> list[Component]:
+    """Every sd, then every correlation, by grouping factor; the residual sd last."""
+    found = [c for p in post.predictors for c in _of_predictor(post, p)]
+    sigma = post.parameters().get(names.SIGMA)
+    if sigma is not None:
+        variance = np.broadcast_to(post.family.residual_variance(post.parameters()), sigma.shape)
+        part = components(post).residual
+        found.append(Component(RESIDUAL, None, None, "sd", sigma, variance, part))
+    return found
+
+
+def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Component]:
+    p = predictor.parameter
+    for g in predictor.groups:
+        label = [names.prefix(p) + term for term in g.terms]
+        sd, cor, cov = post.sd(g.name, p), post.cor(g.name, p), post.cov(g.name, p)
+        square = mean_square(g.Z)
+        for i in range(len(label)):
+            part = cov[:, i, i] * square[i, i] if p == "mu" else None
+            yield Component(g.name, label[i], None, "sd", sd[:, i], cov[:, i, i], part)
+        for block in g.blocks:
+            for i, j in combinations(sorted(block), 2):
+                part = 2 * cov[:, i, j] * square[i, j] if p == "mu" else None
+                yield Component(g.name, label[i], label[j], "cor", cor[:, i, j], cov[:, i, j], part)
+
+
+def shares(post: Posterior, found: list[Component]) -> Floats:
+    """(K,) posterior mean of each part over group and residual variance together."""
+    if not post.design.mu.groups:
+        return np.array([1.0 if c.part is not None else np.nan for c in found])
+    parts = components(post)
+    whole = parts.random + parts.residual
+    some = np.where(whole > 0, whole, np.nan)
+    return np.array([np.nan if c.part is None else np.mean(c.part / some) for c in found])
+
+
+@overload
+def varcorr(
+    post: Posterior, prob: float = 0.95, *, draws: Literal[False] = False
+) -> pd.DataFrame: ...
+@overload
+def varcorr(post: Posterior, prob: float = 0.95, *, draws: Literal[True]) -> xr.Dataset: ...
+def varcorr(
+    post: Posterior, prob: float = 0.95, *, draws: bool = False
+) -> pd.DataFrame | xr.Dataset:
+    """Standard deviations and correlations of the group effects, and the residual sd.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    prob
+        Probability of the equal-tailed interval.
+    draws
+        Return the draws instead: a Dataset with `sd_<group>`, `cor_<group>` and `sigma`.
+
+    Returns
+    -------
+    DataFrame with one row per quantity: group, term, term2 (correlations only), kind ("sd" or
+    "cor"), mean, sd, lower, upper, ess_bulk, rhat, variance (posterior mean of the variance; of the
+    covariance for a correlation) and share. All on the link scale.
+
+    `share` is the posterior mean of the part of the group and residual variance together that the
+    row stands for, averaged over the rows of the data: sd_t^2 mean(z_t^2), and for a correlation
+    2 cov_st mean(z_s z_t), which may be negative. It adds up to 1.
+    """
+    if draws:
+        return post.draws[_variables(post)]
+    found = component_list(post)
+    columns = {
+        "group": pd.Series([c.group for c in found], dtype="str"),
+        "term": pd.Series([c.term for c in found], dtype="str"),
+        "term2": pd.Series([c.term2 for c in found], dtype="str"),
+        "kind": pd.Series([c.kind for c in found], dtype="str"),
+    }
+    values = np.stack([c.value for c in found], axis=1) if found else np.zeros((post.n_draws, 0))
+    table = pd.DataFrame({**columns, **describe(chained(values, post.shape[0]), prob)})
+    table["variance"] = [float(c.variance.mean()) for c in found]
+    table["share"] = shares(post, found)
+    return table
+
+
+def _variables(post: Posterior) -> list[str]:
+    found = []
+    for predictor in post.predictors:
+        for g in predictor.groups:
+            found.append(names.sd(g.name, predictor.parameter))
+            if g.correlated:
+                found.append(names.cor(g.name, predictor.parameter))
+    return found + [name for name in post.parameters() if name == names.SIGMA]
