@@ -7,195 +7,169 @@ evidence p(y).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from mixedbayes.marginal.logpriors import evaluate
-from mixedbayes.marginal.parameters import Layout
+from mixedbayes.marginal import compiled
+from mixedbayes.marginal.parameters import Constrained, Layout
+from mixedbayes.marginal.problem import Problem
 
-__all__ = ["MarginalDensity"]
+__all__ = ["Affine", "Likelihood", "MarginalDensity"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Likelihood = Callable[..., tuple[float, tuple[Floats, ...], float, Floats | None]]
 
-_VECTOR, _MATRIX = "float64[::1]", "float64[:, ::1]"
-_INTS, _TABLE = "int64[::1]", "int64[:, ::1]"
+
+@dataclass(frozen=True, eq=False)
+class Likelihood:
+    """log p(y | L, sigma, v) as a C function and the two arrays that hold its data.
+
+    The function has `compiled.LIKELIHOOD_SIGNATURE` and takes x = (L_1 row by row, ..., L_K,
+    sigma, v).
+    """
+
+    address: int
+    ints: Ints
+    floats: Floats
+    owner: Any = None  # keeps the function's code alive
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """theta = mode + C eta: C is lower triangular for m coordinates, diagonal for the others."""
+
+    mode: Floats  # (d,)
+    factor: Floats  # (m, m) lower triangular
+    scales: Floats  # (d - m,) positive
+
+    @classmethod
+    def identity(cls, d: int) -> Affine:
+        return cls(np.zeros(d), np.zeros((0, 0)), np.ones(d))
+
+    @property
+    def log_det(self) -> float:
+        """log |C|."""
+        return float(np.log(np.diagonal(self.factor)).sum() + np.log(self.scales).sum())
+
+    def to_theta(self, eta: Floats) -> Floats:
+        """mode + C eta, for eta (..., d)."""
+        m = len(self.factor)
+        moved = np.concatenate([eta[..., :m] @ self.factor.T, eta[..., m:] * self.scales], axis=-1)
+        return self.mode + moved
+
+    def to_eta(self, theta: Floats) -> Floats:
+        """C^-1 (theta - mode), for theta (..., d)."""
+        m, moved = len(self.factor), np.asarray(theta, float) - self.mode
+        first = np.linalg.solve(self.factor, moved[..., :m, None])[..., 0]
+        return np.concatenate([first, moved[..., m:] / self.scales], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
 class MarginalDensity:
     """Log posterior of theta, up to log p(y), for one problem and its priors.
 
-    `likelihood(problem, L, sigma, v)` returns log p(y | L, sigma, v) and its derivatives
-    (dL, dsigma, dv). It may be any function: one that is 0 everywhere leaves the prior. Calls
-    from several threads at once are safe.
+    With `units` it is the density of eta instead, theta = mode + C eta, with the Jacobian log |C|.
+    Another `likelihood` than the problem's own may be given. Calls from several threads at once
+    are safe, and the interpreter lock is released inside.
     """
 
     layout: Layout
-    problem: Any
-    likelihood: Likelihood
+    problem: Problem | None
+    units: Affine | None = None
+    likelihood: Likelihood | None = None
 
     @property
     def ndim(self) -> int:
         return self.layout.ndim
 
     @cached_property
-    def _maps(self) -> _Maps:
-        return _Maps.of(self.layout)
+    def affine(self) -> Affine:
+        return self.units or Affine.identity(self.ndim)
 
     def logp_grad(self, theta: Floats) -> tuple[float, Floats]:
-        """Log density and its gradient (ndim,); -inf and zeros where it is not finite."""
-        m = self._maps
+        """Log density and its gradient (ndim,); -inf and zeros where one is not finite."""
+        gradient = np.empty(len(theta))
         theta = np.ascontiguousarray(theta, float)
-        prior, work, L, v = _forward(theta, m.codes, m.numbers, m.rows, m.slots, m.sampled, m.sizes)
-        if not math.isfinite(prior):
-            return -math.inf, np.zeros(m.ndim)
-        factors = [L[at:end].reshape(q, q) for at, end, q in m.integrated]
-        logp, dL, dsigma, dv = self.likelihood(self.problem, factors, work[0, m.sigma], v)
-        d_L = np.zeros(L.size)
-        for (at, end, _), d in zip(m.integrated, dL, strict=True):
-            d_L[at:end] = d.ravel()
-        finite = _backward(work, L, d_L, dsigma, dv, m.rows, m.slots, m.sampled, m.sizes)
-        if not (finite and math.isfinite(logp)):
-            return -math.inf, np.zeros(m.ndim)
-        return prior + logp, work[2]
+        return compiled.density(theta, gradient, self._memory[0]), gradient
 
     def logp(self, theta: Floats) -> float:
         """Log density at theta (ndim,)."""
         return self.logp_grad(theta)[0]
 
+    def constrained(self, theta: Floats) -> Constrained:
+        """The parameters at points (..., ndim) of this density's own coordinates."""
+        return self.layout.constrained(self.affine.to_theta(theta))
+
+    @property
+    def c_address(self) -> int:
+        """Address of the same as a C function, with `compiled.LOGP_SIGNATURE`."""
+        return compiled.c_density.address
+
+    @property
+    def c_data(self) -> int:
+        """Address of the record that the C function takes; valid while this object lives."""
+        return int(self._memory[0].ctypes.data)
+
+    @cached_property
+    def _memory(self) -> tuple[Ints, Floats, Likelihood]:
+        """The record, and what it points to."""
+        maps, table, u = _Maps.of(self.layout), self.layout.table, self.affine
+        parts = [table.numbers.ravel(), u.mode, u.factor.ravel(), u.scales, [u.log_det]]
+        reals = np.concatenate(parts)
+        lik = self.likelihood or Likelihood.of(self.problem)
+        header = [
+            lik.address, lik.ints.ctypes.data, lik.ints.size, lik.floats.ctypes.data,
+            lik.floats.size, reals.ctypes.data, reals.size, self.ndim, len(u.factor),
+            len(maps.rows), len(maps.slots), len(maps.sampled), maps.n_x, maps.n_v, maps.n_L,
+            maps.sigma,
+        ]  # fmt: skip
+        body = [table.codes.ravel(), maps.rows.ravel(), maps.slots, maps.sampled.ravel()]
+        length = len(compiled.HEADER) + sum(b.size for b in body)
+        return np.concatenate([np.array([length, *header], np.int64), *body]), reals, lik
+
 
 @dataclass(frozen=True, eq=False)
 class _Maps:
-    """The layout as arrays of integers, which the compiled functions read.
+    """The layout as integers.
 
-    All L lie one after the other in a flat array. Each row of each L is one row of `rows`: the
-    coordinate of its sd, the first coordinate of its partial correlations and their number, and
-    where the flat positions of its entries start in `slots`.
+    x holds what the likelihood takes, (L_1, ..., L_K, sigma, v), and after that the L of sampled
+    factors. Each row of each L is one row of `rows`: the coordinate of its sd, the first
+    coordinate of its partial correlations and their number, and where the positions in x of its
+    entries start in `slots`.
     """
 
-    ndim: int
-    codes: Ints
-    numbers: Floats
     rows: Ints  # (sum q, 4)
     slots: Ints
     sampled: Ints  # (factors, 4): first spherical coordinate, levels, q, start of L
-    integrated: tuple[tuple[int, int, int], ...]  # start and end of L, q
-    sigma: int  # its coordinate; the sampled coefficients follow it
-    sizes: Ints  # (3,) entries of all L, sigma's coordinate, entries of v
+    n_x: int
+    n_v: int
+    n_L: int
+    sigma: int
 
     @classmethod
     def of(cls, layout: Layout) -> _Maps:
-        rows, slots, sampled, integrated, at = [], [], [], [], 0
+        n_v = layout.ndim - layout.n_parameters + len(layout.coefficients)
+        n_x = sum(f.q**2 for f in layout.integrated) + 1 + n_v
+        n_L = sum(f.q**2 for f in layout.sampled)
+        at = {False: 0, True: n_x}  # next free place for the L of integrated and sampled factors
+        rows, slots, sampled = [], [], []
         for f in layout.factors:
             start = layout.starts[f"factor {f.name}"]
-            z = start + f.q
+            z, L = start + f.q, at[bool(f.n_levels)]
             for i, before, _ in f.rows():
                 rows.append((start + i, z, len(before), len(slots)))
-                slots += [at + i * f.q + j for j in (*before, i)]
+                slots += [L + i * f.q + j for j in (*before, i)]
                 z += len(before)
             if f.n_levels:
-                sampled.append((layout.starts[f"spherical {f.name}"], f.n_levels, f.q, at))
-            else:
-                integrated.append((at, at + f.q**2, f.q))
-            at += f.q**2
-        n_v = layout.ndim - layout.n_parameters + len(layout.coefficients)
+                sampled.append((layout.starts[f"spherical {f.name}"], f.n_levels, f.q, L))
+            at[bool(f.n_levels)] += f.q**2
         return cls(
-            layout.ndim,
-            layout.table.codes,
-            layout.table.numbers,
             np.array(rows, np.int64).reshape(-1, 4),
             np.array(slots, np.int64),
             np.array(sampled, np.int64).reshape(-1, 4),
-            tuple(integrated),
-            layout.starts["sigma"],
-            np.array([at, layout.starts["sigma"], n_v], np.int64),
-        )
-
-
-@njit(
-    f"Tuple((float64, {_MATRIX}, {_VECTOR}, {_VECTOR}))"
-    f"({_VECTOR}, {_TABLE}, {_MATRIX}, {_TABLE}, {_INTS}, {_TABLE}, {_INTS})",
-    cache=True,
-    nogil=True,
-)
-def _forward(theta, codes, numbers, rows, slots, sampled, sizes):  # type: ignore[no-untyped-def]
-    """theta -> log prior with Jacobians, (x, dx/dt, gradient), all L, v."""
-    work = np.empty((3, theta.size))
-    L, v = np.zeros(sizes[0]), np.empty(sizes[2])
-    prior = evaluate(theta, codes, numbers, work)
-    for r in range(len(rows)):
-        sd, z, before, slot = work[0, rows[r, 0]], rows[r, 1], rows[r, 2], rows[r, 3]
-        left = sd
-        for j in range(before):
-            L[slots[slot + j]] = left * work[0, z + j]
-            left *= math.sqrt(work[1, z + j])  # dx/dt of a partial correlation is 1 - x^2
-        L[slots[slot + before]] = left
-    at = len(v)
-    for s in range(len(sampled)):
-        at -= sampled[s, 1] * sampled[s, 2]
-    for c in range(at):
-        v[c] = work[0, sizes[1] + 1 + c]
-    for s in range(len(sampled)):
-        u, q, start = sampled[s, 0], sampled[s, 2], sampled[s, 3]
-        for g in range(sampled[s, 1]):
-            for i in range(q):
-                total = 0.0
-                for k in range(i + 1):
-                    total += L[start + i * q + k] * work[0, u + g * q + k]
-                v[at + g * q + i] = total
-        at += sampled[s, 1] * q
-    return prior, work, L, v
-
-
-@njit(
-    f"boolean({_MATRIX}, {_VECTOR}, {_VECTOR}, float64, {_VECTOR}, {_TABLE}, {_INTS}, {_TABLE}, "
-    f"{_INTS})",
-    cache=True,
-    nogil=True,
-)
-def _backward(work, L, dL, dsigma, dv, rows, slots, sampled, sizes):  # type: ignore[no-untyped-def]
-    """Add the likelihood's derivatives, in theta, to row 2 of work; whether all is finite."""
-    grad, sigma = work[2], sizes[1]
-    grad[sigma] += dsigma * work[1, sigma]
-    at = len(dv)
-    for s in range(len(sampled)):
-        at -= sampled[s, 1] * sampled[s, 2]
-    for c in range(at):
-        grad[sigma + 1 + c] += dv[c] * work[1, sigma + 1 + c]
-    for s in range(len(sampled)):
-        u, q, start = sampled[s, 0], sampled[s, 2], sampled[s, 3]
-        for g in range(sampled[s, 1]):
-            for i in range(q):
-                for k in range(i + 1):
-                    dL[start + i * q + k] += dv[at + g * q + i] * work[0, u + g * q + k]
-                    grad[u + g * q + k] += dv[at + g * q + i] * L[start + i * q + k]
-        at += sampled[s, 1] * q
-    for r in range(len(rows)):
-        sd, z, before, slot = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
-        # Row i of W: d w_ij / d t_ij = left_j (1 - z_ij^2), d w_ik / d t_ij = -z_ij w_ik for k > j.
-        left, later = 1.0, 0.0
-        for j in range(before):
-            later += dL[slots[slot + j]] * left * work[0, z + j]
-            left *= math.sqrt(work[1, z + j])
-        later += dL[slots[slot + before]] * left
-        grad[sd] += later * work[1, sd]
-        left = work[0, sd]
-        later *= left
-        for j in range(before):
-            d = dL[slots[slot + j]] * left
-            later -= d * work[0, z + j]
-            grad[z + j] += d * work[1, z + j] - work[0, z + j] * later
-            left *= math.sqrt(work[1, z + j])
-    finite = True
-    for i in range(grad.size):
-        finite = finite and math.isfinite(grad[i])
-    return finite
+            n_x, n_v, n_L, layout.starts["sigma"],
+        )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from mixedbayes.marginal.plan import Floats, Ints
 
-N_COUNTS = 12
+N_COUNTS = 13
 N_CONSTANTS = 2
 
 
@@ -23,6 +23,7 @@ class Index(NamedTuple):
     r: int  # sampled coefficients
     rx: int  # of these, population columns
     D: int  # dense columns, the p population columns last
+    n_rows: int  # rows of the longest front
     q: Ints
     levels: Ints
     node0: Ints
@@ -60,7 +61,9 @@ class Values(NamedTuple):
 
 def read_index(ints: Ints) -> Index:
     """The sections of the integer array, as views."""
-    K, n_chain, p, r, rx, D = ints[0], ints[1], ints[2], ints[3], ints[4], ints[5]
+    K, n_chain, p, r, rx, D, n_rows = (
+        ints[0], ints[1], ints[2], ints[3], ints[4], ints[5], ints[12],
+    )  # fmt: skip
     n_nodes, n_parent, n_ptr, n_blk, n_vptr, nnz = (
         ints[6], ints[7], ints[8], ints[9], ints[10], ints[11],
     )  # fmt: skip
@@ -81,7 +84,7 @@ def read_index(ints: Ints) -> Index:
     s14 = s13 + n_blk
     s15 = s14 + n_vptr
     return Index(
-        K, n_chain, p, r, rx, D,
+        K, n_chain, p, r, rx, D, n_rows,
         ints[s0:s1], ints[s1:s2], ints[s2:s3], ints[s3:s4], ints[s4:s5], ints[s5:s6],
         ints[s6:s7], ints[s7:s8], ints[s8:s9], ints[s9:s10], ints[s10:s11], ints[s11:s12],
         ints[s12:s13], ints[s13:s14], ints[s14:s15], ints[s15 : s15 + nnz],
@@ -113,6 +116,7 @@ def read_values(ints: Ints, floats: Floats) -> Values:
 
 
 def pack_index(counts: list[int], sections: list[Ints]) -> Ints:
-    """Counts (K, n_chain, p, r, rx, D, nodes, parents, pointers, blocks, rows, nnz), sections."""
+    """Counts (K, n_chain, p, r, rx, D, nodes, parents, pointers, blocks, v_ptr, nnz,
+    longest front), then the sections."""
     assert len(counts) == N_COUNTS
     return np.concatenate([np.array(counts, np.int64), *sections]).astype(np.int64, copy=False)

@@ -169,9 +169,11 @@ def _pack(
     starts = np.concatenate([[0], np.cumsum([q * q for q in plan.widths])])
     l0 = starts[list(plan.order)].astype(np.int64)
     t0 = (np.cumsum(s.q**2) - s.q**2).astype(np.int64)
+    longest = int((np.diff(s.off) // np.repeat(s.q, s.levels)).max(initial=1))
     counts = [
         len(s.q), s.n_chain, p, vy.size, rx, s.n_dense, s.n_nodes, s.parent.size,
         s.blk_ptr.size, s.blk_fac.size, v_ptr.size, products.nnz,
+        longest,
     ]  # fmt: skip
     ints = pack_index(
         counts,

@@ -12,6 +12,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.marginal.effects import draw_effects
 from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
+from mixedbayes.marginal.plan import Plan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
 from mixedbayes.priors.distributions import Flat, Normal, Prior
 from mixedbayes.priors.types import PredictorPriors, Priors
@@ -123,16 +124,23 @@ class Setup:
         return out
 
 
-def set_up(design: Design, priors: Priors, *, sampled_factors: Sequence[str] = ()) -> Setup:
-    """Cross-products, elimination plan and parameter layout of a Gaussian model.
+def plan_of(design: Design, priors: Priors) -> Plan:
+    """How the effects will be eliminated, and which factors have to stay in NUTS."""
+    groups = design.mu.groups
+    return choose_plan(
+        [(g.refs, g.Z, g.n_levels) for g in groups],
+        len(Population.of(design.mu, priors.mu).integrated),
+        names=[g.name for g in groups],
+    )
 
-    `sampled_factors` names grouping factors whose effects stay in NUTS because integrating them
-    would be too costly.
-    """
+
+def set_up(design: Design, priors: Priors) -> Setup:
+    """Cross-products, elimination plan and parameter layout of a Gaussian model."""
     predictor = design.mu
     population = Population.of(predictor, priors.mu)
-    integrated = tuple(g for g in predictor.groups if g.name not in sampled_factors)
-    sampled = tuple(g for g in predictor.groups if g.name in sampled_factors)
+    left_out = plan_of(design, priors).sampled
+    integrated = tuple(g for k, g in enumerate(predictor.groups) if k not in left_out)
+    sampled = tuple(g for k, g in enumerate(predictor.groups) if k in left_out)
     mean, precision = population.prior_moments()
     problem = build_problem(
         design.y,
@@ -144,6 +152,7 @@ def set_up(design: Design, priors: Priors, *, sampled_factors: Sequence[str] = (
         prior_precision=precision,
         X_sampled=population.columns(predictor, population.sampled),
         sampled_factors=[(g.refs, g.Z, g.n_levels) for g in sampled],
+        names=[g.name for g in integrated],
     )
     return Setup(
         problem, _layout(population, integrated, sampled, priors), population, integrated, sampled
