@@ -20,9 +20,17 @@ from numba import carray, cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from mixedbayes.marginal.kernel import kernel_core
 from mixedbayes.marginal.logpriors import evaluate
 
-__all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "LOGP_SIGNATURE", "c_density", "density"]
+__all__ = [
+    "HEADER",
+    "LIKELIHOOD_SIGNATURE",
+    "LOGP_SIGNATURE",
+    "c_density",
+    "c_likelihood",
+    "density",
+]
 
 HEADER = (
     "length",  # of the record
@@ -194,3 +202,13 @@ def c_density(n, eta, gradient, value, record):  # type: ignore[no-untyped-def]
         carray(eta, (n,)), carray(gradient, (n,)), carray(record, (length,), np.int64)
     )
     return 0 if math.isfinite(value[0]) else 1
+
+
+@cfunc(LIKELIHOOD_SIGNATURE, cache=True)
+def c_likelihood(x, gradient, n, ints, n_ints, floats, n_floats):  # type: ignore[no-untyped-def]
+    return kernel_core(
+        carray(x, (n,)),
+        carray(gradient, (n,)),
+        carray(ints, (n_ints,)),
+        carray(floats, (n_floats,)),
+    )

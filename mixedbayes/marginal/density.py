@@ -37,6 +37,11 @@ class Likelihood:
     floats: Floats
     owner: Any = None  # keeps the function's code alive
 
+    @classmethod
+    def of(cls, problem: Problem) -> Likelihood:
+        """The compiled likelihood of a problem."""
+        return cls(compiled.c_likelihood.address, problem.ints, problem.floats)
+
 
 @dataclass(frozen=True, eq=False)
 class Affine:

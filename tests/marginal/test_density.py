@@ -1,5 +1,6 @@
 """The density over theta against dense normals, SciPy's prior densities and numeric Jacobians."""
 
+import ctypes
 import threading
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from scipy import integrate, stats
 
 from mixedbayes.errors import PriorError
 from mixedbayes.marginal import logpriors
-from mixedbayes.marginal.density import MarginalDensity
+from mixedbayes.marginal.density import Likelihood, MarginalDensity
 from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
 from mixedbayes.priors import distributions as d
 
@@ -36,25 +37,52 @@ class Dense:
         return stats.multivariate_normal.logpdf(self.y, mean, self.covariance(L, sigma))
 
 
-def dense_likelihood(problem, L, sigma, v):
-    V = problem.covariance(L, sigma)
-    inverse = np.linalg.inv(V)
-    a = inverse @ (problem.y - problem.mean - problem.sampled @ v)
-    G = (np.outer(a, a) - inverse) / 2  # d logp / dV
-    dL = tuple(
-        np.tril(2 * Z.T @ (G * (refs[:, None] == refs)) @ Z @ chol)
-        for (refs, Z), chol in zip(problem.factors, L, strict=True)
-    )
-    dsigma = 2 * sigma * np.sum(np.diag(G) * problem.noise)
-    return problem.logp(L, sigma, v), dL, dsigma, problem.sampled.T @ a
+_LIKELIHOOD = ctypes.CFUNCTYPE(
+    ctypes.c_double,
+    ctypes.POINTER(ctypes.c_double),
+    ctypes.POINTER(ctypes.c_double),
+    ctypes.c_int64,
+    *[ctypes.c_void_p, ctypes.c_int64] * 2,
+)
 
 
-def no_likelihood(problem, L, sigma, v):
-    return 0.0, tuple(np.zeros_like(chol) for chol in L), 0.0, np.zeros(len(v))
+def python_likelihood(layout, function):
+    """(L, sigma, v) -> (logp, dL, dsigma, dv), as the C function that a density calls."""
+    widths = [f.q for f in layout.integrated]
+
+    def call(x, dx, n, *_):
+        x, dx = np.ctypeslib.as_array(x, (n,)), np.ctypeslib.as_array(dx, (n,))
+        ends = np.cumsum([0] + [q * q for q in widths])
+        L = [x[a:b].reshape(q, q) for a, b, q in zip(ends, ends[1:], widths, strict=False)]
+        logp, dL, dsigma, dv = function(L, x[ends[-1]], x[ends[-1] + 1 :])
+        dx[:] = np.concatenate([*(d.ravel() for d in dL), [dsigma], dv])
+        return logp
+
+    callback = _LIKELIHOOD(call)
+    address = ctypes.cast(callback, ctypes.c_void_p).value
+    return Likelihood(address, np.zeros(0, np.int64), np.zeros(0), callback)
 
 
-def prior_density(layout):
-    return MarginalDensity(layout, None, no_likelihood)
+def dense_density(layout, problem):
+    def function(L, sigma, v):
+        inverse = np.linalg.inv(problem.covariance(L, sigma))
+        a = inverse @ (problem.y - problem.mean - problem.sampled @ v)
+        G = (np.outer(a, a) - inverse) / 2  # d logp / d covariance
+        dL = [
+            np.tril(2 * Z.T @ (G * (refs[:, None] == refs)) @ Z @ chol)
+            for (refs, Z), chol in zip(problem.factors, L, strict=True)
+        ]
+        dsigma = 2 * sigma * np.sum(np.diag(G) * problem.noise)
+        return problem.logp(L, sigma, v), dL, dsigma, problem.sampled.T @ a
+
+    return MarginalDensity(layout, None, likelihood=python_likelihood(layout, function))
+
+
+def constant_density(layout, value=0.0):
+    def function(L, sigma, v):
+        return value, [np.zeros_like(chol) for chol in L], 0.0, np.zeros(len(v))
+
+    return MarginalDensity(layout, None, likelihood=python_likelihood(layout, function))
 
 
 def blocks_of(q):
@@ -158,7 +186,7 @@ def independent_logp(layout, problem, theta):
 def test_density_is_likelihood_times_priors_times_jacobians(name):
     layout, rng = LAYOUTS[name], np.random.default_rng(3)
     problem = dense_problem(layout, rng)
-    density = MarginalDensity(layout, problem, dense_likelihood)
+    density = dense_density(layout, problem)
     for _ in range(4):
         theta = rng.normal(size=layout.ndim) * 0.8
         logp, _ = density.logp_grad(theta)
@@ -168,7 +196,7 @@ def test_density_is_likelihood_times_priors_times_jacobians(name):
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_gradient_matches_differences(name):
     layout, rng = LAYOUTS[name], np.random.default_rng(4)
-    density = MarginalDensity(layout, dense_problem(layout, rng), dense_likelihood)
+    density = dense_density(layout, dense_problem(layout, rng))
     for _ in range(3):
         theta = rng.normal(size=layout.ndim) * 0.8
         logp, grad = density.logp_grad(theta)
@@ -235,7 +263,7 @@ def test_uniform_without_positive_values_is_refused():
 
 @pytest.mark.parametrize("eta", [0.7, 1.0, 2.0, 5.0])
 def test_correlation_prior_integrates_to_one(eta):
-    density = prior_density(Layout((factor("g", 2, eta=eta),), d.Exponential(1)))
+    density = constant_density(Layout((factor("g", 2, eta=eta),), d.Exponential(1)))
     base = np.array([0.3, -0.2, 0.0, 0.1])
 
     def marginal(t):
@@ -258,7 +286,7 @@ def test_correlations_of_three_terms_have_the_lkj_margins(eta):
     layout = Layout((factor("g", 3, eta=eta),), d.Exponential(1))
     theta = np.zeros((t.size**3, layout.ndim))
     theta[:, 3:6] = np.stack(np.meshgrid(t, t, t, indexing="ij"), -1).reshape(-1, 3)
-    density = prior_density(layout)
+    density = constant_density(layout)
     mass = np.exp(np.array([density.logp(x) for x in theta]) - density_at_zero(layout))
     mass *= step**3
     assert mass.sum() == pytest.approx(1, abs=2e-5)
@@ -303,7 +331,7 @@ def test_perfect_correlations_have_finite_coordinates():
 @pytest.mark.parametrize("size", [40.0, 400.0, 1e4, 1e300])
 def test_huge_coordinates_give_numbers_or_minus_infinity(name, size):
     layout, rng = LAYOUTS[name], np.random.default_rng(6)
-    density = prior_density(layout)
+    density = constant_density(layout)
     for sign in (1, -1):
         for i in range(min(layout.ndim, 8)):
             theta = rng.normal(size=layout.ndim)
@@ -316,20 +344,17 @@ def test_huge_coordinates_give_numbers_or_minus_infinity(name, size):
                 assert not grad.any()
 
 
-def test_a_likelihood_that_is_not_finite_is_minus_infinity():
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_likelihood_that_is_not_finite_is_minus_infinity(value):
     layout = LAYOUTS["correlated"]
-
-    def broken(problem, L, sigma, v):
-        return 0.0, (np.full((2, 2), np.nan),), 1.0, np.zeros(0)
-
-    logp, grad = MarginalDensity(layout, None, broken).logp_grad(np.zeros(layout.ndim))
+    logp, grad = constant_density(layout, value).logp_grad(np.zeros(layout.ndim))
     assert logp == -np.inf
     assert not grad.any()
 
 
 def test_threads_do_not_disturb_each_other():
     layout, rng = LAYOUTS["sampled"], np.random.default_rng(7)
-    density = MarginalDensity(layout, dense_problem(layout, rng), dense_likelihood)
+    density = dense_density(layout, dense_problem(layout, rng))
     thetas = rng.normal(size=(40, layout.ndim))
     expected = [density.logp_grad(t) for t in thetas]
     found = [[] for _ in range(4)]
