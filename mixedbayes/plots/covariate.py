@@ -22,7 +22,7 @@ class Covariate:
     """A horizontal axis: numbers, or codes into categories."""
 
     name: str
-    values: Floats  # (n,)
+    x: Floats  # (n,)
     categories: tuple[str, ...] | None = None
 
 

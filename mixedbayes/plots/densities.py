@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.plots import style
+from mixedbayes.results.tables import check_prob
 
 Floats = NDArray[np.float64]
 # arviz_plots takes seconds to import, so only the pictures that use it pay for that
-PlotCollection: TypeAlias = Any
+type PlotCollection = Any
 
 BACKENDS = ("matplotlib", "plotly", "bokeh")
 _PANEL = (2.9, 2.1)  # inches
@@ -53,7 +54,7 @@ def density_panels(
     """
     if backend not in BACKENDS:
         raise ModelError(f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
-    style.check_prob(prob)
+    check_prob(prob)
     try:
         from arviz_plots import plot_dist
 
@@ -61,7 +62,7 @@ def density_panels(
     except ImportError as error:
         raise MissingExtraError(
             f"backend={backend!r} needs packages that are not installed ({error.name}): "
-            f"pip install 'arviz-plots[{backend}]', or use backend='matplotlib'"
+            f"pip install mixedbayes[{backend}], or use backend='matplotlib'"
         ) from error
     named = {f"panel_{k}": panel for k, panel in enumerate(panels)}
     data = {n: ((names.CHAIN, names.DRAW), p.draws) for n, p in named.items()}

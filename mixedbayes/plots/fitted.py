@@ -22,6 +22,7 @@ from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import chosen_groups
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import check_prob
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -60,7 +61,7 @@ def curve(post: Posterior, rows: Rows, axis: Covariate, prob: float) -> Curve:
     form one line, straight on the link scale between neighbours; else they are single points.
     """
     eta, population = linear_predictor(post, rows)
-    x = axis.values[rows]
+    x = axis.x[rows]
     places, first = np.unique(
         np.column_stack([x, _rounded(eta.mean(axis=0))]), axis=0, return_index=True
     )
@@ -141,7 +142,7 @@ def plot_fitted(
         If the model has no such group, level or covariate, or the backend is another.
     """
     style.only_matplotlib(backend, "plot_fitted")
-    style.check_prob(prob)
+    check_prob(prob)
     g = _group(post, group)
     axis = covariate(post, g, x, data)
     shown, note = _shown(post, g, levels, max_levels)
@@ -152,7 +153,7 @@ def plot_fitted(
             rows = np.flatnonzero(g.refs == j)
             aside = 0.0 if axis.categories is None else 0.13  # data left, fit right of the tick
             fit = curve(post, rows, axis, prob)
-            _draw(ax, axis.values[rows] - aside, _observed(post)[rows], fit, aside)
+            _draw(ax, axis.x[rows] - aside, _observed(post)[rows], fit, aside)
             ax.set_title(f"{g.name} {g.levels[j]}", fontsize=9, fontweight="normal")
         _ticks(axes[0], axis)
         fig.supxlabel("\n".join(filter(None, (labels.column(axis.name), note))), fontsize=9.5)
@@ -229,7 +230,7 @@ def _ticks(ax: Axes, axis: Covariate) -> None:
     """Ticks of the shared axes: categories by name while there is room, else by a few numbers."""
     ax.yaxis.set_major_locator(MaxNLocator(4))
     if axis.categories is None:
-        whole = bool(np.all(axis.values == np.round(axis.values)))
+        whole = bool(np.all(axis.x == np.round(axis.x)))
         ax.xaxis.set_major_locator(MaxNLocator(3, integer=whole))
         return
     n = len(axis.categories)

@@ -68,7 +68,7 @@ def plot_priors(
     Lewandowski, Kurowicka & Joe (2009), doi:10.1016/j.jmva.2009.04.008, for the LKJ margins.
     """
     labels = Labels.of(post, units)
-    chains = post.draws.sizes[names.CHAIN]
+    chains = post.shape[0]
     panels = [
         _panel(title, axis, values.reshape(chains, -1), prior, str(said))
         for title, axis, values, prior, said in _quantities(post, priors, labels)

@@ -10,10 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.labels import Labels
+from mixedbayes.results import kept
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import check_prob, tails
 
 Floats = NDArray[np.float64]
 
@@ -40,9 +43,20 @@ def caterpillar(draws: Floats, prob: float) -> Caterpillar:
     """Sorted equal-tailed intervals of (S, J) draws."""
     mean = draws.mean(axis=0)
     order = np.argsort(mean, kind="stable")
-    tail = (1 - prob) / 2
-    q = np.quantile(draws[:, order], [tail, 0.25, 0.75, 1 - tail], axis=0)
+    low, high = tails(prob)
+    q = np.quantile(draws[:, order], [low, 0.25, 0.75, high], axis=0)
     return Caterpillar(order, mean[order], q[[0, 3]], q[[1, 2]])
+
+
+def of_effects(post: Posterior, group: str, k: int, prob: float) -> Caterpillar:
+    """Intervals of a factor's k-th effect, from its draws or from the summaries kept of them."""
+    if post.has_ranef(group):
+        return caterpillar(post.ranef(group)[:, :, k], prob)
+    summary = kept.read(post, names.ranef(group))
+    order = np.argsort(summary.mean[:, k], kind="stable")
+    low, high = tails(prob)
+    q = [kept.quantile_at(summary.quantile, p)[order, k] for p in (low, 0.25, 0.75, high)]
+    return Caterpillar(order, summary.mean[order, k], np.stack([q[0], q[3]]), np.stack(q[1:3]))
 
 
 def plot_ranef(
@@ -83,7 +97,7 @@ def plot_ranef(
         If the model has no such group, `prob` is not a probability, or the backend is another.
     """
     style.only_matplotlib(backend, "plot_ranef")
-    style.check_prob(prob)
+    check_prob(prob)
     groups = chosen_groups(post, group)
     labels = Labels.of(post, units)
     columns = list(dict.fromkeys(term for name in groups for term in post.group(name).terms))
@@ -97,13 +111,12 @@ def plot_ranef(
         )
         for row, name in enumerate(groups):
             g = post.group(name)
-            effects = post.ranef(name)
             for column, term in enumerate(columns):
                 ax = axes[row, column]
                 if term not in g.terms:
                     ax.set_axis_off()
                     continue
-                cat = caterpillar(effects[:, :, g.terms.index(term)], prob)
+                cat = of_effects(post, name, g.terms.index(term), prob)
                 _draw(ax, cat, heights[row])
                 _name_rows(ax, [str(g.levels[i]) for i in cat.order], heights[row])
                 ax.set_title(f"{name}: {labels.term(term)}")

@@ -15,6 +15,7 @@ from mixedbayes.plots import style
 from mixedbayes.plots.fitted import linear_predictor
 from mixedbayes.plots.labels import Labels
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import check_prob
 
 Floats = NDArray[np.float64]
 
@@ -36,9 +37,10 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     """Response residuals of a Gaussian model; randomised quantile residuals of any other.
 
     Gaussian: y - E[mu], multiplied by sqrt(w) where the rows are weighted; scale is their own
-    standard deviation, which is below sigma as the effects were fitted to the same rows. Others: Phi^-1(P(y_rep < y) + u P(y_rep = y)) with u uniform and
-    y_rep simulated from the posterior, which is standard normal where the model is right; `seed`
-    fixes u and y_rep. Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
+    standard deviation, which is below sigma as the effects were fitted to the same rows.
+    Others: Phi^-1(P(y_rep < y) + u P(y_rep = y)) with u uniform and y_rep simulated from the
+    posterior, standard normal where the model is right; `seed` fixes u and y_rep.
+    Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
     """
     n = post.design.n
     gaussian = isinstance(post.family, Gaussian)
@@ -128,7 +130,7 @@ def plot_residuals(
     Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
     """
     style.only_matplotlib(backend, "plot_residuals")
-    style.check_prob(prob)
+    check_prob(prob)
     found = residuals(post, seed)
     labels = Labels.of(post, units)
     in_response = found.what == "residual"

@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mixedbayes.errors import ModelError
@@ -85,7 +86,9 @@ class Picture(Figure):
 
 def picture(width: float, height: float) -> Picture:
     """An empty picture of width x height inches whose parts keep clear of each other."""
-    return Picture(figsize=(width, height), layout="constrained")
+    figure = Picture(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def zero_line(ax: Axes, at: float = 0.0, **kwargs: Any) -> None:
@@ -105,10 +108,3 @@ def only_matplotlib(backend: str, name: str) -> None:
 def percent(prob: float) -> str:
     """0.95 as "95 %"."""
     return f"{100 * prob:.4g} %"
-
-
-def check_prob(prob: float) -> float:
-    """The probability of an interval, strictly between 0 and 1."""
-    if not 0 < prob < 1:
-        raise ModelError(f"prob must lie between 0 and 1, for example 0.95; got {prob!r}")
-    return float(prob)

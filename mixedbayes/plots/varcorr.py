@@ -52,7 +52,7 @@ def plot_varcorr(
     for part in parts:
         unit = _axis(labels, part)
         highest[unit] = max(highest.get(unit, 0.0), float(part.value.max()))
-    chains = post.draws.sizes["chain"]
+    chains = post.shape[0]
     panels = [
         Panel(
             _title(labels, part),

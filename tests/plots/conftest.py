@@ -184,3 +184,57 @@ def many():
 @pytest.fixture(scope="session")
 def few():
     return intercepts(3)
+
+
+def _extents(figure):
+    """Text and extent in pixels of every visible, non-empty tick label, title and axis label."""
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    texts = []
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            texts += [t.label1 for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+        texts += [ax.xaxis.label, ax.yaxis.label, ax.title, ax._left_title]
+    texts += [t for t in (figure._supxlabel, figure._supylabel, figure._suptitle) if t]
+    texts += [t for legend in figure.legends for t in legend.get_texts()]
+    shown = [t for t in texts if t.get_visible() and t.get_text().strip()]
+    return [(t.get_text(), t.get_window_extent(renderer)) for t in shown]
+
+
+@pytest.fixture(scope="session")
+def check_texts():
+    """Checks that no two texts of a figure overlap and that none leaves it."""
+
+    def check(figure):
+        boxes = _extents(figure)
+        assert boxes
+        width, height = figure.get_size_inches() * figure.dpi
+        for text, box in boxes:
+            inside = box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1
+            assert inside, f"{text!r} leaves the figure: {box}"
+        for i, (a, box_a) in enumerate(boxes):
+            for b, box_b in boxes[i + 1 :]:
+                wide = min(box_a.x1, box_b.x1) - max(box_a.x0, box_b.x0)
+                high = min(box_a.y1, box_b.y1) - max(box_a.y0, box_b.y0)
+                assert min(wide, high) < 1, f"{a!r} and {b!r} overlap by {wide:.0f} x {high:.0f} px"
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def by_gid():
+    """The artists of an axes that carry a name."""
+
+    def find(ax, gid):
+        return [a for a in ax.get_children() if a.get_gid() == gid]
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def _close_pyplot_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")

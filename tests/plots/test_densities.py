@@ -1,0 +1,172 @@
+"""plot_varcorr, plot_icc and plot_priors: PlotCollections of posterior densities."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mixedbayes.errors import ModelError
+from mixedbayes.plots.icc import plot_icc
+from mixedbayes.plots.priors import plot_priors
+from mixedbayes.plots.varcorr import plot_varcorr
+from mixedbayes.priors.distributions import LKJ, Exponential, Flat, Normal
+from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
+from mixedbayes.results.icc import icc
+
+UNITS = {"Reaction": "ms", "Days": "day"}
+
+
+def panels(collection, n):
+    return [collection.get_viz("plot", f"panel_{k}") for k in range(n)]
+
+
+def titles(axes):
+    return [ax.get_title() or ax.get_title("left") for ax in axes]
+
+
+def test_varcorr_has_a_panel_per_parameter_in_its_unit(sleep, check_texts):
+    collection = plot_varcorr(sleep, units=UNITS)
+    axes = panels(collection, 4)
+    assert titles(axes) == [
+        "Subject sd: Intercept",
+        "Subject sd: Days",
+        "residual sd",
+        "Subject cor: Intercept, Days",
+    ]
+    assert [ax.get_xlabel() for ax in axes] == [
+        "Reaction (ms)",
+        "Reaction per unit of Days (ms/day)",
+        "Reaction (ms)",
+        "correlation",
+    ]
+    check_texts(collection.get_viz("figure"))
+
+
+def test_varcorr_axes_show_what_the_parameters_can_be(sleep):
+    intercept, days, residual, cor = panels(plot_varcorr(sleep), 4)
+    assert cor.get_xlim() == (-1, 1)
+    assert intercept.get_xlim()[0] == days.get_xlim()[0] == residual.get_xlim()[0] == 0
+    assert intercept.get_xlim() == residual.get_xlim() != days.get_xlim()
+    assert intercept.get_xlim()[1] > sleep.sd("Subject")[:, 0].max()
+
+
+def interval(ax):
+    """The one horizontal line at height 0."""
+    (line,) = [line for line in ax.lines if np.all(np.asarray(line.get_ydata()) == 0)]
+    return np.asarray(line.get_xdata())
+
+
+def test_the_interval_is_equal_tailed(sleep):
+    ax = panels(plot_varcorr(sleep, prob=0.8), 1)[0]
+    low, high = np.quantile(sleep.sd("Subject")[:, 0], [0.1, 0.9])
+    np.testing.assert_allclose(interval(ax), [low, high], rtol=1e-2)
+
+
+def test_icc_spans_the_unit_interval(penicillin, check_texts):
+    collection = plot_icc(penicillin)
+    axes = panels(collection, 3)
+    assert titles(axes) == ["plate", "sample", "all groups"]
+    assert {ax.get_xlim() for ax in axes} == {(0.0, 1.0)}
+    table = icc(penicillin).query("kind == 'adjusted'")
+    for ax, lower, upper in zip(axes, table["lower"], table["upper"], strict=True):
+        np.testing.assert_allclose(interval(ax), [lower, upper], rtol=1e-2)
+    check_texts(collection.get_viz("figure"))
+
+
+def test_icc_of_one_factor_is_one_panel_of_the_kind_asked_for(sleep):
+    (ax,) = panels(plot_icc(sleep, kind="unadjusted"), 1)
+    assert titles([ax]) == ["Subject"]
+    assert ax.get_xlabel() == "unadjusted ICC, share of variance"
+    assert len(plot_icc(sleep).get_viz("figure").axes) == 1
+
+
+def priors_of(post, intercept=None, sd=None, at_means=True):
+    mu = post.design.mu
+    exponential = Assigned(sd or Exponential(0.02), "given")
+    return Priors(
+        PredictorPriors(
+            "mu",
+            Assigned(intercept or Normal(300, 100), "given"),
+            at_means,
+            mu.terms,
+            tuple(Assigned(Normal(0, 50), "given") for _ in mu.terms),
+            {g.name: g.terms for g in mu.groups},
+            {g.name: tuple(exponential for _ in g.terms) for g in mu.groups},
+            {g.name: Assigned(LKJ(2), "given") for g in mu.groups if g.correlated},
+        ),
+        {},
+        {"sigma": exponential},
+    )
+
+
+def prior_line(ax):
+    (line,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+    return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+
+
+def test_priors_have_a_panel_per_parameter(sleep, check_texts):
+    collection = plot_priors(sleep, priors_of(sleep), units=UNITS)
+    axes = panels(collection, 6)
+    assert titles(axes) == [
+        "Intercept, at the means",
+        "Days",
+        "Subject sd: Intercept",
+        "Subject sd: Days",
+        "Subject cor: Intercept, Days",
+        "residual sd",
+    ]
+    assert axes[1].get_xlabel() == "Reaction per unit of Days (ms/day)\nprior Normal(0, 50)"
+    check_texts(collection.get_viz("figure"))
+
+
+def test_prior_curves_are_the_exact_densities(sleep):
+    axes = panels(plot_priors(sleep, priors_of(sleep)), 6)
+    for ax, law in (
+        (axes[1], stats.norm(0, 50)),
+        (axes[2], stats.expon(scale=50)),
+        (axes[4], stats.beta(2, 2, loc=-1, scale=2)),  # LKJ(2) of a 2 x 2 matrix
+    ):
+        x, density = prior_line(ax)
+        np.testing.assert_allclose(density, law.pdf(x))
+
+
+def test_the_intercepts_panel_is_where_its_prior_is(sleep):
+    at_means = panels(plot_priors(sleep, priors_of(sleep)), 1)[0]
+    at_zero = panels(plot_priors(sleep, priors_of(sleep, at_means=False)), 1)[0]
+    moved = sleep.intercept() + sleep.fixef()[:, 0] * 4.5
+    np.testing.assert_allclose(interval(at_means), np.quantile(moved, [0.025, 0.975]), rtol=1e-2)
+    np.testing.assert_allclose(
+        interval(at_zero), np.quantile(sleep.intercept(), [0.025, 0.975]), rtol=1e-2
+    )
+    assert titles([at_zero]) == ["Intercept"]
+
+
+def test_a_very_wide_prior_does_not_hide_the_posterior(sleep):
+    ax = panels(plot_priors(sleep, priors_of(sleep, intercept=Normal(0, 1e6))), 1)[0]
+    low, high = interval(ax)
+    assert np.ptp(ax.get_xlim()) < 40 * (high - low)
+
+
+def test_a_flat_prior_has_no_curve(sleep):
+    ax = panels(plot_priors(sleep, priors_of(sleep, intercept=Flat())), 1)[0]
+    assert not [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert "prior Flat()" in ax.get_xlabel()
+
+
+@pytest.mark.parametrize("plot", [plot_varcorr, plot_icc])
+def test_plotly_has_the_same_panels(sleep, plot):
+    pytest.importorskip("webcolors")
+    pytest.importorskip("plotly")
+    collection = plot(sleep, backend="plotly")
+    assert type(collection.get_viz("figure")).__module__.startswith("plotly")
+    assert "panel_0" in collection.viz["plot"]
+
+
+def test_an_unknown_backend_lists_the_known(sleep):
+    with pytest.raises(ModelError, match="one of matplotlib, plotly, bokeh; got 'gnuplot'"):
+        plot_varcorr(sleep, backend="gnuplot")
+
+
+def test_a_model_without_groups_has_no_icc(make):
+    plain = make.posterior(make.design("y", [1.0, 2.0, 4.0], {}, []), {}, 1.0)
+    with pytest.raises(ModelError, match="no group effects"):
+        plot_icc(plain)

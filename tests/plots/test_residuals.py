@@ -1,0 +1,100 @@
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mixedbayes.families.base import Family
+from mixedbayes.families.links import Identity, Link
+from mixedbayes.plots.fitted import linear_predictor
+from mixedbayes.plots.residuals import plot_residuals, residuals
+from mixedbayes.results.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class Counts(Family):
+    """Counts with mean mu on its own scale: enough of a discrete family for residuals."""
+
+    name: ClassVar[str] = "counts"
+    link: Link = Identity()
+
+    def simulate(self, mu, parameters, rng, *, weights=None, trials=None):
+        return rng.poisson(mu)
+
+
+def test_gaussian_residuals_are_response_minus_expectation(sleep):
+    found = residuals(sleep)
+    eta, _ = linear_predictor(sleep, np.arange(sleep.design.n))
+    np.testing.assert_allclose(found.fitted, eta.mean(axis=0))
+    np.testing.assert_allclose(found.value, sleep.design.y - found.fitted)
+
+
+def test_blocks_of_rows_make_no_difference(sleep, monkeypatch):
+    whole = residuals(sleep)
+    monkeypatch.setattr("mixedbayes.plots.residuals._BLOCK", 7 * sleep.n_draws)
+    np.testing.assert_allclose(residuals(sleep).value, whole.value)
+
+
+def test_weights_scale_the_residuals(sleep):
+    w = np.linspace(1, 4, sleep.design.n)
+    weighted = Posterior(replace(sleep.design, weights=w), sleep.family, sleep.idata)
+    found = residuals(weighted)
+    np.testing.assert_allclose(found.value, residuals(sleep).value * np.sqrt(w))
+    assert found.what == "weighted residual"
+
+
+def counts(make, n=1500):
+    rng = np.random.default_rng(8)
+    x = rng.uniform(2, 9, n)
+    d = make.design("seeds", rng.poisson(x), {"x": x}, [])
+    return make.posterior(d, {}, 0.05, family=Counts())
+
+
+def test_quantile_residuals_of_the_right_model_are_standard_normal(make):
+    found = residuals(counts(make))
+    assert found.what == "quantile residual"
+    assert stats.kstest(found.value, "norm").pvalue > 0.01
+
+
+def test_quantile_residuals_of_a_wrong_model_are_not(make):
+    post = counts(make)
+    doubled = Posterior(replace(post.design, y=2 * post.design.y), post.family, post.idata)
+    assert stats.kstest(residuals(doubled).value, "norm").pvalue < 1e-6
+
+
+def test_quantile_residuals_are_reproducible(make):
+    post = counts(make, 60)
+    np.testing.assert_array_equal(residuals(post, 3).value, residuals(post, 3).value)
+    assert np.any(residuals(post, 3).value != residuals(post, 4).value)
+
+
+def test_panels_and_their_texts(sleep, check_texts, by_gid):
+    figure = plot_residuals(sleep, units={"Reaction": "ms"})
+    left, right = figure.axes
+    assert [left.get_xlabel(), left.get_ylabel()] == ["fitted Reaction (ms)", "residual (ms)"]
+    assert right.get_xlabel() == "standard normal quantile"
+    (points,) = by_gid(right, "residuals")
+    ordered = points.get_offsets()[:, 1]
+    np.testing.assert_allclose(ordered, np.sort(residuals(sleep).value))
+    check_texts(figure)
+
+
+def test_the_envelope_covers_a_normal_sample(make, by_gid):
+    rng = np.random.default_rng(2)
+    y = rng.standard_normal(400)
+    post = make.posterior(make.design("y", y, {}, []), {}, 1.0)
+    ax = plot_residuals(post, prob=0.99).axes[1]
+    envelope = by_gid(ax, "envelope")[0].get_paths()[0]
+    points = by_gid(ax, "residuals")[0].get_offsets()
+    assert np.mean(envelope.contains_points(points)) > 0.9
+
+
+@pytest.mark.parametrize("slope", [0.0, 3.0])
+def test_the_trend_shows_a_missing_covariate(make, by_gid, slope):
+    rng = np.random.default_rng(6)
+    x = np.linspace(-1, 1, 300)
+    y = x + slope * x**2 + 0.1 * rng.standard_normal(300)
+    post = make.posterior(make.design("y", y, {"x": x}, []), {}, 0.1)
+    trend = by_gid(plot_residuals(post).axes[0], "trend")[0].get_ydata()
+    assert (np.ptp(trend) > 1.0) == (slope > 0)
