@@ -8,8 +8,8 @@ from the coarsest factor to the finest.
 """
 
 import numpy as np
-from numba import njit
 
+from mixedbayes.marginal.compiled import inner
 from mixedbayes.marginal.fronts import (
     dense_places,
     factor_front,
@@ -18,8 +18,8 @@ from mixedbayes.marginal.fronts import (
 )
 
 
-@njit(nogil=True)
-def backward(ix, va, L, sigma, shift, F, S, Q, w):
+@inner
+def backward(h, ints, floats, L, sigma, shift, F, S, Q, w):
     """Add every node's (M Lambda E[v v'])_gg to Q; return the trace of E[u u'].
 
     F and S hold the factored fronts and the dense second moments. If w has room, it receives the
@@ -27,62 +27,64 @@ def backward(ix, va, L, sigma, shift, F, S, Q, w):
     """
     scale = 1.0 / sigma**2
     trace = 0.0
-    for k in range(ix.n_chain, ix.K):
-        trace += _dense_nodes(ix, va, L, shift, k, ix.q[k], S, Q, w)
+    for k in range(h.n_chain, h.K):
+        trace += _dense_nodes(h, ints, floats, L, shift, k, ints[h.q + k], S, Q, w)
     moments = np.empty(F.size)
-    base = ix.off[ix.node0[min(1, ix.K)]]
-    for k in range(ix.n_chain - 1, -1, -1):
+    base = ints[h.off + ints[h.node0 + min(1, h.K)]]
+    for k in range(h.n_chain - 1, -1, -1):
         trace += _chain_nodes(
-            ix, va, L, scale, shift, k, ix.q[k], base, F, S, moments, Q, w
+            h, ints, floats, L, scale, shift, k, ints[h.q + k], base, F, S, moments, Q, w
         )
     return trace
 
 
-@njit(nogil=True)
-def _chain_nodes(ix, va, L, scale, shift, k, q, base, F, S, moments, Q, w):
-    local = np.empty(ix.n_rows * q)
-    local_moments = np.empty(ix.n_rows * q)
-    A = np.empty(ix.n_rows * q)
+@inner
+def _chain_nodes(h, ints, floats, L, scale, shift, k, q, base, F, S, moments, Q, w):
+    local = np.empty(h.n_rows * q)
+    local_moments = np.empty(h.n_rows * q)
+    A = np.empty(h.n_rows * q)
     inverse = np.empty(q * q)
-    place = np.empty(ix.n_rows, np.int64)
+    place = np.empty(h.n_rows, np.int64)
     trace = 0.0
-    for node in range(ix.node0[k], ix.node0[k + 1]):
+    for node in range(ints[h.node0 + k], ints[h.node0 + k + 1]):
         if k == 0:
             front, o, E, e = local, 0, local_moments, 0
-            end = load_front(ix, va, L, scale, shift, k, q, node, front, o)
+            end = load_front(h, ints, floats, L, scale, shift, k, q, node, front, o)
             factor_front(front, o, q, end)
         else:
-            front, o = F, ix.off[node] - base
+            front, o = F, ints[h.off + node] - base
             E, e = moments, o
-            end = ix.off[node + 1] - base
+            end = ints[h.off + node + 1] - base
         rows = (end - o) // q
         regression(front, o, q, rows, inverse, A)
         for i in range(e + q * q, e + rows * q):
             E[i] = 0.0
         up = node
-        for a in range(k + 1, ix.n_chain):
-            up = ix.parent[up]
-            first = places_in_ancestor(ix, k, q, node, a, up, place)
-            _from_ancestor(moments, ix.off[up] - base, ix.q[a], place, first, rows, q, A, E, e)
-        first = dense_places(ix, k, q, node, place)
+        for a in range(k + 1, h.n_chain):
+            up = ints[h.parent + up]
+            first = places_in_ancestor(h, ints, k, q, node, a, up, place)
+            _from_ancestor(
+                moments, ints[h.off + up] - base, ints[h.q + a], place, first, rows, q, A, E, e
+            )
+        first = dense_places(h, ints, k, q, node, place)
         _from_dense(S, place, first, rows, q, A, E, e)
         _own_moments(inverse, A, q, rows, E, e)
         for t in range(q):
             trace += E[e + t * q + t]
-        _add_products(ix, va, L, shift, k, q, node, E, e, Q)
-        _keep_mean(ix, L, k, q, node, E, e + (rows - 1) * q, w)
+        _add_products(h, ints, floats, L, shift, k, q, node, E, e, Q)
+        _keep_mean(h, ints, L, k, q, node, E, e + (rows - 1) * q, w)
     return trace
 
 
-@njit(nogil=True)
-def _dense_nodes(ix, va, L, shift, k, q, S, Q, w):
-    E = np.empty(ix.n_rows * q)
-    place = np.empty(ix.n_rows, np.int64)
+@inner
+def _dense_nodes(h, ints, floats, L, shift, k, q, S, Q, w):
+    E = np.empty(h.n_rows * q)
+    place = np.empty(h.n_rows, np.int64)
     trace = 0.0
-    for node in range(ix.node0[k], ix.node0[k + 1]):
-        rows = (ix.off[node + 1] - ix.off[node]) // q
-        own = ix.col0[k] + (node - ix.node0[k]) * q
-        dense_places(ix, k, q, node, place)
+    for node in range(ints[h.node0 + k], ints[h.node0 + k + 1]):
+        rows = (ints[h.off + node + 1] - ints[h.off + node]) // q
+        own = ints[h.col0 + k] + (node - ints[h.node0 + k]) * q
+        dense_places(h, ints, k, q, node, place)
         for s in range(q):
             place[s] = own + s
         for i in range(rows):
@@ -90,12 +92,12 @@ def _dense_nodes(ix, va, L, shift, k, q, S, Q, w):
                 E[i * q + t] = S[min(place[i], own + t), max(place[i], own + t)]
         for t in range(q):
             trace += E[t * q + t]
-        _add_products(ix, va, L, shift, k, q, node, E, 0, Q)
-        _keep_mean(ix, L, k, q, node, E, (rows - 1) * q, w)
+        _add_products(h, ints, floats, L, shift, k, q, node, E, 0, Q)
+        _keep_mean(h, ints, L, k, q, node, E, (rows - 1) * q, w)
     return trace
 
 
-@njit(nogil=True)
+@inner
 def regression(front, o, q, rows, inverse, A):
     """C^-1 of the own block, and A = Y C^-1 for the rows below it."""
     for t in range(q):
@@ -113,7 +115,7 @@ def regression(front, o, q, rows, inverse, A):
             A[i * q + t] = x
 
 
-@njit(nogil=True)
+@inner
 def _from_dense(S, place, first, rows, q, A, E, e):
     """E -= S[rows, rows] A for the rows in the dense block."""
     if q == 1:
@@ -137,7 +139,7 @@ def _from_dense(S, place, first, rows, q, A, E, e):
                     E[e + i * q + t] -= x * A[j * q + t]
 
 
-@njit(nogil=True)
+@inner
 def _from_ancestor(moments, at, qa, place, first, rows, q, A, E, e):
     """E -= (ancestor's columns of the second moments) A, and their transpose."""
     for s in range(qa):
@@ -150,7 +152,7 @@ def _from_ancestor(moments, at, qa, place, first, rows, q, A, E, e):
                     E[e + (first + s) * q + t] -= x * A[i * q + t]
 
 
-@njit(nogil=True)
+@inner
 def _own_moments(inverse, A, q, rows, E, e):
     """E[u_g u_g'] = C^-T C^-1 - A' E[v_rows u_g']."""
     for s in range(q):
@@ -164,38 +166,38 @@ def _own_moments(inverse, A, q, rows, E, e):
             E[e + t * q + s] = x
 
 
-@njit(nogil=True)
-def _add_products(ix, va, L, shift, k, q, node, E, e, Q):
+@inner
+def _add_products(h, ints, floats, L, shift, k, q, node, E, e, Q):
     """Add this node's edges to sum_g (M Lambda E[v v'])_gg of its own and the other factors."""
-    M, src, lk = va.fronts, ix.off[node], ix.t0[k]
-    _add_edge(M, src, q, L, lk, lk, E, e, Q, q, False)
+    src, lk = h.fronts + ints[h.off + node], ints[h.t0 + k]
+    _add_edge(floats, src, q, L, lk, lk, E, e, Q, q, False)
     src, e = src + q * q, e + q * q
-    for a in range(k + 1, ix.n_chain):
-        qa = ix.q[a]
-        _add_edge(M, src, qa, L, ix.t0[a], lk, E, e, Q, q, True)
+    for a in range(k + 1, h.n_chain):
+        qa = ints[h.q + a]
+        _add_edge(floats, src, qa, L, ints[h.t0 + a], lk, E, e, Q, q, True)
         src, e = src + qa * q, e + qa * q
-    if ix.blk_fac.size > 0:
-        for b in range(ix.blk_ptr[node], ix.blk_ptr[node + 1]):
-            f = ix.blk_fac[b]
-            _add_edge(M, src, ix.q[f], L, ix.t0[f], lk, E, e, Q, q, True)
-            src, e = src + ix.q[f] * q, e + ix.q[f] * q
-    for _ in range(ix.p + 1):
+    if h.n_blocks > 0:
+        for b in range(ints[h.blk_ptr + node], ints[h.blk_ptr + node + 1]):
+            f = ints[h.blk_fac + b]
+            _add_edge(floats, src, ints[h.q + f], L, ints[h.t0 + f], lk, E, e, Q, q, True)
+            src, e = src + ints[h.q + f] * q, e + ints[h.q + f] * q
+    for _ in range(h.p + 1):
         for t in range(q):
             for s in range(q):
-                Q[lk + t * q + s] += M[src + t] * E[e + s]
+                Q[lk + t * q + s] += floats[src + t] * E[e + s]
         src, e = src + q, e + q
     if shift.size > 0:
-        var = ix.var0[k] + (node - ix.node0[k]) * q
+        var = ints[h.var0 + k] + (node - ints[h.node0 + k]) * q
         for t in range(q):
             for s in range(q):
                 Q[lk + t * q + s] -= shift[var + t] * E[e - q + s]
 
 
-@njit(nogil=True)
-def _add_edge(M, src, rows, L, lf, lk, E, e, Q, q, both):
+@inner
+def _add_edge(floats, src, rows, L, lf, lk, E, e, Q, q, both):
     """Q_k += M' L_f E and, for an edge between two nodes, Q_f += M L_k E'."""
     if rows == 1 and q == 1:
-        x = M[src] * E[e]
+        x = floats[src] * E[e]
         Q[lk] += L[lf] * x
         if both:
             Q[lf] += L[lk] * x
@@ -206,7 +208,7 @@ def _add_edge(M, src, rows, L, lf, lk, E, e, Q, q, both):
             for u in range(rows):
                 x += L[lf + i * rows + u] * E[e + u * q + t]
             for s in range(q):
-                Q[lk + s * q + t] += M[src + i * q + s] * x
+                Q[lk + s * q + t] += floats[src + i * q + s] * x
     if both:
         for t in range(q):
             for s in range(rows):
@@ -214,16 +216,16 @@ def _add_edge(M, src, rows, L, lf, lk, E, e, Q, q, both):
                 for u in range(q):
                     x += L[lk + t * q + u] * E[e + s * q + u]
                 for i in range(rows):
-                    Q[lf + i * rows + s] += M[src + i * q + t] * x
+                    Q[lf + i * rows + s] += floats[src + i * q + t] * x
 
 
-@njit(nogil=True)
-def _keep_mean(ix, L, k, q, node, E, last, w):
+@inner
+def _keep_mean(h, ints, L, k, q, node, E, last, w):
     """w = T_k L_k E[u_g], the mean effect in the internal basis."""
     if w.size > 0:
-        var = ix.var0[k] + (node - ix.node0[k]) * q
+        var = ints[h.var0 + k] + (node - ints[h.node0 + k]) * q
         for t in range(q):
             x = 0.0
             for s in range(q):
-                x -= L[ix.t0[k] + t * q + s] * E[last + s]
+                x -= L[ints[h.t0 + k] + t * q + s] * E[last + s]
             w[var + t] = x

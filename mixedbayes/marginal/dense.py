@@ -1,14 +1,14 @@
 """The dense block: Cholesky factor, mean, inverse. Loops for a few columns, LAPACK for many."""
 
 import numpy as np
-from numba import njit
 
+from mixedbayes.marginal.compiled import inner
 from mixedbayes.marginal.lapack import dpotrf, dpotri
 
 _SMALL = 24  # columns up to which plain loops are faster than a call of LAPACK
 
 
-@njit(nogil=True)
+@inner
 def dense_factor(S, D):
     """Factor the leading D columns of S (D + 1, D + 1), upper triangle row by row, in place.
 
@@ -29,7 +29,7 @@ def dense_factor(S, D):
     return half_log_det
 
 
-@njit(nogil=True)
+@inner
 def dense_mean(S, D):
     """mu = C^-T C^-1 h of a factored block; with z in place of its last column, C^-T z."""
     mu = np.empty(D)
@@ -41,7 +41,7 @@ def dense_mean(S, D):
     return mu
 
 
-@njit(nogil=True)
+@inner
 def dense_moments(S, D):
     """Overwrite a factored block by E[v v'], v = (effects, population effects, -1)."""
     mu = dense_mean(S, D)
@@ -57,7 +57,7 @@ def dense_moments(S, D):
     return mu
 
 
-@njit(nogil=True)
+@inner
 def _factor_small(S, D):
     for j in range(D):
         if not S[j, j] > 0.0:
@@ -73,7 +73,7 @@ def _factor_small(S, D):
     return True
 
 
-@njit(nogil=True)
+@inner
 def _invert_small(S, D):
     """From C' to (C C')^-1: U = C'^-1 in place, then U U'."""
     for j in range(D):
@@ -91,7 +91,7 @@ def _invert_small(S, D):
             S[i, j] = x
 
 
-@njit(nogil=True)
+@inner
 def _lapack(S, D, invert):
     """Row by row upper is column by column lower."""
     args = np.array([76, D, D + 1, 0], np.int32)  # "L"

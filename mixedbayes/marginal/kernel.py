@@ -18,93 +18,94 @@ import numpy as np
 from numba import njit
 
 from mixedbayes.marginal.backward import backward
+from mixedbayes.marginal.compiled import inner
 from mixedbayes.marginal.dense import dense_factor, dense_moments
 from mixedbayes.marginal.eliminate import eliminate
-from mixedbayes.marginal.fronts import read_index, read_values
+from mixedbayes.marginal.fronts import read_header
 from mixedbayes.marginal.plan import Floats
 from mixedbayes.marginal.problem import Problem
 
 
-@njit(nogil=True)
-def chain_work(ix):
+@inner
+def chain_work(h, ints):
     """Length of the fronts of the chain but for its finest factor."""
-    if ix.n_chain < 2:
+    if h.n_chain < 2:
         return 0
-    return ix.off[ix.node0[ix.n_chain]] - ix.off[ix.node0[1]]
+    return ints[h.off + ints[h.node0 + h.n_chain]] - ints[h.off + ints[h.node0 + 1]]
 
 
-@njit(nogil=True)
-def internal_factors(ix, va, x):
+@inner
+def internal_factors(h, ints, floats, x):
     """T_k L_k of every factor, row by row at t0[k]."""
-    L = np.empty(va.T.size)
-    for k in range(ix.K):
-        q, at, t0 = ix.q[k], ix.l0[k], ix.t0[k]
+    L = np.empty(h.XX - h.T)
+    for k in range(h.K):
+        q, at, t0 = ints[h.q + k], ints[h.l0 + k], ints[h.t0 + k]
         for i in range(q):
             for j in range(q):
                 total = 0.0
                 for u in range(j, q):
-                    total += va.T[t0 + i * q + u] * x[at + u * q + j]
+                    total += floats[h.T + t0 + i * q + u] * x[at + u * q + j]
                 L[t0 + i * q + j] = total
     return L
 
 
-@njit(nogil=True)
-def sampled_shift(ix, va, x):
+@inner
+def sampled_shift(h, ints, floats, x):
     """What the sampled coefficients v change.
 
     Returns delta (r,), v from its least-squares fit in the internal basis; m (p,), the prior mean;
     the (var0[K] + p + r,) reduction of all products with the response; and y'Wy.
     """
-    p, r, rx, yy = ix.p, ix.r, ix.rx, va.XX[ix.p, ix.p]
-    m = va.m0.copy()
+    p, r, rx, yy = h.p, h.r, h.rx, floats[h.P0 - 1]
+    m = floats[h.m0 : h.R].copy()
     if r == 0:
         return np.empty(0), m, np.empty(0), yy
     delta = x[x.size - r :].copy()
     for i in range(rx):
-        delta[i] = -va.v0[i]
+        delta[i] = -floats[h.v0 + i]
         for j in range(rx):
-            delta[i] += va.TV[i, j] * x[x.size - r + j]
+            delta[i] += floats[h.TV + i * rx + j] * x[x.size - r + j]
     for i in range(p):
         for j in range(rx):
-            m[i] += va.R[i, j] * delta[j]
-    shift = np.zeros(ix.v_ptr.size - 1)
+            m[i] += floats[h.R + i * rx + j] * delta[j]
+    shift = np.zeros(h.n_effects + p + r)
     for i in range(shift.size):
-        for at in range(ix.v_ptr[i], ix.v_ptr[i + 1]):
-            shift[i] += va.v_val[at] * delta[ix.v_idx[at]]
-    start = ix.var0[ix.K] + p
+        for at in range(ints[h.v_ptr + i], ints[h.v_ptr + i + 1]):
+            shift[i] += floats[h.v_val + at] * delta[ints[h.v_idx + at]]
+    start = h.n_effects + p
     for i in range(r):
-        yy += delta[i] * (shift[start + i] - 2.0 * va.vy[i])
+        yy += delta[i] * (shift[start + i] - 2.0 * floats[h.vy + i])
     return delta, m, shift, yy
 
 
-@njit(nogil=True)
-def _prior_moment(ix, va, S, beta, m):
+@inner
+def _prior_moment(h, ints, floats, S, beta, m):
     """E[(beta - m)' P0 (beta - m) | y]; S holds E[beta beta']."""
-    total, start = 0.0, ix.D - ix.p
-    for i in range(ix.p):
-        for j in range(ix.p):
+    total, start = 0.0, h.D - h.p
+    for i in range(h.p):
+        for j in range(h.p):
             central = S[start + min(i, j), start + max(i, j)] - beta[i] * beta[j]
-            total += va.P0[i, j] * (central + (beta[i] - m[i]) * (beta[j] - m[j]))
+            total += floats[h.P0 + i * h.p + j] * (central + (beta[i] - m[i]) * (beta[j] - m[j]))
     return total
 
 
-@njit(nogil=True)
-def _gradient_factors(ix, va, Q, sigma, grad):
-    for k in range(ix.K):
-        q, at, t0 = ix.q[k], ix.l0[k], ix.t0[k]
+@inner
+def _gradient_factors(h, ints, floats, Q, sigma, grad):
+    for k in range(h.K):
+        q, at, t0 = ints[h.q + k], ints[h.l0 + k], ints[h.t0 + k]
         for i in range(q):
             for j in range(i + 1):
                 total = 0.0
                 for u in range(q):
-                    total += va.T[t0 + u * q + i] * Q[t0 + u * q + j]
+                    total += floats[h.T + t0 + u * q + i] * Q[t0 + u * q + j]
                 grad[at + i * q + j] = -total / sigma**2
 
 
-@njit(nogil=True)
-def _gradient_sampled(ix, va, delta, w, beta, m, sigma, grad):
+@inner
+def _gradient_sampled(h, ints, floats, delta, w, beta, m, sigma, grad):
     """d/dv, through the residual and through the prior mean of the population effects."""
-    n_u, p, r, rx = ix.var0[ix.K], ix.p, ix.r, ix.rx
-    total = va.vy.copy()
+    n_u, p, r, rx = h.n_effects, h.p, h.r, h.rx
+    total = floats[h.vy : h.v_val].copy()
     for i in range(n_u + p + r):
         if i < n_u:
             x = w[i]
@@ -112,58 +113,57 @@ def _gradient_sampled(ix, va, delta, w, beta, m, sigma, grad):
             x = beta[i - n_u]
         else:
             x = delta[i - n_u - p]
-        for at in range(ix.v_ptr[i], ix.v_ptr[i + 1]):
-            total[ix.v_idx[at]] -= va.v_val[at] * x
+        for at in range(ints[h.v_ptr + i], ints[h.v_ptr + i + 1]):
+            total[ints[h.v_idx + at]] -= floats[h.v_val + at] * x
     for i in range(r):
         total[i] /= sigma**2
     for i in range(p):
         pull = 0.0
         for j in range(p):
-            pull += va.P0[i, j] * (beta[j] - m[j])
+            pull += floats[h.P0 + i * h.p + j] * (beta[j] - m[j])
         for j in range(rx):
-            total[j] += va.R[i, j] * pull
+            total[j] += floats[h.R + i * rx + j] * pull
     for j in range(r):
         grad[j] = total[j]
     for j in range(rx):
         grad[j] = 0.0
         for i in range(rx):
-            grad[j] += va.TV[i, j] * total[i]
+            grad[j] += floats[h.TV + i * rx + j] * total[i]
 
 
-@njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", cache=True, nogil=True)
+@njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", cache=True, nogil=True, error_model="numpy")
 def kernel_core(x, grad, ints, floats):
     """log p at x = (L_1 row by row, ..., L_K, sigma, v); writes the gradient into `grad`.
 
     `ints` and `floats` are those of a Problem. Upper triangles of x are ignored, and zero in grad.
     """
-    ix, va = read_index(ints), read_values(ints, floats)
+    h = read_header(ints)
+    n = floats[h.constants + 1]
     grad[:] = 0.0
-    sigma = x[x.size - ix.r - 1]
+    sigma = x[x.size - h.r - 1]
     if not (sigma > 0.0 and np.isfinite(sigma)):
         return -np.inf
-    L = internal_factors(ix, va, x)
-    delta, m, shift, yy = sampled_shift(ix, va, x)
-    F = np.empty(chain_work(ix))
-    S = np.empty((ix.D + 1, ix.D + 1))
-    half_log_det = eliminate(ix, va, L, sigma, shift, yy, m, F, S)
-    half_log_det += dense_factor(S, ix.D)
+    L = internal_factors(h, ints, floats, x)
+    delta, m, shift, yy = sampled_shift(h, ints, floats, x)
+    F = np.empty(chain_work(h, ints))
+    S = np.empty((h.D + 1, h.D + 1))
+    half_log_det = eliminate(h, ints, floats, L, sigma, shift, yy, m, F, S)
+    half_log_det += dense_factor(S, h.D)
     if not np.isfinite(half_log_det):
         return -np.inf
-    quadratic = S[ix.D, ix.D]
-    mu = dense_moments(S, ix.D)
+    quadratic = S[h.D, h.D]
+    mu = dense_moments(S, h.D)
     Q = np.zeros(L.size)
-    w = np.empty(ix.var0[ix.K] if ix.r > 0 else 0)
-    trace = backward(ix, va, L, sigma, shift, F, S, Q, w)
+    w = np.empty(h.n_effects if h.r > 0 else 0)
+    trace = backward(h, ints, floats, L, sigma, shift, F, S, Q, w)
 
-    _gradient_factors(ix, va, Q, sigma, grad)
-    beta = mu[ix.D - ix.p :]
-    prior = _prior_moment(ix, va, S, beta, m)
-    grad[x.size - ix.r - 1] = (
-        ix.var0[ix.K] + ix.p + quadratic - trace - prior - va.n
-    ) / sigma
-    if ix.r > 0:
-        _gradient_sampled(ix, va, delta, w, beta, m, sigma, grad[x.size - ix.r :])
-    return va.constant - va.n * np.log(sigma) - half_log_det - 0.5 * quadratic
+    _gradient_factors(h, ints, floats, Q, sigma, grad)
+    beta = mu[h.D - h.p :]
+    prior = _prior_moment(h, ints, floats, S, beta, m)
+    grad[x.size - h.r - 1] = (h.n_effects + h.p + quadratic - trace - prior - n) / sigma
+    if h.r > 0:
+        _gradient_sampled(h, ints, floats, delta, w, beta, m, sigma, grad[x.size - h.r :])
+    return floats[h.constants] - n * np.log(sigma) - half_log_det - 0.5 * quadratic
 
 
 def value_and_grad(

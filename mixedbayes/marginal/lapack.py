@@ -6,7 +6,7 @@ importing this module ensures.
 """
 
 import llvmlite.binding as llvm
-from numba import njit, types
+from numba import types
 from numba.extending import get_cython_function_address
 
 _POINTER = types.CPointer(types.int32)

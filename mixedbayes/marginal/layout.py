@@ -10,12 +10,9 @@ import numpy as np
 
 from mixedbayes.marginal.plan import Floats, Ints
 
-N_COUNTS = 13
-N_CONSTANTS = 2
 
-
-class Index(NamedTuple):
-    """The integer part of a problem; see `structure.Structure` for the meaning of each array."""
+class Header(NamedTuple):
+    """The first integers: counts, then where each section starts."""
 
     K: int  # integrated factors
     n_chain: int
@@ -23,100 +20,77 @@ class Index(NamedTuple):
     r: int  # sampled coefficients
     rx: int  # of these, population columns
     D: int  # dense columns, the p population columns last
+    n_effects: int  # group effects
     n_rows: int  # rows of the longest front
-    q: Ints
-    levels: Ints
-    node0: Ints
-    var0: Ints
-    col0: Ints
-    l0: Ints  # (K,) where L_k starts in the parameter vector
-    t0: Ints  # (K,) where the change of basis of Z_k starts
-    off: Ints
-    parent: Ints
-    blk_ptr: Ints
-    blk_fac: Ints
-    blk_col: Ints
-    blk_row: Ints
-    blk_up: Ints
-    v_ptr: Ints  # rows of the compressed products with the sampled columns
-    v_idx: Ints
+    n_front: int  # values of the largest front
+    n_blocks: int  # crossed blocks in all fronts
+    # sections of the integers; for the arrays of the elimination see structure.Structure
+    q: int
+    levels: int
+    node0: int
+    var0: int
+    col0: int
+    l0: int  # (K,) where L_k starts in the parameter vector
+    t0: int  # (K,) where T_k starts in its section
+    off: int
+    parent: int
+    blk_ptr: int
+    blk_fac: int
+    blk_col: int
+    blk_row: int
+    blk_up: int
+    v_ptr: int  # rows of the compressed products with the sampled columns
+    v_idx: int
+    # sections of the floats, everything in the internal, well-conditioned bases
+    constants: int  # (2,) log density without what depends on the parameters; number of rows
+    T: int  # changes of basis of all Z_k, row by row
+    XX: int  # (p + 1, p + 1) products of the population columns and the response
+    P0: int  # (p, p) prior precision
+    m0: int  # (p,) prior mean, least-squares fit subtracted
+    R: int  # (p, rx) population columns' share in the sampled population columns
+    TV: int  # (rx, rx) change of basis of the sampled population columns
+    v0: int  # (rx,) their least-squares fit
+    vy: int  # (r,) products of the sampled columns with the response
+    v_val: int  # products of all columns with the sampled columns, compressed by rows
+    fronts: int
 
 
-class Values(NamedTuple):
-    """The floating-point part: everything in the internal, well-conditioned bases."""
-
-    constant: float  # terms of the log density that do not depend on the parameters
-    n: float  # rows
-    T: Floats  # basis changes of all Z_k, row by row
-    XX: Floats  # (p + 1, p + 1) products of the population columns and the response
-    P0: Floats  # (p, p) prior precision
-    m0: Floats  # (p,) prior mean, least-squares fit subtracted
-    R: Floats  # (p, rx) population columns' share in the sampled population columns
-    TV: Floats  # (rx, rx) basis change of the sampled population columns
-    v0: Floats  # (rx,) their least-squares fit
-    vy: Floats  # (r,) products of the sampled columns with the response
-    v_val: Floats  # products of all columns with the sampled columns, compressed by rows
-    fronts: Floats
+COUNTS = Header._fields[: Header._fields.index("q")]
+INTS = Header._fields[len(COUNTS) : Header._fields.index("constants")]
+FLOATS = Header._fields[len(COUNTS) + len(INTS) :]
 
 
-def read_index(ints: Ints) -> Index:
-    """The sections of the integer array, as views."""
-    K, n_chain, p, r, rx, D, n_rows = (
-        ints[0], ints[1], ints[2], ints[3], ints[4], ints[5], ints[12],
-    )  # fmt: skip
-    n_nodes, n_parent, n_ptr, n_blk, n_vptr, nnz = (
-        ints[6], ints[7], ints[8], ints[9], ints[10], ints[11],
-    )  # fmt: skip
-    s0 = N_COUNTS
-    s1 = s0 + K
-    s2 = s1 + K
-    s3 = s2 + K + 1
-    s4 = s3 + K + 1
-    s5 = s4 + K
-    s6 = s5 + K
-    s7 = s6 + K
-    s8 = s7 + n_nodes + 1
-    s9 = s8 + n_parent
-    s10 = s9 + n_ptr
-    s11 = s10 + n_blk
-    s12 = s11 + n_blk
-    s13 = s12 + n_blk
-    s14 = s13 + n_blk
-    s15 = s14 + n_vptr
-    return Index(
-        K, n_chain, p, r, rx, D, n_rows,
-        ints[s0:s1], ints[s1:s2], ints[s2:s3], ints[s3:s4], ints[s4:s5], ints[s5:s6],
-        ints[s6:s7], ints[s7:s8], ints[s8:s9], ints[s9:s10], ints[s10:s11], ints[s11:s12],
-        ints[s12:s13], ints[s13:s14], ints[s14:s15], ints[s15 : s15 + nnz],
+def pack(
+    counts: dict[str, int], ints: dict[str, Ints], floats: dict[str, Floats], n_fronts: int
+) -> tuple[Ints, Floats]:
+    """Both flat arrays; the fronts, last of the floats, are zero."""
+    sections = [np.asarray(ints[name], np.int64).ravel() for name in INTS]
+    values = [np.asarray(floats[name], np.float64).ravel() for name in FLOATS[:-1]]
+    int_starts = len(Header._fields) + np.cumsum([0, *(s.size for s in sections[:-1])])
+    float_starts = np.cumsum([0, *(v.size for v in values)])
+    head = [*(counts[name] for name in COUNTS), *int_starts, *float_starts]
+    flat = np.zeros(int(float_starts[-1]) + n_fronts)
+    flat[: float_starts[-1]] = np.concatenate(values)
+    return np.concatenate([np.array(head, np.int64), *sections]), flat
+
+
+def read_header(ints: Ints) -> Header:
+    """The header; spelt out because it is compiled as well."""
+    return Header(
+        ints[0], ints[1], ints[2], ints[3], ints[4], ints[5], ints[6], ints[7], ints[8],
+        ints[9], ints[10], ints[11], ints[12], ints[13], ints[14], ints[15], ints[16], ints[17],
+        ints[18], ints[19], ints[20], ints[21], ints[22], ints[23], ints[24],
+        ints[25], ints[26], ints[27], ints[28], ints[29], ints[30], ints[31], ints[32], ints[33],
+        ints[34], ints[35], ints[36],
     )  # fmt: skip
 
 
-def read_values(ints: Ints, floats: Floats) -> Values:
-    """The sections of the float array, as views."""
-    K, p, r, rx, nnz = ints[0], ints[2], ints[3], ints[4], ints[11]
-    n_basis = 0
-    for k in range(K):
-        n_basis += ints[N_COUNTS + k] ** 2
-    s0 = N_CONSTANTS
-    s1 = s0 + n_basis
-    s2 = s1 + (p + 1) ** 2
-    s3 = s2 + p * p
-    s4 = s3 + p
-    s5 = s4 + p * rx
-    s6 = s5 + rx * rx
-    s7 = s6 + rx
-    s8 = s7 + r
-    s9 = s8 + nnz
-    return Values(
-        floats[0], floats[1], floats[s0:s1],
-        floats[s1:s2].reshape(p + 1, p + 1), floats[s2:s3].reshape(p, p), floats[s3:s4],
-        floats[s4:s5].reshape(p, rx), floats[s5:s6].reshape(rx, rx), floats[s6:s7],
-        floats[s7:s8], floats[s8:s9], floats[s9:],
-    )  # fmt: skip
-
-
-def pack_index(counts: list[int], sections: list[Ints]) -> Ints:
-    """Counts (K, n_chain, p, r, rx, D, nodes, parents, pointers, blocks, v_ptr, nnz,
-    longest front), then the sections."""
-    assert len(counts) == N_COUNTS
-    return np.concatenate([np.array(counts, np.int64), *sections]).astype(np.int64, copy=False)
+def sections(ints: Ints, floats: Floats) -> dict[str, np.ndarray]:
+    """Every section by name, as a view in its own shape."""
+    h = read_header(ints)
+    views = {}
+    for names, flat in ((INTS, ints), (FLOATS, floats)):
+        ends = [*(getattr(h, name) for name in names[1:]), flat.size]
+        views |= {n: flat[getattr(h, n) : end] for n, end in zip(names, ends, strict=True)}
+    shapes = {"XX": (h.p + 1,) * 2, "P0": (h.p, h.p), "R": (h.p, h.rx), "TV": (h.rx, h.rx)}
+    return views | {name: views[name].reshape(shape) for name, shape in shapes.items()}

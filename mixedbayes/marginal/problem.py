@@ -19,14 +19,7 @@ from mixedbayes.marginal.crossproducts import (
     prepare_rows,
     sampled_products,
 )
-from mixedbayes.marginal.layout import (
-    N_CONSTANTS,
-    Index,
-    Values,
-    pack_index,
-    read_index,
-    read_values,
-)
+from mixedbayes.marginal.layout import Header, pack, read_header, sections
 from mixedbayes.marginal.plan import (
     MAX_DENSE,
     Factor,
@@ -59,12 +52,13 @@ class Problem:
     beta_fit: Floats  # (p,) least-squares fit in the internal basis
 
     @property
-    def index(self) -> Index:
-        return read_index(self.ints)
+    def header(self) -> Header:
+        return read_header(self.ints)
 
     @property
-    def values(self) -> Values:
-        return read_values(self.ints, self.floats)
+    def sections(self) -> dict[str, np.ndarray]:
+        """Views of all parts of `ints` and `floats` by name."""
+        return sections(self.ints, self.floats)
 
     @property
     def n_parameters(self) -> int:
@@ -156,7 +150,7 @@ def build_problem(
     ints, floats = _pack(data, structure, plan, mean, precision)
     return Problem(
         _with_exact_flops(plan, structure), len(y), plan.widths, plan.levels, X.shape[1],
-        int(ints[3]), ints, floats, data.map_x.backward, data.fit_x,
+        int(read_header(ints).r), ints, floats, data.map_x.backward, data.fit_x,
     )  # fmt: skip
 
 
@@ -165,44 +159,35 @@ def _pack(
 ) -> tuple[Ints, Floats]:
     p, rx = data.X.shape[1], data.X_sampled.shape[1]
     products, vy = sampled_products(data, s.var0)
-    v_ptr = products.indptr.astype(np.int64) if vy.size else np.empty(0, np.int64)
     starts = np.concatenate([[0], np.cumsum([q * q for q in plan.widths])])
-    l0 = starts[list(plan.order)].astype(np.int64)
-    t0 = (np.cumsum(s.q**2) - s.q**2).astype(np.int64)
-    longest = int((np.diff(s.off) // np.repeat(s.q, s.levels)).max(initial=1))
-    counts = [
-        len(s.q), s.n_chain, p, vy.size, rx, s.n_dense, s.n_nodes, s.parent.size,
-        s.blk_ptr.size, s.blk_fac.size, v_ptr.size, products.nnz,
-        longest,
-    ]  # fmt: skip
-    ints = pack_index(
-        counts,
-        [
-            s.q, s.levels, s.node0, s.var0, s.col0, l0, t0, s.off, s.parent, s.blk_ptr,
-            s.blk_fac, s.blk_col, s.blk_row, s.blk_up, v_ptr, products.indices.astype(np.int64),
-        ],
-    )  # fmt: skip
-    back = data.map_x.backward
-    shift = data.map_x.forward @ mean - data.fit_x
-    small = [
-        *(m.forward.ravel() for m in data.maps), np.zeros((p + 1) ** 2),
-        (back.T @ precision @ back).ravel(), shift, data.share.ravel(),
-        data.map_s.forward.ravel(), data.fit_s, vy, products.data,
-    ]  # fmt: skip
-    head = N_CONSTANTS + sum(part.size for part in small)
-    floats = np.zeros(head + int(s.off[-1]))
-    floats[N_CONSTANTS:head] = np.concatenate(small)
-    XX, log_weights = accumulate_fronts(data, s, floats[head:])
-    read_values(ints, floats).XX[:] = XX
-    log_basis = np.linalg.slogdet(data.map_x.forward)[1] if p else 0.0
-    floats[0] = (
-        -0.5 * data.n * np.log(2 * np.pi)
-        + 0.5 * log_weights
-        + 0.5 * _log_det_precision(precision)
-        - log_basis
-    )
-    floats[1] = data.n
-    return ints, floats
+    sizes, longest = np.diff(s.off), np.diff(s.off) // np.repeat(s.q, s.levels)
+    counts = {
+        "K": len(s.q), "n_chain": s.n_chain, "p": p, "r": vy.size, "rx": rx, "D": s.n_dense,
+        "n_effects": int(s.var0[-1]), "n_rows": int(longest.max(initial=1)),
+        "n_front": int(sizes.max(initial=1)), "n_blocks": s.blk_fac.size,
+    }  # fmt: skip
+    ints = {
+        "q": s.q, "levels": s.levels, "node0": s.node0, "var0": s.var0, "col0": s.col0,
+        "l0": starts[list(plan.order)], "t0": np.cumsum(s.q**2) - s.q**2, "off": s.off,
+        "parent": s.parent, "blk_ptr": s.blk_ptr, "blk_fac": s.blk_fac, "blk_col": s.blk_col,
+        "blk_row": s.blk_row, "blk_up": s.blk_up, "v_ptr": products.indptr,
+        "v_idx": products.indices,
+    }  # fmt: skip
+    back, forward = data.map_x.backward, data.map_x.forward
+    floats = {
+        "constants": np.zeros(2), "T": np.concatenate([[], *(m.forward.ravel() for m in data.maps)]),
+        "XX": np.zeros((p + 1) ** 2), "P0": back.T @ precision @ back,
+        "m0": forward @ mean - data.fit_x, "R": data.share, "TV": data.map_s.forward,
+        "v0": data.fit_s, "vy": vy, "v_val": products.data,
+    }  # fmt: skip
+    flat_ints, flat_floats = pack(counts, ints, floats, int(s.off[-1]))
+    views = sections(flat_ints, flat_floats)
+    XX, log_weights = accumulate_fronts(data, s, views["fronts"])
+    views["XX"][:] = XX
+    log_basis = np.linalg.slogdet(forward)[1] if p else 0.0
+    constant = 0.5 * (log_weights + _log_det_precision(precision)) - log_basis
+    views["constants"][:] = constant - 0.5 * data.n * np.log(2 * np.pi), data.n
+    return flat_ints, flat_floats
 
 
 def _with_exact_flops(plan: Plan, s: Structure) -> Plan:

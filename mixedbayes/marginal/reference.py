@@ -29,20 +29,20 @@ def value_and_grad_reference(
     by Fisher's identity; L is never inverted.
     """
     problem.pack(L, sigma, v)
-    index, values = problem.index, problem.values
+    h, part = problem.header, problem.sections
     delta, shift = _sampled_shift(problem, v)
     M, c, cV, yy = _cross_products(problem, delta)
     Lambda = _lambda(problem, L)
-    n_u = int(index.var0[-1])
-    P = block_diag(np.eye(n_u), values.P0)
-    prior = np.concatenate([np.zeros(n_u), values.m0 + shift])
+    n_u = int(part["var0"][-1])
+    P = block_diag(np.eye(n_u), part["P0"])
+    prior = np.concatenate([np.zeros(n_u), part["m0"] + shift])
     H = Lambda.T @ M @ Lambda / sigma**2 + P
     h = Lambda.T @ c / sigma**2 + P @ prior
     factor = cho_factor(H, lower=True)
     mu = cho_solve(factor, h)
     quad = yy / sigma**2 + prior @ P @ prior - h @ mu
     log_det = 2 * np.log(np.diagonal(factor[0])).sum()
-    logp = values.constant - problem.n * np.log(sigma) - 0.5 * (log_det + quad)
+    logp = part["constants"][0] - problem.n * np.log(sigma) - 0.5 * (log_det + quad)
 
     K = cho_solve(factor, np.eye(len(h))) + np.outer(mu, mu)
     Q = (np.outer(c, mu) - M @ Lambda @ K) / sigma**2
@@ -95,88 +95,89 @@ def sampled_columns(X_sampled: Floats | None, factors: Sequence[Factor], n: int)
 
 def _sampled_shift(problem: Problem, v: Floats | None) -> tuple[Floats, Floats]:
     """v from its least-squares fit in the internal basis, and the prior mean's shift."""
-    values, rx = problem.values, problem.index.rx
+    part, rx = problem.sections, problem.header.rx
     if v is None or len(v) == 0:
         return np.zeros(0), np.zeros(problem.n_population)
     delta = np.array(v, float)
-    delta[:rx] = values.TV @ delta[:rx] - values.v0
-    return delta, values.R @ delta[:rx]
+    delta[:rx] = part["TV"] @ delta[:rx] - part["v0"]
+    return delta, part["R"] @ delta[:rx]
 
 
 def _cross_products(problem: Problem, delta: Floats):
     """M over all effects and population columns, c, c of the sampled columns, y'Wy."""
-    values = problem.values
+    part = problem.sections
     M, c = _dense_fronts(problem)
-    yy, cV = values.XX[-1, -1], np.zeros(0)
+    yy, cV = part["XX"][-1, -1], np.zeros(0)
     if len(delta):
         t = _dense_sampled(problem) @ delta
-        cV = values.vy - t[len(c) :]
-        yy -= delta @ (values.vy + cV)
+        cV = part["vy"] - t[len(c) :]
+        yy -= delta @ (part["vy"] + cV)
         c = c - t[: len(c)]
     return M, c, cV, yy
 
 
 def _dense_fronts(problem: Problem) -> tuple[Floats, Floats]:
-    index, values = problem.index, problem.values
-    n_u, p = int(index.var0[-1]), index.p
+    h, part = problem.header, problem.sections
+    n_u, p = int(part["var0"][-1]), h.p
     M, c = np.zeros((n_u + p, n_u + p)), np.zeros(n_u + p)
-    first_dense = int(index.var0[index.n_chain])
-    for k in range(index.K):
-        q = int(index.q[k])
-        for node in range(index.node0[k], index.node0[k + 1]):
-            own = index.var0[k] + (node - index.node0[k]) * q
+    first_dense = int(part["var0"][h.n_chain])
+    for k in range(h.K):
+        q = int(part["q"][k])
+        for node in range(part["node0"][k], part["node0"][k + 1]):
+            own = part["var0"][k] + (node - part["node0"][k]) * q
             columns = slice(own, own + q)
             rows = list(range(own, own + q))
             up = node
-            for a in range(k + 1, index.n_chain):
-                up = index.parent[up]
-                start = index.var0[a] + (up - index.node0[a]) * index.q[a]
-                rows += range(start, start + index.q[a])
-            if index.blk_fac.size:
-                for b in range(index.blk_ptr[node], index.blk_ptr[node + 1]):
-                    start = first_dense + index.blk_col[b]
-                    rows += range(start, start + index.q[index.blk_fac[b]])
+            for a in range(k + 1, h.n_chain):
+                up = part["parent"][up]
+                start = part["var0"][a] + (up - part["node0"][a]) * part["q"][a]
+                rows += range(start, start + part["q"][a])
+            if part["blk_fac"].size:
+                for b in range(part["blk_ptr"][node], part["blk_ptr"][node + 1]):
+                    start = first_dense + part["blk_col"][b]
+                    rows += range(start, start + part["q"][part["blk_fac"][b]])
             rows += range(n_u, n_u + p)
-            front = values.fronts[index.off[node] : index.off[node + 1]].reshape(-1, q)
+            front = part["fronts"][part["off"][node] : part["off"][node + 1]].reshape(-1, q)
             M[np.array(rows)[:, None], np.arange(own, own + q)] = front[:-1]
             M[np.arange(own, own + q)[:, None], rows] = front[:-1].T
             c[columns] = front[-1]
-    M[n_u:, n_u:] = values.XX[:-1, :-1]
-    c[n_u:] = values.XX[-1, :-1]
+    M[n_u:, n_u:] = part["XX"][:-1, :-1]
+    c[n_u:] = part["XX"][-1, :-1]
     return M, c
 
 
 def _dense_sampled(problem: Problem) -> Floats:
-    index, values = problem.index, problem.values
-    G = np.zeros((len(index.v_ptr) - 1, index.r))
+    h, part = problem.header, problem.sections
+    G = np.zeros((len(part["v_ptr"]) - 1, h.r))
     for row in range(len(G)):
-        at = slice(index.v_ptr[row], index.v_ptr[row + 1])
-        G[row, index.v_idx[at]] = values.v_val[at]
+        at = slice(part["v_ptr"][row], part["v_ptr"][row + 1])
+        G[row, part["v_idx"][at]] = part["v_val"][at]
     return G
 
 
 def _basis(problem: Problem, k: int) -> Floats:
-    index, q = problem.index, int(problem.index.q[k])
-    return problem.values.T[index.t0[k] : index.t0[k] + q * q].reshape(q, q)
+    part = problem.sections
+    q = int(part["q"][k])
+    return part["T"][part["t0"][k] : part["t0"][k] + q * q].reshape(q, q)
 
 
 def _lambda(problem: Problem, L: Sequence[Floats]) -> Floats:
     """Spherical effects and population effects to coefficients of the internal columns."""
-    index = problem.index
+    h, part = problem.header, problem.sections
     blocks = [
-        np.kron(np.eye(index.levels[k]), _basis(problem, k) @ np.tril(L[user]))
+        np.kron(np.eye(part["levels"][k]), _basis(problem, k) @ np.tril(L[user]))
         for k, user in enumerate(problem.plan.order)
     ]
-    return block_diag(*blocks, np.eye(index.p))
+    return block_diag(*blocks, np.eye(h.p))
 
 
 def _sum_blocks(problem: Problem, Q: Floats) -> list[Floats]:
     """Lower triangles of the sums over levels of the diagonal blocks, the caller's order."""
-    index = problem.index
+    part = problem.sections
     dL = [np.zeros((q, q)) for q in problem.widths]
     for k, user in enumerate(problem.plan.order):
-        at, q = slice(index.var0[k], index.var0[k + 1]), int(index.q[k])
-        blocks = Q[at, at].reshape(index.levels[k], q, index.levels[k], q)
+        at, q = slice(part["var0"][k], part["var0"][k + 1]), int(part["q"][k])
+        blocks = Q[at, at].reshape(part["levels"][k], q, part["levels"][k], q)
         total = np.einsum("gigj->ij", blocks)
         dL[user] = np.tril(_basis(problem, k).T @ total)
     return dL
@@ -184,11 +185,11 @@ def _sum_blocks(problem: Problem, Q: Floats) -> list[Floats]:
 
 def _grad_sampled(problem: Problem, cV: Floats, w: Floats, shift: Floats, sigma: float) -> Floats:
     """d/dv: through the residual, and through the prior mean of the shifted population effects."""
-    index, values, rx = problem.index, problem.values, problem.index.rx
-    if index.r == 0:
+    h, part, rx = problem.header, problem.sections, problem.header.rx
+    if h.r == 0:
         return np.zeros(0)
     grad = (cV - _dense_sampled(problem)[: len(w)].T @ w) / sigma**2
-    beta = w[len(w) - index.p :]
-    grad[:rx] += values.R.T @ values.P0 @ (beta - values.m0 - shift)
-    grad[:rx] = values.TV.T @ grad[:rx]
+    beta = w[len(w) - h.p :]
+    grad[:rx] += part["R"].T @ part["P0"] @ (beta - part["m0"] - shift)
+    grad[:rx] = part["TV"].T @ grad[:rx]
     return grad
