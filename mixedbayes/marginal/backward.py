@@ -9,7 +9,7 @@ from the coarsest factor to the finest.
 
 import numpy as np
 
-from mixedbayes.marginal.compiled import inner
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.fronts import (
     dense_places,
     factor_front,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mixedbayes.marginal.compiled import inner
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.lapack import dpotrf, dpotri
 
 _SMALL = 24  # columns up to which plain loops are faster than a call of LAPACK

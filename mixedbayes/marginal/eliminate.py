@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mixedbayes.marginal.compiled import inner
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.fronts import (
     dense_places,
     factor_front,

@@ -5,7 +5,7 @@ bases, T_k L_k, row by row at `t0[k]`.
 """
 
 from mixedbayes.marginal import layout
-from mixedbayes.marginal.compiled import inner
+from mixedbayes.marginal.inner import inner
 
 read_header = inner(layout.read_header)
 

@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 
 from mixedbayes.marginal.backward import backward
-from mixedbayes.marginal.compiled import inner
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.dense import dense_factor, dense_moments
 from mixedbayes.marginal.eliminate import eliminate
 from mixedbayes.marginal.fronts import read_header
