@@ -10,7 +10,6 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
-
 from nutpie import _lib
 from nutpie.sample import CompiledModel
 

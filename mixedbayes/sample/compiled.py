@@ -1,16 +1,20 @@
-"""nutpie on a pm.Model: compiled once for its structure, then sampled."""
+"""nutpie on a pm.Model: compiled once per structure, then sampled with any data."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import pymc as pm
-
 import nutpie
+import pymc as pm
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Variable, equal_computations
+from pytensor.graph.traversal import ancestors
+
+from mixedbayes.sample.labels import labelled
 from mixedbayes.sample.nuts import nutpie_version, run_nuts
-from mixedbayes.sample.posterior import labelled
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
@@ -22,11 +26,9 @@ def sample_nutpie(
     keep: Sequence[str],
     initial_points: Mapping[str, Any] | None,
 ) -> SamplingResult:
-    """Compile with numba and sample; `settings` with nothing left open."""
+    """Compile with numba, or find it compiled, and sample; `settings` with nothing left open."""
     begin = time.perf_counter()
-    compiled = nutpie.compile_pymc_model(
-        model, backend="numba", var_names=list(keep), initial_points=initial_points
-    )
+    compiled = compile_model(model, keep, initial_points)
     compiling = time.perf_counter() - begin
     run = run_nuts(compiled, settings, keep=keep)
     return SamplingResult(
@@ -38,3 +40,85 @@ def sample_nutpie(
         interrupted=run.interrupted,
         note=run.note,
     )
+
+
+def compile_model(
+    model: pm.Model, keep: Sequence[str], initial_points: Mapping[str, Any] | None = None
+) -> Any:
+    """A nutpie model; one compiled earlier in this process serves where only pm.Data differs."""
+    structure = None if initial_points else _structure(model, keep)
+    if structure is None:
+        return _compile(model, keep, initial_points)
+    for known, compiled in _COMPILED:
+        if structure.equals(known):
+            return compiled.with_data(**structure.data(compiled))
+    compiled = _compile(model, keep, None)
+    _COMPILED.append((structure, compiled))
+    del _COMPILED[:-_REMEMBERED]
+    return compiled
+
+
+def _compile(model: pm.Model, keep: Sequence[str], initial_points: Mapping[str, Any] | None) -> Any:
+    return nutpie.compile_pymc_model(
+        model,
+        backend="numba",
+        var_names=list(keep),
+        initial_points=None if initial_points is None else dict(initial_points),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Structure:
+    """All that a compiled function depends on.
+
+    inputs: values of the free variables, then what is shared (pm.Data, lengths of dimensions);
+    outputs: the log density and the kept variables. Sizes are those that set the number of
+    coordinates and the shapes of what is kept, which a compiled function cannot change.
+    """
+
+    key: tuple[Any, ...]
+    inputs: list[Variable]
+    outputs: list[Variable]
+    shared: dict[str, SharedVariable]
+
+    def equals(self, other: _Structure) -> bool:
+        """The same computation, constants compared by value, shared values left aside."""
+        return self.key == other.key and equal_computations(
+            self.outputs, other.outputs, self.inputs, other.inputs
+        )
+
+    def data(self, compiled: Any) -> dict[str, Any]:
+        used = {v.name for v in compiled.shared_var_keys}
+        return {name: v.get_value() for name, v in self.shared.items() if name in used}
+
+
+# The last few compiled models of this process, oldest first. Compiling takes seconds and finding
+# one again milliseconds; a model is found by its whole graph, so nothing can go stale.
+_COMPILED: list[tuple[_Structure, Any]] = []
+_REMEMBERED = 8
+
+
+def _structure(model: pm.Model, keep: Sequence[str]) -> _Structure | None:
+    """None where a compiled function could not be used again safely."""
+    values = [model.rvs_to_values[v] for v in model.free_RVs]
+    wanted = [model[name] for name in keep]
+    outputs = [model.logp(), *model.replace_rvs_by_values(wanted)]
+    found = [v for v in ancestors(outputs) if isinstance(v, SharedVariable)]
+    shared = {str(v.name): v for v in sorted(found, key=lambda v: str(v.name))}
+    sizes = [_sizes(model, v) for v in (*model.free_RVs, *wanted)]
+    # Starting points come from the priors: they must not depend on the data that may differ.
+    data = set(model.data_vars)
+    if len(shared) < len(found) or None in sizes or data.intersection(ancestors(model.free_RVs)):
+        return None
+    inputs = [*values, *shared.values()]
+    key = (tuple(keep), tuple(sizes), tuple((v.name, v.type) for v in inputs))
+    return _Structure(key, inputs, outputs, shared)
+
+
+def _sizes(model: pm.Model, variable: Any) -> tuple[int, ...] | None:
+    """The shape of a variable without computing it: from its dims, else from its static shape."""
+    dims = model.named_vars_to_dims.get(variable.name)
+    if dims is not None and None not in dims:
+        return tuple(int(model.dim_lengths[d].eval()) for d in dims)
+    shape = variable.type.shape
+    return None if None in shape else tuple(shape)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from nutpie.compiled_pyfunc import from_pyfunc
 
 from mixedbayes import names
 from mixedbayes.errors import SamplingError
@@ -22,7 +23,6 @@ from mixedbayes.sample.cdensity import CDensity, c_model
 from mixedbayes.sample.nuts import nutpie_version, run_nuts
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
-from nutpie.compiled_pyfunc import from_pyfunc
 
 Floats = NDArray[np.float64]
 LogpGrad = Callable[[Floats], tuple[float, Floats]]

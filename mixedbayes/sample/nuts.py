@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import nutpie
 import pyarrow
 import xarray as xr
 from numpy.typing import NDArray
 
-import nutpie
 from mixedbayes import names
 from mixedbayes.errors import SamplingError
 from mixedbayes.sample.progress import Silent, open_display
