@@ -1,4 +1,4 @@
-"""Group effects: deviations from the population, and population + deviation."""
+"""Group effects: deviations from the population."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import Literal, overload
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.results import kept
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import chained, describe, stack
+from mixedbayes.results.tables import describe, stack
 
-Floats = NDArray[np.float64]
-
-KEYS = ("group", "level", "term", "n")
-COLUMNS = (*KEYS, "mean", "sd", "lower", "upper", "ess_bulk", "rhat")
+COLUMNS = ("group", "level", "term", "n", "mean", "sd", "lower", "upper", "ess_bulk", "rhat")
 
 
 def chosen(post: Posterior, group: str | None) -> list[tuple[str, GroupDesign]]:
@@ -54,30 +50,20 @@ def effect_rows(g: GroupDesign, parameter: str = "mu") -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def population_of(post: Posterior, g: GroupDesign, parameter: str = "mu") -> Floats:
-    """(S, q) population effect of each of a factor's terms, zero where it has none."""
-    return np.stack([post.population(term, parameter) for term in g.terms], axis=1)
-
-
-def coef_kernel(ranef: Floats, population: Floats) -> Floats:
-    """(S, J, q) population (S, q) + deviation (S, J, q)."""
-    return ranef + population[:, None, :]
-
-
 @overload
 def ranef(
     post: Posterior,
-    group: str | None = None,
     prob: float = 0.95,
     *,
+    group: str | None = None,
     draws: Literal[False] = False,
 ) -> pd.DataFrame: ...
 @overload
 def ranef(
-    post: Posterior, group: str | None = None, prob: float = 0.95, *, draws: Literal[True]
+    post: Posterior, prob: float = 0.95, *, group: str | None = None, draws: Literal[True]
 ) -> xr.Dataset: ...
 def ranef(
-    post: Posterior, group: str | None = None, prob: float = 0.95, *, draws: bool = False
+    post: Posterior, prob: float = 0.95, *, group: str | None = None, draws: bool = False
 ) -> pd.DataFrame | xr.Dataset:
     """Group effects: deviations from the population, on the link scale.
 
@@ -85,10 +71,10 @@ def ranef(
     ----------
     post
         The posterior.
-    group
-        One grouping factor; all by default.
     prob
         Probability of the equal-tailed interval.
+    group
+        One grouping factor; all by default.
     draws
         Return the draws instead: a Dataset of `ranef_<group>` (chain, draw, level, term).
 
@@ -105,7 +91,7 @@ def ranef(
         If there is no such grouping factor, or draws are asked for that were not kept.
     """
     if draws:
-        return _draws(post, group)
+        return ranef_draws(post, group)
     tables = []
     for p, g in chosen(post, group):
         name = names.ranef(g.name, p)
@@ -117,58 +103,9 @@ def ranef(
     return stack(tables, COLUMNS)
 
 
-@overload
-def coef(
-    post: Posterior,
-    group: str | None = None,
-    prob: float = 0.95,
-    *,
-    draws: Literal[False] = False,
-) -> pd.DataFrame: ...
-@overload
-def coef(
-    post: Posterior, group: str | None = None, prob: float = 0.95, *, draws: Literal[True]
-) -> xr.Dataset: ...
-def coef(
-    post: Posterior, group: str | None = None, prob: float = 0.95, *, draws: bool = False
-) -> pd.DataFrame | xr.Dataset:
-    """Coefficients per level: population effect + deviation, on the link scale.
-
-    A term that varies over the levels without a population effect is the deviation alone. With
-    several grouping factors each level's coefficient has that factor's deviation only, the others'
-    at zero.
-
-    Parameters, rows and errors are those of `ranef`; draws are `coef_<group>`.
-    """
-    if draws:
-        return _with_population(post, _draws(post, group), group)
-    chains = post.shape[0]
-    tables = []
-    for p, g in chosen(post, group):
-        if post.has_ranef(g.name, p):
-            values = coef_kernel(post.ranef(g.name, p), population_of(post, g, p))
-            described = describe(chained(values, chains), prob)
-        else:
-            described = kept.columns(kept.read(post, names.coef(g.name, p)), prob)
-        tables.append(effect_rows(g, p).assign(**described))
-    return stack(tables, COLUMNS)
-
-
-def _draws(post: Posterior, group: str | None) -> xr.Dataset:
+def ranef_draws(post: Posterior, group: str | None) -> xr.Dataset:
+    """`ranef_<group>` of one factor or of all; ModelError where draws were not kept."""
     pairs = chosen(post, group)
     for p, g in pairs:
         post.need_ranef(g.name, p)
     return post.draws[[names.ranef(g.name, p) for p, g in pairs]]
-
-
-def _with_population(post: Posterior, deviations: xr.Dataset, group: str | None) -> xr.Dataset:
-    out = {}
-    for p, g in chosen(post, group):
-        deviation = deviations[names.ranef(g.name, p)]
-        term = names.group_term_dim(g.name, p)
-        population = xr.DataArray(
-            chained(population_of(post, g, p), post.shape[0]), dims=(names.CHAIN, names.DRAW, term)
-        )
-        order = deviation.dims
-        out[names.coef(g.name, p)] = (deviation + population).transpose(*order)
-    return xr.Dataset(out)

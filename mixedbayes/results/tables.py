@@ -49,10 +49,10 @@ def describe(draws: Floats, prob: float = 0.95) -> dict[str, Floats]:
     chains, n = draws.shape[:2]
     x = np.moveaxis(draws.reshape(chains, n, -1), 2, 0)  # (K, C, D)
     ess, rhat = health(x)
-    return moments(x.reshape(len(x), -1), prob) | {"ess_bulk": ess, "rhat": rhat}
+    return describe_plain(x.reshape(len(x), -1), prob) | {"ess_bulk": ess, "rhat": rhat}
 
 
-def moments(draws: Floats, prob: float) -> dict[str, Floats]:
+def describe_plain(draws: Floats, prob: float) -> dict[str, Floats]:
     """Mean, sd and equal-tailed interval over the last axis of (K, S) draws.
 
     The sd of a single draw is NaN.

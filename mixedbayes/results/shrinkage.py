@@ -1,0 +1,246 @@
+"""Shrinkage: each level with no, partial and complete pooling, and how much it is pooled."""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.design.types import GroupDesign
+from mixedbayes.errors import ModelError
+from mixedbayes.families.links import Identity
+from mixedbayes.results import kept
+from mixedbayes.results.coef import coef_kernel, population_of
+from mixedbayes.results.least_squares import LevelFits, complete_pooling, level_fits, level_grams
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ranef import effect_rows
+from mixedbayes.results.tables import chained, describe_plain, stack
+
+Floats = NDArray[np.float64]
+
+_BLOCK = 2**20  # matrices solved at a time
+
+
+def pooling_kernel(cor: Floats, sd: Floats, gram: Floats, sigma2: Floats) -> Floats:
+    """Pooling factors: the part of an effect's variance that the level's own rows leave unknown.
+
+    With Psi = D R D (D the sds, R the correlations), G = Z'WZ of the level and
+    V = (Psi^-1 + G / sigma^2)^-1, the conditional variance of the effects given the level's rows,
+    the factor of term t is V_tt / Psi_tt = [(I + R B)^-1 R]_tt with B = D G D / sigma^2. That form
+    is finite where an sd is zero, R is singular, or the rows identify nothing.
+
+    Parameters
+    ----------
+    cor, sd, sigma2
+        Draws (S, q, q), (S, q) and (S,).
+    gram
+        (J, q, q) per level.
+
+    Returns
+    -------
+    (S, J, q) in [0, 1]: 0 no pooling, 1 complete pooling. One intercept per level:
+    sigma^2 / (sigma^2 + n tau^2).
+    """
+    s, q = sd.shape
+    scaled = sd / np.sqrt(sigma2)[:, None]
+    if q == 1:
+        return 1 / (1 + scaled[:, None, :] ** 2 * gram[None, :, :, 0])
+    out = np.empty((s, len(gram), q))
+    step = max(1, _BLOCK // len(gram))
+    for start in range(0, s, step):
+        part = slice(start, start + step)
+        d, R = scaled[part, None], cor[part, None]
+        B = d[..., :, None] * gram[None] * d[..., None, :]
+        left = np.eye(q) + R @ B
+        out[part] = np.einsum("sjtt->sjt", np.linalg.solve(left, np.broadcast_to(R, left.shape)))
+    return np.clip(out, 0.0, 1.0)
+
+
+def weight_kernel(cov: Floats, gram: Floats, sigma2: Floats) -> Floats:
+    """(S, J, q, q) weights of the levels' own least-squares estimates.
+
+    Psi (Psi + sigma^2 G^-1)^-1 = Psi G (Psi G + sigma^2 I)^-1, the second form finite for any G:
+    population + weights (own estimate - population) is the partially pooled estimate, given the
+    variances.
+    """
+    q = cov.shape[-1]
+    A = cov[:, None] @ gram[None]
+    noisy = A + sigma2[:, None, None, None] * np.eye(q)
+    # A (A + sigma^2 I)^-1: the two commute
+    return np.linalg.solve(noisy, A)
+
+
+@overload
+def shrinkage(
+    post: Posterior, prob: float = 0.95, *, draws: Literal[False] = False
+) -> pd.DataFrame: ...
+@overload
+def shrinkage(post: Posterior, prob: float = 0.95, *, draws: Literal[True]) -> xr.Dataset: ...
+def shrinkage(
+    post: Posterior, prob: float = 0.95, *, draws: bool = False
+) -> pd.DataFrame | xr.Dataset:
+    """How far each level's own estimate is pulled toward the population, and why.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    prob
+        Probability of the equal-tailed interval of the pooling factor.
+    draws
+        Return draws instead: a Dataset with, per factor, `pooling_<group>` (chain, draw, level,
+        term) and `weight_<group>` (chain, draw, level, term, term), the matrix
+        Psi (Psi + sigma^2 (Z'Z)^-1)^-1 that multiplies the level's own deviation.
+
+    Returns
+    -------
+    DataFrame with one row per level and term: group, level, the parts of a combined level, term, n,
+    and
+
+    - no_pooling: least squares within the level, as if the factor's effects were not related at
+      all. What the factor does not vary (other columns, other factors' effects, the offset) is
+      taken at its posterior mean. NaN where the level's rows do not identify it;
+    - partial_pooling: posterior mean of population + deviation;
+    - complete_pooling: least squares over all rows without any group effects; 0 for a term that
+      has no population effect;
+    - pooling, pooling_lower, pooling_upper: pooling factor, 0 for no pooling to 1 for complete, see
+      `pooling_kernel`; other factors' effects taken as known;
+    - note: why no_pooling is NaN, else empty.
+
+    Raises
+    ------
+    ModelError
+        If the model has no group effects, or its link is not the identity.
+
+    References
+    ----------
+    Gelman & Pardoe (2006), doi:10.1198/004017005000000517.
+    """
+    _check(post)
+    if draws:
+        return _draws(post)
+    complete = complete_pooling(post.design)
+    return stack([_table(post, g, complete, prob) for g in post.design.mu.groups], [])
+
+
+def _check(post: Posterior) -> None:
+    if not post.design.mu.groups:
+        raise ModelError("the model has no group effects, so nothing is pooled")
+    if not isinstance(post.family.link, Identity):
+        raise ModelError(
+            f"shrinkage() compares with least squares, which the {post.family.name} family with "
+            f"{post.family.link.name} link does not have; see ranef() and coef()"
+        )
+
+
+def _table(
+    post: Posterior, g: GroupDesign, complete: dict[str, float], prob: float
+) -> pd.DataFrame:
+    fits = level_fits(g, own_response(post, g), post.design.weights)
+    factor = pooling_summary(post, g, prob)
+    table = effect_rows(g)
+    n = table["n"].to_numpy().reshape(-1, len(g.terms))[:, 0]
+    return table.assign(
+        no_pooling=fits.estimate.ravel(),
+        partial_pooling=mean_coef(post, g).ravel(),
+        complete_pooling=np.tile([complete.get(t, 0.0) for t in g.terms], g.n_levels),
+        pooling=factor["mean"],
+        pooling_lower=factor["lower"],
+        pooling_upper=factor["upper"],
+        note=pd.Series(notes(g, fits, n), dtype="str"),
+    )
+
+
+def own_response(post: Posterior, g: GroupDesign) -> Floats:
+    """(n,) y less what the factor does not vary, at posterior means."""
+    mu = post.design.mu
+    y = post.design.y.copy()
+    if names.INTERCEPT not in g.terms:
+        y -= post.intercept().mean()
+    others = [t for t, term in enumerate(mu.terms) if term not in g.terms]
+    if others:
+        y -= mu.X[:, others] @ post.fixef()[:, others].mean(axis=0)
+    for other in mu.groups:
+        if other is not g:
+            b = mean_ranef(post, other)
+            y -= np.einsum("nt,nt->n", other.Z, b[other.refs])
+    return y if mu.offset is None else y - mu.offset
+
+
+def mean_ranef(post: Posterior, g: GroupDesign) -> Floats:
+    """(J, q) posterior mean of the deviations, from draws or summaries."""
+    if post.has_ranef(g.name):
+        return post.ranef(g.name).mean(axis=0)
+    return kept.read(post, names.ranef(g.name)).mean
+
+
+def mean_coef(post: Posterior, g: GroupDesign) -> Floats:
+    """(J, q) posterior mean of population + deviation."""
+    population = population_of(post, g).mean(axis=0)
+    return coef_kernel(mean_ranef(post, g)[None], population[None])[0]
+
+
+def pooling_summary(post: Posterior, g: GroupDesign, prob: float) -> dict[str, Floats]:
+    """Mean and interval (J q,) of the pooling factors; levels with equal rows are done once."""
+    gram, which = np.unique(_grams(post, g), axis=0, return_inverse=True)
+    q = len(g.terms)
+    cor, sd, sigma2 = post.cor(g.name), post.sd(g.name), unit_variance(post)
+    size = max(1, 2 * _BLOCK // post.n_draws)
+    parts = []
+    for start in range(0, len(gram), size):
+        values = pooling_kernel(cor, sd, gram[start : start + size], sigma2)
+        parts.append(describe_plain(values.reshape(post.n_draws, -1).T, prob))
+    columns = {k: np.concatenate([p[k] for p in parts]).reshape(-1, q) for k in parts[0]}
+    return {k: v[which.ravel()].ravel() for k, v in columns.items()}
+
+
+def unit_variance(post: Posterior) -> Floats:
+    """(S,) residual variance of a row of weight 1."""
+    return np.broadcast_to(post.family.residual_variance(post.parameters()), (post.n_draws,))
+
+
+def _grams(post: Posterior, g: GroupDesign) -> Floats:
+    weights = post.design.weights
+    return level_grams(g, g.Z, np.ones(post.design.n) if weights is None else weights)
+
+
+def notes(g: GroupDesign, fits: LevelFits, n: NDArray[np.integer]) -> list[str]:
+    """Why a level does not identify a term by itself; empty where it does. Levels first."""
+    q = len(g.terms)
+    unknown = np.isnan(fits.estimate)
+    out = np.full(unknown.shape, "", dtype=object)
+    for j, t in zip(*np.nonzero(unknown), strict=True):
+        flat = [term for s, term in enumerate(g.terms) if fits.constant[j, s]]
+        rows = "1 row" if n[j] == 1 else f"{n[j]} rows"
+        if n[j] < q:
+            out[j, t] = f"{rows} for {q} effects ({', '.join(g.terms)})"
+        elif flat:
+            out[j, t] = f"{', '.join(flat)} does not vary over the level's {rows}"
+        else:
+            out[j, t] = f"the effects' columns are collinear over the level's {rows}"
+    return out.ravel().tolist()
+
+
+def _draws(post: Posterior) -> xr.Dataset:
+    chains = post.shape[0]
+    variables: dict[str, object] = {}
+    coords: dict[str, object] = {}
+    for g in post.design.mu.groups:
+        gram, sigma2 = _grams(post, g), unit_variance(post)
+        level, term, bis = (
+            names.group_dim(g.name),
+            names.group_term_dim(g.name),
+            names.group_term_bis_dim(g.name),
+        )
+        dims = (names.CHAIN, names.DRAW, level, term)
+        factor = pooling_kernel(post.cor(g.name), post.sd(g.name), gram, sigma2)
+        weight = weight_kernel(post.cov(g.name), gram, sigma2)
+        tag = names.identifier(g.name)
+        variables[f"pooling_{tag}"] = (dims, chained(factor, chains))
+        variables[f"weight_{tag}"] = ((*dims, bis), chained(weight, chains))
+        coords |= {level: g.levels.to_numpy(), term: list(g.terms), bis: list(g.terms)}
+    return xr.Dataset(variables, coords)
