@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedbayes.marginal import compiled
+from mixedbayes.marginal import evaluate
+from mixedbayes.marginal.kernel import kernel_core
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import Problem
 
@@ -26,21 +27,19 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    """log p(y | L, sigma, v) as a C function and the two arrays that hold its data.
+    """log p(y | L, sigma, v): a compiled function and the two arrays that hold its data.
 
-    The function has `compiled.LIKELIHOOD_SIGNATURE` and takes x = (L_1 row by row, ..., L_K,
-    sigma, v).
+    numba has compiled `function(x, gradient, ints, floats)` with
+    `evaluate.LIKELIHOOD_SIGNATURE`; x = (L_1 row by row, ..., L_K, sigma, v).
     """
 
-    address: int
+    function: Any
     ints: Ints
     floats: Floats
-    owner: Any = None  # keeps the function's code alive
 
     @classmethod
     def of(cls, problem: Problem) -> Likelihood:
-        """The compiled likelihood of a problem."""
-        return cls(compiled.c_likelihood.address, problem.ints, problem.floats)
+        return cls(kernel_core, problem.ints, problem.floats)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +98,7 @@ class MarginalDensity:
         """Log density and its gradient (ndim,); -inf and zeros where one is not finite."""
         gradient = np.empty(len(theta))
         theta = np.ascontiguousarray(theta, float)
-        return compiled.density(theta, gradient, self._memory[0]), gradient
+        return evaluate.density(theta, gradient, self._memory[0]), gradient
 
     def logp(self, theta: Floats) -> float:
         """Log density at theta (ndim,)."""
@@ -111,8 +110,8 @@ class MarginalDensity:
 
     @property
     def c_address(self) -> int:
-        """Address of the same as a C function, with `compiled.LOGP_SIGNATURE`."""
-        return compiled.c_density.address
+        """Address of the same as a C function, with `evaluate.LOGP_SIGNATURE`."""
+        return evaluate.c_density.address
 
     @property
     def c_data(self) -> int:
@@ -127,13 +126,13 @@ class MarginalDensity:
         reals = np.concatenate(parts)
         lik = self.likelihood or Likelihood.of(self.problem)
         header = [
-            lik.address, lik.ints.ctypes.data, lik.ints.size, lik.floats.ctypes.data,
-            lik.floats.size, reals.ctypes.data, reals.size, self.ndim, len(u.factor),
-            len(maps.rows), len(maps.slots), len(maps.sampled), maps.n_x, maps.n_v, maps.n_L,
-            maps.sigma,
+            evaluate.address(lik.function), lik.ints.ctypes.data, lik.ints.size,
+            lik.floats.ctypes.data, lik.floats.size, reals.ctypes.data, reals.size,
+            self.ndim, len(u.factor), len(maps.rows), len(maps.slots), len(maps.sampled),
+            maps.n_x, maps.n_v, maps.n_L, maps.sigma,
         ]  # fmt: skip
         body = [table.codes.ravel(), maps.rows.ravel(), maps.slots, maps.sampled.ravel()]
-        length = len(compiled.HEADER) + sum(b.size for b in body)
+        length = len(evaluate.HEADER) + sum(b.size for b in body)
         return np.concatenate([np.array([length, *header], np.int64), *body]), reals, lik
 
 

@@ -1,16 +1,17 @@
 """The density over theta against dense normals, SciPy's prior densities and numeric Jacobians."""
 
-import ctypes
 import threading
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numba import njit, objmode
 from scipy import integrate, stats
 
 from mixedbayes.errors import PriorError
 from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.density import Likelihood, MarginalDensity
+from mixedbayes.marginal.evaluate import LIKELIHOOD_SIGNATURE
 from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
 from mixedbayes.priors import distributions as d
 
@@ -37,30 +38,29 @@ class Dense:
         return stats.multivariate_normal.logpdf(self.y, mean, self.covariance(L, sigma))
 
 
-_LIKELIHOOD = ctypes.CFUNCTYPE(
-    ctypes.c_double,
-    ctypes.POINTER(ctypes.c_double),
-    ctypes.POINTER(ctypes.c_double),
-    ctypes.c_int64,
-    *[ctypes.c_void_p, ctypes.c_int64] * 2,
-)
+PYTHON = []  # likelihoods in Python, by number
+
+
+@njit(LIKELIHOOD_SIGNATURE)
+def call_python(x, gradient, ints, floats):
+    with objmode(value="float64"):
+        value = PYTHON[ints[0]](x, gradient)
+    return 1.0 * value
 
 
 def python_likelihood(layout, function):
-    """(L, sigma, v) -> (logp, dL, dsigma, dv), as the C function that a density calls."""
+    """(L, sigma, v) -> (logp, dL, dsigma, dv), as the compiled function that a density calls."""
     widths = [f.q for f in layout.integrated]
 
-    def call(x, dx, n, *_):
-        x, dx = np.ctypeslib.as_array(x, (n,)), np.ctypeslib.as_array(dx, (n,))
+    def call(x, gradient):
         ends = np.cumsum([0] + [q * q for q in widths])
         L = [x[a:b].reshape(q, q) for a, b, q in zip(ends, ends[1:], widths, strict=False)]
         logp, dL, dsigma, dv = function(L, x[ends[-1]], x[ends[-1] + 1 :])
-        dx[:] = np.concatenate([*(d.ravel() for d in dL), [dsigma], dv])
+        gradient[:] = np.concatenate([*(d.ravel() for d in dL), [dsigma], dv])
         return logp
 
-    callback = _LIKELIHOOD(call)
-    address = ctypes.cast(callback, ctypes.c_void_p).value
-    return Likelihood(address, np.zeros(0, np.int64), np.zeros(0), callback)
+    PYTHON.append(call)
+    return Likelihood(call_python, np.array([len(PYTHON) - 1]), np.zeros(0))
 
 
 def dense_density(layout, problem):

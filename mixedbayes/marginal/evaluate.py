@@ -1,0 +1,210 @@
+"""The density over theta as a compiled function of flat memory, callable from Python and from C.
+
+One array of integers, the *record*, says everything: addresses and lengths of the likelihood's
+data and of the reals below, sizes, and the maps from coordinates to parameters. A function
+compiled once therefore serves every model and every data set, and only two arrays cross from
+Python on each call.
+
+Record: the header's entries, then codes (d, 2), rows (n_rows, 4), slots (n_slots,) and sampled
+(n_sampled, 4). Reals: numbers (d, 6), mode (d,), C (m, m), scales (d - m,), log |C|, of the map
+theta = mode + C eta. See `density._Maps` for the meaning of each.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import carray, cfunc, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from mixedbayes.marginal.logpriors import evaluate
+
+__all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "LOGP_SIGNATURE", "address", "c_density", "density"]
+
+HEADER = (
+    "length",  # of the record
+    "likelihood",  # address of its compiled function
+    "ints", "n_ints", "floats", "n_floats",  # addresses and lengths of its data
+    "reals", "n_reals",
+    "d", "m",  # coordinates, and how many of them C mixes
+    "n_rows", "n_slots", "n_sampled",
+    "n_x", "n_v",  # what the likelihood takes: (L_1, ..., L_K, sigma, v), and of these v
+    "n_L",  # entries of the L of sampled factors, kept after those
+    "sigma",  # its coordinate; the sampled coefficients follow it
+)  # fmt: skip
+_CODES = len(HEADER)
+
+_DOUBLES = types.CPointer(types.float64)
+# int64 f(uint64 n, double *eta, double *gradient, double *value, void *record): 0, or 1 where the
+# density is 0 or not finite.
+LOGP_SIGNATURE = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr)
+# log likelihood at x, which writes its gradient: f(x, gradient, ints, floats)
+LIKELIHOOD_SIGNATURE = types.float64(
+    types.float64[::1], types.float64[::1], types.int64[::1], types.float64[::1]
+)
+
+
+def address(likelihood: Any) -> int:
+    """Address of a function that numba has compiled with LIKELIHOOD_SIGNATURE."""
+    result = likelihood.get_compile_result(LIKELIHOOD_SIGNATURE)
+    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+
+
+@intrinsic
+def _pointer(typingctx, address):  # type: ignore[no-untyped-def]
+    """An address as a pointer."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), codegen
+
+
+@intrinsic
+def _call(typingctx, function, x, gradient, ints, floats):  # type: ignore[no-untyped-def]
+    """The compiled likelihood at an address.
+
+    An address, because code that is called by name would be compiled into this module's again,
+    and would stay there, in the disk cache, after its own source has changed.
+    """
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        convention, kind = context.call_conv, signature.args[1:]
+        pointer = convention.get_function_type(types.float64, kind).as_pointer()
+        f = builder.inttoptr(args[0], pointer)
+        status, value = convention.call_function(builder, f, types.float64, kind, args[1:])
+        with cgutils.if_unlikely(builder, status.is_error):
+            convention.return_status_propagate(builder, status)
+        return value
+
+    return types.float64(types.int64, *LIKELIHOOD_SIGNATURE.args), codegen
+
+
+@njit(nogil=True)
+def _to_theta(eta, mode, C, scales):  # type: ignore[no-untyped-def]
+    m, theta = len(C), mode.copy()
+    for i in range(m):
+        for j in range(i + 1):
+            theta[i] += C[i, j] * eta[j]
+    for i in range(m, eta.size):
+        theta[i] += scales[i - m] * eta[i]
+    return theta
+
+
+@njit(nogil=True)
+def _to_gradient(grad, C, scales, out):  # type: ignore[no-untyped-def]
+    m = len(C)
+    for i in range(m):
+        for j in range(i + 1):
+            out[j] += C[i, j] * grad[i]
+    for i in range(m, grad.size):
+        out[i] = scales[i - m] * grad[i]
+
+
+@njit(nogil=True)
+def _parameters(work, rows, slots, sampled, sigma, x, at):  # type: ignore[no-untyped-def]
+    """Fill x: all L, sigma before `at`, v from `at` on, and the L of sampled factors."""
+    for r in range(len(rows)):
+        left, z, before, slot = work[0, rows[r, 0]], rows[r, 1], rows[r, 2], rows[r, 3]
+        for j in range(before):
+            x[slots[slot + j]] = left * work[0, z + j]
+            left *= math.sqrt(work[1, z + j])  # dx/dt of a partial correlation is 1 - x^2
+        x[slots[slot + before]] = left
+    x[at - 1] = work[0, sigma]
+    end = sampled[0, 0] if len(sampled) > 0 else work.shape[1]
+    for c in range(sigma + 1, end):
+        x[at] = work[0, c]
+        at += 1
+    for s in range(len(sampled)):
+        u, levels, q, L = sampled[s, 0], sampled[s, 1], sampled[s, 2], sampled[s, 3]
+        for g in range(levels):
+            for i in range(q):
+                for k in range(i + 1):
+                    x[at] += x[L + i * q + k] * work[0, u + g * q + k]
+                at += 1
+
+
+@njit(nogil=True)
+def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):  # type: ignore[no-untyped-def]
+    """Add the likelihood's derivatives dx, in theta, to row 2 of work."""
+    grad = work[2]
+    grad[sigma] += dx[at - 1] * work[1, sigma]
+    end = sampled[0, 0] if len(sampled) > 0 else work.shape[1]
+    for c in range(sigma + 1, end):
+        grad[c] += dx[at] * work[1, c]
+        at += 1
+    for s in range(len(sampled)):
+        u, levels, q, L = sampled[s, 0], sampled[s, 1], sampled[s, 2], sampled[s, 3]
+        for g in range(levels):
+            for i in range(q):
+                for k in range(i + 1):
+                    dx[L + i * q + k] += dx[at] * work[0, u + g * q + k]
+                    grad[u + g * q + k] += dx[at] * x[L + i * q + k]
+                at += 1
+    for r in range(len(rows)):
+        sd, z, before, slot = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
+        # Row i of W: d w_ij / d t_ij = left_j (1 - z_ij^2), d w_ik / d t_ij = -z_ij w_ik for k > j.
+        left, later = 1.0, 0.0
+        for j in range(before):
+            later += dx[slots[slot + j]] * left * work[0, z + j]
+            left *= math.sqrt(work[1, z + j])
+        later += dx[slots[slot + before]] * left
+        grad[sd] += later * work[1, sd]
+        left = work[0, sd]
+        later *= left
+        for j in range(before):
+            slope = dx[slots[slot + j]] * left
+            later -= slope * work[0, z + j]
+            grad[z + j] += slope * work[1, z + j] - work[0, z + j] * later
+            left *= math.sqrt(work[1, z + j])
+
+
+@njit("float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True)
+def density(eta, gradient, record):  # type: ignore[no-untyped-def]
+    """Log density at eta (d,), and its gradient (d,); -inf and zeros where one is not finite."""
+    d, m, n_rows, n_slots, n_sampled = record[8], record[9], record[10], record[11], record[12]
+    n_x, n_v, n_L, sigma = record[13], record[14], record[15], record[16]
+    at = _CODES
+    codes = record[at : at + 2 * d].reshape(d, 2)
+    at += 2 * d
+    rows = record[at : at + 4 * n_rows].reshape(n_rows, 4)
+    at += 4 * n_rows
+    slots = record[at : at + n_slots]
+    at += n_slots
+    sampled = record[at : at + 4 * n_sampled].reshape(n_sampled, 4)
+    reals = carray(_pointer(record[6]), (record[7],), np.float64)
+    mode, at = reals[6 * d : 7 * d], 7 * d
+    C, scales = reals[at : at + m * m].reshape(m, m), reals[at + m * m : at + m * m + d - m]
+
+    work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)
+    theta = _to_theta(eta, mode, C, scales)
+    prior = evaluate(theta, codes, reals[: 6 * d].reshape(d, 6), work)
+    gradient[:] = 0.0
+    if not math.isfinite(prior):
+        return -math.inf
+    _parameters(work, rows, slots, sampled, sigma, x, n_x - n_v)
+    ints = carray(_pointer(record[2]), (record[3],), np.int64)
+    floats = carray(_pointer(record[4]), (record[5],), np.float64)
+    likelihood = _call(record[1], x[:n_x], dx[:n_x], ints, floats)
+    _derivatives(work, rows, slots, sampled, sigma, x, dx, n_x - n_v)
+    _to_gradient(work[2], C, scales, gradient)
+    total = prior + likelihood + reals[reals.size - 1]
+    finite = math.isfinite(total)
+    for i in range(d):
+        finite = finite and math.isfinite(gradient[i])
+    if not finite:
+        gradient[:] = 0.0
+        return -math.inf
+    return total
+
+
+@cfunc(LOGP_SIGNATURE, cache=True)
+def c_density(n, eta, gradient, value, record):  # type: ignore[no-untyped-def]
+    length = carray(record, (1,), np.int64)[0]
+    value[0] = density(
+        carray(eta, (n,)), carray(gradient, (n,)), carray(record, (length,), np.int64)
+    )
+    return 0 if math.isfinite(value[0]) else 1
