@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -29,21 +28,9 @@ def coef_kernel(ranef: Floats, population: Floats) -> Floats:
     return ranef + population[:, None, :]
 
 
-@overload
-def coef(
-    post: Posterior,
-    prob: float = 0.95,
-    *,
-    group: str | None = None,
-    draws: Literal[False] = False,
-) -> pd.DataFrame: ...
-@overload
-def coef(
-    post: Posterior, prob: float = 0.95, *, group: str | None = None, draws: Literal[True]
-) -> xr.Dataset: ...
 def coef(
     post: Posterior, prob: float = 0.95, *, group: str | None = None, draws: bool = False
-) -> pd.DataFrame | xr.Dataset:
+) -> Any:
     """Coefficients per level: population effect + deviation, on the link scale.
 
     A term that varies over the levels without a population effect is the deviation alone. With

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
@@ -40,9 +39,9 @@ def fitted(
     post: Posterior,
     prob: float = 0.95,
     *,
-    kind: Literal["mean", "linear"] = "mean",
+    kind: str = "mean",
     draws: bool = False,
-) -> pd.DataFrame | xr.DataArray:
+) -> Any:
     """Fitted values of the rows used, group effects included.
 
     Parameters
@@ -79,9 +78,9 @@ def residuals(
     post: Posterior,
     prob: float = 0.95,
     *,
-    kind: Literal["response", "pearson"] = "response",
+    kind: str = "response",
     draws: bool = False,
-) -> pd.DataFrame | xr.DataArray:
+) -> Any:
     """Residuals of the rows used: observed minus fitted, group effects included.
 
     Parameters
@@ -134,9 +133,7 @@ def response_sd(post: Posterior) -> Block:
     return block
 
 
-def _by_rows(
-    post: Posterior, block: Block, prob: float, draws: bool, name: str
-) -> pd.DataFrame | xr.DataArray:
+def _by_rows(post: Posterior, block: Block, prob: float, draws: bool, name: str) -> Any:
     n, index = post.design.n, post.design.index
     if draws:
         whole = block(slice(0, n)).T

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
@@ -30,15 +29,7 @@ def fixef_draws(post: Posterior) -> tuple[list[str], Floats]:
     return terms, np.concatenate(columns, axis=1)
 
 
-@overload
-def fixef(
-    post: Posterior, prob: float = 0.95, *, draws: Literal[False] = False
-) -> pd.DataFrame: ...
-@overload
-def fixef(post: Posterior, prob: float = 0.95, *, draws: Literal[True]) -> xr.DataArray: ...
-def fixef(
-    post: Posterior, prob: float = 0.95, *, draws: bool = False
-) -> pd.DataFrame | xr.DataArray:
+def fixef(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     """Population effects, on the link scale.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from mixedbayes.results.tables import chained, describe, labelled
 from mixedbayes.results.variance import Components, components, ratio, residual_variance
 
 Floats = NDArray[np.float64]
-At = Mapping[str, Sequence[Any]] | pd.DataFrame
+type At = Mapping[str, Sequence[Any]] | pd.DataFrame
 
 ALL = "all"
 KINDS = ("adjusted", "unadjusted")
@@ -46,17 +46,7 @@ def icc_at_kernel(covs: Sequence[Floats], Zs: Sequence[Floats], residual: Floats
     return ratio(np.stack([*part, random]), random + residual)
 
 
-@overload
-def icc(
-    post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: Literal[False] = False
-) -> pd.DataFrame: ...
-@overload
-def icc(
-    post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: Literal[True]
-) -> xr.Dataset: ...
-def icc(
-    post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: bool = False
-) -> pd.DataFrame | xr.Dataset:
+def icc(post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: bool = False) -> Any:
     """Intraclass correlation, on the link scale, with its posterior.
 
     adjusted = sum_k E[z' Sigma_k z] / (sum_k E[z' Sigma_k z] + residual variance), the mean E being
@@ -123,9 +113,7 @@ def grid(at: At) -> pd.DataFrame:
     return pd.DataFrame(list(product(*values.values())), columns=list(values))
 
 
-def _icc_at(
-    post: Posterior, prob: float, points: pd.DataFrame, draws: bool
-) -> pd.DataFrame | xr.Dataset:
+def _icc_at(post: Posterior, prob: float, points: pd.DataFrame, draws: bool) -> Any:
     from mixedbayes.design import random_columns
 
     groups = post.design.mu.groups

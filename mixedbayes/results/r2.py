@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,11 +28,7 @@ def r2_kernel(parts: Components) -> Floats:
     return np.stack([ratio(parts.fixed, total), ratio(parts.fixed + parts.random, total)])
 
 
-@overload
-def r2(post: Posterior, prob: float = 0.95, *, draws: Literal[False] = False) -> pd.DataFrame: ...
-@overload
-def r2(post: Posterior, prob: float = 0.95, *, draws: Literal[True]) -> xr.Dataset: ...
-def r2(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> pd.DataFrame | xr.Dataset:
+def r2(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     """Marginal and conditional R2, on the link scale, with their posterior.
 
     marginal is the share of the population part, conditional that of population and groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,21 +50,9 @@ def effect_rows(g: GroupDesign, parameter: str = "mu") -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-@overload
-def ranef(
-    post: Posterior,
-    prob: float = 0.95,
-    *,
-    group: str | None = None,
-    draws: Literal[False] = False,
-) -> pd.DataFrame: ...
-@overload
-def ranef(
-    post: Posterior, prob: float = 0.95, *, group: str | None = None, draws: Literal[True]
-) -> xr.Dataset: ...
 def ranef(
     post: Posterior, prob: float = 0.95, *, group: str | None = None, draws: bool = False
-) -> pd.DataFrame | xr.Dataset:
+) -> Any:
     """Group effects: deviations from the population, on the link scale.
 
     Parameters

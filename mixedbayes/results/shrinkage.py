@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,15 +74,7 @@ def weight_kernel(cov: Floats, gram: Floats, sigma2: Floats) -> Floats:
     return np.linalg.solve(noisy, A)
 
 
-@overload
-def shrinkage(
-    post: Posterior, prob: float = 0.95, *, draws: Literal[False] = False
-) -> pd.DataFrame: ...
-@overload
-def shrinkage(post: Posterior, prob: float = 0.95, *, draws: Literal[True]) -> xr.Dataset: ...
-def shrinkage(
-    post: Posterior, prob: float = 0.95, *, draws: bool = False
-) -> pd.DataFrame | xr.Dataset:
+def shrinkage(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     """How far each level's own estimate is pulled toward the population, and why.
 
     Parameters

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
@@ -73,15 +72,7 @@ def shares(post: Posterior, found: list[Component]) -> Floats:
     return np.array([np.nan if c.part is None else np.mean(c.part / some) for c in found])
 
 
-@overload
-def varcorr(
-    post: Posterior, prob: float = 0.95, *, draws: Literal[False] = False
-) -> pd.DataFrame: ...
-@overload
-def varcorr(post: Posterior, prob: float = 0.95, *, draws: Literal[True]) -> xr.Dataset: ...
-def varcorr(
-    post: Posterior, prob: float = 0.95, *, draws: bool = False
-) -> pd.DataFrame | xr.Dataset:
+def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     """Standard deviations and correlations of the group effects, and the residual sd.
 
     Parameters
