@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ class Counts(Family):
     """Counts with mean mu on its own scale: enough of a discrete family for residuals."""
 
     name: ClassVar[str] = "counts"
-    link: Link = Identity()
+    link: Link = field(default_factory=Identity)
 
     def simulate(self, mu, parameters, rng, *, weights=None, trials=None):
         return rng.poisson(mu)

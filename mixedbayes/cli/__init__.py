@@ -1,0 +1,25 @@
+"""The command line: `mixedbayes demo`, `mixedbayes fit`, `mixedbayes data`.
+
+Heavy libraries load inside the commands that need them, so help and data are quick.
+"""
+
+from __future__ import annotations
+
+import click
+
+from mixedbayes import __version__
+from mixedbayes.cli.data import data
+from mixedbayes.cli.demo import demo
+from mixedbayes.cli.exits import HELP
+from mixedbayes.cli.fit import fit
+
+
+@click.group(epilog=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mixedbayes")
+def main() -> None:
+    """Bayesian hierarchical (mixed-effects) models from a formula."""
+
+
+main.add_command(demo)
+main.add_command(fit)
+main.add_command(data)

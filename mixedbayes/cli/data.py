@@ -1,0 +1,60 @@
+"""`mixedbayes data`: the shipped data sets."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mixedbayes.cli import exits
+
+
+@click.command(epilog=exits.HELP)
+@click.argument("name", required=False)
+@click.option(
+    "--csv",
+    "target",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="Write the rows of NAME to this file, or to stdout with '-'.",
+)
+@exits.guarded
+def data(name: str | None, target: Path | None) -> int:
+    """List the shipped data sets, or describe the one with this NAME."""
+    if name is None:
+        if target is not None:
+            raise click.UsageError("--csv needs the NAME of a data set")
+        _list()
+    elif target is None:
+        _describe(name)
+    else:
+        _write(name, target)
+    return exits.OK
+
+
+def _list() -> None:
+    import mixedbayes as mb
+
+    sets = [mb.describe_data(name) for name in mb.list_data()["name"]]
+    name, rows = max(len(d.name) for d in sets), max(len(f"{d.rows:,}") for d in sets)
+    click.echo(f"{'name':<{name}}  {'rows':>{rows}}  what")
+    for d in sets:
+        click.echo(f"{d.name:<{name}}  {d.rows:>{rows},}  {d.title}")
+
+
+def _describe(name: str) -> None:
+    import mixedbayes as mb
+
+    click.echo(str(mb.describe_data(name)))
+    click.echo(f"\n{mb.load_data(name).head().to_string(index=False)}")
+
+
+def _write(name: str, target: Path) -> None:
+    import mixedbayes as mb
+
+    frame = mb.load_data(name)
+    if str(target) == "-":
+        frame.to_csv(sys.stdout, index=False, lineterminator="\n")
+        return
+    frame.to_csv(target, index=False)
+    exits.say(f"wrote {target}")

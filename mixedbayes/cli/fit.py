@@ -1,0 +1,137 @@
+"""`mixedbayes fit`: a formula and a file to a summary, tables, draws and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mixedbayes.cli import exits
+
+FORMULATIONS = ("auto", "marginal", "noncentered", "centered")
+
+_EPILOG = (
+    """\
+Examples:
+
+\b
+  mixedbayes fit sleep.csv "Reaction ~ Days + (Days | Subject)" --seed 1
+  mixedbayes fit sleep.csv "Reaction ~ Days + (1 | Subject)" --out results/ \\
+      --prior "fixef=Normal(0, 50)" --prior "sd[Subject]=HalfNormal(50)" --unit Reaction=ms
+
+A prior is given as PARAMETER=DISTRIBUTION(NUMBERS), where the parameter is Intercept, fixef,
+fixef[TERM], sd, sd[GROUP], sd[GROUP,TERM], cor, cor[GROUP] or sigma.
+
+The summary goes to stdout, everything else to stderr.
+
+"""
+    + exits.HELP
+)
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("formula")
+@click.option("--family", default="gaussian", show_default=True, help="Family of the response.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for tables (CSV), draws (NetCDF) and pictures (PNG); made if need be.",
+)
+@click.option("--prior", "priors", multiple=True, metavar="TEXT", help="A prior; may be repeated.")
+@click.option("--draws", type=click.IntRange(1), default=1000, show_default=True, help="Per chain.")
+@click.option("--tune", type=click.IntRange(0), help="Tuning draws per chain; default: as needed.")
+@click.option("--chains", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--cores", type=click.IntRange(1), help="Chains at the same time; default: all can.")
+@click.option("--seed", type=click.IntRange(0), help="The same seed gives the same draws.")
+@click.option(
+    "--sampler",
+    type=click.Choice(["nutpie", "pymc", "numpyro"]),
+    default="nutpie",
+    show_default=True,
+)
+@click.option("--formulation", type=click.Choice(FORMULATIONS), default="auto", show_default=True)
+@click.option(
+    "--missing",
+    type=click.Choice(["drop", "error"]),
+    default="drop",
+    show_default=True,
+    help="Rows with a missing value: leave them out and say so, or stop.",
+)
+@click.option(
+    "--unit", "units", multiple=True, metavar="COLUMN=UNIT", help="For the pictures' axes."
+)
+@click.option("--progress/--no-progress", default=None, help="Default: where there is a terminal.")
+@exits.guarded
+def fit(
+    data: Path,
+    formula: str,
+    out: Path | None,
+    priors: tuple[str, ...],
+    formulation: str,
+    units: tuple[str, ...],
+    progress: bool | None,
+    **options: Any,
+) -> int:
+    """Fit FORMULA to the table in DATA by NUTS and print the summary.
+
+    DATA is a .csv, .csv.gz, .tsv or .parquet file. The formula is lme4's, such as
+    "y ~ x + (x | group)".
+    """
+    from mixedbayes.cli.priors import parse_priors
+    from mixedbayes.cli.read import read_table
+    from mixedbayes.formula import parse
+
+    axis_units = parse_units(units)
+    given = parse_priors(priors)
+    factors = {name for term in parse(formula).random for name in term.factors}
+    frame = read_table(data, labels=factors)
+
+    import mixedbayes as mb
+
+    model_options = {name: options.pop(name) for name in ("family", "missing")}
+    model = mb.Model(
+        formula, frame, priors=given or None, formulation=_formulation(formulation), **model_options
+    )
+    for note in model.design.notes:
+        exits.say(f"note: {note}")
+    result = model.fit(progress=_terminal() if progress is None else progress, **options)
+    return report(result, out, axis_units, tables=True)
+
+
+def report(result: Any, out: Path | None, units: dict[str, str], *, tables: bool) -> int:
+    """Print the summary, write the files, and give the exit code."""
+    from mixedbayes.cli import output
+
+    click.echo(str(result.summary()))
+    if out is not None:
+        output.write(result, out, units, tables=tables)
+    return output.health(result)
+
+
+def parse_units(texts: Sequence[str]) -> dict[str, str]:
+    """{"Reaction": "ms"} from "Reaction=ms"."""
+    pairs = [text.partition("=") for text in texts]
+    for name, equals, unit in pairs:
+        if not (name.strip() and equals and unit.strip()):
+            raise click.BadParameter(
+                f"{name!r} is not of the form Reaction=ms", param_hint="--unit"
+            )
+    return {name.strip(): unit.strip() for name, _, unit in pairs}
+
+
+def _formulation(name: str) -> Any:
+    import mixedbayes as mb
+
+    objects: dict[str, Any] = {
+        "marginal": mb.Marginal(),
+        "noncentered": mb.NonCentered(),
+        "centered": mb.Centered(),
+    }
+    return objects.get(name, name)
+
+
+def _terminal() -> bool:
+    return click.get_text_stream("stderr").isatty()

@@ -1,0 +1,100 @@
+"""What a command leaves behind: tables, draws and pictures of a fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixedbayes.cli import exits
+from mixedbayes.errors import ModelError
+
+if TYPE_CHECKING:
+    import mixedbayes as mb
+
+DPI = 150
+
+# (method of Fit, whether it needs group effects)
+TABLES = (
+    ("fixef", False),
+    ("varcorr", False),
+    ("ranef", True),
+    ("coef", True),
+    ("icc", True),
+    ("r2", False),
+    ("shrinkage", True),
+)
+PICTURES = (
+    ("plot_ranef", True),
+    ("plot_shrinkage", True),
+    ("plot_fitted", True),
+    ("plot_varcorr", False),
+    ("plot_icc", True),
+    ("plot_residuals", False),
+    ("plot_priors", False),
+)
+
+
+def write(fit: mb.Fit, folder: Path, units: Mapping[str, str], *, tables: bool) -> None:
+    """Write to `folder`, made if need be, and name each file on stderr as it is written.
+
+    What the model does not have, such as shrinkage toward least squares under a log link, is left
+    out and named with the reason.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    grouped = bool(fit.model.design.mu.groups)
+    files = {**(_tables(fit, grouped) if tables else {}), **_pictures(fit, units, grouped)}
+    for name, save in files.items():
+        try:
+            save(folder / name)
+        except ModelError as reason:
+            exits.say(f"left out {name}: {reason}")
+        else:
+            exits.say(f"wrote {folder / name}")
+
+
+def _tables(fit: mb.Fit, grouped: bool) -> dict[str, Callable[[Path], Any]]:
+    files: dict[str, Callable[[Path], Any]] = {
+        "summary.txt": lambda path: path.write_text(f"{fit.summary()}\n", encoding="utf-8"),
+        "priors.csv": lambda path: fit.model.priors.to_csv(path, index=False),
+        "fit.nc": fit.save,
+    }
+    for name, needs_groups in TABLES:
+        if grouped or not needs_groups:
+            files[f"{name}.csv"] = partial(_save_table, getattr(fit, name))
+    return files
+
+
+def _save_table(table: Callable[[], Any], path: Path) -> None:
+    table().to_csv(path, index=False)
+
+
+def _pictures(
+    fit: mb.Fit, units: Mapping[str, str], grouped: bool
+) -> dict[str, Callable[[Path], Any]]:
+    os.environ.setdefault("MPLBACKEND", "Agg")  # a command opens no window
+    files: dict[str, Callable[[Path], Any]] = {}
+    for name, needs_groups in PICTURES:
+        if grouped or not needs_groups:
+            extra = {} if name == "plot_icc" else {"units": units}
+            picture = partial(getattr(fit, name), **extra)
+            files[f"{name.removeprefix('plot_')}.png"] = partial(_save_picture, picture)
+    return files
+
+
+def _save_picture(picture: Callable[[], Any], path: Path) -> None:
+    picture().savefig(path, dpi=DPI)
+
+
+def health(fit: mb.Fit) -> int:
+    """Exit code of a finished fit; what is wrong with it goes to stderr."""
+    chains, draws = (fit.idata["posterior"].sizes[d] for d in ("chain", "draw"))
+    if chains < fit.settings.chains or draws < fit.settings.draws:
+        exits.say(f"warning: {fit.note}")
+        return exits.INTERRUPTED
+    if not fit.converged:
+        exits.say("warning: sampling did not converge; see the summary's last lines")
+        return exits.NOT_CONVERGED
+    return exits.OK

@@ -1,0 +1,155 @@
+"""One real, short fit; all else stops before sampling."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import xarray as xr
+
+import mixedbayes as mb
+from mixedbayes.cli import exits, output
+from mixedbayes.cli.fit import parse_units
+
+SLOPES = "Reaction ~ Days + (Days | Subject)"
+SHORT = ("--draws", 300, "--tune", 300, "--chains", 2, "--seed", 1, "--no-progress")
+
+
+@pytest.fixture(scope="module")
+def fitted(run, sleep_csv, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "new" / "results"
+    prior = ("--prior", "sd[Subject]=HalfNormal(40)", "--prior", "cor=LKJ(3)")
+    result = run("fit", sleep_csv, SLOPES, "--out", out, *prior, *SHORT, "--unit", "Reaction=ms")
+    return result, out
+
+
+def test_the_summary_is_all_of_stdout(fitted):
+    result, out = fitted
+    assert result.exit_code in (exits.OK, exits.NOT_CONVERGED), result.stderr
+    assert result.stdout == (out / "summary.txt").read_text(encoding="utf-8")
+    assert "Subject" in result.stdout
+    assert "Days" in result.stdout
+    assert "\x1b[" not in result.stdout
+
+
+def test_every_table_and_picture_is_written_and_named(fitted):
+    result, out = fitted
+    tables = ["fixef", "varcorr", "ranef", "coef", "icc", "r2", "shrinkage", "priors"]
+    pictures = ["ranef", "shrinkage", "fitted", "varcorr", "icc", "residuals", "priors"]
+    expected = {f"{t}.csv" for t in tables} | {f"{p}.png" for p in pictures}
+    expected |= {"summary.txt", "fit.nc"}
+    assert {p.name for p in out.iterdir()} == expected
+    named = [line for line in result.stderr.splitlines() if line.startswith("wrote ")]
+    assert sorted(named) == sorted(f"wrote {out / name}" for name in expected)
+    for path in out.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_tables_hold_the_posterior(fitted):
+    _, out = fitted
+    fixef = pd.read_csv(out / "fixef.csv").set_index("term")
+    assert fixef.loc["Days", "mean"] == pytest.approx(10.47, abs=1.5)
+    assert len(pd.read_csv(out / "ranef.csv")) == 36
+
+
+def test_the_draws_come_back_with_the_priors_given(fitted):
+    _, out = fitted
+    back = mb.load(out / "fit.nc")
+    priors = back.model.priors.set_index(["parameter", "term"])["prior"]
+    assert priors["sd_Subject", "Days"] == "HalfNormal(40)"
+    assert priors["cor_Subject", ""] == "LKJ(3)"
+    assert dict(back.idata["posterior"].sizes)["draw"] == 300
+
+
+@pytest.mark.parametrize(
+    ("formula", "extra", "message"),
+    [
+        ("Reaction ~ Dayz + (1 | Subject)", [], "did you mean Days?"),
+        ("Reaction ~ Days + (1 | Subject", [], "never closed"),
+        (SLOPES, ["--prior", "sigma=Nrmal(3)"], "did you mean Normal?"),
+        (SLOPES, ["--prior", "sigmo=Normal(0, 3)"], "sigmo"),
+        (SLOPES, ["--family", "gausian"], "gausian"),
+    ],
+)
+def test_a_mistake_is_one_message_and_1(run, sleep_csv, formula, extra, message):
+    result = run("fit", sleep_csv, formula, *extra)
+    assert result.exit_code == exits.USER_ERROR
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_formulas_mistake_has_a_caret_under_the_place(run, sleep_csv):
+    lines = run("fit", sleep_csv, "Reaction ~ Dayz + (1 | Subject)").stderr.splitlines()
+    text = next(i for i, line in enumerate(lines) if "Reaction ~ Dayz" in line)
+    assert lines[text + 1].index("^") == lines[text].index("Dayz")
+
+
+def test_debug_shows_the_error_itself(run, sleep_csv):
+    result = run("fit", sleep_csv, "Reaction ~ Dayz", "--debug")
+    assert isinstance(result.exception, mb.MixedBayesError)
+
+
+def test_a_bad_unit_is_a_usage_error(run, sleep_csv):
+    result = run("fit", sleep_csv, SLOPES, "--unit", "Reaction")
+    assert result.exit_code == exits.USAGE
+    assert "is not of the form Reaction=ms" in result.stderr
+    assert parse_units(["Reaction=ms", " Days = day "]) == {"Reaction": "ms", "Days": "day"}
+
+
+def finished(converged=True, chains=4, draws=1000):
+    posterior = xr.Dataset(coords={"chain": range(chains), "draw": range(draws)})
+    return SimpleNamespace(
+        idata=xr.DataTree.from_dict({"posterior": posterior}),
+        settings=SimpleNamespace(chains=4, draws=1000),
+        converged=converged,
+        note="Sampling was interrupted",
+    )
+
+
+@pytest.mark.parametrize(
+    ("fit", "code", "text"),
+    [
+        (finished(), exits.OK, ""),
+        (finished(converged=False), exits.NOT_CONVERGED, "did not converge"),
+        (finished(draws=10), exits.INTERRUPTED, "Sampling was interrupted"),
+        (finished(chains=3), exits.INTERRUPTED, "Sampling was interrupted"),
+    ],
+)
+def test_health_becomes_an_exit_code(fit, code, text, capsys):
+    assert output.health(fit) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert text in said.err
+    assert bool(said.err) == bool(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (mb.SamplingError("stopped"), exits.NOT_CONVERGED),
+        (mb.DataError("no rows"), exits.USER_ERROR),
+        (PermissionError(13, "Permission denied", "results"), exits.USER_ERROR),
+        (KeyboardInterrupt(), exits.INTERRUPTED),
+    ],
+)
+def test_errors_become_exit_codes(error, code, capsys):
+    @exits.guarded
+    def command():
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        command(debug=False)
+    assert caught.value.code == code
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_demo_fits_and_writes_pictures(run, tmp_path):
+    out = tmp_path / "demo"
+    result = run("demo", "--out", out, "--draws", 200, "--chains", 2)
+    assert result.exit_code in (exits.OK, exits.NOT_CONVERGED), result.stderr
+    assert "Subject" in result.stdout
+    names = {p.name for p in out.iterdir()}
+    assert names == {f"{name.removeprefix('plot_')}.png" for name, _ in output.PICTURES}
+    for name in names:
+        assert f"wrote {out / name}" in result.stderr
