@@ -1,0 +1,22 @@
+"""Formula and data to arrays, with every check that needs no model."""
+
+from mixedbayes.design.build import build_design
+from mixedbayes.design.checks import check_effects
+from mixedbayes.design.replay import random_columns, replay
+from mixedbayes.design.table import table
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor, NewGroup, NewRows
+from mixedbayes.design.used import used_columns
+
+__all__ = [
+    "Design",
+    "GroupDesign",
+    "LinearPredictor",
+    "NewGroup",
+    "NewRows",
+    "build_design",
+    "check_effects",
+    "random_columns",
+    "replay",
+    "table",
+    "used_columns",
+]

@@ -78,6 +78,7 @@ class Design:
     rows: Ints  # (n,) positions of the used rows in the user's data frame
     dropped: Mapping[str, int] = field(default_factory=dict)  # column -> rows with NA there
     notes: tuple[str, ...] = ()  # what the user should know, in words
+    columns: object = None  # the fitted encodings, for `replay` alone
 
     @property
     def n(self) -> int:
@@ -105,3 +106,4 @@ class NewRows:
     trials: Ints | None  # (m,)
     weights: Floats | None  # (m,)
     index: pd.Index  # (m,)
+    y: Floats | None = None  # (m,) where the response was asked for

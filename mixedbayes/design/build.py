@@ -1,0 +1,221 @@
+"""Formula and data frame to Design: composed from the stages beside this module."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from mixedbayes.design import checks, response
+from mixedbayes.design.encode import Encoding, matrix, plan
+from mixedbayes.design.evaluate import Memory, Rows
+from mixedbayes.design.functions import registry
+from mixedbayes.design.grouping import Grouping, group
+from mixedbayes.design.locate import unknown_column
+from mixedbayes.design.table import Table, column_names, missing, table
+from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
+from mixedbayes.design.used import used_columns
+from mixedbayes.errors import DataError
+from mixedbayes.formula import Formula, parse, parse_expression, parse_terms
+from mixedbayes.formula.types import RandomTerm
+from mixedbayes.names import INTERCEPT
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The encodings of a design, by which new data are seen; for `replay` alone."""
+
+    memory: Memory
+    fixed: Encoding
+    bars: Mapping[str, tuple[Encoding, ...]]  # by grouping factor
+    groupings: Mapping[str, Grouping]
+
+
+def build_design(
+    formula: Formula | str,
+    data: Any,
+    *,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    missing: Literal["drop", "error"] = "drop",
+) -> Design:
+    """Turn a formula and a data frame into arrays, and check them.
+
+    Categorical columns (text, categories) enter with treatment contrasts, the first level as
+    reference; numbers and True/False as they are. All bars on one grouping factor make one
+    GroupDesign. With `||` the effects are the same as with `|`, and none are correlated.
+
+    Parameters
+    ----------
+    formula
+        As text or parsed.
+    data
+        A pandas, polars or pyarrow frame; it is never changed.
+    functions
+        Functions, and constants, that the formula may use by name besides the registered ones.
+        They get columns as arrays (n,) that are not writeable.
+    missing
+        "drop" leaves out rows with a missing value in a used column, and says how many in
+        `dropped` and `notes`; "error" refuses them.
+
+    Raises
+    ------
+    FormulaError
+        If the formula's text is not understood, or calls an unknown function.
+    DataError
+        If the data do not fit it: unknown columns, no rows, values that are not finite,
+        dependent columns, a grouping factor with one level, and more.
+    """
+    formula = parse(formula) if isinstance(formula, str) else formula
+    memory = Memory(registry(functions), formula.text)
+    whole = _table(formula, data, memory)
+    kept, dropped = _complete(whole, missing)
+    used = whole if len(kept) == whole.n else whole.take(kept)
+    rows = Rows(used, memory, fitting=True)
+    y, levels = response.response(formula, rows)
+    trials = response.trials(formula, rows)
+    if trials is not None:
+        if levels is not None and levels != (False, True):
+            raise DataError(f"{formula.response.text} is a category; with trials() it is a count")
+        response.check_successes(y, trials, formula, rows)
+    fixed, X = _fixed(formula, rows)
+    bars, groupings, groups = _groups(formula, rows)
+    name = response.label(formula)
+    return Design(
+        formula=formula,
+        response=name,
+        y=y,
+        mu=LinearPredictor(
+            "mu", fixed.intercept, fixed.names, X, tuple(groups), offset(formula, rows)
+        ),
+        others={},
+        weights=response.weights(formula, rows),
+        trials=trials,
+        response_levels=levels,
+        index=used.index,
+        rows=kept,
+        dropped=dropped,
+        notes=(
+            *checks.dropped_note(dropped, used.n, whole.n),
+            *checks.response_note(y, name),
+            *(note for g in groups for note in checks.group_notes(g, bars[g.name], used.n)),
+        ),
+        columns=Fitted(memory, fixed, bars, groupings),
+    )
+
+
+def offset(formula: Formula, rows: Rows) -> Floats | None:
+    """Sum of the offsets, on the link scale: (n,)."""
+    if not formula.offsets:
+        return None
+    return np.sum([rows.array(parse_expression(text)) for text in formula.offsets], axis=0)
+
+
+def _table(formula: Formula, data: Any, memory: Memory) -> Table:
+    """The used columns, all of them there, with at least one row."""
+    names = column_names(data)
+    used = used_columns(formula)
+    for name in used.columns:
+        if name not in names and (name in used.groups or name not in memory.functions):
+            unknown_column(name, names, formula.text)
+    whole = table(data, used.columns)
+    if whole.n == 0:
+        raise DataError(f"the data have no rows ({len(names)} columns)")
+    return whole
+
+
+def _complete(whole: Table, action: str) -> tuple[Any, dict[str, int]]:
+    """Positions of the rows without missing values, and each column's count of missing ones."""
+    if action not in ("drop", "error"):
+        raise DataError(f'missing is "drop" or "error", not {action!r}')
+    masks = missing(whole)
+    dropped = {name: int(mask.sum()) for name, mask in masks.items()}
+    if not masks:
+        return np.arange(whole.n), {}
+    places = ", ".join(f"{name} in {count}" for name, count in dropped.items())
+    absent = np.logical_or.reduce(list(masks.values()))
+    if action == "error":
+        raise DataError(
+            f"{int(absent.sum())} of {whole.n} rows have missing values: {places}; first in row "
+            f'{whole.index[int(np.argmax(absent))]!r}; missing="drop" leaves these rows out'
+        )
+    if absent.all():
+        raise DataError(f"none of the {whole.n} rows is complete: missing values of {places}")
+    return np.flatnonzero(~absent), dropped
+
+
+def _fixed(formula: Formula, rows: Rows) -> tuple[Encoding, Floats]:
+    """The population part: X (n, p) without the column of ones."""
+    encoding = plan(parse_terms(formula.fixed), rows, "population part")
+    if len(encoding.names) + encoding.intercept > rows.table.n:
+        checks.check_rank(
+            np.empty((rows.table.n, len(encoding.names))), (), "population part",
+            intercept=encoding.intercept,
+        )  # fmt: skip
+    X = matrix(encoding, rows, intercept=False)
+    checks.check_rank(X, encoding.names, "population part", intercept=encoding.intercept)
+    return encoding, X
+
+
+def _groups(
+    formula: Formula, rows: Rows
+) -> tuple[dict[str, tuple[Encoding, ...]], dict[str, Grouping], list[GroupDesign]]:
+    """One GroupDesign for each grouping factor, its bars in the order written."""
+    by_group: dict[tuple[str, ...], list[RandomTerm]] = {}
+    for bar in formula.random:
+        same = next((f for f in by_group if set(f) == set(bar.factors)), bar.factors)
+        by_group.setdefault(same, []).append(bar)
+    checks.check_names(by_group)
+    encodings: dict[str, tuple[Encoding, ...]] = {}
+    groupings: dict[str, Grouping] = {}
+    groups = []
+    for factors, bars in by_group.items():
+        name = ":".join(factors)
+        encodings[name] = tuple(plan(parse_terms(b.effects), rows, b.text) for b in bars)
+        grouping, refs = group(rows.table, factors)
+        groupings[name] = grouping
+        groups.append(_group(name, grouping, refs, bars, encodings[name], rows))
+        checks.check_levels(groups[-1], rows.table.n)
+    return encodings, groupings, groups
+
+
+def _group(
+    name: str,
+    grouping: Grouping,
+    refs: Any,
+    bars: list[RandomTerm],
+    encodings: tuple[Encoding, ...],
+    rows: Rows,
+) -> GroupDesign:
+    terms: list[str] = []
+    blocks: list[tuple[int, ...]] = []
+    for bar, encoding in zip(bars, encodings, strict=True):
+        own = [*([INTERCEPT] if encoding.intercept else []), *encoding.names]
+        at = range(len(terms), len(terms) + len(own))
+        blocks += [tuple(at)] if bar.correlated else [(k,) for k in at]
+        terms += own
+    if twice := sorted({t for t in terms if terms.count(t) > 1}):
+        raise DataError(f"{twice[0]} varies over {name} twice; keep it in one bar")
+    Z = bar_columns(encodings, rows)
+    at = 0
+    for bar, encoding in zip(bars, encodings, strict=True):
+        first = at + encoding.intercept
+        at = first + len(encoding.names)
+        own = Z[:, first:at]
+        if own.size and len(own) >= own.shape[1] + encoding.intercept:
+            checks.check_rank(own, encoding.names, bar.text, intercept=encoding.intercept)
+    return GroupDesign(
+        name=name,
+        factors=grouping.factors,
+        levels=grouping.levels,
+        parts=grouping.parts,
+        refs=refs,
+        terms=tuple(terms),
+        Z=Z,
+        blocks=tuple(blocks),
+    )
+
+
+def bar_columns(encodings: tuple[Encoding, ...], rows: Rows) -> Floats:
+    """Columns of all bars on one grouping factor: (n, q), C-contiguous."""
+    columns = [matrix(encoding, rows, intercept=True) for encoding in encodings]
+    return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)

@@ -1,0 +1,163 @@
+"""What is wrong with a design, as errors, and what its user should know, as notes."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from mixedbayes.design.encode import Encoding
+from mixedbayes.design.rank import dependent
+from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.errors import DataError
+from mixedbayes.names import INTERCEPT, identifier
+
+_FEW_LEVELS = 5
+_FAR_FROM_ZERO = 3.0  # |mean| / sd of a predictor
+
+
+def check_effects(design: Design) -> None:
+    """Fewer effects than rows in every bar, as lme4 asks of a Gaussian response.
+
+    With as many effects as rows the residual cannot be told from the effects. For counts and the
+    like one effect in each row is legitimate, so that the caller decides whether to ask.
+
+    Raises
+    ------
+    DataError
+        Naming the bar, both counts and a remedy.
+    """
+    for group in design.mu.groups:
+        for block in group.blocks:
+            effects = group.n_levels * len(block)
+            if effects < design.n:
+                continue
+            names = [group.terms[k] for k in block]
+            bar = f"({' + '.join('1' if t == INTERCEPT else t for t in names)} | {group.name})"
+            if len(names) > 1 and group.n_levels < design.n:
+                remedy = f"use (1 | {group.name}) or more rows"
+            else:
+                remedy = (
+                    "with an effect in each row it cannot be told from the residual; "
+                    "leave this bar out, or use a factor with several rows in each level"
+                )
+            raise DataError(
+                f"{_written(design, group, bar)}: {effects} effects for {design.n} rows; {remedy}"
+            )
+
+
+def _written(design: Design, group: GroupDesign, bar: str) -> str:
+    """The bar as the user wrote it where that is plain, otherwise spelled out."""
+    own = [term.text for term in design.formula.random if term.group == group.name]
+    return own[0] if len(own) == 1 and "||" not in own[0] and "/" not in own[0] else bar
+
+
+def check_rank(X: Floats, names: tuple[str, ...], where: str, *, intercept: bool) -> None:
+    """Independent columns, the intercept included where there is one.
+
+    Raises
+    ------
+    DataError
+        Naming each column that is a combination of others, and those others.
+    """
+    n, p = X.shape
+    if p + intercept > n:
+        raise DataError(
+            f"{where}: {p + intercept} coefficients for {n} rows; leave terms out or add rows"
+        )
+    facts = []
+    for j, others in dependent(X, centre=intercept).items():
+        with_ = " and ".join(names[k] for k in others)
+        if others:
+            facts.append(f"{names[j]} is determined by {with_}")
+        else:
+            facts.append(f"{names[j]} is {X[0, j]:g} in every row")
+    if facts:
+        raise DataError(
+            f"{where}: {len(facts)} of {p} columns depend on others"
+            f"{' and the intercept' if intercept else ''}: {'; '.join(facts)}; "
+            "leave out one of each set"
+        )
+
+
+def check_names(groups: Iterable[tuple[str, ...]]) -> None:
+    """No two grouping factors share the identifier that names their variables and dimensions."""
+    seen: dict[str, str] = {}
+    for factors in groups:
+        name = ":".join(factors)
+        other = seen.setdefault(identifier(name), name)
+        if other != name:
+            raise DataError(
+                f"grouping factors {other!r} and {name!r} would both be called "
+                f"{identifier(name)!r} in the results; rename a column"
+            )
+
+
+def check_levels(group: GroupDesign, n: int) -> None:
+    """More than one level."""
+    if group.n_levels == 1:
+        raise DataError(
+            f"grouping factor {group.name} has the single level {group.levels[0]!r} in {n} rows: "
+            "nothing can vary over it; leave its bar out"
+        )
+
+
+def dropped_note(dropped: dict[str, int], kept: int, n: int) -> tuple[str, ...]:
+    """How many rows were left out for a missing value, and where the values are missing."""
+    if not dropped:
+        return ()
+    places = ", ".join(f"{name} in {count}" for name, count in dropped.items())
+    return (f"{n - kept} of {n} rows left out: missing {places}",)
+
+
+def response_note(y: Floats, name: str) -> tuple[str, ...]:
+    """Whether the response never changes."""
+    return (f"{name} is {y[0]:g} in every row",) if len(y) > 1 and np.ptp(y) == 0 else ()
+
+
+def group_notes(group: GroupDesign, encodings: tuple[Encoding, ...], n: int) -> tuple[str, ...]:
+    """Few levels, levels with one row, odd grouping columns, slopes far from their zero."""
+    counts = np.bincount(group.refs, minlength=group.n_levels)
+    single = int((counts == 1).sum())
+    notes = []
+    if group.n_levels < _FEW_LEVELS:
+        notes.append(
+            f"{group.name} has {group.n_levels} levels; under {_FEW_LEVELS} its standard deviation "
+            "rests mostly on the prior"
+        )
+    if 0 < single < group.n_levels:
+        notes.append(f"{single} of {group.n_levels} levels of {group.name} have one row")
+    if single == group.n_levels == n:
+        notes.append(f"{group.name} has a level in each of the {n} rows")
+    if _is_measurement(group, n):
+        notes.append(
+            f"{group.name} holds {group.n_levels} different fractional numbers in {n} rows; "
+            "is it a measurement rather than a grouping factor?"
+        )
+    return (*notes, *_far_from_zero(group, encodings))
+
+
+def _is_measurement(group: GroupDesign, n: int) -> bool:
+    if len(group.factors) > 1 or group.levels.dtype.kind != "f" or group.n_levels < n:
+        return False
+    return bool((group.levels % 1 != 0).any())
+
+
+def _far_from_zero(group: GroupDesign, encodings: tuple[Encoding, ...]) -> list[str]:
+    """Slopes whose predictor lies far from zero, next to a varying intercept."""
+    if INTERCEPT not in group.terms:
+        return []
+    numeric = {
+        name for e in encodings for block in e.blocks if block.numeric for name in block.names
+    }
+    notes = []
+    for j, name in enumerate(group.terms):
+        if name not in numeric:
+            continue
+        z = group.Z[:, j]
+        mean, sd, low, high = z.mean(), z.std(), z.min(), z.max()
+        if abs(mean) > _FAR_FROM_ZERO * sd > 0 and (low > 0 or high < 0):
+            notes.append(
+                f"{name} lies far from zero ({low:g} to {high:g}): the sd of {group.name}'s "
+                f"Intercept is the spread at {name} = 0, far outside the data; "
+                f"center({name}) puts it at the mean"
+            )
+    return notes

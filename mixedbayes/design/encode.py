@@ -1,0 +1,187 @@
+"""Terms to the columns of a model matrix.
+
+A categorical factor enters as all its indicators where nothing before it spans their sum, as
+J - 1 contrasts otherwise, so that the columns are independent by structure: `f` is reduced next to
+an intercept, full after `0 +`. This is the rule of R and of lme4's `(f | g)` and `(0 + f | g)`.
+
+Names: "x", "f[b]" for the column of level b, "poly(x, 2)[1]", "f[b]:x" for products.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, combinations, product
+from math import prod
+
+import numpy as np
+
+from mixedbayes.design.columns import coding
+from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.types import Floats
+from mixedbayes.design.values import Factor, Matrix, label
+from mixedbayes.errors import DataError
+from mixedbayes.formula.nodes import Name, Node, unparse
+from mixedbayes.formula.terms import Term, Terms
+from mixedbayes.names import INTERCEPT
+
+_MOST_COLUMNS = 20_000
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of one product of factors, each categorical one coded in full or reduced."""
+
+    parts: tuple[tuple[Node, bool], ...]  # factor, and whether it is coded in full
+    names: tuple[str, ...]  # (k,)
+    numeric: bool  # no factor is categorical
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a sum of terms becomes columns; fixed by the data of the fit, replayed on others."""
+
+    intercept: bool
+    blocks: tuple[Block, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, the intercept not among them."""
+        return tuple(chain.from_iterable(block.names for block in self.blocks))
+
+
+def plan(terms: Terms, rows: Rows, where: str) -> Encoding:
+    """Choose the coding of every categorical factor and name the columns.
+
+    Raises
+    ------
+    DataError
+        If a factor that needs contrasts has one level, if two columns have one name, or if there
+        are absurdly many.
+    """
+    spanned: set[tuple[frozenset[str], frozenset[str]]] = set()
+    if terms.intercept:
+        spanned.add((frozenset(), frozenset()))
+    blocks = [block for term in terms.terms for block in _blocks(term, rows, spanned, where)]
+    names = [name for block in blocks for name in block.names]
+    clash = (
+        {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else {}
+    )
+    if INTERCEPT in names:
+        clash = {INTERCEPT}
+    if clash:
+        raise DataError(
+            f"{where}: two columns would be called {sorted(clash)[0]!r}; rename a column or a level"
+        )
+    return Encoding(terms.intercept, tuple(blocks))
+
+
+def matrix(encoding: Encoding, rows: Rows, *, intercept: bool) -> Floats:
+    """The columns in the rows at hand, after a column of ones if wanted: (n, p), C-contiguous."""
+    ones = int(intercept and encoding.intercept)
+    out = np.empty((rows.table.n, ones + len(encoding.names)))
+    out[:, :ones] = 1.0
+    at = ones
+    for block in encoding.blocks:
+        parts = [_columns(rows, node, full) for node, full in block.parts]
+        if len(parts) == 1:
+            out[:, at : at + len(block.names)] = parts[0]
+        else:
+            for j, chosen in enumerate(_products([part.shape[1] for part in parts])):
+                column = out[:, at + j]
+                column[:] = parts[0][:, chosen[0]]
+                for part, k in zip(parts[1:], chosen[1:], strict=True):
+                    column *= part[:, k]
+        at += len(block.names)
+    return out
+
+
+def _blocks(
+    term: Term, rows: Rows, spanned: set[tuple[frozenset[str], frozenset[str]]], where: str
+) -> Iterator[Block]:
+    """The blocks of one term: what it adds to the space that is spanned already."""
+    factors = {unparse(node): node for node in term.factors}
+    categorical = [text for text, node in factors.items() if isinstance(rows.value(node), Factor)]
+    numeric = frozenset(factors) - frozenset(categorical)
+    subsets = chain.from_iterable(
+        combinations(categorical, size) for size in range(len(categorical) + 1)
+    )
+    fresh = [s for s in subsets if (numeric, frozenset(s)) not in spanned]
+    spanned.update((numeric, frozenset(s)) for s in fresh)
+    for full in _merge(fresh):
+        parts = tuple(
+            (node, full.get(text, False))
+            for text, node in factors.items()
+            if text in numeric or text in full
+        )
+        labels = [_labels(rows, node, whole, where) for node, whole in parts]
+        if prod(map(len, labels)) > _MOST_COLUMNS:
+            raise DataError(
+                f"{where}: {term} would make {prod(map(len, labels)):,} columns "
+                f"(at most {_MOST_COLUMNS:,}); let it vary over groups: (1 | {term})"
+            )
+        names = tuple(
+            ":".join(labels[i][k] for i, k in enumerate(chosen))
+            for chosen in _products([len(names) for names in labels])
+        )
+        yield Block(parts, names, numeric=not full)
+
+
+def _merge(subsets: list[tuple[str, ...]]) -> list[dict[str, bool]]:
+    """Fewest products that span the same: a reduced `a` and its margin make one full `a`."""
+    products = [dict.fromkeys(subset, False) for subset in subsets]
+    merged = True
+    while merged:
+        merged = False
+        for short, long in combinations(products, 2):
+            extra = long.keys() - short.keys()
+            if (
+                len(long) == len(short) + 1
+                and len(extra) == 1
+                and all(long[key] == full for key, full in short.items() if key in long)
+                and not long[name := next(iter(extra))]
+            ):
+                long[name] = True
+                products.remove(short)
+                merged = True
+                break
+    return products
+
+
+def _products(sizes: list[int]) -> Iterator[tuple[int, ...]]:
+    """Indices of a product's columns, the first factor's running fastest, as in R."""
+    for chosen in product(*(range(size) for size in reversed(sizes))):
+        yield chosen[::-1]
+
+
+def _labels(rows: Rows, node: Node, full: bool, where: str) -> tuple[str, ...]:
+    value = rows.value(node)
+    name = node.name if isinstance(node, Name) else unparse(node)
+    if isinstance(value, Matrix):
+        return tuple(f"{name}[{field}]" for field in value.fields)
+    if not isinstance(value, Factor):
+        rows.array(node)
+        return (name,)
+    if len(value.levels) == 1 and not full:
+        raise DataError(
+            f"{where}: {name} has the single level {value.levels[0]!r} in the {rows.table.n} rows "
+            "used, so that there is nothing to compare; leave it out"
+        )
+    return tuple(f"{name}[{label(field)}]" for field in _coding(value, full, name)[1])
+
+
+def _columns(rows: Rows, node: Node, full: bool) -> Floats:
+    """Columns of one factor of a term, (n, k)."""
+    value = rows.value(node)
+    if isinstance(value, Matrix):
+        return value.entries
+    if isinstance(value, Factor):
+        return _coding(value, full, unparse(node))[0][value.codes]
+    return rows.array(node)[:, None]
+
+
+def _coding(factor: Factor, full: bool, name: str) -> tuple[Floats, tuple[object, ...]]:
+    try:
+        return coding(factor.contrast, factor.levels, full=full)
+    except ValueError as error:
+        raise DataError(
+            f"{name}: {error} Its levels are {', '.join(map(repr, factor.levels))}"
+        ) from error

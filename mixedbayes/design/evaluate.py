@@ -1,0 +1,322 @@
+"""Values of a formula's expressions, by walking the tree: nothing is ever run as Python.
+
+An expression reaches columns, numbers, the operators below and the functions in the registry. It
+has no attributes, subscripts or names of its own, so there is no way from it to anything else.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design import columns
+from mixedbayes.design.functions import State, Stateful
+from mixedbayes.design.locate import unknown_column, unknown_function
+from mixedbayes.design.table import Table
+from mixedbayes.design.types import Floats
+from mixedbayes.design.values import Factor, Kind, Matrix, Value, encode, kind, lookup, numbers
+from mixedbayes.errors import DataError, MixedBayesError
+from mixedbayes.formula.nodes import (
+    Call,
+    Listing,
+    Literal,
+    Name,
+    Node,
+    Operation,
+    Paren,
+    Sign,
+    unparse,
+)
+
+_OPERATORS: Mapping[str, Callable[..., Any]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.true_divide,
+    "//": np.floor_divide,
+    "%": np.mod,
+    "**": np.power,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+}
+
+
+@dataclass
+class Memory:
+    """What the fitted data taught: learned by the first evaluation, obeyed by later ones."""
+
+    functions: Mapping[str, Any]
+    formula: str  # the user's text, for messages
+    kinds: dict[str, Kind] = field(default_factory=dict)  # of columns
+    levels: dict[str, pd.Index] = field(default_factory=dict)  # of factors, by canonical text
+    states: dict[str, State] = field(default_factory=dict)  # of stateful calls, likewise
+
+
+@dataclass
+class Rows:
+    """A table's rows, ready to answer what any expression is in them."""
+
+    table: Table
+    memory: Memory
+    fitting: bool
+    values: dict[str, Value] = field(default_factory=dict)
+
+    def value(self, node: Node) -> Value:
+        """The value of an expression: an array (n,), a Matrix, a Factor, or a constant.
+
+        Raises
+        ------
+        DataError
+            If it cannot be computed, or is not finite in some row.
+        """
+        text = unparse(node)
+        if text not in self.values:
+            value = self._value(node)
+            self._check_finite(value, text)
+            self.values[text] = value
+        return self.values[text]
+
+    def array(self, node: Node) -> Floats:
+        """The value of an expression that has to be one number in each row: (n,)."""
+        value = self.value(node)
+        if isinstance(value, Factor):
+            raise DataError(f"{unparse(node)} is a category, where numbers are needed")
+        if isinstance(value, Matrix):
+            raise DataError(f"{unparse(node)} has {len(value.fields)} columns, not one")
+        if not isinstance(value, (np.ndarray, int, float)) or isinstance(value, bool):
+            raise DataError(f"{unparse(node)} is not a number")
+        return np.ascontiguousarray(np.broadcast_to(value, self.table.n), dtype=np.float64)
+
+    def _value(self, node: Node) -> Value:
+        match node:
+            case Name(name=name):
+                return self._name(name)
+            case Literal(value=value):
+                return value
+            case Listing(items=items):
+                return [self._constant(item) for item in items]
+            case Paren(inner=inner):
+                return self._value(inner)
+            case Sign(operator=operator, operand=operand):
+                value = self._operand(operand)
+                return -value if operator == "-" else value
+            case Operation():
+                return self._operation(node)
+            case Call():
+                return self._call(node)
+        raise TypeError(f"not an expression: {node!r}")
+
+    # columns
+
+    def _name(self, name: str) -> Value:
+        column = self.table.columns.get(name)
+        if column is None:
+            constant = self.memory.functions.get(name)
+            if constant is None or isinstance(constant, (Stateful, np.ufunc)):
+                unknown_column(name, self.table.names, self.memory.formula)
+            if name in columns.CONTRASTS:
+                return constant()
+            if callable(constant):
+                unknown_column(name, self.table.names, self.memory.formula)
+            return constant
+        found = kind(column, name)
+        known = self.memory.kinds.setdefault(name, found)
+        if found != known:
+            was, now = ("numbers", "text") if known == "number" else ("text", "numbers")
+            raise DataError(
+                f"{name} was {was} in the fitted data and is {now} here; convert the column"
+            )
+        return numbers(column) if found == "number" else self._factor(column, name)
+
+    def _factor(self, column: pd.Series, text: str, contrast: Any = None) -> Factor:
+        if self.fitting:
+            codes, levels = encode(column, text)
+            self.memory.levels[text] = levels
+            return Factor(codes, levels, contrast)
+        levels = self.memory.levels[text]
+        codes = lookup(column, levels, text)
+        if (codes < 0).any():
+            unseen = column[codes < 0].unique().tolist()
+            raise DataError(
+                f"{text} has {len(unseen)} level(s) that the fitted data do not have: "
+                f"{_listed(unseen)}; known are {_listed(levels.tolist())}"
+            )
+        return Factor(codes, levels, contrast)
+
+    # operators
+
+    def _operand(self, node: Node) -> Any:
+        value = self._value(node)
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.ndarray)):
+            what = {Factor: "a category", Matrix: "several columns", str: "a text"}
+            raise DataError(
+                f"{unparse(node)} is {what.get(type(value), 'no number')}: "
+                "there is no arithmetic with it"
+                + ("; put a column's odd name in backticks" if isinstance(value, str) else "")
+            )
+        return value
+
+    def _operation(self, node: Operation) -> Value:
+        if node.operator in ("==", "!="):
+            left, right = self._value(node.left), self._value(node.right)
+            if isinstance(left, Factor):
+                return self._compare(left, right, node)
+        left, right = (
+            np.asarray(self._operand(side), dtype=np.float64) for side in (node.left, node.right)
+        )
+        with np.errstate(all="ignore"):  # what is not finite is reported by value()
+            result = np.asarray(_OPERATORS[node.operator](left, right), dtype=np.float64)
+        return result if result.ndim else float(result)
+
+    def _compare(self, factor: Factor, label: Any, node: Operation) -> Floats:
+        if label not in factor.levels:
+            raise DataError(
+                f"{unparse(node)}: {unparse(node.left)} has no level {label!r}; "
+                f"it has {_listed(factor.levels.tolist())}"
+            )
+        same = factor.codes == factor.levels.get_loc(label)
+        return (same if node.operator == "==" else ~same).astype(np.float64)
+
+    # calls
+
+    def _call(self, node: Call) -> Value:
+        if node.function not in self.memory.functions:
+            unknown_function(node.function, self.memory.functions, self.memory.formula)
+        text = unparse(node)
+        if node.function == "C":
+            return self._category(node, text)
+        function = self.memory.functions[node.function]
+        arguments = [_plain(self._value(argument)) for argument in node.arguments]
+        keywords = {key: self._value(value) for key, value in node.keywords}
+        if isinstance(function, np.ufunc) and (len(arguments) != function.nin or keywords):
+            # a ufunc's further arguments include places to write to
+            raise DataError(f"{text}: {node.function} takes {function.nin} column(s), only")
+        if isinstance(function, Stateful):
+            if not (arguments and isinstance(arguments[0], np.ndarray)):
+                raise DataError(f"{text}: the first argument is to be a column of numbers")
+            state = self.memory.states.setdefault(text, {})
+            return self._result(self._run(function.call, [state, *arguments], keywords, text), text)
+        if not callable(function):
+            unknown_function(node.function, self.memory.functions, self.memory.formula)
+        return self._result(self._run(function, arguments, keywords, text), text)
+
+    def _run(
+        self, function: Callable[..., Any], arguments: list[Any], named: dict[str, Any], text: str
+    ) -> Any:
+        try:
+            with np.errstate(all="ignore"):
+                return function(*arguments, **named)
+        except MixedBayesError as error:
+            raise DataError(f"{text}: {error}") from error
+        except Exception as error:
+            raise DataError(f"{text} cannot be computed: {error}") from error
+
+    def _result(self, result: Any, text: str) -> Value:
+        """What a function gave, as a Value of as many rows as the table."""
+        if columns.is_contrast(result) or isinstance(result, str):
+            return result
+        if isinstance(result, pd.DataFrame):
+            return self._matrix(result.to_numpy(), text, tuple(map(str, result.columns)))
+        if isinstance(result, (pd.Series, pd.Categorical)) or _holds_text(result):
+            column = pd.Series(result)
+            self._check_length(len(column), text)
+            if kind(column, text) == "factor":
+                return self._factor(column, text)
+            result = numbers(column)
+        try:
+            array = np.asarray(result, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise DataError(f"{text} is a {type(result).__name__}, not numbers") from None
+        if array.ndim == 0:
+            return float(array)
+        if array.ndim == 2:
+            return self._matrix(array, text)
+        self._check_length(len(array), text)
+        return array
+
+    def _matrix(self, values: Any, text: str, fields: tuple[str, ...] | None = None) -> Matrix:
+        array = np.asarray(values, dtype=np.float64)
+        self._check_length(len(array), text)
+        return Matrix(array, fields or tuple(str(j + 1) for j in range(array.shape[1])))
+
+    def _category(self, node: Call, text: str) -> Factor:
+        """C(x), C(x, contr.sum), C(x, levels=["a", "b"]): a factor of any column."""
+        named = dict(node.keywords)
+        contrast = self._value(node.arguments[1]) if len(node.arguments) > 1 else None
+        if "contrasts" in named:
+            contrast = self._value(named.pop("contrasts"))
+        levels = self._value(named.pop("levels")) if "levels" in named else None
+        known = contrast is None or columns.is_contrast(contrast)
+        if named or len(node.arguments) not in (1, 2) or not known:
+            raise DataError(
+                f'{text}: write C(x), C(x, contr.sum), C(x, contr.treatment("b")) or '
+                "C(x, levels=[...])"
+            )
+        argument = node.arguments[0]
+        column = self.table.columns.get(argument.name) if isinstance(argument, Name) else None
+        if column is None:
+            column = pd.Series(_plain(self._value(argument)))
+            self._check_length(len(column), text)
+        if isinstance(levels, list):
+            absent = [level for level in column.unique().tolist() if level not in levels]
+            if absent and self.fitting:
+                raise DataError(f"{text}: levels lacks {_listed(absent)}, which the data have")
+            column = column.astype(pd.CategoricalDtype(levels)) if not absent else column
+        return self._factor(column, text, contrast)
+
+    # checks
+
+    def _constant(self, node: Node) -> Any:
+        value = self._value(node)
+        if isinstance(value, (np.ndarray, Factor, Matrix)):
+            raise DataError(f"{unparse(node)}: a list holds numbers or texts, no columns")
+        return value
+
+    def _check_length(self, length: int, text: str) -> None:
+        if length != self.table.n:
+            raise DataError(f"{text} gave {length} values for {self.table.n} rows")
+
+    def _check_finite(self, value: Value, text: str) -> None:
+        array = value.entries if isinstance(value, Matrix) else value
+        if not isinstance(array, (np.ndarray, float)) or np.isfinite(array).all():
+            return
+        _not_finite(
+            np.broadcast_to(np.asarray(array).T, (self.table.n,))
+            if np.ndim(array) < 2
+            else np.asarray(array),
+            text,
+            self.table.index,
+        )
+
+
+def _not_finite(array: Floats, text: str, index: pd.Index) -> NoReturn:
+    bad = ~np.isfinite(array)
+    bad = bad.any(axis=1) if bad.ndim == 2 else bad
+    first = int(np.argmax(bad))
+    shown = array[first] if array.ndim == 1 else array[first][~np.isfinite(array[first])][0]
+    raise DataError(
+        f"{text} is not finite in {int(bad.sum())} of {len(bad)} rows, first in row "
+        f"{index[first]!r} ({shown}); correct these rows or leave them out"
+    )
+
+
+def _plain(value: Value) -> Any:
+    """A value as a function gets it: factors as an array of their labels."""
+    if isinstance(value, Factor):
+        return value.levels.to_numpy()[value.codes]
+    return value.entries if isinstance(value, Matrix) else value
+
+
+def _holds_text(result: Any) -> bool:
+    return isinstance(result, np.ndarray) and result.ndim == 1 and result.dtype.kind in "OUST"
+
+
+def _listed(items: list[Any], most: int = 10) -> str:
+    shown = ", ".join(repr(item) for item in items[:most])
+    return f"{shown}, ... ({len(items)} in all)" if len(items) > most else shown

@@ -1,0 +1,52 @@
+"""Errors about names in a formula that the data or the functions do not have."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Any, NoReturn
+
+from mixedbayes.errors import DataError, FormulaError
+from mixedbayes.formula.messages import caret
+from mixedbayes.formula.tokens import tokenize
+
+
+def unknown_column(name: str, names: Iterable[str], formula: str) -> NoReturn:
+    """Raise DataError: no such column; show the place and the near names."""
+    names = list(names)
+    near = _near(name, names)
+    if near:
+        remedy = f"did you mean {' or '.join(near)}?"
+    elif len(names) <= 20:
+        remedy = f"the columns are {', '.join(names)}"
+    else:
+        remedy = f"the data have {len(names)} columns, none of a similar name"
+    raise DataError(f"no column {name!r} in the data\n{_place(name, formula)}{remedy}")
+
+
+def unknown_function(name: str, functions: Mapping[str, Any], formula: str) -> NoReturn:
+    """Raise FormulaError: no such function; show the place and the near names."""
+    plain = name.rpartition(".")[2]
+    near = [plain] if plain != name and plain in functions else _near(name, functions)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise FormulaError(
+        f"unknown function {name!r}\n{_place(name, formula, call=True)}{hint}"
+        "NumPy's elementwise functions are called by plain name, log(x); "
+        f'pass your own by functions={{"{plain}": ...}}'
+    )
+
+
+def _near(name: str, names: Iterable[str]) -> list[str]:
+    """Names that differ in a few letters, or in case alone."""
+    names = list(names)
+    same = [other for other in names if other.casefold() == name.casefold()]
+    return same or get_close_matches(name, names, n=3, cutoff=0.6)
+
+
+def _place(name: str, formula: str, *, call: bool = False) -> str:
+    """The formula with carets under the first place of a name, and a line's end; or nothing."""
+    tokens = tokenize(formula)
+    for token, following in pairwise(tokens):
+        called = token.kind == "name" and following.value == "("
+        if token.value == name and token.kind in ("name", "column", "string") and called == call:
+            return f"{caret(formula, token.span)}\n"
+    return ""

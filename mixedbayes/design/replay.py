@@ -1,0 +1,138 @@
+"""New data seen through a fitted design: same columns, same encodings."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mixedbayes.design import response as left
+from mixedbayes.design.build import Fitted, bar_columns, offset
+from mixedbayes.design.encode import matrix
+from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.grouping import find
+from mixedbayes.design.table import Table, missing, table
+from mixedbayes.design.types import Design, Floats, NewGroup, NewRows
+from mixedbayes.design.used import Used, used_columns
+from mixedbayes.errors import DataError
+
+
+def replay(
+    design: Design,
+    new_data: Any,
+    *,
+    response: bool = False,
+    groups: Sequence[str] | None = None,
+) -> NewRows:
+    """The arrays of new rows: every transform and every coding as the fitted data set them.
+
+    Parameters
+    ----------
+    design
+        Of the fit.
+    new_data
+        A data frame with the columns of the right side; others are not looked at.
+    response
+        Whether the new rows carry the response, which is then checked and returned as `y`.
+    groups
+        Grouping factors that are needed, all by default. Columns of the others may be absent.
+
+    Returns
+    -------
+    NewRows
+        Levels that were not seen have the code -1. `trials` and `weights` are None where the
+        formula has none, or where their columns are not among the new data's.
+
+    Raises
+    ------
+    DataError
+        For a missing or mistyped column, missing values, a level of a categorical predictor
+        that the fitted data do not have, and values that are not finite.
+    """
+    fitted = _fitted(design)
+    wanted = _wanted(design, groups)
+    used = used_columns(design.formula)
+    effects = [name for group in wanted for name in used.effects[group]]
+    factors = [name for group in wanted for name in fitted.groupings[group].factors]
+    needed = [*used.fixed, *effects, *factors, *(used.response if response else ())]
+    rows = _rows(fitted, new_data, needed, (*used.trials, *used.weights))
+    return _new_rows(design, fitted, rows, wanted, used, response)
+
+
+def random_columns(design: Design, group_name: str, new_data: Any) -> Floats:
+    """Columns of one grouping factor's effects in new rows: (m, q).
+
+    Only the columns on the left side of that factor's bars are needed.
+    """
+    fitted = _fitted(design)
+    _wanted(design, [group_name])
+    needed = used_columns(design.formula).effects[group_name]
+    return bar_columns(fitted.bars[group_name], _rows(fitted, new_data, needed, ()))
+
+
+def _new_rows(
+    design: Design,
+    fitted: Fitted,
+    rows: Rows,
+    wanted: Sequence[str],
+    used: Used,
+    response: bool,
+) -> NewRows:
+    formula, there = design.formula, rows.table.columns.keys()
+    trials = left.trials(formula, rows) if there >= set(used.trials) else None
+    weights = left.weights(formula, rows) if there >= set(used.weights) else None
+    y = left.response(formula, rows)[0] if response else None
+    if y is not None and trials is not None:
+        left.check_successes(y, trials, formula, rows)
+    return NewRows(
+        X=matrix(fitted.fixed, rows, intercept=False),
+        groups={name: _new_group(fitted, name, rows) for name in wanted},
+        offset=offset(formula, rows),
+        trials=trials,
+        weights=weights,
+        index=rows.table.index,
+        y=y,
+    )
+
+
+def _new_group(fitted: Fitted, name: str, rows: Rows) -> NewGroup:
+    refs, labels, parts = find(fitted.groupings[name], rows.table)
+    return NewGroup(name, refs, labels, parts, bar_columns(fitted.bars[name], rows))
+
+
+def _fitted(design: Design) -> Fitted:
+    if not isinstance(design.columns, Fitted):
+        raise DataError("this design was made by hand: it has no encodings to replay on new data")
+    return design.columns
+
+
+def _wanted(design: Design, groups: Sequence[str] | None) -> Sequence[str]:
+    known = [group.name for group in design.mu.groups]
+    for name in groups or ():
+        if name not in known:
+            raise DataError(f"no grouping factor {name!r}; the model has {', '.join(known)}")
+    return known if groups is None else groups
+
+
+def _rows(fitted: Fitted, data: Any, needed: Iterable[str], optional: Iterable[str]) -> Rows:
+    """The columns of new data that are used, complete."""
+    new = table(data, [*needed, *optional])
+    absent = [
+        name
+        for name in dict.fromkeys(needed)
+        if name not in new.columns and (name in new.names or name not in fitted.memory.functions)
+    ]
+    if absent:
+        raise DataError(
+            f"the new data lack {len(absent)} column(s): {', '.join(absent)}; "
+            f"they have {', '.join(new.names) or 'none'}"
+        )
+    _check_complete(new)
+    return Rows(new, fitted.memory, fitting=False)
+
+
+def _check_complete(new: Table) -> None:
+    masks = missing(new)
+    if masks:
+        places = ", ".join(f"{name} in {int(mask.sum())}" for name, mask in masks.items())
+        raise DataError(
+            f"the new data have missing values, of {new.n} rows: {places}; "
+            "leave these rows out or fill them"
+        )

@@ -1,0 +1,90 @@
+"""The left side: the response with its trials and weights, checked."""
+
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.types import Floats, Ints
+from mixedbayes.design.values import Factor, Matrix
+from mixedbayes.errors import DataError
+from mixedbayes.formula import Formula, parse_expression
+from mixedbayes.formula.nodes import Name, unparse
+
+
+def label(formula: Formula) -> str:
+    """The response in words: a column's name without backticks, or an expression."""
+    node = parse_expression(formula.response.text)
+    return node.name if isinstance(node, Name) else formula.response.text
+
+
+def response(formula: Formula, rows: Rows) -> tuple[Floats, tuple[object, ...] | None]:
+    """The response (n,), and its labels where it is categorical and coded 0, 1, ..."""
+    node = parse_expression(formula.response.text)
+    if isinstance(node, Name) and _is_logical(rows.table.columns.get(node.name)):
+        return np.array(rows.array(node)), (False, True)
+    value = rows.value(node)
+    if isinstance(value, Factor):
+        return value.codes.astype(np.float64), tuple(value.levels.tolist())
+    if isinstance(value, Matrix):
+        raise DataError(f"the response {unparse(node)} has {len(value.fields)} columns, not one")
+    return rows.array(node), None
+
+
+def weights(formula: Formula, rows: Rows) -> Floats | None:
+    """Weights of the rows, all positive: (n,)."""
+    if formula.response.weights is None:
+        return None
+    values = rows.array(parse_expression(formula.response.weights))
+    if not (values > 0).all():
+        _wrong(
+            f"weights({formula.response.weights})", values <= 0, values, rows,
+            "are not positive; a row of weight 0 is to be left out of the data",
+        )  # fmt: skip
+    return values
+
+
+def trials(formula: Formula, rows: Rows) -> Ints | None:
+    """Numbers of trials, positive and whole: (n,)."""
+    if formula.response.trials is None:
+        return None
+    values = rows.array(parse_expression(formula.response.trials))
+    wrong = (values < 1) | (values != np.floor(values))
+    if wrong.any():
+        _wrong(
+            f"trials({formula.response.trials})", wrong, values, rows,
+            "are not whole numbers from 1; correct them, or leave rows without trials out",
+        )  # fmt: skip
+    return values.astype(np.int64)
+
+
+def check_successes(y: Floats, n: Ints, formula: Formula, rows: Rows) -> None:
+    """Successes are whole numbers from 0 to the number of trials."""
+    text = formula.response.text
+    wrong = (y < 0) | (y != np.floor(y))
+    if wrong.any():
+        _wrong(
+            text, wrong, y, rows,
+            "are not whole numbers from 0; the response is the number of successes, "
+            f"not their share: write {text} * {formula.response.trials} as a column",
+        )  # fmt: skip
+    wrong = y > n
+    if wrong.any():
+        _wrong(
+            text, wrong, y, rows,
+            f"exceed trials({formula.response.trials}); "
+            "write successes | trials(all trials), not the number of failures",
+        )  # fmt: skip
+
+
+def _is_logical(column: pd.Series | None) -> bool:
+    return column is not None and pd.api.types.is_bool_dtype(column.dtype)
+
+
+def _wrong(text: str, wrong: Any, values: Floats, rows: Rows, fault: str) -> NoReturn:
+    first = int(np.argmax(wrong))
+    raise DataError(
+        f"{text}: {int(wrong.sum())} of {len(wrong)} values {fault} "
+        f"(first in row {rows.table.index[first]!r}: {values[first]:g})"
+    )

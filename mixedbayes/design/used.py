@@ -1,0 +1,79 @@
+"""Which columns a formula names."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mixedbayes.formula import Formula, parse_expression, parse_terms
+from mixedbayes.formula.nodes import (
+    Call,
+    Listing,
+    Name,
+    Node,
+    Operation,
+    Paren,
+    Sign,
+)
+
+
+@dataclass(frozen=True)
+class Used:
+    """Names that a formula reads: of columns, or of constants that the caller passed."""
+
+    response: tuple[str, ...]
+    trials: tuple[str, ...]
+    weights: tuple[str, ...]
+    fixed: tuple[str, ...]  # with those of offsets
+    effects: dict[str, tuple[str, ...]]  # of the bars' left sides, by grouping factor
+    groups: tuple[str, ...]  # of the grouping factors
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All of them, each once, in the order of the formula."""
+        effects = [name for names in self.effects.values() for name in names]
+        every = (self.response, self.trials, self.weights, self.fixed, effects, self.groups)
+        return tuple(dict.fromkeys(name for names in every for name in names))
+
+
+def used_columns(formula: Formula) -> Used:
+    """Names of the columns that each part of a formula reads."""
+    effects: dict[str, list[str]] = {}
+    for bar in formula.random:
+        effects.setdefault(bar.group, []).extend(_of_terms(bar.effects))
+    response = formula.response
+    return Used(
+        response=_of_expression(response.text),
+        trials=_of_expression(response.trials),
+        weights=_of_expression(response.weights),
+        fixed=(
+            *_of_terms(formula.fixed),
+            *(name for text in formula.offsets for name in _of_expression(text)),
+        ),
+        effects={group: tuple(dict.fromkeys(names)) for group, names in effects.items()},
+        groups=tuple(dict.fromkeys(name for bar in formula.random for name in bar.factors)),
+    )
+
+
+def _of_expression(text: str | None) -> tuple[str, ...]:
+    return () if text is None else tuple(dict.fromkeys(_names(parse_expression(text))))
+
+
+def _of_terms(text: str) -> tuple[str, ...]:
+    factors = (factor for term in parse_terms(text).terms for factor in term.factors)
+    return tuple(dict.fromkeys(name for factor in factors for name in _names(factor)))
+
+
+def _names(node: Node) -> Iterator[str]:
+    match node:
+        case Name(name=name):
+            yield name
+        case Call(arguments=arguments, keywords=keywords):
+            for child in (*arguments, *(value for _, value in keywords)):
+                yield from _names(child)
+        case Listing(items=items):
+            for child in items:
+                yield from _names(child)
+        case Operation(left=left, right=right):
+            yield from _names(left)
+            yield from _names(right)
+        case Paren(inner=inner) | Sign(operand=inner):
+            yield from _names(inner)
