@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mixedbayes.design import build_design, check_effects
-from mixedbayes.errors import MissingExtraError, ModelError
+from mixedbayes.design import build_design, check_effects, used_columns
+from mixedbayes.errors import MissingExtraError
 from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.registry import as_family
-from mixedbayes.formula import parse
+from mixedbayes.formula import Formula, parse
 from mixedbayes.model.formulations import Chosen, Request, choose
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
@@ -84,7 +84,8 @@ class Model:
         defaults = default_priors(self.design, self.family)
         self.spec = Spec(self.design, self.family, resolve(defaults, priors))
         self.formulation: Chosen = choose(formulation, self.spec)
-        self.data = _used_columns(self.design, data)
+        self.functions = dict(functions) if functions is not None else {}
+        self.data = _used(self.formula, data)
 
     @property
     def priors(self) -> pd.DataFrame:
@@ -173,6 +174,15 @@ class Model:
 
     def _repr_html_(self) -> str:
         return self._description()._repr_html_()
+
+
+def _used(formula: Formula, data: Any) -> pd.DataFrame:
+    """The columns that the formula reads, as pandas; later changes of `data` do not reach it."""
+    import narwhals as nw
+
+    frame = nw.from_native(data, eager_only=True)
+    columns = [c for c in used_columns(formula).columns if c in frame.columns]
+    return frame.select(columns).to_pandas().copy()
 
 
 def fit(

@@ -1,0 +1,83 @@
+"""model.pymc's log density against the same density written out with NumPy and SciPy."""
+
+import mixedbayes as mb
+import numpy as np
+import pytest
+from mixedbayes import names
+from scipy import stats
+
+CASES = {
+    "single, correlated slopes": ("sleepstudy", "Reaction ~ Days + (Days | Subject)"),
+    "crossed": ("penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)"),
+    "nested": ("pastes", "strength ~ 1 + (1 | batch/cask)"),
+}
+
+
+@pytest.mark.parametrize("formulation", [mb.NonCentered(), mb.Centered()], ids=str)
+@pytest.mark.parametrize("given", [False, True], ids=["default priors", "given intercept prior"])
+@pytest.mark.parametrize("case", CASES)
+def test_log_density_is_the_one_written_by_hand(case, given, formulation):
+    data, formula = CASES[case]
+    priors = {"Intercept": mb.Normal(1, 20), "sigma": mb.HalfStudentT(3, 2)} if given else None
+    model = mb.Model(formula, mb.load_data(data), priors=priors, formulation=formulation)
+    compiled = model.pymc.compile_logp(jacobian=False)
+    rng = np.random.default_rng(3)
+    for _ in range(3):
+        values, x = draw_point(model, rng, centered=formulation == mb.Centered())
+        assert compiled(values) == pytest.approx(by_hand(model, x), rel=1e-10)
+
+
+def draw_point(model, rng, *, centered):
+    """Values of the model's free variables, and the same point in plain parameters."""
+    mu, p = model.design.mu, len(model.design.mu.terms)
+    x = {"beta": rng.normal(size=p), "a": rng.normal(20, 5), "sigma": rng.gamma(3)}
+    shift = mu.X.mean(axis=0) @ x["beta"] if p else 0.0
+    values = {"sigma_log__": np.log(x["sigma"])}
+    values |= {"fixef": x["beta"], "Intercept_at_means": x["a"]} if p else {"Intercept": x["a"]}
+    x["intercept"] = x["a"] - shift
+    for g in mu.groups:
+        q = len(g.terms)
+        sd, u = rng.gamma(3, size=q), rng.normal(size=(g.n_levels, q))
+        C = np.eye(q)
+        if g.correlated:
+            r = rng.uniform(-0.9, 0.9)
+            C = np.array([[1, 0], [r, np.sqrt(1 - r**2)]])
+            values[f"chol_{names.cor(g.name)}_cholesky_corr__"] = unconstrained(r)
+        b = u @ (sd[:, None] * C).T
+        values[f"{names.sd(g.name)}_log__"] = np.log(sd)
+        values[names.ranef(g.name) if centered else f"u_{names.ranef(g.name)}"] = (
+            b if centered else u
+        )
+        x[g.name] = (sd, C, b, u)
+    x["centered"] = centered
+    return values, x
+
+
+def unconstrained(r):
+    """PyMC's coordinate of a 2 x 2 correlation: w with r = w / sqrt(1 + w^2)."""
+    return np.array([r / np.sqrt(1 - r**2)])
+
+
+def by_hand(model, x):
+    design, priors = model.design, model.spec.priors
+    y, mu = design.y, design.mu
+    given = not priors.mu.intercept_at_means
+    at = x["intercept"] if given else x["a"]
+    total = float(priors.mu.intercept.prior.logpdf(at))
+    total += sum(float(a.prior.logpdf(b)) for a, b in zip(priors.mu.fixef, x["beta"], strict=True))
+    total += float(priors.parameters["sigma"].prior.logpdf(x["sigma"]))
+    eta = x["intercept"] + mu.X @ x["beta"]
+    for g in mu.groups:
+        sd, C, b, u = x[g.name]
+        total += sum(
+            float(a.prior.logpdf(s)) for a, s in zip(priors.mu.sd[g.name], sd, strict=True)
+        )
+        if g.correlated:
+            total += float(priors.mu.lkj(g.name).logpdf(C @ C.T))
+        L = sd[:, None] * C
+        if x["centered"]:
+            total += stats.multivariate_normal(cov=L @ L.T).logpdf(b).sum()
+        else:
+            total += stats.norm.logpdf(u).sum()
+        eta = eta + np.sum(g.Z * b[g.refs], axis=1)
+    return total + stats.norm.logpdf(y, eta, x["sigma"]).sum()
