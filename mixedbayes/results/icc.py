@@ -11,7 +11,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
+from mixedbayes.results.moments import mean_square, trace_product
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained, describe, labelled
 from mixedbayes.results.variance import Components, components, ratio, residual_variance
@@ -33,17 +35,14 @@ def icc_kernel(parts: Components) -> Floats:
     return np.stack([ratio(part, parts.random + parts.residual), ratio(part, parts.total)])
 
 
-def icc_at_kernel(covs: Sequence[Floats], Zs: Sequence[Floats], residual: Floats) -> Floats:
-    """(K + 1, m, S) adjusted ICC at m values of the covariates.
+def icc_at_kernel(parts: Sequence[Floats], residual: Floats) -> Floats:
+    """(K + 1, m, S) adjusted ICC of K factors and of all together, at m points.
 
-    covs: per factor (S, q, q); Zs: per factor the columns at those values (m, q).
+    parts: variance of each factor's effects, (m, S).
     """
-    part = [
-        np.maximum(np.einsum("mi,sij,mj->ms", Z, cov, Z), 0.0)
-        for cov, Z in zip(covs, Zs, strict=True)
-    ]
-    random = np.sum(part, axis=0)
-    return ratio(np.stack([*part, random]), random + residual)
+    each = np.stack(parts)
+    random = each.sum(axis=0)
+    return ratio(np.concatenate([each, random[None]]), random + residual)
 
 
 def icc(post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: bool = False) -> Any:
@@ -62,7 +61,8 @@ def icc(post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: boo
     at
         Values of covariates at which to evaluate z, such as {"Days": [0, 5, 9]}: with random slopes
         the ICC is a function of the covariate. Several covariates give all combinations; a data
-        frame is taken row by row. Only the adjusted ICC is defined there.
+        frame is taken row by row. Only the adjusted ICC is defined there. A factor whose effects
+        depend on none of the covariates keeps its mean over the rows.
     draws
         Return the draws instead: a Dataset with dimensions (chain, draw, group), and `point` for
         the values in `at`.
@@ -75,7 +75,7 @@ def icc(post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: boo
     Raises
     ------
     ModelError
-        If the model has no group effects.
+        If the model has no group effects, or none that depends on a covariate of `at`.
 
     References
     ----------
@@ -114,11 +114,10 @@ def grid(at: At) -> pd.DataFrame:
 
 
 def _icc_at(post: Posterior, prob: float, points: pd.DataFrame, draws: bool) -> Any:
-    from mixedbayes.design import random_columns
-
     groups = post.design.mu.groups
-    Zs = [random_columns(post.design, g.name, points) for g in groups]
-    values = icc_at_kernel([post.cov(g.name) for g in groups], Zs, residual_variance(post))
+    _check_points(post, points)
+    parts = [_variance_at(post, g, points) for g in groups]
+    values = icc_at_kernel(parts, residual_variance(post))
     labels = [*(g.name for g in groups), ALL]
     chains = post.shape[0]
     stacked = np.moveaxis(values, 2, 0)  # (S, K + 1, m)
@@ -133,3 +132,29 @@ def _icc_at(post: Posterior, prob: float, points: pd.DataFrame, draws: bool) -> 
     )
     where = pd.concat([points] * len(labels), ignore_index=True)
     return pd.concat([table, where], axis=1).assign(**describe(chained(stacked, chains), prob))
+
+
+def _variance_at(post: Posterior, g: GroupDesign, points: pd.DataFrame) -> Floats:
+    """(m, S) z' Sigma z at the points; its mean over the rows if z depends on none of them."""
+    from mixedbayes.design import random_columns, used_columns
+
+    cov = post.cov(g.name)
+    if not set(used_columns(post.design.formula).effects[g.name]) & set(points.columns):
+        mean = trace_product(cov, mean_square(g.Z))
+        return np.broadcast_to(mean, (len(points), len(mean)))
+    Z = random_columns(post.design, g.name, points)
+    return np.stack([trace_product(cov, np.outer(z, z)) for z in Z])
+
+
+def _check_points(post: Posterior, points: pd.DataFrame) -> None:
+    from mixedbayes.design import used_columns
+
+    effects = used_columns(post.design.formula).effects
+    known = list(dict.fromkeys(name for columns in effects.values() for name in columns))
+    strange = [name for name in points.columns if name not in known]
+    if strange:
+        on = f"they depend on {', '.join(known)}" if known else "they are intercepts"
+        raise ModelError(
+            f"at: no group effect depends on {', '.join(map(repr, strange))}; {on}, so the "
+            "intraclass correlation is the same at every value of it"
+        )
