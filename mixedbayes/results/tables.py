@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.errors import ModelError
-from mixedbayes.results.health import health
+from mixedbayes.sample.health import health
 
 Floats = NDArray[np.float64]
 
