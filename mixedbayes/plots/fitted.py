@@ -21,6 +21,7 @@ from mixedbayes.plots import style
 from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import chosen_groups
+from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -42,16 +43,11 @@ class Curve:
     line: bool  # whether the points lie on one curve, or stand alone
 
 
-def linear_predictor(post: Posterior, rows: Rows) -> tuple[Floats, Floats]:
-    """(S, m) draws of the linear predictor at some rows: with group effects, and without."""
+def population_predictor(post: Posterior, rows: Rows) -> Floats:
+    """(S, m) draws of the linear predictor at some rows with every group effect 0."""
     mu = post.design.mu
-    population = post.intercept()[:, None] + post.fixef() @ mu.X[rows].T
-    if mu.offset is not None:
-        population = population + mu.offset[rows]
-    eta = population.copy()
-    for g in mu.groups:
-        eta += np.einsum("smq,mq->sm", post.ranef(g.name)[:, g.refs[rows]], g.Z[rows])
-    return eta, population
+    eta = post.intercept()[:, None] + post.fixef() @ mu.X[rows].T
+    return eta if mu.offset is None else eta + mu.offset[rows]
 
 
 def curve(post: Posterior, rows: Rows, axis: Covariate, prob: float) -> Curve:
@@ -60,7 +56,7 @@ def curve(post: Posterior, rows: Rows, axis: Covariate, prob: float) -> Curve:
     Rows at the same x with the same prediction count once. If x determines the prediction they
     form one line, straight on the link scale between neighbours; else they are single points.
     """
-    eta, population = linear_predictor(post, rows)
+    eta, population = linear_predictor(post, rows).T, population_predictor(post, rows)
     x = axis.x[rows]
     places, first = np.unique(
         np.column_stack([x, _rounded(eta.mean(axis=0))]), axis=0, return_index=True

@@ -1,11 +1,16 @@
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
-from mixedbayes.design.types import Design
 from mixedbayes.errors import ModelError
+from mixedbayes.families.links import Link
 from mixedbayes.plots.covariate import covariate
-from mixedbayes.plots.fitted import linear_predictor, plot_fitted, spanning
+from mixedbayes.plots.fitted import curve, plot_fitted, spanning
+from mixedbayes.results.posterior import Posterior
 
 
 def titles(figure):
@@ -79,9 +84,10 @@ def test_crossed_factors_stand_along_each_others_axis(penicillin, by_gid, check_
     ax = figure.axes[-1]
     assert [t.get_text() for t in ax.get_xticklabels()] == list("ABCDEF")
     assert not by_gid(ax, "population")  # single points, no line
-    eta, _ = linear_predictor(penicillin, np.flatnonzero(penicillin.group("plate").refs == 23))
     (fit,) = by_gid(ax, "fit")
-    np.testing.assert_allclose(fit.get_offsets()[:, 1], eta.mean(axis=0))
+    plate, sample = penicillin.ranef("plate")[:, 23], penicillin.ranef("sample")[:, :, 0]
+    expected = (penicillin.intercept()[:, None] + plate + sample).mean(axis=0)
+    np.testing.assert_allclose(fit.get_offsets()[:, 1], expected)
     check_texts(figure)
 
 
@@ -108,6 +114,28 @@ def test_a_wiggling_prediction_is_drawn_as_points(make, by_gid):
     ax = plot_fitted(post).axes[0]
     assert not by_gid(ax, "population")
     assert len(by_gid(ax, "fit")[0].get_offsets()) == 4
+
+
+@dataclass(frozen=True)
+class Exponent(Link):
+    name: ClassVar[str] = "log"
+
+    def inverse(self, eta, xp):
+        return xp.exp(eta)
+
+
+def test_a_line_bends_as_its_link_does(sleep):
+    family = replace(sleep.family, link=Exponent())
+    scaled = sleep.draws / 100
+    post = Posterior(sleep.design, family, xr.DataTree.from_dict({"posterior": scaled}))
+    rows = np.array([10, 19])  # one subject's first and last day
+    fit = curve(post, rows, covariate(post, post.group("Subject"), None, None), 0.5)
+    slope = post.fixef()[:, 0] + post.ranef("Subject")[:, 1, 1]
+    intercept = post.intercept() + post.ranef("Subject")[:, 1, 0]
+    exact = np.exp(intercept[:, None] + slope[:, None] * fit.x)
+    assert len(fit.x) > 20
+    np.testing.assert_allclose(fit.mean, exact.mean(axis=0))
+    np.testing.assert_allclose(fit.band, np.quantile(exact, [0.25, 0.75], axis=0))
 
 
 class TestCovariate:
@@ -149,10 +177,8 @@ class TestCovariate:
         np.testing.assert_array_equal(alone.x, np.tile([0.0, 1.0, 2.0], 4))
 
     def test_only_the_rows_used_count(self, sleep):
-        d = sleep.design
         rows = np.arange(180) + 1
-        shifted = Design(**{**d.__dict__, "rows": rows})
-        post = type(sleep)(shifted, sleep.family, sleep.idata)
+        post = Posterior(replace(sleep.design, rows=rows), sleep.family, sleep.idata)
         data = pd.DataFrame({"Days": np.arange(181.0), "other": np.arange(181.0)})
         np.testing.assert_array_equal(self.axis(post, "other", data).x, rows)
 

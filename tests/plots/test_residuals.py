@@ -7,7 +7,6 @@ from scipy import stats
 
 from mixedbayes.families.base import Family
 from mixedbayes.families.links import Identity, Link
-from mixedbayes.plots.fitted import linear_predictor
 from mixedbayes.plots.residuals import plot_residuals, residuals
 from mixedbayes.results.posterior import Posterior
 
@@ -25,8 +24,10 @@ class Counts(Family):
 
 def test_gaussian_residuals_are_response_minus_expectation(sleep):
     found = residuals(sleep)
-    eta, _ = linear_predictor(sleep, np.arange(sleep.design.n))
-    np.testing.assert_allclose(found.fitted, eta.mean(axis=0))
+    g = sleep.group("Subject")
+    fixed = np.array([sleep.intercept().mean(), sleep.fixef().mean()])
+    own = fixed + sleep.ranef("Subject").mean(axis=0)
+    np.testing.assert_allclose(found.fitted, (own[g.refs] * g.Z).sum(axis=1))
     np.testing.assert_allclose(found.value, sleep.design.y - found.fitted)
 
 
