@@ -181,6 +181,7 @@ class TestCovariate:
         post = Posterior(replace(sleep.design, rows=rows), sleep.family, sleep.idata)
         data = pd.DataFrame({"Days": np.arange(181.0), "other": np.arange(181.0)})
         np.testing.assert_array_equal(self.axis(post, "other", data).x, rows)
+        np.testing.assert_array_equal(self.axis(post, "other", data.iloc[rows]).x, rows)
 
     def test_without_any_covariate_the_rows_are_numbered(self, make):
         g = make.group("g", ["b", "a", "b", "a"], {"Intercept": np.ones(4)})
