@@ -1,16 +1,32 @@
-"""Draws by name, given the model's own dimensions and labels."""
+"""Names of what is sampled: ArviZ's for the statistics, the model's own for the variables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+# Statistics of NUTS that every result carries, under ArviZ's names.
+STATS = (
+    "diverging",
+    "energy",
+    "energy_error",
+    "lp",
+    "tree_depth",
+    "n_steps",
+    "step_size",
+    "step_size_bar",
+    "acceptance_rate",
+    "reached_max_treedepth",
+)
 
 
 def labelled(draws: Mapping[str, NDArray[Any]], model: pm.Model) -> xr.Dataset:

@@ -20,24 +20,19 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.errors import SamplingError
+from mixedbayes.sample.labels import STATS
 from mixedbayes.sample.progress import Silent, open_display
 from mixedbayes.sample.result import Timings, interruption_note, largest_rectangle
 from mixedbayes.sample.settings import Settings
 
 Floats = NDArray[np.float64]
 
-# nutpie's names of the statistics -> ArviZ's.
-_STATS = {
-    "diverging": "diverging",
-    "energy": "energy",
-    "energy_error": "energy_error",
-    "logp": "lp",
-    "depth": "tree_depth",
-    "n_steps": "n_steps",
-    "step_size": "step_size",
-    "step_size_bar": "step_size_bar",
-    "mean_tree_accept": "acceptance_rate",
-    "maxdepth_reached": "reached_max_treedepth",
+# nutpie's names of the statistics, where they differ from ArviZ's
+_NUTPIE = {
+    "lp": "logp",
+    "tree_depth": "depth",
+    "acceptance_rate": "mean_tree_accept",
+    "reached_max_treedepth": "maxdepth_reached",
 }
 _POLL_SECONDS = 0.1
 
@@ -104,7 +99,9 @@ def run_nuts(
 
     steps = [_column(s, "n_steps") for s in stats]
     early = sum(int(n[: n.size - t].sum()) for n, t in zip(steps, tuned, strict=True))
-    table = {new: ((names.CHAIN, names.DRAW), read(stats, old)) for old, new in _STATS.items()}
+    table = {
+        name: ((names.CHAIN, names.DRAW), read(stats, _NUTPIE.get(name, name))) for name in STATS
+    }
     return Run(
         draws={name: read(draws, name) for name in keep},
         stats=xr.Dataset(table, coords=_chain_draw(len(chains), length)),

@@ -1,0 +1,140 @@
+"""PyMC's own NUTS on a pm.Model."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.errors import SamplingError
+from mixedbayes.sample.labels import STATS, labelled
+from mixedbayes.sample.progress import Display, open_display
+from mixedbayes.sample.result import SamplingResult, Timings, interruption_note, largest_rectangle
+from mixedbayes.sample.settings import Settings
+
+_REFRESH_SECONDS = 0.1
+
+
+def sample_pymc(
+    model: pm.Model,
+    settings: Settings,
+    *,
+    keep: Sequence[str],
+    initial_points: Mapping[str, Any] | None,
+) -> SamplingResult:
+    """Sample with `pm.sample`, its own messages and bars off; `settings` with nothing left open."""
+    total = settings.chains * (settings.draws + (settings.tune or 0))
+    with open_display(settings.chains, total, wanted=settings.progress) as display:
+        watch = _Watch(settings, display)
+        tree = _sample(model, settings, keep, initial_points, watch)
+    posterior, stats = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
+    chains, draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
+    draw_coords = {names.CHAIN: np.arange(chains), names.DRAW: np.arange(draws)}
+    arrays = {n: posterior[n].transpose(names.CHAIN, names.DRAW, ...).to_numpy() for n in keep}
+    table = {n: ((names.CHAIN, names.DRAW), stats[n].to_numpy()) for n in STATS if n in stats}
+    return SamplingResult(
+        posterior=labelled(arrays, model),
+        sample_stats=xr.Dataset(table, coords=draw_coords),
+        settings=settings,
+        version=str(pm.__version__),
+        timings=watch.timings(),
+        interrupted=watch.stopped,
+        note=interruption_note(chains, draws, settings) if watch.stopped else "",
+    )
+
+
+def _sample(
+    model: pm.Model,
+    settings: Settings,
+    keep: Sequence[str],
+    initial_points: Mapping[str, Any] | None,
+    watch: _Watch,
+) -> xr.DataTree:
+    with warnings.catch_warnings():
+        # PyMC forks its worker processes; threads of the numerical libraries are idle then.
+        warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
+        try:
+            return pm.sample(
+                draws=settings.draws,
+                tune=settings.tune,
+                chains=settings.chains,
+                cores=settings.cores,
+                random_seed=settings.seed,
+                model=model,
+                var_names=list(keep),
+                nuts_sampler="pymc",
+                nuts={
+                    "target_accept": settings.target_accept,
+                    "max_treedepth": settings.max_treedepth,
+                },
+                initvals=None if initial_points is None else dict(initial_points),
+                callback=watch,
+                progressbar=False,
+                quiet=True,
+                compute_convergence_checks=False,
+            )
+        except pm.exceptions.SamplingError as error:
+            raise SamplingError(
+                f"The sampler could not start: {str(error).splitlines()[0]} Remedy: check that "
+                "the log density is finite for typical parameter values; an infinite value in the "
+                "data, or a prior that excludes the data, makes it infinite."
+            ) from error
+        except ValueError:
+            if watch.stopped:
+                largest_rectangle(watch.kept)  # raises the error that says what to do
+            raise
+
+
+class _Watch:
+    """Called by PyMC after every draw: counts, shows progress, and passes on a Ctrl-C.
+
+    PyMC ends only the chain that a Ctrl-C meets where chains run one after the other, and starts
+    the next; a chain that starts while an earlier one is unfinished therefore stops them all.
+    """
+
+    def __init__(self, settings: Settings, display: Display) -> None:
+        self.tune = settings.tune or 0
+        self.total = self.tune + settings.draws
+        self.sequential = settings.cores == 1 or settings.chains == 1
+        self.done = [0] * settings.chains
+        self.steps = {True: 0, False: 0}  # gradient evaluations while tuning, and after
+        self.divergences = 0
+        self.display = display
+        self.begin = time.perf_counter()
+        self.first = self.last = self.shown = self.begin
+
+    def __call__(self, trace: Any, draw: Any) -> None:
+        self.last = time.perf_counter()
+        if not any(self.done):
+            self.first = self.last
+        if self.sequential and any(0 < n < self.total for n in self.done[: draw.chain]):
+            raise KeyboardInterrupt
+        self.done[draw.chain] += 1
+        stats = draw.stats[0]
+        self.steps[bool(draw.tuning)] += int(stats["tree_size"])
+        self.divergences += int(stats["diverging"] and not draw.tuning)
+        if self.last - self.shown > _REFRESH_SECONDS or sum(self.done) == self.total * len(
+            self.done
+        ):
+            self.shown = self.last
+            self.display.update(sum(self.done), self.divergences, tuning=bool(draw.tuning))
+
+    @property
+    def stopped(self) -> bool:
+        return any(n < self.total for n in self.done)
+
+    @property
+    def kept(self) -> list[int]:
+        """Draws after tuning, by chain."""
+        return [max(0, n - self.tune) for n in self.done]
+
+    def timings(self) -> Timings:
+        running = self.last - self.first
+        tuning = running * self.steps[True] / max(1, sum(self.steps.values()))
+        return Timings(compile=self.first - self.begin, tune=tuning, sample=running - tuning)
