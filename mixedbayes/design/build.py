@@ -8,10 +8,11 @@ import numpy as np
 
 from mixedbayes.design import checks, response
 from mixedbayes.design.encode import Encoding, matrix, plan
-from mixedbayes.design.evaluate import Memory, Rows
+from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.functions import registry
 from mixedbayes.design.grouping import Grouping, group
 from mixedbayes.design.locate import unknown_column
+from mixedbayes.design.memory import Memory
 from mixedbayes.design.table import Table, column_names, missing, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import used_columns
@@ -146,11 +147,7 @@ def _complete(whole: Table, action: str) -> tuple[Any, dict[str, int]]:
 def _fixed(formula: Formula, rows: Rows) -> tuple[Encoding, Floats]:
     """The population part: X (n, p) without the column of ones."""
     encoding = plan(parse_terms(formula.fixed), rows, "population part")
-    if len(encoding.names) + encoding.intercept > rows.table.n:
-        checks.check_rank(
-            np.empty((rows.table.n, len(encoding.names))), (), "population part",
-            intercept=encoding.intercept,
-        )  # fmt: skip
+    checks.check_count(rows.table.n, len(encoding.names) + encoding.intercept)
     X = matrix(encoding, rows, intercept=False)
     checks.check_rank(X, encoding.names, "population part", intercept=encoding.intercept)
     return encoding, X
@@ -162,8 +159,7 @@ def _groups(
     """One GroupDesign for each grouping factor, its bars in the order written."""
     by_group: dict[tuple[str, ...], list[RandomTerm]] = {}
     for bar in formula.random:
-        same = next((f for f in by_group if set(f) == set(bar.factors)), bar.factors)
-        by_group.setdefault(same, []).append(bar)
+        by_group.setdefault(bar.factors, []).append(bar)
     checks.check_names(by_group)
     encodings: dict[str, tuple[Encoding, ...]] = {}
     groupings: dict[str, Grouping] = {}

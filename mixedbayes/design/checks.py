@@ -50,6 +50,15 @@ def _written(design: Design, group: GroupDesign, bar: str) -> str:
     return own[0] if len(own) == 1 and "||" not in own[0] and "/" not in own[0] else bar
 
 
+def check_count(n: int, coefficients: int) -> None:
+    """No more population coefficients than rows; asked before the columns are made."""
+    if coefficients > n:
+        raise DataError(
+            f"population part: {coefficients:,} coefficients for {n:,} rows; leave terms out, or "
+            "let a factor of many levels vary over groups: (1 | g)"
+        )
+
+
 def check_rank(X: Floats, names: tuple[str, ...], where: str, *, intercept: bool) -> None:
     """Independent columns, the intercept included where there is one.
 
@@ -58,11 +67,7 @@ def check_rank(X: Floats, names: tuple[str, ...], where: str, *, intercept: bool
     DataError
         Naming each column that is a combination of others, and those others.
     """
-    n, p = X.shape
-    if p + intercept > n:
-        raise DataError(
-            f"{where}: {p + intercept} coefficients for {n} rows; leave terms out or add rows"
-        )
+    p = X.shape[1]
     facts = []
     for j, others in dependent(X, centre=intercept).items():
         with_ = " and ".join(names[k] for k in others)

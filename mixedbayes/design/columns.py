@@ -14,6 +14,10 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError
 
 _MOST_COLUMNS = 200  # of one spline or polynomial
+_SETTINGS = frozenset(
+    ("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound", "constraints",
+     "extrapolation")
+)  # fmt: skip
 
 
 def poly(state: dict[str, Any], x: Floats, degree: int = 1, raw: bool = False) -> Floats:
@@ -55,6 +59,8 @@ def cc(state: dict[str, Any], x: Floats, **settings: Any) -> Floats:
 
 
 def _spline(transform: Any, state: dict[str, Any], x: Floats, settings: dict[str, Any]) -> Floats:
+    for name in settings.keys() - _SETTINGS:
+        raise DataError(f"there is no setting {name!r}; there are {', '.join(sorted(_SETTINGS))}")
     for name in ("df", "degree"):
         if settings.get(name) is not None:
             settings[name] = _whole(name, settings[name])

@@ -6,17 +6,28 @@ has no attributes, subscripts or names of its own, so there is no way from it to
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mixedbayes.design import columns
-from mixedbayes.design.functions import State, Stateful
+from mixedbayes.design.functions import Stateful
 from mixedbayes.design.locate import unknown_column, unknown_function
+from mixedbayes.design.memory import Memory
 from mixedbayes.design.table import Table
 from mixedbayes.design.types import Floats
-from mixedbayes.design.values import Factor, Kind, Matrix, Value, encode, kind, lookup, numbers
+from mixedbayes.design.values import (
+    Factor,
+    Matrix,
+    Value,
+    check_finite,
+    encode,
+    kind,
+    listed,
+    lookup,
+    numbers,
+)
 from mixedbayes.errors import DataError, MixedBayesError
 from mixedbayes.formula.nodes import (
     Call,
@@ -48,17 +59,6 @@ _OPERATORS: Mapping[str, Callable[..., Any]] = {
 
 
 @dataclass
-class Memory:
-    """What the fitted data taught: learned by the first evaluation, obeyed by later ones."""
-
-    functions: Mapping[str, Any]
-    formula: str  # the user's text, for messages
-    kinds: dict[str, Kind] = field(default_factory=dict)  # of columns
-    levels: dict[str, pd.Index] = field(default_factory=dict)  # of factors, by canonical text
-    states: dict[str, State] = field(default_factory=dict)  # of stateful calls, likewise
-
-
-@dataclass
 class Rows:
     """A table's rows, ready to answer what any expression is in them."""
 
@@ -78,7 +78,7 @@ class Rows:
         text = unparse(node)
         if text not in self.values:
             value = self._value(node)
-            self._check_finite(value, text)
+            check_finite(value, text, self.table.index)
             self.values[text] = value
         return self.values[text]
 
@@ -145,7 +145,7 @@ class Rows:
             unseen = column[codes < 0].unique().tolist()
             raise DataError(
                 f"{text} has {len(unseen)} level(s) that the fitted data do not have: "
-                f"{_listed(unseen)}; known are {_listed(levels.tolist())}"
+                f"{listed(unseen)}; known are {listed(levels.tolist())}"
             )
         return Factor(codes, levels, contrast)
 
@@ -178,7 +178,7 @@ class Rows:
         if label not in factor.levels:
             raise DataError(
                 f"{unparse(node)}: {unparse(node.left)} has no level {label!r}; "
-                f"it has {_listed(factor.levels.tolist())}"
+                f"it has {listed(factor.levels.tolist())}"
             )
         same = factor.codes == factor.levels.get_loc(label)
         return (same if node.operator == "==" else ~same).astype(np.float64)
@@ -192,18 +192,21 @@ class Rows:
         if node.function == "C":
             return self._category(node, text)
         function = self.memory.functions[node.function]
-        arguments = [_plain(self._value(argument)) for argument in node.arguments]
-        keywords = {key: self._value(value) for key, value in node.keywords}
-        if isinstance(function, np.ufunc) and (len(arguments) != function.nin or keywords):
-            # a ufunc's further arguments include places to write to
-            raise DataError(f"{text}: {node.function} takes {function.nin} column(s), only")
-        if isinstance(function, Stateful):
-            if not (arguments and isinstance(arguments[0], np.ndarray)):
-                raise DataError(f"{text}: the first argument is to be a column of numbers")
-            state = self.memory.states.setdefault(text, {})
-            return self._result(self._run(function.call, [state, *arguments], keywords, text), text)
-        if not callable(function):
+        if not callable(function) and not isinstance(function, Stateful):
             unknown_function(node.function, self.memory.functions, self.memory.formula)
+        if isinstance(function, np.ufunc):
+            # a ufunc's further arguments include places to write to
+            if len(node.arguments) != function.nin or node.keywords:
+                raise DataError(f"{text}: {node.function} takes {function.nin} column(s), only")
+            arguments = [self._operand(argument) for argument in node.arguments]
+        else:
+            arguments = [_plain(self._value(argument)) for argument in node.arguments]
+        keywords = {key: _plain(self._value(value)) for key, value in node.keywords}
+        if isinstance(function, Stateful):
+            x = self._operand(node.arguments[0])
+            arguments[0] = np.broadcast_to(np.asarray(x, dtype=np.float64), self.table.n)
+            arguments.insert(0, self.memory.states.setdefault(text, {}))
+            function = function.call
         return self._result(self._run(function, arguments, keywords, text), text)
 
     def _run(
@@ -266,7 +269,7 @@ class Rows:
         if isinstance(levels, list):
             absent = [level for level in column.unique().tolist() if level not in levels]
             if absent and self.fitting:
-                raise DataError(f"{text}: levels lacks {_listed(absent)}, which the data have")
+                raise DataError(f"{text}: levels lacks {listed(absent)}, which the data have")
             column = column.astype(pd.CategoricalDtype(levels)) if not absent else column
         return self._factor(column, text, contrast)
 
@@ -282,29 +285,6 @@ class Rows:
         if length != self.table.n:
             raise DataError(f"{text} gave {length} values for {self.table.n} rows")
 
-    def _check_finite(self, value: Value, text: str) -> None:
-        array = value.entries if isinstance(value, Matrix) else value
-        if not isinstance(array, (np.ndarray, float)) or np.isfinite(array).all():
-            return
-        _not_finite(
-            np.broadcast_to(np.asarray(array).T, (self.table.n,))
-            if np.ndim(array) < 2
-            else np.asarray(array),
-            text,
-            self.table.index,
-        )
-
-
-def _not_finite(array: Floats, text: str, index: pd.Index) -> NoReturn:
-    bad = ~np.isfinite(array)
-    bad = bad.any(axis=1) if bad.ndim == 2 else bad
-    first = int(np.argmax(bad))
-    shown = array[first] if array.ndim == 1 else array[first][~np.isfinite(array[first])][0]
-    raise DataError(
-        f"{text} is not finite in {int(bad.sum())} of {len(bad)} rows, first in row "
-        f"{index[first]!r} ({shown}); correct these rows or leave them out"
-    )
-
 
 def _plain(value: Value) -> Any:
     """A value as a function gets it: factors as an array of their labels."""
@@ -315,8 +295,3 @@ def _plain(value: Value) -> Any:
 
 def _holds_text(result: Any) -> bool:
     return isinstance(result, np.ndarray) and result.ndim == 1 and result.dtype.kind in "OUST"
-
-
-def _listed(items: list[Any], most: int = 10) -> str:
-    shown = ", ".join(repr(item) for item in items[:most])
-    return f"{shown}, ... ({len(items)} in all)" if len(items) > most else shown

@@ -1,13 +1,14 @@
 """Grouping factors as integer codes over the levels, or combinations of levels, that occur."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
 
 from mixedbayes.design.table import Table
 from mixedbayes.design.types import Ints
-from mixedbayes.design.values import Codes, encode, label, lookup
+from mixedbayes.design.values import Codes, encode, label, labels, lookup
 from mixedbayes.errors import DataError
 
 
@@ -45,7 +46,7 @@ def group(table: Table, factors: tuple[str, ...]) -> tuple[Grouping, Codes]:
         {name: levels.take(p) for name, levels, p in zip(factors, own, positions, strict=True)}
     )
     levels = own[0] if len(factors) == 1 else _combined(parts)
-    if not levels.is_unique:
+    if len(factors) > 1 and not levels.is_unique:
         twice = levels[levels.duplicated()][0]
         raise DataError(
             f"{':'.join(factors)}: two combinations of levels are both written {twice!r}; "
@@ -68,17 +69,10 @@ def find(grouping: Grouping, table: Table) -> tuple[Codes, pd.Index, pd.DataFram
         seen = (refs >= 0) & (codes >= 0) & (keys[at] == wide)
         refs = np.where(seen, at, -1)
     parts = pd.DataFrame(
-        {
-            name: pd.Index(column).to_numpy() if _categorical(column) else column.to_numpy()
-            for name, column in zip(grouping.factors, columns, strict=True)
-        }
+        {name: labels(c).array for name, c in zip(grouping.factors, columns, strict=True)}
     )
-    labels = pd.Index(parts.iloc[:, 0]) if len(columns) == 1 else _combined(parts)
-    return refs.astype(np.int32), labels, parts
-
-
-def _categorical(column: pd.Series) -> bool:
-    return isinstance(column.dtype, pd.CategoricalDtype)
+    own = pd.Index(parts.iloc[:, 0]) if len(columns) == 1 else _combined(parts)
+    return refs.astype(np.int32), own, parts
 
 
 def _positions(own: tuple[pd.Index, ...], keys: list[Ints]) -> list[Ints]:
@@ -95,5 +89,9 @@ def _positions(own: tuple[pd.Index, ...], keys: list[Ints]) -> list[Ints]:
 
 
 def _combined(parts: pd.DataFrame) -> pd.Index:
-    columns = [parts[name].map(label).tolist() for name in parts.columns]
-    return pd.Index([":".join(labels) for labels in zip(*columns, strict=True)])
+    """Labels of combinations, "A:a"; each factor's distinct labels are written once."""
+    names = []
+    for name in parts.columns:
+        codes, distinct = pd.factorize(parts[name])
+        names.append(np.array([label(level) for level in distinct], dtype=object)[codes])
+    return pd.Index(reduce(lambda left, right: left + ":" + right, names))

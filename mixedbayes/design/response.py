@@ -29,14 +29,14 @@ def response(formula: Formula, rows: Rows) -> tuple[Floats, tuple[object, ...] |
         return value.codes.astype(np.float64), tuple(value.levels.tolist())
     if isinstance(value, Matrix):
         raise DataError(f"the response {unparse(node)} has {len(value.fields)} columns, not one")
-    return rows.array(node), None
+    return np.array(rows.array(node)), None  # not the user's memory
 
 
 def weights(formula: Formula, rows: Rows) -> Floats | None:
     """Weights of the rows, all positive: (n,)."""
     if formula.response.weights is None:
         return None
-    values = rows.array(parse_expression(formula.response.weights))
+    values = np.array(rows.array(parse_expression(formula.response.weights)))
     if not (values > 0).all():
         _wrong(
             f"weights({formula.response.weights})", values <= 0, values, rows,

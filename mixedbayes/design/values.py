@@ -74,8 +74,11 @@ def kind(column: pd.Series, name: str) -> Kind:
 
 
 def numbers(column: pd.Series) -> Floats:
-    """A numeric column as doubles, not writeable: it may be the user's own memory."""
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan).view()
+    """A numeric column without missing values as doubles.
+
+    Not writeable: it may be the user's own memory.
+    """
+    values = column.to_numpy(dtype=np.float64).view()
     values.flags.writeable = False
     return values
 
@@ -105,8 +108,7 @@ def lookup(column: pd.Series, levels: pd.Index, name: str) -> Codes:
     DataError
         If the values match only once text and numbers are taken for the same: "308" and 308.
     """
-    labels = _labels(column)
-    distinct, values = pd.factorize(labels)
+    distinct, values = pd.factorize(labels(column))
     values = _plain(pd.Index(values))
     codes = levels.get_indexer(values).astype(np.int32)
     unseen = values[codes < 0]
@@ -121,6 +123,29 @@ def lookup(column: pd.Series, levels: pd.Index, name: str) -> Codes:
     return codes[distinct]
 
 
+def check_finite(value: Value, text: str, index: pd.Index) -> None:
+    """Raise DataError at the first value that is infinite or not a number, with their count."""
+    entries = value.entries if isinstance(value, Matrix) else value
+    if not isinstance(entries, (np.ndarray, float)) or np.isfinite(entries).all():
+        return
+    if isinstance(entries, float):
+        raise DataError(f"{text} is {entries}")
+    cells = entries.reshape(len(entries), -1)
+    bad = ~np.isfinite(cells).all(axis=1)
+    row = int(np.argmax(bad))
+    worst = cells[row][~np.isfinite(cells[row])][0]
+    raise DataError(
+        f"{text} is not finite in {int(bad.sum())} of {len(bad)} rows, first in row "
+        f"{index[row]!r} ({worst}); correct these rows or leave them out"
+    )
+
+
+def listed(items: list[Any], most: int = 10) -> str:
+    """Labels for a message, cut after some."""
+    shown = ", ".join(repr(item) for item in items[:most])
+    return f"{shown}, ... ({len(items)} in all)" if len(items) > most else shown
+
+
 def label(value: Any) -> str:
     """A level in a column's name: 2.0 is written 2."""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
@@ -128,7 +153,8 @@ def label(value: Any) -> str:
     return str(value)
 
 
-def _labels(column: pd.Series) -> pd.Series:
+def labels(column: pd.Series) -> pd.Series:
+    """A column's values, a categorical column's as their plain labels."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.astype(column.cat.categories.dtype)
     return column

@@ -55,8 +55,9 @@ def parse(text: str) -> Formula:
         raise FormulaError(f"the formula has {len(text):,} characters; at most {_LONGEST:,}")
     parser = Parser(text)
     response = _response(parser)
-    terms = expand(parser.sum(), text)
+    node = parser.sum()
     parser.end()
+    terms = expand(node, text)
     random = tuple(bar for paren in terms.bars for bar in _bars(paren, text))
     _check_disjoint(random, text)
     return Formula(
@@ -71,9 +72,9 @@ def parse(text: str) -> Formula:
 def parse_terms(text: str) -> Terms:
     """The terms of a population part or of a bar's left side, as `Formula` keeps them."""
     parser = Parser(text)
-    terms = expand(parser.sum(), text)
+    node = parser.sum()
     parser.end()
-    return terms
+    return expand(node, text)
 
 
 def parse_expression(text: str) -> Node:
@@ -229,7 +230,15 @@ def _not_a_factor(node: Node, text: str) -> NoReturn:
 def _check_disjoint(random: tuple[RandomTerm, ...], text: str) -> None:
     """Each effect varies once over a factor; twice, its two variances could not be told apart."""
     seen: dict[tuple[frozenset[str], frozenset[str]], RandomTerm] = {}
+    spelled: dict[frozenset[str], RandomTerm] = {}
     for bar in random:
+        other = spelled.setdefault(frozenset(bar.factors), bar)
+        if other.group != bar.group:
+            fail(
+                text, bar.span,
+                f"`{bar.group}` is the same factor as `{other.group}` in {other.text}",
+                f"write {other.group} in both",
+            )  # fmt: skip
         effects = parse_terms(bar.effects)
         keys = [term.key for term in effects.terms]
         for key in ([frozenset({"1"})] if effects.intercept else []) + keys:

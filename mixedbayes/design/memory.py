@@ -1,0 +1,21 @@
+"""What the fitted data teach, for new data to be read in the same way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from mixedbayes.design.functions import State
+from mixedbayes.design.values import Kind
+
+
+@dataclass
+class Memory:
+    """Learned by the evaluation in the fitted data, obeyed by later ones."""
+
+    functions: Mapping[str, Any]
+    formula: str  # the user's text, for messages
+    kinds: dict[str, Kind] = field(default_factory=dict)  # of columns
+    levels: dict[str, pd.Index] = field(default_factory=dict)  # of factors, by canonical text
+    states: dict[str, State] = field(default_factory=dict)  # of stateful calls, likewise
