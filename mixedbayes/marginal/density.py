@@ -86,7 +86,7 @@ class MarginalDensity:
     units: Affine | None = None
     likelihood: Likelihood | None = None
 
-    @property
+    @cached_property
     def ndim(self) -> int:
         return self.layout.ndim
 
@@ -96,8 +96,10 @@ class MarginalDensity:
 
     def logp_grad(self, theta: Floats) -> tuple[float, Floats]:
         """Log density and its gradient (ndim,); -inf and zeros where one is not finite."""
-        gradient = np.empty(len(theta))
         theta = np.ascontiguousarray(theta, float)
+        if theta.shape != (self.ndim,):
+            raise ValueError(f"theta has shape {theta.shape} for {self.ndim} coordinates")
+        gradient = np.empty(self.ndim)
         return evaluate.density(theta, gradient, self._memory[0]), gradient
 
     def logp(self, theta: Floats) -> float:

@@ -26,7 +26,9 @@ from mixedbayes.priors.types import PredictorPriors
 __all__ = ["Constrained", "FactorParameters", "Layout"]
 
 Floats = NDArray[np.float64]
-_CLOSEST = 1 - 1e-15  # partial correlations of +-1 are pulled in this far, to finite coordinates
+# Parameters at the edge of their range are pulled in this far, to have finite coordinates.
+_CLOSEST = 1 - 1e-15  # partial correlations, and shares of an interval
+_SMALLEST = 1e-300  # standard deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,9 +220,10 @@ def _apply_links(table: Table, theta: Floats) -> tuple[Floats, Floats]:
 def _apply_inverse_links(table: Table, x: Floats) -> Floats:
     theta = x.copy()
     log, logit, tanh = (table.codes[:, 1] == link for link in (LOG, LOGIT, TANH))
-    theta[..., log] = np.log(x[..., log])
+    theta[..., log] = np.log(np.maximum(x[..., log], _SMALLEST))
     lower, upper = table.numbers[logit, 4], table.numbers[logit, 5]
-    theta[..., logit] = np.log((x[..., logit] - lower) / (upper - x[..., logit]))
+    share = np.clip((x[..., logit] - lower) / (upper - lower), 1 - _CLOSEST, _CLOSEST)
+    theta[..., logit] = np.log(share) - np.log1p(-share)
     theta[..., tanh] = np.arctanh(np.clip(x[..., tanh], -_CLOSEST, _CLOSEST))
     return theta
 

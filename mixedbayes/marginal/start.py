@@ -1,0 +1,91 @@
+"""Where the search for the mode begins, and how far a step of one is in each coordinate.
+
+Both come from the least-squares fit of the population columns alone, which a problem has at hand:
+s is its residual standard deviation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from mixedbayes.marginal.density import MarginalDensity
+from mixedbayes.marginal.logpriors import IDENTITY, LOGIT
+from mixedbayes.marginal.parameters import Constrained, Layout
+from mixedbayes.marginal.problem import Problem
+
+__all__ = ["coordinate_units", "default_start"]
+
+Floats = NDArray[np.float64]
+
+
+def coordinate_units(layout: Layout, problem: Problem | None) -> Floats:
+    """(d,) 1, but for coefficients on their own scale the change that moves the fit by s."""
+    units = np.ones(layout.ndim)
+    if problem is not None and layout.coefficients:
+        at = layout.starts["coefficients"]
+        columns = slice(at, at + len(layout.coefficients))
+        change = _residual_sd(problem) / _lengths(problem.sections["TV"])
+        units[columns] = np.where(layout.table.codes[columns, 1] == IDENTITY, change, 1.0)
+    return units
+
+
+def default_start(density: MarginalDensity) -> Floats:
+    """theta (d,): sigma = 0.7 s, each group sd such that its effects have half the size of s.
+
+    Correlations and spherical effects are 0, sampled coefficients at the fit. A value outside its
+    prior's interval is moved inside.
+    """
+    layout, problem = density.layout, density.problem
+    theta = np.zeros(layout.ndim)
+    if problem is None:
+        return theta
+    s, zero = _residual_sd(problem), layout.constrained(theta)
+    sizes = [*_integrated_sizes(problem), *_sampled_sizes(problem, layout)]
+    factors = (*layout.integrated, *layout.sampled)
+    sd = {f.name: 0.5 * s / size for f, size in zip(factors, sizes, strict=True)}
+    parts = problem.sections
+    fit = np.linalg.lstsq(parts["TV"], parts["v0"])[0] if layout.coefficients else np.zeros(0)
+    at = Constrained(sd, zero.cor, zero.L, np.array(0.7 * s), fit, zero.spherical)
+    theta = layout.unconstrained(at)
+    bounded = layout.table.codes[:, 1] == LOGIT
+    return np.where(bounded, np.clip(theta, -4, 4), np.clip(theta, -600, 600))
+
+
+def _residual_sd(problem: Problem) -> float:
+    """s; 1 where the population columns fit the response exactly."""
+    square = problem.sections["XX"][-1, -1] / max(problem.n, 1)
+    return float(np.sqrt(square)) if square > 0 else 1.0
+
+
+def _integrated_sizes(problem: Problem) -> list[Floats]:
+    """Root mean square of each column of Z, per factor in the caller's order."""
+    sizes = [np.ones(q) for q in problem.widths]
+    parts = problem.sections
+    for k, caller in enumerate(problem.plan.order):
+        q, at = problem.widths[caller], parts["t0"][k]
+        sizes[caller] = _lengths(parts["T"][at : at + q * q].reshape(q, q))
+    return sizes
+
+
+def _sampled_sizes(problem: Problem, layout: Layout) -> list[Floats]:
+    """The same for the sampled factors, from the squares among the products of their columns."""
+    if not layout.sampled:
+        return []
+    parts, h = problem.sections, problem.header
+    products = sparse.csr_array((parts["v_val"], parts["v_idx"], parts["v_ptr"]))
+    products.resize((len(parts["v_ptr"]) - 1, h.r))
+    squares = products.diagonal(k=h.r - products.shape[0])[h.rx :] / max(problem.n, 1)
+    sizes, at = [], 0
+    for f in layout.sampled:
+        mean = squares[at : at + f.n_levels * f.q].reshape(f.n_levels, f.q).sum(axis=0)
+        sizes.append(np.sqrt(np.where(mean > 0, mean, 1.0)))
+        at += f.n_levels * f.q
+    return sizes
+
+
+def _lengths(basis: Floats) -> Floats:
+    """Root mean square of each original column, given its coefficients in the internal basis."""
+    length = np.sqrt(np.sum(basis**2, axis=0))
+    return np.where(length > 0, length, 1.0)
