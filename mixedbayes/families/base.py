@@ -62,6 +62,18 @@ class Family:
         """Responses (S, n) for means (S, n) and parameters (S,); weights and trials (n,)."""
         raise NotImplementedError
 
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Mapping[str, Floats],
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """(S, n) log p(y_i | mu, parameters) of y (n,), for means (S, n) and parameters (S,)."""
+        raise NotImplementedError
+
     def residual_variance(self, parameters: Mapping[str, Floats]) -> Floats:
         """Observation-level variance on the link scale, per posterior draw: (S,)."""
         raise NotImplementedError

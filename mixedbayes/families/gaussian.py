@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
@@ -70,10 +71,18 @@ class Gaussian(Family):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        sd = np.asarray(parameters["sigma"])[:, None]
-        if weights is not None:
-            sd = sd / np.sqrt(weights)
-        return rng.normal(mu, sd)
+        return rng.normal(mu, _sd(parameters, weights))
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Mapping[str, Floats],
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return stats.norm.logpdf(y, mu, _sd(parameters, weights))
 
     def residual_variance(self, parameters: Mapping[str, Floats]) -> Floats:
         return np.asarray(parameters["sigma"]) ** 2
@@ -82,3 +91,9 @@ class Gaussian(Family):
 def _beyond_offset(design: Design) -> Floats:
     offset = design.mu.offset
     return design.y if offset is None else design.y - offset
+
+
+def _sd(parameters: Mapping[str, Floats], weights: Floats | None) -> Floats:
+    """(S, 1) or (S, n) standard deviation of an observation."""
+    sd = np.asarray(parameters["sigma"])[:, None]
+    return sd if weights is None else sd / np.sqrt(weights)

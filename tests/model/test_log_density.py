@@ -1,10 +1,11 @@
 """model.pymc's log density against the same density written out with NumPy and SciPy."""
 
-import mixedbayes as mb
 import numpy as np
 import pytest
-from mixedbayes import names
 from scipy import stats
+
+import mixedbayes as mb
+from mixedbayes import names
 
 CASES = {
     "single, correlated slopes": ("sleepstudy", "Reaction ~ Days + (Days | Subject)"),

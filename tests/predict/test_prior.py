@@ -1,9 +1,10 @@
-import mixedbayes as mb
 import numpy as np
 import pymc as pm
 import pytest
-from mixedbayes.predict.prior import lkj_cholesky, prior_predictive
 from scipy import stats
+
+import mixedbayes as mb
+from mixedbayes.predict.prior import lkj_cholesky, prior_predictive
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mixedbayes import names
 from mixedbayes.design import build_design
 from mixedbayes.families.defaults import default_priors, predictor_scale

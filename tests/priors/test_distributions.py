@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy import integrate
+
 from mixedbayes.errors import PriorError
 from mixedbayes.priors import codec
 from mixedbayes.priors import distributions as d
-from scipy import integrate
 
 PROPER = [
     d.Normal(1, 2),

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from mixedbayes.design import build_design
 from mixedbayes.errors import PriorError
 from mixedbayes.families.defaults import default_priors
