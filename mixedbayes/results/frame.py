@@ -1,0 +1,187 @@
+"""A data frame as plain arrays and a schema, exactly: for files and for cache keys.
+
+Every column becomes arrays of numbers and a JSON-able description; nothing is pickled. Exact types
+come back: widths, nullable and string types, categories with their order, time zones, missing
+values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedbayes.errors import FileError
+
+Array = NDArray[Any]
+Schema = dict[str, Any]
+
+_NA = {"missing": "NA"}  # stands for pandas.NA among JSON values
+_MASKED = (pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedFrame:
+    """Arrays by name, each of one dimension, and how the frame is put together from them."""
+
+    schema: Schema
+    arrays: Mapping[str, Array]
+
+
+def encode_frame(frame: pd.DataFrame) -> EncodedFrame:
+    """Arrays and schema of a data frame.
+
+    Raises
+    ------
+    FileError
+        For a column of a type that has no encoding, such as arbitrary Python objects.
+    """
+    arrays: dict[str, Array] = {}
+    columns = [
+        {"name": name, **_encode(frame[name], f"c{i}", arrays, f"column {name!r}")}
+        for i, name in enumerate(frame.columns)
+    ]
+    schema = {"columns": columns, "names": str(frame.columns.dtype)}
+    return EncodedFrame(schema | {"index": _encode_index(frame.index, arrays)}, arrays)
+
+
+def decode_frame(encoded: EncodedFrame) -> pd.DataFrame:
+    """Inverse of `encode_frame`."""
+    schema, arrays = encoded.schema, encoded.arrays
+    index = _decode_index(schema["index"], arrays)
+    columns = {
+        c["name"]: pd.Series(_decode(c, arrays), index=index, dtype=_as_is(c))
+        for c in schema["columns"]
+    }
+    frame = pd.DataFrame(columns, index=index)
+    frame.columns = pd.Index(list(columns), dtype=schema["names"])
+    return frame
+
+
+def _encode_index(index: pd.Index, out: dict[str, Array]) -> Schema:
+    names = list(index.names)
+    if isinstance(index, pd.RangeIndex):
+        return {"names": names, "range": [index.start, index.stop, index.step]}
+    levels = [_series(index.get_level_values(i)) for i in range(index.nlevels)]
+    found = [_encode(v, f"i{i}", out, "the index") for i, v in enumerate(levels)]
+    return {"names": names, "levels": found, "multi": isinstance(index, pd.MultiIndex)}
+
+
+def _decode_index(schema: Schema, arrays: Mapping[str, Array]) -> pd.Index:
+    names = schema["names"]
+    if "range" in schema:
+        return pd.RangeIndex(*schema["range"], name=names[0])
+    levels = [pd.Index(_decode(v, arrays), dtype=_as_is(v)) for v in schema["levels"]]
+    if schema["multi"]:
+        return pd.MultiIndex.from_arrays(levels, names=names)
+    return levels[0].rename(names[0])
+
+
+def _encode(values: pd.Series, key: str, out: dict[str, Array], where: str) -> Schema:
+    """Schema of a column; its arrays go to `out`, under names that start with `key`."""
+    dtype, array = values.dtype, values.array
+    schema: Schema = {"key": key, "dtype": str(dtype)}
+    if isinstance(dtype, pd.CategoricalDtype):
+        out[key] = np.asarray(array.codes)
+        categories = _encode(_series(dtype.categories), f"{key}_categories", out, where)
+        return schema | {"kind": "category", "of": categories, "ordered": bool(dtype.ordered)}
+    if isinstance(dtype, pd.IntervalDtype):
+        left = _encode(_series(array.left), f"{key}_left", out, where)
+        right = _encode(_series(array.right), f"{key}_right", out, where)
+        return schema | {"kind": "interval", "ends": [left, right], "closed": dtype.closed}
+    if isinstance(dtype, pd.StringDtype):
+        codes, unique = pd.factorize(array)
+        out[key], out[f"{key}_text"] = codes, to_bytes(unique.tolist())
+        na = "NA" if dtype.na_value is pd.NA else "nan"
+        return schema | {"kind": "string", "storage": dtype.storage, "na": na}
+    if isinstance(array, _MASKED):
+        fill = False if isinstance(array, pd.arrays.BooleanArray) else 0
+        out[key] = array.to_numpy(dtype.numpy_dtype, na_value=fill)
+        out[f"{key}_mask"] = np.asarray(array.isna())
+        return schema | {"kind": "masked"}
+    if hasattr(array, "asi8"):  # times with or without zone, durations, periods
+        out[key] = np.asarray(array.asi8)
+        return schema | {"kind": "time"}
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize <= 8:
+        out[key] = values.to_numpy()
+        return schema | {"kind": "number"}
+    if isinstance(dtype, pd.ArrowDtype) or dtype == np.dtype(object):
+        out[key] = to_bytes([_plain(v, where) for v in values])
+        return schema | {"kind": "object"}
+    raise FileError(
+        f"{where} has type {dtype}, which cannot be kept in a file; convert it to numbers, text "
+        "or a categorical before fitting"
+    )
+
+
+def _decode(schema: Schema, arrays: Mapping[str, Array]) -> Any:
+    """The extension or NumPy array of one column."""
+    kind, dtype = schema["kind"], schema["dtype"]
+    if kind == "interval":
+        left, right = (_decode(end, arrays) for end in schema["ends"])
+        return pd.arrays.IntervalArray.from_arrays(left, right, closed=schema["closed"])
+    values = arrays[schema["key"]]
+    if kind == "category":
+        categories = pd.Index(_decode(schema["of"], arrays), dtype=_as_is(schema["of"]))
+        of = pd.CategoricalDtype(categories, ordered=schema["ordered"])
+        return pd.Categorical.from_codes(values, dtype=of)
+    if kind == "string":
+        na = pd.NA if schema["na"] == "NA" else np.nan
+        texts = np.array([*from_bytes(arrays[f"{schema['key']}_text"]), None], dtype=object)
+        return pd.array(texts[values], dtype=pd.StringDtype(schema["storage"], na_value=na))
+    if kind == "masked":
+        of = pd.api.types.pandas_dtype(dtype)
+        return of.construct_array_type()(values, arrays[f"{schema['key']}_mask"])
+    if kind == "time":
+        return _times(values, dtype)
+    if kind == "object":
+        found = [pd.NA if v == _NA else v for v in from_bytes(values)]
+        return pd.Series(found, dtype=dtype).array
+    return np.asarray(values).astype(dtype, copy=False)
+
+
+def _series(index: pd.Index) -> pd.Series:
+    return pd.Series(index, dtype=index.dtype)
+
+
+def _as_is(schema: Schema) -> Any:
+    """object where that is the type, which pandas would else take for its string type."""
+    return object if schema["dtype"] == "object" else None
+
+
+def _times(values: Array, dtype: str) -> Any:
+    of = pd.api.types.pandas_dtype(dtype)
+    if isinstance(of, pd.PeriodDtype):
+        return pd.PeriodIndex.from_ordinals(values, freq=of.freq).array
+    if isinstance(of, pd.DatetimeTZDtype):
+        utc = pd.array(values.view(f"datetime64[{of.unit}]"))
+        return utc.tz_localize("UTC").tz_convert(of.tz)
+    return pd.array(values.view(of))
+
+
+def _plain(value: Any, where: str) -> Any:
+    """A value of an object column as JSON has it; FileError if it is not plain."""
+    if value is pd.NA:
+        return _NA
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise FileError(
+        f"{where} holds Python objects ({type(value).__name__}), which cannot be kept in a file; "
+        "convert it to numbers, text or a categorical before fitting"
+    )
+
+
+def to_bytes(value: Any) -> Array:
+    """JSON as an array of bytes."""
+    return np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
+
+
+def from_bytes(values: Array) -> Any:
+    return json.loads(np.asarray(values, dtype=np.uint8).tobytes().decode())
