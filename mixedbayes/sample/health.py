@@ -1,10 +1,12 @@
-"""Rank-normalised split R-hat and bulk effective sample size of many quantities at once.
+"""Rank-normalised split R-hat and effective sample sizes of many quantities at once.
 
 Vehtari, Gelman, Simpson, Carpenter & Burkner (2021), doi:10.1214/20-BA1221. The numbers are those
 of `arviz_stats`; here whole tables of group effects are done in a few array operations.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,53 @@ def health(draws: Floats) -> tuple[Floats, Floats]:
             worst = np.maximum(potential_scale(z), potential_scale(normal_scores(folded)))
             rhat[part] = np.where(finite, worst, np.nan)
     return ess, rhat
+
+
+def tail_size(draws: Floats) -> Floats:
+    """(K,) effective number of draws for the 5 % or the 95 % quantile, whichever has fewer.
+
+    Parameters
+    ----------
+    draws
+        (K, C, D). The result is NaN where a draw is not finite or a chain has under four draws.
+    """
+    return _blockwise(_tail_size, draws)
+
+
+def mcse_mean(draws: Floats) -> Floats:
+    """(K,) Monte Carlo standard error of the posterior mean, in the quantity's own units.
+
+    Parameters
+    ----------
+    draws
+        (K, C, D). The result is NaN where a draw is not finite or a chain has under four draws.
+    """
+    return _blockwise(_mcse_mean, draws)
+
+
+def _tail_size(x: Floats) -> Floats:
+    low, high = np.quantile(x, (0.05, 0.95), axis=(1, 2), keepdims=True)
+    return np.minimum(
+        effective_size(split((x <= low).astype(float))),
+        effective_size(split((x <= high).astype(float))),
+    )
+
+
+def _mcse_mean(x: Floats) -> Floats:
+    return x.std(axis=(1, 2), ddof=1) / np.sqrt(effective_size(split(x)))
+
+
+def _blockwise(function: Callable[[Floats], Floats], draws: Floats) -> Floats:
+    """A function (k, C, D) -> (k,) over all K, with bounded memory; NaN where it is undefined."""
+    k, chains, n = draws.shape
+    out = np.full(k, np.nan)
+    step = max(1, _BLOCK // (chains * n))
+    for start in range(0, k if n >= MIN_DRAWS else 0, step):
+        x = draws[start : start + step]
+        finite = np.isfinite(x).all(axis=(1, 2))
+        value = function(np.where(finite[:, None, None], x, 0.0))
+        out[start : start + step] = np.where(finite, value, np.nan)
+    return out
 
 
 def split(draws: Floats) -> Floats:

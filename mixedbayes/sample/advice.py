@@ -1,0 +1,158 @@
+"""What a failed convergence check means and what to do about it, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+RHAT = 1.01
+ESS_PER_CHAIN = 100
+BFMI = 0.3
+# A few long trajectories cost time but do no harm; more of them say that steps are too small.
+SATURATED = 0.01
+_NAMED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What was measured."""
+
+    table: pd.DataFrame  # rhat, ess_bulk, ess_tail by quantity
+    chains: int
+    draws: int  # per chain
+    divergences: int
+    saturated: int
+    bfmi: NDArray[np.float64]  # (chains,)
+    max_treedepth: int
+
+    @property
+    def total(self) -> int:
+        return self.chains * self.draws
+
+
+def messages(found: Findings) -> tuple[str, ...]:
+    """One message for each failed check, the gravest first."""
+    checks: tuple[Callable[[Findings], str], ...] = (
+        _undefined,
+        _divergences,
+        _rhat,
+        _one_chain,
+        _effective_size,
+        _energy,
+        _treedepth,
+    )
+    return tuple(text for check in checks if (text := check(found)))
+
+
+def _undefined(found: Findings) -> str:
+    if found.draws < 4:
+        return (
+            f"{found.draws} draws per chain are too few to check convergence. Remedy: draws=1000."
+        )
+    bad = found.table[found.table["ess_bulk"].isna()]
+    if bad.empty:
+        return ""
+    return (
+        f"{_of(bad, found)} took values that are not finite (for example {_listed(bad)}). Remedy: "
+        "check the data for infinite values, and use proper priors."
+    )
+
+
+def _divergences(found: Findings) -> str:
+    n = found.divergences
+    if n == 0:
+        return ""
+    return (
+        f"{n:,} of {found.total:,} draws diverged: the sampler met a region it cannot follow, so "
+        "tails may be missing. Remedy: target_accept=0.95 or 0.99, NonCentered() for the groups "
+        "with few rows, or tighter sd priors."
+    )
+
+
+def _rhat(found: Findings) -> str:
+    high = found.table[found.table["rhat"] >= RHAT].sort_values("rhat", ascending=False)
+    if high.empty:
+        return ""
+    return (
+        f"rhat is {RHAT} or more for {_of(high, found)} (worst: {_listed(high, 'rhat', '.2f')}): "
+        "the chains do not agree about them, so their estimates depend on where a chain began. "
+        f"Remedy: longer tuning and draws={_more(found, 2.0)}; if it stays, the data may not tell "
+        "these quantities apart: tighter priors, or fewer random effects."
+    )
+
+
+def _one_chain(found: Findings) -> str:
+    if found.chains > 1:
+        return ""
+    return (
+        "There is only one chain: rhat compares chains and needs several, so a chain that is "
+        "stuck in one place would go unnoticed. Remedy: chains=4."
+    )
+
+
+def _effective_size(found: Findings) -> str:
+    needed = ESS_PER_CHAIN * found.chains
+    worst = found.table[["ess_bulk", "ess_tail"]].min(axis=1)
+    low = found.table.assign(ess=worst)[worst < needed].sort_values("ess")
+    if low.empty:
+        return ""
+    factor = 1.2 * needed / max(float(low["ess"].iloc[0]), 1.0)
+    if factor <= 20:
+        remedy = f"draws={_more(found, factor)}"
+    else:
+        remedy = (
+            "more draws alone would take too many; another formulation (NonCentered() or "
+            "Centered()), or tighter priors"
+        )
+    return (
+        f"The effective sample size is under {needed:,} ({ESS_PER_CHAIN} per chain) for "
+        f"{_of(low, found)} (worst: {_listed(low, 'ess', ',.0f')}): their means and intervals, and "
+        f"rhat itself, are not precise yet. Remedy: {remedy}."
+    )
+
+
+def _energy(found: Findings) -> str:
+    low = np.flatnonzero(found.bfmi < BFMI)
+    if low.size == 0:
+        return ""
+    values = ", ".join(f"{found.bfmi[c]:.2f} in chain {c}" for c in low[:_NAMED])
+    return (
+        f"E-BFMI is under {BFMI} in {low.size} of {found.chains} chains ({values}): the sampler "
+        "moves too slowly between levels of the density, often because of a heavy tail or a narrow "
+        "neck. Remedy: NonCentered() for the groups with few rows, tighter sd priors, or longer "
+        "tuning."
+    )
+
+
+def _treedepth(found: Findings) -> str:
+    if found.saturated <= SATURATED * found.total:
+        return ""
+    return (
+        f"{found.saturated:,} of {found.total:,} draws reached "
+        f"max_treedepth={found.max_treedepth}: trajectories were cut short, which is slow but not "
+        "biased. Remedy: centre and scale the predictors, use longer tuning, or "
+        f"max_treedepth={found.max_treedepth + 2}."
+    )
+
+
+def _of(rows: pd.DataFrame, found: Findings) -> str:
+    return f"{len(rows):,} of {len(found.table):,} quantities"
+
+
+def _listed(rows: pd.DataFrame, column: str | None = None, spec: str = "") -> str:
+    shown = rows.head(_NAMED)
+    if column is None:
+        return ", ".join(map(str, shown.index))
+    return ", ".join(
+        f"{name} {value:{spec}}" for name, value in zip(shown.index, shown[column], strict=True)
+    )
+
+
+def _more(found: Findings, factor: float) -> int:
+    """Draws per chain times a factor, rounded up to a figure one would type."""
+    return math.ceil(found.draws * factor / 500) * 500

@@ -1,0 +1,200 @@
+"""Did the sampler converge? Numbers for every quantity, and each problem in words with its remedy.
+
+Thresholds: Vehtari, Gelman, Simpson, Carpenter & Burkner (2021), doi:10.1214/20-BA1221, for rhat
+and effective sample sizes; Betancourt (2016), arXiv:1604.00695, for E-BFMI.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.sample import health
+from mixedbayes.sample.advice import Findings, messages
+
+Floats = NDArray[np.float64]
+
+# Quantities checked per variable; of a larger one this many, spread evenly over it. With a million
+# group effects their draws are rarely all kept, and a problem of the sampler shows in many of them.
+MOST_PER_VARIABLE = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class ConvergenceReport:
+    """Sampler health of one fit.
+
+    Attributes
+    ----------
+    table
+        One row per quantity, indexed by its name: rhat, ess_bulk, ess_tail (draws), mcse_mean (the
+        quantity's units). Constants, such as a correlation matrix's diagonal, are left out.
+    divergences
+        Trajectories after tuning that diverged, of `draws`.
+    saturated
+        Trajectories that reached the largest tree depth.
+    bfmi
+        (chains,) estimated fraction of missing information; below 0.3 is too low.
+    chains, draws
+        Number of chains, and of draws in all of them together.
+    not_checked
+        Quantities left out because their variable has more than `MOST_PER_VARIABLE`.
+    messages
+        One for each failed check: what was found, what it means, what to do.
+    """
+
+    table: pd.DataFrame
+    divergences: int
+    saturated: int
+    bfmi: Floats
+    chains: int
+    draws: int
+    not_checked: int
+    messages: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return not self.messages
+
+    def __str__(self) -> str:
+        t = self.table
+        parts = [
+            f"{self.chains} {'chain' if self.chains == 1 else 'chains'}, {self.draws:,} draws, "
+            f"{self.divergences:,} divergences"
+        ]
+        if t["rhat"].notna().any():
+            parts.append(f"largest rhat {t['rhat'].max():.3f}")
+        if t["ess_bulk"].notna().any():
+            parts.append(f"smallest ess_bulk {t['ess_bulk'].min():,.0f}")
+            parts.append(f"smallest ess_tail {t['ess_tail'].min():,.0f}")
+        left_out = f" ({self.not_checked:,} more not checked)" if self.not_checked else ""
+        verdict = "Converged" if self.ok else "Not converged"
+        head = f"{verdict}: {', '.join(parts)}; {len(t):,} quantities{left_out}."
+        return "\n".join([head, *(f"- {m}" for m in self.messages)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        first, *rest = str(self).splitlines()
+        items = "".join(f"<li>{escape(line[2:])}</li>" for line in rest)
+        return f"<p>{escape(first)}</p>" + (f"<ul>{items}</ul>" if items else "")
+
+
+def check_convergence(
+    posterior: xr.Dataset, sample_stats: xr.Dataset, *, max_treedepth: int = 10
+) -> ConvergenceReport:
+    """Check draws and sampler statistics.
+
+    Parameters
+    ----------
+    posterior
+        Variables with dimensions (chain, draw, ...).
+    sample_stats
+        diverging, energy and reached_max_treedepth, each (chain, draw); what is absent is not
+        checked.
+    max_treedepth
+        The setting, for the message.
+    """
+    chains, draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
+    tables = [_variable(x) for x in posterior.data_vars.values()]
+    nothing = _table([], np.empty((0, chains, draws)))
+    table = pd.concat([t for t, _ in tables if len(t)] or [nothing])
+    bfmi = _bfmi(sample_stats)
+    findings = Findings(
+        table=table,
+        chains=chains,
+        draws=draws,
+        divergences=_count(sample_stats, "diverging"),
+        saturated=_count(sample_stats, "reached_max_treedepth"),
+        bfmi=bfmi,
+        max_treedepth=max_treedepth,
+    )
+    return ConvergenceReport(
+        table=table,
+        divergences=findings.divergences,
+        saturated=findings.saturated,
+        bfmi=bfmi,
+        chains=chains,
+        draws=chains * draws,
+        not_checked=sum(left_out for _, left_out in tables),
+        messages=messages(findings),
+    )
+
+
+def _variable(x: xr.DataArray) -> tuple[pd.DataFrame, int]:
+    """Numbers of one variable, and how many of its quantities were left out."""
+    dims = [str(d) for d in x.dims if d not in (names.CHAIN, names.DRAW)]
+    values = x.transpose(names.CHAIN, names.DRAW, *dims).to_numpy()
+    chains, draws, *shape = values.shape
+    entries = _entries(tuple(shape), dims)
+    chosen = entries
+    if len(entries) > MOST_PER_VARIABLE:
+        spread = np.linspace(0, len(entries) - 1, MOST_PER_VARIABLE)
+        chosen = entries[spread.round().astype(int)]
+    labels = [_labels(x, d) for d in dims]
+    places = np.stack(np.unravel_index(chosen, shape), axis=-1) if dims else np.zeros((1, 0), int)
+    rows = [_name(str(x.name), labels, place) for place in places]
+    picked = values.reshape(chains, draws, -1)[:, :, chosen].astype(np.float64)
+    return _table(rows, np.moveaxis(picked, -1, 0)), len(entries) - len(chosen)
+
+
+def _entries(shape: tuple[int, ...], dims: list[str]) -> NDArray[np.int64]:
+    """Flat positions (K,); of a symmetric matrix, dims x and x_bis, those above the diagonal."""
+    entries = np.arange(math.prod(shape))
+    for i, j in product(range(len(dims)), repeat=2):
+        if dims[j] == f"{dims[i]}_bis":
+            places = np.unravel_index(entries, shape)
+            entries = entries[places[i] < places[j]]
+    return entries
+
+
+def _labels(x: xr.DataArray, dim: str) -> NDArray[np.object_]:
+    labels = x[dim].to_numpy() if dim in x.coords else np.arange(x.sizes[dim])
+    return np.asarray(labels, dtype=object)
+
+
+def _name(variable: str, labels: list[NDArray[np.object_]], entry: NDArray[np.int64]) -> str:
+    inside = ", ".join(str(label[i]) for label, i in zip(labels, entry, strict=True))
+    return f"{variable}[{inside}]" if inside else variable
+
+
+def _table(rows: list[str], draws: Floats) -> pd.DataFrame:
+    """Health of (K, C, D) draws by name; constants are left out, non-finite draws kept as NaN."""
+    flat = draws.reshape(len(rows), draws.shape[1] * draws.shape[2])
+    keep = (flat != flat[:, :1]).any(axis=1)
+    draws = draws[keep]
+    bulk, rhat = health.health(draws)
+    # every chain stands still, each at its own place: as far from agreement as can be
+    still = np.isnan(rhat) & np.isfinite(draws).all(axis=(1, 2)) & (draws.shape[1] > 1)
+    still &= draws.shape[2] >= health.MIN_DRAWS
+    return pd.DataFrame(
+        {
+            "rhat": np.where(still, np.inf, rhat),
+            "ess_bulk": bulk,
+            "ess_tail": health.tail_size(draws),
+            "mcse_mean": health.mcse_mean(draws),
+        },
+        index=pd.Index(np.asarray(rows, dtype=object)[keep], name="quantity"),
+    )
+
+
+def _count(stats: xr.Dataset, name: str) -> int:
+    return int(stats[name].sum()) if name in stats else 0
+
+
+def _bfmi(stats: xr.Dataset) -> Floats:
+    """(chains,) E-BFMI: mean squared change of the energy over its variance; NaN if constant."""
+    if "energy" not in stats or stats.sizes[names.DRAW] < 2:
+        return np.full(stats.sizes.get(names.CHAIN, 0), np.nan)
+    energy = stats["energy"].transpose(names.CHAIN, names.DRAW).to_numpy()
+    spread = energy.var(axis=1, ddof=1)
+    change = np.square(np.diff(energy, axis=1)).mean(axis=1)
+    return np.divide(change, spread, out=np.full(len(energy), np.nan), where=spread > 0)
