@@ -11,11 +11,11 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.marginal.density import MarginalDensity
-from mixedbayes.marginal.kernel import value_and_grad
 from mixedbayes.marginal.mode import find_mode, initial_points, whiten
 from mixedbayes.marginal.setup import Setup, set_up
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
+from mixedbayes.sample.cdensity import CDensity
 from mixedbayes.sample.density import THETA, sample_density
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
@@ -34,7 +34,7 @@ def sample_marginal(spec: Spec, settings: Settings) -> SamplingResult:
     """
     begin = time.perf_counter()
     setup = set_up(spec.design, spec.priors)
-    density = MarginalDensity(setup.layout, setup.problem, value_and_grad)
+    density = MarginalDensity(setup.layout, setup.problem)
     mode = find_mode(density)
     white = whiten(density, mode)
 
@@ -42,7 +42,8 @@ def sample_marginal(spec: Spec, settings: Settings) -> SamplingResult:
         return mode.to_eta(initial_points(mode, 1, rng)[0])
 
     preparing = time.perf_counter() - begin
-    result = sample_density(white.logp_grad, settings, ndim=density.ndim, initial_point=start)
+    compiled = CDensity(white.c_address, white.c_data, white, white.logp_grad)
+    result = sample_density(compiled, settings, ndim=density.ndim, initial_point=start)
     theta = mode.to_theta(result.posterior[THETA].to_numpy())
     timings = replace(result.timings, compile=result.timings.compile + preparing)
     return replace(result, posterior=effects(spec, setup, theta, result.seed), timings=timings)

@@ -1,0 +1,127 @@
+"""The marginal formulation as a pm.Model: priors of the variance parameters, effects integrated.
+
+Its free variables are the sds, correlations, sigma and those coefficients that cannot be
+integrated; `mixedbayes.sample.marginal` draws the effects back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.errors import ModelError
+from mixedbayes.marginal.setup import Setup, set_up
+from mixedbayes.model.coords import model_coords, response_name
+from mixedbayes.model.covariance import cholesky_factor
+from mixedbayes.model.marginal_op import marginal_logp
+from mixedbayes.model.spec import Spec
+from mixedbayes.model.variables import scalar, vector
+from mixedbayes.priors.distributions import Normal
+from mixedbayes.priors.types import PredictorPriors
+
+COEFFICIENT = "coefficient"  # prefix of population coefficients that stay in NUTS
+
+
+def build_marginal(spec: Spec) -> pm.Model:
+    """The pm.Model of a Gaussian model with its effects integrated out.
+
+    The observed variable is a CustomDist whose log density is that of the data the model was made
+    with; drawing from it simulates new group effects.
+    """
+    setup = set_up(spec.design, spec.priors)
+    priors = spec.priors
+    with pm.Model(coords=model_coords(spec)) as model:
+        factors = {g.name: _factor(g, priors.mu) for g in spec.design.mu.groups}
+        sigma = scalar(names.SIGMA, priors.parameters[names.SIGMA].prior, positive=True)
+        v = _sampled(setup, factors)
+        L = [factors[g.name] for g in setup.integrated]
+
+        def logp(value: Any, sigma: Any, v: Any, *L: Any) -> Any:
+            return marginal_logp(setup.problem, L, sigma, v)
+
+        def random(*args: Any, rng: np.random.Generator, size: Any = None) -> Floats:
+            sigma, v, *L = (np.asarray(a, float) for a in args)
+            return simulate(setup, spec.design, L, float(sigma), v, rng)
+
+        matrices = ",".join(f"(q{k},q{k})" for k in range(len(L)))
+        pm.CustomDist(
+            response_name(spec),
+            sigma,
+            v,
+            *L,
+            logp=logp,
+            random=random,
+            signature=f"(),(r){',' if L else ''}{matrices}->(n)",
+            observed=spec.design.y,
+            dims=names.OBS,
+        )
+    return model
+
+
+def _factor(g: GroupDesign, priors: PredictorPriors) -> Any:
+    sd = vector(
+        names.sd(g.name),
+        [a.prior for a in priors.sd[g.name]],
+        g.terms,
+        names.group_term_dim(g.name),
+        positive=True,
+    )
+    L = cholesky_factor(g, "mu", sd, priors)
+    return pt.diag(sd) if L is None else L
+
+
+def _sampled(setup: Setup, factors: dict[str, Any]) -> Any:
+    """v: coefficients whose prior is not normal, then effects of factors left to NUTS."""
+    population = setup.population
+    parts = [
+        scalar(f"{COEFFICIENT}_{names.identifier(population.terms[i])}", population.priors[i])
+        for i in population.sampled
+    ]
+    v = [pt.stack(parts)] if parts else []
+    for g in setup.sampled:
+        dims = (names.group_dim(g.name), names.group_term_dim(g.name))
+        u = pm.Normal(f"u_{names.ranef(g.name)}", 0.0, 1.0, dims=dims)
+        b = pm.Deterministic(names.ranef(g.name), u @ factors[g.name].T, dims=dims)
+        v.append(b.ravel())
+    return pt.concatenate(v) if v else pt.zeros(0)
+
+
+def simulate(
+    setup: Setup,
+    design: Design,
+    L: Sequence[Floats],
+    sigma: float,
+    v: Floats,
+    rng: np.random.Generator,
+) -> Floats:
+    """(n,) a response drawn from the marginal distribution: new effects, new errors."""
+    population, predictor = setup.population, design.mu
+    beta = [_draw(population.priors[i], rng) for i in population.integrated]
+    r = len(population.sampled)
+    y = population.columns(predictor, population.integrated) @ np.array(beta)
+    y = y + population.columns(predictor, population.sampled) @ v[:r]
+    effects = [(g, rng.standard_normal((g.n_levels, len(g.terms))) @ f.T)
+               for g, f in zip(setup.integrated, L, strict=True)]  # fmt: skip
+    at = r
+    for g in setup.sampled:
+        size = g.n_levels * len(g.terms)
+        effects.append((g, v[at : at + size].reshape(g.n_levels, -1)))
+        at += size
+    for g, b in effects:
+        y += np.einsum("nq,nq->n", g.Z, b[g.refs])
+    if predictor.offset is not None:
+        y += predictor.offset
+    scale = sigma if design.weights is None else sigma / np.sqrt(design.weights)
+    return y + rng.normal(size=design.n) * scale
+
+
+def _draw(prior: Any, rng: np.random.Generator) -> float:
+    if not isinstance(prior, Normal):
+        raise ModelError(f"nothing can be drawn from the improper prior {prior}")
+    return float(rng.normal(prior.mu, prior.sigma))
