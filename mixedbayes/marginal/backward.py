@@ -9,151 +9,107 @@ from the coarsest factor to the finest.
 
 import numpy as np
 
-from mixedbayes.marginal.inner import inner
-from mixedbayes.marginal.fronts import (
-    dense_places,
-    factor_front,
-    load_front,
-    places_in_ancestor,
-)
+from mixedbayes.marginal.forward import chain_base, copy
+from mixedbayes.marginal.fronts import factor_front, find_places, load_front, regression
+from mixedbayes.marginal.inner import inline, inner
 
 
-@inner
-def backward(h, ints, floats, L, sigma, shift, F, S, Q, w):
+@inline
+def backward(h, ints, floats, L, scale, shift, F, S, Q, w):
     """Add every node's (M Lambda E[v v'])_gg to Q; return the trace of E[u u'].
 
-    F and S hold the factored fronts and the dense second moments. If w has room, it receives the
-    mean effects in the internal bases.
+    F and S hold the factored fronts and the dense second moments. If coefficients are sampled, w
+    receives the mean effects in the internal bases.
     """
-    scale = 1.0 / sigma**2
-    trace = 0.0
-    for k in range(h.n_chain, h.K):
-        trace += _dense_nodes(h, ints, floats, L, shift, k, ints[h.q + k], S, Q, w)
-    moments = np.empty(F.size)
-    base = ints[h.off + ints[h.node0 + min(1, h.K)]]
-    for k in range(h.n_chain - 1, -1, -1):
-        trace += _chain_nodes(
-            h, ints, floats, L, scale, shift, k, ints[h.q + k], base, F, S, moments, Q, w
-        )
-    return trace
-
-
-@inner
-def _chain_nodes(h, ints, floats, L, scale, shift, k, q, base, F, S, moments, Q, w):
-    local = np.empty(h.n_rows * q)
-    local_moments = np.empty(h.n_rows * q)
-    A = np.empty(h.n_rows * q)
-    inverse = np.empty(q * q)
-    place = np.empty(h.n_rows, np.int64)
-    trace = 0.0
-    for node in range(ints[h.node0 + k], ints[h.node0 + k + 1]):
-        if k == 0:
-            front, o, E, e = local, 0, local_moments, 0
-            end = load_front(h, ints, floats, L, scale, shift, k, q, node, front, o)
-            factor_front(front, o, q, end)
-        else:
-            front, o = F, ints[h.off + node] - base
-            E, e = moments, o
-            end = ints[h.off + node + 1] - base
-        rows = (end - o) // q
-        regression(front, o, q, rows, inverse, A)
-        for i in range(e + q * q, e + rows * q):
-            E[i] = 0.0
-        up = node
-        for a in range(k + 1, h.n_chain):
-            up = ints[h.parent + up]
-            first = places_in_ancestor(h, ints, k, q, node, a, up, place)
-            _from_ancestor(
-                moments, ints[h.off + up] - base, ints[h.q + a], place, first, rows, q, A, E, e
-            )
-        first = dense_places(h, ints, k, q, node, place)
-        _from_dense(S, place, first, rows, q, A, E, e)
-        _own_moments(inverse, A, q, rows, E, e)
-        for t in range(q):
-            trace += E[e + t * q + t]
-        _add_products(h, ints, floats, L, shift, k, q, node, E, e, Q)
-        _keep_mean(h, ints, L, k, q, node, E, e + (rows - 1) * q, w)
-    return trace
-
-
-@inner
-def _dense_nodes(h, ints, floats, L, shift, k, q, S, Q, w):
-    E = np.empty(h.n_rows * q)
-    place = np.empty(h.n_rows, np.int64)
-    trace = 0.0
-    for node in range(ints[h.node0 + k], ints[h.node0 + k + 1]):
-        rows = (ints[h.off + node + 1] - ints[h.off + node]) // q
-        own = ints[h.col0 + k] + (node - ints[h.node0 + k]) * q
-        dense_places(h, ints, k, q, node, place)
-        for s in range(q):
-            place[s] = own + s
-        for i in range(rows):
+    front, E, A = np.empty(h.n_front), np.empty(h.n_front), np.empty(h.n_front)
+    inverse, moments = np.empty(h.n_front), np.empty(F.size)
+    place = np.empty((h.n_chain + 1, h.n_rows), np.int64)
+    base, trace = chain_base(h, ints), 0.0
+    for k in range(h.K - 1, -1, -1):
+        q, rows = ints[h.q + k], 0
+        for node in range(ints[h.node0 + k], ints[h.node0 + k + 1]):
+            if rows == 0 or h.n_blocks > 0:
+                rows = find_places(h, ints, k, q, node, place)
+            if k >= h.n_chain:
+                read_dense(S, place, rows, q, E)
+            else:
+                at = ints[h.off + node] - base
+                if k == 0:
+                    end = load_front(h, ints, floats, L, scale, shift, k, q, node, front)
+                    factor_front(front, q, end)
+                else:
+                    copy(F, at, front, 0, rows * q)
+                regression(front, q, rows, inverse, A)
+                for i in range(rows * q):
+                    E[i] = 0.0
+                up, first = node, q
+                for a in range(k + 1, h.n_chain):
+                    up = ints[h.parent + up]
+                    qa = ints[h.q + a]
+                    from_ancestor(
+                        moments, ints[h.off + up] - base, qa, place[a - k], first, rows, q, A, E
+                    )
+                    first += qa
+                from_dense(S, place, first, rows, q, A, E)
+                own_moments(inverse, A, q, rows, E)
+                if k > 0:
+                    copy(E, 0, moments, at, rows * q)
             for t in range(q):
-                E[i * q + t] = S[min(place[i], own + t), max(place[i], own + t)]
-        for t in range(q):
-            trace += E[t * q + t]
-        _add_products(h, ints, floats, L, shift, k, q, node, E, 0, Q)
-        _keep_mean(h, ints, L, k, q, node, E, (rows - 1) * q, w)
+                trace += E[t * q + t]
+            add_products(h, ints, floats, L, shift, k, q, node, E, Q)
+            if h.r > 0:
+                keep_mean(h, ints, L, k, q, node, E, (rows - 1) * q, w)
     return trace
 
 
 @inner
-def regression(front, o, q, rows, inverse, A):
-    """C^-1 of the own block, and A = Y C^-1 for the rows below it."""
-    for t in range(q):
-        inverse[t * q + t] = front[o + t * q + t]
-        for s in range(t + 1, q):
-            x = 0.0
-            for u in range(t, s):
-                x -= front[o + s * q + u] * inverse[u * q + t]
-            inverse[s * q + t] = x * front[o + s * q + s]
-    for i in range(q, rows):
+def read_dense(S, place, rows, q, E):
+    """E = the moments of a crossed level with all rows of its front."""
+    for i in range(rows):
         for t in range(q):
-            x = 0.0
-            for u in range(t, q):
-                x += front[o + i * q + u] * inverse[u * q + t]
-            A[i * q + t] = x
+            r, c = place[0, t], place[0, i]
+            E[i * q + t] = S[r, c] if r <= c else S[c, r]
 
 
 @inner
-def _from_dense(S, place, first, rows, q, A, E, e):
+def from_dense(S, place, first, rows, q, A, E):
     """E -= S[rows, rows] A for the rows in the dense block."""
     if q == 1:
         for i in range(first, rows):
-            row, a = S[place[i]], A[i]
-            total = row[place[i]] * a
+            row, a = S[place[0, i]], A[i]
+            total = row[place[0, i]] * a
             for j in range(i + 1, rows):
-                x = row[place[j]]
+                x = row[place[0, j]]
                 total += x * A[j]
-                E[e + j] -= x * a
-            E[e + i] -= total
+                E[j] -= x * a
+            E[i] -= total
         return
     for i in range(first, rows):
-        row = S[place[i]]
+        row = S[place[0, i]]
         for j in range(i, rows):
-            x = row[place[j]]
+            x = row[place[0, j]]
             for t in range(q):
-                E[e + j * q + t] -= x * A[i * q + t]
+                E[j * q + t] -= x * A[i * q + t]
             if j > i:
                 for t in range(q):
-                    E[e + i * q + t] -= x * A[j * q + t]
+                    E[i * q + t] -= x * A[j * q + t]
 
 
 @inner
-def _from_ancestor(moments, at, qa, place, first, rows, q, A, E, e):
+def from_ancestor(moments, at, qa, place, first, rows, q, A, E):
     """E -= (ancestor's columns of the second moments) A, and their transpose."""
     for s in range(qa):
         for i in range(first, rows):
             x = moments[at + place[i] * qa + s]
             for t in range(q):
-                E[e + i * q + t] -= x * A[(first + s) * q + t]
+                E[i * q + t] -= x * A[(first + s) * q + t]
             if i >= first + qa:
                 for t in range(q):
-                    E[e + (first + s) * q + t] -= x * A[i * q + t]
+                    E[(first + s) * q + t] -= x * A[i * q + t]
 
 
 @inner
-def _own_moments(inverse, A, q, rows, E, e):
+def own_moments(inverse, A, q, rows, E):
     """E[u_g u_g'] = C^-T C^-1 - A' E[v_rows u_g']."""
     for s in range(q):
         for t in range(s + 1):
@@ -161,40 +117,42 @@ def _own_moments(inverse, A, q, rows, E, e):
             for u in range(s, q):
                 x += inverse[u * q + s] * inverse[u * q + t]
             for i in range(q, rows):
-                x -= A[i * q + s] * E[e + i * q + t]
-            E[e + s * q + t] = x
-            E[e + t * q + s] = x
+                x -= A[i * q + s] * E[i * q + t]
+            E[s * q + t] = x
+            E[t * q + s] = x
 
 
-@inner
-def _add_products(h, ints, floats, L, shift, k, q, node, E, e, Q):
+@inline
+def add_products(h, ints, floats, L, shift, k, q, node, E, Q):
     """Add this node's edges to sum_g (M Lambda E[v v'])_gg of its own and the other factors."""
     src, lk = h.fronts + ints[h.off + node], ints[h.t0 + k]
-    _add_edge(floats, src, q, L, lk, lk, E, e, Q, q, False)
-    src, e = src + q * q, e + q * q
-    for a in range(k + 1, h.n_chain):
-        qa = ints[h.q + a]
-        _add_edge(floats, src, qa, L, ints[h.t0 + a], lk, E, e, Q, q, True)
-        src, e = src + qa * q, e + qa * q
-    if h.n_blocks > 0:
-        for b in range(ints[h.blk_ptr + node], ints[h.blk_ptr + node + 1]):
-            f = ints[h.blk_fac + b]
-            _add_edge(floats, src, ints[h.q + f], L, ints[h.t0 + f], lk, E, e, Q, q, True)
-            src, e = src + ints[h.q + f] * q, e + ints[h.q + f] * q
+    row, at = 0, 0
+    block = ints[h.blk_ptr + node] if h.n_blocks > 0 else 0
+    blocks = ints[h.blk_ptr + node + 1] if h.n_blocks > 0 else 0
+    while row < h.n_chain - k or row == 0 or block < blocks:
+        if row == 0 or row < h.n_chain - k:
+            f = k + row
+        else:
+            f = ints[h.blk_fac + block]
+            block += 1
+        size = ints[h.q + f]
+        add_edge(floats, src + at, size, L, ints[h.t0 + f], lk, E, at, Q, q, row > 0)
+        row += 1
+        at += size * q
     for _ in range(h.p + 1):
         for t in range(q):
             for s in range(q):
-                Q[lk + t * q + s] += floats[src + t] * E[e + s]
-        src, e = src + q, e + q
-    if shift.size > 0:
+                Q[lk + t * q + s] += floats[src + at + t] * E[at + s]
+        at += q
+    if h.r > 0:
         var = ints[h.var0 + k] + (node - ints[h.node0 + k]) * q
         for t in range(q):
             for s in range(q):
-                Q[lk + t * q + s] -= shift[var + t] * E[e - q + s]
+                Q[lk + t * q + s] -= shift[var + t] * E[at - q + s]
 
 
 @inner
-def _add_edge(floats, src, rows, L, lf, lk, E, e, Q, q, both):
+def add_edge(floats, src, rows, L, lf, lk, E, e, Q, q, both):
     """Q_k += M' L_f E and, for an edge between two nodes, Q_f += M L_k E'."""
     if rows == 1 and q == 1:
         x = floats[src] * E[e]
@@ -220,12 +178,11 @@ def _add_edge(floats, src, rows, L, lf, lk, E, e, Q, q, both):
 
 
 @inner
-def _keep_mean(h, ints, L, k, q, node, E, last, w):
+def keep_mean(h, ints, L, k, q, node, E, last, w):
     """w = T_k L_k E[u_g], the mean effect in the internal basis."""
-    if w.size > 0:
-        var = ints[h.var0 + k] + (node - ints[h.node0 + k]) * q
-        for t in range(q):
-            x = 0.0
-            for s in range(q):
-                x -= L[ints[h.t0 + k] + t * q + s] * E[last + s]
-            w[var + t] = x
+    var = ints[h.var0 + k] + (node - ints[h.node0 + k]) * q
+    for t in range(q):
+        x = 0.0
+        for s in range(q):
+            x -= L[ints[h.t0 + k] + t * q + s] * E[last + s]
+        w[var + t] = x

@@ -1,145 +1,149 @@
-"""Compiled operations on one front: scale, factor, and find its rows elsewhere.
+"""Compiled operations on one front: scale it, factor it, regress on its rows, find them elsewhere.
 
-A front of q columns is stored row by row in a flat array. `L` holds the factors in the internal
-bases, T_k L_k, row by row at `t0[k]`.
+A front of q columns lies row by row in a flat work array. `L` holds the factors in the internal
+bases, T_k L_k, row by row at `t0[k]`. Indices into `ints` and `floats` are the header's.
 """
 
 from mixedbayes.marginal import layout
-from mixedbayes.marginal.inner import inner
+from mixedbayes.marginal.inner import inline, inner
 
 read_header = inner(layout.read_header)
 
 
-@inner
-def load_front(h, ints, floats, L, scale, shift, k, q, node, out, o):
-    """out[o:] = Lambda' M Lambda * scale of one node, the identity added to its own block.
+@inline
+def load_front(h, ints, floats, L, scale, shift, k, q, node, front):
+    """front = Lambda' M Lambda * scale of one node, plus the identity in its own block.
 
     The last row, of the response, is reduced by `shift` (sampled coefficients) if there are any.
+    Returns the length of the front.
     """
     src, lk = h.fronts + ints[h.off + node], ints[h.t0 + k]
-    at = _scale_block(floats, src, q, q, L, lk, lk, scale, out, o)
+    row, at = 0, 0
+    block = ints[h.blk_ptr + node] if h.n_blocks > 0 else 0
+    blocks = ints[h.blk_ptr + node + 1] if h.n_blocks > 0 else 0
+    while row < h.n_chain - k or row == 0 or block < blocks:
+        if row == 0 or row < h.n_chain - k:
+            f = k + row
+        else:
+            f = ints[h.blk_fac + block]
+            block += 1
+        row += 1
+        size = ints[h.q + f]
+        scale_block(floats, src + at, size, q, L, ints[h.t0 + f], lk, scale, front, at)
+        at += size * q
     for t in range(q):
-        out[o + t * q + t] += 1.0
-    src += q * q
-    for a in range(k + 1, h.n_chain):
-        qa = ints[h.q + a]
-        at = _scale_block(floats, src, qa, q, L, ints[h.t0 + a], lk, scale, out, at)
-        src += qa * q
-    if h.n_blocks > 0:
-        for b in range(ints[h.blk_ptr + node], ints[h.blk_ptr + node + 1]):
-            qb = ints[h.q + ints[h.blk_fac + b]]
-            at = _scale_block(
-                floats, src, qb, q, L, ints[h.t0 + ints[h.blk_fac + b]], lk, scale, out, at
-            )
-            src += qb * q
+        front[t * q + t] += 1.0
     for _ in range(h.p + 1):
         for t in range(q):
             total = 0.0
             for u in range(q):
-                total += floats[src + u] * L[lk + u * q + t]
-            out[at + t] = total * scale
+                total += floats[src + at + u] * L[lk + u * q + t]
+            front[at + t] = total * scale
         at += q
-        src += q
-    if shift.size > 0:
+    if h.r > 0:
         var = ints[h.var0 + k] + (node - ints[h.node0 + k]) * q
         for t in range(q):
-            total = 0.0
             for u in range(q):
-                total += shift[var + u] * L[lk + u * q + t]
-            out[at - q + t] -= total * scale
+                front[at - q + t] -= shift[var + u] * L[lk + u * q + t] * scale
     return at
 
 
 @inner
-def _scale_block(floats, src, rows, q, L, lf, lk, scale, out, at):
-    """out = L_f' M L_k * scale for one block; returns the place after it."""
+def scale_block(floats, src, rows, q, L, lf, lk, scale, out, at):
+    """out = L_f' M L_k * scale for one block of M."""
     if rows == 1 and q == 1:
         out[at] = floats[src] * L[lf] * L[lk] * scale
-        return at + 1
-    for s in range(rows):
+        return
+    for s in range(rows * q):
+        out[at + s] = 0.0
+    for i in range(rows):
         for t in range(q):
-            total = 0.0
-            for i in range(rows):
-                inner = 0.0
-                for u in range(q):
-                    inner += floats[src + i * q + u] * L[lk + u * q + t]
-                total += L[lf + i * rows + s] * inner
-            out[at + s * q + t] = total * scale
-    return at + rows * q
+            x = 0.0
+            for u in range(q):
+                x += floats[src + i * q + u] * L[lk + u * q + t]
+            x *= scale
+            for s in range(rows):
+                out[at + s * q + t] += L[lf + i * rows + s] * x
 
 
 @inner
-def factor_front(F, o, q, end):
+def factor_front(front, q, end):
     """Cholesky factor C of the own block, Y = B C^-T below it, in place.
 
     The diagonal of C is kept as reciprocals. Returns |C|, NaN where the block is not positive.
     """
     det = 1.0
     for t in range(q):
-        pivot = F[o + t * q + t]
+        pivot = front[t * q + t]
         for u in range(t):
-            pivot -= F[o + t * q + u] ** 2
-        if not pivot > 0.0:
-            return float("nan")
-        root = pivot**0.5
+            pivot -= front[t * q + u] ** 2
+        root = pivot**0.5  # NaN where negative
         det *= root
-        F[o + t * q + t] = 1.0 / root
+        front[t * q + t] = 1.0 / root
         for s in range(t + 1, q):
-            x = F[o + s * q + t]
+            x = front[s * q + t]
             for u in range(t):
-                x -= F[o + s * q + u] * F[o + t * q + u]
-            F[o + s * q + t] = x / root
-    for row in range(o + q * q, end, q):
+                x -= front[s * q + u] * front[t * q + u]
+            front[s * q + t] = x / root
+    for row in range(q * q, end, q):
         for t in range(q):
-            x = F[row + t]
+            x = front[row + t]
             for u in range(t):
-                x -= F[row + u] * F[o + t * q + u]
-            F[row + t] = x * F[o + t * q + t]
+                x -= front[row + u] * front[t * q + u]
+            front[row + t] = x * front[t * q + t]
     return det
 
 
 @inner
-def dense_places(h, ints, k, q, node, place):
-    """place[i] = dense column of row i, from the first row past the chain to the response."""
-    row = q
-    for a in range(k + 1, h.n_chain):
-        row += ints[h.q + a]
-    first = row
-    if h.n_blocks > 0:
-        for b in range(ints[h.blk_ptr + node], ints[h.blk_ptr + node + 1]):
-            for s in range(ints[h.q + ints[h.blk_fac + b]]):
-                place[row] = ints[h.blk_col + b] + s
-                row += 1
-    for s in range(h.p + 1):
-        place[row] = h.D - h.p + s
-        row += 1
-    return first
+def regression(front, q, rows, inverse, A):
+    """C^-1 of the own block, and A = Y C^-1 for the rows below it."""
+    for t in range(q):
+        inverse[t * q + t] = front[t * q + t]
+        for s in range(t + 1, q):
+            x = 0.0
+            for u in range(t, s):
+                x -= front[s * q + u] * inverse[u * q + t]
+            inverse[s * q + t] = x * front[s * q + s]
+    for i in range(q * q, rows * q, q):
+        for t in range(q):
+            x = 0.0
+            for u in range(t, q):
+                x += front[i + u] * inverse[u * q + t]
+            A[i + t] = x
 
 
 @inner
-def places_in_ancestor(h, ints, k, q, node, a, up, place):
-    """place[i] = row, in the front of ancestor `up` of factor a, of row i of this front.
+def find_places(h, ints, k, q, node, place):
+    """Where the rows of a front lie elsewhere; returns the number of rows.
 
-    Fills the rows from the ancestor's own on and returns the first of them.
+    place[0, i] is the dense column of row i, place[a - k, i] its row in the front of the ancestor
+    of factor a; each filled from the first row that lies there. Without crossed factors the places
+    are the same for all nodes of a factor.
     """
-    first = q
-    for c in range(k + 1, a):
-        first += ints[h.q + c]
-    row = first
-    for c in range(a, h.n_chain):
-        for _ in range(ints[h.q + c]):
-            place[row] = row - first
+    row = 0
+    for f in range(k, max(h.n_chain, k + 1)):
+        for s in range(ints[h.q + f]):
+            place[0, row] = ints[h.col0 + k] + (node - ints[h.node0 + k]) * q + s
+            before = 0
+            for a in range(f, k, -1):
+                place[a - k, row] = before + s
+                before += ints[h.q + a - 1]
             row += 1
     if h.n_blocks > 0:
         for b in range(ints[h.blk_ptr + node], ints[h.blk_ptr + node + 1]):
-            above = b
-            for _ in range(k, a):
-                above = ints[h.blk_up + above]
             for s in range(ints[h.q + ints[h.blk_fac + b]]):
-                place[row] = ints[h.blk_row + above] + s
+                place[0, row] = ints[h.blk_col + b] + s
+                above = b
+                for a in range(k + 1, h.n_chain):
+                    above = ints[h.blk_up + above]
+                    place[a - k, row] = ints[h.blk_row + above] + s
                 row += 1
-    last = (ints[h.off + up + 1] - ints[h.off + up]) // ints[h.q + a] - h.p - 1
     for s in range(h.p + 1):
-        place[row] = last + s
+        place[0, row] = h.D - h.p + s
+        up = node
+        for a in range(k + 1, h.n_chain):
+            up = ints[h.parent + up]
+            last = (ints[h.off + up + 1] - ints[h.off + up]) // ints[h.q + a] - h.p - 1
+            place[a - k, row] = last + s
         row += 1
-    return first
+    return row

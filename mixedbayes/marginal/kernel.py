@@ -18,20 +18,12 @@ import numpy as np
 from numba import njit
 
 from mixedbayes.marginal.backward import backward
-from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.dense import dense_factor, dense_moments
-from mixedbayes.marginal.eliminate import eliminate
+from mixedbayes.marginal.forward import chain_work, eliminate
 from mixedbayes.marginal.fronts import read_header
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.plan import Floats
 from mixedbayes.marginal.problem import Problem
-
-
-@inner
-def chain_work(h, ints):
-    """Length of the fronts of the chain but for its finest factor."""
-    if h.n_chain < 2:
-        return 0
-    return ints[h.off + ints[h.node0 + h.n_chain]] - ints[h.off + ints[h.node0 + 1]]
 
 
 @inner
@@ -143,11 +135,12 @@ def kernel_core(x, grad, ints, floats):
     sigma = x[x.size - h.r - 1]
     if not (sigma > 0.0 and np.isfinite(sigma)):
         return -np.inf
+    scale = 1.0 / sigma**2
     L = internal_factors(h, ints, floats, x)
     delta, m, shift, yy = sampled_shift(h, ints, floats, x)
-    F = np.empty(chain_work(h, ints))
+    F = np.zeros(chain_work(h, ints))
     S = np.empty((h.D + 1, h.D + 1))
-    half_log_det = eliminate(h, ints, floats, L, sigma, shift, yy, m, F, S)
+    half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
     half_log_det += dense_factor(S, h.D)
     if not np.isfinite(half_log_det):
         return -np.inf
@@ -155,7 +148,7 @@ def kernel_core(x, grad, ints, floats):
     mu = dense_moments(S, h.D)
     Q = np.zeros(L.size)
     w = np.empty(h.n_effects if h.r > 0 else 0)
-    trace = backward(h, ints, floats, L, sigma, shift, F, S, Q, w)
+    trace = backward(h, ints, floats, L, scale, shift, F, S, Q, w)
 
     _gradient_factors(h, ints, floats, Q, sigma, grad)
     beta = mu[h.D - h.p :]
