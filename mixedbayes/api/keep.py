@@ -1,0 +1,137 @@
+"""Saving fits, loading them, and reading them from a cache instead of sampling again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixedbayes.errors import FileError, FormulaError, SamplingError
+from mixedbayes.families.registry import family_from_names
+from mixedbayes.formula import parse
+from mixedbayes.model.formulations import Centered, Chosen, Marginal, NonCentered
+from mixedbayes.priors import codec
+from mixedbayes.results import cache, store
+from mixedbayes.results.store import SavedFit
+from mixedbayes.sample.settings import Settings
+
+if TYPE_CHECKING:
+    from mixedbayes.api.fit import Fit
+    from mixedbayes.api.model import Model
+
+FORMULATIONS = {f.__name__: f for f in (Marginal, NonCentered, Centered)}
+# Settings that do not change the draws, held at one value in the cache's keys.
+NOT_ASKED = {"progress": True, "cores": None}
+PACKAGES = ("mixedbayes", "pymc", "nutpie", "arviz", "numpy", "numba")
+
+
+def save(fit: Fit, path: str | Path) -> Path:
+    """Write a fit to one NetCDF file."""
+    return store.write(path, _saved(fit))
+
+
+def load(path: str | Path, *, functions: Mapping[str, Callable[..., Any]] | None = None) -> Fit:
+    """Read a fit from a file written by `Fit.save`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    functions
+        The functions of your own that the formula uses; a file never holds code.
+
+    Raises
+    ------
+    FileError
+        There is no such file, it is not one of ours, damaged, or from a newer version; or its
+        formula uses functions that were not given.
+    """
+    return _restore(store.read(path), str(path), functions)
+
+
+def lookup(folder: str | Path, model: Model, settings: Settings, chosen: Chosen) -> Fit | None:
+    """The fit with this model and these settings from a cache, or None."""
+    found = cache.lookup(folder, _key(model, settings, chosen))
+    return None if found is None else _restore(found, str(folder), model.functions)
+
+
+def remember(folder: str | Path, fit: Fit, settings: Settings) -> None:
+    """Keep a fit in a cache, under the settings it was asked for."""
+    cache.keep(folder, _key(fit.model, settings, fit.formulation), _saved(fit))
+
+
+def _key(model: Model, settings: Settings, chosen: Chosen) -> str:
+    if settings.seed is None:
+        raise SamplingError(
+            "cache= needs a seed, so that the fit kept is the one you would get: add seed=1"
+        )
+    if model.functions:
+        raise SamplingError(
+            f"cache= cannot tell whether your functions ({', '.join(model.functions)}) have "
+            "changed; put their result into a column, or fit without cache="
+        )
+    family = model.family
+    return cache.key(
+        model.formula,
+        model.data,
+        family=f"{family.name}({family.link.name})",
+        priors=codec.encode(model.user_priors),
+        seed=settings.seed,
+        settings=asdict(settings) | NOT_ASKED | {"formulation": _plain(chosen)},
+        versions=_versions(),
+    )
+
+
+def _saved(fit: Fit) -> SavedFit:
+    model = fit.model
+    return SavedFit(
+        formula=model.formula.text,
+        family=model.family.name,
+        link=model.family.link.name,
+        priors=codec.encode(model.user_priors),
+        data=model.data,
+        idata=fit.idata,
+        settings=asdict(fit.settings),
+        versions=_versions(),
+        extra={"formulation": _plain(fit.formulation), "note": fit.note},
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {p: version(p) for p in PACKAGES}
+
+
+def _plain(chosen: Chosen) -> dict[str, Any]:
+    groups = {g: type(f).__name__ for g, f in chosen.groups.items()}
+    return {"groups": groups, "marginal": chosen.marginal, "reason": chosen.reason}
+
+
+def _chosen(plain: Mapping[str, Any]) -> Chosen:
+    groups = {g: FORMULATIONS[name]() for g, name in plain["groups"].items()}
+    return Chosen(groups, plain["marginal"], plain["reason"])
+
+
+def _restore(
+    saved: SavedFit, where: str, functions: Mapping[str, Callable[..., Any]] | None
+) -> Fit:
+    from mixedbayes.api.fit import Fit
+    from mixedbayes.api.model import Model
+
+    try:
+        parse(saved.formula)
+        model = Model(
+            saved.formula,
+            saved.data,
+            family=family_from_names(saved.family, saved.link),
+            priors=codec.decode(saved.priors),
+            functions=functions,
+        )
+    except FormulaError as e:
+        raise FileError(
+            f"the formula in {where} could not be read; if it uses functions of your own, give "
+            f"them with functions={{...}}:\n{e}"
+        ) from e
+    chosen = _chosen(saved.extra["formulation"])
+    return Fit(model, saved.idata, Settings(**saved.settings), chosen, saved.extra["note"])
