@@ -45,17 +45,21 @@ def bs(state: dict[str, Any], x: Floats, **settings: Any) -> Floats:
 
 
 def cr(state: dict[str, Any], x: Floats, **settings: Any) -> Floats:
-    """Natural cubic regression spline (n, df), as `cr` of R's mgcv."""
+    """Natural cubic regression spline (n, df), as `cr` of R's mgcv.
+
+    Centred over the fitted data, so that it stands next to an intercept; constraints=None keeps
+    the constant in it.
+    """
     from formulaic.transforms import natural_cubic_spline
 
-    return _spline(natural_cubic_spline, state, x, settings)
+    return _spline(natural_cubic_spline, state, x, {"constraints": "center", **settings})
 
 
 def cc(state: dict[str, Any], x: Floats, **settings: Any) -> Floats:
-    """Cyclic cubic regression spline (n, df), as `cc` of R's mgcv."""
+    """Cyclic cubic regression spline (n, df), as `cc` of R's mgcv; centred like `cr`."""
     from formulaic.transforms import cyclic_cubic_spline
 
-    return _spline(cyclic_cubic_spline, state, x, settings)
+    return _spline(cyclic_cubic_spline, state, x, {"constraints": "center", **settings})
 
 
 def _spline(transform: Any, state: dict[str, Any], x: Floats, settings: dict[str, Any]) -> Floats:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mixedbayes.errors import FormulaError
 from mixedbayes.formula import canonical, parse
 
 # formula -> canonical text
@@ -130,11 +131,8 @@ def test_canonical_is_a_fixed_point(terms, bar, intercept):
 
 @given(st.text(alphabet="yxg01+-*/:|~()[]`'\".,=<> \n{}_", max_size=30))
 def test_any_text_parses_or_says_why(text):
-    from mixedbayes.errors import FormulaError
-
     try:
         formula = parse(text)
-    except FormulaError as error:
-        assert str(error)
-    else:
-        assert canonical(canonical(formula)) == canonical(formula)
+    except FormulaError:
+        return
+    assert canonical(canonical(formula)) == canonical(formula)
