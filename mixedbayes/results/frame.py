@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,8 @@ def _decode(schema: Schema, arrays: Mapping[str, Array]) -> Any:
     if kind == "string":
         na = pd.NA if schema["na"] == "NA" else np.nan
         texts = np.array([*from_bytes(arrays[f"{schema['key']}_text"]), None], dtype=object)
-        return pd.array(texts[values], dtype=pd.StringDtype(schema["storage"], na_value=na))
+        storage = schema["storage"] if find_spec("pyarrow") else "python"
+        return pd.array(texts[values], dtype=pd.StringDtype(storage, na_value=na))
     if kind == "masked":
         of = pd.api.types.pandas_dtype(dtype)
         return of.construct_array_type()(values, arrays[f"{schema['key']}_mask"])

@@ -1,0 +1,105 @@
+"""A model in words, before it is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scipy import stats
+
+from mixedbayes import names
+from mixedbayes.design.types import Design
+from mixedbayes.families.base import Family
+from mixedbayes.model.formulations import Chosen
+from mixedbayes.model.spec import Spec
+from mixedbayes.priors.distributions import LKJ, Prior
+from mixedbayes.results.text import (
+    html_columns,
+    html_facts,
+    plural,
+    text_columns,
+    text_facts,
+)
+
+_PROB = 0.95
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a model is, with text and HTML forms.
+
+    Attributes
+    ----------
+    facts
+        (name, what is said about it): formula, family, rows, groups, formulation, notes.
+    priors
+        One row per parameter: what it is, its prior, where 95 % of the prior lies, where it comes
+        from. The first row has the heads.
+    """
+
+    facts: tuple[tuple[str, str], ...]
+    priors: tuple[tuple[str, str, str, str], ...]
+
+    def __str__(self) -> str:
+        return f"{text_facts(self.facts)}\n\n{text_columns(self.priors)}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<div>{html_facts(self.facts)}{html_columns(self.priors)}</div>"
+
+
+def describe_model(spec: Spec, formulation: Chosen) -> ModelDescription:
+    """Formula, family, data, groups, every prior in words, and how it will be sampled and why."""
+    facts = [*design_facts(spec.design, spec.family)]
+    facts.append(("sampling", f"{formulation}: {formulation.reason}"))
+    facts += [("note", note) for note in spec.design.notes]
+    heads = ("parameter", "prior", f"{100 * _PROB:g} % of it", "from")
+    return ModelDescription(tuple(facts), (heads, *_priors(spec)))
+
+
+def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
+    """Formula, family, rows and groups, in words."""
+    yield "formula", design.formula.text
+    yield "family", f"{family.name}, {family.link.name} link"
+    rows = f"{design.n:,} used"
+    if design.dropped:
+        where = ", ".join(f"{column} ({n:,})" for column, n in design.dropped.items())
+        rows += f"; left out for missing values in {where}"
+    yield "rows", rows
+    predictors = (design.mu, *design.others.values())
+    groups = {g.name: g.n_levels for p in predictors for g in p.groups}
+    if groups:
+        yield "groups", ", ".join(f"{name}: {plural(n, 'level')}" for name, n in groups.items())
+
+
+def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
+    labels: dict[str, tuple[str, int]] = {}
+    for predictor in (spec.design.mu, *spec.design.others.values()):
+        p = predictor.parameter
+        labels[names.fixef(p)] = names.prefix(p).rstrip("_"), 1
+        for g in predictor.groups:
+            labels[names.sd(g.name, p)] = f"sd over {g.name},", len(g.terms)
+            labels[names.cor(g.name, p)] = f"correlations over {g.name}", len(g.terms)
+    for parameter, term, assigned in spec.priors.rows():
+        what, size = labels.get(parameter, (parameter, 1))
+        origin = assigned.origin
+        if parameter in labels:
+            what = f"{what} {term}".strip()
+        elif term:  # an intercept, and where the prior is on it
+            origin = f"{term}: {origin}"
+        yield what, str(assigned.prior), reach(assigned.prior, size), origin
+
+
+def reach(prior: Prior, size: int = 1) -> str:
+    """Where the central 95 % of a prior lies; of an LKJ prior, each of size x size correlations."""
+    if not prior.proper:
+        return "anywhere"
+    tail = (1 - _PROB) / 2
+    if isinstance(prior, LKJ):
+        # each correlation r has (1 + r) / 2 ~ Beta(a, a), a = eta + size / 2 - 1
+        a = prior.eta + size / 2 - 1
+        high = 2 * stats.beta(a, a).ppf(1 - tail) - 1
+        return f"{-high:.2f} to {high:.2f}"
+    low, high = prior.frozen().ppf([tail, 1 - tail])
+    return f"{low:.3g} to {high:.3g}"

@@ -1,0 +1,21 @@
+"""Sampler health of a posterior."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.sample.convergence import ConvergenceReport, check_convergence
+
+
+def diagnostics(post: Posterior) -> ConvergenceReport:
+    """rhat, bulk and tail effective sample size, divergences, tree depth and energy.
+
+    Returns
+    -------
+    ConvergenceReport: `table` has one row per quantity, `messages` say in words what is wrong and
+    what to do, `ok` whether nothing is.
+    """
+    stats = post.sample_stats() if "sample_stats" in post.idata.children else xr.Dataset()
+    depth = int(stats.attrs.get("max_treedepth", 10))
+    return check_convergence(post.draws, stats, max_treedepth=depth)

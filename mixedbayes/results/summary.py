@@ -1,0 +1,183 @@
+"""The summary of a fit: what the model is, what came out, and how well the sampler did."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from mixedbayes.model.formulations import Chosen
+from mixedbayes.results.describe import design_facts
+from mixedbayes.results.diagnostics import diagnostics
+from mixedbayes.results.fixef import fixef
+from mixedbayes.results.icc import ALL, icc
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.r2 import r2
+from mixedbayes.results.tables import check_prob
+from mixedbayes.results.text import (
+    WIDTH,
+    Row,
+    Section,
+    count,
+    html_facts,
+    html_table,
+    plural,
+    rounded,
+    text_facts,
+    text_table,
+)
+from mixedbayes.results.varcorr import RESIDUAL, varcorr
+from mixedbayes.sample.convergence import ConvergenceReport
+
+_HEADER = ("mean", "sd", "lower", "upper", "ess_bulk", "rhat")
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Tables of one fit, with text and HTML forms.
+
+    Attributes
+    ----------
+    facts
+        (name, what is said about it): formula, family, rows, groups, draws.
+    prob
+        Probability of the equal-tailed intervals.
+    levels
+        Number of levels by grouping factor.
+    varcorr, fixef, icc, r2
+        The tables of those names; `icc` is empty for a model without group effects.
+    health
+        Sampler health.
+    """
+
+    facts: tuple[tuple[str, str], ...]
+    prob: float
+    levels: dict[str, int]
+    varcorr: pd.DataFrame
+    fixef: pd.DataFrame
+    icc: pd.DataFrame
+    r2: pd.DataFrame
+    health: ConvergenceReport
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        return tuple(s for s in (*self._random(), *self._fixed(), self._shares()) if s.rows)
+
+    def _random(self) -> Iterator[Section]:
+        rows: list[Row] = []
+        for group, levels in self.levels.items():
+            rows.append(Row(f"{group} ({plural(levels, 'level')})"))
+            for _, r in self.varcorr[self.varcorr["group"] == group].iterrows():
+                terms = r["term"] if r["kind"] == "sd" else f"{r['term']}, {r['term2']}"
+                rows.append(Row(f"{r['kind']:<3} {terms}", _cells(r), indent=2))
+        yield Section("Group effects", tuple(rows))
+
+    def _fixed(self) -> Iterator[Section]:
+        rows = tuple(Row(r["term"], _cells(r)) for _, r in self.fixef.iterrows())
+        yield Section("Population effects", rows)
+        residual = self.varcorr[self.varcorr["group"] == RESIDUAL]
+        yield Section(
+            "Residual", tuple(Row("sd  sigma", _cells(r)) for _, r in residual.iterrows())
+        )
+
+    def _shares(self) -> Section:
+        rows = []
+        several = len(self.levels) > 1
+        for _, r in self.icc.iterrows():
+            if r["group"] != ALL or several:
+                group = f" {r['group']}" if several else ""
+                rows.append(Row(f"ICC {r['kind']}{group}", _cells(r)))
+        kinds = self.r2 if self.levels else self.r2[self.r2["kind"] == "marginal"]
+        rows += [Row(f"R2  {r['kind']}", _cells(r)) for _, r in kinds.iterrows()]
+        return Section("Shares of variance", tuple(rows))
+
+    @property
+    def footnotes(self) -> tuple[str, ...]:
+        percent = f"{100 * self.prob:.6g} %"
+        columns = (
+            f"mean, sd: of the posterior. lower, upper: {percent} equal-tailed interval. "
+            "ess_bulk: effective number of draws. rhat: 1.00 where the chains agree."
+        )
+        if not self.levels:
+            return (columns,)
+        return columns, "Effects of each level: ranef() (deviations), coef() (with the population)."
+
+    def __str__(self) -> str:
+        health = "\n".join(_wrapped(line) for line in str(self.health).splitlines())
+        notes = "\n".join(_wrapped(line) for line in self.footnotes)
+        table = text_table(_HEADER, self.sections)
+        return "\n\n".join([text_facts(self.facts), table, health, notes])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p><small>{escape(line)}</small></p>" for line in self.footnotes)
+        return (
+            f"<div>{html_facts(self.facts)}{html_table(_HEADER, self.sections)}"
+            f"{self.health._repr_html_()}{notes}</div>"
+        )
+
+
+def summary(
+    post: Posterior, prob: float = 0.95, *, formulation: Chosen | None = None, note: str = ""
+) -> Summary:
+    """Group effects (sd, correlation), population effects, residual, ICC, R2 and sampler health.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    prob
+        Probability of the equal-tailed intervals.
+    formulation
+        How the group effects were written for the sampler.
+    note
+        What happened on the way, such as an interruption.
+
+    Returns
+    -------
+    Summary, which prints itself. Numbers are on the link scale and rounded so that the posterior sd
+    has two digits; the tables in it are not rounded.
+    """
+    check_prob(prob)
+    groups = {g.name: g.n_levels for p in post.predictors for g in p.groups}
+    empty = pd.DataFrame(columns=["group", "kind"])
+    return Summary(
+        facts=tuple(_facts(post, formulation, note)),
+        prob=prob,
+        levels=groups,
+        varcorr=varcorr(post, prob),
+        fixef=fixef(post, prob),
+        icc=icc(post, prob) if post.design.mu.groups else empty,
+        r2=r2(post, prob),
+        health=diagnostics(post),
+    )
+
+
+def _facts(post: Posterior, formulation: Chosen | None, note: str) -> Iterator[tuple[str, str]]:
+    yield from design_facts(post.design, post.family)
+    chains, draws = post.shape
+    said = f"{plural(chains, 'chain')} of {draws:,}"
+    attrs = {**post.idata.attrs, **post.draws.attrs}
+    if "inference_library" in attrs:
+        said += f", {attrs['inference_library']}"
+    if "seed" in attrs:
+        said += f", seed {attrs['seed']}"
+    if formulation is not None:
+        said += f", {formulation}"
+    yield "draws", said
+    if note:
+        yield "note", note
+
+
+def _cells(row: pd.Series) -> tuple[str, ...]:
+    numbers = rounded([row["mean"], row["sd"], row["lower"], row["upper"]], row["sd"])
+    rhat = "" if pd.isna(row["rhat"]) else f"{row['rhat']:.2f}"
+    return (*numbers, count(row["ess_bulk"]), rhat)
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, WIDTH, subsequent_indent="  " if line.startswith("- ") else "")
