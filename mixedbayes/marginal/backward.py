@@ -33,33 +33,46 @@ def backward(h, ints, floats, L, scale, shift, F, S, Q, w):
             if k >= h.n_chain:
                 read_dense(S, place, rows, q, E)
             else:
-                at = ints[h.off + node] - base
-                if k == 0:
-                    end = load_front(h, ints, floats, L, scale, shift, k, q, node, front)
-                    factor_front(front, q, end)
-                else:
-                    copy(F, at, front, 0, rows * q)
+                read_front(h, ints, floats, L, scale, shift, k, q, node, base, F, front)
                 regression(front, q, rows, inverse, A)
-                for i in range(rows * q):
-                    E[i] = 0.0
-                up, first = node, q
-                for a in range(k + 1, h.n_chain):
-                    up = ints[h.parent + up]
-                    qa = ints[h.q + a]
-                    from_ancestor(
-                        moments, ints[h.off + up] - base, qa, place[a - k], first, rows, q, A, E
-                    )
-                    first += qa
-                from_dense(S, place, first, rows, q, A, E)
-                own_moments(inverse, A, q, rows, E)
-                if k > 0:
-                    copy(E, 0, moments, at, rows * q)
+                node_moments(h, ints, k, q, node, rows, place, base, S, moments, inverse, A, E)
             for t in range(q):
                 trace += E[t * q + t]
             add_products(h, ints, floats, L, shift, k, q, node, E, Q)
             if h.r > 0:
                 keep_mean(h, ints, L, k, q, node, E, (rows - 1) * q, w)
     return trace
+
+
+@inline
+def read_front(h, ints, floats, L, scale, shift, k, q, node, base, F, front):
+    """The factored front of a node of the chain: computed again for the finest factor."""
+    if k == 0:
+        end = load_front(h, ints, floats, L, scale, shift, k, q, node, front)
+        factor_front(front, q, end)
+    else:
+        at = ints[h.off + node] - base
+        copy(F, at, front, 0, ints[h.off + node + 1] - base - at)
+
+
+@inline
+def node_moments(h, ints, k, q, node, rows, place, base, S, moments, inverse, A, E):
+    """E = the moments of a node of the chain with all rows of its front.
+
+    `moments` keeps them for the nodes below; S holds those of the dense block.
+    """
+    for i in range(rows * q):
+        E[i] = 0.0
+    up, first = node, q
+    for a in range(k + 1, h.n_chain):
+        up = ints[h.parent + up]
+        at, qa = ints[h.off + up] - base, ints[h.q + a]
+        from_ancestor(moments, at, qa, place[a - k], first, rows, q, A, E)
+        first += qa
+    from_dense(S, place, first, rows, q, A, E)
+    own_moments(inverse, A, q, rows, E)
+    if k > 0:
+        copy(E, 0, moments, ints[h.off + node] - base, rows * q)
 
 
 @inner

@@ -45,16 +45,22 @@ def dense_mean(S, D):
 def dense_moments(S, D):
     """Overwrite a factored block by E[v v'], v = (effects, population effects, -1)."""
     mu = dense_mean(S, D)
-    if D <= _SMALL:
-        _invert_small(S, D)
-    else:
-        _lapack(S, D, True)
+    dense_inverse(S, D)
     for j in range(D):
         for i in range(j, D):
             S[j, i] += mu[j] * mu[i]
         S[j, D] = -mu[j]
     S[D, D] = 1.0
     return mu
+
+
+@inner
+def dense_inverse(S, D):
+    """Overwrite a factored block by its inverse, upper triangle."""
+    if D <= _SMALL:
+        _invert_small(S, D)
+    else:
+        _lapack(S, D, True)
 
 
 @inner
