@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -16,6 +17,9 @@ USER_ERROR = 1
 USAGE = 2  # click's own
 NOT_CONVERGED = 3
 INTERRUPTED = 130
+
+# The C linker that this is about is not used: models run through numba.
+_NOT_FOR_USERS = "PyTensor could not link to a BLAS"
 
 HELP = """\
 \b
@@ -48,7 +52,9 @@ def guarded(command: Callable[..., int]) -> Callable[..., None]:
     @wraps(command)
     def run(*, debug: bool, **options: Any) -> None:
         try:
-            code = command(**options)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=_NOT_FOR_USERS)
+                code = command(**options)
         except KeyboardInterrupt:
             say("interrupted: nothing was kept")
             sys.exit(INTERRUPTED)

@@ -95,6 +95,6 @@ def health(fit: mb.Fit) -> int:
         exits.say(f"warning: {fit.note}")
         return exits.INTERRUPTED
     if not fit.converged:
-        exits.say("warning: sampling did not converge; see the summary's last lines")
+        exits.say("warning: sampling did not converge; see the end of the summary")
         return exits.NOT_CONVERGED
     return exits.OK

@@ -125,11 +125,10 @@ def _panel(title: str, axis: str, draws: Floats, prior: Any, said: str) -> Panel
     reach = _WIDEST * (high - low)
     tail = prior.ppf([0.025, 0.975])
     start, stop = max(min(low, tail[0]), low - reach), min(max(high, tail[1]), high + reach)
-    support = prior.ppf([0.0, 1.0])
-    if np.isfinite(support[0]) and start - support[0] < 0.2 * (stop - start):
-        start = float(support[0])  # show where a prior on a positive parameter begins
-    if np.isfinite(support[1]):
-        stop = min(stop, float(support[1]))
+    lowest, highest = (float(end) for end in prior.ppf([0.0, 1.0]))
+    near = 0.2 * (stop - start)
+    start = lowest if start - lowest < near else start  # show where a prior's support ends
+    stop = highest if highest - stop < near else stop
     x = np.linspace(start, stop, _POINTS)
     density = np.exp(prior.logpdf(x))
     seen = np.isfinite(density)  # some densities have a pole at the edge of their support

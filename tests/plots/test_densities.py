@@ -120,6 +120,8 @@ def test_priors_have_a_panel_per_parameter(sleep, check_texts):
 
 def test_prior_curves_are_the_exact_densities(sleep):
     axes = panels(plot_priors(sleep, priors_of(sleep)), 6)
+    assert axes[2].get_xlim()[0] == 0
+    assert axes[4].get_xlim() == (-1, 1)
     for ax, law in (
         (axes[1], stats.norm(0, 50)),
         (axes[2], stats.expon(scale=50)),
