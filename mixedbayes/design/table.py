@@ -110,9 +110,10 @@ def _to_pandas(series: Any) -> pd.Series:
         return pd.Series(pd.arrays.BooleanArray(values, absent.to_numpy()))
     if dtype.is_numeric() or dtype == nw.Boolean:
         return pd.Series(series.cast(nw.Float64).to_numpy() if absent.any() else series.to_numpy())
-    if dtype == nw.Enum or (dtype == nw.Categorical and series.implementation.is_pyarrow()):
-        categories = series.cat.get_categories().to_list()
-        return pd.Series(pd.Categorical(series.cast(nw.String).to_list(), categories=categories))
+    if isinstance(dtype, nw.Enum):
+        return pd.Series(pd.Categorical(series.to_list(), categories=list(dtype.categories)))
+    if dtype == nw.Categorical and series.implementation.is_pyarrow():
+        return series.to_native().to_pandas()  # pyarrow keeps the order of the categories
     if dtype == nw.Categorical:  # polars: the order of its categories has no meaning
         series = series.cast(nw.String)
     return pd.Series(series.to_list())
