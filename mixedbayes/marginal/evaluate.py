@@ -20,7 +20,7 @@ from numba import carray, cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from mixedbayes.marginal.logpriors import evaluate
+from mixedbayes.marginal.logpriors import log_prior
 
 __all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "LOGP_SIGNATURE", "address", "c_density", "density"]
 
@@ -181,7 +181,7 @@ def density(eta, gradient, record):  # type: ignore[no-untyped-def]
 
     work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)
     theta = _to_theta(eta, mode, C, scales)
-    prior = evaluate(theta, codes, reals[: 6 * d].reshape(d, 6), work)
+    prior = log_prior(theta, codes, reals[: 6 * d].reshape(d, 6), work)
     gradient[:] = 0.0
     if not math.isfinite(prior):
         return -math.inf

@@ -21,7 +21,7 @@ from scipy.special import betaln, gammaln
 from mixedbayes.errors import PriorError
 from mixedbayes.priors import distributions as d
 
-__all__ = ["Coordinate", "Table", "coordinate", "evaluate", "partial_correlation", "tabulate"]
+__all__ = ["Coordinate", "Table", "coordinate", "log_prior", "partial_correlation", "tabulate"]
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ class Table:
 
 
 def tabulate(coordinates: Sequence[Coordinate]) -> Table:
-    """The coordinates as a table that `evaluate` reads."""
+    """The coordinates as a table that `log_prior` reads."""
     rows = [(c.family, c.link) for c in coordinates]
     numbers = [(c.constant, c.a, c.b, c.c, c.lower, c.upper) for c in coordinates]
     return Table(np.array(rows, np.int64).reshape(-1, 2), np.array(numbers, float).reshape(-1, 6))
@@ -130,7 +130,7 @@ def _student(nu: float, sigma: float) -> float:
 
 
 @njit("float64(float64[::1], int64[:, ::1], float64[:, ::1], float64[:, ::1])", cache=True)
-def evaluate(theta, codes, numbers, out):  # type: ignore[no-untyped-def]
+def log_prior(theta, codes, numbers, out):  # type: ignore[no-untyped-def]
     """Sum over coordinates of log p(x) + log |dx/dt|.
 
     Fills the rows of out (3, d): x, dx/dt, and the derivative of the sum. Overflow is left as

@@ -227,7 +227,7 @@ REAL = [*POSITIVE[:3], d.Uniform(-2, 3), d.Gamma(2, 1), d.Flat()]
 def table_logp(coordinate, t):
     table = logpriors.tabulate([coordinate])
     out = np.empty((3, 1))
-    return logpriors.evaluate(np.array([t]), table.codes, table.numbers, out), out[:, 0]
+    return logpriors.log_prior(np.array([t]), table.codes, table.numbers, out), out[:, 0]
 
 
 @pytest.mark.parametrize(
