@@ -20,12 +20,34 @@ def cholesky_factor(g: GroupDesign, parameter: str, sd: Any, priors: PredictorPr
     """
     if not g.correlated:
         return None
-    q, eta = len(g.terms), priors.lkj(g.name).eta
     name = names.cor(g.name, parameter)
-    C = pt.eye(q)
+    C = pt.eye(len(g.terms))
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
-        chol = pm.LKJCorr(f"chol_{name}" + (f"_{k}" if k else ""), n=len(block), eta=eta)
-        C = pt.set_subtensor(C[np.ix_(block, block)], chol)
+        tag = f"partial_{name}" + (f"_{k}" if k else "")
+        factor = correlation_factor(tag, len(block), priors.lkj(g.name).eta)
+        C = pt.set_subtensor(C[np.ix_(block, block)], factor)
     dims = (names.group_term_dim(g.name, parameter), names.group_term_bis_dim(g.name, parameter))
     pm.Deterministic(name, C @ C.T, dims=dims)
     return sd[:, None] * C
+
+
+def correlation_factor(name: str, q: int, eta: float) -> Any:
+    """(q, q) Cholesky factor of a correlation matrix from LKJ(eta).
+
+    Under LKJ the canonical partial correlations r of term i with term j, given the terms before
+    j, are independent: (r + 1) / 2 ~ Beta(b, b) with b = eta + (q - 2 - j) / 2 for j = 0, 1, ...
+    (Lewandowski, Kurowicka & Joe 2009, doi:10.1016/j.jmva.2009.04.008). Row i of the factor has
+    r_ij prod_{k < j} sqrt(1 - r_ik^2) before its diagonal. Plain Beta variables compile in a
+    fraction of the time that pm.LKJCorr takes, whose draws need a loop.
+    """
+    pairs = [(i, j) for i in range(1, q) for j in range(i)]
+    b = np.array([eta + (q - 2 - j) / 2 for _, j in pairs])
+    r = 2 * pm.Beta(name, b, b) - 1
+    rows = [pt.stack([pt.constant(1.0), *[pt.constant(0.0)] * (q - 1)])]
+    for i in range(1, q):
+        at, left, row = i * (i - 1) // 2, pt.constant(1.0), []
+        for j in range(i):
+            row.append(r[at + j] * left)
+            left = left * pt.sqrt(1 - r[at + j] ** 2)
+        rows.append(pt.stack([*row, left, *[pt.constant(0.0)] * (q - 1 - i)]))
+    return pt.stack(rows)
