@@ -103,11 +103,11 @@ def find_mode(
         )
     m = density.layout.n_parameters
     search = _trust_region if density.ndim <= DENSE else _limited_memory
-    x, converged, iterations = search(f, at / units, max_iterations)
-    x, logp, factor = _newton_step(f, x, m)
+    found = search(f, at / units, max_iterations)
+    x, logp, factor = _newton_step(f, found, m)
     scales = _scales(f, x, m)
     affine = Affine(x * units, factor * units[:m, None], scales * units[m:])
-    return Mode(affine.mode, logp, affine, converged, iterations, f.calls)
+    return Mode(affine.mode, logp, affine, found.converged, found.iterations, f.calls)
 
 
 class _Counted:
@@ -122,16 +122,27 @@ class _Counted:
         return logp, grad * self.units
 
 
-def _trust_region(f: _Counted, x: Floats, max_iterations: int) -> tuple[Floats, bool, int]:
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Where a search ended, in each coordinate's own units."""
+
+    x: Floats
+    logp: float
+    g: Floats
+    converged: bool
+    iterations: int
+
+
+def _trust_region(f: _Counted, x: Floats, max_iterations: int) -> _Found:
     """Maximise by quadratic models logp + g's - s'Bs/2 within a radius; B by rank-one updates."""
     logp, g = f(x)
-    B = _differences(f, x, x.size, g)
+    B = _differences(f, x, g, x.size)
     radius = 1.0
     for iteration in range(1, max_iterations + 1):
         step, gain = _model_step(B, g, radius)
         length = np.sqrt(step @ step)
         if gain < _NEARLY and length < 0.9 * radius:
-            return x, True, iteration
+            return _Found(x, logp, g, True, iteration)
         new, g_new = f(x + step)
         if not np.isfinite(new):
             radius = length / 4
@@ -149,7 +160,7 @@ def _trust_region(f: _Counted, x: Floats, max_iterations: int) -> tuple[Floats, 
             x, logp, g = x + step, new, g_new
         elif radius < 1e-8:
             break
-    return x, False, iteration
+    return _Found(x, logp, g, False, iteration)
 
 
 def _model_step(B: Floats, g: Floats, radius: float) -> tuple[Floats, float]:
@@ -169,7 +180,7 @@ def _model_step(B: Floats, g: Floats, radius: float) -> tuple[Floats, float]:
     return V @ step, float(c @ step - 0.5 * (w * step) @ step)
 
 
-def _limited_memory(f: _Counted, x: Floats, max_iterations: int) -> tuple[Floats, bool, int]:
+def _limited_memory(f: _Counted, x: Floats, max_iterations: int) -> _Found:
     """The same for many coordinates, by L-BFGS; points of density 0 look very bad instead."""
 
     def negative(x: Floats) -> tuple[float, Floats]:
@@ -178,36 +189,28 @@ def _limited_memory(f: _Counted, x: Floats, max_iterations: int) -> tuple[Floats
 
     options = {"maxiter": 10 * max_iterations, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-3}
     found = optimize.minimize(negative, x, jac=True, method="L-BFGS-B", options=options)
-    return found.x, bool(found.success), int(found.nit)
+    return _Found(found.x, -found.fun, -found.jac, bool(found.success), int(found.nit))
 
 
-def _differences(f: _Counted, x: Floats, m: int, g: Floats | None = None) -> Floats:
-    """Minus the Hessian of the first m coordinates, by differences of the gradient.
-
-    Forward differences where the gradient g at x is given, central ones where it is not.
-    """
+def _differences(f: _Counted, x: Floats, g: Floats, m: int) -> Floats:
+    """Minus the Hessian of the first m coordinates, by differences of the gradient, g at x."""
     B = np.empty((m, m))
     for i in range(m):
         step = np.zeros(x.size)
         step[i] = _STEP
-        if g is None:
-            B[i] = (f(x - step)[1] - f(x + step)[1])[:m] / (2 * _STEP)
-        else:
-            B[i] = (g - f(x + step)[1])[:m] / _STEP
+        B[i] = (g - f(x + step)[1])[:m] / _STEP
     return 0.5 * (B + B.T)
 
 
-def _newton_step(f: _Counted, x: Floats, m: int) -> tuple[Floats, float, Floats]:
+def _newton_step(f: _Counted, at: _Found, m: int) -> tuple[Floats, float, Floats]:
     """A last step in the first m coordinates: point, log density, and C (m, m) there."""
-    w, V = np.linalg.eigh(_differences(f, x, m))
+    w, V = np.linalg.eigh(_differences(f, at.x, at.g, m))
     w = np.maximum(w, _WIDEST**-2)
-    logp, g = f(x)
-    better = x.copy()
-    better[:m] += V @ ((V.T @ g[:m]) / w)
-    new = f(better)[0]
-    if new > logp:
-        x, logp = better, new
-    return x, logp, np.linalg.cholesky((V / w) @ V.T)
+    factor = np.linalg.cholesky((V / w) @ V.T)
+    x = at.x.copy()
+    x[:m] += V @ ((V.T @ at.g[:m]) / w)
+    logp, _ = f(x)
+    return (x, logp, factor) if logp > at.logp else (at.x, at.logp, factor)
 
 
 def _scales(f: _Counted, x: Floats, m: int, probes: int = 8) -> Floats:
