@@ -12,7 +12,6 @@ from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
     from mixedbayes.api.model import Model

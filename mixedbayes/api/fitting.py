@@ -6,42 +6,61 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import xarray as xr
+
+from mixedbayes import names
 from mixedbayes.api import keep
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.formulations import Chosen
+from mixedbayes.results.kept import EffectSummary, to_dataset
 from mixedbayes.sample.settings import Settings
+from mixedbayes.sample.tree import to_tree
 
 if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
     from mixedbayes.api.model import Model
     from mixedbayes.model.spec import Spec
+    from mixedbayes.sample.marginal import Keep
     from mixedbayes.sample.result import SamplingResult
 
 
-def fit_model(model: Model, settings: Settings, chosen: Chosen, cache: str | Path | None) -> Fit:
+def fit_model(
+    model: Model, settings: Settings, chosen: Chosen, keep_effects: Keep, cache: str | Path | None
+) -> Fit:
     """Sample, or read from the cache, and wrap the draws for reporting."""
     from mixedbayes.api.fit import Fit
-    from mixedbayes.sample.tree import to_tree
 
     if cache is not None:
-        kept = keep.lookup(cache, model, settings, chosen)
+        kept = keep.lookup(cache, model, settings, chosen, keep_effects)
         if kept is not None:
             return kept
     started = time.perf_counter()
-    result = draw(model.spec, settings, chosen)
+    result = draw(model.spec, settings, chosen, keep_effects)
     tree = to_tree(model.spec, result, seconds=time.perf_counter() - started)
+    if result.effects:
+        tree[names.RANEF_SUMMARY] = xr.DataTree(kept_effects(model, result))
     fit = Fit(model, tree, result.settings, chosen, result.note)
     if cache is not None and not result.interrupted:
-        keep.remember(cache, fit, settings)
+        keep.remember(cache, fit, settings, keep_effects)
     return fit
 
 
-def draw(spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
+def kept_effects(model: Model, result: SamplingResult) -> xr.Dataset:
+    """Group effects of which only summaries were kept."""
+    return to_dataset(
+        {
+            name: (model.design.mu.group(name), EffectSummary(e.mean, e.sd, e.quantiles), None)
+            for name, e in result.effects.items()
+        }
+    )
+
+
+def draw(spec: Spec, settings: Settings, chosen: Chosen, keep_effects: Keep) -> SamplingResult:
     """Posterior draws of every parameter, in the chosen formulation."""
     if chosen.marginal:
         from mixedbayes.sample.marginal import sample_marginal
 
-        return sample_marginal(spec, settings)
+        return sample_marginal(spec, settings, keep_effects)
     from mixedbayes.model.build import build
     from mixedbayes.sample.run import sample_model
 

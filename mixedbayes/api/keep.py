@@ -51,18 +51,20 @@ def load(path: str | Path, *, functions: Mapping[str, Callable[..., Any]] | None
     return _restore(store.read(path), str(path), functions)
 
 
-def lookup(folder: str | Path, model: Model, settings: Settings, chosen: Chosen) -> Fit | None:
+def lookup(
+    folder: str | Path, model: Model, settings: Settings, chosen: Chosen, effects: str
+) -> Fit | None:
     """The fit with this model and these settings from a cache, or None."""
-    found = cache.lookup(folder, _key(model, settings, chosen))
+    found = cache.lookup(folder, _key(model, settings, chosen, effects))
     return None if found is None else _restore(found, str(folder), model.functions)
 
 
-def remember(folder: str | Path, fit: Fit, settings: Settings) -> None:
+def remember(folder: str | Path, fit: Fit, settings: Settings, effects: str) -> None:
     """Keep a fit in a cache, under the settings it was asked for."""
-    cache.keep(folder, _key(fit.model, settings, fit.formulation), _saved(fit))
+    cache.keep(folder, _key(fit.model, settings, fit.formulation, effects), _saved(fit))
 
 
-def _key(model: Model, settings: Settings, chosen: Chosen) -> str:
+def _key(model: Model, settings: Settings, chosen: Chosen, effects: str) -> str:
     if settings.seed is None:
         raise SamplingError(
             "cache= needs a seed, so that the fit kept is the one you would get: add seed=1"
@@ -79,7 +81,7 @@ def _key(model: Model, settings: Settings, chosen: Chosen) -> str:
         family=f"{family.name}({family.link.name})",
         priors=codec.encode(model.user_priors),
         seed=settings.seed,
-        settings=asdict(settings) | NOT_ASKED | {"formulation": _plain(chosen)},
+        settings=asdict(settings) | NOT_ASKED | {"formulation": _plain(chosen), "effects": effects},
         versions=_versions(),
     )
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from mixedbayes.api.fit import Fit
+    from mixedbayes.sample.marginal import Keep
 
 
 class Model:
@@ -76,8 +77,8 @@ class Model:
     ) -> None:
         self.formula = parse(formula)
         self.family = as_family(family)
-        self.design = build_design(self.formula, data, functions=functions, missing=missing)
-        self.family.check(self.design)
+        design = build_design(self.formula, data, functions=functions, missing=missing)
+        self.design = self.family.prepare(design)
         if isinstance(self.family, Gaussian):
             check_effects(self.design)
         self.user_priors = dict(priors) if priors is not None else {}
@@ -135,6 +136,7 @@ class Model:
         target_accept: float | None = None,
         max_treedepth: int = 10,
         progress: bool = True,
+        effects: Keep = "auto",
         cache: str | Path | None = None,
     ) -> Fit:
         """Sample the posterior with NUTS.
@@ -145,6 +147,9 @@ class Model:
             As in `mixedbayes.sample.settings.Settings`. The seed is kept in the result.
         formulation
             Instead of the model's own.
+        effects
+            What is kept of the group effects: "draws", "summary" (mean, sd and quantiles), or
+            "auto": draws, unless these would take more than 2 GB.
         cache
             A folder: the same formula, data, priors, settings, seed and versions are read from it
             instead of sampled again. Needs a seed.
@@ -159,7 +164,7 @@ class Model:
             draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress
         )
         chosen = self.formulation if formulation is None else self._chosen(formulation)
-        return fit_model(self, settings, chosen, cache)
+        return fit_model(self, settings, chosen, effects, cache)
 
     def _chosen(self, formulation: Request | Chosen) -> Chosen:
         return formulation if isinstance(formulation, Chosen) else choose(formulation, self.spec)
@@ -203,6 +208,7 @@ def fit(
     target_accept: float | None = None,
     max_treedepth: int = 10,
     progress: bool = True,
+    effects: Keep = "auto",
     cache: str | Path | None = None,
 ) -> Fit:
     """Make a `Model` and fit it: the arguments of `Model` and `Model.fit` by name."""
@@ -225,5 +231,6 @@ def fit(
         target_accept=target_accept,
         max_treedepth=max_treedepth,
         progress=progress,
+        effects=effects,
         cache=cache,
     )

@@ -13,6 +13,9 @@ from mixedbayes.marginal.conditional import draw_core, moments_core
 from mixedbayes.marginal.plan import Floats
 from mixedbayes.marginal.problem import Problem
 
+# Probabilities kept of effects that are summarised: the ends of the usual intervals.
+QUANTILES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)
+
 
 @dataclass(frozen=True, eq=False)
 class EffectsSummary:

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
-from mixedbayes.marginal.effects import draw_effects
+from mixedbayes.marginal.effects import (
+    EffectsSummary,
+    draw_effects,
+    draw_population,
+    effects_moments,
+)
 from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
 from mixedbayes.marginal.plan import Plan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
@@ -93,13 +98,7 @@ class Setup:
 
     def parameters(self, constrained: Constrained, rng: np.random.Generator) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter: effects are exact draws given the others."""
-        beta, effects = draw_effects(
-            self.problem,
-            [constrained.L[g.name] for g in self.integrated],
-            constrained.sigma,
-            constrained.v,
-            rng,
-        )
+        beta, effects = draw_effects(*self._given(constrained), rng)
         out = self.population_parameters(constrained, beta)
         for g, b in zip(self.integrated, effects, strict=True):
             out[names.ranef(g.name)] = b
@@ -107,6 +106,19 @@ class Setup:
             u, L = constrained.spherical[g.name], constrained.L[g.name]
             out[names.ranef(g.name)] = np.einsum("sij,sgj->sgi", L, u)
         return out
+
+    def summaries(
+        self, constrained: Constrained, rng: np.random.Generator, probs: Sequence[float]
+    ) -> tuple[dict[str, Floats], dict[str, EffectsSummary]]:
+        """As `parameters`, with integrated group effects as summaries instead of draws."""
+        given = self._given(constrained)
+        out = self.population_parameters(constrained, draw_population(*given, rng))
+        effects = effects_moments(*given, probs=probs)
+        return out, {g.name: e for g, e in zip(self.integrated, effects, strict=True)}
+
+    def _given(self, constrained: Constrained) -> tuple[Problem, list[Floats], Floats, Floats]:
+        L = [constrained.L[g.name] for g in self.integrated]
+        return self.problem, L, constrained.sigma, constrained.v
 
     def population_parameters(self, constrained: Constrained, beta: Floats) -> dict[str, Floats]:
         """Draws of sigma, sds, correlations and population effects, by name."""

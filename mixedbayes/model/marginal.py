@@ -6,7 +6,7 @@ integrated; `mixedbayes.sample.marginal` draws the effects back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pytensor.tensor as pt
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.errors import ModelError
+from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import Setup, set_up
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.covariance import cholesky_factor
@@ -28,13 +29,13 @@ from mixedbayes.priors.types import PredictorPriors
 COEFFICIENT = "coefficient"  # prefix of population coefficients that stay in NUTS
 
 
-def build_marginal(spec: Spec) -> pm.Model:
+def build_marginal(spec: Spec, setup: Setup | None = None) -> pm.Model:
     """The pm.Model of a Gaussian model with its effects integrated out.
 
     The observed variable is a CustomDist whose log density is that of the data the model was made
     with; drawing from it simulates new group effects.
     """
-    setup = set_up(spec.design, spec.priors)
+    setup = set_up(spec.design, spec.priors) if setup is None else setup
     priors = spec.priors
     with pm.Model(coords=model_coords(spec)) as model:
         factors = {g.name: _factor(g, priors.mu) for g in spec.design.mu.groups}
@@ -62,6 +63,24 @@ def build_marginal(spec: Spec) -> pm.Model:
             dims=names.OBS,
         )
     return model
+
+
+def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
+    """The parameters behind draws (S, ...) of the model's variables, by name."""
+    sd, cor, L, spherical = {}, {}, {}, {}
+    for g in (*setup.integrated, *setup.sampled):
+        sd[g.name] = draws[names.sd(g.name)]
+        q = len(g.terms)
+        eye = np.broadcast_to(np.eye(q), (len(sd[g.name]), q, q))
+        cor[g.name] = draws[names.cor(g.name)] if g.correlated else eye
+        L[g.name] = sd[g.name][:, :, None] * np.linalg.cholesky(cor[g.name])
+    for g in setup.sampled:
+        spherical[g.name] = draws[f"u_{names.ranef(g.name)}"]
+    terms = [setup.population.terms[i] for i in setup.population.sampled]
+    columns = [draws[f"{COEFFICIENT}_{names.identifier(t)}"] for t in terms]
+    sigma = draws[names.SIGMA]
+    coefficients = np.column_stack(columns) if columns else np.zeros((len(sigma), 0))
+    return Constrained(sd, cor, L, sigma, coefficients, spherical)
 
 
 def _factor(g: GroupDesign, priors: PredictorPriors) -> Any:

@@ -18,13 +18,11 @@ from scipy import special
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
+from mixedbayes.marginal.effects import QUANTILES
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import tails
 
 Floats = NDArray[np.float64]
-
-# Both ends of the usual intervals, 50 % to 99 %, exactly; others are interpolated.
-QUANTILES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +51,8 @@ def join(parts: list[EffectSummary]) -> EffectSummary:
 
 
 def to_dataset(
-    groups: Mapping[str, tuple[GroupDesign, EffectSummary, EffectSummary]], parameter: str = "mu"
+    groups: Mapping[str, tuple[GroupDesign, EffectSummary, EffectSummary | None]],
+    parameter: str = "mu",
 ) -> xr.Dataset:
     """The `ranef_summary` group: per factor its design, deviations, population + deviations."""
     variables: dict[str, tuple[tuple[str, ...], Floats]] = {}
@@ -65,6 +64,8 @@ def to_dataset(
             (names.ranef(name, parameter), deviation),
             (names.coef(name, parameter), total),
         ):
+            if s is None:
+                continue
             variables[f"{variable}_mean"] = dims, s.mean
             variables[f"{variable}_sd"] = dims, s.sd
             variables[f"{variable}_quantile"] = (names.QUANTILE, *dims), s.quantile

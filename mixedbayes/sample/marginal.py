@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -11,7 +13,9 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.marginal.density import MarginalDensity
+from mixedbayes.marginal.effects import QUANTILES, EffectsSummary
 from mixedbayes.marginal.mode import find_mode, initial_points, whiten
+from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import Setup, set_up
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
@@ -20,12 +24,23 @@ from mixedbayes.sample.density import THETA, sample_density
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
+MAX_BYTES = 2e9  # draws of group effects beyond this are summarised, unless asked for
+Keep = Literal["auto", "draws", "summary"]
 
-def sample_marginal(spec: Spec, settings: Settings) -> SamplingResult:
+
+def sample_marginal(spec: Spec, settings: Settings, keep: Keep = "auto") -> SamplingResult:
     """Sample the marginal posterior of the variance parameters and draw the effects back.
 
     The mode and curvature of the marginal posterior give starting points and the metric in which
     NUTS walks, so that tuning is short.
+
+    Parameters
+    ----------
+    spec, settings
+        The model and how to sample it; with sampler "pymc" PyMC's own NUTS walks in the model of
+        `mixedbayes.model.marginal`.
+    keep
+        Of group effects: "draws", "summary" (mean, sd and quantiles), or "auto": draws up to 2 GB.
 
     Returns
     -------
@@ -34,6 +49,27 @@ def sample_marginal(spec: Spec, settings: Settings) -> SamplingResult:
     """
     begin = time.perf_counter()
     setup = set_up(spec.design, spec.priors)
+    walk = _walk if settings.sampler == "nutpie" else _walk_model
+    result, constrained = walk(spec, setup, settings)
+    chains, draws = (result.posterior.sizes[d] for d in (names.CHAIN, names.DRAW))
+    rng = np.random.default_rng(result.seed)
+    effects: dict[str, EffectsSummary] = {}
+    if _summarise(setup, chains * draws, keep):
+        values, effects = setup.summaries(constrained, rng, QUANTILES)
+    else:
+        values = setup.parameters(constrained, rng)
+    sampling = result.timings.tune + result.timings.sample
+    other = time.perf_counter() - begin - sampling
+    return replace(
+        result,
+        posterior=_labelled(spec, values, chains, draws),
+        effects=effects,
+        timings=replace(result.timings, compile=other),
+    )
+
+
+def _walk(spec: Spec, setup: Setup, settings: Settings) -> tuple[SamplingResult, Constrained]:
+    """nutpie on the compiled density, in the units of its mode's curvature."""
     density = MarginalDensity(setup.layout, setup.problem)
     mode = find_mode(density)
     white = whiten(density, mode)
@@ -41,19 +77,35 @@ def sample_marginal(spec: Spec, settings: Settings) -> SamplingResult:
     def start(rng: np.random.Generator) -> Floats:
         return mode.to_eta(initial_points(mode, 1, rng)[0])
 
-    preparing = time.perf_counter() - begin
     compiled = CDensity(white.c_address, white.c_data, white, white.logp_grad)
     result = sample_density(compiled, settings, ndim=density.ndim, initial_point=start)
-    theta = mode.to_theta(result.posterior[THETA].to_numpy())
-    timings = replace(result.timings, compile=result.timings.compile + preparing)
-    return replace(result, posterior=effects(spec, setup, theta, result.seed), timings=timings)
+    eta = result.posterior[THETA].to_numpy()
+    return result, white.constrained(eta.reshape(-1, density.ndim))
 
 
-def effects(spec: Spec, setup: Setup, theta: Floats, seed: int) -> xr.Dataset:
-    """Every named parameter (chain, draw, ...) from draws of theta (chain, draw, ndim)."""
-    chains, draws, ndim = theta.shape
-    constrained = setup.layout.constrained(theta.reshape(-1, ndim))
-    values = setup.parameters(constrained, np.random.default_rng(seed))
+def _walk_model(spec: Spec, setup: Setup, settings: Settings) -> tuple[SamplingResult, Constrained]:
+    """Another sampler on the pm.Model with the same density."""
+    from mixedbayes.model.marginal import build_marginal, constrained_of
+    from mixedbayes.sample.run import sample_model
+
+    model = build_marginal(spec, setup)
+    keep = [v.name for v in (*model.free_RVs, *model.deterministics)]
+    result = sample_model(model, settings, keep=keep)
+    draws = {
+        str(name): values.to_numpy().reshape(-1, *values.shape[2:])
+        for name, values in result.posterior.data_vars.items()
+    }
+    return result, constrained_of(setup, draws)
+
+
+def _summarise(setup: Setup, draws: int, keep: Keep) -> bool:
+    """Whether group effects are kept as summaries only."""
+    size = 8.0 * draws * sum(g.n_levels * len(g.terms) for g in setup.integrated)
+    return bool(setup.integrated) and (keep == "summary" or (keep == "auto" and size > MAX_BYTES))
+
+
+def _labelled(spec: Spec, values: Mapping[str, Floats], chains: int, draws: int) -> xr.Dataset:
+    """Named draws (chains x draws, ...) as (chain, draw, ...) with the user's labels."""
     dims, coords = dims_of(spec), model_coords(spec)
     used = {d for name in values for d in dims[name]}
     table = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 
 from mixedbayes.errors import SamplingError
+from mixedbayes.marginal.effects import EffectsSummary
 from mixedbayes.sample.settings import Settings
 
 
@@ -42,6 +43,8 @@ class SamplingResult:
         Version of the sampler.
     interrupted
         The user stopped it; `note` then says what was kept.
+    effects
+        Summaries of group effects by grouping factor, where draws of them were not kept.
     """
 
     posterior: xr.Dataset
@@ -51,6 +54,7 @@ class SamplingResult:
     timings: Timings
     interrupted: bool = False
     note: str = ""
+    effects: Mapping[str, EffectsSummary] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
