@@ -185,10 +185,10 @@ def _group(
     terms: list[str] = []
     blocks: list[tuple[int, ...]] = []
     for bar, encoding in zip(bars, encodings, strict=True):
-        own = [*([INTERCEPT] if encoding.intercept else []), *encoding.names]
-        at = range(len(terms), len(terms) + len(own))
-        blocks += [tuple(at)] if bar.correlated else [(k,) for k in at]
-        terms += own
+        names = [*([INTERCEPT] if encoding.intercept else []), *encoding.names]
+        places = range(len(terms), len(terms) + len(names))
+        blocks += [tuple(places)] if bar.correlated else [(k,) for k in places]
+        terms += names
     if twice := sorted({t for t in terms if terms.count(t) > 1}):
         raise DataError(f"{twice[0]} varies over {name} twice; keep it in one bar")
     Z = bar_columns(encodings, rows)

@@ -137,7 +137,7 @@ def group_notes(group: GroupDesign, encodings: tuple[Encoding, ...], n: int) -> 
             f"{group.name} holds {group.n_levels} different fractional numbers in {n} rows; "
             "is it a measurement rather than a grouping factor?"
         )
-    return (*notes, *_far_from_zero(group, encodings))
+    return (*notes, *_far_from_zero(group, encodings), *_constant_within(group, single))
 
 
 def _is_measurement(group: GroupDesign, n: int) -> bool:
@@ -166,3 +166,21 @@ def _far_from_zero(group: GroupDesign, encodings: tuple[Encoding, ...]) -> list[
                 f"center({name}) puts it at the mean"
             )
     return notes
+
+
+def _constant_within(group: GroupDesign, single: int) -> list[str]:
+    """Slopes of predictors that belong to the level, next to a varying intercept."""
+    if INTERCEPT not in group.terms or single == group.n_levels:
+        return []
+    first = np.empty(group.n_levels, dtype=np.int64)
+    first[group.refs[::-1]] = np.arange(len(group.refs))[::-1]
+    rows = first[group.refs]  # (n,) the first row of each row's level
+    constant = [
+        name
+        for j, name in enumerate(group.terms)
+        if name != INTERCEPT and np.array_equal(group.Z[rows, j], group.Z[:, j])
+    ]
+    return [
+        f"{', '.join(constant)} never changes within a level of {group.name}: what varies with it "
+        "can hardly be told from the varying Intercept"
+    ] * bool(constant)

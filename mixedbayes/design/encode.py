@@ -115,8 +115,8 @@ def _blocks(
         labels = [_labels(rows, node, whole, where) for node, whole in parts]
         if prod(map(len, labels)) > _MOST_COLUMNS:
             raise DataError(
-                f"{where}: {term} would make {prod(map(len, labels)):,} columns "
-                f"(at most {_MOST_COLUMNS:,}); let it vary over groups: (1 | {term})"
+                f"{where}: {term} makes {prod(map(len, labels)):,} columns "
+                f"(at most {_MOST_COLUMNS:,}); let it vary over groups instead: (1 | {term})"
             )
         names = tuple(
             ":".join(labels[i][k] for i, k in enumerate(chosen))
@@ -160,6 +160,11 @@ def _labels(rows: Rows, node: Node, full: bool, where: str) -> tuple[str, ...]:
     if not isinstance(value, Factor):
         rows.array(node)
         return (name,)
+    if len(value.levels) > _MOST_COLUMNS:
+        raise DataError(
+            f"{where}: {name} has {len(value.levels):,} levels, a column for each (at most "
+            f"{_MOST_COLUMNS:,}); let it vary over groups instead: (1 | {name})"
+        )
     if len(value.levels) == 1 and not full:
         raise DataError(
             f"{where}: {name} has the single level {value.levels[0]!r} in the {rows.table.n} rows "
@@ -181,7 +186,7 @@ def _columns(rows: Rows, node: Node, full: bool) -> Floats:
 def _coding(factor: Factor, full: bool, name: str) -> tuple[Floats, tuple[object, ...]]:
     try:
         return coding(factor.contrast, factor.levels, full=full)
-    except ValueError as error:
+    except Exception as error:  # of a contrast's settings, by formulaic or by NumPy
         raise DataError(
             f"{name}: {error} Its levels are {', '.join(map(repr, factor.levels))}"
         ) from error

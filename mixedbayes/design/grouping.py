@@ -80,7 +80,7 @@ def _positions(own: tuple[pd.Index, ...], keys: list[Ints]) -> list[Ints]:
     if not keys:
         return [np.arange(len(own[0]))]
     positions: list[Ints] = []
-    so_far = np.arange(len(keys[-1]))
+    so_far: Ints = np.arange(len(keys[-1]))
     for levels, occur in zip(reversed(own[1:]), reversed(keys), strict=True):
         code = occur[so_far]
         positions.append(code % len(levels))

@@ -95,7 +95,8 @@ def encode(column: pd.Series, name: str) -> tuple[Codes, pd.Index]:
         found, levels = pd.factorize(column, sort=True)
     except TypeError as error:
         raise DataError(
-            f'{name} mixes values that have no common order; use data["{name}"].astype(str)'
+            f"{name} holds values that cannot be sorted into levels ({error}); "
+            f'use data["{name}"].astype(str)'
         ) from error
     return found.astype(np.int32), _plain(pd.Index(levels))
 

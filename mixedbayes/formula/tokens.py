@@ -19,6 +19,9 @@ _PATTERN = re.compile(
     r"|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'"
     r"|(?P<op>\|\||\*\*|//|<=|>=|==|!=|[-~|+*/:^()\[\],=<>%])"
 )
+_KINDS: dict[str, Kind] = {
+    "name": "name", "number": "number", "column": "column", "op": "op",
+}  # fmt: skip
 _ILLEGAL = {
     "`": "close the backtick: `odd name`",
     '"': 'close the quote: "odd name"',
@@ -57,13 +60,14 @@ def tokenize(text: str) -> tuple[Token, ...]:
         match = _PATTERN.match(text, at)
         if match is None:
             _illegal(text, at)
-        kind, span = match.lastgroup, Span(at, match.end())
+        span = Span(at, match.end())
+        kind = match.lastgroup or ""
         if kind == "column" and not match["column"].strip():
             fail(text, span, "a column name is empty", "put the column's name between backticks")
         if kind in ("double", "single"):
             tokens.append(Token("string", match[kind], span))
-        elif kind in ("name", "number", "column", "op"):
-            tokens.append(Token(kind, match[kind], span))
+        elif kind in _KINDS:
+            tokens.append(Token(_KINDS[kind], match[kind], span))
         at = match.end()
     return (*tokens, Token("end", "", Span(len(text), len(text))))
 

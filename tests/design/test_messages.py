@@ -286,3 +286,23 @@ def test_second_bar_of_one_column_twice():
     data = frame().assign(**{"f[b]": np.arange(8.0) ** 2})
     with pytest.raises(DataError, match=r"f\[b\] varies over g twice"):
         build_design(parse("y ~ 1 + (0 + f | g) + (0 + `f[b]` | g)"), data)
+
+
+def test_predictor_of_very_many_levels():
+    data = pd.DataFrame({"y": np.zeros(30_000), "id": np.arange(30_000).astype(str)})
+    with pytest.raises(DataError, match=r"id has 30,000 levels, a column for each.*\(1 \| id\)"):
+        build_design("y ~ id", data)
+    data["k"], data["m"] = data.id.str[:3], data.id.str[-2:]
+    with pytest.raises(DataError, match=r"k:m makes [\d,]+ columns.*\(1 \| k:m\)"):
+        build_design("y ~ k:m", data)
+
+
+def test_grouping_factor_of_lists():
+    data = pd.DataFrame({"y": [1.0, 2.0], "g": [[1], [2]]})
+    with pytest.raises(DataError, match="g holds values that cannot be sorted into levels"):
+        build_design("y ~ 1 + (1 | g)", data)
+
+
+def test_contrast_of_impossible_settings():
+    with pytest.raises(DataError, match=r"Its levels are 'a', 'b', 'c'"):
+        build_design("y ~ C(f, contr.helmert(x))", frame())

@@ -12,7 +12,7 @@ def frame(n: int = 24) -> pd.DataFrame:
         {
             "y": rng.normal(size=n),
             "x": rng.normal(size=n),
-            "year": 2000.0 + np.arange(n) % 6,
+            "year": 2000.0 + np.arange(n) // 4,
             "g": np.arange(n) % 6,
             "few": np.arange(n) % 3,
             "measured": rng.normal(size=n),
@@ -69,3 +69,9 @@ def test_indicators_are_not_far_from_zero():
 
 def test_constant_response():
     assert notes("y ~ x", y=3.0) == ("y is 3 in every row",)
+
+
+def test_slope_of_a_property_of_the_levels():
+    (note,) = notes("y ~ 1 + (z + x | g)", z=np.arange(24) % 6 - 2.0)
+    assert note.startswith("z never changes within a level of g")
+    assert notes("y ~ 1 + (0 + z | g)", z=np.arange(24) % 6 - 2.0) == ()
