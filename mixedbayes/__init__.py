@@ -21,6 +21,18 @@ _HOME = {
     "list_data": "mixedbayes.data",
     "describe_data": "mixedbayes.data",
     "Gaussian": "mixedbayes.families.gaussian",
+    "StudentTFamily": "mixedbayes.families.student_t",
+    "Lognormal": "mixedbayes.families.lognormal",
+    "GammaFamily": "mixedbayes.families.gamma",
+    "Beta": "mixedbayes.families.beta",
+    "Bernoulli": "mixedbayes.families.bernoulli",
+    "Binomial": "mixedbayes.families.binomial",
+    "Poisson": "mixedbayes.families.poisson",
+    "NegativeBinomial": "mixedbayes.families.negative_binomial",
+    "Cumulative": "mixedbayes.families.cumulative",
+    **dict.fromkeys(
+        ("Identity", "Log", "Logit", "Probit", "Cloglog", "Inverse"), "mixedbayes.families.links"
+    ),
     **dict.fromkeys(("Marginal", "NonCentered", "Centered"), "mixedbayes.model.formulations"),
     **dict.fromkeys(
         (
@@ -85,7 +97,22 @@ if TYPE_CHECKING:
     from mixedbayes.errors import ModelError as ModelError
     from mixedbayes.errors import PriorError as PriorError
     from mixedbayes.errors import SamplingError as SamplingError
+    from mixedbayes.families.bernoulli import Bernoulli as Bernoulli
+    from mixedbayes.families.beta import Beta as Beta
+    from mixedbayes.families.binomial import Binomial as Binomial
+    from mixedbayes.families.cumulative import Cumulative as Cumulative
+    from mixedbayes.families.gamma import GammaFamily as GammaFamily
     from mixedbayes.families.gaussian import Gaussian as Gaussian
+    from mixedbayes.families.links import Cloglog as Cloglog
+    from mixedbayes.families.links import Identity as Identity
+    from mixedbayes.families.links import Inverse as Inverse
+    from mixedbayes.families.links import Log as Log
+    from mixedbayes.families.links import Logit as Logit
+    from mixedbayes.families.links import Probit as Probit
+    from mixedbayes.families.lognormal import Lognormal as Lognormal
+    from mixedbayes.families.negative_binomial import NegativeBinomial as NegativeBinomial
+    from mixedbayes.families.poisson import Poisson as Poisson
+    from mixedbayes.families.student_t import StudentTFamily as StudentTFamily
     from mixedbayes.model.formulations import Centered as Centered
     from mixedbayes.model.formulations import Marginal as Marginal
     from mixedbayes.model.formulations import NonCentered as NonCentered

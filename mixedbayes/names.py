@@ -43,6 +43,11 @@ def term_dim(parameter: str = "mu") -> str:
     return prefix(parameter) + TERM
 
 
+def vector_dim(parameter: str) -> str:
+    """Dimension of a family's parameter that is a vector: `thresholds` -> `threshold`."""
+    return parameter.removesuffix("s")
+
+
 def group_dim(group: str) -> str:
     """Dimension of a grouping factor's levels, e.g. `Subject`."""
     name = identifier(group)

@@ -70,7 +70,7 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
 def by_observation(post: Posterior) -> Floats:
     """(S, n) log p(y_i | eta_i, parameters)."""
     design, family = post.design, post.family
-    mu = family.link.inverse(linear_predictor(post, slice(None)).T, np)
+    mu = family.inverse(linear_predictor(post, slice(None)).T, np)
     return family.log_density(
         design.y, mu, post.parameters(), weights=design.weights, trials=design.trials
     )

@@ -9,24 +9,51 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mixedbayes.design.types import Design, Floats, Ints
-from mixedbayes.families.links import Link
+from mixedbayes.errors import ModelError
+from mixedbayes.families.links import Link, Log
 from mixedbayes.priors.distributions import Prior
+
+type Values = Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
 class Family:
     """The distribution of y given mu = g^-1(eta) and the family's own parameters.
 
-    Subclasses are frozen dataclasses whose `link` field has a default.
+    Subclasses are frozen dataclasses whose `link` field has a default. In arrays S counts draws and
+    n rows; a parameter of the family is (S,), or (S, n) where it has a formula of its own.
+
+    Weights w of rows mean one of two things. Where the family has a scale of its own (gaussian,
+    student_t, lognormal, gamma) a row's variance is divided by w, as in R. Elsewhere
+    (`repeats_rows`) a row counts w times: its log density is multiplied by w.
     """
 
     name: ClassVar[str] = ""
     parameters: ClassVar[tuple[str, ...]] = ()  # besides mu: ("sigma",)
+    links: ClassVar[tuple[type[Link], ...]] = ()  # the links the family can have
+    repeats_rows: ClassVar[bool] = True
+    discrete: ClassVar[bool] = False
     link: Link
+
+    def __post_init__(self) -> None:
+        if isinstance(self.link, type) and issubclass(self.link, Link):
+            object.__setattr__(self, "link", self.link())
+        if not isinstance(self.link, self.links):
+            shown = ", ".join(f"mb.{kind.__name__}()" for kind in self.links)
+            raise ModelError(f"the {self.name} family has the links {shown}; got {self.link!r}")
+
+    # ---- before anything runs -----------------------------------------------------------------
 
     def check(self, design: Design) -> None:
         """Raise DataError if the response is outside the family's support."""
         raise NotImplementedError
+
+    def prepare(self, design: Design) -> Design:
+        """The design as this family reads it, after `check`."""
+        self.check(design)
+        return design
+
+    # ---- default priors -----------------------------------------------------------------------
 
     def location(self, design: Design) -> float:
         """Centre of the response on the link scale, from which default priors are made."""
@@ -36,6 +63,10 @@ class Family:
         """Spread of the response on the link scale, from which default priors are made."""
         raise NotImplementedError
 
+    def scale_origin(self, design: Design) -> str:
+        """What `scale` is, in words, for the table of priors."""
+        return f"sd({design.response})"
+
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         """Default prior of one of the family's parameters, and where its scale comes from."""
         raise NotImplementedError
@@ -44,16 +75,33 @@ class Family:
         """Centre and spread of a parameter's own predictor, on that parameter's link scale."""
         raise NotImplementedError
 
+    def parameter_link(self, name: str) -> Link:
+        """Link of a parameter that has a formula of its own."""
+        return Log()
+
+    def labels(self, name: str, design: Design) -> tuple[str, ...] | None:
+        """Labels of the elements of a parameter that is a vector; None where it is one number."""
+        return None
+
+    # ---- the distribution ---------------------------------------------------------------------
+
+    def inverse(self, eta: Any, xp: Any) -> Any:
+        """mu at the linear predictor eta: what `simulate` and `log_density` take."""
+        return self.link.inverse(eta, xp)
+
     def pymc(
-        self, mu: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
-        """Name and arguments of the PyMC distribution of y, for mean mu (n,)."""
+        """Name and arguments of the PyMC distribution of y, for the linear predictor eta (n,).
+
+        Weights that repeat rows are not in it.
+        """
         raise NotImplementedError
 
     def simulate(
         self,
         mu: Floats,
-        parameters: Mapping[str, Floats],
+        parameters: Values,
         rng: np.random.Generator,
         *,
         weights: Floats | None = None,
@@ -66,7 +114,7 @@ class Family:
         self,
         y: Floats,
         mu: Floats,
-        parameters: Mapping[str, Floats],
+        parameters: Values,
         *,
         weights: Floats | None = None,
         trials: Ints | None = None,
@@ -74,6 +122,51 @@ class Family:
         """(S, n) log p(y_i | mu, parameters) of y (n,), for means (S, n) and parameters (S,)."""
         raise NotImplementedError
 
-    def residual_variance(self, parameters: Mapping[str, Floats]) -> Floats:
-        """Observation-level variance on the link scale, per posterior draw: (S,)."""
+    def expectation(self, mu: Floats, parameters: Values) -> Floats:
+        """(S, n) E[y] on the response scale; of binomial counts the share of successes."""
+        return mu
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """(S, n) Var[y] given mu, on the scale of `expectation`."""
         raise NotImplementedError
+
+    # ---- variance on the link scale -----------------------------------------------------------
+
+    def residual_variance(self, parameters: Values) -> Floats:
+        """Observation-level variance on the link scale, per posterior draw: (S,).
+
+        ModelError where it depends on the mean; see `latent_variance`.
+        """
+        raise ModelError(
+            f"the residual variance of the {self.name} family on the link scale depends on the mean"
+        )
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        """(S,) observation-level variance on the link scale, for a response with mean (S,).
+
+        Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213.
+        """
+        return self.residual_variance(parameters)
+
+
+def per_row(x: Floats) -> Floats:
+    """A parameter against rows: (S,) becomes (S, 1); (S, n) stays."""
+    x = np.asarray(x, float)
+    return x[:, None] if x.ndim == 1 else x
+
+
+def repeated(log_density: Floats, weights: Floats | None) -> Floats:
+    """Log densities of rows that count `weights` times."""
+    return log_density if weights is None else log_density * weights
+
+
+def mean_offset(design: Design) -> float:
+    """Mean of the offset, on the link scale; 0 without one."""
+    return 0.0 if design.mu.offset is None else float(np.mean(design.mu.offset))

@@ -34,7 +34,7 @@ def default_priors(design: Design, family: Family) -> Priors:
     correlations: LKJ(2); sigma: Exponential with mean sd(y). y is on the link scale.
     """
     location, scale = family.location(design), family.scale(design)
-    mu = predictor_priors(design.mu, location, scale, f"sd({design.response})")
+    mu = predictor_priors(design.mu, location, scale, family.scale_origin(design))
     others = {
         name: predictor_priors(predictor, *family.parameter_scale(name, design), name)
         for name, predictor in design.others.items()

@@ -1,4 +1,4 @@
-"""Normal response with identity link."""
+"""Normal response."""
 
 from __future__ import annotations
 
@@ -10,90 +10,117 @@ import numpy as np
 from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
-from mixedbayes.errors import DataError
-from mixedbayes.families.base import Family
-from mixedbayes.families.links import Identity, Link
+from mixedbayes.families import support
+from mixedbayes.families.base import Family, Values, mean_offset, per_row
+from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.priors.distributions import Exponential, Prior
 
 
 @dataclass(frozen=True)
 class Gaussian(Family):
-    """y ~ Normal(mu, sigma / sqrt(weight)), mu = eta.
+    """y ~ Normal(mu, sigma / sqrt(weight)), mu = g^-1(eta).
 
     `weights(w)` means, as in lme4, that the residual variance of a row is sigma^2 / w.
     """
 
     name: ClassVar[str] = "gaussian"
     parameters: ClassVar[tuple[str, ...]] = ("sigma",)
+    links: ClassVar[tuple[type[Link], ...]] = (Identity, Log, Inverse)
+    repeats_rows: ClassVar[bool] = False
     link: Link = field(default_factory=Identity)
 
     def check(self, design: Design) -> None:
-        if design.trials is not None:
-            raise DataError(
-                "trials(...) is for binomial counts; the gaussian family does not use it"
-            )
-        if design.response_levels is not None:
-            shown = ", ".join(map(repr, design.response_levels[:3]))
-            raise DataError(
-                f"the response {design.response!r} is categorical ({shown}, ...); "
-                "the gaussian family needs numbers"
-            )
-        if np.ptp(design.y) == 0:
-            raise DataError(
-                f"the response {design.response!r} is {design.y[0]:g} in all {design.n} rows: "
-                "there is no variation to model"
-            )
+        support.refuse_trials(design, self.name)
+        support.refuse_labels(design, self.name)
+        support.refuse_constant(design)
+        if not isinstance(self.link, Identity):
+            reason = f"positive values on average, with the {self.link.name} link"
+            support.require(design, np.full(design.n, np.mean(design.y) > 0), self.name, reason)
+
+    def moments(self, design: Design) -> tuple[float, float]:
+        """Centre and spread of the response, beyond the offset where the link is the identity."""
+        y = beyond_offset(self.link, design)
+        return float(np.mean(y)), float(np.std(y, ddof=1))
 
     def location(self, design: Design) -> float:
-        return float(np.mean(_beyond_offset(design)))
+        centre = float(self.link.link(self.moments(design)[0], np))
+        return centre if isinstance(self.link, Identity) else centre - mean_offset(design)
 
     def scale(self, design: Design) -> float:
-        return float(np.std(_beyond_offset(design), ddof=1))
+        """The spread on the link scale, by the delta method."""
+        centre, spread = self.moments(design)
+        return float(spread / abs(self.link.slope(np.asarray(self.link.link(centre, np)), np)))
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
-        scale = self.scale(design)
-        return Exponential(1 / scale), f"mean sd({design.response}) = {scale:.4g}"
+        spread = self.moments(design)[1]
+        return Exponential(1 / spread), f"mean {self.spread_name(design)} = {spread:.4g}"
+
+    def spread_name(self, design: Design) -> str:
+        return f"sd({design.response})"
+
+    def scale_origin(self, design: Design) -> str:
+        unit = self.spread_name(design)
+        return unit if isinstance(self.link, Identity) else f"{unit} on the {self.link.name} scale"
+
+    def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
+        return float(np.log(self.moments(design)[1])), 1.0
 
     def pymc(
-        self, mu: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         sigma = parameters["sigma"]
         if design.weights is not None:
             sigma = sigma / np.sqrt(design.weights)
-        return "Normal", {"mu": mu, "sigma": sigma}
+        return "Normal", {"mu": self.inverse(eta, xp), "sigma": sigma}
 
     def simulate(
         self,
         mu: Floats,
-        parameters: Mapping[str, Floats],
+        parameters: Values,
         rng: np.random.Generator,
         *,
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return rng.normal(mu, _sd(parameters, weights))
+        return rng.normal(mu, row_sd(parameters, weights))
 
     def log_density(
         self,
         y: Floats,
         mu: Floats,
-        parameters: Mapping[str, Floats],
+        parameters: Values,
         *,
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return stats.norm.logpdf(y, mu, _sd(parameters, weights))
+        return stats.norm.logpdf(y, mu, row_sd(parameters, weights))
 
-    def residual_variance(self, parameters: Mapping[str, Floats]) -> Floats:
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return np.broadcast_to(row_sd(parameters, weights) ** 2, np.shape(mu))
+
+    def residual_variance(self, parameters: Values) -> Floats:
         return np.asarray(parameters["sigma"]) ** 2
 
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        """sigma^2 in units of the link: by the delta method where that is not the identity."""
+        slope = self.link.slope(self.link.link(mean, np), np)
+        return self.residual_variance(parameters) / slope**2
 
-def _beyond_offset(design: Design) -> Floats:
+
+def beyond_offset(link: Link, design: Design) -> Floats:
+    """The response, less the offset where that is on the same scale."""
     offset = design.mu.offset
-    return design.y if offset is None else design.y - offset
+    return design.y if offset is None or not isinstance(link, Identity) else design.y - offset
 
 
-def _sd(parameters: Mapping[str, Floats], weights: Floats | None) -> Floats:
-    """(S, 1) or (S, n) standard deviation of an observation."""
-    sd = np.asarray(parameters["sigma"])[:, None]
+def row_sd(parameters: Values, weights: Floats | None) -> Floats:
+    """(S, 1) or (S, n) sigma / sqrt(w) of each row."""
+    sd = per_row(parameters["sigma"])
     return sd if weights is None else sd / np.sqrt(weights)

@@ -1,14 +1,23 @@
-"""Link functions as objects: g maps the mean to the linear predictor, `inverse` maps it back."""
+"""Link functions as objects: g maps the mean to the linear predictor, `inverse` maps it back.
+
+`xp` is the array module: NumPy for results, PyTensor inside a model.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+from scipy import special
+
+# Shares this close to 0 or 1 are moved inside, so that their links are finite.
+_EDGE = 1e-12
+
 
 @dataclass(frozen=True)
 class Link:
-    """A link function. `xp` is the array module: NumPy for results, PyTensor inside a model."""
+    """A link function."""
 
     name: ClassVar[str] = ""
 
@@ -18,6 +27,10 @@ class Link:
 
     def inverse(self, eta: Any, xp: Any) -> Any:
         """mu = g^-1(eta)."""
+        raise NotImplementedError
+
+    def slope(self, eta: Any, xp: Any) -> Any:
+        """d mu / d eta at eta."""
         raise NotImplementedError
 
 
@@ -32,3 +45,126 @@ class Identity(Link):
 
     def inverse(self, eta: Any, xp: Any) -> Any:
         return eta
+
+    def slope(self, eta: Any, xp: Any) -> Any:
+        return xp.ones_like(eta)
+
+
+@dataclass(frozen=True)
+class Log(Link):
+    """eta = log mu: effects multiply the mean."""
+
+    name: ClassVar[str] = "log"
+
+    def link(self, mu: Any, xp: Any) -> Any:
+        return xp.log(mu)
+
+    def inverse(self, eta: Any, xp: Any) -> Any:
+        return xp.exp(eta)
+
+    def slope(self, eta: Any, xp: Any) -> Any:
+        return xp.exp(eta)
+
+
+@dataclass(frozen=True)
+class Inverse(Link):
+    """eta = 1 / mu."""
+
+    name: ClassVar[str] = "inverse"
+
+    def link(self, mu: Any, xp: Any) -> Any:
+        return 1 / mu
+
+    def inverse(self, eta: Any, xp: Any) -> Any:
+        return 1 / eta
+
+    def slope(self, eta: Any, xp: Any) -> Any:
+        return -1 / eta**2
+
+
+@dataclass(frozen=True)
+class ShareLink(Link):
+    """A link of a mean between 0 and 1: mu = F(eta), F the distribution function of a tolerance.
+
+    y = 1 where eta exceeds a latent tolerance; `variance` is that of the tolerance.
+    """
+
+    variance: ClassVar[float]
+
+    def log_odds(self, eta: Any, xp: Any) -> Any:
+        """log(mu / (1 - mu)) as a function of eta, without loss of digits in the tails."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Logit(ShareLink):
+    """eta = log(mu / (1 - mu)): effects multiply the odds. Logistic tolerance."""
+
+    name: ClassVar[str] = "logit"
+    variance: ClassVar[float] = np.pi**2 / 3
+
+    def link(self, mu: Any, xp: Any) -> Any:
+        return xp.log(mu) - xp.log1p(-mu)
+
+    def inverse(self, eta: Any, xp: Any) -> Any:
+        return special.expit(eta) if xp is np else xp.sigmoid(eta)
+
+    def slope(self, eta: Any, xp: Any) -> Any:
+        return self.inverse(eta, xp) * self.inverse(-eta, xp)
+
+    def log_odds(self, eta: Any, xp: Any) -> Any:
+        return eta
+
+
+@dataclass(frozen=True)
+class Probit(ShareLink):
+    """eta = Phi^-1(mu). Normal tolerance."""
+
+    name: ClassVar[str] = "probit"
+    variance: ClassVar[float] = 1.0
+
+    def link(self, mu: Any, xp: Any) -> Any:
+        return special.ndtri(mu) if xp is np else np.sqrt(2) * xp.erfinv(2 * mu - 1)
+
+    def inverse(self, eta: Any, xp: Any) -> Any:
+        return special.ndtr(eta) if xp is np else 0.5 * xp.erfc(-eta / np.sqrt(2))
+
+    def slope(self, eta: Any, xp: Any) -> Any:
+        return xp.exp(-0.5 * eta**2) / np.sqrt(2 * np.pi)
+
+    def log_odds(self, eta: Any, xp: Any) -> Any:
+        return _log_ndtr(eta, xp) - _log_ndtr(-eta, xp)
+
+
+@dataclass(frozen=True)
+class Cloglog(ShareLink):
+    """eta = log(-log(1 - mu)): log hazards. Gumbel (smallest extreme value) tolerance."""
+
+    name: ClassVar[str] = "cloglog"
+    variance: ClassVar[float] = np.pi**2 / 6
+
+    def link(self, mu: Any, xp: Any) -> Any:
+        return xp.log(-xp.log1p(-mu))
+
+    def inverse(self, eta: Any, xp: Any) -> Any:
+        return -xp.expm1(-xp.exp(eta))
+
+    def slope(self, eta: Any, xp: Any) -> Any:
+        return xp.exp(eta - xp.exp(eta))
+
+    def log_odds(self, eta: Any, xp: Any) -> Any:
+        hazard = xp.exp(eta)
+        return hazard + xp.log(-xp.expm1(-hazard))
+
+
+def _log_ndtr(x: Any, xp: Any) -> Any:
+    """log Phi(x)."""
+    if xp is np:
+        return special.log_ndtr(x)
+    low = xp.log(0.5 * xp.erfcx(-xp.minimum(x, 0.0) / np.sqrt(2))) - 0.5 * x**2
+    return xp.switch(x < 0, low, xp.log1p(-0.5 * xp.erfc(xp.maximum(x, 0.0) / np.sqrt(2))))
+
+
+def inside(share: Any) -> Any:
+    """Shares moved off 0 and 1, by less than any result shows."""
+    return np.clip(share, _EDGE, 1 - _EDGE)

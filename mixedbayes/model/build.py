@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.formulations import Chosen
+from mixedbayes.model.parameters import family_parameters
 from mixedbayes.model.predictor import linear_predictor
 from mixedbayes.model.spec import Spec
-from mixedbayes.model.variables import scalar
 
 
 def build(spec: Spec, chosen: Chosen) -> pm.Model:
@@ -27,13 +28,15 @@ def build(spec: Spec, chosen: Chosen) -> pm.Model:
     design, family = spec.design, spec.family
     with pm.Model(coords=model_coords(spec)) as model:
         eta = linear_predictor(design.mu, spec.priors.mu, chosen.groups)
-        parameters: dict[str, Any] = {
-            name: scalar(name, a.prior, positive=True) for name, a in spec.priors.parameters.items()
-        }
-        kind, args = family.pymc(family.link.inverse(eta, pt), parameters, design, pt)
+        parameters = family_parameters(spec, chosen.groups)
+        kind, args = family.pymc(eta, parameters, design, pt)
         name = response_name(spec)
-        observed = pm.Data(f"{name}_data", design.y, dims=names.OBS)
-        getattr(pm, kind)(name, **args, observed=observed, dims=names.OBS)
+        y = design.y.astype(np.int64) if family.discrete else design.y
+        observed = pm.Data(f"{name}_data", y, dims=names.OBS)
+        response = getattr(pm, kind)(name, **args, observed=observed, dims=names.OBS)
+        if design.weights is not None and family.repeats_rows:
+            weights = pm.Data("weights", design.weights, dims=names.OBS)
+            pm.Potential("weighted_rows", ((weights - 1) * pm.logp(response, observed)).sum())
     return model
 
 

@@ -19,6 +19,10 @@ def model_coords(spec: Spec) -> dict[str, Any]:
     index = spec.design.index
     usable = index.is_unique and index.nlevels == 1
     out: dict[str, Any] = {names.OBS: index.to_numpy() if usable else spec.design.rows}
+    for name in spec.family.parameters:
+        labels = spec.family.labels(name, spec.design)
+        if labels is not None:
+            out[names.vector_dim(name)] = list(labels)
     for predictor in predictors(spec):
         p = predictor.parameter
         if predictor.terms:
@@ -34,7 +38,9 @@ def model_coords(spec: Spec) -> dict[str, Any]:
 def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
     """Dimensions of every parameter of the contract, besides chain and draw."""
     out: dict[str, tuple[str, ...]] = {
-        name: () for name in spec.family.parameters if name not in spec.design.others
+        name: () if spec.family.labels(name, spec.design) is None else (names.vector_dim(name),)
+        for name in spec.family.parameters
+        if name not in spec.design.others
     }
     for predictor in predictors(spec):
         p = predictor.parameter

@@ -45,3 +45,11 @@ def shifted(name: str, prior: Prior, by: Any) -> Any | None:
     """x + by where x has this prior; None where the prior is no location family."""
     moved = prior.shifted(by)
     return None if moved is None else getattr(pm, moved[0])(name, **moved[1])
+
+
+def ordered(name: str, prior: Prior, size: int, dim: str) -> Any:
+    """(size,) independent draws from the prior, put in order."""
+    kind, args = _distribution(prior, False)
+    start = np.linspace(-1.0, 1.0, size)
+    transform = pm.distributions.transforms.ordered
+    return getattr(pm, kind)(name, **args, dims=dim, transform=transform, initval=start)

@@ -50,7 +50,7 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     step = max(1, _BLOCK // post.n_draws)
     for start in range(0, n, step):
         rows = np.arange(start, min(start + step, n))
-        mean = post.family.link.inverse(linear_predictor(post, rows).T, np)  # (S, m)
+        mean = post.family.inverse(linear_predictor(post, rows).T, np)  # (S, m)
         fitted[rows] = mean.mean(axis=0)
         if not gaussian:
             value[rows] = _quantile_residuals(post, mean[keep], keep, rows, rng)

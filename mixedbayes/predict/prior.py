@@ -36,12 +36,18 @@ def prior_predictive(spec: Spec, draws: int, seed: int | None) -> xr.DataTree:
         raise PriorError(f"draws={draws}: ask for at least one draw")
     seed = secrets.randbelow(2**31) if seed is None else seed
     rng = np.random.default_rng(seed)
-    parameters = {name: _one(name, a, draws, rng) for name, a in spec.priors.parameters.items()}
-    drawn = dict(parameters)
-    eta = _predictor(spec.design.mu, spec.priors.mu, draws, rng, drawn)
     family, design = spec.family, spec.design
+    drawn: dict[str, Floats] = {}
+    eta = _predictor(design.mu, spec.priors.mu, draws, rng, drawn)
+    parameters = {
+        name: _parameter(spec, name, a, draws, rng, drawn)
+        for name, a in spec.priors.parameters.items()
+    }
+    for name, predictor in design.others.items():
+        own = _predictor(predictor, spec.priors.others[name], draws, rng, drawn)
+        parameters[name] = family.parameter_link(name).inverse(own, np)
     y = family.simulate(
-        family.link.inverse(eta, np), parameters, rng, weights=design.weights, trials=design.trials
+        family.inverse(eta, np), parameters, rng, weights=design.weights, trials=design.trials
     )
     coords, dims, name = model_coords(spec), dims_of(spec), response_name(spec)
     tree = {
@@ -64,6 +70,27 @@ def _dataset(
         for name, value in values.items()
     }
     return xr.Dataset(data, {d: coords[d] for d in coords if d in used}, {"seed": seed})
+
+
+def _parameter(
+    spec: Spec,
+    name: str,
+    a: Assigned,
+    draws: int,
+    rng: np.random.Generator,
+    out: dict[str, Floats],
+) -> Floats:
+    """(S,) draws of one of the family's parameters; (S, k) of ordered thresholds."""
+    labels = spec.family.labels(name, spec.design)
+    if labels is None:
+        out[name] = _one(name, a, draws, rng)
+        return out[name]
+    values = np.sort(_scalars([name] * len(labels), [a] * len(labels), draws, rng), axis=1)
+    mu = spec.design.mu
+    if mu.terms and not a.given:
+        values = values + (out[names.fixef()] @ mu.X.mean(axis=0))[:, None]
+    out[name] = values
+    return values
 
 
 def _predictor(

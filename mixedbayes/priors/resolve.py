@@ -10,9 +10,7 @@ from typing import Any
 from mixedbayes import names
 from mixedbayes.errors import PriorError
 from mixedbayes.priors.distributions import LKJ, Flat, Prior, Uniform
-from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
-
-GIVEN = "given"
+from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
 
 
 def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
@@ -33,7 +31,9 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
     valid = [*_keys(mu), *others, *parameters]
     for key, value in user.items():
         if key in parameters:
-            parameters[key] = Assigned(_positive(value, key), GIVEN)
+            vector = parameters[key].prior.support == "real"  # thresholds
+            check = _scalar if vector else _positive
+            parameters[key] = Assigned(check(value, key), GIVEN)
         elif key in others:
             if not isinstance(value, Mapping):
                 raise PriorError(

@@ -10,6 +10,8 @@ import pandas as pd
 from mixedbayes import names
 from mixedbayes.priors.distributions import LKJ, Prior
 
+GIVEN = "given"
+
 
 @dataclass(frozen=True)
 class Assigned:
@@ -17,6 +19,11 @@ class Assigned:
 
     prior: Prior
     origin: str  # "2.5 sd(Reaction) / sd(Days)", or "given"
+
+    @property
+    def given(self) -> bool:
+        """Whether the user gave it."""
+        return self.origin == GIVEN
 
 
 @dataclass(frozen=True, eq=False)

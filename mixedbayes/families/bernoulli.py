@@ -1,0 +1,85 @@
+"""Two outcomes in each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.errors import DataError
+from mixedbayes.families import support
+from mixedbayes.families.base import Values, repeated
+from mixedbayes.families.binomial import Shares
+
+
+@dataclass(frozen=True)
+class Bernoulli(Shares):
+    """y ~ Bernoulli(mu): 0 or 1, False or True, or a category with two levels.
+
+    Of two levels the second is the success, as in R; the design's notes say which.
+    """
+
+    name: ClassVar[str] = "bernoulli"
+
+    def check(self, design: Design) -> None:
+        support.refuse_trials(design, self.name)
+        levels = design.response_levels
+        if levels is not None and len(levels) != 2:
+            raise DataError(
+                f"the response {design.response!r} has {len(levels)} levels "
+                f"({', '.join(map(repr, levels[:4]))}{', ...' if len(levels) > 4 else ''}): the "
+                f"bernoulli family takes two outcomes; {support.suggestion(design)} fits, or "
+                "compare with one level to make a True/False column"
+            )
+        valid = np.isin(design.y, (0.0, 1.0))
+        support.require(design, valid, self.name, "0 or 1, False or True, or two levels")
+
+    def prepare(self, design: Design) -> Design:
+        """The design, with a note which level is the success."""
+        self.check(design)
+        if design.response_levels is None or design.response_levels == (False, True):
+            return design
+        failure, success = design.response_levels
+        note = f"{design.response}: the probability is that of {success!r}, against {failure!r}"
+        return replace(design, notes=(*design.notes, note))
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        return "Bernoulli", {"logit_p": self.link.log_odds(eta, xp)}
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return (rng.uniform(size=np.shape(mu)) < mu).astype(float)
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return repeated(special.xlogy(y, mu) + special.xlog1py(1 - y, -mu), weights)
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return mu * (1 - mu)

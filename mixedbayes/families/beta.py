@@ -1,0 +1,120 @@
+"""Shares strictly between 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special, stats
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.errors import DataError
+from mixedbayes.families import support
+from mixedbayes.families.base import Family, Values, mean_offset, per_row, repeated
+from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
+from mixedbayes.families.negative_binomial import SHAPE_PRIOR
+from mixedbayes.priors.distributions import Prior
+
+
+@dataclass(frozen=True)
+class Beta(Family):
+    """y ~ Beta(mu phi, (1 - mu) phi): Var[y] = mu (1 - mu) / (1 + phi).
+
+    Ferrari & Cribari-Neto (2004), doi:10.1080/0266476042000214501.
+    """
+
+    name: ClassVar[str] = "beta"
+    parameters: ClassVar[tuple[str, ...]] = ("phi",)
+    links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
+    link: ShareLink = field(default_factory=Logit)
+
+    def check(self, design: Design) -> None:
+        support.refuse_trials(design, self.name)
+        support.refuse_labels(design, self.name)
+        y = design.y
+        edge = (y == 0) | (y == 1)
+        if edge.any() and not edge.all() and y.min() >= 0 and y.max() <= 1:
+            first = int(np.argmax(edge))
+            raise DataError(
+                f"the response {design.response!r} is {y[first]:g} in row {design.index[first]!r} "
+                f"({int(edge.sum())} of {design.n} rows are 0 or 1): the beta family takes shares "
+                "strictly between 0 and 1; if they are counts out of n, use family='binomial' "
+                "with successes | trials(n)"
+            )
+        support.require(design, (y > 0) & (y < 1), self.name, "shares strictly between 0 and 1")
+        support.refuse_constant(design)
+
+    def location(self, design: Design) -> float:
+        return float(self.link.link(np.mean(design.y), np)) - mean_offset(design)
+
+    def scale(self, design: Design) -> float:
+        return float(np.std(self.link.link(design.y, np), ddof=1))
+
+    def scale_origin(self, design: Design) -> str:
+        return f"sd({self.link.name}({design.response}))"
+
+    def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
+        return SHAPE_PRIOR, "from nearly 0 or 1 to nearly constant; as in brms for shapes"
+
+    def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
+        """Centre: the precision that all variation would have without predictors."""
+        mean, variance = np.mean(design.y), np.var(design.y, ddof=1)
+        return float(np.log(max(mean * (1 - mean) / variance - 1, 0.1))), 1.0
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        phi, mu = parameters["phi"], self.inverse(eta, xp)
+        return "Beta", {"alpha": mu * phi, "beta": self._rest(eta, mu, xp) * phi}
+
+    def _rest(self, eta: Any, mu: Any, xp: Any) -> Any:
+        """1 - mu, exact where mu is close to 1 for a symmetric link."""
+        return 1 - mu if isinstance(self.link, Cloglog) else self.inverse(-eta, xp)
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        phi = per_row(parameters["phi"])
+        tiny = np.finfo(float).tiny  # a shape that underflows to 0 is no distribution
+        return rng.beta(np.maximum(mu * phi, tiny), np.maximum((1 - mu) * phi, tiny))
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        phi = per_row(parameters["phi"])
+        return repeated(stats.beta.logpdf(y, mu * phi, (1 - mu) * phi), weights)
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return mu * (1 - mu) / (1 + per_row(parameters["phi"]))
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        """On the logit link the exact Var[logit y] = trigamma(mu phi) + trigamma((1 - mu) phi).
+
+        Elsewhere the variance on the response scale by the delta method.
+        """
+        phi = parameters["phi"]
+        if isinstance(self.link, Logit):
+            return special.polygamma(1, mean * phi) + special.polygamma(1, (1 - mean) * phi)
+        slope = self.link.slope(self.link.link(mean, np), np)
+        return mean * (1 - mean) / (1 + phi) / slope**2

@@ -1,0 +1,128 @@
+"""Counts of successes among a known number of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import stats
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.errors import DataError
+from mixedbayes.families import support
+from mixedbayes.families.base import Family, Values, mean_offset, repeated
+from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
+
+
+@dataclass(frozen=True)
+class Shares(Family):
+    """What families of successes have in common: mu is the probability of a success."""
+
+    discrete: ClassVar[bool] = True
+    links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
+    link: ShareLink = field(default_factory=Logit)
+
+    def _successes(self, design: Design) -> tuple[float, float]:
+        """Successes and trials in all rows."""
+        n = design.n if design.trials is None else design.trials.sum()
+        return float(design.y.sum()), float(n)
+
+    def location(self, design: Design) -> float:
+        """Link of the overall share, half a success and half a failure added."""
+        successes, trials = self._successes(design)
+        share = (successes + 0.5) / (trials + 1)
+        return float(self.link.link(share, np)) - mean_offset(design)
+
+    def scale(self, design: Design) -> float:
+        """One unit of the logit link, on this link: a ratio of sds of the latent tolerances."""
+        return float(np.sqrt(self.link.variance / Logit.variance))
+
+    def scale_origin(self, design: Design) -> str:
+        return f"unit of {self.link.name}"
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        return np.full(np.shape(mean), self.link.variance)
+
+    def residual_variance(self, parameters: Values) -> Floats:
+        """Variance of the latent tolerance, such as pi^2 / 3; () for all draws alike.
+
+        Goldstein, Browne & Rasbash (2002), doi:10.1207/S15328031US0104_02.
+        """
+        return np.asarray(self.link.variance)
+
+
+@dataclass(frozen=True)
+class Binomial(Shares):
+    """y ~ Binomial(n, mu), written `successes | trials(n)`.
+
+    `fitted` and `expectation` are shares of successes; `simulate` gives counts.
+    """
+
+    name: ClassVar[str] = "binomial"
+
+    def check(self, design: Design) -> None:
+        if design.response_levels != (False, True):
+            support.refuse_labels(design, self.name)
+        if design.trials is None:
+            y, name = design.y, design.response
+            if support.whole(y).all() and y.max() <= 1:
+                remedy = f"for one trial in each row use family='bernoulli', or {name} | trials(1)"
+            elif y.min() >= 0 and y.max() <= 1:
+                remedy = (
+                    f"{name} looks like shares: give the successes, as a column of counts, and "
+                    "write successes | trials(n)"
+                )
+            else:
+                remedy = f"write {name} | trials(n) with the column of trials"
+            raise DataError(f"the binomial family needs the number of trials: {remedy}")
+        support.require(
+            design,
+            support.whole(design.y) & (design.y <= design.trials),
+            self.name,
+            "counts from 0 to the number of trials",
+        )
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        return "Binomial", {"n": design.trials, "logit_p": self.link.log_odds(eta, xp)}
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return rng.binomial(_needed(trials), mu).astype(float)
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return repeated(stats.binom.logpmf(y, _needed(trials), mu), weights)
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return mu * (1 - mu) / _needed(trials)
+
+
+def _needed(trials: Ints | None) -> Ints:
+    if trials is None:
+        raise DataError("the binomial family needs the number of trials of each row")
+    return trials

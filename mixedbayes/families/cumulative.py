@@ -1,0 +1,190 @@
+"""Ordered categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.errors import DataError
+from mixedbayes.families import support
+from mixedbayes.families.base import Family, Values, repeated
+from mixedbayes.families.links import Link, Logit, Probit, ShareLink
+from mixedbayes.priors.distributions import Normal, Prior
+
+THRESHOLDS = "thresholds"
+WIDTH = 2.5
+
+
+@dataclass(frozen=True)
+class Cumulative(Family):
+    """P(y <= k) = F(threshold_k - eta), F the distribution function that belongs to the link.
+
+    A latent response eta + noise is cut at ordered thresholds; larger eta means higher categories.
+    The thresholds take the intercept's place. The response is a category with ordered levels, or
+    whole numbers; `expectation` is the mean of the codes 1, 2, ..., K.
+    McCullagh (1980), doi:10.1111/j.2517-6161.1980.tb01109.x.
+    """
+
+    name: ClassVar[str] = "cumulative"
+    parameters: ClassVar[tuple[str, ...]] = (THRESHOLDS,)
+    discrete: ClassVar[bool] = True
+    links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit)
+    link: ShareLink = field(default_factory=Logit)
+
+    def check(self, design: Design) -> None:
+        support.refuse_trials(design, self.name)
+        if design.response_levels is None:
+            whole = design.y == np.floor(design.y)
+            support.require(design, whole, self.name, "ordered categories or whole numbers")
+        found = len(np.unique(design.y))
+        if found < 3:
+            raise DataError(
+                f"the response {design.response!r} has {found} different values in {design.n} "
+                "rows: the cumulative family takes three or more ordered categories; "
+                f"{support.suggestion(design)} fits"
+            )
+
+    def prepare(self, design: Design) -> Design:
+        """Codes 0, 1, ..., K - 1 of the categories that occur, and no intercept."""
+        self.check(design)
+        values, codes = np.unique(design.y, return_inverse=True)
+        labels = design.response_levels
+        notes = list(design.notes)
+        if labels is None:
+            levels: tuple[object, ...] = tuple(int(v) for v in values)
+        else:
+            levels = tuple(labels[int(v)] for v in values)
+            missing = [repr(label) for label in labels if label not in levels]
+            if missing:
+                notes.append(f"no row has {design.response} = {', '.join(missing)}: left out")
+        notes.append(
+            f"{design.response}: ordered {' < '.join(map(str, levels))}; the thresholds between "
+            "them take the intercept's place"
+        )
+        return replace(
+            design,
+            y=codes.astype(float),
+            response_levels=levels,
+            mu=replace(design.mu, intercept=False),
+            notes=tuple(notes),
+        )
+
+    def location(self, design: Design) -> float:
+        return 0.0
+
+    def scale(self, design: Design) -> float:
+        """One unit of the logit link, on this link."""
+        return float(np.sqrt(self.link.variance / Logit.variance))
+
+    def scale_origin(self, design: Design) -> str:
+        return f"unit of {self.link.name}"
+
+    def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
+        scale = self.scale(design)
+        return Normal(0.0, WIDTH * scale), (
+            f"each, in order; {WIDTH} units of {self.link.name}; at the predictors' means"
+        )
+
+    def labels(self, name: str, design: Design) -> tuple[str, ...] | None:
+        """Labels of the thresholds: "low|middle", "middle|high"."""
+        levels = design.response_levels
+        if levels is None:
+            raise DataError("the design was not prepared by its family")
+        return tuple(f"{a}|{b}" for a, b in pairwise(levels))
+
+    def inverse(self, eta: Any, xp: Any) -> Any:
+        """The latent location itself: there is no single mean."""
+        return eta
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        cut = parameters[THRESHOLDS]
+        if isinstance(self.link, Probit):
+            return "OrderedProbit", {"eta": eta, "cutpoints": cut, "sigma": 1, "compute_p": False}
+        return "OrderedLogistic", {"eta": eta, "cutpoints": cut, "compute_p": False}
+
+    def probabilities(self, mu: Floats, parameters: Values) -> Floats:
+        """(S, n, K) probability of each category."""
+        below = self.link.inverse(parameters[THRESHOLDS][:, None, :] - mu[..., None], np)
+        ends = [np.zeros((*below.shape[:-1], 1)), below, np.ones((*below.shape[:-1], 1))]
+        return np.diff(np.concatenate(ends, axis=-1), axis=-1)
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """Codes 0, 1, ..., K - 1."""
+        if isinstance(self.link, Probit):
+            latent = mu + rng.standard_normal(np.shape(mu))
+        else:
+            latent = mu + rng.logistic(size=np.shape(mu))
+        codes = np.zeros(np.shape(mu))
+        for cut in parameters[THRESHOLDS].T:  # (S,)
+            codes += latent > cut[:, None]
+        return codes
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """y are codes 0, 1, ..., K - 1."""
+        cut = parameters[THRESHOLDS]
+        ends = np.full((len(cut), 1), np.inf)
+        edges = np.concatenate([-ends, cut, ends], axis=1)  # (S, K + 1)
+        code = np.asarray(y, int)
+        high, low = edges[:, code + 1] - mu, edges[:, code] - mu
+        return repeated(log_difference(self.link, high, low), weights)
+
+    def expectation(self, mu: Floats, parameters: Values) -> Floats:
+        """(S, n) mean of the codes 1, ..., K."""
+        p = self.probabilities(mu, parameters)
+        return p @ np.arange(1.0, p.shape[-1] + 1)
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        p = self.probabilities(mu, parameters)
+        codes = np.arange(1.0, p.shape[-1] + 1)
+        return p @ codes**2 - (p @ codes) ** 2
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        return np.full(np.shape(mean), self.link.variance)
+
+    def residual_variance(self, parameters: Values) -> Floats:
+        """Variance of the latent noise: pi^2 / 3 or 1."""
+        return np.asarray(self.link.variance)
+
+
+def log_difference(link: ShareLink, high: Floats, low: Floats) -> Floats:
+    """log(F(high) - F(low)) for high > low, from the tail in which both are small."""
+    flip = low > 0  # F(high) - F(low) = F(-low) - F(-high): both links are symmetric
+    a, b = np.where(flip, -low, high), np.where(flip, -high, low)
+    if isinstance(link, Probit):
+        log_a, log_b = special.log_ndtr(a), special.log_ndtr(b)
+    else:
+        log_a, log_b = special.log_expit(a), special.log_expit(b)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gap = np.where(np.isneginf(log_b), -np.inf, log_b - log_a)
+        return log_a + np.log(-np.expm1(gap))

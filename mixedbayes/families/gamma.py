@@ -1,0 +1,114 @@
+"""Positive response whose standard deviation grows with its mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special, stats
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.families import support
+from mixedbayes.families.base import Family, Values, mean_offset, per_row
+from mixedbayes.families.links import Identity, Inverse, Link, Log
+from mixedbayes.families.negative_binomial import SHAPE_PRIOR
+from mixedbayes.priors.distributions import Prior
+
+
+@dataclass(frozen=True)
+class GammaFamily(Family):
+    """y ~ Gamma(mean mu, shape): Var[y] = mu^2 / shape; the relative sd is 1 / sqrt(shape).
+
+    `weights(w)` means that the variance of a row is divided by w: its shape is shape w.
+    """
+
+    name: ClassVar[str] = "gamma"
+    parameters: ClassVar[tuple[str, ...]] = ("shape",)
+    links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse, Identity)
+    repeats_rows: ClassVar[bool] = False
+    link: Link = field(default_factory=Log)
+
+    def check(self, design: Design) -> None:
+        support.refuse_trials(design, self.name)
+        support.refuse_labels(design, self.name)
+        support.require(design, design.y > 0, self.name, "positive numbers")
+        support.refuse_constant(design)
+
+    def location(self, design: Design) -> float:
+        return float(self.link.link(np.mean(design.y), np)) - mean_offset(design)
+
+    def scale(self, design: Design) -> float:
+        """sd(log y) on the log link; elsewhere the sd by the delta method."""
+        if isinstance(self.link, Log):
+            return float(np.std(np.log(design.y), ddof=1))
+        eta = np.asarray(self.link.link(np.mean(design.y), np))
+        return float(np.std(design.y, ddof=1) / abs(self.link.slope(eta, np)))
+
+    def scale_origin(self, design: Design) -> str:
+        return {"log": f"sd(log({design.response}))", "identity": f"sd({design.response})"}.get(
+            self.link.name, f"sd({design.response}) on the {self.link.name} scale"
+        )
+
+    def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
+        return SHAPE_PRIOR, "relative sd 1 / sqrt(shape) between about 0.01 and 2.5"
+
+    def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
+        """Centre: the shape that all variation would have without predictors."""
+        relative = np.std(design.y, ddof=1) / np.mean(design.y)
+        return float(-2 * np.log(relative)), 1.0
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        shape = parameters["shape"]
+        if design.weights is not None:
+            shape = shape * design.weights
+        return "Gamma", {"alpha": shape, "beta": shape / self.inverse(eta, xp)}
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        shape = _shape(parameters, weights)
+        return rng.gamma(shape, mu / shape)
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        shape = _shape(parameters, weights)
+        return stats.gamma.logpdf(y, shape, scale=mu / shape)
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return mu**2 / _shape(parameters, weights)
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        """trigamma(shape), the exact variance of log y, on the log link; else the delta method."""
+        if isinstance(self.link, Log):
+            return special.polygamma(1, parameters["shape"])
+        slope = self.link.slope(self.link.link(mean, np), np)
+        return mean**2 / parameters["shape"] / slope**2
+
+
+def _shape(parameters: Values, weights: Floats | None) -> Floats:
+    shape = per_row(parameters["shape"])
+    return shape if weights is None else shape * weights

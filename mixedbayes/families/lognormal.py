@@ -1,0 +1,107 @@
+"""Positive response whose logarithm is normal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import stats
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.families import support
+from mixedbayes.families.base import Family, Values, per_row
+from mixedbayes.families.gaussian import row_sd
+from mixedbayes.families.links import Identity, Link
+from mixedbayes.priors.distributions import Exponential, Prior
+
+
+@dataclass(frozen=True)
+class Lognormal(Family):
+    """log y ~ Normal(mu, sigma / sqrt(weight)), mu = eta: mu is the log of the median.
+
+    E[y] = exp(mu + sigma^2 / 2), which is what `fitted` gives.
+    """
+
+    name: ClassVar[str] = "lognormal"
+    parameters: ClassVar[tuple[str, ...]] = ("sigma",)
+    links: ClassVar[tuple[type[Link], ...]] = (Identity,)
+    repeats_rows: ClassVar[bool] = False
+    link: Link = field(default_factory=Identity)
+
+    def check(self, design: Design) -> None:
+        support.refuse_trials(design, self.name)
+        support.refuse_labels(design, self.name)
+        support.require(design, design.y > 0, self.name, "positive numbers")
+        support.refuse_constant(design)
+
+    def location(self, design: Design) -> float:
+        return float(np.mean(_logs(design)))
+
+    def scale(self, design: Design) -> float:
+        return float(np.std(_logs(design), ddof=1))
+
+    def scale_origin(self, design: Design) -> str:
+        return f"sd(log({design.response}))"
+
+    def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
+        scale = self.scale(design)
+        return Exponential(1 / scale), f"mean {self.scale_origin(design)} = {scale:.4g}"
+
+    def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
+        return float(np.log(self.scale(design))), 1.0
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        sigma = parameters["sigma"]
+        if design.weights is not None:
+            sigma = sigma / np.sqrt(design.weights)
+        return "LogNormal", {"mu": eta, "sigma": sigma}
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return np.exp(rng.normal(mu, row_sd(parameters, weights)))
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        logs = np.log(y)
+        return stats.norm.logpdf(logs, mu, row_sd(parameters, weights)) - logs
+
+    def expectation(self, mu: Floats, parameters: Values) -> Floats:
+        return np.exp(mu + per_row(parameters["sigma"]) ** 2 / 2)
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        variance = row_sd(parameters, weights) ** 2
+        return np.expm1(variance) * np.exp(2 * mu + variance)
+
+    def residual_variance(self, parameters: Values) -> Floats:
+        """sigma^2, of log y."""
+        return np.asarray(parameters["sigma"]) ** 2
+
+
+def _logs(design: Design) -> Floats:
+    logs = np.log(design.y)
+    return logs if design.mu.offset is None else logs - design.mu.offset

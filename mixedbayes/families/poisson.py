@@ -1,0 +1,123 @@
+"""Counts without an upper limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import stats
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.errors import DataError
+from mixedbayes.families import support
+from mixedbayes.families.base import Family, Values, mean_offset, repeated
+from mixedbayes.families.links import Identity, Link, Log
+
+
+@dataclass(frozen=True)
+class Counts(Family):
+    """What families of counts have in common."""
+
+    discrete: ClassVar[bool] = True
+    links: ClassVar[tuple[type[Link], ...]] = (Log, Identity)
+    link: Link = field(default_factory=Log)
+
+    def check(self, design: Design) -> None:
+        support.refuse_trials(design, self.name)
+        support.refuse_labels(design, self.name)
+        support.require(design, support.whole(design.y), self.name, "counts 0, 1, 2, ...")
+        if not design.y.any():
+            raise DataError(
+                f"the response {design.response!r} is 0 in all {design.n} rows: there is nothing "
+                "to model"
+            )
+
+    def location(self, design: Design) -> float:
+        """Link of the mean count, the mean offset taken off."""
+        return float(self.link.link(np.mean(design.y), np)) - mean_offset(design)
+
+    def scale(self, design: Design) -> float:
+        """At least 1, a factor of e, on the log link; sd of the counts on the identity."""
+        if isinstance(self.link, Identity):
+            return max(float(np.std(design.y, ddof=1)), 1.0)
+        return max(1.0, float(np.std(np.log(design.y + 0.5), ddof=1)))
+
+    def scale_origin(self, design: Design) -> str:
+        if isinstance(self.link, Identity):
+            return f"sd({design.response})"
+        return f"the larger of 1 and sd(log({design.response} + 1/2))"
+
+
+@dataclass(frozen=True)
+class Poisson(Counts):
+    """y ~ Poisson(mu): Var[y] = mu.
+
+    Counts that vary more have an effect of each row, `(1 | row)`, or family="negative_binomial".
+    """
+
+    name: ClassVar[str] = "poisson"
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        return "Poisson", {"mu": self.inverse(eta, xp)}
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return poisson_draws(mu, rng)
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return repeated(stats.poisson.logpmf(y, mu), weights)
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return mu
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        """log(1 + 1 / mean) on the log link: the lognormal with this mean and variance."""
+        return count_variance(self.link, mean, mean)
+
+
+# Beyond this mean, counts are normal to all digits that matter, and NumPy's sampler overflows.
+_LARGE = 1e15
+
+
+def poisson_draws(mu: Floats, rng: np.random.Generator) -> Floats:
+    """Poisson draws; from the normal limit where the mean is beyond the range of integers."""
+    mu = np.asarray(mu, float)
+    large = ~(mu < _LARGE)
+    if not large.any():
+        return rng.poisson(mu).astype(float)
+    with np.errstate(invalid="ignore"):
+        limit = rng.normal(mu, np.sqrt(mu))
+    return np.where(large, limit, rng.poisson(np.where(large, 0.0, mu)))
+
+
+def count_variance(link: Link, mean: Floats, variance: Floats) -> Floats:
+    """Var[y] on the link scale: of the lognormal with these two moments, or as it is."""
+    if isinstance(link, Log):
+        return np.log1p(variance / mean**2)
+    return variance

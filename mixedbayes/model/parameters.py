@@ -1,0 +1,45 @@
+"""The family's own parameters in PyMC: numbers, vectors, or predictors of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pymc as pm
+import pytensor.tensor as pt
+
+from mixedbayes import names
+from mixedbayes.model.formulations import Formulation
+from mixedbayes.model.predictor import linear_predictor
+from mixedbayes.model.spec import Spec
+from mixedbayes.model.variables import ordered, scalar
+
+
+def family_parameters(spec: Spec, formulations: Mapping[str, Formulation]) -> dict[str, Any]:
+    """Every parameter by name, inside a model context; (n,) where it has a formula of its own."""
+    design, family = spec.design, spec.family
+    out: dict[str, Any] = {}
+    for name in family.parameters:
+        if name in design.others:
+            eta = linear_predictor(design.others[name], spec.priors.others[name], formulations)
+            out[name] = family.parameter_link(name).inverse(eta, pt)
+        elif family.labels(name, design) is not None:
+            out[name] = thresholds(name, spec)
+        else:
+            out[name] = scalar(name, spec.priors.parameters[name].prior, positive=True)
+    return out
+
+
+def thresholds(name: str, spec: Spec) -> Any:
+    """Ordered thresholds; with the default prior the sampler walks in those at the columns' means.
+
+    Their prior is that of independent draws put in order.
+    """
+    design, assigned = spec.design, spec.priors.parameters[name]
+    dim, size = names.vector_dim(name), len(spec.family.labels(name, design) or ())
+    mu = design.mu
+    if assigned.given or not mu.terms:
+        return ordered(name, assigned.prior, size, dim)
+    shift = pt.as_tensor(mu.X.mean(axis=0)) @ pm.modelcontext(None)[names.fixef()]
+    at_means = ordered(f"{name}_at_means", assigned.prior, size, dim)
+    return pm.Deterministic(name, at_means + shift, dims=dim)
