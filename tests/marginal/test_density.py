@@ -1,5 +1,6 @@
 """The density over theta against dense normals, SciPy's prior densities and numeric Jacobians."""
 
+import ctypes
 import threading
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.density import Likelihood, MarginalDensity
 from mixedbayes.marginal.evaluate import LIKELIHOOD_SIGNATURE
 from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
+from mixedbayes.marginal.problem import build_problem
+from mixedbayes.marginal.reference import log_density_dense
 from mixedbayes.priors import distributions as d
 
 
@@ -370,3 +373,70 @@ def test_threads_do_not_disturb_each_other():
         for (a, g), (b, h) in zip(expected, out, strict=True):
             assert a == b
             np.testing.assert_array_equal(g, h)
+
+
+# --- with the compiled likelihood of a problem
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """Density of a small problem, and the data it was made of."""
+    rng, n = np.random.default_rng(8), 40
+    layout = LAYOUTS["sampled"]
+    X, w = rng.normal(size=(n, 2)), rng.uniform(0.5, 2, n)
+    Z = {f.name: rng.normal(size=(n, f.q)) for f in layout.factors}
+    refs = {f.name: np.arange(n) % (f.n_levels or 5) for f in layout.factors}
+    rows = {f.name: (refs[f.name], Z[f.name], f.n_levels or 5) for f in layout.factors}
+    data = {
+        "weights": w,
+        "prior_mean": np.array([0.3, -0.2]),
+        "prior_precision": np.diag([0.25, 4.0]),
+        "X_sampled": rng.normal(size=(n, 1)),
+        "sampled_factors": [rows["h"]],
+    }
+    y = rng.normal(size=n) * 2
+    return MarginalDensity(layout, build_problem(y, X, [rows["g"]], **data)), y, X, rows, data
+
+
+def test_compiled_likelihood_is_the_dense_one(compiled):
+    density, y, X, rows, data = compiled
+    prior = constant_density(density.layout)
+    for theta in np.random.default_rng(9).normal(size=(5, density.ndim)) * 0.7:
+        c = density.constrained(theta)
+        expected = log_density_dense(y, X, [rows["g"]], [c.L["g"]], c.sigma, v=c.v, **data)
+        logp, grad = density.logp_grad(theta)
+        assert logp == pytest.approx(expected + prior.logp(theta), rel=1e-9)
+        np.testing.assert_allclose(
+            grad, central_gradient(density.logp, theta), rtol=1e-6, atol=1e-6
+        )
+
+
+def test_c_function_is_the_same_density(compiled):
+    density = compiled[0]
+    doubles = ctypes.POINTER(ctypes.c_double)
+    kind = ctypes.CFUNCTYPE(
+        ctypes.c_int64, ctypes.c_uint64, doubles, doubles, doubles, ctypes.c_void_p
+    )
+    function = kind(density.c_address)
+    for scale, status in ((0.5, 0), (1e4, 1)):
+        theta = scale * np.random.default_rng(10).normal(size=density.ndim)
+        grad, value = np.full(density.ndim, np.nan), np.zeros(1)
+        pointers = [a.ctypes.data_as(doubles) for a in (theta, grad, value)]
+        assert function(density.ndim, *pointers, density.c_data) == status
+        expected = density.logp_grad(theta)
+        assert value[0] == expected[0]
+        np.testing.assert_array_equal(grad, expected[1])
+
+
+@pytest.mark.parametrize("size", [15.0, 60.0, 400.0, 1e5])
+def test_compiled_likelihood_never_gives_nan(compiled, size):
+    density, rng = compiled[0], np.random.default_rng(11)
+    for _ in range(20):
+        logp, grad = density.logp_grad(rng.choice([-size, size, 0.3], density.ndim))
+        assert logp < np.inf
+        assert np.all(np.isfinite(grad))
+
+
+def test_theta_of_another_length_is_an_error(compiled):
+    with pytest.raises(ValueError, match=r"shape \(3,\) for 16 coordinates"):
+        compiled[0].logp_grad(np.zeros(3))
