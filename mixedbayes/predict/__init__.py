@@ -1,0 +1,1 @@
+"""Predictions by question, and the posterior of new groups from their few rows."""

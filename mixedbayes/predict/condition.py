@@ -1,0 +1,165 @@
+"""The posterior of new groups from their few rows, without fitting again."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes import names
+from mixedbayes.design import replay
+from mixedbayes.design.types import Design, GroupDesign, NewGroup, NewRows
+from mixedbayes.errors import DataError, ModelError
+from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.links import Identity
+from mixedbayes.predict.conditioned import Conditioned
+from mixedbayes.predict.importance import smooth
+from mixedbayes.predict.linear import predictor
+from mixedbayes.predict.population import roots
+from mixedbayes.predict.rows import FactorRows, PredictionRows
+from mixedbayes.predict.streams import seed_of
+from mixedbayes.predict.update import Few, NewLevels, in_blocks
+from mixedbayes.results.posterior import Posterior
+
+MOST_EFFECTS = 500
+
+
+def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Conditioned:
+    """The posterior of groups that the fit has not seen, given a few of their rows.
+
+    The result is the posterior with these rows added to the data. In every draw of the parameters
+    the new effects have their exact normal distribution given the rows; what the rows say about
+    the parameters enters by weighting the draws with the rows' likelihood, the new effects
+    integrated out.
+
+    Parameters
+    ----------
+    post
+        The posterior of a gaussian model with identity link.
+    rows
+        Data frame with the response and all columns of the formula. Every row belongs to a level
+        that the fit has not seen, of at least one grouping factor; several new levels may be given.
+    seed
+        Of the draws that predictions are made of; by default the fit's own.
+
+    Returns
+    -------
+    Conditioned
+        With `ranef`, `coef` and `predict` for the new levels.
+
+    Warns
+    -----
+    UserWarning
+        If the rows disagree so much with the fit that few of its draws carry the weight (Pareto k
+        above its limit).
+
+    Raises
+    ------
+    DataError
+        Rows belong to levels of the fit alone, or lack columns.
+    ModelError
+        The family is another; there are no group effects; only summaries of effects that the rows
+        need were kept.
+
+    References
+    ----------
+    Vehtari, Simpson, Gelman, Yao & Gabry (2024), Pareto smoothed importance sampling,
+    arXiv:1507.02646.
+    """
+    _check_model(post)
+    new = replay(post.design, rows, response=True)
+    _check_rows(post.design, new)
+    levels = {
+        g.name: _new_design(g, new.groups[g.name])
+        for g in post.design.mu.groups
+        if (new.groups[g.name].refs < 0).any()
+    }
+    few = _few(post, new, levels)
+    every = np.arange(post.n_draws)
+    parts = list(in_blocks(few, every, lambda _, u: (u.mean, u.sd, u.log_density)))
+    mean, sd, log_density = (np.concatenate(column) for column in zip(*parts, strict=True))
+    result = Conditioned(
+        post, levels, len(new.X), smooth(log_density), mean, sd, few, seed_of(post, seed)
+    )
+    if result.warning:
+        warnings.warn(result.warning, UserWarning, stacklevel=2)
+    return result
+
+
+def _check_model(post: Posterior) -> None:
+    family = post.family
+    if not (isinstance(family, Gaussian) and isinstance(family.link, Identity)):
+        raise ModelError(
+            "condition_on() is exact for the gaussian family with identity link; for the "
+            f"{family.name} family with {family.link.name} link, fit again with these rows added"
+        )
+    if not post.design.mu.groups:
+        raise ModelError(
+            "the model has no group effects, so there is no new group to condition on; "
+            "fit again with these rows added"
+        )
+
+
+def _check_rows(design: Design, new: NewRows) -> None:
+    """Every row brings a new level; there are not too many of them."""
+    if not len(new.X):
+        raise DataError("there are no rows to condition on")
+    if design.formula.response.weights is not None and new.weights is None:
+        raise DataError(
+            f"the rows lack the column(s) of weights({design.formula.response.weights}); add them"
+        )
+    known = np.all([new.groups[g.name].refs >= 0 for g in design.mu.groups], axis=0)
+    if known.any():
+        finest = design.mu.groups[-1].name
+        found = new.groups[finest].labels[known].unique()
+        shown = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+        raise DataError(
+            f"{int(known.sum())} of {len(known)} rows belong to levels that are in the fit "
+            f"({finest}: {shown}); condition_on() is for new levels. Leave these rows out, or fit "
+            "again with them added to the data"
+        )
+    effects = 0
+    for g in design.mu.groups:
+        there = new.groups[g.name]
+        effects += there.labels[there.refs < 0].nunique() * len(g.terms)
+    if effects > MOST_EFFECTS:
+        raise DataError(
+            f"the rows bring {effects:,} new effects, more than {MOST_EFFECTS:,}; condition on "
+            "fewer levels at a time, or fit again with the rows added to the data"
+        )
+
+
+def _new_design(g: GroupDesign, new: NewGroup) -> GroupDesign:
+    """The new levels, in order of appearance, with the conditioning rows that belong to them."""
+    drawn = np.flatnonzero(new.refs < 0)
+    refs, levels = pd.factorize(new.labels[drawn])
+    first = drawn[np.unique(refs, return_index=True)[1]]
+    parts = new.parts.iloc[first].reset_index(drop=True)
+    return GroupDesign(
+        g.name, g.factors, pd.Index(levels), parts, refs, g.terms, new.Z[drawn], g.blocks
+    )
+
+
+def _few(post: Posterior, new: NewRows, levels: Mapping[str, GroupDesign]) -> Few:
+    """The rows beyond what the draws know: population part and effects of levels of the fit."""
+    known, unknown = [], []
+    for name, group in new.groups.items():
+        seen = group.refs >= 0
+        if seen.any():
+            codes = np.where(seen, group.refs, 0)
+            known.append(FactorRows(name, group.Z * seen[:, None], codes))
+        if name in levels:
+            codes = np.full(len(seen), -1)
+            codes[~seen] = levels[name].refs
+            unknown.append(NewLevels(group.Z, codes, levels[name].n_levels, roots(post, name)))
+    rows = PredictionRows(new.X, tuple(known), new.offset, None, new.weights, new.index)
+    eta = predictor(post, rows, 0, {}).eta(slice(None))
+    return Few(
+        np.asarray(new.y)[:, None] - eta,
+        post.parameters()[names.SIGMA],
+        new.weights,
+        tuple(unknown),
+    )

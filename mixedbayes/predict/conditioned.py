@@ -1,0 +1,177 @@
+"""Groups known by a few rows beyond the fit: their tables and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.design.values import label
+from mixedbayes.predict.importance import Importance
+from mixedbayes.predict.linear import Known
+from mixedbayes.predict.mixture import describe_mixture
+from mixedbayes.predict.predict import predict_given
+from mixedbayes.predict.question import Groups, Kind
+from mixedbayes.predict.streams import EFFECTS, RESAMPLING, stream
+from mixedbayes.predict.update import Few, Update, in_blocks
+from mixedbayes.results.coef import population_of
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ranef import COLUMNS, chosen, effect_rows
+from mixedbayes.results.tables import chained, stack
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conditioned:
+    """New levels, known by a few rows: tables and predictions.
+
+    Attributes
+    ----------
+    post
+        The posterior before these rows.
+    levels
+        By grouping factor the new levels, as a design of the conditioning rows.
+    n
+        Number of conditioning rows.
+    importance
+        Weights of the draws of `post`, with `pareto_k`, `ess` and `reliable`.
+    mean, sd
+        (S, D) of the new effects in each draw, factor by factor, level by level.
+    """
+
+    post: Posterior
+    levels: Mapping[str, GroupDesign]
+    n: int
+    importance: Importance
+    mean: Floats
+    sd: Floats
+    few: Few
+    seed: int
+
+    def ranef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
+        """Effects of the new levels: deviations from the population.
+
+        The columns are those of the fit's `ranef`; `n` counts the conditioning rows. Mean, sd and
+        interval are those of the mixture of normals over the draws, without random numbers. With
+        ``draws=True`` a Dataset of `ranef_<group>` (chain, draw, level, term) of equal weights.
+        """
+        return self._effects(prob, group, draws, population=False)
+
+    def coef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
+        """Coefficients of the new levels: population + deviation, as `ranef` gives them."""
+        return self._effects(prob, group, draws, population=True)
+
+    def predict(
+        self,
+        new: Any,
+        *,
+        groups: Groups = "auto",
+        kind: Kind = "response",
+        prob: float = 0.95,
+        draws: bool = False,
+        seed: int | None = None,
+        progress: bool = True,
+    ) -> pd.DataFrame | xr.DataArray:
+        """Predict new rows, of these levels and of any others, with the fit's `predict`.
+
+        The conditioned levels have their own effects under ``groups="auto"`` and a list.
+        """
+        return predict_given(
+            self.posterior, new, self.known, groups=groups, kind=kind, prob=prob, draws=draws,
+            seed=self.seed if seed is None else seed, progress=progress,
+        )  # fmt: skip
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """Draws of the fit's parameters given the rows too, of equal weights, by resampling."""
+        draws = self.post.draws
+        even = self.post.shape
+
+        def taken(variable: xr.DataArray) -> xr.DataArray:
+            ordered = variable.transpose(names.CHAIN, names.DRAW, ...)
+            values = ordered.to_numpy().reshape(-1, *ordered.shape[2:])[self._resampled]
+            return ordered.copy(data=values.reshape(*even, *ordered.shape[2:]))
+
+        tree = xr.DataTree.from_dict({"posterior": draws.map(taken, keep_attrs=True)})
+        return Posterior(self.post.design, self.post.family, tree)
+
+    @cached_property
+    def known(self) -> dict[str, Known]:
+        """Draws of the new effects that go with `posterior`, by grouping factor."""
+        index = self._resampled
+        z = stream(self.seed, EFFECTS).standard_normal(self.mean.shape)
+
+        def draw(at: Ints, u: Update) -> Floats:
+            return u.mean + np.einsum("sij,si->sj", u.root, z[at])
+
+        b = np.concatenate(list(in_blocks(self.few, index, draw)))
+        out = {}
+        for name, g in self.levels.items():
+            effects = b[:, self._columns(name)].reshape(-1, g.n_levels, len(g.terms))
+            texts = tuple(label(value) for value in g.levels)
+            out[name] = Known(texts, np.ascontiguousarray(effects.transpose(1, 2, 0)))
+        return out
+
+    @cached_property
+    def _resampled(self) -> Ints:
+        return self.importance.resample(stream(self.seed, RESAMPLING))
+
+    def _columns(self, name: str) -> slice:
+        """Where the effects of one factor are among all D."""
+        at = 0
+        for other, g in self.levels.items():
+            size = g.n_levels * len(g.terms)
+            if other == name:
+                return slice(at, at + size)
+            at += size
+        raise KeyError(name)
+
+    def _effects(self, prob: float, group: str | None, draws: bool, *, population: bool) -> Any:
+        wanted = [g.name for _, g in chosen(self.post, group) if g.name in self.levels]
+        if draws:
+            return xr.Dataset({k: v for name in wanted for k, v in self._drawn(name, population)})
+        tables = []
+        for name in wanted:
+            g, at = self.levels[name], self._columns(name)
+            shift = np.tile(population_of(self.post, g), g.n_levels) if population else 0.0
+            described = describe_mixture(
+                self.mean[:, at] + shift, self.sd[:, at], self.importance.weights, prob
+            )
+            tables.append(effect_rows(g).assign(**described))
+        return stack(tables, COLUMNS)
+
+    def _drawn(self, name: str, population: bool) -> list[tuple[str, xr.DataArray]]:
+        g = self.levels[name]
+        values = self.known[name].effects.transpose(2, 0, 1)
+        if population:
+            values = values + population_of(self.posterior, g)[:, None, :]
+        dims = names.group_dim(name), names.group_term_dim(name)
+        coords = {dims[0]: g.levels.to_numpy(), dims[1]: list(g.terms)}
+        array = xr.DataArray(
+            chained(values, self.post.shape[0]), coords, (names.CHAIN, names.DRAW, *dims)
+        )
+        return [(names.coef(name) if population else names.ranef(name), array)]
+
+    @property
+    def warning(self) -> str:
+        """Why the result is not reliable, and what to do; empty if it is."""
+        if self.importance.reliable:
+            return ""
+        return (
+            f"{self.importance.verdict}: the {self.n} row(s) say more about the parameters than "
+            "these draws can show. Check the rows for mistakes, or fit again with them added to "
+            "the data"
+        )
+
+    def __repr__(self) -> str:
+        found = [
+            f"{name} {', '.join(map(str, g.levels[:5]))}{', ...' if g.n_levels > 5 else ''}"
+            for name, g in self.levels.items()
+        ]
+        return f"Posterior given {self.n} row(s) of {'; '.join(found)}\n{self.importance.verdict}"

@@ -1,0 +1,69 @@
+"""Draws of one posterior as weighted draws of another, and how far that can be trusted.
+
+Vehtari, Simpson, Gelman, Yao & Gabry (2024), Pareto smoothed importance sampling,
+arXiv:1507.02646.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from mixedbayes.design.types import Floats, Ints
+
+_FEWEST = 25  # draws from which the tail can be smoothed
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """Weights of posterior draws; they sum to 1."""
+
+    weights: Floats  # (S,)
+    pareto_k: float  # of the largest weights; NaN where there are too few draws to tell
+
+    @property
+    def ess(self) -> float:
+        """Number of equally weighted independent draws that are worth as much: 1 / sum w^2."""
+        return float(1 / np.sum(self.weights**2))
+
+    @property
+    def limit(self) -> float:
+        """Largest reliable Pareto k: min(1 - 1 / log10(S), 0.7)."""
+        return min(1 - 1 / np.log10(max(len(self.weights), 2)), 0.7)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether Pareto k is known and not above its limit."""
+        return self.pareto_k <= self.limit
+
+    @property
+    def verdict(self) -> str:
+        """The diagnosis in words."""
+        total, worth = f"{len(self.weights):,}", f"{self.ess:,.0f}"
+        if np.isnan(self.pareto_k):
+            return f"{total} draws are too few to tell whether their weights are reliable"
+        relation = "within" if self.reliable else "above"
+        return (
+            f"{total} draws are worth {worth} after weighting; Pareto k = {self.pareto_k:.2f} is "
+            f"{relation} its limit {self.limit:.2f}"
+        )
+
+    def resample(self, rng: np.random.Generator) -> Ints:
+        """(S,) positions of draws of equal weight, by systematic resampling; sorted."""
+        s = len(self.weights)
+        points = (np.arange(s) + rng.uniform()) / s
+        return np.minimum(np.searchsorted(np.cumsum(self.weights), points), s - 1)
+
+
+def smooth(log_ratio: Floats) -> Importance:
+    """Pareto-smoothed weights proportional to exp(log_ratio) (S,)."""
+    if np.ptp(log_ratio) < 1e-12:
+        return Importance(special.softmax(log_ratio), -np.inf)
+    if len(log_ratio) < _FEWEST:
+        return Importance(special.softmax(log_ratio), np.nan)
+    from arviz_stats.base import array_stats
+
+    log_weights, pareto_k = array_stats.psislw(-log_ratio)
+    return Importance(np.exp(log_weights), float(pareto_k))

@@ -1,0 +1,122 @@
+"""Draws of the linear predictor at new rows, a block of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedbayes.design.types import Floats, Ints
+from mixedbayes.predict.population import new_effects, roots, variance
+from mixedbayes.predict.rows import FactorRows, PredictionRows
+from mixedbayes.results.posterior import Posterior
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Levels beyond those of the fit whose effects are known by draws, such as conditioned ones."""
+
+    levels: tuple[str, ...]
+    effects: Floats  # (len(levels), q, S)
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """What one grouping factor adds: z'b with b by level, or its variance where b has no level."""
+
+    name: str
+    Z: Floats  # (m, q)
+    codes: Ints | None  # (m,) position in `effects`, or -1 - k for the k-th of `unseen`
+    unseen: tuple[str, ...]
+    effects: Floats  # (u, q, S) of the levels that occur in the rows
+    root: Floats  # (q, q, S), R R' = Sigma; no draws, (q, q, 0), where nothing is new
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """eta = Intercept + X fixef + offset + sum_k Z_k b_k, per posterior draw."""
+
+    intercept: Floats  # (S,)
+    fixef: Floats  # (S, p)
+    X: Floats  # (m, p)
+    offset: Floats | None  # (m,)
+    terms: tuple[Term, ...]
+    seed: int
+
+    def eta(self, rows: slice) -> Floats:
+        """(r, S) linear predictor; effects that have no level count zero."""
+        out = self.intercept + self.X[rows] @ self.fixef.T
+        if self.offset is not None:
+            out += self.offset[rows, None]
+        for term in self.terms:
+            if term.codes is not None:
+                _add(term, term.Z[rows], term.codes[rows], self.seed, out)
+        return out
+
+    def variance(self, rows: slice) -> Floats | None:
+        """(r, S) variance of the effects that have no level; None where there are none."""
+        parts = [variance(t.root, t.Z[rows]) for t in self.terms if t.codes is None]
+        return sum(parts[1:], parts[0]) if parts else None
+
+
+def predictor(
+    post: Posterior, rows: PredictionRows, seed: int, known: Mapping[str, Known]
+) -> Predictor:
+    """Put draws and rows together; only effects of levels that occur are read.
+
+    Raises
+    ------
+    ModelError
+        Rows have levels of the fit, and only summaries of their effects were kept.
+    """
+    terms = tuple(_term(post, factor, known.get(factor.name)) for factor in rows.factors)
+    return Predictor(post.intercept(), post.fixef(), rows.X, rows.offset, terms, seed)
+
+
+def _term(post: Posterior, factor: FactorRows, known: Known | None) -> Term:
+    q, codes, unseen = factor.Z.shape[1], factor.codes, factor.unseen
+    effects = np.zeros((0, q, post.n_draws))
+    if codes is None:
+        return Term(factor.name, factor.Z, None, (), effects, roots(post, factor.name))
+    seen = codes >= 0
+    if seen.any():
+        levels, at = np.unique(codes[seen], return_inverse=True)
+        codes = codes.copy()
+        codes[seen] = at
+        effects = np.ascontiguousarray(post.ranef(factor.name)[:, levels].transpose(1, 2, 0))
+    if known is not None:
+        codes, unseen = _found(codes, unseen, known.levels, len(effects))
+        effects = np.concatenate([effects, known.effects])
+    root = roots(post, factor.name) if (codes < 0).any() else np.zeros((q, q, 0))
+    return Term(factor.name, factor.Z, codes, unseen, effects, root)
+
+
+def _found(
+    codes: Ints, unseen: tuple[str, ...], levels: tuple[str, ...], first: int
+) -> tuple[Ints, tuple[str, ...]]:
+    """Codes where unseen labels that are known have a position, from `first` on."""
+    left = [text for text in unseen if text not in levels]
+    to = [
+        first + levels.index(text) if text in levels else -1 - left.index(text) for text in unseen
+    ]
+    if not to:
+        return codes, unseen
+    return np.where(codes < 0, np.array(to)[np.where(codes < 0, -1 - codes, 0)], codes), tuple(left)
+
+
+def _add(term: Term, Z: Floats, codes: Ints, seed: int, out: Floats) -> None:
+    """Add z'b to out (r, S)."""
+    own = codes >= 0
+    if own.all():
+        out += _products(Z, term.effects[codes])
+        return
+    out[own] += _products(Z[own], term.effects[codes[own]])
+    which, at = np.unique(-1 - codes[~own], return_inverse=True)
+    drawn = new_effects(term.root, seed, term.name, [term.unseen[k] for k in which])
+    out[~own] += _products(Z[~own], drawn[at])
+
+
+def _products(Z: Floats, b: Floats) -> Floats:
+    """(r, S) z'b, for Z (r, q) and b (r, q, S)."""
+    return (Z[:, None, :] @ b)[:, 0]

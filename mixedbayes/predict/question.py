@@ -1,0 +1,59 @@
+"""Which question a prediction answers: about which groups, and about what of the response."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mixedbayes.design.types import Design
+from mixedbayes.errors import ModelError
+
+Groups = Literal["auto", "typical", "average", "new"] | Sequence[str]
+Kind = Literal["response", "mean", "linear"]
+KINDS = ("response", "mean", "linear")
+
+Treatment = Literal["own", "drawn", "integrated"]
+_TREATMENTS: dict[str, Treatment] = {"auto": "own", "new": "drawn", "average": "integrated"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """The grouping factors that take part, and how; the effects of all others are zero.
+
+    treatment
+        "own": levels of the fit have their own effects, others draw theirs from the population;
+        "drawn": every level draws its effects from the population;
+        "integrated": the effects are integrated over the population.
+    """
+
+    factors: tuple[str, ...]
+    treatment: Treatment
+    kind: Kind
+
+
+def ask(design: Design, groups: Groups, kind: Kind) -> Question:
+    """The question behind the user's `groups` and `kind`; ModelError where they are none."""
+    if kind not in KINDS:
+        raise ModelError(
+            f'kind={kind!r}: predictions are of kind "response" (a new observation), "mean" (its '
+            'expectation) or "linear" (the linear predictor, on the link scale)'
+        )
+    known = tuple(g.name for g in design.mu.groups)
+    if isinstance(groups, str):
+        if groups == "typical":
+            return Question((), "own", kind)
+        if groups in _TREATMENTS:
+            return Question(known, _TREATMENTS[groups], kind)
+        remedy = f"; to condition on that factor alone write groups=[{groups!r}]"
+        raise ModelError(
+            f'groups={groups!r} is not "auto", "typical", "average", "new" or a list of grouping '
+            f"factors{remedy if groups in known else ''}"
+        )
+    if not isinstance(groups, Sequence):
+        raise ModelError(f"groups={groups!r} is neither a word nor a list of grouping factors")
+    for name in groups:
+        if name not in known:
+            has = ", ".join(known) or "no group effects"
+            raise ModelError(f"{name!r} is not a grouping factor of this model, which has {has}")
+    return Question(tuple(name for name in known if name in groups), "own", kind)

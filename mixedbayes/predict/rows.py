@@ -1,0 +1,102 @@
+"""New rows as a prediction needs them: per grouping factor its columns and each row's level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design import random_columns, replay
+from mixedbayes.design.table import column_names
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewGroup, NewRows
+from mixedbayes.design.values import label
+from mixedbayes.predict.question import Question
+
+
+@dataclass(frozen=True, eq=False)
+class FactorRows:
+    """Rows against one grouping factor.
+
+    Without `codes` every row is about the population: a level of its own, or the integral over all.
+    """
+
+    name: str
+    Z: Floats  # (m, q)
+    codes: Ints | None = None  # (m,) level of the fit, or -1 - k for the k-th of `unseen`
+    unseen: tuple[str, ...] = ()  # labels to be drawn
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionRows:
+    """New data seen through a fitted design, and through the question."""
+
+    X: Floats  # (m, p)
+    factors: tuple[FactorRows, ...]
+    offset: Floats | None  # (m,)
+    trials: Ints | None  # (m,)
+    weights: Floats | None  # (m,)
+    index: pd.Index  # (m,)
+
+    @property
+    def n(self) -> int:
+        return len(self.X)
+
+
+def prediction_rows(design: Design, new: Any, question: Question) -> PredictionRows:
+    """Read the columns of `new` that the question needs; None stands for the rows of the fit.
+
+    Levels of a grouping factor are needed to use their own effects. To draw all effects anew they
+    are used where they are given: rows that share a label then share a draw.
+    """
+    named = _named(design, new, question)
+    if new is None:
+        rows = fitted_rows(design)
+        columns = {g.name: g.Z for g in design.mu.groups}
+    else:
+        rows = replay(design, new, groups=named)
+        columns = {
+            name: rows.groups[name].Z if name in named else random_columns(design, name, new)
+            for name in question.factors
+        }
+    factors = tuple(
+        _factor(rows.groups[name], own=question.treatment == "own")
+        if name in named
+        else FactorRows(name, columns[name])
+        for name in question.factors
+    )
+    return PredictionRows(rows.X, factors, rows.offset, rows.trials, rows.weights, rows.index)
+
+
+def fitted_rows(design: Design) -> NewRows:
+    """The rows of the fit as new ones."""
+    groups = {
+        g.name: NewGroup(g.name, g.refs, g.levels.take(g.refs), g.parts.take(g.refs, axis=0), g.Z)
+        for g in design.mu.groups
+    }
+    mu = design.mu
+    return NewRows(mu.X, groups, mu.offset, design.trials, design.weights, design.index, design.y)
+
+
+def _named(design: Design, new: Any, question: Question) -> Sequence[str]:
+    """Factors whose levels are read from the new data."""
+    if question.treatment == "integrated":
+        return ()
+    if question.treatment == "own" or new is None:
+        return question.factors
+    there = set(column_names(new))
+    return [g.name for g in _chosen(design, question) if there.issuperset(g.factors)]
+
+
+def _chosen(design: Design, question: Question) -> list[GroupDesign]:
+    return [g for g in design.mu.groups if g.name in question.factors]
+
+
+def _factor(group: NewGroup, *, own: bool) -> FactorRows:
+    codes = group.refs.astype(np.int64) if own else np.full(len(group.refs), -1, np.int64)
+    drawn = codes < 0
+    found, unseen = pd.factorize(group.labels[drawn])
+    codes[drawn] = -1 - found
+    return FactorRows(group.name, group.Z, codes, tuple(label(value) for value in unseen))
