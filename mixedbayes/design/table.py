@@ -91,10 +91,13 @@ def _native(data: Any) -> Any:
     try:
         return nw.from_native(data, eager_only=True)
     except TypeError:
-        raise DataError(
-            f"the data are a {type(data).__name__}, not a data frame; "
-            "pass a pandas, polars or pyarrow frame, for example pandas.DataFrame(data)"
-        ) from None
+        what = type(data).__name__
+        remedy = (
+            "call its collect() first"
+            if hasattr(data, "collect")
+            else "pass a pandas, polars or pyarrow frame, for example pandas.DataFrame(data)"
+        )
+        raise DataError(f"the data are a {what}, not a data frame; {remedy}") from None
 
 
 def _to_pandas(series: Any) -> pd.Series:

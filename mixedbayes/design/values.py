@@ -162,12 +162,13 @@ def labels(column: pd.Series) -> pd.Series:
 
 
 def _plain(index: pd.Index) -> pd.Index:
-    """Masked and Arrow numbers as NumPy's: nothing is missing in levels."""
+    """Masked, Arrow and text types of pandas as the plain ones: nothing is missing in levels."""
+    text = isinstance(index.dtype, (pd.StringDtype, pd.ArrowDtype)) and index.dtype != "str"
     if pd.api.types.is_extension_array_dtype(index.dtype) and (
         pd.api.types.is_numeric_dtype(index.dtype) or pd.api.types.is_bool_dtype(index.dtype)
     ):
         return pd.Index(index.to_numpy(dtype=index.dtype.numpy_dtype))
-    return index
+    return pd.Index(index.tolist()) if text else index
 
 
 def _is_text(index: pd.Index) -> bool:

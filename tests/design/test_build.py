@@ -76,6 +76,7 @@ LABELS = {
     "categories": (pd.Categorical(list("bcab"), categories=list("cbxa")), ["c", "b", "a"]),
     "ordered": (pd.Categorical([3, 1, 3, 2], categories=[3, 2, 1], ordered=True), [3, 2, 1]),
     "masked": (pd.array([7, 3, 3, 7], dtype="Int64"), [3, 7]),
+    "nullable text": (pd.array(["b", "a", "b", "b"], dtype="string"), ["a", "b"]),
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from mixedbayes.design import build_design, replay
+from mixedbayes.errors import DataError
 
 FORMULA = "y ~ x*f + (x | g) + (1 | g:h) + (1 | c)"
 
@@ -83,3 +84,9 @@ def test_categories_of_polars_are_sorted():
     pl = pytest.importorskip("polars")
     data = pl.DataFrame({"y": [1.0, 2, 3], "g": pl.Series(["z", "a", "z"], dtype=pl.Categorical)})
     assert build_design("y ~ 1 + (1 | g)", data).mu.groups[0].levels.tolist() == ["a", "z"]
+
+
+def test_lazy_frame_is_to_be_collected():
+    pl = pytest.importorskip("polars")
+    with pytest.raises(DataError, match=r"LazyFrame, not a data frame; call its collect\(\)"):
+        build_design("y ~ x", pl.LazyFrame({"y": [1.0], "x": [1.0]}))
