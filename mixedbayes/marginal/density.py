@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedbayes.errors import ModelError
 from mixedbayes.marginal import evaluate
 from mixedbayes.marginal.kernel import kernel_core
 from mixedbayes.marginal.parameters import Constrained, Layout
@@ -113,7 +114,9 @@ class MarginalDensity:
     @property
     def c_address(self) -> int:
         """Address of the same as a C function, with `evaluate.LOGP_SIGNATURE`."""
-        return evaluate.c_density.address
+        address = evaluate.c_density.address
+        assert address is not None  # it is compiled on import
+        return int(address)
 
     @property
     def c_data(self) -> int:
@@ -124,9 +127,14 @@ class MarginalDensity:
     def _memory(self) -> tuple[Ints, Floats, Likelihood]:
         """The record, and what it points to."""
         maps, table, u = _Maps.of(self.layout), self.layout.table, self.affine
-        parts = [table.numbers.ravel(), u.mode, u.factor.ravel(), u.scales, [u.log_det]]
-        reals = np.concatenate(parts)
-        lik = self.likelihood or Likelihood.of(self.problem)
+        reals: Floats = np.concatenate(
+            [table.numbers.ravel(), u.mode, u.factor.ravel(), u.scales, np.array([u.log_det])]
+        )
+        lik = self.likelihood
+        if lik is None:
+            if self.problem is None:
+                raise ModelError("a marginal density needs a problem, or a likelihood of its own")
+            lik = Likelihood.of(self.problem)
         header = [
             evaluate.address(lik.function), lik.ints.ctypes.data, lik.ints.size,
             lik.floats.ctypes.data, lik.floats.size, reals.ctypes.data, reals.size,
@@ -162,7 +170,9 @@ class _Maps:
         n_x = sum(f.q**2 for f in layout.integrated) + 1 + n_v
         n_L = sum(f.q**2 for f in layout.sampled)
         at = {False: 0, True: n_x}  # next free place for the L of integrated and sampled factors
-        rows, slots, sampled = [], [], []
+        rows: list[tuple[int, ...]] = []
+        slots: list[int] = []
+        sampled: list[tuple[int, ...]] = []
         for f in layout.factors:
             start = layout.starts[f"factor {f.name}"]
             z, L = start + f.q, at[bool(f.n_levels)]

@@ -175,7 +175,7 @@ def density(eta, gradient, record):  # type: ignore[no-untyped-def]
     slots = record[at : at + n_slots]
     at += n_slots
     sampled = record[at : at + 4 * n_sampled].reshape(n_sampled, 4)
-    reals = carray(_pointer(record[6]), (record[7],), np.float64)
+    reals = carray(_pointer(record[6]), (record[7],), np.float64)  # type: ignore[call-arg]
     mode, at = reals[6 * d : 7 * d], 7 * d
     C, scales = reals[at : at + m * m].reshape(m, m), reals[at + m * m : at + m * m + d - m]
 

@@ -140,7 +140,7 @@ def _trust_region(f: _Counted, x: Floats, max_iterations: int) -> _Found:
     radius = 1.0
     for iteration in range(1, max_iterations + 1):
         step, gain = _model_step(B, g, radius)
-        length = np.sqrt(step @ step)
+        length = float(np.sqrt(step @ step))
         if gain < _NEARLY and length < 0.9 * radius:
             return _Found(x, logp, g, True, iteration)
         new, g_new = f(x + step)

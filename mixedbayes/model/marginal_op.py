@@ -138,7 +138,8 @@ def numba_funcify_marginal_logp(op: MarginalLogp, node: Apply | None = None, **k
     def marginal_logp(x, ints, floats):  # type: ignore[no-untyped-def]
         x = np.ascontiguousarray(x)
         gradient = np.zeros(x.size)
-        value = _kernel(x, gradient, np.ascontiguousarray(ints), np.ascontiguousarray(floats))
+        ints, floats = np.ascontiguousarray(ints), np.ascontiguousarray(floats)
+        value: Any = _kernel(x, gradient, ints, floats)  # type: ignore[call-arg]
         return np.asarray(value), gradient
 
     return marginal_logp
