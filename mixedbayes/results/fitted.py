@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.errors import ModelError
-from mixedbayes.families.links import Identity
+from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.results.moments import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import describe_plain, labelled
@@ -22,17 +22,42 @@ Block = Callable[[slice], Floats]
 _BLOCK = 2**22  # numbers held at a time: rows of a block x draws
 
 
-def linear_predictor(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
+def linear_predictor(
+    post: Posterior, rows: slice | NDArray[np.integer], parameter: str = "mu"
+) -> Floats:
     """(m, S) eta = Intercept + X fixef + sum_k Z_k b_k + offset at some of the rows used."""
-    mu = post.design.mu
-    eta = mu.X[rows] @ post.fixef().T + post.intercept()
-    for g in mu.groups:
-        b, Z, refs = post.ranef(g.name), g.Z[rows], g.refs[rows]
+    predictor = post.predictor(parameter)
+    eta = predictor.X[rows] @ post.fixef(parameter).T + post.intercept(parameter)
+    for g in predictor.groups:
+        b, Z, refs = post.ranef(g.name, parameter), g.Z[rows], g.refs[rows]
         for t in range(len(g.terms)):
             eta += Z[:, t, None] * b[:, refs, t].T
-    if mu.offset is not None:
-        eta += mu.offset[rows, None]
+    if predictor.offset is not None:
+        eta += predictor.offset[rows, None]
     return eta
+
+
+def row_parameters(post: Posterior, rows: slice | NDArray[np.integer]) -> dict[str, Floats]:
+    """The family's own parameters (S, ...); (S, m) where one has a formula of its own."""
+    found = dict(post.parameters())
+    for name in post.design.others:
+        eta = linear_predictor(post, rows, name).T
+        found[name] = post.family.parameter_link(name).inverse(eta, np)
+    return found
+
+
+def expected(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
+    """(m, S) E[y] on the response scale at some of the rows; of binomial counts the share."""
+    mu = post.family.inverse(linear_predictor(post, rows).T, np)
+    return post.family.expectation(mu, row_parameters(post, rows)).T
+
+
+def observed(post: Posterior) -> Floats:
+    """(n,) the response on the scale of `expected`."""
+    d = post.design
+    if isinstance(post.family, Cumulative):
+        return d.y + 1.0  # codes 0, ..., K - 1 of categories that are counted from 1
+    return d.y if d.trials is None else d.y / d.trials
 
 
 def fitted(
@@ -51,7 +76,8 @@ def fitted(
     prob
         Probability of the equal-tailed interval of the fitted value; a new observation varies more.
     kind
-        "mean": g^-1(eta), on the response scale; "linear": eta, on the link scale.
+        "mean": E[y], on the response scale (of binomial counts the share of successes, of ordered
+        categories their mean number); "linear": eta, on the link scale.
     draws
         Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws.
 
@@ -68,8 +94,7 @@ def fitted(
         raise ModelError(f'kind={kind!r}: fitted() has kind="mean" (response) or "linear" (link)')
 
     def block(rows: slice) -> Floats:
-        eta = linear_predictor(post, rows)
-        return eta if kind == "linear" else post.family.link.inverse(eta, np)
+        return linear_predictor(post, rows) if kind == "linear" else expected(post, rows)
 
     return _by_rows(post, block, prob, draws, "fitted")
 
@@ -90,8 +115,8 @@ def residuals(
     prob
         Probability of the equal-tailed interval.
     kind
-        "response": y - mu, in the response's unit; "pearson": (y - mu) / sd(y | mu), without unit.
-        With weights w the sd is sigma / sqrt(w).
+        "response": y - E[y], in the response's unit; "pearson": that over sd(y), without unit.
+        For a weighted gaussian row the sd is sigma / sqrt(w).
     draws
         Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws.
 
@@ -102,35 +127,30 @@ def residuals(
     Raises
     ------
     ModelError
-        If `kind` is another, the family has no sd on the response scale, or draws of the group
-        effects were not kept.
+        If `kind` is another, or draws of the group effects were not kept.
     """
     if kind not in ("response", "pearson"):
         raise ModelError(f'kind={kind!r}: residuals() has kind="response" or "pearson"')
-    y = post.design.y if post.design.trials is None else post.design.y / post.design.trials
-    scale = response_sd(post) if kind == "pearson" else None
+    y = observed(post)
 
     def block(rows: slice) -> Floats:
-        values = y[rows, None] - post.family.link.inverse(linear_predictor(post, rows), np)
-        return values if scale is None else values / scale(rows)
+        values = y[rows, None] - expected(post, rows)
+        return values if kind == "response" else values / response_sd(post, rows)
 
     return _by_rows(post, block, prob, draws, "residual")
 
 
-def response_sd(post: Posterior) -> Block:
-    """sd of an observation around its mean, (m, S) or a shape that broadcasts to it, by rows."""
-    if not isinstance(post.family.link, Identity):
-        raise ModelError(
-            f"Pearson residuals need the response's own sd, which the {post.family.name} family "
-            f'with {post.family.link.name} link does not give yet; use kind="response"'
-        )
-    sd = np.sqrt(np.broadcast_to(post.family.residual_variance(post.parameters()), post.n_draws))
-    weights = post.design.weights
-
-    def block(rows: slice) -> Floats:
-        return sd[None, :] if weights is None else sd[None, :] / np.sqrt(weights[rows, None])
-
-    return block
+def response_sd(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
+    """(m, S) sd of an observation around its mean, on the scale of `expected`."""
+    d = post.design
+    mu = post.family.inverse(linear_predictor(post, rows).T, np)
+    variance = post.family.variance(
+        mu,
+        row_parameters(post, rows),
+        weights=None if d.weights is None else d.weights[rows],
+        trials=None if d.trials is None else d.trials[rows],
+    )
+    return np.sqrt(variance).T
 
 
 def _by_rows(post: Posterior, block: Block, prob: float, draws: bool, name: str) -> Any:

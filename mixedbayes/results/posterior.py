@@ -121,11 +121,14 @@ class Posterior:
             f"this needs draws of the effects of {group}, and only their summaries were kept: "
             f"{effects:,} effects x {self.n_draws:,} draws would take "
             f"{8e-9 * effects * self.n_draws:.1f} GB. Fit again with fewer draws or with the group "
-            "effects kept as draws; ranef() and coef() work from the summaries"
+            "effects kept as draws; ranef() works from the summaries"
         )
 
     def parameters(self) -> Mapping[str, Floats]:
-        """(S,) draws of the family's own parameters, such as sigma."""
+        """(S,) draws of the family's own parameters, such as sigma; (S, k) of a vector.
+
+        A parameter that has a formula of its own is not among them.
+        """
         return {
             name: self.stacked(name)
             for name in self.family.parameters

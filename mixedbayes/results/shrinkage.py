@@ -30,8 +30,7 @@ def pooling_kernel(cor: Floats, sd: Floats, gram: Floats, sigma2: Floats) -> Flo
 
     With Psi = D R D (D the sds, R the correlations), G = Z'WZ of the level and
     V = (Psi^-1 + G / sigma^2)^-1, the conditional variance of the effects given the level's rows,
-    the factor of term t is V_tt / Psi_tt = [(I + R B)^-1 R]_tt with B = D G D / sigma^2. That form
-    is finite where an sd is zero, R is singular, or the rows identify nothing.
+    the factor of term t is V_tt / Psi_tt.
 
     Parameters
     ----------
@@ -45,33 +44,41 @@ def pooling_kernel(cor: Floats, sd: Floats, gram: Floats, sigma2: Floats) -> Flo
     (S, J, q) in [0, 1]: 0 no pooling, 1 complete pooling. One intercept per level:
     sigma^2 / (sigma^2 + n tau^2).
     """
-    s, q = sd.shape
     scaled = sd / np.sqrt(sigma2)[:, None]
-    if q == 1:
+    if sd.shape[1] == 1:
         return 1 / (1 + scaled[:, None, :] ** 2 * gram[None, :, :, 0])
-    out = np.empty((s, len(gram), q))
+    out = np.empty((len(sd), len(gram), sd.shape[1]))
     step = max(1, _BLOCK // len(gram))
-    for start in range(0, s, step):
+    for start in range(0, len(sd), step):
         part = slice(start, start + step)
-        d, R = scaled[part, None], cor[part, None]
-        B = d[..., :, None] * gram[None] * d[..., None, :]
-        left = np.eye(q) + R @ B
-        out[part] = np.einsum("sjtt->sjt", np.linalg.solve(left, np.broadcast_to(R, left.shape)))
-    return np.clip(out, 0.0, 1.0)
+        values, spherical, _ = information(cor[part], scaled[part], gram)
+        out[part] = (spherical**2 / (1 + values[..., None, :])).sum(axis=-1)
+    return np.minimum(out, 1.0)
 
 
-def weight_kernel(cov: Floats, gram: Floats, sigma2: Floats) -> Floats:
+def weight_kernel(cor: Floats, sd: Floats, gram: Floats, sigma2: Floats) -> Floats:
     """(S, J, q, q) weights of the levels' own least-squares estimates.
 
     Psi (Psi + sigma^2 G^-1)^-1 = Psi G (Psi G + sigma^2 I)^-1, the second form finite for any G:
     population + weights (own estimate - population) is the partially pooled estimate, given the
-    variances.
+    variances. Arguments are those of `pooling_kernel`.
     """
-    q = cov.shape[-1]
-    A = cov[:, None] @ gram[None]
-    noisy = A + sigma2[:, None, None, None] * np.eye(q)
-    # A (A + sigma^2 I)^-1: the two commute
-    return np.linalg.solve(noisy, A)
+    values, _, effects = information(cor, sd / np.sqrt(sigma2)[:, None], gram)
+    return (effects / (1 + values[..., None, :])) @ np.swapaxes(effects, -1, -2) @ gram
+
+
+def information(cor: Floats, scaled: Floats, gram: Floats) -> tuple[Floats, Floats, Floats]:
+    """What a level's rows say about its effects, in directions where they are independent.
+
+    With R = C C' and T = D C / sigma, T' G T = V diag(values) V' is the information on spherical
+    effects. Returns values (S, J, q) >= 0, C V and T V (S, J, q, q): in these directions the
+    conditional variance is 1 / (1 + values), finite where an sd is zero, R or G singular.
+    """
+    eigen, vectors = np.linalg.eigh(cor)
+    root = vectors * np.sqrt(np.maximum(eigen, 0.0))[:, None, :]
+    effects = (scaled[:, :, None] * root)[:, None]
+    values, V = np.linalg.eigh(np.swapaxes(effects, -1, -2) @ gram @ effects)
+    return np.maximum(values, 0.0), root[:, None] @ V, effects @ V
 
 
 def shrinkage(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
@@ -127,6 +134,11 @@ def _check(post: Posterior) -> None:
             f"shrinkage() compares with least squares, which the {post.family.name} family with "
             f"{post.family.link.name} link does not have; see ranef() and coef()"
         )
+    if post.design.others:
+        raise ModelError(
+            f"shrinkage() needs one residual variance, and {', '.join(post.design.others)} has a "
+            "formula of its own; see ranef() and coef()"
+        )
 
 
 def _table(
@@ -167,7 +179,7 @@ def mean_ranef(post: Posterior, g: GroupDesign) -> Floats:
     """(J, q) posterior mean of the deviations, from draws or summaries."""
     if post.has_ranef(g.name):
         return post.ranef(g.name).mean(axis=0)
-    return kept.read(post, names.ranef(g.name)).mean
+    return kept.read(post, names.ranef(g.name)).summary.mean
 
 
 def mean_coef(post: Posterior, g: GroupDesign) -> Floats:
@@ -230,7 +242,7 @@ def _draws(post: Posterior) -> xr.Dataset:
         )
         dims = (names.CHAIN, names.DRAW, level, term)
         factor = pooling_kernel(post.cor(g.name), post.sd(g.name), gram, sigma2)
-        weight = weight_kernel(post.cov(g.name), gram, sigma2)
+        weight = weight_kernel(post.cor(g.name), post.sd(g.name), gram, sigma2)
         tag = names.identifier(g.name)
         variables[f"pooling_{tag}"] = (dims, chained(factor, chains))
         variables[f"weight_{tag}"] = ((*dims, bis), chained(weight, chains))

@@ -14,6 +14,7 @@ from mixedbayes.results.describe import design_facts
 from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.fixef import fixef
 from mixedbayes.results.icc import ALL, icc
+from mixedbayes.results.parameters import family_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.tables import check_prob
@@ -49,6 +50,8 @@ class Summary:
         Number of levels by grouping factor.
     varcorr, fixef, icc, r2
         The tables of those names; `icc` is empty for a model without group effects.
+    parameters
+        The family's parameters besides the mean and sigma, such as thresholds.
     health
         Sampler health.
     """
@@ -58,6 +61,7 @@ class Summary:
     levels: dict[str, int]
     varcorr: pd.DataFrame
     fixef: pd.DataFrame
+    parameters: pd.DataFrame
     icc: pd.DataFrame
     r2: pd.DataFrame
     health: ConvergenceReport
@@ -82,6 +86,11 @@ class Summary:
         yield Section(
             "Residual", tuple(Row("sd  sigma", _cells(r)) for _, r in residual.iterrows())
         )
+
+        elements = self.parameters["element"].fillna("")
+        labels = (self.parameters["parameter"] + " " + elements).str.strip()
+        own = zip(labels, self.parameters.iterrows(), strict=True)
+        yield Section("Family", tuple(Row(label, _cells(r)) for label, (_, r) in own))
 
     def _shares(self) -> Section:
         rows = []
@@ -151,6 +160,7 @@ def summary(
         levels=groups,
         varcorr=varcorr(post, prob),
         fixef=fixef(post, prob),
+        parameters=family_parameters(post, prob),
         icc=icc(post, prob) if post.design.mu.groups else empty,
         r2=r2(post, prob),
         health=diagnostics(post),

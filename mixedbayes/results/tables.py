@@ -47,9 +47,10 @@ def describe(draws: Floats, prob: float = 0.95) -> dict[str, Floats]:
     Columns mean, sd, lower, upper, ess_bulk, rhat, each (K,), the last dimension fastest.
     """
     chains, n = draws.shape[:2]
-    x = np.moveaxis(draws.reshape(chains, n, -1), 2, 0)  # (K, C, D)
+    k = int(np.prod(draws.shape[2:]))
+    x = np.moveaxis(draws.reshape(chains, n, k), 2, 0)  # (K, C, D)
     ess, rhat = health(x)
-    return describe_plain(x.reshape(len(x), -1), prob) | {"ess_bulk": ess, "rhat": rhat}
+    return describe_plain(x.reshape(k, chains * n), prob) | {"ess_bulk": ess, "rhat": rhat}
 
 
 def describe_plain(draws: Floats, prob: float) -> dict[str, Floats]:
@@ -70,7 +71,7 @@ def describe_plain(draws: Floats, prob: float) -> dict[str, Floats]:
 
 def chained(draws: Floats, chains: int) -> Floats:
     """(S, ...) draws, chains one after the other, as (C, D, ...)."""
-    return draws.reshape(chains, -1, *draws.shape[1:])
+    return draws.reshape(chains, len(draws) // chains, *draws.shape[1:])
 
 
 def labelled(

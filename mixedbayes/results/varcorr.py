@@ -16,7 +16,7 @@ from mixedbayes.design.types import LinearPredictor
 from mixedbayes.results.moments import mean_square
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained, describe
-from mixedbayes.results.variance import components
+from mixedbayes.results.variance import components, ratio
 
 Floats = NDArray[np.float64]
 
@@ -41,9 +41,8 @@ def component_list(post: Posterior) -> list[Component]:
     found = [c for p in post.predictors for c in _of_predictor(post, p)]
     sigma = post.parameters().get(names.SIGMA)
     if sigma is not None:
-        variance = np.broadcast_to(post.family.residual_variance(post.parameters()), sigma.shape)
         part = components(post).residual
-        found.append(Component(RESIDUAL, None, None, "sd", sigma, variance, part))
+        found.append(Component(RESIDUAL, None, None, "sd", sigma, sigma**2, part))
     return found
 
 
@@ -68,8 +67,7 @@ def shares(post: Posterior, found: list[Component]) -> Floats:
         return np.array([1.0 if c.part is not None else np.nan for c in found])
     parts = components(post)
     whole = parts.random + parts.residual
-    some = np.where(whole > 0, whole, np.nan)
-    return np.array([np.nan if c.part is None else np.mean(c.part / some) for c in found])
+    return np.array([np.nan if c.part is None else ratio(c.part, whole).mean() for c in found])
 
 
 def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
@@ -92,7 +90,8 @@ def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
 
     `share` is the posterior mean of the part of the group and residual variance together that the
     row stands for, averaged over the rows of the data: sd_t^2 mean(z_t^2), and for a correlation
-    2 cov_st mean(z_s z_t), which may be negative. It adds up to 1.
+    2 cov_st mean(z_s z_t), which may be negative. It adds up to 1, less the residual part of a
+    family that has no sigma.
     """
     if draws:
         return post.draws[_variables(post)]

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.links import Link, Log, ShareLink
 from mixedbayes.results.moments import covariance, mean_square, quadratic, trace_product
 from mixedbayes.results.posterior import Posterior
 
 Floats = NDArray[np.float64]
+
+_NODES = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,14 @@ def components(post: Posterior) -> Components:
 
     fixed = beta' Cov(X) beta; for each grouping factor, the mean over the rows of z' Sigma z, which
     is tr(Sigma Z'Z / n). Nothing of the size rows x draws is formed.
-    Johnson (2014), doi:10.1111/2041-210X.12225.
+    Johnson (2014), doi:10.1111/2041-210X.12225; Nakagawa, Johnson & Schielzeth (2017),
+    doi:10.1098/rsif.2017.0213, for the residual of families other than the gaussian, where it is
+    taken at the average response under the model.
     """
-    mu = post.design.mu
-    groups = {g.name: trace_product(post.cov(g.name), mean_square(g.Z)) for g in mu.groups}
-    return Components(fixed_variance(post), groups, residual_variance(post))
+    groups = group_variances(post)
+    fixed = fixed_variance(post)
+    linear = sum(groups.values(), fixed)
+    return Components(fixed, groups, residual_variance(post, linear))
 
 
 def fixed_variance(post: Posterior) -> Floats:
@@ -50,16 +55,66 @@ def fixed_variance(post: Posterior) -> Floats:
     return quadratic(post.fixef(), covariance(post.design.mu.X))
 
 
-def residual_variance(post: Posterior) -> Floats:
-    """(S,) residual variance on the link scale; with gaussian weights its mean over the rows."""
-    variance = np.asarray(post.family.residual_variance(post.parameters()), float)
+def group_variances(post: Posterior) -> dict[str, Floats]:
+    """(S,) mean over the rows of each factor's z' Sigma z."""
+    groups = post.design.mu.groups
+    return {g.name: trace_product(post.cov(g.name), mean_square(g.Z)) for g in groups}
+
+
+def linear_variance(post: Posterior) -> Floats:
+    """(S,) variance of the linear predictor."""
+    return sum(group_variances(post).values(), fixed_variance(post))
+
+
+def residual_variance(post: Posterior, linear: Floats | None = None) -> Floats:
+    """(S,) residual variance on the link scale, for a response of average mean.
+
+    With weights that scale the variance of a row, its mean over the rows. `linear` is the variance
+    (S,) of the linear predictor, if it is known already.
+    """
+    if linear is None:
+        linear = linear_variance(post)
+    mean = average_response(post.family.link, mean_predictor(post), linear)
+    variance = np.asarray(post.family.latent_variance(mean, average_parameters(post)), float)
     weights = post.design.weights
-    if weights is not None and isinstance(post.family, Gaussian):
+    if weights is not None and not post.family.repeats_rows:
         variance = variance * np.mean(1 / weights)
     return np.broadcast_to(variance, (post.n_draws,))
 
 
+def mean_predictor(post: Posterior, parameter: str = "mu") -> Floats:
+    """(S,) mean over the rows of the population part and the offset."""
+    predictor = post.predictor(parameter)
+    offset = 0.0 if predictor.offset is None else float(np.mean(predictor.offset))
+    beta = post.fixef(parameter) @ predictor.X.mean(axis=0)
+    return post.intercept(parameter) + beta + offset
+
+
+def average_response(link: Link, center: Floats, variance: Floats) -> Floats:
+    """(S,) E[g^-1(eta)] for eta ~ Normal(center, variance).
+
+    Gauss-Hermite quadrature where g^-1 is defined on the whole line; g^-1(center) elsewhere.
+    """
+    if not isinstance(link, Log | ShareLink):
+        return link.inverse(center, np)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    eta = center[:, None] + np.sqrt(variance)[:, None] * nodes
+    return link.inverse(eta, np) @ (weights / weights.sum())
+
+
+def average_parameters(post: Posterior) -> dict[str, Floats]:
+    """The family's own parameters; one with a formula of its own at its mean predictor."""
+    found = dict(post.parameters())
+    for name in post.design.others:
+        found[name] = post.family.parameter_link(name).inverse(mean_predictor(post, name), np)
+    return found
+
+
 def ratio(part: Floats, whole: Floats) -> Floats:
-    """part / whole in [0, 1]; NaN where there is no variance at all."""
-    some = whole > 0
-    return np.where(some, np.minimum(part / np.where(some, whole, 1.0), 1.0), np.nan)
+    """part / whole, at most 1; NaN where there is no variance at all.
+
+    A residual variance may be infinite (Student's t with nu <= 2): then it is all there is.
+    """
+    finite = (whole > 0) & np.isfinite(whole)
+    share = np.minimum(np.where(finite, part, 0.0) / np.where(finite, whole, 1.0), 1.0)
+    return np.where(finite, share, np.where(np.isinf(whole), np.isinf(part) * 1.0, np.nan))

@@ -1,0 +1,195 @@
+"""The tables: rows, labels, numbers against plain NumPy, draws on request."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mixedbayes.data import load_data
+from mixedbayes.errors import ModelError
+from mixedbayes.results.coef import coef
+from mixedbayes.results.fixef import fixef
+from mixedbayes.results.r2 import r2
+from mixedbayes.results.ranef import ranef
+from mixedbayes.results.tables import check_prob, describe
+from mixedbayes.results.varcorr import varcorr
+
+STATISTICS = ["mean", "sd", "lower", "upper", "ess_bulk", "rhat"]
+
+
+def assert_describes(row, draws, prob=0.95):
+    """The row's statistics are those of draws (S,)."""
+    assert row["mean"] == pytest.approx(draws.mean())
+    assert row["sd"] == pytest.approx(draws.std(ddof=1))
+    tail = (1 - prob) / 2
+    assert row["lower"] == pytest.approx(np.quantile(draws, tail))
+    assert row["upper"] == pytest.approx(np.quantile(draws, 1 - tail))
+
+
+def test_describe_keeps_the_last_dimension_fastest():
+    draws = np.random.default_rng(1).normal(size=(2, 100, 3, 2)) + np.arange(6).reshape(3, 2)
+    columns = describe(draws, 0.8)
+    assert list(columns) == STATISTICS
+    flat = draws.reshape(200, 6)
+    np.testing.assert_allclose(columns["mean"], flat.mean(axis=0))
+    np.testing.assert_allclose(columns["upper"], np.quantile(flat, 0.9, axis=0))
+
+
+def test_one_draw_has_no_sd():
+    columns = describe(np.ones((1, 1, 2)))
+    assert np.isnan(columns["sd"]).all()
+    assert columns["lower"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("prob", [0, 1, 95, -0.1, "0.95", True, float("nan")])
+def test_a_probability_is_between_0_and_1(prob):
+    with pytest.raises(ModelError, match="is not a probability between 0 and 1"):
+        check_prob(prob)
+
+
+def test_fixef(sleep):
+    table = fixef(sleep, 0.9)
+    assert list(table.columns) == ["term", *STATISTICS]
+    assert table["term"].tolist() == ["Intercept", "Days"]
+    assert_describes(table.loc[0], sleep.intercept(), 0.9)
+    assert_describes(table.loc[1], sleep.fixef()[:, 0], 0.9)
+
+
+def test_fixef_draws_are_labelled(sleep):
+    draws = fixef(sleep, draws=True)
+    assert draws.dims == ("chain", "draw", "term")
+    np.testing.assert_array_equal(draws.sel(term="Days"), sleep.draws["fixef"].sel(term="Days"))
+
+
+def test_a_model_of_groups_alone_has_no_population_rows(make):
+    data = load_data("dyestuff")
+    group = make.group(data, "Batch", {"Intercept": 1.0})
+    post = make.random(make.design(data, "Yield", {}, [group], intercept=False))
+    assert len(fixef(post)) == 0
+    assert fixef(post, draws=True).sizes["term"] == 0
+    assert coef(post)["mean"].tolist() == pytest.approx(ranef(post)["mean"].tolist())
+
+
+def test_varcorr_rows(sleep):
+    table = varcorr(sleep)
+    keys = table[["group", "term", "term2", "kind"]].fillna("").to_numpy().tolist()
+    assert keys == [
+        ["Subject", "Intercept", "", "sd"],
+        ["Subject", "Days", "", "sd"],
+        ["Subject", "Intercept", "Days", "cor"],
+        ["Residual", "", "", "sd"],
+    ]
+    assert_describes(table.loc[1], sleep.sd("Subject")[:, 1])
+    assert_describes(table.loc[2], sleep.cor("Subject")[:, 0, 1])
+    assert_describes(table.loc[3], sleep.stacked("sigma"))
+    assert table.loc[1, "variance"] == pytest.approx(np.mean(sleep.sd("Subject")[:, 1] ** 2))
+    assert table.loc[2, "variance"] == pytest.approx(sleep.cov("Subject")[:, 0, 1].mean())
+
+
+def test_varcorr_lists_correlations_within_blocks_alone(make):
+    data = load_data("machines")
+    x = {"Intercept": 1.0, "a": np.arange(54) % 2, "b": np.arange(54) % 5}
+    group = make.group(data, "Worker", x, blocks=((0, 2), (1,)))
+    table = varcorr(make.random(make.design(data, "score", {}, [group])))
+    pairs = table.loc[table["kind"] == "cor", ["term", "term2"]].to_numpy().tolist()
+    assert pairs == [["Intercept", "b"]]
+
+
+def test_varcorr_draws_are_the_sampled_ones(sleep):
+    draws = varcorr(sleep, draws=True)
+    assert set(draws.data_vars) == {"sd_Subject", "cor_Subject", "sigma"}
+    assert draws["cor_Subject"].identical(sleep.draws["cor_Subject"])
+
+
+def test_weights_count_in_the_share_of_the_residual(make):
+    data = load_data("dyestuff")
+    group = make.group(data, "Batch", {"Intercept": 1.0})
+    weights = np.where(np.arange(30) < 15, 1.0, 4.0)
+    values = {"sigma": np.full((1, 1), 2.0), "Intercept": np.zeros((1, 1))}
+    values["sd_Batch"] = np.full((1, 1, 1), 1.0)
+    post = make.posterior(make.design(data, "Yield", {}, [group], weights=weights), values)
+    share = varcorr(post).set_index("group")["share"]
+    residual = 4 * (1 + 1 / 4) / 2
+    assert share["Residual"] == pytest.approx(residual / (1 + residual))
+    assert share["Batch"] == pytest.approx(1 / (1 + residual))
+
+
+def test_ranef_rows_follow_the_levels_then_the_terms(sleep):
+    table = ranef(sleep)
+    assert list(table.columns) == ["group", "level", "term", "n", *STATISTICS]
+    assert table["level"].tolist()[:3] == ["308", "308", "309"]
+    assert table["term"].tolist()[:3] == ["Intercept", "Days", "Intercept"]
+    assert set(table["n"]) == {10}
+    assert_describes(table.loc[3], sleep.ranef("Subject")[:, 1, 1])
+
+
+def test_coef_adds_the_population_draw_by_draw(sleep):
+    table = coef(sleep)
+    expected = sleep.ranef("Subject")[:, 4, 1] + sleep.fixef()[:, 0]
+    assert_describes(table.loc[9], expected)
+    draws = coef(sleep, draws=True)["coef_Subject"]
+    assert draws.dims == ("chain", "draw", "Subject", "Subject_term")
+    found = draws.sel(Subject="331", Subject_term="Days").to_numpy().ravel()
+    np.testing.assert_allclose(found, expected)
+
+
+def test_a_term_without_population_effect_is_its_deviation(make):
+    data = load_data("sleepstudy")
+    columns = {"Intercept": 1.0, "Days": data["Days"]}
+    post = make.random(make.design(data, "Reaction", {}, [make.group(data, "Subject", columns)]))
+    both = coef(post).merge(ranef(post), on=["level", "term"])
+    days = both[both["term"] == "Days"]
+    np.testing.assert_allclose(days["mean_x"], days["mean_y"])
+    intercepts = both[both["term"] == "Intercept"]
+    shift = post.intercept().mean()
+    np.testing.assert_allclose(intercepts["mean_x"], intercepts["mean_y"] + shift)
+
+
+def test_nested_levels_carry_their_parts(nested):
+    table = ranef(nested)
+    inner = table[table["group"] == "batch:cask"]
+    assert inner["level"].tolist()[:2] == ["A:a", "A:b"]
+    parts = zip(inner["batch"], inner["cask"], strict=True)
+    assert [f"{batch}:{cask}" for batch, cask in parts] == inner["level"].tolist()
+    assert table.loc[table["group"] == "batch", "cask"].isna().all()
+    assert ranef(nested, group="batch")["level"].tolist() == list("ABCDEFGHIJ")
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        ([3, 1, 2], "int64"),
+        (pd.to_datetime(["2020-01-02", "2020-01-01", "2020-02-01"]), None),
+        (pd.Categorical(["b", "a", "c"], categories=["c", "b", "a"]), None),
+    ],
+)
+def test_levels_keep_their_type(make, labels, dtype):
+    data = pd.DataFrame({"y": np.arange(6.0), "g": pd.Series(labels).repeat(2).to_numpy()})
+    if isinstance(labels, pd.Categorical):
+        data["g"] = labels.repeat(2)
+    group = make.group(data, "g", {"Intercept": 1.0})
+    table = ranef(make.random(make.design(data, "y", {}, [group])))
+    assert table["level"].dtype == (dtype or data["g"].dtype)
+    assert set(table["level"]) == set(labels)
+
+
+def test_a_factor_named_like_a_column_does_not_take_its_place(make):
+    data = pd.DataFrame({"y": np.arange(4.0), "n": list("aabb"), "term": list("xyxy")})
+    group = make.group(data, ("n", "term"), {"Intercept": 1.0})
+    table = ranef(make.random(make.design(data, "y", {}, [group])))
+    assert table["n"].tolist() == [1, 1, 1, 1]
+    assert table["n_level"].tolist() == list("aabb")
+    assert table["term_level"].tolist() == list("xyxy")
+
+
+def test_an_unknown_group_is_answered_with_the_known_ones(nested):
+    with pytest.raises(ModelError, match=r"'cask' is not a grouping factor .* batch, batch:cask"):
+        ranef(nested, group="cask")
+
+
+def test_no_groups_give_empty_tables(make):
+    data = load_data("sleepstudy")
+    post = make.random(make.design(data, "Reaction", {"Days": data["Days"]}, []))
+    assert list(ranef(post).columns) == ["group", "level", "term", "n", *STATISTICS]
+    assert len(coef(post)) == 0
+    assert varcorr(post)["share"].tolist() == [1.0]
+    assert r2(post)["mean"].nunique() == 1
