@@ -11,7 +11,11 @@ from mixedbayes.errors import SamplingError
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
-TUNE = 1000
+# Non-centred effects of 200 groups, lowest bulk or tail ESS of 4 x 1000 draws per 1000 gradients,
+# tuning included: 300 draws of tuning 18, 500 draws 16, 1000 draws 12, with the same ESS after
+# tuning; numpyro and PyMC adapt more slowly than nutpie. target_accept 0.8 and 0.9 cost the same
+# here, and 0.9 leaves a third of the divergences in a funnel.
+TUNE = {"nutpie": 500, "pymc": 1000, "numpyro": 1000}
 TARGET_ACCEPT = 0.9
 
 
@@ -29,7 +33,7 @@ def sample_model(
     model
         Any pm.Model whose free variables are continuous.
     settings
-        What is left open is filled: `tune` by `TUNE`, `target_accept` by `TARGET_ACCEPT`.
+        Left open, `tune` is 500 for nutpie and 1000 for the others, `target_accept` 0.9.
     keep
         Names of the free and deterministic variables to keep draws of.
     initial_points
@@ -47,7 +51,7 @@ def sample_model(
     """
     _check_names(model, "keep", keep)
     _check_names(model, "initial_points", initial_points or ())
-    filled = settings.filled(tune=TUNE, target_accept=TARGET_ACCEPT)
+    filled = settings.filled(tune=TUNE[settings.sampler], target_accept=TARGET_ACCEPT)
     if settings.sampler == "nutpie":
         from mixedbayes.sample.compiled import sample_nutpie as sample
     elif settings.sampler == "pymc":
