@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
+from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.plots import style
 from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.labels import Labels
@@ -63,7 +64,7 @@ def curve(post: Posterior, rows: Rows, axis: Covariate, prob: float) -> Curve:
     )
     x, eta, population = places[:, 0], eta[:, first], population[:, first]
     line = axis.categories is None and len(x) > 1 and bool(np.all(np.diff(x) > 0))
-    inverse = post.family.link.inverse
+    inverse = post.family.inverse
     if line and post.family.link.name != "identity":
         grid = np.linspace(x[0], x[-1], _GRID)
         eta, population = (np.array([np.interp(grid, x, e) for e in a]) for a in (eta, population))
@@ -135,10 +136,12 @@ def plot_fitted(
     Raises
     ------
     ModelError
-        If the model has no such group, level or covariate, or the backend is another.
+        If the model has no such group, level or covariate, the response has no mean, or the
+        backend is another.
     """
     style.only_matplotlib(backend, "plot_fitted")
     check_prob(prob)
+    _check_mean(post)
     g = _group(post, group)
     axis = covariate(post, g, x, data)
     shown, note = _shown(post, g, levels, max_levels)
@@ -153,9 +156,17 @@ def plot_fitted(
             ax.set_title(f"{g.name} {g.levels[j]}", fontsize=9, fontweight="normal")
         _ticks(axes[0], axis)
         fig.supxlabel("\n".join(filter(None, (labels.column(axis.name), note))), fontsize=9.5)
-        fig.supylabel(_response(post, labels), fontsize=9.5)
+        fig.supylabel(response_axis(post, labels), fontsize=9.5)
         fig.legend(handles=_legend(g.name, prob), loc="outside upper center", ncols=3)
     return fig
+
+
+def _check_mean(post: Posterior) -> None:
+    if isinstance(post.family, Cumulative):
+        raise ModelError(
+            f"{post.design.response} is ordered categories, which have no mean to draw; "
+            "plot_ranef and plot_residuals work for them"
+        )
 
 
 def _group(post: Posterior, group: str | None) -> GroupDesign:
@@ -189,7 +200,8 @@ def _observed(post: Posterior) -> Floats:
     return d.y if d.trials is None else d.y / np.maximum(d.trials, 1)
 
 
-def _response(post: Posterior, labels: Labels) -> str:
+def response_axis(post: Posterior, labels: Labels) -> str:
+    """The response on the scale that `plot_fitted` and `plot_residuals` show."""
     if post.design.trials is None:
         return labels.observed
     return f"{post.design.response}, proportion of trials"

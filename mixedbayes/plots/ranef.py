@@ -52,11 +52,12 @@ def of_effects(post: Posterior, group: str, k: int, prob: float) -> Caterpillar:
     """Intervals of a factor's k-th effect, from its draws or from the summaries kept of them."""
     if post.has_ranef(group):
         return caterpillar(post.ranef(group)[:, :, k], prob)
-    summary = kept.read(post, names.ranef(group))
-    order = np.argsort(summary.mean[:, k], kind="stable")
+    found = kept.read(post, names.ranef(group))
+    mean = found.summary.mean[:, k]
+    order = np.argsort(mean, kind="stable")
     low, high = tails(prob)
-    q = [kept.quantile_at(summary.quantile, p)[order, k] for p in (low, 0.25, 0.75, high)]
-    return Caterpillar(order, summary.mean[order, k], np.stack([q[0], q[3]]), np.stack(q[1:3]))
+    q = np.stack([kept.quantile_at(found, p)[order, k] for p in (low, 0.25, 0.75, high)])
+    return Caterpillar(order, mean[order], q[[0, 3]], q[[1, 2]])
 
 
 def plot_ranef(

@@ -12,6 +12,7 @@ from scipy import stats
 
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.plots import style
+from mixedbayes.plots.fitted import response_axis
 from mixedbayes.plots.labels import Labels
 from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.posterior import Posterior
@@ -139,7 +140,7 @@ def plot_residuals(
         left, right = fig.subplots(1, 2)
         _against_fitted(left, found)
         left.set_title("Residuals against fitted")
-        left.set_xlabel(f"fitted {labels.observed}")
+        left.set_xlabel(f"fitted {response_axis(post, labels)}")
         unit = labels.units.get(post.design.response)
         axis = f"{found.what} ({unit})" if in_response and unit else found.what
         left.set_ylabel(axis)

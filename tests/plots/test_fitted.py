@@ -1,5 +1,4 @@
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -7,7 +6,8 @@ import pytest
 import xarray as xr
 
 from mixedbayes.errors import ModelError
-from mixedbayes.families.links import Link
+from mixedbayes.families.cumulative import Cumulative
+from mixedbayes.families.poisson import Poisson
 from mixedbayes.plots.covariate import covariate
 from mixedbayes.plots.fitted import curve, plot_fitted, spanning
 from mixedbayes.results.posterior import Posterior
@@ -116,18 +116,9 @@ def test_a_wiggling_prediction_is_drawn_as_points(make, by_gid):
     assert len(by_gid(ax, "fit")[0].get_offsets()) == 4
 
 
-@dataclass(frozen=True)
-class Exponent(Link):
-    name: ClassVar[str] = "log"
-
-    def inverse(self, eta, xp):
-        return xp.exp(eta)
-
-
 def test_a_line_bends_as_its_link_does(sleep):
-    family = replace(sleep.family, link=Exponent())
     scaled = sleep.draws / 100
-    post = Posterior(sleep.design, family, xr.DataTree.from_dict({"posterior": scaled}))
+    post = Posterior(sleep.design, Poisson(), xr.DataTree.from_dict({"posterior": scaled}))
     rows = np.array([10, 19])  # one subject's first and last day
     fit = curve(post, rows, covariate(post, post.group("Subject"), None, None), 0.5)
     slope = post.fixef()[:, 0] + post.ranef("Subject")[:, 1, 1]
@@ -193,3 +184,18 @@ class TestCovariate:
     def test_an_unknown_name_lists_the_known(self, sleep):
         with pytest.raises(ModelError, match="x='Nights' is none of Days, Subject"):
             self.axis(sleep, "Nights")
+
+
+def test_counts_out_of_trials_are_shown_as_proportions(sleep, by_gid):
+    trials = np.full(180, 500)
+    post = Posterior(replace(sleep.design, trials=trials), sleep.family, sleep.idata)
+    figure = plot_fitted(post)
+    assert figure.get_supylabel() == "Reaction, proportion of trials"
+    data = by_gid(figure.axes[0], "data")[0].get_offsets()[:, 1]
+    np.testing.assert_allclose(data, sleep.design.y[:10] / 500)
+
+
+def test_ordered_categories_have_no_mean_to_draw(sleep):
+    post = Posterior(sleep.design, Cumulative(), sleep.idata)
+    with pytest.raises(ModelError, match="ordered categories, which have no mean"):
+        plot_fitted(post)
