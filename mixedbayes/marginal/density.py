@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal import evaluate
-from mixedbayes.marginal.kernel import kernel_core
+from mixedbayes.marginal.kernel import kernel_for
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import Problem
 
@@ -40,7 +40,7 @@ class Likelihood:
 
     @classmethod
     def of(cls, problem: Problem) -> Likelihood:
-        return cls(kernel_core, problem.ints, problem.floats)
+        return cls(kernel_for(problem), problem.ints, problem.floats)
 
 
 @dataclass(frozen=True, eq=False)

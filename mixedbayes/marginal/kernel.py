@@ -1,71 +1,47 @@
-"""The marginal likelihood and its gradient, compiled: blocked elimination and selected inverse.
+"""The compiled marginal likelihood of a problem.
 
-With v = (u, beta, -1) the extended vector of effects, population effects and response, the joint
-density is exp(-v' H v / 2) up to constants, H = Lambda' M Lambda / sigma^2 + P with the response as
-its last row and column. Eliminating all but the last variable gives log|H| and the quadratic form
-(the last pivot). Walking back gives the second moments E[v v' | y] on the pattern of M, effects and
-response alike, and with them every derivative:
-
-    d log p / d L_k = -tril sum_g (M Lambda E[v v'])_gg / sigma^2
-
-The compiled functions take the flat arrays of a problem (see `layout`), allocate their own work
-space, hold no state and release the interpreter lock: threads may call them at the same time.
+There are two compiled functions, one for a single factor with one or two effects and one for every
+design. Each is compiled when it is first asked for, once per installation: numba keeps the code in
+its disk cache. Both take (x, grad, ints, floats), see `kernel_for`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numba import njit
 
-from mixedbayes.marginal.backward import backward
-from mixedbayes.marginal.dense import dense_factor, dense_moments
-from mixedbayes.marginal.forward import chain_work, eliminate
-from mixedbayes.marginal.fronts import read_header
-from mixedbayes.marginal.likelihood import (
-    gradient_factors,
-    gradient_sampled,
-    internal_factors,
-    prior_moment,
-    sampled_shift,
-)
-from mixedbayes.marginal.plan import Floats
+from mixedbayes.marginal.plan import Floats, Ints
 from mixedbayes.marginal.problem import Problem
 
+Kernel = Callable[[Floats, Floats, Ints, Floats], float]
 
-@njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", cache=True, nogil=True, error_model="numpy")
-def kernel_core(x, grad, ints, floats):
-    """log p at x = (L_1 row by row, ..., L_K, sigma, v); writes the gradient into `grad`.
 
-    `ints` and `floats` are those of a Problem. Upper triangles of x are ignored, and zero in grad.
+def kernel_for(problem: Problem) -> Any:
+    """The compiled function for a problem's structure, with one signature for all problems.
+
+    `logp = kernel(x, grad, problem.ints, problem.floats)`, float64 and int64 arrays in C order,
+    evaluates log p at x = (L_1 row by row, ..., L_K, sigma, v) and writes the gradient into grad.
+    Upper triangles of x are ignored, and zero in grad. The function can be called from compiled
+    code, from threads (it releases the interpreter lock and holds no state), and by address.
     """
-    h = read_header(ints)
-    n = floats[h.constants + 1]
-    grad[:] = 0.0
-    sigma = x[x.size - h.r - 1]
-    if not (sigma > 0.0 and np.isfinite(sigma)):
-        return -np.inf
-    scale = 1.0 / sigma**2
-    L = internal_factors(h, ints, floats, x)
-    delta, m, shift, yy = sampled_shift(h, ints, floats, x)
-    F = np.zeros(chain_work(h, ints))
-    S = np.empty((h.D + 1, h.D + 1))
-    half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
-    half_log_det += dense_factor(S, h.D)
-    if not np.isfinite(half_log_det):
-        return -np.inf
-    quadratic = S[h.D, h.D]
-    mu = dense_moments(S, h.D)
-    Q = np.zeros(L.size)
-    w = np.empty(h.n_effects if h.r > 0 else 0)
-    trace = backward(h, ints, floats, L, scale, shift, F, S, Q, w)
+    if len(problem.widths) == 1 and problem.widths[0] <= 2:
+        from mixedbayes.marginal.single import single_core
 
-    gradient_factors(h, ints, floats, Q, sigma, grad)
-    beta = mu[h.D - h.p :]
-    prior = prior_moment(h, ints, floats, S, beta, m)
-    grad[x.size - h.r - 1] = (h.n_effects + h.p + quadratic - trace - prior - n) / sigma
-    if h.r > 0:
-        gradient_sampled(h, ints, floats, delta, w, beta, m, sigma, grad[x.size - h.r :])
-    return floats[h.constants] - n * np.log(sigma) - half_log_det - 0.5 * quadratic
+        return single_core
+    return general_kernel()
+
+
+def general_kernel() -> Any:
+    """The compiled function that serves every problem."""
+    from mixedbayes.marginal.general import general_core
+
+    return general_core
+
+
+def __getattr__(name: str) -> Any:
+    if name == "kernel_core":
+        return general_kernel()
+    raise AttributeError(name)
 
 
 def value_and_grad(
@@ -78,6 +54,6 @@ def value_and_grad(
     """
     x = problem.pack(L, sigma, v)
     grad = np.empty_like(x)
-    logp = kernel_core(x, grad, problem.ints, problem.floats)
+    logp = kernel_for(problem)(x, grad, problem.ints, problem.floats)
     dL, dsigma, dv = problem.unpack(grad)
     return logp, dL, dsigma, dv

@@ -1,0 +1,64 @@
+"""The marginal likelihood and its gradient, compiled: blocked elimination and selected inverse.
+
+With v = (u, beta, -1) the extended vector of effects, population effects and response, the joint
+density is exp(-v' H v / 2) up to constants, H = Lambda' M Lambda / sigma^2 + P with the response as
+its last row and column. Eliminating all but the last variable gives log|H| and the quadratic form
+(the last pivot). Walking back gives the second moments E[v v' | y] on the pattern of M, effects and
+response alike, and with them every derivative:
+
+    d log p / d L_k = -tril sum_g (M Lambda E[v v'])_gg / sigma^2
+
+The compiled functions take the flat arrays of a problem (see `layout`), allocate their own work
+space, hold no state and release the interpreter lock: threads may call them at the same time.
+"""
+
+import numpy as np
+from numba import njit
+
+from mixedbayes.marginal.backward import backward
+from mixedbayes.marginal.dense import dense_factor, dense_moments
+from mixedbayes.marginal.forward import chain_work, eliminate
+from mixedbayes.marginal.fronts import read_header
+from mixedbayes.marginal.likelihood import (
+    gradient_factors,
+    gradient_sampled,
+    internal_factors,
+    prior_moment,
+    sampled_shift,
+)
+
+
+@njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", cache=True, nogil=True, error_model="numpy")
+def general_core(x, grad, ints, floats):
+    """log p at x = (L_1 row by row, ..., L_K, sigma, v); writes the gradient into `grad`.
+
+    `ints` and `floats` are those of a Problem. Upper triangles of x are ignored, and zero in grad.
+    """
+    h = read_header(ints)
+    n = floats[h.constants + 1]
+    grad[:] = 0.0
+    sigma = x[x.size - h.r - 1]
+    if not (sigma > 0.0 and np.isfinite(sigma)):
+        return -np.inf
+    scale = 1.0 / sigma**2
+    L = internal_factors(h, ints, floats, x)
+    delta, m, shift, yy = sampled_shift(h, ints, floats, x)
+    F = np.zeros(chain_work(h, ints))
+    S = np.empty((h.D + 1, h.D + 1))
+    half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
+    half_log_det += dense_factor(S, h.D)
+    if not np.isfinite(half_log_det):
+        return -np.inf
+    quadratic = S[h.D, h.D]
+    mu = dense_moments(S, h.D)
+    Q = np.zeros(L.size)
+    w = np.empty(h.n_effects if h.r > 0 else 0)
+    trace = backward(h, ints, floats, L, scale, shift, F, S, Q, w)
+
+    gradient_factors(h, ints, floats, Q, sigma, grad)
+    beta = mu[h.D - h.p :]
+    prior = prior_moment(h, ints, floats, S, beta, m)
+    grad[x.size - h.r - 1] = (h.n_effects + h.p + quadratic - trace - prior - n) / sigma
+    if h.r > 0:
+        gradient_sampled(h, ints, floats, delta, w, beta, m, sigma, grad[x.size - h.r :])
+    return floats[h.constants] - n * np.log(sigma) - half_log_det - 0.5 * quadratic
