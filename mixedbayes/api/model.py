@@ -79,7 +79,8 @@ class Model:
         self.family = as_family(family)
         design = build_design(self.formula, data, functions=functions, missing=missing)
         self.design = self.family.prepare(design)
-        if isinstance(self.family, Gaussian):
+        # An effect in each row can be told from the residual only by what is known of sigma.
+        if isinstance(self.family, Gaussian) and "sigma" not in (priors or {}):
             check_effects(self.design)
         self.user_priors = dict(priors) if priors is not None else {}
         defaults = default_priors(self.design, self.family)

@@ -1,0 +1,75 @@
+"""Posteriors against exact quadrature and against brms, with the same priors.
+
+Tolerances: 4 Monte Carlo standard errors of the mean, and 1 % of the posterior sd; the sd itself
+within 6 %.
+"""
+
+import arviz as az
+import numpy as np
+import pytest
+from oracles import ORACLES, oracle_model, quantities
+
+import mixedbayes as mb
+
+# brms has these too, by Monte Carlo; its dyestuff-like others are exact only.
+BRMS = [
+    "gpa_intercept",
+    "penicillin_crossed",
+    "sleepstudy_days_subject",
+    "sleepstudy_days_subject_uncor",
+    "sleepstudy_intercept",
+    "sleepstudy_slope",
+]
+
+
+def check(found, name):
+    """All quantities of a fit agree with their reference."""
+    x = np.stack([q.draws for q in found])  # (K, chain, draw)
+    mean = np.array([q.reference["mean"] for q in found])
+    sd = np.array([q.reference["sd"] for q in found])
+    theirs = np.array([q.reference.get("mcse_mean", 0.0) for q in found])
+    sd_error = np.array([q.reference.get("mcse_sd", 0.0) for q in found])
+    mcse = np.array([az.mcse(d) for d in x])
+    labels = np.array([q.label for q in found])
+    off = np.abs(x.mean(axis=(1, 2)) - mean) > 4 * np.hypot(mcse, theirs) + 0.01 * sd
+    assert not off.any(), f"{name}: means of {labels[off]}"
+    spread = np.abs(x.std(axis=(1, 2)) - sd) > 0.06 * sd + 4 * sd_error
+    assert not spread.any(), f"{name}: sds of {labels[spread]}"
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_marginal_posterior_is_the_exact_one(name, oracle_fit, reference):
+    fit, exact = oracle_fit(name), reference(f"exact_{name}")
+    assert fit.formulation.marginal
+    found = quantities(fit, exact)
+    assert len(found) == len(exact["parameters"]), "every quantity of the file is compared"
+    check(found, name)
+    assert fit.converged
+
+
+@pytest.mark.parametrize("name", BRMS)
+def test_marginal_posterior_agrees_with_brms(name, oracle_fit, reference):
+    found = quantities(oracle_fit(name), reference(f"brms_{name}"))
+    assert len(found) > len(oracle_fit(name).model.design.mu.groups[0].levels)
+    check(found, name)
+
+
+@pytest.mark.parametrize("name", ["sleepstudy_days_subject", "penicillin_crossed"])
+def test_sampled_effects_give_the_exact_posterior_too(name, reference):
+    fit = oracle_model(name, formulation=mb.NonCentered()).fit(
+        draws=3000, seed=5, progress=False, target_accept=0.95
+    )
+    check(quantities(fit, reference(f"exact_{name}")), name)
+    assert fit.diagnostics().divergences == 0
+
+
+def test_centred_and_non_centred_effects_in_one_model_agree_with_the_exact_posterior(reference):
+    mixed = {"batch:cask": mb.NonCentered(), "batch": mb.Centered()}
+    model = mb.Model("strength ~ 1 + (1 | batch/cask)", mb.load_data("pastes"))
+    sampled = model.fit(draws=2000, seed=3, progress=False, formulation=mixed, target_accept=0.95)
+    exact = model.fit(draws=2000, seed=4, progress=False)
+    for name in ("Intercept", "sd_batch_cask", "sd_batch", "sigma", "ranef_batch_cask"):
+        a, b = (f.idata["posterior"][name] for f in (sampled, exact))
+        error = np.hypot(az.mcse(a), az.mcse(b))
+        difference = np.abs(a.mean(("chain", "draw")) - b.mean(("chain", "draw")))
+        assert bool(np.all(difference < 4 * error)), name
