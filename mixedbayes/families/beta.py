@@ -84,7 +84,8 @@ class Beta(Family):
     ) -> Floats:
         phi = per_row(parameters["phi"])
         tiny = np.finfo(float).tiny  # a shape that underflows to 0 is no distribution
-        return rng.beta(np.maximum(mu * phi, tiny), np.maximum((1 - mu) * phi, tiny))
+        y = rng.beta(np.maximum(mu * phi, tiny), np.maximum((1 - mu) * phi, tiny))
+        return np.clip(y, tiny, 1 - np.finfo(float).epsneg)  # a draw rounded to 0 or 1 is no share
 
     def log_density(
         self,

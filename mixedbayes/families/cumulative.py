@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
@@ -55,15 +54,8 @@ class Cumulative(Family):
         self.check(design)
         values, codes = np.unique(design.y, return_inverse=True)
         labels = design.response_levels
-        notes = list(design.notes)
-        if labels is None:
-            levels: tuple[object, ...] = tuple(int(v) for v in values)
-        else:
-            levels = tuple(labels[int(v)] for v in values)
-            missing = [repr(label) for label in labels if label not in levels]
-            if missing:
-                notes.append(f"no row has {design.response} = {', '.join(missing)}: left out")
-        notes.append(
+        levels = tuple(int(v) if labels is None else labels[int(v)] for v in values)
+        note = (
             f"{design.response}: ordered {' < '.join(map(str, levels))}; the thresholds between "
             "them take the intercept's place"
         )
@@ -72,7 +64,7 @@ class Cumulative(Family):
             y=codes.astype(float),
             response_levels=levels,
             mu=replace(design.mu, intercept=False),
-            notes=tuple(notes),
+            notes=(*design.notes, note),
         )
 
     def location(self, design: Design) -> float:
@@ -105,10 +97,11 @@ class Cumulative(Family):
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
-        cut = parameters[THRESHOLDS]
-        if isinstance(self.link, Probit):
-            return "OrderedProbit", {"eta": eta, "cutpoints": cut, "sigma": 1, "compute_p": False}
-        return "OrderedLogistic", {"eta": eta, "cutpoints": cut, "compute_p": False}
+        edges = parameters[THRESHOLDS] - eta[:, None]  # (n, K - 1)
+        first = self.link.log_inverse(edges[:, :1], xp)
+        last = self.link.log_inverse(-edges[:, -1:], xp)
+        between = log_difference(self.link, edges[:, 1:], edges[:, :-1], xp)
+        return "Categorical", {"logit_p": xp.concatenate([first, between, last], axis=1)}
 
     def probabilities(self, mu: Floats, parameters: Values) -> Floats:
         """(S, n, K) probability of each category."""
@@ -150,7 +143,7 @@ class Cumulative(Family):
         edges = np.concatenate([-ends, cut, ends], axis=1)  # (S, K + 1)
         code = np.asarray(y, int)
         high, low = edges[:, code + 1] - mu, edges[:, code] - mu
-        return repeated(log_difference(self.link, high, low), weights)
+        return repeated(log_difference(self.link, high, low, np), weights)
 
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
         """(S, n) mean of the codes 1, ..., K."""
@@ -177,14 +170,9 @@ class Cumulative(Family):
         return np.asarray(self.link.variance)
 
 
-def log_difference(link: ShareLink, high: Floats, low: Floats) -> Floats:
+def log_difference(link: ShareLink, high: Any, low: Any, xp: Any) -> Any:
     """log(F(high) - F(low)) for high > low, from the tail in which both are small."""
     flip = low > 0  # F(high) - F(low) = F(-low) - F(-high): both links are symmetric
-    a, b = np.where(flip, -low, high), np.where(flip, -high, low)
-    if isinstance(link, Probit):
-        log_a, log_b = special.log_ndtr(a), special.log_ndtr(b)
-    else:
-        log_a, log_b = special.log_expit(a), special.log_expit(b)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gap = np.where(np.isneginf(log_b), -np.inf, log_b - log_a)
-        return log_a + np.log(-np.expm1(gap))
+    log_a = link.log_inverse(xp.where(flip, -low, high), xp)
+    log_b = link.log_inverse(xp.where(flip, -high, low), xp)
+    return log_a + xp.log(-xp.expm1(log_b - log_a))

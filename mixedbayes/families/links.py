@@ -11,9 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
-# Shares this close to 0 or 1 are moved inside, so that their links are finite.
-_EDGE = 1e-12
-
 
 @dataclass(frozen=True)
 class Link:
@@ -91,6 +88,10 @@ class ShareLink(Link):
 
     variance: ClassVar[float]
 
+    def log_inverse(self, eta: Any, xp: Any) -> Any:
+        """log mu as a function of eta, without loss of digits in the tails."""
+        raise NotImplementedError
+
     def log_odds(self, eta: Any, xp: Any) -> Any:
         """log(mu / (1 - mu)) as a function of eta, without loss of digits in the tails."""
         raise NotImplementedError
@@ -112,6 +113,9 @@ class Logit(ShareLink):
     def slope(self, eta: Any, xp: Any) -> Any:
         return self.inverse(eta, xp) * self.inverse(-eta, xp)
 
+    def log_inverse(self, eta: Any, xp: Any) -> Any:
+        return special.log_expit(eta) if xp is np else -xp.softplus(-eta)
+
     def log_odds(self, eta: Any, xp: Any) -> Any:
         return eta
 
@@ -132,8 +136,16 @@ class Probit(ShareLink):
     def slope(self, eta: Any, xp: Any) -> Any:
         return xp.exp(-0.5 * eta**2) / np.sqrt(2 * np.pi)
 
+    def log_inverse(self, eta: Any, xp: Any) -> Any:
+        """log Phi(eta)."""
+        if xp is np:
+            return special.log_ndtr(eta)
+        below, above = xp.minimum(eta, 0.0), xp.maximum(eta, 0.0)
+        low = xp.log(0.5 * xp.erfcx(-below / np.sqrt(2))) - 0.5 * below**2
+        return xp.switch(eta < 0, low, xp.log1p(-0.5 * xp.erfc(above / np.sqrt(2))))
+
     def log_odds(self, eta: Any, xp: Any) -> Any:
-        return _log_ndtr(eta, xp) - _log_ndtr(-eta, xp)
+        return self.log_inverse(eta, xp) - self.log_inverse(-eta, xp)
 
 
 @dataclass(frozen=True)
@@ -152,19 +164,8 @@ class Cloglog(ShareLink):
     def slope(self, eta: Any, xp: Any) -> Any:
         return xp.exp(eta - xp.exp(eta))
 
+    def log_inverse(self, eta: Any, xp: Any) -> Any:
+        return xp.log(-xp.expm1(-xp.exp(eta)))
+
     def log_odds(self, eta: Any, xp: Any) -> Any:
-        hazard = xp.exp(eta)
-        return hazard + xp.log(-xp.expm1(-hazard))
-
-
-def _log_ndtr(x: Any, xp: Any) -> Any:
-    """log Phi(x)."""
-    if xp is np:
-        return special.log_ndtr(x)
-    low = xp.log(0.5 * xp.erfcx(-xp.minimum(x, 0.0) / np.sqrt(2))) - 0.5 * x**2
-    return xp.switch(x < 0, low, xp.log1p(-0.5 * xp.erfc(xp.maximum(x, 0.0) / np.sqrt(2))))
-
-
-def inside(share: Any) -> Any:
-    """Shares moved off 0 and 1, by less than any result shows."""
-    return np.clip(share, _EDGE, 1 - _EDGE)
+        return xp.exp(eta) + self.log_inverse(eta, xp)

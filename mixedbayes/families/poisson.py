@@ -39,15 +39,13 @@ class Counts(Family):
         return float(self.link.link(np.mean(design.y), np)) - mean_offset(design)
 
     def scale(self, design: Design) -> float:
-        """At least 1, a factor of e, on the log link; sd of the counts on the identity."""
+        """1, a factor of e, on the log link; sd of the counts on the identity."""
         if isinstance(self.link, Identity):
             return max(float(np.std(design.y, ddof=1)), 1.0)
-        return max(1.0, float(np.std(np.log(design.y + 0.5), ddof=1)))
+        return 1.0
 
     def scale_origin(self, design: Design) -> str:
-        if isinstance(self.link, Identity):
-            return f"sd({design.response})"
-        return f"the larger of 1 and sd(log({design.response} + 1/2))"
+        return f"sd({design.response})" if isinstance(self.link, Identity) else "unit of log"
 
 
 @dataclass(frozen=True)

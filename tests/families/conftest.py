@@ -1,0 +1,61 @@
+"""Parameters, linear predictors and simulated designs for every family and link."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mixedbayes.design import build_design
+from mixedbayes.families.registry import family_from_names
+
+S, N = 3, 40
+
+PARAMETERS = {
+    "gaussian": {"sigma": [0.7, 1.0, 2.0]},
+    "student_t": {"sigma": [0.7, 1.0, 2.0], "nu": [3.0, 5.0, 30.0]},
+    "lognormal": {"sigma": [0.3, 0.5, 0.8]},
+    "gamma": {"shape": [0.8, 2.0, 9.0]},
+    "beta": {"phi": [1.5, 5.0, 30.0]},
+    "bernoulli": {},
+    "binomial": {},
+    "poisson": {},
+    "negative_binomial": {"shape": [0.8, 2.0, 9.0]},
+    "cumulative": {"thresholds": [[-1.0, 0.2, 1.5], [-0.5, 0.0, 2.0], [-2.0, -1.0, 0.0]]},
+}
+
+
+def parameters(name):
+    """(S,) or (S, k) values of a family's parameters."""
+    return {k: np.array(v) for k, v in PARAMETERS[name].items()}
+
+
+def predictors(link, rng, size=(S, N)):
+    """Linear predictors that the link can take."""
+    eta = rng.normal(0.1, 0.4, size)
+    return np.abs(eta) + 0.4 if link in ("inverse", "identity") else eta
+
+
+def simulated(name, link, rng, weighted=False):
+    """A family, a design whose response the family simulated, and predictors (S, N)."""
+    family = family_from_names(name, link)
+    eta, trials = predictors(link, rng), rng.integers(1, 12, N)
+    first = {k: v[:1] for k, v in parameters(name).items()}
+    y = family.simulate(family.inverse(eta[:1], np), first, rng, trials=trials)[0]
+    weights = rng.integers(1, 4, N).astype(float)
+    data = pd.DataFrame({"y": y, "x": rng.normal(size=N), "n": trials, "w": weights})
+    response = "y | trials(n)" if name == "binomial" else "y"
+    if weighted:
+        response += " + weights(w)" if name == "binomial" else " | weights(w)"
+    return family, family.prepare(build_design(f"{response} ~ x", data)), eta
+
+
+@pytest.fixture
+def make():
+    """The helpers of this folder, and a generator of their own."""
+    return SimpleNamespace(
+        parameters=parameters,
+        predictors=predictors,
+        simulated=simulated,
+        rng=np.random.default_rng(8),
+    )

@@ -1,0 +1,142 @@
+"""Each family's log density against SciPy's, PyMC's and its own sums; its draws' moments."""
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from scipy import integrate, special, stats
+
+from mixedbayes.families.registry import FAMILIES, family_from_names
+
+CASES = [(name, link.name) for name, kind in FAMILIES.items() for link in kind.links]
+COUNTS = ["bernoulli", "binomial", "poisson", "negative_binomial", "cumulative"]
+
+
+def scipy_log_density(name, y, mu, p, trials, link):
+    """The same density in SciPy's parametrisation, for one draw."""
+    match name:
+        case "gaussian":
+            return stats.norm(mu, p["sigma"]).logpdf(y)
+        case "student_t":
+            return stats.t(p["nu"], mu, p["sigma"]).logpdf(y)
+        case "lognormal":
+            return stats.lognorm(p["sigma"], scale=np.exp(mu)).logpdf(y)
+        case "gamma":
+            return stats.gamma(p["shape"], scale=mu / p["shape"]).logpdf(y)
+        case "beta":
+            return stats.beta(mu * p["phi"], (1 - mu) * p["phi"]).logpdf(y)
+        case "bernoulli":
+            return stats.bernoulli(mu).logpmf(y)
+        case "binomial":
+            return stats.binom(trials, mu).logpmf(y)
+        case "poisson":
+            return stats.poisson(mu).logpmf(y)
+        case "negative_binomial":
+            return stats.nbinom(p["shape"], p["shape"] / (p["shape"] + mu)).logpmf(y)
+    noise = stats.logistic if link == "logit" else stats.norm
+    edges = np.concatenate([[-np.inf], p["thresholds"], [np.inf]])
+    return np.log(noise.cdf(edges[y + 1] - mu) - noise.cdf(edges[y] - mu))
+
+
+@pytest.mark.parametrize(("name", "link"), CASES)
+def test_log_density_is_scipys(name, link, make):
+    family, design, eta = make.simulated(name, link, make.rng)
+    mu, p = family.inverse(eta, np), make.parameters(name)
+    found = family.log_density(design.y, mu, p, trials=design.trials)
+    y = design.y.astype(int) if name in COUNTS else design.y
+    expected = [
+        scipy_log_density(name, y, mu[s], {k: v[s] for k, v in p.items()}, design.trials, link)
+        for s in range(len(mu))
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize(("name", "link"), CASES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_log_density_is_pymcs(name, link, weighted, make):
+    family, design, eta = make.simulated(name, link, make.rng, weighted)
+    p = {k: v[0] for k, v in make.parameters(name).items()}
+    kind, args = family.pymc(pt.as_tensor(eta[0]), p, design, pt)
+    y = design.y.astype(np.int64) if family.discrete else design.y
+    logp = pm.logp(getattr(pm, kind).dist(**args, shape=len(y)), y)
+    found = pytensor.function([], logp, mode="FAST_COMPILE")()
+    if weighted and family.repeats_rows:
+        found = found * design.weights
+    expected = family.log_density(
+        design.y,
+        family.inverse(eta[:1], np),
+        {k: v[:1] for k, v in make.parameters(name).items()},
+        weights=design.weights,
+        trials=design.trials,
+    )[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "link"), CASES)
+def test_draws_have_the_mean_and_variance(name, link, make):
+    family = family_from_names(name, link)
+    size = 40_000
+    mu = np.repeat(family.inverse(make.predictors(link, make.rng, (1, 3)), np), size, axis=0)
+    p = {k: np.repeat(v[1:2], size, axis=0) for k, v in make.parameters(name).items()}
+    trials = np.array([1, 4, 30])
+    y = family.simulate(mu, p, make.rng, trials=trials)
+    y = y / trials if name == "binomial" else y + 1 if name == "cumulative" else y
+    mean = family.expectation(mu, p)[0]
+    variance = np.broadcast_to(family.variance(mu, p, trials=trials), mu.shape)[0]
+    np.testing.assert_allclose(y.mean(axis=0), mean, atol=5 * np.sqrt(variance.max() / size))
+    np.testing.assert_allclose(y.var(axis=0), variance, rtol=0.2 if name == "student_t" else 0.06)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "student_t", "lognormal", "gamma"])
+def test_a_weight_divides_the_variance(name, make):
+    family, design, eta = make.simulated(name, FAMILIES[name]().link.name, make.rng)
+    mu, p = family.inverse(eta, np), make.parameters(name)
+    if name == "lognormal":  # there it is log y whose variance is divided
+        alone = family.residual_variance(p)
+        drawn = np.log(
+            family.simulate(np.zeros((3, 9000)), p, make.rng, weights=np.full(9000, 4.0))
+        )
+        np.testing.assert_allclose(drawn.var(axis=1), alone / 4, rtol=0.1)
+        return
+    whole = np.broadcast_to(family.variance(mu, p), mu.shape)
+    quarter = family.variance(mu, p, weights=np.full(design.n, 4.0))
+    np.testing.assert_allclose(quarter, whole / 4)
+
+
+@pytest.mark.parametrize("name", [n for n, kind in FAMILIES.items() if kind.repeats_rows])
+def test_a_row_of_weight_two_counts_twice(name, make):
+    family, design, eta = make.simulated(name, FAMILIES[name]().link.name, make.rng)
+    mu, p = family.inverse(eta, np), make.parameters(name)
+    once = family.log_density(design.y, mu, p, trials=design.trials)
+    twice = family.log_density(
+        design.y, mu, p, trials=design.trials, weights=np.full(design.n, 2.0)
+    )
+    np.testing.assert_allclose(twice, 2 * once)
+
+
+@pytest.mark.parametrize("name", ["lognormal", "gamma", "beta"])
+def test_densities_integrate_to_one(name, make):
+    family = FAMILIES[name]()
+    p = {k: v[1:2] for k, v in make.parameters(name).items()}
+    mu = family.inverse(np.array([[0.4]]), np)
+    top = 1.0 if name == "beta" else np.inf
+    total, _ = integrate.quad(
+        lambda y: float(np.exp(family.log_density(np.array([y]), mu, p)[0, 0])), 0, top
+    )
+    assert total == pytest.approx(1, abs=1e-7)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit"])
+def test_probabilities_of_categories_far_out_keep_their_digits(link, make):
+    family = family_from_names("cumulative", link)
+    p = {"thresholds": np.array([[20.0, 21.0]])}
+    mu = np.array([[0.0, 0.0, 0.0]])
+    found = family.log_density(np.array([0.0, 1.0, 2.0]), mu, p)[0]
+    if link == "logit":
+        log_tail = -np.log1p(np.exp([20.0, 21.0])) * 1.0
+    else:
+        log_tail = special.log_ndtr([-20.0, -21.0])
+    middle = log_tail[0] + np.log1p(-np.exp(log_tail[1] - log_tail[0]))
+    np.testing.assert_allclose(found[1:], [middle, log_tail[1]], rtol=1e-12)
+    assert found[0] == pytest.approx(0, abs=1e-8)

@@ -1,0 +1,105 @@
+"""A response outside the support is refused with its row, its value and the family that fits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedbayes as mb
+from mixedbayes.design import build_design
+from mixedbayes.errors import DataError, ModelError
+from mixedbayes.families.registry import FAMILIES, as_family
+
+WRONG = {
+    "gaussian": (["a", "b", "c"], "categorical", "cumulative"),
+    "student_t": (["a", "b", "a"], "categorical", "bernoulli"),
+    "lognormal": ([1.0, -2.5, 0.0], "-2.5 in row 'r1' (2 of 3 rows", "gaussian"),
+    "gamma": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "gaussian"),
+    "beta": ([0.5, 3.5, 0.1], "3.5 in row 'r1' (1 of 3 rows", "gamma"),
+    "bernoulli": ([0.0, 1.0, 2.0], "2 in row 'r2' (1 of 3 rows", "poisson"),
+    "binomial": ([0.25, 0.5, 0.75], "number of trials", "shares"),
+    "poisson": ([0.0, 1.0, 1.5], "1.5 in row 'r2' (1 of 3 rows", "gaussian"),
+    "negative_binomial": ([-1.0, 1.0, 4.0], "-1 in row 'r0' (1 of 3 rows", "gaussian"),
+    "cumulative": ([1.0, 2.0, 2.5], "2.5 in row 'r2' (1 of 3 rows", "gamma"),
+}
+
+
+def design(y, response="y", **columns):
+    index = [f"r{i}" for i in range(len(y))]
+    return build_design(f"{response} ~ 1", pd.DataFrame({"y": y, **columns}, index=index))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_first_offending_row_is_named(name):
+    y, *expected = WRONG[name]
+    with pytest.raises(DataError) as raised:
+        FAMILIES[name]().prepare(design(y))
+    for part in (name, *expected):
+        assert part in str(raised.value)
+
+
+@pytest.mark.parametrize("name", [n for n in FAMILIES if n != "binomial"])
+def test_trials_are_for_the_binomial(name):
+    with pytest.raises(DataError, match=r"trials\(n\) is for binomial counts"):
+        FAMILIES[name]().prepare(design([1.0, 2.0, 3.0], "y | trials(n)", n=[5, 5, 5]))
+
+
+def test_shares_of_zero_and_one_point_to_trials():
+    with pytest.raises(DataError, match=r"0 in row 'r1' \(1 of 3 rows are 0 or 1\).*binomial"):
+        FAMILIES["beta"]().prepare(design([0.5, 0.0, 0.1]))
+
+
+def test_counts_of_zero_only():
+    with pytest.raises(DataError, match="0 in all 3 rows"):
+        FAMILIES["poisson"]().prepare(design([0.0, 0.0, 0.0]))
+
+
+def test_two_categories_are_not_an_ordered_response():
+    with pytest.raises(DataError, match="2 different values.*bernoulli"):
+        FAMILIES["cumulative"]().prepare(design([0.0, 1.0, 1.0]))
+
+
+def test_three_categories_are_not_bernoulli():
+    with pytest.raises(DataError, match="3 levels.*cumulative"):
+        FAMILIES["bernoulli"]().prepare(design(["a", "b", "c"]))
+
+
+@pytest.mark.parametrize(
+    "y", [[0.0, 1.0, 1.0], [False, True, True], ["no", "yes", "yes"]], ids=["01", "bool", "text"]
+)
+def test_second_level_is_the_success(y):
+    prepared = FAMILIES["bernoulli"]().prepare(design(y))
+    np.testing.assert_array_equal(prepared.y, [0, 1, 1])
+    assert any("'yes'" in note for note in prepared.notes) == (y[0] == "no")
+
+
+def test_ordered_categories_become_codes_without_gaps():
+    y = pd.Categorical(["hi", "lo", "lo", "mid"], ["none", "lo", "mid", "hi"], ordered=True)
+    prepared = FAMILIES["cumulative"]().prepare(design(y))
+    np.testing.assert_array_equal(prepared.y, [2, 0, 0, 1])
+    assert prepared.response_levels == ("lo", "mid", "hi")
+    assert not prepared.mu.intercept
+    assert any("lo < mid < hi" in note for note in prepared.notes)
+    labels = FAMILIES["cumulative"]().labels("thresholds", prepared)
+    assert labels == ("lo|mid", "mid|hi")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families_by_name_class_and_object(name):
+    kind = FAMILIES[name]
+    assert as_family(name) == as_family(kind) == as_family(kind()) == kind()
+
+
+def test_unknown_family_names_the_near_one():
+    with pytest.raises(ModelError, match="Did you mean 'negative_binomial'"):
+        as_family("negativebinomial")
+
+
+def test_a_prior_is_not_a_family():
+    with pytest.raises(ModelError, match="is a prior. Did you mean 'gamma'"):
+        as_family(mb.Gamma)
+
+
+def test_links_are_the_familys_own():
+    assert mb.Poisson(link=mb.Identity).link == mb.Identity()
+    with pytest.raises(ModelError, match=r"poisson family has the links mb.Log\(\), mb.Identity"):
+        mb.Poisson(link=mb.Logit())
