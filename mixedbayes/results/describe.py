@@ -56,24 +56,21 @@ def describe_model(spec: Spec, formulation: Chosen) -> ModelDescription:
     facts.append(("sampling", f"{formulation}: {formulation.reason}"))
     if formulation.marginal:
         facts.append(("plan", str(plan_of(spec.design, spec.priors))))
-    facts += [("note", note) for note in spec.design.notes]
     heads = ("parameter", "prior", f"{100 * _PROB:g} % of it", "from")
     return ModelDescription(tuple(facts), (heads, *_priors(spec)))
 
 
 def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
-    """Formula, family, rows and groups, in words."""
+    """Formula, family, rows and groups, in words, and what the design has to note."""
     yield "formula", design.formula.text
     yield "family", f"{family.name}, {family.link.name} link"
-    rows = f"{design.n:,} used"
-    if design.dropped:
-        where = ", ".join(f"{column} ({n:,})" for column, n in design.dropped.items())
-        rows += f"; left out for missing values in {where}"
-    yield "rows", rows
+    yield "rows", f"{design.n:,} used"
     predictors = (design.mu, *design.others.values())
     groups = {g.name: g.n_levels for p in predictors for g in p.groups}
     if groups:
         yield "groups", ", ".join(f"{name}: {plural(n, 'level')}" for name, n in groups.items())
+    for note in design.notes:  # rows left out among them
+        yield "note", note
 
 
 def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:

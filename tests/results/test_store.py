@@ -165,7 +165,7 @@ def test_a_changed_number_is_noticed(path, post):
     content = bytearray(path.read_bytes())
     draws = post.draws["ranef_Subject"].to_numpy()
     changed = 0
-    for at in range(len(content) // 4, len(content), len(content) // 30):
+    for at in range(len(content) // 4, len(content), len(content) // 12):
         damaged = bytearray(content)
         damaged[at] ^= 0xFF
         path.write_bytes(damaged)
@@ -175,7 +175,7 @@ def test_a_changed_number_is_noticed(path, post):
             changed += 1
         else:
             np.testing.assert_array_equal(found, draws)
-    assert changed > 5
+    assert changed > 2
 
 
 def test_a_newer_format_asks_for_an_upgrade(tmp_path, saved, monkeypatch):
