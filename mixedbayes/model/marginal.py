@@ -43,22 +43,23 @@ def build_marginal(spec: Spec, setup: Setup | None = None) -> pm.Model:
         v = _sampled(setup, factors)
         L = [factors[g.name] for g in setup.integrated]
 
-        def logp(value: Any, sigma: Any, v: Any, *L: Any) -> Any:
+        def logp(value: Any, rows: Any, sigma: Any, v: Any, *L: Any) -> Any:
             return marginal_logp(setup.problem, L, sigma, v)
 
         def random(*args: Any, rng: np.random.Generator, size: Any = None) -> Floats:
-            sigma, v, *L = (np.asarray(a, float) for a in args)
+            _, sigma, v, *L = (np.asarray(a, float) for a in args)
             return simulate(setup, spec.design, L, float(sigma), v, rng)
 
         matrices = ",".join(f"(q{k},q{k})" for k in range(len(L)))
         pm.CustomDist(
             response_name(spec),
+            pt.zeros(spec.design.n),  # gives the response its length
             sigma,
             v,
             *L,
             logp=logp,
             random=random,
-            signature=f"(),(r){',' if L else ''}{matrices}->(n)",
+            signature=f"(n),(),(r){',' if L else ''}{matrices}->(n)",
             observed=spec.design.y,
             dims=names.OBS,
         )
