@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from mixedbayes.errors import ModelError, SamplingError
-from mixedbayes.marginal.conditional import draw_core, moments_core
+from mixedbayes.marginal.kernel import is_single
 from mixedbayes.marginal.plan import Floats
 from mixedbayes.marginal.problem import Problem
 
@@ -143,13 +144,26 @@ def _draw(problem: Problem, x: Floats, effects: Floats, rng: np.random.Generator
         rng.standard_normal(out=beta[row])
         rng.standard_normal(out=effects[row])
 
+    core = _draw_core(problem)
+
     def one(row: int) -> bool:
-        return draw_core(x[row], beta[row], effects[row], problem.ints, problem.floats)
+        return core(x[row], beta[row], effects[row], problem.ints, problem.floats)
 
     _require(_in_threads(one, len(x)))
     part, rx = problem.sections, problem.header.rx
     delta = x[:, x.shape[1] - problem.n_sampled :][:, :rx] @ part["TV"].T - part["v0"]
     return (beta + problem.beta_fit - delta @ part["R"].T) @ problem.beta_map.T
+
+
+def _draw_core(problem: Problem) -> Any:
+    """The compiled function, imported (and at first compiled) when it is needed."""
+    if is_single(problem):
+        from mixedbayes.marginal.single_draws import single_draw_core
+
+        return single_draw_core
+    from mixedbayes.marginal.draws import draw_core
+
+    return draw_core
 
 
 def _sum_over_draws(
@@ -213,6 +227,8 @@ def _moment_arrays(problem: Problem) -> tuple[Floats, Floats]:
 
 
 def _moments(problem: Problem, x: Floats, mean: Floats, cov: Floats) -> None:
+    from mixedbayes.marginal.moments import moments_core
+
     _require([moments_core(x, mean, cov, problem.ints, problem.floats)])
 
 

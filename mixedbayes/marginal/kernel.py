@@ -24,11 +24,16 @@ def kernel_for(problem: Problem) -> Any:
     Upper triangles of x are ignored, and zero in grad. The function can be called from compiled
     code, from threads (it releases the interpreter lock and holds no state), and by address.
     """
-    if len(problem.widths) == 1 and problem.widths[0] <= 2:
+    if is_single(problem):
         from mixedbayes.marginal.single import single_core
 
         return single_core
     return general_kernel()
+
+
+def is_single(problem: Problem) -> bool:
+    """Whether the problem has one factor, with one or two effects."""
+    return len(problem.widths) == 1 and problem.widths[0] <= 2
 
 
 def general_kernel() -> Any:
@@ -39,6 +44,7 @@ def general_kernel() -> Any:
 
 
 def __getattr__(name: str) -> Any:
+    """`kernel_core` is the general kernel, compiled when it is first imported."""
     if name == "kernel_core":
         return general_kernel()
     raise AttributeError(name)

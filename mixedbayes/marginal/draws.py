@@ -1,0 +1,91 @@
+"""Exact draws of all effects given y, L, sigma and v, compiled.
+
+(u, beta) | y ~ N(H^-1 h, H^-1), from the factor that the likelihood uses: with H = C C', a draw is
+C^-T (C^-1 h + z), z standard normal, from the coarsest effects to the finest.
+"""
+
+import numpy as np
+from numba import njit
+
+from mixedbayes.marginal.backward import read_front
+from mixedbayes.marginal.conditional import read_values, to_original
+from mixedbayes.marginal.dense import dense_factor, dense_mean
+from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
+from mixedbayes.marginal.fronts import find_places, read_header
+from mixedbayes.marginal.inner import inline, source_digest
+from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
+
+
+@inline
+def _draw_chain(h, ints, floats, L, scale, shift, F, dense, u):
+    """u_g = C^-T (z - Y' v_rows) for every node of the chain."""
+    front, values = np.empty(h.n_front), np.empty(h.n_rows)
+    place = np.empty((h.n_chain + 1, h.n_rows), np.int64)
+    base = chain_base(h, ints)
+    for k in range(h.n_chain - 1, -1, -1):
+        q, rows = ints[h.q + k], 0
+        for node in range(ints[h.node0 + k], ints[h.node0 + k + 1]):
+            if rows == 0 or h.n_blocks > 0:
+                rows = find_places(h, ints, k, q, node, place)
+            read_front(h, ints, floats, L, scale, shift, k, q, node, base, F, front)
+            read_values(h, ints, k, q, node, rows, place, dense, u, values)
+            at = ints[h.var0 + k] + (node - ints[h.node0 + k]) * q
+            for t in range(q - 1, -1, -1):
+                x = u[at + t]
+                for i in range(q, rows):
+                    x -= front[i * q + t] * values[i]
+                for s in range(t + 1, q):
+                    x -= front[s * q + t] * u[at + s]
+                u[at + t] = x * front[t * q + t]
+
+
+@inline
+def _draw_core(x, beta, effects, ints, floats):
+    """Turn standard normal numbers, in place, into one draw of all effects at parameters x.
+
+    beta (p,) in the internal basis, from its least-squares fit; effects (n_effects,) on their
+    original scale, in the order of elimination; where `effects` is empty beta alone is drawn.
+    Returns False where the precision matrix is not positive definite.
+    """
+    h = read_header(ints)
+    scale = 1.0 / x[x.size - h.r - 1] ** 2
+    L = internal_factors(h, ints, floats, x)
+    _, m, shift, yy = sampled_shift(h, ints, floats, x)
+    F, S = np.zeros(chain_work(h, ints)), np.empty((h.D + 1, h.D + 1))
+    half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
+    half_log_det += dense_factor(S, h.D)
+    n_crossed = h.D - h.p
+    for i in range(h.p):
+        S[n_crossed + i, h.D] += beta[i]
+    if effects.size > 0:
+        for i in range(n_crossed):
+            S[i, h.D] += effects[h.n_effects - n_crossed + i]
+    dense = np.full(h.D + 1, -1.0)
+    mean = dense_mean(S, h.D)
+    for i in range(h.D):
+        dense[i] = mean[i]
+    for i in range(h.p):
+        beta[i] = dense[n_crossed + i]
+    if effects.size > 0:
+        for i in range(n_crossed):
+            effects[h.n_effects - n_crossed + i] = dense[i]
+        _draw_chain(h, ints, floats, L, scale, shift, F, dense, effects)
+        to_original(h, ints, x, effects)
+    return np.isfinite(half_log_det)
+
+
+def _compile_draw_core(source):
+    @njit(
+        "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+        cache=True,
+        nogil=True,
+        error_model="numpy",
+    )
+    def draw_core(x, beta, effects, ints, floats):
+        source  # noqa: B018  part of the key of the disk cache
+        return _draw_core(x, beta, effects, ints, floats)
+
+    return draw_core
+
+
+draw_core = _compile_draw_core(source_digest())

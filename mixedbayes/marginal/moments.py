@@ -1,0 +1,110 @@
+"""Conditional means and covariances of all effects given y, L, sigma and v, compiled."""
+
+import numpy as np
+from numba import njit
+
+from mixedbayes.marginal.backward import node_moments, read_dense, read_front
+from mixedbayes.marginal.conditional import read_values, to_original
+from mixedbayes.marginal.dense import dense_factor, dense_inverse, dense_mean
+from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
+from mixedbayes.marginal.fronts import find_places, read_header, regression
+from mixedbayes.marginal.inner import inline, inner, source_digest
+from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
+
+
+@inline
+def _moments(h, ints, floats, L, scale, shift, F, S, dense, mean, cov):
+    front, E, A = np.empty(h.n_front), np.empty(h.n_front), np.empty(h.n_front)
+    inverse, moments = np.empty(h.n_front), np.empty(F.size)
+    values = np.empty(h.n_rows)
+    place = np.empty((h.n_chain + 1, h.n_rows), np.int64)
+    base, end = chain_base(h, ints), cov.size
+    for k in range(h.K - 1, -1, -1):
+        q, rows = ints[h.q + k], 0
+        end -= ints[h.levels + k] * q * q
+        for node in range(ints[h.node0 + k], ints[h.node0 + k + 1]):
+            if rows == 0 or h.n_blocks > 0:
+                rows = find_places(h, ints, k, q, node, place)
+            level = node - ints[h.node0 + k]
+            if k >= h.n_chain:
+                read_dense(S, place, rows, q, E)
+            else:
+                read_front(h, ints, floats, L, scale, shift, k, q, node, base, F, front)
+                regression(front, q, rows, inverse, A)
+                node_moments(h, ints, k, q, node, rows, place, base, S, moments, inverse, A, E)
+                read_values(h, ints, k, q, node, rows, place, dense, mean, values)
+                at = ints[h.var0 + k] + level * q
+                for t in range(q):
+                    mean[at + t] = 0.0
+                    for i in range(q, rows):
+                        mean[at + t] -= A[i * q + t] * values[i]
+            for t in range(q * q):
+                cov[end + level * q * q + t] = E[t]
+
+
+@inner
+def _to_original_cov(h, ints, x, cov):
+    """L cov L', in place."""
+    start = 0
+    for k in range(h.K):
+        q, l0 = ints[h.q + k], ints[h.l0 + k]
+        left = np.empty((q, q))
+        for _ in range(ints[h.levels + k]):
+            for i in range(q):
+                for j in range(q):
+                    left[i, j] = 0.0
+                    for s in range(i + 1):
+                        left[i, j] += x[l0 + i * q + s] * cov[start + s * q + j]
+            for i in range(q):
+                for j in range(q):
+                    total = 0.0
+                    for s in range(j + 1):
+                        total += left[i, s] * x[l0 + j * q + s]
+                    cov[start + i * q + j] = total
+            start += q * q
+
+
+@inline
+def _moments_core(x, mean, cov, ints, floats):
+    """Conditional mean (n_effects,) and covariance (sum of J q^2,) of every level's effects.
+
+    On their original scale, in the order of elimination, q x q blocks one after the other.
+    Returns False where the precision matrix is not positive definite.
+    """
+    h = read_header(ints)
+    scale = 1.0 / x[x.size - h.r - 1] ** 2
+    L = internal_factors(h, ints, floats, x)
+    _, m, shift, yy = sampled_shift(h, ints, floats, x)
+    F, S = np.zeros(chain_work(h, ints)), np.empty((h.D + 1, h.D + 1))
+    half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
+    half_log_det += dense_factor(S, h.D)
+    dense = np.full(h.D + 1, -1.0)
+    mu = dense_mean(S, h.D)
+    dense_inverse(S, h.D)
+    for i in range(h.D):
+        dense[i] = mu[i]
+        S[i, h.D] = 0.0
+        if i < h.D - h.p:
+            mean[h.n_effects - h.D + h.p + i] = mu[i]
+    S[h.D, h.D] = 0.0
+    _moments(h, ints, floats, L, scale, shift, F, S, dense, mean, cov)
+    to_original(h, ints, x, mean)
+    _to_original_cov(h, ints, x, cov)
+    return np.isfinite(half_log_det)
+
+
+def _compile_moments_core(source):
+    @njit(
+        "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+        cache=True,
+        nogil=True,
+        error_model="numpy",
+    )
+    def moments_core(x, mean, cov, ints, floats):
+        source  # noqa: B018  part of the key of the disk cache
+        return _moments_core(x, mean, cov, ints, floats)
+
+    return moments_core
+
+
+moments_core = _compile_moments_core(source_digest())
