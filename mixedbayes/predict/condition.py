@@ -91,7 +91,7 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
 
 def _check_model(post: Posterior) -> None:
     family = post.family
-    if not (isinstance(family, Gaussian) and isinstance(family.link, Identity)):
+    if type(family) is not Gaussian or not isinstance(family.link, Identity):
         raise ModelError(
             "condition_on() is exact for the gaussian family with identity link; for the "
             f"{family.name} family with {family.link.name} link, fit again with these rows added"

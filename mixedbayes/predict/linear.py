@@ -96,13 +96,13 @@ def _found(
     codes: Ints, unseen: tuple[str, ...], levels: tuple[str, ...], first: int
 ) -> tuple[Ints, tuple[str, ...]]:
     """Codes where unseen labels that are known have a position, from `first` on."""
-    left = [text for text in unseen if text not in levels]
-    to = [
-        first + levels.index(text) if text in levels else -1 - left.index(text) for text in unseen
-    ]
-    if not to:
-        return codes, unseen
-    return np.where(codes < 0, np.array(to)[np.where(codes < 0, -1 - codes, 0)], codes), tuple(left)
+    place = {text: first + k for k, text in enumerate(levels)}
+    left = tuple(text for text in unseen if text not in place)
+    place |= {text: -1 - k for k, text in enumerate(left)}
+    out, drawn = codes.copy(), codes < 0
+    if drawn.any():
+        out[drawn] = np.array([place[text] for text in unseen])[-1 - codes[drawn]]
+    return out, left
 
 
 def _add(term: Term, Z: Floats, codes: Ints, seed: int, out: Floats) -> None:

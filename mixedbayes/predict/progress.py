@@ -1,29 +1,72 @@
-"""Progress of a large prediction, in a terminal; silence everywhere else."""
+"""Work on many blocks of rows: on several threads and with a progress display where it is large.
+
+Blocks have random streams of their own, so that the order in which they are done plays no role.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Final
 
-Part = tuple[int, slice]
+Block = tuple[int, slice]  # number, rows
 
-LARGE: Final = 2 * 10**8  # rows x draws from which a prediction takes more than some seconds
-
-
-def watched(parts: Sequence[Part], rows: int, draws: int, *, wanted: bool) -> Iterator[Part]:
-    """The parts one after the other, with a display of the rows that are done."""
-    if wanted and rows * draws >= LARGE and sys.stdout is not None and sys.stdout.isatty():
-        return _shown(parts, rows)
-    return iter(parts)
+LARGE: Final = 10**8  # rows x draws from which a prediction takes more than a few seconds
+MOST_THREADS: Final = 4  # NumPy lets go of the interpreter in what takes time here
 
 
-def _shown(parts: Sequence[Part], rows: int) -> Iterator[Part]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+def run(blocks: Sequence[Block], work: Callable[[Block], Any], draws: int, *, shown: bool) -> None:
+    """Call `work` on every block; an error or an interruption stops the rest."""
+    rows = blocks[-1][1].stop if blocks else 0
+    if rows * draws < LARGE:
+        for block in blocks:
+            work(block)
+        return
+    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
+    try:
+        with _display(rows if shown else 0) as advance:
+            for (_, at), _ in zip(blocks, pool.map(work, blocks), strict=True):
+                advance(at.stop)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-    columns = ("Predicting", BarColumn(bar_width=30), MofNCompleteColumn(), "rows")
-    with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True)) as bar:
-        task = bar.add_task("", total=rows)
-        for part in parts:
-            yield part
-            bar.update(task, advance=part[1].stop - part[1].start)
+
+@contextmanager
+def _display(rows: int) -> Iterator[Callable[[int], None]]:
+    """A function that is told how many rows are done; silent for 0 rows, in files and logs."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if rows and shell is not None and type(shell).__name__ in {"ZMQInteractiveShell", "Shell"}:
+        yield _notebook(rows)
+    elif rows and sys.stdout is not None and sys.stdout.isatty():
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        columns = ("Predicting", BarColumn(bar_width=30), MofNCompleteColumn(), "rows")
+        with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True)) as bar:
+            task = bar.add_task("", total=rows)
+            yield lambda done: bar.update(task, completed=done)
+    else:
+        yield lambda done: None
+
+
+def _notebook(rows: int) -> Callable[[int], None]:
+    from IPython.display import HTML, display
+
+    def html(done: int) -> HTML:
+        bar = f'<progress value="{done}" max="{rows}"></progress>'
+        return HTML(f"Predicting {bar} {done:,}/{rows:,} rows")
+
+    handle = display(html(0), display_id=True)
+    step = max(1, rows // 100)
+    shown = 0
+
+    def advance(done: int) -> None:
+        nonlocal shown
+        if handle is not None and (done - shown >= step or done == rows):
+            handle.update(html(done))
+            shown = done
+
+    return advance
