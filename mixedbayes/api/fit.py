@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixedbayes.api.pictures import Pictures
+from mixedbayes.api.predictions import Predictions
 from mixedbayes.model.formulations import Chosen
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.settings import Settings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mixedbayes.sample.convergence import ConvergenceReport
 
 
-class Fit(Pictures):
+class Fit(Pictures, Predictions):
     """The posterior of a `Model`: tables, pictures and files.
 
     Tables are tidy data frames with one row per quantity and columns mean, sd, lower, upper

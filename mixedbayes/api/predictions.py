@@ -1,0 +1,96 @@
+"""The predictions of a `Fit`, and what cross-validation weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from mixedbayes.api.model import Model
+    from mixedbayes.predict.conditioned import Conditioned
+    from mixedbayes.results.posterior import Posterior
+
+
+class Predictions:
+    """Answers for new data: which groups, and which kind of quantity."""
+
+    model: Model
+    idata: xr.DataTree
+
+    if TYPE_CHECKING:
+
+        @property
+        def posterior(self) -> Posterior: ...
+
+    def predict(
+        self,
+        new: Any = None,
+        *,
+        groups: Literal["auto", "typical", "average", "new"] | Sequence[str] = "auto",
+        kind: Literal["response", "mean", "linear"] = "response",
+        prob: float = 0.95,
+        draws: bool = False,
+        seed: int | None = None,
+        progress: bool = True,
+    ) -> Any:
+        """Predict the rows of new data, with the uncertainty of all parameters.
+
+        Parameters
+        ----------
+        new
+            Data frame with the predictors and grouping factors; by default the rows of the fit.
+        groups
+            Which groups the question is about. "auto": levels of the fit have their own effects, a
+            new level draws its effects from the estimated population. "typical": all group effects
+            zero. "average": integrated over the population of groups, through the link. "new": as
+            if no group had been seen. A list: these factors as in "auto", the others zero.
+        kind
+            "response": a new observation; "mean": its expectation; "linear": on the link scale.
+        prob, draws, seed, progress
+            Interval; the draws themselves (chain, draw, obs); by default the fit's seed, so that
+            asking twice gives the same answer; show the progress of large predictions.
+
+        Returns
+        -------
+        DataFrame with mean, sd, lower, upper per row, or a DataArray.
+        """
+        from mixedbayes.predict.predict import predict
+
+        return predict(
+            self.posterior,
+            new,
+            groups=groups,
+            kind=kind,
+            prob=prob,
+            draws=draws,  # type: ignore[call-overload]
+            seed=seed,
+            progress=progress,
+        )
+
+    def condition_on(self, rows: Any, *, seed: int | None = None) -> Conditioned:
+        """The posterior of groups that the fit has not seen, given a few of their rows.
+
+        Exact for Gaussian models, without fitting again; the result has `ranef`, `coef` and
+        `predict` for the new groups.
+        """
+        from mixedbayes.predict.condition import condition_on
+
+        return condition_on(self.posterior, rows, seed=seed)
+
+    def log_likelihood(self, target: str = "observation") -> xr.Dataset:
+        """Log likelihood per draw of every observation, or of every level of a grouping factor.
+
+        ``"observation"`` is conditional on the group effects; it is put into
+        ``idata["log_likelihood"]``, where ArviZ's `loo` looks for it. A grouping factor's name
+        integrates that factor's effects out, as leave-one-group-out cross-validation needs.
+        """
+        import xarray as xr
+
+        from mixedbayes.checks.log_likelihood import log_likelihood
+
+        out = log_likelihood(self.posterior, self.model.spec, target)
+        if target == "observation":
+            self.idata["log_likelihood"] = xr.DataTree(out)
+        return out
