@@ -10,7 +10,6 @@ from scipy import stats
 from mixedbayes import names
 from mixedbayes.design.types import Design
 from mixedbayes.families.base import Family
-from mixedbayes.marginal.setup import plan_of
 from mixedbayes.model.formulations import Chosen
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import LKJ, Prior
@@ -55,6 +54,8 @@ def describe_model(spec: Spec, formulation: Chosen) -> ModelDescription:
     facts = [*design_facts(spec.design, spec.family)]
     facts.append(("sampling", f"{formulation}: {formulation.reason}"))
     if formulation.marginal:
+        from mixedbayes.marginal.setup import plan_of
+
         facts.append(("plan", str(plan_of(spec.design, spec.priors))))
     heads = ("parameter", "prior", f"{100 * _PROB:g} % of it", "from")
     return ModelDescription(tuple(facts), (heads, *_priors(spec)))

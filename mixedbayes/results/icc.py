@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
-from mixedbayes.results.moments import mean_square, trace_product
+from mixedbayes.results.moments import moments_of, trace_product
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained, describe, labelled
 from mixedbayes.results.variance import Components, components, ratio, residual_variance
@@ -140,7 +140,7 @@ def _variance_at(post: Posterior, g: GroupDesign, points: pd.DataFrame) -> Float
 
     cov = post.cov(g.name)
     if not set(used_columns(post.design.formula).effects[g.name]) & set(points.columns):
-        mean = trace_product(cov, mean_square(g.Z))
+        mean = trace_product(cov, moments_of(post.design.mu).squares[g.name])
         return np.broadcast_to(mean, (len(points), len(mean)))
     Z = random_columns(post.design, g.name, points)
     return np.stack([trace_product(cov, np.outer(z, z)) for z in Z])

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedbayes.design.types import LinearPredictor
+
 Floats = NDArray[np.float64]
 
 _ROWS = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What the variances need of a predictor's columns."""
+
+    mean: Floats  # (p,) of X
+    cov: Floats  # (p, p) of X
+    squares: Mapping[str, Floats]  # per grouping factor the mean of z z' (q, q)
+
+
+_known: WeakKeyDictionary[LinearPredictor, Moments] = WeakKeyDictionary()
+
+
+def moments_of(predictor: LinearPredictor) -> Moments:
+    """Moments of a predictor, computed when first asked for: designs are never changed."""
+    if predictor not in _known:
+        _known[predictor] = Moments(
+            mean=predictor.X.mean(axis=0),
+            cov=covariance(predictor.X),
+            squares={g.name: mean_square(g.Z) for g in predictor.groups},
+        )
+    return _known[predictor]
 
 
 def row_blocks(n: int, rows: int = _ROWS) -> Iterator[slice]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import LinearPredictor
-from mixedbayes.results.moments import mean_square
+from mixedbayes.results.moments import moments_of
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained, describe
 from mixedbayes.results.variance import components, ratio
@@ -51,7 +51,7 @@ def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Compo
     for g in predictor.groups:
         label = [names.prefix(p) + term for term in g.terms]
         sd, cor, cov = post.sd(g.name, p), post.cor(g.name, p), post.cov(g.name, p)
-        square = mean_square(g.Z)
+        square = moments_of(predictor).squares[g.name]
         for i in range(len(label)):
             part = cov[:, i, i] * square[i, i] if p == "mu" else None
             yield Component(g.name, label[i], None, "sd", sd[:, i], cov[:, i, i], part)

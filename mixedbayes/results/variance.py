@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes.families.links import Link, Log, ShareLink
-from mixedbayes.results.moments import covariance, mean_square, quadratic, trace_product
+from mixedbayes.results.moments import moments_of, quadratic, trace_product
 from mixedbayes.results.posterior import Posterior
 
 Floats = NDArray[np.float64]
@@ -52,13 +52,13 @@ def components(post: Posterior) -> Components:
 
 def fixed_variance(post: Posterior) -> Floats:
     """(S,) variance over the rows of X beta."""
-    return quadratic(post.fixef(), covariance(post.design.mu.X))
+    return quadratic(post.fixef(), moments_of(post.design.mu).cov)
 
 
 def group_variances(post: Posterior) -> dict[str, Floats]:
     """(S,) mean over the rows of each factor's z' Sigma z."""
-    groups = post.design.mu.groups
-    return {g.name: trace_product(post.cov(g.name), mean_square(g.Z)) for g in groups}
+    squares = moments_of(post.design.mu).squares
+    return {name: trace_product(post.cov(name), square) for name, square in squares.items()}
 
 
 def linear_variance(post: Posterior) -> Floats:
@@ -86,7 +86,7 @@ def mean_predictor(post: Posterior, parameter: str = "mu") -> Floats:
     """(S,) mean over the rows of the population part and the offset."""
     predictor = post.predictor(parameter)
     offset = 0.0 if predictor.offset is None else float(np.mean(predictor.offset))
-    beta = post.fixef(parameter) @ predictor.X.mean(axis=0)
+    beta = post.fixef(parameter) @ moments_of(predictor).mean
     return post.intercept(parameter) + beta + offset
 
 
