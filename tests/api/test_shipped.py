@@ -1,0 +1,52 @@
+"""Every shipped data set with a numeric response, fitted by default: no user priors, no settings."""
+
+import pytest
+
+import mixedbayes as mb
+
+MODELS = {
+    "cake": "angle ~ recipe * temp + (1 | recipe:replicate)",
+    "dyestuff": "Yield ~ 1 + (1 | Batch)",
+    "dyestuff2": "Yield ~ 1 + (1 | Batch)",
+    "ex33": "PCV ~ time + (0 + time | animal_id)",
+    "gpa": "gpa ~ occasion + sex + (occasion | student)",
+    "machines": "score ~ Machine + (Machine | Worker)",
+    "pastes": "strength ~ 1 + (1 | batch/cask)",
+    "penicillin": "diameter ~ 1 + (1 | plate) + (1 | sample)",
+    "radon": "log_radon ~ floor + log_uranium + (floor | county)",
+    "sim_seed002": "y ~ x + (1 | groups)",
+    "sim_seed003_intercepts": "y ~ x + (1 | clus)",
+    "sim_seed003_marginal": "y ~ x + (x | clus)",
+    "sim_seed003_slopes": "y ~ x + (x | clus)",
+    "simpson": "V2 ~ V1 + (1 | Group)",
+    "sleepstudy": "Reaction ~ Days + (Days | Subject)",
+    "sleepstudy_partial": "Reaction ~ Days + (Days | Subject)",
+}
+SLOW = {"insteval": "y ~ service + (1 | s) + (1 | d) + (1 | dept)"}
+
+
+def check(data, formula, **settings):
+    fit = mb.fit(formula, mb.load_data(data), seed=1, progress=False, **settings)
+    report = fit.diagnostics()
+    assert fit.formulation.marginal
+    assert report.divergences == 0
+    assert report.table["rhat"].max() < 1.01
+    assert fit.converged, report.messages
+
+
+@pytest.mark.parametrize("data", MODELS)
+def test_default_fits_converge(data):
+    check(data, MODELS[data])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", SLOW)
+def test_default_fits_of_large_data_converge(data):
+    check(data, SLOW[data])
+
+
+def test_all_data_sets_with_a_normal_response_are_here():
+    numeric = {n for n in mb.list_data()["name"] if not n.endswith("_truth")}
+    others = {"cbpp", "grouseticks", "verbagg"}  # counts and choices
+    known_errors = {"eight_schools"}  # with weights, among the exact posteriors
+    assert numeric - others - known_errors == {*MODELS, *SLOW}
