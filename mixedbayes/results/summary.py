@@ -46,6 +46,8 @@ class Summary:
         (name, what is said about it): formula, family, rows, groups, draws.
     prob
         Probability of the equal-tailed intervals.
+    link
+        Name of the link, on whose scale the numbers are.
     levels
         Number of levels by grouping factor.
     varcorr, fixef, icc, r2
@@ -58,6 +60,7 @@ class Summary:
 
     facts: tuple[tuple[str, str], ...]
     prob: float
+    link: str
     levels: dict[str, int]
     varcorr: pd.DataFrame
     fixef: pd.DataFrame
@@ -110,9 +113,14 @@ class Summary:
             f"mean, sd: of the posterior. lower, upper: {percent} equal-tailed interval. "
             "ess_bulk: effective number of draws. rhat: 1.00 where the chains agree."
         )
-        if not self.levels:
-            return (columns,)
-        return columns, "Effects of each level: ranef() (deviations), coef() (with the population)."
+        notes = [columns]
+        if self.link != "identity":
+            notes.append(f"Effects and shares of variance are on the {self.link} scale.")
+        if self.levels:
+            notes.append(
+                "Effects of each level: ranef() (deviations), coef() (with the population)."
+            )
+        return tuple(notes)
 
     def __str__(self) -> str:
         health = "\n".join(_wrapped(line) for line in str(self.health).splitlines())
@@ -157,6 +165,7 @@ def summary(
     return Summary(
         facts=tuple(_facts(post, formulation, note)),
         prob=prob,
+        link=post.family.link.name,
         levels=groups,
         varcorr=varcorr(post, prob),
         fixef=fixef(post, prob),

@@ -9,6 +9,7 @@ from mixedbayes.design import build_design
 from mixedbayes.errors import ModelError
 from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.poisson import Poisson
 from mixedbayes.formula import parse
 from mixedbayes.model.formulations import NonCentered, choose
 from mixedbayes.model.spec import Spec
@@ -122,6 +123,13 @@ def test_a_model_without_groups_has_no_icc(make):
     assert "Group effects" not in text
     assert "ranef" not in text
     assert "R2  marginal" in text
+
+
+def test_another_link_names_its_scale(make, sleep):
+    assert "scale." not in str(summary(sleep))
+    values = {str(name): v.to_numpy() for name, v in sleep.draws.data_vars.items()}
+    found = summary(make.posterior(sleep.design, values, Poisson()))
+    assert "Effects and shares of variance are on the log scale." in str(found)
 
 
 def test_html_has_the_same_and_escapes(make):
