@@ -168,12 +168,12 @@ class Layout:
     def constrained(self, theta: Floats) -> Constrained:
         """The parameters at theta (..., ndim)."""
         theta = np.asarray(theta, float)
-        x, root = _apply_links(self.table, theta)
+        x, root = apply_links(self.table, theta)
         sd, cor, L, spherical = {}, {}, {}, {}
         for f in self.factors:
             at = self.starts[f"factor {f.name}"]
             sd[f.name] = x[..., at : at + f.q]
-            w = _correlation_factor(f, x[..., at + f.q :], root[..., at + f.q :])
+            w = correlation_factor(f, x[..., at + f.q :], root[..., at + f.q :])
             cor[f.name] = np.einsum("...ik,...jk->...ij", w, w)
             cor[f.name][..., range(f.q), range(f.q)] = 1.0
             L[f.name] = sd[f.name][..., :, None] * w
@@ -204,7 +204,7 @@ class Layout:
         return _apply_inverse_links(self.table, x)
 
 
-def _apply_links(table: Table, theta: Floats) -> tuple[Floats, Floats]:
+def apply_links(table: Table, theta: Floats) -> tuple[Floats, Floats]:
     """x (..., d), and sqrt(1 - x^2) where x is a partial correlation."""
     x, root = theta.copy(), np.ones_like(theta)
     log, logit, tanh = (table.codes[:, 1] == link for link in (LOG, LOGIT, TANH))
@@ -228,7 +228,7 @@ def _apply_inverse_links(table: Table, x: Floats) -> Floats:
     return theta
 
 
-def _correlation_factor(f: FactorParameters, z: Floats, root: Floats) -> Floats:
+def correlation_factor(f: FactorParameters, z: Floats, root: Floats) -> Floats:
     """W (..., q, q), lower triangular with rows of length 1, from partial correlations."""
     w = np.zeros((*z.shape[:-1], f.q, f.q))
     at = 0
