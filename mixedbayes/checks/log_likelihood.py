@@ -92,20 +92,11 @@ def by_group(post: Posterior, target: GroupDesign) -> Floats:
     order = np.argsort(target.refs, kind="stable")
     ends = np.cumsum(np.bincount(target.refs, minlength=target.n_levels))
     for j, rows in enumerate(np.split(order, ends[:-1])):
-        r = design.y[rows] - _given(post, rows, inner)  # (S, m)
+        given = linear_predictor(post, rows, without=L)  # (m, S)
+        r = design.y[rows] - given.T
         A, factor = _columns(inner, L, rows)
         out[:, j] = _log_normal(r, A, factor, sigma2, weights[rows])
     return out
-
-
-def _given(post: Posterior, rows: Ints, without: Sequence[GroupDesign]) -> Floats:
-    """(S, m) the linear predictor without the effects of some factors."""
-    eta = linear_predictor(post, rows).T.copy()
-    for g in without:
-        b = post.ranef(g.name)
-        for t in range(len(g.terms)):
-            eta -= g.Z[rows, t] * b[:, g.refs[rows], t]
-    return eta
 
 
 def _columns(

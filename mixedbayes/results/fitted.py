@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,19 @@ _BLOCK = 2**22  # numbers held at a time: rows of a block x draws
 
 
 def linear_predictor(
-    post: Posterior, rows: slice | NDArray[np.integer], parameter: str = "mu"
+    post: Posterior,
+    rows: slice | NDArray[np.integer],
+    parameter: str = "mu",
+    *,
+    without: Collection[str] = (),
 ) -> Floats:
-    """(m, S) eta = Intercept + X fixef + sum_k Z_k b_k + offset at some of the rows used."""
+    """(m, S) eta = Intercept + X fixef + sum_k Z_k b_k + offset at some of the rows used.
+
+    The effects of the grouping factors named in `without` are left out.
+    """
     predictor = post.predictor(parameter)
     eta = predictor.X[rows] @ post.fixef(parameter).T + post.intercept(parameter)
-    for g in predictor.groups:
+    for g in (g for g in predictor.groups if g.name not in without):
         b, Z, refs = post.ranef(g.name, parameter), g.Z[rows], g.refs[rows]
         for t in range(len(g.terms)):
             eta += Z[:, t, None] * b[:, refs, t].T
