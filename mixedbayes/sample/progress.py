@@ -30,7 +30,7 @@ def open_display(chains: int, total: int, *, wanted: bool) -> Display:
     """The display for where this process runs; `total` counts the draws of all chains."""
     if wanted and _in_notebook():
         return _Notebook(chains, total)
-    if wanted and sys.stdout is not None and sys.stdout.isatty():
+    if wanted and _in_terminal():
         return _Terminal(chains, total)
     return Silent()
 
@@ -50,6 +50,7 @@ class Silent:
 
 class _Terminal:
     def __init__(self, chains: int, total: int) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._state = _State(chains, total)
@@ -58,6 +59,7 @@ class _Terminal:
             BarColumn(bar_width=30),
             TextColumn("{task.fields[text]}"),
             TimeRemainingColumn(elapsed_when_finished=True),
+            console=Console(),
         )
         self._task = self._bars.add_task(self._state.title, total=total, text="")
 
@@ -143,3 +145,7 @@ def _in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and type(shell).__name__ in {"ZMQInteractiveShell", "Shell"}
+
+
+def _in_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()

@@ -1,0 +1,166 @@
+"""NUTS on plain densities with known answers."""
+
+import numba
+import numpy as np
+import pytest
+
+from mixedbayes.errors import SamplingError
+from mixedbayes.sample import health
+from mixedbayes.sample.cdensity import LOGP_SIGNATURE, CDensity
+from mixedbayes.sample.density import THETA, sample_density
+from mixedbayes.sample.settings import Settings
+
+MEAN = np.array([1.0, -2.0, 0.5])
+COV = np.array([[2.0, 1.1, 0.0], [1.1, 1.0, -0.3], [0.0, -0.3, 0.5]])
+PRECISION = np.linalg.inv(COV)
+
+
+def normal(theta):
+    gradient = -PRECISION @ (theta - MEAN)
+    return 0.5 * float(gradient @ (theta - MEAN)), gradient
+
+
+@numba.cfunc(LOGP_SIGNATURE)
+def c_normal(n, theta, gradient, value, data):
+    precision = numba.carray(data, (n, n), np.float64)
+    value[0] = 0.0
+    for i in range(n):
+        gradient[i] = 0.0
+        for j in range(n):
+            gradient[i] -= precision[i, j] * theta[j]
+        value[0] += 0.5 * gradient[i] * theta[i]
+    return 0
+
+
+def centred(theta):
+    return normal(theta + MEAN)
+
+
+def start(rng):
+    return rng.normal(size=3)
+
+
+def draw(density=normal, **settings):
+    given = {"draws": 500, "seed": 1, "progress": False} | settings
+    return sample_density(density, Settings(**given), ndim=3, initial_point=start)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return draw(draws=2000)
+
+
+def test_mean_and_covariance_within_monte_carlo_error(result):
+    theta = result.posterior[THETA].to_numpy()
+    error = health.mcse_mean(np.moveaxis(theta, -1, 0))
+    flat = theta.reshape(-1, 3)
+    assert np.all(np.abs(flat.mean(axis=0) - MEAN) < 4 * error)
+    products = (theta - MEAN)[..., :, None] * (theta - MEAN)[..., None, :]
+    per_entry = np.moveaxis(products.reshape(*theta.shape[:2], 9), -1, 0)
+    error = health.mcse_mean(per_entry).reshape(3, 3)
+    assert np.all(np.abs(products.mean(axis=(0, 1)) - COV) < 4 * error)
+
+
+def test_the_result_says_how_it_was_made(result):
+    assert result.sampler == "nutpie"
+    assert result.seed == 1
+    assert result.settings.tune == 200
+    assert not result.interrupted
+    assert result.posterior[THETA].shape == (4, 2000, 3)
+    assert result.timings.tune > 0
+    assert result.timings.sample > result.timings.tune
+
+
+def test_statistics_carry_arviz_names_and_agree_with_the_draws(result):
+    stats = result.sample_stats
+    values = [normal(t)[0] for t in result.posterior[THETA].to_numpy()[1, :20]]
+    np.testing.assert_allclose(stats["lp"][1, :20], values, atol=1e-9)
+    assert stats["diverging"].dtype == bool
+    assert stats["n_steps"].dtype == np.int64
+    assert np.all(stats["n_steps"] < 2 ** (stats["tree_depth"] + 1))
+    assert np.abs(stats["acceptance_rate"].mean() - 0.9) < 0.07
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4])
+def test_the_seed_alone_fixes_the_draws(cores):
+    np.testing.assert_array_equal(draw(cores=cores).posterior[THETA], draw().posterior[THETA])
+
+
+def test_another_seed_gives_other_draws():
+    assert not np.array_equal(draw(seed=2).posterior[THETA], draw().posterior[THETA])
+
+
+def test_a_seed_not_given_is_recorded_and_repeats_the_draws():
+    first = draw(seed=None)
+    again = draw(seed=first.seed)
+    np.testing.assert_array_equal(first.posterior[THETA], again.posterior[THETA])
+
+
+def test_a_c_function_gives_the_draws_of_the_same_density_in_python():
+    data = np.ascontiguousarray(PRECISION)
+    density = CDensity(c_normal.address, data.ctypes.data, (c_normal, data), centred)
+    by_c, by_python = draw(density, cores=2), draw(centred)
+    np.testing.assert_allclose(by_c.posterior[THETA][:, :5], by_python.posterior[THETA][:, :5])
+    flat = by_c.posterior[THETA].to_numpy().reshape(-1, 3)
+    np.testing.assert_allclose(np.cov(flat.T), COV, atol=0.3)
+
+
+def test_a_density_of_many_coordinates_has_longer_tuning():
+    given = Settings(draws=50, chains=1, seed=1, progress=False)
+    result = sample_density(
+        lambda t: (-0.5 * float(t @ t), -t),
+        given,
+        ndim=40,
+        initial_point=lambda r: r.normal(size=40),
+    )
+    assert result.settings.tune == 500
+
+
+def failing(theta):
+    raise ZeroDivisionError("no such density")
+
+
+class FailingLater:
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, theta):
+        self.calls += 1
+        return failing(theta) if self.calls > 1000 else normal(theta)
+
+
+@pytest.mark.parametrize("density", [failing, FailingLater()])
+def test_an_error_inside_the_density_is_raised_as_it_is(density):
+    with pytest.raises(ZeroDivisionError, match="no such density"):
+        draw(density)
+
+
+@pytest.mark.parametrize(
+    "density",
+    [
+        lambda theta: (np.nan, -theta),
+        lambda theta: (-1.0, np.zeros(3)),
+        lambda theta: (-1.0, np.full(3, np.inf)),
+    ],
+    ids=["no value", "flat", "no gradient"],
+)
+def test_no_starting_point(density):
+    with pytest.raises(SamplingError, match="No starting point in 100 tries"):
+        draw(density)
+
+
+def test_a_gradient_of_the_wrong_shape_is_told_apart():
+    with pytest.raises(SamplingError, match=r"gradient has shape \(2,\) for 3 coordinates"):
+        draw(lambda theta: (0.0, theta[:2]))
+
+
+def test_a_start_of_the_wrong_shape_is_told_apart():
+    with pytest.raises(SamplingError, match=r"starting point has shape \(4,\) for 3 coordinates"):
+        sample_density(
+            normal, Settings(progress=False), ndim=3, initial_point=lambda rng: rng.normal(size=4)
+        )
+
+
+def test_other_samplers_need_a_model():
+    with pytest.raises(SamplingError, match='sampler="pymc" cannot sample a plain density'):
+        draw(sampler="pymc")

@@ -1,0 +1,88 @@
+"""One display in a terminal or a notebook, silence elsewhere."""
+
+import sys
+import types
+
+import pytest
+
+from mixedbayes.sample import progress
+from mixedbayes.sample.density import sample_density
+from mixedbayes.sample.settings import Settings
+
+
+def sample():
+    given = Settings(draws=200, chains=2, seed=1, progress=True)
+    return sample_density(
+        lambda t: (-0.5 * float(t @ t), -t), given, ndim=2, initial_point=lambda r: r.normal(size=2)
+    )
+
+
+def test_nothing_is_written_where_the_output_is_no_terminal(capfd):
+    sample()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    monkeypatch.setattr(progress, "_in_terminal", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_shows_draws_divergences_and_speed(capsys):
+    with progress.open_display(4, 1200, wanted=True) as display:
+        display.update(300, 0, tuning=True)
+        display.update(1200, 2, tuning=False)
+    out = capsys.readouterr().out
+    assert "Sampling 4 chains" in out
+    assert "1,200/1,200 draws, 2 divergences" in out
+    assert "draws/s" in out
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_stays_empty_when_no_progress_is_wanted(capsys):
+    with progress.open_display(4, 1200, wanted=False) as display:
+        display.update(1200, 2, tuning=False)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_run_ends_with_all_draws_shown(capsys):
+    sample()
+    assert "800/800 draws" in capsys.readouterr().out
+
+
+class Handle:
+    shown: list[str] = []  # noqa: RUF012
+
+    def update(self, html):
+        self.shown.append(html)
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """IPython as it is in a kernel, as far as the display asks."""
+    shell = type("ZMQInteractiveShell", (), {})()
+    display = types.ModuleType("IPython.display")
+    display.HTML = str
+    handle = Handle()
+    handle.shown = []
+    display.display = lambda html, display_id: handle.shown.append(html) or handle
+    package = types.ModuleType("IPython")
+    package.get_ipython = lambda: shell
+    package.display = display
+    monkeypatch.setitem(sys.modules, "IPython", package)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    return handle
+
+
+def test_a_notebook_shows_one_display_that_is_updated(notebook, capfd):
+    sample()
+    first, *_, last = notebook.shown
+    assert '<progress value="0" max="800"></progress>' in first
+    assert '<progress value="800" max="800"></progress>' in last
+    assert last.startswith("Sampling 2 chains")
+    assert "800/800 draws" in last
+    assert capfd.readouterr() == ("", "")
