@@ -1,0 +1,167 @@
+"""Draws and moments of the effects against the dense conditional normal."""
+
+import numpy as np
+import pytest
+from scipy.linalg import block_diag
+
+from mixedbayes.errors import ModelError, SamplingError
+from mixedbayes.marginal.effects import (
+    conditional_moments,
+    draw_effects,
+    draw_population,
+    effects_moments,
+)
+from mixedbayes.marginal.reference import indicator_columns, sampled_columns
+
+EXTRAS = ("weights", "offset", "sampled columns", "sampled factors")
+
+
+def dense_conditional(c):
+    """Mean and covariance of (b_1, ..., b_K, beta) given y, from the rows themselves."""
+    n = len(c.y)
+    to_b = [np.kron(np.eye(f[2]), L) for f, L in zip(c.factors, c.L, strict=True)]
+    Z = [indicator_columns(*f) @ b for f, b in zip(c.factors, to_b, strict=True)]
+    A = np.hstack([*Z, c.X])
+    n_u = A.shape[1] - c.X.shape[1]
+    w = c.options.get("weights", np.ones(n)) / c.sigma**2
+    y = c.y - c.options.get("offset", 0)
+    if c.v is not None:
+        y = y - sampled_columns(c.options["X_sampled"], c.options["sampled_factors"], n) @ c.v
+    P = block_diag(np.eye(n_u), c.prior_precision)
+    prior = np.concatenate([np.zeros(n_u), c.prior_mean])
+    cov = np.linalg.inv(A.T @ (w[:, None] * A) + P)
+    mean = cov @ (A.T @ (w * y) + P @ prior)
+    scale = block_diag(*to_b, np.eye(c.X.shape[1]))
+    return scale @ mean, scale @ cov @ scale.T
+
+
+def repeated(c, S):
+    v = None if c.v is None else np.tile(c.v, (S, 1))
+    return [np.tile(L, (S, 1, 1)) for L in c.L], np.full(S, c.sigma), v
+
+
+@pytest.mark.parametrize("extras", [(), EXTRAS])
+def test_draws_have_the_conditional_mean_and_covariance(case, structure, extras):
+    c, S = case(structure, 3, *extras), 4_000
+    problem = c.problem()
+    beta, b = draw_effects(problem, *repeated(c, S), np.random.default_rng(1))
+    assert [x.shape for x in b] == [(S, J, Z.shape[1]) for _, Z, J in c.factors]
+    draws = np.hstack([*(x.reshape(S, -1) for x in b), beta])
+    mean, cov = dense_conditional(c)
+    sd = np.sqrt(np.diagonal(cov))
+    z = (draws.mean(axis=0) - mean) / (sd / np.sqrt(S))
+    assert np.abs(z).max() < 5
+    # an entry of the sample covariance has variance (c_ii c_jj + c_ij^2) / S
+    error = np.sqrt((np.outer(sd, sd) ** 2 + cov**2) / S)
+    assert (np.abs(np.cov(draws.T) - cov) / error).max() < 5.5
+
+
+@pytest.mark.parametrize("extras", [(), EXTRAS])
+def test_moments_are_exact(case, structure, extras):
+    c = case(structure, 4, *extras)
+    mean, cov = conditional_moments(c.problem(), c.L, c.sigma, c.v)
+    expected_mean, expected_cov = dense_conditional(c)
+    at = 0
+    for m, s, (_, Z, J) in zip(mean, cov, c.factors, strict=True):
+        q = Z.shape[1]
+        assert m.shape == (J, q)
+        np.testing.assert_allclose(m.ravel(), expected_mean[at : at + J * q], rtol=1e-8, atol=1e-8)
+        for g in range(J):
+            block = slice(at + g * q, at + (g + 1) * q)
+            np.testing.assert_allclose(s[g], expected_cov[block, block], rtol=1e-8, atol=1e-8)
+        at += J * q
+
+
+def test_draws_follow_their_own_parameters(case):
+    """Each draw uses its own row of L, sigma and v."""
+    c = case("nested and crossed", 6, *EXTRAS)
+    problem = c.problem()
+    L = [np.stack([f, 1e-9 * f]) for f in c.L]
+    beta, b = draw_effects(
+        problem, L, np.array([c.sigma, 2.0]), np.stack([c.v, c.v + 1]), np.random.default_rng(0)
+    )
+    assert all(np.abs(x[0]).max() > 1e-3 for x in b)
+    assert all(np.abs(x[1]).max() < 1e-6 for x in b)
+    assert not np.array_equal(beta[0], beta[1])
+
+
+def test_the_same_seed_gives_the_same_draws(case):
+    c = case("crossed vectors", 6)
+    problem = c.problem()
+    first, second = (
+        draw_effects(problem, *repeated(c, 50), np.random.default_rng(9)) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first[0], second[0])
+    for a, b in zip(first[1], second[1], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["vector of two", "nested and crossed vectors"])
+def test_population_effects_alone(case, name):
+    c, S = case(name, 3), 4_000
+    beta = draw_population(c.problem(), *repeated(c, S), np.random.default_rng(2))
+    mean, cov = dense_conditional(c)
+    p = c.X.shape[1]
+    sd = np.sqrt(np.diagonal(cov)[-p:])
+    assert (np.abs(beta.mean(axis=0) - mean[-p:]) / (sd / np.sqrt(S))).max() < 4.5
+    np.testing.assert_allclose(beta.std(axis=0), sd, rtol=0.06)
+
+
+@pytest.mark.parametrize("name", ["scalar", "vector of two", "nested and crossed vectors"])
+def test_summaries_are_those_of_the_mixture(case, name):
+    """Against a large sample of the mixture of conditional normals."""
+    c, S, per = case(name, 5, "sampled columns"), 40, 4_000
+    problem = c.problem()
+    rng = np.random.default_rng(0)
+    scale = np.exp(0.4 * rng.normal(size=S))
+    L = [f * scale[:, None, None] for f in c.L]
+    sigma, v = c.sigma * np.exp(0.2 * rng.normal(size=S)), c.v + 0.3 * rng.normal(size=(S, 2))
+    probs = (0.025, 0.5, 0.9)
+    summary = effects_moments(problem, L, sigma, v, probs=probs)
+    every = np.repeat(np.arange(S), per)
+    _, b = draw_effects(problem, [x[every] for x in L], sigma[every], v[every], rng)
+    for got, draws in zip(summary, b, strict=True):
+        error = draws.std(axis=0)
+        assert (np.abs(got.mean - draws.mean(axis=0)) / error).max() < 0.02
+        assert np.abs(got.sd / error - 1).max() < 0.02
+        expected = np.quantile(draws, probs, axis=0)
+        assert (np.abs(got.quantiles - expected) / error).max() < 0.04
+
+
+def test_summaries_of_one_normal_are_exact(case):
+    c = case("crossed vectors", 5)
+    problem = c.problem()
+    mean, cov = conditional_moments(problem, c.L, c.sigma)
+    for got, m, s in zip(
+        effects_moments(problem, *repeated(c, 3), probs=(0.025,)), mean, cov, strict=True
+    ):
+        sd = np.sqrt(np.einsum("gii->gi", s))
+        np.testing.assert_allclose(got.mean, m, rtol=1e-8)
+        np.testing.assert_allclose(got.sd, sd, rtol=1e-8)
+        np.testing.assert_allclose(got.quantiles[0], m - 1.959963984540054 * sd, rtol=1e-7)
+
+
+def test_an_effect_without_variance_is_zero(case):
+    c = case("vector of two", 2)
+    problem = c.problem()
+    L = [np.zeros((5, 2, 2))]
+    beta, b = draw_effects(problem, L, np.ones(5), None, np.random.default_rng(0))
+    assert np.isfinite(beta).all()
+    assert not b[0].any()
+    summary = effects_moments(problem, L, np.ones(5))[0]
+    assert not summary.mean.any()
+    assert not summary.sd.any()
+    assert not summary.quantiles.any()
+
+
+def test_mistakes_are_explained(case):
+    problem = case("scalar", 1).problem()
+    rng = np.random.default_rng(0)
+    with pytest.raises(ModelError, match=r"L\[0\] has shape \(3, 1, 1\), not \(2, 1, 1\)"):
+        draw_effects(problem, [np.ones((3, 1, 1))], np.ones(2), None, rng)
+    with pytest.raises(ModelError, match=r"v has shape \(2, 1\), not \(2, 0\)"):
+        draw_effects(problem, [np.ones((2, 1, 1))], np.ones(2), np.ones((2, 1)), rng)
+    with pytest.raises(SamplingError, match="for 1 of 2 draws"):
+        draw_effects(problem, [np.ones((2, 1, 1))], np.array([1.0, np.nan]), None, rng)
+    with pytest.raises(ModelError, match="between 0 and 1"):
+        effects_moments(problem, [np.ones((2, 1, 1))], np.ones(2), probs=(0.0,))
