@@ -17,7 +17,7 @@ from mixedbayes.formula import Formula, parse
 from mixedbayes.model.formulations import Chosen, Request, choose
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
-from mixedbayes.sample.settings import SamplerName, Settings
+from mixedbayes.sample.settings import Keep, SamplerName, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from mixedbayes.api.fit import Fit
-    from mixedbayes.sample.marginal import Keep
 
 
 class Model:
@@ -79,12 +78,12 @@ class Model:
         self.family = as_family(family)
         design = build_design(self.formula, data, functions=functions, missing=missing)
         self.design = self.family.prepare(design)
-        # An effect in each row can be told from the residual only by what is known of sigma.
-        if isinstance(self.family, Gaussian) and "sigma" not in (priors or {}):
-            check_effects(self.design)
-        self.user_priors = dict(priors) if priors is not None else {}
         defaults = default_priors(self.design, self.family)
         self.spec = Spec(self.design, self.family, resolve(defaults, priors))
+        self.user_priors = dict(priors) if priors is not None else {}
+        # An effect in each row can be told from the residual only by what is known of sigma.
+        if type(self.family) is Gaussian and "sigma" not in self.user_priors:
+            check_effects(self.design)
         self.formulation: Chosen = choose(formulation, self.spec)
         self.functions = dict(functions) if functions is not None else {}
         self.data = _used(self.formula, data)

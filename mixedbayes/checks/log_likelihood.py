@@ -48,7 +48,7 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
         _check_size(post, spec.design.n, "observations")
         values, dim, labels = by_observation(post), names.OBS, model_coords(spec)[names.OBS]
     elif target in groups:
-        if not isinstance(spec.family, Gaussian):
+        if type(spec.family) is not Gaussian:
             raise ModelError(
                 f"target={target!r}: the effects of a group integrate out in closed form only for "
                 f"the gaussian family, not for {spec.family.name}; use target='observation'"

@@ -96,7 +96,7 @@ def _per_group(request: Mapping[str, Formulation], groups: list[str]) -> Chosen:
 
 def marginal_obstacle(spec: Spec) -> str | None:
     """Why the effects cannot be integrated out in closed form; None where they can."""
-    if not isinstance(spec.family, Gaussian) or not isinstance(spec.family.link, Identity):
+    if type(spec.family) is not Gaussian or not isinstance(spec.family.link, Identity):
         return f"the {spec.family.name} family has no closed form"
     if spec.design.others:
         return f"{', '.join(spec.design.others)} has a formula of its own"

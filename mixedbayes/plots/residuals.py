@@ -44,7 +44,7 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
     """
     n = post.design.n
-    gaussian = isinstance(post.family, Gaussian)
+    gaussian = type(post.family) is Gaussian
     rng = np.random.default_rng(seed)
     keep = np.unique(np.linspace(0, post.n_draws - 1, _REPLICATES).round().astype(int))
     fitted, value = np.empty(n), np.empty(n)

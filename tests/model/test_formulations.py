@@ -1,0 +1,47 @@
+import mixedbayes as mb
+import pytest
+
+from mixedbayes.model.formulations import choose
+
+SLEEP = "Reaction ~ Days + (Days | Subject)"
+
+
+@pytest.fixture(scope="module")
+def sleep():
+    return mb.load_data("sleepstudy")
+
+
+def test_gaussian_models_integrate_their_effects(sleep):
+    chosen = mb.Model(SLEEP, sleep).formulation
+    assert chosen.marginal
+    assert str(chosen) == "Marginal()"
+    assert "Gaussian" in chosen.reason
+
+
+@pytest.mark.parametrize("family", ["student_t", mb.Gaussian(link=mb.Log())], ids=str)
+def test_what_has_no_closed_form_is_sampled(sleep, family):
+    model = mb.Model(SLEEP, sleep, family=family)
+    assert not model.formulation.marginal
+    with pytest.raises(mb.ModelError, match="Marginal\\(\\) is not exact here"):
+        choose(mb.Marginal(), model.spec)
+
+
+def test_each_factor_may_have_its_own(sleep):
+    model = mb.Model("diameter ~ 1 + (1 | plate) + (1 | sample)", mb.load_data("penicillin"))
+    chosen = choose({"plate": mb.Centered()}, model.spec)
+    assert chosen.groups == {"plate": mb.Centered(), "sample": mb.NonCentered()}
+    assert not chosen.marginal
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"subject": mb.Centered()}, "'subject' is not a grouping factor of this model .Subject."),
+        ({"Subject": mb.Marginal()}, "it is given for the whole model"),
+        ("centered", "use 'auto', mb.Marginal"),
+        (None, "use 'auto', mb.Marginal"),
+    ],
+)
+def test_wrong_requests_say_what_is_right(sleep, request_, message):
+    with pytest.raises(mb.ModelError, match=message):
+        choose(request_, mb.Model(SLEEP, sleep).spec)
