@@ -91,6 +91,7 @@ def effects_moments(
     v: Floats | None = None,
     *,
     probs: Sequence[float] = (0.025, 0.5, 0.975),
+    max_draws: int | None = None,
 ) -> list[EffectsSummary]:
     """Posterior mean, sd and quantiles of every group effect, without keeping any draw.
 
@@ -99,9 +100,18 @@ def effects_moments(
     in the mixture's skewness and kurtosis and take one Newton step on its distribution function,
     in a second pass over the draws. Memory is a few numbers per effect, whatever S is.
 
-    Parameters are as in `draw_effects`.
+    Other parameters are as in `draw_effects`.
+
+    Parameters
+    ----------
+    probs
+        Of the quantiles, between 0 and 1.
+    max_draws
+        Use at most so many of the draws, evenly spaced; each costs about two gradients.
     """
     x = _parameters(problem, L, sigma, v)
+    if max_draws is not None and len(x) > max_draws:
+        x = x[np.linspace(0, len(x) - 1, max_draws).round().astype(int)]
     p = np.asarray(probs, float)
     if p.size and not ((p > 0).all() and (p < 1).all()):
         raise ModelError(f"probabilities must lie between 0 and 1, got {list(probs)}")
@@ -140,10 +150,8 @@ def _parameters(problem: Problem, L: Sequence[Floats], sigma: Floats, v: Floats 
 def _draw(problem: Problem, x: Floats, effects: Floats, rng: np.random.Generator) -> Floats:
     """Fill `effects` (S, n_effects or 0) and return beta (S, p)."""
     beta = np.empty((len(x), problem.n_population))
-    for row in range(len(x)):  # one draw after the other: the same numbers for any thread count
-        rng.standard_normal(out=beta[row])
-        rng.standard_normal(out=effects[row])
-
+    rng.standard_normal(out=beta)
+    rng.standard_normal(out=effects)
     core = _draw_core(problem)
 
     def one(row: int) -> bool:
@@ -164,6 +172,16 @@ def _draw_core(problem: Problem) -> Any:
     from mixedbayes.marginal.draws import draw_core
 
     return draw_core
+
+
+def _moments_core(problem: Problem) -> Any:
+    if is_single(problem):
+        from mixedbayes.marginal.single_moments import single_moments_core
+
+        return single_moments_core
+    from mixedbayes.marginal.moments import moments_core
+
+    return moments_core
 
 
 def _sum_over_draws(
@@ -227,9 +245,7 @@ def _moment_arrays(problem: Problem) -> tuple[Floats, Floats]:
 
 
 def _moments(problem: Problem, x: Floats, mean: Floats, cov: Floats) -> None:
-    from mixedbayes.marginal.moments import moments_core
-
-    _require([moments_core(x, mean, cov, problem.ints, problem.floats)])
+    _require([_moments_core(problem)(x, mean, cov, problem.ints, problem.floats)])
 
 
 def _by_factor(problem: Problem, effects: Floats) -> list[Floats]:
@@ -254,8 +270,11 @@ def _blocks(problem: Problem, cov: Floats, callers_order: bool = True) -> list[F
 
 
 def _in_threads(function: Callable[[int], bool], n: int) -> list[bool]:
+    """[function(0), ..., function(n - 1)], consecutive ones in the same thread."""
+    size = max(1, -(-n // _workers(n)))
+    parts = [range(start, min(start + size, n)) for start in range(0, n, size)]
     with ThreadPoolExecutor(_workers(n)) as pool:
-        return list(pool.map(function, range(n)))
+        return [x for part in pool.map(lambda rows: [*map(function, rows)], parts) for x in part]
 
 
 def _workers(n: int) -> int:

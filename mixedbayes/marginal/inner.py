@@ -12,7 +12,7 @@ from numba import njit
 
 _MODULES = (
     *("backward", "conditional", "dense", "draws", "forward", "fronts", "general", "inner"),
-    *("lapack", "layout", "likelihood", "moments", "single", "single_draws"),
+    *("lapack", "layout", "likelihood", "moments", "single", "single_draws", "single_moments"),
 )
 inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 inline = njit(error_model="numpy", inline="always")

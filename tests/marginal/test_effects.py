@@ -110,7 +110,7 @@ def test_population_effects_alone(case, name):
 @pytest.mark.parametrize("name", ["scalar", "vector of two", "nested and crossed vectors"])
 def test_summaries_are_those_of_the_mixture(case, name):
     """Against a large sample of the mixture of conditional normals."""
-    c, S, per = case(name, 5, "sampled columns"), 40, 4_000
+    c, S, per = case(name, 5, "sampled columns"), 40, 1_500
     problem = c.problem()
     rng = np.random.default_rng(0)
     scale = np.exp(0.4 * rng.normal(size=S))
@@ -122,10 +122,10 @@ def test_summaries_are_those_of_the_mixture(case, name):
     _, b = draw_effects(problem, [x[every] for x in L], sigma[every], v[every], rng)
     for got, draws in zip(summary, b, strict=True):
         error = draws.std(axis=0)
-        assert (np.abs(got.mean - draws.mean(axis=0)) / error).max() < 0.02
-        assert np.abs(got.sd / error - 1).max() < 0.02
+        assert (np.abs(got.mean - draws.mean(axis=0)) / error).max() < 0.025
+        assert np.abs(got.sd / error - 1).max() < 0.025
         expected = np.quantile(draws, probs, axis=0)
-        assert (np.abs(got.quantiles - expected) / error).max() < 0.04
+        assert (np.abs(got.quantiles - expected) / error).max() < 0.06
 
 
 def test_summaries_of_one_normal_are_exact(case):
