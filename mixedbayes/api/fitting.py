@@ -13,14 +13,13 @@ from mixedbayes.api import keep
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.formulations import Chosen
 from mixedbayes.results.kept import EffectSummary, to_dataset
-from mixedbayes.sample.settings import Settings
+from mixedbayes.sample.settings import Keep, Settings, check_keep
 from mixedbayes.sample.tree import to_tree
 
 if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
     from mixedbayes.api.model import Model
     from mixedbayes.model.spec import Spec
-    from mixedbayes.sample.marginal import Keep
     from mixedbayes.sample.result import SamplingResult
 
 
@@ -30,6 +29,7 @@ def fit_model(
     """Sample, or read from the cache, and wrap the draws for reporting."""
     from mixedbayes.api.fit import Fit
 
+    check_keep(keep_effects, marginal=chosen.marginal)
     if cache is not None:
         kept = keep.lookup(cache, model, settings, chosen, keep_effects)
         if kept is not None:

@@ -120,7 +120,9 @@ def _table(formula: Formula, data: Any, memory: Memory) -> Table:
             unknown_column(name, names, formula.text)
     whole = table(data, used.columns)
     if whole.n == 0:
-        raise DataError(f"the data have no rows ({len(names)} columns)")
+        raise DataError(
+            f"the data have no rows ({len(names)} columns); look at the filter that made them"
+        )
     return whole
 
 
@@ -140,7 +142,10 @@ def _complete(whole: Table, action: str) -> tuple[Any, dict[str, int]]:
             f'{whole.index[int(np.argmax(absent))]!r}; missing="drop" leaves these rows out'
         )
     if absent.all():
-        raise DataError(f"none of the {whole.n} rows is complete: missing values of {places}")
+        raise DataError(
+            f"none of the {whole.n} rows is complete: missing values of {places}; leave such a "
+            "column out of the formula, or fill it"
+        )
     return np.flatnonzero(~absent), dropped
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -105,6 +106,11 @@ def grid(at: At) -> pd.DataFrame:
     """One row per point: all combinations of the values given, or the data frame's own rows."""
     if isinstance(at, pd.DataFrame):
         return at.reset_index(drop=True)
+    if not isinstance(at, Mapping):
+        raise ModelError(
+            f"at={at!r}: name the covariate whose values these are; give for example "
+            "at={'Days': [0, 5, 9]}"
+        )
     values = {name: [v] if np.isscalar(v) else list(v) for name, v in at.items()}
     empty = [name for name, v in values.items() if not v]
     if empty or not values:
@@ -153,6 +159,12 @@ def _check_points(post: Posterior, points: pd.DataFrame) -> None:
     known = list(dict.fromkeys(name for columns in effects.values() for name in columns))
     strange = [name for name in points.columns if name not in known]
     if strange:
+        near = difflib.get_close_matches(str(strange[0]).lower(), [k.lower() for k in known], n=1)
+        if near:
+            meant = next(k for k in known if k.lower() == near[0])
+            raise ModelError(
+                f"at: no group effect depends on {strange[0]!r}. Did you mean {meant!r}?"
+            )
         on = f"they depend on {', '.join(known)}" if known else "they are intercepts"
         raise ModelError(
             f"at: no group effect depends on {', '.join(map(repr, strange))}; {on}, so the "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -22,10 +21,9 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.sample.cdensity import CDensity
 from mixedbayes.sample.density import THETA, sample_density
 from mixedbayes.sample.result import SamplingResult
-from mixedbayes.sample.settings import Settings
+from mixedbayes.sample.settings import Keep, Settings
 
 MAX_BYTES = 2e9  # draws of group effects beyond this are summarised, unless asked for
-Keep = Literal["auto", "draws", "summary"]
 
 
 def sample_marginal(spec: Spec, settings: Settings, keep: Keep = "auto") -> SamplingResult:

@@ -13,6 +13,8 @@ from mixedbayes.errors import MissingExtraError, SamplingError
 
 SamplerName = Literal["nutpie", "pymc", "numpyro"]
 SAMPLERS: tuple[str, ...] = get_args(SamplerName)
+Keep = Literal["auto", "draws", "summary"]  # of the group effects
+KEEP: tuple[str, ...] = get_args(Keep)
 
 # Extras of the package: module that must be importable -> name of the extra that brings it.
 _EXTRA = {"numpyro": "numpyro"}
@@ -95,6 +97,18 @@ class Settings:
             cores=min(self.chains, self.cores if self.cores is not None else available_cores()),
             seed=self.seed if self.seed is not None else secrets.randbelow(_MAX_SEED + 1),
             target_accept=target_accept if self.target_accept is None else self.target_accept,
+        )
+
+
+def check_keep(keep: object, *, marginal: bool) -> None:
+    """SamplingError unless `keep` is known, and possible in this formulation."""
+    if keep not in KEEP:
+        valid = ", ".join(f'"{k}"' for k in KEEP)
+        raise SamplingError(f"effects={keep!r}: unknown; use one of {valid}.")
+    if keep == "summary" and not marginal:
+        raise SamplingError(
+            'effects="summary" needs formulation=Marginal(): elsewhere the group effects are '
+            'sampled, and kept as draws; use effects="auto".'
         )
 
 
