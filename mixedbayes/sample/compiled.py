@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import nutpie
 import pymc as pm
 from pytensor.compile.sharedvalue import SharedVariable
@@ -15,8 +17,10 @@ from pytensor.graph.traversal import ancestors
 
 from mixedbayes.sample.labels import labelled
 from mixedbayes.sample.nuts import nutpie_version, run_nuts
-from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.result import SamplingResult, not_finite
 from mixedbayes.sample.settings import Settings
+
+_TRIES = 20
 
 
 def sample_nutpie(
@@ -29,6 +33,7 @@ def sample_nutpie(
     """Compile with numba, or find it compiled, and sample; `settings` with nothing left open."""
     begin = time.perf_counter()
     compiled = compile_model(model, keep, initial_points)
+    check_start(compiled)
     compiling = time.perf_counter() - begin
     run = run_nuts(compiled, settings, keep=keep)
     return SamplingResult(
@@ -56,6 +61,24 @@ def compile_model(
     _COMPILED.append((structure, compiled))
     del _COMPILED[:-_REMEMBERED]
     return compiled
+
+
+def check_start(compiled: Any) -> None:
+    """Raise where no starting point has a finite density.
+
+    nutpie would find out too, but in several threads at once, which then outlive the error.
+    """
+    double = ctypes.POINTER(ctypes.c_double)
+    logp = ctypes.CFUNCTYPE(
+        ctypes.c_int64, ctypes.c_uint64, double, double, double, ctypes.c_void_p
+    )(compiled.compiled_logp_func.address)
+    for seed in range(_TRIES):
+        point = np.ascontiguousarray(compiled.initial_point_func(seed), dtype=np.float64)
+        gradient, value = np.empty_like(point), np.empty(1)
+        parts = [a.ctypes.data_as(double) for a in (point, gradient, value)]
+        if logp(point.size, *parts, compiled.user_data.ctypes.data) == 0:
+            return
+    raise not_finite(f"The log density is not finite at any of {_TRIES} starting points.")
 
 
 def _compile(model: pm.Model, keep: Sequence[str], initial_points: Mapping[str, Any] | None) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +18,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.errors import SamplingError
 from mixedbayes.sample.labels import STATS
 from mixedbayes.sample.progress import Silent, open_display
-from mixedbayes.sample.result import Timings, interruption_note, largest_rectangle
+from mixedbayes.sample.result import Timings, interruption_note, largest_rectangle, not_finite
 from mixedbayes.sample.settings import Settings
 
 Floats = NDArray[np.float64]
@@ -35,6 +33,7 @@ _NUTPIE = {
     "reached_max_treedepth": "maxdepth_reached",
 }
 _POLL_SECONDS = 0.1
+_SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +157,9 @@ def _watch(
         except KeyboardInterrupt:
             return sampler.abort(), True
         except RuntimeError as error:
-            with suppress(RuntimeError):
-                sampler.cancel()
-            raise failure() or SamplingError(
-                f"The sampler could not run: {_first_line(error)} Remedy: check that the model's "
-                "log density is finite for typical parameter values; an infinite value in the "
-                "data, or a prior that excludes the data, makes it infinite."
-            ) from error
+            # Other chains' threads end at their next draw; Python must not exit before they do.
+            time.sleep(_SETTLE_SECONDS)
+            raise failure() or not_finite(f"The sampler stopped: {_first_line(error)}") from error
 
 
 def _keeper(latest: list[Any]) -> Callable[[list[Any]], None]:

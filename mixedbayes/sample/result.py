@@ -89,3 +89,12 @@ def interruption_note(chains: int, draws: int, settings: Settings) -> str:
         f"Sampling was interrupted: {chains} of {settings.chains} chains with {draws:,} of "
         f"{settings.draws:,} draws each were kept. Check convergence before relying on them."
     )
+
+
+def not_finite(fact: str) -> SamplingError:
+    """The error for a density that cannot be evaluated where the sampler is."""
+    return SamplingError(
+        f"{fact} Remedy: check that the model's log density is finite for typical parameter "
+        "values; an infinite value in the data, or a prior that excludes the data, makes it "
+        "infinite."
+    )

@@ -12,10 +12,15 @@ import pymc as pm
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.errors import SamplingError
 from mixedbayes.sample.labels import STATS, labelled
 from mixedbayes.sample.progress import Display, open_display
-from mixedbayes.sample.result import SamplingResult, Timings, interruption_note, largest_rectangle
+from mixedbayes.sample.result import (
+    SamplingResult,
+    Timings,
+    interruption_note,
+    largest_rectangle,
+    not_finite,
+)
 from mixedbayes.sample.settings import Settings
 
 _REFRESH_SECONDS = 0.1
@@ -80,10 +85,8 @@ def _sample(
                 compute_convergence_checks=False,
             )
         except pm.exceptions.SamplingError as error:
-            raise SamplingError(
-                f"The sampler could not start: {str(error).splitlines()[0]} Remedy: check that "
-                "the log density is finite for typical parameter values; an infinite value in the "
-                "data, or a prior that excludes the data, makes it infinite."
+            raise not_finite(
+                f"The sampler could not start: {str(error).splitlines()[0]}"
             ) from error
         except ValueError:
             if watch.stopped:
