@@ -97,7 +97,11 @@ def _saved(fit: Fit) -> SavedFit:
         idata=fit.idata,
         settings=asdict(fit.settings),
         versions=_versions(),
-        extra={"formulation": _plain(fit.formulation), "note": fit.note},
+        extra={
+            "formulation": _plain(fit.formulation),
+            "note": fit.note,
+            "units": {str(name): str(unit) for name, unit in fit.units.items()},
+        },
     )
 
 
@@ -123,6 +127,7 @@ def _restore(
 
     try:
         parse(saved.formula)
+        saved.data.attrs["units"] = saved.extra["units"]
         model = Model(
             saved.formula,
             saved.data,

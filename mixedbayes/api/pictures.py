@@ -135,8 +135,11 @@ class Pictures:
             backend=backend,
         )
 
-    def _units(self, units: Units) -> Mapping[str, Any]:
-        if units is not None:
-            return units
+    @property
+    def units(self) -> Mapping[str, Any]:
+        """Units of columns, from ``data.attrs["units"]``."""
         known = self.model.data.attrs.get("units", {})
         return known if isinstance(known, Mapping) else {}
+
+    def _units(self, units: Units) -> Mapping[str, Any]:
+        return self.units if units is None else units

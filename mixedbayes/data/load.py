@@ -24,6 +24,7 @@ def load_data(name: str) -> pd.DataFrame:
     reference; they are ordered only where the source's are. Group labels are strings even where
     they look like numbers ("308"). An empty cell is a missing value.
 
+    ``frame.attrs["units"]`` has the units of the numeric columns, which pictures put on their axes.
     `describe_data(name)` gives the meaning and the unit of each column, the source and the
     licence; `list_data()` gives the names.
 
@@ -43,6 +44,7 @@ def load_data(name: str) -> pd.DataFrame:
     for column in info.columns:
         if column.type in ("factor", "ordered"):
             frame[column.name] = _factor(frame[column.name], column)
+    frame.attrs["units"] = {c.name: c.unit for c in info.columns if c.measured}
     return frame
 
 

@@ -21,7 +21,7 @@ class Column:
 
     type is "number", "integer", "text", "factor" or "ordered". A factor's levels are listed, or
     given as a rule: "number" (sorted as numbers), "text" (sorted as text) or "appearance" (order
-    of the file). unit is "label" for names and "none" for pure numbers.
+    of the file). unit is "label" for names, "none" for pure numbers, "not stated" by some sources.
     """
 
     name: str
@@ -29,6 +29,11 @@ class Column:
     unit: str
     meaning: str
     levels: tuple[str, ...] | str = ()
+
+    @property
+    def measured(self) -> bool:
+        """Whether the values are numbers in a unit."""
+        return self.type in ("number", "integer") and self.unit not in ("none", "not stated")
 
 
 @dataclass(frozen=True)

@@ -159,3 +159,12 @@ def test_an_unknown_name_is_answered_with_near_ones(name, near):
 def test_an_unknown_name_without_near_ones_points_to_the_list():
     with pytest.raises(DataError, match=r"among the 24 shipped\. list_data\(\) shows them all"):
         load_data("zzzzzz")
+
+
+def test_numeric_columns_carry_their_units():
+    assert load_data("sleepstudy").attrs["units"] == {"Reaction": "ms", "Days": "day"}
+    assert load_data("eight_schools").attrs["units"].keys() == {"y", "sigma"}
+    for name in NAMES:
+        units, numeric = load_data(name).attrs["units"], load_data(name).select_dtypes("number")
+        assert set(units) <= set(numeric.columns)
+        assert not set(units.values()) & {"none", "label", "not stated"}
