@@ -139,7 +139,7 @@ def _watch(
         seed=settings.seed,
         target_accept=settings.target_accept,
         maxdepth=settings.max_treedepth,
-        adaptation=adaptation,  # type: ignore[arg-type]
+        adaptation=adaptation,
         progress_bar=False,
         progress_callback=None if silent else _keeper(latest),
         return_raw_trace=True,

@@ -1,5 +1,7 @@
 """pm.Models by each sampler: the posterior, its labels, reproducibility, compiling once."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,14 @@ def test_a_density_that_is_nowhere_finite_says_what_to_check(sampler):
         pm.Potential("impossible", x - np.inf)
     with pytest.raises(SamplingError, match="log density is finite"):
         run(model, keep=["x"], sampler=sampler, chains=1)
+
+
+@pytest.mark.skipif(find_spec("numpyro") is None, reason="needs the extra numpyro")
+def test_numpyro_agrees_and_repeats_the_draws(model, by_nutpie):
+    first, again = (run(model, sampler="numpyro", cores=c) for c in (1, 2))
+    assert first.posterior.equals(again.posterior)
+    assert list(first.posterior["g"].to_numpy()) == list("abcdef")
+    for name in ("mu", "sd"):
+        a, b = (r.posterior[name].to_numpy()[None] for r in (first, by_nutpie))
+        error = np.hypot(health.mcse_mean(a), health.mcse_mean(b))
+        assert np.all(np.abs(a.mean() - b.mean()) < 4.5 * error)
