@@ -23,6 +23,7 @@ STAGES = [
     {"priors"},
     {"families"},
     {"marginal"},
+    {"joint"},
     {"model"},
     {"sample"},
     {"results"},
