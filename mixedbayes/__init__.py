@@ -16,10 +16,15 @@ _HOME = {
     "Model": "mixedbayes.api.model",
     "fit": "mixedbayes.api.model",
     "Fit": "mixedbayes.api.fit",
+    "bayes_factor": "mixedbayes.api.checks",
+    "compare": "mixedbayes.api.checks",
     "load": "mixedbayes.api.keep",
     "load_data": "mixedbayes.data",
     "list_data": "mixedbayes.data",
     "describe_data": "mixedbayes.data",
+    "simulate": "mixedbayes.teach.simulate",
+    "simulate_simpson": "mixedbayes.teach.simpson",
+    "truth": "mixedbayes.teach.truth",
     "Gaussian": "mixedbayes.families.gaussian",
     "StudentTFamily": "mixedbayes.families.student_t",
     "Lognormal": "mixedbayes.families.lognormal",
@@ -82,6 +87,8 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from mixedbayes.api.checks import bayes_factor as bayes_factor
+    from mixedbayes.api.checks import compare as compare
     from mixedbayes.api.fit import Fit as Fit
     from mixedbayes.api.keep import load as load
     from mixedbayes.api.model import Model as Model
@@ -128,3 +135,6 @@ if TYPE_CHECKING:
     from mixedbayes.priors.distributions import Normal as Normal
     from mixedbayes.priors.distributions import StudentT as StudentT
     from mixedbayes.priors.distributions import Uniform as Uniform
+    from mixedbayes.teach.simpson import simulate_simpson as simulate_simpson
+    from mixedbayes.teach.simulate import simulate as simulate
+    from mixedbayes.teach.truth import truth as truth

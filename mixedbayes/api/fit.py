@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mixedbayes.api.checks import Checks
 from mixedbayes.api.pictures import Pictures
 from mixedbayes.api.predictions import Predictions
 from mixedbayes.model.formulations import Chosen
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mixedbayes.sample.convergence import ConvergenceReport
 
 
-class Fit(Pictures, Predictions):
+class Fit(Pictures, Predictions, Checks):
     """The posterior of a `Model`: tables, pictures and files.
 
     Tables are tidy data frames with one row per quantity and columns mean, sd, lower, upper

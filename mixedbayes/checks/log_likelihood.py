@@ -67,31 +67,35 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
     )
 
 
-def by_observation(post: Posterior) -> Floats:
-    """(S, n) log p(y_i | eta_i, parameters)."""
+def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
+    """(S, m) log p(y_i | eta_i, parameters) of some rows, all by default."""
     design, family = post.design, post.family
-    mu = family.inverse(linear_predictor(post, slice(None)).T, np)
-    return family.log_density(
-        design.y, mu, post.parameters(), weights=design.weights, trials=design.trials
-    )
+    mu = family.inverse(linear_predictor(post, rows).T, np)
+    weights = None if design.weights is None else design.weights[rows]
+    trials = None if design.trials is None else design.trials[rows]
+    return family.log_density(design.y[rows], mu, post.parameters(), weights=weights, trials=trials)
 
 
-def by_group(post: Posterior, target: GroupDesign) -> Floats:
+def by_group(post: Posterior, target: GroupDesign, levels: Ints | None = None) -> Floats:
     """(S, J) log density of each level's rows, its own effects and nested ones integrated.
+
+    `levels` are the positions of some levels, all by default.
 
     With A the columns of those effects in the level's rows, Psi = L L' their covariance and r the
     residual given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1); by Woodbury only matrices of
     the size of the effects are factored.
     """
     design = post.design
-    inner = [g for g in design.mu.groups if g is target or _nested(g, target)]
+    inner = [g for g in design.mu.groups if g is target or nested(g, target)]
     L = {g.name: _cholesky(post.cov(g.name)) for g in inner}
     sigma2 = post.family.residual_variance(post.parameters())  # (S,)
     weights = np.ones(design.n) if design.weights is None else design.weights
-    out = np.empty((post.n_draws, target.n_levels))
+    levels = np.arange(target.n_levels) if levels is None else levels
+    out = np.empty((post.n_draws, len(levels)))
     order = np.argsort(target.refs, kind="stable")
     ends = np.cumsum(np.bincount(target.refs, minlength=target.n_levels))
-    for j, rows in enumerate(np.split(order, ends[:-1])):
+    rows_of = np.split(order, ends[:-1])
+    for j, rows in enumerate(rows_of[level] for level in levels):
         given = linear_predictor(post, rows, without=L)  # (m, S)
         r = design.y[rows] - given.T
         A, factor = _columns(inner, L, rows)
@@ -136,7 +140,7 @@ def _cholesky(cov: Floats) -> Floats:
     return vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
 
 
-def _nested(fine: GroupDesign, coarse: GroupDesign) -> bool:
+def nested(fine: GroupDesign, coarse: GroupDesign) -> bool:
     """Whether each level of `fine` occurs within one level of `coarse`."""
     pairs = np.unique(np.column_stack([fine.refs, coarse.refs]), axis=0)
     return len(pairs) == fine.n_levels

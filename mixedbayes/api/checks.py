@@ -1,0 +1,163 @@
+"""The checks of a `Fit`: its methods only call the stage that computes or draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mixedbayes.errors import ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from mixedbayes.api.fit import Fit
+    from mixedbayes.api.model import Model
+    from mixedbayes.checks.compare import Method
+    from mixedbayes.checks.elpd import Elpd, KFold, Loo
+    from mixedbayes.checks.evidence import BayesFactor, Evidence
+    from mixedbayes.checks.leave_out import Sampler
+    from mixedbayes.checks.loo import Refit
+    from mixedbayes.model.formulations import Chosen
+    from mixedbayes.results.posterior import Posterior
+    from mixedbayes.sample.settings import Settings
+
+
+class Checks:
+    """How far a fit can be trusted, and how it compares with others."""
+
+    model: Model
+    idata: xr.DataTree
+    settings: Settings
+    formulation: Chosen
+
+    if TYPE_CHECKING:
+
+        @property
+        def posterior(self) -> Posterior: ...
+
+    # ---- cross-validation ---------------------------------------------------------------------
+
+    def loo(self, target: str = "observation", *, refit: Refit = "auto") -> Loo:
+        """Leave-one-out cross-validation: expected log predictive density, higher is better.
+
+        Parameters
+        ----------
+        target
+            "observation": would the model predict another row of the same groups? "group", or the
+            name of a grouping factor: would it predict a group never seen? Then all rows of a level
+            are left out together, and its effects are integrated out.
+        refit
+            Fit again without the units of which importance sampling cannot be trusted: "auto" does
+            so where a fit takes about a second.
+
+        Returns
+        -------
+        ArviZ's ELPDData; it prints who is influential, and `influence` has it as a table.
+        """
+        from mixedbayes.checks.loo import loo
+
+        return loo(
+            self.posterior,
+            self.model.spec,
+            target,
+            self._sampler(),
+            refit=refit,
+            quick=self.formulation.marginal,
+        )
+
+    def kfold(self, k: int = 10, by: str | None = None, *, seed: int | None = None) -> KFold:
+        """K-fold cross-validation by fitting k times.
+
+        Parameters
+        ----------
+        k
+            Number of folds.
+        by
+            Grouping factor whose levels stay together, and are predicted as groups never seen;
+            None for single observations.
+        seed
+            Of the division into folds; by default the fit's.
+
+        Returns
+        -------
+        ArviZ's ELPDData.
+        """
+        from mixedbayes.checks.kfold import kfold
+        from mixedbayes.predict.streams import seed_of
+
+        post = self.posterior
+        return kfold(post, self.model.spec, k, by, self._sampler(), seed=seed_of(post, seed))
+
+    # ---- evidence -----------------------------------------------------------------------------
+
+    def log_evidence(self, *, seed: int | None = None) -> Evidence:
+        """log p(y), the log marginal likelihood, with its Monte Carlo error.
+
+        For gaussian models with proper priors: effects are integrated out in closed form, the
+        variance parameters by bridge sampling. The evidence depends on the priors, also on wide
+        ones, however many the data.
+        """
+        from mixedbayes.checks.evidence import log_evidence
+
+        return log_evidence(self.posterior, self.model.spec, seed=seed)
+
+    def _sampler(self) -> Sampler:
+        """Fits of changed models as this one was fitted; the number makes the seed."""
+        from mixedbayes.api.fitting import draw
+
+        settings = replace(self.settings, progress=False)
+        first = settings.seed or 0
+
+        def sample(spec: Any, number: int) -> xr.Dataset:
+            seed = (first + 1 + number) % 2**31
+            result = draw(spec, replace(settings, seed=seed), self.formulation, "draws")
+            return result.posterior
+
+        return sample
+
+
+def compare(
+    fits: Mapping[str, Fit | Elpd], *, target: str = "observation", method: Method = "stacking"
+) -> pd.DataFrame:
+    """Rank models of the same data by their expected log predictive density.
+
+    Parameters
+    ----------
+    fits
+        Fits, or results of their `loo` or `kfold`, by name: ``{"slopes": fit2, "lines": fit1}``.
+    target
+        What is left out of the fits: "observation", "group" or a grouping factor; see `Fit.loo`.
+    method
+        Of the weights: "stacking", "BB-pseudo-BMA" or "pseudo-BMA".
+
+    Returns
+    -------
+    DataFrame, the best model first: elpd, se, the difference from the best and its standard error
+    (dse), p, weight.
+
+    Raises
+    ------
+    ModelError
+        The models have different responses, rows or targets; the message says which.
+    """
+    from mixedbayes.checks.compare import compare_elpd
+
+    if not isinstance(fits, Mapping):
+        raise ModelError('compare() takes fits by name, such as {"slopes": fit2, "lines": fit1}')
+    scores = {
+        name: fit.loo(target) if isinstance(fit, Checks) else fit for name, fit in fits.items()
+    }
+    return compare_elpd(scores, method)
+
+
+def bayes_factor(a: Fit, b: Fit) -> BayesFactor:
+    """How much more probable the data are under the first model: p(y | a) / p(y | b).
+
+    With its Monte Carlo error, from `Fit.log_evidence` of both; ModelError where they are models
+    of different data. It prints itself, with the priors that only one of the models has.
+    """
+    from mixedbayes.checks.evidence import bayes_factor
+
+    return bayes_factor(a.log_evidence(), b.log_evidence())

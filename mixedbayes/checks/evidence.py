@@ -1,0 +1,270 @@
+"""Evidence (marginal likelihood) of Gaussian models, and Bayes factors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.checks.bridge import bridge
+from mixedbayes.checks.scored import Data
+from mixedbayes.design.types import Floats
+from mixedbayes.errors import ModelError, PriorError
+from mixedbayes.marginal.density import MarginalDensity
+from mixedbayes.marginal.parameters import Constrained
+from mixedbayes.marginal.setup import Setup, set_up
+from mixedbayes.model.formulations import marginal_obstacle
+from mixedbayes.model.spec import Spec
+from mixedbayes.predict.streams import seed_of, stream
+from mixedbayes.results.posterior import Posterior
+
+PROPOSALS = 8  # purpose of the stream of random numbers
+MOST_DRAWS = 8000  # of the posterior that are used
+DRAWS_PER_PARAMETER = 40
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evidence:
+    """log p(y): the density of the data with every parameter integrated over its prior.
+
+    Attributes
+    ----------
+    log
+        Natural log; `float(evidence)` is the same.
+    error
+        Its Monte Carlo standard error.
+    parameters
+        Number of parameters of the integral that is left after the effects' closed form.
+    draws
+        Posterior draws used.
+    """
+
+    log: float
+    error: float
+    parameters: int
+    draws: int
+    spec: Spec
+
+    def __float__(self) -> float:
+        return self.log
+
+    def __repr__(self) -> str:
+        return (
+            f"log evidence {self.log:.2f}, Monte Carlo error {self.error:.2g}; "
+            f"{self.parameters} parameters, {self.draws:,} draws"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BayesFactor:
+    """p(y | a) / p(y | b): how much more probable the data are under a than under b.
+
+    Attributes
+    ----------
+    log
+        Natural log of the Bayes factor.
+    error
+        Its Monte Carlo standard error.
+    """
+
+    log: float
+    error: float
+    only_a: tuple[str, ...]  # priors that b does not have
+    only_b: tuple[str, ...]
+
+    @property
+    def value(self) -> float:
+        return float(np.exp(min(self.log, 700.0)))
+
+    def __float__(self) -> float:
+        return self.value
+
+    @property
+    def verdict(self) -> str:
+        first, second = ("first", "second") if self.log >= 0 else ("second", "first")
+        times = _times(abs(self.log))
+        return (
+            f"The data are {times} as probable under the {first} model as under the {second} "
+            f"(log Bayes factor {self.log:.2f}, Monte Carlo error {self.error:.2g})."
+        )
+
+    def __repr__(self) -> str:
+        said = [self.verdict, "A Bayes factor depends on the priors, however many the data."]
+        pairs = ("first", self.only_a), ("second", self.only_b)
+        said += [f"Priors of the {n} model alone: {'; '.join(p)}." for n, p in pairs if p]
+        return "\n".join(said)
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in repr(self).splitlines())
+
+
+def _times(log: float) -> str:
+    return f"{np.exp(log):.3g} times" if log < np.log(1e6) else f"10^{log / np.log(10):.1f} times"
+
+
+def log_evidence(post: Posterior, spec: Spec, *, seed: int | None = None) -> Evidence:
+    """log p(y) by bridge sampling over the variance parameters.
+
+    All effects are integrated out in closed form. What is left, the posterior of standard
+    deviations, correlations and sigma on unconstrained scales, is bridged to a normal density after
+    it was made symmetric about its mean (warp III): half of the draws give mean and covariance,
+    the other half the estimate.
+
+    Parameters
+    ----------
+    post, spec
+        The posterior and its model: gaussian, identity link, all priors proper.
+    seed
+        Of the draws from the normal density; by default the fit's own.
+
+    Returns
+    -------
+    Evidence
+
+    Raises
+    ------
+    PriorError
+        A prior is improper, so that the evidence is known up to an arbitrary factor only.
+    ModelError
+        Another family; too many parameters for the draws.
+
+    References
+    ----------
+    Meng & Schilling (2002), doi:10.1198/106186002457; Gronau et al. (2017),
+    doi:10.1016/j.jmp.2017.09.005.
+    """
+    _check(spec)
+    setup = set_up(spec.design, spec.priors)
+    density = MarginalDensity(setup.layout, setup.problem)
+    theta = _thinned(unconstrained(post, setup))  # (C, D, d)
+    d, half = density.ndim, theta.shape[1] // 2
+    if half * len(theta) < DRAWS_PER_PARAMETER * d:
+        raise ModelError(
+            f"{theta.shape[0] * theta.shape[1]:,} draws are too few to bridge {d} parameters; "
+            f"fit with at least {2 * DRAWS_PER_PARAMETER * d:,} draws in all"
+        )
+    learn, use = theta[:, :half].reshape(-1, d), theta[:, half:]
+    mean, root = learn.mean(axis=0), np.linalg.cholesky(np.cov(learn.T).reshape(d, d))
+    rng = stream(seed_of(post, seed), PROPOSALS)
+    eta = np.linalg.solve(root, (use - mean)[..., None])[..., 0]
+    log_ratio = _warped(density, mean, root)
+    proposals = rng.standard_normal((1, use.shape[0] * use.shape[1], d))
+    ratio = bridge(log_ratio(eta), log_ratio(proposals))
+    return Evidence(ratio.log, ratio.error, d, theta.shape[0] * theta.shape[1], spec)
+
+
+def _warped(density: MarginalDensity, mean: Floats, root: Floats) -> Callable[[Floats], Floats]:
+    """log q(eta) / N(eta; 0, I), q the density of eta made symmetric: (q(eta) + q(-eta)) / 2."""
+    constant = float(np.log(np.diagonal(root)).sum() - np.log(2.0))
+
+    def log_ratio(eta: Floats) -> Floats:
+        flat = eta.reshape(-1, eta.shape[-1])
+        both = [[density.logp(mean + s * (root @ e)) for e in flat] for s in (1.0, -1.0)]
+        log_normal = -0.5 * np.sum(flat**2 + np.log(2 * np.pi), axis=1)
+        out = np.logaddexp(*np.asarray(both)) + constant - log_normal
+        return out.reshape(eta.shape[:-1])
+
+    return log_ratio
+
+
+def unconstrained(post: Posterior, setup: Setup) -> Floats:
+    """(C, D, d) coordinates of the marginal density, from the draws of the named parameters."""
+    groups = (*setup.integrated, *setup.sampled)
+    sd = {g.name: post.sd(g.name) for g in groups}
+    cor = {g.name: post.cor(g.name) for g in groups}
+    constrained = Constrained(
+        sd, cor, {}, post.stacked(names.SIGMA), _coefficients(post, setup), {}
+    )
+    if setup.sampled:
+        L = setup.layout.constrained(_variances(setup, constrained)).L
+        u = {
+            g.name: np.linalg.solve(L[g.name][:, None], post.ranef(g.name)[..., None])[..., 0]
+            for g in setup.sampled
+        }
+        constrained = Constrained(
+            sd, cor, {}, constrained.sigma, constrained.coefficients, spherical=u
+        )
+    theta = setup.layout.unconstrained(constrained)
+    return theta.reshape(*post.shape, -1)
+
+
+def _variances(setup: Setup, constrained: Constrained) -> Floats:
+    """theta with spherical effects of 0, to get at the Cholesky factors."""
+    zero = {
+        g.name: np.zeros((len(constrained.sigma), g.n_levels, len(g.terms))) for g in setup.sampled
+    }
+    given = Constrained(
+        constrained.sd, constrained.cor, {}, constrained.sigma, constrained.coefficients, zero
+    )
+    return setup.layout.unconstrained(given)
+
+
+def _coefficients(post: Posterior, setup: Setup) -> Floats:
+    """(S, r) the sampled population coefficients, at the places where their priors are."""
+    population = setup.population
+    beta = np.column_stack(
+        [post.population(term) for term in population.terms] or [np.zeros((post.n_draws, 0))]
+    )
+    if np.any(population.center):
+        beta[:, 0] += beta @ population.center
+    return beta[:, list(population.sampled)]
+
+
+def _thinned(theta: Floats) -> Floats:
+    """At most MOST_DRAWS of the draws, evenly spread."""
+    chains, draws, _ = theta.shape
+    most = max(4, MOST_DRAWS // chains)
+    if draws <= most:
+        return theta
+    return theta[:, np.linspace(0, draws - 1, most).round().astype(int)]
+
+
+def _check(spec: Spec) -> None:
+    obstacle = marginal_obstacle(spec)
+    if obstacle is not None:
+        raise ModelError(
+            f"log_evidence() needs the effects' closed form, and {obstacle}; compare such models "
+            "by their predictions, with loo() and mb.compare()"
+        )
+    improper = [
+        f"{name}{f'[{term}]' if term else ''}"
+        for name, term, a in spec.priors.rows()
+        if not a.prior.proper
+    ]
+    if improper:
+        raise PriorError(
+            f"the evidence is not defined under improper priors, and {', '.join(improper)} "
+            f"{'has one' if len(improper) == 1 else 'have such'}; give proper priors, such as "
+            "mb.Normal(0, 10) in the units of the coefficient, or compare with loo()"
+        )
+
+
+def bayes_factor(a: Evidence, b: Evidence) -> BayesFactor:
+    """p(y | a) / p(y | b), with its Monte Carlo error.
+
+    Raises
+    ------
+    ModelError
+        The two models are of different data.
+    """
+    difference = Data.of(a.spec.design, a.spec.family).difference(
+        Data.of(b.spec.design, b.spec.family)
+    )
+    if difference is not None:
+        raise ModelError(f"a Bayes factor needs two models of the same data: {difference}")
+    mine, theirs = _priors(a.spec), _priors(b.spec)
+    return BayesFactor(
+        a.log - b.log,
+        float(np.hypot(a.error, b.error)),
+        tuple(p for p in mine if p not in theirs),
+        tuple(p for p in theirs if p not in mine),
+    )
+
+
+def _priors(spec: Spec) -> list[str]:
+    return [
+        f"{name}{f'[{term}]' if term else ''} ~ {a.prior}" for name, term, a in spec.priors.rows()
+    ]

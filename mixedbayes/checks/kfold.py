@@ -1,0 +1,92 @@
+"""K-fold cross-validation by fitting again."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.checks.elpd import KFold
+from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean
+from mixedbayes.checks.log_likelihood import log_likelihood
+from mixedbayes.checks.loo import standard_error
+from mixedbayes.checks.scored import OBSERVATION, Scored
+from mixedbayes.design.types import Ints
+from mixedbayes.errors import ModelError
+from mixedbayes.model.coords import model_coords
+from mixedbayes.model.spec import Spec
+from mixedbayes.predict.streams import stream
+from mixedbayes.results.posterior import Posterior
+
+FOLDS = 7  # purpose of the stream of random numbers
+
+
+def kfold(
+    post: Posterior, spec: Spec, k: int, by: str | None, sample: Sampler, *, seed: int
+) -> KFold:
+    """Leave a k-th of the observations, or of a grouping factor's levels, out at a time.
+
+    elpd = sum over units of log p(y_unit | rows of the other folds): per observation given its
+    group effects, per level with its effects integrated out. Each fold is a fit of its own with
+    the priors of the whole.
+
+    Parameters
+    ----------
+    post, spec
+        The posterior of all rows, for the effective number of parameters, and its model.
+    k
+        Number of folds; with more folds than units each unit is a fold.
+    by
+        Grouping factor whose levels stay together; None for single observations.
+    sample
+        Draws of the posterior of a model.
+    seed
+        Of the division into folds.
+
+    Returns
+    -------
+    KFold
+        ArviZ's ELPDData.
+
+    Raises
+    ------
+    ModelError
+        k is below 2, or `by` is no grouping factor.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
+        raise ModelError(f"k={k!r}: cross-validation needs at least 2 folds; use k=10")
+    scored = Scored.of(spec.design, spec.family, OBSERVATION if by is None else by)
+    fold = folds(scored.n_units, int(k), seed)
+    (density,) = log_likelihood(post, spec, scored.target).data_vars.values()
+    values = density.to_numpy()  # (C, D, units)
+    elpd = np.empty(scored.n_units)
+    unconverged = 0
+    for number in range(fold.max() + 1):
+        units = np.flatnonzero(fold == number)
+        found = leave_out(spec, scored, units, sample, number, full=values[..., units])
+        elpd[units] = found.log_density
+        unconverged += not found.converged
+    full = log_mean(values.reshape(post.n_draws, -1))
+    dim = names.OBS if scored.by_observation else names.group_dim(scored.target)
+    coords = {dim: model_coords(spec)[dim]}
+    return KFold(
+        elpd=float(elpd.sum()),
+        se=standard_error(elpd),
+        p=float((full - elpd).sum()),
+        n_samples=post.n_draws,
+        n_data_points=scored.n_units,
+        scale="log",
+        warning=unconverged > 0,
+        good_k=None,
+        elpd_i=xr.DataArray(elpd, coords, (dim,), name=density.name),
+        p_kfold_i=xr.DataArray(full - elpd, coords, (dim,), name=density.name),
+        n_folds=int(fold.max()) + 1,
+        scored=scored,
+        fold=fold,
+        unconverged=unconverged,
+    )
+
+
+def folds(units: int, k: int, seed: int) -> Ints:
+    """(units,) the fold of each unit, at random and of sizes that differ by at most one."""
+    return stream(seed, FOLDS).permutation(np.arange(units) % min(k, units))

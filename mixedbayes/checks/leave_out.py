@@ -1,0 +1,177 @@
+"""Fits without some of the rows, and the density of these rows under such a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from scipy import special
+
+from mixedbayes import names
+from mixedbayes.checks.bridge import bridge
+from mixedbayes.checks.log_likelihood import by_group, by_observation
+from mixedbayes.checks.scored import Scored
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, LinearPredictor
+from mixedbayes.model.spec import Spec
+from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.sample.health import health
+
+# Draws of the posterior of a model; the number makes the seed.
+Sampler = Callable[[Spec, int], xr.Dataset]
+
+LARGEST_RHAT = 1.05
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """log p(units left out | all other rows), and whether the fit that says so converged."""
+
+    log_density: Floats  # (units left out,)
+    rhat: float  # largest of the population-level parameters; NaN for a single chain
+
+    @property
+    def converged(self) -> bool:
+        return not self.rhat > LARGEST_RHAT
+
+
+def leave_out(
+    spec: Spec, scored: Scored, units: Ints, sample: Sampler, number: int, *, full: Floats
+) -> LeftOut:
+    """Fit without the rows of some units and score these units.
+
+    Priors stay what they were, those placed at the predictors' means of all rows among them. All
+    levels stay in the model: one that has lost its rows has the population's distribution.
+
+    Parameters
+    ----------
+    spec
+        The model of all rows.
+    scored
+        What a unit is: an observation, or a level of a grouping factor.
+    units
+        (u,) positions of the units left out.
+    sample, number
+        The sampler, and the number of this fit.
+    full
+        (C, D, u) log density of these units in draws of the posterior of all rows.
+
+    Returns
+    -------
+    LeftOut
+        log of the mean over draws of p(y_u | draw): per observation given its group effects, per
+        level with its effects integrated out. Of a single unit it comes from the draws of both
+        posteriors, whose densities differ by p(y_u | draw): an outlying unit is hard to score from
+        draws that know nothing of it.
+    """
+    spec = anchored(spec)
+    out = np.isin(scored.unit_of_row(), units)
+    draws = sample(replace(spec, design=take(spec.design, np.flatnonzero(~out))), number)
+    post = Posterior(spec.design, spec.family, xr.DataTree.from_dict({"posterior": draws}))
+    if scored.by_observation:
+        density = by_observation(post, units)
+    else:
+        density = by_group(post, spec.design.mu.group(scored.target), units)
+    rhat = largest_rhat(draws)
+    if len(units) > 1:
+        return LeftOut(log_mean(density), rhat)
+    ratio = bridge(full[..., 0], density.reshape(*post.shape))
+    return LeftOut(np.array([ratio.log]), rhat)
+
+
+def log_mean(log_density: Floats) -> Floats:
+    """(u,) log of the mean over draws of exp(log_density (S, u))."""
+    return special.logsumexp(log_density, axis=0) - np.log(len(log_density))
+
+
+def largest_rhat(draws: xr.Dataset) -> float:
+    """Largest rhat of the parameters that are not group effects."""
+    values = population_draws(draws)
+    if values.shape[1] < 2 or not len(values):
+        return float("nan")
+    return float(np.nanmax(health(values)[1]))
+
+
+def population_draws(draws: xr.Dataset) -> Floats:
+    """(K, C, D) draws of every number that varies and is no group effect."""
+    parts = []
+    for name, variable in draws.data_vars.items():
+        if not str(name).startswith("ranef_"):
+            x = variable.transpose(..., names.CHAIN, names.DRAW).to_numpy()
+            parts.append(x.reshape(-1, *x.shape[-2:]))
+    values = np.concatenate(parts)
+    return values[np.ptp(values, axis=(1, 2)) > 1e-12]
+
+
+def take(design: Design, rows: Ints) -> Design:
+    """The design of some of its rows; every level stays."""
+    return replace(
+        design,
+        y=design.y[rows],
+        mu=_take(design.mu, rows),
+        others={name: _take(p, rows) for name, p in design.others.items()},
+        weights=None if design.weights is None else design.weights[rows],
+        trials=None if design.trials is None else design.trials[rows],
+        index=design.index[rows],
+        rows=design.rows[rows],
+    )
+
+
+def _take(predictor: LinearPredictor, rows: Ints) -> LinearPredictor:
+    def group(g: GroupDesign) -> GroupDesign:
+        return replace(g, refs=g.refs[rows], Z=g.Z[rows])
+
+    return replace(
+        predictor,
+        X=predictor.X[rows],
+        groups=tuple(group(g) for g in predictor.groups),
+        offset=None if predictor.offset is None else predictor.offset[rows],
+    )
+
+
+def anchored(spec: Spec) -> Spec:
+    """The same model with its columns' means subtracted, where priors are placed at the means.
+
+    Such priors are then at zero, and do not move when rows are left out.
+    """
+    design, priors = spec.design, spec.priors
+    predictors = {"mu": (design.mu, priors.mu)}
+    predictors |= {name: (p, priors.others[name]) for name, p in design.others.items()}
+    vectors = {n for n in spec.family.parameters if spec.family.labels(n, design) is not None}
+    at_means = any(not priors.parameters[n].given for n in vectors & priors.parameters.keys())
+    moved = {
+        name: _anchored(p, prior, at_means and name == "mu")
+        for name, (p, prior) in predictors.items()
+    }
+    others = {name: pair for name, pair in moved.items() if name != "mu"}
+    return replace(
+        spec,
+        design=replace(
+            design, mu=moved["mu"][0], others={name: p for name, (p, _) in others.items()}
+        ),
+        priors=Priors(
+            moved["mu"][1],
+            {name: prior for name, (_, prior) in others.items()},
+            _given(priors.parameters, vectors),
+        ),
+    )
+
+
+def _anchored(
+    predictor: LinearPredictor, priors: PredictorPriors, at_means: bool
+) -> tuple[LinearPredictor, PredictorPriors]:
+    if priors.intercept is not None:
+        at_means = priors.intercept_at_means
+    if not at_means:
+        return predictor, priors
+    moved = replace(predictor, X=predictor.X - predictor.X.mean(axis=0))
+    return moved, replace(priors, intercept_at_means=False)
+
+
+def _given(parameters: Mapping[str, Assigned], vectors: set[str]) -> dict[str, Assigned]:
+    """Thresholds' priors at zero, as a user's are."""
+    return {
+        name: replace(a, origin=GIVEN) if name in vectors else a for name, a in parameters.items()
+    }

@@ -1,0 +1,151 @@
+"""What cross-validation scores: which response, which rows, and what is left out at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.checks.log_likelihood import nested
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
+from mixedbayes.errors import ModelError
+from mixedbayes.families.base import Family
+
+OBSERVATION = "observation"
+GROUP = "group"
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The response of the rows used, as two models must share it to be compared."""
+
+    response: str
+    index: pd.Index  # (n,) the user's row labels
+    y: Floats  # (n,)
+    discrete: bool  # probabilities, not densities
+    trials: Ints | None
+    counts: Floats | None  # (n,) how often rows count, where weights mean that
+
+    @classmethod
+    def of(cls, design: Design, family: Family) -> Data:
+        counts = design.weights if family.repeats_rows else None
+        return cls(design.response, design.index, design.y, family.discrete, design.trials, counts)
+
+    def difference(self, other: Data) -> str | None:
+        """Why densities of these responses cannot be compared, in words; None if they can."""
+        if self.response != other.response:
+            return (
+                f"the responses differ: {self.response} and {other.response}; densities of a "
+                "transformed response are on another scale"
+            )
+        if len(self.y) != len(other.y) or not self.index.equals(other.index):
+            return f"the rows differ: {_rows(self.index, other.index)}"
+        if self.discrete != other.discrete:
+            return "one has probabilities of counts or classes, the other densities"
+        if not np.array_equal(self.y, other.y):
+            k = int(np.sum(self.y != other.y))
+            return f"the values of {self.response} differ in {k:,} of {len(self.y):,} rows"
+        for what in ("trials", "counts"):
+            mine, theirs = getattr(self, what), getattr(other, what)
+            if not (mine is theirs or np.array_equal(mine, theirs)):
+                return f"the {'weights' if what == 'counts' else what} of the rows differ"
+        return None
+
+
+def _rows(a: pd.Index, b: pd.Index) -> str:
+    only = len(a.difference(b)), len(b.difference(a))
+    text = f"{len(a):,} and {len(b):,} rows"
+    if any(only):
+        return f"{text}, of which {only[0]:,} and {only[1]:,} are in one alone (missing values?)"
+    return f"{text}, in another order"
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The units that are left out one at a time, or some at a time.
+
+    target
+        "observation", or the grouping factor whose levels are left out.
+    """
+
+    data: Data
+    target: str
+    labels: pd.Index  # (units,)
+    refs: Ints | None  # (n,) the unit of each row; None where each row is one
+    groups: tuple[GroupDesign, ...]
+
+    @classmethod
+    def of(cls, design: Design, family: Family, target: str) -> Scored:
+        """The units of one target; "group" is the model's only or coarsest grouping factor."""
+        groups, data = design.mu.groups, Data.of(design, family)
+        if target == OBSERVATION:
+            return cls(data, target, design.index, None, groups)
+        g = chosen_group(groups, target)
+        return cls(data, g.name, g.levels, g.refs, groups)
+
+    @property
+    def by_observation(self) -> bool:
+        return self.refs is None
+
+    @property
+    def n_units(self) -> int:
+        return len(self.labels)
+
+    @property
+    def what(self) -> str:
+        """A unit, in words."""
+        return OBSERVATION if self.by_observation else f"level of {self.target}"
+
+    @property
+    def whats(self) -> str:
+        return "observations" if self.by_observation else f"levels of {self.target}"
+
+    def unit_of_row(self) -> Ints:
+        return np.arange(len(self.data.y)) if self.refs is None else self.refs
+
+    def named(self) -> pd.DataFrame:
+        """One row per unit: its label and, of an observation, its levels."""
+        if self.refs is not None:
+            return pd.DataFrame({self.target: self.labels})
+        levels = {g.name: g.levels.take(g.refs) for g in self.groups}
+        return pd.DataFrame({OBSERVATION: self.labels} | levels)
+
+    def names(self, units: Ints, most: int = 8) -> str:
+        """Some units by the user's labels, in words."""
+        table = self.named().iloc[units[:most]]
+        texts = [_name(row) for row in table.itertuples(index=False)]
+        left = len(units) - len(texts)
+        return ", ".join(texts) + (f" and {left:,} more" if left else "")
+
+    def difference(self, other: Scored) -> str | None:
+        """Why two scores cannot be compared, in words; None if they can."""
+        if self.target != other.target:
+            return f"the targets differ: {self.target} and {other.target}"
+        found = self.data.difference(other.data)
+        if found is None and not np.array_equal(self.unit_of_row(), other.unit_of_row()):
+            found = f"the levels of {self.target} have other rows"
+        return found
+
+
+def _name(row: Sequence[object]) -> str:
+    first, *rest = (str(value) for value in row)
+    return f"{first} ({', '.join(rest)})" if rest else first
+
+
+def chosen_group(groups: Sequence[GroupDesign], target: str) -> GroupDesign:
+    """The grouping factor a target names; ModelError where it names none, or several could be."""
+    named = {g.name: g for g in groups}
+    if target in named:
+        return named[target]
+    if target != GROUP or not groups:
+        valid = ", ".join(map(repr, [OBSERVATION, *([GROUP] if groups else []), *named]))
+        raise ModelError(f"target={target!r} is not known: use one of {valid}")
+    coarsest = [g for g in groups if all(nested(other, g) for other in groups)]
+    if not coarsest:
+        raise ModelError(
+            f"target='group' could mean {' or '.join(named)}, which are crossed; name the one "
+            f"whose levels are to be left out, such as target={groups[0].name!r}"
+        )
+    return coarsest[0]
