@@ -123,6 +123,15 @@ class Model:
 
         return prior_predictive(self.spec, draws, seed)
 
+    def simulate(self, seed: int | None = None) -> pd.DataFrame:
+        """The model's rows with a new response, simulated from the priors alone.
+
+        `mixedbayes.truth` of the frame has the parameters that were drawn.
+        """
+        from mixedbayes.teach.replicate import simulate_from_prior
+
+        return simulate_from_prior(self.spec, self.data, seed)
+
     def fit(
         self,
         draws: int = 1000,

@@ -1,0 +1,102 @@
+"""Which rows a simulation has: levels crossed or nested, and how many rows each holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design.types import Ints
+from mixedbayes.errors import DataError
+
+# A number for all, one for each, or a range from which each is drawn, all values equally likely.
+type Count = int | Sequence[int] | range
+
+
+def layout(groups: Mapping[str, Count], per_group: Count, rng: np.random.Generator) -> pd.DataFrame:
+    """Rows with their levels, one categorical column for each factor: labels "1", "2", ...
+
+    Parameters
+    ----------
+    groups
+        Numbers of levels, in order. ``{"a": 3, "b": 4}`` crosses: every level of b in every level
+        of a. ``{"a": 3, "a/b": 4}`` nests: 4 levels of b in each level of a, which are labelled
+        anew in each. Nesting may be uneven: a number for each level of a, or a range.
+    per_group
+        Number of rows of each cell, a cell being a combination of levels that occurs.
+    rng
+        Draws the numbers that are given as ranges.
+    """
+    cells = pd.DataFrame(index=pd.RangeIndex(1))
+    for key, count in groups.items():
+        *parents, factor = _path(key)
+        if factor in cells.columns:
+            raise DataError(f"groups: {factor!r} is given twice, the second time as {key!r}")
+        if unknown := [p for p in parents if p not in cells.columns]:
+            raise DataError(
+                f"groups: {key!r} is nested in {unknown[0]!r}, which must be given before it"
+            )
+        where = f"groups[{key!r}]"
+        if parents:
+            cells = _nested(cells, parents, factor, count, where, rng)
+        else:
+            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+                raise DataError(f"{where} must be a number of levels from 1, got {count!r}")
+            cells = cells.join(_labels(factor, np.arange(count)), how="cross")
+    rows = counts(per_group, len(cells), "per_group", rng, least=0)
+    if rows.sum() == 0:
+        raise DataError(f"per_group={per_group!r} leaves no rows in any of {len(cells)} cells")
+    return cells.loc[cells.index.repeat(rows)].reset_index(drop=True)
+
+
+def _path(key: object) -> list[str]:
+    parts = key.split("/") if isinstance(key, str) else []
+    if not parts or not all(part.strip() for part in parts):
+        raise DataError(f"groups: {key!r} is not a name such as 'school' or 'school/class'")
+    return [part.strip() for part in parts]
+
+
+def _nested(
+    cells: pd.DataFrame,
+    parents: list[str],
+    factor: str,
+    count: Count,
+    where: str,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    outer = cells.groupby(parents, observed=True, sort=False).ngroup().to_numpy()
+    numbers = counts(count, outer.max() + 1, where, rng, least=1)[outer]
+    within = np.concatenate([np.arange(k) for k in numbers])
+    grown = cells.loc[cells.index.repeat(numbers)].reset_index(drop=True)
+    return grown.join(_labels(factor, within))
+
+
+def _labels(factor: str, codes: Ints) -> pd.DataFrame:
+    categories = [str(k + 1) for k in range(codes.max() + 1)]
+    return pd.DataFrame({factor: pd.Categorical.from_codes(codes, categories)})
+
+
+def counts(count: Count, places: int, where: str, rng: np.random.Generator, *, least: int) -> Ints:
+    """(places,) whole numbers from `least`: the same for all, as listed, or drawn from a range."""
+    if isinstance(count, range):
+        values = np.asarray(count, dtype=np.int64)
+        drawn = rng.choice(values, places) if len(values) else values
+    elif isinstance(count, int | np.integer) and not isinstance(count, bool):
+        drawn = np.full(places, count, dtype=np.int64)
+    else:
+        drawn = np.asarray(count)
+    if drawn.shape != (places,) or drawn.dtype.kind not in "iu" or (drawn < least).any():
+        raise DataError(
+            f"{where} must be a whole number from {least}, a list of {places} such numbers, or a "
+            f"range to draw them from, got {count!r}"
+        )
+    return drawn.astype(np.int64)
+
+
+def within(frame: pd.DataFrame, factors: Sequence[str]) -> tuple[Ints, Ints]:
+    """Codes (n,) of the combinations of factors that occur, and the running row within each."""
+    if not factors:
+        return np.zeros(len(frame), np.int64), np.arange(len(frame))
+    grouped = frame.groupby(list(factors), observed=True, sort=False)
+    return grouped.ngroup().to_numpy(), grouped.cumcount().to_numpy()

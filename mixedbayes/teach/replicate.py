@@ -1,0 +1,151 @@
+"""New responses for the rows of a model, from its priors or from its posterior."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design.types import Design
+from mixedbayes.errors import ModelError
+from mixedbayes.families.base import Family
+from mixedbayes.model.coords import response_name
+from mixedbayes.model.spec import Spec
+from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.teach.parameters import Parameters, effects
+from mixedbayes.teach.simulate import respond, response_column
+from mixedbayes.teach.streams import checked_seed, stream
+from mixedbayes.teach.truth import ATTRS, as_truth
+
+
+def simulate_from_prior(spec: Spec, data: pd.DataFrame, seed: int | None = None) -> pd.DataFrame:
+    """The model's rows with a response drawn from the priors alone.
+
+    Parameters
+    ----------
+    spec
+        Of the model.
+    data
+        The data frame of the model.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    DataFrame with the rows that the model uses and a new response; `truth` (frame) has the
+    parameters that were drawn.
+
+    Raises
+    ------
+    PriorError
+        If a prior is improper.
+    DataError
+        If the response is an expression.
+    """
+    _check(spec.design)
+    seed = checked_seed(seed)
+    tree = prior_predictive(spec, 1, seed)
+    values = _one(Posterior(spec.design, spec.family, _as_posterior(tree)), 0)
+    y = tree["prior_predictive"][response_name(spec)].to_numpy()[0, 0]
+    return _frame(spec.design, spec.family, data, values, y, seed)
+
+
+def simulate_from_posterior(
+    post: Posterior,
+    data: pd.DataFrame,
+    *,
+    groups: Literal["new", "own"] = "new",
+    seed: int | None = None,
+) -> pd.DataFrame:
+    """The model's rows with a response drawn at one draw of the posterior.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    data
+        The data frame of the model.
+    groups
+        "new": the group effects are drawn from their estimated distribution; "own": they are
+        those of the posterior draw.
+    seed
+        Chooses the posterior draw, and draws effects and response.
+
+    Returns
+    -------
+    DataFrame with the rows that the model uses and a new response; `truth` (frame) has the values
+    of the posterior draw.
+
+    Raises
+    ------
+    DataError
+        If the response is an expression.
+    ModelError
+        If `groups` is neither, or only summaries of the group effects were kept and they are
+        needed.
+    """
+    _check(post.design)
+    if groups not in ("new", "own"):
+        raise ModelError(f'groups must be "new" or "own", got {groups!r}')
+    seed = checked_seed(seed)
+    at = int(stream(seed, "posterior draw").integers(post.n_draws))
+    values = _one(post, at, seed if groups == "new" else None)
+    y = respond(post.design, post.family, values, stream(seed, "response"))
+    return _frame(post.design, post.family, data, values, y, seed)
+
+
+def _check(design: Design) -> None:
+    response_column(design.formula, "simulate()")
+    if design.others:
+        raise ModelError(
+            f"simulate() knows models of the mean, and {', '.join(design.others)} has a formula of "
+            "its own; predict(draws=True) has draws of the response"
+        )
+
+
+def _as_posterior(tree: Any) -> Any:
+    import xarray as xr
+
+    return xr.DataTree.from_dict({"posterior": tree["prior"].to_dataset()})
+
+
+def _one(post: Posterior, at: int, seed: int | None = None) -> Parameters:
+    """One draw of all parameters; with a seed the group effects are drawn anew."""
+    groups = post.design.mu.groups
+    sd = {g.name: post.sd(g.name)[at] for g in groups}
+    cor = {g.name: post.cor(g.name)[at] for g in groups}
+    if seed is None:
+        drawn = {g.name: post.ranef(g.name)[at] for g in groups}
+    else:
+        drawn = {
+            g.name: effects(
+                g, sd[g.name], cor[g.name], stream(seed, f"effects {g.name}"), exact=False
+            )
+            for g in groups
+        }
+    own = {name: np.asarray(value[at]) for name, value in post.parameters().items()}
+    return Parameters(float(post.intercept()[at]), post.fixef()[at], sd, cor, drawn, own)
+
+
+def _frame(
+    design: Design, family: Family, data: pd.DataFrame, values: Parameters, y: Any, seed: int
+) -> pd.DataFrame:
+    """The used rows of the data with the new response, in the type of the old one."""
+    rows = data.iloc[design.rows] if len(data) != design.n else data
+    name = response_column(design.formula, "simulate()")
+    out = rows.assign(**{name: _typed(design, family, y)})
+    out.attrs = {**data.attrs, ATTRS: as_truth(design, family, values, seed).to_attrs()}
+    return out
+
+
+def _typed(design: Design, family: Family, y: Any) -> Any:
+    levels = design.response_levels
+    codes = np.asarray(y, np.int64) if family.discrete else np.asarray(y)
+    if levels is None:
+        return codes
+    if all(isinstance(level, bool | int | np.integer) for level in levels):
+        return np.asarray(levels)[codes]
+    ordered = len(levels) > 2
+    return pd.Categorical.from_codes(codes, categories=list(levels), ordered=ordered)

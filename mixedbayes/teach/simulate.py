@@ -1,0 +1,215 @@
+"""Data from a formula and its true values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design import build_design, used_columns
+from mixedbayes.design.types import Design, Floats
+from mixedbayes.errors import DataError
+from mixedbayes.families.base import Family
+from mixedbayes.families.cumulative import Cumulative
+from mixedbayes.families.registry import as_family
+from mixedbayes.formula import Formula, parse, parse_expression
+from mixedbayes.formula.nodes import Name
+from mixedbayes.teach.covariates import Covariate, covariates
+from mixedbayes.teach.layout import Count, layout
+from mixedbayes.teach.parameters import (
+    Cors,
+    Parameters,
+    Sds,
+    correlations,
+    deviations,
+    effects,
+    family_values,
+    population,
+)
+from mixedbayes.teach.streams import checked_seed, stream
+from mixedbayes.teach.truth import ATTRS, as_truth
+
+
+def simulate(
+    formula: str,
+    groups: Mapping[str, Count] | None = None,
+    per_group: Count = 10,
+    *,
+    fixef: Mapping[str, float] | None = None,
+    sd: Sds | None = None,
+    cor: Cors | None = None,
+    sigma: float | None = None,
+    family: str | Family | type[Family] = "gaussian",
+    covariates: Mapping[str, Covariate] | None = None,
+    data: pd.DataFrame | None = None,
+    exact: bool = False,
+    seed: int | None = None,
+    **parameters: Any,
+) -> pd.DataFrame:
+    """Simulate data from a mixed model whose true values are known.
+
+    eta = Intercept + X fixef + sum_k Z_k b_k, b_k ~ Normal(0, D_k R_k D_k), and the response is
+    drawn from the family at g^-1(eta).
+
+    Parameters
+    ----------
+    formula
+        For example ``"y ~ x + (x | g)"``. Its left side names the column to be simulated.
+    groups
+        Numbers of levels, labelled "1", "2", ... ``{"subject": 20, "item": 12}`` are crossed in
+        full; ``{"school": 10, "school/class": 4}`` has 4 classes in each school, labelled anew in
+        each. An uneven nesting has a number for each school, or a range to draw them from.
+    per_group
+        Rows in each group: in each combination of levels, where there are several factors. A
+        number, a list with one for each, or a range from which each is drawn; 0 leaves a
+        combination out.
+    fixef
+        True population effects by term, link scale: ``{"Intercept": 2, "x": 0.5}``; others are 0.
+    sd
+        True standard deviations of the group effects, link scale:
+        ``{"g": {"Intercept": 0.5, "x": 0.2}}``, or ``{"g": 0.5}`` for all effects of g.
+    cor
+        True correlations: ``{"g": 0.3}``, or a matrix in the order of the terms; 0 by default.
+    sigma
+        Residual standard deviation of the families that have one; 1 by default.
+    family
+        Name or object, as for `Model`.
+    covariates
+        What the formula's covariates are, standard normal by row if not given.
+        ``mb.Uniform(0, 1)`` draws each row; ``range(10)`` or ``["a", "b"]`` is laid out over the
+        rows of each group in turn, as repeated measures are; ``{"school": mb.Normal()}`` or
+        ``{"school": ["public", "private"]}`` gives each level of a factor one value.
+    data
+        Instead of groups, per_group and covariates: rows with these columns.
+    exact
+        Scale each factor's effects so that their sample mean is 0 and their sample covariance
+        (denominator J - 1) is the true one, as `mvrnorm(empirical = TRUE)` of R's MASS does. The
+        effects are then no independent draws.
+    seed
+        Covariates, each factor's effects and the response have streams of their own: with the
+        same seed, another sigma or sd leaves all else as it was.
+    parameters
+        The family's further parameters by name: ``shape=2.0``, ``nu=4``, ``thresholds=[-1, 1]``.
+
+    Returns
+    -------
+    DataFrame with the grouping factors, the covariates and the response.
+    `truth` (data) returns the true values, group effects among them, and compares them with a fit;
+    ``data.attrs["truth"]`` has them as plain dictionaries. Categories of the cumulative family are
+    1, 2, ...
+
+    Raises
+    ------
+    FormulaError, DataError, ModelError
+        Each says what is lacking, or not among the formula's terms.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> data = mb.simulate("y ~ x + (1 | g)", groups={"g": 100}, per_group=3,
+    ...                    fixef={"Intercept": 2, "x": 0.5}, sd={"g": 0.5}, sigma=0.25, seed=1)
+    >>> data.shape
+    (300, 3)
+    """
+    kind, parsed, seed = as_family(family), parse(formula), checked_seed(seed)
+    name = response_column(parsed, "simulate()")
+    frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
+    design = build_design(parsed, frame.assign(**{name: 0.0}), missing="error")
+    values = _parameters(design, kind, fixef, sd, cor, exact, seed, sigma, parameters)
+    y = respond(design, kind, values, stream(seed, "response"))
+    out = frame.assign(**{name: y + 1 if isinstance(kind, Cumulative) else y})
+    out.attrs[ATTRS] = as_truth(design, kind, values, seed).to_attrs()
+    return out
+
+
+def response_column(formula: Formula, what: str) -> str:
+    """The column on the left side; DataError where it is an expression."""
+    node = parse_expression(formula.response.text)
+    if not isinstance(node, Name):
+        raise DataError(
+            f"{what} makes the column on the left of ~, and {formula.response.text!r} is an "
+            "expression: make it a column of its own"
+        )
+    return node.name
+
+
+def respond(design: Design, family: Family, values: Parameters, rng: np.random.Generator) -> Any:
+    """(n,) responses; whole numbers where the family is discrete."""
+    own = {name: value[None] for name, value in values.own.items()}
+    with np.errstate(all="ignore"):
+        mu = family.inverse(values.predictor(design.mu), np)
+        try:
+            y = family.simulate(mu[None], own, rng, weights=design.weights, trials=design.trials)[0]
+        except ValueError as e:
+            raise DataError(_outside(family, mu)) from e
+    if not np.isfinite(y).all():
+        raise DataError(_outside(family, mu))
+    return y.astype(np.int64) if family.discrete else y
+
+
+def _outside(family: Family, mu: Floats) -> str:
+    return (
+        f"the {family.name} family cannot be simulated at means between {mu.min():.4g} and "
+        f"{mu.max():.4g}; choose smaller effects, another intercept or another link"
+    )
+
+
+def _rows(
+    formula: Formula,
+    name: str,
+    groups: Mapping[str, Count] | None,
+    per_group: Count,
+    given: Mapping[str, Covariate] | None,
+    data: pd.DataFrame | None,
+    seed: int,
+) -> pd.DataFrame:
+    """The rows before they have a response."""
+    if data is not None:
+        if groups or given:
+            raise DataError(
+                "data are the rows themselves, so that groups and covariates cannot be given "
+                "beside them"
+            )
+        rows = pd.DataFrame(data).drop(columns=name, errors="ignore")
+        rows.attrs = {}
+        return rows
+    used = used_columns(formula)
+    frame = layout(groups or {}, per_group, stream(seed, "layout"))
+    if absent := [factor for factor in used.groups if factor not in frame.columns]:
+        raise DataError(
+            f"{formula.text!r} groups by {absent[0]!r}, whose number of levels is not given: "
+            f"groups={{{absent[0]!r}: 20}}; nested ones as 'outer/inner'"
+        )
+    wanted = [c for c in used.columns if c != name and c not in frame.columns]
+    offsets = [c for c in used_in_offsets(formula) if c not in frame.columns]
+    return covariates(frame, wanted, given or {}, [*used.trials, *used.weights, *offsets], seed)
+
+
+def used_in_offsets(formula: Formula) -> tuple[str, ...]:
+    """Names of the columns inside offset(...)."""
+    terms = used_columns(Formula(formula.text, formula.response, "1", formula.offsets, ()))
+    return terms.fixed
+
+
+def _parameters(
+    design: Design,
+    family: Family,
+    fixef: Mapping[str, float] | None,
+    sd: Sds | None,
+    cor: Cors | None,
+    exact: bool,
+    seed: int,
+    sigma: float | None,
+    own: Mapping[str, Any],
+) -> Parameters:
+    intercept, slopes = population(design, family, fixef or {})
+    sds, cors = deviations(design, sd or {}), correlations(design, cor or {})
+    drawn = {
+        g.name: effects(
+            g, sds[g.name], cors[g.name], stream(seed, f"effects {g.name}"), exact=exact
+        )
+        for g in design.mu.groups
+    }
+    return Parameters(intercept, slopes, sds, cors, drawn, family_values(family, sigma, own))

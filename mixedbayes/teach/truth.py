@@ -1,0 +1,179 @@
+"""What a simulated data frame was made from, and how near a fit comes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, Floats
+from mixedbayes.errors import DataError
+from mixedbayes.families.base import Family
+from mixedbayes.results.fixef import fixef
+from mixedbayes.results.parameters import family_parameters
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ranef import ranef
+from mixedbayes.results.varcorr import RESIDUAL, varcorr
+from mixedbayes.teach.parameters import Parameters, has_intercept
+
+ATTRS = "truth"
+KEYS = ("quantity", "group", "level", "term", "term2")
+COLUMNS = (*KEYS, "mean", "sd", "lower", "upper")
+
+
+class Sampled(Protocol):
+    """What has a posterior: a Fit."""
+
+    @property
+    def posterior(self) -> Posterior: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The values from which data were simulated.
+
+    Group effects are deviations from the population, on the link scale, as in `Fit.ranef`.
+    """
+
+    formula: str
+    family: str
+    link: str
+    seed: int
+    fixef: pd.Series  # by term, Intercept first
+    sd: Mapping[str, pd.Series]  # by grouping factor, then term
+    cor: Mapping[str, pd.DataFrame]  # by grouping factor: term x term
+    ranef: Mapping[str, pd.DataFrame]  # by grouping factor: level x term
+    parameters: Mapping[str, float | Mapping[str, float]]  # the family's own: sigma, thresholds
+
+    def compare(self, fit: Sampled, prob: float = 0.95, *, levels: bool = False) -> pd.DataFrame:
+        """The truth beside a fit's estimates.
+
+        Parameters
+        ----------
+        fit
+            A fit of a model with the same terms; terms that only one of them has are left out.
+        prob
+            Probability of the equal-tailed intervals.
+        levels
+            Also the effects of every level.
+
+        Returns
+        -------
+        DataFrame with one row per quantity: quantity (fixef, sd, cor, ranef, or the name of one of
+        the family's parameters), group, level, term, term2, truth, mean, sd, lower, upper, and
+        inside: whether the interval holds the truth.
+        """
+        found = estimates(fit.posterior, prob, levels)
+        found.insert(5, "truth", [self._value(row) for row in found.itertuples()])
+        found = found[found["truth"].notna()].reset_index(drop=True)
+        return found.assign(inside=found["truth"].between(found["lower"], found["upper"]))
+
+    def _value(self, row: Any) -> float:
+        """The true value of one row of `compare`; NaN where there is none."""
+        try:
+            match row.quantity:
+                case "fixef":
+                    return float(self.fixef[row.term])
+                case "sd":
+                    return float(self.sd[row.group][row.term])
+                case "cor":
+                    return float(self.cor[row.group].loc[row.term, row.term2])
+                case "ranef":
+                    return float(self.ranef[row.group].loc[str(row.level), row.term])
+                case name:
+                    value = self.parameters[name]
+                    return float(value[row.term] if isinstance(value, Mapping) else value)
+        except KeyError:
+            return np.nan
+
+    def to_attrs(self) -> dict[str, Any]:
+        """As plain JSON, so that data frames keep it in every file format that keeps attrs."""
+        return {
+            "formula": self.formula,
+            "family": self.family,
+            "link": self.link,
+            "seed": self.seed,
+            "fixef": self.fixef.to_dict(),
+            "sd": {g: s.to_dict() for g, s in self.sd.items()},
+            "cor": {g: c.to_numpy().tolist() for g, c in self.cor.items()},
+            "ranef": {g: r.to_dict("split") for g, r in self.ranef.items()},
+            "parameters": dict(self.parameters),
+        }
+
+    @classmethod
+    def from_attrs(cls, attrs: Mapping[str, Any]) -> Truth:
+        sd = {g: pd.Series(s, dtype=float) for g, s in attrs["sd"].items()}
+        return cls(
+            formula=attrs["formula"],
+            family=attrs["family"],
+            link=attrs["link"],
+            seed=attrs["seed"],
+            fixef=pd.Series(attrs["fixef"], dtype=float),
+            sd=sd,
+            cor={g: pd.DataFrame(c, sd[g].index, sd[g].index) for g, c in attrs["cor"].items()},
+            ranef={g: pd.DataFrame(**r) for g, r in attrs["ranef"].items()},
+            parameters=dict(attrs["parameters"]),
+        )
+
+
+def estimates(post: Posterior, prob: float, levels: bool) -> pd.DataFrame:
+    """Every quantity's posterior in one table, with the columns of `Truth.compare`."""
+    spread = varcorr(post, prob)
+    spread["quantity"] = spread["kind"].where(spread["group"] != RESIDUAL, names.SIGMA)
+    spread["group"] = spread["group"].where(spread["group"] != RESIDUAL)
+    tables = [
+        fixef(post, prob).assign(quantity="fixef"),
+        spread,
+        family_parameters(post, prob).rename(columns={"parameter": "quantity", "element": "term"}),
+        *([ranef(post, prob).assign(quantity="ranef")] if levels else []),
+    ]
+    tables = [t.reindex(columns=COLUMNS).astype(dict.fromkeys(KEYS, object)) for t in tables]
+    return pd.concat([t for t in tables if len(t)], ignore_index=True)
+
+
+def truth(data: pd.DataFrame) -> Truth:
+    """The values from which a data frame was simulated; `data.attrs["truth"]` as an object.
+
+    Raises
+    ------
+    DataError
+        If the frame was not made by `simulate`, `Fit.simulate` or `Model.simulate`, or has lost
+        its attrs on the way, as some operations of pandas do.
+    """
+    attrs = getattr(data, "attrs", {})
+    if ATTRS not in attrs:
+        raise DataError(
+            "the data frame carries no truth: it was not simulated here, or an operation dropped "
+            "its attrs; take truth() of the frame as simulate() returned it"
+        )
+    return Truth.from_attrs(attrs[ATTRS])
+
+
+def as_truth(design: Design, family: Family, values: Parameters, seed: int) -> Truth:
+    """Parameters with the names of a design's terms and levels."""
+    fixed = dict(zip(design.mu.terms, values.fixef.tolist(), strict=True))
+    if has_intercept(design, family):
+        fixed = {names.INTERCEPT: float(values.intercept)} | fixed
+    groups = {g.name: (list(g.terms), [str(level) for level in g.levels]) for g in design.mu.groups}
+    return Truth(
+        formula=design.formula.text,
+        family=family.name,
+        link=family.link.name,
+        seed=seed,
+        fixef=pd.Series(fixed, dtype=float),
+        sd={g: pd.Series(values.sd[g], terms) for g, (terms, _) in groups.items()},
+        cor={g: pd.DataFrame(values.cor[g], terms, terms) for g, (terms, _) in groups.items()},
+        ranef={g: pd.DataFrame(values.ranef[g], ls, terms) for g, (terms, ls) in groups.items()},
+        parameters={name: _plain(value) for name, value in values.own.items()},
+    )
+
+
+def _plain(value: Floats) -> float | dict[str, float]:
+    """A number; of thresholds a number for each, called after the codes that it parts."""
+    if value.ndim == 0:
+        return float(value)
+    return {f"{k + 1}|{k + 2}": float(cut) for k, cut in enumerate(value)}
