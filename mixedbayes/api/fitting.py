@@ -60,7 +60,7 @@ def draw(spec: Spec, settings: Settings, chosen: Chosen, keep_effects: Keep) -> 
     if chosen.marginal:
         from mixedbayes.sample.marginal import sample_marginal
 
-        return sample_marginal(spec, settings, keep_effects)
+        return sample_marginal(spec, settings, keep_effects, chosen.max_dense)
     from mixedbayes.model.build import build
     from mixedbayes.sample.run import sample_model
 

@@ -111,12 +111,17 @@ def _versions() -> dict[str, str]:
 
 def _plain(chosen: Chosen) -> dict[str, Any]:
     groups = {g: type(f).__name__ for g, f in chosen.groups.items()}
-    return {"groups": groups, "marginal": chosen.marginal, "reason": chosen.reason}
+    return {
+        "groups": groups,
+        "marginal": chosen.marginal,
+        "reason": chosen.reason,
+        "max_dense": chosen.max_dense,
+    }
 
 
 def _chosen(plain: Mapping[str, Any]) -> Chosen:
     groups = {g: FORMULATIONS[name]() for g, name in plain["groups"].items()}
-    return Chosen(groups, plain["marginal"], plain["reason"])
+    return Chosen(groups, plain["marginal"], plain["reason"], plain["max_dense"])
 
 
 def _restore(

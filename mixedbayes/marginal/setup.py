@@ -17,7 +17,7 @@ from mixedbayes.marginal.effects import (
     effects_moments,
 )
 from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
-from mixedbayes.marginal.plan import Plan, choose_plan
+from mixedbayes.marginal.plan import MAX_DENSE, Plan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
 from mixedbayes.priors.distributions import Flat, Normal, Prior
 from mixedbayes.priors.types import PredictorPriors, Priors
@@ -136,21 +136,22 @@ class Setup:
         return out
 
 
-def plan_of(design: Design, priors: Priors) -> Plan:
+def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan:
     """How the effects will be eliminated, and which factors have to stay in NUTS."""
     groups = design.mu.groups
     return choose_plan(
         [(g.refs, g.Z, g.n_levels) for g in groups],
         len(Population.of(design.mu, priors.mu).integrated),
         names=[g.name for g in groups],
+        max_dense=max_dense,
     )
 
 
-def set_up(design: Design, priors: Priors) -> Setup:
+def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
     """Cross-products, elimination plan and parameter layout of a Gaussian model."""
     predictor = design.mu
     population = Population.of(predictor, priors.mu)
-    left_out = plan_of(design, priors).sampled
+    left_out = plan_of(design, priors, max_dense).sampled
     integrated = tuple(g for k, g in enumerate(predictor.groups) if k not in left_out)
     sampled = tuple(g for k, g in enumerate(predictor.groups) if k in left_out)
     mean, precision = population.prior_moments()
@@ -165,6 +166,7 @@ def set_up(design: Design, priors: Priors) -> Setup:
         X_sampled=population.columns(predictor, population.sampled),
         sampled_factors=[(g.refs, g.Z, g.n_levels) for g in sampled],
         names=[g.name for g in integrated],
+        max_dense=max_dense,
     )
     return Setup(
         problem, _layout(population, integrated, sampled, priors), population, integrated, sampled

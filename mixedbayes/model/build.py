@@ -22,9 +22,10 @@ def build(spec: Spec, chosen: Chosen) -> pm.Model:
     A normal pm.Model: `pm.sample`, `pm.sample_prior_predictive`, `pm.find_MAP` and `pm.do` work.
     """
     if chosen.marginal:
+        from mixedbayes.marginal.setup import set_up
         from mixedbayes.model.marginal import build_marginal
 
-        return build_marginal(spec)
+        return build_marginal(spec, set_up(spec.design, spec.priors, chosen.max_dense))
     design, family = spec.design, spec.family
     with pm.Model(coords=model_coords(spec)) as model:
         eta = linear_predictor(design.mu, spec.priors.mu, chosen.groups)

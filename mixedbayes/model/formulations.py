@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mixedbayes.errors import ModelError
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Identity
+from mixedbayes.marginal.plan import MAX_DENSE
 from mixedbayes.model.spec import Spec
 
 
@@ -34,7 +35,13 @@ class Centered(Formulation):
 
 @dataclass(frozen=True)
 class Marginal(Formulation):
-    """Effects integrated out in closed form and drawn back exactly; Gaussian models only."""
+    """Effects integrated out in closed form and drawn back exactly; Gaussian models only.
+
+    Effects of crossed factors meet in one dense block. Where it would have more than `max_dense`
+    columns, the largest crossed factors stay in NUTS, and the others are integrated.
+    """
+
+    max_dense: int = MAX_DENSE
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Chosen:
     groups: Mapping[str, Formulation]
     marginal: bool
     reason: str
+    max_dense: int = MAX_DENSE
 
     def __str__(self) -> str:
         kinds = {str(f) for f in self.groups.values()}
@@ -66,7 +74,7 @@ def choose(request: Request, spec: Spec) -> Chosen:
         obstacle = marginal_obstacle(spec)
         if obstacle:
             raise ModelError(f"Marginal() is not exact here: {obstacle}; use formulation='auto'")
-        return Chosen(dict.fromkeys(groups, request), True, "as asked")
+        return Chosen(dict.fromkeys(groups, request), True, "as asked", request.max_dense)
     if isinstance(request, Formulation):
         return Chosen(dict.fromkeys(groups, request), False, "as asked")
     if request == "auto":

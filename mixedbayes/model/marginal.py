@@ -17,7 +17,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.parameters import Constrained
-from mixedbayes.marginal.setup import Setup, set_up
+from mixedbayes.marginal.setup import Setup
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.covariance import cholesky_factor
 from mixedbayes.model.marginal_op import marginal_logp
@@ -29,13 +29,12 @@ from mixedbayes.priors.types import PredictorPriors
 COEFFICIENT = "coefficient"  # prefix of population coefficients that stay in NUTS
 
 
-def build_marginal(spec: Spec, setup: Setup | None = None) -> pm.Model:
+def build_marginal(spec: Spec, setup: Setup) -> pm.Model:
     """The pm.Model of a Gaussian model with its effects integrated out.
 
     The observed variable is a CustomDist whose log density is that of the data the model was made
     with; drawing from it simulates new group effects.
     """
-    setup = set_up(spec.design, spec.priors) if setup is None else setup
     priors = spec.priors
     with pm.Model(coords=model_coords(spec)) as model:
         factors = {g.name: _factor(g, priors.mu) for g in spec.design.mu.groups}

@@ -53,10 +53,10 @@ def describe_model(spec: Spec, formulation: Chosen) -> ModelDescription:
     """Formula, family, data, groups, every prior in words, and how it will be sampled and why."""
     facts = [*design_facts(spec.design, spec.family)]
     facts.append(("sampling", f"{formulation}: {formulation.reason}"))
-    if formulation.marginal:
+    if formulation.marginal and spec.design.mu.groups:
         from mixedbayes.marginal.setup import plan_of
 
-        facts.append(("plan", str(plan_of(spec.design, spec.priors))))
+        facts.append(("plan", str(plan_of(spec.design, spec.priors, formulation.max_dense))))
     heads = ("parameter", "prior", f"{100 * _PROB:g} % of it", "from")
     return ModelDescription(tuple(facts), (heads, *_priors(spec)))
 

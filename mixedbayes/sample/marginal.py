@@ -15,6 +15,7 @@ from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.effects import QUANTILES, EffectsSummary
 from mixedbayes.marginal.mode import find_mode, initial_points, whiten
 from mixedbayes.marginal.parameters import Constrained
+from mixedbayes.marginal.plan import MAX_DENSE
 from mixedbayes.marginal.setup import Setup, set_up
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
@@ -26,7 +27,9 @@ from mixedbayes.sample.settings import Keep, Settings
 MAX_BYTES = 2e9  # draws of group effects beyond this are summarised, unless asked for
 
 
-def sample_marginal(spec: Spec, settings: Settings, keep: Keep = "auto") -> SamplingResult:
+def sample_marginal(
+    spec: Spec, settings: Settings, keep: Keep = "auto", max_dense: int = MAX_DENSE
+) -> SamplingResult:
     """Sample the marginal posterior of the variance parameters and draw the effects back.
 
     The mode and curvature of the marginal posterior give starting points and the metric in which
@@ -46,7 +49,7 @@ def sample_marginal(spec: Spec, settings: Settings, keep: Keep = "auto") -> Samp
         Posterior draws of every named parameter, group effects among them.
     """
     begin = time.perf_counter()
-    setup = set_up(spec.design, spec.priors)
+    setup = set_up(spec.design, spec.priors, max_dense)
     walk = _walk if settings.sampler == "nutpie" else _walk_model
     result, constrained = walk(spec, setup, settings)
     chains, draws = (result.posterior.sizes[d] for d in (names.CHAIN, names.DRAW))

@@ -1,4 +1,4 @@
-"""Every shipped data set with a numeric response, fitted by default: no user priors, no settings."""
+"""Every shipped data set with a numeric response, fitted with default priors and settings."""
 
 import pytest
 
