@@ -28,3 +28,15 @@ def to_original(h, ints, x, u):
                 for j in range(i + 1):
                     total += x[l0 + i * q + j] * u[at + j]
                 u[at + i] = total
+
+
+@inner
+def read_crossed(h, ints, dense, u):
+    """Crossed effects, from the order of the dense columns to that of all effects."""
+    at = h.n_effects - h.D + h.p
+    for k in range(h.n_chain, h.K):
+        for node in range(ints[h.node0 + k], ints[h.node0 + k + 1]):
+            column = ints[h.col + node - ints[h.node0 + h.n_chain]]
+            for s in range(ints[h.q + k]):
+                u[at] = dense[column + s]
+                at += 1

@@ -8,11 +8,11 @@ import numpy as np
 from numba import njit
 
 from mixedbayes.marginal.backward import read_front
-from mixedbayes.marginal.conditional import read_values, to_original
-from mixedbayes.marginal.dense import dense_factor, dense_mean
+from mixedbayes.marginal.bordered import bordered_factor, bordered_mean
+from mixedbayes.marginal.conditional import read_crossed, read_values, to_original
 from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
 from mixedbayes.marginal.fronts import find_places, read_header
-from mixedbayes.marginal.inner import inline, source_digest
+from mixedbayes.marginal.inner import inline, inner, source_digest
 from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
 
 
@@ -39,6 +39,18 @@ def _draw_chain(h, ints, floats, L, scale, shift, F, dense, u):
                 u[at + t] = x * front[t * q + t]
 
 
+@inner
+def add_crossed(h, ints, z, S):
+    """The last column of S += z, the crossed effects in the order of the dense columns."""
+    at = h.n_effects - h.D + h.p
+    for k in range(h.n_chain, h.K):
+        for node in range(ints[h.node0 + k], ints[h.node0 + k + 1]):
+            column = ints[h.col + node - ints[h.node0 + h.n_chain]]
+            for s in range(ints[h.q + k]):
+                S[column + s, h.D] += z[at]
+                at += 1
+
+
 @inline
 def _draw_core(x, beta, effects, ints, floats):
     """Turn standard normal numbers, in place, into one draw of all effects at parameters x.
@@ -53,22 +65,20 @@ def _draw_core(x, beta, effects, ints, floats):
     _, m, shift, yy = sampled_shift(h, ints, floats, x)
     F, S = np.zeros(chain_work(h, ints)), np.empty((h.D + 1, h.D + 1))
     half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
-    half_log_det += dense_factor(S, h.D)
+    half_log_det += bordered_factor(h, ints, S)
     n_crossed = h.D - h.p
     for i in range(h.p):
         S[n_crossed + i, h.D] += beta[i]
     if effects.size > 0:
-        for i in range(n_crossed):
-            S[i, h.D] += effects[h.n_effects - n_crossed + i]
+        add_crossed(h, ints, effects, S)
     dense = np.full(h.D + 1, -1.0)
-    mean = dense_mean(S, h.D)
+    mean = bordered_mean(h, ints, S)
     for i in range(h.D):
         dense[i] = mean[i]
     for i in range(h.p):
         beta[i] = dense[n_crossed + i]
     if effects.size > 0:
-        for i in range(n_crossed):
-            effects[h.n_effects - n_crossed + i] = dense[i]
+        read_crossed(h, ints, dense, effects)
         _draw_chain(h, ints, floats, L, scale, shift, F, dense, effects)
         to_original(h, ints, x, effects)
     return np.isfinite(half_log_det)

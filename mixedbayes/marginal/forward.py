@@ -105,8 +105,11 @@ def add_dense(front, q, rows, place, S):
     """S += the front of a crossed level."""
     for i in range(rows):
         for t in range(q):
-            if place[0, i] >= place[0, t]:
-                S[place[0, t], place[0, i]] += front[i * q + t]
+            r, c = place[0, t], place[0, i]
+            if r <= c:
+                S[r, c] += front[i * q + t]
+            elif i >= q:
+                S[c, r] += front[i * q + t]
 
 
 @inner

@@ -123,7 +123,8 @@ def find_places(h, ints, k, q, node, place):
     row = 0
     for f in range(k, max(h.n_chain, k + 1)):
         for s in range(ints[h.q + f]):
-            place[0, row] = ints[h.col0 + k] + (node - ints[h.node0 + k]) * q + s
+            if k >= h.n_chain:
+                place[0, row] = ints[h.col + node - ints[h.node0 + h.n_chain]] + s
             before = 0
             for a in range(f, k, -1):
                 place[a - k, row] = before + s

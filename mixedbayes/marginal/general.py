@@ -16,7 +16,8 @@ import numpy as np
 from numba import njit
 
 from mixedbayes.marginal.backward import backward
-from mixedbayes.marginal.dense import dense_factor, dense_moments
+from mixedbayes.marginal.bordered import bordered_factor, bordered_inverse, bordered_mean
+from mixedbayes.marginal.dense import add_means
 from mixedbayes.marginal.forward import chain_work, eliminate
 from mixedbayes.marginal.fronts import read_header
 from mixedbayes.marginal.inner import inline, source_digest
@@ -47,11 +48,13 @@ def _general_core(x, grad, ints, floats):
     F = np.zeros(chain_work(h, ints))
     S = np.empty((h.D + 1, h.D + 1))
     half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
-    half_log_det += dense_factor(S, h.D)
+    half_log_det += bordered_factor(h, ints, S)
     if not np.isfinite(half_log_det):
         return -np.inf
     quadratic = S[h.D, h.D]
-    mu = dense_moments(S, h.D)
+    mu = bordered_mean(h, ints, S)
+    bordered_inverse(h, ints, S)
+    add_means(S, mu, h.D)
     Q = np.zeros(L.size)
     w = np.empty(h.n_effects if h.r > 0 else 0)
     trace = backward(h, ints, floats, L, scale, shift, F, S, Q, w)

@@ -11,7 +11,17 @@ from pathlib import Path
 from numba import njit
 
 _MODULES = (
-    *("backward", "conditional", "dense", "draws", "forward", "fronts", "general", "inner"),
+    *(
+        "backward",
+        "bordered",
+        "conditional",
+        "dense",
+        "draws",
+        "forward",
+        "fronts",
+        "general",
+        "inner",
+    ),
     *("lapack", "layout", "likelihood", "moments", "single", "single_draws", "single_moments"),
 )
 inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)

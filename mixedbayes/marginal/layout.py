@@ -24,12 +24,13 @@ class Header(NamedTuple):
     n_rows: int  # rows of the longest front
     n_front: int  # values of the largest front
     n_blocks: int  # crossed blocks in all fronts
+    n_clusters: int  # in the dense block
     # sections of the integers; for the arrays of the elimination see structure.Structure
     q: int
     levels: int
     node0: int
     var0: int
-    col0: int
+    col: int
     l0: int  # (K,) where L_k starts in the parameter vector
     t0: int  # (K,) where T_k starts in its section
     off: int
@@ -39,6 +40,9 @@ class Header(NamedTuple):
     blk_col: int
     blk_row: int
     blk_up: int
+    clu_ptr: int
+    met_ptr: int
+    met: int
     v_ptr: int  # rows of the compressed products with the sampled columns
     v_idx: int
     # sections of the floats, everything in the internal, well-conditioned bases
@@ -79,9 +83,9 @@ def read_header(ints: Ints) -> Header:
     return Header(
         ints[0], ints[1], ints[2], ints[3], ints[4], ints[5], ints[6], ints[7], ints[8],
         ints[9], ints[10], ints[11], ints[12], ints[13], ints[14], ints[15], ints[16], ints[17],
-        ints[18], ints[19], ints[20], ints[21], ints[22], ints[23], ints[24],
-        ints[25], ints[26], ints[27], ints[28], ints[29], ints[30], ints[31], ints[32], ints[33],
-        ints[34], ints[35], ints[36],
+        ints[18], ints[19], ints[20], ints[21], ints[22], ints[23], ints[24], ints[25], ints[26],
+        ints[27], ints[28], ints[29], ints[30], ints[31], ints[32], ints[33], ints[34], ints[35],
+        ints[36], ints[37], ints[38], ints[39], ints[40],
     )  # fmt: skip
 
 

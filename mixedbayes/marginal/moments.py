@@ -4,8 +4,8 @@ import numpy as np
 from numba import njit
 
 from mixedbayes.marginal.backward import node_moments, read_dense, read_front
-from mixedbayes.marginal.conditional import read_values, to_original
-from mixedbayes.marginal.dense import dense_factor, dense_inverse, dense_mean
+from mixedbayes.marginal.bordered import bordered_factor, bordered_inverse, bordered_mean
+from mixedbayes.marginal.conditional import read_crossed, read_values, to_original
 from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
 from mixedbayes.marginal.fronts import find_places, read_header, regression
 from mixedbayes.marginal.inner import inline, inner, source_digest
@@ -77,16 +77,15 @@ def _moments_core(x, mean, cov, ints, floats):
     _, m, shift, yy = sampled_shift(h, ints, floats, x)
     F, S = np.zeros(chain_work(h, ints)), np.empty((h.D + 1, h.D + 1))
     half_log_det = eliminate(h, ints, floats, L, scale, shift, yy, m, F, S)
-    half_log_det += dense_factor(S, h.D)
+    half_log_det += bordered_factor(h, ints, S)
     dense = np.full(h.D + 1, -1.0)
-    mu = dense_mean(S, h.D)
-    dense_inverse(S, h.D)
+    mu = bordered_mean(h, ints, S)
+    bordered_inverse(h, ints, S)
     for i in range(h.D):
         dense[i] = mu[i]
         S[i, h.D] = 0.0
-        if i < h.D - h.p:
-            mean[h.n_effects - h.D + h.p + i] = mu[i]
     S[h.D, h.D] = 0.0
+    read_crossed(h, ints, dense, mean)
     _moments(h, ints, floats, L, scale, shift, F, S, dense, mean, cov)
     to_original(h, ints, x, mean)
     _to_original_cov(h, ints, x, cov)

@@ -42,6 +42,7 @@ class Plan:
     sampled: tuple[int, ...]
     n_population: int
     flops: float  # estimate for one value and gradient
+    clusters: tuple[int, ...] = ()  # dense columns that are eliminated in separate groups
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -59,10 +60,18 @@ class Plan:
         if self.n_population:
             dense.append(_count(self.n_population, "population column"))
         if dense:
-            total = f" ({self.n_dense:,} columns)" if self.crossed else ""
+            total = (
+                f" ({self.n_dense:,} columns{self._describe_clusters()})" if self.crossed else ""
+            )
             lines.append(", ".join(dense) + " dense" + total)
         lines += [f"{self._describe(k)} sampled" for k in self.sampled]
         return "; ".join([*lines, f"about {_round(self.flops)} flops per gradient"])
+
+    def _describe_clusters(self) -> str:
+        if not self.clusters:
+            return ""
+        groups = _count(len(self.clusters), "separate group")
+        return f", {sum(self.clusters):,} of them in {groups}"
 
     def _describe(self, k: int) -> str:
         effects = _count(self.widths[k], "effect")
@@ -111,13 +120,14 @@ def estimate_flops(
     widths: Sequence[int],
     n_population: int,
     touched: dict[tuple[int, int], int],
+    dense: float | None = None,
 ) -> float:
     """Floating-point operations of one value and gradient.
 
     `touched[a, b]` is the number of distinct pairs of a level of a and a level of b in the data.
     A block of q columns with r coupled rows costs about q^3 + 4 q^2 r + 3 q r^2: factor, solve,
     update, and the same backwards; the dense block of d columns costs d^3 (Cholesky d^3 / 3,
-    inverse 2 d^3 / 3).
+    inverse 2 d^3 / 3), or `dense` where that is known better.
     """
     total = 0.0
     above = sum(widths[k] for k in chain)
@@ -128,7 +138,7 @@ def estimate_flops(
         r = above + mean_crossed + n_population + 1
         total += levels[a] * (q**3 + 4 * q**2 * r + 3 * q * r**2)
     d = sum(levels[k] * widths[k] for k in crossed) + n_population + 1
-    return total + d**3
+    return total + (d**3 if dense is None else dense)
 
 
 def row_chunks(n: int, size: int = CHUNK) -> Iterator[slice]:

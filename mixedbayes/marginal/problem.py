@@ -165,17 +165,20 @@ def _pack(
         "K": len(s.q), "n_chain": s.n_chain, "p": p, "r": vy.size, "rx": rx, "D": s.n_dense,
         "n_effects": int(s.var0[-1]), "n_rows": int(longest.max(initial=1)),
         "n_front": int(sizes.max(initial=1)), "n_blocks": s.blk_fac.size,
+        "n_clusters": s.clu_ptr.size - 1,
     }  # fmt: skip
     ints = {
-        "q": s.q, "levels": s.levels, "node0": s.node0, "var0": s.var0, "col0": s.col0,
+        "q": s.q, "levels": s.levels, "node0": s.node0, "var0": s.var0, "col": s.col,
         "l0": starts[list(plan.order)], "t0": np.cumsum(s.q**2) - s.q**2, "off": s.off,
         "parent": s.parent, "blk_ptr": s.blk_ptr, "blk_fac": s.blk_fac, "blk_col": s.blk_col,
-        "blk_row": s.blk_row, "blk_up": s.blk_up, "v_ptr": products.indptr,
+        "blk_row": s.blk_row, "blk_up": s.blk_up, "clu_ptr": s.clu_ptr, "met_ptr": s.met_ptr,
+        "met": s.met, "v_ptr": products.indptr,
         "v_idx": products.indices,
     }  # fmt: skip
     back, forward = data.map_x.backward, data.map_x.forward
     floats = {
-        "constants": np.zeros(2), "T": np.concatenate([[], *(m.forward.ravel() for m in data.maps)]),
+        "constants": np.zeros(2),
+        "T": np.concatenate([[], *(m.forward.ravel() for m in data.maps)]),
         "XX": np.zeros((p + 1) ** 2), "P0": back.T @ precision @ back,
         "m0": forward @ mean - data.fit_x, "R": data.share, "TV": data.map_s.forward,
         "v0": data.fit_s, "vy": vy, "v_val": products.data,
@@ -194,9 +197,10 @@ def _with_exact_flops(plan: Plan, s: Structure) -> Plan:
     order = plan.order
     touched = {(order[a], order[b]): len(keys) for (a, b), (keys, _) in s.pairs.items()}
     flops = estimate_flops(
-        plan.chain, plan.crossed, plan.levels, plan.widths, plan.n_population, touched
-    )
-    return replace(plan, flops=flops)
+        plan.chain, plan.crossed, plan.levels, plan.widths, plan.n_population, touched,
+        s.dense_flops,
+    )  # fmt: skip
+    return replace(plan, flops=flops, clusters=tuple(np.diff(s.clu_ptr).tolist()))
 
 
 def _log_det_precision(precision: Floats) -> float:

@@ -120,7 +120,9 @@ def _dense_fronts(problem: Problem) -> tuple[Floats, Floats]:
     h, part = problem.header, problem.sections
     n_u, p = int(part["var0"][-1]), h.p
     M, c = np.zeros((n_u + p, n_u + p)), np.zeros(n_u + p)
-    first_dense = int(part["var0"][h.n_chain])
+    crossed_q = np.repeat(part["q"][h.n_chain :], part["levels"][h.n_chain :])
+    var = int(part["var0"][h.n_chain]) + np.cumsum(crossed_q) - crossed_q
+    var_of = dict(zip(part["col"][:-1].tolist(), var.tolist(), strict=True))
     for k in range(h.K):
         q = int(part["q"][k])
         for node in range(part["node0"][k], part["node0"][k + 1]):
@@ -134,7 +136,7 @@ def _dense_fronts(problem: Problem) -> tuple[Floats, Floats]:
                 rows += range(start, start + part["q"][a])
             if part["blk_fac"].size:
                 for b in range(part["blk_ptr"][node], part["blk_ptr"][node + 1]):
-                    start = first_dense + part["blk_col"][b]
+                    start = var_of[int(part["blk_col"][b])]
                     rows += range(start, start + part["q"][part["blk_fac"][b]])
             rows += range(n_u, n_u + p)
             front = part["fronts"][part["off"][node] : part["off"][node + 1]].reshape(-1, q)

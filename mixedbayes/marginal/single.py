@@ -8,7 +8,7 @@ Fronts are (own q x q | p population rows | response), all of one length.
 import numpy as np
 from numba import njit
 
-from mixedbayes.marginal.dense import dense_factor, dense_moments
+from mixedbayes.marginal.dense import add_means, dense_factor, dense_inverse, dense_mean
 from mixedbayes.marginal.forward import load_population
 from mixedbayes.marginal.fronts import read_header
 from mixedbayes.marginal.inner import inline, inner, source_digest
@@ -175,11 +175,13 @@ def _single_core(x, grad, ints, floats):
     S, Y = np.empty((D + 1, D + 1)), np.empty(2 * (D + 1))
     load_population(h, floats, scale, shift, yy, m, S)
     half_log_det = eliminate(h, ints, floats, L, scale, shift, Y, S)
-    half_log_det += dense_factor(S, D)
+    half_log_det += dense_factor(S, 0, D)
     if not np.isfinite(half_log_det):
         return -np.inf
     quadratic = S[D, D]
-    mu = dense_moments(S, D)
+    mu = dense_mean(S, 0, D)
+    dense_inverse(S, 0, D)
+    add_means(S, mu, D)
     for i in range(D + 1):
         for j in range(i):
             S[i, j] = S[j, i]

@@ -48,10 +48,10 @@ def _single_draw_core(x, beta, effects, ints, floats):
     S, Y = np.empty((D + 1, D + 1)), np.empty(2 * (D + 1))
     load_population(h, floats, scale, shift, yy, m, S)
     half_log_det = eliminate(h, ints, floats, L, scale, shift, Y, S)
-    half_log_det += dense_factor(S, D)
+    half_log_det += dense_factor(S, 0, D)
     for i in range(D):
         S[i, D] += beta[i]
-    mean, values = dense_mean(S, D), np.full(D + 1, -1.0)
+    mean, values = dense_mean(S, 0, D), np.full(D + 1, -1.0)
     for i in range(D):
         beta[i] = mean[i]
         values[i] = mean[i]

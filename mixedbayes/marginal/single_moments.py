@@ -70,9 +70,9 @@ def _single_moments_core(x, mean, cov, ints, floats):
     S, Y = np.empty((D + 1, D + 1)), np.empty(2 * (D + 1))
     load_population(h, floats, scale, shift, yy, m, S)
     half_log_det = eliminate(h, ints, floats, L, scale, shift, Y, S)
-    half_log_det += dense_factor(S, D)
-    values = dense_mean(S, D)
-    dense_inverse(S, D)
+    half_log_det += dense_factor(S, 0, D)
+    values = dense_mean(S, 0, D)
+    dense_inverse(S, 0, D)
     for i in range(D):
         for j in range(i):
             S[i, j] = S[j, i]

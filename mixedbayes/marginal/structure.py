@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
+from mixedbayes.marginal.clusters import Clusters, find_clusters
 from mixedbayes.marginal.plan import Factor, Ints, parent_levels, row_chunks
 
 _TABLE = 1 << 26  # largest J_a * J_b for which pairs are marked in a table of bytes
@@ -29,7 +31,7 @@ class Structure:
     levels: Ints  # (K,)
     node0: Ints  # (K + 1,) first node of each factor
     var0: Ints  # (K + 1,) first effect of each factor, all effects counted
-    col0: Ints  # (K,) first dense column of each crossed factor; 0 for the chain
+    col: Ints  # (crossed nodes + 1,) first dense column of each crossed level, of population last
     off: Ints  # (N + 1,) start of each node's front in the flat array
     parent: Ints  # (nodes of the chain but its coarsest factor,) node number
     blk_ptr: Ints  # (N + 1,) a node's crossed blocks; (1,) where there are none at all
@@ -37,6 +39,10 @@ class Structure:
     blk_col: Ints  # (B,) its first dense column
     blk_row: Ints  # (B,) its first row in the front
     blk_up: Ints  # (B,) the same crossed level in the parent's list, -1 without a parent
+    clu_ptr: Ints  # (clusters + 1,) dense columns of each cluster
+    met_ptr: Ints  # (clusters + 1,)
+    met: Ints  # dense columns that each cluster is coupled with, population and response last
+    dense_flops: float
     pairs: dict[tuple[int, int], tuple[Ints, Ints]]  # (a, b) -> sorted keys, block of each key
 
     @property
@@ -82,7 +88,6 @@ def analyse(factors: Sequence[Factor], n_chain: int, n_population: int) -> Struc
     levels = np.array([f[2] for f in factors], np.int64)
     node0 = np.concatenate([[0], np.cumsum(levels)]).astype(np.int64)
     var0 = np.concatenate([[0], np.cumsum(levels * q)]).astype(np.int64)
-    col0 = np.where(np.arange(K) >= n_chain, var0[:-1] - var0[min(n_chain, K)], 0)
     parent = [
         node0[k + 1] + parent_levels(refs[k], refs[k + 1], int(levels[k]))
         for k in range(n_chain - 1)
@@ -93,7 +98,10 @@ def analyse(factors: Sequence[Factor], n_chain: int, n_population: int) -> Struc
         for b in range(max(a + 1, n_chain), K)
     }
     rows_before = np.array([q[k] + q[k + 1 : n_chain].sum() for k in range(K)], np.int64)
-    ptr, fac, col, row, pairs = _blocks(keys, node0, levels, q, col0, rows_before)
+    clusters = _find_clusters(keys, levels, q, n_chain, n_population)
+    dense = _dense_columns(clusters, np.repeat(q[n_chain:], levels[n_chain:]), n_population)
+    col = dense[0]
+    ptr, fac, blk_col, row, pairs = _blocks(keys, node0, levels, q, n_chain, col, rows_before)
     n_rows = np.repeat(rows_before, levels) + n_population + 1
     if len(fac):
         np.add.at(n_rows, np.repeat(np.arange(node0[-1]), np.diff(ptr)), q[fac])
@@ -101,8 +109,8 @@ def analyse(factors: Sequence[Factor], n_chain: int, n_population: int) -> Struc
     flat_parent = np.concatenate([np.empty(0, np.int64), *parent]).astype(np.int64)
     up = _blocks_in_parent(pairs, flat_parent, node0, levels, n_chain, len(fac))
     return Structure(
-        n_chain, n_population, q, levels, node0, var0, col0.astype(np.int64), off, flat_parent,
-        ptr, fac, col, row, up, pairs,
+        n_chain, n_population, q, levels, node0, var0, col, off, flat_parent,
+        ptr, fac, blk_col, row, up, *dense[1:], clusters.flops, pairs,
     )  # fmt: skip
 
 
@@ -119,14 +127,46 @@ def _pair_keys(a: NDArray[np.integer], b: NDArray[np.integer], Ja: int, Jb: int)
     return keys
 
 
-def _blocks(keys, node0, levels, q, col0, rows_before):
+def _find_clusters(keys, levels, q, n_chain, n_population) -> Clusters:
+    """Clusters of the crossed levels, from the levels of the chain's coarsest factor they meet."""
+    first = np.concatenate([[0], np.cumsum(levels[n_chain:])])
+    met = {b: k for (a, b), k in keys.items() if a == n_chain - 1}
+    rows = [np.empty(0, np.int64), *(k // levels[b] for b, k in met.items())]
+    columns = [np.empty(0, np.int64), *(first[b - n_chain] + k % levels[b] for b, k in met.items())]
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    shape = (int(levels[n_chain - 1]) if n_chain else 0, int(first[-1]))
+    meetings = sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=shape)
+    return find_clusters(meetings, np.repeat(q[n_chain:], levels[n_chain:]), n_population)
+
+
+def _dense_columns(clusters: Clusters, widths: Ints, n_population: int):
+    """Columns of the crossed levels, of the clusters, and of what these are coupled with."""
+    col = np.zeros(len(widths) + 1, np.int64)
+    ends = np.cumsum(widths[clusters.order])
+    col[clusters.order] = ends - widths[clusters.order]
+    col[-1] = ends[-1] if len(ends) else 0
+    last = np.concatenate([[0], np.cumsum(clusters.sizes, dtype=np.int64)])
+    ptr = np.concatenate([[0], ends])[last]
+    always = np.arange(col[-1], col[-1] + n_population + 1)
+    met = [
+        np.concatenate([*(np.arange(col[m], col[m] + widths[m]) for m in np.sort(levels)), always])
+        for levels in clusters.met
+    ]
+    met = [np.sort(m) for m in met]
+    met_ptr = np.concatenate([[0], np.cumsum([len(m) for m in met], dtype=np.int64)])
+    return col, ptr, met_ptr, np.concatenate([np.empty(0, np.int64), *met])
+
+
+def _blocks(keys, node0, levels, q, n_chain, col, rows_before):
     """Lists of crossed blocks by node, each node's in the order of the dense columns."""
     if not keys:
         none = np.empty(0, np.int64)
         return np.zeros(1, np.int64), none, none, none, {}
     nodes = np.concatenate([node0[a] + k // levels[b] for (a, b), k in keys.items()])
     fac = np.concatenate([np.full(len(k), b) for (_, b), k in keys.items()])
-    cols = np.concatenate([col0[b] + q[b] * (k % levels[b]) for (_, b), k in keys.items()])
+    cols = np.concatenate(
+        [col[node0[b] - node0[n_chain] + k % levels[b]] for (_, b), k in keys.items()]
+    )
     order = np.lexsort((cols, nodes))
     nodes, fac, cols = nodes[order], fac[order], cols[order]
     ptr = np.searchsorted(nodes, np.arange(node0[-1] + 1)).astype(np.int64)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mixedbayes.marginal import clusters
+from mixedbayes.marginal.effects import conditional_moments, draw_effects
 from mixedbayes.marginal.kernel import kernel_core, kernel_for, value_and_grad
 from mixedbayes.marginal.problem import build_problem
 from mixedbayes.marginal.reference import log_density_dense, value_and_grad_reference
@@ -202,3 +204,58 @@ def test_wrong_shapes_are_explained(case):
         value_and_grad(problem, [np.eye(2), np.eye(1)], 1.0)
     with pytest.raises(ModelError, match="v has 3 values for 0"):
         value_and_grad(problem, [np.eye(1), np.eye(1)], 1.0, np.ones(3))
+
+
+@pytest.fixture
+def clustered(monkeypatch):
+    """Two crossed factors whose levels meet within three regions only, and one that spans them."""
+    monkeypatch.setattr(clusters, "_WORTH_A_LOOK", 0)
+    monkeypatch.setattr(clusters, "_GAIN", 1.0)
+    rng = np.random.default_rng(4)
+    n = 240
+    region = rng.integers(0, 3, n)
+    pupil = region * 40 + rng.integers(0, 40, n)
+    teacher = region * 6 + rng.integers(0, 6, n)
+    columns = np.column_stack([np.ones(n), rng.normal(size=n)])
+    factors = [
+        (teacher, columns, 18),
+        (rng.integers(0, 3, n), columns[:, :1], 3),
+        (pupil, columns[:, :1], 120),
+    ]
+    return rng.normal(size=n), columns, factors
+
+
+def test_clusters_of_crossed_levels_are_found_and_change_nothing(clustered, monkeypatch):
+    y, X, factors = clustered
+    prior = {"prior_mean": np.zeros(2), "prior_precision": np.eye(2)}
+    L = [np.array([[0.7, 0], [0.3, 0.5]]), np.array([[0.4]]), np.array([[0.6]])]
+    problem = build_problem(y, X, factors, **prior)
+    assert problem.plan.clusters == (12, 12)  # the third region stays with the rest
+    assert "(41 columns, 24 of them in 2 separate groups)" in str(problem.plan)
+    got = value_and_grad(problem, L, 0.9)
+    assert got[0] == pytest.approx(log_density_dense(y, X, factors, L, 0.9, **prior), rel=1e-10)
+    expected = flat(problem, value_and_grad_reference(problem, L, 0.9))
+    assert close(flat(problem, got), expected, 1e-10)
+
+    mean, cov = conditional_moments(problem, L, 0.9)
+    monkeypatch.setattr(clusters, "_WORTH_A_LOOK", 10**6)
+    whole = build_problem(y, X, factors, **prior)
+    assert whole.plan.clusters == ()
+    other_mean, other_cov = conditional_moments(whole, L, 0.9)
+    for a, b in zip(mean + cov, other_mean + other_cov, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_draws_with_clusters(clustered):
+    y, X, factors = clustered
+    problem = build_problem(y, X, factors, prior_mean=np.zeros(2), prior_precision=np.eye(2))
+    assert problem.plan.clusters
+    L, S = [np.array([[0.7, 0], [0.3, 0.5]]), np.array([[0.4]]), np.array([[0.6]])], 4_000
+    mean, cov = conditional_moments(problem, L, 0.9)
+    draws = draw_effects(
+        problem, [np.tile(f, (S, 1, 1)) for f in L], np.full(S, 0.9), None, np.random.default_rng(0)
+    )[1]
+    for x, m, s in zip(draws, mean, cov, strict=True):
+        sd = np.sqrt(np.einsum("gii->gi", s))
+        assert (np.abs(x.mean(axis=0) - m) / (sd / np.sqrt(S))).max() < 4.5
+        np.testing.assert_allclose(x.std(axis=0), sd, rtol=0.07)
