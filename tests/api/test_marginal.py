@@ -16,7 +16,8 @@ def agree(fit, exact, limit=4.5):
     for q in found:
         error = az.mcse(q.draws) + 0.01 * q.reference["sd"] / limit
         assert abs(q.draws.mean() - q.reference["mean"]) < limit * error, q.label
-        assert q.draws.std() == pytest.approx(q.reference["sd"], rel=0.08), q.label
+        spread = limit * az.mcse(q.draws, method="sd") + 0.01 * q.reference["sd"]
+        assert q.draws.std() == pytest.approx(q.reference["sd"], abs=spread), q.label
 
 
 @pytest.mark.parametrize("sampled", [["Intercept"], ["fixef"], ["Intercept", "fixef"]], ids=str)
@@ -35,8 +36,8 @@ def test_coefficients_without_a_normal_prior_stay_in_nuts(sampled, reference):
 def test_factors_whose_dense_block_is_too_large_stay_in_nuts(reference):
     model = oracle_model("penicillin_crossed", formulation=mb.Marginal(max_dense=3))
     assert "sample: 6 levels x 1 effect sampled" in " ".join(str(model).split())
-    fit = model.fit(draws=2000, seed=3, progress=False)
-    agree(fit, reference("exact_penicillin_crossed"), limit=6)
+    fit = model.fit(draws=4000, seed=3, progress=False, target_accept=0.99)
+    agree(fit, reference("exact_penicillin_crossed"))
 
 
 def test_a_plain_regression_is_least_squares_under_flat_priors():
