@@ -36,7 +36,7 @@ class Column:
         return self.type in ("number", "integer") and self.unit not in ("none", "not stated")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DataSet:
     """Description of a shipped data set; `load_data(name)` returns its rows.
 
@@ -61,6 +61,8 @@ class DataSet:
         facts = [f"{label}: {text}" for label, text in self._facts()]
         head = f"{self.name}: {self.title}, {self.rows:,} rows"
         return "\n".join([head, "", self.description, "", *columns, "", *facts])
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         rows = "".join(
