@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from mixedbayes.checks.evidence import BayesFactor, Evidence
     from mixedbayes.checks.leave_out import Sampler
     from mixedbayes.checks.loo import Refit
+    from mixedbayes.checks.predictive import Groups
     from mixedbayes.model.formulations import Chosen
+    from mixedbayes.plots.densities import PlotCollection
+    from mixedbayes.plots.predictive import Kind
     from mixedbayes.results.posterior import Posterior
     from mixedbayes.sample.settings import Settings
 
@@ -102,6 +105,105 @@ class Checks:
         from mixedbayes.checks.evidence import log_evidence
 
         return log_evidence(self.posterior, self.model.spec, seed=seed)
+
+    # ---- predictive checks --------------------------------------------------------------------
+
+    def posterior_predictive(
+        self, groups: Groups = "auto", *, seed: int | None = None
+    ) -> xr.Dataset:
+        """Replicated responses of the rows used: (chain, draw, obs).
+
+        ``groups="auto"``: of the same groups; kept in ``idata["posterior_predictive"]``, where
+        ArviZ looks for it. ``groups="new"``: of groups never seen, whose effects are drawn from
+        the population; kept in ``idata["posterior_predictive_new"]``. What is kept is never
+        replaced; another `seed` than that of what is kept gives new draws that are not kept.
+        """
+        import xarray as xr
+
+        from mixedbayes.checks.predictive import GROUPS, posterior_predictive
+
+        kept = self.idata.children.get(GROUPS.get(groups, ""))
+        if kept is not None and seed in (None, kept.attrs.get("seed")):
+            return kept.to_dataset()
+        out = posterior_predictive(self.posterior, self.model.spec, groups, seed)
+        if kept is None:
+            self.idata[GROUPS[groups]] = xr.DataTree(out)
+        return out
+
+    def prior_predictive(self, *, seed: int | None = None) -> xr.Dataset:
+        """Responses drawn from the priors alone: (chain, draw, obs); 1,000 draws.
+
+        Kept, with the parameters they come from, in ``idata["prior_predictive"]`` and
+        ``idata["prior"]``, as in `posterior_predictive`.
+        """
+        import xarray as xr
+
+        from mixedbayes.predict.prior import prior_predictive
+        from mixedbayes.predict.streams import seed_of
+
+        kept = self.idata.children.get("prior_predictive")
+        if kept is not None and seed in (None, kept.attrs.get("seed")):
+            return kept.to_dataset()
+        tree = prior_predictive(self.model.spec, 1000, seed_of(self.posterior, seed))
+        for name in ("prior", "prior_predictive"):
+            if name not in self.idata.children:
+                self.idata[name] = xr.DataTree(tree[name].to_dataset())
+        return tree["prior_predictive"].to_dataset()
+
+    def pp_check(
+        self,
+        kind: Kind = "density",
+        by: str | None = None,
+        *,
+        stat: Any = "mean",
+        groups: Groups = "auto",
+        prior: bool = False,
+        max_levels: int = 24,
+        seed: int | None = None,
+        backend: str = "matplotlib",
+    ) -> PlotCollection:
+        """Do responses replicated from the model look like the data?
+
+        Parameters
+        ----------
+        kind
+            "density" (of counts a rootogram), "ecdf", "pit", "intervals" or "stat".
+        by
+            Grouping factor: a panel for each level, of at most `max_levels`.
+        stat
+            For ``kind="stat"``: "mean", "sd", "min", "max", "zeros" (the share of zeros), or a
+            function of an array of responses.
+        groups
+            "auto": would the same groups look like this? "new": would groups never seen?
+        prior
+            Replicates from the priors alone instead: is what they expect possible at all?
+        seed
+            Of the replicates; by default the fit's.
+        backend
+            "matplotlib", "plotly" or "bokeh".
+
+        Returns
+        -------
+        arviz_plots' PlotCollection. The replicates are kept in `idata`.
+        """
+        from mixedbayes.plots import plot_predictive
+
+        drawn = (
+            self.prior_predictive(seed=seed)
+            if prior
+            else self.posterior_predictive(groups, seed=seed)
+        )
+        (replicated,) = drawn.data_vars.values()
+        return plot_predictive(
+            replicated,
+            self.model.design,
+            self.model.family,
+            kind=kind,
+            by=by,
+            stat=stat,
+            max_levels=max_levels,
+            backend=backend,
+        )
 
     def _sampler(self) -> Sampler:
         """Fits of changed models as this one was fitted; the number makes the seed."""

@@ -13,7 +13,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.spec import Spec
-from mixedbayes.results.fitted import linear_predictor
+from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 
 MAX_BYTES = 4e9  # largest array that is made
@@ -73,7 +73,9 @@ def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
     mu = family.inverse(linear_predictor(post, rows).T, np)
     weights = None if design.weights is None else design.weights[rows]
     trials = None if design.trials is None else design.trials[rows]
-    return family.log_density(design.y[rows], mu, post.parameters(), weights=weights, trials=trials)
+    return family.log_density(
+        design.y[rows], mu, row_parameters(post, rows), weights=weights, trials=trials
+    )
 
 
 def by_group(post: Posterior, target: GroupDesign, levels: Ints | None = None) -> Floats:

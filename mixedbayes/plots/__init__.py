@@ -1,7 +1,7 @@
 """Pictures of a posterior, one per file, in one look.
 
-`plot_varcorr`, `plot_icc` and `plot_priors` return arviz_plots' PlotCollection and know the
-backends "matplotlib", "plotly" and "bokeh"; the others are Matplotlib figures.
+`plot_varcorr`, `plot_icc`, `plot_priors` and `plot_predictive` return arviz_plots' PlotCollection
+and know the backends "matplotlib", "plotly" and "bokeh"; the others are Matplotlib figures.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 _HOME = {
     "plot_fitted": "fitted",
     "plot_icc": "icc",
+    "plot_predictive": "predictive",
+    "plot_pooling": "pooling",
     "plot_priors": "priors",
     "plot_ranef": "ranef",
     "plot_residuals": "residuals",

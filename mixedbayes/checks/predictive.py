@@ -1,0 +1,125 @@
+"""Replicated responses, and what of the data they should look like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, Ints
+from mixedbayes.errors import ModelError
+from mixedbayes.model.coords import model_coords, response_name
+from mixedbayes.model.spec import Spec
+from mixedbayes.predict.predict import predict
+from mixedbayes.predict.streams import seed_of
+from mixedbayes.results.posterior import Posterior
+
+Groups = Literal["auto", "new"]
+GROUPS = {"auto": "posterior_predictive", "new": "posterior_predictive_new"}
+
+
+def posterior_predictive(
+    post: Posterior, spec: Spec, groups: Groups, seed: int | None
+) -> xr.Dataset:
+    """Replicated responses of the rows used, one set in each posterior draw.
+
+    Parameters
+    ----------
+    post, spec
+        The posterior and its model.
+    groups
+        "auto": of the same groups, with their own effects. "new": of groups never seen, whose
+        effects are drawn from the population; rows that share a level share its draw.
+    seed
+        By default the fit's own.
+
+    Returns
+    -------
+    Dataset
+        The response (chain, draw, obs), on the scale of `observed_data`.
+
+    Raises
+    ------
+    ModelError
+        `groups` is another; draws would take more than 2 GB.
+    """
+    if groups not in GROUPS:
+        raise ModelError(
+            f'groups={groups!r}: replicate the same groups with "auto", or groups never seen '
+            'with "new"'
+        )
+    drawn = predict(post, groups=groups, kind="response", draws=True, seed=seed, progress=False)
+    coords = {names.OBS: model_coords(spec)[names.OBS]}
+    name = response_name(spec)
+    return (
+        drawn.assign_coords(coords)
+        .rename(name)
+        .to_dataset()
+        .assign_attrs(seed=seed_of(post, seed), groups=groups)
+    )
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A number made of a set of responses."""
+
+    label: str
+    function: Callable[[Floats], Floats]  # over the last axis
+
+    def __call__(self, y: Floats) -> Floats:
+        return self.function(y)
+
+
+def _zeros(y: Floats) -> Floats:
+    return np.mean(y == 0, axis=-1)
+
+
+STATISTICS: dict[str, Callable[[Floats], Floats]] = {
+    "mean": lambda y: y.mean(axis=-1),
+    "sd": lambda y: y.std(axis=-1, ddof=1) if y.shape[-1] > 1 else np.zeros(y.shape[:-1]),
+    "min": lambda y: y.min(axis=-1),
+    "max": lambda y: y.max(axis=-1),
+    "zeros": _zeros,
+}
+
+
+def statistic(stat: Any) -> Statistic:
+    """A statistic by name, or of the user's own function of one set of responses (n,)."""
+    if callable(stat):
+        label = getattr(stat, "__name__", "statistic")
+        return Statistic(
+            "statistic" if label == "<lambda>" else label,
+            lambda y: np.apply_along_axis(lambda row: float(stat(row)), -1, y),
+        )
+    if stat in STATISTICS:
+        return Statistic("share of zeros" if stat == "zeros" else stat, STATISTICS[stat])
+    raise ModelError(
+        f"stat={stat!r} is not known: use one of {', '.join(map(repr, STATISTICS))}, or a function "
+        "of an array of responses that returns a number"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """A statistic of the data beside its replicates.
+
+    p is the share of replicates above the observed value, ties counted half; near 0 or 1 the model
+    does not reproduce this side of the data.
+    """
+
+    replicated: Floats  # (C, D)
+    observed: float
+
+    @property
+    def p(self) -> float:
+        above, equal = self.replicated > self.observed, self.replicated == self.observed
+        return float(np.mean(above) + np.mean(equal) / 2)
+
+
+def check_statistic(stat: Statistic, replicated: Floats, y: Floats, rows: Ints | slice) -> Check:
+    """The statistic of some rows: of replicates (C, D, n) and of the data (n,)."""
+    return Check(stat(replicated[..., rows]), float(stat(y[rows])))
