@@ -1,0 +1,1 @@
+"""Simulation-based calibration: models, samplers, test of uniformity and pictures."""

@@ -1,0 +1,82 @@
+"""The models that are calibrated: small designs of every structure, with fixed proper priors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import mixedbayes as mb
+from mixedbayes.model.spec import Spec
+
+PRIORS: Mapping[str, Any] = {
+    "Intercept": mb.Normal(1, 2),
+    "fixef": mb.Normal(0, 1),
+    "sd": mb.HalfNormal(1),
+    "sigma": mb.Gamma(4, 4),
+}
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One model. The data's response is a placeholder: it is drawn from the model."""
+
+    formula: str
+    data: Callable[[], pd.DataFrame]
+    priors: Mapping[str, Any] = field(default_factory=lambda: PRIORS)
+
+
+@cache
+def spec_of(name: str) -> Spec:
+    """Design and priors of a structure."""
+    structure = STRUCTURES[name]
+    return mb.Model(structure.formula, structure.data(), priors=structure.priors).spec
+
+
+def _with_covariate(groups: dict[str, Any]) -> pd.DataFrame:
+    """A placeholder response and x, whose mean is not zero."""
+    data = pd.DataFrame(groups)
+    rng = np.random.default_rng(len(data))
+    return data.assign(x=rng.normal(0.5, 1, len(data)).round(2), y=rng.normal(size=len(data)))
+
+
+def _one_factor(levels: int, rows: int) -> pd.DataFrame:
+    return _with_covariate({"g": np.repeat(np.arange(levels), rows)})
+
+
+def _unbalanced() -> pd.DataFrame:
+    """12 groups of 2 to 8 rows."""
+    sizes = [2, 3, 3, 4, 5, 5, 6, 6, 7, 7, 8, 8]
+    return _with_covariate({"g": np.repeat(np.arange(12), sizes)})
+
+
+def _nested() -> pd.DataFrame:
+    """8 outer levels, 2 to 4 inner ones in each, 3 rows each."""
+    outer = np.repeat(np.arange(8), np.tile([6, 9, 12, 9], 2))
+    inner = np.concatenate([np.repeat(np.arange(k), 3) for k in np.tile([2, 3, 4, 3], 2)])
+    return _with_covariate({"a": outer, "b": inner})
+
+
+def _crossed() -> pd.DataFrame:
+    """10 x 7 levels, every third combination missing, some twice."""
+    a, b = (v.ravel() for v in np.meshgrid(np.arange(10), np.arange(7), indexing="ij"))
+    times = np.array([1, 2, 0])[(a + b) % 3]
+    return _with_covariate({"a": np.repeat(a, times), "b": np.repeat(b, times)})
+
+
+STRUCTURES: Mapping[str, Structure] = {
+    "intercept": Structure("y ~ x + (1 | g)", lambda: _one_factor(10, 5)),
+    "slopes": Structure("y ~ x + (x | g)", _unbalanced, {**PRIORS, "cor": mb.LKJ(1.5)}),
+    "nested": Structure("y ~ x + (1 | a/b)", _nested),
+    "crossed": Structure("y ~ x + (1 | a) + (1 | b)", _crossed),
+    # the population effects stay in NUTS, because their prior is not normal
+    "crossed_t": Structure(
+        "y ~ x + (x || a) + (1 | b)",
+        _crossed,
+        {**PRIORS, "Intercept": mb.StudentT(4, 1, 2), "fixef": mb.StudentT(4, 0, 1)},
+    ),
+}

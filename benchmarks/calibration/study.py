@@ -1,0 +1,132 @@
+"""One simulation: parameters from the priors, a response, a fit, and the ranks of the truth.
+
+Talts et al. (2018), arXiv:1804.06788; Modrak et al. (2023), doi:10.1214/23-BA1404, for the log
+likelihood among the quantities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+import mixedbayes as mb
+from benchmarks.calibration.structures import spec_of
+from mixedbayes import names
+from mixedbayes.api.fitting import draw
+from mixedbayes.model.formulations import choose
+from mixedbayes.model.spec import Spec
+from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.results.fitted import linear_predictor
+from mixedbayes.results.icc import icc_kernel
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.variance import components
+from mixedbayes.sample.health import health
+from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.settings import Settings
+
+Floats = NDArray[np.float64]
+
+MOST = 99  # a rank is the number of 99 draws below the truth
+CHAINS = 2
+DRAWS = 500  # of each chain, at first
+LONGEST = 8_000
+INDEPENDENT = 2.0  # least effective draws of every quantity, per draw that is kept
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Ranks of the true values by quantity, and how the sampler fared."""
+
+    number: int
+    ranks: Mapping[str, int]
+    divergences: int
+    ess: float  # lowest bulk ESS over the quantities
+    draws: int  # of all chains, before thinning
+
+
+Sampler = Callable[[Spec, Settings], SamplingResult]
+
+
+def marginal(spec: Spec, settings: Settings) -> SamplingResult:
+    """Effects integrated out and drawn back."""
+    return draw(spec, settings, choose(mb.Marginal(), spec), "draws")
+
+
+def noncentered(spec: Spec, settings: Settings) -> SamplingResult:
+    """Every effect sampled, non-centred; compiled once per structure."""
+    return draw(spec, settings, choose(mb.NonCentered(), spec), "draws")
+
+
+def half_prior(spec: Spec, settings: Settings) -> SamplingResult:
+    """A wrong sampler: its prior of the group sds has half the scale."""
+    narrow = mb.HalfNormal(0.5)
+    sd = {g: tuple(replace(a, prior=narrow) for a in row) for g, row in spec.priors.mu.sd.items()}
+    priors = replace(spec.priors, mu=replace(spec.priors.mu, sd=sd))
+    return marginal(replace(spec, priors=priors), settings)
+
+
+def short_sd(spec: Spec, settings: Settings) -> SamplingResult:
+    """A wrong sampler: it returns group sds that are 20 % too small."""
+    result = marginal(spec, settings)
+    small = {n: v * 0.8 for n, v in result.posterior.data_vars.items() if str(n).startswith("sd_")}
+    return replace(result, posterior=result.posterior.assign(small))
+
+
+SAMPLERS: Mapping[str, Sampler] = {"marginal": marginal, "noncentered": noncentered}
+WRONG: Mapping[str, Sampler] = {"wrong_prior": half_prior, "wrong_sd": short_sd}
+
+
+def simulate(structure: str, sampler: str, number: int, seed: int) -> Simulation:
+    """The `number`-th simulation of a study; it depends on nothing but its arguments."""
+    spec = spec_of(structure)
+    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
+    prior = prior_predictive(spec, 1, own)
+    y = next(iter(prior["prior_predictive"].data_vars.values())).to_numpy().ravel()
+    simulated = replace(spec, design=replace(spec.design, y=y))
+    truth = quantities(_posterior(simulated, prior["prior"].to_dataset()))
+    sample, draws = (SAMPLERS | WRONG)[sampler], DRAWS
+    while True:
+        settings = Settings(draws=draws, chains=CHAINS, cores=1, seed=own, progress=False)
+        result = sample(simulated, settings)
+        values = quantities(_posterior(simulated, result.posterior))
+        stacked = np.stack(list(values.values())).reshape(len(values), CHAINS, draws)
+        ess = float(health(stacked)[0].min())
+        if ess >= INDEPENDENT * MOST or draws >= LONGEST:
+            break
+        draws *= 2
+    kept = np.linspace(0, CHAINS * draws - 1, MOST).round().astype(int)
+    ranks = {name: int(np.sum(v[kept] < truth[name])) for name, v in values.items()}
+    divergences = int(result.sample_stats["diverging"].sum())
+    return Simulation(number, ranks, divergences, ess, CHAINS * draws)
+
+
+def quantities(post: Posterior) -> dict[str, Floats]:
+    """(S,) draws of all population-level quantities, of some group effects, and log p(y | all)."""
+    mu, out = (
+        post.design.mu,
+        {names.INTERCEPT: post.intercept(), names.SIGMA: post.stacked("sigma")},
+    )
+    out |= {f"fixef[{t}]": v for t, v in zip(mu.terms, post.fixef().T, strict=True)}
+    icc = icc_kernel(components(post))[0]  # adjusted; (K + 1, S)
+    out["icc"] = icc[-1]
+    for k, g in enumerate(mu.groups):
+        out |= {f"sd_{g.name}[{t}]": post.sd(g.name)[:, j] for j, t in enumerate(g.terms)}
+        if g.correlated:
+            out[f"cor_{g.name}"] = post.cor(g.name)[:, 1, 0]
+        if len(mu.groups) > 1:
+            out[f"icc[{g.name}]"] = icc[k]
+        for level in (0, g.n_levels // 2, g.n_levels - 1):
+            for j, t in enumerate(g.terms):
+                out[f"ranef_{g.name}[{g.levels[level]}, {t}]"] = post.ranef(g.name)[:, level, j]
+    residual = post.design.y[:, None] - linear_predictor(post, slice(None))
+    scaled = np.einsum("ns,ns->s", residual, residual) / out[names.SIGMA] ** 2
+    out["log_lik"] = -0.5 * scaled - post.design.n * np.log(out[names.SIGMA])
+    return out
+
+
+def _posterior(spec: Spec, draws: xr.Dataset) -> Posterior:
+    return Posterior(spec.design, spec.family, xr.DataTree.from_dict({"posterior": draws}))

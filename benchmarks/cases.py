@@ -1,0 +1,123 @@
+"""What is measured: data sets and simulated data of every structure, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import mixedbayes as mb
+
+
+@dataclass(frozen=True)
+class Case:
+    """A formula and its data.
+
+    peers: who else may fit it, where installed.
+    """
+
+    structure: str  # "single", "nested", "crossed" or "vector-valued"
+    formula: str
+    make: Callable[[], pd.DataFrame]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    peers: tuple[str, ...] = ()
+    note: str = ""
+
+
+def other_data(case: Case, data: pd.DataFrame) -> pd.DataFrame:
+    """Other data of the same kind: noise added, and the last level's rows left out.
+
+    The level is one of the first grouping factor's, so that sizes differ as well.
+    """
+    model = mb.Model(case.formula, data)
+    group, y = model.design.mu.groups[0].factors[0], model.design.response
+    rng = np.random.default_rng(1)
+    noisy = data.assign(**{y: data[y] + rng.normal(0, 0.2 * data[y].std(), len(data))})
+    kept = noisy[noisy[group] != noisy[group].iloc[-1]].reset_index(drop=True)
+    if isinstance(kept[group].dtype, pd.CategoricalDtype):
+        kept[group] = kept[group].cat.remove_unused_categories()
+    return kept
+
+
+def slopes(groups: int, rows: int) -> pd.DataFrame:
+    """y = 1 + 0.5 x + b0 + b1 x + e; sds 0.6, 0.3, correlation -0.4, residual 1."""
+    rng = np.random.default_rng(groups + rows)
+    g = np.repeat(np.arange(groups, dtype=np.int32), rows)
+    cov = np.array([[0.36, -0.072], [-0.072, 0.09]])
+    b = rng.multivariate_normal([1.0, 0.5], cov, groups)
+    x = rng.standard_normal(g.size)
+    y = b[g, 0]
+    y += b[g, 1] * x
+    y += rng.standard_normal(g.size)
+    return pd.DataFrame({"y": y, "x": x, "g": g}, copy=False)
+
+
+def nested(outer: int, inner: int, rows: int) -> pd.DataFrame:
+    """y = 1 + 0.5 x + a + b + e; sds 0.6 (outer), 0.8 (inner), residual 1."""
+    rng = np.random.default_rng(outer + inner)
+    ab = np.repeat(np.arange(outer * inner, dtype=np.int32), rows)
+    a, b = ab // inner, ab % inner
+    x = rng.standard_normal(ab.size)
+    effects = 0.6 * rng.standard_normal(outer)[a] + 0.8 * rng.standard_normal(outer * inner)[ab]
+    y = 1 + 0.5 * x + effects + rng.standard_normal(ab.size)
+    return pd.DataFrame({"y": y, "x": x, "a": a, "b": b})
+
+
+def crossed(a: int, b: int, rows: int) -> pd.DataFrame:
+    """y = 1 + 0.5 x + a + b + e at random combinations; sds 0.6, 0.4, residual 1."""
+    rng = np.random.default_rng(a + b)
+    i, j, x = rng.integers(0, a, rows), rng.integers(0, b, rows), rng.standard_normal(rows)
+    effects = 0.6 * rng.standard_normal(a)[i] + 0.4 * rng.standard_normal(b)[j]
+    y = 1 + 0.5 * x + effects + rng.standard_normal(rows)
+    return pd.DataFrame({"y": y, "x": x, "a": i, "b": j})
+
+
+def _shipped(name: str) -> Callable[[], pd.DataFrame]:
+    return partial(mb.load_data, name)
+
+
+BAYES = ("bambi", "brms", "rstanarm")
+ALL = (*BAYES, "lme4")
+SLOPES, NESTED, CROSSED = "y ~ x + (x | g)", "y ~ x + (1 | a/b)", "y ~ x + (1 | a) + (1 | b)"
+
+CASES: Mapping[str, Case] = {
+    "sleepstudy": Case(
+        "vector-valued",
+        "Reaction ~ Days + (Days | Subject)",
+        _shipped("sleepstudy"),
+        peers=ALL,
+        note="bambi's effects are uncorrelated: it has no correlated ones",
+    ),
+    "gpa": Case("single", "gpa ~ occasion + (1 | student)", _shipped("gpa"), peers=ALL),
+    "penicillin": Case(
+        "crossed", "diameter ~ 1 + (1 | plate) + (1 | sample)", _shipped("penicillin"), peers=ALL
+    ),
+    "pastes": Case("nested", "strength ~ 1 + (1 | batch/cask)", _shipped("pastes"), peers=ALL),
+    "machines": Case(
+        "vector-valued",
+        "score ~ Machine + (Machine | Worker)",
+        _shipped("machines"),
+        peers=ALL,
+        note="bambi's effects are uncorrelated: it has no correlated ones",
+    ),
+    "insteval": Case(
+        "crossed",
+        "y ~ service + (1 | s) + (1 | d) + (1 | dept)",
+        _shipped("insteval"),
+        peers=("bambi", "lme4"),
+    ),
+    "slopes_10k_rows": Case("vector-valued", SLOPES, partial(slopes, 1_000, 10)),
+    "slopes_10m_rows": Case("vector-valued", SLOPES, partial(slopes, 1_000, 10_000)),
+    "slopes_10k_groups": Case("vector-valued", SLOPES, partial(slopes, 10_000, 5)),
+    "slopes_100k_groups": Case("vector-valued", SLOPES, partial(slopes, 100_000, 5)),
+    "slopes_1m_groups": Case("vector-valued", SLOPES, partial(slopes, 1_000_000, 5)),
+    "nested_1k": Case("nested", NESTED, partial(nested, 50, 20, 3)),
+    "nested_10k": Case("nested", NESTED, partial(nested, 500, 20, 3)),
+    "nested_100k": Case("nested", NESTED, partial(nested, 5_000, 20, 3)),
+    "crossed_200": Case("crossed", CROSSED, partial(crossed, 1_000, 200, 10_000)),
+    "crossed_1k": Case("crossed", CROSSED, partial(crossed, 5_000, 1_000, 50_000)),
+}

@@ -1,0 +1,166 @@
+"""Time cases, ours and the peers' in the same run; see README.md.
+
+    python -m benchmarks.run sleepstudy gpa penicillin
+    python -m benchmarks.run insteval --tools ours lme4 --repeat 1
+
+Every measurement is a fresh process. What is kept already is not measured again, unless --again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import mixedbayes as mb
+from benchmarks.cases import CASES, Case
+from benchmarks.machine import RESULTS, ROOT, describe
+from benchmarks.peers import has_tool, run_r
+
+TOOLS = ("ours", "ours_cold", "bambi", "lme4", "brms", "rstanarm")
+IMPORTS = "import"
+_ERROR = "error:"  # begins a failure that another run may not meet
+_IMPORT = "import time; t = time.perf_counter(); import mixedbayes; print(time.perf_counter() - t)"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("cases", nargs="+", choices=[*CASES, IMPORTS], metavar="CASE")
+    parser.add_argument("--tools", nargs="*", choices=TOOLS, default=list(TOOLS))
+    parser.add_argument("--repeat", type=int, default=3, help="measurements of each tool, in all")
+    parser.add_argument("--limit", type=float, default=570.0, help="seconds for one measurement")
+    parser.add_argument("--again", action="store_true", help="forget what is kept of these tools")
+    given = parser.parse_args()
+    worker("warm", [], given.limit)
+    for name in given.cases:
+        measure(name, given.tools, given.repeat, given.limit, given.again)
+
+
+def measure(name: str, tools: list[str], repeat: int, limit: float, again: bool) -> None:
+    """Measure in turn, so that a passing load on the machine meets all tools alike."""
+    kept = load(name)
+    tools = ["ours"] if name == IMPORTS else [t for t in tools if _applies(t, CASES[name])]
+    if again:
+        kept["measured"] = {t: v for t, v in kept["measured"].items() if t not in tools}
+    for k in range(repeat):
+        for tool in tools:
+            done = kept["measured"].setdefault(tool, [])
+            done[:] = [r for r in done if not str(r.get("failed", "")).startswith(_ERROR)]
+            if len(done) <= k:
+                load_before = round(os.getloadavg()[0], 2)
+                result = _imports() if name == IMPORTS else _ONE[tool](name, limit, k + 1)
+                done.append(result | {"load": load_before})
+                kept["machine"] = describe()
+                save(name, kept)
+                print(f"{name:20s} {tool:10s} {_line(result)}", flush=True)
+
+
+def load(name: str) -> dict[str, Any]:
+    """What is kept of a case, or an empty record of it."""
+    path = RESULTS / f"{name}.json"
+    if path.exists():
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    about = {"structure": "", "formula": "", "note": ""}
+    if name in CASES:
+        case = CASES[name]
+        about = {"structure": case.structure, "formula": case.formula, "note": case.note}
+    return {"case": name, **about, "machine": {}, "measured": {}}
+
+
+def save(name: str, record: dict[str, Any]) -> None:
+    """Write a case's file whole."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    part = RESULTS / f"{name}.part"
+    part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, RESULTS / f"{name}.json")
+
+
+def worker(
+    module: str, arguments: list[str], limit: float, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Run benchmarks.workers.MODULE in a fresh process; the last argument is where it writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out.json")
+        command = [sys.executable, "-m", f"benchmarks.workers.{module}", *arguments]
+        command = [str(out) if a == "OUT" else a for a in command]
+        begin = time.perf_counter()
+        try:
+            run = subprocess.run(
+                command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False,
+                env={**os.environ, **(environment or {})},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return {"failed": f"took more than {limit:.0f} s"}
+        if run.returncode:
+            reason = (run.stderr.strip().splitlines() or ["no message"])[-1][:300]
+            return {"failed": f"{_ERROR} {reason}"}
+        result = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+        return result | {"process_seconds": time.perf_counter() - begin}
+
+
+def _ours(name: str, limit: float, seed: int) -> dict[str, Any]:
+    return worker("ours", [name, "OUT", "2" if CASES[name].peers else "1", str(seed)], limit)
+
+
+def _ours_cold(name: str, limit: float, seed: int) -> dict[str, Any]:
+    """Nothing compiled on disk, as after an installation."""
+    with tempfile.TemporaryDirectory() as cache:
+        return worker("ours", [name, "OUT", "1", str(seed)], limit, {"NUMBA_CACHE_DIR": cache})
+
+
+def _bambi(name: str, limit: float, seed: int) -> dict[str, Any]:
+    small = CASES[name].make().shape[0] < 10_000
+    return worker("bambi", [name, "OUT", "2" if small else "1", str(seed)], limit)
+
+
+_ONE: Mapping[str, Callable[[str, float, int], dict[str, Any]]] = {
+    "ours": _ours,
+    "ours_cold": _ours_cold,
+    "bambi": _bambi,
+    **{t: (lambda name, limit, seed, t=t: run_r(t, CASES[name], limit, seed)) for t in TOOLS[3:]},
+}
+
+
+def _applies(tool: str, case: Case) -> bool:
+    if tool == "ours":
+        return True
+    if tool == "ours_cold":
+        return bool(case.peers)
+    return tool in case.peers and has_tool(tool)
+
+
+def _imports() -> dict[str, Any]:
+    """`import mixedbayes` alone, in a fresh process."""
+    run = subprocess.run(
+        [sys.executable, "-c", _IMPORT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return {"seconds": float(run.stdout), "version": mb.__version__}
+
+
+def _line(result: dict[str, Any]) -> str:
+    if "failed" in result:
+        return str(result["failed"])
+    if "seconds" in result:
+        return f"{result['seconds']:.3f} s"
+    fit = result.get("fit", {})
+    total = fit.get("seconds", {}).get("total")
+    parts = [f"{total:.2f} s" if total is not None else "no fit"]
+    if fit.get("ess"):
+        parts.append(f"lowest ESS {min(fit['ess']['bulk'], fit['ess']['tail']):.0f}")
+    if "gradient_us" in result:
+        parts.append(f"{result['gradient_us']:.1f} us a gradient")
+    if fit.get("peak_mb"):
+        parts.append(f"{fit['peak_mb']:.0f} MB")
+    return ", ".join(parts)
+
+
+if __name__ == "__main__":
+    main()

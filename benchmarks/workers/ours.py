@@ -1,0 +1,137 @@
+"""mixedbayes on one case: python -m benchmarks.workers.ours CASE OUT FITS SEED, a fresh process."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+BEGIN = time.perf_counter()
+
+import mixedbayes as mb  # noqa: E402
+
+IMPORT_PACKAGE = time.perf_counter() - BEGIN
+
+import numpy as np  # noqa: E402
+import xarray as xr  # noqa: E402
+
+import mixedbayes.api.fit  # noqa: E402
+import mixedbayes.results.summary  # noqa: E402
+from mixedbayes.marginal.density import MarginalDensity  # noqa: E402
+from mixedbayes.marginal.mode import Mode  # noqa: E402
+from mixedbayes.marginal.setup import Setup  # noqa: E402
+from mixedbayes.sample import marginal as pipeline  # noqa: E402
+
+IMPORT_ALL = time.perf_counter() - BEGIN
+
+from benchmarks.cases import CASES, Case, other_data  # noqa: E402
+from benchmarks.effective import lowest  # noqa: E402
+from benchmarks.workers.common import CHAINS, DRAWS, hand_over, peak_mb  # noqa: E402
+
+
+class Stages:
+    """Seconds of each stage of a fit, taken where the pipeline calls it.
+
+    The density's first value, before the search for the mode, is what compiles or loads it.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.returned: dict[str, Any] = {}
+        for stage, owner, name in (
+            ("setup", pipeline, "set_up"),
+            ("nuts", pipeline, "sample_density"),
+            ("effects", Setup, "parameters"),
+            ("effects", Setup, "summaries"),
+        ):
+            setattr(owner, name, self.timed(stage, getattr(owner, name)))
+        first = self.timed("compile", lambda density: density.logp(np.zeros(density.ndim)))
+        mode = self.timed("mode", pipeline.find_mode)
+        pipeline.find_mode = lambda density: (first(density), mode(density))[1]
+
+    def timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            begin = time.perf_counter()
+            self.returned[stage] = function(*args, **kwargs)
+            self.seconds[stage] = time.perf_counter() - begin
+            return self.returned[stage]
+
+        return call
+
+
+def main(name: str, out: str, fits: str, seed: str) -> None:
+    """Fit the case, then other data, in the same process, `fits` times in all."""
+    case, stages = CASES[name], Stages()
+    data = case.make()
+    result: dict[str, Any] = {
+        "import_package": IMPORT_PACKAGE,
+        "import_all": IMPORT_ALL,
+        "rows": len(data),
+        "peak_mb_before": peak_mb(),
+    }
+    for k in range(int(fits)):
+        if k == 1:
+            data = other_data(case, data)
+        result["fit" if k == 0 else "second_fit"] = _fit(case, data, stages, int(seed))
+    result["gradient_us"] = _gradient(stages.returned["setup"], stages.returned["mode"]) * 1e6
+    hand_over(out, result)
+
+
+def _fit(case: Case, data: Any, stages: Stages, seed: int) -> dict[str, Any]:
+    """One model and its fit: seconds, effective sample sizes, sampler health, memory."""
+    stages.seconds.clear()
+    begin = time.perf_counter()
+    model = mb.Model(case.formula, data)
+    built = time.perf_counter()
+    fit = model.fit(DRAWS, chains=CHAINS, seed=seed, progress=False, **case.settings)
+    end = time.perf_counter()
+    str(fit.summary())
+    seconds = {"model": built - begin, **stages.seconds, "total": end - begin}
+    result = stages.returned["nuts"]
+    nuts = seconds.pop("nuts")
+    seconds |= {"tune": result.timings.tune, "sample": result.timings.sample}
+    seconds["start"] = nuts - result.timings.tune - result.timings.sample
+    seconds["other"] = seconds["total"] - sum(v for k, v in seconds.items() if k != "total")
+    seconds["summary"] = time.perf_counter() - end
+    peak, posterior = peak_mb(), fit.idata["posterior"].to_dataset()
+    return {"seconds": seconds, "peak_mb": peak, "levels": _levels(model)} | _quality(
+        posterior, fit.idata["sample_stats"].to_dataset(), seconds["total"]
+    )
+
+
+def _levels(model: mb.Model) -> dict[str, int]:
+    return {g.name: g.n_levels for g in model.design.mu.groups}
+
+
+def _quality(posterior: xr.Dataset, stats: xr.Dataset, seconds: float) -> dict[str, Any]:
+    effects = [str(n) for n in posterior.data_vars if str(n).startswith("ranef_")]
+    population = lowest(posterior, [str(n) for n in posterior.data_vars if n not in effects])
+    return {
+        "ess": population,
+        "ess_effects": lowest(posterior, effects) if effects else None,
+        "ess_per_second": min(population["bulk"], population["tail"]) / seconds,
+        "draws": int(np.prod(list(stats["diverging"].sizes.values()))),
+        "divergences": int(stats["diverging"].sum()),
+        "steps_per_draw": float(stats["n_steps"].mean()),
+    }
+
+
+def _gradient(setup: Setup, mode: Mode) -> float:
+    """Seconds per log density with gradient, as called from Python: best of batches."""
+    density = MarginalDensity(setup.layout, setup.problem, mode.units)
+    eta = np.random.default_rng(0).standard_normal((16, density.ndim))
+    begin = time.perf_counter()
+    density.logp_grad(eta[0])
+    times = max(1, int(0.1 / max(time.perf_counter() - begin, 1e-6)) // 16)
+    best = np.inf
+    for _ in range(5):
+        begin = time.perf_counter()
+        for k in range(16 * times):
+            density.logp_grad(eta[k % 16])
+        best = min(best, (time.perf_counter() - begin) / (16 * times))
+    return best
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,45 @@
+"""Simulation-based calibration of the samplers; minutes, so left out by default."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.calibration.store import Study
+from benchmarks.calibration.structures import STRUCTURES
+from benchmarks.calibration.study import WRONG, simulate
+from benchmarks.calibration.uniformity import holm
+from benchmarks.sbc import LEVEL, SEED, study
+
+CALIBRATED = [("marginal", s, 500) for s in STRUCTURES]
+CALIBRATED += [("noncentered", s, 100) for s in ("intercept", "slopes", "nested", "crossed")]
+
+
+def _lowest(sampler: str, structure: str, n: int) -> float:
+    """Lowest p-value over all quantities, adjusted for their number."""
+    found = Study(sampler, structure, STRUCTURES[structure].formula, SEED)
+    found = replace(found, simulations=tuple(study(sampler, structure, list(range(n)))))
+    return min(holm(found.p_values()).values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sampler", "structure", "n"), CALIBRATED)
+def test_ranks_are_uniform(sampler, structure, n):
+    assert _lowest(sampler, structure, n) > LEVEL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", WRONG)
+@pytest.mark.parametrize("structure", ["intercept", "slopes"])
+def test_a_wrong_sampler_is_found(sampler, structure):
+    assert _lowest(sampler, structure, 150) < LEVEL
+
+
+def test_a_simulation_depends_on_nothing_but_its_number():
+    first, again = (simulate("slopes", "marginal", 3, SEED) for _ in range(2))
+    other = simulate("slopes", "marginal", 4, SEED)
+    assert first.ranks == again.ranks
+    assert first.ranks != other.ranks
+    assert set(first.ranks) == set(other.ranks)
+    assert {"Intercept", "fixef[x]", "sigma", "sd_g[x]", "cor_g", "icc", "log_lik"} <= set(
+        first.ranks
+    )
