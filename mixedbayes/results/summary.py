@@ -14,6 +14,7 @@ from mixedbayes.results.describe import design_facts
 from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.fixef import fixef
 from mixedbayes.results.icc import ALL, icc
+from mixedbayes.results.kept import has_summaries
 from mixedbayes.results.parameters import family_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
@@ -56,6 +57,8 @@ class Summary:
         The family's parameters besides the mean and sigma, such as thresholds.
     health
         Sampler health.
+    effects_kept
+        Whether draws of the group effects were kept, not only their summaries.
     """
 
     facts: tuple[tuple[str, str], ...]
@@ -68,6 +71,7 @@ class Summary:
     icc: pd.DataFrame
     r2: pd.DataFrame
     health: ConvergenceReport
+    effects_kept: bool = True
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -119,6 +123,8 @@ class Summary:
         if self.levels:
             notes.append(
                 "Effects of each level: ranef() (deviations), coef() (with the population)."
+                if self.effects_kept
+                else "Effects of each level: ranef() (deviations). They were kept as summaries."
             )
         return tuple(notes)
 
@@ -173,6 +179,7 @@ def summary(
         icc=icc(post, prob) if post.design.mu.groups else empty,
         r2=r2(post, prob),
         health=diagnostics(post),
+        effects_kept=not has_summaries(post),
     )
 
 

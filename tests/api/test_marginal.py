@@ -88,6 +88,7 @@ def test_the_effects_of_a_large_factor_can_be_kept_as_summaries():
         model.fit(seed=6, progress=False, effects=keep) for keep in ("draws", "summary")
     )
     assert "ranef_Subject" not in summary.idata["posterior"]
+    assert "They were kept as summaries" in str(summary)
     a, b = draws.ranef(), summary.ranef()
     np.testing.assert_allclose(a["mean"], b["mean"], atol=0.1 * a["sd"].max())
     np.testing.assert_allclose(a["sd"], b["sd"], rtol=0.08)
