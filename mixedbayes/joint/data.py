@@ -1,0 +1,114 @@
+"""The rows as the compiled likelihoods take them; equal rows added up where that is exact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.families.base import Family
+from mixedbayes.families.bernoulli import Bernoulli
+from mixedbayes.families.beta import Beta
+from mixedbayes.families.binomial import Binomial
+from mixedbayes.families.gamma import GammaFamily
+from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.links import Cloglog, Identity, Log, Logit, Probit
+from mixedbayes.families.lognormal import Lognormal
+from mixedbayes.families.negative_binomial import NegativeBinomial
+from mixedbayes.families.poisson import Poisson
+from mixedbayes.families.student_t import StudentTFamily
+from mixedbayes.joint import likelihoods as code
+
+_SHARES = {
+    Logit: code.BINOMIAL_LOGIT,
+    Probit: code.BINOMIAL_PROBIT,
+    Cloglog: code.BINOMIAL_CLOGLOG,
+}
+CODES = {
+    Bernoulli: _SHARES,
+    Binomial: _SHARES,
+    Poisson: {Log: code.POISSON},
+    NegativeBinomial: {Log: code.NEGATIVE_BINOMIAL},
+    Gaussian: {Identity: code.NORMAL},
+    StudentTFamily: {Identity: code.STUDENT},
+    Lognormal: {Identity: code.NORMAL},
+    GammaFamily: {Log: code.GAMMA},
+    Beta: {Logit: code.BETA},
+}
+# Adding up rows pays where it leaves at most this share of them.
+_WORTH = 0.8
+
+
+def family_code(family: Family) -> int | None:
+    """The compiled likelihood of a family with its link; None where there is none."""
+    return CODES.get(type(family), {}).get(type(family.link))
+
+
+@dataclass(frozen=True, eq=False)
+class RowData:
+    """What the likelihood reads of each row, and the rows of the design that it stands for."""
+
+    y: Floats  # (m,)
+    size: Floats  # (m,)
+    extra: Floats  # (m,)
+    constant: float  # the part of the log likelihood that depends on the data alone
+    rows: Ints  # (m,) a row of the design with these columns
+
+
+def row_data(design: Design, family: Family) -> RowData:
+    """The response in the likelihood's terms; rows with equal columns are one row where exact."""
+    y, size, extra, constant = _terms(design, family)
+    rows = np.arange(design.n)
+    if family_code(family) in (*_SHARES.values(), code.POISSON):
+        group, first = _equal_rows(design)
+        if len(first) <= _WORTH * design.n:
+            y, size = (np.bincount(group, v, len(first)) for v in (y, size))
+            extra, rows = np.zeros(len(first)), first
+    return RowData(y, size, extra, constant, rows)
+
+
+def _terms(design: Design, family: Family) -> tuple[Floats, Floats, Floats, float]:
+    """y, size and extra (n,), and the constant; see `likelihoods`."""
+    y, none = design.y, np.zeros(design.n)
+    w = np.ones(design.n) if design.weights is None else design.weights
+    half_log = 0.5 * np.log(2 * np.pi)
+    match family:
+        case Binomial():
+            n = np.asarray(design.trials, float)
+            ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+            return w * y, w * n, none, float(w @ ways)
+        case Bernoulli():
+            return w * y, w, none, 0.0
+        case Poisson():
+            return w * y, w, none, -float(w @ special.gammaln(y + 1))
+        case NegativeBinomial():
+            return y, w, none, -float(w @ special.gammaln(y + 1))
+        case StudentTFamily():
+            return y, w, none, float(0.5 * np.log(w).sum() - design.n * 0.5 * np.log(np.pi))
+        case Gaussian():
+            return y, w, none, float(0.5 * np.log(w).sum() - design.n * half_log)
+        case Lognormal():
+            logs = np.log(y)
+            constant = 0.5 * np.log(w).sum() - design.n * half_log - logs.sum()
+            return logs, w, none, float(constant)
+        case GammaFamily():
+            return y, w, np.log(y), -float(np.log(y).sum())
+    logs, rest = np.log(y), np.log1p(-y)
+    return logs, w, rest, -float(w @ (logs + rest))
+
+
+def _equal_rows(design: Design) -> tuple[Ints, Ints]:
+    """Code of each row's set of columns, and the first row of each set."""
+    mu = design.mu
+    columns = [mu.X, *(g.refs[:, None] for g in mu.groups), *(g.Z for g in mu.groups)]
+    if mu.offset is not None:
+        columns.append(mu.offset[:, None])
+    table = pd.DataFrame(np.concatenate(columns, axis=1) if columns else np.zeros((design.n, 1)))
+    if not table.shape[1]:
+        return np.zeros(design.n, np.int64), np.zeros(1, np.int64)
+    group = table.groupby(list(table.columns), sort=False).ngroup().to_numpy()
+    first = np.unique(group, return_index=True)[1]
+    return group, first

@@ -1,0 +1,155 @@
+"""The joint posterior of one model: density and gradient, in theta or in the walk's units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.families.base import Family
+from mixedbayes.joint.data import RowData, family_code, row_data
+from mixedbayes.joint.factor import Factor, identity, walk_sections
+from mixedbayes.joint.kernel import c_density, density, pack
+from mixedbayes.joint.layout import Coordinates, JointLayout
+from mixedbayes.priors.types import Priors
+
+# Coefficients and effects beside the largest factor's: their square is kept and multiplied.
+LARGEST = 2000
+
+
+def obstacle(design: Design, family: Family) -> str | None:
+    """Why the compiled density cannot serve; None where it can."""
+    if family_code(family) is None:
+        return f"the {family.name} family with {family.link.name} link is not compiled in"
+    if design.others:
+        return f"{', '.join(design.others)} has a formula of its own"
+    sizes = sorted(g.n_levels * len(g.terms) for g in design.mu.groups)
+    rest = sum(sizes[:-1]) + len(design.mu.terms) + design.mu.intercept
+    if rest > LARGEST:
+        return f"{rest:,} effects besides the largest factor's are too many to walk together"
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class JointDensity:
+    """log p(theta, y) at theta = mode + M z, with all its constants."""
+
+    layout: JointLayout
+    data: RowData
+    coordinates: Coordinates
+    sections: Mapping[str, Floats | Ints]
+    record: Ints
+
+    @classmethod
+    def of(cls, design: Design, family: Family, priors: Priors) -> JointDensity:
+        """The density in theta itself, effects not centred."""
+        layout, data = JointLayout(design, family, priors), row_data(design, family)
+        coordinates = Coordinates.non_centred(layout.n_effects)
+        fixed = _model_sections(layout, data)
+        n_first, q = _first(layout)
+        rest, h = layout.ndim - layout.n_hyper - n_first, layout.n_hyper
+        walk = walk_sections(
+            np.zeros(layout.ndim), np.eye(h), np.zeros((layout.ndim - h, h)),
+            identity(n_first, q, rest),
+        )  # fmt: skip
+        return cls(layout, data, coordinates, fixed, pack(_merged(fixed, walk, coordinates)))
+
+    def walked(
+        self,
+        mode: Floats,
+        hyper: Floats,
+        slopes: Floats,
+        factor: Factor,
+        coordinates: Coordinates,
+    ) -> JointDensity:
+        """The same density with the effects in these coordinates, walked in these units."""
+        walk = walk_sections(mode, hyper, slopes, factor)
+        record = pack(_merged(self.sections, walk, coordinates))
+        return JointDensity(self.layout, self.data, coordinates, self.sections, record)
+
+    @property
+    def ndim(self) -> int:
+        return self.layout.ndim
+
+    def logp_grad(self, z: Floats) -> tuple[float, Floats]:
+        """Log density at z (d,), and its gradient."""
+        gradient = np.empty(self.ndim)
+        return density(np.ascontiguousarray(z, float), gradient, self.record), gradient
+
+    @property
+    def c_address(self) -> int:
+        return int(c_density.address)
+
+    @property
+    def c_data(self) -> int:
+        return int(self.record.ctypes.data)
+
+    @cached_property
+    def n_first(self) -> int:
+        """Effects of the largest factor."""
+        return _first(self.layout)[0]
+
+
+def _first(layout: JointLayout) -> tuple[int, int]:
+    """Number of effects of the first factor, and effects per level."""
+    if not layout.groups:
+        return 0, 1
+    g = layout.groups[0]
+    return g.n_levels * len(g.terms), len(g.terms)
+
+
+def _merged(
+    fixed: Mapping[str, Floats | Ints],
+    walk: Mapping[str, Floats | Ints],
+    coordinates: Coordinates,
+) -> dict[str, Floats | Ints]:
+    return {**fixed, **walk, "centring": coordinates.centring, "pull": coordinates.pull}
+
+
+def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | Ints]:
+    """Everything but the walk."""
+    mu, rows = layout.design.mu, data.rows
+    n, p = len(rows), len(mu.terms)
+    factors, before, refs, Z, at = [], [], [], [], 0
+    starts = zip(layout.variance_starts, layout.effect_starts, strict=True)
+    for k, (g, (first, effect)) in enumerate(zip(layout.groups, starts, strict=True)):
+        q = len(g.terms)
+        ones = g.terms == (names.INTERCEPT,)
+        factors.append((q, g.n_levels, first, effect, int(ones), k * n, at))
+        for _, earlier, _ in layout.factors[k].rows():
+            before += [len(earlier), *earlier]
+        refs.append(np.asarray(g.refs)[rows])
+        if not ones:
+            Z.append(g.Z[rows].ravel())
+            at += n * q
+    links, maps, place = [], [np.zeros(0, np.int64)], 0
+    for link in layout.links:
+        links.append((link.finer, link.coarser, link.term, link.term_above, place))
+        maps.append(link.above)
+        place += len(link.above)
+    at_zero = mu.intercept and not layout.priors.mu.intercept_at_means
+    m = len(layout.family.parameters)
+    sizes = (layout.ndim, layout.n_hyper, n, p, mu.intercept, at_zero, family_code(layout.family), m)
+    return {
+        "sizes": np.array(sizes, np.int64),
+        "factors": np.array(factors, np.int64),
+        "before": np.array(before, np.int64),
+        "refs": np.concatenate([np.zeros(0, np.int64), *refs]),
+        "links": np.array(links, np.int64),
+        "maps": np.concatenate(maps),
+        "codes": layout.table.codes,
+        "numbers": layout.table.numbers,
+        "Z": np.concatenate([np.zeros(0), *Z]),
+        "X": mu.X[rows] - layout.means,
+        "means": layout.means,
+        "offset": np.zeros(n) if mu.offset is None else mu.offset[rows],
+        "y": data.y,
+        "size": data.size,
+        "extra": data.extra,
+        # The normal constants of the effects are part of the density.
+        "constant": np.array([data.constant - 0.5 * np.log(2 * np.pi) * layout.n_effects]),
+    }

@@ -1,0 +1,318 @@
+"""The joint log density and its gradient as one compiled function, callable from Python and C.
+
+All that it reads is one array of 64-bit words, the *record*: for each section its place and length,
+then the sections; those of real numbers are their bits. A function compiled once, and kept on disk,
+therefore serves every model and every data set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numba import carray, cfunc, njit, types
+
+from mixedbayes.design.types import Floats, Ints
+from mixedbayes.joint import factor, likelihoods
+from mixedbayes.joint.factor import to_theta, to_z
+from mixedbayes.joint.likelihoods import rows
+from mixedbayes.marginal import logpriors
+from mixedbayes.marginal.logpriors import log_prior
+
+_DOUBLES = types.CPointer(types.float64)
+# int64 f(uint64 n, double *z, double *gradient, double *value, void *record): 0, or 1 where the
+# density is 0 or not finite.
+LOGP_SIGNATURE = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr)
+
+# Sections of the record, integers first.
+SECTIONS = (
+    "sizes",  # d, h, n rows, p columns, intercept?, its prior at zero?, family, family's parameters
+    "factors",  # (K, 7) q, J, first sd, first effect, Z is all 1?, place in refs, place in Z
+    "before",  # for each term of each factor: how many correlated terms precede it, and which
+    "refs",  # (K, n)
+    "links",  # (links, 5) finer and coarser factor, term of each, place in maps; by finer factor
+    "maps",  # for each link the coarser factor's level of each level of the finer one
+    "codes",  # (h + coefficients, 2) priors, see logpriors
+    "start",  # CSR of the couplings in the walk's factor, see factor
+    "columns",
+    "numbers",  # (h + coefficients, 6)
+    "Z",  # (n, q) of each factor
+    "X",  # (n, p) centred columns
+    "means",  # (p,)
+    "offset",  # (n,)
+    "y", "size", "extra",  # (n,)
+    "centring", "pull",  # (effects,)
+    "constant",  # (1,)
+    "mode", "hyper", "slopes", "inner", "couplings", "outer", "log_det",  # the walk, see factor
+)  # fmt: skip
+_HEAD = 2 * len(SECTIONS)
+S = {name: 2 * i for i, name in enumerate(SECTIONS)}
+(SIZES, FACTORS, BEFORE, REFS, LINKS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
+ WHY, SIZE, EXTRA, CENTRING, PULL, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS, OUTER, LOG_DET) = S.values()  # fmt: skip
+
+
+def pack(sections: dict[str, Floats | Ints]) -> Ints:
+    """The record of these sections."""
+    parts, head, at = [], [], _HEAD
+    for name in SECTIONS:
+        values = np.asarray(sections[name])
+        kind = np.float64 if values.dtype.kind == "f" else np.int64
+        words = np.ascontiguousarray(values, kind).ravel().view(np.int64)
+        head += [at, words.size]
+        parts.append(words)
+        at += words.size
+    return np.concatenate([np.array(head, np.int64), *parts])
+
+
+@njit(nogil=True)
+def _ints(record, section):  # type: ignore[no-untyped-def]
+    return record[record[section] : record[section] + record[section + 1]]
+
+
+@njit(nogil=True)
+def _reals(record, section):  # type: ignore[no-untyped-def]
+    return record[record[section] : record[section] + record[section + 1]].view(np.float64)
+
+
+@njit(nogil=True)
+def _correlations(work, first, q, before, at, W):  # type: ignore[no-untyped-def]
+    """Fill W (q, q) from the partial correlations that follow the q sds; the next place in before."""
+    z = first + q
+    for i in range(q):
+        left = 1.0
+        count = before[at]
+        for k in range(count):
+            W[i, before[at + 1 + k]] = work[0, z] * left
+            left *= math.sqrt(work[1, z])  # dx/dt of a partial correlation is 1 - x^2
+            z += 1
+        W[i, i] = left
+        at += 1 + count
+    return at
+
+
+@njit(nogil=True)
+def _correlation_slopes(work, first, q, before, at, W, dW):  # type: ignore[no-untyped-def]
+    """Add the derivatives dW, in theta, to row 2 of work; the next place in before."""
+    z = first + q
+    for i in range(q):
+        count = before[at]
+        later, left = dW[i, i] * W[i, i], 1.0
+        for k in range(count):
+            j = before[at + 1 + k]
+            later += dW[i, j] * W[i, j]
+        for k in range(count):
+            # d w_ij / dt = left (1 - z^2), d w_ik / dt = -z w_ik for k after j
+            j = before[at + 1 + k]
+            later -= dW[i, j] * W[i, j]
+            work[2, z] += dW[i, j] * left * work[1, z] - work[0, z] * later
+            left *= math.sqrt(work[1, z])
+            z += 1
+        at += 1 + count
+    return at
+
+
+@njit(nogil=True)
+def _effects(x, J, q, sd, W, c, b, u):  # type: ignore[no-untyped-def]
+    """Fill u and b (J q) from x; the sum of the log densities of x without constants."""
+    total, logs = 0.0, np.log(sd)
+    for g in range(J):
+        at = g * q
+        for t in range(q):
+            u[at + t] = x[at + t]
+            if c[at + t] != 0.0:
+                u[at + t] *= math.exp(-c[at + t] * logs[t])
+                total -= c[at + t] * logs[t]
+            total -= 0.5 * u[at + t] * u[at + t]
+        for i in range(q):
+            inner = 0.0
+            for j in range(i + 1):
+                inner += W[i, j] * u[at + j]
+            b[at + i] = sd[i] * inner
+    return total
+
+
+@njit(nogil=True)
+def _effect_slopes(dx, J, q, sd, W, c, b, u, db, dsd, dW):  # type: ignore[no-untyped-def]
+    """Derivatives in x, in sd and in W, from those in b."""
+    logs = np.log(sd)
+    for g in range(J):
+        at = g * q
+        for i in range(q):
+            dsd[i] += db[at + i] * b[at + i] / sd[i]
+        for j in range(q):
+            inner = -u[at + j]
+            for i in range(j, q):
+                pull = db[at + i] * sd[i]
+                inner += pull * W[i, j]
+                dW[i, j] += pull * u[at + j]
+            power = c[at + j]
+            if power == 0.0:
+                dx[at + j] = inner
+            else:
+                dx[at + j] = inner * math.exp(-power * logs[j])
+                dsd[j] -= power * (inner * u[at + j] + 1.0) / sd[j]
+
+
+@njit(nogil=True)
+def joint(theta, grad, record):  # type: ignore[no-untyped-def]
+    """Log density at theta (d,), and its gradient (d,)."""
+    sizes = _ints(record, SIZES)
+    h, n, p, intercept, at_zero = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
+    factors = _ints(record, FACTORS).reshape(-1, 7)
+    before, refs, ez = _ints(record, BEFORE), _ints(record, REFS), _reals(record, ZED)
+    X, means = _reals(record, EX).reshape(n, p), _reals(record, MEANS)
+    centring, pull = _reals(record, CENTRING), _reals(record, PULL)
+    links, maps = _ints(record, LINKS).reshape(-1, 5), _ints(record, MAPS)
+    d, K, k0 = theta.size, len(factors), theta.size - p - intercept
+    work = np.empty((3, h + intercept + p))
+    point = np.empty(h + intercept + p)
+    point[:h], point[h:] = theta[:h], theta[k0:]
+    if at_zero:
+        for j in range(p):
+            point[h] -= means[j] * theta[k0 + 1 + j]
+    codes, numbers = _ints(record, CODES).reshape(-1, 2), _reals(record, NUMBERS).reshape(-1, 6)
+    total = log_prior(point, codes, numbers, work)
+    if not math.isfinite(total):
+        return -math.inf
+    # forward: effects, then the predictor
+    eta = _reals(record, OFFSET).copy()
+    if intercept:
+        eta += theta[k0]
+    for i in range(n):
+        for j in range(p):
+            eta[i] += X[i, j] * theta[k0 + intercept + j]
+    q_max = 1
+    for k in range(K):
+        q_max = max(q_max, factors[k, 0])
+    W, dW = np.zeros((K, q_max, q_max)), np.zeros((K, q_max, q_max))
+    b, u, db = np.zeros(k0 - h), np.zeros(k0 - h), np.zeros(k0 - h)
+    at = 0
+    for k in range(K):
+        at = _correlations(work, factors[k, 2], factors[k, 0], before, at, W[k])
+    x = theta[h:k0].copy()
+    for k in range(K - 1, -1, -1):  # coarser factors are later
+        q, J, s, e, ones, r, z = factors[k]
+        o = e - h
+        span = slice(o, o + J * q)
+        for l in range(len(links)):
+            if links[l, 0] == k:
+                q_up, o_up = factors[links[l, 1], 0], factors[links[l, 1], 3] - h + links[l, 3]
+                for g in range(J):
+                    i = o + g * q + links[l, 2]
+                    x[i] -= pull[i] * b[o_up + maps[links[l, 4] + g] * q_up]
+        total += _effects(
+            x[span], J, q, work[0, s : s + q], W[k], centring[span], b[span], u[span]
+        )
+        if ones:
+            for i in range(n):
+                eta[i] += b[o + refs[r + i]]
+        else:
+            for i in range(n):
+                for t in range(q):
+                    eta[i] += ez[z + i * q + t] * b[o + refs[r + i] * q + t]
+    # the rows
+    m = sizes[7]
+    slope, d_parameters = np.empty(n), np.zeros(m)
+    total += rows(
+        sizes[6], eta, _reals(record, WHY), _reals(record, SIZE), _reals(record, EXTRA),
+        work[0, h - m : h], slope, d_parameters,
+    )  # fmt: skip
+    # backward
+    for i in range(m):
+        work[2, h - m + i] += d_parameters[i] * work[1, h - m + i]
+    grad[k0:] = work[2, h:]
+    if at_zero:
+        for j in range(p):
+            grad[k0 + 1 + j] -= means[j] * work[2, h]
+    if intercept:
+        grad[k0] += slope.sum()
+    for i in range(n):
+        for j in range(p):
+            grad[k0 + intercept + j] += X[i, j] * slope[i]
+    for k in range(K):
+        q, J, s, e, ones, r, z = factors[k]
+        o = e - h
+        if ones:
+            for i in range(n):
+                db[o + refs[r + i]] += slope[i]
+        else:
+            for i in range(n):
+                for t in range(q):
+                    db[o + refs[r + i] * q + t] += ez[z + i * q + t] * slope[i]
+    at = 0
+    for k in range(K):
+        q, J, s, e, ones, r, z = factors[k]
+        o = e - h
+        span = slice(o, o + J * q)
+        dx, dsd = grad[e : e + J * q], np.zeros(q)
+        _effect_slopes(
+            dx, J, q, work[0, s : s + q], W[k], centring[span], b[span], u[span], db[span], dsd, dW[k]
+        )
+        for l in range(len(links)):
+            if links[l, 0] == k:
+                q_up, o_up = factors[links[l, 1], 0], factors[links[l, 1], 3] - h + links[l, 3]
+                for g in range(J):
+                    i = g * q + links[l, 2]
+                    db[o_up + maps[links[l, 4] + g] * q_up] -= pull[o + i] * dx[i]
+        for t in range(q):
+            work[2, s + t] += dsd[t] * work[1, s + t]
+        at = _correlation_slopes(work, s, q, before, at, W[k], dW[k])
+    grad[:h] = work[2, :h]
+    return total + _reals(record, CONSTANT)[0]
+
+
+def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float], Any]:
+    """The density for Python and for C.
+
+    numba finds code on disk by the source of the function alone, and by its closure: the fingerprint
+    of all sources that are compiled into it keeps code from outliving them.
+    """
+
+    @njit("float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True)
+    def density(z, gradient, record):  # type: ignore[no-untyped-def]
+        if fingerprint < 0:
+            return -math.inf
+        h, n_first = _ints(record, SIZES)[1], _ints(record, START).size - 1
+        hyper, slopes, inner = (
+            _reals(record, HYPER),
+            _reals(record, SLOPES),
+            _reals(record, INNER),
+        )
+        start, columns = _ints(record, START), _ints(record, COLUMNS)
+        couplings, outer = _reals(record, COUPLINGS), _reals(record, OUTER)
+        mode, theta, grad = _reals(record, MODE), np.empty(z.size), np.zeros(z.size)
+        to_theta(z, mode, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, theta)
+        total = joint(theta, grad, record) + _reals(record, LOG_DET)[0]
+        to_z(grad, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, gradient)
+        finite = math.isfinite(total)
+        for i in range(z.size):
+            finite = finite and math.isfinite(gradient[i])
+        if not finite:
+            gradient[:] = 0.0
+            return -math.inf
+        return total
+
+    @cfunc(LOGP_SIGNATURE, cache=True)
+    def c_density(n, z, gradient, value, record):  # type: ignore[no-untyped-def]
+        if fingerprint < 0:
+            return 1
+        header = carray(record, (_HEAD,), np.int64)
+        length = header[_HEAD - 2] + header[_HEAD - 1]
+        words = carray(record, (length,), np.int64)
+        value[0] = density(carray(z, (n,)), carray(gradient, (n,)), words)
+        return 0 if math.isfinite(value[0]) else 1
+
+    return density, c_density
+
+
+def _fingerprint() -> int:
+    files = (__file__, factor.__file__, likelihoods.__file__, logpriors.__file__)
+    return crc32(b"".join(Path(name).read_bytes() for name in files))
+
+
+# Log density of z (d,), theta = mode + M z: f(z, gradient, record); -inf where it is not finite.
+density, c_density = _compiled(_fingerprint())

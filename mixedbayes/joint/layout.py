@@ -1,0 +1,212 @@
+"""Every parameter of the model as one unconstrained vector theta, and back.
+
+theta holds, in this order: for each grouping factor the coordinates of its standard deviations and
+of its partial correlations; the family's parameters; the effects x of each grouping factor, that
+with most effects first; the intercept at the columns' means, and the slopes.
+
+With u ~ N(0, I) and b = diag(sd) W u, W the Cholesky factor of the correlations, effects are
+
+    x = sd^c u + pull (sum of the same effect b of the coarser factors that contain the level),
+
+with a centring c between 0 (non-centred) and 1 (centred), and a pull, for each effect of each level.
+With both at their largest, x is the total effect of a nested level rather than its deviation.
+Gelfand, Sahu & Carlin (1995), doi:10.1093/biomet/82.3.479; Papaspiliopoulos, Roberts & Sköld (2007),
+doi:10.1214/088342307000000014.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
+from mixedbayes.families.base import Family
+from mixedbayes.marginal import logpriors
+from mixedbayes.marginal.logpriors import Coordinate, Table
+from mixedbayes.marginal.parameters import FactorParameters, apply_links, correlation_factor
+from mixedbayes.priors.types import Priors
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinates:
+    """How the effects are written: one number for each effect, in theta's order (effects,)."""
+
+    centring: Floats
+    pull: Floats
+
+    @classmethod
+    def non_centred(cls, size: int) -> Coordinates:
+        return cls(np.zeros(size), np.zeros(size))
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """The same effect of a factor and of a coarser one that contains its levels."""
+
+    finer: int  # positions among the layout's groups
+    coarser: int
+    term: int  # positions among their terms
+    term_above: int
+    above: Ints  # (J,) the coarser factor's level of each level of the finer one
+
+
+@dataclass(frozen=True, eq=False)
+class JointLayout:
+    """What each coordinate of theta means; see the module."""
+
+    design: Design
+    family: Family
+    priors: Priors
+
+    @cached_property
+    def groups(self) -> tuple[GroupDesign, ...]:
+        """Grouping factors, that with most effects first."""
+        by_size = sorted(self.design.mu.groups, key=lambda g: -g.n_levels * len(g.terms))
+        return tuple(by_size)
+
+    @cached_property
+    def factors(self) -> tuple[FactorParameters, ...]:
+        return tuple(FactorParameters.of(g, self.priors.mu) for g in self.groups)
+
+    @cached_property
+    def table(self) -> Table:
+        """Priors of the coordinates that are not effects: variances, parameters, coefficients."""
+        return logpriors.tabulate([*self._hyper, *self._coefficients])
+
+    @cached_property
+    def _hyper(self) -> list[Coordinate]:
+        found = [c for f in self.factors for _, c in f.coordinates()]
+        for name in self.family.parameters:
+            prior = self.priors.parameters[name].prior
+            found.append(logpriors.coordinate(prior, positive=True, where=name))
+        return found
+
+    @cached_property
+    def _coefficients(self) -> list[Coordinate]:
+        mu, found = self.priors.mu, []
+        if mu.intercept is not None:
+            prior = mu.intercept.prior
+            found.append(logpriors.coordinate(prior, positive=False, where=names.INTERCEPT))
+        for term, a in zip(mu.terms, mu.fixef, strict=True):
+            found.append(logpriors.coordinate(a.prior, positive=False, where=f"fixef[{term}]"))
+        return found
+
+    @property
+    def n_hyper(self) -> int:
+        """Variances, correlations and the family's parameters: the first coordinates."""
+        return len(self._hyper)
+
+    @cached_property
+    def variance_starts(self) -> tuple[int, ...]:
+        """First coordinate of each factor's standard deviations."""
+        sizes = [len(list(f.coordinates())) for f in self.factors]
+        return tuple(int(i) for i in np.cumsum([0, *sizes[:-1]])[: len(sizes)])
+
+    @cached_property
+    def effect_starts(self) -> tuple[int, ...]:
+        """First coordinate of each factor's effects, level by level."""
+        sizes = [g.n_levels * len(g.terms) for g in self.groups]
+        return tuple(int(i) for i in np.cumsum([self.n_hyper, *sizes[:-1]])[: len(sizes)])
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Nested factors, the finer before the coarser."""
+        found = []
+        for k, fine in enumerate(self.groups):
+            for above, coarse in enumerate(self.groups[k + 1 :], k + 1):
+                codes = _containing(fine, coarse)
+                shared = [t for t in fine.terms if t in coarse.terms]
+                if codes is not None:
+                    found += [
+                        Link(k, above, fine.terms.index(t), coarse.terms.index(t), codes)
+                        for t in shared
+                    ]
+        return tuple(found)
+
+    def spans(self) -> list[slice]:
+        """Where each factor's effects are among all effects."""
+        return [
+            slice(at - self.n_hyper, at - self.n_hyper + g.n_levels * len(g.terms))
+            for g, at in zip(self.groups, self.effect_starts, strict=True)
+        ]
+
+    @property
+    def n_effects(self) -> int:
+        return sum(g.n_levels * len(g.terms) for g in self.groups)
+
+    @property
+    def coefficient_start(self) -> int:
+        """Coordinate of the intercept at the means, if there is one; then the slopes."""
+        return self.n_hyper + self.n_effects
+
+    @property
+    def ndim(self) -> int:
+        return self.coefficient_start + len(self._coefficients)
+
+    @cached_property
+    def means(self) -> Floats:
+        """(p,) what is subtracted from the columns: their means where there is an intercept."""
+        X = self.design.mu.X
+        return X.mean(axis=0) if self.design.mu.intercept else np.zeros(X.shape[1])
+
+    def hyper(self, theta: Floats) -> tuple[list[Floats], list[Floats], dict[str, Floats]]:
+        """Of theta (..., d): sd (..., q) and W (..., q, q) of each factor, family's parameters."""
+        h = self.n_hyper
+        table = Table(self.table.codes[:h], self.table.numbers[:h])
+        x, root = apply_links(table, np.asarray(theta[..., :h], float))
+        sd, W = [], []
+        for f, at in zip(self.factors, self.variance_starts, strict=True):
+            sd.append(x[..., at : at + f.q])
+            W.append(correlation_factor(f, x[..., at + f.q :], root[..., at + f.q :]))
+        first = h - len(self.family.parameters)
+        parameters = {name: x[..., first + i] for i, name in enumerate(self.family.parameters)}
+        return sd, W, parameters
+
+    def effects(self, theta: Floats, coordinates: Coordinates) -> list[Floats]:
+        """b (S, J, q) of each factor from theta (S, d)."""
+        sds, Ws, _ = self.hyper(theta)
+        out: list[Floats] = [np.zeros(0)] * len(self.groups)
+        for k, span in reversed(list(enumerate(self.spans()))):
+            shape = (self.groups[k].n_levels, len(self.groups[k].terms))
+            c, pull = (v[span].reshape(shape) for v in (coordinates.centring, coordinates.pull))
+            at = self.effect_starts[k]
+            x = theta[:, at : at + c.size].reshape(-1, *shape).copy()
+            for link in self.links:
+                if link.finer == k:
+                    total = out[link.coarser][:, link.above, link.term_above]
+                    x[:, :, link.term] -= pull[:, link.term] * total
+            u = x * np.exp(-c * np.log(sds[k])[:, None, :])
+            out[k] = np.einsum("si,sij,sgj->sgi", sds[k], Ws[k], u, optimize=True)
+        return out
+
+    def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
+        """Draws (S, ...) of every named parameter from theta (S, d)."""
+        sds, Ws, parameters = self.hyper(theta)
+        out: dict[str, Floats] = dict(parameters)
+        effects = self.effects(theta, coordinates)
+        for g, sd, W, b in zip(self.groups, sds, Ws, effects, strict=True):
+            out[names.sd(g.name)] = sd
+            out[names.ranef(g.name)] = b
+            if g.correlated:
+                cor = np.einsum("sik,sjk->sij", W, W)
+                cor[:, range(len(g.terms)), range(len(g.terms))] = 1.0
+                out[names.cor(g.name)] = cor
+        at, mu = self.coefficient_start, self.design.mu
+        beta = theta[:, at + mu.intercept :]
+        if mu.terms:
+            out[names.fixef()] = beta
+        if mu.intercept:
+            out[names.intercept()] = theta[:, at] - beta @ self.means
+        return out
+
+
+def _containing(fine: GroupDesign, coarse: GroupDesign) -> Ints | None:
+    """The coarse level of each fine level (J,); None where a fine level has rows in several."""
+    if coarse.n_levels >= fine.n_levels:
+        return None
+    codes = np.empty(fine.n_levels, np.int64)
+    codes[fine.refs] = coarse.refs
+    return codes if np.array_equal(codes[fine.refs], coarse.refs) else None
