@@ -22,6 +22,7 @@ _HOME = {
     "load_data": "mixedbayes.data",
     "list_data": "mixedbayes.data",
     "describe_data": "mixedbayes.data",
+    "pooling": "mixedbayes.api.pooling",
     "simulate": "mixedbayes.teach.simulate",
     "simulate_simpson": "mixedbayes.teach.simpson",
     "truth": "mixedbayes.teach.truth",
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.keep import load as load
     from mixedbayes.api.model import Model as Model
     from mixedbayes.api.model import fit as fit
+    from mixedbayes.api.pooling import pooling as pooling
     from mixedbayes.data import describe_data as describe_data
     from mixedbayes.data import list_data as list_data
     from mixedbayes.data import load_data as load_data

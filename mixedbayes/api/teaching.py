@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mixedbayes.api.model import Model
+    from mixedbayes.plots.style import Picture
     from mixedbayes.results.posterior import Posterior
 
 
@@ -21,6 +23,8 @@ class Teaching:
         @property
         def posterior(self) -> Posterior: ...
 
+        def _units(self, units: Mapping[str, str] | None) -> Mapping[str, Any]: ...
+
     def simulate(
         self, *, groups: Literal["new", "own"] = "new", seed: int | None = None
     ) -> pd.DataFrame:
@@ -32,3 +36,40 @@ class Teaching:
         from mixedbayes.teach.replicate import simulate_from_posterior
 
         return simulate_from_posterior(self.posterior, self.model.data, groups=groups, seed=seed)
+
+    def pooling(self, group: str | None = None, prob: float = 0.95) -> pd.DataFrame:
+        """Complete, no and partial pooling of every coefficient, one row per level, term and kind.
+
+        "complete" is least squares over all rows, "none" within the level alone, with their
+        standard errors and t intervals; "partial" is the posterior. Where a level does not
+        identify a term by itself it is NaN, and `note` says why.
+        """
+        from mixedbayes.results.pooling import pooling
+
+        return pooling(self.posterior, prob, group=group)
+
+    def plot_pooling(
+        self,
+        group: str | None = None,
+        *,
+        x: str | None = None,
+        levels: Sequence[object] | None = None,
+        max_levels: int = 24,
+        prob: float = 0.95,
+        units: Mapping[str, str] | None = None,
+        backend: str = "matplotlib",
+    ) -> Picture:
+        """Small multiples: data with the lines of complete, no and partial pooling."""
+        from mixedbayes.plots import plot_pooling
+
+        return plot_pooling(
+            self.posterior,
+            group,
+            data=self.model.data,
+            x=x,
+            levels=levels,
+            max_levels=max_levels,
+            prob=prob,
+            units=self._units(units),
+            backend=backend,
+        )

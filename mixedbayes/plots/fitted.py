@@ -142,19 +142,19 @@ def plot_fitted(
     style.only_matplotlib(backend, "plot_fitted")
     check_prob(prob)
     _check_mean(post)
-    g = _group(post, group)
+    g = varying_group(post, group)
     axis = covariate(post, g, x, data)
-    shown, note = _shown(post, g, levels, max_levels)
+    shown, note = shown_levels(post, g, levels, max_levels)
     labels = Labels.of(post, units)
     with style.look():
-        fig, axes = _panels(len(shown))
+        fig, axes = panels(len(shown))
         for ax, j in zip(axes, shown, strict=True):
             rows = np.flatnonzero(g.refs == j)
             aside = 0.0 if axis.categories is None else 0.13  # data left, fit right of the tick
             fit = curve(post, rows, axis, prob)
-            _draw(ax, axis.x[rows] - aside, _observed(post)[rows], fit, aside)
+            _draw(ax, axis.x[rows] - aside, observed(post)[rows], fit, aside)
             ax.set_title(f"{g.name} {g.levels[j]}", fontsize=9, fontweight="normal")
-        _ticks(axes[0], axis)
+        ticks(axes[0], axis)
         fig.supxlabel("\n".join(filter(None, (labels.column(axis.name), note))), fontsize=9.5)
         fig.supylabel(response_axis(post, labels), fontsize=9.5)
         fig.legend(handles=_legend(g.name, prob), loc="outside upper center", ncols=3)
@@ -169,12 +169,13 @@ def _check_mean(post: Posterior) -> None:
         )
 
 
-def _group(post: Posterior, group: str | None) -> GroupDesign:
+def varying_group(post: Posterior, group: str | None) -> GroupDesign:
+    """The factor named; else the first with a random slope, else the first."""
     known = [post.group(name) for name in chosen_groups(post, group)]
     return next((g for g in known if any(t != names.INTERCEPT for t in g.terms)), known[0])
 
 
-def _shown(
+def shown_levels(
     post: Posterior, g: GroupDesign, levels: Sequence[object] | None, max_levels: int
 ) -> tuple[list[int], str]:
     """Codes of the levels to show, and what to say of the choice."""
@@ -195,7 +196,8 @@ def _shown(
     return chosen.tolist(), f"{len(chosen)} of {g.n_levels} levels, {how}"
 
 
-def _observed(post: Posterior) -> Floats:
+def observed(post: Posterior) -> Floats:
+    """(n,) the response; of binomial counts the share of successes."""
     d = post.design
     return d.y if d.trials is None else d.y / np.maximum(d.trials, 1)
 
@@ -207,7 +209,8 @@ def response_axis(post: Posterior, labels: Labels) -> str:
     return f"{post.design.response}, proportion of trials"
 
 
-def _panels(n: int) -> tuple[style.Picture, list[Axes]]:
+def panels(n: int) -> tuple[style.Picture, list[Axes]]:
+    """A picture with n panels in rows, their axes shared."""
     columns = n if n <= 4 else 3 if n <= 6 else 4 if n <= 12 else 6
     rows = -(-n // columns)
     width, height = _PANEL if n > 4 else (2.4, 2.2)
@@ -234,7 +237,7 @@ def _draw(ax: Axes, x: Floats, y: Floats, fit: Curve, aside: float) -> None:
     ax.scatter(at, fit.mean, s=16, color=style.BLUE, lw=0, zorder=2.5).set_gid("fit")
 
 
-def _ticks(ax: Axes, axis: Covariate) -> None:
+def ticks(ax: Axes, axis: Covariate) -> None:
     """Ticks of the shared axes: categories by name while there is room, else by a few numbers."""
     ax.yaxis.set_major_locator(MaxNLocator(4))
     if axis.categories is None:

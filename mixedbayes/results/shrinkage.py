@@ -119,24 +119,25 @@ def shrinkage(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> An
     ----------
     Gelman & Pardoe (2006), doi:10.1198/004017005000000517.
     """
-    _check(post)
+    check_least_squares(post, "shrinkage()")
     if draws:
         return _draws(post)
     complete = complete_pooling(post.design)
     return stack([_table(post, g, complete, prob) for g in post.design.mu.groups], [])
 
 
-def _check(post: Posterior) -> None:
+def check_least_squares(post: Posterior, what: str) -> None:
+    """Raise ModelError where group effects have no least squares to be compared with."""
     if not post.design.mu.groups:
         raise ModelError("the model has no group effects, so nothing is pooled")
     if not isinstance(post.family.link, Identity):
         raise ModelError(
-            f"shrinkage() compares with least squares, which the {post.family.name} family with "
+            f"{what} compares with least squares, which the {post.family.name} family with "
             f"{post.family.link.name} link does not have; see ranef() and coef()"
         )
     if post.design.others:
         raise ModelError(
-            f"shrinkage() needs one residual variance, and {', '.join(post.design.others)} has a "
+            f"{what} needs one residual variance, and {', '.join(post.design.others)} has a "
             "formula of its own; see ranef() and coef()"
         )
 

@@ -1,0 +1,263 @@
+"""Small multiples: complete, no and partial pooling, one panel per level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+from scipy import stats
+
+from mixedbayes import names
+from mixedbayes.design import replay
+from mixedbayes.design.types import GroupDesign, NewRows
+from mixedbayes.plots import style
+from mixedbayes.plots.covariate import Covariate, covariate
+from mixedbayes.plots.fitted import observed, panels, shown_levels, ticks, varying_group
+from mixedbayes.plots.labels import Labels
+from mixedbayes.results.pooling import Alone, Together, alone, together
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.shrinkage import check_least_squares, own_response
+from mixedbayes.results.tables import tails
+
+Floats = NDArray[np.float64]
+
+_GRID = 25  # points of a line
+_ASIDE = 0.22  # of a category's width, between the kinds of pooling
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One kind of pooling in one level: NaN where it is not identified."""
+
+    mean: Floats  # (m,)
+    lower: Floats  # (m,)
+    upper: Floats  # (m,)
+
+
+@dataclass(frozen=True, eq=False)
+class Least:
+    """Both ends of pooling, by least squares."""
+
+    together: Together
+    alone: Alone
+    rest: Floats  # (k,) posterior means of what the factor does not vary, intercept first
+
+
+def plot_pooling(
+    post: Posterior,
+    group: str | None = None,
+    *,
+    data: pd.DataFrame,
+    x: str | None = None,
+    levels: Sequence[object] | None = None,
+    max_levels: int = 24,
+    prob: float = 0.95,
+    units: Mapping[str, str] | None = None,
+    backend: str = "matplotlib",
+) -> style.Picture:
+    """Data with the lines of complete, no and partial pooling, one panel per level.
+
+    The dashed line is complete pooling, the same in every panel: least squares over all rows. The
+    orange line is no pooling: least squares within the level. The blue line is partial pooling:
+    the posterior mean of the level's expected response. Bands of the same colours are Student's t
+    intervals of no pooling and posterior intervals of partial pooling. A level that identifies no
+    line of its own says so. All lines span the whole range of x, so that it is seen what each kind
+    of pooling says where a level has no data. Other covariates are at the level's own mean, or most
+    frequent category; other grouping factors' effects are 0.
+
+    Parameters
+    ----------
+    post
+        The posterior of the model that pools partially.
+    group
+        Grouping factor whose levels are the panels; by default the first with a random slope,
+        else the first.
+    data
+        The data frame of the model.
+    x
+        Name of the covariate along the axis; by default the random slope's, else the first
+        numeric term, else a categorical one.
+    levels
+        Levels to show, in this order.
+    max_levels
+        Without `levels`: all levels if there are no more than this; else so many of them, evenly
+        spaced in the rank of their effect (the slope's if there is one), from lowest to highest.
+    prob
+        Probability of the bands.
+    units
+        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+    backend
+        "matplotlib"; this picture has no other.
+
+    Returns
+    -------
+    matplotlib Figure.
+
+    Raises
+    ------
+    ModelError
+        If the model has no such group, level or covariate, its link is not the identity, or the
+        backend is another.
+    """
+    style.only_matplotlib(backend, "plot_pooling")
+    check_least_squares(post, "plot_pooling()")
+    g = varying_group(post, group)
+    frame = data if len(data) == post.design.n else data.iloc[post.design.rows]
+    axis = covariate(post, g, x, data)
+    shown, note = shown_levels(post, g, levels, max_levels)
+    least = _least(post, g)
+    labels = Labels.of(post, units)
+    with style.look():
+        fig, axes = panels(len(shown))
+        y = observed(post)
+        window = [y.min(), y.max()]
+        for ax, j in zip(axes, shown, strict=True):
+            rows = np.flatnonzero(g.refs == j)
+            places, new = _grid(post, g, axis, frame, rows)
+            lines = kinds(post, g, least, j, new, prob)
+            as_lines = axis.categories is None or _flat(new, g)
+            _draw(ax, axis.x[rows], y[rows], places, lines, as_lines=as_lines)
+            window += [lines[k].mean.min() for k in ("complete", "partial")]
+            window += [lines[k].mean.max() for k in ("complete", "partial")]
+            ax.set_title(f"{g.name} {g.levels[j]}", fontsize=9, fontweight="normal")
+        margin = 0.06 * (max(window) - min(window))
+        axes[0].set_ylim(min(window) - margin, max(window) + margin)
+        ticks(axes[0], axis)
+        fig.supxlabel("\n".join(filter(None, (labels.column(axis.name), note))), fontsize=9.5)
+        fig.supylabel(labels.observed, fontsize=9.5)
+        fig.legend(handles=_legend(prob), loc="outside upper center", ncols=2)
+    return fig
+
+
+def _least(post: Posterior, g: GroupDesign) -> Least:
+    mu = post.design.mu
+    fixed = {names.INTERCEPT: float(post.intercept().mean()) if mu.intercept else 0.0}
+    fixed |= dict(zip(mu.terms, post.fixef().mean(axis=0), strict=True))
+    rest = np.array([0.0 if t in g.terms else value for t, value in fixed.items()])
+    own = alone(g, own_response(post, g), post.design.weights)
+    return Least(together(post.design), own, rest)
+
+
+def _grid(
+    post: Posterior, g: GroupDesign, axis: Covariate, frame: pd.DataFrame, rows: Any
+) -> tuple[Floats, NewRows]:
+    """Places along the axis and, there, rows like the level's own."""
+    own = frame.iloc[rows]
+    typical = {str(name): _typical(own[name]) for name in own.columns}
+    if axis.categories is None:
+        places = np.linspace(axis.x.min(), axis.x.max(), _GRID)
+        values = pd.Series(places)
+    else:
+        places = np.arange(len(axis.categories), dtype=float)
+        first = [int(np.flatnonzero(axis.x == k)[0]) for k in places]
+        values = frame[axis.name].iloc[first] if axis.name in frame.columns else None
+    new = pd.DataFrame({name: [value] * len(places) for name, value in typical.items()})
+    if axis.name in new.columns and values is not None:
+        new[axis.name] = values.array
+    for factor in g.factors:
+        new[factor] = pd.Series([own[factor].iloc[0]] * len(places), dtype=own[factor].dtype)
+    return places, replay(post.design, new, groups=[g.name])
+
+
+def _typical(column: pd.Series) -> Any:
+    """Mean of numbers, most frequent value of anything else."""
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return float(column.mean())
+    return column.mode().iloc[0]
+
+
+def kinds(
+    post: Posterior, g: GroupDesign, least: Least, j: int, new: NewRows, prob: float
+) -> dict[str, Line]:
+    """The three kinds of pooling of one level at new rows."""
+    offset = np.zeros(len(new.X)) if new.offset is None else new.offset
+    Z, one = new.groups[g.name].Z, np.ones((len(new.X), 1))
+    X = np.column_stack([one, new.X])
+    low, high = tails(prob)
+    eta = post.intercept()[:, None] + post.fixef() @ new.X.T + post.ranef(g.name)[:, j] @ Z.T
+    lower, upper = np.quantile(eta, [low, high], axis=0)
+    whole, own = least.together, least.alone
+    columns = X if names.INTERCEPT in whole.terms else new.X
+    return {
+        "complete": _line(columns, whole.estimate, whole.cov, whole.df, high, offset),
+        "none": _line(
+            Z, own.fits.estimate[j], own.cov[j], int(own.df[j]), high, offset + X @ least.rest
+        ),
+        "partial": Line(eta.mean(axis=0) + offset, lower + offset, upper + offset),
+    }
+
+
+def _line(W: Floats, estimate: Floats, cov: Floats, df: int, high: float, base: Floats) -> Line:
+    """W estimate with its t interval, for W (m, k)."""
+    mean = base + W @ estimate
+    half = stats.t.ppf(high, max(df, 1)) * np.sqrt(np.einsum("mi,ij,mj->m", W, cov, W))
+    return Line(mean, mean - half, mean + half)
+
+
+_LOOKS: dict[str, dict[str, Any]] = {
+    "complete": {"color": style.INK, "lw": 0.9, "ls": (0, (4, 3)), "zorder": 2.2},
+    "none": {"color": style.ORANGE, "lw": 1.0, "zorder": 2.4},
+    "partial": {"color": style.BLUE, "lw": 2.2, "zorder": 2.3},  # seen on both sides of the other
+}
+_BANDS: dict[str, dict[str, Any]] = {
+    "none": {"color": style.ORANGE, "alpha": 0.13},
+    "partial": {"color": style.PALE_BLUE, "alpha": 0.75},
+}
+
+
+def _flat(new: NewRows, g: GroupDesign) -> bool:
+    """Whether the axis is none of the model's columns, such as another factor's levels."""
+    columns = np.column_stack([new.X, new.groups[g.name].Z])
+    return bool((columns == columns[0]).all())
+
+
+def _draw(
+    ax: Axes,
+    x: Floats,
+    y: Floats,
+    places: Floats,
+    lines: Mapping[str, Line],
+    *,
+    as_lines: bool,
+) -> None:
+    aside = 0.0 if as_lines else 1.5 * _ASIDE
+    ax.scatter(x - aside, y, s=9, color=style.INK, alpha=0.75, lw=0, zorder=3).set_gid("data")
+    for i, (kind, line) in enumerate(lines.items()):
+        if not as_lines:
+            _point(ax, kind, line, places + (i - 0.5) * _ASIDE)
+            continue
+        if kind in _BANDS:
+            band = ax.fill_between(places, line.lower, line.upper, lw=0, **_BANDS[kind])
+            band.set_gid(f"{kind} band")
+        ax.plot(places, line.mean, gid=kind, **_LOOKS[kind])
+    if np.isnan(lines["none"].mean).all():
+        text = "no line of its own" if as_lines else "not identified alone"
+        ax.text(
+            0.03, 0.95, text, transform=ax.transAxes, va="top",
+            fontsize=style.SMALL, color=style.ORANGE,
+        )  # fmt: skip
+
+
+def _point(ax: Axes, kind: str, line: Line, at: Floats) -> None:
+    look = _LOOKS[kind]
+    if kind in _BANDS:
+        ax.vlines(at, line.lower, line.upper, color=look["color"], lw=1.0, alpha=0.6)
+    marker = "_" if kind == "complete" else "o"
+    ax.scatter(at, line.mean, s=16, marker=marker, color=look["color"], zorder=3).set_gid(kind)
+
+
+def _legend(prob: float) -> list[Any]:
+    band = f"{style.percent(prob)} interval"
+    texts = {
+        "complete": "complete pooling",
+        "none": f"no pooling, {band}",
+        "partial": f"partial pooling, {band}",
+    }
+    point = Line2D([], [], ls="", marker="o", ms=3.5, color=style.INK, label="data")
+    return [point, *(Line2D([], [], label=texts[k], **look) for k, look in _LOOKS.items())]

@@ -1,0 +1,186 @@
+"""Complete, no and partial pooling side by side, each with its uncertainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, GroupDesign
+from mixedbayes.results.coef import coef
+from mixedbayes.results.least_squares import LevelFits, complete_pooling, level_fits
+from mixedbayes.results.moments import row_blocks
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ranef import chosen, effect_rows
+from mixedbayes.results.shrinkage import check_least_squares, notes, own_response
+from mixedbayes.results.tables import stack, tails
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer]
+
+KINDS = ("complete", "none", "partial")
+COLUMNS = ("group", "level", "term", "n", "kind", "mean", "sd", "lower", "upper", "note")
+
+# Relative size of a singular value that counts as zero, in columns of unit length.
+_SINGULAR = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Alone:
+    """Least squares within each level, with what it takes to judge it."""
+
+    fits: LevelFits
+    cov: Floats  # (J, q, q) covariance of the estimates; NaN without residual degrees of freedom
+    df: Ints  # (J,) rows less the rank of the level's columns
+    n: Ints  # (J,) rows
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """Least squares over all rows without group effects."""
+
+    terms: tuple[str, ...]  # (k,) "Intercept" first, where there is one
+    estimate: Floats  # (k,)
+    cov: Floats  # (k, k)
+    df: int
+
+
+def pooling(post: Posterior, prob: float = 0.95, *, group: str | None = None) -> pd.DataFrame:
+    """Every level's coefficients under complete, no and partial pooling.
+
+    Parameters
+    ----------
+    post
+        The posterior of the model that pools partially.
+    prob
+        Probability of the intervals.
+    group
+        One grouping factor; all by default.
+
+    Returns
+    -------
+    DataFrame with one row per level, term and kind of pooling: group, level, the parts of a
+    combined level, term, n (rows of the level), kind, mean, sd, lower, upper, note.
+
+    - "complete": least squares over all rows, as if there were no groups. sd is the standard error,
+      the interval is Student's t with n - p degrees of freedom. Both are false where rows of a
+      group resemble each other. A term without a population effect is 0.
+    - "none": least squares within the level alone, with the level's own residual variance. What
+      does not vary over the factor (other columns, other factors' effects, the offset) is taken at
+      its posterior mean.
+    - "partial": population + deviation: posterior mean and sd, equal-tailed interval.
+
+    Where the level's rows do not identify a term, or leave no residual to judge it by, the row of
+    "none" is NaN there and `note` has the reason; else `note` is empty. Under the prior
+    p(beta, sigma) = 1 / sigma the intervals of "complete" and "none" are posterior intervals too.
+
+    Raises
+    ------
+    ModelError
+        If there is no such grouping factor, or the model has no least squares to compare with: its
+        link is not the identity.
+    """
+    check_least_squares(post, "pooling()")
+    _, high = tails(prob)
+    groups = [g for _, g in chosen(post, group)]
+    whole = together(post.design)
+    partial = coef(post, prob)
+    tables = []
+    for g in groups:
+        rows = effect_rows(g)
+        own = partial.loc[partial["group"] == g.name, ["mean", "sd", "lower", "upper"]]
+        tables.append(
+            _interleaved(
+                rows,
+                {
+                    "complete": _complete(g, whole, high),
+                    "none": _none(g, alone(g, own_response(post, g), post.design.weights), high),
+                    "partial": own.reset_index(drop=True).assign(note=""),
+                },
+            )
+        )
+    return stack(tables, COLUMNS)
+
+
+def together(design: Design) -> Together:
+    """(Weighted) least squares of the population part over all rows, with its covariance."""
+    mu, found = design.mu, complete_pooling(design)
+    w = np.ones(design.n) if design.weights is None else design.weights
+    y = design.y if mu.offset is None else design.y - mu.offset
+    beta = np.array([found[t] for t in mu.terms])
+    center = w @ mu.X / w.sum() if mu.intercept else np.zeros(len(mu.terms))
+    gram, rss = np.zeros((len(mu.terms),) * 2), 0.0
+    for rows in row_blocks(design.n):
+        X = mu.X[rows] - center
+        gram += X.T @ (w[rows, None] * X)
+        rest = y[rows] - found.get(names.INTERCEPT, 0.0) - mu.X[rows] @ beta
+        rss += float(w[rows] @ rest**2)
+    scale = np.sqrt(np.diag(gram))
+    slopes = np.linalg.pinv(gram / np.outer(scale, scale)) / np.outer(scale, scale)
+    df = design.n - len(found)
+    s2 = rss / df if df else np.nan
+    if not mu.intercept:
+        return Together(mu.terms, beta, s2 * slopes, df)
+    at_zero = -slopes @ center
+    corner = 1 / w.sum() + center @ slopes @ center
+    cov = np.block([[np.array([[corner]]), at_zero[None]], [at_zero[:, None], slopes]])
+    estimate = np.array([found[names.INTERCEPT], *beta])
+    return Together((names.INTERCEPT, *mu.terms), estimate, s2 * cov, df)
+
+
+def alone(g: GroupDesign, y: Floats, weights: Floats | None) -> Alone:
+    """(Weighted) least squares of y (n,) on Z within every level, with its covariance."""
+    fits, q = level_fits(g, y, weights), len(g.terms)
+    order = np.argsort(g.refs, kind="stable")
+    n = np.bincount(g.refs, minlength=g.n_levels)
+    cov, df = np.full((g.n_levels, q, q), np.nan), np.zeros(g.n_levels, np.int64)
+    root = np.ones(len(y)) if weights is None else np.sqrt(weights)
+    for j, rows in enumerate(np.split(order, np.cumsum(n)[:-1])):
+        Z = root[rows, None] * g.Z[rows]
+        scale = np.linalg.norm(Z, axis=0)
+        scale[scale == 0] = 1.0
+        U, s, Vt = np.linalg.svd(Z / scale, full_matrices=False)
+        some = s > _SINGULAR * s.max(initial=0.0)
+        df[j] = len(rows) - some.sum()
+        if df[j] == 0:
+            continue
+        right = root[rows] * y[rows]
+        rest = right - U[:, some] @ (U[:, some].T @ right)
+        half = Vt[some].T / s[some] / scale[:, None]
+        cov[j] = rest @ rest / df[j] * (half @ half.T)
+    return Alone(fits, cov, df, n)
+
+
+def _complete(g: GroupDesign, whole: Together, high: float) -> pd.DataFrame:
+    at = [whole.terms.index(t) if t in whole.terms else -1 for t in g.terms]
+    mean = np.array([whole.estimate[k] if k >= 0 else 0.0 for k in at])
+    sd = np.array([np.sqrt(whole.cov[k, k]) if k >= 0 else 0.0 for k in at])
+    note = ["" if k >= 0 else "no population effect: 0 under complete pooling" for k in at]
+    half = stats.t.ppf(high, whole.df) * sd if whole.df else np.full(len(at), np.nan)
+    table = pd.DataFrame(
+        {"mean": mean, "sd": sd, "lower": mean - half, "upper": mean + half, "note": note}
+    )
+    return pd.concat([table] * g.n_levels, ignore_index=True)
+
+
+def _none(g: GroupDesign, own: Alone, high: float) -> pd.DataFrame:
+    mean = own.fits.estimate
+    sd = np.where(np.isnan(mean), np.nan, np.sqrt(np.einsum("jtt->jt", own.cov)))
+    half = stats.t.ppf(high, np.maximum(own.df, 1))[:, None] * sd
+    unsure = np.repeat(own.df == 0, len(g.terms))
+    exact = [f"no residual: {n} row{'s' if n > 1 else ''} fitted exactly" for n in own.n]
+    why = np.array(notes(g, own.fits, own.n), dtype=object)
+    why = np.where((why == "") & unsure, np.repeat(exact, len(g.terms)), why)
+    columns = {"mean": mean, "sd": sd, "lower": mean - half, "upper": mean + half}
+    return pd.DataFrame({k: v.ravel() for k, v in columns.items()}).assign(note=why)
+
+
+def _interleaved(rows: pd.DataFrame, kinds: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Level by level and term by term, the kinds of pooling below each other."""
+    parts = [pd.concat([rows.assign(kind=k), t], axis=1) for k, t in kinds.items()]
+    table = pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
+    return table.astype({"kind": "str", "note": "str"})
