@@ -51,7 +51,8 @@ def _minimum_degree(coupled: NDArray[np.bool_], widths: Ints) -> tuple[Ints, Int
     """
     graph, w = coupled.astype(np.float32), widths.astype(np.float32)
     degree, left = graph @ w, float(widths.sum())
-    order, ratio = [], []
+    order: list[int] = []
+    ratio: list[float] = []
     while left > 0:
         v = int(np.argmin(degree))
         share = float(degree[v] / left)

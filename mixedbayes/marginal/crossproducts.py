@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 from scipy import sparse
 
 from mixedbayes.marginal.columns import ColumnMap, fit_column_map
@@ -146,7 +147,7 @@ def sampled_products(data: Rows, var0: Ints) -> tuple[sparse.csr_array, Floats]:
     return products, with_response
 
 
-def _indicator(refs: Ints, Z: Floats, n_levels: int) -> sparse.csr_array:
+def _indicator(refs: NDArray[np.integer], Z: Floats, n_levels: int) -> sparse.csr_array:
     """(m, J q): row i holds Z[i] in the columns of its level."""
     m, q = Z.shape
     columns = np.asarray(refs, np.int64)[:, None] * q + np.arange(q)

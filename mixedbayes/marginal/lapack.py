@@ -5,6 +5,8 @@ compiled code can be kept in numba's disk cache: the symbols must exist before i
 importing this module ensures. All arguments are pointers; a character is a pointer to its code.
 """
 
+from typing import Any
+
 import llvmlite.binding as llvm
 from numba import types
 from numba.extending import get_cython_function_address
@@ -12,7 +14,7 @@ from numba.extending import get_cython_function_address
 _INT, _DOUBLE = types.CPointer(types.int32), types.CPointer(types.float64)
 
 
-def _bind(library: str, routine: str, arguments: str) -> types.ExternalFunction:
+def _bind(library: str, routine: str, arguments: str) -> Any:
     """`arguments`: i for integers and characters, d for doubles."""
     symbol = f"mixedbayes_{routine}"
     llvm.add_symbol(symbol, get_cython_function_address(f"scipy.linalg.cython_{library}", routine))

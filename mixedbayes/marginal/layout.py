@@ -92,7 +92,7 @@ def read_header(ints: Ints) -> Header:
 def sections(ints: Ints, floats: Floats) -> dict[str, np.ndarray]:
     """Every section by name, as a view in its own shape."""
     h = read_header(ints)
-    views = {}
+    views: dict[str, np.ndarray] = {}
     for names, flat in ((INTS, ints), (FLOATS, floats)):
         ends = [*(getattr(h, name) for name in names[1:]), flat.size]
         views |= {n: flat[getattr(h, n) : end] for n, end in zip(names, ends, strict=True)}

@@ -8,6 +8,7 @@ its n x n covariance.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import block_diag, cho_factor, cho_solve
 from scipy.stats import multivariate_normal
 
@@ -79,7 +80,7 @@ def log_density_dense(
     return float(multivariate_normal.logpdf(y, mean, cov))
 
 
-def indicator_columns(refs: Floats, Z: Floats, J: int) -> Floats:
+def indicator_columns(refs: NDArray[np.integer], Z: Floats, J: int) -> Floats:
     """Dense (n, J q) design of one factor, level by level."""
     n, q = Z.shape
     A = np.zeros((n, J, q))

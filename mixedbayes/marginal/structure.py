@@ -100,7 +100,7 @@ def analyse(factors: Sequence[Factor], n_chain: int, n_population: int) -> Struc
     rows_before = np.array([q[k] + q[k + 1 : n_chain].sum() for k in range(K)], np.int64)
     clusters = _find_clusters(keys, levels, q, n_chain, n_population)
     dense = _dense_columns(clusters, np.repeat(q[n_chain:], levels[n_chain:]), n_population)
-    col = dense[0]
+    col, clu_ptr, met_ptr, met = dense
     ptr, fac, blk_col, row, pairs = _blocks(keys, node0, levels, q, n_chain, col, rows_before)
     n_rows = np.repeat(rows_before, levels) + n_population + 1
     if len(fac):
@@ -110,7 +110,7 @@ def analyse(factors: Sequence[Factor], n_chain: int, n_population: int) -> Struc
     up = _blocks_in_parent(pairs, flat_parent, node0, levels, n_chain, len(fac))
     return Structure(
         n_chain, n_population, q, levels, node0, var0, col, off, flat_parent,
-        ptr, fac, blk_col, row, up, *dense[1:], clusters.flops, pairs,
+        ptr, fac, blk_col, row, up, clu_ptr, met_ptr, met, clusters.flops, pairs,
     )  # fmt: skip
 
 
