@@ -63,6 +63,11 @@ class Kept:
     probabilities: Floats  # (k,)
 
 
+def has_summaries(post: Posterior) -> bool:
+    """Whether group effects of this fit were kept as summaries instead of draws."""
+    return names.RANEF_SUMMARY in post.idata.children
+
+
 def read(post: Posterior, variable: str) -> Kept:
     """The summary kept under a variable's name, `ranef_<group>` or `coef_<group>`.
 
