@@ -13,6 +13,7 @@ from mixedbayes.errors import ModelError, SamplingError
 from mixedbayes.marginal.kernel import is_single
 from mixedbayes.marginal.plan import Floats
 from mixedbayes.marginal.problem import Problem
+from mixedbayes.marginal.threads import one_blas_thread
 
 # Probabilities kept of effects that are summarised: the ends of the usual intervals.
 QUANTILES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)
@@ -202,7 +203,7 @@ def _sum_over_draws(
 
     workers = _workers(len(x))
     ranges = [range(start, len(x), workers) for start in range(workers)]
-    with ThreadPoolExecutor(workers) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
         return sum(pool.map(part, ranges), np.zeros(shape))
 
 
@@ -273,7 +274,7 @@ def _in_threads(function: Callable[[int], bool], n: int) -> list[bool]:
     """[function(0), ..., function(n - 1)], consecutive ones in the same thread."""
     size = max(1, -(-n // _workers(n)))
     parts = [range(start, min(start + size, n)) for start in range(0, n, size)]
-    with ThreadPoolExecutor(_workers(n)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(_workers(n)) as pool:
         return [x for part in pool.map(lambda rows: [*map(function, rows)], parts) for x in part]
 
 

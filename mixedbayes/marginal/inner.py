@@ -1,8 +1,8 @@
 """How the functions of the kernel are compiled.
 
 Inner functions are not called from Python, so they get no wrapper for it; and long ones that only
-the entry points call are inlined before compilation. Otherwise a first compilation would optimise the same code
-again and again, once for every function around it.
+the entry points call are inlined before compilation. Otherwise a first compilation would optimise
+the same code again and again, once for every function around it.
 """
 
 from hashlib import blake2b

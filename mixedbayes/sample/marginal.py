@@ -17,6 +17,7 @@ from mixedbayes.marginal.mode import find_mode, initial_points, whiten
 from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.plan import MAX_DENSE
 from mixedbayes.marginal.setup import Setup, set_up
+from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.cdensity import CDensity
@@ -72,14 +73,16 @@ def sample_marginal(
 def _walk(spec: Spec, setup: Setup, settings: Settings) -> tuple[SamplingResult, Constrained]:
     """nutpie on the compiled density, in the units of its mode's curvature."""
     density = MarginalDensity(setup.layout, setup.problem)
-    mode = find_mode(density)
+    with one_blas_thread():
+        mode = find_mode(density)
     white = whiten(density, mode)
 
     def start(rng: np.random.Generator) -> Floats:
         return mode.to_eta(initial_points(mode, 1, rng)[0])
 
     compiled = CDensity(white.c_address, white.c_data, white, white.logp_grad)
-    result = sample_density(compiled, settings, ndim=density.ndim, initial_point=start)
+    with one_blas_thread():
+        result = sample_density(compiled, settings, ndim=density.ndim, initial_point=start)
     eta = result.posterior[THETA].to_numpy()
     return result, white.constrained(eta.reshape(-1, density.ndim))
 
