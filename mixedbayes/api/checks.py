@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from mixedbayes.checks.leave_out import Sampler
     from mixedbayes.checks.loo import Refit
     from mixedbayes.checks.predictive import Groups
+    from mixedbayes.checks.report import CheckReport
     from mixedbayes.model.formulations import Chosen
     from mixedbayes.plots.densities import PlotCollection
     from mixedbayes.plots.predictive import Kind
+    from mixedbayes.plots.style import Picture
     from mixedbayes.results.posterior import Posterior
     from mixedbayes.sample.settings import Settings
 
@@ -204,6 +206,40 @@ class Checks:
             max_levels=max_levels,
             backend=backend,
         )
+
+    # ---- assumptions, influence, priors -------------------------------------------------------
+
+    def check(self) -> CheckReport:
+        """Assumptions, influence and what the priors decide: one sentence each, with its numbers.
+
+        Convergence; residuals against fitted values, their quantiles and their scale; quantiles of
+        the group effects; collinearity; levels per factor; what the data say about sds and
+        correlations; sensitivity to the priors; influential observations and groups. The report
+        prints itself, also in HTML; `tables` has the numbers; `plot_check` draws it.
+        """
+        from mixedbayes.checks.check import check
+        from mixedbayes.predict.streams import seed_of
+
+        post = self.posterior
+        return check(post, self.model.spec, seed=seed_of(post, None))
+
+    def plot_check(self, *, backend: str = "matplotlib") -> Picture:
+        """Residuals and group effects beside bands of what the model says they should be."""
+        from mixedbayes.plots import plot_check
+        from mixedbayes.predict.streams import seed_of
+
+        post = self.posterior
+        return plot_check(post, seed=seed_of(post, None), backend=backend)
+
+    def prior_sensitivity(self) -> pd.DataFrame:
+        """Which parameters the priors drive, by power-scaling prior and likelihood.
+
+        Columns: parameter, term, prior and likelihood (sensitivities, from 0.05 on they matter),
+        overlap of prior and posterior, and `says`, in words.
+        """
+        from mixedbayes.checks.sensitivity import prior_sensitivity
+
+        return prior_sensitivity(self.posterior, self.model.spec)
 
     def _sampler(self) -> Sampler:
         """Fits of changed models as this one was fitted; the number makes the seed."""

@@ -65,14 +65,19 @@ def loo(
     """
     if refit not in ("auto", True, False):
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
+    out, density = smoothed(post, spec, target)
+    high = np.flatnonzero(np.asarray(out.pareto_k) > out.good_k)
+    if len(high) and (refit is True or (refit == "auto" and quick and len(high) <= MOST_REFITS)):
+        _refit(out, spec, high, sample, density)
+    return out
+
+
+def smoothed(post: Posterior, spec: Spec, target: str) -> tuple[Loo, Floats]:
+    """The estimate by importance weights alone, and the log densities (C, D, units)."""
     _check_draws(post)
     scored = Scored.of(spec.design, spec.family, target)
     (density,) = log_likelihood(post, spec, scored.target).data_vars.values()
-    out = _smoothed(post, density, scored)
-    high = np.flatnonzero(np.asarray(out.pareto_k) > out.good_k)
-    if len(high) and (refit is True or (refit == "auto" and quick and len(high) <= MOST_REFITS)):
-        _refit(out, spec, high, sample, density.to_numpy())
-    return out
+    return _smoothed(post, density, scored), density.to_numpy()
 
 
 def _check_draws(post: Posterior) -> None:

@@ -114,10 +114,15 @@ class Scored:
 
     def names(self, units: Ints, most: int = 8) -> str:
         """Some units by the user's labels, in words."""
-        table = self.named().iloc[units[:most]]
-        texts = [_name(row) for row in table.itertuples(index=False)]
+        texts = [self._name(row) for _, row in self.named().iloc[units[:most]].iterrows()]
         left = len(units) - len(texts)
         return ", ".join(texts) + (f" and {left:,} more" if left else "")
+
+    def _name(self, row: pd.Series) -> str:
+        if not self.by_observation:
+            return str(row[self.target])
+        levels = ", ".join(f"{g.name} {row[g.name]}" for g in self.groups)
+        return f"row {row[OBSERVATION]}" + (f" ({levels})" if levels else "")
 
     def difference(self, other: Scored) -> str | None:
         """Why two scores cannot be compared, in words; None if they can."""
@@ -127,11 +132,6 @@ class Scored:
         if found is None and not np.array_equal(self.unit_of_row(), other.unit_of_row()):
             found = f"the levels of {self.target} have other rows"
         return found
-
-
-def _name(row: Sequence[object]) -> str:
-    first, *rest = (str(value) for value in row)
-    return f"{first} ({', '.join(rest)})" if rest else first
 
 
 def chosen_group(groups: Sequence[GroupDesign], target: str) -> GroupDesign:

@@ -10,10 +10,12 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "plot_check": "check",
     "plot_fitted": "fitted",
     "plot_icc": "icc",
     "plot_predictive": "predictive",
     "plot_pooling": "pooling",
+    "plot_pooling_factor": "pooling_factor",
     "plot_priors": "priors",
     "plot_ranef": "ranef",
     "plot_residuals": "residuals",

@@ -83,7 +83,7 @@ def test_influential_groups_are_named_and_refitted(fit_of):
 def test_influential_observations_are_named_with_their_groups(fit_of):
     said = fit_of("sleepstudy_days_subject").loo(refit=False)
     top = said.influence.iloc[0]
-    assert f"{top['observation']} ({top['Subject']})" in said.verdict
+    assert f"row {top['observation']} (Subject {top['Subject']})" in said.verdict
 
 
 def test_asking_twice_gives_the_same_and_changes_nothing(fit_of):

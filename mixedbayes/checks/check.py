@@ -1,0 +1,327 @@
+"""The checks of one fit, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.checks.loo import smoothed
+from mixedbayes.checks.quantities import quantities
+from mixedbayes.checks.report import CheckReport, Finding
+from mixedbayes.checks.residual import Beside, Effects, Residuals, effects, residuals
+from mixedbayes.checks.scored import OBSERVATION
+from mixedbayes.checks.sensitivity import (
+    CONFLICT,
+    DRIVEN,
+    SAYS_LITTLE,
+    SENSITIVE,
+    overlap,
+    prior_sensitivity,
+)
+from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.model.formulations import marginal_obstacle
+from mixedbayes.model.spec import Spec
+from mixedbayes.results.diagnostics import diagnostics
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.text import plural
+
+SMALL_P = 0.025  # of a discrepancy, on either side
+LARGE_VIF = 10.0
+FEW_LEVELS = 5
+MOST_DENSITIES = 4e7  # rows x draws for which single observations are scored
+MOST_LEVELS = 2000
+
+
+def check(post: Posterior, spec: Spec, *, seed: int) -> CheckReport:
+    """Run every check that the model allows.
+
+    Convergence; residual against fitted, quantiles of residuals, scale against fitted; quantiles
+    of group effects; collinearity; levels per factor; what the data say about sds and
+    correlations; sensitivity to the prior; influence of observations and of groups.
+
+    Parameters
+    ----------
+    post, spec
+        The posterior and its model.
+    seed
+        Of the replicates.
+
+    Returns
+    -------
+    CheckReport
+    """
+    return CheckReport(tuple(_findings(post, spec, seed)))
+
+
+def _findings(post: Posterior, spec: Spec, seed: int) -> Iterator[Finding]:
+    yield convergence(post)
+    kept = all(post.has_ranef(g.name) for g in post.design.mu.groups)
+    if kept:
+        found = residuals(post, seed)
+        yield from (location(found), shape(found, post), scale(found))
+        for g in post.design.mu.groups:
+            yield from (normality(e) for e in effects(post, g, seed))
+    yield collinearity(post.design)
+    if post.design.mu.groups:
+        yield levels(post.design)
+        yield information(post, spec)
+    if kept:
+        yield sensitivity(post, spec)
+        yield from _influence(post, spec)
+    else:
+        yield Finding(
+            "Not checked",
+            "Residuals, group effects, prior sensitivity and influence need draws of the group "
+            'effects, and only summaries were kept; fit with effects="draws".',
+            True,
+            pd.DataFrame(),
+        )
+
+
+def convergence(post: Posterior) -> Finding:
+    """The sampler's own checks."""
+    report = diagnostics(post)
+    said = str(report).splitlines()[0] if report.ok else " ".join(report.messages)
+    table = report.table.reset_index(names="quantity")
+    return Finding("Convergence", said, not report.ok, table)
+
+
+# ---- residuals --------------------------------------------------------------------------------
+
+
+def location(found: Residuals) -> Finding:
+    """Does the mean residual depend on the fitted value?"""
+    beside, out = found.location(), "fitted"
+    table, p = _binned(found, beside), beside.p()
+    where = _where(table, out)
+    if p < SMALL_P:
+        said = (
+            f"The mean residual depends on the fitted value (p = {p:.3f}{where}): a curve or a "
+            "predictor is missing."
+        )
+    else:
+        said = f"No trend is left in the residuals (p = {p:.2f})."
+    return Finding("Residuals against fitted", said, p < SMALL_P, table)
+
+
+def scale(found: Residuals) -> Finding:
+    """Does the residuals' spread depend on the fitted value?"""
+    beside = found.scale()
+    table, p = _binned(found, beside), beside.p()
+    if p < SMALL_P:
+        said = (
+            f"The residuals' spread differs over the fitted values from what the model says "
+            f"(p = {p:.3f}{_where(table, 'fitted')}): outliers, or a variance that changes."
+        )
+    else:
+        said = (
+            f"The spread of the residuals is as the model says at all fitted values (p = {p:.2f})."
+        )
+    return Finding("Scale against fitted", said, p < SMALL_P, table)
+
+
+def _binned(found: Residuals, beside: Beside) -> pd.DataFrame:
+    counts = [len(b) for b in found.bins]
+    return beside.table().assign(fitted=found.positions, rows=counts)[
+        ["fitted", "rows", "data", "lower", "upper", "outside"]
+    ]
+
+
+def _where(table: pd.DataFrame, column: str) -> str:
+    at = table.loc[table["outside"], column]
+    return f"; outside the band at {column} {', '.join(f'{v:.4g}' for v in at)}" if len(at) else ""
+
+
+def shape(found: Residuals, post: Posterior) -> Finding:
+    """Do the residuals have the distribution that the family says?"""
+    beside = found.quantiles()
+    table = beside.table()
+    table.insert(0, "probability", found.probabilities)
+    p = beside.p()
+    title = "Quantiles of residuals"
+    if p >= SMALL_P:
+        said = f"The residuals are distributed as the {post.family.name} family says (p = {p:.2f})."
+        return Finding(title, said, False, table)
+    skew, tails = found.shape()
+    traits = []
+    if tails > 1 - SMALL_P:
+        traits.append("heavier tails")
+    elif tails < SMALL_P:
+        traits.append("lighter tails")
+    if min(skew, 1 - skew) < SMALL_P:
+        traits.append("a longer right tail" if skew > 0.5 else "a longer left tail")
+    said = (
+        f"The residuals have {' and '.join(traits) or 'another shape'} than the "
+        f"{post.family.name} family says (p = {p:.3f})."
+    )
+    if tails > 1 - SMALL_P and type(post.family) is Gaussian:
+        said += ' family="student_t" gives outliers less weight.'
+    return Finding(title, said, True, table)
+
+
+def normality(found: Effects) -> Finding:
+    """Are the effects of one term a normal sample?"""
+    beside, (level, extreme) = found.quantiles(), found.extreme()
+    table, p, tail = beside.table(), beside.p(), found.p_extreme()
+    name = f"{found.group.name}: {found.term}"
+    look = p < SMALL_P or tail < SMALL_P
+    said = (
+        f"The effects are {'not like' if look else 'like'} a normal sample (p = {p:.2f}); the "
+        f"largest is that of {level}, {extreme:+.1f} sd from the population"
+    )
+    said += f" (p = {tail:.3f})." if tail < SMALL_P else "."
+    if found.group.n_levels < FEW_LEVELS:
+        said += f" With {found.group.n_levels} levels this shows little."
+    return Finding(f"Effects of {name}", said, look, table)
+
+
+# ---- design -----------------------------------------------------------------------------------
+
+
+def collinearity(design: Design) -> Finding:
+    """Can the predictors be told apart? Variance inflation factors, 1 / (1 - R^2)."""
+    X, terms = design.mu.X, design.mu.terms
+    title = "Collinearity"
+    if len(terms) < 2:
+        said = "There is at most one predictor." if len(terms) else "There are no predictors."
+        return Finding(
+            title, said, False, pd.DataFrame({"term": terms, "vif": np.ones(len(terms))})
+        )
+    vif = variance_inflation(X)
+    table = pd.DataFrame({"term": terms, "vif": vif}).sort_values("vif", ascending=False)
+    high = table[table["vif"] > LARGE_VIF]
+    if len(high):
+        named = ", ".join(f"{t} ({v:.0f})" for t, v in high.itertuples(index=False))
+        said = (
+            f"Hard to tell apart (variance inflation factor above {LARGE_VIF:.0f}): {named}. Their "
+            "effects are uncertain one by one, not together."
+        )
+    else:
+        said = (
+            f"The largest variance inflation factor is {vif.max():.1f}; the columns are distinct."
+        )
+    return Finding(title, said, bool(len(high)), table)
+
+
+def variance_inflation(X: Floats) -> Floats:
+    """(p,) diagonal of the inverse of the columns' correlation matrix; inf where it has none."""
+    sd = X.std(axis=0)
+    out = np.full(X.shape[1], np.inf)
+    varying = sd > 0
+    Q = (X[:, varying] - X[:, varying].mean(axis=0)) / sd[varying]
+    values, vectors = np.linalg.eigh(Q.T @ Q / len(X))
+    out[varying] = np.sum(vectors**2 / np.maximum(values, 1e-15), axis=1)
+    return out
+
+
+def levels(design: Design) -> Finding:
+    """How many levels, and how many rows each?"""
+    table = pd.DataFrame([_level_row(g) for g in design.mu.groups])
+    few = table[table["levels"] < FEW_LEVELS]
+    counted = "; ".join(
+        f"{r.group} has {plural(r.levels, 'level')} of {_range(r.fewest, r.most)}"
+        for r in table.itertuples()
+    )
+    said = f"{counted}."
+    if len(few):
+        said += (
+            f" So few levels of {', '.join(few['group'])} say little about their spread, which "
+            "rests on its prior."
+        )
+    return Finding("Levels", said, bool(len(few)), table)
+
+
+def _level_row(g: GroupDesign) -> dict[str, object]:
+    n = np.bincount(g.refs, minlength=g.n_levels)
+    return {
+        "group": g.name,
+        "levels": g.n_levels,
+        "fewest": int(n.min()),
+        "median": float(np.median(n)),
+        "most": int(n.max()),
+        "single": int(np.sum(n == 1)),
+    }
+
+
+def _range(low: int, high: int) -> str:
+    return plural(low, "row") if low == high else f"{low:,} to {high:,} rows"
+
+
+# ---- priors -----------------------------------------------------------------------------------
+
+
+def information(post: Posterior, spec: Spec) -> Finding:
+    """What do the data add to the priors of sds and correlations?"""
+    found = [q for q in quantities(post, spec) if q.kind in ("sd", "cor")]
+    table = pd.DataFrame(
+        {
+            "parameter": [q.parameter for q in found],
+            "term": [q.term for q in found],
+            "overlap": [overlap(q) for q in found],
+        }
+    )
+    weak = [q.label for q, o in zip(found, table["overlap"], strict=True) if o > SAYS_LITTLE]
+    if weak:
+        said = (
+            f"The data say little about {', '.join(weak)}: prior and posterior overlap by more "
+            f"than {100 * SAYS_LITTLE:.0f} %."
+        )
+    else:
+        most = float(np.nanmax(table["overlap"])) if table["overlap"].notna().any() else 0.0
+        said = (
+            "The data say much more than the priors about every sd and correlation (overlap of "
+            f"prior and posterior at most {100 * most:.0f} %)."
+        )
+    return Finding("Sds and correlations", said, bool(weak), table)
+
+
+def sensitivity(post: Posterior, spec: Spec) -> Finding:
+    """Does a slightly weaker or stronger prior move the posterior?"""
+    table = prior_sensitivity(post, spec)
+    label = table["parameter"] + table["term"].map(lambda t: f"[{t}]" if t else "")
+    parts = []
+    for says, meaning in (
+        (DRIVEN, "driven by the prior"),
+        (CONFLICT, "pulled apart by prior and data"),
+    ):
+        which = label[table["says"] == says]
+        if len(which):
+            parts.append(f"{meaning}: {', '.join(which)}")
+    if not parts:
+        most = table["prior"].max()
+        said = (
+            f"No parameter is sensitive to the strength of the priors (at most {most:.2f}, limit "
+            f"{SENSITIVE})."
+        )
+        return Finding("Prior sensitivity", said, False, table)
+    said = f"Sensitive to the strength of the priors, {'; '.join(parts)}. Are these priors meant?"
+    return Finding("Prior sensitivity", said, True, table)
+
+
+# ---- influence --------------------------------------------------------------------------------
+
+
+def _influence(post: Posterior, spec: Spec) -> Iterator[Finding]:
+    if post.n_draws < 100:
+        return
+    targets = [OBSERVATION] if spec.design.n * post.n_draws <= MOST_DENSITIES else []
+    if marginal_obstacle(spec) is None:
+        targets += [g.name for g in spec.design.mu.groups if g.n_levels <= MOST_LEVELS]
+    for target in targets:
+        found, _ = smoothed(post, spec, target)
+        high = np.flatnonzero(np.asarray(found.pareto_k) > found.good_k)
+        what = "observations" if target == OBSERVATION else f"levels of {target}"
+        if len(high):
+            k = np.asarray(found.pareto_k)[high]
+            right = "is it" if len(high) == 1 else "are they"
+            said = (
+                f"Without {found.scored.names(high[np.argsort(-k)])} the posterior would be "
+                f"another (Pareto k above {found.good_k:.2f}): {right} right, and does the model "
+                "suit?"
+            )
+        else:
+            said = found.verdict
+        yield Finding(f"Influential {what}", said, bool(len(high)), found.influence)

@@ -1,0 +1,120 @@
+"""Every parameter that has a prior of its own: its draws, and its prior where that is placed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, LinearPredictor
+from mixedbayes.model.spec import Spec
+from mixedbayes.priors.distributions import Prior
+from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.results.posterior import Posterior
+
+KINDS = ("intercept", "fixef", "sd", "cor", "family")
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """One number with a prior.
+
+    kind
+        "intercept", "fixef", "sd", "cor" or "family".
+    draws
+        (S,) of the parameter; of an intercept, and of thresholds, at predictor value zero.
+    placed
+        (S,) of what the prior is about: of an intercept perhaps the value at the predictors' means.
+    prior
+        SciPy-like distribution; None where it is improper.
+    """
+
+    kind: str
+    parameter: str
+    term: str
+    draws: Floats
+    placed: Floats
+    prior: Any
+
+    @property
+    def label(self) -> str:
+        return f"{self.parameter}[{self.term}]" if self.term else self.parameter
+
+
+def quantities(post: Posterior, spec: Spec) -> Iterator[Quantity]:
+    """Intercepts, population effects, sds, correlations, and the family's own parameters."""
+    yield from _predictor(post, spec.design.mu, spec.priors.mu)
+    for name, predictor in spec.design.others.items():
+        yield from _predictor(post, predictor, spec.priors.others[name])
+    for name, assigned in spec.priors.parameters.items():
+        prior, labels = assigned.prior, spec.family.labels(name, spec.design)
+        draws = post.stacked(name)
+        if labels is None:
+            yield Quantity("family", name, "", draws, draws, _frozen(prior))
+            continue
+        shift = 0.0 if assigned.given else _at_means(post, spec.design.mu)
+        for k, term in enumerate(labels):
+            yield Quantity("family", name, term, draws[:, k], draws[:, k] - shift, _frozen(prior))
+
+
+def _predictor(
+    post: Posterior, predictor: LinearPredictor, priors: PredictorPriors
+) -> Iterator[Quantity]:
+    p = predictor.parameter
+    if priors.intercept is not None:
+        draws = post.intercept(p)
+        placed = draws + _at_means(post, predictor) if priors.intercept_at_means else draws
+        yield Quantity(
+            "intercept", names.intercept(p), "", draws, placed, _frozen(priors.intercept.prior)
+        )
+    beta = post.fixef(p)
+    for k, (term, a) in enumerate(zip(predictor.terms, priors.fixef, strict=True)):
+        yield Quantity("fixef", names.fixef(p), term, beta[:, k], beta[:, k], _frozen(a.prior))
+    for g in predictor.groups:
+        sd = post.sd(g.name, p)
+        for k, (term, a) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
+            name = names.sd(g.name, p)
+            yield Quantity("sd", name, term, sd[:, k], sd[:, k], _frozen(a.prior))
+        for block in g.blocks:
+            for i, j in combinations(sorted(block), 2):
+                rho = post.cor(g.name, p)[:, i, j]
+                a = priors.lkj(g.name).eta + len(block) / 2 - 1  # of the margin under LKJ
+                yield Quantity(
+                    "cor",
+                    names.cor(g.name, p),
+                    f"{g.terms[i]}, {g.terms[j]}",
+                    rho,
+                    rho,
+                    stats.beta(a, a, loc=-1, scale=2),
+                )
+
+
+def _at_means(post: Posterior, predictor: LinearPredictor) -> Floats:
+    """(S,) X fixef at the columns' means."""
+    return post.fixef(predictor.parameter) @ predictor.X.mean(axis=0)
+
+
+def _frozen(prior: Prior) -> Any:
+    return prior.frozen() if prior.proper else None
+
+
+def log_prior(post: Posterior, spec: Spec) -> Floats:
+    """(S,) log density of all priors but those of group effects; improper ones count 0."""
+    total = np.zeros(post.n_draws)
+    for q in quantities(post, spec):
+        if q.kind != "cor" and q.prior is not None:
+            total += q.prior.logpdf(q.placed)
+    pairs = [(spec.design.mu, spec.priors.mu)]
+    pairs += [(p, spec.priors.others[name]) for name, p in spec.design.others.items()]
+    for predictor, priors in pairs:
+        for g in predictor.groups:
+            for block in g.blocks:
+                if len(block) > 1:
+                    cor = post.cor(g.name, predictor.parameter)[:, block][:, :, block]
+                    total += priors.lkj(g.name).logpdf(cor)
+    return total

@@ -1,0 +1,114 @@
+"""What the prior decides: power-scaling, and the overlap of prior and posterior."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.checks.quantities import Quantity, log_prior, quantities
+from mixedbayes.design.types import Floats
+from mixedbayes.model.spec import Spec
+from mixedbayes.results.moments import row_blocks
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import chained
+
+SENSITIVE = 0.05  # Kallioinen et al. (2024)
+SAYS_LITTLE = 0.65  # overlap from which the posterior is mostly the prior
+_BINS = 20
+_NUMBERS = 2**22  # rows x draws of log densities held at a time
+
+CONFLICT = "prior and data pull apart"
+DRIVEN = "the prior drives it"
+ROBUST = "not sensitive to the prior"
+
+
+def prior_sensitivity(post: Posterior, spec: Spec) -> pd.DataFrame:
+    """How far each parameter's posterior moves with the strength of prior and likelihood.
+
+    Prior and likelihood are raised to powers near 1, by importance weights; what is scaled is the
+    prior of intercepts, population effects, sds, correlations and the family's parameters, not the
+    distribution of the group effects, which is part of the model.
+
+    Parameters
+    ----------
+    post, spec
+        The posterior and its model.
+
+    Returns
+    -------
+    DataFrame
+        parameter, term, prior and likelihood (sensitivities; from 0.05 on they matter), overlap
+        (of prior and posterior, 0 to 1; NaN for an improper prior), and says: "not sensitive to
+        the prior", "the prior drives it" (sensitive to the prior and not to the likelihood), or
+        "prior and data pull apart" (to both).
+
+    References
+    ----------
+    Kallioinen, Paananen, Buerkner & Vehtari (2024), doi:10.1007/s11222-023-10366-5.
+    """
+    found = list(quantities(post, spec))
+    tree = _tree(post, spec, found)
+    sensitivity = {group: _psense(tree, group) for group in ("prior", "likelihood")}
+    table = pd.DataFrame(
+        {
+            "parameter": [q.parameter for q in found],
+            "term": [q.term for q in found],
+            **sensitivity,
+            "overlap": [overlap(q) for q in found],
+        }
+    )
+    return table.assign(
+        says=[_says(p, d) for p, d in zip(table["prior"], table["likelihood"], strict=True)]
+    )
+
+
+def _tree(post: Posterior, spec: Spec, found: list[Quantity]) -> xr.DataTree:
+    chains = post.shape[0]
+
+    def dataset(name: str, values: Floats, *dims: str) -> xr.Dataset:
+        return xr.Dataset({name: ((names.CHAIN, names.DRAW, *dims), chained(values, chains))})
+
+    draws = np.column_stack([q.draws for q in found])
+    return xr.DataTree.from_dict(
+        {
+            "posterior": dataset("value", draws, "quantity"),
+            "log_prior": dataset("prior", log_prior(post, spec)),
+            "log_likelihood": dataset("likelihood", total_log_likelihood(post)),
+        }
+    )
+
+
+def _psense(tree: xr.DataTree, group: str) -> Floats:
+    from arviz_stats import psense
+
+    return np.asarray(psense(tree, group=group)["value"], float)
+
+
+def total_log_likelihood(post: Posterior) -> Floats:
+    """(S,) log p(y | draw), given the group effects, in blocks of rows."""
+    total = np.zeros(post.n_draws)
+    for rows in row_blocks(post.design.n, max(1, _NUMBERS // post.n_draws)):
+        total += by_observation(post, rows).sum(axis=1)
+    return total
+
+
+def _says(prior: float, likelihood: float) -> str:
+    if not prior >= SENSITIVE:
+        return ROBUST
+    return CONFLICT if likelihood >= SENSITIVE else DRIVEN
+
+
+def overlap(quantity: Quantity) -> float:
+    """Area that the prior's and the posterior's densities share, 0 to 1; NaN if improper.
+
+    In u = F(x), F the prior's distribution function, the prior is uniform and the overlap is the
+    integral of min(1, posterior density of u), from a histogram.
+    """
+    if quantity.prior is None:
+        return float("nan")
+    u = quantity.prior.cdf(quantity.placed)
+    shares = np.histogram(u, bins=_BINS, range=(0, 1))[0] / len(u)
+    return float(np.minimum(shares, 1 / _BINS).sum())

@@ -1,0 +1,149 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import mixedbayes as mb
+from mixedbayes.checks.check import collinearity, levels, variance_inflation
+from mixedbayes.checks.quantities import Quantity, log_prior, quantities
+from mixedbayes.checks.sensitivity import CONFLICT, DRIVEN, ROBUST, overlap
+
+
+@pytest.fixture(scope="module")
+def report(fit_of):
+    return fit_of("sleepstudy_days_subject").check()
+
+
+def test_every_check_has_a_sentence_and_numbers(report):
+    titles = [f.title for f in report.findings]
+    assert titles == [
+        "Convergence",
+        "Residuals against fitted",
+        "Quantiles of residuals",
+        "Scale against fitted",
+        "Effects of Subject: Intercept",
+        "Effects of Subject: Days",
+        "Collinearity",
+        "Levels",
+        "Sds and correlations",
+        "Prior sensitivity",
+        "Influential observations",
+        "Influential levels of Subject",
+    ]
+    for f in report.findings:
+        assert f.said.endswith((".", "?"))
+        assert len(report.tables[f.title])
+
+
+def test_what_is_known_of_sleepstudy(report):
+    said = {f.title: f for f in report.findings}
+    assert not said["Convergence"].look
+    assert not said["Residuals against fitted"].look
+    assert "heavier tails" in said["Quantiles of residuals"].said
+    assert "332" in said["Influential levels of Subject"].said
+    assert "cor_Subject[Intercept, Days]" in said["Sds and correlations"].said
+    assert not report.ok
+    assert "want a look: Quantiles of residuals" in report.verdict
+
+
+def test_text_and_html(report):
+    text = str(report)
+    assert all(len(line) <= 100 for line in text.splitlines()[1:])
+    assert "! Quantiles of residuals" in text
+    html = report._repr_html_()
+    assert html.count("<details>") == len(report.findings)
+    assert "Subject: Intercept" in html
+
+
+def test_asking_twice_gives_the_same_and_changes_nothing(fit_of, report):
+    fit = fit_of("sleepstudy_days_subject")
+    before = {name: node.to_dataset().copy(deep=True) for name, node in fit.idata.children.items()}
+    again = fit.check()
+    assert str(again) == str(report)
+    assert set(before) == set(fit.idata.children)
+    for name, dataset in before.items():
+        assert dataset.identical(fit.idata[name].to_dataset())
+
+
+def test_eight_schools_know_little_of_their_spread(fit_of):
+    fit = fit_of("eight_schools")
+    table = fit.prior_sensitivity().set_index("parameter")
+    assert table.loc["sd_school", "says"] == DRIVEN
+    assert table.loc["sd_school", "overlap"] > 0.7
+    said = {f.title: f.said for f in fit.check().findings}
+    assert "say little about sd_school[Intercept]" in said["Sds and correlations"]
+    assert "driven by the prior: sd_school[Intercept]" in said["Prior sensitivity"]
+
+
+def test_a_prior_against_the_data_is_seen():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": 5 + rng.normal(size=30), "g": np.arange(30) % 6})
+    priors = {"Intercept": mb.Normal(0, 1), "sigma": mb.Exponential(1), "sd": mb.Exponential(1)}
+    fit = mb.fit("y ~ 1 + (1 | g)", data, priors=priors, seed=1, progress=False)
+    assert fit.prior_sensitivity().set_index("parameter").loc["Intercept", "says"] == CONFLICT
+    vague = {"Intercept": mb.Normal(0, 100), "sigma": mb.Flat(), "sd": mb.Exponential(0.1)}
+    fit = mb.fit("y ~ 1 + (1 | g)", data, priors=vague, seed=1, progress=False)
+    table = fit.prior_sensitivity().set_index("parameter")
+    assert table.loc["Intercept", "says"] == ROBUST
+    assert np.isnan(table.loc["sigma", "overlap"])
+
+
+def test_log_prior_is_that_of_the_sampled_model(fit_of):
+    """Every prior of the model at its own place, summed by hand."""
+    fit = fit_of("sleepstudy_days_subject")
+    post, spec = fit.posterior, fit.model.spec
+    sd, rho = post.sd("Subject"), post.cor("Subject")[:, 0, 1]
+    expected = (
+        stats.norm.logpdf(post.intercept(), 300, 250)
+        + stats.norm.logpdf(post.fixef()[:, 0], 0, 50)
+        + stats.expon.logpdf(sd, scale=50).sum(axis=1)
+        + stats.expon.logpdf(post.stacked("sigma"), scale=50)
+        + stats.beta.logpdf(rho, 2, 2, loc=-1, scale=2)
+    )
+    np.testing.assert_allclose(log_prior(post, spec), expected)
+
+
+def test_the_intercepts_prior_is_where_it_was_placed(fit_of):
+    fit = mb.Model("Reaction ~ Days + (1 | Subject)", mb.load_data("sleepstudy")).fit(
+        50, tune=50, chains=1, seed=1, progress=False
+    )
+    (q,) = (q for q in quantities(fit.posterior, fit.model.spec) if q.kind == "intercept")
+    np.testing.assert_allclose(q.placed, q.draws + 4.5 * fit.posterior.fixef()[:, 0])
+
+
+def quantity(draws, prior):
+    return Quantity("sd", "sd", "", draws, draws, prior)
+
+
+def test_overlap_of_prior_and_posterior():
+    rng = np.random.default_rng(1)
+    prior = stats.norm(0, 1)
+    assert overlap(quantity(rng.normal(size=20_000), prior)) == pytest.approx(1, abs=0.02)
+    assert overlap(quantity(rng.normal(20, 1, 1000), prior)) <= 0.05
+    shifted = rng.normal(1, 1, 20_000)
+    assert overlap(quantity(shifted, prior)) == pytest.approx(2 * stats.norm.cdf(-0.5), abs=0.02)
+    assert np.isnan(overlap(quantity(shifted, None)))
+
+
+def test_collinear_columns_are_named():
+    rng = np.random.default_rng(1)
+    a, c = rng.normal(size=(2, 50))
+    data = pd.DataFrame({"y": a, "a": a, "b": a + 0.1 * c, "c": rng.normal(size=50)})
+    said = collinearity(mb.Model("y ~ a + b + c", data).design)
+    assert said.look
+    assert "c (" not in said.said
+    X = data[["a", "b", "c"]].to_numpy()
+    r2 = [
+        1 - np.var(x - np.c_[np.ones(50), rest] @ np.linalg.lstsq(np.c_[np.ones(50), rest], x)[0])
+        / np.var(x)
+        for x, rest in ((X[:, k], np.delete(X, k, axis=1)) for k in range(3))
+    ]  # fmt: skip
+    np.testing.assert_allclose(variance_inflation(X), 1 / (1 - np.array(r2)), rtol=1e-6)
+    assert not collinearity(mb.Model("y ~ a + c", data).design).look
+
+
+def test_few_levels_are_pointed_out():
+    data = pd.DataFrame({"y": np.arange(12.0) ** 2, "g": [0] * 6 + [1] * 4 + [2] * 2})
+    said = levels(mb.Model("y ~ 1 + (1 | g)", data).design)
+    assert said.look
+    assert "g has 3 levels of 2 to 6 rows" in said.said
