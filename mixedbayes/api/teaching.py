@@ -48,6 +48,31 @@ class Teaching:
 
         return pooling(self.posterior, prob, group=group)
 
+    def explained(self) -> pd.DataFrame:
+        """R2 and pooling factor of every batch of coefficients, and of the data level.
+
+        Gelman & Pardoe (2006), doi:10.1198/004017005000000517: how much of the variance of a
+        term's coefficients the levels' covariates explain, and how strongly they are pooled.
+        """
+        from mixedbayes.results.explained import explained
+
+        return explained(self.posterior)
+
+    def plot_pooling_factor(
+        self,
+        group: str | None = None,
+        *,
+        prob: float = 0.95,
+        units: Mapping[str, str] | None = None,
+        backend: str = "matplotlib",
+    ) -> Picture:
+        """How much each level is pooled, against its number of rows."""
+        from mixedbayes.plots import plot_pooling_factor
+
+        return plot_pooling_factor(
+            self.posterior, group, prob=prob, units=self._units(units), backend=backend
+        )
+
     def plot_pooling(
         self,
         group: str | None = None,

@@ -108,6 +108,8 @@ def shrinkage(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> An
       has no population effect;
     - pooling, pooling_lower, pooling_upper: pooling factor, 0 for no pooling to 1 for complete, see
       `pooling_kernel`; other factors' effects taken as known;
+    - borrowed: n pooling / (1 - pooling): how many rows of the level's own the population is worth,
+      sigma^2 / tau^2 for one intercept per level. Infinite where the rows say nothing of the term;
     - note: why no_pooling is NaN, else empty.
 
     Raises
@@ -149,6 +151,8 @@ def _table(
     factor = pooling_summary(post, g, prob)
     table = effect_rows(g)
     n = table["n"].to_numpy().reshape(-1, len(g.terms))[:, 0]
+    rest = 1 - factor["mean"]
+    worth = np.divide(factor["mean"], rest, out=np.full(len(rest), np.inf), where=rest > 0)
     return table.assign(
         no_pooling=fits.estimate.ravel(),
         partial_pooling=mean_coef(post, g).ravel(),
@@ -156,6 +160,7 @@ def _table(
         pooling=factor["mean"],
         pooling_lower=factor["lower"],
         pooling_upper=factor["upper"],
+        borrowed=table["n"].to_numpy() * worth,
         note=pd.Series(notes(g, fits, n), dtype="str"),
     )
 
