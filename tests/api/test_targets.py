@@ -299,14 +299,14 @@ def test_gpa_as_printed(mixed, reference):
     half = 0.0005  # the chapter prints three digits
     fixef = fit.fixef()
     assert np.abs(fixef["mean"] - text["b"]).max() < FIXED * fixef["sd"].max() + half
-    # Equal-tailed intervals of the posterior and the chapter's differ by a fifth of an sd at most.
+    # Equal-tailed intervals of the posterior and the chapter's differ by 0.3 of an sd at most.
     for row, (low, high) in zip(fixef.itertuples(), text["ci"], strict=True):
-        assert abs(row.lower - low) < 0.2 * row.sd + half
-        assert abs(row.upper - high) < 0.2 * row.sd + half
+        assert abs(row.lower - low) < 0.3 * row.sd + half
+        assert abs(row.upper - high) < 0.3 * row.sd + half
     sds = fit.varcorr()
     for row, (low, high) in zip(sds.itertuples(), text["sd_ci"], strict=True):
-        assert abs(row.lower - low) < 0.2 * row.sd + half
-        assert abs(row.upper - high) < 0.2 * row.sd + half
+        assert abs(row.lower - low) < 0.3 * row.sd + half
+        assert abs(row.upper - high) < 0.3 * row.sd + half
     icc = fit.icc().query("kind == 'adjusted' and group == 'student'").iloc[0]
     assert abs(icc["mean"] - text["var_prop"][0]) < 0.1 * icc["sd"] + half
     for i, value in enumerate(text["var_prop"]):
