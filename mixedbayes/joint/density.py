@@ -11,10 +11,11 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
+from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData, family_code, row_data
 from mixedbayes.joint.factor import Factor, identity, walk_sections
 from mixedbayes.joint.kernel import c_density, density, pack
-from mixedbayes.joint.layout import Coordinates, JointLayout
+from mixedbayes.joint.layout import JointLayout
 from mixedbayes.priors.types import Priors
 
 # Coefficients and effects beside the largest factor's: their square is kept and multiplied.
@@ -48,7 +49,7 @@ class JointDensity:
     def of(cls, design: Design, family: Family, priors: Priors) -> JointDensity:
         """The density in theta itself, effects not centred."""
         layout, data = JointLayout(design, family, priors), row_data(design, family)
-        coordinates = Coordinates.non_centred(layout.n_effects)
+        coordinates = Coordinates.plain(layout.n_hyper, layout.n_effects)
         fixed = _model_sections(layout, data)
         n_first, q = _first(layout)
         rest, h = layout.ndim - layout.n_hyper - n_first, layout.n_hyper
@@ -107,7 +108,13 @@ def _merged(
     walk: Mapping[str, Floats | Ints],
     coordinates: Coordinates,
 ) -> dict[str, Floats | Ints]:
-    return {**fixed, **walk, "centring": coordinates.centring, "pull": coordinates.pull}
+    bend = coordinates.bend
+    own = {
+        "centring": coordinates.centring,
+        "pull": coordinates.pull,
+        "bend": np.column_stack([bend.a, bend.m, bend.s]),
+    }
+    return {**fixed, **walk, **own}
 
 
 def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | Ints]:

@@ -11,6 +11,7 @@ their part is block diagonal and what couples them to the rest is sparse:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,13 +46,26 @@ class Factor:
             [self._inner(first - self.couplings @ rest, "gji,gj->gi"), rest]
         )
 
-    def given_later(self) -> Floats:
-        """(N,) variance of each coordinate given all later ones, earlier ones unknown.
+    def level_blocks(self, spans: Sequence[slice], widths: Sequence[int]) -> list[Floats]:
+        """Precision (J, q, q) of each level's effects, by factor, in the order of L.
 
-        Coordinates of one block of the first factor are given the later blocks.
+        Given all later factors, coefficients, and the factor's other levels; earlier factors unknown.
         """
-        first = np.einsum("gki,gki->gi", self.inner, self.inner)
-        return np.concatenate([first.ravel(), np.diag(self.outer) ** 2])
+        n_first, found = self.couplings.shape[0], []
+        for k, span in enumerate(spans):
+            if k == 0:
+                lower = np.linalg.inv(self.inner)
+                found.append(lower @ lower.transpose(0, 2, 1))
+                continue
+            own = slice(span.start - n_first, span.stop - n_first)
+            lower = linalg.solve_triangular(
+                self.outer[own, own], np.eye(span.stop - span.start), lower=True
+            )
+            whole = lower @ lower.T
+            q = widths[k]
+            at = np.arange(len(whole)).reshape(-1, q)
+            found.append(whole[at[:, :, None], at[:, None, :]])
+        return found
 
     def _inner(self, x: Floats, how: str) -> Floats:
         q = self.inner.shape[1]

@@ -46,13 +46,14 @@ SECTIONS = (
     "offset",  # (n,)
     "y", "size", "extra",  # (n,)
     "centring", "pull",  # (effects,)
+    "bend",  # (h, 3) a, m, s; see coordinates
     "constant",  # (1,)
     "mode", "hyper", "slopes", "inner", "couplings", "outer", "log_det",  # the walk, see factor
 )  # fmt: skip
 _HEAD = 2 * len(SECTIONS)
 S = {name: 2 * i for i, name in enumerate(SECTIONS)}
 (SIZES, FACTORS, BEFORE, REFS, LINKS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
- WHY, SIZE, EXTRA, CENTRING, PULL, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS, OUTER, LOG_DET) = S.values()  # fmt: skip
+ WHY, SIZE, EXTRA, CENTRING, PULL, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS, OUTER, LOG_DET) = S.values()  # fmt: skip
 
 
 def pack(sections: dict[str, Floats | Ints]) -> Ints:
@@ -116,45 +117,58 @@ def _correlation_slopes(work, first, q, before, at, W, dW):  # type: ignore[no-u
 
 
 @njit(nogil=True)
-def _effects(x, J, q, sd, W, c, b, u):  # type: ignore[no-untyped-def]
-    """Fill u and b (J q) from x; the sum of the log densities of x without constants."""
-    total, logs = 0.0, np.log(sd)
+def _bend(t, a, m, s):  # type: ignore[no-untyped-def]
+    """tau, d tau / dt, and the derivative of its logarithm."""
+    w = (m - t) / s
+    e = math.exp(-abs(w))
+    plus = max(w, 0.0) + math.log1p(e)
+    p = (1.0 if w > 0 else e) / (1.0 + e)
+    slope = 1.0 + a / s * plus * p
+    change = -a / (s * s) * p * (p + plus * (1.0 - p))
+    return t - 0.5 * a * plus * plus, slope, change / slope
+
+
+@njit(nogil=True)
+def _effects(x, J, q, sd, W, c, pull, b, u):  # type: ignore[no-untyped-def]
+    """Fill u and b (J q) from x, coarser factors taken off; log densities without constants.
+
+    Given the terms before it, b_i = m_i + s_i u_i with m_i = sd_i sum_{j<i} W_ij u_j, s_i = sd_i W_ii.
+    """
+    total, logs = 0.0, np.empty(q)
+    for i in range(q):
+        logs[i] = math.log(sd[i] * W[i, i])
     for g in range(J):
-        at = g * q
-        for t in range(q):
-            u[at + t] = x[at + t]
-            if c[at + t] != 0.0:
-                u[at + t] *= math.exp(-c[at + t] * logs[t])
-                total -= c[at + t] * logs[t]
-            total -= 0.5 * u[at + t] * u[at + t]
         for i in range(q):
-            inner = 0.0
-            for j in range(i + 1):
-                inner += W[i, j] * u[at + j]
-            b[at + i] = sd[i] * inner
+            at, m = g * q + i, 0.0
+            for j in range(i):
+                m += W[i, j] * u[g * q + j]
+            m *= sd[i]
+            u[at] = (x[at] - pull[at] * m) * math.exp(-c[at] * logs[i])
+            b[at] = m + sd[i] * W[i, i] * u[at]
+            total -= c[at] * logs[i] + 0.5 * u[at] * u[at]
     return total
 
 
 @njit(nogil=True)
-def _effect_slopes(dx, J, q, sd, W, c, b, u, db, dsd, dW):  # type: ignore[no-untyped-def]
+def _effect_slopes(dx, J, q, sd, W, c, pull, b, u, db, dsd, dW):  # type: ignore[no-untyped-def]
     """Derivatives in x, in sd and in W, from those in b."""
-    logs = np.log(sd)
+    logs, du = np.empty(q), np.empty(q)
+    for i in range(q):
+        logs[i] = math.log(sd[i] * W[i, i])
     for g in range(J):
-        at = g * q
-        for i in range(q):
-            dsd[i] += db[at + i] * b[at + i] / sd[i]
-        for j in range(q):
-            inner = -u[at + j]
-            for i in range(j, q):
-                pull = db[at + i] * sd[i]
-                inner += pull * W[i, j]
-                dW[i, j] += pull * u[at + j]
-            power = c[at + j]
-            if power == 0.0:
-                dx[at + j] = inner
-            else:
-                dx[at + j] = inner * math.exp(-power * logs[j])
-                dsd[j] -= power * (inner * u[at + j] + 1.0) / sd[j]
+        first = g * q
+        du[:] = 0.0
+        for i in range(q - 1, -1, -1):
+            at, s = first + i, sd[i] * W[i, i]
+            inner = du[i] + db[at] * s - u[at]
+            dx[at] = inner * math.exp(-c[at] * logs[i])
+            d_log = db[at] * s * u[at] - c[at] * (inner * u[at] + 1.0)
+            dm = db[at] - pull[at] * dx[at]
+            dsd[i] += (d_log + dm * (b[at] - s * u[at])) / sd[i]
+            dW[i, i] += d_log / W[i, i]
+            for j in range(i):
+                dW[i, j] += dm * sd[i] * u[first + j]
+                du[j] += dm * sd[i] * W[i, j]
 
 
 @njit(nogil=True)
@@ -170,12 +184,16 @@ def joint(theta, grad, record):  # type: ignore[no-untyped-def]
     d, K, k0 = theta.size, len(factors), theta.size - p - intercept
     work = np.empty((3, h + intercept + p))
     point = np.empty(h + intercept + p)
-    point[:h], point[h:] = theta[:h], theta[k0:]
+    bend, bent, jacobian = _reals(record, BEND).reshape(h, 3), np.empty((h, 2)), 0.0
+    for i in range(h):
+        point[i], bent[i, 0], bent[i, 1] = _bend(theta[i], bend[i, 0], bend[i, 1], bend[i, 2])
+        jacobian += math.log(bent[i, 0])
+    point[h:] = theta[k0:]
     if at_zero:
         for j in range(p):
             point[h] -= means[j] * theta[k0 + 1 + j]
     codes, numbers = _ints(record, CODES).reshape(-1, 2), _reals(record, NUMBERS).reshape(-1, 6)
-    total = log_prior(point, codes, numbers, work)
+    total = log_prior(point, codes, numbers, work) + jacobian
     if not math.isfinite(total):
         return -math.inf
     # forward: effects, then the predictor
@@ -205,7 +223,7 @@ def joint(theta, grad, record):  # type: ignore[no-untyped-def]
                     i = o + g * q + links[l, 2]
                     x[i] -= pull[i] * b[o_up + maps[links[l, 4] + g] * q_up]
         total += _effects(
-            x[span], J, q, work[0, s : s + q], W[k], centring[span], b[span], u[span]
+            x[span], J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span]
         )
         if ones:
             for i in range(n):
@@ -250,8 +268,9 @@ def joint(theta, grad, record):  # type: ignore[no-untyped-def]
         span = slice(o, o + J * q)
         dx, dsd = grad[e : e + J * q], np.zeros(q)
         _effect_slopes(
-            dx, J, q, work[0, s : s + q], W[k], centring[span], b[span], u[span], db[span], dsd, dW[k]
-        )
+            dx, J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span],
+            db[span], dsd, dW[k],
+        )  # fmt: skip
         for l in range(len(links)):
             if links[l, 0] == k:
                 q_up, o_up = factors[links[l, 1], 0], factors[links[l, 1], 3] - h + links[l, 3]
@@ -261,7 +280,8 @@ def joint(theta, grad, record):  # type: ignore[no-untyped-def]
         for t in range(q):
             work[2, s + t] += dsd[t] * work[1, s + t]
         at = _correlation_slopes(work, s, q, before, at, W[k], dW[k])
-    grad[:h] = work[2, :h]
+    for i in range(h):
+        grad[i] = work[2, i] * bent[i, 0] + bent[i, 1]
     return total + _reals(record, CONSTANT)[0]
 
 

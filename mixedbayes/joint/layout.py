@@ -4,14 +4,7 @@ theta holds, in this order: for each grouping factor the coordinates of its stan
 of its partial correlations; the family's parameters; the effects x of each grouping factor, that
 with most effects first; the intercept at the columns' means, and the slopes.
 
-With u ~ N(0, I) and b = diag(sd) W u, W the Cholesky factor of the correlations, effects are
-
-    x = sd^c u + pull (sum of the same effect b of the coarser factors that contain the level),
-
-with a centring c between 0 (non-centred) and 1 (centred), and a pull, for each effect of each level.
-With both at their largest, x is the total effect of a nested level rather than its deviation.
-Gelfand, Sahu & Carlin (1995), doi:10.1093/biomet/82.3.479; Papaspiliopoulos, Roberts & Sköld (2007),
-doi:10.1214/088342307000000014.
+`coordinates` says how the variance parameters and effects are written.
 """
 
 from __future__ import annotations
@@ -24,22 +17,11 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
+from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.logpriors import Coordinate, Table
 from mixedbayes.marginal.parameters import FactorParameters, apply_links, correlation_factor
 from mixedbayes.priors.types import Priors
-
-
-@dataclass(frozen=True, eq=False)
-class Coordinates:
-    """How the effects are written: one number for each effect, in theta's order (effects,)."""
-
-    centring: Floats
-    pull: Floats
-
-    @classmethod
-    def non_centred(cls, size: int) -> Coordinates:
-        return cls(np.zeros(size), np.zeros(size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,11 +134,11 @@ class JointLayout:
         X = self.design.mu.X
         return X.mean(axis=0) if self.design.mu.intercept else np.zeros(X.shape[1])
 
-    def hyper(self, theta: Floats) -> tuple[list[Floats], list[Floats], dict[str, Floats]]:
-        """Of theta (..., d): sd (..., q) and W (..., q, q) of each factor, family's parameters."""
+    def hyper(self, phi: Floats) -> tuple[list[Floats], list[Floats], dict[str, Floats]]:
+        """Of phi (..., h): sd (..., q) and W (..., q, q) of each factor, family's parameters."""
         h = self.n_hyper
         table = Table(self.table.codes[:h], self.table.numbers[:h])
-        x, root = apply_links(table, np.asarray(theta[..., :h], float))
+        x, root = apply_links(table, np.asarray(phi, float))
         sd, W = [], []
         for f, at in zip(self.factors, self.variance_starts, strict=True):
             sd.append(x[..., at : at + f.q])
@@ -167,7 +149,7 @@ class JointLayout:
 
     def effects(self, theta: Floats, coordinates: Coordinates) -> list[Floats]:
         """b (S, J, q) of each factor from theta (S, d)."""
-        sds, Ws, _ = self.hyper(theta)
+        sds, Ws, _ = self.hyper(coordinates.bend.phi(theta[:, : self.n_hyper]))
         out: list[Floats] = [np.zeros(0)] * len(self.groups)
         for k, span in reversed(list(enumerate(self.spans()))):
             shape = (self.groups[k].n_levels, len(self.groups[k].terms))
@@ -178,13 +160,12 @@ class JointLayout:
                 if link.finer == k:
                     total = out[link.coarser][:, link.above, link.term_above]
                     x[:, :, link.term] -= pull[:, link.term] * total
-            u = x * np.exp(-c * np.log(sds[k])[:, None, :])
-            out[k] = np.einsum("si,sij,sgj->sgi", sds[k], Ws[k], u, optimize=True)
+            out[k] = _deviations(x, sds[k], Ws[k], c, pull)
         return out
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter from theta (S, d)."""
-        sds, Ws, parameters = self.hyper(theta)
+        sds, Ws, parameters = self.hyper(coordinates.bend.phi(theta[:, : self.n_hyper]))
         out: dict[str, Floats] = dict(parameters)
         effects = self.effects(theta, coordinates)
         for g, sd, W, b in zip(self.groups, sds, Ws, effects, strict=True):
@@ -201,6 +182,17 @@ class JointLayout:
         if mu.intercept:
             out[names.intercept()] = theta[:, at] - beta @ self.means
         return out
+
+
+def _deviations(x: Floats, sd: Floats, W: Floats, c: Floats, pull: Floats) -> Floats:
+    """b (S, J, q) from x with the coarser factors taken off; see `coordinates`."""
+    u, b = np.empty_like(x), np.empty_like(x)
+    for i in range(x.shape[2]):
+        m = sd[:, i, None] * np.einsum("sj,sgj->sg", W[:, i, :i], u[:, :, :i])
+        s = (sd[:, i] * W[:, i, i])[:, None]
+        u[:, :, i] = (x[:, :, i] - pull[:, i] * m) * np.exp(-c[:, i] * np.log(s))
+        b[:, :, i] = m + s * u[:, :, i]
+    return b
 
 
 def _containing(fine: GroupDesign, coarse: GroupDesign) -> Ints | None:

@@ -1,0 +1,170 @@
+"""Effects and coefficients for given variance parameters, by Fisher scoring with a sparse precision.
+
+e is found where its log density given phi is highest; its precision there is H = A' W A + P, with A
+the columns of u and of the coefficients, W the rows' information and P the priors' precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from mixedbayes.design.types import Floats
+from mixedbayes.joint.density import JointDensity
+from mixedbayes.joint.factor import Factor, factorise
+from mixedbayes.marginal.logpriors import NORMAL, STUDENT
+
+_SETTLED = 1e-6  # expected gain at which Fisher scoring stops
+_ITERATIONS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Conditional:
+    """Effects and coefficients for given phi: their mode, precision, and log p(phi, y)."""
+
+    effects: Floats  # (N,) u, not centred, then coefficients
+    factor: Factor
+    information: Floats  # (m,) of each row about its linear predictor
+    log_evidence: float
+
+
+class Scoring:
+    """Fisher scoring of effects and coefficients, from wherever the last call ended."""
+
+    def __init__(self, density: JointDensity) -> None:
+        self.density, self.layout = density, density.layout
+        layout, rows = self.layout, density.data.rows
+        mu = layout.design.mu
+        self.offset = np.zeros(len(rows)) if mu.offset is None else mu.offset[rows]
+        self.Z = [g.Z[rows] for g in layout.groups]
+        self.refs = [np.asarray(g.refs)[rows] for g in layout.groups]
+        ones = np.ones((len(rows), int(mu.intercept)))
+        self.X = np.concatenate([ones, mu.X[rows] - layout.means], axis=1)
+        self.precision = _prior_precision(density)
+        self.start = np.zeros(layout.ndim - layout.n_hyper)
+        if mu.intercept:
+            start = layout.family.location(layout.design)
+            self.start[layout.n_effects] = start
+
+    def columns(self, phi: Floats) -> tuple[list[Floats], sparse.csr_array]:
+        """Values (m, q) of each factor's columns for u, and all but the first as a matrix."""
+        sd, W, _ = self.layout.hyper(phi)
+        values = [Z @ (s[:, None] * w) for Z, s, w in zip(self.Z, sd, W, strict=True)]
+        n, at, cols = len(self.X), 0, []
+        for refs, v in zip(self.refs[1:], values[1:], strict=True):
+            q = v.shape[1]
+            cols.append(at + refs[:, None] * q + np.arange(q))
+            at += (self.layout.groups[len(cols)].n_levels) * q
+        cols.append(np.broadcast_to(at + np.arange(self.X.shape[1]), self.X.shape))
+        index = np.concatenate(cols, axis=1)
+        data = np.concatenate([*values[1:], self.X], axis=1)
+        pointer = np.arange(n + 1) * index.shape[1]
+        shape = (n, at + self.X.shape[1])
+        return values, sparse.csr_array((data.ravel(), index.ravel(), pointer), shape=shape)
+
+    def first(self, values: list[Floats]) -> sparse.csr_array:
+        """The first factor's columns as a matrix (m, J q)."""
+        if not values:
+            return sparse.csr_array((len(self.X), 0))
+        v, refs = values[0], self.refs[0]
+        q = v.shape[1]
+        index = (refs[:, None] * q + np.arange(q)).ravel()
+        shape = (len(v), self.layout.groups[0].n_levels * q)
+        return sparse.csr_array((v.ravel(), index, np.arange(len(v) + 1) * q), shape=shape)
+
+    def conditional(self, phi: Floats) -> Conditional:
+        """The mode of effects and coefficients given phi; LinAlgError where there is none."""
+        values, rest = self.columns(phi)
+        first = self.first(values)
+        _, _, parameters = self.layout.hyper(phi[None])
+        e = self.start
+        value, gradient = self._value(phi, e)
+        for _ in range(_ITERATIONS):
+            w = self._information(first, rest, e, parameters)
+            factor = factorise(*self._precision(values, first, rest, w))
+            step = factor.solve(gradient)
+            gain = float(gradient @ step)
+            if gain < _SETTLED:
+                break
+            e, value, gradient = self._search(phi, e, value, step)
+        else:
+            raise np.linalg.LinAlgError("Fisher scoring did not settle")
+        self.start = e
+        log_2pi = 0.5 * len(e) * np.log(2 * np.pi)
+        return Conditional(e, factor, w, value - factor.log_det + log_2pi)
+
+    def _value(self, phi: Floats, e: Floats) -> tuple[float, Floats]:
+        value, gradient = self.density.logp_grad(np.concatenate([phi, e]))
+        return value, gradient[len(phi) :]
+
+    def _search(
+        self, phi: Floats, e: Floats, value: float, step: Floats
+    ) -> tuple[Floats, float, Floats]:
+        """A step that does not lead down, halved as often as needed."""
+        length = 1.0
+        while length > 1e-8:
+            there, slope = self._value(phi, e + length * step)
+            if there >= value - 1e-9 * abs(value):
+                return e + length * step, there, slope
+            length /= 2
+        raise np.linalg.LinAlgError("no step leads up")
+
+    def _information(
+        self, first: sparse.csr_array, rest: sparse.csr_array, e: Floats, parameters: Mapping[str, Floats]
+    ) -> Floats:
+        n_first = first.shape[1]
+        eta = self.offset + first @ e[:n_first] + rest @ e[n_first:]
+        with np.errstate(over="ignore"):
+            each = self.layout.family.information(eta[None], parameters)[0]
+        return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, 1e12)
+
+    def _precision(
+        self, values: list[Floats], first: sparse.csr_array, rest: sparse.csr_array, w: Floats
+    ) -> tuple[Floats, sparse.csr_array, Floats]:
+        """H of u and coefficients: the first factor's blocks, couplings, and the others' corner."""
+        weighted = sparse.csr_array(rest.multiply(w[:, None]))
+        corner = (rest.T @ weighted).toarray() + np.diag(self.precision)
+        blocks = np.zeros((0, 1, 1))
+        if values:
+            v, refs = values[0], self.refs[0]
+            J, q = self.layout.groups[0].n_levels, v.shape[1]
+            blocks = np.empty((J, q, q))
+            for i in range(q):
+                for j in range(q):
+                    blocks[:, i, j] = np.bincount(refs, w * v[:, i] * v[:, j], J) + (i == j)
+        return blocks, sparse.csr_array(first.T @ weighted), corner
+
+    def factor(self, phi: Floats, w: Floats, T: sparse.csr_array) -> Factor:
+        """The factor of T' H T; T takes each level of the first factor to itself in its block."""
+        values, rest = self.columns(phi)
+        blocks, couplings, corner = self._precision(values, self.first(values), rest, w)
+        n, q = couplings.shape[0], blocks.shape[1]
+        if len(blocks):
+            at = np.arange(len(blocks) + 1)
+            H11 = sparse.csr_array(sparse.bsr_array((blocks, at[:-1], at)))
+        else:
+            H11 = sparse.csr_array((0, 0))
+        T11, T12, T22 = T[:n, :n], T[:n, n:], T[n:, n:]
+        left = H11 @ T12 + couplings @ T22
+        corner = T22.T @ (T22.T @ corner.T).T + (T12.T @ left + (couplings @ T22).T @ T12).toarray()
+        if len(blocks):
+            own = sparse.bsr_array(T11, blocksize=(q, q)).data  # (J, q, q), sorted by level
+            blocks = own.transpose(0, 2, 1) @ blocks @ own
+        return factorise(blocks, sparse.csr_array(T11.T @ left), corner)
+
+
+def _prior_precision(density: JointDensity) -> Floats:
+    """Prior precision of all but the first factor's effects: 1, and the coefficients'."""
+    layout = density.layout
+    codes, numbers = (x[layout.n_hyper :] for x in (layout.table.codes, layout.table.numbers))
+    curvature = np.zeros(len(codes))
+    bell = codes[:, 0] == NORMAL
+    curvature[bell] = numbers[bell, 2] ** -2.0
+    heavy = codes[:, 0] == STUDENT
+    nu, scale = numbers[heavy, 3], numbers[heavy, 2]
+    curvature[heavy] = (nu + 1) / nu / scale**2
+    n_rest = layout.n_effects - density.n_first
+    return np.concatenate([np.ones(n_rest), curvature])

@@ -1,0 +1,156 @@
+"""The search for the mode of the variance parameters, and their spread around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedbayes.design.types import Floats
+from mixedbayes.joint.coordinates import Bend
+from mixedbayes.joint.density import JointDensity
+from mixedbayes.joint.scoring import Conditional, Scoring
+from mixedbayes.marginal.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT
+
+_LONGEST = 1.0  # step of a coordinate
+_NEARLY = 0.005  # expected gain at which the search stops
+_ITERATIONS = 50
+_SLOPE = 0.01  # of the differences in the search
+_STEP = 0.1  # of the differences that give the curvature
+_WIDEST = 2.0  # largest sd that the curvature may claim for a coordinate
+_DROP = 4.5  # fall of a normal log density at 3 standard deviations
+_WORTH = 0.05  # least bend that is made
+_LEFT_END = -12.0  # log sd, of its mode's, beyond which nothing changes
+
+
+@dataclass(frozen=True, eq=False)
+class Hyper:
+    """The approximate log posterior of the variance parameters, as a function of t."""
+
+    scoring: Scoring
+    bend: Bend
+
+    def conditional(self, t: Floats) -> Conditional:
+        return self.scoring.conditional(self.bend.phi(t))
+
+    def value(self, t: Floats) -> float:
+        """Log density of t (h,), -inf where effects and coefficients have no mode."""
+        try:
+            return self.conditional(t).log_evidence + float(self.bend.log_slope(t))
+        except np.linalg.LinAlgError:
+            return -np.inf
+
+
+def start(density: JointDensity) -> Floats:
+    """phi (h,): sds at a half of their prior's scale, no correlations, parameters at their prior's."""
+    layout = density.layout
+    h = layout.n_hyper
+    codes, numbers = layout.table.codes[:h], layout.table.numbers[:h]
+    phi = np.zeros(h)
+    logs = codes[:, 1] == LOG
+    medians = [_prior_median(c, x) for c, x in zip(codes[logs], numbers[logs], strict=True)]
+    phi[logs] = np.log(medians)
+    return phi
+
+
+def _prior_median(code: np.ndarray, numbers: Floats) -> float:
+    """A typical value of a positive parameter: mean of a gamma, scale of a half normal or t."""
+    _, a, b, _, _, _ = numbers
+    if code[0] == GAMMA:
+        return 0.7 * a / b
+    if code[0] == INVERSE_GAMMA:
+        return 2 * b / a
+    return max(0.7 * b + max(a, 0.0), 1e-3) if code[0] in (NORMAL, STUDENT) else 1.0
+
+
+def highest(hyper: Hyper, t: Floats) -> tuple[Floats, bool]:
+    """t where the density is highest: BFGS on differences, in short steps; and whether it settled."""
+    value = hyper.value(t)
+    if not np.isfinite(value):
+        hyper.conditional(t)  # raises the reason
+    slope, curvature = _differences(hyper, t, value)
+    inverse = np.diag(1 / np.maximum(curvature, 1.0))
+    for _ in range(_ITERATIONS):
+        step = inverse @ slope
+        step *= min(1.0, _LONGEST / max(np.abs(step).max(initial=0.0), 1e-300))
+        if slope @ step < _NEARLY:
+            return t, True
+        length = 1.0
+        while (there := hyper.value(t + length * step)) < value:
+            length /= 2
+            if length < 1e-4:
+                return t, False
+        t, value, before = t + length * step, there, slope
+        slope, _ = _differences(hyper, t, value)
+        inverse = _bfgs(inverse, length * step, before - slope)
+    return t, False
+
+
+def _differences(hyper: Hyper, t: Floats, value: float) -> tuple[Floats, Floats]:
+    """Slope and minus second derivatives (h,)."""
+    steps = _SLOPE * np.eye(len(t))
+    sides = np.array([(hyper.value(t - e), hyper.value(t + e)) for e in steps]).reshape(-1, 2)
+    slope = (sides[:, 1] - sides[:, 0]) / (2 * _SLOPE)
+    return slope, (2 * value - sides.sum(axis=1)) / _SLOPE**2
+
+
+def _bfgs(inverse: Floats, step: Floats, change: Floats) -> Floats:
+    """The inverse curvature after a step on which minus the slope changed so much."""
+    along = float(step @ change)
+    if along <= 1e-10:
+        return inverse
+    left = np.eye(len(step)) - np.outer(step, change) / along
+    return left @ inverse @ left.T + np.outer(step, step) / along
+
+
+def covariance(hyper: Hyper, t: Floats) -> Floats:
+    """(h, h) from second differences at the mode, no sd above `_WIDEST`."""
+    h, steps, here = len(t), _STEP * np.eye(len(t)), hyper.value(t)
+    sides = np.array([(hyper.value(t - e), hyper.value(t + e)) for e in steps]).reshape(-1, 2)
+    curvature = np.empty((h, h))
+    for i in range(h):
+        curvature[i, i] = (2 * here - sides[i].sum()) / _STEP**2
+        for j in range(i):
+            both = hyper.value(t + steps[i] + steps[j])
+            mixed = (both - sides[i, 1] - sides[j, 1] + here) / _STEP**2
+            curvature[i, j] = curvature[j, i] = -mixed
+    values, vectors = np.linalg.eigh(np.nan_to_num(curvature))
+    return (vectors / np.maximum(values, _WIDEST**-2)) @ vectors.T
+
+
+def bend_of(hyper: Hyper, t: Floats, spread: Floats) -> Bend:
+    """Bends of the standard deviations whose posterior has a long left tail.
+
+    a and s are such that the points where the density has fallen as far as a normal one at 3 sds
+    become symmetric. On the way along one coordinate the others move with it by regression.
+    """
+    bend = Bend.straight(len(t))
+    factors = zip(hyper.scoring.layout.variance_starts, hyper.scoring.layout.factors, strict=True)
+    codes = hyper.scoring.layout.table.codes
+    for i in (first + k for first, f in factors for k in range(f.q)):
+        if codes[i, 1] != LOG:
+            continue
+        sd = float(np.sqrt(spread[i, i]))
+        along = spread[:, i] / spread[i, i]
+        left, right = (_reach(hyper, t, i, along, sign * sd) for sign in (-1, 1))
+        excess = (left - right) / (np.logaddexp(0.0, 3.0) ** 2 / 2)
+        if excess > _WORTH:
+            bend.a[i], bend.m[i], bend.s[i] = excess, t[i], right / 3
+    return bend
+
+
+def _reach(hyper: Hyper, t: Floats, i: int, along: Floats, sd: float) -> float:
+    """How far coordinate i moves until the density has fallen by `_DROP`; sd has the direction."""
+    here, before, fallen_before = hyper.value(t), 0.0, 0.0
+    for multiple in (1.0, 2.0, 3.0, 4.5, 7.0, 10.0, 15.0, 22.0, 33.0, 50.0):
+        move = max(multiple * sd, _LEFT_END)
+        others = along * np.clip(move, -2 * abs(sd), 2 * abs(sd))
+        others[i] = move
+        fallen = here - hyper.value(t + others)
+        if fallen >= _DROP:
+            share = (_DROP - fallen_before) / (fallen - fallen_before) if np.isfinite(fallen) else 0
+            return abs(before + share * (move - before))
+        if move == _LEFT_END:
+            break
+        before, fallen_before = move, fallen
+    return abs(move)
