@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from mixedbayes.checks.group_density import closed_form, group_obstacle
 from mixedbayes.checks.loo import smoothed
 from mixedbayes.checks.quantities import quantities
 from mixedbayes.checks.report import CheckReport, Finding
@@ -22,7 +23,6 @@ from mixedbayes.checks.sensitivity import (
 )
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.model.formulations import marginal_obstacle
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.posterior import Posterior
@@ -32,6 +32,7 @@ SMALL_P = 0.025  # of a discrepancy, on either side
 LARGE_VIF = 10.0
 FEW_LEVELS = 5
 MOST_DENSITIES = 4e7  # rows x draws for which single observations are scored
+MOST_INTEGRALS = 2e6  # rows x draws for which group effects are integrated by quadrature
 MOST_LEVELS = 2000
 
 
@@ -308,8 +309,12 @@ def _influence(post: Posterior, spec: Spec) -> Iterator[Finding]:
     if post.n_draws < 100:
         return
     targets = [OBSERVATION] if spec.design.n * post.n_draws <= MOST_DENSITIES else []
-    if marginal_obstacle(spec) is None:
-        targets += [g.name for g in spec.design.mu.groups if g.n_levels <= MOST_LEVELS]
+    if closed_form(post) or spec.design.n * post.n_draws <= MOST_INTEGRALS:
+        targets += [
+            g.name
+            for g in spec.design.mu.groups
+            if g.n_levels <= MOST_LEVELS and group_obstacle(post, g) is None
+        ]
     for target in targets:
         found, _ = smoothed(post, spec, target)
         high = np.flatnonzero(np.asarray(found.pareto_k) > found.good_k)

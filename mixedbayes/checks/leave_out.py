@@ -11,7 +11,8 @@ from scipy import special
 
 from mixedbayes import names
 from mixedbayes.checks.bridge import bridge
-from mixedbayes.checks.log_likelihood import by_group, by_observation
+from mixedbayes.checks.group_density import by_group
+from mixedbayes.checks.log_likelihood import by_observation
 from mixedbayes.checks.scored import Scored
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, LinearPredictor
 from mixedbayes.model.spec import Spec

@@ -83,14 +83,14 @@ def _predictor(
         for block in g.blocks:
             for i, j in combinations(sorted(block), 2):
                 rho = post.cor(g.name, p)[:, i, j]
-                a = priors.lkj(g.name).eta + len(block) / 2 - 1  # of the margin under LKJ
+                shape = priors.lkj(g.name).eta + len(block) / 2 - 1  # of the margin under LKJ
                 yield Quantity(
                     "cor",
                     names.cor(g.name, p),
                     f"{g.terms[i]}, {g.terms[j]}",
                     rho,
                     rho,
-                    stats.beta(a, a, loc=-1, scale=2),
+                    stats.beta(shape, shape, loc=-1, scale=2),
                 )
 
 

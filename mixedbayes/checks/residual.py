@@ -107,10 +107,11 @@ class Residuals:
 
     def shape(self) -> tuple[float, float]:
         """Shares of draws in which the data are more skewed to the right, and heavier tailed."""
-        return tuple(
+        skew, tails = (
             float(np.mean(f(self.data, axis=1) > f(self.replicated, axis=1)))
             for f in (stats.skew, stats.kurtosis)
         )
+        return skew, tails
 
     def _binned(self, data: Floats, replicated: Floats) -> Beside:
         return Beside(

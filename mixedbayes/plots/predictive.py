@@ -150,7 +150,8 @@ def _thinned(replicated: xr.DataArray) -> xr.DataArray:
 def _panels(replicated: xr.DataArray, y: Floats, facets: Facets, dtype: type) -> xr.DataTree:
     """A variable for each panel, with rows of its own."""
     values = replicated.transpose(names.CHAIN, names.DRAW, ...).to_numpy()
-    shown, observed = {}, {}
+    shown: dict[str, Any] = {}
+    observed: dict[str, Any] = {}
     for k, (title, rows) in enumerate(facets.items()):
         dim = f"{names.OBS}_{k}"
         shown[title] = ((names.CHAIN, names.DRAW, dim), values[..., rows].astype(dtype))
@@ -162,7 +163,8 @@ def _statistics(replicated: xr.DataArray, y: Floats, facets: Facets, stat: Any) 
     """A variable for each panel, with the statistic in the place of rows."""
     function = statistic(stat)
     values = replicated.transpose(names.CHAIN, names.DRAW, ...).to_numpy()
-    shown, observed = {}, {}
+    shown: dict[str, Any] = {}
+    observed: dict[str, Any] = {}
     for title, rows in facets.items():
         found = check_statistic(function, values, y, rows)
         text = f"{title}, {function.label}: p = {found.p:.2f}"

@@ -1,0 +1,128 @@
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy import special, stats
+
+import mixedbayes as mb
+from mixedbayes.checks import group_density
+from mixedbayes.checks.group_density import by_group, nested
+from mixedbayes.checks.log_likelihood import log_likelihood
+from mixedbayes.model.coords import dims_of, model_coords
+from mixedbayes.results.posterior import Posterior
+
+RNG = np.random.default_rng(5)
+N, DRAWS = 48, 3
+DATA = pd.DataFrame(
+    {
+        "y": RNG.normal(size=N),
+        "count": RNG.poisson(4, N),
+        "yes": RNG.integers(0, 2, N),
+        "of": RNG.integers(6, 9, N),
+        "x": RNG.normal(size=N),
+        "a": np.repeat(np.arange(6), 8),
+        "b": np.tile(np.repeat([0, 1], 4), 6),
+        "c": RNG.integers(0, 4, N),
+    }
+)
+
+
+def posterior(formula, family):
+    """A model and a hand-made posterior of a few draws."""
+    spec = mb.Model(formula, DATA, family=family).spec
+    coords, values = model_coords(spec), {}
+    for name, dims in dims_of(spec).items():
+        size = (1, DRAWS, *(len(coords[d]) for d in dims))
+        values[name] = ("chain", "draw", *dims), RNG.gamma(2, 0.3, size)
+    for g in spec.design.mu.groups:
+        if g.correlated:
+            q = len(g.terms)
+            cor = np.broadcast_to(np.where(np.eye(q), 1.0, 0.4), (1, DRAWS, q, q))
+            values[f"cor_{g.name}"] = values[f"cor_{g.name}"][0], cor
+    used = {d for dims, _ in values.values() for d in dims}
+    data = xr.Dataset(values, {d: v for d, v in coords.items() if d in used})
+    tree = xr.DataTree.from_dict({"posterior": data})
+    return Posterior(spec.design, spec.family, tree), spec
+
+
+def by_hand(post, target, density):
+    """(S, J) by brute force: a fine grid over the effects of each level."""
+    g, design = post.design.mu.group(target), post.design
+    q = len(g.terms)
+    nodes = np.linspace(-8, 8, 2001 if q == 1 else 201)
+    u = np.stack(np.meshgrid(*[nodes] * q), axis=-1).reshape(-1, q)
+    w = np.prod(stats.norm.pdf(u), axis=1)
+    L = np.linalg.cholesky(post.cov(target))
+    out = np.empty((post.n_draws, g.n_levels))
+    for s in range(post.n_draws):
+        eta = post.intercept()[s] + design.mu.X @ post.fixef()[s]
+        for other in design.mu.groups:
+            if other is not g:
+                eta = eta + np.sum(other.Z * post.ranef(other.name)[s][other.refs], axis=1)
+        for j in range(g.n_levels):
+            rows = np.flatnonzero(g.refs == j)
+            b = u @ L[s].T
+            terms = density(rows, eta[rows] + b @ g.Z[rows].T, s).sum(axis=1)
+            out[s, j] = special.logsumexp(terms, b=w / w.sum())
+    return out
+
+
+def poisson(rows, eta, s):
+    return stats.poisson.logpmf(DATA["count"].to_numpy()[rows], np.exp(eta))
+
+
+def bernoulli(rows, eta, s):
+    return stats.bernoulli.logpmf(DATA["yes"].to_numpy()[rows], special.expit(eta))
+
+
+CASES = [
+    ("count ~ x + (1 | a)", "poisson", "a", poisson),
+    ("count ~ x + (x | a)", "poisson", "a", poisson),
+    ("yes ~ x + (x || a)", "bernoulli", "a", bernoulli),
+    ("yes ~ 1 + (1 | a) + (1 | c)", "bernoulli", "c", bernoulli),
+    ("count ~ 1 + (1 | a/b)", "poisson", "a:b", poisson),
+]
+
+
+@pytest.mark.parametrize(("formula", "family", "target", "density"), CASES)
+def test_quadrature_agrees_with_a_fine_grid(formula, family, target, density):
+    post, _ = posterior(formula, family)
+    found = by_group(post, post.design.mu.group(target))
+    np.testing.assert_allclose(found, by_hand(post, target, density), atol=2e-4)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (x | a)", "y ~ x + (1 | a) + (1 | c)"])
+def test_quadrature_agrees_with_the_closed_form(formula, monkeypatch):
+    post, _ = posterior(formula, "gaussian")
+    g = post.design.mu.group("a")
+    exact = by_group(post, g)
+    monkeypatch.setattr(group_density, "closed_form", lambda post: False)
+    np.testing.assert_allclose(by_group(post, g), exact, atol=1e-6)
+
+
+def test_a_link_that_is_not_the_identity_has_no_closed_form():
+    data = DATA.assign(y=np.exp(DATA["y"]))
+    spec = mb.Model("y ~ 1 + (1 | a)", data, family=mb.Gaussian(link=mb.Log())).spec
+    post = Posterior(spec.design, spec.family, xr.DataTree())
+    assert not group_density.closed_form(post)
+
+
+def test_some_levels_are_those_of_all():
+    post, _ = posterior("count ~ x + (1 | a)", "poisson")
+    g = post.design.mu.group("a")
+    np.testing.assert_array_equal(by_group(post, g, np.array([4, 1])), by_group(post, g)[:, [4, 1]])
+
+
+def test_what_cannot_be_integrated_is_told():
+    post, spec = posterior("count ~ 1 + (1 | a/b)", "poisson")
+    with pytest.raises(mb.ModelError, match=r"a:b is nested in a.*use target='a:b'"):
+        log_likelihood(post, spec, "a")
+    post, spec = posterior("count ~ 1 + (x + y + of | a)", "poisson")
+    with pytest.raises(mb.ModelError, match="4 effects per level are too many"):
+        log_likelihood(post, spec, "a")
+
+
+def test_nested_factors():
+    a, ab = mb.Model("y ~ 1 + (1 | a/b)", DATA).design.mu.groups
+    assert nested(ab, a)
+    assert not nested(a, ab)
