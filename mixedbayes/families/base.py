@@ -137,6 +137,11 @@ class Family:
         """(S, n) Var[y] given mu, on the scale of `expectation`."""
         raise NotImplementedError
 
+    def information(self, eta: Floats, parameters: Values) -> Floats:
+        """(S, n) Fisher information about eta in a row of weight 1, and one trial."""
+        mu = self.inverse(eta, np)
+        return self.link.slope(eta, np) ** 2 / self.variance(mu, parameters)
+
     # ---- variance on the link scale -----------------------------------------------------------
 
     def residual_variance(self, parameters: Values) -> Floats:

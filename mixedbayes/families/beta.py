@@ -109,6 +109,11 @@ class Beta(Family):
     ) -> Floats:
         return mu * (1 - mu) / (1 + per_row(parameters["phi"]))
 
+    def information(self, eta: Floats, parameters: Values) -> Floats:
+        mu, phi = self.inverse(eta, np), per_row(parameters["phi"])
+        spread = special.polygamma(1, mu * phi) + special.polygamma(1, (1 - mu) * phi)
+        return (self.link.slope(eta, np) * phi) ** 2 * spread
+
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         """On the logit link the exact Var[logit y] = trigamma(mu phi) + trigamma((1 - mu) phi).
 

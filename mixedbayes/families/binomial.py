@@ -42,6 +42,10 @@ class Shares(Family):
     def scale_origin(self, design: Design) -> str:
         return f"unit of {self.link.name}"
 
+    def information(self, eta: Floats, parameters: Values) -> Floats:
+        mu = self.inverse(eta, np)
+        return self.link.slope(eta, np) ** 2 / np.maximum(mu * (1 - mu), np.finfo(float).tiny)
+
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         return np.full(np.shape(mean), self.link.variance)
 

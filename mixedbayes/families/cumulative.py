@@ -162,6 +162,14 @@ class Cumulative(Family):
         codes = np.arange(1.0, p.shape[-1] + 1)
         return p @ codes**2 - (p @ codes) ** 2
 
+    def information(self, eta: Floats, parameters: Values) -> Floats:
+        """Sum over categories of (d p / d eta)^2 / p."""
+        slope = self.link.slope(parameters[THRESHOLDS][:, None, :] - eta[..., None], np)
+        ends = np.zeros((*slope.shape[:-1], 1))
+        change = np.diff(np.concatenate([ends, slope, ends], axis=-1), axis=-1)
+        p = np.maximum(self.probabilities(eta, parameters), np.finfo(float).tiny)
+        return np.sum(change**2 / p, axis=-1)
+
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         return np.full(np.shape(mean), self.link.variance)
 

@@ -97,6 +97,9 @@ class Lognormal(Family):
         variance = row_sd(parameters, weights) ** 2
         return np.expm1(variance) * np.exp(2 * mu + variance)
 
+    def information(self, eta: Floats, parameters: Values) -> Floats:
+        return np.broadcast_to(per_row(parameters["sigma"]) ** -2.0, np.shape(eta))
+
     def residual_variance(self, parameters: Values) -> Floats:
         """sigma^2, of log y."""
         return np.asarray(parameters["sigma"]) ** 2

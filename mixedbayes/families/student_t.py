@@ -82,6 +82,11 @@ class StudentTFamily(Gaussian):
         inflation = per_row(_inflation(parameters["nu"]))
         return np.broadcast_to(row_sd(parameters, weights) ** 2 * inflation, np.shape(mu))
 
+    def information(self, eta: Floats, parameters: Values) -> Floats:
+        """(nu + 1) / ((nu + 3) sigma^2) of the location."""
+        nu, sigma = per_row(parameters["nu"]), per_row(parameters["sigma"])
+        return self.link.slope(eta, np) ** 2 * (nu + 1) / ((nu + 3) * sigma**2)
+
     def residual_variance(self, parameters: Values) -> Floats:
         """sigma^2 nu / (nu - 2), infinite for nu <= 2."""
         return np.asarray(parameters["sigma"]) ** 2 * _inflation(parameters["nu"])

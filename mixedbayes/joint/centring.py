@@ -13,6 +13,8 @@ from mixedbayes.joint.scoring import Conditional, Scoring
 # Where in the posterior of a log sd the centring is best, in sds from the mode: a centring too strong
 # for small sds makes a funnel there, one too weak for large sds does little harm.
 _BELOW = -1.0
+# Over the posterior, down to `_LOWEST` sds, the prior scale s^c of x shrinks at most so many times.
+_LOWEST, _FUNNEL = -3.5, 1.5
 
 
 def choose(
@@ -34,10 +36,15 @@ def choose(
         q, first = len(sds[k]), layout.variance_starts[k]
         v = np.linalg.cholesky(np.linalg.inv(precision))[:, range(q), range(q)] ** 2  # (J, q)
         v = np.clip(v, 1e-12, 1 - 1e-12)
-        moved = t.copy()
-        moved[first : first + q] += _BELOW * spread[first : first + q]
-        signal = (1 - v) / v * (layout.hyper(bend.phi(moved))[0][k] / sds[k]) ** 2
-        share = signal / (1 + signal)
+        own = slice(first, first + q)
+
+        def ratio(sds_away: float, own: slice = own, k: int = k) -> Floats:
+            moved = t.copy()
+            moved[own] += sds_away * spread[own]
+            return layout.hyper(bend.phi(moved))[0][k] / sds[k]
+
+        signal = (1 - v) / v * ratio(_BELOW) ** 2
+        share = np.minimum(signal / (1 + signal), -np.log(_FUNNEL) / np.log(ratio(_LOWEST)))
         centring[span] = share.ravel()
         s = sds[k] * np.diag(Ws[k])
         pull[span] = ((1 - v) * s ** (share - 1)).ravel()
