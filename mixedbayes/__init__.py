@@ -23,6 +23,7 @@ _HOME = {
     "list_data": "mixedbayes.data",
     "describe_data": "mixedbayes.data",
     "pooling": "mixedbayes.api.pooling",
+    "ways": "mixedbayes.api.ways",
     "simulate": "mixedbayes.teach.simulate",
     "simulate_simpson": "mixedbayes.teach.simpson",
     "truth": "mixedbayes.teach.truth",
@@ -39,7 +40,10 @@ _HOME = {
     **dict.fromkeys(
         ("Identity", "Log", "Logit", "Probit", "Cloglog", "Inverse"), "mixedbayes.families.links"
     ),
-    **dict.fromkeys(("Marginal", "NonCentered", "Centered"), "mixedbayes.model.formulations"),
+    **dict.fromkeys(
+        ("Marginal", "NonCentered", "Centered", "PartiallyCentered"),
+        "mixedbayes.model.formulations",
+    ),
     **dict.fromkeys(
         (
             "LKJ",
@@ -95,6 +99,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.model import Model as Model
     from mixedbayes.api.model import fit as fit
     from mixedbayes.api.pooling import pooling as pooling
+    from mixedbayes.api.ways import ways as ways
     from mixedbayes.data import describe_data as describe_data
     from mixedbayes.data import list_data as list_data
     from mixedbayes.data import load_data as load_data
@@ -125,6 +130,7 @@ if TYPE_CHECKING:
     from mixedbayes.model.formulations import Centered as Centered
     from mixedbayes.model.formulations import Marginal as Marginal
     from mixedbayes.model.formulations import NonCentered as NonCentered
+    from mixedbayes.model.formulations import PartiallyCentered as PartiallyCentered
     from mixedbayes.priors.distributions import LKJ as LKJ
     from mixedbayes.priors.distributions import Cauchy as Cauchy
     from mixedbayes.priors.distributions import Exponential as Exponential

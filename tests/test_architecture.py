@@ -24,6 +24,7 @@ STAGES = [
     {"families"},
     {"marginal"},
     {"joint"},
+    {"joint"},
     {"model"},
     {"sample"},
     {"results"},

@@ -61,6 +61,10 @@ def draw(spec: Spec, settings: Settings, chosen: Chosen, keep_effects: Keep) -> 
         from mixedbayes.sample.marginal import sample_marginal
 
         return sample_marginal(spec, settings, keep_effects, chosen.max_dense)
+    if chosen.joint and settings.sampler == "nutpie":
+        from mixedbayes.sample.joint import sample_joint
+
+        return sample_joint(spec, settings)
     from mixedbayes.model.build import build
     from mixedbayes.sample.run import sample_model
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from mixedbayes.errors import FileError, FormulaError, SamplingError
 from mixedbayes.families.registry import family_from_names
 from mixedbayes.formula import parse
-from mixedbayes.model.formulations import Centered, Chosen, Marginal, NonCentered
+from mixedbayes.model.formulations import (
+    Centered,
+    Chosen,
+    Marginal,
+    NonCentered,
+    PartiallyCentered,
+)
 from mixedbayes.priors import codec
 from mixedbayes.results import cache, store
 from mixedbayes.results.store import SavedFit
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
     from mixedbayes.api.model import Model
 
-FORMULATIONS = {f.__name__: f for f in (Marginal, NonCentered, Centered)}
+FORMULATIONS = {f.__name__: f for f in (Marginal, NonCentered, Centered, PartiallyCentered)}
 # Settings that do not change the draws, held at one value in the cache's keys.
 NOT_ASKED = {"progress": True, "cores": None}
 PACKAGES = ("mixedbayes", "pymc", "nutpie", "arviz", "numpy", "numba")
@@ -116,12 +122,13 @@ def _plain(chosen: Chosen) -> dict[str, Any]:
         "marginal": chosen.marginal,
         "reason": chosen.reason,
         "max_dense": chosen.max_dense,
+        "joint": chosen.joint,
     }
 
 
 def _chosen(plain: Mapping[str, Any]) -> Chosen:
     groups = {g: FORMULATIONS[name]() for g, name in plain["groups"].items()}
-    return Chosen(groups, plain["marginal"], plain["reason"], plain["max_dense"])
+    return Chosen(groups, plain["marginal"], plain["reason"], plain["max_dense"], plain["joint"])
 
 
 def _restore(

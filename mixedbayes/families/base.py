@@ -12,6 +12,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Link, Log
 from mixedbayes.priors.distributions import Prior
+from mixedbayes.priors.types import Assigned
 
 type Values = Mapping[str, Floats]
 
@@ -70,6 +71,16 @@ class Family:
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         """Default prior of one of the family's parameters, and where its scale comes from."""
         raise NotImplementedError
+
+    def typical(self, name: str, design: Design, assigned: Assigned | None) -> Floats:
+        """A value of a parameter that fits the data roughly: its prior's median."""
+        if assigned is None:
+            return np.asarray(
+                self.parameter_link(name).inverse(self.parameter_scale(name, design)[0], np)
+            )
+        if not assigned.prior.proper:
+            return np.asarray(self.parameter_prior(name, design)[0].frozen().ppf(0.5))
+        return np.asarray(assigned.prior.frozen().ppf(0.5))
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
         """Centre and spread of a parameter's own predictor, on that parameter's link scale."""

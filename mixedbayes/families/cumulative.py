@@ -15,6 +15,7 @@ from mixedbayes.families import support
 from mixedbayes.families.base import Family, Values, repeated
 from mixedbayes.families.links import Link, Logit, Probit, ShareLink
 from mixedbayes.priors.distributions import Normal, Prior
+from mixedbayes.priors.types import Assigned
 
 THRESHOLDS = "thresholds"
 WIDTH = 2.5
@@ -82,6 +83,11 @@ class Cumulative(Family):
         return Normal(0.0, WIDTH * scale), (
             f"each, in order; {WIDTH} units of {self.link.name}; at the predictors' means"
         )
+
+    def typical(self, name: str, design: Design, assigned: Assigned | None) -> Floats:
+        """The thresholds that give the categories' overall shares."""
+        below = np.cumsum(np.bincount(design.y.astype(int)))[:-1] / design.n
+        return np.asarray(self.link.link(below, np))
 
     def labels(self, name: str, design: Design) -> tuple[str, ...] | None:
         """Labels of the thresholds: "low|middle", "middle|high"."""

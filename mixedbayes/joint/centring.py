@@ -10,22 +10,21 @@ from mixedbayes.design.types import Floats
 from mixedbayes.joint.coordinates import Bend, Coordinates
 from mixedbayes.joint.scoring import Conditional, Scoring
 
-# Where in the posterior of a log sd the centring is best, in sds from the mode: a centring too strong
-# for small sds makes a funnel there, one too weak for large sds does little harm.
+# Where in the posterior of a log sd the centring is best, in sds from the mode: one that is too
+# strong for small sds makes a funnel there, one too weak for large sds does little harm.
 _BELOW = -1.0
 # Over the posterior, down to `_LOWEST` sds, the prior scale s^c of x shrinks at most so many times.
 _LOWEST, _FUNNEL = -3.5, 1.5
 
 
-def choose(
-    scoring: Scoring, t: Floats, at: Conditional, spread: Floats, bend: Bend
-) -> Coordinates:
+def choose(scoring: Scoring, t: Floats, at: Conditional, spread: Floats, bend: Bend) -> Coordinates:
     """Centring and pull of every effect: the share of its variance that the data take away.
 
-    The posterior variance of u, given coarser factors' effects and the terms before it in its level
-    and not knowing the finer factors', is v = 1 / (1 + s^2 I) for some information I. That of s^c u
-    does not change with s, to first order, for c = 1 - v; it is taken at a value of s somewhat below
-    the mode. A change of m or of a coarser factor's effect by 1 moves u by -(1 - v) / s.
+    The posterior variance of u, given coarser factors' effects and the terms before it in its
+    level and not knowing the finer factors', is v = 1 / (1 + s^2 I) for some information I. That
+    of s^c u does not change with s, to first order, for c = 1 - v; it is taken at a value of s
+    somewhat below the mode. A change of m or of a coarser factor's effect by 1 moves u by
+    -(1 - v) / s.
     """
     layout, phi = scoring.layout, bend.phi(t)
     centring, pull = np.zeros(layout.n_effects), np.zeros(layout.n_effects)
@@ -52,7 +51,7 @@ def choose(
 
 
 def unwritten(scoring: Scoring, phi: Floats, coordinates: Coordinates) -> sparse.csr_array:
-    """The matrix (N, N) that turns effects as written, and coefficients, into u and coefficients."""
+    """(N, N) from effects as written, and coefficients, to u and coefficients."""
     layout = scoring.layout
     spans, (sds, Ws, _) = layout.spans(), layout.hyper(phi)
     size = layout.ndim - layout.n_hyper

@@ -6,10 +6,10 @@ written as
 
     x = s^c u + pull (m + sum of the same effect b of the coarser factors that contain the level),
 
-with a centring c between 0 (non-centred) and 1 (centred), and a pull, for each effect of each level.
-With both at their largest, x is the total effect of a nested level rather than its deviation.
-Gelfand, Sahu & Carlin (1995), doi:10.1093/biomet/82.3.479; Papaspiliopoulos, Roberts & Sköld (2007),
-doi:10.1214/088342307000000014.
+with a centring c between 0 (non-centred) and 1 (centred), and a pull, for each effect of each
+level. With both at their largest, x is the total effect of a nested level rather than its
+deviation. Gelfand, Sahu & Carlin (1995), doi:10.1093/biomet/82.3.479; Papaspiliopoulos, Roberts &
+Sköld (2007), doi:10.1214/088342307000000014.
 
 A log standard deviation tau may have a long left tail where the
 data cannot tell it from zero; it is written as t with

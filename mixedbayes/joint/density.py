@@ -22,12 +22,16 @@ from mixedbayes.priors.types import Priors
 LARGEST = 2000
 
 
-def obstacle(design: Design, family: Family) -> str | None:
+def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     """Why the compiled density cannot serve; None where it can."""
     if family_code(family) is None:
         return f"the {family.name} family with {family.link.name} link is not compiled in"
     if design.others:
         return f"{', '.join(design.others)} has a formula of its own"
+    assigned = [a for a in (priors.mu.intercept, *priors.mu.fixef) if a is not None]
+    for a in assigned:
+        if a.prior.support != "real":
+            return f"{a.prior} of a coefficient is not on the whole real line"
     sizes = sorted(g.n_levels * len(g.terms) for g in design.mu.groups)
     rest = sum(sizes[:-1]) + len(design.mu.terms) + design.mu.intercept
     if rest > LARGEST:
@@ -140,7 +144,16 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         place += len(link.above)
     at_zero = mu.intercept and not layout.priors.mu.intercept_at_means
     m = len(layout.family.parameters)
-    sizes = (layout.ndim, layout.n_hyper, n, p, mu.intercept, at_zero, family_code(layout.family), m)
+    sizes = (
+        layout.ndim,
+        layout.n_hyper,
+        n,
+        p,
+        mu.intercept,
+        at_zero,
+        family_code(layout.family),
+        m,
+    )
     return {
         "sizes": np.array(sizes, np.int64),
         "factors": np.array(factors, np.int64),

@@ -42,14 +42,12 @@ class Factor:
         first = self._inner(x[:n_first], "gij,gj->gi")
         rest = self.outer @ (x[n_first:] - self.couplings.T @ first)
         rest = self.outer.T @ rest
-        return np.concatenate(
-            [self._inner(first - self.couplings @ rest, "gji,gj->gi"), rest]
-        )
+        return np.concatenate([self._inner(first - self.couplings @ rest, "gji,gj->gi"), rest])
 
     def level_blocks(self, spans: Sequence[slice], widths: Sequence[int]) -> list[Floats]:
         """Precision (J, q, q) of each level's effects, by factor, in the order of L.
 
-        Given all later factors, coefficients, and the factor's other levels; earlier factors unknown.
+        Given all later factors, coefficients, and the factor's other levels; earlier ones unknown.
         """
         n_first, found = self.couplings.shape[0], []
         for k, span in enumerate(spans):

@@ -53,7 +53,8 @@ SECTIONS = (
 _HEAD = 2 * len(SECTIONS)
 S = {name: 2 * i for i, name in enumerate(SECTIONS)}
 (SIZES, FACTORS, BEFORE, REFS, LINKS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
- WHY, SIZE, EXTRA, CENTRING, PULL, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS, OUTER, LOG_DET) = S.values()  # fmt: skip
+ WHY, SIZE, EXTRA, CENTRING, PULL, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS, OUTER,
+ LOG_DET) = S.values()  # fmt: skip
 
 
 def pack(sections: dict[str, Floats | Ints]) -> Ints:
@@ -81,7 +82,7 @@ def _reals(record, section):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _correlations(work, first, q, before, at, W):  # type: ignore[no-untyped-def]
-    """Fill W (q, q) from the partial correlations that follow the q sds; the next place in before."""
+    """Fill W (q, q) from the partial correlations after the q sds; the next place in before."""
     z = first + q
     for i in range(q):
         left = 1.0
@@ -132,7 +133,7 @@ def _bend(t, a, m, s):  # type: ignore[no-untyped-def]
 def _effects(x, J, q, sd, W, c, pull, b, u):  # type: ignore[no-untyped-def]
     """Fill u and b (J q) from x, coarser factors taken off; log densities without constants.
 
-    Given the terms before it, b_i = m_i + s_i u_i with m_i = sd_i sum_{j<i} W_ij u_j, s_i = sd_i W_ii.
+    Given the terms before it b_i = m_i + s_i u_i, m_i = sd_i sum_{j<i} W_ij u_j, s_i = sd_i W_ii.
     """
     total, logs = 0.0, np.empty(q)
     for i in range(q):
@@ -181,7 +182,7 @@ def joint(theta, grad, record):  # type: ignore[no-untyped-def]
     X, means = _reals(record, EX).reshape(n, p), _reals(record, MEANS)
     centring, pull = _reals(record, CENTRING), _reals(record, PULL)
     links, maps = _ints(record, LINKS).reshape(-1, 5), _ints(record, MAPS)
-    d, K, k0 = theta.size, len(factors), theta.size - p - intercept
+    K, k0 = len(factors), theta.size - p - intercept
     work = np.empty((3, h + intercept + p))
     point = np.empty(h + intercept + p)
     bend, bent, jacobian = _reals(record, BEND).reshape(h, 3), np.empty((h, 2)), 0.0
@@ -216,12 +217,12 @@ def joint(theta, grad, record):  # type: ignore[no-untyped-def]
         q, J, s, e, ones, r, z = factors[k]
         o = e - h
         span = slice(o, o + J * q)
-        for l in range(len(links)):
-            if links[l, 0] == k:
-                q_up, o_up = factors[links[l, 1], 0], factors[links[l, 1], 3] - h + links[l, 3]
+        for link in links:
+            if link[0] == k:
+                q_up, o_up = factors[link[1], 0], factors[link[1], 3] - h + link[3]
                 for g in range(J):
-                    i = o + g * q + links[l, 2]
-                    x[i] -= pull[i] * b[o_up + maps[links[l, 4] + g] * q_up]
+                    i = o + g * q + link[2]
+                    x[i] -= pull[i] * b[o_up + maps[link[4] + g] * q_up]
         total += _effects(
             x[span], J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span]
         )
@@ -271,12 +272,12 @@ def joint(theta, grad, record):  # type: ignore[no-untyped-def]
             dx, J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span],
             db[span], dsd, dW[k],
         )  # fmt: skip
-        for l in range(len(links)):
-            if links[l, 0] == k:
-                q_up, o_up = factors[links[l, 1], 0], factors[links[l, 1], 3] - h + links[l, 3]
+        for link in links:
+            if link[0] == k:
+                q_up, o_up = factors[link[1], 0], factors[link[1], 3] - h + link[3]
                 for g in range(J):
-                    i = g * q + links[l, 2]
-                    db[o_up + maps[links[l, 4] + g] * q_up] -= pull[o + i] * dx[i]
+                    i = g * q + link[2]
+                    db[o_up + maps[link[4] + g] * q_up] -= pull[o + i] * dx[i]
         for t in range(q):
             work[2, s + t] += dsd[t] * work[1, s + t]
         at = _correlation_slopes(work, s, q, before, at, W[k], dW[k])
@@ -288,8 +289,8 @@ def joint(theta, grad, record):  # type: ignore[no-untyped-def]
 def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float], Any]:
     """The density for Python and for C.
 
-    numba finds code on disk by the source of the function alone, and by its closure: the fingerprint
-    of all sources that are compiled into it keeps code from outliving them.
+    numba finds code on disk by the source of the function alone, and by its closure: the
+    fingerprint of all sources that are compiled into it keeps code from outliving them.
     """
 
     @njit("float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True)

@@ -1,6 +1,6 @@
 """Log densities of rows and their derivatives, one compiled loop for each family and link.
 
-Every loop takes eta (n,), y, size and extra (n,) and the family's parameters, writes d log p / d eta
+Every loop takes eta, y, size and extra (n,) and the family's parameters, writes d log p / d eta
 into slope (n,), adds d log p / d parameter to d_parameters, and returns the sum of log p without
 the terms that depend on the data alone. What size and extra are depends on the family:
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
 BINOMIAL_LOGIT, BINOMIAL_PROBIT, BINOMIAL_CLOGLOG, POISSON, NEGATIVE_BINOMIAL = range(5)
@@ -31,7 +30,9 @@ def digamma(x):  # type: ignore[no-untyped-def]
         total -= 1.0 / x
         x += 1.0
     w = 1.0 / (x * x)
-    series = w * (1 / 12 - w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w * (1 / 132 - w * 691 / 32760)))))
+    series = w * (
+        1 / 12 - w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w * (1 / 132 - w * 691 / 32760))))
+    )
     return total + math.log(x) - 0.5 / x - series
 
 

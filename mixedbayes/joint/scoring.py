@@ -1,4 +1,4 @@
-"""Effects and coefficients for given variance parameters, by Fisher scoring with a sparse precision.
+"""Effects and coefficients for given variance parameters, by sparse Fisher scoring.
 
 e is found where its log density given phi is highest; its precision there is H = A' W A + P, with A
 the columns of u and of the coefficients, W the rows' information and P the priors' precision.
@@ -113,7 +113,11 @@ class Scoring:
         raise np.linalg.LinAlgError("no step leads up")
 
     def _information(
-        self, first: sparse.csr_array, rest: sparse.csr_array, e: Floats, parameters: Mapping[str, Floats]
+        self,
+        first: sparse.csr_array,
+        rest: sparse.csr_array,
+        e: Floats,
+        parameters: Mapping[str, Floats],
     ) -> Floats:
         n_first = first.shape[1]
         eta = self.offset + first @ e[:n_first] + rest @ e[n_first:]

@@ -42,7 +42,7 @@ class Hyper:
 
 
 def start(density: JointDensity) -> Floats:
-    """phi (h,): sds at a half of their prior's scale, no correlations, parameters at their prior's."""
+    """phi (h,): positive parameters at a typical value of their prior, no correlations."""
     layout = density.layout
     h = layout.n_hyper
     codes, numbers = layout.table.codes[:h], layout.table.numbers[:h]
@@ -64,7 +64,7 @@ def _prior_median(code: np.ndarray, numbers: Floats) -> float:
 
 
 def highest(hyper: Hyper, t: Floats) -> tuple[Floats, bool]:
-    """t where the density is highest: BFGS on differences, in short steps; and whether it settled."""
+    """t where the density is highest, by BFGS in short steps, and whether the search settled."""
     value = hyper.value(t)
     if not np.isfinite(value):
         hyper.conditional(t)  # raises the reason

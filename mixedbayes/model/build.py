@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.model.coords import model_coords, response_name
-from mixedbayes.model.formulations import Chosen
+from mixedbayes.model.formulations import Chosen, by_information
 from mixedbayes.model.parameters import family_parameters
 from mixedbayes.model.predictor import linear_predictor
 from mixedbayes.model.spec import Spec
@@ -27,9 +27,10 @@ def build(spec: Spec, chosen: Chosen) -> pm.Model:
 
         return build_marginal(spec, set_up(spec.design, spec.priors, chosen.max_dense))
     design, family = spec.design, spec.family
+    groups = by_information(spec) if chosen.joint else chosen.groups
     with pm.Model(coords=model_coords(spec)) as model:
-        eta = linear_predictor(design.mu, spec.priors.mu, chosen.groups)
-        parameters = family_parameters(spec, chosen.groups)
+        eta = linear_predictor(design.mu, spec.priors.mu, groups)
+        parameters = family_parameters(spec, groups)
         kind, args = family.pymc(eta, parameters, design, pt)
         name = response_name(spec)
         y = design.y.astype(np.int64) if family.discrete else design.y

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Identity
@@ -34,6 +37,16 @@ class Centered(Formulation):
 
 
 @dataclass(frozen=True)
+class PartiallyCentered(Formulation):
+    """Between the two, for each level by the share of information that its own rows give.
+
+    Effects of nested factors are written relative to the coarser factors', and NUTS walks in the
+    units of the posterior's curvature at its mode (Laplace's approximation), on a compiled density:
+    nothing is compiled when a model is fitted. For the whole model; see `mixedbayes.joint`.
+    """
+
+
+@dataclass(frozen=True)
 class Marginal(Formulation):
     """Effects integrated out in closed form and drawn back exactly; Gaussian models only.
 
@@ -52,11 +65,14 @@ class Chosen:
     marginal: bool
     reason: str
     max_dense: int = MAX_DENSE
+    joint: bool = False  # sampled on the compiled joint density
 
     def __str__(self) -> str:
         kinds = {str(f) for f in self.groups.values()}
         if self.marginal:
             return "Marginal()"
+        if self.joint:
+            return "PartiallyCentered()"
         if len(kinds) == 1:
             return kinds.pop()
         return ", ".join(f"{g}: {f}" for g, f in self.groups.items()) or "no group effects"
@@ -75,6 +91,13 @@ def choose(request: Request, spec: Spec) -> Chosen:
         if obstacle:
             raise ModelError(f"Marginal() is not exact here: {obstacle}; use formulation='auto'")
         return Chosen(dict.fromkeys(groups, request), True, "as asked", request.max_dense)
+    if isinstance(request, PartiallyCentered):
+        obstacle = joint_obstacle(spec)
+        if obstacle:
+            raise ModelError(
+                f"PartiallyCentered() is not possible here: {obstacle}; use formulation='auto'"
+            )
+        return Chosen(dict.fromkeys(groups, request), False, "as asked", joint=True)
     if isinstance(request, Formulation):
         return Chosen(dict.fromkeys(groups, request), False, "as asked")
     if request == "auto":
@@ -95,8 +118,8 @@ def _per_group(request: Mapping[str, Formulation], groups: list[str]) -> Chosen:
     for group, formulation in request.items():
         if not isinstance(formulation, NonCentered | Centered):
             raise ModelError(
-                f"formulation of {group}: use mb.NonCentered() or mb.Centered(); Marginal() "
-                "integrates out all grouping factors together, so it is given for the whole model"
+                f"formulation of {group}: use mb.NonCentered() or mb.Centered(); {formulation} "
+                "deals with all grouping factors together, so it is given for the whole model"
             )
     chosen = {g: request.get(g, NonCentered()) for g in groups}
     return Chosen(chosen, False, "as asked; NonCentered() where nothing was said")
@@ -116,4 +139,54 @@ def _auto(spec: Spec, groups: list[str]) -> Chosen:
     if obstacle is None:
         reason = "the response is Gaussian, so all effects integrate out exactly"
         return Chosen(dict.fromkeys(groups, Marginal()), True, reason)
-    return Chosen(dict.fromkeys(groups, NonCentered()), False, f"not Marginal(): {obstacle}")
+    joint = joint_obstacle(spec)
+    if joint is None:
+        reason = (
+            f"{obstacle}; each level's effects are centred as far as its own rows inform them, and "
+            "walked in units of the posterior's curvature"
+        )
+        return Chosen(dict.fromkeys(groups, PartiallyCentered()), False, reason, joint=True)
+    return Chosen(by_information(spec), False, f"not Marginal(): {obstacle}; {joint}")
+
+
+def joint_obstacle(spec: Spec) -> str | None:
+    """Why the compiled joint density cannot serve; None where it can."""
+    from mixedbayes.joint.density import obstacle
+
+    return obstacle(spec.design, spec.family, spec.priors)
+
+
+def by_information(spec: Spec) -> dict[str, Formulation]:
+    """Centred where a typical level's rows say more about its effects than their prior does.
+
+    With s half of the default prior's mean sd and I the rows' information about the level's
+    intercept, the rows' share is s^2 I / (1 + s^2 I); a factor is centred if its levels' mean share
+    is above one half. Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
+    """
+    information = _row_information(spec)
+    s = 0.5 * spec.family.scale(spec.design)
+    out: dict[str, Formulation] = {}
+    for g in spec.design.mu.groups:
+        signal = s**2 * np.bincount(g.refs, information, g.n_levels)
+        share = float(np.mean(signal / (1 + signal)))
+        out[g.name] = Centered() if share > 0.5 else NonCentered()
+    for predictor in spec.design.others.values():
+        for g in predictor.groups:
+            out.setdefault(g.name, NonCentered())
+    return out
+
+
+def _row_information(spec: Spec) -> Floats:
+    """(n,) information of each row about its predictor, where all rows have the same mean."""
+    design, family = spec.design, spec.family
+    eta = np.full((1, design.n), family.location(design))
+    parameters = {
+        name: np.atleast_1d(family.typical(name, design, spec.priors.parameters.get(name)))[None]
+        for name in family.parameters
+    }
+    parameters = {k: v if v.shape[1] > 1 else v[:, 0] for k, v in parameters.items()}
+    weights = np.ones(design.n) if design.weights is None else design.weights
+    trials = np.ones(design.n) if design.trials is None else design.trials
+    with np.errstate(all="ignore"):
+        found = family.information(eta, parameters)[0] * weights * trials
+    return np.nan_to_num(np.broadcast_to(found, design.n))

@@ -13,6 +13,7 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import SamplingError
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
+from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.cdensity import CDensity
@@ -35,7 +36,8 @@ def sample_joint(spec: Spec, settings: Settings) -> SamplingResult:
     begin = time.perf_counter()
     plain = JointDensity.of(spec.design, spec.family, spec.priors)
     try:
-        near = approximate(plain)
+        with one_blas_thread():
+            near = approximate(plain)
     except np.linalg.LinAlgError as error:
         raise SamplingError(
             f"No starting point: the posterior has no mode that Fisher scoring finds ({error}). "
