@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.model import Model
     from mixedbayes.plots.style import Picture
     from mixedbayes.results.posterior import Posterior
+    from mixedbayes.teach.ways.types import Ways
 
 
 class Teaching:
@@ -98,3 +99,12 @@ class Teaching:
             units=self._units(units),
             backend=backend,
         )
+
+    def ways(self) -> Ways:
+        """The model in its textbook forms, compared at the posterior means; see `mixedbayes.ways`.
+
+        For Gaussian models with identity link.
+        """
+        from mixedbayes.teach.ways.run import ways
+
+        return ways(self.model, self.model.spec, self.posterior)

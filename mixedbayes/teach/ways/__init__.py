@@ -1,0 +1,1 @@
+"""One Gaussian mixed model in its textbook forms, each written out, executed and checked."""

@@ -1,0 +1,252 @@
+"""The forms of a model as code: NumPy and SciPy on the arrays that `setup` makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from mixedbayes.teach.ways.context import Context, Factor
+
+
+def lines(*parts: str | Iterable[str]) -> str:
+    """Code from lines and blocks of lines."""
+    flat: list[str] = []
+    for part in parts:
+        flat += [part] if isinstance(part, str) else list(part)
+    return "\n".join(flat)
+
+
+def said(*words: str) -> str:
+    """Names as part of a comment: on one line, whatever they hold."""
+    return " ".join(", ".join(words).split())
+
+
+def numbers(values: object) -> str:
+    """An array as NumPy reads it back."""
+    return f"np.array({np.asarray(values).tolist()})"
+
+
+def setup(c: Context) -> str:
+    """Arrays, and the values at which the forms are compared."""
+    mu = c.design.mu
+    offset = " - design.mu.offset" if mu.offset is not None else ""
+    X = "np.column_stack([np.ones(n), design.mu.X])" if mu.intercept else "design.mu.X"
+    return lines(
+        "import numpy as np",
+        "from scipy import linalg, stats",
+        "",
+        "design = model.design",
+        f"n, y = design.n, design.y{offset}",
+        f"X = {X}  # {said(*c.terms) or 'no columns'}",
+        f"beta = {numbers(c.beta)}",
+        f"sigma = {c.sigma!r}",
+        "rng = np.random.default_rng(1)",
+        *[line for f in c.factors for line in _factor(f)],
+        "",
+        "mu = X @ beta",
+        added("mu", [part(f) for f in c.factors]),
+    )
+
+
+def _factor(f: Factor) -> list[str]:
+    t, J, q = f.tag, f.g.n_levels, len(f.g.terms)
+    return [
+        "",
+        f"# {said(f.g.name)}: {J} levels with effects {said(*f.g.terms)}",
+        f"group = design.mu.group({f.g.name!r})",
+        f"j_{t}, Z_{t} = group.refs, group.Z  # level of each row, columns (n, {q})",
+        f"Psi_{t} = {numbers(f.cov)}",
+        f"gamma_{t} = rng.standard_normal(({J}, {q})) @ np.linalg.cholesky(Psi_{t}).T",
+    ]
+
+
+def part(f: Factor, rows: str = "") -> str:
+    """z'gamma of every row, or of some."""
+    return f"(Z_{f.tag}{rows} * gamma_{f.tag}[j_{f.tag}{rows}]).sum(axis=1)"
+
+
+def rest(c: Context, rows: str = "") -> list[str]:
+    """What does not vary over the first factor: other columns, other factors' effects."""
+    parts = [f"X{rows}[:, {c.rest}] @ beta[{c.rest}]"] if c.rest else []
+    return [*parts, *(part(f, rows) for f in c.others)]
+
+
+def added(target: str, parts: list[str], sign: str = "+") -> list[str]:
+    """A line for each part that is added."""
+    return [f"{target} {sign}= {p}" for p in parts]
+
+
+def population(c: Context) -> str:
+    entries = ", ".join("0.0" if p is None else f"beta[{p}]" for p in c.first.at)
+    return f"population = np.array([{entries}])  # {said(*c.first.g.terms)}"
+
+
+def varying_coefficients(c: Context) -> str:
+    t = c.first.tag
+    return lines(
+        population(c),
+        f"alpha = population + gamma_{t}  # coefficients of each {said(c.first.g.name)}",
+        f"mu_1a = (Z_{t} * alpha[j_{t}]).sum(axis=1)",
+        added("mu_1a", rest(c)),
+        "left, right = mu_1a, mu",
+    )
+
+
+def multilevel(c: Context) -> str:
+    t = c.first.tag
+    return lines(
+        population(c),
+        "mu_1b = np.empty(n)",
+        f"for j in range({c.first.g.n_levels}):",
+        f"    rows = j_{t} == j",
+        f"    alpha = population + gamma_{t}[j]  # level 2: the {said(c.first.g.name)}",
+        f"    mu_1b[rows] = Z_{t}[rows] @ alpha  # level 1: its rows",
+        added("    mu_1b[rows]", rest(c, "[rows]")),
+        "left, right = mu_1b, mu",
+    )
+
+
+def local_regressions(c: Context) -> str:
+    t, J = c.first.tag, c.first.g.n_levels
+    return lines(
+        population(c),
+        f"own = y.copy()  # what the {said(c.first.g.name)} has to explain",
+        added("own", rest(c), "-"),
+        f"combined, prior = np.empty_like(gamma_{t}), np.linalg.inv(Psi_{t})",
+        f"for j in range({J}):",
+        f"    Z_j, y_j = Z_{t}[j_{t} == j], own[j_{t} == j]",
+        "    local = np.linalg.pinv(Z_j) @ y_j  # a regression of its own",
+        "    data = Z_j.T @ Z_j / sigma**2  # and what it knows",
+        "    combined[j] = np.linalg.solve(data + prior, data @ local + prior @ population)",
+        "",
+        "# all at once: the mean of the coefficients given the responses",
+        f"W = np.zeros((n, {J}, {len(c.first.g.terms)}))",
+        f"W[np.arange(n), j_{t}] = Z_{t}",
+        "W = W.reshape(n, -1)",
+        f"P = np.kron(np.eye({J}), Psi_{t})",
+        f"surprise = own - Z_{t} @ population",
+        "deviation = P @ W.T @ np.linalg.solve(W @ P @ W.T + sigma**2 * np.eye(n), surprise)",
+        "left, right = combined, population + deviation.reshape(combined.shape)",
+    )
+
+
+def indicators(c: Context) -> str:
+    body = []
+    for f in c.factors:
+        body += [
+            f"indicator = j_{f.tag}[:, None] == np.arange({f.g.n_levels})  # (n, {f.g.n_levels})",
+            f"for t in range({len(f.g.terms)}):  # {said(*f.g.terms)}",
+            f"    mu_3a += (indicator * Z_{f.tag}[:, [t]]) @ gamma_{f.tag}[:, t]",
+        ]
+    return lines("mu_3a = X @ beta", body, "left, right = mu_3a, mu")
+
+
+def clusters(c: Context) -> str:
+    t = c.first.tag
+    return lines(
+        "mu_3b = np.empty(n)",
+        f"for j in range({c.first.g.n_levels}):",
+        f"    rows = j_{t} == j",
+        f"    X_j, Z_j = X[rows], Z_{t}[rows]",
+        f"    mu_3b[rows] = X_j @ beta + Z_j @ gamma_{t}[j]",
+        added("    mu_3b[rows]", [part(f, "[rows]") for f in c.others]),
+        "left, right = mu_3b, mu",
+    )
+
+
+def dense(c: Context) -> list[str]:
+    """Z, gamma and Psi of all factors, as matrices."""
+    out, Zs = [], []
+    for f in c.factors:
+        t, J = f.tag, f.g.n_levels
+        Zs.append(f"W_{t}")
+        out += [
+            f"order = np.argsort(j_{t}, kind='stable')  # rows of one {said(f.g.name)} together",
+            f"W_{t} = linalg.block_diag(*(Z_{t}[j_{t} == j] for j in range({J})))",
+            f"W_{t} = W_{t}[np.argsort(order)]  # and back",
+        ]
+    covs = ", ".join(f"np.kron(np.eye({f.g.n_levels}), Psi_{f.tag})" for f in c.factors)
+    gammas = ", ".join(f"gamma_{f.tag}.ravel()" for f in c.factors)
+    return [
+        *out,
+        f"Z = np.hstack([{', '.join(Zs)}])",
+        f"gamma = np.concatenate([{gammas}])",
+        f"Psi = linalg.block_diag({covs})",
+    ]
+
+
+def general(c: Context) -> str:
+    return lines(dense(c), "left, right = X @ beta + Z @ gamma, mu")
+
+
+def error_terms(c: Context) -> str:
+    pieces = [
+        f"    {f.g.name!r}: ((Z_{f.tag} @ Psi_{f.tag}) * Z_{f.tag}).sum(axis=1)," for f in c.factors
+    ]
+    return lines(
+        "parts = {  # of the variance of each row's error",
+        pieces,
+        "}",
+        "variance = sum(parts.values()) + sigma**2",
+        "icc = {name: part.mean() / variance.mean() for name, part in parts.items()}",
+        "",
+        dense(c),
+        "left, right = variance, np.diag(Z @ Psi @ Z.T) + sigma**2",
+    )
+
+
+def conditional_and_marginal(c: Context) -> str:
+    return lines(
+        dense(c),
+        "precision = np.linalg.inv(Psi) + Z.T @ Z / sigma**2",
+        "posterior = stats.multivariate_normal(",
+        "    np.linalg.solve(precision, Z.T @ (y - X @ beta) / sigma**2),",
+        "    stats.Covariance.from_precision(precision),",
+        ")",
+        "conditional = stats.norm(X @ beta + Z @ gamma, sigma).logpdf(y).sum()",
+        "prior = stats.multivariate_normal(np.zeros(len(Psi)), Psi).logpdf(gamma)",
+        "marginal = stats.multivariate_normal(X @ beta, Z @ Psi @ Z.T + sigma**2 * np.eye(n))",
+        "left = conditional + prior - posterior.logpdf(gamma)  # whatever gamma is",
+        "right = marginal.logpdf(y)",
+    )
+
+
+def correlated_errors(c: Context) -> str:
+    terms = [
+        f"Sigma += (j_{f.tag}[:, None] == j_{f.tag}) * (Z_{f.tag} @ Psi_{f.tag} @ Z_{f.tag}.T)"
+        for f in c.factors
+    ]
+    return lines(
+        "Sigma = sigma**2 * np.eye(n)",
+        terms,
+        "",
+        dense(c),
+        "left, right = Sigma, Z @ Psi @ Z.T + sigma**2 * np.eye(n)",
+    )
+
+
+def multivariate_normal(c: Context) -> str:
+    return lines(
+        dense(c),
+        "Sigma = Z @ Psi @ Z.T + sigma**2 * np.eye(n)",
+        "L = np.linalg.cholesky(Sigma)",
+        "white = linalg.solve_triangular(L, y - X @ beta, lower=True)",
+        "left = -0.5 * (n * np.log(2 * np.pi) + white @ white) - np.log(np.diag(L)).sum()",
+        "right = stats.multivariate_normal(X @ beta, Sigma).logpdf(y)",
+    )
+
+
+def penalised(c: Context) -> str:
+    return lines(
+        dense(c),
+        "penalty = np.linalg.cholesky(np.linalg.inv(Psi)).T  # penalty' penalty = Psi^-1",
+        "nothing = np.zeros((len(Psi), X.shape[1]))",
+        "A = np.block([[X / sigma, Z / sigma], [nothing, penalty]])",
+        "left = np.linalg.lstsq(A, np.concatenate([y / sigma, np.zeros(len(Psi))]))[0]",
+        "",
+        "Sigma = Z @ Psi @ Z.T + sigma**2 * np.eye(n)",
+        "best = np.linalg.solve(X.T @ np.linalg.solve(Sigma, X), X.T @ np.linalg.solve(Sigma, y))",
+        "effects = Psi @ Z.T @ np.linalg.solve(Sigma, y - X @ best)",
+        "right = np.concatenate([best, effects])",
+    )

@@ -1,0 +1,148 @@
+"""Names and values with which the forms of one model are written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.errors import ModelError
+from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.links import Identity
+from mixedbayes.model.spec import Spec
+from mixedbayes.results.pooling import together
+from mixedbayes.results.posterior import Posterior
+
+MAX_ROWS = 1500
+INDEX = "jklmpqrstuvw"  # of levels, one letter for each factor
+CORRELATION = 0.3
+
+_SPECIAL = re.compile(r"([_#%&$])")
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """One grouping factor as the forms write it."""
+
+    g: GroupDesign
+    tag: str  # "Subject", "batch_cask": for names of variables
+    index: str  # "j"
+    cov: Floats  # (q, q) Psi
+    at: tuple[int | None, ...]  # of each term its place in beta; None without a population effect
+
+    @property
+    def tex(self) -> str:
+        return tex(self.g.name)
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """A model with one set of values, at which its forms are compared."""
+
+    design: Design
+    terms: tuple[str, ...]  # of beta: "Intercept" first, where there is one
+    beta: Floats
+    sigma: float
+    factors: tuple[Factor, ...]
+
+    @property
+    def first(self) -> Factor:
+        """The factor that forms about one factor are written for."""
+        return self.factors[0]
+
+    @property
+    def others(self) -> tuple[Factor, ...]:
+        return self.factors[1:]
+
+    @property
+    def rest(self) -> list[int]:
+        """Places in beta of what does not vary over the first factor."""
+        return [i for i in range(len(self.terms)) if i not in self.first.at]
+
+
+def context(spec: Spec, post: Posterior | None) -> Context:
+    """Values: the posterior means of a fit, else some that the data suggest.
+
+    Raises
+    ------
+    ModelError
+        If the model is not Gaussian with equal weights, has no group effects, or too many rows
+        for matrices of rows x rows.
+    """
+    _check(spec)
+    design = spec.design
+    mu = design.mu
+    terms = ((names.INTERCEPT,) if mu.intercept else ()) + mu.terms
+    if post is None:
+        whole = together(design)
+        rest = _residual_variance(design, whole.estimate, terms)
+        beta, sigma = whole.estimate, float(np.sqrt(rest / 2))
+        covs = _suggested(design, rest / 2)
+    else:
+        intercept = [post.intercept().mean()] if mu.intercept else []
+        beta = np.array([*intercept, *post.fixef().mean(axis=0)])
+        sigma = float(post.stacked(names.SIGMA).mean())
+        covs = {g.name: post.cov(g.name).mean(axis=0) for g in mu.groups}
+    factors = tuple(
+        Factor(
+            g,
+            names.identifier(g.name).replace(".", "_"),
+            INDEX[min(k, len(INDEX) - 1)],
+            _rounded(covs[g.name]),
+            tuple(terms.index(t) if t in terms else None for t in g.terms),
+        )
+        for k, g in enumerate(mu.groups)
+    )
+    return Context(design, terms, _rounded(beta), float(_rounded(np.asarray(sigma))), factors)
+
+
+def _check(spec: Spec) -> None:
+    design = spec.design
+    if not isinstance(spec.family, Gaussian) or not isinstance(spec.family.link, Identity):
+        raise ModelError(
+            f"ways() writes Gaussian models with identity link; the {spec.family.name} family with "
+            f"{spec.family.link.name} link has no marginal form in closed form"
+        )
+    if design.weights is not None or design.others:
+        raise ModelError("ways() writes models with one residual variance: leave weights() out")
+    if not design.mu.groups:
+        raise ModelError("the model has no group effects: all its forms are one, the regression")
+    if design.n > MAX_ROWS:
+        raise ModelError(
+            f"ways() forms matrices of rows x rows, for at most {MAX_ROWS:,} rows, and the model "
+            f"has {design.n:,}: make it from fewer groups, its forms are the same"
+        )
+
+
+def _residual_variance(design: Design, beta: Floats, terms: tuple[str, ...]) -> float:
+    X = np.column_stack([np.ones(design.n), design.mu.X]) if design.mu.intercept else design.mu.X
+    offset = 0.0 if design.mu.offset is None else design.mu.offset
+    return float(np.var(design.y - offset - X @ beta, ddof=1))
+
+
+def _suggested(design: Design, variance: float) -> dict[str, Floats]:
+    """The variance in equal parts to all effects, those of one bar a little correlated."""
+    groups = design.mu.groups
+    each = variance / sum(len(g.terms) for g in groups)
+    out = {}
+    for g in groups:
+        sd = np.sqrt(each / np.maximum((g.Z**2).mean(axis=0), 1e-12))
+        cor = np.eye(len(g.terms))
+        for block in g.blocks:
+            cor[np.ix_(block, block)] = CORRELATION
+        np.fill_diagonal(cor, 1.0)
+        out[g.name] = cor * np.outer(sd, sd)
+    return out
+
+
+def _rounded(values: Floats) -> Floats:
+    """Six significant digits, as the code shows them."""
+    return np.array([float(f"{v:.6g}") for v in values.ravel()]).reshape(values.shape)
+
+
+def tex(name: str) -> str:
+    """A user's name in a formula."""
+    return rf"\mathrm{{{_SPECIAL.sub(r'\\\1', name)}}}"

@@ -1,0 +1,110 @@
+"""A Gaussian model as plain PyMC code, with its priors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mixedbayes import names
+from mixedbayes.design.types import GroupDesign
+from mixedbayes.model.coords import response_name
+from mixedbayes.model.spec import Spec
+from mixedbayes.priors.distributions import Flat, Prior
+from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.teach.ways.code import lines, said
+
+
+def pymc_code(spec: Spec) -> str:
+    """The model, non-centred, from the arrays of `design`; imports are not in it.
+
+    Variables have the names of `Fit.idata`, with dots and other signs that Python does not allow
+    in names replaced.
+    """
+    design, priors = spec.design, spec.priors
+    mu = design.mu
+    sigma = priors.parameters[names.SIGMA].prior
+    fixed = ["Intercept"] if mu.intercept else []
+    fixed += ["design.mu.X @ fixef"] if mu.terms else []
+    fixed += ["design.mu.offset"] if mu.offset is not None else []
+    body = [
+        *_population(spec),
+        f"mean = {' + '.join(fixed) or '0.0'}",
+        *[line for g in mu.groups for line in _group(g, priors.mu)],
+        f"sigma = {_one('sigma', sigma, positive=True)}",
+        f'pm.Normal("{response_name(spec)}", mean, sigma, observed=design.y)',
+    ]
+    return lines("with pm.Model() as pymc_model:", [f"    {line}" for line in body])
+
+
+def _population(spec: Spec) -> list[str]:
+    mu, priors = spec.design.mu, spec.priors.mu
+    out = []
+    if mu.terms:
+        out.append(f"# {said(*mu.terms)}")
+        out += _vector("fixef", [a.prior for a in priors.fixef])
+    if priors.intercept is None:
+        return out
+    prior = priors.intercept.prior
+    if not (mu.terms and priors.intercept_at_means):
+        return [*out, f"Intercept = {_one('Intercept', prior)}"]
+    return [
+        *out,
+        "# the mean of the response where every column is at its own mean",
+        f"at_means = {_one('Intercept_at_means', prior)}",
+        'Intercept = pm.Deterministic("Intercept", at_means - design.mu.X.mean(axis=0) @ fixef)',
+    ]
+
+
+def _group(g: GroupDesign, priors: PredictorPriors) -> list[str]:
+    t, q = _tag(g), len(g.terms)
+    out = [f"# {said(g.name)}: {said(*g.terms)}"]
+    out += _vector(f"sd_{t}", [a.prior for a in priors.sd[g.name]], positive=True)
+    scale = f"sd_{t}"
+    if g.correlated:
+        eta = priors.lkj(g.name).eta
+        blocks = [b for b in g.blocks if len(b) > 1]
+        if len(blocks) == 1 and len(blocks[0]) == q:
+            out.append(f'C_{t} = pm.LKJCorr("C_{t}", n={q}, eta={eta!r})  # C C\': correlations')
+        else:
+            out.append(f"C_{t} = pt.eye({q})")
+            for k, block in enumerate(blocks):
+                at = f"np.ix_({list(block)}, {list(block)})"
+                factor = f'pm.LKJCorr("C_{t}_{k}", n={len(block)}, eta={eta!r})'
+                out.append(f"C_{t} = pt.set_subtensor(C_{t}[{at}], {factor})")
+        scale = f"C_{t}.T * sd_{t}"
+    product = f"u_{t} * {scale}" if not g.correlated else f"u_{t} @ ({scale})"
+    return [
+        *out,
+        f'u_{t} = pm.Normal("u_{t}", 0.0, 1.0, shape=({g.n_levels}, {q}))',
+        f'ranef_{t} = pm.Deterministic("ranef_{t}", {product})',
+        f"group = design.mu.group({g.name!r})",
+        f"mean = mean + (group.Z * ranef_{t}[group.refs]).sum(axis=1)",
+    ]
+
+
+def _vector(name: str, priors: Sequence[Prior], *, positive: bool = False) -> list[str]:
+    kinds = [_call(p, positive) for p in priors]
+    if len({kind for kind, _ in kinds}) == 1 and kinds[0][1]:
+        kind, first = kinds[0]
+        args = ", ".join(f"{k}={[_number(a[k]) for _, a in kinds]}" for k in first)
+        return [f'{name} = pm.{kind}("{name}", {args})']
+    each = ", ".join(_one(f"{name}_{k}", p, positive=positive) for k, p in enumerate(priors))
+    return [f"{name} = pt.stack([{each}])"]
+
+
+def _one(name: str, prior: Prior, *, positive: bool = False) -> str:
+    kind, values = _call(prior, positive)
+    args = ", ".join([f'"{name}"', *(f"{k}={_number(v)}" for k, v in values.items())])
+    return f"pm.{kind}({args})"
+
+
+def _call(prior: Prior, positive: bool) -> tuple[str, dict[str, float]]:
+    return ("HalfFlat", {}) if positive and isinstance(prior, Flat) else prior.pymc()
+
+
+def _number(value: float) -> float:
+    """Twelve digits, enough for any purpose."""
+    return float(f"{float(value):.12g}")
+
+
+def _tag(g: GroupDesign) -> str:
+    return names.identifier(g.name).replace(".", "_")
