@@ -1,0 +1,111 @@
+"""Models of every compiled family over one, nested and crossed factors, and their log density."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import mixedbayes as mb
+from mixedbayes import names
+from mixedbayes.joint.density import JointDensity
+from mixedbayes.marginal.logpriors import LOG
+
+RESPONSES = {
+    "bernoulli": "y",
+    "binomial": "y | trials(n)",
+    "poisson": "y",
+    "negative_binomial": "y",
+    "gaussian": "y",
+    "student_t": "y",
+    "lognormal": "y",
+    "gamma": "y",
+    "beta": "y",
+}
+GROUPS = {
+    "none": "",
+    "slopes": " + (x | g)",
+    "separate slopes": " + (x || g)",
+    "nested": " + (x | g/h)",
+    "crossed": " + (1 | g) + (x | k)",
+}
+
+
+def data(family, n=60):
+    """Rows with factors g, h within g, and k crossed; y drawn in the family's support."""
+    rng = np.random.default_rng(5)
+    g = np.arange(n) % 6
+    h, k = np.arange(n) % 3, rng.integers(0, 4, n)
+    trials = rng.integers(1, 9, n)
+    eta = 0.4 + rng.normal(0, 0.5, 6)[g]
+    y = {
+        "bernoulli": rng.uniform(size=n) < 0.6,
+        "binomial": rng.binomial(trials, 0.4),
+        "poisson": rng.poisson(np.exp(eta)),
+        "negative_binomial": rng.poisson(np.exp(eta) * rng.gamma(2, 0.5, n)),
+        "beta": rng.beta(2, 3, n),
+        "gamma": rng.gamma(3, np.exp(eta) / 3),
+        "lognormal": np.exp(rng.normal(eta, 0.5)),
+    }.get(family, rng.normal(eta, 1))
+    frame = pd.DataFrame({"y": y, "n": trials, "x": rng.normal(1, 1, n).round(1)})
+    frame["w"], frame["t"] = rng.integers(1, 4, n).astype(float), rng.uniform(1, 2, n)
+    return frame.assign(g=g.astype(str), h=h.astype(str), k=k.astype(str))
+
+
+def make(family="poisson", groups="slopes", *, response=None, offset=False, **given):
+    """A model; the weights' and the offset's columns are w and log(t)."""
+    left = response or RESPONSES[getattr(family, "name", family)]
+    formula = f"{left} ~ x{' + offset(log(t))' if offset else ''}{GROUPS[groups]}"
+    return mb.Model(formula, data(getattr(family, "name", family)), family=family, **given)
+
+
+def density_of(model):
+    return JointDensity.of(model.design, model.family, model.spec.priors)
+
+
+def by_hand(model, layout, theta, coordinates):
+    """Log density of theta (d,): priors, effects and rows, with SciPy and the families' own."""
+    design, priors = model.design, model.spec.priors
+    phi = coordinates.bend.phi(theta[: layout.n_hyper])
+    total = float(coordinates.bend.log_slope(theta[: layout.n_hyper]))
+    named = {k: v[0] for k, v in layout.named(theta[None], coordinates).items()}
+    logs = layout.table.codes[: layout.n_hyper, 1] == LOG
+    total += phi[logs].sum()  # d sd / d log sd = sd
+    for g, span in zip(layout.groups, layout.spans(), strict=True):
+        sd, b = named[names.sd(g.name)], named[names.ranef(g.name)]
+        total += sum(a.prior.logpdf(s) for a, s in zip(priors.mu.sd[g.name], sd, strict=True))
+        cor = named.get(names.cor(g.name), np.eye(len(sd)))
+        if g.correlated:
+            r = cor[0, 1]
+            total += float(priors.mu.lkj(g.name).logpdf(cor)) + np.log(1 - r**2)  # dr/dt, r = tanh
+        cov = cor * np.outer(sd, sd)
+        total += stats.multivariate_normal(cov=cov).logpdf(b).sum()
+        # the effects are b = m + s u and x = s^c u + ..., so that db / dx = s^(1 - c)
+        s = np.diag(np.linalg.cholesky(cov))
+        powers = 1 - coordinates.centring[span].reshape(b.shape)
+        total += float((powers * np.log(s)).sum())
+    for name, a in priors.parameters.items():
+        total += float(a.prior.logpdf(named[name]))
+    at = named["Intercept"]
+    at = at + named["fixef"] @ layout.means if priors.mu.intercept_at_means else at
+    total += float(priors.mu.intercept.prior.logpdf(at))
+    fixef = zip(priors.mu.fixef, named["fixef"], strict=True)
+    total += sum(float(a.prior.logpdf(v)) for a, v in fixef)
+    eta = named["Intercept"] + design.mu.X @ named["fixef"]
+    for g in design.mu.groups:
+        eta = eta + np.sum(g.Z * named[names.ranef(g.name)][g.refs], axis=1)
+    eta = eta if design.mu.offset is None else eta + design.mu.offset
+    rows = model.family.log_density(
+        design.y,
+        model.family.inverse(eta[None], np),
+        {name: named[name][None] for name in model.family.parameters},
+        weights=design.weights,
+        trials=design.trials,
+    )
+    return total + float(rows.sum())
+
+
+@pytest.fixture
+def joint():
+    return SimpleNamespace(make=make, density_of=density_of, by_hand=by_hand, families=RESPONSES)

@@ -1,0 +1,158 @@
+"""The compiled joint density against the same density written by hand, and its gradient."""
+
+import numpy as np
+import pytest
+
+import mixedbayes as mb
+from mixedbayes.joint.coordinates import Bend, Coordinates
+from mixedbayes.joint.factor import factorise
+from mixedbayes.joint.laplace import approximate
+
+FAMILIES = [
+    "bernoulli", "binomial", "poisson", "negative_binomial", "gaussian", "student_t", "lognormal",
+    "gamma", "beta",
+]  # fmt: skip
+CASES = {
+    **{family: {"family": family} for family in FAMILIES},
+    "probit": {"family": mb.Binomial(link=mb.Probit())},
+    "cloglog": {"family": mb.Binomial(link=mb.Cloglog())},
+    "no groups": {"groups": "none"},
+    "separate slopes": {"groups": "separate slopes"},
+    "nested": {"groups": "nested"},
+    "crossed": {"groups": "crossed"},
+    "offset": {"offset": True},
+    **{
+        f"weighted {f}": {"family": f, "response": "y | weights(w)"}
+        for f in FAMILIES
+        if f != "binomial"
+    },
+    "intercept at zero": {"priors": {"Intercept": mb.Normal(0.5, 2)}},
+    "other priors": {
+        "priors": {
+            "fixef": mb.StudentT(3, 0, 1),
+            "sd": {"g": {"Intercept": mb.HalfNormal(1), "x": mb.InverseGamma(2, 1)}},
+            "cor": mb.LKJ(3),
+        }
+    },
+}
+
+
+def point(layout, seed=0):
+    """A point (d,) where every family's density is finite and not far from its bulk."""
+    return 0.4 * np.random.default_rng(seed).normal(size=layout.ndim) + 0.1
+
+
+def written_somehow(layout):
+    """Coordinates with every kind of centring, pull and bend."""
+    rng, h, n = np.random.default_rng(1), layout.n_hyper, layout.n_effects
+    bend = Bend.straight(h)
+    for first in layout.variance_starts:
+        bend.a[first], bend.m[first], bend.s[first] = 0.6, -0.2, 0.3
+    return Coordinates(rng.uniform(0, 1, n), rng.uniform(0, 1.2, n), bend)
+
+
+def walk(layout):
+    """A mode and a factor of some precision, for a walk in other units."""
+    rng, h, first = np.random.default_rng(2), layout.n_hyper, layout.spans()
+    n, d = layout.ndim - h, layout.ndim
+    q = len(layout.groups[0].terms) if first else 1
+    n_first = first[0].stop if first else 0
+    noise = 0.1 * rng.normal(size=(n, n))
+    H = noise @ noise.T + np.diag(rng.uniform(1, 3, n))
+    blocks = np.array([H[i : i + q, i : i + q] for i in range(0, n_first, q)]).reshape(-1, q, q)
+    for i in range(0, n_first, q):  # the first factor's levels are independent given the rest
+        H[i : i + q, :i] = H[i : i + q, i + q : n_first] = 0.0
+    from scipy import sparse
+
+    factor = factorise(blocks, sparse.csr_array(H[:n_first, n_first:]), H[n_first:, n_first:])
+    C = np.tril(0.1 * rng.normal(size=(h, h))) + 0.5 * np.eye(h)
+    return 0.1 * rng.normal(size=d), C, 0.2 * rng.normal(size=(n, h)), factor
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_density_is_the_one_written_by_hand(case, joint):
+    model = joint.make(**CASES[case])
+    density = joint.density_of(model)
+    layout, plain = density.layout, density.coordinates
+    theta = point(layout)
+    assert density.logp_grad(theta)[0] == pytest.approx(
+        joint.by_hand(model, layout, theta, plain), rel=1e-10
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradient_is_that_of_differences(case, joint):
+    density = joint.density_of(joint.make(**CASES[case]))
+    density = density.walked(*walk(density.layout), written_somehow(density.layout))
+    z, h = point(density.layout), 1e-6
+    _, gradient = density.logp_grad(z)
+    steps = h * np.eye(density.ndim)
+    found = [(density.logp_grad(z + e)[0] - density.logp_grad(z - e)[0]) / (2 * h) for e in steps]
+    np.testing.assert_allclose(gradient, found, rtol=2e-5, atol=2e-4)
+
+
+@pytest.mark.parametrize("groups", ["slopes", "separate slopes", "nested", "crossed"])
+def test_coordinates_and_units_change_the_density_by_their_jacobian(groups, joint):
+    model = joint.make(groups=groups)
+    plain = joint.density_of(model)
+    layout, coordinates = plain.layout, written_somehow(plain.layout)
+    mode, C, slopes, factor = walk(layout)
+    density = plain.walked(mode, C, slopes, factor, coordinates)
+    z = point(layout)
+    h = layout.n_hyper
+    e = np.eye(layout.ndim)
+    M = np.array([dense_map(C, slopes, factor, column) for column in e]).T
+    theta = mode + M @ z
+    log_det = np.linalg.slogdet(M)[1]
+    expected = joint.by_hand(model, layout, theta, coordinates) + log_det
+    assert density.logp_grad(z)[0] == pytest.approx(expected, rel=1e-10)
+    assert h > 0
+
+
+def dense_map(C, slopes, factor, z):
+    """M z by dense algebra."""
+    h, n_first = len(C), factor.couplings.shape[0]
+    J, q = factor.inner.shape[:2]
+    L1 = np.zeros((n_first, n_first))
+    for g in range(J):
+        L1[g * q : g * q + q, g * q : g * q + q] = np.linalg.inv(factor.inner[g])
+    K, L2 = factor.couplings.toarray(), np.linalg.inv(factor.outer)
+    L = np.block([[L1, np.zeros_like(K)], [K.T, L2]])
+    moved = C @ z[:h]
+    return np.concatenate([moved, np.linalg.solve(L.T, z[h:]) + slopes @ moved])
+
+
+@pytest.mark.parametrize("groups", ["none", "slopes", "nested", "crossed"])
+@pytest.mark.parametrize("family", ["binomial", "negative_binomial"])
+def test_draws_are_read_in_the_coordinates_of_the_walk(family, groups, joint):
+    """theta by the approximation's own map has the density that the kernel gives to z."""
+    model = joint.make(family, groups)
+    plain = joint.density_of(model)
+    near = approximate(plain)
+    density = plain.walked(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
+    z = np.random.default_rng(3).normal(size=(2, plain.ndim))
+    theta = near.to_theta(z)
+    by_hand = [joint.by_hand(model, plain.layout, t, near.coordinates) for t in theta]
+    found = [density.logp_grad(row)[0] for row in z]
+    assert found[1] - found[0] == pytest.approx(by_hand[1] - by_hand[0], abs=1e-7)
+
+
+@pytest.mark.parametrize("family", ["bernoulli", "binomial", "poisson"])
+def test_equal_rows_are_added_up(family, joint):
+    """Twice the data, in any order, is the same density as every row with weight 2."""
+    model = joint.make(family, "crossed")
+    data = model.data
+    twice = mb.Model(
+        model.formula.text, data.loc[np.r_[data.index, data.index[::-1]]].reset_index(drop=True),
+        family=family, priors=None,
+    )  # fmt: skip
+    from dataclasses import replace
+
+    weighted = replace(model.design, weights=np.full(model.design.n, 2.0))
+    doubled = joint.density_of(twice)
+    assert len(doubled.data.rows) <= model.design.n
+    from mixedbayes.joint.density import JointDensity
+
+    once = JointDensity.of(weighted, model.family, twice.spec.priors)
+    theta = point(once.layout)
+    assert doubled.logp_grad(theta)[0] == pytest.approx(once.logp_grad(theta)[0], rel=1e-10)

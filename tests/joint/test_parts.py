@@ -1,0 +1,93 @@
+"""Special functions, the sparse factor, bends, and the approximation's mode."""
+
+import numpy as np
+import pytest
+from scipy import sparse, special
+
+import mixedbayes as mb
+from mixedbayes.joint.coordinates import Bend
+from mixedbayes.joint.factor import factorise
+from mixedbayes.joint.laplace import approximate
+from mixedbayes.joint.likelihoods import digamma, log_ndtr
+
+
+@pytest.mark.parametrize("x", [1e-8, 0.03, 0.5, 1.0, 3.7, 9.99, 10.0, 250.0, 1e9])
+def test_digamma(x):
+    assert digamma(x) == pytest.approx(special.digamma(x), rel=1e-13, abs=1e-14)
+
+
+@pytest.mark.parametrize("x", [-300.0, -37.0, -9.0, -6.001, -5.999, -1.0, 0.0, 2.0, 9.0])
+def test_log_ndtr(x):
+    value, hazard = log_ndtr(x)
+    assert value == pytest.approx(special.log_ndtr(x), rel=1e-12)
+    log_density = -0.5 * x**2 - 0.5 * np.log(2 * np.pi)
+    assert hazard == pytest.approx(np.exp(log_density - special.log_ndtr(x)), rel=1e-10)
+
+
+@pytest.mark.parametrize("q", [1, 2])
+def test_factor_solves_and_has_the_determinant_of_the_whole(q):
+    rng = np.random.default_rng(4)
+    J, D = 4, 3
+    n = J * q + D
+    A = rng.normal(size=(3 * n, n))
+    H = A.T @ A + np.eye(n)
+    for g in range(J):
+        own = slice(g * q, g * q + q)
+        H[own, : g * q], H[own, g * q + q : J * q] = 0.0, 0.0
+    H = np.tril(H) + np.tril(H, -1).T
+    blocks = np.array([H[g * q : g * q + q, g * q : g * q + q] for g in range(J)])
+    factor = factorise(blocks, sparse.csr_array(H[: J * q, J * q :]), H[J * q :, J * q :])
+    x = rng.normal(size=n)
+    np.testing.assert_allclose(factor.solve(x), np.linalg.solve(H, x), rtol=1e-9)
+    assert 2 * factor.log_det == pytest.approx(np.linalg.slogdet(H)[1])
+    spans = [slice(0, J * q), slice(J * q, n)]
+    first, rest = factor.level_blocks(spans, [q, 1])
+    np.testing.assert_allclose(first, blocks)
+    given = np.linalg.inv(np.linalg.inv(H)[J * q :, J * q :])
+    np.testing.assert_allclose(rest[:, 0, 0], np.diag(given), rtol=1e-9)
+
+
+def test_bends_go_back_and_have_the_slope_of_differences():
+    bend = Bend(np.array([0.0, 0.7, 2.0]), np.array([0.0, -0.5, 1.0]), np.array([1.0, 0.2, 0.4]))
+    for shift in (-3.0, -0.4, 0.0, 1.5):
+        t = np.array([0.3, -0.1, 0.8]) + shift
+        np.testing.assert_allclose(bend.t(bend.phi(t)), t, atol=1e-9)
+        h = 1e-6
+        steps = h * np.eye(3)
+        slopes = [(bend.phi(t + e) - bend.phi(t - e))[i] / (2 * h) for i, e in enumerate(steps)]
+        assert bend.log_slope(t) == pytest.approx(np.log(slopes).sum(), rel=1e-6)
+
+
+def test_an_sd_that_may_be_zero_is_bent_and_others_are_not(joint):
+    ticks = mb.Model(
+        "TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | LOCATION)",
+        mb.load_data("grouseticks"),
+        family="negative_binomial",
+    )
+    near = approximate(joint.density_of(ticks))
+    assert near.converged
+    assert near.coordinates.bend.a[0] == 0.0  # BROOD, more effects, comes first
+    assert near.coordinates.bend.a[1] > 0.2
+
+
+def test_mode_is_where_the_reference_has_it(joint, reference):
+    """Laplace's mode of the sd under a flat prior is glmmTMB's estimate."""
+    expected = reference("glmmTMB_cbpp_binomial")
+    flat = {"Intercept": mb.Normal(0, 1e4), "fixef": mb.Normal(0, 1e4), "sd": mb.Uniform(0, 50)}
+    model = mb.Model(
+        "incidence | trials(size) ~ period + (1 | herd)",
+        mb.load_data("cbpp"),
+        family="binomial",
+        priors=flat,
+    )
+    density = joint.density_of(model)
+    from mixedbayes.joint.scoring import Scoring
+
+    scoring, sd = Scoring(density), expected["varcomp"][0]["sd"]
+    logit = np.log(sd / 50 / (1 - sd / 50))
+    at = scoring.conditional(np.array([logit]))
+    fixed = at.effects[density.layout.n_effects :]
+    intercept = fixed[0] - fixed[1:] @ density.layout.means
+    found = [intercept, *fixed[1:]]
+    # glmmTMB maximises over the coefficients with the effects integrated, we over both
+    np.testing.assert_allclose(found, expected["fixed"]["estimate"], atol=0.05)
