@@ -17,6 +17,7 @@ import mixedbayes as mb
 class Case:
     """A formula and its data.
 
+    settings: of our fit, where 4 chains of 1000 draws would be more than is asked for.
     peers: who else may fit it, where installed.
     """
 
@@ -84,6 +85,8 @@ BAYES = ("bambi", "brms", "rstanarm")
 ALL = (*BAYES, "lme4")
 SLOPES, NESTED, CROSSED = "y ~ x + (x | g)", "y ~ x + (1 | a/b)", "y ~ x + (1 | a) + (1 | b)"
 
+SHORT = {"draws": 200, "tune": 100}  # some 600 effective draws
+
 CASES: Mapping[str, Case] = {
     "sleepstudy": Case(
         "vector-valued",
@@ -108,16 +111,17 @@ CASES: Mapping[str, Case] = {
         "crossed",
         "y ~ service + (1 | s) + (1 | d) + (1 | dept)",
         _shipped("insteval"),
+        SHORT,
         peers=("bambi", "lme4"),
     ),
     "slopes_10k_rows": Case("vector-valued", SLOPES, partial(slopes, 1_000, 10)),
     "slopes_10m_rows": Case("vector-valued", SLOPES, partial(slopes, 1_000, 10_000)),
     "slopes_10k_groups": Case("vector-valued", SLOPES, partial(slopes, 10_000, 5)),
     "slopes_100k_groups": Case("vector-valued", SLOPES, partial(slopes, 100_000, 5)),
-    "slopes_1m_groups": Case("vector-valued", SLOPES, partial(slopes, 1_000_000, 5)),
+    "slopes_1m_groups": Case("vector-valued", SLOPES, partial(slopes, 1_000_000, 5), SHORT),
     "nested_1k": Case("nested", NESTED, partial(nested, 50, 20, 3)),
     "nested_10k": Case("nested", NESTED, partial(nested, 500, 20, 3)),
-    "nested_100k": Case("nested", NESTED, partial(nested, 5_000, 20, 3)),
+    "nested_100k": Case("nested", NESTED, partial(nested, 5_000, 20, 3), SHORT),
     "crossed_200": Case("crossed", CROSSED, partial(crossed, 1_000, 200, 10_000)),
-    "crossed_1k": Case("crossed", CROSSED, partial(crossed, 5_000, 1_000, 50_000)),
+    "crossed_1k": Case("crossed", CROSSED, partial(crossed, 5_000, 1_000, 50_000), SHORT),
 }

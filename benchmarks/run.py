@@ -121,11 +121,18 @@ def _bambi(name: str, limit: float, seed: int) -> dict[str, Any]:
     return worker("bambi", [name, "OUT", "2" if small else "1", str(seed)], limit)
 
 
+def _in_r(tool: str) -> Callable[[str, float, int], dict[str, Any]]:
+    def one(name: str, limit: float, seed: int) -> dict[str, Any]:
+        return run_r(tool, CASES[name], limit, seed)
+
+    return one
+
+
 _ONE: Mapping[str, Callable[[str, float, int], dict[str, Any]]] = {
     "ours": _ours,
     "ours_cold": _ours_cold,
     "bambi": _bambi,
-    **{t: (lambda name, limit, seed, t=t: run_r(t, CASES[name], limit, seed)) for t in TOOLS[3:]},
+    **{tool: _in_r(tool) for tool in TOOLS[3:]},
 }
 
 

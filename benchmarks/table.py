@@ -48,10 +48,10 @@ def main() -> None:
 
 def _tools(cases: Iterable[str]) -> Iterable[str]:
     yield (
-        "| structure | case | tool | runs | first fit | second fit | lowest ESS | of the effects | "
-        "ESS/s | ours over it | divergences | memory, MB |"
+        "| structure | case | tool | runs | first fit | second fit | draws | lowest ESS | "
+        "of the effects | ESS/s | ours over it | divergences | memory, MB |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     for name in cases:
         record = load(name)
         mine = Measured.of(name, "ours").ess_per_second()
@@ -59,18 +59,18 @@ def _tools(cases: Iterable[str]) -> Iterable[str]:
             m = Measured.of(name, tool)
             failed = [r["failed"] for r in record["measured"].get(tool, []) if "failed" in r]
             if not m and failed:
-                yield f"| {record['structure']} | {name} | {tool} | {failed[0]} |{' |' * 8}"
+                yield f"| {record['structure']} | {name} | {tool} | {failed[0]} |{' |' * 9}"
             if not m:
                 continue
             ratio = over(mine, m.ess_per_second()) if not tool.startswith("ours") else None
             cells = (
-                m.seconds(), m.seconds("second_fit"), m.ess(), m.ess(of="ess_effects"),
-                m.ess_per_second(), ratio, m.get("fit", "divergences"), m.get("fit", "peak_mb"),
+                m.seconds(), m.seconds("second_fit"), m.get("fit", "draws"), m.ess(),
+                m.ess(of="ess_effects"), m.ess_per_second(), ratio, m.get("fit", "divergences"), m.get("fit", "peak_mb"),
             )  # fmt: skip
             label = _NAMES.get(tool, tool)
             yield f"| {record['structure']} | {name} | {label} | {len(m.runs)} | {_cells(cells)} |"
         if record["note"]:
-            yield f"| | {name} | {record['note']} |{' |' * 9}"
+            yield f"| | {name} | {record['note']} |{' |' * 10}"
 
 
 def _stages(cases: Iterable[str]) -> Iterable[str]:

@@ -88,7 +88,7 @@ def simulate(structure: str, sampler: str, number: int, seed: int) -> Simulation
     y = next(iter(prior["prior_predictive"].data_vars.values())).to_numpy().ravel()
     simulated = replace(spec, design=replace(spec.design, y=y))
     truth = quantities(_posterior(simulated, prior["prior"].to_dataset()))
-    sample, draws = (SAMPLERS | WRONG)[sampler], DRAWS
+    sample, draws = {**SAMPLERS, **WRONG}[sampler], DRAWS
     while True:
         settings = Settings(draws=draws, chains=CHAINS, cores=1, seed=own, progress=False)
         result = sample(simulated, settings)

@@ -12,7 +12,7 @@ def main() -> None:
         case = CASES[name]
         model = mb.Model(case.formula, case.make())
         for effects in ("draws", "summary"):
-            model.fit(50, chains=2, seed=1, progress=False, effects=effects)  # type: ignore[arg-type]
+            model.fit(50, chains=2, seed=1, progress=False, effects=effects)
 
 
 if __name__ == "__main__":
