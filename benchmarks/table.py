@@ -65,7 +65,8 @@ def _tools(cases: Iterable[str]) -> Iterable[str]:
             ratio = over(mine, m.ess_per_second()) if not tool.startswith("ours") else None
             cells = (
                 m.seconds(), m.seconds("second_fit"), m.get("fit", "draws"), m.ess(),
-                m.ess(of="ess_effects"), m.ess_per_second(), ratio, m.get("fit", "divergences"), m.get("fit", "peak_mb"),
+                m.ess(of="ess_effects"), m.ess_per_second(), ratio, m.get("fit", "divergences"),
+                m.get("fit", "peak_mb"),
             )  # fmt: skip
             label = _NAMES.get(tool, tool)
             yield f"| {record['structure']} | {name} | {label} | {len(m.runs)} | {_cells(cells)} |"
