@@ -1,6 +1,6 @@
-import mixedbayes as mb
 import pytest
 
+import mixedbayes as mb
 from mixedbayes.model.formulations import choose
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
