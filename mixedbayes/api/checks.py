@@ -55,7 +55,8 @@ class Checks:
             are left out together, and its effects are integrated out.
         refit
             Fit again without the units of which importance sampling cannot be trusted: "auto" does
-            so where a fit takes about a second.
+            so where a fit takes about a second. Of influential observations the group effects are
+            integrated out before, which is often enough.
 
         Returns
         -------

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from mixedbayes.checks.assumptions import FEW_LEVELS, location, normality, scale, shape
 from mixedbayes.checks.group_density import closed_form, group_obstacle
-from mixedbayes.checks.loo import smoothed
+from mixedbayes.checks.loo import FEWEST_DRAWS, smoothed
 from mixedbayes.checks.quantities import quantities
 from mixedbayes.checks.report import CheckReport, Finding
-from mixedbayes.checks.residual import Beside, Effects, Residuals, effects, residuals
+from mixedbayes.checks.residual import effects, residuals
 from mixedbayes.checks.scored import OBSERVATION
 from mixedbayes.checks.sensitivity import (
     CONFLICT,
@@ -22,15 +23,12 @@ from mixedbayes.checks.sensitivity import (
     prior_sensitivity,
 )
 from mixedbayes.design.types import Design, Floats, GroupDesign
-from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.text import plural
 
-SMALL_P = 0.025  # of a discrepancy, on either side
 LARGE_VIF = 10.0
-FEW_LEVELS = 5
 MOST_DENSITIES = 4e7  # rows x draws for which single observations are scored
 MOST_INTEGRALS = 2e6  # rows x draws for which group effects are integrated by quadrature
 MOST_LEVELS = 2000
@@ -69,10 +67,10 @@ def _findings(post: Posterior, spec: Spec, seed: int) -> Iterator[Finding]:
     if post.design.mu.groups:
         yield levels(post.design)
         yield information(post, spec)
-    if kept:
+    if kept and post.n_draws >= FEWEST_DRAWS:
         yield sensitivity(post, spec)
         yield from _influence(post, spec)
-    else:
+    if not kept:
         yield Finding(
             "Not checked",
             "Residuals, group effects, prior sensitivity and influence need draws of the group "
@@ -88,95 +86,6 @@ def convergence(post: Posterior) -> Finding:
     said = str(report).splitlines()[0] if report.ok else " ".join(report.messages)
     table = report.table.reset_index(names="quantity")
     return Finding("Convergence", said, not report.ok, table)
-
-
-# ---- residuals --------------------------------------------------------------------------------
-
-
-def location(found: Residuals) -> Finding:
-    """Does the mean residual depend on the fitted value?"""
-    beside, out = found.location(), "fitted"
-    table, p = _binned(found, beside), beside.p()
-    where = _where(table, out)
-    if p < SMALL_P:
-        said = (
-            f"The mean residual depends on the fitted value (p = {p:.3f}{where}): a curve or a "
-            "predictor is missing."
-        )
-    else:
-        said = f"No trend is left in the residuals (p = {p:.2f})."
-    return Finding("Residuals against fitted", said, p < SMALL_P, table)
-
-
-def scale(found: Residuals) -> Finding:
-    """Does the residuals' spread depend on the fitted value?"""
-    beside = found.scale()
-    table, p = _binned(found, beside), beside.p()
-    if p < SMALL_P:
-        said = (
-            f"The residuals' spread differs over the fitted values from what the model says "
-            f"(p = {p:.3f}{_where(table, 'fitted')}): outliers, or a variance that changes."
-        )
-    else:
-        said = (
-            f"The spread of the residuals is as the model says at all fitted values (p = {p:.2f})."
-        )
-    return Finding("Scale against fitted", said, p < SMALL_P, table)
-
-
-def _binned(found: Residuals, beside: Beside) -> pd.DataFrame:
-    counts = [len(b) for b in found.bins]
-    return beside.table().assign(fitted=found.positions, rows=counts)[
-        ["fitted", "rows", "data", "lower", "upper", "outside"]
-    ]
-
-
-def _where(table: pd.DataFrame, column: str) -> str:
-    at = table.loc[table["outside"], column]
-    return f"; outside the band at {column} {', '.join(f'{v:.4g}' for v in at)}" if len(at) else ""
-
-
-def shape(found: Residuals, post: Posterior) -> Finding:
-    """Do the residuals have the distribution that the family says?"""
-    beside = found.quantiles()
-    table = beside.table()
-    table.insert(0, "probability", found.probabilities)
-    p = beside.p()
-    title = "Quantiles of residuals"
-    if p >= SMALL_P:
-        said = f"The residuals are distributed as the {post.family.name} family says (p = {p:.2f})."
-        return Finding(title, said, False, table)
-    skew, tails = found.shape()
-    traits = []
-    if tails > 1 - SMALL_P:
-        traits.append("heavier tails")
-    elif tails < SMALL_P:
-        traits.append("lighter tails")
-    if min(skew, 1 - skew) < SMALL_P:
-        traits.append("a longer right tail" if skew > 0.5 else "a longer left tail")
-    said = (
-        f"The residuals have {' and '.join(traits) or 'another shape'} than the "
-        f"{post.family.name} family says (p = {p:.3f})."
-    )
-    if tails > 1 - SMALL_P and type(post.family) is Gaussian:
-        said += ' family="student_t" gives outliers less weight.'
-    return Finding(title, said, True, table)
-
-
-def normality(found: Effects) -> Finding:
-    """Are the effects of one term a normal sample?"""
-    beside, (level, extreme) = found.quantiles(), found.extreme()
-    table, p, tail = beside.table(), beside.p(), found.p_extreme()
-    name = f"{found.group.name}: {found.term}"
-    look = p < SMALL_P or tail < SMALL_P
-    said = (
-        f"The effects are {'not like' if look else 'like'} a normal sample (p = {p:.2f}); the "
-        f"largest is that of {level}, {extreme:+.1f} sd from the population"
-    )
-    said += f" (p = {tail:.3f})." if tail < SMALL_P else "."
-    if found.group.n_levels < FEW_LEVELS:
-        said += f" With {found.group.n_levels} levels this shows little."
-    return Finding(f"Effects of {name}", said, look, table)
 
 
 # ---- design -----------------------------------------------------------------------------------
@@ -306,8 +215,6 @@ def sensitivity(post: Posterior, spec: Spec) -> Finding:
 
 
 def _influence(post: Posterior, spec: Spec) -> Iterator[Finding]:
-    if post.n_draws < 100:
-        return
     targets = [OBSERVATION] if spec.design.n * post.n_draws <= MOST_DENSITIES else []
     if closed_form(post) or spec.design.n * post.n_draws <= MOST_INTEGRALS:
         targets += [
@@ -317,13 +224,12 @@ def _influence(post: Posterior, spec: Spec) -> Iterator[Finding]:
         ]
     for target in targets:
         found, _ = smoothed(post, spec, target)
-        high = np.flatnonzero(np.asarray(found.pareto_k) > found.good_k)
+        high = found.high
         what = "observations" if target == OBSERVATION else f"levels of {target}"
         if len(high):
-            k = np.asarray(found.pareto_k)[high]
             right = "is it" if len(high) == 1 else "are they"
             said = (
-                f"Without {found.scored.names(high[np.argsort(-k)])} the posterior would be "
+                f"Without {found.scored.names(high)} the posterior would be "
                 f"another (Pareto k above {found.good_k:.2f}): {right} right, and does the model "
                 "suit?"
             )

@@ -10,9 +10,25 @@ import pandas as pd
 from arviz_stats.utils import ELPDDataLOO, ELPDDataLOOKFold
 
 from mixedbayes.checks.scored import Scored
+from mixedbayes.design.types import Floats, Ints
 from mixedbayes.results.text import plural
 
 __all__ = ["Elpd", "KFold", "Loo"]
+
+
+WEIGHTED = "weighted"
+INTEGRATED = "integrated"
+REFITTED = "refitted"
+
+
+def standard_error(elpd: Floats) -> float:
+    """sqrt(n Var) of a sum of n scores."""
+    return float(np.sqrt(len(elpd) * np.var(elpd)))
+
+
+def _above(k: Floats, limit: float) -> Ints:
+    high = np.flatnonzero(k > limit)
+    return high[np.argsort(-k[high], kind="stable")]
 
 
 @dataclass(kw_only=True, repr=False)
@@ -24,25 +40,41 @@ class Loo(ELPDDataLOO):
     elpd, se, p
         Sum over the units left out of log p(y_unit | all others), its standard error, and the
         effective number of parameters.
-    elpd_i, pareto_k
-        Per unit; `pareto_k` is 0 where the model was fitted again without the unit, and
-        `influence_pareto_k` is what it was before.
+    elpd_i, p_loo_i, pareto_k
+        Per unit; `pareto_k` is what it was in the end, 0 where the model was fitted again without
+        the unit, and `influence_pareto_k` what it was at first.
     scored
         Which response, which rows, and what a unit is.
-    refitted
-        Number of units for which the model was fitted again.
+    how
+        (units,) how each was scored: "weighted", "integrated" or "refitted".
+    unconverged
+        Number of fits without a unit that did not converge.
     """
 
+    elpd_i: Any = None
+    p_loo_i: Any = None
+    pareto_k: Any = None
     scored: Scored
-    refitted: int = 0
+    how: Any
     unconverged: int = 0
+
+    @property
+    def refitted(self) -> int:
+        """Number of units for which the model was fitted again."""
+        return int(np.sum(self.how == REFITTED))
+
+    @property
+    def high(self) -> Ints:
+        """Units whose Pareto k is above the limit, the highest first."""
+        k = np.asarray(self.pareto_k)
+        return _above(k, self.good_k)
 
     @property
     def influence(self) -> pd.DataFrame:
         """One row per unit, the most influential first.
 
-        Its label, elpd, p (effective number of parameters), pareto_k before any refit, whether it
-        is above the limit, and whether the model was fitted again without it.
+        Its label, elpd, p (effective number of parameters), the first pareto_k, whether that is
+        above the limit, and how it was scored.
         """
         k = np.asarray(self.influence_pareto_k)
         table = self.scored.named().assign(
@@ -50,7 +82,7 @@ class Loo(ELPDDataLOO):
             p=np.asarray(self.p_loo_i),
             pareto_k=k,
             influential=k > self.good_k,
-            refitted=np.asarray(self.pareto_k) != k,
+            how=self.how,
         )
         return table.sort_values("pareto_k", ascending=False, ignore_index=True)
 
@@ -58,25 +90,36 @@ class Loo(ELPDDataLOO):
     def verdict(self) -> str:
         """Who is influential, and what that means for the estimate."""
         k = np.asarray(self.influence_pareto_k)
-        high = np.flatnonzero(k > self.good_k)
-        high = high[np.argsort(-k[high], kind="stable")]
-        whats, what = self.scored.whats, self.scored.what
-        if not len(high):
+        first, left = _above(k, self.good_k), self.high
+        if not len(first):
             return (
-                f"No {what} moves the posterior too far for importance weights: Pareto k is at "
-                f"most {k.max():.2f}, its limit {self.good_k:.2f}."
+                f"No {self.scored.what} moves the posterior too far for importance weights: Pareto "
+                f"k is at most {k.max():.2f}, its limit {self.good_k:.2f}."
             )
-        said = (
-            f"{len(high):,} of {self.n_data_points:,} {whats} move the posterior far (Pareto k "
-            f"above {self.good_k:.2f}): {self.scored.names(high)}."
-        )
-        left = int(np.sum(np.asarray(self.pareto_k) > self.good_k))
-        if left:
-            return f"{said} The estimate is not reliable for {left:,} of them; use refit=True."
-        said += " For these the model was fitted again without them."
+        said = [
+            f"{len(first):,} of {self.n_data_points:,} {self.scored.whats} move the posterior far "
+            f"(Pareto k above {self.good_k:.2f}): {self.scored.names(first)}."
+        ]
+        integrated = int(np.sum(self.how == INTEGRATED))
+        if integrated:
+            said.append(f"For {integrated:,} the group effects were integrated out.")
+        if self.refitted:
+            said.append(f"For {self.refitted:,} the model was fitted again without them.")
         if self.unconverged:
-            said += f" {plural(self.unconverged, 'of these fits')} did not converge."
-        return said
+            said.append(f"{plural(self.unconverged, 'fit')} did not converge.")
+        if len(left):
+            said.append(f"The estimate is not reliable for {len(left):,}; use refit=True.")
+        return " ".join(said)
+
+    def replace(self, unit: int, elpd: float, pareto_k: float, how: str) -> None:
+        """Put another score of one unit in the place of the first, and sum up again."""
+        scores, k, p = (np.array(x) for x in (self.elpd_i, self.pareto_k, self.p_loo_i))
+        p[unit] += scores[unit] - elpd
+        scores[unit], k[unit], self.how[unit] = elpd, pareto_k, how
+        self.elpd_i, self.pareto_k = self.elpd_i.copy(data=scores), self.pareto_k.copy(data=k)
+        self.p_loo_i = self.p_loo_i.copy(data=p)
+        self.elpd, self.p, self.se = float(scores.sum()), float(p.sum()), standard_error(scores)
+        self.warning = bool(np.any(k > self.good_k))
 
     def _header(self) -> str:
         return (

@@ -20,6 +20,7 @@ from mixedbayes.model.formulations import marginal_obstacle
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.text import plural
 
 PROPOSALS = 8  # purpose of the stream of random numbers
 MOST_DRAWS = 8000  # of the posterior that are used
@@ -54,7 +55,7 @@ class Evidence:
     def __repr__(self) -> str:
         return (
             f"log evidence {self.log:.2f}, Monte Carlo error {self.error:.2g}; "
-            f"{self.parameters} parameters, {self.draws:,} draws"
+            f"{plural(self.parameters, 'parameter')}, {self.draws:,} draws"
         )
 
 

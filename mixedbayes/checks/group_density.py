@@ -59,8 +59,20 @@ def by_group(post: Posterior, target: GroupDesign, levels: Ints | None = None) -
     order = np.argsort(target.refs, kind="stable")
     ends = np.cumsum(np.bincount(target.refs, minlength=target.n_levels))
     every = np.split(order, ends[:-1])
-    rows = [every[level] for level in levels]
-    return (_exact if closed_form(post) else _quadrature)(post, target, rows)
+    return _by_rows(post, target, [every[level] for level in levels])
+
+
+def by_observation_in_group(post: Posterior, target: GroupDesign, row: int) -> Floats:
+    """(S,) log p(y_i | the other rows of its level, theta), the level's effects integrated out."""
+    rows = np.flatnonzero(target.refs == target.refs[row])
+    others = rows[rows != row]
+    whole = _by_rows(post, target, [rows])[:, 0]
+    return whole - _by_rows(post, target, [others])[:, 0] if len(others) else whole
+
+
+def _by_rows(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Floats:
+    """(S, J) for the rows of each level, or some of them."""
+    return (_exact if closed_form(post) else _quadrature)(post, target, levels)
 
 
 def _quadrature(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Floats:

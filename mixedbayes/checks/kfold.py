@@ -6,10 +6,9 @@ import numpy as np
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.checks.elpd import KFold
+from mixedbayes.checks.elpd import KFold, standard_error
 from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean
 from mixedbayes.checks.log_likelihood import log_likelihood
-from mixedbayes.checks.loo import standard_error
 from mixedbayes.checks.scored import OBSERVATION, Scored
 from mixedbayes.design.types import Ints
 from mixedbayes.errors import ModelError

@@ -7,18 +7,22 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from scipy import special
 
-from mixedbayes.checks.elpd import Loo
+from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo
+from mixedbayes.checks.group_density import by_observation_in_group, group_obstacle
 from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean, population_draws
 from mixedbayes.checks.log_likelihood import log_likelihood
 from mixedbayes.checks.scored import Scored
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.spec import Spec
+from mixedbayes.predict.importance import smooth
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.health import effective_size
 
 Refit = Literal["auto"] | bool
+FEWEST_DRAWS = 100
 MOST_REFITS = 50  # that refit="auto" makes
 
 
@@ -28,8 +32,10 @@ def loo(
     """Leave one observation, or one level of a grouping factor, out at a time.
 
     elpd = sum over units of log p(y_unit | all other rows), by Pareto-smoothed importance sampling
-    of the posterior draws; units whose Pareto k is above its limit, min(1 - 1 / log10(S), 0.7), are
-    scored by fits without them.
+    of the posterior draws. An observation whose Pareto k is above its limit,
+    min(1 - 1 / log10(S), 0.7), is weighted again with its group's effects integrated out, so that
+    the weights are about the population alone; units still above it are scored by fits without
+    them.
 
     Parameters
     ----------
@@ -42,8 +48,8 @@ def loo(
     sample
         Draws of the posterior of a model, for refits.
     refit
-        True: fit again for every unit above the limit. False: never. "auto": where fits are
-        `quick` and the units at most 50.
+        True: fit again for every unit that is still above the limit. False: never. "auto": where
+        fits are `quick` and the units at most 50.
     quick
         Whether a fit takes about a second.
 
@@ -61,12 +67,15 @@ def loo(
     ----------
     Vehtari, Gelman & Gabry (2017), doi:10.1007/s11222-016-9696-4; Vehtari, Simpson, Gelman, Yao &
     Gabry (2024), arXiv:1507.02646; Merkle, Furr & Rabe-Hesketh (2019),
-    doi:10.1007/s11336-019-09679-0, for groups.
+    doi:10.1007/s11336-019-09679-0, for groups; Vehtari, Mononen, Tolvanen, Sivula & Winther (2016),
+    Journal of Machine Learning Research 17(103), for effects integrated out.
     """
     if refit not in ("auto", True, False):
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
     out, density = smoothed(post, spec, target)
-    high = np.flatnonzero(np.asarray(out.pareto_k) > out.good_k)
+    if out.scored.by_observation:
+        _integrate(out, post, out.high)
+    high = out.high
     if len(high) and (refit is True or (refit == "auto" and quick and len(high) <= MOST_REFITS)):
         _refit(out, spec, high, sample, density)
     return out
@@ -81,9 +90,10 @@ def smoothed(post: Posterior, spec: Spec, target: str) -> tuple[Loo, Floats]:
 
 
 def _check_draws(post: Posterior) -> None:
-    if post.n_draws < 100:
+    if post.n_draws < FEWEST_DRAWS:
         raise ModelError(
-            f"{post.n_draws} draws are too few to smooth importance weights; fit with at least 100"
+            f"{post.n_draws} draws are too few to smooth importance weights; fit with at least "
+            f"{FEWEST_DRAWS}"
         )
 
 
@@ -110,28 +120,35 @@ def _smoothed(post: Posterior, density: xr.DataArray, scored: Scored) -> Loo:
         influence_pareto_k=found.pareto_k.copy(),
         p_loo_i=found.elpd_i.copy(data=full - found.elpd_i.to_numpy()),
         scored=scored,
+        how=np.full(scored.n_units, WEIGHTED, object),
     )
+
+
+def _integrate(out: Loo, post: Posterior, rows: Ints) -> None:
+    """Weigh some observations again, each with the effects of one of its groups integrated out.
+
+    The group is that with the fewest rows: its effects are the ones that the observation moves.
+    """
+    groups = [g for g in post.design.mu.groups if group_obstacle(post, g) is None]
+    if not groups:
+        return
+    sizes = [np.bincount(g.refs)[g.refs] for g in groups]
+    for row in rows:
+        g = groups[int(np.argmin([size[row] for size in sizes]))]
+        density = by_observation_in_group(post, g, int(row))
+        weights = smooth(-density)
+        if weights.pareto_k <= out.good_k:
+            elpd = special.logsumexp(density, b=weights.weights)
+            out.replace(int(row), float(elpd), weights.pareto_k, INTEGRATED)
 
 
 def _refit(out: Loo, spec: Spec, units: Ints, sample: Sampler, density: Floats) -> None:
     """Put exact scores in the place of those by importance weights."""
-    elpd, k = out.elpd_i.to_numpy().copy(), out.pareto_k.to_numpy().copy()
-    full = elpd + out.p_loo_i.to_numpy()
     for unit in units:
         one = np.array([unit])
         found = leave_out(spec, out.scored, one, sample, int(unit), full=density[..., one])
-        elpd[unit], k[unit] = found.log_density[0], 0.0
+        out.replace(int(unit), float(found.log_density[0]), 0.0, REFITTED)
         out.unconverged += not found.converged
-    out.refitted, out.warning = len(units), False
-    out.elpd_i, out.pareto_k = out.elpd_i.copy(data=elpd), out.pareto_k.copy(data=k)
-    out.p_loo_i = out.p_loo_i.copy(data=full - elpd)
-    out.elpd, out.p = float(elpd.sum()), float((full - elpd).sum())
-    out.se = standard_error(elpd)
-
-
-def standard_error(elpd: Floats) -> float:
-    """sqrt(n Var) of a sum of n scores."""
-    return float(np.sqrt(len(elpd) * np.var(elpd)))
 
 
 def relative_efficiency(post: Posterior) -> float:

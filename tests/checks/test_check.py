@@ -147,3 +147,31 @@ def test_few_levels_are_pointed_out():
     said = levels(mb.Model("y ~ 1 + (1 | g)", data).design)
     assert said.look
     assert "g has 3 levels of 2 to 6 rows" in said.said
+
+
+def test_few_draws_are_checked_as_far_as_they_go():
+    data = pd.DataFrame({"y": np.arange(24.0) ** 0.5, "g": np.arange(24) % 6})
+    fit = mb.fit("y ~ 1 + (1 | g)", data, draws=10, chains=2, seed=1, progress=False)
+    titles = [f.title for f in fit.check().findings]
+    assert "Residuals against fitted" in titles
+    assert not any("Influential" in t for t in titles)
+    with pytest.raises(mb.ModelError, match="fit with at least 100"):
+        fit.loo()
+
+
+def test_summaries_alone_are_checked_as_far_as_they_go():
+    data = pd.DataFrame({"y": np.arange(24.0) ** 0.5, "g": np.arange(24) % 6})
+    fit = mb.fit("y ~ 1 + (1 | g)", data, seed=1, progress=False, effects="summary")
+    said = {f.title: f for f in fit.check().findings}
+    assert said["Not checked"].look
+    assert "Levels" in said
+    assert fit.loo("g").n_data_points == 6
+
+
+def test_a_model_without_groups():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.normal(size=30), "x": rng.normal(size=30)})
+    fit = mb.fit("y ~ x", data, seed=1, progress=False)
+    assert "Levels" not in fit.check().tables
+    assert fit.loo().n_data_points == 30
+    assert fit.log_evidence().parameters == 1

@@ -6,7 +6,7 @@ from scipy import special, stats
 
 import mixedbayes as mb
 from mixedbayes.checks import group_density
-from mixedbayes.checks.group_density import by_group, nested
+from mixedbayes.checks.group_density import by_group, by_observation_in_group, nested
 from mixedbayes.checks.log_likelihood import log_likelihood
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.results.posterior import Posterior
@@ -126,3 +126,21 @@ def test_nested_factors():
     a, ab = mb.Model("y ~ 1 + (1 | a/b)", DATA).design.mu.groups
     assert nested(ab, a)
     assert not nested(a, ab)
+
+
+def test_an_observation_given_the_rest_of_its_group():
+    """In the normal model: the conditional normal density."""
+    post, _ = posterior("y ~ x + (x | a)", "gaussian")
+    design, g = post.design, post.design.mu.group("a")
+    row, rows = 3, np.flatnonzero(g.refs == 0)
+    found = by_observation_in_group(post, g, row)
+    for s in range(DRAWS):
+        mean = post.intercept()[s] + design.mu.X[rows] @ post.fixef()[s]
+        cov = g.Z[rows] @ post.cov("a")[s] @ g.Z[rows].T
+        cov = cov + np.eye(len(rows)) * post.parameters()["sigma"][s] ** 2
+        i, others = rows == row, rows != row
+        gain = cov[i][:, others] @ np.linalg.inv(cov[others][:, others])
+        centre = mean[i] + gain @ (design.y[rows] - mean)[others]
+        spread = cov[i][:, i] - gain @ cov[others][:, i]
+        expected = stats.norm.logpdf(design.y[row], centre, np.sqrt(spread[0]))
+        assert found[s] == pytest.approx(expected[0])

@@ -3,6 +3,7 @@ import pytest
 from scipy import special, stats
 
 import mixedbayes as mb
+from mixedbayes.checks.leave_out import leave_out
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +76,14 @@ def test_influential_groups_are_named_and_refitted(fit_of):
     assert "fitted again without them" in str(exact)
     assert not exact.warning
     first = exact.influence.iloc[0]
-    assert (first["Subject"], first["influential"], first["refitted"]) == ("332", True, True)
+    assert (first["Subject"], first["influential"], first["how"]) == ("332", True, "refitted")
     assert exact.elpd == pytest.approx(float(exact.elpd_i.sum()))
     assert exact.influence["p"].sum() == pytest.approx(exact.p)
 
 
 def test_influential_observations_are_named_with_their_groups(fit_of):
-    said = fit_of("sleepstudy_days_subject").loo(refit=False)
+    fit = fit_of("sleepstudy_days_subject")
+    said = fit.loo(refit=False)
     top = said.influence.iloc[0]
     assert f"row {top['observation']} (Subject {top['Subject']})" in said.verdict
 
@@ -124,3 +126,21 @@ def test_the_target_group_needs_one_coarsest_factor(fit_of):
 def test_folds_are_at_least_two(fit_of, k):
     with pytest.raises(mb.ModelError, match="at least 2 folds"):
         fit_of("eight_schools").kfold(k)
+
+
+def test_effects_integrated_out_agree_with_refits(fit_of):
+    """Influential observations, weighted again given the population alone."""
+    fit = fit_of("sleepstudy_days_subject")
+    found = fit.loo(refit=False)
+    again = np.flatnonzero(found.how == "integrated")
+    assert len(again) >= 2
+    assert not set(again) & set(found.high)
+    assert "the group effects were integrated out" in found.verdict
+    exact = [
+        leave_out(fit.model.spec, found.scored, np.array([row]), fit._sampler(), 0, full=full)
+        for row in again
+        for full in [fit.log_likelihood()["Reaction"].to_numpy()[..., [row]]]
+    ]
+    np.testing.assert_allclose(found.elpd_i[again], [e.log_density[0] for e in exact], atol=0.12)
+    assert found.elpd == pytest.approx(float(found.elpd_i.sum()))
+    assert found.influence["p"].sum() == pytest.approx(found.p)

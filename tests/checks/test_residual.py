@@ -5,7 +5,7 @@ import xarray as xr
 from scipy import stats
 
 import mixedbayes as mb
-from mixedbayes.checks.check import location, normality, scale, shape
+from mixedbayes.checks.assumptions import location, normality, scale, shape
 from mixedbayes.checks.residual import Beside, effects, residuals
 from mixedbayes.results.posterior import Posterior
 

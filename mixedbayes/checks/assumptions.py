@@ -1,0 +1,99 @@
+"""Residuals and group effects against what the model assumes of them, in words."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from mixedbayes.checks.report import Finding
+from mixedbayes.checks.residual import Beside, Effects, Residuals
+from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.results.posterior import Posterior
+
+SMALL_P = 0.025  # of a discrepancy, on either side
+FEW_LEVELS = 5
+
+
+def location(found: Residuals) -> Finding:
+    """Does the mean residual depend on the fitted value?"""
+    beside, out = found.location(), "fitted"
+    table, p = _binned(found, beside), beside.p()
+    where = _where(table, out)
+    if p < SMALL_P:
+        said = (
+            f"The mean residual depends on the fitted value (p = {p:.3f}{where}): a curve or a "
+            "predictor is missing."
+        )
+    else:
+        said = f"No trend is left in the residuals (p = {p:.2f})."
+    return Finding("Residuals against fitted", said, p < SMALL_P, table)
+
+
+def scale(found: Residuals) -> Finding:
+    """Does the residuals' spread depend on the fitted value?"""
+    beside = found.scale()
+    table, p = _binned(found, beside), beside.p()
+    if p < SMALL_P:
+        said = (
+            f"The residuals' spread differs over the fitted values from what the model says "
+            f"(p = {p:.3f}{_where(table, 'fitted')}): outliers, or a variance that changes."
+        )
+    else:
+        said = (
+            f"The spread of the residuals is as the model says at all fitted values (p = {p:.2f})."
+        )
+    return Finding("Scale against fitted", said, p < SMALL_P, table)
+
+
+def _binned(found: Residuals, beside: Beside) -> pd.DataFrame:
+    counts = [len(b) for b in found.bins]
+    return beside.table().assign(fitted=found.positions, rows=counts)[
+        ["fitted", "rows", "data", "lower", "upper", "outside"]
+    ]
+
+
+def _where(table: pd.DataFrame, column: str) -> str:
+    at = table.loc[table["outside"], column]
+    return f"; outside the band at {column} {', '.join(f'{v:.4g}' for v in at)}" if len(at) else ""
+
+
+def shape(found: Residuals, post: Posterior) -> Finding:
+    """Do the residuals have the distribution that the family says?"""
+    beside = found.quantiles()
+    table = beside.table()
+    table.insert(0, "probability", found.probabilities)
+    p = beside.p()
+    title = "Quantiles of residuals"
+    if p >= SMALL_P:
+        said = f"The residuals are distributed as the {post.family.name} family says (p = {p:.2f})."
+        return Finding(title, said, False, table)
+    skew, tails = found.shape()
+    traits = []
+    if tails > 1 - SMALL_P:
+        traits.append("heavier tails")
+    elif tails < SMALL_P:
+        traits.append("lighter tails")
+    if min(skew, 1 - skew) < SMALL_P:
+        traits.append("a longer right tail" if skew > 0.5 else "a longer left tail")
+    said = (
+        f"The residuals have {' and '.join(traits) or 'another shape'} than the "
+        f"{post.family.name} family says (p = {p:.3f})."
+    )
+    if tails > 1 - SMALL_P and type(post.family) is Gaussian:
+        said += ' family="student_t" gives outliers less weight.'
+    return Finding(title, said, True, table)
+
+
+def normality(found: Effects) -> Finding:
+    """Are the effects of one term a normal sample?"""
+    beside, (level, extreme) = found.quantiles(), found.extreme()
+    table, p, tail = beside.table(), beside.p(), found.p_extreme()
+    name = f"{found.group.name}: {found.term}"
+    look = p < SMALL_P or tail < SMALL_P
+    said = (
+        f"The effects are {'not like' if look else 'like'} a normal sample (p = {p:.2f}); the "
+        f"largest is that of {level}, {extreme:+.1f} sd from the population"
+    )
+    said += f" (p = {tail:.3f})." if tail < SMALL_P else "."
+    if found.group.n_levels < FEW_LEVELS:
+        said += f" With {found.group.n_levels} levels this shows little."
+    return Finding(f"Effects of {name}", said, look, table)
