@@ -83,5 +83,5 @@ def test_thresholds_are_drawn_in_order():
     model = mb.Model("resp ~ Anger + (1 | id)", mb.load_data("verbagg"), family="cumulative")
     drawn = model.prior_predictive(50, seed=2)["prior"]["thresholds"]
     assert drawn.dims == ("chain", "draw", "threshold")
-    assert drawn.threshold.values.tolist() == ["no|perhaps", "perhaps|yes"]
+    assert drawn.threshold.to_numpy().tolist() == ["no|perhaps", "perhaps|yes"]
     assert np.all(np.diff(drawn.to_numpy(), axis=-1) > 0)

@@ -54,12 +54,12 @@ def test_counts_of_zero_only():
 
 
 def test_two_categories_are_not_an_ordered_response():
-    with pytest.raises(DataError, match="2 different values.*bernoulli"):
+    with pytest.raises(DataError, match=r"2 different values.*bernoulli"):
         FAMILIES["cumulative"]().prepare(design([0.0, 1.0, 1.0]))
 
 
 def test_three_categories_are_not_bernoulli():
-    with pytest.raises(DataError, match="3 levels.*cumulative"):
+    with pytest.raises(DataError, match=r"3 levels.*cumulative"):
         FAMILIES["bernoulli"]().prepare(design(["a", "b", "c"]))
 
 
@@ -95,7 +95,7 @@ def test_unknown_family_names_the_near_one():
 
 
 def test_a_prior_is_not_a_family():
-    with pytest.raises(ModelError, match="is a prior. Did you mean 'gamma'"):
+    with pytest.raises(ModelError, match=r"is a prior. Did you mean 'gamma'"):
         as_family(mb.Gamma)
 
 
