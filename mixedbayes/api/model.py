@@ -123,6 +123,21 @@ class Model:
 
         return prior_predictive(self.spec, draws, seed)
 
+    def code(self, target: Literal["lme4", "brms", "bambi", "pymc"]) -> str:
+        """The same model as code for another package, to paste; with its priors, where it has any.
+
+        ModelError says what the other package cannot express.
+        """
+        from mixedbayes.teach.code import code
+
+        return code(self.spec, target)
+
+    def to_bambi(self) -> Any:
+        """The same model as a `bambi.Model`; ModelError says what Bambi cannot express."""
+        from mixedbayes.teach.bambi_code import to_bambi
+
+        return to_bambi(self.spec, self.data)
+
     def simulate(self, seed: int | None = None) -> pd.DataFrame:
         """The model's rows with a new response, simulated from the priors alone.
 

@@ -1,0 +1,144 @@
+"""A model as a call of R's brms, with its priors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from mixedbayes import names
+from mixedbayes.errors import ModelError
+from mixedbayes.formula import parse_expression
+from mixedbayes.model.spec import Spec
+from mixedbayes.priors.distributions import LKJ, Flat, Prior
+from mixedbayes.priors.types import Assigned
+from mixedbayes.teach.r_formula import r_right, r_text
+
+FAMILIES = {
+    "gaussian": "gaussian",
+    "student_t": "student",
+    "lognormal": "lognormal",
+    "gamma": "Gamma",
+    "beta": "Beta",
+    "bernoulli": "bernoulli",
+    "binomial": "binomial",
+    "poisson": "poisson",
+    "negative_binomial": "negbinomial",
+    "cumulative": "cumulative",
+}
+# Priors by Stan's names, on parameters whose bounds Stan knows; arguments by ours.
+STAN: dict[str, tuple[str, tuple[str | float, ...]]] = {
+    "Normal": ("normal", ("mu", "sigma")),
+    "StudentT": ("student_t", ("nu", "mu", "sigma")),
+    "Cauchy": ("cauchy", ("alpha", "beta")),
+    "HalfNormal": ("normal", (0.0, "sigma")),
+    "HalfStudentT": ("student_t", ("nu", 0.0, "sigma")),
+    "HalfCauchy": ("cauchy", (0.0, "beta")),
+    "Exponential": ("exponential", ("lam",)),
+    "Gamma": ("gamma", ("alpha", "beta")),
+    "InverseGamma": ("inv_gamma", ("alpha", "beta")),
+    "Uniform": ("uniform", ("lower", "upper")),
+}
+_COEF = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9.]*)(?:\[(?P<level>[A-Za-z0-9.]+)\])?")
+
+
+def brms_code(spec: Spec) -> str:
+    """`brm` with formula, family and every prior.
+
+    The default prior of the intercept is at the columns' means, as that of brms's class Intercept;
+    one given by the user is at zero, for which brms has the formula ``0 + Intercept``.
+    """
+    design, family = spec.design, spec.family
+    if design.weights is not None and not family.repeats_rows:
+        raise ModelError(
+            f"weights() of the {family.name} family divide a row's variance; brms's count a row "
+            "several times, which is another model"
+        )
+    inner = spec.priors.mu.intercept
+    at_zero = inner is not None and not spec.priors.mu.intercept_at_means
+    head: Callable[[str], str] = (lambda _: "0 + Intercept") if at_zero else (lambda first: first)
+    formula = f"{_response(spec)} ~ {r_right(design.formula, head=head)}"
+    lines = [
+        "library(brms)",
+        "brm(",
+        f"  {formula},",
+        "  data = data,",
+        f'  family = {FAMILIES[family.name]}(link = "{family.link.name}"),',
+        "  prior = c(",
+        ",\n".join(f"    {p}" for p in _priors(spec, at_zero)),
+        "  )",
+        ")",
+    ]
+    return "\n".join(lines)
+
+
+def _response(spec: Spec) -> str:
+    response = spec.design.formula.response
+    y, more = r_text(parse_expression(response.text)), []
+    if response.trials is not None:
+        more.append(f"trials({r_text(parse_expression(response.trials))})")
+    if response.weights is not None:
+        more.append(f"weights({r_text(parse_expression(response.weights))})")
+    return f"{y} | {' + '.join(more)}" if more else y
+
+
+def _priors(spec: Spec, at_zero: bool) -> list[str]:
+    priors, out = spec.priors.mu, []
+    if priors.intercept is not None:
+        place = {"class": "b", "coef": names.INTERCEPT} if at_zero else {"class": "Intercept"}
+        out += _set(priors.intercept, **place)
+    out += _each(priors.fixef, priors.terms, {"class": "b"})
+    for group, sds in priors.sd.items():
+        out += _each(sds, priors.group_terms[group], {"class": "sd", "group": group})
+    for group, prior in priors.cor.items():
+        out += _set(prior, **{"class": "cor", "group": group})
+    for name, prior in spec.priors.parameters.items():
+        # brms's intercepts of ordered categories are the thresholds.
+        place = "Intercept" if name == "thresholds" else name
+        out += _set(prior, **{"class": place})
+    return out
+
+
+def _each(priors: Sequence[Assigned], terms: Sequence[str], place: dict[str, str]) -> list[str]:
+    """One line where all have one prior, else one for each coefficient."""
+    if len({a.prior for a in priors}) == 1:
+        return _set(priors[0], **place)
+    return [
+        line
+        for prior, term in zip(priors, terms, strict=True)
+        for line in _set(prior, **place, coef=_coef(term))
+    ]
+
+
+def _coef(term: str) -> str:
+    """brms's name of a coefficient: "Days", "MachineB" for "Machine[B]"."""
+    found = [_COEF.fullmatch(part) for part in term.split(":")]
+    if not all(found):
+        raise ModelError(
+            f"what brms calls the coefficient of {term!r} is not known here: give its factor's "
+            "effects one prior for all, or make the term a column of the data"
+        )
+    return ":".join(m["name"] + (m["level"] or "") for m in found if m)
+
+
+def _set(assigned: Assigned, **place: str) -> list[str]:
+    """set_prior(...); nothing for a flat prior on a coefficient, which is brms's own default."""
+    prior = assigned.prior
+    if isinstance(prior, Flat):
+        if place["class"] == "b":
+            return []
+        return [_call("", place)]
+    return [_call(stan(prior), place)]
+
+
+def _call(text: str, place: dict[str, str]) -> str:
+    where = ", ".join(f'{key} = "{value}"' for key, value in place.items())
+    return f'set_prior("{text}", {where})'
+
+
+def stan(prior: Prior) -> str:
+    """A prior as Stan writes it."""
+    if isinstance(prior, LKJ):
+        return f"lkj({prior.eta:.6g})"
+    name, arguments = STAN[type(prior).__name__]
+    values = [getattr(prior, a) if isinstance(a, str) else a for a in arguments]
+    return f"{name}({', '.join(f'{v:.6g}' for v in values)})"

@@ -1,0 +1,67 @@
+"""A model as a call of R's lme4."""
+
+from __future__ import annotations
+
+from mixedbayes.errors import ModelError
+from mixedbayes.formula import parse_expression
+from mixedbayes.model.spec import Spec
+from mixedbayes.teach.r_formula import r_right, r_text
+
+# Families by their names in R; lme4 has no others.
+FAMILIES = {
+    "bernoulli": "binomial",
+    "binomial": "binomial",
+    "poisson": "poisson",
+    "gamma": "Gamma",
+    "gaussian": "gaussian",
+}
+
+
+def lme4_code(spec: Spec) -> str:
+    """`lmer` or `glmer`; `lm` or `glm` where there are no group effects. There are no priors."""
+    design, family = spec.design, spec.family
+    linear = family.name == "gaussian" and family.link.name == "identity"
+    if family.name not in FAMILIES and family.name != "negative_binomial":
+        raise ModelError(f"lme4 has no {family.name} family; brms has")
+    if design.weights is not None and family.repeats_rows:
+        raise ModelError(
+            f"weights() of the {family.name} family count rows several times, which lme4's weights "
+            "of this family do not mean"
+        )
+    _check_uncorrelated(spec)
+    formula = f"{_response(spec)} ~ {r_right(design.formula)}"
+    arguments = [formula, "data = data"]
+    mixed = "er" if design.mu.groups else ""
+    if family.name == "negative_binomial":
+        if not mixed or family.link.name != "log":
+            raise ModelError("lme4's glmer.nb has group effects and the log link")
+        call = "glmer.nb"
+    elif linear:
+        call = f"lm{mixed}"
+    else:
+        call = f"glm{mixed}"
+        arguments.append(f'family = {FAMILIES[family.name]}(link = "{family.link.name}")')
+    weights = design.formula.response.weights
+    if weights is not None:
+        arguments.append(f"weights = {r_text(parse_expression(weights))}")
+    head = ["library(lme4)"] if mixed else []
+    return "\n".join([*head, f"{call}({', '.join(arguments)})"])
+
+
+def _response(spec: Spec) -> str:
+    response = spec.design.formula.response
+    y = r_text(parse_expression(response.text))
+    if response.trials is None:
+        return y
+    return f"cbind({y}, {r_text(parse_expression(response.trials))} - {y})"
+
+
+def _check_uncorrelated(spec: Spec) -> None:
+    """lme4's || keeps the correlations between the columns of one categorical predictor."""
+    for g in spec.design.mu.groups:
+        coded = [t for k, t in enumerate(g.terms) if "[" in t and (k,) in g.blocks]
+        if len(coded) > 1:
+            raise ModelError(
+                f"{', '.join(coded)} are uncorrelated over {g.name} here; lme4's || correlates the "
+                "columns of one categorical predictor: make indicator columns of it first"
+            )

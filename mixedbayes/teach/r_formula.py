@@ -1,0 +1,89 @@
+"""A formula in R's syntax."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from mixedbayes.errors import ModelError
+from mixedbayes.formula import Formula, parse_expression, parse_terms
+from mixedbayes.formula.nodes import (
+    Call,
+    Listing,
+    Literal,
+    Name,
+    Node,
+    Operation,
+    Paren,
+    Sign,
+)
+
+# Functions that mean the same in both languages.
+SAME = frozenset(
+    {"I", "log", "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "sin", "cos", "tan"}
+    | {"tanh", "floor", "poly", "scale"}
+)
+_PLAIN = re.compile(r"(?:[A-Za-z]|\.(?![0-9]))[A-Za-z0-9._]*")
+_RESERVED = frozenset({"if", "else", "repeat", "while", "function", "for", "next", "break"})
+_RESERVED |= {"TRUE", "FALSE", "NULL", "NA", "NaN", "Inf"}
+_CONSTANTS = {True: "TRUE", False: "FALSE", None: "NULL"}
+
+
+def r_name(name: str) -> str:
+    """A column's name, in backticks where R needs them."""
+    plain = _PLAIN.fullmatch(name) and name not in _RESERVED
+    return name if plain else "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def r_text(node: Node) -> str:
+    """An expression in R; ModelError for what R has no name for."""
+    match node:
+        case Name(name=name):
+            return r_name(name)
+        case Literal(value=bool() | None as value):
+            return _CONSTANTS[value]
+        case Literal(value=str() as value):
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case Literal(text=text):
+            return text
+        case Listing(items=items):
+            return f"c({', '.join(map(r_text, items))})"
+        case Paren(inner=inner):
+            return f"({r_text(inner)})"
+        case Sign(operator=operator, operand=operand):
+            return f"{operator}{r_text(operand)}"
+        case Operation(operator=operator, left=left, right=right) if operator not in ("//", "%"):
+            sign = "^" if operator == "**" else operator
+            return f"{r_text(left)} {sign} {r_text(right)}"
+        case Call(function="center", arguments=(inner,), keywords=()):
+            return f"scale({r_text(inner)}, scale = FALSE)"
+        case Call(function=function, arguments=arguments, keywords=keywords) if function in SAME:
+            named = [f"{key} = {r_text(value)}" for key, value in keywords]
+            return f"{function}({', '.join([*map(r_text, arguments), *named])})"
+        case Call(function=function):
+            raise ModelError(
+                f"{function}() is not written in R here: make it a column of the data, and use "
+                f"that in the formula"
+            )
+    raise ModelError("an operator of the formula has no counterpart in R: make it a column")
+
+
+def r_terms(text: str) -> list[str]:
+    """The terms of a population part or of a bar, the intercept explicit."""
+    terms = parse_terms(text)
+    return [
+        "1" if terms.intercept else "0",
+        *(":".join(map(r_text, t.factors)) for t in terms.terms),
+    ]
+
+
+def r_right(formula: Formula, *, head: Callable[[str], str] = lambda intercept: intercept) -> str:
+    """The right side; `head` may write the intercept another way."""
+    first, *rest = r_terms(formula.fixed)
+    offsets = [f"offset({r_text(parse_expression(o))})" for o in formula.offsets]
+    bars = []
+    for bar in formula.random:
+        sign = "|" if bar.correlated else "||"
+        group = ":".join(map(r_name, bar.factors))
+        bars.append(f"({' + '.join(r_terms(bar.effects))} {sign} {group})")
+    return " + ".join([head(first), *rest, *offsets, *bars])
