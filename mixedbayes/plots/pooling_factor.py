@@ -130,7 +130,8 @@ def _draw(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _curve(ax: Axes, post: Posterior, name: str) -> None:
-    x = np.linspace(*ax.get_xlim(), _CURVE)
+    left, right = ax.get_xlim()
+    x = np.linspace(left, right, _CURVE)
     gram = (10**x)[:, None, None]
     factor = pooling_kernel(post.cor(name), post.sd(name), gram, unit_variance(post))
     (line,) = ax.plot(x, factor[:, :, 0].mean(axis=0), color=style.ORANGE, lw=1.2, zorder=2)

@@ -50,7 +50,7 @@ def explained(post: Posterior) -> pd.DataFrame:
     ----------
     Gelman & Pardoe (2006), doi:10.1198/004017005000000517, equations 5 and 8.
     """
-    rows = []
+    rows: list[tuple[str, str | None, int, float, float]] = []
     for g in post.design.mu.groups:
         eps = post.ranef(g.name)
         for t, term in enumerate(g.terms):

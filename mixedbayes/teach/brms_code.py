@@ -93,8 +93,8 @@ def _priors(spec: Spec, at_zero: bool) -> list[str]:
         out += _set(prior, **{"class": "cor", "group": group})
     for name, prior in spec.priors.parameters.items():
         # brms's intercepts of ordered categories are the thresholds.
-        place = "Intercept" if name == "thresholds" else name
-        out += _set(prior, **{"class": place})
+        kind = "Intercept" if name == "thresholds" else name
+        out += _set(prior, **{"class": kind})
     return out
 
 
