@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixedbayes.errors import FileError, FormulaError, SamplingError
 from mixedbayes.families.registry import family_from_names
-from mixedbayes.formula import parse
+from mixedbayes.formula import parse_all
 from mixedbayes.model.formulations import (
     Centered,
     Chosen,
@@ -106,6 +106,7 @@ def _saved(fit: Fit) -> SavedFit:
         extra={
             "formulation": _plain(fit.formulation),
             "note": fit.note,
+            "others": [other.text for other in model.formula.others],
             "units": {str(name): str(unit) for name, unit in fit.units.items()},
         },
     )
@@ -138,10 +139,11 @@ def _restore(
     from mixedbayes.api.model import Model
 
     try:
-        parse(saved.formula)
+        formulas = [saved.formula, *saved.extra.get("others", ())]
+        parse_all(formulas)
         saved.data.attrs["units"] = saved.extra["units"]
         model = Model(
-            saved.formula,
+            formulas,
             saved.data,
             family=family_from_names(saved.family, saved.link),
             priors=codec.decode(saved.priors),

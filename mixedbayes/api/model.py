@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.registry import as_family
-from mixedbayes.formula import Formula, parse
+from mixedbayes.formula import Formula, parse_all
 from mixedbayes.model.formulations import Chosen, Request, choose
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
@@ -36,7 +36,9 @@ class Model:
     Parameters
     ----------
     formula
-        For example ``"Reaction ~ Days + (Days | Subject)"``.
+        For example ``"Reaction ~ Days + (Days | Subject)"``; or a list, with further formulas for
+        parameters of the family: ``["Reaction ~ Days + (1 | Subject)", "sigma ~ Days"]``. These
+        are on the parameter's own link scale, log for positive ones.
     data
         A data frame (pandas, polars or pyarrow); it is never changed.
     family
@@ -65,7 +67,7 @@ class Model:
 
     def __init__(
         self,
-        formula: str,
+        formula: str | Sequence[str],
         data: Any,
         *,
         family: str | Family | type[Family] = "gaussian",
@@ -74,8 +76,9 @@ class Model:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         missing: Literal["drop", "error"] = "drop",
     ) -> None:
-        self.formula = parse(formula)
+        self.formula = parse_all(formula)
         self.family = as_family(family)
+        self.family.check_parameters([f.response.text for f in self.formula.others])
         design = build_design(self.formula, data, functions=functions, missing=missing)
         self.design = self.family.prepare(design)
         defaults = default_priors(self.design, self.family)
@@ -215,7 +218,7 @@ def _used(formula: Formula, data: Any) -> pd.DataFrame:
 
 
 def fit(
-    formula: str,
+    formula: str | Sequence[str],
     data: Any,
     *,
     family: str | Family | type[Family] = "gaussian",

@@ -1,7 +1,7 @@
 """Formula and data frame to Design: composed from the stages beside this module."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from mixedbayes.design.table import Table, column_names, missing, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError
-from mixedbayes.formula import Formula, parse, parse_expression, parse_terms
+from mixedbayes.formula import Formula, parse_all, parse_expression, parse_terms
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.names import INTERCEPT
 
@@ -30,10 +30,11 @@ class Fitted:
     fixed: Encoding
     bars: Mapping[str, tuple[Encoding, ...]]  # by grouping factor
     groupings: Mapping[str, Grouping]
+    others: Mapping[str, "Fitted"] = field(default_factory=dict)  # of further parameters
 
 
 def build_design(
-    formula: Formula | str,
+    formula: Formula | str | Sequence[str],
     data: Any,
     *,
     functions: Mapping[str, Callable[..., Any]] | None = None,
@@ -48,7 +49,8 @@ def build_design(
     Parameters
     ----------
     formula
-        As text or parsed.
+        As text or parsed; or a list, the response's formula first and then those of further
+        parameters of the family, with the parameter's name as their left side.
     data
         A pandas, polars or pyarrow frame; it is never changed.
     functions
@@ -66,7 +68,7 @@ def build_design(
         If the data do not fit it: unknown columns, no rows, values that are not finite,
         dependent columns, a grouping factor with one level, and more.
     """
-    formula = parse(formula) if isinstance(formula, str) else formula
+    formula = formula if isinstance(formula, Formula) else parse_all(formula)
     memory = Memory(registry(functions), formula.text)
     whole = _table(formula, data, memory)
     kept, dropped = _complete(whole, missing)
@@ -78,17 +80,16 @@ def build_design(
         if levels is not None and levels != (False, True):
             raise DataError(f"{formula.response.text} is a category; with trials() it is a count")
         response.check_successes(y, trials, formula, rows)
-    fixed, X = _fixed(formula, rows)
-    bars, groupings, groups = _groups(formula, rows)
+    mu, fitted = _predictor("mu", formula, rows)
+    others = {f.response.text: _predictor(f.response.text, f, rows) for f in formula.others}
+    fitted = replace(fitted, others={p: own for p, (_, own) in others.items()})
     name = response.label(formula)
     return Design(
         formula=formula,
         response=name,
         y=y,
-        mu=LinearPredictor(
-            "mu", fixed.intercept, fixed.names, X, tuple(groups), offset(formula, rows)
-        ),
-        others={},
+        mu=mu,
+        others={p: predictor for p, (predictor, _) in others.items()},
         weights=response.weights(formula, rows),
         trials=trials,
         response_levels=levels,
@@ -98,10 +99,29 @@ def build_design(
         notes=(
             *checks.dropped_note(dropped, used.n, whole.n),
             *checks.response_note(y, name),
-            *(note for g in groups for note in checks.group_notes(g, bars[g.name], used.n)),
+            *_group_notes(mu, fitted),
+            *(note for predictor, own in others.values() for note in _group_notes(predictor, own)),
         ),
-        columns=Fitted(memory, fixed, bars, groupings),
+        columns=fitted,
     )
+
+
+def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPredictor, Fitted]:
+    """The right side of one formula."""
+    where = "population part" if parameter == "mu" else f"population part of {parameter}"
+    fixed, X = _fixed(formula, rows, where)
+    bars, groupings, groups = _groups(formula, rows)
+    predictor = LinearPredictor(
+        parameter, fixed.intercept, fixed.names, X, tuple(groups), offset(formula, rows)
+    )
+    return predictor, Fitted(rows.memory, fixed, bars, groupings)
+
+
+def _group_notes(predictor: LinearPredictor, fitted: Fitted) -> list[str]:
+    n = len(predictor.X)
+    return [
+        note for g in predictor.groups for note in checks.group_notes(g, fitted.bars[g.name], n)
+    ]
 
 
 def offset(formula: Formula, rows: Rows) -> Floats | None:
@@ -149,12 +169,12 @@ def _complete(whole: Table, action: str) -> tuple[Any, dict[str, int]]:
     return np.flatnonzero(~absent), dropped
 
 
-def _fixed(formula: Formula, rows: Rows) -> tuple[Encoding, Floats]:
+def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats]:
     """The population part: X (n, p) without the column of ones."""
-    encoding = plan(parse_terms(formula.fixed), rows, "population part")
+    encoding = plan(parse_terms(formula.fixed), rows, where)
     checks.check_count(rows.table.n, len(encoding.names) + encoding.intercept)
     X = matrix(encoding, rows, intercept=False)
-    checks.check_rank(X, encoding.names, "population part", intercept=encoding.intercept)
+    checks.check_rank(X, encoding.names, where, intercept=encoding.intercept)
     return encoding, X
 
 

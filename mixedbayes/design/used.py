@@ -25,12 +25,14 @@ class Used:
     fixed: tuple[str, ...]  # with those of offsets
     effects: dict[str, tuple[str, ...]]  # of the bars' left sides, by grouping factor
     groups: tuple[str, ...]  # of the grouping factors
+    others: tuple[str, ...] = ()  # of the formulas of further parameters
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All of them, each once, in the order of the formula."""
         effects = [name for names in self.effects.values() for name in names]
-        every = (self.response, self.trials, self.weights, self.fixed, effects, self.groups)
+        left = (self.response, self.trials, self.weights)
+        every = (*left, self.fixed, effects, self.groups, self.others)
         return tuple(dict.fromkeys(name for names in every for name in names))
 
 
@@ -50,7 +52,17 @@ def used_columns(formula: Formula) -> Used:
         ),
         effects={group: tuple(dict.fromkeys(names)) for group, names in effects.items()},
         groups=tuple(dict.fromkeys(name for bar in formula.random for name in bar.factors)),
+        others=_of_others(formula),
     )
+
+
+def _of_others(formula: Formula) -> tuple[str, ...]:
+    """Columns of the further formulas' right sides."""
+    used = (used_columns(other) for other in formula.others)
+    names = (
+        name for u in used for part in (u.fixed, *u.effects.values(), u.groups) for name in part
+    )
+    return tuple(dict.fromkeys(names))
 
 
 def _of_expression(text: str | None) -> tuple[str, ...]:

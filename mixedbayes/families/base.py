@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -48,6 +48,21 @@ class Family:
     def check(self, design: Design) -> None:
         """Raise DataError if the response is outside the family's support."""
         raise NotImplementedError
+
+    def check_parameters(self, given: Sequence[str]) -> None:
+        """Raise ModelError unless each of these can have a formula of its own."""
+        for name in given:
+            if name not in self.distributional:
+                can = ", ".join(self.distributional) or "none"
+                raise ModelError(
+                    f"{name!r} has a formula, but the {self.name} family's parameters that may "
+                    f"have one are: {can}"
+                )
+
+    @property
+    def distributional(self) -> tuple[str, ...]:
+        """Parameters that may have a formula of their own."""
+        return self.parameters
 
     def prepare(self, design: Design) -> Design:
         """The design as this family reads it, after `check`."""

@@ -68,6 +68,11 @@ class Cumulative(Family):
             notes=(*design.notes, note),
         )
 
+    @property
+    def distributional(self) -> tuple[str, ...]:
+        """None: thresholds are the same in all rows."""
+        return ()
+
     def location(self, design: Design) -> float:
         return 0.0
 

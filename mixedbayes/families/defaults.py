@@ -36,7 +36,11 @@ def default_priors(design: Design, family: Family) -> Priors:
     location, scale = family.location(design), family.scale(design)
     mu = predictor_priors(design.mu, location, scale, family.scale_origin(design))
     others = {
-        name: predictor_priors(predictor, *family.parameter_scale(name, design), name)
+        name: predictor_priors(
+            predictor,
+            *family.parameter_scale(name, design),
+            f"unit of {family.parameter_link(name).name}({name})",
+        )
         for name, predictor in design.others.items()
     }
     parameters = {

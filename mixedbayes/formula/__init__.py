@@ -2,6 +2,7 @@
 
 from mixedbayes.formula.messages import caret
 from mixedbayes.formula.parser import canonical, parse, parse_expression, parse_terms
+from mixedbayes.formula.several import parse_all
 from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "canonical",
     "caret",
     "parse",
+    "parse_all",
     "parse_expression",
     "parse_terms",
 ]

@@ -49,3 +49,9 @@ class Formula:
     fixed: str  # population part for formulaic, intercept explicit: "1 + Days", "0 + x"
     offsets: tuple[str, ...]  # expressions inside offset(...)
     random: tuple[RandomTerm, ...]
+    others: tuple["Formula", ...] = ()  # of further parameters, whose names are their responses
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every formula as written, that of the mean first."""
+        return (self.text, *(other.text for other in self.others))

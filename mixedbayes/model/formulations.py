@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.families.gaussian import Gaussian
@@ -83,7 +84,11 @@ Request = Formulation | str | Mapping[str, Formulation]
 
 def choose(request: Request, spec: Spec) -> Chosen:
     """Turn the user's request ("auto", an object, or one per grouping factor) into a choice."""
-    groups = [g.name for p in (spec.design.mu, *spec.design.others.values()) for g in p.groups]
+    groups = [
+        names.prefix(p.parameter) + g.name
+        for p in (spec.design.mu, *spec.design.others.values())
+        for g in p.groups
+    ]
     if isinstance(request, Mapping):
         return _per_group(request, groups)
     if isinstance(request, Marginal):
@@ -146,7 +151,12 @@ def _auto(spec: Spec, groups: list[str]) -> Chosen:
             "walked in units of the posterior's curvature"
         )
         return Chosen(dict.fromkeys(groups, PartiallyCentered()), False, reason, joint=True)
-    return Chosen(by_information(spec), False, f"not Marginal(): {obstacle}; {joint}")
+    reason = obstacle if joint == obstacle else f"{obstacle}; {joint}"
+    return Chosen(
+        by_information(spec),
+        False,
+        f"{reason}; centred where a level's rows say more about its effects than the prior does",
+    )
 
 
 def joint_obstacle(spec: Spec) -> str | None:
@@ -170,9 +180,9 @@ def by_information(spec: Spec) -> dict[str, Formulation]:
         signal = s**2 * np.bincount(g.refs, information, g.n_levels)
         share = float(np.mean(signal / (1 + signal)))
         out[g.name] = Centered() if share > 0.5 else NonCentered()
-    for predictor in spec.design.others.values():
+    for name, predictor in spec.design.others.items():
         for g in predictor.groups:
-            out.setdefault(g.name, NonCentered())
+            out[names.prefix(name) + g.name] = NonCentered()
     return out
 
 

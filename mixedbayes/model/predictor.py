@@ -26,7 +26,8 @@ def linear_predictor(
     """eta = Intercept + X fixef + sum_k Z_k b_k + offset, (n,), inside a model context."""
     eta = population(predictor, priors)
     for g in predictor.groups:
-        eta = eta + group_part(g, predictor.parameter, priors, formulations[g.name])
+        chosen = formulations[names.prefix(predictor.parameter) + g.name]
+        eta = eta + group_part(g, predictor.parameter, priors, chosen)
     if predictor.offset is not None:
         eta = eta + pm.Data(f"{names.prefix(predictor.parameter)}offset", predictor.offset)
     return eta

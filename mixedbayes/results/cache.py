@@ -77,6 +77,7 @@ def canonical(formula: Formula | str) -> Any:
         "fixed": formula.fixed,
         "offsets": list(formula.offsets),
         "random": [[t.effects, list(t.factors), t.correlated] for t in formula.random],
+        "others": [canonical(other) for other in formula.others],
     }
 
 

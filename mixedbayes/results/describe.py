@@ -64,6 +64,8 @@ def describe_model(spec: Spec, formulation: Chosen) -> ModelDescription:
 def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
     """Formula, family, rows and groups, in words, and what the design has to note."""
     yield "formula", design.formula.text
+    for other in design.formula.others:
+        yield "", other.text
     yield "family", f"{family.name}, {family.link.name} link"
     yield "rows", f"{design.n:,} used"
     predictors = (design.mu, *design.others.values())
