@@ -24,6 +24,9 @@ from mixedbayes.priors.types import PredictorPriors, Priors
 
 Floats = NDArray[np.float64]
 
+SUMMARISED = 2e8  # effects x draws that summaries are made of, in seconds; beyond it, fewer draws
+FEWEST_DRAWS = 400
+
 
 @dataclass(frozen=True, eq=False)
 class Population:
@@ -110,10 +113,16 @@ class Setup:
     def summaries(
         self, constrained: Constrained, rng: np.random.Generator, probs: Sequence[float]
     ) -> tuple[dict[str, Floats], dict[str, EffectsSummary]]:
-        """As `parameters`, with integrated group effects as summaries instead of draws."""
+        """As `parameters`, with integrated group effects as summaries instead of draws.
+
+        Given the parameters an effect's moments are exact, so that of very many effects a few
+        hundred draws of the parameters say as much as thousands.
+        """
         given = self._given(constrained)
+        effects_in_all = sum(g.n_levels * len(g.terms) for g in self.integrated)
+        enough = max(FEWEST_DRAWS, int(SUMMARISED / effects_in_all))
         out = self.population_parameters(constrained, draw_population(*given, rng))
-        effects = effects_moments(*given, probs=probs)
+        effects = effects_moments(*given, probs=probs, max_draws=enough)
         return out, {g.name: e for g, e in zip(self.integrated, effects, strict=True)}
 
     def _given(self, constrained: Constrained) -> tuple[Problem, list[Floats], Floats, Floats]:

@@ -52,7 +52,8 @@ def sample_marginal(
     begin = time.perf_counter()
     setup = set_up(spec.design, spec.priors, max_dense)
     walk = _walk if settings.sampler == "nutpie" else _walk_model
-    result, constrained = walk(spec, setup, settings)
+    with one_blas_thread():
+        result, constrained = walk(spec, setup, settings)
     chains, draws = (result.posterior.sizes[d] for d in (names.CHAIN, names.DRAW))
     rng = np.random.default_rng(result.seed)
     effects: dict[str, EffectsSummary] = {}
@@ -73,16 +74,14 @@ def sample_marginal(
 def _walk(spec: Spec, setup: Setup, settings: Settings) -> tuple[SamplingResult, Constrained]:
     """nutpie on the compiled density, in the units of its mode's curvature."""
     density = MarginalDensity(setup.layout, setup.problem)
-    with one_blas_thread():
-        mode = find_mode(density)
+    mode = find_mode(density)
     white = whiten(density, mode)
 
     def start(rng: np.random.Generator) -> Floats:
         return mode.to_eta(initial_points(mode, 1, rng)[0])
 
     compiled = CDensity(white.c_address, white.c_data, white, white.logp_grad)
-    with one_blas_thread():
-        result = sample_density(compiled, settings, ndim=density.ndim, initial_point=start)
+    result = sample_density(compiled, settings, ndim=density.ndim, initial_point=start)
     eta = result.posterior[THETA].to_numpy()
     return result, white.constrained(eta.reshape(-1, density.ndim))
 
