@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mixedbayes.api.checks import Checks
 from mixedbayes.api.pictures import Pictures
@@ -100,22 +100,30 @@ class Fit(Pictures, Predictions, Checks, Teaching):
         prob: float = 0.95,
         *,
         at: Mapping[str, Sequence[Any]] | None = None,
+        scale: Literal["link", "response"] = "link",
         draws: bool = False,
     ) -> Any:
         """Intraclass correlation per grouping factor and in all, adjusted and unadjusted.
 
         With random slopes the ICC depends on the covariate: ``at={"Days": [0, 5, 9]}`` gives it
-        there; without `at` it is averaged over the rows.
+        there; without `at` it is averaged over the rows. ``scale="response"`` is of the response
+        itself rather than of the latent one that the link has.
         """
         from mixedbayes.results.icc import icc
 
-        return icc(self.posterior, prob, at=at, draws=draws)
+        return icc(self.posterior, prob, at=at, scale=scale, draws=draws)
 
-    def r2(self, prob: float = 0.95, *, draws: bool = False) -> Any:
+    def r2(
+        self,
+        prob: float = 0.95,
+        *,
+        scale: Literal["link", "response"] = "link",
+        draws: bool = False,
+    ) -> Any:
         """Marginal R2 (population effects) and conditional R2 (group effects too)."""
         from mixedbayes.results.r2 import r2
 
-        return r2(self.posterior, prob, draws=draws)
+        return r2(self.posterior, prob, scale=scale, draws=draws)
 
     def shrinkage(self, prob: float = 0.95, *, draws: bool = False) -> Any:
         """Per level and term: no, partial and complete pooling, and the pooling factor."""

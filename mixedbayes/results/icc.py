@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.results.moments import moments_of, trace_product
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.response_scale import icc_response
 from mixedbayes.results.tables import chained, describe, labelled
 from mixedbayes.results.variance import Components, components, ratio, residual_variance
 
@@ -24,6 +25,12 @@ type At = Mapping[str, Sequence[Any]] | pd.DataFrame
 
 ALL = "all"
 KINDS = ("adjusted", "unadjusted")
+
+
+def check_scale(scale: str) -> None:
+    """ModelError unless the scale is known."""
+    if scale not in ("link", "response"):
+        raise ModelError(f'scale={scale!r}: use "link" or "response"')
 
 
 def icc_kernel(parts: Components) -> Floats:
@@ -46,8 +53,15 @@ def icc_at_kernel(parts: Sequence[Floats], residual: Floats) -> Floats:
     return ratio(np.concatenate([each, random[None]]), random + residual)
 
 
-def icc(post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: bool = False) -> Any:
-    """Intraclass correlation, on the link scale, with its posterior.
+def icc(
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    at: At | None = None,
+    scale: Literal["link", "response"] = "link",
+    draws: bool = False,
+) -> Any:
+    """Intraclass correlation with its posterior, on the link scale unless asked otherwise.
 
     adjusted = sum_k E[z' Sigma_k z] / (sum_k E[z' Sigma_k z] + residual variance), the mean E being
     over the rows of the data; `unadjusted` adds the variance of the population part to the
@@ -64,6 +78,9 @@ def icc(post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: boo
         the ICC is a function of the covariate. Several covariates give all combinations; a data
         frame is taken row by row. Only the adjusted ICC is defined there. A factor whose effects
         depend on none of the covariates keeps its mean over the rows.
+    scale
+        "link": of the latent response, with the family's variance there. "response": of the
+        response itself, by quadrature over the effects; see `mixedbayes.results.response_scale`.
     draws
         Return the draws instead: a Dataset with dimensions (chain, draw, group), and `point` for
         the values in `at`.
@@ -86,8 +103,11 @@ def icc(post: Posterior, prob: float = 0.95, *, at: At | None = None, draws: boo
     if not post.design.mu.groups:
         raise ModelError("the model has no group effects, so no intraclass correlation")
     if at is not None:
+        if scale != "link":
+            raise ModelError('at= is defined on the link scale: leave scale="response" out')
         return _icc_at(post, prob, grid(at), draws)
-    values = icc_kernel(components(post))
+    check_scale(scale)
+    values = icc_kernel(components(post)) if scale == "link" else icc_response(post)
     groups = [*(g.name for g in post.design.mu.groups), ALL]
     chains = post.shape[0]
     if draws:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from mixedbayes.results.icc import check_scale
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.response_scale import r2_response
 from mixedbayes.results.tables import chained, describe, labelled
 from mixedbayes.results.variance import Components, components, ratio
 
@@ -28,8 +30,14 @@ def r2_kernel(parts: Components) -> Floats:
     return np.stack([ratio(parts.fixed, total), ratio(parts.fixed + parts.random, total)])
 
 
-def r2(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
-    """Marginal and conditional R2, on the link scale, with their posterior.
+def r2(
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    scale: Literal["link", "response"] = "link",
+    draws: bool = False,
+) -> Any:
+    """Marginal and conditional R2 with their posterior, on the link scale unless asked otherwise.
 
     marginal is the share of the population part, conditional that of population and groups
     together, of the variance fixed + groups + residual.
@@ -40,6 +48,9 @@ def r2(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
         The posterior.
     prob
         Probability of the equal-tailed interval.
+    scale
+        "link", or "response": of the response itself, by quadrature over the effects; see
+        `mixedbayes.results.response_scale`.
     draws
         Return the draws instead: a Dataset with `marginal` and `conditional`, each (chain, draw).
 
@@ -51,7 +62,8 @@ def r2(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     ----------
     Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213.
     """
-    values = r2_kernel(components(post))
+    check_scale(scale)
+    values = r2_kernel(components(post)) if scale == "link" else r2_response(post)
     chains = post.shape[0]
     if draws:
         return xr.Dataset(
