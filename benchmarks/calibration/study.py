@@ -17,7 +17,7 @@ import mixedbayes as mb
 from benchmarks.calibration.structures import spec_of
 from mixedbayes import names
 from mixedbayes.api.fitting import draw
-from mixedbayes.model.formulations import choose
+from mixedbayes.model.formulations import PartiallyCentered, choose
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.fitted import linear_predictor
@@ -61,6 +61,11 @@ def noncentered(spec: Spec, settings: Settings) -> SamplingResult:
     return draw(spec, settings, choose(mb.NonCentered(), spec), "draws")
 
 
+def partially_centered(spec: Spec, settings: Settings) -> SamplingResult:
+    """Every effect sampled, partially centred, on the compiled joint density."""
+    return draw(spec, settings, choose(PartiallyCentered(), spec), "draws")
+
+
 def half_prior(spec: Spec, settings: Settings) -> SamplingResult:
     """A wrong sampler: its prior of the group sds has half the scale."""
     narrow = mb.HalfNormal(0.5)
@@ -76,7 +81,11 @@ def short_sd(spec: Spec, settings: Settings) -> SamplingResult:
     return replace(result, posterior=result.posterior.assign(small))
 
 
-SAMPLERS: Mapping[str, Sampler] = {"marginal": marginal, "noncentered": noncentered}
+SAMPLERS: Mapping[str, Sampler] = {
+    "marginal": marginal,
+    "noncentered": noncentered,
+    "partially_centered": partially_centered,
+}
 WRONG: Mapping[str, Sampler] = {"wrong_prior": half_prior, "wrong_sd": short_sd}
 
 

@@ -12,6 +12,7 @@ from benchmarks.sbc import LEVEL, SEED, study
 
 CALIBRATED = [("marginal", s, 500) for s in STRUCTURES]
 CALIBRATED += [("noncentered", s, 100) for s in ("intercept", "slopes", "nested", "crossed")]
+CALIBRATED += [("partially_centered", s, 200) for s in STRUCTURES]
 
 
 def _lowest(sampler: str, structure: str, n: int) -> float:
