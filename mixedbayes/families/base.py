@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,7 +34,7 @@ class Family:
     links: ClassVar[tuple[type[Link], ...]] = ()  # the links the family can have
     repeats_rows: ClassVar[bool] = True
     discrete: ClassVar[bool] = False
-    link: Link
+    link: Link = field(default_factory=Link)
 
     def __post_init__(self) -> None:
         if isinstance(self.link, type) and issubclass(self.link, Link):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +16,19 @@ from mixedbayes.families.beta import Beta
 from mixedbayes.families.binomial import Binomial
 from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.families.links import Cloglog, Identity, Log, Logit, Probit
+from mixedbayes.families.links import Cloglog, Identity, Link, Log, Logit, Probit
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.joint import likelihoods as code
 
-_SHARES = {
+_SHARES: dict[type[Link], int] = {
     Logit: code.BINOMIAL_LOGIT,
     Probit: code.BINOMIAL_PROBIT,
     Cloglog: code.BINOMIAL_CLOGLOG,
 }
-CODES = {
+CODES: dict[type[Family], Mapping[type[Link], int]] = {
     Bernoulli: _SHARES,
     Binomial: _SHARES,
     Poisson: {Log: code.POISSON},
@@ -61,7 +62,7 @@ class RowData:
 def row_data(design: Design, family: Family) -> RowData:
     """The response in the likelihood's terms; rows with equal columns are one row where exact."""
     y, size, extra, constant = _terms(design, family)
-    rows = np.arange(design.n)
+    rows: Ints = np.arange(design.n)
     if family_code(family) in (*_SHARES.values(), code.POISSON):
         group, first = _equal_rows(design)
         if len(first) <= _WORTH * design.n:

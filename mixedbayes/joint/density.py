@@ -137,7 +137,9 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         if not ones:
             Z.append(g.Z[rows].ravel())
             at += n * q
-    links, maps, place = [], [np.zeros(0, np.int64)], 0
+    links: list[tuple[int, ...]] = []
+    maps: list[Ints] = [np.zeros(0, np.int64)]
+    place = 0
     for link in layout.links:
         links.append((link.finer, link.coarser, link.term, link.term_above, place))
         maps.append(link.above)

@@ -71,17 +71,17 @@ def pack(sections: dict[str, Floats | Ints]) -> Ints:
 
 
 @njit(nogil=True)
-def _ints(record, section):  # type: ignore[no-untyped-def]
+def _ints(record, section):
     return record[record[section] : record[section] + record[section + 1]]
 
 
 @njit(nogil=True)
-def _reals(record, section):  # type: ignore[no-untyped-def]
+def _reals(record, section):
     return record[record[section] : record[section] + record[section + 1]].view(np.float64)
 
 
 @njit(nogil=True)
-def _correlations(work, first, q, before, at, W):  # type: ignore[no-untyped-def]
+def _correlations(work, first, q, before, at, W):
     """Fill W (q, q) from the partial correlations after the q sds; the next place in before."""
     z = first + q
     for i in range(q):
@@ -97,7 +97,7 @@ def _correlations(work, first, q, before, at, W):  # type: ignore[no-untyped-def
 
 
 @njit(nogil=True)
-def _correlation_slopes(work, first, q, before, at, W, dW):  # type: ignore[no-untyped-def]
+def _correlation_slopes(work, first, q, before, at, W, dW):
     """Add the derivatives dW, in theta, to row 2 of work; the next place in before."""
     z = first + q
     for i in range(q):
@@ -118,7 +118,7 @@ def _correlation_slopes(work, first, q, before, at, W, dW):  # type: ignore[no-u
 
 
 @njit(nogil=True)
-def _bend(t, a, m, s):  # type: ignore[no-untyped-def]
+def _bend(t, a, m, s):
     """tau, d tau / dt, and the derivative of its logarithm."""
     w = (m - t) / s
     e = math.exp(-abs(w))
@@ -130,7 +130,7 @@ def _bend(t, a, m, s):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _effects(x, J, q, sd, W, c, pull, b, u):  # type: ignore[no-untyped-def]
+def _effects(x, J, q, sd, W, c, pull, b, u):
     """Fill u and b (J q) from x, coarser factors taken off; log densities without constants.
 
     Given the terms before it b_i = m_i + s_i u_i, m_i = sd_i sum_{j<i} W_ij u_j, s_i = sd_i W_ii.
@@ -151,7 +151,7 @@ def _effects(x, J, q, sd, W, c, pull, b, u):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _effect_slopes(dx, J, q, sd, W, c, pull, b, u, db, dsd, dW):  # type: ignore[no-untyped-def]
+def _effect_slopes(dx, J, q, sd, W, c, pull, b, u, db, dsd, dW):
     """Derivatives in x, in sd and in W, from those in b."""
     logs, du = np.empty(q), np.empty(q)
     for i in range(q):
@@ -173,7 +173,7 @@ def _effect_slopes(dx, J, q, sd, W, c, pull, b, u, db, dsd, dW):  # type: ignore
 
 
 @njit(nogil=True)
-def joint(theta, grad, record):  # type: ignore[no-untyped-def]
+def joint(theta, grad, record):
     """Log density at theta (d,), and its gradient (d,)."""
     sizes = _ints(record, SIZES)
     h, n, p, intercept, at_zero = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
@@ -294,7 +294,7 @@ def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float]
     """
 
     @njit("float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True)
-    def density(z, gradient, record):  # type: ignore[no-untyped-def]
+    def density(z, gradient, record):
         if fingerprint < 0:
             return -math.inf
         h, n_first = _ints(record, SIZES)[1], _ints(record, START).size - 1
@@ -318,7 +318,7 @@ def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float]
         return total
 
     @cfunc(LOGP_SIGNATURE, cache=True)
-    def c_density(n, z, gradient, value, record):  # type: ignore[no-untyped-def]
+    def c_density(n, z, gradient, value, record):
         if fingerprint < 0:
             return 1
         header = carray(record, (_HEAD,), np.int64)

@@ -23,7 +23,7 @@ _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
 
 @njit(nogil=True, inline="never")
-def digamma(x):  # type: ignore[no-untyped-def]
+def digamma(x):
     """d log Gamma(x) / dx for x > 0: recurrence up to 10, then the asymptotic series."""
     total = 0.0
     while x < 10.0:
@@ -37,7 +37,7 @@ def digamma(x):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, inline="never")
-def log_ndtr(x):  # type: ignore[no-untyped-def]
+def log_ndtr(x):
     """log Phi(x) and its derivative phi(x) / Phi(x); by a continued fraction far to the left."""
     if x > -6.0:
         p = 0.5 * math.erfc(-x * _SQRT_HALF)
@@ -50,7 +50,7 @@ def log_ndtr(x):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _binomial_logit(eta, y, size, slope):  # type: ignore[no-untyped-def]
+def _binomial_logit(eta, y, size, slope):
     total = 0.0
     for i in range(eta.size):
         e = math.exp(-abs(eta[i]))
@@ -61,7 +61,7 @@ def _binomial_logit(eta, y, size, slope):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _binomial_probit(eta, y, size, slope):  # type: ignore[no-untyped-def]
+def _binomial_probit(eta, y, size, slope):
     total = 0.0
     for i in range(eta.size):
         slope[i] = 0.0
@@ -77,7 +77,7 @@ def _binomial_probit(eta, y, size, slope):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _binomial_cloglog(eta, y, size, slope):  # type: ignore[no-untyped-def]
+def _binomial_cloglog(eta, y, size, slope):
     total = 0.0
     for i in range(eta.size):
         hazard = math.exp(min(eta[i], 700.0))
@@ -94,7 +94,7 @@ def _binomial_cloglog(eta, y, size, slope):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _poisson(eta, y, size, slope):  # type: ignore[no-untyped-def]
+def _poisson(eta, y, size, slope):
     total = 0.0
     for i in range(eta.size):
         mean = size[i] * math.exp(eta[i]) if eta[i] < 700.0 else math.inf
@@ -104,7 +104,7 @@ def _poisson(eta, y, size, slope):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _negative_binomial(eta, y, size, parameters, slope, d_parameters):  # type: ignore
+def _negative_binomial(eta, y, size, parameters, slope, d_parameters):
     shape = parameters[0]
     log_shape, at_zero, d_at_zero = math.log(shape), math.lgamma(shape), digamma(shape)
     total, derivative = 0.0, 0.0
@@ -126,7 +126,7 @@ def _negative_binomial(eta, y, size, parameters, slope, d_parameters):  # type: 
 
 
 @njit(nogil=True)
-def _normal(eta, y, size, parameters, slope, d_parameters):  # type: ignore[no-untyped-def]
+def _normal(eta, y, size, parameters, slope, d_parameters):
     sigma = parameters[0]
     square = 0.0
     for i in range(eta.size):
@@ -138,7 +138,7 @@ def _normal(eta, y, size, parameters, slope, d_parameters):  # type: ignore[no-u
 
 
 @njit(nogil=True)
-def _student(eta, y, size, parameters, slope, d_parameters):  # type: ignore[no-untyped-def]
+def _student(eta, y, size, parameters, slope, d_parameters):
     sigma, nu = parameters[0], parameters[1]
     logs, ratios = 0.0, 0.0
     for i in range(eta.size):
@@ -158,7 +158,7 @@ def _student(eta, y, size, parameters, slope, d_parameters):  # type: ignore[no-
 
 
 @njit(nogil=True)
-def _gamma(eta, y, size, extra, parameters, slope, d_parameters):  # type: ignore[no-untyped-def]
+def _gamma(eta, y, size, extra, parameters, slope, d_parameters):
     total, derivative = 0.0, 0.0
     before, log_a, lgamma_a, digamma_a = -1.0, 0.0, 0.0, 0.0
     for i in range(eta.size):
@@ -174,7 +174,7 @@ def _gamma(eta, y, size, extra, parameters, slope, d_parameters):  # type: ignor
 
 
 @njit(nogil=True)
-def _beta(eta, y, size, extra, parameters, slope, d_parameters):  # type: ignore[no-untyped-def]
+def _beta(eta, y, size, extra, parameters, slope, d_parameters):
     phi = parameters[0]
     lgamma_phi, digamma_phi = math.lgamma(phi), digamma(phi)
     total, derivative = 0.0, 0.0
@@ -196,7 +196,7 @@ def _beta(eta, y, size, extra, parameters, slope, d_parameters):  # type: ignore
 
 
 @njit(nogil=True)
-def rows(code, eta, y, size, extra, parameters, slope, d_parameters):  # type: ignore
+def rows(code, eta, y, size, extra, parameters, slope, d_parameters):
     """The family's loop."""
     if code == BINOMIAL_LOGIT:
         return _binomial_logit(eta, y, size, slope)

@@ -54,24 +54,24 @@ def address(likelihood: Any) -> int:
 
 
 @intrinsic
-def _pointer(typingctx, address):  # type: ignore[no-untyped-def]
+def _pointer(typingctx, address):
     """An address as a pointer."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return builder.inttoptr(args[0], cgutils.voidptr_t)
 
     return types.voidptr(types.int64), codegen
 
 
 @intrinsic
-def _call(typingctx, function, x, gradient, ints, floats):  # type: ignore[no-untyped-def]
+def _call(typingctx, function, x, gradient, ints, floats):
     """The compiled likelihood at an address.
 
     An address, because code that is called by name would be compiled into this module's again,
     and would stay there, in the disk cache, after its own source has changed.
     """
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         convention, kind = context.call_conv, signature.args[1:]
         pointer = convention.get_function_type(types.float64, kind).as_pointer()
         f = builder.inttoptr(args[0], pointer)
@@ -84,7 +84,7 @@ def _call(typingctx, function, x, gradient, ints, floats):  # type: ignore[no-un
 
 
 @njit(nogil=True)
-def _to_theta(eta, mode, C, scales):  # type: ignore[no-untyped-def]
+def _to_theta(eta, mode, C, scales):
     m, theta = len(C), mode.copy()
     for i in range(m):
         for j in range(i + 1):
@@ -95,7 +95,7 @@ def _to_theta(eta, mode, C, scales):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _to_gradient(grad, C, scales, out):  # type: ignore[no-untyped-def]
+def _to_gradient(grad, C, scales, out):
     m = len(C)
     for i in range(m):
         for j in range(i + 1):
@@ -105,7 +105,7 @@ def _to_gradient(grad, C, scales, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def _parameters(work, rows, slots, sampled, sigma, x, at):  # type: ignore[no-untyped-def]
+def _parameters(work, rows, slots, sampled, sigma, x, at):
     """Fill x: all L, sigma before `at`, v from `at` on, and the L of sampled factors."""
     for r in range(len(rows)):
         left, z, before, slot = work[0, rows[r, 0]], rows[r, 1], rows[r, 2], rows[r, 3]
@@ -128,7 +128,7 @@ def _parameters(work, rows, slots, sampled, sigma, x, at):  # type: ignore[no-un
 
 
 @njit(nogil=True)
-def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):  # type: ignore[no-untyped-def]
+def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):
     """Add the likelihood's derivatives dx, in theta, to row 2 of work."""
     grad = work[2]
     grad[sigma] += dx[at - 1] * work[1, sigma]
@@ -163,7 +163,7 @@ def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):  # type: ignore[
 
 
 @njit("float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True)
-def density(eta, gradient, record):  # type: ignore[no-untyped-def]
+def density(eta, gradient, record):
     """Log density at eta (d,), and its gradient (d,); -inf and zeros where one is not finite."""
     d, m, n_rows, n_slots, n_sampled = record[8], record[9], record[10], record[11], record[12]
     n_x, n_v, n_L, sigma = record[13], record[14], record[15], record[16]
@@ -202,7 +202,7 @@ def density(eta, gradient, record):  # type: ignore[no-untyped-def]
 
 
 @cfunc(LOGP_SIGNATURE, cache=True)
-def c_density(n, eta, gradient, value, record):  # type: ignore[no-untyped-def]
+def c_density(n, eta, gradient, value, record):
     length = carray(record, (1,), np.int64)[0]
     value[0] = density(
         carray(eta, (n,)), carray(gradient, (n,)), carray(record, (length,), np.int64)

@@ -130,7 +130,7 @@ def _student(nu: float, sigma: float) -> float:
 
 
 @njit("float64(float64[::1], int64[:, ::1], float64[:, ::1], float64[:, ::1])", cache=True)
-def log_prior(theta, codes, numbers, out):  # type: ignore[no-untyped-def]
+def log_prior(theta, codes, numbers, out):
     """Sum over coordinates of log p(x) + log |dx/dt|.
 
     Fills the rows of out (3, d): x, dx/dt, and the derivative of the sum. Overflow is left as
