@@ -90,7 +90,7 @@ def factorise(blocks: Floats, couplings: sparse.csr_array, rest: Floats) -> Fact
     return Factor(inner, K, outer)
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def to_theta(z, mode, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, theta):
     """Fill theta = mode + M z."""
     d = z.size
@@ -122,7 +122,7 @@ def to_theta(z, mode, h, n_first, hyper, slopes, inner, start, columns, coupling
             theta[h + g * q + j] += inner[(g * q + t) * q + j] * value
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def to_z(grad, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, out):
     """Fill out = M' grad."""
     d = grad.size

@@ -70,17 +70,17 @@ def pack(sections: dict[str, Floats | Ints]) -> Ints:
     return np.concatenate([np.array(head, np.int64), *parts])
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _ints(record, section):
     return record[record[section] : record[section] + record[section + 1]]
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _reals(record, section):
     return record[record[section] : record[section] + record[section + 1]].view(np.float64)
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _correlations(work, first, q, before, at, W):
     """Fill W (q, q) from the partial correlations after the q sds; the next place in before."""
     z = first + q
@@ -96,7 +96,7 @@ def _correlations(work, first, q, before, at, W):
     return at
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _correlation_slopes(work, first, q, before, at, W, dW):
     """Add the derivatives dW, in theta, to row 2 of work; the next place in before."""
     z = first + q
@@ -117,7 +117,7 @@ def _correlation_slopes(work, first, q, before, at, W, dW):
     return at
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _bend(t, a, m, s):
     """tau, d tau / dt, and the derivative of its logarithm."""
     w = (m - t) / s
@@ -129,7 +129,7 @@ def _bend(t, a, m, s):
     return t - 0.5 * a * plus * plus, slope, change / slope
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _effects(x, J, q, sd, W, c, pull, b, u):
     """Fill u and b (J q) from x, coarser factors taken off; log densities without constants.
 
@@ -150,7 +150,7 @@ def _effects(x, J, q, sd, W, c, pull, b, u):
     return total
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _effect_slopes(dx, J, q, sd, W, c, pull, b, u, db, dsd, dW):
     """Derivatives in x, in sd and in W, from those in b."""
     logs, du = np.empty(q), np.empty(q)
@@ -172,7 +172,7 @@ def _effect_slopes(dx, J, q, sd, W, c, pull, b, u, db, dsd, dW):
                 du[j] += dm * sd[i] * W[i, j]
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def joint(theta, grad, record):
     """Log density at theta (d,), and its gradient (d,)."""
     sizes = _ints(record, SIZES)
@@ -293,7 +293,12 @@ def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float]
     fingerprint of all sources that are compiled into it keeps code from outliving them.
     """
 
-    @njit("float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True)
+    @njit(
+        "float64(float64[::1], float64[::1], int64[::1])",
+        cache=True,
+        nogil=True,
+        error_model="numpy",
+    )
     def density(z, gradient, record):
         if fingerprint < 0:
             return -math.inf
@@ -317,7 +322,7 @@ def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float]
             return -math.inf
         return total
 
-    @cfunc(LOGP_SIGNATURE, cache=True)
+    @cfunc(LOGP_SIGNATURE, cache=True, error_model="numpy")
     def c_density(n, z, gradient, value, record):
         if fingerprint < 0:
             return 1

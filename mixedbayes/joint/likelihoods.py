@@ -22,7 +22,7 @@ _SQRT_HALF = math.sqrt(0.5)
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
 
-@njit(nogil=True, inline="never")
+@njit(error_model="numpy", nogil=True, inline="never")
 def digamma(x):
     """d log Gamma(x) / dx for x > 0: recurrence up to 10, then the asymptotic series."""
     total = 0.0
@@ -36,7 +36,7 @@ def digamma(x):
     return total + math.log(x) - 0.5 / x - series
 
 
-@njit(nogil=True, inline="never")
+@njit(error_model="numpy", nogil=True, inline="never")
 def log_ndtr(x):
     """log Phi(x) and its derivative phi(x) / Phi(x); by a continued fraction far to the left."""
     if x > -6.0:
@@ -49,7 +49,7 @@ def log_ndtr(x):
     return -0.5 * x * x - _LOG_SQRT_2PI - math.log(hazard), hazard
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _binomial_logit(eta, y, size, slope):
     total = 0.0
     for i in range(eta.size):
@@ -60,7 +60,7 @@ def _binomial_logit(eta, y, size, slope):
     return total
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _binomial_probit(eta, y, size, slope):
     total = 0.0
     for i in range(eta.size):
@@ -76,7 +76,7 @@ def _binomial_probit(eta, y, size, slope):
     return total
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _binomial_cloglog(eta, y, size, slope):
     total = 0.0
     for i in range(eta.size):
@@ -93,7 +93,7 @@ def _binomial_cloglog(eta, y, size, slope):
     return total
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _poisson(eta, y, size, slope):
     total = 0.0
     for i in range(eta.size):
@@ -103,7 +103,7 @@ def _poisson(eta, y, size, slope):
     return total
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _negative_binomial(eta, y, size, parameters, slope, d_parameters):
     shape = parameters[0]
     log_shape, at_zero, d_at_zero = math.log(shape), math.lgamma(shape), digamma(shape)
@@ -125,7 +125,7 @@ def _negative_binomial(eta, y, size, parameters, slope, d_parameters):
     return total
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _normal(eta, y, size, parameters, slope, d_parameters):
     sigma = parameters[0]
     square = 0.0
@@ -137,7 +137,7 @@ def _normal(eta, y, size, parameters, slope, d_parameters):
     return -eta.size * math.log(sigma) - 0.5 * square
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _student(eta, y, size, parameters, slope, d_parameters):
     sigma, nu = parameters[0], parameters[1]
     logs, ratios = 0.0, 0.0
@@ -157,7 +157,7 @@ def _student(eta, y, size, parameters, slope, d_parameters):
     return n * constant - half * logs
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _gamma(eta, y, size, extra, parameters, slope, d_parameters):
     total, derivative = 0.0, 0.0
     before, log_a, lgamma_a, digamma_a = -1.0, 0.0, 0.0, 0.0
@@ -173,7 +173,7 @@ def _gamma(eta, y, size, extra, parameters, slope, d_parameters):
     return total
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _beta(eta, y, size, extra, parameters, slope, d_parameters):
     phi = parameters[0]
     lgamma_phi, digamma_phi = math.lgamma(phi), digamma(phi)
@@ -195,7 +195,7 @@ def _beta(eta, y, size, extra, parameters, slope, d_parameters):
     return total
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def rows(code, eta, y, size, extra, parameters, slope, d_parameters):
     """The family's loop."""
     if code == BINOMIAL_LOGIT:

@@ -83,7 +83,7 @@ def _call(typingctx, function, x, gradient, ints, floats):
     return types.float64(types.int64, *LIKELIHOOD_SIGNATURE.args), codegen
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _to_theta(eta, mode, C, scales):
     m, theta = len(C), mode.copy()
     for i in range(m):
@@ -94,7 +94,7 @@ def _to_theta(eta, mode, C, scales):
     return theta
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _to_gradient(grad, C, scales, out):
     m = len(C)
     for i in range(m):
@@ -104,7 +104,7 @@ def _to_gradient(grad, C, scales, out):
         out[i] = scales[i - m] * grad[i]
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _parameters(work, rows, slots, sampled, sigma, x, at):
     """Fill x: all L, sigma before `at`, v from `at` on, and the L of sampled factors."""
     for r in range(len(rows)):
@@ -127,7 +127,7 @@ def _parameters(work, rows, slots, sampled, sigma, x, at):
                 at += 1
 
 
-@njit(nogil=True)
+@njit(error_model="numpy", nogil=True)
 def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):
     """Add the likelihood's derivatives dx, in theta, to row 2 of work."""
     grad = work[2]
@@ -162,7 +162,9 @@ def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):
             left *= math.sqrt(work[1, z + j])
 
 
-@njit("float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True)
+@njit(
+    "float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True, error_model="numpy"
+)
 def density(eta, gradient, record):
     """Log density at eta (d,), and its gradient (d,); -inf and zeros where one is not finite."""
     d, m, n_rows, n_slots, n_sampled = record[8], record[9], record[10], record[11], record[12]
@@ -201,7 +203,7 @@ def density(eta, gradient, record):
     return total
 
 
-@cfunc(LOGP_SIGNATURE, cache=True)
+@cfunc(LOGP_SIGNATURE, cache=True, error_model="numpy")
 def c_density(n, eta, gradient, value, record):
     length = carray(record, (1,), np.int64)[0]
     value[0] = density(

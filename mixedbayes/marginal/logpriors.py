@@ -129,7 +129,11 @@ def _student(nu: float, sigma: float) -> float:
     return half - 0.5 * math.log(nu * math.pi) - math.log(sigma)
 
 
-@njit("float64(float64[::1], int64[:, ::1], float64[:, ::1], float64[:, ::1])", cache=True)
+@njit(
+    "float64(float64[::1], int64[:, ::1], float64[:, ::1], float64[:, ::1])",
+    cache=True,
+    error_model="numpy",
+)
 def log_prior(theta, codes, numbers, out):
     """Sum over coordinates of log p(x) + log |dx/dt|.
 
