@@ -28,13 +28,16 @@ class Structure:
     formula: str
     data: Callable[[], pd.DataFrame]
     priors: Mapping[str, Any] = field(default_factory=lambda: PRIORS)
+    family: str = "gaussian"
 
 
 @cache
 def spec_of(name: str) -> Spec:
     """Design and priors of a structure."""
-    structure = STRUCTURES[name]
-    return mb.Model(structure.formula, structure.data(), priors=structure.priors).spec
+    structure = {**STRUCTURES, **GENERALISED}[name]
+    return mb.Model(
+        structure.formula, structure.data(), family=structure.family, priors=structure.priors
+    ).spec
 
 
 def _with_covariate(groups: dict[str, Any]) -> pd.DataFrame:
@@ -79,4 +82,16 @@ STRUCTURES: Mapping[str, Structure] = {
         _crossed,
         {**PRIORS, "Intercept": mb.StudentT(4, 1, 2), "fixef": mb.StudentT(4, 0, 1)},
     ),
+}
+
+
+def _yes_or_no(levels: int, rows: int) -> pd.DataFrame:
+    """A placeholder response of 0 and 1, which counts and outcomes may be."""
+    return _one_factor(levels, rows).assign(y=lambda d: np.arange(len(d)) % 2)
+
+
+_COUNTS = {"Intercept": mb.Normal(0.5, 1), "fixef": mb.Normal(0, 0.5), "sd": mb.HalfNormal(1)}
+GENERALISED: Mapping[str, Structure] = {
+    "poisson": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(12, 4), _COUNTS, "poisson"),
+    "bernoulli": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(12, 8), _COUNTS, "bernoulli"),
 }

@@ -115,10 +115,7 @@ def simulate(structure: str, sampler: str, number: int, seed: int) -> Simulation
 
 def quantities(post: Posterior) -> dict[str, Floats]:
     """(S,) draws of all population-level quantities, of some group effects, and log p(y | all)."""
-    mu, out = (
-        post.design.mu,
-        {names.INTERCEPT: post.intercept(), names.SIGMA: post.stacked("sigma")},
-    )
+    mu, out = post.design.mu, {names.INTERCEPT: post.intercept(), **post.parameters()}
     out |= {f"fixef[{t}]": v for t, v in zip(mu.terms, post.fixef().T, strict=True)}
     icc = icc_kernel(components(post))[0]  # adjusted; (K + 1, S)
     out["icc"] = icc[-1]
@@ -131,9 +128,11 @@ def quantities(post: Posterior) -> dict[str, Floats]:
         for level in (0, g.n_levels // 2, g.n_levels - 1):
             for j, t in enumerate(g.terms):
                 out[f"ranef_{g.name}[{g.levels[level]}, {t}]"] = post.ranef(g.name)[:, level, j]
-    residual = post.design.y[:, None] - linear_predictor(post, slice(None))
-    scaled = np.einsum("ns,ns->s", residual, residual) / out[names.SIGMA] ** 2
-    out["log_lik"] = -0.5 * scaled - post.design.n * np.log(out[names.SIGMA])
+    eta = linear_predictor(post, slice(None)).T  # (S, n)
+    rows = post.family.log_density(
+        post.design.y, post.family.inverse(eta, np), post.parameters(), trials=post.design.trials
+    )
+    out["log_lik"] = rows.sum(axis=1)
     return out
 
 
