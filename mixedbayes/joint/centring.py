@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse import linalg
@@ -10,10 +12,13 @@ from mixedbayes.design.types import Floats
 from mixedbayes.joint.coordinates import Bend, Coordinates
 from mixedbayes.joint.scoring import Conditional, Scoring
 
+type Ratio = Callable[[float], Floats]
+
 # Where in the posterior of a log sd the centring is best, in sds from the mode: one that is too
 # strong for small sds makes a funnel there, one too weak for large sds does little harm.
 _BELOW = -1.0
-# Over the posterior, down to `_LOWEST` sds, the prior scale s^c of x shrinks at most so many times.
+# Over the posterior, down to `_LOWEST` sds, the prior scale s^c of x shrinks at most so many times,
+# unless the level's own rows hold the effect there as well: wholly so from a share of 1/2 on.
 _LOWEST, _FUNNEL = -3.5, 1.5
 
 
@@ -42,8 +47,12 @@ def choose(scoring: Scoring, t: Floats, at: Conditional, spread: Floats, bend: B
             moved[own] += sds_away * spread[own]
             return layout.hyper(bend.phi(moved))[0][k] / sds[k]
 
-        signal = (1 - v) / v * ratio(_BELOW) ** 2
-        share = np.minimum(signal / (1 + signal), -np.log(_FUNNEL) / np.log(ratio(_LOWEST)))
+        def share_at(sds_away: float, v: Floats = v, ratio: Ratio = ratio) -> Floats:
+            signal = (1 - v) / v * ratio(sds_away) ** 2
+            return signal / (1 + signal)
+
+        bound = -np.log(_FUNNEL) / np.log(ratio(_LOWEST))
+        share = np.minimum(share_at(_BELOW), np.maximum(bound, 2 * share_at(_LOWEST)))
         centring[span] = share.ravel()
         s = sds[k] * np.diag(Ws[k])
         pull[span] = ((1 - v) * s ** (share - 1)).ravel()

@@ -86,3 +86,12 @@ def test_separated_outcomes_have_a_proper_posterior():
     fit = mb.fit("sick ~ period + (1 | herd)", data, family="bernoulli", seed=4, progress=False)
     assert np.isfinite(fit.fixef()["mean"]).all()
     assert fit.idata["sample_stats"]["diverging"].sum() == 0
+
+
+def test_few_levels_that_are_known_well():
+    """6 workers with 9 precise scores each: the effects are all but known given the data."""
+    fit = mb.fit(
+        "score ~ Machine + (Machine | Worker)", mb.load_data("machines"), family="lognormal",
+        seed=1, progress=False,
+    )  # fmt: skip
+    healthy(fit)
