@@ -107,7 +107,7 @@ def worker(
 
 
 def _ours(name: str, limit: float, seed: int) -> dict[str, Any]:
-    return worker("ours", [name, "OUT", "2" if CASES[name].peers else "1", str(seed)], limit)
+    return worker("ours", [name, "OUT", _fits(name), str(seed)], limit)
 
 
 def _ours_cold(name: str, limit: float, seed: int) -> dict[str, Any]:
@@ -117,8 +117,12 @@ def _ours_cold(name: str, limit: float, seed: int) -> dict[str, Any]:
 
 
 def _bambi(name: str, limit: float, seed: int) -> dict[str, Any]:
-    small = CASES[name].make().shape[0] < 10_000
-    return worker("bambi", [name, "OUT", "2" if small else "1", str(seed)], limit)
+    return worker("bambi", [name, "OUT", _fits(name), str(seed)], limit)
+
+
+def _fits(name: str) -> str:
+    """Two, the second with other data, where that does not take long."""
+    return "2" if CASES[name].peers and len(CASES[name].make()) < 10_000 else "1"
 
 
 def _in_r(tool: str) -> Callable[[str, float, int], dict[str, Any]]:
