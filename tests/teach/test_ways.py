@@ -88,23 +88,6 @@ def test_marginal_densities_of_all_forms_are_one(case):
     np.testing.assert_allclose(ways["4b"].check.left, ways["5b"].check.right, rtol=1e-10)
 
 
-def test_the_bayesian_form_is_the_model_that_is_sampled():
-    """Its log density is that of the package's own PyMC model, up to where the intercept sits."""
-    model = mb.Model("Reaction ~ Days + (Days || Subject)", mb.load_data("sleepstudy"))
-    space = namespace(model, mb.ways(model), "7")
-    own = model.build(mb.NonCentered())
-    values = space["values"]
-    point = {
-        "fixef": values["fixef"],
-        "Intercept_at_means": values["Intercept_at_means"],
-        "sd_Subject_log__": np.log(values["sd_Subject"]),
-        "u_ranef_Subject": values["u_Subject"],
-        "sigma_log__": np.log(values["sigma"]),
-    }
-    density = own.compile_logp(jacobian=False, mode="FAST_COMPILE")(point)
-    assert float(density) == pytest.approx(float(space["left"]), rel=1e-10)
-
-
 def test_penalised_least_squares_has_the_posterior_means_of_a_fit():
     """At the estimates of the variances the effects are nearly those averaged over them."""
     fit = mb.fit(
