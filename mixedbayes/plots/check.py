@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.axes import Axes
 from scipy import stats
 
 from mixedbayes.checks.residual import Beside, effects, residuals
 from mixedbayes.design.types import Floats
 from mixedbayes.plots import style
+from mixedbayes.plots.draw import Drawing, draw
+from mixedbayes.plots.scene import Band, Dots, Line, Panel, Rule, Sheet, in_rows
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -17,7 +18,7 @@ _PANEL = (3.1, 2.6)  # inches
 
 def plot_check(
     post: Posterior, *, prob: float = 0.95, seed: int = 0, backend: str = "matplotlib"
-) -> style.Picture:
+) -> Drawing:
     """Panels of what `Fit.check` looks at, each with the band of replicates.
 
     Pearson residuals (y - E[y]) / sd[y]: their mean and their spread over the fitted values, and
@@ -34,58 +35,57 @@ def plot_check(
     seed
         Of the replicates.
     backend
-        "matplotlib"; this picture has no other.
+        "matplotlib", "plotly" or "bokeh".
 
     Returns
     -------
-    matplotlib Figure.
+    Matplotlib or Plotly figure, or Bokeh layout.
 
     Raises
     ------
     ModelError
-        If only summaries of the group effects were kept, or the backend is another.
+        If only summaries of the group effects were kept, or the backend is unknown.
     """
-    style.only_matplotlib(backend, "plot_check")
     check_prob(prob)
     found = residuals(post, seed)
     groups = [e for g in post.design.mu.groups for e in effects(post, g, seed)]
-    panels = 3 + len(groups)
-    columns = min(panels, 3)
-    rows = -(-panels // columns)
-    with style.look():
-        fig = style.picture(_PANEL[0] * columns, _PANEL[1] * rows)
-        axes = list(fig.subplots(rows, columns, squeeze=False).flat)
-        _fitted(axes[0], "Residuals against fitted", found.positions, found.location(), prob)
-        axes[0].set_ylabel("mean Pearson residual")
-        _fitted(axes[1], "Scale against fitted", found.positions, found.scale(), prob)
-        axes[1].set_ylabel("rms of Pearson residuals")
-        z = stats.norm.ppf(found.probabilities)
-        _ordered(axes[2], "Quantiles of residuals", z, found.quantiles(), prob)
-        for ax, e in zip(axes[3:], groups, strict=False):
-            beside = e.quantiles()
-            _ordered(ax, f"{e.group.name}: {e.term}", beside.replicated.mean(axis=0), beside, prob)
-            ax.set_ylabel("standardised effect")
-        for ax in axes[panels:]:
-            ax.set_visible(False)
-    return fig
+    z = stats.norm.ppf(found.probabilities)
+    quantiles = found.quantiles()
+    panels = [
+        _fitted("Residuals against fitted", "mean", found.positions, found.location(), prob),
+        _fitted("Scale against fitted", "rms", found.positions, found.scale(), prob),
+        _ordered("Quantiles of residuals", "Pearson residual", z, quantiles, prob),
+    ]
+    for e in groups:
+        beside = e.quantiles()
+        at = beside.replicated.mean(axis=0)
+        panels.append(
+            _ordered(f"{e.group.name}: {e.term}", "standardised effect", at, beside, prob)
+        )
+    rows = in_rows(panels, min(len(panels), 3))
+    return draw(Sheet(rows, _PANEL[0] * len(rows[0]), _PANEL[1] * len(rows)), backend)
 
 
-def _fitted(ax: Axes, title: str, at: Floats, beside: Beside, prob: float) -> None:
-    _band(ax, at, beside.table(prob))
-    ax.axhline(float(beside.replicated.mean()), color=style.MUTED, lw=0.8)
-    ax.set_title(title)
-    ax.set_xlabel("fitted")
+def _fitted(title: str, what: str, at: Floats, beside: Beside, prob: float) -> Panel:
+    middle = Rule(float(beside.replicated.mean()), False, style.MUTED, z=1.5)
+    return Panel(
+        [*_band(at, beside.table(prob)), middle],
+        title=title,
+        xlabel="fitted",
+        ylabel=f"{what} Pearson residual" if what == "mean" else f"{what} of Pearson residuals",
+    )
 
 
-def _ordered(ax: Axes, title: str, at: Floats, beside: Beside, prob: float) -> None:
-    _band(ax, at, beside.table(prob))
-    ax.plot(at, beside.replicated.mean(axis=0), color=style.MUTED, lw=0.8)
-    ax.set_title(title)
-    ax.set_xlabel("expected")
-    ax.set_ylabel("Pearson residual")
+def _ordered(title: str, what: str, at: Floats, beside: Beside, prob: float) -> Panel:
+    expected = Line(at, beside.replicated.mean(axis=0), style.MUTED, 0.8, gid="expected")
+    marks = [*_band(at, beside.table(prob)), expected]
+    return Panel(marks, title=title, xlabel="expected", ylabel=what)
 
 
-def _band(ax: Axes, at: Floats, table: pd.DataFrame) -> None:
-    ax.fill_between(at, table["lower"], table["upper"], color=style.FAINT, lw=0, gid="band")
+def _band(at: Floats, table: pd.DataFrame) -> list[Band | Dots]:
+    lower, upper, data = (table[c].to_numpy(float) for c in ("lower", "upper", "data"))
     colors = [style.ORANGE if out else style.BLUE for out in table["outside"]]
-    ax.scatter(at, table["data"], s=14, c=colors, lw=0, zorder=3, gid="data")
+    return [
+        Band(at, lower, upper, style.FAINT, 1.0, gid="band"),
+        Dots(at, data, colors, 14.0, gid="data"),
+    ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mixedbayes import names
+from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.results.posterior import Posterior
 
 _LEVEL = re.compile(r"^(?P<factor>.+)\[(?P<coded>T\.)?(?P<level>[^\[\]]+)\]$")
@@ -26,7 +27,9 @@ class Labels:
 
     @classmethod
     def of(cls, post: Posterior, units: Mapping[str, str] | None = None) -> Labels:
-        return cls(post.design.response, post.family.link.name, dict(units or {}))
+        # a lognormal response is modelled by its logarithm, with an identity link on that
+        link = "log" if isinstance(post.family, Lognormal) else post.family.link.name
+        return cls(post.design.response, link, dict(units or {}))
 
     def column(self, name: str) -> str:
         """ "Days (day)"."""

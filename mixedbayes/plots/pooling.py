@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -18,8 +16,11 @@ from mixedbayes.design import replay
 from mixedbayes.design.types import GroupDesign, NewRows
 from mixedbayes.plots import style
 from mixedbayes.plots.covariate import Covariate, covariate
-from mixedbayes.plots.fitted import observed, panels, shown_levels, ticks, varying_group
+from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.multiples import observed, sheet, shown_levels, varying_group
+from mixedbayes.plots.scene import Band, Dots, Key, Mark, Panel, Segments, Text
+from mixedbayes.plots.scene import Line as Drawn
 from mixedbayes.results.pooling import Alone, Together, alone, together
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.shrinkage import check_least_squares, own_response
@@ -60,7 +61,7 @@ def plot_pooling(
     prob: float = 0.95,
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
-) -> style.Picture:
+) -> Drawing:
     """Data with the lines of complete, no and partial pooling, one panel per level.
 
     The dashed line is complete pooling, the same in every panel: least squares over all rows. The
@@ -93,19 +94,18 @@ def plot_pooling(
     units
         Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
     backend
-        "matplotlib"; this picture has no other.
+        "matplotlib", "plotly" or "bokeh".
 
     Returns
     -------
-    matplotlib Figure.
+    Matplotlib or Plotly figure, or Bokeh layout.
 
     Raises
     ------
     ModelError
         If the model has no such group, level or covariate, its link is not the identity, or the
-        backend is another.
+        backend is unknown.
     """
-    style.only_matplotlib(backend, "plot_pooling")
     check_least_squares(post, "plot_pooling()")
     g = varying_group(post, group)
     frame = data if len(data) == post.design.n else data.iloc[post.design.rows]
@@ -113,26 +113,22 @@ def plot_pooling(
     shown, note = shown_levels(post, g, levels, max_levels)
     least = _least(post, g)
     labels = Labels.of(post, units)
-    with style.look():
-        fig, axes = panels(len(shown))
-        y = observed(post)
-        window = [y.min(), y.max()]
-        for ax, j in zip(axes, shown, strict=True):
-            rows = np.flatnonzero(g.refs == j)
-            places, new = _grid(post, g, axis, frame, rows)
-            lines = kinds(post, g, least, j, new, prob)
-            as_lines = axis.categories is None or _flat(new, g)
-            _draw(ax, axis.x[rows], y[rows], places, lines, as_lines=as_lines)
-            window += [lines[k].mean.min() for k in ("complete", "partial")]
-            window += [lines[k].mean.max() for k in ("complete", "partial")]
-            ax.set_title(f"{g.name} {g.levels[j]}", fontsize=9, fontweight="normal")
-        margin = 0.06 * (max(window) - min(window))
-        axes[0].set_ylim(min(window) - margin, max(window) + margin)
-        ticks(axes[0], axis)
-        fig.supxlabel("\n".join(filter(None, (labels.column(axis.name), note))), fontsize=9.5)
-        fig.supylabel(labels.observed, fontsize=9.5)
-        fig.legend(handles=_legend(prob), loc="outside upper center", ncols=2)
-    return fig
+    y = observed(post)
+    window, panels = [y.min(), y.max()], []
+    for j in shown:
+        rows = np.flatnonzero(g.refs == j)
+        places, new = _grid(post, g, axis, frame, rows)
+        lines = kinds(post, g, least, j, new, prob)
+        as_lines = axis.categories is None or _flat(new, g)
+        marks = _marks(axis.x[rows], y[rows], places, lines, as_lines=as_lines)
+        window += [lines[k].mean.min() for k in ("complete", "partial")]
+        window += [lines[k].mean.max() for k in ("complete", "partial")]
+        panels.append(Panel(marks, title=f"{g.name} {g.levels[j]}"))
+    margin = 0.06 * (max(window) - min(window))
+    ylim = min(window) - margin, max(window) + margin
+    panels = [replace(panel, ylim=ylim) for panel in panels]
+    xlabel = "\n".join(filter(None, (labels.column(axis.name), note)))
+    return draw(sheet(panels, axis, xlabel, labels.observed, _keys(prob), 2), backend)
 
 
 def _least(post: Posterior, g: GroupDesign) -> Least:
@@ -201,9 +197,9 @@ def _line(W: Floats, estimate: Floats, cov: Floats, df: int, high: float, base: 
 
 
 _LOOKS: dict[str, dict[str, Any]] = {
-    "complete": {"color": style.INK, "lw": 0.9, "ls": (0, (4, 3)), "zorder": 2.2},
-    "none": {"color": style.ORANGE, "lw": 1.0, "zorder": 2.4},
-    "partial": {"color": style.BLUE, "lw": 2.2, "zorder": 2.3},  # seen on both sides of the other
+    "complete": {"color": style.INK, "width": 0.9, "dash": True, "z": 2.2},
+    "none": {"color": style.ORANGE, "width": 1.0, "z": 2.4},
+    "partial": {"color": style.BLUE, "width": 2.2, "z": 2.3},  # seen on both sides of the other
 }
 _BANDS: dict[str, dict[str, Any]] = {
     "none": {"color": style.ORANGE, "alpha": 0.13},
@@ -217,47 +213,45 @@ def _flat(new: NewRows, g: GroupDesign) -> bool:
     return bool((columns == columns[0]).all())
 
 
-def _draw(
-    ax: Axes,
+def _marks(
     x: Floats,
     y: Floats,
     places: Floats,
     lines: Mapping[str, Line],
     *,
     as_lines: bool,
-) -> None:
+) -> list[Mark]:
     aside = 0.0 if as_lines else 1.5 * _ASIDE
-    ax.scatter(x - aside, y, s=9, color=style.INK, alpha=0.75, lw=0, zorder=3).set_gid("data")
+    marks: list[Mark] = [Dots(x - aside, y, style.INK, 9.0, alpha=0.75, gid="data")]
     for i, (kind, line) in enumerate(lines.items()):
         if not as_lines:
-            _point(ax, kind, line, places + (i - 0.5) * _ASIDE)
+            marks += _points(kind, line, places + (i - 0.5) * _ASIDE)
             continue
         if kind in _BANDS:
-            band = ax.fill_between(places, line.lower, line.upper, lw=0, **_BANDS[kind])
-            band.set_gid(f"{kind} band")
-        ax.plot(places, line.mean, gid=kind, **_LOOKS[kind])
+            marks.append(Band(places, line.lower, line.upper, **_BANDS[kind], gid=f"{kind} band"))
+        marks.append(Drawn(places, line.mean, **_LOOKS[kind], gid=kind))
     if np.isnan(lines["none"].mean).all():
         text = "no line of its own" if as_lines else "not identified alone"
-        ax.text(
-            0.03, 0.95, text, transform=ax.transAxes, va="top",
-            fontsize=style.SMALL, color=style.ORANGE,
-        )  # fmt: skip
+        marks.append(Text(0.03, 0.95, text, style.ORANGE, along="top", inside=True))
+    return marks
 
 
-def _point(ax: Axes, kind: str, line: Line, at: Floats) -> None:
-    look = _LOOKS[kind]
+def _points(kind: str, line: Line, at: Floats) -> list[Mark]:
+    color = _LOOKS[kind]["color"]
+    marker: Any = "_" if kind == "complete" else "o"
+    marks: list[Mark] = [Dots(at, line.mean, color, 16.0, marker=marker, gid=kind)]
     if kind in _BANDS:
-        ax.vlines(at, line.lower, line.upper, color=look["color"], lw=1.0, alpha=0.6)
-    marker = "_" if kind == "complete" else "o"
-    ax.scatter(at, line.mean, s=16, marker=marker, color=look["color"], zorder=3).set_gid(kind)
+        low, high = (np.column_stack([at, end]) for end in (line.lower, line.upper))
+        marks.append(Segments(low, high, color, 1.0, 0.6, gid=f"{kind} band"))
+    return marks
 
 
-def _legend(prob: float) -> list[Any]:
+def _keys(prob: float) -> list[Key]:
     band = f"{style.percent(prob)} interval"
-    texts = {
-        "complete": "complete pooling",
-        "none": f"no pooling, {band}",
-        "partial": f"partial pooling, {band}",
-    }
-    point = Line2D([], [], ls="", marker="o", ms=3.5, color=style.INK, label="data")
-    return [point, *(Line2D([], [], label=texts[k], **look) for k, look in _LOOKS.items())]
+    looks = {kind: {k: v for k, v in look.items() if k == "width"} for kind, look in _LOOKS.items()}
+    return [
+        Key("data", style.INK, "dot"),
+        Key("complete pooling", style.INK, "dash", **looks["complete"]),
+        Key(f"no pooling, {band}", style.ORANGE, **looks["none"]),
+        Key(f"partial pooling, {band}", style.BLUE, **looks["partial"]),
+    ]

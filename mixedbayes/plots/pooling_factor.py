@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.plots import style
+from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import chosen_groups
+from mixedbayes.plots.scene import Dots, Key, Line, Mark, Panel, Segments, Sheet, Ticks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.shrinkage import pooling_kernel, shrinkage, unit_variance
 from mixedbayes.results.tables import check_prob
@@ -31,7 +31,7 @@ def plot_pooling_factor(
     prob: float = 0.95,
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
-) -> style.Picture:
+) -> Drawing:
     """How much each level is pooled, against its number of rows.
 
     One panel per grouping factor (rows) and term (columns). A point is a level: the posterior mean
@@ -52,44 +52,40 @@ def plot_pooling_factor(
     units
         Units of columns by name, as the other pictures take them; none is shown here.
     backend
-        "matplotlib"; this picture has no other.
+        "matplotlib", "plotly" or "bokeh".
 
     Returns
     -------
-    matplotlib Figure.
+    Matplotlib or Plotly figure, or Bokeh layout.
 
     Raises
     ------
     ModelError
         If the model has no such group, its link is not the identity, `prob` is not a probability,
-        or the backend is another.
+        or the backend is unknown.
     """
-    style.only_matplotlib(backend, "plot_pooling_factor")
     check_prob(prob)
     groups = chosen_groups(post, group)
     labels = Labels.of(post, units)
     table = shrinkage(post, prob)
     terms = list(dict.fromkeys(t for name in groups for t in post.group(name).terms))
-    with style.look():
-        fig = style.picture(max(4.8, 3.4 * len(terms)), 2.7 * len(groups) + 0.5)
-        axes = fig.subplots(len(groups), len(terms), squeeze=False, sharey=True)
-        for row, name in zip(axes, groups, strict=True):
-            for ax, term in zip(row, terms, strict=True):
-                own = table[(table["group"] == name) & (table["term"] == term)]
-                if own.empty:
-                    ax.set_axis_off()
-                    continue
-                _draw(ax, own)
-                if post.group(name).terms == (names.INTERCEPT,) and post.design.weights is None:
-                    _curve(ax, post, name)
-                ax.set_title(f"{name}: {labels.term(term)}")
-                ax.set_xlabel(f"rows of the {name}")
-            row[0].set_ylabel("pooling factor")
-        axes[0, 0].set_ylim(-0.03, 1.03)
-        axes[0, 0].set_yticks([0, 0.5, 1], ["none 0", "0.5", "complete 1"])
-        handles = _legend(prob, curve=any(line.get_gid() for ax in axes.flat for line in ax.lines))
-        fig.legend(handles=handles, loc="outside lower center", ncols=3)
-    return fig
+    rows = [
+        [
+            _panel(post, table, name, term, labels, first=k == 0)
+            if term in post.group(name).terms
+            else None
+            for k, term in enumerate(terms)
+        ]
+        for name in groups
+    ]
+    sheet = Sheet(
+        rows,
+        width=max(4.8, 3.4 * len(terms)),
+        height=2.7 * len(groups) + 0.5,
+        share_y="all",
+        keys=_keys(prob, rows),
+    )
+    return draw(sheet, backend)
 
 
 def side_by_side(n: Floats) -> Floats:
@@ -108,41 +104,59 @@ def side_by_side(n: Floats) -> Floats:
     return x
 
 
-def _draw(ax: Axes, table: pd.DataFrame) -> None:
-    n = table["n"].to_numpy(float)
+def _panel(
+    post: Posterior, table: pd.DataFrame, name: str, term: str, labels: Labels, *, first: bool
+) -> Panel:
+    own = table[(table["group"] == name) & (table["term"] == term)]
+    n = own["n"].to_numpy(float)
     x = side_by_side(n)
-    many = len(x) > 100
-    ax.vlines(
-        x,
-        table["pooling_lower"],
-        table["pooling_upper"],
-        color=style.MUTED,
-        lw=0.4 if many else 0.8,
-        alpha=0.6,
-    )
-    dots = ax.scatter(x, table["pooling"], s=6 if many else 16, color=style.BLUE, lw=0, zorder=3)
-    dots.set_gid("levels")
-    ax.set_xlim(x.min() - 0.15, x.max() + 0.15)
+    limits = float(x.min()) - 0.15, float(x.max()) + 0.15
+    marks = _levels(own, x)
+    if post.group(name).terms == (names.INTERCEPT,) and post.design.weights is None:
+        marks.append(_curve(post, name, limits))
     shown = np.unique(n)
     if len(shown) > 6:
         shown = np.unique(np.geomspace(n.min(), n.max(), 6).round())
-    ax.set_xticks(np.log10(shown), [f"{int(v)}" for v in shown])
+    return Panel(
+        marks,
+        title=f"{name}: {labels.term(term)}",
+        xlabel=f"rows of the {name}",
+        ylabel="pooling factor" if first else "",
+        xlim=limits,
+        ylim=(-0.03, 1.03),
+        xticks=Ticks(np.log10(shown), [f"{int(v)}" for v in shown]),
+        yticks=Ticks(np.array([0, 0.5, 1]), ["none 0", "0.5", "complete 1"]),
+    )
 
 
-def _curve(ax: Axes, post: Posterior, name: str) -> None:
-    left, right = ax.get_xlim()
-    x = np.linspace(left, right, _CURVE)
+def _levels(table: pd.DataFrame, x: Floats) -> list[Mark]:
+    many = len(x) > 100
+    start, end = (
+        np.column_stack([x, table[side].to_numpy(float)])
+        for side in ("pooling_lower", "pooling_upper")
+    )
+    return [
+        Segments(start, end, style.MUTED, 0.4 if many else 0.8, 0.6, gid="intervals"),
+        Dots(
+            x, table["pooling"].to_numpy(float), style.BLUE, 6.0 if many else 16.0,
+            names=[str(level) for level in table["level"]], gid="levels",
+        ),
+    ]  # fmt: skip
+
+
+def _curve(post: Posterior, name: str, limits: tuple[float, float]) -> Line:
+    x = np.linspace(*limits, _CURVE)
     gram = (10**x)[:, None, None]
     factor = pooling_kernel(post.cor(name), post.sd(name), gram, unit_variance(post))
-    (line,) = ax.plot(x, factor[:, :, 0].mean(axis=0), color=style.ORANGE, lw=1.2, zorder=2)
-    line.set_gid("curve")
+    return Line(x, factor[:, :, 0].mean(axis=0), style.ORANGE, 1.2, gid="curve")
 
 
-def _legend(prob: float, *, curve: bool) -> list[Line2D]:
-    handles = [
-        Line2D([], [], ls="", marker="o", ms=4, color=style.BLUE, label="level"),
-        Line2D([], [], color=style.MUTED, lw=0.8, label=f"{style.percent(prob)} interval"),
+def _keys(prob: float, rows: list[list[Panel | None]]) -> list[Key]:
+    keys = [
+        Key("level", style.BLUE, "dot"),
+        Key(f"{style.percent(prob)} interval", style.MUTED, width=0.8),
     ]
-    if curve:
-        handles.append(Line2D([], [], color=style.ORANGE, lw=1.2, label="any number of rows"))
-    return handles
+    marks = [m for row in rows for panel in row if panel is not None for m in panel.marks]
+    if any(isinstance(m, Line) for m in marks):
+        keys.append(Key("any number of rows", style.ORANGE, width=1.2))
+    return keys

@@ -1,19 +1,21 @@
-"""Caterpillar picture of the group effects."""
+"""Pictures of the group effects: caterpillars and densities."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
+from mixedbayes.plots.draw import Drawing, draw
+from mixedbayes.plots.effect_density import density_panel, density_keys
 from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.scene import Dots, Key, Mark, Panel, Rule, Segments, Sheet, Ticks
 from mixedbayes.results import kept
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob, tails
@@ -22,6 +24,7 @@ Floats = NDArray[np.float64]
 
 _ROW = 0.19  # inches per level while there is room
 _TALLEST = 8.5  # inches of one panel
+KINDS = ("caterpillar", "density")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +67,25 @@ def plot_ranef(
     post: Posterior,
     group: str | None = None,
     *,
+    kind: Literal["caterpillar", "density"] = "caterpillar",
     prob: float = 0.95,
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
-) -> style.Picture:
-    """Caterpillar plot: the group effects, sorted, with their posterior intervals.
+) -> Drawing:
+    """The group effects, each level's with its uncertainty.
 
-    One panel per grouping factor (rows) and term (columns), each sorted by the posterior mean.
-    The thick line is the 50 % interval, the thin one the `prob` interval, both equal-tailed;
-    levels whose `prob` interval excludes 0 are drawn in colour. Panels of the same term share
-    their axis. With many levels only some are named, evenly spaced in rank.
+    One panel per grouping factor (rows) and term (columns); panels of the same term share their
+    axis.
+
+    "caterpillar": the effects sorted by their posterior mean. The thick line is the 50 % interval,
+    the thin one the `prob` interval, both equal-tailed; levels whose `prob` interval excludes 0 are
+    drawn in colour. With many levels only some are named, evenly spaced in rank.
+
+    "density": the distribution that the levels come from, Normal(0, sd), as the posterior median of
+    its density with its `prob` band; the ticks and the dashed density are the posterior means of
+    the levels' effects; thin curves are each level's posterior, at a height of their own. The means
+    are spread less than the distribution, the more so the less the data say of each level: each is
+    pulled towards 0.
 
     Parameters
     ----------
@@ -81,51 +93,55 @@ def plot_ranef(
         The posterior.
     group
         Name of one grouping factor; all by default.
+    kind
+        "caterpillar" or "density".
     prob
-        Probability of the outer interval.
+        Probability of the outer interval, or of the band.
     units
         Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
     backend
-        "matplotlib"; this picture has no other.
+        "matplotlib", "plotly" or "bokeh".
 
     Returns
     -------
-    matplotlib Figure. Effects are deviations from the population, on the link scale.
+    Matplotlib or Plotly figure, or Bokeh layout. Effects are deviations from the population, on
+    the link scale.
 
     Raises
     ------
     ModelError
-        If the model has no such group, `prob` is not a probability, or the backend is another.
+        If the model has no such group, `kind` or the backend is unknown, `prob` is not a
+        probability, or densities are asked for and only summaries of the effects were kept.
     """
-    style.only_matplotlib(backend, "plot_ranef")
+    if kind not in KINDS:
+        raise ModelError(f"kind={kind!r}: plot_ranef has {' and '.join(map(repr, KINDS))}")
     check_prob(prob)
     groups = chosen_groups(post, group)
     labels = Labels.of(post, units)
     columns = list(dict.fromkeys(term for name in groups for term in post.group(name).terms))
-    any_clear = False
-    heights = [_panel_height(post.group(name).n_levels) for name in groups]
-    with style.look():
-        width = max(4.8, 3.6 * len(columns))
-        fig = style.picture(width, sum(heights) + 0.75 * len(groups) + 0.35)
-        axes = fig.subplots(
-            len(groups), len(columns), squeeze=False, sharex="col", height_ratios=heights
-        )
-        for row, name in enumerate(groups):
-            g = post.group(name)
-            for column, term in enumerate(columns):
-                ax = axes[row, column]
-                if term not in g.terms:
-                    ax.set_axis_off()
-                    continue
-                cat = of_effects(post, name, g.terms.index(term), prob)
-                _draw(ax, cat, heights[row])
-                _name_rows(ax, [str(g.levels[i]) for i in cat.order], heights[row])
-                ax.set_title(f"{name}: {labels.term(term)}")
-                ax.tick_params(labelbottom=True)
-                ax.set_xlabel(f"deviation, {labels.coefficient(term)}")
-                any_clear |= bool(cat.clear.any())
-        fig.legend(handles=_legend(prob, any_clear), loc="outside lower center", ncols=3)
-    return fig
+    make = _caterpillar_panel if kind == "caterpillar" else density_panel
+    heights = [
+        _panel_height(post.group(name).n_levels) if kind == "caterpillar" else 1.9
+        for name in groups
+    ]
+    rows = [
+        [
+            make(post, name, term, labels, prob, height) if term in post.group(name).terms else None
+            for term in columns
+        ]
+        for name, height in zip(groups, heights, strict=True)
+    ]
+    keys = _keys(prob, rows) if kind == "caterpillar" else density_keys(prob, rows)
+    sheet = Sheet(
+        rows,
+        width=max(4.8, 3.6 * len(columns)),
+        height=sum(heights) + 0.75 * len(groups) + (0.35 if kind == "caterpillar" else 0.7),
+        heights=heights,
+        share_x="aligned",
+        keys=keys,
+        key_columns=3 if kind == "caterpillar" else min(len(columns), 2),
+    )
+    return draw(sheet, backend)
 
 
 def chosen_groups(post: Posterior, group: str | None) -> list[str]:
@@ -144,42 +160,67 @@ def _panel_height(n_levels: int) -> float:
     return float(np.clip(_ROW * n_levels, 0.8, _TALLEST))
 
 
-def _draw(ax: Axes, cat: Caterpillar, height: float) -> None:
-    rows = np.arange(len(cat.mean))
+def _caterpillar_panel(
+    post: Posterior, name: str, term: str, labels: Labels, prob: float, height: float
+) -> Panel:
+    g = post.group(name)
+    cat = of_effects(post, name, g.terms.index(term), prob)
+    level_names = [str(g.levels[i]) for i in cat.order]
+    n = len(level_names)
+    margin = 0.6 if n < 60 else 0.01 * n
+    ticks = named_rows(level_names, height)
+    few = len(ticks.at) < n
+    return Panel(
+        _marks(cat, level_names, height),
+        title=f"{name}: {labels.term(term)}",
+        xlabel=f"deviation, {labels.coefficient(term)}",
+        ylabel=f"{len(ticks.at)} of {n} levels named" if few else "",
+        faint_ylabel=True,
+        ylim=(-margin - 0.2, n - 0.8 + margin),
+        yticks=ticks,
+        y_line=False,
+    )
+
+
+def _marks(cat: Caterpillar, level_names: list[str], height: float) -> list[Mark]:
+    rows = np.arange(len(cat.mean), dtype=float)
     pitch = 72 * height / len(rows)  # points per level
     thick, thin = np.clip(0.28 * pitch, 0.9, 3.6), np.clip(0.09 * pitch, 0.5, 1.1)
+    size = float(np.clip(0.42 * pitch, 1.2, 5.0) ** 2)
+    marks: list[Mark] = [Rule(0.0, True, style.MUTED)]
     for chosen, dark in ((~cat.clear, False), (cat.clear, True)):
         at, color = rows[chosen], style.BLUE if dark else style.MUTED
-        outer = ax.hlines(at, *cat.outer[:, chosen], color=color, lw=thin, alpha=1 if dark else 0.7)
-        inner = ax.hlines(at, *cat.inner[:, chosen], color=color, lw=thick)
-        size = np.clip(0.42 * pitch, 1.2, 5.0) ** 2
-        ax.scatter(cat.mean[chosen], at, s=size, color="white", edgecolor=color, lw=thin, zorder=3)
-        outer.set_gid("outer clear" if dark else "outer")
-        inner.set_gid("inner clear" if dark else "inner")
-    style.zero_line(ax)
-    margin = 0.6 if len(rows) < 60 else 0.01 * len(rows)
-    ax.set_ylim(-margin - 0.2, len(rows) - 0.8 + margin)
+        clear = " clear" if dark else ""
+        for ends, width, gid in ((cat.outer, thin, "outer"), (cat.inner, thick, "inner")):
+            start, end = (np.column_stack([side[chosen], at]) for side in ends)
+            faint = gid == "outer" and not dark
+            marks.append(
+                Segments(start, end, color, float(width), 0.7 if faint else 1.0, gid=gid + clear)
+            )
+        own = [level_names[i] for i in np.flatnonzero(chosen)]
+        marks.append(
+            Dots(
+                cat.mean[chosen], at, "white", size, edge=color, edge_width=float(thin),
+                names=own, gid="mean",
+            )
+        )  # fmt: skip
+    return marks
 
 
-def _name_rows(ax: Axes, level_names: list[str], height: float) -> None:
-    """Name every level, or as many, evenly spaced in rank, as the panel has room for."""
+def named_rows(level_names: list[str], height: float) -> Ticks:
+    """A name for every level, or for as many, evenly spaced in rank, as there is room for."""
     n = len(level_names)
     room = max(2, int(72 * height / (style.SMALL * 1.45)))
     rows = np.arange(n) if n <= room else np.unique(np.linspace(0, n - 1, room).round().astype(int))
-    ax.set_yticks(rows, [level_names[i] for i in rows])
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    if len(rows) < n:
-        ax.tick_params(axis="y", length=2)
-        ax.set_ylabel(f"{len(rows)} of {n} levels named", fontsize=style.SMALL, color=style.MUTED)
+    return Ticks(rows.astype(float), [level_names[i] for i in rows], marks=len(rows) < n)
 
 
-def _legend(prob: float, any_clear: bool) -> list[Line2D]:
-    handles = [
-        Line2D([], [], color=style.MUTED, lw=3.2, label="50 % interval"),
-        Line2D([], [], color=style.MUTED, lw=1.0, label=f"{style.percent(prob)} interval"),
+def _keys(prob: float, rows: list[list[Panel | None]]) -> list[Key]:
+    keys = [
+        Key("50 % interval", style.MUTED, width=3.2),
+        Key(f"{style.percent(prob)} interval", style.MUTED, width=1.0),
     ]
-    if any_clear:
-        text = f"{style.percent(prob)} interval excludes 0"
-        handles.append(Line2D([], [], color=style.BLUE, lw=3.2, label=text))
-    return handles
+    marks = [m for row in rows for panel in row if panel is not None for m in panel.marks]
+    if any(isinstance(m, Segments) and m.gid == "outer clear" and len(m.start) for m in marks):
+        keys.append(Key(f"{style.percent(prob)} interval excludes 0", style.BLUE, width=3.2))
+    return keys

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.plots import style
-from mixedbayes.plots.fitted import response_axis
+from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
-from mixedbayes.results.fitted import linear_predictor
+from mixedbayes.plots.multiples import response_axis
+from mixedbayes.plots.scene import Band, Dots, Line, Mark, Panel, Rule, Sheet
+from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -51,10 +52,12 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     step = max(1, _BLOCK // post.n_draws)
     for start in range(0, n, step):
         rows = np.arange(start, min(start + step, n))
-        mean = post.family.inverse(linear_predictor(post, rows).T, np)  # (S, m)
-        fitted[rows] = mean.mean(axis=0)
+        mu = post.family.inverse(linear_predictor(post, rows).T, np)  # (S, m)
+        own = row_parameters(post, rows)
+        fitted[rows] = post.family.expectation(mu, own).mean(axis=0)
         if not gaussian:
-            value[rows] = _quantile_residuals(post, mean[keep], keep, rows, rng)
+            kept = {name: values[keep] for name, values in own.items()}
+            value[rows] = _quantile_residuals(post, mu[keep], kept, rows, rng)
     if not gaussian:
         return Residuals(fitted, value, 1.0, "quantile residual")
     weights = post.design.weights
@@ -67,20 +70,20 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
 
 def _quantile_residuals(
     post: Posterior,
-    mean: Floats,
-    keep: NDArray[np.intp],
+    mu: Floats,
+    own: Mapping[str, Floats],
     rows: NDArray[np.intp],
     rng: np.random.Generator,
 ) -> Floats:
     d = post.design
     replicated = post.family.simulate(
-        mean,
-        {name: value[keep] for name, value in post.parameters().items()},
+        mu,
+        own,
         rng,
         weights=None if d.weights is None else d.weights[rows],
         trials=None if d.trials is None else d.trials[rows],
     )
-    y, count = d.y[rows], len(keep)
+    y, count = d.y[rows], len(mu)
     below, equal = (replicated < y).sum(axis=0), (replicated == y).sum(axis=0)
     # (below + u (equal + 1)) / (count + 1): the observation itself is one of the ranks
     p = (below + rng.uniform(size=len(rows)) * (equal + 1)) / (count + 1)
@@ -94,7 +97,7 @@ def plot_residuals(
     seed: int = 0,
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
-) -> style.Picture:
+) -> Drawing:
     """Residuals against fitted values, and their normal quantile plot.
 
     Left: a band around 0 of constant width and without a trend is what the model assumes; the
@@ -115,68 +118,69 @@ def plot_residuals(
     units
         Units of columns by name, for the axes.
     backend
-        "matplotlib"; this picture has no other.
+        "matplotlib", "plotly" or "bokeh".
 
     Returns
     -------
-    matplotlib Figure with two panels, on the response scale.
+    Matplotlib or Plotly figure, or Bokeh layout, with two panels, on the response scale.
 
     Raises
     ------
     ModelError
-        If `prob` is not a probability or the backend is another.
+        If `prob` is not a probability or the backend is unknown.
 
     References
     ----------
     Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
     """
-    style.only_matplotlib(backend, "plot_residuals")
     check_prob(prob)
     found = residuals(post, seed)
     labels = Labels.of(post, units)
     in_response = found.what == "residual"
-    with style.look():
-        fig = style.picture(7.6, 3.5)
-        left, right = fig.subplots(1, 2)
-        _against_fitted(left, found)
-        left.set_title("Residuals against fitted")
-        left.set_xlabel(f"fitted {response_axis(post, labels)}")
-        unit = labels.units.get(post.design.response)
-        axis = f"{found.what} ({unit})" if in_response and unit else found.what
-        left.set_ylabel(axis)
-        _normal_quantiles(right, found, prob)
-        right.set_title("Normal quantiles")
-        right.set_xlabel("standard normal quantile")
-        right.set_ylabel(axis)
-    return fig
+    unit = labels.units.get(post.design.response)
+    axis = f"{found.what} ({unit})" if in_response and unit else found.what
+    left = Panel(
+        _against_fitted(found),
+        title="Residuals against fitted",
+        xlabel=f"fitted {response_axis(post, labels)}",
+        ylabel=axis,
+    )
+    right = Panel(
+        _normal_quantiles(found, prob),
+        title="Normal quantiles",
+        xlabel="standard normal quantile",
+        ylabel=axis,
+    )
+    return draw(Sheet([[left, right]], width=7.6, height=3.5), backend)
 
 
-def _dots(ax: Axes, x: Floats, y: Floats) -> None:
+def _dots(x: Floats, y: Floats) -> Dots:
     n = len(x)
     size, alpha = (12.0, 0.65) if n < 500 else (6.0, 0.45) if n < 5000 else (2.0, 0.25)
-    dots = ax.scatter(x, y, s=size, color=style.BLUE, alpha=alpha, lw=0, rasterized=n > 5000)
-    dots.set_gid("residuals")
+    return Dots(x, y, style.BLUE, size, alpha=alpha, gid="residuals")
 
 
-def _against_fitted(ax: Axes, found: Residuals) -> None:
-    ax.axhline(0, color=style.MUTED, lw=0.8, zorder=0)
-    _dots(ax, found.fitted, found.value)
+def _against_fitted(found: Residuals) -> list[Mark]:
     n = len(found.fitted)
     bins = np.array_split(np.argsort(found.fitted, kind="stable"), int(np.clip(n // 15, 2, 20)))
-    middle = [found.fitted[b].mean() for b in bins]
-    ax.plot(middle, [found.value[b].mean() for b in bins], color=style.ORANGE, lw=1.4, gid="trend")
+    middle, mean = (np.array([a[b].mean() for b in bins]) for a in (found.fitted, found.value))
+    return [
+        Rule(0.0, False, style.MUTED),
+        _dots(found.fitted, found.value),
+        Line(middle, mean, style.ORANGE, gid="trend", z=4.0),
+    ]
 
 
-def _normal_quantiles(ax: Axes, found: Residuals, prob: float) -> None:
+def _normal_quantiles(found: Residuals, prob: float) -> list[Mark]:
     n = len(found.value)
     rank = np.arange(1, n + 1)
     z = stats.norm.ppf((rank - 0.375) / (n + 0.25))
     tail = (1 - prob) / 2
     # the k-th of n uniform order statistics is Beta(k, n + 1 - k)
     low, high = (stats.norm.ppf(stats.beta.ppf(p, rank, n + 1 - rank)) for p in (tail, 1 - tail))
-    ax.fill_between(
-        z, found.scale * low, found.scale * high, color=style.FAINT, lw=0, alpha=0.7, gid="envelope"
-    )
     ends = z[[0, -1]]
-    ax.plot(ends, found.scale * ends, color=style.MUTED, lw=0.9)
-    _dots(ax, z, np.sort(found.value))
+    return [
+        Band(z, found.scale * low, found.scale * high, style.FAINT, 0.7, gid="envelope"),
+        Line(ends, found.scale * ends, style.MUTED, 0.9, gid="expected"),
+        _dots(z, np.sort(found.value)),
+    ]

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.lines import Line2D
-from matplotlib.patches import Ellipse
 from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
+from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
-from mixedbayes.plots.ranef import chosen_groups
+from mixedbayes.plots.ranef import chosen_groups, named_rows
+from mixedbayes.plots.scene import Dots, Key, Mark, Oval, Panel, Rule, Segments, Sheet, Text, Ticks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.shrinkage import shrinkage
 
@@ -82,7 +79,7 @@ def plot_shrinkage(
     terms: tuple[str, str] | tuple[str] | None = None,
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
-) -> style.Picture:
+) -> Drawing:
     """How far each group's own estimate is pulled toward the population.
 
     With two terms the plane of both: an arrow per level from its no-pooling estimate (open) to
@@ -103,18 +100,17 @@ def plot_shrinkage(
     units
         Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
     backend
-        "matplotlib"; this picture has no other.
+        "matplotlib", "plotly" or "bokeh".
 
     Returns
     -------
-    matplotlib Figure. Estimates are on the link scale.
+    Matplotlib or Plotly figure, or Bokeh layout. Estimates are on the link scale.
 
     Raises
     ------
     ModelError
-        If the model has no such group or term, or the backend is another.
+        If the model has no such group or term, or the backend is unknown.
     """
-    style.only_matplotlib(backend, "plot_shrinkage")
     groups = chosen_groups(post, group)
     labels = Labels.of(post, units)
     table = shrinkage(post)
@@ -122,25 +118,18 @@ def plot_shrinkage(
     parts = {name: pulled(table, name, shown[name]) for name in groups}
     heights = [_height(part) for part in parts.values()]
     comparable = len(set(shown.values())) == 1 and all(len(t) == 1 for t in shown.values())
-    with style.look():
-        fig = style.picture(5.6, sum(heights) + 0.75 * len(groups) + 0.5)
-        axes = fig.subplots(
-            len(groups), 1, squeeze=False, sharex=comparable, height_ratios=heights
-        )[:, 0]
-        for ax, name in zip(axes, groups, strict=True):
-            part = parts[name]
-            ax.set_title(_heading(name, part))
-            ax.tick_params(labelbottom=True)
-            if len(shown[name]) == 2:
-                _plane(ax, part, population(post, name, shown[name]))
-                ax.set_xlabel(_axis(labels, shown[name][0]))
-                ax.set_ylabel(_axis(labels, shown[name][1]))
-                continue
-            (_rows if len(part.levels) <= NAMED_ROWS else _rails)(ax, part)
-            ax.set_xlabel(_axis(labels, shown[name][0]))
-        two = any(len(t) == 2 for t in shown.values())
-        fig.legend(handles=_legend(two), loc="outside lower center", ncols=2 if two else 3)
-    return fig
+    panels = [_panel(post, name, parts[name], shown[name], labels) for name in groups]
+    two = any(len(t) == 2 for t in shown.values())
+    sheet = Sheet(
+        [[panel] for panel in panels],
+        width=5.6,
+        height=sum(heights) + 0.75 * len(groups) + 0.5,
+        heights=heights,
+        share_x="all" if comparable else "none",
+        keys=_keys(two),
+        key_columns=2 if two else 3,
+    )
+    return draw(sheet, backend)
 
 
 def _terms(post: Posterior, group: str, wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -156,15 +145,24 @@ def _terms(post: Posterior, group: str, wanted: Sequence[str] | None) -> tuple[s
     return tuple(wanted)
 
 
-def _heading(group: str, part: Pulled) -> str:
+def _panel(
+    post: Posterior, group: str, part: Pulled, terms: tuple[str, ...], labels: Labels
+) -> Panel:
     low, high = int(part.n.min()), int(part.n.max())
     rows = f"{low} rows each" if low == high else f"{low} to {high} rows"
-    return f"{group}: {len(part.levels)} levels, {rows}"
-
-
-def _axis(labels: Labels, term: str) -> str:
-    heading = labels.term(term)
-    return f"{heading}: {labels.coefficient(term)}"
+    title = f"{group}: {len(part.levels)} levels, {rows}"
+    axes = [f"{labels.term(term)}: {labels.coefficient(term)}" for term in terms]
+    if len(terms) == 2:
+        marks = _plane(part, population(post, group, terms))
+        return Panel(marks, title=title, xlabel=axes[0], ylabel=axes[1])
+    if len(part.levels) <= NAMED_ROWS:
+        order = np.argsort(part.after[:, 0], kind="stable")
+        ticks = named_rows([part.levels[i] for i in order], _height(part))
+        marks, ylim = _rows(part, order), (-0.8, len(order) - 0.2)
+    else:
+        marks, ylim = _rails(part), (-0.15, 1.15)
+        ticks = Ticks(np.array([0.0, 1.0]), ["partial\npooling", "no\npooling"], marks=False)
+    return Panel(marks, title=title, xlabel=axes[0], ylim=ylim, yticks=ticks, y_line=False)
 
 
 def _height(part: Pulled) -> float:
@@ -179,128 +177,98 @@ def _sizes(n: Floats, largest: float) -> Floats:
     return np.clip(largest * n / n.max(), 0.15 * largest, None)
 
 
-def _ring(ax: Axes, at: Floats, area: Floats) -> None:
+def _ends(part: Pulled, start: Floats, end: Floats, largest: float) -> list[Mark]:
+    """Rings at the starts (J, 2) that there are, and dots at the ends (J, 2)."""
+    known = np.isfinite(start).all(axis=1)
+    area = _sizes(part.n, largest)
+    named = [part.levels[i] for i in np.flatnonzero(known)]
     # wider than the dot, so that both are seen where a level is hardly pulled at all
-    ring = ax.scatter(*at.T, s=1.7 * area, fc="white", ec=style.ORANGE, lw=1.0, zorder=3)
-    ring.set_gid("no pooling")
+    ring = Dots(
+        *start[known].T, "white", 1.7 * area[known], edge=style.ORANGE, edge_width=1.0,
+        names=named, gid="no pooling",
+    )  # fmt: skip
+    return [ring, Dots(*end.T, style.BLUE, area, names=part.levels, gid="partial pooling", z=4.0)]
 
 
-def _dot(ax: Axes, at: Floats, area: Floats) -> None:
-    ax.scatter(*at.T, s=area, color=style.BLUE, lw=0, zorder=4).set_gid("partial pooling")
-
-
-def _plane(ax: Axes, part: Pulled, pop: Population) -> None:
+def _plane(part: Pulled, pop: Population) -> list[Mark]:
     many = len(part.levels) > NAMED_ARROWS
+    marks: list[Mark] = []
     for prob, alpha in ((0.95, 0.25), (0.5, 0.5)):
-        ax.add_patch(_ellipse(pop, prob, fc=style.PALE_BLUE, alpha=alpha, zorder=0))
-        ax.add_patch(_ellipse(pop, prob, fc="none", ec=style.BLUE, lw=0.8, alpha=0.6, zorder=4.5))
+        marks.append(_oval(pop, prob, fill=style.PALE_BLUE, alpha=alpha))
+        marks.append(_oval(pop, prob, edge=style.BLUE, alpha=0.6))
     known = np.isfinite(part.before).all(axis=1)
-    area = _sizes(part.n, 12 if many else 26)
-    _ring(ax, part.before[known], area[known])
-    _dot(ax, part.after, area)
-    ax.scatter(*part.complete, marker="X", s=90, color=style.INK, ec="white", lw=0.8, zorder=5)
-    ax.autoscale_view()
-    ax.autoscale(False)
-    _moves(ax, part.before[known], part.after[known], heads=not many)
-    if not many:
-        _name_points(ax, part)
+    look = {"width": 0.5, "alpha": 0.5} if many else {"width": 0.9, "alpha": 0.9}
+    moves = Segments(
+        part.before[known], part.after[known], style.MUTED, heads=not many, gid="moves", **look
+    )
+    marks += [moves, *_ends(part, part.before, part.after, 12 if many else 26)]
+    x, y = part.complete[:, None]
+    marks.append(Dots(x, y, style.INK, 90.0, marker="X", gid="complete pooling", z=5.0))
+    return marks if many else [*marks, *_names(part)]
 
 
-def _moves(ax: Axes, start: Floats, end: Floats, heads: bool) -> None:
-    """Lines from start to end (J, 2); with heads where there is room for one."""
-    look = {"colors": style.MUTED, "lw": 0.9 if heads else 0.5, "alpha": 0.9 if heads else 0.5}
-    moves = LineCollection(np.stack([start, end], axis=1), zorder=2, **look)
-    moves.set_gid("moves")
-    ax.add_collection(moves)
-    if not heads:
-        return
-    inches = ax.figure.get_size_inches()
-    view = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
-    points = np.linalg.norm((end - start) / view * inches * 72, axis=1)
-    arrow = {"arrowstyle": "-|>", "color": style.MUTED, "lw": 0, "shrinkA": 3, "shrinkB": 2}
-    for a, b in zip(start[points > 16], end[points > 16], strict=True):
-        ax.annotate("", b, a, arrowprops={**arrow, "mutation_scale": 9}, zorder=2)
-
-
-def _ellipse(pop: Population, prob: float, **kwargs: Any) -> Ellipse:
+def _oval(
+    pop: Population, prob: float, fill: str | None = None, edge: str | None = None, alpha: float = 1
+) -> Oval:
     """The ellipse that holds `prob` of a bivariate normal."""
     value, vector = np.linalg.eigh(pop.cov)
     width, height = 2 * np.sqrt(np.clip(value, 0, None) * stats.chi2.ppf(prob, 2))
     angle = float(np.degrees(np.arctan2(vector[1, 0], vector[0, 0])))
-    ellipse = Ellipse((pop.mean[0], pop.mean[1]), width, height, angle=angle, **kwargs)
-    ellipse.set_gid(f"population {prob:g}")
-    return ellipse
+    center = float(pop.mean[0]), float(pop.mean[1])
+    return Oval(
+        center, float(width), float(height), angle, fill, edge, alpha=alpha,
+        gid=f"population {prob:g}", z=4.5 if edge else 0.0,
+    )  # fmt: skip
 
 
-def _name_points(ax: Axes, part: Pulled) -> None:
+def _names(part: Pulled) -> list[Text]:
     """Names beside the outer end of each arrow, on the side that points away from the other."""
     outer = np.where(np.isfinite(part.before), part.before, part.after)
     span = np.ptp(outer, axis=0)
     away = (outer - part.after) / np.where(span > 0, span, 1)
-    for name, at, (dx, dy) in zip(part.levels, outer, away, strict=True):
+    found = []
+    for name, (x, y), (dx, dy) in zip(part.levels, outer, away, strict=True):
         length = np.hypot(dx, dy) or 1.0
-        ax.annotate(
-            name,
-            at,
-            xytext=(9 * dx / length, 8 * dy / length),
-            textcoords="offset points",
-            ha="left" if dx / length > 0.4 else "right" if dx / length < -0.4 else "center",
-            va="bottom" if dy / length > 0.4 else "top" if dy / length < -0.4 else "center",
-            fontsize=style.SMALL,
-            color=style.MUTED,
-        )
+        u, v = dx / length, dy / length
+        across = "left" if u > 0.4 else "right" if u < -0.4 else "center"
+        along = "bottom" if v > 0.4 else "top" if v < -0.4 else "center"
+        found.append(Text(x, y, name, style.MUTED, (9 * u, 8 * v), across, along))
+    return found
 
 
-def _rows(ax: Axes, part: Pulled) -> None:
+def _rows(part: Pulled, order: NDArray[np.intp]) -> list[Mark]:
     """One row per level, sorted by the partial-pooling estimate."""
-    order = np.argsort(part.after[:, 0], kind="stable")
-    before, after = part.before[order, 0], part.after[order, 0]
     row = np.arange(len(order), dtype=float)
-    known = np.isfinite(before)
-    area = _sizes(part.n[order], 36)
-    style.zero_line(ax, part.complete[0], color=style.INK, ls=(0, (4, 3)))
-    ax.hlines(row[known], before[known], after[known], color=style.MUTED, lw=0.9)
-    _ring(ax, np.column_stack([before, row])[known], area[known])
-    _dot(ax, np.column_stack([after, row]), area)
-    ax.set_yticks(row, [part.levels[i] for i in order])
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.set_ylim(-0.8, len(row) - 0.2)
+    start = np.column_stack([part.before[order, 0], row])
+    end = np.column_stack([part.after[order, 0], row])
+    ordered = replace(part, levels=tuple(part.levels[i] for i in order), n=part.n[order])
+    return [*_moved(part, start, end, 0.9, 1.0), *_ends(ordered, start, end, 36)]
 
 
-def _rails(ax: Axes, part: Pulled) -> None:
+def _rails(part: Pulled) -> list[Mark]:
     """No pooling above, partial pooling below, a line for each level."""
     before, after = part.before[:, 0], part.after[:, 0]
-    known = np.isfinite(before)
-    area = _sizes(part.n, 14)
-    style.zero_line(ax, part.complete[0], color=style.INK, ls=(0, (4, 3)))
-    ends = np.stack(
-        [
-            np.column_stack([before, np.ones_like(before)])[known],
-            np.column_stack([after, np.zeros_like(after)])[known],
-        ],
-        axis=1,
+    start, end = (
+        np.column_stack([a, np.full_like(a, at)]) for a, at in ((before, 1.0), (after, 0.0))
     )
-    moves = LineCollection(ends, colors=style.MUTED, lw=0.5, alpha=0.45, zorder=1)
-    moves.set_gid("moves")
-    ax.add_collection(moves)
-    _ring(ax, ends[:, 0], area[known])
-    _dot(ax, np.column_stack([after, np.zeros_like(after)]), area)
-    ax.set_yticks([0.0, 1.0], ["partial\npooling", "no\npooling"])
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.set_ylim(-0.15, 1.15)
+    return [*_moved(part, start, end, 0.5, 0.45), *_ends(part, start, end, 14)]
 
 
-def _legend(two: bool) -> list[Line2D]:
-    point = {"ls": "", "ms": 6}
-    handles = [
-        Line2D([], [], marker="o", mfc="white", mec=style.ORANGE, label="no pooling", **point),
-        Line2D([], [], marker="o", color=style.BLUE, label="partial pooling", **point),
+def _moved(part: Pulled, start: Floats, end: Floats, width: float, alpha: float) -> list[Mark]:
+    known = np.isfinite(start).all(axis=1)
+    complete = Rule(float(part.complete[0]), True, style.INK, dash=True)
+    return [
+        complete,
+        Segments(start[known], end[known], style.MUTED, width, alpha, gid="moves", z=1.0),
+    ]
+
+
+def _keys(two: bool) -> list[Key]:
+    keys = [
+        Key("no pooling", style.ORANGE, "ring"),
+        Key("partial pooling", style.BLUE, "dot"),
     ]
     if not two:
-        dashed = Line2D([], [], color=style.INK, lw=0.9, ls=(0, (4, 3)), label="complete pooling")
-        return [*handles, dashed]
-    cross = Line2D([], [], marker="X", color=style.INK, label="complete pooling", **point)
-    wide = Line2D([], [], color=style.PALE_BLUE, lw=7, label="50 % and 95 % of the population")
-    return [*handles, cross, wide]
+        return [*keys, Key("complete pooling", style.INK, "dash", width=0.9)]
+    wide = Key("50 % and 95 % of the population", style.PALE_BLUE, width=7)
+    return [*keys, Key("complete pooling", style.INK, "cross"), wide]

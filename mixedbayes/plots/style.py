@@ -10,11 +10,8 @@ import io
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from mixedbayes.errors import ModelError
 
 # Blue and orange differ in hue and in lightness, so that they stay apart in the common kinds of
 # colour blindness and in grey print (Okabe & Ito's palette).
@@ -26,6 +23,7 @@ ORANGE = "#d55e00"
 PALE_BLUE = "#b9d6ea"
 
 SMALL = 8.0  # points, the smallest text of any picture
+TEXT = 9.5  # points, of axes
 
 _LOOK: dict[str, Any] = {
     "font.size": 9.5,
@@ -89,20 +87,6 @@ def picture(width: float, height: float) -> Picture:
     figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
-
-
-def zero_line(ax: Axes, at: float = 0.0, **kwargs: Any) -> None:
-    """A vertical reference line behind the data."""
-    ax.axvline(at, **{"color": MUTED, "lw": 0.8, "zorder": 0, **kwargs})
-
-
-def only_matplotlib(backend: str, name: str) -> None:
-    """Raise ModelError where a picture that exists in Matplotlib only is asked for in another."""
-    if backend != "matplotlib":
-        raise ModelError(
-            f"{name} is drawn with backend='matplotlib' only, got {backend!r}; "
-            "plot_varcorr, plot_icc and plot_priors also know 'plotly' and 'bokeh'"
-        )
 
 
 def percent(prob: float) -> str:

@@ -36,8 +36,3 @@ def test_dots_are_the_numbers_of_the_check_and_stand_out_outside(fit):
     colors = [to_hex(c) for c in dots.get_facecolors()]
     assert table["outside"].any()
     assert [c == style.ORANGE for c in colors] == list(table["outside"])
-
-
-def test_other_backends_are_refused(fit):
-    with pytest.raises(mb.ModelError, match="matplotlib"):
-        fit.plot_check(backend="plotly")

@@ -9,7 +9,8 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.plots.covariate import covariate
-from mixedbayes.plots.fitted import curve, plot_fitted, spanning
+from mixedbayes.plots.fitted import curve, plot_fitted
+from mixedbayes.plots.multiples import spanning
 from mixedbayes.results.posterior import Posterior
 
 

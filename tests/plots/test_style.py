@@ -1,7 +1,6 @@
 import matplotlib as mpl
 import pytest
 
-from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.ranef import plot_ranef
 
@@ -35,11 +34,6 @@ def test_ipython_displays_a_picture_once_without_pyplot(sleep):
     formatter = pytest.importorskip("IPython.core.formatters").DisplayFormatter()
     formats, _ = formatter.format(plot_ranef(sleep))
     assert isinstance(formats["image/png"], bytes | str)
-
-
-def test_other_backends_are_refused_with_a_remedy(sleep):
-    with pytest.raises(ModelError, match=r"plot_ranef is drawn with backend='matplotlib' only"):
-        plot_ranef(sleep, backend="plotly")
 
 
 def test_percent():

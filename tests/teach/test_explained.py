@@ -139,5 +139,5 @@ def test_the_curve_goes_through_the_levels():
 def test_what_cannot_be_drawn_is_refused(gpa):
     with pytest.raises(ModelError, match="no grouping factor 'school'"):
         gpa.plot_pooling_factor("school")
-    with pytest.raises(ModelError, match="backend='matplotlib' only"):
-        gpa.plot_pooling_factor(backend="bokeh")
+    with pytest.raises(ModelError, match="matplotlib, plotly, bokeh; got 'gnuplot'"):
+        gpa.plot_pooling_factor(backend="gnuplot")
