@@ -94,12 +94,14 @@ def run(case, key, kind, reference):
     chosen, model, ways = case
     estimates = reference(chosen.reference)[kind]
     covs = {v["group"]: np.array(v["cov"]) for v in estimates["varcomp"]}
+    values, _, rest = ways.setup.partition("mu = X @ beta")
     space = {"model": model}
-    exec(ways.setup, space)
+    exec(values, space)
     space["beta"] = np.array(estimates["fixed"]["estimate"])
     space["sigma"] = estimates["residual_sd"]
     for ours, theirs in chosen.lme4:
         space[f"Psi_{ours.replace(':', '_')}"] = covs[theirs]
+    exec(f"mu = X @ beta{rest}", space)
     exec(ways[key].code, space)
     arrays = plain(chosen)
     parts = [
@@ -180,9 +182,8 @@ def test_combined_regressions_are_the_coefficients_of_lme4(case, reference):
     estimates = reference(chosen.reference)["REML"]
     modes = effects(chosen, estimates)
     # Form 2 takes the other factors' effects as given: give it those of lme4.
-    start = ways.setup.partition("mu = X @ beta")[0]
     space = {"model": model}
-    exec(start, space)
+    exec(ways.setup, space)
     space["beta"] = np.array(estimates["fixed"]["estimate"])
     space["sigma"] = estimates["residual_sd"]
     covs = {v["group"]: np.array(v["cov"]) for v in estimates["varcomp"]}

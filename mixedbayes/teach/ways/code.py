@@ -46,7 +46,31 @@ def setup(c: Context) -> str:
         "",
         "mu = X @ beta",
         added("mu", [part(f) for f in c.factors]),
+        "",
+        WIDE,
+        matrices(c),
     )
+
+
+WIDE = '''\
+def wide(j, Z, J):
+    """One column for each level and effect; a row has its Z at its own level, else zeros."""
+    W = np.zeros((n, J, Z.shape[1]))
+    W[np.arange(n), j] = Z
+    return W.reshape(n, -1)
+'''
+
+
+def matrices(c: Context) -> list[str]:
+    """Z, gamma and Psi of all factors together."""
+    Zs = ", ".join(f"wide(j_{f.tag}, Z_{f.tag}, {f.g.n_levels})" for f in c.factors)
+    gammas = ", ".join(f"gamma_{f.tag}.ravel()" for f in c.factors)
+    covs = ", ".join(f"np.kron(np.eye({f.g.n_levels}), Psi_{f.tag})" for f in c.factors)
+    return [
+        f"Z = np.hstack([{Zs}])",
+        f"gamma = np.concatenate([{gammas}])",
+        f"Psi = linalg.block_diag({covs})",
+    ]
 
 
 def _factor(f: Factor) -> list[str]:
@@ -121,10 +145,7 @@ def local_regressions(c: Context) -> str:
         "    combined[j] = np.linalg.solve(data + prior, data @ local + prior @ population)",
         "",
         "# all at once: the mean of the coefficients given the responses",
-        f"W = np.zeros((n, {J}, {len(c.first.g.terms)}))",
-        f"W[np.arange(n), j_{t}] = Z_{t}",
-        "W = W.reshape(n, -1)",
-        f"P = np.kron(np.eye({J}), Psi_{t})",
+        f"W, P = wide(j_{t}, Z_{t}, {J}), np.kron(np.eye({J}), Psi_{t})",
         f"surprise = own - Z_{t} @ population",
         "deviation = P @ W.T @ np.linalg.solve(W @ P @ W.T + sigma**2 * np.eye(n), surprise)",
         "left, right = combined, population + deviation.reshape(combined.shape)",
@@ -155,29 +176,20 @@ def clusters(c: Context) -> str:
     )
 
 
-def dense(c: Context) -> list[str]:
-    """Z, gamma and Psi of all factors, as matrices."""
-    out, Zs = [], []
+def general(c: Context) -> str:
+    blocks = []
     for f in c.factors:
         t, J = f.tag, f.g.n_levels
-        Zs.append(f"W_{t}")
-        out += [
+        blocks += [
             f"order = np.argsort(j_{t}, kind='stable')  # rows of one {said(f.g.name)} together",
             f"W_{t} = linalg.block_diag(*(Z_{t}[j_{t} == j] for j in range({J})))",
             f"W_{t} = W_{t}[np.argsort(order)]  # and back",
         ]
-    covs = ", ".join(f"np.kron(np.eye({f.g.n_levels}), Psi_{f.tag})" for f in c.factors)
-    gammas = ", ".join(f"gamma_{f.tag}.ravel()" for f in c.factors)
-    return [
-        *out,
-        f"Z = np.hstack([{', '.join(Zs)}])",
-        f"gamma = np.concatenate([{gammas}])",
-        f"Psi = linalg.block_diag({covs})",
-    ]
-
-
-def general(c: Context) -> str:
-    return lines(dense(c), "left, right = X @ beta + Z @ gamma, mu")
+    beside = ", ".join(f"W_{f.tag}" for f in c.factors)
+    return lines(
+        blocks,
+        f"left, right = X @ beta + np.hstack([{beside}]) @ gamma, mu",
+    )
 
 
 def error_terms(c: Context) -> str:
@@ -191,14 +203,12 @@ def error_terms(c: Context) -> str:
         "variance = sum(parts.values()) + sigma**2",
         "icc = {name: part.mean() / variance.mean() for name, part in parts.items()}",
         "",
-        dense(c),
         "left, right = variance, np.diag(Z @ Psi @ Z.T) + sigma**2",
     )
 
 
 def conditional_and_marginal(c: Context) -> str:
     return lines(
-        dense(c),
         "precision = np.linalg.inv(Psi) + Z.T @ Z / sigma**2",
         "posterior = stats.multivariate_normal(",
         "    np.linalg.solve(precision, Z.T @ (y - X @ beta) / sigma**2),",
@@ -220,15 +230,12 @@ def correlated_errors(c: Context) -> str:
     return lines(
         "Sigma = sigma**2 * np.eye(n)",
         terms,
-        "",
-        dense(c),
         "left, right = Sigma, Z @ Psi @ Z.T + sigma**2 * np.eye(n)",
     )
 
 
 def multivariate_normal(c: Context) -> str:
     return lines(
-        dense(c),
         "Sigma = Z @ Psi @ Z.T + sigma**2 * np.eye(n)",
         "L = np.linalg.cholesky(Sigma)",
         "white = linalg.solve_triangular(L, y - X @ beta, lower=True)",
@@ -239,7 +246,6 @@ def multivariate_normal(c: Context) -> str:
 
 def penalised(c: Context) -> str:
     return lines(
-        dense(c),
         "penalty = np.linalg.cholesky(np.linalg.inv(Psi)).T  # penalty' penalty = Psi^-1",
         "nothing = np.zeros((len(Psi), X.shape[1]))",
         "A = np.block([[X / sigma, Z / sigma], [nothing, penalty]])",

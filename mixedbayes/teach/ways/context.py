@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,9 @@ MAX_ROWS = 1500
 INDEX = "jklmpqrstuvw"  # of levels, one letter for each factor
 CORRELATION = 0.3
 
-_SPECIAL = re.compile(r"([_#%&$])")
+# Characters with a meaning in LaTeX, and how each is written as itself.
+_SPECIAL = {"\\": r"\backslash{}", "^": r"\wedge{}", "~": r"\sim{}"}
+_SPECIAL |= {c: f"\\{c}" for c in "_#%&${}"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +64,10 @@ class Context:
         return [i for i in range(len(self.terms)) if i not in self.first.at]
 
 
-def context(spec: Spec, post: Posterior | None) -> Context:
+def context(spec: Spec, post: Posterior | None, *, most_rows: float = MAX_ROWS) -> Context:
     """Values: the posterior means of a fit, else some that the data suggest.
+
+    `most_rows` is the limit for what computes with the forms; their equations need none.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def context(spec: Spec, post: Posterior | None) -> Context:
         If the model is not Gaussian with equal weights, has no group effects, or too many rows
         for matrices of rows x rows.
     """
-    _check(spec)
+    _check(spec, most_rows)
     design = spec.design
     mu = design.mu
     terms = ((names.INTERCEPT,) if mu.intercept else ()) + mu.terms
@@ -99,7 +102,7 @@ def context(spec: Spec, post: Posterior | None) -> Context:
     return Context(design, terms, _rounded(beta), float(_rounded(np.asarray(sigma))), factors)
 
 
-def _check(spec: Spec) -> None:
+def _check(spec: Spec, most_rows: float) -> None:
     design = spec.design
     if not isinstance(spec.family, Gaussian) or not isinstance(spec.family.link, Identity):
         raise ModelError(
@@ -110,9 +113,9 @@ def _check(spec: Spec) -> None:
         raise ModelError("ways() writes models with one residual variance: leave weights() out")
     if not design.mu.groups:
         raise ModelError("the model has no group effects: all its forms are one, the regression")
-    if design.n > MAX_ROWS:
+    if design.n > most_rows:
         raise ModelError(
-            f"ways() forms matrices of rows x rows, for at most {MAX_ROWS:,} rows, and the model "
+            f"ways() forms matrices of rows x rows, for at most {most_rows:,} rows, and the model "
             f"has {design.n:,}: make it from fewer groups, its forms are the same"
         )
 
@@ -145,4 +148,4 @@ def _rounded(values: Floats) -> Floats:
 
 def tex(name: str) -> str:
     """A user's name in a formula."""
-    return rf"\mathrm{{{_SPECIAL.sub(r'\\\1', name)}}}"
+    return rf"\mathrm{{{''.join(_SPECIAL.get(c, c) for c in name)}}}"
