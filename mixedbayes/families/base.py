@@ -168,6 +168,10 @@ class Family:
         mu = self.inverse(eta, np)
         return self.link.slope(eta, np) ** 2 / self.variance(mu, parameters)
 
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        """(S, n) Fisher information about log(parameter) in a row of weight 1, and one trial."""
+        raise NotImplementedError
+
     # ---- variance on the link scale -----------------------------------------------------------
 
     def residual_variance(self, parameters: Values) -> Floats:

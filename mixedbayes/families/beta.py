@@ -114,6 +114,13 @@ class Beta(Family):
         spread = special.polygamma(1, mu * phi) + special.polygamma(1, (1 - mu) * phi)
         return (self.link.slope(eta, np) * phi) ** 2 * spread
 
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        """About log(phi), given the mean."""
+        mu, phi = self.inverse(eta, np), per_row(parameters["phi"])
+        ends = mu**2 * special.polygamma(1, mu * phi)
+        ends = ends + (1 - mu) ** 2 * special.polygamma(1, (1 - mu) * phi)
+        return phi**2 * (ends - special.polygamma(1, phi))
+
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         """On the logit link the exact Var[logit y] = trigamma(mu phi) + trigamma((1 - mu) phi).
 

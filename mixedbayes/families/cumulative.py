@@ -109,16 +109,22 @@ class Cumulative(Family):
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         edges = parameters[THRESHOLDS] - eta[:, None]  # (n, K - 1)
-        first = self.link.log_inverse(edges[:, :1], xp)
-        last = self.link.log_inverse(-edges[:, -1:], xp)
-        between = log_difference(self.link, edges[:, 1:], edges[:, :-1], xp)
-        return "Categorical", {"logit_p": xp.concatenate([first, between, last], axis=1)}
+        return "Categorical", {"logit_p": self._log_probabilities(edges, xp)}
 
     def probabilities(self, mu: Floats, parameters: Values) -> Floats:
         """(S, n, K) probability of each category."""
-        below = self.link.inverse(parameters[THRESHOLDS][:, None, :] - mu[..., None], np)
-        ends = [np.zeros((*below.shape[:-1], 1)), below, np.ones((*below.shape[:-1], 1))]
-        return np.diff(np.concatenate(ends, axis=-1), axis=-1)
+        return np.exp(self._log_probabilities(self._edges(mu, parameters)))
+
+    def _edges(self, mu: Floats, parameters: Values) -> Floats:
+        """(S, n, K - 1) thresholds seen from the latent location."""
+        return np.asarray(parameters[THRESHOLDS][:, None, :] - mu[..., None])
+
+    def _log_probabilities(self, edges: Any, xp: Any = np) -> Any:
+        """(..., K) log probabilities of the categories between edges (..., K - 1)."""
+        first = self.link.log_inverse(edges[..., :1], xp)
+        last = self.link.log_inverse(-edges[..., -1:], xp)
+        between = log_difference(self.link, edges[..., 1:], edges[..., :-1], xp)
+        return xp.concatenate([first, between, last], axis=-1)
 
     def simulate(
         self,
@@ -174,12 +180,15 @@ class Cumulative(Family):
         return p @ codes**2 - (p @ codes) ** 2
 
     def information(self, eta: Floats, parameters: Values) -> Floats:
-        """Sum over categories of (d p / d eta)^2 / p."""
-        slope = self.link.slope(parameters[THRESHOLDS][:, None, :] - eta[..., None], np)
-        ends = np.zeros((*slope.shape[:-1], 1))
-        change = np.diff(np.concatenate([ends, slope, ends], axis=-1), axis=-1)
-        p = np.maximum(self.probabilities(eta, parameters), np.finfo(float).tiny)
-        return np.sum(change**2 / p, axis=-1)
+        """Sum over categories of p (d log p / d eta)^2; by logs, so that tails keep their digits."""
+        edges = self._edges(eta, parameters)
+        log_p = self._log_probabilities(edges)
+        log_slope = self.link.log_slope(edges, np)
+        ends = np.full((*log_slope.shape[:-1], 1), -np.inf)
+        high, low = (np.concatenate(x, axis=-1) for x in ((log_slope, ends), (ends, log_slope)))
+        log_p = np.maximum(log_p, np.log(np.finfo(float).tiny))
+        score = np.exp(high - log_p) - np.exp(low - log_p)
+        return np.sum(np.exp(log_p) * score**2, axis=-1)
 
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         return np.full(np.shape(mean), self.link.variance)

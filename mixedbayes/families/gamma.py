@@ -101,6 +101,11 @@ class GammaFamily(Family):
     ) -> Floats:
         return mu**2 / _shape(parameters, weights)
 
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        """a^2 trigamma(a) - a, about log(a), a the shape."""
+        a = np.broadcast_to(per_row(parameters["shape"]), np.shape(eta))
+        return np.where(a > 1e4, 0.5, a**2 * special.polygamma(1, a) - a)
+
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         """trigamma(shape), the exact variance of log y, on the log link; else the delta method."""
         if isinstance(self.link, Log):

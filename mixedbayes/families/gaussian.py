@@ -105,6 +105,10 @@ class Gaussian(Family):
     ) -> Floats:
         return np.broadcast_to(row_sd(parameters, weights) ** 2, np.shape(mu))
 
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        """2, about log(sigma)."""
+        return np.full(np.shape(eta), 2.0)
+
     def residual_variance(self, parameters: Values) -> Floats:
         return np.asarray(parameters["sigma"]) ** 2
 

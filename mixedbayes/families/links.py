@@ -96,6 +96,10 @@ class ShareLink(Link):
         """log(mu / (1 - mu)) as a function of eta, without loss of digits in the tails."""
         raise NotImplementedError
 
+    def log_slope(self, eta: Any, xp: Any) -> Any:
+        """log(d mu / d eta) as a function of eta, without loss of digits in the tails."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Logit(ShareLink):
@@ -118,6 +122,9 @@ class Logit(ShareLink):
 
     def log_odds(self, eta: Any, xp: Any) -> Any:
         return eta
+
+    def log_slope(self, eta: Any, xp: Any) -> Any:
+        return self.log_inverse(eta, xp) + self.log_inverse(-eta, xp)
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,9 @@ class Probit(ShareLink):
     def log_odds(self, eta: Any, xp: Any) -> Any:
         return self.log_inverse(eta, xp) - self.log_inverse(-eta, xp)
 
+    def log_slope(self, eta: Any, xp: Any) -> Any:
+        return -0.5 * eta**2 - 0.5 * np.log(2 * np.pi)
+
 
 @dataclass(frozen=True)
 class Cloglog(ShareLink):
@@ -169,3 +179,6 @@ class Cloglog(ShareLink):
 
     def log_odds(self, eta: Any, xp: Any) -> Any:
         return xp.exp(eta) + self.log_inverse(eta, xp)
+
+    def log_slope(self, eta: Any, xp: Any) -> Any:
+        return eta - xp.exp(eta)

@@ -100,6 +100,10 @@ class Lognormal(Family):
     def information(self, eta: Floats, parameters: Values) -> Floats:
         return np.broadcast_to(per_row(parameters["sigma"]) ** -2.0, np.shape(eta))
 
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        """2, about log(sigma)."""
+        return np.full(np.shape(eta), 2.0)
+
     def residual_variance(self, parameters: Values) -> Floats:
         """sigma^2, of log y."""
         return np.asarray(parameters["sigma"]) ** 2

@@ -75,6 +75,16 @@ class NegativeBinomial(Counts):
     ) -> Floats:
         return mu + mu**2 / per_row(parameters["shape"])
 
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        """About log(a), a the shape, with the counts above 0 all at their mean.
+
+        a^2 (trigamma(a) - E trigamma(a + y)) - a mu / (mu + a).
+        """
+        mu, a = self.inverse(eta, np), per_row(parameters["shape"])
+        some = -np.expm1(-a * np.log1p(mu / a))  # P(y > 0)
+        change = special.polygamma(1, a) - special.polygamma(1, a + mu / some)
+        return a**2 * some * change - a * mu / (mu + a)
+
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         """log(1 + 1 / mean + 1 / shape) on the log link."""
         return count_variance(self.link, mean, mean + mean**2 / parameters["shape"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Values, per_row
@@ -86,6 +86,14 @@ class StudentTFamily(Gaussian):
         """(nu + 1) / ((nu + 3) sigma^2) of the location."""
         nu, sigma = per_row(parameters["nu"]), per_row(parameters["sigma"])
         return self.link.slope(eta, np) ** 2 * (nu + 1) / ((nu + 3) * sigma**2)
+
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        """About log(sigma), and about log(nu), each given the other parameters."""
+        nu = np.broadcast_to(per_row(parameters["nu"]), np.shape(eta))
+        if name == "sigma":
+            return 2 * nu / (nu + 3)
+        change = special.polygamma(1, nu / 2) - special.polygamma(1, (nu + 1) / 2)
+        return nu**2 / 4 * (change - 2 * (nu + 5) / (nu * (nu + 1) * (nu + 3)))
 
     def residual_variance(self, parameters: Values) -> Floats:
         """sigma^2 nu / (nu - 2), infinite for nu <= 2."""

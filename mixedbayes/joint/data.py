@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.bernoulli import Bernoulli
 from mixedbayes.families.beta import Beta
 from mixedbayes.families.binomial import Binomial
+from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Cloglog, Identity, Link, Log, Logit, Probit
@@ -38,6 +39,7 @@ CODES: dict[type[Family], Mapping[type[Link], int]] = {
     Lognormal: {Identity: code.NORMAL},
     GammaFamily: {Log: code.GAMMA},
     Beta: {Logit: code.BETA},
+    Cumulative: {Logit: code.CUMULATIVE_LOGIT, Probit: code.CUMULATIVE_PROBIT},
 }
 # Adding up rows pays where it leaves at most this share of them.
 _WORTH = 0.8
@@ -63,10 +65,12 @@ def row_data(design: Design, family: Family) -> RowData:
     """The response in the likelihood's terms; rows with equal columns are one row where exact."""
     y, size, extra, constant = _terms(design, family)
     rows: Ints = np.arange(design.n)
-    if family_code(family) in (*_SHARES.values(), code.POISSON):
-        group, first = _equal_rows(design)
+    ordinal = isinstance(family, Cumulative)
+    if ordinal or family_code(family) in (*_SHARES.values(), code.POISSON):
+        group, first = _equal_rows(design, [y[:, None]] if ordinal else [])
         if len(first) <= _WORTH * design.n:
-            y, size = (np.bincount(group, v, len(first)) for v in (y, size))
+            size = np.bincount(group, size, len(first))
+            y = y[first] if ordinal else np.bincount(group, y, len(first))
             extra, rows = np.zeros(len(first)), first
     return RowData(y, size, extra, constant, rows)
 
@@ -85,6 +89,8 @@ def _terms(design: Design, family: Family) -> tuple[Floats, Floats, Floats, floa
             return w * y, w, none, 0.0
         case Poisson():
             return w * y, w, none, -float(w @ special.gammaln(y + 1))
+        case Cumulative():
+            return y, w, none, 0.0
         case NegativeBinomial():
             return y, w, none, -float(w @ special.gammaln(y + 1))
         case StudentTFamily():
@@ -101,10 +107,10 @@ def _terms(design: Design, family: Family) -> tuple[Floats, Floats, Floats, floa
     return logs, w, rest, -float(w @ (logs + rest))
 
 
-def _equal_rows(design: Design) -> tuple[Ints, Ints]:
-    """Code of each row's set of columns, and the first row of each set."""
+def _equal_rows(design: Design, more: Sequence[Floats]) -> tuple[Ints, Ints]:
+    """Code of each row's set of columns (and of `more` columns), and the first row of each set."""
     mu = design.mu
-    columns = [mu.X, *(g.refs[:, None] for g in mu.groups), *(g.Z for g in mu.groups)]
+    columns = [*more, mu.X, *(g.refs[:, None] for g in mu.groups), *(g.Z for g in mu.groups)]
     if mu.offset is not None:
         columns.append(mu.offset[:, None])
     table = pd.DataFrame(np.concatenate(columns, axis=1) if columns else np.zeros((design.n, 1)))

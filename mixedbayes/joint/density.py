@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy import special
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, Ints
@@ -16,6 +17,7 @@ from mixedbayes.joint.data import RowData, family_code, row_data
 from mixedbayes.joint.factor import Factor, identity, walk_sections
 from mixedbayes.joint.kernel import c_density, density, pack
 from mixedbayes.joint.layout import JointLayout
+from mixedbayes.joint.stacked import StackedLayout, stacked_rows, stacking_obstacle
 from mixedbayes.priors.types import Priors
 
 # Coefficients and effects beside the largest factor's: their square is kept and multiplied.
@@ -26,14 +28,20 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     """Why the compiled density cannot serve; None where it can."""
     if family_code(family) is None:
         return f"the {family.name} family with {family.link.name} link is not compiled in"
-    if design.others:
-        return f"{', '.join(design.others)} has a formula of its own"
-    assigned = [a for a in (priors.mu.intercept, *priors.mu.fixef) if a is not None]
+    stacking = stacking_obstacle(design, family)
+    if stacking is not None:
+        return stacking
+    every = (priors.mu, *priors.others.values())
+    assigned = [a for p in every for a in (p.intercept, *p.fixef) if a is not None]
     for a in assigned:
         if a.prior.support != "real":
             return f"{a.prior} of a coefficient is not on the whole real line"
-    sizes = sorted(g.n_levels * len(g.terms) for g in design.mu.groups)
-    rest = sum(sizes[:-1]) + len(design.mu.terms) + design.mu.intercept
+    for name, a in priors.parameters.items():
+        if family.labels(name, design) is not None and a.prior.support != "real":
+            return f"{a.prior} of {name} is not on the whole real line"
+    predictors = (design.mu, *design.others.values())
+    sizes = sorted(g.n_levels * len(g.terms) for p in predictors for g in p.groups)
+    rest = sum(sizes[:-1]) + sum(len(p.terms) + p.intercept for p in predictors)
     if rest > LARGEST:
         return f"{rest:,} effects besides the largest factor's are too many to walk together"
     return None
@@ -52,7 +60,12 @@ class JointDensity:
     @classmethod
     def of(cls, design: Design, family: Family, priors: Priors) -> JointDensity:
         """The density in theta itself, effects not centred."""
-        layout, data = JointLayout(design, family, priors), row_data(design, family)
+        data = row_data(design, family)
+        if design.others:
+            stacked = StackedLayout.of(design, family, priors)
+            layout, data = stacked, stacked_rows(data, stacked)
+        else:
+            layout = JointLayout(design, family, priors)
         coordinates = Coordinates.plain(layout.n_hyper, layout.n_effects)
         fixed = _model_sections(layout, data)
         n_first, q = _first(layout)
@@ -144,18 +157,24 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         links.append((link.finer, link.coarser, link.term, link.term_above, place))
         maps.append(link.above)
         place += len(link.above)
-    at_zero = mu.intercept and not layout.priors.mu.intercept_at_means
-    m = len(layout.family.parameters)
+    m, in_order = layout.n_parameters, bool(layout.thresholds)
+    at_zero = not (layout.thresholds_at_means if in_order else layout.priors.mu.intercept_at_means)
     sizes = (
         layout.ndim,
         layout.n_hyper,
         n,
         p,
         mu.intercept,
-        at_zero,
+        at_zero and (mu.intercept or in_order),
         family_code(layout.family),
         m,
+        in_order,
+        layout.own_parameters,
     )
+    # The normal constants of the effects are part of the density, and the m! orders in which
+    # independent draws become the same thresholds.
+    constant = data.constant - 0.5 * np.log(2 * np.pi) * layout.n_effects
+    constant += float(special.gammaln(m + 1)) if in_order else 0.0
     return {
         "sizes": np.array(sizes, np.int64),
         "factors": np.array(factors, np.int64),
@@ -172,6 +191,5 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         "y": data.y,
         "size": data.size,
         "extra": data.extra,
-        # The normal constants of the effects are part of the density.
-        "constant": np.array([data.constant - 0.5 * np.log(2 * np.pi) * layout.n_effects]),
+        "constant": np.array([constant]),
     }

@@ -17,9 +17,10 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.joint import factor, likelihoods
+from mixedbayes.joint import factor, likelihoods, ordered
 from mixedbayes.joint.factor import to_theta, to_z
-from mixedbayes.joint.likelihoods import rows
+from mixedbayes.joint.likelihoods import rows, stacked_rows
+from mixedbayes.joint.ordered import order_slopes, put_in_order
 from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.logpriors import log_prior
 
@@ -30,7 +31,9 @@ LOGP_SIGNATURE = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.v
 
 # Sections of the record, integers first.
 SECTIONS = (
-    "sizes",  # d, h, n rows, p columns, intercept?, its prior at zero?, family, family's parameters
+    # d, h, n rows, p columns, intercept?, prior of what takes its place at zero?, family, number of
+    # the family's parameters, are these ordered thresholds?, which have formulas (see stacked)
+    "sizes",
     "factors",  # (K, 7) q, J, first sd, first effect, Z is all 1?, place in refs, place in Z
     "before",  # for each term of each factor: how many correlated terms precede it, and which
     "refs",  # (K, n)
@@ -190,9 +193,19 @@ def joint(theta, grad, record):
         point[i], bent[i, 0], bent[i, 1] = _bend(theta[i], bend[i, 0], bend[i, 1], bend[i, 2])
         jacobian += math.log(bent[i, 0])
     point[h:] = theta[k0:]
+    m, in_order = sizes[7], sizes[8]
+    cuts = np.empty(m)
+    if in_order:
+        jacobian += put_in_order(theta[h - m : h], cuts)
+        point[h - m : h] = cuts
     if at_zero:
+        shift = 0.0
         for j in range(p):
-            point[h] -= means[j] * theta[k0 + 1 + j]
+            shift += means[j] * theta[k0 + intercept + j]
+        if intercept:
+            point[h] -= shift
+        if in_order:
+            point[h - m : h] += shift
     codes, numbers = _ints(record, CODES).reshape(-1, 2), _reals(record, NUMBERS).reshape(-1, 6)
     total = log_prior(point, codes, numbers, work) + jacobian
     if not math.isfinite(total):
@@ -234,19 +247,27 @@ def joint(theta, grad, record):
                 for t in range(q):
                     eta[i] += ez[z + i * q + t] * b[o + refs[r + i] * q + t]
     # the rows
-    m = sizes[7]
     slope, d_parameters = np.empty(n), np.zeros(m)
-    total += rows(
-        sizes[6], eta, _reals(record, WHY), _reals(record, SIZE), _reals(record, EXTRA),
-        work[0, h - m : h], slope, d_parameters,
-    )  # fmt: skip
+    y, size, extra = _reals(record, WHY), _reals(record, SIZE), _reals(record, EXTRA)
+    parameters = cuts if in_order else work[0, h - m : h]
+    if sizes[9]:
+        total += stacked_rows(
+            sizes[6], sizes[9], eta, y, size, extra, parameters, slope, d_parameters
+        )
+    else:
+        total += rows(sizes[6], eta, y, size, extra, parameters, slope, d_parameters)
     # backward
-    for i in range(m):
-        work[2, h - m + i] += d_parameters[i] * work[1, h - m + i]
     grad[k0:] = work[2, h:]
     if at_zero:
+        d_shift = work[2, h - m : h].sum() if in_order else 0.0
+        if intercept:
+            d_shift -= work[2, h]
         for j in range(p):
-            grad[k0 + 1 + j] -= means[j] * work[2, h]
+            grad[k0 + intercept + j] += means[j] * d_shift
+    for i in range(m):
+        work[2, h - m + i] += d_parameters[i] * work[1, h - m + i]
+    if in_order:
+        order_slopes(theta[h - m : h], work[2, h - m : h])
     if intercept:
         grad[k0] += slope.sum()
     for i in range(n):
@@ -336,7 +357,8 @@ def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float]
 
 
 def _fingerprint() -> int:
-    files = (__file__, factor.__file__, likelihoods.__file__, logpriors.__file__)
+    modules = (factor, likelihoods, logpriors, ordered)
+    files = (__file__, *(m.__file__ for m in modules))
     return crc32(b"".join(Path(name).read_bytes() for name in files))
 
 

@@ -2,13 +2,15 @@
 
 theta holds, in this order: for each grouping factor the coordinates of its standard deviations and
 of its partial correlations; the family's parameters; the effects x of each grouping factor, that
-with most effects first; the intercept at the columns' means, and the slopes.
+with most effects first; the intercept at the columns' means, and the slopes. Ordered thresholds, at
+the columns' means as well, take the intercept's place; see `ordered`.
 
 `coordinates` says how the variance parameters and effects are written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +20,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint.coordinates import Coordinates
+from mixedbayes.joint.ordered import increasing
 from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.logpriors import Coordinate, Table
 from mixedbayes.marginal.parameters import FactorParameters, apply_links, correlation_factor
@@ -61,10 +64,52 @@ class JointLayout:
     @cached_property
     def _hyper(self) -> list[Coordinate]:
         found = [c for f in self.factors for _, c in f.coordinates()]
-        for name in self.family.parameters:
-            prior = self.priors.parameters[name].prior
-            found.append(logpriors.coordinate(prior, positive=True, where=name))
+        for name in self.parameters:
+            prior, labels = self.priors.parameters[name].prior, self._labels(name)
+            one = logpriors.coordinate(prior, positive=labels is None, where=name)
+            found += [one] * (1 if labels is None else len(labels))
         return found
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The family's parameters that are coordinates: all but those with a formula."""
+        return self.family.parameters
+
+    @property
+    def own_parameters(self) -> int:
+        """Bit k is set where the family's k-th parameter has a formula."""
+        return 0
+
+    def start(self) -> Floats:
+        """Coefficients where the response is at its centre in every row."""
+        found = np.zeros(len(self._coefficients))
+        if self.design.mu.intercept:
+            found[0] = self.family.location(self.design)
+        return found
+
+    def information(self, eta: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        """(S, n) of each row about its linear predictor, for rows of size 1."""
+        return self.family.information(eta, parameters)
+
+    def _labels(self, name: str) -> tuple[str, ...] | None:
+        return self.family.labels(name, self.design)
+
+    @cached_property
+    def thresholds(self) -> str | None:
+        """The family's parameter that is ordered thresholds; it is then the only one."""
+        return next((p for p in self.family.parameters if self._labels(p) is not None), None)
+
+    @property
+    def thresholds_at_means(self) -> bool:
+        """Whether the thresholds' prior is at the columns' means: a default one."""
+        return self.thresholds is not None and not self.priors.parameters[self.thresholds].given
+
+    @property
+    def n_parameters(self) -> int:
+        """Coordinates of the family's parameters."""
+        if self.thresholds is None:
+            return len(self.parameters)
+        return len(self._labels(self.thresholds) or ())
 
     @cached_property
     def _coefficients(self) -> list[Coordinate]:
@@ -130,9 +175,10 @@ class JointLayout:
 
     @cached_property
     def means(self) -> Floats:
-        """(p,) what is subtracted from the columns: their means where there is an intercept."""
+        """(p,) subtracted from the columns: their means where there is an intercept or the like."""
         X = self.design.mu.X
-        return X.mean(axis=0) if self.design.mu.intercept else np.zeros(X.shape[1])
+        level = self.design.mu.intercept or self.thresholds is not None
+        return X.mean(axis=0) if level else np.zeros(X.shape[1])
 
     def hyper(self, phi: Floats) -> tuple[list[Floats], list[Floats], dict[str, Floats]]:
         """Of phi (..., h): sd (..., q) and W (..., q, q) of each factor, family's parameters."""
@@ -143,9 +189,10 @@ class JointLayout:
         for f, at in zip(self.factors, self.variance_starts, strict=True):
             sd.append(x[..., at : at + f.q])
             W.append(correlation_factor(f, x[..., at + f.q :], root[..., at + f.q :]))
-        first = h - len(self.family.parameters)
-        parameters = {name: x[..., first + i] for i, name in enumerate(self.family.parameters)}
-        return sd, W, parameters
+        own = x[..., h - self.n_parameters :]
+        if self.thresholds is not None:
+            return sd, W, {self.thresholds: increasing(own)}
+        return sd, W, {name: own[..., i] for i, name in enumerate(self.parameters)}
 
     def effects(self, theta: Floats, coordinates: Coordinates) -> list[Floats]:
         """b (S, J, q) of each factor from theta (S, d)."""
@@ -181,6 +228,8 @@ class JointLayout:
             out[names.fixef()] = beta
         if mu.intercept:
             out[names.intercept()] = theta[:, at] - beta @ self.means
+        if self.thresholds is not None:
+            out[self.thresholds] = out[self.thresholds] + (beta @ self.means)[:, None]
         return out
 
 

@@ -6,17 +6,19 @@ the terms that depend on the data alone. What size and extra are depends on the 
 
 binomial: y successes among size trials; poisson: y counts in size rows; negative binomial and beta:
 size is how many times a row counts; normal, Student t and gamma: variance divided by size.
-gamma: y, and extra = log y; beta: y = log(share), extra = log(1 - share).
+gamma: y, and extra = log y; beta: y = log(share), extra = log(1 - share); cumulative: y is the code
+of a category, 0, 1, ..., and size how many times the row counts.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 BINOMIAL_LOGIT, BINOMIAL_PROBIT, BINOMIAL_CLOGLOG, POISSON, NEGATIVE_BINOMIAL = range(5)
-NORMAL, STUDENT, GAMMA, BETA = range(5, 9)
+NORMAL, STUDENT, GAMMA, BETA, CUMULATIVE_LOGIT, CUMULATIVE_PROBIT = range(5, 11)
 
 _SQRT_HALF = math.sqrt(0.5)
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
@@ -196,6 +198,73 @@ def _beta(eta, y, size, extra, parameters, slope, d_parameters):
 
 
 @njit(error_model="numpy", nogil=True)
+def _cumulative_logit(eta, y, size, cuts, slope, d_cuts):
+    """log(F(b) - F(a)) = log(1 - exp(a - b)) + log F(b) + log(1 - F(a)), F logistic."""
+    m, total = cuts.size, 0.0
+    logs, rests = np.zeros(m + 1), np.zeros(m + 1)  # of the gap of each category, and its slope
+    for k in range(1, m):
+        gap = cuts[k] - cuts[k - 1]
+        logs[k] = math.log(-math.expm1(-gap))
+        rests[k] = 1.0 / math.expm1(gap) if gap < 700.0 else 0.0
+    for i in range(eta.size):
+        k = int(y[i])
+        value, slope[i] = logs[k], 0.0
+        if k < m:
+            b = cuts[k] - eta[i]
+            e = math.exp(-abs(b))
+            above = (e if b > 0 else 1.0) / (1.0 + e)  # 1 - F(b)
+            value -= max(-b, 0.0) + math.log1p(e)
+            slope[i] -= size[i] * above
+            d_cuts[k] += size[i] * (rests[k] + above)
+        if k > 0:
+            a = cuts[k - 1] - eta[i]
+            e = math.exp(-abs(a))
+            below = (1.0 if a > 0 else e) / (1.0 + e)  # F(a)
+            value -= max(a, 0.0) + math.log1p(e)
+            slope[i] += size[i] * below
+            d_cuts[k - 1] -= size[i] * (rests[k] + below)
+        total += size[i] * value
+    return total
+
+
+@njit(error_model="numpy", nogil=True)
+def interval_probit(low, high):
+    """log(Phi(high) - Phi(low)) and its derivatives in low and high, from the lighter tail."""
+    if low == -math.inf:
+        value, hazard = log_ndtr(high)
+        return value, 0.0, hazard
+    if high == math.inf:
+        value, hazard = log_ndtr(-low)
+        return value, -hazard, 0.0
+    flip = low + high > 0.0
+    a, b = (-high, -low) if flip else (low, high)
+    (log_a, hazard_a), (log_b, hazard_b) = log_ndtr(a), log_ndtr(b)
+    ratio = math.exp(log_a - log_b)
+    share = -math.expm1(log_a - log_b)  # of Phi(b)
+    d_a, d_b = -hazard_a * ratio / share, hazard_b / share
+    if flip:
+        d_a, d_b = -d_b, -d_a
+    return log_b + math.log(share), d_a, d_b
+
+
+@njit(error_model="numpy", nogil=True)
+def _cumulative_probit(eta, y, size, cuts, slope, d_cuts):
+    m, total = cuts.size, 0.0
+    for i in range(eta.size):
+        k = int(y[i])
+        low = cuts[k - 1] - eta[i] if k > 0 else -math.inf
+        high = cuts[k] - eta[i] if k < m else math.inf
+        value, d_low, d_high = interval_probit(low, high)
+        total += size[i] * value
+        slope[i] = -size[i] * (d_low + d_high)
+        if k > 0:
+            d_cuts[k - 1] += size[i] * d_low
+        if k < m:
+            d_cuts[k] += size[i] * d_high
+    return total
+
+
+@njit(error_model="numpy", nogil=True)
 def rows(code, eta, y, size, extra, parameters, slope, d_parameters):
     """The family's loop."""
     if code == BINOMIAL_LOGIT:
@@ -214,4 +283,44 @@ def rows(code, eta, y, size, extra, parameters, slope, d_parameters):
         return _student(eta, y, size, parameters, slope, d_parameters)
     if code == GAMMA:
         return _gamma(eta, y, size, extra, parameters, slope, d_parameters)
-    return _beta(eta, y, size, extra, parameters, slope, d_parameters)
+    if code == BETA:
+        return _beta(eta, y, size, extra, parameters, slope, d_parameters)
+    if code == CUMULATIVE_LOGIT:
+        return _cumulative_logit(eta, y, size, parameters, slope, d_parameters)
+    return _cumulative_probit(eta, y, size, parameters, slope, d_parameters)
+
+
+@njit(error_model="numpy", nogil=True)
+def stacked_rows(code, own, eta, y, size, extra, parameters, slope, d_parameters):
+    """Rows with parameters of their own: bit k of `own` is set for the family's k-th one.
+
+    eta has the mean's predictor in the first n places, and below it the logarithms of these
+    parameters, n each; `parameters` are the others.
+    """
+    m = parameters.size
+    for k in range(8):
+        m += own >> k & 1
+    n = eta.size // (1 + m - parameters.size)
+    values, slopes, total = np.empty(m), np.empty(m), 0.0
+    e, v, w, x, d = np.empty(1), np.empty(1), np.empty(1), np.empty(1), np.empty(1)
+    for i in range(n):
+        at, free = i, 0
+        for k in range(m):
+            slopes[k] = 0.0
+            if own >> k & 1:
+                at += n
+                values[k] = math.exp(eta[at])
+            else:
+                values[k] = parameters[free]
+                free += 1
+        e[0], v[0], w[0], x[0] = eta[i], y[i], size[i], extra[i]
+        total += rows(code, e, v, w, x, values, d, slopes)
+        slope[i], at, free = d[0], i, 0
+        for k in range(m):
+            if own >> k & 1:
+                at += n
+                slope[at] = slopes[k] * values[k]
+            else:
+                d_parameters[free] += slopes[k]
+                free += 1
+    return total

@@ -19,6 +19,7 @@ from mixedbayes.marginal.logpriors import NORMAL, STUDENT
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50
+_MEMORY = 5  # moves that correct the expected curvature, where it is far from the observed one
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,30 @@ class Conditional:
     factor: Factor
     information: Floats  # (m,) of each row about its linear predictor
     log_evidence: float
+
+
+class _Moves:
+    """The last moves, and by how much minus the gradient changed: L-BFGS on top of the factor.
+
+    Nocedal (1980), doi:10.1090/S0025-5718-1980-0572855-7.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.pairs = most, list[tuple[Floats, Floats]]()
+
+    def add(self, move: Floats, change: Floats) -> None:
+        if self.most and move @ change > 1e-12:
+            self.pairs = [*self.pairs, (move, change)][-self.most :]
+
+    def step(self, factor: Factor, gradient: Floats) -> Floats:
+        step, shares = gradient, []
+        for move, change in reversed(self.pairs):
+            shares.append((move @ step) / (move @ change))
+            step = step - shares[-1] * change
+        step = factor.solve(step)
+        for (move, change), share in zip(self.pairs, reversed(shares), strict=True):
+            step = step + move * (share - (change @ step) / (move @ change))
+        return step
 
 
 class Scoring:
@@ -45,9 +70,7 @@ class Scoring:
         self.X = np.concatenate([ones, mu.X[rows] - layout.means], axis=1)
         self.precision = _prior_precision(density)
         self.start = np.zeros(layout.ndim - layout.n_hyper)
-        if mu.intercept:
-            start = layout.family.location(layout.design)
-            self.start[layout.n_effects] = start
+        self.start[layout.n_effects :] = layout.start()
 
     def columns(self, phi: Floats) -> tuple[list[Floats], sparse.csr_array]:
         """Values (m, q) of each factor's columns for u, and all but the first as a matrix."""
@@ -80,16 +103,18 @@ class Scoring:
         values, rest = self.columns(phi)
         first = self.first(values)
         _, _, parameters = self.layout.hyper(phi[None])
-        e = self.start
+        e, moves = self.start, _Moves(_MEMORY if self.layout.own_parameters else 0)
         value, gradient = self._value(phi, e)
         for _ in range(_ITERATIONS):
             w = self._information(first, rest, e, parameters)
             factor = factorise(*self._precision(values, first, rest, w))
-            step = factor.solve(gradient)
+            step = moves.step(factor, gradient)
             gain = float(gradient @ step)
             if gain < _SETTLED:
                 break
+            before = e, gradient
             e, value, gradient = self._search(phi, e, value, step)
+            moves.add(e - before[0], before[1] - gradient)
         else:
             raise np.linalg.LinAlgError("Fisher scoring did not settle")
         self.start = e
@@ -122,7 +147,7 @@ class Scoring:
         n_first = first.shape[1]
         eta = self.offset + first @ e[:n_first] + rest @ e[n_first:]
         with np.errstate(over="ignore"):
-            each = self.layout.family.information(eta[None], parameters)[0]
+            each = self.layout.information(eta[None], parameters)[0]
         return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, 1e12)
 
     def _precision(

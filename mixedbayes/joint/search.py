@@ -9,6 +9,7 @@ import numpy as np
 from mixedbayes.design.types import Floats
 from mixedbayes.joint.coordinates import Bend
 from mixedbayes.joint.density import JointDensity
+from mixedbayes.joint.ordered import unordered
 from mixedbayes.joint.scoring import Conditional, Scoring
 from mixedbayes.marginal.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT
 
@@ -42,7 +43,10 @@ class Hyper:
 
 
 def start(density: JointDensity) -> Floats:
-    """phi (h,): positive parameters at a typical value of their prior, no correlations."""
+    """phi (h,): positive parameters at a typical value of their prior, no correlations.
+
+    Thresholds are those that give the categories' overall shares.
+    """
     layout = density.layout
     h = layout.n_hyper
     codes, numbers = layout.table.codes[:h], layout.table.numbers[:h]
@@ -50,6 +54,10 @@ def start(density: JointDensity) -> Floats:
     logs = codes[:, 1] == LOG
     medians = [_prior_median(c, x) for c, x in zip(codes[logs], numbers[logs], strict=True)]
     phi[logs] = np.log(medians)
+    name = layout.thresholds
+    if name is not None:
+        typical = layout.family.typical(name, layout.design, layout.priors.parameters[name])
+        phi[h - len(typical) :] = unordered(typical)
     return phi
 
 

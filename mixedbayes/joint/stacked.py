@@ -1,0 +1,174 @@
+"""Formulas for further parameters: their linear predictors below the mean's, as one design.
+
+With formulas for k parameters of the family, row i of the data has k + 1 linear predictors; they
+are rows i, n + i, 2 n + i, ... of one design, in which the columns and effects of a parameter are 0
+in the rows of all others. Whatever deals with effects and coefficients then deals with those of all
+parameters alike; the likelihood alone tells the rows apart. An intercept is one of the columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
+from mixedbayes.families.base import Family
+from mixedbayes.families.links import Log
+from mixedbayes.joint.coordinates import Coordinates
+from mixedbayes.joint.data import RowData
+from mixedbayes.joint.layout import JointLayout
+from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
+
+
+@dataclass(frozen=True, eq=False)
+class StackedLayout(JointLayout):
+    """The layout of the stacked design; `named` gives the names of the design it comes from."""
+
+    source: Design
+    source_priors: Priors
+
+    @classmethod
+    def of(cls, design: Design, family: Family, priors: Priors) -> StackedLayout:
+        """The layout of a design with formulas for further parameters."""
+        pairs = _pairs(design, family, priors)
+        mu, stacked = _stacked(pairs)
+        whole = replace(design, mu=mu, others={})
+        return cls(whole, family, replace(priors, mu=stacked, others={}), design, priors)
+
+    @cached_property
+    def own(self) -> tuple[str, ...]:
+        """Parameters with a formula, in the family's order."""
+        return tuple(p for p in self.family.parameters if p in self.source.others)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(p for p in self.family.parameters if p not in self.own)
+
+    @property
+    def own_parameters(self) -> int:
+        return sum(1 << self.family.parameters.index(p) for p in self.own)
+
+    @cached_property
+    def _parts(self) -> list[tuple[LinearPredictor, PredictorPriors]]:
+        return _pairs(self.source, self.family, self.source_priors)
+
+    def start(self) -> Floats:
+        found = []
+        for predictor, _ in self._parts:
+            p, here = predictor.parameter, np.zeros(len(predictor.terms) + predictor.intercept)
+            if predictor.intercept and p == "mu":
+                here[0] = self.family.location(self.source)
+            elif predictor.intercept:
+                here[0] = self.family.parameter_scale(p, self.source)[0]
+            found.append(here)
+        return np.concatenate(found)
+
+    def information(self, eta: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        """(S, n (k + 1)) of each row about its own predictor, for rows of size 1."""
+        family, blocks = self.family, np.split(eta, len(self.own) + 1, axis=-1)
+        values = dict(parameters)
+        for name, block in zip(self.own, blocks[1:], strict=True):
+            values[name] = family.parameter_link(name).inverse(block, np)
+        weights = self.source.weights
+        # Where a weight divides the variance, it says nothing about how large that is.
+        size = 1.0 if weights is None or family.repeats_rows else weights
+        found = [family.information(blocks[0], values)]
+        found += [family.parameter_information(p, blocks[0], values) / size for p in self.own]
+        return np.concatenate([np.broadcast_to(f, blocks[0].shape) for f in found], axis=-1)
+
+    def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
+        out = super().named(theta, coordinates)
+        beta, at = out.pop(names.fixef()), 0
+        for predictor, priors in self._parts:
+            p, size = predictor.parameter, len(predictor.terms) + predictor.intercept
+            own, at = beta[:, at : at + size], at + size
+            slopes = own[:, predictor.intercept :]
+            if predictor.terms:
+                out[names.fixef(p)] = slopes
+            if predictor.intercept:
+                out[names.intercept(p)] = own[:, 0] - slopes @ _means(predictor, priors)
+        return out
+
+
+def stacked_rows(data: RowData, layout: StackedLayout) -> RowData:
+    """The rows of the stacked design."""
+    copies = 1 + len(layout.own)
+    y, size, extra = (np.tile(v, copies) for v in (data.y, data.size, data.extra))
+    return RowData(y, size, extra, data.constant, np.arange(len(y)))
+
+
+def stacking_obstacle(design: Design, family: Family) -> str | None:
+    """Why a formula of its own cannot be compiled in; None where it can."""
+    for name in design.others:
+        link = family.parameter_link(name)
+        if not isinstance(link, Log):
+            return f"{name} has a formula of its own, with the {link.name} link"
+    return None
+
+
+def _pairs(
+    design: Design, family: Family, priors: Priors
+) -> list[tuple[LinearPredictor, PredictorPriors]]:
+    """The mean's predictor and priors, then those of the parameters in the family's order."""
+    own = [p for p in family.parameters if p in design.others]
+    return [(design.mu, priors.mu), *((design.others[p], priors.others[p]) for p in own)]
+
+
+def _means(predictor: LinearPredictor, priors: PredictorPriors) -> Floats:
+    """(p,) what is subtracted from the columns: with an intercept whose prior is at their means."""
+    if predictor.intercept and priors.intercept_at_means:
+        return predictor.X.mean(axis=0)
+    return np.zeros(predictor.X.shape[1])
+
+
+def _stacked(
+    pairs: Sequence[tuple[LinearPredictor, PredictorPriors]],
+) -> tuple[LinearPredictor, PredictorPriors]:
+    """One predictor for the rows of all, and its priors."""
+    copies, n = len(pairs), len(pairs[0][0].X)
+    blocks, terms, groups, offset = [], [], [], np.zeros(copies * n)
+    fixef: list[Assigned] = []
+    sd, cor, group_terms = {}, {}, {}
+    for k, (predictor, priors) in enumerate(pairs):
+        p = predictor.parameter
+        ones = np.ones((n, int(predictor.intercept)))
+        blocks.append(np.concatenate([ones, predictor.X - _means(predictor, priors)], axis=1))
+        terms += [f"{p} {t}" for t in (names.INTERCEPT,) * predictor.intercept + predictor.terms]
+        if priors.intercept is not None:
+            fixef.append(priors.intercept)
+        fixef += priors.fixef
+        for g in predictor.groups:
+            groups.append(_spread(g, p, k, copies))
+            name = groups[-1].name
+            sd[name], group_terms[name] = priors.sd[g.name], groups[-1].terms
+            if g.name in priors.cor:
+                cor[name] = priors.cor[g.name]
+        if predictor.offset is not None:
+            offset[k * n : (k + 1) * n] = predictor.offset
+    X = np.zeros((copies * n, len(terms)))
+    at = 0
+    for k, block in enumerate(blocks):
+        X[k * n : (k + 1) * n, at : at + block.shape[1]] = block
+        at += block.shape[1]
+    mu = LinearPredictor("mu", False, tuple(terms), X, tuple(groups), offset)
+    return mu, PredictorPriors(
+        "mu", None, True, tuple(terms), tuple(fixef), group_terms, sd, cor
+    )  # fmt: skip
+
+
+def _spread(g: GroupDesign, parameter: str, k: int, copies: int) -> GroupDesign:
+    """A factor of the k-th predictor over the rows of all."""
+    n = len(g.refs)
+    Z = np.zeros((copies * n, len(g.terms)))
+    Z[k * n : (k + 1) * n] = g.Z
+    return replace(
+        g,
+        name=names.prefix(parameter) + g.name,
+        refs=np.tile(np.asarray(g.refs), copies),
+        terms=tuple(f"{parameter} {t}" for t in g.terms),
+        Z=Z,
+    )

@@ -1,0 +1,158 @@
+"""Formulas for further parameters, as one stacked design: density, gradient, names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import mixedbayes as mb
+from mixedbayes import names
+from mixedbayes.joint.coordinates import Bend, Coordinates
+from mixedbayes.joint.density import JointDensity
+from mixedbayes.joint.laplace import approximate
+from mixedbayes.marginal.logpriors import LOG
+
+CASES = {
+    "gaussian": ("gaussian", "y ~ x + (x | g)", ["sigma ~ x + (1 | g)"], {}),
+    "slopes of both": ("gaussian", "y ~ x + (x | g)", ["sigma ~ x + (x | g)"], {}),
+    "nested in both": ("gaussian", "y ~ x + (1 | g/h)", ["sigma ~ 1 + (1 | g/h)"], {}),
+    "other factors": ("lognormal", "y ~ x + (1 | g)", ["sigma ~ x + (1 | k)"], {}),
+    "two parameters": ("student_t", "y ~ x + (1 | g)", ["nu ~ 1", "sigma ~ x"], {}),
+    "one of two": ("student_t", "y ~ x + (1 | g)", ["sigma ~ x"], {}),
+    "negative binomial": ("negative_binomial", "y ~ x + (1 | g)", ["shape ~ x + (1 | k)"], {}),
+    "gamma, weighted": ("gamma", "y | weights(w) ~ x + (1 | g)", ["shape ~ x"], {}),
+    "beta, weighted": ("beta", "y | weights(w) ~ x + (1 | g)", ["phi ~ x"], {}),
+    "offsets": (
+        "negative_binomial", "y ~ x + offset(log(t)) + (1 | g)", ["shape ~ x + offset(0.1 * t)"],
+        {},
+    ),
+    "no intercepts": ("gaussian", "y ~ 0 + x + (1 | g)", ["sigma ~ 0 + x"], {}),
+    "priors at zero": (
+        "gaussian", "y ~ x + (1 | g)", ["sigma ~ x + (1 | g)"],
+        {
+            "Intercept": mb.Normal(0.5, 2),
+            "sigma": {"Intercept": mb.StudentT(3, 0, 1), "fixef": mb.Normal(0, 0.3)},
+        },
+    ),
+}  # fmt: skip
+
+
+def model_of(case):
+    """Rows with factors g, h within g, and k crossed; y drawn in the family's support."""
+    family, first, others, priors = CASES[case]
+    rng, n = np.random.default_rng(5), 60
+    g, h, k = np.arange(n) % 6, np.arange(n) // 6 % 3, rng.integers(0, 4, n)
+    eta = 0.4 + rng.normal(0, 0.5, 6)[g]
+    y = {
+        "negative_binomial": rng.poisson(np.exp(eta) * rng.gamma(2, 0.5, n)),
+        "beta": rng.beta(2, 3, n),
+        "gamma": rng.gamma(3, np.exp(eta) / 3),
+        "lognormal": np.exp(rng.normal(eta, 0.5)),
+    }.get(family, rng.normal(eta, 1))
+    data = pd.DataFrame({"y": y, "x": rng.normal(1, 1, n).round(1)})
+    data["w"], data["t"] = rng.integers(1, 4, n).astype(float), rng.uniform(1, 2, n)
+    data = data.assign(g=g.astype(str), h=h.astype(str), k=k.astype(str))
+    return mb.Model([first, *others], data, family=family, priors=priors)
+
+
+def density_of(model):
+    return JointDensity.of(model.design, model.family, model.spec.priors)
+
+
+def somehow(layout):
+    """Coordinates with every kind of centring, pull and bend."""
+    rng, bend = np.random.default_rng(1), Bend.straight(layout.n_hyper)
+    for first in layout.variance_starts:
+        bend.a[first], bend.m[first], bend.s[first] = 0.6, -0.2, 0.3
+    n = layout.n_effects
+    return Coordinates(rng.uniform(0, 1, n), rng.uniform(0, 1.2, n), bend)
+
+
+def point(layout, seed=0):
+    return 0.3 * np.random.default_rng(seed).normal(size=layout.ndim) + 0.1
+
+
+def by_hand(model, layout, theta, coordinates):
+    """Log density of theta (d,), predictor by predictor, by SciPy and the families' densities."""
+    design, priors, family = model.design, model.spec.priors, model.family
+    phi = coordinates.bend.phi(theta[: layout.n_hyper])
+    total = float(coordinates.bend.log_slope(theta[: layout.n_hyper]))
+    total += phi[layout.table.codes[: layout.n_hyper, 1] == LOG].sum()  # d sd / d log sd = sd
+    named = {k: v[0] for k, v in layout.named(theta[None], coordinates).items()}
+    spans = {g.name: span for g, span in zip(layout.groups, layout.spans(), strict=True)}
+    pairs = [(design.mu, priors.mu), *((p, priors.others[k]) for k, p in design.others.items())]
+    etas = {}
+    for predictor, own in pairs:
+        p = predictor.parameter
+        beta = named.get(names.fixef(p), np.zeros(0))
+        eta = predictor.X @ beta
+        total += sum(float(a.prior.logpdf(v)) for a, v in zip(own.fixef, beta, strict=True))
+        if predictor.intercept:
+            at = named[names.intercept(p)]
+            eta = eta + at
+            at = at + predictor.X.mean(axis=0) @ beta if own.intercept_at_means else at
+            total += float(own.intercept.prior.logpdf(at))
+        for g in predictor.groups:
+            powers = 1 - coordinates.centring[spans[names.prefix(p) + g.name]]
+            total += effects(g, p, own, named, powers)
+            eta = eta + np.sum(g.Z * named[names.ranef(g.name, p)][g.refs], axis=1)
+        etas[p] = eta if predictor.offset is None else eta + predictor.offset
+    values = {
+        name: np.exp(etas[name])[None] if name in etas else named[name][None]
+        for name in family.parameters
+    }
+    total += sum(float(a.prior.logpdf(named[name])) for name, a in priors.parameters.items())
+    mu = family.inverse(etas["mu"][None], np)
+    return total + float(family.log_density(design.y, mu, values, weights=design.weights).sum())
+
+
+def effects(g, parameter, priors, named, powers):
+    """Priors of a factor's sds and correlations, and the density of its effects in theta."""
+    sd, b = named[names.sd(g.name, parameter)], named[names.ranef(g.name, parameter)]
+    total = sum(float(a.prior.logpdf(s)) for a, s in zip(priors.sd[g.name], sd, strict=True))
+    cor = named.get(names.cor(g.name, parameter), np.eye(len(sd)))
+    if g.correlated:
+        total += float(priors.lkj(g.name).logpdf(cor)) + np.log(1 - cor[0, 1] ** 2)  # r = tanh t
+    cov = cor * np.outer(sd, sd)
+    total += float(stats.multivariate_normal(cov=cov).logpdf(b).sum())
+    s = np.diag(np.linalg.cholesky(cov))  # b = m + s u and x = s^c u + ..., db / dx = s^(1 - c)
+    return total + float((powers.reshape(b.shape) * np.log(s)).sum())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_density_is_the_one_written_by_hand(case):
+    model = model_of(case)
+    density = density_of(model)
+    layout = density.layout
+    assert model.formulation.joint
+    theta = point(layout)
+    assert density.logp_grad(theta)[0] == pytest.approx(
+        by_hand(model, layout, theta, density.coordinates), rel=1e-10
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_draws_have_the_density_of_the_walk(case):
+    """Also in the coordinates that Laplace's approximation chooses; and the gradient's is right."""
+    model = model_of(case)
+    plain = density_of(model)
+    near = approximate(plain)
+    density = plain.walked(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
+    z = np.random.default_rng(3).normal(size=(2, plain.ndim))
+    theta = near.to_theta(z)
+    expected = [by_hand(model, plain.layout, t, near.coordinates) for t in theta]
+    found = [density.logp_grad(row)[0] for row in z]
+    assert found[1] - found[0] == pytest.approx(expected[1] - expected[0], abs=1e-7)
+    h = 1e-6
+    differences = [
+        (density.logp_grad(z[0] + e)[0] - density.logp_grad(z[0] - e)[0]) / (2 * h)
+        for e in h * np.eye(plain.ndim)
+    ]
+    gradient = density.logp_grad(z[0])[1]
+    np.testing.assert_allclose(gradient, differences, rtol=2e-5, atol=2e-4)
+
+
+def test_nested_factors_are_linked_within_a_parameter_alone():
+    layout = density_of(model_of("nested in both")).layout
+    found = {(layout.groups[x.finer].name, layout.groups[x.coarser].name) for x in layout.links}
+    assert found == {("g:h", "g"), ("sigma_g:h", "sigma_g")}
