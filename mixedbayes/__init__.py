@@ -22,6 +22,7 @@ _HOME = {
     "load_data": "mixedbayes.data",
     "list_data": "mixedbayes.data",
     "describe_data": "mixedbayes.data",
+    "plot_funnel": "mixedbayes.api.pictures",
     "pooling": "mixedbayes.api.pooling",
     "ways": "mixedbayes.api.ways",
     "simulate": "mixedbayes.teach.simulate",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.keep import load as load
     from mixedbayes.api.model import Model as Model
     from mixedbayes.api.model import fit as fit
+    from mixedbayes.api.pictures import plot_funnel as plot_funnel
     from mixedbayes.api.pooling import pooling as pooling
     from mixedbayes.api.ways import ways as ways
     from mixedbayes.data import describe_data as describe_data

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mixedbayes.model.formulations import Chosen
     from mixedbayes.plots.densities import PlotCollection
     from mixedbayes.plots.predictive import Kind
-    from mixedbayes.plots.style import Picture
+    from mixedbayes.plots.draw import Drawing
     from mixedbayes.results.posterior import Posterior
     from mixedbayes.sample.settings import Settings
 
@@ -224,8 +224,11 @@ class Checks:
         post = self.posterior
         return check(post, self.model.spec, seed=seed_of(post, None))
 
-    def plot_check(self, *, backend: str = "matplotlib") -> Picture:
-        """Residuals and group effects beside bands of what the model says they should be."""
+    def plot_check(self, *, backend: str = "matplotlib") -> Drawing:
+        """Residuals and group effects beside bands of what the model says they should be.
+
+        Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_check
         from mixedbayes.predict.streams import seed_of
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from mixedbayes.errors import ModelError
+
 if TYPE_CHECKING:
+    from mixedbayes.api.fit import Fit
     from mixedbayes.api.model import Model
     from mixedbayes.plots.densities import PlotCollection
-    from mixedbayes.plots.style import Picture
+    from mixedbayes.plots.draw import Drawing
     from mixedbayes.results.posterior import Posterior
 
 Units = Mapping[str, str] | None
@@ -18,9 +21,9 @@ class Pictures:
     """Pictures of a posterior, in one look.
 
     `units` maps names of columns to their units, for the axes: ``{"Reaction": "ms"}``; by default
-    ``data.attrs["units"]``, if the data frame has it. plot_varcorr, plot_icc and plot_priors
-    return arviz_plots' PlotCollection and draw with backend "matplotlib", "plotly" or "bokeh";
-    the others return a Matplotlib figure.
+    ``data.attrs["units"]``, if the data frame has it. Every picture draws with backend
+    "matplotlib", "plotly" or "bokeh". plot_varcorr, plot_icc and plot_priors return arviz_plots'
+    PlotCollection; the others a Matplotlib figure, a Plotly figure or a Bokeh layout.
     """
 
     model: Model
@@ -34,15 +37,20 @@ class Pictures:
         self,
         group: str | None = None,
         *,
+        kind: Literal["caterpillar", "density"] = "caterpillar",
         prob: float = 0.95,
         units: Units = None,
         backend: str = "matplotlib",
-    ) -> Picture:
-        """Caterpillar: group effects, sorted, with intervals; those that exclude 0 stand out."""
+    ) -> Drawing:
+        """The group effects, sorted, with intervals; those that exclude 0 stand out.
+
+        With ``kind="density"`` the distribution they come from, Normal(0, sd), and within it the
+        posterior of every level. Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_ranef
 
         return plot_ranef(
-            self.posterior, group, prob=prob, units=self._units(units), backend=backend
+            self.posterior, group, kind=kind, prob=prob, units=self._units(units), backend=backend
         )
 
     def plot_shrinkage(
@@ -52,8 +60,11 @@ class Pictures:
         terms: tuple[str, str] | tuple[str] | None = None,
         units: Units = None,
         backend: str = "matplotlib",
-    ) -> Picture:
-        """From each level's own estimate to its partially pooled one, over the population."""
+    ) -> Drawing:
+        """From each level's own estimate to its partially pooled one, over the population.
+
+        Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_shrinkage
 
         return plot_shrinkage(
@@ -70,8 +81,11 @@ class Pictures:
         prob: float = 0.95,
         units: Units = None,
         backend: str = "matplotlib",
-    ) -> Picture:
-        """Small multiples: data and fitted line with its band, one panel per level."""
+    ) -> Drawing:
+        """Small multiples: data and fitted line with its band, one panel per level.
+
+        On the response scale. Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_fitted
 
         return plot_fitted(
@@ -86,10 +100,65 @@ class Pictures:
             backend=backend,
         )
 
+    def plot_predictions(
+        self,
+        group: str | None = None,
+        *,
+        x: str | None = None,
+        levels: Sequence[object] | None = None,
+        max_levels: int = 100,
+        prob: float = 0.95,
+        units: Units = None,
+        backend: str = "matplotlib",
+    ) -> Drawing:
+        """Predictions with the group effects, a line for each level, and without them.
+
+        On the response scale. Backends: "matplotlib", "plotly", "bokeh".
+        """
+        from mixedbayes.plots import plot_predictions
+
+        return plot_predictions(
+            self.posterior,
+            group,
+            data=self.model.data,
+            x=x,
+            levels=levels,
+            max_levels=max_levels,
+            prob=prob,
+            units=self._units(units),
+            backend=backend,
+        )
+
+    def plot_simpson(
+        self,
+        group: str | None = None,
+        *,
+        x: str | None = None,
+        units: Units = None,
+        backend: str = "matplotlib",
+    ) -> Drawing:
+        """Lines within the groups, the line between their means, and one line for all rows.
+
+        On the response scale. Backends: "matplotlib", "plotly", "bokeh".
+        """
+        from mixedbayes.plots import plot_simpson
+
+        return plot_simpson(
+            self.posterior,
+            group,
+            data=self.model.data,
+            x=x,
+            units=self._units(units),
+            backend=backend,
+        )
+
     def plot_varcorr(
         self, *, prob: float = 0.95, units: Units = None, backend: str = "matplotlib"
     ) -> PlotCollection:
-        """Posterior densities of standard deviations, correlations and the residual."""
+        """Posterior densities of standard deviations, correlations and the residual.
+
+        On the link scale. Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_varcorr
 
         return plot_varcorr(self.posterior, prob=prob, units=self._units(units), backend=backend)
@@ -101,7 +170,10 @@ class Pictures:
         prob: float = 0.95,
         backend: str = "matplotlib",
     ) -> PlotCollection:
-        """Posterior densities of the intraclass correlations."""
+        """Posterior densities of the intraclass correlations.
+
+        Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_icc
 
         return plot_icc(self.posterior, kind=kind, prob=prob, backend=backend)
@@ -113,8 +185,11 @@ class Pictures:
         seed: int = 0,
         units: Units = None,
         backend: str = "matplotlib",
-    ) -> Picture:
-        """Residuals against fitted values, and their normal quantile plot."""
+    ) -> Drawing:
+        """Residuals against fitted values, and their normal quantile plot.
+
+        Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_residuals
 
         return plot_residuals(
@@ -124,7 +199,10 @@ class Pictures:
     def plot_priors(
         self, *, prob: float = 0.95, units: Units = None, backend: str = "matplotlib"
     ) -> PlotCollection:
-        """Prior against posterior of every population-level parameter."""
+        """Prior against posterior of every population-level parameter.
+
+        On the link scale. Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_priors
 
         return plot_priors(
@@ -143,3 +221,56 @@ class Pictures:
 
     def _units(self, units: Units) -> Mapping[str, Any]:
         return self.units if units is None else units
+
+
+def plot_funnel(
+    fits: Model | Mapping[str, Fit],
+    group: str | None = None,
+    *,
+    term: str | None = None,
+    level: object = None,
+    draws: int = 1000,
+    seed: int | None = None,
+    backend: str = "matplotlib",
+) -> Drawing:
+    """Draws of one effect against the log of its sd: the funnel that a sampler meets.
+
+    Parameters
+    ----------
+    fits
+        Fits of one model by name, such as ``{"centred": fit1, "non-centred": fit2}``; or a model,
+        which is fitted in both formulations, with `draws` per chain and the seed given.
+    group, term, level
+        Whose effect: by default the first term of the first factor with a random slope, else of the
+        first factor, in the level with the fewest rows.
+    draws, seed
+        Of the fits of a model.
+    backend
+        "matplotlib", "plotly" or "bokeh".
+
+    Returns
+    -------
+    Matplotlib or Plotly figure, or Bokeh layout, on the link scale: a column for each fit, the
+    effect above, the effect in units of its sd below, divergent transitions in colour.
+
+    Raises
+    ------
+    ModelError
+        There is no such group, term or level, or draws of the group effects were not kept.
+    """
+    from mixedbayes.model.formulations import Centered, NonCentered
+    from mixedbayes.plots import plot_funnel
+
+    if not isinstance(fits, Mapping):
+        model = fits
+        if not hasattr(model, "fit"):
+            raise ModelError('plot_funnel() takes a model, or fits by name: {"centred": fit}')
+        fits = {
+            name: model.fit(draws, seed=seed, formulation=way, progress=False)
+            for name, way in {"centred": Centered(), "non-centred": NonCentered()}.items()
+        }
+    posteriors = {name: fit.posterior for name, fit in fits.items()}
+    units = next((fit.units for fit in fits.values()), None)
+    return plot_funnel(
+        posteriors, group, term=term, level=level, units=units, backend=backend
+    )

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mixedbayes.api.model import Model
-    from mixedbayes.plots.style import Picture
+    from mixedbayes.plots.draw import Drawing
     from mixedbayes.results.posterior import Posterior
     from mixedbayes.teach.ways.types import Ways
 
@@ -66,8 +66,11 @@ class Teaching:
         prob: float = 0.95,
         units: Mapping[str, str] | None = None,
         backend: str = "matplotlib",
-    ) -> Picture:
-        """How much each level is pooled, against its number of rows."""
+    ) -> Drawing:
+        """How much each level is pooled, against its number of rows.
+
+        Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_pooling_factor
 
         return plot_pooling_factor(
@@ -84,8 +87,11 @@ class Teaching:
         prob: float = 0.95,
         units: Mapping[str, str] | None = None,
         backend: str = "matplotlib",
-    ) -> Picture:
-        """Small multiples: data with the lines of complete, no and partial pooling."""
+    ) -> Drawing:
+        """Small multiples: data with the lines of complete, no and partial pooling.
+
+        Backends: "matplotlib", "plotly", "bokeh".
+        """
         from mixedbayes.plots import plot_pooling
 
         return plot_pooling(

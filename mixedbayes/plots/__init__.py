@@ -1,7 +1,9 @@
 """Pictures of a posterior, one per file, in one look.
 
-`plot_varcorr`, `plot_icc`, `plot_priors` and `plot_predictive` return arviz_plots' PlotCollection
-and know the backends "matplotlib", "plotly" and "bokeh"; the others are Matplotlib figures.
+All know the backends "matplotlib", "plotly" and "bokeh". `plot_varcorr`, `plot_icc`, `plot_priors`
+and `plot_predictive` are made by arviz_plots and return its PlotCollection. The others are scenes
+(`scene.py`: marks in panels), which `draw.py` hands to `with_matplotlib.py`, `with_plotly.py` or
+`with_bokeh.py`; they return a Matplotlib or Plotly figure or a Bokeh layout.
 """
 
 from __future__ import annotations
@@ -12,14 +14,17 @@ from typing import Any
 _HOME = {
     "plot_check": "check",
     "plot_fitted": "fitted",
+    "plot_funnel": "funnel",
     "plot_icc": "icc",
     "plot_predictive": "predictive",
     "plot_pooling": "pooling",
     "plot_pooling_factor": "pooling_factor",
+    "plot_predictions": "predictions",
     "plot_priors": "priors",
     "plot_ranef": "ranef",
     "plot_residuals": "residuals",
     "plot_shrinkage": "shrinkage",
+    "plot_simpson": "simpson",
     "plot_varcorr": "varcorr",
 }
 

@@ -111,15 +111,15 @@ def plot_pooling(
     frame = data if len(data) == post.design.n else data.iloc[post.design.rows]
     axis = covariate(post, g, x, data)
     shown, note = shown_levels(post, g, levels, max_levels)
-    least = _least(post, g)
+    least = both_ends(post, g)
     labels = Labels.of(post, units)
     y = observed(post)
     window, panels = [y.min(), y.max()], []
     for j in shown:
         rows = np.flatnonzero(g.refs == j)
-        places, new = _grid(post, g, axis, frame, rows)
+        places, new = level_rows(post, g, axis, frame, rows)
         lines = kinds(post, g, least, j, new, prob)
-        as_lines = axis.categories is None or _flat(new, g)
+        as_lines = axis.categories is None or flat(new, g)
         marks = _marks(axis.x[rows], y[rows], places, lines, as_lines=as_lines)
         window += [lines[k].mean.min() for k in ("complete", "partial")]
         window += [lines[k].mean.max() for k in ("complete", "partial")]
@@ -131,7 +131,8 @@ def plot_pooling(
     return draw(sheet(panels, axis, xlabel, labels.observed, _keys(prob), 2), backend)
 
 
-def _least(post: Posterior, g: GroupDesign) -> Least:
+def both_ends(post: Posterior, g: GroupDesign) -> Least:
+    """Complete and no pooling of one factor's levels."""
     mu = post.design.mu
     fixed = {names.INTERCEPT: float(post.intercept().mean()) if mu.intercept else 0.0}
     fixed |= dict(zip(mu.terms, post.fixef().mean(axis=0), strict=True))
@@ -140,7 +141,7 @@ def _least(post: Posterior, g: GroupDesign) -> Least:
     return Least(together(post.design), own, rest)
 
 
-def _grid(
+def level_rows(
     post: Posterior, g: GroupDesign, axis: Covariate, frame: pd.DataFrame, rows: Any
 ) -> tuple[Floats, NewRows]:
     """Places along the axis and, there, rows like the level's own."""
@@ -207,7 +208,7 @@ _BANDS: dict[str, dict[str, Any]] = {
 }
 
 
-def _flat(new: NewRows, g: GroupDesign) -> bool:
+def flat(new: NewRows, g: GroupDesign) -> bool:
     """Whether the axis is none of the model's columns, such as another factor's levels."""
     columns = np.column_stack([new.X, new.groups[g.name].Z])
     return bool((columns == columns[0]).all())

@@ -21,6 +21,8 @@ FAINT = "#d4d8de"
 BLUE = "#0072b2"
 ORANGE = "#d55e00"
 PALE_BLUE = "#b9d6ea"
+# of groups that are told apart by colour; yellow is too light on white
+PALETTE = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b828c")
 
 SMALL = 8.0  # points, the smallest text of any picture
 TEXT = 9.5  # points, of axes

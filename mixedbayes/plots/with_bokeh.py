@@ -42,7 +42,7 @@ _DOTS = 96  # pixels of an inch
 _PX = _DOTS / 72  # pixels of a point
 _MARKERS = {"o": "circle", "X": "x", "_": "dash", "|": "dash"}
 _DASHES = [5, 4]
-_TEXTS = 0.55  # inches beside or below a panel for its texts
+_TEXTS = 0.7  # inches above and below a panel for its texts
 _HEAD = 0.03  # of the panel's width and height, from which on a segment has a head
 _SWATCHES = {"line": "━", "dash": "╌╌", "dot": "●", "ring": "○", "cross": "✖", "patch": "■"}
 
@@ -51,13 +51,13 @@ def draw(sheet: Sheet) -> Any:
     """A Bokeh layout of the sheet."""
     rows, columns = sheet.shape
     shares = np.array(sheet.heights or [1.0] * rows) / sum(sheet.heights or [1.0] * rows)
-    room = sheet.height - 0.3 - 0.25 * bool(sheet.keys)
+    heights = _TEXTS + shares * (sheet.height - 0.4 * bool(sheet.keys) - _TEXTS * rows)
     shared: dict[Any, Range1d] = {}
     grid = [
         [
             None
             if panel is None
-            else _panel(sheet, i, j, panel, sheet.width / columns, room * shares[i], shared)
+            else _panel(sheet, i, j, panel, sheet.width / columns, heights[i], shared)
             for j, panel in enumerate(row)
         ]
         for i, row in enumerate(sheet.rows)
@@ -66,7 +66,7 @@ def draw(sheet: Sheet) -> Any:
     if sheet.xlabel:
         parts.append(_div(escape(sheet.xlabel).replace("\n", "<br>"), "center"))
     if sheet.keys:
-        legend = _div("&emsp;".join(_key(key) for key in sheet.keys), "left")
+        legend = _div("&emsp; ".join(_key(key) for key in sheet.keys), "center")
         parts = [legend, *parts] if sheet.keys_above else [*parts, legend]
     return column(*parts)
 
@@ -77,7 +77,8 @@ def _div(html: str, align: str) -> Div:
 
 
 def _key(key: Key) -> str:
-    swatch = f'<span style="color:{key.edge or key.color}">{_SWATCHES[key.kind]}</span>'
+    look = f"color:{key.edge or key.color};font-size:140%"
+    swatch = f'<span style="{look}">{_SWATCHES[key.kind]}</span>'
     return f"{swatch}&nbsp;{escape(key.text)}"
 
 

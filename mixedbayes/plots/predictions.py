@@ -1,0 +1,180 @@
+"""Conditional and unconditional predictions along a covariate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design.types import GroupDesign
+from mixedbayes.plots import style
+from mixedbayes.plots.along import expected, has_average, labels_of, places, rows, unseen
+from mixedbayes.plots.covariate import Covariate, covariate
+from mixedbayes.plots.draw import Drawing, check_backend, draw
+from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.multiples import (
+    check_mean,
+    observed,
+    response_axis,
+    shown_levels,
+    ticks,
+    varying_group,
+)
+from mixedbayes.plots.scene import Band, Dots, Floats, Key, Line, Mark, Panel, Sheet
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import check_prob
+
+_POINTS = 40  # of a line
+_WIDTH, _HEIGHT = 5.8, 4.2  # inches
+
+
+def plot_predictions(
+    post: Posterior,
+    group: str | None = None,
+    *,
+    data: pd.DataFrame,
+    x: str | None = None,
+    levels: Sequence[object] | None = None,
+    max_levels: int = 100,
+    prob: float = 0.95,
+    units: Mapping[str, str] | None = None,
+    backend: str = "matplotlib",
+) -> Drawing:
+    """Predictions with and without the group effects, along a covariate.
+
+    Thin blue lines are conditional on the group effects: the expected response of each level,
+    g^-1(x'beta + z'b), as posterior means. The thick line is without them: that of a typical level,
+    with every effect 0, in the band of its own uncertainty. The wide grey band is where the line of
+    a level not seen lies, with its effects drawn from Normal(0, Sigma). Where the link is not the
+    identity, the mean over the population of levels differs from the typical level's, and is
+    dashed. Other covariates are at their mean, or most frequent value; the effects of other
+    grouping factors are 0.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    group
+        Grouping factor whose levels are the lines; by default the first with a random slope, else
+        the first.
+    data
+        The data frame of the model.
+    x
+        Name of the covariate along the axis; by default the random slope's, else the first
+        numeric term, else a categorical one.
+    levels
+        Levels to show.
+    max_levels
+        Without `levels`: all levels if there are no more than this; else so many of them, evenly
+        spaced in the rank of their effect.
+    prob
+        Probability of both bands.
+    units
+        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+    backend
+        "matplotlib", "plotly" or "bokeh".
+
+    Returns
+    -------
+    Matplotlib or Plotly figure, or Bokeh layout, on the response scale.
+
+    Raises
+    ------
+    ModelError
+        If the model has no such group, level or covariate, the response has no mean, or the
+        backend is unknown.
+    """
+    check_backend(backend)
+    check_prob(prob)
+    check_mean(post)
+    g = varying_group(post, group)
+    frame = data if len(data) == post.design.n else data.iloc[post.design.rows]
+    axis = covariate(post, g, x, data)
+    shown, note = shown_levels(post, g, levels, max_levels)
+    labels = Labels.of(post, units)
+    at, values = places(axis, frame, _POINTS)
+    marks = [
+        _data(axis.x, observed(post)),
+        *_without(post, g, axis, frame, at, values, prob),
+        _conditional(post, g, axis, frame, shown, at, values),
+    ]
+    shown_ticks, limits = ticks(axis, _WIDTH)
+    panel = Panel(
+        marks,
+        xlabel="\n".join(filter(None, (labels.column(axis.name), note))),
+        ylabel=response_axis(post, labels),
+        xlim=limits,
+        xticks=None if axis.categories is None else shown_ticks,
+    )
+    keys = _keys(g.name, prob, average=has_average(post))
+    return draw(Sheet([[panel]], _WIDTH, _HEIGHT, keys=keys, key_columns=2), backend)
+
+
+def _data(x: Floats, y: Floats) -> Dots:
+    many = len(x) > 500
+    size, alpha = (4.0, 0.15) if many else (8.0, 0.35)
+    return Dots(x, y, style.INK, size, alpha=alpha, gid="data", z=1.5)
+
+
+def _without(
+    post: Posterior,
+    g: GroupDesign,
+    axis: Covariate,
+    frame: pd.DataFrame,
+    at: Floats,
+    values: pd.Series | None,
+    prob: float,
+) -> list[Mark]:
+    """The typical level, and the population of levels around it."""
+    new = rows(axis, frame, values, unseen(g), len(at))
+    typical, stranger = (expected(post, g, new, who, prob) for who in ("typical", "own"))
+    wide, narrow = (
+        (t["lower"].to_numpy(), t["upper"].to_numpy()) for t in (stranger, typical)
+    )
+    mean = typical["mean"].to_numpy()
+    marks: list[Mark] = [
+        Band(at, *wide, style.FAINT, 0.6, gid="new level", z=0.5),
+        Band(at, *narrow, style.ORANGE, 0.25, gid="unconditional band", z=2.2),
+        Line(at, mean, style.ORANGE, 2.2, gid="unconditional", z=2.6),
+    ]
+    if has_average(post):
+        mean = expected(post, g, new, "average", prob)["mean"].to_numpy()
+        marks.append(Line(at, mean, style.ORANGE, 1.4, dash=True, gid="average", z=2.6))
+    return marks
+
+
+def _conditional(
+    post: Posterior,
+    g: GroupDesign,
+    axis: Covariate,
+    frame: pd.DataFrame,
+    shown: Sequence[int],
+    at: Floats,
+    values: pd.Series | None,
+) -> Line:
+    """A line for each level, as one that is lifted in between."""
+    m = len(at)
+    new = pd.concat(
+        [rows(axis, frame, values, labels_of(g, j), m) for j in shown], ignore_index=True
+    )
+    mean = expected(post, g, new, "own", 0.5)["mean"].to_numpy().reshape(len(shown), m)
+    pen = np.full((len(shown), 1), np.nan)
+    y = np.hstack([mean, pen]).ravel()
+    x = np.tile(np.append(at, np.nan), len(shown))
+    names = np.repeat([f"{g.name} {g.levels[j]}" for j in shown], m + 1)
+    width, alpha = (0.6, 0.45) if len(shown) > 30 else (0.9, 0.8)
+    return Line(x, y, style.BLUE, width, alpha=alpha, names=names, gid="conditional", z=2.0)
+
+
+def _keys(group: str, prob: float, *, average: bool) -> list[Key]:
+    band = f"{style.percent(prob)} band"
+    keys = [
+        Key(f"conditional: each {group}", style.BLUE, width=0.9),
+        Key(f"unconditional: effects 0, {band}", style.ORANGE, width=2.2),
+        Key(f"a {group} not seen, {band}", style.FAINT, "patch"),
+        Key("data", style.MUTED, "dot"),
+    ]
+    if average:
+        keys.append(Key("mean over the population", style.ORANGE, "dash"))
+    return keys
