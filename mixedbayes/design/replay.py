@@ -78,7 +78,7 @@ def _new_rows(
     formula, there = design.formula, rows.table.columns.keys()
     trials = left.trials(formula, rows) if there >= set(used.trials) else None
     weights = left.weights(formula, rows) if there >= set(used.weights) else None
-    y = left.response(formula, rows)[0] if response else None
+    y, levels = left.response(formula, rows) if response else (None, None)
     if y is not None and trials is not None:
         left.check_successes(y, trials, formula, rows)
     return NewRows(
@@ -89,6 +89,7 @@ def _new_rows(
         weights=weights,
         index=rows.table.index,
         y=y,
+        response_levels=levels,
     )
 
 

@@ -107,3 +107,4 @@ class NewRows:
     weights: Floats | None  # (m,)
     index: pd.Index  # (m,)
     y: Floats | None = None  # (m,) where the response was asked for
+    response_levels: tuple[object, ...] | None = None  # labels of the codes in y, if categorical

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedbayes import names
 from mixedbayes.design import replay
-from mixedbayes.design.types import Design, GroupDesign, NewGroup, NewRows
+from mixedbayes.design.types import Design, Floats, GroupDesign, NewGroup, NewRows
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Identity
 from mixedbayes.predict.conditioned import Conditioned
-from mixedbayes.predict.importance import smooth
+from mixedbayes.predict.few import Few, NewLevels
 from mixedbayes.predict.linear import predictor
+from mixedbayes.predict.particles import weighted
 from mixedbayes.predict.population import roots
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.predict.update import Few, NewLevels, in_blocks
+from mixedbayes.predict.update import exact
 from mixedbayes.results.posterior import Posterior
 
 MOST_EFFECTS = 500
@@ -30,15 +30,16 @@ MOST_EFFECTS = 500
 def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Conditioned:
     """The posterior of groups that the fit has not seen, given a few of their rows.
 
-    The result is the posterior with these rows added to the data. In every draw of the parameters
-    the new effects have their exact normal distribution given the rows; what the rows say about
-    the parameters enters by weighting the draws with the rows' likelihood, the new effects
-    integrated out.
+    The result is the posterior with these rows added to the data. What the rows say about the
+    parameters enters by weighting the draws with the rows' likelihood, the new effects integrated
+    out. Of a gaussian model with identity link the new effects have, in every draw, their exact
+    normal distribution given the rows. Of other models they are proposed near their mode in every
+    draw, and weighted together with the draw by importance sampling.
 
     Parameters
     ----------
     post
-        The posterior of a gaussian model with identity link.
+        The posterior.
     rows
         Data frame with the response and all columns of the formula. Every row belongs to a level
         that the fit has not seen, of at least one grouping factor; several new levels may be given.
@@ -53,16 +54,17 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     Warns
     -----
     UserWarning
-        If the rows disagree so much with the fit that few of its draws carry the weight (Pareto k
-        above its limit).
+        If the rows say so much beyond the fit that few of its draws carry the weight: Pareto k
+        above its limit, or draws worth fewer than 100.
 
     Raises
     ------
     DataError
-        Rows belong to levels of the fit alone, or lack columns.
+        Rows belong to levels of the fit alone, lack columns, or have responses that the family
+        cannot have.
     ModelError
-        The family is another; there are no group effects; only summaries of effects that the rows
-        need were kept.
+        There are no group effects; a further parameter has a formula of its own; only summaries of
+        effects that the rows need were kept.
 
     References
     ----------
@@ -77,24 +79,25 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         for g in post.design.mu.groups
         if (new.groups[g.name].refs < 0).any()
     }
-    few = _few(post, new, levels)
-    every = np.arange(post.n_draws)
-    parts = list(in_blocks(few, every, lambda _, u: (u.mean, u.sd, u.log_density)))
-    mean, sd, log_density = (np.concatenate(column) for column in zip(*parts, strict=True))
-    result = Conditioned(
-        post, levels, len(new.X), smooth(log_density), mean, sd, few, seed_of(post, seed)
-    )
+    few, number = _few(post, new, levels), seed_of(post, seed)
+    _check_support(few, new)
+    effects = exact(few) if _is_exact(post) else weighted(few, number)
+    result = Conditioned(post, levels, few.n, effects, number)
     if result.warning:
         warnings.warn(result.warning, UserWarning, stacklevel=2)
     return result
 
 
+def _is_exact(post: Posterior) -> bool:
+    return type(post.family) is Gaussian and isinstance(post.family.link, Identity)
+
+
 def _check_model(post: Posterior) -> None:
-    family = post.family
-    if type(family) is not Gaussian or not isinstance(family.link, Identity):
+    if post.design.others:
         raise ModelError(
-            "condition_on() is exact for the gaussian family with identity link; for the "
-            f"{family.name} family with {family.link.name} link, fit again with these rows added"
+            f"condition_on() reads rows for the mean's formula alone, and "
+            f"{', '.join(post.design.others)} has a formula of its own; fit again with these rows "
+            "added"
         )
     if not post.design.mu.groups:
         raise ModelError(
@@ -107,10 +110,11 @@ def _check_rows(design: Design, new: NewRows) -> None:
     """Every row brings a new level; there are not too many of them."""
     if not len(new.X):
         raise DataError("there are no rows to condition on")
-    if design.formula.response.weights is not None and new.weights is None:
-        raise DataError(
-            f"the rows lack the column(s) of weights({design.formula.response.weights}); add them"
-        )
+    response = design.formula.response
+    for what, values in (("weights", new.weights), ("trials", new.trials)):
+        text = getattr(response, what)
+        if text is not None and values is None:
+            raise DataError(f"the rows lack the column(s) of {what}({text}); add them")
     known = np.all([new.groups[g.name].refs >= 0 for g in design.mu.groups], axis=0)
     if known.any():
         finest = design.mu.groups[-1].name
@@ -129,6 +133,39 @@ def _check_rows(design: Design, new: NewRows) -> None:
         raise DataError(
             f"the rows bring {effects:,} new effects, more than {MOST_EFFECTS:,}; condition on "
             "fewer levels at a time, or fit again with the rows added to the data"
+        )
+
+
+def responses(design: Design, new: NewRows) -> Floats:
+    """(m,) the responses, coded as those of the fit."""
+    y, levels, labels = np.asarray(new.y), design.response_levels, new.response_levels
+    if levels is None or levels == labels:
+        return y
+    values = [float(v) if labels is None else labels[int(v)] for v in y]
+    unknown = [v for v in values if v not in levels]
+    if unknown:
+        raise DataError(
+            f"{len(unknown)} of {len(values)} responses are categories that the fit has not seen, "
+            f"such as {_shown(unknown[0])}; it has {', '.join(map(str, levels))}"
+        )
+    return np.array([float(levels.index(v)) for v in values])
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def _check_support(few: Few, new: NewRows) -> None:
+    """Every response is possible under the family in some draw."""
+    some = np.arange(min(few.n_draws, 20))
+    with np.errstate(all="ignore"):
+        possible = np.isfinite(few.density(some)(few.eta[:, some].T)).any(axis=0)
+    if not possible.all():
+        first = int(np.argmin(possible))
+        raise DataError(
+            f"{int((~possible).sum())} of {few.n} responses are impossible in a "
+            f"{few.family.name} model (first in row {new.index[first]!r}: {few.y[first]:g}); "
+            "correct these rows or leave them out"
         )
 
 
@@ -158,8 +195,11 @@ def _few(post: Posterior, new: NewRows, levels: Mapping[str, GroupDesign]) -> Fe
     rows = PredictionRows(new.X, tuple(known), new.offset, None, new.weights, new.index)
     eta = predictor(post, rows, 0, {}).eta(slice(None))
     return Few(
-        np.asarray(new.y)[:, None] - eta,
-        post.parameters()[names.SIGMA],
+        post.family,
+        responses(post.design, new),
+        eta,
+        post.parameters(),
         new.weights,
+        new.trials,
         tuple(unknown),
     )

@@ -16,11 +16,10 @@ from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.design.values import label
 from mixedbayes.predict.importance import Importance
 from mixedbayes.predict.linear import Known
-from mixedbayes.predict.mixture import describe_mixture
+from mixedbayes.predict.particles import Weighted
 from mixedbayes.predict.predict import predict_given
 from mixedbayes.predict.question import Groups, Kind
-from mixedbayes.predict.streams import EFFECTS, RESAMPLING, stream
-from mixedbayes.predict.update import Few, Update, in_blocks
+from mixedbayes.predict.update import Exact
 from mixedbayes.results.coef import population_of
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import COLUMNS, chosen, effect_rows
@@ -39,26 +38,28 @@ class Conditioned:
         By grouping factor the new levels, as a design of the conditioning rows.
     n
         Number of conditioning rows.
-    importance
-        Weights of the draws of `post`, with `pareto_k`, `ess` and `reliable`.
-    mean, sd
-        (S, D) of the new effects in each draw, factor by factor, level by level.
+    effects
+        The new effects in each draw, factor by factor, level by level: normal where that is exact,
+        else weighted proposals.
+    seed
+        Of the draws that predictions are made of.
     """
 
     post: Posterior
     levels: Mapping[str, GroupDesign]
     n: int
-    importance: Importance
-    mean: Floats
-    sd: Floats
-    few: Few
+    effects: Exact | Weighted
     seed: int
+
+    @property
+    def importance(self) -> Importance:
+        """Weights of the draws of `post`, with `pareto_k`, `ess` and `reliable`."""
+        return self.effects.importance
 
     def ranef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
         """Effects of the new levels: deviations from the population.
 
-        The columns are those of the fit's `ranef`; `n` counts the conditioning rows. Mean, sd and
-        interval are those of the mixture of normals over the draws, without random numbers. With
+        The columns are those of the fit's `ranef`; `n` counts the conditioning rows. With
         ``draws=True`` a Dataset of `ranef_<group>` (chain, draw, level, term) of equal weights.
         """
         return self._effects(prob, group, draws, population=False)
@@ -90,12 +91,12 @@ class Conditioned:
     @cached_property
     def posterior(self) -> Posterior:
         """Draws of the fit's parameters given the rows too, of equal weights, by resampling."""
-        draws = self.post.draws
+        draws, (index, _) = self.post.draws, self._drawn
         even = self.post.shape
 
         def taken(variable: xr.DataArray) -> xr.DataArray:
             ordered = variable.transpose(names.CHAIN, names.DRAW, ...)
-            values = ordered.to_numpy().reshape(-1, *ordered.shape[2:])[self._resampled]
+            values = ordered.to_numpy().reshape(-1, *ordered.shape[2:])[index]
             return ordered.copy(data=values.reshape(*even, *ordered.shape[2:]))
 
         tree = xr.DataTree.from_dict({"posterior": draws.map(taken, keep_attrs=True)})
@@ -104,13 +105,7 @@ class Conditioned:
     @cached_property
     def known(self) -> dict[str, Known]:
         """Draws of the new effects that go with `posterior`, by grouping factor."""
-        index = self._resampled
-        z = stream(self.seed, EFFECTS).standard_normal(self.mean.shape)
-
-        def draw(at: Ints, u: Update) -> Floats:
-            return u.mean + np.einsum("sij,si->sj", u.root, z[at])
-
-        b = np.concatenate(list(in_blocks(self.few, index, draw)))
+        _, b = self._drawn
         out = {}
         for name, g in self.levels.items():
             effects = b[:, self._columns(name)].reshape(-1, g.n_levels, len(g.terms))
@@ -119,8 +114,9 @@ class Conditioned:
         return out
 
     @cached_property
-    def _resampled(self) -> Ints:
-        return self.importance.resample(stream(self.seed, RESAMPLING))
+    def _drawn(self) -> tuple[Ints, Floats]:
+        """Positions of draws of equal weight (S,), and their effects (S, D)."""
+        return self.effects.drawn(self.seed)
 
     def _columns(self, name: str) -> slice:
         """Where the effects of one factor are among all D."""
@@ -135,18 +131,16 @@ class Conditioned:
     def _effects(self, prob: float, group: str | None, draws: bool, *, population: bool) -> Any:
         wanted = [g.name for _, g in chosen(self.post, group) if g.name in self.levels]
         if draws:
-            return xr.Dataset({k: v for name in wanted for k, v in self._drawn(name, population)})
+            return xr.Dataset(dict(self._labelled(name, population) for name in wanted))
         tables = []
         for name in wanted:
             g, at = self.levels[name], self._columns(name)
             shift = np.tile(population_of(self.post, g), g.n_levels) if population else 0.0
-            described = describe_mixture(
-                self.mean[:, at] + shift, self.sd[:, at], self.importance.weights, prob
-            )
+            described = self.effects.describe(at, shift, prob)
             tables.append(effect_rows(g).assign(**described))
         return stack(tables, COLUMNS)
 
-    def _drawn(self, name: str, population: bool) -> list[tuple[str, xr.DataArray]]:
+    def _labelled(self, name: str, population: bool) -> tuple[str, xr.DataArray]:
         g = self.levels[name]
         values = self.known[name].effects.transpose(2, 0, 1)
         if population:
@@ -156,7 +150,7 @@ class Conditioned:
         array = xr.DataArray(
             chained(values, self.post.shape[0]), coords, (names.CHAIN, names.DRAW, *dims)
         )
-        return [(names.coef(name) if population else names.ranef(name), array)]
+        return names.coef(name) if population else names.ranef(name), array
 
     @property
     def warning(self) -> str:

@@ -14,6 +14,7 @@ from scipy import special
 from mixedbayes.design.types import Floats, Ints
 
 _FEWEST = 25  # draws from which the tail can be smoothed
+WORTH = 100  # equally weighted draws: the mean's Monte Carlo error is then a tenth of the sd
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +35,14 @@ class Importance:
         return min(1 - 1 / np.log10(max(len(self.weights), 2)), 0.7)
 
     @property
+    def worth_enough(self) -> bool:
+        """Whether the draws are worth at least 100, or half of what there are if that is less."""
+        return self.ess >= min(WORTH, len(self.weights) / 2)
+
+    @property
     def reliable(self) -> bool:
-        """Whether Pareto k is known and not above its limit."""
-        return self.pareto_k <= self.limit
+        """Whether Pareto k is known and not above its limit, and enough draws carry the weight."""
+        return self.pareto_k <= self.limit and self.worth_enough
 
     @property
     def verdict(self) -> str:
@@ -44,17 +50,22 @@ class Importance:
         total, worth = f"{len(self.weights):,}", f"{self.ess:,.0f}"
         if np.isnan(self.pareto_k):
             return f"{total} draws are too few to tell whether their weights are reliable"
-        relation = "within" if self.reliable else "above"
+        relation = "within" if self.pareto_k <= self.limit else "above"
+        few = "" if self.worth_enough else f", fewer than {WORTH}"
         return (
-            f"{total} draws are worth {worth} after weighting; Pareto k = {self.pareto_k:.2f} is "
-            f"{relation} its limit {self.limit:.2f}"
+            f"{total} draws are worth {worth} after weighting{few}; Pareto k = {self.pareto_k:.2f} "
+            f"is {relation} its limit {self.limit:.2f}"
         )
 
     def resample(self, rng: np.random.Generator) -> Ints:
-        """(S,) positions of draws of equal weight, by systematic resampling; sorted."""
-        s = len(self.weights)
-        points = (np.arange(s) + rng.uniform()) / s
-        return np.minimum(np.searchsorted(np.cumsum(self.weights), points), s - 1)
+        """(S,) positions of draws of equal weight; sorted."""
+        return resample(self.weights, rng, len(self.weights))
+
+
+def resample(weights: Floats, rng: np.random.Generator, count: int) -> Ints:
+    """(count,) positions of equal weight, by systematic resampling; sorted."""
+    points = (np.arange(count) + rng.uniform()) / count
+    return np.minimum(np.searchsorted(np.cumsum(weights), points), len(weights) - 1)
 
 
 def smooth(log_ratio: Floats) -> Importance:

@@ -13,48 +13,41 @@ with e what is known of their means. With B = A R and H = I + B'WB / sigma^2 = C
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from mixedbayes import names
 from mixedbayes.design.types import Floats, Ints
-
-_BLOCK = 2**22  # numbers handled at a time, to bound memory
-
-
-@dataclass(frozen=True, eq=False)
-class NewLevels:
-    """Levels of one grouping factor that the rows bring along."""
-
-    Z: Floats  # (m, q)
-    codes: Ints  # (m,) 0..k-1, or -1 for a row of a level of the fit
-    count: int  # k
-    root: Floats  # (q, q, S), R R' = Sigma
-
-    @property
-    def q(self) -> int:
-        return self.Z.shape[1]
-
-    @property
-    def size(self) -> int:
-        """Number of effects, level by level."""
-        return self.count * self.q
+from mixedbayes.predict.few import Few
+from mixedbayes.predict.importance import Importance, smooth
+from mixedbayes.predict.mixture import describe_mixture
+from mixedbayes.predict.streams import EFFECTS, RESAMPLING, stream
 
 
 @dataclass(frozen=True, eq=False)
-class Few:
-    """The rows, per posterior draw."""
+class Exact:
+    """The new effects: normal in each draw, draws having weights."""
 
-    residual: Floats  # (m, S) y - e
-    sigma: Floats  # (S,)
-    weights: Floats | None  # (m,)
-    levels: tuple[NewLevels, ...]
+    few: Few
+    importance: Importance
+    mean: Floats  # (S, D)
+    sd: Floats  # (S, D)
 
-    @property
-    def size(self) -> int:
-        """D, the number of effects of all new levels."""
-        return sum(level.size for level in self.levels)
+    def describe(self, at: slice, shift: Floats | float, prob: float) -> dict[str, Floats]:
+        """Mean, sd and interval of some effects, shifted by (S, k); without random numbers."""
+        mean, sd = self.mean[:, at] + shift, self.sd[:, at]
+        return describe_mixture(mean, sd, self.importance.weights, prob)
+
+    def drawn(self, seed: int) -> tuple[Ints, Floats]:
+        """(S,) draws of equal weight, by resampling, and their effects (S, D)."""
+        index = self.importance.resample(stream(seed, RESAMPLING))
+        z = stream(seed, EFFECTS).standard_normal(self.mean.shape)
+        parts = []
+        for at in self.few.blocks(len(index)):
+            u = update(self.few, index[at])
+            parts.append(u.mean + np.einsum("sij,si->sj", u.root, z[at]))
+        return index, np.concatenate(parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +64,22 @@ class Update:
         return np.sqrt((self.root**2).sum(axis=1))
 
 
+def exact(few: Few) -> Exact:
+    """Every draw's update, and the draws' weights: the rows' density, effects integrated out."""
+    updates = [update(few, at) for at in few.blocks(few.n_draws)]
+    mean, sd, log_density = (
+        np.concatenate([getattr(u, name) for u in updates])
+        for name in ("mean", "sd", "log_density")
+    )
+    return Exact(few, smooth(log_density), mean, sd)
+
+
 def update(few: Few, draws: Ints) -> Update:
     """The update at some of the posterior draws."""
-    m, variance = len(few.residual), few.sigma[draws] ** 2
+    m, variance = few.n, few.parameters[names.SIGMA][draws] ** 2
     w = np.ones(m) if few.weights is None else few.weights
-    r = few.residual[:, draws].T  # (S, m)
-    R, B = _root(few, draws), _design(few, draws)
+    r = few.y - few.eta[:, draws].T  # (S, m)
+    R, B = few.root(draws), few.design(draws)
     WB = w[:, None] * B / variance[:, None, None]
     H = B.transpose(0, 2, 1) @ WB
     H[:, range(few.size), range(few.size)] += 1.0
@@ -91,36 +94,3 @@ def update(few: Few, draws: Ints) -> Update:
         np.linalg.solve(C, R.transpose(0, 2, 1)),
         -0.5 * (constant + log_det + quadratic),
     )
-
-
-def in_blocks[T](few: Few, draws: Ints, use: Callable[[Ints, Update], T]) -> Iterator[T]:
-    """`use(positions in draws, their update)`, some draws at a time, with bounded memory."""
-    step = max(1, _BLOCK // max(1, few.size * max(few.size, len(few.residual))))
-    for start in range(0, len(draws), step):
-        at = np.arange(start, min(start + step, len(draws)))
-        yield use(at, update(few, draws[at]))
-
-
-def _root(few: Few, draws: Ints) -> Floats:
-    """(S, D, D) block-diagonal."""
-    out = np.zeros((len(draws), few.size, few.size))
-    at = 0
-    for level in few.levels:
-        root = level.root[:, :, draws].transpose(2, 0, 1)
-        for _ in range(level.count):
-            out[:, at : at + level.q, at : at + level.q] = root
-            at += level.q
-    return out
-
-
-def _design(few: Few, draws: Ints) -> Floats:
-    """(S, m, D) B = A R."""
-    out = np.zeros((len(draws), len(few.residual), few.size))
-    at = 0
-    for level in few.levels:
-        ZR = level.Z @ level.root[:, :, draws].transpose(2, 0, 1)  # (S, m, q)
-        for k in range(level.count):
-            rows = level.codes == k
-            out[:, rows, at : at + level.q] = ZR[:, rows]
-            at += level.q
-    return out

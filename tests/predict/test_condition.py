@@ -10,9 +10,9 @@ import mixedbayes as mb
 from mixedbayes import names
 from mixedbayes.data import load_data
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 
 SLOPES = "Reaction ~ Days + (Days | Subject)"
@@ -373,8 +373,8 @@ def test_what_cannot_be_conditioned_on_is_refused(make, sleep, partial):
         condition_on(plain, partial)
 
 
-def test_other_families_are_told_to_fit_again(make, sleep, partial):
-    post = known(make, sleep)
-    other = type(post)(post.design, StudentTFamily(), post.idata)
-    with pytest.raises(ModelError, match=r"gaussian family.*fit again with these rows"):
-        condition_on(other, partial)
+def test_a_formula_for_another_parameter_is_refused(sleep, partial):
+    model = mb.Model(["Reaction ~ Days + (1 | Subject)", "sigma ~ Days"], sleep)
+    post = Posterior(model.design, model.family, xr.DataTree())
+    with pytest.raises(ModelError, match=r"sigma has a formula of its own.*fit again"):
+        condition_on(post, partial)
