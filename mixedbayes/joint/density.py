@@ -63,9 +63,8 @@ class JointDensity:
         data = row_data(design, family)
         if design.others:
             stacked = StackedLayout.of(design, family, priors)
-            layout, data = stacked, stacked_rows(data, stacked)
-        else:
-            layout = JointLayout(design, family, priors)
+            data = stacked_rows(data, stacked)
+        layout = stacked if design.others else JointLayout(design, family, priors)
         coordinates = Coordinates.plain(layout.n_hyper, layout.n_effects)
         fixed = _model_sections(layout, data)
         n_first, q = _first(layout)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import mixedbayes as mb
 from mixedbayes import names
@@ -22,6 +22,7 @@ RESPONSES = {
     "lognormal": "y",
     "gamma": "y",
     "beta": "y",
+    "cumulative": "y",
 }
 GROUPS = {
     "none": "",
@@ -47,6 +48,7 @@ def data(family, n=60):
         "beta": rng.beta(2, 3, n),
         "gamma": rng.gamma(3, np.exp(eta) / 3),
         "lognormal": np.exp(rng.normal(eta, 0.5)),
+        "cumulative": rng.integers(0, 4, n),
     }.get(family, rng.normal(eta, 1))
     frame = pd.DataFrame({"y": y, "n": trials, "x": rng.normal(1, 1, n).round(1)})
     frame["w"], frame["t"] = rng.integers(1, 4, n).astype(float), rng.uniform(1, 2, n)
@@ -85,14 +87,23 @@ def by_hand(model, layout, theta, coordinates):
         s = np.diag(np.linalg.cholesky(cov))
         powers = 1 - coordinates.centring[span].reshape(b.shape)
         total += float((powers * np.log(s)).sum())
+    shift = named["fixef"] @ layout.means
     for name, a in priors.parameters.items():
-        total += float(a.prior.logpdf(named[name]))
-    at = named["Intercept"]
-    at = at + named["fixef"] @ layout.means if priors.mu.intercept_at_means else at
-    total += float(priors.mu.intercept.prior.logpdf(at))
+        if name == "thresholds":
+            cuts = named[name] if a.given else named[name] - shift
+            gaps = np.diff(cuts)  # of m independent draws in any order; d gap / d log gap = gap
+            total += float(np.sum(a.prior.logpdf(cuts)) + np.log(gaps).sum())
+            total += special.gammaln(len(cuts) + 1)
+        else:
+            total += float(a.prior.logpdf(named[name]))
+    intercept = 0.0
+    if design.mu.intercept:
+        intercept = named["Intercept"]
+        at = intercept + shift if priors.mu.intercept_at_means else intercept
+        total += float(priors.mu.intercept.prior.logpdf(at))
     fixef = zip(priors.mu.fixef, named["fixef"], strict=True)
     total += sum(float(a.prior.logpdf(v)) for a, v in fixef)
-    eta = named["Intercept"] + design.mu.X @ named["fixef"]
+    eta = intercept + design.mu.X @ named["fixef"]
     for g in design.mu.groups:
         eta = eta + np.sum(g.Z * named[names.ranef(g.name)][g.refs], axis=1)
     eta = eta if design.mu.offset is None else eta + design.mu.offset

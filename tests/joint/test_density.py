@@ -10,12 +10,16 @@ from mixedbayes.joint.laplace import approximate
 
 FAMILIES = [
     "bernoulli", "binomial", "poisson", "negative_binomial", "gaussian", "student_t", "lognormal",
-    "gamma", "beta",
+    "gamma", "beta", "cumulative",
 ]  # fmt: skip
 CASES = {
     **{family: {"family": family} for family in FAMILIES},
     "probit": {"family": mb.Binomial(link=mb.Probit())},
     "cloglog": {"family": mb.Binomial(link=mb.Cloglog())},
+    "ordered probit": {"family": mb.Cumulative(link=mb.Probit())},
+    "ordered, no groups": {"family": "cumulative", "groups": "none"},
+    "ordered, nested": {"family": "cumulative", "groups": "nested"},
+    "thresholds at zero": {"family": "cumulative", "priors": {"thresholds": mb.StudentT(4, 1, 2)}},
     "no groups": {"groups": "none"},
     "separate slopes": {"groups": "separate slopes"},
     "nested": {"groups": "nested"},
@@ -123,7 +127,7 @@ def dense_map(C, slopes, factor, z):
 
 
 @pytest.mark.parametrize("groups", ["none", "slopes", "nested", "crossed"])
-@pytest.mark.parametrize("family", ["binomial", "negative_binomial"])
+@pytest.mark.parametrize("family", ["binomial", "negative_binomial", "cumulative"])
 def test_draws_are_read_in_the_coordinates_of_the_walk(family, groups, joint):
     """theta by the approximation's own map has the density that the kernel gives to z."""
     model = joint.make(family, groups)
@@ -137,7 +141,7 @@ def test_draws_are_read_in_the_coordinates_of_the_walk(family, groups, joint):
     assert found[1] - found[0] == pytest.approx(by_hand[1] - by_hand[0], abs=1e-7)
 
 
-@pytest.mark.parametrize("family", ["bernoulli", "binomial", "poisson"])
+@pytest.mark.parametrize("family", ["bernoulli", "binomial", "poisson", "cumulative"])
 def test_equal_rows_are_added_up(family, joint):
     """Twice the data, in any order, is the same density as every row with weight 2."""
     model = joint.make(family, "crossed")
