@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mixedbayes.checks.report import CheckReport
     from mixedbayes.model.formulations import Chosen
     from mixedbayes.plots.densities import PlotCollection
-    from mixedbayes.plots.predictive import Kind
     from mixedbayes.plots.draw import Drawing
+    from mixedbayes.plots.predictive import Kind
     from mixedbayes.results.posterior import Posterior
     from mixedbayes.sample.settings import Settings
 

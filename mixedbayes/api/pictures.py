@@ -271,6 +271,4 @@ def plot_funnel(
         }
     posteriors = {name: fit.posterior for name, fit in fits.items()}
     units = next((fit.units for fit in fits.values()), None)
-    return plot_funnel(
-        posteriors, group, term=term, level=level, units=units, backend=backend
-    )
+    return plot_funnel(posteriors, group, term=term, level=level, units=units, backend=backend)

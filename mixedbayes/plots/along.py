@@ -46,7 +46,11 @@ def places(axis: Covariate, frame: pd.DataFrame, points: int) -> tuple[Floats, p
 
 
 def rows(
-    axis: Covariate, frame: pd.DataFrame, values: pd.Series | None, labels: Mapping[str, Any], n: int
+    axis: Covariate,
+    frame: pd.DataFrame,
+    values: pd.Series | None,
+    labels: Mapping[str, Any],
+    n: int,
 ) -> pd.DataFrame:
     """n rows with the given values of the axis and of the grouping columns, the others typical."""
     new = pd.DataFrame({name: [value] * n for name, value in typical_row(frame).items()})

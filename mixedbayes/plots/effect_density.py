@@ -14,6 +14,7 @@ from mixedbayes.results.tables import tails
 _GRID = 400  # points of a density
 _CURVE = 60  # points of a level's curve
 _LEVELS_REACH = 0.42  # of the panel's height, that of the highest level's posterior
+_TALLEST = 1.8  # the panel's height at most, in that of the highest curve
 _MOST_DRAWS = 1000  # of the sd, for the band
 FEWEST_MEANS = 8  # from which on they have a density
 
@@ -45,14 +46,17 @@ def density_panel(
     k = g.terms.index(term)
     effects, sd = post.ranef(name)[:, :, k], post.sd(name)[:, k]
     grid = _grid(effects, sd)
-    marks = _population(grid, sd, prob)
-    top = max(float(m.upper.max()) for m in marks if isinstance(m, Band))
+    band, curve = _population(grid, sd, prob)
+    top = float(curve.y.max())
     means = effects.mean(axis=0)
     level_names = [str(level) for level in g.levels]
+    marks: list[Mark] = [band, curve]
     if g.n_levels >= FEWEST_MEANS:
         of_means = smoothed(means[:, None], grid)[:, 0]
         top = max(top, float(of_means.max()))
         marks.append(Line(grid, of_means, style.ORANGE, 1.4, dash=True, gid="density of means"))
+    # where sd may be near 0, the band reaches for a spike
+    top = max(top, min(float(band.upper.max()), _TALLEST * top))
     marks.insert(0, _levels(effects, grid, top))
     rug = Dots(
         means, np.full_like(means, -0.045 * top), style.ORANGE, 30.0, alpha=0.8, marker="|",
@@ -77,16 +81,14 @@ def _grid(effects: Floats, sd: Floats) -> Floats:
     return np.linspace(-1.05 * reach, 1.05 * reach, _GRID)
 
 
-def _population(grid: Floats, sd: Floats, prob: float) -> list[Mark]:
+def _population(grid: Floats, sd: Floats, prob: float) -> tuple[Band, Line]:
     """Normal(0, sd): the posterior median of its density, with a band over draws of sd."""
     keep = np.unique(np.linspace(0, len(sd) - 1, _MOST_DRAWS).round().astype(int))
     scale = np.maximum(sd[keep, None], 1e-3 * np.median(sd))  # an sd near 0 has no finite density
     density = stats.norm.pdf(grid, scale=scale)
     low, high = np.quantile(density, tails(prob), axis=0)
-    return [
-        Band(grid, low, high, style.PALE_BLUE, 0.6, gid="population band"),
-        Line(grid, np.median(density, axis=0), style.BLUE, 1.8, gid="population"),
-    ]
+    band = Band(grid, low, high, style.PALE_BLUE, 0.6, gid="population band")
+    return band, Line(grid, np.median(density, axis=0), style.BLUE, 1.8, gid="population")
 
 
 def _levels(effects: Floats, grid: Floats, top: float) -> Line:

@@ -68,7 +68,9 @@ def curve(post: Posterior, rows: Rows, axis: Covariate, prob: float) -> Curve:
     if line and not straight(post.family):
         grid = np.linspace(x[0], x[-1], _GRID)
         eta, population = _between(grid, x, eta), _between(grid, x, population)
-        own = {k: _between(grid, x, v) if v.shape == (len(eta), len(x)) else v for k, v in own.items()}
+        own = {
+            k: _between(grid, x, v) if v.shape == (len(eta), len(x)) else v for k, v in own.items()
+        }
         x = grid
     mean, typical = (
         post.family.expectation(post.family.inverse(e, np), own) for e in (eta, population)
@@ -135,7 +137,8 @@ def plot_fitted(
 
     Returns
     -------
-    Matplotlib or Plotly figure, or Bokeh layout, on the response scale; proportions for counts out of trials.
+    Matplotlib or Plotly figure, or Bokeh layout, on the response scale; proportions for counts out
+    of trials.
 
     Raises
     ------

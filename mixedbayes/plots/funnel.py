@@ -67,7 +67,7 @@ def plot_funnel(
     k, j = _term(g, term), _level(g, level)
     labels = Labels.of(first, units)
     drawn = {name: _draws(post, g, k, j) for name, post in fits.items()}
-    effect = f"{g.name} {g.levels[j]}: {labels.coefficient(g.terms[k])}"
+    effect = f"effect of {g.name} {g.levels[j]}, {labels.coefficient(g.terms[k])}"
     sd = f"log sd of {g.name}: {labels.term(g.terms[k])}"
     every = np.concatenate([values[1] for values in drawn.values()])
     reach = max(float(np.abs(values[0]).max()) for values in drawn.values())
@@ -147,9 +147,7 @@ def _rules() -> list[Mark]:
     return [Rule(at, True, style.MUTED, 0.9, dash=True) for at in (-2.0, 2.0)]
 
 
-def _panel(
-    x: Floats, y: Floats, diverging: Floats, more: list[Mark], **texts: object
-) -> Panel:
+def _panel(x: Floats, y: Floats, diverging: Floats, more: list[Mark], **texts: object) -> Panel:
     fine = np.flatnonzero(~diverging)
     fine = fine[np.unique(np.linspace(0, len(fine) - 1, _DRAWS).round().astype(int))]
     marks: list[Mark] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,7 +23,6 @@ from mixedbayes.results.posterior import Posterior
 
 _PANEL = (1.62, 1.5)  # inches
 _LARGE = (2.4, 2.2)  # of a panel where there are at most four
-_LETTER = 0.62 * style.SMALL  # points, the width of a letter
 
 
 def sheet(
@@ -38,12 +38,15 @@ def sheet(
     columns = n if n <= 4 else 3 if n <= 6 else 4 if n <= 12 else 6
     width, height = _PANEL if n > 4 else _LARGE
     places, limits = ticks(axis, width)
+    titles = [wrapped(panel.title, width) for panel in panels]
     shown = [
-        replace(panel, xticks=places, yticks=Few(4), xlim=limits, small=True) for panel in panels
+        replace(panel, title=title, xticks=places, yticks=Few(4), xlim=limits, small=True)
+        for panel, title in zip(panels, titles, strict=True)
     ]
+    height += 0.15 * max(title.count("\n") for title in titles)
     turned = isinstance(places, Ticks) and places.turned
     longest = max(map(len, places.texts)) if isinstance(places, Ticks) else 0
-    deep = longest * _LETTER / 72 if turned else 0.0
+    deep = longest * style.LETTER / 72 if turned else 0.0
     return Sheet(
         in_rows(shown, columns),
         width=max(4.6, width * columns + 0.5),
@@ -58,6 +61,13 @@ def sheet(
     )
 
 
+def wrapped(title: str, width: float) -> str:
+    """A title in lines that are as wide as a panel, shortened where it would have more than 3."""
+    letters = max(8, int(72 * width / (1.1 * style.LETTER)))
+    lines = textwrap.wrap(title, letters, max_lines=3, placeholder=" …")
+    return "\n".join(lines)
+
+
 def ticks(axis: Covariate, width: float) -> tuple[Ticks | Few, tuple[float, float] | None]:
     """Ticks and limits of an axis: categories by name while there is room, else few numbers."""
     if axis.categories is None:
@@ -65,7 +75,7 @@ def ticks(axis: Covariate, width: float) -> tuple[Ticks | Few, tuple[float, floa
     n = len(axis.categories)
     at = np.unique(np.linspace(0, n - 1, min(n, 9)).round().astype(int))
     texts = [axis.categories[i] for i in at]
-    crowded = sum(len(t) + 2 for t in texts) * _LETTER > 72 * (width - 0.3)
+    crowded = sum(len(t) + 2 for t in texts) * style.LETTER > 72 * (width - 0.3)
     return Ticks(at.astype(float), texts, turned=crowded), (-0.5, n - 0.5)
 
 

@@ -92,6 +92,7 @@ def plot_predictions(
     frame = data if len(data) == post.design.n else data.iloc[post.design.rows]
     axis = covariate(post, g, x, data)
     shown, note = shown_levels(post, g, levels, max_levels)
+    note = note.removesuffix(", lowest first")
     labels = Labels.of(post, units)
     at, values = places(axis, frame, _POINTS)
     marks = [
@@ -129,9 +130,7 @@ def _without(
     """The typical level, and the population of levels around it."""
     new = rows(axis, frame, values, unseen(g), len(at))
     typical, stranger = (expected(post, g, new, who, prob) for who in ("typical", "own"))
-    wide, narrow = (
-        (t["lower"].to_numpy(), t["upper"].to_numpy()) for t in (stranger, typical)
-    )
+    wide, narrow = ((t["lower"].to_numpy(), t["upper"].to_numpy()) for t in (stranger, typical))
     mean = typical["mean"].to_numpy()
     marks: list[Mark] = [
         Band(at, *wide, style.FAINT, 0.6, gid="new level", z=0.5),

@@ -13,7 +13,7 @@ from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.draw import Drawing, draw
-from mixedbayes.plots.effect_density import density_panel, density_keys
+from mixedbayes.plots.effect_density import density_keys, density_panel
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.scene import Dots, Key, Mark, Panel, Rule, Segments, Sheet, Ticks
 from mixedbayes.results import kept
@@ -132,9 +132,10 @@ def plot_ranef(
         for name, height in zip(groups, heights, strict=True)
     ]
     keys = _keys(prob, rows) if kind == "caterpillar" else density_keys(prob, rows)
+    beside = _room_of_names(post, groups) if kind == "caterpillar" else 0.0
     sheet = Sheet(
         rows,
-        width=max(4.8, 3.6 * len(columns)),
+        width=max(4.8, (3.6 + beside) * len(columns)),
         height=sum(heights) + 0.75 * len(groups) + (0.35 if kind == "caterpillar" else 0.7),
         heights=heights,
         share_x="aligned",
@@ -158,6 +159,12 @@ def chosen_groups(post: Posterior, group: str | None) -> list[str]:
 
 def _panel_height(n_levels: int) -> float:
     return float(np.clip(_ROW * n_levels, 0.8, _TALLEST))
+
+
+def _room_of_names(post: Posterior, groups: list[str]) -> float:
+    """Inches by which the names of levels are longer than usual."""
+    longest = max(len(str(level)) for name in groups for level in post.group(name).levels)
+    return max(0.0, longest * style.LETTER / 72 - 0.5)
 
 
 def _caterpillar_panel(

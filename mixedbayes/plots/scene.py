@@ -197,6 +197,10 @@ class Sheet:
     def shape(self) -> tuple[int, int]:
         return len(self.rows), len(self.rows[0])
 
+    @property
+    def panels(self) -> list[Panel]:
+        return [panel for row in self.rows for panel in row if panel is not None]
+
     def named_below(self, i: int, j: int) -> bool:
         """Whether a panel's horizontal axis has texts: not where the next below has the same."""
         panel = self.rows[i][j]

@@ -120,9 +120,11 @@ def plot_shrinkage(
     comparable = len(set(shown.values())) == 1 and all(len(t) == 1 for t in shown.values())
     panels = [_panel(post, name, parts[name], shown[name], labels) for name in groups]
     two = any(len(t) == 2 for t in shown.values())
+    named = [t for p in panels if isinstance(p.yticks, Ticks) for t in p.yticks.texts]
+    beside = max((len(text) for text in named), default=0) * style.LETTER / 72
     sheet = Sheet(
         [[panel] for panel in panels],
-        width=5.6,
+        width=5.6 + max(0.0, beside - 0.7),
         height=sum(heights) + 0.75 * len(groups) + 0.5,
         heights=heights,
         share_x="all" if comparable else "none",

@@ -54,7 +54,8 @@ def slopes(x: Floats, y: Floats, refs: Ints, n_levels: int) -> Slopes:
     ux, uy = mean_x - center_x, mean_y - center_y
     inner, outer = float(dx @ dx), float(n @ ux**2)
     within = float(dx @ dy) / inner if inner > 0 else np.nan
-    between = float(n @ (ux * uy)) / outer if outer > 0 else np.nan
+    apart = outer > 1e-12 * (inner + outer)  # whether the means of x differ
+    between = float(n @ (ux * uy)) / outer if apart else np.nan
     together = (float(dx @ dy) + float(n @ (ux * uy))) / (inner + outer)
     return Slopes(
         within,
@@ -82,8 +83,8 @@ def plot_simpson(
     lines are least squares on the response scale: between groups through the groups' means (large
     dots), weighted by their rows; all rows regardless of the group. The legend has the slopes; the
     one within groups is the mean of the model's lines, and is left out where a link bends them.
-    The slope of all rows is the mean of the other two, weighted by the sums of squares of x between
-    and within groups.
+    Least squares over all rows mixes the slopes within and between groups, weighted by the sums of
+    squares of x. Where all groups have the same mean of x, there is nothing between them to show.
 
     Parameters
     ----------
@@ -187,13 +188,16 @@ def _marks(
             edge_width=1.0, names=[str(level) for level in g.levels], gid="means", z=4.0,
         )
     )  # fmt: skip
-    ends = np.array([x.min(), x.max()])
     if np.isfinite(found.between[1]):
         middle = np.array([found.x.min(), found.x.max()])
         line = found.between[0] + found.between[1] * middle
         marks.append(Line(middle, line, style.INK, 2.0, dash=True, gid="between", z=3.5))
-    line = found.together[0] + found.together[1] * ends
-    marks.append(Line(ends, line, style.MUTED, 1.4, dash=True, gid="together", z=3.2))
+    start, slope = found.together
+    ends = np.linspace(x.min(), x.max(), 200)
+    line = start + slope * ends
+    seen = (line >= y.min()) & (line <= y.max())  # a line leaves the range of shares and counts
+    look = {"dash": True, "gid": "together", "z": 3.2}
+    marks.append(Line(ends[seen], line[seen], style.MUTED, 1.4, **look))
     return marks
 
 
@@ -203,9 +207,11 @@ def _keys(
     of_model = "" if model is None else f": mean slope {model:.3g}"
     keys = [
         Key(f"within each {g.name}{of_model}", style.BLUE if colors is None else style.INK),
-        Key(f"between {g.name} means: slope {found.between[1]:.3g}", style.INK, "dash", 2.0),
         Key(f"all rows together: slope {found.together[1]:.3g}", style.MUTED, "dash"),
     ]
+    if np.isfinite(found.between[1]):
+        text = f"between {g.name} means: slope {found.between[1]:.3g}"
+        keys.insert(1, Key(text, style.INK, "dash", 2.0))
     if colors is None:
         return keys
     named = zip(g.levels, colors, strict=True)

@@ -26,6 +26,7 @@ PALETTE = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b828c")
 
 SMALL = 8.0  # points, the smallest text of any picture
 TEXT = 9.5  # points, of axes
+LETTER = 0.62 * SMALL  # points, the width of a letter of the smallest text, more or less
 
 _LOOK: dict[str, Any] = {
     "font.size": 9.5,

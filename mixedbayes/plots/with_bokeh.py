@@ -50,8 +50,7 @@ _SWATCHES = {"line": "━", "dash": "╌╌", "dot": "●", "ring": "○", "cros
 def draw(sheet: Sheet) -> Any:
     """A Bokeh layout of the sheet."""
     rows, columns = sheet.shape
-    shares = np.array(sheet.heights or [1.0] * rows) / sum(sheet.heights or [1.0] * rows)
-    heights = _TEXTS + shares * (sheet.height - 0.4 * bool(sheet.keys) - _TEXTS * rows)
+    heights = [h + _TEXTS for h in sheet.heights] or [(sheet.height - 0.4) / rows] * rows
     shared: dict[Any, Range1d] = {}
     grid = [
         [
@@ -64,16 +63,16 @@ def draw(sheet: Sheet) -> Any:
     ]
     parts: list[Any] = [gridplot(grid, toolbar_location="right")]
     if sheet.xlabel:
-        parts.append(_div(escape(sheet.xlabel).replace("\n", "<br>"), "center"))
+        parts.append(_div(escape(sheet.xlabel).replace("\n", "<br>"), sheet.width))
     if sheet.keys:
-        legend = _div("&emsp; ".join(_key(key) for key in sheet.keys), "center")
+        legend = _div("&emsp; ".join(_key(key) for key in sheet.keys), sheet.width)
         parts = [legend, *parts] if sheet.keys_above else [*parts, legend]
     return column(*parts)
 
 
-def _div(html: str, align: str) -> Div:
-    look = {"color": style.INK, "font-size": f"{style.TEXT}pt", "text-align": align}
-    return Div(text=html, styles={**look, "width": "100%"})
+def _div(html: str, width: float) -> Div:
+    look = {"color": style.INK, "font-size": f"{style.TEXT}pt", "text-align": "center"}
+    return Div(text=html, width=int(_DOTS * width), styles=look)
 
 
 def _key(key: Key) -> str:

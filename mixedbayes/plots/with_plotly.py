@@ -28,7 +28,7 @@ from mixedbayes.plots.scene import (
 
 _DOTS = 96  # pixels of an inch
 _PX = _DOTS / 72  # pixels of a point
-_LEFT, _RIGHT = 0.8, 0.4  # inches around the panels, with the tools at the right
+_LEFT, _RIGHT = 0.8, 0.4  # inches around the panels at least, with the tools at the right
 _GAP = {True: (0.62, 0.85), False: (0.36, 0.2)}  # between panels, with and without axis texts
 _KEY = 0.22  # inches of a row of the legend
 _SYMBOLS = {"o": "circle", "X": "x", "_": "line-ew-open", "|": "line-ns-open"}
@@ -38,9 +38,11 @@ def draw(sheet: Sheet) -> go.Figure:
     """A Plotly figure of the sheet."""
     rows, columns = sheet.shape
     top, bottom = _margins(sheet)
-    width = max(sheet.width, _LEFT + _RIGHT + columns)
-    inner = width - _LEFT - _RIGHT, sheet.height - top - bottom
-    own_x = any(p is not None and p.xlabel for row in sheet.rows for p in row)
+    names = _room_of_names(sheet)
+    left = max(_LEFT, 0.2 + names)
+    width = max(sheet.width, left + _RIGHT + columns)
+    inner = width - left - _RIGHT, sheet.height - top - bottom
+    own_x = any(panel.xlabel for panel in sheet.panels)
     own_y = sheet.share_y == "none"
     figure = make_subplots(
         rows=rows,
@@ -48,14 +50,14 @@ def draw(sheet: Sheet) -> go.Figure:
         shared_xaxes={"all": "all", "aligned": "columns", "none": False}[sheet.share_x],
         shared_yaxes={"all": "all", "aligned": "rows", "none": False}[sheet.share_y],
         row_heights=list(sheet.heights) or None,
-        horizontal_spacing=_spacing(_GAP[own_y][1], inner[0], columns),
+        horizontal_spacing=_spacing(max(_GAP[own_y][1], names + 0.15), inner[0], columns),
         vertical_spacing=_spacing(_GAP[own_x][0] + 0.1, inner[1], rows),
     )
     figure.update_layout(
         width=_DOTS * width,
         height=_DOTS * sheet.height,
         margin={
-            "l": _DOTS * _LEFT, "r": _DOTS * _RIGHT, "t": _DOTS * top, "b": _DOTS * bottom,
+            "l": _DOTS * left, "r": _DOTS * _RIGHT, "t": _DOTS * top, "b": _DOTS * bottom,
             "autoexpand": False,
         },
         template="plotly_white",
@@ -91,10 +93,22 @@ def draw(sheet: Sheet) -> go.Figure:
 def _margins(sheet: Sheet) -> tuple[float, float]:
     """Inches above and below the panels."""
     legend = 0.1 + _KEY * -(-len(sheet.keys) // max(1, sheet.key_columns)) if sheet.keys else 0.0
-    titles = 0.3 if any(p is not None and p.title for row in sheet.rows for p in row) else 0.1
-    lines = sheet.xlabel.count("\n") + 1 if sheet.xlabel else 1
-    texts = 0.3 + 0.2 * lines
+    lines = max(panel.title.count("\n") + bool(panel.title) for panel in sheet.panels)
+    titles = 0.12 + 0.18 * lines
+    texts = 0.5 + 0.2 * sheet.xlabel.count("\n")
     return (titles + legend, texts) if sheet.keys_above else (titles, texts + legend)
+
+
+def _room_of_names(sheet: Sheet) -> float:
+    """Inches that the longest text beside a vertical axis takes, where texts are given."""
+    lines = [
+        line
+        for panel in sheet.panels
+        if isinstance(panel.yticks, Ticks)
+        for text in panel.yticks.texts
+        for line in text.split("\n")
+    ]
+    return max(map(len, lines), default=0) * style.LETTER / 72
 
 
 def _spacing(gap: float, room: float, count: int) -> float:

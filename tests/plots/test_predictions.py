@@ -1,0 +1,92 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedbayes as mb
+
+
+@pytest.fixture(scope="module")
+def fit():
+    data = mb.load_data("sleepstudy")
+    return mb.fit("Reaction ~ Days + (Days | Subject)", data, draws=200, seed=1, progress=False)
+
+
+@pytest.fixture(scope="module")
+def binary():
+    data = mb.simulate(
+        "y ~ x + (1 | g)", groups={"g": 20}, per_group=15, fixef={"Intercept": 1, "x": 1},
+        sd={"g": {"Intercept": 2.0}}, family="bernoulli", seed=2,
+    )  # fmt: skip
+    data["g"] = data["g"].astype(int)
+    return mb.fit("y ~ x + (1 | g)", data, family="bernoulli", draws=200, seed=1, progress=False)
+
+
+def lines(figure):
+    return {line.get_gid(): line.get_data() for line in figure.axes[0].lines}
+
+
+def band(figure, gid):
+    return next(c for c in figure.axes[0].collections if c.get_gid() == gid)
+
+
+def test_lines_are_the_predictions(fit, check_texts):
+    figure = fit.plot_predictions(levels=["308", "335"])
+    x, y = lines(figure)["conditional"]
+    for k, subject in enumerate(("308", "335")):
+        part = slice(41 * k, 41 * k + 40)
+        new = pd.DataFrame({"Subject": subject, "Days": x[part]})
+        np.testing.assert_allclose(y[part], fit.predict(new, kind="mean")["mean"])
+    x, y = lines(figure)["unconditional"]
+    new = pd.DataFrame({"Days": x})
+    typical = fit.predict(new, kind="mean", groups="typical")
+    np.testing.assert_allclose(y, typical["mean"])
+    corners = band(figure, "unconditional band").get_paths()[0].vertices[:, 1]
+    assert corners.min() == pytest.approx(typical["lower"].min())
+    check_texts(figure)
+
+
+def test_a_level_not_seen_has_the_population_around_it(fit):
+    figure = fit.plot_predictions(prob=0.9)
+    at_end = band(figure, "new level").get_paths()[0].vertices
+    at_end = at_end[at_end[:, 0] == 9, 1]
+    new = pd.DataFrame({"Subject": ["somebody"], "Days": [9]})
+    found = fit.predict(new, kind="mean", groups="new", prob=0.9)
+    width = at_end.max() - at_end.min()
+    assert width == pytest.approx((found["upper"] - found["lower"]).iloc[0], rel=0.15)
+    assert "average" not in lines(figure)
+
+
+def test_through_a_link_the_mean_of_all_is_another_line(binary, check_texts):
+    figure = binary.plot_predictions()
+    drawn = lines(figure)
+    typical, average = drawn["unconditional"][1], drawn["average"][1]
+    assert 0 < average.min() < average.max() < 1
+    assert (np.abs(average - 0.5) <= np.abs(typical - 0.5) + 1e-9).mean() > 0.9
+    assert figure.axes[0].get_ylabel() == "probability of y"
+    check_texts(figure)
+
+
+def test_of_many_levels_some_are_drawn_and_that_is_said(binary):
+    figure = binary.plot_predictions(max_levels=5)
+    assert np.isnan(lines(figure)["conditional"][1]).sum() == 5
+    assert "5 of 20 levels, evenly spaced" in figure.axes[0].get_xlabel()
+
+
+def test_other_covariates_are_typical():
+    data = mb.load_data("gpa")
+    formula = "gpa ~ occasion + sex + (1 | student)"
+    fit = mb.fit(formula, data, draws=50, chains=2, seed=1, progress=False)
+    x, y = lines(fit.plot_predictions(max_levels=3))["unconditional"]
+    new = pd.DataFrame({"occasion": x, "sex": data["sex"].mode().iloc[0]})
+    np.testing.assert_allclose(y, fit.predict(new, groups="typical", kind="mean")["mean"])
+
+
+def test_categories_are_named_along_the_axis():
+    data = mb.load_data("cbpp")
+    fit = mb.fit(
+        "incidence | trials(size) ~ period + (1 | herd)", data, family="binomial", draws=50,
+        chains=2, seed=1, progress=False,
+    )  # fmt: skip
+    (ax,) = fit.plot_predictions().axes
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "3", "4"]
+    assert ax.get_ylabel() == "incidence, proportion of trials"
