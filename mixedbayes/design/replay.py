@@ -9,9 +9,10 @@ from mixedbayes.design.encode import matrix
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.grouping import find
 from mixedbayes.design.table import Table, missing, table
-from mixedbayes.design.types import Design, Floats, NewGroup, NewRows
+from mixedbayes.design.types import Design, Floats, LinearPredictor, NewGroup, NewRows
 from mixedbayes.design.used import Used, used_columns
 from mixedbayes.errors import DataError
+from mixedbayes.formula import Formula
 
 
 def replay(
@@ -20,6 +21,7 @@ def replay(
     *,
     response: bool = False,
     groups: Sequence[str] | None = None,
+    parameter: str = "mu",
 ) -> NewRows:
     """The arrays of new rows: every transform and every coding as the fitted data set them.
 
@@ -33,6 +35,8 @@ def replay(
         Whether the new rows carry the response, which is then checked and returned as `y`.
     groups
         Grouping factors that are needed, all by default. Columns of the others may be absent.
+    parameter
+        Whose formula is read: the mean's, "mu", or that of a further parameter of the family.
 
     Returns
     -------
@@ -46,36 +50,36 @@ def replay(
         For a missing or mistyped column, missing values, a level of a categorical predictor
         that the fitted data do not have, and values that are not finite.
     """
-    fitted = _fitted(design)
-    wanted = _wanted(design, groups)
-    used = used_columns(design.formula)
+    formula, fitted, predictor = _of(design, parameter)
+    wanted = _wanted(predictor, groups)
+    used = used_columns(formula)
     effects = [name for group in wanted for name in used.effects[group]]
     factors = [name for group in wanted for name in fitted.groupings[group].factors]
     needed = [*used.fixed, *effects, *factors, *(used.response if response else ())]
     rows = _rows(fitted, new_data, needed, (*used.trials, *used.weights))
-    return _new_rows(design, fitted, rows, wanted, used, response)
+    return _new_rows(formula, fitted, rows, wanted, used, response)
 
 
-def random_columns(design: Design, group_name: str, new_data: Any) -> Floats:
+def random_columns(design: Design, group_name: str, new_data: Any, parameter: str = "mu") -> Floats:
     """Columns of one grouping factor's effects in new rows: (m, q).
 
     Only the columns on the left side of that factor's bars are needed.
     """
-    fitted = _fitted(design)
-    _wanted(design, [group_name])
-    needed = used_columns(design.formula).effects[group_name]
+    formula, fitted, predictor = _of(design, parameter)
+    _wanted(predictor, [group_name])
+    needed = used_columns(formula).effects[group_name]
     return bar_columns(fitted.bars[group_name], _rows(fitted, new_data, needed, ()))
 
 
 def _new_rows(
-    design: Design,
+    formula: Formula,
     fitted: Fitted,
     rows: Rows,
     wanted: Sequence[str],
     used: Used,
     response: bool,
 ) -> NewRows:
-    formula, there = design.formula, rows.table.columns.keys()
+    there = rows.table.columns.keys()
     trials = left.trials(formula, rows) if there >= set(used.trials) else None
     weights = left.weights(formula, rows) if there >= set(used.weights) else None
     y, levels = left.response(formula, rows) if response else (None, None)
@@ -98,14 +102,18 @@ def _new_group(fitted: Fitted, name: str, rows: Rows) -> NewGroup:
     return NewGroup(name, refs, labels, parts, bar_columns(fitted.bars[name], rows))
 
 
-def _fitted(design: Design) -> Fitted:
+def _of(design: Design, parameter: str) -> tuple[Formula, Fitted, LinearPredictor]:
+    """Formula, encodings and predictor of one parameter."""
     if not isinstance(design.columns, Fitted):
         raise DataError("this design was made by hand: it has no encodings to replay on new data")
-    return design.columns
+    if parameter == "mu":
+        return design.formula, design.columns, design.mu
+    formula = next(f for f in design.formula.others if f.response.text == parameter)
+    return formula, design.columns.others[parameter], design.others[parameter]
 
 
-def _wanted(design: Design, groups: Sequence[str] | None) -> Sequence[str]:
-    known = [group.name for group in design.mu.groups]
+def _wanted(predictor: LinearPredictor, groups: Sequence[str] | None) -> Sequence[str]:
+    known = [group.name for group in predictor.groups]
     for name in groups or ():
         if name not in known:
             raise DataError(f"no grouping factor {name!r}; the model has {', '.join(known)}")

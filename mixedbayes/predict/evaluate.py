@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.families.base import Family
-from mixedbayes.families.links import Identity, Inverse
+from mixedbayes.families.base import Family, Values
+from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.predict.linear import Predictor
 from mixedbayes.predict.progress import Block
 from mixedbayes.predict.quadrature import population_mean
@@ -20,9 +20,16 @@ from mixedbayes.results.posterior import Posterior
 
 
 def evaluation(
-    post: Posterior, rows: PredictionRows, question: Question, linear: Predictor, seed: int
+    post: Posterior,
+    rows: PredictionRows,
+    question: Question,
+    linear: Predictor,
+    seed: int,
+    others: Mapping[str, Predictor] | None = None,
 ) -> Callable[[Block], Floats]:
     """Draws (r, S) of what is asked for, as a function of the block of rows.
+
+    `others` are the predictors of further parameters, where the answer depends on them.
 
     Raises
     ------
@@ -30,12 +37,18 @@ def evaluation(
         The rows do not say all that the answer depends on; see `predict`.
     """
     _check(post, rows, question)
-    family, parameters = post.family, post.parameters()
+    family, others, shared = post.family, others or {}, post.parameters()
 
-    def expected(eta: Floats) -> Floats:  # (S, r), as families have it
-        return family.expectation(family.inverse(eta, np), parameters)
+    def of_rows(at: slice, rng: np.random.Generator) -> Values:  # (S,), or (S, r)
+        found = dict(shared)
+        for name, own in others.items():
+            h, variance = own.eta(at), own.variance(at)
+            if variance is not None:
+                h += np.sqrt(variance) * rng.standard_normal(h.shape)
+            found[name] = family.parameter_link(name).inverse(h, np).T
+        return found
 
-    def response(eta: Floats, block: Block, rng: np.random.Generator) -> Floats:
+    def response(eta: Floats, block: Block, parameters: Values, rng: np.random.Generator) -> Floats:
         weights = None if rows.weights is None else rows.weights[block[1]]
         trials = None if rows.trials is None else rows.trials[block[1]]
         mu = family.inverse(eta, np)
@@ -45,22 +58,37 @@ def evaluation(
         number, at = block
         eta, variance = linear.eta(at), linear.variance(at)
         rng = stream(seed, ROWS, number)
+        parameters = of_rows(at, rng)
+
+        def expected(eta: Floats) -> Floats:  # (S, r), as families have it
+            return family.expectation(family.inverse(eta, np), parameters)
+
         if variance is not None:
             if question.treatment != "integrated" or question.kind == "response":
                 eta += np.sqrt(variance) * rng.standard_normal(eta.shape)
-            elif question.kind == "mean" and not _is_linear(family):
+            elif question.kind == "mean" and _is_plain(family, Log):
+                return np.exp(eta + variance / 2)
+            elif question.kind == "mean" and not _is_plain(family, Identity):
                 return population_mean(expected, eta.T, variance.T).T
         if question.kind == "linear":
             return eta
-        return (expected(eta.T) if question.kind == "mean" else response(eta.T, block, rng)).T
+        return (
+            expected(eta.T) if question.kind == "mean" else response(eta.T, block, parameters, rng)
+        ).T
 
     return evaluate
 
 
-def _is_linear(family: Family) -> bool:
-    """Whether the expectation is the linear predictor itself."""
+def depends_on_parameters(question: Question, family: Family) -> bool:
+    """Whether the answer depends on the family's parameters, besides the linear predictor."""
+    mean = type(family).expectation is not Family.expectation
+    return question.kind == "response" or (question.kind == "mean" and mean)
+
+
+def _is_plain(family: Family, link: type[Link]) -> bool:
+    """Whether the expectation is the linear predictor through this link, and no more."""
     plain = type(family).expectation is Family.expectation
-    return plain and type(family).inverse is Family.inverse and isinstance(family.link, Identity)
+    return plain and type(family).inverse is Family.inverse and isinstance(family.link, link)
 
 
 def _check(post: Posterior, rows: PredictionRows, question: Question) -> None:
@@ -70,12 +98,15 @@ def _check(post: Posterior, rows: PredictionRows, question: Question) -> None:
             _lacking(f"trials({response.trials})")
         if response.weights is not None and rows.weights is None and not family.repeats_rows:
             _lacking(f"weights({response.weights})")
-    if question.kind != "linear" and post.design.others:
-        raise ModelError(
-            f"the response depends on {', '.join(post.design.others)}, which has a formula of its "
-            'own, and new rows are read for the mean\'s formula alone; ask for kind="linear"'
-        )
     averaged = question.treatment == "integrated" and question.kind == "mean" and question.factors
+    if averaged and depends_on_parameters(question, family):
+        for name, predictor in post.design.others.items():
+            if any(g.name in question.factors for g in predictor.groups):
+                raise ModelError(
+                    f'groups="average" has no answer here: the mean of the {family.name} family '
+                    f"grows so fast with {name} that its average over normal group effects on "
+                    f'{name} is infinite; use groups="typical"'
+                )
     if averaged and isinstance(family.link, Inverse):
         raise ModelError(
             'groups="average" has no answer with the inverse link: 1 / h has no mean where h is '

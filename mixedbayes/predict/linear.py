@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixedbayes import names
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.predict.population import new_effects, roots, variance
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.results.posterior import Posterior
+
+MOST_KEPT = 2**25  # numbers: effects of new levels that are kept, not drawn again in every block
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,7 @@ class Known:
 class Term:
     """What one grouping factor adds: z'b with b by level, or its variance where b has no level."""
 
-    name: str
+    name: str  # with the parameter before it, other than the mean
     Z: Floats  # (m, q)
     codes: Ints | None  # (m,) position in `effects`, or -1 - k for the k-th of `unseen`
     unseen: tuple[str, ...]
@@ -61,7 +64,11 @@ class Predictor:
 
 
 def predictor(
-    post: Posterior, rows: PredictionRows, seed: int, known: Mapping[str, Known]
+    post: Posterior,
+    rows: PredictionRows,
+    seed: int,
+    known: Mapping[str, Known],
+    parameter: str = "mu",
 ) -> Predictor:
     """Put draws and rows together; only effects of levels that occur are read.
 
@@ -70,26 +77,38 @@ def predictor(
     ModelError
         Rows have levels of the fit, and only summaries of their effects were kept.
     """
-    terms = tuple(_term(post, factor, known.get(factor.name)) for factor in rows.factors)
-    return Predictor(post.intercept(), post.fixef(), rows.X, rows.offset, terms, seed)
+    terms = tuple(
+        _term(post, factor, known.get(factor.name), parameter, seed) for factor in rows.factors
+    )
+    intercept, fixef = post.intercept(parameter), post.fixef(parameter)
+    return Predictor(intercept, fixef, rows.X, rows.offset, terms, seed)
 
 
-def _term(post: Posterior, factor: FactorRows, known: Known | None) -> Term:
+def _term(
+    post: Posterior, factor: FactorRows, known: Known | None, parameter: str, seed: int
+) -> Term:
+    name = names.prefix(parameter) + factor.name
     q, codes, unseen = factor.Z.shape[1], factor.codes, factor.unseen
     effects = np.zeros((0, q, post.n_draws))
     if codes is None:
-        return Term(factor.name, factor.Z, None, (), effects, roots(post, factor.name))
+        return Term(name, factor.Z, None, (), effects, roots(post, factor.name, parameter))
     seen = codes >= 0
     if seen.any():
         levels, at = np.unique(codes[seen], return_inverse=True)
         codes = codes.copy()
         codes[seen] = at
-        effects = np.ascontiguousarray(post.ranef(factor.name)[:, levels].transpose(1, 2, 0))
+        own = post.ranef(factor.name, parameter)[:, levels]
+        effects = np.ascontiguousarray(own.transpose(1, 2, 0))
     if known is not None:
         codes, unseen = _found(codes, unseen, known.levels, len(effects))
         effects = np.concatenate([effects, known.effects])
-    root = roots(post, factor.name) if (codes < 0).any() else np.zeros((q, q, 0))
-    return Term(factor.name, factor.Z, codes, unseen, effects, root)
+    if not (codes < 0).any():
+        return Term(name, factor.Z, codes, unseen, effects, np.zeros((q, q, 0)))
+    root = roots(post, factor.name, parameter)
+    if len(unseen) * root[0].size <= MOST_KEPT:
+        effects = np.concatenate([effects, new_effects(root, seed, name, unseen)])
+        codes = np.where(codes < 0, len(effects) - len(unseen) - 1 - codes, codes)
+    return Term(name, factor.Z, codes, unseen, effects, root)
 
 
 def _found(
@@ -106,17 +125,13 @@ def _found(
 
 
 def _add(term: Term, Z: Floats, codes: Ints, seed: int, out: Floats) -> None:
-    """Add z'b to out (r, S)."""
+    """Add z'b to out (r, S). Rows one by one, so that no effects are copied."""
     own = codes >= 0
+    for row in np.flatnonzero(own):
+        out[row] += Z[row] @ term.effects[codes[row]]
     if own.all():
-        out += _products(Z, term.effects[codes])
         return
-    out[own] += _products(Z[own], term.effects[codes[own]])
     which, at = np.unique(-1 - codes[~own], return_inverse=True)
     drawn = new_effects(term.root, seed, term.name, [term.unseen[k] for k in which])
-    out[~own] += _products(Z[~own], drawn[at])
-
-
-def _products(Z: Floats, b: Floats) -> Floats:
-    """(r, S) z'b, for Z (r, q) and b (r, q, S)."""
-    return (Z[:, None, :] @ b)[:, 0]
+    for row, level in zip(np.flatnonzero(~own), at, strict=True):
+        out[row] += Z[row] @ drawn[level]

@@ -14,15 +14,15 @@ from mixedbayes.predict.streams import level_stream
 from mixedbayes.results.posterior import Posterior
 
 
-def roots(post: Posterior, factor: str) -> Floats:
+def roots(post: Posterior, factor: str, parameter: str = "mu") -> Floats:
     """(q, q, S) R with R R' = Sigma, for every draw of Sigma, singular ones among them.
 
     R = D V sqrt(E) V' with D the sds and V E V' the correlation matrix, so that R is a smooth
     function of the parameters, and effects without correlation keep apart.
     """
-    sd = post.sd(factor)  # (S, q)
-    if post.group(factor).correlated:
-        values, vectors = np.linalg.eigh(post.cor(factor))
+    sd = post.sd(factor, parameter)  # (S, q)
+    if post.group(factor, parameter).correlated:
+        values, vectors = np.linalg.eigh(post.cor(factor, parameter))
         scaled = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
         root = sd[:, :, None] * (scaled @ vectors.transpose(0, 2, 1))
     else:

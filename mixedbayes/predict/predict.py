@@ -12,7 +12,7 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
-from mixedbayes.predict.evaluate import evaluation
+from mixedbayes.predict.evaluate import depends_on_parameters, evaluation
 from mixedbayes.predict.linear import Known, predictor
 from mixedbayes.predict.progress import Block, run
 from mixedbayes.predict.question import Groups, Kind, ask
@@ -75,6 +75,9 @@ def predict(
       trials the share of successes; of ordered categories the mean of the codes 1, 2, ...
     - "linear": h itself, on the link scale.
 
+    Where further parameters have formulas, these are read for new rows too, wherever the answer
+    depends on them, and group effects on them are treated as those on the mean.
+
     Parameters
     ----------
     post
@@ -123,7 +126,7 @@ def predict(
     ModelError
         `groups`, `kind`, `prob` or `seed` is not understood; rows have levels of the fit of which
         only summaries were kept; draws would take more than 2 GB; the average does not exist (the
-        inverse link); the response has a further parameter with a formula of its own.
+        inverse link; lognormal responses with group effects on sigma).
     """
     return predict_given(
         post, new, {}, groups=groups, kind=kind, prob=prob, draws=draws, seed=seed,
@@ -151,7 +154,12 @@ def predict_given(
     if draws:
         _check_size(rows.n, post.n_draws)
     linear = predictor(post, rows, number, known if question.treatment == "own" else {})
-    evaluate = evaluation(post, rows, question, linear, number)
+    others = {}
+    if depends_on_parameters(question, post.family):
+        for name in post.design.others:
+            own = prediction_rows(post.design, new, question, name)
+            others[name] = predictor(post, own, number, {}, name)
+    evaluate = evaluation(post, rows, question, linear, number, others)
     index, blocks = rows.index, list(enumerate(row_blocks(rows.n, BLOCK_ROWS)))
     out = np.empty((post.n_draws, rows.n)) if draws else np.empty((len(COLUMNS), rows.n))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from mixedbayes.design.types import Design
+from mixedbayes.design.types import Design, LinearPredictor
 from mixedbayes.errors import ModelError
 
 Groups = Literal["auto", "typical", "average", "new"] | Sequence[str]
@@ -31,6 +31,11 @@ class Question:
     treatment: Treatment
     kind: Kind
 
+    def about(self, predictor: LinearPredictor) -> Question:
+        """The same question about one predictor, which has some of the factors."""
+        own = {g.name for g in predictor.groups}
+        return replace(self, factors=tuple(name for name in self.factors if name in own))
+
 
 def ask(design: Design, groups: Groups, kind: Kind) -> Question:
     """The question behind the user's `groups` and `kind`; ModelError where they are none."""
@@ -39,7 +44,8 @@ def ask(design: Design, groups: Groups, kind: Kind) -> Question:
             f'kind={kind!r}: predictions are of kind "response" (a new observation), "mean" (its '
             'expectation) or "linear" (the linear predictor, on the link scale)'
         )
-    known = tuple(g.name for g in design.mu.groups)
+    predictors = (design.mu, *design.others.values())
+    known = tuple(dict.fromkeys(g.name for p in predictors for g in p.groups))
     if isinstance(groups, str):
         if groups == "typical":
             return Question((), "own", kind)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mixedbayes.design import random_columns, replay
 from mixedbayes.design.table import column_names
-from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewGroup, NewRows
+from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewGroup, NewRows
 from mixedbayes.design.values import label
 from mixedbayes.predict.question import Question
 
@@ -45,20 +45,26 @@ class PredictionRows:
         return len(self.X)
 
 
-def prediction_rows(design: Design, new: Any, question: Question) -> PredictionRows:
+def prediction_rows(
+    design: Design, new: Any, question: Question, parameter: str = "mu"
+) -> PredictionRows:
     """Read the columns of `new` that the question needs; None stands for the rows of the fit.
 
     Levels of a grouping factor are needed to use their own effects. To draw all effects anew they
     are used where they are given: rows that share a label then share a draw.
     """
-    named = _named(design, new, question)
+    predictor = design.mu if parameter == "mu" else design.others[parameter]
+    question = question.about(predictor)
+    named = _named(predictor, new, question)
     if new is None:
-        rows = fitted_rows(design)
-        columns = {g.name: g.Z for g in design.mu.groups}
+        rows = fitted_rows(design, predictor)
+        columns = {g.name: g.Z for g in predictor.groups}
     else:
-        rows = replay(design, new, groups=named)
+        rows = replay(design, new, groups=named, parameter=parameter)
         columns = {
-            name: rows.groups[name].Z if name in named else random_columns(design, name, new)
+            name: rows.groups[name].Z
+            if name in named
+            else random_columns(design, name, new, parameter)
             for name in question.factors
         }
     factors = tuple(
@@ -70,28 +76,26 @@ def prediction_rows(design: Design, new: Any, question: Question) -> PredictionR
     return PredictionRows(rows.X, factors, rows.offset, rows.trials, rows.weights, rows.index)
 
 
-def fitted_rows(design: Design) -> NewRows:
+def fitted_rows(design: Design, predictor: LinearPredictor) -> NewRows:
     """The rows of the fit as new ones."""
     groups = {
         g.name: NewGroup(g.name, g.refs, g.levels.take(g.refs), g.parts.take(g.refs, axis=0), g.Z)
-        for g in design.mu.groups
+        for g in predictor.groups
     }
-    mu = design.mu
-    return NewRows(mu.X, groups, mu.offset, design.trials, design.weights, design.index, design.y)
+    return NewRows(
+        predictor.X, groups, predictor.offset, design.trials, design.weights, design.index, design.y
+    )
 
 
-def _named(design: Design, new: Any, question: Question) -> Sequence[str]:
+def _named(predictor: LinearPredictor, new: Any, question: Question) -> Sequence[str]:
     """Factors whose levels are read from the new data."""
     if question.treatment == "integrated":
         return ()
     if question.treatment == "own" or new is None:
         return question.factors
     there = set(column_names(new))
-    return [g.name for g in _chosen(design, question) if there.issuperset(g.factors)]
-
-
-def _chosen(design: Design, question: Question) -> list[GroupDesign]:
-    return [g for g in design.mu.groups if g.name in question.factors]
+    chosen = (g for g in predictor.groups if g.name in question.factors)
+    return [g.name for g in chosen if there.issuperset(g.factors)]
 
 
 def _factor(group: NewGroup, *, own: bool) -> FactorRows:
