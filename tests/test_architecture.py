@@ -32,6 +32,7 @@ STAGES = [
     {"checks"},
     {"plots"},
     {"teach"},
+    {"report"},
     {"api"},
     {"mixedbayes"},
     {"cli", "__main__"},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mixedbayes.api.checks import Checks
 from mixedbayes.api.pictures import Pictures
 from mixedbayes.api.predictions import Predictions
+from mixedbayes.api.report import Reports
 from mixedbayes.api.teaching import Teaching
 from mixedbayes.model.formulations import Chosen
 from mixedbayes.results.posterior import Posterior
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mixedbayes.sample.convergence import ConvergenceReport
 
 
-class Fit(Pictures, Predictions, Checks, Teaching):
+class Fit(Pictures, Predictions, Checks, Teaching, Reports):
     """The posterior of a `Model`: tables, pictures and files.
 
     Tables are tidy data frames with one row per quantity and columns mean, sd, lower, upper

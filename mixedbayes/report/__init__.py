@@ -1,0 +1,1 @@
+"""A fit as one self-contained HTML page that needs no network."""

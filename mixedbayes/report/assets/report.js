@@ -1,0 +1,162 @@
+"use strict";
+(() => {
+  const config = { responsive: true, displaylogo: false, scrollZoom: false,
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines"] };
+
+  // ---- pictures ------------------------------------------------------------------------------
+
+  const scripts = { pooling };
+  const drawn = new WeakSet();
+
+  function draw(figure) {
+    if (drawn.has(figure)) return;
+    drawn.add(figure);
+    const content = JSON.parse(figure.querySelector("script").textContent);
+    fit(content.layout);
+    const plot = figure.querySelector(".plot");
+    if (content.script) scripts[content.script](content, plot, figure.querySelector(".controls"));
+    else Plotly.newPlot(plot, content.data, content.layout, config);
+  }
+
+  // On a narrow screen the names on the axis leave no room for a title beside them.
+  function fit(layout) {
+    if (window.innerWidth >= 600) return;
+    layout.font.size = 11;
+    layout.margin = { l: 44, r: 8, t: 60, b: 46 };
+    if (layout.yaxis.tickvals) layout.yaxis.title = { text: "" };
+  }
+
+  // Pictures are drawn when they come near the window, so that a page with many of them opens at once.
+  const near = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      near.unobserve(entry.target);
+      draw(entry.target);
+    }
+  }, { rootMargin: "400px" });
+
+  for (const pictures of document.querySelectorAll(".pictures")) {
+    const figures = [...pictures.querySelectorAll("figure")];
+    figures.forEach((figure) => near.observe(figure));
+    pictures.querySelector(".chooser").addEventListener("change", (event) => {
+      figures.forEach((figure, k) => { figure.hidden = k !== Number(event.target.value); });
+    });
+  }
+
+  // One level in front of all others: its data and the lines of each kind of pooling.
+  function pooling(content, plot, controls) {
+    const { levels, x, curve, colors, percent } = content.extra;
+    const mode = curve ? "lines" : "lines+markers";
+    const names = { complete: "complete pooling", none: `no pooling, ${percent}`,
+      partial: `partial pooling, ${percent}`, typical: "all group effects 0" };
+
+    const line = (kind, y, width, more) => ({ type: "scatter", mode, x, y, name: names[kind],
+      legendgroup: kind, hoverinfo: "skip", line: { color: colors[kind], width }, ...more });
+
+    function band(kind, [, lower, upper], opacity) {
+      return { type: "scatter", mode: "lines", x: [...x, ...[...x].reverse()],
+        y: [...upper, ...[...lower].reverse()], fill: "toself", fillcolor: colors[kind],
+        opacity, line: { width: 0 }, hoverinfo: "skip", legendgroup: kind, showlegend: false };
+    }
+
+    function traces(chosen) {
+      const { name, hover, data, lines } = levels[chosen];
+      const others = levels.map((level, k) => ({ ...line("others", level.lines.partial[0], 1),
+        name: level.name, hovertext: level.hover, hoverinfo: "text", showlegend: false,
+        line: { color: colors.others, width: levels.length > 60 ? 0.7 : 1.2 },
+        marker: { size: 4, color: colors.others }, customdata: x.map(() => k) }));
+      const out = [...others];
+      if (lines.none) out.push(band("none", lines.none, 0.14));
+      out.push(band("partial", lines.partial, 0.22));
+      const base = lines.complete ? "complete" : "typical";
+      out.push(line(base, lines[base][0], 1.3, { line: { color: colors[base], width: 1.3, dash: "dash" } }));
+      if (lines.none) out.push(line("none", lines.none[0], 1.6));
+      out.push({ ...line("partial", lines.partial[0], 3), hovertext: hover, hoverinfo: "text" });
+      out.push({ type: "scatter", mode: "markers", x: data[0], y: data[1], name: "data",
+        marker: { color: colors.data, size: 6 }, hovertext: data[0].map((v, k) =>
+          `<b>${escaped(name)}</b><br>${Number(v.toPrecision(5))}, ${Number(data[1][k].toPrecision(5))}`),
+        hoverinfo: "text" });
+      return out;
+    }
+
+    const select = document.createElement("select");
+    levels.forEach((level, k) => select.append(new Option(level.name, k)));
+    const note = document.createElement("span");
+    note.className = "note";
+    const label = document.createElement("label");
+    label.append("Level ", select);
+    controls.append(step("‹", "previous level", -1), label, step("›", "next level", 1), note);
+
+    function step(text, says, by) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = text;
+      button.setAttribute("aria-label", says);
+      button.addEventListener("click", () => choose((Number(select.value) + by + levels.length) % levels.length));
+      return button;
+    }
+
+    function choose(k) {
+      select.value = k;
+      note.textContent = levels[k].note;
+      Plotly.react(plot, traces(k), content.layout, config);
+    }
+
+    select.addEventListener("change", () => choose(Number(select.value)));
+    note.textContent = levels[0].note;
+    Plotly.newPlot(plot, traces(0), content.layout, config);
+    plot.on("plotly_click", (event) => {
+      const k = event.points[0].customdata;
+      if (k !== undefined) choose(k);
+    });
+  }
+
+  function escaped(text) {
+    return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  }
+
+  // ---- tables --------------------------------------------------------------------------------
+
+  for (const frame of document.querySelectorAll(".frame")) {
+    const body = frame.querySelector("tbody");
+    const rows = [...body.rows];
+    const field = frame.querySelector("input");
+    if (field) field.addEventListener("input", () => filter(field, rows, frame.querySelector("output")));
+    frame.querySelectorAll("th").forEach((head, column) => {
+      const act = () => sort(head, column, body, rows);
+      head.addEventListener("click", act);
+      head.addEventListener("keydown", (event) => { if (event.key === "Enter") act(); });
+    });
+  }
+
+  function filter(field, rows, output) {
+    const wanted = field.value.trim().toLowerCase().split(/\s+/);
+    let left = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !wanted.every((word) => text.includes(word));
+      if (!row.hidden) left += 1;
+    }
+    output.textContent = `${left.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows`;
+  }
+
+  function sort(head, column, body, rows) {
+    const down = head.getAttribute("aria-sort") === "ascending";
+    for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const number = head.className === "number";
+    const value = (row) => {
+      const text = row.cells[column].textContent;
+      if (!number) return text;
+      return text === "" ? NaN : Number(text.replace(/,/g, ""));
+    };
+    const order = (a, b) => {
+      const [left, right] = [value(a), value(b)];
+      if (!number) return left.localeCompare(right, undefined, { numeric: true });
+      if (Number.isNaN(left) || Number.isNaN(right)) return Number.isNaN(left) - Number.isNaN(right);
+      return left - right;
+    };
+    const sorted = [...rows].sort((a, b) => (down ? -order(a, b) : order(a, b)));
+    body.append(...sorted);
+  }
+})();

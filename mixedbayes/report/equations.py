@@ -1,0 +1,123 @@
+"""The model of a fit in LaTeX: the response, its predictors, the laws of effects and priors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.families.base import Family
+from mixedbayes.model.spec import Spec
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.teach.ways.context import INDEX, context, tex
+from mixedbayes.teach.ways.equations import Symbols, aligned, times, total
+from mixedbayes.teach.ways.run import FORMS
+
+PARAMETERS = {
+    "mu": r"\mu",
+    "sigma": r"\sigma",
+    "nu": r"\nu",
+    "phi": r"\phi",
+    "shape": r"\alpha",
+    "thresholds": r"\theta",
+}
+MOST_TERMS = 12  # of one predictor that are written out
+
+
+def likelihood(design: Design, family: Family) -> str:
+    """The distribution of one row's response, with alignment marks."""
+    y = rf"{tex(design.response)}_i"
+    sigma, nu, phi, shape = (_row(p, design) for p in ("sigma", "nu", "phi", "shape"))
+    divided = "" if design.weights is None else "/w_i"
+    laws = {
+        "gaussian": rf"{y} &\sim \mathcal{{N}}(\mu_i,\, {sigma}^2{divided})",
+        "student_t": rf"{y} &\sim \mathrm{{StudentT}}({nu},\, \mu_i,\, {sigma}^2{divided})",
+        "lognormal": rf"\log {y} &\sim \mathcal{{N}}(\mu_i,\, {sigma}^2{divided})",
+        "gamma": rf"{y} &\sim \mathrm{{Gamma}}(\text{{mean }}\mu_i,\, \text{{shape }}{shape}"
+        + (")" if design.weights is None else r"\,w_i)"),
+        "beta": rf"{y} &\sim \mathrm{{Beta}}(\mu_i {phi},\, (1 - \mu_i) {phi})",
+        "bernoulli": rf"{y} &\sim \mathrm{{Bernoulli}}(\mu_i)",
+        "binomial": rf"{y} &\sim \mathrm{{Binomial}}(n_i,\, \mu_i)",
+        "poisson": rf"{y} &\sim \mathrm{{Poisson}}(\mu_i)",
+        "negative_binomial": rf"{y} &\sim \mathrm{{NegativeBinomial}}(\text{{mean }}\mu_i,\, "
+        rf"\text{{shape }}{shape})",
+        "cumulative": rf"{_link(family, rf'\Pr({y} \le k)')} &= \theta_k - \mu_i",
+    }
+    return laws[family.name]
+
+
+def _row(parameter: str, design: Design) -> str:
+    """A parameter, with the row's index where it has a formula of its own."""
+    return PARAMETERS[parameter] + ("_i" if parameter in design.others else "")
+
+
+def _link(family: Family, inside: str, name: str | None = None) -> str:
+    link = family.link.name if name is None else name
+    return inside if link == "identity" else rf"\mathrm{{{link}}}({inside})"
+
+
+def model_equations(spec: Spec) -> str:
+    """The whole model: likelihood, predictors, laws of the group effects; `aligned` lines."""
+    design, family = spec.design, spec.family
+    lines = [likelihood(design, family)]
+    direct = family.name in ("cumulative", "lognormal")  # mu is the predictor itself
+    mean = r"\mu_i" if direct else _link(family, r"\mu_i")
+    lines += _predictor(mean, design.mu)
+    for name, predictor in design.others.items():
+        left = _link(family, rf"{PARAMETERS[name]}_i", family.parameter_link(name).name)
+        lines += _predictor(left, predictor)
+    return aligned(*lines)
+
+
+def _predictor(left: str, predictor: LinearPredictor) -> list[str]:
+    m = _mark(predictor.parameter)
+    beta = rf"\beta^{{{m}}}" if m else r"\beta"
+    terms = ((names.INTERCEPT,) if predictor.intercept else ()) + predictor.terms
+    parts = [times(rf"{beta}_{{{tex(t)}}}", t) for t in terms]
+    if len(parts) > MOST_TERMS:
+        left_out = len(parts) - MOST_TERMS
+        parts = [*parts[:MOST_TERMS], rf"\dots\text{{ ({left_out} more)}}"]
+    if predictor.offset is not None:
+        parts.append(r"\mathrm{offset}_i")
+    lines = []
+    for g, j in zip(predictor.groups, INDEX, strict=False):
+        parts += [times(_effect(r"\gamma", m, g, t, f"{j}[i]"), t) for t in g.terms]
+        lines += _laws(g, j, m)
+    return [rf"{left} &= {total(parts)}", *lines]
+
+
+def _mark(parameter: str) -> str:
+    """Superscript that tells a further parameter's effects from those of the mean."""
+    return "" if parameter == "mu" else rf"({PARAMETERS[parameter]})"
+
+
+def _effect(symbol: str, mark: str, g: GroupDesign, term: str, level: str = "") -> str:
+    above = rf"{mark}\,{tex(g.name)}" if mark else tex(g.name)
+    below = rf"{tex(term)},\,{level}" if level else tex(term)
+    return rf"{symbol}^{{{above}}}_{{{below}}}"
+
+
+def _laws(g: GroupDesign, j: str, mark: str) -> Iterator[str]:
+    """Normal laws of a factor's effects, one for each block of correlated ones."""
+    for block in g.blocks:
+        terms = [g.terms[k] for k in block]
+        effects = [_effect(r"\gamma", mark, g, t, j) for t in terms]
+        sds = [_effect(r"\tau", mark, g, t) for t in terms]
+        if len(terms) == 1:
+            yield rf"{effects[0]} &\sim \mathcal{{N}}\left(0,\, \left({sds[0]}\right)^2\right)"
+            continue
+        zero = Symbols.column(["0"] * len(terms))
+        D, R = rf"D_{{{tex(g.name)}}}", rf"R_{{{tex(g.name)}}}"
+        yield rf"{Symbols.column(effects)} &\sim \mathcal{{N}}\left({zero},\, {D} {R} {D}\right)"
+        diagonal = r",\, ".join(sds)
+        yield (rf"{D} &= \mathrm{{diag}}\left({diagonal}\right), \quad {R}\text{{: correlations}}")
+
+
+def other_forms(spec: Spec, post: Posterior) -> list[tuple[str, str, str, str]]:
+    """(key, title, what it says, equation) of the model's textbook forms.
+
+    ModelError where the model has none, with the reason.
+    """
+    symbols = Symbols(context(spec, post, most_rows=inf))
+    return [(f.key, f.title, f.says, f.equation(symbols)) for f in FORMS]

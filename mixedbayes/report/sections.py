@@ -1,0 +1,186 @@
+"""The parts of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import escape
+
+from mixedbayes.checks.check import check
+from mixedbayes.errors import ModelError
+from mixedbayes.predict.streams import seed_of
+from mixedbayes.report.effects import effect_figures
+from mixedbayes.report.equations import model_equations, other_forms
+from mixedbayes.report.figure import Figure
+from mixedbayes.report.lines import pooling_figures
+from mixedbayes.report.mathml import mathml
+from mixedbayes.report.session import session
+from mixedbayes.report.shrinkage import shrinkage_figures
+from mixedbayes.report.source import Source, folded, or_reason, paragraph
+from mixedbayes.report.tables import html_frame, tables
+from mixedbayes.results.describe import describe_model
+from mixedbayes.results.text import Section, html_columns, html_facts
+from mixedbayes.sample.convergence import ConvergenceReport
+from mixedbayes.teach.code import code
+
+HEADS = ("mean", "sd", "lower", "upper", "ess_bulk", "rhat")
+WORST = 30  # quantities in the table of diagnostics
+TARGETS = ("lme4", "brms", "bambi", "pymc")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One section: the name in its link, its title, its HTML."""
+
+    key: str
+    title: str
+    body: str
+
+
+def parts(source: Source, *, checks: bool) -> list[Part]:
+    """All sections, in the order of the page."""
+    said = _checks(source) if checks else paragraph("Not run: the report was made without them.")
+    return [
+        Part("summary", "Summary", _summary(source)),
+        Part("model", "Model", _model(source)),
+        Part("shrinkage", "Shrinkage", _pictures("shrinkage", source, shrinkage_figures)),
+        Part("pooling", "Pooling", _pictures("pooling", source, pooling_figures)),
+        Part("effects", "Group effects", _pictures("effects", source, effect_figures)),
+        Part("tables", "Tables", tables(source)),
+        Part("checks", "Checks", said),
+        Part("diagnostics", "Diagnostics", _diagnostics(source)),
+        Part("session", "Session", session(source)),
+    ]
+
+
+# ---- summary ----------------------------------------------------------------------------------
+
+
+def _summary(source: Source) -> str:
+    found = source.summary
+    notes = "".join(paragraph(line, "note") for line in found.footnotes)
+    return (
+        html_facts(found.facts)
+        + _verdict(found.health)
+        + f'<div class="scroll">{_sections(found.sections)}</div>'
+        + notes
+    )
+
+
+def _sections(sections: tuple[Section, ...]) -> str:
+    head = "".join(f'<th class="number">{escape(h)}</th>' for h in HEADS)
+    rows = [f"<thead><tr><th></th>{head}</tr></thead>"]
+    for section in sections:
+        heading = f'<tr><th colspan="{len(HEADS) + 1}">{escape(section.title)}</th></tr>'
+        rows.append(f"<tbody>{heading}")
+        for row in section.rows:
+            cells = "".join(f'<td class="number">{escape(c)}</td>' for c in row.cells)
+            empty = "" if row.cells else f' colspan="{len(HEADS) + 1}"'
+            label = f'<td class="indent{row.indent}"{empty}>{escape(row.label)}</td>'
+            rows.append(f"<tr>{label}{cells}</tr>")
+        rows.append("</tbody>")
+    return f'<table class="summary">{"".join(rows)}</table>'
+
+
+def _verdict(health: ConvergenceReport) -> str:
+    first, *rest = str(health).splitlines()
+    items = "".join(f"<li>{escape(line[2:])}</li>" for line in rest)
+    kind = "good" if health.ok else "look"
+    return paragraph(first, kind) + (f"<ul>{items}</ul>" if items else "")
+
+
+# ---- model ------------------------------------------------------------------------------------
+
+
+def _model(source: Source) -> str:
+    spec = source.spec
+    said = describe_model(spec, source.formulation)
+    equation = or_reason("equations", lambda: _equation(model_equations(spec)))
+    forms = folded(
+        "The same model in its textbook forms",
+        or_reason("other forms", lambda: "".join(_forms(source))),
+    )
+    elsewhere = folded("The same model for other packages", "".join(_elsewhere(source)))
+    priors = f'<div class="scroll">{html_columns(said.priors)}</div>'
+    return f"{equation}<h3>Priors</h3>{priors}{forms}{elsewhere}"
+
+
+def _equation(latex: str) -> str:
+    return f'<div class="scroll">{mathml(latex)}</div>'
+
+
+def _forms(source: Source) -> Iterator[str]:
+    for key, title, says, latex in other_forms(source.spec, source.post):
+        yield f"<h4>{escape(key)}: {escape(title)}</h4>{paragraph(says)}{_equation(latex)}"
+
+
+def _elsewhere(source: Source) -> Iterator[str]:
+    for target in TARGETS:
+
+        def written(target: str = target) -> str:
+            return f"<pre><code>{escape(code(source.spec, target))}</code></pre>"  # type: ignore[arg-type]
+
+        yield f"<h4>{target}</h4>" + or_reason(f"{target} code", written)
+
+
+# ---- pictures ---------------------------------------------------------------------------------
+
+
+def _pictures(key: str, source: Source, make: Callable[[Source], list[Figure]]) -> str:
+    """A list to choose from where there are several; the page draws what is chosen."""
+    return or_reason("picture", lambda: _chooser(key, make(source)))
+
+
+def _chooser(key: str, figures: list[Figure]) -> str:
+    if not figures:
+        raise ModelError("the model has none")
+    options = "".join(
+        f'<option value="{k}">{escape(f.title)}</option>' for k, f in enumerate(figures)
+    )
+    hidden = " hidden" if len(figures) == 1 else ""
+    chooser = f'<p{hidden}><label>Picture <select class="chooser">{options}</select></label></p>'
+    shown = "".join(
+        f'<figure id="{key}-{k}"{"" if k == 0 else " hidden"}>'
+        f"<figcaption>{escape(f.says)}</figcaption>"
+        f'<div class="controls"></div><div class="plot" role="img" aria-label="{escape(f.title)}">'
+        f'</div><script type="application/json">{f.json()}</script></figure>'
+        for k, f in enumerate(figures)
+    )
+    return f'<div class="pictures">{chooser}{shown}</div>'
+
+
+# ---- checks and diagnostics -------------------------------------------------------------------
+
+
+def _checks(source: Source) -> str:
+    def run() -> str:
+        report = check(source.post, source.spec, seed=seed_of(source.post, None))
+        found = "".join(
+            _finding(f.title, f.said, f.look, html_frame(f.table, most=200) if len(f.table) else "")
+            for f in report.findings
+        )
+        return paragraph(report.verdict, "good" if report.ok else "look") + found
+
+    return or_reason("checks", run)
+
+
+def _finding(title: str, said: str, look: bool, table: str) -> str:
+    mark = '<span class="mark look">look</span>' if look else '<span class="mark good">ok</span>'
+    text = f"{mark} <b>{escape(title)}</b>: {escape(said)}"
+    if not table:
+        return f'<p class="finding">{text}</p>'
+    return f'<details class="finding"><summary>{text}</summary>{table}</details>'
+
+
+def _diagnostics(source: Source) -> str:
+    health = source.summary.health
+    worst = health.table.sort_values("ess_bulk", kind="stable").head(WORST)
+    said = f"The {len(worst)} of {len(health.table):,} quantities with the fewest effective draws:"
+    bfmi = ", ".join(f"{b:.2f}" for b in health.bfmi)
+    facts = [
+        ("divergences", f"{health.divergences:,} of {health.draws:,}"),
+        ("trees at full depth", f"{health.saturated:,}"),
+        ("E-BFMI by chain", bfmi or "not known"),
+    ]
+    table = html_frame(worst.reset_index(names="quantity"))
+    return _verdict(health) + html_facts(facts) + paragraph(said) + table

@@ -1,0 +1,83 @@
+"""What a report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from mixedbayes.errors import MixedBayesError
+from mixedbayes.model.formulations import Chosen
+from mixedbayes.model.spec import Spec
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ranef import ranef
+from mixedbayes.results.shrinkage import shrinkage
+from mixedbayes.results.summary import Summary, summary
+from mixedbayes.sample.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A fit, as the stages know it.
+
+    Attributes
+    ----------
+    post, spec
+        The posterior and its model.
+    data
+        The rows and columns that the model reads.
+    user_priors
+        The priors that the user gave.
+    formulation, settings, note
+        How it was sampled, and what happened on the way.
+    units
+        Units of columns by name.
+    prob
+        Probability of all intervals.
+    """
+
+    post: Posterior
+    spec: Spec
+    data: pd.DataFrame
+    user_priors: Mapping[str, Any]
+    formulation: Chosen
+    settings: Settings
+    note: str
+    units: Mapping[str, str]
+    prob: float
+
+    @cached_property
+    def ranef(self) -> pd.DataFrame:
+        return ranef(self.post, self.prob)
+
+    @cached_property
+    def shrinkage(self) -> pd.DataFrame:
+        return shrinkage(self.post, self.prob)
+
+    @cached_property
+    def summary(self) -> Summary:
+        return summary(self.post, self.prob, formulation=self.formulation, note=self.note)
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    mark = f' class="{kind}"' if kind else ""
+    return f"<p{mark}>{escape(text)}</p>"
+
+
+def or_reason(what: str, make: Callable[[], str]) -> str:
+    """A part of the page, or one sentence on why the model does not have it."""
+    try:
+        return make()
+    except MixedBayesError as reason:
+        return paragraph(f"No {what}: {reason}.".replace("..", "."), "reason")
+
+
+def folded(title: str, body: str, *, open: bool = False, note: str = "") -> str:
+    """A part that the reader opens and closes."""
+    aside = f' <span class="note">{escape(note)}</span>' if note else ""
+    start = "<details open>" if open else "<details>"
+    return f"{start}<summary><b>{escape(title)}</b>{aside}</summary>{body}</details>"

@@ -1,0 +1,54 @@
+"""A report on disk: written under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from mixedbayes.errors import FileError
+from mixedbayes.report.page import html, plotly_script
+from mixedbayes.report.sections import parts
+from mixedbayes.report.source import Source
+from mixedbayes.results.tables import check_prob
+from mixedbayes.results.text import plural
+
+
+def report(path: str | Path, source: Source, *, title: str | None, checks: bool) -> Path:
+    """Write the page of one fit.
+
+    Raises
+    ------
+    FileError
+        If the folder does not exist or cannot be written, or `path` is a folder.
+    MissingExtraError
+        If plotly is not installed.
+    ModelError
+        If `prob` is not a probability.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FileError(f"{path} is a folder; give the name of a file, such as report.html")
+    if not path.parent.is_dir():
+        raise FileError(f"the folder {path.parent} does not exist; create it first")
+    check_prob(source.prob)
+    plotly_script()  # before anything is computed
+    design = source.spec.design
+    text = html(title or design.formula.text, _lead(source), parts(source, checks=checks))
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as e:
+        raise FileError(f"{path} could not be written: {e}") from e
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _lead(source: Source) -> str:
+    design, family = source.spec.design, source.post.family
+    groups = {g.name: g.n_levels for p in source.post.predictors for g in p.groups}
+    said = ", ".join(f"{plural(n, 'level')} of {name}" for name, n in groups.items())
+    rows = plural(design.n, "row")
+    return f"{family.name} model of {design.response}: {rows}" + (f", {said}." if said else ".")
