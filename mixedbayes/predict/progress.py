@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
 
+from mixedbayes.marginal.threads import one_blas_thread
+
 Block = tuple[int, slice]  # number, rows
 
 LARGE: Final = 10**8  # rows x draws from which a prediction takes more than a few seconds
@@ -27,7 +29,7 @@ def run(blocks: Sequence[Block], work: Callable[[Block], Any], draws: int, *, sh
         return
     pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
     try:
-        with _display(rows if shown else 0) as advance:
+        with one_blas_thread(), _display(rows if shown else 0) as advance:
             for (_, at), _ in zip(blocks, pool.map(work, blocks), strict=True):
                 advance(at.stop)
     finally:
