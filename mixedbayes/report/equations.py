@@ -80,7 +80,7 @@ def _predictor(left: str, predictor: LinearPredictor) -> list[str]:
         parts = [*parts[:MOST_TERMS], rf"\dots\text{{ ({left_out} more)}}"]
     if predictor.offset is not None:
         parts.append(r"\mathrm{offset}_i")
-    lines = []
+    lines: list[str] = []
     for g, j in zip(predictor.groups, INDEX, strict=False):
         parts += [times(_effect(r"\gamma", m, g, t, f"{j}[i]"), t) for t in g.terms]
         lines += _laws(g, j, m)
@@ -107,10 +107,9 @@ def _laws(g: GroupDesign, j: str, mark: str) -> Iterator[str]:
         if len(terms) == 1:
             yield rf"{effects[0]} &\sim \mathcal{{N}}\left(0,\, \left({sds[0]}\right)^2\right)"
             continue
-        zero = Symbols.column(["0"] * len(terms))
         D, R = rf"D_{{{tex(g.name)}}}", rf"R_{{{tex(g.name)}}}"
-        yield rf"{Symbols.column(effects)} &\sim \mathcal{{N}}\left({zero},\, {D} {R} {D}\right)"
-        diagonal = r",\, ".join(sds)
+        column, diagonal = r",\ ".join(effects), r",\ ".join(sds)
+        yield rf"\left({column}\right)^\top &\sim \mathcal{{N}}\left(0,\, {D} {R} {D}\right)"
         yield (rf"{D} &= \mathrm{{diag}}\left({diagonal}\right), \quad {R}\text{{: correlations}}")
 
 

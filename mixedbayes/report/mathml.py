@@ -232,7 +232,9 @@ class _Parser:
                 break
         if token != "\\end" or re.sub(r"<[^>]*>", "", self.argument()) != kind:
             raise self.fail(f"\\begin{{{kind}}} without its \\end")
-        cells = "".join(f"<mtr>{''.join(f'<mtd>{c}</mtd>' for c in row)}</mtr>" for row in rows)
+        # a relation that starts a cell keeps the space around it
+        infix = [[re.sub(r"^(<mrow>)?<mo", r'\1<mo form="infix"', c) for c in row] for row in rows]
+        cells = "".join(f"<mtr>{''.join(f'<mtd>{c}</mtd>' for c in row)}</mtr>" for row in infix)
         if kind == "aligned":
             return f'<mtable class="aligned" displaystyle="true">{cells}</mtable>'
         return f"<mrow><mo>(</mo><mtable>{cells}</mtable><mo>)</mo></mrow>"

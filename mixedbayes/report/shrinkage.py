@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes.design.types import Floats, GroupDesign
@@ -16,6 +17,7 @@ from mixedbayes.report.figure import Figure, Trace, axis, dots, layout, segments
 from mixedbayes.report.source import Source
 from mixedbayes.results.text import plural
 
+NAMED_POINTS = 30  # levels up to which each point of the plane has its name beside it
 NAMED = 60  # levels up to which each row of a picture has its name on the axis
 ROW = 19  # pixels of a row
 BEFORE, AFTER = "no pooling", "partial pooling"
@@ -74,15 +76,19 @@ def _plane(
     labels: Labels, g: GroupDesign, part: Pulled, pop: Population, hover: list[str]
 ) -> Figure:
     known = np.isfinite(part.before).all(axis=1)
-    size, many = sizes(part.n), len(part.levels) > NAMED
+    many = len(part.levels) > NAMED
+    size = sizes(part.n) * (0.7 if many else 1)
     before = dots(
-        *part.before[known].T,
+        part.before[known, 0],
+        part.before[known, 1],
         [h for h, k in zip(hover, known, strict=True) if k],
         BEFORE,
         style.ORANGE,
-        size[known] + 2,
+        size[known] + (0 if many else 2),
         open=True,
     )
+    if len(part.levels) <= NAMED_POINTS:
+        _name(before, part, known)
     complete = dots(
         part.complete[:1],
         part.complete[1:],
@@ -96,7 +102,7 @@ def _plane(
         *(_ellipse(pop, p) for p in (0.95, 0.5)),
         segments(part.before[known], part.after[known], width=0.6 if many else 1),
         before,
-        dots(*part.after.T, hover, AFTER, style.BLUE, size),
+        dots(part.after[:, 0], part.after[:, 1], hover, AFTER, style.BLUE, size),
         complete,
     ]
     one, two = g.terms[:2]
@@ -115,7 +121,23 @@ def _plane(
     )
 
 
-def _unidentified(known: Floats) -> str:
+def _name(points: Trace, part: Pulled, known: NDArray[np.bool_]) -> None:
+    """Names beside the open points, on the side that points away from the filled ones."""
+    outer = part.before[known]
+    span = np.ptp(outer, axis=0)
+    away = (outer - part.after[known]) / np.where(span > 0, span, 1)
+    sides = np.where(away[:, 0] < 0, "middle left", "middle right")
+    steep = np.abs(away[:, 1]) > np.abs(away[:, 0])
+    sides = np.where(steep, np.where(away[:, 1] < 0, "bottom center", "top center"), sides)
+    points |= {
+        "mode": "markers+text",
+        "text": [short(name) for name, k in zip(part.levels, known, strict=True) if k],
+        "textposition": sides.tolist(),
+        "textfont": {"size": 11, "color": style.MUTED},
+    }
+
+
+def _unidentified(known: NDArray[np.bool_]) -> str:
     lacking = int((~known).sum())
     if not lacking:
         return ""
@@ -188,16 +210,16 @@ def upright(x: float) -> Trace:
     }
 
 
-def level_axis(g: GroupDesign, order: Floats) -> dict[str, object]:
+def level_axis(g: GroupDesign, order: NDArray[np.intp]) -> dict[str, object]:
     """Levels from below in this order, by name where there is room for all of them."""
     reach = {"range": [-0.8, len(order) - 0.2]}
     if len(order) > NAMED:
         return axis(f"{g.name}, in order", showticklabels=False, ticks="", **reach)
-    texts = [_short(str(g.levels[k])) for k in order]
+    texts = [short(str(g.levels[k])) for k in order]
     return axis(g.name, tickvals=list(range(len(order))), ticktext=texts, **reach)
 
 
-def _short(name: str, most: int = 22) -> str:
+def short(name: str, most: int = 22) -> str:
     return words(name if len(name) <= most else name[: most - 1] + "…")
 
 

@@ -1,7 +1,8 @@
 "use strict";
 (() => {
+  // No button that sends the picture anywhere.
   const config = { responsive: true, displaylogo: false, scrollZoom: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines"] };
+    displayModeBar: window.innerWidth >= 600, modeBarButtons: [["toImage"], ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
 
   // ---- pictures ------------------------------------------------------------------------------
 
@@ -64,12 +65,14 @@
       const others = levels.map((level, k) => ({ ...line("others", level.lines.partial[0], 1),
         name: level.name, hovertext: level.hover, hoverinfo: "text", showlegend: false,
         line: { color: colors.others, width: levels.length > 60 ? 0.7 : 1.2 },
+        opacity: levels.length > 60 ? 0.5 : 1,
         marker: { size: 4, color: colors.others }, customdata: x.map(() => k) }));
       const out = [...others];
       if (lines.none) out.push(band("none", lines.none, 0.14));
       out.push(band("partial", lines.partial, 0.22));
       const base = lines.complete ? "complete" : "typical";
-      out.push(line(base, lines[base][0], 1.3, { line: { color: colors[base], width: 1.3, dash: "dash" } }));
+      out.push(line(base, lines[base][0], 1.3,
+        { mode: "lines", line: { color: colors[base], width: 1.3, dash: "dash" } }));
       if (lines.none) out.push(line("none", lines.none[0], 1.6));
       out.push({ ...line("partial", lines.partial[0], 3), hovertext: hover, hoverinfo: "text" });
       out.push({ type: "scatter", mode: "markers", x: data[0], y: data[1], name: "data",
