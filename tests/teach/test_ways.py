@@ -189,6 +189,8 @@ def test_what_is_shown(case):
     assert ways.markdown().count("$$") == 24
     assert "```python" in ways["3c"]._repr_markdown_()
     assert str(ways["3c"]).startswith("3c: one matrix equation")
+    assert repr(ways["3c"]) == str(ways["3c"])
+    assert repr(ways["3c"].check).startswith("mean of every row: ")
     with pytest.raises(KeyError, match="'8' is not among 1a, 1b"):
         ways["8"]
 

@@ -12,7 +12,7 @@ import pandas as pd
 from mixedbayes.design.types import Floats
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Check:
     """Two computations of one thing."""
 
@@ -34,8 +34,10 @@ class Check:
             shown = f"{shape} numbers, the first {self.left.flat[0]:.8g}, {self.right.flat[0]:.8g}"
         return f"{self.what}: {shown}; largest difference {self.error:.1e}"
 
+    __repr__ = __str__
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Way:
     """One form of the model."""
 
@@ -50,6 +52,8 @@ class Way:
         parts = (f"{self.key}: {self.title}", self.says, self.equation, self.code, f"{self.check}")
         return "\n\n".join(parts)
 
+    __repr__ = __str__
+
     def _repr_markdown_(self) -> str:
         return (
             f"#### {self.key}: {self.title}\n\n{self.says}\n\n$$\n{self.equation}\n$$\n\n"
@@ -57,7 +61,7 @@ class Way:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ways(Mapping[str, Way]):
     """The forms of one model by key, "1a" to "7".
 
