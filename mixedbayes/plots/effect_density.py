@@ -95,15 +95,17 @@ def _levels(effects: Floats, grid: Floats, top: float) -> Line:
     """Every level's posterior as one line that is lifted in between."""
     density = smoothed(effects, grid)
     density *= _LEVELS_REACH * top / density.max()
-    x, y = [], []
+    x: list[Floats] = []
+    y: list[Floats] = []
+    pen = np.array([np.nan])  # lifted between levels
     for curve in density.T:
         seen = np.flatnonzero(curve > 2e-3 * top)
         seen = np.unique(np.linspace(seen[0], seen[-1], _CURVE).round().astype(int))
-        x += [grid[seen], [np.nan]]
-        y += [curve[seen], [np.nan]]
+        x += [grid[seen], pen]
+        y += [curve[seen], pen]
     width, alpha = (0.5, 0.25) if density.shape[1] > 60 else (0.7, 0.55)
-    ends = np.concatenate(x), np.concatenate(y)
-    return Line(*ends, style.MUTED, width, alpha=alpha, gid="levels")
+    joined = np.concatenate(x), np.concatenate(y)
+    return Line(joined[0], joined[1], style.MUTED, width, alpha=alpha, gid="levels")
 
 
 def density_keys(prob: float, rows: list[list[Panel | None]]) -> list[Key]:

@@ -169,7 +169,7 @@ def _marks(x: Floats, y: Floats, fit: Curve, aside: float) -> list[Mark]:
     if fit.line:
         return [
             data,
-            Band(fit.x, *fit.band, style.PALE_BLUE, gid="band"),
+            Band(fit.x, fit.band[0], fit.band[1], style.PALE_BLUE, gid="band"),
             Line(fit.x, fit.population, style.MUTED, 0.9, dash=True, gid="population"),
             Line(fit.x, fit.mean, style.BLUE, 1.5, gid="fit"),
         ]

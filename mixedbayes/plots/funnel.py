@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
@@ -14,6 +15,8 @@ from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import varying_group
 from mixedbayes.plots.scene import Dots, Key, Line, Mark, Panel, Rule, Sheet
 from mixedbayes.results.posterior import Posterior
+
+type Flags = NDArray[np.bool_]
 
 _DRAWS = 2000  # shown of each fit; divergent ones all
 _CURVE = 80  # points of a curve
@@ -110,7 +113,7 @@ def _level(g: GroupDesign, level: object) -> int:
     return texts.index(str(level))
 
 
-def _draws(post: Posterior, g: GroupDesign, k: int, j: int) -> tuple[Floats, Floats, Floats]:
+def _draws(post: Posterior, g: GroupDesign, k: int, j: int) -> tuple[Floats, Floats, Flags]:
     """(S,) effect, log sd and whether the transition diverged."""
     stats = post.sample_stats()
     diverging = (
@@ -121,7 +124,7 @@ def _draws(post: Posterior, g: GroupDesign, k: int, j: int) -> tuple[Floats, Flo
     return post.ranef(g.name)[:, j, k], np.log(post.sd(g.name)[:, k]), diverging
 
 
-def _title(name: str, diverging: Floats) -> str:
+def _title(name: str, diverging: Flags) -> str:
     count = int(diverging.sum())
     return f"{name}: {count:,} of {len(diverging):,} diverged"
 
@@ -147,7 +150,7 @@ def _rules() -> list[Mark]:
     return [Rule(at, True, style.MUTED, 0.9, dash=True) for at in (-2.0, 2.0)]
 
 
-def _panel(x: Floats, y: Floats, diverging: Floats, more: list[Mark], **texts: object) -> Panel:
+def _panel(x: Floats, y: Floats, diverging: Flags, more: list[Mark], **texts: object) -> Panel:
     fine = np.flatnonzero(~diverging)
     fine = fine[np.unique(np.linspace(0, len(fine) - 1, _DRAWS).round().astype(int))]
     marks: list[Mark] = [

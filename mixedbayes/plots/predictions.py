@@ -161,7 +161,7 @@ def _conditional(
     pen = np.full((len(shown), 1), np.nan)
     y = np.hstack([mean, pen]).ravel()
     x = np.tile(np.append(at, np.nan), len(shown))
-    names = np.repeat([f"{g.name} {g.levels[j]}" for j in shown], m + 1)
+    names = [f"{g.name} {g.levels[j]}" for j in shown for _ in range(m + 1)]
     width, alpha = (0.6, 0.45) if len(shown) > 30 else (0.9, 0.8)
     return Line(x, y, style.BLUE, width, alpha=alpha, names=names, gid="conditional", z=2.0)
 

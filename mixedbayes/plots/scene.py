@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Side = Literal["left", "center", "right"]
+Height = Literal["top", "center", "bottom"]
 Share = Literal["all", "aligned", "none"]
 
 _MARGIN = 0.05  # of the span of the marks, beyond them
@@ -124,7 +125,7 @@ class Text:
     color: str
     shift: tuple[float, float] = (0.0, 0.0)  # points
     across: Side = "left"
-    along: Literal["top", "center", "bottom"] = "center"
+    along: Height = "center"
     inside: bool = False
 
 

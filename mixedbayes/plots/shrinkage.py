@@ -16,7 +16,20 @@ from mixedbayes.plots import style
 from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import chosen_groups, named_rows
-from mixedbayes.plots.scene import Dots, Key, Mark, Oval, Panel, Rule, Segments, Sheet, Text, Ticks
+from mixedbayes.plots.scene import (
+    Dots,
+    Height,
+    Key,
+    Mark,
+    Oval,
+    Panel,
+    Rule,
+    Segments,
+    Sheet,
+    Side,
+    Text,
+    Ticks,
+)
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.shrinkage import shrinkage
 
@@ -186,10 +199,13 @@ def _ends(part: Pulled, start: Floats, end: Floats, largest: float) -> list[Mark
     named = [part.levels[i] for i in np.flatnonzero(known)]
     # wider than the dot, so that both are seen where a level is hardly pulled at all
     ring = Dots(
-        *start[known].T, "white", 1.7 * area[known], edge=style.ORANGE, edge_width=1.0,
-        names=named, gid="no pooling",
+        start[known, 0], start[known, 1], "white", 1.7 * area[known], edge=style.ORANGE,
+        edge_width=1.0, names=named, gid="no pooling",
     )  # fmt: skip
-    return [ring, Dots(*end.T, style.BLUE, area, names=part.levels, gid="partial pooling", z=4.0)]
+    dot = Dots(
+        end[:, 0], end[:, 1], style.BLUE, area, names=part.levels, gid="partial pooling", z=4.0
+    )
+    return [ring, dot]
 
 
 def _plane(part: Pulled, pop: Population) -> list[Mark]:
@@ -232,8 +248,8 @@ def _names(part: Pulled) -> list[Text]:
     for name, (x, y), (dx, dy) in zip(part.levels, outer, away, strict=True):
         length = np.hypot(dx, dy) or 1.0
         u, v = dx / length, dy / length
-        across = "left" if u > 0.4 else "right" if u < -0.4 else "center"
-        along = "bottom" if v > 0.4 else "top" if v < -0.4 else "center"
+        across: Side = "left" if u > 0.4 else "right" if u < -0.4 else "center"
+        along: Height = "bottom" if v > 0.4 else "top" if v < -0.4 else "center"
         found.append(Text(x, y, name, style.MUTED, (9 * u, 8 * v), across, along))
     return found
 

@@ -196,8 +196,7 @@ def _marks(
     ends = np.linspace(x.min(), x.max(), 200)
     line = start + slope * ends
     seen = (line >= y.min()) & (line <= y.max())  # a line leaves the range of shares and counts
-    look = {"dash": True, "gid": "together", "z": 3.2}
-    marks.append(Line(ends[seen], line[seen], style.MUTED, 1.4, **look))
+    marks.append(Line(ends[seen], line[seen], style.MUTED, 1.4, dash=True, gid="together", z=3.2))
     return marks
 
 

@@ -13,6 +13,7 @@ from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Identity
+from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.results import kept
 from mixedbayes.results.coef import coef_kernel, population_of
 from mixedbayes.results.least_squares import LevelFits, complete_pooling, level_fits, level_grams
@@ -136,6 +137,11 @@ def check_least_squares(post: Posterior, what: str) -> None:
         raise ModelError(
             f"{what} compares with least squares, which the {post.family.name} family with "
             f"{post.family.link.name} link does not have; see ranef() and coef()"
+        )
+    if isinstance(post.family, Lognormal):
+        raise ModelError(
+            f"{what} compares with least squares of {post.design.response}, and the lognormal "
+            f"family models its logarithm: fit log({post.design.response}) with the gaussian family"
         )
     if post.design.others:
         raise ModelError(

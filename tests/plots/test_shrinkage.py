@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from mixedbayes.errors import ModelError
+from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.plots.shrinkage import plot_shrinkage, population, pulled
 
 
@@ -106,3 +109,9 @@ def test_terms_can_be_chosen(sleep):
     assert ax.get_xlabel() == "Days: Reaction per unit of Days"
     with pytest.raises(ModelError, match=r"one or two of Subject's effects \(Intercept, Days\)"):
         plot_shrinkage(sleep, terms=("Nights",))
+
+
+def test_a_lognormal_response_has_no_least_squares_of_its_own(sleep):
+    post = replace(sleep, family=Lognormal())
+    with pytest.raises(ModelError, match=r"fit log\(Reaction\) with the gaussian family"):
+        plot_shrinkage(post)
