@@ -49,6 +49,9 @@ class Loo(ELPDDataLOO):
         (units,) how each was scored: "weighted", "integrated" or "refitted".
     unconverged
         Number of fits without a unit that did not converge.
+    integral_k
+        (units,) Pareto k of the integrals over a level's effects that are importance sampled; -inf
+        where they are exact or by quadrature, empty for observations.
     """
 
     elpd_i: Any = None
@@ -57,6 +60,12 @@ class Loo(ELPDDataLOO):
     scored: Scored
     how: Any
     unconverged: int = 0
+    integral_k: Any = ()
+
+    @property
+    def rough(self) -> Ints:
+        """Units whose effects could not be integrated out reliably, the worst first."""
+        return _above(np.asarray(self.integral_k, float), self.good_k)
 
     @property
     def refitted(self) -> int:
@@ -90,12 +99,13 @@ class Loo(ELPDDataLOO):
     def verdict(self) -> str:
         """Who is influential, and what that means for the estimate."""
         k = np.asarray(self.influence_pareto_k)
-        first, left = _above(k, self.good_k), self.high
+        first, left, rough = _above(k, self.good_k), self.high, self._roughly
         if not len(first):
-            return (
+            none = (
                 f"No {self.scored.what} moves the posterior too far for importance weights: Pareto "
                 f"k is at most {k.max():.2f}, its limit {self.good_k:.2f}."
             )
+            return f"{none} {rough}".strip()
         said = [
             f"{len(first):,} of {self.n_data_points:,} {self.scored.whats} move the posterior far "
             f"(Pareto k above {self.good_k:.2f}): {self.scored.names(first)}."
@@ -109,7 +119,18 @@ class Loo(ELPDDataLOO):
             said.append(f"{plural(self.unconverged, 'fit')} did not converge.")
         if len(left):
             said.append(f"The estimate is not reliable for {len(left):,}; use refit=True.")
-        return " ".join(said)
+        return " ".join([*said, rough]).strip()
+
+    @property
+    def _roughly(self) -> str:
+        rough = self.rough
+        if not len(rough):
+            return ""
+        worst = np.asarray(self.integral_k)[rough[0]]
+        return (
+            f"The effects of {self.scored.names(rough)} integrate out only roughly (Pareto k of "
+            f"the integral up to {worst:.2f}): take the estimate as rough there."
+        )
 
     def replace(self, unit: int, elpd: float, pareto_k: float, how: str) -> None:
         """Put another score of one unit in the place of the first, and sum up again."""
@@ -119,7 +140,7 @@ class Loo(ELPDDataLOO):
         self.elpd_i, self.pareto_k = self.elpd_i.copy(data=scores), self.pareto_k.copy(data=k)
         self.p_loo_i = self.p_loo_i.copy(data=p)
         self.elpd, self.p, self.se = float(scores.sum()), float(p.sum()), standard_error(scores)
-        self.warning = bool(np.any(k > self.good_k))
+        self.warning = bool(np.any(k > self.good_k)) or len(self.rough) > 0
 
     def _header(self) -> str:
         return (

@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
-from mixedbayes.checks.integrate import NODES, Density, Level, log_integral
+from mixedbayes.checks.integrate import NODES, PROPOSALS, log_integral
+from mixedbayes.checks.members import MU, Members, Moving, root
 from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Identity
-from mixedbayes.results.fitted import linear_predictor, row_parameters
+from mixedbayes.predict.importance import smooth
+from mixedbayes.predict.proposals import Noise, propose
+from mixedbayes.predict.streams import seed_of, stream
+from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.posterior import Posterior
+
+INTEGRALS = 11  # purpose of the stream of random numbers
+MOST_EFFECTS = 200  # of a level, those of nested factors among them
 
 
 def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
     """Why the effects of one factor cannot be integrated out, and what to do; None if they can."""
     if closed_form(post):
         return None
-    inner = [g.name for g in post.design.mu.groups if g is not target and nested(g, target)]
-    if inner:
-        return (
-            f"{', '.join(inner)} is nested in {target.name}, and the effects of both together "
-            "integrate out only for gaussian models with identity link; use "
-            f"target={inner[-1]!r}, or target='observation'"
-        )
-    if len(target.terms) > max(NODES):
-        return (
-            f"{len(target.terms)} effects per level are too many for quadrature, which goes up to "
-            f"{max(NODES)}; use target='observation'"
-        )
-    for name, predictor in post.design.others.items():
-        if any(g.name == target.name for g in predictor.groups):
-            return f"{target.name} has effects on {name} too; use target='observation'"
-    return None
+    moving = _moving(post, target)
+    most = sum(int(_levels_within(g, target).max()) * len(g.terms) for _, g in moving)
+    if most <= MOST_EFFECTS:
+        return None
+    inner = [g.name for parameter, g in moving if parameter == MU and g is not target]
+    remedy = f"use target={inner[-1]!r}" if inner else "use target='observation'"
+    return (
+        f"a level of {target.name} has up to {most:,} effects, those of factors nested in it among "
+        f"them, and {MOST_EFFECTS} are the most that are integrated out together; {remedy}"
+    )
 
 
 def closed_form(post: Posterior) -> bool:
@@ -49,11 +52,41 @@ def nested(fine: GroupDesign, coarse: GroupDesign) -> bool:
     return len(pairs) == fine.n_levels
 
 
-def by_group(post: Posterior, target: GroupDesign, levels: Ints | None = None) -> Floats:
-    """(S, J) log density of each level's rows, its effects integrated out.
+def _moving(post: Posterior, target: GroupDesign) -> list[Moving]:
+    """The factors whose effects go with a level of the target: itself, and those nested in it."""
+    return [
+        (predictor.parameter, g)
+        for predictor in post.predictors
+        for g in predictor.groups
+        if g is target or nested(g, target)
+    ]
 
-    In closed form where there is one, with the effects of nested factors; else by quadrature.
-    Effects of crossed factors are given. `levels` are the positions of some levels, all by default.
+
+def _levels_within(fine: GroupDesign, coarse: GroupDesign) -> Ints:
+    """(J,) how many levels of `fine` each level of `coarse` has."""
+    pairs = np.unique(np.column_stack([fine.refs, coarse.refs]), axis=0)
+    return np.bincount(pairs[:, 1], minlength=coarse.n_levels)
+
+
+def by_group(post: Posterior, target: GroupDesign, levels: Ints | None = None) -> Floats:
+    """(S, J) log density of each level's rows, its effects integrated out."""
+    return integrated(post, target, levels).log_density
+
+
+@dataclass(frozen=True, eq=False)
+class Integrated:
+    """Log density of levels' rows, and Pareto k of the integrals that are importance sampled."""
+
+    log_density: Floats  # (S, J)
+    pareto_k: Floats  # (J,); -inf where the integral is exact or by quadrature
+
+
+def integrated(post: Posterior, target: GroupDesign, levels: Ints | None = None) -> Integrated:
+    """Rows of each level together, its effects and those of nested factors integrated out.
+
+    In closed form where there is one, by quadrature of up to three effects, else by importance
+    sampling. Effects of crossed factors are given. `levels` are the positions of some levels, all
+    by default.
     """
     levels = np.arange(target.n_levels) if levels is None else levels
     order = np.argsort(target.refs, kind="stable")
@@ -66,36 +99,32 @@ def by_observation_in_group(post: Posterior, target: GroupDesign, row: int) -> F
     """(S,) log p(y_i | the other rows of its level, theta), the level's effects integrated out."""
     rows = np.flatnonzero(target.refs == target.refs[row])
     others = rows[rows != row]
-    whole = _by_rows(post, target, [rows])[:, 0]
-    return whole - _by_rows(post, target, [others])[:, 0] if len(others) else whole
+    whole = _by_rows(post, target, [rows]).log_density[:, 0]
+    return whole - _by_rows(post, target, [others]).log_density[:, 0] if len(others) else whole
 
 
-def _by_rows(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Floats:
-    """(S, J) for the rows of each level, or some of them."""
-    return (_exact if closed_form(post) else _quadrature)(post, target, levels)
+def _by_rows(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Integrated:
+    """For the rows of each level, or some of them."""
+    if closed_form(post):
+        return Integrated(_exact(post, target, levels), np.full(len(levels), -np.inf))
+    moving = _moving(post, target)
+    found = [_integral(post, moving, rows) for rows in levels]
+    density = np.column_stack([d for d, _ in found]) if found else np.empty((post.n_draws, 0))
+    return Integrated(density, np.array([k for _, k in found]))
 
 
-def _quadrature(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Floats:
-    """(S, J) by adaptive quadrature over the effects of each level."""
-    L = _cholesky(post.cov(target.name))
-    out = np.empty((post.n_draws, len(levels)))
-    for j, rows in enumerate(levels):
-        eta = linear_predictor(post, rows, without=[target.name]).T
-        out[:, j] = log_integral(Level(_density(post, rows), eta, target.Z[rows] @ L))
-    return out
-
-
-def _density(post: Posterior, rows: Ints) -> Density:
-    """log p(y_i | eta_i) of some rows, as a function of eta (S, m)."""
-    design, family, parameters = post.design, post.family, row_parameters(post, rows)
-    weights = None if design.weights is None else design.weights[rows]
-    trials = None if design.trials is None else design.trials[rows]
-
-    def density(eta: Floats) -> Floats:
-        mu = family.inverse(eta, np)
-        return family.log_density(design.y[rows], mu, parameters, weights=weights, trials=trials)
-
-    return density
+def _integral(post: Posterior, moving: Sequence[Moving], rows: Ints) -> tuple[Floats, float]:
+    """(S,) of some rows, and Pareto k."""
+    members = Members.of(post, moving, rows)
+    if members.size in NODES:
+        return log_integral(members.given(np.arange(post.n_draws))), -np.inf
+    rng = stream(seed_of(post, None), INTEGRALS, int(rows[0]))
+    noise = Noise.draw(rng, post.n_draws, PROPOSALS, members.size).z
+    ratio = np.concatenate(
+        [propose(members.given(at), noise[at]).log_ratio for at in members.blocks()]
+    )
+    density = special.logsumexp(ratio, axis=1) - np.log(PROPOSALS)
+    return density, smooth((ratio - density[:, None]).ravel()).pareto_k
 
 
 def _exact(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Floats:
@@ -106,8 +135,8 @@ def _exact(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Floa
     the size of the effects are factored.
     """
     design = post.design
-    inner = [g for g in design.mu.groups if g is target or nested(g, target)]
-    L = {g.name: _cholesky(post.cov(g.name)) for g in inner}
+    inner = [g for _, g in _moving(post, target)]
+    L = {g.name: root(post.cov(g.name)) for g in inner}
     sigma2 = post.family.residual_variance(post.parameters())  # (S,)
     weights = np.ones(design.n) if design.weights is None else design.weights
     out = np.empty((post.n_draws, len(levels)))
@@ -148,9 +177,3 @@ def _log_normal(r: Floats, A: Floats, L: Floats, sigma2: Floats, w: Floats) -> F
     log_det = np.linalg.slogdet(H)[1]
     constant = len(w) * np.log(2 * np.pi * sigma2) - np.sum(np.log(w))
     return -0.5 * (constant + log_det + quadratic)
-
-
-def _cholesky(cov: Floats) -> Floats:
-    """(S, q, q) L with L L' = cov, also where a standard deviation is 0."""
-    values, vectors = np.linalg.eigh(cov)
-    return vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.checks.group_density import by_group, group_obstacle
+from mixedbayes.checks.group_density import group_obstacle, integrated
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
@@ -14,6 +14,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 
+INTEGRAL_K = "integral_pareto_k"
 MAX_BYTES = 4e9  # largest array that is made
 
 
@@ -27,14 +28,17 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
     target
         "observation": log p(y_i | beta, b, sigma), given the group effects.
         A grouping factor's name: log p(y_g | beta, sigma, Sigma), with the effects of level g
-        integrated out; effects of crossed factors are given. For gaussian models with identity
-        link in closed form, together with factors nested in it; for others by adaptive quadrature.
-        This is what leave-one-group-out cross-validation weighs.
+        and of factors nested in it integrated out; effects of crossed factors are given. For
+        gaussian models with identity link in closed form; for others by adaptive quadrature of up
+        to three effects of a level, else by importance sampling about their mode. This is what
+        leave-one-group-out cross-validation weighs.
 
     Returns
     -------
     Dataset
-        One variable, named by the response: (chain, draw, obs) or (chain, draw, group).
+        One variable, named by the response: (chain, draw, obs) or (chain, draw, group). Its
+        attribute `integral_pareto_k` has, by level, how far an integral by importance sampling can
+        be trusted: up to 0.7.
 
     Raises
     ------
@@ -43,6 +47,7 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
         4 GB.
     """
     groups = {g.name: g for g in spec.design.mu.groups}
+    attrs: dict[str, object] = {"target": target}
     if target == "observation":
         _check_size(post, spec.design.n, "observations")
         values, dim, labels = by_observation(post), names.OBS, model_coords(spec)[names.OBS]
@@ -51,7 +56,8 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
         if obstacle is not None:
             raise ModelError(f"target={target!r}: {obstacle}")
         _check_size(post, groups[target].n_levels, f"levels of {target}")
-        values = by_group(post, groups[target])
+        found = integrated(post, groups[target])
+        values, attrs[INTEGRAL_K] = found.log_density, found.pareto_k.tolist()
         dim, labels = names.group_dim(target), groups[target].levels.to_numpy()
     else:
         valid = ", ".join(map(repr, ["observation", *groups]))
@@ -59,9 +65,7 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
     chains, draws = post.shape
     data = values.reshape(chains, draws, -1)
     coords = {names.CHAIN: np.arange(chains), names.DRAW: np.arange(draws), dim: labels}
-    return xr.Dataset(
-        {response_name(spec): ((names.CHAIN, names.DRAW, dim), data)}, coords, {"target": target}
-    )
+    return xr.Dataset({response_name(spec): ((names.CHAIN, names.DRAW, dim), data)}, coords, attrs)
 
 
 def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:

@@ -12,7 +12,7 @@ from scipy import special
 from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo
 from mixedbayes.checks.group_density import by_observation_in_group, group_obstacle
 from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean, population_draws
-from mixedbayes.checks.log_likelihood import log_likelihood
+from mixedbayes.checks.log_likelihood import INTEGRAL_K, log_likelihood
 from mixedbayes.checks.scored import Scored
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
@@ -85,8 +85,12 @@ def smoothed(post: Posterior, spec: Spec, target: str) -> tuple[Loo, Floats]:
     """The estimate by importance weights alone, and the log densities (C, D, units)."""
     _check_draws(post)
     scored = Scored.of(spec.design, spec.family, target)
-    (density,) = log_likelihood(post, spec, scored.target).data_vars.values()
-    return _smoothed(post, density, scored), density.to_numpy()
+    found = log_likelihood(post, spec, scored.target)
+    (density,) = found.data_vars.values()
+    out = _smoothed(post, density, scored)
+    out.integral_k = np.asarray(found.attrs.get(INTEGRAL_K, []))
+    out.warning = out.warning or bool(len(out.rough))
+    return out, density.to_numpy()
 
 
 def _check_draws(post: Posterior) -> None:

@@ -5,8 +5,9 @@ import xarray as xr
 from scipy import special, stats
 
 import mixedbayes as mb
+from mixedbayes import names
 from mixedbayes.checks import group_density
-from mixedbayes.checks.group_density import by_group, by_observation_in_group, nested
+from mixedbayes.checks.group_density import by_group, by_observation_in_group, integrated, nested
 from mixedbayes.checks.log_likelihood import log_likelihood
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.results.posterior import Posterior
@@ -38,7 +39,8 @@ def posterior(formula, family):
         if g.correlated:
             q = len(g.terms)
             cor = np.broadcast_to(np.where(np.eye(q), 1.0, 0.4), (1, DRAWS, q, q))
-            values[f"cor_{g.name}"] = values[f"cor_{g.name}"][0], cor
+            name = names.cor(g.name)
+            values[name] = values[name][0], cor
     used = {d for dims, _ in values.values() for d in dims}
     data = xr.Dataset(values, {d: v for d, v in coords.items() if d in used})
     tree = xr.DataTree.from_dict({"posterior": data})
@@ -113,12 +115,77 @@ def test_some_levels_are_those_of_all():
     np.testing.assert_array_equal(by_group(post, g, np.array([4, 1])), by_group(post, g)[:, [4, 1]])
 
 
-def test_what_cannot_be_integrated_is_told():
+def nested_by_hand(post, density):
+    """(S, J) of a, by grids over its effect and, given that, over those of a:b."""
+    a, inner = post.design.mu.groups
+    u = np.linspace(-8, 8, 401)
+    w = stats.norm.pdf(u) / stats.norm.pdf(u).sum()
+    out = np.empty((post.n_draws, a.n_levels))
+    for s in range(post.n_draws):
+        eta = post.intercept()[s] + post.design.mu.X @ post.fixef()[s]
+        for j in range(a.n_levels):
+            total = np.zeros(len(u))
+            for level in np.unique(inner.refs[a.refs == j]):
+                rows = np.flatnonzero(inner.refs == level)
+                b = post.sd("a")[s, 0] * u[:, None] + post.sd("a:b")[s, 0] * u
+                terms = density(rows, eta[rows] + b[..., None], s).sum(axis=2)
+                total += special.logsumexp(terms, b=w, axis=1)
+            out[s, j] = special.logsumexp(total, b=w)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "density"),
+    [
+        ("count ~ x + (1 | a/b)", "poisson", poisson),
+        ("yes ~ 1 + (1 | a/b)", "bernoulli", bernoulli),
+    ],
+)
+def test_nested_effects_are_integrated_out_together(formula, family, density):
+    post, _ = posterior(formula, family)
+    found = integrated(post, post.design.mu.group("a"))
+    np.testing.assert_allclose(found.log_density, nested_by_hand(post, density), atol=0.05)
+    assert found.log_density.shape == (DRAWS, 6)
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + (x + of + count | a)", "y ~ x + (x | a/b)", "y ~ 1 + (1 | a/b) + (1 | c)"]
+)
+def test_proposals_agree_with_the_closed_form(formula, monkeypatch):
+    post, _ = posterior(formula, "gaussian")
+    g = post.design.mu.group("a")
+    exact = by_group(post, g)
+    monkeypatch.setattr(group_density, "closed_form", lambda post: False)
+    found = integrated(post, g)
+    np.testing.assert_allclose(found.log_density, exact, atol=0.3)
+    assert abs(np.mean(found.log_density - exact)) < 0.05
+    assert (found.pareto_k < 0.7).all()
+    np.testing.assert_array_equal(by_group(post, g, np.array([4, 1])), found.log_density[:, [4, 1]])
+
+
+def test_effects_on_another_parameter_are_integrated_out_too():
+    """Of the mean and of log sigma: a grid over both effects of a level."""
+    post, _ = posterior(["y ~ x + (1 | a)", "sigma ~ 1 + (1 | a)"], "gaussian")
+    g, design = post.design.mu.group("a"), post.design
+    found = integrated(post, g)
+    u = np.linspace(-8, 8, 801)
+    w = stats.norm.pdf(u) / stats.norm.pdf(u).sum()
+    for s in range(DRAWS):
+        for j in range(2):
+            rows = np.flatnonzero(g.refs == j)
+            mean = post.intercept()[s] + design.mu.X[rows] @ post.fixef()[s]
+            mean = mean + post.sd("a")[s, 0] * u[:, None, None]
+            sd = np.exp(post.intercept("sigma")[s] + post.sd("a", "sigma")[s, 0] * u[:, None])
+            terms = stats.norm.logpdf(design.y[rows], mean, sd).sum(axis=2)
+            expected = special.logsumexp(terms, b=np.outer(w, w))
+            assert found.log_density[s, j] == pytest.approx(expected, abs=0.1)
+
+
+def test_too_many_effects_are_refused_with_what_to_do(monkeypatch):
     post, spec = posterior("count ~ 1 + (1 | a/b)", "poisson")
-    with pytest.raises(mb.ModelError, match=r"a:b is nested in a.*use target='a:b'"):
-        log_likelihood(post, spec, "a")
-    post, spec = posterior("count ~ 1 + (x + y + of | a)", "poisson")
-    with pytest.raises(mb.ModelError, match="4 effects per level are too many"):
+    monkeypatch.setattr(group_density, "MOST_EFFECTS", 2)
+    message = r"a level of a has up to 3 effects.*2 are the most.*use target='a:b'"
+    with pytest.raises(mb.ModelError, match=message):
         log_likelihood(post, spec, "a")
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special, stats
 
@@ -63,6 +64,31 @@ def test_plates_left_out_agree_with_refits(fit_of):
     fit = fit_of("penicillin_crossed")
     total, error = difference(fit.loo("plate"), fit.kfold(24, by="plate"))
     assert abs(total) < 2 * error
+
+
+@pytest.mark.slow
+def test_outer_levels_of_nested_counts_left_out_agree_with_refits():
+    """Effects of a level and of its inner levels are integrated out by importance sampling."""
+    rng = np.random.default_rng(3)
+    a, b = np.repeat(np.arange(12), 12), np.tile(np.repeat(np.arange(3), 4), 12)
+    inner = rng.normal(0, 0.4, (12, 3))
+    mean = np.exp(1 + rng.normal(0, 0.6, 12)[a] + inner[a, b])
+    data = pd.DataFrame({"y": rng.poisson(mean), "a": a, "b": b})
+    fit = mb.fit("y ~ 1 + (1 | a/b)", data, family="poisson", seed=1, progress=False)
+    found = fit.loo("group", refit=False)
+    assert found.scored.target == "a"
+    assert (found.integral_k < found.good_k).all()
+    total, error = difference(found, fit.kfold(12, by="a"))
+    assert abs(total) < 2 * error + 0.05
+
+
+def test_integrals_that_are_rough_are_said_to_be(fit_of):
+    found = fit_of("sleepstudy_days_subject").loo("group", refit=False)
+    assert (found.integral_k == -np.inf).all()
+    assert "integrate out only roughly" not in found.verdict
+    found.integral_k = np.where(np.arange(18) == 2, 0.9, 0.1)
+    level = found.scored.labels[2]
+    assert f"effects of {level} integrate out only roughly" in found.verdict
 
 
 def test_influential_groups_are_named_and_refitted(fit_of):
