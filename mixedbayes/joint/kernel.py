@@ -307,8 +307,8 @@ def joint(theta, grad, record):
     return total + _reals(record, CONSTANT)[0]
 
 
-def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float], Any]:
-    """The density for Python and for C.
+def _for_python(fingerprint: int) -> Callable[[Floats, Floats, Ints], float]:
+    """The density for Python.
 
     numba finds code on disk by the source of the function alone, and by its closure: the
     fingerprint of all sources that are compiled into it keeps code from outliving them.
@@ -343,6 +343,12 @@ def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float]
             return -math.inf
         return total
 
+    return density
+
+
+def _for_c(fingerprint: int) -> Any:
+    """The density for C; `density` is no part of the closure, whose hash it would make random."""
+
     @cfunc(LOGP_SIGNATURE, cache=True, error_model="numpy")
     def c_density(n, z, gradient, value, record):
         if fingerprint < 0:
@@ -353,7 +359,7 @@ def _compiled(fingerprint: int) -> tuple[Callable[[Floats, Floats, Ints], float]
         value[0] = density(carray(z, (n,)), carray(gradient, (n,)), words)
         return 0 if math.isfinite(value[0]) else 1
 
-    return density, c_density
+    return c_density
 
 
 def _fingerprint() -> int:
@@ -363,4 +369,5 @@ def _fingerprint() -> int:
 
 
 # Log density of z (d,), theta = mode + M z: f(z, gradient, record); -inf where it is not finite.
-density, c_density = _compiled(_fingerprint())
+density = _for_python(_fingerprint())
+c_density = _for_c(_fingerprint())
