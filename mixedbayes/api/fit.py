@@ -66,14 +66,31 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
 
     # ---- summaries ----------------------------------------------------------------------------
 
-    def summary(self, prob: float = 0.95) -> Summary:
-        """Random effects, fixed effects, residual, ICC, R2 and sampler health; text and HTML."""
+    def summary(self, prob: float = 0.95, *, exponentiate: bool = False) -> Summary:
+        """Random effects, fixed effects, residual, ICC, R2 and sampler health; text and HTML.
+
+        ``exponentiate=True`` adds odds, rate or hazard ratios, or ratios of means.
+        """
         from mixedbayes.results.summary import summary
 
-        return summary(self.posterior, prob, formulation=self.formulation, note=self.note)
+        return summary(
+            self.posterior,
+            prob,
+            formulation=self.formulation,
+            note=self.note,
+            exponentiate=exponentiate,
+        )
 
-    def fixef(self, prob: float = 0.95, *, draws: bool = False) -> Any:
-        """Population effects, link scale; `Intercept` is at predictor value zero."""
+    def fixef(self, prob: float = 0.95, *, draws: bool = False, exponentiate: bool = False) -> Any:
+        """Population effects, link scale; `Intercept` is at predictor value zero.
+
+        ``exponentiate=True`` gives the mean's effects as odds, rate or hazard ratios, or ratios of
+        means, in a column of that name; ModelError where exp() of an effect is no ratio.
+        """
+        if exponentiate:
+            from mixedbayes.results.ratios import fixef_ratios
+
+            return fixef_ratios(self.posterior, prob, draws=draws)
         from mixedbayes.results.fixef import fixef
 
         return fixef(self.posterior, prob, draws=draws)
@@ -90,8 +107,19 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
 
         return coef(self.posterior, prob, draws=draws)
 
-    def varcorr(self, prob: float = 0.95, *, draws: bool = False) -> Any:
-        """Standard deviations and correlations of group effects, residual, shares of variance."""
+    def varcorr(
+        self, prob: float = 0.95, *, draws: bool = False, exponentiate: bool = False
+    ) -> Any:
+        """Standard deviations and correlations of group effects, residual, shares of variance.
+
+        ``exponentiate=True`` gives the sds as median odds ratios (or rate, hazard ratios, ratios
+        of means) between two levels drawn at random: Larsen & Merlo (2005),
+        doi:10.1093/aje/kwi017.
+        """
+        if exponentiate:
+            from mixedbayes.results.ratios import varcorr_ratios
+
+            return varcorr_ratios(self.posterior, prob, draws=draws)
         from mixedbayes.results.varcorr import varcorr
 
         return varcorr(self.posterior, prob, draws=draws)
@@ -108,10 +136,13 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
 
         With random slopes the ICC depends on the covariate: ``at={"Days": [0, 5, 9]}`` gives it
         there; without `at` it is averaged over the rows. ``scale="response"`` is of the response
-        itself rather than of the latent one that the link has.
+        itself rather than of the latent one that the link has. A warning tells where the residual
+        has no finite variance (Student's t with nu <= 2).
         """
         from mixedbayes.results.icc import icc
+        from mixedbayes.results.variance import warn_of_infinite
 
+        warn_of_infinite(self.posterior)
         return icc(self.posterior, prob, at=at, scale=scale, draws=draws)
 
     def r2(
@@ -123,7 +154,9 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
     ) -> Any:
         """Marginal R2 (population effects) and conditional R2 (group effects too)."""
         from mixedbayes.results.r2 import r2
+        from mixedbayes.results.variance import warn_of_infinite
 
+        warn_of_infinite(self.posterior)
         return r2(self.posterior, prob, scale=scale, draws=draws)
 
     def shrinkage(self, prob: float = 0.95, *, draws: bool = False) -> Any:

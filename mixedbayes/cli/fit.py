@@ -41,6 +41,16 @@ The summary goes to stdout, everything else to stderr.
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for tables (CSV), draws (NetCDF) and pictures (PNG); made if need be.",
 )
+@click.option(
+    "--parameter",
+    "others",
+    multiple=True,
+    metavar="FORMULA",
+    help='A formula for a further parameter of the family: "sigma ~ x"; may be repeated.',
+)
+@click.option(
+    "--exponentiate", is_flag=True, help="Odds, rate or hazard ratios, or ratios of means, too."
+)
 @click.option("--prior", "priors", multiple=True, metavar="TEXT", help="A prior; may be repeated.")
 @click.option("--draws", type=click.IntRange(1), default=1000, show_default=True, help="Per chain.")
 @click.option("--tune", type=click.IntRange(0), help="Tuning draws per chain; default: as needed.")
@@ -70,6 +80,8 @@ def fit(
     data: Path,
     formula: str,
     out: Path | None,
+    others: tuple[str, ...],
+    exponentiate: bool,
     priors: tuple[str, ...],
     formulation: str,
     units: tuple[str, ...],
@@ -87,28 +99,38 @@ def fit(
 
     axis_units = parse_units(units)
     given = parse_priors(priors)
-    factors = {name for term in parse(formula).random for name in term.factors}
+    formulas = [formula, *others]
+    factors = {name for text in formulas for term in parse(text).random for name in term.factors}
     frame = read_table(data, labels=factors)
 
     import mixedbayes as mb
+    from mixedbayes.results.ratios import ratio_of
 
     model_options = {name: options.pop(name) for name in ("family", "missing")}
     model = mb.Model(
-        formula, frame, priors=given or None, formulation=_formulation(formulation), **model_options
+        formulas,
+        frame,
+        priors=given or None,
+        formulation=_formulation(formulation),
+        **model_options,
     )
+    if exponentiate:
+        ratio_of(model.family, model.design)  # refused before anything is sampled
     for note in model.design.notes:
         exits.say(f"note: {note}")
     result = model.fit(progress=_terminal() if progress is None else progress, **options)
-    return report(result, out, axis_units, tables=True)
+    return report(result, out, axis_units, tables=True, ratios=exponentiate)
 
 
-def report(result: Any, out: Path | None, units: dict[str, str], *, tables: bool) -> int:
+def report(
+    result: Any, out: Path | None, units: dict[str, str], *, tables: bool, ratios: bool = False
+) -> int:
     """Print the summary, write the files, and give the exit code."""
     from mixedbayes.cli import output
 
-    click.echo(str(result.summary()))
+    click.echo(str(result.summary(exponentiate=ratios)))
     if out is not None:
-        output.write(result, out, units, tables=tables)
+        output.write(result, out, units, tables=tables, ratios=ratios)
     return output.health(result)
 
 

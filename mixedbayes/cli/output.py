@@ -37,7 +37,9 @@ PICTURES = (
 )
 
 
-def write(fit: mb.Fit, folder: Path, units: Mapping[str, str], *, tables: bool) -> None:
+def write(
+    fit: mb.Fit, folder: Path, units: Mapping[str, str], *, tables: bool, ratios: bool = False
+) -> None:
     """Write to `folder`, made if need be, and name each file on stderr as it is written.
 
     What the model does not have, such as shrinkage toward least squares under a log link, is left
@@ -45,7 +47,10 @@ def write(fit: mb.Fit, folder: Path, units: Mapping[str, str], *, tables: bool) 
     """
     folder.mkdir(parents=True, exist_ok=True)
     grouped = bool(fit.model.design.mu.groups)
-    files = {**(_tables(fit, grouped) if tables else {}), **_pictures(fit, units, grouped)}
+    files = {
+        **(_tables(fit, grouped, ratios) if tables else {}),
+        **_pictures(fit, units, grouped),
+    }
     for name, save in files.items():
         try:
             save(folder / name)
@@ -55,15 +60,21 @@ def write(fit: mb.Fit, folder: Path, units: Mapping[str, str], *, tables: bool) 
             exits.say(f"wrote {folder / name}")
 
 
-def _tables(fit: mb.Fit, grouped: bool) -> dict[str, Callable[[Path], Any]]:
+def _tables(fit: mb.Fit, grouped: bool, ratios: bool) -> dict[str, Callable[[Path], Any]]:
     files: dict[str, Callable[[Path], Any]] = {
-        "summary.txt": lambda path: path.write_text(f"{fit.summary()}\n", encoding="utf-8"),
+        "summary.txt": lambda path: path.write_text(
+            f"{fit.summary(exponentiate=ratios)}\n", encoding="utf-8"
+        ),
         "priors.csv": lambda path: fit.model.priors.to_csv(path, index=False),
         "fit.nc": fit.save,
     }
     for name, needs_groups in TABLES:
         if grouped or not needs_groups:
             files[f"{name}.csv"] = partial(_save_table, getattr(fit, name))
+    for name in ("fixef", "varcorr") if ratios else ():
+        if grouped or name == "fixef":
+            ratio = partial(getattr(fit, name), exponentiate=True)
+            files[f"{name}_ratios.csv"] = partial(_save_table, ratio)
     return files
 
 

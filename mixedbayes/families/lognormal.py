@@ -16,6 +16,8 @@ from mixedbayes.families.gaussian import row_sd
 from mixedbayes.families.links import Identity, Link
 from mixedbayes.priors.distributions import Exponential, Prior
 
+_LARGEST = float(np.log(np.finfo(float).max))  # a draw beyond the largest number is that number
+
 
 @dataclass(frozen=True)
 class Lognormal(Family):
@@ -69,7 +71,8 @@ class Lognormal(Family):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return np.exp(rng.normal(mu, row_sd(parameters, weights)))
+        logs = rng.normal(mu, row_sd(parameters, weights))
+        return np.exp(np.minimum(logs, _LARGEST))
 
     def log_density(
         self,

@@ -12,7 +12,7 @@ from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.results import kept
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.ranef import COLUMNS, chosen, effect_rows, ranef_draws
+from mixedbayes.results.ranef import COLUMNS, chosen, ranef_draws, rows_of
 from mixedbayes.results.tables import chained, describe, stack
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ def coef(
             described = describe(chained(values, chains), prob)
         else:
             described = kept.columns(kept.read(post, names.coef(g.name, p)), prob)
-        tables.append(effect_rows(g, p).assign(**described))
+        tables.append(rows_of(post, g, p).assign(**described))
     return stack(tables, COLUMNS)
 
 

@@ -77,18 +77,19 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
 
 
 def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
-    labels: dict[str, tuple[str, int]] = {}
+    labels: dict[str, tuple[str, int]] = {}  # what stands before the term, and how many terms
     for predictor in (spec.design.mu, *spec.design.others.values()):
         p = predictor.parameter
-        labels[names.fixef(p)] = names.prefix(p).rstrip("_"), 1
+        labels[names.fixef(p)] = names.prefix(p), 1
         for g in predictor.groups:
-            labels[names.sd(g.name, p)] = f"sd over {g.name},", len(g.terms)
-            labels[names.cor(g.name, p)] = f"correlations over {g.name}", len(g.terms)
+            labels[names.sd(g.name, p)] = f"sd over {g.name}, {names.prefix(p)}", len(g.terms)
+            whose = "" if p == "mu" else f", {p}"
+            labels[names.cor(g.name, p)] = f"correlations over {g.name}{whose}", len(g.terms)
     for parameter, term, assigned in spec.priors.rows():
         what, size = labels.get(parameter, (parameter, 1))
         origin = assigned.origin
         if parameter in labels:
-            what = f"{what} {term}".strip()
+            what = f"{what}{term}"
         elif term:  # an intercept, and where the prior is on it
             origin = f"{term}: {origin}"
         yield what, str(assigned.prior), reach(assigned.prior, size), origin

@@ -45,11 +45,19 @@ def fixef(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     -------
     DataFrame with one row per effect: term, mean, sd, lower, upper, ess_bulk, rhat. `Intercept` is
     the value where every predictor is zero. Effects on a further parameter of the family carry its
-    name: `sigma_Intercept`.
+    name, `sigma_Intercept`, and the table then has a column `parameter`: "mu", "sigma".
     """
     terms, values = fixef_draws(post)
     chains = post.shape[0]
     if draws:
         return labelled(values, chains, [names.TERM], {names.TERM: terms}, names.FIXEF)
     table = describe(chained(values, chains), prob)
-    return pd.DataFrame({names.TERM: pd.Series(terms, dtype="str"), **table})
+    found = pd.DataFrame({names.TERM: pd.Series(terms, dtype="str"), **table})
+    if post.design.others:
+        found.insert(0, "parameter", pd.Series(_parameters(post), dtype="str"))
+    return found
+
+
+def _parameters(post: Posterior) -> list[str]:
+    """(K,) the parameter that each population effect belongs to."""
+    return [p.parameter for p in post.predictors for _ in range(p.intercept + len(p.terms))]

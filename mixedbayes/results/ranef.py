@@ -70,8 +70,9 @@ def ranef(
     -------
     DataFrame with one row per level and term: group, level, the parts of a combined level, term, n
     (rows of that level), mean, sd, lower, upper, ess_bulk, rhat. Levels keep the user's labels,
-    order and, where the factors shown share one, type. Where only summaries of the effects were
-    kept, ess_bulk and rhat are absent.
+    order and, where the factors shown share one, type. Where further parameters of the family have
+    formulas, a column `parameter` says whose effects these are. Where only summaries of the effects
+    were kept, ess_bulk and rhat are absent.
 
     Raises
     ------
@@ -87,8 +88,16 @@ def ranef(
             described = describe(post.chains(name), prob)
         else:
             described = kept.columns(kept.read(post, name), prob)
-        tables.append(effect_rows(g, p).assign(**described))
+        tables.append(rows_of(post, g, p).assign(**described))
     return stack(tables, COLUMNS)
+
+
+def rows_of(post: Posterior, g: GroupDesign, parameter: str) -> pd.DataFrame:
+    """`effect_rows`, with a column `parameter` where several have formulas."""
+    found = effect_rows(g, parameter)
+    if post.design.others:
+        found.insert(0, "parameter", pd.Series([parameter] * len(found), dtype="str"))
+    return found
 
 
 def ranef_draws(post: Posterior, group: str | None) -> xr.Dataset:

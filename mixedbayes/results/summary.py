@@ -18,6 +18,7 @@ from mixedbayes.results.kept import has_summaries
 from mixedbayes.results.parameters import family_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
+from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios
 from mixedbayes.results.tables import check_prob
 from mixedbayes.results.text import (
     WIDTH,
@@ -32,6 +33,7 @@ from mixedbayes.results.text import (
     text_table,
 )
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
+from mixedbayes.results.variance import infinite_note
 from mixedbayes.sample.convergence import ConvergenceReport
 
 _HEADER = ("mean", "sd", "lower", "upper", "ess_bulk", "rhat")
@@ -59,6 +61,12 @@ class Summary:
         Sampler health.
     effects_kept
         Whether draws of the group effects were kept, not only their summaries.
+    caution
+        Where the shares of variance are not what they seem; mostly empty.
+    others
+        (parameter, its link) of the family's parameters that have formulas.
+    ratios, median_ratios
+        `fixef` and `varcorr` as ratios, where asked for.
     """
 
     facts: tuple[tuple[str, str], ...]
@@ -72,6 +80,10 @@ class Summary:
     r2: pd.DataFrame
     health: ConvergenceReport
     effects_kept: bool = True
+    caution: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+    ratios: pd.DataFrame | None = None
+    median_ratios: pd.DataFrame | None = None
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -87,8 +99,12 @@ class Summary:
         yield Section("Group effects", tuple(rows))
 
     def _fixed(self) -> Iterator[Section]:
-        rows = tuple(Row(r["term"], _cells(r)) for _, r in self.fixef.iterrows())
-        yield Section("Population effects", rows)
+        for parameter, link in (("mu", ""), *self.others):
+            own = self.fixef[self.fixef["parameter"] == parameter] if self.others else self.fixef
+            title = f"Population effects on {parameter}, {link} scale"
+            rows = (Row(r["term"], _cells(r)) for _, r in own.iterrows())
+            yield Section("Population effects" if parameter == "mu" else title, tuple(rows))
+        yield from self._ratios()
         residual = self.varcorr[self.varcorr["group"] == RESIDUAL]
         yield Section(
             "Residual", tuple(Row("sd  sigma", _cells(r)) for _, r in residual.iterrows())
@@ -98,6 +114,17 @@ class Summary:
         labels = (self.parameters["parameter"] + " " + elements).str.strip()
         own = zip(labels, self.parameters.iterrows(), strict=True)
         yield Section("Family", tuple(Row(label, _cells(r)) for label, (_, r) in own))
+
+    def _ratios(self) -> Iterator[Section]:
+        if self.ratios is not None:
+            name, rows = self.ratios.columns[1], self.ratios.iterrows()
+            title = f"Population effects, {name}"
+            yield Section(title, tuple(Row(r["term"], _ratio(r, name)) for _, r in rows))
+        if self.median_ratios is not None:
+            name, rows = self.median_ratios.columns[2], self.median_ratios.iterrows()
+            labels = ((f"{r['group']}: {r['term']}", r) for _, r in rows)
+            title = f"Group effects, {name} of two levels"
+            yield Section(title, tuple(Row(label, _ratio(r, name)) for label, r in labels))
 
     def _shares(self) -> Section:
         rows = []
@@ -120,6 +147,10 @@ class Summary:
         notes = [columns]
         if self.link != "identity":
             notes.append(f"Effects and shares of variance are on the {self.link} scale.")
+        if self.caution:
+            notes.append(self.caution)
+        if self.ratios is not None:
+            notes.append("Ratios: posterior median and interval, exp() of those of the effect.")
         if self.levels:
             notes.append(
                 "Effects of each level: ranef() (deviations), coef() (with the population)."
@@ -145,7 +176,12 @@ class Summary:
 
 
 def summary(
-    post: Posterior, prob: float = 0.95, *, formulation: Chosen | None = None, note: str = ""
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    formulation: Chosen | None = None,
+    note: str = "",
+    exponentiate: bool = False,
 ) -> Summary:
     """Group effects (sd, correlation), population effects, residual, ICC, R2 and sampler health.
 
@@ -159,6 +195,8 @@ def summary(
         How the group effects were written for the sampler.
     note
         What happened on the way, such as an interruption.
+    exponentiate
+        Add odds, rate or hazard ratios, or ratios of means; ModelError where there are none.
 
     Returns
     -------
@@ -179,7 +217,13 @@ def summary(
         icc=icc(post, prob) if post.design.mu.groups else empty,
         r2=r2(post, prob),
         health=diagnostics(post),
+        caution=infinite_note(post),
         effects_kept=not has_summaries(post),
+        others=tuple((p, post.family.parameter_link(p).name) for p in post.design.others),
+        ratios=fixef_ratios(post, prob) if exponentiate else None,
+        median_ratios=(
+            varcorr_ratios(post, prob) if exponentiate and post.design.mu.groups else None
+        ),
     )
 
 
@@ -203,6 +247,12 @@ def _cells(row: pd.Series) -> tuple[str, ...]:
     numbers = rounded([row["mean"], row["sd"], row["lower"], row["upper"]], row["sd"])
     rhat = "" if pd.isna(row["rhat"]) else f"{row['rhat']:.2f}"
     return (*numbers, count(row["ess_bulk"]), rhat)
+
+
+def _ratio(row: pd.Series, name: str) -> tuple[str, ...]:
+    numbers = rounded([row[name], row["lower"], row["upper"]], (row["upper"] - row["lower"]) / 4)
+    rhat = "" if pd.isna(row["rhat"]) else f"{row['rhat']:.2f}"
+    return (numbers[0], "", *numbers[1:], count(row["ess_bulk"]), rhat)
 
 
 def _wrapped(line: str) -> str:

@@ -34,6 +34,7 @@ class Component:
     value: Floats
     variance: Floats  # of an sd its square, of a correlation the covariance
     part: Floats | None  # what it adds to the mean variance of the linear predictor
+    parameter: str = "mu"
 
 
 def component_list(post: Posterior) -> list[Component]:
@@ -54,11 +55,12 @@ def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Compo
         square = moments_of(predictor).squares[g.name]
         for i in range(len(label)):
             part = cov[:, i, i] * square[i, i] if p == "mu" else None
-            yield Component(g.name, label[i], None, "sd", sd[:, i], cov[:, i, i], part)
+            yield Component(g.name, label[i], None, "sd", sd[:, i], cov[:, i, i], part, p)
         for block in g.blocks:
             for i, j in combinations(sorted(block), 2):
                 part = 2 * cov[:, i, j] * square[i, j] if p == "mu" else None
-                yield Component(g.name, label[i], label[j], "cor", cor[:, i, j], cov[:, i, j], part)
+                both = label[i], label[j]
+                yield Component(g.name, *both, "cor", cor[:, i, j], cov[:, i, j], part, p)
 
 
 def shares(post: Posterior, found: list[Component]) -> Floats:
@@ -86,7 +88,8 @@ def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     -------
     DataFrame with one row per quantity: group, term, term2 (correlations only), kind ("sd" or
     "cor"), mean, sd, lower, upper, ess_bulk, rhat, variance (posterior mean of the variance; of the
-    covariance for a correlation) and share. All on the link scale.
+    covariance for a correlation) and share. All on the link scale. Where further parameters of the
+    family have formulas, a column `parameter` says whose effects these are.
 
     `share` is the posterior mean of the part of the group and residual variance together that the
     row stands for, averaged over the rows of the data: sd_t^2 mean(z_t^2), and for a correlation
@@ -106,6 +109,8 @@ def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     table = pd.DataFrame({**columns, **describe(chained(values, post.shape[0]), prob)})
     table["variance"] = [float(c.variance.mean()) for c in found]
     table["share"] = shares(post, found)
+    if post.design.others:
+        table.insert(0, "parameter", pd.Series([c.parameter for c in found], dtype="str"))
     return table
 
 

@@ -153,3 +153,29 @@ def test_the_demo_fits_and_writes_pictures(run, tmp_path):
     assert names == {f"{name.removeprefix('plot_')}.png" for name, _ in output.PICTURES}
     for name in names:
         assert f"wrote {out / name}" in result.stderr
+
+
+def test_ratios_and_formulas_of_further_parameters(run, tmp_path):
+    data = mb.load_data("cbpp").rename(columns={"size": "n"})
+    data.to_csv(tmp_path / "cbpp.csv", index=False)
+    formula = "incidence ~ period + offset(log(n)) + (1 | herd)"
+    more = ("--parameter", "shape ~ 1", "--family", "negative_binomial", "--exponentiate")
+    result = run("fit", tmp_path / "cbpp.csv", formula, *more, *SHORT)
+    assert result.exit_code in (exits.OK, exits.NOT_CONVERGED), result.stderr
+    for part in ("shape_Intercept", "rate ratio", "median rate ratio"):
+        assert part in result.stdout
+
+
+def test_ratios_that_mean_nothing_are_refused_before_sampling(run, sleep_csv):
+    result = run("fit", sleep_csv, SLOPES, "--exponentiate")
+    assert result.exit_code == exits.USER_ERROR
+    assert "exponentiate=True has no meaning for the gaussian family" in result.stderr
+
+
+def test_tables_of_ratios_are_among_the_files():
+    methods = {name: dict for name, _ in output.TABLES}
+    fit = SimpleNamespace(save=None, **methods)
+    plain, grouped = (set(output._tables(fit, groups, True)) for groups in (False, True))
+    assert {"fixef_ratios.csv", "varcorr_ratios.csv"} <= grouped
+    assert "varcorr_ratios.csv" not in plain
+    assert plain - set(output._tables(fit, False, False)) == {"fixef_ratios.csv"}

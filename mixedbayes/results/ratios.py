@@ -1,0 +1,151 @@
+"""Odds, rate and hazard ratios, and ratios of means: effects on a logarithmic scale, as factors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from mixedbayes import names
+from mixedbayes.design.types import Design
+from mixedbayes.errors import ModelError
+from mixedbayes.families.base import Family
+from mixedbayes.families.links import Cloglog, Identity, Log, Logit, Probit
+from mixedbayes.families.lognormal import Lognormal
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import chained, describe, labelled
+
+Floats = NDArray[np.float64]
+
+COLUMNS = ("lower", "upper", "ess_bulk", "rhat")
+# Two levels drawn at random differ by sqrt(2) sd N(0, 1); the median of |N(0, 1)| is this.
+_MEDIAN = float(np.sqrt(2) * stats.norm.ppf(0.75))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What exp() of an effect is, and exp() of the intercept."""
+
+    name: str  # "odds ratio"
+    level: str  # "odds"
+
+
+def ratio_of(family: Family, design: Design) -> Ratio:
+    """What exp() of this model's effects is; ModelError where it is nothing."""
+    link = family.link
+    if isinstance(family, Lognormal):
+        # With a sigma of its own per row, means are not proportional to medians.
+        what = "median" if names.SIGMA in design.others else "mean"
+        return Ratio(f"ratio of {what}s", "median")
+    if isinstance(link, Logit):
+        return Ratio("odds ratio", "odds")
+    if isinstance(link, Cloglog):
+        return Ratio("hazard ratio", "hazard")
+    if isinstance(link, Log):
+        return Ratio("rate ratio", "rate") if family.discrete else Ratio("ratio of means", "mean")
+    if isinstance(link, Identity):
+        reason = "effects are differences, in the response's own unit"
+    elif isinstance(link, Probit):
+        reason = (
+            "effects are in sds of a latent normal, of which no ratio follows; link=mb.Logit() "
+            "has odds ratios"
+        )
+    else:
+        reason = "effects are differences of 1 / mean; link=mb.Log() has ratios of means"
+    raise ModelError(
+        f"exponentiate=True has no meaning for the {family.name} family with {link.name} link: "
+        f"{reason}"
+    )
+
+
+def fixef_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
+    """Population effects of the mean as ratios: what a step of 1 in a predictor multiplies.
+
+    Parameters
+    ----------
+    post
+        The posterior of a model with a logit, log or complementary log-log link, or lognormal.
+    prob
+        Probability of the equal-tailed interval.
+    draws
+        Return draws of exp(effect) instead: a DataArray (chain, draw, term).
+
+    Returns
+    -------
+    DataFrame with one row per effect: term, a column named by what the ratio is ("odds ratio",
+    "rate ratio", "hazard ratio", "ratio of means"), lower, upper, ess_bulk, rhat. The value is the
+    posterior median; it and the interval are exp() of those of the effect. `Intercept` is no ratio
+    but the odds, rate, hazard or mean itself (of lognormal responses the median) where every
+    predictor is zero. Effects on further parameters of the family are left out.
+
+    Raises
+    ------
+    ModelError
+        Where exp() of an effect is no ratio: the identity, probit and inverse links.
+
+    References
+    ----------
+    Prentice & Gloeckler (1978), doi:10.2307/2529588, for hazard ratios by the complementary
+    log-log link.
+    """
+    name = ratio_of(post.family, post.design).name
+    mu, values = post.design.mu, post.fixef()
+    terms = [names.INTERCEPT] * mu.intercept + list(mu.terms)
+    if mu.intercept:
+        values = np.column_stack([post.intercept(), values])
+    if draws:
+        return labelled(np.exp(values), post.shape[0], [names.TERM], {names.TERM: terms}, name)
+    table = pd.DataFrame({names.TERM: pd.Series(terms, dtype="str")})
+    return table.assign(**_exponentiated(values, post.shape[0], prob, name))
+
+
+def varcorr_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
+    """Standard deviations of the group effects as median ratios between two random levels.
+
+    Of two levels drawn at random, the ratio of the one with the larger odds (rate, hazard, mean) to
+    the other, all covariates equal, has the median exp(sqrt(2) sd z), z = 0.6745 the normal's third
+    quartile. 1 where levels do not differ. For a slope it is the median ratio of the two levels'
+    ratios per step of 1.
+
+    Parameters
+    ----------
+    post, prob, draws
+        As in `fixef_ratios`; draws are a DataArray (chain, draw, effect).
+
+    Returns
+    -------
+    DataFrame with one row per group effect on the mean: group, term, "median odds ratio" (or that
+    of another ratio), lower, upper, ess_bulk, rhat.
+
+    Raises
+    ------
+    ModelError
+        As in `fixef_ratios`; or the model has no group effects.
+
+    References
+    ----------
+    Larsen & Merlo (2005), doi:10.1093/aje/kwi017; Austin, Wagner & Merlo (2017),
+    doi:10.1002/sim.7188, for hazard ratios.
+    """
+    name = f"median {ratio_of(post.family, post.design).name}"
+    groups = post.design.mu.groups
+    if not groups:
+        raise ModelError(f"the model has no group effects, so no {name}")
+    rows = [(g.name, term) for g in groups for term in g.terms]
+    values = _MEDIAN * np.concatenate([post.sd(g.name) for g in groups], axis=1)
+    if draws:
+        labels = [f"{group}: {term}" for group, term in rows]
+        return labelled(np.exp(values), post.shape[0], ["effect"], {"effect": labels}, name)
+    table = pd.DataFrame(rows, columns=["group", names.TERM], dtype="str")
+    return table.assign(**_exponentiated(values, post.shape[0], prob, name))
+
+
+def _exponentiated(values: Floats, chains: int, prob: float, name: str) -> dict[str, Floats]:
+    """Columns of exp(values), values (S, K): quantiles go through exp() as they are."""
+    described = describe(chained(values, chains), prob)
+    table = {name: np.exp(np.median(values, axis=0)), **{c: described[c] for c in COLUMNS}}
+    return table | {end: np.exp(described[end]) for end in ("lower", "upper")}

@@ -1,0 +1,111 @@
+"""Ratios: names by family and link, exact quantiles, median odds ratios, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedbayes as mb
+from mixedbayes.families.registry import FAMILIES
+from mixedbayes.results.fixef import fixef
+from mixedbayes.results.ratios import fixef_ratios, ratio_of, varcorr_ratios
+from mixedbayes.results.summary import summary
+
+NAMES = {
+    ("gaussian", "log"): "ratio of means",
+    ("student_t", "log"): "ratio of means",
+    ("lognormal", "identity"): "ratio of means",
+    ("gamma", "log"): "ratio of means",
+    ("beta", "logit"): "odds ratio",
+    ("beta", "cloglog"): "hazard ratio",
+    ("bernoulli", "logit"): "odds ratio",
+    ("bernoulli", "cloglog"): "hazard ratio",
+    ("binomial", "logit"): "odds ratio",
+    ("binomial", "cloglog"): "hazard ratio",
+    ("poisson", "log"): "rate ratio",
+    ("negative_binomial", "log"): "rate ratio",
+    ("cumulative", "logit"): "odds ratio",
+}
+CASES = [(name, link) for name, kind in FAMILIES.items() for link in kind.links]
+
+
+@pytest.fixture
+def posterior(make):
+    """Draws of an intercept, a slope and two grouping factors; of a family's parameters, 1."""
+
+    def of(family, groups=("g", "k")):
+        rng, n = np.random.default_rng(3), 40
+        data = pd.DataFrame({"g": np.arange(n) % 6, "k": np.arange(n) % 5})
+        data["x"], data["y"] = rng.normal(size=n), rng.integers(0, 2, n).astype(float)
+        found = [make.group(data, g, {"Intercept": np.ones(n)}) for g in groups]
+        design = make.design(data, "y", {"x": data.x.to_numpy()}, found, text="y ~ x")
+        values = {
+            "Intercept": rng.normal(-1, 0.3, (2, 500)),
+            "fixef": rng.normal(0.7, 0.2, (2, 500, 1)),
+        }
+        values |= {f"sd_{g}": rng.gamma(4, 0.2, (2, 500, 1)) for g in groups}
+        values |= {p: np.ones((2, 500)) for p in family.parameters}
+        return make.posterior(design, values, family)
+
+    return of
+
+
+@pytest.mark.parametrize(("name", "link"), CASES, ids=lambda v: getattr(v, "__name__", v))
+def test_every_family_and_link_has_its_ratio_or_a_reason(name, link, posterior):
+    family = FAMILIES[name](link=link())
+    design = posterior(mb.Gaussian()).design
+    if (name, link.name) in NAMES:
+        assert ratio_of(family, design).name == NAMES[name, link.name]
+    else:
+        reason = {"identity": "own unit", "probit": "latent normal", "inverse": "1 / mean"}
+        with pytest.raises(mb.ModelError, match=rf"{name} family with {link.name}.*") as raised:
+            ratio_of(family, design)
+        assert reason[link.name] in str(raised.value)
+
+
+def test_medians_and_intervals_are_exp_of_the_effects(posterior):
+    post = posterior(mb.Bernoulli())
+    table = fixef_ratios(post, prob=0.9)
+    assert list(table.columns) == ["term", "odds ratio", "lower", "upper", "ess_bulk", "rhat"]
+    assert list(table["term"]) == ["Intercept", "x"]
+    beta = np.column_stack([post.intercept(), post.fixef()])
+    np.testing.assert_allclose(table["odds ratio"], np.exp(np.median(beta, axis=0)), rtol=1e-12)
+    plain = fixef(post, prob=0.9)
+    for end in ("lower", "upper"):
+        np.testing.assert_allclose(np.log(table[end]), plain[end], rtol=1e-12)
+    draws = fixef_ratios(post, draws=True)
+    assert draws.name == "odds ratio"
+    np.testing.assert_allclose(draws.sel(term="x").to_numpy().ravel(), np.exp(beta[:, 1]))
+
+
+def test_median_odds_ratio_is_that_of_simulated_pairs_of_levels(posterior):
+    post = posterior(mb.Bernoulli())
+    table = varcorr_ratios(post).set_index("group")
+    assert list(table.columns[:2]) == ["term", "median odds ratio"]
+    sd = float(np.median(post.sd("g")))
+    rng = np.random.default_rng(0)
+    pairs = sd * rng.normal(size=(2, 400_000))
+    simulated = np.median(np.exp(np.abs(pairs[0] - pairs[1])))
+    assert table.loc["g", "median odds ratio"] == pytest.approx(simulated, rel=0.01)
+    # Larsen & Merlo (2005): MOR = exp(0.95 tau)
+    assert table.loc["g", "median odds ratio"] == pytest.approx(np.exp(0.9539 * sd), rel=1e-3)
+
+
+def test_no_median_ratio_without_groups(posterior):
+    with pytest.raises(mb.ModelError, match="no group effects, so no median rate ratio"):
+        varcorr_ratios(posterior(mb.Poisson(), groups=()))
+
+
+def test_a_sigma_of_its_own_makes_ratios_of_medians():
+    data = pd.DataFrame({"y": np.exp(np.arange(9) / 4), "x": np.arange(9) % 3})
+    model = mb.Model(["y ~ x", "sigma ~ x"], data, family="lognormal")
+    assert ratio_of(model.family, model.design).name == "ratio of medians"
+
+
+def test_the_summary_has_them_on_request(posterior):
+    post = posterior(mb.Poisson())
+    found = str(summary(post, exponentiate=True))
+    assert "Population effects, rate ratio" in found
+    assert "Group effects, median rate ratio of two levels" in found
+    assert "rate ratio" not in str(summary(post))
+    with pytest.raises(mb.ModelError, match="exponentiate=True has no meaning"):
+        summary(posterior(mb.Gaussian()), exponentiate=True)
