@@ -25,6 +25,7 @@ _HOME = {
     "plot_funnel": "mixedbayes.api.pictures",
     "pooling": "mixedbayes.api.pooling",
     "ways": "mixedbayes.api.ways",
+    "from_bambi": "mixedbayes.api.bambi",
     "simulate": "mixedbayes.teach.simulate",
     "simulate_simpson": "mixedbayes.teach.simpson",
     "truth": "mixedbayes.teach.truth",
@@ -93,6 +94,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from mixedbayes.api.bambi import from_bambi as from_bambi
     from mixedbayes.api.checks import bayes_factor as bayes_factor
     from mixedbayes.api.checks import compare as compare
     from mixedbayes.api.fit import Fit as Fit

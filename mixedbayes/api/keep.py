@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,9 +107,16 @@ def _saved(fit: Fit) -> SavedFit:
             "formulation": _plain(fit.formulation),
             "note": fit.note,
             "others": [other.text for other in model.formula.others],
+            "intercept_at_means": _at_means(model),
             "units": {str(name): str(unit) for name, unit in fit.units.items()},
         },
     )
+
+
+def _at_means(model: Model) -> list[str]:
+    """Parameters whose intercept has its prior at the predictors' means."""
+    priors = model.spec.priors
+    return [p.parameter for p in (priors.mu, *priors.others.values()) if p.intercept_at_means]
 
 
 def _versions() -> dict[str, str]:
@@ -154,5 +161,8 @@ def _restore(
             f"the formula in {where} could not be read; if it uses functions of your own, give "
             f"them with functions={{...}}:\n{e}"
         ) from e
+    if "intercept_at_means" in saved.extra:
+        priors = model.spec.priors.at_means(saved.extra["intercept_at_means"])
+        model.spec = replace(model.spec, priors=priors)
     chosen = _chosen(saved.extra["formulation"])
     return Fit(model, saved.idata, Settings(**saved.settings), chosen, saved.extra["note"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -67,6 +67,19 @@ class Priors:
     mu: PredictorPriors
     others: Mapping[str, PredictorPriors]
     parameters: Mapping[str, Assigned]
+
+    def at_means(self, parameters: Collection[str] | None = None) -> Priors:
+        """The same priors, the intercepts' taken at the predictors' means.
+
+        `parameters` names the predictors for which this is so; all by default.
+        """
+
+        def moved(p: PredictorPriors) -> PredictorPriors:
+            there = parameters is None or p.parameter in parameters
+            return replace(p, intercept_at_means=there)
+
+        others = {name: moved(p) for name, p in self.others.items()}
+        return replace(self, mu=moved(self.mu), others=others)
 
     def rows(self) -> Iterator[tuple[str, str, Assigned]]:
         yield from self.mu.rows()

@@ -50,11 +50,12 @@ def to_idata(
     }
     for name, variables in (("observed_data", observed), ("constant_data", constant)):
         if variables:
-            groups[name] = _dataset(variables, coords)
+            groups[name] = dataset(variables, coords)
     return xr.DataTree.from_dict(groups)
 
 
-def _dataset(variables: Variables, coords: Mapping[str, Any]) -> xr.Dataset:
+def dataset(variables: Variables, coords: Mapping[str, Any]) -> xr.Dataset:
+    """Variables with the coordinates of the dimensions that they use."""
     used = {d for dims, _ in variables.values() for d in dims}
     data = {name: (tuple(dims), values) for name, (dims, values) in variables.items()}
     return xr.Dataset(data, {d: np.asarray(coords[d]) for d in coords if d in used})

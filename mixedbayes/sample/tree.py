@@ -10,7 +10,7 @@ from mixedbayes import names
 from mixedbayes.design.types import LinearPredictor
 from mixedbayes.model.coords import model_coords, predictors, response_name
 from mixedbayes.model.spec import Spec
-from mixedbayes.sample.idata import to_idata
+from mixedbayes.sample.idata import dataset, to_idata
 from mixedbayes.sample.result import SamplingResult
 
 
@@ -26,6 +26,21 @@ def to_tree(spec: Spec, result: SamplingResult, *, seconds: float | None = None)
     seconds
         Wall-clock time of the whole fit.
     """
+    observed, constant = _data(spec)
+    return to_idata(
+        result, observed=observed, constant=constant, coords=model_coords(spec), seconds=seconds
+    )
+
+
+def data_groups(spec: Spec) -> dict[str, xr.Dataset]:
+    """The groups `observed_data` and `constant_data` of a fit, for draws from elsewhere."""
+    groups = dict(zip(("observed_data", "constant_data"), _data(spec), strict=True))
+    coords = model_coords(spec)
+    return {name: dataset(variables, coords) for name, variables in groups.items() if variables}
+
+
+def _data(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Response; and population columns, codes of levels, offset, weights and trials."""
     design = spec.design
     constant: dict[str, Any] = {}
     for predictor in predictors(spec):
@@ -33,13 +48,7 @@ def to_tree(spec: Spec, result: SamplingResult, *, seconds: float | None = None)
     for name, values in (("weights", design.weights), ("trials", design.trials)):
         if values is not None:
             constant[name] = ((names.OBS,), values)
-    return to_idata(
-        result,
-        observed={response_name(spec): ((names.OBS,), design.y)},
-        constant=constant,
-        coords=model_coords(spec),
-        seconds=seconds,
-    )
+    return {response_name(spec): ((names.OBS,), design.y)}, constant
 
 
 def _constants(predictor: LinearPredictor) -> dict[str, Any]:

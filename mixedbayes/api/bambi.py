@@ -1,0 +1,133 @@
+"""`mixedbayes.from_bambi`: a fitted Bambi model as a `Fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.api.fit import Fit
+from mixedbayes.api.model import Model
+from mixedbayes.errors import DataError, FormulaError, ModelError
+from mixedbayes.model.formulations import Centered, Chosen, Formulation, NonCentered
+from mixedbayes.sample.settings import SAMPLERS, Settings
+from mixedbayes.sample.tree import data_groups
+from mixedbayes.teach import bambi_draws
+from mixedbayes.teach.from_bambi import translated
+
+
+def from_bambi(
+    model: Any, idata: Any, *, functions: Mapping[str, Callable[..., Any]] | None = None
+) -> Fit:
+    """A fitted Bambi model with this package's tables, predictions, pictures and checks.
+
+    Formula, family, links and priors are translated; the draws are taken as they are. A coefficient
+    is found by its column and a level by its rows, so that nothing depends on names or on the order
+    of levels. Bambi has no correlations between group effects: its ``(x | g)`` is ``(x || g)``
+    here. Its intercept, whose prior it puts at the predictors' means unless told otherwise, is at
+    their values of zero in its posterior as in ours.
+
+    Parameters
+    ----------
+    model
+        The `bambi.Model`.
+    idata
+        What its `fit` returned: a DataTree with a group `posterior`.
+    functions
+        Functions of your own that its formula uses, by name.
+
+    Returns
+    -------
+    Fit
+        `note` says where the draws are from. What fits again, such as `kfold`, samples our model.
+
+    Raises
+    ------
+    ModelError
+        If something in the Bambi model has no counterpart here, such as a Gaussian process, a
+        censored response or another family; or if it codes a column in another way. The message
+        names it.
+
+    Examples
+    --------
+    >>> import bambi as bmb, mixedbayes as mb  # doctest: +SKIP
+    >>> model = bmb.Model("Reaction ~ Days + (Days | Subject)", data)  # doctest: +SKIP
+    >>> mb.from_bambi(model, model.fit()).icc()  # doctest: +SKIP
+    """
+    said = translated(model)
+    found, ours = _ours(model, said, functions)
+    posterior = _dataset(idata, "posterior")
+    tree = {"posterior": bambi_draws.draws(found, ours.spec, posterior)}
+    if "sample_stats" in idata.children:
+        stats = _dataset(idata, "sample_stats")
+        tree["sample_stats"] = stats[[v for v in stats if stats[v].dtype != object]]
+    tree |= data_groups(ours.spec)
+    made = f"the draws are those of a Bambi model (Bambi {_version(model)})"
+    return Fit(
+        ours,
+        xr.DataTree.from_dict(tree),
+        _settings(tree["posterior"]),
+        _formulation(model, ours, said.parameters),
+        f"{made}; group effects are uncorrelated in Bambi, written || here"
+        if any(len(g.terms) > 1 for g in ours.design.mu.groups)
+        else made,
+    )
+
+
+def _ours(
+    model: Any, said: Any, functions: Mapping[str, Callable[..., Any]] | None
+) -> tuple[bambi_draws.Matched, Model]:
+    """Our model with Bambi's priors, and where its parameters are in Bambi's."""
+    formulas = list(said.formulas)
+    make = {"family": said.family, "functions": functions}
+    try:
+        plain = Model(formulas, model.data, **make)
+    except (FormulaError, DataError) as e:
+        raise ModelError(f"Bambi's model as {formulas[0]!r} is refused here: {e}") from e
+    found = bambi_draws.matched(model, said, plain.design)
+    ours = Model(formulas, model.data, priors=bambi_draws.priors(found, plain.design), **make)
+    if found.centred:
+        ours.spec = replace(ours.spec, priors=ours.spec.priors.at_means())
+    return found, ours
+
+
+def _dataset(idata: Any, group: str) -> xr.Dataset:
+    try:
+        found = idata[group]
+    except (KeyError, TypeError) as e:
+        raise ModelError(
+            f"idata has no group {group!r}: give what the Bambi model's fit() returned"
+        ) from e
+    return found.to_dataset() if isinstance(found, xr.DataTree) else found
+
+
+def _settings(draws: xr.Dataset) -> Settings:
+    tune = int(draws.attrs.get("tuning_steps", 0))
+    library = str(draws.attrs.get("inference_library", ""))
+    return Settings(
+        draws=draws.sizes[names.DRAW],
+        tune=tune if tune >= 20 else None,
+        chains=draws.sizes[names.CHAIN],
+        sampler=library if library in SAMPLERS else "pymc",  # type: ignore[arg-type]
+        progress=False,
+    )
+
+
+def _formulation(model: Any, ours: Model, parameters: Mapping[str, str]) -> Chosen:
+    """As Bambi wrote the effects: a choice for each component of its model."""
+    kinds: dict[str, Formulation] = {}
+    for theirs, parameter in parameters.items():
+        asked = model.noncentered
+        loose = asked.get(theirs, True) if isinstance(asked, dict) else asked
+        design = ours.design.mu if parameter == "mu" else ours.design.others.get(parameter)
+        for g in design.groups if design is not None else ():
+            kinds[names.prefix(parameter) + g.name] = NonCentered() if loose else Centered()
+    return Chosen(kinds, False, "as Bambi has them")
+
+
+def _version(model: Any) -> str:
+    return version(type(model).__module__.split(".")[0])

@@ -1,0 +1,253 @@
+"""Bambi's parameters found among ours, by their columns; and its draws under our names.
+
+Nothing is matched by name: a coefficient is ours if its column has the same numbers in every row,
+and a level is ours if it has the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
+from mixedbayes.errors import ModelError
+from mixedbayes.model.coords import model_coords
+from mixedbayes.model.spec import Spec
+from mixedbayes.teach.from_bambi import Translation, nested, prior_of, spread_of
+
+CLOSE = 1e-9  # of a column's largest number
+ATTRS = (
+    "created_at", "creation_library", "creation_library_version", "inference_library",
+    "inference_library_version", "sampling_time", "tuning_steps", "modeling_interface",
+    "modeling_interface_version",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one coefficient is in Bambi's posterior: a variable, and a place in it."""
+
+    variable: str
+    at: int | None  # of a term with several columns
+    term: Any  # Bambi's
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One linear predictor: a place for each of our terms, by grouping factor for the bars."""
+
+    intercept: Place | None
+    fixef: tuple[Place, ...]
+    groups: Mapping[str, tuple[Place, ...]]
+    levels: Mapping[str, Mapping[str, NDArray[np.intp]]]  # factor -> variable -> their codes
+
+
+@dataclass(frozen=True)
+class Matched:
+    """A whole model: predictors by our parameter's name, and its constant parameters."""
+
+    predictors: Mapping[str, Placed]
+    constants: Mapping[str, tuple[str, Any]]  # ours -> Bambi's variable and prior
+    centred: bool  # whether the intercept's prior is at the columns' means
+
+
+def matched(model: Any, said: Translation, design: Design) -> Matched:
+    """Every parameter of a Bambi model among those of our design.
+
+    Raises
+    ------
+    ModelError
+        If the response or a column differs; the message names the term.
+    """
+    _check_response(model, design)
+    predictors, constants = {}, {}
+    for theirs, component in model.parameters.items():
+        ours = said.parameters.get(theirs)
+        if ours is None:
+            raise ModelError(f"the parameter {theirs} of Bambi's model has no counterpart here")
+        if hasattr(component, "terms"):
+            predictor = design.mu if ours == "mu" else design.others[ours]
+            predictors[ours] = _predictor(component, predictor)
+        else:
+            constants[ours] = (component.alias or component.name, component.prior)
+    return Matched(predictors, constants, bool(model.center_predictors))
+
+
+def _check_response(model: Any, design: Design) -> None:
+    data = np.asarray(model.response_term.data, float)
+    y = data.reshape(len(data), -1)
+    ours = [design.y] if design.trials is None else [design.y, design.trials]
+    if len(y) != design.n or not all(_same(y[:, k], o) for k, o in enumerate(ours)):
+        raise ModelError(
+            f"the response {model.response_term.name} has other numbers in Bambi's model "
+            f"({len(y)} rows, here {design.n}): where it is a category, make it True and False"
+        )
+
+
+def _same(a: Floats, b: Floats) -> bool:
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=0, atol=CLOSE * np.abs(b).max()))
+
+
+def _predictor(component: Any, ours: LinearPredictor) -> Placed:
+    common = [p for term in component.common_terms.values() for p in _places(term, term.data)]
+    groups, levels = {}, {}
+    for g in ours.groups:
+        own = [t for t in component.group_specific_terms.values() if _factors(t) == g.factors]
+        columns = [p for term in own for p in _places(term, term.predictor)]
+        groups[g.name] = _match(columns, g.Z, g.terms)
+        levels[g.name] = {_alias(term): _codes(term, g) for term in own}
+    intercept = component.intercept_term
+    return Placed(
+        Place(_alias(intercept), None, intercept) if intercept else None,
+        _match(common, ours.X, ours.terms),
+        groups,
+        levels,
+    )
+
+
+def _alias(term: Any) -> str:
+    return str(term.alias or term.name)
+
+
+def _factors(term: Any) -> tuple[str, ...]:
+    return tuple(c.name for c in term.term.factor.components)
+
+
+def _places(term: Any, data: Any) -> Iterator[tuple[Place, Floats]]:
+    """A place and a column (n,) for each coefficient of a term."""
+    values = np.asarray(data, float)
+    if values.ndim == 1:
+        vector = bool(_vector_dims(term))
+        yield Place(_alias(term), 0 if vector else None, term), values
+        return
+    for at in range(values.shape[1]):
+        vector = values.shape[1] > 1 or bool(_vector_dims(term))
+        yield Place(_alias(term), at if vector else None, term), values[:, at]
+
+
+def _vector_dims(term: Any) -> list[str]:
+    return [d for d in term.coords if not d.endswith("__factor_dim")]
+
+
+def _match(
+    theirs: list[tuple[Place, Floats]], ours: Floats, terms: tuple[str, ...]
+) -> tuple[Place, ...]:
+    """The place of each of our columns (n, p); every one of theirs is used once."""
+    left = list(theirs)
+    out = []
+    for column, term in zip(ours.T, terms, strict=True):
+        k = next((k for k, (_, own) in enumerate(left) if _same(own, column)), None)
+        if k is None:
+            near = ", ".join(dict.fromkeys(p.term.name for p, _ in left)) or "none is left"
+            raise ModelError(
+                f"no column of Bambi's model has the numbers of {term} here (among: {near}); make "
+                "it a column of the data in both"
+            )
+        out.append(left.pop(k)[0])
+    if left:
+        raise ModelError(f"{left[0][0].term.name} of Bambi's model has a column that is not here")
+    return tuple(out)
+
+
+def _codes(term: Any, g: GroupDesign) -> NDArray[np.intp]:
+    """(J,) Bambi's code of each of our levels, those with the same rows."""
+    theirs = np.asarray(term.group_index)
+    _, first = np.unique(g.refs, return_index=True)
+    codes = theirs[first]
+    if not np.array_equal(codes[g.refs], theirs) or len(set(codes.tolist())) != g.n_levels:
+        raise ModelError(f"the levels of {g.name} have other rows in Bambi's model")
+    return codes
+
+
+def priors(found: Matched, design: Design) -> dict[str, Any]:
+    """Bambi's priors as Model takes them."""
+    rows: list[tuple[str, str, Any, Any]] = []
+    for parameter, placed in found.predictors.items():
+        predictor = design.mu if parameter == "mu" else design.others[parameter]
+        if placed.intercept:
+            own = prior_of(placed.intercept.term.prior, names.INTERCEPT)
+            rows.append((parameter, names.INTERCEPT, None, own))
+        for term, p in zip(predictor.terms, placed.fixef, strict=True):
+            rows.append((parameter, names.FIXEF, term, prior_of(p.term.prior, term, p.at)))
+        for g in predictor.groups:
+            for term, p in zip(g.terms, placed.groups[g.name], strict=True):
+                spread = spread_of(p.term.prior, f"{term} over {g.name}", p.at)
+                rows.append((parameter, "sd", (g.name, term), spread))
+    rows += [("mu", name, None, prior_of(p, name)) for name, (_, p) in found.constants.items()]
+    return nested(rows)
+
+
+def draws(found: Matched, spec: Spec, posterior: xr.Dataset) -> xr.Dataset:
+    """Bambi's draws under our names, dimensions and labels; values are taken as they are.
+
+    Raises
+    ------
+    ModelError
+        If a variable is not in the posterior.
+    """
+    out: dict[str, tuple[tuple[str, ...], Floats]] = {}
+    for name, (variable, _) in found.constants.items():
+        out[name] = (_DIMS, _values(posterior, variable))
+    for parameter, placed in found.predictors.items():
+        out |= _of_predictor(placed, spec, parameter, posterior)
+    used = {d for dims, _ in out.values() for d in dims}
+    coords = {k: np.asarray(v) for k, v in model_coords(spec).items() if k in used}
+    coords |= {d: posterior[d].to_numpy() for d in _DIMS}
+    attrs = {k: posterior.attrs[k] for k in ATTRS if k in posterior.attrs}
+    return xr.Dataset(out, coords, attrs)
+
+
+_DIMS = (names.CHAIN, names.DRAW)
+
+
+def _of_predictor(
+    placed: Placed, spec: Spec, parameter: str, posterior: xr.Dataset
+) -> Iterator[tuple[str, tuple[tuple[str, ...], Floats]]]:
+    predictor = spec.design.mu if parameter == "mu" else spec.design.others[parameter]
+    if placed.intercept:
+        values = _values(posterior, placed.intercept.variable)
+        yield names.intercept(parameter), (_DIMS, values)
+    if placed.fixef:
+        columns = [_coefficient(posterior, p) for p in placed.fixef]
+        dims = (*_DIMS, names.term_dim(parameter))
+        yield names.fixef(parameter), (dims, np.stack(columns, axis=-1))
+    for g in predictor.groups:
+        places = placed.groups[g.name]
+        term_dim = names.group_term_dim(g.name, parameter)
+        sds = np.stack([_sd(posterior, p) for p in places], axis=-1)
+        yield names.sd(g.name, parameter), ((*_DIMS, term_dim), sds)
+        effects = [
+            _coefficient(posterior, p)[..., placed.levels[g.name][p.variable]] for p in places
+        ]
+        dims = (*_DIMS, names.group_dim(g.name), term_dim)
+        yield names.ranef(g.name, parameter), (dims, np.stack(effects, axis=-1))
+
+
+def _values(posterior: xr.Dataset, variable: str) -> Floats:
+    """(chain, draw, ...) with the levels of a grouping factor last."""
+    if variable not in posterior:
+        raise ModelError(
+            f"the posterior has no {variable!r}, which the Bambi model has; its variables are "
+            f"{', '.join(map(str, posterior.data_vars))}"
+        )
+    x = posterior[variable]
+    levels = [d for d in x.dims if str(d).endswith("__factor_dim")]
+    return np.asarray(x.transpose(*_DIMS, ..., *levels).to_numpy(), float)
+
+
+def _coefficient(posterior: xr.Dataset, place: Place) -> Floats:
+    """(chain, draw), or (chain, draw, levels) of a group effect."""
+    values = _values(posterior, place.variable)
+    return values if place.at is None else values[:, :, place.at]
+
+
+def _sd(posterior: xr.Dataset, place: Place) -> Floats:
+    suffix = place.term.hyperprior_alias.get("sigma", "sigma")
+    values = _values(posterior, f"{place.variable}_{suffix}")
+    return values if place.at is None else values[:, :, place.at]
