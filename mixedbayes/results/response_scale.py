@@ -14,12 +14,13 @@ Goldstein, Browne & Rasbash (2002), doi:10.1207/S15328031US0104_02; Nakagawa, Jo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes.errors import ModelError
+from mixedbayes.families.base import Family
 from mixedbayes.families.links import Inverse
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.variance import (
@@ -27,6 +28,7 @@ from mixedbayes.results.variance import (
     fixed_variance,
     group_variances,
     mean_predictor,
+    over_parameters,
     ratio,
 )
 
@@ -66,10 +68,16 @@ def _total(post: Posterior, variance: Floats) -> tuple[Floats, Floats]:
     """Var E[y | eta] and E Var[y | eta] (S,) for eta ~ Normal(m, variance)."""
     z, w = _nodes(_OUTER * 2)
     eta = mean_predictor(post)[:, None] + np.sqrt(variance)[:, None] * z
-    family, parameters = post.family, average_parameters(post)
+    family = post.family
     mu = family.inverse(eta, np)
     one = np.ones(1, np.int64)
-    within = np.broadcast_to(family.variance(mu, parameters, trials=one), eta.shape) @ w
+
+    def chance(own: Mapping[str, Floats]) -> Floats:
+        return np.broadcast_to(family.variance(mu, own, trials=one), eta.shape) @ w
+
+    # Where the mean depends on the parameters too, they are held at their own mean predictors.
+    plain = type(family).expectation is Family.expectation
+    within = over_parameters(post, chance) if plain else chance(average_parameters(post))
     return _variance(_expected(post)(eta), w), within
 
 

@@ -1,15 +1,22 @@
 """ICC and R2 of the response itself: closed forms, simulation, and what bounds them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
+import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.results.icc import icc
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 
 M, BETA, SD = 0.3, 0.5, {"g": 0.8, "k": 0.4}
+CUTS = np.array([-1.0, 0.4, 2.0])
 PARAMETERS = {"sigma": 0.7, "nu": 6.0, "shape": 3.0, "phi": 8.0}
 
 
@@ -23,12 +30,21 @@ def posterior(make):
         data = pd.DataFrame({"g": np.arange(n) % 6, "k": np.arange(n) % 5})
         data["x"], data["y"] = rng.normal(size=n), rng.integers(0, 2, n).astype(float)
         groups = [make.group(data, g, {"Intercept": np.ones(n)}) for g in SD]
-        design = make.design(data, "y", {"x": data.x.to_numpy()}, groups)
-        values = {"Intercept": np.full((2, 2), mean), "fixef": np.full((2, 2, 1), BETA)}
+        ordinal = isinstance(family, mb.Cumulative)
+        design = make.design(data, "y", {"x": data.x.to_numpy()}, groups, intercept=not ordinal)
+        values = {"fixef": np.full((2, 2, 1), BETA)}
+        if not ordinal:
+            values["Intercept"] = np.full((2, 2), mean)
         for g in groups:
             values[f"sd_{g.name}"] = np.full((2, 2, 1), SD[g.name])
-        values |= {p: np.full((2, 2), PARAMETERS[p]) for p in family.parameters}
-        return make.posterior(design, values, family)
+        own = {p: PARAMETERS[p] for p in family.parameters if not ordinal}
+        values |= {p: np.full((2, 2), v) for p, v in own.items()}
+        post = make.posterior(design, values, family)
+        if not ordinal:
+            return post
+        cuts = np.broadcast_to(CUTS - mean, (2, 2, len(CUTS)))  # in the intercept's place
+        drawn = post.draws.assign(thresholds=(("chain", "draw", "threshold"), cuts))
+        return Posterior(design, family, xr.DataTree.from_dict({"posterior": drawn}))
 
     return of
 
@@ -75,15 +91,19 @@ def test_poisson_has_the_lognormals_closed_form(posterior):
     assert found["conditional"] == pytest.approx(1 - total_mean / total, rel=1e-6)
 
 
-@pytest.mark.parametrize("family", [mb.Bernoulli(), mb.Beta(), mb.NegativeBinomial()], ids=str)
+@pytest.mark.parametrize(
+    "family", [mb.Bernoulli(), mb.Beta(), mb.NegativeBinomial(), mb.Cumulative()], ids=str
+)
 def test_simulated_responses_have_these_shares(family, posterior):
     """Rows that share one effect and nothing else are correlated by that factor's share."""
     post = posterior(family)
     fixed, g, k = variances(post)
     rng, n = np.random.default_rng(5), 1_000_000
     m = M + BETA * post.design.mu.X[:, 0].mean()
+    own = {name: np.full(1, PARAMETERS[name]) for name in family.parameters if name in PARAMETERS}
+    if isinstance(family, mb.Cumulative):
+        own = {"thresholds": CUTS[None]}
     shared = rng.normal(0, np.sqrt(g), n)
-    own = {name: np.full(1, PARAMETERS[name]) for name in family.parameters}
     pair = []
     for _ in range(2):
         eta = m + shared + rng.normal(0, np.sqrt(k), n)
@@ -93,7 +113,7 @@ def test_simulated_responses_have_these_shares(family, posterior):
 
 
 @pytest.mark.parametrize("mean", [-6.0, 0.0, 6.0])
-@pytest.mark.parametrize("name", [n for n in FAMILIES if n != "cumulative"])
+@pytest.mark.parametrize("name", FAMILIES)
 def test_shares_lie_between_nothing_and_everything(name, mean, posterior):
     found = shares(posterior(FAMILIES[name](), mean))
     assert all(0 <= v <= 1 for v in found.values())
@@ -108,3 +128,89 @@ def test_unknown_scale_and_points_are_refused(posterior):
         icc(post, scale="latent")
     with pytest.raises(mb.ModelError, match="at= is defined on the link scale"):
         icc(post, at={"x": [1]}, scale="response")
+
+
+# ---- properties over random parameters ----------------------------------------------------------
+
+EVERY = [(name, link) for name, kind in FAMILIES.items() for link in kind.links]
+ALL_DRAWS = 300
+
+
+@pytest.fixture
+def anywhere(make):
+    """A posterior whose draws are parameter values from nearly nothing to very much."""
+
+    def of(family):
+        rng, n = np.random.default_rng(12), 60
+        data = pd.DataFrame({"g": np.arange(n) % 6, "k": np.arange(n) % 5})
+        data["x"], data["y"] = rng.normal(size=n), rng.integers(0, 2, n).astype(float)
+        groups = [make.group(data, g, {"Intercept": np.ones(n)}) for g in SD]
+        design = make.design(data, "y", {"x": data.x.to_numpy()}, groups)
+        size = (2, ALL_DRAWS // 2)
+        # On these links the mean, and with it the variance, must be positive.
+        bounded = family.link.name in ("identity", "inverse") and family.name in (
+            "poisson", "negative_binomial", "gamma",
+        )  # fmt: skip
+        most = 0.02 if bounded else 5.0
+        values = {
+            "Intercept": np.exp(rng.uniform(0, 3, size)) if bounded else rng.uniform(-8, 8, size),
+            "fixef": most * rng.uniform(-0.5, 0.5, (*size, 1)),
+        }
+        values |= {f"sd_{g}": most * rng.beta(0.5, 1, (*size, 1)) for g in SD}
+        values |= {p: np.exp(rng.uniform(-3, 4, size)) for p in family.parameters}
+        if family.name == "cumulative":
+            values["thresholds"] = np.sort(rng.normal(0, 3, (*size, 3)), axis=-1)
+            del values["Intercept"]
+            design = replace(design, mu=replace(design.mu, intercept=False))
+        return make.posterior(design, values, family)
+
+    return of
+
+
+@pytest.mark.parametrize("scale", ["link", "response"])
+@pytest.mark.parametrize(("name", "link"), EVERY, ids=lambda v: getattr(v, "__name__", v))
+def test_shares_are_shares_whatever_the_parameters(name, link, scale, anywhere):
+    """In every draw: within [0, 1]; parts add up to no more than the whole."""
+    post = anywhere(FAMILIES[name](link=link()))
+    if link.__name__ == "Inverse" and scale == "response":
+        with pytest.raises(mb.ModelError, match="inverse link the mean is infinite"):
+            icc(post, scale=scale, draws=True)
+        return
+    found, explained = icc(post, scale=scale, draws=True), r2(post, scale=scale, draws=True)
+    for values in (*found.data_vars.values(), *explained.data_vars.values()):
+        assert float(values.min()) >= 0
+        assert float(values.max()) <= 1
+        assert values.notnull().all()
+    for kind in ("adjusted", "unadjusted"):
+        parts = found[kind].sel(group=list(SD)).sum("group")
+        assert (parts <= found[kind].sel(group="all") + 1e-8).all()
+    if scale == "link":
+        assert (found["unadjusted"] <= found["adjusted"] + 1e-8).all()
+    assert (explained["marginal"] <= explained["conditional"] + 1e-8).all()
+
+
+def test_a_parameter_with_a_formula_counts_with_its_average_variance(make):
+    """Gaussian with log(sigma) normal over rows and groups: E sigma^2 = exp(2 m + 2 v)."""
+    from mixedbayes.model.coords import dims_of, model_coords
+
+    rng, n = np.random.default_rng(1), 400
+    data = pd.DataFrame({"x": rng.normal(size=n), "g": np.arange(n) % 8, "y": rng.normal(size=n)})
+    model = mb.Model(["y ~ x + (1 | g)", "sigma ~ x + (1 | g)"], data)
+    plain = {
+        "Intercept": 1.0, "fixef": [0.5], "sd_g": [0.8], "sigma_Intercept": -0.2,
+        "sigma_fixef": [0.3], "sd_sigma_g": [0.4],
+    }  # fmt: skip
+    dims, coords = dims_of(model.spec), model_coords(model.spec)
+    table = {
+        k: (("chain", "draw", *dims[k]), np.broadcast_to(v, (2, 2, *np.shape(v))))
+        for k, v in plain.items()
+    }
+    used = {d: coords[d] for k in plain for d in dims[k]}
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(table, used)})
+    post = Posterior(model.design, model.family, tree)
+    x = model.design.mu.X[:, 0]
+    m, v = -0.2 + 0.3 * x.mean(), 0.3**2 * x.var(ddof=1) + 0.4**2
+    expected = 0.8**2 / (0.8**2 + np.exp(2 * m + 2 * v))
+    for scale in ("link", "response"):
+        found = float(icc(post, scale=scale, draws=True)["adjusted"].sel(group="g")[0, 0])
+        assert found == pytest.approx(expected, rel=1e-6)
