@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.results.icc import icc
-from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 
