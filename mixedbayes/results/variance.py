@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from mixedbayes.results.posterior import Posterior
 Floats = NDArray[np.float64]
 
 _NODES = 40
+_OWN_NODES = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +53,20 @@ def components(post: Posterior) -> Components:
     return Components(fixed, groups, residual_variance(post, linear))
 
 
-def fixed_variance(post: Posterior) -> Floats:
+def fixed_variance(post: Posterior, parameter: str = "mu") -> Floats:
     """(S,) variance over the rows of X beta."""
-    return quadratic(post.fixef(), moments_of(post.design.mu).cov)
+    return quadratic(post.fixef(parameter), moments_of(post.predictor(parameter)).cov)
 
 
-def group_variances(post: Posterior) -> dict[str, Floats]:
+def group_variances(post: Posterior, parameter: str = "mu") -> dict[str, Floats]:
     """(S,) mean over the rows of each factor's z' Sigma z."""
-    squares = moments_of(post.design.mu).squares
-    return {name: trace_product(post.cov(name), square) for name, square in squares.items()}
+    squares = moments_of(post.predictor(parameter)).squares
+    return {n: trace_product(post.cov(n, parameter), square) for n, square in squares.items()}
 
 
-def linear_variance(post: Posterior) -> Floats:
+def linear_variance(post: Posterior, parameter: str = "mu") -> Floats:
     """(S,) variance of the linear predictor."""
-    return sum(group_variances(post).values(), fixed_variance(post))
+    return sum(group_variances(post, parameter).values(), fixed_variance(post, parameter))
 
 
 def residual_variance(post: Posterior, linear: Floats | None = None) -> Floats:
@@ -75,11 +78,33 @@ def residual_variance(post: Posterior, linear: Floats | None = None) -> Floats:
     if linear is None:
         linear = linear_variance(post)
     mean = average_response(post.family.link, mean_predictor(post), linear)
-    variance = np.asarray(post.family.latent_variance(mean, average_parameters(post)), float)
+    variance = over_parameters(post, lambda own: post.family.latent_variance(mean, own))
     weights = post.design.weights
     if weights is not None and not post.family.repeats_rows:
         variance = variance * np.mean(1 / weights)
     return np.broadcast_to(variance, (post.n_draws,))
+
+
+def infinite_note(post: Posterior) -> str:
+    """What the shares of variance are where the residual has no finite variance; empty if it has.
+
+    Student's t has none for nu <= 2.
+    """
+    infinite = ~np.isfinite(residual_variance(post))
+    if not infinite.any():
+        return ""
+    return (
+        f"In {int(infinite.sum()):,} of {len(infinite):,} draws nu is at most 2, so that the "
+        "residual has no finite variance: ICC and R2 are 0 there. Compare the sds of the groups "
+        "with sigma in varcorr() instead, or give nu a prior that leaves out such heavy tails."
+    )
+
+
+def warn_of_infinite(post: Posterior) -> None:
+    """The note as a warning, at the line that called the caller."""
+    note = infinite_note(post)
+    if note:
+        warnings.warn(note, UserWarning, stacklevel=3)
 
 
 def mean_predictor(post: Posterior, parameter: str = "mu") -> Floats:
@@ -100,6 +125,26 @@ def average_response(link: Link, center: Floats, variance: Floats) -> Floats:
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     eta = center[:, None] + np.sqrt(variance)[:, None] * nodes
     return link.inverse(eta, np) @ (weights / weights.sum())
+
+
+def over_parameters(post: Posterior, f: Callable[[Mapping[str, Floats]], Floats]) -> Floats:
+    """E f(the family's own parameters), (S, ...), those with a formula varying as in the data.
+
+    Their predictors count as normal, with the mean and the variance that they have over rows and
+    groups; Gauss-Hermite quadrature.
+    """
+    found, own = dict(post.parameters()), list(post.design.others)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_OWN_NODES)
+    weights = weights / weights.sum()
+    mean = {p: mean_predictor(post, p) for p in own}
+    sd = {p: np.sqrt(linear_variance(post, p)) for p in own}
+    parts = []
+    for at in product(range(_OWN_NODES), repeat=len(own)):
+        for p, i in zip(own, at, strict=True):
+            eta = mean[p] + nodes[i] * sd[p]
+            found[p] = post.family.parameter_link(p).inverse(eta, np)
+        parts.append(np.prod(weights[list(at)]) * np.asarray(f(found), float))
+    return np.asarray(sum(parts[1:], parts[0]))
 
 
 def average_parameters(post: Posterior) -> dict[str, Floats]:
