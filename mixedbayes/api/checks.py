@@ -52,7 +52,8 @@ class Checks:
         target
             "observation": would the model predict another row of the same groups? "group", or the
             name of a grouping factor: would it predict a group never seen? Then all rows of a level
-            are left out together, and its effects are integrated out.
+            are left out together, and its effects, with those of factors nested in it, are
+            integrated out.
         refit
             Fit again without the units of which importance sampling cannot be trusted: "auto" does
             so where a fit takes about a second. Of influential observations the group effects are

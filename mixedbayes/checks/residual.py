@@ -18,6 +18,7 @@ from scipy import stats
 from mixedbayes import names
 from mixedbayes.checks.leave_out import take
 from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.families.base import per_row
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.predict.streams import stream
 from mixedbayes.results.fitted import (
@@ -136,9 +137,19 @@ def residuals(post: Posterior, seed: int) -> Residuals:
         weights=d.weights,
         trials=d.trials,
     )
-    mean, sd = expected(some, every).T, response_sd(some, every).T
+    mean, sd = expected(some, every).T, _unit(some)
     replicated = (_on_scale(some, y) - mean) / sd
     return Residuals(mean.mean(axis=0), (observed(some) - mean) / sd, replicated, n)
+
+
+def _unit(post: Posterior) -> Floats:
+    """(K, n) sd of each row; the scale itself where Student's t has no finite sd."""
+    sd = response_sd(post, slice(None)).T
+    if np.isfinite(sd).all():
+        return sd
+    w = 1.0 if post.design.weights is None else post.design.weights
+    sigma = per_row(row_parameters(post, slice(None))[names.SIGMA])
+    return np.where(np.isfinite(sd), sd, sigma / np.sqrt(w))
 
 
 def _on_scale(post: Posterior, y: Floats) -> Floats:

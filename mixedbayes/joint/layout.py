@@ -245,9 +245,13 @@ def _deviations(x: Floats, sd: Floats, W: Floats, c: Floats, pull: Floats) -> Fl
 
 
 def _containing(fine: GroupDesign, coarse: GroupDesign) -> Ints | None:
-    """The coarse level of each fine level (J,); None where a fine level has rows in several."""
+    """The coarse level of each fine level (J,); None where a fine level has rows in several.
+
+    A level without rows, such as one left out, counts as one of the first: any will do, since its
+    effect is the population's whatever it is written as.
+    """
     if coarse.n_levels >= fine.n_levels:
         return None
-    codes = np.empty(fine.n_levels, np.int64)
+    codes = np.zeros(fine.n_levels, np.int64)
     codes[fine.refs] = coarse.refs
     return codes if np.array_equal(codes[fine.refs], coarse.refs) else None

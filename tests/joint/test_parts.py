@@ -1,13 +1,17 @@
 """Special functions, the sparse factor, bends, and the approximation's mode."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse, special
 
 import mixedbayes as mb
+from mixedbayes.checks.leave_out import take
 from mixedbayes.joint.coordinates import Bend
+from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
+from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.likelihoods import digamma, log_ndtr
 
 
@@ -91,3 +95,18 @@ def test_mode_is_where_the_reference_has_it(joint, reference):
     found = [intercept, *fixed[1:]]
     # glmmTMB maximises over the coefficients with the effects integrated, we over both
     np.testing.assert_allclose(found, expected["fixed"]["estimate"], atol=0.05)
+
+
+def test_levels_that_have_lost_their_rows_stay_in_the_model():
+    """Nested levels left out of the rows: the density is finite, and theirs is the population's."""
+    data = pd.DataFrame({"y": [1, 4, 2, 0, 3, 5] * 4, "a": list("pqrstu") * 4})
+    data["b"] = np.repeat(list("vwxy"), 6)
+    spec = mb.Model("y ~ 1 + (1 | a/b)", data, family="poisson").spec
+    design = take(spec.design, np.flatnonzero(~np.isin(data["a"], ["r", "u"])))
+    layout = JointLayout(design, spec.family, spec.priors)
+    for link in layout.links:
+        assert ((link.above >= 0) & (link.above < 6)).all()
+    density = JointDensity.of(design, spec.family, spec.priors)
+    value, gradient = density.logp_grad(np.zeros(density.ndim))
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()

@@ -170,6 +170,10 @@ def test_family_parameters_have_their_own_section(make):
     assert found.parameters["parameter"].tolist() == ["nu"]
     lines = str(found).splitlines()
     assert lines[lines.index("Family") + 1].split()[:2] == ["nu", "4.99"]
+    assert "finite variance" not in str(found)
+    values["nu"] = values["sigma"] * 0 + 1.5
+    heavy = str(summary(make.posterior(plain.design, values, StudentTFamily())))
+    assert "In 1,000 of 1,000 draws nu is at most 2" in heavy
 
 
 MODEL = """\

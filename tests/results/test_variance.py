@@ -20,7 +20,14 @@ from mixedbayes.results.icc import icc, icc_at_kernel, icc_kernel
 from mixedbayes.results.moments import covariance, mean_square, quadratic, trace_product
 from mixedbayes.results.r2 import r2, r2_kernel
 from mixedbayes.results.varcorr import varcorr
-from mixedbayes.results.variance import Components, average_response, components, ratio
+from mixedbayes.results.variance import (
+    Components,
+    average_response,
+    components,
+    infinite_note,
+    ratio,
+    warn_of_infinite,
+)
 
 S, N = 3, 12
 draws = st.floats(-1e4, 1e4)
@@ -232,6 +239,18 @@ def test_an_infinite_residual_leaves_nothing_to_the_groups(make):
     )
     assert icc(post)["mean"].tolist() == [0, 0, 0, 0]
     assert varcorr(post)["share"].tolist() == [0, 1]
+    assert "In 1 of 1 draws nu is at most 2" in infinite_note(post)
+    with pytest.warns(UserWarning, match="no finite variance: ICC and R2 are 0 there"):
+        warn_of_infinite(post)
+
+
+def test_a_finite_residual_needs_no_word(make):
+    data = load_data("dyestuff")
+    post = one_draw(
+        make, data, "Yield", {}, "Batch", [1500], 40.0, StudentTFamily(), sigma=50.0, nu=2.5
+    )
+    assert infinite_note(post) == ""
+    warn_of_infinite(post)
 
 
 def test_the_gaussian_on_another_link_is_taken_to_the_link_scale(make):
