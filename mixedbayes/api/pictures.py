@@ -231,6 +231,7 @@ def plot_funnel(
     level: object = None,
     draws: int = 1000,
     seed: int | None = None,
+    target_accept: float | None = None,
     backend: str = "matplotlib",
 ) -> Drawing:
     """Draws of one effect against the log of its sd: the funnel that a sampler meets.
@@ -239,12 +240,12 @@ def plot_funnel(
     ----------
     fits
         Fits of one model by name, such as ``{"centred": fit1, "non-centred": fit2}``; or a model,
-        which is fitted in both formulations, with `draws` per chain and the seed given.
+        which is fitted in both formulations, with the `draws`, `seed` and `target_accept` given.
     group, term, level
         Whose effect: by default the first term of the first factor with a random slope, else of the
         first factor, in the level with the fewest rows.
-    draws, seed
-        Of the fits of a model.
+    draws, seed, target_accept
+        Of the fits of a model, see `Model.fit`; a lower `target_accept` shows more divergences.
     backend
         "matplotlib", "plotly" or "bokeh".
 
@@ -266,7 +267,9 @@ def plot_funnel(
         if not hasattr(model, "fit"):
             raise ModelError('plot_funnel() takes a model, or fits by name: {"centred": fit}')
         fits = {
-            name: model.fit(draws, seed=seed, formulation=way, progress=False)
+            name: model.fit(
+                draws, seed=seed, formulation=way, target_accept=target_accept, progress=False
+            )
             for name, way in {"centred": Centered(), "non-centred": NonCentered()}.items()
         }
     posteriors = {name: fit.posterior for name, fit in fits.items()}

@@ -2,92 +2,84 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mixedbayes.plots import style
-from mixedbayes.plots.scene import (
-    Band,
-    Dots,
-    Few,
-    Floats,
-    Key,
-    Line,
-    Oval,
-    Panel,
-    Rule,
-    Segments,
-    Sheet,
-    Text,
-    Ticks,
-)
+from mixedbayes.plots.plotly_marks import PX, add_mark, html, legend_entry, references
+from mixedbayes.plots.scene import Few, Panel, Sheet, Ticks
 
 _DOTS = 96  # pixels of an inch
-_PX = _DOTS / 72  # pixels of a point
 _LEFT, _RIGHT = 0.8, 0.4  # inches around the panels at least, with the tools at the right
-_GAP = {True: (0.62, 0.85), False: (0.36, 0.2)}  # between panels, with and without axis texts
+_GAP_ALONG = {True: 0.72, False: 0.46}  # between panels, with and without texts of axes
+_GAP_ACROSS = {True: 0.85, False: 0.2}
 _KEY = 0.22  # inches of a row of the legend
-_SYMBOLS = {"o": "circle", "X": "x", "_": "line-ew-open", "|": "line-ns-open"}
+_NO_TOOLS = ["lasso", "select", "zoomIn", "zoomOut", "autoScale"]
 
 
 def draw(sheet: Sheet) -> go.Figure:
     """A Plotly figure of the sheet."""
+    figure = _empty(sheet)
+    for i, row in enumerate(sheet.rows):
+        for j, panel in enumerate(row):
+            at = {"row": i + 1, "col": j + 1}
+            if panel is None:
+                figure.update_xaxes(visible=False, **at)
+                figure.update_yaxes(visible=False, **at)
+                continue
+            _panel(figure, panel, at)
+            below = sheet.named_below(i, j)
+            figure.update_xaxes(range=sheet.limits(i, j, "x"), showticklabels=below, **at)
+            figure.update_yaxes(range=sheet.limits(i, j, "y"), **at)
+    for key in sheet.keys:
+        figure.add_trace(legend_entry(key))
+    _around(figure, sheet)
+    return figure
+
+
+def _empty(sheet: Sheet) -> go.Figure:
+    """Axes without anything in them, and room for the texts around."""
     rows, columns = sheet.shape
     top, bottom = _margins(sheet)
     names = _room_of_names(sheet)
     left = max(_LEFT, 0.2 + names)
     width = max(sheet.width, left + _RIGHT + columns)
-    inner = width - left - _RIGHT, sheet.height - top - bottom
-    own_x = any(panel.xlabel for panel in sheet.panels)
-    own_y = sheet.share_y == "none"
+    across, along = width - left - _RIGHT, sheet.height - top - bottom
+    beside = max(_GAP_ACROSS[sheet.share_y == "none"], names + 0.15)
+    between = _GAP_ALONG[any(panel.xlabel for panel in sheet.panels)]
     figure = make_subplots(
         rows=rows,
         cols=columns,
         shared_xaxes={"all": "all", "aligned": "columns", "none": False}[sheet.share_x],
         shared_yaxes={"all": "all", "aligned": "rows", "none": False}[sheet.share_y],
         row_heights=list(sheet.heights) or None,
-        horizontal_spacing=_spacing(max(_GAP[own_y][1], names + 0.15), inner[0], columns),
-        vertical_spacing=_spacing(_GAP[own_x][0] + 0.1, inner[1], rows),
+        horizontal_spacing=_spacing(beside, across, columns),
+        vertical_spacing=_spacing(between, along, rows),
     )
+    margins = {"l": left, "r": _RIGHT, "t": top, "b": bottom}
     figure.update_layout(
         width=_DOTS * width,
         height=_DOTS * sheet.height,
-        margin={
-            "l": _DOTS * left, "r": _DOTS * _RIGHT, "t": _DOTS * top, "b": _DOTS * bottom,
-            "autoexpand": False,
-        },
+        margin={side: _DOTS * room for side, room in margins.items()} | {"autoexpand": False},
         template="plotly_white",
-        font={"size": _PX * style.SMALL, "color": style.INK},
+        font={"size": PX * style.SMALL, "color": style.INK},
         hovermode="closest",
-        modebar={
-            "orientation": "v", "remove": ["lasso", "select", "zoomIn", "zoomOut", "autoScale"],
-        },
-        legend={
-            "orientation": "h", "xref": "container", "x": 0.5, "xanchor": "center",
-            "yref": "container", "y": 1.0 if sheet.keys_above else 0.0,
-            "yanchor": "top" if sheet.keys_above else "bottom",
-            "font": {"size": _PX * style.SMALL}, "itemclick": False, "itemdoubleclick": False,
-        },
-    )  # fmt: skip
-    for i, row in enumerate(sheet.rows):
-        for j, panel in enumerate(row):
-            if panel is None:
-                figure.update_xaxes(visible=False, row=i + 1, col=j + 1)
-                figure.update_yaxes(visible=False, row=i + 1, col=j + 1)
-                continue
-            at = {"row": i + 1, "col": j + 1}
-            _panel(figure, panel, at)
-            below = sheet.named_below(i, j)
-            figure.update_xaxes(range=sheet.limits(i, j, "x"), showticklabels=below, **at)
-            figure.update_yaxes(range=sheet.limits(i, j, "y"), **at)
-    for key in sheet.keys:
-        figure.add_trace(_key(key))
-    _around(figure, sheet, inner)
+        modebar={"orientation": "v", "remove": _NO_TOOLS},
+        legend=_legend(sheet.keys_above),
+    )
     return figure
+
+
+def _legend(above: bool) -> dict[str, Any]:
+    """Entries side by side, above or below everything else, that are not for clicking."""
+    place = {"y": 1.0, "yanchor": "top"} if above else {"y": 0.0, "yanchor": "bottom"}
+    return place | {
+        "orientation": "h", "xref": "container", "x": 0.5, "xanchor": "center",
+        "yref": "container", "font": {"size": PX * style.SMALL},
+        "itemclick": False, "itemdoubleclick": False,
+    }  # fmt: skip
 
 
 def _margins(sheet: Sheet) -> tuple[float, float]:
@@ -115,59 +107,41 @@ def _spacing(gap: float, room: float, count: int) -> float:
     return min(gap / room, 0.6 / (count - 1)) if count > 1 else 0.0
 
 
-def _around(figure: go.Figure, sheet: Sheet, inner: tuple[float, float]) -> None:
+def _around(figure: go.Figure, sheet: Sheet) -> None:
     """Texts of both axes of the whole sheet."""
     common = {
         "xref": "paper", "yref": "paper", "showarrow": False,
-        "font": {"size": _PX * style.TEXT, "color": style.INK},
+        "font": {"size": PX * style.TEXT, "color": style.INK},
     }  # fmt: skip
     if sheet.xlabel:
-        below = {"yanchor": "top", "yshift": -_DOTS * 0.28, "text": _html(sheet.xlabel)}
+        below = {"yanchor": "top", "yshift": -_DOTS * 0.28, "text": html(sheet.xlabel)}
         figure.add_annotation(x=0.5, y=0, **below, **common)
     if sheet.ylabel:
-        beside = {"textangle": -90, "xshift": -_DOTS * 0.55, "text": _html(sheet.ylabel)}
+        beside = {"textangle": -90, "xshift": -_DOTS * 0.55, "text": html(sheet.ylabel)}
         figure.add_annotation(x=0, y=0.5, **beside, **common)
-
-
-def _html(text: str) -> str:
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;")
-    return escaped.replace("\n", "<br>")
-
-
-def _rgba(color: str, alpha: float) -> str:
-    r, g, b = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({r},{g},{b},{alpha:.3g})"
 
 
 def _panel(figure: go.Figure, panel: Panel, at: dict[str, int]) -> None:
     for mark in sorted(panel.marks, key=lambda m: getattr(m, "z", 9.0)):
-        _mark(mark, figure, at)
+        add_mark(mark, figure, at)
     line = {"showgrid": False, "zeroline": False, "linecolor": style.MUTED, "ticks": "outside"}
     line |= {"tickcolor": style.MUTED, "ticklen": 4}
-    size = _PX * style.TEXT
+    size = PX * style.TEXT
     figure.update_xaxes(
-        title={"text": _html(panel.xlabel), "font": {"size": size}, "standoff": 6},
+        title={"text": html(panel.xlabel), "font": {"size": size}, "standoff": 6},
         showline=True, **(line | _ticks(panel.xticks, "x")), **at,
     )  # fmt: skip
     figure.update_yaxes(
-        title={"text": _html(panel.ylabel), "font": {"size": size}, "standoff": 6},
+        title={"text": html(panel.ylabel), "font": {"size": size}, "standoff": 6},
         showline=panel.y_line, **(line | _ticks(panel.yticks, "y")), **at,
     )  # fmt: skip
     if panel.title:
-        text = _html(panel.title) if panel.small else f"<b>{_html(panel.title)}</b>"
-        x, y = _references(figure, at)
+        text = html(panel.title) if panel.small else f"<b>{html(panel.title)}</b>"
+        x, y = references(figure, at)
         figure.add_annotation(
             x=0, y=1, xref=f"{x} domain", yref=f"{y} domain", text=text, showarrow=False,
-            xanchor="left", yanchor="bottom", font={"size": _PX * (9 if panel.small else 10)},
+            xanchor="left", yanchor="bottom", font={"size": PX * (9 if panel.small else 10)},
         )  # fmt: skip
-
-
-def _references(figure: go.Figure, at: dict[str, int]) -> tuple[str, str]:
-    place = figure.get_subplot(at["row"], at["col"])
-    return (
-        place.xaxis.plotly_name.replace("axis", ""),
-        place.yaxis.plotly_name.replace("axis", ""),
-    )
 
 
 def _ticks(ticks: Ticks | Few | None, axis: str) -> dict[str, Any]:
@@ -176,131 +150,10 @@ def _ticks(ticks: Ticks | Few | None, axis: str) -> dict[str, Any]:
         return {"nticks": ticks.most + 1, **whole}
     if ticks is None:
         return {"nticks": 7}
-    texts = [_html(t) for t in ticks.texts]
+    texts = [html(t) for t in ticks.texts]
     found: dict[str, Any] = {"tickmode": "array", "tickvals": list(ticks.at), "ticktext": texts}
     if axis == "x":
         found["tickangle"] = -90 if ticks.turned else 0
     if not ticks.marks:
         found["ticks"] = ""
     return found
-
-
-@singledispatch
-def _mark(mark: Any, figure: go.Figure, at: dict[str, int]) -> None:
-    raise TypeError(f"no way to draw {type(mark).__name__}")
-
-
-def _add(figure: go.Figure, at: dict[str, int], gid: str, **trace: Any) -> None:
-    figure.add_trace(go.Scatter(name=gid, showlegend=False, **trace), **at)
-
-
-def _hover(names: Any, gid: str) -> dict[str, Any]:
-    if not len(names):
-        return {"hovertemplate": f"{gid}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>"}
-    template = f"<b>%{{text}}</b><br>{gid}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>"
-    return {"text": [_html(str(n)) for n in names], "hovertemplate": template}
-
-
-@_mark.register
-def _(mark: Dots, figure: go.Figure, at: dict[str, int]) -> None:
-    color: Any = mark.color if isinstance(mark.color, str) else list(mark.color)
-    look: dict[str, Any] = {"color": color, "symbol": _SYMBOLS[mark.marker], "opacity": mark.alpha}
-    look["size"] = _PX * np.sqrt(mark.area)  # a diameter
-    if mark.marker == "o":
-        look["line"] = {"color": mark.edge or style.MUTED, "width": _PX * mark.edge_width}
-    elif mark.marker == "X":
-        look["line"] = {"color": "white", "width": 1}
-    else:
-        look["line"] = {"color": color, "width": _PX * max(mark.edge_width, 0.9)}
-    hover = _hover(mark.names, mark.gid)
-    _add(figure, at, mark.gid, x=mark.x, y=mark.y, mode="markers", marker=look, **hover)
-
-
-@_mark.register
-def _(mark: Line, figure: go.Figure, at: dict[str, int]) -> None:
-    look = {"color": _rgba(mark.color, mark.alpha), "width": _PX * mark.width}
-    if mark.dash:
-        look["dash"] = "5px,4px"
-    hover = _hover(mark.names, mark.gid)
-    _add(figure, at, mark.gid, x=mark.x, y=mark.y, mode="lines", line=look, **hover)
-
-
-@_mark.register
-def _(mark: Segments, figure: go.Figure, at: dict[str, int]) -> None:
-    x, y = (_broken(mark.start[:, k], mark.end[:, k]) for k in (0, 1))
-    look = {"color": _rgba(mark.color, mark.alpha), "width": _PX * mark.width}
-    more: dict[str, Any] = {"mode": "lines"}
-    if mark.heads:
-        sizes = np.tile([0, 7, 0], len(mark.start))
-        arrow = {"symbol": "arrow", "angleref": "previous", "color": mark.color}
-        more = {"mode": "lines+markers", "marker": {**arrow, "size": sizes, "standoff": 3}}
-    _add(figure, at, mark.gid, x=x, y=y, line=look, hoverinfo="skip", **more)
-
-
-def _broken(start: Floats, end: Floats) -> Floats:
-    """start and end in turn, with a gap after each pair."""
-    return np.column_stack([start, end, np.full(len(start), np.nan)]).ravel()
-
-
-@_mark.register
-def _(mark: Band, figure: go.Figure, at: dict[str, int]) -> None:
-    x = np.concatenate([mark.x, mark.x[::-1]])
-    y = np.concatenate([mark.lower, mark.upper[::-1]])
-    _area(figure, at, mark.gid, x, y, mark.color, mark.alpha)
-
-
-@_mark.register
-def _(mark: Oval, figure: go.Figure, at: dict[str, int]) -> None:
-    x, y = mark.outline()
-    if mark.fill:
-        _area(figure, at, mark.gid, x, y, mark.fill, mark.alpha)
-    if mark.edge:
-        look = {"color": _rgba(mark.edge, mark.alpha), "width": _PX * mark.edge_width}
-        _add(figure, at, mark.gid, x=x, y=y, mode="lines", line=look, hoverinfo="skip")
-
-
-def _area(
-    figure: go.Figure, at: dict[str, int], gid: str, x: Floats, y: Floats, color: str, alpha: float
-) -> None:
-    look = {"fill": "toself", "fillcolor": _rgba(color, alpha), "line": {"width": 0}}
-    _add(figure, at, gid, x=x, y=y, mode="lines", hoverinfo="skip", **look)
-
-
-@_mark.register
-def _(mark: Rule, figure: go.Figure, at: dict[str, int]) -> None:
-    look: dict[str, Any] = {"color": mark.color, "width": _PX * mark.width}
-    if mark.dash:
-        look["dash"] = "5px,4px"
-    x, y = _references(figure, at)
-    common = {"type": "line", "line": look, "layer": "below"}
-    ends = {"x0": mark.at, "x1": mark.at, "y0": 0, "y1": 1, "xref": x, "yref": f"{y} domain"}
-    if not mark.upright:
-        ends = {"x0": 0, "x1": 1, "y0": mark.at, "y1": mark.at, "xref": f"{x} domain", "yref": y}
-    figure.add_shape(**common, **ends)
-
-
-@_mark.register
-def _(mark: Text, figure: go.Figure, at: dict[str, int]) -> None:
-    x, y = _references(figure, at)
-    inside = " domain" if mark.inside else ""
-    figure.add_annotation(
-        x=mark.x, y=mark.y, xref=x + inside, yref=y + inside, text=_html(mark.text),
-        showarrow=False, xanchor=mark.across, xshift=_PX * mark.shift[0],
-        yanchor={"center": "middle"}.get(mark.along, mark.along), yshift=_PX * mark.shift[1],
-        font={"color": mark.color, "size": _PX * style.SMALL},
-    )  # fmt: skip
-
-
-def _key(key: Key) -> go.Scatter:
-    common = {"x": [None], "y": [None], "name": _html(key.text), "hoverinfo": "skip"}
-    if key.kind in ("line", "dash"):
-        look: dict[str, Any] = {"color": key.color, "width": _PX * key.width}
-        if key.kind == "dash":
-            look["dash"] = "5px,4px"
-        return go.Scatter(mode="lines", line=look, **common)
-    symbol = {"cross": "x", "patch": "square"}.get(key.kind, "circle")
-    marker: dict[str, Any] = {"symbol": symbol, "size": 12 if key.kind == "patch" else 8}
-    marker["color"] = "white" if key.kind == "ring" else key.color
-    edge = key.color if key.kind == "ring" else key.edge
-    marker["line"] = {"color": edge or key.color, "width": 1.3}
-    return go.Scatter(mode="markers", marker=marker, **common)
