@@ -47,12 +47,12 @@ def fit_model(
 
 def kept_effects(model: Model, result: SamplingResult) -> xr.Dataset:
     """Group effects of which only summaries were kept."""
-    return to_dataset(
-        {
-            name: (model.design.mu.group(name), EffectSummary(e.mean, e.sd, e.quantiles), None)
-            for name, e in result.effects.items()
-        }
-    )
+    kept = {
+        name: [EffectSummary(e.mean, e.sd, e.quantiles) for e in pair]
+        for name, pair in result.effects.items()
+    }
+    group = model.design.mu.group
+    return to_dataset({name: (group(name), b, total) for name, (b, total) in kept.items()})
 
 
 def draw(spec: Spec, settings: Settings, chosen: Chosen, keep_effects: Keep) -> SamplingResult:

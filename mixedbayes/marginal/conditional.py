@@ -18,16 +18,28 @@ def read_values(h, ints, k, q, node, rows, place, dense, u, values):
 
 
 @inner
-def to_original(h, ints, x, u):
-    """b = L u, in place."""
+def to_original(h, ints, x, u, columns):
+    """b = L u, in place, for u (n_effects, columns)."""
     for k in range(h.K):
         q, l0 = ints[h.q + k], ints[h.l0 + k]
         for at in range(ints[h.var0 + k], ints[h.var0 + k + 1], q):
             for i in range(q - 1, -1, -1):
-                total = 0.0
-                for j in range(i + 1):
-                    total += x[l0 + i * q + j] * u[at + j]
-                u[at + i] = total
+                for c in range(columns):
+                    total = 0.0
+                    for j in range(i + 1):
+                        total += x[l0 + i * q + j] * u[(at + j) * columns + c]
+                    u[(at + i) * columns + c] = total
+
+
+@inner
+def read_population(h, mu, S, beta):
+    """Mean and covariance (p + 1, p) of the population effects from those of the dense block."""
+    first = h.D - h.p
+    for i in range(h.p):
+        beta[i] = mu[first + i]
+        for j in range(h.p):
+            low, high = first + min(i, j), first + max(i, j)
+            beta[(i + 1) * h.p + j] = S[low, high]
 
 
 @inner

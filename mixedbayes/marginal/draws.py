@@ -80,7 +80,7 @@ def _draw_core(x, beta, effects, ints, floats):
     if effects.size > 0:
         read_crossed(h, ints, dense, effects)
         _draw_chain(h, ints, floats, L, scale, shift, F, dense, effects)
-        to_original(h, ints, x, effects)
+        to_original(h, ints, x, effects, 1)
     return np.isfinite(half_log_det)
 
 

@@ -1,11 +1,20 @@
-"""Conditional means and covariances of all effects given y, L, sigma and v, compiled."""
+"""Conditional means and covariances of all effects given y, L, sigma and v, compiled.
+
+Covariances: of the effects of one level with each other, of the population effects with each other,
+and between the two.
+"""
 
 import numpy as np
 from numba import njit
 
 from mixedbayes.marginal.backward import node_moments, read_dense, read_front
 from mixedbayes.marginal.bordered import bordered_factor, bordered_inverse, bordered_mean
-from mixedbayes.marginal.conditional import read_crossed, read_values, to_original
+from mixedbayes.marginal.conditional import (
+    read_crossed,
+    read_population,
+    read_values,
+    to_original,
+)
 from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
 from mixedbayes.marginal.fronts import find_places, read_header, regression
 from mixedbayes.marginal.inner import inline, inner, source_digest
@@ -13,7 +22,7 @@ from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
 
 
 @inline
-def _moments(h, ints, floats, L, scale, shift, F, S, dense, mean, cov):
+def _moments(h, ints, floats, L, scale, shift, F, S, dense, mean, cov, cross):
     front, E, A = np.empty(h.n_front), np.empty(h.n_front), np.empty(h.n_front)
     inverse, moments = np.empty(h.n_front), np.empty(F.size)
     values = np.empty(h.n_rows)
@@ -40,6 +49,10 @@ def _moments(h, ints, floats, L, scale, shift, F, S, dense, mean, cov):
                         mean[at + t] -= A[i * q + t] * values[i]
             for t in range(q * q):
                 cov[end + level * q * q + t] = E[t]
+            start = (ints[h.var0 + k] + level * q) * h.p
+            for i in range(h.p):
+                for t in range(q):
+                    cross[start + t * h.p + i] = E[(rows - 1 - h.p + i) * q + t]
 
 
 @inner
@@ -65,10 +78,12 @@ def _to_original_cov(h, ints, x, cov):
 
 
 @inline
-def _moments_core(x, mean, cov, ints, floats):
+def _moments_core(x, mean, cov, cross, beta, ints, floats):
     """Conditional mean (n_effects,) and covariance (sum of J q^2,) of every level's effects.
 
     On their original scale, in the order of elimination, q x q blocks one after the other.
+    `cross` (n_effects, p) receives their covariances with the population effects, and `beta`
+    (p + 1, p) the mean and covariance of these, in the internal basis.
     Returns False where the precision matrix is not positive definite.
     """
     h = read_header(ints)
@@ -85,23 +100,25 @@ def _moments_core(x, mean, cov, ints, floats):
         dense[i] = mu[i]
         S[i, h.D] = 0.0
     S[h.D, h.D] = 0.0
+    read_population(h, mu, S, beta)
     read_crossed(h, ints, dense, mean)
-    _moments(h, ints, floats, L, scale, shift, F, S, dense, mean, cov)
-    to_original(h, ints, x, mean)
+    _moments(h, ints, floats, L, scale, shift, F, S, dense, mean, cov, cross)
+    to_original(h, ints, x, mean, 1)
+    to_original(h, ints, x, cross, h.p)
     _to_original_cov(h, ints, x, cov)
     return np.isfinite(half_log_det)
 
 
 def _compile_moments_core(source):
     @njit(
-        "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+        "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
         cache=True,
         nogil=True,
         error_model="numpy",
     )
-    def moments_core(x, mean, cov, ints, floats):
+    def moments_core(x, mean, cov, cross, beta, ints, floats):
         source  # noqa: B018  part of the key of the disk cache
-        return _moments_core(x, mean, cov, ints, floats)
+        return _moments_core(x, mean, cov, cross, beta, ints, floats)
 
     return moments_core
 

@@ -12,6 +12,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.marginal.effects import (
     EffectsSummary,
+    Shift,
     draw_effects,
     draw_population,
     effects_moments,
@@ -79,6 +80,18 @@ class Population:
         precision = np.array([p.sigma**-2.0 if isinstance(p, Normal) else 0.0 for p in priors])
         return mean, np.diag(precision)
 
+    def shift(self, terms: Sequence[str], sampled: Floats) -> Shift:
+        """The coefficients of some terms, as what is added to group effects of these terms.
+
+        `sampled` (S, ...) are the draws of the coefficients that are not integrated.
+        """
+        n, columns = len(self.integrated), [self.terms.index(t) for t in terms if t in self.terms]
+        rows = [i for i, t in enumerate(terms) if t in self.terms]
+        A, constant = np.zeros((len(terms), n)), np.zeros((len(sampled), len(terms)))
+        A[rows] = self.coefficients(np.eye(n), np.zeros((n, len(self.sampled)))).T[columns]
+        constant[:, rows] = self.coefficients(np.zeros((len(sampled), n)), sampled)[:, columns]
+        return Shift(A, constant)
+
     def coefficients(self, integrated: Floats, sampled: Floats) -> Floats:
         """(S, p) all coefficients at predictor value zero, from the two kinds of draws."""
         beta = np.empty((len(integrated), len(self.terms)))
@@ -112,8 +125,10 @@ class Setup:
 
     def summaries(
         self, constrained: Constrained, rng: np.random.Generator, probs: Sequence[float]
-    ) -> tuple[dict[str, Floats], dict[str, EffectsSummary]]:
+    ) -> tuple[dict[str, Floats], dict[str, tuple[EffectsSummary, EffectsSummary]]]:
         """As `parameters`, with integrated group effects as summaries instead of draws.
+
+        Of each factor the deviations, and population effects + deviations.
 
         Given the parameters an effect's moments are exact, so that of very many effects a few
         hundred draws of the parameters say as much as thousands.
@@ -122,8 +137,9 @@ class Setup:
         effects_in_all = sum(g.n_levels * len(g.terms) for g in self.integrated)
         enough = max(FEWEST_DRAWS, int(SUMMARISED / effects_in_all))
         out = self.population_parameters(constrained, draw_population(*given, rng))
-        effects = effects_moments(*given, probs=probs, max_draws=enough)
-        return out, {g.name: e for g, e in zip(self.integrated, effects, strict=True)}
+        shifts = [self.population.shift(g.terms, constrained.coefficients) for g in self.integrated]
+        kept = effects_moments(*given, probs=probs, max_draws=enough, shifts=shifts)
+        return out, {g.name: (b, c) for g, b, c in zip(self.integrated, *kept, strict=True)}
 
     def _given(self, constrained: Constrained) -> tuple[Problem, list[Floats], Floats, Floats]:
         L = [constrained.L[g.name] for g in self.integrated]

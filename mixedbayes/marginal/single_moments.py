@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from mixedbayes.marginal.conditional import read_population
 from mixedbayes.marginal.dense import dense_factor, dense_inverse, dense_mean
 from mixedbayes.marginal.forward import load_population
 from mixedbayes.marginal.fronts import read_header
@@ -12,7 +13,7 @@ from mixedbayes.marginal.single import eliminate, front_1, front_2
 
 
 @inner
-def moments_1(floats, start, J, rows, L, left, scale, shift, values, S, Y, mean, cov):
+def moments_1(floats, start, J, rows, L, left, scale, shift, values, S, Y, mean, cov, cross):
     """mean = -left A' values, cov = left (C^-T C^-1 + A' S A) left', with A = Y C^-1."""
     p = rows - 1
     for node in range(J):
@@ -24,12 +25,13 @@ def moments_1(floats, start, J, rows, L, left, scale, shift, values, S, Y, mean,
             for j in range(p):
                 x += S[i, j] * Y[j]
             own += x * Y[i]
+            cross[node * p + i] = -left[0] * x * root
         mean[node] = left[0] * m * root
         cov[node] = left[0] ** 2 * own * root**2
 
 
 @inner
-def moments_2(floats, start, J, rows, L, left, scale, shift, values, S, Y, mean, cov):
+def moments_2(floats, start, J, rows, L, left, scale, shift, values, S, Y, mean, cov, cross):
     a, c, d, p = left[0], left[2], left[3], rows - 1
     for node in range(J):
         at = start + node * (2 * rows + 4)
@@ -50,17 +52,19 @@ def moments_2(floats, start, J, rows, L, left, scale, shift, values, S, Y, mean,
             e00 += Y[2 * i] * x0
             e01 += Y[2 * i] * x1
             e11 += Y[2 * i + 1] * x1
+            cross[2 * node * p + i] = -a * x0
+            cross[(2 * node + 1) * p + i] = -c * x0 - d * x1
         mean[2 * node] = a * m0
         mean[2 * node + 1] = c * m0 + d * m1
-        cross = a * (e00 * c + e01 * d)
+        between = a * (e00 * c + e01 * d)
         cov[4 * node] = a * a * e00
-        cov[4 * node + 1] = cross
-        cov[4 * node + 2] = cross
+        cov[4 * node + 1] = between
+        cov[4 * node + 2] = between
         cov[4 * node + 3] = c * (c * e00 + d * e01) + d * (c * e01 + d * e11)
 
 
 @inline
-def _single_moments_core(x, mean, cov, ints, floats):
+def _single_moments_core(x, mean, cov, cross, beta, ints, floats):
     """The same function of the same arguments as `moments_core`."""
     h = read_header(ints)
     D, J = h.p, ints[h.levels]
@@ -73,27 +77,28 @@ def _single_moments_core(x, mean, cov, ints, floats):
     half_log_det += dense_factor(S, 0, D)
     values = dense_mean(S, 0, D)
     dense_inverse(S, 0, D)
+    read_population(h, values, S, beta)
     for i in range(D):
         for j in range(i):
             S[i, j] = S[j, i]
     rows = D + 1
     if ints[h.q] == 1:
-        moments_1(floats, h.fronts, J, rows, L, x, scale, shift, values, S, Y, mean, cov)
+        moments_1(floats, h.fronts, J, rows, L, x, scale, shift, values, S, Y, mean, cov, cross)
     else:
-        moments_2(floats, h.fronts, J, rows, L, x, scale, shift, values, S, Y, mean, cov)
+        moments_2(floats, h.fronts, J, rows, L, x, scale, shift, values, S, Y, mean, cov, cross)
     return np.isfinite(half_log_det)
 
 
 def _compile_single_moments_core(source):
     @njit(
-        "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+        "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
         cache=True,
         nogil=True,
         error_model="numpy",
     )
-    def single_moments_core(x, mean, cov, ints, floats):
+    def single_moments_core(x, mean, cov, cross, beta, ints, floats):
         source  # noqa: B018  part of the key of the disk cache
-        return _single_moments_core(x, mean, cov, ints, floats)
+        return _single_moments_core(x, mean, cov, cross, beta, ints, floats)
 
     return single_moments_core
 

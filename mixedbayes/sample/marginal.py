@@ -56,7 +56,7 @@ def sample_marginal(
         result, constrained = walk(spec, setup, settings)
     chains, draws = (result.posterior.sizes[d] for d in (names.CHAIN, names.DRAW))
     rng = np.random.default_rng(result.seed)
-    effects: dict[str, EffectsSummary] = {}
+    effects: dict[str, tuple[EffectsSummary, EffectsSummary]] = {}
     if _summarise(setup, chains * draws, keep):
         values, effects = setup.summaries(constrained, rng, QUANTILES)
     else:

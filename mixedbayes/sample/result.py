@@ -44,7 +44,8 @@ class SamplingResult:
     interrupted
         The user stopped it; `note` then says what was kept.
     effects
-        Summaries of group effects by grouping factor, where draws of them were not kept.
+        Summaries by grouping factor where draws of its effects were not kept: of the deviations,
+        and of population + deviation.
     """
 
     posterior: xr.Dataset
@@ -54,7 +55,7 @@ class SamplingResult:
     timings: Timings
     interrupted: bool = False
     note: str = ""
-    effects: Mapping[str, EffectsSummary] = field(default_factory=dict)
+    effects: Mapping[str, tuple[EffectsSummary, EffectsSummary]] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:

@@ -6,6 +6,7 @@ from scipy.linalg import block_diag
 
 from mixedbayes.errors import ModelError, SamplingError
 from mixedbayes.marginal.effects import (
+    Shift,
     conditional_moments,
     draw_effects,
     draw_population,
@@ -117,7 +118,7 @@ def test_summaries_are_those_of_the_mixture(case, name):
     L = [f * scale[:, None, None] for f in c.L]
     sigma, v = c.sigma * np.exp(0.2 * rng.normal(size=S)), c.v + 0.3 * rng.normal(size=(S, 2))
     probs = (0.025, 0.5, 0.9)
-    summary = effects_moments(problem, L, sigma, v, probs=probs)
+    summary, _ = effects_moments(problem, L, sigma, v, probs=probs)
     every = np.repeat(np.arange(S), per)
     _, b = draw_effects(problem, [x[every] for x in L], sigma[every], v[every], rng)
     for got, draws in zip(summary, b, strict=True):
@@ -132,13 +133,36 @@ def test_summaries_of_one_normal_are_exact(case):
     c = case("crossed vectors", 5)
     problem = c.problem()
     mean, cov = conditional_moments(problem, c.L, c.sigma)
-    for got, m, s in zip(
-        effects_moments(problem, *repeated(c, 3), probs=(0.025,)), mean, cov, strict=True
-    ):
+    summary, _ = effects_moments(problem, *repeated(c, 3), probs=(0.025,))
+    for got, m, s in zip(summary, mean, cov, strict=True):
         sd = np.sqrt(np.einsum("gii->gi", s))
         np.testing.assert_allclose(got.mean, m, rtol=1e-8)
         np.testing.assert_allclose(got.sd, sd, rtol=1e-8)
-        np.testing.assert_allclose(got.quantiles[0], m - 1.959963984540054 * sd, rtol=1e-7)
+        assert (np.abs(got.quantiles[0] - m + 1.959963984540054 * sd) / sd).max() < 1e-5
+
+
+@pytest.mark.parametrize("extras", [(), EXTRAS])
+def test_shifted_summaries_of_one_normal_are_exact(case, structure, extras):
+    """Against the dense conditional normal of effects and population effects together."""
+    c = case(structure, 5, *extras)
+    problem, rng = c.problem(), np.random.default_rng(0)
+    mean, cov = dense_conditional(c)
+    p, at = c.X.shape[1], 0
+    L, sigma, v = repeated(c, 3)
+    shifts = [
+        Shift(rng.normal(size=(q, p)), np.ones((3, q)) * k) for k, q in enumerate(problem.widths)
+    ]
+    _, summary = effects_moments(problem, L, sigma, v, probs=(0.9,), shifts=shifts)
+    for got, shift, J, q in zip(summary, shifts, problem.levels, problem.widths, strict=True):
+        A = np.zeros((J * q, mean.size))
+        A[:, at : at + J * q] = np.eye(J * q)
+        A[:, mean.size - p :] = np.tile(shift.map, (J, 1))
+        m = (A @ mean).reshape(J, q) + shift.constant[0]
+        sd = np.sqrt(np.diagonal(A @ cov @ A.T)).reshape(J, q)
+        np.testing.assert_allclose(got.mean, m, rtol=1e-7, atol=1e-7)
+        np.testing.assert_allclose(got.sd, sd, rtol=1e-7)
+        assert (np.abs(got.quantiles[0] - m - 1.2815515655446004 * sd) / sd).max() < 1e-5
+        at += J * q
 
 
 def test_an_effect_without_variance_is_zero(case):
@@ -148,7 +172,7 @@ def test_an_effect_without_variance_is_zero(case):
     beta, b = draw_effects(problem, L, np.ones(5), None, np.random.default_rng(0))
     assert np.isfinite(beta).all()
     assert not b[0].any()
-    summary = effects_moments(problem, L, np.ones(5))[0]
+    summary = effects_moments(problem, L, np.ones(5))[0][0]
     assert not summary.mean.any()
     assert not summary.sd.any()
     assert not summary.quantiles.any()
