@@ -7,6 +7,7 @@ from os import cpu_count
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from mixedbayes.errors import ModelError, SamplingError
@@ -135,7 +136,7 @@ def effects_moments(
     Summaries of each factor's effects; and of the effects with their shifts, if given.
     """
     x = _parameters(problem, L, sigma, v)
-    rows = np.arange(len(x))
+    rows: NDArray[np.integer] = np.arange(len(x))
     if max_draws is not None and len(x) > max_draws:
         rows = np.linspace(0, len(x) - 1, max_draws).round().astype(int)
     moved = _Moved(problem, x, shifts)
@@ -261,7 +262,7 @@ def _flat(problem: Problem, parts: Sequence[Floats]) -> Floats:
 def _sum_over(rows: Sequence[int], add: Callable[[int, Floats], None], zero: Floats) -> Floats:
     """Sum of a statistic over draws, in threads; `add` adds that of one draw in place."""
 
-    def part(numbers: Sequence[int]) -> Floats:
+    def part(numbers: NDArray[np.integer]) -> Floats:
         total = zero.copy()
         for number in numbers:
             add(number, total)
