@@ -10,6 +10,7 @@ FIXEF = "fixef"
 TERM = "term"
 SIGMA = "sigma"
 OBS = "obs"
+CATEGORY = "category"  # of ordered responses, in predictions
 CHAIN = "chain"
 DRAW = "draw"
 RANEF_SUMMARY = "ranef_summary"  # group of the DataTree, where draws of group effects are not kept

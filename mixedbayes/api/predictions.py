@@ -47,14 +47,16 @@ class Predictions:
             zero. "average": integrated over the population of groups, through the link. "new": as
             if no group had been seen. A list: these factors as in "auto", the others zero.
         kind
-            "response": a new observation; "mean": its expectation; "linear": on the link scale.
+            "response": a new observation; "mean": its expectation, of ordered categories the
+            probability of each; "linear": on the link scale.
         prob, draws, seed, progress
             Interval; the draws themselves (chain, draw, obs); by default the fit's seed, so that
             asking twice gives the same answer; show the progress of large predictions.
 
         Returns
         -------
-        DataFrame with mean, sd, lower, upper per row, or a DataArray.
+        DataFrame with mean, sd, lower, upper per row (per row and `category` for probabilities of
+        ordered categories), or a DataArray.
         """
         from mixedbayes.predict.predict import predict
 
@@ -72,8 +74,14 @@ class Predictions:
     def condition_on(self, rows: Any, *, seed: int | None = None) -> Conditioned:
         """The posterior of groups that the fit has not seen, given a few of their rows.
 
-        Exact for Gaussian models, without fitting again; the result has `ranef`, `coef` and
-        `predict` for the new groups.
+        Without fitting again: exact for Gaussian models with identity link, by importance sampling
+        for all others, with a warning where that is not reliable. The rows carry the response;
+        several new groups may be given at once.
+
+        Returns
+        -------
+        Conditioned, with `ranef`, `coef` and `predict` for the new groups, and `importance`: how
+        many draws the weighted ones are worth (`ess`), and `pareto_k`.
         """
         from mixedbayes.predict.condition import condition_on
 

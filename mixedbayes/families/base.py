@@ -152,6 +152,14 @@ class Family:
         """(S, n) E[y] on the response scale; of binomial counts the share of successes."""
         return mu
 
+    def categories(self, design: Design) -> tuple[Any, ...] | None:
+        """Categories whose probabilities stand for the mean; None where the response is a number."""
+        return None
+
+    def probabilities(self, mu: Floats, parameters: Values) -> Floats:
+        """(S, n, K) probability of each of K `categories`."""
+        raise NotImplementedError
+
     def variance(
         self,
         mu: Floats,

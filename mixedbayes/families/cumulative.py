@@ -27,7 +27,9 @@ class Cumulative(Family):
 
     A latent response eta + noise is cut at ordered thresholds; larger eta means higher categories.
     The thresholds take the intercept's place. The response is a category with ordered levels, or
-    whole numbers; `expectation` is the mean of the codes 1, 2, ..., K.
+    whole numbers. Predictions and fitted values of its mean are `probabilities` of the categories;
+    where one number is needed (residuals, variance of the response) it is the code 1, 2, ..., K,
+    whose mean is `expectation`.
     McCullagh (1980), doi:10.1111/j.2517-6161.1980.tb01109.x.
     """
 
@@ -96,10 +98,13 @@ class Cumulative(Family):
 
     def labels(self, name: str, design: Design) -> tuple[str, ...] | None:
         """Labels of the thresholds: "low|middle", "middle|high"."""
-        levels = design.response_levels
-        if levels is None:
+        return tuple(f"{a}|{b}" for a, b in pairwise(self.categories(design)))
+
+    def categories(self, design: Design) -> tuple[Any, ...]:
+        """The ordered categories, by the user's labels."""
+        if design.response_levels is None:
             raise DataError("the design was not prepared by its family")
-        return tuple(f"{a}|{b}" for a, b in pairwise(levels))
+        return design.response_levels
 
     def inverse(self, eta: Any, xp: Any) -> Any:
         """The latent location itself: there is no single mean."""
@@ -180,7 +185,7 @@ class Cumulative(Family):
         return p @ codes**2 - (p @ codes) ** 2
 
     def information(self, eta: Floats, parameters: Values) -> Floats:
-        """Sum over categories of p (d log p / d eta)^2; by logs, so that tails keep their digits."""
+        """Sum over categories of p (d log p / d eta)^2, by logs: tails keep their digits."""
         edges = self._edges(eta, parameters)
         log_p = self._log_probabilities(edges)
         log_slope = self.link.log_slope(edges, np)

@@ -12,7 +12,7 @@ from scipy import special, stats
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Values, per_row
 from mixedbayes.families.gaussian import Gaussian, beyond_offset, row_sd
-from mixedbayes.priors.distributions import Gamma, Prior
+from mixedbayes.priors.distributions import InverseGamma, Prior
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,15 @@ class StudentTFamily(Gaussian):
 
     The sd is sigma sqrt(nu / (nu - 2)) for nu > 2 and infinite otherwise. Default scales are
     robust: the median, and 1.48 times the median absolute deviation.
+
+    The default prior of nu is InverseGamma(1, 4): 1 / nu, by which a t departs from the normal,
+    is exponential with mean 1/4. Half of it lies below nu = 5.8, 14 % below 2 and 13 % above 30.
+    For large nu it has the form of a penalised complexity prior (Simpson et al. 2017,
+    doi:10.1214/16-STS576) and the tail 1 / nu^2 of Jeffreys' (Fonseca, Ferreira & Migon 2008,
+    doi:10.1093/biomet/asn001), like which it behaves in samples of a hundred rows. A prior that
+    falls exponentially, such as the common Gamma(2, 0.1) of mean 20 (Juárez & Steel 2010,
+    doi:10.1198/jbes.2009.07145), hides heavy tails in such samples: nu and, with it, sigma come
+    out too large.
     """
 
     name: ClassVar[str] = "student_t"
@@ -36,11 +45,12 @@ class StudentTFamily(Gaussian):
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         if name == "nu":
-            return Gamma(2.0, 0.1), "mean 20; Juárez & Steel (2010)"
+            return InverseGamma(1.0, 4.0), "1 / nu has mean 1/4; half of it below nu = 5.8"
         return super().parameter_prior(name, design)
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
-        return (float(np.log(20.0)), 0.5) if name == "nu" else super().parameter_scale(name, design)
+        """Of nu the centre and spread of its default prior, on the log scale."""
+        return (float(np.log(6.0)), 1.0) if name == "nu" else super().parameter_scale(name, design)
 
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any

@@ -109,8 +109,17 @@ def _quantities(
     for name, assigned in priors.parameters.items():
         title = "residual sd" if name == names.SIGMA else name
         axis = labels.predictor if name == names.SIGMA else name
-        prior = assigned.prior
-        yield title, axis, post.stacked(name), _frozen(prior), prior
+        prior, value = assigned.prior, post.stacked(name)
+        labels_of = post.family.labels(name, post.design)
+        if labels_of is None:
+            yield title, axis, value, _frozen(prior), prior
+            continue
+        where = ""
+        if mu.terms and not assigned.given:
+            value = value - (post.fixef() @ post.design.mu.X.mean(axis=0))[:, None]
+            where = ", at the means"
+        for k, label in enumerate(labels_of):
+            yield f"{label}{where}", labels.predictor, value[:, k], _frozen(prior), prior
 
 
 def _frozen(prior: Prior) -> Any:

@@ -29,7 +29,8 @@ def evaluation(
 ) -> Callable[[Block], Floats]:
     """Draws (r, S) of what is asked for, as a function of the block of rows.
 
-    `others` are the predictors of further parameters, where the answer depends on them.
+    Of the mean of ordered categories (r, K, S): their probabilities. `others` are the predictors
+    of further parameters, where the answer depends on them.
 
     Raises
     ------
@@ -38,6 +39,8 @@ def evaluation(
     """
     _check(post, rows, question)
     family, others, shared = post.family, others or {}, post.parameters()
+    ordinal = family.categories(post.design) is not None
+    mean = family.probabilities if ordinal else family.expectation
 
     def of_rows(at: slice, rng: np.random.Generator) -> Values:  # (S,), or (S, r)
         found = dict(shared)
@@ -60,8 +63,8 @@ def evaluation(
         rng = stream(seed, ROWS, number)
         parameters = of_rows(at, rng)
 
-        def expected(eta: Floats) -> Floats:  # (S, r), as families have it
-            return family.expectation(family.inverse(eta, np), parameters)
+        def expected(eta: Floats) -> Floats:  # (S, r) or (S, r, K), as families have it
+            return mean(family.inverse(eta, np), parameters)
 
         if variance is not None:
             if question.treatment != "integrated" or question.kind == "response":
@@ -69,12 +72,12 @@ def evaluation(
             elif question.kind == "mean" and _is_plain(family, Log):
                 return np.exp(eta + variance / 2)
             elif question.kind == "mean" and not _is_plain(family, Identity):
-                return population_mean(expected, eta.T, variance.T).T
+                return np.moveaxis(population_mean(expected, eta.T, variance.T), 0, -1)
         if question.kind == "linear":
             return eta
-        return (
-            expected(eta.T) if question.kind == "mean" else response(eta.T, block, parameters, rng)
-        ).T
+        if question.kind == "mean":
+            return np.moveaxis(expected(eta.T), 0, -1)
+        return response(eta.T, block, parameters, rng).T
 
     return evaluate
 

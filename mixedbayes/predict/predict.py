@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -20,7 +20,7 @@ from mixedbayes.predict.rows import prediction_rows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.moments import row_blocks
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import check_prob, describe_plain, labelled
+from mixedbayes.results.tables import category_rows, check_prob, describe_plain, labelled
 
 # Rows of a block. Random numbers belong to blocks, so another size gives other draws.
 BLOCK_ROWS = 64
@@ -72,7 +72,8 @@ def predict(
       the number of successes; of ordered categories, the code 0, 1, ... With weights w a gaussian
       observation has the variance sigma^2 / w.
     - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with
-      trials the share of successes; of ordered categories the mean of the codes 1, 2, ...
+      trials the share of successes; of ordered categories the probability of each, in a row of the
+      table for each row of `new` and category.
     - "linear": h itself, on the link scale.
 
     Where further parameters have formulas, these are read for new rows too, wherever the answer
@@ -104,7 +105,7 @@ def predict(
     prob
         Probability of the equal-tailed interval.
     draws
-        Return the draws instead: a DataArray (chain, draw, obs).
+        Return the draws instead: a DataArray (chain, draw, obs), or (chain, draw, obs, category).
     seed
         Of new levels and new observations; by default the fit's own, so that the same call gives
         the same answer. With one seed a new label has the same effects in every call.
@@ -115,7 +116,8 @@ def predict(
     -------
     DataFrame with one row per row of new data, under its index: mean, sd, lower, upper. A mean of
     kind "response" has a Monte Carlo error of sd / sqrt(number of draws); use kind="mean" for the
-    expectation itself.
+    expectation itself. Probabilities of ordered categories have a column `category` before these,
+    and the index repeated for each.
 
     Raises
     ------
@@ -151,8 +153,10 @@ def predict_given(
     question = ask(post.design, groups, kind)
     number = seed_of(post, seed)
     rows = prediction_rows(post.design, new, question)
+    categories = post.family.categories(post.design) if kind == "mean" else None
+    width = 1 if categories is None else len(categories)
     if draws:
-        _check_size(rows.n, post.n_draws)
+        _check_size(rows.n * width, post.n_draws)
     linear = predictor(post, rows, number, known if question.treatment == "own" else {})
     others = {}
     if depends_on_parameters(question, post.family):
@@ -161,27 +165,35 @@ def predict_given(
             others[name] = predictor(post, own, number, {}, name)
     evaluate = evaluation(post, rows, question, linear, number, others)
     index, blocks = rows.index, list(enumerate(row_blocks(rows.n, BLOCK_ROWS)))
-    out = np.empty((post.n_draws, rows.n)) if draws else np.empty((len(COLUMNS), rows.n))
+    out = np.empty((post.n_draws if draws else len(COLUMNS), rows.n * width))
 
     def work(block: Block) -> None:
-        values = evaluate(block)  # (r, S)
+        values = evaluate(block).reshape(-1, post.n_draws)
+        at = slice(block[1].start * width, block[1].stop * width)
         if draws:
-            out[:, block[1]] = values.T
+            out[:, at] = values.T
         else:
             described = describe_plain(values, prob)
-            out[:, block[1]] = [described[name] for name in COLUMNS]
+            out[:, at] = [described[name] for name in COLUMNS]
 
     run(blocks, work, post.n_draws, shown=progress)
     if draws:
-        return _labelled(out, post.shape[0], index)
+        return _labelled(out, post.shape[0], index, categories)
+    if categories is not None:
+        return category_rows(index, categories).assign(**dict(zip(COLUMNS, out, strict=True)))
     return pd.DataFrame(dict(zip(COLUMNS, out, strict=True)), index=index)
 
 
-def _labelled(draws: Floats, chains: int, index: pd.Index) -> xr.DataArray:
+def _labelled(
+    draws: Floats, chains: int, index: pd.Index, categories: Sequence[Any] | None
+) -> xr.DataArray:
     """Draws under the rows' labels where these are unique, else under their positions."""
     usable = index.is_unique and index.nlevels == 1
-    labels = index.to_numpy() if usable else np.arange(len(index))
-    return labelled(draws, chains, [names.OBS], {names.OBS: labels}, "prediction")
+    coords = {names.OBS: index.to_numpy() if usable else np.arange(len(index))}
+    if categories is not None:
+        coords[names.CATEGORY] = np.asarray(categories, object)
+        draws = draws.reshape(len(draws), len(index), len(categories))
+    return labelled(draws, chains, list(coords), coords, "prediction")
 
 
 def _check_size(rows: int, draws: int) -> None:

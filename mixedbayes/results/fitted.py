@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.results.moments import row_blocks
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import describe_plain, labelled
+from mixedbayes.results.tables import category_rows, describe_plain, labelled
 
 Floats = NDArray[np.float64]
 Block = Callable[[slice], Floats]
@@ -84,13 +84,16 @@ def fitted(
         Probability of the equal-tailed interval of the fitted value; a new observation varies more.
     kind
         "mean": E[y], on the response scale (of binomial counts the share of successes, of ordered
-        categories their mean number); "linear": eta, on the link scale.
+        categories the probability of each); "linear": eta, on the link scale.
     draws
-        Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws.
+        Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws; of
+        probabilities (chain, draw, obs, category).
 
     Returns
     -------
     DataFrame with one row per row of data used, under the user's index: mean, sd, lower, upper.
+    Probabilities of ordered categories have a row for each row and category, and a column
+    `category`.
 
     Raises
     ------
@@ -100,10 +103,21 @@ def fitted(
     if kind not in ("mean", "linear"):
         raise ModelError(f'kind={kind!r}: fitted() has kind="mean" (response) or "linear" (link)')
 
-    def block(rows: slice) -> Floats:
-        return linear_predictor(post, rows) if kind == "linear" else expected(post, rows)
+    categories = post.family.categories(post.design) if kind == "mean" else None
 
-    return _by_rows(post, block, prob, draws, "fitted")
+    def block(rows: slice) -> Floats:
+        if kind == "linear":
+            return linear_predictor(post, rows)
+        return expected(post, rows) if categories is None else _probabilities(post, rows)
+
+    return _by_rows(post, block, prob, draws, "fitted", categories)
+
+
+def _probabilities(post: Posterior, rows: slice) -> Floats:
+    """(m K, S) of the categories, those of a row together."""
+    mu = post.family.inverse(linear_predictor(post, rows).T, np)
+    p = post.family.probabilities(mu, row_parameters(post, rows))
+    return p.reshape(len(p), -1).T
 
 
 def residuals(
@@ -122,7 +136,8 @@ def residuals(
     prob
         Probability of the equal-tailed interval.
     kind
-        "response": y - E[y], in the response's unit; "pearson": that over sd(y), without unit.
+        "response": y - E[y], in the response's unit; "pearson": that over sd(y), without unit. Of
+        ordered categories y is the code 1, 2, ..., as if they were equally far apart.
         For a weighted gaussian row the sd is sigma / sqrt(w).
     draws
         Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws.
@@ -160,12 +175,25 @@ def response_sd(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
     return np.sqrt(variance).T
 
 
-def _by_rows(post: Posterior, block: Block, prob: float, draws: bool, name: str) -> Any:
+def _by_rows(
+    post: Posterior,
+    block: Block,
+    prob: float,
+    draws: bool,
+    name: str,
+    categories: Sequence[Any] | None = None,
+) -> Any:
     n, index = post.design.n, post.design.index
+    width = 1 if categories is None else len(categories)
     if draws:
-        whole = block(slice(0, n)).T
-        return labelled(whole, post.shape[0], [names.OBS], {names.OBS: np.asarray(index)}, name)
-    size = max(1, _BLOCK // post.n_draws)
+        whole, coords = block(slice(0, n)).T, {names.OBS: np.asarray(index)}
+        if categories is not None:
+            whole = whole.reshape(len(whole), n, width)
+            coords[names.CATEGORY] = np.asarray(categories, object)
+        return labelled(whole, post.shape[0], list(coords), coords, name)
+    size = max(1, _BLOCK // (post.n_draws * width))
     parts = [describe_plain(block(rows), prob) for rows in row_blocks(n, size)]
     columns = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
+    if categories is not None:
+        return category_rows(index, categories).assign(**columns)
     return pd.DataFrame(columns, index=index)

@@ -85,6 +85,13 @@ def labelled(
     )
 
 
+def category_rows(index: pd.Index, categories: Sequence[Any]) -> pd.DataFrame:
+    """A row for each row and category: the column `category`, under the index repeated."""
+    codes = np.tile(np.arange(len(categories)), len(index))
+    column = pd.Categorical.from_codes(codes, categories=list(categories), ordered=True)
+    return pd.DataFrame({names.CATEGORY: column}, index=index.repeat(len(categories)))
+
+
 def stack(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
     """Tables one below the other; the empty table with these columns if there is none."""
     if not tables:

@@ -1,16 +1,21 @@
 """plot_varcorr, plot_icc and plot_priors: PlotCollections of posterior densities."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 from mixedbayes.errors import ModelError
+from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.plots.icc import plot_icc
 from mixedbayes.plots.priors import plot_priors
 from mixedbayes.plots.varcorr import plot_varcorr
 from mixedbayes.priors.distributions import LKJ, Exponential, Flat, Normal
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 from mixedbayes.results.icc import icc
+from mixedbayes.results.posterior import Posterior
 
 UNITS = {"Reaction": "ms", "Days": "day"}
 
@@ -172,3 +177,21 @@ def test_a_model_without_groups_has_no_icc(make):
     plain = make.posterior(make.design("y", [1.0, 2.0, 4.0], {}, []), {}, 1.0)
     with pytest.raises(ModelError, match="no group effects"):
         plot_icc(plain)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_thresholds_have_a_panel_each_where_their_prior_is(sleep, given):
+    mu = replace(sleep.design.mu, intercept=False)
+    design = replace(sleep.design, mu=mu, response_levels=("low", "middle", "high"))
+    cuts = np.random.default_rng(1).normal([-1, 1], 0.1, (*sleep.shape, 2))
+    drawn = sleep.draws.assign(thresholds=(("chain", "draw", "threshold"), cuts))
+    post = Posterior(design, Cumulative(), xr.DataTree.from_dict({"posterior": drawn}))
+    own = Assigned(Normal(0, 2.5), "given" if given else "unit of logit")
+    priors = replace(priors_of(sleep), parameters={"thresholds": own})
+    priors = replace(priors, mu=replace(priors.mu, intercept=None))
+    axes = panels(plot_priors(post, priors), 6)
+    where = "" if given else ", at the means"
+    assert titles(axes)[-2:] == [f"low|middle{where}", f"middle|high{where}"]
+    shift = 0.0 if given else 4.5 * sleep.fixef()[:, 0]
+    found = cuts.reshape(-1, 2)[:, 1] - shift
+    np.testing.assert_allclose(interval(axes[-1]), np.quantile(found, [0.025, 0.975]), rtol=2e-2)

@@ -1,5 +1,7 @@
 """Fitted values and residuals, against R's predictions and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,20 +93,30 @@ def test_binomial_counts_are_fitted_as_shares(make):
     np.testing.assert_allclose(pearson, (post.design.y / 4 - mean) / sd)
 
 
-def test_ordered_categories_are_fitted_as_their_mean_number(make):
+def test_ordered_categories_are_fitted_as_probabilities(make):
     thresholds = np.broadcast_to([-1.0, 0.0, 2.0], (2, 50, 3))
     data = pd.DataFrame({"y": np.arange(12) % 4, "g": np.arange(12) % 3})
     design = make.design(
         data, "y", {}, [make.group(data, "g", {"Intercept": 1.0})], intercept=False
     )
+    design = replace(design, response_levels=("a", "b", "c", "d"))
     values = {"sd_g": np.ones((2, 50, 1)), "ranef_g": np.zeros((2, 50, 3, 1))}
     drawn = make.posterior(design, values).draws
     drawn["thresholds"] = ("chain", "draw", "thresholds_dim"), thresholds
     post = Posterior(design, Cumulative(), xr.DataTree.from_dict({"posterior": drawn}))
     F = 1 / (1 + np.exp([1.0, 0.0, -2.0]))
-    expected = 1 + np.sum(1 - F)
-    np.testing.assert_allclose(fitted(post)["mean"], expected)
-    np.testing.assert_allclose(residuals(post)["mean"], data["y"] + 1 - expected)
+    p = np.diff([0, *F, 1])
+    table = fitted(post)
+    assert table.index.tolist() == np.repeat(data.index, 4).tolist()
+    assert table["category"].tolist() == ["a", "b", "c", "d"] * 12
+    np.testing.assert_allclose(table["mean"], np.tile(p, 12))
+    draws = fitted(post, draws=True)
+    assert draws.dims == ("chain", "draw", "obs", "category")
+    np.testing.assert_allclose(draws.sum("category"), 1)
+    np.testing.assert_allclose(draws.sel(category="c"), p[2])
+    # residuals take the codes 1, 2, ... for numbers
+    np.testing.assert_allclose(residuals(post)["mean"], data["y"] + 1 - p @ [1, 2, 3, 4])
+    assert len(fitted(post, kind="linear")) == 12
 
 
 @pytest.mark.parametrize("table", [fitted, residuals])
