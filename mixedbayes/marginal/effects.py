@@ -259,7 +259,9 @@ def _flat(problem: Problem, parts: Sequence[Floats]) -> Floats:
     return np.concatenate([np.empty(0), *(parts[k].ravel() for k in problem.plan.order)])
 
 
-def _sum_over(rows: Sequence[int], add: Callable[[int, Floats], None], zero: Floats) -> Floats:
+def _sum_over(
+    rows: NDArray[np.integer], add: Callable[[int, Floats], None], zero: Floats
+) -> Floats:
     """Sum of a statistic over draws, in threads; `add` adds that of one draw in place."""
 
     def part(numbers: NDArray[np.integer]) -> Floats:
