@@ -13,7 +13,6 @@ from mixedbayes.design.used import used_columns
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.cumulative import Cumulative
-from mixedbayes.families.links import Identity
 from mixedbayes.plots import style
 from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.fitted import response_axis, shown_levels
@@ -23,7 +22,7 @@ from mixedbayes.report.figure import Figure, axis, layout, words
 from mixedbayes.report.source import Source
 from mixedbayes.results.fitted import observed
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.shrinkage import mean_coef
+from mixedbayes.results.shrinkage import expects_predictor, mean_coef
 from mixedbayes.results.tables import tails
 from mixedbayes.results.text import plural
 
@@ -56,7 +55,7 @@ def _figure(source: Source, g: GroupDesign) -> Figure:
     post, frame = source.post, _predictors(source)
     along = covariate(post, g, None, frame)
     shown, note = shown_levels(post, g, None, MOST_LEVELS)
-    least = both_ends(post, g) if _has_least_squares(post) else None
+    least = both_ends(post, g) if expects_predictor(post) and not post.design.others else None
     y, coefs, levels = observed(post), mean_coef(post, g), []
     places, curve = np.zeros(0), False
     for j in shown:
@@ -102,10 +101,6 @@ def _predictors(source: Source) -> pd.DataFrame:
     used = used_columns(post.design.formula)
     right = {*used.fixed, *used.groups, *(c for names in used.effects.values() for c in names)}
     return frame[[c for c in frame.columns if c in right]]
-
-
-def _has_least_squares(post: Posterior) -> bool:
-    return isinstance(post.family.link, Identity) and not post.design.others
 
 
 def _lines(
