@@ -42,6 +42,12 @@ The summary goes to stdout, everything else to stderr.
     help="Folder for tables (CSV), draws (NetCDF) and pictures (PNG); made if need be.",
 )
 @click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="One self-contained HTML page; its folder is made if need be. Needs the extra: plotly.",
+)
+@click.option(
     "--parameter",
     "others",
     multiple=True,
@@ -80,6 +86,7 @@ def fit(
     data: Path,
     formula: str,
     out: Path | None,
+    page: Path | None,
     others: tuple[str, ...],
     exponentiate: bool,
     priors: tuple[str, ...],
@@ -93,10 +100,13 @@ def fit(
     DATA is a .csv, .csv.gz, .tsv or .parquet file. The formula is lme4's, such as
     "y ~ x + (x | group)".
     """
+    from mixedbayes.cli import output
     from mixedbayes.cli.priors import parse_priors
     from mixedbayes.cli.read import read_table
     from mixedbayes.formula import parse
 
+    if page is not None:
+        output.check_page()  # before anything is sampled
     axis_units = parse_units(units)
     given = parse_priors(priors)
     formulas = [formula, *others]
@@ -119,7 +129,10 @@ def fit(
     for note in model.design.notes:
         exits.say(f"note: {note}")
     result = model.fit(progress=_terminal() if progress is None else progress, **options)
-    return report(result, out, axis_units, tables=True, ratios=exponentiate)
+    code = report(result, out, axis_units, tables=True, ratios=exponentiate)
+    if page is not None:
+        output.write_page(result, page, axis_units)
+    return code
 
 
 def report(

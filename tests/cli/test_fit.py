@@ -179,3 +179,16 @@ def test_tables_of_ratios_are_among_the_files():
     assert {"fixef_ratios.csv", "varcorr_ratios.csv"} <= grouped
     assert "varcorr_ratios.csv" not in plain
     assert plain - set(output._tables(fit, False, False)) == {"fixef_ratios.csv"}
+
+
+def test_a_page_is_written_where_it_is_asked_for(run, sleep_csv, tmp_path):
+    pytest.importorskip("plotly", reason="needs the extra: plotly")
+    page = tmp_path / "new" / "page.html"
+    result = run(
+        "fit", sleep_csv, "Reaction ~ Days", "--report", page, *SHORT, "--unit", "Reaction=ms"
+    )  # fmt: skip
+    assert result.exit_code in (exits.OK, exits.NOT_CONVERGED), result.stderr
+    assert f"wrote {page}" in result.stderr
+    text = page.read_text(encoding="utf-8")
+    assert "<title>Reaction ~ Days</title>" in text
+    assert text.rstrip().endswith("</html>")
