@@ -15,8 +15,8 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.plots import style
 from mixedbayes.plots.covariate import Covariate, covariate
-from mixedbayes.plots.fitted import response_axis, shown_levels
 from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.multiples import response_axis, shown_levels
 from mixedbayes.plots.pooling import Least, Line, both_ends, flat, kinds, level_rows
 from mixedbayes.report.figure import Figure, axis, layout, words
 from mixedbayes.report.source import Source
