@@ -14,7 +14,7 @@ from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Identity
 from mixedbayes.predict.importance import smooth
-from mixedbayes.predict.proposals import Noise, propose
+from mixedbayes.predict.proposals import directions, propose
 from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.posterior import Posterior
@@ -119,10 +119,8 @@ def _integral(post: Posterior, moving: Sequence[Moving], rows: Ints) -> tuple[Fl
     if members.size in NODES:
         return log_integral(members.given(np.arange(post.n_draws))), -np.inf
     rng = stream(seed_of(post, None), INTEGRALS, int(rows[0]))
-    noise = Noise.draw(rng, post.n_draws, PROPOSALS, members.size).z
-    ratio = np.concatenate(
-        [propose(members.given(at), noise[at]).log_ratio for at in members.blocks()]
-    )
+    z = directions(rng, post.n_draws, PROPOSALS, members.size)
+    ratio = np.concatenate([propose(members.given(at), z[at]).log_ratio for at in members.blocks()])
     density = special.logsumexp(ratio, axis=1) - np.log(PROPOSALS)
     return density, smooth((ratio - density[:, None]).ravel()).pareto_k
 

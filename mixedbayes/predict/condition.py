@@ -63,8 +63,8 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         Rows belong to levels of the fit alone, lack columns, or have responses that the family
         cannot have.
     ModelError
-        There are no group effects; a further parameter has a formula of its own; only summaries of
-        effects that the rows need were kept.
+        There are no group effects; the new levels have effects on a further parameter too; only
+        summaries of effects that the rows need were kept.
 
     References
     ----------
@@ -79,26 +79,22 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         for g in post.design.mu.groups
         if (new.groups[g.name].refs < 0).any()
     }
-    few, number = _few(post, new, levels), seed_of(post, seed)
+    others = {name: _parameter(post, rows, name) for name in post.design.others}
+    few, number = _few(post, new, levels, others), seed_of(post, seed)
     _check_support(few, new)
     effects = exact(few) if _is_exact(post) else weighted(few, number)
     result = Conditioned(post, levels, few.n, effects, number)
     if result.warning:
-        warnings.warn(result.warning, UserWarning, stacklevel=2)
+        warnings.warn(result.warning, UserWarning, stacklevel=3)
     return result
 
 
 def _is_exact(post: Posterior) -> bool:
-    return type(post.family) is Gaussian and isinstance(post.family.link, Identity)
+    linear = type(post.family) is Gaussian and isinstance(post.family.link, Identity)
+    return linear and not post.design.others
 
 
 def _check_model(post: Posterior) -> None:
-    if post.design.others:
-        raise ModelError(
-            f"condition_on() reads rows for the mean's formula alone, and "
-            f"{', '.join(post.design.others)} has a formula of its own; fit again with these rows "
-            "added"
-        )
     if not post.design.mu.groups:
         raise ModelError(
             "the model has no group effects, so there is no new group to condition on; "
@@ -180,7 +176,27 @@ def _new_design(g: GroupDesign, new: NewGroup) -> GroupDesign:
     )
 
 
-def _few(post: Posterior, new: NewRows, levels: Mapping[str, GroupDesign]) -> Few:
+def _parameter(post: Posterior, rows: Any, name: str) -> Floats:
+    """(S, m) a further parameter that has a formula of its own."""
+    new = replay(post.design, rows, parameter=name)
+    unseen = [g.name for g in new.groups.values() if (g.refs < 0).any()]
+    if unseen:
+        raise ModelError(
+            f"{name} has effects of {', '.join(unseen)} too, and condition_on() finds those of the "
+            "mean alone; fit again with these rows added"
+        )
+    known = tuple(FactorRows(key, g.Z, g.refs) for key, g in new.groups.items())
+    read = PredictionRows(new.X, known, new.offset, None, None, new.index)
+    eta = predictor(post, read, 0, {}, name).eta(slice(None))
+    return post.family.parameter_link(name).inverse(eta, np).T
+
+
+def _few(
+    post: Posterior,
+    new: NewRows,
+    levels: Mapping[str, GroupDesign],
+    others: Mapping[str, Floats],
+) -> Few:
     """The rows beyond what the draws know: population part and effects of levels of the fit."""
     known, unknown = [], []
     for name, group in new.groups.items():
@@ -198,7 +214,7 @@ def _few(post: Posterior, new: NewRows, levels: Mapping[str, GroupDesign]) -> Fe
         post.family,
         responses(post.design, new),
         eta,
-        post.parameters(),
+        {**post.parameters(), **others},
         new.weights,
         new.trials,
         tuple(unknown),

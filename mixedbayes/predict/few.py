@@ -39,7 +39,7 @@ class Few:
     family: Family
     y: Floats  # (m,)
     eta: Floats  # (m, S) without the effects of new levels
-    parameters: Mapping[str, Floats]  # (S, ...) the family's own
+    parameters: Mapping[str, Floats]  # (S, ...) the family's own; (S, m) where it has a formula
     weights: Floats | None  # (m,)
     trials: Ints | None  # (m,)
     levels: tuple[NewLevels, ...]

@@ -15,7 +15,7 @@ from mixedbayes.design.types import Floats, Ints
 from mixedbayes.predict.few import Few
 from mixedbayes.predict.importance import Importance, resample, smooth
 from mixedbayes.predict.newton import Given
-from mixedbayes.predict.proposals import Noise, propose
+from mixedbayes.predict.proposals import directions, propose
 from mixedbayes.predict.streams import EFFECTS, RESAMPLING, stream
 from mixedbayes.results.tables import tails
 
@@ -51,11 +51,11 @@ class Weighted:
 def weighted(few: Few, seed: int) -> Weighted:
     """Proposals in every draw, and their weights."""
     s, d = few.n_draws, few.size
-    noise = Noise.draw(stream(seed, EFFECTS), s, COUNT, d).z
+    z = directions(stream(seed, EFFECTS), s, COUNT, d)
     effects, log_ratio = np.empty((s, COUNT, d)), np.empty((s, COUNT))
     for at in few.blocks(s):
         given = Given(few.density(at), [few.eta[:, at].T], [few.design(at)])
-        found = propose(given, noise[at])
+        found = propose(given, z[at])
         effects[at] = found.u @ few.root(at).transpose(0, 2, 1)
         log_ratio[at] = found.log_ratio
     every = smooth(log_ratio.ravel())

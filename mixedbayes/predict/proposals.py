@@ -18,17 +18,11 @@ from mixedbayes.predict.newton import Given, Peak, peak
 FREEDOM = 8.0  # degrees of freedom of the t
 
 
-@dataclass(frozen=True, eq=False)
-class Noise:
-    """What proposals are made of: K / 2 directions in each of S draws, each used twice."""
-
-    z: Floats  # (S, K / 2, D) standard t
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator, draws: int, count: int, size: int) -> Noise:
-        shape = (draws, count // 2)
-        scale = np.sqrt(FREEDOM / rng.chisquare(FREEDOM, shape))
-        return cls(rng.standard_normal((*shape, size)) * scale[:, :, None])
+def directions(rng: np.random.Generator, draws: int, count: int, size: int) -> Floats:
+    """(S, K / 2, D) standard t: what K proposals in each of S draws are made of, in pairs."""
+    shape = (draws, count // 2)
+    scale = np.sqrt(FREEDOM / rng.chisquare(FREEDOM, shape))
+    return rng.standard_normal((*shape, size)) * scale[:, :, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +41,12 @@ class Proposed:
         return special.logsumexp(self.log_ratio, axis=1) - np.log(self.log_ratio.shape[1])
 
 
-def propose(given: Given, noise: Floats) -> Proposed:
-    """Proposals in each draw from standard t numbers (S, K / 2, D)."""
+def propose(given: Given, z: Floats) -> Proposed:
+    """Proposals in each draw from `directions` (S, K / 2, D)."""
     at = peak(given)
-    steps = noise @ at.root.transpose(0, 2, 1)
+    steps = z @ at.root.transpose(0, 2, 1)
     u = at.mode[:, None, :] + np.concatenate([steps, -steps], axis=1)
-    both = np.concatenate([noise, noise], axis=1)
+    both = np.concatenate([z, z], axis=1)
     values = np.stack([given.value(u[:, k]) for k in range(u.shape[1])], axis=1)
     log_prior = values - 0.5 * given.size * np.log(2 * np.pi)
     return Proposed(u, log_prior - _log_t(both, at))

@@ -373,8 +373,37 @@ def test_what_cannot_be_conditioned_on_is_refused(make, sleep, partial):
         condition_on(plain, partial)
 
 
-def test_a_formula_for_another_parameter_is_refused(sleep, partial):
-    model = mb.Model(["Reaction ~ Days + (1 | Subject)", "sigma ~ Days"], sleep)
-    post = Posterior(model.design, model.family, xr.DataTree())
-    with pytest.raises(ModelError, match=r"sigma has a formula of its own.*fit again"):
+def with_formula_for_sigma(sleep, formula, s):
+    """Known parameters, with log sigma = 3 + 0.1 Days."""
+    model = mb.Model(["Reaction ~ 1 + (1 | Subject)", formula], sleep)
+    values = {
+        names.INTERCEPT: ((), 250.0),
+        names.sd("Subject"): (("Subject_term",), [30.0]),
+        names.intercept("sigma"): ((), 3.0),
+        names.fixef("sigma"): (("sigma_term",), [0.1]),
+    }
+    draws = xr.Dataset(
+        {
+            name: (("chain", "draw", *dims), np.broadcast_to(value, (2, s // 2, *np.shape(value))))
+            for name, (dims, value) in values.items()
+        }
+    )
+    return Posterior(model.design, model.family, xr.DataTree.from_dict({"posterior": draws}))
+
+
+def test_rows_whose_residual_sd_has_a_formula(sleep, partial):
+    s = 4000
+    post = with_formula_for_sigma(sleep, "sigma ~ Days", s)
+    rows = partial.assign(Subject="x")
+    Z, r = np.ones((len(rows), 1)), rows["Reaction"].to_numpy() - 250
+    variance = np.exp(2 * (3 + 0.1 * rows["Days"].to_numpy()))
+    mean, cov = blup(Z, r, np.array([[900.0]]), variance)
+    found = condition_on(post, rows).ranef().iloc[0]
+    assert found["mean"] == pytest.approx(mean[0], abs=5 * np.sqrt(cov[0, 0] / s))
+    assert found["sd"] == pytest.approx(np.sqrt(cov[0, 0]), rel=0.03)
+
+
+def test_new_levels_with_effects_on_sigma_are_refused(sleep, partial):
+    post = with_formula_for_sigma(sleep, "sigma ~ Days + (1 | Subject)", 4)
+    with pytest.raises(ModelError, match=r"sigma has effects of Subject too.*fit again"):
         condition_on(post, partial)

@@ -173,7 +173,7 @@ def test_family_parameters_have_their_own_section(make):
     assert "finite variance" not in str(found)
     values["nu"] = values["sigma"] * 0 + 1.5
     heavy = str(summary(make.posterior(plain.design, values, StudentTFamily())))
-    assert "In 1,000 of 1,000 draws nu is at most 2" in heavy
+    assert "In 100 of 100 draws nu is at most 2" in heavy
 
 
 MODEL = """\
