@@ -82,7 +82,7 @@ def matched(model: Any, said: Translation, design: Design) -> Matched:
 def _check_response(model: Any, design: Design) -> None:
     data = np.asarray(model.response_term.data, float)
     y = data.reshape(len(data), -1)
-    ours = [design.y] if design.trials is None else [design.y, design.trials]
+    ours = [design.y] if design.trials is None else [design.y, design.trials.astype(float)]
     if len(y) != design.n or not all(_same(y[:, k], o) for k, o in enumerate(ours)):
         raise ModelError(
             f"the response {model.response_term.name} has other numbers in Bambi's model "
@@ -215,8 +215,8 @@ def _of_predictor(
         yield names.intercept(parameter), (_DIMS, values)
     if placed.fixef:
         columns = [_coefficient(posterior, p) for p in placed.fixef]
-        dims = (*_DIMS, names.term_dim(parameter))
-        yield names.fixef(parameter), (dims, np.stack(columns, axis=-1))
+        values = np.stack(columns, axis=-1)
+        yield names.fixef(parameter), ((*_DIMS, names.term_dim(parameter)), values)
     for g in predictor.groups:
         places = placed.groups[g.name]
         term_dim = names.group_term_dim(g.name, parameter)

@@ -49,7 +49,7 @@ def translated(model: Any) -> Translation:
     """
     family, own = _family(model)
     parent = model.family.likelihood.parent
-    parameters = {parent: "mu"} | own
+    parameters = {parent: "mu", **own}
     if model.potentials:
         raise ModelError(f"the Bambi model has {len(model.potentials)} potential(s), and we none")
     main = f"{_response(model, family)} ~ {_right(model.parameters[parent])}"

@@ -119,7 +119,7 @@ def hover(browser, key, trace, text):
     """What a picture says when the mouse is on the point whose hover has this text."""
     wait(browser, "return document.querySelector(`#${arguments[0]} .scatterlayer .trace`)", key)
     show(browser, f"#{key} .plot")
-    browser.execute_script("window.scrollBy(0, -120)")
+    browser.execute_script("window.scrollBy({top: -120, behavior: 'instant'})")
     time.sleep(0.2)
     x, y = browser.execute_script(PLACE, key, trace, text)
     for dx in (7, 3, 0):  # the mouse comes from beside
