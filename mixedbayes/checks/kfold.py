@@ -54,6 +54,10 @@ def kfold(
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
         raise ModelError(f"k={k!r}: cross-validation needs at least 2 folds; use k=10")
+    known = [g.name for g in spec.design.mu.groups]
+    if by is not None and by not in known:
+        has = ", ".join(known) or "no group effects"
+        raise ModelError(f"by={by!r} is not a grouping factor of this model, which has {has}")
     scored = Scored.of(spec.design, spec.family, OBSERVATION if by is None else by)
     fold = folds(scored.n_units, int(k), seed)
     (density,) = log_likelihood(post, spec, scored.target).data_vars.values()

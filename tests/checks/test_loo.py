@@ -154,6 +154,11 @@ def test_folds_are_at_least_two(fit_of, k):
         fit_of("eight_schools").kfold(k)
 
 
+def test_folds_are_by_a_grouping_factor(fit_of):
+    with pytest.raises(mb.ModelError, match=r"by='dish' is not a grouping factor.*plate, sample"):
+        fit_of("penicillin_crossed").kfold(2, by="dish")
+
+
 def test_effects_integrated_out_agree_with_refits(fit_of):
     """Influential observations, weighted again given the population alone."""
     fit = fit_of("sleepstudy_days_subject")
