@@ -29,6 +29,7 @@ _OPERATORS = {
     "wedge": "∧", "tilde": "~", "{": "{", "}": "}", "_": "_", "#": "#", "%": "%", "&": "&",
     "$": "$", "to": "→",
 }  # fmt: skip
+_TYPED = {"backslash": "\\", "wedge": "^", "sim": "~"}  # in names, as the user typed them
 _SPACES = {",": "0.167em", ";": "0.278em", " ": "0.333em", "quad": "1em", "qquad": "2em"}
 _FONTS = {"mathcal": "script", "mathbf": "bold"}
 _SCRIPT = {"N": "𝒩"}
@@ -192,7 +193,7 @@ class _Parser:
             if token == "{" and self.peek() == "}":  # ends a command's name
                 self.at += 1
             elif token.startswith("\\"):
-                symbol = _OPERATORS.get(token[1:])
+                symbol = (_OPERATORS | _TYPED).get(token[1:])
                 if symbol is None:
                     raise self.fail(f"{token} in upright text")
                 run += symbol
