@@ -7,6 +7,8 @@ a picture is made and again whenever it is drawn.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -62,9 +64,16 @@ _LOOK: dict[str, Any] = {
 }
 
 
-def look() -> Any:
+@contextmanager
+def look() -> Iterator[None]:
     """Context in which Matplotlib draws in the package's look."""
-    return mpl.rc_context(_LOOK)
+    with mpl.rc_context(_LOOK):
+        try:
+            yield
+        finally:
+            interactive = mpl.is_interactive()
+    # a notebook's first figure turns this on, which leaving the context must not undo
+    mpl.interactive(interactive)
 
 
 class Picture(Figure):

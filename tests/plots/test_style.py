@@ -38,3 +38,14 @@ def test_ipython_displays_a_picture_once_without_pyplot(sleep):
 
 def test_percent():
     assert [style.percent(p) for p in (0.95, 0.5, 0.999)] == ["95 %", "50 %", "99.9 %"]
+
+
+def test_a_notebook_that_becomes_interactive_within_stays_so():
+    before = mpl.is_interactive()
+    try:
+        mpl.interactive(False)
+        with style.look():
+            mpl.interactive(True)  # as the first figure of a notebook does
+        assert mpl.is_interactive()
+    finally:
+        mpl.interactive(before)
