@@ -68,6 +68,7 @@ CASES = {
     "crossed, slopes on one": ("y ~ x + (x | g) + (1 | a)", {}),
     "slope alone": ("y ~ x + (0 + x | g)", {}),
     "transformed columns": ("y ~ np.log(t) + center(z) + I(x ** 2) + (1 | g)", {}),
+    "spline": ("y ~ bs(z, df=5) + (1 | g)", {}),
     "offset": ("count ~ x + offset(np.log(t)) + (1 | g)", {"family": "poisson"}),
     "counts": ("count ~ f + (x | g)", {"family": "negativebinomial"}),
     "trials": ("p(hits, trials) ~ x + (1 | g)", {"family": "binomial"}),
@@ -258,7 +259,7 @@ def test_shrinkage_prediction_and_checks_work(both):
         ("y ~ x + hsgp(z, m=5, c=2)", {}, "Gaussian processes"),
         ("truncated(y, lb=0) ~ x", {}, "truncated"),
         ("weighted(y, w) ~ x", {}, "a weight multiplies"),
-        ("y ~ x + scale(bs(z, df=5))", {}, "bs"),
+        ("y ~ x + standardize(z)", {}, "standardize"),
         ("y ~ x", {"family": "gamma", "link": "inverse_squared"}, "links"),
         ("y ~ x", {"priors": {"x": bmb.Prior("Laplace", mu=0, b=1)}}, "Laplace"),
         ("y ~ x", {"priors": {"sigma": 2.0}}, "sigma is 2"),
@@ -272,9 +273,9 @@ def test_what_has_no_counterpart_is_refused(data, formula, options, said):
 
 
 def test_columns_coded_in_another_way_are_refused(data):
-    """A spline that Bambi places other knots for."""
-    model = bmb.Model("y ~ bs(z, df=5, intercept=True) + (1 | g)", data)
-    with pytest.raises(mb.ModelError, match=r"bs\("):
+    """formulae's scale() divides by the sd with n, ours with n - 1, as R does."""
+    model = bmb.Model("y ~ scale(z) + (1 | g)", data)
+    with pytest.raises(mb.ModelError, match=r"numbers of scale\(z\) here \(among: scale\(z\)\)"):
         mb.from_bambi(model, drawn(model))
 
 
