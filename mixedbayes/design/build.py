@@ -83,6 +83,7 @@ def build_design(
     mu, fitted = _predictor("mu", formula, rows)
     others = {f.response.text: _predictor(f.response.text, f, rows) for f in formula.others}
     fitted = replace(fitted, others={p: own for p, (_, own) in others.items()})
+    checks.check_variables([mu, *(predictor for predictor, _ in others.values())])
     name = response.label(formula)
     return Design(
         formula=formula,
@@ -131,13 +132,19 @@ def offset(formula: Formula, rows: Rows) -> Floats | None:
     return np.sum([rows.array(parse_expression(text)) for text in formula.offsets], axis=0)
 
 
+def _naming(name: str, formula: Formula) -> str:
+    """Text of the first formula that reads a column."""
+    every = (replace(formula, others=()), *formula.others)
+    return next((f.text for f in every if name in used_columns(f).columns), formula.text)
+
+
 def _table(formula: Formula, data: Any, memory: Memory) -> Table:
     """The used columns, all of them there, with at least one row."""
     names = column_names(data)
     used = used_columns(formula)
     for name in used.columns:
         if name not in names and (name in used.groups or name not in memory.functions):
-            unknown_column(name, names, formula.text)
+            unknown_column(name, names, _naming(name, formula))
     whole = table(data, used.columns)
     if whole.n == 0:
         raise DataError(

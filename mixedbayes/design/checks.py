@@ -6,9 +6,9 @@ import numpy as np
 
 from mixedbayes.design.encode import Encoding
 from mixedbayes.design.rank import dependent
-from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import DataError
-from mixedbayes.names import INTERCEPT, identifier
+from mixedbayes.names import INTERCEPT, identifier, ranef
 
 _FEW_LEVELS = 5
 _FAR_FROM_ZERO = 3.0  # |mean| / sd of a predictor
@@ -94,6 +94,21 @@ def check_names(groups: Iterable[tuple[str, ...]]) -> None:
                 f"grouping factors {other!r} and {name!r} would both be called "
                 f"{identifier(name)!r} in the results; rename a column"
             )
+
+
+def check_variables(predictors: Iterable[LinearPredictor]) -> None:
+    """No two parameters' group effects have one name: `sigma_g`, and `g` of sigma."""
+    seen: dict[str, str] = {}
+    for predictor in predictors:
+        for g in predictor.groups:
+            what = f"the effects of {g.name} on {predictor.parameter}"
+            name = ranef(g.name, predictor.parameter)
+            other = seen.setdefault(name, what)
+            if other != what:
+                raise DataError(
+                    f"{other} and {what} would both be called {name!r} in the results; rename a "
+                    "column"
+                )
 
 
 def check_levels(group: GroupDesign, n: int) -> None:

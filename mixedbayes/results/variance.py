@@ -131,9 +131,11 @@ def over_parameters(post: Posterior, f: Callable[[Mapping[str, Floats]], Floats]
     """E f(the family's own parameters), (S, ...), those with a formula varying as in the data.
 
     Their predictors count as normal, with the mean and the variance that they have over rows and
-    groups; Gauss-Hermite quadrature.
+    groups; Gauss-Hermite quadrature. Student's nu is held at its mean predictor: a normal one has
+    values for which nu <= 2, with infinite variance.
     """
-    found, own = dict(post.parameters()), list(post.design.others)
+    found = average_parameters(post)
+    own = [p for p in post.design.others if p != "nu"]
     nodes, weights = np.polynomial.hermite_e.hermegauss(_OWN_NODES)
     weights = weights / weights.sum()
     mean = {p: mean_predictor(post, p) for p in own}

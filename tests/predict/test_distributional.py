@@ -88,7 +88,7 @@ def test_columns_of_another_parameter_are_needed_only_where_the_answer_depends_o
     y = predict(post, new.assign(x=0.0, k=0), groups=["k"], draws=True).to_numpy().reshape(S, 2)
     effect = post.ranef("k", "sigma")[0, 0, 0]
     np.testing.assert_allclose(y.std(axis=0), np.exp(0.5 + effect), rtol=5 / np.sqrt(2 * S))
-    with pytest.raises(mb.ModelError, match="'h' is not a grouping factor of this model.* g, k"):
+    with pytest.raises(mb.ModelError, match=r"'h' is not a grouping factor of this model.* g, k"):
         predict(post, new, groups=["h"])
 
 

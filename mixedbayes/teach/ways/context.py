@@ -109,7 +109,12 @@ def _check(spec: Spec, most_rows: float) -> None:
             f"ways() writes Gaussian models with identity link; the {spec.family.name} family with "
             f"{spec.family.link.name} link has no marginal form in closed form"
         )
-    if design.weights is not None or design.others:
+    if design.others:
+        raise ModelError(
+            "ways() writes models with one residual variance, and "
+            f"{', '.join(design.others)} has a formula of its own"
+        )
+    if design.weights is not None:
         raise ModelError("ways() writes models with one residual variance: leave weights() out")
     if not design.mu.groups:
         raise ModelError("the model has no group effects: all its forms are one, the regression")
