@@ -234,7 +234,10 @@ class _Parser:
         if token != "\\end" or re.sub(r"<[^>]*>", "", self.argument()) != kind:
             raise self.fail(f"\\begin{{{kind}}} without its \\end")
         # a relation that starts a cell keeps the space around it
-        infix = [[re.sub(r"^(<mrow>)?<mo", r'\1<mo form="infix"', c) for c in row] for row in rows]
+        infix = [
+            [re.sub(r"^(<mrow>)?<mo(?=[ >])", r'\1<mo form="infix"', c) for c in row]
+            for row in rows
+        ]
         cells = "".join(f"<mtr>{''.join(f'<mtd>{c}</mtd>' for c in row)}</mtr>" for row in infix)
         if kind == "aligned":
             return f'<mtable class="aligned" displaystyle="true">{cells}</mtable>'

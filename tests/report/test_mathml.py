@@ -61,6 +61,8 @@ def test_aligned_lines_are_rows_with_two_cells():
     signs = [r.find(f".//{NS}mo") for r in rows]
     assert [s.text for s in signs] == ["=", "∼"]
     assert all(s.get("form") == "infix" for s in signs)
+    accented = tree("\\begin{aligned}\n\\hat\\beta &= b\n\\end{aligned}")
+    assert accented.find(f".//{NS}mover") is not None
 
 
 @pytest.mark.parametrize("name", ["a_b", "50% & <b>", "{x}", "a^b~c", "back\\slash", "$", "#1"])
