@@ -67,6 +67,12 @@ def _operator(text: str, *, stretchy: bool = False) -> str:
     return f"<mo{flag}>{escape(text)}</mo>"
 
 
+def _cell(content: str) -> str:
+    """A cell of a table; a relation at its start keeps the space around it."""
+    infix = re.sub(r"^(<mrow>)?<mo(?=[ >])", r'\1<mo form="infix"', content)
+    return f"<mtd>{infix}</mtd>"
+
+
 def _upright(text: str) -> str:
     return f'<mi mathvariant="normal">{escape(text)}</mi>'
 
@@ -233,12 +239,7 @@ class _Parser:
                 break
         if token != "\\end" or re.sub(r"<[^>]*>", "", self.argument()) != kind:
             raise self.fail(f"\\begin{{{kind}}} without its \\end")
-        # a relation that starts a cell keeps the space around it
-        infix = [
-            [re.sub(r"^(<mrow>)?<mo(?=[ >])", r'\1<mo form="infix"', c) for c in row]
-            for row in rows
-        ]
-        cells = "".join(f"<mtr>{''.join(f'<mtd>{c}</mtd>' for c in row)}</mtr>" for row in infix)
+        cells = "".join(f"<mtr>{''.join(map(_cell, row))}</mtr>" for row in rows)
         if kind == "aligned":
             return f'<mtable class="aligned" displaystyle="true">{cells}</mtable>'
         return f"<mrow><mo>(</mo><mtable>{cells}</mtable><mo>)</mo></mrow>"

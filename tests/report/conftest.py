@@ -54,6 +54,9 @@ def _many():
 
 
 def _of_family(family):
+    if family == "student_t":
+        sleep = mb.load_data("sleepstudy")
+        return "Reaction ~ Days + (Days | Subject)", sleep, {"family": family}
     rng = np.random.default_rng(3)
     g = np.repeat(np.arange(8), 8)
     x = rng.normal(size=64)
@@ -61,7 +64,6 @@ def _of_family(family):
     mean = np.exp(eta)
     share = 1 / (1 + np.exp(-eta))
     y = {
-        "student_t": eta + 0.5 * rng.standard_t(4, 64),
         "lognormal": np.exp(eta + 0.3 * rng.normal(size=64)),
         "gamma": rng.gamma(3, mean / 3),
         "beta": rng.beta(8 * share, 8 * (1 - share)),
