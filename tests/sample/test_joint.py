@@ -2,6 +2,7 @@
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import pytest
 
 import mixedbayes as mb
@@ -18,6 +19,10 @@ CASES = {
         "r2 ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)", "bernoulli",
         "glmmTMB_verbagg_bernoulli",
     ),
+    "ordered": (
+        "resp ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)", "cumulative",
+        "clmm_verbagg_cumulative",
+    ),
 }  # fmt: skip
 
 
@@ -25,27 +30,42 @@ def healthy(fit):
     stats, draws = fit.idata["sample_stats"], fit.idata["posterior"].to_dataset()
     draws = draws.drop_vars([v for v in draws if v.startswith("cor_")])
     assert int(stats["diverging"].sum()) == 0
-    assert max(float(v.max()) for v in az.rhat(draws).data_vars.values()) < 1.015
+    assert max(float(v.max()) for v in az.rhat(draws).data_vars.values()) < 1.01
     assert min(float(v.min()) for v in az.ess(draws).data_vars.values()) > 400
 
 
+def thresholds(expected):
+    """Estimates and standard errors, none for families without thresholds."""
+    own = expected.get("thresholds", {"estimate": (), "se": ()})
+    return own["estimate"], own["se"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize(
     "name",
-    ["cbpp", *(pytest.param(n, marks=pytest.mark.slow) for n in ("grouseticks", "verbagg"))],
+    [
+        "cbpp",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("grouseticks", "verbagg", "ordered")),
+    ],
 )
-def test_defaults_just_work_and_agree_with_maximum_likelihood(name, reference):
+def test_defaults_just_work_and_agree_with_maximum_likelihood(name, seed, reference):
     """Means within 0.6 standard errors of the estimates; sds of groups within 1.5 of their own.
 
     The posterior mean of a group sd lies above its maximum-likelihood estimate, the more so the
     fewer the levels, and drags coefficients away from zero with it on non-linear links.
     """
     formula, family, file = CASES[name]
-    fit = mb.fit(formula, mb.load_data(name), family=family, seed=1, progress=False)
+    data = mb.load_data("verbagg" if name == "ordered" else name)
+    fit = mb.fit(formula, data, family=family, seed=seed, progress=False)
     healthy(fit)
+    assert fit.converged
     expected = reference(file)
     table = fit.fixef().set_index("term")["mean"]
     estimate, se = (np.array(expected["fixed"][k]) for k in ("estimate", "se"))
     assert np.max(np.abs(table.to_numpy() - estimate) / se) < 0.6
+    for k, (cut, error) in enumerate(zip(*thresholds(expected), strict=True)):
+        found = float(fit.idata["posterior"]["thresholds"][..., k].mean())
+        assert abs(found - cut) < 0.6 * error
     sds = fit.varcorr().query("kind == 'sd'").set_index("group")
     for row in expected["varcomp"]:
         found = sds.loc[row["group"]]
@@ -95,3 +115,40 @@ def test_few_levels_that_are_known_well():
         seed=1, progress=False,
     )  # fmt: skip
     healthy(fit)
+
+
+@pytest.mark.parametrize("link", [mb.Logit(), mb.Probit()], ids=lambda link: link.name)
+def test_ordered_categories_by_default(link):
+    """Five categories, one of them rare: chains agree, and hold what was simulated."""
+    rng = np.random.default_rng(8)
+    g = np.repeat(np.arange(30), 10)
+    x = rng.normal(size=g.size)
+    noise = rng.logistic(size=g.size) if link.name == "logit" else rng.normal(size=g.size)
+    cuts = np.array([-2.0, -0.5, 0.6, 3.0])
+    latent = 0.8 * x + 0.7 * rng.normal(size=30)[g] + noise
+    y = (latent[:, None] > cuts).sum(axis=1) + 1
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    fit = mb.fit("y ~ x + (1 | g)", data, family=mb.Cumulative(link=link), seed=6, progress=False)
+    healthy(fit)
+    assert str(fit.formulation) == "PartiallyCentered()"
+    draws = fit.idata["posterior"]["thresholds"]
+    assert draws["threshold"].to_numpy().tolist() == ["1|2", "2|3", "3|4", "4|5"]
+    values = draws.to_numpy().reshape(-1, 4)
+    assert (np.diff(values, axis=1) > 0).all()
+    assert (np.abs(values.mean(axis=0) - cuts) < 3 * values.std(axis=0)).all()
+    p = fit.predict(data.iloc[:3], kind="mean")
+    np.testing.assert_allclose(p.groupby(level=0)["mean"].sum(), 1)
+    np.testing.assert_allclose(
+        fit.fitted().groupby("category", observed=True)["mean"].mean(),
+        np.bincount(y)[1:] / len(y), atol=0.02,
+    )  # fmt: skip
+
+
+def test_save_and_load_of_ordered_categories(tmp_path):
+    data = pd.DataFrame({"y": np.arange(60) % 3, "x": np.arange(60.0) % 7, "g": np.arange(60) % 5})
+    fit = mb.fit(
+        "y ~ x + (1 | g)", data, family="cumulative", seed=6, draws=50, chains=2, progress=False
+    )
+    again = mb.load(fit.save(tmp_path / "fit"))
+    assert str(again.summary()) == str(fit.summary())
+    pd.testing.assert_frame_equal(again.predict(kind="mean"), fit.predict(kind="mean"))
