@@ -111,7 +111,7 @@ CASES: Mapping[str, Case] = {
         "crossed",
         "y ~ service + (1 | s) + (1 | d) + (1 | dept)",
         _shipped("insteval"),
-        {"draws": 150, "tune": 25, "target_accept": 0.8},
+        {"draws": 125, "tune": 25, "target_accept": 0.7},
         peers=("bambi", "lme4"),
     ),
     "slopes_10k_rows": Case("vector-valued", SLOPES, partial(slopes, 1_000, 10)),

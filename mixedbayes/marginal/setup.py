@@ -26,7 +26,7 @@ from mixedbayes.priors.types import PredictorPriors, Priors
 Floats = NDArray[np.float64]
 
 SUMMARISED = 2e8  # effects x draws that summaries are made of, in seconds; beyond it, fewer draws
-FEWEST_DRAWS = 400
+FEWEST_DRAWS = 200
 
 
 @dataclass(frozen=True, eq=False)
