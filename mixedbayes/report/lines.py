@@ -16,13 +16,13 @@ from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.plots import style
 from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.labels import Labels
-from mixedbayes.plots.multiples import response_axis, shown_levels
+from mixedbayes.plots.multiples import response_axis, shown_levels, straight
 from mixedbayes.plots.pooling import Least, Line, both_ends, flat, kinds, level_rows
 from mixedbayes.report.figure import Figure, axis, layout, words
 from mixedbayes.report.source import Source
 from mixedbayes.results.fitted import observed
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.shrinkage import expects_predictor, mean_coef
+from mixedbayes.results.shrinkage import mean_coef
 from mixedbayes.results.tables import tails
 from mixedbayes.results.text import plural
 
@@ -55,7 +55,7 @@ def _figure(source: Source, g: GroupDesign) -> Figure:
     post, frame = source.post, _predictors(source)
     along = covariate(post, g, None, frame)
     shown, note = shown_levels(post, g, None, MOST_LEVELS)
-    least = both_ends(post, g) if expects_predictor(post) and not post.design.others else None
+    least = both_ends(post, g) if straight(post.family) and not post.design.others else None
     y, coefs, levels = observed(post), mean_coef(post, g), []
     places, curve = np.zeros(0), False
     for j in shown:

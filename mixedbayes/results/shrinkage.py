@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
-from mixedbayes.families.base import Family
 from mixedbayes.families.links import Identity
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.results import kept
@@ -130,17 +129,11 @@ def shrinkage(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> An
     return stack([_table(post, g, complete, prob) for g in post.design.mu.groups], [])
 
 
-def expects_predictor(post: Posterior) -> bool:
-    """Whether the response's expectation is the linear predictor itself."""
-    plain = type(post.family).expectation is Family.expectation
-    return plain and isinstance(post.family.link, Identity)
-
-
 def check_least_squares(post: Posterior, what: str) -> None:
     """Raise ModelError where group effects have no least squares to be compared with."""
     if not post.design.mu.groups:
         raise ModelError("the model has no group effects, so nothing is pooled")
-    if not expects_predictor(post):
+    if not isinstance(post.family.link, Identity):
         raise ModelError(
             f"{what} compares with least squares, which the {post.family.name} family with "
             f"{post.family.link.name} link does not have; see ranef() and coef()"
