@@ -1,3 +1,6 @@
+import io
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,8 +9,8 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.data import load_data
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.predict import linear, progress
 from mixedbayes.predict import predict as module
-from mixedbayes.predict import progress
 from mixedbayes.predict.predict import predict
 
 SLOPES = "Reaction ~ Days + (Days | Subject)"
@@ -288,6 +291,29 @@ def test_threads_play_no_role(post, several_blocks, monkeypatch):
     one = predict(post, several_blocks)
     monkeypatch.setattr(progress, "LARGE", 0)
     pd.testing.assert_frame_equal(predict(post, several_blocks), one)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_progress_of_large_predictions_is_shown(post, several_blocks, monkeypatch, shown):
+    monkeypatch.setattr(progress, "LARGE", 0)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    predict(post, several_blocks, progress=shown)
+    said = sys.stdout.getvalue()
+    assert ("Predicting" in said and "300/300" in said) == shown
+    assert shown or not said
+
+
+def test_effects_of_new_levels_are_the_same_kept_or_drawn_in_each_block(
+    post, several_blocks, monkeypatch
+):
+    kept = predict(post, several_blocks)
+    monkeypatch.setattr(linear, "MOST_KEPT", 0)
+    pd.testing.assert_frame_equal(predict(post, several_blocks), kept)
 
 
 def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):
