@@ -153,7 +153,7 @@ class Family:
         return mu
 
     def categories(self, design: Design) -> tuple[Any, ...] | None:
-        """Categories whose probabilities stand for the mean; None where the response is a number."""
+        """Categories whose probabilities are the mean; None where the response is a number."""
         return None
 
     def probabilities(self, mu: Floats, parameters: Values) -> Floats:

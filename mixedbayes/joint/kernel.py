@@ -17,7 +17,7 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.joint import factor, likelihoods, ordered
+from mixedbayes.joint import factor, likelihoods, ordered, special, written
 from mixedbayes.joint.factor import to_theta, to_z
 from mixedbayes.joint.likelihoods import rows, stacked_rows
 from mixedbayes.joint.ordered import order_slopes, put_in_order
@@ -84,98 +84,6 @@ def _reals(record, section):
 
 
 @njit(error_model="numpy", nogil=True)
-def _correlations(work, first, q, before, at, W):
-    """Fill W (q, q) from the partial correlations after the q sds; the next place in before."""
-    z = first + q
-    for i in range(q):
-        left = 1.0
-        count = before[at]
-        for k in range(count):
-            W[i, before[at + 1 + k]] = work[0, z] * left
-            left *= math.sqrt(work[1, z])  # dx/dt of a partial correlation is 1 - x^2
-            z += 1
-        W[i, i] = left
-        at += 1 + count
-    return at
-
-
-@njit(error_model="numpy", nogil=True)
-def _correlation_slopes(work, first, q, before, at, W, dW):
-    """Add the derivatives dW, in theta, to row 2 of work; the next place in before."""
-    z = first + q
-    for i in range(q):
-        count = before[at]
-        later, left = dW[i, i] * W[i, i], 1.0
-        for k in range(count):
-            j = before[at + 1 + k]
-            later += dW[i, j] * W[i, j]
-        for k in range(count):
-            # d w_ij / dt = left (1 - z^2), d w_ik / dt = -z w_ik for k after j
-            j = before[at + 1 + k]
-            later -= dW[i, j] * W[i, j]
-            work[2, z] += dW[i, j] * left * work[1, z] - work[0, z] * later
-            left *= math.sqrt(work[1, z])
-            z += 1
-        at += 1 + count
-    return at
-
-
-@njit(error_model="numpy", nogil=True)
-def _bend(t, a, m, s):
-    """tau, d tau / dt, and the derivative of its logarithm."""
-    w = (m - t) / s
-    e = math.exp(-abs(w))
-    plus = max(w, 0.0) + math.log1p(e)
-    p = (1.0 if w > 0 else e) / (1.0 + e)
-    slope = 1.0 + a / s * plus * p
-    change = -a / (s * s) * p * (p + plus * (1.0 - p))
-    return t - 0.5 * a * plus * plus, slope, change / slope
-
-
-@njit(error_model="numpy", nogil=True)
-def _effects(x, J, q, sd, W, c, pull, b, u):
-    """Fill u and b (J q) from x, coarser factors taken off; log densities without constants.
-
-    Given the terms before it b_i = m_i + s_i u_i, m_i = sd_i sum_{j<i} W_ij u_j, s_i = sd_i W_ii.
-    """
-    total, logs = 0.0, np.empty(q)
-    for i in range(q):
-        logs[i] = math.log(sd[i] * W[i, i])
-    for g in range(J):
-        for i in range(q):
-            at, m = g * q + i, 0.0
-            for j in range(i):
-                m += W[i, j] * u[g * q + j]
-            m *= sd[i]
-            u[at] = (x[at] - pull[at] * m) * math.exp(-c[at] * logs[i])
-            b[at] = m + sd[i] * W[i, i] * u[at]
-            total -= c[at] * logs[i] + 0.5 * u[at] * u[at]
-    return total
-
-
-@njit(error_model="numpy", nogil=True)
-def _effect_slopes(dx, J, q, sd, W, c, pull, b, u, db, dsd, dW):
-    """Derivatives in x, in sd and in W, from those in b."""
-    logs, du = np.empty(q), np.empty(q)
-    for i in range(q):
-        logs[i] = math.log(sd[i] * W[i, i])
-    for g in range(J):
-        first = g * q
-        du[:] = 0.0
-        for i in range(q - 1, -1, -1):
-            at, s = first + i, sd[i] * W[i, i]
-            inner = du[i] + db[at] * s - u[at]
-            dx[at] = inner * math.exp(-c[at] * logs[i])
-            d_log = db[at] * s * u[at] - c[at] * (inner * u[at] + 1.0)
-            dm = db[at] - pull[at] * dx[at]
-            dsd[i] += (d_log + dm * (b[at] - s * u[at])) / sd[i]
-            dW[i, i] += d_log / W[i, i]
-            for j in range(i):
-                dW[i, j] += dm * sd[i] * u[first + j]
-                du[j] += dm * sd[i] * W[i, j]
-
-
-@njit(error_model="numpy", nogil=True)
 def joint(theta, grad, record):
     """Log density at theta (d,), and its gradient (d,)."""
     sizes = _ints(record, SIZES)
@@ -190,7 +98,9 @@ def joint(theta, grad, record):
     point = np.empty(h + intercept + p)
     bend, bent, jacobian = _reals(record, BEND).reshape(h, 3), np.empty((h, 2)), 0.0
     for i in range(h):
-        point[i], bent[i, 0], bent[i, 1] = _bend(theta[i], bend[i, 0], bend[i, 1], bend[i, 2])
+        point[i], bent[i, 0], bent[i, 1] = written.bend(
+            theta[i], bend[i, 0], bend[i, 1], bend[i, 2]
+        )
         jacobian += math.log(bent[i, 0])
     point[h:] = theta[k0:]
     m, in_order = sizes[7], sizes[8]
@@ -224,7 +134,7 @@ def joint(theta, grad, record):
     b, u, db = np.zeros(k0 - h), np.zeros(k0 - h), np.zeros(k0 - h)
     at = 0
     for k in range(K):
-        at = _correlations(work, factors[k, 2], factors[k, 0], before, at, W[k])
+        at = written.correlations(work, factors[k, 2], factors[k, 0], before, at, W[k])
     x = theta[h:k0].copy()
     for k in range(K - 1, -1, -1):  # coarser factors are later
         q, J, s, e, ones, r, z = factors[k]
@@ -236,7 +146,7 @@ def joint(theta, grad, record):
                 for g in range(J):
                     i = o + g * q + link[2]
                     x[i] -= pull[i] * b[o_up + maps[link[4] + g] * q_up]
-        total += _effects(
+        total += written.effects(
             x[span], J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span]
         )
         if ones:
@@ -289,7 +199,7 @@ def joint(theta, grad, record):
         o = e - h
         span = slice(o, o + J * q)
         dx, dsd = grad[e : e + J * q], np.zeros(q)
-        _effect_slopes(
+        written.effect_slopes(
             dx, J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span],
             db[span], dsd, dW[k],
         )  # fmt: skip
@@ -301,7 +211,7 @@ def joint(theta, grad, record):
                     db[o_up + maps[link[4] + g] * q_up] -= pull[o + i] * dx[i]
         for t in range(q):
             work[2, s + t] += dsd[t] * work[1, s + t]
-        at = _correlation_slopes(work, s, q, before, at, W[k], dW[k])
+        at = written.correlation_slopes(work, s, q, before, at, W[k], dW[k])
     for i in range(h):
         grad[i] = work[2, i] * bent[i, 0] + bent[i, 1]
     return total + _reals(record, CONSTANT)[0]
@@ -363,8 +273,8 @@ def _for_c(fingerprint: int) -> Any:
 
 
 def _fingerprint() -> int:
-    modules = (factor, likelihoods, logpriors, ordered)
-    files = (__file__, *(m.__file__ for m in modules))
+    modules = (factor, likelihoods, logpriors, ordered, special, written)
+    files = (__file__, *(str(m.__file__) for m in modules))
     return crc32(b"".join(Path(name).read_bytes() for name in files))
 
 

@@ -80,7 +80,7 @@ def plot_predictive(
     draw = {
         "density": _rootogram if family.discrete else _density,
         "ecdf": _ecdf,
-        "pit": _pit,
+        "pit": _pit_of_counts if family.discrete else _pit,
         "intervals": _intervals,
         "stat": _stat,
     }[kind]
@@ -203,6 +203,11 @@ def _rootogram(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
 
 def _pit(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
     return plots.plot_ppc_pit(tree, **layout)
+
+
+def _pit_of_counts(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
+    """By ranks, ties drawn: a Pareto tail fitted to a few distinct values is none."""
+    return plots.plot_ppc_pit(tree, method="prit_c", **layout)
 
 
 def _intervals(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:

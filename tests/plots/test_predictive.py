@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes.plots import plot_predictive
@@ -51,6 +52,19 @@ def test_counts_have_a_rootogram():
     found = drawn("count", kind="density")
     assert "observed_markers" in found.viz.children
     assert len(titles(drawn("count", kind="density", by="g"))) == 5
+
+
+def test_ranks_of_few_distinct_values_are_uniform_where_the_model_is_right():
+    """Without Pareto tails, which the few values 0, 1, 2 do not have."""
+    rng = np.random.default_rng(1)
+    p = rng.beta(2, 4, 1440)
+    model = mb.Model("y ~ 1", pd.DataFrame({"y": rng.binomial(2, p)}), family="poisson")
+    replicated = xr.DataArray(
+        rng.binomial(2, p, (4, 250, 1440)).astype(float), dims=("chain", "draw", "obs")
+    )
+    found = plot_predictive(replicated, model.design, model.family, kind="pit")
+    (text,) = found.viz["plot"]["y"].item().texts
+    assert float(text.get_text().split("=")[1].split("(")[0]) > 0.05
 
 
 def test_observations_are_where_the_data_are():
