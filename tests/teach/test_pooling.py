@@ -253,6 +253,6 @@ def test_many_levels_are_sampled_by_rank(gpa):
     assert "8 of 200 levels" in figure.get_supxlabel()
 
 
-def test_other_backends_are_refused(gpa):
-    with pytest.raises(ModelError, match="backend='matplotlib' only"):
-        gpa.plot_pooling(backend="plotly")
+def test_unknown_backends_are_refused(gpa):
+    with pytest.raises(ModelError, match="matplotlib, plotly, bokeh; got 'gnuplot'"):
+        gpa.plot_pooling(backend="gnuplot")
