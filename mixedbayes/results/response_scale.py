@@ -15,9 +15,11 @@ Goldstein, Browne & Rasbash (2002), doi:10.1207/S15328031US0104_02; Nakagawa, Jo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
@@ -34,7 +36,10 @@ from mixedbayes.results.variance import (
 
 Floats = NDArray[np.float64]
 
-_OUTER, _INNER = 20, 20  # nodes
+# Nodes: so many for a total sd below 1, and as many again for each further unit. Seen from so far
+# the mean is a step: with 20 alone, at sds of 5, shares with the logit link were wrong by 0.03.
+_NODES, _MOST = 20, 160
+_ROUNDING = 16 * float(np.finfo(float).eps)
 
 
 def icc_response(post: Posterior) -> Floats:
@@ -66,7 +71,7 @@ def r2_response(post: Posterior) -> Floats:
 
 def _total(post: Posterior, variance: Floats) -> tuple[Floats, Floats]:
     """Var E[y | eta] and E Var[y | eta] (S,) for eta ~ Normal(m, variance)."""
-    z, w = _nodes(_OUTER * 2)
+    z, w = _nodes(variance, 2)
     eta = mean_predictor(post)[:, None] + np.sqrt(variance)[:, None] * z
     family = post.family
     mu = family.inverse(eta, np)
@@ -83,7 +88,8 @@ def _total(post: Posterior, variance: Floats) -> tuple[Floats, Floats]:
 
 def _between(post: Posterior, variance: Floats, others: Floats) -> Floats:
     """Var E[y | b] (S,) for b ~ Normal(0, variance) and all else ~ Normal(0, others)."""
-    (z, w), (inner, v) = _nodes(_OUTER), _nodes(_INNER)
+    z, w = _nodes(variance + others)
+    inner, v = z, w
     expected, m = _expected(post), mean_predictor(post)
     rest = np.sqrt(np.maximum(others, 0.0))[:, None] * inner
     means = np.empty((len(m), len(z)))
@@ -104,12 +110,19 @@ def _expected(post: Posterior) -> Callable[[Floats], Floats]:
 
 
 def _variance(values: Floats, weights: Floats) -> Floats:
-    """(S,) variance of values (S, nodes) under the weights."""
+    """(S,) variance of values (S, nodes) under the weights; what is rounding alone counts as 0."""
     mean = values @ weights
-    return (values - mean[:, None]) ** 2 @ weights
+    found = (values - mean[:, None]) ** 2 @ weights
+    return np.where(found > (_ROUNDING * mean) ** 2, found, 0.0)
 
 
-def _nodes(n: int) -> tuple[Floats, Floats]:
-    """Gauss-Hermite nodes and weights of a standard normal."""
-    z, w = np.polynomial.hermite_e.hermegauss(n)
+def _nodes(variance: Floats, times: int = 1) -> tuple[Floats, Floats]:
+    """Gauss-Hermite nodes and weights of a standard normal, for functions over this variance."""
+    widest = float(np.sqrt(np.max(variance, initial=0.0)))
+    return _rule(int(min(_NODES * times * (1 + np.floor(widest)), _MOST)))
+
+
+@lru_cache
+def _rule(n: int) -> tuple[Floats, Floats]:
+    z, w = special.roots_hermitenorm(n)
     return z, w / w.sum()
