@@ -100,8 +100,9 @@ FORMS = (
         "4b",
         "conditional and marginal",
         "Given the effects the rows are independent; without them they are jointly normal. The "
-        "second density is the first integrated over the effects. By Bayes' theorem it is the joint "
-        "density divided by that of the effects given the data, at whatever value of the effects.",
+        "second density is the first integrated over the effects. By Bayes' theorem it is the "
+        "joint density divided by that of the effects given the data, at whatever value of the "
+        "effects.",
         equations.conditional_and_marginal,
         code.conditional_and_marginal,
         "log p(y)",
