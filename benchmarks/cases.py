@@ -15,8 +15,9 @@ import mixedbayes as mb
 
 @dataclass(frozen=True)
 class Case:
-    """A formula and its data.
+    """A formula, a family and data.
 
+    written: the formula as other tools write it, where it is not the same.
     settings: of our fit, where 4 chains of 1000 draws would be more than is asked for.
     peers: who else may fit it, where installed.
     """
@@ -27,6 +28,12 @@ class Case:
     settings: Mapping[str, Any] = field(default_factory=dict)
     peers: tuple[str, ...] = ()
     note: str = ""
+    family: str = "gaussian"
+    written: Mapping[str, str] = field(default_factory=dict)
+
+    def formula_of(self, tool: str) -> str:
+        """The formula as a tool writes it."""
+        return self.written.get(tool, self.formula)
 
 
 def other_data(case: Case, data: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +90,10 @@ def _shipped(name: str) -> Callable[[], pd.DataFrame]:
 
 BAYES = ("bambi", "brms", "rstanarm")
 ALL = (*BAYES, "lme4")
+GLMM = (*ALL, "glmmTMB")
 SLOPES, NESTED, CROSSED = "y ~ x + (x | g)", "y ~ x + (1 | a/b)", "y ~ x + (1 | a) + (1 | b)"
+
+CBPP = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
 
 SHORT = {"draws": 200, "tune": 100}  # some 600 effective draws
 
@@ -106,6 +116,34 @@ CASES: Mapping[str, Case] = {
         _shipped("machines"),
         peers=ALL,
         note="bambi's effects are uncorrelated: it has no correlated ones",
+    ),
+    "glmm_cbpp": Case(
+        "single",
+        "incidence | trials(size) ~ period + (1 | herd)",
+        _shipped("cbpp"),
+        peers=GLMM,
+        family="binomial",
+        written={
+            "bambi": "p(incidence, size) ~ period + (1 | herd)",
+            "lme4": CBPP,
+            "glmmTMB": CBPP,
+            "rstanarm": CBPP,
+        },
+    ),
+    "glmm_grouseticks": Case(
+        "nested",
+        "TICKS ~ YEAR + cHEIGHT + (1 | BROOD) + (1 | INDEX) + (1 | LOCATION)",
+        _shipped("grouseticks"),
+        peers=GLMM,
+        family="poisson",
+    ),
+    "glmm_verbagg": Case(
+        "crossed",
+        "r2 ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)",
+        _shipped("verbagg"),
+        peers=GLMM,
+        family="bernoulli",
+        written={"bambi": "r2['Y'] ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)"},
     ),
     "insteval": Case(
         "crossed",

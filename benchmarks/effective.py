@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import arviz_stats as azs
@@ -25,6 +25,24 @@ def lowest(posterior: xr.Dataset, variables: Iterable[str]) -> dict[str, Any]:
         out[method] = round(best, 1) if np.isfinite(best) else None
         out[f"{method}_of"] = where
     return out
+
+
+def quality(
+    posterior: xr.Dataset, stats: xr.Dataset, effects: Collection[str], seconds: float
+) -> dict[str, Any]:
+    """Effective sample sizes of population-level parameters and of group effects, and health.
+
+    effects: names of the variables that are group effects.
+    """
+    population = lowest(posterior, [str(n) for n in posterior.data_vars if n not in effects])
+    return {
+        "ess": population,
+        "ess_effects": lowest(posterior, effects) if effects else None,
+        "ess_per_second": min(population["bulk"], population["tail"]) / seconds,
+        "draws": int(np.prod(list(stats["diverging"].sizes.values()))),
+        "divergences": int(stats["diverging"].sum()),
+        "steps_per_draw": float(stats["n_steps"].mean()),
+    }
 
 
 def _entries(values: xr.DataArray) -> np.ndarray:

@@ -42,7 +42,8 @@ def run_r(tool: str, case: Case, limit: float, seed: int) -> dict[str, Any]:
             str(_SCRIPT),
             tool,
             str(table),
-            case.formula,
+            case.formula_of(tool),
+            case.family,
             factors,
             str(out),
             str(seed),
@@ -66,7 +67,7 @@ def run_r(tool: str, case: Case, limit: float, seed: int) -> dict[str, Any]:
 
 def _factors(case: Case, data: pd.DataFrame) -> list[str]:
     """Columns that are labels: grouping factors and whatever is not a number."""
-    groups = mb.Model(case.formula, data).design.mu.groups
+    groups = mb.Model(case.formula, data, family=case.family).design.mu.groups
     names = {f for g in groups for f in g.factors}
     labels = {c for c in data.columns if not pd.api.types.is_numeric_dtype(data[c])}
     return sorted(names | labels)

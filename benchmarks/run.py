@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from benchmarks.cases import CASES, Case
 from benchmarks.machine import RESULTS, ROOT, describe
 from benchmarks.peers import has_tool, run_r
 
-TOOLS = ("ours", "ours_cold", "bambi", "lme4", "brms", "rstanarm")
+TOOLS = ("ours", "ours_cold", "bambi", "lme4", "glmmTMB", "brms", "rstanarm")
 IMPORTS = "import"
 _ERROR = "error:"  # begins a failure that another run may not meet
 _IMPORT = "import time; t = time.perf_counter(); import mixedbayes; print(time.perf_counter() - t)"
@@ -33,15 +33,24 @@ _IMPORT = "import time; t = time.perf_counter(); import mixedbayes; print(time.p
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("cases", nargs="+", choices=[*CASES, IMPORTS], metavar="CASE")
-    parser.add_argument("--tools", nargs="*", choices=TOOLS, default=list(TOOLS))
-    parser.add_argument("--repeat", type=int, default=3, help="measurements of each tool, in all")
-    parser.add_argument("--limit", type=float, default=570.0, help="seconds for one measurement")
-    parser.add_argument("--again", action="store_true", help="forget what is kept of these tools")
+    names = [name for name, case in CASES.items() if case.family == "gaussian"]
+    parser.add_argument("cases", nargs="+", choices=[*names, IMPORTS], metavar="CASE")
+    add_options(parser, TOOLS, repeat=3, limit=570.0)
     given = parser.parse_args()
     worker("warm", [], given.limit)
     for name in given.cases:
         measure(name, given.tools, given.repeat, given.limit, given.again)
+
+
+def add_options(
+    parser: argparse.ArgumentParser, tools: Sequence[str], repeat: int, limit: float
+) -> None:
+    """What a measurement can be told, with the defaults given here."""
+    more = parser.add_argument
+    more("--tools", nargs="*", choices=TOOLS, default=list(tools), help="who is measured")
+    more("--repeat", type=int, default=repeat, help="measurements of each tool, in all")
+    more("--limit", type=float, default=limit, help="seconds for one measurement")
+    more("--again", action="store_true", help="forget what is kept of these tools")
 
 
 def measure(name: str, tools: list[str], repeat: int, limit: float, again: bool) -> None:
@@ -107,13 +116,19 @@ def worker(
 
 
 def _ours(name: str, limit: float, seed: int) -> dict[str, Any]:
-    return worker("ours", [name, "OUT", _fits(name), str(seed)], limit)
+    return worker(_module(name), [name, "OUT", _fits(name), str(seed)], limit)
 
 
 def _ours_cold(name: str, limit: float, seed: int) -> dict[str, Any]:
     """Nothing compiled on disk, as after an installation."""
     with tempfile.TemporaryDirectory() as cache:
-        return worker("ours", [name, "OUT", "1", str(seed)], limit, {"NUMBA_CACHE_DIR": cache})
+        arguments = [name, "OUT", "1", str(seed)]
+        return worker(_module(name), arguments, limit, {"NUMBA_CACHE_DIR": cache})
+
+
+def _module(name: str) -> str:
+    """Our worker: that of the marginal sampler takes the time of its stages as well."""
+    return "ours" if CASES[name].family == "gaussian" else "glmm"
 
 
 def _bambi(name: str, limit: float, seed: int) -> dict[str, Any]:
@@ -122,7 +137,9 @@ def _bambi(name: str, limit: float, seed: int) -> dict[str, Any]:
 
 def _fits(name: str) -> str:
     """Two, the second with other data, where that does not take long."""
-    return "2" if CASES[name].peers and len(CASES[name].make()) < 10_000 else "1"
+    case = CASES[name]
+    small = case.family == "gaussian" and case.peers and len(case.make()) < 10_000
+    return "2" if small else "1"
 
 
 def _in_r(tool: str) -> Callable[[str, float, int], dict[str, Any]]:

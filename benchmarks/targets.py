@@ -11,9 +11,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.cases import CASES
 from benchmarks.run import load
 from benchmarks.summaries import Measured, over
 
+GLMMS = tuple(name for name, case in CASES.items() if case.family != "gaussian")
 MEGABYTE = 2.0**20 / 1e9  # in GB
 
 
@@ -54,6 +56,7 @@ class Target:
 def targets() -> Iterator[Target]:
     """All of them, in the order of the table."""
     yield from _against_bambi()
+    yield from _generalised()
     yield from _large()
     yield Target(
         "import mixedbayes", "time", Measured.of("import", "ours").get("seconds"), 0.3, False, " s"
@@ -70,6 +73,14 @@ def _against_bambi() -> Iterator[Target]:
     yield _ratio(second, "sleepstudy", 50, "second_fit")
     yield _ratio("penicillin, crossed", "penicillin", 100)
     yield _ratio("gpa, 1,200 rows, 200 groups", "gpa", 30)
+
+
+def _generalised() -> Iterator[Target]:
+    for case in GLMMS:
+        name = f"{case.removeprefix('glmm_')}, {CASES[case].family}"
+        yield _ratio(name, case, 3)
+        ours, bambi = (Measured.of(case, tool).seconds() for tool in ("ours", "bambi"))
+        yield Target(name, "times faster than bambi", over(bambi, ours), 1, True, " x")
 
 
 def _large() -> Iterator[Target]:
@@ -122,7 +133,7 @@ def main() -> None:
     print(table())
     loads = [
         run["load"]
-        for case in ("sleepstudy", "penicillin", "gpa", "insteval")
+        for case in ("sleepstudy", "penicillin", "gpa", "insteval", *GLMMS)
         for runs in load(case)["measured"].values()
         for run in runs
     ]

@@ -18,10 +18,8 @@ import nutpie  # noqa: F401, E402
 
 IMPORT_ALL = time.perf_counter() - BEGIN
 
-import numpy as np  # noqa: E402
-
 from benchmarks.cases import CASES, Case, other_data  # noqa: E402
-from benchmarks.effective import lowest  # noqa: E402
+from benchmarks.effective import quality  # noqa: E402
 from benchmarks.workers.common import CHAINS, DRAWS, hand_over, peak_mb  # noqa: E402
 
 
@@ -43,7 +41,7 @@ def main(name: str, out: str, fits: str, seed: str) -> None:
 
 def _fit(case: Case, data: Any, seed: int) -> dict[str, Any]:
     begin = time.perf_counter()
-    model = bmb.Model(case.formula, data)
+    model = bmb.Model(case.formula_of("bambi"), data, family=case.family)
     idata = model.fit(
         draws=DRAWS,
         chains=CHAINS,
@@ -57,17 +55,9 @@ def _fit(case: Case, data: Any, seed: int) -> dict[str, Any]:
     stats = idata["sample_stats"].to_dataset()
     names = [str(n) for n in posterior.data_vars]
     effects = [n for n in names if "|" in n and not n.endswith("_sigma")]
-    population = lowest(posterior, [n for n in names if n not in effects])
-    return {
-        "seconds": {"total": total},
-        "peak_mb": peak,
-        "ess": population,
-        "ess_effects": lowest(posterior, effects),
-        "ess_per_second": min(population["bulk"], population["tail"]) / total,
-        "draws": int(np.prod(list(stats["diverging"].sizes.values()))),
-        "divergences": int(stats["diverging"].sum()),
-        "steps_per_draw": float(stats["n_steps"].mean()),
-    }
+    return {"seconds": {"total": total}, "peak_mb": peak} | quality(
+        posterior, stats, effects, total
+    )
 
 
 if __name__ == "__main__":

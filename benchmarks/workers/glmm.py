@@ -1,75 +1,51 @@
-"""One fit of a generalised model: python -m benchmarks.workers.glmm TOOL CASE OUT SEED."""
+"""mixedbayes on counts, shares or outcomes: python -m benchmarks.workers.glmm CASE OUT FITS SEED.
+
+In a fresh process, by the joint sampler, with its defaults. FITS is 1: there is no second fit.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import Any
 
-import numpy as np
-import xarray as xr
+BEGIN = time.perf_counter()
 
-import mixedbayes as mb
-from benchmarks.effective import lowest
-from benchmarks.glmm import CASES, Glmm
-from benchmarks.workers.common import CHAINS, DRAWS, hand_over, peak_mb
+import mixedbayes as mb  # noqa: E402
+import mixedbayes.api.fit  # noqa: E402
+import mixedbayes.sample.joint  # noqa: E402
+
+IMPORT_ALL = time.perf_counter() - BEGIN
+
+from benchmarks.cases import CASES, Case  # noqa: E402
+from benchmarks.effective import quality  # noqa: E402
+from benchmarks.workers.common import CHAINS, DRAWS, hand_over, peak_mb  # noqa: E402
 
 
-def main(tool: str, name: str, out: str, seed: str) -> None:
-    """Fit the case and hand over seconds, effective sample sizes and health."""
+def main(name: str, out: str, fits: str, seed: str) -> None:
+    """Fit the case once and hand over seconds, effective sample sizes and health."""
+    if fits != "1":
+        raise SystemExit(f"one fit of {name} can be measured, not {fits}")
     case = CASES[name]
-    data = mb.load_data(case.data)
-    fit = {"ours": _ours, "bambi": _bambi}[tool]
-    seconds, tree = fit(case, data, int(seed))
-    posterior = tree["posterior"].to_dataset()
-    stats = tree["sample_stats"].to_dataset()
-    ess = lowest(posterior, [str(n) for n in posterior.data_vars])
-    hand_over(
-        out,
-        {
-            "seconds": round(seconds, 2),
-            "ess": ess,
-            "ess_per_second": round(min(ess["bulk"], ess["tail"]) / seconds, 2),
-            "divergences": int(stats["diverging"].sum()),
-            "steps_per_draw": round(float(stats["n_steps"].mean()), 1),
-            "largest_rhat": round(_rhat(posterior), 4),
-            "peak_mb": peak_mb(),
-        },
-    )
+    data = case.make()
+    result = {"import_all": IMPORT_ALL, "rows": len(data), "peak_mb_before": peak_mb()}
+    hand_over(out, result | {"fit": _fit(case, data, int(seed))})
 
 
-def _ours(case: Glmm, data: Any, seed: int) -> tuple[float, Any]:
-    import mixedbayes.api.fit
-    import mixedbayes.sample.joint  # noqa: F401
-
+def _fit(case: Case, data: Any, seed: int) -> dict[str, Any]:
     begin = time.perf_counter()
-    fit = mb.fit(case.ours, data, family=case.family, seed=seed, progress=False)
-    return time.perf_counter() - begin, fit.idata
-
-
-def _bambi(case: Glmm, data: Any, seed: int) -> tuple[float, Any]:
-    import bambi
-    import nutpie  # noqa: F401
-
-    begin = time.perf_counter()
-    model = bambi.Model(case.bambi, data, family=case.family)
-    tree = model.fit(
-        draws=DRAWS,
-        chains=CHAINS,
-        cores=min(CHAINS, os.cpu_count() or 1),
-        random_seed=seed,
-        inference_method="nutpie",
-        progressbar=False,
+    model = mb.Model(case.formula, data, family=case.family)
+    built = time.perf_counter()
+    fit = model.fit(
+        seed=seed, progress=False, **{"draws": DRAWS, "chains": CHAINS, **case.settings}
     )
-    return time.perf_counter() - begin, tree
-
-
-def _rhat(posterior: xr.Dataset) -> float:
-    import arviz_stats as azs
-
-    values = azs.rhat(posterior).data_vars.values()
-    return float(np.nanmax([np.nanmax(v.to_numpy()) for v in values]))
+    end = time.perf_counter()
+    peak, posterior = peak_mb(), fit.idata["posterior"].to_dataset()
+    effects = [str(n) for n in posterior.data_vars if str(n).startswith("ranef_")]
+    seconds = {"model": built - begin, "total": end - begin}
+    return {"seconds": seconds, "peak_mb": peak} | quality(
+        posterior, fit.idata["sample_stats"].to_dataset(), effects, seconds["total"]
+    )
 
 
 if __name__ == "__main__":

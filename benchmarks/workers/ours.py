@@ -14,7 +14,6 @@ import mixedbayes as mb  # noqa: E402
 IMPORT_PACKAGE = time.perf_counter() - BEGIN
 
 import numpy as np  # noqa: E402
-import xarray as xr  # noqa: E402
 
 import mixedbayes.api.fit  # noqa: E402
 import mixedbayes.results.summary  # noqa: E402
@@ -27,7 +26,7 @@ from mixedbayes.sample import marginal as pipeline  # noqa: E402
 IMPORT_ALL = time.perf_counter() - BEGIN
 
 from benchmarks.cases import CASES, Case, other_data  # noqa: E402
-from benchmarks.effective import lowest  # noqa: E402
+from benchmarks.effective import quality  # noqa: E402
 from benchmarks.workers.common import CHAINS, DRAWS, hand_over, peak_mb  # noqa: E402
 
 
@@ -109,26 +108,14 @@ def _fit(case: Case, data: Any, stages: Stages, seed: int) -> dict[str, Any]:
     seconds["other"] = seconds["total"] - sum(v for k, v in seconds.items() if k != "total")
     seconds["summary"] = time.perf_counter() - end
     peak, posterior = peak_mb(), fit.idata["posterior"].to_dataset()
-    return {"seconds": seconds, "peak_mb": peak, "levels": _levels(model)} | _quality(
-        posterior, fit.idata["sample_stats"].to_dataset(), seconds["total"]
+    effects = [str(n) for n in posterior.data_vars if str(n).startswith("ranef_")]
+    return {"seconds": seconds, "peak_mb": peak, "levels": _levels(model)} | quality(
+        posterior, fit.idata["sample_stats"].to_dataset(), effects, seconds["total"]
     )
 
 
 def _levels(model: mb.Model) -> dict[str, int]:
     return {g.name: g.n_levels for g in model.design.mu.groups}
-
-
-def _quality(posterior: xr.Dataset, stats: xr.Dataset, seconds: float) -> dict[str, Any]:
-    effects = [str(n) for n in posterior.data_vars if str(n).startswith("ranef_")]
-    population = lowest(posterior, [str(n) for n in posterior.data_vars if n not in effects])
-    return {
-        "ess": population,
-        "ess_effects": lowest(posterior, effects) if effects else None,
-        "ess_per_second": min(population["bulk"], population["tail"]) / seconds,
-        "draws": int(np.prod(list(stats["diverging"].sizes.values()))),
-        "divergences": int(stats["diverging"].sum()),
-        "steps_per_draw": float(stats["n_steps"].mean()),
-    }
 
 
 def _gradient(setup: Setup, mode: Mode) -> float:

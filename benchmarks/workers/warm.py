@@ -1,19 +1,24 @@
-"""Fill the disk cache of compiled functions, so that later processes load them."""
+"""Fill the disk cache of compiled functions, so that later processes load them.
+
+python -m benchmarks.workers.warm [CASE ...]
+"""
 
 from __future__ import annotations
+
+import sys
 
 import mixedbayes as mb
 from benchmarks.cases import CASES
 
 
-def main() -> None:
+def main(*names: str) -> None:
     """Small fits that need every compiled function: both kernels, draws and summaries."""
-    for name in ("sleepstudy", "penicillin"):
+    for name in names or ("sleepstudy", "penicillin"):
         case = CASES[name]
-        model = mb.Model(case.formula, case.make())
-        for effects in ("draws", "summary"):
+        model = mb.Model(case.formula, case.make(), family=case.family)
+        for effects in ("draws", "summary") if case.family == "gaussian" else ("draws",):
             model.fit(50, chains=2, seed=1, progress=False, effects=effects)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
