@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from mixedbayes.design.types import Floats
+from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import Factor, factorise
 from mixedbayes.marginal.logpriors import NORMAL, STUDENT
@@ -20,6 +21,7 @@ from mixedbayes.marginal.logpriors import NORMAL, STUDENT
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50
 _MEMORY = 5  # moves that correct the expected curvature, where it is far from the observed one
+_SHARE = 1e-4  # of the expected gain that a step must bring
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,10 @@ class Scoring:
         ones = np.ones((len(rows), int(mu.intercept)))
         self.X = np.concatenate([ones, mu.X[rows] - layout.means], axis=1)
         self.precision = _prior_precision(density)
+        # The log density of a t is not concave: at its peak the curvature is (nu + 3) / nu times
+        # the expected one, so that plain steps go to and fro; far out it has the other sign.
+        self.concave = not isinstance(layout.family, StudentTFamily)
+        self.memory = 0 if self.concave and not layout.own_parameters else _MEMORY
         self.start = np.zeros(layout.ndim - layout.n_hyper)
         self.start[layout.n_effects :] = layout.start()
 
@@ -99,11 +105,15 @@ class Scoring:
         return sparse.csr_array((v.ravel(), index, np.arange(len(v) + 1) * q), shape=shape)
 
     def conditional(self, phi: Floats) -> Conditional:
-        """The mode of effects and coefficients given phi; LinAlgError where there is none."""
+        """The mode of effects and coefficients given phi; LinAlgError where there is none.
+
+        Where the log density is not concave, a search that takes too long ends at its highest
+        point; the next one goes on from there.
+        """
         values, rest = self.columns(phi)
         first = self.first(values)
         _, _, parameters = self.layout.hyper(phi[None])
-        e, moves = self.start, _Moves(_MEMORY if self.layout.own_parameters else 0)
+        e, moves = self.start, _Moves(self.memory)
         value, gradient = self._value(phi, e)
         for _ in range(_ITERATIONS):
             w = self._information(first, rest, e, parameters)
@@ -113,10 +123,13 @@ class Scoring:
             if gain < _SETTLED:
                 break
             before = e, gradient
-            e, value, gradient = self._search(phi, e, value, step)
+            e, value, gradient = self._search(phi, e, value, step, gain)
             moves.add(e - before[0], before[1] - gradient)
         else:
-            raise np.linalg.LinAlgError("Fisher scoring did not settle")
+            if self.concave:
+                raise np.linalg.LinAlgError("Fisher scoring did not settle")
+            w = self._information(first, rest, e, parameters)
+            factor = factorise(*self._precision(values, first, rest, w))
         self.start = e
         log_2pi = 0.5 * len(e) * np.log(2 * np.pi)
         return Conditional(e, factor, w, value - factor.log_det + log_2pi)
@@ -126,13 +139,13 @@ class Scoring:
         return value, gradient[len(phi) :]
 
     def _search(
-        self, phi: Floats, e: Floats, value: float, step: Floats
+        self, phi: Floats, e: Floats, value: float, step: Floats, gain: float
     ) -> tuple[Floats, float, Floats]:
-        """A step that does not lead down, halved as often as needed."""
+        """A step that leads up, halved as often as needed; `gain` is its slope at the start."""
         length = 1.0
         while length > 1e-8:
             there, slope = self._value(phi, e + length * step)
-            if there >= value - 1e-9 * abs(value):
+            if there >= value + _SHARE * length * gain - 1e-9 * abs(value):
                 return e + length * step, there, slope
             length /= 2
         raise np.linalg.LinAlgError("no step leads up")

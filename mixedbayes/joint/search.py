@@ -37,9 +37,10 @@ class Hyper:
     def value(self, t: Floats) -> float:
         """Log density of t (h,), -inf where effects and coefficients have no mode."""
         try:
-            return self.conditional(t).log_evidence + float(self.bend.log_slope(t))
+            value = self.conditional(t).log_evidence + float(self.bend.log_slope(t))
         except np.linalg.LinAlgError:
             return -np.inf
+        return value if np.isfinite(value) else -np.inf
 
 
 def start(density: JointDensity) -> Floats:
@@ -96,10 +97,16 @@ def highest(hyper: Hyper, t: Floats) -> tuple[Floats, bool]:
 
 def _differences(hyper: Hyper, t: Floats, value: float) -> tuple[Floats, Floats]:
     """Slope and minus second derivatives (h,)."""
-    steps = _SLOPE * np.eye(len(t))
-    sides = np.array([(hyper.value(t - e), hyper.value(t + e)) for e in steps]).reshape(-1, 2)
+    sides = _sides(hyper, t, value, _SLOPE)
     slope = (sides[:, 1] - sides[:, 0]) / (2 * _SLOPE)
     return slope, (2 * value - sides.sum(axis=1)) / _SLOPE**2
+
+
+def _sides(hyper: Hyper, t: Floats, value: float, width: float) -> Floats:
+    """Values (h, 2) below and above t along each coordinate; the one at t where there is none."""
+    steps = width * np.eye(len(t))
+    sides = np.array([(hyper.value(t - e), hyper.value(t + e)) for e in steps]).reshape(-1, 2)
+    return np.where(np.isfinite(sides), sides, value)
 
 
 def _bfgs(inverse: Floats, step: Floats, change: Floats) -> Floats:
@@ -114,14 +121,14 @@ def _bfgs(inverse: Floats, step: Floats, change: Floats) -> Floats:
 def covariance(hyper: Hyper, t: Floats) -> Floats:
     """(h, h) from second differences at the mode, no sd above `_WIDEST`."""
     h, steps, here = len(t), _STEP * np.eye(len(t)), hyper.value(t)
-    sides = np.array([(hyper.value(t - e), hyper.value(t + e)) for e in steps]).reshape(-1, 2)
+    sides = _sides(hyper, t, here, _STEP)
     curvature = np.empty((h, h))
     for i in range(h):
         curvature[i, i] = (2 * here - sides[i].sum()) / _STEP**2
         for j in range(i):
             both = hyper.value(t + steps[i] + steps[j])
             mixed = (both - sides[i, 1] - sides[j, 1] + here) / _STEP**2
-            curvature[i, j] = curvature[j, i] = -mixed
+            curvature[i, j] = curvature[j, i] = -mixed if np.isfinite(mixed) else 0.0
     values, vectors = np.linalg.eigh(np.nan_to_num(curvature))
     return (vectors / np.maximum(values, _WIDEST**-2)) @ vectors.T
 
