@@ -65,8 +65,6 @@ class Reports:
 
         Raises
         ------
-        MissingExtraError
-            If plotly is not installed: ``pip install mixedbayes[plotly]``.
         FileError
             If the folder does not exist or cannot be written.
         ModelError

@@ -45,7 +45,7 @@ The summary goes to stdout, everything else to stderr.
     "--report",
     "page",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="One self-contained HTML page; its folder is made if need be. Needs the extra: plotly.",
+    help="One self-contained HTML page; its folder is made if need be.",
 )
 @click.option(
     "--parameter",

@@ -6,7 +6,6 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
-from mixedbayes.errors import MissingExtraError
 from mixedbayes.report.sections import Part
 
 # Nothing may be loaded from anywhere: what the page needs is in it.
@@ -18,10 +17,7 @@ ICON = "data:,"  # else browsers ask the server for one
 
 
 def html(title: str, lead: str, parts: list[Part]) -> str:
-    """The whole page.
-
-    MissingExtraError if plotly, whose script draws the pictures, is not installed.
-    """
+    """The whole page."""
     links = "".join(f'<a href="#{p.key}">{escape(p.title)}</a>' for p in parts)
     body = "".join(
         f'<section id="{p.key}"><h2>{escape(p.title)}</h2>{p.body}</section>' for p in parts
@@ -34,7 +30,7 @@ def html(title: str, lead: str, parts: list[Part]) -> str:
         f"<style>{_asset('report.css')}</style></head><body>"
         f'<header><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p></header>'
         f"<nav>{links}</nav><main>{body}</main>"
-        f"<script>{plotly_script()}</script><script>{_asset('report.js')}</script>"
+        f"<script>{_plotly_script()}</script><script>{_asset('report.js')}</script>"
         "</body></html>\n"
     )
 
@@ -44,12 +40,6 @@ def _asset(name: str) -> str:
     return files("mixedbayes.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def plotly_script() -> str:
+def _plotly_script() -> str:
     """plotly.js as it comes with the Python package."""
-    try:
-        folder = files("plotly")
-    except ImportError as e:
-        raise MissingExtraError(
-            "report() draws with plotly, which is not installed: pip install mixedbayes[plotly]"
-        ) from e
-    return folder.joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
+    return files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")

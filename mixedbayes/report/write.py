@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from mixedbayes.errors import FileError
-from mixedbayes.report.page import html, plotly_script
+from mixedbayes.report.page import html
 from mixedbayes.report.sections import parts
 from mixedbayes.report.source import Source
 from mixedbayes.results.tables import check_prob
@@ -21,8 +21,6 @@ def report(path: str | Path, source: Source, *, title: str | None, checks: bool)
     ------
     FileError
         If the folder does not exist or cannot be written, or `path` is a folder.
-    MissingExtraError
-        If plotly is not installed.
     ModelError
         If `prob` is not a probability.
     """
@@ -32,7 +30,6 @@ def report(path: str | Path, source: Source, *, title: str | None, checks: bool)
     if not path.parent.is_dir():
         raise FileError(f"the folder {path.parent} does not exist; create it first")
     check_prob(source.prob)
-    plotly_script()  # before anything is computed
     design = source.spec.design
     text = html(title or design.formula.text, _lead(source), parts(source, checks=checks))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")

@@ -182,7 +182,6 @@ def test_tables_of_ratios_are_among_the_files():
 
 
 def test_a_page_is_written_where_it_is_asked_for(run, sleep_csv, tmp_path):
-    pytest.importorskip("plotly", reason="needs the extra: plotly")
     page = tmp_path / "new" / "page.html"
     result = run(
         "fit", sleep_csv, "Reaction ~ Days", "--report", page, *SHORT, "--unit", "Reaction=ms"

@@ -161,8 +161,6 @@ def test_a_flat_prior_has_no_curve(sleep):
 
 @pytest.mark.parametrize("plot", [plot_varcorr, plot_icc])
 def test_plotly_has_the_same_panels(sleep, plot):
-    pytest.importorskip("webcolors")
-    pytest.importorskip("plotly")
     collection = plot(sleep, backend="plotly")
     assert type(collection.get_viz("figure")).__module__.startswith("plotly")
     assert "panel_0" in collection.viz["plot"]

@@ -7,7 +7,6 @@ import time
 import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-pytest.importorskip("plotly", reason="needs the extra: plotly")
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")

@@ -5,13 +5,11 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.report import page as page_module
 from mixedbayes.report import write
-
-go = pytest.importorskip("plotly.graph_objects", reason="needs the extra: plotly")
 
 SECTIONS = [
     "summary", "model", "shrinkage", "pooling", "effects", "tables", "checks", "diagnostics",
@@ -250,7 +248,7 @@ def test_an_old_page_stays_if_the_new_one_fails(fitted, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
 
 
-def test_errors(fitted, tmp_path, monkeypatch):
+def test_errors(fitted, tmp_path):
     fit = fitted("nothing")
     with pytest.raises(mb.FileError, match="does not exist"):
         fit.report(tmp_path / "none" / "r.html")
@@ -258,10 +256,3 @@ def test_errors(fitted, tmp_path, monkeypatch):
         fit.report(tmp_path)
     with pytest.raises(mb.ModelError, match="prob"):
         fit.report(tmp_path / "r.html", prob=95)
-
-    def absent(name):
-        raise ModuleNotFoundError(name)
-
-    monkeypatch.setattr(page_module, "files", absent)
-    with pytest.raises(mb.MissingExtraError, match=r"pip install mixedbayes\[plotly\]"):
-        fit.report(tmp_path / "r.html")
