@@ -105,8 +105,6 @@ def fit(
     from mixedbayes.cli.read import read_table
     from mixedbayes.formula import parse
 
-    if page is not None:
-        output.check_page()  # before anything is sampled
     axis_units = parse_units(units)
     given = parse_priors(priors)
     formulas = [formula, *others]

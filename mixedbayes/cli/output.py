@@ -99,13 +99,6 @@ def _save_picture(picture: Callable[[], Any], path: Path) -> None:
     picture().savefig(path, dpi=DPI)
 
 
-def check_page() -> None:
-    """MissingExtraError where a page could not be written."""
-    from mixedbayes.report.page import plotly_script
-
-    plotly_script()
-
-
 def write_page(fit: mb.Fit, path: Path, units: Mapping[str, str]) -> None:
     """Write the fit's page, and name it on stderr."""
     path.parent.mkdir(parents=True, exist_ok=True)
