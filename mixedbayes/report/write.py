@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
-from mixedbayes.errors import FileError
 from mixedbayes.report.page import html
 from mixedbayes.report.sections import parts
 from mixedbayes.report.source import Source
+from mixedbayes.results.files import check_file, replacing
 from mixedbayes.results.tables import check_prob
 from mixedbayes.results.text import plural
 
@@ -24,22 +22,12 @@ def report(path: str | Path, source: Source, *, title: str | None, checks: bool)
     ModelError
         If `prob` is not a probability.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise FileError(f"{path} is a folder; give the name of a file, such as report.html")
-    if not path.parent.is_dir():
-        raise FileError(f"the folder {path.parent} does not exist; create it first")
+    path = check_file(path, "report.html")
     check_prob(source.prob)
     design = source.spec.design
     text = html(title or design.formula.text, _lead(source), parts(source, checks=checks))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as e:
-        raise FileError(f"{path} could not be written: {e}") from e
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

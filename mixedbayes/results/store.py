@@ -6,8 +6,6 @@ own, `mixedbayes`, with the data frame and what says how the draws were made. No
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from mixedbayes.errors import FileError
+from mixedbayes.results.files import check_file, replacing
 from mixedbayes.results.frame import (
     Array,
     EncodedFrame,
@@ -83,20 +82,10 @@ def write(path: str | Path, saved: SavedFit) -> Path:
         If the folder does not exist or cannot be written, `path` is a folder, or a column of the
         data has a type that cannot be kept.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise FileError(f"{path} is a folder; give the name of a file, such as {path / 'fit.nc'}")
-    if not path.parent.is_dir():
-        raise FileError(f"the folder {path.parent} does not exist; create it first")
+    path = check_file(path, str(Path(path) / "fit.nc"))
     tree = to_tree(saved)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
+    with replacing(path) as temporary:
         tree.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(tree))
-        os.replace(temporary, path)
-    except OSError as e:
-        raise FileError(f"{path} could not be written: {e}") from e
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 

@@ -1,6 +1,7 @@
 """The page of a fit: complete, self-contained, safe, small."""
 
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -9,7 +10,6 @@ import plotly.graph_objects as go
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.report import write
 
 SECTIONS = [
     "summary", "model", "shrinkage", "pooling", "effects", "tables", "checks", "diagnostics",
@@ -241,7 +241,7 @@ def test_an_old_page_stays_if_the_new_one_fails(fitted, tmp_path, monkeypatch):
     def full(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(write.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(mb.MixedBayesError, match="disk full"):
         fitted("nothing").report(path, checks=False)
     assert path.read_text() == "old"
