@@ -84,6 +84,10 @@ class Design:
     def n(self) -> int:
         return len(self.y)
 
+    def used(self, data: pd.DataFrame) -> pd.DataFrame:
+        """The n used rows, of a frame of these or of all the user's rows."""
+        return data if len(data) == self.n else data.iloc[self.rows]
+
 
 @dataclass(frozen=True, eq=False)
 class NewGroup:

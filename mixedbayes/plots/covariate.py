@@ -36,7 +36,7 @@ def covariate(
     level. With `data` (the user's frame) a term such as log(Days) or Machine[T.B] leads to the
     column it is made of; without, to its column in the design.
     """
-    frame = None if data is None else _used_rows(post, data)
+    frame = None if data is None else post.design.used(data)
     if x is not None:
         found = _named(post, x, frame)
         if found is None:
@@ -53,11 +53,6 @@ def covariate(
         if other is not group:
             return _levels(other)
     return Covariate(f"row within {group.name}", _running(group.refs))
-
-
-def _used_rows(post: Posterior, data: pd.DataFrame) -> pd.DataFrame:
-    """The n rows of the design, from a frame of these or of all the user's rows."""
-    return data if len(data) == post.design.n else data.iloc[post.design.rows]
 
 
 def _columns(post: Posterior) -> dict[str, Floats]:

@@ -108,7 +108,7 @@ def plot_pooling(
     """
     check_least_squares(post, "plot_pooling()")
     g = varying_group(post, group)
-    frame = data if len(data) == post.design.n else data.iloc[post.design.rows]
+    frame = post.design.used(data)
     axis = covariate(post, g, x, data)
     shown, note = shown_levels(post, g, levels, max_levels)
     least = both_ends(post, g)

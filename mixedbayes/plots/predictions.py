@@ -89,7 +89,7 @@ def plot_predictions(
     check_prob(prob)
     check_mean(post)
     g = varying_group(post, group)
-    frame = data if len(data) == post.design.n else data.iloc[post.design.rows]
+    frame = post.design.used(data)
     axis = covariate(post, g, x, data)
     shown, note = shown_levels(post, g, levels, max_levels)
     note = note.removesuffix(", lowest first")

@@ -121,7 +121,7 @@ def plot_simpson(
     g = varying_group(post, group)
     axis = covariate(post, g, x, data)
     numeric(axis, "plot_simpson()")
-    frame = data if len(data) == post.design.n else data.iloc[post.design.rows]
+    frame = post.design.used(data)
     y = observed(post)
     found = slopes(axis.x, y, g.refs, g.n_levels)
     lines = _within(post, g, axis, frame)

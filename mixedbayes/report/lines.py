@@ -97,7 +97,7 @@ def _figure(source: Source, g: GroupDesign) -> Figure:
 def _predictors(source: Source) -> pd.DataFrame:
     """The columns of the right side, in the rows used: trials and weights have no typical value."""
     post, data = source.post, source.data
-    frame = data if len(data) == post.design.n else data.iloc[post.design.rows]
+    frame = post.design.used(data)
     used = used_columns(post.design.formula)
     right = {*used.fixed, *used.groups, *(c for names in used.effects.values() for c in names)}
     return frame[[c for c in frame.columns if c in right]]

@@ -102,10 +102,9 @@ def to_bambi(spec: Spec, data: Any) -> Any:
         import bambi
     except ImportError as e:
         raise MissingExtraError("to_bambi() needs Bambi: pip install mixedbayes[bambi]") from e
-    rows = data if len(data) == spec.design.n else data.iloc[spec.design.rows]
     return bambi.Model(
         wanted.formula,
-        rows,
+        spec.design.used(data),
         family=wanted.family,
         link=wanted.link,
         center_predictors=wanted.center,

@@ -133,9 +133,8 @@ def _frame(
     design: Design, family: Family, data: pd.DataFrame, values: Parameters, y: Any, seed: int
 ) -> pd.DataFrame:
     """The used rows of the data with the new response, in the type of the old one."""
-    rows = data.iloc[design.rows] if len(data) != design.n else data
     name = response_column(design.formula, "simulate()")
-    out = rows.assign(**{name: _typed(design, family, y)})
+    out = design.used(data).assign(**{name: _typed(design, family, y)})
     out.attrs = {**data.attrs, ATTRS: as_truth(design, family, values, seed).to_attrs()}
     return out
 
