@@ -12,7 +12,7 @@ from mixedbayes import names
 from mixedbayes.api import keep
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.formulations import Chosen
-from mixedbayes.results.kept import EffectSummary, to_dataset
+from mixedbayes.results.kept import to_dataset
 from mixedbayes.sample.settings import Keep, Settings, check_keep
 from mixedbayes.sample.tree import to_tree
 
@@ -47,12 +47,8 @@ def fit_model(
 
 def kept_effects(model: Model, result: SamplingResult) -> xr.Dataset:
     """Group effects of which only summaries were kept."""
-    kept = {
-        name: [EffectSummary(e.mean, e.sd, e.quantiles) for e in pair]
-        for name, pair in result.effects.items()
-    }
     group = model.design.mu.group
-    return to_dataset({name: (group(name), b, total) for name, (b, total) in kept.items()})
+    return to_dataset({name: (group(name), *pair) for name, pair in result.effects.items()})
 
 
 def draw(spec: Spec, settings: Settings, chosen: Chosen, keep_effects: Keep) -> SamplingResult:

@@ -14,19 +14,8 @@ from mixedbayes.errors import ModelError, SamplingError
 from mixedbayes.marginal.kernel import is_single
 from mixedbayes.marginal.plan import Floats
 from mixedbayes.marginal.problem import Problem
+from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.marginal.threads import one_blas_thread
-
-# Probabilities kept of effects that are summarised: the ends of the usual intervals.
-QUANTILES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995)
-
-
-@dataclass(frozen=True, eq=False)
-class EffectsSummary:
-    """Posterior summaries of one factor's effects, on their original (link) scale."""
-
-    mean: Floats  # (J, q)
-    sd: Floats  # (J, q)
-    quantiles: Floats  # (number of probabilities, J, q)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +132,10 @@ def effects_moments(
     p = np.asarray(probs, float)
     if p.size and not ((p > 0).all() and (p < 1).all()):
         raise ModelError(f"probabilities must lie between 0 and 1, got {list(probs)}")
-    origin, _ = moved.mean_and_sd(x[rows[0]], rows[0])
+    origin, _ = moved.mean_and_sd(rows[0])
 
     def powers(row: int, total: Floats) -> None:
-        _add_powers(*moved.mean_and_sd(x[row], row), origin, total)
+        _add_powers(*moved.mean_and_sd(row), origin, total)
 
     raw = _sum_over(rows, powers, np.zeros((4, origin.size))) / len(rows)
     mean, sd, skewness, kurtosis = _standardise(raw)
@@ -155,7 +144,7 @@ def effects_moments(
         at = quantiles + origin
 
         def distribution(row: int, total: Floats) -> None:
-            _add_distribution(*moved.mean_and_sd(x[row], row), at, total)
+            _add_distribution(*moved.mean_and_sd(row), at, total)
 
         cdf, density = _sum_over(rows, distribution, np.zeros((2, *at.shape), np.float32))
         step = (p[:, None] - cdf / len(rows)) / np.maximum(density / len(rows), 1e-30)
@@ -231,13 +220,14 @@ class _Moved:
 
     def __init__(self, problem: Problem, x: Floats, shifts: Sequence[Shift]) -> None:
         """x (S, number of parameters): the draws to which the shifts' constants belong."""
-        self.problem, self.shifts = problem, shifts
+        self.problem, self.x, self.shifts = problem, x, shifts
+        self.maps = [s.map @ problem.beta_map for s in shifts]  # of the internal basis
         self.fit = problem.beta_fit - _carried(problem, x) if shifts else np.empty(0)
 
-    def mean_and_sd(self, x: Floats, number: int) -> tuple[Floats, Floats]:
-        """Of all effects, in the order of elimination, given draw x, the number-th."""
+    def mean_and_sd(self, number: int) -> tuple[Floats, Floats]:
+        """Of all effects, in the order of elimination, given the number-th draw."""
         problem = self.problem
-        given = _moments(problem, x)
+        given = _moments(problem, self.x[number])
         means = _by_factor(problem, given.mean)
         variances = [np.einsum("gtt->gt", c) for c in _blocks(problem, given.cov)]
         if not self.shifts:
@@ -245,7 +235,7 @@ class _Moved:
         beta = given.beta + self.fit[number]
         moved, spread = [], []
         for k, cross in enumerate(_by_factor(problem, given.cross.T)):  # (p, J, q)
-            A = self.shifts[k].map @ problem.beta_map
+            A = self.maps[k]
             own = np.einsum("ti,ij,tj->t", A, given.beta_cov, A)
             moved.append(means[k] + A @ beta + self.shifts[k].constant[number])
             spread.append(variances[k] + own + 2 * np.einsum("ti,igt->gt", A, cross))

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.marginal.effects import (
-    EffectsSummary,
     Shift,
     draw_effects,
     draw_population,
@@ -20,6 +19,7 @@ from mixedbayes.marginal.effects import (
 from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
 from mixedbayes.marginal.plan import MAX_DENSE, Plan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
+from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.priors.distributions import Flat, Normal, Prior
 from mixedbayes.priors.types import PredictorPriors, Priors
 

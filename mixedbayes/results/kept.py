@@ -19,28 +19,18 @@ from scipy import special
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
+from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import tails
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class EffectSummary:
-    """What is kept of the draws of one factor's effects."""
-
-    mean: Floats  # (J, q)
-    sd: Floats  # (J, q)
-    quantile: Floats  # (k, J, q) at k probabilities
-
-
 def to_dataset(
-    groups: Mapping[str, tuple[GroupDesign, EffectSummary, EffectSummary | None]],
+    groups: Mapping[str, tuple[GroupDesign, EffectsSummary, EffectsSummary | None]],
     parameter: str = "mu",
 ) -> xr.Dataset:
     """The `ranef_summary` group: per factor its design, deviations and, if known, coefficients."""
-    from mixedbayes.marginal.effects import QUANTILES
-
     variables: dict[str, tuple[tuple[str, ...], Floats]] = {}
     coords: dict[str, object] = {names.QUANTILE: np.asarray(QUANTILES)}
     for name, (g, deviation, total) in groups.items():
@@ -51,7 +41,7 @@ def to_dataset(
             if s is not None:
                 variables[f"{variable}_mean"] = dims, s.mean
                 variables[f"{variable}_sd"] = dims, s.sd
-                variables[f"{variable}_quantile"] = (names.QUANTILE, *dims), s.quantile
+                variables[f"{variable}_quantile"] = (names.QUANTILE, *dims), s.quantiles
     return xr.Dataset(variables, coords=coords)
 
 
@@ -59,7 +49,7 @@ def to_dataset(
 class Kept:
     """A summary read back, with the probabilities of its quantiles."""
 
-    summary: EffectSummary
+    summary: EffectsSummary
     probabilities: Floats  # (k,)
 
 
@@ -85,7 +75,7 @@ def read(post: Posterior, variable: str) -> Kept:
             "or with the group effects kept as draws"
         )
     parts = (kept[f"{variable}_{what}"].to_numpy() for what in ("mean", "sd", "quantile"))
-    return Kept(EffectSummary(*parts), kept[names.QUANTILE].to_numpy())
+    return Kept(EffectsSummary(*parts), kept[names.QUANTILE].to_numpy())
 
 
 def columns(kept: Kept, prob: float) -> dict[str, Floats]:
@@ -113,5 +103,5 @@ def quantile_at(kept: Kept, p: float) -> Floats:
     at, z = special.ndtri(grid), special.ndtri(p)
     i = int(np.clip(np.searchsorted(at, z) - 1, 0, len(at) - 2))
     w = np.clip((z - at[i]) / (at[i + 1] - at[i]), 0.0, 1.0)
-    q = kept.summary.quantile
+    q = kept.summary.quantiles
     return (1 - w) * q[i] + w * q[i + 1]

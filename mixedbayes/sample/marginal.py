@@ -12,11 +12,11 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.marginal.density import MarginalDensity
-from mixedbayes.marginal.effects import QUANTILES, EffectsSummary
 from mixedbayes.marginal.mode import find_mode, initial_points, whiten
 from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.plan import MAX_DENSE
 from mixedbayes.marginal.setup import Setup, set_up
+from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
 from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from mixedbayes.errors import SamplingError
-from mixedbayes.marginal.effects import EffectsSummary
+from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.sample.settings import Settings
 
 

@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.colors import to_hex
 
 from mixedbayes.errors import ModelError
-from mixedbayes.marginal.effects import QUANTILES
+from mixedbayes.marginal.summaries import QUANTILES
 from mixedbayes.plots import style
 from mixedbayes.plots.ranef import caterpillar, plot_ranef
 from mixedbayes.results import kept
@@ -126,7 +126,7 @@ def test_kept_summaries_give_the_same_picture_as_draws(sleep, by_gid):
     effects = sleep.ranef("Subject")
     g = sleep.group("Subject")
     quantiles = np.quantile(effects, QUANTILES, axis=0)
-    summary = kept.EffectSummary(effects.mean(axis=0), effects.std(axis=0), quantiles)
+    summary = kept.EffectsSummary(effects.mean(axis=0), effects.std(axis=0), quantiles)
     dataset = kept.to_dataset({"Subject": (g, summary, summary)})
     posterior = sleep.draws.drop_vars("ranef_Subject")
     tree = xr.DataTree.from_dict({"posterior": posterior, "ranef_summary": dataset})

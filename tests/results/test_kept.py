@@ -6,11 +6,11 @@ import xarray as xr
 from scipy import stats
 
 from mixedbayes.errors import ModelError
-from mixedbayes.marginal.effects import QUANTILES
+from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
 from mixedbayes.results.coef import coef
 from mixedbayes.results.fitted import fitted
 from mixedbayes.results.icc import icc
-from mixedbayes.results.kept import EffectSummary, to_dataset
+from mixedbayes.results.kept import to_dataset
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 from mixedbayes.results.shrinkage import shrinkage
@@ -19,7 +19,7 @@ from mixedbayes.results.summary import summary
 
 def summarised(draws):
     quantile = np.quantile(draws, QUANTILES, axis=0)
-    return EffectSummary(draws.mean(axis=0), draws.std(axis=0, ddof=1), quantile)
+    return EffectsSummary(draws.mean(axis=0), draws.std(axis=0, ddof=1), quantile)
 
 
 def without_draws(post, *, coefficients=False):
