@@ -199,3 +199,24 @@ def test_grades(solved, reference):
     both = solved("gpa_sex_highgpa")
     assert both.reml["fixed"]["names"] == in_text
     assert both.beta == pytest.approx(more["b"], abs=6e-6)
+
+
+def test_standard_error_of_a_coefficient_as_the_text_has_it(solved):
+    """.092 given the population effects; .095 with the variance of the intercept added, both rounded.
+
+    The two are correlated, so that the posterior sd of a coefficient is less than the second.
+    """
+    found = solved("gpa_intercept")
+    (group,), design = (
+        found.groups,
+        mb.Model(MODELS["gpa_intercept"][1], mb.load_data("gpa")).design,
+    )
+    factors = [(group.refs, group.Z, group.n_levels)]
+    given = build_problem(
+        design.y, np.zeros((design.n, 0)), factors, prior_mean=[], prior_precision=np.zeros((0, 0))
+    )
+    L = [np.atleast_2d(found.reml["varcomp"][0]["sd"])]
+    _, (variance,) = conditional_moments(given, L, found.reml["residual_sd"])
+    intercept = found.reml["fixed"]["se"][0]
+    assert np.sqrt(variance[:5, 0, 0]) == pytest.approx(0.092, abs=5e-4)
+    assert np.sqrt(variance[:5, 0, 0] + intercept**2) == pytest.approx(0.095, abs=1e-3)
