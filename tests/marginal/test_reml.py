@@ -202,7 +202,7 @@ def test_grades(solved, reference):
 
 
 def test_standard_error_of_a_coefficient_as_the_text_has_it(solved):
-    """.092 given the population effects; .095 with the variance of the intercept added, both rounded.
+    """.092 given the population effects; .095 with the intercept's variance added, both rounded.
 
     The two are correlated, so that the posterior sd of a coefficient is less than the second.
     """
