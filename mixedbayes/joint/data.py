@@ -17,36 +17,44 @@ from mixedbayes.families.binomial import Binomial
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.families.links import Cloglog, Identity, Link, Log, Logit, Probit
+from mixedbayes.families.links import Cloglog, Identity, Inverse, Link, Log, Logit, Probit
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.joint import likelihoods as code
+from mixedbayes.joint import links
 
-_SHARES: dict[type[Link], int] = {
-    Logit: code.BINOMIAL_LOGIT,
-    Probit: code.BINOMIAL_PROBIT,
-    Cloglog: code.BINOMIAL_CLOGLOG,
+# The likelihood of each family, and for each of its links the one in front of it.
+_SHARES = {
+    Logit: (code.BINOMIAL_LOGIT, links.NONE),
+    Probit: (code.BINOMIAL_PROBIT, links.NONE),
+    Cloglog: (code.BINOMIAL_CLOGLOG, links.NONE),
 }
-CODES: dict[type[Family], Mapping[type[Link], int]] = {
+_OF_MEAN = {Identity: links.NONE, Log: links.EXP, Inverse: links.RECIPROCAL}
+_OF_LOG_MEAN = {Log: links.NONE, Identity: links.LOG, Inverse: links.MINUS_LOG}
+_OF_LOG_ODDS = {Logit: links.NONE, Probit: links.NORMAL_ODDS, Cloglog: links.GUMBEL_ODDS}
+CODES: dict[type[Family], Mapping[type[Link], tuple[int, int]]] = {
     Bernoulli: _SHARES,
     Binomial: _SHARES,
-    Poisson: {Log: code.POISSON},
-    NegativeBinomial: {Log: code.NEGATIVE_BINOMIAL},
-    Gaussian: {Identity: code.NORMAL},
-    StudentTFamily: {Identity: code.STUDENT},
-    Lognormal: {Identity: code.NORMAL},
-    GammaFamily: {Log: code.GAMMA},
-    Beta: {Logit: code.BETA},
-    Cumulative: {Logit: code.CUMULATIVE_LOGIT, Probit: code.CUMULATIVE_PROBIT},
+    Poisson: {k: (code.POISSON, v) for k, v in _OF_LOG_MEAN.items()},
+    NegativeBinomial: {k: (code.NEGATIVE_BINOMIAL, v) for k, v in _OF_LOG_MEAN.items()},
+    Gaussian: {k: (code.NORMAL, v) for k, v in _OF_MEAN.items()},
+    StudentTFamily: {k: (code.STUDENT, v) for k, v in _OF_MEAN.items()},
+    Lognormal: {Identity: (code.NORMAL, links.NONE)},
+    GammaFamily: {k: (code.GAMMA, v) for k, v in _OF_LOG_MEAN.items()},
+    Beta: {k: (code.BETA, v) for k, v in _OF_LOG_ODDS.items()},
+    Cumulative: {
+        Logit: (code.CUMULATIVE_LOGIT, links.NONE),
+        Probit: (code.CUMULATIVE_PROBIT, links.NONE),
+    },
 }
 # Adding up rows pays where it leaves at most this share of them.
 _WORTH = 0.8
 
 
-def family_code(family: Family) -> int | None:
-    """The compiled likelihood of a family with its link; None where there is none."""
+def codes(family: Family) -> tuple[int, int] | None:
+    """Compiled likelihood of a family, and the link in front of it; None where there is none."""
     return CODES.get(type(family), {}).get(type(family.link))
 
 
@@ -59,20 +67,24 @@ class RowData:
     extra: Floats  # (m,)
     constant: float  # the part of the log likelihood that depends on the data alone
     rows: Ints  # (m,) a row of the design with these columns
+    likelihood: int  # see `likelihoods`
+    link: int  # see `links`
+    n_mean: int  # the first rows, those of the mean: all, unless the design is stacked
 
 
 def row_data(design: Design, family: Family) -> RowData:
     """The response in the likelihood's terms; rows with equal columns are one row where exact."""
+    likelihood, link = CODES[type(family)][type(family.link)]
     y, size, extra, constant = _terms(design, family)
     rows: Ints = np.arange(design.n)
     ordinal = isinstance(family, Cumulative)
-    if ordinal or family_code(family) in (*_SHARES.values(), code.POISSON):
+    if ordinal or isinstance(family, Bernoulli | Binomial | Poisson):
         group, first = _equal_rows(design, [y[:, None]] if ordinal else [])
         if len(first) <= _WORTH * design.n:
             size = np.bincount(group, size, len(first))
             y = y[first] if ordinal else np.bincount(group, y, len(first))
             extra, rows = np.zeros(len(first)), first
-    return RowData(y, size, extra, constant, rows)
+    return RowData(y, size, extra, constant, rows, likelihood, link, len(rows))
 
 
 def _terms(design: Design, family: Family) -> tuple[Floats, Floats, Floats, float]:

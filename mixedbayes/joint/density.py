@@ -13,7 +13,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint.coordinates import Coordinates
-from mixedbayes.joint.data import RowData, family_code, row_data
+from mixedbayes.joint.data import RowData, codes, row_data
 from mixedbayes.joint.factor import Factor, identity, walk_sections
 from mixedbayes.joint.kernel import c_density, density, pack
 from mixedbayes.joint.layout import JointLayout
@@ -26,7 +26,7 @@ LARGEST = 2000
 
 def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     """Why the compiled density cannot serve; None where it can."""
-    if family_code(family) is None:
+    if codes(family) is None:
         return f"the {family.name} family with {family.link.name} link is not compiled in"
     stacking = stacking_obstacle(design, family)
     if stacking is not None:
@@ -149,11 +149,11 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         if not ones:
             Z.append(g.Z[rows].ravel())
             at += n * q
-    links: list[tuple[int, ...]] = []
+    nests: list[tuple[int, ...]] = []
     maps: list[Ints] = [np.zeros(0, np.int64)]
     place = 0
     for link in layout.links:
-        links.append((link.finer, link.coarser, link.term, link.term_above, place))
+        nests.append((link.finer, link.coarser, link.term, link.term_above, place))
         maps.append(link.above)
         place += len(link.above)
     m, in_order = layout.n_parameters, bool(layout.thresholds)
@@ -165,10 +165,12 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         p,
         mu.intercept,
         at_zero and (mu.intercept or in_order),
-        family_code(layout.family),
+        data.likelihood,
         m,
         in_order,
         layout.own_parameters,
+        data.link,
+        data.n_mean,
     )
     # The normal constants of the effects are part of the density, and the m! orders in which
     # independent draws become the same thresholds.
@@ -179,7 +181,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         "factors": np.array(factors, np.int64),
         "before": np.array(before, np.int64),
         "refs": np.concatenate([np.zeros(0, np.int64), *refs]),
-        "links": np.array(links, np.int64),
+        "nests": np.array(nests, np.int64),
         "maps": np.concatenate(maps),
         "codes": layout.table.codes,
         "numbers": layout.table.numbers,

@@ -17,7 +17,7 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.joint import factor, likelihoods, ordered, special, written
+from mixedbayes.joint import factor, likelihoods, links, ordered, special, written
 from mixedbayes.joint.factor import to_theta, to_z
 from mixedbayes.joint.likelihoods import rows, stacked_rows
 from mixedbayes.joint.ordered import order_slopes, put_in_order
@@ -32,13 +32,14 @@ LOGP_SIGNATURE = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.v
 # Sections of the record, integers first.
 SECTIONS = (
     # d, h, n rows, p columns, intercept?, prior of what takes its place at zero?, family, number of
-    # the family's parameters, are these ordered thresholds?, which have formulas (see stacked)
+    # the family's parameters, are these ordered thresholds?, which have formulas (see stacked),
+    # link in front of the likelihood (see links), rows of the mean (the first)
     "sizes",
     "factors",  # (K, 7) q, J, first sd, first effect, Z is all 1?, place in refs, place in Z
     "before",  # for each term of each factor: how many correlated terms precede it, and which
     "refs",  # (K, n)
-    "links",  # (links, 5) finer and coarser factor, term of each, place in maps; by finer factor
-    "maps",  # for each link the coarser factor's level of each level of the finer one
+    "nests",  # (N, 5) finer and coarser factor, term of each, place in maps; by finer factor
+    "maps",  # for each nest the coarser factor's level of each level of the finer one
     "codes",  # (h + coefficients, 2) priors, see logpriors
     "start",  # CSR of the couplings in the walk's factor, see factor
     "columns",
@@ -55,7 +56,7 @@ SECTIONS = (
 )  # fmt: skip
 _HEAD = 2 * len(SECTIONS)
 S = {name: 2 * i for i, name in enumerate(SECTIONS)}
-(SIZES, FACTORS, BEFORE, REFS, LINKS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
+(SIZES, FACTORS, BEFORE, REFS, NESTS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
  WHY, SIZE, EXTRA, CENTRING, PULL, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS, OUTER,
  LOG_DET) = S.values()  # fmt: skip
 
@@ -92,7 +93,7 @@ def joint(theta, grad, record):
     before, refs, ez = _ints(record, BEFORE), _ints(record, REFS), _reals(record, ZED)
     X, means = _reals(record, EX).reshape(n, p), _reals(record, MEANS)
     centring, pull = _reals(record, CENTRING), _reals(record, PULL)
-    links, maps = _ints(record, LINKS).reshape(-1, 5), _ints(record, MAPS)
+    nests, maps = _ints(record, NESTS).reshape(-1, 5), _ints(record, MAPS)
     K, k0 = len(factors), theta.size - p - intercept
     work = np.empty((3, h + intercept + p))
     point = np.empty(h + intercept + p)
@@ -140,12 +141,12 @@ def joint(theta, grad, record):
         q, J, s, e, ones, r, z = factors[k]
         o = e - h
         span = slice(o, o + J * q)
-        for link in links:
-            if link[0] == k:
-                q_up, o_up = factors[link[1], 0], factors[link[1], 3] - h + link[3]
+        for nest in nests:
+            if nest[0] == k:
+                q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]
                 for g in range(J):
-                    i = o + g * q + link[2]
-                    x[i] -= pull[i] * b[o_up + maps[link[4] + g] * q_up]
+                    i = o + g * q + nest[2]
+                    x[i] -= pull[i] * b[o_up + maps[nest[4] + g] * q_up]
         total += written.effects(
             x[span], J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span]
         )
@@ -160,12 +161,17 @@ def joint(theta, grad, record):
     slope, d_parameters = np.empty(n), np.zeros(m)
     y, size, extra = _reals(record, WHY), _reals(record, SIZE), _reals(record, EXTRA)
     parameters = cuts if in_order else work[0, h - m : h]
+    rate = np.empty(sizes[11] if sizes[10] else 0)
+    if sizes[10] and not links.apply(sizes[10], eta[: rate.size], rate):
+        return -math.inf
     if sizes[9]:
         total += stacked_rows(
             sizes[6], sizes[9], eta, y, size, extra, parameters, slope, d_parameters
         )
     else:
         total += rows(sizes[6], eta, y, size, extra, parameters, slope, d_parameters)
+    for i in range(rate.size):
+        slope[i] *= rate[i]
     # backward
     grad[k0:] = work[2, h:]
     if at_zero:
@@ -203,12 +209,12 @@ def joint(theta, grad, record):
             dx, J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span],
             db[span], dsd, dW[k],
         )  # fmt: skip
-        for link in links:
-            if link[0] == k:
-                q_up, o_up = factors[link[1], 0], factors[link[1], 3] - h + link[3]
+        for nest in nests:
+            if nest[0] == k:
+                q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]
                 for g in range(J):
-                    i = g * q + link[2]
-                    db[o_up + maps[link[4] + g] * q_up] -= pull[o + i] * dx[i]
+                    i = g * q + nest[2]
+                    db[o_up + maps[nest[4] + g] * q_up] -= pull[o + i] * dx[i]
         for t in range(q):
             work[2, s + t] += dsd[t] * work[1, s + t]
         at = written.correlation_slopes(work, s, q, before, at, W[k], dW[k])
@@ -273,7 +279,7 @@ def _for_c(fingerprint: int) -> Any:
 
 
 def _fingerprint() -> int:
-    modules = (factor, likelihoods, logpriors, ordered, special, written)
+    modules = (factor, likelihoods, links, logpriors, ordered, special, written)
     files = (__file__, *(str(m.__file__) for m in modules))
     return crc32(b"".join(Path(name).read_bytes() for name in files))
 

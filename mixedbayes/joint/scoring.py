@@ -1,7 +1,8 @@
 """Effects and coefficients for given variance parameters, by sparse Fisher scoring.
 
 e is found where its log density given phi is highest; its precision there is H = A' W A + P, with A
-the columns of u and of the coefficients, W the rows' information and P the priors' precision.
+the columns of u and of the coefficients, W the rows' information and P the priors' precision. What
+belongs to further parameters of the family is found at its marginal mode; see `leverage`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from scipy import sparse
 
 from mixedbayes.design.types import Floats
 from mixedbayes.families.student_t import StudentTFamily
+from mixedbayes.joint.begin import begin
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import Factor, factorise
+from mixedbayes.joint.leverage import left, leverages, scores
+from mixedbayes.joint.links import NONE
 from mixedbayes.marginal.logpriors import NORMAL, STUDENT
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
@@ -32,6 +36,20 @@ class Conditional:
     factor: Factor
     information: Floats  # (m,) of each row about its linear predictor
     log_evidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What multiplies u and coefficients in each row, for given phi, and the parameters there."""
+
+    values: Floats  # (m, q) of the first factor, q = 0 without one
+    first: sparse.csr_array  # (m, J q) the same as a matrix
+    rest: sparse.csr_array  # (m, D) the other factors' and the coefficients'
+    parameters: Mapping[str, Floats]  # (1,) each
+
+    @property
+    def n_first(self) -> int:
+        return int(self.first.shape[1])
 
 
 class _Moves:
@@ -73,15 +91,17 @@ class Scoring:
         self.precision = _prior_precision(density)
         # The log density of a t is not concave: at its peak the curvature is (nu + 3) / nu times
         # the expected one, so that plain steps go to and fro; far out it has the other sign.
-        self.concave = not isinstance(layout.family, StudentTFamily)
+        # Behind a link of another loop it need not be concave either.
+        self.concave = not isinstance(layout.family, StudentTFamily) and density.data.link == NONE
         self.memory = 0 if self.concave and not layout.own_parameters else _MEMORY
-        self.start = np.zeros(layout.ndim - layout.n_hyper)
-        self.start[layout.n_effects :] = layout.start()
+        self.origin = np.zeros(layout.ndim - layout.n_hyper)
+        self.origin[layout.n_effects :] = begin(density, self.X, self.offset)
+        self.start = self.origin
 
-    def columns(self, phi: Floats) -> tuple[list[Floats], sparse.csr_array]:
-        """Values (m, q) of each factor's columns for u, and all but the first as a matrix."""
-        sd, W, _ = self.layout.hyper(phi)
-        values = [Z @ (s[:, None] * w) for Z, s, w in zip(self.Z, sd, W, strict=True)]
+    def columns(self, phi: Floats) -> Columns:
+        """The columns of u and of the coefficients, for the rows."""
+        sd, W, parameters = self.layout.hyper(phi[None])
+        values = [Z @ (s[0][:, None] * w[0]) for Z, s, w in zip(self.Z, sd, W, strict=True)]
         n, at, cols = len(self.X), 0, []
         for refs, v in zip(self.refs[1:], values[1:], strict=True):
             q = v.shape[1]
@@ -92,17 +112,18 @@ class Scoring:
         data = np.concatenate([*values[1:], self.X], axis=1)
         pointer = np.arange(n + 1) * index.shape[1]
         shape = (n, at + self.X.shape[1])
-        return values, sparse.csr_array((data.ravel(), index.ravel(), pointer), shape=shape)
+        rest = sparse.csr_array((data.ravel(), index.ravel(), pointer), shape=shape)
+        v = values[0] if values else np.zeros((n, 0))
+        return Columns(v, self._first(v), rest, parameters)
 
-    def first(self, values: list[Floats]) -> sparse.csr_array:
+    def _first(self, v: Floats) -> sparse.csr_array:
         """The first factor's columns as a matrix (m, J q)."""
-        if not values:
-            return sparse.csr_array((len(self.X), 0))
-        v, refs = values[0], self.refs[0]
-        q = v.shape[1]
-        index = (refs[:, None] * q + np.arange(q)).ravel()
-        shape = (len(v), self.layout.groups[0].n_levels * q)
-        return sparse.csr_array((v.ravel(), index, np.arange(len(v) + 1) * q), shape=shape)
+        n, q = v.shape
+        if not q:
+            return sparse.csr_array((n, 0))
+        index = (self.refs[0][:, None] * q + np.arange(q)).ravel()
+        shape = (n, self.layout.groups[0].n_levels * q)
+        return sparse.csr_array((v.ravel(), index, np.arange(n + 1) * q), shape=shape)
 
     def conditional(self, phi: Floats) -> Conditional:
         """The mode of effects and coefficients given phi; LinAlgError where there is none.
@@ -110,79 +131,104 @@ class Scoring:
         Where the log density is not concave, a search that takes too long ends at its highest
         point; the next one goes on from there.
         """
-        values, rest = self.columns(phi)
-        first = self.first(values)
-        _, _, parameters = self.layout.hyper(phi[None])
-        e, moves = self.start, _Moves(self.memory)
-        value, gradient = self._value(phi, e)
+        columns, moves = self.columns(phi), _Moves(self.memory)
+        e, value, gradient = self._first_point(phi)
+        last = None
         for _ in range(_ITERATIONS):
-            w = self._information(first, rest, e, parameters)
-            factor = factorise(*self._precision(values, first, rest, w))
-            step = moves.step(factor, gradient)
-            gain = float(gradient @ step)
+            w, factor, leverage, tilt = self._around(columns, e)
+            slope = gradient + tilt
+            if last is not None:
+                moves.add(e - last[0], last[1] - slope)
+            step = moves.step(factor, slope)
+            gain = float(slope @ step)
             if gain < _SETTLED:
                 break
-            before = e, gradient
-            e, value, gradient = self._search(phi, e, value, step, gain)
-            moves.add(e - before[0], before[1] - gradient)
+            last = e, slope
+            e, value, gradient = self._search(phi, e, value, tilt, step, gain)
         else:
             if self.concave:
                 raise np.linalg.LinAlgError("Fisher scoring did not settle")
-            w = self._information(first, rest, e, parameters)
-            factor = factorise(*self._precision(values, first, rest, w))
+            w, factor, leverage, _ = self._around(columns, e)
         self.start = e
+        if leverage is not None:
+            w = left(w, leverage)
+            factor = factorise(*self._precision(columns, w))
         log_2pi = 0.5 * len(e) * np.log(2 * np.pi)
         return Conditional(e, factor, w, value - factor.log_det + log_2pi)
+
+    def _first_point(self, phi: Floats) -> tuple[Floats, float, Floats]:
+        """Where the last search ended; the origin where the density is 0 there for this phi."""
+        value, gradient = self._value(phi, self.start)
+        if np.isfinite(value):
+            return self.start, value, gradient
+        return self.origin, *self._value(phi, self.origin)
+
+    def _around(
+        self, columns: Columns, e: Floats
+    ) -> tuple[Floats, Factor, Floats | None, Floats | float]:
+        """The rows' information at e, the factor of H, leverages and what they add to the slope.
+
+        No leverages where no parameter but the mean has a formula.
+        """
+        eta = (
+            self.offset + columns.first @ e[: columns.n_first] + columns.rest @ e[columns.n_first :]
+        )
+        w = self._information(eta, columns.parameters)
+        factor = factorise(*self._precision(columns, w))
+        if not self.layout.own_parameters:
+            return w, factor, None, 0.0
+        n = self.density.data.n_mean
+        refs = self.refs[0][:n] if self.refs else np.zeros(n, np.int64)
+        leverage = leverages(columns.values[:n], refs, columns.rest[:n], factor, w[:n])
+        score = scores(self.layout, eta, columns.parameters, leverage)
+        return (
+            w,
+            factor,
+            leverage,
+            np.concatenate([columns.first.T @ score, columns.rest.T @ score]),
+        )
 
     def _value(self, phi: Floats, e: Floats) -> tuple[float, Floats]:
         value, gradient = self.density.logp_grad(np.concatenate([phi, e]))
         return value, gradient[len(phi) :]
 
     def _search(
-        self, phi: Floats, e: Floats, value: float, step: Floats, gain: float
+        self, phi: Floats, e: Floats, value: float, tilt: Floats | float, step: Floats, gain: float
     ) -> tuple[Floats, float, Floats]:
-        """A step that leads up, halved as often as needed; `gain` is its slope at the start."""
-        length = 1.0
+        """A step that leads up, halved as often as needed; `gain` is its slope at the start.
+
+        What leverages add is taken as linear, of slope `tilt`.
+        """
+        length, added = 1.0, float(np.sum(tilt * step))
         while length > 1e-8:
             there, slope = self._value(phi, e + length * step)
-            if there >= value + _SHARE * length * gain - 1e-9 * abs(value):
+            if there + length * added >= value + _SHARE * length * gain - 1e-9 * abs(value):
                 return e + length * step, there, slope
             length /= 2
         raise np.linalg.LinAlgError("no step leads up")
 
-    def _information(
-        self,
-        first: sparse.csr_array,
-        rest: sparse.csr_array,
-        e: Floats,
-        parameters: Mapping[str, Floats],
-    ) -> Floats:
-        n_first = first.shape[1]
-        eta = self.offset + first @ e[:n_first] + rest @ e[n_first:]
-        with np.errstate(over="ignore"):
+    def _information(self, eta: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        with np.errstate(all="ignore"):
             each = self.layout.information(eta[None], parameters)[0]
         return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, 1e12)
 
-    def _precision(
-        self, values: list[Floats], first: sparse.csr_array, rest: sparse.csr_array, w: Floats
-    ) -> tuple[Floats, sparse.csr_array, Floats]:
+    def _precision(self, columns: Columns, w: Floats) -> tuple[Floats, sparse.csr_array, Floats]:
         """H of u and coefficients: the first factor's blocks, couplings, and the others' corner."""
+        v, first, rest = columns.values, columns.first, columns.rest
         weighted = sparse.csr_array(rest.multiply(w[:, None]))
         corner = (rest.T @ weighted).toarray() + np.diag(self.precision)
         blocks = np.zeros((0, 1, 1))
-        if values:
-            v, refs = values[0], self.refs[0]
+        if self.refs:
             J, q = self.layout.groups[0].n_levels, v.shape[1]
             blocks = np.empty((J, q, q))
             for i in range(q):
                 for j in range(q):
-                    blocks[:, i, j] = np.bincount(refs, w * v[:, i] * v[:, j], J) + (i == j)
+                    blocks[:, i, j] = np.bincount(self.refs[0], w * v[:, i] * v[:, j], J) + (i == j)
         return blocks, sparse.csr_array(first.T @ weighted), corner
 
     def factor(self, phi: Floats, w: Floats, T: sparse.csr_array) -> Factor:
         """The factor of T' H T; T takes each level of the first factor to itself in its block."""
-        values, rest = self.columns(phi)
-        blocks, couplings, corner = self._precision(values, self.first(values), rest, w)
+        blocks, couplings, corner = self._precision(self.columns(phi), w)
         n, q = couplings.shape[0], blocks.shape[1]
         if len(blocks):
             at = np.arange(len(blocks) + 1)

@@ -98,7 +98,7 @@ def stacked_rows(data: RowData, layout: StackedLayout) -> RowData:
     """The rows of the stacked design."""
     copies = 1 + len(layout.own)
     y, size, extra = (np.tile(v, copies) for v in (data.y, data.size, data.extra))
-    return RowData(y, size, extra, data.constant, np.arange(len(y)))
+    return replace(data, y=y, size=size, extra=extra, rows=np.arange(len(y)))
 
 
 def stacking_obstacle(design: Design, family: Family) -> str | None:

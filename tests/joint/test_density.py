@@ -7,12 +7,31 @@ import mixedbayes as mb
 from mixedbayes.joint.coordinates import Bend, Coordinates
 from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
+from mixedbayes.joint.links import POSITIVE
 
 FAMILIES = [
     "bernoulli", "binomial", "poisson", "negative_binomial", "gaussian", "student_t", "lognormal",
     "gamma", "beta", "cumulative",
 ]  # fmt: skip
+LINKED = {
+    f"{kind.name}, {link.name}": kind(link=link)
+    for kind, links in {
+        mb.Gaussian: (mb.Log(), mb.Inverse()),
+        mb.StudentTFamily: (mb.Log(), mb.Inverse()),
+        mb.GammaFamily: (mb.Inverse(), mb.Identity()),
+        mb.Beta: (mb.Probit(), mb.Cloglog()),
+        mb.Poisson: (mb.Identity(),),
+        mb.NegativeBinomial: (mb.Identity(),),
+    }.items()
+    for link in links
+}
 CASES = {
+    **{name: {"family": family} for name, family in LINKED.items()},
+    **{
+        f"weighted {name}": {"family": family, "response": "y | weights(w)", "groups": "crossed"}
+        for name, family in LINKED.items()
+    },
+    "offset, identity": {"family": mb.Poisson(link=mb.Identity()), "offset": True},
     **{family: {"family": family} for family in FAMILIES},
     "probit": {"family": mb.Binomial(link=mb.Probit())},
     "cloglog": {"family": mb.Binomial(link=mb.Cloglog())},
@@ -41,9 +60,12 @@ CASES = {
 }
 
 
-def point(layout, seed=0):
+def point(density, seed=0):
     """A point (d,) where every family's density is finite and not far from its bulk."""
-    return 0.4 * np.random.default_rng(seed).normal(size=layout.ndim) + 0.1
+    theta = 0.4 * np.random.default_rng(seed).normal(size=density.ndim) + 0.1
+    if density.data.link in POSITIVE:
+        theta[density.layout.coefficient_start] += 8
+    return theta
 
 
 def written_somehow(layout):
@@ -78,7 +100,7 @@ def test_density_is_the_one_written_by_hand(case, joint):
     model = joint.make(**CASES[case])
     density = joint.density_of(model)
     layout, plain = density.layout, density.coordinates
-    theta = point(layout)
+    theta = point(density)
     assert density.logp_grad(theta)[0] == pytest.approx(
         joint.by_hand(model, layout, theta, plain), rel=1e-10
     )
@@ -88,7 +110,7 @@ def test_density_is_the_one_written_by_hand(case, joint):
 def test_gradient_is_that_of_differences(case, joint):
     density = joint.density_of(joint.make(**CASES[case]))
     density = density.walked(*walk(density.layout), written_somehow(density.layout))
-    z, h = point(density.layout), 1e-6
+    z, h = point(density), 1e-6
     _, gradient = density.logp_grad(z)
     steps = h * np.eye(density.ndim)
     found = [(density.logp_grad(z + e)[0] - density.logp_grad(z - e)[0]) / (2 * h) for e in steps]
@@ -102,7 +124,7 @@ def test_coordinates_and_units_change_the_density_by_their_jacobian(groups, join
     layout, coordinates = plain.layout, written_somehow(plain.layout)
     mode, C, slopes, factor = walk(layout)
     density = plain.walked(mode, C, slopes, factor, coordinates)
-    z = point(layout)
+    z = point(density)
     h = layout.n_hyper
     e = np.eye(layout.ndim)
     M = np.array([dense_map(C, slopes, factor, column) for column in e]).T
@@ -158,5 +180,5 @@ def test_equal_rows_are_added_up(family, joint):
     from mixedbayes.joint.density import JointDensity
 
     once = JointDensity.of(weighted, model.family, twice.spec.priors)
-    theta = point(once.layout)
+    theta = point(once)
     assert doubled.logp_grad(theta)[0] == pytest.approx(once.logp_grad(theta)[0], rel=1e-10)
