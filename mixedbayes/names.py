@@ -16,7 +16,8 @@ DRAW = "draw"
 RANEF_SUMMARY = "ranef_summary"  # group of the DataTree, where draws of group effects are not kept
 QUANTILE = "quantile"
 
-_RESERVED = frozenset({INTERCEPT, FIXEF, TERM, SIGMA, OBS, CHAIN, DRAW})
+_DATA = frozenset({"X", "offset", "weights", "trials"})  # in a model, and among a fit's constants
+_RESERVED = frozenset({INTERCEPT, FIXEF, TERM, SIGMA, OBS, CHAIN, DRAW}) | _DATA
 
 
 def identifier(name: str) -> str:

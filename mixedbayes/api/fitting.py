@@ -64,4 +64,5 @@ def draw(spec: Spec, settings: Settings, chosen: Chosen, keep_effects: Keep) -> 
     from mixedbayes.model.build import build
     from mixedbayes.sample.run import sample_model
 
-    return sample_model(build(spec, chosen), settings, keep=list(dims_of(spec)))
+    model = build(spec, chosen, reusable=settings.sampler == "nutpie")
+    return sample_model(model, settings, keep=list(dims_of(spec)))

@@ -70,7 +70,7 @@ class Gaussian(Family):
     ) -> tuple[str, dict[str, Any]]:
         sigma = parameters["sigma"]
         if design.weights is not None:
-            sigma = sigma / np.sqrt(design.weights)
+            sigma = sigma / xp.sqrt(design.weights)
         return "Normal", {"mu": self.inverse(eta, xp), "sigma": sigma}
 
     def simulate(

@@ -59,7 +59,7 @@ class Lognormal(Family):
     ) -> tuple[str, dict[str, Any]]:
         sigma = parameters["sigma"]
         if design.weights is not None:
-            sigma = sigma / np.sqrt(design.weights)
+            sigma = sigma / xp.sqrt(design.weights)
         return "LogNormal", {"mu": eta, "sigma": sigma}
 
     def simulate(

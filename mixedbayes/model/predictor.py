@@ -14,7 +14,7 @@ from mixedbayes.design.types import GroupDesign, LinearPredictor
 from mixedbayes.model import centered, noncentered
 from mixedbayes.model.covariance import cholesky_factor
 from mixedbayes.model.formulations import Centered, Formulation
-from mixedbayes.model.variables import scalar, shifted, vector
+from mixedbayes.model.variables import number, scalar, shifted, vector
 from mixedbayes.priors.types import PredictorPriors
 
 
@@ -41,9 +41,10 @@ def population(predictor: LinearPredictor, priors: PredictorPriors) -> Any:
     """
     p = predictor.parameter
     if not predictor.terms:
+        zeros = pt.zeros(pm.modelcontext(None).dim_lengths[names.OBS])
         if priors.intercept is None:
-            return pt.zeros(len(predictor.X))
-        return scalar(names.intercept(p), priors.intercept.prior) + pt.zeros(len(predictor.X))
+            return zeros
+        return scalar(names.intercept(p), priors.intercept.prior) + zeros
     X = pm.Data(f"{names.prefix(p)}X", predictor.X, dims=(names.OBS, names.term_dim(p)))
     beta = vector(
         names.fixef(p), [a.prior for a in priors.fixef], predictor.terms, names.term_dim(p)
@@ -56,7 +57,7 @@ def population(predictor: LinearPredictor, priors: PredictorPriors) -> Any:
 def _intercept(predictor: LinearPredictor, priors: PredictorPriors, beta: Any) -> Any:
     assert priors.intercept is not None
     name, prior = names.intercept(predictor.parameter), priors.intercept.prior
-    shift = pt.as_tensor(predictor.X.mean(axis=0)) @ beta
+    shift = shift_to_means(predictor, beta)
     if priors.intercept_at_means:
         at_means = scalar(f"{name}_at_means", prior)
     else:
@@ -64,6 +65,12 @@ def _intercept(predictor: LinearPredictor, priors: PredictorPriors, beta: Any) -
         if at_means is None:
             return scalar(name, prior)
     return pm.Deterministic(name, at_means - shift)
+
+
+def shift_to_means(predictor: LinearPredictor, beta: Any) -> Any:
+    """The population part, less the intercept, at the columns' means."""
+    tag = names.prefix(predictor.parameter)
+    return number(f"{tag}X_means", predictor.X.mean(axis=0)) @ beta
 
 
 def group_part(

@@ -7,10 +7,36 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
 
 from mixedbayes import names
 from mixedbayes.priors.distributions import Flat, Prior
+
+
+class Reusable(pm.Model):
+    """A pm.Model in which all numbers that come from the data are shared variables.
+
+    A compiled function of such a model serves other data of the same structure. PyMC draws again
+    whatever depends on a shared variable that a trace does not hold, so that a model which is
+    handed out has constants instead.
+    """
+
+
+def number(name: str, value: Any) -> Any:
+    """A number, or an array of them, that follows from the data or from a prior."""
+    value = np.asarray(value, float)
+    if isinstance(pm.modelcontext(None), Reusable):
+        return pytensor.shared(value, name=name, shape=value.shape)
+    return pt.constant(value, name=name)
+
+
+def _numbers(name: str, args: dict[str, Any]) -> dict[str, Any]:
+    """A distribution's arguments; what is an expression already stays as it is."""
+    return {
+        k: v if isinstance(v, Variable) else number(f"prior_{name}_{k}", v) for k, v in args.items()
+    }
 
 
 def _distribution(prior: Prior, positive: bool) -> tuple[str, dict[str, Any]]:
@@ -22,7 +48,7 @@ def _distribution(prior: Prior, positive: bool) -> tuple[str, dict[str, Any]]:
 def scalar(name: str, prior: Prior, *, positive: bool = False) -> Any:
     """One parameter with this prior."""
     kind, args = _distribution(prior, positive)
-    return getattr(pm, kind)(name, **args)
+    return getattr(pm, kind)(name, **_numbers(name, args))
 
 
 def vector(
@@ -33,7 +59,7 @@ def vector(
     if len({kind for kind, _ in kinds}) == 1:
         kind = kinds[0][0]
         args = {k: np.array([a[k] for _, a in kinds]) for k in kinds[0][1]}
-        return getattr(pm, kind)(name, **args, dims=dim)
+        return getattr(pm, kind)(name, **_numbers(name, args), dims=dim)
     parts = [
         scalar(f"{name}_{names.identifier(label)}", prior, positive=positive)
         for label, prior in zip(labels, priors, strict=True)
@@ -44,7 +70,7 @@ def vector(
 def shifted(name: str, prior: Prior, by: Any) -> Any | None:
     """x + by where x has this prior; None where the prior is no location family."""
     moved = prior.shifted(by)
-    return None if moved is None else getattr(pm, moved[0])(name, **moved[1])
+    return None if moved is None else getattr(pm, moved[0])(name, **_numbers(name, moved[1]))
 
 
 def ordered(name: str, prior: Prior, size: int, dim: str) -> Any:
@@ -52,4 +78,5 @@ def ordered(name: str, prior: Prior, size: int, dim: str) -> Any:
     kind, args = _distribution(prior, False)
     start = np.linspace(-1.0, 1.0, size)
     transform = pm.distributions.transforms.ordered
-    return getattr(pm, kind)(name, **args, dims=dim, transform=transform, initval=start)
+    given = _numbers(name, args)
+    return getattr(pm, kind)(name, **given, dims=dim, transform=transform, initval=start)

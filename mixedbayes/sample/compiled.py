@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import nutpie
 import pymc as pm
+from numpy.typing import NDArray
+from pymc.initial_point import make_initial_point_fn
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable, equal_computations
 from pytensor.graph.traversal import ancestors
@@ -51,13 +54,14 @@ def compile_model(
     model: pm.Model, keep: Sequence[str], initial_points: Mapping[str, Any] | None = None
 ) -> Any:
     """A nutpie model; one compiled earlier in this process serves where only pm.Data differs."""
-    structure = None if initial_points else _structure(model, keep)
+    structure = _structure(model, keep)
     if structure is None:
         return _compile(model, keep, initial_points)
     for known, compiled in _COMPILED:
         if structure.equals(known):
-            return compiled.with_data(**structure.data(compiled))
-    compiled = _compile(model, keep, None)
+            filled = compiled.with_data(**structure.data(compiled))
+            return replace(filled, initial_point_func=_starting_points(model, initial_points))
+    compiled = _compile(model, keep, initial_points)
     _COMPILED.append((structure, compiled))
     del _COMPILED[:-_REMEMBERED]
     return compiled
@@ -88,6 +92,28 @@ def _compile(model: pm.Model, keep: Sequence[str], initial_points: Mapping[str, 
         var_names=list(keep),
         initial_points=None if initial_points is None else dict(initial_points),
     )
+
+
+def _starting_points(
+    model: pm.Model, initial_points: Mapping[str, Any] | None
+) -> Callable[[int], NDArray[np.float64]]:
+    """Seed -> unconstrained coordinates (n,): typical values of the priors, jittered by U(-1, 1).
+
+    Those that nutpie makes of a model that it compiles: they follow the priors, which may differ.
+    """
+    points = make_initial_point_fn(
+        model=model,
+        overrides=None if initial_points is None else dict(initial_points),
+        jitter_rvs=set(model.free_RVs),
+    )
+    one_at_a_time = threading.Lock()  # chains start in threads, and ask one function
+
+    def start(seed: int) -> NDArray[np.float64]:
+        with one_at_a_time:
+            values = points(seed)
+        return np.concatenate([np.ravel(v) for v in values.values()], dtype=np.float64)
+
+    return start
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,9 +155,7 @@ def _structure(model: pm.Model, keep: Sequence[str]) -> _Structure | None:
     found = [v for v in ancestors(outputs) if isinstance(v, SharedVariable)]
     shared = {str(v.name): v for v in sorted(found, key=lambda v: str(v.name))}
     sizes = [_sizes(model, v) for v in (*model.free_RVs, *wanted)]
-    # Starting points come from the priors: they must not depend on the data that may differ.
-    data = set(model.data_vars)
-    if len(shared) < len(found) or None in sizes or data.intersection(ancestors(model.free_RVs)):
+    if len(shared) < len(found) or None in sizes:
         return None
     inputs = [*values, *shared.values()]
     key = (tuple(keep), tuple(sizes), tuple((v.name, v.type) for v in inputs))
@@ -142,6 +166,11 @@ def _sizes(model: pm.Model, variable: Any) -> tuple[int, ...] | None:
     """The shape of a variable without computing it: from its dims, else from its static shape."""
     dims = model.named_vars_to_dims.get(variable.name)
     if dims is not None and None not in dims:
-        return tuple(int(model.dim_lengths[d].eval()) for d in dims)
+        return tuple(_length(model.dim_lengths[d]) for d in dims)
     shape = variable.type.shape
     return None if None in shape else tuple(shape)
+
+
+def _length(of_dim: Any) -> int:
+    """Of a dimension, without compiling a function to find out."""
+    return int(of_dim.get_value() if isinstance(of_dim, SharedVariable) else of_dim.eval())

@@ -102,13 +102,25 @@ def test_other_levels_are_another_model(make_model):
     assert not compiled._structure(a, KEEP).equals(compiled._structure(b, KEEP))
 
 
-def test_starting_points_that_depend_on_data_are_never_shared():
+def test_chains_of_other_data_start_where_their_own_prior_is(monkeypatch):
     import pymc as pm
 
-    with pm.Model() as model:
-        centre = pm.Data("centre", 3.0)
-        pm.Normal("x", centre, 1.0)
-    assert compiled._structure(model, ["x"]) is None
+    def build(centre):
+        with pm.Model() as model:
+            pm.LogNormal("x", pm.Data("centre", centre), 1.0)
+        return model
+
+    first = compiled.compile_model(build(3.0), ["x"])
+    fresh = compiled._compile(build(50.0), ["x"], None)
+    monkeypatch.setattr(compiled, "_compile", None)
+    again = compiled.compile_model(build(50.0), ["x"])
+    given = compiled.compile_model(build(50.0), ["x"], {"x": np.exp(47.0)})
+    for seed in range(5):
+        start = again.initial_point_func(seed)
+        assert start == fresh.initial_point_func(seed)
+        assert abs(start - 50) < 1.6
+        assert given.initial_point_func(seed) == pytest.approx(start - 3.5)
+        assert first.initial_point_func(seed) == pytest.approx(start - 47)
 
 
 @pytest.mark.parametrize("argument", ["keep", "initial_points"])
