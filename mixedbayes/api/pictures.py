@@ -84,7 +84,8 @@ class Pictures:
     ) -> Drawing:
         """Small multiples: data and fitted line with its band, one panel per level.
 
-        On the response scale. Backends: "matplotlib", "plotly", "bokeh".
+        On the response scale; of ordered categories the probability of each. Backends:
+        "matplotlib", "plotly", "bokeh".
         """
         from mixedbayes.plots import plot_fitted
 
@@ -113,7 +114,8 @@ class Pictures:
     ) -> Drawing:
         """Predictions with the group effects, a line for each level, and without them.
 
-        On the response scale. Backends: "matplotlib", "plotly", "bokeh".
+        On the response scale; of ordered categories the probability of each. Backends:
+        "matplotlib", "plotly", "bokeh".
         """
         from mixedbayes.plots import plot_predictions
 

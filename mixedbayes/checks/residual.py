@@ -19,7 +19,6 @@ from mixedbayes import names
 from mixedbayes.checks.leave_out import take
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.families.base import per_row
-from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.predict.streams import stream
 from mixedbayes.results.fitted import (
     expected,
@@ -154,9 +153,8 @@ def _unit(post: Posterior) -> Floats:
 
 def _on_scale(post: Posterior, y: Floats) -> Floats:
     """Responses on the scale of `expected`."""
-    if isinstance(post.family, Cumulative):
-        return y + 1.0
-    return y if post.design.trials is None else y / post.design.trials
+    trials = post.design.trials
+    return post.family.reported(y) if trials is None else y / trials
 
 
 def thinned(post: Posterior) -> xr.DataTree:

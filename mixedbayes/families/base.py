@@ -148,6 +148,10 @@ class Family:
         """(S, n) log p(y_i | mu, parameters) of y (n,), for means (S, n) and parameters (S,)."""
         raise NotImplementedError
 
+    def reported(self, y: Floats) -> Floats:
+        """Responses of a design, or simulated, as draws and tables have them."""
+        return y
+
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
         """(S, n) E[y] on the response scale; of binomial counts the share of successes."""
         return mu

@@ -28,8 +28,9 @@ class Cumulative(Family):
     A latent response eta + noise is cut at ordered thresholds; larger eta means higher categories.
     The thresholds take the intercept's place. The response is a category with ordered levels, or
     whole numbers. Predictions and fitted values of its mean are `probabilities` of the categories;
-    where one number is needed (residuals, variance of the response) it is the code 1, 2, ..., K,
-    whose mean is `expectation`.
+    where one number is needed (observed and simulated responses, residuals, variance of the
+    response) it is the code 1, 2, ..., K, whose mean is `expectation`. A design, and the pm.Model,
+    count from 0.
     McCullagh (1980), doi:10.1111/j.2517-6161.1980.tb01109.x.
     """
 
@@ -149,6 +150,10 @@ class Cumulative(Family):
         for cut in parameters[THRESHOLDS].T:  # (S,)
             codes += latent > cut[:, None]
         return codes
+
+    def reported(self, y: Floats) -> Floats:
+        """Codes 1, 2, ..., K."""
+        return y + 1.0
 
     def log_density(
         self,

@@ -117,7 +117,7 @@ def check_mean(post: Posterior) -> None:
     if isinstance(post.family, Cumulative):
         raise ModelError(
             f"{post.design.response} is ordered categories, which have no mean to draw; "
-            "plot_ranef and plot_residuals work for them"
+            "plot_fitted and plot_predictions draw the probability of each"
         )
 
 
@@ -138,6 +138,8 @@ def response_axis(post: Posterior, labels: Labels) -> str:
     response = post.design.response
     if post.design.trials is not None:
         return f"{response}, proportion of trials"
+    if post.family.categories(post.design) is not None:
+        return f"probability of each category of {response}"
     if isinstance(post.family, Bernoulli):
         found = post.design.response_levels
         return f"probability of {response}" + (f" = {found[-1]}" if found is not None else "")

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design.types import GroupDesign
-from mixedbayes.plots import style
+from mixedbayes.plots import categories, style
 from mixedbayes.plots.along import expected, has_average, labels_of, places, rows, unseen
 from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.draw import Drawing, check_backend, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
-    check_mean,
     observed,
     response_axis,
     shown_levels,
@@ -51,6 +50,10 @@ def plot_predictions(
     dashed. Other covariates are at their mean, or most frequent value; the effects of other
     grouping factors are 0.
 
+    Of ordered categories, the probability of each for a typical level, a line and band in a colour
+    of its own; dashed, its mean over the population of levels. Rings are the shares of the data
+    at or near that place. With `levels`, thin lines are those levels' own probabilities.
+
     Parameters
     ----------
     post
@@ -82,12 +85,10 @@ def plot_predictions(
     Raises
     ------
     ModelError
-        If the model has no such group, level or covariate, the response has no mean, or the
-        backend is unknown.
+        If the model has no such group, level or covariate, or the backend is unknown.
     """
     check_backend(backend)
     check_prob(prob)
-    check_mean(post)
     g = varying_group(post, group)
     frame = post.design.used(data)
     axis = covariate(post, g, x, data)
@@ -95,21 +96,30 @@ def plot_predictions(
     note = note.removesuffix(", lowest first")
     labels = Labels.of(post, units)
     at, values = places(axis, frame, _POINTS)
-    marks = [
-        _data(axis.x, observed(post)),
-        *_without(post, g, axis, frame, at, values, prob),
-        _conditional(post, g, axis, frame, shown, at, values),
-    ]
+    ordered = post.family.categories(post.design)
+    if ordered is None:
+        marks = [
+            _data(axis.x, observed(post)),
+            *_without(post, g, axis, frame, at, values, prob),
+            _conditional(post, g, axis, frame, shown, at, values),
+        ]
+        keys = _keys(g.name, prob, average=has_average(post))
+    else:
+        chosen, note = ([], "") if levels is None else (shown, note)
+        marks = categories.predicted(post, g, axis, frame, chosen, at, values, prob)
+        named = g.name if chosen else ""
+        keys = categories.predicted_keys(ordered, prob, average=has_average(post), group=named)
     shown_ticks, limits = ticks(axis, _WIDTH)
     panel = Panel(
         marks,
         xlabel="\n".join(filter(None, (labels.column(axis.name), note))),
         ylabel=response_axis(post, labels),
         xlim=limits,
+        ylim=None if ordered is None else categories.above_zero(marks),
         xticks=None if axis.categories is None else shown_ticks,
     )
-    keys = _keys(g.name, prob, average=has_average(post))
-    return draw(Sheet([[panel]], _WIDTH, _HEIGHT, keys=keys, key_columns=2), backend)
+    columns = 2 if ordered is None else categories.key_columns(keys, _WIDTH)
+    return draw(Sheet([[panel]], _WIDTH, _HEIGHT, keys=keys, key_columns=columns), backend)
 
 
 def _data(x: Floats, y: Floats) -> Dots:

@@ -70,13 +70,13 @@ def plot_predictive(
     if kind not in KINDS:
         raise ModelError(f"kind={kind!r} is not known: use one of {', '.join(map(repr, KINDS))}")
     _check_binary(design.y, kind)
-    facets = _facets(design, by, max_levels)
+    y, facets = family.reported(design.y), _facets(design, by, max_levels)
     thin = _thinned(replicated)
     if kind == "stat":
-        tree = _statistics(replicated, design.y, facets, stat)
+        tree = _statistics(replicated, y, facets, stat)
     else:
         whole = family.discrete and kind == "density"
-        tree = _panels(thin, design.y, facets, np.int64 if whole else np.float64)
+        tree = _panels(thin, y, facets, np.int64 if whole else np.float64)
     draw = {
         "density": _rootogram if family.discrete else _density,
         "ecdf": _ecdf,

@@ -55,7 +55,8 @@ def evaluation(
         weights = None if rows.weights is None else rows.weights[block[1]]
         trials = None if rows.trials is None else rows.trials[block[1]]
         mu = family.inverse(eta, np)
-        return family.simulate(mu, parameters, rng, weights=weights, trials=trials)
+        drawn = family.simulate(mu, parameters, rng, weights=weights, trials=trials)
+        return family.reported(drawn)
 
     def evaluate(block: Block) -> Floats:
         number, at = block

@@ -69,8 +69,9 @@ def predict(
     With h = Intercept + X fixef + offset + sum_k Z_k b_k the linear predictor, the kinds are
 
     - "response": a new observation, y ~ family(g^-1(h)), on the response scale. With trials it is
-      the number of successes; of ordered categories, the code 0, 1, ... With weights w a gaussian
-      observation has the variance sigma^2 / w.
+      the number of successes; of ordered categories the code 1, 2, ..., K, whose labels the draws
+      have in `attrs["categories"]`. With weights w a gaussian observation has the variance
+      sigma^2 / w.
     - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with
       trials the share of successes; of ordered categories the probability of each, in a row of the
       table for each row of `new` and category.
@@ -178,7 +179,9 @@ def predict_given(
 
     run(blocks, work, post.n_draws, shown=progress)
     if draws:
-        return _labelled(out, post.shape[0], index, categories)
+        found = _labelled(out, post.shape[0], index, categories)
+        labels = post.family.categories(post.design) if kind == "response" else None
+        return found if labels is None else found.assign_attrs(categories=[str(c) for c in labels])
     if categories is not None:
         return category_rows(index, categories).assign(**dict(zip(COLUMNS, out, strict=True)))
     return pd.DataFrame(dict(zip(COLUMNS, out, strict=True)), index=index)

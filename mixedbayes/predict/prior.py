@@ -52,8 +52,12 @@ def prior_predictive(spec: Spec, draws: int, seed: int | None) -> xr.DataTree:
     coords, dims, name = model_coords(spec), dims_of(spec), response_name(spec)
     tree = {
         "prior": _dataset(drawn, dims, coords, seed),
-        "prior_predictive": _dataset({name: y}, {name: (names.OBS,)}, coords, seed),
-        "observed_data": xr.Dataset({name: (names.OBS, design.y)}, {names.OBS: coords[names.OBS]}),
+        "prior_predictive": _dataset(
+            {name: family.reported(y)}, {name: (names.OBS,)}, coords, seed
+        ),
+        "observed_data": xr.Dataset(
+            {name: (names.OBS, family.reported(design.y))}, {names.OBS: coords[names.OBS]}
+        ),
     }
     return xr.DataTree.from_dict(tree)
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.errors import ModelError
-from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.results.moments import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import category_rows, describe_plain, labelled
@@ -62,9 +61,7 @@ def expected(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
 def observed(post: Posterior) -> Floats:
     """(n,) the response on the scale of `expected`."""
     d = post.design
-    if isinstance(post.family, Cumulative):
-        return d.y + 1.0  # codes 0, ..., K - 1 of categories that are counted from 1
-    return d.y if d.trials is None else d.y / d.trials
+    return post.family.reported(d.y) if d.trials is None else d.y / d.trials
 
 
 def fitted(

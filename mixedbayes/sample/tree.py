@@ -48,7 +48,8 @@ def _data(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, values in (("weights", design.weights), ("trials", design.trials)):
         if values is not None:
             constant[name] = ((names.OBS,), values)
-    return {response_name(spec): ((names.OBS,), design.y)}, constant
+    y = spec.family.reported(design.y)
+    return {response_name(spec): ((names.OBS,), y)}, constant
 
 
 def _constants(predictor: LinearPredictor) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import pandas as pd
 from mixedbayes.design.types import Design
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
-from mixedbayes.model.coords import response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.posterior import Posterior
@@ -48,7 +47,7 @@ def simulate_from_prior(spec: Spec, data: pd.DataFrame, seed: int | None = None)
     seed = checked_seed(seed)
     tree = prior_predictive(spec, 1, seed)
     values = _one(Posterior(spec.design, spec.family, _as_posterior(tree)), 0)
-    y = tree["prior_predictive"][response_name(spec)].to_numpy()[0, 0]
+    y = respond(spec.design, spec.family, values, stream(seed, "response"))
     return _frame(spec.design, spec.family, data, values, y, seed)
 
 

@@ -12,7 +12,6 @@ from mixedbayes.design import build_design, used_columns
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.errors import DataError
 from mixedbayes.families.base import Family
-from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import Formula, parse, parse_expression
 from mixedbayes.formula.nodes import Name
@@ -119,7 +118,7 @@ def simulate(
     design = build_design(parsed, frame.assign(**{name: 0.0}), missing="error")
     values = _parameters(design, kind, fixef, sd, cor, exact, seed, sigma, parameters)
     y = respond(design, kind, values, stream(seed, "response"))
-    out = frame.assign(**{name: y + 1 if isinstance(kind, Cumulative) else y})
+    out = frame.assign(**{name: kind.reported(y)})
     out.attrs[ATTRS] = as_truth(design, kind, values, seed).to_attrs()
     return out
 

@@ -6,10 +6,10 @@ import pytest
 import xarray as xr
 
 from mixedbayes.errors import ModelError
-from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.plots.covariate import covariate
-from mixedbayes.plots.fitted import curve, plot_fitted
+from mixedbayes.plots.curve import curve
+from mixedbayes.plots.fitted import plot_fitted
 from mixedbayes.plots.multiples import spanning
 from mixedbayes.results.posterior import Posterior
 
@@ -194,9 +194,3 @@ def test_counts_out_of_trials_are_shown_as_proportions(sleep, by_gid):
     assert figure.get_supylabel() == "Reaction, proportion of trials"
     data = by_gid(figure.axes[0], "data")[0].get_offsets()[:, 1]
     np.testing.assert_allclose(data, sleep.design.y[:10] / 500)
-
-
-def test_ordered_categories_have_no_mean_to_draw(sleep):
-    post = Posterior(sleep.design, Cumulative(), sleep.idata)
-    with pytest.raises(ModelError, match="ordered categories, which have no mean"):
-        plot_fitted(post)

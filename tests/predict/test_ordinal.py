@@ -94,10 +94,34 @@ def test_the_table_describes_the_draws(post):
 
 def test_responses_are_codes_drawn_with_these_probabilities(post):
     one = pd.DataFrame({"x": np.zeros(4000), "g": np.zeros(4000, int)})
-    codes = predict(post, one, draws=True).to_numpy()
-    shares = [(codes == k).mean() for k in range(4)]
+    drawn = predict(post, one, draws=True)
+    assert drawn.attrs["categories"] == LEVELS
+    shares = [(drawn.to_numpy() == k).mean() for k in (1, 2, 3, 4)]
     table = predict(post, one.iloc[:1], kind="mean")
     np.testing.assert_allclose(shares, table["mean"], atol=0.005)
+
+
+def test_the_whole_package_counts_categories_from_one(post, tmp_path):
+    """Observed, replicated and simulated responses, fitted means and residuals have one origin."""
+    data = pd.DataFrame({"x": np.linspace(-1, 1, 48), "g": np.arange(48) % 6})
+    data["y"] = pd.Categorical.from_codes(np.arange(48) % 4, categories=LEVELS, ordered=True)
+    model = mb.Model("y ~ x + (1 | g)", data, family="cumulative")
+    fit = model.fit(20, tune=50, chains=1, seed=1, progress=False)
+    observed = fit.idata["observed_data"]["y"].to_numpy()
+    np.testing.assert_array_equal(observed, data["y"].cat.codes + 1)
+    np.testing.assert_allclose(
+        fit.residuals(draws=True),
+        observed - fit.fitted(draws=True).to_numpy() @ np.arange(1.0, 5.0),
+    )
+    prior = model.prior_predictive(50, seed=1)
+    np.testing.assert_array_equal(prior["observed_data"]["y"], observed)
+    fit.pp_check()
+    for drawn in (prior["prior_predictive"], fit.idata["posterior_predictive"]):
+        assert set(np.unique(drawn["y"])) == {1, 2, 3, 4}
+    fit.save(tmp_path / "fit.nc")
+    kept = mb.load(tmp_path / "fit.nc").idata["posterior_predictive"]["y"]
+    assert list(kept.attrs["categories"]) == LEVELS
+    assert list(model.simulate(seed=1)["y"].cat.categories) == LEVELS
 
 
 def test_whole_numbers_are_categories_by_their_values():
