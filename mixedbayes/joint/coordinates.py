@@ -4,12 +4,17 @@ With u ~ N(0, I) and b = diag(sd) W u, W the Cholesky factor of the correlations
 those before it in its level is b = m + s u, with m = sd (W u - W_ii u_i) and s = sd W_ii. It is
 written as
 
-    x = s^c u + pull (m + sum of the same effect b of the coarser factors that contain the level),
+    x = g u + pull (m + rho' (effects before it) + sum of the same effect of coarser factors),
+    g = sqrt(1 + s^2 I),  pull = s I / g,
 
-with a centring c between 0 (non-centred) and 1 (centred), and a pull, for each effect of each
-level. With both at their largest, x is the total effect of a nested level rather than its
-deviation. Gelfand, Sahu & Carlin (1995), doi:10.1093/biomet/82.3.479; Papaspiliopoulos, Roberts &
-Sköld (2007), doi:10.1214/088342307000000014.
+where I is the information that the level's rows have about b, and -rho how their estimate of b
+moves with the effects before it in the level; coarser factors are those that contain the level.
+Given such rows u has the variance 1 / g^2, and moves by -pull / g with what is in brackets: to
+first order x has unit variance and depends neither on s nor on the other effects. Where the rows
+say little, s^2 I << 1, x is u (not centred); where they say much it is b in units of its standard
+error (centred), the total effect of a nested level rather than its deviation. As s changes, one
+goes over into the other. Partial centring: Papaspiliopoulos, Roberts & Sköld (2007),
+doi:10.1214/088342307000000014.
 
 A log standard deviation tau may have a long left tail where the
 data cannot tell it from zero; it is written as t with
@@ -17,11 +22,13 @@ data cannot tell it from zero; it is written as t with
     tau = t - a / 2 softplus((m - t) / s)^2,
 
 which is close to t on the right and falls like a square on the left, so that a density which decays
-like exp(tau) decays like a normal one in t.
+like exp(tau) decays like a normal one in t. A partial correlation's inverse hyperbolic tangent may
+have such a tail on either side; with a and s negative it is the right one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +59,8 @@ class Bend:
         return np.log1p(self.a / self.s * _softplus(w) * special.expit(w)).sum(axis=-1)
 
     def t(self, phi: Floats) -> Floats:
-        """t (h,) at phi (h,), by Newton's method from the right, where the map is concave."""
-        t = np.maximum(phi, self.m) + self.a
+        """t (h,) at phi (h,), by Newton's method from the side that is nearly straight."""
+        t = np.where(self.a < 0, np.minimum(phi, self.m), np.maximum(phi, self.m)) + self.a
         for _ in range(100):
             w = (self.m - t) / self.s
             slope = 1 + self.a / self.s * _softplus(w) * special.expit(w)
@@ -68,14 +75,22 @@ class Bend:
 class Coordinates:
     """How one model's parameters are written; effects in theta's order (effects,)."""
 
-    centring: Floats
-    pull: Floats
+    information: Floats  # 0: not centred
+    coupling: tuple[Floats, ...]  # rho (J, q, q) of each factor, strictly lower triangular
     bend: Bend
 
     @classmethod
-    def plain(cls, h: int, n_effects: int) -> Coordinates:
-        """Nothing centred, nothing bent."""
-        return cls(np.zeros(n_effects), np.zeros(n_effects), Bend.straight(h))
+    def plain(cls, h: int, shapes: Sequence[tuple[int, int]]) -> Coordinates:
+        """Nothing centred, nothing bent; shapes (J, q) of the factors' effects."""
+        n_effects = sum(J * q for J, q in shapes)
+        coupling = tuple(np.zeros((J, q, q)) for J, q in shapes)
+        return cls(np.zeros(n_effects), coupling, Bend.straight(h))
+
+
+def scales(information: Floats, s: Floats) -> tuple[Floats, Floats]:
+    """g and pull."""
+    g = np.sqrt(1 + information * s**2)
+    return g, information * s / g
 
 
 def _softplus(x: Floats) -> Floats:

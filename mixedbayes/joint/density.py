@@ -65,7 +65,8 @@ class JointDensity:
             stacked = StackedLayout.of(design, family, priors)
             data = stacked_rows(data, stacked)
         layout = stacked if design.others else JointLayout(design, family, priors)
-        coordinates = Coordinates.plain(layout.n_hyper, layout.n_effects)
+        shapes = [(g.n_levels, len(g.terms)) for g in layout.groups]
+        coordinates = Coordinates.plain(layout.n_hyper, shapes)
         fixed = _model_sections(layout, data)
         n_first, q = _first(layout)
         rest, h = layout.ndim - layout.n_hyper - n_first, layout.n_hyper
@@ -126,8 +127,8 @@ def _merged(
 ) -> dict[str, Floats | Ints]:
     bend = coordinates.bend
     own = {
-        "centring": coordinates.centring,
-        "pull": coordinates.pull,
+        "information": coordinates.information,
+        "coupling": np.concatenate([np.zeros(0), *(c.ravel() for c in coordinates.coupling)]),
         "bend": np.column_stack([bend.a, bend.m, bend.s]),
     }
     return {**fixed, **walk, **own}
@@ -137,12 +138,13 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
     """Everything but the walk."""
     mu, rows = layout.design.mu, data.rows
     n, p = len(rows), len(mu.terms)
-    factors, before, refs, Z, at = [], [], [], [], 0
+    factors, before, refs, Z, at, pairs = [], [], [], [], 0, 0
     starts = zip(layout.variance_starts, layout.effect_starts, strict=True)
     for k, (g, (first, effect)) in enumerate(zip(layout.groups, starts, strict=True)):
         q = len(g.terms)
         ones = g.terms == (names.INTERCEPT,)
-        factors.append((q, g.n_levels, first, effect, int(ones), k * n, at))
+        factors.append((q, g.n_levels, first, effect, int(ones), k * n, at, pairs))
+        pairs += g.n_levels * q * q
         for _, earlier, _ in layout.factors[k].rows():
             before += [len(earlier), *earlier]
         refs.append(np.asarray(g.refs)[rows])

@@ -35,7 +35,7 @@ SECTIONS = (
     # the family's parameters, are these ordered thresholds?, which have formulas (see stacked),
     # link in front of the likelihood (see links), rows of the mean (the first)
     "sizes",
-    "factors",  # (K, 7) q, J, first sd, first effect, Z is all 1?, place in refs, place in Z
+    "factors",  # (K, 8) q, J, first sd, first effect, Z is all 1?, place in refs, in Z, in coupling
     "before",  # for each term of each factor: how many correlated terms precede it, and which
     "refs",  # (K, n)
     "nests",  # (N, 5) finer and coarser factor, term of each, place in maps; by finer factor
@@ -49,7 +49,7 @@ SECTIONS = (
     "means",  # (p,)
     "offset",  # (n,)
     "y", "size", "extra",  # (n,)
-    "centring", "pull",  # (effects,)
+    "information", "coupling",  # (effects,), (J, q, q) of each factor; see coordinates
     "bend",  # (h, 3) a, m, s; see coordinates
     "constant",  # (1,)
     "mode", "hyper", "slopes", "inner", "couplings", "outer", "log_det",  # the walk, see factor
@@ -57,8 +57,8 @@ SECTIONS = (
 _HEAD = 2 * len(SECTIONS)
 S = {name: 2 * i for i, name in enumerate(SECTIONS)}
 (SIZES, FACTORS, BEFORE, REFS, NESTS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
- WHY, SIZE, EXTRA, CENTRING, PULL, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS, OUTER,
- LOG_DET) = S.values()  # fmt: skip
+ WHY, SIZE, EXTRA, INFORMATION, COUPLING, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS,
+ OUTER, LOG_DET) = S.values()  # fmt: skip
 
 
 def pack(sections: dict[str, Floats | Ints]) -> Ints:
@@ -89,10 +89,10 @@ def joint(theta, grad, record):
     """Log density at theta (d,), and its gradient (d,)."""
     sizes = _ints(record, SIZES)
     h, n, p, intercept, at_zero = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
-    factors = _ints(record, FACTORS).reshape(-1, 7)
+    factors = _ints(record, FACTORS).reshape(-1, 8)
     before, refs, ez = _ints(record, BEFORE), _ints(record, REFS), _reals(record, ZED)
     X, means = _reals(record, EX).reshape(n, p), _reals(record, MEANS)
-    centring, pull = _reals(record, CENTRING), _reals(record, PULL)
+    information, coupling = _reals(record, INFORMATION), _reals(record, COUPLING)
     nests, maps = _ints(record, NESTS).reshape(-1, 5), _ints(record, MAPS)
     K, k0 = len(factors), theta.size - p - intercept
     work = np.empty((3, h + intercept + p))
@@ -133,14 +133,16 @@ def joint(theta, grad, record):
         q_max = max(q_max, factors[k, 0])
     W, dW = np.zeros((K, q_max, q_max)), np.zeros((K, q_max, q_max))
     b, u, db = np.zeros(k0 - h), np.zeros(k0 - h), np.zeros(k0 - h)
+    scale, pull = np.empty(k0 - h), np.empty(k0 - h)
     at = 0
     for k in range(K):
         at = written.correlations(work, factors[k, 2], factors[k, 0], before, at, W[k])
     x = theta[h:k0].copy()
     for k in range(K - 1, -1, -1):  # coarser factors are later
-        q, J, s, e, ones, r, z = factors[k]
+        q, J, s, e, ones, r, z, c = factors[k]
         o = e - h
-        span = slice(o, o + J * q)
+        span, sd = slice(o, o + J * q), work[0, s : s + q]
+        written.scales(J, q, sd, W[k], information[span], scale[span], pull[span])
         for nest in nests:
             if nest[0] == k:
                 q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]
@@ -148,7 +150,7 @@ def joint(theta, grad, record):
                     i = o + g * q + nest[2]
                     x[i] -= pull[i] * b[o_up + maps[nest[4] + g] * q_up]
         total += written.effects(
-            x[span], J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span]
+            x[span], J, q, sd, W[k], scale[span], pull[span], coupling[c:], b[span], u[span]
         )
         if ones:
             for i in range(n):
@@ -190,7 +192,7 @@ def joint(theta, grad, record):
         for j in range(p):
             grad[k0 + intercept + j] += X[i, j] * slope[i]
     for k in range(K):
-        q, J, s, e, ones, r, z = factors[k]
+        q, J, s, e, ones, r, z, c = factors[k]
         o = e - h
         if ones:
             for i in range(n):
@@ -201,13 +203,13 @@ def joint(theta, grad, record):
                     db[o + refs[r + i] * q + t] += ez[z + i * q + t] * slope[i]
     at = 0
     for k in range(K):
-        q, J, s, e, ones, r, z = factors[k]
+        q, J, s, e, ones, r, z, c = factors[k]
         o = e - h
         span = slice(o, o + J * q)
         dx, dsd = grad[e : e + J * q], np.zeros(q)
         written.effect_slopes(
-            dx, J, q, work[0, s : s + q], W[k], centring[span], pull[span], b[span], u[span],
-            db[span], dsd, dW[k],
+            theta[e : e + J * q], dx, J, q, work[0, s : s + q], W[k], scale[span], pull[span],
+            coupling[c:], b[span], u[span], db[span], dsd, dW[k],
         )  # fmt: skip
         for nest in nests:
             if nest[0] == k:

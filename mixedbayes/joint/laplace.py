@@ -66,7 +66,7 @@ def approximate(density: JointDensity) -> Approximation:
         t, converged = highest(hyper, bend.t(t))
     spread = covariance(hyper, t)
     at = hyper.conditional(t)
-    coordinates = choose(scoring, t, at, np.sqrt(np.diag(spread)), bend)
+    coordinates = choose(scoring, t, at, bend)
 
     def effects(t: Floats, at: Conditional) -> Floats:
         return written(scoring, bend.phi(t), at.effects, coordinates)

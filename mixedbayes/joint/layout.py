@@ -19,7 +19,7 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
-from mixedbayes.joint.coordinates import Coordinates
+from mixedbayes.joint.coordinates import Coordinates, scales
 from mixedbayes.joint.ordered import increasing
 from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.logpriors import Coordinate, Table
@@ -200,14 +200,15 @@ class JointLayout:
         out: list[Floats] = [np.zeros(0)] * len(self.groups)
         for k, span in reversed(list(enumerate(self.spans()))):
             shape = (self.groups[k].n_levels, len(self.groups[k].terms))
-            c, pull = (v[span].reshape(shape) for v in (coordinates.centring, coordinates.pull))
-            at = self.effect_starts[k]
-            x = theta[:, at : at + c.size].reshape(-1, *shape).copy()
+            information, at = coordinates.information[span].reshape(shape), self.effect_starts[k]
+            s = (sds[k] * np.einsum("sii->si", Ws[k]))[:, None]
+            g, pull = scales(information, s)
+            x = theta[:, at : at + information.size].reshape(-1, *shape).copy()
             for link in self.links:
                 if link.finer == k:
                     total = out[link.coarser][:, link.above, link.term_above]
-                    x[:, :, link.term] -= pull[:, link.term] * total
-            out[k] = _deviations(x, sds[k], Ws[k], c, pull)
+                    x[:, :, link.term] -= pull[:, :, link.term] * total
+            out[k] = _deviations(x, sds[k], Ws[k], g, pull, coordinates.coupling[k])
         return out
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
@@ -233,14 +234,16 @@ class JointLayout:
         return out
 
 
-def _deviations(x: Floats, sd: Floats, W: Floats, c: Floats, pull: Floats) -> Floats:
+def _deviations(
+    x: Floats, sd: Floats, W: Floats, g: Floats, pull: Floats, coupling: Floats
+) -> Floats:
     """b (S, J, q) from x with the coarser factors taken off; see `coordinates`."""
     u, b = np.empty_like(x), np.empty_like(x)
     for i in range(x.shape[2]):
         m = sd[:, i, None] * np.einsum("sj,sgj->sg", W[:, i, :i], u[:, :, :i])
-        s = (sd[:, i] * W[:, i, i])[:, None]
-        u[:, :, i] = (x[:, :, i] - pull[:, i] * m) * np.exp(-c[:, i] * np.log(s))
-        b[:, :, i] = m + s * u[:, :, i]
+        others = np.einsum("gj,sgj->sg", coupling[:, i, :i], b[:, :, :i])
+        u[:, :, i] = (x[:, :, i] - pull[:, :, i] * (m + others)) / g[:, :, i]
+        b[:, :, i] = m + (sd[:, i] * W[:, i, i])[:, None] * u[:, :, i]
     return b
 
 

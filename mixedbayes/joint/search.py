@@ -11,7 +11,7 @@ from mixedbayes.joint.coordinates import Bend
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.ordered import unordered
 from mixedbayes.joint.scoring import Conditional, Scoring
-from mixedbayes.marginal.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT
+from mixedbayes.marginal.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT, TANH
 
 _LONGEST = 1.0  # step of a coordinate
 _NEARLY = 0.005  # expected gain at which the search stops
@@ -134,16 +134,15 @@ def covariance(hyper: Hyper, t: Floats) -> Floats:
 
 
 def bend_of(hyper: Hyper, t: Floats, spread: Floats) -> Bend:
-    """Bends of the standard deviations whose posterior has a long left tail.
+    """Bends of standard deviations and partial correlations whose posterior has a long tail.
 
     a and s are such that the points where the density has fallen as far as a normal one at 3 sds
     become symmetric. On the way along one coordinate the others move with it by regression.
     """
-    bend = Bend.straight(len(t))
-    factors = zip(hyper.scoring.layout.variance_starts, hyper.scoring.layout.factors, strict=True)
-    codes = hyper.scoring.layout.table.codes
-    for i in (first + k for first, f in factors for k in range(f.q)):
-        if codes[i, 1] != LOG:
+    layout = hyper.scoring.layout
+    bend, links = Bend.straight(len(t)), layout.table.codes[:, 1]
+    for i in range(layout.n_hyper - layout.n_parameters):
+        if links[i] not in (LOG, TANH):
             continue
         sd = float(np.sqrt(spread[i, i]))
         along = spread[:, i] / spread[i, i]
@@ -151,6 +150,8 @@ def bend_of(hyper: Hyper, t: Floats, spread: Floats) -> Bend:
         excess = (left - right) / (np.logaddexp(0.0, 3.0) ** 2 / 2)
         if excess > _WORTH:
             bend.a[i], bend.m[i], bend.s[i] = excess, t[i], right / 3
+        elif excess < -_WORTH and links[i] == TANH:
+            bend.a[i], bend.m[i], bend.s[i] = excess, t[i], -left / 3
     return bend
 
 

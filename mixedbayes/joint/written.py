@@ -61,43 +61,56 @@ def bend(t, a, m, s):
 
 
 @njit(error_model="numpy", nogil=True)
-def effects(x, J, q, sd, W, c, pull, b, u):
+def scales(J, q, sd, W, information, g, pull):
+    """Fill g and pull (J q); see `coordinates`."""
+    for level in range(J):
+        for i in range(q):
+            at, s = level * q + i, sd[i] * W[i, i]
+            g[at] = math.sqrt(1.0 + information[at] * s * s)
+            pull[at] = information[at] * s / g[at]
+
+
+@njit(error_model="numpy", nogil=True)
+def effects(x, J, q, sd, W, g, pull, rho, b, u):
     """Fill u and b (J q) from x, coarser factors taken off; log densities without constants.
 
     Given the terms before it b_i = m_i + s_i u_i, m_i = sd_i sum_{j<i} W_ij u_j, s_i = sd_i W_ii.
     """
-    total, logs = 0.0, np.empty(q)
-    for i in range(q):
-        logs[i] = math.log(sd[i] * W[i, i])
-    for g in range(J):
+    total = 0.0
+    for level in range(J):
         for i in range(q):
-            at, m = g * q + i, 0.0
+            at, m, others = level * q + i, 0.0, 0.0
             for j in range(i):
-                m += W[i, j] * u[g * q + j]
+                m += W[i, j] * u[level * q + j]
+                others += rho[at * q + j] * b[level * q + j]
             m *= sd[i]
-            u[at] = (x[at] - pull[at] * m) * math.exp(-c[at] * logs[i])
+            u[at] = (x[at] - pull[at] * (m + others)) / g[at]
             b[at] = m + sd[i] * W[i, i] * u[at]
-            total -= c[at] * logs[i] + 0.5 * u[at] * u[at]
+            total -= math.log(g[at]) + 0.5 * u[at] * u[at]
     return total
 
 
 @njit(error_model="numpy", nogil=True)
-def effect_slopes(dx, J, q, sd, W, c, pull, b, u, db, dsd, dW):
-    """Derivatives in x, in sd and in W, from those in b."""
-    logs, du = np.empty(q), np.empty(q)
-    for i in range(q):
-        logs[i] = math.log(sd[i] * W[i, i])
-    for g in range(J):
-        first = g * q
+def effect_slopes(x, dx, J, q, sd, W, g, pull, rho, b, u, db, dsd, dW):
+    """Derivatives in x, here with the coarser factors in it, in sd and in W, from those in b.
+
+    dg / ds = pull, and d pull / ds = pull / (s g^2).
+    """
+    du = np.empty(q)
+    for level in range(J):
+        first = level * q
         du[:] = 0.0
         for i in range(q - 1, -1, -1):
             at, s = first + i, sd[i] * W[i, i]
             inner = du[i] + db[at] * s - u[at]
-            dx[at] = inner * math.exp(-c[at] * logs[i])
-            d_log = db[at] * s * u[at] - c[at] * (inner * u[at] + 1.0)
+            dx[at] = inner / g[at]
+            pulled = (x[at] - g[at] * u[at]) / (g[at] * g[at])
+            d_log = s * (db[at] * u[at] - (inner * u[at] + 1.0) * pull[at] / g[at])
+            d_log -= dx[at] * pulled
             dm = db[at] - pull[at] * dx[at]
             dsd[i] += (d_log + dm * (b[at] - s * u[at])) / sd[i]
             dW[i, i] += d_log / W[i, i]
             for j in range(i):
                 dW[i, j] += dm * sd[i] * u[first + j]
                 du[j] += dm * sd[i] * W[i, j]
+                db[first + j] -= pull[at] * dx[at] * rho[at * q + j]

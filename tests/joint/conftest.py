@@ -83,10 +83,10 @@ def by_hand(model, layout, theta, coordinates):
             total += float(priors.mu.lkj(g.name).logpdf(cor)) + np.log(1 - r**2)  # dr/dt, r = tanh
         cov = cor * np.outer(sd, sd)
         total += stats.multivariate_normal(cov=cov).logpdf(b).sum()
-        # the effects are b = m + s u and x = s^c u + ..., so that db / dx = s^(1 - c)
+        # the effects are b = m + s u and x = g u + ..., so that db / dx = s / g
         s = np.diag(np.linalg.cholesky(cov))
-        powers = 1 - coordinates.centring[span].reshape(b.shape)
-        total += float((powers * np.log(s)).sum())
+        g = np.sqrt(1 + coordinates.information[span].reshape(b.shape) * s**2)
+        total += float(np.log(s / g).sum())
     shift = named["fixef"] @ layout.means
     for name, a in priors.parameters.items():
         if name == "thresholds":

@@ -8,6 +8,7 @@ from mixedbayes.joint.coordinates import Bend, Coordinates
 from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.joint.links import POSITIVE
+from mixedbayes.marginal.logpriors import TANH
 
 FAMILIES = [
     "bernoulli", "binomial", "poisson", "negative_binomial", "gaussian", "student_t", "lognormal",
@@ -69,12 +70,18 @@ def point(density, seed=0):
 
 
 def written_somehow(layout):
-    """Coordinates with every kind of centring, pull and bend."""
+    """Coordinates centred in every degree, and bent to the left and to the right."""
     rng, h, n = np.random.default_rng(1), layout.n_hyper, layout.n_effects
     bend = Bend.straight(h)
     for first in layout.variance_starts:
         bend.a[first], bend.m[first], bend.s[first] = 0.6, -0.2, 0.3
-    return Coordinates(rng.uniform(0, 1, n), rng.uniform(0, 1.2, n), bend)
+    for last in np.flatnonzero(layout.table.codes[:h, 1] == TANH):
+        bend.a[last], bend.m[last], bend.s[last] = -0.3, 0.1, -0.4
+    coupling = tuple(
+        np.tril(rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))), -1)
+        for g in layout.groups
+    )
+    return Coordinates(rng.exponential(2.0, n), coupling, bend)
 
 
 def walk(layout):

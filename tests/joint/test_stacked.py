@@ -10,7 +10,7 @@ from mixedbayes import names
 from mixedbayes.joint.coordinates import Bend, Coordinates
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
-from mixedbayes.marginal.logpriors import LOG
+from mixedbayes.marginal.logpriors import LOG, TANH
 
 CASES = {
     "gaussian": ("gaussian", "y ~ x + (x | g)", ["sigma ~ x + (1 | g)"], {}),
@@ -60,12 +60,19 @@ def density_of(model):
 
 
 def somehow(layout):
-    """Coordinates with every kind of centring, pull and bend."""
-    rng, bend = np.random.default_rng(1), Bend.straight(layout.n_hyper)
+    """Coordinates centred in every degree, and bent to the left and to the right."""
+    rng, h = np.random.default_rng(1), layout.n_hyper
+    bend = Bend.straight(h)
     for first in layout.variance_starts:
         bend.a[first], bend.m[first], bend.s[first] = 0.6, -0.2, 0.3
+    for last in np.flatnonzero(layout.table.codes[:h, 1] == TANH):
+        bend.a[last], bend.m[last], bend.s[last] = -0.3, 0.1, -0.4
     n = layout.n_effects
-    return Coordinates(rng.uniform(0, 1, n), rng.uniform(0, 1.2, n), bend)
+    coupling = tuple(
+        np.tril(rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))), -1)
+        for g in layout.groups
+    )
+    return Coordinates(rng.exponential(2.0, n), coupling, bend)
 
 
 def point(layout, seed=0):
@@ -93,8 +100,8 @@ def by_hand(model, layout, theta, coordinates):
             at = at + predictor.X.mean(axis=0) @ beta if own.intercept_at_means else at
             total += float(own.intercept.prior.logpdf(at))
         for g in predictor.groups:
-            powers = 1 - coordinates.centring[spans[names.prefix(p) + g.name]]
-            total += effects(g, p, own, named, powers)
+            information = coordinates.information[spans[names.prefix(p) + g.name]]
+            total += effects(g, p, own, named, information)
             eta = eta + np.sum(g.Z * named[names.ranef(g.name, p)][g.refs], axis=1)
         etas[p] = eta if predictor.offset is None else eta + predictor.offset
     values = {
@@ -106,7 +113,7 @@ def by_hand(model, layout, theta, coordinates):
     return total + float(family.log_density(design.y, mu, values, weights=design.weights).sum())
 
 
-def effects(g, parameter, priors, named, powers):
+def effects(g, parameter, priors, named, information):
     """Priors of a factor's sds and correlations, and the density of its effects in theta."""
     sd, b = named[names.sd(g.name, parameter)], named[names.ranef(g.name, parameter)]
     total = sum(float(a.prior.logpdf(s)) for a, s in zip(priors.sd[g.name], sd, strict=True))
@@ -115,8 +122,8 @@ def effects(g, parameter, priors, named, powers):
         total += float(priors.lkj(g.name).logpdf(cor)) + np.log(1 - cor[0, 1] ** 2)  # r = tanh t
     cov = cor * np.outer(sd, sd)
     total += float(stats.multivariate_normal(cov=cov).logpdf(b).sum())
-    s = np.diag(np.linalg.cholesky(cov))  # b = m + s u and x = s^c u + ..., db / dx = s^(1 - c)
-    return total + float((powers.reshape(b.shape) * np.log(s)).sum())
+    s = np.diag(np.linalg.cholesky(cov))  # b = m + s u and x = g u + ..., db / dx = s / g
+    return total + float(np.log(s / np.sqrt(1 + information.reshape(b.shape) * s**2)).sum())
 
 
 @pytest.mark.parametrize("case", CASES)
