@@ -53,6 +53,31 @@ class Pictures:
             self.posterior, group, kind=kind, prob=prob, units=self._units(units), backend=backend
         )
 
+    def plot_fixef(
+        self,
+        *,
+        exponentiate: bool = False,
+        intercept: bool = False,
+        prob: float = 0.95,
+        units: Units = None,
+        backend: str = "matplotlib",
+    ) -> Drawing:
+        """The population effects with intervals; those that exclude 0 stand out.
+
+        On the link scale; with `exponentiate` as odds, rate or hazard ratios, or ratios of means,
+        on a logarithmic axis. Backends: "matplotlib", "plotly", "bokeh".
+        """
+        from mixedbayes.plots import plot_fixef
+
+        return plot_fixef(
+            self.posterior,
+            exponentiate=exponentiate,
+            intercept=intercept,
+            prob=prob,
+            units=self._units(units),
+            backend=backend,
+        )
+
     def plot_shrinkage(
         self,
         group: str | None = None,

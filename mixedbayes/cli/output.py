@@ -27,6 +27,7 @@ TABLES = (
     ("shrinkage", True),
 )
 PICTURES = (
+    ("plot_fixef", False),
     ("plot_ranef", True),
     ("plot_shrinkage", True),
     ("plot_fitted", True),
@@ -49,7 +50,7 @@ def write(
     grouped = bool(fit.model.design.mu.groups)
     files = {
         **(_tables(fit, grouped, ratios) if tables else {}),
-        **_pictures(fit, units, grouped),
+        **_pictures(fit, units, grouped, ratios),
     }
     for name, save in files.items():
         try:
@@ -83,13 +84,15 @@ def _save_table(table: Callable[[], Any], path: Path) -> None:
 
 
 def _pictures(
-    fit: mb.Fit, units: Mapping[str, str], grouped: bool
+    fit: mb.Fit, units: Mapping[str, str], grouped: bool, ratios: bool
 ) -> dict[str, Callable[[Path], Any]]:
     os.environ.setdefault("MPLBACKEND", "Agg")  # a command opens no window
     files: dict[str, Callable[[Path], Any]] = {}
     for name, needs_groups in PICTURES:
         if grouped or not needs_groups:
-            extra = {} if name == "plot_icc" else {"units": units}
+            extra: dict[str, Any] = {} if name == "plot_icc" else {"units": units}
+            if name == "plot_fixef":
+                extra["exponentiate"] = ratios
             picture = partial(getattr(fit, name), **extra)
             files[f"{name.removeprefix('plot_')}.png"] = partial(_save_picture, picture)
     return files

@@ -14,6 +14,7 @@ from typing import Any
 _HOME = {
     "plot_check": "check",
     "plot_fitted": "fitted",
+    "plot_fixef": "fixef",
     "plot_funnel": "funnel",
     "plot_icc": "icc",
     "plot_predictive": "predictive",

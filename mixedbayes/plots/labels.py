@@ -59,21 +59,27 @@ class Labels:
         """What one unit of a term's coefficient is: "Reaction per unit of Days (ms/day)"."""
         if term == names.INTERCEPT:
             return self.predictor
-        match = _LEVEL.match(term)
         scale = "" if self.link == "identity" else f"{self.link} scale"
-        if match:
-            unit = scale or self.units.get(self.response)
-            what = f"difference in {self.response}" if match["coded"] else self.response
-            return _in_brackets(what, unit)
-        above, below = self.units.get(self.response), self.units.get(term)
+        measured = self.measured(term)
+        if not measured:
+            return self.difference(coded="[T." in term)
+        above, below = self.units.get(self.response), self.units.get(measured)
         unit = scale or (f"{above}/{below}" if above and below else None)
-        return _in_brackets(f"{self.response} per unit of {self.term(term)}", unit)
+        return _in_brackets(f"{self.response} per unit of {self.term(measured)}", unit)
+
+    def difference(self, *, coded: bool = True) -> str:
+        """What a level's coefficient is: "difference in Reaction (ms)"; not coded, its value."""
+        unit = self.units.get(self.response)
+        what = f"difference in {self.response}" if coded else self.response
+        return _in_brackets(what, unit if self.link == "identity" else f"{self.link} scale")
+
+    def measured(self, term: str) -> str:
+        """The numbers in a term: "Days" of "Days:sex[female]", nothing of "sex[female]"."""
+        return ":".join(part for part in term.split(":") if not _LEVEL.match(part))
 
     def unit_of(self, term: str) -> str:
         """Key under which two coefficients share an axis: equal exactly when the units are."""
-        if term == names.INTERCEPT or _LEVEL.match(term):
-            return names.INTERCEPT
-        return term
+        return self.measured(term) or names.INTERCEPT
 
 
 def _in_brackets(text: str, unit: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,9 +29,9 @@ KINDS = ("caterpillar", "density")
 
 @dataclass(frozen=True, eq=False)
 class Caterpillar:
-    """Intervals of one effect over a factor's levels, sorted by the posterior mean."""
+    """Intervals in rows from below: of one effect over a factor's levels, or of several effects."""
 
-    order: NDArray[np.intp]  # (J,) level at each row, lowest mean first
+    order: NDArray[np.intp]  # (J,) what is at each row; of levels the lowest mean first
     mean: Floats  # (J,)
     outer: Floats  # (2, J)
     inner: Floats  # (2, J) the 50 % interval
@@ -131,7 +131,7 @@ def plot_ranef(
         ]
         for name, height in zip(groups, heights, strict=True)
     ]
-    keys = _keys(prob, rows) if kind == "caterpillar" else density_keys(prob, rows)
+    keys = interval_keys(prob, rows) if kind == "caterpillar" else density_keys(prob, rows)
     beside = _room_of_names(post, groups) if kind == "caterpillar" else 0.0
     sheet = Sheet(
         rows,
@@ -178,7 +178,7 @@ def _caterpillar_panel(
     ticks = named_rows(level_names, height)
     few = len(ticks.at) < n
     return Panel(
-        _marks(cat, level_names, height),
+        interval_marks(cat, level_names, height),
         title=f"{name}: {labels.term(term)}",
         xlabel=f"deviation, {labels.coefficient(term)}",
         ylabel=f"{len(ticks.at)} of {n} levels named" if few else "",
@@ -189,7 +189,8 @@ def _caterpillar_panel(
     )
 
 
-def _marks(cat: Caterpillar, level_names: list[str], height: float) -> list[Mark]:
+def interval_marks(cat: Caterpillar, level_names: list[str], height: float) -> list[Mark]:
+    """Inner and outer intervals with their means, over a line at 0; those without 0 in colour."""
     rows = np.arange(len(cat.mean), dtype=float)
     pitch = 72 * height / len(rows)  # points per level
     thick, thin = np.clip(0.28 * pitch, 0.9, 3.6), np.clip(0.09 * pitch, 0.5, 1.1)
@@ -222,12 +223,16 @@ def named_rows(level_names: list[str], height: float) -> Ticks:
     return Ticks(rows.astype(float), [level_names[i] for i in rows], marks=len(rows) < n)
 
 
-def _keys(prob: float, rows: list[list[Panel | None]]) -> list[Key]:
+def interval_keys(
+    prob: float, rows: Sequence[Sequence[Panel | None]], excludes: str = "0"
+) -> list[Key]:
+    """The legend of `interval_marks`."""
     keys = [
         Key("50 % interval", style.MUTED, width=3.2),
         Key(f"{style.percent(prob)} interval", style.MUTED, width=1.0),
     ]
     marks = [m for row in rows for panel in row if panel is not None for m in panel.marks]
     if any(isinstance(m, Segments) and m.gid == "outer clear" and len(m.start) for m in marks):
-        keys.append(Key(f"{style.percent(prob)} interval excludes 0", style.BLUE, width=3.2))
+        clear = f"{style.percent(prob)} interval excludes {excludes}"
+        keys.append(Key(clear, style.BLUE, width=3.2))
     return keys

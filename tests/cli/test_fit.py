@@ -34,7 +34,7 @@ def test_the_summary_is_all_of_stdout(fitted):
 def test_every_table_and_picture_is_written_and_named(fitted):
     result, out = fitted
     tables = ["fixef", "varcorr", "ranef", "coef", "icc", "r2", "shrinkage", "priors"]
-    pictures = ["ranef", "shrinkage", "fitted", "varcorr", "icc", "residuals", "priors"]
+    pictures = ["fixef", "ranef", "shrinkage", "fitted", "varcorr", "icc", "residuals", "priors"]
     expected = {f"{t}.csv" for t in tables} | {f"{p}.png" for p in pictures}
     expected |= {"summary.txt", "fit.nc"}
     assert {p.name for p in out.iterdir()} == expected

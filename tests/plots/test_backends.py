@@ -9,6 +9,7 @@ import mixedbayes as mb
 BACKENDS = ("matplotlib", "plotly", "bokeh")
 
 METHODS = {
+    "plot_fixef": {},
     "plot_ranef": {},
     "plot_ranef, density": {"kind": "density"},
     "plot_shrinkage": {},
