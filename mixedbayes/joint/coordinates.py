@@ -1,23 +1,20 @@
 """How effects and variance parameters are written, so that what is walked is nearly normal.
 
-With u ~ N(0, I) and b = diag(sd) W u, W the Cholesky factor of the correlations, an effect given
-those before it in its level is b = m + s u, with m = sd (W u - W_ii u_i) and s = sd W_ii. It is
-written as
+The effects of a level are b = S u with u ~ N(0, I), S = diag(sd) W and W the Cholesky factor of the
+correlations. They are written as
 
-    x = g u + pull (m + rho' (effects before it) + sum of the same effect of coarser factors),
-    g = sqrt(1 + s^2 I),  pull = s I / g,
+    x = L' u + L^-1 S' K a,  L L' = I + S' K S,
 
-where I is the information that the level's rows have about b, and -rho how their estimate of b
-moves with the effects before it in the level; coarser factors are those that contain the level.
-Given such rows u has the variance 1 / g^2, and moves by -pull / g with what is in brackets: to
-first order x has unit variance and depends neither on s nor on the other effects. Where the rows
-say little, s^2 I << 1, x is u (not centred); where they say much it is b in units of its standard
-error (centred), the total effect of a nested level rather than its deviation. As s changes, one
-goes over into the other. Partial centring: Papaspiliopoulos, Roberts & Sköld (2007),
-doi:10.1214/088342307000000014.
+with the information K (q, q) that the level's rows have about b, and a, the sum of the same effects
+of the coarser factors that contain the level. Given rows with this information u has the precision
+L L' and moves with a by -(L L')^-1 S' K a: x has independent coordinates of unit variance, whatever
+S and a are. Where the rows say little, S' K S << I, x is u (not centred); where they say much it is
+a + b in units of its standard error (centred), the total effect of a nested level rather than its
+deviation. As the variances change, one goes over into the other. Partial centring:
+Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
 
-A log standard deviation tau may have a long left tail where the
-data cannot tell it from zero; it is written as t with
+A log standard deviation tau may have a long left tail where the data cannot tell it from zero; it
+is written as t with
 
     tau = t - a / 2 softplus((m - t) / s)^2,
 
@@ -73,24 +70,31 @@ class Bend:
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """How one model's parameters are written; effects in theta's order (effects,)."""
+    """How one model's parameters are written."""
 
-    information: Floats  # 0: not centred
-    coupling: tuple[Floats, ...]  # rho (J, q, q) of each factor, strictly lower triangular
+    information: tuple[Floats, ...]  # K (J, q, q) of each factor's levels; 0: not centred
     bend: Bend
 
     @classmethod
     def plain(cls, h: int, shapes: Sequence[tuple[int, int]]) -> Coordinates:
         """Nothing centred, nothing bent; shapes (J, q) of the factors' effects."""
-        n_effects = sum(J * q for J, q in shapes)
-        coupling = tuple(np.zeros((J, q, q)) for J, q in shapes)
-        return cls(np.zeros(n_effects), coupling, Bend.straight(h))
+        return cls(tuple(np.zeros((J, q, q)) for J, q in shapes), Bend.straight(h))
 
 
-def scales(information: Floats, s: Floats) -> tuple[Floats, Floats]:
-    """g and pull."""
-    g = np.sqrt(1 + information * s**2)
-    return g, information * s / g
+def deviations(x: Floats, above: Floats, S: Floats, information: Floats) -> Floats:
+    """b (draws, J, q) from x and the coarser factors' a (draws, J, q), for S (draws, q, q)."""
+    if x.shape[2] == 1:
+        s, k = S[:, :, 0, None], information[:, :, 0]
+        square = 1 + s**2 * k
+        return s * (np.sqrt(square) * x - s * k * above) / square
+    b = np.empty_like(x)
+    for g, K in enumerate(information):
+        KS = K @ S
+        L = np.linalg.cholesky(np.eye(len(K)) + S.transpose(0, 2, 1) @ KS)
+        w = np.linalg.solve(L, np.einsum("ski,sk->si", KS, above[:, g])[..., None])
+        u = np.linalg.solve(L.transpose(0, 2, 1), x[:, g, :, None] - w)
+        b[:, g] = (S @ u)[..., 0]
+    return b
 
 
 def _softplus(x: Floats) -> Floats:

@@ -127,8 +127,7 @@ def _merged(
 ) -> dict[str, Floats | Ints]:
     bend = coordinates.bend
     own = {
-        "information": coordinates.information,
-        "coupling": np.concatenate([np.zeros(0), *(c.ravel() for c in coordinates.coupling)]),
+        "information": np.concatenate([np.zeros(0), *(K.ravel() for K in coordinates.information)]),
         "bend": np.column_stack([bend.a, bend.m, bend.s]),
     }
     return {**fixed, **walk, **own}

@@ -35,7 +35,7 @@ SECTIONS = (
     # the family's parameters, are these ordered thresholds?, which have formulas (see stacked),
     # link in front of the likelihood (see links), rows of the mean (the first)
     "sizes",
-    "factors",  # (K, 8) q, J, first sd, first effect, Z is all 1?, place in refs, in Z, in coupling
+    "factors",  # (K, 8) q, J, first sd, first effect, Z all 1?, places in refs, Z, information
     "before",  # for each term of each factor: how many correlated terms precede it, and which
     "refs",  # (K, n)
     "nests",  # (N, 5) finer and coarser factor, term of each, place in maps; by finer factor
@@ -49,7 +49,7 @@ SECTIONS = (
     "means",  # (p,)
     "offset",  # (n,)
     "y", "size", "extra",  # (n,)
-    "information", "coupling",  # (effects,), (J, q, q) of each factor; see coordinates
+    "information",  # (J, q, q) of each factor, see coordinates
     "bend",  # (h, 3) a, m, s; see coordinates
     "constant",  # (1,)
     "mode", "hyper", "slopes", "inner", "couplings", "outer", "log_det",  # the walk, see factor
@@ -57,7 +57,7 @@ SECTIONS = (
 _HEAD = 2 * len(SECTIONS)
 S = {name: 2 * i for i, name in enumerate(SECTIONS)}
 (SIZES, FACTORS, BEFORE, REFS, NESTS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
- WHY, SIZE, EXTRA, INFORMATION, COUPLING, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS,
+ WHY, SIZE, EXTRA, INFORMATION, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS,
  OUTER, LOG_DET) = S.values()  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def joint(theta, grad, record):
     factors = _ints(record, FACTORS).reshape(-1, 8)
     before, refs, ez = _ints(record, BEFORE), _ints(record, REFS), _reals(record, ZED)
     X, means = _reals(record, EX).reshape(n, p), _reals(record, MEANS)
-    information, coupling = _reals(record, INFORMATION), _reals(record, COUPLING)
+    information = _reals(record, INFORMATION)
     nests, maps = _ints(record, NESTS).reshape(-1, 5), _ints(record, MAPS)
     K, k0 = len(factors), theta.size - p - intercept
     work = np.empty((3, h + intercept + p))
@@ -133,24 +133,22 @@ def joint(theta, grad, record):
         q_max = max(q_max, factors[k, 0])
     W, dW = np.zeros((K, q_max, q_max)), np.zeros((K, q_max, q_max))
     b, u, db = np.zeros(k0 - h), np.zeros(k0 - h), np.zeros(k0 - h)
-    scale, pull = np.empty(k0 - h), np.empty(k0 - h)
+    above, d_above = np.zeros(k0 - h), np.zeros(k0 - h)  # of coarser factors that contain a level
     at = 0
     for k in range(K):
         at = written.correlations(work, factors[k, 2], factors[k, 0], before, at, W[k])
-    x = theta[h:k0].copy()
     for k in range(K - 1, -1, -1):  # coarser factors are later
         q, J, s, e, ones, r, z, c = factors[k]
         o = e - h
-        span, sd = slice(o, o + J * q), work[0, s : s + q]
-        written.scales(J, q, sd, W[k], information[span], scale[span], pull[span])
+        span = slice(o, o + J * q)
         for nest in nests:
             if nest[0] == k:
                 q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]
                 for g in range(J):
-                    i = o + g * q + nest[2]
-                    x[i] -= pull[i] * b[o_up + maps[nest[4] + g] * q_up]
+                    above[o + g * q + nest[2]] += b[o_up + maps[nest[4] + g] * q_up]
+        S = written.root(work[0, s : s + q], W[k])
         total += written.effects(
-            x[span], J, q, sd, W[k], scale[span], pull[span], coupling[c:], b[span], u[span]
+            theta[e : e + J * q], above[span], J, q, S, information[c:], b[span], u[span]
         )
         if ones:
             for i in range(n):
@@ -206,19 +204,20 @@ def joint(theta, grad, record):
         q, J, s, e, ones, r, z, c = factors[k]
         o = e - h
         span = slice(o, o + J * q)
-        dx, dsd = grad[e : e + J * q], np.zeros(q)
+        S, dS = written.root(work[0, s : s + q], W[k]), np.zeros((q, q))
         written.effect_slopes(
-            theta[e : e + J * q], dx, J, q, work[0, s : s + q], W[k], scale[span], pull[span],
-            coupling[c:], b[span], u[span], db[span], dsd, dW[k],
+            grad[e : e + J * q], above[span], J, q, S, information[c:], u[span], db[span],
+            d_above[span], dS,
         )  # fmt: skip
         for nest in nests:
             if nest[0] == k:
                 q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]
                 for g in range(J):
-                    i = g * q + nest[2]
-                    db[o_up + maps[nest[4] + g] * q_up] -= pull[o + i] * dx[i]
+                    db[o_up + maps[nest[4] + g] * q_up] += d_above[o + g * q + nest[2]]
         for t in range(q):
-            work[2, s + t] += dsd[t] * work[1, s + t]
+            for i in range(t + 1):
+                dW[k, t, i] = dS[t, i] * work[0, s + t]
+                work[2, s + t] += dS[t, i] * W[k, t, i] * work[1, s + t]
         at = written.correlation_slopes(work, s, q, before, at, W[k], dW[k])
     for i in range(h):
         grad[i] = work[2, i] * bent[i, 0] + bent[i, 1]

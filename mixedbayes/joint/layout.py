@@ -19,7 +19,7 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
-from mixedbayes.joint.coordinates import Coordinates, scales
+from mixedbayes.joint.coordinates import Coordinates, deviations
 from mixedbayes.joint.ordered import increasing
 from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.logpriors import Coordinate, Table
@@ -198,17 +198,16 @@ class JointLayout:
         """b (S, J, q) of each factor from theta (S, d)."""
         sds, Ws, _ = self.hyper(coordinates.bend.phi(theta[:, : self.n_hyper]))
         out: list[Floats] = [np.zeros(0)] * len(self.groups)
-        for k, span in reversed(list(enumerate(self.spans()))):
-            shape = (self.groups[k].n_levels, len(self.groups[k].terms))
-            information, at = coordinates.information[span].reshape(shape), self.effect_starts[k]
-            s = (sds[k] * np.einsum("sii->si", Ws[k]))[:, None]
-            g, pull = scales(information, s)
-            x = theta[:, at : at + information.size].reshape(-1, *shape).copy()
+        for k, (g, at) in reversed(
+            list(enumerate(zip(self.groups, self.effect_starts, strict=True)))
+        ):
+            J, q = g.n_levels, len(g.terms)
+            above = np.zeros((len(theta), J, q))
             for link in self.links:
                 if link.finer == k:
-                    total = out[link.coarser][:, link.above, link.term_above]
-                    x[:, :, link.term] -= pull[:, :, link.term] * total
-            out[k] = _deviations(x, sds[k], Ws[k], g, pull, coordinates.coupling[k])
+                    above[:, :, link.term] += out[link.coarser][:, link.above, link.term_above]
+            x = theta[:, at : at + J * q].reshape(-1, J, q)
+            out[k] = deviations(x, above, sds[k][:, :, None] * Ws[k], coordinates.information[k])
         return out
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
@@ -232,19 +231,6 @@ class JointLayout:
         if self.thresholds is not None:
             out[self.thresholds] = out[self.thresholds] + (beta @ self.means)[:, None]
         return out
-
-
-def _deviations(
-    x: Floats, sd: Floats, W: Floats, g: Floats, pull: Floats, coupling: Floats
-) -> Floats:
-    """b (S, J, q) from x with the coarser factors taken off; see `coordinates`."""
-    u, b = np.empty_like(x), np.empty_like(x)
-    for i in range(x.shape[2]):
-        m = sd[:, i, None] * np.einsum("sj,sgj->sg", W[:, i, :i], u[:, :, :i])
-        others = np.einsum("gj,sgj->sg", coupling[:, i, :i], b[:, :, :i])
-        u[:, :, i] = (x[:, :, i] - pull[:, :, i] * (m + others)) / g[:, :, i]
-        b[:, :, i] = m + (sd[:, i] * W[:, i, i])[:, None] * u[:, :, i]
-    return b
 
 
 def _containing(fine: GroupDesign, coarse: GroupDesign) -> Ints | None:

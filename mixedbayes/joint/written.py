@@ -61,56 +61,124 @@ def bend(t, a, m, s):
 
 
 @njit(error_model="numpy", nogil=True)
-def scales(J, q, sd, W, information, g, pull):
-    """Fill g and pull (J q); see `coordinates`."""
-    for level in range(J):
-        for i in range(q):
-            at, s = level * q + i, sd[i] * W[i, i]
-            g[at] = math.sqrt(1.0 + information[at] * s * s)
-            pull[at] = information[at] * s / g[at]
+def root(sd, W):
+    """S = diag(sd) W (q, q)."""
+    q = sd.size
+    S = np.empty((q, q))
+    for i in range(q):
+        for j in range(q):
+            S[i, j] = sd[i] * W[i, j]
+    return S
 
 
 @njit(error_model="numpy", nogil=True)
-def effects(x, J, q, sd, W, g, pull, rho, b, u):
-    """Fill u and b (J q) from x, coarser factors taken off; log densities without constants.
+def _factorise(S, K, KS, L):
+    """Fill KS = K S and L, lower triangular, of L L' = I + S' K S."""
+    q = len(S)
+    for i in range(q):
+        for j in range(q):
+            KS[i, j] = 0.0
+            for k in range(j, q):
+                KS[i, j] += K[i, k] * S[k, j]
+    for i in range(q):
+        for j in range(i + 1):
+            value = 1.0 if i == j else 0.0
+            for k in range(i, q):
+                value += S[k, i] * KS[k, j]
+            for k in range(j):
+                value -= L[i, k] * L[j, k]
+            L[i, j] = math.sqrt(value) if i == j else value / L[j, j]
 
-    Given the terms before it b_i = m_i + s_i u_i, m_i = sd_i sum_{j<i} W_ij u_j, s_i = sd_i W_ii.
-    """
-    total = 0.0
+
+@njit(error_model="numpy", nogil=True)
+def _forward(L, x):
+    """L^-1 x in place."""
+    for i in range(x.size):
+        for j in range(i):
+            x[i] -= L[i, j] * x[j]
+        x[i] /= L[i, i]
+
+
+@njit(error_model="numpy", nogil=True)
+def _back(L, x):
+    """L'^-1 x in place."""
+    for i in range(x.size - 1, -1, -1):
+        for j in range(i + 1, x.size):
+            x[i] -= L[j, i] * x[j]
+        x[i] /= L[i, i]
+
+
+@njit(error_model="numpy", nogil=True)
+def effects(x, above, J, q, S, information, b, u):
+    """Fill u and b (J q) from x and the coarser factors' b; log densities without constants."""
+    total, KS, L = 0.0, np.empty((q, q)), np.zeros((q, q))
+    w = np.empty(q)
     for level in range(J):
+        first = level * q
+        own = u[first : first + q]
+        _factorise(S, information[first * q : (first + q) * q].reshape(q, q), KS, L)
         for i in range(q):
-            at, m, others = level * q + i, 0.0, 0.0
-            for j in range(i):
-                m += W[i, j] * u[level * q + j]
-                others += rho[at * q + j] * b[level * q + j]
-            m *= sd[i]
-            u[at] = (x[at] - pull[at] * (m + others)) / g[at]
-            b[at] = m + sd[i] * W[i, i] * u[at]
-            total -= math.log(g[at]) + 0.5 * u[at] * u[at]
+            w[i] = 0.0
+            for k in range(q):
+                w[i] += KS[k, i] * above[first + k]
+        _forward(L, w)
+        for i in range(q):
+            own[i] = x[first + i] - w[i]
+        _back(L, own)
+        for i in range(q):
+            b[first + i] = 0.0
+            for j in range(i + 1):
+                b[first + i] += S[i, j] * own[j]
+            total -= math.log(L[i, i]) + 0.5 * own[i] * own[i]
     return total
 
 
 @njit(error_model="numpy", nogil=True)
-def effect_slopes(x, dx, J, q, sd, W, g, pull, rho, b, u, db, dsd, dW):
-    """Derivatives in x, here with the coarser factors in it, in sd and in W, from those in b.
+def effect_slopes(dx, above, J, q, S, information, u, db, d_above, dS):
+    """Derivatives in x, in the coarser factors' b, and in S, from those in b.
 
-    dg / ds = pull, and d pull / ds = pull / (s g^2).
+    Backwards through u = L'^-1 (x - w), L w = S' K above, and the Cholesky factor (Smith 1995,
+    doi:10.1080/10618600.1995.10474671).
     """
-    du = np.empty(q)
+    KS, L, dL, M = np.empty((q, q)), np.zeros((q, q)), np.empty((q, q)), np.empty((q, q))
+    w, y = np.empty(q), np.empty(q)
     for level in range(J):
         first = level * q
-        du[:] = 0.0
-        for i in range(q - 1, -1, -1):
-            at, s = first + i, sd[i] * W[i, i]
-            inner = du[i] + db[at] * s - u[at]
-            dx[at] = inner / g[at]
-            pulled = (x[at] - g[at] * u[at]) / (g[at] * g[at])
-            d_log = s * (db[at] * u[at] - (inner * u[at] + 1.0) * pull[at] / g[at])
-            d_log -= dx[at] * pulled
-            dm = db[at] - pull[at] * dx[at]
-            dsd[i] += (d_log + dm * (b[at] - s * u[at])) / sd[i]
-            dW[i, i] += d_log / W[i, i]
-            for j in range(i):
-                dW[i, j] += dm * sd[i] * u[first + j]
-                du[j] += dm * sd[i] * W[i, j]
-                db[first + j] -= pull[at] * dx[at] * rho[at * q + j]
+        K = information[first * q : (first + q) * q].reshape(q, q)
+        own, down = u[first : first + q], dx[first : first + q]
+        _factorise(S, K, KS, L)
+        for i in range(q):
+            down[i], w[i] = -own[i], 0.0
+            for k in range(q):
+                w[i] += KS[k, i] * above[first + k]
+                if k >= i:
+                    down[i] += S[k, i] * db[first + k]
+                    dS[k, i] += db[first + k] * own[i]
+        _forward(L, w)
+        _forward(L, down)
+        for i in range(q):
+            y[i] = -down[i]
+        _back(L, y)
+        for i in range(q):
+            for j in range(i + 1):
+                dL[i, j] = -own[i] * down[j] - y[i] * w[j]
+            dL[i, i] -= 1.0 / L[i, i]
+            for k in range(q):
+                d_above[first + i] += KS[i, k] * y[k]
+                for j in range(q):
+                    dS[i, j] += K[i, k] * above[first + k] * y[j]
+        # dP = L'^-1 F L^-1, F the lower triangle of L' dL with half its diagonal, made symmetric
+        for i in range(q):
+            for j in range(i + 1):
+                value = 0.0
+                for k in range(i, q):
+                    value += L[k, i] * dL[k, j]
+                M[i, j] = M[j, i] = 0.5 * value
+        for i in range(q):
+            _back(L, M[:, i])
+        for i in range(q):
+            _back(L, M[i])
+        for i in range(q):
+            for j in range(q):
+                for k in range(q):
+                    dS[i, j] += 2.0 * KS[i, k] * M[k, j]

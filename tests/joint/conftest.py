@@ -74,7 +74,7 @@ def by_hand(model, layout, theta, coordinates):
     named = {k: v[0] for k, v in layout.named(theta[None], coordinates).items()}
     logs = layout.table.codes[: layout.n_hyper, 1] == LOG
     total += phi[logs].sum()  # d sd / d log sd = sd
-    for g, span in zip(layout.groups, layout.spans(), strict=True):
+    for g, information in zip(layout.groups, coordinates.information, strict=True):
         sd, b = named[names.sd(g.name)], named[names.ranef(g.name)]
         total += sum(a.prior.logpdf(s) for a, s in zip(priors.mu.sd[g.name], sd, strict=True))
         cor = named.get(names.cor(g.name), np.eye(len(sd)))
@@ -83,10 +83,10 @@ def by_hand(model, layout, theta, coordinates):
             total += float(priors.mu.lkj(g.name).logpdf(cor)) + np.log(1 - r**2)  # dr/dt, r = tanh
         cov = cor * np.outer(sd, sd)
         total += stats.multivariate_normal(cov=cov).logpdf(b).sum()
-        # the effects are b = m + s u and x = g u + ..., so that db / dx = s / g
-        s = np.diag(np.linalg.cholesky(cov))
-        g = np.sqrt(1 + coordinates.information[span].reshape(b.shape) * s**2)
-        total += float(np.log(s / g).sum())
+        # b = S u and x = L' u + ..., so that |db / dx| = |S| / |L|
+        S = np.linalg.cholesky(cov)
+        P = np.eye(len(sd)) + S.T @ information @ S
+        total += float(len(b) * np.linalg.slogdet(S)[1] - np.linalg.slogdet(P)[1].sum() / 2)
     shift = named["fixef"] @ layout.means
     for name, a in priors.parameters.items():
         if name == "thresholds":

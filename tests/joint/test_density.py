@@ -71,17 +71,14 @@ def point(density, seed=0):
 
 def written_somehow(layout):
     """Coordinates centred in every degree, and bent to the left and to the right."""
-    rng, h, n = np.random.default_rng(1), layout.n_hyper, layout.n_effects
+    rng, h = np.random.default_rng(1), layout.n_hyper
     bend = Bend.straight(h)
     for first in layout.variance_starts:
         bend.a[first], bend.m[first], bend.s[first] = 0.6, -0.2, 0.3
     for last in np.flatnonzero(layout.table.codes[:h, 1] == TANH):
         bend.a[last], bend.m[last], bend.s[last] = -0.3, 0.1, -0.4
-    coupling = tuple(
-        np.tril(rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))), -1)
-        for g in layout.groups
-    )
-    return Coordinates(rng.exponential(2.0, n), coupling, bend)
+    noise = [rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))) for g in layout.groups]
+    return Coordinates(tuple(2 * A @ A.transpose(0, 2, 1) for A in noise), bend)
 
 
 def walk(layout):

@@ -67,12 +67,8 @@ def somehow(layout):
         bend.a[first], bend.m[first], bend.s[first] = 0.6, -0.2, 0.3
     for last in np.flatnonzero(layout.table.codes[:h, 1] == TANH):
         bend.a[last], bend.m[last], bend.s[last] = -0.3, 0.1, -0.4
-    n = layout.n_effects
-    coupling = tuple(
-        np.tril(rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))), -1)
-        for g in layout.groups
-    )
-    return Coordinates(rng.exponential(2.0, n), coupling, bend)
+    noise = [rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))) for g in layout.groups]
+    return Coordinates(tuple(2 * A @ A.transpose(0, 2, 1) for A in noise), bend)
 
 
 def point(layout, seed=0):
@@ -86,7 +82,7 @@ def by_hand(model, layout, theta, coordinates):
     total = float(coordinates.bend.log_slope(theta[: layout.n_hyper]))
     total += phi[layout.table.codes[: layout.n_hyper, 1] == LOG].sum()  # d sd / d log sd = sd
     named = {k: v[0] for k, v in layout.named(theta[None], coordinates).items()}
-    spans = {g.name: span for g, span in zip(layout.groups, layout.spans(), strict=True)}
+    information = dict(zip([g.name for g in layout.groups], coordinates.information, strict=True))
     pairs = [(design.mu, priors.mu), *((p, priors.others[k]) for k, p in design.others.items())]
     etas = {}
     for predictor, own in pairs:
@@ -100,8 +96,7 @@ def by_hand(model, layout, theta, coordinates):
             at = at + predictor.X.mean(axis=0) @ beta if own.intercept_at_means else at
             total += float(own.intercept.prior.logpdf(at))
         for g in predictor.groups:
-            information = coordinates.information[spans[names.prefix(p) + g.name]]
-            total += effects(g, p, own, named, information)
+            total += effects(g, p, own, named, information[names.prefix(p) + g.name])
             eta = eta + np.sum(g.Z * named[names.ranef(g.name, p)][g.refs], axis=1)
         etas[p] = eta if predictor.offset is None else eta + predictor.offset
     values = {
@@ -122,8 +117,9 @@ def effects(g, parameter, priors, named, information):
         total += float(priors.lkj(g.name).logpdf(cor)) + np.log(1 - cor[0, 1] ** 2)  # r = tanh t
     cov = cor * np.outer(sd, sd)
     total += float(stats.multivariate_normal(cov=cov).logpdf(b).sum())
-    s = np.diag(np.linalg.cholesky(cov))  # b = m + s u and x = g u + ..., db / dx = s / g
-    return total + float(np.log(s / np.sqrt(1 + information.reshape(b.shape) * s**2)).sum())
+    S = np.linalg.cholesky(cov)  # b = S u and x = L' u + ..., |db / dx| = |S| / |L|
+    P = np.eye(len(sd)) + S.T @ information @ S
+    return total + float(len(b) * np.linalg.slogdet(S)[1] - np.linalg.slogdet(P)[1].sum() / 2)
 
 
 @pytest.mark.parametrize("case", CASES)
