@@ -16,6 +16,7 @@ _CURVE = 60  # points of a level's curve
 _LEVELS_REACH = 0.42  # of the panel's height, that of the highest level's posterior
 _TALLEST = 1.8  # the panel's height at most, in that of the highest curve
 _MOST_DRAWS = 1000  # of the sd, for the band
+PANEL_WIDTH = 2.8  # inches of its axis, of densities and caterpillars
 FEWEST_MEANS = 8  # from which on they have a density
 
 
@@ -66,7 +67,7 @@ def density_panel(
     return Panel(
         marks,
         title=f"{name}: {labels.term(term)}, {g.n_levels} levels",
-        xlabel=f"deviation, {labels.coefficient(term)}",
+        xlabel=style.in_lines(f"deviation, {labels.coefficient(term)}", PANEL_WIDTH),
         ylabel="density",
         xlim=(float(grid[0]), float(grid[-1])),
         ylim=(-0.09 * top, 1.05 * top),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
+from mixedbayes.plots.scene import Floats
 from mixedbayes.results.icc import ALL, icc
 from mixedbayes.results.posterior import Posterior
 
@@ -48,10 +51,16 @@ def plot_icc(
     panels = [
         Panel(
             "all groups" if name == ALL else name,
-            f"{kind} ICC, share of variance",
+            f"{kind} ICC, share of variance" + _infinite(draws.isel(group=k).to_numpy()),
             draws.isel(group=k).transpose("chain", "draw").to_numpy(),
             (0.0, 1.0),
         )
         for k, name in enumerate(shown)
     ]
     return density_panels(panels, prob, backend)
+
+
+def _infinite(share: Floats) -> str:
+    """What to say where the residual variance is infinite, as Student's is from nu = 2 down."""
+    zero = float(np.mean(share == 0))
+    return f"\n0 in {100 * zero:.2g} % of draws: residual variance infinite" if zero else ""

@@ -198,7 +198,16 @@ def _ecdf(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
 
 
 def _rootogram(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
-    return plots.plot_ppc_rootogram(tree, **layout)
+    return plots.plot_ppc_rootogram(
+        tree,
+        **layout,
+        visuals={
+            "predictive_markers": {"color": style.BLUE},
+            "credible_interval": {"color": style.BLUE, "alpha": 0.3},
+            "observed_markers": {"color": style.ORANGE},
+            "grid": False,
+        },
+    )
 
 
 def _pit(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:

@@ -14,6 +14,7 @@ from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.varcorr import residual_title
 from mixedbayes.priors.distributions import Prior
 from mixedbayes.priors.types import Priors
 from mixedbayes.results.posterior import Posterior
@@ -107,7 +108,7 @@ def _quantities(
                 margin = stats.beta(a, a, loc=-1, scale=2)
                 yield title, "correlation", post.cor(g.name)[:, i, j], margin, lkj
     for name, assigned in priors.parameters.items():
-        title = "residual sd" if name == names.SIGMA else name
+        title = residual_title(post.family) if name == names.SIGMA else name
         axis = labels.predictor if name == names.SIGMA else name
         prior, value = assigned.prior, post.stacked(name)
         labels_of = post.family.labels(name, post.design)

@@ -13,7 +13,7 @@ from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.draw import Drawing, draw
-from mixedbayes.plots.effect_density import density_keys, density_panel
+from mixedbayes.plots.effect_density import PANEL_WIDTH, density_keys, density_panel
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.scene import Dots, Key, Mark, Panel, Rule, Segments, Sheet, Ticks
 from mixedbayes.results import kept
@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 _ROW = 0.19  # inches per level while there is room
 _TALLEST = 8.5  # inches of one panel
+_WIDTH = 3.6  # inches of one with its names
 KINDS = ("caterpillar", "density")
 
 
@@ -135,7 +136,7 @@ def plot_ranef(
     beside = _room_of_names(post, groups) if kind == "caterpillar" else 0.0
     sheet = Sheet(
         rows,
-        width=max(4.8, (3.6 + beside) * len(columns)),
+        width=max(4.8, (_WIDTH + beside) * len(columns)),
         height=sum(heights) + 0.75 * len(groups) + (0.35 if kind == "caterpillar" else 0.7),
         heights=heights,
         share_x="aligned",
@@ -180,7 +181,7 @@ def _caterpillar_panel(
     return Panel(
         interval_marks(cat, level_names, height),
         title=f"{name}: {labels.term(term)}",
-        xlabel=f"deviation, {labels.coefficient(term)}",
+        xlabel=style.in_lines(f"deviation, {labels.coefficient(term)}", PANEL_WIDTH),
         ylabel=f"{len(ticks.at)} of {n} levels named" if few else "",
         faint_ylabel=True,
         ylim=(-margin - 0.2, n - 0.8 + margin),

@@ -7,6 +7,7 @@ a picture is made and again whenever it is drawn.
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -104,3 +105,8 @@ def picture(width: float, height: float) -> Picture:
 def percent(prob: float) -> str:
     """0.95 as "95 %"."""
     return f"{100 * prob:.4g} %"
+
+
+def in_lines(text: str, width: float) -> str:
+    """An axis text in as many lines as a panel of so many inches needs."""
+    return "\n".join(textwrap.wrap(text, max(12, int(72 * width / (0.55 * TEXT)))))

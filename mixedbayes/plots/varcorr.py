@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mixedbayes.errors import ModelError
+from mixedbayes.families.base import Family
+from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels
 from mixedbayes.results.posterior import Posterior
@@ -55,7 +57,7 @@ def plot_varcorr(
     chains = post.shape[0]
     panels = [
         Panel(
-            _title(labels, part),
+            _title(post, labels, part),
             _axis(labels, part),
             part.value.reshape(chains, -1),
             (-1.0, 1.0) if part.kind == "cor" else (0.0, 1.02 * highest[_axis(labels, part)]),
@@ -65,9 +67,14 @@ def plot_varcorr(
     return density_panels(panels, prob, backend)
 
 
-def _title(labels: Labels, part: Component) -> str:
+def residual_title(family: Family) -> str:
+    """What sigma is; of Student's t its scale, as the sd is infinite below nu = 2."""
+    return "residual scale" if isinstance(family, StudentTFamily) else "residual sd"
+
+
+def _title(post: Posterior, labels: Labels, part: Component) -> str:
     if part.group == RESIDUAL:
-        return "residual sd"
+        return residual_title(post.family)
     assert part.term is not None
     if part.term2 is None:
         return f"{part.group} sd: {labels.term(part.term)}"

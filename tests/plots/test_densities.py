@@ -9,6 +9,7 @@ from scipy import stats
 
 from mixedbayes.errors import ModelError
 from mixedbayes.families.cumulative import Cumulative
+from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.plots.icc import plot_icc
 from mixedbayes.plots.priors import plot_priors
 from mixedbayes.plots.varcorr import plot_varcorr
@@ -193,3 +194,17 @@ def test_thresholds_have_a_panel_each_where_their_prior_is(sleep, given):
     shift = 0.0 if given else 4.5 * sleep.fixef()[:, 0]
     found = cuts.reshape(-1, 2)[:, 1] - shift
     np.testing.assert_allclose(interval(axes[-1]), np.quantile(found, [0.025, 0.975]), rtol=2e-2)
+
+
+def test_the_scale_of_student_t_is_no_sd_and_an_infinite_variance_is_told(sleep):
+    nu = np.full(sleep.shape, 5.0)
+    nu[0, :30] = 1.5
+    draws = sleep.draws.assign(nu=(("chain", "draw"), nu))
+    post = Posterior(sleep.design, StudentTFamily(), xr.DataTree.from_dict({"posterior": draws}))
+    shown = titles(panels(plot_varcorr(post), 4))
+    assert "residual scale" in shown
+    assert "residual sd" not in shown
+    (ax,) = panels(plot_icc(post), 1)
+    assert "0 in 10 % of draws: residual variance infinite" in ax.get_xlabel()
+    (ax,) = panels(plot_icc(sleep), 1)
+    assert ax.get_xlabel() == "adjusted ICC, share of variance"

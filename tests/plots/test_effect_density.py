@@ -58,3 +58,11 @@ def test_three_levels_have_no_density_of_means(few, check_texts):
 def test_an_unknown_kind_lists_the_known(sleep):
     with pytest.raises(ModelError, match="'caterpillar' and 'density'"):
         plot_ranef(sleep, kind="violin")
+
+
+def test_long_texts_of_an_axis_are_broken(sleep, check_texts):
+    for kind in ("density", "caterpillar"):
+        units = {"Reaction": "milliseconds", "Days": "day of deprivation"}
+        figure = plot_ranef(sleep, kind=kind, units=units)
+        assert figure.axes[1].get_xlabel().count("\n") == 1
+        check_texts(figure)

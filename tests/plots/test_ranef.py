@@ -18,7 +18,7 @@ def test_one_panel_per_term_with_the_users_names(sleep, check_texts):
     assert [ax.get_title("left") for ax in figure.axes] == ["Subject: Intercept", "Subject: Days"]
     assert [ax.get_xlabel() for ax in figure.axes] == [
         "deviation, Reaction (ms)",
-        "deviation, Reaction per unit of Days (ms/day)",
+        "deviation, Reaction per unit of Days\n(ms/day)",
     ]
     check_texts(figure)
 
