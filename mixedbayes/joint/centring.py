@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from mixedbayes.design.types import Floats
-from mixedbayes.joint.coordinates import Bend, Coordinates
+from mixedbayes.joint.coordinates import Bend, Coordinates, upper_root
 from mixedbayes.joint.scoring import Conditional, Scoring
 
 
@@ -39,16 +39,16 @@ def unwritten(scoring: Scoring, phi: Floats, coordinates: Coordinates) -> sparse
     for k, S in reversed(list(enumerate(_roots(sds, Ws)))):
         J, q = layout.groups[k].n_levels, len(S)
         KS = coordinates.information[k] @ S
-        L = np.linalg.cholesky(np.eye(q) + S.T @ KS)
+        U = upper_root(np.eye(q) + S.T @ KS)
         rows = sparse.csr_array(whole[spans[k]])
         for link in layout.links:
             if link.finer == k:
                 above = link.above * len(sds[link.coarser]) + link.term_above
                 own = np.arange(J) * q + link.term
                 place = sparse.csr_array((np.ones(J), (own, np.arange(J))), shape=(J * q, J))
-                moved = _blocks(np.linalg.solve(L, KS.transpose(0, 2, 1)))
+                moved = _blocks(np.linalg.solve(U, KS.transpose(0, 2, 1)))
                 rows = rows - moved @ place @ b_rows[link.coarser][above]
-        u_rows[k] = _blocks(np.linalg.inv(L).transpose(0, 2, 1)) @ rows
+        u_rows[k] = _blocks(np.linalg.inv(U).transpose(0, 2, 1)) @ rows
         b_rows[k] = sparse.csr_array(sparse.kron(sparse.eye_array(J), S)) @ u_rows[k]
     return sparse.csr_array(sparse.vstack([*u_rows, whole[layout.n_effects :]]))
 

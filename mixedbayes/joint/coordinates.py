@@ -3,14 +3,15 @@
 The effects of a level are b = S u with u ~ N(0, I), S = diag(sd) W and W the Cholesky factor of the
 correlations. They are written as
 
-    x = L' u + L^-1 S' K a,  L L' = I + S' K S,
+    x = U' u + U^-1 S' K a,  U U' = I + S' K S,  U upper triangular,
 
 with the information K (q, q) that the level's rows have about b, and a, the sum of the same effects
 of the coarser factors that contain the level. Given rows with this information u has the precision
-L L' and moves with a by -(L L')^-1 S' K a: x has independent coordinates of unit variance, whatever
+U U' and moves with a by -(U U')^-1 S' K a: x has independent coordinates of unit variance, whatever
 S and a are. Where the rows say little, S' K S << I, x is u (not centred); where they say much it is
-a + b in units of its standard error (centred), the total effect of a nested level rather than its
-deviation. As the variances change, one goes over into the other. Partial centring:
+V' (a + b), V V' = K (centred), the total effect of a nested level rather than its deviation, in
+units of its standard error. As the variances change, one goes over into the other. (With a lower
+triangular root the limit would be a rotation of V' (a + b) that moves with S.) Partial centring:
 Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
 
 A log standard deviation tau may have a long left tail where the data cannot tell it from zero; it
@@ -90,11 +91,16 @@ def deviations(x: Floats, above: Floats, S: Floats, information: Floats) -> Floa
     b = np.empty_like(x)
     for g, K in enumerate(information):
         KS = K @ S
-        L = np.linalg.cholesky(np.eye(len(K)) + S.transpose(0, 2, 1) @ KS)
-        w = np.linalg.solve(L, np.einsum("ski,sk->si", KS, above[:, g])[..., None])
-        u = np.linalg.solve(L.transpose(0, 2, 1), x[:, g, :, None] - w)
+        U = upper_root(np.eye(len(K)) + S.transpose(0, 2, 1) @ KS)
+        w = np.linalg.solve(U, np.einsum("ski,sk->si", KS, above[:, g])[..., None])
+        u = np.linalg.solve(U.transpose(0, 2, 1), x[:, g, :, None] - w)
         b[:, g] = (S @ u)[..., 0]
     return b
+
+
+def upper_root(P: Floats) -> Floats:
+    """U, upper triangular, of U U' = P (..., q, q)."""
+    return np.linalg.cholesky(P[..., ::-1, ::-1])[..., ::-1, ::-1]
 
 
 def _softplus(x: Floats) -> Floats:

@@ -72,64 +72,64 @@ def root(sd, W):
 
 
 @njit(error_model="numpy", nogil=True)
-def _factorise(S, K, KS, L):
-    """Fill KS = K S and L, lower triangular, of L L' = I + S' K S."""
+def _factorise(S, K, KS, U):
+    """Fill KS = K S and U, upper triangular, of U U' = I + S' K S."""
     q = len(S)
     for i in range(q):
         for j in range(q):
             KS[i, j] = 0.0
             for k in range(j, q):
                 KS[i, j] += K[i, k] * S[k, j]
-    for i in range(q):
-        for j in range(i + 1):
+    for j in range(q - 1, -1, -1):
+        for i in range(j, -1, -1):
             value = 1.0 if i == j else 0.0
             for k in range(i, q):
                 value += S[k, i] * KS[k, j]
-            for k in range(j):
-                value -= L[i, k] * L[j, k]
-            L[i, j] = math.sqrt(value) if i == j else value / L[j, j]
+            for k in range(j + 1, q):
+                value -= U[i, k] * U[j, k]
+            U[i, j] = math.sqrt(value) if i == j else value / U[j, j]
 
 
 @njit(error_model="numpy", nogil=True)
-def _forward(L, x):
-    """L^-1 x in place."""
-    for i in range(x.size):
-        for j in range(i):
-            x[i] -= L[i, j] * x[j]
-        x[i] /= L[i, i]
-
-
-@njit(error_model="numpy", nogil=True)
-def _back(L, x):
-    """L'^-1 x in place."""
+def _solve(U, x):
+    """U^-1 x in place."""
     for i in range(x.size - 1, -1, -1):
         for j in range(i + 1, x.size):
-            x[i] -= L[j, i] * x[j]
-        x[i] /= L[i, i]
+            x[i] -= U[i, j] * x[j]
+        x[i] /= U[i, i]
+
+
+@njit(error_model="numpy", nogil=True)
+def _solve_transposed(U, x):
+    """U'^-1 x in place."""
+    for i in range(x.size):
+        for j in range(i):
+            x[i] -= U[j, i] * x[j]
+        x[i] /= U[i, i]
 
 
 @njit(error_model="numpy", nogil=True)
 def effects(x, above, J, q, S, information, b, u):
     """Fill u and b (J q) from x and the coarser factors' b; log densities without constants."""
-    total, KS, L = 0.0, np.empty((q, q)), np.zeros((q, q))
+    total, KS, U = 0.0, np.empty((q, q)), np.zeros((q, q))
     w = np.empty(q)
     for level in range(J):
         first = level * q
         own = u[first : first + q]
-        _factorise(S, information[first * q : (first + q) * q].reshape(q, q), KS, L)
+        _factorise(S, information[first * q : (first + q) * q].reshape(q, q), KS, U)
         for i in range(q):
             w[i] = 0.0
             for k in range(q):
                 w[i] += KS[k, i] * above[first + k]
-        _forward(L, w)
+        _solve(U, w)
         for i in range(q):
             own[i] = x[first + i] - w[i]
-        _back(L, own)
+        _solve_transposed(U, own)
         for i in range(q):
             b[first + i] = 0.0
             for j in range(i + 1):
                 b[first + i] += S[i, j] * own[j]
-            total -= math.log(L[i, i]) + 0.5 * own[i] * own[i]
+            total -= math.log(U[i, i]) + 0.5 * own[i] * own[i]
     return total
 
 
@@ -137,16 +137,16 @@ def effects(x, above, J, q, S, information, b, u):
 def effect_slopes(dx, above, J, q, S, information, u, db, d_above, dS):
     """Derivatives in x, in the coarser factors' b, and in S, from those in b.
 
-    Backwards through u = L'^-1 (x - w), L w = S' K above, and the Cholesky factor (Smith 1995,
+    Backwards through u = U'^-1 (x - w), U w = S' K above, and the Cholesky factor (Smith 1995,
     doi:10.1080/10618600.1995.10474671).
     """
-    KS, L, dL, M = np.empty((q, q)), np.zeros((q, q)), np.empty((q, q)), np.empty((q, q))
+    KS, U, dU, M = np.empty((q, q)), np.zeros((q, q)), np.empty((q, q)), np.empty((q, q))
     w, y = np.empty(q), np.empty(q)
     for level in range(J):
         first = level * q
         K = information[first * q : (first + q) * q].reshape(q, q)
         own, down = u[first : first + q], dx[first : first + q]
-        _factorise(S, K, KS, L)
+        _factorise(S, K, KS, U)
         for i in range(q):
             down[i], w[i] = -own[i], 0.0
             for k in range(q):
@@ -154,30 +154,30 @@ def effect_slopes(dx, above, J, q, S, information, u, db, d_above, dS):
                 if k >= i:
                     down[i] += S[k, i] * db[first + k]
                     dS[k, i] += db[first + k] * own[i]
-        _forward(L, w)
-        _forward(L, down)
+        _solve(U, w)
+        _solve(U, down)
         for i in range(q):
             y[i] = -down[i]
-        _back(L, y)
+        _solve_transposed(U, y)
         for i in range(q):
-            for j in range(i + 1):
-                dL[i, j] = -own[i] * down[j] - y[i] * w[j]
-            dL[i, i] -= 1.0 / L[i, i]
+            for j in range(i, q):
+                dU[i, j] = -own[i] * down[j] - y[i] * w[j]
+            dU[i, i] -= 1.0 / U[i, i]
             for k in range(q):
                 d_above[first + i] += KS[i, k] * y[k]
                 for j in range(q):
                     dS[i, j] += K[i, k] * above[first + k] * y[j]
-        # dP = L'^-1 F L^-1, F the lower triangle of L' dL with half its diagonal, made symmetric
+        # dP = U'^-1 F U^-1, F the upper triangle of U' dU with half its diagonal, made symmetric
         for i in range(q):
-            for j in range(i + 1):
+            for j in range(i, q):
                 value = 0.0
-                for k in range(i, q):
-                    value += L[k, i] * dL[k, j]
+                for k in range(i + 1):
+                    value += U[k, i] * dU[k, j]
                 M[i, j] = M[j, i] = 0.5 * value
         for i in range(q):
-            _back(L, M[:, i])
+            _solve_transposed(U, M[:, i])
         for i in range(q):
-            _back(L, M[i])
+            _solve_transposed(U, M[i])
         for i in range(q):
             for j in range(q):
                 for k in range(q):

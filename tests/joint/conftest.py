@@ -83,7 +83,7 @@ def by_hand(model, layout, theta, coordinates):
             total += float(priors.mu.lkj(g.name).logpdf(cor)) + np.log(1 - r**2)  # dr/dt, r = tanh
         cov = cor * np.outer(sd, sd)
         total += stats.multivariate_normal(cov=cov).logpdf(b).sum()
-        # b = S u and x = L' u + ..., so that |db / dx| = |S| / |L|
+        # b = S u and x = U' u + ..., so that |db / dx| = |S| / |U|
         S = np.linalg.cholesky(cov)
         P = np.eye(len(sd)) + S.T @ information @ S
         total += float(len(b) * np.linalg.slogdet(S)[1] - np.linalg.slogdet(P)[1].sum() / 2)

@@ -117,7 +117,7 @@ def effects(g, parameter, priors, named, information):
         total += float(priors.lkj(g.name).logpdf(cor)) + np.log(1 - cor[0, 1] ** 2)  # r = tanh t
     cov = cor * np.outer(sd, sd)
     total += float(stats.multivariate_normal(cov=cov).logpdf(b).sum())
-    S = np.linalg.cholesky(cov)  # b = S u and x = L' u + ..., |db / dx| = |S| / |L|
+    S = np.linalg.cholesky(cov)  # b = S u and x = U' u + ..., |db / dx| = |S| / |U|
     P = np.eye(len(sd)) + S.T @ information @ S
     return total + float(len(b) * np.linalg.slogdet(S)[1] - np.linalg.slogdet(P)[1].sum() / 2)
 
