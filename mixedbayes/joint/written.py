@@ -109,8 +109,39 @@ def _solve_transposed(U, x):
 
 
 @njit(error_model="numpy", nogil=True)
+def _single(x, above, J, s, information, b, u):
+    """`effects` of levels with one effect."""
+    total = 0.0
+    for i in range(J):
+        ks = information[i] * s
+        root = math.sqrt(1.0 + ks * s)
+        u[i] = (x[i] - ks * above[i] / root) / root
+        b[i] = s * u[i]
+        total -= math.log(root) + 0.5 * u[i] * u[i]
+    return total
+
+
+@njit(error_model="numpy", nogil=True)
+def _single_slopes(dx, above, J, s, information, u, db, d_above):
+    """`effect_slopes` of levels with one effect; the derivative in s."""
+    ds = 0.0
+    for i in range(J):
+        ks = information[i] * s
+        square = 1.0 + ks * s
+        root = math.sqrt(square)
+        du = db[i] * s - u[i]
+        dx[i] = du / root
+        d_above[i] -= dx[i] * ks / root
+        moved = information[i] * (s * u[i] + above[i] / square) / square  # -du / ds
+        ds += db[i] * u[i] - du * moved - ks / square
+    return ds
+
+
+@njit(error_model="numpy", nogil=True)
 def effects(x, above, J, q, S, information, b, u):
     """Fill u and b (J q) from x and the coarser factors' b; log densities without constants."""
+    if q == 1:
+        return _single(x, above, J, S[0, 0], information, b, u)
     total, KS, U = 0.0, np.empty((q, q)), np.zeros((q, q))
     w = np.empty(q)
     for level in range(J):
@@ -140,6 +171,9 @@ def effect_slopes(dx, above, J, q, S, information, u, db, d_above, dS):
     Backwards through u = U'^-1 (x - w), U w = S' K above, and the Cholesky factor (Smith 1995,
     doi:10.1080/10618600.1995.10474671).
     """
+    if q == 1:
+        dS[0, 0] += _single_slopes(dx, above, J, S[0, 0], information, u, db, d_above)
+        return
     KS, U, dU, M = np.empty((q, q)), np.zeros((q, q)), np.empty((q, q)), np.empty((q, q))
     w, y = np.empty(q), np.empty(q)
     for level in range(J):
