@@ -19,7 +19,7 @@ from mixedbayes.joint.begin import begin
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import Factor, factorise
 from mixedbayes.joint.leverage import left, leverages, scores
-from mixedbayes.joint.links import NONE
+from mixedbayes.joint.links import LOG, NONE
 from mixedbayes.marginal.logpriors import NORMAL, STUDENT
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
@@ -128,8 +128,8 @@ class Scoring:
     def conditional(self, phi: Floats) -> Conditional:
         """The mode of effects and coefficients given phi; LinAlgError where there is none.
 
-        Where the log density is not concave, a search that takes too long ends at its highest
-        point; the next one goes on from there.
+        Where the log density is not concave or ends at a boundary, a search that takes too long
+        or comes to the boundary ends at its highest point; the next one goes on from there.
         """
         columns, moves = self.columns(phi), _Moves(self.memory)
         e, value, gradient = self._first_point(phi)
@@ -144,7 +144,12 @@ class Scoring:
             if gain < _SETTLED:
                 break
             last = e, slope
-            e, value, gradient = self._search(phi, e, value, tilt, step, gain)
+            found = self._search(phi, e, value, tilt, step, gain)
+            if found is None and not self.concave:
+                break
+            if found is None:
+                raise np.linalg.LinAlgError("no step leads up")
+            e, value, gradient = found
         else:
             if self.concave:
                 raise np.linalg.LinAlgError("Fisher scoring did not settle")
@@ -194,7 +199,7 @@ class Scoring:
 
     def _search(
         self, phi: Floats, e: Floats, value: float, tilt: Floats | float, step: Floats, gain: float
-    ) -> tuple[Floats, float, Floats]:
+    ) -> tuple[Floats, float, Floats] | None:
         """A step that leads up, halved as often as needed; `gain` is its slope at the start.
 
         What leverages add is taken as linear, of slope `tilt`.
@@ -205,12 +210,15 @@ class Scoring:
             if there + length * added >= value + _SHARE * length * gain - 1e-9 * abs(value):
                 return e + length * step, there, slope
             length /= 2
-        raise np.linalg.LinAlgError("no step leads up")
+        return None
 
     def _information(self, eta: Floats, parameters: Mapping[str, Floats]) -> Floats:
         with np.errstate(all="ignore"):
             each = self.layout.information(eta[None], parameters)[0]
-        return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, 1e12)
+        # Counts of 0 with an identity link leave mean^-1 at a mean near 0, where the density is
+        # that of an exponential, of sd 1.
+        most = 1.0 if self.layout.family.discrete and self.density.data.link == LOG else 1e12
+        return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, most)
 
     def _precision(self, columns: Columns, w: Floats) -> tuple[Floats, sparse.csr_array, Floats]:
         """H of u and coefficients: the first factor's blocks, couplings, and the others' corner."""

@@ -21,6 +21,8 @@ from mixedbayes.sample.density import THETA, sample_density
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
+_LEAST = 1e-6  # distance from the mode of a starting point that gives up
+
 
 def sample_joint(spec: Spec, settings: Settings) -> SamplingResult:
     """Sample all effects and variances together, without compiling anything.
@@ -49,7 +51,10 @@ def sample_joint(spec: Spec, settings: Settings) -> SamplingResult:
     compiled = CDensity(walked.c_address, walked.c_data, walked, walked.logp_grad)
 
     def start(rng: np.random.Generator) -> Floats:
-        return rng.standard_normal(walked.ndim)
+        z = rng.standard_normal(walked.ndim)
+        while walked.logp_grad(z)[0] == -np.inf and np.abs(z).max() > _LEAST:
+            z = z / 2  # towards the mode: means that cannot be are behind a boundary
+        return z
 
     result = sample_density(compiled, settings, ndim=walked.ndim, initial_point=start)
     z = result.posterior[THETA].to_numpy()
