@@ -13,6 +13,7 @@ from mixedbayes.api.report import Reports
 from mixedbayes.api.teaching import Teaching
 from mixedbayes.model.formulations import Chosen
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.shown import tabled
 from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
 
     Tables are tidy data frames with one row per quantity and columns mean, sd, lower, upper
     (equal-tailed interval of probability `prob`), and ess_bulk and rhat where a quantity was
-    sampled. With ``draws=True`` they return the posterior draws instead, as labelled xarray
-    objects with dimensions chain and draw.
+    sampled; printed, they have four digits and hide no column. With ``draws=True`` they return the
+    posterior draws instead, as labelled xarray objects with dimensions chain and draw.
 
     Attributes
     ----------
@@ -81,6 +82,7 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
             exponentiate=exponentiate,
         )
 
+    @tabled
     def fixef(self, prob: float = 0.95, *, draws: bool = False, exponentiate: bool = False) -> Any:
         """Population effects, link scale; `Intercept` is at predictor value zero.
 
@@ -95,18 +97,21 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
 
         return fixef(self.posterior, prob, draws=draws)
 
+    @tabled
     def ranef(self, prob: float = 0.95, *, draws: bool = False) -> Any:
         """Group effects as deviations from the population, link scale: one row per level, term."""
         from mixedbayes.results.ranef import ranef
 
         return ranef(self.posterior, prob, draws=draws)
 
+    @tabled
     def coef(self, prob: float = 0.95, *, draws: bool = False) -> Any:
         """Population effect + deviation per level and term, link scale."""
         from mixedbayes.results.coef import coef
 
         return coef(self.posterior, prob, draws=draws)
 
+    @tabled
     def varcorr(
         self, prob: float = 0.95, *, draws: bool = False, exponentiate: bool = False
     ) -> Any:
@@ -124,6 +129,7 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
 
         return varcorr(self.posterior, prob, draws=draws)
 
+    @tabled
     def icc(
         self,
         prob: float = 0.95,
@@ -145,6 +151,7 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
         warn_of_infinite(self.posterior)
         return icc(self.posterior, prob, at=at, scale=scale, draws=draws)
 
+    @tabled
     def r2(
         self,
         prob: float = 0.95,
@@ -159,18 +166,21 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
         warn_of_infinite(self.posterior)
         return r2(self.posterior, prob, scale=scale, draws=draws)
 
+    @tabled
     def shrinkage(self, prob: float = 0.95, *, draws: bool = False) -> Any:
         """Per level and term: no, partial and complete pooling, and the pooling factor."""
         from mixedbayes.results.shrinkage import shrinkage
 
         return shrinkage(self.posterior, prob, draws=draws)
 
+    @tabled
     def fitted(self, prob: float = 0.95, *, kind: str = "mean", draws: bool = False) -> Any:
         """Expected response of every row used, group effects included (response scale)."""
         from mixedbayes.results.fitted import fitted
 
         return fitted(self.posterior, prob, kind=kind, draws=draws)
 
+    @tabled
     def residuals(self, prob: float = 0.95, *, kind: str = "response", draws: bool = False) -> Any:
         """Observed minus expected response of every row used."""
         from mixedbayes.results.fitted import residuals

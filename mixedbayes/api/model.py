@@ -17,6 +17,7 @@ from mixedbayes.formula import Formula, parse_all
 from mixedbayes.model.formulations import Chosen, Request, choose
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
+from mixedbayes.results.shown import Table
 from mixedbayes.sample.settings import Keep, SamplerName, Settings
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Model:
     @property
     def priors(self) -> pd.DataFrame:
         """Every prior: parameter, term, prior, and what its scale was derived from."""
-        return self.spec.priors.table()
+        return Table(self.spec.priors.table())
 
     @cached_property
     def pymc(self) -> pm.Model:

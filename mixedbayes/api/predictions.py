@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from mixedbayes.results.shown import tabled
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -24,6 +26,7 @@ class Predictions:
         @property
         def posterior(self) -> Posterior: ...
 
+    @tabled
     def predict(
         self,
         new: Any = None,

@@ -47,7 +47,6 @@ def plot_icc(
     """
     draws = icc(post, draws=True)[kind]
     groups = [str(g) for g in draws["group"].to_numpy()]
-    shown = groups[:1] if len(groups) == 2 else groups
     panels = [
         Panel(
             "all groups" if name == ALL else name,
@@ -55,7 +54,7 @@ def plot_icc(
             draws.isel(group=k).transpose("chain", "draw").to_numpy(),
             (0.0, 1.0),
         )
-        for k, name in enumerate(shown)
+        for k, name in enumerate(groups)
     ]
     return density_panels(panels, prob, backend)
 

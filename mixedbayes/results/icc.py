@@ -87,7 +87,7 @@ def icc(
 
     Returns
     -------
-    DataFrame with one row per grouping factor and one for "all" of them, by kind ("adjusted",
+    DataFrame with one row per grouping factor and, of several, one for "all", by kind ("adjusted",
     "unadjusted"): group, kind, the covariates of `at`, mean, sd, lower, upper, ess_bulk, rhat.
 
     Raises
@@ -108,8 +108,8 @@ def icc(
         return _icc_at(post, prob, grid(at), draws)
     check_scale(scale)
     values = icc_kernel(components(post)) if scale == "link" else icc_response(post)
-    groups = [*(g.name for g in post.design.mu.groups), ALL]
-    chains = post.shape[0]
+    groups = _shown(post)
+    values, chains = values[:, : len(groups)], post.shape[0]
     if draws:
         return xr.Dataset(
             {
@@ -118,8 +118,14 @@ def icc(
             }
         )
     table = pd.DataFrame({"group": groups * 2, "kind": np.repeat(KINDS, len(groups))}, dtype="str")
-    stacked = np.moveaxis(values, 2, 0)  # (S, 2, K + 1)
+    stacked = np.moveaxis(values, 2, 0)  # (S, 2, K or K + 1)
     return table.assign(**describe(chained(stacked, chains), prob))
+
+
+def _shown(post: Posterior) -> list[str]:
+    """The grouping factors, and all of them together where they are several."""
+    groups = [g.name for g in post.design.mu.groups]
+    return [*groups, ALL] if len(groups) > 1 else groups
 
 
 def grid(at: At) -> pd.DataFrame:
@@ -144,9 +150,9 @@ def _icc_at(post: Posterior, prob: float, points: pd.DataFrame, draws: bool) -> 
     _check_points(post, points)
     parts = [_variance_at(post, g, points) for g in groups]
     values = icc_at_kernel(parts, residual_variance(post))
-    labels = [*(g.name for g in groups), ALL]
+    labels = _shown(post)
     chains = post.shape[0]
-    stacked = np.moveaxis(values, 2, 0)  # (S, K + 1, m)
+    stacked = np.moveaxis(values[: len(labels)], 2, 0)  # (S, K or K + 1, m)
     if draws:
         coords = {"group": labels, **{name: ("point", points[name].array) for name in points}}
         return labelled(stacked, chains, ["group", "point"], coords, "adjusted").to_dataset()

@@ -13,7 +13,7 @@ from mixedbayes.model.formulations import Chosen
 from mixedbayes.results.describe import design_facts
 from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.fixef import fixef
-from mixedbayes.results.icc import ALL, icc
+from mixedbayes.results.icc import icc
 from mixedbayes.results.kept import has_summaries
 from mixedbayes.results.parameters import family_parameters
 from mixedbayes.results.posterior import Posterior
@@ -130,9 +130,8 @@ class Summary:
         rows = []
         several = len(self.levels) > 1
         for _, r in self.icc.iterrows():
-            if r["group"] != ALL or several:
-                group = f" {r['group']}" if several else ""
-                rows.append(Row(f"ICC {r['kind']}{group}", _cells(r)))
+            group = f" {r['group']}" if several else ""
+            rows.append(Row(f"ICC {r['kind']}{group}", _cells(r)))
         kinds = self.r2 if self.levels else self.r2[self.r2["kind"] == "marginal"]
         rows += [Row(f"R2  {r['kind']}", _cells(r)) for _, r in kinds.iterrows()]
         return Section("Shares of variance", tuple(rows))
