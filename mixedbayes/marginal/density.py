@@ -20,7 +20,7 @@ from mixedbayes.marginal.kernel import kernel_for
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import Problem
 
-__all__ = ["Affine", "Likelihood", "MarginalDensity"]
+__all__ = ["Affine", "Likelihood", "MarginalDensity", "Surrogate"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,7 +31,8 @@ class Likelihood:
     """log p(y | L, sigma, v): a compiled function and the two arrays that hold its data.
 
     numba has compiled `function(x, gradient, ints, floats)` with
-    `evaluate.LIKELIHOOD_SIGNATURE`; x = (L_1 row by row, ..., L_K, sigma, v).
+    `evaluate.LIKELIHOOD_SIGNATURE`; x = (L_1 row by row, ..., L_K, sigma, v). An empty gradient
+    asks for the value alone.
     """
 
     function: Any
@@ -74,10 +75,28 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
+class Surrogate:
+    """A polynomial of degree 4 whose gradient stands in for that of a log density near its mode.
+
+    sum_t c_t e_i e_j e_k e_l with (i, j, k, l) = terms[t] and e = (eta, 1), for |eta| <= radius.
+    """
+
+    terms: Ints  # (n_terms, 4) from 0 to d, which stands for the constant 1
+    coefficients: Floats  # (n_terms,)
+    radius: float
+    departure: float  # root mean square of what the gradient differs from that of N(0, I)
+
+    @classmethod
+    def none(cls) -> Surrogate:
+        return cls(np.zeros((0, 4), np.int64), np.zeros(0), 0.0, np.inf)
+
+
+@dataclass(frozen=True, eq=False)
 class MarginalDensity:
     """Log posterior of theta, up to log p(y), for one problem and its priors.
 
     With `units` it is the density of eta instead, theta = mode + C eta, with the Jacobian log |C|.
+    With a `surrogate` the gradient near the mode is the surrogate's; the value is always exact.
     Another `likelihood` than the problem's own may be given. Calls from several threads at once
     are safe, and the interpreter lock is released inside.
     """
@@ -86,6 +105,7 @@ class MarginalDensity:
     problem: Problem | None
     units: Affine | None = None
     likelihood: Likelihood | None = None
+    surrogate: Surrogate | None = None
 
     @cached_property
     def ndim(self) -> int:
@@ -97,15 +117,18 @@ class MarginalDensity:
 
     def logp_grad(self, theta: Floats) -> tuple[float, Floats]:
         """Log density and its gradient (ndim,); -inf and zeros where one is not finite."""
+        gradient = np.empty(self.ndim)
+        return self._evaluate(theta, gradient), gradient
+
+    def logp(self, theta: Floats) -> float:
+        """Log density at theta (ndim,), in about a third of the time."""
+        return self._evaluate(theta, np.empty(0))
+
+    def _evaluate(self, theta: Floats, gradient: Floats) -> float:
         theta = np.ascontiguousarray(theta, float)
         if theta.shape != (self.ndim,):
             raise ValueError(f"theta has shape {theta.shape} for {self.ndim} coordinates")
-        gradient = np.empty(self.ndim)
-        return evaluate.density(theta, gradient, self._memory[0]), gradient
-
-    def logp(self, theta: Floats) -> float:
-        """Log density at theta (ndim,)."""
-        return self.logp_grad(theta)[0]
+        return float(evaluate.density(theta, gradient, self._memory[0]))
 
     def constrained(self, theta: Floats) -> Constrained:
         """The parameters at points (..., ndim) of this density's own coordinates."""
@@ -127,9 +150,11 @@ class MarginalDensity:
     def _memory(self) -> tuple[Ints, Floats, Likelihood]:
         """The record, and what it points to."""
         maps, table, u = _Maps.of(self.layout), self.layout.table, self.affine
+        near = self.surrogate or Surrogate.none()
         reals: Floats = np.concatenate(
-            [table.numbers.ravel(), u.mode, u.factor.ravel(), u.scales, np.array([u.log_det])]
-        )
+            [table.numbers.ravel(), u.mode, u.factor.ravel(), u.scales, [u.log_det],
+             near.coefficients, [near.radius**2]]
+        )  # fmt: skip
         lik = self.likelihood
         if lik is None:
             if self.problem is None:
@@ -139,9 +164,12 @@ class MarginalDensity:
             evaluate.address(lik.function), lik.ints.ctypes.data, lik.ints.size,
             lik.floats.ctypes.data, lik.floats.size, reals.ctypes.data, reals.size,
             self.ndim, len(u.factor), len(maps.rows), len(maps.slots), len(maps.sampled),
-            maps.n_x, maps.n_v, maps.n_L, maps.sigma,
+            maps.n_x, maps.n_v, maps.n_L, maps.sigma, len(near.terms),
         ]  # fmt: skip
-        body = [table.codes.ravel(), maps.rows.ravel(), maps.slots, maps.sampled.ravel()]
+        body = [
+            table.codes.ravel(), maps.rows.ravel(), maps.slots, maps.sampled.ravel(),
+            near.terms.ravel(),
+        ]  # fmt: skip
         length = len(evaluate.HEADER) + sum(b.size for b in body)
         return np.concatenate([np.array([length, *header], np.int64), *body]), reals, lik
 

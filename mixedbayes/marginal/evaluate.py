@@ -5,9 +5,10 @@ data and of the reals below, sizes, and the maps from coordinates to parameters.
 compiled once therefore serves every model and every data set, and only two arrays cross from
 Python on each call.
 
-Record: the header's entries, then codes (d, 2), rows (n_rows, 4), slots (n_slots,) and sampled
-(n_sampled, 4). Reals: numbers (d, 6), mode (d,), C (m, m), scales (d - m,), log |C|, of the map
-theta = mode + C eta. See `density._Maps` for the meaning of each.
+Record: the header's entries, then codes (d, 2), rows (n_rows, 4), slots (n_slots,), sampled
+(n_sampled, 4) and terms (n_terms, 4). Reals: numbers (d, 6), mode (d,), C (m, m), scales (d - m,),
+log |C|, of the map theta = mode + C eta, and the coefficients (n_terms,) and the squared radius of
+a surrogate of the gradient. See `density._Maps` and `surrogate` for the meaning of each.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ HEADER = (
     "n_x", "n_v",  # what the likelihood takes: (L_1, ..., L_K, sigma, v), and of these v
     "n_L",  # entries of the L of sampled factors, kept after those
     "sigma",  # its coordinate; the sampled coefficients follow it
+    "n_terms",  # of the surrogate; 0 where there is none
 )  # fmt: skip
 _CODES = len(HEADER)
 
@@ -41,7 +43,8 @@ _DOUBLES = types.CPointer(types.float64)
 # int64 f(uint64 n, double *eta, double *gradient, double *value, void *record): 0, or 1 where the
 # density is 0 or not finite.
 LOGP_SIGNATURE = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr)
-# log likelihood at x, which writes its gradient: f(x, gradient, ints, floats)
+# log likelihood at x, which writes its gradient: f(x, gradient, ints, floats); an empty gradient
+# asks for the value alone
 LIKELIHOOD_SIGNATURE = types.float64(
     types.float64[::1], types.float64[::1], types.int64[::1], types.float64[::1]
 )
@@ -162,13 +165,33 @@ def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):
             left *= math.sqrt(work[1, z + j])
 
 
+@njit(error_model="numpy", nogil=True)
+def _polynomial_gradient(eta, terms, coefficients, out):
+    """Gradient of sum_t c_t e_i e_j e_k e_l, (i, j, k, l) = terms[t] and e = (eta, 1)."""
+    d = eta.size
+    e, full = np.ones(d + 1), np.zeros(d + 1)
+    e[:d] = eta
+    for t in range(len(terms)):
+        i, j, k, l = terms[t, 0], terms[t, 1], terms[t, 2], terms[t, 3]  # noqa: E741
+        first, last = coefficients[t] * e[i] * e[j], coefficients[t] * e[k] * e[l]
+        full[i] += e[j] * last
+        full[j] += e[i] * last
+        full[k] += first * e[l]
+        full[l] += first * e[k]
+    out[:] = full[:d]
+
+
 @njit(
     "float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True, error_model="numpy"
 )
 def density(eta, gradient, record):
-    """Log density at eta (d,), and its gradient (d,); -inf and zeros where one is not finite."""
+    """Log density at eta (d,), and its gradient (d,); -inf and zeros where one is not finite.
+
+    An empty `gradient` asks for the value alone. Within the surrogate's radius the gradient is the
+    surrogate's.
+    """
     d, m, n_rows, n_slots, n_sampled = record[8], record[9], record[10], record[11], record[12]
-    n_x, n_v, n_L, sigma = record[13], record[14], record[15], record[16]
+    n_x, n_v, n_L, sigma, n_terms = record[13], record[14], record[15], record[16], record[17]
     at = _CODES
     codes = record[at : at + 2 * d].reshape(d, 2)
     at += 2 * d
@@ -177,9 +200,14 @@ def density(eta, gradient, record):
     slots = record[at : at + n_slots]
     at += n_slots
     sampled = record[at : at + 4 * n_sampled].reshape(n_sampled, 4)
+    terms = record[at + 4 * n_sampled :].reshape(n_terms, 4)
     reals = carray(_pointer(record[6]), (record[7],), np.float64)  # type: ignore[call-arg]
     mode, at = reals[6 * d : 7 * d], 7 * d
     C, scales = reals[at : at + m * m].reshape(m, m), reals[at + m * m : at + m * m + d - m]
+    at += m * m + d - m
+    log_det, coefficients = reals[at], reals[at + 1 : at + 1 + n_terms]
+    near = n_terms > 0 and np.sum(eta**2) <= reals[at + 1 + n_terms]
+    exact = gradient.size > 0 and not near
 
     work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)
     theta = _to_theta(eta, mode, C, scales)
@@ -190,12 +218,15 @@ def density(eta, gradient, record):
     _parameters(work, rows, slots, sampled, sigma, x, n_x - n_v)
     ints = carray(_pointer(record[2]), (record[3],), np.int64)
     floats = carray(_pointer(record[4]), (record[5],), np.float64)
-    likelihood = _call(record[1], x[:n_x], dx[:n_x], ints, floats)
-    _derivatives(work, rows, slots, sampled, sigma, x, dx, n_x - n_v)
-    _to_gradient(work[2], C, scales, gradient)
-    total = prior + likelihood + reals[reals.size - 1]
+    likelihood = _call(record[1], x[:n_x], dx[: n_x if exact else 0], ints, floats)
+    if exact:
+        _derivatives(work, rows, slots, sampled, sigma, x, dx, n_x - n_v)
+        _to_gradient(work[2], C, scales, gradient)
+    elif near and gradient.size > 0:
+        _polynomial_gradient(eta, terms, coefficients, gradient)
+    total = prior + likelihood + log_det
     finite = math.isfinite(total)
-    for i in range(d):
+    for i in range(gradient.size):
         finite = finite and math.isfinite(gradient[i])
     if not finite:
         gradient[:] = 0.0

@@ -179,6 +179,9 @@ def _single_core(x, grad, ints, floats):
     if not np.isfinite(half_log_det):
         return -np.inf
     quadratic = S[D, D]
+    value = floats[h.constants] - n * np.log(sigma) - half_log_det - 0.5 * quadratic
+    if grad.size == 0:
+        return value
     mu = dense_mean(S, 0, D)
     dense_inverse(S, 0, D)
     add_means(S, mu, D)
@@ -195,7 +198,7 @@ def _single_core(x, grad, ints, floats):
     grad[at] = (h.n_effects + D + quadratic - trace - prior - n) / sigma
     if h.r > 0:
         gradient_sampled(h, ints, floats, delta, w, mu, m, sigma, grad[at + 1 :])
-    return floats[h.constants] - n * np.log(sigma) - half_log_det - 0.5 * quadratic
+    return value
 
 
 def _compile_single_core(source):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numba
 import numpy as np
@@ -14,6 +15,15 @@ from nutpie import _lib
 from nutpie.sample import CompiledModel
 
 Floats = NDArray[np.float64]
+
+# How a step moves. "leapfrog": straight, between two pushes by the gradient. The others are for
+# densities close to N(0, I): a step follows the motion under N(0, I) exactly, which turns position
+# and momentum into one another, between two pushes by the rest of the gradient, so that its error
+# is that of the rest (Shahbaba, Lan, Johnson & Neal 2014, doi:10.1007/s11222-012-9373-1).
+# "turns": three steps are at most half a turn. "quarter_turn": a trajectory is one step, which
+# forgets where it started.
+Trajectory = Literal["leapfrog", "turns", "quarter_turn"]
+LONGEST_STEP = {"turns": math.pi / 3, "quarter_turn": math.pi / 2}
 
 _DOUBLES = numba.types.CPointer(numba.types.double)
 # int64 f(uint64 n, double *theta, double *gradient, double *value, void *data)
@@ -44,10 +54,30 @@ class CDensity:
 
 
 def c_model(
-    density: CDensity, ndim: int, initial_point: Callable[[int], Floats], *, name: str, dim: str
+    density: CDensity,
+    ndim: int,
+    initial_point: Callable[[int], Floats],
+    *,
+    name: str,
+    dim: str,
+    trajectory: Trajectory = "leapfrog",
 ) -> CompiledModel:
     """A nutpie model whose one variable `name` (dim,) is the point itself."""
-    return _CModel(density, ndim, initial_point, name, dim)
+    return _CModel(density, ndim, initial_point, name, dim, trajectory)
+
+
+def _along(trajectory: Trajectory, settings: dict[str, Any]) -> dict[str, Any]:
+    """nutpie's settings for a kind of trajectory; see `Trajectory`."""
+    adapt = settings["adapt_options"]
+    steps = adapt["step_size_settings"]
+    averaging = steps["adapt_options"]["dual_average"]
+    averaging = averaging | {"max_step_size": LONGEST_STEP[trajectory]}
+    steps = steps | {"adapt_options": steps["adapt_options"] | {"dual_average": averaging}}
+    return settings | {
+        "adapt_options": adapt | {"step_size_settings": steps},
+        "trajectory_kind": "ExactNormal",
+        "maxdepth": 1 if trajectory == "quarter_turn" else settings["maxdepth"],
+    }
 
 
 class _CModel(CompiledModel):
@@ -58,10 +88,12 @@ class _CModel(CompiledModel):
         initial_point: Callable[[int], Floats],
         name: str,
         dim: str,
+        trajectory: Trajectory,
     ) -> None:
         super().__init__(dims={name: (dim,)})
         # the base class is a frozen dataclass
-        object.__setattr__(self, "_given", (density, ndim, initial_point, name, dim))
+        given = (density, ndim, initial_point, name, dim, trajectory)
+        object.__setattr__(self, "_given", given)
 
     @property
     def n_dim(self) -> int:
@@ -81,7 +113,9 @@ class _CModel(CompiledModel):
         callback_rate: int,
         store: Any,
     ) -> Any:
-        density, n, initial_point, name, dim = self._given
+        density, n, initial_point, name, dim, trajectory = self._given
+        if trajectory != "leapfrog":
+            settings.update_settings(_along(trajectory, settings.as_dict()["settings"]))
         variables = _lib.PyVariable.new_variables(
             [name], ["float64"], [(n,)], {dim: n}, {name: (dim,)}
         )

@@ -1,5 +1,7 @@
 """The marginal formulation in its rarer forms, against the exact posteriors."""
 
+from dataclasses import replace
+
 import arviz as az
 import numpy as np
 import pymc as pm
@@ -8,6 +10,9 @@ from oracles import ORACLES, oracle_model, quantities
 from scipy import stats
 
 import mixedbayes as mb
+from mixedbayes.marginal.surrogate import fit_surrogate
+from mixedbayes.sample import marginal as sampling
+from mixedbayes.sample.density import sample_density
 
 
 def agree(fit, exact, limit=4.5):
@@ -38,6 +43,29 @@ def test_factors_whose_dense_block_is_too_large_stay_in_nuts(reference):
     assert "sample: 6 levels x 1 effect sampled" in " ".join(str(model).split())
     fit = model.fit(draws=4000, seed=3, progress=False, target_accept=0.99)
     agree(fit, reference("exact_penicillin_crossed"))
+
+
+@pytest.mark.parametrize(
+    ("name", "trajectory"), [("gpa_intercept", "quarter_turn"), ("penicillin_crossed", "turns")]
+)
+def test_the_posterior_is_exact_with_a_gradient_that_is_wrong(
+    name, trajectory, reference, monkeypatch
+):
+    def a_third_too_steep(density, cores):
+        found = fit_surrogate(density, cores)
+        return replace(found, coefficients=1.3 * found.coefficients)
+
+    used = []
+
+    def recorded(density, settings, **options):
+        used.append(options["trajectory"])
+        return sample_density(density, settings, **options)
+
+    monkeypatch.setattr(sampling, "fit_surrogate", a_third_too_steep)
+    monkeypatch.setattr(sampling, "sample_density", recorded)
+    fit = oracle_model(name).fit(draws=5000, seed=6, progress=False)
+    assert used == [trajectory]
+    agree(fit, reference(f"exact_{name}"))
 
 
 def test_a_plain_regression_is_least_squares_under_flat_priors():

@@ -59,7 +59,8 @@ def python_likelihood(layout, function):
         ends = np.cumsum([0] + [q * q for q in widths])
         L = [x[a:b].reshape(q, q) for a, b, q in zip(ends, ends[1:], widths, strict=False)]
         logp, dL, dsigma, dv = function(L, x[ends[-1]], x[ends[-1] + 1 :])
-        gradient[:] = np.concatenate([*(d.ravel() for d in dL), [dsigma], dv])
+        if gradient.size:  # else the value alone is asked for
+            gradient[:] = np.concatenate([*(d.ravel() for d in dL), [dsigma], dv])
         return logp
 
     PYTHON.append(call)

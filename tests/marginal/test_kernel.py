@@ -56,6 +56,15 @@ def test_compiled_equals_reference(case, structure, seed, extras, p):
     assert close(got, expected, 1e-10)
 
 
+def test_the_value_alone_is_the_value_with_its_gradient(case, structure):
+    c = case(structure, 3, "sampled columns")
+    problem = c.problem()
+    x = problem.pack(c.L, c.sigma, c.v)
+    for kernel in (kernel_for(problem), kernel_core):
+        both = kernel(x, np.empty(x.size), problem.ints, problem.floats)
+        assert kernel(x, np.empty(0), problem.ints, problem.floats) == both
+
+
 @pytest.mark.parametrize("extras", [(), EXTRAS])
 def test_gradient_matches_finite_differences_of_the_density(case, structure, extras):
     c = case(structure, 5, *extras)

@@ -1,8 +1,12 @@
 """NUTS on plain densities with known answers."""
 
+import math
+
+import arviz as az
 import numba
 import numpy as np
 import pytest
+from scipy import stats
 
 from mixedbayes.errors import SamplingError
 from mixedbayes.sample import health
@@ -13,6 +17,8 @@ from mixedbayes.sample.settings import Settings
 MEAN = np.array([1.0, -2.0, 0.5])
 COV = np.array([[2.0, 1.1, 0.0], [1.1, 1.0, -0.3], [0.0, -0.3, 0.5]])
 PRECISION = np.linalg.inv(COV)
+SHAPE = 30.0  # of log gamma variables, as of a log variance with some 60 degrees of freedom
+LOG_SHAPE = math.sqrt(SHAPE) * math.log(SHAPE)
 
 
 def normal(theta):
@@ -103,6 +109,68 @@ def test_a_c_function_gives_the_draws_of_the_same_density_in_python():
     np.testing.assert_allclose(by_c.posterior[THETA][:, :5], by_python.posterior[THETA][:, :5])
     flat = by_c.posterior[THETA].to_numpy().reshape(-1, 3)
     np.testing.assert_allclose(np.cov(flat.T), COV, atol=0.3)
+
+
+@numba.cfunc(LOGP_SIGNATURE)
+def c_skewed(n, theta, gradient, value, data):
+    """Independent log gamma coordinates; the gradient is wrong, by the factor in data."""
+    factor = numba.carray(data, (1,), np.float64)[0]
+    value[0] = 0.0
+    for i in range(n):
+        x = theta[i] / math.sqrt(SHAPE)
+        value[0] += SHAPE * (x - math.exp(x))
+        gradient[i] = factor * math.sqrt(SHAPE) * (1 - math.exp(x))
+    return 0
+
+
+def skewed(theta):
+    x = theta / math.sqrt(SHAPE)
+    return SHAPE * float(np.sum(x - np.exp(x))), math.sqrt(SHAPE) * (1 - np.exp(x))
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.7, 1.3])
+@pytest.mark.parametrize("trajectory", ["leapfrog", "turns", "quarter_turn"])
+def test_every_trajectory_is_exact_whatever_the_gradient(trajectory, factor):
+    data = np.array([factor])
+    density = CDensity(c_skewed.address, data.ctypes.data, (c_skewed, data), skewed)
+    result = sample_density(
+        density,
+        Settings(draws=6000, seed=4, progress=False),
+        ndim=3,
+        initial_point=start,
+        trajectory=trajectory,
+    )
+    draws = result.posterior[THETA].to_numpy()  # (chain, draw, 3)
+    uniform = stats.loggamma(SHAPE, scale=math.sqrt(SHAPE), loc=-LOG_SHAPE).cdf(draws)
+    for i in range(3):
+        for power in (1, 2):
+            error = 4.5 * az.mcse(uniform[:, :, i] ** power)
+            assert np.mean(uniform[:, :, i] ** power) == pytest.approx(1 / (1 + power), abs=error)
+    run = result.sample_stats
+    if trajectory == "quarter_turn":
+        assert (run["n_steps"] == 1).all()
+        assert not run["reached_max_treedepth"].any()
+        assert run["step_size_bar"].max() < 1.6
+    if trajectory == "turns":
+        assert run["step_size_bar"].max() < 1.1
+    assert result.settings.tune == {"leapfrog": 200, "turns": 200, "quarter_turn": 100}[trajectory]
+
+
+def test_turns_need_fewer_steps_where_the_density_is_nearly_normal():
+    data = np.array([1.0])
+    density = CDensity(c_skewed.address, data.ctypes.data, (c_skewed, data), skewed)
+    steps = {}
+    for trajectory in ("leapfrog", "turns", "quarter_turn"):
+        run = sample_density(
+            density,
+            Settings(draws=500, seed=4, progress=False),
+            ndim=3,
+            initial_point=start,
+            trajectory=trajectory,
+        )
+        ess = min(az.ess(run.posterior[THETA].to_numpy()[:, :, i]) for i in range(3))
+        steps[trajectory] = float(run.sample_stats["n_steps"].sum()) / ess
+    assert steps["quarter_turn"] < steps["turns"] < 0.7 * steps["leapfrog"]
 
 
 def test_a_density_of_many_coordinates_has_longer_tuning():
