@@ -31,17 +31,17 @@ _MOST = 1 - 1e-3  # leverage that leaves something
 
 
 def leverages(
-    values: Floats, refs: Ints, rest: sparse.csr_array, factor: Factor, w: Floats
+    first: Floats, refs: Ints, rest: sparse.csr_array, factor: Factor, w: Floats
 ) -> Floats:
-    """(n,) w a' H^-1 a of rows with columns a: `values` (n, q) of the first factor, and `rest`."""
-    n, q = values.shape
-    own = np.einsum("nij,nj->ni", factor.inner[refs], values)
+    """(n,) w a' H^-1 a of rows with columns a: `first` (n, q) of the first factor, and `rest`."""
+    n, q = first.shape
+    own = np.einsum("nij,nj->ni", factor.inner[refs], first) if q else first
     index = (refs[:, None] * q + np.arange(q)).ravel()
     shape = (n, factor.couplings.shape[0])
-    first = sparse.csr_array((own.ravel(), index, np.arange(n + 1) * q), shape=shape)
+    inner = sparse.csr_array((own.ravel(), index, np.arange(n + 1) * q), shape=shape)
     # The other predictors' columns are 0 in these rows, and no others are coupled to them.
     some = np.flatnonzero(abs(rest).sum(axis=0))
-    others = (rest[:, some] - first @ factor.couplings[:, some]).toarray()
+    others = (rest[:, some] - inner @ factor.couplings[:, some]).toarray()
     others = others @ factor.outer[np.ix_(some, some)].T
     found = w * ((own**2).sum(axis=1) + (others**2).sum(axis=1))
     return np.minimum(found, _MOST)

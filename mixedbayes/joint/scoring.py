@@ -42,7 +42,7 @@ class Conditional:
 class Columns:
     """What multiplies u and coefficients in each row, for given phi, and the parameters there."""
 
-    values: Floats  # (m, q) of the first factor, q = 0 without one
+    own: Floats  # (m, q) of the first factor, q = 0 without one
     first: sparse.csr_array  # (m, J q) the same as a matrix
     rest: sparse.csr_array  # (m, D) the other factors' and the coefficients'
     parameters: Mapping[str, Floats]  # (1,) each
@@ -184,7 +184,7 @@ class Scoring:
             return w, factor, None, 0.0
         n = self.density.data.n_mean
         refs = self.refs[0][:n] if self.refs else np.zeros(n, np.int64)
-        leverage = leverages(columns.values[:n], refs, columns.rest[:n], factor, w[:n])
+        leverage = leverages(columns.own[:n], refs, columns.rest[:n], factor, w[:n])
         score = scores(self.layout, eta, columns.parameters, leverage)
         return (
             w,
@@ -222,7 +222,7 @@ class Scoring:
 
     def _precision(self, columns: Columns, w: Floats) -> tuple[Floats, sparse.csr_array, Floats]:
         """H of u and coefficients: the first factor's blocks, couplings, and the others' corner."""
-        v, first, rest = columns.values, columns.first, columns.rest
+        v, first, rest = columns.own, columns.first, columns.rest
         weighted = sparse.csr_array(rest.multiply(w[:, None]))
         corner = (rest.T @ weighted).toarray() + np.diag(self.precision)
         blocks = np.zeros((0, 1, 1))

@@ -30,7 +30,9 @@ def healthy(fit):
     stats, draws = fit.idata["sample_stats"], fit.idata["posterior"].to_dataset()
     draws = draws.drop_vars([v for v in draws if v.startswith("cor_")])
     assert int(stats["diverging"].sum()) == 0
-    assert max(float(v.max()) for v in az.rhat(draws).data_vars.values()) < 1.01
+    rhat = {name: float(v.max()) for name, v in az.rhat(draws).data_vars.items()}
+    assert max(v for name, v in rhat.items() if not name.startswith("ranef_")) < 1.01
+    assert max(rhat.values()) < 1.015  # the largest of hundreds of group effects
     assert min(float(v.min()) for v in az.ess(draws).data_vars.values()) > 400
 
 
@@ -115,6 +117,73 @@ def test_few_levels_that_are_known_well():
         seed=1, progress=False,
     )  # fmt: skip
     healthy(fit)
+
+
+def responses(family, rng):
+    """y, x, g: 25 groups of 12, effects of a size that the family's link can bear."""
+    g, x = np.repeat(np.arange(25), 12), rng.normal(size=300)
+    z, link = rng.normal(size=25)[g], family.link.name
+    eta = {
+        "log": 1 + 0.3 * x + 0.4 * z,
+        "inverse": 0.5 + 0.05 * x + 0.05 * z,
+        "identity": 12 + 0.8 * x + 1.2 * z,
+    }.get(link, -0.2 + 0.4 * x + 0.5 * z)
+    mu = family.inverse(eta[None], np)
+    parameters = {"sigma": 0.3, "nu": 4.0, "shape": 5.0, "phi": 8.0}
+    y = family.simulate(mu, {k: np.array([v]) for k, v in parameters.items()}, rng)[0]
+    return pd.DataFrame({"y": y, "x": x, "g": g.astype(str)})
+
+
+LINKED = [
+    mb.Gaussian(link=mb.Log()),
+    mb.Gaussian(link=mb.Inverse()),
+    mb.StudentTFamily(link=mb.Log()),
+    mb.StudentTFamily(link=mb.Inverse()),
+    mb.GammaFamily(link=mb.Inverse()),
+    mb.GammaFamily(link=mb.Identity()),
+    mb.Beta(link=mb.Probit()),
+    mb.Beta(link=mb.Cloglog()),
+    mb.Poisson(link=mb.Identity()),
+    mb.NegativeBinomial(link=mb.Identity()),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", LINKED, ids=lambda f: f"{f.name}, {f.link.name}")
+def test_links_that_are_not_the_default(family):
+    """Healthy chains, and the coefficient that was simulated."""
+    fit = mb.fit(
+        "y ~ x + (1 | g)", responses(family, np.random.default_rng(11)), family=family, seed=1,
+        progress=False,
+    )  # fmt: skip
+    healthy(fit)
+    assert str(fit.formulation) == "PartiallyCentered()"
+    truth = {"log": 0.3, "inverse": 0.05, "identity": 0.8}.get(family.link.name, 0.4)
+    row = fit.fixef().set_index("term").loc["x"]
+    assert abs(row["mean"] - truth) < 3 * row["sd"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("semesters", [5, 6])
+def test_a_correlation_with_a_long_tail_beside_a_formula_for_sigma(semesters, seed):
+    data = mb.load_data("gpa").query("occasion < @semesters")
+    formulas = ["gpa ~ occasion + (occasion | student)", "sigma ~ occasion"]
+    fit = mb.fit(formulas, data, seed=seed, progress=False)
+    healthy(fit)
+    assert az.ess(fit.idata["posterior"]["cor_student"].to_numpy()[..., 0, 1]) > 400
+
+
+def test_means_that_must_be_positive_and_counts_of_zero():
+    """A few rows at the boundary: draws are inside it, whatever the sampler says of it."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"y": rng.poisson(5.0, 80), "g": np.arange(80) % 8})
+    fit = mb.fit(
+        "y ~ 1 + (1 | g)", data, family=mb.Poisson(link=mb.Identity()), seed=1, draws=200, chains=2,
+        progress=False,
+    )  # fmt: skip
+    draws = fit.idata["posterior"].to_dataset()
+    assert float((draws["Intercept"] + draws["ranef_g"].min(("g", "g_term"))).min()) > 0
 
 
 @pytest.mark.parametrize("link", [mb.Logit(), mb.Probit()], ids=lambda link: link.name)

@@ -1,0 +1,93 @@
+"""Leverages against dense algebra, and sigma's coefficients at their marginal mode."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import optimize
+
+import mixedbayes as mb
+from mixedbayes.joint.leverage import leverages, scores
+from mixedbayes.joint.scoring import Scoring
+from mixedbayes.joint.search import start
+
+FORMULAS = [
+    ["y ~ x + (x | g)", "sigma ~ x"],
+    ["y ~ x + (1 | g)", "sigma ~ x + (1 | h)"],
+    ["y ~ x + (1 | g) + (1 | h)", "sigma ~ x"],
+    ["y ~ x", "sigma ~ x"],
+]
+
+
+def scoring_of(formulas, joint, family="gaussian"):
+    rng, n = np.random.default_rng(2), 48
+    g, h, x = np.arange(n) % 8, np.arange(n) % 12, rng.normal(size=n)
+    y = 3 + x + rng.normal(size=8)[g] + rng.normal(size=n) * np.exp(0.3 * x)
+    y = y if family == "gaussian" else np.exp(y / 3)
+    data = pd.DataFrame({"y": y, "x": x, "g": g.astype(str), "h": h.astype(str)})
+    return Scoring(joint.density_of(mb.Model(formulas, data, family=family)))
+
+
+def around(scoring, phi, e):
+    """Columns of the mean (n, N), information (n,), predictors, and the leverages."""
+    columns = scoring.columns(phi)
+    w, factor, leverage, _ = scoring._around(columns, e)
+    A = np.concatenate([columns.first.toarray(), columns.rest.toarray()], axis=1)
+    n = scoring.density.data.n_mean
+    refs = scoring.refs[0][:n] if scoring.refs else np.zeros(n, np.int64)
+    found = leverages(columns.own[:n], refs, columns.rest[:n], factor, w[:n])
+    np.testing.assert_array_equal(found, leverage)
+    return A[:n], w[:n], scoring.offset + A @ e, columns.parameters, leverage
+
+
+def precision(scoring, A, w):
+    prior = np.ones(A.shape[1])
+    prior[len(prior) - len(scoring.precision) :] = scoring.precision
+    return A.T @ (w[:, None] * A) + np.diag(prior)
+
+
+@pytest.mark.parametrize("formulas", FORMULAS, ids=str)
+@pytest.mark.parametrize("family", ["gaussian", "gamma"])
+def test_leverages_and_scores_are_those_of_dense_algebra(formulas, family, joint):
+    formulas = [
+        f.replace("sigma", {"gaussian": "sigma", "gamma": "shape"}[family]) for f in formulas
+    ]
+    scoring = scoring_of(formulas, joint, family)
+    phi = start(scoring.density)
+    e = scoring.start + 0.1 * np.random.default_rng(3).normal(size=len(scoring.start))
+    A, w, eta, parameters, leverage = around(scoring, phi, e)
+    H = precision(scoring, A, w)
+    np.testing.assert_allclose(leverage, w * np.sum(A * np.linalg.solve(H, A.T).T, axis=1))
+
+    def minus_half_log_det(eta):
+        w = scoring.layout.information(eta[None], parameters)[0, : len(A)]
+        return -0.5 * np.linalg.slogdet(precision(scoring, A, w))[1]
+
+    steps = 1e-5 * np.eye(len(eta))[len(A) :]
+    expected = [(minus_half_log_det(eta + s) - minus_half_log_det(eta - s)) / 2e-5 for s in steps]
+    found = scores(scoring.layout, eta, parameters, leverage)
+    np.testing.assert_allclose(found[len(A) :], expected, atol=1e-7)
+    assert (found[: len(A)] == 0).all()
+
+
+def test_sigma_is_that_of_restricted_maximum_likelihood(joint):
+    """Without group effects and with wide priors: the highest point of REML, by dense algebra."""
+    rng, n = np.random.default_rng(4), 40
+    x = rng.normal(size=(n, 5))
+    data = pd.DataFrame(x, columns=list("abcde")).assign(
+        y=x.sum(axis=1) + rng.normal(size=n) * np.exp(0.5 * x[:, 0])
+    )
+    wide = {"Intercept": mb.Normal(0, 1e3), "fixef": mb.Normal(0, 1e3)}
+    model = mb.Model(["y ~ a + b + c + d + e", "sigma ~ a"], data, priors={**wide, "sigma": wide})
+    density = joint.density_of(model)
+    found = Scoring(density).conditional(np.zeros(0)).effects[-2:]
+    X, y = np.column_stack([np.ones(n), x]), data["y"].to_numpy()
+    S = X[:, :2]  # given priors are those at zero
+
+    def minus_restricted(gamma):
+        w = np.exp(-2 * S @ gamma)
+        H = X.T @ (w[:, None] * X)
+        r = y - X @ np.linalg.solve(H, X.T @ (w * y))
+        return (S @ gamma).sum() + 0.5 * w @ r**2 + 0.5 * np.linalg.slogdet(H)[1]
+
+    expected = optimize.minimize(minus_restricted, np.zeros(2), tol=1e-10).x
+    np.testing.assert_allclose(found, expected, atol=2e-3)
