@@ -90,6 +90,7 @@ def _shipped(name: str) -> Callable[[], pd.DataFrame]:
 
 BAYES = ("bambi", "brms", "rstanarm")
 ALL = (*BAYES, "lme4")
+FEW = ("bambi", "lme4")
 GLMM = (*ALL, "glmmTMB")
 SLOPES, NESTED, CROSSED = "y ~ x + (x | g)", "y ~ x + (1 | a/b)", "y ~ x + (1 | a) + (1 | b)"
 
@@ -149,17 +150,17 @@ CASES: Mapping[str, Case] = {
         "crossed",
         "y ~ service + (1 | s) + (1 | d) + (1 | dept)",
         _shipped("insteval"),
-        {"draws": 125, "tune": 25, "target_accept": 0.7},
-        peers=("bambi", "lme4"),
+        {"draws": 200, "tune": 50},
+        peers=FEW,
     ),
-    "slopes_10k_rows": Case("vector-valued", SLOPES, partial(slopes, 1_000, 10)),
+    "slopes_10k_rows": Case("vector-valued", SLOPES, partial(slopes, 1_000, 10), peers=FEW),
     "slopes_10m_rows": Case("vector-valued", SLOPES, partial(slopes, 1_000, 10_000)),
-    "slopes_10k_groups": Case("vector-valued", SLOPES, partial(slopes, 10_000, 5)),
+    "slopes_10k_groups": Case("vector-valued", SLOPES, partial(slopes, 10_000, 5), peers=FEW),
     "slopes_100k_groups": Case("vector-valued", SLOPES, partial(slopes, 100_000, 5)),
     "slopes_1m_groups": Case("vector-valued", SLOPES, partial(slopes, 1_000_000, 5), SHORT),
-    "nested_1k": Case("nested", NESTED, partial(nested, 50, 20, 3)),
-    "nested_10k": Case("nested", NESTED, partial(nested, 500, 20, 3)),
+    "nested_1k": Case("nested", NESTED, partial(nested, 50, 20, 3), peers=FEW),
+    "nested_10k": Case("nested", NESTED, partial(nested, 500, 20, 3), peers=FEW),
     "nested_100k": Case("nested", NESTED, partial(nested, 5_000, 20, 3), SHORT),
-    "crossed_200": Case("crossed", CROSSED, partial(crossed, 1_000, 200, 10_000)),
+    "crossed_200": Case("crossed", CROSSED, partial(crossed, 1_000, 200, 10_000), peers=FEW),
     "crossed_1k": Case("crossed", CROSSED, partial(crossed, 5_000, 1_000, 50_000), SHORT),
 }

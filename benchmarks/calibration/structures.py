@@ -71,11 +71,21 @@ def _crossed() -> pd.DataFrame:
     return _with_covariate({"a": np.repeat(a, times), "b": np.repeat(b, times)})
 
 
+def _crossed_many() -> pd.DataFrame:
+    """40 x 30 levels, 240 of the combinations."""
+    rng = np.random.default_rng(1)
+    a, b = np.repeat(np.arange(40), 6), np.tile(np.arange(30), 8)
+    return _with_covariate({"a": a, "b": rng.permutation(b)})
+
+
 STRUCTURES: Mapping[str, Structure] = {
     "intercept": Structure("y ~ x + (1 | g)", lambda: _one_factor(10, 5)),
     "slopes": Structure("y ~ x + (x | g)", _unbalanced, {**PRIORS, "cor": mb.LKJ(1.5)}),
     "nested": Structure("y ~ x + (1 | a/b)", _nested),
     "crossed": Structure("y ~ x + (1 | a) + (1 | b)", _crossed),
+    # enough levels for the surrogate of the gradient, and for turns instead of straight steps
+    "intercept_many": Structure("y ~ x + (1 | g)", lambda: _one_factor(120, 4)),
+    "crossed_many": Structure("y ~ x + (1 | a) + (1 | b)", _crossed_many),
     # the population effects stay in NUTS, because their prior is not normal
     "crossed_t": Structure(
         "y ~ x + (x || a) + (1 | b)",
