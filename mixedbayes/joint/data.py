@@ -26,14 +26,22 @@ from mixedbayes.joint import likelihoods as code
 from mixedbayes.joint import links
 
 # The likelihood of each family, and for each of its links the one in front of it.
-_SHARES = {
+_SHARES: dict[type[Link], tuple[int, int]] = {
     Logit: (code.BINOMIAL_LOGIT, links.NONE),
     Probit: (code.BINOMIAL_PROBIT, links.NONE),
     Cloglog: (code.BINOMIAL_CLOGLOG, links.NONE),
 }
-_OF_MEAN = {Identity: links.NONE, Log: links.EXP, Inverse: links.RECIPROCAL}
-_OF_LOG_MEAN = {Log: links.NONE, Identity: links.LOG, Inverse: links.MINUS_LOG}
-_OF_LOG_ODDS = {Logit: links.NONE, Probit: links.NORMAL_ODDS, Cloglog: links.GUMBEL_ODDS}
+_OF_MEAN: dict[type[Link], int] = {Identity: links.NONE, Log: links.EXP, Inverse: links.RECIPROCAL}
+_OF_LOG_MEAN: dict[type[Link], int] = {
+    Log: links.NONE,
+    Identity: links.LOG,
+    Inverse: links.MINUS_LOG,
+}
+_OF_LOG_ODDS: dict[type[Link], int] = {
+    Logit: links.NONE,
+    Probit: links.NORMAL_ODDS,
+    Cloglog: links.GUMBEL_ODDS,
+}
 CODES: dict[type[Family], Mapping[type[Link], tuple[int, int]]] = {
     Bernoulli: _SHARES,
     Binomial: _SHARES,

@@ -13,6 +13,7 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import SamplingError
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
+from mixedbayes.joint.links import LOG
 from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
@@ -21,6 +22,10 @@ from mixedbayes.sample.density import THETA, sample_density
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
+_BOUNDARY = (
+    "The identity link of counts ends the posterior where a row's mean would be 0; draws diverged "
+    "there. Remedy: the log link, whose means are positive whatever the effects."
+)
 _LEAST = 1e-6  # distance from the mode of a starting point that gives up
 
 
@@ -60,6 +65,8 @@ def sample_joint(spec: Spec, settings: Settings) -> SamplingResult:
     z = result.posterior[THETA].to_numpy()
     values = plain.layout.named(near.to_theta(z.reshape(-1, walked.ndim)), near.coordinates)
     timings = replace(result.timings, compile=result.timings.compile + preparing)
+    if spec.family.discrete and plain.data.link == LOG and result.sample_stats["diverging"].any():
+        result = replace(result, note=f"{result.note} {_BOUNDARY}".strip())
     return replace(result, posterior=_labelled(spec, values, z.shape[:2]), timings=timings)
 
 

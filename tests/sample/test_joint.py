@@ -175,15 +175,22 @@ def test_a_correlation_with_a_long_tail_beside_a_formula_for_sigma(semesters, se
 
 
 def test_means_that_must_be_positive_and_counts_of_zero():
-    """A few rows at the boundary: draws are inside it, whatever the sampler says of it."""
+    """Rows at the boundary: draws are inside it, and the note says what to do about divergences."""
     rng = np.random.default_rng(2)
-    data = pd.DataFrame({"y": rng.poisson(5.0, 80), "g": np.arange(80) % 8})
+    x = rng.normal(size=80)
+    y = rng.poisson(np.maximum(2 + x, 0.2))
+    data = pd.DataFrame({"y": y, "x": x, "g": np.arange(80) % 8})
     fit = mb.fit(
-        "y ~ 1 + (1 | g)", data, family=mb.Poisson(link=mb.Identity()), seed=1, draws=200, chains=2,
+        "y ~ x + (1 | g)", data, family=mb.Poisson(link=mb.Identity()), seed=1, draws=200, chains=2,
         progress=False,
     )  # fmt: skip
     draws = fit.idata["posterior"].to_dataset()
-    assert float((draws["Intercept"] + draws["ranef_g"].min(("g", "g_term"))).min()) > 0
+    assert int(fit.idata["sample_stats"]["diverging"].sum()) > 0
+    assert "Remedy: the log link" in fit.note
+    for i in range(len(data)):
+        effects = draws["ranef_g"].isel(g=i % 8, g_term=0)
+        mean = draws["Intercept"] + draws["fixef"].isel(term=0) * x[i] + effects
+        assert float(mean.min()) > 0
 
 
 @pytest.mark.parametrize("link", [mb.Logit(), mb.Probit()], ids=lambda link: link.name)
