@@ -150,7 +150,7 @@ CASES: Mapping[str, Case] = {
         "crossed",
         "y ~ service + (1 | s) + (1 | d) + (1 | dept)",
         _shipped("insteval"),
-        {"draws": 200, "tune": 50},
+        {"draws": 200, "tune": 30},
         peers=FEW,
     ),
     "slopes_10k_rows": Case("vector-valued", SLOPES, partial(slopes, 1_000, 10), peers=FEW),

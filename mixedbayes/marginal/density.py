@@ -84,7 +84,8 @@ class Surrogate:
     terms: Ints  # (n_terms, 4) from 0 to d, which stands for the constant 1
     coefficients: Floats  # (n_terms,)
     radius: float
-    departure: float  # root mean square of what the gradient differs from that of N(0, I)
+    departure: float  # from N(0, I): root mean square over points of the gradient's difference
+    # in the coordinate where that is largest
 
     @classmethod
     def none(cls) -> Surrogate:

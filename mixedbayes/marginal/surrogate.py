@@ -62,14 +62,12 @@ def fit_surrogate(density: MarginalDensity, cores: int) -> Surrogate | None:
     weight = np.exp(0.25 * (values[:n] - values.max()))[:, None]
     rows = derivatives(terms, points) * weight[:, :, None]
     solution = np.linalg.lstsq(rows.reshape(-1, len(terms)), (gradients[:n] * weight).ravel())[0]
-    if _rms(derivatives(terms, checks) @ solution - gradients[n:]) > _ERROR:
+    miss = derivatives(terms, checks) @ solution - gradients[n:]
+    if np.sqrt(np.mean(miss**2)) > _ERROR:
         return None
-    radius = float(np.sqrt(stats.chi2.isf(_OUTSIDE, d)))
-    return Surrogate(terms, solution, radius, departure=_rms(gradients + everywhere))
-
-
-def _rms(x: Floats) -> float:
-    return float(np.sqrt(np.mean(x**2)))
+    departure = np.sqrt(np.mean((gradients + everywhere) ** 2, axis=0)).max()
+    radius = np.sqrt(stats.chi2.isf(_OUTSIDE, d))
+    return Surrogate(terms, solution, float(radius), float(departure))
 
 
 def derivatives(terms: Ints, points: Floats) -> Floats:

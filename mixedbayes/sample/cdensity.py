@@ -72,7 +72,10 @@ def _along(trajectory: Trajectory, settings: dict[str, Any]) -> dict[str, Any]:
     steps = adapt["step_size_settings"]
     averaging = steps["adapt_options"]["dual_average"]
     averaging = averaging | {"max_step_size": LONGEST_STEP[trajectory]}
-    steps = steps | {"adapt_options": steps["adapt_options"] | {"dual_average": averaging}}
+    steps = steps | {
+        "adapt_options": steps["adapt_options"] | {"dual_average": averaging},
+        "initial_step": LONGEST_STEP[trajectory],
+    }
     return settings | {
         "adapt_options": adapt | {"step_size_settings": steps},
         "trajectory_kind": "ExactNormal",

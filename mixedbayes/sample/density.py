@@ -39,7 +39,7 @@ _TRIES = 100
 # little. target_accept 0.8 gives a fifth more per gradient than 0.9, but diverges now and then
 # where a log-sd has the long left tail of few groups: 6 of 16,000 draws against none. Turns, in 3
 # coordinates with 6 to 14 levels of one factor: 2.8 gradients a draw instead of 4.7, for the same
-# ESS a draw; quarter turns with 30 levels or more: one, for four fifths of it.
+# ESS a draw; quarter turns with hundreds of levels: one, for four fifths of it.
 LOW_RANK_UP_TO = 20
 TUNE = {"low_rank": 200, "diag": 500, "turns": 200, "quarter_turn": 100}
 TARGET_ACCEPT = {"straight": 0.9, "turning": 0.8}

@@ -27,9 +27,9 @@ from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Keep, Settings, available_cores
 
 # Departure of a surrogate up to which a trajectory may be one step. In measured cases 0.1 to 0.2
-# with thirty levels of a factor or more, 0.3 with 14 and 0.6 with 6; a long left tail of a log sd,
-# which few levels have, would hold the single steps up.
-NEARLY_NORMAL = 0.2
+# with hundreds of levels, 0.25 with 60 and 0.4 with 30; beyond it, the long left tail of a log sd
+# holds single steps up now and then.
+NEARLY_NORMAL = 0.3
 MAX_BYTES = 2e9  # draws of group effects beyond this are summarised, unless asked for
 
 
