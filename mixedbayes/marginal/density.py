@@ -84,8 +84,7 @@ class Surrogate:
     terms: Ints  # (n_terms, 4) from 0 to d, which stands for the constant 1
     coefficients: Floats  # (n_terms,)
     radius: float
-    departure: float  # from N(0, I): root mean square over points of the gradient's difference
-    # in the coordinate where that is largest
+    departure: float  # of the density from N(0, I); see surrogate.departure
 
     @classmethod
     def none(cls) -> Surrogate:

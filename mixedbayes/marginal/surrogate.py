@@ -21,7 +21,7 @@ from scipy.stats import qmc
 from mixedbayes.marginal.density import MarginalDensity, Surrogate
 from mixedbayes.marginal.problem import Problem
 
-__all__ = ["fit_surrogate", "surrogate_pays"]
+__all__ = ["departure", "fit_surrogate", "surrogate_pays"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -65,9 +65,16 @@ def fit_surrogate(density: MarginalDensity, cores: int) -> Surrogate | None:
     miss = derivatives(terms, checks) @ solution - gradients[n:]
     if np.sqrt(np.mean(miss**2)) > _ERROR:
         return None
-    departure = np.sqrt(np.mean((gradients + everywhere) ** 2, axis=0)).max()
     radius = np.sqrt(stats.chi2.isf(_OUTSIDE, d))
-    return Surrogate(terms, solution, float(radius), float(departure))
+    return Surrogate(terms, solution, float(radius), departure(everywhere, gradients))
+
+
+def departure(points: Floats, gradients: Floats) -> float:
+    """Of a log density from N(0, I), by its gradients (n, d) at points (n, d).
+
+    The root mean square of their difference, in the coordinate where that is largest.
+    """
+    return float(np.sqrt(np.mean((gradients + points) ** 2, axis=0)).max())
 
 
 def derivatives(terms: Ints, points: Floats) -> Floats:

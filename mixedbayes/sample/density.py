@@ -37,12 +37,13 @@ _TRIES = 100
 # whitening has failed, 4 coordinates: 125 and 15. From some twenty coordinates on, the low-rank
 # estimate gains nothing, and needs longer tuning to be safe. Tuning of 100 to 400 draws changes
 # little. target_accept 0.8 gives a fifth more per gradient than 0.9, but diverges now and then
-# where a log-sd has the long left tail of few groups: 6 of 16,000 draws against none. Turns, in 3
-# coordinates with 6 to 14 levels of one factor: 2.8 gradients a draw instead of 4.7, for the same
-# ESS a draw; quarter turns with hundreds of levels: one, for four fifths of it.
-LOW_RANK_UP_TO = 20
-TUNE = {"low_rank": 200, "diag": 500, "turns": 200, "quarter_turn": 100}
-TARGET_ACCEPT = {"straight": 0.9, "turning": 0.8}
+# where a log-sd has the long left tail of few groups: 6 of 16,000 draws against none.
+# Turns need 3 gradients a draw instead of 5 in 3 coordinates, 7 instead of 15 on joint densities of
+# 60 to 500 coordinates, for the same ESS a draw; quarter turns one, for four fifths of it. Where
+# a posterior of few coordinates is far from normal (pastes), turns lose a third of the ESS.
+FEW = 20
+TUNE = {"few": 200, "many": 500, "quarter_turn": 100}
+TARGET_ACCEPT = {"leapfrog": 0.9, "turns": 0.9, "quarter_turn": 0.8}
 
 # Measured on two cores, four chains: with a Python callable of less than about 50 microseconds,
 # two threads spend more on handing the lock to and fro than they gain, a run takes twice as long.
@@ -88,12 +89,10 @@ def sample_density(
         raise SamplingError(
             f'sampler="{settings.sampler}" cannot sample a plain density; use sampler="nutpie".'
         )
-    straight = trajectory == "leapfrog"
-    adaptation = "low_rank" if ndim <= LOW_RANK_UP_TO and straight else "diag"
-    filled = settings.filled(
-        tune=TUNE[adaptation if straight else trajectory],
-        target_accept=TARGET_ACCEPT["straight" if straight else "turning"],
-    )
+    few = ndim <= FEW
+    adaptation = "low_rank" if few and trajectory == "leapfrog" else "diag"
+    tune = TUNE["few" if few else "many"] if trajectory != "quarter_turn" else TUNE[trajectory]
+    filled = settings.filled(tune=tune, target_accept=TARGET_ACCEPT[trajectory])
     python = density.logp_grad if isinstance(density, CDensity) else density
     start = _Start(python, initial_point, ndim)
     begin = time.perf_counter()
