@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from mixedbayes.api.model import fit
 from mixedbayes.errors import FormulaError
 from mixedbayes.formula import parse
 from mixedbayes.results.pooling import pooling as pooling_table
+from mixedbayes.results.shown import Table
 
 if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
 
 
-class PoolingTable(pd.DataFrame):
+class PoolingTable(Table):
     """The table of `Fit.pooling`, with the fit that it was made from.
 
     Attributes
     ----------
     fit
         The model that pools partially; `fit.plot_pooling` draws the table. Frames derived from
-        this one are plain data frames.
+        this one are tables without it.
     """
 
     _metadata = ["fit"]  # noqa: RUF012
     fit: Fit
-
-    @property
-    def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame
 
 
 def pooling(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from mixedbayes.results.shown import tabled
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -38,6 +40,7 @@ class Teaching:
 
         return simulate_from_posterior(self.posterior, self.model.data, groups=groups, seed=seed)
 
+    @tabled
     def pooling(self, group: str | None = None, prob: float = 0.95) -> pd.DataFrame:
         """Complete, no and partial pooling of every coefficient, one row per level, term and kind.
 
@@ -49,6 +52,7 @@ class Teaching:
 
         return pooling(self.posterior, prob, group=group)
 
+    @tabled
     def explained(self) -> pd.DataFrame:
         """R2 and pooling factor of every batch of coefficients, and of the data level.
 

@@ -22,8 +22,8 @@ def kernel_for(problem: Problem) -> Any:
     `logp = kernel(x, grad, problem.ints, problem.floats)`, float64 and int64 arrays in C order,
     evaluates log p at x = (L_1 row by row, ..., L_K, sigma, v) and writes the gradient into grad.
     Upper triangles of x are ignored, and zero in grad; an empty grad asks for the value alone. The
-    function can be called from compiled
-    code, from threads (it releases the interpreter lock and holds no state), and by address.
+    function can be called from compiled code, from threads (it releases the interpreter lock and
+    holds no state), and by address.
     """
     if is_single(problem):
         from mixedbayes.marginal.single import single_core

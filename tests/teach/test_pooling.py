@@ -5,6 +5,7 @@ from scipy import stats
 
 import mixedbayes as mb
 from mixedbayes.errors import FormulaError, ModelError
+from mixedbayes.results.shown import Table
 
 
 def by_kind(table, level, term):
@@ -76,13 +77,14 @@ def test_partial_pooling_is_the_fits_own(pooled):
     columns = ["level", "term", "n", "mean", "sd", "lower", "upper"]
     pd.testing.assert_frame_equal(partial[columns], pooled.fit.coef()[columns])
     again = pooled.fit.pooling()
-    pd.testing.assert_frame_equal(pd.DataFrame(pooled), again)
+    pd.testing.assert_frame_equal(pd.DataFrame(pooled), pd.DataFrame(again))
     assert pooled.fit.model.formula.text == "Reaction ~ Days + (1 + Days | Subject)"
 
 
-def test_frames_made_from_the_table_are_plain(pooled):
-    assert type(pooled.head()) is pd.DataFrame
-    assert type(pooled[pooled["n"] > 2]) is pd.DataFrame
+def test_frames_made_from_the_table_are_tables_without_a_fit(pooled):
+    for part in (pooled.head(), pooled[pooled["n"] > 2]):
+        assert type(part) is Table
+        assert not hasattr(part, "fit")
 
 
 def test_what_varies_can_be_chosen():
