@@ -162,5 +162,7 @@ CASES: Mapping[str, Case] = {
     "nested_10k": Case("nested", NESTED, partial(nested, 500, 20, 3), peers=FEW),
     "nested_100k": Case("nested", NESTED, partial(nested, 5_000, 20, 3), SHORT),
     "crossed_200": Case("crossed", CROSSED, partial(crossed, 1_000, 200, 10_000), peers=FEW),
-    "crossed_1k": Case("crossed", CROSSED, partial(crossed, 5_000, 1_000, 50_000), SHORT),
+    "crossed_1k": Case(
+        "crossed", CROSSED, partial(crossed, 5_000, 1_000, 50_000), SHORT, peers=FEW
+    ),
 }
