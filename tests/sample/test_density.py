@@ -128,18 +128,22 @@ def skewed(theta):
     return SHAPE * float(np.sum(x - np.exp(x))), math.sqrt(SHAPE) * (1 - np.exp(x))
 
 
-@pytest.mark.parametrize("factor", [1.0, 0.7, 1.3])
-@pytest.mark.parametrize("trajectory", ["leapfrog", "turns", "quarter_turn"])
-def test_every_trajectory_is_exact_whatever_the_gradient(trajectory, factor):
+def draw_skewed(trajectory, factor, draws):
     data = np.array([factor])
     density = CDensity(c_skewed.address, data.ctypes.data, (c_skewed, data), skewed)
-    result = sample_density(
+    return sample_density(
         density,
-        Settings(draws=6000, seed=4, progress=False),
+        Settings(draws=draws, seed=4, progress=False),
         ndim=3,
         initial_point=start,
         trajectory=trajectory,
     )
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.7, 1.3])
+@pytest.mark.parametrize("trajectory", ["leapfrog", "turns", "quarter_turn"])
+def test_every_trajectory_is_exact_whatever_the_gradient(trajectory, factor):
+    result = draw_skewed(trajectory, factor, draws=6000)
     draws = result.posterior[THETA].to_numpy()  # (chain, draw, 3)
     uniform = stats.loggamma(SHAPE, scale=math.sqrt(SHAPE), loc=-LOG_SHAPE).cdf(draws)
     for i in range(3):
@@ -157,17 +161,9 @@ def test_every_trajectory_is_exact_whatever_the_gradient(trajectory, factor):
 
 
 def test_turns_need_fewer_steps_where_the_density_is_nearly_normal():
-    data = np.array([1.0])
-    density = CDensity(c_skewed.address, data.ctypes.data, (c_skewed, data), skewed)
     steps = {}
     for trajectory in ("leapfrog", "turns", "quarter_turn"):
-        run = sample_density(
-            density,
-            Settings(draws=500, seed=4, progress=False),
-            ndim=3,
-            initial_point=start,
-            trajectory=trajectory,
-        )
+        run = draw_skewed(trajectory, 1.0, draws=500)
         ess = min(az.ess(run.posterior[THETA].to_numpy()[:, :, i]) for i in range(3))
         steps[trajectory] = float(run.sample_stats["n_steps"].sum()) / ess
     assert steps["quarter_turn"] < steps["turns"] < 0.7 * steps["leapfrog"]
