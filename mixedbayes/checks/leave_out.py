@@ -129,6 +129,7 @@ def _take(predictor: LinearPredictor, rows: Ints) -> LinearPredictor:
         X=predictor.X[rows],
         groups=tuple(group(g) for g in predictor.groups),
         offset=None if predictor.offset is None else predictor.offset[rows],
+        counts=None if predictor.counts is None else predictor.counts[rows],
     )
 
 
@@ -167,7 +168,7 @@ def _anchored(
         at_means = priors.intercept_at_means
     if not at_means:
         return predictor, priors
-    moved = replace(predictor, X=predictor.X - predictor.X.mean(axis=0))
+    moved = replace(predictor, X=predictor.X - predictor.means)
     return moved, replace(priors, intercept_at_means=False)
 
 

@@ -96,7 +96,7 @@ def _predictor(
 
 def _at_means(post: Posterior, predictor: LinearPredictor) -> Floats:
     """(S,) X fixef at the columns' means."""
-    return post.fixef(predictor.parameter) @ predictor.X.mean(axis=0)
+    return post.fixef(predictor.parameter) @ predictor.means
 
 
 def _frozen(prior: Prior) -> Any:

@@ -6,11 +6,13 @@ array has the size rows x levels.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedbayes.design import counted
 from mixedbayes.formula.types import Formula
 
 Floats = NDArray[np.float64]
@@ -54,6 +56,21 @@ class LinearPredictor:
     X: Floats  # (n, p), without a column of ones
     groups: tuple[GroupDesign, ...]
     offset: Floats | None  # (n,)
+    counts: Floats | None = None  # (n,) how often each row counts, to the family; None: once
+
+    def average(self, columns: Floats) -> Floats:
+        """Mean of columns (n, ...) over the rows, each as often as it counts."""
+        return counted.mean(columns, self.counts)
+
+    @cached_property
+    def means(self) -> Floats:
+        """(p,) of X."""
+        return self.average(self.X)
+
+    @property
+    def mean_offset(self) -> float:
+        """Mean of the offset, on the link scale; 0 without one."""
+        return 0.0 if self.offset is None else float(self.average(self.offset))
 
     def group(self, name: str) -> GroupDesign:
         for g in self.groups:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,9 +65,36 @@ class Family:
         return self.parameters
 
     def prepare(self, design: Design) -> Design:
-        """The design as this family reads it, after `check`."""
+        """The design as this family reads it, after `check`: its rows know how often they count."""
         self.check(design)
-        return design
+        counts = self.counts(design)
+        return replace(
+            design,
+            mu=replace(design.mu, counts=counts),
+            others={name: replace(p, counts=counts) for name, p in design.others.items()},
+        )
+
+    def counts(self, design: Design) -> Floats | None:
+        """(n,) how often each row counts: weights that repeat rows, times trials; None for once.
+
+        Means and sds of columns, in default priors and in results, are over rows that count so
+        often: they are the same for rows that are weighted, written out, or added up as trials.
+        """
+        weights = design.weights if self.repeats_rows else None
+        if design.trials is None:
+            return weights
+        trials = np.asarray(design.trials, np.float64)
+        return trials if weights is None else trials * weights
+
+    def typical_weight(self, design: Design) -> float:
+        """Geometric mean of weights that divide the variance; 1 where there are none.
+
+        The default prior of a scale is that of a row with this weight, so that it follows when all
+        weights are multiplied by a number.
+        """
+        if self.repeats_rows or design.weights is None:
+            return 1.0
+        return float(np.exp(np.mean(np.log(design.weights))))
 
     # ---- default priors -----------------------------------------------------------------------
 
@@ -212,8 +239,3 @@ def per_row(x: Floats) -> Floats:
 def repeated(log_density: Floats, weights: Floats | None) -> Floats:
     """Log densities of rows that count `weights` times."""
     return log_density if weights is None else log_density * weights
-
-
-def mean_offset(design: Design) -> float:
-    """Mean of the offset, on the link scale; 0 without one."""
-    return 0.0 if design.mu.offset is None else float(np.mean(design.mu.offset))

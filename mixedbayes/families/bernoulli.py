@@ -40,7 +40,7 @@ class Bernoulli(Shares):
 
     def prepare(self, design: Design) -> Design:
         """The design, with a note which level is the success."""
-        self.check(design)
+        design = super().prepare(design)
         if design.response_levels is None or design.response_levels == (False, True):
             return design
         failure, success = design.response_levels

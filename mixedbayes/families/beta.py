@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special, stats
 
+from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, mean_offset, per_row, repeated
+from mixedbayes.families.base import Family, Values, per_row, repeated
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.priors.distributions import Prior
@@ -47,10 +48,10 @@ class Beta(Family):
         support.refuse_constant(design)
 
     def location(self, design: Design) -> float:
-        return float(self.link.link(np.mean(design.y), np)) - mean_offset(design)
+        return float(self.link.link(design.mu.average(design.y), np)) - design.mu.mean_offset
 
     def scale(self, design: Design) -> float:
-        return float(np.std(self.link.link(design.y, np), ddof=1))
+        return sd(self.link.link(design.y, np), design.mu.counts)
 
     def scale_origin(self, design: Design) -> str:
         return f"sd({self.link.name}({design.response}))"
@@ -60,7 +61,8 @@ class Beta(Family):
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
         """Centre: the precision that all variation would have without predictors."""
-        mean, variance = np.mean(design.y), np.var(design.y, ddof=1)
+        mean = float(design.mu.average(design.y))
+        variance = sd(design.y, design.mu.counts) ** 2
         return float(np.log(max(mean * (1 - mean) / variance - 1, 0.1))), 1.0
 
     def pymc(

@@ -12,7 +12,7 @@ from scipy import stats
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, mean_offset, repeated
+from mixedbayes.families.base import Family, Values, repeated
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 
 
@@ -26,14 +26,16 @@ class Shares(Family):
 
     def _successes(self, design: Design) -> tuple[float, float]:
         """Successes and trials in all rows."""
-        n = design.n if design.trials is None else design.trials.sum()
-        return float(design.y.sum()), float(n)
+        counts = design.mu.counts
+        weights = np.ones(design.n) if counts is None else counts
+        share = design.y if design.trials is None else design.y / design.trials
+        return float(weights @ share), float(weights.sum())
 
     def location(self, design: Design) -> float:
         """Link of the overall share, half a success and half a failure added."""
         successes, trials = self._successes(design)
         share = (successes + 0.5) / (trials + 1)
-        return float(self.link.link(share, np)) - mean_offset(design)
+        return float(self.link.link(share, np)) - design.mu.mean_offset
 
     def scale(self, design: Design) -> float:
         """One unit of the logit link, on this link: a ratio of sds of the latent tolerances."""

@@ -55,7 +55,7 @@ class Cumulative(Family):
 
     def prepare(self, design: Design) -> Design:
         """Codes 0, 1, ..., K - 1 of the categories that occur, and no intercept."""
-        self.check(design)
+        design = super().prepare(design)
         values, codes = np.unique(design.y, return_inverse=True)
         labels = design.response_levels
         levels = tuple(int(v) if labels is None else labels[int(v)] for v in values)
@@ -94,8 +94,8 @@ class Cumulative(Family):
 
     def typical(self, name: str, design: Design, assigned: Assigned | None) -> Floats:
         """The thresholds that give the categories' overall shares."""
-        below = np.cumsum(np.bincount(design.y.astype(int)))[:-1] / design.n
-        return np.asarray(self.link.link(below, np))
+        up_to = np.cumsum(np.bincount(design.y.astype(int), design.mu.counts))
+        return np.asarray(self.link.link(up_to[:-1] / up_to[-1], np))
 
     def labels(self, name: str, design: Design) -> tuple[str, ...] | None:
         """Labels of the thresholds: "low|middle", "middle|high"."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixedbayes import names
+from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, LinearPredictor
 from mixedbayes.families.base import Family
 from mixedbayes.priors.distributions import LKJ, Exponential, Normal
@@ -17,13 +18,16 @@ from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 WIDTH = 2.5  # population effects: prior sd in units of sd(response) / sd(predictor)
 
 
-def predictor_scale(x: Floats) -> float:
-    """Spread of one column: the step of a two-valued one, else its sd; |x| of a constant one."""
+def predictor_scale(x: Floats, counts: Floats | None = None) -> float:
+    """Spread of one column: the step of a two-valued one, else its sd; |x| of a constant one.
+
+    Row i counts `counts` (n,) times in the sd.
+    """
     low, high = float(np.min(x)), float(np.max(x))
     if low == high:
         return abs(low) or 1.0
     two_valued = bool(np.all((x == low) | (x == high)))
-    return high - low if two_valued else float(np.std(x, ddof=1))
+    return high - low if two_valued else sd(x, counts)
 
 
 def default_priors(design: Design, family: Family) -> Priors:
@@ -64,18 +68,18 @@ def predictor_priors(
     reach_unit = spread if predictor.intercept else f"root mean square = {reach:.4g}"
     fixef = []
     for term, x in zip(predictor.terms, predictor.X.T, strict=True):
-        s = predictor_scale(x)
+        s = predictor_scale(x, predictor.counts)
         fixef.append(
             Assigned(Normal(0.0, WIDTH * reach / s), f"{WIDTH} x {reach_unit} / {term}: {s:.4g}")
         )
-    sd, cor = {}, {}
+    sds, cor = {}, {}
     for g in predictor.groups:
         assigned = []
         for term, z in zip(g.terms, g.Z.T, strict=True):
-            s = 1.0 if term == names.INTERCEPT else predictor_scale(z)
+            s = 1.0 if term == names.INTERCEPT else predictor_scale(z, predictor.counts)
             per = "" if term == names.INTERCEPT else f" / {term}: {s:.4g}"
             assigned.append(Assigned(Exponential(s / scale), f"mean {spread}{per}"))
-        sd[g.name] = tuple(assigned)
+        sds[g.name] = tuple(assigned)
         if g.correlated:
             cor[g.name] = Assigned(LKJ(2.0), "favours weak correlations a little")
     return PredictorPriors(
@@ -85,6 +89,6 @@ def predictor_priors(
         terms=predictor.terms,
         fixef=tuple(fixef),
         group_terms={g.name: g.terms for g in predictor.groups},
-        sd=sd,
+        sd=sds,
         cor=cor,
     )

@@ -11,10 +11,10 @@ from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, mean_offset, per_row
+from mixedbayes.families.base import Family, Values, per_row
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
-from mixedbayes.priors.distributions import Prior
+from mixedbayes.priors.distributions import InverseGamma, Prior
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class GammaFamily(Family):
         support.refuse_constant(design)
 
     def location(self, design: Design) -> float:
-        return float(self.link.link(np.mean(design.y), np)) - mean_offset(design)
+        return float(self.link.link(np.mean(design.y), np)) - design.mu.mean_offset
 
     def scale(self, design: Design) -> float:
         """sd(log y) on the log link; elsewhere the sd by the delta method."""
@@ -52,12 +52,19 @@ class GammaFamily(Family):
         )
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
-        return SHAPE_PRIOR, "relative sd 1 / sqrt(shape) between about 0.01 and 2.5"
+        said, weight = (
+            "relative sd 1 / sqrt(shape) between about 0.01 and 2.5",
+            self.typical_weight(design),
+        )
+        if weight == 1.0:
+            return SHAPE_PRIOR, said
+        prior = InverseGamma(SHAPE_PRIOR.alpha, SHAPE_PRIOR.beta / weight)
+        return prior, f"{said}, at the typical weight {weight:.4g}"
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
         """Centre: the shape that all variation would have without predictors."""
         relative = np.std(design.y, ddof=1) / np.mean(design.y)
-        return float(-2 * np.log(relative)), 1.0
+        return float(-2 * np.log(relative) - np.log(self.typical_weight(design))), 1.0
 
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any

@@ -11,7 +11,7 @@ from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, mean_offset, per_row
+from mixedbayes.families.base import Family, Values, per_row
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.priors.distributions import Exponential, Prior
 
@@ -44,7 +44,7 @@ class Gaussian(Family):
 
     def location(self, design: Design) -> float:
         centre = float(self.link.link(self.moments(design)[0], np))
-        return centre if isinstance(self.link, Identity) else centre - mean_offset(design)
+        return centre if isinstance(self.link, Identity) else centre - design.mu.mean_offset
 
     def scale(self, design: Design) -> float:
         """The spread on the link scale, by the delta method."""
@@ -53,7 +53,7 @@ class Gaussian(Family):
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         spread = self.moments(design)[1]
-        return Exponential(1 / spread), f"mean {self.spread_name(design)} = {spread:.4g}"
+        return scale_prior(spread, self.spread_name(design), self.typical_weight(design))
 
     def spread_name(self, design: Design) -> str:
         return f"sd({design.response})"
@@ -63,7 +63,8 @@ class Gaussian(Family):
         return unit if isinstance(self.link, Identity) else f"{unit} on the {self.link.name} scale"
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
-        return float(np.log(self.moments(design)[1])), 1.0
+        spread = self.moments(design)[1]
+        return float(np.log(spread) + 0.5 * np.log(self.typical_weight(design))), 1.0
 
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
@@ -122,6 +123,17 @@ def beyond_offset(link: Link, design: Design) -> Floats:
     """The response, less the offset where that is on the same scale."""
     offset = design.mu.offset
     return design.y if offset is None or not isinstance(link, Identity) else design.y - offset
+
+
+def scale_prior(spread: float, name: str, weight: float) -> tuple[Prior, str]:
+    """Exponential prior of sigma with mean spread sqrt(weight), and where that comes from.
+
+    sigma / sqrt(weight), the residual sd of a row with the typical weight, has the mean `spread`.
+    """
+    mean = spread * float(np.sqrt(weight))
+    if weight != 1.0:
+        name = f"{name} x sqrt(typical weight {weight:.4g})"
+    return Exponential(1 / mean), f"mean {name} = {mean:.4g}"
 
 
 def row_sd(parameters: Values, weights: Floats | None) -> Floats:

@@ -12,9 +12,9 @@ from scipy import stats
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
 from mixedbayes.families.base import Family, Values, per_row
-from mixedbayes.families.gaussian import row_sd
+from mixedbayes.families.gaussian import row_sd, scale_prior
 from mixedbayes.families.links import Identity, Link
-from mixedbayes.priors.distributions import Exponential, Prior
+from mixedbayes.priors.distributions import Prior
 
 _LARGEST = float(np.log(np.finfo(float).max))  # a draw beyond the largest number is that number
 
@@ -48,11 +48,11 @@ class Lognormal(Family):
         return f"sd(log({design.response}))"
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
-        scale = self.scale(design)
-        return Exponential(1 / scale), f"mean {self.scale_origin(design)} = {scale:.4g}"
+        weight = self.typical_weight(design)
+        return scale_prior(self.scale(design), self.scale_origin(design), weight)
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
-        return float(np.log(self.scale(design))), 1.0
+        return float(np.log(self.scale(design)) + 0.5 * np.log(self.typical_weight(design))), 1.0
 
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import stats
 
+from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, mean_offset, repeated
+from mixedbayes.families.base import Family, Values, repeated
 from mixedbayes.families.links import Identity, Link, Log
 
 
@@ -36,12 +37,12 @@ class Counts(Family):
 
     def location(self, design: Design) -> float:
         """Link of the mean count, the mean offset taken off."""
-        return float(self.link.link(np.mean(design.y), np)) - mean_offset(design)
+        return float(self.link.link(design.mu.average(design.y), np)) - design.mu.mean_offset
 
     def scale(self, design: Design) -> float:
         """1, a factor of e, on the log link; sd of the counts on the identity."""
         if isinstance(self.link, Identity):
-            return max(float(np.std(design.y, ddof=1)), 1.0)
+            return max(sd(design.y, design.mu.counts), 1.0)
         return 1.0
 
     def scale_origin(self, design: Design) -> str:

@@ -176,9 +176,9 @@ class JointLayout:
     @cached_property
     def means(self) -> Floats:
         """(p,) subtracted from the columns: their means where there is an intercept or the like."""
-        X = self.design.mu.X
-        level = self.design.mu.intercept or self.thresholds is not None
-        return X.mean(axis=0) if level else np.zeros(X.shape[1])
+        mu = self.design.mu
+        level = mu.intercept or self.thresholds is not None
+        return mu.means if level else np.zeros(len(mu.terms))
 
     def hyper(self, phi: Floats) -> tuple[list[Floats], list[Floats], dict[str, Floats]]:
         """Of phi (..., h): sd (..., q) and W (..., q, q) of each factor, family's parameters."""

@@ -121,7 +121,7 @@ def _pairs(
 def _means(predictor: LinearPredictor, priors: PredictorPriors) -> Floats:
     """(p,) what is subtracted from the columns: with an intercept whose prior is at their means."""
     if predictor.intercept and priors.intercept_at_means:
-        return predictor.X.mean(axis=0)
+        return predictor.means
     return np.zeros(predictor.X.shape[1])
 
 

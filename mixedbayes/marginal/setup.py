@@ -51,7 +51,7 @@ class Population:
             terms = (names.INTERCEPT, *terms)
             column_priors = [priors.intercept.prior, *column_priors]
             if priors.intercept_at_means:
-                center = predictor.X.mean(axis=0)
+                center = predictor.means
             center = np.concatenate([[0.0], center])
         normal = [isinstance(p, Normal | Flat) for p in column_priors]
         return cls(

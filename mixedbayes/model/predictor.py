@@ -70,7 +70,7 @@ def _intercept(predictor: LinearPredictor, priors: PredictorPriors, beta: Any) -
 def shift_to_means(predictor: LinearPredictor, beta: Any) -> Any:
     """The population part, less the intercept, at the columns' means."""
     tag = names.prefix(predictor.parameter)
-    return number(f"{tag}X_means", predictor.X.mean(axis=0)) @ beta
+    return number(f"{tag}X_means", predictor.means) @ beta
 
 
 def group_part(

@@ -87,7 +87,7 @@ def _quantities(
     if mu.intercept is not None:
         value, title = post.intercept(), names.INTERCEPT
         if mu.intercept_at_means and mu.terms:
-            value = value + post.fixef() @ post.design.mu.X.mean(axis=0)
+            value = value + post.fixef() @ post.design.mu.means
             title = "Intercept, at the means"
         prior = mu.intercept.prior
         yield title, labels.predictor, value, _frozen(prior), prior
@@ -117,7 +117,7 @@ def _quantities(
             continue
         where = ""
         if mu.terms and not assigned.given:
-            value = value - (post.fixef() @ post.design.mu.X.mean(axis=0))[:, None]
+            value = value - (post.fixef() @ post.design.mu.means)[:, None]
             where = ", at the means"
         for k, label in enumerate(labels_of):
             yield f"{label}{where}", labels.predictor, value[:, k], _frozen(prior), prior

@@ -92,7 +92,7 @@ def _parameter(
     values = np.sort(_scalars([name] * len(labels), [a] * len(labels), draws, rng), axis=1)
     mu = spec.design.mu
     if mu.terms and not a.given:
-        values = values + (out[names.fixef()] @ mu.X.mean(axis=0))[:, None]
+        values = values + (out[names.fixef()] @ mu.means)[:, None]
     out[name] = values
     return values
 
@@ -114,7 +114,7 @@ def _predictor(
     if priors.intercept is not None:
         intercept = _scalars([names.intercept(p)], [priors.intercept], draws, rng)[:, 0]
         if priors.intercept_at_means and predictor.terms:
-            intercept = intercept - beta @ predictor.X.mean(axis=0)
+            intercept = intercept - beta @ predictor.means
         out[names.intercept(p)] = intercept
         eta += intercept[:, None]
     for g in predictor.groups:

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedbayes.design import counted
 from mixedbayes.design.types import LinearPredictor
 
 Floats = NDArray[np.float64]
@@ -32,9 +33,9 @@ def moments_of(predictor: LinearPredictor) -> Moments:
     """Moments of a predictor, computed when first asked for: designs are never changed."""
     if predictor not in _known:
         _known[predictor] = Moments(
-            mean=predictor.X.mean(axis=0),
-            cov=covariance(predictor.X),
-            squares={g.name: mean_square(g.Z) for g in predictor.groups},
+            mean=predictor.means,
+            cov=covariance(predictor.X, predictor.counts),
+            squares={g.name: mean_square(g.Z, predictor.counts) for g in predictor.groups},
         )
     return _known[predictor]
 
@@ -45,20 +46,22 @@ def row_blocks(n: int, rows: int = _ROWS) -> Iterator[slice]:
         yield slice(start, min(start + rows, n))
 
 
-def covariance(X: Floats) -> Floats:
-    """(p, p) sample covariance of the columns of X (n, p), denominator n - 1."""
+def covariance(X: Floats, counts: Floats | None = None) -> Floats:
+    """(p, p) sample covariance of the columns of X (n, p); row i counts `counts` (n,) times."""
     n, p = X.shape
-    center = X.mean(axis=0)
+    center = counted.mean(X, counts)
     total = np.zeros((p, p))
     for block in row_blocks(n):
         d = X[block] - center
-        total += d.T @ d
-    return total / max(n - 1, 1)
+        total += d.T @ (d if counts is None else counts[block, None] * d)
+    return total / counted.freedom(n, counts)
 
 
-def mean_square(Z: Floats) -> Floats:
-    """(q, q) mean over the rows of z z'."""
-    return Z.T @ Z / len(Z)
+def mean_square(Z: Floats, counts: Floats | None = None) -> Floats:
+    """(q, q) mean over the rows of z z'; row i counts `counts` (n,) times."""
+    if counts is None:
+        return Z.T @ Z / len(Z)
+    return Z.T @ (counts[:, None] * Z) / counts.sum()
 
 
 def quadratic(beta: Floats, matrix: Floats) -> Floats:

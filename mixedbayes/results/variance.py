@@ -110,9 +110,8 @@ def warn_of_infinite(post: Posterior) -> None:
 def mean_predictor(post: Posterior, parameter: str = "mu") -> Floats:
     """(S,) mean over the rows of the population part and the offset."""
     predictor = post.predictor(parameter)
-    offset = 0.0 if predictor.offset is None else float(np.mean(predictor.offset))
     beta = post.fixef(parameter) @ moments_of(predictor).mean
-    return post.intercept(parameter) + beta + offset
+    return post.intercept(parameter) + beta + predictor.mean_offset
 
 
 def average_response(link: Link, center: Floats, variance: Floats) -> Floats:

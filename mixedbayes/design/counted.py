@@ -1,0 +1,31 @@
+"""Mean and sd over rows that count more than once: those of the rows written out as often."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def mean(x: Floats, counts: Floats | None) -> Floats:
+    """Mean of x (n, ...) over its rows; row i counts `counts` (n,) times, or once."""
+    return np.asarray(np.mean(x, axis=0) if counts is None else counts @ x / counts.sum())
+
+
+def freedom(n: int, counts: Floats | None) -> float:
+    """Denominator of a sample variance: the number of rows written out, less 1.
+
+    Rows that count less than once on average, as with weights of sum 1, are n rows.
+    """
+    if counts is None:
+        return max(n - 1.0, 1.0)
+    total = float(counts.sum())
+    return max(total - 1.0, total * (n - 1) / n) if n > 1 else max(total - 1.0, 1.0)
+
+
+def sd(x: Floats, counts: Floats | None) -> float:
+    """Sample sd of x (n,)."""
+    square = (x - mean(x, counts)) ** 2
+    total = square.sum() if counts is None else counts @ square
+    return float(np.sqrt(total / freedom(len(x), counts)))
