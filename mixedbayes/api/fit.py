@@ -59,11 +59,14 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
         self.settings = settings
         self.formulation = formulation
         self.note = note
+        self._posterior: Posterior | None = None
 
     @property
     def posterior(self) -> Posterior:
         """Draws as plain arrays, for computations of your own."""
-        return Posterior(self.model.design, self.model.family, self.idata)
+        if self._posterior is None or self._posterior.idata is not self.idata:
+            self._posterior = Posterior(self.model.design, self.model.family, self.idata)
+        return self._posterior
 
     # ---- summaries ----------------------------------------------------------------------------
 

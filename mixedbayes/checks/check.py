@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.checks.assumptions import FEW_LEVELS, location, normality, scale, shape
+from mixedbayes.checks.elpd import Loo
 from mixedbayes.checks.group_density import closed_form, group_obstacle
 from mixedbayes.checks.loo import FEWEST_DRAWS, smoothed
+from mixedbayes.checks.own import Own
 from mixedbayes.checks.quantities import quantities
 from mixedbayes.checks.report import CheckReport, Finding
 from mixedbayes.checks.residual import effects, residuals
@@ -215,24 +217,34 @@ def sensitivity(post: Posterior, spec: Spec) -> Finding:
 
 
 def _influence(post: Posterior, spec: Spec) -> Iterator[Finding]:
-    targets = [OBSERVATION] if spec.design.n * post.n_draws <= MOST_DENSITIES else []
-    if closed_form(post) or spec.design.n * post.n_draws <= MOST_INTEGRALS:
+    draws, integrals = post.n_draws, len(Own.of(post).rows)
+    quick = closed_form(post)
+    targets = []
+    if spec.design.n * draws <= MOST_DENSITIES and (quick or integrals * draws <= MOST_INTEGRALS):
+        targets = [OBSERVATION]
+    if quick or spec.design.n * draws <= MOST_INTEGRALS:
         targets += [
             g.name
             for g in spec.design.mu.groups
             if g.n_levels <= MOST_LEVELS and group_obstacle(post, g) is None
         ]
     for target in targets:
-        found, _ = smoothed(post, spec, target)
-        high = found.high
-        what = "observations" if target == OBSERVATION else f"levels of {target}"
-        if len(high):
-            right = "is it" if len(high) == 1 else "are they"
-            said = (
-                f"Without {found.scored.names(high)} the posterior would be "
-                f"another (Pareto k above {found.good_k:.2f}): {right} right, and does the model "
-                "suit?"
-            )
-        else:
-            said = found.verdict
-        yield Finding(f"Influential {what}", said, bool(len(high)), found.influence)
+        yield influence(smoothed(post, spec, target))
+
+
+def influence(found: Loo) -> Finding:
+    """Of whom can weights not tell what the others say without them?"""
+    high, scored = found.high, found.scored
+    if len(high):
+        k, one = float(np.asarray(found.pareto_k)[high[0]]), len(high) == 1
+        who = scored.what if one else f"{len(high):,} {scored.whats}"
+        target = "" if scored.by_observation else f"{scored.target!r}, "
+        said = (
+            f"Pareto k of {who} ({scored.names(high)}) is {'' if one else 'up to '}{k:.2f}, above "
+            f"its limit {found.good_k:.2f}: weights cannot tell reliably what the posterior is "
+            f"without {'it' if one else 'each'}. It may be unusual, or simply weigh much; "
+            f"loo({target}refit=True) fits without it."
+        )
+    else:
+        said = found.verdict
+    return Finding(f"Influential {scored.whats}", said, bool(len(high)), found.influence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,8 @@ class Loo(ELPDDataLOO):
         effective number of parameters.
     elpd_i, p_loo_i, pareto_k
         Per unit; `pareto_k` is what it was in the end, 0 where the model was fitted again without
-        the unit, and `influence_pareto_k` what it was at first.
+        the unit, and `influence_pareto_k` what it was at first. p is the log of the mean density
+        given all effects, less elpd.
     scored
         Which response, which rows, and what a unit is.
     how
@@ -99,27 +100,36 @@ class Loo(ELPDDataLOO):
     def verdict(self) -> str:
         """Who is influential, and what that means for the estimate."""
         k = np.asarray(self.influence_pareto_k)
-        first, left, rough = _above(k, self.good_k), self.high, self._roughly
+        first, left = _above(k, self.good_k), self.high
+        integrated = self.how == INTEGRATED
+        again = int(np.sum(integrated[first]))
+        own = int(np.sum(integrated)) - again
+        about = [self._roughly]
+        if own:
+            every = "all" if own == self.n_data_points else f"{own:,}"
+            about.append(
+                f"For {every} {self.scored.whats} the effects of groups with few rows are "
+                "integrated out."
+            )
         if not len(first):
             none = (
                 f"No {self.scored.what} moves the posterior too far for importance weights: Pareto "
                 f"k is at most {k.max():.2f}, its limit {self.good_k:.2f}."
             )
-            return f"{none} {rough}".strip()
+            return " ".join(filter(None, [none, *about]))
         said = [
             f"{len(first):,} of {self.n_data_points:,} {self.scored.whats} move the posterior far "
             f"(Pareto k above {self.good_k:.2f}): {self.scored.names(first)}."
         ]
-        integrated = int(np.sum(self.how == INTEGRATED))
-        if integrated:
-            said.append(f"For {integrated:,} the group effects were integrated out.")
+        if again:
+            said.append(f"For {again:,} of them the group effects were integrated out.")
         if self.refitted:
             said.append(f"For {self.refitted:,} the model was fitted again without them.")
         if self.unconverged:
             said.append(f"{plural(self.unconverged, 'fit')} did not converge.")
         if len(left):
             said.append(f"The estimate is not reliable for {len(left):,}; use refit=True.")
-        return " ".join([*said, rough]).strip()
+        return " ".join(filter(None, [*said, *about]))
 
     @property
     def _roughly(self) -> str:
@@ -131,6 +141,11 @@ class Loo(ELPDDataLOO):
             f"The effects of {self.scored.names(rough)} integrate out only roughly (Pareto k of "
             f"the integral up to {worst:.2f}): take the estimate as rough there."
         )
+
+    def copy(self) -> Loo:
+        """The same scores, to be changed without changing these."""
+        arrays = ("elpd_i", "p_loo_i", "pareto_k", "influence_pareto_k", "how")
+        return replace(self, **{name: getattr(self, name).copy() for name in arrays})
 
     def replace(self, unit: int, elpd: float, pareto_k: float, how: str) -> None:
         """Put another score of one unit in the place of the first, and sum up again."""

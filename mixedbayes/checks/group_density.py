@@ -9,14 +9,22 @@ import numpy as np
 from scipy import special
 
 from mixedbayes.checks.integrate import NODES, PROPOSALS, log_integral
-from mixedbayes.checks.members import MU, Members, Moving, root
+from mixedbayes.checks.members import (
+    MU,
+    Block,
+    Members,
+    Moving,
+    blocks_within,
+    columns,
+    roots,
+    still,
+)
 from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Identity
 from mixedbayes.predict.importance import smooth
 from mixedbayes.predict.proposals import directions, propose
 from mixedbayes.predict.streams import seed_of, stream
-from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.posterior import Posterior
 
 INTEGRALS = 11  # purpose of the stream of random numbers
@@ -95,27 +103,22 @@ def integrated(post: Posterior, target: GroupDesign, levels: Ints | None = None)
     return _by_rows(post, target, [every[level] for level in levels])
 
 
-def by_observation_in_group(post: Posterior, target: GroupDesign, row: int) -> Floats:
-    """(S,) log p(y_i | the other rows of its level, theta), the level's effects integrated out."""
-    rows = np.flatnonzero(target.refs == target.refs[row])
-    others = rows[rows != row]
-    whole = _by_rows(post, target, [rows]).log_density[:, 0]
-    return whole - _by_rows(post, target, [others]).log_density[:, 0] if len(others) else whole
-
-
 def _by_rows(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Integrated:
     """For the rows of each level, or some of them."""
-    if closed_form(post):
-        return Integrated(_exact(post, target, levels), np.full(len(levels), -np.inf))
     moving = _moving(post, target)
-    found = [_integral(post, moving, rows) for rows in levels]
+    found = [integral(post, blocks_within(moving, rows), rows) for rows in levels]
     density = np.column_stack([d for d, _ in found]) if found else np.empty((post.n_draws, 0))
     return Integrated(density, np.array([k for _, k in found]))
 
 
-def _integral(post: Posterior, moving: Sequence[Moving], rows: Ints) -> tuple[Floats, float]:
-    """(S,) of some rows, and Pareto k."""
-    members = Members.of(post, moving, rows)
+def integral(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
+    """(S,) log density of some rows, the effects of some levels integrated out, and Pareto k."""
+    return (_exact if closed_form(post) else _numeric)(post, blocks, rows)
+
+
+def _numeric(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
+    """By quadrature, or by importance sampling of more effects than that can take."""
+    members = Members.of(post, blocks, rows)
     if members.size in NODES:
         return log_integral(members.given(np.arange(post.n_draws))), -np.inf
     rng = stream(seed_of(post, None), INTEGRALS, int(rows[0]))
@@ -125,43 +128,30 @@ def _integral(post: Posterior, moving: Sequence[Moving], rows: Ints) -> tuple[Fl
     return density, smooth((ratio - density[:, None]).ravel()).pareto_k
 
 
-def _exact(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Floats:
-    """(S, J) in closed form, the effects of nested factors integrated out too.
+def _exact(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
+    """In closed form.
 
-    With A the columns of those effects in the level's rows, Psi = L L' their covariance and r the
-    residual given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1); by Woodbury only matrices of
-    the size of the effects are factored.
+    With A the columns of the effects in the rows, Psi = L L' their covariance and r the residual
+    given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1); by Woodbury only matrices of the size
+    of the effects are factored.
     """
     design = post.design
-    inner = [g for _, g in _moving(post, target)]
-    L = {g.name: root(post.cov(g.name)) for g in inner}
     sigma2 = post.family.residual_variance(post.parameters())  # (S,)
-    weights = np.ones(design.n) if design.weights is None else design.weights
-    out = np.empty((post.n_draws, len(levels)))
-    for j, rows in enumerate(levels):
-        given = linear_predictor(post, rows, without=L)  # (m, S)
-        r = design.y[rows] - given.T
-        A, factor = _columns(inner, L, rows)
-        out[:, j] = _log_normal(r, A, factor, sigma2, weights[rows])
-    return out
+    weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
+    r = design.y[rows] - still(post, blocks, rows).T
+    return _log_normal(r, columns(blocks, rows), _joint(post, blocks), sigma2, weights), -np.inf
 
 
-def _columns(
-    groups: Sequence[GroupDesign], L: dict[str, Floats], rows: Ints
-) -> tuple[Floats, Floats]:
-    """Columns (m, k) of the effects met in these rows and their Cholesky factor (S, k, k)."""
-    blocks, factors = [], []
-    for g in groups:
-        for level in np.unique(g.refs[rows]):
-            blocks.append(np.where(g.refs[rows, None] == level, g.Z[rows], 0.0))
-            factors.append(L[g.name])
-    k = sum(b.shape[1] for b in blocks)
-    joint, at = np.zeros((len(factors[0]), k, k)), 0
+def _joint(post: Posterior, blocks: Sequence[Block]) -> Floats:
+    """(S, D, D) block-diagonal root of the blocks' covariance."""
+    factors = [roots(post, g.name, p) for p, g, _ in blocks]
+    size = sum(f.shape[-1] for f in factors)
+    joint, at = np.zeros((post.n_draws, size, size)), 0
     for f in factors:
         q = f.shape[-1]
         joint[:, at : at + q, at : at + q] = f
         at += q
-    return np.concatenate(blocks, axis=1), joint
+    return joint
 
 
 def _log_normal(r: Floats, A: Floats, L: Floats, sigma2: Floats, w: Floats) -> Floats:

@@ -61,15 +61,14 @@ def kfold(
     scored = Scored.of(spec.design, spec.family, OBSERVATION if by is None else by)
     fold = folds(scored.n_units, int(k), seed)
     (density,) = log_likelihood(post, spec, scored.target).data_vars.values()
-    values = density.to_numpy()  # (C, D, units)
     elpd = np.empty(scored.n_units)
     unconverged = 0
     for number in range(fold.max() + 1):
         units = np.flatnonzero(fold == number)
-        found = leave_out(spec, scored, units, sample, number, full=values[..., units])
+        found = leave_out(post, spec, scored, units, sample, number)
         elpd[units] = found.log_density
         unconverged += not found.converged
-    full = log_mean(values.reshape(post.n_draws, -1))
+    full = log_mean(density.to_numpy().reshape(post.n_draws, -1))
     dim = names.OBS if scored.by_observation else names.group_dim(scored.target)
     coords = {dim: model_coords(spec)[dim]}
     return KFold(

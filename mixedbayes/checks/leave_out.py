@@ -13,6 +13,7 @@ from mixedbayes import names
 from mixedbayes.checks.bridge import bridge
 from mixedbayes.checks.group_density import by_group
 from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.checks.own import one_by_one
 from mixedbayes.checks.scored import Scored
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, LinearPredictor
 from mixedbayes.model.spec import Spec
@@ -39,7 +40,7 @@ class LeftOut:
 
 
 def leave_out(
-    spec: Spec, scored: Scored, units: Ints, sample: Sampler, number: int, *, full: Floats
+    post: Posterior, spec: Spec, scored: Scored, units: Ints, sample: Sampler, number: int
 ) -> LeftOut:
     """Fit without the rows of some units and score these units.
 
@@ -48,16 +49,14 @@ def leave_out(
 
     Parameters
     ----------
-    spec
-        The model of all rows.
+    post, spec
+        The posterior of all rows, and its model.
     scored
         What a unit is: an observation, or a level of a grouping factor.
     units
         (u,) positions of the units left out.
     sample, number
         The sampler, and the number of this fit.
-    full
-        (C, D, u) log density of these units in draws of the posterior of all rows.
 
     Returns
     -------
@@ -70,16 +69,19 @@ def leave_out(
     spec = anchored(spec)
     out = np.isin(scored.unit_of_row(), units)
     draws = sample(replace(spec, design=take(spec.design, np.flatnonzero(~out))), number)
-    post = Posterior(spec.design, spec.family, xr.DataTree.from_dict({"posterior": draws}))
-    if scored.by_observation:
-        density = by_observation(post, units)
-    else:
-        density = by_group(post, spec.design.mu.group(scored.target), units)
+    left = Posterior(spec.design, spec.family, xr.DataTree.from_dict({"posterior": draws}))
     rhat = largest_rhat(draws)
     if len(units) > 1:
-        return LeftOut(log_mean(density), rhat)
-    ratio = bridge(full[..., 0], density.reshape(*post.shape))
-    return LeftOut(np.array([ratio.log]), rhat)
+        return LeftOut(log_mean(_density(left, scored, units)), rhat)
+    full, density = (_density(p, scored, units).reshape(*p.shape) for p in (post, left))
+    return LeftOut(np.array([bridge(full, density).log]), rhat)
+
+
+def _density(post: Posterior, scored: Scored, units: Ints) -> Floats:
+    """(S, u) log density of units that are left out together."""
+    if not scored.by_observation:
+        return by_group(post, post.design.mu.group(scored.target), units)
+    return one_by_one(post, units) if len(units) == 1 else by_observation(post, units)
 
 
 def log_mean(log_density: Floats) -> Floats:

@@ -10,11 +10,11 @@ import xarray as xr
 from scipy import special
 
 from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo
-from mixedbayes.checks.group_density import by_observation_in_group, group_obstacle
 from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean, population_draws
 from mixedbayes.checks.log_likelihood import INTEGRAL_K, log_likelihood
+from mixedbayes.checks.own import Own, without_own
 from mixedbayes.checks.scored import Scored
-from mixedbayes.design.types import Floats, Ints
+from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.importance import smooth
@@ -32,10 +32,11 @@ def loo(
     """Leave one observation, or one level of a grouping factor, out at a time.
 
     elpd = sum over units of log p(y_unit | all other rows), by Pareto-smoothed importance sampling
-    of the posterior draws. An observation whose Pareto k is above its limit,
-    min(1 - 1 / log10(S), 0.7), is weighted again with its group's effects integrated out, so that
-    the weights are about the population alone; units still above it are scored by fits without
-    them.
+    of the posterior draws. An observation whose group has few rows (at most three, or two for each
+    effect of a level) is weighted with the group's effects integrated out: their draws have seen
+    the observation and little else. So is, on a second try, one whose Pareto k is above its limit,
+    min(1 - 1 / log10(S), 0.7): the weights are then about the population alone. Units still above
+    it are scored by fits without them.
 
     Parameters
     ----------
@@ -72,25 +73,36 @@ def loo(
     """
     if refit not in ("auto", True, False):
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
-    out, density = smoothed(post, spec, target)
+    out = smoothed(post, spec, target)
     if out.scored.by_observation:
-        _integrate(out, post, out.high)
+        out = post.once("loo integrated", lambda: _integrated(out, post)).copy()
     high = out.high
     if len(high) and (refit is True or (refit == "auto" and quick and len(high) <= MOST_REFITS)):
-        _refit(out, spec, high, sample, density)
+        key = ("loo refitted", out.scored.target)
+        out = post.once(key, lambda: _refitted(out, post, spec, sample)).copy()
     return out
 
 
-def smoothed(post: Posterior, spec: Spec, target: str) -> tuple[Loo, Floats]:
-    """The estimate by importance weights alone, and the log densities (C, D, units)."""
+def smoothed(post: Posterior, spec: Spec, target: str) -> Loo:
+    """The estimate by importance weights, effects that few rows know integrated out."""
     _check_draws(post)
     scored = Scored.of(spec.design, spec.family, target)
+    return post.once(("loo", scored.target), lambda: _first(post, spec, scored)).copy()
+
+
+def _first(post: Posterior, spec: Spec, scored: Scored) -> Loo:
     found = log_likelihood(post, spec, scored.target)
     (density,) = found.data_vars.values()
-    out = _smoothed(post, density, scored)
+    full = log_mean(density.to_numpy().reshape(post.n_draws, -1))
+    own = Own.of(post)
+    rows = own.rows if scored.by_observation else np.array([], int)
+    if len(rows):
+        density[:, :, rows] = without_own(post, own, rows).reshape(*post.shape, -1)
+    out = _smoothed(post, density, scored, full)
+    out.how[rows] = INTEGRATED
     out.integral_k = np.asarray(found.attrs.get(INTEGRAL_K, []))
     out.warning = out.warning or bool(len(out.rough))
-    return out, density.to_numpy()
+    return out
 
 
 def _check_draws(post: Posterior) -> None:
@@ -101,19 +113,21 @@ def _check_draws(post: Posterior) -> None:
         )
 
 
-def _smoothed(post: Posterior, density: xr.DataArray, scored: Scored) -> Loo:
-    """ArviZ's estimate; its warning is left to the words of the result."""
+def _smoothed(post: Posterior, density: xr.DataArray, scored: Scored, full: Floats) -> Loo:
+    """ArviZ's estimate; its warning is left to the words of the result.
+
+    `full` (units,) is the log of the mean density of each unit in all draws.
+    """
     from arviz_stats import loo as arviz_loo
 
     tree = xr.DataTree.from_dict({"log_likelihood": density.to_dataset()})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
         found = arviz_loo(tree, pointwise=True, reff=relative_efficiency(post))
-    full = log_mean(density.to_numpy().reshape(post.n_draws, -1))
     return Loo(
         elpd=found.elpd,
         se=found.se,
-        p=found.p,
+        p=float(full.sum() - found.elpd),
         n_samples=found.n_samples,
         n_data_points=scored.n_units,
         scale=found.scale,
@@ -128,31 +142,29 @@ def _smoothed(post: Posterior, density: xr.DataArray, scored: Scored) -> Loo:
     )
 
 
-def _integrate(out: Loo, post: Posterior, rows: Ints) -> None:
-    """Weigh some observations again, each with the effects of one of its groups integrated out.
+def _integrated(out: Loo, post: Posterior) -> Loo:
+    """Weigh observations above the limit again, the effects of a group integrated out.
 
     The group is that with the fewest rows: its effects are the ones that the observation moves.
     """
-    groups = [g for g in post.design.mu.groups if group_obstacle(post, g) is None]
-    if not groups:
-        return
-    sizes = [np.bincount(g.refs)[g.refs] for g in groups]
+    own = Own.of(post)
+    rows = out.high[out.how[out.high] == WEIGHTED] if own.factors else []
     for row in rows:
-        g = groups[int(np.argmin([size[row] for size in sizes]))]
-        density = by_observation_in_group(post, g, int(row))
+        density = without_own(post, own, np.array([row]))[:, 0]
         weights = smooth(-density)
         if weights.pareto_k <= out.good_k:
             elpd = special.logsumexp(density, b=weights.weights)
             out.replace(int(row), float(elpd), weights.pareto_k, INTEGRATED)
+    return out
 
 
-def _refit(out: Loo, spec: Spec, units: Ints, sample: Sampler, density: Floats) -> None:
-    """Put exact scores in the place of those by importance weights."""
-    for unit in units:
-        one = np.array([unit])
-        found = leave_out(spec, out.scored, one, sample, int(unit), full=density[..., one])
+def _refitted(out: Loo, post: Posterior, spec: Spec, sample: Sampler) -> Loo:
+    """Put exact scores in the place of those by importance weights that are above the limit."""
+    for unit in out.high:
+        found = leave_out(post, spec, out.scored, np.array([unit]), sample, int(unit))
         out.replace(int(unit), float(found.log_density[0]), 0.0, REFITTED)
         out.unconverged += not found.converged
+    return out
 
 
 def relative_efficiency(post: Posterior) -> float:

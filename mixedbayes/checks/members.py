@@ -16,19 +16,20 @@ MU = "mu"
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
 
 Moving = tuple[str, GroupDesign]  # a predictor's parameter, and a factor of it
+Block = tuple[str, GroupDesign, int]  # that, and one of its levels
 
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """The rows of a level, all effects but the level's own in `eta`.
+    """Some rows, all effects but those of some levels in `eta`.
 
     parameters
-        The predictors that have effects of the level: "mu" first, then perhaps others.
+        The predictors that have effects of these levels: "mu" first, then perhaps others.
     eta
         (S, m) of each.
     columns
-        Of each (factor, level) met: its predictor's position, Z (m, q), zero in rows of other
-        levels, and the factor's root (S, q, q).
+        Of each block: its predictor's position, Z (m, q), zero in rows of other levels, and the
+        factor's root (S, q, q).
     """
 
     post: Posterior
@@ -38,19 +39,14 @@ class Members:
     columns: tuple[tuple[int, Floats, Floats], ...]
 
     @classmethod
-    def of(cls, post: Posterior, moving: Sequence[Moving], rows: Ints) -> Members:
-        parameters = tuple(dict.fromkeys([MU, *(p for p, _ in moving)]))
-        eta = tuple(
-            linear_predictor(post, rows, p, without=[g.name for q, g in moving if q == p]).T
-            for p in parameters
+    def of(cls, post: Posterior, blocks: Sequence[Block], rows: Ints) -> Members:
+        parameters = tuple(dict.fromkeys([MU, *(p for p, _, _ in blocks)]))
+        eta = tuple(still(post, blocks, rows, p).T for p in parameters)
+        columns = tuple(
+            (parameters.index(p), _column(g, level, rows), roots(post, g.name, p))
+            for p, g, level in blocks
         )
-        columns = []
-        for p, g in moving:
-            L = root(post.cov(g.name, p))
-            for level in np.unique(g.refs[rows]):
-                Z = np.where(g.refs[rows, None] == level, g.Z[rows], 0.0)
-                columns.append((parameters.index(p), Z, L))
-        return cls(post, rows, parameters, eta, tuple(columns))
+        return cls(post, rows, parameters, eta, columns)
 
     @property
     def size(self) -> int:
@@ -95,6 +91,42 @@ class Members:
             )
 
         return density
+
+
+def blocks_within(moving: Sequence[Moving], rows: Ints) -> list[Block]:
+    """Every level of some factors that these rows belong to."""
+    return [(p, g, int(level)) for p, g in moving for level in np.unique(g.refs[rows])]
+
+
+def still(post: Posterior, blocks: Sequence[Block], rows: Ints, parameter: str = MU) -> Floats:
+    """(m, S) the linear predictor of some rows without the effects of these blocks."""
+    levels: dict[str, list[int]] = {}
+    for p, g, level in blocks:
+        if p == parameter:
+            levels.setdefault(g.name, []).append(level)
+    eta = linear_predictor(post, rows, parameter, without=levels)
+    for name, moving in levels.items():
+        g = post.group(name, parameter)
+        stay = np.flatnonzero(~np.isin(g.refs[rows], moving))
+        if len(stay):
+            b, at = post.ranef(name, parameter), rows[stay]
+            eta[stay] += np.einsum("mq,smq->ms", g.Z[at], b[:, g.refs[at]])
+    return eta
+
+
+def columns(blocks: Sequence[Block], rows: Ints) -> Floats:
+    """(m, D) columns of the blocks' effects, side by side."""
+    return np.concatenate([_column(g, level, rows) for _, g, level in blocks], axis=1)
+
+
+def _column(g: GroupDesign, level: int, rows: Ints) -> Floats:
+    """(m, q) Z, zero in rows of other levels."""
+    return np.where(g.refs[rows, None] == level, g.Z[rows], 0.0)
+
+
+def roots(post: Posterior, group: str, parameter: str = MU) -> Floats:
+    """(S, q, q) L with L L' the covariance of a factor's effects."""
+    return post.once(("root", parameter, group), lambda: root(post.cov(group, parameter)))
 
 
 def root(cov: Floats) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import xarray as xr
 
 from mixedbayes.results.posterior import Posterior
@@ -16,6 +18,11 @@ def diagnostics(post: Posterior) -> ConvergenceReport:
     ConvergenceReport: `table` has one row per quantity, `messages` say in words what is wrong and
     what to do, `ok` whether nothing is.
     """
+    kept = post.once("diagnostics", lambda: _diagnostics(post))
+    return replace(kept, table=kept.table.copy())
+
+
+def _diagnostics(post: Posterior) -> ConvergenceReport:
     stats = post.sample_stats() if "sample_stats" in post.idata.children else xr.Dataset()
     depth = int(stats.attrs.get("max_treedepth", 10))
     return check_convergence(post.draws, stats, max_treedepth=depth)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,26 @@ class Posterior:
 
     A model without a predictor's intercept or without population effects has zero or no columns
     there, never a missing method. `parameter` names the linear predictor: "mu", or a further
-    parameter of the family that has a formula of its own.
+    parameter of the family that has a formula of its own. What took long to compute from the draws
+    is kept beside them (`once`); files and pickles do not have it.
     """
 
     design: Design
     family: Family
     idata: xr.DataTree
+    _kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once[T](self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` computes from this posterior, computed when first asked for.
+
+        The key names what is computed and everything that it depends on beside the posterior.
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": {}}
 
     @property
     def draws(self) -> xr.Dataset:

@@ -2,14 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hand_made import hand_made
 from scipy import special, stats
 
 import mixedbayes as mb
-from mixedbayes import names
 from mixedbayes.checks import group_density
-from mixedbayes.checks.group_density import by_group, by_observation_in_group, integrated, nested
+from mixedbayes.checks.group_density import by_group, integrated, nested
 from mixedbayes.checks.log_likelihood import log_likelihood
-from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.results.posterior import Posterior
 
 RNG = np.random.default_rng(5)
@@ -29,22 +28,7 @@ DATA = pd.DataFrame(
 
 
 def posterior(formula, family):
-    """A model and a hand-made posterior of a few draws."""
-    spec = mb.Model(formula, DATA, family=family).spec
-    coords, values = model_coords(spec), {}
-    for name, dims in dims_of(spec).items():
-        size = (1, DRAWS, *(len(coords[d]) for d in dims))
-        values[name] = ("chain", "draw", *dims), RNG.gamma(2, 0.3, size)
-    for g in spec.design.mu.groups:
-        if g.correlated:
-            q = len(g.terms)
-            cor = np.broadcast_to(np.where(np.eye(q), 1.0, 0.4), (1, DRAWS, q, q))
-            name = names.cor(g.name)
-            values[name] = values[name][0], cor
-    used = {d for dims, _ in values.values() for d in dims}
-    data = xr.Dataset(values, {d: v for d, v in coords.items() if d in used})
-    tree = xr.DataTree.from_dict({"posterior": data})
-    return Posterior(spec.design, spec.family, tree), spec
+    return hand_made(formula, DATA, family, DRAWS, RNG)
 
 
 def by_hand(post, target, density):
@@ -193,21 +177,3 @@ def test_nested_factors():
     a, ab = mb.Model("y ~ 1 + (1 | a/b)", DATA).design.mu.groups
     assert nested(ab, a)
     assert not nested(a, ab)
-
-
-def test_an_observation_given_the_rest_of_its_group():
-    """In the normal model: the conditional normal density."""
-    post, _ = posterior("y ~ x + (x | a)", "gaussian")
-    design, g = post.design, post.design.mu.group("a")
-    row, rows = 3, np.flatnonzero(g.refs == 0)
-    found = by_observation_in_group(post, g, row)
-    for s in range(DRAWS):
-        mean = post.intercept()[s] + design.mu.X[rows] @ post.fixef()[s]
-        cov = g.Z[rows] @ post.cov("a")[s] @ g.Z[rows].T
-        cov = cov + np.eye(len(rows)) * post.parameters()["sigma"][s] ** 2
-        i, others = rows == row, rows != row
-        gain = cov[i][:, others] @ np.linalg.inv(cov[others][:, others])
-        centre = mean[i] + gain @ (design.y[rows] - mean)[others]
-        spread = cov[i][:, i] - gain @ cov[others][:, i]
-        expected = stats.norm.logpdf(design.y[row], centre, np.sqrt(spread[0]))
-        assert found[s] == pytest.approx(expected[0])
