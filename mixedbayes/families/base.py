@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
+from mixedbayes.families import support
 from mixedbayes.families.links import Link, Log
 from mixedbayes.priors.distributions import Prior
 from mixedbayes.priors.types import Assigned
 
 type Values = Mapping[str, Floats]
+type Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Family:
     links: ClassVar[tuple[type[Link], ...]] = ()  # the links the family can have
     repeats_rows: ClassVar[bool] = True
     discrete: ClassVar[bool] = False
+    takes: ClassVar[str] = "finite numbers"  # the responses it supports, in words
     link: Link = field(default_factory=Link)
 
     def __post_init__(self) -> None:
@@ -48,6 +52,15 @@ class Family:
     def check(self, design: Design) -> None:
         """Raise DataError if the response is outside the family's support."""
         raise NotImplementedError
+
+    def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
+        """(n,) which responses, coded as those of a design, are possible; `takes` says it."""
+        return np.isfinite(y)
+
+    def require_support(self, design: Design) -> None:
+        """Raise DataError, with the first row, unless every response is possible."""
+        valid = self.supports(design.y, design.trials)
+        support.require(design, valid, self.name, self.takes)
 
     def check_parameters(self, given: Sequence[str]) -> None:
         """Raise ModelError unless each of these can have a formula of its own."""

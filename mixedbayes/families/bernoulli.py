@@ -12,7 +12,7 @@ from scipy import special
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Values, repeated
+from mixedbayes.families.base import Bools, Values, repeated
 from mixedbayes.families.binomial import Shares
 
 
@@ -24,6 +24,7 @@ class Bernoulli(Shares):
     """
 
     name: ClassVar[str] = "bernoulli"
+    takes: ClassVar[str] = "0 or 1, False or True, or two levels"
 
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)
@@ -35,8 +36,10 @@ class Bernoulli(Shares):
                 f"bernoulli family takes two outcomes; {support.suggestion(design)} fits, or "
                 "compare with one level to make a True/False column"
             )
-        valid = np.isin(design.y, (0.0, 1.0))
-        support.require(design, valid, self.name, "0 or 1, False or True, or two levels")
+        self.require_support(design)
+
+    def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
+        return np.isin(y, (0.0, 1.0))
 
     def prepare(self, design: Design) -> Design:
         """The design, with a note which level is the success."""

@@ -13,7 +13,7 @@ from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, per_row, repeated
+from mixedbayes.families.base import Bools, Family, Values, per_row, repeated
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.priors.distributions import Prior
@@ -27,6 +27,7 @@ class Beta(Family):
     """
 
     name: ClassVar[str] = "beta"
+    takes: ClassVar[str] = "shares strictly between 0 and 1"
     parameters: ClassVar[tuple[str, ...]] = ("phi",)
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
@@ -44,8 +45,11 @@ class Beta(Family):
                 "strictly between 0 and 1; if they are counts out of n, use family='binomial' "
                 "with successes | trials(n)"
             )
-        support.require(design, (y > 0) & (y < 1), self.name, "shares strictly between 0 and 1")
+        self.require_support(design)
         support.refuse_constant(design)
+
+    def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
+        return (y > 0) & (y < 1)
 
     def location(self, design: Design) -> float:
         return float(self.link.link(design.mu.average(design.y), np)) - design.mu.mean_offset

@@ -12,7 +12,7 @@ from scipy import stats
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, repeated
+from mixedbayes.families.base import Bools, Family, Values, repeated
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 
 
@@ -67,6 +67,7 @@ class Binomial(Shares):
     """
 
     name: ClassVar[str] = "binomial"
+    takes: ClassVar[str] = "counts from 0 to the number of trials"
 
     def check(self, design: Design) -> None:
         if design.response_levels != (False, True):
@@ -83,12 +84,10 @@ class Binomial(Shares):
             else:
                 remedy = f"write {name} | trials(n) with the column of trials"
             raise DataError(f"the binomial family needs the number of trials: {remedy}")
-        support.require(
-            design,
-            support.whole(design.y) & (design.y <= design.trials),
-            self.name,
-            "counts from 0 to the number of trials",
-        )
+        self.require_support(design)
+
+    def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
+        return support.whole(y) & (y <= _needed(trials))
 
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any

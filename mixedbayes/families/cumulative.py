@@ -12,7 +12,7 @@ import numpy as np
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, repeated
+from mixedbayes.families.base import Bools, Family, Values, repeated
 from mixedbayes.families.links import Link, Logit, Probit, ShareLink
 from mixedbayes.priors.distributions import Normal, Prior
 from mixedbayes.priors.types import Assigned
@@ -37,14 +37,14 @@ class Cumulative(Family):
     name: ClassVar[str] = "cumulative"
     parameters: ClassVar[tuple[str, ...]] = (THRESHOLDS,)
     discrete: ClassVar[bool] = True
+    takes: ClassVar[str] = "ordered categories or whole numbers"
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit)
     link: ShareLink = field(default_factory=Logit)
 
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)
         if design.response_levels is None:
-            whole = design.y == np.floor(design.y)
-            support.require(design, whole, self.name, "ordered categories or whole numbers")
+            self.require_support(design)
         found = len(np.unique(design.y))
         if found < 3:
             raise DataError(
@@ -52,6 +52,9 @@ class Cumulative(Family):
                 "rows: the cumulative family takes three or more ordered categories; "
                 f"{support.suggestion(design)} fits"
             )
+
+    def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
+        return np.isfinite(y) & (y == np.floor(y))
 
     def prepare(self, design: Design) -> Design:
         """Codes 0, 1, ..., K - 1 of the categories that occur, and no intercept."""

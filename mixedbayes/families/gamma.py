@@ -11,7 +11,7 @@ from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, per_row
+from mixedbayes.families.base import Bools, Family, Values, per_row
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.priors.distributions import InverseGamma, Prior
@@ -25,6 +25,7 @@ class GammaFamily(Family):
     """
 
     name: ClassVar[str] = "gamma"
+    takes: ClassVar[str] = "positive numbers"
     parameters: ClassVar[tuple[str, ...]] = ("shape",)
     links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse, Identity)
     repeats_rows: ClassVar[bool] = False
@@ -33,8 +34,11 @@ class GammaFamily(Family):
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)
         support.refuse_labels(design, self.name)
-        support.require(design, design.y > 0, self.name, "positive numbers")
+        self.require_support(design)
         support.refuse_constant(design)
+
+    def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
+        return np.isfinite(y) & (y > 0)
 
     def location(self, design: Design) -> float:
         return float(self.link.link(np.mean(design.y), np)) - design.mu.mean_offset

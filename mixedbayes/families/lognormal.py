@@ -11,7 +11,7 @@ from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, per_row
+from mixedbayes.families.base import Bools, Family, Values, per_row
 from mixedbayes.families.gaussian import row_sd, scale_prior
 from mixedbayes.families.links import Identity, Link
 from mixedbayes.priors.distributions import Prior
@@ -27,6 +27,7 @@ class Lognormal(Family):
     """
 
     name: ClassVar[str] = "lognormal"
+    takes: ClassVar[str] = "positive numbers"
     parameters: ClassVar[tuple[str, ...]] = ("sigma",)
     links: ClassVar[tuple[type[Link], ...]] = (Identity,)
     repeats_rows: ClassVar[bool] = False
@@ -35,8 +36,11 @@ class Lognormal(Family):
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)
         support.refuse_labels(design, self.name)
-        support.require(design, design.y > 0, self.name, "positive numbers")
+        self.require_support(design)
         support.refuse_constant(design)
+
+    def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
+        return np.isfinite(y) & (y > 0)
 
     def location(self, design: Design) -> float:
         return float(np.mean(_logs(design)))

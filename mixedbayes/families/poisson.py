@@ -13,7 +13,7 @@ from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, repeated
+from mixedbayes.families.base import Bools, Family, Values, repeated
 from mixedbayes.families.links import Identity, Link, Log
 
 
@@ -22,18 +22,22 @@ class Counts(Family):
     """What families of counts have in common."""
 
     discrete: ClassVar[bool] = True
+    takes: ClassVar[str] = "counts 0, 1, 2, ..."
     links: ClassVar[tuple[type[Link], ...]] = (Log, Identity)
     link: Link = field(default_factory=Log)
 
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)
         support.refuse_labels(design, self.name)
-        support.require(design, support.whole(design.y), self.name, "counts 0, 1, 2, ...")
+        self.require_support(design)
         if not design.y.any():
             raise DataError(
                 f"the response {design.response!r} is 0 in all {design.n} rows: there is nothing "
                 "to model"
             )
+
+    def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
+        return support.whole(y)
 
     def location(self, design: Design) -> float:
         """Link of the mean count, the mean offset taken off."""

@@ -77,4 +77,4 @@ def refuse_constant(design: Design) -> None:
 
 def whole(y: Floats) -> NDArray[np.bool_]:
     """(n,) which values are counts."""
-    return (y >= 0) & (y == np.floor(y))
+    return np.isfinite(y) & (y >= 0) & (y == np.floor(y))

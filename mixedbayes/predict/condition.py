@@ -142,7 +142,7 @@ def responses(design: Design, new: NewRows) -> Floats:
     if unknown:
         raise DataError(
             f"{len(unknown)} of {len(values)} responses are categories that the fit has not seen, "
-            f"such as {_shown(unknown[0])}; it has {', '.join(map(str, levels))}"
+            f"such as {_shown(unknown[0])}; it has {', '.join(map(repr, levels))}"
         )
     return np.array([float(levels.index(v)) for v in values])
 
@@ -152,16 +152,19 @@ def _shown(value: object) -> str:
 
 
 def _check_support(few: Few, new: NewRows) -> None:
-    """Every response is possible under the family in some draw."""
-    some = np.arange(min(few.n_draws, 20))
-    with np.errstate(all="ignore"):
-        possible = np.isfinite(few.density(some)(few.eta[:, some].T)).any(axis=0)
+    """Every response is one that the family can have, and that some draw can expect."""
+    family, some = few.family, np.arange(min(few.n_draws, 20))
+    possible = family.supports(few.y, few.trials)
+    said = f"impossible in a {family.name} model, which takes {family.takes}"
+    if possible.all():
+        with np.errstate(all="ignore"):
+            possible = np.isfinite(few.density(some)(few.eta[:, some].T)).any(axis=0)
+        said = "further from what the fit expects than numbers can tell"
     if not possible.all():
         first = int(np.argmin(possible))
         raise DataError(
-            f"{int((~possible).sum())} of {few.n} responses are impossible in a "
-            f"{few.family.name} model (first in row {new.index[first]!r}: {few.y[first]:g}); "
-            "correct these rows or leave them out"
+            f"{int((~possible).sum())} of {few.n} responses are {said} (first in row "
+            f"{new.index[first]!r}: {few.y[first]:g}); correct these rows or leave them out"
         )
 
 

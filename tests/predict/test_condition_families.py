@@ -1,9 +1,12 @@
 """Conditioning on a few rows where there is no closed form: against grids, and against refits."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hand_made import hand_made
 from scipy import special, stats
 
 import mixedbayes as mb
@@ -217,6 +220,55 @@ def test_what_is_impossible_is_named(make):
         condition_on(shares, rows)
     with pytest.raises(mb.DataError, match=r"exceed trials"):
         condition_on(shares, rows.assign(count=9, of=8))
+
+
+POSITIVE = {"good": [0.5, 3.0], "bad": [0.0, -1.0]}
+COUNTS = {"good": [0.0, 3.0], "bad": [-1.0, 2.5]}
+SUPPORT = {
+    "gaussian": ("y", {"good": [-3.0, 2.5], "bad": []}),
+    "student_t": ("y", {"good": [-3.0, 2.5], "bad": []}),
+    "lognormal": ("y", POSITIVE),
+    "gamma": ("y", POSITIVE),
+    "beta": ("share", {"good": [0.2, 0.9], "bad": [0.0, 1.0, 1.5, -0.1]}),
+    "bernoulli": ("zero", {"good": [0.0, 1.0], "bad": [2.0, 0.5, -1.0, 1e-9]}),
+    "binomial": ("count | trials(of)", {"good": [0.0, 8.0], "bad": [-1.0, 2.5, 9.0]}),
+    "poisson": ("count", COUNTS),
+    "negative_binomial": ("count", COUNTS),
+    "cumulative": ("rating", {"good": [1.0, 3.0], "bad": [0.0, 2.5, 4.0, -1.0]}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:200 draws are:UserWarning")  # draws of any numbers carry little
+@pytest.mark.parametrize("family", SUPPORT)
+def test_responses_that_a_family_cannot_have_are_refused(family):
+    """Whatever a formula for the density makes of them; those it can have are taken."""
+    rng = np.random.default_rng(1)
+    data = DATA.assign(
+        y=rng.gamma(3, size=6), share=rng.uniform(size=6), zero=[0, 1, 0, 0, 1, 1],
+        rating=[1, 2, 3, 1, 2, 3],
+    )  # fmt: skip
+    left, values = SUPPORT[family]
+    post, _ = hand_made(f"{left} ~ 1 + (1 | a)", data, family, 200, rng, {"thresholds": [-1.0, 2]})
+    column = left.split(" ")[0]
+    rows = pd.DataFrame({column: values["good"], "of": 8, "a": "new"}, index=["p", "q"])
+    assert condition_on(post, rows).n == 2
+    for value in values["bad"]:
+        wrong = rows.assign(**{column: [values["good"][0], value]})
+        with pytest.raises(mb.DataError, match=r"1 of 2 .*" + re.escape(f"{value:g}")):
+            condition_on(post, wrong)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_responses_that_are_no_numbers_are_refused(make, value):
+    post = known(make, "count ~ 1 + (1 | a)", mb.Gaussian(), **{names.SIGMA: np.ones(S)})
+    with pytest.raises(mb.DataError, match=r"missing|finite"):
+        condition_on(post, pd.DataFrame({"count": [1.0, value], "a": "new"}))
+
+
+def test_responses_beyond_all_numbers_are_refused(make):
+    post = known(make, "count ~ 1 + (1 | a)", mb.Gaussian(), **{names.SIGMA: np.ones(S)})
+    with pytest.raises(mb.DataError, match="further from what the fit expects"):
+        condition_on(post, pd.DataFrame({"count": [1.0, 1e200], "a": "new"}))
 
 
 def test_weighted_quantiles():

@@ -9,13 +9,15 @@ from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.results.posterior import Posterior
 
 
-def hand_made(formula, data, family, draws, rng):
-    """A posterior of a few draws, of any numbers, and its model."""
+def hand_made(formula, data, family, draws, rng, given=None):
+    """A posterior of a few draws, of any numbers but those given by name, and its model."""
     spec = mb.Model(formula, data, family=family).spec
     coords, values = model_coords(spec), {}
     for name, dims in dims_of(spec).items():
         size = (1, draws, *(len(coords[d]) for d in dims))
-        values[name] = ("chain", "draw", *dims), rng.gamma(2, 0.3, size)
+        fixed = (given or {}).get(name)
+        drawn = rng.gamma(2, 0.3, size) if fixed is None else np.broadcast_to(fixed, size)
+        values[name] = ("chain", "draw", *dims), drawn
     for g in spec.design.mu.groups:
         if g.correlated:
             q = len(g.terms)
