@@ -142,13 +142,14 @@ class Checks:
         """
         import xarray as xr
 
+        from mixedbayes.checks.predictive import PRIOR_DRAWS
         from mixedbayes.predict.prior import prior_predictive
         from mixedbayes.predict.streams import seed_of
 
         kept = self.idata.children.get("prior_predictive")
         if kept is not None and seed in (None, kept.attrs.get("seed")):
             return kept.to_dataset()
-        tree = prior_predictive(self.model.spec, 1000, seed_of(self.posterior, seed))
+        tree = prior_predictive(self.model.spec, PRIOR_DRAWS, seed_of(self.posterior, seed))
         for name in ("prior", "prior_predictive"):
             if name not in self.idata.children:
                 self.idata[name] = xr.DataTree(tree[name].to_dataset())
@@ -188,19 +189,23 @@ class Checks:
 
         Returns
         -------
-        arviz_plots' PlotCollection. The replicates are kept in `idata`.
+        arviz_plots' PlotCollection. The replicates are kept in `idata`; those of rows that count
+        several times, by weights, are of the rows written out as often, and are not kept.
         """
+        from mixedbayes.checks.predictive import written_out_predictive
         from mixedbayes.plots import plot_predictive
 
-        drawn = (
-            self.prior_predictive(seed=seed)
-            if prior
-            else self.posterior_predictive(groups, seed=seed)
+        design, drawn = written_out_predictive(
+            self.posterior, self.model.spec, groups, seed, prior=prior
         )
+        if drawn is None and prior:
+            drawn = self.prior_predictive(seed=seed)
+        elif drawn is None:
+            drawn = self.posterior_predictive(groups, seed=seed)
         (replicated,) = drawn.data_vars.values()
         return plot_predictive(
             replicated,
-            self.model.design,
+            design,
             self.model.family,
             kind=kind,
             by=by,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,9 +25,11 @@ from mixedbayes.checks.sensitivity import (
     overlap,
     prior_sensitivity,
 )
+from mixedbayes.checks.written_out import single
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.diagnostics import diagnostics
+from mixedbayes.results.moments import covariance
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.text import plural
 
@@ -102,7 +105,7 @@ def collinearity(design: Design) -> Finding:
         return Finding(
             title, said, False, pd.DataFrame({"term": terms, "vif": np.ones(len(terms))})
         )
-    vif = variance_inflation(X)
+    vif = variance_inflation(X, design.mu.counts)
     table = pd.DataFrame({"term": terms, "vif": vif}).sort_values("vif", ascending=False)
     high = table[table["vif"] > LARGE_VIF]
     if len(high):
@@ -118,20 +121,24 @@ def collinearity(design: Design) -> Finding:
     return Finding(title, said, bool(len(high)), table)
 
 
-def variance_inflation(X: Floats) -> Floats:
-    """(p,) diagonal of the inverse of the columns' correlation matrix; inf where it has none."""
-    sd = X.std(axis=0)
+def variance_inflation(X: Floats, counts: Floats | None = None) -> Floats:
+    """(p,) diagonal of the inverse of the columns' correlation matrix; inf where it has none.
+
+    Row i counts `counts` (n,) times.
+    """
+    cov = covariance(X, counts)
+    sd = np.sqrt(np.diag(cov))
     out = np.full(X.shape[1], np.inf)
     varying = sd > 0
-    Q = (X[:, varying] - X[:, varying].mean(axis=0)) / sd[varying]
-    values, vectors = np.linalg.eigh(Q.T @ Q / len(X))
+    correlation = (cov / np.outer(sd, sd))[np.ix_(varying, varying)]
+    values, vectors = np.linalg.eigh(correlation)
     out[varying] = np.sum(vectors**2 / np.maximum(values, 1e-15), axis=1)
     return out
 
 
 def levels(design: Design) -> Finding:
-    """How many levels, and how many rows each?"""
-    table = pd.DataFrame([_level_row(g) for g in design.mu.groups])
+    """How many levels, and how many rows each? A row that counts several times is as many."""
+    table = pd.DataFrame([_level_row(g, design.repeats) for g in design.mu.groups])
     few = table[table["levels"] < FEW_LEVELS]
     counted = "; ".join(
         f"{r.group} has {plural(r.levels, 'level')} of {_range(r.fewest, r.most)}"
@@ -146,8 +153,8 @@ def levels(design: Design) -> Finding:
     return Finding("Levels", said, bool(len(few)), table)
 
 
-def _level_row(g: GroupDesign) -> dict[str, object]:
-    n = np.bincount(g.refs, minlength=g.n_levels)
+def _level_row(g: GroupDesign, repeats: Floats | None) -> dict[str, object]:
+    n = np.round(np.bincount(g.refs, repeats, g.n_levels)).astype(int)
     return {
         "group": g.name,
         "levels": g.n_levels,
@@ -217,7 +224,7 @@ def sensitivity(post: Posterior, spec: Spec) -> Finding:
 
 
 def _influence(post: Posterior, spec: Spec) -> Iterator[Finding]:
-    draws, integrals = post.n_draws, len(Own.of(post).rows)
+    draws, integrals = post.n_draws, len(Own.of(single(post)).rows)
     quick = closed_form(post)
     targets = []
     if spec.design.n * draws <= MOST_DENSITIES and (quick or integrals * draws <= MOST_INTEGRALS):
@@ -229,7 +236,8 @@ def _influence(post: Posterior, spec: Spec) -> Iterator[Finding]:
             if g.n_levels <= MOST_LEVELS and group_obstacle(post, g) is None
         ]
     for target in targets:
-        yield influence(smoothed(post, spec, target))
+        seen = single(post) if target == OBSERVATION else post
+        yield influence(smoothed(seen, replace(spec, design=seen.design), target))
 
 
 def influence(found: Loo) -> Finding:

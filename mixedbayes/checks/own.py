@@ -33,13 +33,15 @@ class Own:
     """Which levels are known by few rows."""
 
     factors: tuple[Moving, ...]
-    sizes: Ints  # (n, factors) rows of the level that each row belongs to
+    sizes: Floats  # (n, factors) rows of the level that each row belongs to
 
     @classmethod
     def of(cls, post: Posterior) -> Own:
         factors = tuple((p.parameter, g) for p in post.predictors for g in p.groups)
-        sizes = [np.bincount(g.refs)[g.refs] for _, g in factors]
-        return cls(factors, np.stack(sizes, 1) if sizes else np.zeros((post.design.n, 0), int))
+        # Where rows have weights whole rows are the observations, however often they count.
+        copies = post.design.repeats if post.design.weights is None else None
+        sizes = [np.bincount(g.refs, copies)[g.refs] for _, g in factors]
+        return cls(factors, np.stack(sizes, 1) if sizes else np.zeros((post.design.n, 0)))
 
     @cached_property
     def few(self) -> np.ndarray:

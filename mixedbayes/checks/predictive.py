@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, Ints
+from mixedbayes.checks.leave_out import anchored
+from mixedbayes.checks.written_out import written_out
+from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.predict import predict
+from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.posterior import Posterior
+
+PRIOR_DRAWS = 1000
+_FEWEST_ROWS, _MOST_NUMBERS = 1000, 5 * 10**7  # of rows written out, and of their replicates
 
 Groups = Literal["auto", "new"]
 GROUPS = {"auto": "posterior_predictive", "new": "posterior_predictive_new"}
@@ -61,6 +67,26 @@ def posterior_predictive(
         .to_dataset()
         .assign_attrs(seed=seed_of(post, seed), groups=groups)
     )
+
+
+def written_out_predictive(
+    post: Posterior, spec: Spec, groups: Groups, seed: int | None, *, prior: bool
+) -> tuple[Design, xr.Dataset | None]:
+    """Replicates of rows that count several times, written out, and the design of these rows.
+
+    The model's own design and None where weights do not repeat rows; see `written_out`.
+    """
+    if spec.design.weights is None or not spec.family.repeats_rows:
+        return spec.design, None
+    most = max(_FEWEST_ROWS, _MOST_NUMBERS // post.n_draws)
+    design = written_out(spec.design, spec.family, most)
+    if not prior:
+        post = replace(post, design=design)
+        return design, posterior_predictive(post, replace(spec, design=design), groups, seed)
+    whole = anchored(spec)
+    some = replace(whole, design=written_out(whole.design, whole.family, most))
+    tree = prior_predictive(some, PRIOR_DRAWS, seed_of(post, seed))
+    return design, tree["prior_predictive"].to_dataset()
 
 
 @dataclass(frozen=True)

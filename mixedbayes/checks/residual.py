@@ -16,7 +16,7 @@ import xarray as xr
 from scipy import stats
 
 from mixedbayes import names
-from mixedbayes.checks.leave_out import take
+from mixedbayes.checks.written_out import written_out
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.families.base import per_row
 from mixedbayes.predict.streams import stream
@@ -72,7 +72,6 @@ class Residuals:
     fitted: Floats  # (n,) posterior mean of E[y]
     data: Floats  # (K, n)
     replicated: Floats  # (K, n)
-    rows: int  # of the design; n of them are looked at
 
     @cached_property
     def bins(self) -> list[Floats]:
@@ -123,10 +122,12 @@ class Residuals:
 
 
 def residuals(post: Posterior, seed: int) -> Residuals:
-    """Residuals at evenly spread draws and rows, given the group effects."""
-    n = post.design.n
-    rows = np.unique(np.linspace(0, n - 1, min(n, MOST_ROWS)).round().astype(int))
-    some = Posterior(take(post.design, rows), post.family, thinned(post))
+    """Residuals at evenly spread draws and rows, given the group effects.
+
+    Rows that count several times are written out.
+    """
+    design, family = post.design, post.family
+    some = Posterior(written_out(design, family, MOST_ROWS), family, thinned(post))
     every, d = slice(None), some.design
     mu = some.family.inverse(linear_predictor(some, every).T, np)  # (K, m)
     y = some.family.simulate(
@@ -138,7 +139,7 @@ def residuals(post: Posterior, seed: int) -> Residuals:
     )
     mean, sd = expected(some, every).T, _unit(some)
     replicated = (_on_scale(some, y) - mean) / sd
-    return Residuals(mean.mean(axis=0), (observed(some) - mean) / sd, replicated, n)
+    return Residuals(mean.mean(axis=0), (observed(some) - mean) / sd, replicated)
 
 
 def _unit(post: Posterior) -> Floats:

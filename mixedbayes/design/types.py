@@ -101,6 +101,12 @@ class Design:
     def n(self) -> int:
         return len(self.y)
 
+    @property
+    def repeats(self) -> Floats | None:
+        """(n,) how many equal rows each row stands for: its counts, trials aside; None: one."""
+        counts = self.mu.counts
+        return counts if counts is None or self.trials is None else counts / self.trials
+
     def used(self, data: pd.DataFrame) -> pd.DataFrame:
         """The n used rows, of a frame of these or of all the user's rows."""
         return data if len(data) == self.n else data.iloc[self.rows]

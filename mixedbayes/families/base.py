@@ -78,8 +78,12 @@ class Family:
         return self.parameters
 
     def prepare(self, design: Design) -> Design:
-        """The design as this family reads it, after `check`: its rows know how often they count."""
+        """The design as this family reads it, after `check`."""
         self.check(design)
+        return self.counted(design)
+
+    def counted(self, design: Design) -> Design:
+        """The design with predictors that know how often each row counts; see `counts`."""
         counts = self.counts(design)
         return replace(
             design,

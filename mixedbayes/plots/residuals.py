@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from mixedbayes.checks.written_out import written_out
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.plots import style
 from mixedbayes.plots.draw import Drawing, draw
@@ -21,6 +22,7 @@ from mixedbayes.results.tables import check_prob
 
 Floats = NDArray[np.float64]
 
+_MOST_ROWS = 10**6  # that rows which count several times are written out to
 _BLOCK = 2**21  # numbers held at a time
 _REPLICATES = 400  # simulated responses per row for quantile residuals
 
@@ -41,11 +43,13 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     Gaussian: y - E[mu], multiplied by sqrt(w) where the rows are weighted; scale is their own
     standard deviation, which is below sigma as the effects were fitted to the same rows.
     Others: Phi^-1(P(y_rep < y) + u P(y_rep = y)) with u uniform and y_rep simulated from the
-    posterior, standard normal where the model is right; `seed` fixes u and y_rep.
+    posterior, standard normal where the model is right; `seed` fixes u and y_rep. Rows that count
+    several times are written out.
     Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
     """
-    n = post.design.n
     gaussian = type(post.family) is Gaussian
+    post = replace(post, design=written_out(post.design, post.family, _MOST_ROWS))
+    n = post.design.n
     rng = np.random.default_rng(seed)
     keep = np.unique(np.linspace(0, post.n_draws - 1, _REPLICATES).round().astype(int))
     fitted, value = np.empty(n), np.empty(n)

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.design import counted
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.families.links import Identity
 from mixedbayes.results.fitted import linear_predictor
@@ -98,12 +99,14 @@ def predicted(post: Posterior, g: GroupDesign, t: int) -> Floats:
 
 def data_level(post: Posterior) -> tuple[float, float]:
     """r2 and pooling factor of the residuals, a block of rows at a time."""
-    y, n = post.design.y, post.design.n
+    y, n, counts = post.design.y, post.design.n, post.design.mu.counts
+    w, total = (np.ones(n), n) if counts is None else (counts, counts.sum())
     first, second, mean = np.zeros(post.n_draws), np.zeros(post.n_draws), np.empty(n)
     for rows in row_blocks(n, max(1, _BLOCK // post.n_draws)):
         eps = y[rows, None] - linear_predictor(post, rows)
-        first += eps.sum(axis=0)
-        second += (eps**2).sum(axis=0)
+        first += w[rows] @ eps
+        second += w[rows] @ eps**2
         mean[rows] = eps.mean(axis=1)
-    unexplained = float(((second - first**2 / n) / (n - 1)).mean())
-    return _share(unexplained, y.var(ddof=1)), _share(mean.var(ddof=1), unexplained)
+    unexplained = float((second - first**2 / total).mean()) / counted.freedom(n, counts)
+    whole, known = (counted.sd(x, counts) ** 2 for x in (y, mean))
+    return _share(unexplained, whole), _share(known, unexplained)

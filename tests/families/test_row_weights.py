@@ -49,7 +49,7 @@ def test_a_row_that_counts_w_times_is_w_rows(rows, family, right):
         assert_same_priors(weighted, plain)
 
 
-@pytest.mark.parametrize("family, parameter", [("negative_binomial", "shape"), ("beta", "phi")])
+@pytest.mark.parametrize(("family", "parameter"), [("negative_binomial", "shape"), ("beta", "phi")])
 def test_a_parameter_with_a_formula_sees_the_same_rows(rows, family, parameter):
     written = rows.loc[rows.index.repeat(rows.w)]
     own = [f"{family} ~ x + (1 | g)", f"{parameter} ~ x + (1 | g)"]

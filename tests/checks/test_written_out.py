@@ -1,0 +1,174 @@
+"""Rows that count several times are judged as the same rows written out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import mixedbayes as mb
+from mixedbayes.checks.check import collinearity, levels
+from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.checks.own import Own
+from mixedbayes.checks.predictive import (
+    PRIOR_DRAWS,
+    posterior_predictive,
+    written_out_predictive,
+)
+from mixedbayes.checks.residual import residuals
+from mixedbayes.checks.written_out import single, spread, written_out
+from mixedbayes.plots.residuals import residuals as drawn_residuals
+from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.results.explained import explained
+from mixedbayes.results.icc import icc
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.r2 import r2
+from mixedbayes.results.varcorr import varcorr
+
+FAMILIES = ("bernoulli", "poisson", "negative_binomial", "beta", "cumulative")
+J, N, DRAWS = 6, 48, 40
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(5)
+    d = pd.DataFrame({"g": np.arange(N) % J, "x": rng.normal(1, 1, N), "z": rng.normal(size=N)})
+    d["w"] = rng.integers(1, 6, N) + 30 * (d.x > 1.5)
+    d["bernoulli"] = (d.x + rng.normal(size=N) > 1).astype(int)
+    d["poisson"] = rng.poisson(np.exp(0.5 * d.x))
+    d["negative_binomial"] = rng.poisson(np.exp(0.5 * d.x) * rng.gamma(2, 0.5, N))
+    d["beta"] = rng.beta(2, 3, N)
+    d["cumulative"] = rng.permutation(np.arange(N) % 3)
+    return d
+
+
+def posterior(formula, data, family):
+    """Draws near one another of a model's parameters, the same for all ways to write the data."""
+    spec = mb.Model(formula, data, family=family).spec
+    rng, dims = np.random.default_rng(2), ("chain", "draw")
+
+    def near(value):
+        shape = (2, DRAWS, *np.shape(value))
+        return np.asarray(value, float) + 0.1 * rng.normal(size=shape)
+
+    values = {
+        "fixef": ((*dims, "term"), near([0.4, -0.2])),
+        "sd_g": ((*dims, "g_term"), np.abs(near([0.5]))),
+        "ranef_g": ((*dims, "g", "g_term"), near(np.zeros((J, 1)))),
+    }
+    if spec.design.mu.intercept:
+        values["Intercept"] = (dims, near(0.3))
+    for name in spec.family.parameters:
+        vector = name == "thresholds"
+        drawn = np.sort(near([-0.5, 0.8])) if vector else near(3.0)
+        values[name] = ((*dims, "threshold") if vector else dims, drawn)
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(values)})
+    return Posterior(spec.design, spec.family, tree), spec
+
+
+@pytest.fixture(params=FAMILIES)
+def both(request, rows):
+    """Posterior and model of the weighted rows, and of the rows written out."""
+    name, right = request.param, "x + z + (1 | g)"
+    written = rows.loc[rows.index.repeat(rows.w)].reset_index(drop=True)
+    return (
+        posterior(f"{name} | weights(w) ~ {right}", rows, name),
+        posterior(f"{name} ~ {right}", written, name),
+    )
+
+
+def assert_same(a, b):
+    """Diagnostics apart: they go by ranks, and equal draws may differ in the last digit."""
+    a, b = (t.drop(columns=["ess_bulk", "rhat"]) for t in (a, b))
+    pd.testing.assert_frame_equal(a, b, rtol=1e-6)
+
+
+def test_shares_of_variance_are_those_of_the_rows_written_out(both):
+    (weighted, _), (written, _) = both
+    assert_same(varcorr(weighted), varcorr(written))
+    for scale in ("link", "response"):
+        assert_same(icc(weighted, scale=scale), icc(written, scale=scale))
+        assert_same(r2(weighted, scale=scale), r2(written, scale=scale))
+
+
+def test_shares_of_variance_of_trials_are_those_of_the_single_outcomes(rows):
+    d = rows.assign(k=np.random.default_rng(1).binomial(rows.w, 0.3))
+    single = d.loc[d.index.repeat(d.w)]
+    single = single.assign(b=(single.groupby(level=0).cumcount() < single.k).astype(int))
+    together, _ = posterior("k | trials(w) ~ x + z + (1 | g)", d, "binomial")
+    apart, _ = posterior("b ~ x + z + (1 | g)", single, "bernoulli")
+    for table in (icc, r2):
+        assert_same(table(together), table(apart))
+
+
+def test_residuals_are_those_of_the_rows_written_out(both):
+    (weighted, _), (written, _) = both
+    a, b = residuals(weighted, seed=1), residuals(written, seed=1)
+    np.testing.assert_allclose(a.data, b.data, rtol=1e-9)
+    np.testing.assert_allclose(a.replicated, b.replicated, rtol=1e-9)
+    a, b = drawn_residuals(weighted, seed=1), drawn_residuals(written, seed=1)
+    np.testing.assert_allclose(a.fitted, b.fitted, rtol=1e-9)
+    np.testing.assert_allclose(a.value, b.value, atol=1e-7)
+
+
+def test_levels_and_collinearity_are_those_of_the_rows_written_out(both):
+    (weighted, _), (written, _) = both
+    assert levels(weighted.design).said == levels(written.design).said
+    mine, theirs = collinearity(weighted.design), collinearity(written.design)
+    pd.testing.assert_frame_equal(mine.table, theirs.table)
+
+
+def test_one_of_the_copies_is_an_observation(both):
+    (weighted, _), (written, _) = both
+    one = by_observation(single(weighted))
+    repeats = weighted.design.weights.astype(int)
+    np.testing.assert_allclose(np.repeat(one, repeats, axis=1), by_observation(written))
+    mine, theirs = Own.of(single(weighted)), Own.of(written)
+    np.testing.assert_array_equal(np.repeat(mine.sizes, repeats, axis=0), theirs.sizes)
+
+
+@pytest.mark.parametrize("prior", [False, True])
+def test_replicates_are_those_of_the_rows_written_out(both, prior):
+    (weighted, spec), (written, other) = both
+    design, drawn = written_out_predictive(weighted, spec, "auto", 3, prior=prior)
+    none, nothing = written_out_predictive(written, other, "auto", 3, prior=prior)
+    assert none is other.design
+    assert nothing is None
+    np.testing.assert_array_equal(design.y, written.design.y)
+    if prior:
+        found = prior_predictive(other, PRIOR_DRAWS, 3)["prior_predictive"].to_dataset()
+    else:
+        found = posterior_predictive(written, other, "auto", 3)
+    (y,), (expected,) = drawn.data_vars.values(), found.data_vars.values()
+    np.testing.assert_allclose(y.to_numpy(), expected.to_numpy(), rtol=1e-9)
+
+
+def test_what_a_level_explains_with_an_identity_link(rows):
+    family = mb.Poisson(link=mb.Identity())
+    written = rows.loc[rows.index.repeat(rows.w)]
+    weighted, _ = posterior("poisson | weights(w) ~ x + z + (1 | g)", rows, family)
+    other, _ = posterior("poisson ~ x + z + (1 | g)", written, family)
+    a, b = (explained(p).set_index("group") for p in (weighted, other))
+    np.testing.assert_allclose(
+        a.loc["Residual", ["r2", "pooling"]].astype(float),
+        b.loc["Residual", ["r2", "pooling"]].astype(float),
+        rtol=1e-9,
+    )
+
+
+def test_many_copies_are_spread_evenly():
+    counts = np.array([1e6, 3e6, 6e6])
+    np.testing.assert_array_equal(np.bincount(spread(counts, 1000)), [100, 300, 600])
+    np.testing.assert_array_equal(spread(np.ones(5), 10), np.arange(5))
+    np.testing.assert_array_equal(spread(np.full(4, 0.25), 10), np.arange(4))
+    np.testing.assert_array_equal(spread(np.array([1.5, 1.5]), 10), [0, 1, 1])
+
+
+def test_weights_that_divide_the_variance_repeat_nothing(rows):
+    spec = mb.Model("x | weights(w) ~ z + (1 | g)", rows).spec
+    assert written_out(spec.design, spec.family, 10**6) is spec.design
+    post = Posterior(spec.design, spec.family, xr.DataTree())
+    assert single(post) is post
+    some = written_out(replace(spec.design), spec.family, 12)
+    assert some.n == len(some.weights) == 12
