@@ -143,8 +143,9 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
     ) -> Any:
         """Intraclass correlation per grouping factor and in all, adjusted and unadjusted.
 
-        With random slopes the ICC depends on the covariate: ``at={"Days": [0, 5, 9]}`` gives it
-        there; without `at` it is averaged over the rows. ``scale="response"`` is of the response
+        With random slopes, formulas for sigma, or counts the ICC depends on covariates:
+        ``at={"Days": [0, 5, 9]}`` gives it there, what is not named varying as in the data;
+        without `at` it is averaged over the rows. ``scale="response"`` is of the response
         itself rather than of the latent one that the link has. A warning tells where the residual
         has no finite variance (Student's t with nu <= 2).
         """
@@ -152,7 +153,8 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
         from mixedbayes.results.variance import warn_of_infinite
 
         warn_of_infinite(self.posterior)
-        return icc(self.posterior, prob, at=at, scale=scale, draws=draws)
+        data = self.model.data
+        return icc(self.posterior, prob, at=at, scale=scale, draws=draws, data=data)
 
     @tabled
     def r2(

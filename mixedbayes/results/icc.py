@@ -12,13 +12,13 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from mixedbayes.design.types import GroupDesign
+from mixedbayes import names
 from mixedbayes.errors import ModelError
-from mixedbayes.results.moments import moments_of, trace_product
+from mixedbayes.results.at_point import at_point, covariates
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.response_scale import icc_response
-from mixedbayes.results.tables import chained, describe, labelled
-from mixedbayes.results.variance import Components, components, ratio, residual_variance
+from mixedbayes.results.tables import apart, chained, describe, labelled
+from mixedbayes.results.variance import Components, components, ratio
 
 Floats = NDArray[np.float64]
 type At = Mapping[str, Sequence[Any]] | pd.DataFrame
@@ -43,16 +43,6 @@ def icc_kernel(parts: Components) -> Floats:
     return np.stack([ratio(part, parts.random + parts.residual), ratio(part, parts.total)])
 
 
-def icc_at_kernel(parts: Sequence[Floats], residual: Floats) -> Floats:
-    """(K + 1, m, S) adjusted ICC of K factors and of all together, at m points.
-
-    parts: variance of each factor's effects, (m, S).
-    """
-    each = np.stack(parts)
-    random = each.sum(axis=0)
-    return ratio(np.concatenate([each, random[None]]), random + residual)
-
-
 def icc(
     post: Posterior,
     prob: float = 0.95,
@@ -60,6 +50,7 @@ def icc(
     at: At | None = None,
     scale: Literal["link", "response"] = "link",
     draws: bool = False,
+    data: pd.DataFrame | None = None,
 ) -> Any:
     """Intraclass correlation with its posterior, on the link scale unless asked otherwise.
 
@@ -74,26 +65,34 @@ def icc(
     prob
         Probability of the equal-tailed interval.
     at
-        Values of covariates at which to evaluate z, such as {"Days": [0, 5, 9]}: with random slopes
-        the ICC is a function of the covariate. Several covariates give all combinations; a data
-        frame is taken row by row. Only the adjusted ICC is defined there. A factor whose effects
-        depend on none of the covariates keeps its mean over the rows.
+        Values of covariates at which to evaluate it, such as {"Days": [0, 5, 9]}: with random
+        slopes, with a formula for a further parameter, or where the residual variance depends on
+        the mean (counts with the log link), the ICC is a function of covariates. Several give all
+        combinations; a data frame is taken row by row. At a point it is the ICC of the same rows,
+        had these covariates its values in every one: group variances, the mean, further parameters
+        and the residual variance are those at the point, and what is not named varies as in the
+        data. Only the adjusted ICC is defined there.
     scale
         "link": of the latent response, with the family's variance there. "response": of the
         response itself, by quadrature over the effects; see `mixedbayes.results.response_scale`.
     draws
         Return the draws instead: a Dataset with dimensions (chain, draw, group), and `point` for
         the values in `at`.
+    data
+        The data frame of the model, for `at`; without it, `at` has all columns that are needed.
 
     Returns
     -------
     DataFrame with one row per grouping factor and, of several, one for "all", by kind ("adjusted",
-    "unadjusted"): group, kind, the covariates of `at`, mean, sd, lower, upper, ess_bulk, rhat.
+    "unadjusted"): group, kind, the covariates of `at`, mean, sd, lower, upper, ess_bulk, rhat. A
+    covariate that is called as one of these has `_value` added to its name.
 
     Raises
     ------
     ModelError
-        If the model has no group effects, or none that depends on a covariate of `at`.
+        If the model has no group effects, or the ICC does not depend on a covariate of `at`.
+    DataError
+        If a value of `at` is not one that its covariate can have.
 
     References
     ----------
@@ -105,7 +104,7 @@ def icc(
     if at is not None:
         if scale != "link":
             raise ModelError('at= is defined on the link scale: leave scale="response" out')
-        return _icc_at(post, prob, grid(at), draws)
+        return _icc_at(post, prob, grid(at), draws, data)
     check_scale(scale)
     values = icc_kernel(components(post)) if scale == "link" else icc_response(post)
     groups = _shown(post)
@@ -145,54 +144,52 @@ def grid(at: At) -> pd.DataFrame:
     return pd.DataFrame(list(product(*values.values())), columns=list(values))
 
 
-def _icc_at(post: Posterior, prob: float, points: pd.DataFrame, draws: bool) -> Any:
-    groups = post.design.mu.groups
+def _icc_at(
+    post: Posterior, prob: float, points: pd.DataFrame, draws: bool, data: pd.DataFrame | None
+) -> Any:
     _check_points(post, points)
-    parts = [_variance_at(post, g, points) for g in groups]
-    values = icc_at_kernel(parts, residual_variance(post))
-    labels = _shown(post)
-    chains = post.shape[0]
-    stacked = np.moveaxis(values[: len(labels)], 2, 0)  # (S, K or K + 1, m)
+    frame = None if data is None else post.design.used(data)
+    each = [
+        icc_kernel(components(at_point(post, points.iloc[[i]], frame)))[0]
+        for i in range(len(points))
+    ]
+    labels, chains = _shown(post), post.shape[0]
+    stacked = np.stack(each, axis=2)[: len(labels)].swapaxes(0, 1)  # (S, K or K + 1, m)
     if draws:
-        coords = {"group": labels, **{name: ("point", points[name].array) for name in points}}
-        return labelled(stacked, chains, ["group", "point"], coords, "adjusted").to_dataset()
+        sampled = (names.CHAIN, names.DRAW, "group", "point", KINDS[0])
+        where = points.rename(columns=lambda name: apart(name, sampled, "value"))
+        coords = {"group": labels, **{name: ("point", where[name].array) for name in where}}
+        return labelled(stacked, chains, ["group", "point"], coords, KINDS[0]).to_dataset()
+    described = describe(chained(stacked, chains), prob)
+    taken = ("group", "kind", *described)
     table = pd.DataFrame(
         {
             "group": pd.Series(np.repeat(labels, len(points)), dtype="str"),
-            "kind": pd.Series(["adjusted"] * (len(labels) * len(points)), dtype="str"),
+            "kind": pd.Series([KINDS[0]] * (len(labels) * len(points)), dtype="str"),
         }
     )
-    where = pd.concat([points] * len(labels), ignore_index=True)
-    return pd.concat([table, where], axis=1).assign(**describe(chained(stacked, chains), prob))
-
-
-def _variance_at(post: Posterior, g: GroupDesign, points: pd.DataFrame) -> Floats:
-    """(m, S) z' Sigma z at the points; its mean over the rows if z depends on none of them."""
-    from mixedbayes.design import random_columns, used_columns
-
-    cov = post.cov(g.name)
-    if not set(used_columns(post.design.formula).effects[g.name]) & set(points.columns):
-        mean = trace_product(cov, moments_of(post.design.mu).squares[g.name])
-        return np.broadcast_to(mean, (len(points), len(mean)))
-    Z = random_columns(post.design, g.name, points)
-    return np.stack([trace_product(cov, np.outer(z, z)) for z in Z])
+    where = points.rename(columns=lambda name: apart(name, taken, "value"))
+    below = pd.concat([where] * len(labels), ignore_index=True)
+    return pd.concat([table, below], axis=1).assign(**described)
 
 
 def _check_points(post: Posterior, points: pd.DataFrame) -> None:
-    from mixedbayes.design import used_columns
-
-    effects = used_columns(post.design.formula).effects
-    known = list(dict.fromkeys(name for columns in effects.values() for name in columns))
+    known = covariates(post)
     strange = [name for name in points.columns if name not in known]
-    if strange:
-        near = difflib.get_close_matches(str(strange[0]).lower(), [k.lower() for k in known], n=1)
-        if near:
-            meant = next(k for k in known if k.lower() == near[0])
-            raise ModelError(
-                f"at: no group effect depends on {strange[0]!r}. Did you mean {meant!r}?"
-            )
-        on = f"they depend on {', '.join(known)}" if known else "they are intercepts"
+    if not strange:
+        return
+    near = difflib.get_close_matches(str(strange[0]).lower(), [k.lower() for k in known], n=1)
+    if near:
+        meant = next(k for k in known if k.lower() == near[0])
         raise ModelError(
-            f"at: no group effect depends on {', '.join(map(repr, strange))}; {on}, so the "
-            "intraclass correlation is the same at every value of it"
+            f"at: the intraclass correlation does not depend on {strange[0]!r}. Did you mean "
+            f"{meant!r}?"
         )
+    on = (
+        f"it depends on {', '.join(known)}"
+        if known
+        else "the group effects are intercepts, and the residual variance is the same in all rows"
+    )
+    raise ModelError(
+        f"at: the intraclass correlation does not depend on {', '.join(map(repr, strange))}: {on}"
+    )

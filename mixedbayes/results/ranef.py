@@ -13,9 +13,14 @@ from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.results import kept
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import describe, stack
+from mixedbayes.results.tables import apart, describe, stack
 
 COLUMNS = ("group", "level", "term", "n", "mean", "sd", "lower", "upper", "ess_bulk", "rhat")
+# Columns of tables with a row for each level and term, beside which a factor's name has to stand
+_TAKEN = (
+    *COLUMNS, "parameter", "kind", "note", "no_pooling", "partial_pooling", "complete_pooling",
+    "pooling", "pooling_lower", "pooling_upper", "borrowed",
+)  # fmt: skip
 
 
 def chosen(post: Posterior, group: str | None) -> list[tuple[str, GroupDesign]]:
@@ -42,7 +47,7 @@ def effect_rows(g: GroupDesign, parameter: str = "mu") -> pd.DataFrame:
     }
     if len(g.factors) > 1:
         for factor in g.factors:
-            name = f"{factor}_level" if factor in COLUMNS else factor
+            name = apart(factor, _TAKEN, "level")
             columns[name] = g.parts[factor].repeat(q).reset_index(drop=True)
     labels = [names.prefix(parameter) + term for term in g.terms]
     columns["term"] = pd.Series(labels * g.n_levels, dtype="str")

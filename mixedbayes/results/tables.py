@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,13 @@ def labelled(
     return xr.DataArray(
         values, dims=(names.CHAIN, names.DRAW, *dims), coords=sampled | coords, name=name
     )
+
+
+def apart(name: str, taken: Collection[str], kind: str) -> str:
+    """A user's name beside columns of ours: `mean` becomes `mean_value` where kind is "value"."""
+    while name in taken:
+        name = f"{name}_{kind}"
+    return name
 
 
 def category_rows(index: pd.Index, categories: Sequence[Any]) -> pd.DataFrame:
