@@ -37,6 +37,8 @@ class Predictions:
         draws: bool = False,
         seed: int | None = None,
         progress: bool = True,
+        new_levels: Literal["draw", "error"] = "draw",
+        scale: Literal["model", "original"] = "model",
     ) -> Any:
         """Predict the rows of new data, with the uncertainty of all parameters.
 
@@ -50,28 +52,38 @@ class Predictions:
             zero. "average": integrated over the population of groups, through the link. "new": as
             if no group had been seen. A list: these factors as in "auto", the others zero.
         kind
-            "response": a new observation; "mean": its expectation, of ordered categories the
-            probability of each; "linear": on the link scale.
+            "response": a new observation, its mean the expectation, its interval that of
+            observations; "mean": the expectation, of ordered categories the probability of each;
+            "linear": on the link scale.
         prob, draws, seed, progress
             Interval; the draws themselves (chain, draw, obs); by default the fit's seed, so that
             asking twice gives the same answer; show the progress of large predictions.
+        new_levels
+            Levels that the fit has not seen: "draw" their effects, and mark them in the column
+            `new`; or "error": refuse them.
+        scale
+            "model": of the response as the formula has it, of log(y) where that is modelled;
+            "original": of y itself, each simulated observation taken back.
 
         Returns
         -------
         DataFrame with mean, sd, lower, upper per row (per row and `category` for probabilities of
-        ordered categories), or a DataArray.
+        ordered categories) and `new`, the grouping factors whose level in the row the fit has not
+        seen; or a DataArray.
         """
         from mixedbayes.predict.predict import predict
 
-        return predict(
+        return predict(  # type: ignore[call-overload,misc]
             self.posterior,
             new,
             groups=groups,
             kind=kind,
             prob=prob,
-            draws=draws,  # type: ignore[call-overload]
+            draws=draws,
             seed=seed,
             progress=progress,
+            new_levels=new_levels,
+            scale=scale,
         )
 
     def condition_on(self, rows: Any, *, seed: int | None = None) -> Conditioned:

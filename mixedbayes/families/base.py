@@ -200,6 +200,18 @@ class Family:
         """(S, n) E[y] on the response scale; of binomial counts the share of successes."""
         return mu
 
+    def observation_mean(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """(S, n) mean of what `simulate` draws, as `reported`: of counts out of trials a count."""
+        mean = self.expectation(mu, parameters)
+        return mean if trials is None else mean * trials
+
     def categories(self, design: Design) -> tuple[Any, ...] | None:
         """Categories whose probabilities are the mean; None where the response is a number."""
         return None

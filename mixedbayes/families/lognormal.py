@@ -93,6 +93,17 @@ class Lognormal(Family):
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
         return np.exp(mu + per_row(parameters["sigma"]) ** 2 / 2)
 
+    def observation_mean(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """exp(mu + sigma^2 / (2 w)): a row's weight divides the variance of its logarithm."""
+        return np.exp(mu + row_sd(parameters, weights) ** 2 / 2)
+
     def variance(
         self,
         mu: Floats,

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from mixedbayes import names
@@ -18,11 +17,12 @@ from mixedbayes.predict.importance import Importance
 from mixedbayes.predict.linear import Known
 from mixedbayes.predict.particles import Weighted
 from mixedbayes.predict.predict import predict_given
-from mixedbayes.predict.question import Groups, Kind
+from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
 from mixedbayes.predict.update import Exact
 from mixedbayes.results.coef import population_of
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import COLUMNS, chosen, effect_rows
+from mixedbayes.results.shown import tabled
 from mixedbayes.results.tables import chained, stack
 
 
@@ -56,6 +56,7 @@ class Conditioned:
         """Weights of the draws of `post`, with `pareto_k`, `ess` and `reliable`."""
         return self.effects.importance
 
+    @tabled
     def ranef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
         """Effects of the new levels: deviations from the population.
 
@@ -64,10 +65,12 @@ class Conditioned:
         """
         return self._effects(prob, group, draws, population=False)
 
+    @tabled
     def coef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
         """Coefficients of the new levels: population + deviation, as `ranef` gives them."""
         return self._effects(prob, group, draws, population=True)
 
+    @tabled
     def predict(
         self,
         new: Any,
@@ -78,14 +81,18 @@ class Conditioned:
         draws: bool = False,
         seed: int | None = None,
         progress: bool = True,
-    ) -> pd.DataFrame | xr.DataArray:
+        new_levels: NewLevels = "draw",
+        scale: Scale = "model",
+    ) -> Any:
         """Predict new rows, of these levels and of any others, with the fit's `predict`.
 
-        The conditioned levels have their own effects under ``groups="auto"`` and a list.
+        The conditioned levels have their own effects under ``groups="auto"`` and a list, and are
+        not new.
         """
         return predict_given(
             self.posterior, new, self.known, groups=groups, kind=kind, prob=prob, draws=draws,
-            seed=self.seed if seed is None else seed, progress=progress,
+            seed=self.seed if seed is None else seed, progress=progress, new_levels=new_levels,
+            scale=scale,
         )  # fmt: skip
 
     @cached_property

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from mixedbayes.design.original import Original
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
+from mixedbayes.families.gaussian import Gaussian, row_sd
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.predict.linear import Predictor
 from mixedbayes.predict.progress import Block
@@ -19,6 +22,21 @@ from mixedbayes.predict.streams import ROWS, stream
 from mixedbayes.results.posterior import Posterior
 
 
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Draws of what is asked for at a block of rows.
+
+    draws
+        (r, S), of probabilities (r, K, S).
+    mean
+        (r, S) of simulated observations the expectation that each is drawn around; None where
+        that is not known, or `draws` are no observations.
+    """
+
+    draws: Floats
+    mean: Floats | None = None
+
+
 def evaluation(
     post: Posterior,
     rows: PredictionRows,
@@ -26,21 +44,22 @@ def evaluation(
     linear: Predictor,
     seed: int,
     others: Mapping[str, Predictor] | None = None,
-) -> Callable[[Block], Floats]:
-    """Draws (r, S) of what is asked for, as a function of the block of rows.
+    original: Original | None = None,
+) -> Callable[[Block], Answer]:
+    """Draws of what is asked for, as a function of the block of rows.
 
-    Of the mean of ordered categories (r, K, S): their probabilities. `others` are the predictors
-    of further parameters, where the answer depends on them.
+    `others` are the predictors of further parameters, where the answer depends on them; `original`
+    is the way back to the response's column, where the answer is on the scale of that.
 
     Raises
     ------
     DataError, ModelError
         The rows do not say all that the answer depends on; see `predict`.
     """
-    _check(post, rows, question)
+    _check(post, rows, question, original)
     family, others, shared = post.family, others or {}, post.parameters()
-    ordinal = family.categories(post.design) is not None
-    mean = family.probabilities if ordinal else family.expectation
+    ordinal = family.categories(post.design) is not None and question.kind == "mean"
+    integrated = question.treatment == "integrated" and not without_average(post, question)
 
     def of_rows(at: slice, rng: np.random.Generator) -> Values:  # (S,), or (S, r)
         found = dict(shared)
@@ -51,36 +70,59 @@ def evaluation(
             found[name] = family.parameter_link(name).inverse(h, np).T
         return found
 
-    def response(eta: Floats, block: Block, parameters: Values, rng: np.random.Generator) -> Floats:
-        weights = None if rows.weights is None else rows.weights[block[1]]
-        trials = None if rows.trials is None else rows.trials[block[1]]
-        mu = family.inverse(eta, np)
-        drawn = family.simulate(mu, parameters, rng, weights=weights, trials=trials)
-        return family.reported(drawn)
-
-    def evaluate(block: Block) -> Floats:
+    def evaluate(block: Block) -> Answer:
         number, at = block
         eta, variance = linear.eta(at), linear.variance(at)
         rng = stream(seed, ROWS, number)
         parameters = of_rows(at, rng)
-
-        def expected(eta: Floats) -> Floats:  # (S, r) or (S, r, K), as families have it
-            return mean(family.inverse(eta, np), parameters)
-
-        if variance is not None:
-            if question.treatment != "integrated" or question.kind == "response":
-                eta += np.sqrt(variance) * rng.standard_normal(eta.shape)
-            elif question.kind == "mean" and _is_plain(family, Log):
-                return np.exp(eta + variance / 2)
-            elif question.kind == "mean" and not _is_plain(family, Identity):
-                return np.moveaxis(population_mean(expected, eta.T, variance.T), 0, -1)
+        weights = None if rows.weights is None else rows.weights[at]
+        trials = None if rows.trials is None else rows.trials[at]
+        own = eta  # with effects of a level of each row's own, where it has one
+        if variance is not None and not (integrated and question.kind != "response"):
+            own = eta + np.sqrt(variance) * rng.standard_normal(eta.shape)
         if question.kind == "linear":
-            return eta
+            return Answer(own)
+
+        def expected(h: Floats) -> Floats:  # (S, r) or (S, r, K), as families have it
+            mu = family.inverse(h, np)
+            if ordinal:
+                return family.probabilities(mu, parameters)
+            if question.kind == "mean":
+                return family.expectation(mu, parameters)
+            return family.observation_mean(mu, parameters, weights=weights, trials=trials)
+
+        def over_groups() -> Floats:
+            if original is not None:
+                spread = row_sd(parameters, weights).T ** 2
+                if integrated and variance is not None:
+                    return population_mean(original.back, eta, variance + spread)
+                return population_mean(original.back, own, np.broadcast_to(spread, own.shape))
+            if integrated and variance is not None:
+                return _averaged(family, expected, eta, variance)
+            return np.moveaxis(expected(own.T), 0, -1)
+
+        known = original is None or _is_normal(family)
+        mean = over_groups() if known else None
         if question.kind == "mean":
-            return np.moveaxis(expected(eta.T), 0, -1)
-        return response(eta.T, block, parameters, rng).T
+            assert mean is not None
+            return Answer(mean)
+        mu = family.inverse(own.T, np)
+        drawn = family.simulate(mu, parameters, rng, weights=weights, trials=trials)
+        values = family.reported(drawn).T
+        return Answer(values if original is None else original.back(values), mean)
 
     return evaluate
+
+
+def _averaged(
+    family: Family, mean: Callable[[Floats], Floats], eta: Floats, variance: Floats
+) -> Floats:
+    """(r, S) or (r, K, S) E mean(h) for h ~ N(eta, variance), both (r, S)."""
+    if _is_plain(family, Identity):
+        return eta
+    if _is_plain(family, Log):
+        return np.exp(eta + variance / 2)
+    return np.moveaxis(population_mean(mean, eta.T, variance.T), 0, -1)
 
 
 def depends_on_parameters(question: Question, family: Family) -> bool:
@@ -89,33 +131,55 @@ def depends_on_parameters(question: Question, family: Family) -> bool:
     return question.kind == "response" or (question.kind == "mean" and mean)
 
 
+def _is_normal(family: Family) -> bool:
+    """Whether an observation is normal around the linear predictor."""
+    return type(family) is Gaussian and isinstance(family.link, Identity)
+
+
 def _is_plain(family: Family, link: type[Link]) -> bool:
     """Whether the expectation is the linear predictor through this link, and no more."""
     plain = type(family).expectation is Family.expectation
     return plain and type(family).inverse is Family.inverse and isinstance(family.link, link)
 
 
-def _check(post: Posterior, rows: PredictionRows, question: Question) -> None:
+def _check(
+    post: Posterior, rows: PredictionRows, question: Question, original: Original | None
+) -> None:
     family, response = post.family, post.design.formula.response
-    if question.kind == "response":
+    if original is not None and question.kind == "mean" and not _is_normal(family):
+        raise ModelError(
+            f"the mean of {original.column} does not follow from that of {post.design.response} in "
+            f'a {family.name} model; kind="response" has simulated observations of '
+            f"{original.column}"
+        )
+    if question.kind == "response" or original is not None:
         if response.trials is not None and rows.trials is None:
             _lacking(f"trials({response.trials})")
         if response.weights is not None and rows.weights is None and not family.repeats_rows:
             _lacking(f"weights({response.weights})")
-    averaged = question.treatment == "integrated" and question.kind == "mean" and question.factors
-    if averaged and depends_on_parameters(question, family):
+    if question.treatment == "integrated" and question.kind == "mean":
+        reason = without_average(post, question)
+        if reason:
+            raise ModelError(reason)
+
+
+def without_average(post: Posterior, question: Question) -> str:
+    """Why the mean over the population of groups does not exist; empty where it does."""
+    family = post.family
+    if type(family).expectation is not Family.expectation:
         for name, predictor in post.design.others.items():
             if any(g.name in question.factors for g in predictor.groups):
-                raise ModelError(
+                return (
                     f'groups="average" has no answer here: the mean of the {family.name} family '
                     f"grows so fast with {name} that its average over normal group effects on "
                     f'{name} is infinite; use groups="typical"'
                 )
-    if averaged and isinstance(family.link, Inverse):
-        raise ModelError(
+    if isinstance(family.link, Inverse) and question.factors:
+        return (
             'groups="average" has no answer with the inverse link: 1 / h has no mean where h is '
             'normal; use groups="typical", or fit with the log link'
         )
+    return ""
 
 
 def _lacking(what: str) -> None:

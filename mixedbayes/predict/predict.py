@@ -10,12 +10,14 @@ import pandas as pd
 import xarray as xr
 
 from mixedbayes import names
+from mixedbayes.design.original import is_transformed, original, scale_note
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.predict.evaluate import depends_on_parameters, evaluation
+from mixedbayes.predict.levels import marks, refuse_levels, unknown_levels
 from mixedbayes.predict.linear import Known, predictor
 from mixedbayes.predict.progress import Block, run
-from mixedbayes.predict.question import Groups, Kind, ask
+from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale, ask, check_answer
 from mixedbayes.predict.rows import prediction_rows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.moments import row_blocks
@@ -27,6 +29,7 @@ BLOCK_ROWS = 64
 MOST_BYTES = 2 * 10**9  # of the draws that are handed out
 
 COLUMNS = ("mean", "sd", "lower", "upper")
+NEW = "new"  # of a table: grouping factors whose level in the row was not seen
 
 
 @overload
@@ -40,6 +43,8 @@ def predict(
     draws: Literal[False] = False,
     seed: int | None = None,
     progress: bool = True,
+    new_levels: NewLevels = "draw",
+    scale: Scale = "model",
 ) -> pd.DataFrame: ...
 @overload
 def predict(
@@ -52,6 +57,8 @@ def predict(
     draws: Literal[True],
     seed: int | None = None,
     progress: bool = True,
+    new_levels: NewLevels = "draw",
+    scale: Scale = "model",
 ) -> xr.DataArray: ...
 def predict(
     post: Posterior,
@@ -63,6 +70,8 @@ def predict(
     draws: bool = False,
     seed: int | None = None,
     progress: bool = True,
+    new_levels: NewLevels = "draw",
+    scale: Scale = "model",
 ) -> pd.DataFrame | xr.DataArray:
     """Predict the rows of new data, with the uncertainty of all parameters.
 
@@ -71,7 +80,8 @@ def predict(
     - "response": a new observation, y ~ family(g^-1(h)), on the response scale. With trials it is
       the number of successes; of ordered categories the code 1, 2, ..., K, whose labels the draws
       have in `attrs["categories"]`. With weights w a gaussian observation has the variance
-      sigma^2 / w.
+      sigma^2 / w. In the table the mean is the expectation of the observation, without Monte Carlo
+      error of its own, and sd and interval are those of simulated observations.
     - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with
       trials the share of successes; of ordered categories the probability of each, in a row of the
       table for each row of `new` and category.
@@ -112,28 +122,41 @@ def predict(
         the same answer. With one seed a new label has the same effects in every call.
     progress
         Show the progress of large predictions.
+    new_levels
+        Of levels that the fit has not seen, where rows use their own levels' effects: "draw" theirs
+        from the population, or "error" to refuse them.
+    scale
+        "model": of the response as the formula has it, so that predictions of `log(y) ~ ...` are
+        of log(y), which `attrs["note"]` says. "original": of its column, y: every simulated
+        observation is taken back, one beyond what the transform can give (a negative sqrt(y)) as
+        the end of that. A mean is then that of the column too, by quadrature over the normal
+        observation in gaussian models with identity link; elsewhere that of the simulated ones,
+        and kind="mean" is refused. The way back is known for one column under log, log2, log10,
+        log1p, exp, expm1, sqrt, cbrt, center, scale and arithmetic with numbers.
 
     Returns
     -------
-    DataFrame with one row per row of new data, under its index: mean, sd, lower, upper. A mean of
-    kind "response" has a Monte Carlo error of sd / sqrt(number of draws); use kind="mean" for the
-    expectation itself. Probabilities of ordered categories have a column `category` before these,
-    and the index repeated for each.
+    DataFrame with one row per row of new data, under its index: mean, sd, lower, upper; and, where
+    rows of new data use their own levels' effects, `new`: the grouping factors whose level in this
+    row the fit has not seen, empty where it knows them all. Probabilities of ordered categories
+    have a column `category` before these, and the index repeated for each.
 
     Raises
     ------
     DataError
         The new data lack a column, or one is of another type, has missing values or an unknown
         category; each is named. A new observation needs trials, or weights of residual variance,
-        that the new data lack.
+        that the new data lack. There are levels that the fit has not seen, with
+        ``new_levels="error"``.
     ModelError
-        `groups`, `kind`, `prob` or `seed` is not understood; rows have levels of the fit of which
+        `groups`, `kind`, `prob`, `seed`, `new_levels` or `scale` is not understood, or there is no
+        way back to the original scale; rows have levels of the fit of which
         only summaries were kept; draws would take more than 2 GB; the average does not exist (the
         inverse link; lognormal responses with group effects on sigma).
     """
     return predict_given(
         post, new, {}, groups=groups, kind=kind, prob=prob, draws=draws, seed=seed,
-        progress=progress,
+        progress=progress, new_levels=new_levels, scale=scale,
     )  # fmt: skip
 
 
@@ -148,43 +171,60 @@ def predict_given(
     draws: bool,
     seed: int | None,
     progress: bool,
+    new_levels: NewLevels,
+    scale: Scale,
 ) -> pd.DataFrame | xr.DataArray:
     """`predict`, where the effects of some levels beyond the fit's are known by draws."""
     check_prob(prob)
+    check_answer(kind, new_levels, scale)
     question = ask(post.design, groups, kind)
     number = seed_of(post, seed)
+    undone = scale == "original" and is_transformed(post.design)
+    way = original(post.design) if undone else None
     rows = prediction_rows(post.design, new, question)
     categories = post.family.categories(post.design) if kind == "mean" else None
     width = 1 if categories is None else len(categories)
     if draws:
         _check_size(rows.n * width, post.n_draws)
-    linear = predictor(post, rows, number, known if question.treatment == "own" else {})
     others = {}
-    if depends_on_parameters(question, post.family):
-        for name in post.design.others:
-            own = prediction_rows(post.design, new, question, name)
-            others[name] = predictor(post, own, number, {}, name)
-    evaluate = evaluation(post, rows, question, linear, number, others)
+    if way is not None or depends_on_parameters(question, post.family):
+        others = {p: prediction_rows(post.design, new, question, p) for p in post.design.others}
+    own = question.treatment == "own"
+    strange = unknown_levels([rows, *others.values()], known) if own else {}
+    if new_levels == "error":
+        refuse_levels(post.design, strange)
+    linear = predictor(post, rows, number, known if own else {})
+    predictors = {p: predictor(post, read, number, {}, p) for p, read in others.items()}
+    evaluate = evaluation(post, rows, question, linear, number, predictors, way)
     index, blocks = rows.index, list(enumerate(row_blocks(rows.n, BLOCK_ROWS)))
     out = np.empty((post.n_draws if draws else len(COLUMNS), rows.n * width))
 
     def work(block: Block) -> None:
-        values = evaluate(block).reshape(-1, post.n_draws)
+        answer = evaluate(block)
+        values = answer.draws.reshape(-1, post.n_draws)
         at = slice(block[1].start * width, block[1].stop * width)
         if draws:
             out[:, at] = values.T
-        else:
-            described = describe_plain(values, prob)
-            out[:, at] = [described[name] for name in COLUMNS]
+            return
+        described = describe_plain(values, prob)
+        if answer.mean is not None:
+            described["mean"] = answer.mean.mean(axis=1)
+        out[:, at] = [described[name] for name in COLUMNS]
 
     run(blocks, work, post.n_draws, shown=progress)
+    note = scale_note(post.design, way) if kind != "linear" else ""
     if draws:
         found = _labelled(out, post.shape[0], index, categories)
         labels = post.family.categories(post.design) if kind == "response" else None
-        return found if labels is None else found.assign_attrs(categories=[str(c) for c in labels])
-    if categories is not None:
-        return category_rows(index, categories).assign(**dict(zip(COLUMNS, out, strict=True)))
-    return pd.DataFrame(dict(zip(COLUMNS, out, strict=True)), index=index)
+        said = {} if labels is None else {"categories": [str(c) for c in labels]}
+        return found.assign_attrs(said | ({"note": note} if note else {}))
+    table = pd.DataFrame(index=index) if categories is None else category_rows(index, categories)
+    table = table.assign(**dict(zip(COLUMNS, out, strict=True)))
+    if new is not None and own and question.factors:
+        table[NEW] = marks(strange, rows.n).repeat(width)
+    if note:
+        table.attrs["note"] = note
+    return table
 
 
 def _labelled(

@@ -12,6 +12,8 @@ from mixedbayes.errors import ModelError
 Groups = Literal["auto", "typical", "average", "new"] | Sequence[str]
 Kind = Literal["response", "mean", "linear"]
 KINDS = ("response", "mean", "linear")
+NewLevels = Literal["draw", "error"]
+Scale = Literal["model", "original"]
 
 Treatment = Literal["own", "drawn", "integrated"]
 _TREATMENTS: dict[str, Treatment] = {"auto": "own", "new": "drawn", "average": "integrated"}
@@ -35,6 +37,25 @@ class Question:
         """The same question about one predictor, which has some of the factors."""
         own = {g.name for g in predictor.groups}
         return replace(self, factors=tuple(name for name in self.factors if name in own))
+
+
+def check_answer(kind: Kind, new_levels: NewLevels, scale: Scale) -> None:
+    """ModelError unless `new_levels` and `scale` are known and go with the kind."""
+    if new_levels not in ("draw", "error"):
+        raise ModelError(
+            f"new_levels={new_levels!r}: levels that the fit has not seen have effects drawn from "
+            'the population ("draw"), or are refused ("error")'
+        )
+    if scale not in ("model", "original"):
+        raise ModelError(
+            f"scale={scale!r}: predictions are on the scale of the response as the formula has it "
+            '("model"), or of the column that it is made of ("original")'
+        )
+    if scale == "original" and kind == "linear":
+        raise ModelError(
+            'kind="linear" is the linear predictor, on its own scale; with scale="original" ask '
+            'for kind="response" or "mean"'
+        )
 
 
 def ask(design: Design, groups: Groups, kind: Kind) -> Question:

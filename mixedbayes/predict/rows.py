@@ -13,6 +13,7 @@ from mixedbayes.design import random_columns, replay
 from mixedbayes.design.table import column_names
 from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewGroup, NewRows
 from mixedbayes.design.values import label
+from mixedbayes.errors import DataError
 from mixedbayes.predict.question import Question
 
 
@@ -60,7 +61,7 @@ def prediction_rows(
         rows = fitted_rows(design, predictor)
         columns = {g.name: g.Z for g in predictor.groups}
     else:
-        rows = replay(design, new, groups=named, parameter=parameter)
+        rows = _read(design, new, named, predictor)
         columns = {
             name: rows.groups[name].Z
             if name in named
@@ -74,6 +75,23 @@ def prediction_rows(
         for name in question.factors
     )
     return PredictionRows(rows.X, factors, rows.offset, rows.trials, rows.weights, rows.index)
+
+
+def _read(design: Design, new: Any, named: Sequence[str], predictor: LinearPredictor) -> NewRows:
+    """`replay`, which says what else to ask where columns of grouping factors are missing."""
+    try:
+        return replay(design, new, groups=named, parameter=predictor.parameter)
+    except DataError as error:
+        there = column_names(new)
+        needed = (factor for name in named for factor in predictor.group(name).factors)
+        absent = [factor for factor in dict.fromkeys(needed) if factor not in there]
+        if not absent:
+            raise
+        raise DataError(
+            f"{error}. To predict without {', '.join(absent)} ask about other groups: "
+            'groups="typical" (every group effect 0), "average" (over the population of groups) '
+            'or "new" (groups never seen)'
+        ) from error
 
 
 def fitted_rows(design: Design, predictor: LinearPredictor) -> NewRows:
