@@ -324,15 +324,15 @@ WITH_A_FIT = {
     ),
     "ICC at a mistyped covariate": (
         lambda f: f.slopes.icc(at={"days": [0]}), mb.ModelError,
-        ["no group effect depends on 'days'", "Did you mean 'Days'?"],
+        ["does not depend on 'days'", "Did you mean 'Days'?"],
     ),
     "ICC at another covariate": (
         lambda f: f.slopes.icc(at={"age": [30]}), mb.ModelError,
-        ["no group effect depends on 'age'", "they depend on Days", "the same at every value"],
+        ["does not depend on 'age'", "they depend on Days", "the same at every value"],
     ),
     "ICC at days without slopes": (
         lambda f: f.intercepts.icc(at={"Days": [0]}), mb.ModelError,
-        ["'Days'", "they are intercepts", "the same at every value"],
+        ["'Days'", "the group effects are intercepts", "the same at every value"],
     ),
     "ICC at no value": (
         lambda f: f.slopes.icc(at={"Days": []}), mb.ModelError,
