@@ -196,8 +196,18 @@ class Family:
         """Responses of a design, or simulated, as draws and tables have them."""
         return y
 
+    def weighted(self, parameters: Values, weights: Any) -> Values:
+        """The parameters of rows of these weights, where weights divide the variance.
+
+        `weights` is a number, or (n,) of rows: what they change is then (S, n).
+        """
+        return parameters
+
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
-        """(S, n) E[y] on the response scale; of binomial counts the share of successes."""
+        """(S, n) E[y] on the response scale; of binomial counts the share of successes.
+
+        Of rows with weights the parameters are the `weighted` ones.
+        """
         return mu
 
     def observation_mean(

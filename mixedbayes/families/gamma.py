@@ -102,6 +102,13 @@ class GammaFamily(Family):
         shape = _shape(parameters, weights)
         return stats.gamma.logpdf(y, shape, scale=mu / shape)
 
+    def weighted(self, parameters: Values, weights: Any) -> Values:
+        if weights is None:
+            return parameters
+        shape = np.asarray(parameters["shape"])
+        own = _shape(parameters, weights) if np.ndim(weights) else shape * weights
+        return {**parameters, "shape": own}
+
     def variance(
         self,
         mu: Floats,

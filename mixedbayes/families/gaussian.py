@@ -110,6 +110,9 @@ class Gaussian(Family):
         """2, about log(sigma)."""
         return np.full(np.shape(eta), 2.0)
 
+    def weighted(self, parameters: Values, weights: Any) -> Values:
+        return with_row_sd(parameters, weights)
+
     def residual_variance(self, parameters: Values) -> Floats:
         return np.asarray(parameters["sigma"]) ** 2
 
@@ -134,6 +137,15 @@ def scale_prior(spread: float, name: str, weight: float) -> tuple[Prior, str]:
     if weight != 1.0:
         name = f"{name} x sqrt(typical weight {weight:.4g})"
     return Exponential(1 / mean), f"mean {name} = {mean:.4g}"
+
+
+def with_row_sd(parameters: Values, weights: Any) -> Values:
+    """Parameters with sigma that of rows of these weights."""
+    if weights is None:
+        return parameters
+    sigma = np.asarray(parameters["sigma"])
+    sd = row_sd(parameters, weights) if np.ndim(weights) else sigma / np.sqrt(weights)
+    return {**parameters, "sigma": sd}
 
 
 def row_sd(parameters: Values, weights: Floats | None) -> Floats:

@@ -12,7 +12,7 @@ from scipy import stats
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Family, Values, per_row
-from mixedbayes.families.gaussian import row_sd, scale_prior
+from mixedbayes.families.gaussian import row_sd, scale_prior, with_row_sd
 from mixedbayes.families.links import Identity, Link
 from mixedbayes.priors.distributions import Prior
 
@@ -89,6 +89,9 @@ class Lognormal(Family):
     ) -> Floats:
         logs = np.log(y)
         return stats.norm.logpdf(logs, mu, row_sd(parameters, weights)) - logs
+
+    def weighted(self, parameters: Values, weights: Any) -> Values:
+        return with_row_sd(parameters, weights)
 
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
         return np.exp(mu + per_row(parameters["sigma"]) ** 2 / 2)

@@ -16,7 +16,7 @@ from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import response_axis
 from mixedbayes.plots.scene import Band, Dots, Line, Mark, Panel, Rule, Sheet
-from mixedbayes.results.fitted import linear_predictor, row_parameters
+from mixedbayes.results.fitted import expected, linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -58,7 +58,7 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
         rows = np.arange(start, min(start + step, n))
         mu = post.family.inverse(linear_predictor(post, rows).T, np)  # (S, m)
         own = row_parameters(post, rows)
-        fitted[rows] = post.family.expectation(mu, own).mean(axis=0)
+        fitted[rows] = expected(post, rows).mean(axis=1)
         if not gaussian:
             kept = {name: values[keep] for name, values in own.items()}
             value[rows] = _quantile_residuals(post, mu[keep], kept, rows, rng)

@@ -54,8 +54,10 @@ def row_parameters(post: Posterior, rows: slice | NDArray[np.integer]) -> dict[s
 
 def expected(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
     """(m, S) E[y] on the response scale at some of the rows; of binomial counts the share."""
+    weights = None if post.design.weights is None else post.design.weights[rows]
     mu = post.family.inverse(linear_predictor(post, rows).T, np)
-    return post.family.expectation(mu, row_parameters(post, rows)).T
+    own = post.family.weighted(row_parameters(post, rows), weights)
+    return post.family.expectation(mu, own).T
 
 
 def observed(post: Posterior) -> Floats:

@@ -31,6 +31,7 @@ from mixedbayes.results.variance import (
     group_variances,
     mean_predictor,
     over_parameters,
+    over_weights,
     ratio,
 )
 
@@ -78,7 +79,10 @@ def _total(post: Posterior, variance: Floats) -> tuple[Floats, Floats]:
     one = np.ones(1, np.int64)
 
     def chance(own: Mapping[str, Floats]) -> Floats:
-        return np.broadcast_to(family.variance(mu, own, trials=one), eta.shape) @ w
+        def of_row(row: Mapping[str, Floats]) -> Floats:
+            return np.broadcast_to(family.variance(mu, row, trials=one), eta.shape) @ w
+
+        return over_weights(post, own, of_row)
 
     # Where the mean depends on the parameters too, they are held at their own mean predictors.
     plain = type(family).expectation is Family.expectation
@@ -106,7 +110,14 @@ def _expected(post: Posterior) -> Callable[[Floats], Floats]:
             "with the inverse link the mean is infinite where the predictor is 0, so that the "
             'response has no variance when the effects are normal; use scale="link"'
         )
-    return lambda eta: family.expectation(family.inverse(eta, np), parameters)
+    if type(family).expectation is Family.expectation:
+        return lambda eta: family.inverse(eta, np)
+
+    def expected(eta: Floats) -> Floats:
+        mu = family.inverse(eta, np)
+        return over_weights(post, parameters, lambda row: family.expectation(mu, row))
+
+    return expected
 
 
 def _variance(values: Floats, weights: Floats) -> Floats:

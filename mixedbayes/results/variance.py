@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 _NODES = 40
 _OWN_NODES = 15
+_WEIGHTS = 12  # different weights over which the residual variance is averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +73,17 @@ def linear_variance(post: Posterior, parameter: str = "mu") -> Floats:
 def residual_variance(post: Posterior, linear: Floats | None = None) -> Floats:
     """(S,) residual variance on the link scale, for a response of average mean.
 
-    With weights that scale the variance of a row, its mean over the rows. `linear` is the variance
+    With weights that divide the variance of a row, its mean over the rows. `linear` is the variance
     (S,) of the linear predictor, if it is known already.
     """
     if linear is None:
         linear = linear_variance(post)
     mean = average_response(post.family.link, mean_predictor(post), linear)
-    variance = over_parameters(post, lambda own: post.family.latent_variance(mean, own))
-    weights = post.design.weights
-    if weights is not None and not post.family.repeats_rows:
-        variance = variance * np.mean(1 / weights)
+    family = post.family
+    variance = over_parameters(
+        post,
+        lambda own: over_weights(post, own, lambda row: family.latent_variance(mean, row)),
+    )
     return np.broadcast_to(variance, (post.n_draws,))
 
 
@@ -145,6 +147,26 @@ def over_parameters(post: Posterior, f: Callable[[Mapping[str, Floats]], Floats]
             eta = mean[p] + nodes[i] * sd[p]
             found[p] = post.family.parameter_link(p).inverse(eta, np)
         parts.append(np.prod(weights[list(at)]) * np.asarray(f(found), float))
+    return np.asarray(sum(parts[1:], parts[0]))
+
+
+def over_weights(
+    post: Posterior, parameters: Mapping[str, Floats], f: Callable[[Mapping[str, Floats]], Floats]
+) -> Floats:
+    """Mean of f(parameters of a row) over the rows, (S, ...), where weights divide the variance.
+
+    Rows of similar weight count as rows of their harmonic mean: exact for what is proportional to
+    1 / weight.
+    """
+    weights = post.design.weights
+    if weights is None or post.family.repeats_rows:
+        return f(parameters)
+    values, counts = np.unique(weights, return_counts=True)
+    parts = []
+    for some in np.array_split(np.arange(len(values)), min(len(values), _WEIGHTS)):
+        share = counts[some].sum()
+        row = post.family.weighted(parameters, share / np.sum(counts[some] / values[some]))
+        parts.append(share / len(weights) * np.asarray(f(row), float))
     return np.asarray(sum(parts[1:], parts[0]))
 
 
