@@ -15,6 +15,7 @@ CHAIN = "chain"
 DRAW = "draw"
 RANEF_SUMMARY = "ranef_summary"  # group of the DataTree, where draws of group effects are not kept
 QUANTILE = "quantile"
+DERIVED_FROM = "derived_from"  # attribute of draws that follow from those of named parameters
 
 _DATA = frozenset({"X", "offset", "weights", "trials"})  # in a model, and among a fit's constants
 _RESERVED = frozenset({INTERCEPT, FIXEF, TERM, SIGMA, OBS, CHAIN, DRAW}) | _DATA
@@ -87,3 +88,26 @@ def response(text: str, taken: frozenset[str] = frozenset()) -> str:
     """Name of the observed variable: the response as written, kept apart from parameters."""
     name = text if re.fullmatch(r"\w+", text) else identifier(text)
     return f"{name}_response" if name in _RESERVED | taken else name
+
+
+# ---- variables of a pm.Model that are not in the contract, see `mixedbayes.model.free` ----------
+
+
+def at_means(name: str) -> str:
+    """A parameter's value at the covariates' means: `Intercept_at_means`."""
+    return f"{name}_at_means"
+
+
+def part(name: str, label: str) -> str:
+    """One element of a vector whose priors are of several kinds: `fixef_Days`."""
+    return f"{name}_{identifier(label)}"
+
+
+def spherical(group: str, parameter: str = "mu") -> str:
+    """Non-centred effects u, with b = L u: `u_ranef_Subject`."""
+    return f"u_{ranef(group, parameter)}"
+
+
+def partial_cor(group: str, parameter: str = "mu", block: int = 0) -> str:
+    """Partial correlations of one block of effects, (r + 1) / 2: `partial_cor_Subject`."""
+    return f"partial_{cor(group, parameter)}" + (f"_{block}" if block else "")

@@ -15,6 +15,7 @@ from mixedbayes.model.formulations import Chosen
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.shown import tabled
 from mixedbayes.sample.settings import Settings
+from mixedbayes.sample.tree import with_free_variables
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,7 +38,11 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
     model
         The model that was fitted.
     idata
-        DataTree with groups posterior, sample_stats, observed_data and constant_data.
+        DataTree with groups posterior, sample_stats, observed_data and constant_data. Its posterior
+        also has the free variables that models in PyMC have, whatever their formulation; they are
+        computed when read, tables leave them out, and ``with fit.model.pymc:`` what PyMC computes
+        from `idata` is right: `pm.sample_posterior_predictive`, `pm.stats.compute_log_likelihood`,
+        `pm.stats.compute_log_prior`.
     settings
         Sampling settings as used; ``settings.seed`` gives the same draws again.
     formulation
@@ -55,7 +60,7 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
         note: str = "",
     ) -> None:
         self.model = model
-        self.idata = idata
+        self.idata = with_free_variables(model.spec, idata)
         self.settings = settings
         self.formulation = formulation
         self.note = note

@@ -22,6 +22,7 @@ from mixedbayes.priors import codec
 from mixedbayes.results import cache, store
 from mixedbayes.results.store import SavedFit
 from mixedbayes.sample.settings import Settings
+from mixedbayes.sample.tree import without_free_variables
 
 if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
@@ -100,7 +101,7 @@ def _saved(fit: Fit) -> SavedFit:
         link=model.family.link.name,
         priors=codec.encode(model.user_priors),
         data=model.data,
-        idata=fit.idata,
+        idata=without_free_variables(fit.idata),
         settings=asdict(fit.settings),
         versions=_versions(),
         extra={

@@ -14,7 +14,7 @@ from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import Formula, parse_all
-from mixedbayes.model.formulations import Chosen, Request, choose
+from mixedbayes.model.formulations import Chosen, Marginal, Request, choose, with_effects
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
 from mixedbayes.results.shown import Table
@@ -99,14 +99,37 @@ class Model:
 
     @cached_property
     def pymc(self) -> pm.Model:
-        """The model in PyMC, in this model's formulation; built when first used."""
-        return self.build(self.formulation)
+        """The model in PyMC, with its group effects; built when first used.
 
-    def build(self, formulation: Request | Chosen) -> pm.Model:
-        """The model in PyMC in a formulation of your choice."""
+        Every free variable is in `Fit.idata`, by whatever sampler and formulation that was made:
+        ``with model.pymc:`` `pm.sample_posterior_predictive`, `pm.stats.compute_log_likelihood`
+        and `pm.stats.compute_log_prior` take it, and what `pm.do` and `pm.observe` make of the
+        model does; `from_pymc` makes a Fit of a trace of `pm.sample`. What the rows hold is data
+        for `pm.set_data`: `X`, `refs_<group>` (positions of levels), `Z_<group>`, `offset`,
+        `weights`, `trials` and `<response>_data`, with ``coords={"obs": ...}`` for other rows.
+        """
+        return self.build("auto" if self.formulation.marginal else self.formulation)
+
+    def build(self, formulation: Request | Chosen = "auto") -> pm.Model:
+        """The model in PyMC in a formulation of your choice.
+
+        Parameters
+        ----------
+        formulation
+            ``NonCentered()``, ``Centered()``, or one per grouping factor; "auto" chooses for each
+            factor. ``Marginal()`` gives the density that Gaussian fits sample, in which population
+            and group effects are integrated out: its free variables are the sds, correlations,
+            sigma, and what has no closed form. `pm.sample` and `pm.find_MAP` are quick on it and
+            `from_pymc` draws the effects back. It has its limits: all rows are one observation, so
+            that `pm.stats.compute_log_likelihood` gives one number per draw and `az.loo` has
+            nothing to leave out; what is drawn from it has new groups, not those of the data; and
+            it holds no data that `pm.set_data` could change.
+        """
         from mixedbayes.model.build import build
 
-        return build(self.spec, self._chosen(formulation))
+        chosen = self._chosen(formulation)
+        asked = isinstance(formulation, Marginal)
+        return build(self.spec, chosen if asked else with_effects(chosen, self.spec))
 
     def graph(self) -> Any:
         """Graphviz picture of `pymc`: plates are the data's dimensions."""

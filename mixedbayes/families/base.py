@@ -19,6 +19,8 @@ from mixedbayes.priors.types import Assigned
 type Values = Mapping[str, Floats]
 type Bools = NDArray[np.bool_]
 
+_WHOLE = 2.0**53  # floats below it hold every whole number
+
 
 @dataclass(frozen=True)
 class Family:
@@ -38,6 +40,7 @@ class Family:
     repeats_rows: ClassVar[bool] = True
     discrete: ClassVar[bool] = False
     takes: ClassVar[str] = "finite numbers"  # the responses it supports, in words
+    first_code: ClassVar[int] = 0  # reported for a design's 0
     link: Link = field(default_factory=Link)
 
     def __post_init__(self) -> None:
@@ -192,9 +195,10 @@ class Family:
         """(S, n) log p(y_i | mu, parameters) of y (n,), for means (S, n) and parameters (S,)."""
         raise NotImplementedError
 
-    def reported(self, y: Floats) -> Floats:
+    def reported(self, y: Floats) -> NDArray[Any]:
         """Responses of a design, or simulated, as draws and tables have them."""
-        return y
+        y = np.asarray(y) + self.first_code
+        return whole(y) if self.discrete else y
 
     def weighted(self, parameters: Values, weights: Any) -> Values:
         """The parameters of rows of these weights, where weights divide the variance.
@@ -267,6 +271,11 @@ class Family:
         Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213.
         """
         return self.residual_variance(parameters)
+
+
+def whole(y: NDArray[Any]) -> NDArray[Any]:
+    """Whole numbers as integers; as they are where one is beyond 2^53."""
+    return y.astype(np.int64) if np.all(np.abs(y) < _WHOLE) else y
 
 
 def per_row(x: Floats) -> Floats:

@@ -29,8 +29,8 @@ class Cumulative(Family):
     The thresholds take the intercept's place. The response is a category with ordered levels, or
     whole numbers. Predictions and fitted values of its mean are `probabilities` of the categories;
     where one number is needed (observed and simulated responses, residuals, variance of the
-    response) it is the code 1, 2, ..., K, whose mean is `expectation`. A design, and the pm.Model,
-    count from 0.
+    response) it is the code 1, 2, ..., K, whose mean is `expectation`; so in the pm.Model. A design
+    counts from 0.
     McCullagh (1980), doi:10.1111/j.2517-6161.1980.tb01109.x.
     """
 
@@ -38,6 +38,7 @@ class Cumulative(Family):
     parameters: ClassVar[tuple[str, ...]] = (THRESHOLDS,)
     discrete: ClassVar[bool] = True
     takes: ClassVar[str] = "ordered categories or whole numbers"
+    first_code: ClassVar[int] = 1
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit)
     link: ShareLink = field(default_factory=Logit)
 
@@ -153,10 +154,6 @@ class Cumulative(Family):
         for cut in parameters[THRESHOLDS].T:  # (S,)
             codes += latent > cut[:, None]
         return codes
-
-    def reported(self, y: Floats) -> Floats:
-        """Codes 1, 2, ..., K."""
-        return y + 1.0
 
     def log_density(
         self,

@@ -192,7 +192,7 @@ class Layout:
         for f in self.factors:
             at = self.starts[f"factor {f.name}"]
             x[..., at : at + f.q] = parameters.sd[f.name]
-            _partial_correlations(f, parameters.cor[f.name], x[..., at + f.q :])
+            partial_correlations(f, parameters.cor[f.name], x[..., at + f.q :])
         for f in self.sampled:
             at = self.starts[f"spherical {f.name}"]
             x[..., at : at + f.n_levels * f.q] = parameters.spherical[f.name].reshape(
@@ -242,7 +242,7 @@ def correlation_factor(f: FactorParameters, z: Floats, root: Floats) -> Floats:
     return w
 
 
-def _partial_correlations(f: FactorParameters, cor: Floats, out: Floats) -> None:
+def partial_correlations(f: FactorParameters, cor: Floats, out: Floats) -> None:
     """Fill the first entries of out with the partial correlations behind cor (..., q, q)."""
     cor = np.asarray(cor, float)
     w = np.zeros_like(cor)

@@ -23,7 +23,7 @@ def cholesky_factor(g: GroupDesign, parameter: str, sd: Any, priors: PredictorPr
     name = names.cor(g.name, parameter)
     C = pt.eye(len(g.terms))
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
-        tag = f"partial_{name}" + (f"_{k}" if k else "")
+        tag = names.partial_cor(g.name, parameter, k)
         factor = correlation_factor(tag, len(block), priors.lkj(g.name).eta)
         C = pt.set_subtensor(C[np.ix_(block, block)], factor)
     dims = (names.group_term_dim(g.name, parameter), names.group_term_bis_dim(g.name, parameter))

@@ -159,6 +159,13 @@ def _auto(spec: Spec, groups: list[str]) -> Chosen:
     )
 
 
+def with_effects(chosen: Chosen, spec: Spec) -> Chosen:
+    """A choice for the model that has its group effects: this one, unless it integrates them."""
+    if not (chosen.marginal or chosen.joint):
+        return chosen
+    return Chosen(by_information(spec), False, "by what a level's rows say about its effects")
+
+
 def joint_obstacle(spec: Spec) -> str | None:
     """Why the compiled joint density cannot serve; None where it can."""
     from mixedbayes.joint.density import obstacle

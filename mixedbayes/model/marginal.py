@@ -17,7 +17,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.parameters import Constrained
-from mixedbayes.marginal.setup import Setup
+from mixedbayes.marginal.setup import Population, Setup
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.covariance import cholesky_factor
 from mixedbayes.model.marginal_op import marginal_logp
@@ -25,8 +25,6 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import scalar, vector
 from mixedbayes.priors.distributions import Normal
 from mixedbayes.priors.types import PredictorPriors
-
-COEFFICIENT = "coefficient"  # prefix of population coefficients that stay in NUTS
 
 
 def build_marginal(spec: Spec, setup: Setup) -> pm.Model:
@@ -75,12 +73,20 @@ def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
         cor[g.name] = draws[names.cor(g.name)] if g.correlated else eye
         L[g.name] = sd[g.name][:, :, None] * np.linalg.cholesky(cor[g.name])
     for g in setup.sampled:
-        spherical[g.name] = draws[f"u_{names.ranef(g.name)}"]
-    terms = [setup.population.terms[i] for i in setup.population.sampled]
-    columns = [draws[f"{COEFFICIENT}_{names.identifier(t)}"] for t in terms]
+        spherical[g.name] = draws[names.spherical(g.name)]
+    population = setup.population
+    columns = [draws[_coefficient(population, i)] for i in population.sampled]
     sigma = draws[names.SIGMA]
     coefficients = np.column_stack(columns) if columns else np.zeros((len(sigma), 0))
     return Constrained(sd, cor, L, sigma, coefficients, spherical)
+
+
+def _coefficient(population: Population, i: int) -> str:
+    """Name of a population coefficient that stays in NUTS: that of the same number elsewhere."""
+    term = population.terms[i]
+    if term != names.INTERCEPT:
+        return names.part(names.FIXEF, term)
+    return names.at_means(term) if population.center.any() else term
 
 
 def _factor(g: GroupDesign, priors: PredictorPriors) -> Any:
@@ -98,14 +104,11 @@ def _factor(g: GroupDesign, priors: PredictorPriors) -> Any:
 def _sampled(setup: Setup, factors: dict[str, Any]) -> Any:
     """v: coefficients whose prior is not normal, then effects of factors left to NUTS."""
     population = setup.population
-    parts = [
-        scalar(f"{COEFFICIENT}_{names.identifier(population.terms[i])}", population.priors[i])
-        for i in population.sampled
-    ]
+    parts = [scalar(_coefficient(population, i), population.priors[i]) for i in population.sampled]
     v = [pt.stack(parts)] if parts else []
     for g in setup.sampled:
         dims = (names.group_dim(g.name), names.group_term_dim(g.name))
-        u = pm.Normal(f"u_{names.ranef(g.name)}", 0.0, 1.0, dims=dims)
+        u = pm.Normal(names.spherical(g.name), 0.0, 1.0, dims=dims)
         b = pm.Deterministic(names.ranef(g.name), u @ factors[g.name].T, dims=dims)
         v.append(b.ravel())
     return pt.concatenate(v) if v else pt.zeros(0)

@@ -14,5 +14,5 @@ def effects(g: GroupDesign, parameter: str, sd: Any, L: Any | None) -> Any:
     """(J, q) effects on the original scale, named `ranef_<group>`."""
     name = names.ranef(g.name, parameter)
     dims = (names.group_dim(g.name), names.group_term_dim(g.name, parameter))
-    u = pm.Normal(f"u_{name}", 0.0, 1.0, dims=dims)
+    u = pm.Normal(names.spherical(g.name, parameter), 0.0, 1.0, dims=dims)
     return pm.Deterministic(name, u * sd if L is None else u @ L.T, dims=dims)

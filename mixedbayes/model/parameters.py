@@ -41,5 +41,5 @@ def thresholds(name: str, spec: Spec) -> Any:
     if assigned.given or not mu.terms:
         return ordered(name, assigned.prior, size, dim)
     shift = shift_to_means(mu, pm.modelcontext(None)[names.fixef()])
-    at_means = ordered(f"{name}_at_means", assigned.prior, size, dim)
+    at_means = ordered(names.at_means(name), assigned.prior, size, dim)
     return pm.Deterministic(name, at_means + shift, dims=dim)

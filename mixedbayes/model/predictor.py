@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
@@ -13,6 +12,7 @@ from mixedbayes import names
 from mixedbayes.design.types import GroupDesign, LinearPredictor
 from mixedbayes.model import centered, noncentered
 from mixedbayes.model.covariance import cholesky_factor
+from mixedbayes.model.data import refs_and_Z
 from mixedbayes.model.formulations import Centered, Formulation
 from mixedbayes.model.variables import number, scalar, shifted, vector
 from mixedbayes.priors.types import PredictorPriors
@@ -29,7 +29,7 @@ def linear_predictor(
         chosen = formulations[names.prefix(predictor.parameter) + g.name]
         eta = eta + group_part(g, predictor.parameter, priors, chosen)
     if predictor.offset is not None:
-        eta = eta + pm.Data(f"{names.prefix(predictor.parameter)}offset", predictor.offset)
+        eta = eta + pm.modelcontext(None)[f"{names.prefix(predictor.parameter)}offset"]
     return eta
 
 
@@ -45,7 +45,7 @@ def population(predictor: LinearPredictor, priors: PredictorPriors) -> Any:
         if priors.intercept is None:
             return zeros
         return scalar(names.intercept(p), priors.intercept.prior) + zeros
-    X = pm.Data(f"{names.prefix(p)}X", predictor.X, dims=(names.OBS, names.term_dim(p)))
+    X = pm.modelcontext(None)[f"{names.prefix(p)}X"]
     beta = vector(
         names.fixef(p), [a.prior for a in priors.fixef], predictor.terms, names.term_dim(p)
     )
@@ -59,9 +59,9 @@ def _intercept(predictor: LinearPredictor, priors: PredictorPriors, beta: Any) -
     name, prior = names.intercept(predictor.parameter), priors.intercept.prior
     shift = shift_to_means(predictor, beta)
     if priors.intercept_at_means:
-        at_means = scalar(f"{name}_at_means", prior)
+        at_means = scalar(names.at_means(name), prior)
     else:
-        at_means = shifted(f"{name}_at_means", prior, shift)
+        at_means = shifted(names.at_means(name), prior, shift)
         if at_means is None:
             return scalar(name, prior)
     return pm.Deterministic(name, at_means - shift)
@@ -87,9 +87,7 @@ def group_part(
     L = cholesky_factor(g, parameter, sd, priors)
     build = centered.effects if isinstance(formulation, Centered) else noncentered.effects
     b = build(g, parameter, sd, L)  # (J, q)
-    tag = f"{names.prefix(parameter)}{names.identifier(g.name)}"
-    refs = pm.Data(f"refs_{tag}", np.asarray(g.refs, np.int64), dims=names.OBS)
+    data, (refs, Z) = pm.modelcontext(None), refs_and_Z(g.name, parameter)
     if g.terms == (names.INTERCEPT,):
-        return b[refs, 0]
-    Z = pm.Data(f"Z_{tag}", g.Z, dims=(names.OBS, names.group_term_dim(g.name, parameter)))
-    return (Z * b[refs]).sum(axis=1)
+        return b[data[refs], 0]
+    return (data[Z] * b[data[refs]]).sum(axis=1)

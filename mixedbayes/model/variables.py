@@ -61,7 +61,7 @@ def vector(
         args = {k: np.array([a[k] for _, a in kinds]) for k in kinds[0][1]}
         return getattr(pm, kind)(name, **_numbers(name, args), dims=dim)
     parts = [
-        scalar(f"{name}_{names.identifier(label)}", prior, positive=positive)
+        scalar(names.part(name, label), prior, positive=positive)
         for label, prior in zip(labels, priors, strict=True)
     ]
     return pm.Deterministic(name, pt.stack(parts), dims=dim)
@@ -76,7 +76,30 @@ def shifted(name: str, prior: Prior, by: Any) -> Any | None:
 def ordered(name: str, prior: Prior, size: int, dim: str) -> Any:
     """(size,) independent draws from the prior, put in order."""
     kind, args = _distribution(prior, False)
-    start = np.linspace(-1.0, 1.0, size)
-    transform = pm.distributions.transforms.ordered
+    distribution = getattr(pm, kind)
     given = _numbers(name, args)
-    return getattr(pm, kind)(name, **given, dims=dim, transform=transform, initval=start)
+
+    def of(parameters: Any, **options: Any) -> Any:
+        return distribution.dist(**dict(zip(given, parameters, strict=True)), **options)
+
+    def draw(*inputs: Any) -> Any:
+        return pt.sort(of(inputs[:-1], size=(size,)))
+
+    def logp(value: Any, *parameters: Any) -> Any:
+        return pm.logp(of(parameters), value).sum()
+
+    def start(_: Any, shape: Any, *parameters: Any) -> Any:
+        centre = pm.distributions.distribution.support_point(of(parameters, size=(size,)))
+        return centre + np.linspace(-1.0, 1.0, size)
+
+    return pm.CustomDist(
+        name,
+        *given.values(),
+        dist=draw,
+        logp=logp,
+        support_point=start,
+        ndim_supp=1,
+        class_name=f"Ordered{kind}",
+        transform=pm.distributions.transforms.ordered,
+        dims=dim,
+    )

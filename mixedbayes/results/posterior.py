@@ -47,7 +47,10 @@ class Posterior:
 
     @property
     def draws(self) -> xr.Dataset:
-        return self.idata["posterior"].to_dataset()
+        """Draws of the named parameters; not the further variables that PyMC's models have."""
+        posterior = self.idata["posterior"].to_dataset()
+        own = [name for name, x in posterior.items() if names.DERIVED_FROM not in x.attrs]
+        return posterior[own]
 
     def chains(self, name: str) -> Floats:
         """One variable as (C, D, ...): chains, draws, then the variable's own dimensions."""

@@ -1,0 +1,72 @@
+"""The rows' data under the names that a pm.Model and a fit's `constant_data` have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pymc as pm
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.design.types import LinearPredictor
+from mixedbayes.model.coords import predictors
+from mixedbayes.model.spec import Spec
+
+type Labelled = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
+
+
+def data_of(spec: Spec) -> Labelled:
+    """Columns, codes of levels, offsets, weights and trials of the rows: name -> (dims, values).
+
+    `X` (obs, term); per grouping factor `refs_<group>` (obs), the position of each row's level,
+    and, where not only an intercept varies, `Z_<group>` (obs, term); `offset`, `weights` and
+    `trials` (obs). Those of a further parameter have its name: `sigma_X`, `refs_sigma_<group>`.
+    Whole numbers have the type that PyMC gives them.
+    """
+    out: Labelled = {}
+    for predictor in predictors(spec):
+        out |= _of_predictor(predictor)
+    design = spec.design
+    for name, values in (("weights", design.weights), ("trials", design.trials)):
+        if values is not None:
+            out[name] = (names.OBS,), as_data(values)
+    return out
+
+
+def _of_predictor(predictor: LinearPredictor) -> Labelled:
+    p = predictor.parameter
+    prefix = names.prefix(p)
+    out: Labelled = {}
+    if predictor.terms:
+        out[f"{prefix}X"] = (names.OBS, names.term_dim(p)), predictor.X
+    for g in predictor.groups:
+        refs, Z = refs_and_Z(g.name, p)
+        out[refs] = (names.OBS,), as_data(g.refs)
+        if g.terms != (names.INTERCEPT,):
+            out[Z] = (names.OBS, names.group_term_dim(g.name, p)), g.Z
+    if predictor.offset is not None:
+        out[f"{prefix}offset"] = (names.OBS,), predictor.offset
+    return out
+
+
+def refs_and_Z(group: str, parameter: str = "mu") -> tuple[str, str]:
+    """Names of a grouping factor's data."""
+    tag = f"{names.prefix(parameter)}{names.identifier(group)}"
+    return f"refs_{tag}", f"Z_{tag}"
+
+
+def as_data(values: Any) -> NDArray[Any]:
+    """Whole numbers in PyMC's type of them; numbers beyond its range as they are, in floats."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "iu":
+        return values.astype(float)
+    limits = np.iinfo(np.int32)
+    fits = not values.size or (values.min() >= limits.min and values.max() <= limits.max)
+    return values.astype(np.int32 if fits else float)
+
+
+def register(spec: Spec) -> None:
+    """Make all of it data of the model whose context this is called in."""
+    for name, (dims, values) in data_of(spec).items():
+        pm.Data(name, values, dims=dims)

@@ -1,0 +1,161 @@
+"""Free variables of our pm.Models, from draws of the parameters that every fit has.
+
+A pm.Model's own free variables depend on how it was written: u with b = L u, partial correlations,
+intercepts at the covariates' means. PyMC looks for them in a trace, and draws those it does not
+find from their priors. All follow from the named parameters, so that one trace serves every
+formulation, whatever sampler it is from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.marginal.parameters import (
+    FactorParameters,
+    correlation_factor,
+    partial_correlations,
+)
+from mixedbayes.model.spec import Spec
+from mixedbayes.priors.distributions import Flat, Normal
+from mixedbayes.priors.types import Assigned, PredictorPriors
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A free variable as a function of named parameters.
+
+    Attributes
+    ----------
+    dims
+        Besides chain and draw.
+    of
+        The named parameters it is computed from.
+    function
+        From their draws (..., own dimensions) to its own; every draw by itself.
+    """
+
+    dims: tuple[str, ...]
+    of: tuple[str, ...]
+    function: Callable[..., Floats]
+
+
+def free_variables(spec: Spec) -> dict[str, Derived]:
+    """Every free variable that a formulation of the model has and the contract has not, by name."""
+    out = dict(_of_predictor(spec.design.mu, spec.priors.mu))
+    for name, predictor in spec.design.others.items():
+        out |= _of_predictor(predictor, spec.priors.others[name])
+    mu = spec.design.mu
+    for name in spec.family.parameters:
+        labels = spec.family.labels(name, spec.design)
+        if labels is not None and mu.terms:
+            means = -mu.X.mean(axis=0)
+            moved = partial(at_means, means=means)
+            out[names.at_means(name)] = Derived(
+                (names.vector_dim(name),), (name, names.FIXEF), moved
+            )
+    return out
+
+
+def _of_predictor(
+    predictor: LinearPredictor, priors: PredictorPriors
+) -> Iterator[tuple[str, Derived]]:
+    p = predictor.parameter
+    fixef = names.fixef(p)
+    if predictor.terms:
+        yield from _parts(fixef, predictor.terms, priors.fixef)
+        if predictor.intercept:
+            intercept = names.intercept(p)
+            moved = partial(at_means, means=predictor.X.mean(axis=0))
+            yield names.at_means(intercept), Derived((), (intercept, fixef), moved)
+    for g in predictor.groups:
+        yield from _of_group(g, p, priors)
+
+
+def _of_group(
+    g: GroupDesign, parameter: str, priors: PredictorPriors
+) -> Iterator[tuple[str, Derived]]:
+    sd, cor, ranef = (f(g.name, parameter) for f in (names.sd, names.cor, names.ranef))
+    yield from _parts(sd, g.terms, priors.sd[g.name])
+    factor = FactorParameters.of(g, priors)
+    for k, block in enumerate(b for b in g.blocks if len(b) > 1):
+        name = names.partial_cor(g.name, parameter, k)
+        own = partial(scaled_partial_correlations, factor=factor, block=block)
+        yield name, Derived((f"{name}_dim_0",), (cor,), own)
+    dims = names.group_dim(g.name), names.group_term_dim(g.name, parameter)
+    of = (ranef, sd, cor) if g.correlated else (ranef, sd)
+    yield names.spherical(g.name, parameter), Derived(dims, of, partial(spherical, factor=factor))
+
+
+def _parts(
+    name: str, labels: tuple[str, ...], priors: tuple[Assigned, ...]
+) -> Iterator[tuple[str, Derived]]:
+    """Elements of a vector, which a model has as variables of their own."""
+    if len({type(a.prior) for a in priors}) > 1 or not _integrated(name, priors):
+        for k, label in enumerate(labels):
+            yield names.part(name, label), Derived((), (name,), partial(element, k=k))
+
+
+def _integrated(name: str, priors: tuple[Assigned, ...]) -> bool:
+    """False for coefficients that the marginal model cannot integrate, and has one by one."""
+    return name != names.FIXEF or all(isinstance(a.prior, Normal | Flat) for a in priors)
+
+
+# ---- numbers: `...` are the dimensions of draws -------------------------------------------------
+
+
+def element(x: Floats, *, k: int) -> Floats:
+    """(...) the k-th of x (..., K)."""
+    return x[..., k]
+
+
+def at_means(at_zero: Floats, beta: Floats, *, means: Floats) -> Floats:
+    """at_zero + means' beta: a predictor's value where the columns have their means.
+
+    at_zero is (...) or (..., K); beta (..., p), means (p,).
+    """
+    shift = beta @ means
+    return at_zero + (shift if at_zero.ndim == shift.ndim else shift[..., None])
+
+
+def scaled_partial_correlations(
+    cor: Floats, *, factor: FactorParameters, block: tuple[int, ...]
+) -> Floats:
+    """(..., k (k - 1) / 2) partial correlations r of one block of k effects, as (r + 1) / 2."""
+    z = _partials(cor, factor)
+    pairs = [i for i, before, _ in factor.rows() for _ in before]
+    return (z[..., [i in block for i in pairs]] + 1) / 2
+
+
+def spherical(
+    b: Floats, sd: Floats, cor: Floats | None = None, *, factor: FactorParameters
+) -> Floats:
+    """(..., J, q) u with b = L u, L = diag(sd) W the Cholesky factor of the effects' covariance.
+
+    b is (..., J, q), sd (..., q), cor (..., q, q). Where an sd is zero, so is its u.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        u = b / sd[..., None, :]
+    u = np.where(np.isfinite(u), u, 0.0)
+    if cor is None:
+        return u
+    z = _partials(cor, factor)
+    W = correlation_factor(factor, z, np.sqrt(1 - z**2))
+    for i, before, _ in factor.rows():
+        for j in before:
+            u[..., i] -= W[..., None, i, j] * u[..., j]
+        u[..., i] /= W[..., None, i, i]
+    return u
+
+
+def _partials(cor: Floats, factor: FactorParameters) -> Floats:
+    """(..., m) partial correlations of all blocks, row by row."""
+    size = sum(len(before) for _, before, _ in factor.rows())
+    z = np.empty((*cor.shape[:-2], size))
+    partial_correlations(factor, cor, z)
+    return z
