@@ -52,13 +52,10 @@ def free_variables(spec: Spec) -> dict[str, Derived]:
         out |= _of_predictor(predictor, spec.priors.others[name])
     mu = spec.design.mu
     for name in spec.family.parameters:
-        labels = spec.family.labels(name, spec.design)
-        if labels is not None and mu.terms:
-            means = -mu.X.mean(axis=0)
-            moved = partial(at_means, means=means)
-            out[names.at_means(name)] = Derived(
-                (names.vector_dim(name),), (name, names.FIXEF), moved
-            )
+        vector = spec.family.labels(name, spec.design) is not None
+        if vector and mu.terms and not spec.priors.parameters[name].given:
+            dims, moved = (names.vector_dim(name),), partial(at_means, means=-mu.means)
+            out[names.at_means(name)] = Derived(dims, (name, names.FIXEF), moved)
     return out
 
 
@@ -69,9 +66,9 @@ def _of_predictor(
     fixef = names.fixef(p)
     if predictor.terms:
         yield from _parts(fixef, predictor.terms, priors.fixef)
-        if predictor.intercept:
-            intercept = names.intercept(p)
-            moved = partial(at_means, means=predictor.X.mean(axis=0))
+        prior = priors.intercept
+        if prior and (priors.intercept_at_means or prior.prior.shifted(0.0)):
+            intercept, moved = names.intercept(p), partial(at_means, means=predictor.means)
             yield names.at_means(intercept), Derived((), (intercept, fixef), moved)
     for g in predictor.groups:
         yield from _of_group(g, p, priors)

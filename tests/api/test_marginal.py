@@ -87,7 +87,7 @@ def test_weights_and_offset_are_part_of_the_likelihood():
     data = mb.load_data("sleepstudy").assign(w=lambda d: rng.uniform(0.5, 2, len(d)), o=10.0)
     model = mb.Model("Reaction | weights(w) ~ Days + offset(o * Days) + (1 | Subject)", data)
     point = {"sd_Subject_log__": np.log([30.0]), "sigma_log__": np.log(25.0)}
-    with model.pymc as m:
+    with model.build(mb.Marginal()) as m:
         logp = m.compile_logp(vars=m.observed_RVs)(point)
     d, g = model.design, model.design.mu.groups[0]
     prior = model.spec.priors.mu
@@ -142,7 +142,7 @@ def test_pymcs_own_sampler_walks_in_the_same_posterior(reference):
 def test_the_pm_model_draws_responses_from_the_prior():
     model = oracle_model("dyestuff")
     ours = model.prior_predictive(draws=2000, seed=9)["prior_predictive"]["Yield"]
-    with model.pymc:
+    with model.build(mb.Marginal()):
         theirs = pm.sample_prior_predictive(2000, random_seed=10)["prior_predictive"]["Yield"]
     for row in (0, 29):
         x, y = (v.to_numpy().reshape(-1, 30)[:, row] for v in (ours, theirs))
