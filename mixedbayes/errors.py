@@ -4,9 +4,25 @@ Each states the fact, the place, the counts and the remedy, so that the message 
 mend the input.
 """
 
+_LONGEST = 4000  # characters of a message
+_END = 800  # of them kept from its end, where the remedy is
+
 
 class MixedBayesError(Exception):
-    """Base class of all errors raised by mixedbayes."""
+    """Base class of all errors raised by mixedbayes.
+
+    A message that quotes very long input is cut in its middle, to about 4,000 characters.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_cut(arg) if isinstance(arg, str) else arg for arg in args))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    left_out = f" ... [{len(text) - _LONGEST:,} characters left out] ... "
+    return f"{text[: _LONGEST - _END]}{left_out}{text[-_END:]}"
 
 
 class FormulaError(MixedBayesError, ValueError):

@@ -5,6 +5,7 @@ Formulas are never handed to formulaic as text: it would evaluate Python.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -84,17 +85,20 @@ def _whole(name: str, value: Any) -> int:
 # contrasts
 
 
-def _contrast(name: str) -> Callable[..., Any]:
-    def make(*arguments: Any, **settings: Any) -> Any:
+@dataclass(frozen=True)
+class Contrast:
+    """What makes a contrast of formulaic's, by name; a class, so that it can be pickled."""
+
+    name: str
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
         from formulaic.transforms import ContrastsRegistry
 
-        return getattr(ContrastsRegistry, name)(*arguments, **settings)
-
-    return make
+        return getattr(ContrastsRegistry, self.name)(*arguments, **settings)
 
 
 CONTRASTS: dict[str, Callable[..., Any]] = {
-    f"contr.{name}": _contrast(name)
+    f"contr.{name}": Contrast(name)
     for name in ("treatment", "sum", "helmert", "poly", "diff", "SAS")
 }
 

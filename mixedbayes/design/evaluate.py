@@ -77,7 +77,12 @@ class Rows:
         """
         text = unparse(node)
         if text not in self.values:
-            value = self._value(node)
+            try:
+                value = self._value(node)
+            except MixedBayesError:
+                raise
+            except Exception as error:
+                raise DataError(f"{text} cannot be computed: {error}") from error
             check_finite(value, text, self.table.index)
             self.values[text] = value
         return self.values[text]
@@ -166,7 +171,9 @@ class Rows:
         if node.operator in ("==", "!="):
             left, right = self._value(node.left), self._value(node.right)
             if isinstance(left, Factor):
-                return self._compare(left, right, node)
+                return self._compare(left, right, node.left, node)
+            if isinstance(right, Factor):
+                return self._compare(right, left, node.right, node)
         left, right = (
             np.asarray(self._operand(side), dtype=np.float64) for side in (node.left, node.right)
         )
@@ -174,10 +181,16 @@ class Rows:
             result = np.asarray(_OPERATORS[node.operator](left, right), dtype=np.float64)
         return result if result.ndim else float(result)
 
-    def _compare(self, factor: Factor, label: Any, node: Operation) -> Floats:
+    def _compare(self, factor: Factor, label: Any, named: Node, node: Operation) -> Floats:
+        if not isinstance(label, (str, int, float)):
+            raise DataError(
+                f"{unparse(node)}: {unparse(named)} is a category, which is compared with one of "
+                f"its levels: {listed(factor.levels.tolist())}; for two columns make a column of "
+                "True and False"
+            )
         if label not in factor.levels:
             raise DataError(
-                f"{unparse(node)}: {unparse(node.left)} has no level {label!r}; "
+                f"{unparse(node)}: {unparse(named)} has no level {label!r}; "
                 f"it has {listed(factor.levels.tolist())}"
             )
         same = factor.codes == factor.levels.get_loc(label)
@@ -199,14 +212,19 @@ class Rows:
             if len(node.arguments) != function.nin or node.keywords:
                 raise DataError(f"{text}: {node.function} takes {function.nin} column(s), only")
             arguments = [self._operand(argument) for argument in node.arguments]
-        else:
-            arguments = [_plain(self._value(argument)) for argument in node.arguments]
-        keywords = {key: _plain(self._value(value)) for key, value in node.keywords}
+            return self._result(self._run(function, arguments, {}, text), text)
+        constant = isinstance(function, (Stateful, columns.Contrast))
+        read = self._constant if constant else self._argument
+        if isinstance(function, Stateful) and not node.arguments:
+            raise DataError(f"{text}: give it a column first: {node.function}(x)")
+        keywords = {key: read(value) for key, value in node.keywords}
         if isinstance(function, Stateful):
-            x = self._operand(node.arguments[0])
-            arguments[0] = np.broadcast_to(np.asarray(x, dtype=np.float64), self.table.n)
-            arguments.insert(0, self.memory.states.setdefault(text, {}))
+            x = np.asarray(self._operand(node.arguments[0]), dtype=np.float64)
+            state = self.memory.states.setdefault(text, {})
+            arguments = [state, np.broadcast_to(x, self.table.n), *map(read, node.arguments[1:])]
             function = function.call
+        else:
+            arguments = [*map(read, node.arguments)]
         return self._result(self._run(function, arguments, keywords, text), text)
 
     def _run(
@@ -254,7 +272,7 @@ class Rows:
         contrast = self._value(node.arguments[1]) if len(node.arguments) > 1 else None
         if "contrasts" in named:
             contrast = self._value(named.pop("contrasts"))
-        levels = self._value(named.pop("levels")) if "levels" in named else None
+        levels = self._levels(named.pop("levels"), text) if "levels" in named else None
         known = contrast is None or columns.is_contrast(contrast)
         if named or len(node.arguments) not in (1, 2) or not known:
             raise DataError(
@@ -266,19 +284,35 @@ class Rows:
         if column is None:
             column = pd.Series(_plain(self._value(argument)))
             self._check_length(len(column), text)
-        if isinstance(levels, list):
+        if levels is not None:
             absent = [level for level in column.unique().tolist() if level not in levels]
             if absent and self.fitting:
                 raise DataError(f"{text}: levels lacks {listed(absent)}, which the data have")
             column = column.astype(pd.CategoricalDtype(levels)) if not absent else column
         return self._factor(column, text, contrast)
 
+    def _levels(self, node: Node, text: str) -> list[Any]:
+        """The list of C(x, levels=[...])."""
+        levels = self._value(node)
+        if not isinstance(levels, list) or any(level is None for level in levels):
+            raise DataError(f'{text}: levels is a list of the levels, such as ["a", "b"] or [1, 2]')
+        twice = [level for k, level in enumerate(levels) if level in levels[:k]]
+        if twice:
+            raise DataError(f"{text}: levels has {listed(twice)} more than once; name each once")
+        return levels
+
     # checks
+
+    def _argument(self, node: Node) -> Any:
+        """A value as a function gets it: factors as an array of their labels."""
+        return _plain(self._value(node))
 
     def _constant(self, node: Node) -> Any:
         value = self._value(node)
         if isinstance(value, (np.ndarray, Factor, Matrix)):
-            raise DataError(f"{unparse(node)}: a list holds numbers or texts, no columns")
+            raise DataError(
+                f"{unparse(node)} is a column: lists and settings hold numbers or texts only"
+            )
         return value
 
     def _check_length(self, length: int, text: str) -> None:

@@ -1,6 +1,6 @@
 """The functions a formula may call, and nothing else.
 
-Registered are I, C, center, scale, the splines, polynomials and contrasts of `columns`, and
+Registered are I, C, round, center, scale, the splines, polynomials and contrasts of `columns`, and
 NumPy's elementwise functions by plain name: log, exp, sqrt, sin, ... What the caller passes in
 `functions={...}` comes on top.
 """
@@ -24,7 +24,8 @@ State = dict[str, Any]
 class Stateful:
     """A transform that learns from the data of the fit and repeats itself on new data.
 
-    `call(state, x, ...)` fills an empty state, and obeys one that is filled.
+    `call(state, x, ...)` fills an empty state, and obeys one that is filled. x is numbers; what
+    follows are settings, the same in all rows.
     """
 
     call: Callable[..., Any]
@@ -45,6 +46,18 @@ def _scale(state: State, x: Floats) -> Floats:
     return centred / state["sd"]
 
 
+def _identity(x: Any) -> Any:
+    """x itself: I(...) marks arithmetic in a formula."""
+    return x
+
+
+def _round(state: State, x: Floats, digits: float = 0) -> Floats:
+    """x rounded to whole numbers, or to digits after the point; halves to the even neighbour."""
+    if not isinstance(digits, (int, float)) or digits not in range(-300, 301):
+        raise DataError(f"the number of digits is a whole number, not {digits!r}")
+    return np.round(x, int(digits))
+
+
 def _elementwise() -> dict[str, np.ufunc]:
     """NumPy's ufuncs of one result; generalised ones such as matmul work across rows."""
     found = {name: value for name, value in vars(np).items() if isinstance(value, np.ufunc)}
@@ -55,9 +68,10 @@ REGISTERED: Mapping[str, Any] = MappingProxyType(
     {
         **_elementwise(),
         "pi": np.pi,
-        "I": lambda x: x,
+        "I": _identity,
         "center": Stateful(_center),
         "scale": Stateful(_scale),
+        "round": Stateful(_round),  # with nothing to learn
         "poly": Stateful(columns.poly),
         "bs": Stateful(columns.bs),
         "cr": Stateful(columns.cr),

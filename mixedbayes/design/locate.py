@@ -7,7 +7,9 @@ from typing import Any, NoReturn
 
 from mixedbayes.errors import DataError, FormulaError
 from mixedbayes.formula.messages import caret
+from mixedbayes.formula.nodes import column
 from mixedbayes.formula.tokens import tokenize
+from mixedbayes.formula.words import CONTRASTS, WORDS, our_way
 
 
 def unknown_column(name: str, names: Iterable[str], formula: str) -> NoReturn:
@@ -16,6 +18,8 @@ def unknown_column(name: str, names: Iterable[str], formula: str) -> NoReturn:
     near = _near(name, names)
     if near:
         remedy = f"did you mean {' or '.join(near)}?"
+    elif name in CONTRASTS:
+        remedy = WORDS[name].replace("{x}", "x")
     elif len(names) <= 20:
         remedy = f"the columns are {', '.join(names)}"
     else:
@@ -24,15 +28,22 @@ def unknown_column(name: str, names: Iterable[str], formula: str) -> NoReturn:
 
 
 def unknown_function(name: str, functions: Mapping[str, Any], formula: str) -> NoReturn:
-    """Raise FormulaError: no such function; show the place and the near names."""
+    """Raise FormulaError: no such function; show the place, and our way or the near names."""
     plain = name.rpartition(".")[2]
-    near = [plain] if plain != name and plain in functions else _near(name, functions)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise FormulaError(
-        f"unknown function {name!r}\n{_place(name, formula, call=True)}{hint}"
-        "NumPy's elementwise functions are called by plain name, log(x); "
-        f'pass your own by functions={{"{plain}": ...}}'
-    )
+    tokens, at = tokenize(formula), _first(name, formula, call=True)
+    first = tokens[at + 2] if at is not None else None
+    if first is not None and first.kind in ("name", "column"):
+        remedy = our_way(name, column(first.value))
+    else:
+        remedy = our_way(name)
+    if remedy is None:
+        near = [plain] if plain != name and plain in functions else _near(name, functions)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        remedy = (
+            f"{hint}NumPy's elementwise functions are called by plain name, log(x); "
+            f'pass your own by functions={{"{plain}": ...}}'
+        )
+    raise FormulaError(f"unknown function {name!r}\n{_place(name, formula, call=True)}{remedy}")
 
 
 def _near(name: str, names: Iterable[str]) -> list[str]:
@@ -44,9 +55,14 @@ def _near(name: str, names: Iterable[str]) -> list[str]:
 
 def _place(name: str, formula: str, *, call: bool = False) -> str:
     """The formula with carets under the first place of a name, and a line's end; or nothing."""
-    tokens = tokenize(formula)
-    for token, following in pairwise(tokens):
+    at = _first(name, formula, call=call)
+    return "" if at is None else f"{caret(formula, tokenize(formula)[at].span)}\n"
+
+
+def _first(name: str, formula: str, *, call: bool) -> int | None:
+    """Number of the first token that is this name, called or not."""
+    for at, (token, following) in enumerate(pairwise(tokenize(formula))):
         called = token.kind == "name" and following.value == "("
         if token.value == name and token.kind in ("name", "column", "string") and called == call:
-            return f"{caret(formula, token.span)}\n"
-    return ""
+            return at
+    return None

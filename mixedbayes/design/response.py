@@ -12,6 +12,8 @@ from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_expression
 from mixedbayes.formula.nodes import Name, unparse
 
+_ROUNDING = 1e-9  # relative error of a count that is the result of arithmetic
+
 
 def label(formula: Formula) -> str:
     """The response in words: a column's name without backticks, or an expression."""
@@ -29,7 +31,8 @@ def response(formula: Formula, rows: Rows) -> tuple[Floats, tuple[object, ...] |
         return value.codes.astype(np.float64), tuple(value.levels.tolist())
     if isinstance(value, Matrix):
         raise DataError(f"the response {unparse(node)} has {len(value.fields)} columns, not one")
-    return np.array(rows.array(node)), None  # not the user's memory
+    y = np.array(rows.array(node))  # not the user's memory
+    return (y if formula.response.trials is None else _snapped(y)), None
 
 
 def weights(formula: Formula, rows: Rows) -> Floats | None:
@@ -49,7 +52,7 @@ def trials(formula: Formula, rows: Rows) -> Ints | None:
     """Numbers of trials, positive and whole: (n,)."""
     if formula.response.trials is None:
         return None
-    values = rows.array(parse_expression(formula.response.trials))
+    values = _snapped(rows.array(parse_expression(formula.response.trials)))
     wrong = (values < 1) | (values != np.floor(values))
     if wrong.any():
         _wrong(
@@ -59,23 +62,29 @@ def trials(formula: Formula, rows: Rows) -> Ints | None:
     return values.astype(np.int64)
 
 
-def check_successes(y: Floats, n: Ints, formula: Formula, rows: Rows) -> None:
+def check_successes(y: Floats, trials: Ints, formula: Formula, rows: Rows) -> None:
     """Successes are whole numbers from 0 to the number of trials."""
-    text = formula.response.text
+    text, n = formula.response.text, formula.response.trials
     wrong = (y < 0) | (y != np.floor(y))
     if wrong.any():
         _wrong(
             text, wrong, y, rows,
-            "are not whole numbers from 0; the response is the number of successes, "
-            f"not their share: write {text} * {formula.response.trials} as a column",
+            "are not whole numbers from 0; the response is the number of successes, not their "
+            f"share: write round({text}*{n}) | trials({n}) ~ ...",
         )  # fmt: skip
-    wrong = y > n
+    wrong = y > trials
     if wrong.any():
         _wrong(
             text, wrong, y, rows,
-            f"exceed trials({formula.response.trials}); "
+            f"exceed trials({n}); "
             "write successes | trials(all trials), not the number of failures",
         )  # fmt: skip
+
+
+def _snapped(counts: Floats) -> Floats:
+    """Counts with what is left of computing them taken away: 0.29 * 100 is 28.999999999999996."""
+    whole = np.round(counts)
+    return np.where(np.abs(counts - whole) <= _ROUNDING * np.maximum(1.0, whole), whole, counts)
 
 
 def _is_logical(column: pd.Series | None) -> bool:

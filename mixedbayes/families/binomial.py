@@ -78,8 +78,8 @@ class Binomial(Shares):
                 remedy = f"for one trial in each row use family='bernoulli', or {name} | trials(1)"
             elif y.min() >= 0 and y.max() <= 1:
                 remedy = (
-                    f"{name} looks like shares: give the successes, as a column of counts, and "
-                    "write successes | trials(n)"
+                    f"{name} looks like shares: with the column of trials write "
+                    f"round({design.formula.response.text}*n) | trials(n)"
                 )
             else:
                 remedy = f"write {name} | trials(n) with the column of trials"

@@ -23,6 +23,9 @@ def suggestion(design: Design) -> str:
         return "family='poisson' or 'negative_binomial'"
     if y.min() > 0 and y.max() < 1:
         return "family='beta'"
+    if y.min() >= 0 and y.max() <= 1:
+        count = f"round({design.formula.response.text}*n) | trials(n)"
+        return f"family='binomial' with {count}, where these are shares of n trials,"
     if y.min() > 0:
         return "family='gamma' or 'lognormal'"
     return "family='gaussian' or 'student_t'"
@@ -36,10 +39,14 @@ def require(design: Design, valid: NDArray[np.bool_], family: str, support: str)
     if valid.all():
         return
     first = int(np.argmin(valid))
-    value = design.y[first]
+    value, near = design.y[first], np.round(design.y[first])
+    shown = f"{value:g}"
+    if value != near and abs(value - near) < 1e-6 * max(1.0, abs(near)):
+        text = design.formula.response.text
+        shown = f"{float(value)!r}, a whole number but for rounding (write round({text}) ~ ...),"
     reason = suggestion(design)
     raise DataError(
-        f"the response {design.response!r} is {value:g} in row {design.index[first]!r} "
+        f"the response {design.response!r} is {shown} in row {design.index[first]!r} "
         f"({int((~valid).sum())} of {design.n} rows are not {support}): the {family} family takes "
         f"{support}; {reason} fits these values"
     )

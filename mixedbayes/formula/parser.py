@@ -1,5 +1,6 @@
 """Text to Formula: the response with its wrappers, the population part, and the bars."""
 
+from functools import lru_cache
 from typing import NoReturn
 
 from mixedbayes.errors import FormulaError
@@ -19,6 +20,7 @@ from mixedbayes.formula.nodes import (
 from mixedbayes.formula.syntax import Parser
 from mixedbayes.formula.terms import Terms, as_column, expand
 from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
+from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
 
 _WRAPPERS = ("trials", "weights")
 _LONGEST = 100_000
@@ -69,6 +71,7 @@ def parse(text: str) -> Formula:
     )
 
 
+@lru_cache(maxsize=256)
 def parse_terms(text: str) -> Terms:
     """The terms of a population part or of a bar's left side, as `Formula` keeps them."""
     parser = Parser(text)
@@ -129,10 +132,13 @@ def _wrappers(parser: Parser) -> dict[str, str]:
         parser.take()
         node = parser.operand(_NOTHING)
         known = " and ".join(f"{name}(...)" for name in _WRAPPERS)
+        way = our_way(node.function) if isinstance(node, Call) else None
+        way = f"{way}; " if way else ""
         if not isinstance(node, Call) or node.function not in _WRAPPERS:
             parser.fail(
                 f"`{parser.text[node.span.start : node.span.end]}` is no property of the response",
-                f"after the response's `|` come {known}; a grouping bar goes on the right: (1 | g)",
+                f"{way}after the response's `|` come {known}; "
+                "a grouping bar goes on the right: (1 | g)",
                 node.span,
             )
         if node.function in found:
@@ -184,8 +190,9 @@ def _bars(paren: Paren, text: str) -> list[RandomTerm]:
             "write (1 | g), or (0 + x | g)",
         )  # fmt: skip
     written = " ".join(text[paren.span.start : paren.span.end].split())
+    spelled = str(effects)
     return [
-        RandomTerm(written, str(effects), factors, bar.operator == "|", paren.span)
+        RandomTerm(written, spelled, factors, bar.operator == "|", paren.span)
         for factors in _nesting(bar.group, text)
     ]
 
@@ -222,6 +229,10 @@ def _not_a_factor(node: Node, text: str) -> NoReturn:
         remedy = "write one bar for each factor: (1 | a) + (1 | b)"
     elif isinstance(node, Literal):
         remedy = "name a column; for one effect in each row give the data a column of row numbers"
+    elif isinstance(node, Call) and node.arguments and node.function in CATEGORIES:
+        remedy = f"it is a category as it is: (1 | {unparse(node.arguments[0])})"
+    elif isinstance(node, Call) and node.function in GROUPS:
+        remedy = WORDS[node.function]
     else:
         remedy = "make a column of it first and name that column"
     fail(text, node.span, fact, remedy)
@@ -229,27 +240,25 @@ def _not_a_factor(node: Node, text: str) -> NoReturn:
 
 def _check_disjoint(random: tuple[RandomTerm, ...], text: str) -> None:
     """Each effect varies once over a factor; twice, its two variances could not be told apart."""
-    seen: dict[tuple[frozenset[str], frozenset[str]], RandomTerm] = {}
+    seen: dict[frozenset[str], dict[frozenset[str], RandomTerm]] = {}
     spelled: dict[frozenset[str], RandomTerm] = {}
     for bar in random:
-        other = spelled.setdefault(frozenset(bar.factors), bar)
+        factors = frozenset(bar.factors)
+        other = spelled.setdefault(factors, bar)
         if other.group != bar.group:
             fail(
                 text, bar.span,
                 f"`{bar.group}` is the same factor as `{other.group}` in {other.text}",
                 f"write {other.group} in both",
             )  # fmt: skip
-        effects = parse_terms(bar.effects)
+        effects, over = parse_terms(bar.effects), seen.setdefault(factors, {})
         keys = [term.key for term in effects.terms]
         for key in ([frozenset({"1"})] if effects.intercept else []) + keys:
-            place = frozenset(bar.factors), key
-            if place not in seen:
-                seen[place] = bar
+            if over.setdefault(key, bar) is bar:
                 continue
             name = "Intercept" if key == {"1"} else ":".join(sorted(key))
             fail(
                 text, bar.span,
-                f"`{name}` varies over `{bar.group}` twice: in {seen[place].text} "
-                f"and in {bar.text}",
+                f"`{name}` varies over `{bar.group}` twice: in {over[key].text} and in {bar.text}",
                 "keep it in one of them; for uncorrelated effects write (0 + x | g), or (x || g)",
             )  # fmt: skip

@@ -24,6 +24,7 @@ from mixedbayes.formula.nodes import (
 )
 from mixedbayes.formula.tokens import Token, tokenize
 from mixedbayes.formula.types import Span
+from mixedbayes.formula.words import our_way
 
 # operator -> (binding power to the left, to the right)
 _TERMS = {"*": (20, 21), "/": (20, 21), ":": (30, 31), "**": (41, 40)}
@@ -204,7 +205,7 @@ class Parser:
             if self.operator() != ",":
                 break
             self.take()
-        self.close(opening, ")")
+        self.close(opening, ")", called=name.value)
         span = self.since(name.span.start)
         return Call(name.value, tuple(arguments), tuple(keywords.items()), span)
 
@@ -218,7 +219,7 @@ class Parser:
 
     # what may come next, and what to say if something else does
 
-    def close(self, opening: Token, closing: str) -> None:
+    def close(self, opening: Token, closing: str, called: str = "") -> None:
         if self.operator() == closing:
             self.take()
         elif self.token.kind == "end":
@@ -226,7 +227,8 @@ class Parser:
         elif self.operator() in _BARS:
             self.fail(
                 f"`{self.token.value}` inside a call",
-                "a bar stands in its own parenthesis, between terms: x + (x | g)",
+                our_way(called)
+                or "a bar stands in its own parenthesis, between terms: x + (x | g)",
             )
         else:
             self.unexpected()
@@ -252,6 +254,8 @@ class Parser:
             self.fail(
                 f"`{operator}` outside parentheses", "put the bar in its own parenthesis: (x | g)"
             )
+        if operator == "%" and self.tokens[self.at + 1].value == "in":
+            self.fail("`%in%` is not understood", "write b:a for b %in% a, or a/b for a + b %in% a")
         if operator and operator not in ("(", "["):
             self.fail(
                 f"`{operator}` cannot stand here",

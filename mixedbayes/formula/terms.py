@@ -1,16 +1,23 @@
 """A sum of terms, multiplied out: `(a + b)*c` is a, b, c, a:c, b:c."""
 
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NoReturn
 
 from mixedbayes.formula.messages import fail
 from mixedbayes.formula.nodes import Bar, Call, Literal, Name, Node, Operation, Paren, Sum, unparse
 from mixedbayes.formula.types import Span
 
-_MOST = 5000
+_MOST = 5000  # products of one term
+_MOST_WORK = 1_000_000  # products looked at, most of them found before
+_LONGEST = 500_000  # characters of the terms multiplied out
 _HIGHEST_POWER = 10
 _LEFT_ONLY = ("trials", "weights")
+
+# A product as the numbers of its factors in the order written, and products by what they are made
+# of: `a:b` and `b:a` are one.
+type Product = tuple[int, ...]
+type Products = dict[frozenset[int], Product]
 
 
 @dataclass(frozen=True)
@@ -19,17 +26,13 @@ class Term:
 
     factors: tuple[Node, ...]
 
-    @property
+    @cached_property
     def key(self) -> frozenset[str]:
         """What makes two terms the same: `a:b` and `b:a` are."""
         return frozenset(map(unparse, self.factors))
 
     def __str__(self) -> str:
         return ":".join(map(unparse, self.factors))
-
-    def times(self, other: "Term") -> "Term":
-        factors = {unparse(f): f for f in (*self.factors, *other.factors)}
-        return Term(tuple(factors.values()))
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,13 @@ def expand(node: Node, text: str) -> Terms:
 @dataclass
 class _Expansion:
     text: str
+    factors: list[Node] = field(default_factory=list)  # each once
+    numbers: dict[str, int] = field(default_factory=dict)  # of factors, by their text
+    work: int = 0
 
     def run(self, node: Node) -> Terms:
         intercept = True
-        terms: dict[frozenset[str], Term] = {}
+        terms: Products = {}
         offsets: list[Node] = []
         bars: list[Paren] = []
         for sign, item in self.items(node, "+"):
@@ -72,12 +78,12 @@ class _Expansion:
             elif isinstance(item, Literal):
                 intercept = (self.digit(item) == 1) == (sign == "+")
             elif sign == "+":
-                for term in self.product(item):
-                    terms.setdefault(term.key, term)
+                terms |= {key: p for key, p in self.product(item).items() if key not in terms}
             else:
                 self.remove(terms, item)
-        ordered = sorted(terms.values(), key=lambda term: len(term.factors))
-        return Terms(intercept, tuple(ordered), tuple(offsets), tuple(bars))
+        self.check_length(terms, node.span)
+        ordered = sorted(terms.values(), key=len)
+        return Terms(intercept, tuple(map(self.term, ordered)), tuple(offsets), tuple(bars))
 
     def items(self, node: Node, sign: str) -> list[tuple[str, Node]]:
         """Signed summands; a bar keeps its parenthesis, any other parenthesis is opened."""
@@ -91,13 +97,13 @@ class _Expansion:
             return self.items(node.inner, sign)
         return [(sign, node)]
 
-    def product(self, node: Node) -> list[Term]:
+    def product(self, node: Node) -> Products:
         """The terms that one summand stands for."""
         match node:
             case Name():
-                return [Term((node,))]
+                return self.single(node)
             case Call():
-                return [Term((self.callable_here(node),))]
+                return self.single(self.callable_here(node))
             case Operation(operator="**"):
                 return self.power(node)
             case Operation(operator=operator, left=left, right=right):
@@ -114,32 +120,43 @@ class _Expansion:
                 return self.plain_sum(node)
         return self.number(node)
 
-    def plain_sum(self, node: Sum) -> list[Term]:
+    def single(self, node: Node) -> Products:
+        """One factor by itself."""
+        number = self.numbers.setdefault(unparse(node), len(self.factors))
+        if number == len(self.factors):
+            self.factors.append(node)
+        return {frozenset((number,)): (number,)}
+
+    def term(self, product: Product) -> Term:
+        return Term(tuple(self.factors[k] for k in product))
+
+    def plain_sum(self, node: Sum) -> Products:
         """A sum inside a product: names and calls only, nothing taken away."""
+        found: Products = {}
         for sign, item in node.items:
             if sign == "-":
                 fail(self.text, item.span, "`-` inside a product of terms", "write the product out")
-        return [term for _, item in node.items for term in self.product(item)]
+            found |= {key: p for key, p in self.product(item).items() if key not in found}
+        return found
 
-    def cross(self, operator: str, left: list[Term], right: list[Term], span: Span) -> list[Term]:
-        if len(left) * len(right) > _MOST:
-            self.too_many(span)
+    def cross(self, operator: str, left: Products, right: Products, span: Span) -> Products:
         if operator == "/":  # a/b: b within every combination of the left side
-            nest = left[0]
-            for term in left[1:]:
-                nest = nest.times(term)
-            return [*left, *(nest.times(term) for term in right)]
-        products = [a.times(b) for a in left for b in right]
-        return products if operator == ":" else [*left, *right, *products]
+            found = dict(left)
+            left = self.joined(left)
+        else:
+            found = {} if operator == ":" else left | right
+        self.multiply(left, right, found, span)
+        return found
 
-    def power(self, node: Operation) -> list[Term]:
+    def power(self, node: Operation) -> Products:
         base, exponent = self.product(node.left), node.right
         value = exponent.value if isinstance(exponent, Literal) else None
         if len(base) == 1:
+            inner = self.term(next(iter(base.values())))
             fail(
                 self.text, node.span,
-                f"`{base[0]}` to a power is `{base[0]}` in a formula",
-                f"for a power of the numbers write I({base[0]}**{unparse(exponent)})",
+                f"`{inner}` to a power is `{inner}` in a formula",
+                f"for a power of the numbers write I({inner}**{unparse(exponent)})",
             )  # fmt: skip
         if not isinstance(value, int) or not 1 <= value <= _HIGHEST_POWER:
             fail(
@@ -148,23 +165,37 @@ class _Expansion:
                 f"from 1 to {_HIGHEST_POWER}: the highest order of interaction",
                 "write (a + b)**2",
             )  # fmt: skip
-        terms: dict[frozenset[str], Term] = {}
-        for degree in range(1, min(value, len(base)) + 1):
-            for chosen in combinations(base, degree):
-                product = chosen[0]
-                for term in chosen[1:]:
-                    product = product.times(term)
-                terms.setdefault(product.key, product)
-                if len(terms) > _MOST:
-                    self.too_many(node.span)
-        return list(terms.values())
+        found, grown = dict(base), base
+        for _ in range(value - 1):
+            grown = self.multiply(grown, base, found, node.span)
+        return found
 
-    def remove(self, terms: dict[frozenset[str], Term], node: Node) -> None:
-        for term in self.product(node):
-            if terms.pop(term.key, None) is None:
+    def multiply(self, left: Products, right: Products, found: Products, span: Span) -> Products:
+        """The products of both sides that are new to `found`, which gets them."""
+        self.work += len(left) * len(right)
+        if self.work > _MOST_WORK:
+            self.too_many(span, f"more than {_MOST_WORK:,} products of terms")
+        new: Products = {}
+        for a_key, a in left.items():
+            for b_key, b in right.items():
+                key = a_key | b_key
+                if key not in found:
+                    found[key] = new[key] = (*a, *(k for k in b if k not in a_key))
+            if len(found) > _MOST:
+                self.too_many(span, f"more than {_MOST} terms")
+        return new
+
+    def joined(self, products: Products) -> Products:
+        """One product of all their factors."""
+        factors = dict.fromkeys(k for product in products.values() for k in product)
+        return {frozenset(factors): tuple(factors)}
+
+    def remove(self, terms: Products, node: Node) -> None:
+        for key, product in self.product(node).items():
+            if terms.pop(key, None) is None:
                 fail(
                     self.text, node.span,
-                    f"there is no term `{term}` before this to take away",
+                    f"there is no term `{self.term(product)}` before this to take away",
                     "remove the `-`; for a difference of numbers write I(a - b)",
                 )  # fmt: skip
 
@@ -212,8 +243,15 @@ class _Expansion:
         if sign == "-":
             fail(self.text, node.span, "`-` before a bar or an offset", "leave it out instead")
 
-    def too_many(self, span: Span) -> NoReturn:
-        fail(self.text, span, f"more than {_MOST} terms", "name the interactions you need")
+    def check_length(self, terms: Products, span: Span) -> None:
+        """Terms that are written in a text of bounded length."""
+        lengths = [len(text) + 1 for text in self.numbers]
+        if sum(lengths[k] for product in terms.values() for k in product) > _LONGEST:
+            fact = f"the terms multiplied out have more than {_LONGEST:,} characters"
+            self.too_many(span, fact)
+
+    def too_many(self, span: Span, fact: str) -> NoReturn:
+        fail(self.text, span, fact, "name the interactions you need")
 
 
 def as_column(node: Node) -> Node:

@@ -21,7 +21,7 @@ from mixedbayes.formula.nodes import (
 # Functions that mean the same in both languages.
 SAME = frozenset(
     {"I", "log", "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "sin", "cos", "tan"}
-    | {"tanh", "floor", "poly", "scale"}
+    | {"tanh", "floor", "round", "poly", "scale"}
 )
 _PLAIN = re.compile(r"(?:[A-Za-z]|\.(?![0-9]))[A-Za-z0-9._]*")
 _RESERVED = frozenset({"if", "else", "repeat", "while", "function", "for", "next", "break"})

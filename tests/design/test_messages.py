@@ -64,6 +64,23 @@ ERRORS = [
     ("y ~ C(f, 3)", ["C(f, 3): write C(x)", "contr.sum"]),
     ('y ~ C(f, contr.treatment("z"))', ["C(f, contr.treatment", "'z'", "levels are 'a', 'b', 'c'"]),
     ('y ~ C(f, levels=["a", "b"])', ["levels lacks 'c', which the data have"]),
+    ("y ~ C(n, levels=[5, 5, 8, 9])", ["levels has 5 more than once", "name each once"]),
+    ("y ~ C(n, levels=3)", ["C(n, levels=3): levels is a list of the levels"]),
+    ("y ~ C(n, levels=n)", ["levels is a list of the levels"]),
+    ("y ~ C(n, levels=[5, None])", ["levels is a list of the levels"]),
+    ("y ~ log(center())", ["center(): give it a column first: center(x)"]),
+    ("y ~ I(center(x=x))", ["center(x=x): give it a column first"]),
+    ("y ~ log(C())", ["C(): write C(x)"]),
+    ("y ~ I(f == x)", ["f == x: f is a category, which is compared with one of its levels: 'a'"]),
+    ("y ~ I(x == f)", ["x == f: f is a category"]),
+    ("y ~ I(f != f)", ["f is a category", "make a column of True and False"]),
+    ('y ~ I(f == ["a"])', ["f is a category", "'a', 'b', 'c'"]),
+    ("y ~ poly(x, 2, f)", ["f is a column: lists and settings hold numbers or texts only"]),
+    ("y ~ C(f, contr.treatment(x))", ["x is a column: lists and settings"]),
+    ("y ~ bs(x, df=f)", ["f is a column: lists and settings"]),
+    ("y ~ round(f)", ["f is a category: there is no arithmetic with it"]),
+    ("y ~ round(x, 0.5)", ["round(x, 0.5): the number of digits is a whole number, not 0.5"]),
+    ("y ~ C(f, Sum)", ["no column 'Sum'", "write C(x, contr.sum)"]),
     ("y ~ one", ["population part: one has the single level 'u' in the 8 rows", "leave it out"]),
     ("y ~ (one | g)", ["(one | g): one has the single level 'u'"]),
     ("y ~ x + I(2*x)", ["1 of 2 columns depend on others and the intercept",
@@ -83,11 +100,12 @@ ERRORS = [
     ("y | trials(half) ~ x", ["trials(half): 1 of 8 values are not whole", "'r6': 8.5"]),
     ("y | trials(t) ~ x", ["trials(t): 2 of 8 values are not whole numbers from 1", "'r2': 0"]),
     ("n | trials(y) ~ x", ["n: 6 of 8 values exceed trials(y)", "first in row 'r0': 5"]),
-    ("x | trials(n) ~ t", ["x: 4 of 8 values are not whole numbers from 0", "not their share"]),
+    ("x | trials(n) ~ t", ["x: 4 of 8 values are not whole numbers from 0", "not their share",
+                               "write round(x*n) | trials(n) ~ ..."]),
     ("f | trials(n) ~ x", ["f is a category; with trials() it is a count"]),
     ("y ~ offset(f) + x", ["f is a category, where numbers are needed"]),
     ('y ~ offset(C(x)) + x', ["C(x) is a category"]),
-    ("y ~ bs(x, knots=[x, 2])", ["x: a list holds numbers or texts, no columns"]),
+    ("y ~ bs(x, knots=[x, 2])", ["x is a column: lists and settings hold numbers or texts only"]),
 ]  # fmt: skip
 
 
@@ -106,7 +124,10 @@ UNKNOWN_FUNCTIONS = [
     ("y ~ np.log(x)", "unknown function 'np.log'", "did you mean log?"),
     ("y ~ Scale(x)", "unknown function 'Scale'", "did you mean scale?"),
     ("y ~ (mine(x) | g)", "unknown function 'mine'", 'functions={"mine": ...}'),
-    ("cbind(y, n) ~ x", "unknown function 'cbind'", "functions="),
+    ("cbind(y, n) ~ x", "unknown function 'cbind'", "write successes | trials(n) ~ ..."),
+    ("y ~ relevel(f, ref=2)", "unknown function 'relevel'", 'write C(f, contr.treatment("level"))'),
+    ("y ~ factor(`x`)", "unknown function 'factor'", "C(x) makes one of numbers"),
+    ("y ~ C(f, Treatment('b'))", "unknown function 'Treatment'", 'contr.treatment("level")'),
     ("y ~ pi(x)", "unknown function 'pi'", "plain name"),
 ]
 
@@ -305,4 +326,4 @@ def test_grouping_factor_of_lists():
 
 def test_contrast_of_impossible_settings():
     with pytest.raises(DataError, match=r"Its levels are 'a', 'b', 'c'"):
-        build_design("y ~ C(f, contr.helmert(x))", frame())
+        build_design("y ~ C(f, contr.treatment([1, 2]))", frame())

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.design import build_design
+from mixedbayes.design import build_design, replay
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.registry import FAMILIES, as_family
 
@@ -46,6 +46,42 @@ def test_trials_are_for_the_binomial(name):
 def test_shares_of_zero_and_one_point_to_trials():
     with pytest.raises(DataError, match=r"0 in row 'r1' \(1 of 3 rows are 0 or 1\).*binomial"):
         FAMILIES["beta"]().prepare(design([0.5, 0.0, 0.1]))
+
+
+SHARES = pd.DataFrame({"k": np.arange(1, 100), "n": 100})
+SHARES["p"] = SHARES.k / SHARES.n
+SHARES["made"] = SHARES.p * SHARES.n  # 29 becomes 28.999999999999996
+
+
+@pytest.mark.parametrize("response", ["round(p*n)", "p*n", "made", "k"])
+def test_shares_become_counts(response):
+    made = build_design(f"{response} | trials(n) ~ 1", SHARES)
+    np.testing.assert_array_equal(FAMILIES["binomial"]().prepare(made).y, SHARES.k)
+    again = replay(made, SHARES, response=True)
+    np.testing.assert_array_equal(again.y, SHARES.k)
+
+
+@pytest.mark.parametrize(
+    ("response", "family", "first"),
+    [("p | trials(n)", "gaussian", 0), ("p", "binomial", 0), ("p", "bernoulli", 1)],
+)
+def test_the_remedy_for_shares_is_the_form_that_works(response, family, first):
+    data = SHARES.assign(p=SHARES.p.where(SHARES.k > first, 0.0))
+    with pytest.raises(DataError, match=r"round\(p\*n\) \| trials\(n\)"):
+        mb.Model(f"{response} ~ 1", data, family=family)
+
+
+def test_counts_that_are_whole_but_for_rounding():
+    with pytest.raises(DataError, match=r"28\.999999999999996, .*\(write round\(made\) ~ ...\)"):
+        FAMILIES["poisson"]().prepare(build_design("made ~ 1", SHARES.iloc[28:]))
+    y = FAMILIES["poisson"]().prepare(build_design("round(made) ~ 1", SHARES)).y
+    np.testing.assert_array_equal(y, SHARES.k)
+
+
+def test_a_share_of_trials_that_is_not_whole_is_refused():
+    data = SHARES.assign(k=SHARES.k + 1e-4)
+    with pytest.raises(DataError, match="99 of 99 values are not whole numbers from 0"):
+        build_design("k | trials(n) ~ 1", data)
 
 
 def test_counts_of_zero_only():

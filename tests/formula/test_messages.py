@@ -1,9 +1,11 @@
 """Every kind of mistake in a formula: the fact, the place, the remedy."""
 
+import time
+
 import pytest
 
-from mixedbayes.errors import FormulaError
-from mixedbayes.formula import Span, caret, parse
+from mixedbayes.errors import DataError, FormulaError
+from mixedbayes.formula import Span, caret, parse, parse_terms
 
 # formula, what the carets stand under, fact, remedy
 MISTAKES = [
@@ -56,7 +58,13 @@ MISTAKES = [
     ("y ~ x − z", "−", "unexpected character", "plain minus"),
     ("y ~ .", ".", "unexpected character '.'", "name the columns"),
     ("y ~ {x}", "{", "unexpected character '{'", "functions={...}"),
-    ("y ~ x %in% z", "%", "`%` cannot stand here", "I(...)"),
+    ("y ~ x %in% z", "%", "`%in%` is not understood", "write b:a for b %in% a"),
+    ("y ~ x % z", "%", "`%` cannot stand here", "I(...)"),
+    ("y ~ us(x | g)", "|", "`|` inside a call", "write (x | g)"),
+    ("y ~ ar1(0 + t | g)", "|", "`|` inside a call", "are not offered"),
+    ("y ~ (1 | factor(g))", "factor(g)", "a grouping factor is a column", "(1 | g)"),
+    ("y ~ (1 | interaction(a, b))", "interaction(a, b)", "a grouping factor", "(1 | a:b)"),
+    ("y | cens(c) ~ x", "cens(c)", "no property of the response", "not offered; after"),
     ("y ~ x > 3", ">", "`>` cannot stand here", "I(x > 3)"),
     ("y ~ x + + z", "+", "two signs in a row", "keep one"),
     ("y ~ x + * z", "*", "found `*`", "name missing"),
@@ -144,12 +152,84 @@ def test_depth_is_bounded(text):
     [
         "y ~ (" + " + ".join(f"x{i}" for i in range(200)) + ")**9",
         "y ~ " + "*".join(f"x{i}" for i in range(60)),
+        "y ~ (" + "*".join("abcdefghijkl") + ")*q",
     ],
-    ids=["power", "product"],
+    ids=["power", "product", "one more"],
 )
 def test_number_of_terms_is_bounded(text):
     with pytest.raises(FormulaError, match="more than 5000 terms"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("y ~ (" + "*".join("abcdefghijkl") + ")**10", "more than 1,000,000 products"),
+        (
+            "y ~ (" + "+".join(f"v{i}" for i in range(999)) + f"):`{'x' * 999}`",
+            "500,000 characters",
+        ),
+    ],
+    ids=["work", "length"],
+)
+def test_work_and_length_are_bounded(text, fact):
+    started = time.perf_counter()
+    with pytest.raises(FormulaError, match=fact):
+        parse(text)
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("(" + " + ".join(["x"] * 40) + " + z)**10", 3),
+        ("(x*z*a*b*h*g)**10", 63),
+        ("*".join(["x"] * 14), 1),
+        ("/".join(["x"] * 14), 1),
+        (":".join(["x*z"] * 14), 3),
+        ("(" + " + ".join(f"v{i}" for i in range(60)) + ")**2", 60 * 61 // 2),
+    ],
+)
+def test_products_found_again_are_one_term(text, terms):
+    started = time.perf_counter()
+    assert len(parse_terms(text).terms) == terms
+    assert time.perf_counter() - started < 2
+
+
+def test_many_effects_over_many_factors():
+    effects = " + ".join(f"v{i}" for i in range(60))
+    started = time.perf_counter()
+    formula = parse(f"y ~ (({effects})**2 | {'/'.join(f'g{i}' for i in range(100))})")
+    assert time.perf_counter() - started < 5
+    assert len(formula.random) == 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"y ~ (0 | {'g' * 90_000})",
+        f"y ~ `{'x' * 90_000}`**2",
+        f"y ~ ({'a + ' * 20_000}b | g) + (a | g)",
+        f"y ~ x {'z' * 90_000}",
+        f"y | {'n' * 90_000}(m) ~ x",
+        f"y ~ x - {'z' * 90_000}",
+    ],
+    ids=["bar", "power", "twice", "operator", "wrapper", "minus"],
+)
+def test_messages_are_bounded(text):
+    with pytest.raises(FormulaError) as raised:
+        parse(text)
+    message = str(raised.value)
+    assert len(message) < 4200
+    assert message.split("\n")[-1]  # the remedy is there
+
+
+def test_a_long_message_keeps_its_beginning_and_its_end():
+    message = str(DataError("fact: " + "x" * 300_000 + "; the remedy"))
+    assert message.startswith("fact: xxx")
+    assert message.endswith("x; the remedy")
+    assert "[296,018 characters left out]" in message
+    assert len(message) < 4100
 
 
 def test_length_is_bounded():
