@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mixedbayes.design import used_columns, used_functions
 from mixedbayes.errors import FileError, FormulaError, SamplingError
 from mixedbayes.families.registry import family_from_names
 from mixedbayes.formula import parse_all
@@ -107,11 +108,37 @@ def _saved(fit: Fit) -> SavedFit:
         extra={
             "formulation": _plain(fit.formulation),
             "note": fit.note,
+            "functions": _own_functions(model),
             "others": [other.text for other in model.formula.others],
             "intercept_at_means": _at_means(model),
             "units": {str(name): str(unit) for name, unit in fit.units.items()},
         },
     )
+
+
+def _own_functions(model: Model) -> list[str]:
+    """Names in the formulas that stand for what the user passed in `functions`."""
+    constants = [c for c in used_columns(model.formula).columns if c not in model.data.columns]
+    used = (*used_functions(model.formula), *constants)
+    return [name for name in dict.fromkeys(used) if name in model.functions]
+
+
+def _asked(
+    saved: SavedFit, where: str, functions: Mapping[str, Callable[..., Any]] | None
+) -> Mapping[str, Callable[..., Any]] | None:
+    """Of the functions given those that the fit had, all of them; other names are built in."""
+    if "functions" not in saved.extra:  # written before the names were kept
+        return functions
+    own, given = saved.extra["functions"], functions or {}
+    lacking = [name for name in own if name not in given]
+    if lacking:
+        pieces = ", ".join(f'"{name}": ...' for name in lacking)
+        raise FileError(
+            f"{where} was fitted with {len(own)} function(s) of your own, and {', '.join(lacking)} "
+            f"of them {'is' if len(lacking) == 1 else 'are'} not given: a file holds no code; load "
+            f"it with functions={{{pieces}}}"
+        )
+    return {name: given[name] for name in own}
 
 
 def _at_means(model: Model) -> list[str]:
@@ -155,7 +182,7 @@ def _restore(
             saved.data,
             family=family_from_names(saved.family, saved.link),
             priors=codec.decode(saved.priors),
-            functions=functions,
+            functions=_asked(saved, where, functions),
         )
     except FormulaError as e:
         raise FileError(

@@ -5,7 +5,7 @@ from mixedbayes.design.checks import check_effects
 from mixedbayes.design.replay import random_columns, replay
 from mixedbayes.design.table import table
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor, NewGroup, NewRows
-from mixedbayes.design.used import used_columns
+from mixedbayes.design.used import used_columns, used_functions
 
 __all__ = [
     "Design",
@@ -19,4 +19,5 @@ __all__ = [
     "replay",
     "table",
     "used_columns",
+    "used_functions",
 ]

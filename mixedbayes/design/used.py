@@ -56,6 +56,18 @@ def used_columns(formula: Formula) -> Used:
     )
 
 
+def used_functions(formula: Formula) -> tuple[str, ...]:
+    """Names of the functions that a formula calls, in all its parts."""
+    response = formula.response
+    texts = (response.text, response.trials, response.weights, *formula.offsets)
+    nodes = [parse_expression(text) for text in texts if text is not None]
+    for text in (formula.fixed, *(bar.effects for bar in formula.random)):
+        nodes += [factor for term in parse_terms(text).terms for factor in term.factors]
+    found = [name for node in nodes for name in _functions(node)]
+    found += [name for other in formula.others for name in used_functions(other)]
+    return tuple(dict.fromkeys(found))
+
+
 def _of_others(formula: Formula) -> tuple[str, ...]:
     """Columns of the further formulas' right sides."""
     used = (used_columns(other) for other in formula.others)
@@ -75,17 +87,26 @@ def _of_terms(text: str) -> tuple[str, ...]:
 
 
 def _names(node: Node) -> Iterator[str]:
+    return (inner.name for inner in _walk(node) if isinstance(inner, Name))
+
+
+def _functions(node: Node) -> Iterator[str]:
+    return (inner.function for inner in _walk(node) if isinstance(inner, Call))
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    """An expression and all its parts, in the order written."""
+    yield node
     match node:
-        case Name(name=name):
-            yield name
         case Call(arguments=arguments, keywords=keywords):
-            for child in (*arguments, *(value for _, value in keywords)):
-                yield from _names(child)
+            children = (*arguments, *(value for _, value in keywords))
         case Listing(items=items):
-            for child in items:
-                yield from _names(child)
+            children = items
         case Operation(left=left, right=right):
-            yield from _names(left)
-            yield from _names(right)
+            children = (left, right)
         case Paren(inner=inner) | Sign(operand=inner):
-            yield from _names(inner)
+            children = (inner,)
+        case _:
+            children = ()
+    for child in children:
+        yield from _walk(child)

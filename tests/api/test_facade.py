@@ -135,6 +135,37 @@ def test_priors_and_functions_survive_a_file(sleep, tmp_path):
     pd.testing.assert_frame_equal(loaded.model.priors, model.priors)
 
 
+OWN = {
+    "log": ("Reaction ~ log(Days) + (1 | Subject)", lambda x: 100 * x),  # also built in
+    "scale": ("Reaction ~ I(scale(Days)) + (1 | Subject)", np.sqrt),
+    "pi": ("Reaction ~ Days + I(pi*Days**2) + (1 | Subject)", 2.0),
+    "late": ("Reaction ~ Days + (0 + late(Days) | Subject)", lambda x: x > 5),
+    "double": ("Reaction ~ Days + offset(double(Days)) + (1 | Subject)", lambda x: 2 * x),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_own_functions_are_asked_for_and_no_others_taken(sleep, tmp_path, name):
+    formula, function = OWN[name]
+    other = {"exp": np.sqrt, "unused": np.sqrt}
+    model = mb.Model(formula, sleep, functions={name: function, "unused": np.log})
+    path = model.fit(20, tune=50, chains=1, seed=1, progress=False).save(tmp_path / "f.nc")
+    for given in (None, {}, other):
+        with pytest.raises(mb.FileError, match=f'functions={{"{name}": ...}}'):
+            mb.load(path, functions=given)
+    again = mb.load(path, functions={name: function, **other}).model
+    np.testing.assert_array_equal(again.design.mu.X, model.design.mu.X)
+    np.testing.assert_array_equal(again.design.mu.groups[0].Z, model.design.mu.groups[0].Z)
+    assert set(again.functions) == {name}
+
+
+def test_built_in_functions_stay_built_in_when_loaded(sleep, tmp_path):
+    model = mb.Model("Reaction ~ log1p(Days) + (1 | Subject)", sleep)
+    path = model.fit(20, tune=50, chains=1, seed=1, progress=False).save(tmp_path / "f.nc")
+    again = mb.load(path, functions={"log1p": np.sqrt}).model
+    np.testing.assert_array_equal(again.design.mu.X[:, 0], np.log1p(sleep["Days"]))
+
+
 def test_the_cache_spares_sampling(sleep, tmp_path, monkeypatch):
     first = mb.fit(SLEEP, sleep, draws=50, seed=1, progress=False, cache=tmp_path)
     monkeypatch.setattr("mixedbayes.api.fitting.draw", lambda *a: pytest.fail("sampled again"))

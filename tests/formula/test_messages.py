@@ -173,10 +173,10 @@ def test_number_of_terms_is_bounded(text):
     ids=["work", "length"],
 )
 def test_work_and_length_are_bounded(text, fact):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(FormulaError, match=fact):
         parse(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -191,16 +191,16 @@ def test_work_and_length_are_bounded(text, fact):
     ],
 )
 def test_products_found_again_are_one_term(text, terms):
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(parse_terms(text).terms) == terms
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_many_effects_over_many_factors():
     effects = " + ".join(f"v{i}" for i in range(60))
-    started = time.perf_counter()
+    started = time.process_time()
     formula = parse(f"y ~ (({effects})**2 | {'/'.join(f'g{i}' for i in range(100))})")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(formula.random) == 100
 
 
