@@ -15,11 +15,19 @@ from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.design.values import label
 from mixedbayes.predict.importance import Importance
 from mixedbayes.predict.linear import Known
+from mixedbayes.predict.mixture import describe_mixture
 from mixedbayes.predict.particles import Weighted
 from mixedbayes.predict.predict import predict_given
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
 from mixedbayes.predict.update import Exact
-from mixedbayes.results.coef import population_of
+from mixedbayes.results.coef import (
+    coef_kernel,
+    constant_intercept,
+    labelled_coef,
+    only_intercept,
+    population_of,
+    with_constant,
+)
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import COLUMNS, chosen, effect_rows
 from mixedbayes.results.shown import tabled
@@ -144,20 +152,27 @@ class Conditioned:
             g, at = self.levels[name], self._columns(name)
             shift = np.tile(population_of(self.post, g), g.n_levels) if population else 0.0
             described = self.effects.describe(at, shift, prob)
-            tables.append(effect_rows(g).assign(**described))
+            table = effect_rows(g).assign(**described)
+            if population and constant_intercept(self.post, g):
+                own = self.post.intercept()[:, None]
+                weights = self.importance.weights
+                whole = describe_mixture(own, np.zeros_like(own), weights, prob)
+                table = with_constant(effect_rows(only_intercept(g)), whole, table)
+            tables.append(table)
         return stack(tables, COLUMNS)
 
     def _labelled(self, name: str, population: bool) -> tuple[str, xr.DataArray]:
         g = self.levels[name]
         values = self.known[name].effects.transpose(2, 0, 1)
         if population:
-            values = values + population_of(self.posterior, g)[:, None, :]
+            values = coef_kernel(values, population_of(self.posterior, g))
+            return names.coef(name), labelled_coef(self.posterior, g, "mu", values)
         dims = names.group_dim(name), names.group_term_dim(name)
         coords = {dims[0]: g.levels.to_numpy(), dims[1]: list(g.terms)}
         array = xr.DataArray(
             chained(values, self.post.shape[0]), coords, (names.CHAIN, names.DRAW, *dims)
         )
-        return names.coef(name) if population else names.ranef(name), array
+        return names.ranef(name), array
 
     @property
     def warning(self) -> str:

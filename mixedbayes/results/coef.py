@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -13,7 +16,7 @@ from mixedbayes.design.types import GroupDesign
 from mixedbayes.results import kept
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import COLUMNS, chosen, ranef_draws, rows_of
-from mixedbayes.results.tables import chained, describe, stack
+from mixedbayes.results.tables import chained, describe, labelled, stack
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +36,8 @@ def coef(
 ) -> Any:
     """Coefficients per level: population effect + deviation, on the link scale.
 
-    A term that varies over the levels without a population effect is the deviation alone. With
+    A term that varies over the levels without a population effect is the deviation alone. Where a
+    factor's effects have no intercept, as in (0 + x | g), every level has the population's. With
     several grouping factors a level's coefficient has that factor's own deviation, the others' are
     zero.
 
@@ -50,7 +54,7 @@ def coef(
 
     Returns
     -------
-    DataFrame with the rows and columns of `ranef`.
+    DataFrame with the columns of `ranef` and its rows, and one for a constant intercept.
 
     Raises
     ------
@@ -67,16 +71,62 @@ def coef(
             described = describe(chained(values, chains), prob)
         else:
             described = kept.columns(kept.read(post, names.coef(g.name, p)), prob)
-        tables.append(rows_of(post, g, p).assign(**described))
+        table = rows_of(post, g, p).assign(**described)
+        if constant_intercept(post, g, p):
+            whole = describe(chained(post.intercept(p), chains), prob)
+            table = with_constant(rows_of(post, only_intercept(g), p), whole, table)
+        tables.append(table)
     return stack(tables, COLUMNS)
+
+
+def constant_intercept(post: Posterior, g: GroupDesign, parameter: str = "mu") -> bool:
+    """Whether there is an intercept, and the factor's levels all have the same."""
+    return post.predictor(parameter).intercept and names.INTERCEPT not in g.terms
+
+
+def only_intercept(g: GroupDesign) -> GroupDesign:
+    """The factor's levels with one term, the intercept."""
+    return replace(g, terms=(names.INTERCEPT,), Z=np.ones((len(g.refs), 1)), blocks=((0,),))
+
+
+def with_constant(
+    rows: pd.DataFrame, described: Mapping[str, Floats], table: pd.DataFrame
+) -> pd.DataFrame:
+    """A table of levels and terms, a row with the same numbers before those of each level.
+
+    Parameters
+    ----------
+    rows
+        (J,) the labels of the rows that come first.
+    described
+        Their numbers, (1,) each.
+    table
+        (J q,) the other rows, those of a level together.
+    """
+    J = len(rows)
+    shared = {name: np.repeat(v, J) for name, v in described.items() if name in table}
+    both = pd.concat([rows.assign(**shared), table], ignore_index=True)
+    order = np.column_stack([np.arange(J), J + np.arange(len(table)).reshape(J, -1)])
+    return both.iloc[order.ravel()].reset_index(drop=True)
 
 
 def coef_draws(post: Posterior, group: str | None) -> xr.Dataset:
     """`coef_<group>` of one factor or of all; ModelError where draws were not kept."""
-    deviations = ranef_draws(post, group)
+    ranef_draws(post, group)  # which says where they were not kept
     out = {}
     for p, g in chosen(post, group):
         values = coef_kernel(post.ranef(g.name, p), population_of(post, g, p))
-        order = (names.CHAIN, names.DRAW, names.group_dim(g.name), names.group_term_dim(g.name, p))
-        out[names.coef(g.name, p)] = (order, chained(values, post.shape[0]))
-    return xr.Dataset(out, coords=deviations.coords)
+        variable = names.coef(g.name, p)
+        out[variable] = labelled_coef(post, g, p, values)
+    return xr.Dataset(out)
+
+
+def labelled_coef(post: Posterior, g: GroupDesign, parameter: str, values: Floats) -> xr.DataArray:
+    """(S, J, q) coefficients under their labels, a constant intercept put first."""
+    terms = g.terms
+    if constant_intercept(post, g, parameter):
+        own = np.broadcast_to(post.intercept(parameter)[:, None, None], (*values.shape[:2], 1))
+        values, terms = np.concatenate([own, values], axis=2), (names.INTERCEPT, *terms)
+    dims = names.group_dim(g.name), names.group_term_dim(g.name, parameter)
+    coords = {dims[0]: g.levels.to_numpy(), dims[1]: list(terms)}
+    return labelled(values, post.shape[0], dims, coords, names.coef(g.name, parameter))

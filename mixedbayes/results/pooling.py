@@ -92,7 +92,8 @@ def pooling(post: Posterior, prob: float = 0.95, *, group: str | None = None) ->
     tables = []
     for g in groups:
         rows = effect_rows(g)
-        own = partial.loc[partial["group"] == g.name, ["mean", "sd", "lower", "upper"]]
+        rows_of_g = (partial["group"] == g.name) & partial["term"].isin(g.terms)
+        own = partial.loc[rows_of_g, ["mean", "sd", "lower", "upper"]]
         tables.append(
             _interleaved(
                 rows,

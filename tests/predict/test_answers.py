@@ -271,3 +271,25 @@ def test_a_sigma_formula_counts_on_the_original_scale():
     for kind in ("mean", "response"):
         found = fit.predict(new, kind=kind, scale="original")["mean"]
         np.testing.assert_allclose(found, expected.mean(axis=(0, 1)), rtol=1e-4)
+
+
+# ---- tables of conditioned levels -------------------------------------------------------------
+
+
+def test_conditioned_coefficients_have_the_constant_intercept(make):
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"y": rng.normal(size=60), "x": rng.normal(size=60)})
+    data["g"] = np.arange(60) % 6
+    post = make.random("y ~ x + (0 + x | g)", data, s=800)
+    rows = pd.DataFrame({"y": [4.0, 2.0, 3.0], "x": [1.0, -1.0, 0.2], "g": [70, 70, 71]})
+    known = condition_on(post, rows)
+    table = known.coef()
+    assert table["term"].tolist() == ["Intercept", "x"] * 2
+    drawn = known.coef(draws=True)["coef_g"]
+    assert drawn["g_term"].to_numpy().tolist() == ["Intercept", "x"]
+    weights = known.importance.weights
+    constant = table[table["term"] == "Intercept"]
+    assert constant["mean"].tolist() == pytest.approx([weights @ post.intercept()] * 2)
+    error = 6 * table["sd"].to_numpy() / np.sqrt(known.importance.ess)
+    assert (np.abs(drawn.mean(("chain", "draw")).to_numpy().ravel() - table["mean"]) < error).all()
+    assert known.ranef()["term"].tolist() == ["x", "x"]

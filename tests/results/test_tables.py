@@ -181,6 +181,47 @@ def test_a_factor_named_like_a_column_does_not_take_its_place(make):
     assert table["term_level"].tolist() == list("xyxy")
 
 
+@pytest.fixture(scope="module")
+def slopes_alone(make):
+    """A slope over the levels of one factor, intercepts over another."""
+    data = load_data("sleepstudy").assign(k=np.arange(180) % 6)
+    days = data["Days"]
+    groups = [
+        make.group(data, "Subject", {"Days": days}),
+        make.group(data, "k", {"Intercept": 1.0}),
+    ]
+    return make.random(make.design(data, "Reaction", {"Days": days}, groups))
+
+
+def test_coef_has_the_constant_intercept_at_every_level(slopes_alone):
+    table = coef(slopes_alone)
+    own = table[table["group"] == "Subject"]
+    assert own["term"].tolist() == ["Intercept", "Days"] * 18
+    assert own["level"].tolist() == ranef(slopes_alone, group="Subject")["level"].repeat(2).tolist()
+    constant = own[own["term"] == "Intercept"]
+    population = fixef(slopes_alone).set_index("term").loc["Intercept"]
+    for column in STATISTICS:
+        assert constant[column].tolist() == pytest.approx([population[column]] * 18)
+    slopes = own[own["term"] == "Days"]
+    expected = slopes_alone.fixef()[:, 0, None] + slopes_alone.ranef("Subject")[:, :, 0]
+    np.testing.assert_allclose(slopes["mean"], expected.mean(axis=0))
+    assert table[table["group"] == "k"]["term"].tolist() == ["Intercept"] * 6
+    drawn = coef(slopes_alone, draws=True)
+    assert drawn["coef_Subject"].dims == ("chain", "draw", "Subject", "Subject_term")
+    assert drawn["Subject_term"].to_numpy().tolist() == ["Intercept", "Days"]
+    means = drawn["coef_Subject"].mean(("chain", "draw")).to_numpy().ravel()
+    np.testing.assert_allclose(means, own["mean"])
+
+
+def test_without_a_population_intercept_there_is_no_constant(make):
+    data = load_data("sleepstudy")
+    group = make.group(data, "Subject", {"Days": data["Days"]})
+    post = make.random(
+        make.design(data, "Reaction", {"Days": data["Days"]}, [group], intercept=False)
+    )
+    assert coef(post)["term"].tolist() == ["Days"] * 18
+
+
 def test_an_unknown_group_is_answered_with_the_known_ones(nested):
     with pytest.raises(ModelError, match=r"'cask' is not a grouping factor .* batch, batch:cask"):
         ranef(nested, group="cask")
