@@ -11,11 +11,14 @@ import pandas as pd
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Inverse
-from mixedbayes.plots.covariate import Covariate
+from mixedbayes.plots import style
+from mixedbayes.plots.covariate import Covariate, mean_columns
 from mixedbayes.plots.multiples import straight
 from mixedbayes.plots.scene import Floats
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.posterior import Posterior
+
+_WHOLE = "\u00a0"  # a blank at which no line ends
 
 
 def typical_row(frame: pd.DataFrame) -> dict[str, Any]:
@@ -59,6 +62,24 @@ def rows(
     if values is not None:
         new[axis.name] = values.array
     return new
+
+
+def held(post: Posterior, axis: Covariate, frame: pd.DataFrame, width: float) -> str:
+    """At which values the other columns stand that the expected response depends on.
+
+    "at arm = b, dose = 2.5", in lines for a panel so many inches wide; empty where there are none.
+    """
+    typical = typical_row(frame)
+    others = [c for c in mean_columns(post) if c != axis.name and c in typical]
+    if not others:
+        return ""
+    each = (f"{c} = {_shown(typical[c])}".replace(" ", _WHOLE) for c in others)
+    return style.in_lines("at " + ", ".join(each), width).replace(_WHOLE, " ")
+
+
+def _shown(value: Any) -> str:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return f"{value:.4g}" if number else str(value)
 
 
 def labels_of(g: GroupDesign, j: int) -> dict[str, Any]:

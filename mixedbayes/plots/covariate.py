@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
+from mixedbayes.design.used import used_columns
 from mixedbayes.errors import ModelError
+from mixedbayes.families.base import Family
 from mixedbayes.results.posterior import Posterior
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +42,12 @@ def covariate(
     """
     frame = None if data is None else post.design.used(data)
     if x is not None:
+        choices = ", ".join(_choices(post, frame)) or "(none)"
+        if x in used_columns(post.design.formula).response:
+            raise ModelError(f"x={x!r} is the response, which runs upwards; choose from {choices}")
         found = _named(post, x, frame)
         if found is None:
-            raise ModelError(f"x={x!r} is none of {', '.join(_choices(post, frame)) or '(none)'}")
+            raise ModelError(f"x={x!r} is none of {choices}")
         return found
     slopes = [t for t in group.terms if t != names.INTERCEPT]
     for term in slopes:
@@ -69,14 +76,46 @@ def _columns(post: Posterior) -> dict[str, Floats]:
 def _choices(post: Posterior, frame: pd.DataFrame | None) -> list[str]:
     known = [] if frame is None else [str(c) for c in frame.columns]
     known += [*_columns(post), *(g.name for g in post.design.mu.groups)]
-    return list(dict.fromkeys(known))
+    response = used_columns(post.design.formula).response
+    return [name for name in dict.fromkeys(known) if name not in response]
+
+
+def mean_columns(post: Posterior) -> list[str]:
+    """Columns that the expected response depends on, grouping factors apart."""
+    used = [used_columns(post.design.formula)]
+    if type(post.family).expectation is not Family.expectation:
+        used += [used_columns(formula) for formula in post.design.formula.others]
+    parts = (part for u in used for part in (u.fixed, *u.effects.values()))
+    return list(dict.fromkeys(name for part in parts for name in part))
+
+
+def alone(
+    post: Posterior, group: GroupDesign, axis: Covariate, data: pd.DataFrame | None, rows: Rows
+) -> bool:
+    """Whether nothing else that the expected response depends on varies over some of the rows.
+
+    Then the axis determines it, and rows lie on one curve. Without `data`, by the design's columns:
+    all that are not made of the axis.
+    """
+    others = [other for other in post.design.mu.groups if other is not group]
+    if data is None:
+        own = _columns(post).items()
+        columns: list[NDArray[Any]] = [x for term, x in own if not _mentions(term, axis.name)]
+        offset = post.design.mu.offset
+        columns += [] if offset is None else [offset]
+        columns += [other.refs for other in others if other.name != axis.name]
+        return all(np.ptp(x[rows]) == 0 for x in columns)
+    frame = post.design.used(data)
+    factors = [factor for other in others for factor in other.factors]
+    used = ({*mean_columns(post), *factors} - {axis.name}) & {*frame.columns}
+    return all(frame[name].iloc[rows].nunique(dropna=False) <= 1 for name in used)
 
 
 def _named(post: Posterior, x: str, frame: pd.DataFrame | None) -> Covariate | None:
     if frame is not None and x in frame.columns:
         return _from_frame(frame[x])
-    if x in (columns := _columns(post)):
-        return Covariate(x, columns[x])
+    if x in _columns(post):
+        return _of_term(post, x, frame)
     return next((_levels(g) for g in post.design.mu.groups if g.name == x), None)
 
 
@@ -85,10 +124,15 @@ def _of_term(post: Posterior, term: str, frame: pd.DataFrame | None) -> Covariat
         if term in frame.columns:
             return _from_frame(frame[term])
         for column in frame.columns:
-            if re.search(rf"(?<![\w.]){re.escape(str(column))}(?![\w.])", term):
+            if _mentions(term, str(column)):
                 return _from_frame(frame[column])
     columns = _columns(post)
     return Covariate(term, columns[term]) if term in columns else None
+
+
+def _mentions(term: str, column: str) -> bool:
+    """Whether a term is made of a column, among others."""
+    return re.search(rf"(?<![\w.]){re.escape(column)}(?![\w.])", term) is not None
 
 
 def _from_frame(column: pd.Series) -> Covariate:

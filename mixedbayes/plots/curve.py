@@ -42,13 +42,16 @@ class _Places:
     line: bool
 
 
-def curve(post: Posterior, rows: Rows, axis: Covariate, prob: float) -> Curve:
+def curve(
+    post: Posterior, rows: Rows, axis: Covariate, prob: float, *, alone: bool = True
+) -> Curve:
     """The expected response at one level's rows, along the axis.
 
-    Rows at the same x with the same prediction count once. If x determines the prediction they
-    form one line, straight on the link scale between neighbours; else they are single points.
+    Rows at the same x with the same prediction count once. Where x stands `alone`, nothing else
+    that the prediction depends on varying over the rows, they form one line, straight on the link
+    scale between neighbours; else they are single points.
     """
-    at, family = _places(post, rows, axis), post.family
+    at, family = _places(post, rows, axis, alone), post.family
     mean, typical = (
         family.expectation(family.inverse(eta, np), at.own) for eta in (at.eta, at.population)
     )
@@ -56,9 +59,11 @@ def curve(post: Posterior, rows: Rows, axis: Covariate, prob: float) -> Curve:
     return Curve(at.x, mean.mean(axis=0), band, typical.mean(axis=0), at.line)
 
 
-def category_curves(post: Posterior, rows: Rows, axis: Covariate, prob: float) -> list[Curve]:
+def category_curves(
+    post: Posterior, rows: Rows, axis: Covariate, prob: float, *, alone: bool = True
+) -> list[Curve]:
     """As `curve`, the probability of each ordered category."""
-    at, family = _places(post, rows, axis), post.family
+    at, family = _places(post, rows, axis, alone), post.family
     p, typical = (
         family.probabilities(family.inverse(eta, np), at.own) for eta in (at.eta, at.population)
     )
@@ -82,7 +87,7 @@ def population_predictor(post: Posterior, rows: Rows) -> Floats:
     return eta if mu.offset is None else eta + mu.offset[rows]
 
 
-def _places(post: Posterior, rows: Rows, axis: Covariate) -> _Places:
+def _places(post: Posterior, rows: Rows, axis: Covariate, alone: bool) -> _Places:
     eta, population = linear_predictor(post, rows).T, population_predictor(post, rows)
     x = axis.x[rows]
     places, first = np.unique(
@@ -91,7 +96,7 @@ def _places(post: Posterior, rows: Rows, axis: Covariate) -> _Places:
     x, eta, population = places[:, 0], eta[:, first], population[:, first]
     by_row = post.design.others
     own = {k: v[:, first] if k in by_row else v for k, v in row_parameters(post, rows).items()}
-    line = axis.categories is None and len(x) > 1 and bool(np.all(np.diff(x) > 0))
+    line = alone and axis.categories is None and len(x) > 1 and bool(np.all(np.diff(x) > 0))
     if line and not straight(post.family):
         grid = np.linspace(x[0], x[-1], _GRID)
         eta, population = _between(grid, x, eta), _between(grid, x, population)

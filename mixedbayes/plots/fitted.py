@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.plots import categories, style
-from mixedbayes.plots.covariate import covariate
+from mixedbayes.plots.covariate import alone, covariate
 from mixedbayes.plots.curve import Curve, Floats, category_curves, curve, probabilities
 from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
@@ -42,8 +42,9 @@ def plot_fitted(
 
     Points are the data. The blue line is the posterior mean of the level's expected response,
     with the equal-tailed `prob` band; the dashed line is the population's, with every group
-    effect 0. Where x does not determine the prediction (further covariates, other grouping
-    factors) there are points with intervals instead of a line.
+    effect 0. Where x does not determine the prediction, because further covariates, an offset or
+    other grouping factors vary over a level's rows, there are points with intervals instead of a
+    line, one for each row that differs.
 
     Of ordered categories, the probability of each: a line and band in a colour of its own. The
     points are the data, each at the probability of the category that was observed.
@@ -89,21 +90,27 @@ def plot_fitted(
     labels = Labels.of(post, units)
     ordered = post.family.categories(post.design)
     y = observed(post)
-    panels = []
+    panels, points = [], False
     for j in shown:
         rows = np.flatnonzero(g.refs == j)
-        at = axis.x[rows]
+        at, only = axis.x[rows], alone(post, g, axis, data, rows)
         if ordered is not None:
-            curves = category_curves(post, rows, axis, prob)
+            curves = category_curves(post, rows, axis, prob, alone=only)
             p = probabilities(post, rows)
             marks = categories.fitted(curves, at, post.design.y[rows], p, axis)
         else:
             aside = 0.0 if axis.categories is None else 0.13  # data left, fit right of the tick
-            marks = _marks(at - aside, y[rows], curve(post, rows, axis, prob), aside)
+            fit = curve(post, rows, axis, prob, alone=only)
+            points = points or not fit.line
+            marks = _marks(at - aside, y[rows], fit, aside)
         panels.append(Panel(marks, title=f"{g.name} {g.levels[j]}"))
     xlabel = "\n".join(filter(None, (labels.column(axis.name), note)))
-    keys = _keys(g.name, prob) if ordered is None else categories.fitted_keys(ordered, prob)
-    across = 3 if ordered is None else categories.key_columns(keys, _LEGEND)
+    keys = (
+        _keys(g.name, prob, points=points)
+        if ordered is None
+        else categories.fitted_keys(ordered, prob)
+    )
+    across = len(keys) if ordered is None else categories.key_columns(keys, _LEGEND)
     return draw(sheet(panels, axis, xlabel, response_axis(post, labels), keys, across), backend)
 
 
@@ -126,9 +133,12 @@ def _marks(x: Floats, y: Floats, fit: Curve, aside: float) -> list[Mark]:
     ]
 
 
-def _keys(group: str, prob: float) -> list[Key]:
-    return [
+def _keys(group: str, prob: float, *, points: bool) -> list[Key]:
+    keys = [
         Key("data", style.INK, "dot"),
         Key(f"{group}, {style.percent(prob)} band", style.PALE_BLUE, "patch", edge=style.BLUE),
         Key("population", style.MUTED, "dash", width=0.9),
     ]
+    if points:
+        keys.insert(1, Key("fitted", style.BLUE, "dot"))
+    return keys

@@ -15,7 +15,7 @@ from mixedbayes import names
 from mixedbayes.design import replay
 from mixedbayes.design.types import GroupDesign, NewRows
 from mixedbayes.plots import style
-from mixedbayes.plots.covariate import Covariate, covariate
+from mixedbayes.plots.covariate import Covariate, covariate, mean_columns
 from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import observed, sheet, shown_levels, varying_group
@@ -127,7 +127,9 @@ def plot_pooling(
     margin = 0.06 * (max(window) - min(window))
     ylim = min(window) - margin, max(window) + margin
     panels = [replace(panel, ylim=ylim) for panel in panels]
-    xlabel = "\n".join(filter(None, (labels.column(axis.name), note)))
+    others = [c for c in mean_columns(post) if c != axis.name and c not in g.factors]
+    own = f"{', '.join(others)}: at the level's own mean or commonest value" if others else ""
+    xlabel = "\n".join(filter(None, (labels.column(axis.name), own, note)))
     return draw(sheet(panels, axis, xlabel, labels.observed, _keys(prob), 2), backend)
 
 

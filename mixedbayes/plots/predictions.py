@@ -9,7 +9,7 @@ import pandas as pd
 
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.plots import categories, style
-from mixedbayes.plots.along import expected, has_average, labels_of, places, rows, unseen
+from mixedbayes.plots.along import expected, has_average, held, labels_of, places, rows, unseen
 from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.draw import Drawing, check_backend, draw
 from mixedbayes.plots.labels import Labels
@@ -47,8 +47,8 @@ def plot_predictions(
     with every effect 0, in the band of its own uncertainty. The wide grey band is where the line of
     a level not seen lies, with its effects drawn from Normal(0, Sigma). Where the link is not the
     identity, the mean over the population of levels differs from the typical level's, and is
-    dashed. Other covariates are at their mean, or most frequent value; the effects of other
-    grouping factors are 0.
+    dashed. Other covariates are at their mean, or most frequent value, which stands below the axis;
+    the effects of other grouping factors are 0.
 
     Of ordered categories, the probability of each for a typical level, a line and band in a colour
     of its own; dashed, its mean over the population of levels. Rings are the shares of the data
@@ -112,7 +112,9 @@ def plot_predictions(
     shown_ticks, limits = ticks(axis, _WIDTH)
     panel = Panel(
         marks,
-        xlabel="\n".join(filter(None, (labels.column(axis.name), note))),
+        xlabel="\n".join(
+            filter(None, (labels.column(axis.name), held(post, axis, frame, _WIDTH), note))
+        ),
         ylabel=response_axis(post, labels),
         xlim=limits,
         ylim=None if ordered is None else categories.above_zero(marks),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mixedbayes.design.types import GroupDesign, Ints
 from mixedbayes.plots import style
-from mixedbayes.plots.along import expected, labels_of, numeric, rows
+from mixedbayes.plots.along import expected, held, labels_of, numeric, rows
 from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.draw import Drawing, check_backend, draw
 from mixedbayes.plots.labels import Labels
@@ -25,6 +25,7 @@ from mixedbayes.plots.scene import Dots, Floats, Key, Line, Mark, Panel, Sheet
 from mixedbayes.results.posterior import Posterior
 
 _POINTS = 20  # of a level's line where the link bends it
+_WIDTH = 5.8  # inches
 _MOST_ROWS = 4000  # of predictions, which bounds the number of lines
 
 
@@ -129,13 +130,19 @@ def plot_simpson(
     colors = style.PALETTE[: g.n_levels] if g.n_levels <= len(style.PALETTE) else None
     panel = Panel(
         _marks(axis.x, y, g, found, lines, colors),
-        xlabel=labels.column(axis.name),
+        xlabel="\n".join(filter(None, (labels.column(axis.name), _held(post, axis, frame)))),
         ylabel=response_axis(post, labels),
     )
     model = _slope(lines) if straight(post.family) else None
     keys = _keys(g, found, model, colors)
     height = 4.2 + 0.17 * max(0, len(keys) // 2 - 2)
-    return draw(Sheet([[panel]], 5.8, height, keys=keys, key_columns=2), backend)
+    return draw(Sheet([[panel]], _WIDTH, height, keys=keys, key_columns=2), backend)
+
+
+def _held(post: Posterior, axis: Covariate, frame: pd.DataFrame) -> str:
+    """Where the model's lines have the other covariates."""
+    found = held(post, axis, frame, _WIDTH)
+    return f"lines within groups {found}" if found else ""
 
 
 def _within(

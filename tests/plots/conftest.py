@@ -8,8 +8,11 @@ import pytest
 import xarray as xr
 
 from mixedbayes import names
+from mixedbayes.design import build_design
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.registry import as_family
+from mixedbayes.formula import parse_all
 from mixedbayes.formula.types import Formula, Response, Span
 from mixedbayes.results.posterior import Posterior
 
@@ -200,6 +203,45 @@ def _extents(figure):
     texts += [t for legend in figure.legends for t in legend.get_texts()]
     shown = [t for t in texts if t.get_visible() and t.get_text().strip()]
     return [(t.get_text(), t.get_window_extent(renderer)) for t in shown]
+
+
+def numbers(formula, data, family=None, draws=20, seed=3):
+    """A posterior for a formula whose numbers mean nothing, and whose design can be replayed."""
+    family = as_family(family or "gaussian")
+    built = family.prepare(build_design(parse_all(formula), data))
+    rng = np.random.default_rng(seed)
+    values = {}
+    for p in (built.mu, *built.others.values()):
+        if p.intercept:
+            values[names.intercept(p.parameter)] = 0.2 * rng.normal(size=draws)
+        if p.terms:
+            values[names.fixef(p.parameter)] = 0.3 + 0.05 * rng.normal(size=(draws, len(p.terms)))
+        for g in p.groups:
+            q = len(g.terms)
+            values[names.sd(g.name, p.parameter)] = np.full((draws, q), 0.4)
+            b = 0.4 * rng.normal(size=(draws, g.n_levels, q))
+            values[names.ranef(g.name, p.parameter)] = b
+            if g.correlated:
+                values[names.cor(g.name, p.parameter)] = np.broadcast_to(np.eye(q), (draws, q, q))
+    for name in family.parameters:
+        labels = family.labels(name, built)
+        if labels is not None:
+            values[name] = np.tile(np.linspace(-1, 1, len(labels)), (draws, 1))
+        elif name not in built.others:
+            values[name] = np.full(draws, 5.0 if name == "nu" else 1.0)
+    variables = {}
+    for name, value in values.items():
+        dims = [f"{name}_{k}" for k in range(value.ndim - 1)]
+        shaped = value.reshape(2, draws // 2, *value.shape[1:])
+        variables[name] = (("chain", "draw", *dims), shaped)
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables, attrs={"seed": 1})})
+    return Posterior(built, family, tree)
+
+
+@pytest.fixture(scope="session")
+def numbers_from():
+    """Makes posteriors for formulas and data frames, without sampling."""
+    return numbers
 
 
 @pytest.fixture(scope="session")

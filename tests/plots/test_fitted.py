@@ -11,6 +11,7 @@ from mixedbayes.plots.covariate import covariate
 from mixedbayes.plots.curve import curve
 from mixedbayes.plots.fitted import plot_fitted
 from mixedbayes.plots.multiples import spanning
+from mixedbayes.results.fitted import expected
 from mixedbayes.results.posterior import Posterior
 
 
@@ -194,3 +195,62 @@ def test_counts_out_of_trials_are_shown_as_proportions(sleep, by_gid):
     assert figure.get_supylabel() == "Reaction, proportion of trials"
     data = by_gid(figure.axes[0], "data")[0].get_offsets()[:, 1]
     np.testing.assert_allclose(data, sleep.design.y[:10] / 500)
+
+
+@pytest.fixture(scope="module")
+def model(numbers_from):
+    rng = np.random.default_rng(8)
+    n = 60
+    data = pd.DataFrame({"g": np.arange(n) % 4, "x": rng.normal(size=n)})
+    data["t"], data["z"] = rng.choice([0.1, 1.0, 20.0], n), rng.normal(size=n)
+    data["arm"], data["h"] = rng.choice(["a", "b"], n), np.arange(n) % 7
+    data["own"] = data["g"] * 2.0
+    data["y"] = rng.poisson(2.0, n)
+    return lambda formula, family=None: (numbers_from(formula, data, family), data)
+
+
+@pytest.mark.parametrize(
+    ("right", "line"),
+    [
+        ("x + (1 | g)", True),
+        ("x + I(x**2) + (x | g)", True),
+        ("x + own + (1 | g)", True),
+        ("x + offset(log(t)) + (1 | g)", False),
+        ("x + z + (1 | g)", False),
+        ("x*arm + (1 | g)", False),
+        ("x + (1 | g) + (1 | h)", False),
+        ("x + (x + z | g)", False),
+    ],
+)
+@pytest.mark.parametrize("family", ["poisson", "gaussian"])
+def test_a_line_is_drawn_only_where_x_says_all(model, by_gid, right, line, family):
+    post, data = model(f"y ~ {right}", family)
+    figure = plot_fitted(post, "g", x="x", data=data)
+    for ax in figure.axes:
+        assert bool(by_gid(ax, "population")) == line
+    labels = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert ("fitted" in labels) != line
+
+
+def test_the_points_are_the_fitted_values(model, by_gid):
+    post, data = model("y ~ x + offset(log(t)) + (1 | g)", "poisson")
+    ax = plot_fitted(post, "g", x="x", data=data).axes[2]
+    found = by_gid(ax, "fit")[0].get_offsets()
+    rows = np.flatnonzero(data["g"] == 2)
+    rows = rows[np.argsort(data["x"].to_numpy()[rows])]
+    np.testing.assert_allclose(found[:, 0], data["x"].to_numpy()[rows])
+    np.testing.assert_allclose(found[:, 1], expected(post, rows).mean(axis=1))
+
+
+def test_what_the_mean_does_not_depend_on_leaves_the_line(model, by_gid):
+    post, data = model(["y ~ x + (1 | g)", "sigma ~ z"], "gaussian")
+    ax = plot_fitted(post, "g", x="x", data=data).axes[0]
+    assert by_gid(ax, "fit")[0] in ax.lines
+
+
+@pytest.mark.parametrize("response", ["y", "log(y + 1)"])
+def test_the_response_is_no_axis(model, response):
+    post, data = model(f"{response} ~ x + (1 | g)", "gaussian")
+    with pytest.raises(ModelError, match=r"x='y' is the response.* choose from .*x") as caught:
+        plot_fitted(post, x="y", data=data)
+    assert ", y" not in str(caught.value)

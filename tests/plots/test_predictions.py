@@ -3,6 +3,9 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.errors import ModelError
+from mixedbayes.plots.predictions import plot_predictions
+from mixedbayes.plots.simpson import plot_simpson
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +93,81 @@ def test_categories_are_named_along_the_axis():
     (ax,) = fit.plot_predictions().axes
     assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "3", "4"]
     assert ax.get_ylabel() == "incidence, proportion of trials"
+
+
+@pytest.fixture(scope="module")
+def held_out(numbers_from):
+    rng = np.random.default_rng(8)
+    n = 60
+    data = pd.DataFrame(
+        {"g": np.arange(n) % 4, "x": rng.normal(size=n), "dose": rng.normal(size=n)}
+    )
+    data["t"], data["unused"] = rng.uniform(1, 5, n), rng.normal(size=n)
+    data["arm"] = rng.choice(["low", "high"], n, p=[0.8, 0.2])
+    data["y"] = rng.poisson(2.0, n)
+    post = numbers_from("y ~ x*arm + dose + offset(log(t)) + (x | g)", data, "poisson")
+    return post, data
+
+
+@pytest.mark.parametrize("x", ["x", "arm", "dose", "t"])
+@pytest.mark.parametrize("picture", [plot_predictions, plot_simpson])
+def test_what_is_held_is_named_with_its_value(held_out, x, picture, check_texts):
+    post, data = held_out
+    if picture is plot_simpson and x == "arm":
+        pytest.skip("its axis has numbers")
+    figure = picture(post, data=data, x=x)
+    said = figure.axes[0].get_xlabel()
+    values = {"arm": "low"} | {c: f"{data[c].mean():.4g}" for c in ("x", "dose", "t")}
+    for name, value in values.items():
+        assert (f"{name} = {value}" in said) == (name != x)
+    assert "unused" not in said
+    check_texts(figure)
+
+
+def test_nothing_is_named_where_nothing_is_held(held_out, numbers_from):
+    data = held_out[1]
+    post = numbers_from("y ~ x + (x | g)", data, "poisson")
+    assert plot_predictions(post, data=data).axes[0].get_xlabel() == "x"
+
+
+def test_many_held_values_stand_in_lines(numbers_from, held_out, check_texts):
+    columns = {f"covariate_{k}": np.arange(60) * 1.5 + k for k in range(9)}
+    data = held_out[1].assign(
+        **{c: np.random.default_rng(k).permutation(v) for k, (c, v) in enumerate(columns.items())}
+    )
+    post = numbers_from(f"y ~ x + {' + '.join(columns)} + (1 | g)", data, "gaussian")
+    figure = plot_predictions(post, data=data, x="x")
+    assert all(f"{c} = " in figure.axes[0].get_xlabel() for c in columns)
+    check_texts(figure)
+
+
+def test_a_mean_that_depends_on_sigma_names_its_columns_too(numbers_from, held_out):
+    data = held_out[1].assign(y=lambda d: d["y"] + 1.0)
+    lines = ["y ~ x + (1 | g)", "sigma ~ dose"]
+    assert (
+        "dose = "
+        in plot_predictions(numbers_from(lines, data, "lognormal"), data=data, x="x")
+        .axes[0]
+        .get_xlabel()
+    )
+    assert (
+        "dose"
+        not in plot_predictions(numbers_from(lines, data, "gaussian"), data=data, x="x")
+        .axes[0]
+        .get_xlabel()
+    )
+
+
+@pytest.mark.parametrize("picture", [plot_predictions, plot_simpson])
+def test_the_response_is_no_axis(held_out, picture):
+    post, data = held_out
+    with pytest.raises(ModelError, match="x='y' is the response"):
+        picture(post, data=data, x="y")
+
+
+def test_a_term_runs_along_its_column(numbers_from, held_out):
+    data = held_out[1]
+    post = numbers_from("y ~ log(t) + (1 | g)", data, "gaussian")
+    figure = plot_predictions(post, data=data, x="log(t)")
+    assert figure.axes[0].get_xlabel() == "t"
+    assert np.ptp(lines(figure)["unconditional"][1]) > 0
