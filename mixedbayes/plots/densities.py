@@ -38,11 +38,25 @@ class Panel:
 class _Titles:
     """What arviz_plots asks for the title of a variable's panel."""
 
-    def __init__(self, panels: Mapping[str, Panel]) -> None:
+    def __init__(self, panels: Mapping[str, Panel], backend: str) -> None:
         self.panels = panels
+        self.backend = backend
 
-    def make_label_vert(self, var_name: str, sel: Any, isel: Any) -> str:
-        return self.panels[var_name].title
+    def make_label_vert(self, var_name: str, sel: Any, isel: Any) -> Any:
+        return _plain(self.panels[var_name].title, self.backend)
+
+
+def _plain(text: str, backend: str) -> Any:
+    """A text of the user's names as the backend shows it, letter by letter."""
+    if backend == "plotly":
+        from mixedbayes.plots.plotly_marks import html
+
+        return html(text)
+    if backend == "bokeh":
+        from mixedbayes.plots.with_bokeh import plain
+
+        return plain(text)
+    return text  # for Matplotlib the look says so
 
 
 def density_panels(
@@ -74,7 +88,7 @@ def density_panels(
             ci_kind="eti",
             ci_prob=prob,
             point_estimate="mean",
-            labeller=_Titles(named),
+            labeller=_Titles(named, backend),
             visuals=_VISUALS,
             col_wrap=_columns(len(panels)),
             figure_kwargs=_figure(len(panels), backend),
@@ -115,7 +129,7 @@ def _finish(collection: PlotCollection, panels: Mapping[str, Panel], backend: st
     for name, panel in panels.items():
         target = collection.get_viz("plot", name)
         value = xr.DataArray(0.0)
-        visuals.labelled_x(value, target, text=panel.axis)
+        visuals.labelled_x(value, target, text=_plain(panel.axis, backend))
         if panel.prior is not None:
             curve = xr.DataArray(
                 np.stack(panel.prior), dims=("plot_axis", "point"), coords={"plot_axis": ["x", "y"]}

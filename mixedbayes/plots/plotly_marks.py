@@ -16,8 +16,8 @@ _SYMBOLS = {"o": "circle", "X": "x", "_": "line-ew-open", "|": "line-ns-open"}
 
 
 def html(text: str) -> str:
-    """Plain text as the markup that Plotly reads."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+    """Plain text as the markup that Plotly reads, where dollar signs would enclose formulas."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
     return escaped.replace("\n", "<br>")
 
 

@@ -62,6 +62,9 @@ _LOOK: dict[str, Any] = {
     "legend.fontsize": SMALL + 0.5,
     "figure.facecolor": "white",
     "lines.solid_capstyle": "butt",
+    # texts are the user's names and labels: a dollar sign in them is a dollar sign
+    "text.parse_math": False,
+    "text.usetex": False,
 }
 
 

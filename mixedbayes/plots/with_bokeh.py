@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import singledispatch
 from html import escape
 from typing import Any
@@ -18,8 +19,10 @@ from bokeh.models import (
     NormalHead,
     Range1d,
     Span,
+    Title,
 )
 from bokeh.models import Label as BokehLabel
+from bokeh.models.text import PlainText
 from bokeh.plotting import figure
 
 from mixedbayes.plots import style
@@ -38,6 +41,7 @@ from mixedbayes.plots.scene import (
     Ticks,
 )
 
+_FORMULA = re.compile(r"\$\$|\\[\[(]")
 _DOTS = 96  # pixels of an inch
 _PX = _DOTS / 72  # pixels of a point
 _MARKERS = {"o": "circle", "X": "x", "_": "dash", "|": "dash"}
@@ -70,9 +74,14 @@ def draw(sheet: Sheet) -> Any:
     return column(*parts)
 
 
+def plain(text: str) -> Any:
+    """A text that Bokeh shows as it is, where its signs would enclose a formula."""
+    return PlainText(text=text) if _FORMULA.search(text) else text
+
+
 def _div(html: str, width: float) -> Div:
     look = {"color": style.INK, "font-size": f"{style.TEXT}pt", "text-align": "center"}
-    return Div(text=html, width=int(_DOTS * width), styles=look)
+    return Div(text=html, disable_math=True, width=int(_DOTS * width), styles=look)
 
 
 def _key(key: Key) -> str:
@@ -100,7 +109,7 @@ def _panel(
     plot = figure(
         width=int(_DOTS * width),
         height=int(_DOTS * height),
-        title=panel.title,
+        title=Title(text=plain(panel.title)),
         tools="pan,box_zoom,wheel_zoom,reset,save",
         **ranges,
     )
@@ -121,7 +130,7 @@ def _look(plot: Any, panel: Panel, ylabel: str) -> None:
         (plot.xaxis, panel.xticks, panel.xlabel),
         (plot.yaxis, panel.yticks, panel.ylabel or ylabel),
     ):
-        axis.axis_label = text or None
+        axis.axis_label = plain(text) or None
         axis.axis_label_text_font_style = "normal"
         axis.axis_label_text_font_size = f"{style.TEXT}pt"
         axis.axis_label_text_color = axis.major_label_text_color = style.INK
@@ -131,7 +140,7 @@ def _look(plot: Any, panel: Panel, ylabel: str) -> None:
         axis.major_tick_in = 0
         if isinstance(ticks, Ticks):
             axis.ticker = FixedTicker(ticks=[float(at) for at in ticks.at])
-            texts = dict(zip(map(float, ticks.at), map(str, ticks.texts), strict=True))
+            texts = dict(zip(map(float, ticks.at), map(plain, ticks.texts), strict=True))
             axis.major_label_overrides = texts
             axis.major_tick_line_alpha = float(ticks.marks)
             axis.major_label_orientation = "vertical" if ticks.turned else "horizontal"
@@ -236,7 +245,7 @@ def _(mark: Text, plot: Any) -> None:
     along: Any = {"center": "middle"}.get(mark.along, mark.along)
     plot.add_layout(
         BokehLabel(
-            x=x, y=y, text=mark.text, text_color=mark.color, text_align=mark.across,
+            x=x, y=y, text=plain(mark.text), text_color=mark.color, text_align=mark.across,
             text_baseline=along, text_font_size=f"{style.SMALL}pt",
             x_offset=_PX * mark.shift[0], y_offset=_PX * mark.shift[1],
         )

@@ -59,9 +59,10 @@ def draw(sheet: Sheet) -> style.Picture:
             figure.supylabel(sheet.ylabel, fontsize=style.TEXT)
         if sheet.keys:
             place = "outside upper center" if sheet.keys_above else "outside lower center"
-            figure.legend(
-                handles=[_key(key) for key in sheet.keys], loc=place, ncols=sheet.key_columns
-            )
+            handles = [_key(key) for key in sheet.keys]
+            legend = figure.legend(handles=handles, loc=place, ncols=sheet.key_columns)
+            for text, key in zip(legend.get_texts(), sheet.keys, strict=True):
+                text.set_text(key.text)
     return figure
 
 
@@ -187,11 +188,12 @@ def _heads(ax: Axes, mark: Segments) -> None:
 
 
 def _key(key: Key) -> Line2D | Patch:
+    """A handle under a stand-in label: Matplotlib leaves labels out that begin with `_`."""
     if key.kind == "patch":
-        return Patch(fc=key.color, ec=key.edge or "none", label=key.text)
+        return Patch(fc=key.color, ec=key.edge or "none", label="key")
     if key.kind in ("line", "dash"):
         dashes = _DASHES if key.kind == "dash" else "-"
-        return Line2D([], [], color=key.color, lw=key.width, ls=dashes, label=key.text)
+        return Line2D([], [], color=key.color, lw=key.width, ls=dashes, label="key")
     marker: dict[str, Any] = {"ls": "", "marker": "X" if key.kind == "cross" else "o", "ms": 5}
     fill = "white" if key.kind == "ring" else key.color
-    return Line2D([], [], mfc=fill, mec=key.color, label=key.text, **marker)
+    return Line2D([], [], mfc=fill, mec=key.color, label="key", **marker)

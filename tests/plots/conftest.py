@@ -218,17 +218,19 @@ def numbers(formula, data, family=None, draws=20, seed=3):
             values[names.fixef(p.parameter)] = 0.3 + 0.05 * rng.normal(size=(draws, len(p.terms)))
         for g in p.groups:
             q = len(g.terms)
-            values[names.sd(g.name, p.parameter)] = np.full((draws, q), 0.4)
+            values[names.sd(g.name, p.parameter)] = rng.uniform(0.3, 0.5, (draws, q))
             b = 0.4 * rng.normal(size=(draws, g.n_levels, q))
             values[names.ranef(g.name, p.parameter)] = b
             if g.correlated:
-                values[names.cor(g.name, p.parameter)] = np.broadcast_to(np.eye(q), (draws, q, q))
+                off = rng.uniform(-0.2, 0.2, (draws, q, q))
+                cor = np.tril(off, -1) + np.swapaxes(np.tril(off, -1), 1, 2) + np.eye(q)
+                values[names.cor(g.name, p.parameter)] = cor
     for name in family.parameters:
         labels = family.labels(name, built)
         if labels is not None:
             values[name] = np.tile(np.linspace(-1, 1, len(labels)), (draws, 1))
         elif name not in built.others:
-            values[name] = np.full(draws, 5.0 if name == "nu" else 1.0)
+            values[name] = rng.uniform(0.9, 1.1, draws) * (5.0 if name == "nu" else 1.0)
     variables = {}
     for name, value in values.items():
         dims = [f"{name}_{k}" for k in range(value.ndim - 1)]
