@@ -18,7 +18,7 @@ QUANTILE = "quantile"
 DERIVED_FROM = "derived_from"  # attribute of draws that follow from those of named parameters
 
 _DATA = frozenset({"X", "offset", "weights", "trials"})  # in a model, and among a fit's constants
-_RESERVED = frozenset({INTERCEPT, FIXEF, TERM, SIGMA, OBS, CHAIN, DRAW}) | _DATA
+_RESERVED = frozenset({INTERCEPT, FIXEF, TERM, SIGMA, OBS, CHAIN, DRAW, CATEGORY, QUANTILE}) | _DATA
 
 
 def identifier(name: str) -> str:
@@ -85,9 +85,11 @@ def coef(group: str, parameter: str = "mu") -> str:
 
 
 def response(text: str, taken: frozenset[str] = frozenset()) -> str:
-    """Name of the observed variable: the response as written, kept apart from parameters."""
+    """Name of the observed variable: the response as written, kept apart from what is `taken`."""
     name = text if re.fullmatch(r"\w+", text) else identifier(text)
-    return f"{name}_response" if name in _RESERVED | taken else name
+    while name in _RESERVED | taken:
+        name = f"{name}_response"
+    return name
 
 
 # ---- variables of a pm.Model that are not in the contract, see `mixedbayes.model.free` ----------
@@ -111,3 +113,25 @@ def spherical(group: str, parameter: str = "mu") -> str:
 def partial_cor(group: str, parameter: str = "mu", block: int = 0) -> str:
     """Partial correlations of one block of effects, (r + 1) / 2: `partial_cor_Subject`."""
     return f"partial_{cor(group, parameter)}" + (f"_{block}" if block else "")
+
+
+# ---- all of them, for two not to be the same ----------------------------------------------------
+
+
+def of_predictor(parameter: str = "mu") -> tuple[str, ...]:
+    """Every name of a predictor's population part, in whatever formulation."""
+    ones = intercept(parameter)
+    data = tuple(f"{prefix(parameter)}{name}" for name in sorted(_DATA))
+    return fixef(parameter), ones, at_means(ones), term_dim(parameter), *data
+
+
+def of_group(group: str, parameter: str = "mu", blocks: int = 1) -> tuple[str, ...]:
+    """Every name of a grouping factor's effects on a parameter, its levels' dimension apart."""
+    tag = f"{prefix(parameter)}{identifier(group)}"
+    sds, cors, effects = sd(group, parameter), cor(group, parameter), ranef(group, parameter)
+    return (
+        *(effects, sds, cors, coef(group, parameter), at_means(sds), at_means(cors)),
+        *(group_term_dim(group, parameter), group_term_bis_dim(group, parameter)),
+        *(f"refs_{tag}", f"Z_{tag}", spherical(group, parameter)),
+        *(partial_cor(group, parameter, k) for k in range(blocks)),
+    )

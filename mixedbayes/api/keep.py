@@ -12,6 +12,7 @@ from mixedbayes.design import used_columns, used_functions
 from mixedbayes.errors import FileError, FormulaError, SamplingError
 from mixedbayes.families.registry import family_from_names
 from mixedbayes.formula import parse_all
+from mixedbayes.model.coords import check_labels
 from mixedbayes.model.formulations import (
     Centered,
     Chosen,
@@ -192,5 +193,6 @@ def _restore(
     if "intercept_at_means" in saved.extra:
         priors = model.spec.priors.at_means(saved.extra["intercept_at_means"])
         model.spec = replace(model.spec, priors=priors)
+    check_labels(model.spec, saved.idata)
     chosen = _chosen(saved.extra["formulation"])
     return Fit(model, saved.idata, Settings(**saved.settings), chosen, saved.extra["note"])

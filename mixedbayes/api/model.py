@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mixedbayes.design import build_design, check_effects, used_columns
+from mixedbayes.design import build_design, check_effects, table, used_columns
 from mixedbayes.errors import MissingExtraError
 from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.registry import as_family
-from mixedbayes.formula import Formula, parse_all
+from mixedbayes.formula import parse_all
+from mixedbayes.model.coords import check_names
 from mixedbayes.model.formulations import Chosen, Marginal, Request, choose, with_effects
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
+from mixedbayes.results.frame import unkept
 from mixedbayes.results.shown import Table
 from mixedbayes.sample.settings import Keep, SamplerName, Settings
 
@@ -41,7 +44,9 @@ class Model:
         parameters of the family: ``["Reaction ~ Days + (1 | Subject)", "sigma ~ Days"]``. These
         are on the parameter's own link scale, log for positive ones.
     data
-        A data frame (pandas, polars or pyarrow); it is never changed.
+        A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
+        changed. Levels of a grouping factor are equal in new data where Python says so: 1, 1.0 and
+        True are one level, and text is never a number.
     family
         Name or object, for example ``"gaussian"``.
     priors
@@ -50,7 +55,8 @@ class Model:
     formulation
         ``"auto"``, ``Marginal()``, ``NonCentered()``, ``Centered()``, or one per grouping factor.
     functions
-        Functions of your own that the formula may call, by name.
+        Functions of your own that the formula may call, by name. They give each row its own value,
+        whichever rows come with it, or one number, which is kept for new data.
     missing
         ``"drop"``: rows with a missing value in a used column are left out and counted.
         ``"error"``: they raise DataError.
@@ -80,17 +86,20 @@ class Model:
         self.formula = parse_all(formula)
         self.family = as_family(family)
         self.family.check_parameters([f.response.text for f in self.formula.others])
-        design = build_design(self.formula, data, functions=functions, missing=missing)
+        whole = table(data, used_columns(self.formula).columns)
+        self.data = whole.frame()
+        design = build_design(self.formula, whole, functions=functions, missing=missing)
+        design = replace(design, notes=(*design.notes, *unkept(self.data)))
         self.design = self.family.prepare(design)
         defaults = default_priors(self.design, self.family)
         self.spec = Spec(self.design, self.family, resolve(defaults, priors))
+        check_names(self.spec)
         self.user_priors = dict(priors) if priors is not None else {}
         # An effect in each row can be told from the residual only by what is known of sigma.
         if type(self.family) is Gaussian and "sigma" not in self.user_priors:
             check_effects(self.design)
         self.formulation: Chosen = choose(formulation, self.spec)
         self.functions = dict(functions) if functions is not None else {}
-        self.data = _used(self.formula, data)
 
     @property
     def priors(self) -> pd.DataFrame:
@@ -230,15 +239,6 @@ class Model:
 
     def _repr_html_(self) -> str:
         return self._description()._repr_html_()
-
-
-def _used(formula: Formula, data: Any) -> pd.DataFrame:
-    """The columns that the formula reads, as pandas; later changes of `data` do not reach it."""
-    import narwhals as nw
-
-    frame = nw.from_native(data, eager_only=True)
-    columns = [c for c in used_columns(formula).columns if c in frame.columns]
-    return frame.select(columns).to_pandas().copy()
 
 
 def fit(

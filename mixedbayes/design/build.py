@@ -13,7 +13,7 @@ from mixedbayes.design.functions import registry
 from mixedbayes.design.grouping import Grouping, group
 from mixedbayes.design.locate import unknown_column
 from mixedbayes.design.memory import Memory
-from mixedbayes.design.table import Table, column_names, missing, table
+from mixedbayes.design.table import Table, missing, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError
@@ -52,10 +52,12 @@ def build_design(
         As text or parsed; or a list, the response's formula first and then those of further
         parameters of the family, with the parameter's name as their left side.
     data
-        A pandas, polars or pyarrow frame; it is never changed.
+        A pandas, polars or pyarrow frame, whatever offers Arrow's C stream, or a `Table` of one;
+        it is never changed. A name is a column where the data have it, also in new data later.
     functions
         Functions, and constants, that the formula may use by name besides the registered ones.
-        They get columns as arrays (n,) that are not writeable.
+        They get columns as arrays (n,) that are not writeable, and give each row a value that does
+        not depend on which other rows there are; or one number, which is kept for new data.
     missing
         "drop" leaves out rows with a missing value in a used column, and says how many in
         `dropped` and `notes`; "error" refuses them.
@@ -69,8 +71,10 @@ def build_design(
         dependent columns, a grouping factor with one level, and more.
     """
     formula = formula if isinstance(formula, Formula) else parse_all(formula)
-    memory = Memory(registry(functions), formula.text)
-    whole = _table(formula, data, memory)
+    checks.check_response(formula)
+    known = registry(functions)
+    whole = _table(formula, data, known)
+    memory = Memory(known, formula.text, frozenset(whole.columns), frozenset(functions or ()))
     kept, dropped = _complete(whole, missing)
     used = whole if len(kept) == whole.n else whole.take(kept)
     rows = Rows(used, memory, fitting=True)
@@ -83,7 +87,6 @@ def build_design(
     mu, fitted = _predictor("mu", formula, rows)
     others = {f.response.text: _predictor(f.response.text, f, rows) for f in formula.others}
     fitted = replace(fitted, others={p: own for p, (_, own) in others.items()})
-    checks.check_variables([mu, *(predictor for predictor, _ in others.values())])
     name = response.label(formula)
     return Design(
         formula=formula,
@@ -138,17 +141,16 @@ def _naming(name: str, formula: Formula) -> str:
     return next((f.text for f in every if name in used_columns(f).columns), formula.text)
 
 
-def _table(formula: Formula, data: Any, memory: Memory) -> Table:
+def _table(formula: Formula, data: Any, functions: Mapping[str, Any]) -> Table:
     """The used columns, all of them there, with at least one row."""
-    names = column_names(data)
     used = used_columns(formula)
-    for name in used.columns:
-        if name not in names and (name in used.groups or name not in memory.functions):
-            unknown_column(name, names, _naming(name, formula))
     whole = table(data, used.columns)
+    for name in used.columns:
+        if name not in whole.columns and (name in used.groups or name not in functions):
+            unknown_column(name, whole.names, _naming(name, formula))
     if whole.n == 0:
         raise DataError(
-            f"the data have no rows ({len(names)} columns); look at the filter that made them"
+            f"the data have no rows ({len(whole.names)} columns); look at the filter that made them"
         )
     return whole
 

@@ -6,9 +6,12 @@ import numpy as np
 
 from mixedbayes.design.encode import Encoding
 from mixedbayes.design.rank import dependent
-from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
-from mixedbayes.errors import DataError
-from mixedbayes.names import INTERCEPT, identifier, ranef
+from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.design.used import used_columns
+from mixedbayes.errors import DataError, FormulaError
+from mixedbayes.formula import Formula, parse_terms
+from mixedbayes.formula.nodes import column, unparse
+from mixedbayes.names import INTERCEPT, identifier
 
 _FEW_LEVELS = 5
 _FAR_FROM_ZERO = 3.0  # |mean| / sd of a predictor
@@ -84,39 +87,55 @@ def check_rank(X: Floats, names: tuple[str, ...], where: str, *, intercept: bool
 
 
 def check_names(groups: Iterable[tuple[str, ...]]) -> None:
-    """No two grouping factors share the identifier that names their variables and dimensions."""
-    seen: dict[str, str] = {}
+    """No two grouping factors share the name, or its form in names of variables and dimensions."""
+    seen: dict[str, tuple[str, ...]] = {}
     for factors in groups:
-        name = ":".join(factors)
-        other = seen.setdefault(identifier(name), name)
-        if other != name:
+        name = identifier(":".join(factors))
+        other = seen.setdefault(name, factors)
+        if other != factors:
             raise DataError(
-                f"grouping factors {other!r} and {name!r} would both be called "
-                f"{identifier(name)!r} in the results; rename a column"
+                f"grouping factors {_of_columns(other)} and {_of_columns(factors)} would both be "
+                f"called {name!r} in the results; rename a column"
             )
 
 
-def check_variables(predictors: Iterable[LinearPredictor]) -> None:
-    """No two parameters' group effects have one name: `sigma_g`, and `g` of sigma."""
-    seen: dict[str, str] = {}
-    for predictor in predictors:
-        for g in predictor.groups:
-            what = f"the effects of {g.name} on {predictor.parameter}"
-            name = ranef(g.name, predictor.parameter)
-            other = seen.setdefault(name, what)
-            if other != what:
-                raise DataError(
-                    f"{other} and {what} would both be called {name!r} in the results; rename a "
-                    "column"
-                )
+def _of_columns(factors: tuple[str, ...]) -> str:
+    of = "" if not any(":" in f for f in factors) else f" (of {' and '.join(map(column, factors))})"
+    return f"{':'.join(factors)!r}{of}"
+
+
+def check_response(formula: Formula) -> None:
+    """The response is not among its own predictors.
+
+    A response of several columns may have one of them there, as I(after - before) ~ before has.
+
+    Raises
+    ------
+    FormulaError
+        Naming the response.
+    """
+    used = used_columns(formula)
+    text = formula.response.text
+    right = {
+        *used.fixed,
+        *used.groups,
+        *used.others,
+        *(n for ns in used.effects.values() for n in ns),
+    }
+    written = {unparse(f) for t in parse_terms(formula.fixed).terms for f in t.factors}
+    if text in written or (len(used.response) == 1 and used.response[0] in right):
+        raise FormulaError(
+            f"the response {text} is among its own predictors; leave "
+            f"{' and '.join(used.response)} out of the right side"
+        )
 
 
 def check_levels(group: GroupDesign, n: int) -> None:
     """More than one level."""
     if group.n_levels == 1:
         raise DataError(
-            f"grouping factor {group.name} has the single level {group.levels[0]!r} in {n} rows: "
-            "nothing can vary over it; leave its bar out"
+            f"grouping factor {group.name} has the single level {group.levels.tolist()[0]!r} in "
+            f"{n} rows: nothing can vary over it; leave its bar out"
         )
 
 

@@ -15,6 +15,7 @@ from mixedbayes.design import columns
 from mixedbayes.design.functions import Stateful
 from mixedbayes.design.locate import unknown_column, unknown_function
 from mixedbayes.design.memory import Memory
+from mixedbayes.design.rowwise import check_rowwise
 from mixedbayes.design.table import Table
 from mixedbayes.design.types import Floats
 from mixedbayes.design.values import (
@@ -132,12 +133,14 @@ class Rows:
             return constant
         found = kind(column, name)
         known = self.memory.kinds.setdefault(name, found)
-        if found != known:
-            was, now = ("numbers", "text") if known == "number" else ("text", "numbers")
+        if found == known == "number":
+            return numbers(column)
+        if known == "number":
+            now = "a category" if isinstance(column.dtype, pd.CategoricalDtype) else "text"
             raise DataError(
-                f"{name} was {was} in the fitted data and is {now} here; convert the column"
+                f"{name} was numbers in the fitted data and is {now} here; convert the column"
             )
-        return numbers(column) if found == "number" else self._factor(column, name)
+        return self._factor(column, name)
 
     def _factor(self, column: pd.Series, text: str, contrast: Any = None) -> Factor:
         if self.fitting:
@@ -145,7 +148,7 @@ class Rows:
             self.memory.levels[text] = levels
             return Factor(codes, levels, contrast)
         levels = self.memory.levels[text]
-        codes = lookup(column, levels, text)
+        codes = lookup(column, levels, text, others=False)
         if (codes < 0).any():
             unseen = column[codes < 0].unique().tolist()
             raise DataError(
@@ -163,7 +166,7 @@ class Rows:
             raise DataError(
                 f"{unparse(node)} is {what.get(type(value), 'no number')}: "
                 "there is no arithmetic with it"
-                + ("; put a column's odd name in backticks" if isinstance(value, str) else "")
+                + ("; put a column's odd name in backticks" if isinstance(node, Literal) else "")
             )
         return value
 
@@ -207,6 +210,8 @@ class Rows:
         function = self.memory.functions[node.function]
         if not callable(function) and not isinstance(function, Stateful):
             unknown_function(node.function, self.memory.functions, self.memory.formula)
+        if text in self.memory.numbers and not self.fitting:
+            return self.memory.numbers[text]
         if isinstance(function, np.ufunc):
             # a ufunc's further arguments include places to write to
             if len(node.arguments) != function.nin or node.keywords:
@@ -225,7 +230,13 @@ class Rows:
             function = function.call
         else:
             arguments = [*map(read, node.arguments)]
-        return self._result(self._run(function, arguments, keywords, text), text)
+        result = self._run(function, arguments, keywords, text)
+        if self.fitting and node.function in self.memory.own:
+            if np.ndim(result) == 0 and not isinstance(result, str):
+                self.memory.numbers[text] = value = self._result(result, text)
+                return value
+            check_rowwise(function, arguments, keywords, result, text)
+        return self._result(result, text)
 
     def _run(
         self, function: Callable[..., Any], arguments: list[Any], named: dict[str, Any], text: str

@@ -5,21 +5,28 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any, NoReturn
 
+from mixedbayes.design.table import some
 from mixedbayes.errors import DataError, FormulaError
 from mixedbayes.formula.messages import caret
 from mixedbayes.formula.nodes import column
 from mixedbayes.formula.tokens import tokenize
 from mixedbayes.formula.words import CONTRASTS, WORDS, our_way
 
-
-def unknown_column(name: str, names: Iterable[str], formula: str) -> NoReturn:
+def unknown_column(name: str, names: Iterable[Any], formula: str) -> NoReturn:
     """Raise DataError: no such column; show the place and the near names."""
-    names = list(names)
+    every = list(names)
+    names = [n for n in every if isinstance(n, str)]
     near = _near(name, names)
     if near:
         remedy = f"did you mean {' or '.join(near)}?"
     elif name in CONTRASTS:
         remedy = WORDS[name].replace("{x}", "x")
+    elif len(names) < len(every):
+        odd = [n for n in every if not isinstance(n, str)]
+        remedy = (
+            f"{len(odd)} of {len(every)} column names are not text: {some(odd)}; "
+            "use data.columns = data.columns.map(str)"
+        )
     elif len(names) <= 20:
         remedy = f"the columns are {', '.join(names)}"
     else:
@@ -41,7 +48,7 @@ def unknown_function(name: str, functions: Mapping[str, Any], formula: str) -> N
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         remedy = (
             f"{hint}NumPy's elementwise functions are called by plain name, log(x); "
-            f'pass your own by functions={{"{plain}": ...}}'
+            f'pass your own by functions={{"{plain}": ...}}: it gives each row its own value'
         )
     raise FormulaError(f"unknown function {name!r}\n{_place(name, formula, call=True)}{remedy}")
 

@@ -16,6 +16,9 @@ class Memory:
 
     functions: Mapping[str, Any]
     formula: str  # the user's text, for messages
+    columns: frozenset[str]  # names that are columns; others are constants
+    own: frozenset[str] = frozenset()  # of the functions, those that the caller passed
     kinds: dict[str, Kind] = field(default_factory=dict)  # of columns
     levels: dict[str, pd.Index] = field(default_factory=dict)  # of factors, by canonical text
     states: dict[str, State] = field(default_factory=dict)  # of stateful calls, likewise
+    numbers: dict[str, Any] = field(default_factory=dict)  # calls that gave one for all rows

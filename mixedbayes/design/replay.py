@@ -79,9 +79,9 @@ def _new_rows(
     used: Used,
     response: bool,
 ) -> NewRows:
-    there = rows.table.columns.keys()
-    trials = left.trials(formula, rows) if there >= set(used.trials) else None
-    weights = left.weights(formula, rows) if there >= set(used.weights) else None
+    absent = fitted.memory.columns - rows.table.columns.keys()
+    trials = None if absent & set(used.trials) else left.trials(formula, rows)
+    weights = None if absent & set(used.weights) else left.weights(formula, rows)
     y, levels = left.response(formula, rows) if response else (None, None)
     if y is not None and trials is not None:
         left.check_successes(y, trials, formula, rows)
@@ -122,16 +122,13 @@ def _wanted(predictor: LinearPredictor, groups: Sequence[str] | None) -> Sequenc
 
 def _rows(fitted: Fitted, data: Any, needed: Iterable[str], optional: Iterable[str]) -> Rows:
     """The columns of new data that are used, complete."""
-    new = table(data, [*needed, *optional])
-    absent = [
-        name
-        for name in dict.fromkeys(needed)
-        if name not in new.columns and (name in new.names or name not in fitted.memory.functions)
-    ]
+    columns = fitted.memory.columns
+    new = table(data, [name for name in (*needed, *optional) if name in columns])
+    absent = [n for n in dict.fromkeys(needed) if n in columns and n not in new.columns]
     if absent:
         raise DataError(
             f"the new data lack {len(absent)} column(s): {', '.join(absent)}; "
-            f"they have {', '.join(new.names) or 'none'}"
+            f"they have {', '.join(map(str, new.names)) or 'none'}"
         )
     _check_complete(new)
     return Rows(new, fitted.memory, fitting=False)

@@ -1,10 +1,13 @@
-"""The user's data frame, narrowed to the columns that are used; never changed, never copied whole.
+"""The user's data frame, narrowed to the columns that are used and converted once.
 
-pandas is read directly, other frames (polars, pyarrow) through narwhals, column by column.
+Everything after this module sees the columns as pandas has them, of the types that `plain` leaves:
+the fit, saved files, cache keys and predictions read one conversion, so that a level has one label
+and one place. pandas is read directly, other frames through narwhals, column by column, and what
+only offers Arrow's C stream through pyarrow. The user's frame is never changed.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,12 @@ from numpy.typing import NDArray
 
 from mixedbayes.errors import DataError
 
+# Contents of object columns that pandas has a type for, by its own names.
+_TYPED = ("date", "datetime", "timedelta", "period", "interval")
+# How other libraries' lazy or foreign tables become a data frame.
+_METHODS = ("to_dataframe", "to_pandas", "toPandas", "df", "compute", "collect")
+_ARROW = ("__arrow_c_stream__", "__arrow_c_array__")
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -20,7 +29,8 @@ class Table:
 
     columns: dict[str, pd.Series]
     index: pd.Index  # (n,) the user's row labels
-    names: tuple[str, ...]  # of all columns of the user's frame, used or not
+    names: tuple[Any, ...]  # of all columns of the user's frame, used or not
+    attrs: Mapping[Any, Any] = field(default_factory=dict)  # of a pandas frame, such as units
 
     @property
     def n(self) -> int:
@@ -29,42 +39,41 @@ class Table:
     def take(self, rows: NDArray[np.integer]) -> "Table":
         """Only these rows, by position."""
         columns = {name: column.iloc[rows] for name, column in self.columns.items()}
-        return Table(columns, self.index[rows], self.names)
+        return Table(columns, self.index[rows], self.names, self.attrs)
+
+    def frame(self) -> pd.DataFrame:
+        """The columns as one data frame that shares no memory with the user's."""
+        frame = pd.DataFrame(self.columns, index=self.index).copy()
+        frame.attrs = dict(self.attrs)
+        return frame
 
 
-def column_names(data: Any) -> tuple[str, ...]:
-    """Names of a frame's columns, checked: text, and each one once.
+def table(data: Any, used: Iterable[str]) -> Table:
+    """The used columns of a data frame; names that it does not have are left out.
 
     Raises
     ------
     DataError
-        If `data` is not a data frame, or a name is not a text or stands twice.
+        If `data` is not a data frame, or a used name stands there twice.
     """
-    names = list(data.columns) if isinstance(data, pd.DataFrame) else _native(data).columns
-    odd = [name for name in names if not isinstance(name, str)]
-    if odd:
-        raise DataError(
-            f"{len(odd)} of {len(names)} column names are not text: {_some(odd)}; "
-            "use data.columns = data.columns.map(str)"
-        )
-    twice = sorted({name for name in names if names.count(name) > 1}) if _repeats(names) else []
-    if twice:
-        raise DataError(
-            f"the data have {len(twice)} column names more than once: {_some(twice)}; "
-            "rename or remove the duplicates"
-        )
-    return tuple(names)
-
-
-def table(data: Any, used: Iterable[str]) -> Table:
-    """The used columns of a data frame; names that it does not have are left out."""
-    names = column_names(data)
+    if isinstance(data, Table):
+        columns = {name: data.columns[name] for name in dict.fromkeys(used) if name in data.columns}
+        return Table(columns, data.index, data.names, data.attrs)
+    frame = eager(data)
+    names = list(frame.columns)
     used = [name for name in dict.fromkeys(used) if name in set(names)]
-    if isinstance(data, pd.DataFrame):
-        return Table({name: data[name] for name in used}, data.index, names)
-    frame = _native(data)
+    if twice := [name for name in used if names.count(name) > 1]:
+        raise _repeated(twice)
+    if isinstance(frame, pd.DataFrame):
+        columns = {name: plain(frame[name]) for name in used}
+        return Table(columns, frame.index, tuple(names), frame.attrs)
     columns = {name: _to_pandas(frame[name]) for name in used}
-    return Table(columns, pd.RangeIndex(len(frame)), names)
+    return Table(columns, pd.RangeIndex(len(frame)), tuple(names))
+
+
+def column_names(data: Any) -> tuple[Any, ...]:
+    """Names of all columns of a data frame."""
+    return data.names if isinstance(data, Table) else tuple(eager(data).columns)
 
 
 def missing(columns: Table) -> dict[str, NDArray[np.bool_]]:
@@ -73,31 +82,146 @@ def missing(columns: Table) -> dict[str, NDArray[np.bool_]]:
     return {name: mask for name, mask in masks.items() if mask.any()}
 
 
-def _repeats(names: list[str]) -> bool:
-    return len(set(names)) < len(names)
+def _repeated(names: list[Any]) -> DataError:
+    return DataError(
+        f"the data have {len(names)} column names more than once: {some(names)}; "
+        "rename or remove the duplicates"
+    )
 
 
-def _some(items: list[Any], most: int = 8) -> str:
+def some(items: list[Any], most: int = 8) -> str:
+    """Names for a message, cut after some."""
     shown = ", ".join(map(repr, items[:most]))
     return f"{shown}, ..." if len(items) > most else shown
 
 
-# other frames
+# frames of any kind
 
 
-def _native(data: Any) -> Any:
+def eager(data: Any) -> Any:
+    """A pandas frame as it is, any other as a narwhals frame in memory.
+
+    A stream can be read once: who looks at the data several times keeps the result.
+
+    Raises
+    ------
+    DataError
+        If `data` is not a data frame; the message says how to make one of it. If a name stands
+        twice in an Arrow table.
+    """
     import narwhals as nw
 
+    if isinstance(data, pd.DataFrame | nw.DataFrame):
+        return data
     try:
         return nw.from_native(data, eager_only=True)
+    except nw.exceptions.DuplicateError:
+        names = data.column_names
+        raise _repeated([name for name in dict.fromkeys(names) if names.count(name) > 1]) from None
     except TypeError:
-        what = type(data).__name__
-        remedy = (
-            "call its collect() first"
-            if hasattr(data, "collect")
-            else "pass a pandas, polars or pyarrow frame, for example pandas.DataFrame(data)"
-        )
-        raise DataError(f"the data are a {what}, not a data frame; {remedy}") from None
+        pass
+    column = nw.from_native(data, series_only=True, pass_through=True)
+    if not isinstance(column, nw.Series) and any(hasattr(data, name) for name in _ARROW):
+        return nw.from_native(_from_arrow(data), eager_only=True)
+    raise DataError(f"the data are a {type(data).__name__}, not a data frame; {_remedy(data)}")
+
+
+def _from_arrow(data: Any) -> Any:
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise DataError(
+            f"the data are a {type(data).__name__}, which is read by pyarrow: pip install pyarrow, "
+            "or pass a pandas frame"
+        ) from None
+    try:
+        return pa.table(data)
+    except Exception as error:  # of whatever library made the stream
+        raise DataError(
+            f"the data are a {type(data).__name__} whose Arrow stream cannot be read as a table: "
+            f"{error}"
+        ) from error
+
+
+def _remedy(data: Any) -> str:
+    if isinstance(data, type) or data is None:
+        return "pass a pandas, polars or pyarrow frame"
+    for method in _METHODS:
+        if hasattr(data, method):
+            return f"call its {method}() first"
+    if hasattr(data, "to_frame"):
+        return "pass a frame with a column for each name in the formula"
+    if isinstance(data, np.ndarray) and data.dtype.names is None:
+        return "name its columns: pandas.DataFrame(data, columns=[...])"
+    if isinstance(data, Mapping | list | tuple | np.ndarray):
+        return "pass a pandas, polars or pyarrow frame, for example pandas.DataFrame(data)"
+    return "pass a pandas, polars or pyarrow frame"
+
+
+# columns
+
+
+def plain(column: pd.Series) -> pd.Series:
+    """A column of pandas in the types that are told apart: Arrow's and Python's own as pandas'.
+
+    Dictionaries of Arrow are categories, dates are times at midnight, decimals whole numbers or
+    doubles. Decimals that doubles would not tell apart stay what they are.
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _plain_categories(column)
+    if isinstance(dtype, pd.ArrowDtype):
+        return _from_arrow_column(column)
+    if dtype != np.dtype(object):
+        return column
+    content = pd.api.types.infer_dtype(column, skipna=True)
+    if content == "decimal":
+        return _decimals(column)
+    if content in _TYPED:
+        return _typed(column, content)
+    return column
+
+
+def _plain_categories(column: pd.Series) -> pd.Series:
+    categories = column.cat.categories
+    labels = plain(pd.Series(categories, dtype=categories.dtype))
+    if labels.dtype == categories.dtype:
+        return column
+    of = pd.CategoricalDtype(pd.Index(labels), ordered=column.cat.ordered)
+    codes = pd.Categorical.from_codes(column.cat.codes, dtype=of)
+    return pd.Series(codes, index=column.index)
+
+
+def _from_arrow_column(column: pd.Series) -> pd.Series:
+    import narwhals as nw
+    import pyarrow as pa
+
+    values = pa.chunked_array([pa.array(column.array)])
+    return _to_pandas(nw.from_native(values, series_only=True)).set_axis(column.index)
+
+
+def _decimals(column: pd.Series) -> pd.Series:
+    present = column.dropna()
+    whole = all(value.is_finite() and value == int(value) for value in present)
+    if whole and all(abs(value) < 2**63 for value in present):
+        absent = column.isna()
+        values = np.array([0 if gone else int(v) for v, gone in zip(column, absent, strict=True)])
+        integers = pd.arrays.IntegerArray(values.astype(np.int64), absent.to_numpy())
+        return _unmasked(pd.Series(integers, index=column.index))
+    doubles = pd.Series(
+        np.array([np.nan if pd.isna(v) else float(v) for v in column]), index=column.index
+    )
+    return doubles if doubles.nunique() == present.nunique() else column
+
+
+def _typed(column: pd.Series, content: str) -> pd.Series:
+    """Python's dates, times and the like as pandas' own type, where there is one for them all."""
+    values = [pd.NaT if pd.isna(value) else value for value in column]
+    if content == "date":
+        typed = pd.Series(np.array([None if v is pd.NaT else v for v in values], "datetime64[s]"))
+    else:
+        typed = pd.Series(values)
+    return column if typed.dtype == object else typed.set_axis(column.index)
 
 
 def _to_pandas(series: Any) -> pd.Series:
@@ -105,18 +229,37 @@ def _to_pandas(series: Any) -> pd.Series:
     import narwhals as nw
 
     dtype, absent = series.dtype, series.is_null()
-    if dtype.is_integer() and absent.any():
-        values = series.fill_null(0).to_numpy().astype(np.int64)
-        return pd.Series(pd.arrays.IntegerArray(values, absent.to_numpy()))
-    if dtype == nw.Boolean and absent.any():
-        values = series.fill_null(False).to_numpy().astype(bool)
-        return pd.Series(pd.arrays.BooleanArray(values, absent.to_numpy()))
-    if dtype.is_numeric() or dtype == nw.Boolean:
+    if dtype in (nw.Int128, nw.UInt128):
+        return pd.Series(series.to_list(), dtype=object)
+    if dtype.is_integer():
+        size = np.uint64 if dtype == nw.UInt64 else np.int64
+        kept = series.fill_null(0).to_numpy()
+        if not absent.any():
+            return pd.Series(kept)
+        return pd.Series(pd.arrays.IntegerArray(kept.astype(size), absent.to_numpy()))
+    if dtype == nw.Boolean:
+        kept = series.fill_null(False).to_numpy().astype(bool)
+        if not absent.any():
+            return pd.Series(kept)
+        return pd.Series(pd.arrays.BooleanArray(kept, absent.to_numpy()))
+    if dtype.is_float():
         return pd.Series(series.cast(nw.Float64).to_numpy() if absent.any() else series.to_numpy())
-    if isinstance(dtype, nw.Enum):
-        return pd.Series(pd.Categorical(series.to_list(), categories=list(dtype.categories)))
+    if isinstance(dtype, nw.Enum):  # its categories are declared in their order
+        of = pd.CategoricalDtype(list(dtype.categories), ordered=True)
+        return pd.Series(pd.Categorical(series.to_list(), dtype=of))
     if dtype == nw.Categorical and series.implementation.is_pyarrow():
-        return series.to_native().to_pandas()  # pyarrow keeps the order of the categories
+        return plain(series.to_native().to_pandas())  # pyarrow keeps the order of the categories
+    if isinstance(dtype, nw.Datetime):
+        moments = pd.Series(series.to_numpy())
+        zone = dtype.time_zone
+        return moments if zone is None else moments.dt.tz_localize("UTC").dt.tz_convert(zone)
+    if dtype in (nw.Date, nw.Duration):
+        return pd.Series(series.to_numpy())
     if dtype == nw.Categorical:  # polars: the order of its categories has no meaning
         series = series.cast(nw.String)
-    return pd.Series(series.to_list())
+    return plain(pd.Series(series.to_list()))
+
+
+def _unmasked(column: pd.Series) -> pd.Series:
+    """NumPy's type instead of a masked one where nothing is missing."""
+    return column if column.isna().any() else column.astype(column.dtype.numpy_dtype)

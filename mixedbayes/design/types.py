@@ -7,6 +7,7 @@ array has the size rows x levels.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,23 @@ from numpy.typing import NDArray
 
 from mixedbayes.design import counted
 from mixedbayes.formula.types import Formula
+
+_KEPT = "iufmM"  # kinds of labels that files keep as they are
+
+
+def row_labels(index: pd.Index, rows: NDArray[np.integer] | None = None) -> NDArray[Any]:
+    """Labels of rows in labelled arrays and files, one for each row: (n,).
+
+    They are the user's where these are different whole numbers, text or times, and otherwise
+    positions: `rows` in the user's data frame, or 0, 1, ....
+    """
+    several = isinstance(index, pd.MultiIndex)
+    if not several and index.is_unique and not index.hasnans:
+        labels = index.to_numpy()
+        if labels.dtype.kind in _KEPT or pd.api.types.infer_dtype(labels) == "string":
+            return labels
+    return np.arange(len(index)) if rows is None else np.asarray(rows)
+
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
@@ -106,6 +124,11 @@ class Design:
         """(n,) how many equal rows each row stands for: its counts, trials aside; None: one."""
         counts = self.mu.counts
         return counts if counts is None or self.trials is None else counts / self.trials
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """(n,) label of each row on the dimension `obs`; see `row_labels`."""
+        return row_labels(self.index, self.rows)
 
     def used(self, data: pd.DataFrame) -> pd.DataFrame:
         """The n used rows, of a frame of these or of all the user's rows."""

@@ -101,27 +101,77 @@ def encode(column: pd.Series, name: str) -> tuple[Codes, pd.Index]:
     return found.astype(np.int32), _plain(pd.Index(levels))
 
 
-def lookup(column: pd.Series, levels: pd.Index, name: str) -> Codes:
+def lookup(column: pd.Series, levels: pd.Index, name: str, *, others: bool = True) -> Codes:
     """Codes of new values among known levels, -1 for a value that is not one of them.
+
+    Values are equal as Python has it: 1, 1.0 and True are one level, to all digits; moments in
+    time whatever their zone. Text is never a number, nor a moment with a zone one without.
 
     Raises
     ------
     DataError
-        If the values match only once text and numbers are taken for the same: "308" and 308.
+        If values are of another kind than the levels and would match in that kind ("308" and
+        308), if neither kind is text (a time with a zone and one without), or if there can be no
+        `others` than the known levels.
     """
-    distinct, values = pd.factorize(labels(column))
+    try:
+        distinct, values = pd.factorize(labels(column))
+    except TypeError as error:
+        raise DataError(f"{name} holds values that cannot be levels ({error})") from error
     values = _plain(pd.Index(values))
-    codes = levels.get_indexer(values).astype(np.int32)
+    codes = _match(values, levels)
     unseen = values[codes < 0]
-    if len(unseen) and _is_text(unseen) != _is_text(levels):
-        alike = unseen.map(label).intersection(levels.map(label))
-        if len(alike):
-            was, now = ("text", "numbers") if _is_text(levels) else ("numbers", "text")
+    was, now = _kind_of_levels(levels), _kind_of_levels(values)
+    if len(unseen) and was != now:
+        written = {_written(level): level for level in levels}
+        alike = [written[_written(value)] for value in unseen if _written(value) in written]
+        if alike or not others or not {was, now} & {"text", "mixed"}:
+            known = f"; {alike[0]!r} is a known level" if alike else ""
             raise DataError(
                 f"{name} was {was} in the fitted data and is {now} here "
-                f"({alike[0]!r} is a known level otherwise); convert the column"
+                f"({unseen[0]!r}{known}); convert the column"
             )
     return codes[distinct]
+
+
+def _match(values: pd.Index, levels: pd.Index) -> Codes:
+    """Positions of values among unique levels, -1 where they are none of them."""
+    if values.dtype == levels.dtype and values.dtype != object:
+        return levels.get_indexer(values).astype(np.int32)
+    if np.float32 in (values.dtype, levels.dtype):  # as exact as the less exact of both
+        values, levels = (
+            i.astype(np.float32) if i.dtype.kind == "f" else i for i in (values, levels)
+        )
+    known = {level: code for code, level in enumerate(levels.tolist())}
+    return np.array([known.get(value, -1) for value in values.tolist()], dtype=np.int32)
+
+
+def _kind_of_levels(index: pd.Index) -> str:
+    """What the labels are, in words; "mixed" where they are of several kinds."""
+    dtype = index.dtype
+    if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
+        return "numbers"
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return "times with a zone"
+    if dtype.kind in "mM":
+        return "durations" if dtype.kind == "m" else "times without a zone"
+    content = pd.api.types.infer_dtype(index, skipna=False)
+    if content in _NUMBERS:
+        return "numbers"
+    return "text" if content == "string" else "mixed" if "mixed" in content else content
+
+
+def _written(value: Any) -> str:
+    """A label as it might stand in a text file: numbers plain, booleans as 1 and 0."""
+    if isinstance(value, bool | np.bool_):
+        value = int(value)
+    text = label(value).strip().casefold()
+    if text in ("true", "false"):
+        return "1" if text == "true" else "0"
+    try:
+        return label(float(text)) if isinstance(value, str) else text
+    except ValueError:
+        return text
 
 
 def check_finite(value: Value, text: str, index: pd.Index) -> None:
@@ -148,9 +198,11 @@ def listed(items: list[Any], most: int = 10) -> str:
 
 
 def label(value: Any) -> str:
-    """A level in a column's name: 2.0 is written 2."""
+    """A level in a column's name: 2.0 is written 2, a time at midnight as its date."""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
+    if isinstance(value, pd.Timestamp) and value == value.normalize() and value.tz is None:
+        return str(value.date())
     return str(value)
 
 
@@ -169,7 +221,3 @@ def _plain(index: pd.Index) -> pd.Index:
     ):
         return pd.Index(index.to_numpy(dtype=index.dtype.numpy_dtype))
     return pd.Index(index.tolist()) if text else index
-
-
-def _is_text(index: pd.Index) -> bool:
-    return not pd.api.types.is_numeric_dtype(index.dtype)

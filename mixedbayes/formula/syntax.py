@@ -22,7 +22,7 @@ from mixedbayes.formula.nodes import (
     Sign,
     Sum,
 )
-from mixedbayes.formula.tokens import Token, tokenize
+from mixedbayes.formula.tokens import CONSTANTS, Token, tokenize
 from mixedbayes.formula.types import Span
 from mixedbayes.formula.words import our_way
 
@@ -35,9 +35,6 @@ _ARITHMETIC = {
     "**": (41, 40),
 }
 _SIGN = 30
-_CONSTANTS: dict[str, bool | None] = {
-    "True": True, "TRUE": True, "False": False, "FALSE": False, "None": None, "NULL": None,
-}  # fmt: skip
 _BARS = ("|", "||")
 _DEEPEST = 150
 
@@ -139,8 +136,8 @@ class Parser:
             return Literal(token.value, token.value, token.span)
         if self.operator() == "(":
             return self.call(token)
-        if table is _ARITHMETIC and token.value in _CONSTANTS:
-            return Literal(constant := _CONSTANTS[token.value], str(constant), token.span)
+        if table is _ARITHMETIC and token.value in CONSTANTS:
+            return Literal(constant := CONSTANTS[token.value], str(constant), token.span)
         return Name(token.value, token.span)
 
     def paren(self, table: dict[str, tuple[int, int]]) -> Node:

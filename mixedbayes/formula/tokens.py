@@ -19,6 +19,10 @@ _PATTERN = re.compile(
     r"|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'"
     r"|(?P<op>\|\||\*\*|//|<=|>=|==|!=|[-~|+*/:^()\[\],=<>%])"
 )
+# Names that are values where arithmetic is done; a column of such a name needs backticks.
+CONSTANTS: dict[str, bool | None] = {
+    "True": True, "TRUE": True, "False": False, "FALSE": False, "None": None, "NULL": None,
+}  # fmt: skip
 _KINDS: dict[str, Kind] = {
     "name": "name", "number": "number", "column": "column", "op": "op",
 }  # fmt: skip
@@ -43,7 +47,7 @@ class Token:
 
 def is_plain(name: str) -> bool:
     """Whether a column's name can stand in a formula without backticks."""
-    return _NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None and name not in CONSTANTS
 
 
 def tokenize(text: str) -> tuple[Token, ...]:

@@ -10,6 +10,10 @@ _SUCCESSES = "write successes | trials(n) ~ ..., where n counts successes and fa
 _RESPONSE = "of the response's additions, trials(...) and weights(...) are offered"
 _SERIES = "correlated errors in time or space are not offered"
 _ORDERED = "monotonic effects are not offered; write C({x}, contr.diff) for steps between levels"
+_OF_ALL_ROWS = (
+    "what is computed from all rows has to be the same for new ones: write center({x}) or "
+    "scale({x}), or make a column of it in the data"
+)
 _CENSORED = "censored and truncated responses are not offered"
 
 CATEGORIES = ("factor", "as.factor", "ordered", "as.ordered", "category", "categorical", "C")
@@ -37,6 +41,7 @@ WORDS: dict[str, str] = {
     **dict.fromkeys(("weighted", "wts"), "write y | weights(w) ~ ..."),
     "binary": 'write I({x} == "level"), or make a column of True and False',
     **dict.fromkeys(("standardize", "standardise", "zscore", "rescale", "std"), "write scale({x})"),
+    **dict.fromkeys(("mean", "average", "median", "sd", "var", "sum", "nanmean"), _OF_ALL_ROWS),
     **dict.fromkeys(("demean", "mean_center", "centre"), "write center({x})"),
     "Q": "put a column's odd name in backticks: `odd name`",
     "ln": "write log({x})",

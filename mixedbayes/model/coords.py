@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+import pandas as pd
+import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import LinearPredictor
+from mixedbayes.design.values import label
+from mixedbayes.errors import DataError, FileError
 from mixedbayes.model.spec import Spec
+from mixedbayes.priors.types import Assigned
 
 
 def predictors(spec: Spec) -> tuple[LinearPredictor, ...]:
@@ -15,10 +22,8 @@ def predictors(spec: Spec) -> tuple[LinearPredictor, ...]:
 
 
 def model_coords(spec: Spec) -> dict[str, Any]:
-    """All coordinates: rows by the user's labels where these are unique, terms and levels."""
-    index = spec.design.index
-    usable = index.is_unique and index.nlevels == 1
-    out: dict[str, Any] = {names.OBS: index.to_numpy() if usable else spec.design.rows}
+    """All coordinates: labels of the rows, terms and levels."""
+    out: dict[str, Any] = {names.OBS: spec.design.labels}
     for name in spec.family.parameters:
         labels = spec.family.labels(name, spec.design)
         if labels is not None:
@@ -57,8 +62,82 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
     return out
 
 
+def check_labels(spec: Spec, tree: xr.DataTree) -> None:
+    """Draws from elsewhere have the levels, terms and rows of this model, in its order.
+
+    Raises
+    ------
+    FileError
+        Naming the first label that differs.
+    """
+    coords = model_coords(spec)
+    for node in tree.subtree:
+        for dim, found in node.to_dataset(inherit=False).coords.items():
+            if dim not in coords:
+                continue
+            kept, own = (_texts(labels) for labels in (found.to_numpy(), coords[str(dim)]))
+            if kept != own:
+                pairs = enumerate(zip(kept, own, strict=False))
+                k = next((k for k, (a, b) in pairs if a != b), None)
+                where = (
+                    f"{len(kept)} labels of {dim!r}, {len(own)} in the data"
+                    if k is None
+                    else f"{kept[k]!r} as label {k + 1} of {dim!r}, where the data have {own[k]!r}"
+                )
+                raise FileError(
+                    f"the draws ({node.path}) have {where}: draws and data do not belong together; "
+                    "fit again"
+                )
+
+
+def _texts(labels: Any) -> list[str]:
+    return [label(value) for value in pd.Index(labels).tolist()]
+
+
 def response_name(spec: Spec) -> str:
-    """Name of the observed variable: the response's, kept apart from parameters and factors."""
-    taken = {*spec.family.parameters}
-    taken |= {names.group_dim(g.name) for p in predictors(spec) for g in p.groups}
-    return names.response(spec.design.response, frozenset(taken))
+    """Name of the observed variable: the response's, kept apart from every other name."""
+    return names.response(spec.design.response, frozenset(name for name, _ in _named(spec)))
+
+
+def check_names(spec: Spec) -> None:
+    """Every variable and dimension of the model has a name of its own.
+
+    Raises
+    ------
+    DataError
+        Naming two that would share one, before anything is sampled.
+    """
+    seen: dict[str, str] = {}
+    for name, what in _named(spec):
+        other = seen.setdefault(name, what)
+        if other != what:
+            raise DataError(
+                f"{other} and {what} would both be called {name!r} in the results; rename a column"
+            )
+
+
+def _named(spec: Spec) -> Iterator[tuple[str, str]]:
+    """Names of variables and dimensions in PyMC's model and in a fit, and what each is of."""
+    for name in spec.family.parameters:
+        yield name, f"the parameter {name}"
+        yield names.at_means(name), f"the parameter {name} at the means"
+        if spec.family.labels(name, spec.design) is not None:
+            yield names.vector_dim(name), f"the elements of {name}"
+    for predictor in predictors(spec):
+        p = predictor.parameter
+        priors = spec.priors.mu if p == "mu" else spec.priors.others[p]
+        of = "" if p == "mu" else f" of {p}"
+        yield from ((name, f"what is called {name} otherwise") for name in names.of_predictor(p))
+        fixef = names.fixef(p)
+        yield from ((n, f"{n}, of the prior") for n in _parts(fixef, predictor.terms, priors.fixef))
+        for g in predictor.groups:
+            yield names.group_dim(g.name), f"the levels of {g.name}"
+            parts = _parts(names.sd(g.name, p), g.terms, priors.sd[g.name])
+            for name in (*names.of_group(g.name, p, len(g.blocks)), *parts):
+                yield name, f"the effects of {g.name}{of}"
+
+
+def _parts(name: str, labels: tuple[str, ...], priors: tuple[Assigned, ...]) -> Iterator[str]:
+    """Elements of a vector that has to be one variable for each, for their priors differ."""
+    if len({type(a.prior) for a in priors}) > 1:
+        yield from (names.part(name, label) for label in labels)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design import replay
+from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, NewGroup, NewRows
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.gaussian import Gaussian
@@ -72,6 +73,7 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     arXiv:1507.02646.
     """
     _check_model(post)
+    rows = eager(rows)
     new = replay(post.design, rows, response=True)
     _check_rows(post.design, new)
     levels = {

@@ -8,10 +8,12 @@ from typing import Any, Literal, overload
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.original import is_transformed, original, scale_note
-from mixedbayes.design.types import Floats
+from mixedbayes.design.table import eager
+from mixedbayes.design.types import Floats, row_labels
 from mixedbayes.errors import ModelError
 from mixedbayes.predict.evaluate import depends_on_parameters, evaluation
 from mixedbayes.predict.levels import marks, refuse_levels, unknown_levels
@@ -181,6 +183,7 @@ def predict_given(
     number = seed_of(post, seed)
     undone = scale == "original" and is_transformed(post.design)
     way = original(post.design) if undone else None
+    new = None if new is None else eager(new)
     rows = prediction_rows(post.design, new, question)
     categories = post.family.categories(post.design) if kind == "mean" else None
     width = 1 if categories is None else len(categories)
@@ -214,9 +217,10 @@ def predict_given(
     run(blocks, work, post.n_draws, shown=progress)
     note = scale_note(post.design, way) if kind != "linear" else ""
     if draws:
-        found = _labelled(out, post.shape[0], index, categories)
-        labels = post.family.categories(post.design) if kind == "response" else None
-        said = {} if labels is None else {"categories": [str(c) for c in labels]}
+        labels = post.design.labels if new is None else row_labels(index)
+        found = _labelled(out, post.shape[0], labels, categories)
+        coded = post.family.categories(post.design) if kind == "response" else None
+        said = {} if coded is None else {"categories": [str(c) for c in coded]}
         return found.assign_attrs(said | ({"note": note} if note else {}))
     table = pd.DataFrame(index=index) if categories is None else category_rows(index, categories)
     table = table.assign(**dict(zip(COLUMNS, out, strict=True)))
@@ -228,14 +232,12 @@ def predict_given(
 
 
 def _labelled(
-    draws: Floats, chains: int, index: pd.Index, categories: Sequence[Any] | None
+    draws: Floats, chains: int, labels: NDArray[Any], categories: Sequence[Any] | None
 ) -> xr.DataArray:
-    """Draws under the rows' labels where these are unique, else under their positions."""
-    usable = index.is_unique and index.nlevels == 1
-    coords = {names.OBS: index.to_numpy() if usable else np.arange(len(index))}
+    coords: dict[str, Any] = {names.OBS: labels}
     if categories is not None:
         coords[names.CATEGORY] = np.asarray(categories, object)
-        draws = draws.reshape(len(draws), len(index), len(categories))
+        draws = draws.reshape(len(draws), len(labels), len(categories))
     return labelled(draws, chains, list(coords), coords, "prediction")
 
 

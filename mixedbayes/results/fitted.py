@@ -185,7 +185,7 @@ def _by_rows(
     n, index = post.design.n, post.design.index
     width = 1 if categories is None else len(categories)
     if draws:
-        whole, coords = block(slice(0, n)).T, {names.OBS: np.asarray(index)}
+        whole, coords = block(slice(0, n)).T, {names.OBS: post.design.labels}
         if categories is not None:
             whole = whole.reshape(len(whole), n, width)
             coords[names.CATEGORY] = np.asarray(categories, object)

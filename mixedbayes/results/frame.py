@@ -8,10 +8,13 @@ values.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import time
+from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -23,6 +26,13 @@ Array = NDArray[Any]
 Schema = dict[str, Any]
 
 _NA = {"missing": "NA"}  # stands for pandas.NA among JSON values
+# Python's own types in object columns, each as {its name: text}.
+_OBJECTS: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
+    "decimal": (Decimal, str, Decimal),
+    "time": (time, time.isoformat, time.fromisoformat),
+    "bytes": (bytes, bytes.hex, bytes.fromhex),
+    "uuid": (UUID, str, UUID),
+}
 _MASKED = (pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray)
 
 
@@ -49,6 +59,20 @@ def encode_frame(frame: pd.DataFrame) -> EncodedFrame:
     ]
     schema = {"columns": columns, "names": str(frame.columns.dtype)}
     return EncodedFrame(schema | {"index": _encode_index(frame.index, arrays)}, arrays)
+
+
+def unkept(frame: pd.DataFrame) -> list[str]:
+    """What to know of columns that no file or cache can keep, in words."""
+    notes = []
+    for name in frame.columns:
+        values = frame[name]
+        if values.dtype == object:  # one value of each kind tells
+            values = values[~values.map(type).duplicated()]
+        try:
+            _encode(values, "", {}, f"column {name!r}")
+        except FileError as error:
+            notes.append(f"this fit can be neither saved nor cached: {error}")
+    return notes
 
 
 def decode_frame(encoded: EncodedFrame) -> pd.DataFrame:
@@ -142,7 +166,8 @@ def _decode(schema: Schema, arrays: Mapping[str, Array]) -> Any:
     if kind == "time":
         return _times(values, dtype)
     if kind == "object":
-        found = [pd.NA if v == _NA else v for v in from_bytes(values)]
+        found = np.empty(len(kept := from_bytes(values)), dtype=object)
+        found[:] = [_object(value) for value in kept]
         return pd.Series(found, dtype=dtype).array
     return np.asarray(values).astype(dtype, copy=False)
 
@@ -174,10 +199,25 @@ def _plain(value: Any, where: str) -> Any:
         value = value.item()
     if value is None or isinstance(value, str | bool | int | float):
         return value
+    if isinstance(value, tuple):
+        return {"tuple": [_plain(item, where) for item in value]}
+    for name, (kind, written, _) in _OBJECTS.items():
+        if type(value) is kind:
+            return {name: written(value)}
     raise FileError(
         f"{where} holds Python objects ({type(value).__name__}), which cannot be kept in a file; "
         "convert it to numbers, text or a categorical before fitting"
     )
+
+
+def _object(value: Any) -> Any:
+    """Inverse of `_plain`."""
+    if not isinstance(value, dict):
+        return value
+    if value == _NA:
+        return pd.NA
+    ((name, kept),) = value.items()
+    return tuple(map(_object, kept)) if name == "tuple" else _OBJECTS[name][2](kept)
 
 
 def to_bytes(value: Any) -> Array:

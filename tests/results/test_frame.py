@@ -1,6 +1,8 @@
 """A data frame comes back exactly as it was, whatever its types."""
 
 import datetime
+from decimal import Decimal
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixedbayes.errors import FileError
-from mixedbayes.results.frame import decode_frame, encode_frame
+from mixedbayes.results.frame import decode_frame, encode_frame, unkept
 
 DAYS = pd.to_datetime(["2026-01-01 12:30", None, "1969-12-31 00:00"])
 COLUMNS = {
@@ -35,6 +37,11 @@ COLUMNS = {
     "object categories": pd.Series(
         pd.Categorical.from_codes([1, 0, 1], pd.Index(["b", "a"], dtype=object))
     ),
+    "decimals": pd.Series([Decimal("0.10"), None, Decimal("1e40")], dtype=object),
+    "tuples": pd.Series([(1, "a"), None, (2, (Decimal(1), pd.NA))], dtype=object),
+    "times": pd.Series([datetime.time(3, 4, 5, 6), None, datetime.time(0)], dtype=object),
+    "bytes": pd.Series([b"\x00\xff", None, b""], dtype=object),
+    "uuids": pd.Series([UUID(int=7), None, UUID(int=2**100)], dtype=object),
     "binned": pd.Series(pd.cut([1.0, 2.0, 9.0], [0, 1.5, 10])),
     "datetime": pd.Series(DAYS),
     "seconds": pd.Series(DAYS.astype("datetime64[s]")),
@@ -104,3 +111,14 @@ values = st.one_of(
 @given(st.dictionaries(st.text(min_size=1), values, min_size=1, max_size=4))
 def test_any_plain_frame_comes_back(columns):
     assert_same(pd.DataFrame(columns))
+
+
+def test_what_cannot_be_kept_is_known_beforehand():
+    kept = pd.DataFrame(COLUMNS)
+    assert unkept(kept) == []
+    odd = kept.assign(odd=[1, frozenset([1]), "a"], z=np.ones(3) * 1j)
+    first, second = unkept(odd)
+    assert "neither saved nor cached: column 'odd' holds Python objects (frozenset)" in first
+    assert "column 'z' has type complex128" in second
+    with pytest.raises(FileError):
+        encode_frame(odd)
