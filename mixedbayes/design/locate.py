@@ -12,6 +12,7 @@ from mixedbayes.formula.nodes import column
 from mixedbayes.formula.tokens import tokenize
 from mixedbayes.formula.words import CONTRASTS, WORDS, our_way
 
+
 def unknown_column(name: str, names: Iterable[Any], formula: str) -> NoReturn:
     """Raise DataError: no such column; show the place and the near names."""
     every = list(names)
@@ -39,10 +40,9 @@ def unknown_function(name: str, functions: Mapping[str, Any], formula: str) -> N
     plain = name.rpartition(".")[2]
     tokens, at = tokenize(formula), _first(name, formula, call=True)
     first = tokens[at + 2] if at is not None else None
-    if first is not None and first.kind in ("name", "column"):
-        remedy = our_way(name, column(first.value))
-    else:
-        remedy = our_way(name)
+    named = first is not None and first.kind in ("name", "column")
+    x = column(first.value) if first is not None and named else "x"
+    remedy = our_way(name, x) or our_way(plain, x)
     if remedy is None:
         near = [plain] if plain != name and plain in functions else _near(name, functions)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
