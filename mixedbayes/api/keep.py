@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,12 +17,19 @@ from mixedbayes.model.coords import check_labels
 from mixedbayes.model.formulations import (
     Centered,
     Chosen,
+    Formulation,
     Marginal,
     NonCentered,
     PartiallyCentered,
+    choose,
+    joint_obstacle,
+    marginal_obstacle,
 )
+from mixedbayes.model.spec import Spec
 from mixedbayes.priors import codec
 from mixedbayes.results import cache, store
+from mixedbayes.results.match import check_match
+from mixedbayes.results.schema import Each, check
 from mixedbayes.results.store import SavedFit
 from mixedbayes.sample.settings import Settings
 from mixedbayes.sample.tree import without_free_variables
@@ -31,6 +39,34 @@ if TYPE_CHECKING:
     from mixedbayes.api.model import Model
 
 FORMULATIONS = {f.__name__: f for f in (Marginal, NonCentered, Centered, PartiallyCentered)}
+# What a file says of settings and formulation, and what else it holds; see `results.schema`.
+SETTINGS = {
+    "draws": int,
+    "tune": (int, None),
+    "chains": int,
+    "cores": (int, None),
+    "seed": (int, None),
+    "sampler": str,
+    "target_accept": (float, None),
+    "max_treedepth": int,
+    "progress": bool,
+}
+CHOSEN = {
+    "groups": Each({"name": str, "max_dense?": int}),
+    "marginal": bool,
+    "reason": str,
+    "max_dense": int,
+    "joint": bool,
+}
+EXTRA = {
+    "formulation": CHOSEN,  # of the fit
+    "model_formulation": CHOSEN,  # of its model: another where fit() was given one
+    "note": str,
+    "functions": [str],  # the user's own, by name
+    "others": [str],  # formulas of further parameters
+    "intercept_at_means": [str],
+    "units": Each(str),
+}
 # Settings that do not change the draws, held at one value in the cache's keys.
 NOT_ASKED = {"progress": True, "cores": None}
 PACKAGES = ("mixedbayes", "pymc", "nutpie", "arviz", "numpy", "numba")
@@ -65,7 +101,10 @@ def lookup(
 ) -> Fit | None:
     """The fit with this model and these settings from a cache, or None."""
     found = cache.lookup(folder, _key(model, settings, chosen, effects))
-    return None if found is None else _restore(found, str(folder), model.functions)
+    if found is None:
+        return None
+    with _as_ours(str(folder)):
+        return _fit(found, model)
 
 
 def remember(folder: str | Path, fit: Fit, settings: Settings, effects: str) -> None:
@@ -108,6 +147,7 @@ def _saved(fit: Fit) -> SavedFit:
         versions=_versions(),
         extra={
             "formulation": _plain(fit.formulation),
+            "model_formulation": _plain(model.formulation),
             "note": fit.note,
             "functions": _own_functions(model),
             "others": [other.text for other in model.formula.others],
@@ -128,8 +168,6 @@ def _asked(
     saved: SavedFit, where: str, functions: Mapping[str, Callable[..., Any]] | None
 ) -> Mapping[str, Callable[..., Any]] | None:
     """Of the functions given those that the fit had, all of them; other names are built in."""
-    if "functions" not in saved.extra:  # written before the names were kept
-        return functions
     own, given = saved.extra["functions"], functions or {}
     lacking = [name for name in own if name not in given]
     if lacking:
@@ -153,7 +191,7 @@ def _versions() -> dict[str, str]:
 
 
 def _plain(chosen: Chosen) -> dict[str, Any]:
-    groups = {g: type(f).__name__ for g, f in chosen.groups.items()}
+    groups = {g: {"name": type(f).__name__, **asdict(f)} for g, f in chosen.groups.items()}
     return {
         "groups": groups,
         "marginal": chosen.marginal,
@@ -163,36 +201,76 @@ def _plain(chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def _chosen(plain: Mapping[str, Any]) -> Chosen:
-    groups = {g: FORMULATIONS[name]() for g, name in plain["groups"].items()}
-    return Chosen(groups, plain["marginal"], plain["reason"], plain["max_dense"], plain["joint"])
+def _chosen(plain: Mapping[str, Any], spec: Spec) -> Chosen:
+    """The formulation that was written; FileError if this model cannot have it."""
+    groups = {g: _formulation(**said) for g, said in plain["groups"].items()}
+    chosen = Chosen(**{**plain, "groups": groups})
+    if set(groups) != set(choose("auto", spec).groups):
+        raise FileError(f"its formulation is of other grouping factors: {', '.join(groups)}")
+    obstacle = marginal_obstacle(spec) if chosen.marginal else None
+    if chosen.joint:
+        obstacle = joint_obstacle(spec)
+    if obstacle:
+        raise FileError(f"its formulation, {chosen}, is not possible: {obstacle}")
+    return chosen
+
+
+def _formulation(name: str, **arguments: Any) -> Formulation:
+    if name not in FORMULATIONS:
+        raise FileError(f"its formulation {name!r} is unknown")
+    return FORMULATIONS[name](**arguments)
 
 
 def _restore(
     saved: SavedFit, where: str, functions: Mapping[str, Callable[..., Any]] | None
 ) -> Fit:
-    from mixedbayes.api.fit import Fit
-    from mixedbayes.api.model import Model
+    with _as_ours(where):
+        check(saved.settings, SETTINGS, "settings")
+        check(saved.extra, EXTRA, "extra")
+    own = _asked(saved, where, functions)
+    with _as_ours(where):
+        return _fit(saved, _model(saved, own))
 
+
+@contextmanager
+def _as_ours(where: str) -> Iterator[None]:
+    """What the rest of the package says of a fit that it never made, as FileError."""
     try:
-        formulas = [saved.formula, *saved.extra.get("others", ())]
-        parse_all(formulas)
-        saved.data.attrs["units"] = saved.extra["units"]
-        model = Model(
-            formulas,
-            saved.data,
-            family=family_from_names(saved.family, saved.link),
-            priors=codec.decode(saved.priors),
-            functions=_asked(saved, where, functions),
-        )
+        yield
     except FormulaError as e:
         raise FileError(
             f"the formula in {where} could not be read; if it uses functions of your own, give "
             f"them with functions={{...}}:\n{e}"
         ) from e
-    if "intercept_at_means" in saved.extra:
-        priors = model.spec.priors.at_means(saved.extra["intercept_at_means"])
-        model.spec = replace(model.spec, priors=priors)
+    except Exception as e:
+        raise FileError(
+            f"{where} does not hold a fit that can be made again ({e}); restore a copy or fit again"
+        ) from e
+
+
+def _model(saved: SavedFit, functions: Mapping[str, Callable[..., Any]] | None) -> Model:
+    from mixedbayes.api.model import Model
+
+    formulas = [saved.formula, *saved.extra["others"]]
+    parse_all(formulas)
+    saved.data.attrs["units"] = saved.extra["units"]
+    model = Model(
+        formulas,
+        saved.data,
+        family=family_from_names(saved.family, saved.link),
+        priors=codec.decode(saved.priors),
+        functions=functions,
+    )
+    priors = model.spec.priors.at_means(saved.extra["intercept_at_means"])
+    model.spec = replace(model.spec, priors=priors)
+    model.formulation = _chosen(saved.extra["model_formulation"], model.spec)
+    return model
+
+
+def _fit(saved: SavedFit, model: Model) -> Fit:
+    from mixedbayes.api.fit import Fit
+
+    check_match(model.spec, saved.idata)
     check_labels(model.spec, saved.idata)
-    chosen = _chosen(saved.extra["formulation"])
+    chosen = _chosen(saved.extra["formulation"], model.spec)
     return Fit(model, saved.idata, Settings(**saved.settings), chosen, saved.extra["note"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -56,6 +57,12 @@ class Marginal(Formulation):
     """
 
     max_dense: int = MAX_DENSE
+
+    def __post_init__(self) -> None:
+        given = self.max_dense
+        if isinstance(given, bool) or not isinstance(given, Integral) or given < 0:
+            raise ModelError(f"Marginal(max_dense={given!r}): must be an integer, 0 or more")
+        object.__setattr__(self, "max_dense", int(given))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from mixedbayes.report.page import html
 from mixedbayes.report.sections import parts
 from mixedbayes.report.source import Source
-from mixedbayes.results.files import check_file, replacing
+from mixedbayes.results.files import check_file, write_file
 from mixedbayes.results.tables import check_prob
 from mixedbayes.results.text import plural
 
@@ -26,8 +26,7 @@ def report(path: str | Path, source: Source, *, title: str | None, checks: bool)
     check_prob(source.prob)
     design = source.spec.design
     text = html(title or design.formula.text, _lead(source), parts(source, checks=checks))
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_file(path, text.encode("utf-8", errors="replace"))
     return path
 
 

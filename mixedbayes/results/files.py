@@ -3,35 +3,177 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from mixedbayes.errors import FileError
 
+try:
+    import fcntl
+except ImportError:  # Windows has no locks of this kind
+    fcntl = None  # type: ignore[assignment]
 
-def check_file(path: str | Path, example: str) -> Path:
-    """The path; FileError where no file can be, `example` being a name for one."""
-    path = Path(path)
-    if path.is_dir():
+_LONGEST = 180  # bytes of the target's name in a temporary one; file systems take 255 in all
+_OLD = 86_400.0  # seconds; for what was left over where there are no locks
+
+
+def as_path(path: object, example: str) -> Path:
+    """A path from the outside, `~` expanded; FileError where it is no name of a file.
+
+    `example` is a name that would do.
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise FileError(f"{path!r} is not the name of a file; give one, such as {example!r}")
+    if "\0" in os.fspath(path):
+        raise FileError(f"{os.fspath(path)!r} holds a null byte, which no name of a file may")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as e:
+        raise FileError(f"{path}: {e}; write the folder out") from e
+
+
+def status(path: Path) -> os.stat_result | None:
+    """What the system says about a path, links followed; None if there is nothing there.
+
+    FileError where it cannot be asked: a folder without access, a name that is too long, links
+    that go round in a circle.
+    """
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as e:
+        raise FileError(f"{_short(path)} cannot be reached: {_reason(e)}") from e
+
+
+def check_regular(path: Path, found: os.stat_result, example: str) -> None:
+    """FileError if what is there is no plain file."""
+    if stat.S_ISDIR(found.st_mode):
         raise FileError(f"{path} is a folder; give the name of a file, such as {example}")
-    if not path.parent.is_dir():
-        raise FileError(f"the folder {path.parent} does not exist; create it first")
+    if not stat.S_ISREG(found.st_mode):
+        raise FileError(f"{path} is a device, a pipe or a socket; give the name of a plain file")
+
+
+def check_file(path: object, example: str) -> Path:
+    """The path to write to; FileError where no file can be, `example` being a name for one."""
+    path = as_path(path, example)
+    found = status(path)
+    if found is not None:
+        check_regular(path, found, example if path.name == "" else str(path / example))
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise FileError(f"the folder {folder} does not exist; create it first")
     return path
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name in the same folder, renamed to `path` at the end.
+def check_writable(folder: Path) -> None:
+    """FileError if no file can be made in a folder."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise FileError(f"the folder {folder} cannot be written to; choose another")
 
-    FileError if it cannot be written; nothing is left behind then.
+
+def write_file(path: Path, content: Any) -> None:
+    """Write bytes to a file, which is then complete, or as it was before.
+
+    They are written under another name in the same folder, which then takes the file's place. A
+    link is followed, the permissions of a file that is replaced are kept, and what writers of the
+    same file left behind when they were killed is removed.
+
+    Parameters
+    ----------
+    path
+        Checked by `check_file`.
+    content
+        Bytes, or anything that holds them.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written, for example on a full disk; nothing is left behind then.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    target = Path(os.path.realpath(path))
     try:
-        yield temporary
-        os.replace(temporary, path)
+        found = status(target)
+        _remove_left_over(target)
+        with _temporary(target) as (file, temporary):
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            if fcntl is None:  # Windows renames no open file
+                file.close()
+            if found is not None:
+                os.chmod(temporary, stat.S_IMODE(found.st_mode))
+            os.replace(temporary, target)
+    except FileError:
+        raise
     except OSError as e:
-        raise FileError(f"{path} could not be written: {e}") from e
+        raise FileError(f"{path} could not be written: {_reason(e)}") from e
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new file beside the target, locked while its writer lives, gone at the end."""
+    while True:
+        temporary = target.with_name(f"{_start(target)}.{secrets.token_hex(6)}.tmp")
+        file = temporary.open("xb")
+        # Before the lock another writer may have taken the file for one that was left over.
+        if _lock(file) is not False and temporary.exists():
+            break
+        file.close()
+    try:
+        yield file, temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # bytes that the disk has no room for
+            file.close()
+
+
+def _remove_left_over(target: Path) -> None:
+    """Remove the temporary files of this target whose writers are gone."""
+    ours = re.compile(re.escape(_start(target)) + r"\.[0-9a-f]{12}\.tmp")
+    with os.scandir(target.parent) as entries:
+        found = [e for e in entries if ours.fullmatch(e.name) and e.is_file(follow_symlinks=False)]
+    for entry in found:
+        with suppress(OSError), open(entry.path, "r+b") as file:  # another's, or gone by now
+            free = _lock(file)
+            if free is None:
+                free = time.time() - entry.stat().st_mtime > _OLD
+            if free:
+                os.unlink(entry.path)
+
+
+def _lock(file: BinaryIO) -> bool | None:
+    """Whether a lock was taken, which the system gives back when its process ends.
+
+    None where there are no locks.
+    """
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _start(target: Path) -> str:
+    """How the target's temporary names begin, short enough for every file system."""
+    return "." + target.name.encode(errors="surrogateescape")[:_LONGEST].decode(errors="ignore")
+
+
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

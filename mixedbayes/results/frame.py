@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes.errors import FileError
+from mixedbayes.results.schema import ANY, Each
 
 Array = NDArray[Any]
 Schema = dict[str, Any]
@@ -34,6 +35,14 @@ _OBJECTS: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
     "uuid": (UUID, str, UUID),
 }
 _MASKED = (pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray)
+# What a schema looks like, see `results.schema`; a column's depends on its kind.
+_NAME = (str, float, bool, None)
+KIND = {
+    "columns": [Each(ANY)],
+    "names": str,
+    "index": ({"names": [_NAME], "range": [int]},
+              {"names": [_NAME], "levels": [Each(ANY)], "multi": bool}),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +85,25 @@ def unkept(frame: pd.DataFrame) -> list[str]:
 
 
 def decode_frame(encoded: EncodedFrame) -> pd.DataFrame:
-    """Inverse of `encode_frame`."""
+    """Inverse of `encode_frame`.
+
+    Raises
+    ------
+    FileError
+        If the columns are not as long as the index, or of a kind that is not known.
+    Exception
+        Whatever pandas says of arrays and schema that do not come from `encode_frame`.
+    """
     schema, arrays = encoded.schema, encoded.arrays
     index = _decode_index(schema["index"], arrays)
-    columns = {
-        c["name"]: pd.Series(_decode(c, arrays), index=index, dtype=_as_is(c))
-        for c in schema["columns"]
-    }
+    columns: dict[str, pd.Series] = {}
+    for c in schema["columns"]:
+        values = _decode(c, arrays)
+        if len(values) != len(index) or c["name"] in columns:
+            raise FileError(
+                f"column {c['name']!r} has {len(values):,} rows of {len(index):,}, or stands twice"
+            )
+        columns[c["name"]] = pd.Series(values, index=index, dtype=_as_is(c))
     frame = pd.DataFrame(columns, index=index)
     frame.columns = pd.Index(list(columns), dtype=schema["names"])
     return frame
@@ -99,6 +120,8 @@ def _encode_index(index: pd.Index, out: dict[str, Array]) -> Schema:
 
 def _decode_index(schema: Schema, arrays: Mapping[str, Array]) -> pd.Index:
     names = schema["names"]
+    if len(names) != len(schema.get("levels", "r")):
+        raise FileError(f"the index has {len(names)} names")
     if "range" in schema:
         return pd.RangeIndex(*schema["range"], name=names[0])
     levels = [pd.Index(_decode(v, arrays), dtype=_as_is(v)) for v in schema["levels"]]
@@ -157,7 +180,9 @@ def _decode(schema: Schema, arrays: Mapping[str, Array]) -> Any:
         return pd.Categorical.from_codes(values, dtype=of)
     if kind == "string":
         na = pd.NA if schema["na"] == "NA" else np.nan
-        texts = np.array([*from_bytes(arrays[f"{schema['key']}_text"]), None], dtype=object)
+        texts = np.array([*_listed(arrays[f"{schema['key']}_text"]), None], dtype=object)
+        if len(values) and not -1 <= values.min() <= values.max() < len(texts) - 1:
+            raise FileError("a text has a code that stands for none")
         storage = schema["storage"] if find_spec("pyarrow") else "python"
         return pd.array(texts[values], dtype=pd.StringDtype(storage, na_value=na))
     if kind == "masked":
@@ -166,10 +191,20 @@ def _decode(schema: Schema, arrays: Mapping[str, Array]) -> Any:
     if kind == "time":
         return _times(values, dtype)
     if kind == "object":
-        found = np.empty(len(kept := from_bytes(values)), dtype=object)
+        found = np.empty(len(kept := _listed(values)), dtype=object)
         found[:] = [_object(value) for value in kept]
         return pd.Series(found, dtype=dtype).array
-    return np.asarray(values).astype(dtype, copy=False)
+    of = np.dtype(dtype)
+    if kind != "number" or of.kind not in "biuf" or of.itemsize > 8:
+        raise FileError(f"a column is of a kind that is not known: {kind!r}, {dtype!r}")
+    return np.asarray(values).astype(of, copy=False)
+
+
+def _listed(values: Array) -> list[Any]:
+    found = from_bytes(values)
+    if not isinstance(found, list):
+        raise FileError("the values of a column are not a list")
+    return found
 
 
 def _series(index: pd.Index) -> pd.Series:

@@ -2,21 +2,26 @@
 
 The file's groups are those of the DataTree, readable by any NetCDF or HDF5 tool, and one of our
 own, `mixedbayes`, with the data frame and what says how the draws were made. Nothing is pickled.
+Behind all that stands a checksum of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from mixedbayes.errors import FileError
-from mixedbayes.results.files import check_file, replacing
+from mixedbayes.results import frame
+from mixedbayes.results.files import as_path, check_file, check_regular, status, write_file
 from mixedbayes.results.frame import (
     Array,
     EncodedFrame,
@@ -25,8 +30,13 @@ from mixedbayes.results.frame import (
     from_bytes,
     to_bytes,
 )
+from mixedbayes.results.hdf5 import check_contents
+from mixedbayes.results.schema import ANY, Each, check
+from mixedbayes.results.seal import seal, sealed
 
-FORMAT = 1  # raised when a file of the new kind cannot be read by the old code
+# Raised when a file of the new kind cannot be read by the old code, or the old kind's default
+# priors are not what the new code makes of the same model.
+FORMAT = 2
 GROUP = "mixedbayes"
 _META = "meta"
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -68,38 +78,82 @@ class SavedFit:
 
 
 _PLAIN = ("formula", "family", "link", "priors", "settings", "versions", "extra")
+# What the description in the file looks like; see `schema`. Who fills `settings` and `extra` says
+# what these hold.
+META = {
+    "formula": str,
+    "family": str,
+    "link": str,
+    "priors": Each((None, Each(ANY))),
+    "settings": Each((str, bool, float, None)),
+    "versions": Each(str),
+    "extra": Each(ANY),
+    "frame": frame.KIND,
+}
 
 
 def write(path: str | Path, saved: SavedFit) -> Path:
     """Write a fit to one NetCDF file, compressed and with checksums.
 
-    The file is written under a temporary name in the same folder and then renamed, so that `path`
-    is at every moment the old file or the complete new one.
+    The file is made in memory, then written under a temporary name in the same folder and renamed,
+    so that `path` is at every moment the old file or the complete new one.
 
     Raises
     ------
     FileError
-        If the folder does not exist or cannot be written, `path` is a folder, or a column of the
-        data has a type that cannot be kept.
+        If the folder does not exist or cannot be written, `path` is a folder, the disk is full, a
+        column of the data has a type that cannot be kept, or the fit is not one that `read` takes.
     """
-    path = check_file(path, str(Path(path) / "fit.nc"))
-    tree = to_tree(saved)
-    with replacing(path) as temporary:
-        tree.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(tree))
+    path = check_file(path, "fit.nc")
+    content = _content(saved)
+    write_file(path, content.getbuffer())
     return path
+
+
+def _content(saved: SavedFit) -> BytesIO:
+    """The whole file. HDF5 itself never meets the disk: a full one would end the process."""
+    tree, content = to_tree(saved), BytesIO()
+    try:
+        tree.to_netcdf(content, engine="h5netcdf", encoding=_encoding(tree))
+    except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as e:
+        raise FileError(f"the fit could not be made into a file: {e}") from e
+    line = seal(content.getbuffer())
+    content.seek(0, SEEK_END)
+    content.write(line)
+    return content
 
 
 def to_tree(saved: SavedFit) -> xr.DataTree:
     """The DataTree of the file: the draws' own groups and ours."""
-    frame = encode_frame(saved.data)
-    meta = {name: getattr(saved, name) for name in _PLAIN} | {"frame": frame.schema}
-    arrays = {_META: to_bytes(meta), **frame.arrays}
+    data = encode_frame(saved.data)
+    arrays = {_META: _described(saved, data.schema), **data.arrays}
+    _check_draws(saved.idata)
     own = xr.Dataset(
         {name: (f"{name}_dim", values) for name, values in arrays.items()},
         attrs={"format": FORMAT},
     )
     nodes = {node.path: _writable(node.to_dataset(inherit=False)) for node in saved.idata.subtree}
     return xr.DataTree.from_dict({**nodes, f"/{GROUP}": own})
+
+
+def _described(saved: SavedFit, schema: Mapping[str, Any]) -> Array:
+    meta = {name: getattr(saved, name) for name in _PLAIN} | {"frame": schema}
+    try:
+        text = to_bytes(meta)
+    except (TypeError, ValueError, RecursionError) as e:
+        raise FileError(f"the fit's description cannot be kept in a file: {e}") from e
+    check(from_bytes(text), META, _META)
+    return text
+
+
+def _check_draws(idata: xr.DataTree) -> None:
+    """FileError where a draw is not a finite number."""
+    posterior = idata["posterior"].to_dataset() if "posterior" in idata.children else xr.Dataset()
+    for name, draws in posterior.data_vars.items():
+        if draws.dtype.kind == "f":
+            odd = draws.size - int(np.isfinite(draws.to_numpy()).sum())
+            if odd:
+                raise FileError(f"{odd:,} of the {draws.size:,} draws of {name} are not finite")
 
 
 def _writable(dataset: xr.Dataset) -> xr.Dataset:
@@ -128,25 +182,51 @@ def _encoding(tree: xr.DataTree) -> dict[str, dict[str, dict[str, Any]]]:
 def read(path: str | Path) -> SavedFit:
     """Read a fit from a file of `write`.
 
+    Nothing in the file is believed: it may not reach outside itself, its checksum has to be right,
+    and what it holds has to be of the kinds in `META`.
+
     Raises
     ------
     FileError
-        If there is no such file, it is a folder, not one of ours, damaged, or from a newer version.
+        If there is no such file, it is a folder, not one of ours, damaged, or of another format.
     """
-    path = Path(path)
-    _check_file(path)
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except (OSError, ValueError, KeyError, RuntimeError) as e:
+    path = as_path(path, "fit.nc")
+    _check_there(path)
+    with _as_damage(path):
+        tree, whole = _load(path)
+    if GROUP not in tree.children or "format" not in tree[GROUP].attrs:
         raise FileError(
-            f"{path} is damaged or was not written to the end ({e}); restore a copy or fit again"
-        ) from e
-    _check_format(path, tree)
-    own = tree[GROUP].to_dataset()
-    arrays: dict[str, Array] = {str(name): v.to_numpy() for name, v in own.data_vars.items()}
-    meta = from_bytes(arrays.pop(_META))
+            f"{path} is a NetCDF file, but not one written by a fit's save(); "
+            "open it with xarray.open_datatree"
+        )
+    with _as_damage(path):
+        version = int(tree[GROUP].attrs["format"])
+        own = tree[GROUP].to_dataset()
+        arrays: dict[str, Array] = {str(name): v.to_numpy() for name, v in own.data_vars.items()}
+        meta = from_bytes(arrays.pop(_META))
+    _check_format(path, version, meta)
+    with _as_damage(path):
+        if not whole:
+            raise FileError("it was changed after it was written")
+        return _checked(meta, arrays, tree)
+
+
+def _load(path: Path) -> tuple[xr.DataTree, bool]:
+    """Everything in the file, and whether it has a checksum, which then is right."""
+    with path.open("rb") as file:
+        whole = sealed(file)
+        if whole is False:
+            raise FileError("its checksum is wrong")
+        with h5py.File(file, "r") as walked:
+            check_contents(walked, path.stat().st_size)
+        with xr.open_datatree(file, engine="h5netcdf") as opened:
+            return opened.load(), bool(whole)
+
+
+def _checked(meta: Any, arrays: Mapping[str, Array], tree: xr.DataTree) -> SavedFit:
+    check(meta, META, _META)
     data = decode_frame(EncodedFrame(meta.pop("frame"), arrays))
+    _check_draws(tree)
     idata = xr.DataTree.from_dict(
         {
             node.path: node.to_dataset(inherit=False).drop_encoding()
@@ -157,13 +237,26 @@ def read(path: str | Path) -> SavedFit:
     return SavedFit(**meta, data=data, idata=idata)
 
 
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise FileError(f"{path} is a folder; give the name of the file in it")
-    if not path.exists():
+@contextmanager
+def _as_damage(path: Path) -> Iterator[None]:
+    """Whatever a library says of a file that cannot be read, as FileError."""
+    try:
+        yield
+    except Exception as e:
+        said = str(e) if isinstance(e, FileError) else f"{type(e).__name__}: {e}"
+        raise FileError(
+            f"{path} is damaged or was not written to the end ({said[:300]}); restore a copy or "
+            "fit again"
+        ) from e
+
+
+def _check_there(path: Path) -> None:
+    found = status(path)
+    if found is None:
         near = sorted(p.name for p in path.parent.glob("*.nc")) if path.parent.is_dir() else []
         has = f"; its folder has {', '.join(near[:5])}" if near else ""
         raise FileError(f"there is no file {path}{has}")
+    check_regular(path, found, "fit.nc")
     try:
         with path.open("rb") as f:
             start = f.read(len(_MAGIC))
@@ -174,15 +267,15 @@ def _check_file(path: Path) -> None:
         raise FileError(f"{path} {what}; load() reads files written by a fit's save()")
 
 
-def _check_format(path: Path, tree: xr.DataTree) -> None:
-    if GROUP not in tree.children or "format" not in tree[GROUP].attrs:
-        raise FileError(
-            f"{path} is a NetCDF file, but not one written by a fit's save(); "
-            "open it with xarray.open_datatree"
-        )
-    version = int(tree[GROUP].attrs["format"])
+def _check_format(path: Path, version: int, meta: Any) -> None:
+    if version == FORMAT:
+        return
+    versions = meta.get("versions") if isinstance(meta, dict) else None
+    by = versions.get("mixedbayes", "") if isinstance(versions, dict) else ""
+    said = f"{path} has format {version}, written by mixedbayes {str(by)[:40] or 'unknown'}"
     if version > FORMAT:
-        raise FileError(
-            f"{path} has format {version}, written by a newer mixedbayes; this one reads up to "
-            f"format {FORMAT}: upgrade mixedbayes"
-        )
+        raise FileError(f"{said}, a newer one; this one reads format {FORMAT}: upgrade mixedbayes")
+    raise FileError(
+        f"{said}; this one reads format {FORMAT}, since default priors are others now: load it "
+        "with that version, or fit again. xarray.open_datatree reads its draws"
+    )

@@ -19,6 +19,7 @@ KEEP: tuple[str, ...] = get_args(Keep)
 # Extras of the package: module that must be importable -> name of the extra that brings it.
 _EXTRA = {"numpyro": "numpyro"}
 _MAX_SEED = 2**31 - 1
+_NEVER_OPEN = ("draws", "chains", "max_treedepth")
 
 
 @dataclass(frozen=True)
@@ -68,26 +69,31 @@ class Settings:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        _check_count("draws", self.draws, 1, "ask for at least one draw per chain")
-        _check_count("chains", self.chains, 1, "use chains=4, or chains=1 without rhat")
-        _check_count("max_treedepth", self.max_treedepth, 1, "use max_treedepth=10")
-        if self.tune is not None:
-            _check_count("tune", self.tune, 20, "use tune=None for a length that suits the model")
-        if self.cores is not None:
-            _check_count("cores", self.cores, 1, "use cores=None for all processors")
-        if self.seed is not None:
-            _check_count("seed", self.seed, 0, f"use an integer from 0 to {_MAX_SEED}")
-            if self.seed > _MAX_SEED:
-                raise SamplingError(
-                    f"seed={self.seed}: too large; use an integer from 0 to {_MAX_SEED}."
-                )
-        accept = self.target_accept
-        if accept is not None and not (isinstance(accept, Real) and 0 < float(accept) < 1):
+        counts = {
+            "draws": (1, "ask for at least one draw per chain"),
+            "tune": (20, "use tune=None for a length that suits the model"),
+            "chains": (1, "use chains=4, or chains=1 without rhat"),
+            "cores": (1, "use cores=None for all processors"),
+            "seed": (0, f"use an integer from 0 to {_MAX_SEED}"),
+            "max_treedepth": (1, "use max_treedepth=10"),
+        }
+        for name, (least, remedy) in counts.items():
+            value = getattr(self, name)
+            if value is not None or name in _NEVER_OPEN:
+                self._set(name, _count(name, value, least, remedy))
+        if self.seed is not None and self.seed > _MAX_SEED:
             raise SamplingError(
-                f"target_accept={accept!r}: must lie between 0 and 1; values from 0.8 (fast) to "
-                "0.99 (careful) are sensible."
+                f"seed={self.seed}: too large; use an integer from 0 to {_MAX_SEED}."
             )
+        if self.target_accept is not None:
+            self._set("target_accept", _rate(self.target_accept))
+        self._set("progress", bool(self.progress))
         _check_sampler(self.sampler)
+        self._set("sampler", str(self.sampler))
+
+    def _set(self, name: str, value: object) -> None:
+        """In Python's own types, whatever number types the caller uses: files hold no others."""
+        object.__setattr__(self, name, value)
 
     def filled(self, *, tune: int, target_accept: float) -> Settings:
         """The same settings with nothing left open: seed drawn, cores counted, defaults set."""
@@ -119,11 +125,21 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _check_count(name: str, value: object, least: int, remedy: str) -> None:
+def _count(name: str, value: object, least: int, remedy: str) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise SamplingError(f"{name}={value!r}: must be an integer; {remedy}.")
     if value < least:
         raise SamplingError(f"{name}={value}: must be at least {least}; {remedy}.")
+    return int(value)
+
+
+def _rate(value: object) -> float:
+    if not (isinstance(value, Real) and value < 1 and not value <= 0):
+        raise SamplingError(
+            f"target_accept={value!r}: must lie between 0 and 1; values from 0.8 (fast) to "
+            "0.99 (careful) are sensible."
+        )
+    return float(value)
 
 
 def _check_sampler(name: object) -> None:

@@ -1,0 +1,70 @@
+"""Whether draws are those of a model: every parameter there, in the shape the model gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.errors import FileError
+from mixedbayes.model.coords import dims_of, model_coords, predictors
+from mixedbayes.model.spec import Spec
+
+_SUMMARIES = ("mean", "sd", "quantile")
+
+
+def check_match(spec: Spec, idata: xr.DataTree) -> None:
+    """Raise FileError, naming the variable, where draws from a file are not of this model.
+
+    Every parameter of `dims_of` has to be among the draws, with chains, draws and its own
+    dimensions as long as the model has terms and levels. In place of the draws of group effects
+    their summaries will do. Data and statistics have to have the model's rows and the draws'
+    numbers.
+    """
+    if "posterior" not in idata.children:
+        raise FileError("it has no draws (group posterior)")
+    posterior = idata["posterior"].to_dataset()
+    lengths = {name: len(labels) for name, labels in model_coords(spec).items()}
+    sampled = {name: posterior.sizes.get(name, 0) for name in (names.CHAIN, names.DRAW)}
+    if not all(sampled.values()):
+        raise FileError("it has no draws (dimensions chain and draw)")
+    effects = {names.ranef(g.name, p.parameter) for p in predictors(spec) for g in p.groups}
+    kept = idata.children.get(names.RANEF_SUMMARY)
+    for name, dims in dims_of(spec).items():
+        if name in posterior:
+            _check(posterior[name], (*sampled, *dims), sampled | lengths)
+        elif name in effects and kept is not None:
+            _check_summaries(kept.to_dataset(), name, dims, lengths)
+        else:
+            raise FileError(f"its draws have no {name}, which the formula says there is")
+    for name, length in (sampled | {names.OBS: lengths[names.OBS]}).items():
+        for group in idata.children.values():
+            found = group.to_dataset().sizes.get(name, length)
+            if found != length:
+                raise FileError(f"{group.path} has {found:,} of {name}, where there are {length:,}")
+
+
+def _check_summaries(
+    kept: xr.Dataset, name: str, dims: Sequence[str], lengths: Mapping[str, int]
+) -> None:
+    lengths = {**lengths, names.QUANTILE: kept.sizes.get(names.QUANTILE, 0)}
+    for what in _SUMMARIES:
+        variable = f"{name}_{what}"
+        if variable not in kept:
+            raise FileError(f"it has neither draws nor summaries of {name}")
+        _check(kept[variable], (names.QUANTILE, *dims) if what == "quantile" else dims, lengths)
+
+
+def _check(values: xr.DataArray, dims: Sequence[str], lengths: Mapping[str, int]) -> None:
+    wanted = {dim: lengths[dim] for dim in dims}
+    found: dict[Any, int] = dict(values.sizes)
+    if list(found.items()) != list(wanted.items()):
+        raise FileError(f"{values.name} is {_shape(found)}, where the model has {_shape(wanted)}")
+    if values.dtype.kind not in "iuf":
+        raise FileError(f"{values.name} is not numbers, but {values.dtype}")
+
+
+def _shape(sizes: Mapping[Any, int]) -> str:
+    return " x ".join(f"{n:,} {dim}" for dim, n in sizes.items()) or "one number"
