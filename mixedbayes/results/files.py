@@ -52,10 +52,10 @@ def status(path: Path) -> os.stat_result | None:
         raise FileError(f"{_short(path)} cannot be reached: {_reason(e)}") from e
 
 
-def check_regular(path: Path, found: os.stat_result, example: str) -> None:
+def check_regular(path: Path, found: os.stat_result, remedy: str) -> None:
     """FileError if what is there is no plain file."""
     if stat.S_ISDIR(found.st_mode):
-        raise FileError(f"{path} is a folder; give the name of a file, such as {example}")
+        raise FileError(f"{path} is a folder; {remedy}")
     if not stat.S_ISREG(found.st_mode):
         raise FileError(f"{path} is a device, a pipe or a socket; give the name of a plain file")
 
@@ -65,7 +65,7 @@ def check_file(path: object, example: str) -> Path:
     path = as_path(path, example)
     found = status(path)
     if found is not None:
-        check_regular(path, found, example if path.name == "" else str(path / example))
+        check_regular(path, found, f"give the name of a file, such as {path / example}")
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         raise FileError(f"the folder {folder} does not exist; create it first")

@@ -256,7 +256,7 @@ def _check_there(path: Path) -> None:
         near = sorted(p.name for p in path.parent.glob("*.nc")) if path.parent.is_dir() else []
         has = f"; its folder has {', '.join(near[:5])}" if near else ""
         raise FileError(f"there is no file {path}{has}")
-    check_regular(path, found, "fit.nc")
+    check_regular(path, found, "give the name of the file in it")
     try:
         with path.open("rb") as f:
             start = f.read(len(_MAGIC))
