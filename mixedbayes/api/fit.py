@@ -138,6 +138,16 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
         return varcorr(self.posterior, prob, draws=draws)
 
     @tabled
+    def parameters(self, prob: float = 0.95, *, draws: bool = False) -> Any:
+        """The family's own parameters: sigma, nu, shape, phi, or the thresholds, one per row.
+
+        One that has a formula of its own is in `fixef` instead.
+        """
+        from mixedbayes.results.parameters import parameters
+
+        return parameters(self.posterior, prob, draws=draws)
+
+    @tabled
     def icc(
         self,
         prob: float = 0.95,

@@ -16,7 +16,7 @@ from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import Caterpillar, interval_keys, interval_marks, named_rows
 from mixedbayes.plots.scene import Few, Floats, Panel, Sheet, Ticks
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.ratios import ratio_of
+from mixedbayes.results.ratios import level_terms, ratio_of
 from mixedbayes.results.tables import check_prob, tails
 
 _ROW = 0.27  # inches per effect
@@ -112,8 +112,11 @@ def _ratios(post: Posterior, labels: Labels, intercept: bool) -> Part:
     """Effects on the mean, with what exp() of them is."""
     ratio = ratio_of(post.family, post.design)
     part = _effects(post, labels, "mu", intercept, f"Intercept ({ratio.level})")
-    what = ratio.name if post.design.mu.terms else ratio.level
-    return Part(f"{what}, logarithmic axis", part.effects, part.draws)
+    mu = post.design.mu
+    levels = {labels.term(term) for term in level_terms(mu)}
+    effects = [f"{e} ({ratio.level})" if e in levels else e for e in part.effects]
+    what = ratio.name if set(mu.terms) - level_terms(mu) else ratio.level
+    return Part(f"{what}, logarithmic axis", effects, part.draws)
 
 
 def _on_link_scale(post: Posterior, labels: Labels, intercept: bool) -> list[Part]:

@@ -74,7 +74,7 @@ def _plain(value: Any) -> Any:
 
 def words(text: str) -> str:
     """A user's text for plotly.js, which reads some tags and entities in every label."""
-    return escape(text, quote=False)
+    return escape(text, quote=False).replace("$", "&#36;")
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mixedbayes.families.base import Family
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
     """Draws of every parameter of one model, by name, stacked over chains and draws (S,).
 
@@ -44,6 +44,14 @@ class Posterior:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": {}}
+
+    def __repr__(self) -> str:
+        chains, draws = self.shape
+        names_ = ", ".join(str(name) for name in self.draws.data_vars)
+        return (
+            f"Posterior of {self.design.formula.text or self.design.response}, "
+            f"{self.family.name} family: {chains} x {draws:,} draws (chains x draws) of {names_}"
+        )
 
     @property
     def draws(self) -> xr.Dataset:

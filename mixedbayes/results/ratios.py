@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes import names
-from mixedbayes.design.types import Design
+from mixedbayes.design.types import Design, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.links import Cloglog, Identity, Log, Logit, Probit
@@ -21,6 +22,7 @@ from mixedbayes.results.tables import chained, describe, labelled
 
 Floats = NDArray[np.float64]
 
+_DUMMY = re.compile(r".+\[[^\[\]]+\]")
 COLUMNS = ("lower", "upper", "ess_bulk", "rhat")
 # Two levels drawn at random differ by sqrt(2) sd N(0, 1); the median of |N(0, 1)| is this.
 _MEDIAN = float(np.sqrt(2) * stats.norm.ppf(0.75))
@@ -31,7 +33,7 @@ class Ratio:
     """What exp() of an effect is, and exp() of the intercept."""
 
     name: str  # "odds ratio"
-    level: str  # "odds"
+    level: str  # "baseline odds"
 
 
 def ratio_of(family: Family, design: Design) -> Ratio:
@@ -40,13 +42,16 @@ def ratio_of(family: Family, design: Design) -> Ratio:
     if isinstance(family, Lognormal):
         # With a sigma of its own per row, means are not proportional to medians.
         what = "median" if names.SIGMA in design.others else "mean"
-        return Ratio(f"ratio of {what}s", "median")
+        return Ratio(f"ratio of {what}s", "baseline median")
     if isinstance(link, Logit):
-        return Ratio("odds ratio", "odds")
+        return Ratio("odds ratio", "baseline odds")
     if isinstance(link, Cloglog):
-        return Ratio("hazard ratio", "hazard")
+        return Ratio("hazard ratio", "baseline hazard")
     if isinstance(link, Log):
-        return Ratio("rate ratio", "rate") if family.discrete else Ratio("ratio of means", "mean")
+        if not family.discrete:
+            return Ratio("ratio of means", "baseline mean")
+        exposed = design.mu.offset is not None
+        return Ratio("rate ratio", "baseline rate" if exposed else "baseline mean")
     if isinstance(link, Identity):
         reason = "effects are differences, in the response's own unit"
     elif isinstance(link, Probit):
@@ -60,6 +65,25 @@ def ratio_of(family: Family, design: Design) -> Ratio:
         f"exponentiate=True has no meaning for the {family.name} family with {link.name} link: "
         f"{reason}"
     )
+
+
+def level_terms(predictor: LinearPredictor) -> set[str]:
+    """Terms whose exp() is a level, not a ratio: the intercept, and without one the dummies.
+
+    In `0 + arm` the coefficients of arm[a] and arm[b] are the levels themselves.
+    """
+    if predictor.intercept:
+        return {names.INTERCEPT}
+    sets: dict[str, list[int]] = {}  # dummies of one category, or of one combination
+    for k, term in enumerate(predictor.terms):
+        if all(_DUMMY.fullmatch(part) for part in term.split(":")):
+            sets.setdefault(re.sub(r"\[[^\[\]]*\]", "", term), []).append(k)
+    whole = [at for at in sets.values() if _one_in_each_row(predictor.X[:, at])]
+    return {predictor.terms[k] for at in whole for k in at}
+
+
+def _one_in_each_row(columns: Floats) -> bool:
+    return bool(np.isin(columns, (0, 1)).all() and (columns.sum(axis=1) == 1).all())
 
 
 def fixef_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
@@ -78,9 +102,11 @@ def fixef_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) ->
     -------
     DataFrame with one row per effect: term, a column named by what the ratio is ("odds ratio",
     "rate ratio", "hazard ratio", "ratio of means"), lower, upper, ess_bulk, rhat. The value is the
-    posterior median; it and the interval are exp() of those of the effect. `Intercept` is no ratio
-    but the odds, rate, hazard or mean itself (of lognormal responses the median) where every
-    predictor is zero. Effects on further parameters of the family are left out.
+    posterior median; it and the interval are exp() of those of the effect. The intercept is no
+    ratio but the odds, rate, hazard or mean itself (of lognormal responses the median) where every
+    predictor is zero, and named so: `Intercept (baseline odds)`; without an intercept that goes for
+    the levels of a category, `arm[a] (baseline odds)`. Effects on further parameters of the family
+    are left out.
 
     Raises
     ------
@@ -92,9 +118,11 @@ def fixef_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) ->
     Prentice & Gloeckler (1978), doi:10.2307/2529588, for hazard ratios by the complementary
     log-log link.
     """
-    name = ratio_of(post.family, post.design).name
-    mu, values = post.design.mu, post.fixef()
+    ratio = ratio_of(post.family, post.design)
+    mu, values, name = post.design.mu, post.fixef(), ratio.name
     terms = [names.INTERCEPT] * mu.intercept + list(mu.terms)
+    levels = level_terms(mu)
+    terms = [f"{term} ({ratio.level})" if term in levels else term for term in terms]
     if mu.intercept:
         values = np.column_stack([post.intercept(), values])
     if draws:

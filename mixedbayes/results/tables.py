@@ -100,9 +100,19 @@ def category_rows(index: pd.Index, categories: Sequence[Any]) -> pd.DataFrame:
 
 
 def stack(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    """Tables one below the other; the empty table with these columns if there is none."""
+    """Tables one below the other; the empty table with these columns if there is none.
+
+    Whole numbers that some tables lack, such as the parts of a nested level, stay whole.
+    """
     if not tables:
         return pd.DataFrame(columns=list(columns))
     if len(tables) == 1:
         return tables[0]
-    return pd.concat(tables, ignore_index=True)
+    shared = set.intersection(*(set(table.columns) for table in tables))
+    return pd.concat([_nullable(table, shared) for table in tables], ignore_index=True)
+
+
+def _nullable(table: pd.DataFrame, shared: Collection[str]) -> pd.DataFrame:
+    """Whole numbers in columns that are not shared, of a type that can be missing."""
+    whole = [c for c in table if c not in shared and table[c].dtype.kind in "iub"]
+    return table.assign(**{c: table[c].convert_dtypes() for c in whole})

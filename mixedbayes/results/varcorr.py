@@ -32,8 +32,8 @@ class Component:
     term2: str | None
     kind: str  # "sd" or "cor"
     value: Floats
-    variance: Floats  # of an sd its square, of a correlation the covariance
-    part: Floats | None  # what it adds to the mean variance of the linear predictor
+    variance: Floats | None  # of an sd its square; a correlation has none
+    part: Floats | None  # what it adds by itself to the mean variance of the linear predictor
     parameter: str = "mu"
 
 
@@ -58,13 +58,11 @@ def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Compo
             yield Component(g.name, label[i], None, "sd", sd[:, i], cov[:, i, i], part, p)
         for block in g.blocks:
             for i, j in combinations(sorted(block), 2):
-                part = 2 * cov[:, i, j] * square[i, j] if p == "mu" else None
-                both = label[i], label[j]
-                yield Component(g.name, *both, "cor", cor[:, i, j], cov[:, i, j], part, p)
+                yield Component(g.name, label[i], label[j], "cor", cor[:, i, j], None, None, p)
 
 
 def shares(post: Posterior, found: list[Component]) -> Floats:
-    """(K,) posterior mean of each part over group and residual variance together."""
+    """(K,) posterior mean of each sd's part over group and residual variance; NaN of others."""
     if not post.design.mu.groups:
         return np.array([1.0 if c.part is not None else np.nan for c in found])
     parts = components(post)
@@ -87,14 +85,15 @@ def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     Returns
     -------
     DataFrame with one row per quantity: group, term, term2 (correlations only), kind ("sd" or
-    "cor"), mean, sd, lower, upper, ess_bulk, rhat, variance (posterior mean of the variance; of the
-    covariance for a correlation) and share. All on the link scale. Where further parameters of the
-    family have formulas, a column `parameter` says whose effects these are.
+    "cor"), mean, sd, lower, upper, ess_bulk, rhat, variance (posterior mean of the sd's square) and
+    share. All on the link scale. Where further parameters of the family have formulas, a column
+    `parameter` says whose effects these are.
 
-    `share` is the posterior mean of the part of the group and residual variance together that the
-    row stands for, averaged over the rows of the data: sd_t^2 mean(z_t^2), and for a correlation
-    2 cov_st mean(z_s z_t), which may be negative. It adds up to 1, less the residual part of a
-    family that has no sigma.
+    `share` is the posterior mean of the part of the group and residual variance together that an
+    effect has by itself, averaged over the rows of the data: sd_t^2 mean(z_t^2). A correlation has
+    neither variance nor share, NaN: what two effects have in common, 2 cov_st mean(z_s z_t), is
+    no part of one of them, and may be negative. Without correlations the shares add up to 1, less
+    the residual part of a family that has no sigma.
     """
     if draws:
         return post.draws[_variables(post)]
@@ -107,7 +106,7 @@ def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     }
     values = np.stack([c.value for c in found], axis=1) if found else np.zeros((post.n_draws, 0))
     table = pd.DataFrame({**columns, **describe(chained(values, post.shape[0]), prob)})
-    table["variance"] = [float(c.variance.mean()) for c in found]
+    table["variance"] = [np.nan if c.variance is None else c.variance.mean() for c in found]
     table["share"] = shares(post, found)
     if post.design.others:
         table.insert(0, "parameter", pd.Series([c.parameter for c in found], dtype="str"))

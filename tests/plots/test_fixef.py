@@ -126,7 +126,7 @@ def test_ratios_are_those_of_the_table(post, family, check_texts):
 
 def test_the_intercept_of_ratios_is_named_by_what_it_is(post):
     figure = plot_fixef(of(post, ("poisson", "log")), exponentiate=True, intercept=True)
-    assert set(rows(figure)) == {"Intercept (rate)", "x", "arm drug", "x : arm drug"}
+    assert set(rows(figure)) == {"Intercept (baseline mean)", "x", "arm drug", "x : arm drug"}
 
 
 def test_no_ratio_of_differences(post):

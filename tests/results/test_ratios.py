@@ -1,5 +1,7 @@
 """Ratios: names by family and link, exact quantiles, median odds ratios, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,8 @@ import pytest
 import mixedbayes as mb
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.results.fixef import fixef
-from mixedbayes.results.ratios import fixef_ratios, ratio_of, varcorr_ratios
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ratios import fixef_ratios, level_terms, ratio_of, varcorr_ratios
 from mixedbayes.results.summary import summary
 
 NAMES = {
@@ -66,7 +69,7 @@ def test_medians_and_intervals_are_exp_of_the_effects(posterior):
     post = posterior(mb.Bernoulli())
     table = fixef_ratios(post, prob=0.9)
     assert list(table.columns) == ["term", "odds ratio", "lower", "upper", "ess_bulk", "rhat"]
-    assert list(table["term"]) == ["Intercept", "x"]
+    assert list(table["term"]) == ["Intercept (baseline odds)", "x"]
     beta = np.column_stack([post.intercept(), post.fixef()])
     np.testing.assert_allclose(table["odds ratio"], np.exp(np.median(beta, axis=0)), rtol=1e-12)
     plain = fixef(post, prob=0.9)
@@ -75,6 +78,53 @@ def test_medians_and_intervals_are_exp_of_the_effects(posterior):
     draws = fixef_ratios(post, draws=True)
     assert draws.name == "odds ratio"
     np.testing.assert_allclose(draws.sel(term="x").to_numpy().ravel(), np.exp(beta[:, 1]))
+
+
+LEVELS = {
+    "odds ratio": "baseline odds", "hazard ratio": "baseline hazard",
+    "rate ratio": "baseline mean", "ratio of means": "baseline mean",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "link"), NAMES)
+def test_the_intercept_is_named_by_what_it_is(name, link, posterior):
+    kinds = {kind.name: kind for kind in FAMILIES[name].links}
+    post = posterior(FAMILIES[name](link=kinds[link]()))
+    level = "baseline median" if name == "lognormal" else LEVELS[NAMES[name, link]]
+    for terms in (
+        fixef_ratios(post)["term"].tolist(),
+        fixef_ratios(post, draws=True)["term"].to_numpy().tolist(),
+    ):
+        assert terms == [f"Intercept ({level})", "x"]
+    if name != "cumulative":  # whose thresholds need the prepared design
+        assert f"Intercept ({level})" in str(summary(post, exponentiate=True))
+
+
+def test_with_an_offset_the_baseline_is_a_rate(posterior):
+    post = posterior(mb.Poisson())
+    mu = replace(post.design.mu, offset=np.ones(post.design.n))
+    exposed = Posterior(replace(post.design, mu=mu), post.family, post.idata)
+    assert fixef_ratios(exposed)["term"].tolist() == ["Intercept (baseline rate)", "x"]
+
+
+@pytest.mark.parametrize(
+    ("right", "levels"),
+    [
+        ("0 + arm + x", ["arm[a]", "arm[b]"]),
+        ("0 + arm:k", ["arm[a]:k[p]", "arm[b]:k[p]", "arm[a]:k[q]", "arm[b]:k[q]"]),
+        ("0 + arm + k", ["arm[a]", "arm[b]"]),
+        ("0 + arm*k + x", ["arm[a]", "arm[b]"]),
+        ("0 + x", []),
+        ("arm + x", ["Intercept"]),
+        ("0 + poly(x, 2)", []),
+    ],
+)
+def test_without_an_intercept_the_dummies_are_levels(right, levels):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": np.arange(40) % 2, "x": rng.normal(size=40)})
+    data["arm"], data["k"] = rng.choice(["a", "b"], 40), rng.choice(["p", "q"], 40)
+    model = mb.Model(f"y ~ {right}", data, family="bernoulli")
+    assert sorted(level_terms(model.design.mu)) == sorted(levels)
 
 
 def test_median_odds_ratio_is_that_of_simulated_pairs_of_levels(posterior):

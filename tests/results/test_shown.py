@@ -79,3 +79,48 @@ def test_draws_stay_as_they_are():
     draws = np.arange(3)
     assert as_table(draws) is draws
     assert tabled(lambda: draws)() is draws
+
+
+@pytest.mark.parametrize("places", range(6))
+def test_rounded_numbers_have_the_digits_that_are_left(estimates, places):
+    printed = repr(Table(estimates).round(places))
+    value = f"{round(estimates['mean'][0], places):.{places}f}"
+    assert value in printed.split()
+    assert f"{value}0" not in printed
+
+
+def test_whole_numbers_have_no_decimals():
+    table = Table({"id": [1.0, 2.0, np.nan], "Days": [0.0, 10.0, 5.0], "x": [0.25, 1 / 3, 2.0]})
+    lines = [line.split() for line in repr(table).splitlines()]
+    assert lines[1:] == [
+        ["0", "1", "0", "0.2500"], ["1", "2", "10", "0.3333"], ["2", "NaN", "5", "2.000"]
+    ]  # fmt: skip
+    assert "<td>10</td>" in table._repr_html_()
+    assert "1.000" not in table._repr_html_()
+
+
+def test_no_minus_before_zero_and_no_endless_numbers():
+    assert "-0" not in repr(Table({"x": [-0.0, 1.0]}))
+    assert "1e+18" in repr(Table({"x": [1e18, 1.0]}))
+    assert "inf" in repr(Table({"x": [np.inf, 1.0]}))
+    assert "NaN" in repr(Table({"x": [np.nan, np.nan]}))
+    repr(Table({"x": []}))
+    repr(Table(index=[1, 2]))
+    assert "1.500" not in repr(Table([[1.5, "a"]], columns=["x", "x"]))  # a name twice
+
+
+def test_long_tables_are_cut_as_by_pandas(estimates):
+    long = Table({"x": np.linspace(0, 1, 1000)})
+    assert len(repr(long).splitlines()) == len(repr(pd.DataFrame(long)).splitlines())
+    assert long._repr_html_().count("<tr") == pd.DataFrame(long)._repr_html_().count("<tr")
+    assert "1000 rows" in long._repr_html_()
+
+
+def test_a_note_stands_below(estimates):
+    noted = pd.DataFrame(estimates)
+    noted.attrs["note"] = "On the scale of <log(y)>."
+    table = as_table(noted)
+    assert repr(table).splitlines()[-1] == "On the scale of <log(y)>."
+    assert "<small>On the scale of &lt;log(y)&gt;.</small>" in table._repr_html_()
+    assert repr(table.head(1)).splitlines()[-1] == "On the scale of <log(y)>."
+    assert "scale" not in repr(as_table(estimates))

@@ -3,13 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
+import mixedbayes as mb
 from mixedbayes.data import load_data
 from mixedbayes.errors import ModelError
+from mixedbayes.families.registry import FAMILIES
 from mixedbayes.results.coef import coef
 from mixedbayes.results.fixef import fixef
+from mixedbayes.results.parameters import parameters
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ranef import ranef
+from mixedbayes.results.shown import Table
+from mixedbayes.results.shrinkage import shrinkage
 from mixedbayes.results.tables import check_prob, describe
 from mixedbayes.results.varcorr import varcorr
 
@@ -69,6 +76,50 @@ def test_a_model_of_groups_alone_has_no_population_rows(make):
     assert coef(post)["mean"].tolist() == pytest.approx(ranef(post)["mean"].tolist())
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gaussian", ["sigma"]), ("student_t", ["sigma", "nu"]), ("negative_binomial", ["shape"]),
+        ("beta", ["phi"]), ("gamma", ["shape"]), ("lognormal", ["sigma"]), ("poisson", []),
+        ("bernoulli", []), ("binomial", []),
+    ],
+)  # fmt: skip
+def test_the_familys_own_parameters_have_a_table(make, name, expected):
+    family = FAMILIES[name]()
+    rng = np.random.default_rng(3)
+    design = make.design(load_data("sleepstudy"), "Reaction", {}, [])
+    values = {p: rng.gamma(9, 0.2, (2, 60)) for p in expected}
+    post = make.posterior(design, {"Intercept": rng.normal(size=(2, 60)), **values}, family)
+    table = parameters(post, 0.8)
+    assert list(table) == ["parameter", "element", *STATISTICS]
+    assert sorted(table["parameter"]) == sorted(expected)
+    for _, row in table.iterrows():
+        assert_describes(row, values[row["parameter"]].ravel(), 0.8)
+    assert set(parameters(post, draws=True).data_vars) == set(expected)
+
+
+def test_thresholds_have_a_row_each_and_formulas_none():
+    data = pd.DataFrame({"y": np.tile([1, 2, 3], 6), "g": np.repeat(range(6), 3)})
+    model = mb.Model("y ~ 1 + (1 | g)", data, family="cumulative")
+    cuts = np.random.default_rng(1).normal(size=(2, 50, 2))
+    tree = {"posterior": xr.Dataset({"thresholds": (("chain", "draw", "threshold"), cuts)})}
+    post = Posterior(model.design, model.family, xr.DataTree.from_dict(tree))
+    table = parameters(post)
+    assert table["parameter"].tolist() == ["thresholds"] * 2
+    assert table["element"].tolist() == ["1|2", "2|3"]
+    np.testing.assert_allclose(table["mean"], cuts.mean(axis=(0, 1)))
+    model = mb.Model(["y ~ 1 + (1 | g)", "sigma ~ g"], data.astype(float))
+    tree = {"posterior": xr.Dataset({"x": (("chain", "draw"), np.ones((2, 50)))})}
+    assert len(parameters(Posterior(model.design, model.family, xr.DataTree.from_dict(tree)))) == 0
+
+
+def test_a_posterior_prints_in_a_line(sleep):
+    text = repr(sleep)
+    assert len(text) < 300
+    for part in ("Reaction ~ Days", "gaussian", "2 x 50 draws", "sd_Subject"):
+        assert part in text
+
+
 def test_varcorr_rows(sleep):
     table = varcorr(sleep)
     keys = table[["group", "term", "term2", "kind"]].fillna("").to_numpy().tolist()
@@ -82,7 +133,7 @@ def test_varcorr_rows(sleep):
     assert_describes(table.loc[2], sleep.cor("Subject")[:, 0, 1])
     assert_describes(table.loc[3], sleep.stacked("sigma"))
     assert table.loc[1, "variance"] == pytest.approx(np.mean(sleep.sd("Subject")[:, 1] ** 2))
-    assert table.loc[2, "variance"] == pytest.approx(sleep.cov("Subject")[:, 0, 1].mean())
+    assert table.loc[2, ["variance", "share"]].isna().all()
 
 
 def test_varcorr_lists_correlations_within_blocks_alone(make):
@@ -170,6 +221,31 @@ def test_levels_keep_their_type(make, labels, dtype):
     table = ranef(make.random(make.design(data, "y", {}, [group])))
     assert table["level"].dtype == (dtype or data["g"].dtype)
     assert set(table["level"]) == set(labels)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool"])
+def test_parts_of_nested_levels_stay_whole(make, dtype):
+    ids = (np.arange(12) % 2).astype(dtype)
+    data = pd.DataFrame({"y": np.arange(12.0), "a": np.arange(12) // 4 + 1, "b": ids})
+    groups = [make.group(data, f, {"Intercept": 1.0}) for f in ("a", ("a", "b"))]
+    post = make.random(make.design(data, "y", {}, groups))
+    for table in (ranef(post), coef(post), shrinkage(post)):
+        own = table[table["group"] == "a:b"]
+        assert [int(v) for v in own["b"]] == [0, 1] * 3
+        assert own["a"].tolist() == [1, 1, 2, 2, 3, 3]
+        assert table["a"].isna().sum() == 3
+        assert "1.0" not in [str(v) for v in (*own["a"], *own["b"])]
+        printed = repr(Table(table[["level", "a", "b"]]))
+        assert "1.0" not in printed
+
+
+@pytest.mark.parametrize("name", ["parameter", "kind", "note", "pooling", "mean", "group"])
+def test_no_factor_takes_the_place_of_a_column(make, name):
+    data = pd.DataFrame({"y": np.arange(8.0), name: list("aabb") * 2, "k": list("xyxy") * 2})
+    group = make.group(data, (name, "k"), {"Intercept": 1.0})
+    post = make.random(make.design(data, "y", {}, [group]))
+    for table in (ranef(post), shrinkage(post)):
+        assert table[f"{name}_level"].tolist() == list("aabb")
 
 
 def test_a_factor_named_like_a_column_does_not_take_its_place(make):

@@ -1,12 +1,14 @@
 """ICC, R2 and variance shares at REML estimates: the numbers of lme4 and of Nakagawa's formulas."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mixedbayes.data import load_data
 from mixedbayes.results.icc import icc
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.varcorr import varcorr
+from mixedbayes.results.variance import components
 
 
 def dummies(data, column):
@@ -96,8 +98,16 @@ def test_icc_and_r2_are_those_of_the_reference(make, all_designs, name):
 def test_shares_add_up_and_agree_with_the_icc(make, all_designs, name):
     post = make.reml(all_designs[name], f"lme4_{name}")
     table = varcorr(post)
-    assert table["share"].sum() == pytest.approx(1)
+    assert table.loc[table["kind"] == "cor", ["variance", "share"]].isna().all(axis=None)
+    whole = components(post).random + components(post).residual
+    common = {}  # what pairs of effects have in common, over the whole
+    for g in post.design.mu.groups:
+        square, cov = g.Z.T @ g.Z / post.design.n, post.cov(g.name)
+        off = cov * square - np.eye(len(square)) * (cov * square)
+        common[g.name] = float((off.sum(axis=(1, 2)) / whole).mean())
+    assert table["share"].sum() + sum(common.values()) == pytest.approx(1)
     groups = table[table["group"] != "Residual"].groupby("group")["share"].sum()
+    groups += pd.Series(common)
     found = icc(post).query("kind == 'adjusted' and group != 'all'").set_index("group")["mean"]
     np.testing.assert_allclose(groups[found.index], found, rtol=1e-12)
 
