@@ -97,7 +97,7 @@ class LinearPredictor:
         raise KeyError(name)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Design:
     """Everything the model needs of the data, for the rows that are used."""
 
@@ -114,6 +114,13 @@ class Design:
     dropped: Mapping[str, int] = field(default_factory=dict)  # column -> rows with NA there
     notes: tuple[str, ...] = ()  # what the user should know, in words
     columns: object = None  # the fitted encodings, for `replay` alone
+
+    def __repr__(self) -> str:
+        groups = ", ".join(f"{g.name} with {g.n_levels:,} levels" for g in self.mu.groups)
+        return (
+            f"Design of {self.formula.text or self.response}: {self.n:,} rows, "
+            f"{len(self.mu.terms)} population columns" + (f", {groups}" if groups else "")
+        )
 
     @property
     def n(self) -> int:

@@ -9,7 +9,7 @@ from mixedbayes.checks.residual import Beside, effects, residuals
 from mixedbayes.design.types import Floats
 from mixedbayes.plots import style
 from mixedbayes.plots.draw import Drawing, draw
-from mixedbayes.plots.scene import Band, Dots, Line, Panel, Rule, Sheet, in_rows
+from mixedbayes.plots.scene import Band, Dots, Key, Line, Panel, Rule, Sheet, in_rows
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -63,7 +63,14 @@ def plot_check(
             _ordered(f"{e.group.name}: {e.term}", "standardised effect", at, beside, prob)
         )
     rows = in_rows(panels, min(len(panels), 3))
-    return draw(Sheet(rows, _PANEL[0] * len(rows[0]), _PANEL[1] * len(rows)), backend)
+    keys = [
+        Key("data", style.BLUE, "dot"),
+        Key("data outside the band", style.ORANGE, "dot"),
+        Key(f"replicates, {style.percent(prob)} band", style.FAINT, "patch"),
+        Key("their mean", style.MUTED, width=0.8),
+    ]
+    width, height = _PANEL[0] * len(rows[0]), _PANEL[1] * len(rows) + 0.3
+    return draw(Sheet(rows, width, height, keys=keys, key_columns=4), backend)
 
 
 def _fitted(title: str, what: str, at: Floats, beside: Beside, prob: float) -> Panel:

@@ -64,7 +64,8 @@ def density_panels(
 ) -> PlotCollection:
     """A PlotCollection with the density, mean and `prob` interval of every panel.
 
-    Its `viz` tree holds the figure and the axes under the names panel_0, panel_1, ...
+    A line above them says what is which. Its `viz` tree holds the figure and the axes under the
+    names panel_0, panel_1, ...
     """
     if backend not in BACKENDS:
         raise ModelError(f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
@@ -94,8 +95,9 @@ def density_panels(
             figure_kwargs=_figure(len(panels), backend),
         )
         _finish(collection, named, backend)
-        if title:
-            collection.add_title(title, color=style.MUTED, size=10)
+        said = f"mean (dot), {style.percent(prob)} interval (line)"
+        text = f"{title}; {said}" if title else said
+        collection.add_title(text, color=style.MUTED, size=9)
     return collection
 
 

@@ -15,7 +15,7 @@ from mixedbayes.plots import style
 from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import response_axis
-from mixedbayes.plots.scene import Band, Dots, Line, Mark, Panel, Rule, Sheet
+from mixedbayes.plots.scene import Band, Dots, Key, Line, Mark, Panel, Rule, Sheet
 from mixedbayes.results.fitted import expected, linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
@@ -155,7 +155,18 @@ def plot_residuals(
         xlabel="standard normal quantile",
         ylabel=axis,
     )
-    return draw(Sheet([[left, right]], width=7.6, height=3.5), backend)
+    return draw(
+        Sheet([[left, right]], width=7.6, height=3.8, keys=_keys(prob), key_columns=4), backend
+    )
+
+
+def _keys(prob: float) -> list[Key]:
+    return [
+        Key("one row", style.BLUE, "dot"),
+        Key("means of equally many rows", style.ORANGE),
+        Key("what a normal sample has", style.MUTED, width=0.8),
+        Key(f"its {style.percent(prob)} band", style.FAINT, "patch"),
+    ]
 
 
 def _dots(x: Floats, y: Floats) -> Dots:

@@ -109,3 +109,25 @@ def test_bokeh_reads_no_formulas(nasty, name):
             if isinstance(text, str):
                 assert "$$" not in text
                 assert "\\[" not in text
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_picture_says_what_its_marks_are(nasty, name, backend):
+    """A legend, or for densities a line above them."""
+    from matplotlib.figure import Figure
+
+    picture = PICTURES[name](*nasty, backend=backend)
+    figure = figure_of(picture)
+    if name in ("varcorr", "icc"):
+        said = "mean (dot), 95 % interval (line)"
+        if isinstance(figure, Figure):
+            assert said in figure.get_suptitle()
+        elif backend == "plotly":
+            assert said in getattr(figure, "figure", figure).to_json()
+        else:
+            assert any(said in str(getattr(m, "text", "")) for m in figure.references())
+    elif isinstance(figure, Figure):
+        assert len(figure.legends[0].get_texts()) >= 2
+    elif backend == "plotly":
+        assert sum(trace.showlegend is not False for trace in figure.data) >= 2
