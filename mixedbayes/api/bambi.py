@@ -17,6 +17,7 @@ from mixedbayes.model.formulations import Centered, Chosen, Formulation, NonCent
 from mixedbayes.sample.settings import SAMPLERS, Settings
 from mixedbayes.sample.tree import data_groups
 from mixedbayes.teach import bambi_draws
+from mixedbayes.teach.columns import check_columns
 from mixedbayes.teach.from_bambi import translated
 
 
@@ -88,6 +89,7 @@ def _ours(
         plain = Model(formulas, model.data, **make)
     except (FormulaError, DataError) as e:
         raise ModelError(f"Bambi's model as {formulas[0]!r} is refused here: {e}") from e
+    check_columns(plain.spec, "Bambi")
     found = bambi_draws.matched(model, said, plain.design)
     ours = Model(formulas, model.data, priors=bambi_draws.priors(found, plain.design), **make)
     if found.centred:

@@ -106,6 +106,11 @@ class Model:
         """Every prior: parameter, term, prior, and what its scale was derived from."""
         return Table(self.spec.priors.table())
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know about the data in this model: rows and columns left out, few levels, ..."""
+        return self.design.notes
+
     @cached_property
     def pymc(self) -> pm.Model:
         """The model in PyMC, with its group effects; built when first used.

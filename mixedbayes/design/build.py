@@ -11,6 +11,7 @@ from mixedbayes.design.encode import Encoding, matrix, plan
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.functions import registry
 from mixedbayes.design.grouping import Grouping, group
+from mixedbayes.design.independent import independent, independent_effects
 from mixedbayes.design.locate import unknown_column
 from mixedbayes.design.memory import Memory
 from mixedbayes.design.table import Table, missing, table
@@ -44,7 +45,9 @@ def build_design(
 
     Categorical columns (text, categories) enter with treatment contrasts, the first level as
     reference; numbers and True/False as they are. All bars on one grouping factor make one
-    GroupDesign. With `||` the effects are the same as with `|`, and none are correlated.
+    GroupDesign. A column that is a combination of columns before it, such as that of an
+    interaction's empty cell, is left out, and `notes` say so. With `||` the effects are the same
+    as with `|`, and none are correlated.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ def build_design(
         If the formula's text is not understood, or calls an unknown function.
     DataError
         If the data do not fit it: unknown columns, no rows, values that are not finite,
-        dependent columns, a grouping factor with one level, and more.
+        a grouping factor with one level, and more.
     """
     formula = formula if isinstance(formula, Formula) else parse_all(formula)
     checks.check_response(formula)
@@ -103,8 +106,8 @@ def build_design(
         notes=(
             *checks.dropped_note(dropped, used.n, whole.n),
             *checks.response_note(y, name),
-            *_group_notes(mu, fitted),
-            *(note for predictor, own in others.values() for note in _group_notes(predictor, own)),
+            *_notes(mu, fitted),
+            *(note for predictor, own in others.values() for note in _notes(predictor, own)),
         ),
         columns=fitted,
     )
@@ -116,16 +119,28 @@ def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPred
     fixed, X = _fixed(formula, rows, where)
     bars, groupings, groups = _groups(formula, rows)
     predictor = LinearPredictor(
-        parameter, fixed.intercept, fixed.names, X, tuple(groups), offset(formula, rows)
+        parameter=parameter,
+        intercept=fixed.intercept,
+        terms=fixed.names,
+        X=X,
+        groups=tuple(groups),
+        offset=offset(formula, rows),
+        left_out=_left_out(fixed),
     )
     return predictor, Fitted(rows.memory, fixed, bars, groupings)
 
 
-def _group_notes(predictor: LinearPredictor, fitted: Fitted) -> list[str]:
+def _left_out(*encodings: Encoding) -> tuple[str, ...]:
+    return tuple(name for e in encodings for name in e.every if name in e.left_out)
+
+
+def _notes(predictor: LinearPredictor, fitted: Fitted) -> list[str]:
+    """What is left out of each part, and what its user should know of each grouping factor."""
+    encodings = [fitted.fixed, *(e for bars in fitted.bars.values() for e in bars)]
+    left_out = [e.note for e in encodings if e.note]
     n = len(predictor.X)
-    return [
-        note for g in predictor.groups for note in checks.group_notes(g, fitted.bars[g.name], n)
-    ]
+    groups = (checks.group_notes(g, fitted.bars[g.name], n) for g in predictor.groups)
+    return [*left_out, *(note for notes in groups for note in notes)]
 
 
 def offset(formula: Formula, rows: Rows) -> Floats | None:
@@ -183,8 +198,7 @@ def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats]:
     encoding = plan(parse_terms(formula.fixed), rows, where)
     checks.check_count(rows.table.n, len(encoding.names) + encoding.intercept)
     X = matrix(encoding, rows, intercept=False)
-    checks.check_rank(X, encoding.names, where, intercept=encoding.intercept)
-    return encoding, X
+    return independent(encoding, X, where)
 
 
 def _groups(
@@ -200,12 +214,27 @@ def _groups(
     groups = []
     for factors, bars in by_group.items():
         name = ":".join(factors)
-        encodings[name] = tuple(plan(parse_terms(b.effects), rows, b.text) for b in bars)
+        planned = [plan(parse_terms(bar.effects), rows, bar.text) for bar in bars]
         grouping, refs = group(rows.table, factors)
         groupings[name] = grouping
-        groups.append(_group(name, grouping, refs, bars, encodings[name], rows))
+        encodings[name], Z = _effects(bars, planned, rows)
+        groups.append(_group(name, grouping, refs, bars, encodings[name], Z))
         checks.check_levels(groups[-1], rows.table.n)
     return encodings, groupings, groups
+
+
+def _effects(
+    bars: list[RandomTerm], planned: list[Encoding], rows: Rows
+) -> tuple[tuple[Encoding, ...], Floats]:
+    """The encodings of one factor's bars, without dependent columns, and their Z (n, q)."""
+    encodings, columns = [], []
+    for bar, encoding in zip(bars, planned, strict=True):
+        Z = matrix(encoding, rows, intercept=True)
+        ones = int(encoding.intercept)
+        kept, own = independent_effects(encoding, Z[:, ones:], bar.text, correlated=bar.correlated)
+        encodings.append(kept)
+        columns.append(Z if kept is encoding else np.column_stack([Z[:, :ones], own]))
+    return tuple(encodings), columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
 
 
 def _group(
@@ -214,7 +243,7 @@ def _group(
     refs: Any,
     bars: list[RandomTerm],
     encodings: tuple[Encoding, ...],
-    rows: Rows,
+    Z: Floats,
 ) -> GroupDesign:
     terms: list[str] = []
     blocks: list[tuple[int, ...]] = []
@@ -225,14 +254,6 @@ def _group(
         terms += names
     if twice := sorted({t for t in terms if terms.count(t) > 1}):
         raise DataError(f"{twice[0]} varies over {name} twice; keep it in one bar")
-    Z = bar_columns(encodings, rows)
-    at = 0
-    for bar, encoding in zip(bars, encodings, strict=True):
-        first = at + encoding.intercept
-        at = first + len(encoding.names)
-        own = Z[:, first:at]
-        if own.size and len(own) >= own.shape[1] + encoding.intercept:
-            checks.check_rank(own, encoding.names, bar.text, intercept=encoding.intercept)
     return GroupDesign(
         name=name,
         factors=grouping.factors,
@@ -242,6 +263,7 @@ def _group(
         terms=tuple(terms),
         Z=Z,
         blocks=tuple(blocks),
+        left_out=_left_out(*encodings),
     )
 
 

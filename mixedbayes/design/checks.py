@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from mixedbayes.design.encode import Encoding
-from mixedbayes.design.rank import dependent
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError, FormulaError
@@ -59,30 +58,6 @@ def check_count(n: int, coefficients: int) -> None:
         raise DataError(
             f"population part: {coefficients:,} coefficients for {n:,} rows; leave terms out, or "
             "let a factor of many levels vary over groups: (1 | g)"
-        )
-
-
-def check_rank(X: Floats, names: tuple[str, ...], where: str, *, intercept: bool) -> None:
-    """Independent columns, the intercept included where there is one.
-
-    Raises
-    ------
-    DataError
-        Naming each column that is a combination of others, and those others.
-    """
-    p = X.shape[1]
-    facts = []
-    for j, others in dependent(X, centre=intercept).items():
-        with_ = " and ".join(names[k] for k in others)
-        if others:
-            facts.append(f"{names[j]} is determined by {with_}")
-        else:
-            facts.append(f"{names[j]} is {X[0, j]:g} in every row")
-    if facts:
-        raise DataError(
-            f"{where}: {len(facts)} of {p} columns depend on others"
-            f"{' and the intercept' if intercept else ''}: {'; '.join(facts)}; "
-            "leave out one of each set"
         )
 
 

@@ -8,7 +8,7 @@ Names: "x", "f[b]" for the column of level b, "poly(x, 2)[1]", "f[b]:x" for prod
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, combinations, product
 from math import prod
 
@@ -41,10 +41,20 @@ class Encoding:
 
     intercept: bool
     blocks: tuple[Block, ...]
+    left_out: frozenset[str] = frozenset()  # names of columns that depend on others
+    note: str = ""  # about those, in words
+    made_of: Floats | None = field(
+        default=None, compare=False
+    )  # those in the intercept and columns
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns, the intercept not among them."""
+        return tuple(name for name in self.every if name not in self.left_out)
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """Names of the columns, with those left out."""
         return tuple(chain.from_iterable(block.names for block in self.blocks))
 
 
@@ -81,16 +91,20 @@ def matrix(encoding: Encoding, rows: Rows, *, intercept: bool) -> Floats:
     out[:, :ones] = 1.0
     at = ones
     for block in encoding.blocks:
+        kept = [j for j, name in enumerate(block.names) if name not in encoding.left_out]
+        if not kept:
+            continue
         parts = [_columns(rows, node, full) for node, full in block.parts]
         if len(parts) == 1:
-            out[:, at : at + len(block.names)] = parts[0]
+            out[:, at : at + len(kept)] = parts[0][:, kept]
         else:
-            for j, chosen in enumerate(_products([part.shape[1] for part in parts])):
-                column = out[:, at + j]
+            every = list(_products([part.shape[1] for part in parts]))
+            for k, chosen in enumerate(every[j] for j in kept):
+                column = out[:, at + k]
                 column[:] = parts[0][:, chosen[0]]
-                for part, k in zip(parts[1:], chosen[1:], strict=True):
-                    column *= part[:, k]
-        at += len(block.names)
+                for part, i in zip(parts[1:], chosen[1:], strict=True):
+                    column *= part[:, i]
+        at += len(kept)
     return out
 
 

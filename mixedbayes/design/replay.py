@@ -1,5 +1,6 @@
 """New data seen through a fitted design: same columns, same encodings."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from mixedbayes.design.build import Fitted, bar_columns, offset
 from mixedbayes.design.encode import matrix
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.grouping import find
+from mixedbayes.design.independent import unknown_rows
 from mixedbayes.design.table import Table, missing, table
 from mixedbayes.design.types import Design, Floats, LinearPredictor, NewGroup, NewRows
 from mixedbayes.design.used import Used, used_columns
@@ -43,6 +45,12 @@ def replay(
     NewRows
         Levels that were not seen have the code -1. `trials` and `weights` are None where the
         formula has none, or where their columns are not among the new data's.
+
+    Warns
+    -----
+    UserWarning
+        For rows that need a coefficient which the fitted data do not determine, those of an empty
+        cell of an interaction.
 
     Raises
     ------
@@ -85,8 +93,11 @@ def _new_rows(
     y, levels = left.response(formula, rows) if response else (None, None)
     if y is not None and trials is not None:
         left.check_successes(y, trials, formula, rows)
+    X = matrix(fitted.fixed, rows, intercept=False)
+    if warning := unknown_rows(fitted.fixed, rows, X):
+        warnings.warn(warning, UserWarning, stacklevel=2)
     return NewRows(
-        X=matrix(fitted.fixed, rows, intercept=False),
+        X=X,
         groups={name: _new_group(fitted, name, rows) for name in wanted},
         offset=offset(formula, rows),
         trials=trials,

@@ -53,6 +53,7 @@ class GroupDesign:
     terms: tuple[str, ...]  # (q,) "Intercept", "Days", ...
     Z: Floats  # (n, q)
     blocks: tuple[tuple[int, ...], ...]  # partition of range(q): correlated within a block
+    left_out: tuple[str, ...] = ()  # columns of the bars that depend on others, and are no effects
 
     @property
     def n_levels(self) -> int:
@@ -75,6 +76,7 @@ class LinearPredictor:
     groups: tuple[GroupDesign, ...]
     offset: Floats | None  # (n,)
     counts: Floats | None = None  # (n,) how often each row counts, to the family; None: once
+    left_out: tuple[str, ...] = ()  # columns that depend on others, and are not in X
 
     def average(self, columns: Floats) -> Floats:
         """Mean of columns (n, ...) over the rows, each as often as it counts."""

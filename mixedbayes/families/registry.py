@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.student_t import StudentTFamily
+from mixedbayes.families.words import NEAREST, SAME
 from mixedbayes.priors.distributions import Prior
 
 FAMILIES: dict[str, type[Family]] = {
@@ -38,18 +40,55 @@ FAMILIES: dict[str, type[Family]] = {
 
 
 def as_family(family: str | Family | type[Family]) -> Family:
-    """A family object from its name, its class or itself; ModelError lists the valid names."""
-    if isinstance(family, Family):
-        return family
-    if isinstance(family, type) and issubclass(family, Family):
-        return family()
+    """A family object from its name, its class or itself.
+
+    Raises
+    ------
+    ModelError
+        If it is none of ours; the message says which of ours a name of another package is, or
+        comes nearest to it.
+    """
     if isinstance(family, str) and family.lower() in FAMILIES:
         return FAMILIES[family.lower()]()
-    near = difflib.get_close_matches(_spelling(family), FAMILIES, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    if isinstance(family, Prior) or (isinstance(family, type) and issubclass(family, Prior)):
+    kind = family if isinstance(family, type) else type(family)
+    if issubclass(kind, Family):
+        _check_ours(kind)
+        made = family if isinstance(family, Family) else kind()
+        _check_link(made)
+        return made
+    hint = _hint(_spelling(family))
+    if issubclass(kind, Prior):
         hint = f" That is a prior.{hint}"
     raise ModelError(f"family={family!r} is not known: use one of {', '.join(FAMILIES)}.{hint}")
+
+
+def _check_ours(kind: type[Family]) -> None:
+    if kind not in FAMILIES.values():
+        raise ModelError(
+            f"{kind.__name__} is a family of your own, and these are not taken: likelihoods are "
+            "compiled, and tables, checks, files and code for other packages know each family by "
+            f"its name. Use one of {', '.join(FAMILIES)}; any likelihood can be written in PyMC, "
+            "beginning with model.pymc of the nearest"
+        )
+
+
+def _check_link(family: Family) -> None:
+    if type(family.link) not in family.links:
+        raise ModelError(
+            f"{type(family.link).__name__} is a link of your own, and these are not taken: "
+            "likelihoods are compiled for the links that are known. The "
+            f"{family.name} family has {', '.join(f'mb.{k.__name__}()' for k in family.links)}"
+        )
+
+
+def _hint(word: str) -> str:
+    """Which of ours is meant by a family's name elsewhere, or by one misspelt."""
+    if word in SAME:
+        return f" It is called {SAME[word]!r} here."
+    if word in NEAREST:
+        return f" It is not offered; the nearest: {NEAREST[word]}."
+    near = difflib.get_close_matches(word, FAMILIES, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def family_from_names(name: str, link: str) -> Family:
@@ -64,5 +103,5 @@ def family_from_names(name: str, link: str) -> Family:
 def _spelling(family: Any) -> str:
     """The name in small letters; a class's own name for classes and objects."""
     if isinstance(family, str):
-        return family.lower().replace("-", "_").replace(" ", "_")
+        return re.sub(r"[^a-z0-9]+", "_", family.lower()).strip("_")
     return (family if isinstance(family, type) else type(family)).__name__.lower()

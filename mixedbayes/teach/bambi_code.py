@@ -14,6 +14,7 @@ from mixedbayes.formula import parse_expression, parse_terms
 from mixedbayes.formula.nodes import Name, column
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import Flat, Prior
+from mixedbayes.teach.columns import check_columns
 
 # Families, and their parameters by ours, as Bambi calls them.
 FAMILIES: dict[str, tuple[str, dict[str, str]]] = {
@@ -141,6 +142,7 @@ def _check(spec: Spec) -> None:
         raise ModelError(
             f"the {spec.family.name} family is not written for Bambi; it has its own or none"
         )
+    check_columns(spec, "Bambi")
     for g in design.mu.groups:
         if g.correlated:
             raise ModelError(

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 
 from mixedbayes import names
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import FormulaError, ModelError
 from mixedbayes.formula import parse_expression
+from mixedbayes.formula.nodes import Call
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import LKJ, Flat, Prior
 from mixedbayes.priors.types import Assigned
-from mixedbayes.teach.r_formula import r_right, r_text
+from mixedbayes.teach.columns import check_columns
+from mixedbayes.teach.r_formula import r_name, r_right, r_text
 
 FAMILIES = {
     "gaussian": "gaussian",
@@ -38,7 +40,11 @@ STAN: dict[str, tuple[str, tuple[str | float, ...]]] = {
     "InverseGamma": ("inv_gamma", ("alpha", "beta")),
     "Uniform": ("uniform", ("lower", "upper")),
 }
-_COEF = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9.]*)(?:\[(?P<level>[A-Za-z0-9.]+)\])?")
+_BETWEEN = re.compile(r":(?![^\[]*\])")  # colons outside the brackets of levels
+_LEVEL = re.compile(r"(?P<name>.*?)(?:\[(?P<level>[^\]]*)\])?", re.DOTALL)
+# What brms makes of signs in names, by its function rename().
+_SPELLED = dict.fromkeys(" ()[],\"'?", "")
+_SPELLED |= {"+": "P", "-": "M", "*": "MU", "/": "D", "^": "E", "=": "EQ"}
 
 
 def brms_code(spec: Spec) -> str:
@@ -48,6 +54,7 @@ def brms_code(spec: Spec) -> str:
     one given by the user is at zero, for which brms has the formula ``0 + Intercept``.
     """
     design, family = spec.design, spec.family
+    check_columns(spec, "brms")
     if design.weights is not None and not family.repeats_rows:
         raise ModelError(
             f"weights() of the {family.name} family divide a row's variance; brms's count a row "
@@ -110,14 +117,34 @@ def _each(priors: Sequence[Assigned], terms: Sequence[str], place: dict[str, str
 
 
 def _coef(term: str) -> str:
-    """brms's name of a coefficient: "Days", "MachineB" for "Machine[B]"."""
-    found = [_COEF.fullmatch(part) for part in term.split(":")]
-    if not all(found):
-        raise ModelError(
-            f"what brms calls the coefficient of {term!r} is not known here: give its factor's "
-            "effects one prior for all, or make the term a column of the data"
-        )
-    return ":".join(m["name"] + (m["level"] or "") for m in found if m)
+    """brms's name of a coefficient: "age_c", "MachineB" for "Machine[B]", "IxE2" for "I(x**2)".
+
+    It is R's name of the column, in which brms leaves signs out or spells them.
+    """
+    name = ":".join(map(_column, _BETWEEN.split(term)))
+    for sign, spelled in _SPELLED.items():
+        name = name.replace(sign, spelled)
+    return name
+
+
+def _column(part: str) -> str:
+    """One factor of a term as R names its column."""
+    found = _LEVEL.fullmatch(part)
+    assert found is not None
+    text, level = found["name"], found["level"]
+    if r_name(text) == text and "\\" not in (level or ""):
+        return text + (level or "")
+    try:
+        node = parse_expression(text)
+    except FormulaError:
+        node = None
+    if isinstance(node, Call) and (level is None or node.function == "poly"):
+        return r_text(node) + (level or "")
+    raise ModelError(
+        f"what brms calls the coefficient of {part!r} is not known here: give its factor's "
+        "effects one prior for all, or make it a column of the data whose name has letters, "
+        "digits, `.` and `_` only"
+    )
 
 
 def _set(assigned: Assigned, **place: str) -> list[str]:

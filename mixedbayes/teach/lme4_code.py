@@ -5,6 +5,7 @@ from __future__ import annotations
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
 from mixedbayes.model.spec import Spec
+from mixedbayes.teach.columns import check_columns
 from mixedbayes.teach.r_formula import r_right, r_text
 
 # Families by their names in R; lme4 has no others.
@@ -20,6 +21,7 @@ FAMILIES = {
 def lme4_code(spec: Spec) -> str:
     """`lmer` or `glmer`; `lm` or `glm` where there are no group effects. There are no priors."""
     design, family = spec.design, spec.family
+    check_columns(spec, "lme4", drops=True)
     linear = family.name == "gaussian" and family.link.name == "identity"
     if family.name not in FAMILIES and family.name != "negative_binomial":
         raise ModelError(f"lme4 has no {family.name} family; brms has")

@@ -1,5 +1,7 @@
 """A response outside the support is refused with its row, its value and the family that fits."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ import pytest
 import mixedbayes as mb
 from mixedbayes.design import build_design, replay
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.families import words
+from mixedbayes.families.base import Family
 from mixedbayes.families.registry import FAMILIES, as_family
 
 WRONG = {
@@ -128,6 +132,62 @@ def test_families_by_name_class_and_object(name):
 def test_unknown_family_names_the_near_one():
     with pytest.raises(ModelError, match="Did you mean 'negative_binomial'"):
         as_family("negativebinomial")
+
+
+@pytest.mark.parametrize(
+    ("word", "ours"),
+    [("nbinom2", "negative_binomial"), ("normal", "gaussian"), ("t", "student_t"),
+     ("ordinal", "cumulative"), ("Neg. Binomial", "negative_binomial"), ("lnorm", "lognormal")],
+)  # fmt: skip
+def test_families_of_other_packages_that_are_here(word, ours):
+    with pytest.raises(ModelError, match=f"It is called '{ours}' here"):
+        as_family(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [("beta_binomial", "binomial"), ("zip", "negative_binomial"), ("hurdle-gamma", "gamma"),
+     ("inverse.gaussian", "lognormal"), ("sratio", "cumulative"), ("skew_normal", "student_t"),
+     ("Zero inflated Poisson", "negative_binomial"), ("categorical", "bernoulli")],
+)  # fmt: skip
+def test_families_of_other_packages_that_are_not(word, nearest):
+    with pytest.raises(ModelError, match=f"It is not offered; the nearest: .*{nearest}"):
+        as_family(word)
+
+
+def test_words_of_other_packages_are_no_names_of_ours():
+    assert set(words.SAME.values()) <= set(FAMILIES)
+    assert not (set(words.SAME) | set(words.NEAREST)) & set(FAMILIES)
+    assert not set(words.SAME) & set(words.NEAREST)
+
+
+@dataclass(frozen=True)
+class OwnPoisson(mb.Poisson):
+    """A family of a user's own."""
+
+
+@dataclass(frozen=True)
+class OwnFamily(Family):
+    """Another."""
+
+    links = (mb.Log,)
+    link: mb.Log = field(default_factory=mb.Log)
+
+
+@dataclass(frozen=True)
+class OwnLog(mb.Log):
+    """A link of a user's own."""
+
+
+@pytest.mark.parametrize("family", [OwnPoisson, OwnPoisson(), OwnFamily, OwnFamily(), Family])
+def test_families_of_ones_own_are_refused_with_reasons(family):
+    with pytest.raises(ModelError, match=r"a family of your own.*compiled.*Use one of gaussian"):
+        mb.Model("k ~ 1", SHARES, family=family)
+
+
+def test_links_of_ones_own_are_refused():
+    with pytest.raises(ModelError, match=r"OwnLog is a link of your own.*has mb.Log\(\)"):
+        mb.Model("k ~ 1", SHARES, family=mb.Poisson(link=OwnLog()))
 
 
 def test_a_prior_is_not_a_family():

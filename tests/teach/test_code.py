@@ -12,6 +12,7 @@ import pytest
 import mixedbayes as mb
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
+from mixedbayes.teach import brms_code
 from mixedbayes.teach.r_formula import r_name, r_text
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
@@ -154,8 +155,55 @@ def test_coefficients_of_categories_in_brms():
     priors = {"fixef": {"Machine[B]": mb.Normal(0, 5)}}
     text = model("score ~ Machine + (1 | Worker)", "machines", priors=priors).code("brms")
     assert 'set_prior("normal(0, 5)", class = "b", coef = "MachineB")' in text
-    with pytest.raises(ModelError, match=r"what brms calls the coefficient of 'I\(Days\*\*2\)'"):
-        model("Reaction ~ Days + I(Days**2) + (1 | Subject)").code("brms")
+
+
+BRMS_COEFFICIENTS = {
+    "age_c": "age_c",
+    "Machine[B]": "MachineB",
+    "I(x**2)": "IxE2",
+    "poly(x, 2)[1]": "polyx21",
+    "log(x):f[a-1 b]": "logx:faM1b",
+    "f[1:2]:h[v]": "f1:2:hv",
+    "center(x)": "scalexscaleEQFALSE",
+}
+
+
+@pytest.mark.parametrize(("ours", "theirs"), BRMS_COEFFICIENTS.items())
+def test_coefficients_as_brms_names_them(ours, theirs):
+    assert brms_code._coef(ours) == theirs
+
+
+@pytest.mark.parametrize("name", ["age_c", "a.b", "x1", "Age"])
+def test_any_plain_column_varies_in_brms(name):
+    data = mb.load_data("sleepstudy").rename(columns={"Days": name})
+    text = mb.Model(f"Reaction ~ {name} + ({name} | Subject)", data).code("brms")
+    assert f'class = "sd", group = "Subject", coef = "{name}")' in text
+
+
+def test_a_column_with_an_odd_name_can_be_renamed_for_brms():
+    data = mb.load_data("sleepstudy").rename(columns={"Days": "my days"})
+    with pytest.raises(ModelError, match=r"'my days' is not known.*whose name has letters"):
+        mb.Model("Reaction ~ `my days` + (`my days` | Subject)", data).code("brms")
+
+
+def empty_cell():
+    data = counts()
+    return data[~((data.kind == "b") & (data.g == "c"))].assign(h=lambda d: np.arange(len(d)) % 5)
+
+
+def test_columns_left_out_are_left_out_by_lme4_alone():
+    given = mb.Model("y ~ kind*g + (1 | h)", empty_cell())
+    assert given.design.mu.left_out == ("kind[b]:g[c]",)
+    assert given.notes == given.design.notes
+    assert "lmer(y ~ 1 + kind + g + kind:g + (1 | h), data = data)" in given.code("lme4")
+    assert "mb.Model('y ~ kind*g + (1 | h)', data)" in given.code("pymc")
+    for target, name in (("brms", "brms"), ("bambi", "Bambi")):
+        with pytest.raises(ModelError, match=rf"kind\[b\]:g\[c\] is left out here.*{name} would"):
+            given.code(target)
+    with pytest.raises(ModelError, match="Bambi would keep it"):
+        given.to_bambi()
+    with pytest.raises(ModelError, match="lme4 would keep"):
+        mb.Model("y ~ x + (x + I(2*x) | h)", empty_cell()).code("lme4")
 
 
 def test_families_and_responses_in_brms():

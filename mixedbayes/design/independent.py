@@ -1,0 +1,131 @@
+"""Columns that depend on others are left out, as R's lm and lme4 do, so that X has full rank.
+
+An empty cell of an interaction makes a column of zeros, a constant column is the intercept, and a
+sum of columns is known from them: their coefficients could not be told from the others'. The
+column further to the right is left out, on new data as well.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from mixedbayes.design.encode import Encoding, matrix
+from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.rank import dependent
+from mixedbayes.design.types import Floats
+from mixedbayes.errors import DataError
+
+_MOST = 8  # columns named in a note
+_TOLERANCE = 1e-6
+_NOISE = 1e-9
+
+type Found = Mapping[int, tuple[int, ...]]  # column -> the columns that make it
+
+
+def independent(encoding: Encoding, X: Floats, where: str) -> tuple[Encoding, Floats]:
+    """The encoding and X (n, p) without columns that are combinations of columns before them.
+
+    The encoding's `note` says which they are.
+    """
+    found = dependent(X, centre=encoding.intercept)
+    return _without(encoding, X, found, where)
+
+
+def independent_effects(
+    encoding: Encoding, Z: Floats, where: str, *, correlated: bool
+) -> tuple[Encoding, Floats]:
+    """The same for the effects of a bar, Z (n, q) without the column of ones.
+
+    Correlated effects of the columns that are left vary in all ways in which those of all columns
+    could. Uncorrelated ones do not, so that of these only columns of zeros are left out.
+
+    Raises
+    ------
+    DataError
+        If no effect is left, or other columns of uncorrelated effects depend on each other.
+    """
+    if len(Z) < Z.shape[1] + encoding.intercept:  # more effects than rows is another error
+        return encoding, Z
+    found = dependent(Z, centre=encoding.intercept)
+    alike = {j: others for j, others in found.items() if Z[:, j].any()}
+    if alike and not correlated:
+        facts = _facts(encoding, Z, alike)
+        raise DataError(f"{where}: {facts}; leave out one of each set")
+    kept, left = _without(encoding, Z, found, where)
+    if not kept.names and not kept.intercept:
+        raise DataError(f"{kept.note}; nothing varies over the groups: leave the bar out")
+    return kept, left
+
+
+def unknown_rows(encoding: Encoding, rows: Rows, X: Floats) -> str:
+    """What to know of new rows X (m, p) that the fitted data do not determine; mostly nothing.
+
+    In the fitted rows each column left out is a combination of the intercept and the other
+    columns. In new rows it may be another, such as a cell of an interaction that was empty; the
+    coefficient there is known from no data.
+    """
+    if encoding.made_of is None:
+        return ""
+    kept = frozenset(encoding.names)
+    left_out = matrix(replace(encoding, left_out=kept), rows, intercept=False)
+    basis = _basis(encoding, X)
+    size = np.abs(left_out) + np.abs(basis) @ np.abs(encoding.made_of)
+    off = np.abs(left_out - basis @ encoding.made_of) > _TOLERANCE * np.maximum(size, 1e-300)
+    unknown = off.any(axis=1)
+    if not unknown.any():
+        return ""
+    names = [name for name in encoding.every if name in encoding.left_out]
+    named = _joined([name for name, there in zip(names, off.any(axis=0), strict=True) if there])
+    return (
+        f"{int(unknown.sum())} of {len(unknown)} rows, the first of them "
+        f"{rows.table.index[int(np.argmax(unknown))]!r}, are of a kind that the fitted data do not "
+        f"have: {named} was left out of the model, and its coefficient is taken as 0"
+    )
+
+
+def _without(encoding: Encoding, X: Floats, found: Found, where: str) -> tuple[Encoding, Floats]:
+    if not found:
+        return encoding, X
+    names, one = encoding.names, len(found) == 1
+    note = (
+        f"{where}: {_facts(encoding, X, found)}; {'it is' if one else 'they are'} left out, in "
+        f"predictions as well, where {'its coefficient is' if one else 'their coefficients are'} 0"
+    )
+    left = np.ascontiguousarray(X[:, [j for j in range(len(names)) if j not in found]])
+    without = replace(encoding, left_out=frozenset(names[j] for j in found), note=note)
+    basis = _basis(encoding, left)
+    return replace(without, made_of=_combinations(basis, X[:, sorted(found)])), left
+
+
+def _combinations(basis: Floats, columns: Floats) -> Floats:
+    """What makes each column (n, k) of the basis (n, p): (p, k), with zeros in place of noise."""
+    unit = np.maximum(np.abs(basis).max(axis=0, initial=0), np.finfo(float).tiny)
+    shares = np.linalg.lstsq(basis / unit, columns)[0]
+    shares[np.abs(shares) < _NOISE * np.abs(columns).max(axis=0)] = 0.0
+    return np.asarray(shares / unit[:, None])
+
+
+def _basis(encoding: Encoding, X: Floats) -> Floats:
+    """The intercept, where there is one, and the columns."""
+    return np.column_stack([np.ones((len(X), int(encoding.intercept))), X])
+
+
+def _facts(encoding: Encoding, X: Floats, found: Found) -> str:
+    """How many columns depend on others, and each of them with what it depends on."""
+    names, facts = encoding.names, []
+    for j, others in list(found.items())[:_MOST]:
+        if others:
+            facts.append(f"{names[j]} is determined by {_joined([names[k] for k in others])}")
+        else:
+            facts.append(f"{names[j]} is {X[0, j]:g} in every row")
+    return (
+        f"{len(found)} of {len(names)} columns depend{'s' if len(found) == 1 else ''} on others"
+        f"{' and the intercept' if encoding.intercept else ''}: {'; '.join(facts)}"
+        f"{'; ...' if len(found) > _MOST else ''}"
+    )
+
+
+def _joined(names: list[str]) -> str:
+    more = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
+    return " and ".join([*names[:_MOST], *more])
