@@ -158,14 +158,13 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         maps.append(link.above)
         place += len(link.above)
     m, in_order = layout.n_parameters, bool(layout.thresholds)
-    at_zero = not (layout.thresholds_at_means if in_order else layout.priors.mu.intercept_at_means)
     sizes = (
         layout.ndim,
         layout.n_hyper,
         n,
         p,
         mu.intercept,
-        at_zero and (mu.intercept or in_order),
+        layout.level_at_zero,
         data.likelihood,
         m,
         in_order,

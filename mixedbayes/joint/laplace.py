@@ -75,8 +75,6 @@ def approximate(density: JointDensity) -> Approximation:
     for i, step in enumerate(_STEP * np.eye(len(t))):
         low, high = (effects(x, hyper.conditional(x)) for x in (t - step, t + step))
         slopes[:, i] = (high - low) / (2 * _STEP)
-    factor = scoring.factor(
-        bend.phi(t), at.information, unwritten(scoring, bend.phi(t), coordinates)
-    )
+    factor = scoring.factor(bend.phi(t), at, unwritten(scoring, bend.phi(t), coordinates))
     mode = np.concatenate([t, effects(t, at)])
     return Approximation(mode, np.linalg.cholesky(spread), slopes, factor, coordinates, converged)

@@ -105,6 +105,16 @@ class JointLayout:
         return self.thresholds is not None and not self.priors.parameters[self.thresholds].given
 
     @property
+    def level_at_zero(self) -> bool:
+        """Whether the intercept's prior, or that of thresholds, is about columns of 0: a given one.
+
+        The coordinate is at the columns' means: such a prior couples it with the slopes.
+        """
+        if self.thresholds is not None:
+            return not self.thresholds_at_means
+        return self.design.mu.intercept and not self.priors.mu.intercept_at_means
+
+    @property
     def n_parameters(self) -> int:
         """Coordinates of the family's parameters."""
         if self.thresholds is None:

@@ -20,7 +20,7 @@ from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import Factor, factorise
 from mixedbayes.joint.leverage import left, leverages, scores
 from mixedbayes.joint.links import LOG, NONE
-from mixedbayes.marginal.logpriors import NORMAL, STUDENT
+from mixedbayes.joint.prior_precision import prior_precision
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50
@@ -88,7 +88,6 @@ class Scoring:
         self.refs = [np.asarray(g.refs)[rows] for g in layout.groups]
         ones = np.ones((len(rows), int(mu.intercept)))
         self.X = np.concatenate([ones, mu.X[rows] - layout.means], axis=1)
-        self.precision = _prior_precision(density)
         # The log density of a t is not concave: at its peak the curvature is (nu + 3) / nu times
         # the expected one, so that plain steps go to and fro; far out it has the other sign.
         # Behind a link of another loop it need not be concave either.
@@ -157,7 +156,7 @@ class Scoring:
         self.start = e
         if leverage is not None:
             w = left(w, leverage)
-            factor = factorise(*self._precision(columns, w))
+            factor = factorise(*self._precision(columns, w, e))
         log_2pi = 0.5 * len(e) * np.log(2 * np.pi)
         return Conditional(e, factor, w, value - factor.log_det + log_2pi)
 
@@ -179,7 +178,7 @@ class Scoring:
             self.offset + columns.first @ e[: columns.n_first] + columns.rest @ e[columns.n_first :]
         )
         w = self._information(eta, columns.parameters)
-        factor = factorise(*self._precision(columns, w))
+        factor = factorise(*self._precision(columns, w, e))
         if not self.layout.own_parameters:
             return w, factor, None, 0.0
         n = self.density.data.n_mean
@@ -220,27 +219,35 @@ class Scoring:
         most = 1.0 if self.layout.family.discrete and self.density.data.link == LOG else 1e12
         return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, most)
 
-    def _precision(self, columns: Columns, w: Floats) -> tuple[Floats, sparse.csr_array, Floats]:
+    def _precision(
+        self, columns: Columns, w: Floats, e: Floats
+    ) -> tuple[Floats, sparse.csr_array, Floats]:
         """H of u and coefficients: the first factor's blocks, couplings, and the others' corner."""
+        layout = self.layout
+        cuts = columns.parameters[layout.thresholds][0] if layout.thresholds else np.zeros(0)
+        prior = prior_precision(layout, e[layout.n_effects :], cuts)
         v, first, rest = columns.own, columns.first, columns.rest
         weighted = sparse.csr_array(rest.multiply(w[:, None]))
-        corner = (rest.T @ weighted).toarray() + np.diag(self.precision)
+        corner = (rest.T @ weighted).toarray()
+        n_rest = len(corner) - len(prior)
+        corner[:n_rest, :n_rest] += np.eye(n_rest)
+        corner[n_rest:, n_rest:] += prior
         blocks = np.zeros((0, 1, 1))
         if self.refs:
-            J, q = self.layout.groups[0].n_levels, v.shape[1]
+            J, q = layout.groups[0].n_levels, v.shape[1]
             blocks = np.empty((J, q, q))
             for i in range(q):
                 for j in range(q):
                     blocks[:, i, j] = np.bincount(self.refs[0], w * v[:, i] * v[:, j], J) + (i == j)
         return blocks, sparse.csr_array(first.T @ weighted), corner
 
-    def factor(self, phi: Floats, w: Floats, T: sparse.csr_array) -> Factor:
+    def factor(self, phi: Floats, at: Conditional, T: sparse.csr_array) -> Factor:
         """The factor of T' H T; T takes each level of the first factor to itself in its block."""
-        blocks, couplings, corner = self._precision(self.columns(phi), w)
+        blocks, couplings, corner = self._precision(self.columns(phi), at.information, at.effects)
         n, q = couplings.shape[0], blocks.shape[1]
         if len(blocks):
-            at = np.arange(len(blocks) + 1)
-            H11 = sparse.csr_array(sparse.bsr_array((blocks, at[:-1], at)))
+            place = np.arange(len(blocks) + 1)
+            H11 = sparse.csr_array(sparse.bsr_array((blocks, place[:-1], place)))
         else:
             H11 = sparse.csr_array((0, 0))
         T11, T12, T22 = T[:n, :n], T[:n, n:], T[n:, n:]
@@ -250,17 +257,3 @@ class Scoring:
             own = sparse.bsr_array(T11, blocksize=(q, q)).data  # (J, q, q), sorted by level
             blocks = own.transpose(0, 2, 1) @ blocks @ own
         return factorise(blocks, sparse.csr_array(T11.T @ left), corner)
-
-
-def _prior_precision(density: JointDensity) -> Floats:
-    """Prior precision of all but the first factor's effects: 1, and the coefficients'."""
-    layout = density.layout
-    codes, numbers = (x[layout.n_hyper :] for x in (layout.table.codes, layout.table.numbers))
-    curvature = np.zeros(len(codes))
-    bell = codes[:, 0] == NORMAL
-    curvature[bell] = numbers[bell, 2] ** -2.0
-    heavy = codes[:, 0] == STUDENT
-    nu, scale = numbers[heavy, 3], numbers[heavy, 2]
-    curvature[heavy] = (nu + 1) / nu / scale**2
-    n_rest = layout.n_effects - density.n_first
-    return np.concatenate([np.ones(n_rest), curvature])

@@ -119,4 +119,6 @@ def by_hand(model, layout, theta, coordinates):
 
 @pytest.fixture
 def joint():
-    return SimpleNamespace(make=make, density_of=density_of, by_hand=by_hand, families=RESPONSES)
+    return SimpleNamespace(
+        make=make, density_of=density_of, by_hand=by_hand, families=RESPONSES, data=data
+    )

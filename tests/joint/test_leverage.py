@@ -7,6 +7,7 @@ from scipy import optimize
 
 import mixedbayes as mb
 from mixedbayes.joint.leverage import leverages, scores
+from mixedbayes.joint.prior_precision import prior_precision
 from mixedbayes.joint.scoring import Scoring
 from mixedbayes.joint.search import start
 
@@ -40,9 +41,10 @@ def around(scoring, phi, e):
 
 
 def precision(scoring, A, w):
-    prior = np.ones(A.shape[1])
-    prior[len(prior) - len(scoring.precision) :] = scoring.precision
-    return A.T @ (w[:, None] * A) + np.diag(prior)
+    own = prior_precision(scoring.layout, np.zeros(A.shape[1] - scoring.layout.n_effects), [])
+    prior = np.eye(A.shape[1])
+    prior[-len(own) :, -len(own) :] = own
+    return A.T @ (w[:, None] * A) + prior
 
 
 @pytest.mark.parametrize("formulas", FORMULAS, ids=str)

@@ -93,7 +93,7 @@ def by_hand(model, layout, theta, coordinates):
         if predictor.intercept:
             at = named[names.intercept(p)]
             eta = eta + at
-            at = at + predictor.X.mean(axis=0) @ beta if own.intercept_at_means else at
+            at = at + predictor.means @ beta if own.intercept_at_means else at
             total += float(own.intercept.prior.logpdf(at))
         for g in predictor.groups:
             total += effects(g, p, own, named, information[names.prefix(p) + g.name])

@@ -32,7 +32,7 @@ def draw_point(model, rng, *, centered):
     """Values of the model's free variables, and the same point in plain parameters."""
     mu, p = model.design.mu, len(model.design.mu.terms)
     x = {"beta": rng.normal(size=p), "a": rng.normal(20, 5), "sigma": rng.gamma(3)}
-    shift = mu.X.mean(axis=0) @ x["beta"] if p else 0.0
+    shift = mu.means @ x["beta"] if p else 0.0
     values = {"sigma_log__": np.log(x["sigma"])}
     values |= {"fixef": x["beta"], "Intercept_at_means": x["a"]} if p else {"Intercept": x["a"]}
     x["intercept"] = x["a"] - shift
