@@ -26,6 +26,7 @@ _HOME = {
     "pooling": "mixedbayes.api.pooling",
     "ways": "mixedbayes.api.ways",
     "from_bambi": "mixedbayes.api.bambi",
+    "from_pymc": "mixedbayes.api.pymc",
     "simulate": "mixedbayes.teach.simulate",
     "simulate_simpson": "mixedbayes.teach.simpson",
     "truth": "mixedbayes.teach.truth",
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.model import fit as fit
     from mixedbayes.api.pictures import plot_funnel as plot_funnel
     from mixedbayes.api.pooling import pooling as pooling
+    from mixedbayes.api.pymc import from_pymc as from_pymc
     from mixedbayes.api.ways import ways as ways
     from mixedbayes.data import describe_data as describe_data
     from mixedbayes.data import list_data as list_data

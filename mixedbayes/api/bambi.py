@@ -10,11 +10,11 @@ from typing import Any
 import xarray as xr
 
 from mixedbayes import names
+from mixedbayes.api import traces
 from mixedbayes.api.fit import Fit
 from mixedbayes.api.model import Model
 from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.model.formulations import Centered, Chosen, Formulation, NonCentered
-from mixedbayes.sample.settings import SAMPLERS, Settings
 from mixedbayes.sample.tree import data_groups
 from mixedbayes.teach import bambi_draws
 from mixedbayes.teach.columns import check_columns
@@ -61,17 +61,14 @@ def from_bambi(
     """
     said = translated(model)
     found, ours = _ours(model, said, functions)
-    posterior = _dataset(idata, "posterior")
+    posterior = traces.group(idata, "posterior", "what the Bambi model's fit() returned")
     tree = {"posterior": bambi_draws.draws(found, ours.spec, posterior)}
-    if "sample_stats" in idata.children:
-        stats = _dataset(idata, "sample_stats")
-        tree["sample_stats"] = stats[[v for v in stats if stats[v].dtype != object]]
-    tree |= data_groups(ours.spec)
+    tree |= traces.statistics(idata) | data_groups(ours.spec)
     made = f"the draws are those of a Bambi model (Bambi {_version(model)})"
     return Fit(
         ours,
         xr.DataTree.from_dict(tree),
-        _settings(tree["posterior"]),
+        traces.settings(tree["posterior"]),
         _formulation(model, ours, said.parameters),
         f"{made}; group effects are uncorrelated in Bambi, written || here"
         if any(len(g.terms) > 1 for g in ours.design.mu.groups)
@@ -95,28 +92,6 @@ def _ours(
     if found.centred:
         ours.spec = replace(ours.spec, priors=ours.spec.priors.at_means())
     return found, ours
-
-
-def _dataset(idata: Any, group: str) -> xr.Dataset:
-    try:
-        found = idata[group]
-    except (KeyError, TypeError) as e:
-        raise ModelError(
-            f"idata has no group {group!r}: give what the Bambi model's fit() returned"
-        ) from e
-    return found.to_dataset() if isinstance(found, xr.DataTree) else found
-
-
-def _settings(draws: xr.Dataset) -> Settings:
-    tune = int(draws.attrs.get("tuning_steps", 0))
-    library = str(draws.attrs.get("inference_library", ""))
-    return Settings(
-        draws=draws.sizes[names.DRAW],
-        tune=tune if tune >= 20 else None,
-        chains=draws.sizes[names.CHAIN],
-        sampler=library if library in SAMPLERS else "pymc",  # type: ignore[arg-type]
-        progress=False,
-    )
 
 
 def _formulation(model: Any, ours: Model, parameters: Mapping[str, str]) -> Chosen:

@@ -42,6 +42,8 @@ class Checks:
         @property
         def posterior(self) -> Posterior: ...
 
+        def log_likelihood(self, target: str = "observation") -> xr.Dataset: ...
+
     # ---- cross-validation ---------------------------------------------------------------------
 
     def loo(self, target: str = "observation", *, refit: Refit = "auto") -> Loo:
@@ -61,11 +63,14 @@ class Checks:
 
         Returns
         -------
-        ArviZ's ELPDData; it prints who is influential, and `influence` has it as a table.
+        ArviZ's ELPDData; it prints who is influential, and `influence` has it as a table. The log
+        likelihood of the observations is put into ``idata["log_likelihood"]``, where ArviZ looks
+        for it, unless it takes more than 1 GB.
         """
+        from mixedbayes.checks.log_likelihood import MOST_KEPT, size
         from mixedbayes.checks.loo import loo
 
-        return loo(
+        out = loo(
             self.posterior,
             self.model.spec,
             target,
@@ -73,6 +78,10 @@ class Checks:
             refit=refit,
             quick=self.formulation.marginal,
         )
+        small = size(self.posterior, self.model.design.n) <= MOST_KEPT
+        if out.scored.by_observation and small and "log_likelihood" not in self.idata.children:
+            self.log_likelihood()
+        return out
 
     def kfold(self, k: int = 10, by: str | None = None, *, seed: int | None = None) -> KFold:
         """K-fold cross-validation by fitting k times.

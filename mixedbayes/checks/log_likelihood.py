@@ -16,6 +16,7 @@ from mixedbayes.results.posterior import Posterior
 
 INTEGRAL_K = "integral_pareto_k"
 MAX_BYTES = 4e9  # largest array that is made
+MOST_KEPT = 1e9  # bytes of what is kept with a fit without being asked for
 
 
 def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> xr.Dataset:
@@ -79,10 +80,14 @@ def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
     )
 
 
+def size(post: Posterior, n: int) -> float:
+    """Bytes of the densities of n units."""
+    return 8.0 * n * post.n_draws
+
+
 def _check_size(post: Posterior, n: int, what: str) -> None:
-    size = 8.0 * n * post.n_draws
-    if size > MAX_BYTES:
+    if size(post, n) > MAX_BYTES:
         raise ModelError(
-            f"{n:,} {what} x {post.n_draws:,} draws take {size / 1e9:.1f} GB, more than "
+            f"{n:,} {what} x {post.n_draws:,} draws take {size(post, n) / 1e9:.1f} GB, more than "
             f"{MAX_BYTES / 1e9:.0f} GB; use fewer draws, or a coarser target"
         )

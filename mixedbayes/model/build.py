@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from mixedbayes.model.coords import model_coords
-from mixedbayes.model.data import register
+from mixedbayes.model.data import data_of
 from mixedbayes.model.formulations import Chosen, with_effects
 from mixedbayes.model.parameters import family_parameters
 from mixedbayes.model.predictor import linear_predictor
@@ -33,7 +33,8 @@ def build(spec: Spec, chosen: Chosen, *, reusable: bool = False) -> pm.Model:
     groups = with_effects(chosen, spec).groups
     kind_of_model = Reusable if reusable else pm.Model
     with kind_of_model(coords=model_coords(spec)) as model:
-        register(spec)
+        for name, (dims, values) in data_of(spec).items():
+            pm.Data(name, values, dims=dims)
         eta = linear_predictor(spec.design.mu, spec.priors.mu, groups)
         parameters = family_parameters(spec, groups)
         given = {k: model[k] for k in ("weights", "trials") if k in model.named_vars}

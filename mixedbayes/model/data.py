@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pymc as pm
 from numpy.typing import NDArray
 
 from mixedbayes import names
@@ -64,9 +63,3 @@ def as_data(values: Any) -> NDArray[Any]:
     limits = np.iinfo(np.int32)
     fits = not values.size or (values.min() >= limits.min and values.max() <= limits.max)
     return values.astype(np.int32 if fits else float)
-
-
-def register(spec: Spec) -> None:
-    """Make all of it data of the model whose context this is called in."""
-    for name, (dims, values) in data_of(spec).items():
-        pm.Data(name, values, dims=dims)

@@ -141,13 +141,18 @@ def spherical(
     u = np.where(np.isfinite(u), u, 0.0)
     if cor is None:
         return u
-    z = _partials(cor, factor)
-    W = correlation_factor(factor, z, np.sqrt(1 - z**2))
+    W = root_of(cor, factor)
     for i, before, _ in factor.rows():
         for j in before:
             u[..., i] -= W[..., None, i, j] * u[..., j]
         u[..., i] /= W[..., None, i, i]
     return u
+
+
+def root_of(cor: Floats, factor: FactorParameters) -> Floats:
+    """W (..., q, q), lower triangular with W W' = cor; also of one that is singular to rounding."""
+    z = _partials(cor, factor)
+    return correlation_factor(factor, z, np.sqrt(1 - z**2))
 
 
 def _partials(cor: Floats, factor: FactorParameters) -> Floats:

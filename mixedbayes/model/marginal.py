@@ -20,6 +20,7 @@ from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import Population, Setup
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.covariance import cholesky_factor
+from mixedbayes.model.free import root_of
 from mixedbayes.model.marginal_op import marginal_logp
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import scalar, vector
@@ -63,15 +64,25 @@ def build_marginal(spec: Spec, setup: Setup) -> pm.Model:
     return model
 
 
+def variables(setup: Setup) -> list[str]:
+    """Names of the variables of the model that `constrained_of` reads."""
+    factors = (*setup.integrated, *setup.sampled)
+    out = [names.SIGMA, *(names.sd(g.name) for g in factors)]
+    out += [names.cor(g.name) for g in factors if g.correlated]
+    out += [_coefficient(setup.population, i) for i in setup.population.sampled]
+    return out + [names.spherical(g.name) for g in setup.sampled]
+
+
 def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
     """The parameters behind draws (S, ...) of the model's variables, by name."""
     sd, cor, L, spherical = {}, {}, {}, {}
-    for g in (*setup.integrated, *setup.sampled):
+    factors = zip((*setup.integrated, *setup.sampled), setup.layout.factors, strict=True)
+    for g, factor in factors:
         sd[g.name] = draws[names.sd(g.name)]
         q = len(g.terms)
         eye = np.broadcast_to(np.eye(q), (len(sd[g.name]), q, q))
         cor[g.name] = draws[names.cor(g.name)] if g.correlated else eye
-        L[g.name] = sd[g.name][:, :, None] * np.linalg.cholesky(cor[g.name])
+        L[g.name] = sd[g.name][:, :, None] * root_of(cor[g.name], factor)
     for g in setup.sampled:
         spherical[g.name] = draws[names.spherical(g.name)]
     population = setup.population

@@ -6,9 +6,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
-import xarray as xr
 
-from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import SamplingError
 from mixedbayes.joint.density import JointDensity
@@ -16,10 +14,10 @@ from mixedbayes.joint.laplace import approximate
 from mixedbayes.joint.links import LOG
 from mixedbayes.marginal.surrogate import departure
 from mixedbayes.marginal.threads import one_blas_thread
-from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.cdensity import CDensity, Trajectory
 from mixedbayes.sample.density import THETA, sample_density
+from mixedbayes.sample.labels import by_name
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
@@ -74,7 +72,7 @@ def sample_joint(spec: Spec, settings: Settings) -> SamplingResult:
     timings = replace(result.timings, compile=result.timings.compile + preparing)
     if spec.family.discrete and plain.data.link == LOG and result.sample_stats["diverging"].any():
         result = replace(result, note=f"{result.note} {_BOUNDARY}".strip())
-    return replace(result, posterior=_labelled(spec, values, z.shape[:2]), timings=timings)
+    return replace(result, posterior=by_name(spec, values, z.shape[:2]), timings=timings)
 
 
 def _trajectory(walked: JointDensity) -> Trajectory:
@@ -83,15 +81,3 @@ def _trajectory(walked: JointDensity) -> Trajectory:
     values, gradients = zip(*map(walked.logp_grad, points), strict=True)
     close = np.isfinite(values).all() and departure(points, np.array(gradients)) < _TURNING
     return "turns" if close else "leapfrog"
-
-
-def _labelled(spec: Spec, values: dict[str, Floats], shape: tuple[int, int]) -> xr.Dataset:
-    """Named draws (chains x draws, ...) as (chain, draw, ...) with the user's labels."""
-    dims, coords = dims_of(spec), model_coords(spec)
-    used = {d for name in values for d in dims[name]}
-    table = {
-        name: ((names.CHAIN, names.DRAW, *dims[name]), x.reshape(*shape, *x.shape[1:]))
-        for name, x in values.items()
-    }
-    labels = {names.CHAIN: np.arange(shape[0]), names.DRAW: np.arange(shape[1])}
-    return xr.Dataset(table, labels | {d: coords[d] for d in coords if d in used})

@@ -10,6 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.model.coords import dims_of, model_coords
+from mixedbayes.model.spec import Spec
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -47,3 +49,17 @@ def labelled(draws: Mapping[str, NDArray[Any]], model: pm.Model) -> xr.Dataset:
         if d in used and labels is not None
     }
     return xr.Dataset(table, coords=coords)
+
+
+def by_name(
+    spec: Spec, draws: Mapping[str, NDArray[np.float64]], shape: tuple[int, int]
+) -> xr.Dataset:
+    """Draws (chains x draws, ...) of named parameters as (chain, draw, ...), with user's labels."""
+    dims, coords = dims_of(spec), model_coords(spec)
+    used = {d for name in draws for d in dims[name]}
+    table = {
+        name: ((names.CHAIN, names.DRAW, *dims[name]), x.reshape(*shape, *x.shape[1:]))
+        for name, x in draws.items()
+    }
+    labels = {names.CHAIN: np.arange(shape[0]), names.DRAW: np.arange(shape[1])}
+    return xr.Dataset(table, labels | {d: coords[d] for d in coords if d in used})

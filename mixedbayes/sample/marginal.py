@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats
@@ -19,10 +17,10 @@ from mixedbayes.marginal.setup import Setup, set_up
 from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
 from mixedbayes.marginal.surrogate import fit_surrogate, surrogate_pays
 from mixedbayes.marginal.threads import one_blas_thread
-from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.cdensity import CDensity, Trajectory
 from mixedbayes.sample.density import THETA, sample_density
+from mixedbayes.sample.labels import by_name
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Keep, Settings, available_cores
 
@@ -73,7 +71,7 @@ def sample_marginal(
     other = time.perf_counter() - begin - sampling
     return replace(
         result,
-        posterior=_labelled(spec, values, chains, draws),
+        posterior=by_name(spec, values, (chains, draws)),
         effects=effects,
         timings=replace(result.timings, compile=other),
     )
@@ -131,15 +129,3 @@ def _summarise(setup: Setup, draws: int, keep: Keep) -> bool:
     """Whether group effects are kept as summaries only."""
     size = 8.0 * draws * sum(g.n_levels * len(g.terms) for g in setup.integrated)
     return bool(setup.integrated) and (keep == "summary" or (keep == "auto" and size > MAX_BYTES))
-
-
-def _labelled(spec: Spec, values: Mapping[str, Floats], chains: int, draws: int) -> xr.Dataset:
-    """Named draws (chains x draws, ...) as (chain, draw, ...) with the user's labels."""
-    dims, coords = dims_of(spec), model_coords(spec)
-    used = {d for name in values for d in dims[name]}
-    table = {
-        name: ((names.CHAIN, names.DRAW, *dims[name]), x.reshape(chains, draws, *x.shape[1:]))
-        for name, x in values.items()
-    }
-    labels = {names.CHAIN: np.arange(chains), names.DRAW: np.arange(draws)}
-    return xr.Dataset(table, labels | {d: coords[d] for d in coords if d in used})
