@@ -51,13 +51,18 @@ def from_trace(
         The trace lacks variables, or has other dimensions or labels than the model; it says which.
     """
     wanted = dims_of(spec)
+    draws: Mapping[str, Floats]
     if all(name in posterior for name in wanted):
         draws = {name: _values(spec, posterior, name, dims) for name, dims in wanted.items()}
         chosen = Chosen(_formulations(spec, posterior), False, "as in the trace")
     else:
         draws = _effects_drawn(spec, posterior, max_dense, seed)
-        groups = {g.name: Marginal(max_dense) for g in spec.design.mu.groups}
-        chosen = Chosen(groups, True, "as in the trace", max_dense)
+        chosen = Chosen(
+            dict.fromkeys([g.name for g in spec.design.mu.groups], Marginal(max_dense)),
+            True,
+            "as in the trace",
+            max_dense,
+        )
     table = by_name(spec, draws, (posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]))
     return table.assign_coords({d: posterior[d].to_numpy() for d in _LEAD}), chosen
 
