@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.checks.assumptions import FEW_LEVELS, location, normality, scale, shape
+from mixedbayes.checks.counts import counts
 from mixedbayes.checks.elpd import Loo
 from mixedbayes.checks.group_density import closed_form, group_obstacle
 from mixedbayes.checks.loo import FEWEST_DRAWS, smoothed
+from mixedbayes.checks.order import autocorrelation
 from mixedbayes.checks.own import Own
 from mixedbayes.checks.quantities import quantities
 from mixedbayes.checks.report import CheckReport, Finding
@@ -25,6 +27,7 @@ from mixedbayes.checks.sensitivity import (
     overlap,
     prior_sensitivity,
 )
+from mixedbayes.checks.within import within_between
 from mixedbayes.checks.written_out import single
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.model.spec import Spec
@@ -66,8 +69,11 @@ def _findings(post: Posterior, spec: Spec, seed: int) -> Iterator[Finding]:
     if kept:
         found = residuals(post, seed)
         yield from (location(found), shape(found, post), scale(found))
+        yield from counts(found, post)
+        yield from filter(None, [autocorrelation(post, found, seed)])
         for g in post.design.mu.groups:
             yield from (normality(e) for e in effects(post, g, seed))
+        yield from filter(None, [within_between(post)])
     yield collinearity(post.design)
     if post.design.mu.groups:
         yield levels(post.design)

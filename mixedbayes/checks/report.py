@@ -80,3 +80,9 @@ class CheckReport:
                 f"<details><summary>{mark}<b>{escape(f.title)}</b>: {escape(f.said)}</summary>"
                 f"{table}</details>"
             )
+
+
+def p_said(p: float, least: float, limit: float) -> str:
+    """p in words, beside the limit under which it wants a look; `least` is the smallest above 0."""
+    value = f"p = {p:.2g}" if p > 0 else f"p < {least:.2g}"
+    return f"{value}, limit {limit}"

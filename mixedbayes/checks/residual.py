@@ -17,7 +17,7 @@ from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.checks.written_out import written_out
-from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.families.base import per_row
 from mixedbayes.predict.streams import stream
 from mixedbayes.results.fitted import (
@@ -66,11 +66,47 @@ class Beside:
 
 
 @dataclass(frozen=True, eq=False)
+class Alone:
+    """One number of the data, in all draws or in each, beside that of replicates in these draws."""
+
+    data: Floats | float  # (K,) or one number
+    replicated: Floats  # (K,)
+
+    @property
+    def larger(self) -> bool:
+        """Whether the data's is larger than most replicates'."""
+        return self._above() < 0.5
+
+    def p(self) -> float:
+        """Twice the share of draws whose replicate is as far out on the data's side; at most 1."""
+        above = self._above()
+        return float(2 * min(above, 1 - above))
+
+    def _above(self) -> float:
+        """Share of draws in which the replicate's is larger, ties counted half."""
+        more, same = self.replicated > self.data, self.replicated == self.data
+        return float(np.mean(more) + np.mean(same) / 2)
+
+    def range(self, prob: float = 0.95) -> tuple[float, float]:
+        """Interval of the replicates'."""
+        low, high = np.quantile(self.replicated, [(1 - prob) / 2, (1 + prob) / 2])
+        return float(low), float(high)
+
+    def table(self) -> pd.DataFrame:
+        lower, upper = self.range()
+        row = {"data": float(np.mean(self.data)), "lower": lower, "upper": upper, "p": self.p()}
+        return pd.DataFrame([row])
+
+
+@dataclass(frozen=True, eq=False)
 class Residuals:
     """Pearson residuals (y - E[y]) / sd[y] in some draws, and those of replicates."""
 
+    design: Design  # of the rows that are looked at, n of them
     fitted: Floats  # (n,) posterior mean of E[y]
-    data: Floats  # (K, n)
+    y: Floats  # (n,) responses on the scale of E[y]
+    simulated: Floats  # (K, n) those of replicates
+    data: Floats  # (K, n) residuals
     replicated: Floats  # (K, n)
 
     @cached_property
@@ -126,8 +162,16 @@ def residuals(post: Posterior, seed: int) -> Residuals:
 
     Rows that count several times are written out.
     """
-    design, family = post.design, post.family
-    some = Posterior(written_out(design, family, MOST_ROWS), family, thinned(post))
+
+    def make() -> Residuals:
+        return residuals_of(post, written_out(post.design, post.family, MOST_ROWS), seed)
+
+    return post.once(("residuals", seed), make)
+
+
+def residuals_of(post: Posterior, design: Design, seed: int) -> Residuals:
+    """Residuals of the rows of a design at evenly spread draws, given the group effects."""
+    some = Posterior(design, post.family, thinned(post))
     every, d = slice(None), some.design
     mu = some.family.inverse(linear_predictor(some, every).T, np)  # (K, m)
     y = some.family.simulate(
@@ -138,8 +182,8 @@ def residuals(post: Posterior, seed: int) -> Residuals:
         trials=d.trials,
     )
     mean, sd = expected(some, every).T, _unit(some)
-    replicated = (_on_scale(some, y) - mean) / sd
-    return Residuals(mean.mean(axis=0), (observed(some) - mean) / sd, replicated)
+    seen, drawn = observed(some), _on_scale(some, y)
+    return Residuals(d, mean.mean(axis=0), seen, drawn, (seen - mean) / sd, (drawn - mean) / sd)
 
 
 def _unit(post: Posterior) -> Floats:

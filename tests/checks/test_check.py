@@ -21,6 +21,7 @@ def test_every_check_has_a_sentence_and_numbers(report):
         "Residuals against fitted",
         "Quantiles of residuals",
         "Scale against fitted",
+        "Autocorrelation",
         "Effects of Subject: Intercept",
         "Effects of Subject: Days",
         "Collinearity",

@@ -1,0 +1,147 @@
+"""Residuals of rows that follow each other: are they alike?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedbayes.checks.leave_out import take
+from mixedbayes.checks.report import Finding, p_said
+from mixedbayes.checks.residual import MOST_ROWS, Alone, Residuals, residuals_of
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
+from mixedbayes.results.posterior import Posterior
+
+SMALL_P = 0.01  # of both sides together
+FEWEST_PAIRS = 20
+FEWEST_STEPS = 5  # that differ, from which rows can be told to be sorted
+ROWS_PER_LEVEL = 3  # on average, from which rows of a level make a series
+_ONE_WAY = 0.95  # share of steps in one direction from which rows count as sorted
+_TIME = re.compile(
+    r"(^|[^a-z])(t|times?|years?|months?|weeks?|days?|hours?|minutes?|seconds?|dates?|waves?|"
+    r"visits?|occasions?|sessions?|trials?|periods?|rounds?|ages?|steps?|quarters?)([^a-z]|$)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Pairs of rows that follow each other within a level."""
+
+    first: Ints  # (pairs,)
+    second: Ints  # (pairs,)
+    group: GroupDesign | None
+    along: str | None  # the column that says the order; None for that of the rows
+
+    @property
+    def words(self) -> str:
+        within = f" within {self.group.name}" if self.group is not None else ""
+        return f"{within} {'in row order' if self.along is None else f'along {self.along}'}"
+
+
+def autocorrelation(post: Posterior, found: Residuals, seed: int) -> Finding | None:
+    """Lag-1 autocorrelation of Pearson residuals; None where no order is known.
+
+    `found` are the residuals of all rows, or of some where there are many: those of whole levels
+    are computed then.
+    """
+    if post.design.n > MOST_ROWS:
+        found = residuals_of(post, take(post.design, _whole_levels(post.design)), seed)
+    series = None if post.design.repeats is not None else follow(found.design)
+    if series is None:
+        return None
+    beside = Alone(*(_lag(x, series) for x in (found.data, found.replicated)))
+    low, high = beside.range()
+    p, mean = beside.p(), float(np.mean(beside.data))
+    said = (
+        f"The lag-1 autocorrelation of residuals{series.words} is {mean:.2f}, of replicates "
+        f"{low:.2f} to {high:.2f} ({p_said(p, 2 / len(found.data), SMALL_P)})"
+    )
+    table = beside.table().assign(pairs=len(series.first), along=[series.along or "row order"])
+    look = p < SMALL_P
+    if look and not beside.larger:
+        said += ": rows that follow each other differ more than by chance"
+    elif look:
+        said += ": rows that follow each other are alike, and count for less than the model takes "
+        said += f"them for. {_remedy(series)}"
+    return Finding("Autocorrelation", f"{said.removesuffix('.')}.", look, table)
+
+
+def _lag(r: Floats, series: Series) -> Floats:
+    """(K,) sum of r r' over pairs, in units of the root mean squares."""
+    a, b = r[:, series.first], r[:, series.second]
+    return np.sum(a * b, axis=1) / np.sqrt(np.sum(a**2, axis=1) * np.sum(b**2, axis=1))
+
+
+def _remedy(series: Series) -> str:
+    """What takes it, in words."""
+    time = "time" if series.along is None else series.along
+    g, slope = series.group, ""
+    if g is not None and not any(time in term for term in g.terms):
+        slope = f"slopes of each {g.name}, ({time} | {g.name}), "
+    return (
+        f"What takes it may be {slope}a curve of {time}, or the response of the row before as a "
+        "predictor."
+    )
+
+
+def follow(design: Design) -> Series | None:
+    """Which rows follow each other: along a column that looks like time, else in row order.
+
+    In row order only within levels, and not where the rows were sorted by the response.
+    """
+    groups = [g for g in design.mu.groups if design.n >= ROWS_PER_LEVEL * len(np.unique(g.refs))]
+    groups.sort(key=lambda g: -g.n_levels)
+    for term in (t for t in design.mu.terms if ":" not in t and _TIME.search(t)):
+        at = design.mu.X[:, design.mu.terms.index(term)]
+        for g in [*groups, None] if not design.mu.groups else groups:
+            first, second = _pairs(at, g)
+            ordered = at[first] < at[second]
+            if len(first) >= FEWEST_PAIRS and ordered.mean() > _ONE_WAY:
+                return Series(first[ordered], second[ordered], g, term)
+    if not groups:
+        return None
+    first, second = _pairs(np.arange(design.n), groups[0])
+    if len(first) < FEWEST_PAIRS or _sorted(design, first, second):
+        return None
+    return Series(first, second, groups[0], None)
+
+
+def _pairs(at: Floats | Ints, group: GroupDesign | None) -> tuple[Ints, Ints]:
+    """Rows next to each other within a level, in ascending order of `at`."""
+    refs = np.zeros(len(at), int) if group is None else group.refs
+    order = np.lexsort((at, refs))
+    same = refs[order[1:]] == refs[order[:-1]]
+    return order[:-1][same], order[1:][same]
+
+
+def _sorted(design: Design, first: Ints, second: Ints) -> bool:
+    """Whether rows are in order of the response where no predictor says why.
+
+    As counted outcomes are that were written out, or a table that was sorted.
+    """
+    X = design.mu.X
+    alike = np.all(X[first] == X[second], axis=1)
+    if _one_way(design.y, first[alike], second[alike]):
+        return True
+    return _one_way(design.y, first, second) and not any(_one_way(x, first, second) for x in X.T)
+
+
+def _one_way(x: Floats, first: Ints, second: Ints) -> bool:
+    """Whether the steps of x from row to row are in one direction."""
+    step = x[second] - x[first]
+    up, down = int(np.sum(step > 0)), int(np.sum(step < 0))
+    return up + down >= FEWEST_STEPS and max(up, down) > _ONE_WAY * (up + down)
+
+
+def _whole_levels(design: Design) -> Ints:
+    """At most MOST_ROWS rows, whole levels of the finest factor that makes series."""
+    series = follow(design)
+    if series is None or series.group is None:
+        return np.arange(MOST_ROWS)
+    refs = series.group.refs
+    sizes = np.bincount(refs, minlength=series.group.n_levels)
+    order = np.random.default_rng(0).permutation(series.group.n_levels)
+    taken = order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), MOST_ROWS, "right")))]
+    return np.flatnonzero(np.isin(refs, taken))[:MOST_ROWS]

@@ -1,0 +1,109 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hand_made import hand_made
+
+from mixedbayes.checks import order
+from mixedbayes.checks.order import autocorrelation, follow
+from mixedbayes.checks.residual import residuals
+
+J, M = 30, 20
+G, T = np.repeat(np.arange(J), M), np.tile(np.arange(M), J)
+
+
+def series(rho, seed=1):
+    """AR(1) errors of variance 1 in each of J series."""
+    rng = np.random.default_rng(seed)
+    e = rng.normal(size=(J, M))
+    for t in range(1, M):
+        e[:, t] = rho * e[:, t - 1] + np.sqrt(1 - rho**2) * e[:, t]
+    return e.ravel()
+
+
+def posterior(data, formula="y ~ x + (1 | g)", family="gaussian"):
+    """Under the true parameters: no slope, no effects, sigma 1."""
+    known = {"Intercept": 0.0, "fixef": 0.0, "ranef_g": 0.0, "sigma": 1.0}
+    return hand_made(formula, data, family, 400, np.random.default_rng(0), known)[0]
+
+
+def data(y, **columns):
+    x = np.random.default_rng(3).normal(size=len(y))
+    return pd.DataFrame({"y": y, "x": x, "g": G[: len(y)], **columns})
+
+
+def check(post):
+    return autocorrelation(post, residuals(post, 1), 1)
+
+
+def test_rows_that_follow_each_other():
+    said = check(posterior(data(series(0.7))))
+    assert said.look
+    assert "within g in row order is 0.65, of replicates" in said.said
+    assert "p < 0.005, limit 0.01" in said.said
+    assert "(time | g)" in said.said
+    assert said.table["data"][0] == pytest.approx(0.7, abs=0.1)
+    assert not check(posterior(data(series(0.0)))).look
+
+
+def test_along_a_column_that_looks_like_time():
+    mixed = data(series(0.7), week=T).sample(frac=1, random_state=1)
+    said = check(posterior(mixed, "y ~ x + week + (1 | g)"))
+    assert said.look
+    assert "within g along week" in said.said
+    assert "slopes of each g, (week | g)" in said.said
+    slopes = check(posterior(mixed, "y ~ x + week + (week | g)"))
+    assert "slopes of each" not in slopes.said
+
+
+@pytest.mark.parametrize("name", ["time", "Days", "year", "t", "age_c", "visitNo", "week.nr"])
+def test_names_of_time(name):
+    assert bool(order._TIME.search(name)) is (name != "visitNo")
+
+
+@pytest.mark.parametrize(
+    "name", ["treatment", "dosage", "language", "x", "today", "ratio", "state"]
+)
+def test_names_that_are_not_of_time(name):
+    assert not order._TIME.search(name)
+
+
+def test_without_groups_only_along_time():
+    y = series(0.7)[:200]
+    assert follow(posterior(data(y), "y ~ x").design) is None
+    said = check(posterior(data(y, day=np.arange(200)), "y ~ day"))
+    assert said.look
+    assert "residuals along day" in said.said
+
+
+def test_rows_sorted_by_the_response_say_nothing():
+    table = data(series(0.0)).sort_values(["g", "y"])
+    assert check(posterior(table)) is None
+
+
+def test_outcomes_written_out_say_nothing():
+    """Successes and failures of a cell below each other, as they come from counts."""
+    rng = np.random.default_rng(1)
+    yes = np.concatenate([np.sort(rng.integers(0, 2, 10)) for _ in range(J * M // 10)])
+    cells = pd.DataFrame({"y": yes, "x": np.arange(J * M) // 10 % 3, "g": G})
+    assert check(posterior(cells, family="bernoulli")) is None
+
+
+def test_growth_is_in_order_of_the_response_by_its_own_nature():
+    table = data(5.0 * T + series(0.7), time=T)
+    assert follow(posterior(table, "y ~ time + (1 | g)").design).along == "time"
+    unnamed = follow(posterior(table.assign(dose=T), "y ~ dose + (1 | g)").design)
+    assert unnamed is not None
+    assert unnamed.along is None
+
+
+def test_of_many_rows_whole_levels_are_looked_at(monkeypatch):
+    post = posterior(data(series(0.7)))
+    monkeypatch.setattr(order, "MOST_ROWS", 200)
+    said = check(post)
+    assert said.look
+    assert said.table["pairs"][0] == 190
+
+
+def test_few_rows_are_no_series():
+    few = data(series(0.7)[:60]).assign(g=np.arange(60) // 2)
+    assert check(posterior(few)) is None
