@@ -120,10 +120,21 @@ def statistic(stat: Any) -> Statistic:
     """A statistic by name, or of the user's own function of one set of responses (n,)."""
     if callable(stat):
         label = getattr(stat, "__name__", "statistic")
-        return Statistic(
-            "statistic" if label == "<lambda>" else label,
-            lambda y: np.apply_along_axis(lambda row: float(stat(row)), -1, y),
-        )
+        label = "statistic" if label == "<lambda>" else label
+
+        def one(y: Floats) -> float:
+            try:
+                value = float(stat(y))
+            except Exception as error:
+                raise ModelError(
+                    f"the statistic {label} of {len(y):,} responses failed: {error}; it is to be a "
+                    "function of an array of responses that returns a number"
+                ) from error
+            if not np.isfinite(value):
+                raise ModelError(f"the statistic {label} is {value} of some responses, no number")
+            return value
+
+        return Statistic(label, lambda y: np.apply_along_axis(one, -1, y))
     if stat in STATISTICS:
         return Statistic("share of zeros" if stat == "zeros" else stat, STATISTICS[stat])
     raise ModelError(

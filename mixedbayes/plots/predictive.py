@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
@@ -20,7 +22,12 @@ from mixedbayes.plots.densities import BACKENDS, PlotCollection
 Kind = Literal["density", "ecdf", "pit", "intervals", "stat"]
 KINDS = ("density", "ecdf", "pit", "intervals", "stat")
 MOST_DRAWS = 1000  # replicates in a picture
+MOST_STEPS = 40  # of a rootogram, and of a histogram
 _CURVES = 50
+_NOT_SO = (  # what ArviZ takes a statistic of 0 and 1, and a single different count, for
+    r"(?s).* look binary",
+    "Found chain dimension to be longer",
+)
 
 type Facets = Mapping[str, Ints | slice]
 
@@ -45,7 +52,8 @@ def plot_predictive(
     design, family
         Of the same model.
     kind
-        "density": densities of the data and of 50 replicates; of counts a rootogram. "ecdf": the
+        "density": densities of the data and of 50 replicates; of counts a rootogram, in steps
+        where there are more than 40 different counts. "ecdf": the
         same as distribution functions. "pit": the ranks of the observations among their
         replicates, which are uniform where the model is right. "intervals": each observation with
         50 % and 95 % intervals of its replicates. "stat": a statistic of the data among those of
@@ -72,11 +80,19 @@ def plot_predictive(
     _check_binary(design.y, kind)
     y, facets = family.reported(design.y), _facets(design, by, max_levels)
     thin = _thinned(replicated)
+    layout = _layout(len(facets), backend)
+    tree: xr.DataTree
     if kind == "stat":
         tree = _statistics(replicated, y, facets, stat)
+    elif kind == "density" and family.discrete:
+        steps = Steps.of(thin, y)
+        tree = _panels(steps.middle(thin), steps.middle(y), facets, np.int64)
+        what = "counts" if family.categories(design) is None else "category"
+        layout["xlabel"] = steps.words(what, float(thin.max()))
     else:
-        whole = family.discrete and kind == "density"
-        tree = _panels(thin, y, facets, np.int64 if whole else np.float64)
+        tree = _panels(thin, y, facets, np.float64)
+    if kind == "intervals":
+        layout["response"] = design.response
     draw = {
         "density": _rootogram if family.discrete else _density,
         "ecdf": _ecdf,
@@ -85,8 +101,59 @@ def plot_predictive(
         "stat": _stat,
     }[kind]
     plots = _backend(backend)
-    with style.look():
-        return draw(plots, tree, backend=backend, **_layout(len(facets), backend))
+    with style.look(), warnings.catch_warnings():
+        for message in _NOT_SO:
+            warnings.filterwarnings("ignore", message=message, category=UserWarning)
+        drawn = draw(plots, tree, backend=backend, **layout)
+        entries = (LEGENDS_OF_COUNTS if family.discrete else LEGENDS).get(kind)
+        if entries is not None:
+            _legend(drawn, entries, backend)
+        return drawn
+
+
+def _legend(drawn: PlotCollection, entries: Mapping[str, str], backend: str) -> None:
+    """Names of the colours, below the panels or, where a backend has no such place, beside one."""
+    places: dict[str, dict[str, Any]] = {
+        "matplotlib": {"loc": "outside lower center", "ncols": len(entries), "frameon": False},
+        "plotly": {"legend_orientation": "h", "legend_y": -0.2},
+        "bokeh": {"side": "below", "orientation": "horizontal"},
+    }
+    import_module(f"arviz_plots.backend.{backend}").legend(
+        drawn,
+        [{"color": color, "width": 3} for color in entries.values()],
+        list(entries),
+        update_visuals=False,
+        **places[backend],
+    )
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps of a rootogram: 1, 2, 5, 10, ... wide, so that there are at most about 40 of them.
+
+    Outliers of replicates that would make twice as many go to the last step.
+    """
+
+    width: int
+    last: float
+
+    @classmethod
+    def of(cls, replicated: xr.DataArray, y: Floats) -> Steps:
+        low, high = (float(q) for q in replicated.quantile([0.005, 0.995]))
+        low, high = min(low, y.min()), max(high, y.max())
+        wide = (high - low + 1) / MOST_STEPS
+        width = next(s for d in range(300) for s in (10**d, 2 * 10**d, 5 * 10**d) if s >= wide)
+        most = float(replicated.max())
+        return cls(width, high if most - low > 2 * MOST_STEPS * width else max(most, high))
+
+    def middle(self, x: Any) -> Any:
+        """The middle of each count's step; of a step of 1 the count."""
+        return np.minimum(x, self.last) // self.width * self.width + (self.width - 1) // 2
+
+    def words(self, what: str, most: float) -> str:
+        steps = f", in steps of {self.width:,}" if self.width > 1 else ""
+        beyond = f"; {self.last:,.0f} and more together" if most > self.last else ""
+        return what + steps + beyond
 
 
 def _layout(panels: int, backend: str) -> dict[str, Any]:
@@ -160,17 +227,43 @@ def _panels(replicated: xr.DataArray, y: Floats, facets: Facets, dtype: type) ->
 
 
 def _statistics(replicated: xr.DataArray, y: Floats, facets: Facets, stat: Any) -> xr.DataTree:
-    """A variable for each panel, with the statistic in the place of rows."""
+    """A variable for each panel, with the statistic in the place of rows, and its histogram."""
     function = statistic(stat)
     values = replicated.transpose(names.CHAIN, names.DRAW, ...).to_numpy()
     shown: dict[str, Any] = {}
     observed: dict[str, Any] = {}
+    bins: dict[str, Any] = {}
     for title, rows in facets.items():
         found = check_statistic(function, values, y, rows)
         text = f"{title}, {function.label}: p = {found.p:.2f}"
         shown[text] = ((names.CHAIN, names.DRAW, names.OBS), found.replicated[..., None])
         observed[text] = ((names.OBS,), np.array([found.observed]))
-    return _tree(shown, observed)
+        height, edges = histogram(found.replicated.ravel())
+        dims = "plot_axis", f"hist_dim_{text}"
+        bins[text] = (dims, [height, edges[:-1], edges[1:]], {"kind": "hist"})
+    tree = _tree(shown, observed)
+    axis = {"plot_axis": ["histogram", "left_edges", "right_edges"]}
+    tree["histogram"] = xr.DataTree(xr.Dataset(bins, axis))
+    return tree
+
+
+def histogram(x: Floats) -> tuple[Floats, Floats]:
+    """Density and edges: a bin for each whole number where x are few of these, else equal bins.
+
+    Of values that are all the same one bin about them.
+    """
+    low, high = float(x.min()), float(x.max())
+    if np.all(x == np.floor(x)) and high - low < MOST_STEPS:
+        edges = np.arange(low, high + 2) - 0.5
+    elif low == high:
+        edges = low + np.array([-0.5, 0.5]) * (abs(low) or 1.0)
+    else:
+        wide = (
+            2 * np.subtract(*np.quantile(x, [0.75, 0.25])) / len(x) ** (1 / 3)
+        )  # Freedman, Diaconis
+        count = (high - low) / wide if wide > 0 else MOST_STEPS
+        edges = np.linspace(low, high, int(np.clip(np.ceil(count), 1, MOST_STEPS)) + 1)
+    return np.histogram(x, edges, density=True)
 
 
 def _tree(shown: Mapping[str, Any], observed: Mapping[str, Any]) -> xr.DataTree:
@@ -180,6 +273,18 @@ def _tree(shown: Mapping[str, Any], observed: Mapping[str, Any]) -> xr.DataTree:
 
 _REPLICATES = {"color": style.BLUE, "alpha": 0.25, "width": 0.7}
 _OBSERVED = {"color": style.ORANGE, "width": 1.8}
+_DATA = {"data": style.ORANGE}
+_CURVES_OF = {**_DATA, "replicates": style.BLUE}
+LEGENDS = {
+    "density": _CURVES_OF,
+    "ecdf": _CURVES_OF,
+    "stat": _CURVES_OF,
+    "intervals": {**_DATA, "50 % of replicates": style.BLUE, "95 % of replicates": style.PALE_BLUE},
+}
+LEGENDS_OF_COUNTS = {
+    **LEGENDS,
+    "density": {**_DATA, "mean of replicates": style.BLUE, "95 % of replicates": style.PALE_BLUE},
+}
 
 
 def _density(plots: Any, tree: xr.DataTree, kind: str = "kde", **layout: Any) -> PlotCollection:
@@ -197,11 +302,13 @@ def _ecdf(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
     return _density(plots, tree, "ecdf", **layout)
 
 
-def _rootogram(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
+def _rootogram(plots: Any, tree: xr.DataTree, *, xlabel: str, **layout: Any) -> PlotCollection:
     return plots.plot_ppc_rootogram(
         tree,
+        ci_prob=0.95,
         **layout,
         visuals={
+            "xlabel": {"text": xlabel},
             "predictive_markers": {"color": style.BLUE},
             "credible_interval": {"color": style.BLUE, "alpha": 0.3},
             "observed_markers": {"color": style.ORANGE},
@@ -219,8 +326,8 @@ def _pit_of_counts(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollecti
     return plots.plot_ppc_pit(tree, method="prit_c", **layout)
 
 
-def _intervals(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
-    return plots.plot_ppc_interval(
+def _intervals(plots: Any, tree: xr.DataTree, *, response: str, **layout: Any) -> PlotCollection:
+    drawn = plots.plot_ppc_interval(
         tree,
         ci_kind="eti",
         ci_probs=(0.5, 0.95),
@@ -230,9 +337,13 @@ def _intervals(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
             "twig": {"color": style.BLUE},
             "prediction_markers": False,
             "observed_markers": {"color": style.ORANGE},
+            "xlabel": {"text": "row"},
+            "ylabel": False,
             "title": {},
         },
     )
+    drawn.map(plots.visuals.labelled_y, "ylabel", ignore_aes="all", text=response)
+    return drawn
 
 
 def _stat(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
@@ -240,6 +351,7 @@ def _stat(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
         tree,
         t_stat="mean",  # over the one value of each replicate
         kind="hist",
+        stats={"dist": tree["histogram"].to_dataset()},
         **layout,
         visuals={
             "dist": {"color": style.BLUE},

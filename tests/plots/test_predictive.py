@@ -5,6 +5,7 @@ import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes.plots import plot_predictive
+from mixedbayes.plots.predictive import histogram
 from mixedbayes.predict.prior import prior_predictive
 
 RNG = np.random.default_rng(2)
@@ -52,6 +53,112 @@ def test_counts_have_a_rootogram():
     found = drawn("count", kind="density")
     assert "observed_markers" in found.viz.children
     assert len(titles(drawn("count", kind="density", by="g"))) == 5
+
+
+def replicates(y, draws, by=None, family="poisson", **arguments):
+    """A picture of data y beside replicates (draws, n)."""
+    table = pd.DataFrame({"y": y, "g": np.arange(len(y)) % 3})
+    model = mb.Model("y ~ 1 + (1 | g)", table, family=family)
+    shown = xr.DataArray(np.array(draws, float)[None], dims=("chain", "draw", "obs"))
+    return plot_predictive(shown, model.design, model.family, by=by, **arguments)
+
+
+@pytest.mark.parametrize(("mean", "by"), [(3, None), (500, "g"), (4e6, None)])
+def test_counts_of_any_size_have_at_most_some_forty_steps(mean, by):
+    rng = np.random.default_rng(1)
+    rate = mean * rng.gamma(3, 1 / 3, 240)
+    found = replicates(rng.poisson(rate), rng.poisson(rate, (100, 240)), by)
+    for title in titles(found):
+        dots = found.viz["predictive_markers"][title].item().get_offsets()
+        assert len(dots) <= 82
+        assert dots[:, 1].sum() == pytest.approx(240 if by is None else 80, rel=0.01)
+        label = found.viz["plot"][title].item().get_xlabel()
+        assert ("in steps of" in label) is (mean > 3)
+
+
+def test_outliers_of_replicates_make_no_steps():
+    rng = np.random.default_rng(1)
+    draws = rng.poisson(3, (100, 60))
+    draws[5, 7] = 10**9
+    found = replicates(rng.poisson(3, 60), draws)
+    assert len(found.viz["predictive_markers"]["y"].item().get_offsets()) < 40
+    assert "and more together" in found.viz["plot"]["y"].item().get_xlabel()
+
+
+def test_categories_are_no_counts():
+    codes = np.tile([1, 2, 3], 20)
+    found = replicates(codes, [codes] * 50, family="cumulative")
+    assert found.viz["plot"]["y"].item().get_xlabel() == "category"
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "backend"),
+    [
+        ("y", "density", "matplotlib"),
+        ("y", "intervals", "matplotlib"),
+        ("y", "stat", "matplotlib"),
+        ("count", "density", "matplotlib"),
+        ("count", "ecdf", "matplotlib"),
+        ("y", "ecdf", "plotly"),
+        ("y", "intervals", "bokeh"),
+        ("count", "density", "bokeh"),
+    ],
+)
+def test_colours_are_named(response, kind, backend):
+    pytest.importorskip(backend)
+    found = drawn(response, kind=kind, backend=backend, by="g", max_levels=2)
+    figure = found.viz["figure"].item()
+    if backend == "matplotlib":
+        (legend,) = figure.legends
+        names = [t.get_text() for t in legend.get_texts()]
+    elif backend == "plotly":
+        names = [t.name for t in figure.data if t.showlegend]
+    else:
+        panels = list(found.viz["plot"].data_vars.values())
+        names = [i.label.value for p in panels for g in p.item().legend for i in g.items]
+    assert names[0] == "data"
+    assert "replicates" in names[1]
+
+
+def test_panels_of_intervals_are_of_the_response():
+    found = drawn("y", kind="intervals", by="g")
+    panels = [p.item() for p in found.viz["plot"].data_vars.values()]
+    assert {p.get_ylabel() for p in panels} == {"y"}
+    assert [p.get_title("left") or p.get_title() for p in panels] == [f"g {j}" for j in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("stat", "by", "backend"),
+    [
+        ("min", None, "matplotlib"),
+        ("zeros", "g", "matplotlib"),
+        (lambda y: 1e9, None, "plotly"),
+        (lambda y: -3e-9, None, "bokeh"),
+    ],
+)
+def test_statistics_that_are_the_same_in_all_replicates(stat, by, backend):
+    pytest.importorskip(backend)
+    y = np.tile([0.0, 1.0, 4.0], 20)
+    found = replicates(y, [y] * 50, by, kind="stat", stat=stat, backend=backend)
+    assert all(t.endswith("p = 0.50") for t in titles(found))
+
+
+@pytest.mark.parametrize(
+    "stat", [lambda y: y, lambda y: "three", lambda y: np.nan, lambda y: y[99], lambda y: 1 / 0]
+)
+def test_a_function_that_gives_no_number_is_refused(stat):
+    with pytest.raises(mb.ModelError, match="statistic"):
+        drawn("y", kind="stat", stat=stat)
+
+
+def test_histograms_have_all_values():
+    rng = np.random.default_rng(1)
+    for x in (rng.normal(size=500), rng.poisson(3, 500) * 1.0, rng.integers(0, 2, 500) * 1e6,
+              np.full(9, 2.5), np.r_[np.zeros(99), 7.3]):  # fmt: skip
+        height, edges = histogram(x)
+        assert np.sum(height * np.diff(edges)) == pytest.approx(1)
+        assert len(height) <= 40
+        assert edges[0] <= x.min() <= x.max() <= edges[-1]
 
 
 def test_ranks_of_few_distinct_values_are_uniform_where_the_model_is_right():
