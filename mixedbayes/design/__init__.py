@@ -1,6 +1,6 @@
 """Formula and data to arrays, with every check that needs no model."""
 
-from mixedbayes.design.build import build_design
+from mixedbayes.design.build import build_design, coding_of
 from mixedbayes.design.checks import check_effects
 from mixedbayes.design.replay import random_columns, replay
 from mixedbayes.design.table import table
@@ -15,6 +15,7 @@ __all__ = [
     "NewRows",
     "build_design",
     "check_effects",
+    "coding_of",
     "random_columns",
     "replay",
     "table",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mixedbayes.design import checks, response
+from mixedbayes.design.coding import Coding, coding_notes
 from mixedbayes.design.encode import Encoding, matrix, plan
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.functions import registry
@@ -81,7 +82,8 @@ def build_design(
     kept, dropped = _complete(whole, missing)
     used = whole if len(kept) == whole.n else whole.take(kept)
     rows = Rows(used, memory, fitting=True)
-    y, levels = response.response(formula, rows)
+    left = response.response(formula, rows)
+    y, levels = left.y, left.levels
     trials = response.trials(formula, rows)
     if trials is not None:
         if levels is not None and levels != (False, True):
@@ -100,17 +102,24 @@ def build_design(
         weights=response.weights(formula, rows),
         trials=trials,
         response_levels=levels,
+        response_ordered=left.ordered,
         index=used.index,
         rows=kept,
         dropped=dropped,
         notes=(
             *checks.dropped_note(dropped, used.n, whole.n),
             *checks.response_note(y, name),
+            *coding_notes(formula, memory.coding),
             *_notes(mu, fitted),
             *(note for predictor, own in others.values() for note in _notes(predictor, own)),
         ),
         columns=fitted,
     )
+
+
+def coding_of(design: Design) -> Coding:
+    """What the predictors' columns hold; nothing is known of a design made by hand."""
+    return design.columns.memory.coding if isinstance(design.columns, Fitted) else Coding()
 
 
 def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPredictor, Fitted]:

@@ -20,10 +20,13 @@ from mixedbayes.design.table import Table
 from mixedbayes.design.types import Floats
 from mixedbayes.design.values import (
     Factor,
+    Kind,
     Matrix,
     Value,
     check_finite,
     encode,
+    in_order,
+    is_logical,
     kind,
     listed,
     lookup,
@@ -132,6 +135,8 @@ class Rows:
                 unknown_column(name, self.table.names, self.memory.formula)
             return constant
         found = kind(column, name)
+        if self.fitting:
+            self._note_coding(column, name, found)
         known = self.memory.kinds.setdefault(name, found)
         if found == known == "number":
             return numbers(column)
@@ -142,11 +147,23 @@ class Rows:
             )
         return self._factor(column, name)
 
+    def _note_coding(self, column: pd.Series, name: str, found: Kind) -> None:
+        coding = self.memory.coding
+        if found == "number" and is_logical(column):
+            coding.logical.add(name)
+        elif isinstance(column.dtype, pd.CategoricalDtype):
+            _, levels = encode(column, name)
+            if column.cat.ordered:
+                coding.ordered[name] = levels[0]
+            elif pd.api.types.is_numeric_dtype(levels.dtype):
+                coding.numeric.add(name)
+
     def _factor(self, column: pd.Series, text: str, contrast: Any = None) -> Factor:
         if self.fitting:
             codes, levels = encode(column, text)
             self.memory.levels[text] = levels
-            return Factor(codes, levels, contrast)
+            declared = column.cat.categories if hasattr(column, "cat") else None
+            return Factor(codes, levels, contrast, declared, in_order(column, levels))
         levels = self.memory.levels[text]
         codes = lookup(column, levels, text, others=False)
         if (codes < 0).any():
@@ -299,7 +316,9 @@ class Rows:
             absent = [level for level in column.unique().tolist() if level not in levels]
             if absent and self.fitting:
                 raise DataError(f"{text}: levels lacks {listed(absent)}, which the data have")
-            column = column.astype(pd.CategoricalDtype(levels)) if not absent else column
+            column = (
+                column.astype(pd.CategoricalDtype(levels, ordered=True)) if not absent else column
+            )
         return self._factor(column, text, contrast)
 
     def _levels(self, node: Node, text: str) -> list[Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from mixedbayes.design.coding import Coding
 from mixedbayes.design.functions import State
 from mixedbayes.design.values import Kind
 
@@ -21,4 +22,5 @@ class Memory:
     kinds: dict[str, Kind] = field(default_factory=dict)  # of columns
     levels: dict[str, pd.Index] = field(default_factory=dict)  # of factors, by canonical text
     states: dict[str, State] = field(default_factory=dict)  # of stateful calls, likewise
+    coding: Coding = field(default_factory=Coding)  # of columns that are predictors
     numbers: dict[str, Any] = field(default_factory=dict)  # calls that gave one for all rows

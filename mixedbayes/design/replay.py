@@ -90,9 +90,9 @@ def _new_rows(
     absent = fitted.memory.columns - rows.table.columns.keys()
     trials = None if absent & set(used.trials) else left.trials(formula, rows)
     weights = None if absent & set(used.weights) else left.weights(formula, rows)
-    y, levels = left.response(formula, rows) if response else (None, None)
-    if y is not None and trials is not None:
-        left.check_successes(y, trials, formula, rows)
+    own = left.response(formula, rows) if response else None
+    if own is not None and trials is not None:
+        left.check_successes(own.y, trials, formula, rows)
     X = matrix(fitted.fixed, rows, intercept=False)
     if warning := unknown_rows(fitted.fixed, rows, X):
         warnings.warn(warning, UserWarning, stacklevel=2)
@@ -103,8 +103,8 @@ def _new_rows(
         trials=trials,
         weights=weights,
         index=rows.table.index,
-        y=y,
-        response_levels=levels,
+        y=None if own is None else own.y,
+        response_levels=None if own is None else own.levels,
     )
 
 

@@ -1,13 +1,13 @@
 """The left side: the response with its trials and weights, checked."""
 
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
-import pandas as pd
 
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.design.values import Factor, Matrix
+from mixedbayes.design.values import Factor, Matrix, is_logical
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_expression
 from mixedbayes.formula.nodes import Name, unparse
@@ -21,18 +21,36 @@ def label(formula: Formula) -> str:
     return node.name if isinstance(node, Name) else formula.response.text
 
 
-def response(formula: Formula, rows: Rows) -> tuple[Floats, tuple[object, ...] | None]:
-    """The response (n,), and its labels where it is categorical and coded 0, 1, ..."""
+@dataclass(frozen=True, eq=False)
+class Response:
+    """The response, and its labels where it is categorical and coded 0, 1, ...."""
+
+    y: Floats  # (n,)
+    levels: tuple[object, ...] | None = None
+    ordered: bool = True  # whether the order of the levels is stated
+
+
+def response(formula: Formula, rows: Rows) -> Response:
+    """The response of the rows.
+
+    Levels are those that occur; of a category with two of them, both.
+    """
     node = parse_expression(formula.response.text)
-    if isinstance(node, Name) and _is_logical(rows.table.columns.get(node.name)):
-        return np.array(rows.array(node)), (False, True)
     value = rows.value(node)
     if isinstance(value, Factor):
-        return value.codes.astype(np.float64), tuple(value.levels.tolist())
+        if rows.fitting and value.declared is not None and len(value.declared) == 2:
+            rows.memory.levels[formula.response.text] = value.declared
+            codes = value.declared.get_indexer(value.levels)[value.codes]
+            value = replace(value, codes=codes.astype(np.int32), levels=value.declared)
+        y = value.codes.astype(np.float64)
+        return Response(y, tuple(value.levels.tolist()), value.ordered)
     if isinstance(value, Matrix):
         raise DataError(f"the response {unparse(node)} has {len(value.fields)} columns, not one")
     y = np.array(rows.array(node))  # not the user's memory
-    return (y if formula.response.trials is None else _snapped(y)), None
+    column = rows.table.columns.get(node.name) if isinstance(node, Name) else None
+    if column is not None and is_logical(column):
+        return Response(y, (False, True))
+    return Response(y if formula.response.trials is None else _snapped(y))
 
 
 def weights(formula: Formula, rows: Rows) -> Floats | None:
@@ -85,10 +103,6 @@ def _snapped(counts: Floats) -> Floats:
     """Counts with what is left of computing them taken away: 0.29 * 100 is 28.999999999999996."""
     whole = np.round(counts)
     return np.where(np.abs(counts - whole) <= _ROUNDING * np.maximum(1.0, whole), whole, counts)
-
-
-def _is_logical(column: pd.Series | None) -> bool:
-    return column is not None and pd.api.types.is_bool_dtype(column.dtype)
 
 
 def _wrong(text: str, wrong: Any, values: Floats, rows: Rows, fault: str) -> NoReturn:

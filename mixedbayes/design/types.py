@@ -115,6 +115,7 @@ class Design:
     rows: Ints  # (n,) positions of the used rows in the user's data frame
     dropped: Mapping[str, int] = field(default_factory=dict)  # column -> rows with NA there
     notes: tuple[str, ...] = ()  # what the user should know, in words
+    response_ordered: bool = True  # whether the order of those labels is stated
     columns: object = None  # the fitted encodings, for `replay` alone
 
     def __repr__(self) -> str:

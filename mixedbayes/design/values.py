@@ -27,6 +27,8 @@ class Factor:
     codes: Codes  # (n,) 0..J-1
     levels: pd.Index  # (J,)
     contrast: Any = None  # a contrast of C(x, contrast); None: treatment, first level as reference
+    declared: pd.Index | None = None  # categories of the column, those that do not occur too
+    ordered: bool = True  # whether the order of the levels is stated, or that of their values
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,15 @@ def kind(column: pd.Series, name: str) -> Kind:
     )
 
 
+def is_logical(column: pd.Series) -> bool:
+    """Whether a column holds True and False; a category of these does not."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return False
+    if column.dtype == object:
+        return bool(pd.api.types.infer_dtype(column, skipna=True) == "boolean")
+    return bool(pd.api.types.is_bool_dtype(column.dtype))
+
+
 def numbers(column: pd.Series) -> Floats:
     """A numeric column without missing values as doubles.
 
@@ -99,6 +110,17 @@ def encode(column: pd.Series, name: str) -> tuple[Codes, pd.Index]:
             f'use data["{name}"].astype(str)'
         ) from error
     return found.astype(np.int32), _plain(pd.Index(levels))
+
+
+def in_order(column: pd.Series, levels: pd.Index) -> bool:
+    """Whether levels have an order: that of an ordered category, of numbers, of times.
+
+    Text has none, nor has a category that pandas does not call ordered, unless its levels are
+    numbers or times from the smallest to the largest.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
+        return True
+    return _kind_of_levels(levels) not in ("text", "mixed") and levels.is_monotonic_increasing
 
 
 def lookup(column: pd.Series, levels: pd.Index, name: str, *, others: bool = True) -> Codes:

@@ -29,6 +29,12 @@ class Bernoulli(Shares):
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)
         levels = design.response_levels
+        if levels is not None and len(levels) == 1:
+            raise DataError(
+                f"the response {design.response!r} has the single level {levels[0]!r} in all "
+                f"{design.n} rows; name both outcomes: pandas.Categorical(data[...], [failure, "
+                "success])"
+            )
         if levels is not None and len(levels) != 2:
             raise DataError(
                 f"the response {design.response!r} has {len(levels)} levels "

@@ -26,11 +26,11 @@ class Cumulative(Family):
     """P(y <= k) = F(threshold_k - eta), F the distribution function that belongs to the link.
 
     A latent response eta + noise is cut at ordered thresholds; larger eta means higher categories.
-    The thresholds take the intercept's place. The response is a category with ordered levels, or
-    whole numbers. Predictions and fitted values of its mean are `probabilities` of the categories;
-    where one number is needed (observed and simulated responses, residuals, variance of the
-    response) it is the code 1, 2, ..., K, whose mean is `expectation`; so in the pm.Model. A design
-    counts from 0.
+    The thresholds take the intercept's place. The response is an ordered category (of pandas, of
+    `pandas.cut`, or C(y, levels=[...])), or whole numbers; text has no order. Predictions and
+    fitted values of its mean are `probabilities` of the categories; where one number is needed
+    (observed and simulated responses, residuals, variance of the response) it is the code 1, 2,
+    ..., K, whose mean is `expectation`; so in the pm.Model. A design counts from 0.
     McCullagh (1980), doi:10.1111/j.2517-6161.1980.tb01109.x.
     """
 
@@ -53,6 +53,8 @@ class Cumulative(Family):
                 "rows: the cumulative family takes three or more ordered categories; "
                 f"{support.suggestion(design)} fits"
             )
+        if not design.response_ordered:
+            support.refuse_unordered(design)
 
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
         return np.isfinite(y) & (y == np.floor(y))

@@ -30,18 +30,22 @@ class Counts(Family):
         support.refuse_trials(design, self.name)
         support.refuse_labels(design, self.name)
         self.require_support(design)
-        if not design.y.any():
+        if not design.y.any() and isinstance(self.link, Identity):
             raise DataError(
-                f"the response {design.response!r} is 0 in all {design.n} rows: there is nothing "
-                "to model"
+                f"the response {design.response!r} is 0 in all {design.n} rows, and a mean of 0 is "
+                "the end of the identity link: use the log link"
             )
 
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
         return support.whole(y)
 
     def location(self, design: Design) -> float:
-        """Link of the mean count, the mean offset taken off."""
-        return float(self.link.link(design.mu.average(design.y), np)) - design.mu.mean_offset
+        """Link of the mean count, the mean offset taken off; of half a count in all if none is."""
+        mean = float(design.mu.average(design.y))
+        if mean == 0:
+            counts = design.mu.counts
+            mean = 0.5 / (design.n if counts is None else float(counts.sum()))
+        return float(self.link.link(mean, np)) - design.mu.mean_offset
 
     def scale(self, design: Design) -> float:
         """1, a factor of e, on the log link; sd of the counts on the identity."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes.design.types import Design, Floats
+from mixedbayes.design.values import label
 from mixedbayes.errors import DataError
 
 
@@ -19,6 +20,8 @@ def suggestion(design: Design) -> str:
         return "family='cumulative' if its levels are ordered"
     if levels is not None or (whole and set(np.unique(y)) <= {0.0, 1.0}):
         return "family='bernoulli'"
+    if len(y) > 2 == len(two := np.unique(y)):
+        return f"family='bernoulli' with I({design.formula.response.text} == {label(two[1])})"
     if whole and y.min() >= 0:
         return "family='poisson' or 'negative_binomial'"
     if y.min() > 0 and y.max() < 1:
@@ -61,6 +64,19 @@ def refuse_labels(design: Design, family: str) -> None:
     raise DataError(
         f"the response {design.response!r} is categorical ({shown}): the {family} family needs "
         f"numbers; {suggestion(design)} fits"
+    )
+
+
+def refuse_unordered(design: Design) -> None:
+    """Raise DataError: the response is a category whose levels are in no stated order."""
+    levels = list(design.response_levels or ())
+    text = design.formula.response.text
+    shown = ", ".join(map(repr, levels[:10])) + (", ..." if len(levels) > 10 else "")
+    raise DataError(
+        f"the response {design.response!r} is a category without an order (it has the levels "
+        f"{shown}); say the order from the lowest to the highest: C({text}, levels=[...]) ~ ... in "
+        "the formula, pandas.Categorical(..., categories=[...], ordered=True) in the data, or "
+        "whole numbers"
     )
 
 

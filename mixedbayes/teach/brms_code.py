@@ -13,7 +13,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import LKJ, Flat, Prior
 from mixedbayes.priors.types import Assigned
 from mixedbayes.teach.columns import check_columns
-from mixedbayes.teach.r_formula import r_name, r_right, r_text
+from mixedbayes.teach.r_formula import r_columns, r_name, r_right, r_text
 
 FAMILIES = {
     "gaussian": "gaussian",
@@ -66,6 +66,7 @@ def brms_code(spec: Spec) -> str:
     formula = f"{_response(spec)} ~ {r_right(design.formula, head=head)}"
     lines = [
         "library(brms)",
+        *r_columns(design),
         "brm(",
         f"  {formula},",
         "  data = data,",

@@ -6,7 +6,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
 from mixedbayes.model.spec import Spec
 from mixedbayes.teach.columns import check_columns
-from mixedbayes.teach.r_formula import r_right, r_text
+from mixedbayes.teach.r_formula import r_columns, r_right, r_text
 
 # Families by their names in R; lme4 has no others.
 FAMILIES = {
@@ -47,7 +47,7 @@ def lme4_code(spec: Spec) -> str:
     if weights is not None:
         arguments.append(f"weights = {r_text(parse_expression(weights))}")
     head = ["library(lme4)"] if mixed else []
-    return "\n".join([*head, f"{call}({', '.join(arguments)})"])
+    return "\n".join([*head, *r_columns(design), f"{call}({', '.join(arguments)})"])
 
 
 def _response(spec: Spec) -> str:

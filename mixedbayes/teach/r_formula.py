@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from mixedbayes.design import coding_of
+from mixedbayes.design.types import Design
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import Formula, parse_expression, parse_terms
 from mixedbayes.formula.nodes import (
@@ -26,6 +28,7 @@ SAME = frozenset(
 _PLAIN = re.compile(r"(?:[A-Za-z]|\.(?![0-9]))[A-Za-z0-9._]*")
 _RESERVED = frozenset({"if", "else", "repeat", "while", "function", "for", "next", "break"})
 _RESERVED |= {"TRUE", "FALSE", "NULL", "NA", "NaN", "Inf"}
+_COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _CONSTANTS = {True: "TRUE", False: "FALSE", None: "NULL"}
 
 
@@ -52,6 +55,10 @@ def r_text(node: Node) -> str:
             return f"({r_text(inner)})"
         case Sign(operator=operator, operand=operand):
             return f"{operator}{r_text(operand)}"
+        case Call(function="I", arguments=(Operation(operator=operator) as inner,)) if (
+            operator in _COMPARISONS
+        ):  # a logical in R, with an indicator of each value in some terms
+            return f"I(1 * ({r_text(inner)}))"
         case Operation(operator=operator, left=left, right=right) if operator not in ("//", "%"):
             sign = "^" if operator == "**" else operator
             return f"{r_text(left)} {sign} {r_text(right)}"
@@ -74,6 +81,25 @@ def r_terms(text: str) -> list[str]:
     return [
         "1" if terms.intercept else "0",
         *(":".join(map(r_text, t.factors)) for t in terms.terms),
+    ]
+
+
+def r_columns(design: Design) -> list[str]:
+    """Lines that make R code the predictors as the design does, whatever they are in the data."""
+    coding = coding_of(design)
+    terms = [design.formula.fixed, *(bar.effects for bar in design.formula.random)]
+    used = {f.name for t in terms for term in parse_terms(t).terms for f in term.factors
+            if isinstance(f, Name)}  # fmt: skip
+    make = {
+        **dict.fromkeys(coding.logical, "as.numeric({})"),
+        **dict.fromkeys(coding.ordered, "factor({}, ordered = FALSE)"),
+        **dict.fromkeys(coding.numeric, "factor({})"),
+    }
+    places = {name: f"data${r_name(name)}" for name in make}
+    return [
+        f"{places[name]} <- {text.format(places[name])}"
+        for name, text in sorted(make.items())
+        if name in used
     ]
 
 

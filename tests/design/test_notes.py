@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from mixedbayes.design import build_design
 
@@ -75,3 +76,38 @@ def test_slope_of_a_property_of_the_levels():
     (note,) = notes("y ~ 1 + (z + x | g)", z=np.arange(24) % 6 - 2.0)
     assert note.startswith("z never changes within a level of g")
     assert notes("y ~ 1 + (0 + z | g)", z=np.arange(24) % 6 - 2.0) == ()
+
+
+# coding, where R has another
+
+FLAG = np.arange(24) % 5 < 2
+
+
+@pytest.mark.parametrize("flag", [FLAG, pd.array(FLAG, dtype="boolean"), FLAG.astype(object)])
+def test_booleans_where_r_has_an_effect_for_each_value(flag):
+    for formula, where in {
+        "y ~ 0 + flag + (1 | g)": "the population part",
+        "y ~ x + (0 + flag | g)": "(0 + flag | g)",
+        "y ~ x + x:flag + flag:f + (1 | g)": "the population part",
+    }.items():
+        (note,) = notes(formula, flag=flag, f=list("abc") * 8)
+        assert note.startswith(f"flag holds True and False, which count as 1 and 0 in {where};")
+        assert note.endswith("C(flag) gives those")
+    for formula in ("y ~ flag*f + (1 | g)", "y ~ x*flag + (flag | g)", "y ~ x + (x:flag + x | g)"):
+        assert notes(formula, flag=flag, f=list("abc") * 8) == ()
+
+
+def test_the_remedy_gives_an_effect_for_each_value():
+    design = build_design("y ~ x + (0 + C(flag) | g)", frame().assign(flag=FLAG))
+    assert design.mu.groups[0].terms == ("C(flag)[False]", "C(flag)[True]")
+    assert design.notes == ()
+
+
+def test_ordered_predictors_are_not_polynomials():
+    dose = pd.Categorical(["lo", "mid", "hi"] * 8, ["none", "lo", "mid", "hi"], ordered=True)
+    (note,) = notes("y ~ x + dose + (1 | g)", dose=dose)
+    assert note.startswith("dose is ordered: each of its levels is compared with 'lo'")
+    design = build_design("y ~ C(dose, contr.poly)", frame().assign(dose=dose))
+    assert [t.rpartition("[")[2] for t in design.mu.terms] == [".L]", ".Q]"]
+    assert design.notes == ()
+    assert notes("y ~ x + dose + (1 | g)", dose=pd.Categorical(dose, ordered=False)) == ()

@@ -88,9 +88,103 @@ def test_a_share_of_trials_that_is_not_whole_is_refused():
         build_design("k | trials(n) ~ 1", data)
 
 
-def test_counts_of_zero_only():
-    with pytest.raises(DataError, match="0 in all 3 rows"):
-        FAMILIES["poisson"]().prepare(design([0.0, 0.0, 0.0]))
+@pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
+def test_counts_of_zero_only(name):
+    family, zeros = FAMILIES[name](), design(np.zeros(20))
+    assert family.prepare(zeros).notes == ("y is 0 in every row",)
+    assert family.location(zeros) == pytest.approx(np.log(0.5 / 20))
+    counted = build_design("y | weights(w) ~ 1", pd.DataFrame({"y": np.zeros(5), "w": 4.0}))
+    counted = family.prepare(counted) if family.repeats_rows else counted
+    assert family.location(family.counted(counted)) == pytest.approx(np.log(0.5 / 20))
+    with pytest.raises(DataError, match=r"0 in all 20 rows.*use the log link"):
+        FAMILIES[name](mb.Identity()).prepare(zeros)
+
+
+# two outcomes
+
+YES = np.array([0, 1, 1, 0, 1, 0])
+TWO = {
+    "numbers": (YES, "y"),
+    "booleans": (YES == 1, "y"),
+    "nullable": (pd.array(YES == 1, dtype="boolean"), "y"),
+    "objects": ((YES == 1).astype(object), "y"),
+    "category of booleans": (pd.Categorical(YES == 1), "y"),
+    "category of numbers": (pd.Categorical(YES + 1), "y"),
+    "text": (np.where(YES, "yes", "no"), "y"),
+    "1 and 2": (YES + 1, "I(y == 2)"),
+    "1.0 and 2.0": (YES + 1.0, "I(y == 2)"),
+    "-1 and 1": (2 * YES - 1, "I(y == 1)"),
+    "0 and 2": (2 * YES, "I(y == 2)"),
+    "5.5 and 7.5": (5.5 + 2 * YES, "I(y == 7.5)"),
+}
+
+
+@pytest.mark.parametrize(("y", "written"), TWO.values(), ids=TWO)
+def test_two_values_are_two_outcomes(y, written):
+    if written != "y":
+        with pytest.raises(DataError) as raised:
+            FAMILIES["bernoulli"]().prepare(design(y))
+        assert f"family='bernoulli' with {written} fits" in str(raised.value)
+    np.testing.assert_array_equal(FAMILIES["bernoulli"]().prepare(design(y, written)).y, YES)
+
+
+@pytest.mark.parametrize("levels", [["no", "yes"], ["yes", "no"], [False, True]])
+@pytest.mark.parametrize("observed", [0, 1])
+def test_one_outcome_of_two_that_are_declared(levels, observed):
+    made = design(pd.Categorical([levels[observed]] * 4, categories=levels))
+    prepared = FAMILIES["bernoulli"]().prepare(made)
+    assert prepared.y.tolist() == [observed] * 4
+    assert prepared.response_levels == tuple(levels)
+    new = replay(made, pd.DataFrame({"y": levels}), response=True)
+    assert (new.y.tolist(), new.response_levels) == ([0.0, 1.0], tuple(levels))
+
+
+def test_one_outcome_of_unknown_many():
+    with pytest.raises(DataError, match=r"single level 'no' in all 3 rows; name both outcomes"):
+        FAMILIES["bernoulli"]().prepare(design(["no", "no", "no"]))
+
+
+# ordered categories
+
+WORDS = ["medium", "low", "high", "low"]
+CODES = [1.0, 0.0, 2.0, 0.0]
+ORDER = ["low", "medium", "high"]
+ORDERED = {
+    "an ordered category": (pd.Categorical(WORDS, ORDER, ordered=True), "y"),
+    "levels in the formula": (WORDS, 'C(y, levels=["low", "medium", "high"])'),
+    "a category and levels in the formula": (
+        pd.Categorical(WORDS),
+        'C(y, levels=["low", "medium", "high"])',
+    ),
+    "whole numbers": ([2, 1, 3, 1], "y"),
+    "a category of numbers": (pd.Categorical([5, -1, 10, -1]), "y"),
+    "cut": (pd.cut([2.0, 1, 3, 1], [0, 1.5, 2.5, 9]), "y"),
+    "times": (pd.Categorical([pd.Timestamp(2020, month, 1) for month in (2, 1, 3, 1)]), "y"),
+}  # fmt: skip
+UNORDERED = {
+    "text": WORDS,
+    "a category": pd.Categorical(WORDS, ORDER),
+    "a category of the alphabet": pd.Categorical(WORDS),
+    "text of pandas": pd.array(WORDS, dtype="string"),
+    "numbers against their order": pd.Categorical([2, 1, 3, 1], [3, 1, 2]),
+}
+
+
+@pytest.mark.parametrize(("y", "written"), ORDERED.values(), ids=ORDERED)
+def test_an_order_that_is_stated(y, written):
+    assert FAMILIES["cumulative"]().prepare(design(y, written)).y.tolist() == CODES
+
+
+@pytest.mark.parametrize("y", UNORDERED.values(), ids=UNORDERED)
+def test_an_order_that_is_nowhere_stated(y):
+    with pytest.raises(DataError, match=r"without an order .*C\(y, levels=\[\.\.\.\]\) ~"):
+        FAMILIES["cumulative"]().prepare(design(y))
+
+
+def test_enums_of_polars_are_ordered():
+    pl = pytest.importorskip("polars")
+    data = pl.DataFrame({"y": pl.Series(WORDS, dtype=pl.Enum(ORDER))})
+    assert FAMILIES["cumulative"]().prepare(build_design("y ~ 1", data)).y.tolist() == CODES
 
 
 def test_two_categories_are_not_an_ordered_response():

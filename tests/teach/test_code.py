@@ -82,6 +82,33 @@ def test_lme4():
     assert weighted == "lm(y ~ 1 + x, data = data, weights = n)"
 
 
+def coded():
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"y": rng.normal(size=60), "x": rng.normal(size=60)})
+    data["g"] = np.repeat(list("abcdef"), 10)
+    data["odd flag"] = data.x > 0.2
+    data["dose"] = pd.Categorical(
+        np.tile(["lo", "mid", "hi"], 20), ["lo", "mid", "hi"], ordered=True
+    )
+    data["year"] = pd.Categorical(np.tile([2012, 2013, 2014, 2013], 15))
+    return data
+
+
+def test_columns_that_r_would_code_otherwise():
+    formula = "y ~ 0 + `odd flag` + dose + (0 + `odd flag` | g) + (1 | year)"
+    lines = mb.Model(formula, coded()).code("lme4").splitlines()
+    assert lines == [
+        "library(lme4)",
+        "data$dose <- factor(data$dose, ordered = FALSE)",
+        "data$`odd flag` <- as.numeric(data$`odd flag`)",
+        "lmer(y ~ 0 + `odd flag` + dose + (0 + `odd flag` | g) + (1 | year), data = data)",
+    ]
+    code = mb.Model("y ~ x + year + (0 + I(x > 0) | g)", coded()).code("brms")
+    assert "data$year <- factor(data$year)\nbrm(" in code
+    assert "(0 + I(1 * (x > 0)) | g)" in code
+    assert "data$" not in mb.Model("y ~ x + (x | g)", coded()).code("lme4")
+
+
 def test_what_lme4_has_not_is_refused():
     data = counts().assign(p=lambda d: (d["y"] + 0.5) / 9)
     shares = mb.Model("p ~ x + (1 | g)", data, family="beta")
