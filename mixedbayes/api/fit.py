@@ -114,7 +114,10 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
 
     @tabled
     def coef(self, prob: float = 0.95, *, draws: bool = False) -> Any:
-        """Population effect + deviation per level and term, link scale."""
+        """Population effect + deviation per level and term, link scale.
+
+        A factor without intercepts of its own has the population's at every level.
+        """
         from mixedbayes.results.coef import coef
 
         return coef(self.posterior, prob, draws=draws)
