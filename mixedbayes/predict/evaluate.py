@@ -29,12 +29,12 @@ class Answer:
     draws
         (r, S), of probabilities (r, K, S).
     mean
-        (r, S) of simulated observations the expectation that each is drawn around; None where
-        that is not known, or `draws` are no observations.
+        Of simulated observations (r, S) the expectation that each is drawn around, computed when
+        called; None where that is not known, or `draws` are no observations.
     """
 
     draws: Floats
-    mean: Floats | None = None
+    mean: Callable[[], Floats] | None = None
 
 
 def evaluation(
@@ -59,7 +59,8 @@ def evaluation(
     _check(post, rows, question, original)
     family, others, shared = post.family, others or {}, post.parameters()
     ordinal = family.categories(post.design) is not None and question.kind == "mean"
-    integrated = question.treatment == "integrated" and not without_average(post, question)
+    average = question.treatment == "integrated"
+    integrated = average and not without_average(post, question)
 
     def of_rows(at: slice, rng: np.random.Generator) -> Values:  # (S,), or (S, r)
         found = dict(shared)
@@ -78,7 +79,7 @@ def evaluation(
         weights = None if rows.weights is None else rows.weights[at]
         trials = None if rows.trials is None else rows.trials[at]
         own = eta  # with effects of a level of each row's own, where it has one
-        if variance is not None and not (integrated and question.kind != "response"):
+        if variance is not None and not (average and question.kind != "response"):
             own = eta + np.sqrt(variance) * rng.standard_normal(eta.shape)
         if question.kind == "linear":
             return Answer(own)
@@ -101,15 +102,14 @@ def evaluation(
                 return _averaged(family, expected, eta, variance)
             return np.moveaxis(expected(own.T), 0, -1)
 
-        known = original is None or _is_normal(family)
-        mean = over_groups() if known else None
         if question.kind == "mean":
-            assert mean is not None
-            return Answer(mean)
+            return Answer(over_groups())
         mu = family.inverse(own.T, np)
         drawn = family.simulate(mu, parameters, rng, weights=weights, trials=trials)
         values = family.reported(drawn).T
-        return Answer(values if original is None else original.back(values), mean)
+        if original is None:
+            return Answer(values, over_groups)
+        return Answer(original.back(values), over_groups if _is_normal(family) else None)
 
     return evaluate
 

@@ -211,7 +211,7 @@ def predict_given(
             return
         described = describe_plain(values, prob)
         if answer.mean is not None:
-            described["mean"] = answer.mean.mean(axis=1)
+            described["mean"] = answer.mean().mean(axis=1)
         out[:, at] = [described[name] for name in COLUMNS]
 
     run(blocks, work, post.n_draws, shown=progress)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.design.original import is_transformed
 from mixedbayes.errors import ModelError
 from mixedbayes.results.moments import row_blocks
 from mixedbayes.results.posterior import Posterior
@@ -92,7 +93,8 @@ def fitted(
     -------
     DataFrame with one row per row of data used, under the user's index: mean, sd, lower, upper.
     Probabilities of ordered categories have a row for each row and category, and a column
-    `category`.
+    `category`. Where the response is an expression such as log(y), `attrs["note"]` says that the
+    values are of that.
 
     Raises
     ------
@@ -109,7 +111,10 @@ def fitted(
             return linear_predictor(post, rows)
         return expected(post, rows) if categories is None else _probabilities(post, rows)
 
-    return _by_rows(post, block, prob, draws, "fitted", categories)
+    found = _by_rows(post, block, prob, draws, "fitted", categories)
+    if kind == "mean" and is_transformed(post.design):
+        found.attrs["note"] = f"On the model's scale: of {post.design.response}."
+    return found
 
 
 def _probabilities(post: Posterior, rows: slice) -> Floats:

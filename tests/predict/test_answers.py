@@ -13,6 +13,7 @@ from mixedbayes.families.links import Inverse
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
+from mixedbayes.results.fitted import fitted
 from mixedbayes.results.posterior import Posterior
 
 S = 40
@@ -103,6 +104,8 @@ def test_a_weighted_observation_has_its_own_mean(posterior, data, name):
 def test_responses_without_an_average_keep_the_drawn_groups(posterior, data):
     post = posterior(mb.GammaFamily(Inverse()), "I(y + 1)", intercept=30.0)
     assert np.isfinite(predict(post, data.head(3), groups="average")["mean"]).all()
+    linear = (predict(post, data.head(3), groups=g, kind="linear") for g in ("average", "typical"))
+    pd.testing.assert_frame_equal(*linear)
     with pytest.raises(ModelError, match="no answer with the inverse link"):
         predict(post, data.head(3), groups="average", kind="mean")
 
@@ -204,6 +207,10 @@ def test_the_scale_is_said(posterior, data):
         assert drawn.attrs["note"] == table.attrs["note"]
         back = predict(post, data.head(3), kind=kind, scale="original")
         assert "of w" in back.attrs["note"]
+    assert fitted(post).attrs["note"] == "On the model's scale: of log(w)."
+    assert fitted(post, draws=True).attrs["note"] == fitted(post).attrs["note"]
+    assert "note" not in fitted(post, kind="linear").attrs
+    assert "note" not in fitted(posterior(mb.Gaussian())).attrs
     assert "note" not in predict(post, data.head(3), kind="linear").attrs
     assert "note" not in predict(posterior(mb.Gaussian()), data.head(3)).attrs
 
