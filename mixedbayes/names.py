@@ -79,6 +79,11 @@ def ranef(group: str, parameter: str = "mu") -> str:
     return f"ranef_{prefix(parameter)}{identifier(group)}"
 
 
+def at_means(name: str) -> str:
+    """The same quantity where the predictors are at their means, where default priors are."""
+    return f"{name}_at_means"
+
+
 def coef(group: str, parameter: str = "mu") -> str:
     """Population effect + deviation, per level."""
     return f"coef_{prefix(parameter)}{identifier(group)}"

@@ -174,15 +174,18 @@ def _warped(density: MarginalDensity, mean: Floats, root: Floats) -> Callable[[F
 def unconstrained(post: Posterior, setup: Setup) -> Floats:
     """(C, D, d) coordinates of the marginal density, from the draws of the named parameters."""
     groups = (*setup.integrated, *setup.sampled)
-    sd = {g.name: post.sd(g.name) for g in groups}
-    cor = {g.name: post.cor(g.name) for g in groups}
+    placed = {g.name: post.placed(g.name, setup.priors) for g in groups}
+    sd = {name: found[0] for name, found in placed.items()}
+    cor = {name: found[1] for name, found in placed.items()}
     constrained = Constrained(
         sd, cor, {}, post.stacked(names.SIGMA), _coefficients(post, setup), {}
     )
     if setup.sampled:
         L = setup.layout.constrained(_variances(setup, constrained)).L
         u = {
-            g.name: np.linalg.solve(L[g.name][:, None], post.ranef(g.name)[..., None])[..., 0]
+            g.name: np.linalg.solve(L[g.name][:, None], _effects(post, setup, g.name)[..., None])[
+                ..., 0
+            ]
             for g in setup.sampled
         }
         constrained = Constrained(
@@ -190,6 +193,12 @@ def unconstrained(post: Posterior, setup: Setup) -> Floats:
         )
     theta = setup.layout.unconstrained(constrained)
     return theta.reshape(*post.shape, -1)
+
+
+def _effects(post: Posterior, setup: Setup, group: str) -> Floats:
+    """(S, J, q) the effects that a factor's priors are about."""
+    b, placed = post.ranef(group), setup.priors.placed
+    return b @ placed[group].inverse.T if group in placed else b
 
 
 def _variances(setup: Setup, constrained: Constrained) -> Floats:

@@ -27,9 +27,9 @@ class Quantity:
     kind
         "intercept", "fixef", "sd", "cor" or "family".
     draws
-        (S,) of the parameter; of an intercept, and of thresholds, at predictor value zero.
+        (S,) of the parameter, at predictor value zero.
     placed
-        (S,) of what the prior is about: of an intercept perhaps the value at the predictors' means.
+        (S,) of what the prior is about: perhaps the value at the predictors' means.
     prior
         SciPy-like distribution; None where it is improper.
     """
@@ -76,20 +76,20 @@ def _predictor(
     for k, (term, a) in enumerate(zip(predictor.terms, priors.fixef, strict=True)):
         yield Quantity("fixef", names.fixef(p), term, beta[:, k], beta[:, k], _frozen(a.prior))
     for g in predictor.groups:
-        sd = post.sd(g.name, p)
+        sd, cor = post.sd(g.name, p), post.cor(g.name, p)
+        placed_sd, placed_cor = post.placed(g.name, priors)
         for k, (term, a) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
             name = names.sd(g.name, p)
-            yield Quantity("sd", name, term, sd[:, k], sd[:, k], _frozen(a.prior))
+            yield Quantity("sd", name, term, sd[:, k], placed_sd[:, k], _frozen(a.prior))
         for block in g.blocks:
             for i, j in combinations(sorted(block), 2):
-                rho = post.cor(g.name, p)[:, i, j]
                 shape = priors.lkj(g.name).eta + len(block) / 2 - 1  # of the margin under LKJ
                 yield Quantity(
                     "cor",
                     names.cor(g.name, p),
                     f"{g.terms[i]}, {g.terms[j]}",
-                    rho,
-                    rho,
+                    cor[:, i, j],
+                    placed_cor[:, i, j],
                     stats.beta(shape, shape, loc=-1, scale=2),
                 )
 
@@ -115,6 +115,6 @@ def log_prior(post: Posterior, spec: Spec) -> Floats:
         for g in predictor.groups:
             for block in g.blocks:
                 if len(block) > 1:
-                    cor = post.cor(g.name, predictor.parameter)[:, block][:, :, block]
+                    cor = post.placed(g.name, priors)[1][:, block][:, :, block]
                     total += priors.lkj(g.name).logpdf(cor)
     return total

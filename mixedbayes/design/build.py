@@ -8,7 +8,7 @@ import numpy as np
 
 from mixedbayes.design import checks, response
 from mixedbayes.design.coding import Coding, coding_notes
-from mixedbayes.design.encode import Encoding, matrix, plan
+from mixedbayes.design.encode import Encoding, margins, matrix, plan
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.functions import registry
 from mixedbayes.design.grouping import Grouping, group
@@ -256,10 +256,13 @@ def _group(
 ) -> GroupDesign:
     terms: list[str] = []
     blocks: list[tuple[int, ...]] = []
+    within: list[tuple[int, ...]] = []
     for bar, encoding in zip(bars, encodings, strict=True):
         names = [*([INTERCEPT] if encoding.intercept else []), *encoding.names]
         places = range(len(terms), len(terms) + len(names))
         blocks += [tuple(places)] if bar.correlated else [(k,) for k in places]
+        inside = margins(encoding) if bar.correlated else [()] * len(names)
+        within += [tuple(len(terms) + k for k in columns) for columns in inside]
         terms += names
     if twice := sorted({t for t in terms if terms.count(t) > 1}):
         raise DataError(f"{twice[0]} varies over {name} twice; keep it in one bar")
@@ -273,6 +276,7 @@ def _group(
         Z=Z,
         blocks=tuple(blocks),
         left_out=_left_out(*encodings),
+        margins=tuple(within),
     )
 
 

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, combinations, product
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from mixedbayes.design.columns import coding
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.types import Floats
+from mixedbayes.design.used import names_in
 from mixedbayes.design.values import Factor, Matrix, label
 from mixedbayes.errors import DataError
 from mixedbayes.formula.nodes import Name, Node, unparse
@@ -82,6 +84,51 @@ def plan(terms: Terms, rows: Rows, where: str) -> Encoding:
             f"{where}: two columns would be called {sorted(clash)[0]!r}; rename a column or a level"
         )
     return Encoding(terms.intercept, tuple(blocks))
+
+
+def margins(encoding: Encoding) -> tuple[tuple[int, ...], ...]:
+    """Of each column, the intercept first where there is one, the columns that it contains.
+
+    `x:z` contains 1, x and z; `I(x**2)` contains 1 and x. Moving the origin of x or z adds to a
+    column multiples of those that it contains, and of no others.
+    """
+    ones = int(encoding.intercept)
+    sizes = [sum(n not in encoding.left_out for n in block.names) for block in encoding.blocks]
+    ends = ones + np.cumsum(sizes)
+    spans = [_Span(frozenset(), frozenset(), (0,), range(ones))] if ones else []
+    spans += [
+        _Span.of(block, range(end - size, end))
+        for block, size, end in zip(encoding.blocks, sizes, ends, strict=True)
+    ]
+    return tuple(
+        tuple(k for other in spans if other.inside(span) for k in other.columns)
+        for span in spans
+        for _ in span.columns
+    )
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The columns of a block, and the variables that they are made of."""
+
+    variables: frozenset[str]
+    bound: frozenset[str]  # without those coded in full, whose columns add up to a constant
+    rank: tuple[Any, ...]  # plain columns before functions of them
+    columns: range
+
+    @classmethod
+    def of(cls, block: Block, columns: range) -> "_Span":
+        variables = frozenset(v for node, _ in block.parts for v in names_in(node))
+        bound = frozenset(v for node, full in block.parts if not full for v in names_in(node))
+        plain = all(isinstance(node, Name) for node, _ in block.parts)
+        rank = (len(variables), not plain, block.names)
+        return cls(variables, bound, rank, columns)
+
+    def inside(self, other: "_Span") -> bool:
+        same = self.bound == other.variables
+        return self is not other and (
+            self.rank < other.rank if same else self.bound < other.variables
+        )
 
 
 def matrix(encoding: Encoding, rows: Rows, *, intercept: bool) -> Floats:

@@ -54,6 +54,8 @@ class GroupDesign:
     Z: Floats  # (n, q)
     blocks: tuple[tuple[int, ...], ...]  # partition of range(q): correlated within a block
     left_out: tuple[str, ...] = ()  # columns of the bars that depend on others, and are no effects
+    # (q,) correlated effects whose columns each column contains: of x:z those of 1, x and z
+    margins: tuple[tuple[int, ...], ...] = ()
 
     @property
     def n_levels(self) -> int:

@@ -78,15 +78,15 @@ def _of_others(formula: Formula) -> tuple[str, ...]:
 
 
 def _of_expression(text: str | None) -> tuple[str, ...]:
-    return () if text is None else tuple(dict.fromkeys(_names(parse_expression(text))))
+    return () if text is None else tuple(dict.fromkeys(names_in(parse_expression(text))))
 
 
 def _of_terms(text: str) -> tuple[str, ...]:
     factors = (factor for term in parse_terms(text).terms for factor in term.factors)
-    return tuple(dict.fromkeys(name for factor in factors for name in _names(factor)))
+    return tuple(dict.fromkeys(name for factor in factors for name in names_in(factor)))
 
 
-def _names(node: Node) -> Iterator[str]:
+def names_in(node: Node) -> Iterator[str]:
     return (inner.name for inner in _walk(node) if isinstance(inner, Name))
 
 

@@ -1,7 +1,9 @@
 """Weakly informative default priors.
 
-Every scale is (spread of the response) / (spread of that term's predictor), so that defaults
-follow a change of units and stay as they are when a predictor's origin moves.
+Every scale is (spread of the response) / (spread of that term's column), what is left of the
+column beside all others being its spread. Defaults therefore follow a change of units, and the
+posterior stays as it is when a predictor's origin moves, in products and powers too. Those of
+group effects are placed at the covariates' means, see `mixedbayes.priors.placement`.
 """
 
 from __future__ import annotations
@@ -9,36 +11,29 @@ from __future__ import annotations
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.counted import sd
-from mixedbayes.design.types import Design, Floats, LinearPredictor
+from mixedbayes.design.counted import mean, sd
+from mixedbayes.design.projection import constant, left_over, triangle
+from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.families.base import Family
 from mixedbayes.priors.distributions import LKJ, Exponential, Normal
+from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
 WIDTH = 2.5  # population effects: prior sd in units of sd(response) / sd(predictor)
-
-
-def predictor_scale(x: Floats, counts: Floats | None = None) -> float:
-    """Spread of one column: the step of a two-valued one, else its sd; |x| of a constant one.
-
-    Row i counts `counts` (n,) times in the sd.
-    """
-    low, high = float(np.min(x)), float(np.max(x))
-    if low == high:
-        return abs(low) or 1.0
-    two_valued = bool(np.all((x == low) | (x == high)))
-    return high - low if two_valued else sd(x, counts)
 
 
 def default_priors(design: Design, family: Family) -> Priors:
     """Defaults for every parameter of `design` under `family`.
 
     Intercept (at the predictors' means): Normal(center(y), 2.5 sd(y)); slopes:
-    Normal(0, 2.5 sd(y) / sd(x)); sds of group effects: Exponential with mean sd(y) / sd(z);
-    correlations: LKJ(2); sigma: Exponential with mean sd(y). y is on the link scale.
+    Normal(0, 2.5 sd(y) / s(x)); sds of group effects (at the means): Exponential with mean
+    sd(y) / s(z); correlations: LKJ(2); sigma: Exponential with mean sd(y). y is on the link scale;
+    s is the step of a column with two values and the sd of others, times the share of it that least
+    squares on the other columns leaves.
     """
     location, scale = family.location(design), family.scale(design)
-    mu = predictor_priors(design.mu, location, scale, family.scale_origin(design))
+    level = any(family.labels(name, design) is not None for name in family.parameters)
+    mu = predictor_priors(design.mu, location, scale, family.scale_origin(design), level=level)
     others = {
         name: predictor_priors(
             predictor,
@@ -55,40 +50,101 @@ def default_priors(design: Design, family: Family) -> Priors:
     return Priors(mu, others, parameters)
 
 
+def predictor_scale(x: Floats, counts: Floats | None = None, *, level: bool = True) -> float:
+    """Spread of one column: the step of a two-valued one, else its sd; |x| of a constant one.
+
+    Row i counts `counts` (n,) times. Without a `level`, where the predictor passes through zero,
+    about zero: the step from 0, or the root mean square.
+    """
+    low, high = float(np.min(x)), float(np.max(x))
+    if low == high:
+        return abs(low) or 1.0
+    if (level or low == 0 or high == 0) and bool(np.all((x == low) | (x == high))):
+        return high - low
+    return sd(x, counts) if level else float(np.sqrt(mean(np.square(x), counts)))
+
+
+def column_scales(predictor: LinearPredictor, *, level: bool) -> Floats:
+    """(p,) spread of each column times the share of it that least squares on the others leaves.
+
+    With a `level` (an intercept, thresholds) a column of ones is among the others.
+    """
+    X, counts = predictor.X, predictor.counts
+    own = np.array([predictor_scale(x, counts, level=level) for x in X.T])
+    left = left_over(triangle(X, counts, centre=predictor.means if level else None))
+    return own * np.where(left > 0, left, 1.0)  # a dependent column has its prior to itself
+
+
+def effect_scales(
+    g: GroupDesign, placement: Placement | None, counts: Floats | None = None
+) -> Floats:
+    """(q,) the same of a factor's columns, on those that each contains; 1 of the intercept."""
+    out = np.ones(len(g.terms))
+    for k, (term, z) in enumerate(zip(g.terms, g.Z.T, strict=True)):
+        if term == names.INTERCEPT:
+            continue
+        out[k] = predictor_scale(z, counts)
+        spread = sd(z, counts)
+        if placement is not None and spread:
+            out[k] *= sd(g.Z @ placement.T[:, k], counts) / spread or 1.0
+    return out
+
+
 def predictor_priors(
-    predictor: LinearPredictor, location: float, scale: float, unit: str
+    predictor: LinearPredictor,
+    location: float,
+    scale: float,
+    unit: str,
+    *,
+    level: bool = False,
 ) -> PredictorPriors:
-    """Defaults for one predictor of a quantity with this location and spread (link scale)."""
+    """Defaults for one predictor of a quantity with this location and spread (link scale).
+
+    `level` says that something else than an intercept is its value at the means: thresholds.
+    """
+    level = level or predictor.intercept
+    scales = column_scales(predictor, level=level)
+    ones = None if level else constant(predictor.X, predictor.counts)
     spread = f"{unit} = {scale:.4g}"
     intercept = None
     if predictor.intercept:
         intercept = Assigned(Normal(location, WIDTH * scale), f"mean, and {WIDTH} x {spread}")
-    # Without an intercept the predictor passes through zero, so the effects carry the location.
-    reach = scale if predictor.intercept else float(np.hypot(scale, location))
-    reach_unit = spread if predictor.intercept else f"root mean square = {reach:.4g}"
-    fixef = []
-    for term, x in zip(predictor.terms, predictor.X.T, strict=True):
-        s = predictor_scale(x, predictor.counts)
-        fixef.append(
-            Assigned(Normal(0.0, WIDTH * reach / s), f"{WIDTH} x {reach_unit} / {term}: {s:.4g}")
+    reach, reach_unit = scale, spread
+    if not level and ones is None:
+        # The predictor passes through zero, so that the effects carry the location.
+        reach = float(np.hypot(scale, location))
+        reach_unit = f"root mean square = {reach:.4g}"
+    # Columns that add up to a constant, such as all indicators of a factor, are at the location.
+    centre = np.zeros(len(scales)) if ones is None else location * ones + 0.0  # no -0
+    fixef = tuple(
+        Assigned(
+            Normal(float(m), WIDTH * reach / s),
+            f"{'mean, and ' if m else ''}{WIDTH} x {reach_unit} / {term}: {s:.4g}",
         )
-    sds, cor = {}, {}
+        for term, m, s in zip(predictor.terms, centre, scales, strict=True)
+    )
+    sds, cor, placed = {}, {}, {}
     for g in predictor.groups:
-        assigned = []
-        for term, z in zip(g.terms, g.Z.T, strict=True):
-            s = 1.0 if term == names.INTERCEPT else predictor_scale(z, predictor.counts)
-            per = "" if term == names.INTERCEPT else f" / {term}: {s:.4g}"
-            assigned.append(Assigned(Exponential(s / scale), f"mean {spread}{per}"))
-        sds[g.name] = tuple(assigned)
+        placement = Placement.of(g, predictor.counts)
+        sds[g.name] = tuple(
+            Assigned(
+                Exponential(s / reach),
+                f"mean {reach_unit}{'' if t == names.INTERCEPT else f' / {t}: {s:.4g}'}",
+            )
+            for t, s in zip(g.terms, effect_scales(g, placement, predictor.counts), strict=True)
+        )
         if g.correlated:
             cor[g.name] = Assigned(LKJ(2.0), "favours weak correlations a little")
+        if placement is not None:
+            placed[g.name] = placement
     return PredictorPriors(
         parameter=predictor.parameter,
         intercept=intercept,
         intercept_at_means=True,
         terms=predictor.terms,
-        fixef=tuple(fixef),
+        fixef=fixef,
         group_terms={g.name: g.terms for g in predictor.groups},
         sd=sds,
         cor=cor,
+        placed=placed,
     )

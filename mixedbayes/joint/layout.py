@@ -48,8 +48,8 @@ class JointLayout:
 
     @cached_property
     def groups(self) -> tuple[GroupDesign, ...]:
-        """Grouping factors, that with most effects first."""
-        by_size = sorted(self.design.mu.groups, key=lambda g: -g.n_levels * len(g.terms))
+        """Grouping factors, that with most effects first, as their priors are about them."""
+        by_size = sorted(self.priors.mu.groups(self.design.mu), key=lambda g: -g.n_levels * len(g.terms))
         return tuple(by_size)
 
     @cached_property
@@ -226,12 +226,12 @@ class JointLayout:
         out: dict[str, Floats] = dict(parameters)
         effects = self.effects(theta, coordinates)
         for g, sd, W, b in zip(self.groups, sds, Ws, effects, strict=True):
-            out[names.sd(g.name)] = sd
-            out[names.ranef(g.name)] = b
+            own = {names.sd(g.name): sd, names.ranef(g.name): b}
             if g.correlated:
                 cor = np.einsum("sik,sjk->sij", W, W)
                 cor[:, range(len(g.terms)), range(len(g.terms))] = 1.0
-                out[names.cor(g.name)] = cor
+                own[names.cor(g.name)] = cor
+            out |= self.priors.mu.at_zero(own, g.name)
         at, mu = self.coefficient_start, self.design.mu
         beta = theta[:, at + mu.intercept :]
         if mu.terms:

@@ -91,6 +91,9 @@ class StackedLayout(JointLayout):
                 out[names.fixef(p)] = slopes
             if predictor.intercept:
                 out[names.intercept(p)] = own[:, 0] - slopes @ _means(predictor, priors)
+            for g in predictor.groups:
+                drawn = (f(g.name, p) for f in (names.sd, names.cor, names.ranef))
+                out |= priors.at_zero({name: out[name] for name in drawn if name in out}, g.name)
         return out
 
 
@@ -141,7 +144,7 @@ def _stacked(
         if priors.intercept is not None:
             fixef.append(priors.intercept)
         fixef += priors.fixef
-        for g in predictor.groups:
+        for g in priors.groups(predictor):
             groups.append(_spread(g, p, k, copies))
             name = groups[-1].name
             sd[name], group_terms[name] = priors.sd[g.name], groups[-1].terms

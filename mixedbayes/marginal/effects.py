@@ -100,6 +100,7 @@ def effects_moments(
     *,
     probs: Sequence[float] = (0.025, 0.5, 0.975),
     max_draws: int | None = None,
+    maps: Sequence[Floats | None] = (),
     shifts: Sequence[Shift] = (),
 ) -> tuple[list[EffectsSummary], list[EffectsSummary]]:
     """Posterior mean, sd and quantiles of every group effect, without keeping any draw.
@@ -117,6 +118,8 @@ def effects_moments(
         Of the quantiles, between 0 and 1.
     max_draws
         Use at most so many of the draws, evenly spaced; each costs about two gradients.
+    maps
+        For each factor (q, q) what its effects are multiplied by first, or None.
     shifts
         For each factor what its second summary adds to the effects.
 
@@ -128,7 +131,7 @@ def effects_moments(
     rows: NDArray[np.integer] = np.arange(len(x))
     if max_draws is not None and len(x) > max_draws:
         rows = np.linspace(0, len(x) - 1, max_draws).round().astype(int)
-    moved = _Moved(problem, x, shifts)
+    moved = _Moved(problem, x, maps, shifts)
     p = np.asarray(probs, float)
     if p.size and not ((p > 0).all() and (p < 1).all()):
         raise ModelError(f"probabilities must lie between 0 and 1, got {list(probs)}")
@@ -216,11 +219,18 @@ def _moments_core(problem: Problem) -> Any:
 
 
 class _Moved:
-    """Moments of the effects, and after them of the effects with their shifts."""
+    """Moments of the mapped effects, and after them of these with their shifts."""
 
-    def __init__(self, problem: Problem, x: Floats, shifts: Sequence[Shift]) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        x: Floats,
+        maps: Sequence[Floats | None],
+        shifts: Sequence[Shift],
+    ) -> None:
         """x (S, number of parameters): the draws to which the shifts' constants belong."""
         self.problem, self.x, self.shifts = problem, x, shifts
+        self.T = [*maps] or [None] * len(problem.widths)
         self.maps = [s.map @ problem.beta_map for s in shifts]  # of the internal basis
         self.fit = problem.beta_fit - _carried(problem, x) if shifts else np.empty(0)
 
@@ -228,20 +238,28 @@ class _Moved:
         """Of all effects, in the order of elimination, given the number-th draw."""
         problem = self.problem
         given = _moments(problem, self.x[number])
-        means = _by_factor(problem, given.mean)
-        variances = [np.einsum("gtt->gt", c) for c in _blocks(problem, given.cov)]
+        means = [_times(b, T) for b, T in zip(_by_factor(problem, given.mean), self.T, strict=True)]
+        variances = [
+            np.einsum("gtt->gt", c) if T is None else np.einsum("ti,gij,tj->gt", T, c, T)
+            for c, T in zip(_blocks(problem, given.cov), self.T, strict=True)
+        ]
         if not self.shifts:
             return _flat(problem, means), np.sqrt(_flat(problem, variances))
         beta = given.beta + self.fit[number]
         moved, spread = [], []
         for k, cross in enumerate(_by_factor(problem, given.cross.T)):  # (p, J, q)
-            A = self.maps[k]
+            A, cross = self.maps[k], _times(cross, self.T[k])
             own = np.einsum("ti,ij,tj->t", A, given.beta_cov, A)
             moved.append(means[k] + A @ beta + self.shifts[k].constant[number])
             spread.append(variances[k] + own + 2 * np.einsum("ti,igt->gt", A, cross))
         mean = np.concatenate([_flat(problem, means), _flat(problem, moved)])
         variance = np.concatenate([_flat(problem, variances), _flat(problem, spread)])
         return mean, np.sqrt(np.maximum(variance, 0.0))
+
+
+def _times(effects: Floats, T: Floats | None) -> Floats:
+    """T b of each level's effects b, in (..., q)."""
+    return effects if T is None else effects @ T.T
 
 
 def _flat(problem: Problem, parts: Sequence[Floats]) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,19 +109,18 @@ class Setup:
     problem: Problem
     layout: Layout
     population: Population
-    integrated: tuple[GroupDesign, ...]
+    priors: PredictorPriors
+    integrated: tuple[GroupDesign, ...]  # with the columns that the priors are about
     sampled: tuple[GroupDesign, ...]
 
     def parameters(self, constrained: Constrained, rng: np.random.Generator) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter: effects are exact draws given the others."""
         beta, effects = draw_effects(*self._given(constrained), rng)
-        out = self.population_parameters(constrained, beta)
-        for g, b in zip(self.integrated, effects, strict=True):
-            out[names.ranef(g.name)] = b
+        drawn = {g.name: b for g, b in zip(self.integrated, effects, strict=True)}
         for g in self.sampled:
             u, L = constrained.spherical[g.name], constrained.L[g.name]
-            out[names.ranef(g.name)] = np.einsum("sij,sgj->sgi", L, u)
-        return out
+            drawn[g.name] = np.einsum("sij,sgj->sgi", L, u)
+        return self._parameters(constrained, beta, drawn)
 
     def summaries(
         self, constrained: Constrained, rng: np.random.Generator, probs: Sequence[float]
@@ -136,17 +135,21 @@ class Setup:
         given = self._given(constrained)
         effects_in_all = sum(g.n_levels * len(g.terms) for g in self.integrated)
         enough = max(FEWEST_DRAWS, int(SUMMARISED / effects_in_all))
-        out = self.population_parameters(constrained, draw_population(*given, rng))
+        out = self._parameters(constrained, draw_population(*given, rng), {})
         shifts = [self.population.shift(g.terms, constrained.coefficients) for g in self.integrated]
-        kept = effects_moments(*given, probs=probs, max_draws=enough, shifts=shifts)
+        placed = self.priors.placed
+        maps = [placed[g.name].T if g.name in placed else None for g in self.integrated]
+        kept = effects_moments(*given, probs=probs, max_draws=enough, maps=maps, shifts=shifts)
         return out, {g.name: (b, c) for g, b, c in zip(self.integrated, *kept, strict=True)}
 
     def _given(self, constrained: Constrained) -> tuple[Problem, list[Floats], Floats, Floats]:
         L = [constrained.L[g.name] for g in self.integrated]
         return self.problem, L, constrained.sigma, constrained.v
 
-    def population_parameters(self, constrained: Constrained, beta: Floats) -> dict[str, Floats]:
-        """Draws of sigma, sds, correlations and population effects, by name."""
+    def _parameters(
+        self, constrained: Constrained, beta: Floats, effects: Mapping[str, Floats]
+    ) -> dict[str, Floats]:
+        """Draws of every parameter by name, and of those factors' effects that were drawn."""
         out = {names.SIGMA: constrained.sigma}
         coefficients = self.population.coefficients(beta, constrained.coefficients)
         has_intercept = int(self.population.terms[:1] == (names.INTERCEPT,))
@@ -155,9 +158,12 @@ class Setup:
         if coefficients.shape[1] > has_intercept:
             out[names.FIXEF] = coefficients[:, has_intercept:]
         for g in (*self.integrated, *self.sampled):
-            out[names.sd(g.name)] = constrained.sd[g.name]
+            own = {names.sd(g.name): constrained.sd[g.name]}
             if g.correlated:
-                out[names.cor(g.name)] = constrained.cor[g.name]
+                own[names.cor(g.name)] = constrained.cor[g.name]
+            if g.name in effects:
+                own[names.ranef(g.name)] = effects[g.name]
+            out |= self.priors.at_zero(own, g.name)
         return out
 
 
@@ -177,8 +183,9 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
     predictor = design.mu
     population = Population.of(predictor, priors.mu)
     left_out = plan_of(design, priors, max_dense).sampled
-    integrated = tuple(g for k, g in enumerate(predictor.groups) if k not in left_out)
-    sampled = tuple(g for k, g in enumerate(predictor.groups) if k in left_out)
+    groups = priors.mu.groups(predictor)
+    integrated = tuple(g for k, g in enumerate(groups) if k not in left_out)
+    sampled = tuple(g for k, g in enumerate(groups) if k in left_out)
     mean, precision = population.prior_moments()
     problem = build_problem(
         design.y,
@@ -193,9 +200,8 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
         names=[g.name for g in integrated],
         max_dense=max_dense,
     )
-    return Setup(
-        problem, _layout(population, integrated, sampled, priors), population, integrated, sampled
-    )
+    layout = _layout(population, integrated, sampled, priors)
+    return Setup(problem, layout, population, priors.mu, integrated, sampled)
 
 
 def _layout(

@@ -58,6 +58,8 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
             out[names.sd(g.name, p)] = (term,)
             if g.correlated:
                 out[names.cor(g.name, p)] = (term, names.group_term_bis_dim(g.name, p))
+                for name in (names.sd(g.name, p), names.cor(g.name, p)):
+                    out[names.at_means(name)] = out[name]
             out[names.ranef(g.name, p)] = (names.group_dim(g.name), term)
     return out
 

@@ -57,7 +57,8 @@ def plot_priors(
     Returns
     -------
     arviz_plots.PlotCollection, on the link scale. Where the intercept's prior is on the
-    predictor's value at the covariates' means, that value is what the panel shows.
+    predictor's value at the covariates' means, that value is what the panel shows; so are the sds
+    and correlations of group effects there.
 
     Raises
     ------
@@ -96,17 +97,21 @@ def _quantities(
         axis = labels.coefficient(term)
         yield labels.term(term), axis, post.fixef()[:, k], _frozen(prior), prior
     for g in post.design.mu.groups:
+        sd, cor = post.placed(g.name, mu)
         for k, (term, assigned) in enumerate(zip(g.terms, mu.sd[g.name], strict=True)):
+            moved = g.name in mu.placed and mu.placed[g.name].moves(k)
             title, prior = f"{g.name} sd: {labels.term(term)}", assigned.prior
+            title += ", at the means" if moved else ""
             axis = labels.coefficient(term)
-            yield title, axis, post.sd(g.name)[:, k], _frozen(prior), prior
+            yield title, axis, sd[:, k], _frozen(prior), prior
         for block in g.blocks:
             for i, j in combinations(sorted(block), 2):
                 lkj = mu.lkj(g.name)
                 a = lkj.eta + len(block) / 2 - 1
                 title = f"{g.name} cor: {labels.term(g.terms[i])}, {labels.term(g.terms[j])}"
                 margin = stats.beta(a, a, loc=-1, scale=2)
-                yield title, "correlation", post.cor(g.name)[:, i, j], margin, lkj
+                title += ", at the means" if g.name in mu.placed else ""
+                yield title, "correlation", cor[:, i, j], margin, lkj
     for name, assigned in priors.parameters.items():
         title = residual_title(post.family) if name == names.SIGMA else name
         axis = labels.predictor if name == names.SIGMA else name

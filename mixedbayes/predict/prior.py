@@ -117,7 +117,7 @@ def _predictor(
             intercept = intercept - beta @ predictor.means
         out[names.intercept(p)] = intercept
         eta += intercept[:, None]
-    for g in predictor.groups:
+    for g in priors.groups(predictor):
         eta += _group(g, p, priors, draws, rng, out)
     return eta if predictor.offset is None else eta + predictor.offset
 
@@ -146,10 +146,10 @@ def _group(
             )
     u = rng.standard_normal((draws, g.n_levels, q))
     b = np.einsum("sj,sjk,sgk->sgj", sd, C, u)
-    out[name] = sd
+    own = {name: sd, names.ranef(g.name, parameter): b}
     if g.correlated:
-        out[names.cor(g.name, parameter)] = C @ C.transpose(0, 2, 1)
-    out[names.ranef(g.name, parameter)] = b
+        own[names.cor(g.name, parameter)] = C @ C.transpose(0, 2, 1)
+    out.update(priors.at_zero(own, g.name))
     return np.einsum("nq,snq->sn", g.Z, b[:, g.refs])
 
 

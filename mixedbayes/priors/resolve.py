@@ -66,8 +66,20 @@ def _apply(
     if key == names.FIXEF:
         return replace(p, fixef=_fixef(p, value))
     if key == "sd":
-        return replace(p, sd=_sds(p, value))
-    return replace(p, cor=_cors(p, value))
+        return _at_zero(replace(p, sd=_sds(p, value)))
+    return _at_zero(replace(p, cor=_cors(p, value)))
+
+
+def _at_zero(p: PredictorPriors) -> PredictorPriors:
+    """Priors of group effects that the user gave stand at predictor values of zero."""
+    placed = {}
+    for group, placement in p.placed.items():
+        whole = p.cor[group].given
+        given = [k for k, a in enumerate(p.sd[group]) if whole or a.given]
+        kept = placement.keeping(given)
+        if kept is not None:
+            placed[group] = kept
+    return replace(p, placed=placed)
 
 
 def _fixef(p: PredictorPriors, value: Any) -> tuple[Assigned, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from mixedbayes import names
+from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.priors.distributions import LKJ, Prior
+from mixedbayes.priors.placement import Placement
 
 GIVEN = "given"
 
@@ -26,6 +28,10 @@ class Assigned:
         return self.origin == GIVEN
 
 
+def _at_means(assigned: Assigned) -> Assigned:
+    return replace(assigned, origin=f"{assigned.origin}; at the predictors' means")
+
+
 @dataclass(frozen=True, eq=False)
 class PredictorPriors:
     """Priors of one linear predictor's parameters."""
@@ -40,6 +46,8 @@ class PredictorPriors:
     group_terms: Mapping[str, tuple[str, ...]]
     sd: Mapping[str, tuple[Assigned, ...]]
     cor: Mapping[str, Assigned]
+    # Factors the priors of whose sds and correlations are about effects at the columns' means.
+    placed: Mapping[str, Placement] = field(default_factory=dict)
 
     def rows(self) -> Iterator[tuple[str, str, Assigned]]:
         p = self.parameter
@@ -49,10 +57,34 @@ class PredictorPriors:
         for term, prior in zip(self.terms, self.fixef, strict=True):
             yield names.fixef(p), term, prior
         for group, priors in self.sd.items():
-            for term, prior in zip(self.group_terms[group], priors, strict=True):
-                yield names.sd(group, p), term, prior
+            for k, (term, prior) in enumerate(zip(self.group_terms[group], priors, strict=True)):
+                moved = group in self.placed and self.placed[group].moves(k)
+                yield names.sd(group, p), term, _at_means(prior) if moved else prior
         for group, prior in self.cor.items():
-            yield names.cor(group, p), "", prior
+            yield names.cor(group, p), "", _at_means(prior) if group in self.placed else prior
+
+    def groups(self, predictor: LinearPredictor) -> tuple[GroupDesign, ...]:
+        """The grouping factors with the columns of those effects that the priors are about."""
+        return tuple(
+            self.placed[g.name].columns(g) if g.name in self.placed else g
+            for g in predictor.groups
+        )
+
+    def at_zero(self, drawn: Mapping[str, Floats], group: str) -> dict[str, Floats]:
+        """Draws of one factor's parameters by name, from those of what the priors are about.
+
+        `drawn` has its sds and correlations, and its effects where they were drawn. Those that a
+        placement moved are kept under names of their own.
+        """
+        if group not in self.placed:
+            return dict(drawn)
+        p, placement = self.parameter, self.placed[group]
+        sd, cor, ranef = (f(group, p) for f in (names.sd, names.cor, names.ranef))
+        out = {names.at_means(name): drawn[name] for name in (sd, cor)}
+        out[sd], out[cor] = placement.at_zero(drawn[sd], drawn[cor])
+        if ranef in drawn:
+            out[ranef] = placement.effects(drawn[ranef])
+        return out
 
     def lkj(self, group: str) -> LKJ:
         prior = self.cor[group].prior

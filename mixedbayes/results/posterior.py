@@ -14,6 +14,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.priors.types import PredictorPriors
 
 Floats = NDArray[np.float64]
 
@@ -126,6 +127,18 @@ class Posterior:
         """(S, q, q) covariance of a grouping factor's effects."""
         sd = self.sd(group, parameter)
         return self.cor(group, parameter) * sd[:, :, None] * sd[:, None, :]
+
+    def placed(
+        self, group: str, priors: PredictorPriors
+    ) -> tuple[Floats, Floats]:
+        """sds (S, q) and correlations (S, q, q) of the effects that a factor's priors are about."""
+        p = priors.parameter
+        if group not in priors.placed:
+            return self.sd(group, p), self.cor(group, p)
+        sd, cor = names.at_means(names.sd(group, p)), names.at_means(names.cor(group, p))
+        if sd in self.draws and cor in self.draws:
+            return self.stacked(sd), self.stacked(cor)
+        return priors.placed[group].at_means(self.sd(group, p), self.cor(group, p))
 
     def has_ranef(self, group: str, parameter: str = "mu") -> bool:
         """Whether draws of the group's effects were kept, not only their summaries."""

@@ -1,0 +1,66 @@
+"""Least squares of columns on each other, in one pass over the rows: O(n p^2), memory O(p^2).
+
+Orthogonal transformations of the columns themselves, not their cross-products, so that what is
+left of year^2 beside year keeps its digits in 2015 as well.
+"""
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from mixedbayes.design.types import Floats
+
+_CHUNK = 1 << 16
+_SMALLEST = 1e-12  # share of a column's length; what is left of a dependent one is rounding error
+_DEPENDENT = 1e-8
+
+
+def triangle(X: Floats, counts: Floats | None = None, centre: Floats | None = None) -> Floats:
+    """R (<= p, p) with R'R = X'X, of the columns X (n, p) less their `centre` (p,).
+
+    `counts` (n,) says how many times each row counts.
+    """
+    n, p = X.shape
+    R = np.zeros((0, p))
+    for start in range(0, n, _CHUNK):
+        rows = X[start : start + _CHUNK]
+        if centre is not None:
+            rows = rows - centre
+        if counts is not None:
+            rows = rows * np.sqrt(counts[start : start + _CHUNK, None])
+        R = np.linalg.qr(np.concatenate([R, rows]), mode="r")
+    return R
+
+
+def left_over(R: Floats) -> Floats:
+    """(p,) share of each column's length that least squares on all others leaves.
+
+    R is their `triangle`. 0 for a column that depends on others, up to rounding error.
+    """
+    p = R.shape[1]
+    length = np.linalg.norm(R, axis=0)
+    unit = np.zeros((p, p))
+    unit[: len(R)] = R / np.where(length > 0, length, 1.0)
+    tiny = np.abs(np.diagonal(unit)) < _SMALLEST
+    unit[tiny, tiny] = _SMALLEST
+    inverse = solve_triangular(unit, np.eye(len(unit)))
+    share = 1 / np.linalg.norm(inverse, axis=1)
+    return np.where(share > 10 * _SMALLEST, share, 0.0)
+
+
+def regression(R: Floats, column: int, others: list[int]) -> Floats:
+    """(len(others),) coefficients of least squares of a column on others."""
+    length = np.linalg.norm(R[:, others], axis=0)
+    unit = np.where(length > 0, length, 1.0)
+    return np.linalg.lstsq(R[:, others] / unit, R[:, column], rcond=None)[0] / unit
+
+
+def constant(X: Floats, counts: Floats | None = None) -> Floats | None:
+    """(p,) coefficients with which the columns X (n, p) add up to 1; None where none do."""
+    n, p = X.shape
+    if not p:
+        return None
+    R = triangle(np.concatenate([np.ones((n, 1)), X], axis=1), counts)
+    found = regression(R, 0, list(range(1, p + 1)))
+    if np.linalg.norm(R[:, 0] - R[:, 1:] @ found) > _DEPENDENT * np.linalg.norm(R[:, 0]):
+        return None
+    return np.where(np.abs(found) > _DEPENDENT, found, 0.0)

@@ -1,0 +1,90 @@
+"""Where the default priors of group effects are placed: at the covariates' means.
+
+The standard deviation of an intercept over groups, and its correlation with a slope, depend on
+where the covariate's zero is; the likelihood does not. A default prior must not either. With Z the
+columns of a grouping factor, each column is replaced by what is left of it after least squares on
+the columns that it contains: of x that is x - mean(x), of x:z what 1, x and z leave. With Z T the
+replaced columns the effects are b = T b', and the priors are those of the standard deviations and
+correlations of b'. T has a unit diagonal, and is triangular when columns stand after those that
+they contain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedbayes.design.types import GroupDesign
+from mixedbayes.design.projection import regression, triangle
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Effects b = T b' of one grouping factor, the priors being those of b'."""
+
+    T: Floats  # (q, q)
+
+    @classmethod
+    def of(cls, g: GroupDesign, counts: Floats | None = None) -> Placement | None:
+        """At the means of the columns, rows counting `counts` times; None where none contains another."""
+        if not any(g.margins):
+            return None
+        R = triangle(g.Z, counts)
+        T = np.eye(len(g.terms))
+        for k, inside in enumerate(g.margins):
+            if inside:
+                T[list(inside), k] = -regression(R, k, list(inside))
+        return cls(T)
+
+    @cached_property
+    def inverse(self) -> Floats:
+        """(q, q) T^-1: with T = I - N, N nilpotent, the sum of N's powers."""
+        N = np.eye(len(self.T)) - self.T
+        out = power = np.eye(len(N))
+        for _ in range(len(N) - 1):
+            power = power @ N
+            out = out + power
+        return out
+
+    def keeping(self, given: list[int]) -> Placement | None:
+        """With the effects `given`, whose priors are the user's, as they are at zero."""
+        back = self.inverse.copy()
+        back[given] = np.eye(len(back))[given]
+        if np.array_equal(back, np.eye(len(back))):
+            return None
+        return Placement(Placement(back).inverse)
+
+    def moves(self, k: int) -> bool:
+        """Whether the prior of the k-th sd is about another effect than that at zero."""
+        return bool(np.any(self.inverse[k] != np.eye(len(self.T))[k]))
+
+    def columns(self, g: GroupDesign) -> GroupDesign:
+        """The factor with the columns Z T."""
+        return replace(g, Z=g.Z @ self.T, margins=())
+
+    def effects(self, placed: Floats) -> Floats:
+        """b (..., q) from b' (..., q)."""
+        return placed @ self.T.T
+
+    def at_zero(self, sd: Floats, cor: Floats) -> tuple[Floats, Floats]:
+        """sd (..., q) and correlations (..., q, q) of b from those of b'."""
+        return _moved(self.T, sd, cor)
+
+    def at_means(self, sd: Floats, cor: Floats) -> tuple[Floats, Floats]:
+        """sd (..., q) and correlations (..., q, q) of b' from those of b."""
+        return _moved(self.inverse, sd, cor)
+
+
+def _moved(A: Floats, sd: Floats, cor: Floats) -> tuple[Floats, Floats]:
+    """Of A b, from those of b."""
+    scaled = A * sd[..., None, :]
+    cov = scaled @ cor @ np.swapaxes(scaled, -1, -2)
+    new = np.sqrt(np.maximum(np.einsum("...ii->...i", cov), np.finfo(float).tiny))
+    out = np.clip(cov / (new[..., :, None] * new[..., None, :]), -1.0, 1.0)
+    out[..., range(len(A)), range(len(A))] = 1.0
+    return new, out
