@@ -49,7 +49,9 @@ class JointLayout:
     @cached_property
     def groups(self) -> tuple[GroupDesign, ...]:
         """Grouping factors, that with most effects first, as their priors are about them."""
-        by_size = sorted(self.priors.mu.groups(self.design.mu), key=lambda g: -g.n_levels * len(g.terms))
+        by_size = sorted(
+            self.priors.mu.groups(self.design.mu), key=lambda g: -g.n_levels * len(g.terms)
+        )
         return tuple(by_size)
 
     @cached_property

@@ -17,8 +17,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedbayes.design.types import GroupDesign
 from mixedbayes.design.projection import regression, triangle
+from mixedbayes.design.types import GroupDesign
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,10 @@ class Placement:
 
     @classmethod
     def of(cls, g: GroupDesign, counts: Floats | None = None) -> Placement | None:
-        """At the means of the columns, rows counting `counts` times; None where none contains another."""
+        """At the means of the columns; None where no column contains another.
+
+        `counts` (n,) says how often each row counts.
+        """
         if not any(g.margins):
             return None
         R = triangle(g.Z, counts)

@@ -66,8 +66,7 @@ class PredictorPriors:
     def groups(self, predictor: LinearPredictor) -> tuple[GroupDesign, ...]:
         """The grouping factors with the columns of those effects that the priors are about."""
         return tuple(
-            self.placed[g.name].columns(g) if g.name in self.placed else g
-            for g in predictor.groups
+            self.placed[g.name].columns(g) if g.name in self.placed else g for g in predictor.groups
         )
 
     def at_zero(self, drawn: Mapping[str, Floats], group: str) -> dict[str, Floats]:

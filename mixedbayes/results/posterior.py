@@ -128,9 +128,7 @@ class Posterior:
         sd = self.sd(group, parameter)
         return self.cor(group, parameter) * sd[:, :, None] * sd[:, None, :]
 
-    def placed(
-        self, group: str, priors: PredictorPriors
-    ) -> tuple[Floats, Floats]:
+    def placed(self, group: str, priors: PredictorPriors) -> tuple[Floats, Floats]:
         """sds (S, q) and correlations (S, q, q) of the effects that a factor's priors are about."""
         p = priors.parameter
         if group not in priors.placed:

@@ -66,6 +66,16 @@ def density_of(model):
     return JointDensity.of(model.design, model.family, model.spec.priors)
 
 
+def placed(named, group, priors):
+    """sds, correlations and effects that a factor's priors are about."""
+    sd, cor, ranef = (f(group, priors.parameter) for f in (names.sd, names.cor, names.ranef))
+    b = named[ranef]
+    if group not in priors.placed:
+        return named[sd], named.get(cor, np.eye(b.shape[1])), b
+    back = np.linalg.inv(priors.placed[group].T)
+    return named[names.at_means(sd)], named[names.at_means(cor)], b @ back.T
+
+
 def by_hand(model, layout, theta, coordinates):
     """Log density of theta (d,): priors, effects and rows, with SciPy and the families' own."""
     design, priors = model.design, model.spec.priors
@@ -75,9 +85,8 @@ def by_hand(model, layout, theta, coordinates):
     logs = layout.table.codes[: layout.n_hyper, 1] == LOG
     total += phi[logs].sum()  # d sd / d log sd = sd
     for g, information in zip(layout.groups, coordinates.information, strict=True):
-        sd, b = named[names.sd(g.name)], named[names.ranef(g.name)]
+        sd, cor, b = placed(named, g.name, priors.mu)
         total += sum(a.prior.logpdf(s) for a, s in zip(priors.mu.sd[g.name], sd, strict=True))
-        cor = named.get(names.cor(g.name), np.eye(len(sd)))
         if g.correlated:
             r = cor[0, 1]
             total += float(priors.mu.lkj(g.name).logpdf(cor)) + np.log(1 - r**2)  # dr/dt, r = tanh
@@ -120,5 +129,10 @@ def by_hand(model, layout, theta, coordinates):
 @pytest.fixture
 def joint():
     return SimpleNamespace(
-        make=make, density_of=density_of, by_hand=by_hand, families=RESPONSES, data=data
+        make=make,
+        density_of=density_of,
+        by_hand=by_hand,
+        placed=placed,
+        families=RESPONSES,
+        data=data,
     )

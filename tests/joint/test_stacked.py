@@ -75,7 +75,7 @@ def point(layout, seed=0):
     return 0.3 * np.random.default_rng(seed).normal(size=layout.ndim) + 0.1
 
 
-def by_hand(model, layout, theta, coordinates):
+def by_hand(model, layout, theta, coordinates, placed):
     """Log density of theta (d,), predictor by predictor, by SciPy and the families' densities."""
     design, priors, family = model.design, model.spec.priors, model.family
     phi = coordinates.bend.phi(theta[: layout.n_hyper])
@@ -96,7 +96,7 @@ def by_hand(model, layout, theta, coordinates):
             at = at + predictor.means @ beta if own.intercept_at_means else at
             total += float(own.intercept.prior.logpdf(at))
         for g in predictor.groups:
-            total += effects(g, p, own, named, information[names.prefix(p) + g.name])
+            total += effects(g, own, named, information[names.prefix(p) + g.name], placed)
             eta = eta + np.sum(g.Z * named[names.ranef(g.name, p)][g.refs], axis=1)
         etas[p] = eta if predictor.offset is None else eta + predictor.offset
     values = {
@@ -108,11 +108,10 @@ def by_hand(model, layout, theta, coordinates):
     return total + float(family.log_density(design.y, mu, values, weights=design.weights).sum())
 
 
-def effects(g, parameter, priors, named, information):
+def effects(g, priors, named, information, placed):
     """Priors of a factor's sds and correlations, and the density of its effects in theta."""
-    sd, b = named[names.sd(g.name, parameter)], named[names.ranef(g.name, parameter)]
+    sd, cor, b = placed(named, g.name, priors)
     total = sum(float(a.prior.logpdf(s)) for a, s in zip(priors.sd[g.name], sd, strict=True))
-    cor = named.get(names.cor(g.name, parameter), np.eye(len(sd)))
     if g.correlated:
         total += float(priors.lkj(g.name).logpdf(cor)) + np.log(1 - cor[0, 1] ** 2)  # r = tanh t
     cov = cor * np.outer(sd, sd)
@@ -123,19 +122,19 @@ def effects(g, parameter, priors, named, information):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_density_is_the_one_written_by_hand(case):
+def test_density_is_the_one_written_by_hand(case, joint):
     model = model_of(case)
     density = density_of(model)
     layout = density.layout
     assert model.formulation.joint
     theta = point(layout)
     assert density.logp_grad(theta)[0] == pytest.approx(
-        by_hand(model, layout, theta, density.coordinates), rel=1e-10
+        by_hand(model, layout, theta, density.coordinates, joint.placed), rel=1e-10
     )
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_draws_have_the_density_of_the_walk(case):
+def test_draws_have_the_density_of_the_walk(case, joint):
     """Also in the coordinates that Laplace's approximation chooses; and the gradient's is right."""
     model = model_of(case)
     plain = density_of(model)
@@ -143,7 +142,7 @@ def test_draws_have_the_density_of_the_walk(case):
     density = plain.walked(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
     z = np.random.default_rng(3).normal(size=(2, plain.ndim))
     theta = near.to_theta(z)
-    expected = [by_hand(model, plain.layout, t, near.coordinates) for t in theta]
+    expected = [by_hand(model, plain.layout, t, near.coordinates, joint.placed) for t in theta]
     found = [density.logp_grad(row)[0] for row in z]
     assert found[1] - found[0] == pytest.approx(expected[1] - expected[0], abs=1e-7)
     h = 1e-6

@@ -6,7 +6,7 @@ from mixedbayes.design.types import GroupDesign
 from mixedbayes.model.spec import Spec
 from mixedbayes.teach.ways.code import lines
 from mixedbayes.teach.ways.context import Context, Factor
-from mixedbayes.teach.ways.pymc_code import pymc_code
+from mixedbayes.teach.ways.pymc_code import pymc_code, sd_name
 
 
 def bayesian(c: Context, spec: Spec) -> str:
@@ -22,7 +22,7 @@ def bayesian(c: Context, spec: Spec) -> str:
         "pymc_model = build()",
         "",
         "# at one value of every parameter the log density is a number",
-        [line for f in c.factors for line in _split(f)],
+        [line for f in c.factors for line in _split(f, spec)],
         "values = {",
         [f"    {line}," for line in _values(c, spec)],
         "}",
@@ -44,13 +44,23 @@ def bayesian(c: Context, spec: Spec) -> str:
     )
 
 
-def _split(f: Factor) -> list[str]:
-    """Psi = D R D, R = C C', and the effects in units of it."""
-    t = f.tag
+def _split(f: Factor, spec: Spec) -> list[str]:
+    """Psi = D R D, R = C C', and the effects in units of it; where the priors are placed."""
+    t, out, psi, effects = f.tag, [], f"Psi_{f.tag}", f"gamma_{f.tag}"
+    placement = spec.priors.mu.placed.get(f.g.name)
+    if placement is not None:
+        out = [
+            "# at the columns' means, where the priors are: gamma = T gamma'",
+            f"T_{t} = model.spec.priors.mu.placed[{f.g.name!r}].T",
+            f"back_{t} = np.linalg.inv(T_{t})",
+        ]
+        psi, effects = f"(back_{t} @ {psi} @ back_{t}.T)", f"({effects} @ back_{t}.T)"
     return [
-        f"sd_{t} = np.sqrt(np.diag(Psi_{t}))",
-        f"R_{t} = Psi_{t} / np.outer(sd_{t}, sd_{t})",
-        f"u_{t} = gamma_{t} @ np.linalg.inv(np.linalg.cholesky(Psi_{t})).T",
+        *out,
+        f"S_{t} = {psi}",
+        f"sd_{t} = np.sqrt(np.diag(S_{t}))",
+        f"R_{t} = S_{t} / np.outer(sd_{t}, sd_{t})",
+        f"u_{t} = {effects} @ np.linalg.inv(np.linalg.cholesky(S_{t})).T",
     ]
 
 
@@ -66,7 +76,8 @@ def _values(c: Context, spec: Spec) -> list[str]:
     for f in c.factors:
         t = f.tag
         kinds = {type(a.prior) for a in priors.sd[f.g.name]}
-        out += _vector_values(f"sd_{t}", len(f.g.terms), f"sd_{t}", kinds)
+        name = sd_name(f.g, priors)
+        out += _vector_values(name, len(f.g.terms), f"sd_{t}", kinds)
         out += [f'"{name}": {value}' for name, value in _factors(f)]
         out.append(f'"u_{t}": u_{t}')
     return [*out, '"sigma": sigma']

@@ -56,9 +56,14 @@ def _population(spec: Spec) -> list[str]:
 
 def _group(g: GroupDesign, priors: PredictorPriors) -> list[str]:
     t, q = _tag(g), len(g.terms)
+    placement = priors.placed.get(g.name)
     out = [f"# {said(g.name)}: {said(*g.terms)}"]
-    out += _vector(f"sd_{t}", [a.prior for a in priors.sd[g.name]], positive=True)
-    scale = f"sd_{t}"
+    if placement is not None:
+        rows = [[_number(x) for x in row] for row in placement.T]
+        out.append("# priors at the columns' means; the effects at zero follow by a linear map")
+        out.append(f"T_{t} = np.array({rows})")
+    out += _vector(sd_name(g, priors), [a.prior for a in priors.sd[g.name]], positive=True)
+    scale = sd_name(g, priors)
     if g.correlated:
         eta = priors.lkj(g.name).eta
         blocks = [b for b in g.blocks if len(b) > 1]
@@ -70,8 +75,9 @@ def _group(g: GroupDesign, priors: PredictorPriors) -> list[str]:
                 at = f"np.ix_({list(block)}, {list(block)})"
                 factor = f'pm.LKJCorr("C_{t}_{k}", n={len(block)}, eta={eta!r})'
                 out.append(f"C_{t} = pt.set_subtensor(C_{t}[{at}], {factor})")
-        scale = f"C_{t}.T * sd_{t}"
+        scale = f"C_{t}.T * {scale}"
     product = f"u_{t} * {scale}" if not g.correlated else f"u_{t} @ ({scale})"
+    product += "" if placement is None else f" @ T_{t}.T"
     return [
         *out,
         f'u_{t} = pm.Normal("u_{t}", 0.0, 1.0, shape=({g.n_levels}, {q}))',
@@ -79,6 +85,12 @@ def _group(g: GroupDesign, priors: PredictorPriors) -> list[str]:
         f"group = design.mu.group({g.name!r})",
         f"mean = mean + (group.Z * ranef_{t}[group.refs]).sum(axis=1)",
     ]
+
+
+def sd_name(g: GroupDesign, priors: PredictorPriors) -> str:
+    """The variable of a factor's standard deviations that has the prior."""
+    name = f"sd_{_tag(g)}"
+    return names.at_means(name) if g.name in priors.placed else name
 
 
 def _vector(name: str, priors: Sequence[Prior], *, positive: bool = False) -> list[str]:
