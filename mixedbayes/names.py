@@ -80,7 +80,7 @@ def ranef(group: str, parameter: str = "mu") -> str:
 
 
 def at_means(name: str) -> str:
-    """The same quantity where the predictors are at their means, where default priors are."""
+    """A parameter where the covariates are at their means, as default priors are placed."""
     return f"{name}_at_means"
 
 
@@ -98,11 +98,6 @@ def response(text: str, taken: frozenset[str] = frozenset()) -> str:
 
 
 # ---- variables of a pm.Model that are not in the contract, see `mixedbayes.model.free` ----------
-
-
-def at_means(name: str) -> str:
-    """A parameter's value at the covariates' means: `Intercept_at_means`."""
-    return f"{name}_at_means"
 
 
 def part(name: str, label: str) -> str:

@@ -198,7 +198,7 @@ def unconstrained(post: Posterior, setup: Setup) -> Floats:
 def _effects(post: Posterior, setup: Setup, group: str) -> Floats:
     """(S, J, q) the effects that a factor's priors are about."""
     b, placed = post.ranef(group), setup.priors.placed
-    return b @ placed[group].inverse.T if group in placed else b
+    return placed[group].effects_at_means(b) if group in placed else b
 
 
 def _variances(setup: Setup, constrained: Constrained) -> Floats:

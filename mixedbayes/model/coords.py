@@ -47,7 +47,7 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
         for name in spec.family.parameters
         if name not in spec.design.others
     }
-    for predictor in predictors(spec):
+    for predictor, priors in zip(predictors(spec), spec.priors.predictors, strict=True):
         p = predictor.parameter
         if predictor.intercept:
             out[names.intercept(p)] = ()
@@ -58,6 +58,7 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
             out[names.sd(g.name, p)] = (term,)
             if g.correlated:
                 out[names.cor(g.name, p)] = (term, names.group_term_bis_dim(g.name, p))
+            if g.name in priors.placed:
                 for name in (names.sd(g.name, p), names.cor(g.name, p)):
                     out[names.at_means(name)] = out[name]
             out[names.ranef(g.name, p)] = (names.group_dim(g.name), term)

@@ -10,16 +10,32 @@ import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
+from mixedbayes.model.variables import number, vector
 from mixedbayes.priors.types import PredictorPriors
 
 
-def cholesky_factor(g: GroupDesign, parameter: str, sd: Any, priors: PredictorPriors) -> Any | None:
+def standard_deviations(g: GroupDesign, priors: PredictorPriors) -> Any:
+    """(q,) sds of a factor's effects, as the priors are about them."""
+    p = priors.parameter
+    return vector(
+        priors.name(names.sd(g.name, p), g.name),
+        [a.prior for a in priors.sd[g.name]],
+        g.terms,
+        names.group_term_dim(g.name, p),
+        positive=True,
+    )
+
+
+def cholesky_factor(g: GroupDesign, sd: Any, priors: PredictorPriors) -> Any | None:
     """(q, q) lower-triangular L with L L' the covariance; None where all are uncorrelated.
 
     Each block of correlated effects has its own LKJ prior; across blocks correlations are zero.
+    Where the priors are placed at the columns' means, so is L; the sds and correlations at zero are
+    variables of the model that follow from it.
     """
     if not g.correlated:
         return None
+    parameter = priors.parameter
     name = names.cor(g.name, parameter)
     C = pt.eye(len(g.terms))
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
@@ -27,8 +43,21 @@ def cholesky_factor(g: GroupDesign, parameter: str, sd: Any, priors: PredictorPr
         factor = correlation_factor(tag, len(block), priors.lkj(g.name).eta)
         C = pt.set_subtensor(C[np.ix_(block, block)], factor)
     dims = (names.group_term_dim(g.name, parameter), names.group_term_bis_dim(g.name, parameter))
-    pm.Deterministic(name, C @ C.T, dims=dims)
-    return sd[:, None] * C
+    pm.Deterministic(priors.name(name, g.name), C @ C.T, dims=dims)
+    L = sd[:, None] * C
+    if g.name in priors.placed:
+        root = number(f"placed_{name}", priors.placed[g.name].T) @ L
+        at_zero = pt.sqrt((root**2).sum(axis=1))
+        pm.Deterministic(names.sd(g.name, parameter), at_zero, dims=dims[:1])
+        unit = root / at_zero[:, None]
+        pm.Deterministic(name, unit @ unit.T, dims=dims)
+    return L
+
+
+def effects_at_zero(g: GroupDesign, priors: PredictorPriors, placed: Any) -> Any:
+    """(J, q) effects at predictor values of zero, from those that the priors are about."""
+    name = names.cor(g.name, priors.parameter)
+    return placed @ number(f"placed_{name}", priors.placed[g.name].T).T
 
 
 def correlation_factor(name: str, q: int, eta: float) -> Any:

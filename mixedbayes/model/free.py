@@ -23,6 +23,7 @@ from mixedbayes.marginal.parameters import (
 )
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import Flat, Normal
+from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 
@@ -71,22 +72,25 @@ def _of_predictor(
             intercept, moved = names.intercept(p), partial(at_means, means=predictor.means)
             yield names.at_means(intercept), Derived((), (intercept, fixef), moved)
     for g in predictor.groups:
-        yield from _of_group(g, p, priors)
+        yield from _of_group(g, priors)
 
 
-def _of_group(
-    g: GroupDesign, parameter: str, priors: PredictorPriors
-) -> Iterator[tuple[str, Derived]]:
-    sd, cor, ranef = (f(g.name, parameter) for f in (names.sd, names.cor, names.ranef))
+def _of_group(g: GroupDesign, priors: PredictorPriors) -> Iterator[tuple[str, Derived]]:
+    p = priors.parameter
+    sd, cor = (priors.name(f(g.name, p), g.name) for f in (names.sd, names.cor))
+    ranef, placement = names.ranef(g.name, p), priors.placed.get(g.name)
     yield from _parts(sd, g.terms, priors.sd[g.name])
     factor = FactorParameters.of(g, priors)
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
-        name = names.partial_cor(g.name, parameter, k)
+        name = names.partial_cor(g.name, p, k)
         own = partial(scaled_partial_correlations, factor=factor, block=block)
         yield name, Derived((f"{name}_dim_0",), (cor,), own)
-    dims = names.group_dim(g.name), names.group_term_dim(g.name, parameter)
+    dims = names.group_dim(g.name), names.group_term_dim(g.name, p)
+    if placement is not None:
+        yield names.at_means(ranef), Derived(dims, (ranef,), placement.effects_at_means)
     of = (ranef, sd, cor) if g.correlated else (ranef, sd)
-    yield names.spherical(g.name, parameter), Derived(dims, of, partial(spherical, factor=factor))
+    function = partial(spherical, factor=factor, placement=placement)
+    yield names.spherical(g.name, p), Derived(dims, of, function)
 
 
 def _parts(
@@ -130,12 +134,20 @@ def scaled_partial_correlations(
 
 
 def spherical(
-    b: Floats, sd: Floats, cor: Floats | None = None, *, factor: FactorParameters
+    b: Floats,
+    sd: Floats,
+    cor: Floats | None = None,
+    *,
+    factor: FactorParameters,
+    placement: Placement | None = None,
 ) -> Floats:
     """(..., J, q) u with b = L u, L = diag(sd) W the Cholesky factor of the effects' covariance.
 
-    b is (..., J, q), sd (..., q), cor (..., q, q). Where an sd is zero, so is its u.
+    b is (..., J, q), sd (..., q), cor (..., q, q). Where an sd is zero, so is its u. With a
+    placement sd and cor are those of the effects that it says, and b is at zero.
     """
+    if placement is not None:
+        b = placement.effects_at_means(b)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         u = b / sd[..., None, :]
     u = np.where(np.isfinite(u), u, 0.0)

@@ -19,11 +19,11 @@ from mixedbayes.errors import ModelError
 from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import Population, Setup
 from mixedbayes.model.coords import model_coords, response_name
-from mixedbayes.model.covariance import cholesky_factor
+from mixedbayes.model.covariance import cholesky_factor, effects_at_zero, standard_deviations
 from mixedbayes.model.free import root_of
 from mixedbayes.model.marginal_op import marginal_logp
 from mixedbayes.model.spec import Spec
-from mixedbayes.model.variables import scalar, vector
+from mixedbayes.model.variables import scalar
 from mixedbayes.priors.distributions import Normal
 from mixedbayes.priors.types import PredictorPriors
 
@@ -78,10 +78,10 @@ def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
     sd, cor, L, spherical = {}, {}, {}, {}
     factors = zip((*setup.integrated, *setup.sampled), setup.layout.factors, strict=True)
     for g, factor in factors:
-        sd[g.name] = draws[names.sd(g.name)]
+        sd[g.name] = draws[setup.priors.name(names.sd(g.name), g.name)]
         q = len(g.terms)
         eye = np.broadcast_to(np.eye(q), (len(sd[g.name]), q, q))
-        cor[g.name] = draws[names.cor(g.name)] if g.correlated else eye
+        cor[g.name] = draws[setup.priors.name(names.cor(g.name), g.name)] if g.correlated else eye
         L[g.name] = sd[g.name][:, :, None] * root_of(cor[g.name], factor)
     for g in setup.sampled:
         spherical[g.name] = draws[names.spherical(g.name)]
@@ -101,14 +101,8 @@ def _coefficient(population: Population, i: int) -> str:
 
 
 def _factor(g: GroupDesign, priors: PredictorPriors) -> Any:
-    sd = vector(
-        names.sd(g.name),
-        [a.prior for a in priors.sd[g.name]],
-        g.terms,
-        names.group_term_dim(g.name),
-        positive=True,
-    )
-    L = cholesky_factor(g, "mu", sd, priors)
+    sd = standard_deviations(g, priors)
+    L = cholesky_factor(g, sd, priors)
     return pt.diag(sd) if L is None else L
 
 
@@ -120,8 +114,10 @@ def _sampled(setup: Setup, factors: dict[str, Any]) -> Any:
     for g in setup.sampled:
         dims = (names.group_dim(g.name), names.group_term_dim(g.name))
         u = pm.Normal(names.spherical(g.name), 0.0, 1.0, dims=dims)
-        b = pm.Deterministic(names.ranef(g.name), u @ factors[g.name].T, dims=dims)
+        b = u @ factors[g.name].T
         v.append(b.ravel())
+        at_zero = effects_at_zero(g, setup.priors, b) if g.name in setup.priors.placed else b
+        pm.Deterministic(names.ranef(g.name), at_zero, dims=dims)
     return pt.concatenate(v) if v else pt.zeros(0)
 
 

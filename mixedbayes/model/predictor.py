@@ -11,7 +11,7 @@ import pytensor.tensor as pt
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign, LinearPredictor
 from mixedbayes.model import centered, noncentered
-from mixedbayes.model.covariance import cholesky_factor
+from mixedbayes.model.covariance import cholesky_factor, standard_deviations
 from mixedbayes.model.data import refs_and_Z
 from mixedbayes.model.formulations import Centered, Formulation
 from mixedbayes.model.variables import number, scalar, shifted, vector
@@ -27,7 +27,7 @@ def linear_predictor(
     eta = population(predictor, priors)
     for g in predictor.groups:
         chosen = formulations[names.prefix(predictor.parameter) + g.name]
-        eta = eta + group_part(g, predictor.parameter, priors, chosen)
+        eta = eta + group_part(g, priors, chosen)
     if predictor.offset is not None:
         eta = eta + pm.modelcontext(None)[f"{names.prefix(predictor.parameter)}offset"]
     return eta
@@ -73,21 +73,13 @@ def shift_to_means(predictor: LinearPredictor, beta: Any) -> Any:
     return number(f"{tag}X_means", predictor.means) @ beta
 
 
-def group_part(
-    g: GroupDesign, parameter: str, priors: PredictorPriors, formulation: Formulation
-) -> Any:
+def group_part(g: GroupDesign, priors: PredictorPriors, formulation: Formulation) -> Any:
     """Z_k b_k per row, (n,), by gathering each row's effects: nothing is one-hot."""
-    sd = vector(
-        names.sd(g.name, parameter),
-        [a.prior for a in priors.sd[g.name]],
-        g.terms,
-        names.group_term_dim(g.name, parameter),
-        positive=True,
-    )
-    L = cholesky_factor(g, parameter, sd, priors)
+    sd = standard_deviations(g, priors)
+    L = cholesky_factor(g, sd, priors)
     build = centered.effects if isinstance(formulation, Centered) else noncentered.effects
-    b = build(g, parameter, sd, L)  # (J, q)
-    data, (refs, Z) = pm.modelcontext(None), refs_and_Z(g.name, parameter)
+    b = build(g, priors, sd, L)  # (J, q)
+    data, (refs, Z) = pm.modelcontext(None), refs_and_Z(g.name, priors.parameter)
     if g.terms == (names.INTERCEPT,):
         return b[data[refs], 0]
     return (data[Z] * b[data[refs]]).sum(axis=1)

@@ -74,6 +74,10 @@ class Placement:
         """b (..., q) from b' (..., q)."""
         return placed @ self.T.T
 
+    def effects_at_means(self, at_zero: Floats) -> Floats:
+        """b' (..., q) from b (..., q)."""
+        return at_zero @ self.inverse.T
+
     def at_zero(self, sd: Floats, cor: Floats) -> tuple[Floats, Floats]:
         """sd (..., q) and correlations (..., q, q) of b from those of b'."""
         return _moved(self.T, sd, cor)

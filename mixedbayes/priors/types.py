@@ -79,11 +79,15 @@ class PredictorPriors:
             return dict(drawn)
         p, placement = self.parameter, self.placed[group]
         sd, cor, ranef = (f(group, p) for f in (names.sd, names.cor, names.ranef))
-        out = {names.at_means(name): drawn[name] for name in (sd, cor)}
+        out = {self.name(name, group): drawn[name] for name in (sd, cor)}
         out[sd], out[cor] = placement.at_zero(drawn[sd], drawn[cor])
         if ranef in drawn:
             out[ranef] = placement.effects(drawn[ranef])
         return out
+
+    def name(self, parameter: str, group: str) -> str:
+        """The name of an sd, correlation or effect of a factor that the priors are about."""
+        return names.at_means(parameter) if group in self.placed else parameter
 
     def lkj(self, group: str) -> LKJ:
         prior = self.cor[group].prior
@@ -99,6 +103,11 @@ class Priors:
     others: Mapping[str, PredictorPriors]
     parameters: Mapping[str, Assigned]
 
+    @property
+    def predictors(self) -> tuple[PredictorPriors, ...]:
+        """Of the mean's predictor, then of those of further parameters."""
+        return (self.mu, *self.others.values())
+
     def at_means(self, parameters: Collection[str] | None = None) -> Priors:
         """The same priors, the intercepts' taken at the predictors' means.
 
@@ -113,8 +122,7 @@ class Priors:
         return replace(self, mu=moved(self.mu), others=others)
 
     def rows(self) -> Iterator[tuple[str, str, Assigned]]:
-        yield from self.mu.rows()
-        for predictor in self.others.values():
+        for predictor in self.predictors:
             yield from predictor.rows()
         for name, prior in self.parameters.items():
             yield name, "", prior

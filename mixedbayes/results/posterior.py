@@ -133,7 +133,7 @@ class Posterior:
         p = priors.parameter
         if group not in priors.placed:
             return self.sd(group, p), self.cor(group, p)
-        sd, cor = names.at_means(names.sd(group, p)), names.at_means(names.cor(group, p))
+        sd, cor = (priors.name(f(group, p), group) for f in (names.sd, names.cor))
         if sd in self.draws and cor in self.draws:
             return self.stacked(sd), self.stacked(cor)
         return priors.placed[group].at_means(self.sd(group, p), self.cor(group, p))

@@ -75,16 +75,17 @@ def test_density_is_that_of_the_model_in_pymc(link, given, joint):
     for _ in range(2):
         theta = 0.4 * rng.normal(size=layout.ndim)
         x = {k: v[0] for k, v in layout.named(theta[None], plain).items()}
-        sd, b, r = x[names.sd("g")], x[names.ranef("g")], x[names.cor("g")][0, 1]
+        sd, cor, b = joint.placed(x, "g", model.spec.priors.mu)
+        r = cor[0, 1]
         cuts = x["thresholds"] if given else x["thresholds"] - x["fixef"] @ layout.means
         values = {
             "fixef": x["fixef"],
-            f"{names.sd('g')}_log__": np.log(sd),
+            f"{names.at_means(names.sd('g'))}_log__": np.log(sd),
             f"partial_{names.cor('g')}_logodds__": np.array([np.log1p(r) - np.log1p(-r)]),
-            names.ranef("g"): b,
+            names.at_means(names.ranef("g")): b,
             f"thresholds{'' if given else '_at_means'}_ordered__": unordered(cuts),
         }
-        s = np.diag(np.linalg.cholesky(x[names.cor("g")] * np.outer(sd, sd)))
+        s = np.diag(np.linalg.cholesky(cor * np.outer(sd, sd)))
         jacobian = (
             np.log(sd).sum()
             + np.log1p(-(r**2)) - np.log(2)  # PyMC's coordinate is (r + 1) / 2

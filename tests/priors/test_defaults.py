@@ -38,8 +38,9 @@ def test_scales_are_those_of_the_response_over_the_predictor():
     assert p.mu.intercept_at_means
     slopes = [a.prior for a in p.mu.fixef]
     assert all(isinstance(s, Normal) and s.mu == 0 for s in slopes)
-    # f is a step from 0 to 1
-    assert [s.sigma for s in slopes] == pytest.approx([2.5 * sy / sx, 2.5 * sy])
+    # f is a step from 0 to 1; of each column counts what the other does not say
+    left = np.sqrt(1 - np.corrcoef(data.x, data.f == "b")[0, 1] ** 2)
+    assert [s.sigma for s in slopes] == pytest.approx([2.5 * sy / sx / left, 2.5 * sy / left])
     sds = [*(a.prior for a in p.mu.sd["g"]), p.parameters["sigma"].prior]
     assert all(isinstance(s, Exponential) for s in sds)
     assert [1 / s.lam for s in sds] == pytest.approx([sy, sy / sx, sy])
@@ -74,10 +75,61 @@ def test_a_far_origin_leaves_group_sds_sane():
 
 
 def test_without_an_intercept_effects_carry_the_location():
+    """Those of the population, and of the groups."""
     data = frame().assign(y=lambda d: d.y + 1e4)
-    p = priors(data, "y ~ 0 + f + (1 | g)").mu
+    p = priors(data, "y ~ 0 + x + (1 | g)").mu
     assert p.intercept is None
-    assert all(a.prior.sigma > 1e4 for a in p.fixef)
+    assert all(a.prior.sigma > 1e4 / 4 for a in p.fixef)
+    assert 1 / p.sd["g"][0].prior.lam == pytest.approx(1e4, rel=0.01)
+
+
+@pytest.mark.parametrize("formula", ["y ~ 0 + f + (1 | g)", "y ~ 0 + f + x + (1 | g)"])
+def test_all_indicators_of_a_factor_are_where_the_intercept_is(formula):
+    data = frame().assign(y=lambda d: d.y + 1e4)
+    sy = data.y.std()
+    p = priors(data, formula).mu
+    assert [a.prior.mu for a in p.fixef[:2]] == pytest.approx([data.y.mean()] * 2)
+    assert 1 / p.sd["g"][0].prior.lam == pytest.approx(sy)
+    assert all(2 * sy < a.prior.sigma < 4 * sy for a in p.fixef[:2])
+
+
+# ---- whatever the origin ------------------------------------------------------------------------
+
+ORIGINS = [
+    "y ~ x*f + (1 | g)",
+    "y ~ x*z + (1 | g)",
+    "y ~ x + I(x**2) + I(x**3) + (1 | g)",
+    "y ~ f*(x + I(x**2)) + (1 | g)",
+    "y ~ 0 + f + x + (1 | g)",
+    "y ~ 0 + f + f:x + (1 | g)",
+    "y ~ x + (x | g)",
+    "y ~ x + (x*z + I(x**2) | g)",
+    "y ~ x + (I(x**2) + x | g)",
+    "y ~ x + (f*x | g)",
+    "y ~ x + (0 + f + x | g)",
+    "y ~ x + (0 + f:x + f | g)",
+]
+
+
+@pytest.mark.parametrize("origin", [-1, 10, 2000])
+@pytest.mark.parametrize("formula", ORIGINS)
+def test_products_and_powers_lose_nothing_to_a_far_origin(formula, origin):
+    """No prior is tighter than at the centred predictor, and what does not move keeps its own."""
+    data = frame().assign(z=lambda d: d.x**2 % 3)
+    data["x"] -= data.x.mean()
+    here, there = (
+        build_design(formula, d) for d in (data, data.assign(x=data.x + origin, z=data.z + origin))
+    )
+    before, after = (default_priors(d, Gaussian()).mu for d in (here, there))
+    for term, a, b in zip(before.terms, before.fixef, after.fixef, strict=True):
+        assert b.prior.sigma > 0.6 * a.prior.sigma, term
+    highest = before.fixef[-1].prior.sigma  # contained in no other column
+    assert after.fixef[-1].prior.sigma == pytest.approx(highest, rel=1e-4)
+    assert [a.prior for a in before.cor.values()] == [a.prior for a in after.cor.values()]
+    for a, b in zip(before.sd["g"], after.sd["g"], strict=True):
+        assert b.prior.lam == pytest.approx(a.prior.lam, rel=1e-4)
+    columns = [p.groups(d.mu)[0].Z for p, d in ((before, here), (after, there))]
+    np.testing.assert_allclose(columns[1], columns[0], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

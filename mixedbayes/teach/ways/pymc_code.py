@@ -89,8 +89,7 @@ def _group(g: GroupDesign, priors: PredictorPriors) -> list[str]:
 
 def sd_name(g: GroupDesign, priors: PredictorPriors) -> str:
     """The variable of a factor's standard deviations that has the prior."""
-    name = f"sd_{_tag(g)}"
-    return names.at_means(name) if g.name in priors.placed else name
+    return priors.name(f"sd_{_tag(g)}", g.name)
 
 
 def _vector(name: str, priors: Sequence[Prior], *, positive: bool = False) -> list[str]:
