@@ -218,9 +218,7 @@ def _coefficients(post: Posterior, setup: Setup) -> Floats:
     beta = np.column_stack(
         [post.population(term) for term in population.terms] or [np.zeros((post.n_draws, 0))]
     )
-    if np.any(population.center):
-        beta[:, 0] += beta @ population.center
-    return beta[:, list(population.sampled)]
+    return population.placed(beta)[:, list(population.sampled)]
 
 
 def _thinned(theta: Floats) -> Floats:

@@ -166,10 +166,8 @@ def anchored(spec: Spec) -> Spec:
 def _anchored(
     predictor: LinearPredictor, priors: PredictorPriors, at_means: bool
 ) -> tuple[LinearPredictor, PredictorPriors]:
-    predictor, priors = (
-        replace(predictor, groups=priors.groups(predictor)),
-        replace(priors, placed={}),
-    )
+    predictor = priors.moved(predictor)
+    priors = replace(priors, placed={}, population=None)
     if priors.intercept is not None:
         at_means = priors.intercept_at_means
     if not at_means:

@@ -73,8 +73,10 @@ def _predictor(
             "intercept", names.intercept(p), "", draws, placed, _frozen(priors.intercept.prior)
         )
     beta = post.fixef(p)
+    placed_beta = priors.fixef_placed(beta)
     for k, (term, a) in enumerate(zip(predictor.terms, priors.fixef, strict=True)):
-        yield Quantity("fixef", names.fixef(p), term, beta[:, k], beta[:, k], _frozen(a.prior))
+        name, prior = names.fixef(p), _frozen(a.prior)
+        yield Quantity("fixef", name, term, beta[:, k], placed_beta[:, k], prior)
     for g in predictor.groups:
         sd, cor = post.sd(g.name, p), post.cor(g.name, p)
         placed_sd, placed_cor = post.placed(g.name, priors)

@@ -127,6 +127,8 @@ def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPred
     where = "population part" if parameter == "mu" else f"population part of {parameter}"
     fixed, X = _fixed(formula, rows, where)
     bars, groupings, groups = _groups(formula, rows)
+    first = int(fixed.intercept)
+    inside = tuple(tuple(k - first for k in own if k >= first) for own in margins(fixed)[first:])
     predictor = LinearPredictor(
         parameter=parameter,
         intercept=fixed.intercept,
@@ -135,6 +137,7 @@ def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPred
         groups=tuple(groups),
         offset=offset(formula, rows),
         left_out=_left_out(fixed),
+        margins=inside,
     )
     return predictor, Fitted(rows.memory, fixed, bars, groupings)
 

@@ -79,6 +79,7 @@ class LinearPredictor:
     offset: Floats | None  # (n,)
     counts: Floats | None = None  # (n,) how often each row counts, to the family; None: once
     left_out: tuple[str, ...] = ()  # columns that depend on others, and are not in X
+    margins: tuple[tuple[int, ...], ...] = ()  # (p,) terms whose columns each column contains
 
     def average(self, columns: Floats) -> Floats:
         """Mean of columns (n, ...) over the rows, each as often as it counts."""

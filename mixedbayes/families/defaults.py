@@ -3,7 +3,8 @@
 Every scale is (spread of the response) / (spread of that term's column), what is left of the
 column beside all others being its spread. Defaults therefore follow a change of units, and the
 posterior stays as it is when a predictor's origin moves, in products and powers too. Those of
-group effects are placed at the covariates' means, see `mixedbayes.priors.placement`.
+products, powers and group effects are placed at the covariates' means, see
+`mixedbayes.priors.placement`.
 """
 
 from __future__ import annotations
@@ -64,29 +65,39 @@ def predictor_scale(x: Floats, counts: Floats | None = None, *, level: bool = Tr
     return sd(x, counts) if level else float(np.sqrt(mean(np.square(x), counts)))
 
 
-def column_scales(predictor: LinearPredictor, *, level: bool) -> Floats:
+def column_scales(
+    X: Floats, placement: Placement | None, counts: Floats | None, *, level: bool, centred: bool
+) -> Floats:
     """(p,) spread of each column times the share of it that least squares on the others leaves.
 
-    With a `level` (an intercept, thresholds) a column of ones is among the others.
+    The columns are X (n, p), each replaced as the placement says. With a `level` (an intercept,
+    thresholds) a column of ones is among the others; spreads are about the mean where the columns
+    are `centred`, with a level or because they add up to a constant.
     """
-    X, counts = predictor.X, predictor.counts
-    own = np.array([predictor_scale(x, counts, level=level) for x in X.T])
-    left = left_over(triangle(X, counts, centre=predictor.means if level else None))
+    own = _own_scales(X, placement, counts, level=centred)
+    placed = X if placement is None else placement.columns(X)
+    left = left_over(triangle(placed, counts, centre=mean(placed, counts) if level else None))
     return own * np.where(left > 0, left, 1.0)  # a dependent column has its prior to itself
 
 
 def effect_scales(
     g: GroupDesign, placement: Placement | None, counts: Floats | None = None
 ) -> Floats:
-    """(q,) the same of a factor's columns, on those that each contains; 1 of the intercept."""
-    out = np.ones(len(g.terms))
-    for k, (term, z) in enumerate(zip(g.terms, g.Z.T, strict=True)):
-        if term == names.INTERCEPT:
-            continue
-        out[k] = predictor_scale(z, counts)
-        spread = sd(z, counts)
+    """(q,) spread of a factor's columns, replaced as the placement says; 1 of the intercept."""
+    own = _own_scales(g.Z, placement, counts, level=True)
+    return np.where([t == names.INTERCEPT for t in g.terms], 1.0, own)
+
+
+def _own_scales(
+    X: Floats, placement: Placement | None, counts: Floats | None, *, level: bool
+) -> Floats:
+    """(p,) spread of each column, times the share that is left of it where it is replaced."""
+    out = np.empty(X.shape[1])
+    for k, x in enumerate(X.T):
+        out[k] = predictor_scale(x, counts, level=level)
+        spread = sd(x, counts)
         if placement is not None and spread:
-            out[k] *= sd(g.Z @ placement.T[:, k], counts) / spread or 1.0
+            out[k] *= sd(X @ placement.T[:, k], counts) / spread or 1.0
     return out
 
 
@@ -103,8 +114,13 @@ def predictor_priors(
     `level` says that something else than an intercept is its value at the means: thresholds.
     """
     level = level or predictor.intercept
-    scales = column_scales(predictor, level=level)
+    population = Placement.of(predictor.X, predictor.margins, predictor.counts, level=level)
     ones = None if level else constant(predictor.X, predictor.counts)
+    if ones is not None and population is not None:
+        ones = population.effects_at_means(ones)
+    scales = column_scales(
+        predictor.X, population, predictor.counts, level=level, centred=level or ones is not None
+    )
     spread = f"{unit} = {scale:.4g}"
     intercept = None
     if predictor.intercept:
@@ -125,7 +141,7 @@ def predictor_priors(
     )
     sds, cor, placed = {}, {}, {}
     for g in predictor.groups:
-        placement = Placement.of(g, predictor.counts)
+        placement = Placement.of(g.Z, g.margins, predictor.counts)
         sds[g.name] = tuple(
             Assigned(
                 Exponential(s / reach),
@@ -147,4 +163,5 @@ def predictor_priors(
         sd=sds,
         cor=cor,
         placed=placed,
+        population=population,
     )

@@ -61,6 +61,7 @@ class JointDensity:
     def of(cls, design: Design, family: Family, priors: Priors) -> JointDensity:
         """The density in theta itself, effects not centred."""
         data = row_data(design, family)
+        design = priors.moved(design)
         if design.others:
             stacked = StackedLayout.of(design, family, priors)
             data = stacked_rows(data, stacked)

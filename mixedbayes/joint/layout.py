@@ -42,16 +42,14 @@ class Link:
 class JointLayout:
     """What each coordinate of theta means; see the module."""
 
-    design: Design
+    design: Design  # with the columns of those effects that the priors are about
     family: Family
     priors: Priors
 
     @cached_property
     def groups(self) -> tuple[GroupDesign, ...]:
-        """Grouping factors, that with most effects first, as their priors are about them."""
-        by_size = sorted(
-            self.priors.mu.groups(self.design.mu), key=lambda g: -g.n_levels * len(g.terms)
-        )
+        """Grouping factors, that with most effects first."""
+        by_size = sorted(self.design.mu.groups, key=lambda g: -g.n_levels * len(g.terms))
         return tuple(by_size)
 
     @cached_property
@@ -237,7 +235,7 @@ class JointLayout:
         at, mu = self.coefficient_start, self.design.mu
         beta = theta[:, at + mu.intercept :]
         if mu.terms:
-            out[names.fixef()] = beta
+            out[names.fixef()] = self.priors.mu.fixef_at_zero(beta)
         if mu.intercept:
             out[names.intercept()] = theta[:, at] - beta @ self.means
         if self.thresholds is not None:

@@ -88,7 +88,7 @@ class StackedLayout(JointLayout):
             own, at = beta[:, at : at + size], at + size
             slopes = own[:, predictor.intercept :]
             if predictor.terms:
-                out[names.fixef(p)] = slopes
+                out[names.fixef(p)] = priors.fixef_at_zero(slopes)
             if predictor.intercept:
                 out[names.intercept(p)] = own[:, 0] - slopes @ _means(predictor, priors)
             for g in predictor.groups:
@@ -144,7 +144,7 @@ def _stacked(
         if priors.intercept is not None:
             fixef.append(priors.intercept)
         fixef += priors.fixef
-        for g in priors.groups(predictor):
+        for g in predictor.groups:
             groups.append(_spread(g, p, k, copies))
             name = groups[-1].name
             sd[name], group_terms[name] = priors.sd[g.name], groups[-1].terms

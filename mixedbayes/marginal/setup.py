@@ -21,6 +21,7 @@ from mixedbayes.marginal.plan import MAX_DENSE, Plan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
 from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.priors.distributions import Flat, Normal, Prior
+from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import PredictorPriors, Priors
 
 Floats = NDArray[np.float64]
@@ -33,8 +34,9 @@ FEWEST_DRAWS = 200
 class Population:
     """The population columns, the intercept first, and which of them are integrated out.
 
-    Where the intercept's prior is at the predictors' means, columns have their means subtracted
-    and the first coefficient is the intercept at the means.
+    The columns are those of the effects that the priors are about. Where the intercept's prior is
+    at the predictors' means, columns have their means subtracted and the first coefficient is the
+    intercept at the means.
     """
 
     terms: tuple[str, ...]  # (p,) of all columns, "Intercept" first where there is one
@@ -42,9 +44,11 @@ class Population:
     center: Floats  # (p,) subtracted from each column; 0 for the intercept
     integrated: tuple[int, ...]  # positions with a normal or flat prior
     sampled: tuple[int, ...]  # positions that stay in NUTS
+    placement: Placement | None = None
 
     @classmethod
     def of(cls, predictor: LinearPredictor, priors: PredictorPriors) -> Population:
+        """Of a predictor with the columns that the priors are about."""
         terms, column_priors = predictor.terms, [a.prior for a in priors.fixef]
         center = np.zeros(len(terms))
         if priors.intercept is not None:
@@ -60,6 +64,7 @@ class Population:
             center,
             tuple(i for i, ok in enumerate(normal) if ok),
             tuple(i for i, ok in enumerate(normal) if not ok),
+            priors.population,
         )
 
     def columns(self, predictor: LinearPredictor, which: Sequence[int]) -> Floats:
@@ -99,7 +104,24 @@ class Population:
         beta[:, list(self.sampled)] = sampled
         if np.any(self.center):
             beta[:, 0] -= beta @ self.center
+        if self.placement is not None:
+            slopes = beta[:, self.first :]
+            beta[:, self.first :] = self.placement.effects(slopes)
         return beta
+
+    def placed(self, beta: Floats) -> Floats:
+        """(S, p) what the priors are about, from coefficients (S, p) at predictor value zero."""
+        out = beta.copy()
+        if self.placement is not None:
+            out[:, self.first :] = self.placement.effects_at_means(beta[:, self.first :])
+        if np.any(self.center):
+            out[:, 0] += out @ self.center
+        return out
+
+    @property
+    def first(self) -> int:
+        """Position of the first slope."""
+        return int(self.terms[:1] == (names.INTERCEPT,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,11 +174,11 @@ class Setup:
         """Draws of every parameter by name, and of those factors' effects that were drawn."""
         out = {names.SIGMA: constrained.sigma}
         coefficients = self.population.coefficients(beta, constrained.coefficients)
-        has_intercept = int(self.population.terms[:1] == (names.INTERCEPT,))
-        if has_intercept:
+        first = self.population.first
+        if first:
             out[names.INTERCEPT] = coefficients[:, 0]
-        if coefficients.shape[1] > has_intercept:
-            out[names.FIXEF] = coefficients[:, has_intercept:]
+        if coefficients.shape[1] > first:
+            out[names.FIXEF] = coefficients[:, first:]
         for g in (*self.integrated, *self.sampled):
             own = {names.sd(g.name): constrained.sd[g.name]}
             if g.correlated:
@@ -180,12 +202,11 @@ def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan:
 
 def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
     """Cross-products, elimination plan and parameter layout of a Gaussian model."""
-    predictor = design.mu
+    predictor = priors.mu.moved(design.mu)
     population = Population.of(predictor, priors.mu)
     left_out = plan_of(design, priors, max_dense).sampled
-    groups = priors.mu.groups(predictor)
-    integrated = tuple(g for k, g in enumerate(groups) if k not in left_out)
-    sampled = tuple(g for k, g in enumerate(groups) if k in left_out)
+    integrated = tuple(g for k, g in enumerate(predictor.groups) if k not in left_out)
+    sampled = tuple(g for k, g in enumerate(predictor.groups) if k in left_out)
     mean, precision = population.prior_moments()
     problem = build_problem(
         design.y,

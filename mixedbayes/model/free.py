@@ -66,7 +66,10 @@ def _of_predictor(
     p = predictor.parameter
     fixef = names.fixef(p)
     if predictor.terms:
-        yield from _parts(fixef, predictor.terms, priors.fixef)
+        if priors.population is not None and not _several_kinds(priors.fixef):
+            moved = priors.population.effects_at_means
+            yield names.at_means(fixef), Derived((names.term_dim(p),), (fixef,), moved)
+        yield from _parts(fixef, predictor.terms, priors.fixef, priors.population)
         prior = priors.intercept
         if prior and (priors.intercept_at_means or prior.prior.shifted(0.0)):
             intercept, moved = names.intercept(p), partial(at_means, means=predictor.means)
@@ -94,12 +97,21 @@ def _of_group(g: GroupDesign, priors: PredictorPriors) -> Iterator[tuple[str, De
 
 
 def _parts(
-    name: str, labels: tuple[str, ...], priors: tuple[Assigned, ...]
+    name: str,
+    labels: tuple[str, ...],
+    priors: tuple[Assigned, ...],
+    placement: Placement | None = None,
 ) -> Iterator[tuple[str, Derived]]:
     """Elements of a vector, which a model has as variables of their own."""
-    if len({type(a.prior) for a in priors}) > 1 or not _integrated(name, priors):
+    if _several_kinds(priors) or not _integrated(name, priors):
+        whole = name if placement is None else names.at_means(name)
         for k, label in enumerate(labels):
-            yield names.part(name, label), Derived((), (name,), partial(element, k=k))
+            function = partial(element, k=k, placement=placement)
+            yield names.part(whole, label), Derived((), (name,), function)
+
+
+def _several_kinds(priors: tuple[Assigned, ...]) -> bool:
+    return len({type(a.prior) for a in priors}) > 1
 
 
 def _integrated(name: str, priors: tuple[Assigned, ...]) -> bool:
@@ -110,9 +122,9 @@ def _integrated(name: str, priors: tuple[Assigned, ...]) -> bool:
 # ---- numbers: `...` are the dimensions of draws -------------------------------------------------
 
 
-def element(x: Floats, *, k: int) -> Floats:
-    """(...) the k-th of x (..., K)."""
-    return x[..., k]
+def element(x: Floats, *, k: int, placement: Placement | None = None) -> Floats:
+    """(...) the k-th of x (..., K), of what the priors are about."""
+    return (x if placement is None else placement.effects_at_means(x))[..., k]
 
 
 def at_means(at_zero: Floats, beta: Floats, *, means: Floats) -> Floats:

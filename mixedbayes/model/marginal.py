@@ -67,8 +67,8 @@ def build_marginal(spec: Spec, setup: Setup) -> pm.Model:
 def variables(setup: Setup) -> list[str]:
     """Names of the variables of the model that `constrained_of` reads."""
     factors = (*setup.integrated, *setup.sampled)
-    out = [names.SIGMA, *(names.sd(g.name) for g in factors)]
-    out += [names.cor(g.name) for g in factors if g.correlated]
+    out = [names.SIGMA, *(setup.priors.name(names.sd(g.name), g.name) for g in factors)]
+    out += [setup.priors.name(names.cor(g.name), g.name) for g in factors if g.correlated]
     out += [_coefficient(setup.population, i) for i in setup.population.sampled]
     return out + [names.spherical(g.name) for g in setup.sampled]
 
@@ -96,7 +96,8 @@ def _coefficient(population: Population, i: int) -> str:
     """Name of a population coefficient that stays in NUTS: that of the same number elsewhere."""
     term = population.terms[i]
     if term != names.INTERCEPT:
-        return names.part(names.FIXEF, term)
+        own = population.placement is not None
+        return names.part(names.at_means(names.FIXEF) if own else names.FIXEF, term)
     return names.at_means(term) if population.center.any() else term
 
 
@@ -130,7 +131,7 @@ def simulate(
     rng: np.random.Generator,
 ) -> Floats:
     """(n,) a response drawn from the marginal distribution: new effects, new errors."""
-    population, predictor = setup.population, design.mu
+    population, predictor = setup.population, setup.priors.moved(design.mu)
     beta = [_draw(population.priors[i], rng) for i in population.integrated]
     r = len(population.sampled)
     y = population.columns(predictor, population.integrated) @ np.array(beta)

@@ -46,9 +46,12 @@ def population(predictor: LinearPredictor, priors: PredictorPriors) -> Any:
             return zeros
         return scalar(names.intercept(p), priors.intercept.prior) + zeros
     X = pm.modelcontext(None)[f"{names.prefix(p)}X"]
-    beta = vector(
-        names.fixef(p), [a.prior for a in priors.fixef], predictor.terms, names.term_dim(p)
-    )
+    name, dim = names.fixef(p), names.term_dim(p)
+    own = name if priors.population is None else names.at_means(name)
+    beta = vector(own, [a.prior for a in priors.fixef], predictor.terms, dim)
+    if priors.population is not None:
+        at_zero = number(f"placed_{name}", priors.population.T) @ beta
+        beta = pm.Deterministic(name, at_zero, dims=dim)
     if priors.intercept is None:
         return X @ beta
     return _intercept(predictor, priors, beta) + X @ beta

@@ -57,8 +57,8 @@ def plot_priors(
     Returns
     -------
     arviz_plots.PlotCollection, on the link scale. Where the intercept's prior is on the
-    predictor's value at the covariates' means, that value is what the panel shows; so are the sds
-    and correlations of group effects there.
+    predictor's value at the covariates' means, that value is what the panel shows; likewise
+    population effects, and sds and correlations of group effects, whose priors are there.
 
     Raises
     ------
@@ -92,10 +92,11 @@ def _quantities(
             title = "Intercept, at the means"
         prior = mu.intercept.prior
         yield title, labels.predictor, value, _frozen(prior), prior
+    beta = mu.fixef_placed(post.fixef())
     for k, (term, assigned) in enumerate(zip(mu.terms, mu.fixef, strict=True)):
-        prior = assigned.prior
-        axis = labels.coefficient(term)
-        yield labels.term(term), axis, post.fixef()[:, k], _frozen(prior), prior
+        prior, title = assigned.prior, labels.term(term)
+        title += ", at the means" if mu.population and mu.population.moves(k) else ""
+        yield title, labels.coefficient(term), beta[:, k], _frozen(prior), prior
     for g in post.design.mu.groups:
         sd, cor = post.placed(g.name, mu)
         for k, (term, assigned) in enumerate(zip(g.terms, mu.sd[g.name], strict=True)):

@@ -109,6 +109,7 @@ def _predictor(
     eta = np.zeros((draws, len(predictor.X)))
     beta = _scalars([f"{names.fixef(p)}[{t}]" for t in predictor.terms], priors.fixef, draws, rng)
     if predictor.terms:
+        beta = priors.fixef_at_zero(beta)
         out[names.fixef(p)] = beta
         eta += beta @ predictor.X.T
     if priors.intercept is not None:
@@ -117,7 +118,7 @@ def _predictor(
             intercept = intercept - beta @ predictor.means
         out[names.intercept(p)] = intercept
         eta += intercept[:, None]
-    for g in priors.groups(predictor):
+    for g in priors.moved(predictor).groups:
         eta += _group(g, p, priors, draws, rng, out)
     return eta if predictor.offset is None else eta + predictor.offset
 

@@ -1,45 +1,50 @@
-"""Where the default priors of group effects are placed: at the covariates' means.
+"""Where default priors are placed: at the covariates' means.
 
-The standard deviation of an intercept over groups, and its correlation with a slope, depend on
-where the covariate's zero is; the likelihood does not. A default prior must not either. With Z the
-columns of a grouping factor, each column is replaced by what is left of it after least squares on
-the columns that it contains: of x that is x - mean(x), of x:z what 1, x and z leave. With Z T the
-replaced columns the effects are b = T b', and the priors are those of the standard deviations and
-correlations of b'. T has a unit diagonal, and is triangular when columns stand after those that
-they contain.
+The effect of an arm in `arm*year`, and the standard deviation of an intercept over groups that
+have slopes, depend on where the covariate's zero is; the likelihood does not. A default prior must
+not either. Each column is replaced by what is left of it after least squares on the columns that
+it contains: of x that is x - mean(x), of x:z what 1, x and z leave. With Z T the replaced columns
+the effects are b = T b', and the priors are about b'. T has a unit diagonal, and is triangular when
+columns stand after those that they contain.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedbayes.design.counted import mean
 from mixedbayes.design.projection import regression, triangle
-from mixedbayes.design.types import GroupDesign
 
 Floats = NDArray[np.float64]
+type Margins = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Effects b = T b' of one grouping factor, the priors being those of b'."""
+    """Effects b = T b', of the population or of one grouping factor, the priors being about b'."""
 
     T: Floats  # (q, q)
 
     @classmethod
-    def of(cls, g: GroupDesign, counts: Floats | None = None) -> Placement | None:
-        """At the means of the columns; None where no column contains another.
+    def of(
+        cls, Z: Floats, margins: Margins, counts: Floats | None = None, *, level: bool = False
+    ) -> Placement | None:
+        """Of columns Z (n, q) and those that each contains; None where none contains another.
 
-        `counts` (n,) says how often each row counts.
+        `counts` (n,) says how often each row counts. With `level` a constant, which is not one of
+        the columns, is contained in all; it is not replaced.
         """
-        if not any(g.margins):
+        if not any(margins):
             return None
-        R = triangle(g.Z, counts)
-        T = np.eye(len(g.terms))
-        for k, inside in enumerate(g.margins):
+        if level:
+            Z = Z - mean(Z, counts)
+        R = triangle(Z, counts)
+        T = np.eye(Z.shape[1])
+        for k, inside in enumerate(margins):
             if inside:
                 T[list(inside), k] = -regression(R, k, list(inside))
         return cls(T)
@@ -66,9 +71,9 @@ class Placement:
         """Whether the prior of the k-th sd is about another effect than that at zero."""
         return bool(np.any(self.inverse[k] != np.eye(len(self.T))[k]))
 
-    def columns(self, g: GroupDesign) -> GroupDesign:
-        """The factor with the columns Z T."""
-        return replace(g, Z=g.Z @ self.T, margins=())
+    def columns(self, Z: Floats) -> Floats:
+        """(n, q) Z T."""
+        return Z @ self.T
 
     def effects(self, placed: Floats) -> Floats:
         """b (..., q) from b' (..., q)."""

@@ -64,7 +64,9 @@ def _apply(
             p, intercept=Assigned(_scalar(value, str(key)), GIVEN), intercept_at_means=False
         )
     if key == names.FIXEF:
-        return replace(p, fixef=_fixef(p, value))
+        p = replace(p, fixef=_fixef(p, value))
+        given = [k for k, a in enumerate(p.fixef) if a.given]
+        return replace(p, population=p.population and p.population.keeping(given))
     if key == "sd":
         return _at_zero(replace(p, sd=_sds(p, value)))
     return _at_zero(replace(p, cor=_cors(p, value)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Design, Floats, LinearPredictor
 from mixedbayes.priors.distributions import LKJ, Prior
 from mixedbayes.priors.placement import Placement
 
@@ -48,14 +48,16 @@ class PredictorPriors:
     cor: Mapping[str, Assigned]
     # Factors the priors of whose sds and correlations are about effects at the columns' means.
     placed: Mapping[str, Placement] = field(default_factory=dict)
+    population: Placement | None = None  # the same of the population effects
 
     def rows(self) -> Iterator[tuple[str, str, Assigned]]:
         p = self.parameter
         if self.intercept is not None:
             where = "at the predictors' means" if self.intercept_at_means else "at zero"
             yield names.intercept(p), where if self.terms else "", self.intercept
-        for term, prior in zip(self.terms, self.fixef, strict=True):
-            yield names.fixef(p), term, prior
+        for k, (term, prior) in enumerate(zip(self.terms, self.fixef, strict=True)):
+            moved = self.population is not None and self.population.moves(k)
+            yield names.fixef(p), term, _at_means(prior) if moved else prior
         for group, priors in self.sd.items():
             for k, (term, prior) in enumerate(zip(self.group_terms[group], priors, strict=True)):
                 moved = group in self.placed and self.placed[group].moves(k)
@@ -63,11 +65,24 @@ class PredictorPriors:
         for group, prior in self.cor.items():
             yield names.cor(group, p), "", _at_means(prior) if group in self.placed else prior
 
-    def groups(self, predictor: LinearPredictor) -> tuple[GroupDesign, ...]:
-        """The grouping factors with the columns of those effects that the priors are about."""
-        return tuple(
-            self.placed[g.name].columns(g) if g.name in self.placed else g for g in predictor.groups
+    def moved(self, predictor: LinearPredictor) -> LinearPredictor:
+        """The predictor with the columns of those effects that the priors are about."""
+        if not self.placed and self.population is None:
+            return predictor
+        X = predictor.X if self.population is None else self.population.columns(predictor.X)
+        groups = tuple(
+            replace(g, Z=self.placed[g.name].columns(g.Z)) if g.name in self.placed else g
+            for g in predictor.groups
         )
+        return replace(predictor, X=X, groups=groups)
+
+    def fixef_at_zero(self, drawn: Floats) -> Floats:
+        """(..., p) population effects, from those (..., p) that the priors are about."""
+        return drawn if self.population is None else self.population.effects(drawn)
+
+    def fixef_placed(self, at_zero: Floats) -> Floats:
+        """(..., p) what the priors of the population effects are about, from these (..., p)."""
+        return at_zero if self.population is None else self.population.effects_at_means(at_zero)
 
     def at_zero(self, drawn: Mapping[str, Floats], group: str) -> dict[str, Floats]:
         """Draws of one factor's parameters by name, from those of what the priors are about.
@@ -107,6 +122,14 @@ class Priors:
     def predictors(self) -> tuple[PredictorPriors, ...]:
         """Of the mean's predictor, then of those of further parameters."""
         return (self.mu, *self.others.values())
+
+    def moved(self, design: Design) -> Design:
+        """The design with the columns of those effects that the priors are about."""
+        return replace(
+            design,
+            mu=self.mu.moved(design.mu),
+            others={name: self.others[name].moved(p) for name, p in design.others.items()},
+        )
 
     def at_means(self, parameters: Collection[str] | None = None) -> Priors:
         """The same priors, the intercepts' taken at the predictors' means.

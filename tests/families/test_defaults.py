@@ -76,7 +76,9 @@ def test_scales_follow_the_links_own_unit(link):
     data = mb.load_data("cbpp")
     model = mb.Model(CASES["binomial"][1], data, family=mb.Binomial(link=kind()))
     unit = np.sqrt(kind.variance / (np.pi**2 / 3))
-    left = column_scales(model.design.mu, level=True)[0]
+    left = column_scales(model.design.mu.X, None, model.design.mu.counts, level=True, centred=True)[
+        0
+    ]
     assert model.spec.priors.mu.fixef[0].prior.sigma == pytest.approx(2.5 * unit / left)
     assert 0.7 < left < 1
     assert model.spec.priors.mu.sd["herd"][0].prior.lam == pytest.approx(1 / unit)

@@ -17,6 +17,10 @@ STRUCTURES = {
     "slopes by factor": "y ~ x + (f*x | g)",
     "curves": "y ~ x + (x + I(x**2) | g)",
     "indicators": "y ~ x + (0 + f + x | g)",
+    "products": "y ~ f*x*h + (1 | g)",
+    "powers": "y ~ f*(x + I(x**2)) + (1 | g)",
+    "no intercept": "y ~ 0 + f + x + (1 | g)",
+    "no intercept, products": "y ~ 0 + f + f:x + (1 | g)",
 }
 
 
@@ -64,10 +68,11 @@ def test_every_family(family, origin):
     formula = STRUCTURES["slopes"].replace(
         "y ~", "y | trials(n) ~" if family == "binomial" else "y ~"
     )
-    here, there = (
-        joint_density(formula, d, family) for d in (frame, frame.assign(x=frame.x + origin))
-    )
-    same_density(here, there, np.random.default_rng(6))
+    for product in (formula, formula.replace("~ x", "~ x*f")):
+        here, there = (
+            joint_density(product, d, family) for d in (frame, frame.assign(x=frame.x + origin))
+        )
+        same_density(here, there, np.random.default_rng(6))
 
 
 @pytest.mark.parametrize("family", ["poisson", "gaussian"])

@@ -25,6 +25,8 @@ CASES = {
     "priors that do not integrate": ("gaussian", "y ~ x + (x | g)", {"fixef": STUDENT}),
     "an intercept given at zero": ("gaussian", "y ~ x + (1 | g)", {"Intercept": STUDENT}),
     "a uniform intercept": ("poisson", "count ~ x + (1 | g)", {"Intercept": mb.Uniform(-9, 9)}),
+    "products": ("gaussian", "y ~ x*z + I(x**2) + (x*z | g)", None),
+    "products, not integrated": ("gaussian", "y ~ x*z + (x | g)", {"fixef": {"z": STUDENT}}),
     "thresholds": ("cumulative", "count ~ x + (x | g)", None),
     "thresholds given at zero": ("cumulative", "count ~ x", {"thresholds": mb.Normal(0, 2)}),
     "a formula for sigma": ("gaussian", ["y ~ x + (x | g)", "sigma ~ z + (z | g) + (1 | h)"], None),

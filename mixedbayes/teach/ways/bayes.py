@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.model.spec import Spec
 from mixedbayes.teach.ways.code import lines
@@ -66,8 +67,9 @@ def _split(f: Factor, spec: Spec) -> list[str]:
 
 def _values(c: Context, spec: Spec) -> list[str]:
     mu, priors = spec.design.mu, spec.priors.mu
-    slopes = "beta[1:]" if mu.intercept else "beta"
-    out = _vector_values("fixef", len(mu.terms), slopes, {type(a.prior) for a in priors.fixef})
+    name = "fixef" if priors.population is None else names.at_means("fixef")
+    kinds = {type(a.prior) for a in priors.fixef}
+    out = _vector_values(name, len(mu.terms), _slopes(spec), kinds)
     if priors.intercept is not None:
         if mu.terms and priors.intercept_at_means:
             out.append('"Intercept_at_means": X.mean(axis=0) @ beta')
@@ -81,6 +83,14 @@ def _values(c: Context, spec: Spec) -> list[str]:
         out += [f'"{name}": {value}' for name, value in _factors(f)]
         out.append(f'"u_{t}": u_{t}')
     return [*out, '"sigma": sigma']
+
+
+def _slopes(spec: Spec) -> str:
+    """The slopes that the priors are about."""
+    at_zero = "beta[1:]" if spec.design.mu.intercept else "beta"
+    if spec.priors.mu.population is None:
+        return at_zero
+    return f"model.spec.priors.mu.population.inverse @ {at_zero}"
 
 
 def _vector_values(name: str, size: int, value: str, kinds: set[type]) -> list[str]:
@@ -111,8 +121,8 @@ def _population(c: Context, spec: Spec) -> list[str]:
     mu, priors = spec.design.mu, spec.priors.mu
     out = []
     if mu.terms:
-        slopes = "beta[1:]" if mu.intercept else "beta"
-        out.append(f"right += sum(a.prior.logpdf(b) for a, b in zip(priors.mu.fixef, {slopes}))")
+        each = f"zip(priors.mu.fixef, {_slopes(spec)})"
+        out.append(f"right += sum(a.prior.logpdf(b) for a, b in {each})")
     if priors.intercept is not None:
         at = "X.mean(axis=0) @ beta" if mu.terms and priors.intercept_at_means else "beta[0]"
         out.append(f"right += priors.mu.intercept.prior.logpdf({at})")

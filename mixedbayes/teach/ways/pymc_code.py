@@ -9,6 +9,7 @@ from mixedbayes.design.types import GroupDesign
 from mixedbayes.model.coords import response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import Flat, Prior
+from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import PredictorPriors
 from mixedbayes.teach.ways.code import lines, said
 
@@ -40,7 +41,14 @@ def _population(spec: Spec) -> list[str]:
     out = []
     if mu.terms:
         out.append(f"# {said(*mu.terms)}")
-        out += _vector("fixef", [a.prior for a in priors.fixef])
+        own = "fixef" if priors.population is None else names.at_means("fixef")
+        out += _vector(own, [a.prior for a in priors.fixef])
+        if priors.population is not None:
+            out += [
+                "# priors at the columns' means; the coefficients at zero follow by a linear map",
+                f"T = np.array({_matrix(priors.population)})",
+                'fixef = pm.Deterministic("fixef", T @ fixef_at_means)',
+            ]
     if priors.intercept is None:
         return out
     prior = priors.intercept.prior
@@ -59,9 +67,8 @@ def _group(g: GroupDesign, priors: PredictorPriors) -> list[str]:
     placement = priors.placed.get(g.name)
     out = [f"# {said(g.name)}: {said(*g.terms)}"]
     if placement is not None:
-        rows = [[_number(x) for x in row] for row in placement.T]
         out.append("# priors at the columns' means; the effects at zero follow by a linear map")
-        out.append(f"T_{t} = np.array({rows})")
+        out.append(f"T_{t} = np.array({_matrix(placement)})")
     out += _vector(sd_name(g, priors), [a.prior for a in priors.sd[g.name]], positive=True)
     scale = sd_name(g, priors)
     if g.correlated:
@@ -85,6 +92,10 @@ def _group(g: GroupDesign, priors: PredictorPriors) -> list[str]:
         f"group = design.mu.group({g.name!r})",
         f"mean = mean + (group.Z * ranef_{t}[group.refs]).sum(axis=1)",
     ]
+
+
+def _matrix(placement: Placement) -> list[list[float]]:
+    return [[_number(x) for x in row] for row in placement.T]
 
 
 def sd_name(g: GroupDesign, priors: PredictorPriors) -> str:
