@@ -143,6 +143,14 @@ def _check(spec: Spec) -> None:
             f"the {spec.family.name} family is not written for Bambi; it has its own or none"
         )
     check_columns(spec, "Bambi")
+    priors = spec.priors.mu
+    if priors.population is not None:
+        moved = [t for k, t in enumerate(priors.terms) if priors.population.moves(k)]
+        raise ModelError(
+            f"the default priors of {', '.join(moved)} are placed where the other columns are at "
+            "their means, and Bambi has them at zero: give priors for the population effects, such "
+            "as priors={'fixef': mb.Normal(0, 10)}"
+        )
     for g in design.mu.groups:
         if g.correlated:
             raise ModelError(

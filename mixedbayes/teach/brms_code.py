@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mixedbayes import names
 from mixedbayes.errors import FormulaError, ModelError
@@ -13,7 +13,8 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import LKJ, Flat, Prior
 from mixedbayes.priors.types import Assigned
 from mixedbayes.teach.columns import check_columns
-from mixedbayes.teach.r_formula import r_columns, r_name, r_right, r_text
+from mixedbayes.teach.r_columns import PlacedColumns, placed_columns
+from mixedbayes.teach.r_formula import r_columns, r_name, r_text
 
 FAMILIES = {
     "gaussian": "gaussian",
@@ -63,16 +64,20 @@ def brms_code(spec: Spec) -> str:
     inner = spec.priors.mu.intercept
     at_zero = inner is not None and not spec.priors.mu.intercept_at_means
     head: Callable[[str], str] = (lambda _: "0 + Intercept") if at_zero else (lambda first: first)
-    formula = f"{_response(spec)} ~ {r_right(design.formula, head=head)}"
+    placed = placed_columns(design.formula, design.mu, spec.priors.mu, head)
+    formula = f"{_response(spec)} ~ {placed.right}"
+    about = ["# columns at their means, as the default priors are"] if placed.lines else []
     lines = [
         "library(brms)",
         *r_columns(design),
+        *about,
+        *placed.lines,
         "brm(",
         f"  {formula},",
         "  data = data,",
         f'  family = {FAMILIES[family.name]}(link = "{family.link.name}"),',
         "  prior = c(",
-        ",\n".join(f"    {p}" for p in _priors(spec, at_zero)),
+        ",\n".join(f"    {p}" for p in _priors(spec, at_zero, placed)),
         "  )",
         ")",
     ]
@@ -89,14 +94,15 @@ def _response(spec: Spec) -> str:
     return f"{y} | {' + '.join(more)}" if more else y
 
 
-def _priors(spec: Spec, at_zero: bool) -> list[str]:
+def _priors(spec: Spec, at_zero: bool, placed: PlacedColumns) -> list[str]:
     priors, out = spec.priors.mu, []
     if priors.intercept is not None:
         place = {"class": "b", "coef": names.INTERCEPT} if at_zero else {"class": "Intercept"}
         out += _set(priors.intercept, **place)
-    out += _each(priors.fixef, priors.terms, {"class": "b"})
+    out += _each(priors.fixef, priors.terms, {"class": "b"}, placed.names.get("", {}))
     for group, sds in priors.sd.items():
-        out += _each(sds, priors.group_terms[group], {"class": "sd", "group": group})
+        place = {"class": "sd", "group": group}
+        out += _each(sds, priors.group_terms[group], place, placed.names.get(group, {}))
     for group, prior in priors.cor.items():
         out += _set(prior, **{"class": "cor", "group": group})
     for name, prior in spec.priors.parameters.items():
@@ -106,14 +112,19 @@ def _priors(spec: Spec, at_zero: bool) -> list[str]:
     return out
 
 
-def _each(priors: Sequence[Assigned], terms: Sequence[str], place: dict[str, str]) -> list[str]:
+def _each(
+    priors: Sequence[Assigned],
+    terms: Sequence[str],
+    place: dict[str, str],
+    placed: Mapping[str, str],
+) -> list[str]:
     """One line where all have one prior, else one for each coefficient."""
     if len({a.prior for a in priors}) == 1:
         return _set(priors[0], **place)
     return [
         line
         for prior, term in zip(priors, terms, strict=True)
-        for line in _set(prior, **place, coef=_coef(term))
+        for line in _set(prior, **place, coef=placed.get(term) or _coef(term))
     ]
 
 

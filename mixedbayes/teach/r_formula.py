@@ -19,6 +19,7 @@ from mixedbayes.formula.nodes import (
     Paren,
     Sign,
 )
+from mixedbayes.formula.types import RandomTerm
 
 # Functions that mean the same in both languages.
 SAME = frozenset(
@@ -106,10 +107,15 @@ def r_columns(design: Design) -> list[str]:
 def r_right(formula: Formula, *, head: Callable[[str], str] = lambda intercept: intercept) -> str:
     """The right side; `head` may write the intercept another way."""
     first, *rest = r_terms(formula.fixed)
-    offsets = [f"offset({r_text(parse_expression(o))})" for o in formula.offsets]
-    bars = []
-    for bar in formula.random:
-        sign = "|" if bar.correlated else "||"
-        group = ":".join(map(r_name, bar.factors))
-        bars.append(f"({' + '.join(r_terms(bar.effects))} {sign} {group})")
-    return " + ".join([head(first), *rest, *offsets, *bars])
+    return " + ".join([head(first), *rest, *r_offsets(formula), *map(r_bar, formula.random)])
+
+
+def r_offsets(formula: Formula) -> list[str]:
+    """The offsets of a right side."""
+    return [f"offset({r_text(parse_expression(o))})" for o in formula.offsets]
+
+
+def r_bar(bar: RandomTerm) -> str:
+    """One bar."""
+    sign = "|" if bar.correlated else "||"
+    return f"({' + '.join(r_terms(bar.effects))} {sign} {':'.join(map(r_name, bar.factors))})"

@@ -1,6 +1,7 @@
 """Models as code for other packages."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -151,13 +152,15 @@ def test_lme4_runs_the_code_and_gives_the_reference(tmp_path, reference):
 
 def test_brms_has_every_prior():
     text = model().code("brms")
-    assert "Reaction ~ 1 + Days + (1 + Days | Subject)," in text
+    assert "data$Days_at_means <- with(data, Days - 4.5)\n" in text
+    assert "Reaction ~ 1 + Days + (1 + Days_at_means | Subject)," in text
     assert 'family = gaussian(link = "identity")' in text
     for line in (
         'set_prior("normal(298.508, 140.822)", class = "Intercept")',
         'set_prior("normal(0, 48.8915)", class = "b")',
         'set_prior("exponential(0.0177529)", class = "sd", group = "Subject", coef = "Intercept")',
-        'set_prior("exponential(0.0511336)", class = "sd", group = "Subject", coef = "Days")',
+        'set_prior("exponential(0.0511336)", class = "sd", group = "Subject", '
+        'coef = "Days_at_means")',
         'set_prior("lkj(2)", class = "cor", group = "Subject")',
         'set_prior("exponential(0.0177529)", class = "sigma")',
     ):
@@ -168,7 +171,8 @@ def test_brms_has_every_prior():
 
 def test_an_intercept_at_zero_is_a_coefficient_in_brms(reference):
     """As in the reference posteriors, which have these priors."""
-    text = model(priors={"Intercept": mb.Normal(300, 250), "fixef": mb.Normal(0, 50)}).code("brms")
+    given = {"Intercept": mb.Normal(300, 250), "fixef": mb.Normal(0, 50), "cor": mb.LKJ(2)}
+    text = model(priors=given).code("brms")
     assert "Reaction ~ 0 + Intercept + Days + (1 + Days | Subject)" in text
     known = {
         (p["prior"], p["class"], p["coef"])
@@ -231,6 +235,21 @@ def test_columns_left_out_are_left_out_by_lme4_alone():
         given.to_bambi()
     with pytest.raises(ModelError, match="lme4 would keep"):
         mb.Model("y ~ x + (x + I(2*x) | h)", empty_cell()).code("lme4")
+
+
+def test_priors_at_the_means_have_columns_at_the_means_in_brms():
+    """Products of categories and numbers, and powers; two factors with other means."""
+    data = counts().assign(z=lambda d: d["x"] ** 2 + 3)
+    text = mb.Model("x ~ kind*z + I(z**2) + (kind + z | g)", data).code("brms")
+    made = dict(re.findall(r"data\$(\w+) <- with\(data, (.*)\)\n", text))
+    assert made["kind_b"] == '(kind == "b")'
+    assert made["kind_b_at_means"] == '(kind == "b") - 0.333333333333'
+    assert made["I_z_2_at_means"].startswith("(z ^ 2) - ")
+    assert made["kind_b_z_at_means"].startswith('(kind == "b") * z - ')
+    left = "x ~ 1 + kind_b + kind_c + z + I_z_2_at_means + kind_b_z_at_means + kind_c_z_at_means"
+    assert f"{left} + (1 + kind_b_at_means + kind_c_at_means + z_at_means | g)" in text
+    coefs = re.findall(r'class = "b", coef = "(\w+)"', text)
+    assert set(coefs) == set(left.removeprefix("x ~ 1 + ").split(" + "))
 
 
 def test_families_and_responses_in_brms():

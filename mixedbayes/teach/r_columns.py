@@ -1,0 +1,109 @@
+"""Columns in R of the effects that default priors are about, where these are not those at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.formula import Formula, parse_expression
+from mixedbayes.formula.nodes import Call
+from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.teach.r_formula import r_bar, r_name, r_offsets, r_terms, r_text
+
+
+@dataclass(frozen=True)
+class PlacedColumns:
+    """The right side of a formula, in columns of the effects that the priors are about.
+
+    Attributes
+    ----------
+    right
+        The right side.
+    lines
+        R code that makes the columns which the data have not.
+    names
+        What they are called in place of a term: of the population under "", of a factor under its
+        name.
+    """
+
+    right: str
+    lines: tuple[str, ...]
+    names: dict[str, dict[str, str]]
+
+
+def placed_columns(
+    formula: Formula,
+    predictor: LinearPredictor,
+    priors: PredictorPriors,
+    head: Callable[[str], str],
+) -> PlacedColumns:
+    """The same model in other coordinates: with x - 4.5 where the priors are at the mean of x.
+
+    `head` may write the intercept of the population another way.
+    """
+    made: dict[str, str] = {}
+    called: dict[str, dict[str, str]] = {}
+    first, *rest = r_terms(formula.fixed)
+    if priors.population is not None:
+        called[""] = _named(predictor.terms, priors.population.T, made)
+        rest = list(called[""].values())
+    bars = [r_bar(bar) for bar in formula.random if bar.group not in priors.placed]
+    for g in predictor.groups:
+        if g.name in priors.placed:
+            called[g.name] = _named(g.terms, priors.placed[g.name].T, made)
+            bars += _bars(g, called[g.name])
+    lines = tuple(f"data${name} <- with(data, {value})" for name, value in made.items())
+    right = " + ".join([head(first), *rest, *r_offsets(formula), *bars])
+    return PlacedColumns(right, lines, called)
+
+
+def _bars(g: GroupDesign, called: dict[str, str]) -> Iterator[str]:
+    factor = ":".join(map(r_name, g.factors))
+    for block in g.blocks:
+        terms = [g.terms[k] for k in block]
+        left = [str(int(names.INTERCEPT in terms)), *(called[t] for t in terms if t in called)]
+        yield f"({' + '.join(left)} | {factor})"
+
+
+def _named(terms: Sequence[str], T: Floats, made: dict[str, str]) -> dict[str, str]:
+    """A column's name for every term but the intercept; those that R has to make go to `made`."""
+    out = {}
+    for k, term in enumerate(terms):
+        if term == names.INTERCEPT:
+            continue
+        shares = {t: s for t, s in zip(terms, T[:, k], strict=True) if s and t != term}
+        own = _value(term)
+        if own == r_name(term) and not shares:
+            out[term] = own
+            continue
+        name = names.identifier(term) + ("_at_means" if shares else "")
+        value = own + "".join(
+            f" {'-' if s < 0 else '+'} {_times(abs(s), t)}" for t, s in shares.items()
+        )
+        while made.setdefault(name, value) != value:  # another factor has it at other means
+            name += "_"
+        out[term] = name
+    return out
+
+
+def _times(share: float, term: str) -> str:
+    number = f"{share:.12g}"
+    return number if term == names.INTERCEPT else f"{number} * {_value(term)}"
+
+
+def _value(term: str) -> str:
+    """The column of a term in R: `Days`, `(Machine == "B")`, products of these."""
+    parts = []
+    for part in term.split(":"):
+        name, bracket, level = part.partition("[")
+        if bracket and "(" not in name:
+            parts.append(f'({r_name(name)} == "{level[:-1]}")')
+            continue
+        node = parse_expression(part)
+        if isinstance(node, Call) and node.function == "I":
+            parts.append(f"({r_text(node.arguments[0])})")
+        else:
+            parts.append(r_text(node))
+    return " * ".join(parts)
