@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.errors import FormulaError
 from mixedbayes.formula import Formula, parse_expression
 from mixedbayes.formula.nodes import Call
 from mixedbayes.priors.types import PredictorPriors
@@ -101,7 +102,11 @@ def _value(term: str) -> str:
         if bracket and "(" not in name:
             parts.append(f'({r_name(name)} == "{level[:-1]}")')
             continue
-        node = parse_expression(part)
+        try:
+            node = parse_expression(part)
+        except FormulaError:  # a column's own name
+            parts.append(r_name(part))
+            continue
         if isinstance(node, Call) and node.function == "I":
             parts.append(f"({r_text(node.arguments[0])})")
         else:

@@ -207,14 +207,21 @@ def test_coefficients_as_brms_names_them(ours, theirs):
 @pytest.mark.parametrize("name", ["age_c", "a.b", "x1", "Age"])
 def test_any_plain_column_varies_in_brms(name):
     data = mb.load_data("sleepstudy").rename(columns={"Days": name})
-    text = mb.Model(f"Reaction ~ {name} + ({name} | Subject)", data).code("brms")
+    formula = f"Reaction ~ {name} + ({name} | Subject)"
+    text = mb.Model(formula, data, priors={"cor": mb.LKJ(2)}).code("brms")
     assert f'class = "sd", group = "Subject", coef = "{name}")' in text
+    text = mb.Model(formula, data).code("brms")
+    assert f'class = "sd", group = "Subject", coef = "{name}_at_means")' in text
 
 
 def test_a_column_with_an_odd_name_can_be_renamed_for_brms():
     data = mb.load_data("sleepstudy").rename(columns={"Days": "my days"})
     with pytest.raises(ModelError, match=r"'my days' is not known.*whose name has letters"):
-        mb.Model("Reaction ~ `my days` + (`my days` | Subject)", data).code("brms")
+        mb.Model(
+            "Reaction ~ `my days` + (`my days` | Subject)", data, priors={"cor": mb.LKJ(2)}
+        ).code("brms")
+    text = mb.Model("Reaction ~ `my days` + (`my days` | Subject)", data).code("brms")
+    assert "data$my_days_at_means <- with(data, `my days` - 4.5)\n" in text
 
 
 def empty_cell():
