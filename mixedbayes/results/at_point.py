@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedbayes.design import random_columns, replay
 from mixedbayes.design.types import GroupDesign, LinearPredictor
 from mixedbayes.design.used import Used, used_columns
 from mixedbayes.results.posterior import Posterior
@@ -21,8 +22,8 @@ _STEP = 0.1  # of the linear predictor, over which a residual variance may chang
 def covariates(post: Posterior) -> list[str]:
     """Columns that the variances on the link scale depend on, in the order of the formula.
 
-    Those of the mean's group effects and of further parameters, and, where the residual variance
-    depends on the mean, those of its population part.
+    Those of the mean's group effects and of further parameters; where the residual variance
+    depends on the mean, those of its population part; and weights that divide it.
     """
     found: list[str] = []
     for predictor in post.predictors:
@@ -30,7 +31,7 @@ def covariates(post: Posterior) -> list[str]:
         if predictor.parameter != "mu" or _mean_matters(post):
             found += used.fixed
         found += [name for g in predictor.groups for name in used.effects[g.name]]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *_weighing(post)]))
 
 
 def at_point(post: Posterior, point: pd.DataFrame, frame: pd.DataFrame | None) -> Posterior:
@@ -53,15 +54,16 @@ def at_point(post: Posterior, point: pd.DataFrame, frame: pd.DataFrame | None) -
         for name in point.columns:
             rows[name] = point[name].iloc[0]
     moved = {p.parameter: _moved(post, p, rows, set(point.columns)) for p in post.predictors}
-    mu = moved.pop("mu")
-    return replace(post, design=replace(post.design, mu=mu, others=moved))
+    design = replace(post.design, mu=moved.pop("mu"), others=moved)
+    if not _weighing(post).isdisjoint(point.columns):
+        weights = replay(post.design, rows, groups=[]).weights
+        design = replace(design, weights=None if weights is None else _every_row(weights, design.n))
+    return replace(post, design=design)
 
 
 def _moved(
     post: Posterior, predictor: LinearPredictor, rows: pd.DataFrame, named: set[str]
 ) -> LinearPredictor:
-    from mixedbayes.design import random_columns, replay
-
     p, design = predictor.parameter, post.design
     used = _used(post, p)
 
@@ -76,6 +78,12 @@ def _moved(
     new = replay(design, rows, groups=[], parameter=p)
     offset = None if new.offset is None else _every_row(new.offset, design.n)
     return replace(predictor, groups=groups, X=_every_row(new.X, design.n), offset=offset)
+
+
+def _weighing(post: Posterior) -> set[str]:
+    """Columns of weights that divide the residual variance."""
+    used = used_columns(post.design.formula)
+    return set() if post.family.repeats_rows else set(used.weights)
 
 
 def _every_row(columns: Floats, n: int) -> Floats:

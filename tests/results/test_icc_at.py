@@ -122,6 +122,16 @@ def test_student_s_nu_is_taken_at_the_point(data):
     np.testing.assert_allclose(at(post, {"t": t}, data), 1 / (1 + 0.64 * nu / (nu - 2)))
 
 
+def test_weights_that_divide_the_variance_are_taken_at_the_point(data):
+    weighted = data.assign(w=np.linspace(0.5, 4, N))
+    post = constant(
+        "y | weights(w) ~ x + (1 | g)", weighted, mb.Gaussian(), Intercept=0.0, fixef=[1.0],
+        sd_g=[1.0], sigma=2.0,
+    )  # fmt: skip
+    w = np.array([0.5, 4.0])
+    np.testing.assert_allclose(at(post, {"w": w}, weighted), 1 / (1 + 4 / w))
+
+
 @pytest.mark.parametrize("covariate", ["x", "arm", "offset_"])
 def test_intercepts_of_counts_depend_on_the_mean(data, covariate):
     post = constant(
