@@ -63,16 +63,26 @@ def check_rowwise(
 
 
 def _parts(column: NDArray[Any], whole: NDArray[Any]) -> Iterator[NDArray[np.intp]]:
-    """Rows to ask about: single ones far apart, every other one, the last half."""
+    """Rows to ask about: single ones far apart or rare, every other one, the last half."""
     n = len(column)
-    ends = [_order(values)[[0, -1]].tolist() for values in (column, whole)]
-    yield from (np.array([row]) for row in sorted({0, n // 2, n - 1, *ends[0], *ends[1]}))
+    ends = [row for values in (column, whole) for row in (*_order(values)[[0, -1]], *_rare(values))]
+    yield from (np.array([row]) for row in sorted({0, n // 2, n - 1, *map(int, ends)}))
     yield from (np.arange(0, n, 2), np.arange(1, n, 2), np.arange(n // 2, n))
 
 
 def _order(values: NDArray[Any]) -> NDArray[np.intp]:
+    return np.argsort(_sortable(values), kind="stable")
+
+
+def _rare(values: NDArray[Any]) -> NDArray[np.intp]:
+    """A row of the value that occurs least, and of that which occurs most."""
+    _, rows, counts = np.unique(_sortable(values), return_index=True, return_counts=True)
+    return rows[[np.argmin(counts), np.argmax(counts)]]
+
+
+def _sortable(values: NDArray[Any]) -> NDArray[Any]:
     first = values.reshape(len(values), -1)[:, 0] if values.size else np.zeros(len(values))
-    return np.argsort(first if first.dtype.kind in "biuf" else first.astype(str), kind="stable")
+    return first if first.dtype.kind in "biuf" else first.astype(str)
 
 
 def _some(value: Any, rows: NDArray[np.intp]) -> Any:

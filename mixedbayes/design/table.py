@@ -66,7 +66,7 @@ def table(data: Any, used: Iterable[str]) -> Table:
         raise _repeated(twice)
     if isinstance(frame, pd.DataFrame):
         columns = {name: plain(frame[name]) for name in used}
-        return Table(columns, frame.index, tuple(names), frame.attrs)
+        return Table(columns, _plain_index(frame.index), tuple(names), frame.attrs)
     columns = {name: _to_pandas(frame[name]) for name in used}
     return Table(columns, pd.RangeIndex(len(frame)), tuple(names))
 
@@ -121,9 +121,9 @@ def eager(data: Any) -> Any:
     except TypeError:
         pass
     column = nw.from_native(data, series_only=True, pass_through=True)
-    if not isinstance(column, nw.Series) and any(hasattr(data, name) for name in _ARROW):
+    if not isinstance(column, nw.Series | type) and any(hasattr(data, name) for name in _ARROW):
         return nw.from_native(_from_arrow(data), eager_only=True)
-    raise DataError(f"the data are a {type(data).__name__}, not a data frame; {_remedy(data)}")
+    raise DataError(f"the data are a {_named(data)}, not a data frame; {_remedy(data)}")
 
 
 def _from_arrow(data: Any) -> Any:
@@ -131,16 +131,22 @@ def _from_arrow(data: Any) -> Any:
         import pyarrow as pa
     except ImportError:
         raise DataError(
-            f"the data are a {type(data).__name__}, which is read by pyarrow: pip install pyarrow, "
+            f"the data are a {_named(data)}, which is read by pyarrow: pip install pyarrow, "
             "or pass a pandas frame"
         ) from None
     try:
         return pa.table(data)
     except Exception as error:  # of whatever library made the stream
         raise DataError(
-            f"the data are a {type(data).__name__} whose Arrow stream cannot be read as a table: "
-            f"{error}"
+            f"the data are a {_named(data)} whose Arrow stream cannot be read as a table: {error}"
         ) from error
+
+
+def _named(data: Any) -> str:
+    """Type of an object, with its package where the name alone says too little."""
+    kind = type(data)
+    package = kind.__module__.partition(".")[0]
+    return f"{package} DataFrame" if kind.__name__ == "DataFrame" else kind.__name__
 
 
 def _remedy(data: Any) -> str:
@@ -190,6 +196,17 @@ def _plain_categories(column: pd.Series) -> pd.Series:
     of = pd.CategoricalDtype(pd.Index(labels), ordered=column.cat.ordered)
     codes = pd.Categorical.from_codes(column.cat.codes, dtype=of)
     return pd.Series(codes, index=column.index)
+
+
+def _plain_index(index: pd.Index) -> pd.Index:
+    """Row labels without Arrow's types."""
+    if isinstance(index, pd.MultiIndex):
+        levels = [_plain_index(index.get_level_values(k)) for k in range(index.nlevels)]
+        arrow = any(isinstance(dtype, pd.ArrowDtype) for dtype in index.dtypes)
+        return pd.MultiIndex.from_arrays(levels, names=index.names) if arrow else index
+    if not isinstance(index.dtype, pd.ArrowDtype):
+        return index
+    return pd.Index(plain(pd.Series(index, dtype=index.dtype)), name=index.name)
 
 
 def _from_arrow_column(column: pd.Series) -> pd.Series:

@@ -71,14 +71,19 @@ def encode_frame(frame: pd.DataFrame) -> EncodedFrame:
 
 
 def unkept(frame: pd.DataFrame) -> list[str]:
-    """What to know of columns that no file or cache can keep, in words."""
+    """What to know of columns and row labels that no file or cache can keep, in words."""
+    index = frame.index
+    labels = [_series(index.get_level_values(k)) for k in range(index.nlevels)]
+    places = [
+        *((frame[n], f"column {n!r}") for n in frame.columns),
+        *((v, "the index") for v in labels),
+    ]
     notes = []
-    for name in frame.columns:
-        values = frame[name]
+    for values, where in places:
         if values.dtype == object:  # one value of each kind tells
             values = values[~values.map(type).duplicated()]
         try:
-            _encode(values, "", {}, f"column {name!r}")
+            _encode(values, "", {}, where)
         except FileError as error:
             notes.append(f"this fit can be neither saved nor cached: {error}")
     return notes

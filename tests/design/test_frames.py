@@ -176,6 +176,20 @@ def test_types_of_arrow_are_those_of_pandas(kind):
     assert table(in_pandas, ["g"]).columns["g"].index.tolist() == [7, 7, 9]
 
 
+def test_row_labels_of_arrow_are_those_of_pandas():
+    import pyarrow as pa
+
+    labels = pd.array(
+        ["r2", "r1", "r2"], dtype=pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string()))
+    )
+    data = pd.DataFrame({"y": [1.0, 2, 4], "k": labels})
+    for index in (data.set_index("k"), data.set_index(["k", data.index])):
+        found = table(index, ["y"]).index
+        assert found.equals(index.index) or found.tolist() == index.index.tolist()
+        dtypes = found.dtypes if isinstance(found, pd.MultiIndex) else [found.dtype]
+        assert not any(isinstance(dtype, pd.ArrowDtype) for dtype in dtypes)
+
+
 def test_decimals_that_doubles_would_not_tell_apart_are_kept():
     values = [Decimal("0.1"), Decimal("0.10000000000000000001")]
     assert table(pd.DataFrame({"g": values}), ["g"]).columns["g"].tolist() == values
@@ -211,6 +225,14 @@ def test_a_lazy_frame_names_its_own_method(method):
     with pytest.raises(DataError, match=rf"are a Lazy, not a data frame; call its {method}\(\) "):
         build_design("y ~ x", lazy)
     assert build_design("y ~ x", getattr(lazy, method)()).n == 39
+
+
+def test_a_data_frame_of_another_package_is_named_with_it():
+    other = type("DataFrame", (), {"__module__": "dask.dataframe", "compute": lambda self: frame()})
+    with pytest.raises(
+        DataError, match=r"are a dask DataFrame, not .*; call its compute\(\) first"
+    ):
+        build_design("y ~ x", other())
 
 
 def test_a_column_is_no_frame():

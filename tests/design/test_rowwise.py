@@ -17,7 +17,7 @@ def frame(n=24):
             "y": rng.normal(size=n),
             "x": rng.normal(size=n),
             "year": np.repeat(np.arange(2010, 2014), n // 4),
-            "f": np.tile(["a", "b", "c"], n // 3),
+            "f": np.repeat(["a", "b", "c", "d"], [8, 4, n - 20, 8]),
             "pi": rng.normal(size=n),
         }
     )
@@ -48,6 +48,10 @@ OF_ALL_ROWS = {
     "cumulative": ("own(x)", np.cumsum),
     "the row before": ("own(x)", lambda x: np.r_[x[0], x[:-1]]),
     "mean of a group": ("own(x, f)", lambda x, f: pd.Series(x).groupby(f).transform("mean")),
+    "rare ones together": (
+        "own(f)",
+        lambda f: np.where(pd.Series(f).map(pd.Series(f).value_counts()) < 8, "other", f),
+    ),
     "bins by quantiles": ("own(x)", lambda x: pd.qcut(x, 3, labels=["l", "m", "h"])),
     "bins by range": ("own(x)", lambda x: pd.cut(x, 3)),
     "noise": ("own(x)", lambda x: x + RNG.normal(size=len(x))),

@@ -122,3 +122,5 @@ def test_what_cannot_be_kept_is_known_beforehand():
     assert "column 'z' has type complex128" in second
     with pytest.raises(FileError):
         encode_frame(odd)
+    (note,) = unkept(kept.set_index(pd.Index([frozenset([k]) for k in range(3)])))
+    assert "neither saved nor cached: the index holds Python objects (frozenset)" in note
