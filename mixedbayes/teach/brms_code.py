@@ -12,7 +12,7 @@ from mixedbayes.formula.nodes import Call
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import LKJ, Flat, Prior
 from mixedbayes.priors.types import Assigned
-from mixedbayes.teach.columns import check_columns
+from mixedbayes.teach.columns import check_columns, parts
 from mixedbayes.teach.r_columns import PlacedColumns, placed_columns
 from mixedbayes.teach.r_formula import r_columns, r_name, r_text
 
@@ -41,7 +41,6 @@ STAN: dict[str, tuple[str, tuple[str | float, ...]]] = {
     "InverseGamma": ("inv_gamma", ("alpha", "beta")),
     "Uniform": ("uniform", ("lower", "upper")),
 }
-_BETWEEN = re.compile(r":(?![^\[]*\])")  # colons outside the brackets of levels
 _LEVEL = re.compile(r"(?P<name>.*?)(?:\[(?P<level>[^\]]*)\])?", re.DOTALL)
 # What brms makes of signs in names, by its function rename().
 _SPELLED = dict.fromkeys(" ()[],\"'?", "")
@@ -133,7 +132,7 @@ def _coef(term: str) -> str:
 
     It is R's name of the column, in which brms leaves signs out or spells them.
     """
-    name = ":".join(map(_column, _BETWEEN.split(term)))
+    name = ":".join(map(_column, parts(term)))
     for sign, spelled in _SPELLED.items():
         name = name.replace(sign, spelled)
     return name

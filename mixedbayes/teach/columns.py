@@ -1,9 +1,13 @@
-"""Whether another package's model of the same formula has the same columns."""
+"""The columns of a model, by their names, and whether another package has the same."""
 
 from __future__ import annotations
 
+import re
+
 from mixedbayes.errors import ModelError
 from mixedbayes.model.spec import Spec
+
+_BETWEEN = re.compile(r":(?![^\[]*\])")  # colons outside the brackets of levels
 
 
 def check_columns(spec: Spec, package: str, *, drops: bool = False) -> None:
@@ -20,3 +24,8 @@ def check_columns(spec: Spec, package: str, *, drops: bool = False) -> None:
             f"{'it' if len(kept) == 1 else 'them'}, with a prior: make the columns that are left "
             "numeric columns of the data, and name these in the formula"
         )
+
+
+def parts(term: str) -> list[str]:
+    """The factors of a column's name: "x" and "f[a:b]" of "x:f[a:b]"."""
+    return _BETWEEN.split(term)

@@ -90,9 +90,9 @@ def part(f: Factor, rows: str = "") -> str:
     return f"(Z_{f.tag}{rows} * gamma_{f.tag}[j_{f.tag}{rows}]).sum(axis=1)"
 
 
-def rest(c: Context, rows: str = "") -> list[str]:
-    """What does not vary over the first factor: other columns, other factors' effects."""
-    parts = [f"X{rows}[:, {c.rest}] @ beta[{c.rest}]"] if c.rest else []
+def rest(c: Context, places: list[int], rows: str = "") -> list[str]:
+    """Columns of X at these places, and other factors' effects."""
+    parts = [f"X{rows}[:, {places}] @ beta[{places}]"] if places else []
     return [*parts, *(part(f, rows) for f in c.others)]
 
 
@@ -101,52 +101,100 @@ def added(target: str, parts: list[str], sign: str = "+") -> list[str]:
     return [f"{target} {sign}= {p}" for p in parts]
 
 
-def population(c: Context) -> str:
-    entries = ", ".join("0.0" if p is None else f"beta[{p}]" for p in c.first.at)
-    return f"population = np.array([{entries}])  # {said(*c.first.g.terms)}"
+def population(c: Context) -> list[str]:
+    """`population`, the expected coefficients: (q,), or (J, q) where a level predicts its own."""
+    t, level = c.first.tag, said(c.first.g.name)
+    entries = ", ".join("0.0" if k.place is None else f"beta[{k.place}]" for k in c.varying)
+    out = [f"population = np.array([{entries}])  # {said(*c.first.g.terms)}"]
+    if any(k.predictors for k in c.coefficients):
+        out += [
+            "",
+            "def of_level(x, z):",
+            f'    """What a column x is times z, for each {level}: a predictor of theirs."""',
+            f"    size = np.bincount(j_{t}, z * z)",
+            f"    return np.bincount(j_{t}, x * z) / np.where(size > 0, size, 1)",
+            "",
+        ]
+    if predicted(c):
+        out.append(f"population = np.tile(population, ({c.first.g.n_levels}, 1))  # (J, q)")
+    for k, varying in enumerate(c.varying):
+        for by in varying.predictors:
+            predictor = f"of_level(X[:, {by.place}], Z_{t}[:, {k}])"
+            out.append(
+                f"population[:, {k}] += beta[{by.place}] * {predictor}  "
+                f"# {said(varying.term)} by {said(by.name)}"
+            )
+    return out
+
+
+def guided(c: Context) -> list[str]:
+    """`slopes`, coefficients (J, k) that only predictors of the level make different."""
+    if not c.guided:
+        return []
+    out = [f"slopes = np.empty(({c.first.g.n_levels}, {len(c.guided)}))"]
+    for k, slope in enumerate(c.guided):
+        out.append(f"slopes[:, {k}] = beta[{slope.place}]  # {said(slope.term)}")
+        for by in slope.predictors:
+            predictor = f"of_level(X[:, {by.place}], X[:, {slope.place}])"
+            out.append(f"slopes[:, {k}] += beta[{by.place}] * {predictor}  # by {said(by.name)}")
+    return out
+
+
+def predicted(c: Context) -> bool:
+    """Whether the levels have predictors of the coefficients that vary."""
+    return any(k.predictors for k in c.varying)
 
 
 def varying_coefficients(c: Context) -> str:
     t = c.first.tag
+    places = [k.place for k in c.guided]
+    by_level = [f"(X[:, {places}] * slopes[j_{t}]).sum(axis=1)"] if places else []
     return lines(
         population(c),
+        guided(c),
         f"alpha = population + gamma_{t}  # coefficients of each {said(c.first.g.name)}",
         f"mu_1a = (Z_{t} * alpha[j_{t}]).sum(axis=1)",
-        added("mu_1a", rest(c)),
+        added("mu_1a", [*by_level, *rest(c, c.rest(*c.coefficients))]),
         "left, right = mu_1a, mu",
     )
 
 
 def multilevel(c: Context) -> str:
     t = c.first.tag
+    expected = "population[j]" if predicted(c) else "population"
+    places = [k.place for k in c.guided]
+    by_level = [f"X[rows][:, {places}] @ slopes[j]"] if places else []
     return lines(
         population(c),
+        guided(c),
         "mu_1b = np.empty(n)",
         f"for j in range({c.first.g.n_levels}):",
         f"    rows = j_{t} == j",
-        f"    alpha = population + gamma_{t}[j]  # level 2: the {said(c.first.g.name)}",
+        f"    alpha = {expected} + gamma_{t}[j]  # level 2: the {said(c.first.g.name)}",
         f"    mu_1b[rows] = Z_{t}[rows] @ alpha  # level 1: its rows",
-        added("    mu_1b[rows]", rest(c, "[rows]")),
+        added("    mu_1b[rows]", [*by_level, *rest(c, c.rest(*c.coefficients), "[rows]")]),
         "left, right = mu_1b, mu",
     )
 
 
 def local_regressions(c: Context) -> str:
     t, J = c.first.tag, c.first.g.n_levels
+    one = "population[j]" if predicted(c) else "population"
+    fitted = f"(Z_{t} * population[j_{t}]).sum(axis=1)" if predicted(c) else f"Z_{t} @ population"
     return lines(
         population(c),
         f"own = y.copy()  # what the {said(c.first.g.name)} has to explain",
-        added("own", rest(c), "-"),
+        added("own", rest(c, c.rest(*c.varying)), "-"),
         f"combined, prior = np.empty_like(gamma_{t}), np.linalg.inv(Psi_{t})",
         f"for j in range({J}):",
         f"    Z_j, y_j = Z_{t}[j_{t} == j], own[j_{t} == j]",
         "    local = np.linalg.pinv(Z_j) @ y_j  # a regression of its own",
         "    data = Z_j.T @ Z_j / sigma**2  # and what it knows",
-        "    combined[j] = np.linalg.solve(data + prior, data @ local + prior @ population)",
+        f"    combined[j] = np.linalg.solve(data + prior, data @ local + prior @ {one})",
         "",
         "# all at once: the mean of the coefficients given the responses",
         f"W, P = wide(j_{t}, Z_{t}, {J}), np.kron(np.eye({J}), Psi_{t})",
-        f"surprise = own - Z_{t} @ population",
+        f"surprise = own - {fitted}",
         "deviation = P @ W.T @ np.linalg.solve(W @ P @ W.T + sigma**2 * np.eye(n), surprise)",
         "left, right = combined, population + deviation.reshape(combined.shape)",
     )

@@ -14,6 +14,7 @@ from mixedbayes.families.links import Identity
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.pooling import together
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.teach.ways.levels import Coefficient, coefficients
 
 MAX_ROWS = 1500
 INDEX = "jklmpqrstuvw"  # of levels, one letter for each factor
@@ -32,7 +33,6 @@ class Factor:
     tag: str  # "Subject", "batch_cask": for names of variables
     index: str  # "j"
     cov: Floats  # (q, q) Psi
-    at: tuple[int | None, ...]  # of each term its place in beta; None without a population effect
 
     @property
     def tex(self) -> str:
@@ -48,6 +48,7 @@ class Context:
     beta: Floats
     sigma: float
     factors: tuple[Factor, ...]
+    coefficients: tuple[Coefficient, ...]  # of the first factor's levels
 
     @property
     def first(self) -> Factor:
@@ -59,9 +60,19 @@ class Context:
         return self.factors[1:]
 
     @property
-    def rest(self) -> list[int]:
-        """Places in beta of what does not vary over the first factor."""
-        return [i for i in range(len(self.terms)) if i not in self.first.at]
+    def varying(self) -> list[Coefficient]:
+        """Coefficients of the first factor's levels that deviate by chance, as its terms."""
+        return [k for k in self.coefficients if k.varies]
+
+    @property
+    def guided(self) -> list[Coefficient]:
+        """Coefficients of its levels that only their predictors make different."""
+        return [k for k in self.coefficients if not k.varies]
+
+    def rest(self, *coefficients: Coefficient) -> list[int]:
+        """Places in beta of what has no part in these coefficients of the first factor's levels."""
+        parts = {p for k in coefficients for p in (k.place, *(by.place for by in k.predictors))}
+        return [i for i in range(len(self.terms)) if i not in parts]
 
 
 def context(spec: Spec, post: Posterior | None, *, most_rows: float = MAX_ROWS) -> Context:
@@ -95,11 +106,18 @@ def context(spec: Spec, post: Posterior | None, *, most_rows: float = MAX_ROWS) 
             names.identifier(g.name).replace(".", "_"),
             INDEX[min(k, len(INDEX) - 1)],
             _rounded(covs[g.name]),
-            tuple(terms.index(t) if t in terms else None for t in g.terms),
         )
         for k, g in enumerate(mu.groups)
     )
-    return Context(design, terms, _rounded(beta), float(_rounded(np.asarray(sigma))), factors)
+    X = np.column_stack([np.ones((design.n, int(mu.intercept))), mu.X])
+    return Context(
+        design,
+        terms,
+        _rounded(beta),
+        float(_rounded(np.asarray(sigma))),
+        factors,
+        coefficients(mu.groups[0], terms, X),
+    )
 
 
 def _check(spec: Spec, most_rows: float) -> None:

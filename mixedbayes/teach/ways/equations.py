@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mixedbayes import names
 from mixedbayes.teach.ways.context import Context, Factor, tex
+from mixedbayes.teach.ways.levels import Coefficient
 
 
 def aligned(*lines: str) -> str:
@@ -52,8 +53,20 @@ class Symbols:
     def deviations(self, f: Factor) -> list[str]:
         return [times(self.gamma(f, term), term) for term in f.g.terms]
 
-    def varying(self) -> list[str]:
-        return [times(self.alpha(term), term) for term in self.c.first.g.terms]
+    def of_levels(self) -> list[str]:
+        """The coefficients of the first factor's levels times their columns."""
+        return [times(self.alpha(k.term), k.term) for k in self.c.coefficients]
+
+    def expected(self, k: Coefficient) -> str:
+        """The expectation of a level's coefficient: the population's, and its predictors."""
+        by = [rf"{self.beta(p.place)}\,{tex(p.name)}_{self.c.first.index}" for p in k.predictors]
+        own = [self.beta(k.place)] if k.place is not None or not by else []
+        return total([*own, *by])
+
+    def guided(self) -> list[str]:
+        """A line for each coefficient that only predictors of the level make different."""
+        j = self.c.first.index
+        return [rf"{self.alpha(k.term, j)} &= {self.expected(k)}" for k in self.c.guided]
 
     def other_deviations(self) -> list[str]:
         return [part for f in self.c.others for part in self.deviations(f)]
@@ -78,22 +91,27 @@ class Symbols:
 
 def varying_coefficients(s: Symbols) -> str:
     f = s.c.first
-    parts = [*s.varying(), *s.fixed(s.c.rest), *s.other_deviations(), "e_i"]
+    parts = [*s.of_levels(), *s.fixed(s.c.rest(*s.c.coefficients)), *s.other_deviations(), "e_i"]
     alphas = s.column([s.alpha(term, f.index) for term in f.g.terms])
-    means = s.column([s.beta(p) for p in f.at])
+    means = s.column([s.expected(k) for k in s.c.varying])
     law = rf"{alphas} &\sim \mathcal{{N}}\left({means},\, \Psi_{{{f.tex}}}\right)"
-    return aligned(rf"{s.y_i} &= {total(parts)}", law, *[s.levels(o) for o in s.c.others], s.noise)
+    others = [s.levels(o) for o in s.c.others]
+    return aligned(rf"{s.y_i} &= {total(parts)}", law, *s.guided(), *others, s.noise)
 
 
 def multilevel(s: Symbols) -> str:
     f = s.c.first
-    parts = [*s.varying(), *s.fixed(s.c.rest), *s.other_deviations(), "e_i"]
+    parts = [*s.of_levels(), *s.fixed(s.c.rest(*s.c.coefficients)), *s.other_deviations(), "e_i"]
     second = [
-        rf"{s.alpha(term, f.index)} &= {s.beta(place)} + {s.gamma(f, term, f.index)}"
-        for term, place in zip(f.g.terms, f.at, strict=True)
+        rf"{s.alpha(k.term, f.index)} &= {s.expected(k)} + {s.gamma(f, k.term, f.index)}"
+        for k in s.c.varying
     ]
     return aligned(
-        rf"{s.y_i} &= {total(parts)}", *second, *[s.levels(x) for x in s.c.factors], s.noise
+        rf"{s.y_i} &= {total(parts)}",
+        *second,
+        *s.guided(),
+        *[s.levels(x) for x in s.c.factors],
+        s.noise,
     )
 
 
@@ -101,7 +119,9 @@ def local_regressions(s: Symbols) -> str:
     f = s.c.first
     j, psi = f.index, rf"\Psi_{{{f.tex}}}^{{-1}}"
     known = rf"\tfrac{{1}}{{\sigma^2}} Z_{j}^\top Z_{j}"
-    means = s.column([s.beta(p) for p in f.at])
+    means = s.column([s.expected(k) for k in s.c.varying])
+    if len(s.c.varying) == 1 and s.c.varying[0].predictors:
+        means = rf"\left({means}\right)"
     return aligned(
         rf"\hat\alpha_{j} &= \left(Z_{j}^\top Z_{j}\right)^{{+}} Z_{j}^\top y_{j}",
         rf"\mathrm{{E}}[\alpha_{j} \mid y] &= \left({known} + {psi}\right)^{{-1}}"

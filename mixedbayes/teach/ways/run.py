@@ -37,7 +37,7 @@ FORMS = (
         "1a",
         "coefficients that vary",
         "A regression in which each level has coefficients of its own, drawn from a normal "
-        "distribution around the population's.",
+        "distribution around the population's, or around what predictors of the level say.",
         equations.varying_coefficients,
         code.varying_coefficients,
         MEAN,
@@ -46,7 +46,8 @@ FORMS = (
         "1b",
         "two levels",
         "An equation for the rows within a level, and one for the levels' coefficients, which are "
-        "outcomes themselves.",
+        "outcomes themselves: predictors of the level stand there, with an intercept, and those of "
+        "a slope are interactions across levels.",
         equations.multilevel,
         code.multilevel,
         MEAN,
