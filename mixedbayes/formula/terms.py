@@ -120,6 +120,9 @@ class _Expansion:
                 return self.plain_sum(node)
         return self.number(node)
 
+    def written(self, node: Node) -> str:
+        return self.text[node.span.start : node.span.end]
+
     def single(self, node: Node) -> Products:
         """One factor by itself."""
         number = self.numbers.setdefault(unparse(node), len(self.factors))
@@ -156,7 +159,7 @@ class _Expansion:
             fail(
                 self.text, node.span,
                 f"`{inner}` to a power is `{inner}` in a formula",
-                f"for a power of the numbers write I({inner}**{unparse(exponent)})",
+                f"for a power of the numbers write I({inner}**{self.written(exponent)})",
             )  # fmt: skip
         if not isinstance(value, int) or not 1 <= value <= _HIGHEST_POWER:
             fail(

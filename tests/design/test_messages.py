@@ -120,7 +120,7 @@ UNKNOWN_FUNCTIONS = [
     ("y ~ np.log(x)", "unknown function 'np.log'", "did you mean log?"),
     ("y ~ Scale(x)", "unknown function 'Scale'", "did you mean scale?"),
     ("y ~ (mine(x) | g)", "unknown function 'mine'", 'functions={"mine": ...}'),
-    ("cbind(y, n) ~ x", "unknown function 'cbind'", "write successes | trials(n) ~ ..."),
+    ("cbind(y, n) ~ x", "unknown function 'cbind'", "write y | trials(n) ~ ..., where n counts"),
     ("y ~ relevel(f, ref=2)", "unknown function 'relevel'", 'write C(f, contr.treatment("level"))'),
     ("y ~ factor(`x`)", "unknown function 'factor'", "C(x) makes one of numbers"),
     ("y ~ C(f, Treatment('b'))", "unknown function 'Treatment'", 'contr.treatment("level")'),

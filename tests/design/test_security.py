@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -190,6 +191,15 @@ def test_registered_functions_are_elementwise_or_ours():
             continue
         assert isinstance(function, np.ufunc)
         assert function.signature is None
+
+
+def test_a_design_can_be_pickled_with_all_it_calls():
+    for text in ("I(round(x)) + scale(x)", "poly(log(x), 2)", "bs(x, df=3)", "C(g, contr.SAS)"):
+        design = build_design(f"y ~ {text}", DATA)
+        again = pickle.loads(pickle.dumps(design))
+        np.testing.assert_array_equal(replay(again, DATA).X, design.mu.X)
+    for function in REGISTERED.values():
+        pickle.dumps(function)
 
 
 def test_caller_decides_what_else_is_reached():

@@ -69,6 +69,8 @@ MISTAKES = [
     ("y ~ x + + z", "+", "two signs in a row", "keep one"),
     ("y ~ x + * z", "*", "found `*`", "name missing"),
     ("y ~ x**2", "x**2", "`x` to a power is `x`", "I(x**2)"),
+    ("y ~ x**(a + b)", "x**(a + b)", "`x` to a power is `x`", "I(x**(a + b))"),
+    ("y ~ x**(1 | g)", "x**(1 | g)", "`x` to a power is `x`", "I(x**(1 | g))"),
     ("y ~ (a + b)**z", "z", "is a whole number", "(a + b)**2"),
     ("y ~ (a + b)**99", "99", "is a whole number", "(a + b)**2"),
     ("y ~ x/2", "2", "a number is not a term", "I(x/2)"),

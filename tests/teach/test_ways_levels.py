@@ -139,3 +139,23 @@ def test_level_one_covariates_stay_with_the_rows():
         Coefficient("Intercept", 0, True, (Predictor("w", 1),)),
         Coefficient("x", 3, False, (Predictor("w", 4),)),
     )
+
+
+def test_a_covariate_seen_once_in_each_level_is_not_the_levels():
+    """One row of each condition: x at that row is a number of the row."""
+    rng = np.random.default_rng(3)
+    d = pd.DataFrame({"g": np.repeat(np.arange(20), 2), "f": ["a", "b"] * 20})
+    d = d.assign(x=rng.normal(size=40), w=rng.normal(size=20)[d.g], y=rng.normal(size=40))
+    _, c, _ = written("y ~ f*x + f*w + (f || g)", pd.concat([d, d.assign(y=d.y + 1, x=-d.x)]))
+    assert summary(c) == {"Intercept": (["w"], True), "f[b]": (["w"], True)}
+    found = coefficients(*_parts_of(mb.Model("y ~ f*x + f*w + (1 | g)", d)))
+    assert {k.term: [p.name for p in k.predictors] for k in found} == {
+        "Intercept": ["w"],
+        "f[b]": ["w"],
+    }
+
+
+def _parts_of(model):
+    mu = model.design.mu
+    X = np.column_stack([np.ones(model.design.n), mu.X])
+    return mu.groups[0], ("Intercept", *mu.terms), X
