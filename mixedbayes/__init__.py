@@ -10,7 +10,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mixedbayes.interrupts import load_uninterrupted
+
 __version__ = "0.1.0"
+
+load_uninterrupted()
 
 _HOME = {
     "Model": "mixedbayes.api.model",

@@ -16,7 +16,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From left to right; `mixedbayes` stands for the public names, `__init__.py`.
 STAGES = [
-    {"errors", "names"},
+    {"errors", "names", "interrupts"},
+    {"jit"},
     {"data"},
     {"formula"},
     {"design"},

@@ -124,6 +124,10 @@ class Model:
         """
         return self.build("auto" if self.formulation.marginal else self.formulation)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: all but the model in PyMC, which is built again when it is asked for."""
+        return {name: value for name, value in vars(self).items() if name != "pymc"}
+
     def build(self, formulation: Request | Chosen = "auto") -> pm.Model:
         """The model in PyMC in a formulation of your choice.
 

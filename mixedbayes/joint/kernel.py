@@ -14,8 +14,9 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import carray, njit, types
 
+from mixedbayes import jit
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.joint import factor, likelihoods, links, ordered, special, written
 from mixedbayes.joint.factor import to_theta, to_z
@@ -231,9 +232,8 @@ def _for_python(fingerprint: int) -> Callable[[Floats, Floats, Ints], float]:
     fingerprint of all sources that are compiled into it keeps code from outliving them.
     """
 
-    @njit(
+    @jit.njit(
         "float64(float64[::1], float64[::1], int64[::1])",
-        cache=True,
         nogil=True,
         error_model="numpy",
     )
@@ -266,7 +266,7 @@ def _for_python(fingerprint: int) -> Callable[[Floats, Floats, Ints], float]:
 def _for_c(fingerprint: int) -> Any:
     """The density for C; `density` is no part of the closure, whose hash it would make random."""
 
-    @cfunc(LOGP_SIGNATURE, cache=True, error_model="numpy")
+    @jit.cfunc(LOGP_SIGNATURE, error_model="numpy")
     def c_density(n, z, gradient, value, record):
         if fingerprint < 0:
             return 1

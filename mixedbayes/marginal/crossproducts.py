@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
+from mixedbayes import jit
 from mixedbayes.marginal.columns import ColumnMap, fit_column_map
 from mixedbayes.marginal.plan import CHUNK, Factor, Floats, Ints, row_chunks
 from mixedbayes.marginal.structure import Structure
@@ -95,7 +95,7 @@ def accumulate_fronts(data: Rows, structure: Structure, fronts: Floats) -> tuple
     return XX, log_weights
 
 
-@njit("void(i8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1])", cache=True, nogil=True)
+@jit.njit("void(i8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1])", nogil=True)
 def _add_rows(at, q, z, xe, w, fronts):
     """Add w * (later columns) x (own columns) of every row and factor at its places."""
     for i in range(z.shape[0]):

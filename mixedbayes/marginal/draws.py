@@ -5,8 +5,8 @@ C^-T (C^-1 h + z), z standard normal, from the coarsest effects to the finest.
 """
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.marginal.backward import read_front
 from mixedbayes.marginal.bordered import bordered_factor, bordered_mean
 from mixedbayes.marginal.conditional import read_crossed, read_values, to_original
@@ -85,9 +85,8 @@ def _draw_core(x, beta, effects, ints, floats):
 
 
 def _compile_draw_core(source):
-    @njit(
+    @jit.njit(
         "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
-        cache=True,
         nogil=True,
         error_model="numpy",
     )

@@ -17,10 +17,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from mixedbayes import jit
 from mixedbayes.marginal.logpriors import log_prior
 
 __all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "LOGP_SIGNATURE", "address", "c_density", "density"]
@@ -181,9 +182,7 @@ def _polynomial_gradient(eta, terms, coefficients, out):
     out[:] = full[:d]
 
 
-@njit(
-    "float64(float64[::1], float64[::1], int64[::1])", cache=True, nogil=True, error_model="numpy"
-)
+@jit.njit("float64(float64[::1], float64[::1], int64[::1])", nogil=True, error_model="numpy")
 def density(eta, gradient, record):
     """Log density at eta (d,), and its gradient (d,); -inf and zeros where one is not finite.
 
@@ -234,7 +233,7 @@ def density(eta, gradient, record):
     return total
 
 
-@cfunc(LOGP_SIGNATURE, cache=True, error_model="numpy")
+@jit.cfunc(LOGP_SIGNATURE, error_model="numpy")
 def c_density(n, eta, gradient, value, record):
     length = carray(record, (1,), np.int64)[0]
     value[0] = density(

@@ -13,8 +13,8 @@ space, hold no state and release the interpreter lock: threads may call them at 
 """
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.marginal.backward import backward
 from mixedbayes.marginal.bordered import bordered_factor, bordered_inverse, bordered_mean
 from mixedbayes.marginal.dense import add_means
@@ -73,7 +73,7 @@ def _general_core(x, grad, ints, floats):
 
 
 def _compile_general_core(source):
-    @njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", cache=True, nogil=True, error_model="numpy")
+    @jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
     def general_core(x, grad, ints, floats):
         source  # noqa: B018  part of the key of the disk cache
         return _general_core(x, grad, ints, floats)

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
+from mixedbayes import jit
 from mixedbayes.errors import PriorError
 from mixedbayes.priors import distributions as d
 
@@ -129,9 +129,8 @@ def _student(nu: float, sigma: float) -> float:
     return half - 0.5 * math.log(nu * math.pi) - math.log(sigma)
 
 
-@njit(
+@jit.njit(
     "float64(float64[::1], int64[:, ::1], float64[:, ::1], float64[:, ::1])",
-    cache=True,
     error_model="numpy",
 )
 def log_prior(theta, codes, numbers, out):

@@ -5,8 +5,8 @@ and between the two.
 """
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.marginal.backward import node_moments, read_dense, read_front
 from mixedbayes.marginal.bordered import bordered_factor, bordered_inverse, bordered_mean
 from mixedbayes.marginal.conditional import (
@@ -110,9 +110,8 @@ def _moments_core(x, mean, cov, cross, beta, ints, floats):
 
 
 def _compile_moments_core(source):
-    @njit(
+    @jit.njit(
         "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
-        cache=True,
         nogil=True,
         error_model="numpy",
     )

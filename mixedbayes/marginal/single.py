@@ -6,8 +6,8 @@ Fronts are (own q x q | p population rows | response), all of one length.
 """
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.marginal.dense import add_means, dense_factor, dense_inverse, dense_mean
 from mixedbayes.marginal.forward import load_population
 from mixedbayes.marginal.fronts import read_header
@@ -202,7 +202,7 @@ def _single_core(x, grad, ints, floats):
 
 
 def _compile_single_core(source):
-    @njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", cache=True, nogil=True, error_model="numpy")
+    @jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
     def single_core(x, grad, ints, floats):
         source  # noqa: B018  part of the key of the disk cache
         return _single_core(x, grad, ints, floats)

@@ -1,8 +1,8 @@
 """Exact draws of the effects of one factor with one or two effects; see `draws` and `single`."""
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.marginal.dense import dense_factor, dense_mean
 from mixedbayes.marginal.forward import load_population
 from mixedbayes.marginal.fronts import read_header
@@ -64,9 +64,8 @@ def _single_draw_core(x, beta, effects, ints, floats):
 
 
 def _compile_single_draw_core(source):
-    @njit(
+    @jit.njit(
         "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
-        cache=True,
         nogil=True,
         error_model="numpy",
     )

@@ -1,8 +1,8 @@
 """Conditional moments of one factor's one or two effects; see `moments` and `single`."""
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.marginal.conditional import read_population
 from mixedbayes.marginal.dense import dense_factor, dense_inverse, dense_mean
 from mixedbayes.marginal.forward import load_population
@@ -90,9 +90,8 @@ def _single_moments_core(x, mean, cov, cross, beta, ints, floats):
 
 
 def _compile_single_moments_core(source):
-    @njit(
+    @jit.njit(
         "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
-        cache=True,
         nogil=True,
         error_model="numpy",
     )

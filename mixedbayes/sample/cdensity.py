@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from nutpie import _lib
 from nutpie.sample import CompiledModel
 
+from mixedbayes import jit
+
 Floats = NDArray[np.float64]
 
 # How a step moves. "leapfrog": straight, between two pushes by the gradient. The others are for
@@ -142,7 +144,7 @@ class _CModel(CompiledModel):
 def _copy_function() -> Any:
     """The identity, as the C function that nutpie calls to expand a draw."""
 
-    @numba.cfunc(_EXPAND_SIGNATURE, cache=True)
+    @jit.cfunc(_EXPAND_SIGNATURE)
     def copy(n, size, theta, out, data):  # type: ignore[no-untyped-def]
         for i in range(n):
             out[i] = theta[i]

@@ -18,6 +18,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable, equal_computations
 from pytensor.graph.traversal import ancestors
 
+from mixedbayes.interrupts import uninterrupted
 from mixedbayes.sample.labels import labelled
 from mixedbayes.sample.nuts import nutpie_version, run_nuts
 from mixedbayes.sample.result import SamplingResult, not_finite
@@ -85,6 +86,7 @@ def check_start(compiled: Any) -> None:
     raise not_finite(f"The log density is not finite at any of {_TRIES} starting points.")
 
 
+@uninterrupted()
 def _compile(model: pm.Model, keep: Sequence[str], initial_points: Mapping[str, Any] | None) -> Any:
     return nutpie.compile_pymc_model(
         model,
