@@ -13,6 +13,7 @@ from mixedbayes.design.types import LinearPredictor
 from mixedbayes.design.values import label
 from mixedbayes.errors import DataError, FileError
 from mixedbayes.model.spec import Spec
+from mixedbayes.priors.distributions import Flat, Normal
 from mixedbayes.priors.types import Assigned
 
 
@@ -135,12 +136,16 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
         yield from ((n, f"{n}, of the prior") for n in _parts(fixef, predictor.terms, priors.fixef))
         for g in predictor.groups:
             yield names.group_dim(g.name), f"the levels of {g.name}"
-            parts = _parts(names.sd(g.name, p), g.terms, priors.sd[g.name])
+            sd, assigned = names.sd(g.name, p), priors.sd[g.name]
+            parts = [*_parts(sd, g.terms, assigned)]
+            parts += _parts(names.at_means(sd), g.terms, assigned)
             for name in (*names.of_group(g.name, p, len(g.blocks)), *parts):
                 yield name, f"the effects of {g.name}{of}"
 
 
 def _parts(name: str, labels: tuple[str, ...], priors: tuple[Assigned, ...]) -> Iterator[str]:
-    """Elements of a vector that has to be one variable for each, for their priors differ."""
-    if len({type(a.prior) for a in priors}) > 1:
+    """Elements of a vector that are variables of their own in some formulation."""
+    kinds = {type(a.prior) for a in priors}
+    one_by_one = name.endswith(names.FIXEF) and not kinds <= {Normal, Flat}  # in marginal models
+    if len(kinds) > 1 or one_by_one:
         yield from (names.part(name, label) for label in labels)

@@ -80,8 +80,8 @@ def unkept(frame: pd.DataFrame) -> list[str]:
     ]
     notes = []
     for values, where in places:
-        if values.dtype == object:  # one value of each kind tells
-            values = values[~values.map(type).duplicated()]
+        objects = values.dtype == object  # one value of each type tells
+        values = values[~values.map(type).duplicated()] if objects else values.iloc[:1]
         try:
             _encode(values, "", {}, where)
         except FileError as error:

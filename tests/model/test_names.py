@@ -61,6 +61,19 @@ FINE = [
 ]
 
 
+def test_priors_of_several_kinds_have_a_name_for_each_element():
+    data = frame("y ~ x + (x | h) + (1 | sd_h_x)")
+    formula = "y ~ x + (x | h) + (1 | sd_h_x)"
+    assert mb.Model(formula, data).design.n == 60
+    assert mb.Model(formula, data, priors={"sd": mb.HalfNormal(1)}).design.n == 60
+    one = {"sd": {"h": {"x": mb.HalfNormal(1)}}}
+    with pytest.raises(mb.DataError, match="would both be called 'sd_h_x'"):
+        mb.Model(formula, data, priors=one)
+    data = frame("y ~ x + (1 | fixef_x)")
+    with pytest.raises(mb.DataError, match="would both be called 'fixef_x'"):
+        mb.Model("y ~ x + (1 | fixef_x)", data, priors={"fixef": mb.StudentT(4, 0, 1)})
+
+
 @pytest.mark.parametrize("formula", FINE)
 def test_names_that_only_look_alike(formula):
     model = mb.Model(formula, frame(formula))
