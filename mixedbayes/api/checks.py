@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mixedbayes.errors import ModelError
+from mixedbayes.results.shown import tabled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,9 @@ class Checks:
 
     # ---- cross-validation ---------------------------------------------------------------------
 
-    def loo(self, target: str = "observation", *, refit: Refit = "auto") -> Loo:
+    def loo(
+        self, target: str = "observation", *, refit: Refit = "auto", progress: bool = True
+    ) -> Loo:
         """Leave-one-out cross-validation: expected log predictive density, higher is better.
 
         Parameters
@@ -59,7 +62,11 @@ class Checks:
         refit
             Fit again without the units of which importance sampling cannot be trusted: "auto" does
             so where a fit takes about a second. Of influential observations the group effects are
-            integrated out before, which is often enough.
+            integrated out before, which is often enough, and so they are of all observations
+            whose groups have few rows.
+        progress
+            Show how far it is where it takes more than some seconds. The scores are kept with the
+            posterior: asking again, `check` and `report` take no time for them.
 
         Returns
         -------
@@ -77,6 +84,7 @@ class Checks:
             self._sampler(),
             refit=refit,
             quick=self.formulation.marginal,
+            progress=progress,
         )
         small = size(self.posterior, self.model.design.n) <= MOST_KEPT
         if out.scored.by_observation and small and "log_likelihood" not in self.idata.children:
@@ -225,19 +233,23 @@ class Checks:
 
     # ---- assumptions, influence, priors -------------------------------------------------------
 
-    def check(self) -> CheckReport:
+    def check(self, *, progress: bool = True) -> CheckReport:
         """Assumptions, influence and what the priors decide: one sentence each, with its numbers.
 
-        Convergence; residuals against fitted values, their quantiles and their scale; quantiles of
-        the group effects; collinearity; levels per factor; what the data say about sds and
-        correlations; sensitivity to the priors; influential observations and groups. The report
-        prints itself, also in HTML; `tables` has the numbers; `plot_check` draws it.
+        Convergence; residuals against fitted values, their quantiles and their scale; zeros,
+        dispersion and the largest of counts; residuals of rows that follow each other; quantiles
+        of the group effects; slopes within and between groups; collinearity; levels per factor;
+        what the data say about sds and correlations; sensitivity to the priors; influential
+        observations and groups. The report prints itself, also in HTML; `tables` has the numbers;
+        `plot_check` draws it. It is kept with the posterior: asking again takes no time.
+
+        ``progress=False`` shows no bars where it takes more than some seconds.
         """
         from mixedbayes.checks.check import check
         from mixedbayes.predict.streams import seed_of
 
         post = self.posterior
-        return check(post, self.model.spec, seed=seed_of(post, None))
+        return check(post, self.model.spec, seed=seed_of(post, None), progress=progress)
 
     def plot_check(self, *, backend: str = "matplotlib") -> Drawing:
         """Residuals and group effects beside bands of what the model says they should be.
@@ -250,6 +262,7 @@ class Checks:
         post = self.posterior
         return plot_check(post, seed=seed_of(post, None), backend=backend)
 
+    @tabled
     def prior_sensitivity(self) -> pd.DataFrame:
         """Which parameters the priors drive, by power-scaling prior and likelihood.
 
@@ -275,6 +288,7 @@ class Checks:
         return sample
 
 
+@tabled
 def compare(
     fits: Mapping[str, Fit | Elpd], *, target: str = "observation", method: Method = "stacking"
 ) -> pd.DataFrame:

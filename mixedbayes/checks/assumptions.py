@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mixedbayes.checks.report import Finding
+from mixedbayes.checks.report import Finding, p_said
 from mixedbayes.checks.residual import Beside, Effects, Residuals
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.results.posterior import Posterior
@@ -20,11 +20,11 @@ def location(found: Residuals) -> Finding:
     where = _where(table, out)
     if p < SMALL_P:
         said = (
-            f"The mean residual depends on the fitted value (p = {p:.3f}{where}): a curve or a "
+            f"The mean residual depends on the fitted value ({_p(p, beside)}{where}): a curve or a "
             "predictor is missing."
         )
     else:
-        said = f"No trend is left in the residuals (p = {p:.2f})."
+        said = f"No trend is left in the residuals ({_p(p, beside)})."
     return Finding("Residuals against fitted", said, p < SMALL_P, table)
 
 
@@ -35,13 +35,18 @@ def scale(found: Residuals) -> Finding:
     if p < SMALL_P:
         said = (
             f"The residuals' spread differs over the fitted values from what the model says "
-            f"(p = {p:.3f}{_where(table, 'fitted')}): outliers, or a variance that changes."
+            f"({_p(p, beside)}{_where(table, 'fitted')}): outliers, or a variance that changes."
         )
     else:
         said = (
-            f"The spread of the residuals is as the model says at all fitted values (p = {p:.2f})."
+            "The spread of the residuals is as the model says at all fitted values "
+            f"({_p(p, beside)})."
         )
     return Finding("Scale against fitted", said, p < SMALL_P, table)
+
+
+def _p(p: float, beside: Beside) -> str:
+    return p_said(p, 1 / len(beside.data), SMALL_P)
 
 
 def _binned(found: Residuals, beside: Beside) -> pd.DataFrame:
@@ -64,7 +69,8 @@ def shape(found: Residuals, post: Posterior) -> Finding:
     p = beside.p()
     title = "Quantiles of residuals"
     if p >= SMALL_P:
-        said = f"The residuals are distributed as the {post.family.name} family says (p = {p:.2f})."
+        said = f"The residuals are distributed as the {post.family.name} family says"
+        said += f" ({_p(p, beside)})."
         return Finding(title, said, False, table)
     skew, tails = found.shape()
     traits = []
@@ -76,7 +82,7 @@ def shape(found: Residuals, post: Posterior) -> Finding:
         traits.append("a longer right tail" if skew > 0.5 else "a longer left tail")
     said = (
         f"The residuals have {' and '.join(traits) or 'another shape'} than the "
-        f"{post.family.name} family says (p = {p:.3f})."
+        f"{post.family.name} family says ({_p(p, beside)})."
     )
     if tails > 1 - SMALL_P and type(post.family) is Gaussian:
         said += ' family="student_t" gives outliers less weight.'
@@ -90,10 +96,10 @@ def normality(found: Effects) -> Finding:
     name = f"{found.group.name}: {found.term}"
     look = p < SMALL_P or tail < SMALL_P
     said = (
-        f"The effects are {'not like' if look else 'like'} a normal sample (p = {p:.2f}); the "
-        f"largest is that of {level}, {extreme:+.1f} sd from the population"
+        f"The effects are {'not like' if look else 'like'} a normal sample ({_p(p, beside)}); "
+        f"the largest is that of {level}, {extreme:+.1f} sd from the population"
     )
-    said += f" (p = {tail:.3f})." if tail < SMALL_P else "."
+    said += f" ({_p(tail, beside)})." if tail < SMALL_P else "."
     if found.group.n_levels < FEW_LEVELS:
         said += f" With {found.group.n_levels} levels this shows little."
     return Finding(f"Effects of {name}", said, look, table)

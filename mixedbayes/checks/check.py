@@ -42,12 +42,13 @@ MOST_INTEGRALS = 2e6  # rows x draws for which group effects are integrated by q
 MOST_LEVELS = 2000
 
 
-def check(post: Posterior, spec: Spec, *, seed: int) -> CheckReport:
+def check(post: Posterior, spec: Spec, *, seed: int, progress: bool = False) -> CheckReport:
     """Run every check that the model allows.
 
-    Convergence; residual against fitted, quantiles of residuals, scale against fitted; quantiles
-    of group effects; collinearity; levels per factor; what the data say about sds and
-    correlations; sensitivity to the prior; influence of observations and of groups.
+    Convergence; residual against fitted, quantiles of residuals, scale against fitted; zeros,
+    dispersion and the largest of counts; autocorrelation of residuals; quantiles of group effects;
+    slopes within and between groups; collinearity; levels per factor; what the data say about sds
+    and correlations; sensitivity to the prior; influence of observations and of groups.
 
     Parameters
     ----------
@@ -55,15 +56,18 @@ def check(post: Posterior, spec: Spec, *, seed: int) -> CheckReport:
         The posterior and its model.
     seed
         Of the replicates.
+    progress
+        Show how far it is where it takes more than some seconds.
 
     Returns
     -------
     CheckReport
     """
-    return CheckReport(tuple(_findings(post, spec, seed)))
+    found = post.once(("check", seed), lambda: tuple(_findings(post, spec, seed, progress)))
+    return CheckReport(tuple(replace(f, table=f.table.copy()) for f in found))
 
 
-def _findings(post: Posterior, spec: Spec, seed: int) -> Iterator[Finding]:
+def _findings(post: Posterior, spec: Spec, seed: int, progress: bool) -> Iterator[Finding]:
     yield convergence(post)
     kept = all(post.has_ranef(g.name) for g in post.design.mu.groups)
     if kept:
@@ -79,8 +83,9 @@ def _findings(post: Posterior, spec: Spec, seed: int) -> Iterator[Finding]:
         yield levels(post.design)
         yield information(post, spec)
     if kept and post.n_draws >= FEWEST_DRAWS:
+        influential = list(_influence(post, spec, progress))  # which sums the log likelihood up
         yield sensitivity(post, spec)
-        yield from _influence(post, spec)
+        yield from influential
     if not kept:
         yield Finding(
             "Not checked",
@@ -229,7 +234,7 @@ def sensitivity(post: Posterior, spec: Spec) -> Finding:
 # ---- influence --------------------------------------------------------------------------------
 
 
-def _influence(post: Posterior, spec: Spec) -> Iterator[Finding]:
+def _influence(post: Posterior, spec: Spec, progress: bool) -> Iterator[Finding]:
     draws, integrals = post.n_draws, len(Own.of(single(post)).rows)
     quick = closed_form(post)
     targets = []
@@ -243,7 +248,8 @@ def _influence(post: Posterior, spec: Spec) -> Iterator[Finding]:
         ]
     for target in targets:
         seen = single(post) if target == OBSERVATION else post
-        yield influence(smoothed(seen, replace(spec, design=seen.design), target))
+        spec_seen = replace(spec, design=seen.design)
+        yield influence(smoothed(seen, spec_seen, target, progress=progress))
 
 
 def influence(found: Loo) -> Finding:

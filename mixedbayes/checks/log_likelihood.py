@@ -15,6 +15,7 @@ from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 
 INTEGRAL_K = "integral_pareto_k"
+TOTAL = "total log likelihood"  # (S,) kept with the posterior
 MAX_BYTES = 4e9  # largest array that is made
 MOST_KEPT = 1e9  # bytes of what is kept with a fit without being asked for
 

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Literal
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from scipy import special
 
-from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo
+from mixedbayes import names
+from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo, standard_error
+from mixedbayes.checks.group_density import group_obstacle, integrated
 from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean, population_draws
-from mixedbayes.checks.log_likelihood import INTEGRAL_K, log_likelihood
+from mixedbayes.checks.log_likelihood import TOTAL, by_observation
 from mixedbayes.checks.own import Own, without_own
 from mixedbayes.checks.scored import Scored
-from mixedbayes.design.types import Floats
+from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
+from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.importance import smooth
+from mixedbayes.predict.progress import display
+from mixedbayes.results.moments import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.health import effective_size
 
 Refit = Literal["auto"] | bool
 FEWEST_DRAWS = 100
 MOST_REFITS = 50  # that refit="auto" makes
+_NO_TAIL = -1.0  # Pareto k of weights that do not vary
+_ROWS, _LEVELS = 500, 8  # scored at a time
+_NUMBERS = 2**22  # rows x draws held at a time
+_LONG = 4_000_000  # rows x draws from which progress is shown
 
 
 def loo(
-    post: Posterior, spec: Spec, target: str, sample: Sampler, *, refit: Refit = "auto", quick: bool
+    post: Posterior,
+    spec: Spec,
+    target: str,
+    sample: Sampler,
+    *,
+    refit: Refit = "auto",
+    quick: bool,
+    progress: bool = False,
 ) -> Loo:
     """Leave one observation, or one level of a grouping factor, out at a time.
 
@@ -53,6 +70,8 @@ def loo(
         fits are `quick` and the units at most 50.
     quick
         Whether a fit takes about a second.
+    progress
+        Show how many units are done where it takes more than some seconds.
 
     Returns
     -------
@@ -73,7 +92,7 @@ def loo(
     """
     if refit not in ("auto", True, False):
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
-    out = smoothed(post, spec, target)
+    out = smoothed(post, spec, target, progress=progress)
     if out.scored.by_observation:
         out = post.once("loo integrated", lambda: _integrated(out, post)).copy()
     high = out.high
@@ -83,24 +102,110 @@ def loo(
     return out
 
 
-def smoothed(post: Posterior, spec: Spec, target: str) -> Loo:
+def smoothed(post: Posterior, spec: Spec, target: str, *, progress: bool = False) -> Loo:
     """The estimate by importance weights, effects that few rows know integrated out."""
     _check_draws(post)
     scored = Scored.of(spec.design, spec.family, target)
-    return post.once(("loo", scored.target), lambda: _first(post, spec, scored)).copy()
+    return post.once(("loo", scored.target), lambda: _first(post, spec, scored, progress)).copy()
 
 
-def _first(post: Posterior, spec: Spec, scored: Scored) -> Loo:
-    found = log_likelihood(post, spec, scored.target)
-    (density,) = found.data_vars.values()
-    full = log_mean(density.to_numpy().reshape(post.n_draws, -1))
-    own = Own.of(post)
-    rows = own.rows if scored.by_observation else np.array([], int)
-    if len(rows):
-        density[:, :, rows] = without_own(post, own, rows).reshape(*post.shape, -1)
-    out = _smoothed(post, density, scored, full)
-    out.how[rows] = INTEGRATED
-    out.integral_k = np.asarray(found.attrs.get(INTEGRAL_K, []))
+@dataclass(frozen=True, eq=False)
+class Densities:
+    """Log densities of some units in every draw."""
+
+    weighed: Floats  # (S, u) by which the draws are weighed
+    given: Floats  # (S, u) given all effects; of levels the same
+    integral_k: Floats  # (u,) Pareto k of integrals
+    how: Any  # (u,)
+
+
+def _of_rows(post: Posterior, own: Own, rows: Ints) -> Densities:
+    given, few = by_observation(post, rows), np.isin(rows, own.rows)
+    weighed, how = given, np.where(few, INTEGRATED, WEIGHTED).astype(object)
+    if few.any():
+        weighed = given.copy()
+        weighed[:, few] = without_own(post, own, rows[few])
+    return Densities(weighed, given, np.full(len(rows), -np.inf), how)
+
+
+def _of_levels(post: Posterior, group: GroupDesign, levels: Ints) -> Densities:
+    found = integrated(post, group, levels)
+    density, how = found.log_density, np.full(len(levels), WEIGHTED, object)
+    return Densities(density, density, found.pareto_k, how)
+
+
+def _first(post: Posterior, spec: Spec, scored: Scored, progress: bool) -> Loo:
+    """Some units at a time, in bounded memory; the rows' total log likelihood is kept too."""
+    n, s = scored.n_units, post.n_draws
+    if scored.by_observation:
+        own, size = Own.of(post), max(1, min(_ROWS, _NUMBERS // s))
+        made = partial(_of_rows, post, own)
+    else:
+        group, size = post.design.mu.group(scored.target), _LEVELS
+        obstacle = group_obstacle(post, group)
+        if obstacle is not None:
+            raise ModelError(f"target={scored.target!r}: {obstacle}")
+        made = partial(_of_levels, post, group)
+    elpd, k, full, integral_k = np.empty((4, n))
+    how, total, efficiency = np.empty(n, object), np.zeros(s), relative_efficiency(post)
+    shown = progress and post.design.n * s >= _LONG
+    with display(
+        "Leaving out", n if shown else 0, "rows" if scored.by_observation else "levels"
+    ) as advance:
+        for block in row_blocks(n, size):
+            found = made(np.arange(n)[block])
+            total += found.given.sum(axis=1)
+            full[block], how[block] = log_mean(found.given), found.how
+            integral_k[block] = found.integral_k
+            for unit, density in enumerate(found.weighed.T, block.start):
+                elpd[unit], k[unit] = _weigh(density, efficiency)
+            advance(block.stop)
+    if scored.by_observation:
+        post.once(TOTAL, lambda: total)
+        integral_k = np.array([])
+    return _result(post, spec, scored, elpd, k, full, integral_k, how)
+
+
+def _weigh(density: Floats, efficiency: float) -> tuple[float, float]:
+    """log p(y_unit | all others), and Pareto k, of which -1 is no tail at all."""
+    found = smooth(-density, efficiency)
+    return float(special.logsumexp(density, b=found.weights)), max(found.pareto_k, _NO_TAIL)
+
+
+def _result(
+    post: Posterior,
+    spec: Spec,
+    scored: Scored,
+    elpd: Floats,
+    k: Floats,
+    full: Floats,
+    integral_k: Floats,
+    how: Any,
+) -> Loo:
+    dim = names.OBS if scored.by_observation else names.group_dim(scored.target)
+    coords = {dim: model_coords(spec)[dim]}
+
+    def labelled(values: Floats) -> xr.DataArray:
+        return xr.DataArray(values, coords, (dim,), name=response_name(spec))
+
+    good_k = min(1 - 1 / np.log10(post.n_draws), 0.7)
+    out = Loo(
+        elpd=float(elpd.sum()),
+        se=standard_error(elpd),
+        p=float(full.sum() - elpd.sum()),
+        n_samples=post.n_draws,
+        n_data_points=scored.n_units,
+        scale="log",
+        warning=bool(np.any(k > good_k)),
+        good_k=good_k,
+        elpd_i=labelled(elpd),
+        pareto_k=labelled(k),
+        influence_pareto_k=labelled(k.copy()),
+        p_loo_i=labelled(full - elpd),
+        scored=scored,
+        how=how,
+        integral_k=integral_k,
+    )
     out.warning = out.warning or bool(len(out.rough))
     return out
 
@@ -113,35 +218,6 @@ def _check_draws(post: Posterior) -> None:
         )
 
 
-def _smoothed(post: Posterior, density: xr.DataArray, scored: Scored, full: Floats) -> Loo:
-    """ArviZ's estimate; its warning is left to the words of the result.
-
-    `full` (units,) is the log of the mean density of each unit in all draws.
-    """
-    from arviz_stats import loo as arviz_loo
-
-    tree = xr.DataTree.from_dict({"log_likelihood": density.to_dataset()})
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
-        found = arviz_loo(tree, pointwise=True, reff=relative_efficiency(post))
-    return Loo(
-        elpd=found.elpd,
-        se=found.se,
-        p=float(full.sum() - found.elpd),
-        n_samples=found.n_samples,
-        n_data_points=scored.n_units,
-        scale=found.scale,
-        warning=found.warning,
-        good_k=found.good_k,
-        elpd_i=found.elpd_i,
-        pareto_k=found.pareto_k,
-        influence_pareto_k=found.pareto_k.copy(),
-        p_loo_i=found.elpd_i.copy(data=full - found.elpd_i.to_numpy()),
-        scored=scored,
-        how=np.full(scored.n_units, WEIGHTED, object),
-    )
-
-
 def _integrated(out: Loo, post: Posterior) -> Loo:
     """Weigh observations above the limit again, the effects of a group integrated out.
 
@@ -150,11 +226,9 @@ def _integrated(out: Loo, post: Posterior) -> Loo:
     own = Own.of(post)
     rows = out.high[out.how[out.high] == WEIGHTED] if own.factors else []
     for row in rows:
-        density = without_own(post, own, np.array([row]))[:, 0]
-        weights = smooth(-density)
-        if weights.pareto_k <= out.good_k:
-            elpd = special.logsumexp(density, b=weights.weights)
-            out.replace(int(row), float(elpd), weights.pareto_k, INTEGRATED)
+        elpd, k = _weigh(without_own(post, own, np.array([row]))[:, 0], 1.0)
+        if k <= out.good_k:
+            out.replace(int(row), elpd, k, INTEGRATED)
     return out
 
 

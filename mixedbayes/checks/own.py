@@ -12,7 +12,7 @@ Vehtari, Mononen, Tolvanen, Sivula & Winther (2016), Journal of Machine Learning
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,18 +64,13 @@ class Own:
         ]
 
 
-def without_own(
-    post: Posterior, own: Own, rows: Ints, advance: Callable[[int], object] = lambda done: None
-) -> Floats:
-    """(S, m) log p(y_i | other rows, draw) of some rows, without the effects of `Own.blocks`.
-
-    `advance` is told how many rows are done.
-    """
+def without_own(post: Posterior, own: Own, rows: Ints) -> Floats:
+    """(S, m) log p(y_i | other rows, draw) of some rows, without the effects of `Own.blocks`."""
     together: dict[tuple[tuple[str, str, int], ...], list[int]] = {}
     for at, row in enumerate(rows):
         key = tuple((p, g.name, level) for p, g, level in own.blocks(int(row)))
         together.setdefault(key, []).append(at)
-    out, done = np.empty((post.n_draws, len(rows))), 0
+    out = np.empty((post.n_draws, len(rows)))
     for members in together.values():
         blocks = own.blocks(int(rows[members[0]]))
         every = _rows_of(blocks)
@@ -84,8 +79,6 @@ def without_own(
             others = every[every != rows[at]]
             known = integral(post, blocks, others)[0] if len(others) else 0.0
             out[:, at] = whole - known
-        done += len(members)
-        advance(done)
     return out
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.checks.log_likelihood import TOTAL, by_observation
 from mixedbayes.checks.quantities import Quantity, log_prior, quantities
 from mixedbayes.design.types import Floats
 from mixedbayes.model.spec import Spec
@@ -18,6 +18,7 @@ from mixedbayes.results.tables import chained
 SENSITIVE = 0.05  # Kallioinen et al. (2024)
 SAYS_LITTLE = 0.65  # overlap from which the posterior is mostly the prior
 _BINS = 20
+_SAME = 1e-9  # difference of log densities that is none
 _NUMBERS = 2**22  # rows x draws of log densities held at a time
 
 CONFLICT = "prior and data pull apart"
@@ -49,6 +50,10 @@ def prior_sensitivity(post: Posterior, spec: Spec) -> pd.DataFrame:
     ----------
     Kallioinen, Paananen, Buerkner & Vehtari (2024), doi:10.1007/s11222-023-10366-5.
     """
+    return post.once("prior sensitivity", lambda: _sensitivity(post, spec)).copy()
+
+
+def _sensitivity(post: Posterior, spec: Spec) -> pd.DataFrame:
     found = list(quantities(post, spec))
     tree = _tree(post, spec, found)
     sensitivity = {group: _psense(tree, group) for group in ("prior", "likelihood")}
@@ -84,11 +89,18 @@ def _tree(post: Posterior, spec: Spec, found: list[Quantity]) -> xr.DataTree:
 def _psense(tree: xr.DataTree, group: str) -> Floats:
     from arviz_stats import psense
 
+    (scaled,) = tree[f"log_{group}"].data_vars.values()
+    if np.ptp(scaled.to_numpy()) < _SAME:  # all powers of it are the same
+        return np.zeros(tree["posterior"].sizes["quantity"])
     return np.asarray(psense(tree, group=group)["value"], float)
 
 
 def total_log_likelihood(post: Posterior) -> Floats:
     """(S,) log p(y | draw), given the group effects, in blocks of rows."""
+    return post.once(TOTAL, lambda: _total(post))
+
+
+def _total(post: Posterior) -> Floats:
     total = np.zeros(post.n_draws)
     for rows in row_blocks(post.design.n, max(1, _NUMBERS // post.n_draws)):
         total += by_observation(post, rows).sum(axis=1)

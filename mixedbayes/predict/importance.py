@@ -13,6 +13,7 @@ from scipy import special
 
 from mixedbayes.design.types import Floats, Ints
 
+_SAME = 1e-9  # difference of log ratios that is none
 _FEWEST = 25  # draws from which the tail can be smoothed
 WORTH = 100  # equally weighted draws: the mean's Monte Carlo error is then a tenth of the sd
 
@@ -68,13 +69,22 @@ def resample(weights: Floats, rng: np.random.Generator, count: int) -> Ints:
     return np.minimum(np.searchsorted(np.cumsum(weights), points), len(weights) - 1)
 
 
-def smooth(log_ratio: Floats) -> Importance:
-    """Pareto-smoothed weights proportional to exp(log_ratio) (S,)."""
-    if np.ptp(log_ratio) < 1e-12:
+def smooth(log_ratio: Floats, efficiency: float = 1.0) -> Importance:
+    """Pareto-smoothed weights proportional to exp(log_ratio) (S,).
+
+    `efficiency` is the effective over the actual number of draws. Where the largest ratios are all
+    the same there is no tail to smooth, and k is -inf; where they are infinite it is inf.
+    """
+    s = len(log_ratio)
+    tail = int(3 * np.sqrt(s / efficiency)) if s * efficiency > 225 else s // 5  # as ArviZ has it
+    largest = np.partition(log_ratio, s - max(tail, 1))[s - max(tail, 1) :]
+    if not np.isfinite(largest).all():
+        return Importance(np.full(s, 1 / s), np.inf)
+    if np.ptp(largest) < _SAME:
         return Importance(special.softmax(log_ratio), -np.inf)
-    if len(log_ratio) < _FEWEST:
+    if s < _FEWEST:
         return Importance(special.softmax(log_ratio), np.nan)
     from arviz_stats.base import array_stats
 
-    log_weights, pareto_k = array_stats.psislw(-log_ratio)
+    log_weights, pareto_k = array_stats.psislw(-log_ratio, r_eff=efficiency)
     return Importance(np.exp(log_weights), float(pareto_k))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from html import escape
 from typing import Any, Final
 
 from mixedbayes.marginal.threads import one_blas_thread
@@ -29,7 +30,7 @@ def run(blocks: Sequence[Block], work: Callable[[Block], Any], draws: int, *, sh
         return
     pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
     try:
-        with one_blas_thread(), _display(rows if shown else 0) as advance:
+        with one_blas_thread(), display("Predicting", rows if shown else 0) as advance:
             for (_, at), _ in zip(blocks, pool.map(work, blocks), strict=True):
                 advance(at.stop)
     finally:
@@ -37,37 +38,37 @@ def run(blocks: Sequence[Block], work: Callable[[Block], Any], draws: int, *, sh
 
 
 @contextmanager
-def _display(rows: int) -> Iterator[Callable[[int], None]]:
-    """A function that is told how many rows are done; silent for 0 rows, in files and logs."""
+def display(what: str, total: int, of: str = "rows") -> Iterator[Callable[[int], None]]:
+    """A function that is told how many are done; silent for a total of 0, in files and logs."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    if rows and shell is not None and type(shell).__name__ in {"ZMQInteractiveShell", "Shell"}:
-        yield _notebook(rows)
-    elif rows and sys.stdout is not None and sys.stdout.isatty():
+    if total and shell is not None and type(shell).__name__ in {"ZMQInteractiveShell", "Shell"}:
+        yield _notebook(what, total, of)
+    elif total and sys.stdout is not None and sys.stdout.isatty():
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-        columns = ("Predicting", BarColumn(bar_width=30), MofNCompleteColumn(), "rows")
+        columns = (what, BarColumn(bar_width=30), MofNCompleteColumn(), of)
         with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True)) as bar:
-            task = bar.add_task("", total=rows)
+            task = bar.add_task("", total=total)
             yield lambda done: bar.update(task, completed=done)
     else:
         yield lambda done: None
 
 
-def _notebook(rows: int) -> Callable[[int], None]:
+def _notebook(what: str, total: int, of: str) -> Callable[[int], None]:
     from IPython.display import HTML, display
 
     def html(done: int) -> HTML:
-        bar = f'<progress value="{done}" max="{rows}"></progress>'
-        return HTML(f"Predicting {bar} {done:,}/{rows:,} rows")
+        bar = f'<progress value="{done}" max="{total}"></progress>'
+        return HTML(escape(what) + f" {bar} {done:,}/{total:,} " + escape(of))
 
     handle = display(html(0), display_id=True)
-    step = max(1, rows // 100)
+    step = max(1, total // 100)
     shown = 0
 
     def advance(done: int) -> None:
         nonlocal shown
-        if handle is not None and (done - shown >= step or done == rows):
+        if handle is not None and (done - shown >= step or done == total):
             handle.update(html(done))
             shown = done
 

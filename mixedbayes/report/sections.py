@@ -154,7 +154,7 @@ def _chooser(key: str, figures: list[Figure]) -> str:
 
 def _checks(source: Source) -> str:
     def run() -> str:
-        report = check(source.post, source.spec, seed=seed_of(source.post, None))
+        report = check(source.post, source.spec, seed=seed_of(source.post, None), progress=True)
         found = "".join(
             _finding(f.title, f.said, f.look, html_frame(f.table, most=200) if len(f.table) else "")
             for f in report.findings

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,8 +7,17 @@ from scipy import stats
 
 import mixedbayes as mb
 from mixedbayes.checks.check import collinearity, levels, variance_inflation
+from mixedbayes.checks.log_likelihood import TOTAL
 from mixedbayes.checks.quantities import Quantity, log_prior, quantities
-from mixedbayes.checks.sensitivity import CONFLICT, DRIVEN, ROBUST, overlap
+from mixedbayes.checks.report import p_said
+from mixedbayes.checks.sensitivity import (
+    CONFLICT,
+    DRIVEN,
+    ROBUST,
+    overlap,
+    total_log_likelihood,
+)
+from mixedbayes.results.posterior import Posterior
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +162,76 @@ def test_few_levels_are_pointed_out():
     said = levels(mb.Model("y ~ 1 + (1 | g)", data).design)
     assert said.look
     assert "g has 3 levels of 2 to 6 rows" in said.said
+
+
+@pytest.fixture(scope="module")
+def flat():
+    """A fit whose priors are all improper: their powers are all the same."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=40)
+    data = pd.DataFrame({"x": x, "y": x + rng.normal(size=40)})
+    priors = {"Intercept": mb.Flat(), "fixef": mb.Flat(), "sigma": mb.Flat()}
+    return mb.fit("y ~ x", data, priors=priors, draws=200, chains=2, seed=1, progress=False)
+
+
+def test_weights_that_do_not_vary(flat):
+    table = flat.prior_sensitivity()
+    assert (table["prior"] == 0).all()
+    assert (table["says"] == ROBUST).all()
+    assert (table["likelihood"] > 0.05).all()
+    said = {f.title: f.said for f in flat.check().findings}
+    assert "No parameter is sensitive" in said["Prior sensitivity"]
+
+
+def test_rows_that_no_draw_can_surprise():
+    """Counts of 0 where the offset makes anything else impossible."""
+    rng = np.random.default_rng(1)
+    last = np.arange(40) % 4 == 3
+    data = pd.DataFrame({"k": rng.poisson(3, 40) * ~last, "o": np.where(last, -40.0, 0.0)})
+    settings = {"draws": 200, "chains": 2, "seed": 1, "progress": False}
+    fit = mb.fit("k ~ 1 + offset(o)", data, family="poisson", **settings)
+    found = fit.loo(refit=False)
+    np.testing.assert_allclose(found.elpd_i[last], 0, atol=1e-12)
+    assert (found.pareto_k[last] == -1).all()
+    assert fit.check().findings
+
+
+def test_what_was_computed_is_kept_and_cannot_be_changed(flat, monkeypatch):
+    report, scores, table = flat.check(), flat.loo(), flat.prior_sensitivity()
+    report.findings[0].table["ess_bulk"] = 0.0
+    scores.replace(0, -99.0, 0.0, "refitted")
+    table["likelihood"] = 0.0
+    for name in ("_findings", "smoothed", "prior_sensitivity"):
+        monkeypatch.setattr(f"mixedbayes.checks.check.{name}", None)
+    monkeypatch.setattr("mixedbayes.checks.loo._first", None)
+    monkeypatch.setattr("mixedbayes.checks.sensitivity._sensitivity", None)
+    assert flat.check().findings[0].table["ess_bulk"].gt(0).all()
+    assert flat.loo().elpd_i[0] > -99
+    assert flat.loo().how[0] == "weighted"
+    assert (flat.prior_sensitivity()["likelihood"] > 0).all()
+
+
+def test_the_log_likelihood_is_summed_up_once(flat):
+    post = Posterior(flat.posterior.design, flat.posterior.family, flat.idata)
+    alone = total_log_likelihood(post)
+    flat.loo()
+    np.testing.assert_allclose(flat.posterior.once(TOTAL, lambda: None), alone)
+
+
+def test_tables_hide_no_column(flat):
+    with pd.option_context("display.width", 80):
+        sensitivity = repr(flat.prior_sensitivity())
+        ranked = repr(mb.compare({"a": flat, "b": flat}))
+    assert "..." not in sensitivity + ranked
+    assert all(column in sensitivity for column in ("prior", "likelihood", "overlap", "says"))
+    assert all(column in ranked for column in ("elpd", "weight", "dse"))
+    longest = max(len(n) for n in re.findall(r"\.\d+", sensitivity + ranked))
+    assert longest <= 6
+
+
+def test_p_has_its_limit_and_is_never_zero():
+    assert p_said(0.31, 1 / 400, 0.025) == "p = 0.31, limit 0.025"
+    assert p_said(0.0, 1 / 400, 0.025) == "p < 0.0025, limit 0.025"
 
 
 def test_few_draws_are_checked_as_far_as_they_go():
