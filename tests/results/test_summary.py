@@ -189,10 +189,12 @@ Intercept                   Normal(297.6, 139.3)  24.5 to 571    at the predicto
                                                                  2.5 x sd(Reaction) = 55.74
 Days                        Normal(0, 48.34)      -94.8 to 94.8  2.5 x sd(Reaction) = 55.74 / Days:
                                                                  2.882
-sd over Subject, Intercept  Exponential(0.01794)  1.41 to 206    mean sd(Reaction) = 55.74
+sd over Subject, Intercept  Exponential(0.01794)  1.41 to 206    mean sd(Reaction) = 55.74; at the
+                                                                 predictors' means
 sd over Subject, Days       Exponential(0.05171)  0.49 to 71.3   mean sd(Reaction) = 55.74 / Days:
                                                                  2.882
-correlations over Subject   LKJ(2)                -0.81 to 0.81  favours weak correlations a little
+correlations over Subject   LKJ(2)                -0.81 to 0.81  favours weak correlations a little;
+                                                                 at the predictors' means
 sigma                       Exponential(0.01794)  1.41 to 206    mean sd(Reaction) = 55.74"""
 
 
