@@ -204,7 +204,7 @@ def _plain_index(index: pd.Index) -> pd.Index:
         levels = [_plain_index(index.get_level_values(k)) for k in range(index.nlevels)]
         arrow = any(isinstance(dtype, pd.ArrowDtype) for dtype in index.dtypes)
         return pd.MultiIndex.from_arrays(levels, names=index.names) if arrow else index
-    if not isinstance(index.dtype, pd.ArrowDtype):
+    if not isinstance(index.dtype, pd.ArrowDtype | pd.CategoricalDtype):
         return index
     return pd.Index(plain(pd.Series(index, dtype=index.dtype)), name=index.name)
 

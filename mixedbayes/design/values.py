@@ -151,7 +151,7 @@ def lookup(column: pd.Series, levels: pd.Index, name: str, *, others: bool = Tru
             known = f"; {alike[0]!r} is a known level" if alike else ""
             raise DataError(
                 f"{name} was {was} in the fitted data and is {now} here "
-                f"({unseen[0]!r}{known}); convert the column"
+                f"({unseen.tolist()[0]!r}{known}); convert the column"
             )
     return codes[distinct]
 

@@ -1,6 +1,7 @@
 """polars and pyarrow frames give what the same pandas frame gives."""
 
 import datetime as dt
+import sys
 from decimal import Decimal
 
 import numpy as np
@@ -241,6 +242,15 @@ def test_a_column_is_no_frame():
     for column in (pa.chunked_array([[1.0]]), pd.Series([1.0])):
         with pytest.raises(DataError, match="not a data frame"):
             build_design("y ~ x", column)
+
+
+def test_a_stream_needs_pyarrow(monkeypatch):
+    whole = pyarrow(frame())
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        DataError, match=r"are a Stream, which is read by pyarrow: pip install pyarrow"
+    ):
+        build_design("y ~ x", Stream(whole))
 
 
 def test_a_stream_that_is_no_table():
