@@ -4,6 +4,8 @@ Each states the fact, the place, the counts and the remedy, so that the message 
 mend the input.
 """
 
+from mixedbayes.printable import printable
+
 _LONGEST = 4000  # characters of a message
 _END = 800  # of them kept from its end, where the remedy is
 
@@ -16,6 +18,9 @@ class MixedBayesError(Exception):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(_cut(arg) if isinstance(arg, str) else arg for arg in args))
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 def _cut(text: str) -> str:

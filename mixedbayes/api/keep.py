@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -102,14 +103,24 @@ def lookup(
     """The fit with this model and these settings from a cache, or None."""
     found = cache.lookup(folder, _key(model, settings, chosen, effects))
     if found is None:
+        cache.prepare(folder)  # refused before anything is sampled
         return None
     with _as_ours(str(folder)):
         return _fit(found, model)
 
 
 def remember(folder: str | Path, fit: Fit, settings: Settings, effects: str) -> None:
-    """Keep a fit in a cache, under the settings it was asked for."""
-    cache.keep(folder, _key(fit.model, settings, fit.formulation, effects), _saved(fit))
+    """Keep a fit in a cache, under the settings it was asked for.
+
+    Where it cannot be kept, as on a full disk, the fit has a note that says so, and there is a
+    warning: its draws are worth more than the file.
+    """
+    try:
+        cache.keep(folder, _key(fit.model, settings, fit.formulation, effects), _saved(fit))
+    except FileError as e:
+        said = f"The fit is not in the cache: {e}"
+        fit.note = f"{fit.note} {said}".strip()
+        warnings.warn(said, UserWarning, stacklevel=4)
 
 
 def _key(model: Model, settings: Settings, chosen: Chosen, effects: str) -> str:

@@ -8,6 +8,7 @@ from html import escape
 
 import pandas as pd
 
+from mixedbayes.printable import printable
 from mixedbayes.results.text import plural, text_facts
 
 _HEAD = {True: "!", False: " "}
@@ -64,7 +65,7 @@ class CheckReport:
 
     def __repr__(self) -> str:
         rows = [(f"{_HEAD[f.look]} {f.title}", f.said) for f in self.findings]
-        return (
+        return printable(
             f"{self.verdict}\n\n{text_facts(rows)}\n\n"
             "Numbers behind each sentence: .tables; pictures: plot_check()."
         )

@@ -51,10 +51,11 @@ def _describe(name: str) -> None:
 
 def _write(name: str, target: Path) -> None:
     import mixedbayes as mb
+    from mixedbayes.results.files import check_file, write_file
 
     frame = mb.load_data(name)
     if str(target) == "-":
         frame.to_csv(sys.stdout, index=False, lineterminator="\n")
         return
-    frame.to_csv(target, index=False)
+    write_file(check_file(target, f"{name}.csv"), frame.to_csv(index=False).encode())
     exits.say(f"wrote {target}")

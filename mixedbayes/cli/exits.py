@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from mixedbayes.errors import MixedBayesError, SamplingError
+from mixedbayes.printable import printable
 
 OK = 0
 USER_ERROR = 1
@@ -34,7 +35,7 @@ Exit codes:
 
 def say(text: str) -> None:
     """One line on stderr, so that stdout holds results alone."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def fail(message: str, code: int) -> None:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixedbayes.cli import exits
 from mixedbayes.errors import ModelError
+from mixedbayes.results.files import write_file
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     import mixedbayes as mb
 
 DPI = 150
+_CODE = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # the last four in full width
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 # (method of Fit, whether it needs group effects)
 TABLES = (
@@ -63,10 +70,10 @@ def write(
 
 def _tables(fit: mb.Fit, grouped: bool, ratios: bool) -> dict[str, Callable[[Path], Any]]:
     files: dict[str, Callable[[Path], Any]] = {
-        "summary.txt": lambda path: path.write_text(
-            f"{fit.summary(exponentiate=ratios)}\n", encoding="utf-8"
+        "summary.txt": lambda path: write_file(
+            path, f"{fit.summary(exponentiate=ratios)}\n".encode()
         ),
-        "priors.csv": lambda path: fit.model.priors.to_csv(path, index=False),
+        "priors.csv": partial(_save_table, lambda: fit.model.priors),
         "fit.nc": fit.save,
     }
     for name, needs_groups in TABLES:
@@ -80,7 +87,27 @@ def _tables(fit: mb.Fit, grouped: bool, ratios: bool) -> dict[str, Callable[[Pat
 
 
 def _save_table(table: Callable[[], Any], path: Path) -> None:
-    table().to_csv(path, index=False)
+    write_file(path, as_csv(table()).encode("utf-8", errors="backslashreplace"))
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as CSV that a spreadsheet does not take for its own code.
+
+    A text that begins with ``=``, ``+``, ``-``, ``@``, a tab or the end of a line could be
+    evaluated as a formula there; it gets a ``'`` in front, by which spreadsheets know a text.
+    Numbers stay, also those in a column of texts, such as the level ``-1``.
+    """
+    safe = {
+        _no_code(name): column.astype(object).map(_no_code) if column.dtype.kind == "O" else column
+        for name, column in table.items()
+    }
+    return type(table)(safe, index=table.index).to_csv(index=False)
+
+
+def _no_code(value: Any) -> Any:
+    if isinstance(value, str) and _CODE.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
 
 
 def _pictures(
@@ -99,7 +126,9 @@ def _pictures(
 
 
 def _save_picture(picture: Callable[[], Any], path: Path) -> None:
-    picture().savefig(path, dpi=DPI)
+    content = BytesIO()
+    picture().savefig(content, dpi=DPI, format="png")
+    write_file(path, content.getbuffer())
 
 
 def write_page(fit: mb.Fit, path: Path, units: Mapping[str, str]) -> None:

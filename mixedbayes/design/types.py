@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.design import counted
 from mixedbayes.formula.types import Formula
+from mixedbayes.printable import printable
 
 _KEPT = "iufmM"  # kinds of labels that files keep as they are
 
@@ -123,7 +124,7 @@ class Design:
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{g.name} with {g.n_levels:,} levels" for g in self.mu.groups)
-        return (
+        return printable(
             f"Design of {self.formula.text or self.response}: {self.n:,} rows, "
             f"{len(self.mu.terms)} population columns" + (f", {groups}" if groups else "")
         )

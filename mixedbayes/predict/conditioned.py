@@ -20,6 +20,7 @@ from mixedbayes.predict.particles import Weighted
 from mixedbayes.predict.predict import predict_given
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
 from mixedbayes.predict.update import Exact
+from mixedbayes.printable import printable
 from mixedbayes.results.coef import (
     coef_kernel,
     constant_intercept,
@@ -190,4 +191,5 @@ class Conditioned:
             f"{name} {', '.join(map(str, g.levels[:5]))}{', ...' if g.n_levels > 5 else ''}"
             for name, g in self.levels.items()
         ]
-        return f"Posterior given {self.n} row(s) of {'; '.join(found)}\n{self.importance.verdict}"
+        said = f"Posterior given {self.n} row(s) of {'; '.join(found)}"
+        return printable(f"{said}\n{self.importance.verdict}")

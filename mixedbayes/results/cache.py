@@ -13,6 +13,7 @@ import pandas as pd
 
 from mixedbayes.errors import FileError, ModelError
 from mixedbayes.formula.types import Formula
+from mixedbayes.results.files import as_path, check_writable, status
 from mixedbayes.results.frame import encode_frame
 from mixedbayes.results.store import FORMAT, SavedFit, read, write
 
@@ -98,8 +99,8 @@ def lookup(folder: str | Path, key: str) -> SavedFit | None:
     FileError
         If the file is damaged; the message says to delete it.
     """
-    path = _place(folder, key)
-    if not path.exists():
+    path = as_path(folder, "fits") / f"{key}.nc"
+    if status(path) is None:
         return None
     try:
         return read(path)
@@ -109,15 +110,17 @@ def lookup(folder: str | Path, key: str) -> SavedFit | None:
         ) from e
 
 
+def prepare(folder: str | Path) -> Path:
+    """The folder, made if need be; FileError where no fit could be kept in it."""
+    path = as_path(folder, "fits")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise FileError(f"the cache folder {path} cannot be made: {e}") from e
+    check_writable(path)
+    return path
+
+
 def keep(folder: str | Path, key: str, saved: SavedFit) -> Path:
     """Write a fit under its key; the folder is made if need be."""
-    path = _place(folder, key)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise FileError(f"the cache folder {path.parent} cannot be made: {e}") from e
-    return write(path, saved)
-
-
-def _place(folder: str | Path, key: str) -> Path:
-    return Path(folder).expanduser() / f"{key}.nc"
+    return write(prepare(folder) / f"{key}.nc", saved)

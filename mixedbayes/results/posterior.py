@@ -14,6 +14,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.printable import printable
 from mixedbayes.priors.types import PredictorPriors
 
 Floats = NDArray[np.float64]
@@ -49,7 +50,7 @@ class Posterior:
     def __repr__(self) -> str:
         chains, draws = self.shape
         names_ = ", ".join(str(name) for name in self.draws.data_vars)
-        return (
+        return printable(
             f"Posterior of {self.design.formula.text or self.design.response}, "
             f"{self.family.name} family: {chains} x {draws:,} draws (chains x draws) of {names_}"
         )

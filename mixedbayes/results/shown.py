@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.io.formats.format import get_dataframe_repr_params
 
+from mixedbayes.printable import printable
+
 _NOTE = 100  # characters in a line of a note
 _MOST = 6  # decimals of numbers that count as rounded
 _LARGE = 1e15
@@ -38,7 +40,7 @@ class Table(pd.DataFrame):
     def __repr__(self) -> str:
         with _look():
             if self._info_repr():
-                return super().__repr__()
+                return printable(super().__repr__())
             text = self.to_string(**get_dataframe_repr_params(), formatters=_formats(self))
         note = self.attrs.get("note", "")
         return "\n".join(filter(None, (text, textwrap.fill(note, _NOTE))))

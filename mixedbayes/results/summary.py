@@ -10,6 +10,7 @@ from html import escape
 import pandas as pd
 
 from mixedbayes.model.formulations import Chosen
+from mixedbayes.printable import printable
 from mixedbayes.results.describe import design_facts
 from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.fixef import fixef
@@ -162,7 +163,7 @@ class Summary:
         health = "\n".join(_wrapped(line) for line in str(self.health).splitlines())
         notes = "\n".join(_wrapped(line) for line in self.footnotes)
         table = text_table(_HEADER, self.sections)
-        return "\n\n".join([text_facts(self.facts), table, health, notes])
+        return printable("\n\n".join([text_facts(self.facts), table, health, notes]))
 
     __repr__ = __str__
 

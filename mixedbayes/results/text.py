@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from mixedbayes.printable import in_one_line, printable
+
 WIDTH = 100  # characters in the terminal
 _MOST_DECIMALS = 6
 _GAP = 2
@@ -78,6 +80,7 @@ def shortened(text: str, width: int) -> str:
 
 def text_table(header: Sequence[str], sections: Sequence[Section]) -> str:
     """Sections one below the other, in columns that are shared, at most WIDTH wide."""
+    sections = [_one_line(s) for s in sections]
     columns = [_columns(s, len(header)) for s in sections]
     widths = [
         max(len(name), *(len(column[i][0]) if column[i] else 0 for column in columns))
@@ -102,6 +105,13 @@ def text_table(header: Sequence[str], sections: Sequence[Section]) -> str:
             filled += 1
         lines.append("")
     return "\n".join(lines[:-1])
+
+
+def _one_line(section: Section) -> Section:
+    rows = (
+        Row(in_one_line(r.label), tuple(map(in_one_line, r.cells)), r.indent) for r in section.rows
+    )
+    return Section(in_one_line(section.title), tuple(rows))
 
 
 def _columns(section: Section, n: int) -> list[list[str]]:
@@ -131,6 +141,7 @@ def plural(n: int, noun: str) -> str:
 
 def text_facts(facts: Sequence[tuple[str, str]]) -> str:
     """Names and what is said about them; long texts run on below themselves."""
+    facts = [(in_one_line(name), printable(said)) for name, said in facts]
     left = max(len(name) for name, _ in facts) + _GAP
     return "\n".join(
         textwrap.fill(
@@ -146,6 +157,7 @@ def text_facts(facts: Sequence[tuple[str, str]]) -> str:
 
 def text_columns(rows: Sequence[Sequence[str]], most: int = 34) -> str:
     """Columns of words, each at most `most` wide; the last runs on below itself."""
+    rows = [[in_one_line(cell) for cell in row] for row in rows]
     *first, _ = zip(*rows, strict=True)
     widths = [min(max(map(len, column)), most) for column in first]
     lines = []

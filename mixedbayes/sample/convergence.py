@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.printable import in_one_line
 from mixedbayes.sample import health
 from mixedbayes.sample.advice import Findings, messages
 
@@ -78,7 +79,7 @@ class ConvergenceReport:
         left_out = f" ({self.not_checked:,} more not checked)" if self.not_checked else ""
         verdict = "Converged" if self.ok else "Not converged"
         head = f"{verdict}: {', '.join(parts)}; {len(t):,} quantities{left_out}."
-        return "\n".join([head, *(f"- {m}" for m in self.messages)])
+        return "\n".join([head, *(f"- {in_one_line(m)}" for m in self.messages)])
 
     __repr__ = __str__
 

@@ -1,5 +1,6 @@
 """One real, short fit; all else stops before sampling."""
 
+import io
 from types import SimpleNamespace
 
 import pandas as pd
@@ -191,3 +192,22 @@ def test_a_page_is_written_where_it_is_asked_for(run, sleep_csv, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "<title>Reaction ~ Days</title>" in text
     assert text.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize(
+    ("label", "written"),
+    [
+        ("=1+1", "'=1+1"), ("+A1", "'+A1"), ("-cmd|x", "'-cmd|x"), ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"), ("\r=1", "'\r=1"), ("\uff1d1+1", "'\uff1d1+1"), ("-", "'-"),
+        ("-1", "-1"), ("+2.5e-3", "+2.5e-3"), ("-.5", "-.5"), ("a=b", "a=b"), ("'=1", "'=1"),
+        ("-1+1", "'-1+1"), ("-\u0661", "'-\u0661"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["object", "str", "category"])
+def test_no_cell_of_a_table_is_code_for_a_spreadsheet(label, written, kind):
+    table = pd.DataFrame({"level": [label, "b"], "mean": [-1.5, 2.0]}).astype({"level": kind})
+    text = output.as_csv(table)
+    back = pd.read_csv(io.StringIO(text, newline=""), dtype={"level": "str"}, lineterminator="\n")
+    assert back["level"].tolist() == [written, "b"]
+    assert back["mean"].tolist() == [-1.5, 2.0]
+    assert output.as_csv(table.rename(columns={"mean": "=mean"})).startswith("level,'=mean\n")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design.types import Floats
+from mixedbayes.printable import printable
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,7 +98,7 @@ class Ways(Mapping[str, Way]):
 
     def __repr__(self) -> str:
         lines = [f"{w.key:<3} {w.title}\n    {w.check}" for w in self.forms]
-        return "\n".join([f"{self.formula}, in {len(self)} forms", *lines])
+        return printable("\n".join([f"{self.formula}, in {len(self)} forms", *lines]))
 
     def _repr_html_(self) -> str:
         rows = "".join(
