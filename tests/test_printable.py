@@ -45,7 +45,9 @@ def test_no_text_of_a_fit_has_controls(fit):
         fit.varcorr(),
         fit.icc(),
         fit.predict(),
-        fit.priors if hasattr(fit, "priors") else fit.model.priors,
+        fit.model.priors,
+        fit.posterior,
+        fit.model.design,
     )
     for thing in (fit, fit.model, fit.diagnostics(), *tables):
         assert not OBEYED.search(str(thing)), repr(OBEYED.search(str(thing)))

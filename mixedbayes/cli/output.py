@@ -126,8 +126,9 @@ def _pictures(
 
 
 def _save_picture(picture: Callable[[], Any], path: Path) -> None:
-    content = BytesIO()
-    picture().savefig(content, dpi=DPI, format="png")
+    drawn, content = picture(), BytesIO()
+    figure = drawn.get_viz("figure") if hasattr(drawn, "get_viz") else drawn
+    figure.savefig(content, dpi=DPI, format="png")
     write_file(path, content.getbuffer())
 
 

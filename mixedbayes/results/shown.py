@@ -40,10 +40,10 @@ class Table(pd.DataFrame):
     def __repr__(self) -> str:
         with _look():
             if self._info_repr():
-                return printable(super().__repr__())
+                return super().__repr__()
             text = self.to_string(**get_dataframe_repr_params(), formatters=_formats(self))
         note = self.attrs.get("note", "")
-        return "\n".join(filter(None, (text, textwrap.fill(note, _NOTE))))
+        return printable("\n".join(filter(None, (text, textwrap.fill(note, _NOTE)))))
 
     def _repr_html_(self) -> str | None:
         if not pd.get_option("display.notebook_repr_html"):

@@ -61,4 +61,4 @@ def test_a_folder_that_is_not_there(run, tmp_path, debug):
         assert isinstance(result.exception, OSError)
     else:
         assert result.stderr.startswith("error: ")
-        assert "non-existent directory" in result.stderr
+        assert "does not exist; create it first" in result.stderr
