@@ -60,9 +60,9 @@ class NegativeBinomial(Counts):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        shape = per_row(parameters["shape"])
-        ways = special.gammaln(y + shape) - special.gammaln(shape) - special.gammaln(y + 1)
-        value = ways - shape * np.log1p(mu / shape) + special.xlogy(y, mu / (mu + shape))
+        a = per_row(parameters["shape"])
+        value = _ways(y, a) - special.gammaln(y + 1)
+        value = value - (a + y) * np.log1p(mu / a) + special.xlogy(y, mu)
         return repeated(value, weights)
 
     def variance(
@@ -88,3 +88,11 @@ class NegativeBinomial(Counts):
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         """log(1 + 1 / mean + 1 / shape) on the log link."""
         return count_variance(self.link, mean, mean + mean**2 / parameters["shape"])
+
+
+def _ways(y: Floats, a: Floats) -> Floats:
+    """log(Gamma(y + a) / Gamma(a) a^y), by Stirling's series where the shape a is large."""
+    b = np.maximum(a, 1e5)
+    series = (b + y - 0.5) * np.log1p(y / b) - y - y / (12 * b * (b + y))
+    exact = special.gammaln(y + a) - special.gammaln(a) - y * np.log(a)
+    return np.where(a > 1e5, series, exact)

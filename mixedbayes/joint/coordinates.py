@@ -14,14 +14,7 @@ units of its standard error. As the variances change, one goes over into the oth
 triangular root the limit would be a rotation of V' (a + b) that moves with S.) Partial centring:
 Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
 
-A log standard deviation tau may have a long left tail where the data cannot tell it from zero; it
-is written as t with
-
-    tau = t - a / 2 softplus((m - t) / s)^2,
-
-which is close to t on the right and falls like a square on the left, so that a density which decays
-like exp(tau) decays like a normal one in t. A partial correlation's inverse hyperbolic tangent may
-have such a tail on either side; with a and s negative it is the right one.
+Variance parameters and the family's own are bent where a tail is long, see `marginal.bend`.
 """
 
 from __future__ import annotations
@@ -30,43 +23,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from mixedbayes.design.types import Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Bend:
-    """a, m and s of every coordinate of phi, (h,) each; a = 0 leaves it as it is."""
-
-    a: Floats
-    m: Floats
-    s: Floats
-
-    @classmethod
-    def straight(cls, h: int) -> Bend:
-        return cls(np.zeros(h), np.zeros(h), np.ones(h))
-
-    def phi(self, t: Floats) -> Floats:
-        """phi (..., h) at t (..., h)."""
-        return t - self.a / 2 * _softplus((self.m - t) / self.s) ** 2
-
-    def log_slope(self, t: Floats) -> Floats:
-        """Sum of log d tau / d t, (...)."""
-        w = (self.m - t) / self.s
-        return np.log1p(self.a / self.s * _softplus(w) * special.expit(w)).sum(axis=-1)
-
-    def t(self, phi: Floats) -> Floats:
-        """t (h,) at phi (h,), by Newton's method from the side that is nearly straight."""
-        t = np.where(self.a < 0, np.minimum(phi, self.m), np.maximum(phi, self.m)) + self.a
-        for _ in range(100):
-            w = (self.m - t) / self.s
-            slope = 1 + self.a / self.s * _softplus(w) * special.expit(w)
-            step = (self.phi(t) - phi) / slope
-            t = t - step
-            if np.all(np.abs(step) < 1e-12 * (1 + np.abs(t))):
-                break
-        return t
+from mixedbayes.marginal.bend import Bend
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +60,3 @@ def deviations(x: Floats, above: Floats, S: Floats, information: Floats) -> Floa
 def upper_root(P: Floats) -> Floats:
     """U, upper triangular, of U U' = P (..., q, q)."""
     return np.linalg.cholesky(P[..., ::-1, ::-1])[..., ::-1, ::-1]
-
-
-def _softplus(x: Floats) -> Floats:
-    return np.logaddexp(0.0, x)

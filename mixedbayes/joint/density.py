@@ -126,10 +126,9 @@ def _merged(
     walk: Mapping[str, Floats | Ints],
     coordinates: Coordinates,
 ) -> dict[str, Floats | Ints]:
-    bend = coordinates.bend
     own = {
         "information": np.concatenate([np.zeros(0), *(K.ravel() for K in coordinates.information)]),
-        "bend": np.column_stack([bend.a, bend.m, bend.s]),
+        "bend": coordinates.bend.table,
     }
     return {**fixed, **walk, **own}
 

@@ -22,7 +22,9 @@ from mixedbayes.joint import factor, likelihoods, links, ordered, special, writt
 from mixedbayes.joint.factor import to_theta, to_z
 from mixedbayes.joint.likelihoods import rows, stacked_rows
 from mixedbayes.joint.ordered import order_slopes, put_in_order
+from mixedbayes.marginal import bend as bend_module
 from mixedbayes.marginal import logpriors
+from mixedbayes.marginal.bend import bent
 from mixedbayes.marginal.logpriors import log_prior
 
 _DOUBLES = types.CPointer(types.float64)
@@ -51,7 +53,7 @@ SECTIONS = (
     "offset",  # (n,)
     "y", "size", "extra",  # (n,)
     "information",  # (J, q, q) of each factor, see coordinates
-    "bend",  # (h, 3) a, m, s; see coordinates
+    "bend",  # (h, 3) a, m, s; see marginal.bend
     "constant",  # (1,)
     "mode", "hyper", "slopes", "inner", "couplings", "outer", "log_det",  # the walk, see factor
 )  # fmt: skip
@@ -98,12 +100,10 @@ def joint(theta, grad, record):
     K, k0 = len(factors), theta.size - p - intercept
     work = np.empty((3, h + intercept + p))
     point = np.empty(h + intercept + p)
-    bend, bent, jacobian = _reals(record, BEND).reshape(h, 3), np.empty((h, 2)), 0.0
+    bend, bends, jacobian = _reals(record, BEND).reshape(h, 3), np.empty((h, 2)), 0.0
     for i in range(h):
-        point[i], bent[i, 0], bent[i, 1] = written.bend(
-            theta[i], bend[i, 0], bend[i, 1], bend[i, 2]
-        )
-        jacobian += math.log(bent[i, 0])
+        point[i], bends[i, 0], bends[i, 1] = bent(theta[i], bend[i, 0], bend[i, 1], bend[i, 2])
+        jacobian += math.log(bends[i, 0])
     point[h:] = theta[k0:]
     m, in_order = sizes[7], sizes[8]
     cuts = np.empty(m)
@@ -221,7 +221,7 @@ def joint(theta, grad, record):
                 work[2, s + t] += dS[t, i] * W[k, t, i] * work[1, s + t]
         at = written.correlation_slopes(work, s, q, before, at, W[k], dW[k])
     for i in range(h):
-        grad[i] = work[2, i] * bent[i, 0] + bent[i, 1]
+        grad[i] = work[2, i] * bends[i, 0] + bends[i, 1]
     return total + _reals(record, CONSTANT)[0]
 
 
@@ -280,7 +280,7 @@ def _for_c(fingerprint: int) -> Any:
 
 
 def _fingerprint() -> int:
-    modules = (factor, likelihoods, links, logpriors, ordered, special, written)
+    modules = (bend_module, factor, likelihoods, links, logpriors, ordered, special, written)
     files = (__file__, *(str(m.__file__) for m in modules))
     return crc32(b"".join(Path(name).read_bytes() for name in files))
 

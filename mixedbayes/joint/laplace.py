@@ -19,11 +19,13 @@ import numpy as np
 
 from mixedbayes.design.types import Floats
 from mixedbayes.joint.centring import choose, unwritten, written
-from mixedbayes.joint.coordinates import Bend, Coordinates
+from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import Factor
 from mixedbayes.joint.scoring import Conditional, Scoring
-from mixedbayes.joint.search import Hyper, bend_of, covariance, highest, start
+from mixedbayes.joint.search import Hyper, covariance, highest, start
+from mixedbayes.marginal.bend import Bend, fit_bend
+from mixedbayes.marginal.logpriors import IDENTITY
 
 _STEP = 0.1  # of the differences that give slopes
 
@@ -59,7 +61,8 @@ def approximate(density: JointDensity) -> Approximation:
     scoring = Scoring(density)
     straight = Hyper(scoring, Bend.straight(density.layout.n_hyper))
     t, converged = highest(straight, start(density))
-    bend = bend_of(straight, t, covariance(straight, t))
+    bendable = density.layout.table.codes[: len(t), 1] != IDENTITY
+    bend = fit_bend(straight.value, t, covariance(straight, t), bendable)
     hyper = straight
     if bend.a.any():
         hyper = Hyper(scoring, bend)

@@ -78,8 +78,33 @@ def _poisson(eta, y, size, slope):
 
 
 @njit(error_model="numpy", nogil=True)
+def _nearly_poisson(eta, y, size, shape, slope):
+    """The negative binomial of a large shape a, with d log p / da; nothing of size a is subtracted.
+
+    With Stirling's series, log Gamma(x) = (x - 1/2) log x - x + 1 / 12 x + constant,
+
+        y eta - y - (a + y) log(1 + (mu - y) / (a + y)) - log(1 + y / a) / 2 - y / 12 a (a + y).
+    """
+    total, derivative = 0.0, 0.0
+    for i in range(eta.size):
+        mu = math.exp(eta[i]) if eta[i] < 700.0 else math.inf
+        above, q = shape + y[i], (y[i] - mu) / (shape + mu)
+        step = y[i] / (shape * above)
+        log_p = y[i] * (eta[i] - 1.0) - above * math.log1p((mu - y[i]) / above)
+        total += size[i] * (log_p - 0.5 * math.log1p(y[i] / shape) - step / 12.0)
+        slope[i] = size[i] * shape * q
+        rest = math.log1p(q) - q if abs(q) > 1e-4 else -q * q * (0.5 - q / 3.0)
+        derivative += size[i] * (rest + 0.5 * step + step * (1.0 / shape + 1.0 / above) / 12.0)
+    return total, derivative
+
+
+@njit(error_model="numpy", nogil=True)
 def _negative_binomial(eta, y, size, parameters, slope, d_parameters):
     shape = parameters[0]
+    if shape > 1e5:
+        total, derivative = _nearly_poisson(eta, y, size, shape, slope)
+        d_parameters[0] += derivative
+        return total
     log_shape, at_zero, d_at_zero = math.log(shape), math.lgamma(shape), digamma(shape)
     total, derivative = 0.0, 0.0
     for i in range(eta.size):
@@ -125,10 +150,14 @@ def _student(eta, y, size, parameters, slope, d_parameters):
     half = 0.5 * (nu + 1.0)
     n = eta.size
     d_parameters[0] += (ratios - n) / sigma
-    d_constant = 0.5 * (digamma(half) - digamma(0.5 * nu) - 1.0 / nu)
+    if nu < 1e5:
+        d_constant = 0.5 * (digamma(half) - digamma(0.5 * nu) - 1.0 / nu)
+        log_ratio = math.lgamma(half) - math.lgamma(0.5 * nu) - 0.5 * math.log(nu)
+    else:  # of Gamma(x + 1/2) to Gamma(x), by its series
+        d_constant = 0.25 / (nu * nu)
+        log_ratio = -0.5 * math.log(2.0) - 0.25 / nu
     d_parameters[1] += n * d_constant - 0.5 * logs + 0.5 * ratios / nu
-    constant = math.lgamma(half) - math.lgamma(0.5 * nu) - 0.5 * math.log(nu) - math.log(sigma)
-    return n * constant - half * logs
+    return n * (log_ratio - math.log(sigma)) - half * logs
 
 
 @njit(error_model="numpy", nogil=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedbayes.design.types import Floats
-from mixedbayes.joint.coordinates import Bend
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.ordered import unordered
 from mixedbayes.joint.scoring import Conditional, Scoring
-from mixedbayes.marginal.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT, TANH
+from mixedbayes.marginal.bend import Bend
+from mixedbayes.marginal.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT
 
 _LONGEST = 1.0  # step of a coordinate
 _NEARLY = 0.005  # expected gain at which the search stops
@@ -19,9 +19,6 @@ _ITERATIONS = 50
 _SLOPE = 0.01  # of the differences in the search
 _STEP = 0.1  # of the differences that give the curvature
 _WIDEST = 2.0  # largest sd that the curvature may claim for a coordinate
-_DROP = 4.5  # fall of a normal log density at 3 standard deviations
-_WORTH = 0.05  # least bend that is made
-_LEFT_END = -12.0  # log sd, of its mode's, beyond which nothing changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,42 +128,3 @@ def covariance(hyper: Hyper, t: Floats) -> Floats:
             curvature[i, j] = curvature[j, i] = -mixed if np.isfinite(mixed) else 0.0
     values, vectors = np.linalg.eigh(np.nan_to_num(curvature))
     return (vectors / np.maximum(values, _WIDEST**-2)) @ vectors.T
-
-
-def bend_of(hyper: Hyper, t: Floats, spread: Floats) -> Bend:
-    """Bends of standard deviations and partial correlations whose posterior has a long tail.
-
-    a and s are such that the points where the density has fallen as far as a normal one at 3 sds
-    become symmetric. On the way along one coordinate the others move with it by regression.
-    """
-    layout = hyper.scoring.layout
-    bend, links = Bend.straight(len(t)), layout.table.codes[:, 1]
-    for i in range(layout.n_hyper - layout.n_parameters):
-        if links[i] not in (LOG, TANH):
-            continue
-        sd = float(np.sqrt(spread[i, i]))
-        along = spread[:, i] / spread[i, i]
-        left, right = (_reach(hyper, t, i, along, sign * sd) for sign in (-1, 1))
-        excess = (left - right) / (np.logaddexp(0.0, 3.0) ** 2 / 2)
-        if excess > _WORTH:
-            bend.a[i], bend.m[i], bend.s[i] = excess, t[i], right / 3
-        elif excess < -_WORTH and links[i] == TANH:
-            bend.a[i], bend.m[i], bend.s[i] = excess, t[i], -left / 3
-    return bend
-
-
-def _reach(hyper: Hyper, t: Floats, i: int, along: Floats, sd: float) -> float:
-    """How far coordinate i moves until the density has fallen by `_DROP`; sd has the direction."""
-    here, before, fallen_before = hyper.value(t), 0.0, 0.0
-    for multiple in (1.0, 2.0, 3.0, 4.5, 7.0, 10.0, 15.0, 22.0, 33.0, 50.0):
-        move = max(multiple * sd, _LEFT_END)
-        others = along * np.clip(move, -2 * abs(sd), 2 * abs(sd))
-        others[i] = move
-        fallen = here - hyper.value(t + others)
-        if fallen >= _DROP:
-            share = (_DROP - fallen_before) / (fallen - fallen_before) if np.isfinite(fallen) else 0
-            return abs(before + share * (move - before))
-        if move == _LEFT_END:
-            break
-        before, fallen_before = move, fallen
-    return abs(move)

@@ -49,18 +49,6 @@ def correlation_slopes(work, first, q, before, at, W, dW):
 
 
 @njit(error_model="numpy", nogil=True)
-def bend(t, a, m, s):
-    """tau, d tau / dt, and the derivative of its logarithm."""
-    w = (m - t) / s
-    e = math.exp(-abs(w))
-    plus = max(w, 0.0) + math.log1p(e)
-    p = (1.0 if w > 0 else e) / (1.0 + e)
-    slope = 1.0 + a / s * plus * p
-    change = -a / (s * s) * p * (p + plus * (1.0 - p))
-    return t - 0.5 * a * plus * plus, slope, change / slope
-
-
-@njit(error_model="numpy", nogil=True)
 def root(sd, W):
     """S = diag(sd) W (q, q)."""
     q = sd.size

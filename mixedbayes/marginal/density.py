@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal import evaluate
+from mixedbayes.marginal.bend import Bend
 from mixedbayes.marginal.kernel import kernel_for
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import Problem
@@ -46,7 +47,7 @@ class Likelihood:
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """theta = mode + C eta: C is lower triangular for m coordinates, diagonal for the others."""
+    """t = mode + C eta: C is lower triangular for m coordinates, diagonal for the others."""
 
     mode: Floats  # (d,)
     factor: Floats  # (m, m) lower triangular
@@ -61,15 +62,15 @@ class Affine:
         """log |C|."""
         return float(np.log(np.diagonal(self.factor)).sum() + np.log(self.scales).sum())
 
-    def to_theta(self, eta: Floats) -> Floats:
+    def to_t(self, eta: Floats) -> Floats:
         """mode + C eta, for eta (..., d)."""
         m = len(self.factor)
         moved = np.concatenate([eta[..., :m] @ self.factor.T, eta[..., m:] * self.scales], axis=-1)
         return self.mode + moved
 
-    def to_eta(self, theta: Floats) -> Floats:
-        """C^-1 (theta - mode), for theta (..., d)."""
-        m, moved = len(self.factor), np.asarray(theta, float) - self.mode
+    def to_eta(self, t: Floats) -> Floats:
+        """C^-1 (t - mode), for t (..., d)."""
+        m, moved = len(self.factor), np.asarray(t, float) - self.mode
         first = np.linalg.solve(self.factor, moved[..., :m, None])[..., 0]
         return np.concatenate([first, moved[..., m:] / self.scales], axis=-1)
 
@@ -95,15 +96,17 @@ class Surrogate:
 class MarginalDensity:
     """Log posterior of theta, up to log p(y), for one problem and its priors.
 
-    With `units` it is the density of eta instead, theta = mode + C eta, with the Jacobian log |C|.
-    With a `surrogate` the gradient near the mode is the surrogate's; the value is always exact.
-    Another `likelihood` than the problem's own may be given. Calls from several threads at once
-    are safe, and the interpreter lock is released inside.
+    With a `bend` it is the density of t instead, theta = bend.phi(t), and with `units` that of eta,
+    t = mode + C eta; their Jacobians are part of it. With a `surrogate` the gradient near the mode
+    is the surrogate's; the value is always exact. Another `likelihood` than the problem's own may
+    be given. Calls from several threads at once are safe, and the interpreter lock is released
+    inside.
     """
 
     layout: Layout
     problem: Problem | None
     units: Affine | None = None
+    bend: Bend | None = None
     likelihood: Likelihood | None = None
     surrogate: Surrogate | None = None
 
@@ -132,7 +135,8 @@ class MarginalDensity:
 
     def constrained(self, theta: Floats) -> Constrained:
         """The parameters at points (..., ndim) of this density's own coordinates."""
-        return self.layout.constrained(self.affine.to_theta(theta))
+        t = self.affine.to_t(theta)
+        return self.layout.constrained(self.bend.phi(t) if self.bend else t)
 
     @property
     def c_address(self) -> int:
@@ -150,10 +154,10 @@ class MarginalDensity:
     def _memory(self) -> tuple[Ints, Floats, Likelihood]:
         """The record, and what it points to."""
         maps, table, u = _Maps.of(self.layout), self.layout.table, self.affine
-        near = self.surrogate or Surrogate.none()
+        near, bend = self.surrogate or Surrogate.none(), self.bend or Bend.straight(self.ndim)
         reals: Floats = np.concatenate(
-            [table.numbers.ravel(), u.mode, u.factor.ravel(), u.scales, [u.log_det],
-             near.coefficients, [near.radius**2]]
+            [table.numbers.ravel(), bend.table.ravel(), u.mode, u.factor.ravel(), u.scales,
+             [u.log_det], near.coefficients, [near.radius**2]]
         )  # fmt: skip
         lik = self.likelihood
         if lik is None:

@@ -6,9 +6,10 @@ compiled once therefore serves every model and every data set, and only two arra
 Python on each call.
 
 Record: the header's entries, then codes (d, 2), rows (n_rows, 4), slots (n_slots,), sampled
-(n_sampled, 4) and terms (n_terms, 4). Reals: numbers (d, 6), mode (d,), C (m, m), scales (d - m,),
-log |C|, of the map theta = mode + C eta, and the coefficients (n_terms,) and the squared radius of
-a surrogate of the gradient. See `density._Maps` and `surrogate` for the meaning of each.
+(n_sampled, 4) and terms (n_terms, 4). Reals: numbers (d, 6), a bend (d, 3) of theta, mode (d,),
+C (m, m), scales (d - m,), log |C|, of the map t = mode + C eta, and the coefficients (n_terms,)
+and the squared radius of a surrogate of the gradient. See `density._Maps`, `bend` and `surrogate`
+for the meaning of each.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from mixedbayes import jit
+from mixedbayes.marginal.bend import bent
 from mixedbayes.marginal.logpriors import log_prior
 
 __all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "LOGP_SIGNATURE", "address", "c_density", "density"]
@@ -88,14 +90,28 @@ def _call(typingctx, function, x, gradient, ints, floats):
 
 
 @njit(error_model="numpy", nogil=True)
-def _to_theta(eta, mode, C, scales):
-    m, theta = len(C), mode.copy()
+def _to_t(eta, mode, C, scales):
+    m, t = len(C), mode.copy()
     for i in range(m):
         for j in range(i + 1):
-            theta[i] += C[i, j] * eta[j]
+            t[i] += C[i, j] * eta[j]
     for i in range(m, eta.size):
-        theta[i] += scales[i - m] * eta[i]
-    return theta
+        t[i] += scales[i - m] * eta[i]
+    return t
+
+
+@njit(error_model="numpy", nogil=True)
+def _unbend(theta, bend, slopes):
+    """Turn t into theta; fill d theta / dt and the derivative of its log, whose sum it returns."""
+    jacobian = 0.0
+    for i in range(theta.size):
+        slopes[i, 0], slopes[i, 1] = 1.0, 0.0
+        if bend[i, 0] != 0.0:
+            theta[i], slopes[i, 0], slopes[i, 1] = bent(
+                theta[i], bend[i, 0], bend[i, 1], bend[i, 2]
+            )
+            jacobian += math.log(slopes[i, 0])
+    return jacobian
 
 
 @njit(error_model="numpy", nogil=True)
@@ -201,7 +217,7 @@ def density(eta, gradient, record):
     sampled = record[at : at + 4 * n_sampled].reshape(n_sampled, 4)
     terms = record[at + 4 * n_sampled :].reshape(n_terms, 4)
     reals = carray(_pointer(record[6]), (record[7],), np.float64)  # type: ignore[call-arg]
-    mode, at = reals[6 * d : 7 * d], 7 * d
+    bend, mode, at = reals[6 * d : 9 * d].reshape(d, 3), reals[9 * d : 10 * d], 10 * d
     C, scales = reals[at : at + m * m].reshape(m, m), reals[at + m * m : at + m * m + d - m]
     at += m * m + d - m
     log_det, coefficients = reals[at], reals[at + 1 : at + 1 + n_terms]
@@ -209,7 +225,8 @@ def density(eta, gradient, record):
     exact = gradient.size > 0 and not near
 
     work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)
-    theta = _to_theta(eta, mode, C, scales)
+    theta, slopes = _to_t(eta, mode, C, scales), np.empty((d, 2))
+    jacobian = _unbend(theta, bend, slopes)
     prior = log_prior(theta, codes, reals[: 6 * d].reshape(d, 6), work)
     gradient[:] = 0.0
     if not math.isfinite(prior):
@@ -220,10 +237,12 @@ def density(eta, gradient, record):
     likelihood = _call(record[1], x[:n_x], dx[: n_x if exact else 0], ints, floats)
     if exact:
         _derivatives(work, rows, slots, sampled, sigma, x, dx, n_x - n_v)
+        for i in range(d):
+            work[2, i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
         _to_gradient(work[2], C, scales, gradient)
     elif near and gradient.size > 0:
         _polynomial_gradient(eta, terms, coefficients, gradient)
-    total = prior + likelihood + log_det
+    total = prior + likelihood + log_det + jacobian
     finite = math.isfinite(total)
     for i in range(gradient.size):
         finite = finite and math.isfinite(gradient[i])

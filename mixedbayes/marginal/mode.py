@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from mixedbayes.errors import ModelError
+from mixedbayes.marginal.bend import fit_bend
 from mixedbayes.marginal.density import Affine, MarginalDensity
+from mixedbayes.marginal.logpriors import IDENTITY
 from mixedbayes.marginal.start import coordinate_units, default_start
 
-__all__ = ["Mode", "find_mode", "initial_points", "whiten"]
+__all__ = ["Mode", "bend_tails", "find_mode", "initial_points", "whiten"]
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +57,7 @@ class Mode:
 
     def to_theta(self, eta: Floats) -> Floats:
         """theta (..., d) at eta (..., d)."""
-        return self.units.to_theta(eta)
+        return self.units.to_t(eta)
 
     def to_eta(self, theta: Floats) -> Floats:
         """eta (..., d) at theta (..., d)."""
@@ -68,6 +70,23 @@ def whiten(density: MarginalDensity, mode: Mode) -> MarginalDensity:
     It includes the Jacobian log |C|, so that it integrates to what the density of theta does.
     """
     return replace(density, units=mode.units)
+
+
+def bend_tails(density: MarginalDensity, mode: Mode) -> tuple[MarginalDensity, Mode]:
+    """The density in coordinates without long tails, see `bend`, and its mode there.
+
+    Coefficients stay as they are, and the variances of factors whose effects are sampled: their
+    tails show only where the effects move along.
+    """
+    layout = density.layout
+    bendable = layout.table.codes[:, 1] != IDENTITY
+    for f in layout.sampled:
+        bendable[layout.starts[f"factor {f.name}"] : layout.starts["sigma"]] = False
+    bend = fit_bend(density.logp, mode.theta, mode.covariance, bendable)
+    if not bend.a.any():
+        return density, mode
+    straight = replace(density, bend=bend)
+    return straight, find_mode(straight, bend.t(mode.theta))
 
 
 def initial_points(

@@ -9,8 +9,9 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats
+from mixedbayes.errors import SamplingError
 from mixedbayes.marginal.density import MarginalDensity, Surrogate
-from mixedbayes.marginal.mode import find_mode, initial_points, whiten
+from mixedbayes.marginal.mode import bend_tails, find_mode, initial_points, whiten
 from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.plan import MAX_DENSE
 from mixedbayes.marginal.setup import Setup, set_up
@@ -30,6 +31,9 @@ from mixedbayes.sample.settings import Keep, Settings, available_cores
 # second (radon, 1.4) turns reach such a tail less often than straight steps.
 NEARLY_NORMAL = 0.3
 TURNING = 1.0
+# Rounding errors of the log density that are still small: its sums of squares have 16 digits.
+_ROUNDING = 0.01
+_EXACT = 1e-13  # residual sd, of the response's range, that its own rounding errors make
 MAX_BYTES = 2e9  # draws of group effects beyond this are summarised, unless asked for
 
 
@@ -81,6 +85,8 @@ def _walk(spec: Spec, setup: Setup, settings: Settings) -> tuple[SamplingResult,
     """nutpie on the compiled density, in the units of its mode's curvature."""
     density = MarginalDensity(setup.layout, setup.problem)
     mode = find_mode(density)
+    _check_rounding(spec, setup, density.constrained(mode.theta).sigma)
+    density, mode = bend_tails(density, mode)
     white = whiten(density, mode)
     if surrogate_pays(setup.problem, density):
         cores = settings.cores or available_cores()
@@ -99,6 +105,25 @@ def _walk(spec: Spec, setup: Setup, settings: Settings) -> tuple[SamplingResult,
     )
     eta = result.posterior[THETA].to_numpy()
     return result, white.constrained(eta.reshape(-1, density.ndim))
+
+
+def _check_rounding(spec: Spec, setup: Setup, sigma: Floats) -> None:
+    """SamplingError where the effects fit the response so closely that rounding errors decide.
+
+    The density adds up squares in units of sigma^2 that all but cancel.
+    """
+    square = setup.problem.sections["XX"][-1, -1]  # what the population's columns leave of y
+    lost = np.finfo(float).eps * square > _ROUNDING * sigma**2
+    if not lost and sigma > _EXACT * np.ptp(spec.design.y):
+        return
+    y, groups = spec.design.response, " and ".join(f.name for f in setup.layout.factors)
+    raise SamplingError(
+        f"{y} hardly changes within a level of {groups}, or follows the terms there exactly: the "
+        f"effects leave a residual sd of {float(sigma):.2g} or less, the population's coefficients "
+        f"alone one of {np.sqrt(square / setup.problem.n):.2g}, and the difference is lost in "
+        f"rounding. Remedy: if {y} is a property of the level, give one row for each level and "
+        "leave out its effects; if a term fits it exactly, leave out the term or its effects."
+    )
 
 
 def _trajectory(surrogate: Surrogate | None, settings: Settings) -> Trajectory:

@@ -7,7 +7,8 @@ Everything that touches nutpie's conventions for a run is here; what is sampled 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,12 +82,13 @@ def run_nuts(
         No valid starting point, or stopped before the first draw after tuning.
     """
     start = time.perf_counter()
-    trace, interrupted = _watch(model, settings, adaptation, failure)
-    seconds = time.perf_counter() - start
-    error = failure()
-    if error is not None:
-        raise error
-    draws, stats = trace.get_arrow_trace()
+    with _without_panic(failure):
+        trace, interrupted = _watch(model, settings, adaptation, failure)
+        seconds = time.perf_counter() - start
+        error = failure()
+        if error is not None:
+            raise error
+        draws, stats = trace.get_arrow_trace()
     tuned = [int(np.sum(~_column(s, "tuning"))) for s in stats]
     chains, length = largest_rectangle(tuned)
     cut = [slice(stats[c].num_rows - tuned[c], None) for c in chains]
@@ -160,6 +162,17 @@ def _watch(
             # Other chains' threads end at their next draw; Python must not exit before they do.
             time.sleep(_SETTLE_SECONDS)
             raise failure() or not_finite(f"The sampler stopped: {_first_line(error)}") from error
+
+
+@contextmanager
+def _without_panic(failure: Callable[[], BaseException | None]) -> Iterator[None]:
+    """A panic of nutpie's Rust code, which `except Exception` does not see, as a SamplingError."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__module__ != "pyo3_runtime":
+            raise
+        raise failure() or not_finite(f"The sampler failed: {_first_line(error)}") from error
 
 
 def _keeper(latest: list[Any]) -> Callable[[list[Any]], None]:

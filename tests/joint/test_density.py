@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.joint.coordinates import Bend, Coordinates
+from mixedbayes.joint.coordinates import Coordinates
+from mixedbayes.marginal.bend import Bend
 from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.joint.links import POSITIVE

@@ -1,4 +1,4 @@
-"""Special functions, the sparse factor, bends, and the approximation's mode."""
+"""Special functions, the sparse factor, and the approximation's mode."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,6 @@ from scipy import sparse, special
 
 import mixedbayes as mb
 from mixedbayes.checks.leave_out import take
-from mixedbayes.joint.coordinates import Bend
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
@@ -49,17 +48,6 @@ def test_factor_solves_and_has_the_determinant_of_the_whole(q):
     np.testing.assert_allclose(first, blocks)
     given = np.linalg.inv(np.linalg.inv(H)[J * q :, J * q :])
     np.testing.assert_allclose(rest[:, 0, 0], np.diag(given), rtol=1e-9)
-
-
-def test_bends_go_back_and_have_the_slope_of_differences():
-    bend = Bend(np.array([0.0, 0.7, 2.0]), np.array([0.0, -0.5, 1.0]), np.array([1.0, 0.2, 0.4]))
-    for shift in (-3.0, -0.4, 0.0, 1.5):
-        t = np.array([0.3, -0.1, 0.8]) + shift
-        np.testing.assert_allclose(bend.t(bend.phi(t)), t, atol=1e-9)
-        h = 1e-6
-        steps = h * np.eye(3)
-        slopes = [(bend.phi(t + e) - bend.phi(t - e))[i] / (2 * h) for i, e in enumerate(steps)]
-        assert bend.log_slope(t) == pytest.approx(np.log(slopes).sum(), rel=1e-6)
 
 
 def test_an_sd_that_may_be_zero_is_bent_and_others_are_not(joint):

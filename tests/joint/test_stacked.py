@@ -7,7 +7,8 @@ from scipy import stats
 
 import mixedbayes as mb
 from mixedbayes import names
-from mixedbayes.joint.coordinates import Bend, Coordinates
+from mixedbayes.joint.coordinates import Coordinates
+from mixedbayes.marginal.bend import Bend
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.marginal.logpriors import LOG, TANH

@@ -228,3 +228,24 @@ def test_a_start_of_the_wrong_shape_is_told_apart():
 def test_other_samplers_need_a_model():
     with pytest.raises(SamplingError, match='sampler="pymc" cannot sample a plain density'):
         draw(sampler="pymc")
+
+
+def test_a_panic_of_the_sampler_is_an_error():
+    """The density turns infinite after the checks of the starting points: nutpie panics."""
+    calls = []
+
+    @numba.cfunc(LOGP_SIGNATURE)
+    def nowhere(n, theta, gradient, value, data):
+        for i in range(n):
+            gradient[i] = np.nan
+        value[0] = np.nan
+        return 0
+
+    def fine(theta):
+        calls.append(theta)
+        return 0.0, np.ones_like(theta)
+
+    density = CDensity(nowhere.address, 0, nowhere, fine)
+    with pytest.raises(SamplingError, match="The sampler"):
+        draw(density)
+    assert calls
