@@ -140,7 +140,8 @@ def table(kept: Mapping[str, list[dict[str, Any]]]) -> Iterable[str]:
     """Markdown: a line for each case, and the rate over all."""
     yield "| case | converged | worst rhat | lowest ESS | divergences | seconds | of processor |"
     yield "|---|---|---|---|---|---|---|"
-    for name, fits in [*kept.items(), ("all", [f for fits in kept.values() for f in fits])]:
+    every = [fit for found in kept.values() for fit in found]
+    for name, fits in [*kept.items(), ("all", every)]:
         good = [f for f in fits if "failed" not in f]
         if not good:
             continue

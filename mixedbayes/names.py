@@ -84,6 +84,11 @@ def at_means(name: str) -> str:
     return f"{name}_at_means"
 
 
+def is_ranef(variable: str) -> bool:
+    """Whether a variable holds group effects."""
+    return variable.startswith("ranef_")
+
+
 def coef(group: str, parameter: str = "mu") -> str:
     """Population effect + deviation, per level."""
     return f"coef_{prefix(parameter)}{identifier(group)}"

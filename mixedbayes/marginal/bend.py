@@ -104,7 +104,7 @@ def fit_bend(
         (d,) which coordinates may be bent; none after the first m.
     """
     bend = Bend.straight(len(t))
-    for i in np.flatnonzero(bendable):
+    for i in map(int, np.flatnonzero(bendable)):
         sd = float(np.sqrt(spread[i, i]))
         along = np.zeros(len(t))
         along[: len(spread)] = spread[:, i] / spread[i, i]

@@ -25,4 +25,5 @@ def diagnostics(post: Posterior) -> ConvergenceReport:
 def _diagnostics(post: Posterior) -> ConvergenceReport:
     stats = post.sample_stats() if "sample_stats" in post.idata.children else xr.Dataset()
     depth = int(stats.attrs.get("max_treedepth", 10))
-    return check_convergence(post.draws, stats, max_treedepth=depth)
+    tune = int(stats.attrs.get("tuning_steps", 0))
+    return check_convergence(post.draws, stats, max_treedepth=depth, tune=tune)

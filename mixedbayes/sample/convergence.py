@@ -1,5 +1,9 @@
 """Did the sampler converge? Numbers for every quantity, and each problem in words with its remedy.
 
+Parameters are held to the thresholds one by one. Group effects are judged as many: up to one in a
+hundred may cross a threshold, as some do by chance, if none reaches rhat 1.05 or has fewer than 50
+effective draws per chain.
+
 Thresholds: Vehtari, Gelman, Simpson, Carpenter & Burkner (2021), doi:10.1214/20-BA1221, for rhat
 and effective sample sizes; Betancourt (2016), arXiv:1604.00695, for E-BFMI.
 """
@@ -47,6 +51,8 @@ class ConvergenceReport:
         Number of chains, and of draws in all of them together.
     not_checked
         Quantities left out because their variable has more than `MOST_PER_VARIABLE`.
+    by_chance
+        Group effects beyond a threshold that are too few, and not far enough beyond it, to count.
     messages
         One for each failed check: what was found, what it means, what to do.
     """
@@ -58,6 +64,7 @@ class ConvergenceReport:
     chains: int
     draws: int
     not_checked: int
+    by_chance: int
     messages: tuple[str, ...]
 
     @property
@@ -77,6 +84,12 @@ class ConvergenceReport:
             parts.append(f"smallest ess_bulk {t['ess_bulk'].min():,.0f}")
             parts.append(f"smallest ess_tail {t['ess_tail'].min():,.0f}")
         left_out = f" ({self.not_checked:,} more not checked)" if self.not_checked else ""
+        if self.by_chance:
+            left_out += (
+                f", of which {self.by_chance:,} group "
+                f"{'effect is' if self.by_chance == 1 else 'effects are'} beyond a limit, as one "
+                "in a hundred may be by chance"
+            )
         verdict = "Converged" if self.ok else "Not converged"
         head = f"{verdict}: {', '.join(parts)}; {len(t):,} quantities{left_out}."
         return "\n".join([head, *(f"- {in_one_line(m)}" for m in self.messages)])
@@ -90,7 +103,7 @@ class ConvergenceReport:
 
 
 def check_convergence(
-    posterior: xr.Dataset, sample_stats: xr.Dataset, *, max_treedepth: int = 10
+    posterior: xr.Dataset, sample_stats: xr.Dataset, *, max_treedepth: int = 10, tune: int = 0
 ) -> ConvergenceReport:
     """Check draws and sampler statistics.
 
@@ -101,22 +114,26 @@ def check_convergence(
     sample_stats
         diverging, energy and reached_max_treedepth, each (chain, draw); what is absent is not
         checked.
-    max_treedepth
-        The setting, for the message.
+    max_treedepth, tune
+        The settings, for the messages.
     """
     chains, draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
     tables = [_variable(x) for x in posterior.data_vars.values()]
     nothing = _table([], np.empty((0, chains, draws)))
     table = pd.concat([t for t, _ in tables if len(t)] or [nothing])
+    effects = [names.is_ranef(str(x)) for x in posterior.data_vars]
+    sizes = [len(t) for t, _ in tables]
     bfmi = _bfmi(sample_stats)
     findings = Findings(
         table=table,
+        effects=np.repeat(np.array(effects, bool), sizes),
         chains=chains,
         draws=draws,
         divergences=_count(sample_stats, "diverging"),
         saturated=_count(sample_stats, "reached_max_treedepth"),
         bfmi=bfmi,
         max_treedepth=max_treedepth,
+        tune=tune,
     )
     return ConvergenceReport(
         table=table,
@@ -126,6 +143,7 @@ def check_convergence(
         chains=chains,
         draws=chains * draws,
         not_checked=sum(left_out for _, left_out in tables),
+        by_chance=findings.by_chance,
         messages=messages(findings),
     )
 

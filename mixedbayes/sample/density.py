@@ -42,7 +42,7 @@ _TRIES = 100
 # 60 to 500 coordinates, for the same ESS a draw; quarter turns one, for four fifths of it. Where
 # a posterior of few coordinates is far from normal (pastes), turns lose a third of the ESS.
 FEW = 20
-TUNE = {"few": 200, "many": 500, "quarter_turn": 100}
+TUNE = {"few": 400, "many": 500, "quarter_turn": 100}
 TARGET_ACCEPT = {"leapfrog": 0.9, "turns": 0.9, "quarter_turn": 0.8}
 
 # Measured on two cores, four chains: with a Python callable of less than about 50 microseconds,

@@ -30,7 +30,7 @@ from mixedbayes.sample.settings import Keep, Settings, available_cores
 # Beyond the first the long left tail of a log sd holds single steps up now and then; beyond the
 # second (radon, 1.4) turns reach such a tail less often than straight steps.
 NEARLY_NORMAL = 0.3
-TURNING = 1.0
+TURNING = 0.4
 # Rounding errors of the log density that are still small: its sums of squares have 16 digits.
 _ROUNDING = 0.01
 _EXACT = 1e-13  # residual sd, of the response's range, that its own rounding errors make

@@ -5,10 +5,10 @@ import pytest
 
 import mixedbayes as mb
 from mixedbayes.joint.coordinates import Coordinates
-from mixedbayes.marginal.bend import Bend
 from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.joint.links import POSITIVE
+from mixedbayes.marginal.bend import Bend
 from mixedbayes.marginal.logpriors import TANH
 
 FAMILIES = [

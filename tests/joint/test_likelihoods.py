@@ -1,4 +1,4 @@
-"""Rows' log densities where parameters are so large that differences of their functions are lost."""
+"""Rows' log densities where parameters are so large that differences of functions are lost."""
 
 import math
 

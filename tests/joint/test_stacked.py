@@ -8,9 +8,9 @@ from scipy import stats
 import mixedbayes as mb
 from mixedbayes import names
 from mixedbayes.joint.coordinates import Coordinates
-from mixedbayes.marginal.bend import Bend
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
+from mixedbayes.marginal.bend import Bend
 from mixedbayes.marginal.logpriors import LOG, TANH
 
 CASES = {
