@@ -70,7 +70,7 @@ def test_mean_and_covariance_within_monte_carlo_error(result):
 def test_the_result_says_how_it_was_made(result):
     assert result.sampler == "nutpie"
     assert result.seed == 1
-    assert result.settings.tune == 200
+    assert result.settings.tune == 400
     assert not result.interrupted
     assert result.posterior[THETA].shape == (4, 2000, 3)
     assert result.timings.tune > 0
@@ -157,7 +157,7 @@ def test_every_trajectory_is_exact_whatever_the_gradient(trajectory, factor):
         assert run["step_size_bar"].max() < 1.6
     if trajectory == "turns":
         assert run["step_size_bar"].max() < 1.1
-    assert result.settings.tune == {"leapfrog": 200, "turns": 200, "quarter_turn": 100}[trajectory]
+    assert result.settings.tune == {"leapfrog": 400, "turns": 400, "quarter_turn": 100}[trajectory]
 
 
 def test_turns_need_fewer_steps_where_the_density_is_nearly_normal():
