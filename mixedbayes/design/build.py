@@ -208,7 +208,7 @@ def _complete(whole: Table, action: str) -> tuple[Any, dict[str, int]]:
 def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats]:
     """The population part: X (n, p) without the column of ones."""
     encoding = plan(parse_terms(formula.fixed), rows, where)
-    checks.check_count(rows.table.n, len(encoding.names) + encoding.intercept)
+    checks.check_count(rows.table.n, len(encoding.names) + encoding.intercept, where)
     X = matrix(encoding, rows, intercept=False)
     return independent(encoding, X, where)
 
@@ -227,6 +227,9 @@ def _groups(
     for factors, bars in by_group.items():
         name = ":".join(factors)
         planned = [plan(parse_terms(bar.effects), rows, bar.text) for bar in bars]
+        for bar, encoding in zip(bars, planned, strict=True):
+            effects = len(encoding.names) + encoding.intercept
+            checks.check_count(rows.table.n, effects, bar.text)
         grouping, refs = group(rows.table, factors)
         groupings[name] = grouping
         encodings[name], Z = _effects(bars, planned, rows)

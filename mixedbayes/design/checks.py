@@ -52,13 +52,15 @@ def _written(design: Design, group: GroupDesign, bar: str) -> str:
     return own[0] if len(own) == 1 and "||" not in own[0] and "/" not in own[0] else bar
 
 
-def check_count(n: int, coefficients: int) -> None:
-    """No more population coefficients than rows; asked before the columns are made."""
+def check_count(n: int, coefficients: int, where: str) -> None:
+    """No more coefficients than rows in a part of the model; asked before the columns are made."""
     if coefficients > n:
-        raise DataError(
-            f"population part: {coefficients:,} coefficients for {n:,} rows; leave terms out, or "
-            "let a factor of many levels vary over groups: (1 | g)"
+        remedy = (
+            "leave terms out"
+            if where.startswith("(")
+            else ("leave terms out, or let a factor of many levels vary over groups: (1 | g)")
         )
+        raise DataError(f"{where}: {coefficients:,} coefficients for {n:,} rows; {remedy}")
 
 
 def check_names(groups: Iterable[tuple[str, ...]]) -> None:

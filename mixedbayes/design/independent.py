@@ -45,8 +45,6 @@ def independent_effects(
     DataError
         If no effect is left, or other columns of uncorrelated effects depend on each other.
     """
-    if len(Z) < Z.shape[1] + encoding.intercept:  # more effects than rows is another error
-        return encoding, Z
     found = dependent(Z, centre=encoding.intercept)
     alike = {j: others for j, others in found.items() if Z[:, j].any()}
     if alike and not correlated:

@@ -85,6 +85,7 @@ ERRORS = [
     ("y ~ (one | g)", ["(one | g): one has the single level 'u'"]),
     ("y ~ (0 + I(0*x) | g)", ["(0 + I(0*x) | g)", "is 0 in every row", "nothing varies"]),
     ("y ~ x + (x + I(1 - x) || g)", ["(x + I(1 - x) || g)", "I(1 - x) is determined by x"]),
+    ("y ~ x + (poly(x, 4)*f | g)", ["(poly(x, 4)*f | g): 15 coefficients for 8 rows", "leave"]),
     ("y ~ poly(x, 4)*f", ["population part: 15 coefficients for 8 rows", "(1 | g)"]),
     ("y ~ (1 | one)", ["grouping factor one has the single level 'u' in 8 rows", "leave its bar"]),
     ("y ~ nothing", ["none of the 8 rows is complete: missing values of nothing in 8"]),
