@@ -42,7 +42,10 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
         also has the free variables that models in PyMC have, whatever their formulation; they are
         computed when read, tables leave them out, and ``with fit.model.pymc:`` what PyMC computes
         from `idata` is right: `pm.sample_posterior_predictive`, `pm.stats.compute_log_likelihood`,
-        `pm.stats.compute_log_prior`.
+        `pm.stats.compute_log_prior`. In tables of ArviZ leave out those, and correlation matrices,
+        for whose constant diagonal it warns: ``az.summary(fit.idata, var_names=["~cor_Subject",
+        "~u_ranef_Subject"])``; `varcorr` has the correlations, and `partial_cor_Subject` is
+        (r + 1) / 2 of each.
     settings
         Sampling settings as used; ``settings.seed`` gives the same draws again.
     formulation

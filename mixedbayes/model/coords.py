@@ -12,6 +12,7 @@ from mixedbayes import names
 from mixedbayes.design.types import LinearPredictor
 from mixedbayes.design.values import label
 from mixedbayes.errors import DataError, FileError
+from mixedbayes.model.formulations import marginal_obstacle
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import Flat, Normal
 from mixedbayes.priors.types import Assigned
@@ -133,19 +134,28 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
         of = "" if p == "mu" else f" of {p}"
         yield from ((name, f"what is called {name} otherwise") for name in names.of_predictor(p))
         fixef = names.fixef(p)
-        yield from ((n, f"{n}, of the prior") for n in _parts(fixef, predictor.terms, priors.fixef))
+        whole = fixef if priors.population is None else names.at_means(fixef)
+        for name, term in parts(spec, whole, predictor.terms, priors.fixef):
+            yield name, f"the coefficient{of} of {term}"
         for g in predictor.groups:
             yield names.group_dim(g.name), f"the levels of {g.name}"
-            sd, assigned = names.sd(g.name, p), priors.sd[g.name]
-            parts = [*_parts(sd, g.terms, assigned)]
-            parts += _parts(names.at_means(sd), g.terms, assigned)
-            for name in (*names.of_group(g.name, p, len(g.blocks)), *parts):
+            for name in names.of_group(g.name, p, len(g.blocks)):
                 yield name, f"the effects of {g.name}{of}"
+            whole = priors.name(names.sd(g.name, p), g.name)
+            for name, term in parts(spec, whole, g.terms, priors.sd[g.name]):
+                yield name, f"the effects of {g.name}{of} on {term}"
 
 
-def _parts(name: str, labels: tuple[str, ...], priors: tuple[Assigned, ...]) -> Iterator[str]:
-    """Elements of a vector that are variables of their own in some formulation."""
-    kinds = {type(a.prior) for a in priors}
-    one_by_one = name.endswith(names.FIXEF) and not kinds <= {Normal, Flat}  # in marginal models
-    if len(kinds) > 1 or one_by_one:
-        yield from (names.part(name, label) for label in labels)
+def parts(
+    spec: Spec, name: str, labels: tuple[str, ...], priors: tuple[Assigned, ...]
+) -> Iterator[tuple[str, str]]:
+    """Elements of a vector that some model has as variables of their own, and their labels.
+
+    Where priors are of several kinds; and coefficients that the marginal model cannot integrate.
+    """
+    alike = len({type(a.prior) for a in priors}) <= 1
+    integrated = all(isinstance(a.prior, Normal | Flat) for a in priors)
+    coefficients = name in (names.FIXEF, names.at_means(names.FIXEF))
+    marginal = coefficients and marginal_obstacle(spec) is None
+    if not alike or (marginal and not integrated):
+        yield from ((names.part(name, label), label) for label in labels)

@@ -21,8 +21,8 @@ from mixedbayes.marginal.parameters import (
     correlation_factor,
     partial_correlations,
 )
+from mixedbayes.model.coords import parts
 from mixedbayes.model.spec import Spec
-from mixedbayes.priors.distributions import Flat, Normal
 from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
@@ -48,10 +48,10 @@ class Derived:
 
 def free_variables(spec: Spec) -> dict[str, Derived]:
     """Every free variable that a formulation of the model has and the contract has not, by name."""
-    out = dict(_of_predictor(spec.design.mu, spec.priors.mu))
-    for name, predictor in spec.design.others.items():
-        out |= _of_predictor(predictor, spec.priors.others[name])
     mu = spec.design.mu
+    out = dict(_of_predictor(spec, mu, spec.priors.mu))
+    for name, predictor in spec.design.others.items():
+        out |= _of_predictor(spec, predictor, spec.priors.others[name])
     for name in spec.family.parameters:
         vector = spec.family.labels(name, spec.design) is not None
         if vector and mu.terms and not spec.priors.parameters[name].given:
@@ -61,28 +61,29 @@ def free_variables(spec: Spec) -> dict[str, Derived]:
 
 
 def _of_predictor(
-    predictor: LinearPredictor, priors: PredictorPriors
+    spec: Spec, predictor: LinearPredictor, priors: PredictorPriors
 ) -> Iterator[tuple[str, Derived]]:
     p = predictor.parameter
     fixef = names.fixef(p)
     if predictor.terms:
-        if priors.population is not None and not _several_kinds(priors.fixef):
-            moved = priors.population.effects_at_means
-            yield names.at_means(fixef), Derived((names.term_dim(p),), (fixef,), moved)
-        yield from _parts(fixef, predictor.terms, priors.fixef, priors.population)
+        placement, whole = priors.population, fixef
+        if placement is not None:
+            whole, moved = names.at_means(fixef), placement.effects_at_means
+            yield whole, Derived((names.term_dim(p),), (fixef,), moved)
+        yield from _parts(spec, whole, fixef, predictor.terms, priors.fixef, placement)
         prior = priors.intercept
         if prior and (priors.intercept_at_means or prior.prior.shifted(0.0)):
             intercept, moved = names.intercept(p), partial(at_means, means=predictor.means)
             yield names.at_means(intercept), Derived((), (intercept, fixef), moved)
     for g in predictor.groups:
-        yield from _of_group(g, priors)
+        yield from _of_group(spec, g, priors)
 
 
-def _of_group(g: GroupDesign, priors: PredictorPriors) -> Iterator[tuple[str, Derived]]:
+def _of_group(spec: Spec, g: GroupDesign, priors: PredictorPriors) -> Iterator[tuple[str, Derived]]:
     p = priors.parameter
     sd, cor = (priors.name(f(g.name, p), g.name) for f in (names.sd, names.cor))
     ranef, placement = names.ranef(g.name, p), priors.placed.get(g.name)
-    yield from _parts(sd, g.terms, priors.sd[g.name])
+    yield from _parts(spec, sd, sd, g.terms, priors.sd[g.name])
     factor = FactorParameters.of(g, priors)
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
         name = names.partial_cor(g.name, p, k)
@@ -97,26 +98,16 @@ def _of_group(g: GroupDesign, priors: PredictorPriors) -> Iterator[tuple[str, De
 
 
 def _parts(
-    name: str,
+    spec: Spec,
+    whole: str,
+    of: str,
     labels: tuple[str, ...],
     priors: tuple[Assigned, ...],
     placement: Placement | None = None,
 ) -> Iterator[tuple[str, Derived]]:
     """Elements of a vector, which a model has as variables of their own."""
-    if _several_kinds(priors) or not _integrated(name, priors):
-        whole = name if placement is None else names.at_means(name)
-        for k, label in enumerate(labels):
-            function = partial(element, k=k, placement=placement)
-            yield names.part(whole, label), Derived((), (name,), function)
-
-
-def _several_kinds(priors: tuple[Assigned, ...]) -> bool:
-    return len({type(a.prior) for a in priors}) > 1
-
-
-def _integrated(name: str, priors: tuple[Assigned, ...]) -> bool:
-    """False for coefficients that the marginal model cannot integrate, and has one by one."""
-    return name != names.FIXEF or all(isinstance(a.prior, Normal | Flat) for a in priors)
+    for k, (name, _) in enumerate(parts(spec, whole, labels, priors)):
+        yield name, Derived((), (of,), partial(element, k=k, placement=placement))
 
 
 # ---- numbers: `...` are the dimensions of draws -------------------------------------------------

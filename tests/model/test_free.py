@@ -23,6 +23,7 @@ CASES = {
     "uncorrelated": ("binomial", "count | trials(n) ~ x + (x || g)", None),
     "priors of several kinds": ("gaussian", "y ~ x + z + (x | g)", KINDS),
     "priors that do not integrate": ("gaussian", "y ~ x + (x | g)", {"fixef": STUDENT}),
+    "student priors of a count": ("poisson", "count ~ x + (1 | g)", {"fixef": STUDENT}),
     "an intercept given at zero": ("gaussian", "y ~ x + (1 | g)", {"Intercept": STUDENT}),
     "a uniform intercept": ("poisson", "count ~ x + (1 | g)", {"Intercept": mb.Uniform(-9, 9)}),
     "products": ("gaussian", "y ~ x*z + I(x**2) + (x*z | g)", None),

@@ -51,6 +51,17 @@ def test_parameters_of_a_family_count():
         mb.Model("r ~ x + (1 | threshold)", data, family="cumulative")
 
 
+def test_terms_of_one_name_where_each_is_a_variable():
+    """Only where priors are of several kinds: else they are elements of one vector."""
+    data = frame("y ~ 1 + (1 | g)").assign(
+        a=1.5, b=lambda d: d["x"] ** 2, a_b=lambda d: d["x"] ** 3
+    )
+    formula = "y ~ x + a:b + a_b + (1 | g)"
+    mb.Model(formula, data)
+    with pytest.raises(mb.DataError, match="'fixef_a_b' in the results; rename a column"):
+        mb.Model(formula, data, priors={"fixef": {"x": mb.StudentT(3, 0, 1)}})
+
+
 FINE = [
     "y ~ x + (1 | term)",
     "y ~ x + (1 | quantile) + (1 | category)",
