@@ -43,9 +43,9 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
         computed when read, tables leave them out, and ``with fit.model.pymc:`` what PyMC computes
         from `idata` is right: `pm.sample_posterior_predictive`, `pm.stats.compute_log_likelihood`,
         `pm.stats.compute_log_prior`. In tables of ArviZ leave out those, and correlation matrices,
-        for whose constant diagonal it warns: ``az.summary(fit.idata, var_names=["~cor_Subject",
-        "~u_ranef_Subject"])``; `varcorr` has the correlations, and `partial_cor_Subject` is
-        (r + 1) / 2 of each.
+        for whose constant diagonal it warns: ``az.summary(fit.idata, var_names=["~^cor_", "~^u_"],
+        filter_vars="regex")``; `varcorr` has the correlations, and `partial_cor_<group>` is
+        (r + 1) / 2 of each partial correlation r.
     settings
         Sampling settings as used; ``settings.seed`` gives the same draws again.
     formulation

@@ -141,9 +141,10 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
             yield names.group_dim(g.name), f"the levels of {g.name}"
             for name in names.of_group(g.name, p, len(g.blocks)):
                 yield name, f"the effects of {g.name}{of}"
-            whole = priors.name(names.sd(g.name, p), g.name)
-            for name, term in parts(spec, whole, g.terms, priors.sd[g.name]):
-                yield name, f"the effects of {g.name}{of} on {term}"
+            sd = names.sd(g.name, p)
+            for whole in (sd, names.at_means(sd)):
+                for name, term in parts(spec, whole, g.terms, priors.sd[g.name]):
+                    yield name, f"the effects of {g.name}{of} on {term}"
 
 
 def parts(

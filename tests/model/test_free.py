@@ -103,7 +103,8 @@ def test_dimensions_are_those_of_the_models(case):
     free, known = free_variables(model.spec), {}
     for formulation in formulations(model):
         built = model.build(formulation)
-        known |= {v.name: built.named_vars_to_dims.get(v.name, ()) for v in built.free_RVs}
+        own = (v.name for v in (*built.free_RVs, *built.deterministics))
+        known |= {name: built.named_vars_to_dims.get(name, ()) for name in own}
     contract = dims_of(model.spec)
     assert set(free) <= set(known)
     for name in free:
