@@ -189,7 +189,7 @@ VALUES = {
 }  # fmt: skip
 ALLOWED = {  # changes to something that a fit can have
     ("text", ("extra", "note")), ("huge", ("settings", "draws")),
-    *(("huge", ("extra", name, "max_dense")) for name in ("formulation", "model_formulation")),
+    ("huge", ("extra", "formulation", "max_dense")),
 }  # fmt: skip
 
 
@@ -210,6 +210,12 @@ def test_descriptions_that_were_edited_are_refused(load, kind):
         (put("formula", value="y ~ f(x) + (x | g)"), "functions="),
         (put("formula", value="y ~ 1 + (1 | g)"), r"cor_g|sd_g|made again"),
         (put("formula", value="y ~ x + z + (x | g)"), "made again"),
+        (
+            put("formula", value=f"y ~ ({' + '.join(['x'] * 40)})**10 + (x | g)"),
+            "could not be read",
+        ),
+        (put("formula", value="y ~ (x*g*y*x*g*y)**10 + (x | g)"), "could not be read"),
+        (put("formula", value=f"y ~ {'(' * 5000}x{')' * 5000}"), "could not be read"),
         (put("family", value="weibull"), "made again"),
         (put("family", value="poisson"), "made again"),
         (put("link", value="cauchit"), "made again"),
