@@ -42,8 +42,8 @@ class Loo(ELPDDataLOO):
         effective number of parameters.
     elpd_i, p_loo_i, pareto_k
         Per unit; `pareto_k` is what it was in the end, 0 where the model was fitted again without
-        the unit, and `influence_pareto_k` what it was at first. p is the log of the mean density
-        given all effects, less elpd.
+        the unit and -1 where all draws weigh the same, and `influence_pareto_k` what it was at
+        first. p is the log of the mean density given all effects, less elpd.
     scored
         Which response, which rows, and what a unit is.
     how

@@ -75,14 +75,14 @@ def _lag(r: Floats, series: Series) -> Floats:
 
 
 def _remedy(series: Series) -> str:
-    """What takes it, in words."""
+    """The terms that take it, in words."""
     time = "time" if series.along is None else series.along
     g, slope = series.group, ""
     if g is not None and not any(time in term for term in g.terms):
-        slope = f"slopes of each {g.name}, ({time} | {g.name}), "
+        slope = f"slopes of each {g.name}, ({time} | {g.name}), or "
     return (
-        f"What takes it may be {slope}a curve of {time}, or the response of the row before as a "
-        "predictor."
+        "What carries over from row to row is taken by the response of the row before as a "
+        f"predictor; a course in time that is missing, by {slope}a curve of {time}."
     )
 
 
@@ -95,7 +95,7 @@ def follow(design: Design) -> Series | None:
     groups.sort(key=lambda g: -g.n_levels)
     for term in (t for t in design.mu.terms if ":" not in t and _TIME.search(t)):
         at = design.mu.X[:, design.mu.terms.index(term)]
-        for g in [*groups, None] if not design.mu.groups else groups:
+        for g in groups if design.mu.groups else [None]:
             first, second = _pairs(at, g)
             ordered = at[first] < at[second]
             if len(first) >= FEWEST_PAIRS and ordered.mean() > _ONE_WAY:

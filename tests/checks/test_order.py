@@ -40,9 +40,20 @@ def test_rows_that_follow_each_other():
     assert said.look
     assert "within g in row order is 0.65, of replicates" in said.said
     assert "p < 0.005, limit 0.01" in said.said
+    assert "by the response of the row before as a predictor" in said.said
     assert "(time | g)" in said.said
     assert said.table["data"][0] == pytest.approx(0.7, abs=0.1)
     assert not check(posterior(data(series(0.0)))).look
+
+
+def test_the_response_of_the_row_before_takes_it():
+    y = series(0.7, 2)
+    before = np.where(T > 0, np.roll(y, 1), np.nan)
+    table = data(y, before=before)[T > 0]
+    known = {"Intercept": 0.0, "fixef": [0.0, 0.7], "ranef_g": 0.0, "sigma": np.sqrt(1 - 0.49)}
+    rng = np.random.default_rng(0)
+    post, _ = hand_made("y ~ x + before + (1 | g)", table, "gaussian", 400, rng, known)
+    assert not check(post).look
 
 
 def test_along_a_column_that_looks_like_time():
