@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks import targets
+from benchmarks import convergence, targets
 from benchmarks.cases import CASES
 from benchmarks.machine import RESULTS, sentence
 from benchmarks.run import IMPORTS, TOOLS, load
@@ -31,6 +31,10 @@ def main() -> None:
             "## Tools",
             "",
             *_tools(kept),
+            "",
+            "## Convergence by default",
+            "",
+            *convergence.table(convergence.load()["cases"]),
             "",
             "## Where the time goes",
             "",
