@@ -39,6 +39,7 @@ class Family:
     links: ClassVar[tuple[type[Link], ...]] = ()  # the links the family can have
     repeats_rows: ClassVar[bool] = True
     discrete: ClassVar[bool] = False
+    extremes: ClassVar[bool] = True  # whether responses beyond all usual scales overflow
     takes: ClassVar[str] = "finite numbers"  # the responses it supports, in words
     first_code: ClassVar[int] = 0  # reported for a design's 0
     link: Link = field(default_factory=Link)
@@ -83,7 +84,16 @@ class Family:
     def prepare(self, design: Design) -> Design:
         """The design as this family reads it, after `check`."""
         self.check(design)
+        support.refuse_extremes(design, logged=not self.extremes)
+        if self.link.name != "identity":
+            support.refuse_wide_offset(design, self.link.name)
         return self.counted(design)
+
+    def on_link_scale(self, design: Design) -> Floats:
+        """(n,) the response where the linear predictor is, less the offset; NaN where it is not."""
+        with np.errstate(all="ignore"):
+            y = np.asarray(self.link.link(design.y, np), float)
+        return y if design.mu.offset is None else y - design.mu.offset
 
     def counted(self, design: Design) -> Design:
         """The design with predictors that know how often each row counts; see `counts`."""

@@ -31,6 +31,7 @@ class Lognormal(Family):
     parameters: ClassVar[tuple[str, ...]] = ("sigma",)
     links: ClassVar[tuple[type[Link], ...]] = (Identity,)
     repeats_rows: ClassVar[bool] = False
+    extremes: ClassVar[bool] = False
     link: Link = field(default_factory=Identity)
 
     def check(self, design: Design) -> None:
@@ -41,6 +42,9 @@ class Lognormal(Family):
 
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
         return np.isfinite(y) & (y > 0)
+
+    def on_link_scale(self, design: Design) -> Floats:
+        return _logs(design)
 
     def location(self, design: Design) -> float:
         return float(np.mean(_logs(design)))

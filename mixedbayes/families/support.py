@@ -101,3 +101,45 @@ def refuse_constant(design: Design) -> None:
 def whole(y: Floats) -> NDArray[np.bool_]:
     """(n,) which values are counts."""
     return np.isfinite(y) & (y >= 0) & (y == np.floor(y))
+
+
+_LARGEST, _SMALLEST = 1e30, 1e-30  # sizes whose squares, and squares of these, are numbers
+_WIDEST = 600.0  # offsets on a log or logit scale: a factor of e^600 is nearly all there is
+
+
+def refuse_extremes(design: Design, *, logged: bool) -> None:
+    """Raise DataError if a column has a size whose powers are no floating-point numbers.
+
+    A response that enters by its logarithm alone, `logged`, may have any size.
+    """
+    found = [] if logged else [(f"the response {design.response!r}", design.y)]
+    if design.weights is not None:
+        found.append((f"weights({design.formula.response.weights})", design.weights))
+    for predictor in (design.mu, *design.others.values()):
+        found += list(zip(predictor.terms, predictor.X.T, strict=True))
+        if predictor.offset is not None:
+            found.append(("the offset", predictor.offset))
+        for g in predictor.groups:
+            found += [
+                (f"{t}, which varies over {g.name},", z)
+                for t, z in zip(g.terms, g.Z.T, strict=True)
+            ]
+    for what, values in found:
+        size = float(np.max(np.abs(values), initial=0.0))
+        if size and not _SMALLEST <= size <= _LARGEST:
+            raise DataError(
+                f"{what} has values of size {size:.3g}, too {'large' if size > 1 else 'small'} to "
+                f"compute with (from {_SMALLEST:g} to {_LARGEST:g}): rescale the column, such as "
+                f"dividing it by {size:.0e}"
+            )
+
+
+def refuse_wide_offset(design: Design, link: str) -> None:
+    """Raise DataError if offsets on the scale of a link differ beyond what means can differ."""
+    offset = design.mu.offset
+    if offset is not None and np.ptp(offset) > _WIDEST:
+        raise DataError(
+            f"the offset goes from {offset.min():.4g} to {offset.max():.4g} on the {link} scale, "
+            f"further than means of {design.response} can differ (at most {_WIDEST:g}): it is "
+            "added to the linear predictor; of exposures take the logarithm, offset(log(exposure))"
+        )

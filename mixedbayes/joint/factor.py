@@ -85,6 +85,8 @@ def factorise(blocks: Floats, couplings: sparse.csr_array, rest: Floats) -> Fact
         rest = rest - (K.T @ K).toarray()
     else:
         K = couplings
+    if not (np.isfinite(rest).all() and np.isfinite(inner).all()):
+        raise np.linalg.LinAlgError("the curvature is no finite number")
     L2 = np.linalg.cholesky(rest)
     outer = linalg.solve_triangular(L2, np.eye(len(rest)), lower=True) if len(rest) else rest
     return Factor(inner, K, outer)

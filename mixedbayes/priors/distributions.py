@@ -31,12 +31,17 @@ __all__ = [
 ]
 
 
+_SMALLEST = 1e-100  # positive number that a prior may have
+
+
 @dataclass(frozen=True)
 class Prior:
     """Base of all priors on a scalar. Arguments are checked when the object is made."""
 
     positive: ClassVar[tuple[str, ...]] = ()  # arguments that must be > 0
     support: ClassVar[str] = "real"  # or "positive", "interval", "correlation"
+    largest: ClassVar[float] = 1e100  # number that it may have
+    remedy: ClassVar[str] = "rescale the column, or choose a prior of usual width"
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -49,6 +54,11 @@ class Prior:
             if f.name in self.positive and value <= 0:
                 raise PriorError(
                     f"{type(self).__name__}: {f.name} must be greater than 0, got {value:g}"
+                )
+            if abs(value) > self.largest or (f.name in self.positive and value < _SMALLEST):
+                raise PriorError(
+                    f"{type(self).__name__}: {f.name} = {value:g} is beyond what can be computed "
+                    f"with ({_SMALLEST:g} to {self.largest:g}): {self.remedy}"
                 )
             object.__setattr__(self, f.name, value)
 
@@ -264,6 +274,8 @@ class LKJ(Prior):
     eta: float = 2.0
     positive: ClassVar[tuple[str, ...]] = ("eta",)
     support: ClassVar[str] = "correlation"
+    largest: ClassVar[float] = 1e8  # beyond it correlations are below 1e-4
+    remedy: ClassVar[str] = "write (x || g) for effects without correlations"
 
     def logpdf(self, x: Any) -> Any:
         """Normalised log density at correlation matrices x of shape (..., q, q)."""

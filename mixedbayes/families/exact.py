@@ -1,0 +1,92 @@
+"""Responses that their predictors determine: without a residual its scale has no posterior."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import linalg
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.errors import DataError
+
+_ROUNDING = 1e-12  # residual sd, of the response's, that is none
+_SCREENED = 5000  # rows that show in most cases that there is a residual
+_MOST = 10**6  # rows for which all of them are looked at
+
+
+def refuse_exact(design: Design, y: Floats, scale: str, least: float) -> None:
+    """Raise DataError if population and group effects give every response, or nearly so.
+
+    Parameters
+    ----------
+    design
+        The design.
+    y
+        (n,) the response on the scale of the linear predictor, the offset taken off.
+    scale
+        The family's parameter that has no posterior then: it goes to 0, or to infinity.
+    least
+        Residual sd, as a share of the response's, that the sampler can still follow.
+    """
+    if not np.isfinite(y).all():
+        return
+    n = design.n
+    for rows in dict.fromkeys((min(n, _SCREENED), min(n, _MOST))):
+        left = _residual(design, y[:rows], np.arange(rows))
+        share = None if left is None else left / float(np.std(y))
+        if share is None or share > least:
+            return
+        if rows == n:
+            raise DataError(_said(design, y, scale, share))
+
+
+def _residual(design: Design, y: Floats, rows: Ints) -> float | None:
+    """Root mean square of what least squares leaves; None with no fewer columns than rows."""
+    mu, n = design.mu, len(rows)
+    blocks = [np.ones((n, 1)), mu.X[rows] - mu.X[rows].mean(axis=0)]
+    if not mu.intercept:
+        blocks = [mu.X[rows]]
+    columns: list[sparse.csr_array] = [sparse.csr_array(b) for b in blocks if b.shape[1]]
+    for g in mu.groups:
+        levels, codes = np.unique(g.refs[rows], return_inverse=True)
+        for z in g.Z[rows].T:
+            shape = (n, len(levels))
+            columns.append(sparse.csr_array((z, (np.arange(n), codes)), shape=shape))
+    if not columns or sum(c.shape[1] for c in columns) >= n:
+        return None
+    A = sparse.csr_array(sparse.hstack(columns))
+    size = np.sqrt(np.asarray(A.multiply(A).sum(axis=0)).ravel())
+    A = sparse.csr_array(A.multiply(1 / np.where(size > 0, size, 1.0)))
+    y = y - y.mean() if mu.intercept else y
+    found = linalg.lsmr(A, y, atol=1e-14, btol=1e-14, conlim=0, maxiter=300)[0]
+    return float(np.sqrt(np.mean((y - A @ found) ** 2)))
+
+
+def _said(design: Design, y: Floats, scale: str, share: float) -> str:
+    spread, name = float(np.std(y)), design.response
+    none = share <= _ROUNDING
+    for g in design.mu.groups:
+        high, low = np.full(g.n_levels, -np.inf), np.full(g.n_levels, np.inf)
+        np.maximum.at(high, g.refs, y)
+        np.minimum.at(low, g.refs, y)
+        if np.max(high - low) <= max(10 * share, _ROUNDING) * spread:
+            never = "never changes" if none else "hardly changes"
+            fact = f"{name} {never} within a level of {g.name} ({g.n_levels} levels"
+            remedy = f"keep one row of each level and leave the bar on {g.name} out"
+            break
+    else:
+        parts = [*design.mu.terms, *(f"the levels of {g.name}" for g in design.mu.groups)]
+        how = "exactly" if none else "nearly"
+        fact = f"{name} is given {how} by {', '.join(parts) or 'its mean'} ("
+        fact += f"{len(parts)} terms"
+        remedy = "leave out of the formula what the response was computed from"
+    left = "nothing" if none else f"{share:.1g} of its sd"
+    return (
+        f"{fact}, {design.n} rows): {left} is left for a residual, too little for a posterior of "
+        f"{scale}; {remedy}, or give {scale} a prior between limits, such as "
+        f"priors={{{scale!r}: mb.Uniform({_limits(scale, spread)})}}"
+    )
+
+
+def _limits(scale: str, spread: float) -> str:
+    return f"{0.01 * spread:.2g}, {spread:.2g}" if scale == "sigma" else "1, 100"
