@@ -92,6 +92,9 @@ def row_data(design: Design, family: Family) -> RowData:
             size = np.bincount(group, size, len(first))
             y = y[first] if ordinal else np.bincount(group, y, len(first))
             extra, rows = np.zeros(len(first)), first
+    if isinstance(family, Poisson):
+        extra = np.log(np.where(y > 0, y, size) / size)
+        constant += float(np.sum(y * extra - y))
     return RowData(y, size, extra, constant, rows, likelihood, link, len(rows))
 
 

@@ -4,7 +4,8 @@ Every loop takes eta, y, size and extra (n,) and the family's parameters, writes
 into slope (n,), adds d log p / d parameter to d_parameters, and returns the sum of log p without
 the terms that depend on the data alone. What size and extra are depends on the family:
 
-binomial: y successes among size trials; poisson: y counts in size rows; negative binomial and beta:
+binomial: y successes among size trials; poisson: y counts in size rows, and
+extra the log of their mean; negative binomial and beta:
 size is how many times a row counts; normal, Student t and gamma: variance divided by size.
 gamma: y, and extra = log y; beta: y = log(share), extra = log(1 - share); cumulative: y is the code
 of a category, 0, 1, ..., and size how many times the row counts.
@@ -68,11 +69,11 @@ def _binomial_cloglog(eta, y, size, slope):
 
 
 @njit(error_model="numpy", nogil=True)
-def _poisson(eta, y, size, slope):
+def _poisson(eta, y, size, extra, slope):
     total = 0.0
     for i in range(eta.size):
         mean = size[i] * math.exp(eta[i]) if eta[i] < 700.0 else math.inf
-        total += y[i] * eta[i] - mean
+        total += y[i] * (eta[i] - extra[i]) - (mean - y[i])  # small beside large counts
         slope[i] = y[i] - mean
     return total
 
@@ -275,7 +276,7 @@ def rows(code, eta, y, size, extra, parameters, slope, d_parameters):
     if code == BINOMIAL_CLOGLOG:
         return _binomial_cloglog(eta, y, size, slope)
     if code == POISSON:
-        return _poisson(eta, y, size, slope)
+        return _poisson(eta, y, size, extra, slope)
     if code == NEGATIVE_BINOMIAL:
         return _negative_binomial(eta, y, size, parameters, slope, d_parameters)
     if code == NORMAL:

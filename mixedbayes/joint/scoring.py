@@ -206,7 +206,8 @@ class Scoring:
         length, added = 1.0, float(np.sum(tilt * step))
         while length > 1e-8:
             there, slope = self._value(phi, e + length * step)
-            if there + length * added >= value + _SHARE * length * gain - 1e-9 * abs(value):
+            rounding = 1e-9 * abs(value) + 1e-14 * abs(self.density.data.constant)
+            if there + length * added >= value + _SHARE * length * gain - rounding:
                 return e + length * step, there, slope
             length /= 2
         return None
@@ -216,7 +217,7 @@ class Scoring:
             each = self.layout.information(eta[None], parameters)[0]
         # Counts of 0 with an identity link leave mean^-1 at a mean near 0, where the density is
         # that of an exponential, of sd 1.
-        most = 1.0 if self.layout.family.discrete and self.density.data.link == LOG else 1e12
+        most = 1.0 if self.layout.family.discrete and self.density.data.link == LOG else 1e18
         return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, most)
 
     def _precision(

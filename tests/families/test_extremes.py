@@ -127,3 +127,26 @@ def test_priors_beyond_all_scales_say_so():
             make()
     with pytest.raises(PriorError, match=r"LKJ: eta = 1e\+300 .*\|\|"):
         mb.LKJ(1e300)
+
+
+@pytest.mark.parametrize(
+    ("family", "size"),
+    [("poisson", 1e10), ("poisson", 5e11), ("poisson", 1e15), ("negative_binomial", 1e10)],
+)
+def test_large_counts_have_a_starting_point_at_their_mean(rows, family, size):
+    rng = np.random.default_rng(3)
+    spread = rng.gamma(1e3, 1e-3, N) if family == "negative_binomial" else 1.0
+    d = rows.assign(y=np.round(size * np.exp(0.1 * rows.x) * spread))
+    model = mb.Model("y ~ x + (1 | g)", d, family=family)
+    density = JointDensity.of(model.design, model.family, model.spec.priors)
+    level, slope = Scoring(density).conditional(start(density)).effects[-2:]
+    off = 0.1 if family == "negative_binomial" else 1e-3  # groups and prior aside
+    assert level == pytest.approx(np.log(size) + 0.1 * rows.x.mean(), abs=off)
+    assert slope == pytest.approx(0.1, abs=off)
+
+
+def test_counts_beyond_the_negative_binomial_have_another_family(rows):
+    d = rows.assign(y=np.round(1e12 * np.exp(rows.noise)))
+    with pytest.raises(DataError, match=r"counts up to .* family='gamma'"):
+        mb.Model("y ~ x + (1 | g)", d, family="negative_binomial")
+    mb.Model("y ~ x + (1 | g)", d, family="gamma")
