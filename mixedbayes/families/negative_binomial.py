@@ -10,12 +10,10 @@ import numpy as np
 from scipy import special
 
 from mixedbayes.design.types import Design, Floats, Ints
-from mixedbayes.errors import DataError
 from mixedbayes.families.base import Values, per_row, repeated
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.priors.distributions import InverseGamma, Prior
 
-_MOST = 1e11  # count beyond which digits of the density are lost
 SHAPE_PRIOR = InverseGamma(0.4, 0.3)
 SHAPE_ORIGIN = "95 % of the relative dispersion 1 / shape below about 6; as in brms"
 
@@ -29,15 +27,7 @@ class NegativeBinomial(Counts):
 
     name: ClassVar[str] = "negative_binomial"
     parameters: ClassVar[tuple[str, ...]] = ("shape",)
-
-    def check(self, design: Design) -> None:
-        super().check(design)
-        if design.y.max() > _MOST:
-            raise DataError(
-                f"the response {design.response!r} has counts up to {design.y.max():.3g}, and the "
-                f"negative binomial can be computed up to {_MOST:g}: counts so large are as good "
-                "as continuous; family='gamma' has the same variance, mean^2 / shape"
-            )
+    largest: ClassVar[float] = 1e11
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         return SHAPE_PRIOR, SHAPE_ORIGIN

@@ -22,6 +22,7 @@ class Counts(Family):
     """What families of counts have in common."""
 
     discrete: ClassVar[bool] = True
+    largest: ClassVar[float] = 1e12  # count beyond which too few digits of differences are left
     takes: ClassVar[str] = "counts 0, 1, 2, ..."
     links: ClassVar[tuple[type[Link], ...]] = (Log, Identity)
     link: Link = field(default_factory=Log)
@@ -34,6 +35,12 @@ class Counts(Family):
             raise DataError(
                 f"the response {design.response!r} is 0 in all {design.n} rows, and a mean of 0 is "
                 "the end of the identity link: use the log link"
+            )
+        if design.y.max() > self.largest:
+            raise DataError(
+                f"the response {design.response!r} has counts up to {design.y.max():.3g}, and the "
+                f"{self.name} family can be computed up to {self.largest:g}: counts so large are "
+                "as good as continuous; family='gamma' or 'lognormal' fits"
             )
 
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:

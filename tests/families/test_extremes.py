@@ -131,7 +131,7 @@ def test_priors_beyond_all_scales_say_so():
 
 @pytest.mark.parametrize(
     ("family", "size"),
-    [("poisson", 1e10), ("poisson", 5e11), ("poisson", 1e15), ("negative_binomial", 1e10)],
+    [("poisson", 1e10), ("poisson", 5e11), ("negative_binomial", 1e10)],
 )
 def test_large_counts_have_a_starting_point_at_their_mean(rows, family, size):
     rng = np.random.default_rng(3)
@@ -145,8 +145,9 @@ def test_large_counts_have_a_starting_point_at_their_mean(rows, family, size):
     assert slope == pytest.approx(0.1, abs=off)
 
 
-def test_counts_beyond_the_negative_binomial_have_another_family(rows):
-    d = rows.assign(y=np.round(1e12 * np.exp(rows.noise)))
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+def test_counts_beyond_all_digits_have_another_family(rows, family):
+    d = rows.assign(y=np.round(1e14 * np.exp(rows.noise)))
     with pytest.raises(DataError, match=r"counts up to .* family='gamma'"):
-        mb.Model("y ~ x + (1 | g)", d, family="negative_binomial")
+        mb.Model("y ~ x + (1 | g)", d, family=family)
     mb.Model("y ~ x + (1 | g)", d, family="gamma")
