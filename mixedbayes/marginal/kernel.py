@@ -44,13 +44,6 @@ def general_kernel() -> Any:
     return general_core
 
 
-def __getattr__(name: str) -> Any:
-    """`kernel_core` is the general kernel, compiled when it is first imported."""
-    if name == "kernel_core":
-        return general_kernel()
-    raise AttributeError(name)
-
-
 def value_and_grad(
     problem: Problem, L: Sequence[Floats], sigma: float, v: Floats | None = None
 ) -> tuple[float, list[Floats], float, Floats]:

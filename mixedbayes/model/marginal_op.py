@@ -25,7 +25,7 @@ from pytensor.link.numba.dispatch.basic import (
 
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.evaluate import LIKELIHOOD_SIGNATURE, address
-from mixedbayes.marginal.kernel import kernel_core
+from mixedbayes.marginal.kernel import general_kernel
 from mixedbayes.marginal.problem import Problem
 
 __all__ = ["MarginalLogp", "marginal_logp"]
@@ -33,7 +33,8 @@ __all__ = ["MarginalLogp", "marginal_logp"]
 # Compiled graphs call the kernel by this name, not by its code or address: they can be kept in
 # PyTensor's disk cache, stay valid when the kernel changes, and need not contain it.
 _SYMBOL = "mixedbayes_marginal_kernel"
-llvm.add_symbol(_SYMBOL, address(kernel_core))
+_KERNEL = general_kernel()
+llvm.add_symbol(_SYMBOL, address(_KERNEL))
 
 
 class MarginalLogp(Op):
@@ -57,7 +58,7 @@ class MarginalLogp(Op):
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Any) -> None:
         x, ints, floats = (np.ascontiguousarray(a) for a in inputs)
         gradient = np.zeros(x.size)
-        output_storage[0][0] = np.asarray(kernel_core(x, gradient, ints, floats))
+        output_storage[0][0] = np.asarray(_KERNEL(x, gradient, ints, floats))
         output_storage[1][0] = gradient
 
     def pullback(

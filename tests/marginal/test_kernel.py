@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mixedbayes.marginal import clusters
 from mixedbayes.marginal.effects import conditional_moments, draw_effects
-from mixedbayes.marginal.kernel import kernel_core, kernel_for, value_and_grad
+from mixedbayes.marginal.kernel import general_kernel, kernel_for, value_and_grad
 from mixedbayes.marginal.problem import build_problem
 from mixedbayes.marginal.reference import log_density_dense, value_and_grad_reference
 
@@ -60,7 +60,7 @@ def test_the_value_alone_is_the_value_with_its_gradient(case, structure):
     c = case(structure, 3, "sampled columns")
     problem = c.problem()
     x = problem.pack(c.L, c.sigma, c.v)
-    for kernel in (kernel_for(problem), kernel_core):
+    for kernel in (kernel_for(problem), general_kernel()):
         both = kernel(x, np.empty(x.size), problem.ints, problem.floats)
         assert kernel(x, np.empty(0), problem.ints, problem.floats) == both
 
@@ -106,9 +106,9 @@ def test_both_kernels_agree_on_one_factor(case):
     problem = c.problem()
     x = problem.pack(c.L, c.sigma, c.v)
     one, other = np.empty_like(x), np.empty_like(x)
-    assert kernel_for(problem) is not kernel_core
+    assert kernel_for(problem) is not general_kernel()
     a = kernel_for(problem)(x, one, problem.ints, problem.floats)
-    b = kernel_core(x, other, problem.ints, problem.floats)
+    b = general_kernel()(x, other, problem.ints, problem.floats)
     assert a == pytest.approx(b, rel=1e-12)
     np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
