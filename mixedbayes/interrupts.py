@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, ModuleType
 
@@ -58,7 +57,7 @@ class _Loader(SourceFileLoader):
             super().exec_module(module)
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds this package's modules where they are anyhow; they load uninterrupted.
 
     What is heavy is loaded by the first of our modules that needs it, so all of it is covered.

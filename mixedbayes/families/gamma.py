@@ -56,10 +56,8 @@ class GammaFamily(Family):
         )
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
-        said, weight = (
-            "relative sd 1 / sqrt(shape) between about 0.01 and 2.5",
-            self.typical_weight(design),
-        )
+        said = "relative sd 1 / sqrt(shape) between about 0.01 and 2.5"
+        weight = self.typical_weight(design)
         if weight == 1.0:
             return SHAPE_PRIOR, said
         prior = InverseGamma(SHAPE_PRIOR.alpha, SHAPE_PRIOR.beta / weight)

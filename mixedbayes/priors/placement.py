@@ -72,8 +72,11 @@ class Placement:
         return bool(np.any(self.inverse[k] != np.eye(len(self.T))[k]))
 
     def columns(self, Z: Floats) -> Floats:
-        """(n, q) Z T."""
-        return Z @ self.T
+        """(n, q) Z T, column by column: those that are not replaced are only copied."""
+        out = Z.copy()
+        for k in np.flatnonzero((self.T - np.eye(len(self.T))).any(axis=0)):
+            out[:, k] = Z @ self.T[:, k]
+        return out
 
     def effects(self, placed: Floats) -> Floats:
         """b (..., q) from b' (..., q)."""
