@@ -26,7 +26,6 @@ STAGES = [
     {"families"},
     {"marginal"},
     {"joint"},
-    {"joint"},
     {"model"},
     {"sample"},
     {"results"},
