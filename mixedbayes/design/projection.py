@@ -47,11 +47,12 @@ def left_over(R: Floats) -> Floats:
     return np.where(share > 10 * _SMALLEST, share, 0.0)
 
 
-def regression(R: Floats, column: int, others: list[int]) -> Floats:
-    """(len(others),) coefficients of least squares of a column on others."""
+def regression(R: Floats, columns: list[int], others: list[int]) -> Floats:
+    """(len(others), len(columns)) coefficients of least squares of columns on others."""
     length = np.linalg.norm(R[:, others], axis=0)
     unit = np.where(length > 0, length, 1.0)
-    return np.linalg.lstsq(R[:, others] / unit, R[:, column], rcond=None)[0] / unit
+    found = np.linalg.lstsq(R[:, others] / unit, R[:, columns], rcond=None)[0]
+    return np.asarray(found / unit[:, None])
 
 
 def constant(X: Floats, counts: Floats | None = None) -> Floats | None:
@@ -60,7 +61,7 @@ def constant(X: Floats, counts: Floats | None = None) -> Floats | None:
     if not p:
         return None
     R = triangle(np.concatenate([np.ones((n, 1)), X], axis=1), counts)
-    found = regression(R, 0, list(range(1, p + 1)))
+    found = regression(R, [0], list(range(1, p + 1)))[:, 0]
     if np.linalg.norm(R[:, 0] - R[:, 1:] @ found) > _DEPENDENT * np.linalg.norm(R[:, 0]):
         return None
     return np.where(np.abs(found) > _DEPENDENT, found, 0.0)

@@ -74,9 +74,10 @@ def column_scales(
     thresholds) a column of ones is among the others; spreads are about the mean where the columns
     are `centred`, with a level or because they add up to a constant.
     """
-    own = _own_scales(X, placement, counts, level=centred)
-    placed = X if placement is None else placement.columns(X)
-    left = left_over(triangle(placed, counts, centre=mean(placed, counts) if level else None))
+    R = triangle(X, counts, centre=mean(X, counts) if level else None)
+    about = R if level == centred else triangle(X, counts, centre=mean(X, counts))
+    own = _own_scales(X, about, placement, counts, level=centred)
+    left = left_over(triangle(R if placement is None else placement.columns(R)))
     return own * np.where(left > 0, left, 1.0)  # a dependent column has its prior to itself
 
 
@@ -84,21 +85,25 @@ def effect_scales(
     g: GroupDesign, placement: Placement | None, counts: Floats | None = None
 ) -> Floats:
     """(q,) spread of a factor's columns, replaced as the placement says; 1 of the intercept."""
-    own = _own_scales(g.Z, placement, counts, level=True)
+    if g.terms == (names.INTERCEPT,):
+        return np.ones(1)
+    R = triangle(g.Z, counts, centre=mean(g.Z, counts))
+    own = _own_scales(g.Z, R, placement, counts, level=True)
     return np.where([t == names.INTERCEPT for t in g.terms], 1.0, own)
 
 
 def _own_scales(
-    X: Floats, placement: Placement | None, counts: Floats | None, *, level: bool
+    X: Floats, R: Floats, placement: Placement | None, counts: Floats | None, *, level: bool
 ) -> Floats:
-    """(p,) spread of each column, times the share that is left of it where it is replaced."""
-    out = np.empty(X.shape[1])
-    for k, x in enumerate(X.T):
-        out[k] = predictor_scale(x, counts, level=level)
-        spread = sd(x, counts)
-        if placement is not None and spread:
-            out[k] *= sd(X @ placement.T[:, k], counts) / spread or 1.0
-    return out
+    """(p,) spread of each column, times the share that is left of it where it is replaced.
+
+    R is the columns' `triangle`.
+    """
+    own = np.array([predictor_scale(x, counts, level=level) for x in X.T])
+    if placement is None:
+        return own
+    whole, left = (np.linalg.norm(A, axis=0) for A in (R, placement.columns(R)))
+    return own * np.where((whole > 0) & (left > 0), left / np.where(whole > 0, whole, 1.0), 1.0)
 
 
 def predictor_priors(

@@ -42,11 +42,10 @@ class Placement:
             return None
         if level:
             Z = Z - mean(Z, counts)
-        R = triangle(Z, counts)
-        T = np.eye(Z.shape[1])
-        for k, inside in enumerate(margins):
-            if inside:
-                T[list(inside), k] = -regression(R, k, list(inside))
+        R, T = triangle(Z, counts), np.eye(Z.shape[1])
+        for inside in set(margins) - {()}:
+            own = [k for k, contained in enumerate(margins) if contained == inside]
+            T[np.ix_(inside, own)] = -regression(R, own, list(inside))
         return cls(T)
 
     @cached_property

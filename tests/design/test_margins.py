@@ -53,7 +53,7 @@ def test_what_others_leave_of_a_column_is_what_least_squares_leaves():
         q, _ = np.linalg.qr(others - np.outer(np.ones(500), others.mean(axis=0) * 0))
         rest = X[:, k] - q @ (q.T @ X[:, k])
         assert share == pytest.approx(np.linalg.norm(rest) / np.linalg.norm(X[:, k]), rel=1e-4)
-    assert regression(R, 1, [0]) == pytest.approx([x.mean()])
+    assert regression(R, [1], [0])[:, 0] == pytest.approx([x.mean()])
 
 
 def test_rows_count_as_often_as_they_are_written_out():
