@@ -66,15 +66,21 @@ def predictor_scale(x: Floats, counts: Floats | None = None, *, level: bool = Tr
 
 
 def column_scales(
-    X: Floats, placement: Placement | None, counts: Floats | None, *, level: bool, centred: bool
+    X: Floats,
+    R: Floats,
+    placement: Placement | None,
+    counts: Floats | None,
+    *,
+    level: bool,
+    centred: bool,
 ) -> Floats:
     """(p,) spread of each column times the share of it that least squares on the others leaves.
 
     The columns are X (n, p), each replaced as the placement says. With a `level` (an intercept,
-    thresholds) a column of ones is among the others; spreads are about the mean where the columns
-    are `centred`, with a level or because they add up to a constant.
+    thresholds) a column of ones is among the others, and R is the `triangle` of the centred
+    columns; else of the columns. Spreads are about the mean where the columns are `centred`, with a
+    level or because they add up to a constant.
     """
-    R = triangle(X, counts, centre=mean(X, counts) if level else None)
     about = R if level == centred else triangle(X, counts, centre=mean(X, counts))
     own = _own_scales(X, about, placement, counts, level=centred)
     left = left_over(triangle(R if placement is None else placement.columns(R)))
@@ -119,13 +125,14 @@ def predictor_priors(
     `level` says that something else than an intercept is its value at the means: thresholds.
     """
     level = level or predictor.intercept
-    population = Placement.of(predictor.X, predictor.margins, predictor.counts, level=level)
-    ones = None if level else constant(predictor.X, predictor.counts)
+    X, counts = predictor.X, predictor.counts
+    R = triangle(X, counts, centre=predictor.means if level else None)
+    population = Placement.of(R, predictor.margins)
+    ones = None if level else constant(X, counts)
     if ones is not None and population is not None:
         ones = population.effects_at_means(ones)
-    scales = column_scales(
-        predictor.X, population, predictor.counts, level=level, centred=level or ones is not None
-    )
+    centred = level or ones is not None
+    scales = column_scales(X, R, population, counts, level=level, centred=centred)
     spread = f"{unit} = {scale:.4g}"
     intercept = None
     if predictor.intercept:
@@ -146,13 +153,13 @@ def predictor_priors(
     )
     sds, cor, placed = {}, {}, {}
     for g in predictor.groups:
-        placement = Placement.of(g.Z, g.margins, predictor.counts)
+        placement = Placement.of(triangle(g.Z, counts), g.margins) if any(g.margins) else None
         sds[g.name] = tuple(
             Assigned(
                 Exponential(s / reach),
                 f"mean {reach_unit}{'' if t == names.INTERCEPT else f' / {t}: {s:.4g}'}",
             )
-            for t, s in zip(g.terms, effect_scales(g, placement, predictor.counts), strict=True)
+            for t, s in zip(g.terms, effect_scales(g, placement, counts), strict=True)
         )
         if g.correlated:
             cor[g.name] = Assigned(LKJ(2.0), "favours weak correlations a little")

@@ -16,8 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedbayes.design.counted import mean
-from mixedbayes.design.projection import regression, triangle
+from mixedbayes.design.projection import regression
 
 Floats = NDArray[np.float64]
 type Margins = tuple[tuple[int, ...], ...]
@@ -30,19 +29,15 @@ class Placement:
     T: Floats  # (q, q)
 
     @classmethod
-    def of(
-        cls, Z: Floats, margins: Margins, counts: Floats | None = None, *, level: bool = False
-    ) -> Placement | None:
-        """Of columns Z (n, q) and those that each contains; None where none contains another.
+    def of(cls, R: Floats, margins: Margins) -> Placement | None:
+        """Of the columns with this `triangle`; None where none contains another.
 
-        `counts` (n,) says how often each row counts. With `level` a constant, which is not one of
-        the columns, is contained in all; it is not replaced.
+        `margins` are the columns that each contains. A constant that is contained in all, and is
+        not one of them, was subtracted before.
         """
         if not any(margins):
             return None
-        if level:
-            Z = Z - mean(Z, counts)
-        R, T = triangle(Z, counts), np.eye(Z.shape[1])
+        T = np.eye(R.shape[1])
         for inside in set(margins) - {()}:
             own = [k for k, contained in enumerate(margins) if contained == inside]
             T[np.ix_(inside, own)] = -regression(R, own, list(inside))
