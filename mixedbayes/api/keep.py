@@ -29,7 +29,7 @@ from mixedbayes.model.formulations import (
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors import codec
 from mixedbayes.results import cache, store
-from mixedbayes.results.match import check_match
+from mixedbayes.results.match import check_fingerprint, check_match, fingerprint
 from mixedbayes.results.schema import Each, check
 from mixedbayes.results.store import SavedFit
 from mixedbayes.sample.settings import Settings
@@ -64,6 +64,7 @@ EXTRA = {
     "model_formulation": CHOSEN,  # of its model: another where fit() was given one
     "note": str,
     "functions": [str],  # the user's own, by name
+    "columns?": Each([float]),  # where there are such: what the formula computed with them
     "others": [str],  # formulas of further parameters
     "intercept_at_means": [str],
     "units": Each(str),
@@ -92,7 +93,8 @@ def load(path: str | Path, *, functions: Mapping[str, Callable[..., Any]] | None
     ------
     FileError
         There is no such file, it is not one of ours, damaged, or from a newer version; or its
-        formula uses functions that were not given.
+        formula uses functions that were not given, or with those given computes other values
+        than in the fit.
     """
     return _restore(store.read(path), str(path), functions)
 
@@ -147,6 +149,7 @@ def _key(model: Model, settings: Settings, chosen: Chosen, effects: str) -> str:
 
 def _saved(fit: Fit) -> SavedFit:
     model = fit.model
+    own = _own_functions(model)
     return SavedFit(
         formula=model.formula.text,
         family=model.family.name,
@@ -160,10 +163,11 @@ def _saved(fit: Fit) -> SavedFit:
             "formulation": _plain(fit.formulation),
             "model_formulation": _plain(model.formulation),
             "note": fit.note,
-            "functions": _own_functions(model),
+            "functions": own,
             "others": [other.text for other in model.formula.others],
             "intercept_at_means": _at_means(model),
             "units": {str(name): str(unit) for name, unit in fit.units.items()},
+            **({"columns": fingerprint(model.spec.design)} if own else {}),
         },
     )
 
@@ -283,5 +287,7 @@ def _fit(saved: SavedFit, model: Model) -> Fit:
 
     check_match(model.spec, saved.idata)
     check_labels(model.spec, saved.idata)
+    if "columns" in saved.extra:
+        check_fingerprint(saved.extra["columns"], model.spec.design)
     chosen = _chosen(saved.extra["formulation"], model.spec)
     return Fit(model, saved.idata, Settings(**saved.settings), chosen, saved.extra["note"])

@@ -1,18 +1,21 @@
-"""Whether draws are those of a model: every parameter there, in the shape the model gives it."""
+"""Whether draws are those of a model: every parameter and column there, as the model has it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from mixedbayes import names
+from mixedbayes.design.types import Design, Floats
 from mixedbayes.errors import FileError
 from mixedbayes.model.coords import dims_of, model_coords, predictors
 from mixedbayes.model.spec import Spec
 
 _SUMMARIES = ("mean", "sd", "quantile")
+_SAME = 1e-9  # of a column's norm, within which it is what it was
 
 
 def check_match(spec: Spec, idata: xr.DataTree) -> None:
@@ -44,6 +47,49 @@ def check_match(spec: Spec, idata: xr.DataTree) -> None:
             found = group.to_dataset().sizes.get(name, length)
             if found != length:
                 raise FileError(f"{group.path} has {found:,} of {name}, where there are {length:,}")
+
+
+def fingerprint(design: Design) -> dict[str, list[float]]:
+    """Of every column that a formula computes, two numbers: its norm, and a sum of its rows.
+
+    The rows' weights in the sum are the cosines of their numbers, so that values in other rows
+    make another sum.
+    """
+    return {name: _of_column(column) for name, column in _columns(design)}
+
+
+def check_fingerprint(kept: Mapping[str, Sequence[float]], design: Design) -> None:
+    """Raise FileError, naming the column, where a formula now computes other values."""
+    found = fingerprint(design)
+    if list(kept) != list(found):
+        raise FileError(f"it was fitted with the columns {', '.join(kept)}")
+    for name, numbers in found.items():
+        if not np.allclose(kept[name], numbers, rtol=0, atol=_SAME * numbers[0]):
+            raise FileError(
+                f"{name} has other values than in the fit: the functions given are not those that "
+                "it was fitted with"
+            )
+
+
+def _columns(design: Design) -> Iterator[tuple[str, Floats]]:
+    yield design.response, design.y
+    for p in (design.mu, *design.others.values()):
+        of = "" if p is design.mu else f" (of {p.parameter})"
+        for term, column in zip(p.terms, p.X.T, strict=True):
+            yield f"{term}{of}", column
+        if p.offset is not None:
+            yield f"the offset{of}", p.offset
+        for g in p.groups:
+            yield f"{g.name}{of}", g.refs.astype(float)
+            for term, column in zip(g.terms, g.Z.T, strict=True):
+                yield f"{term} | {g.name}{of}", column
+    for name, column in (("weights", design.weights), ("trials", design.trials)):
+        if column is not None:
+            yield name, column.astype(float)
+
+
+def _of_column(column: Floats) -> list[float]:
+    return [float(np.linalg.norm(column)), float(column @ np.cos(np.arange(len(column))))]
 
 
 def _check_summaries(

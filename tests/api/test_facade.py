@@ -157,6 +157,9 @@ def test_own_functions_are_asked_for_and_no_others_taken(sleep, tmp_path, name):
     np.testing.assert_array_equal(again.design.mu.X, model.design.mu.X)
     np.testing.assert_array_equal(again.design.mu.groups[0].Z, model.design.mu.groups[0].Z)
     assert set(again.functions) == {name}
+    changed = 2.0 + 1e-6 if name == "pi" else lambda x: function(x) * (1 + 1e-6 * (x == 9))
+    with pytest.raises(mb.FileError, match=r"other values|not those"):
+        mb.load(path, functions={name: changed})
 
 
 def test_built_in_functions_stay_built_in_when_loaded(sleep, tmp_path):
