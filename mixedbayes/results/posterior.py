@@ -64,7 +64,7 @@ class Posterior:
 
     def chains(self, name: str) -> Floats:
         """One variable as (C, D, ...): chains, draws, then the variable's own dimensions."""
-        values = self.draws[name].transpose(names.CHAIN, names.DRAW, ...).to_numpy()
+        values = self.idata["posterior"][name].transpose(names.CHAIN, names.DRAW, ...).to_numpy()
         return np.asarray(values, float)
 
     def stacked(self, name: str) -> Floats:
@@ -75,7 +75,7 @@ class Posterior:
     @property
     def shape(self) -> tuple[int, int]:
         """Number of chains and of draws in each."""
-        sizes = self.draws.sizes
+        sizes = self.idata["posterior"].sizes
         return int(sizes[names.CHAIN]), int(sizes[names.DRAW])
 
     @property
