@@ -108,7 +108,8 @@ def find_mode(
     """Maximise the density of theta and measure its curvature there.
 
     `start` (d,) defaults to cheap estimates from the least-squares fit of the population columns.
-    Raises ModelError if the density is 0 or not finite wherever the search could begin.
+    Raises ModelError if the density is 0 or not finite wherever the search could begin, or so
+    steep in some direction that its curvature cannot be computed.
     """
     units = coordinate_units(density.layout, density.problem)
     starts = [start] if start is not None else [default_start(density), np.zeros(density.ndim)]
@@ -123,7 +124,14 @@ def find_mode(
     m = density.layout.n_parameters
     search = _trust_region if density.ndim <= DENSE else _limited_memory
     found = search(f, at / units, max_iterations)
-    x, logp, factor = _newton_step(f, found, m)
+    try:
+        x, logp, factor = _newton_step(f, found, m)
+    except np.linalg.LinAlgError as error:
+        raise ModelError(
+            "the posterior density of the variance parameters has no curvature that can be "
+            "computed at its mode: some direction is steeper than others by more digits than "
+            "numbers have; check that the priors suit the scale of the response"
+        ) from error
     scales = _scales(f, x, m)
     affine = Affine(x * units, factor * units[:m, None], scales * units[m:])
     return Mode(affine.mode, logp, affine, found.converged, found.iterations, f.calls)

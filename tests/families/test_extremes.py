@@ -151,3 +151,10 @@ def test_counts_beyond_all_digits_have_another_family(rows, family):
     with pytest.raises(DataError, match=r"counts up to .* family='gamma'"):
         mb.Model("y ~ x + (1 | g)", d, family=family)
     mb.Model("y ~ x + (1 | g)", d, family="gamma")
+
+
+@pytest.mark.parametrize("of", ["sigma", "sd"])
+def test_a_prior_too_narrow_for_the_curvature_is_an_error_in_words(rows, of):
+    d = rows.assign(y=rows.line + rows.noise)
+    with pytest.raises(mb.MixedBayesError, match=r"priors suit the scale|residual sd"):
+        mb.fit("y ~ x + (x | g)", d, priors={of: mb.HalfNormal(1e-40)}, seed=1, progress=False)
