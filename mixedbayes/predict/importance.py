@@ -80,7 +80,7 @@ def smooth(log_ratio: Floats, efficiency: float = 1.0) -> Importance:
     largest = np.partition(log_ratio, s - max(tail, 1))[s - max(tail, 1) :]
     if not np.isfinite(largest).all():
         return Importance(np.full(s, 1 / s), np.inf)
-    if np.ptp(largest) < _SAME:
+    if np.ptp(log_ratio if s < _FEWEST else largest) < _SAME:
         return Importance(special.softmax(log_ratio), -np.inf)
     if s < _FEWEST:
         return Importance(special.softmax(log_ratio), np.nan)

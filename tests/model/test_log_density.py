@@ -47,10 +47,10 @@ def draw_point(model, rng, *, centered):
                 [np.log1p(r) - np.log1p(-r)]
             )
         b = u @ (sd[:, None] * C).T
-        values[f"{names.sd(g.name)}_log__"] = np.log(sd)
-        values[names.ranef(g.name) if centered else f"u_{names.ranef(g.name)}"] = (
-            b if centered else u
-        )
+        place = model.spec.priors.mu.name  # default priors of slopes are at the columns' means
+        values[f"{place(names.sd(g.name), g.name)}_log__"] = np.log(sd)
+        own = place(names.ranef(g.name), g.name) if centered else f"u_{names.ranef(g.name)}"
+        values[own] = b if centered else u
         x[g.name] = (sd, C, b, u)
     x["centered"] = centered
     return values, x
@@ -65,7 +65,7 @@ def by_hand(model, x):
     total += sum(float(a.prior.logpdf(b)) for a, b in zip(priors.mu.fixef, x["beta"], strict=True))
     total += float(priors.parameters["sigma"].prior.logpdf(x["sigma"]))
     eta = x["intercept"] + mu.X @ x["beta"]
-    for g in mu.groups:
+    for g in priors.mu.moved(mu).groups:
         sd, C, b, u = x[g.name]
         total += sum(
             float(a.prior.logpdf(s)) for a, s in zip(priors.mu.sd[g.name], sd, strict=True)

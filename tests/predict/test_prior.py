@@ -34,7 +34,7 @@ def test_every_parameter_follows_its_prior(model, tree):
     checks = [
         (at_means, given.mu.intercept.prior),
         (prior["fixef"].to_numpy().ravel(), given.mu.fixef[0].prior),
-        (prior["sd_Subject"].to_numpy()[..., 0].ravel(), given.mu.sd["Subject"][0].prior),
+        (prior["sd_Subject_at_means"].to_numpy()[..., 0].ravel(), given.mu.sd["Subject"][0].prior),
         (prior["sd_Subject"].to_numpy()[..., 1].ravel(), given.mu.sd["Subject"][1].prior),
         (prior["sigma"].to_numpy().ravel(), given.parameters["sigma"].prior),
     ]

@@ -22,15 +22,23 @@ CLOSE = {
 }
 
 
-def fit(formula, y):
+def fit(formula, y, **given):
     data = pd.DataFrame({"y": y, "x": X, "g": G, "h": G // 4})
-    return mb.fit(formula, data, seed=1, progress=False, draws=300, chains=2)
+    return mb.fit(formula, data, seed=1, progress=False, draws=300, chains=2, **given)
 
 
 @pytest.mark.parametrize("case", CLOSE)
 def test_a_response_that_the_effects_determine_is_an_error(case):
-    with pytest.raises(mb.MixedBayesError, match="within a level of") as error:
+    said = r"hardly changes within|is given (exactly|nearly) by"
+    with pytest.raises((mb.DataError, mb.SamplingError), match=said):
         fit(*CLOSE[case])
+
+
+@pytest.mark.parametrize("case", CLOSE)
+def test_the_sampler_says_so_where_the_data_were_not_asked(case):
+    """With a prior of the user's own for sigma the response is not looked at beforehand."""
+    with pytest.raises(mb.SamplingError, match="hardly changes within a level of") as error:
+        fit(*CLOSE[case], priors={"sigma": mb.HalfNormal(1)})
     assert "Remedy" in str(error.value)
 
 

@@ -51,7 +51,7 @@ def test_a_terminal_stays_empty_when_no_progress_is_wanted(capsys):
 @pytest.mark.usefixtures("terminal")
 def test_a_run_ends_with_all_draws_shown(capsys):
     sample()
-    assert "800/800 draws" in capsys.readouterr().out
+    assert "1,200/1,200 draws" in capsys.readouterr().out
 
 
 class Handle:
@@ -81,8 +81,8 @@ def notebook(monkeypatch):
 def test_a_notebook_shows_one_display_that_is_updated(notebook, capfd):
     sample()
     first, *_, last = notebook.shown
-    assert '<progress value="0" max="800"></progress>' in first
-    assert '<progress value="800" max="800"></progress>' in last
+    assert '<progress value="0" max="1200"></progress>' in first
+    assert '<progress value="1200" max="1200"></progress>' in last
     assert last.startswith("Sampling 2 chains")
-    assert "800/800 draws" in last
+    assert "1,200/1,200 draws" in last
     assert capfd.readouterr() == ("", "")

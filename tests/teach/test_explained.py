@@ -100,8 +100,10 @@ def test_the_population_is_worth_as_many_rows_as_its_variance_says(gpa):
 
 def test_few_rows_borrow_most(pooled):
     table = pooled.fit.shrinkage()
-    slopes = table[table["term"] == "Days"].set_index("level")["borrowed"]
-    assert slopes["373"] > slopes["374"] > slopes.drop(["373", "374"]).max()
+    slopes = table[table["term"] == "Days"].set_index("level")
+    pooling, borrowed = slopes["pooling"], slopes["borrowed"]
+    assert pooling["373"] > pooling["374"] > pooling.drop(["373", "374"]).max()
+    assert min(borrowed["373"], borrowed["374"]) > 5 * borrowed.drop(["373", "374"]).max()
 
 
 # ---- pictures -----------------------------------------------------------------------------------
