@@ -56,8 +56,8 @@ def cholesky_factor(g: GroupDesign, sd: Any, priors: PredictorPriors) -> Any | N
 
 def effects_at_zero(g: GroupDesign, priors: PredictorPriors, placed: Any) -> Any:
     """(J, q) effects at predictor values of zero, from those that the priors are about."""
-    name = names.cor(g.name, priors.parameter)
-    return placed @ number(f"placed_{name}", priors.placed[g.name].T).T
+    name = names.ranef(g.name, priors.parameter)
+    return placed @ number(f"placed_{name}", priors.placed[g.name].T.T)
 
 
 def correlation_factor(name: str, q: int, eta: float) -> Any:
