@@ -290,7 +290,11 @@ class Checks:
 
 @tabled
 def compare(
-    fits: Mapping[str, Fit | Elpd], *, target: str = "observation", method: Method = "stacking"
+    fits: Mapping[str, Fit | Elpd],
+    *,
+    target: str = "observation",
+    method: Method = "stacking",
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Rank models of the same data by their expected log predictive density.
 
@@ -302,6 +306,8 @@ def compare(
         What is left out of the fits: "observation", "group" or a grouping factor; see `Fit.loo`.
     method
         Of the weights: "stacking", "BB-pseudo-BMA" or "pseudo-BMA".
+    progress
+        Whether scores that take long show a bar.
 
     Returns
     -------
@@ -318,7 +324,8 @@ def compare(
     if not isinstance(fits, Mapping):
         raise ModelError('compare() takes fits by name, such as {"slopes": fit2, "lines": fit1}')
     scores = {
-        name: fit.loo(target) if isinstance(fit, Checks) else fit for name, fit in fits.items()
+        name: fit.loo(target, progress=progress) if isinstance(fit, Checks) else fit
+        for name, fit in fits.items()
     }
     return compare_elpd(scores, method)
 
