@@ -15,6 +15,8 @@ CHAIN = "chain"
 DRAW = "draw"
 RANEF_SUMMARY = "ranef_summary"  # group of the DataTree, where draws of group effects are not kept
 QUANTILE = "quantile"
+LOG_PRIOR = "log_prior"  # groups of the DataTree, by ArviZ's names
+LOG_LIKELIHOOD = "log_likelihood"
 DERIVED_FROM = "derived_from"  # attribute of draws that follow from those of named parameters
 
 _DATA = frozenset({"X", "offset", "weights", "trials"})  # in a model, and among a fit's constants
@@ -118,6 +120,11 @@ def spherical(group: str, parameter: str = "mu") -> str:
 def partial_cor(group: str, parameter: str = "mu", block: int = 0) -> str:
     """Partial correlations of one block of effects, (r + 1) / 2: `partial_cor_Subject`."""
     return f"partial_{cor(group, parameter)}" + (f"_{block}" if block else "")
+
+
+def unnamed(variable: str) -> str:
+    """Dimension of a vector that has no labels, as PyMC and ArviZ call it."""
+    return f"{variable}_dim_0"
 
 
 # ---- all of them, for two not to be the same ----------------------------------------------------

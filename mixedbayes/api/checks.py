@@ -43,8 +43,6 @@ class Checks:
         @property
         def posterior(self) -> Posterior: ...
 
-        def log_likelihood(self, target: str = "observation") -> xr.Dataset: ...
-
     # ---- cross-validation ---------------------------------------------------------------------
 
     def loo(
@@ -70,14 +68,11 @@ class Checks:
 
         Returns
         -------
-        ArviZ's ELPDData; it prints who is influential, and `influence` has it as a table. The log
-        likelihood of the observations is put into ``idata["log_likelihood"]``, where ArviZ looks
-        for it, unless it takes more than 1 GB.
+        ArviZ's ELPDData; it prints who is influential, and `influence` has it as a table.
         """
-        from mixedbayes.checks.log_likelihood import MOST_KEPT, size
         from mixedbayes.checks.loo import loo
 
-        out = loo(
+        return loo(
             self.posterior,
             self.model.spec,
             target,
@@ -86,10 +81,6 @@ class Checks:
             quick=self.formulation.marginal,
             progress=progress,
         )
-        small = size(self.posterior, self.model.design.n) <= MOST_KEPT
-        if out.scored.by_observation and small and "log_likelihood" not in self.idata.children:
-            self.log_likelihood()
-        return out
 
     def kfold(self, k: int = 10, by: str | None = None, *, seed: int | None = None) -> KFold:
         """K-fold cross-validation by fitting k times.

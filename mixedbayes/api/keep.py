@@ -33,7 +33,7 @@ from mixedbayes.results.match import check_fingerprint, check_match, fingerprint
 from mixedbayes.results.schema import Each, check
 from mixedbayes.results.store import SavedFit
 from mixedbayes.sample.settings import Settings
-from mixedbayes.sample.tree import without_free_variables
+from mixedbayes.sample.tree import without_derived
 
 if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
@@ -156,7 +156,7 @@ def _saved(fit: Fit) -> SavedFit:
         link=model.family.link.name,
         priors=codec.encode(model.user_priors),
         data=model.data,
-        idata=without_free_variables(fit.idata),
+        idata=without_derived(fit.idata),
         settings=asdict(fit.settings),
         versions=_versions(),
         extra={

@@ -105,9 +105,10 @@ class Predictions:
     def log_likelihood(self, target: str = "observation") -> xr.Dataset:
         """Log likelihood per draw of every observation, or of every level of a grouping factor.
 
-        ``"observation"`` is conditional on the group effects; it is put into
-        ``idata["log_likelihood"]``, where ArviZ's `loo` looks for it. A grouping factor's name
-        integrates that factor's effects out, as leave-one-group-out cross-validation needs.
+        ``"observation"`` is conditional on the group effects; it is kept in
+        ``idata["log_likelihood"]``, where ArviZ's `loo` looks for it, and where it is otherwise
+        computed whenever it is read. A grouping factor's name integrates that factor's effects
+        out, as leave-one-group-out cross-validation needs.
         """
         import xarray as xr
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import numpy as np
 import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.checks.group_density import group_obstacle, integrated
-from mixedbayes.design.types import Floats, Ints
+from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
-from mixedbayes.model.coords import model_coords, response_name
+from mixedbayes.families.base import Family
+from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.sample.computed import computed
+from mixedbayes.sample.tree import group_of
 
 INTEGRAL_K = "integral_pareto_k"
 TOTAL = "total log likelihood"  # (S,) kept with the posterior
 MAX_BYTES = 4e9  # largest array that is made
-MOST_KEPT = 1e9  # bytes of what is kept with a fit without being asked for
+MOST_READ = 1e9  # bytes of what a fit's tree has without being asked for
 
 
 def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> xr.Dataset:
@@ -70,6 +76,40 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
     return xr.Dataset({response_name(spec): ((names.CHAIN, names.DRAW, dim), data)}, coords, attrs)
 
 
+def with_log_likelihood(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
+    """The tree with a group `log_likelihood` of all observations, computed when it is read.
+
+    It stays without where it has one, where draws of the group effects were not kept, and where
+    reading it would take more than 1 GB.
+    """
+    posterior = tree["posterior"].to_dataset()
+    dims = dims_of(spec)
+    n_draws = posterior.sizes[names.CHAIN] * posterior.sizes[names.DRAW]
+    kept = all(name in posterior for name in dims)
+    large = size(n_draws, spec.design.n) > MOST_READ
+    if names.LOG_LIKELIHOOD in tree.children or not kept or large:
+        return tree
+    labels = {names.OBS: model_coords(spec)[names.OBS]}
+    function = partial(_of_draws, design=spec.design, family=spec.family, dims=dims)
+    inputs = [posterior[name] for name in dims]
+    found = computed((names.OBS,), function, inputs, {names.OBS: spec.design.n})
+    group = group_of({response_name(spec): found}, {**posterior.coords, **labels})
+    tree[names.LOG_LIKELIHOOD] = xr.DataTree(group.assign_attrs(target="observation"))
+    return tree
+
+
+def _of_draws(
+    *draws: Floats, design: Design, family: Family, dims: Mapping[str, tuple[str, ...]]
+) -> Floats:
+    """(c, d, n) from draws (c, d, ...) of the named parameters."""
+    variables = {
+        name: ((names.CHAIN, names.DRAW, *own), x)
+        for (name, own), x in zip(dims.items(), draws, strict=True)
+    }
+    post = Posterior(design, family, xr.DataTree.from_dict({"posterior": xr.Dataset(variables)}))
+    return by_observation(post).reshape(*draws[0].shape[:2], -1)
+
+
 def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
     """(S, m) log p(y_i | eta_i, parameters) of some rows, all by default."""
     design, family = post.design, post.family
@@ -81,14 +121,15 @@ def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
     )
 
 
-def size(post: Posterior, n: int) -> float:
+def size(n_draws: int, n: int) -> float:
     """Bytes of the densities of n units."""
-    return 8.0 * n * post.n_draws
+    return 8.0 * n * n_draws
 
 
 def _check_size(post: Posterior, n: int, what: str) -> None:
-    if size(post, n) > MAX_BYTES:
+    needed = size(post.n_draws, n)
+    if needed > MAX_BYTES:
         raise ModelError(
-            f"{n:,} {what} x {post.n_draws:,} draws take {size(post, n) / 1e9:.1f} GB, more than "
+            f"{n:,} {what} x {post.n_draws:,} draws take {needed / 1e9:.1f} GB, more than "
             f"{MAX_BYTES / 1e9:.0f} GB; use fewer draws, or a coarser target"
         )

@@ -14,7 +14,6 @@ from mixedbayes.checks.leave_out import anchored
 from mixedbayes.checks.written_out import written_out
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
-from mixedbayes.families.base import whole
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.predict import predict
@@ -62,8 +61,6 @@ def posterior_predictive(
     drawn = predict(post, groups=groups, kind="response", draws=True, seed=seed, progress=False)
     coords = {names.OBS: model_coords(spec)[names.OBS]}
     name = response_name(spec)
-    if spec.family.discrete:
-        drawn = drawn.copy(data=whole(drawn.to_numpy()))
     return (
         drawn.assign_coords(coords)
         .rename(name)

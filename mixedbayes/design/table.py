@@ -101,13 +101,13 @@ def some(items: list[Any], most: int = 8) -> str:
 def eager(data: Any) -> Any:
     """A pandas frame as it is, any other as a narwhals frame in memory.
 
-    A stream can be read once: who looks at the data several times keeps the result.
+    A stream can be read once: who looks at the data several times keeps the result. An Arrow table
+    in which a name stands twice is read as a frame of pandas, which can have it.
 
     Raises
     ------
     DataError
-        If `data` is not a data frame; the message says how to make one of it. If a name stands
-        twice in an Arrow table.
+        If `data` is not a data frame; the message says how to make one of it.
     """
     import narwhals as nw
 
@@ -116,14 +116,20 @@ def eager(data: Any) -> Any:
     try:
         return nw.from_native(data, eager_only=True)
     except nw.exceptions.DuplicateError:
-        names = data.column_names
-        raise _repeated([name for name in dict.fromkeys(names) if names.count(name) > 1]) from None
+        return _with_repeated_names(data)
     except TypeError:
         pass
     column = nw.from_native(data, series_only=True, pass_through=True)
     if not isinstance(column, nw.Series | type) and any(hasattr(data, name) for name in _ARROW):
-        return nw.from_native(_from_arrow(data), eager_only=True)
+        return eager(_from_arrow(data))
     raise DataError(f"the data are a {_named(data)}, not a data frame; {_remedy(data)}")
+
+
+def _with_repeated_names(data: Any) -> pd.DataFrame:
+    """An Arrow table in pandas, with Arrow's types."""
+    numbered = data.rename_columns([str(k) for k in range(data.num_columns)])
+    frame = numbered.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+    return frame.set_axis(data.column_names, axis=1)
 
 
 def _from_arrow(data: Any) -> Any:

@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from mixedbayes import names
-from mixedbayes.design.types import GroupDesign
+from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.model.variables import number, vector
 from mixedbayes.priors.types import PredictorPriors
 
@@ -63,14 +63,11 @@ def effects_at_zero(g: GroupDesign, priors: PredictorPriors, placed: Any) -> Any
 def correlation_factor(name: str, q: int, eta: float) -> Any:
     """(q, q) Cholesky factor of a correlation matrix from LKJ(eta).
 
-    Under LKJ the canonical partial correlations r of term i with term j, given the terms before
-    j, are independent: (r + 1) / 2 ~ Beta(b, b) with b = eta + (q - 2 - j) / 2 for j = 0, 1, ...
-    (Lewandowski, Kurowicka & Joe 2009, doi:10.1016/j.jmva.2009.04.008). Row i of the factor has
-    r_ij prod_{k < j} sqrt(1 - r_ik^2) before its diagonal. Plain Beta variables compile in a
-    fraction of the time that pm.LKJCorr takes, whose draws need a loop.
+    Of partial correlations r the variables are (r + 1) / 2, see `partial_shapes`. Row i of the
+    factor has r_ij prod_{k < j} sqrt(1 - r_ik^2) before its diagonal. Plain Beta variables compile
+    in a fraction of the time that pm.LKJCorr takes, whose draws need a loop.
     """
-    pairs = [(i, j) for i in range(1, q) for j in range(i)]
-    b = np.array([eta + (q - 2 - j) / 2 for _, j in pairs])
+    b = partial_shapes(q, eta)
     r = 2 * pm.Beta(name, b, b) - 1
     rows = [pt.stack([pt.constant(1.0), *[pt.constant(0.0)] * (q - 1)])]
     for i in range(1, q):
@@ -80,3 +77,13 @@ def correlation_factor(name: str, q: int, eta: float) -> Any:
             left = left * pt.sqrt(1 - r[at + j] ** 2)
         rows.append(pt.stack([*row, left, *[pt.constant(0.0)] * (q - 1 - i)]))
     return pt.stack(rows)
+
+
+def partial_shapes(q: int, eta: float) -> Floats:
+    """(q (q - 1) / 2,) b such that (r + 1) / 2 ~ Beta(b, b) for partial correlations r, by rows.
+
+    Under LKJ the canonical partial correlations r of term i with term j, given the terms before
+    j, are independent: b = eta + (q - 2 - j) / 2 for j = 0, 1, ... (Lewandowski, Kurowicka & Joe
+    2009, doi:10.1016/j.jmva.2009.04.008).
+    """
+    return np.array([eta + (q - 2 - j) / 2 for i in range(1, q) for j in range(i)])

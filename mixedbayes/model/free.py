@@ -88,7 +88,7 @@ def _of_group(spec: Spec, g: GroupDesign, priors: PredictorPriors) -> Iterator[t
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
         name = names.partial_cor(g.name, p, k)
         own = partial(scaled_partial_correlations, factor=factor, block=block)
-        yield name, Derived((f"{name}_dim_0",), (cor,), own)
+        yield name, Derived((names.unnamed(name),), (cor,), own)
     dims = names.group_dim(g.name), names.group_term_dim(g.name, p)
     if placement is not None:
         yield names.at_means(ranef), Derived(dims, (ranef,), placement.effects_at_means)

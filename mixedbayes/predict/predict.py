@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.original import is_transformed, original, scale_note
 from mixedbayes.design.table import eager
-from mixedbayes.design.types import Floats, row_labels
+from mixedbayes.design.types import row_labels
 from mixedbayes.errors import ModelError
+from mixedbayes.families.base import whole
 from mixedbayes.predict.evaluate import depends_on_parameters, evaluation
 from mixedbayes.predict.levels import marks, refuse_levels, unknown_levels
 from mixedbayes.predict.linear import Known, predictor
@@ -118,7 +119,8 @@ def predict(
     prob
         Probability of the equal-tailed interval.
     draws
-        Return the draws instead: a DataArray (chain, draw, obs), or (chain, draw, obs, category).
+        Return the draws instead: a DataArray (chain, draw, obs), or (chain, draw, obs, category);
+        counts and codes of categories are integers.
     seed
         Of new levels and new observations; by default the fit's own, so that the same call gives
         the same answer. With one seed a new label has the same effects in every call.
@@ -217,8 +219,9 @@ def predict_given(
     run(blocks, work, post.n_draws, shown=progress)
     note = scale_note(post.design, way) if kind != "linear" else ""
     if draws:
+        counts = kind == "response" and way is None and post.family.discrete
         labels = post.design.labels if new is None else row_labels(index)
-        found = _labelled(out, post.shape[0], labels, categories)
+        found = _labelled(whole(out) if counts else out, post.shape[0], labels, categories)
         coded = post.family.categories(post.design) if kind == "response" else None
         said = {} if coded is None else {"categories": [str(c) for c in coded]}
         return found.assign_attrs(said | ({"note": note} if note else {}))
@@ -232,7 +235,7 @@ def predict_given(
 
 
 def _labelled(
-    draws: Floats, chains: int, labels: NDArray[Any], categories: Sequence[Any] | None
+    draws: NDArray[Any], chains: int, labels: NDArray[Any], categories: Sequence[Any] | None
 ) -> xr.DataArray:
     coords: dict[str, Any] = {names.OBS: labels}
     if categories is not None:

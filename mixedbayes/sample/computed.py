@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,12 +47,21 @@ class Computed(BackendArray):
 
 
 def computed(
-    dims: Sequence[str], function: Callable[..., Floats], inputs: Sequence[xr.DataArray]
+    dims: Sequence[str],
+    function: Callable[..., Floats],
+    inputs: Sequence[xr.DataArray],
+    sizes: Mapping[str, int],
 ) -> xr.Variable:
-    """A variable (chain, draw, *dims) computed from others, which its attribute names."""
+    """A variable (chain, draw, *dims) computed from others, which its attribute names.
+
+    Of dimensions that `sizes` does not have, the size is found from the first draw.
+    """
     draws = [x.transpose(names.CHAIN, names.DRAW, ...).to_numpy() for x in inputs]
-    one = function(*(x[:1, :1] for x in draws))
-    shape = (*draws[0].shape[:2], *one.shape[2:])
+    if all(dim in sizes for dim in dims):
+        own = tuple(sizes[dim] for dim in dims)
+    else:
+        own = function(*(x[:1, :1] for x in draws)).shape[2:]
+    shape = (*draws[0].shape[:2], *own)
     data = indexing.LazilyIndexedArray(Computed(function, draws, shape))
     attrs = {names.DERIVED_FROM: ", ".join(str(x.name) for x in inputs)}
     return xr.Variable((names.CHAIN, names.DRAW, *dims), data, attrs)

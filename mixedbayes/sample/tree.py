@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
@@ -9,7 +10,8 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.data import data_of
-from mixedbayes.model.free import free_variables
+from mixedbayes.model.free import Derived, free_variables
+from mixedbayes.model.log_prior import log_priors
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.computed import computed
 from mixedbayes.sample.idata import dataset, to_idata
@@ -41,34 +43,55 @@ def data_groups(spec: Spec) -> dict[str, xr.Dataset]:
     return {name: dataset(variables, coords) for name, variables in groups.items() if variables}
 
 
-def with_free_variables(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
-    """The tree, with every free variable of the model's formulations in PyMC in its posterior.
+def with_derived(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
+    """The tree, with what PyMC and ArviZ ask for beside the named parameters, computed when read.
 
-    So that `pm.sample_posterior_predictive` and `pm.compute_log_likelihood` find them. They are
-    computed when read and have the attribute `derived_from`. Where only summaries of group effects
-    were kept, those that follow from the effects are missing, and the posterior's attribute
-    `without` says so.
+    Every free variable of the model's formulations in PyMC in its posterior, so that
+    `pm.sample_posterior_predictive` and `pm.compute_log_likelihood` find them; and a group
+    `log_prior`, see `model.log_prior`, unless it has one. They have the attribute `derived_from`.
+    Where only summaries of group effects were kept, those that follow from the effects are missing,
+    and the posterior's attribute `without` says so.
     """
     posterior = tree["posterior"].to_dataset()
-    free = {
-        name: computed(d.dims, d.function, [posterior[of] for of in d.of])
-        for name, d in free_variables(spec).items()
-        if name not in posterior and all(of in posterior for of in d.of)
-    }
+    free = _computed(
+        {n: d for n, d in free_variables(spec).items() if n not in posterior}, posterior
+    )
     lost = [name for name in dims_of(spec) if name not in posterior]
     if lost:
         free_of = "PyMC would draw them again from their distribution"
         posterior.attrs["without"] = f"draws of {', '.join(lost)} were not kept; {free_of}"
+    if names.LOG_PRIOR not in tree.children:
+        densities = _computed(log_priors(spec), posterior)
+        tree[names.LOG_PRIOR] = xr.DataTree(group_of(densities, posterior.coords))
     tree["posterior"].dataset = posterior.assign(free)
     return tree
 
 
-def without_free_variables(tree: xr.DataTree) -> xr.DataTree:
-    """The tree with the contract's variables alone, for files; the tree given stays as it is."""
+def _computed(derived: Mapping[str, Derived], posterior: xr.Dataset) -> dict[str, xr.Variable]:
+    """Those of them that follow from what the posterior has."""
+    return {
+        name: computed(d.dims, d.function, [posterior[of] for of in d.of], posterior.sizes)
+        for name, d in derived.items()
+        if all(of in posterior for of in d.of)
+    }
+
+
+def group_of(variables: Mapping[str, xr.Variable], coords: Mapping[Any, Any]) -> xr.Dataset:
+    """A group of a tree, with the coordinates of the dimensions that it uses."""
+    used = {dim for variable in variables.values() for dim in variable.dims}
+    return xr.Dataset(variables, {dim: coords[dim] for dim in coords if dim in used})
+
+
+def without_derived(tree: xr.DataTree) -> xr.DataTree:
+    """The tree without what is computed when read, for files; that given stays as it is."""
     out = tree.copy()
-    posterior = out["posterior"].to_dataset()
-    free = [n for n, x in posterior.data_vars.items() if names.DERIVED_FROM in x.attrs]
-    out["posterior"].dataset = posterior.drop_vars(free)
+    for name, group in list(out.children.items()):
+        dataset = group.to_dataset()
+        derived = [n for n, x in dataset.data_vars.items() if names.DERIVED_FROM in x.attrs]
+        if derived and len(derived) == len(dataset.data_vars):
+            del out[name]
+        else:
+            group.dataset = dataset.drop_vars(derived)
     return out
 
 

@@ -3,6 +3,7 @@
 import warnings
 
 import arviz as az
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pymc as pm
@@ -10,6 +11,7 @@ import pytest
 import xarray as xr
 
 import mixedbayes as mb
+from mixedbayes.checks.log_likelihood import by_observation
 from mixedbayes.checks.quantities import log_prior
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.data import data_of
@@ -29,6 +31,7 @@ CASES = {
     "cumulative": "grade | weights(w) ~ x + (1 | g)",
     "a formula for sigma": [f"y ~ {TERMS}", "sigma ~ x + (1 | g) + offset(o)"],
 }
+WITHOUT_MATRICES = {"var_names": ["~^(cor|u)_"], "filter_vars": "regex"}
 SLOW = pytest.mark.slow
 FEW = ["gaussian", "binomial", "cumulative", "a formula for sigma"]
 
@@ -122,10 +125,13 @@ def test_pymc_s_densities_and_replicates_are_ours(case, formulation, fit_of):
     prior = pm.stats.compute_log_prior(
         fit.idata, model=model, extend_inferencedata=False, **QUICK
     )  # fmt: skip
-    hyper = [v for v in prior.data_vars if "ranef" not in v]
-    total = sum(
-        prior[v].sum([d for d in prior[v].dims if d not in ("chain", "draw")]) for v in hyper
-    )
+    hyper = prior[[v for v in prior.data_vars if "ranef" not in v]]
+    own = fit.idata["log_prior"].to_dataset()
+    assert set(own.data_vars) == set(hyper.data_vars)
+    for name in hyper.data_vars:
+        assert own[name].dims == hyper[name].dims
+        np.testing.assert_allclose(own[name], hyper[name], rtol=1e-7, atol=1e-9)
+    total = hyper.to_stacked_array("number", ("chain", "draw")).sum("number")
     apart = total.to_numpy().ravel() - log_prior(fit.posterior, fit.model.spec)
     assert np.ptp(apart) < 1e-8  # but for a constant: PyMC has (r + 1) / 2 for a correlation r
 
@@ -152,6 +158,7 @@ def test_new_rows_by_set_data(case, fit_of, data):
     drawn = response(predictive(model, fit.idata, predictions=True)["predictions"])
     assert drawn["obs"].to_numpy().tolist() == list("abcdef")
     ours = fit.predict(new, kind="response", draws=True)
+    assert ours.dtype.kind == drawn.dtype.kind
     agree(drawn, ours.assign_coords(obs=drawn["obs"]))
     assert log_likelihood(model, fit.idata).sizes["obs"] == 6
 
@@ -262,6 +269,8 @@ def test_without_draws_of_the_effects_the_posterior_says_so(data):
     posterior = fit.idata["posterior"]
     assert "u_ranef_g" not in posterior
     assert "Intercept_at_means" in posterior
+    assert "log_likelihood" not in fit.idata.children
+    assert {"fixef", "sd_g_at_means", "sigma"} <= set(fit.idata["log_prior"].data_vars)
     assert posterior.attrs["without"].startswith("draws of ranef_g were not kept")
     with pytest.raises(KeyError):
         log_likelihood(fit.model.pymc, fit.idata)
@@ -272,13 +281,10 @@ def test_without_draws_of_the_effects_the_posterior_says_so(data):
 
 @pytest.fixture(scope="module")
 def complete(fit_of):
-    """A fit whose tree has all that ArviZ asks for."""
+    """A fit as it comes, and replicates."""
     model = fit_of("negative_binomial").model
     fit = model.fit(draws=100, chains=2, seed=1, progress=False)
-    assert "log_likelihood" not in fit.idata.children
-    fit.loo(refit=False)
     fit.posterior_predictive()
-    pm.stats.compute_log_prior(fit.idata, model=fit.model.pymc, **QUICK)
     return fit
 
 
@@ -289,15 +295,39 @@ def test_arviz_finds_what_it_needs(complete):
     assert az.loo(tree).n_data_points == 48
     pit = response(az.loo_pit(tree))
     assert ((pit >= 0) & (pit <= 1)).all()
-    table = az.psense_summary(tree, var_names=["fixef", "sd_g"])
-    assert list(table.index) == ["fixef[x]", "sd_g[Intercept]", "sd_g[x]"]
     assert "plot" in az.plot_ppc_rootogram(tree).viz
+
+
+@pytest.mark.parametrize("case", ["gaussian", "poisson", "cumulative", "a formula for sigma"])
+def test_power_scaling_by_arviz_is_ours(case, fit_of):
+    """It scales the priors of parameters, not the distribution of the group effects."""
+    fit = fit_of(case)
+    found, ours = az.psense(fit.idata, var_names=["fixef", "sd_g"]), fit.prior_sensitivity()
+    for name in ("fixef", "sd_g"):
+        expected = ours.loc[ours["parameter"] == name, "prior"]
+        np.testing.assert_allclose(found[name], expected, rtol=1e-6)
+    table = az.psense_summary(fit.idata, **WITHOUT_MATRICES)
+    assert {"fixef[x]", "sd_g[Intercept]"} <= set(table.index)
+    assert np.isfinite(table[["prior", "likelihood"]].to_numpy()).all()
+    assert az.plot_psense_dist(fit.idata, var_names=["fixef", "sd_g"]).viz is not None
+    plt.close("all")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_densities_are_those_of_the_fit_where_they_are_read(case, fit_of):
+    tree = fit_of(case).idata
+    lazy = response(tree["log_likelihood"].to_dataset())
+    post = fit_of(case).posterior
+    own = by_observation(post).reshape(2, 100, 48)
+    assert lazy.dims == ("chain", "draw", "obs")
+    np.testing.assert_array_equal(lazy["obs"], tree["observed_data"]["obs"])
+    np.testing.assert_array_equal(lazy, own)
+    np.testing.assert_array_equal(lazy.isel(draw=7, obs=[3, 1]), own[:, 7, [3, 1]])
 
 
 def test_tables_of_arviz_without_warnings(complete):
     """The documented way past the diagonal of correlation matrices, which never varies."""
-    shown = {"var_names": ["~^cor_", "~^u_"], "filter_vars": "regex"}
-    table = az.summary(complete.idata, **shown)
+    table = az.summary(complete.idata, **WITHOUT_MATRICES)
     assert not any(name.startswith(("cor_", "u_")) for name in table.index)
     assert "partial_cor_g[0]" in table.index
     assert "sd_g[Intercept]" in table.index
@@ -331,7 +361,7 @@ def test_the_whole_tree_survives_files(kind, complete, tmp_path):
         back = xr.open_datatree(tmp_path / "fit.zarr", engine="zarr")
     else:
         back = pickle.loads(pickle.dumps(tree))
-    for name in ("posterior", "observed_data", "constant_data", "log_likelihood"):
+    for name in ("posterior", "observed_data", "constant_data", "log_likelihood", "log_prior"):
         xr.testing.assert_equal(back[name].to_dataset(), tree[name].to_dataset())
     np.testing.assert_allclose(
         log_likelihood(complete.model.pymc, back), log_likelihood(complete.model.pymc, tree)
@@ -342,6 +372,7 @@ def test_our_files_do_not_hold_what_is_derived(complete, tmp_path):
     path = complete.save(tmp_path / "fit.nc")
     stored = xr.load_datatree(path, engine="h5netcdf")
     assert "u_ranef_g" not in stored["posterior"]
+    assert not {"log_prior", "log_likelihood"} & set(stored.children)
     again = mb.load(path)
     for name in fit_names(complete):
         a, b = (f.idata["posterior"][name] for f in (again, complete))

@@ -277,10 +277,37 @@ def test_names_that_are_not_used_may_be_anything(names):
         build_design("y ~ w", data)
 
 
-def test_a_used_name_that_stands_twice_in_an_arrow_table():
+def with_repeated_names(names):
     import pyarrow as pa
 
-    column = pa.array([1.0, 2, 4])
-    data = pa.Table.from_arrays([column, column, column], names=["y", "x", "x"])
+    values = np.random.default_rng(1).normal(size=(4, 6))
+    values[1] = [1, 1, 2, 2, 3, 3]
+    columns = [pa.array(values[0]), pa.array(values[1].astype(int)), *map(pa.array, values[2:])]
+    table = pa.Table.from_arrays(columns, names=names)
+    return {
+        "table": table,
+        "batch": table.to_batches()[0],
+        "stream": Stream(table),
+        "empty": table.slice(0, 0),
+    }
+
+
+@pytest.mark.parametrize("make", ["table", "batch", "stream"])
+def test_names_that_stand_twice_in_arrow_are_as_in_pandas(make):
+    """Refused only where they are used; the other columns are what they are without them."""
+    offer = with_repeated_names(["y", "g", "z", "z"])
+    expected = build_design("y ~ 1 + (1 | g)", offer["table"].select([0, 1]))
+    design = build_design("y ~ 1 + (1 | g)", offer[make])
+    np.testing.assert_array_equal(design.y, expected.y)
+    levels, plain = (d.mu.groups[0].levels for d in (design, expected))
+    assert levels.tolist() == plain.tolist()
+    assert levels.dtype == plain.dtype
+    refs = replay(design, offer[make]).groups["g"].refs
+    np.testing.assert_array_equal(refs, expected.mu.groups[0].refs)
+    with pytest.raises(DataError, match="no column 'w'"):
+        build_design("y ~ w", offer[make])
+    twice = with_repeated_names(["y", "x", "x", "z"])[make]
     with pytest.raises(DataError, match="1 column names more than once: 'x'"):
-        build_design("y ~ x", data)
+        build_design("y ~ x", twice)
+    with pytest.raises(DataError, match="rows"):
+        build_design("y ~ g", offer["empty"])

@@ -9,10 +9,15 @@ import mixedbayes as mb
 from mixedbayes.marginal.parameters import FactorParameters
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.free import free_variables, spherical
+from mixedbayes.model.log_prior import log_priors
 
 EFFECTS = [mb.NonCentered(), mb.Centered(), "auto"]
 STUDENT = mb.StudentT(3, 9, 1)
 KINDS = {"fixef": {"x": mb.StudentT(3, 0, 1)}, "sd": {"g": {"x": mb.HalfNormal(2)}}}
+OTHERS = {
+    "Intercept": mb.Cauchy(9, 2), "fixef": mb.Uniform(-9, 9), "sigma": mb.InverseGamma(3, 2),
+    "sd": {"g": {"Intercept": mb.Gamma(2, 1), "x": mb.HalfStudentT(3, 1)}}, "cor": mb.LKJ(1),
+}  # fmt: skip
 CASES = {
     "intercepts": ("gaussian", "y ~ x + (1 | g)", None),
     "no predictors": ("gaussian", "y ~ 1 + (1 | g) + (1 | h)", None),
@@ -30,6 +35,7 @@ CASES = {
     "products, not integrated": ("gaussian", "y ~ x*z + (x | g)", {"fixef": {"z": STUDENT}}),
     "thresholds": ("cumulative", "count ~ x + (x | g)", None),
     "thresholds given at zero": ("cumulative", "count ~ x", {"thresholds": mb.Normal(0, 2)}),
+    "priors of other kinds": ("gaussian", "y ~ x + (x | g)", OTHERS),
     "a formula for sigma": ("gaussian", ["y ~ x + (x | g)", "sigma ~ z + (z | g) + (1 | h)"], None),
 }  # fmt: skip
 
@@ -67,34 +73,37 @@ def named_draws(model):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_formulation_gives_the_named_parameters_back(case):
-    """Its deterministic variables, computed by PyMC from the derived free ones."""
+def test_every_formulation_gives_the_named_parameters_and_their_priors_back(case):
+    """Its deterministic variables and log priors, computed by PyMC from the derived free ones."""
     model = model_of(case)
     draws = named_draws(model)
-    free = {
-        name: d.function(*(draws[of] for of in d.of))
-        for name, d in free_variables(model.spec).items()
-    }
+    free, log_prior = (
+        {name: d.function(*(draws[of] for of in d.of)) for name, d in derived.items()}
+        for derived in (free_variables(model.spec), log_priors(model.spec))
+    )
     for formulation in formulations(model):
         pymc = remove_value_transforms(model.build(formulation))
         names = [v.name for v in pymc.free_RVs]
         assert set(names) <= set(draws) | set(free)
         values = {name: draws.get(name, free.get(name)) for name in names}
-        outputs = [v for v in pymc.deterministics if v.name in draws]
-        if not outputs:
-            continue
+        known = [v for v in pymc.deterministics if v.name in draws]
+        with_prior = [v for v in pymc.free_RVs if v.name in log_prior]
+        if formulation != mb.Marginal():  # which has no prior for what it integrates
+            others = {name for name in names if name not in log_prior}
+            assert len(with_prior) == len(log_prior)
+            assert all("ranef" in name for name in others)
         inputs = [pymc.rvs_to_values[v] for v in pymc.free_RVs]
         function = pymc.compile_fn(
-            pymc.replace_rvs_by_values(outputs), inputs=inputs, mode="FAST_COMPILE",
-            point_fn=False, on_unused_input="ignore",
+            [*pymc.replace_rvs_by_values(known), *pymc.logp(vars=with_prior, sum=False)],
+            inputs=inputs, mode="FAST_COMPILE", point_fn=False, on_unused_input="ignore",
         )  # fmt: skip
+        expected = [draws[v.name] for v in known] + [log_prior[v.name] for v in with_prior]
         for s in range(3):
             found = function(*(values[v.name][0, s] for v in pymc.free_RVs))
-            for variable, value in zip(outputs, found, strict=True):
-                expected = draws[variable.name][0, s]
-                np.testing.assert_allclose(
-                    value, expected, rtol=1e-7, atol=1e-9 * abs(expected).max()
-                )
+            for theirs, ours in zip(found, expected, strict=True):
+                near = 1e-9 * abs(ours[0, s]).max()
+                assert np.shape(theirs) == ours[0, s].shape
+                np.testing.assert_allclose(theirs, ours[0, s], rtol=1e-7, atol=near)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,0 +1,135 @@
+"""Log densities of a model's priors at draws of the parameters, as PyMC computes them.
+
+One for each free variable of the pm.Model but the group effects: their distribution is a part of
+the model, and no prior. So they are the same in every formulation, and who scales them scales the
+priors alone (Kallioinen et al. 2024, doi:10.1007/s11222-023-10366-5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy import stats
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, LinearPredictor
+from mixedbayes.model.coords import predictors
+from mixedbayes.model.covariance import partial_shapes
+from mixedbayes.model.free import Derived, free_variables
+from mixedbayes.model.spec import Spec
+from mixedbayes.priors.distributions import Prior
+from mixedbayes.priors.types import Assigned, PredictorPriors
+
+
+@dataclass(frozen=True)
+class Density:
+    """The prior of one free variable.
+
+    Attributes
+    ----------
+    name
+        Of the variable, and of its log density.
+    dims
+        Of the log density, besides chain and draw.
+    function
+        From draws of the variable (..., own dimensions) to the log density.
+    of
+        Name of the variable that the draws are of, where it is another with the same density.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    function: Callable[[Floats], Floats]
+    of: str = ""
+
+
+def log_priors(spec: Spec) -> dict[str, Derived]:
+    """The log density of every prior by the name that `pm.compute_log_prior` gives it.
+
+    Of a vector those of its elements, of ordered thresholds their sum; of improper priors 0.
+    """
+    free, out = free_variables(spec), {}
+    for d in _densities(spec):
+        value = free.get(d.of or d.name)
+        if value is None:
+            out[d.name] = Derived(d.dims, (d.of or d.name,), d.function)
+        else:
+            function = partial(composed, inner=value.function, outer=d.function)
+            out[d.name] = Derived(d.dims, value.of, function)
+    return out
+
+
+def _densities(spec: Spec) -> Iterator[Density]:
+    for predictor, priors in zip(predictors(spec), spec.priors.predictors, strict=True):
+        yield from _of_predictor(predictor, priors)
+    for name, assigned in spec.priors.parameters.items():
+        one = partial(log_density, prior=assigned.prior)
+        if spec.family.labels(name, spec.design) is None:
+            yield Density(name, (), one)
+            continue
+        at_means = bool(spec.design.mu.terms) and not assigned.given
+        all_of_them = partial(summed, function=one)
+        yield Density(names.at_means(name) if at_means else name, (), all_of_them)
+
+
+def _of_predictor(predictor: LinearPredictor, priors: PredictorPriors) -> Iterator[Density]:
+    p = predictor.parameter
+    fixef, intercept = names.fixef(p), names.intercept(p)
+    whole = fixef if priors.population is None else names.at_means(fixef)
+    yield from _vector(whole, names.term_dim(p), predictor.terms, priors.fixef)
+    if priors.intercept is not None:
+        prior = priors.intercept.prior
+        there = predictor.terms and (priors.intercept_at_means or prior.shifted(0.0))
+        own = names.at_means(intercept) if there else intercept
+        of = "" if priors.intercept_at_means else intercept
+        yield Density(own, (), partial(log_density, prior=prior), of)
+    for g in predictor.groups:
+        sd = priors.name(names.sd(g.name, p), g.name)
+        yield from _vector(sd, names.group_term_dim(g.name, p), g.terms, priors.sd[g.name])
+        for k, block in enumerate(b for b in g.blocks if len(b) > 1):
+            name = names.partial_cor(g.name, p, k)
+            shapes = partial_shapes(len(block), priors.lkj(g.name).eta)
+            yield Density(name, (names.unnamed(name),), partial(log_beta, shapes=shapes))
+
+
+def _vector(
+    name: str, dim: str, labels: tuple[str, ...], assigned: tuple[Assigned, ...]
+) -> Iterator[Density]:
+    """Of one variable where the priors are of one kind, else of each element; see `variables`."""
+    priors = tuple(a.prior for a in assigned)
+    if len({type(prior) for prior in priors}) == 1:
+        yield Density(name, (dim,), partial(elementwise, priors=priors))
+        return
+    for label, prior in zip(labels, priors, strict=True):
+        yield Density(names.part(name, label), (), partial(log_density, prior=prior))
+
+
+# ---- numbers: `...` are the dimensions of draws -------------------------------------------------
+
+
+def log_density(x: Floats, *, prior: Prior) -> Floats:
+    """(...) log density at x (...)."""
+    return np.asarray(prior.logpdf(x), float)
+
+
+def elementwise(x: Floats, *, priors: tuple[Prior, ...]) -> Floats:
+    """(..., K) log densities of the elements of x (..., K), each under its own prior."""
+    return np.stack([log_density(x[..., k], prior=p) for k, p in enumerate(priors)], axis=-1)
+
+
+def log_beta(x: Floats, *, shapes: Floats) -> Floats:
+    """(..., K) log densities of x (..., K) under Beta(s, s) with s of `shapes` (K,)."""
+    return np.asarray(stats.beta(shapes, shapes).logpdf(x), float)
+
+
+def summed(x: Floats, *, function: Callable[[Floats], Floats]) -> Floats:
+    """(...) sums over the last dimension of a function of x (..., K)."""
+    return function(x).sum(axis=-1)
+
+
+def composed(*x: Floats, inner: Callable[..., Floats], outer: Callable[[Floats], Floats]) -> Floats:
+    """outer(inner(x))."""
+    return outer(inner(*x))
