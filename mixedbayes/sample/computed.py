@@ -50,7 +50,7 @@ def computed(
     dims: Sequence[str],
     function: Callable[..., Floats],
     inputs: Sequence[xr.DataArray],
-    sizes: Mapping[str, int],
+    sizes: Mapping[Any, int],
 ) -> xr.Variable:
     """A variable (chain, draw, *dims) computed from others, which its attribute names.
 
