@@ -31,6 +31,7 @@ TABLES = (
     ("coef", True),
     ("icc", True),
     ("r2", False),
+    ("parameters", False),
     ("shrinkage", True),
 )
 PICTURES = (

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mixedbayes.design.rank import dependent
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
@@ -19,6 +20,7 @@ from mixedbayes.priors.types import Assigned
 
 THRESHOLDS = "thresholds"
 WIDTH = 2.5
+_NAMED = 6  # columns in a message
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Cumulative(Family):
             )
         if not design.response_ordered:
             support.refuse_unordered(design)
+        _refuse_constant(design)
 
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
         return np.isfinite(y) & (y == np.floor(y))
@@ -208,6 +211,20 @@ class Cumulative(Family):
     def residual_variance(self, parameters: Values) -> Floats:
         """Variance of the latent noise: pi^2 / 3 or 1."""
         return np.asarray(self.link.variance)
+
+
+def _refuse_constant(design: Design) -> None:
+    """DataError where columns of a formula without an intercept add up to what thresholds are."""
+    mu = design.mu
+    constant = {} if mu.intercept else dependent(mu.X, centre=True)
+    for j, others in constant.items():
+        names = [mu.terms[k] for k in sorted((*others, j))]
+        named = ", ".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])])
+        raise DataError(
+            f"without an intercept a constant is among the columns {named} ({len(names)} of "
+            f"{len(mu.terms)}) or their sums, and the thresholds of the cumulative family hold it "
+            "already: leave `0 +` or `- 1` out of the formula"
+        )
 
 
 def log_difference(link: ShareLink, high: Any, low: Any, xp: Any) -> Any:

@@ -10,7 +10,10 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 
 _ROUNDING = 1e-12  # residual sd, of the response's, that is none
-_SCREENED = 5000  # rows that show in most cases that there is a residual
+# Rows that show in most cases that there is a residual, first of few and then of more: so many
+# more than the population part has columns.
+_SCREENED = (500, 5000)
+_NAMED = 8  # terms in a message
 _MOST = 10**6  # rows for which all of them are looked at
 
 
@@ -31,35 +34,58 @@ def refuse_exact(design: Design, y: Floats, scale: str, least: float) -> None:
     if not np.isfinite(y).all():
         return
     n = design.n
-    for rows in dict.fromkeys((min(n, _SCREENED), min(n, _MOST))):
+    screened = (k + design.mu.X.shape[1] for k in _SCREENED)
+    for rows in dict.fromkeys(min(n, k) for k in (*screened, _MOST)):
         left = _residual(design, y[:rows], np.arange(rows))
         share = None if left is None else left / float(np.std(y))
-        if share is None or share > least:
+        if share is not None and share > least:
             return
-        if rows == n:
+        if share is not None and rows == n:
             raise DataError(_said(design, y, scale, share))
 
 
 def _residual(design: Design, y: Floats, rows: Ints) -> float | None:
     """Root mean square of what least squares leaves; None with no fewer columns than rows."""
     mu, n = design.mu, len(rows)
-    blocks = [np.ones((n, 1)), mu.X[rows] - mu.X[rows].mean(axis=0)]
-    if not mu.intercept:
-        blocks = [mu.X[rows]]
-    columns: list[sparse.csr_array] = [sparse.csr_array(b) for b in blocks if b.shape[1]]
+    effects: list[sparse.csr_array] = []
     for g in mu.groups:
         levels, codes = np.unique(g.refs[rows], return_inverse=True)
         for z in g.Z[rows].T:
             shape = (n, len(levels))
-            columns.append(sparse.csr_array((z, (np.arange(n), codes)), shape=shape))
-    if not columns or sum(c.shape[1] for c in columns) >= n:
+            effects.append(sparse.csr_array((z, (np.arange(n), codes)), shape=shape))
+    columns = sum(c.shape[1] for c in effects)
+    if not 0 < columns + mu.intercept + mu.X.shape[1] < n:
         return None
-    A = sparse.csr_array(sparse.hstack(columns))
-    size = np.sqrt(np.asarray(A.multiply(A).sum(axis=0)).ravel())
-    A = sparse.csr_array(A.multiply(1 / np.where(size > 0, size, 1.0)))
+    Q = _orthonormal(mu.X[rows], mu.intercept)
     y = y - y.mean() if mu.intercept else y
+    y = y - Q @ (Q.T @ y)
+    if not effects:
+        return float(np.sqrt(np.mean(y**2)))
+    # What the population part leaves is regressed on what it leaves of the groups' columns.
+    Z = sparse.csr_array(sparse.hstack(effects))
+    size = np.sqrt(np.asarray(Z.multiply(Z).sum(axis=0)).ravel())
+    Z = sparse.csr_array(Z.multiply(1 / np.where(size > 0, size, 1.0)))
+    Zt = sparse.csr_array(Z.T)
+
+    def ahead(b: Floats) -> Floats:
+        fit = Z @ b
+        return np.asarray(fit - Q @ (Q.T @ fit))
+
+    def back(v: Floats) -> Floats:
+        return np.asarray(Zt @ (v - Q @ (Q.T @ v)))
+
+    A = linalg.LinearOperator(Z.shape, matvec=ahead, rmatvec=back, dtype=np.float64)
     found = linalg.lsmr(A, y, atol=1e-14, btol=1e-14, conlim=0, maxiter=300)[0]
-    return float(np.sqrt(np.mean((y - A @ found) ** 2)))
+    return float(np.sqrt(np.mean((y - ahead(found)) ** 2)))
+
+
+def _orthonormal(X: Floats, intercept: bool) -> Floats:
+    """(n, p + intercept) columns that span the population part's."""
+    n = len(X)
+    X = X - X.mean(axis=0) if intercept else X
+    size = np.abs(X).max(axis=0, initial=0)
+    X = X / np.where(size > 0, size, 1.0)
+    return np.linalg.qr(np.column_stack([np.ones((n, int(intercept))), X]))[0]
 
 
 def _said(design: Design, y: Floats, scale: str, share: float) -> str:
@@ -77,7 +103,7 @@ def _said(design: Design, y: Floats, scale: str, share: float) -> str:
     else:
         parts = [*design.mu.terms, *(f"the levels of {g.name}" for g in design.mu.groups)]
         how = "exactly" if none else "nearly"
-        fact = f"{name} is given {how} by {', '.join(parts) or 'its mean'} ("
+        fact = f"{name} is given {how} by {_listed(parts) or 'its mean'} ("
         fact += f"{len(parts)} terms"
         remedy = "leave out of the formula what the response was computed from"
     left = "nothing" if none else f"{share:.1g} of its sd"
@@ -86,6 +112,10 @@ def _said(design: Design, y: Floats, scale: str, share: float) -> str:
         f"{scale}; {remedy}, or give {scale} a prior between limits, such as "
         f"priors={{{scale!r}: mb.Uniform({_limits(scale, spread)})}}"
     )
+
+
+def _listed(parts: list[str]) -> str:
+    return ", ".join(parts if len(parts) <= _NAMED else [*parts[:_NAMED], "..."])
 
 
 def _limits(scale: str, spread: float) -> str:

@@ -34,7 +34,8 @@ def test_the_summary_is_all_of_stdout(fitted):
 
 def test_every_table_and_picture_is_written_and_named(fitted):
     result, out = fitted
-    tables = ["fixef", "varcorr", "ranef", "coef", "icc", "r2", "shrinkage", "priors"]
+    tables = ["fixef", "varcorr", "ranef", "coef", "icc", "r2"]
+    tables += ["parameters", "shrinkage", "priors"]
     pictures = ["fixef", "ranef", "shrinkage", "fitted", "varcorr", "icc", "residuals", "priors"]
     expected = {f"{t}.csv" for t in tables} | {f"{p}.png" for p in pictures}
     expected |= {"summary.txt", "fit.nc"}
@@ -50,6 +51,7 @@ def test_tables_hold_the_posterior(fitted):
     fixef = pd.read_csv(out / "fixef.csv").set_index("term")
     assert fixef.loc["Days", "mean"] == pytest.approx(10.47, abs=1.5)
     assert len(pd.read_csv(out / "ranef.csv")) == 36
+    assert pd.read_csv(out / "parameters.csv")["parameter"].tolist() == ["sigma"]
 
 
 def test_the_draws_come_back_with_the_priors_given(fitted):

@@ -71,6 +71,20 @@ def test_a_residual_in_late_rows_is_seen():
     mb.Model("y ~ 1 + (1 | g)", d.assign(y=d.y + 0.1 * (d.index > 5900) * (d.index % 2)))
 
 
+def test_near_copies_of_columns_and_columns_far_from_zero_hide_no_residual():
+    """Ill-conditioned columns took least squares many seconds, and then left what is none."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(700, 20))
+    X[:, 10:] = X[:, :10] + 1e-5 * X[:, 10:]
+    X[:, 3] += 1e7
+    d = pd.DataFrame(X, columns=[f"x{k}" for k in range(20)]).assign(g=np.arange(700) % 9)
+    formula = f"y ~ {' + '.join(d.columns[:20])} + (1 | g)"
+    exact = X[:, 0] - 2 * X[:, 12] + d.g % 4
+    with pytest.raises(DataError, match=r"y is given .*21 terms, 700 rows"):
+        mb.Model(formula, d.assign(y=exact))
+    mb.Model(formula, d.assign(y=exact + 1e-4 * rng.normal(size=700)))
+
+
 def test_effects_for_every_row_are_no_proof(rows):
     """With as many effects as rows nothing is ever left."""
     mb.Model("y ~ x + (1 | g)", rows.assign(y=np.exp(rows.noise), g=np.arange(N)), family="gamma")

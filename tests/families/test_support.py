@@ -187,6 +187,32 @@ def test_enums_of_polars_are_ordered():
     assert FAMILIES["cumulative"]().prepare(build_design("y ~ 1", data)).y.tolist() == CODES
 
 
+CONSTANT = ("0 + f", "-1 + f + x", "0 + f:h", "0 + f * x", "0 + one + x", "0 + x + I(1 - x)")
+SPLINES = "0 + bs(x, df=4, include_intercept=True)"
+VARYING = ("0 + x", "0 + f:x", "f", "f:h", "1 + x + I(1 - x)")
+
+
+@pytest.fixture(scope="module")
+def rated():
+    rng = np.random.default_rng(1)
+    f, h = np.tile(["a", "b", "c"], 20), np.repeat(["u", "v"], 30)
+    columns = {"f": f, "h": h, "x": rng.normal(size=60), "one": 2.0}
+    return pd.DataFrame(columns | {"y": rng.integers(1, 5, 60)})
+
+
+@pytest.mark.parametrize("right", [*CONSTANT, SPLINES])
+def test_columns_that_hold_a_constant_are_refused_beside_thresholds(rated, right):
+    with pytest.raises(DataError, match=r"the thresholds of the cumulative .* leave `0 \+`"):
+        mb.Model(f"y ~ {right}", rated, family="cumulative")
+    mb.Model(f"y ~ {right.removeprefix('0 + ').removeprefix('-1 + ')}", rated, family="cumulative")
+
+
+@pytest.mark.parametrize("right", VARYING)
+def test_with_thresholds_the_columns_have_full_rank(rated, right):
+    X = mb.Model(f"y ~ {right}", rated, family="cumulative").design.mu.X
+    assert np.linalg.matrix_rank(np.column_stack([np.ones(60), X])) == X.shape[1] + 1
+
+
 def test_two_categories_are_not_an_ordered_response():
     with pytest.raises(DataError, match=r"2 different values.*bernoulli"):
         FAMILIES["cumulative"]().prepare(design([0.0, 1.0, 1.0]))
