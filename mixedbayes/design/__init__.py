@@ -1,6 +1,6 @@
 """Formula and data to arrays, with every check that needs no model."""
 
-from mixedbayes.design.build import build_design, coding_of
+from mixedbayes.design.build import build_design, coding_of, levels_of, own_functions
 from mixedbayes.design.checks import check_effects
 from mixedbayes.design.replay import random_columns, replay
 from mixedbayes.design.table import table
@@ -16,6 +16,8 @@ __all__ = [
     "build_design",
     "check_effects",
     "coding_of",
+    "levels_of",
+    "own_functions",
     "random_columns",
     "replay",
     "table",

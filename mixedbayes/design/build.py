@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from mixedbayes.design import checks, response
 from mixedbayes.design.coding import Coding, coding_notes
@@ -17,7 +18,7 @@ from mixedbayes.design.locate import unknown_column
 from mixedbayes.design.memory import Memory
 from mixedbayes.design.table import Table, missing, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
-from mixedbayes.design.used import used_columns
+from mixedbayes.design.used import used_columns, used_functions
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_all, parse_expression, parse_terms
 from mixedbayes.formula.types import RandomTerm
@@ -120,6 +121,19 @@ def build_design(
 def coding_of(design: Design) -> Coding:
     """What the predictors' columns hold; nothing is known of a design made by hand."""
     return design.columns.memory.coding if isinstance(design.columns, Fitted) else Coding()
+
+
+def own_functions(design: Design) -> tuple[str, ...]:
+    """Functions of the formula that the caller passed."""
+    if not isinstance(design.columns, Fitted):
+        return ()
+    own = design.columns.memory.own
+    return tuple(name for name in used_functions(design.formula) if name in own)
+
+
+def levels_of(design: Design) -> Mapping[str, pd.Index]:
+    """Levels of the factors among the predictors, by the factor's text; see `coding_of`."""
+    return design.columns.memory.levels if isinstance(design.columns, Fitted) else {}
 
 
 def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPredictor, Fitted]:

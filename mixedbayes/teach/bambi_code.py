@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mixedbayes import names
+from mixedbayes.design import coding_of
+from mixedbayes.design.types import Design, Floats
+from mixedbayes.design.used import used_columns
 from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.formula import parse_expression, parse_terms
 from mixedbayes.formula.nodes import Name, column
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import Flat, Prior
-from mixedbayes.teach.columns import check_columns
+from mixedbayes.teach.numpy_columns import py_text, sum_text
 
 # Families, and their parameters by ours, as Bambi calls them.
 FAMILIES: dict[str, tuple[str, dict[str, str]]] = {
@@ -27,6 +30,9 @@ FAMILIES: dict[str, tuple[str, dict[str, str]]] = {
     "poisson": ("poisson", {}),
     "negative_binomial": ("negativebinomial", {"shape": "alpha"}),
 }
+
+WEIGHTED = ("poisson", "negative_binomial")  # families whose weights Bambi takes
+_WEIGHTED = " and ".join(WEIGHTED)
 
 type Value = float | list[float] | Described
 
@@ -53,22 +59,42 @@ class Described:
         return bambi.Prior(self.name, **made)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A column that the data have not: as code, and its values (n,)."""
+
+    text: str
+    values: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class BambiModel:
-    """The arguments of bambi.Model besides the data."""
+    """The arguments of bambi.Model besides the data, and columns that it needs in them."""
 
     formula: str
     family: str
     link: str
     priors: dict[str, Described]
     center: bool
+    columns: dict[str, Made]
+    complete: tuple[str, ...]  # columns whose missing values leave rows out
 
     def text(self) -> str:
         priors = [f"        {name!r}: {prior.text()}," for name, prior in self.priors.items()]
+        columns = [f"        {name!r}: {made.text}," for name, made in self.columns.items()]
+        about = ["# numeric columns of the effects that the priors are about"]
+        rows = f"data = data.dropna(subset={list(self.complete)!r})"
+        imports = ["import numpy as np"] if any("np." in c for c in columns) else []
         return "\n".join(
             [
                 "import bambi as bmb",
+                *imports,
                 "",
+                *([rows] if self.complete else []),
+                *(
+                    [*about, "data = data.assign(", "    **{", *columns, "    }", ")"]
+                    * bool(columns)
+                ),
                 "model = bmb.Model(",
                 f"    {self.formula!r},",
                 "    data,",
@@ -105,7 +131,7 @@ def to_bambi(spec: Spec, data: Any) -> Any:
         raise MissingExtraError("to_bambi() needs Bambi: pip install mixedbayes[bambi]") from e
     return bambi.Model(
         wanted.formula,
-        spec.design.used(data),
+        spec.design.used(data).assign(**{k: made.values for k, made in wanted.columns.items()}),
         family=wanted.family,
         link=wanted.link,
         center_predictors=wanted.center,
@@ -118,22 +144,64 @@ def described(spec: Spec) -> BambiModel:
     _check(spec)
     design, priors = spec.design, spec.priors.mu
     family, own = FAMILIES[spec.family.name]
-    common, found = _population(spec)
+    used = used_columns(design.formula).columns
+    columns = _Columns(frozenset(used))
+    common, found = _population(spec, columns)
     if priors.intercept is not None:
         found = {names.INTERCEPT: _described(priors.intercept.prior)} | found
     bars = []
     for g in design.mu.groups:
         group = ":".join(map(column, g.factors))
-        for term, assigned in zip(g.terms, priors.sd[g.name], strict=True):
+        for k, (term, assigned) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
             effect = "1" if term == names.INTERCEPT else term
+            if effect != "1" and not _is_numeric(spec, term):
+                effect = columns.add(term, {term: 1.0}, g.Z[:, k])
             bars.append(f"(1|{group})" if effect == "1" else f"(0 + {column(effect)}|{group})")
             spread = _described(assigned.prior, positive=True)
             found[f"{effect}|{g.name}"] = Described("Normal", {"mu": 0.0, "sigma": spread})
+    if design.mu.offset is not None:
+        common.append(f"offset({columns.known(design)})")
     for name, assigned in spec.priors.parameters.items():
         found[own[name]] = _described(assigned.prior, positive=True)
     formula = f"{_response(spec)} ~ {' + '.join([*common, *bars])}"
-    center = priors.intercept is None or priors.intercept_at_means
-    return BambiModel(formula, family, spec.family.link.name, found, center)
+    center = priors.intercept is None or (
+        priors.intercept_at_means and not _counted_otherwise(spec)
+    )
+    complete = tuple(used) if design.dropped else ()
+    link = spec.family.link.name
+    return BambiModel(formula, family, link, found, center, columns.made, complete)
+
+
+@dataclass
+class _Columns:
+    """Columns that have to be made, under names that the data have not."""
+
+    taken: frozenset[str]
+    made: dict[str, Made] = field(default_factory=dict)
+
+    def add(self, term: str, shares: Mapping[str, float], values: Floats) -> str:
+        """The name of a sum of columns; of one that is made already, that one's."""
+        name = names.identifier(term) + ("" if set(shares) == {term} else "_at_means")
+        return self._put(name, Made(sum_text(shares), values))
+
+    def known(self, design: Design) -> str:
+        """The name of the sum of the offsets."""
+        assert design.mu.offset is not None
+        texts = [py_text(parse_expression(text)) for text in design.formula.offsets]
+        return self._put("known_part", Made(" + ".join(texts), design.mu.offset))
+
+    def _put(self, name: str, made: Made) -> str:
+        while name in self.taken or self.made.get(name, made).text != made.text:
+            name += "_"
+        self.made[name] = made
+        return name
+
+
+def _counted_otherwise(spec: Spec) -> bool:
+    """Whether the priors are at means in which rows do not count alike, as they do for Bambi."""
+    mu, priors = spec.design.mu, spec.priors.mu
+    at_means = priors.intercept is not None and priors.intercept_at_means
+    return at_means and not np.allclose(mu.means, mu.X.mean(axis=0), rtol=1e-12, atol=0)
 
 
 def _check(spec: Spec) -> None:
@@ -142,53 +210,79 @@ def _check(spec: Spec) -> None:
         raise ModelError(
             f"the {spec.family.name} family is not written for Bambi; it has its own or none"
         )
-    check_columns(spec, "Bambi")
-    priors = spec.priors.mu
-    if priors.population is not None:
-        moved = [t for k, t in enumerate(priors.terms) if priors.population.moves(k)]
-        raise ModelError(
-            f"the default priors of {', '.join(moved)} are placed where the other columns are at "
-            "their means, and Bambi has them at zero: give priors for the population effects, such "
-            "as priors={'fixef': mb.Normal(0, 10)}"
-        )
     for g in design.mu.groups:
         if g.correlated:
             raise ModelError(
                 f"Bambi has no correlations between group effects, and those of {g.name} "
                 f"({', '.join(g.terms)}) are correlated here: write (x || {g.name})"
             )
-        if odd := [t for t in g.terms if not _is_column(t) and t != names.INTERCEPT]:
-            raise ModelError(f"{odd[0]} varies over {g.name}; for Bambi make it a numeric column")
-    if design.weights is not None or design.mu.offset is not None or design.others:
+    if design.weights is not None and spec.family.name not in WEIGHTED:
         raise ModelError(
-            "weights(), offset() and formulas of further parameters are not written for Bambi"
+            f"Bambi has weights that count a row several times, and these for {_WEIGHTED} alone; "
+            f"write the rows of the {spec.family.name} family one by one, or use code('brms')"
+            if spec.family.repeats_rows
+            else f"Bambi has weights that count a row several times, and weights() of the "
+            f"{spec.family.name} family divide its variance"
         )
 
 
-def _is_column(term: str) -> bool:
-    return "[" not in term and "(" not in term
+def _is_numeric(spec: Spec, term: str) -> bool:
+    """Whether Bambi reads a term as the one numeric column that it is here."""
+    used = used_columns(spec.design.formula).columns
+    return term in used and term not in coding_of(spec.design).logical
 
 
-def _population(spec: Spec) -> tuple[list[str], dict[str, Described]]:
-    """Terms of the population part, and the priors of the columns that each of them makes."""
-    design, priors = spec.design, spec.priors.mu
-    terms = parse_terms(design.formula.fixed)
+def _population(spec: Spec, columns: _Columns) -> tuple[list[str], dict[str, Described]]:
+    """Terms of the population part, and the priors of the columns that each of them makes.
+
+    Terms as they are written where Bambi makes the same columns of them, and the priors are about
+    their effects; else a numeric column for each effect.
+    """
+    mu, priors = spec.design.mu, spec.priors.mu
+    written = parse_terms(spec.design.formula.fixed)
+    first = "1" if written.intercept else "0"
     left = dict(zip(priors.terms, (a.prior for a in priors.fixef), strict=True))
-    common, found = ["1" if terms.intercept else "0"], {}
+    shift = _counted_otherwise(spec)
+    if priors.population is None and not shift:
+        plain = _as_written(spec, left)
+        if plain is not None:
+            return [first, *plain[0]], plain[1]
+    T = np.eye(len(left)) if priors.population is None else priors.population.T
+    common, found = [first], {}
+    for k, (term, prior) in enumerate(left.items()):
+        shares = {term: 1.0} | {t: s for t, s in zip(left, T[:, k], strict=True) if s and t != term}
+        values, mean = mu.X @ T[:, k], float(mu.means @ T[:, k])
+        if shift:
+            shares, values = shares | {names.INTERCEPT: -mean}, values - mean
+        if set(shares) == {term} and _is_numeric(spec, term):
+            name = term
+        else:
+            name = columns.add(term, shares, values)
+        common.append(column(name))
+        found[name] = _described(prior)
+    return common, found
+
+
+def _as_written(
+    spec: Spec, left: Mapping[str, Prior]
+) -> tuple[list[str], dict[str, Described]] | None:
+    """The formula's own terms with their priors; None where Bambi might make other columns."""
+    terms = parse_terms(spec.design.formula.fixed)
+    common, found = [], {}
     for term in terms.terms:
         text = str(term)
-        plain = ":".join(f.name if isinstance(f, Name) else text for f in term.factors)
-        coded = [t for t in left if t.startswith(f"{plain}[")]
-        alone = len(term.factors) == 1 and isinstance(term.factors[0], Name)
-        if plain in left and all(isinstance(f, Name) for f in term.factors):
-            found[plain] = _described(left.pop(plain))
-        elif alone and coded and terms.intercept:
-            found[plain] = _vector([left.pop(t) for t in coded], plain)
+        factors = [f.name for f in term.factors if isinstance(f, Name)]
+        plain = ":".join(factors)
+        coded = [prior for t, prior in left.items() if t.startswith(f"{plain}[")]
+        kinds = {prior.pymc()[0] for prior in coded}
+        if len(factors) != len(term.factors) or spec.design.mu.left_out:
+            return None
+        if plain in left and all(_is_numeric(spec, f) for f in factors):
+            found[plain] = _described(left[plain])
+        elif len(factors) == 1 and len(kinds) == 1 and terms.intercept:
+            found[plain] = _vector(coded)
         else:
-            raise ModelError(
-                f"what Bambi calls the columns of {text!r} is not known here: make it a numeric "
-                "column of the data, or a category of its own beside an intercept"
-            )
+            return None
         common.append(text)
     return common, found
 
@@ -198,6 +292,10 @@ def _response(spec: Spec) -> str:
     parts = [response.text] if response.trials is None else [response.text, response.trials]
     if not all(isinstance(parse_expression(p), Name) for p in parts):
         raise ModelError(f"the response {response.text!r} must be a column of its own for Bambi")
+    if response.weights is not None:
+        if not isinstance(parse_expression(response.weights), Name):
+            raise ModelError(f"weights({response.weights}) must be a column of its own for Bambi")
+        return f"weighted({parts[0]}, {response.weights})"
     return parts[0] if len(parts) == 1 else f"p({', '.join(parts)})"
 
 
@@ -208,13 +306,10 @@ def _described(prior: Prior, *, positive: bool = False) -> Described:
     return Described(name, {k: _number(v) for k, v in arguments.items()})
 
 
-def _vector(priors: Sequence[Prior], term: str) -> Described:
-    """One prior for the columns of a category, with an argument for each."""
-    kinds = [p.pymc() for p in priors]
-    if len({name for name, _ in kinds}) > 1:
-        raise ModelError(f"for Bambi all columns of {term} need priors of one kind")
-    name, first = kinds[0]
-    return Described(name, {k: [_number(a[k]) for _, a in kinds] for k in first})
+def _vector(priors: Sequence[Prior]) -> Described:
+    """One prior, of one kind, for the columns of a category, with an argument for each."""
+    name, first = priors[0].pymc()
+    return Described(name, {k: [_number(p.pymc()[1][k]) for p in priors] for k in first})
 
 
 def _number(value: float) -> float:

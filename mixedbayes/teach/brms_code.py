@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from mixedbayes import names
+from mixedbayes.design.types import Floats
 from mixedbayes.errors import FormulaError, ModelError
+from mixedbayes.families.cumulative import THRESHOLDS
 from mixedbayes.formula import parse_expression
 from mixedbayes.formula.nodes import Call
 from mixedbayes.model.spec import Spec
@@ -50,8 +54,10 @@ _SPELLED |= {"+": "P", "-": "M", "*": "MU", "/": "D", "^": "E", "=": "EQ"}
 def brms_code(spec: Spec) -> str:
     """`brm` with formula, family and every prior.
 
-    The default prior of the intercept is at the columns' means, as that of brms's class Intercept;
-    one given by the user is at zero, for which brms has the formula ``0 + Intercept``.
+    The default prior of the intercept or of thresholds is at the columns' means, as that of brms's
+    class Intercept; one given by the user is at zero, for which brms has the formula ``0 +
+    Intercept``, and ``center = FALSE`` for thresholds. Where rows count several times or have
+    several trials the means are others than brms's, and zero is put there in the columns.
     """
     design, family = spec.design, spec.family
     check_columns(spec, "brms")
@@ -60,11 +66,13 @@ def brms_code(spec: Spec) -> str:
             f"weights() of the {family.name} family divide a row's variance; brms's count a row "
             "several times, which is another model"
         )
-    inner = spec.priors.mu.intercept
-    at_zero = inner is not None and not spec.priors.mu.intercept_at_means
-    head: Callable[[str], str] = (lambda _: "0 + Intercept") if at_zero else (lambda first: first)
-    placed = placed_columns(design.formula, design.mu, spec.priors.mu, head)
+    at_zero, means = _at_zero(spec), _means(spec)
+    own = at_zero and design.mu.intercept
+    head: Callable[[str], str] = (lambda _: "0 + Intercept") if own else (lambda first: first)
+    placed = placed_columns(design.formula, design.mu, spec.priors.mu, head, means=means)
     formula = f"{_response(spec)} ~ {placed.right}"
+    if at_zero and not own:
+        formula = f"bf({formula}, center = FALSE)"
     about = ["# columns at their means, as the default priors are"] if placed.lines else []
     lines = [
         "library(brms)",
@@ -76,11 +84,36 @@ def brms_code(spec: Spec) -> str:
         "  data = data,",
         f'  family = {FAMILIES[family.name]}(link = "{family.link.name}"),',
         "  prior = c(",
-        ",\n".join(f"    {p}" for p in _priors(spec, at_zero, placed)),
+        ",\n".join(f"    {p}" for p in _priors(spec, own, placed)),
         "  )",
         ")",
     ]
     return "\n".join(lines)
+
+
+def _at_zero(spec: Spec) -> bool:
+    """Whether the prior of the intercept or thresholds is where the columns as written are zero."""
+    if not spec.design.mu.terms:
+        return False
+    if _means(spec) is not None:
+        return True
+    priors = spec.priors.mu
+    given = any(spec.priors.parameters[name].given for name in _levels(spec))
+    return given or (priors.intercept is not None and not priors.intercept_at_means)
+
+
+def _means(spec: Spec) -> Floats | None:
+    """(p,) the means that the priors are at, where they are not those of the columns' rows."""
+    mu, priors = spec.design.mu, spec.priors.mu
+    there = any(not spec.priors.parameters[name].given for name in _levels(spec))
+    there = there or (priors.intercept is not None and priors.intercept_at_means)
+    alike = np.allclose(mu.means, mu.X.mean(axis=0), rtol=1e-12, atol=0)
+    return mu.means if there and not alike else None
+
+
+def _levels(spec: Spec) -> list[str]:
+    """Parameters in the intercept's place."""
+    return [name for name in spec.priors.parameters if name == THRESHOLDS]
 
 
 def _response(spec: Spec) -> str:
@@ -93,12 +126,14 @@ def _response(spec: Spec) -> str:
     return f"{y} | {' + '.join(more)}" if more else y
 
 
-def _priors(spec: Spec, at_zero: bool, placed: PlacedColumns) -> list[str]:
+def _priors(spec: Spec, own: bool, placed: PlacedColumns) -> list[str]:
     priors, out = spec.priors.mu, []
     if priors.intercept is not None:
-        place = {"class": "b", "coef": names.INTERCEPT} if at_zero else {"class": "Intercept"}
+        place = {"class": "b", "coef": names.INTERCEPT} if own else {"class": "Intercept"}
         out += _set(priors.intercept, **place)
-    out += _each(priors.fixef, priors.terms, {"class": "b"}, placed.names.get("", {}))
+    # A prior of the whole class is that of a flat intercept as well.
+    flat = own and priors.intercept is not None and isinstance(priors.intercept.prior, Flat)
+    out += _each(priors.fixef, priors.terms, {"class": "b"}, placed.names.get("", {}), apart=flat)
     for group, sds in priors.sd.items():
         place = {"class": "sd", "group": group}
         out += _each(sds, priors.group_terms[group], place, placed.names.get(group, {}))
@@ -106,7 +141,7 @@ def _priors(spec: Spec, at_zero: bool, placed: PlacedColumns) -> list[str]:
         out += _set(prior, **{"class": "cor", "group": group})
     for name, prior in spec.priors.parameters.items():
         # brms's intercepts of ordered categories are the thresholds.
-        kind = "Intercept" if name == "thresholds" else name
+        kind = "Intercept" if name == THRESHOLDS else name
         out += _set(prior, **{"class": kind})
     return out
 
@@ -116,9 +151,11 @@ def _each(
     terms: Sequence[str],
     place: dict[str, str],
     placed: Mapping[str, str],
+    *,
+    apart: bool = False,
 ) -> list[str]:
-    """One line where all have one prior, else one for each coefficient."""
-    if len({a.prior for a in priors}) == 1:
+    """One line where all have one prior, else one for each coefficient, as with `apart`."""
+    if len({a.prior for a in priors}) == 1 and not apart:
         return _set(priors[0], **place)
     return [
         line

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from mixedbayes.design import own_functions
 from mixedbayes.errors import ModelError
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Identity
@@ -38,6 +39,11 @@ def code(spec: Spec, target: Target) -> str:
     if spec.design.others:
         raise ModelError(
             f"code() writes models of the mean, not of {', '.join(spec.design.others)}"
+        )
+    if own := own_functions(spec.design):
+        raise ModelError(
+            f"code() cannot write your own function {own[0]}(): make its result a column of the "
+            "data, and use that in the formula"
         )
     return writers[target](spec)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import FormulaError
 from mixedbayes.formula import Formula, parse_expression
 from mixedbayes.formula.nodes import Call
 from mixedbayes.priors.types import PredictorPriors
-from mixedbayes.teach.r_formula import r_bar, r_name, r_offsets, r_terms, r_text
+from mixedbayes.teach.columns import parts
+from mixedbayes.teach.r_formula import r_bar, r_name, r_offsets, r_string, r_terms, r_text
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,22 @@ def placed_columns(
     predictor: LinearPredictor,
     priors: PredictorPriors,
     head: Callable[[str], str],
+    *,
+    means: Floats | None = None,
 ) -> PlacedColumns:
     """The same model in other coordinates: with x - 4.5 where the priors are at the mean of x.
 
-    `head` may write the intercept of the population another way.
+    `head` may write the intercept of the population another way; `means` (p,) are subtracted from
+    its columns.
     """
     made: dict[str, str] = {}
     called: dict[str, dict[str, str]] = {}
     first, *rest = r_terms(formula.fixed)
-    if priors.population is not None:
-        called[""] = _named(predictor.terms, priors.population.T, made)
+    if priors.population is not None or means is not None:
+        T = np.eye(len(predictor.terms)) if priors.population is None else priors.population.T
+        shift = np.zeros(len(T)) if means is None else means @ T
+        T = np.vstack([-shift, T])
+        called[""] = _named(predictor.terms, T, made, rows=(names.INTERCEPT, *predictor.terms))
         rest = list(called[""].values())
     bars = [r_bar(bar) for bar in formula.random if bar.group not in priors.placed]
     for g in predictor.groups:
@@ -68,13 +77,19 @@ def _bars(g: GroupDesign, called: dict[str, str]) -> Iterator[str]:
         yield f"({' + '.join(left)} | {factor})"
 
 
-def _named(terms: Sequence[str], T: Floats, made: dict[str, str]) -> dict[str, str]:
-    """A column's name for every term but the intercept; those that R has to make go to `made`."""
+def _named(
+    terms: Sequence[str], T: Floats, made: dict[str, str], rows: Sequence[str] = ()
+) -> dict[str, str]:
+    """A column's name for every term but the intercept; those that R has to make go to `made`.
+
+    T (rows, terms) has the shares of columns in each; its rows are those of the terms by default.
+    """
     out = {}
     for k, term in enumerate(terms):
         if term == names.INTERCEPT:
             continue
-        shares = {t: s for t, s in zip(terms, T[:, k], strict=True) if s and t != term}
+        every = zip(rows or terms, T[:, k], strict=True)
+        shares = {t: s for t, s in every if s and t != term}
         own = _value(term)
         if own == r_name(term) and not shares:
             out[term] = own
@@ -96,19 +111,19 @@ def _times(share: float, term: str) -> str:
 
 def _value(term: str) -> str:
     """The column of a term in R: `Days`, `(Machine == "B")`, products of these."""
-    parts = []
-    for part in term.split(":"):
+    factors = []
+    for part in parts(term):
         name, bracket, level = part.partition("[")
         if bracket and "(" not in name:
-            parts.append(f'({r_name(name)} == "{level[:-1]}")')
+            factors.append(f"({r_name(name)} == {r_string(level[:-1])})")
             continue
         try:
             node = parse_expression(part)
         except FormulaError:  # a column's own name
-            parts.append(r_name(part))
+            factors.append(r_name(part))
             continue
         if isinstance(node, Call) and node.function == "I":
-            parts.append(f"({r_text(node.arguments[0])})")
+            factors.append(f"({r_text(node.arguments[0])})")
         else:
-            parts.append(r_text(node))
-    return " * ".join(parts)
+            factors.append(r_text(node))
+    return " * ".join(factors)

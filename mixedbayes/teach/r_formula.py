@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
-from mixedbayes.design import coding_of
+from mixedbayes.design import coding_of, levels_of
 from mixedbayes.design.types import Design
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import Formula, parse_expression, parse_terms
@@ -39,6 +40,11 @@ def r_name(name: str) -> str:
     return name if plain else "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
+def r_string(text: str) -> str:
+    """A text in R's double quotes."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def r_text(node: Node) -> str:
     """An expression in R; ModelError for what R has no name for."""
     match node:
@@ -47,7 +53,7 @@ def r_text(node: Node) -> str:
         case Literal(value=bool() | None as value):
             return _CONSTANTS[value]
         case Literal(value=str() as value):
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            return r_string(value)
         case Literal(text=text):
             return text
         case Listing(items=items):
@@ -96,12 +102,25 @@ def r_columns(design: Design) -> list[str]:
         **dict.fromkeys(coding.ordered, "factor({}, ordered = FALSE)"),
         **dict.fromkeys(coding.numeric, "factor({})"),
     }
+    for name, levels in levels_of(design).items():
+        if name in used and not _same_anywhere(levels.tolist()):
+            listed = ", ".join(r_string(str(level)) for level in levels)
+            make[name] = f"factor({{}}, levels = c({listed}), ordered = FALSE)"
     places = {name: f"data${r_name(name)}" for name in make}
     return [
-        f"{places[name]} <- {text.format(places[name])}"
+        f"{places[name]} <- {text.replace('{}', places[name], 1)}"
         for name, text in sorted(make.items())
         if name in used
     ]
+
+
+def _same_anywhere(levels: list[object]) -> bool:
+    """Whether R finds the levels in this order whatever its locale: the first is the reference."""
+    if not all(isinstance(level, str) for level in levels):
+        return sorted(levels) == levels  # type: ignore[type-var]
+    keys = [re.sub("[^0-9a-z]", "", str(level).casefold()) for level in levels]
+    rising = all(a < b for a, b in pairwise(keys)) and all(map(str.isascii, map(str, levels)))
+    return rising and sorted(map(str, levels)) == levels
 
 
 def r_right(formula: Formula, *, head: Callable[[str], str] = lambda intercept: intercept) -> str:

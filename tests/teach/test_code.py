@@ -31,6 +31,8 @@ def counts():
     data["n"] = 8
     data["y"] = rng.binomial(8, 0.4, 60)
     data["hit"] = (data["y"] > 3).astype(int)
+    data["odd name"], data["t"], data["flag"] = rng.normal(5, 1, 60), np.arange(60) % 5, data.x > 0
+    data["w"], data["m"] = rng.integers(1, 9, 60), 8 + rng.integers(0, 40, 60)
     return data
 
 
@@ -100,7 +102,7 @@ def test_columns_that_r_would_code_otherwise():
     lines = mb.Model(formula, coded()).code("lme4").splitlines()
     assert lines == [
         "library(lme4)",
-        "data$dose <- factor(data$dose, ordered = FALSE)",
+        'data$dose <- factor(data$dose, levels = c("lo", "mid", "hi"), ordered = FALSE)',
         "data$`odd flag` <- as.numeric(data$`odd flag`)",
         "lmer(y ~ 0 + `odd flag` + dose + (0 + `odd flag` | g) + (1 | year), data = data)",
     ]
@@ -108,6 +110,22 @@ def test_columns_that_r_would_code_otherwise():
     assert "data$year <- factor(data$year)\nbrm(" in code
     assert "(0 + I(1 * (x > 0)) | g)" in code
     assert "data$" not in mb.Model("y ~ x + (x | g)", coded()).code("lme4")
+
+
+@pytest.mark.parametrize(
+    ("levels", "same"),
+    [
+        (["a", "b", "c"], True), (["B", "a"], False), (["b", "a"], False), (["a-b", "a.b"], False),
+        (["1", "2", "a"], True), (["10", "9"], True), (["e", "é"], False), (["a", "A"], False),
+    ],
+)  # fmt: skip
+def test_levels_that_r_might_sort_otherwise_are_written(levels, same):
+    """The first level is the reference, and R's order depends on its locale."""
+    data = counts().assign(h=pd.Categorical(np.resize(levels, 60), levels))
+    code = mb.Model("y ~ h", data).code("lme4")
+    made = ", ".join(f'"{level}"' for level in levels)
+    assert (f"data$h <- factor(data$h, levels = c({made}), ordered = FALSE)\n" in code) != same
+    assert ("data$h" in code) != same
 
 
 def test_what_lme4_has_not_is_refused():
@@ -235,11 +253,9 @@ def test_columns_left_out_are_left_out_by_lme4_alone():
     assert given.notes == given.design.notes
     assert "lmer(y ~ 1 + kind + g + kind:g + (1 | h), data = data)" in given.code("lme4")
     assert "mb.Model('y ~ kind*g + (1 | h)', data)" in given.code("pymc")
-    for target, name in (("brms", "brms"), ("bambi", "Bambi")):
-        with pytest.raises(ModelError, match=rf"kind\[b\]:g\[c\] is left out here.*{name} would"):
-            given.code(target)
-    with pytest.raises(ModelError, match="Bambi would keep it"):
-        given.to_bambi()
+    with pytest.raises(ModelError, match=r"kind\[b\]:g\[c\] is left out here.*brms would"):
+        given.code("brms")
+    assert "kind_b_g_c" not in given.code("bambi")
     with pytest.raises(ModelError, match="lme4 would keep"):
         mb.Model("y ~ x + (x + I(2*x) | h)", empty_cell()).code("lme4")
 
@@ -257,6 +273,51 @@ def test_priors_at_the_means_have_columns_at_the_means_in_brms():
     assert f"{left} + (1 + kind_b_at_means + kind_c_at_means + z_at_means | g)" in text
     coefs = re.findall(r'class = "b", coef = "(\w+)"', text)
     assert set(coefs) == set(left.removeprefix("x ~ 1 + ").split(" + "))
+
+
+@pytest.mark.parametrize(
+    ("response", "family", "count"),
+    [("y | weights(w)", "poisson", "w"), ("y | trials(m)", "binomial", "m")],
+)
+def test_where_rows_count_otherwise_brms_has_the_means_in_its_columns(response, family, count):
+    """brms's class Intercept is at means in which all rows are alike."""
+    data = counts()
+    text = mb.Model(f"{response} ~ x*t + (1 | g)", data, family=family).code("brms")
+    made = dict(re.findall(r"data\$(\w+) <- with\(data, (.*)\)\n", text))
+    weight = data[count] / data[count].sum()
+    for name, value in made.items():
+        column = data.eval(value)
+        assert weight @ column == pytest.approx(0, abs=1e-9), name
+    assert f"~ 0 + Intercept + {' + '.join(made)} + (1 | g)," in text
+    assert 'class = "b", coef = "Intercept")' in text
+    assert list(made) == ["x_at_means", "t_at_means", "x_t_at_means"]
+
+
+def test_thresholds_stand_in_brms_where_their_prior_is():
+    data = counts().assign(grade=lambda d: d["y"].clip(2, 5))
+    arguments = {"family": "cumulative"}
+    text = mb.Model("grade ~ x", data, **arguments).code("brms")
+    assert "  grade ~ 1 + x,\n" in text
+    at_zero = {"thresholds": mb.Normal(0, 3)}
+    text = mb.Model("grade ~ x", data, priors=at_zero, **arguments).code("brms")
+    assert "  bf(grade ~ 1 + x, center = FALSE),\n" in text
+    text = mb.Model("grade | weights(w) ~ x", data, **arguments).code("brms")
+    assert "  bf(grade | weights(w) ~ 1 + x_at_means, center = FALSE),\n" in text
+    text = mb.Model("grade | weights(w) ~ x", data, priors=at_zero, **arguments).code("brms")
+    assert "  bf(grade | weights(w) ~ 1 + x, center = FALSE),\n" in text
+
+
+def test_a_flat_intercept_is_not_given_the_slopes_prior_in_brms():
+    text = model(priors={"Intercept": mb.Flat(), "fixef": mb.Normal(0, 9)}).code("brms")
+    assert 'set_prior("normal(0, 9)", class = "b", coef = "Days")' in text
+    assert '"Intercept"' not in text.replace('group = "Subject", coef = "Intercept"', "")
+
+
+def test_levels_are_texts_in_r():
+    data = counts().assign(kind=lambda d: d["kind"].map({"a": "a", "b": 'b"\\', "c": "c:d"}))
+    text = mb.Model("y ~ x*kind", data).code("brms")
+    assert 'data$kind_c_d <- with(data, (kind == "c:d"))' in text
+    assert r'with(data, (kind == "b\"\\"))' in text
 
 
 def test_families_and_responses_in_brms():
@@ -300,32 +361,49 @@ CASES = {
     "slopes": ("Reaction ~ Days + (Days || Subject)", "gaussian", None),
     "at zero": (
         "Reaction ~ Days + (1 | Subject)",
-        "gaussian",
+        "student_t",
         {"Intercept": mb.Normal(250, 100), "sd": mb.HalfStudentT(3, 20)},
     ),
-    "categories": ("y ~ x + kind + (1 | g)", "poisson", None),
-    "dispersed": ("y ~ x + (1 | g)", "negative_binomial", None),
-    "trials": ("y | trials(n) ~ x + kind + (0 + x | g)", "binomial", None),
-    "outcomes": ("hit ~ x + (1 | g)", "bernoulli", None),
-    "heavy tails": ("Reaction ~ Days + (1 | Subject)", "student_t", None),
+    "categories": ("y ~ x + kind + (1 | g)", "negative_binomial", None),
+    "trials": ("y | trials(m) ~ x + kind + (0 + x | g)", "binomial", None),
+    "products": ("hit ~ x*kind + I(x**2) + flag + scale(t)", "bernoulli", None),
+    "one prior given": ("y ~ x*kind", "poisson", {"fixef": {"x:kind[b]": mb.Normal(1, 2)}}),
+    "at zero, by columns": ("y ~ x*kind", "poisson", {"Intercept": mb.Normal(0, 2)}),
+    "kinds of priors": ("y ~ kind", "poisson", {"fixef": {"kind[b]": mb.StudentT(3, 0, 1)}}),
+    "all levels": ("y ~ 0 + kind + center(`odd name`) + x:flag + (0 + flag | g)", "poisson", None),
+    "functions": ("y ~ log1p(t) + I(t % 3 > 1) + I(-x / 2) + (0 + sqrt(t) | g)", "poisson", None),
+    "categories vary": ("y ~ C(t) + I(x + x) + (kind || g) + (x || g:kind)", "poisson", None),
+    "a column left out": ("y ~ x + I(2*x) + offset(log(t + 1)) + offset(x / 2)", "poisson", None),
+    "weights": ("y | weights(w) ~ x*kind + (1 | g)", "poisson", None),
+    "weights, at zero": ("y | weights(w) ~ x", "poisson", {"Intercept": mb.Normal(0, 2)}),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_bambis_model_has_the_same_log_density(case):
-    pytest.importorskip("bambi", minversion="0.21", reason="needs the extra: bambi")
+    bambi = pytest.importorskip("bambi", minversion="0.21", reason="needs the extra: bambi")
     formula, family, priors = CASES[case]
     data = mb.load_data("sleepstudy") if formula.startswith("Reaction") else counts()
+    data = data.assign(age=np.arange(len(data)) % 7.0)
     ours = mb.Model(formula, data, family=family, priors=priors)
-    theirs = ours.to_bambi()
-    theirs.build()
-    made, own = theirs.backend.model, ours.build(mb.NonCentered())
+    space = {"data": data}
+    exec(ours.code("bambi"), space)
+    own = ours.build(mb.NonCentered())
     point = _shaken(own.initial_point(random_seed=1))
-    there = _as_bambi(ours, point)
+    expected = float(own.compile_logp(mode="FAST_COMPILE")(point))
+    theirs = space["model"]
+    theirs.build()
+    there = _as_bambi(ours, theirs, point)
+    made = theirs.backend.model
     assert set(there) == set(made.initial_point())
-    assert float(made.compile_logp(mode="FAST_COMPILE")(there)) == pytest.approx(
-        float(own.compile_logp(mode="FAST_COMPILE")(point)), rel=1e-8
-    )
+    assert float(made.compile_logp(mode="FAST_COMPILE")(there)) == pytest.approx(expected, rel=1e-8)
+    same = ours.to_bambi()
+    assert isinstance(same, bambi.Model)
+    assert str(same) == str(theirs)
+    made = [c for c in theirs.data if c not in data]
+    assert set(made) <= set(same.data)
+    for column in made:
+        np.testing.assert_allclose(same.data[column], theirs.data[column], rtol=1e-12, atol=1e-12)
 
 
 def _shaken(point):
@@ -333,50 +411,59 @@ def _shaken(point):
     return {name: np.asarray(v + 0.1 * rng.normal(size=np.shape(v))) for name, v in point.items()}
 
 
-def _as_bambi(ours, point):
+def _as_bambi(ours, theirs, point):
     """The same point under Bambi's names."""
-    mu, out = ours.design.mu, {}
-    at_means = ours.spec.priors.mu.intercept_at_means
-    slopes = dict(zip(mu.terms, point["fixef"], strict=True))
-    centre = point["Intercept_at_means"]
-    # An intercept with a prior at zero is sampled there by Bambi.
-    out["Intercept"] = centre if at_means else centre - mu.X.mean(axis=0) @ point["fixef"]
-    for term, value in slopes.items():
-        base = term.split("[")[0]
-        out[base] = np.append(out.get(base, []), value) if "[" in term else value
+    mu, out, priors = ours.design.mu, {}, ours.spec.priors.mu
+    slopes = np.hstack([point[k] for k in point if k.startswith("fixef")])
+    if mu.intercept:
+        centre = next(v for k, v in point.items() if k.startswith("Intercept"))
+        # Bambi's Intercept is where its prior is: at the means, at zero, or at columns of means.
+        at_means = priors.intercept_at_means or "Intercept" in point
+        T = np.eye(len(slopes)) if priors.population is None else priors.population.T
+        out["Intercept"] = centre if at_means else centre - mu.means @ T @ slopes
+    shapes, at = theirs.backend.model.initial_point(), 0
+    for name in theirs.parameters[theirs.family.likelihood.parent].common_terms:
+        size = shapes[name].size
+        out[name] = np.reshape(slopes[at : at + size], shapes[name].shape)
+        at += size
+    groups = iter(theirs.parameters[theirs.family.likelihood.parent].group_specific_terms)
     for g in mu.groups:
-        sd = next(k for k in point if k.startswith(f"sd_{g.name}"))
-        for k, term in enumerate(g.terms):
-            name = f"{'1' if term == 'Intercept' else term}|{g.name}"
+        sd = next(k for k in point if k.startswith(f"sd_{g.name.replace(':', '_')}"))
+        for k in range(len(g.terms)):
+            name = next(groups)
             out[f"{name}_sigma_log__"] = point[sd][k]
-            out[f"{name}_offset"] = point[f"u_ranef_{g.name}"][:, k]
+            out[f"{name}_offset"] = point[f"u_ranef_{g.name.replace(':', '_')}"][:, k]
     renamed = {"shape_log__": "alpha_log__", "sigma_log__": "sigma_log__", "nu_log__": "nu_log__"}
     out |= {theirs: point[own] for own, theirs in renamed.items() if own in point}
     return out
-
-
-def test_bambis_code_makes_what_to_bambi_does():
-    pytest.importorskip("bambi", minversion="0.21", reason="needs the extra: bambi")
-    ours = model("Reaction ~ Days + (Days || Subject)")
-    space = {"data": mb.load_data("sleepstudy")}
-    exec(ours.code("bambi"), space)
-    assert str(space["model"]) == str(ours.to_bambi())
 
 
 @pytest.mark.parametrize(
     ("formula", "data", "family", "message"),
     [
         (SLEEP, "sleepstudy", "gaussian", "Bambi has no correlations between group effects"),
-        ("Reaction ~ log(Days + 1)", "sleepstudy", "gaussian", "what Bambi calls the columns of"),
-        ("score ~ 1 + (0 + Machine || Worker)", "machines", "gaussian", "varies over Worker; for"),
+        ("Reaction ~ poly(Days, 2)", "sleepstudy", "gaussian", "'poly.*' are not written with Num"),
+        (
+            "Reaction ~ I(round(Days))",
+            "sleepstudy",
+            "gaussian",
+            r"round\(\) is not written with Num",
+        ),
         ("Reaction ~ Days", "sleepstudy", "lognormal", "the lognormal family is not written"),
         ("log(Reaction) ~ Days", "sleepstudy", "gaussian", "must be a column of its own"),
-        ("Reaction ~ Days + offset(Days)", "sleepstudy", "gaussian", "offset"),
+        ("Reaction | weights(Days + 1) ~ 1", "sleepstudy", "gaussian", "has weights that count"),
     ],
 )
 def test_what_bambi_cannot_express_is_refused(formula, data, family, message):
     with pytest.raises(ModelError, match=message):
         model(formula, data, family=family).code("bambi")
+
+
+@pytest.mark.parametrize("target", ["lme4", "brms", "bambi", "pymc"])
+def test_functions_of_ones_own_are_not_taken_for_those_of_the_same_name(target):
+    given = mb.Model("y ~ log(t)", counts(), functions={"log": np.log1p})
+    with pytest.raises(ModelError, match=r"own function log\(\): make its result a column"):
+        given.code(target)
 
 
 def test_other_targets_are_refused():
