@@ -302,10 +302,14 @@ def _ecdf(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
     return _density(plots, tree, "ecdf", **layout)
 
 
-def _rootogram(plots: Any, tree: xr.DataTree, *, xlabel: str, **layout: Any) -> PlotCollection:
-    return plots.plot_ppc_rootogram(
+def _rootogram(
+    plots: Any, tree: xr.DataTree, *, xlabel: str, backend: str, **layout: Any
+) -> PlotCollection:
+    drawn = plots.plot_ppc_rootogram(
         tree,
         ci_prob=0.95,
+        backend=backend,
+        yscale="linear" if backend == "plotly" else "sqrt",
         **layout,
         visuals={
             "xlabel": {"text": xlabel},
@@ -315,6 +319,17 @@ def _rootogram(plots: Any, tree: xr.DataTree, *, xlabel: str, **layout: Any) -> 
             "grid": False,
         },
     )
+    if backend == "plotly":
+        drawn.map(_roots_in_plotly, store_artist=False, ignore_aes="all", plots=plots)
+    return drawn
+
+
+def _roots_in_plotly(da: xr.DataArray, target: Any, *, plots: Any) -> None:
+    """ArviZ's scale of square roots, which fails where a panel's frequencies are all the same."""
+    traces = target.figure.select_traces(row=target.row, col=target.col)
+    drawn = np.concatenate([np.asarray(trace.y, float) for trace in traces])
+    if np.nanmin(drawn) < np.nanmax(drawn):
+        plots.visuals.set_yscale(da, target, scale="sqrt")
 
 
 def _pit(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:

@@ -85,6 +85,23 @@ def test_outliers_of_replicates_make_no_steps():
     assert "and more together" in found.viz["plot"]["y"].item().get_xlabel()
 
 
+@pytest.mark.parametrize("by", [None, "g"])
+@pytest.mark.parametrize("y", [np.tile([0, 4, 9, 5, 2, 7], 3), np.full(18, 10**6)])
+@pytest.mark.parametrize("backend", ["matplotlib", "plotly", "bokeh"])
+def test_frequencies_that_are_all_the_same(backend, y, by):
+    pytest.importorskip(backend)
+    found = replicates(y, [y] * 20, by, backend=backend)
+    assert len(titles(found)) == (1 if by is None else 3)
+
+
+def test_a_rootogram_of_plotly_has_roots_where_frequencies_differ():
+    pytest.importorskip("plotly")
+    y = np.repeat([1, 2], [3, 9])
+    figure = replicates(y, [y] * 20, backend="plotly").viz["figure"].item()
+    heights = np.concatenate([np.asarray(trace.y, float) for trace in figure.data])
+    np.testing.assert_allclose(np.unique(heights[np.isfinite(heights)]), [3**0.5, 3])
+
+
 def test_categories_are_no_counts():
     codes = np.tile([1, 2, 3], 20)
     found = replicates(codes, [codes] * 50, family="cumulative")
