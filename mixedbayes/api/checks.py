@@ -129,6 +129,10 @@ class Checks:
         ArviZ looks for it. ``groups="new"``: of groups never seen, whose effects are drawn from
         the population; kept in ``idata["posterior_predictive_new"]``. What is kept is never
         replaced; another `seed` than that of what is kept gives new draws that are not kept.
+
+        Each row has one replicate, as `observed_data` has one response of it: of a row that weights
+        count several times, one of these observations, as in brms. ArviZ's pictures of them weigh
+        all rows alike; `pp_check` and `check` write such rows out.
         """
         import xarray as xr
 

@@ -38,19 +38,22 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
     model
         The model that was fitted.
     idata
-        DataTree with groups posterior, sample_stats, observed_data and constant_data. What follows
-        is there too, and is computed when read. `log_likelihood` has that of every observation,
-        given the group effects, unless it takes more than 1 GB. `log_prior` has that of every
-        parameter with a prior; not that of the group effects, whose distribution belongs to the
-        model, so that `az.psense` scales the priors alone, as `prior_sensitivity` does. The
-        posterior has the free variables that models in PyMC have, whatever their formulation;
-        tables leave them out, and ``with fit.model.pymc:`` what PyMC computes from `idata` is
-        right: `pm.sample_posterior_predictive`, `pm.stats.compute_log_likelihood`,
-        `pm.stats.compute_log_prior`. In tables and pictures of ArviZ leave out those, and
-        correlation matrices, for whose constant diagonal it warns:
-        ``az.summary(fit.idata, var_names=["~^(cor|u)_"], filter_vars="regex")``, and so with
-        `az.rhat`, `az.psense_summary` and others; `varcorr` has the correlations, and
-        `partial_cor_<group>` is (r + 1) / 2 of each partial correlation r.
+        DataTree with groups posterior, sample_stats, observed_data and constant_data, and those
+        that `posterior_predictive` and `prior_predictive` keep. What follows is computed when it is
+        read.
+
+        `log_likelihood` has that of every observation, given the group effects, unless it takes
+        more than 1 GB. `log_prior` has that of every parameter with a prior; not that of the group
+        effects, whose distribution belongs to the model, so that `az.psense` scales the priors
+        alone, as `prior_sensitivity` does. The posterior has the free variables that models in PyMC
+        have, whatever their formulation; tables leave them out, and ``with fit.model.pymc:`` what
+        PyMC computes from `idata` is right: `pm.sample_posterior_predictive`,
+        `pm.stats.compute_log_likelihood`, `pm.stats.compute_log_prior`.
+
+        In tables and pictures of ArviZ leave out those, and correlation matrices, for whose
+        constant diagonal it warns: ``az.summary(fit.idata, var_names=["~^(cor|u)_"],
+        filter_vars="regex")``, and so with `az.rhat`, `az.psense_summary` and others; `varcorr` has
+        the correlations, and `partial_cor_<group>` is (r + 1) / 2 of each partial correlation r.
     settings
         Sampling settings as used; ``settings.seed`` gives the same draws again.
     formulation

@@ -53,11 +53,12 @@ class Predictions:
             if no group had been seen. A list: these factors as in "auto", the others zero.
         kind
             "response": a new observation, its mean the expectation, its interval that of
-            observations; "mean": the expectation, of ordered categories the probability of each;
-            "linear": on the link scale.
+            observations; of a row that weights count several times, one of these. "mean": the
+            expectation, of ordered categories the probability of each; "linear": on the link scale.
         prob, draws, seed, progress
-            Interval; the draws themselves (chain, draw, obs); by default the fit's seed, so that
-            asking twice gives the same answer; show the progress of large predictions.
+            Interval; the draws themselves (chain, draw, obs), integers where responses are counts;
+            by default the fit's seed, so that asking twice gives the same answer; show the progress
+            of large predictions.
         new_levels
             Levels that the fit has not seen: "draw" their effects, and mark them in the column
             `new`; or "error": refuse them.

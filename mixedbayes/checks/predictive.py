@@ -46,7 +46,8 @@ def posterior_predictive(
     Returns
     -------
     Dataset
-        The response (chain, draw, obs), on the scale of `observed_data`.
+        The response (chain, draw, obs), on the scale of `observed_data`; of a row that weights
+        count several times one of these observations, see `written_out_predictive`.
 
     Raises
     ------

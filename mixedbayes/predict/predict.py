@@ -83,7 +83,8 @@ def predict(
     - "response": a new observation, y ~ family(g^-1(h)), on the response scale. With trials it is
       the number of successes; of ordered categories the code 1, 2, ..., K, whose labels the draws
       have in `attrs["categories"]`. With weights w a gaussian observation has the variance
-      sigma^2 / w. In the table the mean is the expectation of the observation, without Monte Carlo
+      sigma^2 / w; of families whose rows count w times it is one of these observations, as in
+      brms. In the table the mean is the expectation of the observation, without Monte Carlo
       error of its own, and sd and interval are those of simulated observations.
     - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with
       trials the share of successes; of ordered categories the probability of each, in a row of the
