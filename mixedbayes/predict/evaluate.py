@@ -89,7 +89,7 @@ def evaluation(
             if ordinal:
                 return family.probabilities(mu, parameters)
             if question.kind == "mean":
-                return family.expectation(mu, parameters)
+                return family.expectation(mu, family.weighted(parameters, weights))
             return family.observation_mean(mu, parameters, weights=weights, trials=trials)
 
         def over_groups() -> Floats:
@@ -112,6 +112,19 @@ def evaluation(
         return Answer(original.back(values), over_groups if _is_normal(family) else None)
 
     return evaluate
+
+
+def weight_note(post: Posterior, rows: PredictionRows, question: Question) -> str:
+    """That a mean is of weight 1, where it depends on weights which the rows lack."""
+    family, column = post.family, post.design.formula.response.weights
+    weighted = type(family).weighted is not Family.weighted
+    depends = weighted and question.kind == "mean" and depends_on_parameters(question, family)
+    if not depends or column is None or rows.weights is not None:
+        return ""
+    return (
+        f"Of rows of weight 1: the mean of the {family.name} family depends on weights({column}), "
+        "and the new data lack its column(s)."
+    )
 
 
 def _averaged(

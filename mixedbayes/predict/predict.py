@@ -16,7 +16,7 @@ from mixedbayes.design.table import eager
 from mixedbayes.design.types import row_labels
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
-from mixedbayes.predict.evaluate import depends_on_parameters, evaluation
+from mixedbayes.predict.evaluate import depends_on_parameters, evaluation, weight_note
 from mixedbayes.predict.levels import marks, refuse_levels, unknown_levels
 from mixedbayes.predict.linear import Known, predictor
 from mixedbayes.predict.progress import Block, run
@@ -88,7 +88,8 @@ def predict(
       error of its own, and sd and interval are those of simulated observations.
     - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with
       trials the share of successes; of ordered categories the probability of each, in a row of the
-      table for each row of `new` and category.
+      table for each row of `new` and category. A lognormal mean depends on the row's weight; of new
+      data without weights it is that of weight 1, which `attrs["note"]` says.
     - "linear": h itself, on the link scale.
 
     Where further parameters have formulas, these are read for new rows too, wherever the answer
@@ -218,7 +219,8 @@ def predict_given(
         out[:, at] = [described[name] for name in COLUMNS]
 
     run(blocks, work, post.n_draws, shown=progress)
-    note = scale_note(post.design, way) if kind != "linear" else ""
+    notes = [scale_note(post.design, way), weight_note(post, rows, question)]
+    note = " ".join(filter(None, notes)) if kind != "linear" else ""
     if draws:
         counts = kind == "response" and way is None and post.family.discrete
         labels = post.design.labels if new is None else row_labels(index)

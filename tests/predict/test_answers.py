@@ -110,6 +110,28 @@ def test_responses_without_an_average_keep_the_drawn_groups(posterior, data):
         predict(post, data.head(3), groups="average", kind="mean")
 
 
+@pytest.mark.parametrize("groups", ["auto", "typical", "average", "new"])
+def test_a_mean_that_depends_on_weights_is_of_the_rows_own(posterior, data, groups):
+    """exp(eta + sigma^2 / (2 w)); without weights of weight 1, which is said."""
+    post = posterior(mb.Lognormal(), "I(y + 1) | weights(w)")
+    if groups == "auto":
+        expected = fitted(post)["mean"].to_numpy()
+        np.testing.assert_allclose(predict(post, kind="mean")["mean"], expected)
+        np.testing.assert_allclose(predict(post, data, kind="mean")["mean"], expected)
+    ask = {"groups": groups, "kind": "mean"}
+    own = predict(post, data, **ask)
+    without = predict(post, data.drop(columns="w"), **ask)
+    ratio = np.exp(OWN["sigma"] ** 2 / 2 * (1 / data["w"] - 1))
+    np.testing.assert_allclose(own["mean"] / without["mean"], ratio)
+    assert "weight 1" not in own.attrs["note"]
+    assert "Of rows of weight 1" in without.attrs["note"]
+    assert "weights(w)" in without.attrs["note"]
+    drawn = predict(post, data.drop(columns="w"), draws=True, **ask)
+    assert "Of rows of weight 1" in drawn.attrs["note"]
+    plain = predict(posterior(mb.Gaussian(), "y | weights(w)"), data.drop(columns="w"), **ask)
+    assert "weight 1" not in plain.attrs.get("note", "")
+
+
 # ---- levels -----------------------------------------------------------------------------------
 
 
