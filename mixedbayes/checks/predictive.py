@@ -117,22 +117,26 @@ STATISTICS: dict[str, Callable[[Floats], Floats]] = {
 def statistic(stat: Any) -> Statistic:
     """A statistic by name, or of the user's own function of one set of responses (n,)."""
     if callable(stat):
-        label = getattr(stat, "__name__", "statistic")
-        label = "statistic" if label == "<lambda>" else label
+        name = getattr(stat, "__name__", "<lambda>")
+        named = name != "<lambda>"
+        what = f"the statistic {name!r}" if named else "the statistic"
 
         def one(y: Floats) -> float:
             try:
                 value = float(stat(y))
             except Exception as error:
                 raise ModelError(
-                    f"the statistic {label} of {len(y):,} responses failed: {error}; it is to be a "
-                    "function of an array of responses that returns a number"
+                    f"{what} of {len(y):,} responses failed: {error}; it is to be a function of an "
+                    "array of responses that returns a number"
                 ) from error
             if not np.isfinite(value):
-                raise ModelError(f"the statistic {label} is {value} of some responses, no number")
+                raise ModelError(
+                    f"{what} is {value} of some {len(y):,} responses, observed or replicated; it "
+                    "is to be a finite number of any that the model can give"
+                )
             return value
 
-        return Statistic(label, lambda y: np.apply_along_axis(one, -1, y))
+        return Statistic(name if named else "statistic", lambda y: np.apply_along_axis(one, -1, y))
     if stat in STATISTICS:
         return Statistic("share of zeros" if stat == "zeros" else stat, STATISTICS[stat])
     raise ModelError(

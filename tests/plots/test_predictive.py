@@ -164,8 +164,16 @@ def test_statistics_that_are_the_same_in_all_replicates(stat, by, backend):
     "stat", [lambda y: y, lambda y: "three", lambda y: np.nan, lambda y: y[99], lambda y: 1 / 0]
 )
 def test_a_function_that_gives_no_number_is_refused(stat):
-    with pytest.raises(mb.ModelError, match="statistic"):
+    with pytest.raises(mb.ModelError, match=r"^the statistic (of|is) "):
         drawn("y", kind="stat", stat=stat)
+
+
+def test_a_function_with_a_name_is_named():
+    def statistic(y):
+        return np.nan
+
+    with pytest.raises(mb.ModelError, match=r"^the statistic 'statistic' is nan of some \d+ resp"):
+        drawn("y", kind="stat", stat=statistic)
 
 
 def test_histograms_have_all_values():
