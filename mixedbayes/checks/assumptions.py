@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mixedbayes.checks.report import Finding, p_said
-from mixedbayes.checks.residual import Beside, Effects, Residuals
+from mixedbayes.checks.residual import Beside, Bins, Effects, Residuals
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.results.posterior import Posterior
 
@@ -14,28 +14,31 @@ FEW_LEVELS = 5
 
 
 def location(found: Residuals) -> Finding:
-    """Does the mean residual depend on the fitted value?"""
-    beside, out = found.location(), "fitted"
-    table, p = _binned(found, beside), beside.p()
-    where = _where(table, out)
+    """Does the mean residual depend on what the predictors say, or on the fitted value?"""
+    beside, bins = found.location()
+    table, p = _binned(beside, bins), beside.p()
+    along, where = "the fitted value", "at fitted"
+    if bins is found.by_predictors and found.design.mu.groups:
+        along, where = "what the predictors say", "where the fitted value of a typical group is"
     if p < SMALL_P:
         said = (
-            f"The mean residual depends on the fitted value ({_p(p, beside)}{where}): a curve or a "
-            "predictor is missing."
+            f"The mean residual depends on {along} ({_p(p, beside)}{_outside(table, where)}): a "
+            "curve or a predictor is missing."
         )
     else:
-        said = f"No trend is left in the residuals ({_p(p, beside)})."
+        said = f"No trend is left in the residuals along {along} ({_p(p, beside)})."
     return Finding("Residuals against fitted", said, p < SMALL_P, table)
 
 
 def scale(found: Residuals) -> Finding:
     """Does the residuals' spread depend on the fitted value?"""
-    beside = found.scale()
-    table, p = _binned(found, beside), beside.p()
+    beside, bins = found.scale()
+    table, p = _binned(beside, bins), beside.p()
     if p < SMALL_P:
         said = (
             f"The residuals' spread differs over the fitted values from what the model says "
-            f"({_p(p, beside)}{_where(table, 'fitted')}): outliers, or a variance that changes."
+            f"({_p(p, beside)}{_outside(table, 'at fitted')}): outliers, or a variance that "
+            "changes."
         )
     else:
         said = (
@@ -49,16 +52,15 @@ def _p(p: float, beside: Beside) -> str:
     return p_said(p, 1 / len(beside.data), SMALL_P)
 
 
-def _binned(found: Residuals, beside: Beside) -> pd.DataFrame:
-    counts = [len(b) for b in found.bins]
-    return beside.table().assign(fitted=found.positions, rows=counts)[
+def _binned(beside: Beside, bins: Bins) -> pd.DataFrame:
+    return beside.table().assign(fitted=bins.at, rows=bins.sizes)[
         ["fitted", "rows", "data", "lower", "upper", "outside"]
     ]
 
 
-def _where(table: pd.DataFrame, column: str) -> str:
-    at = table.loc[table["outside"], column]
-    return f"; outside the band at {column} {', '.join(f'{v:.4g}' for v in at)}" if len(at) else ""
+def _outside(table: pd.DataFrame, where: str) -> str:
+    at = table.loc[table["outside"], "fitted"]
+    return f"; outside the band {where} {', '.join(f'{v:.4g}' for v in at)}" if len(at) else ""
 
 
 def shape(found: Residuals, post: Posterior) -> Finding:

@@ -17,7 +17,7 @@ from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.checks.written_out import written_out
-from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import per_row
 from mixedbayes.predict.streams import stream
 from mixedbayes.results.fitted import (
@@ -31,9 +31,13 @@ from mixedbayes.results.posterior import Posterior
 
 RESIDUALS = 9  # purposes of the streams of random numbers
 STANDARD_EFFECTS = 10
+TIES = 12
 MOST_DRAWS = 400
 MOST_ROWS = 5000
 _QUANTILES = 41
+_ROWS_PER_BIN, _MOST_BINS = 15, 10
+_FEWEST_BINS = 5  # along the predictors, from which a curve could show
+_SAME = 1e-9  # difference of values, as a share of their range, below which they are one
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,35 +103,90 @@ class Alone:
 
 
 @dataclass(frozen=True, eq=False)
+class Bins:
+    """Rows in bins by some value, perhaps by one of each draw."""
+
+    order: Ints  # (n,) or (K, n) rows, those of a bin together
+    starts: Ints  # (m,) where each bin begins
+    at: Floats  # (m,) mean value in each
+
+    @classmethod
+    def shared(cls, value: Floats) -> Bins:
+        """In equal numbers by value (n,), but that rows of the same value are in one bin."""
+        order = np.argsort(value, kind="stable")
+        steps = np.diff(value[order], prepend=-np.inf) > _SAME * np.ptp(value)
+        first = np.maximum.accumulate(np.where(steps, np.arange(len(value)), 0))
+        starts = np.unique(first[_starts(len(value))])
+        return cls(order, starts, _means(value[None, order], starts)[0])
+
+    @classmethod
+    def by_draw(cls, value: Floats, rng: np.random.Generator) -> Bins:
+        """In equal numbers by the value in each draw (K, n); the same values in random order."""
+        mixed = rng.permutation(value.shape[1])
+        order = mixed[np.argsort(value[:, mixed], axis=1, kind="stable")]
+        starts = _starts(value.shape[1])
+        at = _means(np.take_along_axis(value, order, 1), starts).mean(axis=0)
+        return cls(order, starts, at)
+
+    @property
+    def sizes(self) -> Ints:
+        return np.diff(self.starts, append=self.order.shape[-1])
+
+    def means(self, x: Floats) -> Floats:
+        """(K, m) means of x (K, n)."""
+        order = np.broadcast_to(self.order, x.shape)
+        return _means(np.take_along_axis(x, order, axis=1), self.starts)
+
+
+def _starts(n: int) -> Ints:
+    """Where bins of n rows begin, of equal numbers."""
+    count = int(np.clip(n // _ROWS_PER_BIN, 2, _MOST_BINS)) if n > 1 else 1
+    return np.array([b[0] for b in np.array_split(np.arange(n), count)])
+
+
+def _means(x: Floats, starts: Ints) -> Floats:
+    return np.add.reduceat(x, starts, axis=1) / np.diff(starts, append=x.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
 class Residuals:
     """Pearson residuals (y - E[y]) / sd[y] in some draws, and those of replicates."""
 
     design: Design  # of the rows that are looked at, n of them
-    fitted: Floats  # (n,) posterior mean of E[y]
+    expected: Floats  # (K, n) E[y]
+    typical: Floats  # (n,) posterior mean of E[y] where all group effects are 0
     y: Floats  # (n,) responses on the scale of E[y]
     simulated: Floats  # (K, n) those of replicates
     data: Floats  # (K, n) residuals
     replicated: Floats  # (K, n)
+    seed: int
 
     @cached_property
-    def bins(self) -> list[Floats]:
-        """Rows by fitted value, in equal numbers."""
-        n = len(self.fitted)
-        return np.array_split(np.argsort(self.fitted, kind="stable"), int(np.clip(n // 15, 2, 10)))
+    def by_fitted(self) -> Bins:
+        """Rows by the fitted value of each draw.
 
-    @property
-    def positions(self) -> Floats:
-        """Mean fitted value of each bin."""
-        return np.array([self.fitted[b].mean() for b in self.bins])
+        The posterior mean would not do: it has seen the rows' own responses, and is high where
+        these are, so that residuals of a right model rise with it. A draw's own value is as far
+        from the data as from its replicate.
+        """
+        return Bins.by_draw(self.expected, stream(self.seed, TIES))
 
-    def location(self) -> Beside:
-        """Mean residual by fitted value."""
-        return self._binned(self.data, self.replicated)
+    @cached_property
+    def by_predictors(self) -> Bins | None:
+        """Rows by what the predictors alone say, where that takes enough values."""
+        bins = Bins.shared(self.typical)
+        return bins if len(bins.starts) >= _FEWEST_BINS else None
 
-    def scale(self) -> Beside:
+    def location(self) -> tuple[Beside, Bins]:
+        """Mean residual along the predictors or, where they take few values, by fitted value."""
+        bins = self.by_predictors or self.by_fitted
+        return Beside(bins.means(self.data), bins.means(self.replicated)), bins
+
+    def scale(self) -> tuple[Beside, Bins]:
         """Root of the mean squared residual by fitted value."""
-        found = self._binned(self.data**2, self.replicated**2)
-        return Beside(np.sqrt(found.data), np.sqrt(found.replicated))
+        bins = self.by_fitted
+        squares = (np.sqrt(bins.means(x**2)) for x in (self.data, self.replicated))
+        return Beside(*squares), bins
 
     def quantiles(self) -> Beside:
         """Quantiles of the residuals, at even normal scores."""
@@ -136,9 +195,9 @@ class Residuals:
 
     @property
     def probabilities(self) -> Floats:
-        edge = 1 - 0.5 / len(self.fitted)
+        edge = 1 - 0.5 / len(self.y)
         z = stats.norm.ppf(edge)
-        return stats.norm.cdf(np.linspace(-z, z, min(_QUANTILES, len(self.fitted))))
+        return stats.norm.cdf(np.linspace(-z, z, min(_QUANTILES, len(self.y))))
 
     def shape(self) -> tuple[float, float]:
         """Shares of draws in which the data are more skewed to the right, and heavier tailed."""
@@ -147,14 +206,6 @@ class Residuals:
             for f in (stats.skew, stats.kurtosis)
         )
         return skew, tails
-
-    def _binned(self, data: Floats, replicated: Floats) -> Beside:
-        return Beside(
-            *(
-                np.column_stack([x[:, b].mean(axis=1) for b in self.bins])
-                for x in (data, replicated)
-            )
-        )
 
 
 def residuals(post: Posterior, seed: int) -> Residuals:
@@ -182,8 +233,10 @@ def residuals_of(post: Posterior, design: Design, seed: int) -> Residuals:
         trials=d.trials,
     )
     mean, sd = expected(some, every).T, _unit(some)
+    typical = expected(some, every, without=[g.name for g in d.mu.groups]).mean(axis=1)
     seen, drawn = observed(some), _on_scale(some, y)
-    return Residuals(d, mean.mean(axis=0), seen, drawn, (seen - mean) / sd, (drawn - mean) / sd)
+    data, replicated = ((x - mean) / sd for x in (seen, drawn))
+    return Residuals(d, mean, typical, seen, drawn, data, replicated, seed)
 
 
 def _unit(post: Posterior) -> Floats:

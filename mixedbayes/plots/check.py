@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from scipy import stats
 
-from mixedbayes.checks.residual import Beside, effects, residuals
+from mixedbayes.checks.residual import Beside, Bins, effects, residuals
 from mixedbayes.design.types import Floats
 from mixedbayes.plots import style
 from mixedbayes.plots.draw import Drawing, draw
@@ -21,8 +21,9 @@ def plot_check(
 ) -> Drawing:
     """Panels of what `Fit.check` looks at, each with the band of replicates.
 
-    Pearson residuals (y - E[y]) / sd[y]: their mean and their spread over the fitted values, and
-    their quantiles against those of replicates; then the ordered standardised effects of every term
+    Pearson residuals (y - E[y]) / sd[y]: their mean along what the predictors alone say (where that
+    takes few values, along the fitted values), their spread over the fitted values, and their
+    quantiles against those of replicates; then the ordered standardised effects of every term
     of every grouping factor. Dots are means over posterior draws, bands the `prob` interval of
     replicates in the same draws; dots outside stand out.
 
@@ -51,9 +52,10 @@ def plot_check(
     groups = [e for g in post.design.mu.groups for e in effects(post, g, seed)]
     z = stats.norm.ppf(found.probabilities)
     quantiles = found.quantiles()
+    along = "fitted, group effects 0" if found.by_predictors and groups else "fitted"
     panels = [
-        _fitted("Residuals against fitted", "mean", found.positions, found.location(), prob),
-        _fitted("Scale against fitted", "rms", found.positions, found.scale(), prob),
+        _fitted("Residuals against fitted", "mean", *found.location(), along, prob),
+        _fitted("Scale against fitted", "rms", *found.scale(), "fitted", prob),
         _ordered("Quantiles of residuals", "Pearson residual", z, quantiles, prob),
     ]
     for e in groups:
@@ -73,12 +75,14 @@ def plot_check(
     return draw(Sheet(rows, width, height, keys=keys, key_columns=4), backend)
 
 
-def _fitted(title: str, what: str, at: Floats, beside: Beside, prob: float) -> Panel:
+def _fitted(
+    title: str, what: str, beside: Beside, bins: Bins, along: str, prob: float
+) -> Panel:
     middle = Rule(float(beside.replicated.mean()), False, style.MUTED, z=1.5)
     return Panel(
-        [*_band(at, beside.table(prob)), middle],
+        [*_band(bins.at, beside.table(prob)), middle],
         title=title,
-        xlabel="fitted",
+        xlabel=along,
         ylabel=f"{what} Pearson residual" if what == "mean" else f"{what} of Pearson residuals",
     )
 

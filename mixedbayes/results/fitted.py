@@ -53,10 +53,15 @@ def row_parameters(post: Posterior, rows: slice | NDArray[np.integer]) -> dict[s
     return found
 
 
-def expected(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
-    """(m, S) E[y] on the response scale at some of the rows; of binomial counts the share."""
+def expected(
+    post: Posterior, rows: slice | NDArray[np.integer], *, without: Collection[str] = ()
+) -> Floats:
+    """(m, S) E[y] on the response scale at some of the rows; of binomial counts the share.
+
+    Without the effects of some grouping factors on the mean, as in `linear_predictor`.
+    """
     weights = None if post.design.weights is None else post.design.weights[rows]
-    mu = post.family.inverse(linear_predictor(post, rows).T, np)
+    mu = post.family.inverse(linear_predictor(post, rows, without=without).T, np)
     own = post.family.weighted(row_parameters(post, rows), weights)
     return post.family.expectation(mu, own).T
 

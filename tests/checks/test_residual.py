@@ -41,7 +41,7 @@ def test_a_right_model_raises_no_doubt():
     np.testing.assert_allclose(found.data[0], NOISE, atol=1e-6)
     assert not any(f.look for f in (location(found), scale(found)))
     assert not shape(found, posterior(X + NOISE, sigma=1.0)).look
-    assert found.location().table()["outside"].sum() <= 2
+    assert found.location()[0].table()["outside"].sum() <= 2
 
 
 def test_a_curve_is_seen():

@@ -30,9 +30,10 @@ def test_panels_of_residuals_and_of_every_term(fit):
 def test_dots_are_the_numbers_of_the_check_and_stand_out_outside(fit):
     ax = plot_check(fit.posterior, seed=1).axes[1]
     found = residuals(fit.posterior, 1)
-    table = found.scale().table()
+    beside, bins = found.scale()
+    table = beside.table()
     (dots,) = (c for c in ax.collections if c.get_gid() == "data")
-    np.testing.assert_allclose(dots.get_offsets(), np.c_[found.positions, table["data"]])
+    np.testing.assert_allclose(dots.get_offsets(), np.c_[bins.at, table["data"]])
     colors = [to_hex(c) for c in dots.get_facecolors()]
     assert table["outside"].any()
     assert [c == style.ORANGE for c in colors] == list(table["outside"])
