@@ -69,6 +69,11 @@ class Checks:
         Returns
         -------
         ArviZ's ELPDData; it prints who is influential, and `influence` has it as a table.
+
+        A row that counts several times, by whole weights of a family where these repeat rows, is as
+        many observations, each left out by itself, as if the rows were written out; ArviZ's own
+        ``loo(fit.idata)`` would leave the row out with all of them. With other weights a row is
+        left out with all its weight; of counts out of trials, with all its trials.
         """
         from mixedbayes.checks.loo import loo
 
@@ -94,6 +99,10 @@ class Checks:
             None for single observations.
         seed
             Of the division into folds; by default the fit's.
+
+        A row that counts several times, by whole weights of a family where these repeat rows, is as
+        many observations, divided among the folds; with other weights, and of counts out of trials,
+        a row is in one fold.
 
         Returns
         -------

@@ -28,7 +28,6 @@ from mixedbayes.checks.sensitivity import (
     prior_sensitivity,
 )
 from mixedbayes.checks.within import within_between
-from mixedbayes.checks.written_out import single
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.diagnostics import diagnostics
@@ -235,7 +234,7 @@ def sensitivity(post: Posterior, spec: Spec) -> Finding:
 
 
 def _influence(post: Posterior, spec: Spec, progress: bool) -> Iterator[Finding]:
-    draws, integrals = post.n_draws, len(Own.of(single(post)).rows)
+    draws, integrals = post.n_draws, len(Own.of(post).rows)
     quick = closed_form(post)
     targets = []
     if spec.design.n * draws <= MOST_DENSITIES and (quick or integrals * draws <= MOST_INTEGRALS):
@@ -247,17 +246,15 @@ def _influence(post: Posterior, spec: Spec, progress: bool) -> Iterator[Finding]
             if g.n_levels <= MOST_LEVELS and group_obstacle(post, g) is None
         ]
     for target in targets:
-        seen = single(post) if target == OBSERVATION else post
-        spec_seen = replace(spec, design=seen.design)
-        yield influence(smoothed(seen, spec_seen, target, progress=progress))
+        yield influence(smoothed(post, spec, target, progress=progress))
 
 
 def influence(found: Loo) -> Finding:
     """Of whom can weights not tell what the others say without them?"""
     high, scored = found.high, found.scored
     if len(high):
-        k, one = float(np.asarray(found.pareto_k)[high[0]]), len(high) == 1
-        who = scored.what if one else f"{len(high):,} {scored.whats}"
+        k, one = float(np.asarray(found.pareto_k)[high[0]]), scored.count(high) == 1
+        who = scored.what if one else f"{scored.count(high):,} {scored.whats}"
         target = "" if scored.by_observation else f"{scored.target!r}, "
         said = (
             f"Pareto k of {who} ({scored.names(high)}) is {'' if one else 'up to '}{k:.2f}, above "

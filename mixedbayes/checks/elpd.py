@@ -21,9 +21,12 @@ INTEGRATED = "integrated"
 REFITTED = "refitted"
 
 
-def standard_error(elpd: Floats) -> float:
-    """sqrt(n Var) of a sum of n scores."""
-    return float(np.sqrt(len(elpd) * np.var(elpd)))
+def standard_error(elpd: Floats, copies: Floats | None = None) -> float:
+    """sqrt(n Var) of a sum of n scores; those of `copies` equal ones are given as their sum."""
+    if copies is None:
+        return float(np.sqrt(len(elpd) * np.var(elpd)))
+    n, total = copies.sum(), elpd.sum()
+    return float(np.sqrt(np.sum(copies * (elpd / copies - total / n) ** 2)))
 
 
 def _above(k: Floats, limit: float) -> Ints:
@@ -43,7 +46,9 @@ class Loo(ELPDDataLOO):
     elpd_i, p_loo_i, pareto_k
         Per unit; `pareto_k` is what it was in the end, 0 where the model was fitted again without
         the unit and -1 where all draws weigh the same, and `influence_pareto_k` what it was at
-        first. p is the log of the mean density given all effects, less elpd.
+        first. p is the log of the mean density given all effects, less elpd. Of a row that stands
+        for several observations (whole weights) elpd and p are the sums of theirs, each with all
+        others known.
     scored
         Which response, which rows, and what a unit is.
     how
@@ -102,9 +107,9 @@ class Loo(ELPDDataLOO):
         k = np.asarray(self.influence_pareto_k)
         first, left = _above(k, self.good_k), self.high
         integrated = self.how == INTEGRATED
-        again = int(np.sum(integrated[first]))
-        own = int(np.sum(integrated)) - again
-        about = [self._roughly]
+        again = self.scored.count(first[integrated[first]])
+        own = self.scored.count(np.flatnonzero(integrated)) - again
+        about = [self._roughly, self.scored.note]
         if own:
             every = "all" if own == self.n_data_points else f"{own:,}"
             about.append(
@@ -118,17 +123,19 @@ class Loo(ELPDDataLOO):
             )
             return " ".join(filter(None, [none, *about]))
         said = [
-            f"{len(first):,} of {self.n_data_points:,} {self.scored.whats} move the posterior far "
-            f"(Pareto k above {self.good_k:.2f}): {self.scored.names(first)}."
+            f"{self.scored.count(first):,} of {self.n_data_points:,} {self.scored.whats} move the "
+            f"posterior far (Pareto k above {self.good_k:.2f}): {self.scored.names(first)}."
         ]
         if again:
             said.append(f"For {again:,} of them the group effects were integrated out.")
         if self.refitted:
-            said.append(f"For {self.refitted:,} the model was fitted again without them.")
+            refitted = self.scored.count(np.flatnonzero(self.how == REFITTED))
+            said.append(f"For {refitted:,} the model was fitted again without them.")
         if self.unconverged:
             said.append(f"{plural(self.unconverged, 'fit')} did not converge.")
         if len(left):
-            said.append(f"The estimate is not reliable for {len(left):,}; use refit=True.")
+            unreliable = self.scored.count(left)
+            said.append(f"The estimate is not reliable for {unreliable:,}; use refit=True.")
         return " ".join(filter(None, [*said, *about]))
 
     @property
@@ -148,13 +155,18 @@ class Loo(ELPDDataLOO):
         return replace(self, **{name: getattr(self, name).copy() for name in arrays})
 
     def replace(self, unit: int, elpd: float, pareto_k: float, how: str) -> None:
-        """Put another score of one unit in the place of the first, and sum up again."""
+        """Put another score of one unit in the place of the first, and sum up again.
+
+        Of a row that stands for several observations it is the score of each.
+        """
         scores, k, p = (np.array(x) for x in (self.elpd_i, self.pareto_k, self.p_loo_i))
+        elpd *= 1.0 if self.scored.copies is None else self.scored.copies[unit]
         p[unit] += scores[unit] - elpd
         scores[unit], k[unit], self.how[unit] = elpd, pareto_k, how
         self.elpd_i, self.pareto_k = self.elpd_i.copy(data=scores), self.pareto_k.copy(data=k)
         self.p_loo_i = self.p_loo_i.copy(data=p)
-        self.elpd, self.p, self.se = float(scores.sum()), float(p.sum()), standard_error(scores)
+        self.elpd, self.p = float(scores.sum()), float(p.sum())
+        self.se = standard_error(scores, self.scored.copies)
         self.warning = bool(np.any(k > self.good_k)) or len(self.rough) > 0
 
     def _header(self) -> str:
@@ -177,9 +189,10 @@ class KFold(ELPDDataLOOKFold):
         Sum over units of log p(y_unit | the other folds), its standard error, and the effective
         number of parameters.
     elpd_i, p_kfold_i
-        Per unit.
+        Per unit; of a row that stands for several observations (whole weights) the sum of theirs.
     fold
-        (units,) the fold of each unit.
+        (units,) the fold of each unit; where rows stand for several observations (units, folds),
+        how many of them are in each.
     scored
         Which response, which rows, and what a unit is.
     """
@@ -195,7 +208,7 @@ class KFold(ELPDDataLOOKFold):
                 f"{self.unconverged} of {self.n_folds} fits did not converge; fit with more draws "
                 "or tuning before relying on the estimate."
             )
-        return f"All {self.n_folds} fits converged."
+        return " ".join(filter(None, [f"All {self.n_folds} fits converged.", self.scored.note]))
 
     def _header(self) -> str:
         return f"{self.n_folds} folds of {self.n_data_points:,} {self.scored.whats}, fitted again"

@@ -10,7 +10,7 @@ from mixedbayes.checks.elpd import KFold, standard_error
 from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean
 from mixedbayes.checks.log_likelihood import log_likelihood
 from mixedbayes.checks.scored import OBSERVATION, Scored
-from mixedbayes.design.types import Ints
+from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords
 from mixedbayes.model.spec import Spec
@@ -18,6 +18,7 @@ from mixedbayes.predict.streams import stream
 from mixedbayes.results.posterior import Posterior
 
 FOLDS = 7  # purpose of the stream of random numbers
+MOST_SHUFFLED = 10**7
 
 
 def kfold(
@@ -27,7 +28,8 @@ def kfold(
 
     elpd = sum over units of log p(y_unit | rows of the other folds): per observation given its
     group effects, per level with its effects integrated out. Each fold is a fit of its own with
-    the priors of the whole.
+    the priors of the whole. Rows that weights repeat a whole number of times are as many
+    observations, divided among the folds.
 
     Parameters
     ----------
@@ -59,36 +61,49 @@ def kfold(
         has = ", ".join(known) or "no group effects"
         raise ModelError(f"by={by!r} is not a grouping factor of this model, which has {has}")
     scored = Scored.of(spec.design, spec.family, OBSERVATION if by is None else by)
-    fold = folds(scored.n_units, int(k), seed)
+    fold = folds(scored.n_units, int(k), seed, scored.copies)
+    taken = fold if fold.ndim == 2 else np.equal.outer(fold, np.arange(fold.max() + 1))
     (density,) = log_likelihood(post, spec, scored.target).data_vars.values()
-    elpd = np.empty(scored.n_units)
+    elpd, times = np.zeros(scored.n_units), taken.sum(axis=1)
     unconverged = 0
-    for number in range(fold.max() + 1):
-        units = np.flatnonzero(fold == number)
-        found = leave_out(post, spec, scored, units, sample, number)
-        elpd[units] = found.log_density
+    for number, count in enumerate(taken.T.astype(float)):
+        units = np.flatnonzero(count)
+        found = leave_out(post, spec, scored, units, sample, number, count[units])
+        elpd[units] += count[units] * found.log_density
         unconverged += not found.converged
-    full = log_mean(density.to_numpy().reshape(post.n_draws, -1))
+    full = times * log_mean(density.to_numpy().reshape(post.n_draws, -1) / times)
     dim = names.OBS if scored.by_observation else names.group_dim(scored.target)
     coords = {dim: model_coords(spec)[dim]}
     return KFold(
         elpd=float(elpd.sum()),
-        se=standard_error(elpd),
+        se=standard_error(elpd, scored.copies),
         p=float((full - elpd).sum()),
         n_samples=post.n_draws,
-        n_data_points=scored.n_units,
+        n_data_points=scored.count(),
         scale="log",
         warning=unconverged > 0,
         good_k=None,
         elpd_i=xr.DataArray(elpd, coords, (dim,), name=density.name),
         p_kfold_i=xr.DataArray(full - elpd, coords, (dim,), name=density.name),
-        n_folds=int(fold.max()) + 1,
+        n_folds=taken.shape[1],
         scored=scored,
         fold=fold,
         unconverged=unconverged,
     )
 
 
-def folds(units: int, k: int, seed: int) -> Ints:
-    """(units,) the fold of each unit, at random and of sizes that differ by at most one."""
-    return stream(seed, FOLDS).permutation(np.arange(units) % min(k, units))
+def folds(units: int, k: int, seed: int, copies: Floats | None = None) -> Ints:
+    """(units,) the fold of each unit, at random and of sizes that differ by at most one.
+
+    Of rows that stand for several observations (units, k): how many of them are in each fold, as
+    if they were rows of their own. Of very many a row's are divided evenly, and the rest at random.
+    """
+    rng = stream(seed, FOLDS)
+    if copies is None:
+        return rng.permutation(np.arange(units) % min(k, units))
+    count = copies.astype(int)
+    k = min(k, int(count.sum()))
+    even = count // k if count.sum() > MOST_SHUFFLED else np.zeros_like(count)
+    row = np.repeat(np.arange(units), count - k * even)
+    fold = rng.permutation(np.arange(len(row)) % k)
+    return even[:, None] + np.bincount(row * k + fold, minlength=units * k).reshape(units, k)

@@ -12,7 +12,7 @@ from scipy import special
 from mixedbayes import names
 from mixedbayes.checks.bridge import bridge
 from mixedbayes.checks.group_density import by_group
-from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.checks.log_likelihood import of_one
 from mixedbayes.checks.own import one_by_one
 from mixedbayes.checks.scored import Scored
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, LinearPredictor
@@ -40,7 +40,13 @@ class LeftOut:
 
 
 def leave_out(
-    post: Posterior, spec: Spec, scored: Scored, units: Ints, sample: Sampler, number: int
+    post: Posterior,
+    spec: Spec,
+    scored: Scored,
+    units: Ints,
+    sample: Sampler,
+    number: int,
+    taken: Floats | None = None,
 ) -> LeftOut:
     """Fit without the rows of some units and score these units.
 
@@ -57,31 +63,45 @@ def leave_out(
         (u,) positions of the units left out.
     sample, number
         The sampler, and the number of this fit.
+    taken
+        (u,) how many of the observations that each row stands for are left out, where rows stand
+        for several; one by default.
 
     Returns
     -------
     LeftOut
-        log of the mean over draws of p(y_u | draw): per observation given its group effects, per
+        log of the mean over draws of p(y_u | draw): per observation given its group effects (of a
+        row that stands for several, of each), per
         level with its effects integrated out. Of a single unit it comes from the draws of both
         posteriors, whose densities differ by p(y_u | draw): an outlying unit is hard to score from
         draws that know nothing of it.
     """
     spec = anchored(spec)
-    out = np.isin(scored.unit_of_row(), units)
-    draws = sample(replace(spec, design=take(spec.design, np.flatnonzero(~out))), number)
+    draws = sample(replace(spec, design=_without(spec, scored, units, taken)), number)
     left = Posterior(spec.design, spec.family, xr.DataTree.from_dict({"posterior": draws}))
     rhat = largest_rhat(draws)
-    if len(units) > 1:
-        return LeftOut(log_mean(_density(left, scored, units)), rhat)
-    full, density = (_density(p, scored, units).reshape(*p.shape) for p in (post, left))
+    if len(units) > 1 or (taken is not None and taken[0] > 1):
+        return LeftOut(log_mean(_density(left, scored, units, alone=False)), rhat)
+    full, density = (_density(p, scored, units, alone=True).reshape(*p.shape) for p in (post, left))
     return LeftOut(np.array([bridge(full, density).log]), rhat)
 
 
-def _density(post: Posterior, scored: Scored, units: Ints) -> Floats:
-    """(S, u) log density of units that are left out together."""
+def _without(spec: Spec, scored: Scored, units: Ints, taken: Floats | None) -> Design:
+    """The rows that are left; those of which some observations are left count less often."""
+    design = spec.design
+    if scored.copies is None:
+        return take(design, np.flatnonzero(~np.isin(scored.unit_of_row(), units)))
+    left = scored.copies.copy()
+    left[units] -= 1 if taken is None else taken
+    rows = np.flatnonzero(left)
+    return spec.family.counted(replace(take(design, rows), weights=left[rows]))
+
+
+def _density(post: Posterior, scored: Scored, units: Ints, *, alone: bool) -> Floats:
+    """(S, u) log density of units that are left out together, or of one that is `alone`."""
     if not scored.by_observation:
         return by_group(post, post.design.mu.group(scored.target), units)
-    return one_by_one(post, units) if len(units) == 1 else by_observation(post, units)
+    return one_by_one(post, units) if alone else of_one(post, units)
 
 
 def log_mean(log_density: Floats) -> Floats:

@@ -121,6 +121,18 @@ def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
     )
 
 
+def copies(design: Design, family: Family) -> Floats | None:
+    """(n,) how many observations each row stands for, where whole weights say so; None for one."""
+    weights = design.weights if family.repeats_rows else None
+    return weights if weights is not None and np.all(weights == np.round(weights)) else None
+
+
+def of_one(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
+    """(S, m) log density of one of the observations that each row stands for; see `copies`."""
+    count, density = copies(post.design, post.family), by_observation(post, rows)
+    return density if count is None else density / count[rows]
+
+
 def size(n_draws: int, n: int) -> float:
     """Bytes of the densities of n units."""
     return 8.0 * n * n_draws

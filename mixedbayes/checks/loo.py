@@ -14,7 +14,7 @@ from mixedbayes import names
 from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo, standard_error
 from mixedbayes.checks.group_density import group_obstacle, integrated
 from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean, population_draws
-from mixedbayes.checks.log_likelihood import TOTAL, by_observation
+from mixedbayes.checks.log_likelihood import TOTAL, of_one
 from mixedbayes.checks.own import Own, without_own
 from mixedbayes.checks.scored import Scored
 from mixedbayes.design.types import Floats, GroupDesign, Ints
@@ -53,7 +53,9 @@ def loo(
     effect of a level) is weighted with the group's effects integrated out: their draws have seen
     the observation and little else. So is, on a second try, one whose Pareto k is above its limit,
     min(1 - 1 / log10(S), 0.7): the weights are then about the population alone. Units still above
-    it are scored by fits without them.
+    it are scored by fits without them. A row that weights repeat w times, w a whole number, stands
+    for w observations: its score is w times that of one of them with all others known. Of weights
+    that are not whole numbers a row is left out with all its weight.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ class Densities:
 
 
 def _of_rows(post: Posterior, own: Own, rows: Ints) -> Densities:
-    given, few = by_observation(post, rows), np.isin(rows, own.rows)
+    given, few = of_one(post, rows), np.isin(rows, own.rows)
     weighed, how = given, np.where(few, INTEGRATED, WEIGHTED).astype(object)
     if few.any():
         weighed = given.copy()
@@ -148,18 +150,20 @@ def _first(post: Posterior, spec: Spec, scored: Scored, progress: bool) -> Loo:
         made = partial(_of_levels, post, group)
     elpd, k, full, integral_k = np.empty((4, n))
     how, total, efficiency = np.empty(n, object), np.zeros(s), relative_efficiency(post)
+    times = np.ones(n) if scored.copies is None else scored.copies
     shown = progress and post.design.n * s >= _LONG
     with display(
         "Leaving out", n if shown else 0, "rows" if scored.by_observation else "levels"
     ) as advance:
         for block in row_blocks(n, size):
             found = made(np.arange(n)[block])
-            total += found.given.sum(axis=1)
+            total += found.given @ times[block]
             full[block], how[block] = log_mean(found.given), found.how
             integral_k[block] = found.integral_k
             for unit, density in enumerate(found.weighed.T, block.start):
                 elpd[unit], k[unit] = _weigh(density, efficiency)
             advance(block.stop)
+    elpd, full = elpd * times, full * times
     if scored.by_observation:
         post.once(TOTAL, lambda: total)
         integral_k = np.array([])
@@ -191,10 +195,10 @@ def _result(
     good_k = min(1 - 1 / np.log10(post.n_draws), 0.7)
     out = Loo(
         elpd=float(elpd.sum()),
-        se=standard_error(elpd),
+        se=standard_error(elpd, scored.copies),
         p=float(full.sum() - elpd.sum()),
         n_samples=post.n_draws,
-        n_data_points=scored.n_units,
+        n_data_points=scored.count(),
         scale="log",
         warning=bool(np.any(k > good_k)),
         good_k=good_k,

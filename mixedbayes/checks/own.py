@@ -13,13 +13,13 @@ Vehtari, Mononen, Tolvanen, Sivula & Winther (2016), Journal of Machine Learning
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from mixedbayes.checks.group_density import integral
-from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.checks.log_likelihood import copies, of_one
 from mixedbayes.checks.members import Block, Moving
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.results.posterior import Posterior
@@ -33,14 +33,13 @@ class Own:
     """Which levels are known by few rows."""
 
     factors: tuple[Moving, ...]
-    sizes: Floats  # (n, factors) rows of the level that each row belongs to
+    sizes: Floats  # (n, factors) observations of the level that each row belongs to
 
     @classmethod
     def of(cls, post: Posterior) -> Own:
         factors = tuple((p.parameter, g) for p in post.predictors for g in p.groups)
-        # Where rows have weights whole rows are the observations, however often they count.
-        copies = post.design.repeats if post.design.weights is None else None
-        sizes = [np.bincount(g.refs, copies)[g.refs] for _, g in factors]
+        count = copies(post.design, post.family)
+        sizes = [np.bincount(g.refs, count)[g.refs] for _, g in factors]
         return cls(factors, np.stack(sizes, 1) if sizes else np.zeros((post.design.n, 0)))
 
     @cached_property
@@ -76,10 +75,20 @@ def without_own(post: Posterior, own: Own, rows: Ints) -> Floats:
         every = _rows_of(blocks)
         whole = integral(post, blocks, every)[0]
         for at in members:
-            others = every[every != rows[at]]
-            known = integral(post, blocks, others)[0] if len(others) else 0.0
+            rest, others = _without_one(post, int(rows[at]), every)
+            known = integral(rest, blocks, others)[0] if len(others) else 0.0
             out[:, at] = whole - known
     return out
+
+
+def _without_one(post: Posterior, row: int, rows: Ints) -> tuple[Posterior, Ints]:
+    """Some rows without one of the observations that a row among them stands for."""
+    count = copies(post.design, post.family)
+    if count is None or count[row] == 1:
+        return post, rows[rows != row]
+    weights = count.copy()
+    weights[row] -= 1
+    return replace(post, design=replace(post.design, weights=weights)), rows
 
 
 def _rows_of(blocks: Sequence[Block]) -> Ints:
@@ -90,7 +99,7 @@ def one_by_one(post: Posterior, rows: Ints) -> Floats:
     """(S, m) log density by which single observations are weighed, each with all others known."""
     own = Own.of(post)
     few = np.isin(rows, own.rows)
-    out = by_observation(post, rows)
+    out = of_one(post, rows)
     if few.any():
         out[:, few] = without_own(post, own, rows[few])
     return out

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.checks.group_density import nested
+from mixedbayes.checks.log_likelihood import copies
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
@@ -75,13 +76,14 @@ class Scored:
     labels: pd.Index  # (units,)
     refs: Ints | None  # (n,) the unit of each row; None where each row is one
     groups: tuple[GroupDesign, ...]
+    copies: Floats | None = None  # (n,) how many observations each row stands for; None for one
 
     @classmethod
     def of(cls, design: Design, family: Family, target: str) -> Scored:
         """The units of one target; "group" is the model's only or coarsest grouping factor."""
         groups, data = design.mu.groups, Data.of(design, family)
         if target == OBSERVATION:
-            return cls(data, target, design.index, None, groups)
+            return cls(data, target, design.index, None, groups, copies(design, family))
         g = chosen_group(groups, target)
         return cls(data, g.name, g.levels, g.refs, groups)
 
@@ -92,6 +94,31 @@ class Scored:
     @property
     def n_units(self) -> int:
         return len(self.labels)
+
+    def count(self, units: Ints | None = None) -> int:
+        """How many are left out one at a time in some units, or in all."""
+        if self.copies is None:
+            return self.n_units if units is None else len(units)
+        return int(np.sum(self.copies if units is None else self.copies[units]))
+
+    @property
+    def note(self) -> str:
+        """What an observation is where rows are not simply that, in words."""
+        if not self.by_observation:
+            return ""
+        data = self.data
+        if self.copies is not None:
+            n = len(data.y)
+            same = self.count() == n
+            return "" if same else f"The {n:,} rows stand for {self.count():,} observations."
+        if data.counts is not None:
+            return "Weights are not whole numbers: a row is left out with all its weight."
+        if data.trials is not None and np.any(data.trials != 1):
+            return (
+                "An observation is a row with all its trials; written out, as rows of 0 and 1, it "
+                "would be a single trial."
+            )
+        return ""
 
     @property
     def what(self) -> str:

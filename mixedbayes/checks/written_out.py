@@ -10,7 +10,6 @@ import pandas as pd
 from mixedbayes.checks.leave_out import take
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
-from mixedbayes.results.posterior import Posterior
 
 
 def written_out(design: Design, family: Family, most: int) -> Design:
@@ -26,13 +25,6 @@ def written_out(design: Design, family: Family, most: int) -> Design:
         return design if len(rows) == design.n else take(design, rows)
     out = replace(take(design, rows), weights=None, index=pd.RangeIndex(len(rows)))
     return family.counted(out)
-
-
-def single(post: Posterior) -> Posterior:
-    """The posterior with the density of a row that counts several times that of one of them."""
-    if post.design.weights is None or not post.family.repeats_rows:
-        return post
-    return replace(post, design=replace(post.design, weights=None))
 
 
 def spread(counts: Floats, most: int) -> Ints:

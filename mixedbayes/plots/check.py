@@ -75,9 +75,7 @@ def plot_check(
     return draw(Sheet(rows, width, height, keys=keys, key_columns=4), backend)
 
 
-def _fitted(
-    title: str, what: str, beside: Beside, bins: Bins, along: str, prob: float
-) -> Panel:
+def _fitted(title: str, what: str, beside: Beside, bins: Bins, along: str, prob: float) -> Panel:
     middle = Rule(float(beside.replicated.mean()), False, style.MUTED, z=1.5)
     return Panel(
         [*_band(bins.at, beside.table(prob)), middle],

@@ -9,7 +9,10 @@ import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes.checks.check import collinearity, levels
-from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.checks.compare import compare_elpd
+from mixedbayes.checks.kfold import folds, kfold
+from mixedbayes.checks.log_likelihood import by_observation, copies, of_one
+from mixedbayes.checks.loo import smoothed
 from mixedbayes.checks.own import Own
 from mixedbayes.checks.predictive import (
     PRIOR_DRAWS,
@@ -17,7 +20,7 @@ from mixedbayes.checks.predictive import (
     written_out_predictive,
 )
 from mixedbayes.checks.residual import residuals
-from mixedbayes.checks.written_out import single, spread, written_out
+from mixedbayes.checks.written_out import spread, written_out
 from mixedbayes.plots.residuals import residuals as drawn_residuals
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.explained import explained
@@ -27,7 +30,7 @@ from mixedbayes.results.r2 import r2
 from mixedbayes.results.varcorr import varcorr
 
 FAMILIES = ("bernoulli", "poisson", "negative_binomial", "beta", "cumulative")
-J, N, DRAWS = 6, 48, 40
+J, N, DRAWS = 6, 48, 60
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +124,112 @@ def test_levels_and_collinearity_are_those_of_the_rows_written_out(both):
 
 def test_one_of_the_copies_is_an_observation(both):
     (weighted, _), (written, _) = both
-    one = by_observation(single(weighted))
     repeats = weighted.design.weights.astype(int)
-    np.testing.assert_allclose(np.repeat(one, repeats, axis=1), by_observation(written))
-    mine, theirs = Own.of(single(weighted)), Own.of(written)
-    np.testing.assert_array_equal(np.repeat(mine.sizes, repeats, axis=0), theirs.sizes)
+    one = np.repeat(of_one(weighted), repeats, axis=1)
+    np.testing.assert_allclose(one, by_observation(written))
+    sizes = np.repeat(Own.of(weighted).sizes, repeats, axis=0)
+    np.testing.assert_array_equal(sizes, Own.of(written).sizes)
+
+
+def assert_same_scores(mine, theirs, repeats):
+    each = np.repeat(np.asarray(mine.elpd_i) / repeats, repeats)
+    np.testing.assert_allclose(each, theirs.elpd_i, rtol=1e-6)
+    for what in ("elpd", "se", "p", "n_data_points"):
+        assert getattr(mine, what) == pytest.approx(getattr(theirs, what), rel=1e-6)
+    assert f"stand for {repeats.sum():,} observations" in str(mine)
+
+
+def test_leaving_one_of_the_copies_out(both):
+    repeats = both[0][0].design.weights.astype(int)
+    mine, theirs = (smoothed(p, s, "observation") for p, s in both)
+    assert_same_scores(mine, theirs, repeats)
+    np.testing.assert_allclose(np.repeat(mine.pareto_k, repeats), theirs.pareto_k, atol=1e-5)
+    theirs.replace(0, -9.0, 0.0, "refitted")
+    mine.replace(0, -9.0, 0.0, "refitted")
+    missing = (repeats[0] - 1) * (-9.0 - theirs.elpd_i.to_numpy()[1])
+    assert mine.elpd == pytest.approx(theirs.elpd + missing)
+
+
+def test_comparisons_are_those_of_the_rows_written_out(both):
+    tables = []
+    for post, spec in both:
+        moved = replace(post, design=replace(post.design, mu=replace(
+            post.design.mu, X=post.design.mu.X[:, ::-1])))  # fmt: skip
+        two = [smoothed(p, replace(spec, design=p.design), "observation") for p in (post, moved)]
+        tables.append(compare_elpd({"a": two[0], "b": two[1]}, "pseudo-BMA"))
+    pd.testing.assert_frame_equal(*tables, rtol=1e-4, atol=1e-6)
+
+
+def test_copies_that_few_others_know_are_left_out_with_effects_integrated(rows):
+    few = rows.head(J).assign(w=[1, 2, 3, 1, 2, 3])
+    written = few.loc[few.index.repeat(few.w)].reset_index(drop=True)
+    right = "x + z + (1 | g)"
+    for name in ("bernoulli", "poisson"):
+        mine, theirs = (
+            smoothed(*posterior(f"{left} ~ {right}", d, name), "observation")
+            for left, d in ((f"{name} | weights(w)", few), (name, written))
+        )
+        assert (mine.how == "integrated").all()
+        assert_same_scores(mine, theirs, few.w.to_numpy())
+
+
+@pytest.mark.parametrize("k", [2, 5, 400])
+def test_folds_divide_the_copies(rows, k):
+    d = rows.head(12).assign(w=rows.w.head(12) % 4 + 1)
+    written = d.loc[d.index.repeat(d.w)].reset_index(drop=True)
+    designs, found = [], []
+    for left, data in (("poisson | weights(w)", d), ("poisson", written)):
+        post, spec = posterior(f"{left} ~ x + z + (1 | g)", data, "poisson")
+
+        def sample(spec, number, post=post):
+            designs.append((number, spec.design))
+            return post.draws
+
+        found.append(kfold(post, spec, k, None, sample, seed=4))
+    assert_same_totals(*found, d.w.to_numpy())
+    half = len(designs) // 2
+    for (number, mine), (other, theirs) in zip(designs[:half], designs[half:], strict=True):
+        assert number == other
+        np.testing.assert_array_equal(np.repeat(mine.y, mine.weights.astype(int)), theirs.y)
+        np.testing.assert_array_equal(mine.mu.counts, mine.weights)
+
+
+def assert_same_totals(mine, theirs, repeats):
+    row = np.repeat(np.arange(len(repeats)), repeats)
+    np.testing.assert_allclose(mine.elpd_i, np.bincount(row, theirs.elpd_i), rtol=1e-9)
+    assert mine.elpd == pytest.approx(theirs.elpd)
+    assert mine.p == pytest.approx(theirs.p)
+    assert mine.n_folds == theirs.n_folds
+    assert (mine.fold.sum(axis=1) == repeats).all()
+
+
+def test_very_many_copies_are_divided_evenly(monkeypatch):
+    monkeypatch.setattr("mixedbayes.checks.kfold.MOST_SHUFFLED", 50)
+    copies = np.array([3.0, 40.0, 1e6])
+    fold = folds(3, 10, 1, copies)
+    np.testing.assert_array_equal(fold.sum(axis=1), copies)
+    assert np.ptp(fold.sum(axis=0)) <= 1
+    assert (fold[1:].min(axis=1) >= [4, 1e5]).all()
+
+
+def test_what_is_left_out_is_said_where_it_is_not_one_of_equal_rows(rows):
+    rng = np.random.default_rng(1)
+    right = "x + z + (1 | g)"
+    d = rows.assign(v=rows.w + 0.5, k=rng.binomial(rows.w, 0.3), one=1, b=rows.bernoulli)
+    cases = {
+        "poisson | weights(v)": ("poisson", "Weights are not whole numbers: a row is left out"),
+        "k | trials(w)": ("binomial", "An observation is a row with all its trials"),
+        "b | trials(one)": ("binomial", ""),
+        "poisson | weights(one)": ("poisson", ""),
+        "poisson": ("poisson", ""),
+    }
+    for left, (family, note) in cases.items():
+        post, spec = posterior(f"{left} ~ {right}", d, family)
+        found = smoothed(post, spec, "observation")
+        assert found.scored.note.startswith(note)
+        assert (found.scored.note == "") == (note == "")
+        assert found.scored.note in str(found)
+        assert found.n_data_points == N
 
 
 @pytest.mark.parametrize("prior", [False, True])
@@ -168,7 +272,6 @@ def test_many_copies_are_spread_evenly():
 def test_weights_that_divide_the_variance_repeat_nothing(rows):
     spec = mb.Model("x | weights(w) ~ z + (1 | g)", rows).spec
     assert written_out(spec.design, spec.family, 10**6) is spec.design
-    post = Posterior(spec.design, spec.family, xr.DataTree())
-    assert single(post) is post
+    assert copies(spec.design, spec.family) is None
     some = written_out(replace(spec.design), spec.family, 12)
     assert some.n == len(some.weights) == 12
