@@ -237,7 +237,7 @@ class Checks:
 
     # ---- assumptions, influence, priors -------------------------------------------------------
 
-    def check(self, *, progress: bool = True) -> CheckReport:
+    def check(self, *, order: Any = None, progress: bool = True) -> CheckReport:
         """Assumptions, influence and what the priors decide: one sentence each, with its numbers.
 
         Convergence; residuals against fitted values, their quantiles and their scale; zeros,
@@ -247,13 +247,21 @@ class Checks:
         observations and groups. The report prints itself, also in HTML; `tables` has the numbers;
         `plot_check` draws it. It is kept with the posterior: asking again takes no time.
 
-        ``progress=False`` shows no bars where it takes more than some seconds.
+        ``order`` says in which order rows follow each other, for the autocorrelation of their
+        residuals: values of the rows, ``order=data["week"]``, or the name of a column that the
+        model reads. By default it is that of a predictor that looks like time, else that of the
+        rows; the sentence says which. ``progress=False`` shows no bars where it takes more than
+        some seconds.
         """
         from mixedbayes.checks.check import check
+        from mixedbayes.checks.order import given_order
         from mixedbayes.predict.streams import seed_of
 
         post = self.posterior
-        return check(post, self.model.spec, seed=seed_of(post, None), progress=progress)
+        model = self.model
+        given = None if order is None else given_order(model.design, model.data, order)
+        seed = seed_of(post, None)
+        return check(post, model.spec, seed=seed, order=given, progress=progress)
 
     def plot_check(self, *, backend: str = "matplotlib") -> Drawing:
         """Residuals and group effects beside bands of what the model says they should be.

@@ -13,7 +13,7 @@ from mixedbayes.checks.counts import counts
 from mixedbayes.checks.elpd import Loo
 from mixedbayes.checks.group_density import closed_form, group_obstacle
 from mixedbayes.checks.loo import FEWEST_DRAWS, smoothed
-from mixedbayes.checks.order import autocorrelation
+from mixedbayes.checks.order import Order, autocorrelation
 from mixedbayes.checks.own import Own
 from mixedbayes.checks.quantities import quantities
 from mixedbayes.checks.report import CheckReport, Finding
@@ -41,7 +41,14 @@ MOST_INTEGRALS = 2e6  # rows x draws for which group effects are integrated by q
 MOST_LEVELS = 2000
 
 
-def check(post: Posterior, spec: Spec, *, seed: int, progress: bool = False) -> CheckReport:
+def check(
+    post: Posterior,
+    spec: Spec,
+    *,
+    seed: int,
+    order: Order | None = None,
+    progress: bool = False,
+) -> CheckReport:
     """Run every check that the model allows.
 
     Convergence; residual against fitted, quantiles of residuals, scale against fitted; zeros,
@@ -55,6 +62,9 @@ def check(post: Posterior, spec: Spec, *, seed: int, progress: bool = False) -> 
         The posterior and its model.
     seed
         Of the replicates.
+    order
+        Of the rows, for the autocorrelation of their residuals; by default that of a predictor that
+        looks like time, else that of the rows.
     progress
         Show how far it is where it takes more than some seconds.
 
@@ -62,18 +72,21 @@ def check(post: Posterior, spec: Spec, *, seed: int, progress: bool = False) -> 
     -------
     CheckReport
     """
-    found = post.once(("check", seed), lambda: tuple(_findings(post, spec, seed, progress)))
+    key = ("check", seed, order and order.key)
+    found = post.once(key, lambda: tuple(_findings(post, spec, seed, order, progress)))
     return CheckReport(tuple(replace(f, table=f.table.copy()) for f in found))
 
 
-def _findings(post: Posterior, spec: Spec, seed: int, progress: bool) -> Iterator[Finding]:
+def _findings(
+    post: Posterior, spec: Spec, seed: int, order: Order | None, progress: bool
+) -> Iterator[Finding]:
     yield convergence(post)
     kept = all(post.has_ranef(g.name) for g in post.design.mu.groups)
     if kept:
         found = residuals(post, seed)
         yield from (location(found), shape(found, post), scale(found))
         yield from counts(found, post)
-        yield from filter(None, [autocorrelation(post, found, seed)])
+        yield from filter(None, [autocorrelation(post, found, seed, order)])
         for g in post.design.mu.groups:
             yield from (normality(e) for e in effects(post, g, seed))
         yield from filter(None, [within_between(post)])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from mixedbayes.checks.leave_out import take
 from mixedbayes.checks.report import Finding, p_said
 from mixedbayes.checks.residual import MOST_ROWS, Alone, Residuals, residuals_of
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
+from mixedbayes.errors import ModelError
 from mixedbayes.results.posterior import Posterior
 
 SMALL_P = 0.01  # of both sides together
@@ -23,6 +27,89 @@ _TIME = re.compile(
     r"visits?|occasions?|sessions?|trials?|periods?|rounds?|ages?|steps?|quarters?)([^a-z]|$)",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """An order of the user's rows."""
+
+    name: str
+    place: Ints  # (rows of the user's frame,); equal where rows have the same, -1 where unknown
+
+    @property
+    def key(self) -> tuple[str, bytes]:
+        return self.name, self.place.tobytes()
+
+
+def given_order(design: Design, frame: pd.DataFrame, order: Any) -> Order:
+    """The order that a user gives: values of the rows, or a column that the model reads.
+
+    Parameters
+    ----------
+    design
+        The design, for its rows.
+    frame
+        The columns that the model reads, all rows.
+    order
+        The name of one of them; or a value for each row of the user's frame, or of those used,
+        of any kind that sorts.
+
+    Raises
+    ------
+    ModelError
+        It is no such column; there is not one value for each row; one is missing, or they do not
+        sort.
+    """
+    if isinstance(order, str):
+        if order not in frame:
+            raise ModelError(
+                f"order={order!r}: the model reads no such column, and keeps only those that it "
+                f'reads ({", ".join(map(str, frame))}); give the values, order=data["{order}"]'
+            )
+        name, values = order, _values(frame[order])
+    else:
+        name = str(getattr(order, "name", None) or "the order given")
+        known = order.index if isinstance(order, pd.Series) else None
+        values = _values(order)
+        _check_rows(design, frame, values, known)
+    rows = design.rows if len(values) == len(frame) else np.arange(design.n)
+    used = pd.Series(values[rows])
+    if used.isna().any():
+        raise ModelError(
+            f"order: {used.isna().sum():,} of {design.n:,} rows used have no value of {name}"
+        )
+    try:
+        place = np.unique(used.to_numpy(), return_inverse=True)[1]
+    except TypeError as error:
+        raise ModelError(f"order: the values of {name} do not sort: {error}") from error
+    whole = np.full(len(frame), -1)
+    whole[design.rows] = place
+    return Order(name, whole)
+
+
+def _values(order: Any) -> NDArray[Any]:
+    """Values that sort as the user's do; a list of several kinds stays one."""
+    if isinstance(getattr(order, "dtype", None), pd.CategoricalDtype) and order.dtype.ordered:
+        codes = pd.Series(order).cat.codes
+        return codes.where(codes >= 0).to_numpy()
+    return np.asarray(order, object) if isinstance(order, list | tuple) else np.asarray(order)
+
+
+def _check_rows(
+    design: Design, frame: pd.DataFrame, values: NDArray[Any], known: pd.Index | None
+) -> None:
+    if values.ndim != 1 or len(values) not in (len(frame), design.n):
+        used = "" if design.n == len(frame) else f", or for each of the {design.n:,} used"
+        raise ModelError(
+            f"order has the shape {values.shape}: it takes a value for each of the {len(frame):,} "
+            f"rows of the data{used}"
+        )
+    labels = frame.index if len(values) == len(frame) else design.index
+    if known is not None and known.isin(labels).all() and not known.equals(labels):
+        raise ModelError(
+            "order has its rows in another order than the data; take the column from the data "
+            "frame of the fit"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +127,19 @@ class Series:
         return f"{within} {'in row order' if self.along is None else f'along {self.along}'}"
 
 
-def autocorrelation(post: Posterior, found: Residuals, seed: int) -> Finding | None:
+def autocorrelation(
+    post: Posterior, found: Residuals, seed: int, order: Order | None = None
+) -> Finding | None:
     """Lag-1 autocorrelation of Pearson residuals; None where no order is known.
 
     `found` are the residuals of all rows, or of some where there are many: those of whole levels
     are computed then.
     """
     if post.design.n > MOST_ROWS:
-        found = residuals_of(post, take(post.design, _whole_levels(post.design)), seed)
-    series = None if post.design.repeats is not None else follow(found.design)
+        found = residuals_of(post, take(post.design, _whole_levels(post.design, order)), seed)
+    series = None if post.design.repeats is not None else follow(found.design, order)
     if series is None:
-        return None
+        return None if order is None else _no_series(post.design, order)
     beside = Alone(*(_lag(x, series) for x in (found.data, found.replicated)))
     low, high = beside.range()
     p, mean = beside.p(), float(np.mean(beside.data))
@@ -65,7 +154,16 @@ def autocorrelation(post: Posterior, found: Residuals, seed: int) -> Finding | N
     elif look:
         said += ": rows that follow each other are alike, and count for less than the model takes "
         said += f"them for. {_remedy(series)}"
-    return Finding("Autocorrelation", f"{said.removesuffix('.')}.", look, table)
+    said = f"{said.removesuffix('.')}."
+    if series.along is None:
+        said += ' Where time runs otherwise, check(order=data["time"]) goes by it.'
+    return Finding("Autocorrelation", said, look, table)
+
+
+def _no_series(design: Design, order: Order) -> Finding:
+    few = f"fewer than {FEWEST_PAIRS} rows follow another along {order.name}"
+    why = few if design.repeats is None else "rows that count several times have no order"
+    return Finding("Autocorrelation", f"Not looked for: {why}.", False, pd.DataFrame())
 
 
 def _lag(r: Floats, series: Series) -> Floats:
@@ -86,13 +184,19 @@ def _remedy(series: Series) -> str:
     )
 
 
-def follow(design: Design) -> Series | None:
-    """Which rows follow each other: along a column that looks like time, else in row order.
+def follow(design: Design, order: Order | None = None) -> Series | None:
+    """Which rows follow each other: in a given order, else along a column that looks like time.
 
-    In row order only within levels, and not where the rows were sorted by the response.
+    Else in row order, only within levels, and not where the rows were sorted by the response.
     """
     groups = [g for g in design.mu.groups if design.n >= ROWS_PER_LEVEL * len(np.unique(g.refs))]
     groups.sort(key=lambda g: -g.n_levels)
+    if order is not None:
+        place, group = order.place[design.rows], groups[0] if groups else None
+        first, second = _pairs(place, group)
+        later = place[first] < place[second]
+        found = Series(first[later], second[later], group, order.name)
+        return found if later.sum() >= FEWEST_PAIRS else None
     for term in (t for t in design.mu.terms if ":" not in t and _TIME.search(t)):
         at = design.mu.X[:, design.mu.terms.index(term)]
         for g in groups if design.mu.groups else [None]:
@@ -135,13 +239,14 @@ def _one_way(x: Floats, first: Ints, second: Ints) -> bool:
     return up + down >= FEWEST_STEPS and max(up, down) > _ONE_WAY * (up + down)
 
 
-def _whole_levels(design: Design) -> Ints:
+def _whole_levels(design: Design, order: Order | None) -> Ints:
     """At most MOST_ROWS rows, whole levels of the finest factor that makes series."""
-    series = follow(design)
+    series = follow(design, order)
     if series is None or series.group is None:
-        return np.arange(MOST_ROWS)
+        rows = np.arange(design.n)
+        return (rows if order is None else np.argsort(order.place[design.rows]))[:MOST_ROWS]
     refs = series.group.refs
     sizes = np.bincount(refs, minlength=series.group.n_levels)
-    order = np.random.default_rng(0).permutation(series.group.n_levels)
-    taken = order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), MOST_ROWS, "right")))]
+    mixed = np.random.default_rng(0).permutation(series.group.n_levels)
+    taken = mixed[: max(1, int(np.searchsorted(np.cumsum(sizes[mixed]), MOST_ROWS, "right")))]
     return np.flatnonzero(np.isin(refs, taken))[:MOST_ROWS]

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from hand_made import hand_made
 
+import mixedbayes as mb
 from mixedbayes.checks import order
-from mixedbayes.checks.order import autocorrelation, follow
+from mixedbayes.checks.order import autocorrelation, follow, given_order
 from mixedbayes.checks.residual import residuals
 
 J, M = 30, 20
@@ -31,8 +32,8 @@ def data(y, **columns):
     return pd.DataFrame({"y": y, "x": x, "g": G[: len(y)], **columns})
 
 
-def check(post):
-    return autocorrelation(post, residuals(post, 1), 1)
+def check(post, order=None):
+    return autocorrelation(post, residuals(post, 1), 1, order)
 
 
 def test_rows_that_follow_each_other():
@@ -43,6 +44,7 @@ def test_rows_that_follow_each_other():
     assert "by the response of the row before as a predictor" in said.said
     assert "(time | g)" in said.said
     assert said.table["data"][0] == pytest.approx(0.7, abs=0.1)
+    assert 'Where time runs otherwise, check(order=data["time"]) goes by it' in said.said
     assert not check(posterior(data(series(0.0)))).look
 
 
@@ -118,3 +120,81 @@ def test_of_many_rows_whole_levels_are_looked_at(monkeypatch):
 def test_few_rows_are_no_series():
     few = data(series(0.7)[:60]).assign(g=np.arange(60) // 2)
     assert check(posterior(few)) is None
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Rows in no order, of which the time is known and not in the model."""
+    return data(series(0.7), week=T).sample(frac=1, random_state=1)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda d: d["week"],
+        lambda d: pd.Timestamp("2020-01-06") + pd.to_timedelta(7 * d["week"], "D"),
+        lambda d: [f"week {t:02}" for t in d["week"]],
+        lambda d: pd.Categorical(-d["week"], -np.arange(M), ordered=True),
+        lambda d: d["week"].astype("Int64"),
+    ],
+)
+def test_in_an_order_that_the_model_does_not_know(mixed, order):
+    post = posterior(mixed)
+    assert "in row order" in check(post).said
+    asked = order(mixed)
+    said = check(post, given_order(post.design, mixed[["y", "x", "g"]], asked))
+    assert said.look
+    assert f"within g along {getattr(asked, 'name', 'the order given')} is 0.6" in said.said
+    assert "Where time" not in said.said
+    assert said.table["pairs"][0] == J * (M - 1)
+
+
+def test_in_the_order_of_a_column_that_the_model_reads(mixed):
+    post = posterior(mixed, "y ~ x + week + (1 | g)")
+    frame = mixed[["y", "x", "week", "g"]]
+    given = given_order(post.design, frame, "week")
+    np.testing.assert_array_equal(given.place, mixed["week"])
+    assert check(post, given).look
+    with pytest.raises(
+        mb.ModelError, match=r'keeps .* \(y, x, week, g\); give .* order=data\["t"\]'
+    ):
+        given_order(post.design, frame, "t")
+
+
+def test_an_order_of_the_rows_used_alone(mixed):
+    gaps = mixed.assign(x=mixed["x"].where(np.arange(len(mixed)) % 7 > 0))
+    post = posterior(gaps)
+    whole = given_order(post.design, gaps, gaps["week"])
+    used = given_order(post.design, gaps, gaps["week"].loc[post.design.index])
+    known = whole.place[post.design.rows]
+    np.testing.assert_array_equal(known, used.place[post.design.rows])
+    np.testing.assert_array_equal(known, gaps["week"].dropna().loc[post.design.index])
+    assert whole.key == used.key
+    assert given_order(post.design, gaps, gaps["week"].where(gaps["x"].notna())).key == whole.key
+
+
+def test_orders_that_are_none(mixed):
+    post, ask = posterior(mixed), mixed["week"]
+    cases = {
+        r"shape \(7,\): .* each of the 600 rows": ask.head(7),
+        r"shape \(600, 2\)": np.c_[ask, ask],
+        r"rows in another order than the data": ask.sort_index(),
+        r"3 of 600 rows used have no value of week": ask.where(np.arange(600) > 2),
+        r"values of the order given do not sort": [*ask.head(599), "late"],
+    }
+    for message, asked in cases.items():
+        with pytest.raises(mb.ModelError, match=message):
+            given_order(post.design, mixed, asked)
+
+
+def test_an_order_without_steps_is_said_to_have_none(mixed):
+    post = posterior(mixed)
+    said = check(post, given_order(post.design, mixed, np.zeros(600)))
+    assert said.said == "Not looked for: fewer than 20 rows follow another along the order given."
+    assert not said.look
+    counts = mixed.assign(y=1, w=2)
+    many = hand_made(
+        "y | weights(w) ~ x + (1 | g)", counts, "poisson", 100, np.random.default_rng(0)
+    )[0]
+    said = check(many, given_order(many.design, counts, counts["week"]))
+    assert said.said == "Not looked for: rows that count several times have no order."
