@@ -2,11 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy import stats
+from hand_made import hand_made
+from scipy import special, stats
 
 import mixedbayes as mb
 from mixedbayes.checks.assumptions import location, normality, scale, shape
-from mixedbayes.checks.residual import Beside, effects, residuals
+from mixedbayes.checks.residual import Beside, Bins, effects, residuals
 from mixedbayes.results.posterior import Posterior
 
 N, J = 400, 20
@@ -42,6 +43,72 @@ def test_a_right_model_raises_no_doubt():
     assert not any(f.look for f in (location(found), scale(found)))
     assert not shape(found, posterior(X + NOISE, sigma=1.0)).look
     assert found.location()[0].table()["outside"].sum() <= 2
+
+
+# ---- false alarms -----------------------------------------------------------------------------
+
+GROUPS, ROWS, AT = 30, 10, np.linspace(-5, 5, 201)
+
+
+def right(seed, curve=0.0):
+    """A posterior of 0/1 outcomes under all true parameters but the group effects' own values.
+
+    Their posterior is drawn exactly, from a grid, so that nothing but the check can be at fault.
+    """
+    rng = np.random.default_rng(seed)
+    g, x = np.repeat(np.arange(GROUPS), ROWS), rng.normal(size=GROUPS * ROWS)
+    sd = rng.uniform(0.3, 1.5)
+    fixed = 0.2 + 0.6 * x
+    eta = fixed + sd * rng.normal(size=GROUPS)[g] + curve * (x**2 - 1)
+    y = (rng.uniform(size=len(x)) < special.expit(eta)).astype(int)
+    log_p = np.zeros((GROUPS, len(AT))) - AT**2 / (2 * sd**2)
+    np.add.at(log_p, g, -np.log1p(np.exp((1 - 2 * y)[:, None] * (fixed[:, None] + AT))))
+    share = np.cumsum(special.softmax(log_p, axis=1), axis=1)
+    b = np.array([AT[np.minimum(np.searchsorted(p, rng.uniform(size=200)), 200)] for p in share])
+    known = {"Intercept": 0.2, "fixef": 0.6, "sd_g": sd, "ranef_g": b.T[None, :, :, None]}
+    data = pd.DataFrame({"y": y, "x": x, "g": g})
+    return hand_made("y ~ x + (1 | g)", data, "bernoulli", 200, rng, known)[0]
+
+
+def looks(curve=0.0, sets=60):
+    """Shares of data sets that the checks along predictors and fitted values want looked at."""
+    found = [residuals(right(seed, curve), seed) for seed in range(sets)]
+    return [np.mean([f(r).look for r in found]) for f in (location, scale)]
+
+
+def test_right_models_of_single_outcomes_raise_few_doubts():
+    assert max(looks()) <= 0.05
+
+
+def test_a_strong_curve_of_single_outcomes_is_found():
+    assert looks(curve=0.6, sets=20)[0] >= 0.8
+
+
+@pytest.mark.parametrize("formula", ["y ~ 1", "y ~ 1 + (1 | g)", "y ~ arm + (1 | g)"])
+def test_rows_sorted_by_the_response_have_no_trend(formula):
+    """Where fitted values are the same, bins are not in the order of the rows."""
+    data = pd.DataFrame({"y": NOISE, "g": np.arange(N) % J, "arm": np.arange(N) % 2})
+    given = {"Intercept": 0.0, "fixef": 0.0, "ranef_g": 0.0, "sigma": 1.0}
+    post = hand_made(
+        formula, data.sort_values("y"), "gaussian", 200, np.random.default_rng(1), given
+    )
+    found = residuals(post[0], seed=1)
+    assert not location(found).look
+    assert not scale(found).look
+
+
+def test_rows_with_the_same_predictors_are_in_one_bin():
+    bins = Bins.shared(np.repeat([3.0, 1.0, 2.0], [50, 100, 50]))
+    np.testing.assert_array_equal(bins.at, [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(bins.sizes, [100, 50, 50])
+    even = Bins.shared(np.arange(47.0))
+    np.testing.assert_array_equal(even.sizes, [16, 16, 15])
+    np.testing.assert_allclose(even.means(np.arange(47.0)[None]), even.at[None])
+    assert len(Bins.shared(np.array([2.0])).at) == 1
+    each = Bins.by_draw(
+        np.array([[1.0, 3.0, 2.0] * 20, [3.0, 2.0, 1.0] * 20]), np.random.default_rng(1)
+    )
+    np.testing.assert_allclose(each.at, [1, 5 / 3, 7 / 3, 3])
 
 
 def test_a_curve_is_seen():
