@@ -122,7 +122,7 @@ def predict(
         Probability of the equal-tailed interval.
     draws
         Return the draws instead: a DataArray (chain, draw, obs), or (chain, draw, obs, category);
-        counts and codes of categories are integers.
+        counts and codes of categories are integers, unless one is beyond 2^53.
     seed
         Of new levels and new observations; by default the fit's own, so that the same call gives
         the same answer. With one seed a new label has the same effects in every call.

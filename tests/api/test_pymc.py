@@ -141,6 +141,21 @@ def test_pymc_s_densities_and_replicates_are_ours(case, formulation, fit_of):
     agree(drawn, kept)
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore:.*draws are worth:UserWarning")
+def test_every_draw_of_a_count_is_an_integer(case, fit_of, data):
+    fit = fit_of(case)
+    new = data.head(2).assign(g="another")
+    drawn = [fit.predict(new, groups=groups, draws=True) for groups in ("auto", "typical", "new")]
+    drawn.append(fit.predict(groups="average", draws=True))
+    if not fit.model.design.others:
+        drawn.append(fit.condition_on(new).predict(new, draws=True))
+    drawn.append(response(fit.posterior_predictive("new")))
+    assert {x.dtype.kind for x in drawn} == {"i" if fit.model.family.discrete else "f"}
+    for kind in ("mean", "linear"):
+        assert fit.predict(new, kind=kind, draws=True).dtype == float
+
+
 @pytest.mark.parametrize("case", FEW)
 def test_new_rows_by_set_data(case, fit_of, data):
     """Other rows, in another number, through pm.Data; the means stay those of the fit's rows."""
