@@ -24,6 +24,7 @@ from mixedbayes.checks.sensitivity import (
     DRIVEN,
     SAYS_LITTLE,
     SENSITIVE,
+    SENSITIVE_DEFAULT,
     overlap,
     prior_sensitivity,
 )
@@ -221,26 +222,39 @@ def information(post: Posterior, spec: Spec) -> Finding:
 
 
 def sensitivity(post: Posterior, spec: Spec) -> Finding:
-    """Does a slightly weaker or stronger prior move the posterior?"""
-    table = prior_sensitivity(post, spec)
+    """Does a slightly weaker or stronger prior move the posterior?
+
+    A default prior lies where the data are, and does not contradict them; it wants a look where it
+    counts for more than a little, or more than they do.
+    """
+    table, title = prior_sensitivity(post, spec), "Prior sensitivity"
     label = table["parameter"] + table["term"].map(lambda t: f"[{t}]" if t else "")
-    parts = []
-    for says, meaning in (
-        (DRIVEN, "driven by the prior"),
-        (CONFLICT, "pulled apart by prior and data"),
-    ):
-        which = label[table["says"] == says]
-        if len(which):
-            parts.append(f"{meaning}: {', '.join(which)}")
-    if not parts:
-        most = table["prior"].max()
+    given = np.array([q.given for q in quantities(post, spec)])
+    driven = table["says"] == DRIVEN
+    apart = (table["says"] == CONFLICT) & (given | (table["prior"] >= SENSITIVE_DEFAULT))
+    parts = [
+        f"{meaning}: {', '.join(label[which])}"
+        for which, meaning in (
+            (driven, "driven by the prior"),
+            (apart, "pulled apart by prior and data"),
+        )
+        if which.any()
+    ]
+    if parts:
+        said = f"Sensitive to the strength of the priors, {'; '.join(parts)}. Are these priors"
+        return Finding(title, f"{said} meant?", True, table)
+    little, most = table["says"] == CONFLICT, table["prior"].max()
+    if little.any():
+        said = (
+            f"Default priors count a little for {', '.join(label[little])} (sensitivity up to "
+            f"{most:.2f}, limit {SENSITIVE_DEFAULT})."
+        )
+    else:
         said = (
             f"No parameter is sensitive to the strength of the priors (at most {most:.2f}, limit "
             f"{SENSITIVE})."
         )
-        return Finding("Prior sensitivity", said, False, table)
-    said = f"Sensitive to the strength of the priors, {'; '.join(parts)}. Are these priors meant?"
-    return Finding("Prior sensitivity", said, True, table)
+    return Finding(title, said, False, table)
 
 
 # ---- influence --------------------------------------------------------------------------------

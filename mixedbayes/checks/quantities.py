@@ -32,6 +32,8 @@ class Quantity:
         (S,) of what the prior is about: perhaps the value at the predictors' means.
     prior
         SciPy-like distribution; None where it is improper.
+    given
+        Whether the user gave it; otherwise it is a default.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Quantity:
     draws: Floats
     placed: Floats
     prior: Any
+    given: bool = True
 
     @property
     def label(self) -> str:
@@ -55,11 +58,12 @@ def quantities(post: Posterior, spec: Spec) -> Iterator[Quantity]:
         prior, labels = assigned.prior, spec.family.labels(name, spec.design)
         draws = post.stacked(name)
         if labels is None:
-            yield Quantity("family", name, "", draws, draws, _frozen(prior))
+            yield Quantity("family", name, "", draws, draws, _frozen(prior), assigned.given)
             continue
         shift = 0.0 if assigned.given else _at_means(post, spec.design.mu)
         for k, term in enumerate(labels):
-            yield Quantity("family", name, term, draws[:, k], draws[:, k] - shift, _frozen(prior))
+            drawn, placed = draws[:, k], draws[:, k] - shift
+            yield Quantity("family", name, term, drawn, placed, _frozen(prior), assigned.given)
 
 
 def _predictor(
@@ -69,20 +73,19 @@ def _predictor(
     if priors.intercept is not None:
         draws = post.intercept(p)
         placed = draws + _at_means(post, predictor) if priors.intercept_at_means else draws
-        yield Quantity(
-            "intercept", names.intercept(p), "", draws, placed, _frozen(priors.intercept.prior)
-        )
+        name, a = names.intercept(p), priors.intercept
+        yield Quantity("intercept", name, "", draws, placed, _frozen(a.prior), a.given)
     beta = post.fixef(p)
     placed_beta = priors.fixef_placed(beta)
     for k, (term, a) in enumerate(zip(predictor.terms, priors.fixef, strict=True)):
         name, prior = names.fixef(p), _frozen(a.prior)
-        yield Quantity("fixef", name, term, beta[:, k], placed_beta[:, k], prior)
+        yield Quantity("fixef", name, term, beta[:, k], placed_beta[:, k], prior, a.given)
     for g in predictor.groups:
         sd, cor = post.sd(g.name, p), post.cor(g.name, p)
         placed_sd, placed_cor = post.placed(g.name, priors)
         for k, (term, a) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
             name = names.sd(g.name, p)
-            yield Quantity("sd", name, term, sd[:, k], placed_sd[:, k], _frozen(a.prior))
+            yield Quantity("sd", name, term, sd[:, k], placed_sd[:, k], _frozen(a.prior), a.given)
         for block in g.blocks:
             for i, j in combinations(sorted(block), 2):
                 shape = priors.lkj(g.name).eta + len(block) / 2 - 1  # of the margin under LKJ
@@ -93,6 +96,7 @@ def _predictor(
                     cor[:, i, j],
                     placed_cor[:, i, j],
                     stats.beta(shape, shape, loc=-1, scale=2),
+                    priors.cor[g.name].given,
                 )
 
 

@@ -16,6 +16,7 @@ from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained
 
 SENSITIVE = 0.05  # Kallioinen et al. (2024)
+SENSITIVE_DEFAULT = 0.1  # of a default prior, to want a look
 SAYS_LITTLE = 0.65  # overlap from which the posterior is mostly the prior
 _BINS = 20
 _SAME = 1e-9  # difference of log densities that is none

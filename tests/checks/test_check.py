@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,7 @@ import pytest
 from scipy import stats
 
 import mixedbayes as mb
-from mixedbayes.checks.check import collinearity, levels, variance_inflation
+from mixedbayes.checks.check import collinearity, levels, sensitivity, variance_inflation
 from mixedbayes.checks.log_likelihood import TOTAL
 from mixedbayes.checks.quantities import Quantity, log_prior, quantities
 from mixedbayes.checks.report import p_said
@@ -80,6 +81,17 @@ def test_asking_twice_gives_the_same_and_changes_nothing(fit_of, report):
         assert dataset.identical(fit.idata[name].to_dataset())
 
 
+def test_an_order_is_taken_through(fit_of, report):
+    """The default is along Days, which looks like time."""
+    fit = fit_of("sleepstudy_days_subject")
+    days = mb.load_data("sleepstudy")["Days"]
+    assert str(fit.check(order=days)) == str(fit.check(order="Days")) == str(report)
+    backwards = fit.check(order=-days.rename("countdown"))
+    assert any("along countdown" in f.said for f in backwards.findings)
+    with pytest.raises(mb.ModelError, match="order"):
+        fit.check(order="day")
+
+
 def test_eight_schools_know_little_of_their_spread(fit_of):
     fit = fit_of("eight_schools")
     table = fit.prior_sensitivity().set_index("parameter")
@@ -101,6 +113,38 @@ def test_a_prior_against_the_data_is_seen():
     table = fit.prior_sensitivity().set_index("parameter")
     assert table.loc["Intercept", "says"] == ROBUST
     assert np.isnan(table.loc["sigma", "overlap"])
+
+
+@pytest.mark.parametrize(
+    ("given", "prior", "look", "said"),
+    [
+        (False, 0.07, False, "Default priors count a little for x[a] (sensitivity up to 0.07"),
+        (True, 0.07, True, "pulled apart by prior and data: x[a]. Are these priors meant?"),
+        (False, 0.2, True, "pulled apart by prior and data: x[a]"),
+        (True, 0.01, False, "No parameter is sensitive"),
+    ],
+)
+def test_default_priors_may_count_a_little(monkeypatch, given, prior, look, said):
+    says = CONFLICT if prior > 0.05 else ROBUST
+    row = {"parameter": "x", "term": "a", "prior": prior, "likelihood": 0.3, "says": says}
+    where = "mixedbayes.checks.check"
+    one = quantity(np.ones(3), None)
+    monkeypatch.setattr(f"{where}.prior_sensitivity", lambda *_: pd.DataFrame([row]))
+    monkeypatch.setattr(f"{where}.quantities", lambda *_: [replace(one, given=given)])
+    found = sensitivity(None, None)
+    assert found.look == look
+    assert said in found.said
+
+
+def test_which_priors_were_given():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.poisson(3, 60), "x": rng.normal(size=60), "g": np.arange(60) % 6})
+    formula, settings = "y ~ x + (x | g)", {"draws": 20, "chains": 1, "tune": 50, "progress": False}
+    model = mb.Model(formula, data, family="negative_binomial", priors={"sd": mb.Exponential(1)})
+    fit = model.fit(**settings, seed=1)
+    given = {q.label: q.given for q in quantities(fit.posterior, model.spec)}
+    assert {k for k, v in given.items() if v} == {"sd_g[Intercept]", "sd_g[x]"}
+    assert {"Intercept", "fixef[x]", "cor_g[Intercept, x]", "shape"} < set(given)
 
 
 def test_log_prior_is_that_of_the_sampled_model(fit_of):
