@@ -12,7 +12,7 @@ from mixedbayes.checks.assumptions import FEW_LEVELS, location, normality, scale
 from mixedbayes.checks.counts import counts
 from mixedbayes.checks.elpd import Loo
 from mixedbayes.checks.group_density import closed_form, group_obstacle
-from mixedbayes.checks.loo import FEWEST_DRAWS, smoothed
+from mixedbayes.checks.loo import FEWEST_DRAWS, weighted
 from mixedbayes.checks.order import Order, autocorrelation
 from mixedbayes.checks.own import Own
 from mixedbayes.checks.quantities import quantities
@@ -273,7 +273,7 @@ def _influence(post: Posterior, spec: Spec, progress: bool) -> Iterator[Finding]
             if g.n_levels <= MOST_LEVELS and group_obstacle(post, g) is None
         ]
     for target in targets:
-        yield influence(smoothed(post, spec, target, progress=progress))
+        yield influence(weighted(post, spec, target, progress=progress))
 
 
 def influence(found: Loo) -> Finding:
@@ -286,8 +286,8 @@ def influence(found: Loo) -> Finding:
         said = (
             f"Pareto k of {who} ({scored.names(high)}) is {'' if one else 'up to '}{k:.2f}, above "
             f"its limit {found.good_k:.2f}: weights cannot tell reliably what the posterior is "
-            f"without {'it' if one else 'each'}. It may be unusual, or simply weigh much; "
-            f"loo({target}refit=True) fits without it."
+            f"without {'it. It' if one else 'each. They'} may be unusual, or simply weigh much; "
+            f"loo({target}refit=True) fits without {'it' if one else 'each'}."
         )
     else:
         said = found.verdict

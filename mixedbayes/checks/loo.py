@@ -94,14 +94,20 @@ def loo(
     """
     if refit not in ("auto", True, False):
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
-    out = smoothed(post, spec, target, progress=progress)
-    if out.scored.by_observation:
-        out = post.once("loo integrated", lambda: _integrated(out, post)).copy()
+    out = weighted(post, spec, target, progress=progress)
     high = out.high
     if len(high) and (refit is True or (refit == "auto" and quick and len(high) <= MOST_REFITS)):
         key = ("loo refitted", out.scored.target)
         out = post.once(key, lambda: _refitted(out, post, spec, sample)).copy()
     return out
+
+
+def weighted(post: Posterior, spec: Spec, target: str, *, progress: bool = False) -> Loo:
+    """`smoothed`, the effects of observations above the limit integrated out; without refits."""
+    out = smoothed(post, spec, target, progress=progress)
+    if not out.scored.by_observation:
+        return out
+    return post.once("loo integrated", lambda: _integrated(out, post)).copy()
 
 
 def smoothed(post: Posterior, spec: Spec, target: str, *, progress: bool = False) -> Loo:

@@ -246,7 +246,7 @@ def test_what_was_computed_is_kept_and_cannot_be_changed(flat, monkeypatch):
     report.findings[0].table["ess_bulk"] = 0.0
     scores.replace(0, -99.0, 0.0, "refitted")
     table["likelihood"] = 0.0
-    for name in ("_findings", "smoothed", "prior_sensitivity"):
+    for name in ("_findings", "weighted", "prior_sensitivity"):
         monkeypatch.setattr(f"mixedbayes.checks.check.{name}", None)
     monkeypatch.setattr("mixedbayes.checks.loo._first", None)
     monkeypatch.setattr("mixedbayes.checks.sensitivity._sensitivity", None)
@@ -305,3 +305,16 @@ def test_a_model_without_groups():
     assert "Levels" not in fit.check().tables
     assert fit.loo().n_data_points == 30
     assert fit.log_evidence().parameters == 1
+
+
+def test_observations_are_influential_where_they_are_so_without_their_groups_effects(
+    fit_of, report
+):
+    """As in loo(): those of which the group's effects alone know too much are integrated out."""
+    found = fit_of("sleepstudy_days_subject").loo(refit=False)
+    first = np.flatnonzero(found.influence_pareto_k.to_numpy() > found.good_k)
+    again = first[found.how[first] == "integrated"]
+    assert len(again)
+    (said,) = (f for f in report.findings if f.title == "Influential observations")
+    assert said.look == bool(len(found.high))
+    assert not set(again) & set(found.high)
