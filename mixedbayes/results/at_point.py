@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mixedbayes.design import random_columns, replay
 from mixedbayes.design.types import GroupDesign, LinearPredictor
 from mixedbayes.design.used import Used, used_columns
+from mixedbayes.families.links import Identity
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.variance import average_parameters, mean_predictor
 
@@ -19,22 +20,25 @@ Floats = NDArray[np.float64]
 _STEP = 0.1  # of the linear predictor, over which a residual variance may change
 
 
-def covariates(post: Posterior) -> list[str]:
-    """Columns that the variances on the link scale depend on, in the order of the formula.
+def covariates(post: Posterior, *, response: bool = False) -> list[str]:
+    """Columns that the variances depend on, in the order of the formula.
 
-    Those of the mean's group effects and of further parameters; where the residual variance
-    depends on the mean, those of its population part; and weights that divide it.
+    Those of the mean's group effects and of further parameters; where the residual variance, or
+    what the effects do to the `response`, depends on the mean, those of its population part; and
+    weights that divide it. On the link scale unless on that of the response.
     """
     found: list[str] = []
     for predictor in post.predictors:
         used = _used(post, predictor.parameter)
-        if predictor.parameter != "mu" or _mean_matters(post):
+        if predictor.parameter != "mu" or _mean_matters(post, response):
             found += used.fixed
         found += [name for g in predictor.groups for name in used.effects[g.name]]
     return list(dict.fromkeys([*found, *_weighing(post)]))
 
 
-def at_point(post: Posterior, point: pd.DataFrame, frame: pd.DataFrame | None) -> Posterior:
+def at_point(
+    post: Posterior, point: pd.DataFrame, frame: pd.DataFrame | None, *, response: bool = False
+) -> Posterior:
     """The posterior with the columns of `point` at its values in every row of the design.
 
     Parameters
@@ -47,13 +51,16 @@ def at_point(post: Posterior, point: pd.DataFrame, frame: pd.DataFrame | None) -
         The rows of the fit as a data frame; without it every row is `point`, which then has all
         columns that are needed. Parts of the design that no column of `point` enters stay as they
         are.
+    response
+        For variances on the scale of the response, as in `covariates`.
     """
     rows = point
     if frame is not None:
         rows = frame.copy(deep=False)
         for name in point.columns:
             rows[name] = point[name].iloc[0]
-    moved = {p.parameter: _moved(post, p, rows, set(point.columns)) for p in post.predictors}
+    named, matters = set(point.columns), _mean_matters(post, response)
+    moved = {p.parameter: _moved(post, p, rows, named, matters) for p in post.predictors}
     design = replace(post.design, mu=moved.pop("mu"), others=moved)
     if not _weighing(post).isdisjoint(point.columns):
         weights = replay(post.design, rows, groups=[]).weights
@@ -62,7 +69,11 @@ def at_point(post: Posterior, point: pd.DataFrame, frame: pd.DataFrame | None) -
 
 
 def _moved(
-    post: Posterior, predictor: LinearPredictor, rows: pd.DataFrame, named: set[str]
+    post: Posterior,
+    predictor: LinearPredictor,
+    rows: pd.DataFrame,
+    named: set[str],
+    mean_matters: bool,
 ) -> LinearPredictor:
     p, design = predictor.parameter, post.design
     used = _used(post, p)
@@ -73,7 +84,7 @@ def _moved(
         return replace(g, Z=_every_row(random_columns(design, g.name, rows, p), design.n))
 
     groups = tuple(effects(g) for g in predictor.groups)
-    if named.isdisjoint(used.fixed) or not (p != "mu" or _mean_matters(post)):
+    if named.isdisjoint(used.fixed) or not (p != "mu" or mean_matters):
         return replace(predictor, groups=groups)
     new = replay(design, rows, groups=[], parameter=p)
     offset = None if new.offset is None else _every_row(new.offset, design.n)
@@ -97,8 +108,10 @@ def _used(post: Posterior, parameter: str) -> Used:
     return used_columns(next(f for f in formula.others if f.response.text == parameter))
 
 
-def _mean_matters(post: Posterior) -> bool:
-    """Whether the residual variance on the link scale depends on the mean."""
+def _mean_matters(post: Posterior, response: bool) -> bool:
+    """Whether a variance depends on the mean: the residual's on the link scale, or any."""
+    if response and not isinstance(post.family.link, Identity):
+        return True
     family, own, eta = post.family, average_parameters(post), mean_predictor(post)
     here, there = (
         family.latent_variance(family.link.inverse(eta + step, np), own) for step in (0.0, _STEP)

@@ -67,11 +67,12 @@ def icc(
     at
         Values of covariates at which to evaluate it, such as {"Days": [0, 5, 9]}: with random
         slopes, with a formula for a further parameter, or where the residual variance depends on
-        the mean (counts with the log link), the ICC is a function of covariates. Several give all
-        combinations; a data frame is taken row by row. At a point it is the ICC of the same rows,
-        had these covariates its values in every one: group variances, the mean, further parameters
-        and the residual variance are those at the point, and what is not named varies as in the
-        data. Only the adjusted ICC is defined there.
+        the mean (counts with the log link), the ICC is a function of covariates; on the response
+        scale, of all that move the mean. Several give all combinations; a data frame is taken row
+        by row. At a point it is the ICC of the same rows, had these covariates its values in every
+        one: group variances, the mean, further parameters and the residual variance are those at
+        the point, and what is not named varies as in the data. Only the adjusted ICC is defined
+        there.
     scale
         "link": of the latent response, with the family's variance there. "response": of the
         response itself, by quadrature over the effects; see `mixedbayes.results.response_scale`.
@@ -101,11 +102,9 @@ def icc(
     """
     if not post.design.mu.groups:
         raise ModelError("the model has no group effects, so no intraclass correlation")
-    if at is not None:
-        if scale != "link":
-            raise ModelError('at= is defined on the link scale: leave scale="response" out')
-        return _icc_at(post, prob, grid(at), draws, data)
     check_scale(scale)
+    if at is not None:
+        return _icc_at(post, prob, grid(at), draws, data, response=scale == "response")
     values = icc_kernel(components(post)) if scale == "link" else icc_response(post)
     groups = _shown(post)
     values, chains = values[:, : len(groups)], post.shape[0]
@@ -145,14 +144,20 @@ def grid(at: At) -> pd.DataFrame:
 
 
 def _icc_at(
-    post: Posterior, prob: float, points: pd.DataFrame, draws: bool, data: pd.DataFrame | None
+    post: Posterior,
+    prob: float,
+    points: pd.DataFrame,
+    draws: bool,
+    data: pd.DataFrame | None,
+    *,
+    response: bool,
 ) -> Any:
-    _check_points(post, points)
+    _check_points(post, points, response)
     frame = None if data is None else post.design.used(data)
-    each = [
-        icc_kernel(components(at_point(post, points.iloc[[i]], frame)))[0]
-        for i in range(len(points))
-    ]
+    each = []
+    for i in range(len(points)):
+        there = at_point(post, points.iloc[[i]], frame, response=response)
+        each.append((icc_response(there) if response else icc_kernel(components(there)))[0])
     labels, chains = _shown(post), post.shape[0]
     stacked = np.stack(each, axis=2)[: len(labels)].swapaxes(0, 1)  # (S, K or K + 1, m)
     if draws:
@@ -173,8 +178,8 @@ def _icc_at(
     return pd.concat([table, below], axis=1).assign(**described)
 
 
-def _check_points(post: Posterior, points: pd.DataFrame) -> None:
-    known = covariates(post)
+def _check_points(post: Posterior, points: pd.DataFrame, response: bool) -> None:
+    known = covariates(post, response=response)
     strange = [name for name in points.columns if name not in known]
     if not strange:
         return
@@ -190,6 +195,11 @@ def _check_points(post: Posterior, points: pd.DataFrame) -> None:
         if known
         else "the group effects are intercepts, and the residual variance is the same in all rows"
     )
+    there = set(covariates(post, response=True))
+    also = (
+        '; on the scale of the response it does: scale="response"' if there & set(strange) else ""
+    )
     raise ModelError(
-        f"at: the intraclass correlation does not depend on {', '.join(map(repr, strange))}: {on}"
+        f"at: the intraclass correlation does not depend on {', '.join(map(repr, strange))}: "
+        f"{on}{also}"
     )

@@ -160,6 +160,45 @@ def test_a_point_is_the_icc_of_data_that_lie_there(data):
     np.testing.assert_allclose(at(post, {"x": [0.7]}, data), expected)
 
 
+RESPONSES = {  # family, its own parameters, mean and variance of the response given eta
+    "bernoulli": (mb.Bernoulli(), {}, special.expit, lambda p, e: p * (1 - p)),
+    "poisson": (mb.Poisson(), {}, np.exp, lambda m, e: m),
+    "gamma": (mb.GammaFamily(), {"shape": 2.0}, np.exp, lambda m, e: m**2 / 2),
+    "gaussian": (mb.Gaussian(), {"sigma": 0.8}, lambda e: e, lambda m, e: 0.64 + 0 * m),
+}
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+def test_on_the_scale_of_the_response(data, name):
+    """Var E[y | b] / Var y at the point, b the effects there, by a fine sum."""
+    family, own, mean, variance = RESPONSES[name]
+    post = slopes(data.assign(y=(data["y"] > 4) * 1.0), family, **own)
+    u = np.linspace(-9, 9, 20001)
+    w = np.exp(-(u**2) / 2) / np.exp(-(u**2) / 2).sum()
+    cov, expected = COR * np.outer(SD, SD), []
+    points = [-2.0, 0.0, 2.0]
+    for x in points:
+        z = np.array([1, x])
+        eta = INTERCEPT + SLOPE * x + OTHER * data["z"].mean() + np.sqrt(z @ cov @ z) * u
+        m = mean(eta)
+        between = w @ m**2 - (w @ m) ** 2
+        expected.append(between / (between + w @ variance(m, eta)))
+    found = icc(post, at={"x": points}, scale="response", data=data)
+    np.testing.assert_allclose(found["mean"], expected, rtol=1e-6)
+    assert found["kind"].unique().tolist() == ["adjusted"]
+
+
+def test_a_population_effect_moves_the_icc_of_the_response_alone(data):
+    post = constant(
+        "y ~ x + offset(offset_) + (1 | g)", data.assign(y=(data["y"] > 4) * 1.0), mb.Bernoulli(),
+        Intercept=0.0, fixef=[1.0], sd_g=[1.0],
+    )  # fmt: skip
+    with pytest.raises(ModelError, match='on the scale of the response it does: scale="response"'):
+        icc(post, at={"x": [1]}, data=data)
+    low, high = icc(post, at={"x": [0, 3]}, scale="response", data=data)["mean"]
+    assert low > high + 0.02
+
+
 @pytest.mark.parametrize("name", ["mean", "sd", "rhat", "group", "kind", "draw", "point"])
 def test_covariates_named_as_our_columns_stand_beside_them(data, name):
     post = constant(

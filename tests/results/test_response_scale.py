@@ -120,12 +120,10 @@ def test_shares_lie_between_nothing_and_everything(name, mean, posterior):
     assert found["marginal"] <= found["conditional"]
 
 
-def test_unknown_scale_and_points_are_refused(posterior):
+def test_an_unknown_scale_is_refused(posterior):
     post = posterior(mb.Poisson())
     with pytest.raises(mb.ModelError, match='use "link" or "response"'):
         icc(post, scale="latent")
-    with pytest.raises(mb.ModelError, match="at= is defined on the link scale"):
-        icc(post, at={"x": [1]}, scale="response")
 
 
 # ---- properties over random parameters ----------------------------------------------------------
