@@ -1,8 +1,9 @@
-"""The user's labels in text for a terminal, which would obey control characters."""
+"""The user's labels in text for a terminal or a page, which would obey what is in them."""
 
 from __future__ import annotations
 
 import re
+from html import escape
 
 # C0 and C1 controls but tab and newline, halves of surrogate pairs, separators of lines and
 # paragraphs, and what turns the direction of writing.
@@ -20,3 +21,8 @@ def printable(text: str) -> str:
 def in_one_line(text: str) -> str:
     r"""The same for one label, whose tabs and newlines too are written as `\t` and `\n`."""
     return printable(text).replace("\n", r"\n").replace("\t", r"\t")
+
+
+def escaped(text: str) -> str:
+    """The text as HTML that shows it harmlessly."""
+    return escape(printable(text))

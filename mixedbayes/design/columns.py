@@ -34,7 +34,7 @@ def poly(state: dict[str, Any], x: Floats, degree: int = 1, raw: bool = False) -
     return np.asarray(transform(x, degree, raw=raw, _state=state), dtype=np.float64)
 
 
-def bs(state: dict[str, Any], x: Floats, **settings: Any) -> Floats:
+def bs(state: dict[str, Any], x: Floats, df: Any = None, **settings: Any) -> Floats:
     """B-spline basis (n, df), with the knots of the fitted data, as R's `splines::bs`.
 
     `df`, `knots`, `degree`, `include_intercept`, `lower_bound`, `upper_bound`, and
@@ -42,10 +42,10 @@ def bs(state: dict[str, Any], x: Floats, **settings: Any) -> Floats:
     """
     from formulaic.transforms import basis_spline
 
-    return _spline(basis_spline, state, x, settings)
+    return _spline(basis_spline, state, x, {"df": df, **settings})
 
 
-def cr(state: dict[str, Any], x: Floats, **settings: Any) -> Floats:
+def cr(state: dict[str, Any], x: Floats, df: Any = None, **settings: Any) -> Floats:
     """Natural cubic regression spline (n, df), as `cr` of R's mgcv.
 
     Centred over the fitted data, so that it stands next to an intercept; constraints=None keeps
@@ -53,25 +53,30 @@ def cr(state: dict[str, Any], x: Floats, **settings: Any) -> Floats:
     """
     from formulaic.transforms import natural_cubic_spline
 
-    return _spline(natural_cubic_spline, state, x, {"constraints": "center", **settings})
+    return _spline(natural_cubic_spline, state, x, {"df": df, "constraints": "center", **settings})
 
 
-def cc(state: dict[str, Any], x: Floats, **settings: Any) -> Floats:
+def cc(state: dict[str, Any], x: Floats, df: Any = None, **settings: Any) -> Floats:
     """Cyclic cubic regression spline (n, df), as `cc` of R's mgcv; centred like `cr`."""
     from formulaic.transforms import cyclic_cubic_spline
 
-    return _spline(cyclic_cubic_spline, state, x, {"constraints": "center", **settings})
+    return _spline(cyclic_cubic_spline, state, x, {"df": df, "constraints": "center", **settings})
 
 
 def _spline(transform: Any, state: dict[str, Any], x: Floats, settings: dict[str, Any]) -> Floats:
     for name in settings.keys() - _SETTINGS:
-        raise DataError(f"there is no setting {name!r}; there are {', '.join(sorted(_SETTINGS))}")
+        meant = "; mgcv's k is df here" if name == "k" else ""
+        raise DataError(
+            f"there is no setting {name!r}{meant}; there are {', '.join(sorted(_SETTINGS))}"
+        )
     for name in ("df", "degree"):
         if settings.get(name) is not None:
             settings[name] = _whole(name, settings[name])
     knots = settings.get("knots")
     if knots is not None and len(knots) > _MOST_COLUMNS:
         raise DataError(f"{len(knots)} knots; at most {_MOST_COLUMNS}")
+    if knots is None and settings.get("df") is None and "constraints" in settings:
+        raise DataError("say how many columns the spline has, as in df=4, or give its knots")
     basis = transform(x, _state=state, **settings)
     return np.column_stack([np.asarray(column, dtype=np.float64) for column in basis.values()])
 

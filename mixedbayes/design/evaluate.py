@@ -4,6 +4,7 @@ An expression reaches columns, numbers, the operators below and the functions in
 has no attributes, subscripts or names of its own, so there is no way from it to anything else.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -245,6 +246,7 @@ class Rows:
             state = self.memory.states.setdefault(text, {})
             arguments = [state, np.broadcast_to(x, self.table.n), *map(read, node.arguments[1:])]
             function = function.call
+            _check_arguments(function, arguments, keywords, node.function, text)
         else:
             arguments = [*map(read, node.arguments)]
         result = self._run(function, arguments, keywords, text)
@@ -359,3 +361,20 @@ def _plain(value: Value) -> Any:
 
 def _holds_text(result: Any) -> bool:
     return isinstance(result, np.ndarray) and result.ndim == 1 and result.dtype.kind in "OUST"
+
+
+def _check_arguments(
+    function: Callable[..., Any],
+    arguments: list[Any],
+    named: dict[str, Any],
+    name: str,
+    text: str,
+) -> None:
+    """DataError that says how a transform is called where it cannot be so."""
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*arguments, **named)
+    except TypeError as error:
+        own = list(signature.parameters.values())[1:]  # the state is not the user's
+        takes = ["..." if p.kind == p.VAR_KEYWORD else p.name for p in own]
+        raise DataError(f"{text}: it is called as {name}({', '.join(takes)})") from error

@@ -16,6 +16,14 @@ _OF_ALL_ROWS = (
 )
 _CENSORED = "censored and truncated responses are not offered"
 
+_INDICATORS = (
+    "text and categories get an indicator of each level but the first by themselves; "
+    "0 + {x} has one for each"
+)
+_RANDOM = "write (1 | {x}) for effects that vary over the levels of {x}"
+_SHRUNK = "penalties are priors here: priors={'fixef': mb.Normal(0, 0.5)} pulls effects to 0"
+_CYCLIC = "write cc({x}, df=4) for a cyclic cubic spline"
+
 CATEGORIES = ("factor", "as.factor", "ordered", "as.ordered", "category", "categorical", "C")
 GROUPS = ("interaction", "gr", "mm")  # on the right of a bar
 CONTRASTS = ("Treatment", "Sum", "Helmert", "Poly", "Diff")  # of Patsy, also without parentheses
@@ -24,6 +32,28 @@ CONTRASTS = ("Treatment", "Sum", "Helmert", "Poly", "Diff")  # of Patsy, also wi
 WORDS: dict[str, str] = {
     **dict.fromkeys(CATEGORIES, _CATEGORY),
     **dict.fromkeys(("relevel", "fct_relevel", "Treatment"), _TREATMENT),
+    **dict.fromkeys(
+        ("dummies", "get_dummies", "onehot", "one_hot", "i", "indicator", "OneHot"), _INDICATORS
+    ),
+    **dict.fromkeys(
+        ("re", "random", "ranef", "frailty", "cluster", "strata", "rand", "Random", "ranint"),
+        _RANDOM,
+    ),
+    **dict.fromkeys(
+        ("ridge", "lasso", "horseshoe", "R2D2", "pen", "bols", "ridgey", "regularize"), _SHRUNK
+    ),
+    "treatment": _TREATMENT,
+    **dict.fromkeys(("sum_to_zero", "effects", "Effect", "deviation"), "write C({x}, contr.sum)"),
+    "helmert": "write C({x}, contr.helmert)",
+    **dict.fromkeys(
+        ("contr.equalprior", "contr.bayes", "contr.orthonorm", "contr.equalprior_pairs"),
+        "write C({x}, contr.sum)",
+    ),
+    "exposure": "write offset(log({x})) on the right",
+    "mmc": "rows that belong to several levels of one factor are not offered",
+    "mono": _ORDERED,
+    "equalto": _COVARIANCE,
+    "acat": "choose the distribution by family=, as in family=\"cumulative\"",
     "reorder": "write C({x}, levels=[...]), the reference level first",
     "Sum": "write C({x}, contr.sum)",
     "Helmert": "write C({x}, contr.helmert)",
@@ -33,10 +63,33 @@ WORDS: dict[str, str] = {
     "levels": "write C({x}, levels=[...])",
     "interaction": "join columns by `:`: a:b, also as grouping factor, (1 | a:b)",
     **dict.fromkeys(("mo", "monotonic"), _ORDERED),
-    **dict.fromkeys(("ns", "rcs", "nsp", "nsk"), "write cr({x}, df=4)"),
-    **dict.fromkeys(("s", "te", "ti", "t2", "lo", "gam", "lf"), _SMOOTH),
-    **dict.fromkeys(("gp", "hsgp"), f"Gaussian processes are not offered; {_SPLINE}"),
+    **dict.fromkeys(
+        ("ns", "rcs", "nsp", "nsk", "natural_spline", "naturalSpline", "rcspline", "rcspline.eval"),
+        "write cr({x}, df=4)",
+    ),
+    **dict.fromkeys(
+        ("bSpline", "b_spline", "bspline", "basis_spline", "spline", "splines", "mSpline", "mSp",
+         "iSpline", "lspline", "elspline", "qlspline", "lsp", "linspline", "spline_basis"),
+        _SPLINE,
+    ),
+    **dict.fromkeys(("cyclic_cubic_spline", "cSpline", "cyclic", "periodic"), _CYCLIC),
+    **dict.fromkeys(
+        ("s", "te", "ti", "t2", "lo", "gam", "lf", "smooth", "loess", "lowess", "ksmooth", "tp",
+         "ts", "ps", "pb", "pspline", "pbs", "ad", "sz", "fs", "fp", "mfp", "bbs", "tensor",
+         "tprs"),
+        _SMOOTH,
+    ),
+    **dict.fromkeys(
+        ("gp", "hsgp", "matern", "spde", "HSGP", "GP"),
+        f"Gaussian processes are not offered; {_SPLINE}",
+    ),
+    **dict.fromkeys(("mrf", "so", "sos", "ds"), "smooths over regions or a sphere are not offered"),
+    **dict.fromkeys(
+        ("fourier", "harmonic", "sincos", "trig", "sin2pi", "cosinor"),
+        "write sin(2*pi*{x}/12) + cos(2*pi*{x}/12), 12 being the period",
+    ),
     "polym": "write poly({x}, 2) for each column",
+    **dict.fromkeys(("poly2", "pol", "polynomial", "orthpoly"), "write poly({x}, 2)"),
     **dict.fromkeys(("cbind", "p", "prop", "proportion"), _SUCCESSES),
     **dict.fromkeys(("weighted", "wts"), "write y | weights(w) ~ ..."),
     "binary": 'write I({x} == "level"), or make a column of True and False',
@@ -44,7 +97,14 @@ WORDS: dict[str, str] = {
     **dict.fromkeys(("mean", "average", "median", "sd", "var", "sum", "nanmean"), _OF_ALL_ROWS),
     **dict.fromkeys(("demean", "mean_center", "centre"), "write center({x})"),
     "Q": "put a column's odd name in backticks: `odd name`",
-    "ln": "write log({x})",
+    **dict.fromkeys(("ln", "loge"), "write log({x})"),
+    **dict.fromkeys(("log_1p", "log1"), "write log1p({x})"),
+    **dict.fromkeys(("sq", "sqr"), "write I({x}**2)"),
+    **dict.fromkeys(("cube", "cubic"), "write I({x}**3)"),
+    "inv": "write I(1/{x})",
+    **dict.fromkeys(("identity", "asis", "AsIs"), "write {x} as it is, or I(...) for arithmetic"),
+    **dict.fromkeys(("clip", "clamp", "squish"), "write minimum(maximum({x}, 0), 1)"),
+    "log_odds": "write log({x}/(1 - {x}))",
     "log_2": "write log2({x})",
     "pow": "write I({x}**2)",
     "logit": "write log({x}/(1 - {x}))",
@@ -62,7 +122,10 @@ WORDS: dict[str, str] = {
         ("as.numeric", "as.integer", "as.double", "as.logical", "as.character"), _NUMBER
     ),
     **dict.fromkeys(
-        ("cut", "cut2", "ifelse", "if_else", "case_when", "qcut", "ntile", "is.na", "nchar",
+        ("boxcox", "bc", "BoxCox", "yeojohnson", "winsorize", "qnorm", "pnorm", "probit", "erf",
+         "where", "discretize", "bin", "hashed", "year", "month", "week", "weekday", "day", "hour",
+         "date", "time", "bcPower", "softplus", "cut", "cut2", "ifelse",
+         "if_else", "case_when", "qcut", "ntile", "is.na", "nchar",
          "substr", "paste", "paste0", "lag", "lead", "diff", "cumsum", "rank", "ave", "rowSums",
          "rowMeans", "rev", "rep", "seq", "seq_along", "months", "weekdays", "as.Date"),
         "make a column of it in the data",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.plots import style
+from mixedbayes.plots.labels import in_picture
 from mixedbayes.results.tables import check_prob
 
 Floats = NDArray[np.float64]
@@ -43,11 +44,12 @@ class _Titles:
         self.backend = backend
 
     def make_label_vert(self, var_name: str, sel: Any, isel: Any) -> Any:
-        return _plain(self.panels[var_name].title, self.backend)
+        return plain_text(self.panels[var_name].title, self.backend)
 
 
-def _plain(text: str, backend: str) -> Any:
+def plain_text(text: str, backend: str) -> Any:
     """A text of the user's names as the backend shows it, letter by letter."""
+    text = in_picture(text)
     if backend == "plotly":
         from mixedbayes.plots.plotly_marks import html
 
@@ -131,7 +133,7 @@ def _finish(collection: PlotCollection, panels: Mapping[str, Panel], backend: st
     for name, panel in panels.items():
         target = collection.get_viz("plot", name)
         value = xr.DataArray(0.0)
-        visuals.labelled_x(value, target, text=_plain(panel.axis, backend))
+        visuals.labelled_x(value, target, text=plain_text(panel.axis, backend))
         if panel.prior is not None:
             curve = xr.DataArray(
                 np.stack(panel.prior), dims=("plot_axis", "point"), coords={"plot_axis": ["x", "y"]}

@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Any
 
 from mixedbayes.errors import MissingExtraError, ModelError
-from mixedbayes.plots.scene import Sheet
+from mixedbayes.plots.labels import in_picture
+from mixedbayes.plots.scene import Sheet, with_texts
 
 # A Matplotlib figure, a Plotly figure or a Bokeh layout, by the backend asked for
 type Drawing = Any
@@ -33,6 +34,7 @@ def missing(backend: str, error: ImportError) -> MissingExtraError:
 
 
 def draw(sheet: Sheet, backend: str) -> Drawing:
-    """The sheet as a picture of the backend."""
+    """The sheet as a picture of the backend, its texts as `in_picture`."""
     check_backend(backend)
+    sheet = with_texts(sheet, in_picture)
     return import_module(f"mixedbayes.plots.with_{backend}").draw(sheet)

@@ -8,9 +8,24 @@ from dataclasses import dataclass, field
 
 from mixedbayes import names
 from mixedbayes.families.lognormal import Lognormal
+from mixedbayes.printable import printable
 from mixedbayes.results.posterior import Posterior
 
 _LEVEL = re.compile(r"^(?P<factor>.+)\[(?P<coded>T\.)?(?P<level>[^\[\]]+)\]$")
+
+
+_LONGEST, _MOST_LINES = 90, 5  # of a text in a picture, letters in each line
+
+
+def in_picture(text: str) -> str:
+    """A text as pictures have it: without control characters, and long ones shortened."""
+    lines = printable(text).replace("\t", r"\t").split("\n")
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], "..."]
+    half = _LONGEST // 2 - 2
+    return "\n".join(
+        line if len(line) <= _LONGEST else f"{line[:half]} ... {line[-half:]}" for line in lines
+    )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.plots import style
-from mixedbayes.plots.densities import BACKENDS, PlotCollection
+from mixedbayes.plots.densities import BACKENDS, PlotCollection, plain_text
 
 Kind = Literal["density", "ecdf", "pit", "intervals", "stat"]
 KINDS = ("density", "ecdf", "pit", "intervals", "stat")
@@ -357,7 +357,8 @@ def _intervals(plots: Any, tree: xr.DataTree, *, response: str, **layout: Any) -
             "title": {},
         },
     )
-    drawn.map(plots.visuals.labelled_y, "ylabel", ignore_aes="all", text=response)
+    shown = plain_text(response, layout["backend"])
+    drawn.map(plots.visuals.labelled_y, "ylabel", ignore_aes="all", text=shown)
     return drawn
 
 

@@ -6,9 +6,9 @@ inches, text and line widths are points, areas of dots are points squared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ Side = Literal["left", "center", "right"]
 Height = Literal["top", "center", "bottom"]
 Share = Literal["all", "aligned", "none"]
 
+_TEXTS = frozenset(("text", "texts", "title", "xlabel", "ylabel", "names"))
 _MARGIN = 0.05  # of the span of the marks, beyond them
 
 
@@ -228,6 +229,20 @@ class Sheet:
         low, high = min(ends), max(ends)
         margin = _MARGIN * (high - low) or 0.05 * max(abs(low), 1.0)
         return low - margin, high + margin
+
+
+def with_texts[T](part: T, shown: Callable[[str], str]) -> T:
+    """A sheet, or a part of one, with every text as `shown` gives it."""
+
+    def changed(name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return shown(value) if name in _TEXTS else value
+        if isinstance(value, list | tuple):
+            return [changed(name, each) for each in value]
+        return with_texts(value, shown) if type(value).__module__ == __name__ else value
+
+    made: Any = part
+    return replace(made, **{f.name: changed(f.name, getattr(part, f.name)) for f in fields(made)})
 
 
 def extent(mark: Mark, axis: Literal["x", "y"]) -> list[float]:

@@ -10,6 +10,7 @@ from typing import Any
 from mixedbayes import names
 from mixedbayes.errors import PriorError
 from mixedbayes.priors.distributions import LKJ, Flat, Prior, Uniform
+from mixedbayes.priors.proportion import check_proportion
 from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
 
 
@@ -19,7 +20,8 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
     `user` has the keys `Intercept`, `fixef`, `sd`, `cor` and the family's parameters (`sigma`).
     `fixef` takes one prior or a dictionary by term; `sd` one prior, a dictionary by group, or by
     group and term; `cor` one LKJ or a dictionary by group. A parameter with a predictor of its
-    own takes a dictionary with these same keys. Unknown names raise PriorError.
+    own takes a dictionary with these same keys. Unknown names raise PriorError, and priors that
+    are out of all proportion to the data (`check_proportion`) as well.
     """
     if user is None:
         return defaults
@@ -44,7 +46,9 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
                 others[key] = _apply(others[key], name, inner, f"{key}: ", _keys(others[key]))
         else:
             mu = _apply(mu, key, value, "", valid)
-    return Priors(mu, others, parameters)
+    found = Priors(mu, others, parameters)
+    check_proportion(found, defaults)
+    return found
 
 
 def _keys(p: PredictorPriors) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mixedbayes.plots import style
+from mixedbayes.printable import printable
 
 type Trace = dict[str, Any]
 DIGITS = 5  # significant, of every coordinate
@@ -74,7 +75,7 @@ def _plain(value: Any) -> Any:
 
 def words(text: str) -> str:
     """A user's text for plotly.js, which reads some tags and entities in every label."""
-    return escape(text, quote=False).replace("$", "&#36;")
+    return escape(printable(text), quote=False).replace("$", "&#36;")
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

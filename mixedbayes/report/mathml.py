@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 
 from mixedbayes.errors import ModelError
+from mixedbayes.printable import escaped
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_&]|[0-9]+(?:\.[0-9]+)?|\s+|.", re.DOTALL)
 
@@ -64,7 +64,7 @@ def _row(parts: list[str]) -> str:
 
 def _operator(text: str, *, stretchy: bool = False) -> str:
     flag = "" if stretchy or text not in _FENCES + "‖∣" else ' stretchy="false"'
-    return f"<mo{flag}>{escape(text)}</mo>"
+    return f"<mo{flag}>{escaped(text)}</mo>"
 
 
 def _cell(content: str) -> str:
@@ -74,7 +74,7 @@ def _cell(content: str) -> str:
 
 
 def _upright(text: str) -> str:
-    return f'<mi mathvariant="normal">{escape(text)}</mi>'
+    return f'<mi mathvariant="normal">{escaped(text)}</mi>'
 
 
 @dataclass
@@ -153,7 +153,7 @@ class _Parser:
         if token[0].isdigit():
             return f"<mn>{token}</mn>"
         if token.isalpha():
-            return f"<mi>{escape(token)}</mi>"
+            return f"<mi>{escaped(token)}</mi>"
         if token in "&^_}":
             raise self.fail(f"{token!r} in this place")
         return _operator("−" if token == "-" else token)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from html import escape
 from importlib.resources import files
 
+from mixedbayes.printable import escaped
 from mixedbayes.report.sections import Part
 
 # Nothing may be loaded from anywhere: what the page needs is in it.
@@ -18,17 +18,17 @@ ICON = "data:,"  # else browsers ask the server for one
 
 def html(title: str, lead: str, parts: list[Part]) -> str:
     """The whole page."""
-    links = "".join(f'<a href="#{p.key}">{escape(p.title)}</a>' for p in parts)
+    links = "".join(f'<a href="#{p.key}">{escaped(p.title)}</a>' for p in parts)
     body = "".join(
-        f'<section id="{p.key}"><h2>{escape(p.title)}</h2>{p.body}</section>' for p in parts
+        f'<section id="{p.key}"><h2>{escaped(p.title)}</h2>{p.body}</section>' for p in parts
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="icon" href="{ICON}"><title>{escape(title)}</title>'
+        f'<link rel="icon" href="{ICON}"><title>{escaped(title)}</title>'
         f"<style>{_asset('report.css')}</style></head><body>"
-        f'<header><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p></header>'
+        f'<header><h1>{escaped(title)}</h1><p class="lead">{escaped(lead)}</p></header>'
         f"<nav>{links}</nav><main>{body}</main>"
         f"<script>{_plotly_script()}</script><script>{_asset('report.js')}</script>"
         "</body></html>\n"

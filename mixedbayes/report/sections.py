@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from html import escape
 
 from mixedbayes.checks.check import check
 from mixedbayes.errors import ModelError
 from mixedbayes.predict.streams import seed_of
+from mixedbayes.printable import escaped
 from mixedbayes.report.effects import effect_figures
 from mixedbayes.report.equations import model_equations, other_forms
 from mixedbayes.report.figure import Figure
@@ -68,15 +68,15 @@ def _summary(source: Source) -> str:
 
 
 def _sections(sections: tuple[Section, ...]) -> str:
-    head = "".join(f'<th class="number">{escape(h)}</th>' for h in HEADS)
+    head = "".join(f'<th class="number">{escaped(h)}</th>' for h in HEADS)
     rows = [f"<thead><tr><th></th>{head}</tr></thead>"]
     for section in sections:
-        heading = f'<tr><th colspan="{len(HEADS) + 1}">{escape(section.title)}</th></tr>'
+        heading = f'<tr><th colspan="{len(HEADS) + 1}">{escaped(section.title)}</th></tr>'
         rows.append(f"<tbody>{heading}")
         for row in section.rows:
-            cells = "".join(f'<td class="number">{escape(c)}</td>' for c in row.cells)
+            cells = "".join(f'<td class="number">{escaped(c)}</td>' for c in row.cells)
             empty = "" if row.cells else f' colspan="{len(HEADS) + 1}"'
-            label = f'<td class="indent{row.indent}"{empty}>{escape(row.label)}</td>'
+            label = f'<td class="indent{row.indent}"{empty}>{escaped(row.label)}</td>'
             rows.append(f"<tr>{label}{cells}</tr>")
         rows.append("</tbody>")
     return f'<table class="summary">{"".join(rows)}</table>'
@@ -84,7 +84,7 @@ def _sections(sections: tuple[Section, ...]) -> str:
 
 def _verdict(health: ConvergenceReport) -> str:
     first, *rest = str(health).splitlines()
-    items = "".join(f"<li>{escape(line[2:])}</li>" for line in rest)
+    items = "".join(f"<li>{escaped(line[2:])}</li>" for line in rest)
     kind = "good" if health.ok else "look"
     return paragraph(first, kind) + (f"<ul>{items}</ul>" if items else "")
 
@@ -111,14 +111,14 @@ def _equation(latex: str) -> str:
 
 def _forms(source: Source) -> Iterator[str]:
     for key, title, says, latex in other_forms(source.spec, source.post):
-        yield f"<h4>{escape(key)}: {escape(title)}</h4>{paragraph(says)}{_equation(latex)}"
+        yield f"<h4>{escaped(key)}: {escaped(title)}</h4>{paragraph(says)}{_equation(latex)}"
 
 
 def _elsewhere(source: Source) -> Iterator[str]:
     for target in TARGETS:
 
         def written(target: str = target) -> str:
-            return f"<pre><code>{escape(code(source.spec, target))}</code></pre>"  # type: ignore[arg-type]
+            return f"<pre><code>{escaped(code(source.spec, target))}</code></pre>"  # type: ignore[arg-type]
 
         yield f"<h4>{target}</h4>" + or_reason(f"{target} code", written)
 
@@ -135,14 +135,14 @@ def _chooser(key: str, figures: list[Figure]) -> str:
     if not figures:
         raise ModelError("the model has none")
     options = "".join(
-        f'<option value="{k}">{escape(f.title)}</option>' for k, f in enumerate(figures)
+        f'<option value="{k}">{escaped(f.title)}</option>' for k, f in enumerate(figures)
     )
     hidden = " hidden" if len(figures) == 1 else ""
     chooser = f'<p{hidden}><label>Picture <select class="chooser">{options}</select></label></p>'
     shown = "".join(
         f'<figure id="{key}-{k}"{"" if k == 0 else " hidden"}>'
-        f"<figcaption>{escape(f.says)}</figcaption>"
-        f'<div class="controls"></div><div class="plot" role="img" aria-label="{escape(f.title)}">'
+        f"<figcaption>{escaped(f.says)}</figcaption>"
+        f'<div class="controls"></div><div class="plot" role="img" aria-label="{escaped(f.title)}">'
         f'</div><script type="application/json">{f.json()}</script></figure>'
         for k, f in enumerate(figures)
     )
@@ -166,7 +166,7 @@ def _checks(source: Source) -> str:
 
 def _finding(title: str, said: str, look: bool, table: str) -> str:
     mark = '<span class="mark look">look</span>' if look else '<span class="mark good">ok</span>'
-    text = f"{mark} <b>{escape(title)}</b>: {escape(said)}"
+    text = f"{mark} <b>{escaped(title)}</b>: {escaped(said)}"
     if not table:
         return f'<p class="finding">{text}</p>'
     return f'<details class="finding"><summary>{text}</summary>{table}</details>'

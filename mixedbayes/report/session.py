@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from html import escape
 from importlib.metadata import version
 from typing import Any
 
+from mixedbayes.printable import escaped
 from mixedbayes.priors.distributions import Prior
 from mixedbayes.report.source import Source, paragraph
 from mixedbayes.results.text import html_facts
@@ -20,7 +20,7 @@ def session(source: Source) -> str:
     """The last section of the page."""
     return (
         paragraph("The same draws again, with the same data and versions:")
-        + f"<pre><code>{escape(code(source))}</code></pre>"
+        + f"<pre><code>{escaped(code(source))}</code></pre>"
         + html_facts(list(_facts(source)))
     )
 

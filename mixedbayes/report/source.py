@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -13,6 +12,7 @@ import pandas as pd
 from mixedbayes.errors import MixedBayesError
 from mixedbayes.model.formulations import Chosen
 from mixedbayes.model.spec import Spec
+from mixedbayes.printable import escaped
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 from mixedbayes.results.shrinkage import shrinkage
@@ -65,7 +65,7 @@ class Source:
 
 def paragraph(text: str, kind: str = "") -> str:
     mark = f' class="{kind}"' if kind else ""
-    return f"<p{mark}>{escape(text)}</p>"
+    return f"<p{mark}>{escaped(text)}</p>"
 
 
 def or_reason(what: str, make: Callable[[], str]) -> str:
@@ -78,6 +78,6 @@ def or_reason(what: str, make: Callable[[], str]) -> str:
 
 def folded(title: str, body: str, *, open: bool = False, note: str = "") -> str:
     """A part that the reader opens and closes."""
-    aside = f' <span class="note">{escape(note)}</span>' if note else ""
+    aside = f' <span class="note">{escaped(note)}</span>' if note else ""
     start = "<details open>" if open else "<details>"
-    return f"{start}<summary><b>{escape(title)}</b>{aside}</summary>{body}</details>"
+    return f"{start}<summary><b>{escaped(title)}</b>{aside}</summary>{body}</details>"

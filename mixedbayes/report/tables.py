@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from mixedbayes.errors import ModelError
+from mixedbayes.printable import escaped
 from mixedbayes.report.source import Source, folded, or_reason
 from mixedbayes.results.coef import coef
 from mixedbayes.results.icc import icc
@@ -30,20 +30,20 @@ def html_frame(table: pd.DataFrame, what: str = "", *, most: int = MOST_ROWS) ->
     columns = {str(c): _texts(shown, str(c)) for c in shown.columns}
     numeric = {str(c): pd.api.types.is_numeric_dtype(shown[c]) for c in shown.columns}
     head = "".join(
-        f'<th class="{"number" if numeric[c] else "label"}" tabindex="0">{escape(c)}</th>'
+        f'<th class="{"number" if numeric[c] else "label"}" tabindex="0">{escaped(c)}</th>'
         for c in columns
     )
     kinds = [' class="number"' if numeric[c] else "" for c in columns]
     body = "".join(
         "<tr>"
-        + "".join(f"<td{k}>{escape(cell)}</td>" for k, cell in zip(kinds, row, strict=True))
+        + "".join(f"<td{k}>{escaped(cell)}</td>" for k, cell in zip(kinds, row, strict=True))
         + "</tr>"
         for row in zip(*columns.values(), strict=True)
     )
     note = ""
     if len(table) > most:
         note = f'<p class="note">The first {most:,} of {len(table):,} rows'
-        note += f"; all of them: {escape(what)}.</p>" if what else ".</p>"
+        note += f"; all of them: {escaped(what)}.</p>" if what else ".</p>"
     field = ""
     if len(shown) >= FILTERED_FROM:
         field = (

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import wraps
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.io.formats.format import get_dataframe_repr_params
 
-from mixedbayes.printable import printable
+from mixedbayes.printable import escaped, printable
 
 _NOTE = 100  # characters in a line of a note
 _MOST = 6  # decimals of numbers that count as rounded
@@ -59,8 +58,8 @@ class Table(pd.DataFrame):
                 notebook=True,
                 formatters=_formats(self),
             )
-        note = self.attrs.get("note", "")
-        return f"{html}<p><small>{escape(note)}</small></p>" if note else html
+        html, note = printable(html), self.attrs.get("note", "")
+        return f"{html}<p><small>{escaped(note)}</small></p>" if note else html
 
 
 def as_table(found: Any) -> Any:

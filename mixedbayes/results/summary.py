@@ -5,12 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 
 import pandas as pd
 
 from mixedbayes.model.formulations import Chosen
-from mixedbayes.printable import printable
+from mixedbayes.printable import escaped, printable
 from mixedbayes.results.describe import design_facts
 from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.fixef import fixef
@@ -168,7 +167,7 @@ class Summary:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p><small>{escape(line)}</small></p>" for line in self.footnotes)
+        notes = "".join(f"<p><small>{escaped(line)}</small></p>" for line in self.footnotes)
         return (
             f"<div>{html_facts(self.facts)}{html_table(_HEADER, self.sections)}"
             f"{self.health._repr_html_()}{notes}</div>"

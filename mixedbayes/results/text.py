@@ -6,9 +6,8 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from mixedbayes.printable import in_one_line, printable
+from mixedbayes.printable import escaped, in_one_line, printable
 
 WIDTH = 100  # characters in the terminal
 _MOST_DECIMALS = 6
@@ -121,17 +120,17 @@ def _columns(section: Section, n: int) -> list[list[str]]:
 
 def html_table(header: Sequence[str], sections: Sequence[Section]) -> str:
     """The same table in HTML."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    head = "".join(f"<th>{escaped(name)}</th>" for name in header)
     parts = ['<table style="font-variant-numeric: tabular-nums">', f"<tr><th></th>{head}</tr>"]
     for section in sections:
         span = len(header) + 1
         parts.append(
-            f'<tr><th colspan="{span}" style="text-align: left">{escape(section.title)}</th></tr>'
+            f'<tr><th colspan="{span}" style="text-align: left">{escaped(section.title)}</th></tr>'
         )
         for row in section.rows:
             style = f"text-align: left; padding-left: {row.indent}em"
-            cells = "".join(f'<td style="text-align: right">{escape(c)}</td>' for c in row.cells)
-            parts.append(f'<tr><td style="{style}">{escape(row.label)}</td>{cells}</tr>')
+            cells = "".join(f'<td style="text-align: right">{escaped(c)}</td>' for c in row.cells)
+            parts.append(f'<tr><td style="{style}">{escaped(row.label)}</td>{cells}</tr>')
     return "".join([*parts, "</table>"])
 
 
@@ -173,17 +172,17 @@ def text_columns(rows: Sequence[Sequence[str]], most: int = 34) -> str:
 def html_columns(rows: Sequence[Sequence[str]]) -> str:
     """The same columns in HTML, the first row as heads."""
     head, *body = rows
-    parts = ["<table><tr>", *(f"<th>{escape(c)}</th>" for c in head), "</tr>"]
+    parts = ["<table><tr>", *(f"<th>{escaped(c)}</th>" for c in head), "</tr>"]
     for row in body:
-        cells = "".join(f'<td style="text-align: left">{escape(c)}</td>' for c in row)
+        cells = "".join(f'<td style="text-align: left">{escaped(c)}</td>' for c in row)
         parts.append(f"<tr>{cells}</tr>")
     return "".join([*parts, "</table>"])
 
 
 def html_facts(facts: Sequence[tuple[str, str]]) -> str:
     rows = "".join(
-        f'<tr><td style="text-align: left">{escape(name)}</td>'
-        f'<td style="text-align: left">{escape(said)}</td></tr>'
+        f'<tr><td style="text-align: left">{escaped(name)}</td>'
+        f'<td style="text-align: left">{escaped(said)}</td></tr>'
         for name, said in facts
     )
     return f"<table>{rows}</table>"

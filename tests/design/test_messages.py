@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from mixedbayes.design import build_design, check_effects, random_columns, replay
-from mixedbayes.errors import DataError, FormulaError
+from mixedbayes.errors import DataError, FormulaError, MixedBayesError
 from mixedbayes.formula import parse
+from mixedbayes.formula.words import WORDS
 
 
 def frame() -> pd.DataFrame:
@@ -324,3 +325,60 @@ def test_grouping_factor_of_lists():
 def test_contrast_of_impossible_settings():
     with pytest.raises(DataError, match=r"Its levels are 'a', 'b', 'c'"):
         build_design("y ~ C(f, contr.treatment([1, 2]))", frame())
+
+
+WRITTEN = sorted({r for r in WORDS.values() if "write " in r} - {"write one model for each"})
+
+
+def prefixes(remedy):
+    """What a remedy says to write, shorter and shorter."""
+    words = remedy.split("write ", 1)[1].replace("{x}", "x").split(" ")
+    return [" ".join(words[:k]).rstrip(",;") for k in range(len(words), 0, -1)]
+
+
+@pytest.mark.parametrize("remedy", [r for r in WRITTEN if r.count("~") + r.count("...") == 0])
+def test_what_a_remedy_writes_can_be_written(remedy):
+    """Of numbers between 0 and 1, or categories where the remedy is about levels."""
+    rng = np.random.default_rng(1)
+    numbers = pd.DataFrame({"y": rng.normal(size=60), "x": rng.uniform(0.1, 0.9, 60)})
+    numbers["a"] = numbers["b"] = numbers["g"] = np.arange(60) % 6
+    levels = numbers.assign(x=np.resize(["level", "low", "top"], 60))
+
+    def builds(text):
+        for data in (numbers, numbers.assign(x=9 * numbers["x"]), levels):
+            try:
+                design = build_design(f"y ~ {text}", data)
+            except MixedBayesError:
+                continue
+            if design.mu.terms or design.mu.groups or design.mu.offset is not None:
+                return True
+        return False
+
+    assert any(builds(text) for text in prefixes(remedy))
+
+
+@pytest.mark.parametrize(
+    ("call", "columns"), [("bs(x, 3)", 3), ("bs(x, 5)", 5), ("cr(x, 4)", 4), ("cc(x, 4)", 4)]
+)
+def test_splines_take_their_number_of_columns_as_r_does(call, columns):
+    data = pd.DataFrame({"y": np.arange(40.0), "x": np.sin(np.arange(40.0))})
+    X = build_design(f"y ~ {call}", data).mu.X
+    assert X.shape[1] == columns
+    named = build_design(f"y ~ {call.replace(', ', ', df=')}", data).mu.X
+    np.testing.assert_array_equal(X, named)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("center(x, 3)", r"center\(x, 3\): it is called as center\(x\)"),
+        ("poly(x, df=2)", r"it is called as poly\(x, degree, raw\)"),
+        ("bs(x, 4, 3)", r"it is called as bs\(x, df, \.\.\.\)"),
+        ("bs(x, k=4)", "no setting 'k'; mgcv's k is df here"),
+        ("cr(x)", r"cr\(x\): say how many columns the spline has, as in df=4"),
+    ],
+)
+def test_transforms_say_how_they_are_called(call, said):
+    data = pd.DataFrame({"y": np.arange(40.0), "x": np.sin(np.arange(40.0))})
+    with pytest.raises(DataError, match=said):
+        build_design(f"y ~ {call}", data)
