@@ -71,7 +71,7 @@ class CheckReport:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self.verdict)}</p>" + "".join(self._details())
+        return printable(f"<p>{escape(self.verdict)}</p>" + "".join(self._details()))
 
     def _details(self) -> Iterator[str]:
         for f in self.findings:

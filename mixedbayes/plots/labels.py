@@ -14,17 +14,17 @@ from mixedbayes.results.posterior import Posterior
 _LEVEL = re.compile(r"^(?P<factor>.+)\[(?P<coded>T\.)?(?P<level>[^\[\]]+)\]$")
 
 
-_LONGEST, _MOST_LINES = 90, 5  # of a text in a picture, letters in each line
+_MOST_LINES = 5  # of a text in a picture
 
 
-def in_picture(text: str) -> str:
-    """A text as pictures have it: without control characters, and long ones shortened."""
+def in_picture(text: str, most: int = 90) -> str:
+    """A text as pictures have it: without control characters, its lines of `most` letters."""
     lines = printable(text).replace("\t", r"\t").split("\n")
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], "..."]
-    half = _LONGEST // 2 - 2
+    half = (most - 5) // 2
     return "\n".join(
-        line if len(line) <= _LONGEST else f"{line[:half]} ... {line[-half:]}" for line in lines
+        line if len(line) <= most else f"{line[:half]} ... {line[-half:]}" for line in lines
     )
 
 

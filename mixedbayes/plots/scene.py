@@ -18,7 +18,8 @@ Side = Literal["left", "center", "right"]
 Height = Literal["top", "center", "bottom"]
 Share = Literal["all", "aligned", "none"]
 
-_TEXTS = frozenset(("text", "texts", "title", "xlabel", "ylabel", "names"))
+# Fields that are texts, and how many letters of a line there is room for.
+_TEXTS = {"text": 90, "texts": 60, "title": 90, "xlabel": 130, "ylabel": 90, "names": 130}
 _MARGIN = 0.05  # of the span of the marks, beyond them
 
 
@@ -231,12 +232,12 @@ class Sheet:
         return low - margin, high + margin
 
 
-def with_texts[T](part: T, shown: Callable[[str], str]) -> T:
-    """A sheet, or a part of one, with every text as `shown` gives it."""
+def with_texts[T](part: T, shown: Callable[[str, int], str]) -> T:
+    """A sheet, or a part of one, with every text as `shown` makes it of so many letters a line."""
 
     def changed(name: str, value: Any) -> Any:
         if isinstance(value, str):
-            return shown(value) if name in _TEXTS else value
+            return shown(value, _TEXTS[name]) if name in _TEXTS else value
         if isinstance(value, list | tuple):
             return [changed(name, each) for each in value]
         return with_texts(value, shown) if type(value).__module__ == __name__ else value

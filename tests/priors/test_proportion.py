@@ -1,4 +1,4 @@
-"""Priors out of all proportion to the data are named with what to do, before anything is sampled."""
+"""Priors out of all proportion to the data are named with what to do, before any sampling."""
 
 import numpy as np
 import pandas as pd
