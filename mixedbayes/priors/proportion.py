@@ -10,14 +10,15 @@ from mixedbayes.priors.types import Priors
 
 # Widths and places of a prior, in widths of the default one, between which numbers can tell what
 # the data say from what the prior says.
-_NARROWEST, _FARTHEST, _WIDEST = 1e-6, 1e5, 1e8
+_NARROWEST, _LEAST, _FARTHEST, _WIDEST = 1e-9, 1e-6, 1e5, 1e8
 
 
 def check_proportion(priors: Priors, defaults: Priors) -> None:
     """Raise PriorError if a prior of the user's is out of all proportion to the data.
 
-    Samplers would stop at its numbers: at one that is a millionth as wide as the data's scale, or
-    a hundred million times as wide, or that lies a hundred thousand of these away from zero.
+    Samplers would stop at its numbers: at one that is a billionth as wide as the data's scale, or
+    a hundred million times as wide, that lies a hundred thousand of these away from zero, or that
+    keeps what is positive below a millionth.
     """
     rows = zip(priors.rows(), defaults.rows(), strict=True)
     for (parameter, term, assigned), (_, _, default) in rows:
@@ -29,7 +30,9 @@ def check_proportion(priors: Priors, defaults: Priors) -> None:
         name = f"{parameter}[{term}]" if term else parameter
         if not (np.isfinite(low) and np.isfinite(high)):
             fact = "its middle half has no finite limits"
-        elif high - low < _NARROWEST * scale:
+        elif high - low < _NARROWEST * scale or (
+            default.prior.support == "positive" and high < _LEAST * scale
+        ):
             fact = f"its middle half is {high - low:.2g} wide"
         elif high - low > _WIDEST * scale or max(low, -high) > _FARTHEST * scale:
             fact = f"its middle half is from {low:.2g} to {high:.2g}"

@@ -69,7 +69,8 @@ def test_the_scale_is_that_of_the_data(data):
 @pytest.mark.parametrize(
     "priors",
     [
-        {"fixef": mb.Normal(0, 0.01), "sd": mb.HalfNormal(0.01)},
+        {"fixef": mb.Normal(0, 1e-6), "sd": mb.HalfNormal(0.01)},
+        {"sigma": mb.Uniform(1 - 1e-6, 1 + 1e-6)},
         {"fixef": mb.Flat(), "Intercept": mb.Normal(0, 1e6), "sd": mb.HalfCauchy(1e5)},
         {"sigma": mb.Uniform(1, 1e6), "cor": mb.LKJ(1e7), "fixef": mb.StudentT(3, 1000, 1)},
     ],
