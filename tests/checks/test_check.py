@@ -307,9 +307,7 @@ def test_a_model_without_groups():
     assert fit.log_evidence().parameters == 1
 
 
-def test_observations_are_influential_where_they_are_so_without_their_groups_effects(
-    fit_of, report
-):
+def test_observations_are_influential_beyond_their_groups_effects(fit_of, report):
     """As in loo(): those of which the group's effects alone know too much are integrated out."""
     found = fit_of("sleepstudy_days_subject").loo(refit=False)
     first = np.flatnonzero(found.influence_pareto_k.to_numpy() > found.good_k)
