@@ -1,36 +1,171 @@
-"""numba's decorators for code that is kept on disk, where there is a place for it."""
+"""numba: code that is kept on disk for as long as its sources stay as they are, calls by address.
+
+numba finds kept code by the file of the compiled function alone, and by its closure, in which
+functions are never the same twice. Here code is found by the sources of every function that is
+compiled into it, so that it never outlives one of them, and loops that are made for a function are
+kept as well. The only module that relies on numba's internals.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import marshal
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
+from zlib import crc32
 
 import numba
+from numba.core import caching, cgutils
+from numba.core.ccallback import CFunc
+from numba.core.dispatcher import Dispatcher
+from numba.extending import _Intrinsic
 
 from mixedbayes.interrupts import uninterrupted
 
+_PLAIN = (bool, int, float, complex, str, tuple, type(None))
+
 
 def njit(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit` with ``cache=True`` where that is possible, compiled at once."""
-    return _kept(numba.njit, signature, options)
+    """`numba.njit` for this signature, at once, and kept on disk where that is possible."""
+
+    def compiled(function: Any, kept: Any) -> Any:
+        made = numba.njit(**options)(function)
+        if kept is not None:
+            made._cache = kept
+        made.compile(signature)
+        made.disable_compile()
+        return made
+
+    return _decorator(compiled)
 
 
 def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.cfunc` with ``cache=True`` where that is possible."""
-    return _kept(numba.cfunc, signature, options)
+    """`numba.cfunc`, kept on disk where that is possible."""
+
+    def compiled(function: Any, kept: Any) -> Any:
+        if kept is None:
+            return numba.cfunc(signature, **options)(function)
+        made = CFunc(function, numba.core.sigutils.normalize_signature(signature), {}, options)
+        made._cache = kept
+        made.compile()
+        return made
+
+    return _decorator(compiled)
 
 
-def _kept(
-    decorator: Any, signature: Any, options: dict[str, Any]
-) -> Callable[[Callable[..., Any]], Any]:
+def _decorator(compiled: Callable[[Any, Any], Any]) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         with uninterrupted():
             try:
-                return decorator(signature, cache=True, **options)(function)
+                return compiled(function, _Kept(function))
             except Exception:
                 # Neither the installation nor the user's cache can be written (numba's "cannot
                 # cache function"), the disk is full, or what lies there is damaged. An error of
                 # the function itself comes again.
-                return decorator(signature, **options)(function)
+                return compiled(function, None)
 
     return decorate
+
+
+class _Kept(caching.FunctionCache):
+    """numba's cache on disk, with the sources as the key."""
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return signature, codegen.magic_tuple(), stamp(self._py_func)
+
+
+def stamp(function: Any) -> int:
+    """A number that says what is compiled into a function: files, and constants from elsewhere."""
+    said = 0
+    for part in _parts(_plain(function), set()):
+        said = crc32(part, said)
+    return said
+
+
+def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[bytes]:
+    """The sources of a function and of those that it calls, depth first."""
+    if function in seen:
+        return
+    seen.add(function)
+    code = function.__code__
+    yield _source(code)
+    cells = [c.cell_contents for c in function.__closure__ or ()]
+    named = dict(zip(code.co_freevars, cells, strict=True))
+    names = sorted(_names(code))
+    named |= {name: function.__globals__.get(name) for name in names if name not in named}
+    for name, value in sorted(named.items()):
+        inside = [getattr(value, other, None) for other in names] if _is_module(value) else [value]
+        for found in inside:
+            if isinstance(found, _PLAIN):
+                yield f"{name}={found!r}".encode()
+            elif isinstance(found, FunctionType | Dispatcher | _Intrinsic):
+                yield from _parts(_plain(found), seen)
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, ModuleType) and not value.__name__.startswith(("numpy", "math"))
+
+
+def _names(code: CodeType) -> set[str]:
+    """Names that a function reads from its module, functions within it as well."""
+    inner = [_names(c) for c in code.co_consts if isinstance(c, CodeType)]
+    return set(code.co_names).union(*inner)
+
+
+def _plain(function: Any) -> Any:
+    """The Python function that was compiled."""
+    return getattr(function, "py_func", getattr(function, "_defn", function))
+
+
+def _source(code: CodeType) -> bytes:
+    return _file(code.co_filename) or marshal.dumps(code)
+
+
+@cache
+def _file(name: str) -> bytes | None:
+    try:
+        return Path(name).read_bytes()
+    except OSError:
+        return None
+
+
+def address(function: Any, signature: Any) -> int:
+    """Address of a function that `njit` has compiled for this signature, for `caller`."""
+    result = function.get_compile_result(signature)
+    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+
+
+@numba.extending.intrinsic
+def pointer(_typingctx: Any, _address: Any) -> Any:
+    """pointer(address), for compiled code: what is there, for `numba.carray`."""
+
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return numba.types.voidptr(numba.types.int64), codegen
+
+
+def caller(signature: Any) -> Any:
+    """f(address, *arguments), for compiled code: calls what was compiled for this signature.
+
+    Code that is called by name would be compiled into the caller's again.
+    """
+    returned, kinds = signature.return_type, signature.args
+
+    def typed(typingctx: Any, function: Any, *arguments: Any) -> Any:
+        def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            convention = context.call_conv
+            pointer = convention.get_function_type(returned, kinds).as_pointer()
+            f = builder.inttoptr(args[0], pointer)
+            given = builder.extract_value
+            values = [given(args[1], i) for i in range(len(kinds))]
+            status, value = convention.call_function(builder, f, returned, kinds, values)
+            with cgutils.if_unlikely(builder, status.is_error):
+                convention.return_status_propagate(builder, status)
+            return value
+
+        return returned(numba.types.int64, numba.types.Tuple(kinds)), codegen
+
+    return numba.extending.intrinsic(typed)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedbayes import jit
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal import evaluate
 from mixedbayes.marginal.bend import Bend
@@ -165,7 +166,8 @@ class MarginalDensity:
                 raise ModelError("a marginal density needs a problem, or a likelihood of its own")
             lik = Likelihood.of(self.problem)
         header = [
-            evaluate.address(lik.function), lik.ints.ctypes.data, lik.ints.size,
+            jit.address(lik.function, evaluate.LIKELIHOOD_SIGNATURE),
+            lik.ints.ctypes.data, lik.ints.size,
             lik.floats.ctypes.data, lik.floats.size, reals.ctypes.data, reals.size,
             self.ndim, len(u.factor), len(maps.rows), len(maps.slots), len(maps.sampled),
             maps.n_x, maps.n_v, maps.n_L, maps.sigma, len(near.terms),

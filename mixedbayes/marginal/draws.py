@@ -12,7 +12,7 @@ from mixedbayes.marginal.bordered import bordered_factor, bordered_mean
 from mixedbayes.marginal.conditional import read_crossed, read_values, to_original
 from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
 from mixedbayes.marginal.fronts import find_places, read_header
-from mixedbayes.marginal.inner import inline, inner, source_digest
+from mixedbayes.marginal.inner import inline, inner
 from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
 
 
@@ -51,8 +51,12 @@ def add_crossed(h, ints, z, S):
                 at += 1
 
 
-@inline
-def _draw_core(x, beta, effects, ints, floats):
+@jit.njit(
+    "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+    nogil=True,
+    error_model="numpy",
+)
+def draw_core(x, beta, effects, ints, floats):
     """Turn standard normal numbers, in place, into one draw of all effects at parameters x.
 
     beta (p,) in the internal basis, from its least-squares fit; effects (n_effects,) on their
@@ -82,19 +86,3 @@ def _draw_core(x, beta, effects, ints, floats):
         _draw_chain(h, ints, floats, L, scale, shift, F, dense, effects)
         to_original(h, ints, x, effects, 1)
     return np.isfinite(half_log_det)
-
-
-def _compile_draw_core(source):
-    @jit.njit(
-        "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
-        nogil=True,
-        error_model="numpy",
-    )
-    def draw_core(x, beta, effects, ints, floats):
-        source  # noqa: B018  part of the key of the disk cache
-        return _draw_core(x, beta, effects, ints, floats)
-
-    return draw_core
-
-
-draw_core = _compile_draw_core(source_digest())

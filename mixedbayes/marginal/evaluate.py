@@ -15,18 +15,15 @@ for the meaning of each.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import carray, njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from mixedbayes import jit
 from mixedbayes.marginal.bend import bent
 from mixedbayes.marginal.logpriors import log_prior
 
-__all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "LOGP_SIGNATURE", "address", "c_density", "density"]
+__all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "LOGP_SIGNATURE", "c_density", "density"]
 
 HEADER = (
     "length",  # of the record
@@ -53,40 +50,7 @@ LIKELIHOOD_SIGNATURE = types.float64(
 )
 
 
-def address(likelihood: Any) -> int:
-    """Address of a function that numba has compiled with LIKELIHOOD_SIGNATURE."""
-    result = likelihood.get_compile_result(LIKELIHOOD_SIGNATURE)
-    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
-
-
-@intrinsic
-def _pointer(typingctx, address):
-    """An address as a pointer."""
-
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), codegen
-
-
-@intrinsic
-def _call(typingctx, function, x, gradient, ints, floats):
-    """The compiled likelihood at an address.
-
-    An address, because code that is called by name would be compiled into this module's again,
-    and would stay there, in the disk cache, after its own source has changed.
-    """
-
-    def codegen(context, builder, signature, args):
-        convention, kind = context.call_conv, signature.args[1:]
-        pointer = convention.get_function_type(types.float64, kind).as_pointer()
-        f = builder.inttoptr(args[0], pointer)
-        status, value = convention.call_function(builder, f, types.float64, kind, args[1:])
-        with cgutils.if_unlikely(builder, status.is_error):
-            convention.return_status_propagate(builder, status)
-        return value
-
-    return types.float64(types.int64, *LIKELIHOOD_SIGNATURE.args), codegen
+_call = jit.caller(LIKELIHOOD_SIGNATURE)
 
 
 @njit(error_model="numpy", nogil=True)
@@ -216,7 +180,7 @@ def density(eta, gradient, record):
     at += n_slots
     sampled = record[at : at + 4 * n_sampled].reshape(n_sampled, 4)
     terms = record[at + 4 * n_sampled :].reshape(n_terms, 4)
-    reals = carray(_pointer(record[6]), (record[7],), np.float64)  # type: ignore[call-arg]
+    reals = carray(jit.pointer(record[6]), (record[7],), np.float64)
     bend, mode, at = reals[6 * d : 9 * d].reshape(d, 3), reals[9 * d : 10 * d], 10 * d
     C, scales = reals[at : at + m * m].reshape(m, m), reals[at + m * m : at + m * m + d - m]
     at += m * m + d - m
@@ -232,8 +196,8 @@ def density(eta, gradient, record):
     if not math.isfinite(prior):
         return -math.inf
     _parameters(work, rows, slots, sampled, sigma, x, n_x - n_v)
-    ints = carray(_pointer(record[2]), (record[3],), np.int64)
-    floats = carray(_pointer(record[4]), (record[5],), np.float64)
+    ints = carray(jit.pointer(record[2]), (record[3],), np.int64)
+    floats = carray(jit.pointer(record[4]), (record[5],), np.float64)
     likelihood = _call(record[1], x[:n_x], dx[: n_x if exact else 0], ints, floats)
     if exact:
         _derivatives(work, rows, slots, sampled, sigma, x, dx, n_x - n_v)

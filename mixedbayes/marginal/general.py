@@ -20,7 +20,6 @@ from mixedbayes.marginal.bordered import bordered_factor, bordered_inverse, bord
 from mixedbayes.marginal.dense import add_means
 from mixedbayes.marginal.forward import chain_work, eliminate
 from mixedbayes.marginal.fronts import read_header
-from mixedbayes.marginal.inner import inline, source_digest
 from mixedbayes.marginal.likelihood import (
     gradient_factors,
     gradient_sampled,
@@ -30,8 +29,8 @@ from mixedbayes.marginal.likelihood import (
 )
 
 
-@inline
-def _general_core(x, grad, ints, floats):
+@jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
+def general_core(x, grad, ints, floats):
     """log p at x = (L_1 row by row, ..., L_K, sigma, v); writes the gradient into `grad`.
 
     `ints` and `floats` are those of a Problem. Upper triangles of x are ignored, and zero in grad.
@@ -70,15 +69,3 @@ def _general_core(x, grad, ints, floats):
     if h.r > 0:
         gradient_sampled(h, ints, floats, delta, w, beta, m, sigma, grad[x.size - h.r :])
     return value
-
-
-def _compile_general_core(source):
-    @jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
-    def general_core(x, grad, ints, floats):
-        source  # noqa: B018  part of the key of the disk cache
-        return _general_core(x, grad, ints, floats)
-
-    return general_core
-
-
-general_core = _compile_general_core(source_digest())

@@ -17,7 +17,7 @@ from mixedbayes.marginal.conditional import (
 )
 from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
 from mixedbayes.marginal.fronts import find_places, read_header, regression
-from mixedbayes.marginal.inner import inline, inner, source_digest
+from mixedbayes.marginal.inner import inline, inner
 from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
 
 
@@ -77,8 +77,12 @@ def _to_original_cov(h, ints, x, cov):
             start += q * q
 
 
-@inline
-def _moments_core(x, mean, cov, cross, beta, ints, floats):
+@jit.njit(
+    "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+    nogil=True,
+    error_model="numpy",
+)
+def moments_core(x, mean, cov, cross, beta, ints, floats):
     """Conditional mean (n_effects,) and covariance (sum of J q^2,) of every level's effects.
 
     On their original scale, in the order of elimination, q x q blocks one after the other.
@@ -107,19 +111,3 @@ def _moments_core(x, mean, cov, cross, beta, ints, floats):
     to_original(h, ints, x, cross, h.p)
     _to_original_cov(h, ints, x, cov)
     return np.isfinite(half_log_det)
-
-
-def _compile_moments_core(source):
-    @jit.njit(
-        "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
-        nogil=True,
-        error_model="numpy",
-    )
-    def moments_core(x, mean, cov, cross, beta, ints, floats):
-        source  # noqa: B018  part of the key of the disk cache
-        return _moments_core(x, mean, cov, cross, beta, ints, floats)
-
-    return moments_core
-
-
-moments_core = _compile_moments_core(source_digest())

@@ -11,7 +11,7 @@ from mixedbayes import jit
 from mixedbayes.marginal.dense import add_means, dense_factor, dense_inverse, dense_mean
 from mixedbayes.marginal.forward import load_population
 from mixedbayes.marginal.fronts import read_header
-from mixedbayes.marginal.inner import inline, inner, source_digest
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.likelihood import (
     gradient_factors,
     gradient_sampled,
@@ -159,8 +159,8 @@ def eliminate(h, ints, floats, L, scale, shift, Y, S):
     return eliminate_2(floats, h.fronts, J, rows, L, scale, shift, Y, S)
 
 
-@inline
-def _single_core(x, grad, ints, floats):
+@jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
+def single_core(x, grad, ints, floats):
     """The same function of the same arguments as `general_core`, for one factor of q = 1 or 2."""
     h = read_header(ints)
     n, D, J, at = floats[h.constants + 1], h.p, ints[h.levels], x.size - h.r - 1
@@ -199,15 +199,3 @@ def _single_core(x, grad, ints, floats):
     if h.r > 0:
         gradient_sampled(h, ints, floats, delta, w, mu, m, sigma, grad[at + 1 :])
     return value
-
-
-def _compile_single_core(source):
-    @jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
-    def single_core(x, grad, ints, floats):
-        source  # noqa: B018  part of the key of the disk cache
-        return _single_core(x, grad, ints, floats)
-
-    return single_core
-
-
-single_core = _compile_single_core(source_digest())

@@ -6,7 +6,7 @@ from mixedbayes import jit
 from mixedbayes.marginal.dense import dense_factor, dense_mean
 from mixedbayes.marginal.forward import load_population
 from mixedbayes.marginal.fronts import read_header
-from mixedbayes.marginal.inner import inline, inner, source_digest
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
 from mixedbayes.marginal.single import eliminate, front_1, front_2
 
@@ -37,8 +37,12 @@ def draw_2(floats, start, J, rows, L, left, scale, shift, values, Y, b):
         b[2 * node + 1] = left[2] * x + left[3] * y
 
 
-@inline
-def _single_draw_core(x, beta, effects, ints, floats):
+@jit.njit(
+    "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+    nogil=True,
+    error_model="numpy",
+)
+def single_draw_core(x, beta, effects, ints, floats):
     """The same function of the same arguments as `draw_core`."""
     h = read_header(ints)
     D, J = h.p, ints[h.levels]
@@ -61,19 +65,3 @@ def _single_draw_core(x, beta, effects, ints, floats):
         else:
             draw_2(floats, h.fronts, J, D + 1, L, x, scale, shift, values, Y, effects)
     return np.isfinite(half_log_det)
-
-
-def _compile_single_draw_core(source):
-    @jit.njit(
-        "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
-        nogil=True,
-        error_model="numpy",
-    )
-    def single_draw_core(x, beta, effects, ints, floats):
-        source  # noqa: B018  part of the key of the disk cache
-        return _single_draw_core(x, beta, effects, ints, floats)
-
-    return single_draw_core
-
-
-single_draw_core = _compile_single_draw_core(source_digest())

@@ -7,7 +7,7 @@ from mixedbayes.marginal.conditional import read_population
 from mixedbayes.marginal.dense import dense_factor, dense_inverse, dense_mean
 from mixedbayes.marginal.forward import load_population
 from mixedbayes.marginal.fronts import read_header
-from mixedbayes.marginal.inner import inline, inner, source_digest
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
 from mixedbayes.marginal.single import eliminate, front_1, front_2
 
@@ -63,8 +63,12 @@ def moments_2(floats, start, J, rows, L, left, scale, shift, values, S, Y, mean,
         cov[4 * node + 3] = c * (c * e00 + d * e01) + d * (c * e01 + d * e11)
 
 
-@inline
-def _single_moments_core(x, mean, cov, cross, beta, ints, floats):
+@jit.njit(
+    "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+    nogil=True,
+    error_model="numpy",
+)
+def single_moments_core(x, mean, cov, cross, beta, ints, floats):
     """The same function of the same arguments as `moments_core`."""
     h = read_header(ints)
     D, J = h.p, ints[h.levels]
@@ -87,19 +91,3 @@ def _single_moments_core(x, mean, cov, cross, beta, ints, floats):
     else:
         moments_2(floats, h.fronts, J, rows, L, x, scale, shift, values, S, Y, mean, cov, cross)
     return np.isfinite(half_log_det)
-
-
-def _compile_single_moments_core(source):
-    @jit.njit(
-        "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
-        nogil=True,
-        error_model="numpy",
-    )
-    def single_moments_core(x, mean, cov, cross, beta, ints, floats):
-        source  # noqa: B018  part of the key of the disk cache
-        return _single_moments_core(x, mean, cov, cross, beta, ints, floats)
-
-    return single_moments_core
-
-
-single_moments_core = _compile_single_moments_core(source_digest())
