@@ -21,6 +21,7 @@ from numba.core import caching, cgutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 from numba.extending import _Intrinsic
+from numba.np.unsafe.ndarray import to_fixed_tuple as to_fixed_tuple
 
 from mixedbayes.interrupts import uninterrupted
 
@@ -101,6 +102,7 @@ def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[bytes]:
             if isinstance(found, _PLAIN):
                 yield f"{name}={found!r}".encode()
             elif isinstance(found, FunctionType | Dispatcher | _Intrinsic):
+                yield repr(getattr(found, "targetoptions", None)).encode()
                 yield from _parts(_plain(found), seen)
 
 
@@ -120,7 +122,8 @@ def _plain(function: Any) -> Any:
 
 
 def _source(code: CodeType) -> bytes:
-    return _file(code.co_filename) or marshal.dumps(code)
+    said = f"{code.co_qualname} {code.co_firstlineno}".encode()
+    return said + (_file(code.co_filename) or marshal.dumps(code))
 
 
 @cache

@@ -19,6 +19,7 @@ STAGES = [
     {"printable"},
     {"errors", "names", "interrupts"},
     {"jit"},
+    {"numerics"},
     {"data"},
     {"formula"},
     {"design"},

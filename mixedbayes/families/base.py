@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.families import support
-from mixedbayes.families.links import Link, Log
+from mixedbayes.families.links import Identity, Link, Log
+from mixedbayes.families.rows import RowDensity, Rows
 from mixedbayes.priors.distributions import Prior
 from mixedbayes.priors.types import Assigned
 
@@ -166,7 +167,27 @@ class Family:
         """Labels of the elements of a parameter that is a vector; None where it is one number."""
         return None
 
+    # ---- the compiled engine -------------------------------------------------------------------
+
+    @property
+    def row_density(self) -> RowDensity | None:
+        """The compiled log density of a row; None where PyMC has to evaluate the model."""
+        return None
+
+    def rows(self, design: Design) -> Rows:
+        """The response as `row_density` takes it."""
+        raise NotImplementedError
+
+    def merged(self, rows: Rows) -> Rows:
+        """The rows, once equal ones have been added up as `row_density` says."""
+        return rows
+
     # ---- the distribution ---------------------------------------------------------------------
+
+    @property
+    def ends_at_zero(self) -> bool:
+        """Whether a count of 0 draws the mean to the end of the link's range: the identity link."""
+        return self.discrete and isinstance(self.link, Identity)
 
     def inverse(self, eta: Any, xp: Any) -> Any:
         """mu at the linear predictor eta: what `simulate` and `log_density` take."""
@@ -281,6 +302,11 @@ class Family:
         Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213.
         """
         return self.residual_variance(parameters)
+
+
+def weights_of(design: Design) -> Floats:
+    """(n,) the weights; 1 where there are none."""
+    return np.ones(design.n) if design.weights is None else design.weights
 
 
 def whole(y: NDArray[Any]) -> NDArray[Any]:

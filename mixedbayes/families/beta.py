@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -13,10 +14,33 @@ from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, per_row, repeated
+from mixedbayes.families.base import Bools, Family, Values, per_row, repeated, weights_of
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
+from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import digamma
 from mixedbayes.priors.distributions import Prior
+
+
+@compiled
+def _once(parameters):
+    return math.lgamma(parameters[0]), digamma(parameters[0])
+
+
+@compiled
+def _row(t, y, size, extra, parameters, shared):
+    """A share of log odds t in the mean; y its log, extra log(1 - share). It counts size times."""
+    phi, e = parameters[0], math.exp(-abs(t))
+    mu, rest = 1.0 / (1.0 + e), e / (1.0 + e)
+    if t < 0:
+        mu, rest = rest, mu
+    a, b = mu * phi, rest * phi
+    if a < 1e-300 or b < 1e-300:
+        return -math.inf, 0.0, (0.0,)
+    d_a, d_b = y - digamma(a), extra - digamma(b)
+    d_phi = size * (shared[1] + mu * d_a + rest * d_b)
+    value = shared[0] - math.lgamma(a) - math.lgamma(b) + a * y + b * extra
+    return size * value, size * phi * (d_a - d_b) * mu * rest, (d_phi,)
 
 
 @dataclass(frozen=True)
@@ -31,6 +55,14 @@ class Beta(Family):
     parameters: ClassVar[tuple[str, ...]] = ("phi",)
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
+
+    @property
+    def row_density(self) -> RowDensity:
+        return RowDensity(_row, Logit, _once)
+
+    def rows(self, design: Design) -> Rows:
+        w, logs, rest = weights_of(design), np.log(design.y), np.log1p(-design.y)
+        return Rows.of(logs, w, -w @ (logs + rest), rest)
 
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)

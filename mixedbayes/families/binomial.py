@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, repeated
+from mixedbayes.families.base import Bools, Family, Values, repeated, weights_of
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
+from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import log_ndtr
+
+
+@compiled
+def _logit_row(t, y, size, extra, parameters, shared):
+    """y successes among size trials."""
+    e = math.exp(-abs(t))
+    p = (1.0 if t > 0 else e) / (1.0 + e)
+    return y * t - size * (max(t, 0.0) + math.log1p(e)), y - size * p, ()
+
+
+@compiled
+def _probit_row(t, y, size, extra, parameters, shared):
+    value, slope = 0.0, 0.0
+    if y > 0:
+        log_p, hazard = log_ndtr(t)
+        value += y * log_p
+        slope += y * hazard
+    if y < size:
+        log_p, hazard = log_ndtr(-t)
+        value += (size - y) * log_p
+        slope -= (size - y) * hazard
+    return value, slope, ()
+
+
+@compiled
+def _cloglog_row(t, y, size, extra, parameters, shared):
+    hazard = math.exp(min(t, 700.0))
+    value, slope = -(size - y) * hazard, -(size - y) * hazard
+    if y > 0:
+        if hazard < 1e-300:
+            value += y * t
+            slope += y
+        else:
+            value += y * math.log(-math.expm1(-hazard))
+            slope += y * hazard * math.exp(-hazard) / -math.expm1(-hazard)
+    return value, slope, ()
+
+
+_ROWS = {Logit: _logit_row, Probit: _probit_row, Cloglog: _cloglog_row}
 
 
 @dataclass(frozen=True)
@@ -23,6 +65,19 @@ class Shares(Family):
     discrete: ClassVar[bool] = True
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
+
+    @property
+    def row_density(self) -> RowDensity:
+        kind = type(self.link)
+        return RowDensity(_ROWS[kind], kind, merges="sum")
+
+    def rows(self, design: Design) -> Rows:
+        """y successes among size trials."""
+        w = weights_of(design)
+        n = np.ones(design.n) if design.trials is None else np.asarray(design.trials, float)
+        y = design.y
+        ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+        return Rows.of(w * y, w * n, w @ ways)
 
     def _successes(self, design: Design) -> tuple[float, float]:
         """Successes and trials in all rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -13,14 +14,86 @@ from mixedbayes.design.rank import dependent
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, repeated
+from mixedbayes.families.base import Bools, Family, Values, repeated, weights_of
 from mixedbayes.families.links import Link, Logit, Probit, ShareLink
+from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import log_ndtr
 from mixedbayes.priors.distributions import Normal, Prior
 from mixedbayes.priors.types import Assigned
 
 THRESHOLDS = "thresholds"
 WIDTH = 2.5
 _NAMED = 6  # columns in a message
+
+
+@compiled
+def _logit_loop(t, y, size, extra, cuts, slope, d):
+    """Categories y, 0, 1, ..., of rows that count size times.
+
+    log(F(b) - F(a)) = log(1 - exp(a - b)) + log F(b) + log(1 - F(a)), F logistic.
+    """
+    m, total = cuts.size, 0.0
+    logs, rests = np.zeros(m + 1), np.zeros(m + 1)  # of the gap of each category, and its slope
+    for k in range(1, m):
+        gap = cuts[k] - cuts[k - 1]
+        logs[k] = math.log(-math.expm1(-gap))
+        rests[k] = 1.0 / math.expm1(gap) if gap < 700.0 else 0.0
+    for i in range(t.size):
+        k = int(y[i])
+        value, slope[i] = logs[k], 0.0
+        if k < m:
+            b = cuts[k] - t[i]
+            e = math.exp(-abs(b))
+            above = (e if b > 0 else 1.0) / (1.0 + e)  # 1 - F(b)
+            value -= max(-b, 0.0) + math.log1p(e)
+            slope[i] -= size[i] * above
+            d[k] += size[i] * (rests[k] + above)
+        if k > 0:
+            a = cuts[k - 1] - t[i]
+            e = math.exp(-abs(a))
+            below = (1.0 if a > 0 else e) / (1.0 + e)  # F(a)
+            value -= max(a, 0.0) + math.log1p(e)
+            slope[i] += size[i] * below
+            d[k - 1] -= size[i] * (rests[k] + below)
+        total += size[i] * value
+    return total
+
+
+@compiled
+def interval_probit(low, high):
+    """log(Phi(high) - Phi(low)) and its derivatives in low and high, from the lighter tail."""
+    if low == -math.inf:
+        value, hazard = log_ndtr(high)
+        return value, 0.0, hazard
+    if high == math.inf:
+        value, hazard = log_ndtr(-low)
+        return value, -hazard, 0.0
+    flip = low + high > 0.0
+    a, b = (-high, -low) if flip else (low, high)
+    (log_a, hazard_a), (log_b, hazard_b) = log_ndtr(a), log_ndtr(b)
+    ratio = math.exp(log_a - log_b)
+    share = -math.expm1(log_a - log_b)  # of Phi(b)
+    d_a, d_b = -hazard_a * ratio / share, hazard_b / share
+    if flip:
+        d_a, d_b = -d_b, -d_a
+    return log_b + math.log(share), d_a, d_b
+
+
+@compiled
+def _probit_loop(t, y, size, extra, cuts, slope, d):
+    m, total = cuts.size, 0.0
+    for i in range(t.size):
+        k = int(y[i])
+        low = cuts[k - 1] - t[i] if k > 0 else -math.inf
+        high = cuts[k] - t[i] if k < m else math.inf
+        value, d_low, d_high = interval_probit(low, high)
+        total += size[i] * value
+        slope[i] = -size[i] * (d_low + d_high)
+        if k > 0:
+            d[k - 1] += size[i] * d_low
+        if k < m:
+            d[k] += size[i] * d_high
+    return total
 
 
 @dataclass(frozen=True)
@@ -43,6 +116,14 @@ class Cumulative(Family):
     first_code: ClassVar[int] = 1
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit)
     link: ShareLink = field(default_factory=Logit)
+
+    @property
+    def row_density(self) -> RowDensity:
+        loop = _logit_loop if isinstance(self.link, Logit) else _probit_loop
+        return RowDensity(loop=loop, scale=type(self.link), merges="size")
+
+    def rows(self, design: Design) -> Rows:
+        return Rows.of(design.y, weights_of(design), 0.0)
 
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -11,10 +12,33 @@ from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, per_row
+from mixedbayes.families.base import Bools, Family, Values, per_row, weights_of
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
+from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import digamma
 from mixedbayes.priors.distributions import InverseGamma, Prior
+
+
+@compiled
+def _once(parameters):
+    return _of_shape(parameters[0])
+
+
+@compiled
+def _of_shape(a):
+    return math.log(a), math.lgamma(a), digamma(a)
+
+
+@compiled
+def _row(t, y, size, extra, parameters, shared):
+    """y of mean exp(t), its variance divided by size; extra = log y."""
+    a = parameters[0] * size
+    log_a, lgamma_a, digamma_a = shared if size == 1.0 else _of_shape(a)
+    ratio = y * math.exp(-t)
+    log_ratio = log_a + extra - t
+    d_shape = size * (log_ratio + 1.0 - digamma_a - ratio)
+    return a * (log_ratio - ratio) - lgamma_a, a * (ratio - 1.0), (d_shape,)
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,14 @@ class GammaFamily(Family):
     links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse, Identity)
     repeats_rows: ClassVar[bool] = False
     link: Link = field(default_factory=Log)
+
+    @property
+    def row_density(self) -> RowDensity:
+        return RowDensity(_row, Log, _once)
+
+    def rows(self, design: Design) -> Rows:
+        logs = np.log(design.y)
+        return Rows.of(design.y, weights_of(design), -logs.sum(), logs)
 
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)

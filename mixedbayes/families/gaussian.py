@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -11,9 +12,34 @@ from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, per_row
+from mixedbayes.families.base import Family, Values, per_row, weights_of
 from mixedbayes.families.links import Identity, Inverse, Link, Log
+from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.priors.distributions import Exponential, Prior
+
+
+@compiled
+def _once(parameters):
+    return (math.log(parameters[0]),)
+
+
+@compiled
+def _row(t, y, size, extra, parameters, shared):
+    """y of mean t, its variance divided by size."""
+    sigma = parameters[0]
+    z = (y - t) / sigma
+    square = size * z * z
+    value = -shared[0] - 0.5 * square
+    return value, size * z / sigma, ((square - 1.0) / sigma,)
+
+
+NORMAL = RowDensity(_row, Identity, _once)
+
+
+def normal_rows(y: Floats, design: Design) -> Rows:
+    """Normal responses y (n,), the variance divided by the weights."""
+    w = weights_of(design)
+    return Rows.of(y, w, 0.5 * np.log(w).sum() - design.n * 0.5 * np.log(2 * np.pi))
 
 
 @dataclass(frozen=True)
@@ -36,6 +62,13 @@ class Gaussian(Family):
         if not isinstance(self.link, Identity):
             reason = f"positive values on average, with the {self.link.name} link"
             support.require(design, np.full(design.n, np.mean(design.y) > 0), self.name, reason)
+
+    @property
+    def row_density(self) -> RowDensity:
+        return NORMAL
+
+    def rows(self, design: Design) -> Rows:
+        return normal_rows(design.y, design)
 
     def moments(self, design: Design) -> tuple[float, float]:
         """Centre and spread of the response, beyond the offset where the link is the identity."""

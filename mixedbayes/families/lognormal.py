@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,8 +12,9 @@ from scipy import stats
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Family, Values, per_row
-from mixedbayes.families.gaussian import row_sd, scale_prior, with_row_sd
+from mixedbayes.families.gaussian import NORMAL, normal_rows, row_sd, scale_prior, with_row_sd
 from mixedbayes.families.links import Identity, Link
+from mixedbayes.families.rows import RowDensity, Rows
 from mixedbayes.priors.distributions import Prior
 
 _LARGEST = float(np.log(np.finfo(float).max))  # a draw beyond the largest number is that number
@@ -33,6 +34,15 @@ class Lognormal(Family):
     repeats_rows: ClassVar[bool] = False
     extremes: ClassVar[bool] = False
     link: Link = field(default_factory=Identity)
+
+    @property
+    def row_density(self) -> RowDensity:
+        return NORMAL
+
+    def rows(self, design: Design) -> Rows:
+        logs = np.log(design.y)
+        rows = normal_rows(logs, design)
+        return replace(rows, constant=rows.constant - float(logs.sum()))
 
     def check(self, design: Design) -> None:
         support.refuse_trials(design, self.name)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, repeated
+from mixedbayes.families.base import Bools, Family, Values, repeated, weights_of
 from mixedbayes.families.links import Identity, Link, Log
+from mixedbayes.families.rows import RowDensity, Rows, compiled
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,13 @@ class Counts(Family):
         return f"sd({design.response})" if isinstance(self.link, Identity) else "unit of log"
 
 
+@compiled
+def _row(t, y, size, extra, parameters, shared):
+    """y counts in size rows of mean exp(t); extra the log of their mean."""
+    mean = size * math.exp(t) if t < 700.0 else math.inf
+    return y * (t - extra) - (mean - y), y - mean, ()  # small beside large counts
+
+
 @dataclass(frozen=True)
 class Poisson(Counts):
     """y ~ Poisson(mu): Var[y] = mu.
@@ -72,6 +81,19 @@ class Poisson(Counts):
     """
 
     name: ClassVar[str] = "poisson"
+
+    @property
+    def row_density(self) -> RowDensity:
+        return RowDensity(_row, Log, merges="sum")
+
+    def rows(self, design: Design) -> Rows:
+        w = weights_of(design)
+        return Rows.of(w * design.y, w, -w @ special.gammaln(design.y + 1))
+
+    def merged(self, rows: Rows) -> Rows:
+        y, size = rows.y, rows.size
+        extra = np.log(np.where(y > 0, y, size) / size)
+        return replace(rows, extra=extra, constant=rows.constant + float(np.sum(y * extra - y)))
 
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any

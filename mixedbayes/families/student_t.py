@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,9 +11,37 @@ import numpy as np
 from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
-from mixedbayes.families.base import Values, per_row
+from mixedbayes.families.base import Values, per_row, weights_of
 from mixedbayes.families.gaussian import Gaussian, beyond_offset, row_sd
+from mixedbayes.families.links import Identity
+from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import digamma
 from mixedbayes.priors.distributions import InverseGamma, Prior
+
+
+@compiled
+def _once(parameters):
+    sigma, nu = parameters[0], parameters[1]
+    half = 0.5 * (nu + 1.0)
+    if nu < 1e5:
+        value = math.lgamma(half) - math.lgamma(0.5 * nu) - 0.5 * math.log(nu)
+        slope = 0.5 * (digamma(half) - digamma(0.5 * nu) - 1.0 / nu)
+    else:  # of Gamma(x + 1/2) to Gamma(x), by its series
+        value = -0.5 * math.log(2.0) - 0.25 / nu
+        slope = 0.25 / (nu * nu)
+    return value - math.log(sigma), slope
+
+
+@compiled
+def _row(t, y, size, extra, parameters, shared):
+    """y of location t, its squared scale divided by size."""
+    sigma, nu = parameters[0], parameters[1]
+    z = (y - t) / sigma
+    square = size * z * z
+    log, ratio = math.log1p(square / nu), (nu + 1.0) / (nu + square)
+    d_sigma = (ratio * square - 1.0) / sigma
+    d_nu = shared[1] - 0.5 * log + 0.5 * ratio * square / nu
+    return shared[0] - 0.5 * (nu + 1.0) * log, size * ratio * z / sigma, (d_sigma, d_nu)
 
 
 @dataclass(frozen=True)
@@ -34,6 +63,16 @@ class StudentTFamily(Gaussian):
 
     name: ClassVar[str] = "student_t"
     parameters: ClassVar[tuple[str, ...]] = ("sigma", "nu")
+
+    @property
+    def row_density(self) -> RowDensity:
+        """Not concave: at its peak the curvature is (nu + 3) / nu times the expected one, and far
+        out it has the other sign."""
+        return RowDensity(_row, Identity, _once, concave=False)
+
+    def rows(self, design: Design) -> Rows:
+        w = weights_of(design)
+        return Rows.of(design.y, w, 0.5 * np.log(w).sum() - design.n * 0.5 * np.log(np.pi))
 
     def moments(self, design: Design) -> tuple[float, float]:
         """Median, and robust sd."""

@@ -7,7 +7,6 @@ from scipy import optimize
 
 from mixedbayes.design.types import Floats
 from mixedbayes.joint.density import JointDensity
-from mixedbayes.joint.links import POSITIVE
 
 
 def begin(density: JointDensity, X: Floats, offset: Floats) -> Floats:
@@ -21,7 +20,7 @@ def begin(density: JointDensity, X: Floats, offset: Floats) -> Floats:
     Raises numpy.linalg.LinAlgError where no coefficients make all predictors positive.
     """
     found, n = density.layout.start(), density.data.n_mean
-    if density.data.link not in POSITIVE or np.all(offset[:n] + X[:n] @ found > 0):
+    if not density.data.front.positive or np.all(offset[:n] + X[:n] @ found > 0):
         return found
     family, design = density.layout.family, density.layout.design
     own = np.flatnonzero(X[:n].any(axis=0))

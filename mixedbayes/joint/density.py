@@ -12,8 +12,9 @@ from scipy import special
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
+from mixedbayes.joint import loop
 from mixedbayes.joint.coordinates import Coordinates
-from mixedbayes.joint.data import RowData, codes, row_data
+from mixedbayes.joint.data import RowData, compiled_of, row_data
 from mixedbayes.joint.factor import Factor, identity, walk_sections
 from mixedbayes.joint.kernel import c_density, density, pack
 from mixedbayes.joint.layout import JointLayout
@@ -26,7 +27,7 @@ LARGEST = 2000
 
 def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     """Why the compiled density cannot serve; None where it can."""
-    if codes(family) is None:
+    if compiled_of(family) is None:
         return f"the {family.name} family with {family.link.name} link is not compiled in"
     stacking = stacking_obstacle(design, family)
     if stacking is not None:
@@ -165,12 +166,10 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         p,
         mu.intercept,
         layout.level_at_zero,
-        data.likelihood,
+        loop.address(data.density, data.front, len(layout.family.parameters)),
         m,
         in_order,
         layout.own_parameters,
-        data.link,
-        data.n_mean,
     )
     # The normal constants of the effects are part of the density, and the m! orders in which
     # independent draws become the same thresholds.

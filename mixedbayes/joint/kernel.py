@@ -8,22 +8,16 @@ therefore serves every model and every data set.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numba import carray, njit, types
 
 from mixedbayes import jit
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.joint import factor, likelihoods, links, ordered, special, written
+from mixedbayes.joint import written
 from mixedbayes.joint.factor import to_theta, to_z
-from mixedbayes.joint.likelihoods import rows, stacked_rows
+from mixedbayes.joint.loop import call
 from mixedbayes.joint.ordered import order_slopes, put_in_order
-from mixedbayes.marginal import bend as bend_module
-from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.bend import bent
 from mixedbayes.marginal.logpriors import log_prior
 
@@ -34,9 +28,9 @@ LOGP_SIGNATURE = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.v
 
 # Sections of the record, integers first.
 SECTIONS = (
-    # d, h, n rows, p columns, intercept?, prior of what takes its place at zero?, family, number of
-    # the family's parameters, are these ordered thresholds?, which have formulas (see stacked),
-    # link in front of the likelihood (see links), rows of the mean (the first)
+    # d, h, n rows, p columns, intercept?, prior of what takes its place at zero?, address of the
+    # loop over the rows, number of the family's parameters, are these ordered thresholds?, which
+    # have formulas (see loop)
     "sizes",
     "factors",  # (K, 8) q, J, first sd, first effect, Z all 1?, places in refs, Z, information
     "before",  # for each term of each factor: how many correlated terms precede it, and which
@@ -162,17 +156,7 @@ def joint(theta, grad, record):
     slope, d_parameters = np.empty(n), np.zeros(m)
     y, size, extra = _reals(record, WHY), _reals(record, SIZE), _reals(record, EXTRA)
     parameters = cuts if in_order else work[0, h - m : h]
-    rate = np.empty(sizes[11] if sizes[10] else 0)
-    if sizes[10] and not links.apply(sizes[10], eta[: rate.size], rate):
-        return -math.inf
-    if sizes[9]:
-        total += stacked_rows(
-            sizes[6], sizes[9], eta, y, size, extra, parameters, slope, d_parameters
-        )
-    else:
-        total += rows(sizes[6], eta, y, size, extra, parameters, slope, d_parameters)
-    for i in range(rate.size):
-        slope[i] *= rate[i]
+    total += call(sizes[6], sizes[9], eta, y, size, extra, parameters, slope, d_parameters)
     # backward
     grad[k0:] = work[2, h:]
     if at_zero:
@@ -225,66 +209,30 @@ def joint(theta, grad, record):
     return total + _reals(record, CONSTANT)[0]
 
 
-def _for_python(fingerprint: int) -> Callable[[Floats, Floats, Ints], float]:
-    """The density for Python.
-
-    numba finds code on disk by the source of the function alone, and by its closure: the
-    fingerprint of all sources that are compiled into it keeps code from outliving them.
-    """
-
-    @jit.njit(
-        "float64(float64[::1], float64[::1], int64[::1])",
-        nogil=True,
-        error_model="numpy",
-    )
-    def density(z, gradient, record):
-        if fingerprint < 0:
-            return -math.inf
-        h, n_first = _ints(record, SIZES)[1], _ints(record, START).size - 1
-        hyper, slopes, inner = (
-            _reals(record, HYPER),
-            _reals(record, SLOPES),
-            _reals(record, INNER),
-        )
-        start, columns = _ints(record, START), _ints(record, COLUMNS)
-        couplings, outer = _reals(record, COUPLINGS), _reals(record, OUTER)
-        mode, theta, grad = _reals(record, MODE), np.empty(z.size), np.zeros(z.size)
-        to_theta(z, mode, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, theta)
-        total = joint(theta, grad, record) + _reals(record, LOG_DET)[0]
-        to_z(grad, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, gradient)
-        finite = math.isfinite(total)
-        for i in range(z.size):
-            finite = finite and math.isfinite(gradient[i])
-        if not finite:
-            gradient[:] = 0.0
-            return -math.inf
-        return total
-
-    return density
+@jit.njit("float64(float64[::1], float64[::1], int64[::1])", nogil=True, error_model="numpy")
+def density(z, gradient, record):
+    """Log density of z (d,), theta = mode + M z, and its gradient; -inf where it is not finite."""
+    h, n_first = _ints(record, SIZES)[1], _ints(record, START).size - 1
+    hyper, slopes, inner = _reals(record, HYPER), _reals(record, SLOPES), _reals(record, INNER)
+    start, columns = _ints(record, START), _ints(record, COLUMNS)
+    couplings, outer = _reals(record, COUPLINGS), _reals(record, OUTER)
+    mode, theta, grad = _reals(record, MODE), np.empty(z.size), np.zeros(z.size)
+    to_theta(z, mode, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, theta)
+    total = joint(theta, grad, record) + _reals(record, LOG_DET)[0]
+    to_z(grad, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, gradient)
+    finite = math.isfinite(total)
+    for i in range(z.size):
+        finite = finite and math.isfinite(gradient[i])
+    if not finite:
+        gradient[:] = 0.0
+        return -math.inf
+    return total
 
 
-def _for_c(fingerprint: int) -> Any:
-    """The density for C; `density` is no part of the closure, whose hash it would make random."""
-
-    @jit.cfunc(LOGP_SIGNATURE, error_model="numpy")
-    def c_density(n, z, gradient, value, record):
-        if fingerprint < 0:
-            return 1
-        header = carray(record, (_HEAD,), np.int64)
-        length = header[_HEAD - 2] + header[_HEAD - 1]
-        words = carray(record, (length,), np.int64)
-        value[0] = density(carray(z, (n,)), carray(gradient, (n,)), words)
-        return 0 if math.isfinite(value[0]) else 1
-
-    return c_density
-
-
-def _fingerprint() -> int:
-    modules = (bend_module, factor, likelihoods, links, logpriors, ordered, special, written)
-    files = (__file__, *(str(m.__file__) for m in modules))
-    return crc32(b"".join(Path(name).read_bytes() for name in files))
-
-
-# Log density of z (d,), theta = mode + M z: f(z, gradient, record); -inf where it is not finite.
-density = _for_python(_fingerprint())
-c_density = _for_c(_fingerprint())
+@jit.cfunc(LOGP_SIGNATURE, error_model="numpy")
+def c_density(n, z, gradient, value, record):
+    header = carray(record, (_HEAD,), np.int64)
+    length = header[_HEAD - 2] + header[_HEAD - 1]
+    words = carray(record, (length,), np.int64)
+    value[0] = density(carray(z, (n,)), carray(gradient, (n,)), words)
+    return 0 if math.isfinite(value[0]) else 1

@@ -77,7 +77,7 @@ class JointLayout:
 
     @property
     def own_parameters(self) -> int:
-        """Bit k is set where the family's k-th parameter has a formula."""
+        """Two bits for each of the family's parameters: the link of its formula; see `loop`."""
         return 0
 
     def start(self) -> Floats:

@@ -1,9 +1,8 @@
-"""Links in front of the compiled likelihoods.
+"""Links in front of the compiled row densities, and those of further parameters.
 
-A family's loop knows one predictor t: the mean of a normal or Student t, the logarithm of the mean
-of a gamma or of counts, the log odds of the mean of a beta. For another link g, t is a function of
-the linear predictor eta = g(mean): `apply` replaces eta by t and keeps dt / d eta, by which the
-derivatives in t are multiplied afterwards.
+A row density knows one predictor t, on a scale of its own: the mean of a normal or Student t, the
+logarithm of the mean of a gamma or of counts, the log odds of the mean of a beta. For another link
+g, t is a function of the linear predictor eta = g(mean), compiled in front of it.
 
 Means that must be positive make identity and inverse links functions on a half line: where eta is
 not positive, such a model's density is 0.
@@ -12,44 +11,98 @@ not positive, such a model's density is 0.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
-from numba import njit
-
-from mixedbayes.joint.special import log_ndtr
-
-NONE = 0  # t = eta
-EXP, RECIPROCAL = 1, 2  # t = mean: exp(eta), 1 / eta
-LOG, MINUS_LOG = 3, 4  # t = log mean: log(eta), -log(eta)
-NORMAL_ODDS, GUMBEL_ODDS = 5, 6  # t = log odds of the mean Phi(eta), 1 - exp(-exp(eta))
-
-# The density is 0 or has a pole at 0; the response's centre is on the positive side.
-POSITIVE = (RECIPROCAL, LOG, MINUS_LOG)
+from mixedbayes.families.links import Cloglog, Identity, Inverse, Link, Log, Logit, Probit
+from mixedbayes.families.rows import compiled
+from mixedbayes.numerics.special import log_ndtr
 
 
-@njit(error_model="numpy", nogil=True)
-def apply(link, eta, rate):
-    """Replace eta (n,) by t, fill rate (n,) with dt / d eta; whether all eta are possible."""
-    for i in range(eta.size):
-        x = eta[i]
-        if link == EXP:
-            eta[i] = rate[i] = math.exp(x) if x < 700.0 else math.inf
-        elif link == RECIPROCAL:
-            eta[i] = 1.0 / x
-            rate[i] = -eta[i] * eta[i]
-        elif link == NORMAL_ODDS:
-            (below, hazard), (above, back) = log_ndtr(x), log_ndtr(-x)
-            eta[i] = below - above
-            rate[i] = hazard + back
-        elif link == GUMBEL_ODDS:
-            hazard = math.exp(min(x, 700.0))
-            if hazard < 1e-300:
-                rate[i] = 1.0
-            else:
-                share = -math.expm1(-hazard)
-                eta[i], rate[i] = hazard + math.log(share), hazard / share
-        else:
-            if not x > 0.0:
-                return False
-            sign = 1.0 if link == LOG else -1.0
-            eta[i], rate[i] = sign * math.log(x), sign / x
-    return True
+@compiled
+def _same(eta):
+    return eta, 1.0
+
+
+@compiled
+def _exp(eta):
+    t = math.exp(eta) if eta < 700.0 else math.inf
+    return t, t
+
+
+@compiled
+def _reciprocal(eta):
+    t = 1.0 / eta if eta > 0.0 or eta < 0.0 else math.nan
+    return t, -t * t
+
+
+@compiled
+def _log(eta):
+    if not eta > 0.0:
+        return math.nan, math.nan
+    return math.log(eta), 1.0 / eta
+
+
+@compiled
+def _minus_log(eta):
+    if not eta > 0.0:
+        return math.nan, math.nan
+    return -math.log(eta), -1.0 / eta
+
+
+@compiled
+def _normal_odds(eta):
+    """Log odds of Phi(eta)."""
+    below, hazard = log_ndtr(eta)
+    above, back = log_ndtr(-eta)
+    return below - above, hazard + back
+
+
+@compiled
+def _gumbel_odds(eta):
+    """Log odds of 1 - exp(-exp(eta))."""
+    hazard = math.exp(min(eta, 700.0))
+    if hazard < 1e-300:
+        return eta, 1.0
+    share = -math.expm1(-hazard)
+    return hazard + math.log(share), hazard / share
+
+
+@dataclass(frozen=True)
+class Front:
+    """t and dt / d eta as a compiled function of eta; NaN where eta is not possible."""
+
+    function: Any
+    positive: bool = False  # the density is 0 or has a pole at 0; the centre is on the right
+
+
+SAME = Front(_same)
+_FRONTS: dict[tuple[type[Link], type[Link]], Front] = {  # by link and the row density's scale
+    (Log, Identity): Front(_exp),
+    (Inverse, Identity): Front(_reciprocal, positive=True),
+    (Identity, Log): Front(_log, positive=True),
+    (Inverse, Log): Front(_minus_log, positive=True),
+    (Probit, Logit): Front(_normal_odds),
+    (Cloglog, Logit): Front(_gumbel_odds),
+}
+
+
+def front(link: Link, scale: type[Link]) -> Front | None:
+    """What stands in front of a row density on this scale; None where nothing is compiled."""
+    return SAME if type(link) is scale else _FRONTS.get((type(link), scale))
+
+
+# Links of further parameters with a formula, by code; 0 stands for no formula.
+CODES: dict[type[Link], int] = {Log: 1, Identity: 2, Logit: 3}
+
+
+@compiled
+def inverse(code, eta):
+    """A parameter and its slope in eta."""
+    if code == 1:
+        return _exp(eta)
+    if code == 2:
+        return eta, 1.0
+    e = math.exp(-abs(eta))
+    p = (1.0 if eta > 0.0 else e) / (1.0 + e)
+    return p, e / (1.0 + e) ** 2

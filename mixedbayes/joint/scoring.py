@@ -14,12 +14,11 @@ import numpy as np
 from scipy import sparse
 
 from mixedbayes.design.types import Floats
-from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.joint.begin import begin
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import Factor, factorise
 from mixedbayes.joint.leverage import left, leverages, scores
-from mixedbayes.joint.links import LOG, NONE
+from mixedbayes.joint.links import SAME
 from mixedbayes.joint.prior_precision import prior_precision
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
@@ -88,10 +87,9 @@ class Scoring:
         self.refs = [np.asarray(g.refs)[rows] for g in layout.groups]
         ones = np.ones((len(rows), int(mu.intercept)))
         self.X = np.concatenate([ones, mu.X[rows] - layout.means], axis=1)
-        # The log density of a t is not concave: at its peak the curvature is (nu + 3) / nu times
-        # the expected one, so that plain steps go to and fro; far out it has the other sign.
-        # Behind a link of another loop it need not be concave either.
-        self.concave = not isinstance(layout.family, StudentTFamily) and density.data.link == NONE
+        # Where the rows' log density is not concave, plain steps can go to and fro. Behind a link
+        # that is not the row density's own it need not be concave either.
+        self.concave = density.data.density.concave and density.data.front is SAME
         self.memory = 0 if self.concave and not layout.own_parameters else _MEMORY
         self.origin = np.zeros(layout.ndim - layout.n_hyper)
         self.origin[layout.n_effects :] = begin(density, self.X, self.offset)
@@ -217,7 +215,7 @@ class Scoring:
             each = self.layout.information(eta[None], parameters)[0]
         # Counts of 0 with an identity link leave mean^-1 at a mean near 0, where the density is
         # that of an exponential, of sd 1.
-        most = 1.0 if self.layout.family.discrete and self.density.data.link == LOG else 1e18
+        most = 1.0 if self.layout.family.ends_at_zero else 1e18
         return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, most)
 
     def _precision(

@@ -17,10 +17,10 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.families.base import Family
-from mixedbayes.families.links import Log
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData
 from mixedbayes.joint.layout import JointLayout
+from mixedbayes.joint.links import CODES
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
 
@@ -50,7 +50,10 @@ class StackedLayout(JointLayout):
 
     @property
     def own_parameters(self) -> int:
-        return sum(1 << self.family.parameters.index(p) for p in self.own)
+        return sum(
+            CODES[type(self.family.parameter_link(p))] << 2 * self.family.parameters.index(p)
+            for p in self.own
+        )
 
     @cached_property
     def _parts(self) -> list[tuple[LinearPredictor, PredictorPriors]]:
@@ -108,7 +111,7 @@ def stacking_obstacle(design: Design, family: Family) -> str | None:
     """Why a formula of its own cannot be compiled in; None where it can."""
     for name in design.others:
         link = family.parameter_link(name)
-        if not isinstance(link, Log):
+        if type(link) not in CODES:
             return f"{name} has a formula of its own, with the {link.name} link"
     return None
 

@@ -11,7 +11,6 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import SamplingError
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
-from mixedbayes.joint.links import LOG
 from mixedbayes.marginal.surrogate import departure
 from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.spec import Spec
@@ -70,7 +69,7 @@ def sample_joint(spec: Spec, settings: Settings) -> SamplingResult:
     z = result.posterior[THETA].to_numpy()
     values = plain.layout.named(near.to_theta(z.reshape(-1, walked.ndim)), near.coordinates)
     timings = replace(result.timings, compile=result.timings.compile + preparing)
-    if spec.family.discrete and plain.data.link == LOG and result.sample_stats["diverging"].any():
+    if spec.family.ends_at_zero and result.sample_stats["diverging"].any():
         result = replace(result, note=f"{result.note} {_BOUNDARY}".strip())
     return replace(result, posterior=by_name(spec, values, z.shape[:2]), timings=timings)
 

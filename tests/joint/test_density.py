@@ -7,7 +7,6 @@ import mixedbayes as mb
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
-from mixedbayes.joint.links import POSITIVE
 from mixedbayes.marginal.bend import Bend
 from mixedbayes.marginal.logpriors import TANH
 
@@ -65,7 +64,7 @@ CASES = {
 def point(density, seed=0):
     """A point (d,) where every family's density is finite and not far from its bulk."""
     theta = 0.4 * np.random.default_rng(seed).normal(size=density.ndim) + 0.1
-    if density.data.link in POSITIVE:
+    if density.data.front.positive:
         theta[density.layout.coefficient_start] += 8
     return theta
 

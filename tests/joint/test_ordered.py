@@ -6,8 +6,8 @@ from scipy import special, stats
 
 import mixedbayes as mb
 from mixedbayes import names
-from mixedbayes.joint import likelihoods as code
-from mixedbayes.joint.likelihoods import rows
+from mixedbayes.joint.data import compiled_of
+from mixedbayes.joint.loop import loop_of
 from mixedbayes.joint.ordered import increasing, order_slopes, put_in_order, unordered
 
 
@@ -36,22 +36,16 @@ def test_slopes_of_a_density_in_the_coordinates():
     np.testing.assert_allclose(d, found, rtol=1e-7)
 
 
-SHAPES = {
-    code.CUMULATIVE_LOGIT: stats.logistic,
-    code.CUMULATIVE_PROBIT: stats.norm,
-}
-
-
-@pytest.mark.parametrize("which", SHAPES)
+@pytest.mark.parametrize(("link", "F"), [(mb.Logit(), stats.logistic), (mb.Probit(), stats.norm)])
 @pytest.mark.parametrize("location", [-40.0, -9.0, -1.0, 0.0, 2.5, 9.0, 40.0])
-def test_categories_far_from_the_location_keep_their_digits(which, location):
+def test_categories_far_from_the_location_keep_their_digits(link, F, location):
     """log(F(b) - F(a)) from the tail in which both are small, by SciPy; and its slope."""
     cuts, eta = np.array([-1.0, 0.5, 0.5 + 1e-3]), np.full(4, location)
     y, one = np.arange(4.0), np.ones(4)
-    F = SHAPES[which]
+    loop = loop_of(*compiled_of(mb.Cumulative(link=link)), 1)
     for k in range(4):
         slope, d_cuts = np.empty(1), np.zeros(3)
-        found = rows(which, eta[:1], y[k : k + 1], one[:1], one[:1], cuts, slope, d_cuts)
+        found = loop(0, eta[:1], y[k : k + 1], one[:1], one[:1], cuts, slope, d_cuts)
         low, high = (np.r_[-np.inf, cuts, np.inf][k + i] - location for i in (0, 1))
         if low > 0:
             low, high = -high, -low

@@ -11,7 +11,7 @@ from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.joint.layout import JointLayout
-from mixedbayes.joint.special import digamma, log_ndtr
+from mixedbayes.numerics.special import digamma, log_ndtr
 
 
 @pytest.mark.parametrize("x", [1e-8, 0.03, 0.5, 1.0, 3.7, 9.99, 10.0, 250.0, 1e9])

@@ -1,0 +1,65 @@
+"""What the compiled engine knows of a family: the response of each row, and its log density."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numba import njit
+
+from mixedbayes.design.types import Floats
+from mixedbayes.families.links import Link
+
+compiled = njit(error_model="numpy", nogil=True, forceinline=True)
+
+
+@compiled
+def nothing(parameters):
+    """Rows share nothing."""
+    return ()
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The response as the row density takes it; the meaning of each number is the family's."""
+
+    y: Floats  # (n,)
+    size: Floats  # (n,)
+    extra: Floats  # (n,)
+    constant: float  # the part of the log likelihood that depends on the data alone
+
+    @classmethod
+    def of(cls, y: Floats, size: Floats, constant: float, extra: Floats | None = None) -> Rows:
+        return cls(y, size, np.zeros(len(y)) if extra is None else extra, float(constant))
+
+
+@dataclass(frozen=True)
+class RowDensity:
+    """log p of one row with its derivatives, as functions that are compiled into the loop over all.
+
+    row(t, y, size, extra, parameters, shared)
+        returns log p, without what depends on the data alone, d log p / d t, and the tuple of the
+        derivatives by the family's parameters, which are a tuple as well.
+    once(parameters)
+        what rows share, as a tuple; called when parameters are new.
+    scale
+        t is the linear predictor of the family with this link. With another link g, t is that
+        function of eta = g(mean) which has the same mean; see `mixedbayes.joint.links`.
+    concave
+        Whether log p is concave in t.
+    merges
+        How rows with the same predictor become one: "sum" of y and size; "size", of rows with the
+        same y; None, not at all.
+    loop
+        For a family whose parameter is a vector, in place of `row`: the whole loop,
+        loop(t, y, size, extra, parameters, slope, d), which returns the sum of log p, writes
+        d log p / d t into slope (n,) and adds derivatives by the parameters (m,) to d (m,).
+    """
+
+    row: Any = None
+    scale: type[Link] = Link
+    once: Any = nothing
+    concave: bool = True
+    merges: Literal["sum", "size"] | None = None
+    loop: Any = None

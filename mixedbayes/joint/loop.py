@@ -1,0 +1,99 @@
+"""The log likelihood of all rows with its derivatives: one loop, compiled for a family when used.
+
+The family's row density and the link in front of it are compiled into the loop; the density calls
+it by its address.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from mixedbayes import jit
+from mixedbayes.families.rows import RowDensity
+from mixedbayes.joint.links import Front, inverse
+
+_REALS = types.float64[::1]
+# sum of log p of rows with eta, y, size, extra (n,) and the family's parameters (m,): writes
+# d / d eta into slope (n,) and adds d / d parameter to d_parameters. `own` has two bits for each of
+# the family's parameters: 0, or the code of the link of its formula, see `links`. eta then has the
+# mean's predictor in the first n places and below it those of these parameters, n each;
+# `parameters` are the others.
+LOOP_SIGNATURE = types.float64(types.int64, *(_REALS,) * 7)
+call = jit.caller(LOOP_SIGNATURE)
+
+
+@cache
+def loop_of(density: RowDensity, front: Front, m: int) -> Any:
+    """The compiled loop, with LOOP_SIGNATURE, for a family with m parameters."""
+    if density.loop is None:
+        body = _of_rows(density.row, density.once, front.function, m)
+    else:
+        body = _whole(density.loop, front.function)
+    return jit.njit(LOOP_SIGNATURE, nogil=True, error_model="numpy")(body)
+
+
+def _of_rows(row: Any, once: Any, before: Any, m: int) -> Any:
+    def loop(own, eta, y, size, extra, parameters, slope, d_parameters):
+        total, sums = 0.0, np.zeros(m)
+        if own == 0:
+            values = jit.to_fixed_tuple(parameters, m)
+            shared = once(values)
+            for i in range(eta.size):
+                t, rate = before(eta[i])
+                value, d_t, d = row(t, y[i], size[i], extra[i], values, shared)
+                total += value
+                slope[i] = d_t * rate
+                for k in range(m):
+                    sums[k] += d[k]
+            for k in range(m):
+                d_parameters[k] += sums[k]
+            return total
+        n = eta.size // (1 + m - parameters.size)
+        found, rates = np.empty(m), np.empty(m)
+        for i in range(n):
+            at, free = i, 0
+            for k in range(m):
+                code = own >> 2 * k & 3
+                if code:
+                    at += n
+                    found[k], rates[k] = inverse(code, eta[at])
+                else:
+                    found[k] = parameters[free]
+                    free += 1
+            values = jit.to_fixed_tuple(found, m)
+            t, rate = before(eta[i])
+            value, d_t, d = row(t, y[i], size[i], extra[i], values, once(values))
+            total += value
+            slope[i], at, free = d_t * rate, i, 0
+            for k in range(m):
+                if own >> 2 * k & 3:
+                    at += n
+                    slope[at] = d[k] * rates[k]
+                else:
+                    d_parameters[free] += d[k]
+                    free += 1
+        return total
+
+    return loop
+
+
+def _whole(body: Any, before: Any) -> Any:
+    def loop(own, eta, y, size, extra, parameters, slope, d_parameters):
+        t, rate = np.empty(eta.size), np.empty(eta.size)
+        for i in range(eta.size):
+            t[i], rate[i] = before(eta[i])
+        total = body(t, y, size, extra, parameters, slope, d_parameters)
+        for i in range(eta.size):
+            slope[i] *= rate[i]
+        return total
+
+    return loop
+
+
+def address(density: RowDensity, front: Front, m: int) -> int:
+    """Address of the compiled loop, for `call`."""
+    return jit.address(loop_of(density, front, m), LOOP_SIGNATURE)

@@ -1,0 +1,1 @@
+"""Mathematics that several stages need and no library has in this form."""
