@@ -48,7 +48,7 @@ def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]
     def compiled(function: Any, kept: Any) -> Any:
         if kept is None:
             return numba.cfunc(signature, **options)(function)
-        made = CFunc(function, numba.core.sigutils.normalize_signature(signature), {}, options)
+        made: Any = CFunc(function, numba.core.sigutils.normalize_signature(signature), {}, options)
         made._cache = kept
         made.compile()
         return made

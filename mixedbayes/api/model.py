@@ -13,8 +13,6 @@ from mixedbayes.errors import MissingExtraError
 from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.exact import refuse_exact
-from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.families.links import Identity
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import parse_all
 from mixedbayes.model.coords import check_names
@@ -98,7 +96,7 @@ class Model:
         check_names(self.spec)
         self.user_priors = dict(priors) if priors is not None else {}
         # An effect in each row can be told from the residual only by what is known of sigma.
-        if type(self.family) is Gaussian and "sigma" not in self.user_priors:
+        if self.family.normal and self.family.dispersion not in self.user_priors:
             check_effects(self.design)
         self._check_residual()
         self.formulation: Chosen = choose(formulation, self.spec)
@@ -107,11 +105,10 @@ class Model:
     def _check_residual(self) -> None:
         """DataError where nothing is left for a residual whose scale has no prior of the user's."""
         family = self.family
-        scales = {"sigma", "shape", "phi"} & set(family.parameters)
-        if not family.discrete and scales - self.user_priors.keys():
-            closed = type(family) is Gaussian and isinstance(family.link, Identity)
-            least = 1e-7 if closed else 1e-5
-            refuse_exact(self.design, family.on_link_scale(self.design), scales.pop(), least)
+        scale = family.dispersion
+        if scale is not None and not family.discrete and scale not in self.user_priors:
+            least = 1e-7 if family.closed_form else 1e-5
+            refuse_exact(self.design, family.on_link_scale(self.design), scale, least)
 
     @property
     def priors(self) -> pd.DataFrame:

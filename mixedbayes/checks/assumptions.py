@@ -6,7 +6,6 @@ import pandas as pd
 
 from mixedbayes.checks.report import Finding, p_said
 from mixedbayes.checks.residual import Beside, Bins, Effects, Residuals
-from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.results.posterior import Posterior
 
 SMALL_P = 0.025  # of a discrepancy, on either side
@@ -86,8 +85,8 @@ def shape(found: Residuals, post: Posterior) -> Finding:
         f"The residuals have {' and '.join(traits) or 'another shape'} than the "
         f"{post.family.name} family says ({_p(p, beside)})."
     )
-    if tails > 1 - SMALL_P and type(post.family) is Gaussian:
-        said += ' family="student_t" gives outliers less weight.'
+    if tails > 1 - SMALL_P and post.family.normal and post.family.wider:
+        said += f' family="{post.family.wider}" gives outliers less weight.'
     return Finding(title, said, True, table)
 
 

@@ -8,9 +8,6 @@ import numpy as np
 
 from mixedbayes.checks.report import Finding, p_said
 from mixedbayes.checks.residual import Alone, Residuals
-from mixedbayes.families.binomial import Binomial
-from mixedbayes.families.negative_binomial import NegativeBinomial
-from mixedbayes.families.poisson import Counts, Poisson
 from mixedbayes.results.posterior import Posterior
 
 SMALL_P = 0.02  # of both sides together
@@ -18,9 +15,9 @@ SMALL_P = 0.02  # of both sides together
 
 def counts(found: Residuals, post: Posterior) -> Iterator[Finding]:
     """Zeros, dispersion and the largest value of counts; of other responses nothing."""
-    if isinstance(post.family, Counts):
+    if post.family.counting:
         yield from (zeros(found, post), dispersion(found, post), largest(found, post))
-    elif isinstance(post.family, Binomial) and np.any(found.design.trials != 1):
+    elif found.design.trials is not None and np.any(found.design.trials != 1):
         yield from (zeros(found, post), dispersion(found, post))
 
 
@@ -96,13 +93,13 @@ def _p(beside: Alone) -> str:
 def _wider(post: Posterior) -> str:
     """What makes a wider distribution of counts, to begin a sentence."""
     each_row = any(g.n_levels == post.design.n for g in post.design.mu.groups)
-    shape = isinstance(post.family, NegativeBinomial)
+    own = post.family.dispersion
     choices = []
-    if isinstance(post.family, Poisson):
-        choices.append('family="negative_binomial"')
-    if not (each_row or shape):
+    if post.family.wider is not None:
+        choices.append(f'family="{post.family.wider}"')
+    if not (each_row or own):
         choices.append("an effect of each row, (1 | row),")
-    if shape and not post.design.others:
-        choices.append("a formula for shape")
+    if own and own not in post.design.others:
+        choices.append(f"a formula for {own}")
     text = " or ".join([*choices, "a further predictor"])
     return text if text.startswith("family") else text[0].upper() + text[1:]

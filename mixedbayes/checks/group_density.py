@@ -20,8 +20,6 @@ from mixedbayes.checks.members import (
     still,
 )
 from mixedbayes.design.types import Floats, GroupDesign, Ints
-from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.families.links import Identity
 from mixedbayes.predict.importance import smooth
 from mixedbayes.predict.proposals import directions, propose
 from mixedbayes.predict.streams import seed_of, stream
@@ -49,9 +47,7 @@ def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
 
 def closed_form(post: Posterior) -> bool:
     """Whether the response is normal given the effects, and linear in them."""
-    family = post.family
-    linear = type(family) is Gaussian and isinstance(family.link, Identity)
-    return linear and not post.design.others
+    return post.family.closed_form and not post.design.others
 
 
 def nested(fine: GroupDesign, coarse: GroupDesign) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -24,6 +24,31 @@ _WHOLE = 2.0**53  # floats below it hold every whole number
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """One of a family's own parameters, besides the mean."""
+
+    name: str
+    symbol: str  # in LaTeX
+    link: Link = field(default_factory=Log)  # of a formula of its own; its range is the parameter's
+    formula: bool = True  # whether it may have one
+    ordered: bool = False  # increasing numbers that take the intercept's place; see `labels`
+    averages: bool = True  # whether results average over its formula; else it is at its mean
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What other packages call a family; None where they do not have it."""
+
+    brms: str | None = None
+    lme4: str | None = None  # a family of R's glm, or a function of lme4's
+    bambi: str | None = None
+    bambi_parameters: Mapping[str, str] = field(default_factory=dict)  # our names to theirs
+    bambi_builtin: bool = True  # whether Bambi has it; else users make it of a PyMC distribution
+    bambi_weights: bool = False  # whether Bambi's weights are ours
+    names: tuple[str, ...] = ()  # by which users of other packages may ask for it
+
+
+@dataclass(frozen=True)
 class Family:
     """The distribution of y given mu = g^-1(eta) and the family's own parameters.
 
@@ -36,14 +61,26 @@ class Family:
     """
 
     name: ClassVar[str] = ""
-    parameters: ClassVar[tuple[str, ...]] = ()  # besides mu: ("sigma",)
+    declared: ClassVar[tuple[Parameter, ...]] = ()  # besides the mean
+    parameters: ClassVar[tuple[str, ...]] = ()  # their names, set from `declared`
     links: ClassVar[tuple[type[Link], ...]] = ()  # the links the family can have
     repeats_rows: ClassVar[bool] = True
     discrete: ClassVar[bool] = False
     extremes: ClassVar[bool] = True  # whether responses beyond all usual scales overflow
     takes: ClassVar[str] = "finite numbers"  # the responses it supports, in words
     first_code: ClassVar[int] = 0  # reported for a design's 0
+    elsewhere: ClassVar[Elsewhere] = Elsewhere()
+    dispersion: ClassVar[str | None] = None  # the parameter that says how far y is from its mean
+    dispersion_words: ClassVar[str] = "residual sd"
+    wider: ClassVar[str | None] = None  # a family, by name, that has more spread or heavier tails
+    normal: ClassVar[bool] = False  # whether y is normal given its mean
+    counting: ClassVar[bool] = False  # whether y counts 0, 1, 2, ...
+    probability: ClassVar[bool] = False  # whether the mean is the probability of a success
     link: Link = field(default_factory=Link)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.parameters = tuple(p.name for p in cls.declared)
 
     def __post_init__(self) -> None:
         if isinstance(self.link, type) and issubclass(self.link, Link):
@@ -80,7 +117,22 @@ class Family:
     @property
     def distributional(self) -> tuple[str, ...]:
         """Parameters that may have a formula of their own."""
-        return self.parameters
+        return tuple(p.name for p in self.declared if p.formula)
+
+    @property
+    def thresholds(self) -> str | None:
+        """The parameter that takes the intercept's place."""
+        return next((p.name for p in self.declared if p.ordered), None)
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether y is normal and linear in effects: they integrate out in closed form."""
+        return self.normal and isinstance(self.link, Identity)
+
+    @property
+    def mean_link(self) -> str:
+        """Name of the link of the response's own scale, in the axes of pictures."""
+        return self.link.name
 
     def prepare(self, design: Design) -> Design:
         """The design as this family reads it, after `check`."""
@@ -161,7 +213,11 @@ class Family:
 
     def parameter_link(self, name: str) -> Link:
         """Link of a parameter that has a formula of its own."""
-        return Log()
+        return self.parameter(name).link
+
+    def parameter(self, name: str) -> Parameter:
+        """The declaration of a parameter."""
+        return next(p for p in self.declared if p.name == name)
 
     def labels(self, name: str, design: Design) -> tuple[str, ...] | None:
         """Labels of the elements of a parameter that is a vector; None where it is one number."""
@@ -283,6 +339,10 @@ class Family:
 
     def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
         """(S, n) Fisher information about log(parameter) in a row of weight 1, and one trial."""
+        raise NotImplementedError
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        """The law of one row in LaTeX, with an alignment mark; `symbol` writes a parameter."""
         raise NotImplementedError
 
     # ---- variance on the link scale -----------------------------------------------------------

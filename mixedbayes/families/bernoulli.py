@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from scipy import special
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Values, repeated
+from mixedbayes.families.base import Bools, Elsewhere, Values, repeated
 from mixedbayes.families.binomial import Shares
 
 
@@ -24,6 +24,10 @@ class Bernoulli(Shares):
     """
 
     name: ClassVar[str] = "bernoulli"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "bernoulli", "binomial", "bernoulli",
+        names=("binary", "logistic", "logit", "bernoulli_logit"),
+    )  # fmt: skip
     takes: ClassVar[str] = "0 or 1, False or True, or two levels"
 
     def check(self, design: Design) -> None:
@@ -60,6 +64,9 @@ class Bernoulli(Shares):
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         return "Bernoulli", {"logit_p": self.link.log_odds(eta, xp)}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        return rf"{y} &\sim \mathrm{{Bernoulli}}(\mu_i)"
 
     def simulate(
         self,

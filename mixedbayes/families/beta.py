@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -14,7 +14,16 @@ from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, per_row, repeated, weights_of
+from mixedbayes.families.base import (
+    Bools,
+    Elsewhere,
+    Family,
+    Parameter,
+    Values,
+    per_row,
+    repeated,
+    weights_of,
+)
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -51,8 +60,13 @@ class Beta(Family):
     """
 
     name: ClassVar[str] = "beta"
+    declared: ClassVar[tuple[Parameter, ...]] = (Parameter("phi", r"\phi"),)
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "Beta", None, "beta", {"phi": "kappa"},
+        names=("beta_family", "betareg", "beta_regression"),
+    )  # fmt: skip
+    dispersion: ClassVar[str | None] = "phi"
     takes: ClassVar[str] = "shares strictly between 0 and 1"
-    parameters: ClassVar[tuple[str, ...]] = ("phi",)
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
 
@@ -110,6 +124,10 @@ class Beta(Family):
     def _rest(self, eta: Any, mu: Any, xp: Any) -> Any:
         """1 - mu, exact where mu is close to 1 for a symmetric link."""
         return 1 - mu if isinstance(self.link, Cloglog) else self.inverse(-eta, xp)
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        phi = symbol("phi")
+        return rf"{y} &\sim \mathrm{{Beta}}(\mu_i {phi},\, (1 - \mu_i) {phi})"
 
     def simulate(
         self,

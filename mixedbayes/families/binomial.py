@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from scipy import special, stats
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, repeated, weights_of
+from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import log_ndtr
@@ -63,6 +63,7 @@ class Shares(Family):
     """What families of successes have in common: mu is the probability of a success."""
 
     discrete: ClassVar[bool] = True
+    probability: ClassVar[bool] = True
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
 
@@ -122,6 +123,9 @@ class Binomial(Shares):
     """
 
     name: ClassVar[str] = "binomial"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "binomial", "binomial", "binomial", names=("binom", "aggregated_binomial")
+    )
     takes: ClassVar[str] = "counts from 0 to the number of trials"
 
     def check(self, design: Design) -> None:
@@ -148,6 +152,9 @@ class Binomial(Shares):
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         return "Binomial", {"n": design.trials, "logit_p": self.link.log_odds(eta, xp)}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        return rf"{y} &\sim \mathrm{{Binomial}}(n_i,\, \mu_i)"
 
     def simulate(
         self,

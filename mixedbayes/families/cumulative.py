@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -14,7 +14,15 @@ from mixedbayes.design.rank import dependent
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, repeated, weights_of
+from mixedbayes.families.base import (
+    Bools,
+    Elsewhere,
+    Family,
+    Parameter,
+    Values,
+    repeated,
+    weights_of,
+)
 from mixedbayes.families.links import Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import log_ndtr
@@ -110,7 +118,14 @@ class Cumulative(Family):
     """
 
     name: ClassVar[str] = "cumulative"
-    parameters: ClassVar[tuple[str, ...]] = (THRESHOLDS,)
+    declared: ClassVar[tuple[Parameter, ...]] = (
+        Parameter(THRESHOLDS, r"\theta", formula=False, ordered=True),
+    )
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "cumulative",
+        names=("ordinal", "ordered", "ordered_logistic", "ordered_probit", "ordered_model", "clm",
+               "clmm", "polr", "cumulative_logit", "proportional_odds"),
+    )  # fmt: skip
     discrete: ClassVar[bool] = True
     takes: ClassVar[str] = "ordered categories or whole numbers"
     first_code: ClassVar[int] = 1
@@ -160,11 +175,6 @@ class Cumulative(Family):
             mu=replace(design.mu, intercept=False),
             notes=(*design.notes, note),
         )
-
-    @property
-    def distributional(self) -> tuple[str, ...]:
-        """None: thresholds are the same in all rows."""
-        return ()
 
     def location(self, design: Design) -> float:
         return 0.0
@@ -221,6 +231,9 @@ class Cumulative(Family):
         last = self.link.log_inverse(-edges[..., -1:], xp)
         between = log_difference(self.link, edges[..., 1:], edges[..., :-1], xp)
         return xp.concatenate([first, between, last], axis=-1)
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        return rf"\mathrm{{{self.link.name}}}(\Pr({y} \le k)) &= \theta_k - \mu_i"
 
     def simulate(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,7 +12,15 @@ from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, per_row, weights_of
+from mixedbayes.families.base import (
+    Bools,
+    Elsewhere,
+    Family,
+    Parameter,
+    Values,
+    per_row,
+    weights_of,
+)
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -49,8 +57,10 @@ class GammaFamily(Family):
     """
 
     name: ClassVar[str] = "gamma"
+    declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\alpha"),)
+    elsewhere: ClassVar[Elsewhere] = Elsewhere("Gamma", "Gamma", "gamma", {"shape": "alpha"})
+    dispersion: ClassVar[str | None] = "shape"
     takes: ClassVar[str] = "positive numbers"
-    parameters: ClassVar[tuple[str, ...]] = ("shape",)
     links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse, Identity)
     repeats_rows: ClassVar[bool] = False
     link: Link = field(default_factory=Log)
@@ -107,6 +117,11 @@ class GammaFamily(Family):
         if design.weights is not None:
             shape = shape * design.weights
         return "Gamma", {"alpha": shape, "beta": shape / self.inverse(eta, xp)}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        times = r"\,w_i" if weighted else ""
+        law = rf"\text{{mean }}\mu_i,\, \text{{shape }}{symbol('shape')}{times}"
+        return rf"{y} &\sim \mathrm{{Gamma}}({law})"
 
     def simulate(
         self,

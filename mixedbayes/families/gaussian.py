@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
-from mixedbayes.families.base import Family, Values, per_row, weights_of
+from mixedbayes.families.base import Elsewhere, Family, Parameter, Values, per_row, weights_of
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.priors.distributions import Exponential, Prior
@@ -50,7 +50,14 @@ class Gaussian(Family):
     """
 
     name: ClassVar[str] = "gaussian"
-    parameters: ClassVar[tuple[str, ...]] = ("sigma",)
+    declared: ClassVar[tuple[Parameter, ...]] = (Parameter("sigma", r"\sigma"),)
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "gaussian", "gaussian", "gaussian", {"sigma": "sigma"},
+        names=("normal", "norm", "linear", "lm"),
+    )  # fmt: skip
+    dispersion: ClassVar[str | None] = "sigma"
+    wider: ClassVar[str | None] = "student_t"
+    normal: ClassVar[bool] = True
     links: ClassVar[tuple[type[Link], ...]] = (Identity, Log, Inverse)
     repeats_rows: ClassVar[bool] = False
     link: Link = field(default_factory=Identity)
@@ -106,6 +113,10 @@ class Gaussian(Family):
         if design.weights is not None:
             sigma = sigma / xp.sqrt(design.weights)
         return "Normal", {"mu": self.inverse(eta, xp), "sigma": sigma}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        divided = "/w_i" if weighted else ""
+        return rf"{y} &\sim \mathcal{{N}}(\mu_i,\, {symbol('sigma')}^2{divided})"
 
     def simulate(
         self,

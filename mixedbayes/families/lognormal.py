@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -11,9 +11,9 @@ from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, per_row
+from mixedbayes.families.base import Bools, Elsewhere, Family, Parameter, Values, per_row
 from mixedbayes.families.gaussian import NORMAL, normal_rows, row_sd, scale_prior, with_row_sd
-from mixedbayes.families.links import Identity, Link
+from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
 from mixedbayes.priors.distributions import Prior
 
@@ -28,8 +28,13 @@ class Lognormal(Family):
     """
 
     name: ClassVar[str] = "lognormal"
+    declared: ClassVar[tuple[Parameter, ...]] = (Parameter("sigma", r"\sigma"),)
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "lognormal", None, "lognormal", {"sigma": "sigma"}, bambi_builtin=False,
+        names=("log_normal", "lnorm", "loggaussian"),
+    )  # fmt: skip
+    dispersion: ClassVar[str | None] = "sigma"
     takes: ClassVar[str] = "positive numbers"
-    parameters: ClassVar[tuple[str, ...]] = ("sigma",)
     links: ClassVar[tuple[type[Link], ...]] = (Identity,)
     repeats_rows: ClassVar[bool] = False
     extremes: ClassVar[bool] = False
@@ -79,6 +84,15 @@ class Lognormal(Family):
         if design.weights is not None:
             sigma = sigma / xp.sqrt(design.weights)
         return "LogNormal", {"mu": eta, "sigma": sigma}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        divided = "/w_i" if weighted else ""
+        return rf"\log {y} &\sim \mathcal{{N}}(\mu_i,\, {symbol('sigma')}^2{divided})"
+
+    @property
+    def mean_link(self) -> str:
+        """The logarithm, with an identity link on that."""
+        return Log.name
 
     def simulate(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from mixedbayes.design.types import Design, Floats, Ints
-from mixedbayes.families.base import Values, per_row, repeated, weights_of
+from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repeated, weights_of
 from mixedbayes.families.links import Log
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -74,7 +74,13 @@ class NegativeBinomial(Counts):
     """
 
     name: ClassVar[str] = "negative_binomial"
-    parameters: ClassVar[tuple[str, ...]] = ("shape",)
+    declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\alpha"),)
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "negbinomial", "glmer.nb", "negativebinomial", {"shape": "alpha"}, bambi_weights=True,
+        names=("nbinom2", "nbinom", "negbinomial", "negbin", "nb", "nb2", "neg_binomial",
+               "neg_binomial_2", "negative_binomial_2"),
+    )  # fmt: skip
+    dispersion: ClassVar[str | None] = "shape"
     largest: ClassVar[float] = 1e11
 
     @property
@@ -95,6 +101,10 @@ class NegativeBinomial(Counts):
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         return "NegativeBinomial", {"mu": self.inverse(eta, xp), "alpha": parameters["shape"]}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        law = rf"\text{{mean }}\mu_i,\, \text{{shape }}{symbol('shape')}"
+        return rf"{y} &\sim \mathrm{{NegativeBinomial}}({law})"
 
     def simulate(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
-from mixedbayes.families.base import Bools, Family, Values, repeated, weights_of
+from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 
@@ -24,6 +24,7 @@ class Counts(Family):
     """What families of counts have in common."""
 
     discrete: ClassVar[bool] = True
+    counting: ClassVar[bool] = True
     largest: ClassVar[float] = 1e12  # count beyond which too few digits of differences are left
     takes: ClassVar[str] = "counts 0, 1, 2, ..."
     links: ClassVar[tuple[type[Link], ...]] = (Log, Identity)
@@ -81,6 +82,10 @@ class Poisson(Counts):
     """
 
     name: ClassVar[str] = "poisson"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "poisson", "poisson", "poisson", bambi_weights=True, names=("count", "pois")
+    )
+    wider: ClassVar[str | None] = "negative_binomial"
 
     @property
     def row_density(self) -> RowDensity:
@@ -99,6 +104,9 @@ class Poisson(Counts):
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         return "Poisson", {"mu": self.inverse(eta, xp)}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        return rf"{y} &\sim \mathrm{{Poisson}}(\mu_i)"
 
     def simulate(
         self,

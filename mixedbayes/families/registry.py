@@ -19,7 +19,7 @@ from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.student_t import StudentTFamily
-from mixedbayes.families.words import NEAREST, SAME
+from mixedbayes.families.words import NEAREST
 from mixedbayes.priors.distributions import Prior
 
 FAMILIES: dict[str, type[Family]] = {
@@ -83,8 +83,9 @@ def _check_link(family: Family) -> None:
 
 def _hint(word: str) -> str:
     """Which of ours is meant by a family's name elsewhere, or by one misspelt."""
-    if word in SAME:
-        return f" It is called {SAME[word]!r} here."
+    same = [name for name, kind in FAMILIES.items() if word in kind.elsewhere.names]
+    if same:
+        return f" It is called {same[0]!r} here."
     if word in NEAREST:
         return f" It is not offered; the nearest: {NEAREST[word]}."
     near = difflib.get_close_matches(word, FAMILIES, n=1)

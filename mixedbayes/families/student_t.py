@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
-from mixedbayes.families.base import Values, per_row, weights_of
+from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
 from mixedbayes.families.gaussian import Gaussian, beyond_offset, row_sd
 from mixedbayes.families.links import Identity
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -62,7 +62,17 @@ class StudentTFamily(Gaussian):
     """
 
     name: ClassVar[str] = "student_t"
-    parameters: ClassVar[tuple[str, ...]] = ("sigma", "nu")
+    declared: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("sigma", r"\sigma"),
+        Parameter("nu", r"\nu", averages=False),
+    )
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "student", None, "t", {"sigma": "sigma", "nu": "nu"},
+        names=("t", "student", "students_t", "tdist", "t_family"),
+    )  # fmt: skip
+    dispersion_words: ClassVar[str] = "residual scale"  # the sd is infinite below nu = 2
+    wider: ClassVar[str | None] = None
+    normal: ClassVar[bool] = False
 
     @property
     def row_density(self) -> RowDensity:
@@ -96,6 +106,11 @@ class StudentTFamily(Gaussian):
     ) -> tuple[str, dict[str, Any]]:
         _, args = super().pymc(eta, parameters, design, xp)
         return "StudentT", {**args, "nu": parameters["nu"]}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        divided = "/w_i" if weighted else ""
+        law = rf"{symbol('nu')},\, \mu_i,\, {symbol('sigma')}^2{divided}"
+        return rf"{y} &\sim \mathrm{{StudentT}}({law})"
 
     def simulate(
         self,

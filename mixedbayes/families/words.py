@@ -1,27 +1,5 @@
-"""Families by their names in other packages: which of ours they are, or that they are not here."""
+"""Families of other packages that are not here: what comes nearest."""
 
-# The same distribution.
-SAME: dict[str, str] = {
-    **dict.fromkeys(("normal", "norm", "linear", "lm"), "gaussian"),
-    **dict.fromkeys(("t", "student", "students_t", "tdist", "t_family"), "student_t"),
-    **dict.fromkeys(("log_normal", "lnorm", "loggaussian"), "lognormal"),
-    **dict.fromkeys(("beta_family", "betareg", "beta_regression"), "beta"),
-    **dict.fromkeys(("binary", "logistic", "logit", "bernoulli_logit"), "bernoulli"),
-    **dict.fromkeys(("binom", "aggregated_binomial"), "binomial"),
-    **dict.fromkeys(("count", "pois"), "poisson"),
-    **dict.fromkeys(
-        ("nbinom2", "nbinom", "negbinomial", "negbin", "nb", "nb2", "neg_binomial",
-         "neg_binomial_2", "negative_binomial_2"),
-        "negative_binomial",
-    ),
-    **dict.fromkeys(
-        ("ordinal", "ordered", "ordered_logistic", "ordered_probit", "ordered_model", "clm", "clmm",
-         "polr", "cumulative_logit", "proportional_odds"),
-        "cumulative",
-    ),
-}  # fmt: skip
-
-# Not here: what comes nearest, in words.
 _OVERDISPERSED = "negative_binomial has more spread than poisson, and may have more zeros"
 _BINOMIAL = "binomial with an effect in each row, (1 | row), lets shares vary more"
 _ORDERED = "of ordered responses there is cumulative"

@@ -13,7 +13,8 @@ import numpy as np
 from numba import types
 
 from mixedbayes import jit
-from mixedbayes.families.rows import RowDensity
+from mixedbayes.families.rows import RowDensity, compiled
+from mixedbayes.jit import to_fixed_tuple
 from mixedbayes.joint.links import Front, inverse
 
 _REALS = types.float64[::1]
@@ -37,10 +38,12 @@ def loop_of(density: RowDensity, front: Front, m: int) -> Any:
 
 
 def _of_rows(row: Any, once: Any, before: Any, m: int) -> Any:
+    as_tuple, entry = (_as_tuple(m), _entry) if m else (_no_tuple, _no_entry)
+
     def loop(own, eta, y, size, extra, parameters, slope, d_parameters):
         total, sums = 0.0, np.zeros(m)
         if own == 0:
-            values = jit.to_fixed_tuple(parameters, m)
+            values = as_tuple(parameters)
             shared = once(values)
             for i in range(eta.size):
                 t, rate = before(eta[i])
@@ -48,7 +51,7 @@ def _of_rows(row: Any, once: Any, before: Any, m: int) -> Any:
                 total += value
                 slope[i] = d_t * rate
                 for k in range(m):
-                    sums[k] += d[k]
+                    sums[k] += entry(d, k)
             for k in range(m):
                 d_parameters[k] += sums[k]
             return total
@@ -64,7 +67,7 @@ def _of_rows(row: Any, once: Any, before: Any, m: int) -> Any:
                 else:
                     found[k] = parameters[free]
                     free += 1
-            values = jit.to_fixed_tuple(found, m)
+            values = as_tuple(found)
             t, rate = before(eta[i])
             value, d_t, d = row(t, y[i], size[i], extra[i], values, once(values))
             total += value
@@ -72,13 +75,36 @@ def _of_rows(row: Any, once: Any, before: Any, m: int) -> Any:
             for k in range(m):
                 if own >> 2 * k & 3:
                     at += n
-                    slope[at] = d[k] * rates[k]
+                    slope[at] = entry(d, k) * rates[k]
                 else:
-                    d_parameters[free] += d[k]
+                    d_parameters[free] += entry(d, k)
                     free += 1
         return total
 
     return loop
+
+
+def _as_tuple(m: int) -> Any:
+    @compiled
+    def as_tuple(values):
+        return to_fixed_tuple(values, m)  # type: ignore[call-arg]
+
+    return as_tuple
+
+
+@compiled
+def _no_tuple(values):
+    return ()
+
+
+@compiled
+def _entry(d, k):
+    return d[k]
+
+
+@compiled
+def _no_entry(d, k):
+    return 0.0
 
 
 def _whole(body: Any, before: Any) -> Any:

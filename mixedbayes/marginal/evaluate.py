@@ -180,7 +180,7 @@ def density(eta, gradient, record):
     at += n_slots
     sampled = record[at : at + 4 * n_sampled].reshape(n_sampled, 4)
     terms = record[at + 4 * n_sampled :].reshape(n_terms, 4)
-    reals = carray(jit.pointer(record[6]), (record[7],), np.float64)
+    reals = carray(jit.pointer(record[6]), (record[7],), np.float64)  # type: ignore[call-arg]
     bend, mode, at = reals[6 * d : 9 * d].reshape(d, 3), reals[9 * d : 10 * d], 10 * d
     C, scales = reals[at : at + m * m].reshape(m, m), reals[at + m * m : at + m * m + d - m]
     at += m * m + d - m

@@ -14,8 +14,6 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
-from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.families.links import Identity
 from mixedbayes.marginal.plan import MAX_DENSE
 from mixedbayes.model.spec import Spec
 
@@ -139,7 +137,7 @@ def _per_group(request: Mapping[str, Formulation], groups: list[str]) -> Chosen:
 
 def marginal_obstacle(spec: Spec) -> str | None:
     """Why the effects cannot be integrated out in closed form; None where they can."""
-    if type(spec.family) is not Gaussian or not isinstance(spec.family.link, Identity):
+    if not spec.family.closed_form:
         return f"the {spec.family.name} family has no closed form"
     if spec.design.others:
         return f"{', '.join(spec.design.others)} has a formula of its own"

@@ -23,8 +23,9 @@ from pytensor.link.numba.dispatch.basic import (
     register_funcify_default_op_cache_key,
 )
 
+from mixedbayes import jit
 from mixedbayes.errors import ModelError
-from mixedbayes.marginal.evaluate import LIKELIHOOD_SIGNATURE, address
+from mixedbayes.marginal.evaluate import LIKELIHOOD_SIGNATURE
 from mixedbayes.marginal.kernel import general_kernel
 from mixedbayes.marginal.problem import Problem
 
@@ -34,7 +35,7 @@ __all__ = ["MarginalLogp", "marginal_logp"]
 # PyTensor's disk cache, stay valid when the kernel changes, and need not contain it.
 _SYMBOL = "mixedbayes_marginal_kernel"
 _KERNEL = general_kernel()
-llvm.add_symbol(_SYMBOL, address(_KERNEL))
+llvm.add_symbol(_SYMBOL, jit.address(_KERNEL, LIKELIHOOD_SIGNATURE))
 
 
 class MarginalLogp(Op):

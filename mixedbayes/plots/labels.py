@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mixedbayes import names
-from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.printable import printable
 from mixedbayes.results.posterior import Posterior
 
@@ -42,9 +41,7 @@ class Labels:
 
     @classmethod
     def of(cls, post: Posterior, units: Mapping[str, str] | None = None) -> Labels:
-        # a lognormal response is modelled by its logarithm, with an identity link on that
-        link = "log" if isinstance(post.family, Lognormal) else post.family.link.name
-        return cls(post.design.response, link, dict(units or {}))
+        return cls(post.design.response, post.family.mean_link, dict(units or {}))
 
     def column(self, name: str) -> str:
         """ "Days (day)"."""

@@ -12,8 +12,6 @@ from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
-from mixedbayes.families.bernoulli import Bernoulli
-from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.plots import style
 from mixedbayes.plots.covariate import Covariate
 from mixedbayes.plots.labels import Labels
@@ -114,7 +112,7 @@ def spanning(effect: Floats, k: int) -> np.ndarray:
 
 def check_mean(post: Posterior) -> None:
     """Raise ModelError where the response has no mean to draw."""
-    if isinstance(post.family, Cumulative):
+    if post.family.categories(post.design) is not None:
         raise ModelError(
             f"{post.design.response} is ordered categories, which have no mean to draw; "
             "plot_fitted and plot_predictions draw the probability of each"
@@ -140,7 +138,7 @@ def response_axis(post: Posterior, labels: Labels) -> str:
         return f"{response}, proportion of trials"
     if post.family.categories(post.design) is not None:
         return f"probability of each category of {response}"
-    if isinstance(post.family, Bernoulli):
+    if post.family.probability:
         found = post.design.response_levels
         return f"probability of {response}" + (f" = {found[-1]}" if found is not None else "")
     return labels.observed if straight(post.family) else f"{labels.observed}, response scale"

@@ -14,7 +14,6 @@ from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels
-from mixedbayes.plots.varcorr import residual_title
 from mixedbayes.priors.distributions import Prior
 from mixedbayes.priors.types import Priors
 from mixedbayes.results.posterior import Posterior
@@ -114,7 +113,7 @@ def _quantities(
                 title += ", at the means" if g.name in mu.placed else ""
                 yield title, "correlation", cor[:, i, j], margin, lkj
     for name, assigned in priors.parameters.items():
-        title = residual_title(post.family) if name == names.SIGMA else name
+        title = post.family.dispersion_words if name == names.SIGMA else name
         axis = labels.predictor if name == names.SIGMA else name
         prior, value = assigned.prior, post.stacked(name)
         labels_of = post.family.labels(name, post.design)

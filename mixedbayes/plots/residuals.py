@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes.checks.written_out import written_out
-from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.plots import style
 from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
@@ -47,7 +46,7 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     several times are written out.
     Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
     """
-    gaussian = type(post.family) is Gaussian
+    gaussian = post.family.normal
     post = replace(post, design=written_out(post.design, post.family, _MOST_ROWS))
     n = post.design.n
     rng = np.random.default_rng(seed)

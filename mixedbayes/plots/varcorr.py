@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mixedbayes.errors import ModelError
-from mixedbayes.families.base import Family
-from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels
 from mixedbayes.results.posterior import Posterior
@@ -67,14 +65,9 @@ def plot_varcorr(
     return density_panels(panels, prob, backend)
 
 
-def residual_title(family: Family) -> str:
-    """What sigma is; of Student's t its scale, as the sd is infinite below nu = 2."""
-    return "residual scale" if isinstance(family, StudentTFamily) else "residual sd"
-
-
 def _title(post: Posterior, labels: Labels, part: Component) -> str:
     if part.group == RESIDUAL:
-        return residual_title(post.family)
+        return post.family.dispersion_words
     assert part.term is not None
     if part.term2 is None:
         return f"{part.group} sd: {labels.term(part.term)}"

@@ -13,8 +13,6 @@ from mixedbayes.design import replay
 from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, NewGroup, NewRows
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.families.links import Identity
 from mixedbayes.predict.conditioned import Conditioned
 from mixedbayes.predict.few import Few, NewLevels
 from mixedbayes.predict.linear import predictor
@@ -92,8 +90,7 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
 
 
 def _is_exact(post: Posterior) -> bool:
-    linear = type(post.family) is Gaussian and isinstance(post.family.link, Identity)
-    return linear and not post.design.others
+    return post.family.closed_form and not post.design.others
 
 
 def _check_model(post: Posterior) -> None:

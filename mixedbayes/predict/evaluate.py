@@ -11,7 +11,6 @@ from mixedbayes.design.original import Original
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
-from mixedbayes.families.gaussian import Gaussian, row_sd
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.predict.linear import Predictor
 from mixedbayes.predict.progress import Block
@@ -94,10 +93,10 @@ def evaluation(
 
         def over_groups() -> Floats:
             if original is not None:
-                spread = row_sd(parameters, weights).T ** 2
+                spread = family.variance(own.T, parameters, weights=weights).T
                 if integrated and variance is not None:
                     return population_mean(original.back, eta, variance + spread)
-                return population_mean(original.back, own, np.broadcast_to(spread, own.shape))
+                return population_mean(original.back, own, spread)
             if integrated and variance is not None:
                 return _averaged(family, expected, eta, variance)
             return np.moveaxis(expected(own.T), 0, -1)
@@ -109,7 +108,7 @@ def evaluation(
         values = family.reported(drawn).T
         if original is None:
             return Answer(values, over_groups)
-        return Answer(original.back(values), over_groups if _is_normal(family) else None)
+        return Answer(original.back(values), over_groups if family.closed_form else None)
 
     return evaluate
 
@@ -144,11 +143,6 @@ def depends_on_parameters(question: Question, family: Family) -> bool:
     return question.kind == "response" or (question.kind == "mean" and mean)
 
 
-def _is_normal(family: Family) -> bool:
-    """Whether an observation is normal around the linear predictor."""
-    return type(family) is Gaussian and isinstance(family.link, Identity)
-
-
 def _is_plain(family: Family, link: type[Link]) -> bool:
     """Whether the expectation is the linear predictor through this link, and no more."""
     plain = type(family).expectation is Family.expectation
@@ -159,7 +153,7 @@ def _check(
     post: Posterior, rows: PredictionRows, question: Question, original: Original | None
 ) -> None:
     family, response = post.family, post.design.formula.response
-    if original is not None and question.kind == "mean" and not _is_normal(family):
+    if original is not None and question.kind == "mean" and not family.closed_form:
         raise ModelError(
             f"the mean of {original.column} does not follow from that of {post.design.response} in "
             f'a {family.name} model; kind="response" has simulated observations of '

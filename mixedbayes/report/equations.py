@@ -14,42 +14,17 @@ from mixedbayes.teach.ways.context import INDEX, context, tex
 from mixedbayes.teach.ways.equations import Symbols, aligned, times, total
 from mixedbayes.teach.ways.run import FORMS
 
-PARAMETERS = {
-    "mu": r"\mu",
-    "sigma": r"\sigma",
-    "nu": r"\nu",
-    "phi": r"\phi",
-    "shape": r"\alpha",
-    "thresholds": r"\theta",
-}
 MOST_TERMS = 12  # of one predictor that are written out
 
 
 def likelihood(design: Design, family: Family) -> str:
     """The distribution of one row's response, with alignment marks."""
-    y = rf"{tex(design.response)}_i"
-    sigma, nu, phi, shape = (_row(p, design) for p in ("sigma", "nu", "phi", "shape"))
-    divided = "" if design.weights is None else "/w_i"
-    laws = {
-        "gaussian": rf"{y} &\sim \mathcal{{N}}(\mu_i,\, {sigma}^2{divided})",
-        "student_t": rf"{y} &\sim \mathrm{{StudentT}}({nu},\, \mu_i,\, {sigma}^2{divided})",
-        "lognormal": rf"\log {y} &\sim \mathcal{{N}}(\mu_i,\, {sigma}^2{divided})",
-        "gamma": rf"{y} &\sim \mathrm{{Gamma}}(\text{{mean }}\mu_i,\, \text{{shape }}{shape}"
-        + (")" if design.weights is None else r"\,w_i)"),
-        "beta": rf"{y} &\sim \mathrm{{Beta}}(\mu_i {phi},\, (1 - \mu_i) {phi})",
-        "bernoulli": rf"{y} &\sim \mathrm{{Bernoulli}}(\mu_i)",
-        "binomial": rf"{y} &\sim \mathrm{{Binomial}}(n_i,\, \mu_i)",
-        "poisson": rf"{y} &\sim \mathrm{{Poisson}}(\mu_i)",
-        "negative_binomial": rf"{y} &\sim \mathrm{{NegativeBinomial}}(\text{{mean }}\mu_i,\, "
-        rf"\text{{shape }}{shape})",
-        "cumulative": rf"{_link(family, rf'\Pr({y} \le k)')} &= \theta_k - \mu_i",
-    }
-    return laws[family.name]
 
+    def symbol(name: str) -> str:  # with the row's index where it has a formula of its own
+        return family.parameter(name).symbol + ("_i" if name in design.others else "")
 
-def _row(parameter: str, design: Design) -> str:
-    """A parameter, with the row's index where it has a formula of its own."""
-    return PARAMETERS[parameter] + ("_i" if parameter in design.others else "")
+    y, weighted = rf"{tex(design.response)}_i", design.weights is not None
+    return family.latex(y, symbol, weighted=weighted)
 
 
 def _link(family: Family, inside: str, name: str | None = None) -> str:
@@ -61,17 +36,18 @@ def model_equations(spec: Spec) -> str:
     """The whole model: likelihood, predictors, laws of the group effects; `aligned` lines."""
     design, family = spec.design, spec.family
     lines = [likelihood(design, family)]
-    direct = family.name in ("cumulative", "lognormal")  # mu is the predictor itself
-    mean = r"\mu_i" if direct else _link(family, r"\mu_i")
-    lines += _predictor(mean, design.mu)
+    mean = r"\mu_i" if family.thresholds else _link(family, r"\mu_i")
+    lines += _predictor(mean, design.mu, r"\mu")
     for name, predictor in design.others.items():
-        left = _link(family, rf"{PARAMETERS[name]}_i", family.parameter_link(name).name)
-        lines += _predictor(left, predictor)
+        symbol = family.parameter(name).symbol
+        left = _link(family, rf"{symbol}_i", family.parameter_link(name).name)
+        lines += _predictor(left, predictor, symbol)
     return aligned(*lines)
 
 
-def _predictor(left: str, predictor: LinearPredictor) -> list[str]:
-    m = _mark(predictor.parameter)
+def _predictor(left: str, predictor: LinearPredictor, symbol: str) -> list[str]:
+    # A further parameter's effects are told from those of the mean by a superscript.
+    m = "" if predictor.parameter == "mu" else rf"({symbol})"
     beta = rf"\beta^{{{m}}}" if m else r"\beta"
     terms = ((names.INTERCEPT,) if predictor.intercept else ()) + predictor.terms
     parts = [times(rf"{beta}_{{{tex(t)}}}", t) for t in terms]
@@ -85,11 +61,6 @@ def _predictor(left: str, predictor: LinearPredictor) -> list[str]:
         parts += [times(_effect(r"\gamma", m, g, t, f"{j}[i]"), t) for t in g.terms]
         lines += _laws(g, j, m)
     return [rf"{left} &= {total(parts)}", *lines]
-
-
-def _mark(parameter: str) -> str:
-    """Superscript that tells a further parameter's effects from those of the mean."""
-    return "" if parameter == "mu" else rf"({PARAMETERS[parameter]})"
 
 
 def _effect(symbol: str, mark: str, g: GroupDesign, term: str, level: str = "") -> str:

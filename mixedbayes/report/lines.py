@@ -12,7 +12,6 @@ from mixedbayes.design.types import Floats, GroupDesign, NewRows
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
-from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.plots import style
 from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.labels import Labels
@@ -166,7 +165,7 @@ def _range(y: Floats, levels: list[dict[str, Any]]) -> list[float]:
 
 
 def _response(post: Posterior, labels: Labels) -> str:
-    if isinstance(post.family, Cumulative):
+    if post.family.categories(post.design) is not None:
         return f"{post.design.response}, mean of the codes 1, 2, …"
     return response_axis(post, labels)
 

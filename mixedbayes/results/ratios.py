@@ -16,7 +16,6 @@ from mixedbayes.design.types import Design, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.links import Cloglog, Identity, Log, Logit, Probit
-from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained, describe, labelled
 
@@ -39,7 +38,7 @@ class Ratio:
 def ratio_of(family: Family, design: Design) -> Ratio:
     """What exp() of this model's effects is; ModelError where it is nothing."""
     link = family.link
-    if isinstance(family, Lognormal):
+    if family.mean_link != link.name:
         # With a sigma of its own per row, means are not proportional to medians.
         what = "median" if names.SIGMA in design.others else "mean"
         return Ratio(f"ratio of {what}s", "baseline median")

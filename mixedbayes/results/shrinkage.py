@@ -13,7 +13,6 @@ from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Identity
-from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.results import kept
 from mixedbayes.results.coef import coef_kernel, population_of
 from mixedbayes.results.least_squares import LevelFits, complete_pooling, level_fits, level_grams
@@ -138,10 +137,11 @@ def check_least_squares(post: Posterior, what: str) -> None:
             f"{what} compares with least squares, which the {post.family.name} family with "
             f"{post.family.link.name} link does not have; see ranef() and coef()"
         )
-    if isinstance(post.family, Lognormal):
+    if post.family.mean_link != post.family.link.name:
         raise ModelError(
-            f"{what} compares with least squares of {post.design.response}, and the lognormal "
-            f"family models its logarithm: fit log({post.design.response}) with the gaussian family"
+            f"{what} compares with least squares of {post.design.response}, and the "
+            f"{post.family.name} family models its logarithm: fit log({post.design.response}) with "
+            "the gaussian family"
         )
     if post.design.others:
         raise ModelError(

@@ -132,11 +132,11 @@ def over_parameters(post: Posterior, f: Callable[[Mapping[str, Floats]], Floats]
     """E f(the family's own parameters), (S, ...), those with a formula varying as in the data.
 
     Their predictors count as normal, with the mean and the variance that they have over rows and
-    groups; Gauss-Hermite quadrature. Student's nu is held at its mean predictor: a normal one has
-    values for which nu <= 2, with infinite variance.
+    groups; Gauss-Hermite quadrature. Student's nu, which does not average, is held at its mean
+    predictor: a normal one has values for which nu <= 2, with infinite variance.
     """
     found = average_parameters(post)
-    own = [p for p in post.design.others if p != "nu"]
+    own = [p for p in post.design.others if post.family.parameter(p).averages]
     nodes, weights = np.polynomial.hermite_e.hermegauss(_OWN_NODES)
     weights = weights / weights.sum()
     mean = {p: mean_predictor(post, p) for p in own}

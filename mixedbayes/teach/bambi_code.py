@@ -13,26 +13,12 @@ from mixedbayes.design import coding_of
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import MissingExtraError, ModelError
+from mixedbayes.families.registry import FAMILIES
 from mixedbayes.formula import parse_expression, parse_terms
 from mixedbayes.formula.nodes import Name, column
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import Flat, Prior
 from mixedbayes.teach.numpy_columns import py_text, sum_text
-
-# Families, and their parameters by ours, as Bambi calls them.
-FAMILIES: dict[str, tuple[str, dict[str, str]]] = {
-    "gaussian": ("gaussian", {"sigma": "sigma"}),
-    "student_t": ("t", {"sigma": "sigma", "nu": "nu"}),
-    "gamma": ("gamma", {"shape": "alpha"}),
-    "beta": ("beta", {"phi": "kappa"}),
-    "bernoulli": ("bernoulli", {}),
-    "binomial": ("binomial", {}),
-    "poisson": ("poisson", {}),
-    "negative_binomial": ("negativebinomial", {"shape": "alpha"}),
-}
-
-WEIGHTED = ("poisson", "negative_binomial")  # families whose weights Bambi takes
-_WEIGHTED = " and ".join(WEIGHTED)
 
 type Value = float | list[float] | Described
 
@@ -143,7 +129,8 @@ def described(spec: Spec) -> BambiModel:
     """What to pass to bambi.Model; ModelError where Bambi cannot express it."""
     _check(spec)
     design, priors = spec.design, spec.priors.mu
-    family, own = FAMILIES[spec.family.name]
+    theirs = spec.family.elsewhere
+    family, own = str(theirs.bambi), theirs.bambi_parameters
     used = used_columns(design.formula).columns
     columns = _Columns(frozenset(used))
     common, found = _population(spec, columns)
@@ -206,7 +193,8 @@ def _counted_otherwise(spec: Spec) -> bool:
 
 def _check(spec: Spec) -> None:
     design = spec.design
-    if spec.family.name not in FAMILIES:
+    theirs = spec.family.elsewhere
+    if theirs.bambi is None or not theirs.bambi_builtin:
         raise ModelError(
             f"the {spec.family.name} family is not written for Bambi; it has its own or none"
         )
@@ -216,9 +204,10 @@ def _check(spec: Spec) -> None:
                 f"Bambi has no correlations between group effects, and those of {g.name} "
                 f"({', '.join(g.terms)}) are correlated here: write (x || {g.name})"
             )
-    if design.weights is not None and spec.family.name not in WEIGHTED:
+    if design.weights is not None and not theirs.bambi_weights:
         raise ModelError(
-            f"Bambi has weights that count a row several times, and these for {_WEIGHTED} alone; "
+            "Bambi has weights that count a row several times, and these for "
+            f"{' and '.join(n for n, f in FAMILIES.items() if f.elsewhere.bambi_weights)} alone; "
             f"write the rows of the {spec.family.name} family one by one, or use code('brms')"
             if spec.family.repeats_rows
             else f"Bambi has weights that count a row several times, and weights() of the "

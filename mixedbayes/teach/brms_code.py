@@ -10,7 +10,6 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import FormulaError, ModelError
-from mixedbayes.families.cumulative import THRESHOLDS
 from mixedbayes.formula import parse_expression
 from mixedbayes.formula.nodes import Call
 from mixedbayes.model.spec import Spec
@@ -20,18 +19,6 @@ from mixedbayes.teach.columns import check_columns, parts
 from mixedbayes.teach.r_columns import PlacedColumns, placed_columns
 from mixedbayes.teach.r_formula import r_columns, r_name, r_text
 
-FAMILIES = {
-    "gaussian": "gaussian",
-    "student_t": "student",
-    "lognormal": "lognormal",
-    "gamma": "Gamma",
-    "beta": "Beta",
-    "bernoulli": "bernoulli",
-    "binomial": "binomial",
-    "poisson": "poisson",
-    "negative_binomial": "negbinomial",
-    "cumulative": "cumulative",
-}
 # Priors by Stan's names, on parameters whose bounds Stan knows; arguments by ours.
 STAN: dict[str, tuple[str, tuple[str | float, ...]]] = {
     "Normal": ("normal", ("mu", "sigma")),
@@ -61,6 +48,8 @@ def brms_code(spec: Spec) -> str:
     """
     design, family = spec.design, spec.family
     check_columns(spec, "brms")
+    if family.elsewhere.brms is None:
+        raise ModelError(f"brms has no {family.name} family")
     if design.weights is not None and not family.repeats_rows:
         raise ModelError(
             f"weights() of the {family.name} family divide a row's variance; brms's count a row "
@@ -82,7 +71,7 @@ def brms_code(spec: Spec) -> str:
         "brm(",
         f"  {formula},",
         "  data = data,",
-        f'  family = {FAMILIES[family.name]}(link = "{family.link.name}"),',
+        f'  family = {family.elsewhere.brms}(link = "{family.link.name}"),',
         "  prior = c(",
         ",\n".join(f"    {p}" for p in _priors(spec, own, placed)),
         "  )",
@@ -113,7 +102,7 @@ def _means(spec: Spec) -> Floats | None:
 
 def _levels(spec: Spec) -> list[str]:
     """Parameters in the intercept's place."""
-    return [name for name in spec.priors.parameters if name == THRESHOLDS]
+    return [name for name in spec.priors.parameters if name == spec.family.thresholds]
 
 
 def _response(spec: Spec) -> str:
@@ -141,7 +130,7 @@ def _priors(spec: Spec, own: bool, placed: PlacedColumns) -> list[str]:
         out += _set(prior, **{"class": "cor", "group": group})
     for name, prior in spec.priors.parameters.items():
         # brms's intercepts of ordered categories are the thresholds.
-        kind = "Intercept" if name == THRESHOLDS else name
+        kind = "Intercept" if name == spec.family.thresholds else name
         out += _set(prior, **{"class": kind})
     return out
 

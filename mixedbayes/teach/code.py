@@ -7,8 +7,6 @@ from typing import Literal
 
 from mixedbayes.design import own_functions
 from mixedbayes.errors import ModelError
-from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.families.links import Identity
 from mixedbayes.model.spec import Spec
 from mixedbayes.teach.bambi_code import bambi_code
 from mixedbayes.teach.brms_code import brms_code
@@ -50,8 +48,7 @@ def code(spec: Spec, target: Target) -> str:
 
 def plain_pymc(spec: Spec) -> str:
     """PyMC code for Gaussian models; the columns come from the model's design."""
-    gaussian = isinstance(spec.family, Gaussian) and isinstance(spec.family.link, Identity)
-    if not gaussian or spec.design.weights is not None:
+    if not spec.family.closed_form or spec.design.weights is not None:
         raise ModelError(
             'code("pymc") writes Gaussian models with identity link and equal weights; `pymc` is '
             "the PyMC model of any other"

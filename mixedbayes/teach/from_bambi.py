@@ -12,16 +12,14 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.errors import MixedBayesError, ModelError
 from mixedbayes.families.base import Family
-from mixedbayes.families.registry import family_from_names
+from mixedbayes.families.registry import FAMILIES, family_from_names
 from mixedbayes.formula import parse_expression
 from mixedbayes.formula.nodes import Call, column, unparse
 from mixedbayes.priors import distributions
 from mixedbayes.priors.distributions import Flat, Prior
-from mixedbayes.teach.bambi_code import FAMILIES
 
-# Bambi's name of a family -> ours, and its parameters -> ours.
-OURS = {theirs: (ours, {b: a for a, b in own.items()}) for ours, (theirs, own) in FAMILIES.items()}
-OURS["lognormal"] = ("lognormal", {"sigma": "sigma"})
+# Families by Bambi's names.
+OURS = {kind.elsewhere.bambi: kind for kind in FAMILIES.values() if kind.elsewhere.bambi}
 
 _NUMPY = re.compile(r"\b(?:np|numpy)\.(?=\w)")
 _SHARES = ("p", "prop", "proportion")
@@ -68,8 +66,9 @@ def _family(model: Any) -> tuple[Family, Mapping[str, str]]:
         raise ModelError(
             f"Bambi's family {theirs!r} has no counterpart here, which are: {', '.join(OURS)}"
         )
-    name, own = OURS[theirs]
-    return family_from_names(name, model.family.link[model.family.likelihood.parent].name), own
+    kind = OURS[theirs]
+    own = {b: a for a, b in kind.elsewhere.bambi_parameters.items()}
+    return family_from_names(kind.name, model.family.link[model.family.likelihood.parent].name), own
 
 
 def _check_link(model: Any, family: Family, name: str, own: Mapping[str, str]) -> None:

@@ -8,22 +8,13 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.teach.columns import check_columns
 from mixedbayes.teach.r_formula import r_columns, r_right, r_text
 
-# Families by their names in R; lme4 has no others.
-FAMILIES = {
-    "bernoulli": "binomial",
-    "binomial": "binomial",
-    "poisson": "poisson",
-    "gamma": "Gamma",
-    "gaussian": "gaussian",
-}
-
 
 def lme4_code(spec: Spec) -> str:
     """`lmer` or `glmer`; `lm` or `glm` where there are no group effects. There are no priors."""
     design, family = spec.design, spec.family
     check_columns(spec, "lme4", drops=True)
-    linear = family.name == "gaussian" and family.link.name == "identity"
-    if family.name not in FAMILIES and family.name != "negative_binomial":
+    theirs = family.elsewhere.lme4
+    if theirs is None:
         raise ModelError(f"lme4 has no {family.name} family; brms has")
     if design.weights is not None and family.repeats_rows:
         raise ModelError(
@@ -34,15 +25,15 @@ def lme4_code(spec: Spec) -> str:
     formula = f"{_response(spec)} ~ {r_right(design.formula)}"
     arguments = [formula, "data = data"]
     mixed = "er" if design.mu.groups else ""
-    if family.name == "negative_binomial":
+    if theirs.startswith("glmer."):
         if not mixed or family.link.name != "log":
-            raise ModelError("lme4's glmer.nb has group effects and the log link")
-        call = "glmer.nb"
-    elif linear:
+            raise ModelError(f"lme4's {theirs} has group effects and the log link")
+        call = theirs
+    elif family.closed_form:
         call = f"lm{mixed}"
     else:
         call = f"glm{mixed}"
-        arguments.append(f'family = {FAMILIES[family.name]}(link = "{family.link.name}")')
+        arguments.append(f'family = {theirs}(link = "{family.link.name}")')
     weights = design.formula.response.weights
     if weights is not None:
         arguments.append(f"weights = {r_text(parse_expression(weights))}")

@@ -13,7 +13,6 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
-from mixedbayes.families.cumulative import Cumulative
 
 type Sds = Mapping[str, float | Mapping[str, float]]
 type Cors = Mapping[str, float | Sequence[Sequence[float]]]
@@ -42,9 +41,7 @@ def population(design: Design, family: Family, given: Mapping[str, float]) -> tu
     """Intercept and slopes (p,); what is not given is 0."""
     terms = design.mu.terms
     known = [names.INTERCEPT, *terms] if has_intercept(design, family) else list(terms)
-    reason = (
-        " (the thresholds take the intercept's place)" if isinstance(family, Cumulative) else ""
-    )
+    reason = f" (the {family.thresholds} take the intercept's place)" if family.thresholds else ""
     _check_names("fixef", given, known, reason)
     values = {term: _number(value, f"fixef[{term!r}]") for term, value in given.items()}
     slopes = np.array([values.get(term, 0.0) for term in terms])
@@ -52,7 +49,7 @@ def population(design: Design, family: Family, given: Mapping[str, float]) -> tu
 
 
 def has_intercept(design: Design, family: Family) -> bool:
-    return design.mu.intercept and not isinstance(family, Cumulative)
+    return design.mu.intercept and family.thresholds is None
 
 
 def deviations(design: Design, given: Sds) -> dict[str, Floats]:
@@ -129,7 +126,7 @@ def family_values(
         )
     out = {}
     for name, value in values.items():
-        if isinstance(family, Cumulative):
+        if name == family.thresholds:
             out[name] = _thresholds(value)
         else:
             out[name] = np.asarray(_number(value, name, 0))

@@ -9,8 +9,6 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.errors import ModelError
-from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.families.links import Identity
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.pooling import together
 from mixedbayes.results.posterior import Posterior
@@ -122,7 +120,7 @@ def context(spec: Spec, post: Posterior | None, *, most_rows: float = MAX_ROWS) 
 
 def _check(spec: Spec, most_rows: float) -> None:
     design = spec.design
-    if not isinstance(spec.family, Gaussian) or not isinstance(spec.family.link, Identity):
+    if not spec.family.closed_form:
         raise ModelError(
             f"ways() writes Gaussian models with identity link; the {spec.family.name} family with "
             f"{spec.family.link.name} link has no marginal form in closed form"
