@@ -17,8 +17,8 @@ def check_proportion(priors: Priors, defaults: Priors) -> None:
     """Raise PriorError if a prior of the user's is out of all proportion to the data.
 
     Samplers would stop at its numbers: at one that is a billionth as wide as the data's scale, or
-    a hundred million times as wide, that lies a hundred thousand of these away from zero, or that
-    keeps what is positive below a millionth.
+    a hundred million times as wide, that lies a hundred thousand of these away from zero and from
+    where the data are, or that keeps what is positive below a millionth.
     """
     rows = zip(priors.rows(), defaults.rows(), strict=True)
     for (parameter, term, assigned), (_, _, default) in rows:
@@ -26,7 +26,9 @@ def check_proportion(priors: Priors, defaults: Priors) -> None:
         if not assigned.given or isinstance(prior, LKJ | Flat):
             continue
         low, high = _middle(prior)
-        scale = np.subtract(*_middle(default.prior)[::-1])
+        low_0, high_0 = _middle(default.prior)
+        scale = high_0 - low_0
+        away = min(max(low, -high), max(low - high_0, low_0 - high))  # from 0, and the default
         name = f"{parameter}[{term}]" if term else parameter
         if not (np.isfinite(low) and np.isfinite(high)):
             fact = "its middle half has no finite limits"
@@ -34,7 +36,7 @@ def check_proportion(priors: Priors, defaults: Priors) -> None:
             default.prior.support == "positive" and high < _LEAST * scale
         ):
             fact = f"its middle half is {high - low:.2g} wide"
-        elif high - low > _WIDEST * scale or max(low, -high) > _FARTHEST * scale:
+        elif high - low > _WIDEST * scale or away > _FARTHEST * scale:
             fact = f"its middle half is from {low:.2g} to {high:.2g}"
         else:
             continue

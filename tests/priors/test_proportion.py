@@ -77,3 +77,11 @@ def test_the_scale_is_that_of_the_data(data):
 )
 def test_strong_and_vague_priors_stand(data, priors):
     mb.Model("y ~ x + (x | g)", data, priors=priors)
+
+
+@pytest.mark.parametrize("level", [1e6, -3e7])
+def test_a_prior_where_far_away_data_are_is_taken(level):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"y": level + rng.normal(size=40), "g": np.arange(40) % 8})
+    model = mb.Model("y ~ 1 + (1 | g)", data, priors={"Intercept": mb.Normal(level, 5)})
+    assert model.spec.priors.mu.intercept.prior == mb.Normal(level, 5)
