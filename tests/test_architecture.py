@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from mixedbayes.families.registry import FAMILIES
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mixedbayes"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -48,6 +50,7 @@ HOMES = {
     ("formulaic",): ("design/columns.py",),
 }
 LONGEST_MODULE = 400
+OWN_FILES = {kind.__module__.split(".")[-1] for kind in FAMILIES.values()}
 
 
 def imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
@@ -118,6 +121,21 @@ def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+def family_violations(source: str, path: str, package: str) -> list[str]:
+    """Where a module outside families/ imports one family, or compares with its name."""
+    if path.startswith("families/") or path == "__init__.py":
+        return []
+    tree, found = ast.parse(source), []
+    for line, dotted in imports(tree, package):
+        if dotted.startswith("mixedbayes.families.") and dotted.split(".")[2] in OWN_FILES:
+            found.append(f"line {line}: {dotted}")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and "family" in ast.unparse(node):
+            said = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant)]
+            found += [f"line {node.lineno}: {name}" for name in said if name in FAMILIES]
+    return found
+
+
 def test_every_module_belongs_to_a_stage():
     strangers = [name_of(p) for p in MODULES if own_stage(p) is None]
     assert MODULES
@@ -134,6 +152,24 @@ def test_a_stage_imports_only_stages_to_its_left(path):
 def test_heavy_libraries_stay_in_their_stage(path):
     source = path.read_text(encoding="utf-8")
     assert home_violations(source, name_of(path), package_of(path)) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_knows_one_family(path):
+    source = path.read_text(encoding="utf-8")
+    assert family_violations(source, name_of(path), package_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from mixedbayes.families.poisson import Poisson",
+        "if post.family.name == 'poisson': pass",
+        "wide = family.name in ('gaussian', 'beta')",
+    ],
+)
+def test_a_module_that_knows_one_family_is_found(source):
+    assert family_violations(source, "plots/fixef.py", "mixedbayes.plots")
 
 
 def test_no_module_is_too_long():
