@@ -219,6 +219,7 @@ def test_errors_are_relative_to_large_numbers_only():
     ("formula", "family", "message"),
     [
         ("y ~ x + (1 | g)", "poisson", "the poisson family with log link has no marginal form"),
+        ("y ~ x + (1 | g)", "student_t", "the student_t family with identity link has no marginal"),
         ("y | weights(w) ~ x + (1 | g)", "gaussian", "leave weights"),
         ("y ~ x", "gaussian", "no group effects: all its forms are one"),
     ],
