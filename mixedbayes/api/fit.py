@@ -119,21 +119,24 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
         return fixef(self.posterior, prob, draws=draws)
 
     @tabled
-    def ranef(self, prob: float = 0.95, *, draws: bool = False) -> Any:
-        """Group effects as deviations from the population, link scale: one row per level, term."""
+    def ranef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
+        """Group effects as deviations from the population, link scale: one row per level, term.
+
+        `group` is one grouping factor; all by default.
+        """
         from mixedbayes.results.ranef import ranef
 
-        return ranef(self.posterior, prob, draws=draws)
+        return ranef(self.posterior, prob, group=group, draws=draws)
 
     @tabled
-    def coef(self, prob: float = 0.95, *, draws: bool = False) -> Any:
+    def coef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
         """Population effect + deviation per level and term, link scale.
 
-        A factor without intercepts of its own has the population's at every level.
+        `group` is one grouping factor; all by default. A factor without intercepts of its own has the population's at every level.
         """
         from mixedbayes.results.coef import coef
 
-        return coef(self.posterior, prob, draws=draws)
+        return coef(self.posterior, prob, group=group, draws=draws)
 
     @tabled
     def varcorr(
