@@ -113,8 +113,14 @@ def load() -> dict[str, Any]:
 
 
 def save(kept: dict[str, Any]) -> None:
+    """One line for each fit."""
+    cases_ = ",\n".join(
+        f"{json.dumps(name)}: [\n" + ",\n".join(map(json.dumps, fits)) + "\n]"
+        for name, fits in kept["cases"].items()
+    )
     part = PATH.with_suffix(".part")
-    part.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    text = f'{{"machine": {json.dumps(kept["machine"])},\n"cases": {{\n{cases_}\n}}}}\n'
+    part.write_text(text, encoding="utf-8")
     os.replace(part, PATH)
 
 
