@@ -83,10 +83,14 @@ _HOME = {
     ),
 }
 
-__all__ = ["__version__", *sorted(_HOME)]
+_NAMESPACES = ("families", "priors")
+
+__all__ = ["__version__", *_NAMESPACES, *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _NAMESPACES:
+        return importlib.import_module(f"mixedbayes.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'mixedbayes' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

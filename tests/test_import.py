@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
 import mixedbayes
+from mixedbayes.families.registry import FAMILIES
 
 HEAVY = [
     "arviz",
@@ -37,3 +40,16 @@ def test_public_names_can_be_reached():
 
 def test_dir_lists_the_public_names():
     assert set(mixedbayes.__all__) <= set(dir(mixedbayes))
+
+
+def test_families_and_priors_have_the_fields_names():
+    for name, kind in FAMILIES.items():
+        named = "".join(part.capitalize() for part in name.split("_"))
+        assert getattr(mixedbayes.families, named) is kind
+    assert set(mixedbayes.families.__all__) == {
+        "".join(part.capitalize() for part in name.split("_")) for name in FAMILIES
+    }
+    for name in mixedbayes.priors.__all__:
+        assert getattr(mixedbayes, name) is getattr(mixedbayes.priors, name)
+    with pytest.raises(AttributeError, match="families' has no attribute 'Normal'"):
+        mixedbayes.families.Normal  # noqa: B018

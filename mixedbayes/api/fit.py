@@ -132,7 +132,8 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
     def coef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
         """Population effect + deviation per level and term, link scale.
 
-        `group` is one grouping factor; all by default. A factor without intercepts of its own has the population's at every level.
+        `group` is one grouping factor; all by default. A factor without intercepts of its own has
+        the population's at every level.
         """
         from mixedbayes.results.coef import coef
 

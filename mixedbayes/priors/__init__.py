@@ -1,0 +1,31 @@
+"""The distributions of parameters, by the field's names: ``mb.priors.Gamma(2, 0.1)``."""
+
+from mixedbayes.priors.distributions import (
+    LKJ,
+    Cauchy,
+    Exponential,
+    Flat,
+    Gamma,
+    HalfCauchy,
+    HalfNormal,
+    HalfStudentT,
+    InverseGamma,
+    Normal,
+    StudentT,
+    Uniform,
+)
+
+__all__ = [
+    "LKJ",
+    "Cauchy",
+    "Exponential",
+    "Flat",
+    "Gamma",
+    "HalfCauchy",
+    "HalfNormal",
+    "HalfStudentT",
+    "InverseGamma",
+    "Normal",
+    "StudentT",
+    "Uniform",
+]
