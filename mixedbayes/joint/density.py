@@ -145,7 +145,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         ones = g.terms == (names.INTERCEPT,)
         factors.append((q, g.n_levels, first, effect, int(ones), k * n, at, pairs))
         pairs += g.n_levels * q * q
-        for _, earlier, _ in layout.factors[k].rows():
+        for earlier in layout.factors[k].rows:
             before += [len(earlier), *earlier]
         refs.append(np.asarray(g.refs)[rows])
         if not ones:

@@ -203,7 +203,7 @@ def joint(theta, grad, record):
             for i in range(t + 1):
                 dW[k, t, i] = dS[t, i] * work[0, s + t]
                 work[2, s + t] += dS[t, i] * W[k, t, i] * work[1, s + t]
-        at = written.correlation_slopes(work, s, q, before, at, W[k], dW[k])
+        at = written.correlation_slopes(work, s, q, before, at, dW[k])
     for i in range(h):
         grad[i] = work[2, i] * bends[i, 0] + bends[i, 1]
     return total + _reals(record, CONSTANT)[0]

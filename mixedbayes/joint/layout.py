@@ -23,7 +23,8 @@ from mixedbayes.joint.coordinates import Coordinates, deviations
 from mixedbayes.joint.ordered import increasing
 from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.logpriors import Coordinate, Table
-from mixedbayes.marginal.parameters import FactorParameters, apply_links, correlation_factor
+from mixedbayes.marginal.parameters import FactorParameters, apply_links
+from mixedbayes.numerics import correlation
 from mixedbayes.priors.types import Priors
 
 
@@ -198,7 +199,7 @@ class JointLayout:
         sd, W = [], []
         for f, at in zip(self.factors, self.variance_starts, strict=True):
             sd.append(x[..., at : at + f.q])
-            W.append(correlation_factor(f, x[..., at + f.q :], root[..., at + f.q :]))
+            W.append(correlation.factor(f.rows, x[..., at + f.q :], root[..., at + f.q :]))
         own = x[..., h - self.n_parameters :]
         if self.thresholds is not None:
             return sd, W, {self.thresholds: increasing(own)}
@@ -228,9 +229,7 @@ class JointLayout:
         for g, sd, W, b in zip(self.groups, sds, Ws, effects, strict=True):
             own = {names.sd(g.name): sd, names.ranef(g.name): b}
             if g.correlated:
-                cor = np.einsum("sik,sjk->sij", W, W)
-                cor[:, range(len(g.terms)), range(len(g.terms))] = 1.0
-                own[names.cor(g.name)] = cor
+                own[names.cor(g.name)] = correlation.matrix(W)
             out |= self.priors.mu.at_zero(own, g.name)
         at, mu = self.coefficient_start, self.design.mu
         beta = theta[:, at + mu.intercept :]

@@ -10,40 +10,29 @@ import math
 import numpy as np
 from numba import njit
 
+from mixedbayes.numerics.correlation import fill_row, row_slopes
+
 
 @njit(error_model="numpy", nogil=True)
 def correlations(work, first, q, before, at, W):
     """Fill W (q, q) from the partial correlations after the q sds; the next place in before."""
     z = first + q
     for i in range(q):
-        left = 1.0
         count = before[at]
-        for k in range(count):
-            W[i, before[at + 1 + k]] = work[0, z] * left
-            left *= math.sqrt(work[1, z])  # dx/dt of a partial correlation is 1 - x^2
-            z += 1
-        W[i, i] = left
+        W[i, i] = fill_row(work, z, count, 1.0, W[i], before, at + 1)
+        z += count
         at += 1 + count
     return at
 
 
 @njit(error_model="numpy", nogil=True)
-def correlation_slopes(work, first, q, before, at, W, dW):
+def correlation_slopes(work, first, q, before, at, dW):
     """Add the derivatives dW, in theta, to row 2 of work; the next place in before."""
     z = first + q
     for i in range(q):
         count = before[at]
-        later, left = dW[i, i] * W[i, i], 1.0
-        for k in range(count):
-            j = before[at + 1 + k]
-            later += dW[i, j] * W[i, j]
-        for k in range(count):
-            # d w_ij / dt = left (1 - z^2), d w_ik / dt = -z w_ik for k after j
-            j = before[at + 1 + k]
-            later -= dW[i, j] * W[i, j]
-            work[2, z] += dW[i, j] * left * work[1, z] - work[0, z] * later
-            left *= math.sqrt(work[1, z])
-            z += 1
+        row_slopes(work, z, count, 1.0, dW[i], dW[i, i], before, at + 1)
+        z += count
         at += 1 + count
     return at
 

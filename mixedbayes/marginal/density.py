@@ -210,7 +210,7 @@ class _Maps:
         for f in layout.factors:
             start = layout.starts[f"factor {f.name}"]
             z, L = start + f.q, at[bool(f.n_levels)]
-            for i, before, _ in f.rows():
+            for i, before in enumerate(f.rows):
                 rows.append((start + i, z, len(before), len(slots)))
                 slots += [L + i * f.q + j for j in (*before, i)]
                 z += len(before)

@@ -22,6 +22,7 @@ from numba import carray, njit, types
 from mixedbayes import jit
 from mixedbayes.marginal.bend import bent
 from mixedbayes.marginal.logpriors import log_prior
+from mixedbayes.numerics.correlation import fill_row, row_slopes
 
 __all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "LOGP_SIGNATURE", "c_density", "density"]
 
@@ -92,11 +93,8 @@ def _to_gradient(grad, C, scales, out):
 def _parameters(work, rows, slots, sampled, sigma, x, at):
     """Fill x: all L, sigma before `at`, v from `at` on, and the L of sampled factors."""
     for r in range(len(rows)):
-        left, z, before, slot = work[0, rows[r, 0]], rows[r, 1], rows[r, 2], rows[r, 3]
-        for j in range(before):
-            x[slots[slot + j]] = left * work[0, z + j]
-            left *= math.sqrt(work[1, z + j])  # dx/dt of a partial correlation is 1 - x^2
-        x[slots[slot + before]] = left
+        sd, z, before, slot = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
+        x[slots[slot + before]] = fill_row(work, z, before, work[0, sd], x, slots, slot)
     x[at - 1] = work[0, sigma]
     end = sampled[0, 0] if len(sampled) > 0 else work.shape[1]
     for c in range(sigma + 1, end):
@@ -130,20 +128,9 @@ def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):
                 at += 1
     for r in range(len(rows)):
         sd, z, before, slot = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
-        # Row i of W: d w_ij / d t_ij = left_j (1 - z_ij^2), d w_ik / d t_ij = -z_ij w_ik for k > j.
-        left, later = 1.0, 0.0
-        for j in range(before):
-            later += dx[slots[slot + j]] * left * work[0, z + j]
-            left *= math.sqrt(work[1, z + j])
-        later += dx[slots[slot + before]] * left
-        grad[sd] += later * work[1, sd]
-        left = work[0, sd]
-        later *= left
-        for j in range(before):
-            slope = dx[slots[slot + j]] * left
-            later -= slope * work[0, z + j]
-            grad[z + j] += slope * work[1, z + j] - work[0, z + j] * later
-            left *= math.sqrt(work[1, z + j])
+        last = dx[slots[slot + before]]
+        d_sd = row_slopes(work, z, before, work[0, sd], dx, last, slots, slot)
+        grad[sd] += d_sd * work[1, sd]
 
 
 @njit(error_model="numpy", nogil=True)

@@ -3,8 +3,7 @@
 Every parameter x is a function of one unconstrained coordinate t, and its contribution to the log
 posterior is log p(x(t)) + log |dx/dt|. A prior becomes one row of a table: a family of densities,
 its arguments, the constant that normalises it, and the map from t to x. A correlation matrix is a
-set of such rows too: its canonical partial correlations are independent under LKJ(eta)
-(Lewandowski, Kurowicka & Joe 2009, doi:10.1016/j.jmva.2009.04.008).
+set of such rows too: its partial correlations are independent, see `numerics.correlation`.
 """
 
 from __future__ import annotations
@@ -84,12 +83,8 @@ def coordinate(prior: d.Prior, *, positive: bool, where: str = "prior") -> Coord
     return Coordinate(family, link, constant, a, b, c)
 
 
-def partial_correlation(eta: float, q: int, given: int) -> Coordinate:
-    """Coordinate of a partial correlation given `given` others, in a q x q matrix under LKJ(eta).
-
-    z = tanh(t) and (1 + z) / 2 ~ Beta(s, s) with s = eta + (q - 2 - given) / 2.
-    """
-    shape = eta + (q - 2 - given) / 2
+def partial_correlation(shape: float) -> Coordinate:
+    """Coordinate of a partial correlation z = tanh(t), (1 + z) / 2 ~ Beta(shape, shape)."""
     constant = -(2 * shape - 1) * math.log(2.0) - float(betaln(shape, shape))
     return Coordinate(PARTIAL, TANH, constant, a=shape)
 

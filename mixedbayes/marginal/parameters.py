@@ -3,8 +3,7 @@
 theta holds, in this order: for each grouping factor the coordinates of its standard deviations and
 then of its partial correlations; sigma; the population coefficients that are sampled; the spherical
 effects of the grouping factors that are sampled. A factor's covariance is L L' with
-L = diag(sd) W, where row i of W has the partial correlations z of term i with the terms before it:
-w_ij = z_ij prod_{k<j} sqrt(1 - z_ik^2), and the row has length 1.
+L = diag(sd) W, W from the partial correlations as `numerics.correlation` says.
 """
 
 from __future__ import annotations
@@ -20,6 +19,8 @@ from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.logpriors import LOG, LOGIT, TANH, Coordinate, Table
+from mixedbayes.numerics import correlation
+from mixedbayes.numerics.correlation import CLOSEST
 from mixedbayes.priors.distributions import Normal, Prior
 from mixedbayes.priors.types import PredictorPriors
 
@@ -27,7 +28,6 @@ __all__ = ["Constrained", "FactorParameters", "Layout"]
 
 Floats = NDArray[np.float64]
 # Parameters at the edge of their range are pulled in this far, to have finite coordinates.
-_CLOSEST = 1 - 1e-15  # partial correlations, and shares of an interval
 _SMALLEST = 1e-300  # standard deviations
 
 
@@ -60,26 +60,22 @@ class FactorParameters:
     def q(self) -> int:
         return len(self.terms)
 
-    def rows(self) -> Iterator[tuple[int, tuple[int, ...], int]]:
-        """Per term: its position, the correlated terms before it, and the size of its block."""
-        before = {
-            i: (tuple(j for j in sorted(block) if j < i), len(block))
-            for block in self.blocks
-            for i in block
-        }
-        yield from ((i, *before[i]) for i in range(self.q))
+    @property
+    def rows(self) -> correlation.Rows:
+        """Per term: the correlated terms before it."""
+        return correlation.rows_of(self.blocks, self.q)
 
     def coordinates(self) -> Iterator[tuple[str, Coordinate]]:
         sd, cor = names.sd(self.name), names.cor(self.name)
         for term, prior in zip(self.terms, self.sd, strict=True):
             where = f"{sd}[{term}]"
             yield where, logpriors.coordinate(prior, positive=True, where=where)
-        for i, before, size in self.rows():
+        size = {i: len(block) for block in self.blocks for i in block}
+        for i, before in enumerate(self.rows):
             for given, j in enumerate(before):
-                yield (
-                    f"{cor}[{self.terms[i]}, {self.terms[j]}]",
-                    logpriors.partial_correlation(self.eta, size, given),
-                )
+                shape = correlation.lkj_shape(self.eta, size[i], given)
+                where = f"{cor}[{self.terms[i]}, {self.terms[j]}]"
+                yield where, logpriors.partial_correlation(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +153,7 @@ class Layout:
         starts, at = {}, 0
         for f in self.factors:
             starts[f"factor {f.name}"] = at
-            at += f.q + sum(len(before) for _, before, _ in f.rows())
+            at += f.q + correlation.n_partial(f.rows)
         starts["sigma"], starts["coefficients"] = at, at + 1
         at += 1 + len(self.coefficients)
         for f in self.sampled:
@@ -173,9 +169,8 @@ class Layout:
         for f in self.factors:
             at = self.starts[f"factor {f.name}"]
             sd[f.name] = x[..., at : at + f.q]
-            w = correlation_factor(f, x[..., at + f.q :], root[..., at + f.q :])
-            cor[f.name] = np.einsum("...ik,...jk->...ij", w, w)
-            cor[f.name][..., range(f.q), range(f.q)] = 1.0
+            w = correlation.factor(f.rows, x[..., at + f.q :], root[..., at + f.q :])
+            cor[f.name] = correlation.matrix(w)
             L[f.name] = sd[f.name][..., :, None] * w
         for f in self.sampled:
             at = self.starts[f"spherical {f.name}"]
@@ -192,7 +187,8 @@ class Layout:
         for f in self.factors:
             at = self.starts[f"factor {f.name}"]
             x[..., at : at + f.q] = parameters.sd[f.name]
-            partial_correlations(f, parameters.cor[f.name], x[..., at + f.q :])
+            z = correlation.partial(f.rows, parameters.cor[f.name])
+            x[..., at + f.q : at + f.q + z.shape[-1]] = z
         for f in self.sampled:
             at = self.starts[f"spherical {f.name}"]
             x[..., at : at + f.n_levels * f.q] = parameters.spherical[f.name].reshape(
@@ -222,39 +218,7 @@ def _apply_inverse_links(table: Table, x: Floats) -> Floats:
     log, logit, tanh = (table.codes[:, 1] == link for link in (LOG, LOGIT, TANH))
     theta[..., log] = np.log(np.maximum(x[..., log], _SMALLEST))
     lower, upper = table.numbers[logit, 4], table.numbers[logit, 5]
-    share = np.clip((x[..., logit] - lower) / (upper - lower), 1 - _CLOSEST, _CLOSEST)
+    share = np.clip((x[..., logit] - lower) / (upper - lower), 1 - CLOSEST, CLOSEST)
     theta[..., logit] = np.log(share) - np.log1p(-share)
-    theta[..., tanh] = np.arctanh(np.clip(x[..., tanh], -_CLOSEST, _CLOSEST))
+    theta[..., tanh] = np.arctanh(np.clip(x[..., tanh], -CLOSEST, CLOSEST))
     return theta
-
-
-def correlation_factor(f: FactorParameters, z: Floats, root: Floats) -> Floats:
-    """W (..., q, q), lower triangular with rows of length 1, from partial correlations."""
-    w = np.zeros((*z.shape[:-1], f.q, f.q))
-    at = 0
-    for i, before, _ in f.rows():
-        left = np.ones(z.shape[:-1])
-        for j in before:
-            w[..., i, j] = z[..., at] * left
-            left = left * root[..., at]
-            at += 1
-        w[..., i, i] = left
-    return w
-
-
-def partial_correlations(f: FactorParameters, cor: Floats, out: Floats) -> None:
-    """Fill the first entries of out with the partial correlations behind cor (..., q, q)."""
-    cor = np.asarray(cor, float)
-    w = np.zeros_like(cor)
-    at = 0
-    for i, before, _ in f.rows():
-        left = np.ones(cor.shape[:-2])  # squared length of the row that is not used up
-        for j in before:
-            inner = np.sum(w[..., i, :j] * w[..., j, :j], axis=-1)
-            w[..., i, j] = (cor[..., i, j] - inner) / np.maximum(w[..., j, j], 1e-150)
-            scale = np.sqrt(np.maximum(left, 1e-300))
-            out[..., at] = np.clip(w[..., i, j] / scale, -_CLOSEST, _CLOSEST)
-            w[..., i, j] = out[..., at] * scale
-            left = left * (1 - out[..., at] ** 2)
-            at += 1
-        w[..., i, i] = np.sqrt(left)

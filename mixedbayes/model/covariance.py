@@ -9,8 +9,9 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.design.types import GroupDesign
 from mixedbayes.model.variables import number, vector
+from mixedbayes.numerics.correlation import lkj_shapes, row_of
 from mixedbayes.priors.types import PredictorPriors
 
 
@@ -63,27 +64,15 @@ def effects_at_zero(g: GroupDesign, priors: PredictorPriors, placed: Any) -> Any
 def correlation_factor(name: str, q: int, eta: float) -> Any:
     """(q, q) Cholesky factor of a correlation matrix from LKJ(eta).
 
-    Of partial correlations r the variables are (r + 1) / 2, see `partial_shapes`. Row i of the
-    factor has r_ij prod_{k < j} sqrt(1 - r_ik^2) before its diagonal. Plain Beta variables compile
-    in a fraction of the time that pm.LKJCorr takes, whose draws need a loop.
+    Of partial correlations r the variables are (r + 1) / 2. Plain Beta variables compile in a
+    fraction of the time that pm.LKJCorr takes, whose draws need a loop.
     """
-    b = partial_shapes(q, eta)
+    b = lkj_shapes(eta, q)
     r = 2 * pm.Beta(name, b, b) - 1
-    rows = [pt.stack([pt.constant(1.0), *[pt.constant(0.0)] * (q - 1)])]
-    for i in range(1, q):
-        at, left, row = i * (i - 1) // 2, pt.constant(1.0), []
-        for j in range(i):
-            row.append(r[at + j] * left)
-            left = left * pt.sqrt(1 - r[at + j] ** 2)
-        rows.append(pt.stack([*row, left, *[pt.constant(0.0)] * (q - 1 - i)]))
+    zero, one, at, rows = pt.constant(0.0), pt.constant(1.0), 0, []
+    for i in range(q):
+        own = [r[k] for k in range(at, at + i)]
+        row = row_of(own, [pt.sqrt(1 - z**2) for z in own], one)
+        rows.append(pt.stack([*row, *[zero] * (q - 1 - i)]))
+        at += i
     return pt.stack(rows)
-
-
-def partial_shapes(q: int, eta: float) -> Floats:
-    """(q (q - 1) / 2,) b such that (r + 1) / 2 ~ Beta(b, b) for partial correlations r, by rows.
-
-    Under LKJ the canonical partial correlations r of term i with term j, given the terms before
-    j, are independent: b = eta + (q - 2 - j) / 2 for j = 0, 1, ... (Lewandowski, Kurowicka & Joe
-    2009, doi:10.1016/j.jmva.2009.04.008).
-    """
-    return np.array([eta + (q - 2 - j) / 2 for i in range(1, q) for j in range(i)])

@@ -16,13 +16,9 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
-from mixedbayes.marginal.parameters import (
-    FactorParameters,
-    correlation_factor,
-    partial_correlations,
-)
 from mixedbayes.model.coords import parts
 from mixedbayes.model.spec import Spec
+from mixedbayes.numerics import correlation
 from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
@@ -84,16 +80,16 @@ def _of_group(spec: Spec, g: GroupDesign, priors: PredictorPriors) -> Iterator[t
     sd, cor = (priors.name(f(g.name, p), g.name) for f in (names.sd, names.cor))
     ranef, placement = names.ranef(g.name, p), priors.placed.get(g.name)
     yield from _parts(spec, sd, sd, g.terms, priors.sd[g.name])
-    factor = FactorParameters.of(g, priors)
+    rows = correlation.rows_of(g.blocks, len(g.terms))
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
         name = names.partial_cor(g.name, p, k)
-        own = partial(scaled_partial_correlations, factor=factor, block=block)
+        own = partial(scaled_partial_correlations, rows=rows, block=block)
         yield name, Derived((names.unnamed(name),), (cor,), own)
     dims = names.group_dim(g.name), names.group_term_dim(g.name, p)
     if placement is not None:
         yield names.at_means(ranef), Derived(dims, (ranef,), placement.effects_at_means)
     of = (ranef, sd, cor) if g.correlated else (ranef, sd)
-    function = partial(spherical, factor=factor, placement=placement)
+    function = partial(spherical, rows=rows, placement=placement)
     yield names.spherical(g.name, p), Derived(dims, of, function)
 
 
@@ -128,12 +124,11 @@ def at_means(at_zero: Floats, beta: Floats, *, means: Floats) -> Floats:
 
 
 def scaled_partial_correlations(
-    cor: Floats, *, factor: FactorParameters, block: tuple[int, ...]
+    cor: Floats, *, rows: correlation.Rows, block: tuple[int, ...]
 ) -> Floats:
     """(..., k (k - 1) / 2) partial correlations r of one block of k effects, as (r + 1) / 2."""
-    z = _partials(cor, factor)
-    pairs = [i for i, before, _ in factor.rows() for _ in before]
-    return (z[..., [i in block for i in pairs]] + 1) / 2
+    own = [i in block for i, before in enumerate(rows) for _ in before]
+    return (correlation.partial(rows, cor)[..., own] + 1) / 2
 
 
 def spherical(
@@ -141,7 +136,7 @@ def spherical(
     sd: Floats,
     cor: Floats | None = None,
     *,
-    factor: FactorParameters,
+    rows: correlation.Rows,
     placement: Placement | None = None,
 ) -> Floats:
     """(..., J, q) u with b = L u, L = diag(sd) W the Cholesky factor of the effects' covariance.
@@ -156,23 +151,9 @@ def spherical(
     u = np.where(np.isfinite(u), u, 0.0)
     if cor is None:
         return u
-    W = root_of(cor, factor)
-    for i, before, _ in factor.rows():
+    W = correlation.root(rows, cor)
+    for i, before in enumerate(rows):
         for j in before:
             u[..., i] -= W[..., None, i, j] * u[..., j]
         u[..., i] /= W[..., None, i, i]
     return u
-
-
-def root_of(cor: Floats, factor: FactorParameters) -> Floats:
-    """W (..., q, q), lower triangular with W W' = cor; also of one that is singular to rounding."""
-    z = _partials(cor, factor)
-    return correlation_factor(factor, z, np.sqrt(1 - z**2))
-
-
-def _partials(cor: Floats, factor: FactorParameters) -> Floats:
-    """(..., m) partial correlations of all blocks, row by row."""
-    size = sum(len(before) for _, before, _ in factor.rows())
-    z = np.empty((*cor.shape[:-2], size))
-    partial_correlations(factor, cor, z)
-    return z

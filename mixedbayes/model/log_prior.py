@@ -17,9 +17,9 @@ from scipy import stats
 from mixedbayes import names
 from mixedbayes.design.types import Floats, LinearPredictor
 from mixedbayes.model.coords import predictors
-from mixedbayes.model.covariance import partial_shapes
 from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.spec import Spec
+from mixedbayes.numerics.correlation import lkj_shapes
 from mixedbayes.priors.distributions import Prior
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
@@ -91,7 +91,7 @@ def _of_predictor(predictor: LinearPredictor, priors: PredictorPriors) -> Iterat
         yield from _vector(sd, names.group_term_dim(g.name, p), g.terms, priors.sd[g.name])
         for k, block in enumerate(b for b in g.blocks if len(b) > 1):
             name = names.partial_cor(g.name, p, k)
-            shapes = partial_shapes(len(block), priors.lkj(g.name).eta)
+            shapes = lkj_shapes(priors.lkj(g.name).eta, len(block))
             yield Density(name, (names.unnamed(name),), partial(log_beta, shapes=shapes))
 
 

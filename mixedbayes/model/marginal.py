@@ -20,10 +20,10 @@ from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import Population, Setup
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.covariance import cholesky_factor, effects_at_zero, standard_deviations
-from mixedbayes.model.free import root_of
 from mixedbayes.model.marginal_op import marginal_logp
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import scalar
+from mixedbayes.numerics import correlation
 from mixedbayes.priors.distributions import Normal
 from mixedbayes.priors.types import PredictorPriors
 
@@ -82,7 +82,7 @@ def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
         q = len(g.terms)
         eye = np.broadcast_to(np.eye(q), (len(sd[g.name]), q, q))
         cor[g.name] = draws[setup.priors.name(names.cor(g.name), g.name)] if g.correlated else eye
-        L[g.name] = sd[g.name][:, :, None] * root_of(cor[g.name], factor)
+        L[g.name] = sd[g.name][:, :, None] * correlation.root(factor.rows, cor[g.name])
     for g in setup.sampled:
         spherical[g.name] = draws[names.spherical(g.name)]
     population = setup.population

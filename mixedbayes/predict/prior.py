@@ -14,6 +14,7 @@ from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import PriorError
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
+from mixedbayes.numerics import correlation
 from mixedbayes.priors.distributions import LKJ
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
@@ -142,36 +143,25 @@ def _group(
     C = np.broadcast_to(np.eye(q), (draws, q, q)).copy()
     for block in g.blocks:
         if len(block) > 1:
-            C[np.ix_(range(draws), block, block)] = lkj_cholesky(
+            C[np.ix_(range(draws), block, block)] = lkj_factor(
                 priors.lkj(g.name), len(block), draws, rng
             )
     u = rng.standard_normal((draws, g.n_levels, q))
     b = np.einsum("sj,sjk,sgk->sgj", sd, C, u)
     own = {name: sd, names.ranef(g.name, parameter): b}
     if g.correlated:
-        own[names.cor(g.name, parameter)] = C @ C.transpose(0, 2, 1)
+        own[names.cor(g.name, parameter)] = correlation.matrix(C)
     out.update(priors.at_zero(own, g.name))
     return np.einsum("nq,snq->sn", g.Z, b[:, g.refs])
 
 
-def lkj_cholesky(prior: LKJ, q: int, size: int, rng: np.random.Generator) -> Floats:
-    """(size, q, q) Cholesky factors of correlation matrices from LKJ(eta).
-
-    Canonical partial correlations are independent: with k terms conditioned on,
-    (r + 1) / 2 ~ Beta(b, b), b = eta + (q - 2 - k) / 2. Lewandowski, Kurowicka & Joe (2009),
-    doi:10.1016/j.jmva.2009.04.008.
-    """
-    C = np.zeros((size, q, q))
-    C[:, 0, 0] = 1.0
-    for i in range(1, q):
-        left = np.ones(size)  # squared length of the row that is not used up
-        for k in range(i):
-            b = prior.eta + (q - 2 - k) / 2
-            r = 2 * rng.beta(b, b, size) - 1
-            C[:, i, k] = r * np.sqrt(left)
-            left = left * (1 - r**2)
-        C[:, i, i] = np.sqrt(left)
-    return C
+def lkj_factor(prior: LKJ, q: int, size: int, rng: np.random.Generator) -> Floats:
+    """(size, q, q) Cholesky factors of correlation matrices from LKJ(eta)."""
+    shapes = correlation.lkj_shapes(prior.eta, q)
+    z = np.empty((size, len(shapes)))
+    for k, shape in enumerate(shapes):
+        z[:, k] = 2 * rng.beta(shape, shape, size) - 1
+    return correlation.factor(correlation.rows_of([range(q)], q), z)
 
 
 def _scalars(

@@ -6,10 +6,10 @@ import pytest
 from pymc.model.transform.conditioning import remove_value_transforms
 
 import mixedbayes as mb
-from mixedbayes.marginal.parameters import FactorParameters
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.free import free_variables, spherical
 from mixedbayes.model.log_prior import log_priors
+from mixedbayes.numerics.correlation import rows_of
 
 EFFECTS = [mb.NonCentered(), mb.Centered(), "auto"]
 STUDENT = mb.StudentT(3, 9, 1)
@@ -126,14 +126,14 @@ def test_edges_of_the_parameters_have_finite_variables():
     """Sds of zero, and correlations of one, as draws rounded to them have."""
     model = model_of("correlated")
     g = model.design.mu.group("g")
-    factor = FactorParameters.of(g, model.spec.priors.mu)
+    rows = rows_of(g.blocks, len(g.terms))
     rng = np.random.default_rng(1)
     one = np.array([1.0, -1.0, 1.0])
     cor = np.stack([np.outer(one, one), np.eye(3)])
     sd = np.array([[0.5, 2.0, 0.1], [0.0, 1.0, 3.0]])
     u = rng.normal(size=(2, 6, 1))
     b = u * sd[:, None] * one
-    found = spherical(b, sd, cor, factor=factor)
+    found = spherical(b, sd, cor, rows=rows)
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found[0, :, 0], u[0, :, 0])
     np.testing.assert_array_equal(found[1, :, 0], 0)

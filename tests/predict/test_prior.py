@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 import mixedbayes as mb
-from mixedbayes.predict.prior import lkj_cholesky, prior_predictive
+from mixedbayes.predict.prior import lkj_factor, prior_predictive
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -72,7 +72,7 @@ def test_pymc_draws_from_the_same_prior(model, tree):
 @pytest.mark.parametrize("eta", [1.0, 3.0])
 def test_lkj_draws_have_the_marginal_beta_distribution(eta):
     q = 4
-    C = lkj_cholesky(mb.LKJ(eta), q, 5000, np.random.default_rng(1))
+    C = lkj_factor(mb.LKJ(eta), q, 5000, np.random.default_rng(1))
     R = C @ C.transpose(0, 2, 1)
     np.testing.assert_allclose(np.einsum("sii->si", R), 1)
     b = eta + (q - 2) / 2
