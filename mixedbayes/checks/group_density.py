@@ -50,26 +50,21 @@ def closed_form(post: Posterior) -> bool:
     return post.family.closed_form and not post.design.others
 
 
-def nested(fine: GroupDesign, coarse: GroupDesign) -> bool:
-    """Whether each level of `fine` occurs within one level of `coarse`."""
-    pairs = np.unique(np.column_stack([fine.refs, coarse.refs]), axis=0)
-    return len(pairs) == fine.n_levels
-
-
 def _moving(post: Posterior, target: GroupDesign) -> list[Moving]:
     """The factors whose effects go with a level of the target: itself, and those nested in it."""
     return [
         (predictor.parameter, g)
         for predictor in post.predictors
         for g in predictor.groups
-        if g is target or nested(g, target)
+        if g.parents(target) is not None
     ]
 
 
 def _levels_within(fine: GroupDesign, coarse: GroupDesign) -> Ints:
-    """(J,) how many levels of `fine` each level of `coarse` has."""
-    pairs = np.unique(np.column_stack([fine.refs, coarse.refs]), axis=0)
-    return np.bincount(pairs[:, 1], minlength=coarse.n_levels)
+    """(J,) how many levels of `fine`, which lie within these, each level of `coarse` has."""
+    parents = fine.parents(coarse)
+    assert parents is not None
+    return np.bincount(parents[np.unique(fine.refs)], minlength=coarse.n_levels)
 
 
 def by_group(post: Posterior, target: GroupDesign, levels: Ints | None = None) -> Floats:

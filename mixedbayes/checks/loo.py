@@ -21,9 +21,9 @@ from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.spec import Spec
+from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.predict.importance import smooth
 from mixedbayes.predict.progress import display
-from mixedbayes.results.moments import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.health import effective_size
 

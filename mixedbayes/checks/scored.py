@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mixedbayes.checks.group_density import nested
 from mixedbayes.checks.log_likelihood import copies
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
@@ -169,7 +168,7 @@ def chosen_group(groups: Sequence[GroupDesign], target: str) -> GroupDesign:
     if target != GROUP or not groups:
         valid = ", ".join(map(repr, [OBSERVATION, *([GROUP] if groups else []), *named]))
         raise ModelError(f"target={target!r} is not known: use one of {valid}")
-    coarsest = [g for g in groups if all(nested(other, g) for other in groups)]
+    coarsest = [g for g in groups if all(other.parents(g) is not None for other in groups)]
     if not coarsest:
         raise ModelError(
             f"target='group' could mean {' or '.join(named)}, which are crossed; name the one "

@@ -11,7 +11,7 @@ from mixedbayes.checks.log_likelihood import TOTAL, by_observation
 from mixedbayes.checks.quantities import Quantity, log_prior, quantities
 from mixedbayes.design.types import Floats
 from mixedbayes.model.spec import Spec
-from mixedbayes.results.moments import row_blocks
+from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained
 

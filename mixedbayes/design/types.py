@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.design import counted
 from mixedbayes.formula.types import Formula
+from mixedbayes.numerics.rows import parent_levels
 from mixedbayes.printable import printable
 
 _KEPT = "iufmM"  # kinds of labels that files keep as they are
@@ -66,6 +67,13 @@ class GroupDesign:
     def correlated(self) -> bool:
         """Whether any two effects of this factor have a correlation parameter."""
         return any(len(block) > 1 for block in self.blocks)
+
+    def parents(self, coarse: "GroupDesign") -> Ints | None:
+        """(J,) the level of another factor in which each level lies; None where some is in several.
+
+        A level without rows counts as one in the first.
+        """
+        return parent_levels(self.refs, coarse.refs, self.n_levels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -155,7 +155,7 @@ class JointLayout:
         found = []
         for k, fine in enumerate(self.groups):
             for above, coarse in enumerate(self.groups[k + 1 :], k + 1):
-                codes = _containing(fine, coarse)
+                codes = fine.parents(coarse) if coarse.n_levels < fine.n_levels else None
                 shared = [t for t in fine.terms if t in coarse.terms]
                 if codes is not None:
                     found += [
@@ -240,16 +240,3 @@ class JointLayout:
         if self.thresholds is not None:
             out[self.thresholds] = out[self.thresholds] + (beta @ self.means)[:, None]
         return out
-
-
-def _containing(fine: GroupDesign, coarse: GroupDesign) -> Ints | None:
-    """The coarse level of each fine level (J,); None where a fine level has rows in several.
-
-    A level without rows, such as one left out, counts as one of the first: any will do, since its
-    effect is the population's whatever it is written as.
-    """
-    if coarse.n_levels >= fine.n_levels:
-        return None
-    codes = np.zeros(fine.n_levels, np.int64)
-    codes[fine.refs] = coarse.refs
-    return codes if np.array_equal(codes[fine.refs], coarse.refs) else None

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedbayes.marginal.plan import Floats, row_chunks
+from mixedbayes.marginal.plan import Floats
+from mixedbayes.numerics.rows import row_blocks
 
 _FLOOR = 1e-10  # smallest relative eigenvalue that is scaled to one
 
@@ -70,13 +71,13 @@ def fit_column_map(columns: Floats, weights: Floats | None) -> ColumnMap:
 def _constant_column(columns: Floats) -> int | None:
     """The first column that has one non-zero value in all rows."""
     same = columns[0] != 0
-    for rows in row_chunks(len(columns)):
+    for rows in row_blocks(len(columns)):
         same &= (columns[rows] == columns[0]).all(axis=0)
     return int(np.argmax(same)) if same.any() else None
 
 
 def _weighted_chunks(n: int, weights: Floats | None) -> Iterable[tuple[slice, Floats | None]]:
-    return ((rows, None if weights is None else weights[rows]) for rows in row_chunks(n))
+    return ((rows, None if weights is None else weights[rows]) for rows in row_blocks(n))
 
 
 def _weighted(block: Floats, w: Floats | None) -> Floats:

@@ -12,8 +12,9 @@ from scipy import sparse
 
 from mixedbayes import jit
 from mixedbayes.marginal.columns import ColumnMap, fit_column_map
-from mixedbayes.marginal.plan import CHUNK, Factor, Floats, Ints, row_chunks
+from mixedbayes.marginal.plan import Factor, Floats, Ints
 from mixedbayes.marginal.structure import Structure
+from mixedbayes.numerics.rows import BLOCK, row_blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ def prepare_rows(
     maps = tuple(fit_column_map(f[1], weights) for f in factors)
     p, rx = X.shape[1], X_sampled.shape[1]
     gram, moment = np.zeros((p + rx, p + rx)), np.zeros(p + rx)
-    for rows in row_chunks(len(y)):
+    for rows in row_blocks(len(y)):
         u = np.hstack([map_x.apply(X[rows]), map_s.apply(X_sampled[rows])])
         wu = u if weights is None else u * weights[rows, None]
         gram += wu.T @ u
@@ -83,7 +84,7 @@ def prepare_rows(
 def accumulate_fronts(data: Rows, structure: Structure, fronts: Floats) -> tuple[Floats, float]:
     """Add all rows to `fronts` in place; products of (x, residual) and sum of log weights."""
     XX, log_weights = np.zeros((structure.n_population + 1,) * 2), 0.0
-    for rows in row_chunks(data.n, CHUNK // 4):
+    for rows in row_blocks(data.n, BLOCK // 4):
         x, _, e, w = data.population(rows)
         xe = np.column_stack([x, e])
         XX += xe.T @ (xe * w[:, None])
@@ -130,7 +131,7 @@ def sampled_products(data: Rows, var0: Ints) -> tuple[sparse.csr_array, Floats]:
     products, with_response = sparse.csr_array((n_rows, r)), np.zeros(r)
     if r == 0:
         return products, with_response
-    for rows in row_chunks(data.n):
+    for rows in row_blocks(data.n):
         x, s, e, w = data.population(rows)
         sampled = [_indicator(refs[rows], Z[rows], J) for refs, Z, J in data.sampled_factors]
         V = sparse.hstack([sparse.csr_array(s), *sampled], format="csr")

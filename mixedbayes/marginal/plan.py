@@ -10,19 +10,19 @@ that of the design, so the order of elimination decides the cost:
   LAPACK.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes.errors import ModelError
+from mixedbayes.numerics.rows import parent_levels
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Factor = tuple[NDArray[np.integer], Floats, int]  # refs (n,), Z (n, q), number of levels J
 
-CHUNK = 262_144  # rows looked at together in every pass over the data
 MAX_DENSE = 4_000  # columns: about 128 MB and 1.5 s per gradient on one core
 
 
@@ -139,25 +139,6 @@ def estimate_flops(
         total += levels[a] * (q**3 + 4 * q**2 * r + 3 * q * r**2)
     d = sum(levels[k] * widths[k] for k in crossed) + n_population + 1
     return total + (d**3 if dense is None else dense)
-
-
-def row_chunks(n: int, size: int = CHUNK) -> Iterator[slice]:
-    """Slices that cover n rows; nothing of length n is ever copied."""
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def parent_levels(
-    fine: NDArray[np.integer], coarse: NDArray[np.integer], n_fine: int
-) -> Ints | None:
-    """The one coarse level with which each fine level occurs, or None if some meets several.
-
-    Levels without rows get parent 0.
-    """
-    parent = np.zeros(n_fine, np.int64)
-    for rows in row_chunks(len(fine)):
-        parent[fine[rows]] = coarse[rows]
-    nested = all(np.array_equal(parent[fine[rows]], coarse[rows]) for rows in row_chunks(len(fine)))
-    return parent if nested else None
 
 
 def _heaviest_chain(

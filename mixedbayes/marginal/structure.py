@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mixedbayes.marginal.clusters import Clusters, find_clusters
-from mixedbayes.marginal.plan import Factor, Ints, parent_levels, row_chunks
+from mixedbayes.marginal.plan import Factor, Ints
+from mixedbayes.numerics.rows import parent_levels, row_blocks
 
 _TABLE = 1 << 26  # largest J_a * J_b for which pairs are marked in a table of bytes
 
@@ -118,11 +119,11 @@ def _pair_keys(a: NDArray[np.integer], b: NDArray[np.integer], Ja: int, Jb: int)
     """Sorted keys `level_a * Jb + level_b` of the pairs that occur, in bounded memory."""
     if Ja * Jb <= _TABLE:
         seen = np.zeros(Ja * Jb, np.bool_)
-        for rows in row_chunks(len(a)):
+        for rows in row_blocks(len(a)):
             seen[a[rows].astype(np.int64) * Jb + b[rows]] = True
         return np.flatnonzero(seen)
     keys = np.empty(0, np.int64)
-    for rows in row_chunks(len(a), 4_000_000):
+    for rows in row_blocks(len(a), 4_000_000):
         keys = np.union1d(keys, a[rows].astype(np.int64) * Jb + b[rows])
     return keys
 

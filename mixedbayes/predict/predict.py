@@ -16,6 +16,7 @@ from mixedbayes.design.table import eager
 from mixedbayes.design.types import row_labels
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
+from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.predict.evaluate import depends_on_parameters, evaluation, weight_note
 from mixedbayes.predict.levels import marks, refuse_levels, unknown_levels
 from mixedbayes.predict.linear import Known, predictor
@@ -23,7 +24,6 @@ from mixedbayes.predict.progress import Block, run
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale, ask, check_answer
 from mixedbayes.predict.rows import prediction_rows
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.results.moments import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import category_rows, check_prob, describe_plain, labelled
 

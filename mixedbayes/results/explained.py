@@ -10,8 +10,8 @@ from mixedbayes import names
 from mixedbayes.design import counted
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.families.links import Identity
+from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.fitted import linear_predictor
-from mixedbayes.results.moments import row_blocks
 from mixedbayes.results.posterior import Posterior
 
 Floats = NDArray[np.float64]

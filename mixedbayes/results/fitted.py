@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.original import is_transformed
 from mixedbayes.errors import ModelError
-from mixedbayes.results.moments import row_blocks
+from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import category_rows, describe_plain, labelled
 

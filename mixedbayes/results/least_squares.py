@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign
-from mixedbayes.results.moments import row_blocks
+from mixedbayes.numerics.rows import row_blocks
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from mixedbayes.design import counted
 from mixedbayes.design.types import LinearPredictor
+from mixedbayes.numerics.rows import row_blocks
 
 Floats = NDArray[np.float64]
-
-_ROWS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +37,6 @@ def moments_of(predictor: LinearPredictor) -> Moments:
             squares={g.name: mean_square(g.Z, predictor.counts) for g in predictor.groups},
         )
     return _known[predictor]
-
-
-def row_blocks(n: int, rows: int = _ROWS) -> Iterator[slice]:
-    """Slices that cover range(n), at most `rows` long."""
-    for start in range(0, n, rows):
-        yield slice(start, min(start + rows, n))
 
 
 def covariance(X: Floats, counts: Floats | None = None) -> Floats:

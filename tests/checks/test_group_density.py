@@ -7,7 +7,7 @@ from scipy import special, stats
 
 import mixedbayes as mb
 from mixedbayes.checks import group_density
-from mixedbayes.checks.group_density import by_group, integrated, nested
+from mixedbayes.checks.group_density import by_group, integrated
 from mixedbayes.checks.log_likelihood import log_likelihood
 from mixedbayes.results.posterior import Posterior
 
@@ -171,9 +171,3 @@ def test_too_many_effects_are_refused_with_what_to_do(monkeypatch):
     message = r"a level of a has up to 3 effects.*2 are the most.*use target='a:b'"
     with pytest.raises(mb.ModelError, match=message):
         log_likelihood(post, spec, "a")
-
-
-def test_nested_factors():
-    a, ab = mb.Model("y ~ 1 + (1 | a/b)", DATA).design.mu.groups
-    assert nested(ab, a)
-    assert not nested(a, ab)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixedbayes.errors import ModelError
-from mixedbayes.marginal.plan import choose_plan, parent_levels
+from mixedbayes.marginal.plan import choose_plan
 from mixedbayes.marginal.problem import build_problem
 
 
@@ -16,12 +16,6 @@ def factor(refs, q=1, J=None):
 def nested(n=60):
     fine = np.arange(n) % 12
     return factor(fine), factor(fine // 3), factor(fine // 6)
-
-
-def test_parent_levels():
-    fine, coarse = np.array([0, 1, 2, 1, 3]), np.array([1, 0, 1, 0, 0])
-    np.testing.assert_array_equal(parent_levels(fine, coarse, 4), [1, 0, 1, 0])
-    assert parent_levels(coarse, fine, 2) is None
 
 
 def test_a_chain_of_nested_factors_is_eliminated_finest_first():

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.marginal import crossproducts, plan
+from mixedbayes.marginal import crossproducts
 from mixedbayes.marginal.columns import fit_column_map
 from mixedbayes.marginal.kernel import value_and_grad
 from mixedbayes.marginal.problem import build_problem
+from mixedbayes.numerics import rows
 
 
 def data(n=300, J=20, seed=0):
@@ -109,8 +110,8 @@ def test_chunks_do_not_matter(monkeypatch):
     args = ([np.eye(2), np.eye(1)], np.zeros(1), np.eye(1))
     v = np.arange(4) / 10
     whole = evaluate(y, X[:, :1], factors, *args, v=v, **options)
-    monkeypatch.setattr(plan.row_chunks, "__defaults__", (37,))
-    monkeypatch.setattr(crossproducts, "CHUNK", 44)
+    monkeypatch.setattr(rows.row_blocks, "__defaults__", (37,))
+    monkeypatch.setattr(crossproducts, "BLOCK", 44)
     parts = evaluate(y, X[:, :1], factors, *args, v=v, **options)
     np.testing.assert_allclose(parts, whole, rtol=1e-10)
 
