@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixedbayes.errors import PriorError
-from mixedbayes.priors.distributions import LKJ, Flat, Prior
+from mixedbayes.priors.distributions import LKJ, Flat, Prior, Uniform
 from mixedbayes.priors.types import Priors
 
 # Widths and places of a prior, in widths of the default one, between which numbers can tell what
@@ -32,7 +32,7 @@ def check_proportion(priors: Priors, defaults: Priors) -> None:
         name = f"{parameter}[{term}]" if term else parameter
         if not (np.isfinite(low) and np.isfinite(high)):
             fact = "its middle half has no finite limits"
-        elif high - low < _NARROWEST * scale or (
+        elif (high - low < _NARROWEST * scale and not isinstance(prior, Uniform)) or (
             default.prior.support == "positive" and high < _LEAST * scale
         ):
             fact = f"its middle half is {high - low:.2g} wide"
