@@ -137,4 +137,4 @@ def quantities(post: Posterior) -> dict[str, Floats]:
 
 
 def _posterior(spec: Spec, draws: xr.Dataset) -> Posterior:
-    return Posterior(spec.design, spec.family, xr.DataTree.from_dict({"posterior": draws}))
+    return Posterior(spec, xr.DataTree.from_dict({"posterior": draws}))

@@ -79,7 +79,6 @@ class Checks:
 
         return loo(
             self.posterior,
-            self.model.spec,
             target,
             self._sampler(),
             refit=refit,
@@ -112,7 +111,7 @@ class Checks:
         from mixedbayes.predict.streams import seed_of
 
         post = self.posterior
-        return kfold(post, self.model.spec, k, by, self._sampler(), seed=seed_of(post, seed))
+        return kfold(post, k, by, self._sampler(), seed=seed_of(post, seed))
 
     # ---- evidence -----------------------------------------------------------------------------
 
@@ -125,7 +124,7 @@ class Checks:
         """
         from mixedbayes.checks.evidence import log_evidence
 
-        return log_evidence(self.posterior, self.model.spec, seed=seed)
+        return log_evidence(self.posterior, seed=seed)
 
     # ---- predictive checks --------------------------------------------------------------------
 
@@ -150,7 +149,7 @@ class Checks:
         kept = self.idata.children.get(GROUPS.get(groups, ""))
         if kept is not None and seed in (None, kept.attrs.get("seed")):
             return kept.to_dataset()
-        out = posterior_predictive(self.posterior, self.model.spec, groups, seed)
+        out = posterior_predictive(self.posterior, groups, seed)
         if kept is None:
             self.idata[GROUPS[groups]] = xr.DataTree(out)
         return out
@@ -216,18 +215,15 @@ class Checks:
         from mixedbayes.checks.predictive import written_out_predictive
         from mixedbayes.plots import plot_predictive
 
-        design, drawn = written_out_predictive(
-            self.posterior, self.model.spec, groups, seed, prior=prior
-        )
+        post, drawn = written_out_predictive(self.posterior, groups, seed, prior=prior)
         if drawn is None and prior:
             drawn = self.prior_predictive(seed=seed)
         elif drawn is None:
             drawn = self.posterior_predictive(groups, seed=seed)
         (replicated,) = drawn.data_vars.values()
         return plot_predictive(
+            post,
             replicated,
-            design,
-            self.model.family,
             kind=kind,
             by=by,
             stat=stat,
@@ -258,10 +254,8 @@ class Checks:
         from mixedbayes.predict.streams import seed_of
 
         post = self.posterior
-        model = self.model
-        given = None if order is None else given_order(model.design, model.data, order)
-        seed = seed_of(post, None)
-        return check(post, model.spec, seed=seed, order=given, progress=progress)
+        given = None if order is None else given_order(post.design, self.model.data, order)
+        return check(post, seed=seed_of(post, None), order=given, progress=progress)
 
     def plot_check(self, *, backend: str = "matplotlib") -> Drawing:
         """Residuals and group effects beside bands of what the model says they should be.
@@ -283,7 +277,7 @@ class Checks:
         """
         from mixedbayes.checks.sensitivity import prior_sensitivity
 
-        return prior_sensitivity(self.posterior, self.model.spec)
+        return prior_sensitivity(self.posterior)
 
     def _sampler(self) -> Sampler:
         """Fits of changed models as this one was fitted; the number makes the seed."""

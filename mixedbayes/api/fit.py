@@ -83,7 +83,7 @@ class Fit(Pictures, Predictions, Checks, Teaching, Reports):
     def posterior(self) -> Posterior:
         """Draws as plain arrays, for computations of your own."""
         if self._posterior is None or self._posterior.idata is not self.idata:
-            self._posterior = Posterior(self.model.design, self.model.family, self.idata)
+            self._posterior = Posterior(self.model.spec, self.idata)
         return self._posterior
 
     # ---- summaries ----------------------------------------------------------------------------

@@ -232,13 +232,7 @@ class Pictures:
         """
         from mixedbayes.plots import plot_priors
 
-        return plot_priors(
-            self.posterior,
-            self.model.spec.priors,
-            prob=prob,
-            units=self._units(units),
-            backend=backend,
-        )
+        return plot_priors(self.posterior, prob=prob, units=self._units(units), backend=backend)
 
     @property
     def units(self) -> Mapping[str, Any]:

@@ -115,7 +115,7 @@ class Predictions:
 
         from mixedbayes.checks.log_likelihood import log_likelihood
 
-        out = log_likelihood(self.posterior, self.model.spec, target)
+        out = log_likelihood(self.posterior, target)
         if target == "observation":
             self.idata["log_likelihood"] = xr.DataTree(out)
         return out

@@ -75,7 +75,6 @@ class Reports:
 
         source = Source(
             post=self.posterior,
-            spec=self.model.spec,
             data=self.model.data,
             user_priors=self.model.user_priors,
             formulation=self.formulation,

@@ -117,4 +117,4 @@ class Teaching:
         """
         from mixedbayes.teach.ways.run import ways
 
-        return ways(self.model, self.model.spec, self.posterior)
+        return ways(self.model, self.posterior)

@@ -30,7 +30,6 @@ from mixedbayes.checks.sensitivity import (
 )
 from mixedbayes.checks.within import within_between
 from mixedbayes.design.types import Design, Floats, GroupDesign
-from mixedbayes.model.spec import Spec
 from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.moments import covariance
 from mixedbayes.results.posterior import Posterior
@@ -44,7 +43,6 @@ MOST_LEVELS = 2000
 
 def check(
     post: Posterior,
-    spec: Spec,
     *,
     seed: int,
     order: Order | None = None,
@@ -59,8 +57,8 @@ def check(
 
     Parameters
     ----------
-    post, spec
-        The posterior and its model.
+    post
+        The posterior.
     seed
         Of the replicates.
     order
@@ -74,13 +72,11 @@ def check(
     CheckReport
     """
     key = ("check", seed, order and order.key)
-    found = post.once(key, lambda: tuple(_findings(post, spec, seed, order, progress)))
+    found = post.once(key, lambda: tuple(_findings(post, seed, order, progress)))
     return CheckReport(tuple(replace(f, table=f.table.copy()) for f in found))
 
 
-def _findings(
-    post: Posterior, spec: Spec, seed: int, order: Order | None, progress: bool
-) -> Iterator[Finding]:
+def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -> Iterator[Finding]:
     yield convergence(post)
     kept = all(post.has_ranef(g.name) for g in post.design.mu.groups)
     if kept:
@@ -94,10 +90,10 @@ def _findings(
     yield collinearity(post.design)
     if post.design.mu.groups:
         yield levels(post.design)
-        yield information(post, spec)
+        yield information(post)
     if kept and post.n_draws >= FEWEST_DRAWS:
-        influential = list(_influence(post, spec, progress))  # which sums the log likelihood up
-        yield sensitivity(post, spec)
+        influential = list(_influence(post, progress))  # which sums the log likelihood up
+        yield sensitivity(post)
         yield from influential
     if not kept:
         yield Finding(
@@ -196,9 +192,9 @@ def _range(low: int, high: int) -> str:
 # ---- priors -----------------------------------------------------------------------------------
 
 
-def information(post: Posterior, spec: Spec) -> Finding:
+def information(post: Posterior) -> Finding:
     """What do the data add to the priors of sds and correlations?"""
-    found = [q for q in quantities(post, spec) if q.kind in ("sd", "cor")]
+    found = [q for q in quantities(post) if q.kind in ("sd", "cor")]
     table = pd.DataFrame(
         {
             "parameter": [q.parameter for q in found],
@@ -221,15 +217,15 @@ def information(post: Posterior, spec: Spec) -> Finding:
     return Finding("Sds and correlations", said, bool(weak), table)
 
 
-def sensitivity(post: Posterior, spec: Spec) -> Finding:
+def sensitivity(post: Posterior) -> Finding:
     """Does a slightly weaker or stronger prior move the posterior?
 
     A default prior lies where the data are, and does not contradict them; it wants a look where it
     counts for more than a little, or more than they do.
     """
-    table, title = prior_sensitivity(post, spec), "Prior sensitivity"
+    table, title = prior_sensitivity(post), "Prior sensitivity"
     label = table["parameter"] + table["term"].map(lambda t: f"[{t}]" if t else "")
-    given = np.array([q.given for q in quantities(post, spec)])
+    given = np.array([q.given for q in quantities(post)])
     driven = table["says"] == DRIVEN
     apart = (table["says"] == CONFLICT) & (given | (table["prior"] >= SENSITIVE_DEFAULT))
     parts = [
@@ -260,20 +256,20 @@ def sensitivity(post: Posterior, spec: Spec) -> Finding:
 # ---- influence --------------------------------------------------------------------------------
 
 
-def _influence(post: Posterior, spec: Spec, progress: bool) -> Iterator[Finding]:
-    draws, integrals = post.n_draws, len(Own.of(post).rows)
+def _influence(post: Posterior, progress: bool) -> Iterator[Finding]:
+    design, draws, integrals = post.design, post.n_draws, len(Own.of(post).rows)
     quick = closed_form(post)
     targets = []
-    if spec.design.n * draws <= MOST_DENSITIES and (quick or integrals * draws <= MOST_INTEGRALS):
+    if design.n * draws <= MOST_DENSITIES and (quick or integrals * draws <= MOST_INTEGRALS):
         targets = [OBSERVATION]
-    if quick or spec.design.n * draws <= MOST_INTEGRALS:
+    if quick or design.n * draws <= MOST_INTEGRALS:
         targets += [
             g.name
-            for g in spec.design.mu.groups
+            for g in design.mu.groups
             if g.n_levels <= MOST_LEVELS and group_obstacle(post, g) is None
         ]
     for target in targets:
-        yield influence(weighted(post, spec, target, progress=progress))
+        yield influence(weighted(post, target, progress=progress))
 
 
 def influence(found: Loo) -> Finding:

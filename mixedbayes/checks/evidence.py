@@ -106,7 +106,7 @@ def _times(log: float) -> str:
     return f"{np.exp(log):.3g} times" if log < np.log(1e6) else f"10^{log / np.log(10):.1f} times"
 
 
-def log_evidence(post: Posterior, spec: Spec, *, seed: int | None = None) -> Evidence:
+def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
     """log p(y) by bridge sampling over the variance parameters.
 
     All effects are integrated out in closed form. What is left, the posterior of standard
@@ -116,8 +116,8 @@ def log_evidence(post: Posterior, spec: Spec, *, seed: int | None = None) -> Evi
 
     Parameters
     ----------
-    post, spec
-        The posterior and its model: gaussian, identity link, all priors proper.
+    post
+        The posterior of a model: gaussian, identity link, all priors proper.
     seed
         Of the draws from the normal density; by default the fit's own.
 
@@ -137,8 +137,8 @@ def log_evidence(post: Posterior, spec: Spec, *, seed: int | None = None) -> Evi
     Meng & Schilling (2002), doi:10.1198/106186002457; Gronau et al. (2017),
     doi:10.1016/j.jmp.2017.09.005.
     """
-    _check(spec)
-    setup = set_up(spec.design, spec.priors)
+    _check(post.spec)
+    setup = set_up(post.design, post.priors)
     density = MarginalDensity(setup.layout, setup.problem)
     theta = _thinned(unconstrained(post, setup))  # (C, D, d)
     d, half = density.ndim, theta.shape[1] // 2
@@ -154,7 +154,7 @@ def log_evidence(post: Posterior, spec: Spec, *, seed: int | None = None) -> Evi
     log_ratio = _warped(density, mean, root)
     proposals = rng.standard_normal((1, use.shape[0] * use.shape[1], d))
     ratio = bridge(log_ratio(eta), log_ratio(proposals))
-    return Evidence(ratio.log, ratio.error, d, theta.shape[0] * theta.shape[1], spec)
+    return Evidence(ratio.log, ratio.error, d, theta.shape[0] * theta.shape[1], post.spec)
 
 
 def _warped(density: MarginalDensity, mean: Floats, root: Floats) -> Callable[[Floats], Floats]:

@@ -13,7 +13,6 @@ from mixedbayes.checks.scored import OBSERVATION, Scored
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords
-from mixedbayes.model.spec import Spec
 from mixedbayes.predict.streams import stream
 from mixedbayes.results.posterior import Posterior
 
@@ -21,9 +20,7 @@ FOLDS = 7  # purpose of the stream of random numbers
 MOST_SHUFFLED = 10**7
 
 
-def kfold(
-    post: Posterior, spec: Spec, k: int, by: str | None, sample: Sampler, *, seed: int
-) -> KFold:
+def kfold(post: Posterior, k: int, by: str | None, sample: Sampler, *, seed: int) -> KFold:
     """Leave a k-th of the observations, or of a grouping factor's levels, out at a time.
 
     elpd = sum over units of log p(y_unit | rows of the other folds): per observation given its
@@ -33,8 +30,8 @@ def kfold(
 
     Parameters
     ----------
-    post, spec
-        The posterior of all rows, for the effective number of parameters, and its model.
+    post
+        The posterior of all rows: the model, and for the effective number of parameters.
     k
         Number of folds; with more folds than units each unit is a fold.
     by
@@ -56,24 +53,24 @@ def kfold(
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
         raise ModelError(f"k={k!r}: cross-validation needs at least 2 folds; use k=10")
-    known = [g.name for g in spec.design.mu.groups]
+    known = [g.name for g in post.design.mu.groups]
     if by is not None and by not in known:
         has = ", ".join(known) or "no group effects"
         raise ModelError(f"by={by!r} is not a grouping factor of this model, which has {has}")
-    scored = Scored.of(spec.design, spec.family, OBSERVATION if by is None else by)
+    scored = Scored.of(post.design, post.family, OBSERVATION if by is None else by)
     fold = folds(scored.n_units, int(k), seed, scored.copies)
     taken = fold if fold.ndim == 2 else np.equal.outer(fold, np.arange(fold.max() + 1))
-    (density,) = log_likelihood(post, spec, scored.target).data_vars.values()
+    (density,) = log_likelihood(post, scored.target).data_vars.values()
     elpd, times = np.zeros(scored.n_units), taken.sum(axis=1)
     unconverged = 0
     for number, count in enumerate(taken.T.astype(float)):
         units = np.flatnonzero(count)
-        found = leave_out(post, spec, scored, units, sample, number, count[units])
+        found = leave_out(post, scored, units, sample, number, count[units])
         elpd[units] += count[units] * found.log_density
         unconverged += not found.converged
     full = times * log_mean(density.to_numpy().reshape(post.n_draws, -1) / times)
     dim = names.OBS if scored.by_observation else names.group_dim(scored.target)
-    coords = {dim: model_coords(spec)[dim]}
+    coords = {dim: model_coords(post.spec)[dim]}
     return KFold(
         elpd=float(elpd.sum()),
         se=standard_error(elpd, scored.copies),

@@ -41,7 +41,6 @@ class LeftOut:
 
 def leave_out(
     post: Posterior,
-    spec: Spec,
     scored: Scored,
     units: Ints,
     sample: Sampler,
@@ -55,8 +54,8 @@ def leave_out(
 
     Parameters
     ----------
-    post, spec
-        The posterior of all rows, and its model.
+    post
+        The posterior of all rows.
     scored
         What a unit is: an observation, or a level of a grouping factor.
     units
@@ -76,9 +75,9 @@ def leave_out(
         posteriors, whose densities differ by p(y_u | draw): an outlying unit is hard to score from
         draws that know nothing of it.
     """
-    spec = anchored(spec)
+    spec = anchored(post.spec)
     draws = sample(replace(spec, design=_without(spec, scored, units, taken)), number)
-    left = Posterior(spec.design, spec.family, xr.DataTree.from_dict({"posterior": draws}))
+    left = Posterior(spec, xr.DataTree.from_dict({"posterior": draws}))
     rhat = largest_rhat(draws)
     if len(units) > 1 or (taken is not None and taken[0] > 1):
         return LeftOut(log_mean(_density(left, scored, units, alone=False)), rhat)

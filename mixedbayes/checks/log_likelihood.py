@@ -26,13 +26,13 @@ MAX_BYTES = 4e9  # largest array that is made
 MOST_READ = 1e9  # bytes of what a fit's tree has without being asked for
 
 
-def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> xr.Dataset:
+def log_likelihood(post: Posterior, target: str = "observation") -> xr.Dataset:
     """Log likelihood of every observation, or of every level of a grouping factor.
 
     Parameters
     ----------
-    post, spec
-        The posterior and its model.
+    post
+        The posterior.
     target
         "observation": log p(y_i | beta, b, sigma), given the group effects.
         A grouping factor's name: log p(y_g | beta, sigma, Sigma), with the effects of level g
@@ -54,10 +54,11 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
         Unknown target; effects that cannot be integrated out; an array that would be larger than
         4 GB.
     """
-    groups = {g.name: g for g in spec.design.mu.groups}
+    design, spec = post.design, post.spec
+    groups = {g.name: g for g in design.mu.groups}
     attrs: dict[str, object] = {"target": target}
     if target == "observation":
-        _check_size(post, spec.design.n, "observations")
+        _check_size(post, design.n, "observations")
         values, dim, labels = by_observation(post), names.OBS, model_coords(spec)[names.OBS]
     elif target in groups:
         obstacle = group_obstacle(post, groups[target])
@@ -77,9 +78,9 @@ def log_likelihood(post: Posterior, spec: Spec, target: str = "observation") -> 
 
 
 def with_log_likelihood(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
-    """The tree with a group `log_likelihood` of all observations, computed when it is read.
+    """A copy of the tree with a group `log_likelihood` of all rows, computed when it is read.
 
-    It stays without where it has one, where draws of the group effects were not kept, and where
+    The tree itself where it has one, where draws of the group effects were not kept, and where
     reading it would take more than 1 GB.
     """
     posterior = tree["posterior"].to_dataset()
@@ -90,23 +91,22 @@ def with_log_likelihood(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
     if names.LOG_LIKELIHOOD in tree.children or not kept or large:
         return tree
     labels = {names.OBS: model_coords(spec)[names.OBS]}
-    function = partial(_of_draws, design=spec.design, family=spec.family, dims=dims)
+    function = partial(_of_draws, spec=spec, dims=dims)
     inputs = [posterior[name] for name in dims]
     found = computed((names.OBS,), function, inputs, {names.OBS: spec.design.n})
     group = group_of({response_name(spec): found}, {**posterior.coords, **labels})
+    tree = tree.copy()
     tree[names.LOG_LIKELIHOOD] = xr.DataTree(group.assign_attrs(target="observation"))
     return tree
 
 
-def _of_draws(
-    *draws: Floats, design: Design, family: Family, dims: Mapping[str, tuple[str, ...]]
-) -> Floats:
+def _of_draws(*draws: Floats, spec: Spec, dims: Mapping[str, tuple[str, ...]]) -> Floats:
     """(c, d, n) from draws (c, d, ...) of the named parameters."""
     variables = {
         name: ((names.CHAIN, names.DRAW, *own), x)
         for (name, own), x in zip(dims.items(), draws, strict=True)
     }
-    post = Posterior(design, family, xr.DataTree.from_dict({"posterior": xr.Dataset(variables)}))
+    post = Posterior(spec, xr.DataTree.from_dict({"posterior": xr.Dataset(variables)}))
     return by_observation(post).reshape(*draws[0].shape[:2], -1)
 
 

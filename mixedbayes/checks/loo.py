@@ -20,7 +20,6 @@ from mixedbayes.checks.scored import Scored
 from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
-from mixedbayes.model.spec import Spec
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.predict.importance import smooth
 from mixedbayes.predict.progress import display
@@ -38,7 +37,6 @@ _LONG = 4_000_000  # rows x draws from which progress is shown
 
 def loo(
     post: Posterior,
-    spec: Spec,
     target: str,
     sample: Sampler,
     *,
@@ -59,8 +57,8 @@ def loo(
 
     Parameters
     ----------
-    post, spec
-        The posterior and its model.
+    post
+        The posterior.
     target
         "observation": would the model predict another row of the *same* groups? The density is
         given the group effects. "group", or a grouping factor's name: would it predict a group
@@ -94,27 +92,27 @@ def loo(
     """
     if refit not in ("auto", True, False):
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
-    out = weighted(post, spec, target, progress=progress)
+    out = weighted(post, target, progress=progress)
     high = out.high
     if len(high) and (refit is True or (refit == "auto" and quick and len(high) <= MOST_REFITS)):
         key = ("loo refitted", out.scored.target)
-        out = post.once(key, lambda: _refitted(out, post, spec, sample)).copy()
+        out = post.once(key, lambda: _refitted(out, post, sample)).copy()
     return out
 
 
-def weighted(post: Posterior, spec: Spec, target: str, *, progress: bool = False) -> Loo:
+def weighted(post: Posterior, target: str, *, progress: bool = False) -> Loo:
     """`smoothed`, the effects of observations above the limit integrated out; without refits."""
-    out = smoothed(post, spec, target, progress=progress)
+    out = smoothed(post, target, progress=progress)
     if not out.scored.by_observation:
         return out
     return post.once("loo integrated", lambda: _integrated(out, post)).copy()
 
 
-def smoothed(post: Posterior, spec: Spec, target: str, *, progress: bool = False) -> Loo:
+def smoothed(post: Posterior, target: str, *, progress: bool = False) -> Loo:
     """The estimate by importance weights, effects that few rows know integrated out."""
     _check_draws(post)
-    scored = Scored.of(spec.design, spec.family, target)
-    return post.once(("loo", scored.target), lambda: _first(post, spec, scored, progress)).copy()
+    scored = Scored.of(post.design, post.family, target)
+    return post.once(("loo", scored.target), lambda: _first(post, scored, progress)).copy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +140,7 @@ def _of_levels(post: Posterior, group: GroupDesign, levels: Ints) -> Densities:
     return Densities(density, density, found.pareto_k, how)
 
 
-def _first(post: Posterior, spec: Spec, scored: Scored, progress: bool) -> Loo:
+def _first(post: Posterior, scored: Scored, progress: bool) -> Loo:
     """Some units at a time, in bounded memory; the rows' total log likelihood is kept too."""
     n, s = scored.n_units, post.n_draws
     if scored.by_observation:
@@ -173,7 +171,7 @@ def _first(post: Posterior, spec: Spec, scored: Scored, progress: bool) -> Loo:
     if scored.by_observation:
         post.once(TOTAL, lambda: total)
         integral_k = np.array([])
-    return _result(post, spec, scored, elpd, k, full, integral_k, how)
+    return _result(post, scored, elpd, k, full, integral_k, how)
 
 
 def _weigh(density: Floats, efficiency: float) -> tuple[float, float]:
@@ -184,7 +182,6 @@ def _weigh(density: Floats, efficiency: float) -> tuple[float, float]:
 
 def _result(
     post: Posterior,
-    spec: Spec,
     scored: Scored,
     elpd: Floats,
     k: Floats,
@@ -193,10 +190,10 @@ def _result(
     how: Any,
 ) -> Loo:
     dim = names.OBS if scored.by_observation else names.group_dim(scored.target)
-    coords = {dim: model_coords(spec)[dim]}
+    coords = {dim: model_coords(post.spec)[dim]}
 
     def labelled(values: Floats) -> xr.DataArray:
-        return xr.DataArray(values, coords, (dim,), name=response_name(spec))
+        return xr.DataArray(values, coords, (dim,), name=response_name(post.spec))
 
     good_k = min(1 - 1 / np.log10(post.n_draws), 0.7)
     out = Loo(
@@ -242,10 +239,10 @@ def _integrated(out: Loo, post: Posterior) -> Loo:
     return out
 
 
-def _refitted(out: Loo, post: Posterior, spec: Spec, sample: Sampler) -> Loo:
+def _refitted(out: Loo, post: Posterior, sample: Sampler) -> Loo:
     """Put exact scores in the place of those by importance weights that are above the limit."""
     for unit in out.high:
-        found = leave_out(post, spec, out.scored, np.array([unit]), sample, int(unit))
+        found = leave_out(post, out.scored, np.array([unit]), sample, int(unit))
         out.replace(int(unit), float(found.log_density[0]), 0.0, REFITTED)
         out.unconverged += not found.converged
     return out

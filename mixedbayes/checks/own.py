@@ -88,7 +88,7 @@ def _without_one(post: Posterior, row: int, rows: Ints) -> tuple[Posterior, Ints
         return post, rows[rows != row]
     weights = count.copy()
     weights[row] -= 1
-    return replace(post, design=replace(post.design, weights=weights)), rows
+    return post.with_design(replace(post.design, weights=weights)), rows
 
 
 def _rows_of(blocks: Sequence[Block]) -> Ints:

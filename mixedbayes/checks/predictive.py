@@ -12,10 +12,9 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.checks.leave_out import anchored
 from mixedbayes.checks.written_out import written_out
-from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
-from mixedbayes.model.spec import Spec
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.predict.streams import seed_of
@@ -28,15 +27,13 @@ Groups = Literal["auto", "new"]
 GROUPS = {"auto": "posterior_predictive", "new": "posterior_predictive_new"}
 
 
-def posterior_predictive(
-    post: Posterior, spec: Spec, groups: Groups, seed: int | None
-) -> xr.Dataset:
+def posterior_predictive(post: Posterior, groups: Groups, seed: int | None) -> xr.Dataset:
     """Replicated responses of the rows used, one set in each posterior draw.
 
     Parameters
     ----------
-    post, spec
-        The posterior and its model.
+    post
+        The posterior.
     groups
         "auto": of the same groups, with their own effects. "new": of groups never seen, whose
         effects are drawn from the population; rows that share a level share its draw.
@@ -60,8 +57,8 @@ def posterior_predictive(
             'with "new"'
         )
     drawn = predict(post, groups=groups, kind="response", draws=True, seed=seed, progress=False)
-    coords = {names.OBS: model_coords(spec)[names.OBS]}
-    name = response_name(spec)
+    coords = {names.OBS: model_coords(post.spec)[names.OBS]}
+    name = response_name(post.spec)
     return (
         drawn.assign_coords(coords)
         .rename(name)
@@ -71,23 +68,22 @@ def posterior_predictive(
 
 
 def written_out_predictive(
-    post: Posterior, spec: Spec, groups: Groups, seed: int | None, *, prior: bool
-) -> tuple[Design, xr.Dataset | None]:
-    """Replicates of rows that count several times, written out, and the design of these rows.
+    post: Posterior, groups: Groups, seed: int | None, *, prior: bool
+) -> tuple[Posterior, xr.Dataset | None]:
+    """The posterior of rows that count several times, written out, and replicates of these rows.
 
-    The model's own design and None where weights do not repeat rows; see `written_out`.
+    The same posterior and None where weights do not repeat rows; see `written_out`.
     """
-    if spec.design.weights is None or not spec.family.repeats_rows:
-        return spec.design, None
+    if post.design.weights is None or not post.family.repeats_rows:
+        return post, None
     most = max(_FEWEST_ROWS, _MOST_NUMBERS // post.n_draws)
-    design = written_out(spec.design, spec.family, most)
+    rows = post.with_design(written_out(post.design, post.family, most))
     if not prior:
-        post = replace(post, design=design)
-        return design, posterior_predictive(post, replace(spec, design=design), groups, seed)
-    whole = anchored(spec)
+        return rows, posterior_predictive(rows, groups, seed)
+    whole = anchored(post.spec)
     some = replace(whole, design=written_out(whole.design, whole.family, most))
     tree = prior_predictive(some, PRIOR_DRAWS, seed_of(post, seed))
-    return design, tree["prior_predictive"].to_dataset()
+    return rows, tree["prior_predictive"].to_dataset()
 
 
 @dataclass(frozen=True)

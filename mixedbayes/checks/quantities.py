@@ -12,7 +12,6 @@ from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, LinearPredictor
-from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import Prior
 from mixedbayes.priors.types import PredictorPriors
 from mixedbayes.results.posterior import Posterior
@@ -49,18 +48,17 @@ class Quantity:
         return f"{self.parameter}[{self.term}]" if self.term else self.parameter
 
 
-def quantities(post: Posterior, spec: Spec) -> Iterator[Quantity]:
+def quantities(post: Posterior) -> Iterator[Quantity]:
     """Intercepts, population effects, sds, correlations, and the family's own parameters."""
-    yield from _predictor(post, spec.design.mu, spec.priors.mu)
-    for name, predictor in spec.design.others.items():
-        yield from _predictor(post, predictor, spec.priors.others[name])
-    for name, assigned in spec.priors.parameters.items():
-        prior, labels = assigned.prior, spec.family.labels(name, spec.design)
+    for priors in post.priors.predictors:
+        yield from _predictor(post, post.predictor(priors.parameter), priors)
+    for name, assigned in post.priors.parameters.items():
+        prior, labels = assigned.prior, post.family.labels(name, post.design)
         draws = post.stacked(name)
         if labels is None:
             yield Quantity("family", name, "", draws, draws, _frozen(prior), assigned.given)
             continue
-        shift = 0.0 if assigned.given else _at_means(post, spec.design.mu)
+        shift = 0.0 if assigned.given else _at_means(post, post.design.mu)
         for k, term in enumerate(labels):
             drawn, placed = draws[:, k], draws[:, k] - shift
             yield Quantity("family", name, term, drawn, placed, _frozen(prior), assigned.given)
@@ -109,16 +107,14 @@ def _frozen(prior: Prior) -> Any:
     return prior.frozen() if prior.proper else None
 
 
-def log_prior(post: Posterior, spec: Spec) -> Floats:
+def log_prior(post: Posterior) -> Floats:
     """(S,) log density of all priors but those of group effects; improper ones count 0."""
     total = np.zeros(post.n_draws)
-    for q in quantities(post, spec):
+    for q in quantities(post):
         if q.kind != "cor" and q.prior is not None:
             total += q.prior.logpdf(q.placed)
-    pairs = [(spec.design.mu, spec.priors.mu)]
-    pairs += [(p, spec.priors.others[name]) for name, p in spec.design.others.items()]
-    for predictor, priors in pairs:
-        for g in predictor.groups:
+    for priors in post.priors.predictors:
+        for g in post.predictor(priors.parameter).groups:
             for block in g.blocks:
                 if len(block) > 1:
                     cor = post.placed(g.name, priors)[1][:, block][:, :, block]

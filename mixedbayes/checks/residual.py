@@ -7,7 +7,7 @@ Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -222,7 +222,7 @@ def residuals(post: Posterior, seed: int) -> Residuals:
 
 def residuals_of(post: Posterior, design: Design, seed: int) -> Residuals:
     """Residuals of the rows of a design at evenly spread draws, given the group effects."""
-    some = Posterior(design, post.family, thinned(post))
+    some = thinned(post).with_design(design)
     every, d = slice(None), some.design
     mu = some.family.inverse(linear_predictor(some, every).T, np)  # (K, m)
     y = some.family.simulate(
@@ -255,14 +255,14 @@ def _on_scale(post: Posterior, y: Floats) -> Floats:
     return post.family.reported(y) if trials is None else y / trials
 
 
-def thinned(post: Posterior) -> xr.DataTree:
+def thinned(post: Posterior) -> Posterior:
     """At most MOST_DRAWS of the draws, evenly spread."""
     chains, draws = post.shape
     most = max(1, MOST_DRAWS // chains)
     dataset = post.draws
     if draws > most:
         dataset = dataset.isel({names.DRAW: np.linspace(0, draws - 1, most).round().astype(int)})
-    return xr.DataTree.from_dict({"posterior": dataset})
+    return replace(post, idata=xr.DataTree.from_dict({"posterior": dataset}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +297,7 @@ class Effects:
 
 def effects(post: Posterior, group: GroupDesign, seed: int) -> list[Effects]:
     """Standardised effects of every term of one grouping factor."""
-    some = Posterior(post.design, post.family, thinned(post))
+    some = thinned(post)
     sd, b = some.sd(group.name), some.ranef(group.name)
     rng = stream(seed, STANDARD_EFFECTS)
     return [

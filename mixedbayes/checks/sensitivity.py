@@ -10,7 +10,6 @@ from mixedbayes import names
 from mixedbayes.checks.log_likelihood import TOTAL, by_observation
 from mixedbayes.checks.quantities import Quantity, log_prior, quantities
 from mixedbayes.design.types import Floats
-from mixedbayes.model.spec import Spec
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained
@@ -27,7 +26,7 @@ DRIVEN = "the prior drives it"
 ROBUST = "not sensitive to the prior"
 
 
-def prior_sensitivity(post: Posterior, spec: Spec) -> pd.DataFrame:
+def prior_sensitivity(post: Posterior) -> pd.DataFrame:
     """How far each parameter's posterior moves with the strength of prior and likelihood.
 
     Prior and likelihood are raised to powers near 1, by importance weights; what is scaled is the
@@ -36,8 +35,8 @@ def prior_sensitivity(post: Posterior, spec: Spec) -> pd.DataFrame:
 
     Parameters
     ----------
-    post, spec
-        The posterior and its model.
+    post
+        The posterior.
 
     Returns
     -------
@@ -51,12 +50,12 @@ def prior_sensitivity(post: Posterior, spec: Spec) -> pd.DataFrame:
     ----------
     Kallioinen, Paananen, Buerkner & Vehtari (2024), doi:10.1007/s11222-023-10366-5.
     """
-    return post.once("prior sensitivity", lambda: _sensitivity(post, spec)).copy()
+    return post.once("prior sensitivity", lambda: _sensitivity(post)).copy()
 
 
-def _sensitivity(post: Posterior, spec: Spec) -> pd.DataFrame:
-    found = list(quantities(post, spec))
-    tree = _tree(post, spec, found)
+def _sensitivity(post: Posterior) -> pd.DataFrame:
+    found = list(quantities(post))
+    tree = _tree(post, found)
     sensitivity = {group: _psense(tree, group) for group in ("prior", "likelihood")}
     table = pd.DataFrame(
         {
@@ -71,7 +70,7 @@ def _sensitivity(post: Posterior, spec: Spec) -> pd.DataFrame:
     )
 
 
-def _tree(post: Posterior, spec: Spec, found: list[Quantity]) -> xr.DataTree:
+def _tree(post: Posterior, found: list[Quantity]) -> xr.DataTree:
     chains = post.shape[0]
 
     def dataset(name: str, values: Floats, *dims: str) -> xr.Dataset:
@@ -81,7 +80,7 @@ def _tree(post: Posterior, spec: Spec, found: list[Quantity]) -> xr.DataTree:
     return xr.DataTree.from_dict(
         {
             "posterior": dataset("value", draws, "quantity"),
-            "log_prior": dataset("prior", log_prior(post, spec)),
+            "log_prior": dataset("prior", log_prior(post)),
             "log_likelihood": dataset("likelihood", total_log_likelihood(post)),
         }
     )

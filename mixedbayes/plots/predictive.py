@@ -15,9 +15,9 @@ from mixedbayes import names
 from mixedbayes.checks.predictive import check_statistic, statistic
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import MissingExtraError, ModelError
-from mixedbayes.families.base import Family
 from mixedbayes.plots import style
 from mixedbayes.plots.densities import BACKENDS, PlotCollection, plain_text
+from mixedbayes.results.posterior import Posterior
 
 Kind = Literal["density", "ecdf", "pit", "intervals", "stat"]
 KINDS = ("density", "ecdf", "pit", "intervals", "stat")
@@ -33,9 +33,8 @@ type Facets = Mapping[str, Ints | slice]
 
 
 def plot_predictive(
+    post: Posterior,
     replicated: xr.DataArray,
-    design: Design,
-    family: Family,
     *,
     kind: Kind = "density",
     by: str | None = None,
@@ -47,10 +46,10 @@ def plot_predictive(
 
     Parameters
     ----------
+    post
+        The posterior.
     replicated
-        (chain, draw, obs) replicated responses of all rows.
-    design, family
-        Of the same model.
+        (chain, draw, obs) replicated responses of all its rows.
     kind
         "density": densities of the data and of 50 replicates; of counts a rootogram, in steps
         where there are more than 40 different counts. "ecdf": the
@@ -77,6 +76,7 @@ def plot_predictive(
     """
     if kind not in KINDS:
         raise ModelError(f"kind={kind!r} is not known: use one of {', '.join(map(repr, KINDS))}")
+    design, family = post.design, post.family
     _check_binary(design.y, kind)
     y, facets = family.reported(design.y), _facets(design, by, max_levels)
     thin = _thinned(replicated)

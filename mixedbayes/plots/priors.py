@@ -15,7 +15,6 @@ from mixedbayes.errors import ModelError
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels
 from mixedbayes.priors.distributions import Prior
-from mixedbayes.priors.types import Priors
 from mixedbayes.results.posterior import Posterior
 
 Floats = NDArray[np.float64]
@@ -26,7 +25,6 @@ _POINTS = 400
 
 def plot_priors(
     post: Posterior,
-    priors: Priors,
     *,
     prob: float = 0.95,
     units: Mapping[str, str] | None = None,
@@ -44,8 +42,6 @@ def plot_priors(
     ----------
     post
         The posterior.
-    priors
-        The priors of the same model.
     prob
         Probability of the posterior's equal-tailed interval.
     units
@@ -72,18 +68,16 @@ def plot_priors(
     chains = post.shape[0]
     panels = [
         _panel(title, axis, values.reshape(chains, -1), prior, str(said))
-        for title, axis, values, prior, said in _quantities(post, priors, labels)
+        for title, axis, values, prior, said in _quantities(post, labels)
     ]
     if not panels:
         raise ModelError("the model has no parameter with a prior to draw")
     return density_panels(panels, prob, backend, "posterior (filled) and prior (dashed)")
 
 
-def _quantities(
-    post: Posterior, priors: Priors, labels: Labels
-) -> Iterator[tuple[str, str, Floats, Any, Prior]]:
+def _quantities(post: Posterior, labels: Labels) -> Iterator[tuple[str, str, Floats, Any, Prior]]:
     """Title, axis, draws (S,), the prior's SciPy distribution or None, and the prior as given."""
-    mu = priors.mu
+    mu = post.priors.mu
     if mu.intercept is not None:
         value, title = post.intercept(), names.INTERCEPT
         if mu.intercept_at_means and mu.terms:
@@ -112,7 +106,7 @@ def _quantities(
                 margin = stats.beta(a, a, loc=-1, scale=2)
                 title += ", at the means" if g.name in mu.placed else ""
                 yield title, "correlation", cor[:, i, j], margin, lkj
-    for name, assigned in priors.parameters.items():
+    for name, assigned in post.priors.parameters.items():
         title = post.family.dispersion_words if name == names.SIGMA else name
         axis = labels.predictor if name == names.SIGMA else name
         prior, value = assigned.prior, post.stacked(name)

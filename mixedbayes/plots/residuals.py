@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
     """
     gaussian = post.family.normal
-    post = replace(post, design=written_out(post.design, post.family, _MOST_ROWS))
+    post = post.with_design(written_out(post.design, post.family, _MOST_ROWS))
     n = post.design.n
     rng = np.random.default_rng(seed)
     keep = np.unique(np.linspace(0, post.n_draws - 1, _REPLICATES).round().astype(int))

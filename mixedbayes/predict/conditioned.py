@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -116,7 +116,7 @@ class Conditioned:
             return ordered.copy(data=values.reshape(*even, *ordered.shape[2:]))
 
         tree = xr.DataTree.from_dict({"posterior": draws.map(taken, keep_attrs=True)})
-        return Posterior(self.post.design, self.post.family, tree)
+        return replace(self.post, idata=tree)
 
     @cached_property
     def known(self) -> dict[str, Known]:

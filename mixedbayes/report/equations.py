@@ -84,10 +84,10 @@ def _laws(g: GroupDesign, j: str, mark: str) -> Iterator[str]:
         yield (rf"{D} &= \mathrm{{diag}}\left({diagonal}\right), \quad {R}\text{{: correlations}}")
 
 
-def other_forms(spec: Spec, post: Posterior) -> list[tuple[str, str, str, str]]:
+def other_forms(model: Spec | Posterior) -> list[tuple[str, str, str, str]]:
     """(key, title, what it says, equation) of the model's textbook forms.
 
     ModelError where the model has none, with the reason.
     """
-    symbols = Symbols(context(spec, post, most_rows=inf))
+    symbols = Symbols(context(model, most_rows=inf))
     return [(f.key, f.title, f.says, f.equation(symbols)) for f in FORMS]

@@ -93,7 +93,7 @@ def _verdict(health: ConvergenceReport) -> str:
 
 
 def _model(source: Source) -> str:
-    spec = source.spec
+    spec = source.post.spec
     said = describe_model(spec, source.formulation)
     equation = or_reason("equations", lambda: _equation(model_equations(spec)))
     forms = folded(
@@ -110,7 +110,7 @@ def _equation(latex: str) -> str:
 
 
 def _forms(source: Source) -> Iterator[str]:
-    for key, title, says, latex in other_forms(source.spec, source.post):
+    for key, title, says, latex in other_forms(source.post):
         yield f"<h4>{escaped(key)}: {escaped(title)}</h4>{paragraph(says)}{_equation(latex)}"
 
 
@@ -118,7 +118,7 @@ def _elsewhere(source: Source) -> Iterator[str]:
     for target in TARGETS:
 
         def written(target: str = target) -> str:
-            return f"<pre><code>{escaped(code(source.spec, target))}</code></pre>"  # type: ignore[arg-type]
+            return f"<pre><code>{escaped(code(source.post.spec, target))}</code></pre>"  # type: ignore[arg-type]
 
         yield f"<h4>{target}</h4>" + or_reason(f"{target} code", written)
 
@@ -154,7 +154,7 @@ def _chooser(key: str, figures: list[Figure]) -> str:
 
 def _checks(source: Source) -> str:
     def run() -> str:
-        report = check(source.post, source.spec, seed=seed_of(source.post, None), progress=True)
+        report = check(source.post, seed=seed_of(source.post, None), progress=True)
         found = "".join(
             _finding(f.title, f.said, f.look, html_frame(f.table, most=200) if len(f.table) else "")
             for f in report.findings

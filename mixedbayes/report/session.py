@@ -27,7 +27,7 @@ def session(source: Source) -> str:
 
 def code(source: Source) -> str:
     """The call that made the fit; `data` is the user's data frame."""
-    formula = source.spec.design.formula
+    formula = source.post.design.formula
     texts = formula.texts
     said = repr(texts[0]) if len(texts) == 1 else f"[{', '.join(map(repr, texts))}]"
     family = source.post.family

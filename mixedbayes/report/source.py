@@ -11,7 +11,6 @@ import pandas as pd
 
 from mixedbayes.errors import MixedBayesError
 from mixedbayes.model.formulations import Chosen
-from mixedbayes.model.spec import Spec
 from mixedbayes.printable import escaped
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
@@ -22,12 +21,12 @@ from mixedbayes.sample.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A fit, as the stages know it.
+    """A posterior, and what of its fit is not in it.
 
     Attributes
     ----------
-    post, spec
-        The posterior and its model.
+    post
+        The posterior.
     data
         The rows and columns that the model reads.
     user_priors
@@ -41,7 +40,6 @@ class Source:
     """
 
     post: Posterior
-    spec: Spec
     data: pd.DataFrame
     user_priors: Mapping[str, Any]
     formulation: Chosen

@@ -24,14 +24,14 @@ def report(path: str | Path, source: Source, *, title: str | None, checks: bool)
     """
     path = check_file(path, "report.html")
     check_prob(source.prob)
-    design = source.spec.design
+    design = source.post.design
     text = html(title or design.formula.text, _lead(source), parts(source, checks=checks))
     write_file(path, text.encode("utf-8", errors="replace"))
     return path
 
 
 def _lead(source: Source) -> str:
-    design, family = source.spec.design, source.post.family
+    design, family = source.post.design, source.post.family
     groups = {g.name: g.n_levels for p in source.post.predictors for g in p.groups}
     said = ", ".join(f"{plural(n, 'level')} of {name}" for name, n in groups.items())
     rows = plural(design.n, "row")

@@ -65,7 +65,7 @@ def at_point(
     if not _weighing(post).isdisjoint(point.columns):
         weights = replay(post.design, rows, groups=[]).weights
         design = replace(design, weights=None if weights is None else _every_row(weights, design.n))
-    return replace(post, design=design)
+    return post.with_design(design)
 
 
 def _moved(

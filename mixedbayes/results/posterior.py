@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,26 +14,43 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.model.spec import Spec
 from mixedbayes.printable import printable
-from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.priors.types import PredictorPriors, Priors
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
-    """Draws of every parameter of one model, by name, stacked over chains and draws (S,).
+    """A model and draws of every parameter of it, by name, stacked over chains and draws (S,).
 
+    `spec` is the model: `design`, `family` and `priors` are its parts; `idata` has the draws.
     A model without a predictor's intercept or without population effects has zero or no columns
     there, never a missing method. `parameter` names the linear predictor: "mu", or a further
     parameter of the family that has a formula of its own. What took long to compute from the draws
     is kept beside them (`once`); files and pickles do not have it.
     """
 
-    design: Design
-    family: Family
+    spec: Spec
     idata: xr.DataTree
     _kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def design(self) -> Design:
+        return self.spec.design
+
+    @property
+    def family(self) -> Family:
+        return self.spec.family
+
+    @property
+    def priors(self) -> Priors:
+        return self.spec.priors
+
+    def with_design(self, design: Design) -> Posterior:
+        """The same draws for other rows: `design` stands for the model's own."""
+        return replace(self, spec=replace(self.spec, design=design))
 
     def once[T](self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` computes from this posterior, computed when first asked for.

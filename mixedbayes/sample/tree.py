@@ -44,7 +44,7 @@ def data_groups(spec: Spec) -> dict[str, xr.Dataset]:
 
 
 def with_derived(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
-    """The tree, with what PyMC and ArviZ ask for beside the named parameters, computed when read.
+    """A copy of the tree with what PyMC and ArviZ ask for too, computed when it is read.
 
     Every free variable of the model's formulations in PyMC in its posterior, so that
     `pm.sample_posterior_predictive` and `pm.compute_log_likelihood` find them; and a group
@@ -52,6 +52,7 @@ def with_derived(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
     Where only summaries of group effects were kept, those that follow from the effects are missing,
     and the posterior's attribute `without` says so.
     """
+    tree = tree.copy()
     posterior = tree["posterior"].to_dataset()
     free = _computed(
         {n: d for n, d in free_variables(spec).items() if n not in posterior}, posterior

@@ -46,7 +46,7 @@ def simulate_from_prior(spec: Spec, data: pd.DataFrame, seed: int | None = None)
     _check(spec.design)
     seed = checked_seed(seed)
     tree = prior_predictive(spec, 1, seed)
-    values = _one(Posterior(spec.design, spec.family, _as_posterior(tree)), 0)
+    values = _one(Posterior(spec, _as_posterior(tree)), 0)
     y = respond(spec.design, spec.family, values, stream(seed, "response"))
     return _frame(spec.design, spec.family, data, values, y, seed)
 

@@ -131,7 +131,7 @@ def test_default_priors_may_count_a_little(monkeypatch, given, prior, look, said
     one = quantity(np.ones(3), None)
     monkeypatch.setattr(f"{where}.prior_sensitivity", lambda *_: pd.DataFrame([row]))
     monkeypatch.setattr(f"{where}.quantities", lambda *_: [replace(one, given=given)])
-    found = sensitivity(None, None)
+    found = sensitivity(None)
     assert found.look == look
     assert said in found.said
 
@@ -142,7 +142,7 @@ def test_which_priors_were_given():
     formula, settings = "y ~ x + (x | g)", {"draws": 20, "chains": 1, "tune": 50, "progress": False}
     model = mb.Model(formula, data, family="negative_binomial", priors={"sd": mb.Exponential(1)})
     fit = model.fit(**settings, seed=1)
-    given = {q.label: q.given for q in quantities(fit.posterior, model.spec)}
+    given = {q.label: q.given for q in quantities(fit.posterior)}
     assert {k for k, v in given.items() if v} == {"sd_g[Intercept]", "sd_g[x]"}
     assert {"Intercept", "fixef[x]", "cor_g[Intercept, x]", "shape"} < set(given)
 
@@ -150,7 +150,7 @@ def test_which_priors_were_given():
 def test_log_prior_is_that_of_the_sampled_model(fit_of):
     """Every prior of the model at its own place, summed by hand."""
     fit = fit_of("sleepstudy_days_subject")
-    post, spec = fit.posterior, fit.model.spec
+    post = fit.posterior
     sd, rho = post.sd("Subject"), post.cor("Subject")[:, 0, 1]
     expected = (
         stats.norm.logpdf(post.intercept(), 300, 250)
@@ -159,7 +159,7 @@ def test_log_prior_is_that_of_the_sampled_model(fit_of):
         + stats.expon.logpdf(post.stacked("sigma"), scale=50)
         + stats.beta.logpdf(rho, 2, 2, loc=-1, scale=2)
     )
-    np.testing.assert_allclose(log_prior(post, spec), expected)
+    np.testing.assert_allclose(log_prior(post), expected)
 
 
 def test_the_intercepts_prior_is_where_it_was_placed(fit_of):
@@ -257,7 +257,7 @@ def test_what_was_computed_is_kept_and_cannot_be_changed(flat, monkeypatch):
 
 
 def test_the_log_likelihood_is_summed_up_once(flat):
-    post = Posterior(flat.posterior.design, flat.posterior.family, flat.idata)
+    post = Posterior(flat.posterior.spec, flat.idata)
     alone = total_log_likelihood(post)
     flat.loo()
     np.testing.assert_allclose(flat.posterior.once(TOTAL, lambda: None), alone)

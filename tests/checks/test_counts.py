@@ -15,7 +15,7 @@ def found(y, family="poisson", formula="y ~ x + (1 | g)", **given):
     rng = np.random.default_rng(0)
     data = pd.DataFrame({"y": y, "x": X, "g": np.arange(N) % J, "row": np.arange(N), "t": 12})
     known = {"Intercept": 0.0, "fixef": [1.0], "ranef_g": 0.0, "ranef_row": 0.0} | given
-    post, _ = hand_made(formula, data, family, 400, rng, known)
+    post = hand_made(formula, data, family, 400, rng, known)
     return {f.title: f for f in counts(residuals(post, 1), post)}
 
 

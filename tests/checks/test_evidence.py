@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from oracles import ORACLES
 
 import mixedbayes as mb
@@ -97,9 +98,10 @@ def test_other_families_are_told_what_to_do(small):
     counts = small.assign(y=small["y"].round().clip(lower=0).astype(int))
     model = mb.Model("y ~ x + (1 | g)", counts, family="poisson")
     from mixedbayes.checks.evidence import log_evidence
+    from mixedbayes.results.posterior import Posterior
 
     with pytest.raises(mb.ModelError, match=r"poisson family has no closed form; compare .* loo"):
-        log_evidence(None, model.spec)
+        log_evidence(Posterior(model.spec, xr.DataTree()))
 
 
 def test_too_few_draws_are_refused(small):

@@ -72,14 +72,14 @@ CASES = [
 
 @pytest.mark.parametrize(("formula", "family", "target", "density"), CASES)
 def test_quadrature_agrees_with_a_fine_grid(formula, family, target, density):
-    post, _ = posterior(formula, family)
+    post = posterior(formula, family)
     found = by_group(post, post.design.mu.group(target))
     np.testing.assert_allclose(found, by_hand(post, target, density), atol=2e-4)
 
 
 @pytest.mark.parametrize("formula", ["y ~ x + (x | a)", "y ~ x + (1 | a) + (1 | c)"])
 def test_quadrature_agrees_with_the_closed_form(formula, monkeypatch):
-    post, _ = posterior(formula, "gaussian")
+    post = posterior(formula, "gaussian")
     g = post.design.mu.group("a")
     exact = by_group(post, g)
     monkeypatch.setattr(group_density, "closed_form", lambda post: False)
@@ -89,12 +89,12 @@ def test_quadrature_agrees_with_the_closed_form(formula, monkeypatch):
 def test_a_link_that_is_not_the_identity_has_no_closed_form():
     data = DATA.assign(y=np.exp(DATA["y"]))
     spec = mb.Model("y ~ 1 + (1 | a)", data, family=mb.Gaussian(link=mb.Log())).spec
-    post = Posterior(spec.design, spec.family, xr.DataTree())
+    post = Posterior(spec, xr.DataTree())
     assert not group_density.closed_form(post)
 
 
 def test_some_levels_are_those_of_all():
-    post, _ = posterior("count ~ x + (1 | a)", "poisson")
+    post = posterior("count ~ x + (1 | a)", "poisson")
     g = post.design.mu.group("a")
     np.testing.assert_array_equal(by_group(post, g, np.array([4, 1])), by_group(post, g)[:, [4, 1]])
 
@@ -126,7 +126,7 @@ def nested_by_hand(post, density):
     ],
 )
 def test_nested_effects_are_integrated_out_together(formula, family, density):
-    post, _ = posterior(formula, family)
+    post = posterior(formula, family)
     found = integrated(post, post.design.mu.group("a"))
     np.testing.assert_allclose(found.log_density, nested_by_hand(post, density), atol=0.05)
     assert found.log_density.shape == (DRAWS, 6)
@@ -136,7 +136,7 @@ def test_nested_effects_are_integrated_out_together(formula, family, density):
     "formula", ["y ~ x + (x + of + count | a)", "y ~ x + (x | a/b)", "y ~ 1 + (1 | a/b) + (1 | c)"]
 )
 def test_proposals_agree_with_the_closed_form(formula, monkeypatch):
-    post, _ = posterior(formula, "gaussian")
+    post = posterior(formula, "gaussian")
     g = post.design.mu.group("a")
     exact = by_group(post, g)
     monkeypatch.setattr(group_density, "closed_form", lambda post: False)
@@ -149,7 +149,7 @@ def test_proposals_agree_with_the_closed_form(formula, monkeypatch):
 
 def test_effects_on_another_parameter_are_integrated_out_too():
     """Of the mean and of log sigma: a grid over both effects of a level."""
-    post, _ = posterior(["y ~ x + (1 | a)", "sigma ~ 1 + (1 | a)"], "gaussian")
+    post = posterior(["y ~ x + (1 | a)", "sigma ~ 1 + (1 | a)"], "gaussian")
     g, design = post.design.mu.group("a"), post.design
     found = integrated(post, g)
     u = np.linspace(-8, 8, 801)
@@ -166,8 +166,8 @@ def test_effects_on_another_parameter_are_integrated_out_too():
 
 
 def test_too_many_effects_are_refused_with_what_to_do(monkeypatch):
-    post, spec = posterior("count ~ 1 + (1 | a/b)", "poisson")
+    post = posterior("count ~ 1 + (1 | a/b)", "poisson")
     monkeypatch.setattr(group_density, "MOST_EFFECTS", 2)
     message = r"a level of a has up to 3 effects.*2 are the most.*use target='a:b'"
     with pytest.raises(mb.ModelError, match=message):
-        log_likelihood(post, spec, "a")
+        log_likelihood(post, "a")

@@ -39,7 +39,7 @@ def posterior(formula, draws=3):
             values[names.cor(g.name)] = ((names.CHAIN, names.DRAW, *dims), cor)
     used = {d for _, (dims, _) in values.items() for d in dims}
     tree = {"posterior": xr.Dataset(values, {d: v for d, v in coords.items() if d in used})}
-    return Posterior(spec.design, spec.family, xr.DataTree.from_dict(tree)), spec
+    return Posterior(spec, xr.DataTree.from_dict(tree))
 
 
 def dense(post, s, integrated):
@@ -70,37 +70,37 @@ CASES = [
 
 @pytest.mark.parametrize(("formula", "target", "integrated"), CASES)
 def test_groups_have_their_effects_integrated(formula, target, integrated):
-    post, spec = posterior(formula)
-    found = log_likelihood(post, spec, target)["y"]
-    g = spec.design.mu.group(target)
+    post = posterior(formula)
+    found = log_likelihood(post, target)["y"]
+    g = post.design.mu.group(target)
     assert found.dims == ("chain", "draw", names.group_dim(target))
     for s in range(post.n_draws):
         mean, cov = dense(post, s, integrated)
         for j in range(g.n_levels):
             rows = np.flatnonzero(g.refs == j)
             expected = stats.multivariate_normal(mean[rows], cov[np.ix_(rows, rows)]).logpdf(
-                spec.design.y[rows]
+                post.design.y[rows]
             )
             assert float(found[0, s, j]) == pytest.approx(expected, rel=1e-9)
 
 
 def test_observations_are_conditional_on_the_group_effects():
-    post, spec = posterior("y | weights(w) ~ x + (x | a)")
-    found = log_likelihood(post, spec)["y"]
+    post = posterior("y | weights(w) ~ x + (x | a)")
+    found = log_likelihood(post)["y"]
     for s in range(post.n_draws):
         mean, cov = dense(post, s, set())
-        expected = stats.norm.logpdf(spec.design.y, mean, np.sqrt(np.diag(cov)))
+        expected = stats.norm.logpdf(post.design.y, mean, np.sqrt(np.diag(cov)))
         np.testing.assert_allclose(found[0, s], expected)
 
 
 def test_an_unknown_target_lists_the_known():
-    post, spec = posterior("y ~ x + (x | a)")
+    post = posterior("y ~ x + (x | a)")
     with pytest.raises(mb.ModelError, match="use one of 'observation', 'a'"):
-        log_likelihood(post, spec, "b")
+        log_likelihood(post, "b")
 
 
 def test_too_large_an_array_is_refused_before_it_is_made(monkeypatch):
-    post, spec = posterior("y ~ x + (x | a)")
+    post = posterior("y ~ x + (x | a)")
     monkeypatch.setattr("mixedbayes.checks.log_likelihood.MAX_BYTES", 100)
     with pytest.raises(mb.ModelError, match="60 observations x 3 draws"):
-        log_likelihood(post, spec)
+        log_likelihood(post)

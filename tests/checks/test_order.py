@@ -24,7 +24,7 @@ def series(rho, seed=1):
 def posterior(data, formula="y ~ x + (1 | g)", family="gaussian"):
     """Under the true parameters: no slope, no effects, sigma 1."""
     known = {"Intercept": 0.0, "fixef": 0.0, "ranef_g": 0.0, "sigma": 1.0}
-    return hand_made(formula, data, family, 400, np.random.default_rng(0), known)[0]
+    return hand_made(formula, data, family, 400, np.random.default_rng(0), known)
 
 
 def data(y, **columns):
@@ -54,7 +54,7 @@ def test_the_response_of_the_row_before_takes_it():
     table = data(y, before=before)[T > 0]
     known = {"Intercept": 0.0, "fixef": [0.0, 0.7], "ranef_g": 0.0, "sigma": np.sqrt(1 - 0.49)}
     rng = np.random.default_rng(0)
-    post, _ = hand_made("y ~ x + before + (1 | g)", table, "gaussian", 400, rng, known)
+    post = hand_made("y ~ x + before + (1 | g)", table, "gaussian", 400, rng, known)
     assert not check(post).look
 
 
@@ -195,6 +195,6 @@ def test_an_order_without_steps_is_said_to_have_none(mixed):
     counts = mixed.assign(y=1, w=2)
     many = hand_made(
         "y | weights(w) ~ x + (1 | g)", counts, "poisson", 100, np.random.default_rng(0)
-    )[0]
+    )
     said = check(many, given_order(many.design, counts, counts["week"]))
     assert said.said == "Not looked for: rows that count several times have no order."

@@ -24,7 +24,7 @@ DATA = pd.DataFrame(
 
 
 def posterior(formula, family="gaussian"):
-    return hand_made(formula, DATA, family, DRAWS, RNG)[0]
+    return hand_made(formula, DATA, family, DRAWS, RNG)
 
 
 @pytest.mark.parametrize(

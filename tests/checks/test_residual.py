@@ -30,7 +30,7 @@ def posterior(y, family="gaussian", draws=50, trials=None, **parameters):
         **{name: (("chain", "draw"), value * one) for name, value in parameters.items()},
     }
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(values)})
-    return Posterior(spec.design, spec.family, tree)
+    return Posterior(spec, tree)
 
 
 X = np.random.default_rng(1).uniform(0, 3, N)
@@ -67,7 +67,7 @@ def right(seed, curve=0.0):
     b = np.array([AT[np.minimum(np.searchsorted(p, rng.uniform(size=200)), 200)] for p in share])
     known = {"Intercept": 0.2, "fixef": 0.6, "sd_g": sd, "ranef_g": b.T[None, :, :, None]}
     data = pd.DataFrame({"y": y, "x": x, "g": g})
-    return hand_made("y ~ x + (1 | g)", data, "bernoulli", 200, rng, known)[0]
+    return hand_made("y ~ x + (1 | g)", data, "bernoulli", 200, rng, known)
 
 
 def looks(curve=0.0, sets=60):
@@ -92,7 +92,7 @@ def test_rows_sorted_by_the_response_have_no_trend(formula):
     post = hand_made(
         formula, data.sort_values("y"), "gaussian", 200, np.random.default_rng(1), given
     )
-    found = residuals(post[0], seed=1)
+    found = residuals(post, seed=1)
     assert not location(found).look
     assert not scale(found).look
 
@@ -163,7 +163,7 @@ def with_effects(b, draws=100):
     values = post.draws.copy()
     noise = 0.05 * np.random.default_rng(1).normal(size=(4, draws, J, 1))
     values["ranef_g"] = values["ranef_g"].dims, b[:, None] + noise
-    return Posterior(post.design, post.family, xr.DataTree.from_dict({"posterior": values}))
+    return Posterior(post.spec, xr.DataTree.from_dict({"posterior": values}))
 
 
 def test_normal_effects_raise_no_doubt():

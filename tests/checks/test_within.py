@@ -29,7 +29,7 @@ def data(rng, within=0.3, between=-0.4):
 
 def posterior(formula, table, family="gaussian", **given):
     known = {"sigma": 1.0, "sd_g": 0.7, "sd_h": 0.5} | given
-    return hand_made(formula, table, family, 50, np.random.default_rng(0), known)[0]
+    return hand_made(formula, table, family, 50, np.random.default_rng(0), known)
 
 
 def by_hand(post, name):

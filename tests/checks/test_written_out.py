@@ -67,7 +67,7 @@ def posterior(formula, data, family):
         drawn = np.sort(near([-0.5, 0.8])) if vector else near(3.0)
         values[name] = ((*dims, "threshold") if vector else dims, drawn)
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(values)})
-    return Posterior(spec.design, spec.family, tree), spec
+    return Posterior(spec, tree)
 
 
 @pytest.fixture(params=FAMILIES)
@@ -88,7 +88,7 @@ def assert_same(a, b):
 
 
 def test_shares_of_variance_are_those_of_the_rows_written_out(both):
-    (weighted, _), (written, _) = both
+    weighted, written = both
     assert_same(varcorr(weighted), varcorr(written))
     for scale in ("link", "response"):
         assert_same(icc(weighted, scale=scale), icc(written, scale=scale))
@@ -106,7 +106,7 @@ def test_shares_of_variance_of_trials_are_those_of_the_single_outcomes(rows):
 
 
 def test_residuals_are_those_of_the_rows_written_out(both):
-    (weighted, _), (written, _) = both
+    weighted, written = both
     a, b = residuals(weighted, seed=1), residuals(written, seed=1)
     np.testing.assert_allclose(a.data, b.data, rtol=1e-9)
     np.testing.assert_allclose(a.replicated, b.replicated, rtol=1e-9)
@@ -116,14 +116,14 @@ def test_residuals_are_those_of_the_rows_written_out(both):
 
 
 def test_levels_and_collinearity_are_those_of_the_rows_written_out(both):
-    (weighted, _), (written, _) = both
+    weighted, written = both
     assert levels(weighted.design).said == levels(written.design).said
     mine, theirs = collinearity(weighted.design), collinearity(written.design)
     pd.testing.assert_frame_equal(mine.table, theirs.table)
 
 
 def test_one_of_the_copies_is_an_observation(both):
-    (weighted, _), (written, _) = both
+    weighted, written = both
     repeats = weighted.design.weights.astype(int)
     one = np.repeat(of_one(weighted), repeats, axis=1)
     np.testing.assert_allclose(one, by_observation(written))
@@ -140,8 +140,8 @@ def assert_same_scores(mine, theirs, repeats):
 
 
 def test_leaving_one_of_the_copies_out(both):
-    repeats = both[0][0].design.weights.astype(int)
-    mine, theirs = (smoothed(p, s, "observation") for p, s in both)
+    repeats = both[0].design.weights.astype(int)
+    mine, theirs = (smoothed(p, "observation") for p in both)
     assert_same_scores(mine, theirs, repeats)
     np.testing.assert_allclose(np.repeat(mine.pareto_k, repeats), theirs.pareto_k, atol=1e-5)
     theirs.replace(0, -9.0, 0.0, "refitted")
@@ -152,10 +152,10 @@ def test_leaving_one_of_the_copies_out(both):
 
 def test_comparisons_are_those_of_the_rows_written_out(both):
     tables = []
-    for post, spec in both:
-        moved = replace(post, design=replace(post.design, mu=replace(
-            post.design.mu, X=post.design.mu.X[:, ::-1])))  # fmt: skip
-        two = [smoothed(p, replace(spec, design=p.design), "observation") for p in (post, moved)]
+    for post in both:
+        mu = replace(post.design.mu, X=post.design.mu.X[:, ::-1])
+        moved = post.with_design(replace(post.design, mu=mu))
+        two = [smoothed(p, "observation") for p in (post, moved)]
         tables.append(compare_elpd({"a": two[0], "b": two[1]}, "pseudo-BMA"))
     pd.testing.assert_frame_equal(*tables, rtol=1e-4, atol=1e-6)
 
@@ -166,7 +166,7 @@ def test_copies_that_few_others_know_are_left_out_with_effects_integrated(rows):
     right = "x + z + (1 | g)"
     for name in ("bernoulli", "poisson"):
         mine, theirs = (
-            smoothed(*posterior(f"{left} ~ {right}", d, name), "observation")
+            smoothed(posterior(f"{left} ~ {right}", d, name), "observation")
             for left, d in ((f"{name} | weights(w)", few), (name, written))
         )
         assert (mine.how == "integrated").all()
@@ -179,13 +179,13 @@ def test_folds_divide_the_copies(rows, k):
     written = d.loc[d.index.repeat(d.w)].reset_index(drop=True)
     designs, found = [], []
     for left, data in (("poisson | weights(w)", d), ("poisson", written)):
-        post, spec = posterior(f"{left} ~ x + z + (1 | g)", data, "poisson")
+        post = posterior(f"{left} ~ x + z + (1 | g)", data, "poisson")
 
         def sample(spec, number, post=post):
             designs.append((number, spec.design))
             return post.draws
 
-        found.append(kfold(post, spec, k, None, sample, seed=4))
+        found.append(kfold(post, k, None, sample, seed=4))
     assert_same_totals(*found, d.w.to_numpy())
     half = len(designs) // 2
     for (number, mine), (other, theirs) in zip(designs[:half], designs[half:], strict=True):
@@ -224,8 +224,7 @@ def test_what_is_left_out_is_said_where_it_is_not_one_of_equal_rows(rows):
         "poisson": ("poisson", ""),
     }
     for left, (family, note) in cases.items():
-        post, spec = posterior(f"{left} ~ {right}", d, family)
-        found = smoothed(post, spec, "observation")
+        found = smoothed(posterior(f"{left} ~ {right}", d, family), "observation")
         assert found.scored.note.startswith(note)
         assert (found.scored.note == "") == (note == "")
         assert found.scored.note in str(found)
@@ -234,16 +233,16 @@ def test_what_is_left_out_is_said_where_it_is_not_one_of_equal_rows(rows):
 
 @pytest.mark.parametrize("prior", [False, True])
 def test_replicates_are_those_of_the_rows_written_out(both, prior):
-    (weighted, spec), (written, other) = both
-    design, drawn = written_out_predictive(weighted, spec, "auto", 3, prior=prior)
-    none, nothing = written_out_predictive(written, other, "auto", 3, prior=prior)
-    assert none is other.design
+    weighted, written = both
+    rows, drawn = written_out_predictive(weighted, "auto", 3, prior=prior)
+    none, nothing = written_out_predictive(written, "auto", 3, prior=prior)
+    assert none.design is written.design
     assert nothing is None
-    np.testing.assert_array_equal(design.y, written.design.y)
+    np.testing.assert_array_equal(rows.design.y, written.design.y)
     if prior:
-        found = prior_predictive(other, PRIOR_DRAWS, 3)["prior_predictive"].to_dataset()
+        found = prior_predictive(written.spec, PRIOR_DRAWS, 3)["prior_predictive"].to_dataset()
     else:
-        found = posterior_predictive(written, other, "auto", 3)
+        found = posterior_predictive(written, "auto", 3)
     (y,), (expected,) = drawn.data_vars.values(), found.data_vars.values()
     np.testing.assert_allclose(y.to_numpy(), expected.to_numpy(), rtol=1e-9)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from specs import spec_of
 
 from mixedbayes import names
 from mixedbayes.design import build_design
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
-from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import parse_all
 from mixedbayes.formula.types import Formula, Response, Span
@@ -111,7 +111,7 @@ def posterior(d, cov, sigma, chains=2, draws=150, seed=1, family=None, effects=T
         shaped(sigma * np.exp(0.05 * rng.standard_normal(S))),
     )
     idata = xr.DataTree.from_dict({"posterior": xr.Dataset(data, coords=coords)})
-    return Posterior(d, family or Gaussian(), idata)
+    return Posterior(spec_of(d, family), idata)
 
 
 def slopes(n_groups=18, per_group=10, seed=3, tau=(25.0, 6.0), sigma=25.0):
@@ -237,7 +237,7 @@ def numbers(formula, data, family=None, draws=20, seed=3):
         shaped = value.reshape(2, draws // 2, *value.shape[1:])
         variables[name] = (("chain", "draw", *dims), shaped)
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables, attrs={"seed": 1})})
-    return Posterior(built, family, tree)
+    return Posterior(spec_of(built, family), tree)
 
 
 @pytest.fixture(scope="session")

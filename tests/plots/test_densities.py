@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
+from specs import spec_of
 
 from mixedbayes.errors import ModelError
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.student_t import StudentTFamily
+from mixedbayes.model.spec import Spec
 from mixedbayes.plots.icc import plot_icc
 from mixedbayes.plots.priors import plot_priors
 from mixedbayes.plots.varcorr import plot_varcorr
@@ -85,10 +87,10 @@ def test_icc_of_one_factor_is_one_panel_of_the_kind_asked_for(sleep):
     assert len(plot_icc(sleep).get_viz("figure").axes) == 1
 
 
-def priors_of(post, intercept=None, sd=None, at_means=True):
+def with_priors(post, intercept=None, sd=None, at_means=True):
     mu = post.design.mu
     exponential = Assigned(sd or Exponential(0.02), "given")
-    return Priors(
+    priors = Priors(
         PredictorPriors(
             "mu",
             Assigned(intercept or Normal(300, 100), "given"),
@@ -102,6 +104,7 @@ def priors_of(post, intercept=None, sd=None, at_means=True):
         {},
         {"sigma": exponential},
     )
+    return replace(post, spec=replace(post.spec, priors=priors))
 
 
 def prior_line(ax):
@@ -110,7 +113,7 @@ def prior_line(ax):
 
 
 def test_priors_have_a_panel_per_parameter(sleep, check_texts):
-    collection = plot_priors(sleep, priors_of(sleep), units=UNITS)
+    collection = plot_priors(with_priors(sleep), units=UNITS)
     axes = panels(collection, 6)
     assert titles(axes) == [
         "Intercept, at the means",
@@ -125,7 +128,7 @@ def test_priors_have_a_panel_per_parameter(sleep, check_texts):
 
 
 def test_prior_curves_are_the_exact_densities(sleep):
-    axes = panels(plot_priors(sleep, priors_of(sleep)), 6)
+    axes = panels(plot_priors(with_priors(sleep)), 6)
     assert axes[2].get_xlim()[0] == 0
     assert axes[4].get_xlim() == (-1, 1)
     for ax, law in (
@@ -138,8 +141,8 @@ def test_prior_curves_are_the_exact_densities(sleep):
 
 
 def test_the_intercepts_panel_is_where_its_prior_is(sleep):
-    at_means = panels(plot_priors(sleep, priors_of(sleep)), 1)[0]
-    at_zero = panels(plot_priors(sleep, priors_of(sleep, at_means=False)), 1)[0]
+    at_means = panels(plot_priors(with_priors(sleep)), 1)[0]
+    at_zero = panels(plot_priors(with_priors(sleep, at_means=False)), 1)[0]
     moved = sleep.intercept() + sleep.fixef()[:, 0] * 4.5
     np.testing.assert_allclose(interval(at_means), np.quantile(moved, [0.025, 0.975]), rtol=1e-2)
     np.testing.assert_allclose(
@@ -149,13 +152,13 @@ def test_the_intercepts_panel_is_where_its_prior_is(sleep):
 
 
 def test_a_very_wide_prior_does_not_hide_the_posterior(sleep):
-    ax = panels(plot_priors(sleep, priors_of(sleep, intercept=Normal(0, 1e6))), 1)[0]
+    ax = panels(plot_priors(with_priors(sleep, intercept=Normal(0, 1e6))), 1)[0]
     low, high = interval(ax)
     assert np.ptp(ax.get_xlim()) < 40 * (high - low)
 
 
 def test_a_flat_prior_has_no_curve(sleep):
-    ax = panels(plot_priors(sleep, priors_of(sleep, intercept=Flat())), 1)[0]
+    ax = panels(plot_priors(with_priors(sleep, intercept=Flat())), 1)[0]
     assert not [line for line in ax.lines if line.get_linestyle() == "--"]
     assert "prior Flat()" in ax.get_xlabel()
 
@@ -184,11 +187,11 @@ def test_thresholds_have_a_panel_each_where_their_prior_is(sleep, given):
     design = replace(sleep.design, mu=mu, response_levels=("low", "middle", "high"))
     cuts = np.random.default_rng(1).normal([-1, 1], 0.1, (*sleep.shape, 2))
     drawn = sleep.draws.assign(thresholds=(("chain", "draw", "threshold"), cuts))
-    post = Posterior(design, Cumulative(), xr.DataTree.from_dict({"posterior": drawn}))
     own = Assigned(Normal(0, 2.5), "given" if given else "unit of logit")
-    priors = replace(priors_of(sleep), parameters={"thresholds": own})
-    priors = replace(priors, mu=replace(priors.mu, intercept=None))
-    axes = panels(plot_priors(post, priors), 6)
+    priors = replace(with_priors(sleep).priors, parameters={"thresholds": own})
+    spec = Spec(design, Cumulative(), replace(priors, mu=replace(priors.mu, intercept=None)))
+    post = Posterior(spec, xr.DataTree.from_dict({"posterior": drawn}))
+    axes = panels(plot_priors(post), 6)
     where = "" if given else ", at the means"
     assert titles(axes)[-2:] == [f"low|middle{where}", f"middle|high{where}"]
     shift = 0.0 if given else 4.5 * sleep.fixef()[:, 0]
@@ -200,7 +203,9 @@ def test_the_scale_of_student_t_is_no_sd_and_an_infinite_variance_is_told(sleep)
     nu = np.full(sleep.shape, 5.0)
     nu[0, :30] = 1.5
     draws = sleep.draws.assign(nu=(("chain", "draw"), nu))
-    post = Posterior(sleep.design, StudentTFamily(), xr.DataTree.from_dict({"posterior": draws}))
+    post = Posterior(
+        spec_of(sleep.design, StudentTFamily()), xr.DataTree.from_dict({"posterior": draws})
+    )
     shown = titles(panels(plot_varcorr(post), 4))
     assert "residual scale" in shown
     assert "residual sd" not in shown

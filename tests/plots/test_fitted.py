@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from specs import spec_of
 
 from mixedbayes.errors import ModelError
 from mixedbayes.families.poisson import Poisson
@@ -120,7 +121,7 @@ def test_a_wiggling_prediction_is_drawn_as_points(make, by_gid):
 
 def test_a_line_bends_as_its_link_does(sleep):
     scaled = sleep.draws / 100
-    post = Posterior(sleep.design, Poisson(), xr.DataTree.from_dict({"posterior": scaled}))
+    post = Posterior(spec_of(sleep.design, Poisson()), xr.DataTree.from_dict({"posterior": scaled}))
     rows = np.array([10, 19])  # one subject's first and last day
     fit = curve(post, rows, covariate(post, post.group("Subject"), None, None), 0.5)
     slope = post.fixef()[:, 0] + post.ranef("Subject")[:, 1, 1]
@@ -171,7 +172,7 @@ class TestCovariate:
 
     def test_only_the_rows_used_count(self, sleep):
         rows = np.arange(180) + 1
-        post = Posterior(replace(sleep.design, rows=rows), sleep.family, sleep.idata)
+        post = sleep.with_design(replace(sleep.design, rows=rows))
         data = pd.DataFrame({"Days": np.arange(181.0), "other": np.arange(181.0)})
         np.testing.assert_array_equal(self.axis(post, "other", data).x, rows)
         np.testing.assert_array_equal(self.axis(post, "other", data.iloc[rows]).x, rows)
@@ -190,7 +191,7 @@ class TestCovariate:
 
 def test_counts_out_of_trials_are_shown_as_proportions(sleep, by_gid):
     trials = np.full(180, 500)
-    post = Posterior(replace(sleep.design, trials=trials), sleep.family, sleep.idata)
+    post = sleep.with_design(replace(sleep.design, trials=trials))
     figure = plot_fitted(post)
     assert figure.get_supylabel() == "Reaction, proportion of trials"
     data = by_gid(figure.axes[0], "data")[0].get_offsets()[:, 1]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from specs import spec_of
 
 import mixedbayes as mb
 from mixedbayes.errors import ModelError
@@ -53,11 +54,11 @@ def post():
         },
         {"term": list(design.mu.terms)},
     )
-    return Posterior(design, mb.Gaussian(), xr.DataTree.from_dict({"posterior": tree}))
+    return Posterior(spec_of(design, mb.Gaussian()), xr.DataTree.from_dict({"posterior": tree}))
 
 
 def of(post, family):
-    return Posterior(post.design, family_from_names(*family), post.idata)
+    return Posterior(spec_of(post.design, family_from_names(*family)), post.idata)
 
 
 def rows(figure):
@@ -143,7 +144,7 @@ def test_thresholds_alone_are_no_effect():
     model = mb.Model("y ~ 1 + (1 | g)", data, family="cumulative")
     empty = xr.DataTree.from_dict({"posterior": xr.Dataset({"sd_g": (("chain", "draw"), [[1.0]])})})
     with pytest.raises(ModelError, match="no population effects"):
-        plot_fixef(Posterior(model.design, model.family, empty))
+        plot_fixef(Posterior(model.spec, empty))
 
 
 def test_a_parameter_with_a_formula_has_a_panel_on_its_own_scale():

@@ -7,6 +7,7 @@ import mixedbayes as mb
 from mixedbayes.plots import plot_predictive
 from mixedbayes.plots.predictive import histogram
 from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.results.posterior import Posterior
 
 RNG = np.random.default_rng(2)
 N = 40
@@ -25,7 +26,7 @@ def drawn(response, **arguments):
     """A picture of replicates from the prior, which need no sampling."""
     model = mb.Model(f"{response} ~ 1 + (1 | g)", DATA, family=FAMILIES[response])
     replicated = prior_predictive(model.spec, 60, 1)["prior_predictive"][response]
-    return plot_predictive(replicated, model.design, model.family, **arguments)
+    return plot_predictive(Posterior(model.spec, xr.DataTree()), replicated, **arguments)
 
 
 def titles(collection):
@@ -60,7 +61,7 @@ def replicates(y, draws, by=None, family="poisson", **arguments):
     table = pd.DataFrame({"y": y, "g": np.arange(len(y)) % 3})
     model = mb.Model("y ~ 1 + (1 | g)", table, family=family)
     shown = xr.DataArray(np.array(draws, float)[None], dims=("chain", "draw", "obs"))
-    return plot_predictive(shown, model.design, model.family, by=by, **arguments)
+    return plot_predictive(Posterior(model.spec, xr.DataTree()), shown, by=by, **arguments)
 
 
 @pytest.mark.parametrize(("mean", "by"), [(3, None), (500, "g"), (4e6, None)])
@@ -194,7 +195,7 @@ def test_ranks_of_few_distinct_values_are_uniform_where_the_model_is_right():
     replicated = xr.DataArray(
         rng.binomial(2, p, (4, 250, 1440)).astype(float), dims=("chain", "draw", "obs")
     )
-    found = plot_predictive(replicated, model.design, model.family, kind="pit")
+    found = plot_predictive(Posterior(model.spec, xr.DataTree()), replicated, kind="pit")
     (text,) = found.viz["plot"]["y"].item().texts
     assert float(text.get_text().split("=")[1].split("(")[0]) > 0.05
 

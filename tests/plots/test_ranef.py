@@ -130,7 +130,7 @@ def test_kept_summaries_give_the_same_picture_as_draws(sleep, by_gid):
     dataset = kept.to_dataset({"Subject": (g, summary, summary)})
     posterior = sleep.draws.drop_vars("ranef_Subject")
     tree = xr.DataTree.from_dict({"posterior": posterior, "ranef_summary": dataset})
-    slim = plot_ranef(Posterior(sleep.design, sleep.family, tree))
+    slim = plot_ranef(Posterior(sleep.spec, tree))
     for full_ax, slim_ax in zip(plot_ranef(sleep).axes, slim.axes, strict=True):
         for gid in ("outer", "inner", "outer clear", "inner clear"):
             (a,), (b,) = by_gid(full_ax, gid), by_gid(slim_ax, gid)

@@ -7,7 +7,6 @@ from scipy import stats
 from mixedbayes.families.links import Identity
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.plots.residuals import plot_residuals, residuals
-from mixedbayes.results.posterior import Posterior
 
 
 def test_gaussian_residuals_are_response_minus_expectation(sleep):
@@ -27,7 +26,7 @@ def test_blocks_of_rows_make_no_difference(sleep, monkeypatch):
 
 def test_weights_scale_the_residuals(sleep):
     w = np.linspace(1, 4, sleep.design.n)
-    weighted = Posterior(replace(sleep.design, weights=w), sleep.family, sleep.idata)
+    weighted = sleep.with_design(replace(sleep.design, weights=w))
     found = residuals(weighted)
     np.testing.assert_allclose(found.value, residuals(sleep).value * np.sqrt(w))
     assert found.what == "weighted residual"
@@ -48,7 +47,7 @@ def test_quantile_residuals_of_the_right_model_are_standard_normal(make):
 
 def test_quantile_residuals_of_a_wrong_model_are_not(make):
     post = counts(make)
-    doubled = Posterior(replace(post.design, y=2 * post.design.y), post.family, post.idata)
+    doubled = post.with_design(replace(post.design, y=2 * post.design.y))
     assert stats.kstest(residuals(doubled).value, "norm").pvalue < 1e-6
 
 

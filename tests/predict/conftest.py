@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
+from specs import spec_of
 
 from mixedbayes import names
 from mixedbayes.design import build_design
-from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.results.posterior import Posterior
 
 CHAINS = 2
@@ -42,7 +42,7 @@ def make_posterior(formula, data, values, family=None, seed=1):
         own = own.reshape(CHAINS, s // CHAINS, *own.shape[1:])
         variables[name] = ((names.CHAIN, names.DRAW, *dims[name]), own)
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables, attrs={"seed": seed})})
-    return Posterior(design, family or Gaussian(), tree)
+    return Posterior(spec_of(design, family), tree)
 
 
 def random_values(design, s, seed=0, scale=1.0):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
+from specs import spec_of
 
 import mixedbayes as mb
 from mixedbayes.design import build_design
@@ -58,7 +59,7 @@ def posterior(data):
             for name, v in values.items()
         }  # fmt: skip
         tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables, attrs={"seed": 1})})
-        return Posterior(design, family, tree)
+        return Posterior(spec_of(design, family), tree)
 
     return of
 

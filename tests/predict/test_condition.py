@@ -388,7 +388,7 @@ def with_formula_for_sigma(sleep, formula, s):
             for name, (dims, value) in values.items()
         }
     )
-    return Posterior(model.design, model.family, xr.DataTree.from_dict({"posterior": draws}))
+    return Posterior(model.spec, xr.DataTree.from_dict({"posterior": draws}))
 
 
 def test_rows_whose_residual_sd_has_a_formula(sleep, partial):

@@ -145,7 +145,7 @@ def test_ordered_categories_keep_their_codes(make):
         }
     )
     tree = xr.DataTree.from_dict({"posterior": draws})
-    post = Posterior(model.design, model.family, tree)
+    post = Posterior(model.spec, tree)
 
     def density(b):
         eta = 0.6 * rows["x"].to_numpy() + b
@@ -248,7 +248,7 @@ def test_responses_that_a_family_cannot_have_are_refused(family):
         rating=[1, 2, 3, 1, 2, 3],
     )  # fmt: skip
     left, values = SUPPORT[family]
-    post, _ = hand_made(f"{left} ~ 1 + (1 | a)", data, family, 200, rng, {"thresholds": [-1.0, 2]})
+    post = hand_made(f"{left} ~ 1 + (1 | a)", data, family, 200, rng, {"thresholds": [-1.0, 2]})
     column = left.split(" ")[0]
     rows = pd.DataFrame({column: values["good"], "of": 8, "a": "new"}, index=["p", "q"])
     assert condition_on(post, rows).n == 2

@@ -38,7 +38,7 @@ def posterior(formulas, family="gaussian", spread=0.0, data=None):
         found[name] = ((names.CHAIN, names.DRAW, *own), np.exp(0.1 * noise) * centre)
     used = {d: coords[d] for own in dims.values() for d in own}
     draws = xr.Dataset(found, used)
-    return Posterior(model.design, model.family, xr.DataTree.from_dict({"posterior": draws}))
+    return Posterior(model.spec, xr.DataTree.from_dict({"posterior": draws}))
 
 
 BOTH = ["y ~ x + (1 | g)", "sigma ~ x + offset(log(t)) + (x | g)"]

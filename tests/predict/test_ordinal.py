@@ -31,7 +31,7 @@ def post():
     }
     drawn = {k: (("chain", "draw", *dims), v) for k, (dims, v) in values.items()}
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(drawn, attrs={"seed": 1})})
-    return Posterior(model.design, model.family, tree)
+    return Posterior(model.spec, tree)
 
 
 @pytest.fixture
@@ -134,6 +134,6 @@ def test_whole_numbers_are_categories_by_their_values():
         },
         attrs={"seed": 1},
     )
-    post = Posterior(model.design, model.family, xr.DataTree.from_dict({"posterior": drawn}))
+    post = Posterior(model.spec, xr.DataTree.from_dict({"posterior": drawn}))
     table = predict(post, data.iloc[:1], kind="mean")
     assert table["category"].tolist() == [1, 3, 4]

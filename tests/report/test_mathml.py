@@ -100,7 +100,7 @@ FORMULAS = [
 def test_all_forms_of_a_model_are_written(data, formula):
     model = mb.Model(formula, mb.load_data(data))
     ElementTree.fromstring(mathml(model_equations(model.spec)))
-    forms = other_forms(model.spec, None)
+    forms = other_forms(model.spec)
     assert len(forms) == 12
     for _, _, _, latex in forms:
         ElementTree.fromstring(mathml(latex))

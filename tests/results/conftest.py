@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from specs import spec_of
 
 from mixedbayes import names
 from mixedbayes.data import load_data
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
-from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.formula.types import Formula, Response, Span
 from mixedbayes.results.posterior import Posterior
 
@@ -100,7 +100,7 @@ def make_posterior(design, values, family=None, attrs=None, stats=None):
             {k: ((names.CHAIN, names.DRAW), v) for k, v in stats.items()},
             {k: coords[k] for k in (names.CHAIN, names.DRAW)},
         )
-    return Posterior(design, family or Gaussian(), xr.DataTree.from_dict(tree))
+    return Posterior(spec_of(design, family), xr.DataTree.from_dict(tree))
 
 
 def random_posterior(design, chains=2, draws=50, seed=0, sigma=1.0):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from specs import spec_of
 
 from mixedbayes.data import load_data
 from mixedbayes.errors import ModelError
@@ -103,7 +104,7 @@ def test_ordered_categories_are_fitted_as_probabilities(make):
     values = {"sd_g": np.ones((2, 50, 1)), "ranef_g": np.zeros((2, 50, 3, 1))}
     drawn = make.posterior(design, values).draws
     drawn["thresholds"] = ("chain", "draw", "thresholds_dim"), thresholds
-    post = Posterior(design, Cumulative(), xr.DataTree.from_dict({"posterior": drawn}))
+    post = Posterior(spec_of(design, Cumulative()), xr.DataTree.from_dict({"posterior": drawn}))
     F = 1 / (1 + np.exp([1.0, 0.0, -2.0]))
     p = np.diff([0, *F, 1])
     table = fitted(post)

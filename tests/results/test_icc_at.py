@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from scipy import special
+from specs import spec_of
 
 import mixedbayes as mb
 from mixedbayes.design import build_design
@@ -40,7 +41,7 @@ def constant(formula, data, family, **values):
         dims = [f"{name}_{k}" for k in range(value.ndim)]
         variables[name] = (("chain", "draw", *dims), np.broadcast_to(value, (2, 2, *value.shape)))
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables)})
-    return Posterior(design, family, tree)
+    return Posterior(spec_of(design, family), tree)
 
 
 def slopes(data, family, response="y", **own):

@@ -30,7 +30,7 @@ def without_draws(post, *, coefficients=False):
     total = summarised(deviation + population[:, None]) if coefficients else None
     kept = to_dataset({"Subject": (g, summarised(deviation), total)})
     tree = {"posterior": post.draws.drop_vars("ranef_Subject"), "ranef_summary": kept}
-    return Posterior(post.design, post.family, xr.DataTree.from_dict(tree))
+    return Posterior(post.spec, xr.DataTree.from_dict(tree))
 
 
 @pytest.mark.parametrize("prob", [0.95, 0.5, 0.99])
@@ -70,7 +70,7 @@ def test_coefficients_without_summaries_say_what_there_is(sleep):
 
 def test_nothing_kept_at_all(sleep):
     tree = {"posterior": sleep.draws.drop_vars("ranef_Subject")}
-    post = Posterior(sleep.design, sleep.family, xr.DataTree.from_dict(tree))
+    post = Posterior(sleep.spec, xr.DataTree.from_dict(tree))
     with pytest.raises(ModelError, match="neither draws nor summaries of ranef_Subject were kept"):
         ranef(post)
 

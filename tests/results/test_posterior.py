@@ -8,7 +8,7 @@ from mixedbayes.results.posterior import Posterior
 
 def test_what_took_long_is_computed_once_and_not_pickled():
     draws = xr.Dataset({"a": (("chain", "draw"), np.ones((2, 3)))})
-    post = Posterior(None, None, xr.DataTree.from_dict({"posterior": draws}))
+    post = Posterior(None, xr.DataTree.from_dict({"posterior": draws}))
     calls = []
 
     def sum_of_a():

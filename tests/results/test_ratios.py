@@ -9,7 +9,6 @@ import pytest
 import mixedbayes as mb
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.results.fixef import fixef
-from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import fixef_ratios, level_terms, ratio_of, varcorr_ratios
 from mixedbayes.results.summary import summary
 
@@ -103,7 +102,7 @@ def test_the_intercept_is_named_by_what_it_is(name, link, posterior):
 def test_with_an_offset_the_baseline_is_a_rate(posterior):
     post = posterior(mb.Poisson())
     mu = replace(post.design.mu, offset=np.ones(post.design.n))
-    exposed = Posterior(replace(post.design, mu=mu), post.family, post.idata)
+    exposed = post.with_design(replace(post.design, mu=mu))
     assert fixef_ratios(exposed)["term"].tolist() == ["Intercept (baseline rate)", "x"]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from specs import spec_of
 
 import mixedbayes as mb
 from mixedbayes.families.registry import FAMILIES
@@ -42,7 +43,7 @@ def posterior(make):
             return post
         cuts = np.broadcast_to(CUTS - mean, (2, 2, len(CUTS)))  # in the intercept's place
         drawn = post.draws.assign(thresholds=(("chain", "draw", "threshold"), cuts))
-        return Posterior(design, family, xr.DataTree.from_dict({"posterior": drawn}))
+        return Posterior(spec_of(design, family), xr.DataTree.from_dict({"posterior": drawn}))
 
     return of
 
@@ -158,7 +159,7 @@ def anywhere(make):
             post = make.posterior(design, values, family)
             cuts = np.sort(rng.normal(0, 3, (*size, 3)), axis=-1)
             drawn = post.draws.assign(thresholds=(("chain", "draw", "threshold"), cuts))
-            return Posterior(design, family, xr.DataTree.from_dict({"posterior": drawn}))
+            return Posterior(spec_of(design, family), xr.DataTree.from_dict({"posterior": drawn}))
         values |= {p: np.exp(rng.uniform(low, high, size)) for p in family.parameters}
         return make.posterior(design, values | {"Intercept": level}, family)
 
@@ -207,7 +208,7 @@ def test_a_parameter_with_a_formula_counts_with_its_average_variance(make):
     }
     used = {d: coords[d] for k in plain for d in dims[k]}
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(table, used)})
-    post = Posterior(model.design, model.family, tree)
+    post = Posterior(model.spec, tree)
     x = model.design.mu.X[:, 0]
     m, v = -0.2 + 0.3 * x.mean(), 0.3**2 * x.var(ddof=1) + 0.4**2
     expected = 0.8**2 / (0.8**2 + np.exp(2 * m + 2 * v))

@@ -62,7 +62,7 @@ def test_draws_are_the_same_to_the_last_bit(path, post):
 
 
 def test_the_summary_is_the_same(path, post):
-    back = Posterior(post.design, post.family, read(path).idata)
+    back = Posterior(post.spec, read(path).idata)
     assert str(summary(back)) == str(summary(post))
 
 

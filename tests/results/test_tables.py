@@ -103,14 +103,14 @@ def test_thresholds_have_a_row_each_and_formulas_none():
     model = mb.Model("y ~ 1 + (1 | g)", data, family="cumulative")
     cuts = np.random.default_rng(1).normal(size=(2, 50, 2))
     tree = {"posterior": xr.Dataset({"thresholds": (("chain", "draw", "threshold"), cuts)})}
-    post = Posterior(model.design, model.family, xr.DataTree.from_dict(tree))
+    post = Posterior(model.spec, xr.DataTree.from_dict(tree))
     table = parameters(post)
     assert table["parameter"].tolist() == ["thresholds"] * 2
     assert table["element"].tolist() == ["1|2", "2|3"]
     np.testing.assert_allclose(table["mean"], cuts.mean(axis=(0, 1)))
     model = mb.Model(["y ~ 1 + (1 | g)", "sigma ~ g"], data.astype(float))
     tree = {"posterior": xr.Dataset({"x": (("chain", "draw"), np.ones((2, 50)))})}
-    assert len(parameters(Posterior(model.design, model.family, xr.DataTree.from_dict(tree)))) == 0
+    assert len(parameters(Posterior(model.spec, xr.DataTree.from_dict(tree)))) == 0
 
 
 def test_a_posterior_prints_in_a_line(sleep):

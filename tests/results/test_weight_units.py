@@ -41,7 +41,7 @@ def posterior(family, unit=1.0, weights=None):
     kept = {k: v for k, v in values.items() if k not in ("sigma", "shape", "nu")}
     kept |= {k: values[k] for k in spec.family.parameters}
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(kept)})
-    return Posterior(spec.design, spec.family, tree)
+    return Posterior(spec, tree)
 
 
 @pytest.mark.parametrize("unit", [1e-5, 1e6])

@@ -10,7 +10,7 @@ from mixedbayes.results.posterior import Posterior
 
 
 def hand_made(formula, data, family, draws, rng, given=None):
-    """A posterior of a few draws, of any numbers but those given by name, and its model."""
+    """A posterior of a few draws, of any numbers but those given by name."""
     spec = mb.Model(formula, data, family=family).spec
     coords, values = model_coords(spec), {}
     for name, dims in dims_of(spec).items():
@@ -27,4 +27,4 @@ def hand_made(formula, data, family, draws, rng, given=None):
     used = {d for dims, _ in values.values() for d in dims}
     dataset = xr.Dataset(values, {d: v for d, v in coords.items() if d in used})
     tree = xr.DataTree.from_dict({"posterior": dataset})
-    return Posterior(spec.design, spec.family, tree), spec
+    return Posterior(spec, tree)

@@ -16,7 +16,7 @@ FORMS = {form.key: form for form in run.FORMS if form.key in ("1a", "1b", "2")}
 def written(formula, data=GPA):
     """Model, context, and equation and code of the forms about one factor."""
     model = mb.Model(formula, data)
-    c = context(model.spec, None)
+    c = context(model.spec)
     symbols = equations.Symbols(c)
     forms = {key: (form.equation(symbols), form.code(c)) for key, form in FORMS.items()}
     return model, c, forms

@@ -73,8 +73,8 @@ class Context:
         return [i for i in range(len(self.terms)) if i not in parts]
 
 
-def context(spec: Spec, post: Posterior | None, *, most_rows: float = MAX_ROWS) -> Context:
-    """Values: the posterior means of a fit, else some that the data suggest.
+def context(model: Spec | Posterior, *, most_rows: float = MAX_ROWS) -> Context:
+    """Values: the means of a posterior; of a model alone some that the data suggest.
 
     `most_rows` is the limit for what computes with the forms; their equations need none.
 
@@ -84,20 +84,20 @@ def context(spec: Spec, post: Posterior | None, *, most_rows: float = MAX_ROWS) 
         If the model is not Gaussian with equal weights, has no group effects, or too many rows
         for matrices of rows x rows.
     """
-    _check(spec, most_rows)
-    design = spec.design
+    _check(model, most_rows)
+    design = model.design
     mu = design.mu
     terms = ((names.INTERCEPT,) if mu.intercept else ()) + mu.terms
-    if post is None:
+    if isinstance(model, Spec):
         whole = together(design)
         rest = _residual_variance(design, whole.estimate, terms)
         beta, sigma = whole.estimate, float(np.sqrt(rest / 2))
         covs = _suggested(design, rest / 2)
     else:
-        intercept = [post.intercept().mean()] if mu.intercept else []
-        beta = np.array([*intercept, *post.fixef().mean(axis=0)])
-        sigma = float(post.stacked(names.SIGMA).mean())
-        covs = {g.name: post.cov(g.name).mean(axis=0) for g in mu.groups}
+        intercept = [model.intercept().mean()] if mu.intercept else []
+        beta = np.array([*intercept, *model.fixef().mean(axis=0)])
+        sigma = float(model.stacked(names.SIGMA).mean())
+        covs = {g.name: model.cov(g.name).mean(axis=0) for g in mu.groups}
     factors = tuple(
         Factor(
             g,
@@ -118,12 +118,12 @@ def context(spec: Spec, post: Posterior | None, *, most_rows: float = MAX_ROWS) 
     )
 
 
-def _check(spec: Spec, most_rows: float) -> None:
-    design = spec.design
-    if not spec.family.closed_form:
+def _check(model: Spec | Posterior, most_rows: float) -> None:
+    design, family = model.design, model.family
+    if not family.closed_form:
         raise ModelError(
-            f"ways() writes Gaussian models with identity link; the {spec.family.name} family with "
-            f"{spec.family.link.name} link has no marginal form in closed form"
+            f"ways() writes Gaussian models with identity link; the {family.name} family with "
+            f"{family.link.name} link has no marginal form in closed form"
         )
     if design.others:
         raise ModelError(

@@ -147,18 +147,16 @@ FORMS = (
 )
 
 
-def ways(model: Any, spec: Spec, post: Posterior | None = None) -> Ways:
+def ways(model: Any, of: Spec | Posterior) -> Ways:
     """Write a model in all its forms, execute each, and check that they agree.
 
     Parameters
     ----------
     model
         The model, for the name `model` in the code.
-    spec
-        Its design and priors.
-    post
-        Of a fit: the forms are compared at its posterior means. Without, at values of the order
-        that the data suggest; the forms agree at any.
+    of
+        Its spec, or the posterior of a fit: the forms are compared at its means. Without, at values
+        of the order that the data suggest; the forms agree at any.
 
     Returns
     -------
@@ -170,7 +168,7 @@ def ways(model: Any, spec: Spec, post: Posterior | None = None) -> Ways:
         If the model has no such forms, see `context`, or two computations disagree by more than
         1e-8 of their size, which only an ill-conditioned covariance should do.
     """
-    c = context(spec, post)
+    c, spec = context(of), of if isinstance(of, Spec) else of.spec
     symbols, start = equations.Symbols(c), code.setup(c)
     forms = []
     for form in FORMS:
