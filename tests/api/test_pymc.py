@@ -132,7 +132,7 @@ def test_pymc_s_densities_and_replicates_are_ours(case, formulation, fit_of):
         assert own[name].dims == hyper[name].dims
         np.testing.assert_allclose(own[name], hyper[name], rtol=1e-7, atol=1e-9)
     total = hyper.to_stacked_array("number", ("chain", "draw")).sum("number")
-    apart = total.to_numpy().ravel() - log_prior(fit.posterior, fit.model.spec)
+    apart = total.to_numpy().ravel() - log_prior(fit.posterior)
     assert np.ptp(apart) < 1e-8  # but for a constant: PyMC has (r + 1) / 2 for a correlation r
 
     drawn = response(predictive(model, fit.idata)["posterior_predictive"])

@@ -166,7 +166,7 @@ def test_the_intercepts_prior_is_where_it_was_placed(fit_of):
     fit = mb.Model("Reaction ~ Days + (1 | Subject)", mb.load_data("sleepstudy")).fit(
         50, tune=50, chains=1, seed=1, progress=False
     )
-    (q,) = (q for q in quantities(fit.posterior, fit.model.spec) if q.kind == "intercept")
+    (q,) = (q for q in quantities(fit.posterior) if q.kind == "intercept")
     np.testing.assert_allclose(q.placed, q.draws + 4.5 * fit.posterior.fixef()[:, 0])
 
 

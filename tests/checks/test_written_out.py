@@ -99,8 +99,8 @@ def test_shares_of_variance_of_trials_are_those_of_the_single_outcomes(rows):
     d = rows.assign(k=np.random.default_rng(1).binomial(rows.w, 0.3))
     single = d.loc[d.index.repeat(d.w)]
     single = single.assign(b=(single.groupby(level=0).cumcount() < single.k).astype(int))
-    together, _ = posterior("k | trials(w) ~ x + z + (1 | g)", d, "binomial")
-    apart, _ = posterior("b ~ x + z + (1 | g)", single, "bernoulli")
+    together = posterior("k | trials(w) ~ x + z + (1 | g)", d, "binomial")
+    apart = posterior("b ~ x + z + (1 | g)", single, "bernoulli")
     for table in (icc, r2):
         assert_same(table(together), table(apart))
 
@@ -250,8 +250,8 @@ def test_replicates_are_those_of_the_rows_written_out(both, prior):
 def test_what_a_level_explains_with_an_identity_link(rows):
     family = mb.Poisson(link=mb.Identity())
     written = rows.loc[rows.index.repeat(rows.w)]
-    weighted, _ = posterior("poisson | weights(w) ~ x + z + (1 | g)", rows, family)
-    other, _ = posterior("poisson ~ x + z + (1 | g)", written, family)
+    weighted = posterior("poisson | weights(w) ~ x + z + (1 | g)", rows, family)
+    other = posterior("poisson ~ x + z + (1 | g)", written, family)
     a, b = (explained(p).set_index("group") for p in (weighted, other))
     np.testing.assert_allclose(
         a.loc["Residual", ["r2", "pooling"]].astype(float),
