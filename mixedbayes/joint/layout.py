@@ -25,6 +25,7 @@ from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.logpriors import Coordinate, Table
 from mixedbayes.marginal.parameters import FactorParameters, apply_links
 from mixedbayes.numerics import correlation
+from mixedbayes.priors.placement import Centre
 from mixedbayes.priors.types import Priors
 
 
@@ -185,11 +186,10 @@ class JointLayout:
         return self.coefficient_start + len(self._coefficients)
 
     @cached_property
-    def means(self) -> Floats:
-        """(p,) subtracted from the columns: their means where there is an intercept or the like."""
+    def centre(self) -> Centre:
+        """Of the columns: their means where there is an intercept or the like."""
         mu = self.design.mu
-        level = mu.intercept or self.thresholds is not None
-        return mu.means if level else np.zeros(len(mu.terms))
+        return Centre.of(mu, at_means=mu.intercept or self.thresholds is not None)
 
     def hyper(self, phi: Floats) -> tuple[list[Floats], list[Floats], dict[str, Floats]]:
         """Of phi (..., h): sd (..., q) and W (..., q, q) of each factor, family's parameters."""
@@ -236,7 +236,8 @@ class JointLayout:
         if mu.terms:
             out[names.fixef()] = self.priors.mu.fixef_at_zero(beta)
         if mu.intercept:
-            out[names.intercept()] = theta[:, at] - beta @ self.means
+            out[names.intercept()] = self.centre.intercept_at_zero(theta[:, at], beta)
         if self.thresholds is not None:
-            out[self.thresholds] = out[self.thresholds] + (beta @ self.means)[:, None]
+            cuts = out[self.thresholds]
+            out[self.thresholds] = self.centre.thresholds_at_zero(cuts, beta)
         return out

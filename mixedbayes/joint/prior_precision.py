@@ -15,14 +15,14 @@ def prior_precision(layout: JointLayout, coefficients: Floats, thresholds: Float
     A prior of the intercept at zero, a - m b with the intercept a at the columns' means m and the
     slopes b, couples them; so do priors of thresholds at zero, c + m b, for given c at the means.
     """
-    h, k, m = layout.n_hyper, len(thresholds), layout.means
+    h, k, m = layout.n_hyper, len(thresholds), layout.centre.means
     codes, numbers = layout.table.codes[h - k :], layout.table.numbers[h - k :]
     at = np.concatenate([thresholds, coefficients])
     at_zero = layout.level_at_zero
     if at_zero and k:
-        at[:k] += m @ coefficients
+        at[:k] = layout.centre.thresholds_at_zero(thresholds, coefficients)
     elif at_zero:
-        at[0] -= m @ coefficients[1:]
+        at[0] = layout.centre.intercept_at_zero(at[0], coefficients[1:])
     found = _precisions(codes, numbers, at)
     out = np.diag(found[k:])
     if at_zero and k:

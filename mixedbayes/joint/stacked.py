@@ -93,7 +93,8 @@ class StackedLayout(JointLayout):
             if predictor.terms:
                 out[names.fixef(p)] = priors.fixef_at_zero(slopes)
             if predictor.intercept:
-                out[names.intercept(p)] = own[:, 0] - slopes @ _means(predictor, priors)
+                centre = priors.centre(predictor)
+                out[names.intercept(p)] = centre.intercept_at_zero(own[:, 0], slopes)
             for g in predictor.groups:
                 drawn = (f(g.name, p) for f in (names.sd, names.cor, names.ranef))
                 out |= priors.at_zero({name: out[name] for name in drawn if name in out}, g.name)
@@ -124,13 +125,6 @@ def _pairs(
     return [(design.mu, priors.mu), *((design.others[p], priors.others[p]) for p in own)]
 
 
-def _means(predictor: LinearPredictor, priors: PredictorPriors) -> Floats:
-    """(p,) what is subtracted from the columns: with an intercept whose prior is at their means."""
-    if predictor.intercept and priors.intercept_at_means:
-        return predictor.means
-    return np.zeros(predictor.X.shape[1])
-
-
 def _stacked(
     pairs: Sequence[tuple[LinearPredictor, PredictorPriors]],
 ) -> tuple[LinearPredictor, PredictorPriors]:
@@ -142,7 +136,7 @@ def _stacked(
     for k, (predictor, priors) in enumerate(pairs):
         p = predictor.parameter
         ones = np.ones((n, int(predictor.intercept)))
-        blocks.append(np.concatenate([ones, predictor.X - _means(predictor, priors)], axis=1))
+        blocks.append(np.concatenate([ones, priors.centre(predictor).columns(predictor.X)], axis=1))
         terms += [f"{p} {t}" for t in (names.INTERCEPT,) * predictor.intercept + predictor.terms]
         if priors.intercept is not None:
             fixef.append(priors.intercept)

@@ -21,7 +21,7 @@ from mixedbayes.marginal.plan import MAX_DENSE, Plan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
 from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.priors.distributions import Flat, Normal, Prior
-from mixedbayes.priors.placement import Placement
+from mixedbayes.priors.placement import Centre, Placement
 from mixedbayes.priors.types import PredictorPriors, Priors
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ class Population:
 
     terms: tuple[str, ...]  # (p,) of all columns, "Intercept" first where there is one
     priors: tuple[Prior, ...]  # (p,)
-    center: Floats  # (p,) subtracted from each column; 0 for the intercept
+    centre: Centre  # of the columns but the intercept's
     integrated: tuple[int, ...]  # positions with a normal or flat prior
     sampled: tuple[int, ...]  # positions that stay in NUTS
     placement: Placement | None = None
@@ -50,18 +50,14 @@ class Population:
     def of(cls, predictor: LinearPredictor, priors: PredictorPriors) -> Population:
         """Of a predictor with the columns that the priors are about."""
         terms, column_priors = predictor.terms, [a.prior for a in priors.fixef]
-        center = np.zeros(len(terms))
         if priors.intercept is not None:
             terms = (names.INTERCEPT, *terms)
             column_priors = [priors.intercept.prior, *column_priors]
-            if priors.intercept_at_means:
-                center = predictor.means
-            center = np.concatenate([[0.0], center])
         normal = [isinstance(p, Normal | Flat) for p in column_priors]
         return cls(
             terms,
             tuple(column_priors),
-            center,
+            priors.centre(predictor),
             tuple(i for i, ok in enumerate(normal) if ok),
             tuple(i for i, ok in enumerate(normal) if not ok),
             priors.population,
@@ -75,7 +71,7 @@ class Population:
             if i < first:
                 out[:, k] = 1.0
             else:
-                np.subtract(predictor.X[:, i - first], self.center[i], out=out[:, k])
+                np.subtract(predictor.X[:, i - first], self.centre.means[i - first], out=out[:, k])
         return out
 
     def prior_moments(self) -> tuple[Floats, Floats]:
@@ -102,20 +98,21 @@ class Population:
         beta = np.empty((len(integrated), len(self.terms)))
         beta[:, list(self.integrated)] = integrated
         beta[:, list(self.sampled)] = sampled
-        if np.any(self.center):
-            beta[:, 0] -= beta @ self.center
+        slopes = beta[:, self.first :]
+        if self.first:
+            beta[:, 0] = self.centre.intercept_at_zero(beta[:, 0], slopes)
         if self.placement is not None:
-            slopes = beta[:, self.first :]
             beta[:, self.first :] = self.placement.effects(slopes)
         return beta
 
     def placed(self, beta: Floats) -> Floats:
         """(S, p) what the priors are about, from coefficients (S, p) at predictor value zero."""
         out = beta.copy()
+        slopes = out[:, self.first :]
         if self.placement is not None:
-            out[:, self.first :] = self.placement.effects_at_means(beta[:, self.first :])
-        if np.any(self.center):
-            out[:, 0] += out @ self.center
+            slopes[:] = self.placement.effects_at_means(slopes)
+        if self.first:
+            out[:, 0] = self.centre.intercept(out[:, 0], slopes)
         return out
 
     @property

@@ -19,7 +19,7 @@ from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.model.coords import parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
-from mixedbayes.priors.placement import Placement
+from mixedbayes.priors.placement import Centre, Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 
@@ -51,7 +51,7 @@ def free_variables(spec: Spec) -> dict[str, Derived]:
     for name in spec.family.parameters:
         vector = spec.family.labels(name, spec.design) is not None
         if vector and mu.terms and not spec.priors.parameters[name].given:
-            dims, moved = (names.vector_dim(name),), partial(at_means, means=-mu.means)
+            dims, moved = (names.vector_dim(name),), Centre.of(mu).thresholds
             out[names.at_means(name)] = Derived(dims, (name, names.FIXEF), moved)
     return out
 
@@ -69,8 +69,8 @@ def _of_predictor(
         yield from _parts(spec, whole, fixef, predictor.terms, priors.fixef, placement)
         prior = priors.intercept
         if prior and (priors.intercept_at_means or prior.prior.shifted(0.0)):
-            intercept, moved = names.intercept(p), partial(at_means, means=predictor.means)
-            yield names.at_means(intercept), Derived((), (intercept, fixef), moved)
+            intercept, there = names.intercept(p), Centre.of(predictor).intercept
+            yield names.at_means(intercept), Derived((), (intercept, fixef), there)
     for g in predictor.groups:
         yield from _of_group(spec, g, priors)
 
@@ -112,15 +112,6 @@ def _parts(
 def element(x: Floats, *, k: int, placement: Placement | None = None) -> Floats:
     """(...) the k-th of x (..., K), of what the priors are about."""
     return (x if placement is None else placement.effects_at_means(x))[..., k]
-
-
-def at_means(at_zero: Floats, beta: Floats, *, means: Floats) -> Floats:
-    """at_zero + means' beta: a predictor's value where the columns have their means.
-
-    at_zero is (...) or (..., K); beta (..., p), means (p,).
-    """
-    shift = beta @ means
-    return at_zero + (shift if at_zero.ndim == shift.ndim else shift[..., None])
 
 
 def scaled_partial_correlations(

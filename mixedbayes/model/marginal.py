@@ -98,7 +98,7 @@ def _coefficient(population: Population, i: int) -> str:
     if term != names.INTERCEPT:
         own = population.placement is not None
         return names.part(names.at_means(names.FIXEF) if own else names.FIXEF, term)
-    return names.at_means(term) if population.center.any() else term
+    return names.at_means(term) if population.centre.means.any() else term
 
 
 def _factor(g: GroupDesign, priors: PredictorPriors) -> Any:

@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.model.formulations import Formulation
-from mixedbayes.model.predictor import linear_predictor, shift_to_means
+from mixedbayes.model.predictor import centre_of, linear_predictor
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import ordered, scalar
 
@@ -40,6 +40,6 @@ def thresholds(name: str, spec: Spec) -> Any:
     mu = design.mu
     if assigned.given or not mu.terms:
         return ordered(name, assigned.prior, size, dim)
-    shift = shift_to_means(mu, pm.modelcontext(None)[names.fixef()])
     at_means = ordered(names.at_means(name), assigned.prior, size, dim)
-    return pm.Deterministic(name, at_means + shift, dims=dim)
+    at_zero = centre_of(mu).thresholds_at_zero(at_means, pm.modelcontext(None)[names.fixef()])
+    return pm.Deterministic(name, at_zero, dims=dim)

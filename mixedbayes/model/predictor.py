@@ -15,6 +15,7 @@ from mixedbayes.model.covariance import cholesky_factor, standard_deviations
 from mixedbayes.model.data import refs_and_Z
 from mixedbayes.model.formulations import Centered, Formulation
 from mixedbayes.model.variables import number, scalar, shifted, vector
+from mixedbayes.priors.placement import Centre
 from mixedbayes.priors.types import PredictorPriors
 
 
@@ -60,20 +61,19 @@ def population(predictor: LinearPredictor, priors: PredictorPriors) -> Any:
 def _intercept(predictor: LinearPredictor, priors: PredictorPriors, beta: Any) -> Any:
     assert priors.intercept is not None
     name, prior = names.intercept(predictor.parameter), priors.intercept.prior
-    shift = shift_to_means(predictor, beta)
+    centre = centre_of(predictor)
     if priors.intercept_at_means:
         at_means = scalar(names.at_means(name), prior)
     else:
-        at_means = shifted(names.at_means(name), prior, shift)
+        at_means = shifted(names.at_means(name), prior, centre.intercept(0.0, beta))
         if at_means is None:
             return scalar(name, prior)
-    return pm.Deterministic(name, at_means - shift)
+    return pm.Deterministic(name, centre.intercept_at_zero(at_means, beta))
 
 
-def shift_to_means(predictor: LinearPredictor, beta: Any) -> Any:
-    """The population part, less the intercept, at the columns' means."""
-    tag = names.prefix(predictor.parameter)
-    return number(f"{tag}X_means", predictor.means) @ beta
+def centre_of(predictor: LinearPredictor) -> Centre:
+    """The columns' means, which the sampler's coordinates are about, as a variable."""
+    return Centre(number(f"{names.prefix(predictor.parameter)}X_means", predictor.means))
 
 
 def group_part(g: GroupDesign, priors: PredictorPriors, formulation: Formulation) -> Any:

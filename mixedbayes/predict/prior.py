@@ -92,8 +92,9 @@ def _parameter(
         return out[name]
     values = np.sort(_scalars([name] * len(labels), [a] * len(labels), draws, rng), axis=1)
     mu = spec.design.mu
-    if mu.terms and not a.given:
-        values = values + (out[names.fixef()] @ mu.means)[:, None]
+    if mu.terms:
+        centre = spec.priors.centre_of(name, mu)
+        values = centre.thresholds_at_zero(values, out[names.fixef()])
     out[name] = values
     return values
 
@@ -115,8 +116,7 @@ def _predictor(
         eta += beta @ predictor.X.T
     if priors.intercept is not None:
         intercept = _scalars([names.intercept(p)], [priors.intercept], draws, rng)[:, 0]
-        if priors.intercept_at_means and predictor.terms:
-            intercept = intercept - beta @ predictor.means
+        intercept = priors.centre(predictor).intercept_at_zero(intercept, beta)
         out[names.intercept(p)] = intercept
         eta += intercept[:, None]
     for g in priors.moved(predictor).groups:

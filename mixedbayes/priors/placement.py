@@ -12,14 +12,52 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes.design.projection import regression
+from mixedbayes.design.types import LinearPredictor
 
 Floats = NDArray[np.float64]
 type Margins = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Centre:
+    """Values of the columns at which a predictor's level is looked at: their means, or zero.
+
+    The intercept is the predictor's value there. Thresholds are on the other side of a predictor,
+    and move against it. The level may be of arrays or of graphs.
+    """
+
+    means: Any  # (p,)
+
+    @classmethod
+    def of(cls, predictor: LinearPredictor, *, at_means: bool = True) -> Centre:
+        """At the means of the columns, or at zero."""
+        return cls(predictor.means if at_means else np.zeros(len(predictor.terms)))
+
+    def columns(self, X: Floats) -> Floats:
+        """(n, p) of which the level is at zero."""
+        return X - self.means
+
+    def intercept(self, at_zero: Any, beta: Any) -> Any:
+        """(...) from the intercept at zero (...), for slopes (..., p)."""
+        return at_zero + beta @ self.means
+
+    def intercept_at_zero(self, here: Any, beta: Any) -> Any:
+        """(...) from the intercept here (...), for slopes (..., p)."""
+        return here - beta @ self.means
+
+    def thresholds(self, at_zero: Any, beta: Any) -> Any:
+        """(..., k) from thresholds at zero (..., k), for slopes (..., p)."""
+        return at_zero - (beta @ self.means)[..., None]
+
+    def thresholds_at_zero(self, here: Any, beta: Any) -> Any:
+        """(..., k) from thresholds here (..., k), for slopes (..., p)."""
+        return here + (beta @ self.means)[..., None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import pandas as pd
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, LinearPredictor
 from mixedbayes.priors.distributions import LKJ, Prior
-from mixedbayes.priors.placement import Placement
+from mixedbayes.priors.placement import Centre, Placement
 
 GIVEN = "given"
 
@@ -76,6 +76,11 @@ class PredictorPriors:
         )
         return replace(predictor, X=X, groups=groups)
 
+    def centre(self, predictor: LinearPredictor) -> Centre:
+        """Where the intercept's prior is: at the columns' means, or at zero."""
+        there = self.intercept is not None and self.intercept_at_means
+        return Centre.of(predictor, at_means=there)
+
     def fixef_at_zero(self, drawn: Floats) -> Floats:
         """(..., p) population effects, from those (..., p) that the priors are about."""
         return drawn if self.population is None else self.population.effects(drawn)
@@ -122,6 +127,10 @@ class Priors:
     def predictors(self) -> tuple[PredictorPriors, ...]:
         """Of the mean's predictor, then of those of further parameters."""
         return (self.mu, *self.others.values())
+
+    def centre_of(self, parameter: str, predictor: LinearPredictor) -> Centre:
+        """Where the prior of ordered thresholds is: a default one at the columns' means."""
+        return Centre.of(predictor, at_means=not self.parameters[parameter].given)
 
     def moved(self, design: Design) -> Design:
         """The design with the columns of those effects that the priors are about."""

@@ -96,7 +96,7 @@ def by_hand(model, layout, theta, coordinates):
         S = np.linalg.cholesky(cov)
         P = np.eye(len(sd)) + S.T @ information @ S
         total += float(len(b) * np.linalg.slogdet(S)[1] - np.linalg.slogdet(P)[1].sum() / 2)
-    shift = named["fixef"] @ layout.means
+    shift = named["fixef"] @ layout.centre.means
     for name, a in priors.parameters.items():
         if name == "thresholds":
             cuts = named[name] if a.given else named[name] - shift

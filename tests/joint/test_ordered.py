@@ -71,7 +71,7 @@ def test_density_is_that_of_the_model_in_pymc(link, given, joint):
         x = {k: v[0] for k, v in layout.named(theta[None], plain).items()}
         sd, cor, b = joint.placed(x, "g", model.spec.priors.mu)
         r = cor[0, 1]
-        cuts = x["thresholds"] if given else x["thresholds"] - x["fixef"] @ layout.means
+        cuts = x["thresholds"] if given else x["thresholds"] - x["fixef"] @ layout.centre.means
         values = {
             "fixef": x["fixef"],
             f"{names.at_means(names.sd('g'))}_log__": np.log(sd),

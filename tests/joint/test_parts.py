@@ -79,7 +79,7 @@ def test_mode_is_where_the_reference_has_it(joint, reference):
     logit = np.log(sd / 50 / (1 - sd / 50))
     at = scoring.conditional(np.array([logit]))
     fixed = at.effects[density.layout.n_effects :]
-    intercept = fixed[0] - fixed[1:] @ density.layout.means
+    intercept = fixed[0] - fixed[1:] @ density.layout.centre.means
     found = [intercept, *fixed[1:]]
     # glmmTMB maximises over the coefficients with the effects integrated, we over both
     np.testing.assert_allclose(found, expected["fixed"]["estimate"], atol=0.05)
