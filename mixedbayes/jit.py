@@ -3,7 +3,7 @@
 numba finds kept code by the file of the compiled function alone, and by its closure, in which
 functions are never the same twice. Here code is found by the sources of every function that is
 compiled into it, so that it never outlives one of them, and loops that are made for a function are
-kept as well. The only module that relies on numba's internals.
+kept as well. The only module that relies on numba's internals; tests/test_jit.py says on which.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from zlib import crc32
 
+import llvmlite.binding
 import numba
 from numba.core import caching, cgutils
 from numba.core.ccallback import CFunc
@@ -24,6 +25,14 @@ from numba.extending import _Intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple as to_fixed_tuple
 
 from mixedbayes.interrupts import uninterrupted
+
+_DOUBLES = numba.types.CPointer(numba.types.float64)
+# A log density with its gradient, as nutpie calls it:
+# int64 f(uint64 n, double *theta, double *gradient, double *value, void *data)
+# returns 0, or a positive number where the density is 0 or not finite.
+LOGP_SIGNATURE = numba.types.int64(
+    numba.types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, numba.types.voidptr
+)
 
 _PLAIN = (bool, int, float, complex, str, tuple, type(None))
 
@@ -140,6 +149,11 @@ def address(function: Any, signature: Any) -> int:
     return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
 
 
+def bind(symbol: str, address: int) -> None:
+    """Let compiled code find what is at an address by this name."""
+    llvmlite.binding.add_symbol(symbol, address)
+
+
 @numba.extending.intrinsic
 def pointer(_typingctx: Any, _address: Any) -> Any:
     """pointer(address), for compiled code: what is there, for `numba.carray`."""
@@ -157,18 +171,37 @@ def caller(signature: Any) -> Any:
     """
     returned, kinds = signature.return_type, signature.args
 
-    def typed(typingctx: Any, function: Any, *arguments: Any) -> Any:
+    def typed(_typingctx: Any, _address: Any, *_arguments: Any) -> Any:
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-            convention = context.call_conv
-            pointer = convention.get_function_type(returned, kinds).as_pointer()
-            f = builder.inttoptr(args[0], pointer)
-            given = builder.extract_value
-            values = [given(args[1], i) for i in range(len(kinds))]
-            status, value = convention.call_function(builder, f, returned, kinds, values)
-            with cgutils.if_unlikely(builder, status.is_error):
-                convention.return_status_propagate(builder, status)
-            return value
+            kind = context.call_conv.get_function_type(returned, kinds)
+            f = builder.inttoptr(args[0], kind.as_pointer())
+            return _call(context, builder, f, signature, args[1])
 
         return returned(numba.types.int64, numba.types.Tuple(kinds)), codegen
 
     return numba.extending.intrinsic(typed)
+
+
+def symbol_caller(symbol: str, signature: Any) -> Any:
+    """f(*arguments), for compiled code: calls what is bound to a symbol when it is loaded."""
+    returned, kinds = signature.return_type, signature.args
+
+    def typed(_typingctx: Any, *_arguments: Any) -> Any:
+        def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            kind = context.call_conv.get_function_type(returned, kinds)
+            f = cgutils.get_or_insert_function(builder.module, kind, symbol)
+            return _call(context, builder, f, signature, args[0])
+
+        return returned(numba.types.Tuple(kinds)), codegen
+
+    return numba.extending.intrinsic(typed)
+
+
+def _call(context: Any, builder: Any, f: Any, signature: Any, given: Any) -> Any:
+    """The call of a function, with a tuple of arguments; its exceptions are the caller's."""
+    kinds, convention = signature.args, context.call_conv
+    values = [builder.extract_value(given, i) for i in range(len(kinds))]
+    status, value = convention.call_function(builder, f, signature.return_type, kinds, values)
+    with cgutils.if_unlikely(builder, status.is_error):
+        convention.return_status_propagate(builder, status)
+    return value

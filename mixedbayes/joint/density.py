@@ -78,7 +78,7 @@ class JointDensity:
         )  # fmt: skip
         return cls(layout, data, coordinates, fixed, pack(_merged(fixed, walk, coordinates)))
 
-    def walked(
+    def whitened(
         self,
         mode: Floats,
         hyper: Floats,
@@ -86,7 +86,7 @@ class JointDensity:
         factor: Factor,
         coordinates: Coordinates,
     ) -> JointDensity:
-        """The same density with the effects in these coordinates, walked in these units."""
+        """The same density with the effects in these coordinates, whitened by these units."""
         walk = walk_sections(mode, hyper, slopes, factor)
         record = pack(_merged(self.sections, walk, coordinates))
         return JointDensity(self.layout, self.data, coordinates, self.sections, record)

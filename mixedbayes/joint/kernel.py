@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, njit
 
 from mixedbayes import jit
 from mixedbayes.design.types import Floats, Ints
@@ -20,11 +20,6 @@ from mixedbayes.joint.loop import call
 from mixedbayes.joint.ordered import order_slopes, put_in_order
 from mixedbayes.marginal.bend import bent
 from mixedbayes.marginal.logpriors import log_prior
-
-_DOUBLES = types.CPointer(types.float64)
-# int64 f(uint64 n, double *z, double *gradient, double *value, void *record): 0, or 1 where the
-# density is 0 or not finite.
-LOGP_SIGNATURE = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr)
 
 # Sections of the record, integers first.
 SECTIONS = (
@@ -229,7 +224,7 @@ def density(z, gradient, record):
     return total
 
 
-@jit.cfunc(LOGP_SIGNATURE, error_model="numpy")
+@jit.cfunc(jit.LOGP_SIGNATURE, error_model="numpy")
 def c_density(n, z, gradient, value, record):
     header = carray(record, (_HEAD,), np.int64)
     length = header[_HEAD - 2] + header[_HEAD - 1]

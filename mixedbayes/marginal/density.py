@@ -86,7 +86,7 @@ class Surrogate:
     terms: Ints  # (n_terms, 4) from 0 to d, which stands for the constant 1
     coefficients: Floats  # (n_terms,)
     radius: float
-    departure: float  # of the density from N(0, I); see surrogate.departure
+    non_normality: float  # of the density; see surrogate.non_normality
 
     @classmethod
     def none(cls) -> Surrogate:
@@ -141,7 +141,7 @@ class MarginalDensity:
 
     @property
     def c_address(self) -> int:
-        """Address of the same as a C function, with `evaluate.LOGP_SIGNATURE`."""
+        """Address of the same as a C function, with `jit.LOGP_SIGNATURE`."""
         address = evaluate.c_density.address
         assert address is not None  # it is compiled on import
         return int(address)

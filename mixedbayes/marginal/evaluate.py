@@ -24,7 +24,7 @@ from mixedbayes.marginal.bend import bent
 from mixedbayes.marginal.logpriors import log_prior
 from mixedbayes.numerics.correlation import fill_row, row_slopes
 
-__all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "LOGP_SIGNATURE", "c_density", "density"]
+__all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "c_density", "density"]
 
 HEADER = (
     "length",  # of the record
@@ -40,10 +40,6 @@ HEADER = (
 )  # fmt: skip
 _CODES = len(HEADER)
 
-_DOUBLES = types.CPointer(types.float64)
-# int64 f(uint64 n, double *eta, double *gradient, double *value, void *record): 0, or 1 where the
-# density is 0 or not finite.
-LOGP_SIGNATURE = types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr)
 # log likelihood at x, which writes its gradient: f(x, gradient, ints, floats); an empty gradient
 # asks for the value alone
 LIKELIHOOD_SIGNATURE = types.float64(
@@ -203,7 +199,7 @@ def density(eta, gradient, record):
     return total
 
 
-@jit.cfunc(LOGP_SIGNATURE, error_model="numpy")
+@jit.cfunc(jit.LOGP_SIGNATURE, error_model="numpy")
 def c_density(n, eta, gradient, value, record):
     length = carray(record, (1,), np.int64)[0]
     value[0] = density(

@@ -7,9 +7,10 @@ importing this module ensures. All arguments are pointers; a character is a poin
 
 from typing import Any
 
-import llvmlite.binding as llvm
 from numba import types
 from numba.extending import get_cython_function_address
+
+from mixedbayes import jit
 
 _INT, _DOUBLE = types.CPointer(types.int32), types.CPointer(types.float64)
 
@@ -17,7 +18,7 @@ _INT, _DOUBLE = types.CPointer(types.int32), types.CPointer(types.float64)
 def _bind(library: str, routine: str, arguments: str) -> Any:
     """`arguments`: i for integers and characters, d for doubles."""
     symbol = f"mixedbayes_{routine}"
-    llvm.add_symbol(symbol, get_cython_function_address(f"scipy.linalg.cython_{library}", routine))
+    jit.bind(symbol, get_cython_function_address(f"scipy.linalg.cython_{library}", routine))
     kinds = [{"i": _INT, "d": _DOUBLE}[a] for a in arguments]
     return types.ExternalFunction(symbol, types.void(*kinds))
 

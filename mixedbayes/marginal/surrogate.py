@@ -21,7 +21,7 @@ from scipy.stats import qmc
 from mixedbayes.marginal.density import MarginalDensity, Surrogate
 from mixedbayes.marginal.problem import Problem
 
-__all__ = ["departure", "fit_surrogate", "surrogate_pays"]
+__all__ = ["fit_surrogate", "non_normality", "surrogate_pays"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,8 +37,8 @@ _OUTSIDE = 0.01  # share of a normal posterior that is left to the exact gradien
 
 def surrogate_pays(problem: Problem, density: MarginalDensity) -> bool:
     """Whether a gradient takes so long that fitting a surrogate to some dozens is worth it."""
-    few = 0 < density.ndim <= MOST_COORDINATES and not density.layout.sampled
-    return few and problem.plan.flops > LEAST_FLOPS
+    small = 0 < density.ndim <= MOST_COORDINATES and not density.layout.sampled
+    return small and problem.plan.flops > LEAST_FLOPS
 
 
 def fit_surrogate(density: MarginalDensity, cores: int) -> Surrogate | None:
@@ -66,13 +66,13 @@ def fit_surrogate(density: MarginalDensity, cores: int) -> Surrogate | None:
     if np.sqrt(np.mean(miss**2)) > _ERROR:
         return None
     radius = np.sqrt(stats.chi2.isf(_OUTSIDE, d))
-    return Surrogate(terms, solution, float(radius), departure(everywhere, gradients))
+    return Surrogate(terms, solution, float(radius), non_normality(everywhere, gradients))
 
 
-def departure(points: Floats, gradients: Floats) -> float:
-    """Of a log density from N(0, I), by its gradients (n, d) at points (n, d).
+def non_normality(points: Floats, gradients: Floats) -> float:
+    """How far a log density is from N(0, I), by its gradients (n, d) at points (n, d).
 
-    The root mean square of their difference, in the coordinate where that is largest.
+    The root mean square of their difference from -points, in the coordinate where it is largest.
     """
     return float(np.sqrt(np.mean((gradients + points) ** 2, axis=0)).max())
 

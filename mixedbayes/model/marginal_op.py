@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from numba.core import cgutils
-from numba.extending import intrinsic
 from pytensor.gradient import DisconnectedType, disconnected_type, grad_not_implemented
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
@@ -35,7 +32,8 @@ __all__ = ["MarginalLogp", "marginal_logp"]
 # PyTensor's disk cache, stay valid when the kernel changes, and need not contain it.
 _SYMBOL = "mixedbayes_marginal_kernel"
 _KERNEL = general_kernel()
-llvm.add_symbol(_SYMBOL, jit.address(_KERNEL, LIKELIHOOD_SIGNATURE))
+jit.bind(_SYMBOL, jit.address(_KERNEL, LIKELIHOOD_SIGNATURE))
+_call = jit.symbol_caller(_SYMBOL, LIKELIHOOD_SIGNATURE)
 
 
 class MarginalLogp(Op):
@@ -116,24 +114,6 @@ def marginal_logp(problem: Problem, L: Sequence[Any], sigma: Any, v: Any | None 
     return logp
 
 
-@intrinsic
-def _kernel(typingctx, x, gradient, ints, floats):  # type: ignore[no-untyped-def]
-    """The compiled kernel, by its symbol."""
-
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        convention = context.call_conv
-        kind = convention.get_function_type(signature.return_type, signature.args)
-        f = cgutils.get_or_insert_function(builder.module, kind, _SYMBOL)
-        status, value = convention.call_function(
-            builder, f, signature.return_type, signature.args, args
-        )
-        with cgutils.if_unlikely(builder, status.is_error):
-            convention.return_status_propagate(builder, status)
-        return value
-
-    return LIKELIHOOD_SIGNATURE, codegen
-
-
 @register_funcify_default_op_cache_key(MarginalLogp)
 def numba_funcify_marginal_logp(op: MarginalLogp, node: Apply | None = None, **kwargs: Any) -> Any:
     @numba_njit
@@ -141,7 +121,7 @@ def numba_funcify_marginal_logp(op: MarginalLogp, node: Apply | None = None, **k
         x = np.ascontiguousarray(x)
         gradient = np.zeros(x.size)
         ints, floats = np.ascontiguousarray(ints), np.ascontiguousarray(floats)
-        value: Any = _kernel(x, gradient, ints, floats)  # type: ignore[call-arg]
+        value = _call(x, gradient, ints, floats)
         return np.asarray(value), gradient
 
     return marginal_logp

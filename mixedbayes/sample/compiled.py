@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import nutpie
 import pymc as pm
-from numpy.typing import NDArray
 from pymc.initial_point import make_initial_point_fn
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable, equal_computations
 from pytensor.graph.traversal import ancestors
 
-from mixedbayes.interrupts import uninterrupted
+from mixedbayes.design.types import Floats
 from mixedbayes.sample.labels import labelled
-from mixedbayes.sample.nuts import nutpie_version, run_nuts
+from mixedbayes.sample.nutpie import PyMCTarget, compile_pymc, run_nuts
 from mixedbayes.sample.result import SamplingResult, not_finite
 from mixedbayes.sample.settings import Settings
 
@@ -35,70 +32,43 @@ def sample_nutpie(
     initial_points: Mapping[str, Any] | None,
 ) -> SamplingResult:
     """Compile with numba, or find it compiled, and sample; `settings` with nothing left open."""
-    begin = time.perf_counter()
-    compiled = compile_model(model, keep, initial_points)
-    check_start(compiled)
-    compiling = time.perf_counter() - begin
-    run = run_nuts(compiled, settings, keep=keep)
-    return SamplingResult(
-        posterior=labelled(run.draws, model),
-        sample_stats=run.stats,
-        settings=settings,
-        version=nutpie_version(),
-        timings=run.timings(compiling),
-        interrupted=run.interrupted,
-        note=run.note,
-    )
+    began = time.perf_counter()
+    target = compile_model(model, keep, initial_points)
+    check_start(target)
+    preparing = time.perf_counter() - began
+    run = run_nuts(target, settings, keep=keep)
+    return run.result(labelled(run.draws, model), preparing)
 
 
 def compile_model(
     model: pm.Model, keep: Sequence[str], initial_points: Mapping[str, Any] | None = None
-) -> Any:
-    """A nutpie model; one compiled earlier in this process serves where only pm.Data differs."""
+) -> PyMCTarget:
+    """The model compiled, or one of this process's where only pm.Data differs."""
     structure = _structure(model, keep)
     if structure is None:
-        return _compile(model, keep, initial_points)
-    for known, compiled in _COMPILED:
+        return compile_pymc(model, keep, initial_points)
+    for known, target in _COMPILED:
         if structure.equals(known):
-            filled = compiled.with_data(**structure.data(compiled))
-            return replace(filled, initial_point_func=_starting_points(model, initial_points))
-    compiled = _compile(model, keep, initial_points)
-    _COMPILED.append((structure, compiled))
+            start = _starting_points(model, initial_points)
+            return target.with_data(structure.data(target), start)
+    target = compile_pymc(model, keep, initial_points)
+    _COMPILED.append((structure, target))
     del _COMPILED[:-_REMEMBERED]
-    return compiled
+    return target
 
 
-def check_start(compiled: Any) -> None:
+def check_start(target: PyMCTarget) -> None:
     """Raise where no starting point has a finite density.
 
     nutpie would find out too, but in several threads at once, which then outlive the error.
     """
-    double = ctypes.POINTER(ctypes.c_double)
-    logp = ctypes.CFUNCTYPE(
-        ctypes.c_int64, ctypes.c_uint64, double, double, double, ctypes.c_void_p
-    )(compiled.compiled_logp_func.address)
-    for seed in range(_TRIES):
-        point = np.ascontiguousarray(compiled.initial_point_func(seed), dtype=np.float64)
-        gradient, value = np.empty_like(point), np.empty(1)
-        parts = [a.ctypes.data_as(double) for a in (point, gradient, value)]
-        if logp(point.size, *parts, compiled.user_data.ctypes.data) == 0:
-            return
-    raise not_finite(f"The log density is not finite at any of {_TRIES} starting points.")
-
-
-@uninterrupted()
-def _compile(model: pm.Model, keep: Sequence[str], initial_points: Mapping[str, Any] | None) -> Any:
-    return nutpie.compile_pymc_model(
-        model,
-        backend="numba",
-        var_names=list(keep),
-        initial_points=None if initial_points is None else dict(initial_points),
-    )
+    if not any(target.is_finite(target.start(seed)) for seed in range(_TRIES)):
+        raise not_finite(f"The log density is not finite at any of {_TRIES} starting points.")
 
 
 def _starting_points(
     model: pm.Model, initial_points: Mapping[str, Any] | None
-) -> Callable[[int], NDArray[np.float64]]:
+) -> Callable[[int], Floats]:
     """Seed -> unconstrained coordinates (n,): typical values of the priors, jittered by U(-1, 1).
 
     Those that nutpie makes of a model that it compiles: they follow the priors, which may differ.
@@ -110,7 +80,7 @@ def _starting_points(
     )
     one_at_a_time = threading.Lock()  # chains start in threads, and ask one function
 
-    def start(seed: int) -> NDArray[np.float64]:
+    def start(seed: int) -> Floats:
         with one_at_a_time:
             values = points(seed)
         return np.concatenate([np.ravel(v) for v in values.values()], dtype=np.float64)
@@ -138,14 +108,14 @@ class _Structure:
             self.outputs, other.outputs, self.inputs, other.inputs
         )
 
-    def data(self, compiled: Any) -> dict[str, Any]:
-        used = {v.name for v in compiled.shared_var_keys}
-        return {name: v.get_value() for name, v in self.shared.items() if name in used}
+    def data(self, target: PyMCTarget) -> dict[str, Any]:
+        """Values of what the target reads."""
+        return {n: v.get_value() for n, v in self.shared.items() if n in target.shared}
 
 
 # The last few compiled models of this process, oldest first. Compiling takes seconds and finding
 # one again milliseconds; a model is found by its whole graph, so nothing can go stale.
-_COMPILED: list[tuple[_Structure, Any]] = []
+_COMPILED: list[tuple[_Structure, PyMCTarget]] = []
 _REMEMBERED = 8
 
 

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.design.types import Floats
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
 
@@ -31,35 +32,44 @@ STATS = (
 )
 
 
+def statistics(found: Mapping[str, NDArray[Any]]) -> xr.Dataset:
+    """Those of `STATS` that a sampler has, (chain, draw) each."""
+    known = {name: np.asarray(found[name]) for name in STATS if name in found}
+    return _draws(known, dict.fromkeys(known, ()), {})
+
+
 def labelled(draws: Mapping[str, NDArray[Any]], model: pm.Model) -> xr.Dataset:
     """Arrays (chain, draw, ...) as a Dataset with the model's dims and coords."""
-    table = {}
-    used: set[str] = set()
+    dims = {}
     for name, values in draws.items():
-        dims = model.named_vars_to_dims.get(name, ())
-        if len(dims) != values.ndim - 2 or any(d is None for d in dims):
-            dims = tuple(f"{name}_dim_{i}" for i in range(values.ndim - 2))
-        used.update(dims)
-        table[name] = ((names.CHAIN, names.DRAW, *dims), values)
-    chains, length = next(iter(draws.values())).shape[:2]
-    coords: dict[str, Any] = {names.CHAIN: np.arange(chains), names.DRAW: np.arange(length)}
-    coords |= {
-        d: np.asarray(labels)
-        for d, labels in model.coords.items()
-        if d in used and labels is not None
-    }
-    return xr.Dataset(table, coords=coords)
+        own = model.named_vars_to_dims.get(name, ())
+        if len(own) != values.ndim - 2 or any(d is None for d in own):
+            own = tuple(f"{name}_dim_{i}" for i in range(values.ndim - 2))
+        dims[name] = own
+    known = {d: labels for d, labels in model.coords.items() if labels is not None}
+    return _draws(draws, dims, known)
 
 
-def by_name(
-    spec: Spec, draws: Mapping[str, NDArray[np.float64]], shape: tuple[int, int]
-) -> xr.Dataset:
+def by_name(spec: Spec, draws: Mapping[str, Floats], shape: tuple[int, int]) -> xr.Dataset:
     """Draws (chains x draws, ...) of named parameters as (chain, draw, ...), with user's labels."""
-    dims, coords = dims_of(spec), model_coords(spec)
-    used = {d for name in draws for d in dims[name]}
-    table = {
-        name: ((names.CHAIN, names.DRAW, *dims[name]), x.reshape(*shape, *x.shape[1:]))
-        for name, x in draws.items()
-    }
-    labels = {names.CHAIN: np.arange(shape[0]), names.DRAW: np.arange(shape[1])}
-    return xr.Dataset(table, labels | {d: coords[d] for d in coords if d in used})
+    arrays = {name: x.reshape(*shape, *x.shape[1:]) for name, x in draws.items()}
+    return _draws(arrays, dims_of(spec), model_coords(spec))
+
+
+def _draws(
+    arrays: Mapping[str, NDArray[Any]], dims: Mapping[str, Any], coords: Mapping[str, Any]
+) -> xr.Dataset:
+    """Arrays (chain, draw, ...) with these further dims."""
+    chains, draws = next(iter(arrays.values())).shape[:2]
+    numbered = {names.CHAIN: np.arange(chains), names.DRAW: np.arange(draws)}
+    table = {name: ((names.CHAIN, names.DRAW, *dims[name]), x) for name, x in arrays.items()}
+    return group_of(table, {**numbered, **coords})
+
+
+def group_of(variables: Mapping[str, Any], coords: Mapping[Any, Any]) -> xr.Dataset:
+    """Variables, or (dims, values), with the coordinates of the dimensions that they use."""
+    known = {name: xr.as_variable(x) for name, x in variables.items()}
+    used = {dim for variable in known.values() for dim in variable.dims}
+    labels = {d: x for d, x in coords.items() if d in used}
+    arrays = {d: x if isinstance(x, xr.DataArray) else np.asarray(x) for d, x in labels.items()}
+    return xr.Dataset(known, arrays)

@@ -10,7 +10,7 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import SamplingError
-from mixedbayes.marginal.density import MarginalDensity, Surrogate
+from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.mode import bend_tails, find_mode, initial_points, whiten
 from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.plan import MAX_DENSE
@@ -19,18 +19,13 @@ from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
 from mixedbayes.marginal.surrogate import fit_surrogate, surrogate_pays
 from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.spec import Spec
-from mixedbayes.sample.cdensity import CDensity, Trajectory
+from mixedbayes.sample.defaults import MARGINAL, choose_trajectory
 from mixedbayes.sample.density import THETA, sample_density
 from mixedbayes.sample.labels import by_name
+from mixedbayes.sample.nutpie import CDensity
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Keep, Settings, available_cores
 
-# Departures of a surrogate up to which a trajectory may be one step, and up to which steps turn.
-# Measured: 0.1 to 0.2 with hundreds of levels, 0.25 with 60, 0.4 with 30, 0.9 for penicillin.
-# Beyond the first the long left tail of a log sd holds single steps up now and then; beyond the
-# second (radon, 1.4) turns reach such a tail less often than straight steps.
-NEARLY_NORMAL = 0.3
-TURNING = 0.4
 # Rounding errors of the log density that are still small: its sums of squares have 16 digits.
 _ROUNDING = 0.01
 _EXACT = 1e-13  # residual sd, of the response's range, that its own rounding errors make
@@ -43,14 +38,14 @@ def sample_marginal(
     """Sample the marginal posterior of the variance parameters and draw the effects back.
 
     The mode and curvature of the marginal posterior give starting points and the metric in which
-    NUTS walks, so that tuning is short. Where a surrogate of the gradient serves, see
+    NUTS moves, so that tuning is short. Where a surrogate of the gradient serves, see
     `mixedbayes.marginal.surrogate`, a step costs one value and follows a normal density exactly.
 
     Parameters
     ----------
     spec, settings
-        The model and how to sample it; with sampler "pymc" PyMC's own NUTS walks in the model of
-        `mixedbayes.model.marginal`.
+        The model and how to sample it; with sampler "pymc" PyMC's own NUTS samples the model
+        of `mixedbayes.model.marginal`.
     keep
         Of group effects: "draws", "summary" (mean, sd and quantiles), or "auto": draws up to 2 GB.
 
@@ -59,11 +54,11 @@ def sample_marginal(
     SamplingResult
         Posterior draws of every named parameter, group effects among them.
     """
-    begin = time.perf_counter()
+    began = time.perf_counter()
     setup = set_up(spec.design, spec.priors, max_dense)
-    walk = _walk if settings.sampler == "nutpie" else _walk_model
+    sample = _sample_density if settings.sampler == "nutpie" else _sample_model
     with one_blas_thread():
-        result, constrained = walk(spec, setup, settings)
+        result, constrained = sample(spec, setup, settings)
     chains, draws = (result.posterior.sizes[d] for d in (names.CHAIN, names.DRAW))
     rng = np.random.default_rng(result.seed)
     effects: dict[str, tuple[EffectsSummary, EffectsSummary]] = {}
@@ -72,7 +67,7 @@ def sample_marginal(
     else:
         values = setup.parameters(constrained, rng)
     sampling = result.timings.tune + result.timings.sample
-    other = time.perf_counter() - begin - sampling
+    other = time.perf_counter() - began - sampling
     return replace(
         result,
         posterior=by_name(spec, values, (chains, draws)),
@@ -81,7 +76,9 @@ def sample_marginal(
     )
 
 
-def _walk(spec: Spec, setup: Setup, settings: Settings) -> tuple[SamplingResult, Constrained]:
+def _sample_density(
+    spec: Spec, setup: Setup, settings: Settings
+) -> tuple[SamplingResult, Constrained]:
     """nutpie on the compiled density, in the units of its mode's curvature."""
     density = MarginalDensity(setup.layout, setup.problem)
     mode = find_mode(density)
@@ -95,13 +92,14 @@ def _walk(spec: Spec, setup: Setup, settings: Settings) -> tuple[SamplingResult,
     def start(rng: np.random.Generator) -> Floats:
         return mode.to_eta(initial_points(mode, 1, rng)[0])
 
-    compiled = CDensity(white.c_address, white.c_data, white, white.logp_grad)
+    # without a surrogate nothing is known of it
+    non_normality = white.surrogate.non_normality if white.surrogate else np.inf
     result = sample_density(
-        compiled,
+        CDensity.of(white),
         settings,
         ndim=density.ndim,
         initial_point=start,
-        trajectory=_trajectory(white.surrogate, settings),
+        trajectory=choose_trajectory(non_normality, MARGINAL, settings.target_accept),
     )
     eta = result.posterior[THETA].to_numpy()
     return result, white.constrained(eta.reshape(-1, density.ndim))
@@ -126,16 +124,9 @@ def _check_rounding(spec: Spec, setup: Setup, sigma: Floats) -> None:
     )
 
 
-def _trajectory(surrogate: Surrogate | None, settings: Settings) -> Trajectory:
-    """Straight steps unless the density is known to be smooth and close to N(0, I)."""
-    if surrogate is None or surrogate.departure > TURNING:
-        return "leapfrog"
-    # a target_accept of the user's own is an acceptance rate to tune a step size to
-    near = surrogate.departure < NEARLY_NORMAL and settings.target_accept is None
-    return "quarter_turn" if near else "turns"
-
-
-def _walk_model(spec: Spec, setup: Setup, settings: Settings) -> tuple[SamplingResult, Constrained]:
+def _sample_model(
+    spec: Spec, setup: Setup, settings: Settings
+) -> tuple[SamplingResult, Constrained]:
     """Another sampler on the pm.Model with the same density."""
     from mixedbayes.model.marginal import build_marginal, constrained_of
     from mixedbayes.sample.run import sample_model

@@ -8,15 +8,9 @@ from typing import Any
 import pymc as pm
 
 from mixedbayes.errors import SamplingError
+from mixedbayes.sample.defaults import MODEL_TARGET_ACCEPT, MODEL_TUNE
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
-
-# Non-centred effects of 200 groups, lowest bulk or tail ESS of 4 x 1000 draws per 1000 gradients,
-# tuning included: 300 draws of tuning 18, 500 draws 16, 1000 draws 12, with the same ESS after
-# tuning; numpyro and PyMC adapt more slowly than nutpie. target_accept 0.8 and 0.9 cost the same
-# here, and 0.9 leaves a third of the divergences in a funnel.
-TUNE = {"nutpie": 500, "pymc": 1000, "numpyro": 1000}
-TARGET_ACCEPT = 0.9
 
 
 def sample_model(
@@ -51,7 +45,7 @@ def sample_model(
     """
     _check_names(model, "keep", keep)
     _check_names(model, "initial_points", initial_points or ())
-    filled = settings.filled(tune=TUNE[settings.sampler], target_accept=TARGET_ACCEPT)
+    filled = settings.filled(tune=MODEL_TUNE[settings.sampler], target_accept=MODEL_TARGET_ACCEPT)
     if settings.sampler == "nutpie":
         from mixedbayes.sample.compiled import sample_nutpie as sample
     elif settings.sampler == "pymc":

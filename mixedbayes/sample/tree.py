@@ -1,11 +1,14 @@
-"""A model's sampling result as the DataTree of its fit."""
+"""A model's draws, data and provenance as one DataTree in ArviZ's schema."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import xarray as xr
+from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.model.coords import dims_of, model_coords, response_name
@@ -14,8 +17,10 @@ from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.log_prior import log_priors
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.computed import computed
-from mixedbayes.sample.idata import dataset, to_idata
+from mixedbayes.sample.labels import group_of
 from mixedbayes.sample.result import SamplingResult
+
+Variables = Mapping[str, tuple[Sequence[str], NDArray[Any]]]
 
 
 def to_tree(spec: Spec, result: SamplingResult, *, seconds: float | None = None) -> xr.DataTree:
@@ -36,11 +41,49 @@ def to_tree(spec: Spec, result: SamplingResult, *, seconds: float | None = None)
     )
 
 
+def to_idata(
+    result: SamplingResult,
+    *,
+    observed: Variables,
+    constant: Variables,
+    coords: Mapping[str, Any],
+    seconds: float | None = None,
+) -> xr.DataTree:
+    """The tree that every ArviZ function takes.
+
+    Parameters
+    ----------
+    result
+        Draws and statistics.
+    observed, constant
+        Groups `observed_data` and `constant_data`: name -> (dims, values). An empty group is
+        left out.
+    coords
+        Labels of dimensions; only those that a group uses are put there.
+    seconds
+        Wall-clock time of the whole fit, kept as `sampling_time`; by default that of the sampler.
+
+    Returns
+    -------
+    DataTree with posterior, sample_stats, observed_data and constant_data. The attributes of the
+    first two say what made them, with which seed and versions.
+    """
+    attrs = _attributes(result, seconds)
+    groups = {
+        "posterior": result.posterior.assign_attrs(attrs),
+        "sample_stats": result.sample_stats.assign_attrs(attrs),
+    }
+    for name, variables in (("observed_data", observed), ("constant_data", constant)):
+        if variables:
+            groups[name] = group_of(variables, coords)
+    return xr.DataTree.from_dict(groups)
+
+
 def data_groups(spec: Spec) -> dict[str, xr.Dataset]:
     """The groups `observed_data` and `constant_data` of a fit, for draws from elsewhere."""
     groups = dict(zip(("observed_data", "constant_data"), _data(spec), strict=True))
     coords = model_coords(spec)
-    return {name: dataset(variables, coords) for name, variables in groups.items() if variables}
+    return {name: group_of(variables, coords) for name, variables in groups.items() if variables}
 
 
 def with_derived(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
@@ -77,12 +120,6 @@ def _computed(derived: Mapping[str, Derived], posterior: xr.Dataset) -> dict[str
     }
 
 
-def group_of(variables: Mapping[str, xr.Variable], coords: Mapping[Any, Any]) -> xr.Dataset:
-    """A group of a tree, with the coordinates of the dimensions that it uses."""
-    used = {dim for variable in variables.values() for dim in variable.dims}
-    return xr.Dataset(variables, {dim: coords[dim] for dim in coords if dim in used})
-
-
 def without_derived(tree: xr.DataTree) -> xr.DataTree:
     """The tree without what is computed when read, for files; that given stays as it is."""
     out = tree.copy()
@@ -100,3 +137,24 @@ def _data(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     """The response; and the data of its rows, as the model in PyMC has them."""
     observed = {response_name(spec): ((names.OBS,), spec.family.reported(spec.design.y))}
     return observed, data_of(spec)
+
+
+def _attributes(result: SamplingResult, seconds: float | None) -> dict[str, str | int | float]:
+    """Provenance in types that NetCDF can keep."""
+    settings = result.settings
+    return {
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "creation_library": "mixedbayes",
+        "creation_library_version": version("mixedbayes"),
+        "inference_library": result.sampler,
+        "inference_library_version": result.version,
+        "numpy_version": version("numpy"),
+        "sampling_time": result.timings.total if seconds is None else seconds,
+        "compile_time": result.timings.compile,
+        "tuning_time": result.timings.tune,
+        "tuning_steps": int(settings.tune or 0),
+        "seed": result.seed,
+        "target_accept": float(settings.target_accept or 0.0),
+        "max_treedepth": settings.max_treedepth,
+        "interrupted": int(result.interrupted),
+    }

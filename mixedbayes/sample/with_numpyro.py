@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import xarray as xr
 
-from mixedbayes import names
 from mixedbayes.errors import SamplingError
-from mixedbayes.sample.labels import STATS, labelled
+from mixedbayes.sample.labels import labelled, statistics
 from mixedbayes.sample.result import SamplingResult, Timings
 from mixedbayes.sample.settings import Settings
+from mixedbayes.sample.with_pymc import arrays_of, pm_sample
 
 
 def sample_numpyro(
@@ -32,63 +31,25 @@ def sample_numpyro(
     """
     import numpyro
 
-    begin = time.perf_counter()
+    began = time.perf_counter()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=FutureWarning)
-            tree = _sample(model, settings, keep, initial_points)
+            nuts = {"max_tree_depth": settings.max_treedepth, "chain_method": "vectorized"}
+            tree = pm_sample(model, settings, keep, initial_points, nuts)
     except KeyboardInterrupt as error:
         raise SamplingError(
             "Sampling was interrupted, and numpyro keeps no draws of an unfinished run. Use "
             'sampler="nutpie" or sampler="pymc" where you may want to stop early.'
         ) from error
-    seconds = time.perf_counter() - begin
-    posterior, stats = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
-    arrays = {
-        n: np.asarray(posterior[n].transpose(names.CHAIN, names.DRAW, ...), float) for n in keep
-    }
+    seconds = time.perf_counter() - began
+    draws, stats = arrays_of(tree, keep)
+    stats["lp"] = -stats["lp"]  # numpyro's potential energy is minus the log density
+    stats["reached_max_treedepth"] = stats["n_steps"] >= 2**settings.max_treedepth - 1
     return SamplingResult(
-        posterior=labelled(arrays, model),
-        sample_stats=_statistics(stats, settings),
+        posterior=labelled({name: np.asarray(x, float) for name, x in draws.items()}, model),
+        sample_stats=statistics(stats),
         settings=settings,
         version=str(numpyro.__version__),
         timings=Timings(compile=0.0, tune=0.0, sample=seconds),
-    )
-
-
-def _sample(
-    model: pm.Model,
-    settings: Settings,
-    keep: Sequence[str],
-    initial_points: Mapping[str, Any] | None,
-) -> xr.DataTree:
-    return pm.sample(
-        draws=settings.draws,
-        tune=settings.tune,
-        chains=settings.chains,
-        random_seed=settings.seed,
-        model=model,
-        var_names=list(keep),
-        nuts_sampler="numpyro",
-        nuts={
-            "target_accept": settings.target_accept,
-            "max_tree_depth": settings.max_treedepth,
-            "chain_method": "vectorized",
-        },
-        initvals=None if initial_points is None else dict(initial_points),
-        progressbar=False,
-        quiet=True,
-        compute_convergence_checks=False,
-    )
-
-
-def _statistics(stats: xr.Dataset, settings: Settings) -> xr.Dataset:
-    found = {name: stats[name].to_numpy() for name in STATS if name in stats}
-    found["lp"] = -found["lp"]  # numpyro's potential energy is minus the log density
-    longest = 2**settings.max_treedepth - 1
-    found["reached_max_treedepth"] = np.asarray(found["n_steps"]) >= longest
-    chains, draws = found["n_steps"].shape
-    return xr.Dataset(
-        {name: ((names.CHAIN, names.DRAW), np.asarray(v)) for name, v in found.items()},
-        coords={names.CHAIN: np.arange(chains), names.DRAW: np.arange(draws)},
     )

@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pymc as pm
 import xarray as xr
+from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.sample.labels import STATS, labelled
+from mixedbayes.sample.labels import labelled, statistics
 from mixedbayes.sample.progress import Display, open_display
 from mixedbayes.sample.result import (
     SamplingResult,
@@ -38,19 +38,16 @@ def sample_pymc(
     with open_display(settings.chains, total, wanted=settings.progress) as display:
         watch = _Watch(settings, display)
         tree = _sample(model, settings, keep, initial_points, watch)
-    posterior, stats = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
-    chains, draws = posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]
-    draw_coords = {names.CHAIN: np.arange(chains), names.DRAW: np.arange(draws)}
-    arrays = {n: posterior[n].transpose(names.CHAIN, names.DRAW, ...).to_numpy() for n in keep}
-    table = {n: ((names.CHAIN, names.DRAW), stats[n].to_numpy()) for n in STATS if n in stats}
+    draws, stats = arrays_of(tree, keep)
+    chains, length = stats["diverging"].shape
     return SamplingResult(
-        posterior=labelled(arrays, model),
-        sample_stats=xr.Dataset(table, coords=draw_coords),
+        posterior=labelled(draws, model),
+        sample_stats=statistics(stats),
         settings=settings,
         version=str(pm.__version__),
         timings=watch.timings(),
         interrupted=watch.stopped,
-        note=interruption_note(chains, draws, settings) if watch.stopped else "",
+        note=interruption_note(chains, length, settings) if watch.stopped else "",
     )
 
 
@@ -65,24 +62,9 @@ def _sample(
         # PyMC forks its worker processes; threads of the numerical libraries are idle then.
         warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
         try:
-            return pm.sample(
-                draws=settings.draws,
-                tune=settings.tune,
-                chains=settings.chains,
-                cores=settings.cores,
-                random_seed=settings.seed,
-                model=model,
-                var_names=list(keep),
-                nuts_sampler="pymc",
-                nuts={
-                    "target_accept": settings.target_accept,
-                    "max_treedepth": settings.max_treedepth,
-                },
-                initvals=None if initial_points is None else dict(initial_points),
-                callback=watch,
-                progressbar=False,
-                quiet=True,
-                compute_convergence_checks=False,
+            nuts = {"max_treedepth": settings.max_treedepth}
+            return pm_sample(
+                model, settings, keep, initial_points, nuts, cores=settings.cores, callback=watch
             )
         except pm.exceptions.SamplingError as error:
             raise not_finite(
@@ -92,6 +74,41 @@ def _sample(
             if watch.stopped:
                 largest_rectangle(watch.kept)  # raises the error that says what to do
             raise
+
+
+def pm_sample(
+    model: pm.Model,
+    settings: Settings,
+    keep: Sequence[str],
+    initial_points: Mapping[str, Any] | None,
+    nuts: Mapping[str, Any],
+    **others: Any,
+) -> xr.DataTree:
+    """`pm.sample` with these settings and the sampler's own, without messages, bars and checks."""
+    return pm.sample(
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        random_seed=settings.seed,
+        model=model,
+        var_names=list(keep),
+        nuts_sampler=settings.sampler,
+        nuts={"target_accept": settings.target_accept, **nuts},
+        initvals=None if initial_points is None else dict(initial_points),
+        progressbar=False,
+        quiet=True,
+        compute_convergence_checks=False,
+        **others,
+    )
+
+
+def arrays_of(
+    tree: xr.DataTree, keep: Sequence[str]
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """Of a tree by `pm.sample`: draws (chain, draw, ...) of these variables, and statistics."""
+    posterior, stats = tree["posterior"].to_dataset(), tree["sample_stats"].to_dataset()
+    draws = {n: posterior[n].transpose(names.CHAIN, names.DRAW, ...).to_numpy() for n in keep}
+    return draws, {str(n): x.to_numpy() for n, x in stats.data_vars.items()}
 
 
 class _Watch:
@@ -109,8 +126,8 @@ class _Watch:
         self.steps = {True: 0, False: 0}  # gradient evaluations while tuning, and after
         self.divergences = 0
         self.display = display
-        self.begin = time.perf_counter()
-        self.first = self.last = self.shown = self.begin
+        self.began = time.perf_counter()
+        self.first = self.last = self.shown = self.began
 
     def __call__(self, trace: Any, draw: Any) -> None:
         self.last = time.perf_counter()
@@ -140,4 +157,4 @@ class _Watch:
     def timings(self) -> Timings:
         running = self.last - self.first
         tuning = running * self.steps[True] / max(1, sum(self.steps.values()))
-        return Timings(compile=self.first - self.begin, tune=tuning, sample=running - tuning)
+        return Timings(compile=self.first - self.began, tune=tuning, sample=running - tuning)

@@ -61,7 +61,8 @@ def test_the_posterior_is_exact_with_a_gradient_that_is_wrong(
         used.append(options["trajectory"])
         return sample_density(density, settings, **options)
 
-    monkeypatch.setattr(sampling, "TURNING", 1.0)  # penicillin's posterior is that far from normal
+    # penicillin's posterior is that far from normal
+    monkeypatch.setattr(sampling, "MARGINAL", replace(sampling.MARGINAL, turns=1.0))
     monkeypatch.setattr(sampling, "fit_surrogate", a_third_too_steep)
     monkeypatch.setattr(sampling, "sample_density", recorded)
     fit = oracle_model(name).fit(draws=5000, seed=6, progress=False)

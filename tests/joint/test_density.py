@@ -113,7 +113,7 @@ def test_density_is_the_one_written_by_hand(case, joint):
 @pytest.mark.parametrize("case", CASES)
 def test_gradient_is_that_of_differences(case, joint):
     density = joint.density_of(joint.make(**CASES[case]))
-    density = density.walked(*walk(density.layout), written_somehow(density.layout))
+    density = density.whitened(*walk(density.layout), written_somehow(density.layout))
     z, h = point(density), 1e-6
     _, gradient = density.logp_grad(z)
     steps = h * np.eye(density.ndim)
@@ -127,7 +127,7 @@ def test_coordinates_and_units_change_the_density_by_their_jacobian(groups, join
     plain = joint.density_of(model)
     layout, coordinates = plain.layout, written_somehow(plain.layout)
     mode, C, slopes, factor = walk(layout)
-    density = plain.walked(mode, C, slopes, factor, coordinates)
+    density = plain.whitened(mode, C, slopes, factor, coordinates)
     z = point(density)
     h = layout.n_hyper
     e = np.eye(layout.ndim)
@@ -159,7 +159,7 @@ def test_draws_are_read_in_the_coordinates_of_the_walk(family, groups, joint):
     model = joint.make(family, groups)
     plain = joint.density_of(model)
     near = approximate(plain)
-    density = plain.walked(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
+    density = plain.whitened(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
     z = np.random.default_rng(3).normal(size=(2, plain.ndim))
     theta = near.to_theta(z)
     by_hand = [joint.by_hand(model, plain.layout, t, near.coordinates) for t in theta]

@@ -11,7 +11,7 @@ from mixedbayes.marginal.bend import Bend, bent, fit_bend
 from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.mode import bend_tails, find_mode
 from mixedbayes.marginal.setup import set_up
-from mixedbayes.marginal.surrogate import departure
+from mixedbayes.marginal.surrogate import non_normality
 
 SIDES = Bend(np.array([0.0, 0.7, 2.0, -1.5]), np.array([0.0, -0.5, 1.0, 0.3]),
              np.array([1.0, 0.2, 0.4, -0.6]))  # fmt: skip
@@ -97,7 +97,7 @@ def test_it_is_closer_to_normal(dyestuff2):
 
     def away(density, mode):
         white = replace(density, units=mode.units)
-        return departure(points, np.array([white.logp_grad(e)[1] for e in points]))
+        return non_normality(points, np.array([white.logp_grad(e)[1] for e in points]))
 
     plain, mode = dyestuff2
     assert away(*bend_tails(plain, mode)) < 0.5 * away(plain, mode)

@@ -42,7 +42,7 @@ def test_gradient_is_the_surrogates_within_its_radius_and_the_value_always_exact
     density, _ = gpa
     rng = np.random.default_rng(2)
     terms = rng.integers(0, density.ndim + 1, (12, 4))
-    any_polynomial = Surrogate(terms, rng.normal(size=12), radius=2.0, departure=0.0)
+    any_polynomial = Surrogate(terms, rng.normal(size=12), radius=2.0, non_normality=0.0)
     walked = replace(density, surrogate=any_polynomial)
     for point in (np.array([0.3, -1.2]), np.array([1.9, 0.5])):
         value, gradient = walked.logp_grad(point)
@@ -55,13 +55,13 @@ def test_gradient_is_the_surrogates_within_its_radius_and_the_value_always_exact
 
 
 @pytest.mark.parametrize(
-    ("formula", "name", "departure"),
+    ("formula", "name", "non_normality"),
     [
         ("gpa ~ occasion + (1 | student)", "gpa", (0.03, 0.15)),
         ("diameter ~ 1 + (1 | plate) + (1 | sample)", "penicillin", (0.3, 1.5)),
     ],
 )
-def test_it_is_close_to_gradients_that_it_has_not_seen(formula, name, departure):
+def test_it_is_close_to_gradients_that_it_has_not_seen(formula, name, non_normality):
     density, _ = whitened(formula, name)
     found = fit_surrogate(density, cores=2)
     walked = replace(density, surrogate=found)
@@ -71,7 +71,7 @@ def test_it_is_close_to_gradients_that_it_has_not_seen(formula, name, departure)
     close = np.array([walked.logp_grad(x)[1] for x in points])
     assert np.sqrt(np.mean((close - exact) ** 2)) < 0.1
     assert np.sqrt(np.mean((close - exact) ** 2)) < 0.3 * np.sqrt(np.mean((points + exact) ** 2))
-    assert departure[0] < found.departure < departure[1]
+    assert non_normality[0] < found.non_normality < non_normality[1]
 
 
 def test_it_is_refused_where_the_posterior_is_far_from_normal():

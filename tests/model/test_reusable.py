@@ -8,7 +8,7 @@ import mixedbayes as mb
 from mixedbayes.model.build import build
 from mixedbayes.model.coords import dims_of
 from mixedbayes.sample import compiled
-from mixedbayes.sample.nuts import run_nuts
+from mixedbayes.sample.nutpie import run_nuts
 from mixedbayes.sample.settings import Settings
 
 TERMS = "x + c + (x | g)"
@@ -106,7 +106,7 @@ def test_a_second_fit_compiles_nothing_and_has_its_own_posterior(monkeypatch):
         draws=20, tune=20, chains=1, seed=1, progress=False,
     )  # fmt: skip
     calls = []
-    monkeypatch.setattr(compiled, "_compile", lambda *a: calls.append(a))
+    monkeypatch.setattr(compiled, "compile_pymc", lambda *a: calls.append(a))
     model, shared, keep = for_the_sampler(formula, "gaussian", frame(1, 80), formulation)
     fit = model.fit(draws=20, tune=20, chains=1, seed=1, progress=False)
     assert calls == []

@@ -76,7 +76,7 @@ def test_pymc_repeats_the_draws_on_any_number_of_cores(model, by_pymc):
 def test_new_data_of_the_same_structure_are_not_compiled_again(make_model, by_nutpie, monkeypatch):
     other = make_model(rows=42, seed=5)
     fresh_one = run(make_model(rows=42, seed=5), keep=[*KEEP, "u"])  # compiled for its own keep
-    monkeypatch.setattr(compiled, "_compile", None)
+    monkeypatch.setattr(compiled, "compile_pymc", None)
     again = run(other)
     assert again.timings.compile < 5
     assert not again.posterior.equals(by_nutpie.posterior)
@@ -111,16 +111,16 @@ def test_chains_of_other_data_start_where_their_own_prior_is(monkeypatch):
         return model
 
     first = compiled.compile_model(build(3.0), ["x"])
-    fresh = compiled._compile(build(50.0), ["x"], None)
-    monkeypatch.setattr(compiled, "_compile", None)
+    fresh = compiled.compile_pymc(build(50.0), ["x"], None)
+    monkeypatch.setattr(compiled, "compile_pymc", None)
     again = compiled.compile_model(build(50.0), ["x"])
     given = compiled.compile_model(build(50.0), ["x"], {"x": np.exp(47.0)})
     for seed in range(5):
-        start = again.initial_point_func(seed)
-        assert start == fresh.initial_point_func(seed)
+        start = again.start(seed)
+        assert start == fresh.start(seed)
         assert abs(start - 50) < 1.6
-        assert given.initial_point_func(seed) == pytest.approx(start - 3.5)
-        assert first.initial_point_func(seed) == pytest.approx(start - 47)
+        assert given.start(seed) == pytest.approx(start - 3.5)
+        assert first.start(seed) == pytest.approx(start - 47)
 
 
 @pytest.mark.parametrize("argument", ["keep", "initial_points"])

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from mixedbayes.sample.idata import to_idata
 from mixedbayes.sample.result import SamplingResult, Timings
 from mixedbayes.sample.settings import Settings
+from mixedbayes.sample.tree import to_idata
 
 
 @pytest.fixture
