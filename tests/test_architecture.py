@@ -43,9 +43,12 @@ STAGES = [
 ]
 POSITION = {name: i for i, names in enumerate(STAGES) for name in names}
 
-# Where a library that is slow to import, or that one stage hides from the others, may be imported.
+# Where a library that is slow to import, or that one stage hides from the others, may be imported;
+# and the one module that may rely on a library's internals.
 HOMES = {
-    ("pymc", "pytensor", "nutpie", "numpyro", "jax"): ("model/", "sample/"),
+    ("pymc", "pytensor", "numpyro", "jax"): ("model/", "sample/"),
+    ("nutpie",): ("sample/nutpie.py",),
+    ("numba.core", "numba.np", "llvmlite"): ("jit.py",),
     ("matplotlib", "plotly", "bokeh", "arviz_plots", "seaborn"): ("plots/",),
     ("formulaic",): ("design/columns.py",),
 }
@@ -110,10 +113,10 @@ def order_violations(source: str, own: str, package: str) -> list[str]:
 def home_violations(source: str, path: str, package: str) -> list[str]:
     found = []
     for line, dotted in imports(_Loaded().visit(ast.parse(source)), package):
-        library = dotted.split(".")[0]
         for libraries, homes in HOMES.items():
-            if library in libraries and not path.startswith(homes):
-                found.append(f"line {line}: {library} may be imported only in {', '.join(homes)}")
+            known = [name for name in libraries if f"{dotted}.".startswith(f"{name}.")]
+            if known and not path.startswith(homes):
+                found.append(f"line {line}: {known[0]} may be imported only in {', '.join(homes)}")
     return found
 
 
@@ -211,5 +214,16 @@ def test_a_heavy_import_outside_its_home_is_found():
     assert len(home_violations("import formulaic", "design/build.py", "mixedbayes.design")) == 1
     for_types = "if TYPE_CHECKING:\n    import pymc as pm\nelse:\n    import nutpie"
     assert home_violations(for_types, "api/model.py", "mixedbayes.api") == [
-        "line 4: nutpie may be imported only in model/, sample/"
+        "line 4: nutpie may be imported only in sample/nutpie.py"
     ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from nutpie import _lib", "import nutpie.sample", "from numba.core import cgutils",
+     "import numba.core.caching", "from numba import core", "from numba.np.unsafe import ndarray",
+     "import llvmlite.binding as llvm"],
+)  # fmt: skip
+def test_internals_of_libraries_are_for_one_module(source):
+    assert len(home_violations(source, "sample/density.py", "mixedbayes.sample")) == 1
+    assert home_violations("import numba", "sample/density.py", "mixedbayes.sample") == []

@@ -2,9 +2,15 @@
 
 import errno
 import importlib.util
+import inspect
 
+import numba
+import numpy as np
 import pytest
-from numba.core import caching
+from numba.core import caching, cgutils, sigutils
+from numba.core.ccallback import CFunc
+from numba.core.dispatcher import Dispatcher
+from numba.extending import _Intrinsic
 
 from mixedbayes import jit
 
@@ -67,3 +73,80 @@ def test_damaged_code_is_compiled_again(tmp_path, content):
 def test_an_error_of_the_code_itself_is_raised():
     with pytest.raises(Exception, match="not_a_name"):
         jit.njit("i8(i8)")(lambda n: not_a_name(n))  # noqa: F821
+
+
+# What jit.py relies on inside numba; a failure says what another version has changed.
+VERSION = f"numba {numba.__version__}"
+SIGNATURE = numba.types.float64(numba.types.float64, numba.types.int64)
+
+
+@jit.njit(SIGNATURE)
+def divided(x, n):
+    if n == 0:
+        raise ZeroDivisionError("by nothing")
+    return x / n
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "parameters"),
+    [
+        (caching.FunctionCache, "__init__", "self py_func"),
+        (caching.FunctionCache, "_index_key", "self sig codegen"),
+        (CFunc, "__init__", "self pyfunc sig locals options"),
+        (CFunc, "compile", "self"),
+        (Dispatcher, "compile", "self sig"),
+        (Dispatcher, "disable_compile", "self"),
+        (Dispatcher, "get_compile_result", "self sig"),
+        (sigutils, "normalize_signature", "sig"),
+        (cgutils, "get_or_insert_function", "module fnty name"),
+        (cgutils, "if_unlikely", "builder pred"),
+    ],
+)
+def test_functions_of_numba(owner, name, parameters):
+    assert hasattr(owner, name), f"{VERSION}: {owner.__name__} has no {name}"
+    found = list(inspect.signature(getattr(owner, name)).parameters)
+    expected = parameters.split()
+    changed = f"{VERSION}: {owner.__name__}.{name} takes {', '.join(found)}"
+    assert found[: len(expected)] == expected, changed
+
+
+def test_attributes_of_compiled_code():
+    """Those by which code is kept, found again and called by its address."""
+    c_function = numba.cfunc(numba.types.int64(numba.types.int64))(lambda n: n)
+    result = divided.get_compile_result(SIGNATURE)
+    relied_on = {
+        "Dispatcher._cache": hasattr(divided, "_cache"),
+        "Dispatcher.py_func": divided.py_func(6.0, 3) == 2.0,
+        "Dispatcher.targetoptions": "nopython" in divided.targetoptions,
+        "CFunc._cache": hasattr(c_function, "_cache"),
+        "CFunc.address": c_function.address > 0,
+        "_Intrinsic._defn": callable(jit.pointer._defn) and isinstance(jit.pointer, _Intrinsic),
+        "FunctionCache._py_func": caching.FunctionCache(made)._py_func is made,
+        "codegen.magic_tuple": isinstance(result.library.codegen.magic_tuple(), tuple),
+        "library.get_pointer_to_function": jit.address(divided, SIGNATURE) > 0,
+    }
+    lost = [name for name, fine in relied_on.items() if not fine]
+    assert lost == [], f"{VERSION}: {', '.join(lost)} changed"
+
+
+def test_calls_by_address_and_by_symbol_pass_values_and_errors():
+    by_address, address = jit.caller(SIGNATURE), jit.address(divided, SIGNATURE)
+    jit.bind("mixedbayes_divided_for_a_test", address)
+    by_symbol = jit.symbol_caller("mixedbayes_divided_for_a_test", SIGNATURE)
+
+    @numba.njit
+    def both(where, x, n):
+        return by_address(where, x, n), by_symbol(x, n)
+
+    assert both(address, 3.0, 2) == (1.5, 1.5), f"{VERSION}: its call convention has changed"
+    for call in (lambda: both(address, 1.0, 0), lambda: divided(1.0, 0)):
+        with pytest.raises(ZeroDivisionError, match="by nothing"):
+            call()
+
+
+def test_fixed_tuples():
+    @numba.njit
+    def place(shape, at):
+        return np.zeros(jit.to_fixed_tuple(shape, 2))[jit.to_fixed_tuple(at, 2)]
+
+    assert place(np.array([3, 4]), np.array([2, 3])) == 0.0, f"{VERSION}: to_fixed_tuple changed"

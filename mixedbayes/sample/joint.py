@@ -15,7 +15,7 @@ from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.defaults import JOINT, choose_trajectory, measured_non_normality
 from mixedbayes.sample.density import THETA, sample_density
-from mixedbayes.sample.labels import by_name
+from mixedbayes.sample.labels import named_result
 from mixedbayes.sample.nutpie import CDensity
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
@@ -50,7 +50,6 @@ def sample_joint(spec: Spec, settings: Settings) -> SamplingResult:
             "give formulation=mb.NonCentered()."
         ) from error
     white = plain.whitened(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
-    preparing = time.perf_counter() - began
 
     def start(rng: np.random.Generator) -> Floats:
         z = rng.standard_normal(white.ndim)
@@ -68,7 +67,6 @@ def sample_joint(spec: Spec, settings: Settings) -> SamplingResult:
     )
     z = result.posterior[THETA].to_numpy()
     values = plain.layout.named(near.to_theta(z.reshape(-1, white.ndim)), near.coordinates)
-    timings = replace(result.timings, compile=result.timings.compile + preparing)
     if spec.family.ends_at_zero and result.sample_stats["diverging"].any():
         result = replace(result, note=f"{result.note} {_BOUNDARY}".strip())
-    return replace(result, posterior=by_name(spec, values, z.shape[:2]), timings=timings)
+    return named_result(spec, result, values, began)

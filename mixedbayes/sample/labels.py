@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
+from mixedbayes.sample.result import SamplingResult
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -54,6 +57,22 @@ def by_name(spec: Spec, draws: Mapping[str, Floats], shape: tuple[int, int]) -> 
     """Draws (chains x draws, ...) of named parameters as (chain, draw, ...), with user's labels."""
     arrays = {name: x.reshape(*shape, *x.shape[1:]) for name, x in draws.items()}
     return _draws(arrays, dims_of(spec), model_coords(spec))
+
+
+def named_result(
+    spec: Spec, result: SamplingResult, draws: Mapping[str, Floats], began: float
+) -> SamplingResult:
+    """A density's result with the model's parameters (chains x draws, ...) in its place.
+
+    Of the time since `began`, by `time.perf_counter`, what NUTS did not take is preparation.
+    """
+    chains, length = (result.posterior.sizes[d] for d in (names.CHAIN, names.DRAW))
+    preparing = time.perf_counter() - began - result.timings.tune - result.timings.sample
+    return replace(
+        result,
+        posterior=by_name(spec, draws, (chains, length)),
+        timings=replace(result.timings, compile=preparing),
+    )
 
 
 def _draws(

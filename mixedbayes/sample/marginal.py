@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import SamplingError
 from mixedbayes.marginal.density import MarginalDensity
@@ -21,7 +20,7 @@ from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.defaults import MARGINAL, choose_trajectory
 from mixedbayes.sample.density import THETA, sample_density
-from mixedbayes.sample.labels import by_name
+from mixedbayes.sample.labels import named_result
 from mixedbayes.sample.nutpie import CDensity
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Keep, Settings, available_cores
@@ -59,21 +58,13 @@ def sample_marginal(
     sample = _sample_density if settings.sampler == "nutpie" else _sample_model
     with one_blas_thread():
         result, constrained = sample(spec, setup, settings)
-    chains, draws = (result.posterior.sizes[d] for d in (names.CHAIN, names.DRAW))
     rng = np.random.default_rng(result.seed)
     effects: dict[str, tuple[EffectsSummary, EffectsSummary]] = {}
-    if _summarise(setup, chains * draws, keep):
+    if _summarise(setup, result.sample_stats["diverging"].size, keep):
         values, effects = setup.summaries(constrained, rng, QUANTILES)
     else:
         values = setup.parameters(constrained, rng)
-    sampling = result.timings.tune + result.timings.sample
-    other = time.perf_counter() - began - sampling
-    return replace(
-        result,
-        posterior=by_name(spec, values, (chains, draws)),
-        effects=effects,
-        timings=replace(result.timings, compile=other),
-    )
+    return replace(named_result(spec, result, values, began), effects=effects)
 
 
 def _sample_density(

@@ -206,13 +206,10 @@ class PyMCTarget(Target):
 
     def is_finite(self, point: Floats) -> bool:
         """Whether the log density is."""
-        double = ctypes.POINTER(ctypes.c_double)
-        logp = ctypes.CFUNCTYPE(
-            ctypes.c_int64, ctypes.c_uint64, double, double, double, ctypes.c_void_p
-        )(self.compiled.compiled_logp_func.address)
-        gradient, value = np.empty_like(point), np.empty(1)
-        parts = [a.ctypes.data_as(double) for a in (point, gradient, value)]
-        return bool(logp(point.size, *parts, self.compiled.user_data.ctypes.data) == 0)
+        arrays = (point, np.empty_like(point), np.empty(1))
+        pointers = [a.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for a in arrays]
+        logp, data = self.compiled.compiled_logp_func.ctypes, self.compiled.user_data
+        return bool(logp(point.size, *pointers, data.ctypes.data) == 0)
 
 
 @uninterrupted()
