@@ -48,7 +48,7 @@ POSITION = {name: i for i, names in enumerate(STAGES) for name in names}
 HOMES = {
     ("pymc", "pytensor", "numpyro", "jax"): ("model/", "sample/"),
     ("nutpie",): ("sample/nutpie.py",),
-    ("numba.core", "numba.np", "llvmlite"): ("jit.py",),
+    ("numba.core", "numba.np", "numba.extending._Intrinsic", "llvmlite"): ("jit.py",),
     ("matplotlib", "plotly", "bokeh", "arviz_plots", "seaborn"): ("plots/",),
     ("formulaic",): ("design/columns.py",),
 }
@@ -222,7 +222,7 @@ def test_a_heavy_import_outside_its_home_is_found():
     "source",
     ["from nutpie import _lib", "import nutpie.sample", "from numba.core import cgutils",
      "import numba.core.caching", "from numba import core", "from numba.np.unsafe import ndarray",
-     "import llvmlite.binding as llvm"],
+     "from numba.extending import _Intrinsic", "import llvmlite.binding as llvm"],
 )  # fmt: skip
 def test_internals_of_libraries_are_for_one_module(source):
     assert len(home_violations(source, "sample/density.py", "mixedbayes.sample")) == 1

@@ -20,7 +20,7 @@ import mixedbayes.results.summary  # noqa: E402
 from mixedbayes.marginal.density import MarginalDensity  # noqa: E402
 from mixedbayes.marginal.mode import Mode  # noqa: E402
 from mixedbayes.marginal.setup import Setup  # noqa: E402
-from mixedbayes.marginal.threads import one_blas_thread  # noqa: E402
+from mixedbayes.numerics.threads import one_blas_thread  # noqa: E402
 from mixedbayes.sample import marginal as pipeline  # noqa: E402
 
 IMPORT_ALL = time.perf_counter() - BEGIN

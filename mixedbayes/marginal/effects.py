@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from mixedbayes.marginal.kernel import is_single
 from mixedbayes.marginal.plan import Floats
 from mixedbayes.marginal.problem import Problem
 from mixedbayes.marginal.summaries import EffectsSummary
-from mixedbayes.marginal.threads import one_blas_thread
+from mixedbayes.numerics.threads import available_cores, one_blas_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -367,7 +366,7 @@ def _in_threads(function: Callable[[int], bool], n: int) -> list[bool]:
 
 
 def _workers(n: int) -> int:
-    return max(1, min(n, cpu_count() or 1))
+    return max(1, min(n, available_cores()))
 
 
 def _require(fine: Iterable[bool]) -> None:

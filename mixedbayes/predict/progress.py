@@ -5,7 +5,6 @@ Blocks have random streams of their own, so that the order in which they are don
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any, Final
 
-from mixedbayes.marginal.threads import one_blas_thread
+from mixedbayes.numerics.threads import available_cores, one_blas_thread
 
 Block = tuple[int, slice]  # number, rows
 
@@ -28,7 +27,7 @@ def run(blocks: Sequence[Block], work: Callable[[Block], Any], draws: int, *, sh
         for block in blocks:
             work(block)
         return
-    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(MOST_THREADS, available_cores()))
     try:
         with one_blas_thread(), display("Predicting", rows if shown else 0) as advance:
             for (_, at), _ in zip(blocks, pool.map(work, blocks), strict=True):

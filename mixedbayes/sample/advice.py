@@ -73,8 +73,8 @@ class Findings:
 
 def _beyond(crossed: Bools, far: Bools, effects: Bools) -> Bools:
     """What crosses a limit, without group effects as few and as near as chance has them."""
-    few = (crossed & effects).sum() <= BY_CHANCE * effects.sum()
-    return crossed & ~effects if few and not (far & effects).any() else crossed
+    by_chance = (crossed & effects).sum() <= BY_CHANCE * effects.sum()
+    return crossed & ~effects if by_chance and not (far & effects).any() else crossed
 
 
 def messages(found: Findings) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import SamplingError
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
-from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.spec import Spec
+from mixedbayes.numerics.threads import one_blas_thread
 from mixedbayes.sample.defaults import JOINT, choose_trajectory, measured_non_normality
 from mixedbayes.sample.density import THETA, sample_density
 from mixedbayes.sample.labels import named_result

@@ -16,14 +16,14 @@ from mixedbayes.marginal.plan import MAX_DENSE
 from mixedbayes.marginal.setup import Setup, set_up
 from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
 from mixedbayes.marginal.surrogate import fit_surrogate, surrogate_pays
-from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.spec import Spec
+from mixedbayes.numerics.threads import available_cores, one_blas_thread
 from mixedbayes.sample.defaults import MARGINAL, choose_trajectory
 from mixedbayes.sample.density import THETA, sample_density
 from mixedbayes.sample.labels import named_result
 from mixedbayes.sample.nutpie import CDensity
 from mixedbayes.sample.result import SamplingResult
-from mixedbayes.sample.settings import Keep, Settings, available_cores
+from mixedbayes.sample.settings import Keep, Settings
 
 # Rounding errors of the log density that are still small: its sums of squares have 16 digits.
 _ROUNDING = 0.01

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from numbers import Integral, Real
 from typing import Literal, get_args
 
 from mixedbayes.errors import MissingExtraError, SamplingError
+from mixedbayes.numerics.threads import available_cores
 
 SamplerName = Literal["nutpie", "pymc", "numpyro"]
 SAMPLERS: tuple[str, ...] = get_args(SamplerName)
@@ -116,13 +116,6 @@ def check_keep(keep: object, *, marginal: bool) -> None:
             'effects="summary" needs formulation=Marginal(): elsewhere the group effects are '
             'sampled, and kept as draws; use effects="auto".'
         )
-
-
-def available_cores() -> int:
-    """Processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _count(name: str, value: object, least: int, remedy: str) -> int:

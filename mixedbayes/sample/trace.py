@@ -11,7 +11,6 @@ from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.setup import set_up
-from mixedbayes.marginal.threads import one_blas_thread
 from mixedbayes.model.coords import dims_of, model_coords, predictors, response_name
 from mixedbayes.model.formulations import (
     Centered,
@@ -23,6 +22,7 @@ from mixedbayes.model.formulations import (
 )
 from mixedbayes.model.marginal import constrained_of, variables
 from mixedbayes.model.spec import Spec
+from mixedbayes.numerics.threads import one_blas_thread
 from mixedbayes.sample.labels import by_name
 
 _LEAD = (names.CHAIN, names.DRAW)

@@ -5,7 +5,8 @@ from importlib.util import find_spec
 import pytest
 
 from mixedbayes.errors import MissingExtraError, SamplingError
-from mixedbayes.sample.settings import Settings, available_cores
+from mixedbayes.numerics.threads import available_cores
+from mixedbayes.sample.settings import Settings
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,17 @@
-"""Threads of the linear algebra below the compiled functions."""
+"""Threads of this process, and of the linear algebra below the compiled functions."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
+
+
+def available_cores() -> int:
+    """Processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
