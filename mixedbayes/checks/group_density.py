@@ -20,6 +20,7 @@ from mixedbayes.checks.members import (
     still,
 )
 from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import smooth
 from mixedbayes.predict.proposals import directions, propose
 from mixedbayes.predict.streams import seed_of, stream
@@ -123,14 +124,14 @@ def _exact(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats
     """In closed form.
 
     With A the columns of the effects in the rows, Psi = L L' their covariance and r the residual
-    given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1); by Woodbury only matrices of the size
-    of the effects are factored.
+    given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1).
     """
     design = post.design
     sigma2 = post.family.residual_variance(post.parameters())  # (S,)
     weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
     r = design.y[rows] - still(post, blocks, rows).T
-    return _log_normal(r, columns(blocks, rows), _joint(post, blocks), sigma2, weights), -np.inf
+    AL = columns(blocks, rows) @ _joint(post, blocks)  # (S, m, D)
+    return woodbury.given(r, AL, weights, sigma2).log_density, -np.inf
 
 
 def _joint(post: Posterior, blocks: Sequence[Block]) -> Floats:
@@ -143,16 +144,3 @@ def _joint(post: Posterior, blocks: Sequence[Block]) -> Floats:
         joint[:, at : at + q, at : at + q] = f
         at += q
     return joint
-
-
-def _log_normal(r: Floats, A: Floats, L: Floats, sigma2: Floats, w: Floats) -> Floats:
-    """(S,) log N(r; 0, A L L' A' + sigma^2 W^-1) for residuals r (S, m)."""
-    AL = A @ L  # (S, m, k)
-    scaled = AL * (w[:, None] / sigma2[:, None, None])
-    H = np.eye(AL.shape[-1]) + np.swapaxes(AL, 1, 2) @ scaled
-    h = np.einsum("smk,sm->sk", scaled, r)
-    quadratic = np.einsum("sm,m,sm->s", r, w, r) / sigma2
-    quadratic -= np.einsum("sk,sk->s", h, np.linalg.solve(H, h[..., None])[..., 0])
-    log_det = np.linalg.slogdet(H)[1]
-    constant = len(w) * np.log(2 * np.pi * sigma2) - np.sum(np.log(w))
-    return -0.5 * (constant + log_det + quadratic)

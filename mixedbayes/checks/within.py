@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse, stats
-from scipy.sparse.linalg import splu
 
 from mixedbayes.checks.members import root
 from mixedbayes.checks.report import Finding
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.numerics import woodbury
 from mixedbayes.results.posterior import Posterior
 
 SMALL_P = 0.025  # of the smallest of all pairs of a predictor and a factor, times their number
@@ -120,7 +120,7 @@ def mundlak(post: Posterior, found: Sequence[Candidate]) -> pd.DataFrame:
     M -= M.mean(axis=0)
     X = np.column_stack([np.ones(design.n), design.mu.X - design.mu.X.mean(axis=0)])
     A = np.column_stack([X, M, z])
-    VA = _inverse(post, information, A)
+    VA = woodbury.solve(information, _columns(post), A)
     p, k = X.shape[1], M.shape[1]
     scale = np.sqrt(np.einsum("np,np->p", X, VA[:, :p]))
     scale[scale == 0] = 1.0
@@ -192,17 +192,11 @@ def _mean_predictor(post: Posterior, parameter: str) -> Floats:
     return eta if predictor.offset is None else eta + predictor.offset
 
 
-def _inverse(post: Posterior, information: Floats, A: Floats) -> Floats:
-    """V^-1 A for V = W^-1 + Z Psi Z', by Woodbury.
-
-    W A - W U (I + U'W U)^-1 U'W A with U = Z Psi^(1/2).
-    """
-    WA = information[:, None] * A
+def _columns(post: Posterior) -> sparse.csc_matrix:
+    """(n, sum J q) sparse Z Psi^(1/2) of all factors, side by side."""
     groups = post.design.mu.groups
     columns = [_scaled(g, root(post.cov(g.name).mean(axis=0)[None])[0]) for g in groups]
-    U = sparse.hstack(columns, format="csc")
-    inner = sparse.identity(U.shape[1], format="csc") + U.T @ (U.multiply(information[:, None]))
-    return WA - information[:, None] * (U @ splu(inner.tocsc()).solve(np.asarray(U.T @ WA)))
+    return sparse.hstack(columns, format="csc")
 
 
 def _scaled(g: GroupDesign, L: Floats) -> sparse.csc_matrix:

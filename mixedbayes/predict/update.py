@@ -4,11 +4,7 @@ Given one posterior draw of everything else, the rows are
 
     y = e + A b + noise,   b = R u,   u ~ N(0, I),   noise ~ N(0, sigma^2 W^-1)
 
-with e what is known of their means. With B = A R and H = I + B'WB / sigma^2 = C C',
-
-    u | y ~ N(H^-1 B'W(y - e) / sigma^2, H^-1)
-    log p(y | draw) = -(m log(2 pi sigma^2) - log|W| + log|H| + |W^(1/2)(y - e - B u)|^2 / sigma^2
-                        + |u|^2) / 2                        with u at its mean.
+with e what is known of their means: u | y is normal, see `numerics.woodbury` with B = A R.
 """
 
 from __future__ import annotations
@@ -19,6 +15,7 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, Ints
+from mixedbayes.numerics import woodbury
 from mixedbayes.predict.few import Few
 from mixedbayes.predict.importance import Importance, smooth
 from mixedbayes.predict.mixture import describe_mixture
@@ -76,21 +73,13 @@ def exact(few: Few) -> Exact:
 
 def update(few: Few, draws: Ints) -> Update:
     """The update at some of the posterior draws."""
-    m, variance = few.n, few.parameters[names.SIGMA][draws] ** 2
-    w = np.ones(m) if few.weights is None else few.weights
+    w = np.ones(few.n) if few.weights is None else few.weights
     r = few.y - few.eta[:, draws].T  # (S, m)
-    R, B = few.root(draws), few.design(draws)
-    WB = w[:, None] * B / variance[:, None, None]
-    H = B.transpose(0, 2, 1) @ WB
-    H[:, range(few.size), range(few.size)] += 1.0
-    C = np.linalg.cholesky(H)
-    u = np.linalg.solve(H, WB.transpose(0, 2, 1) @ r[:, :, None])[:, :, 0]
-    left = r - (B @ u[:, :, None])[:, :, 0]
-    log_det = 2 * np.log(np.diagonal(C, axis1=1, axis2=2)).sum(axis=1)
-    quadratic = (w * left**2).sum(axis=1) / variance + (u**2).sum(axis=1)
-    constant = m * np.log(2 * np.pi * variance) - np.log(w).sum()
+    variance = few.parameters[names.SIGMA][draws] ** 2
+    u = woodbury.given(r, few.design(draws), w, variance)
+    R = few.root(draws)
     return Update(
-        (R @ u[:, :, None])[:, :, 0],
-        np.linalg.solve(C, R.transpose(0, 2, 1)),
-        -0.5 * (constant + log_det + quadratic),
+        (R @ u.mean[:, :, None])[:, :, 0],
+        np.linalg.solve(u.root, R.transpose(0, 2, 1)),
+        u.log_density,
     )
