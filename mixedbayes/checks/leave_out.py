@@ -17,6 +17,7 @@ from mixedbayes.checks.own import one_by_one
 from mixedbayes.checks.scored import Scored
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, LinearPredictor
 from mixedbayes.model.spec import Spec
+from mixedbayes.priors.placement import Centre
 from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.health import health
@@ -191,7 +192,7 @@ def _anchored(
         at_means = priors.intercept_at_means
     if not at_means:
         return predictor, priors
-    moved = replace(predictor, X=predictor.X - predictor.means)
+    moved = replace(predictor, X=Centre.of(predictor).columns(predictor.X))
     return moved, replace(priors, intercept_at_means=False)
 
 

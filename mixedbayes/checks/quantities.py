@@ -11,9 +11,9 @@ import numpy as np
 from scipy import stats
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, LinearPredictor
+from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.priors.distributions import Prior
-from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.priors.types import Assigned, PredictorPriors
 from mixedbayes.results.posterior import Posterior
 
 KINDS = ("intercept", "fixef", "sd", "cor", "family")
@@ -25,82 +25,98 @@ class Quantity:
 
     kind
         "intercept", "fixef", "sd", "cor" or "family".
+    parameter
+        Its name among the draws.
+    terms
+        Which element: a population effect's term, an effect's or two effects' of a factor, a label.
     draws
         (S,) of the parameter, at predictor value zero.
     placed
         (S,) of what the prior is about: perhaps the value at the predictors' means.
+    assigned
+        The prior as it was given or derived; of a correlation that of the matrix.
     prior
-        SciPy-like distribution; None where it is improper.
-    given
-        Whether the user gave it; otherwise it is a default.
+        SciPy-like distribution of `placed`; None where it is improper.
+    moved
+        Whether `placed` is another quantity than `draws`.
     """
 
     kind: str
     parameter: str
-    term: str
+    terms: tuple[str, ...]
     draws: Floats
     placed: Floats
+    assigned: Assigned
     prior: Any
-    given: bool = True
+    moved: bool
+    predictor: str = "mu"
+    group: str = ""
+
+    @property
+    def given(self) -> bool:
+        """Whether the user gave the prior; otherwise it is a default."""
+        return self.assigned.given
+
+    @property
+    def term(self) -> str:
+        return ", ".join(self.terms)
 
     @property
     def label(self) -> str:
-        return f"{self.parameter}[{self.term}]" if self.term else self.parameter
+        return f"{self.parameter}[{self.term}]" if self.terms else self.parameter
 
 
 def quantities(post: Posterior) -> Iterator[Quantity]:
     """Intercepts, population effects, sds, correlations, and the family's own parameters."""
     for priors in post.priors.predictors:
-        yield from _predictor(post, post.predictor(priors.parameter), priors)
-    for name, assigned in post.priors.parameters.items():
-        prior, labels = assigned.prior, post.family.labels(name, post.design)
-        draws = post.stacked(name)
+        yield from _population(post, post.predictor(priors.parameter), priors)
+        for g in post.predictor(priors.parameter).groups:
+            yield from _group(post, g, priors)
+    mu = post.design.mu
+    for name, a in post.priors.parameters.items():
+        draws, labels = post.stacked(name), post.family.labels(name, post.design)
         if labels is None:
-            yield Quantity("family", name, "", draws, draws, _frozen(prior), assigned.given)
+            yield Quantity("family", name, (), draws, draws, a, _frozen(a.prior), False)
             continue
-        shift = 0.0 if assigned.given else _at_means(post, post.design.mu)
-        for k, term in enumerate(labels):
-            drawn, placed = draws[:, k], draws[:, k] - shift
-            yield Quantity("family", name, term, drawn, placed, _frozen(prior), assigned.given)
+        placed = post.priors.centre_of(name, mu).thresholds(draws, post.fixef())
+        moved = bool(mu.terms) and not a.given
+        for k, label in enumerate(labels):
+            here, there = draws[:, k], placed[:, k]
+            yield Quantity("family", name, (label,), here, there, a, _frozen(a.prior), moved)
 
 
-def _predictor(
+def _population(
     post: Posterior, predictor: LinearPredictor, priors: PredictorPriors
 ) -> Iterator[Quantity]:
     p = predictor.parameter
-    if priors.intercept is not None:
-        draws = post.intercept(p)
-        placed = draws + _at_means(post, predictor) if priors.intercept_at_means else draws
-        name, a = names.intercept(p), priors.intercept
-        yield Quantity("intercept", name, "", draws, placed, _frozen(a.prior), a.given)
     beta = post.fixef(p)
-    placed_beta = priors.fixef_placed(beta)
+    if priors.intercept is not None:
+        draws, name, a = post.intercept(p), names.intercept(p), priors.intercept
+        there = priors.centre(predictor).intercept(draws, beta)
+        moved = priors.intercept_at_means and bool(predictor.terms)
+        yield Quantity("intercept", name, (), draws, there, a, _frozen(a.prior), moved, p)
+    placed = priors.fixef_placed(beta)
     for k, (term, a) in enumerate(zip(predictor.terms, priors.fixef, strict=True)):
-        name, prior = names.fixef(p), _frozen(a.prior)
-        yield Quantity("fixef", name, term, beta[:, k], placed_beta[:, k], prior, a.given)
-    for g in predictor.groups:
-        sd, cor = post.sd(g.name, p), post.cor(g.name, p)
-        placed_sd, placed_cor = post.placed(g.name, priors)
-        for k, (term, a) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
-            name = names.sd(g.name, p)
-            yield Quantity("sd", name, term, sd[:, k], placed_sd[:, k], _frozen(a.prior), a.given)
-        for block in g.blocks:
-            for i, j in combinations(sorted(block), 2):
-                shape = priors.lkj(g.name).eta + len(block) / 2 - 1  # of the margin under LKJ
-                yield Quantity(
-                    "cor",
-                    names.cor(g.name, p),
-                    f"{g.terms[i]}, {g.terms[j]}",
-                    cor[:, i, j],
-                    placed_cor[:, i, j],
-                    stats.beta(shape, shape, loc=-1, scale=2),
-                    priors.cor[g.name].given,
-                )
+        moved = priors.population is not None and priors.population.moves(k)
+        here, there, name = beta[:, k], placed[:, k], names.fixef(p)
+        yield Quantity("fixef", name, (term,), here, there, a, _frozen(a.prior), moved, p)
 
 
-def _at_means(post: Posterior, predictor: LinearPredictor) -> Floats:
-    """(S,) X fixef at the columns' means."""
-    return post.fixef(predictor.parameter) @ predictor.means
+def _group(post: Posterior, g: GroupDesign, priors: PredictorPriors) -> Iterator[Quantity]:
+    p, placement = priors.parameter, priors.placed.get(g.name)
+    (sd, cor), placed = (post.sd(g.name, p), post.cor(g.name, p)), post.placed(g.name, priors)
+    for k, (term, a) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
+        moved = placement is not None and placement.moves(k)
+        here, there, prior = sd[:, k], placed[0][:, k], _frozen(a.prior)
+        name = names.sd(g.name, p)
+        yield Quantity("sd", name, (term,), here, there, a, prior, moved, p, g.name)
+    for block in g.blocks:
+        for i, j in combinations(sorted(block), 2):
+            shape = priors.lkj(g.name).eta + len(block) / 2 - 1  # of the margin under LKJ
+            prior, terms = stats.beta(shape, shape, loc=-1, scale=2), (g.terms[i], g.terms[j])
+            here, there, a = cor[:, i, j], placed[1][:, i, j], priors.cor[g.name]
+            moved, name = placement is not None, names.cor(g.name, p)
+            yield Quantity("cor", name, terms, here, there, a, prior, moved, p, g.name)
 
 
 def _frozen(prior: Prior) -> Any:

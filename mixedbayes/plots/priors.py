@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import combinations
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from mixedbayes import names
+from mixedbayes.checks.quantities import Quantity, quantities
 from mixedbayes.errors import ModelError
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels
-from mixedbayes.priors.distributions import Prior
 from mixedbayes.results.posterior import Posterior
 
 Floats = NDArray[np.float64]
@@ -67,63 +65,35 @@ def plot_priors(
     labels = Labels.of(post, units)
     chains = post.shape[0]
     panels = [
-        _panel(title, axis, values.reshape(chains, -1), prior, str(said))
-        for title, axis, values, prior, said in _quantities(post, labels)
+        _panel(
+            *_title(post, q, labels), q.placed.reshape(chains, -1), q.prior, str(q.assigned.prior)
+        )
+        for q in quantities(post)
+        if q.predictor == "mu"
     ]
     if not panels:
         raise ModelError("the model has no parameter with a prior to draw")
     return density_panels(panels, prob, backend, "posterior (filled) and prior (dashed)")
 
 
-def _quantities(post: Posterior, labels: Labels) -> Iterator[tuple[str, str, Floats, Any, Prior]]:
-    """Title, axis, draws (S,), the prior's SciPy distribution or None, and the prior as given."""
-    mu = post.priors.mu
-    if mu.intercept is not None:
-        value, title = post.intercept(), names.INTERCEPT
-        if mu.intercept_at_means and mu.terms:
-            value = value + post.fixef() @ post.design.mu.means
-            title = "Intercept, at the means"
-        prior = mu.intercept.prior
-        yield title, labels.predictor, value, _frozen(prior), prior
-    beta = mu.fixef_placed(post.fixef())
-    for k, (term, assigned) in enumerate(zip(mu.terms, mu.fixef, strict=True)):
-        prior, title = assigned.prior, labels.term(term)
-        title += ", at the means" if mu.population and mu.population.moves(k) else ""
-        yield title, labels.coefficient(term), beta[:, k], _frozen(prior), prior
-    for g in post.design.mu.groups:
-        sd, cor = post.placed(g.name, mu)
-        for k, (term, assigned) in enumerate(zip(g.terms, mu.sd[g.name], strict=True)):
-            moved = g.name in mu.placed and mu.placed[g.name].moves(k)
-            title, prior = f"{g.name} sd: {labels.term(term)}", assigned.prior
-            title += ", at the means" if moved else ""
-            axis = labels.coefficient(term)
-            yield title, axis, sd[:, k], _frozen(prior), prior
-        for block in g.blocks:
-            for i, j in combinations(sorted(block), 2):
-                lkj = mu.lkj(g.name)
-                a = lkj.eta + len(block) / 2 - 1
-                title = f"{g.name} cor: {labels.term(g.terms[i])}, {labels.term(g.terms[j])}"
-                margin = stats.beta(a, a, loc=-1, scale=2)
-                title += ", at the means" if g.name in mu.placed else ""
-                yield title, "correlation", cor[:, i, j], margin, lkj
-    for name, assigned in post.priors.parameters.items():
-        title = post.family.dispersion_words if name == names.SIGMA else name
-        axis = labels.predictor if name == names.SIGMA else name
-        prior, value = assigned.prior, post.stacked(name)
-        labels_of = post.family.labels(name, post.design)
-        if labels_of is None:
-            yield title, axis, value, _frozen(prior), prior
-            continue
-        where = ""
-        if mu.terms and not assigned.given:
-            value = value - (post.fixef() @ post.design.mu.means)[:, None]
-            where = ", at the means"
-        for k, label in enumerate(labels_of):
-            yield f"{label}{where}", labels.predictor, value[:, k], _frozen(prior), prior
-
-
-def _frozen(prior: Prior) -> Any:
-    return prior.frozen() if prior.proper else None
+def _title(post: Posterior, q: Quantity, labels: Labels) -> tuple[str, str]:
+    """A panel's title and its axis."""
+    where = ", at the means" if q.moved else ""
+    terms = [labels.term(term) for term in q.terms]
+    match q.kind:
+        case "intercept":
+            return f"{names.INTERCEPT}{where}", labels.predictor
+        case "fixef":
+            return f"{terms[0]}{where}", labels.coefficient(q.term)
+        case "sd":
+            return f"{q.group} sd: {terms[0]}{where}", labels.coefficient(q.term)
+        case "cor":
+            return f"{q.group} cor: {', '.join(terms)}{where}", "correlation"
+    if q.terms:
+        return f"{q.term}{where}", labels.predictor
+    if q.parameter == names.SIGMA:
+        return post.family.dispersion_words, labels.predictor
+    return q.parameter, q.parameter
 
 
 def _panel(title: str, axis: str, draws: Floats, prior: Any, said: str) -> Panel:

@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from mixedbayes.checks.sensitivity import (
     overlap,
     total_log_likelihood,
 )
+from mixedbayes.priors.types import Assigned
 from mixedbayes.results.posterior import Posterior
 
 
@@ -128,9 +128,9 @@ def test_default_priors_may_count_a_little(monkeypatch, given, prior, look, said
     says = CONFLICT if prior > 0.05 else ROBUST
     row = {"parameter": "x", "term": "a", "prior": prior, "likelihood": 0.3, "says": says}
     where = "mixedbayes.checks.check"
-    one = quantity(np.ones(3), None)
+    one = quantity(np.ones(3), None, given)
     monkeypatch.setattr(f"{where}.prior_sensitivity", lambda *_: pd.DataFrame([row]))
-    monkeypatch.setattr(f"{where}.quantities", lambda *_: [replace(one, given=given)])
+    monkeypatch.setattr(f"{where}.quantities", lambda *_: [one])
     found = sensitivity(None)
     assert found.look == look
     assert said in found.said
@@ -170,8 +170,9 @@ def test_the_intercepts_prior_is_where_it_was_placed(fit_of):
     np.testing.assert_allclose(q.placed, q.draws + 4.5 * fit.posterior.fixef()[:, 0])
 
 
-def quantity(draws, prior):
-    return Quantity("sd", "sd", "", draws, draws, prior)
+def quantity(draws, prior, given=True):
+    assigned = Assigned(mb.Exponential(1), "given" if given else "of the data")
+    return Quantity("sd", "sd", (), draws, draws, assigned, prior, False)
 
 
 def test_overlap_of_prior_and_posterior():
