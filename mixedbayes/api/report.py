@@ -70,8 +70,8 @@ class Reports:
         ModelError
             If `prob` is not a probability between 0 and 1.
         """
+        from mixedbayes.report.page import report
         from mixedbayes.report.source import Source
-        from mixedbayes.report.write import report
 
         source = Source(
             post=self.posterior,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy import special
 
 from mixedbayes.design.original import Original
 from mixedbayes.design.types import Floats
@@ -14,11 +16,12 @@ from mixedbayes.families.base import Family, Values
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.predict.linear import Predictor
 from mixedbayes.predict.progress import Block
-from mixedbayes.predict.quadrature import population_mean
 from mixedbayes.predict.question import Question
 from mixedbayes.predict.rows import PredictionRows
 from mixedbayes.predict.streams import ROWS, stream
 from mixedbayes.results.posterior import Posterior
+
+_STEP, _MOST = 16, 208  # nodes of a quadrature for each unit of sd, and at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,3 +197,27 @@ def _lacking(what: str) -> None:
         f"a new observation depends on {what}, and the new data lack its column(s); add them, or "
         'ask for kind="mean"'
     )
+
+
+def population_mean(mean: Callable[[Floats], Floats], eta: Floats, variance: Floats) -> Floats:
+    """E[mean(h)] for h ~ N(eta, variance), elementwise, by Gauss-Hermite quadrature.
+
+    `mean` may add dimensions, such as the probabilities of several categories.
+
+    The number of nodes grows with the largest sd: 32 up to sd 1, 112 up to sd 6, at most 208. Up to
+    sd 3 the error is below 1e-5 for means through the logit, probit and log (relative) links and
+    below 1e-4 for the complementary log-log; up to sd 10, below 2e-4 for the logit.
+    """
+    sd = np.sqrt(variance)
+    nodes, weights = _nodes(int(min(_STEP * (1 + np.ceil(sd.max(initial=0.0))), _MOST)))
+    total = weights[0] * mean(eta + nodes[0] * sd)
+    for node, weight in zip(nodes[1:], weights[1:], strict=True):
+        total += weight * mean(eta + node * sd)
+    return total
+
+
+@lru_cache
+def _nodes(count: int) -> tuple[Floats, Floats]:
+    nodes, weights = special.roots_hermitenorm(count)
+    kept = weights > 0  # the outermost underflow
+    return nodes[kept], weights[kept] / weights.sum()

@@ -18,11 +18,10 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.predict.evaluate import depends_on_parameters, evaluation, weight_note
-from mixedbayes.predict.levels import marks, refuse_levels, unknown_levels
 from mixedbayes.predict.linear import Known, predictor
 from mixedbayes.predict.progress import Block, run
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale, ask, check_answer
-from mixedbayes.predict.rows import prediction_rows
+from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import category_rows, check_prob, describe_plain, labelled
@@ -197,7 +196,8 @@ def predict_given(
     if way is not None or depends_on_parameters(question, post.family):
         others = {p: prediction_rows(post.design, new, question, p) for p in post.design.others}
     own = question.treatment == "own"
-    strange = unknown_levels([rows, *others.values()], known) if own else {}
+    told = {name: levels.levels for name, levels in known.items()}
+    strange = unknown_levels([rows, *others.values()], told) if own else {}
     if new_levels == "error":
         refuse_levels(post.design, strange)
     linear = predictor(post, rows, number, known if own else {})

@@ -1,12 +1,17 @@
-"""The page: its sections, its look and its script, all in one text."""
+"""The page: its sections, its look and its script in one text, and that text on disk."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from mixedbayes.printable import escaped
-from mixedbayes.report.sections import Part
+from mixedbayes.report.sections import Part, parts
+from mixedbayes.report.source import Source
+from mixedbayes.results.files import check_file, write_file
+from mixedbayes.results.tables import check_prob
+from mixedbayes.results.text import plural
 
 # Nothing may be loaded from anywhere: what the page needs is in it.
 POLICY = (
@@ -16,11 +21,37 @@ POLICY = (
 ICON = "data:,"  # else browsers ask the server for one
 
 
-def html(title: str, lead: str, parts: list[Part]) -> str:
+def report(path: str | Path, source: Source, *, title: str | None, checks: bool) -> Path:
+    """Write the page of one fit, under a temporary name that is then renamed.
+
+    Raises
+    ------
+    FileError
+        If the folder does not exist or cannot be written, or `path` is a folder.
+    ModelError
+        If `prob` is not a probability.
+    """
+    path = check_file(path, "report.html")
+    check_prob(source.prob)
+    design = source.post.design
+    text = html(title or design.formula.text, _lead(source), parts(source, checks=checks))
+    write_file(path, text.encode("utf-8", errors="replace"))
+    return path
+
+
+def _lead(source: Source) -> str:
+    design, family = source.post.design, source.post.family
+    groups = {g.name: g.n_levels for p in source.post.predictors for g in p.groups}
+    said = ", ".join(f"{plural(n, 'level')} of {name}" for name, n in groups.items())
+    rows = plural(design.n, "row")
+    return f"{family.name} model of {design.response}: {rows}" + (f", {said}." if said else ".")
+
+
+def html(title: str, lead: str, sections: list[Part]) -> str:
     """The whole page."""
-    links = "".join(f'<a href="#{p.key}">{escaped(p.title)}</a>' for p in parts)
+    links = "".join(f'<a href="#{p.key}">{escaped(p.title)}</a>' for p in sections)
     body = "".join(
-        f'<section id="{p.key}"><h2>{escaped(p.title)}</h2>{p.body}</section>' for p in parts
+        f'<section id="{p.key}"><h2>{escaped(p.title)}</h2>{p.body}</section>' for p in sections
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'

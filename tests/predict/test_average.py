@@ -13,8 +13,8 @@ from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.links import Cloglog, Inverse, Log, Logit, Probit
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.poisson import Poisson
+from mixedbayes.predict.evaluate import population_mean
 from mixedbayes.predict.predict import predict
-from mixedbayes.predict.quadrature import population_mean
 
 SLOPES = "y ~ x + (x | g)"
 SD, COR = np.array([1.5, 0.8]), np.array([[1, -0.4], [-0.4, 1]])
