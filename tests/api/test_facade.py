@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.sample.tree import without_derived
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -55,6 +56,16 @@ def test_effects_of_one_factor():
         assert len(table()) == 24 + 6
     with pytest.raises(mb.ModelError, match="'Sample' is not a grouping factor"):
         fit.ranef(group="Sample")
+
+
+def test_a_fit_of_given_draws_leaves_their_tree_as_it_was(fit):
+    given = without_derived(fit.idata)
+    before = given.copy(deep=True)
+    other = mb.Fit(fit.model, given, fit.settings, fit.formulation)
+    assert {"log_likelihood", "log_prior"} <= set(other.idata.children) - set(given.children)
+    other.posterior_predictive()
+    assert given.identical(before)
+    assert other.model.spec is other.posterior.spec
 
 
 def test_one_line_and_two_steps_give_the_same_draws(sleep, fit):
