@@ -19,6 +19,7 @@ from mixedbayes import names
 from mixedbayes.checks.written_out import written_out
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import per_row
+from mixedbayes.predict.forward import responses
 from mixedbayes.predict.streams import stream
 from mixedbayes.results.fitted import (
     expected,
@@ -224,14 +225,8 @@ def residuals_of(post: Posterior, design: Design, seed: int) -> Residuals:
     """Residuals of the rows of a design at evenly spread draws, given the group effects."""
     some = thinned(post).with_design(design)
     every, d = slice(None), some.design
-    mu = some.family.inverse(linear_predictor(some, every).T, np)  # (K, m)
-    y = some.family.simulate(
-        mu,
-        row_parameters(some, every),
-        stream(seed, RESIDUALS),
-        weights=d.weights,
-        trials=d.trials,
-    )
+    eta, own = linear_predictor(some, every).T, row_parameters(some, every)
+    y = responses(some.family, d, eta, own, stream(seed, RESIDUALS))  # (K, n)
     mean, sd = expected(some, every).T, _unit(some)
     typical = expected(some, every, without=[g.name for g in d.mu.groups]).mean(axis=1)
     seen, drawn = observed(some), _on_scale(some, y)

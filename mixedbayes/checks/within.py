@@ -185,11 +185,10 @@ def working(post: Posterior) -> tuple[Floats, Floats]:
 
 def _mean_predictor(post: Posterior, parameter: str) -> Floats:
     """(n,) posterior mean of a linear predictor."""
-    predictor = post.predictor(parameter)
-    eta = predictor.X @ post.fixef(parameter).mean(axis=0) + post.intercept(parameter).mean()
-    for g in predictor.groups:
-        eta = eta + np.sum(g.Z * post.ranef(g.name, parameter).mean(axis=0)[g.refs], axis=1)
-    return eta if predictor.offset is None else eta + predictor.offset
+    intercept, slopes = post.intercept(parameter), post.fixef(parameter)
+    return post.predictor(parameter).eta(
+        intercept.mean(), slopes.mean(axis=0), lambda g: post.ranef(g.name, parameter).mean(axis=0)
+    )
 
 
 def _columns(post: Posterior) -> sparse.csc_matrix:

@@ -4,7 +4,7 @@ Grouping factors are integer codes over the levels that occur; nothing is ever o
 array has the size rows x levels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -103,6 +103,26 @@ class LinearPredictor:
     def mean_offset(self) -> float:
         """Mean of the offset, on the link scale; 0 without one."""
         return 0.0 if self.offset is None else float(self.average(self.offset))
+
+    def eta(
+        self,
+        intercept: Floats | float,
+        slopes: Floats,
+        effects: Callable[[GroupDesign], Floats],
+        rows: slice | Ints = slice(None),
+    ) -> Floats:
+        """(m, ...) linear predictor of some rows, for `...` draws or for one value.
+
+        The intercept is (...), slopes (..., p); `effects` gives those of a factor, (..., J, q).
+        """
+        eta: Floats = self.X[rows] @ slopes.T + intercept
+        for g in self.groups:
+            b, Z, refs = effects(g), g.Z[rows], g.refs[rows]
+            for t in range(len(g.terms)):
+                eta += (b[..., refs, t] * Z[:, t]).T
+        if self.offset is not None:
+            eta += self.offset[rows] if eta.ndim == 1 else self.offset[rows, None]
+        return eta
 
     def group(self, name: str) -> GroupDesign:
         for g in self.groups:

@@ -15,6 +15,7 @@ from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import response_axis
 from mixedbayes.plots.scene import Band, Dots, Key, Line, Mark, Panel, Rule, Sheet
+from mixedbayes.predict.forward import responses
 from mixedbayes.results.fitted import expected, linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
@@ -55,12 +56,11 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     step = max(1, _BLOCK // post.n_draws)
     for start in range(0, n, step):
         rows = np.arange(start, min(start + step, n))
-        mu = post.family.inverse(linear_predictor(post, rows).T, np)  # (S, m)
-        own = row_parameters(post, rows)
+        eta, own = linear_predictor(post, rows).T, row_parameters(post, rows)  # eta (S, m)
         fitted[rows] = expected(post, rows).mean(axis=1)
         if not gaussian:
             kept = {name: values[keep] for name, values in own.items()}
-            value[rows] = _quantile_residuals(post, mu[keep], kept, rows, rng)
+            value[rows] = _quantile_residuals(post, eta[keep], kept, rows, rng)
     if not gaussian:
         return Residuals(fitted, value, 1.0, "quantile residual")
     weights = post.design.weights
@@ -73,20 +73,14 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
 
 def _quantile_residuals(
     post: Posterior,
-    mu: Floats,
+    eta: Floats,
     own: Mapping[str, Floats],
     rows: NDArray[np.intp],
     rng: np.random.Generator,
 ) -> Floats:
     d = post.design
-    replicated = post.family.simulate(
-        mu,
-        own,
-        rng,
-        weights=None if d.weights is None else d.weights[rows],
-        trials=None if d.trials is None else d.trials[rows],
-    )
-    y, count = d.y[rows], len(mu)
+    replicated = responses(post.family, d, eta, own, rng, rows)
+    y, count = d.y[rows], len(eta)
     below, equal = (replicated < y).sum(axis=0), (replicated == y).sum(axis=0)
     # (below + u (equal + 1)) / (count + 1): the observation itself is one of the ranks
     p = (below + rng.uniform(size=len(rows)) * (equal + 1)) / (count + 1)

@@ -14,6 +14,7 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
 from mixedbayes.families.links import Identity, Inverse, Link, Log
+from mixedbayes.predict.forward import responses
 from mixedbayes.predict.linear import Predictor
 from mixedbayes.predict.progress import Block
 from mixedbayes.predict.question import Question
@@ -106,9 +107,7 @@ def evaluation(
 
         if question.kind == "mean":
             return Answer(over_groups())
-        mu = family.inverse(own.T, np)
-        drawn = family.simulate(mu, parameters, rng, weights=weights, trials=trials)
-        values = family.reported(drawn).T
+        values = family.reported(responses(family, rows, own.T, parameters, rng, at)).T
         if original is None:
             return Answer(values, over_groups)
         return Answer(original.back(values), over_groups if family.closed_form else None)

@@ -15,6 +15,7 @@ from mixedbayes.errors import PriorError
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
+from mixedbayes.predict.forward import effects, responses
 from mixedbayes.priors.distributions import LKJ
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
@@ -47,9 +48,7 @@ def prior_predictive(spec: Spec, draws: int, seed: int | None) -> xr.DataTree:
     for name, predictor in design.others.items():
         own = _predictor(predictor, spec.priors.others[name], draws, rng, drawn)
         parameters[name] = family.parameter_link(name).inverse(own, np)
-    y = family.simulate(
-        family.inverse(eta, np), parameters, rng, weights=design.weights, trials=design.trials
-    )
+    y = responses(family, design, eta, parameters, rng)
     coords, dims, name = model_coords(spec), dims_of(spec), response_name(spec)
     tree = {
         "prior": _dataset(drawn, dims, coords, seed),
@@ -108,20 +107,18 @@ def _predictor(
 ) -> Floats:
     """(S, n) linear predictors; the parameters drawn for them are added to `out`."""
     p = predictor.parameter
-    eta = np.zeros((draws, len(predictor.X)))
     beta = _scalars([f"{names.fixef(p)}[{t}]" for t in predictor.terms], priors.fixef, draws, rng)
     if predictor.terms:
         beta = priors.fixef_at_zero(beta)
         out[names.fixef(p)] = beta
-        eta += beta @ predictor.X.T
+    intercept = np.zeros(draws)
     if priors.intercept is not None:
         intercept = _scalars([names.intercept(p)], [priors.intercept], draws, rng)[:, 0]
         intercept = priors.centre(predictor).intercept_at_zero(intercept, beta)
         out[names.intercept(p)] = intercept
-        eta += intercept[:, None]
-    for g in priors.moved(predictor).groups:
-        eta += _group(g, p, priors, draws, rng, out)
-    return eta if predictor.offset is None else eta + predictor.offset
+    for g in predictor.groups:
+        out |= _group(g, p, priors, draws, rng)
+    return predictor.eta(intercept, beta, lambda g: out[names.ranef(g.name, p)]).T
 
 
 def _group(
@@ -130,8 +127,8 @@ def _group(
     priors: PredictorPriors,
     draws: int,
     rng: np.random.Generator,
-    out: dict[str, Floats],
-) -> Floats:
+) -> dict[str, Floats]:
+    """Draws of one factor's parameters and effects, at zero, by name."""
     name = names.sd(g.name, parameter)
     sd = np.column_stack(
         [
@@ -147,12 +144,10 @@ def _group(
                 priors.lkj(g.name), len(block), draws, rng
             )
     u = rng.standard_normal((draws, g.n_levels, q))
-    b = np.einsum("sj,sjk,sgk->sgj", sd, C, u)
-    own = {name: sd, names.ranef(g.name, parameter): b}
+    own = {name: sd, names.ranef(g.name, parameter): effects(u, sd, C)}
     if g.correlated:
         own[names.cor(g.name, parameter)] = correlation.matrix(C)
-    out.update(priors.at_zero(own, g.name))
-    return np.einsum("nq,snq->sn", g.Z, b[:, g.refs])
+    return priors.at_zero(own, g.name)
 
 
 def lkj_factor(prior: LKJ, q: int, size: int, rng: np.random.Generator) -> Floats:

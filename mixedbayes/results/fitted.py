@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,11 @@ def linear_predictor(
     The effects of the grouping factors named in `without` are left out.
     """
     predictor = post.predictor(parameter)
-    eta = predictor.X[rows] @ post.fixef(parameter).T + post.intercept(parameter)
-    for g in (g for g in predictor.groups if g.name not in without):
-        b, Z, refs = post.ranef(g.name, parameter), g.Z[rows], g.refs[rows]
-        for t in range(len(g.terms)):
-            eta += Z[:, t, None] * b[:, refs, t].T
-    if predictor.offset is not None:
-        eta += predictor.offset[rows, None]
-    return eta
+    if without:
+        groups = tuple(g for g in predictor.groups if g.name not in without)
+        predictor = replace(predictor, groups=groups)
+    intercept, slopes = post.intercept(parameter), post.fixef(parameter)
+    return predictor.eta(intercept, slopes, lambda g: post.ranef(g.name, parameter), rows)
 
 
 def row_parameters(post: Posterior, rows: slice | NDArray[np.integer]) -> dict[str, Floats]:

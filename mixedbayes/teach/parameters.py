@@ -13,6 +13,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.predict import forward
 
 type Sds = Mapping[str, float | Mapping[str, float]]
 type Cors = Mapping[str, float | Sequence[Sequence[float]]]
@@ -31,10 +32,7 @@ class Parameters:
 
     def predictor(self, mu: LinearPredictor) -> Floats:
         """(n,) linear predictor."""
-        eta = self.intercept + mu.X @ self.fixef
-        for g in mu.groups:
-            eta = eta + np.einsum("nq,nq->n", g.Z, self.ranef[g.name][g.refs])
-        return eta if mu.offset is None else eta + mu.offset
+        return mu.eta(self.intercept, self.fixef, lambda g: self.ranef[g.name])
 
 
 def population(design: Design, family: Family, given: Mapping[str, float]) -> tuple[float, Floats]:
@@ -154,7 +152,7 @@ def effects(
                 f"vary, and there are {g.n_levels}"
             )
         u = standardised(u)
-    return u @ np.linalg.cholesky(cor).T * sd
+    return forward.effects(u, sd, np.linalg.cholesky(cor))
 
 
 def standardised(u: Floats) -> Floats:

@@ -15,6 +15,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import Formula, parse, parse_expression
 from mixedbayes.formula.nodes import Name
+from mixedbayes.predict.forward import responses
 from mixedbayes.teach.covariates import Covariate, covariates
 from mixedbayes.teach.layout import Count, layout
 from mixedbayes.teach.parameters import (
@@ -138,17 +139,18 @@ def respond(design: Design, family: Family, values: Parameters, rng: np.random.G
     """(n,) responses; whole numbers where the family is discrete."""
     own = {name: value[None] for name, value in values.own.items()}
     with np.errstate(all="ignore"):
-        mu = family.inverse(values.predictor(design.mu), np)
+        eta = values.predictor(design.mu)
         try:
-            y = family.simulate(mu[None], own, rng, weights=design.weights, trials=design.trials)[0]
+            y = responses(family, design, eta[None], own, rng)[0]
         except ValueError as e:
-            raise DataError(_outside(family, mu)) from e
-    if not np.isfinite(y).all():
-        raise DataError(_outside(family, mu))
+            raise DataError(_outside(family, eta)) from e
+        if not np.isfinite(y).all():
+            raise DataError(_outside(family, eta))
     return y.astype(np.int64) if family.discrete else y
 
 
-def _outside(family: Family, mu: Floats) -> str:
+def _outside(family: Family, eta: Floats) -> str:
+    mu = family.inverse(eta, np)
     return (
         f"the {family.name} family cannot be simulated at means between {mu.min():.4g} and "
         f"{mu.max():.4g}; choose smaller effects, another intercept or another link"
