@@ -1,5 +1,6 @@
 import io
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -382,7 +383,7 @@ def test_a_model_without_group_effects_predicts(make, sleep):
 @pytest.fixture(scope="module")
 def summarised(post):
     kept = post.draws.drop_vars(names.ranef("Subject"))
-    return type(post)(post.design, post.family, xr.DataTree.from_dict({"posterior": kept}))
+    return replace(post, idata=xr.DataTree.from_dict({"posterior": kept}))
 
 
 def test_without_draws_of_group_effects_only_known_levels_are_refused(post, summarised, sleep):
