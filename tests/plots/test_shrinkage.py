@@ -112,6 +112,6 @@ def test_terms_can_be_chosen(sleep):
 
 
 def test_a_lognormal_response_has_no_least_squares_of_its_own(sleep):
-    post = replace(sleep, family=Lognormal())
+    post = replace(sleep, spec=replace(sleep.spec, family=Lognormal()))
     with pytest.raises(ModelError, match=r"fit log\(Reaction\) with the gaussian family"):
         plot_shrinkage(post)
