@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
 from mixedbayes.predict.forward import effects, responses
+from mixedbayes.predict.streams import checked_seed
 from mixedbayes.priors.distributions import LKJ
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
@@ -36,7 +36,7 @@ def prior_predictive(spec: Spec, draws: int, seed: int | None) -> xr.DataTree:
     """
     if draws < 1:
         raise PriorError(f"draws={draws}: ask for at least one draw")
-    seed = secrets.randbelow(2**31) if seed is None else seed
+    seed = checked_seed(seed)
     rng = np.random.default_rng(seed)
     family, design = spec.family, spec.design
     drawn: dict[str, Floats] = {}

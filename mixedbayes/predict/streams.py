@@ -7,6 +7,7 @@ rows, and in whichever call, the label stands.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,13 @@ def seed_of(post: Posterior, seed: int | None) -> int:
     if seed is None:
         attrs = {**post.idata["posterior"].attrs, **post.idata.attrs}
         return int(attrs.get("seed", 0))
+    return checked_seed(seed)
+
+
+def checked_seed(seed: int | None) -> int:
+    """The user's seed; one drawn from the system where there is none."""
+    if seed is None:
+        return secrets.randbelow(2**31)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ModelError(f"seed={seed!r} is not a whole number from 0")
     return int(seed)

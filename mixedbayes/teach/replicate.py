@@ -12,10 +12,11 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.predict.streams import checked_seed
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.teach.parameters import Parameters, effects
 from mixedbayes.teach.simulate import respond, response_column
-from mixedbayes.teach.streams import checked_seed, stream
+from mixedbayes.teach.streams import stream
 from mixedbayes.teach.truth import ATTRS, as_truth
 
 

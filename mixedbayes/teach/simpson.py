@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.errors import ModelError
+from mixedbayes.predict.streams import checked_seed
 from mixedbayes.teach.parameters import standardised
-from mixedbayes.teach.streams import checked_seed, stream
+from mixedbayes.teach.streams import stream
 
 
 def simulate_simpson(

@@ -16,6 +16,7 @@ from mixedbayes.families.registry import as_family
 from mixedbayes.formula import Formula, parse, parse_expression
 from mixedbayes.formula.nodes import Name
 from mixedbayes.predict.forward import responses
+from mixedbayes.predict.streams import checked_seed
 from mixedbayes.teach.covariates import Covariate, covariates
 from mixedbayes.teach.layout import Count, layout
 from mixedbayes.teach.parameters import (
@@ -28,7 +29,7 @@ from mixedbayes.teach.parameters import (
     family_values,
     population,
 )
-from mixedbayes.teach.streams import checked_seed, stream
+from mixedbayes.teach.streams import stream
 from mixedbayes.teach.truth import ATTRS, as_truth
 
 

@@ -3,20 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 
 import numpy as np
-
-from mixedbayes.errors import ModelError
-
-
-def checked_seed(seed: int | None) -> int:
-    """The user's seed; one drawn from the system where there is none."""
-    if seed is None:
-        return secrets.randbelow(2**31)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ModelError(f"seed={seed!r} is not a whole number from 0")
-    return int(seed)
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
