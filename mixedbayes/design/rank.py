@@ -11,6 +11,7 @@ _CHUNK = 1 << 16
 # there is decided on the residuals themselves, at the tolerance of R's lm.
 _SUSPECT = 1e-9
 _TOLERANCE = 1e-7
+_BEYOND = 1e12  # share of a column of norm one that rounding errors make
 _INVOLVED = 1e-6
 
 
@@ -39,13 +40,17 @@ def dependent(X: Floats, *, centre: bool) -> dict[int, tuple[int, ...]]:
         if constant[j]:
             found[j] = ()
             continue
-        row = _solve(factor, gram[kept, j])
-        left = gram[j, j] - row @ row
-        if left < _SUSPECT:
-            share = np.linalg.solve(factor.T, row)
-            if _residual(X, mean, unit * scale, j, kept, share) < _TOLERANCE:
-                found[j] = tuple(np.asarray(kept)[np.abs(share) > _INVOLVED])
-                continue
+        with np.errstate(over="ignore", invalid="ignore"):
+            row = _solve(factor, gram[kept, j])
+            left = gram[j, j] - row @ row
+            share = np.linalg.solve(factor.T, row) if left < _SUSPECT else np.zeros(0)
+        if np.isnan(left) or not np.all(np.abs(share) < _BEYOND):
+            # the columns before it all but depend on each other, and what it is beside them is lost
+            found[j] = tuple(kept)
+            continue
+        if left < _SUSPECT and (_residual(X, mean, unit * scale, j, kept, share) < _TOLERANCE):
+            found[j] = tuple(np.asarray(kept)[np.abs(share) > _INVOLVED])
+            continue
         factor = np.block([[factor, np.zeros((len(kept), 1))], [row, np.sqrt(max(left, 1e-16))]])
         kept.append(j)
     return found
@@ -54,7 +59,9 @@ def dependent(X: Floats, *, centre: bool) -> dict[int, tuple[int, ...]]:
 def _solve(factor: Floats, right: Floats) -> Floats:
     from scipy.linalg import solve_triangular
 
-    return solve_triangular(factor, right, lower=True) if len(right) else right
+    if not len(right):
+        return right
+    return solve_triangular(factor, right, lower=True, check_finite=False)
 
 
 def _chunks(X: Floats, mean: Floats, unit: Floats) -> Iterator[Floats]:

@@ -1,10 +1,12 @@
 """Linear dependence among columns."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mixedbayes.design import build_design
 from mixedbayes.design.rank import dependent
 
 
@@ -67,3 +69,15 @@ def test_more_rows_than_a_chunk():
 
 def test_no_columns():
     assert dependent(np.empty((5, 0)), centre=True) == {}
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e6])
+def test_products_of_many_dependent_columns_are_left_out(factor):
+    rng = np.random.default_rng(1)
+    g, t = np.repeat(np.arange(24), 10), np.tile(np.arange(10) - 4.5, 24)
+    columns = {"g": g, "t": t, "year": t + 2014.5, "z": factor * t, "x": rng.normal(size=240)}
+    data = pd.DataFrame({"y": rng.normal(size=240), "c": rng.choice(list("uvw"), 240), **columns})
+    design = build_design("y ~ c*x*t*g*year*z", data)
+    assert np.isfinite(design.mu.X).all()
+    assert {"x", "t", "g"} <= set(design.mu.terms)
+    assert not {"year", "z"} & set(design.mu.terms)

@@ -72,6 +72,9 @@ def test_the_scale_is_that_of_the_data(data):
         {"fixef": mb.Normal(0, 1e-6), "sd": mb.HalfNormal(0.01)},
         {"sigma": mb.Uniform(1 - 1e-6, 1 + 1e-6)},
         {"fixef": mb.Flat(), "Intercept": mb.Normal(0, 1e6), "sd": mb.HalfCauchy(1e5)},
+        {"sigma": mb.Gamma(0.001, 0.001), "sd": mb.InverseGamma(0.001, 0.001)},
+        {"sigma": mb.HalfCauchy(3e7), "sd": mb.Uniform(0, 1e8), "Intercept": mb.Normal(0, 1e10)},
+        {"fixef": mb.Normal(0, 1e10), "sd": mb.Gamma(0.01, 0.01)},
         {"sigma": mb.Uniform(1, 1e6), "cor": mb.LKJ(1e7), "fixef": mb.StudentT(3, 1000, 1)},
     ],
 )
