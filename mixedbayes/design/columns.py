@@ -29,6 +29,8 @@ def poly(state: dict[str, Any], x: Floats, degree: int = 1, raw: bool = False) -
     from formulaic.transforms import poly as transform
 
     degree = _whole("degree", degree)
+    if not isinstance(raw, bool | np.bool_):
+        raise DataError(f"raw must be True or False, got {raw!r}")
     if degree >= len(np.unique(x)) and not state and not raw:
         raise DataError(f"degree {degree} needs more than {degree} distinct values")
     return np.asarray(transform(x, degree, raw=raw, _state=state), dtype=np.float64)

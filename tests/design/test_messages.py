@@ -372,6 +372,7 @@ def test_splines_take_their_number_of_columns_as_r_does(call, columns):
     ("call", "said"),
     [
         ("center(x, 3)", r"center\(x, 3\): it is called as center\(x\)"),
+        ("poly(x, 2, 3)", r"raw must be True or False, got 3"),
         ("poly(x, df=2)", r"it is called as poly\(x, degree, raw\)"),
         ("bs(x, 4, 3)", r"it is called as bs\(x, df, \.\.\.\)"),
         ("bs(x, k=4)", "no setting 'k'; mgcv's k is df here"),
