@@ -150,7 +150,7 @@ def _effective_size(found: Findings) -> str:
     else:
         remedy = (
             f"{_longer_tuning(found)}; if it stays, more draws alone would take too many: another "
-            "formulation (NonCentered() or Centered()), or tighter priors"
+            "formulation than this one (auto, NonCentered(), Centered()), or tighter priors"
         )
     return (
         f"The effective sample size is under {needed:,} ({ESS_PER_CHAIN} per chain) for "
