@@ -67,6 +67,8 @@ def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]
 
 def _decorator(compiled: Callable[[Any, Any], Any]) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
+        # Code from disk is linked by its function's name: that of two loops must not be the same.
+        function.__qualname__ += f"_{stamp(function):08x}"
         with uninterrupted():
             try:
                 return compiled(function, _Kept(function))

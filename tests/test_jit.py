@@ -3,6 +3,8 @@
 import errno
 import importlib.util
 import inspect
+import subprocess
+import sys
 
 import numba
 import numpy as np
@@ -154,3 +156,47 @@ def test_fixed_tuples():
         return np.zeros(jit.to_fixed_tuple(shape, 2))[jit.to_fixed_tuple(at, 2)]
 
     assert place(np.array([3, 4]), np.array([2, 3])) == 0.0, f"{VERSION}: to_fixed_tuple changed"
+
+
+CLOSURES = """
+import sys
+from numba import njit, types
+from mixedbayes import jit
+
+SIGNATURE = types.int64(types.int64)
+call = jit.caller(SIGNATURE)
+
+@njit
+def at(address, n):
+    return call(address, n)
+
+@njit
+def twice(n):
+    return 2 * n
+
+@njit
+def thrice(n):
+    return 3 * n
+
+def made(inner):
+    @jit.njit(SIGNATURE)
+    def outer(n):
+        return inner(n)
+    return outer
+
+functions = [made({"twice": twice, "thrice": thrice}[name]) for name in sys.argv[1:]]
+for function in functions:
+    print(at(jit.address(function, SIGNATURE), 7))
+"""
+
+
+def test_functions_of_one_name_that_other_processes_kept_are_told_apart(tmp_path):
+    file = tmp_path / "closures.py"
+    file.write_text(CLOSURES)
+
+    def run(*names):
+        command = [sys.executable, str(file), *names]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    assert (run("twice"), run("thrice")) == (["14"], ["21"])
+    assert run("twice", "thrice") == ["14", "21"]
