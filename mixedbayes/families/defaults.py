@@ -33,7 +33,7 @@ def default_priors(design: Design, family: Family) -> Priors:
     squares on the other columns leaves.
     """
     location, scale = family.location(design), family.scale(design)
-    level = any(family.labels(name, design) is not None for name in family.parameters)
+    level = family.thresholds is not None
     mu = predictor_priors(design.mu, location, scale, family.scale_origin(design), level=level)
     others = {
         name: predictor_priors(

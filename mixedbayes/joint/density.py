@@ -38,7 +38,7 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
         if a.prior.support != "real":
             return f"{a.prior} of a coefficient is not on the whole real line"
     for name, a in priors.parameters.items():
-        if family.labels(name, design) is not None and a.prior.support != "real":
+        if name == family.thresholds and a.prior.support != "real":
             return f"{a.prior} of {name} is not on the whole real line"
     predictors = (design.mu, *design.others.values())
     sizes = sorted(g.n_levels * len(g.terms) for p in predictors for g in p.groups)

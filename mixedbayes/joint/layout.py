@@ -96,10 +96,10 @@ class JointLayout:
     def _labels(self, name: str) -> tuple[str, ...] | None:
         return self.family.labels(name, self.design)
 
-    @cached_property
+    @property
     def thresholds(self) -> str | None:
         """The family's parameter that is ordered thresholds; it is then the only one."""
-        return next((p for p in self.family.parameters if self._labels(p) is not None), None)
+        return self.family.thresholds
 
     @property
     def thresholds_at_means(self) -> bool:

@@ -45,7 +45,7 @@ def model_coords(spec: Spec) -> dict[str, Any]:
 def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
     """Dimensions of every parameter of the contract, besides chain and draw."""
     out: dict[str, tuple[str, ...]] = {
-        name: () if spec.family.labels(name, spec.design) is None else (names.vector_dim(name),)
+        name: (names.vector_dim(name),) if name == spec.family.thresholds else ()
         for name in spec.family.parameters
         if name not in spec.design.others
     }
@@ -126,7 +126,7 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
     for name in spec.family.parameters:
         yield name, f"the parameter {name}"
         yield names.at_means(name), f"the parameter {name} at the means"
-        if spec.family.labels(name, spec.design) is not None:
+        if name == spec.family.thresholds:
             yield names.vector_dim(name), f"the elements of {name}"
     for predictor in predictors(spec):
         p = predictor.parameter

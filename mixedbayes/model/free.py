@@ -49,7 +49,7 @@ def free_variables(spec: Spec) -> dict[str, Derived]:
     for name, predictor in spec.design.others.items():
         out |= _of_predictor(spec, predictor, spec.priors.others[name])
     for name in spec.family.parameters:
-        vector = spec.family.labels(name, spec.design) is not None
+        vector = name == spec.family.thresholds
         if vector and mu.terms and not spec.priors.parameters[name].given:
             dims, moved = (names.vector_dim(name),), Centre.of(mu).thresholds
             out[names.at_means(name)] = Derived(dims, (name, names.FIXEF), moved)

@@ -67,7 +67,7 @@ def _densities(spec: Spec) -> Iterator[Density]:
         yield from _of_predictor(predictor, priors)
     for name, assigned in spec.priors.parameters.items():
         one = partial(log_density, prior=assigned.prior)
-        if spec.family.labels(name, spec.design) is None:
+        if name != spec.family.thresholds:
             yield Density(name, (), one)
             continue
         at_means = bool(spec.design.mu.terms) and not assigned.given

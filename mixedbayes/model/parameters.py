@@ -23,7 +23,7 @@ def family_parameters(spec: Spec, formulations: Mapping[str, Formulation]) -> di
         if name in design.others:
             eta = linear_predictor(design.others[name], spec.priors.others[name], formulations)
             out[name] = family.parameter_link(name).inverse(eta, pt)
-        elif family.labels(name, design) is not None:
+        elif name == family.thresholds:
             out[name] = thresholds(name, spec)
         else:
             out[name] = scalar(name, spec.priors.parameters[name].prior, positive=True)

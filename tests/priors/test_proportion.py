@@ -79,7 +79,9 @@ def test_the_scale_is_that_of_the_data(data):
     ],
 )
 def test_strong_and_vague_priors_stand(data, priors):
-    mb.Model("y ~ x + (x | g)", data, priors=priors)
+    model = mb.Model("y ~ x + (x | g)", data, priors=priors)
+    given = {a.prior for _, _, a in model.spec.priors.rows() if a.given}
+    assert given == set(priors.values())
 
 
 @pytest.mark.parametrize("level", [1e6, -3e7])
