@@ -31,9 +31,9 @@ _HOME = {
     "ways": "mixedbayes.api.ways",
     "from_bambi": "mixedbayes.api.bambi",
     "from_pymc": "mixedbayes.api.pymc",
-    "simulate": "mixedbayes.teach.simulate",
-    "simulate_simpson": "mixedbayes.teach.simpson",
-    "truth": "mixedbayes.teach.truth",
+    "simulate": "mixedbayes.simulation.simulate",
+    "simulate_simpson": "mixedbayes.simulation.simpson",
+    "truth": "mixedbayes.simulation.truth",
     "Gaussian": "mixedbayes.families.gaussian",
     "StudentTFamily": "mixedbayes.families.student_t",
     "Lognormal": "mixedbayes.families.lognormal",
@@ -157,6 +157,6 @@ if TYPE_CHECKING:
     from mixedbayes.priors.distributions import Normal as Normal
     from mixedbayes.priors.distributions import StudentT as StudentT
     from mixedbayes.priors.distributions import Uniform as Uniform
-    from mixedbayes.teach.simpson import simulate_simpson as simulate_simpson
-    from mixedbayes.teach.simulate import simulate as simulate
-    from mixedbayes.teach.truth import truth as truth
+    from mixedbayes.simulation.simpson import simulate_simpson as simulate_simpson
+    from mixedbayes.simulation.simulate import simulate as simulate
+    from mixedbayes.simulation.truth import truth as truth

@@ -35,6 +35,8 @@ STAGES = [
     {"predict"},
     {"checks"},
     {"plots"},
+    {"simulation"},
+    {"interop"},
     {"teach"},
     {"report"},
     {"api"},
@@ -52,7 +54,7 @@ HOMES = {
     ("matplotlib", "plotly", "bokeh", "arviz_plots", "seaborn"): ("plots/",),
     ("formulaic",): ("design/columns.py",),
 }
-LONGEST_MODULE = 400
+LONGEST_MODULE = 500
 OWN_FILES = {kind.__module__.split(".")[-1] for kind in FAMILIES.values()}
 
 

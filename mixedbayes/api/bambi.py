@@ -14,11 +14,10 @@ from mixedbayes.api import traces
 from mixedbayes.api.fit import Fit
 from mixedbayes.api.model import Model
 from mixedbayes.errors import DataError, FormulaError, ModelError
+from mixedbayes.interop.from_bambi import Matched, draws, matched, priors, translated
+from mixedbayes.interop.writing import check_columns
 from mixedbayes.model.formulations import Centered, Chosen, Formulation, NonCentered
 from mixedbayes.sample.tree import data_groups
-from mixedbayes.teach import bambi_draws
-from mixedbayes.teach.columns import check_columns
-from mixedbayes.teach.from_bambi import translated
 
 
 def from_bambi(
@@ -62,7 +61,7 @@ def from_bambi(
     said = translated(model)
     found, ours = _ours(model, said, functions)
     posterior = traces.group(idata, "posterior", "what the Bambi model's fit() returned")
-    tree = {"posterior": bambi_draws.draws(found, ours.spec, posterior)}
+    tree = {"posterior": draws(found, ours.spec, posterior)}
     tree |= traces.statistics(idata) | data_groups(ours.spec)
     made = f"the draws are those of a Bambi model (Bambi {_version(model)})"
     return Fit(
@@ -78,7 +77,7 @@ def from_bambi(
 
 def _ours(
     model: Any, said: Any, functions: Mapping[str, Callable[..., Any]] | None
-) -> tuple[bambi_draws.Matched, Model]:
+) -> tuple[Matched, Model]:
     """Our model with Bambi's priors, and where its parameters are in Bambi's."""
     formulas = list(said.formulas)
     make = {"family": said.family, "functions": functions}
@@ -87,8 +86,8 @@ def _ours(
     except (FormulaError, DataError) as e:
         raise ModelError(f"Bambi's model as {formulas[0]!r} is refused here: {e}") from e
     check_columns(plain.spec, "Bambi")
-    found = bambi_draws.matched(model, said, plain.design)
-    ours = Model(formulas, model.data, priors=bambi_draws.priors(found, plain.design), **make)
+    found = matched(model, said, plain.design)
+    ours = Model(formulas, model.data, priors=priors(found, plain.design), **make)
     if found.centred:
         ours.spec = replace(ours.spec, priors=ours.spec.priors.at_means())
     return found, ours

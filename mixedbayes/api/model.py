@@ -182,13 +182,13 @@ class Model:
 
         ModelError says what the other package cannot express.
         """
-        from mixedbayes.teach.code import code
+        from mixedbayes.interop.code import code
 
         return code(self.spec, target)
 
     def to_bambi(self) -> Any:
         """The same model as a `bambi.Model`; ModelError says what Bambi cannot express."""
-        from mixedbayes.teach.bambi_code import to_bambi
+        from mixedbayes.interop.bambi_code import to_bambi
 
         return to_bambi(self.spec, self.data)
 
@@ -197,7 +197,7 @@ class Model:
 
         `mixedbayes.truth` of the frame has the parameters that were drawn.
         """
-        from mixedbayes.teach.replicate import simulate_from_prior
+        from mixedbayes.simulation.replicate import simulate_from_prior
 
         return simulate_from_prior(self.spec, self.data, seed)
 

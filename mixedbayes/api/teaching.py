@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.model import Model
     from mixedbayes.plots.draw import Drawing
     from mixedbayes.results.posterior import Posterior
-    from mixedbayes.teach.ways.types import Ways
+    from mixedbayes.teach.run import Ways
 
 
 class Teaching:
@@ -36,7 +36,7 @@ class Teaching:
         The group effects are drawn from their estimated distribution, or with ``groups="own"`` are
         those of the draw. `mixedbayes.truth` of the frame has the values that were used.
         """
-        from mixedbayes.teach.replicate import simulate_from_posterior
+        from mixedbayes.simulation.replicate import simulate_from_posterior
 
         return simulate_from_posterior(self.posterior, self.model.data, groups=groups, seed=seed)
 
@@ -115,6 +115,6 @@ class Teaching:
 
         For Gaussian models with identity link.
         """
-        from mixedbayes.teach.ways.run import ways
+        from mixedbayes.teach.run import ways
 
         return ways(self.model, self.posterior)

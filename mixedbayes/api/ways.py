@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mixedbayes.api.model import Model
-from mixedbayes.teach.ways.run import ways as ways_of
+from mixedbayes.teach.run import ways as ways_of
 
 if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
-    from mixedbayes.teach.ways.types import Ways
+    from mixedbayes.teach.run import Ways
 
 
 def ways(model: Model | Fit) -> Ways:

@@ -49,3 +49,9 @@ def level_stream(seed: int, factor: str, level: str) -> np.random.Generator:
     """The stream of one level of one factor."""
     digest = hashlib.blake2b(f"{factor}\0{level}".encode(), digest_size=16).digest()
     return stream(seed, LEVELS, int.from_bytes(digest, "little"))
+
+
+def named_stream(seed: int, purpose: str) -> np.random.Generator:
+    """The stream of a purpose said in words."""
+    digest = hashlib.blake2b(purpose.encode(), digest_size=16).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest, "little")])

@@ -10,9 +10,9 @@ from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.teach.ways.context import INDEX, context, tex
-from mixedbayes.teach.ways.equations import Symbols, aligned, times, total
-from mixedbayes.teach.ways.run import FORMS
+from mixedbayes.teach.context import INDEX, context, tex
+from mixedbayes.teach.equations import Symbols, aligned, times, total
+from mixedbayes.teach.run import FORMS
 
 MOST_TERMS = 12  # of one predictor that are written out
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mixedbayes.checks.check import check
 from mixedbayes.errors import ModelError
+from mixedbayes.interop.code import code
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.printable import escaped
 from mixedbayes.report.effects import effect_figures
@@ -21,7 +22,6 @@ from mixedbayes.report.tables import html_frame, tables
 from mixedbayes.results.describe import describe_model
 from mixedbayes.results.text import Section, html_columns, html_facts
 from mixedbayes.sample.convergence import ConvergenceReport
-from mixedbayes.teach.code import code
 
 HEADS = ("mean", "sd", "lower", "upper", "ess_bulk", "rhat")
 WORST = 30  # quantities in the table of diagnostics

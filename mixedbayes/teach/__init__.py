@@ -1,1 +1,1 @@
-"""What teaches: simulated data with their truth, pooling side by side, one model in many forms."""
+"""One Gaussian mixed model in its textbook forms, each written out, executed and checked."""

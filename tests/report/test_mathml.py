@@ -67,7 +67,7 @@ def test_aligned_lines_are_rows_with_two_cells():
 
 @pytest.mark.parametrize("name", ["a_b", "50% & <b>", "{x}", "a^b~c", "back\\slash", "$", "#1"])
 def test_names_of_any_kind_come_out_as_they_are(name):
-    from mixedbayes.teach.ways.context import tex
+    from mixedbayes.teach.context import tex
 
     assert body(tex(name)) == ("mi", name.replace(" ", "\u00a0"))
 

@@ -8,8 +8,8 @@ import pytest
 
 import mixedbayes as mb
 from mixedbayes.errors import ModelError
-from mixedbayes.teach.ways import run
-from mixedbayes.teach.ways.types import Check
+from mixedbayes.teach import run
+from mixedbayes.teach.run import Check
 
 MODELS = {
     "random intercept": ("Reaction ~ Days + (1 | Subject)", "sleepstudy"),

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.teach.ways import code, equations, run
-from mixedbayes.teach.ways.context import context
-from mixedbayes.teach.ways.levels import Coefficient, Predictor, coefficients
+from mixedbayes.teach import code, equations, run
+from mixedbayes.teach.context import Coefficient, Predictor, coefficients, context
 
 GPA = mb.load_data("gpa").head(180)
 FORMS = {form.key: form for form in run.FORMS if form.key in ("1a", "1b", "2")}

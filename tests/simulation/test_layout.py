@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mixedbayes.errors import DataError
-from mixedbayes.teach.layout import layout, within
+from mixedbayes.simulation.rows import layout, within
 
 
 def rows(groups, per_group, seed=1):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mixedbayes import names
-from mixedbayes.teach.ways.context import Context, Factor, tex
-from mixedbayes.teach.ways.levels import Coefficient
+from mixedbayes.teach.context import Coefficient, Context, Factor, tex
 
 
 def aligned(*lines: str) -> str:

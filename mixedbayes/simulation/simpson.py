@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.errors import ModelError
-from mixedbayes.predict.streams import checked_seed
-from mixedbayes.teach.parameters import standardised
-from mixedbayes.teach.streams import stream
+from mixedbayes.predict.streams import checked_seed, named_stream
+from mixedbayes.simulation.parameters import standardised
 
 
 def simulate_simpson(
@@ -62,7 +61,7 @@ def simulate_simpson(
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise ModelError(f"{name}={value!r} is not a whole number from {least}")
     root = np.linalg.cholesky(np.array([[1.0, r], [r, 1.0]]))
-    rng = stream(checked_seed(seed), "simpson")
+    rng = named_stream(checked_seed(seed), "simpson")
     k = np.arange(1, groups + 1)
     within = np.stack([standardised(rng.standard_normal((n, 2))) @ root.T for _ in k])
     values = within + difference * k[:, None, None] * np.array([1.0, -1.0])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
+from mixedbayes.interop.r_formula import r_columns, r_right, r_text
+from mixedbayes.interop.writing import check_columns
 from mixedbayes.model.spec import Spec
-from mixedbayes.teach.columns import check_columns
-from mixedbayes.teach.r_formula import r_columns, r_right, r_text
 
 
 def lme4_code(spec: Spec) -> str:

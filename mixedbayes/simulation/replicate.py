@@ -12,12 +12,11 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
-from mixedbayes.predict.streams import checked_seed
+from mixedbayes.predict.streams import checked_seed, named_stream
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.teach.parameters import Parameters, effects
-from mixedbayes.teach.simulate import respond, response_column
-from mixedbayes.teach.streams import stream
-from mixedbayes.teach.truth import ATTRS, as_truth
+from mixedbayes.simulation.parameters import Parameters, effects
+from mixedbayes.simulation.simulate import respond, response_column
+from mixedbayes.simulation.truth import ATTRS, as_truth
 
 
 def simulate_from_prior(spec: Spec, data: pd.DataFrame, seed: int | None = None) -> pd.DataFrame:
@@ -48,7 +47,7 @@ def simulate_from_prior(spec: Spec, data: pd.DataFrame, seed: int | None = None)
     seed = checked_seed(seed)
     tree = prior_predictive(spec, 1, seed)
     values = _one(Posterior(spec, _as_posterior(tree)), 0)
-    y = respond(spec.design, spec.family, values, stream(seed, "response"))
+    y = respond(spec.design, spec.family, values, named_stream(seed, "response"))
     return _frame(spec.design, spec.family, data, values, y, seed)
 
 
@@ -90,9 +89,9 @@ def simulate_from_posterior(
     if groups not in ("new", "own"):
         raise ModelError(f'groups must be "new" or "own", got {groups!r}')
     seed = checked_seed(seed)
-    at = int(stream(seed, "posterior draw").integers(post.n_draws))
+    at = int(named_stream(seed, "posterior draw").integers(post.n_draws))
     values = _one(post, at, seed if groups == "new" else None)
-    y = respond(post.design, post.family, values, stream(seed, "response"))
+    y = respond(post.design, post.family, values, named_stream(seed, "response"))
     return _frame(post.design, post.family, data, values, y, seed)
 
 
@@ -121,7 +120,7 @@ def _one(post: Posterior, at: int, seed: int | None = None) -> Parameters:
     else:
         drawn = {
             g.name: effects(
-                g, sd[g.name], cor[g.name], stream(seed, f"effects {g.name}"), exact=False
+                g, sd[g.name], cor[g.name], named_stream(seed, f"effects {g.name}"), exact=False
             )
             for g in groups
         }

@@ -10,7 +10,7 @@ import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes import names
-from mixedbayes.teach.from_bambi import prior_of
+from mixedbayes.interop.from_bambi import prior_of
 
 bmb = pytest.importorskip("bambi", minversion="0.21", reason="needs the extra: bambi")
 pm = pytest.importorskip("pymc")

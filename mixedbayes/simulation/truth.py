@@ -18,7 +18,7 @@ from mixedbayes.results.parameters import family_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
-from mixedbayes.teach.parameters import Parameters, has_intercept
+from mixedbayes.simulation.parameters import Parameters, has_intercept
 
 ATTRS = "truth"
 KEYS = ("quantity", "group", "level", "term", "term2")

@@ -13,8 +13,8 @@ import pytest
 import mixedbayes as mb
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
-from mixedbayes.teach import brms_code
-from mixedbayes.teach.r_formula import r_name, r_text
+from mixedbayes.interop import brms_code
+from mixedbayes.interop.r_formula import r_name, r_text
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 

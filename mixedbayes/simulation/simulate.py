@@ -16,10 +16,8 @@ from mixedbayes.families.registry import as_family
 from mixedbayes.formula import Formula, parse, parse_expression
 from mixedbayes.formula.nodes import Name
 from mixedbayes.predict.forward import responses
-from mixedbayes.predict.streams import checked_seed
-from mixedbayes.teach.covariates import Covariate, covariates
-from mixedbayes.teach.layout import Count, layout
-from mixedbayes.teach.parameters import (
+from mixedbayes.predict.streams import checked_seed, named_stream
+from mixedbayes.simulation.parameters import (
     Cors,
     Parameters,
     Sds,
@@ -29,8 +27,8 @@ from mixedbayes.teach.parameters import (
     family_values,
     population,
 )
-from mixedbayes.teach.streams import stream
-from mixedbayes.teach.truth import ATTRS, as_truth
+from mixedbayes.simulation.rows import Count, Covariate, covariates, layout
+from mixedbayes.simulation.truth import ATTRS, as_truth
 
 
 def simulate(
@@ -119,7 +117,7 @@ def simulate(
     frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
     design = build_design(parsed, frame.assign(**{name: 0.0}), missing="error")
     values = _parameters(design, kind, fixef, sd, cor, exact, seed, sigma, parameters)
-    y = respond(design, kind, values, stream(seed, "response"))
+    y = respond(design, kind, values, named_stream(seed, "response"))
     out = frame.assign(**{name: kind.reported(y)})
     out.attrs[ATTRS] = as_truth(design, kind, values, seed).to_attrs()
     return out
@@ -178,7 +176,7 @@ def _rows(
         rows.attrs = {}
         return rows
     used = used_columns(formula)
-    frame = layout(groups or {}, per_group, stream(seed, "layout"))
+    frame = layout(groups or {}, per_group, named_stream(seed, "layout"))
     if absent := [factor for factor in used.groups if factor not in frame.columns]:
         raise DataError(
             f"{formula.text!r} groups by {absent[0]!r}, whose number of levels is not given: "
@@ -210,7 +208,7 @@ def _parameters(
     sds, cors = deviations(design, sd or {}), correlations(design, cor or {})
     drawn = {
         g.name: effects(
-            g, sds[g.name], cors[g.name], stream(seed, f"effects {g.name}"), exact=exact
+            g, sds[g.name], cors[g.name], named_stream(seed, f"effects {g.name}"), exact=exact
         )
         for g in design.mu.groups
     }

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
+from mixedbayes.interop.writing import lines, said
 from mixedbayes.model.coords import response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import Flat, Prior
 from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import PredictorPriors
-from mixedbayes.teach.ways.code import lines, said
 
 
 def pymc_code(spec: Spec) -> str:

@@ -1,8 +1,9 @@
-"""The columns of a model, by their names, and whether another package has the same."""
+"""What the writers of code share: its lines, names of columns, whether columns are the same."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from mixedbayes.errors import ModelError
 from mixedbayes.model.spec import Spec
@@ -29,3 +30,16 @@ def check_columns(spec: Spec, package: str, *, drops: bool = False) -> None:
 def parts(term: str) -> list[str]:
     """The factors of a column's name: "x" and "f[a:b]" of "x:f[a:b]"."""
     return _BETWEEN.split(term)
+
+
+def lines(*parts: str | Iterable[str]) -> str:
+    """Code from lines and blocks of lines."""
+    flat: list[str] = []
+    for part in parts:
+        flat += [part] if isinstance(part, str) else list(part)
+    return "\n".join(flat)
+
+
+def said(*words: str) -> str:
+    """Names as part of a comment: on one line, whatever they hold."""
+    return " ".join(", ".join(words).split())

@@ -1,0 +1,1 @@
+"""Other packages: a model as their code and objects, and theirs as ours."""

@@ -1,0 +1,65 @@
+"""A model as code for other packages, to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from mixedbayes.design import own_functions
+from mixedbayes.errors import ModelError
+from mixedbayes.interop.bambi_code import bambi_code
+from mixedbayes.interop.brms_code import brms_code
+from mixedbayes.interop.lme4_code import lme4_code
+from mixedbayes.interop.pymc_code import pymc_code
+from mixedbayes.interop.writing import lines
+from mixedbayes.model.spec import Spec
+
+type Target = Literal["lme4", "brms", "bambi", "pymc"]
+
+
+def code(spec: Spec, target: Target) -> str:
+    """The same model for lme4, brms, Bambi or plain PyMC.
+
+    Raises
+    ------
+    ModelError
+        If the other package cannot express the model, or how it would is not known here; the
+        message says what it is.
+    """
+    writers: dict[str, Callable[[Spec], str]] = {
+        "lme4": lme4_code,
+        "brms": brms_code,
+        "bambi": bambi_code,
+        "pymc": plain_pymc,
+    }
+    if target not in writers:
+        raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
+    if spec.design.others:
+        raise ModelError(
+            f"code() writes models of the mean, not of {', '.join(spec.design.others)}"
+        )
+    if own := own_functions(spec.design):
+        raise ModelError(
+            f"code() cannot write your own function {own[0]}(): make its result a column of the "
+            "data, and use that in the formula"
+        )
+    return writers[target](spec)
+
+
+def plain_pymc(spec: Spec) -> str:
+    """PyMC code for Gaussian models; the columns come from the model's design."""
+    if not spec.family.closed_form or spec.design.weights is not None:
+        raise ModelError(
+            'code("pymc") writes Gaussian models with identity link and equal weights; `pymc` is '
+            "the PyMC model of any other"
+        )
+    return lines(
+        "import mixedbayes as mb",
+        "import numpy as np",
+        "import pymc as pm",
+        "import pytensor.tensor as pt",
+        "",
+        f"design = mb.Model({spec.design.formula.text!r}, data).design",
+        "",
+        pymc_code(spec),
+    )

@@ -1,0 +1,1 @@
+"""Data simulated from a model, with the truth that a fit is held against."""

@@ -1,1 +1,0 @@
-"""One Gaussian mixed model in its textbook forms, each written out, executed and checked."""
