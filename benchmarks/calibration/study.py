@@ -70,7 +70,7 @@ def half_prior(spec: Spec, settings: Settings) -> SamplingResult:
     """A wrong sampler: its prior of the group sds has half the scale."""
     narrow = mb.HalfNormal(0.5)
     sd = {g: tuple(replace(a, prior=narrow) for a in row) for g, row in spec.priors.mu.sd.items()}
-    priors = replace(spec.priors, mu=replace(spec.priors.mu, sd=sd))
+    priors = spec.priors.each(lambda p: replace(p, sd=sd))
     return marginal(replace(spec, priors=priors), settings)
 
 

@@ -99,8 +99,8 @@ def _formulation(model: Any, ours: Model, parameters: Mapping[str, str]) -> Chos
     for theirs, parameter in parameters.items():
         asked = model.noncentered
         loose = asked.get(theirs, True) if isinstance(asked, dict) else asked
-        design = ours.design.mu if parameter == "mu" else ours.design.others.get(parameter)
-        for g in design.groups if design is not None else ():
+        groups = next((p.groups for p in ours.design.predictors if p.parameter == parameter), ())
+        for g in groups:
             kinds[names.prefix(parameter) + g.name] = NonCentered() if loose else Centered()
     return Chosen(kinds, False, "as Bambi has them")
 

@@ -198,7 +198,7 @@ def _asked(
 def _at_means(model: Model) -> list[str]:
     """Parameters whose intercept has its prior at the predictors' means."""
     priors = model.spec.priors
-    return [p.parameter for p in (priors.mu, *priors.others.values()) if p.intercept_at_means]
+    return [p.parameter for p in priors.predictors if p.intercept_at_means]
 
 
 def _versions() -> dict[str, str]:

@@ -99,7 +99,7 @@ def _wider(post: Posterior) -> str:
         choices.append(f'family="{post.family.wider}"')
     if not (each_row or own):
         choices.append("an effect of each row, (1 | row),")
-    if own and own not in post.design.others:
+    if own and own not in post.design.further:
         choices.append(f"a formula for {own}")
     text = " or ".join([*choices, "a further predictor"])
     return text if text.startswith("family") else text[0].upper() + text[1:]

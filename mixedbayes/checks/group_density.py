@@ -59,7 +59,7 @@ def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
 
 def closed_form(post: Posterior) -> bool:
     """Whether the response is normal given the effects, and linear in them."""
-    return post.family.closed_form and not post.design.others
+    return post.family.closed_form and not post.design.further
 
 
 def _moving(post: Posterior, target: GroupDesign) -> list[Moving]:

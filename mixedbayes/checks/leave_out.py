@@ -131,10 +131,8 @@ def population_draws(draws: xr.Dataset) -> Floats:
 def take(design: Design, rows: Ints) -> Design:
     """The design of some of its rows; every level stays."""
     return replace(
-        design,
+        design.each(lambda p: _take(p, rows)),
         y=design.y[rows],
-        mu=_take(design.mu, rows),
-        others={name: _take(p, rows) for name, p in design.others.items()},
         weights=None if design.weights is None else design.weights[rows],
         trials=None if design.trials is None else design.trials[rows],
         index=design.index[rows],
@@ -161,25 +159,16 @@ def anchored(spec: Spec) -> Spec:
     Such priors are then at zero, and do not move when rows are left out.
     """
     design, priors = spec.design, spec.priors
-    predictors = {"mu": (design.mu, priors.mu)}
-    predictors |= {name: (p, priors.others[name]) for name, p in design.others.items()}
     vectors = {n for n in spec.family.parameters if spec.family.labels(n, design) is not None}
     at_means = any(not priors.parameters[n].given for n in vectors & priors.parameters.keys())
-    moved = {
-        name: _anchored(p, prior, at_means and name == "mu")
-        for name, (p, prior) in predictors.items()
-    }
-    others = {name: pair for name, pair in moved.items() if name != "mu"}
+    moved = [
+        _anchored(p, prior, at_means and p is design.mu)
+        for p, prior in zip(design.predictors, priors.predictors, strict=True)
+    ]
     return replace(
         spec,
-        design=replace(
-            design, mu=moved["mu"][0], others={name: p for name, (p, _) in others.items()}
-        ),
-        priors=Priors(
-            moved["mu"][1],
-            {name: prior for name, (_, prior) in others.items()},
-            _given(priors.parameters, vectors),
-        ),
+        design=replace(design, predictors=tuple(p for p, _ in moved)),
+        priors=Priors(tuple(prior for _, prior in moved), _given(priors.parameters, vectors)),
     )
 
 

@@ -160,7 +160,7 @@ def working(post: Posterior) -> tuple[Floats, Floats]:
     """(n,) working responses without the offset, and their information, at the posterior mean."""
     design, family = post.design, post.family
     parameters = {name: v.mean(axis=0, keepdims=True) for name, v in post.parameters().items()}
-    for name in design.others:
+    for name in design.further:
         eta = _mean_predictor(post, name)[None]
         parameters[name] = family.parameter_link(name).inverse(eta, np)
     eta = _mean_predictor(post, "mu")[None]

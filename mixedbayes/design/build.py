@@ -91,15 +91,14 @@ def build_design(
             raise DataError(f"{formula.response.text} is a category; with trials() it is a count")
         response.check_successes(y, trials, formula, rows)
     mu, fitted = _predictor("mu", formula, rows)
-    others = {f.response.text: _predictor(f.response.text, f, rows) for f in formula.others}
-    fitted = replace(fitted, others={p: own for p, (_, own) in others.items()})
+    others = [_predictor(f.response.text, f, rows) for f in formula.others]
+    fitted = replace(fitted, others={p.parameter: own for p, own in others})
     name = response.label(formula)
     return Design(
         formula=formula,
         response=name,
         y=y,
-        mu=mu,
-        others={p: predictor for p, (predictor, _) in others.items()},
+        predictors=(mu, *(predictor for predictor, _ in others)),
         weights=response.weights(formula, rows),
         trials=trials,
         response_levels=levels,
@@ -112,7 +111,7 @@ def build_design(
             *checks.response_note(y, name),
             *coding_notes(formula, memory.coding),
             *_notes(mu, fitted),
-            *(note for predictor, own in others.values() for note in _notes(predictor, own)),
+            *(note for predictor, own in others for note in _notes(predictor, own)),
         ),
         columns=fitted,
     )

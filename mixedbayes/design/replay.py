@@ -120,7 +120,7 @@ def _of(design: Design, parameter: str) -> tuple[Formula, Fitted, LinearPredicto
     if parameter == "mu":
         return design.formula, design.columns, design.mu
     formula = next(f for f in design.formula.others if f.response.text == parameter)
-    return formula, design.columns.others[parameter], design.others[parameter]
+    return formula, design.columns.others[parameter], design.predictor(parameter)
 
 
 def _wanted(predictor: LinearPredictor, groups: Sequence[str] | None) -> Sequence[str]:

@@ -5,7 +5,7 @@ array has the size rows x levels.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -138,8 +138,8 @@ class Design:
     formula: Formula
     response: str  # text of the response, "Reaction", "log(y)"
     y: Floats  # (n,)
-    mu: LinearPredictor
-    others: Mapping[str, LinearPredictor]  # predictors of further parameters, by name
+    # The mean's first, then those of further parameters that have a formula of their own.
+    predictors: tuple[LinearPredictor, ...]
     weights: Floats | None  # (n,)
     trials: Ints | None  # (n,)
     response_levels: tuple[object, ...] | None  # labels of a categorical response
@@ -160,6 +160,27 @@ class Design:
     @property
     def n(self) -> int:
         return len(self.y)
+
+    @property
+    def mu(self) -> LinearPredictor:
+        """The predictor of the mean."""
+        return self.predictors[0]
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Parameters besides the mean that have a formula of their own."""
+        return tuple(p.parameter for p in self.predictors[1:])
+
+    def predictor(self, parameter: str) -> LinearPredictor:
+        """The predictor of one parameter; KeyError where it has no formula."""
+        for p in self.predictors:
+            if p.parameter == parameter:
+                return p
+        raise KeyError(parameter)
+
+    def each(self, change: Callable[[LinearPredictor], LinearPredictor]) -> "Design":
+        """The design with every predictor changed."""
+        return replace(self, predictors=tuple(map(change, self.predictors)))
 
     @property
     def repeats(self) -> Floats | None:

@@ -151,11 +151,7 @@ class Family:
     def counted(self, design: Design) -> Design:
         """The design with predictors that know how often each row counts; see `counts`."""
         counts = self.counts(design)
-        return replace(
-            design,
-            mu=replace(design.mu, counts=counts),
-            others={name: replace(p, counts=counts) for name, p in design.others.items()},
-        )
+        return design.each(lambda p: replace(p, counts=counts))
 
     def counts(self, design: Design) -> Floats | None:
         """(n,) how often each row counts: weights that repeat rows, times trials; None for once.

@@ -172,7 +172,7 @@ class Cumulative(Family):
             design,
             y=codes.astype(float),
             response_levels=levels,
-            mu=replace(design.mu, intercept=False),
+            predictors=(replace(design.mu, intercept=False), *design.predictors[1:]),
             notes=(*design.notes, note),
         )
 

@@ -35,20 +35,20 @@ def default_priors(design: Design, family: Family) -> Priors:
     location, scale = family.location(design), family.scale(design)
     level = family.thresholds is not None
     mu = predictor_priors(design.mu, location, scale, family.scale_origin(design), level=level)
-    others = {
-        name: predictor_priors(
+    others = (
+        predictor_priors(
             predictor,
             *family.parameter_scale(name, design),
             f"unit of {family.parameter_link(name).name}({name})",
         )
-        for name, predictor in design.others.items()
-    }
+        for name, predictor in zip(design.further, design.predictors[1:], strict=True)
+    )
     parameters = {
         name: Assigned(*family.parameter_prior(name, design))
         for name in family.parameters
-        if name not in others
+        if name not in design.further
     }
-    return Priors(mu, others, parameters)
+    return Priors((mu, *others), parameters)
 
 
 def predictor_scale(x: Floats, counts: Floats | None = None, *, level: bool = True) -> float:

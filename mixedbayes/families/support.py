@@ -115,7 +115,7 @@ def refuse_extremes(design: Design, *, logged: bool) -> None:
     found = [] if logged else [(f"the response {design.response!r}", design.y)]
     if design.weights is not None:
         found.append((f"weights({design.formula.response.weights})", design.weights))
-    for predictor in (design.mu, *design.others.values()):
+    for predictor in design.predictors:
         found += list(zip(predictor.terms, predictor.X.T, strict=True))
         if predictor.offset is not None:
             found.append(("the offset", predictor.offset))

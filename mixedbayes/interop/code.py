@@ -34,9 +34,9 @@ def code(spec: Spec, target: Target) -> str:
     }
     if target not in writers:
         raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
-    if spec.design.others:
+    if spec.design.further:
         raise ModelError(
-            f"code() writes models of the mean, not of {', '.join(spec.design.others)}"
+            f"code() writes models of the mean, not of {', '.join(spec.design.further)}"
         )
     if own := own_functions(spec.design):
         raise ModelError(

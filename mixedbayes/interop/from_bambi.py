@@ -257,7 +257,7 @@ def matched(model: Any, said: Translation, design: Design) -> Matched:
         if ours is None:
             raise ModelError(f"the parameter {theirs} of Bambi's model has no counterpart here")
         if hasattr(component, "terms"):
-            predictor = design.mu if ours == "mu" else design.others[ours]
+            predictor = design.predictor(ours)
             predictors[ours] = _predictor(component, predictor)
         else:
             constants[ours] = (component.alias or component.name, component.prior)
@@ -354,7 +354,7 @@ def priors(found: Matched, design: Design) -> dict[str, Any]:
     """Bambi's priors as Model takes them."""
     rows: list[tuple[str, str, Any, Any]] = []
     for parameter, placed in found.predictors.items():
-        predictor = design.mu if parameter == "mu" else design.others[parameter]
+        predictor = design.predictor(parameter)
         if placed.intercept:
             own = prior_of(placed.intercept.term.prior, names.INTERCEPT)
             rows.append((parameter, names.INTERCEPT, None, own))
@@ -394,7 +394,7 @@ _DIMS = (names.CHAIN, names.DRAW)
 def _of_predictor(
     placed: Placed, spec: Spec, parameter: str, posterior: xr.Dataset
 ) -> Iterator[tuple[str, tuple[tuple[str, ...], Floats]]]:
-    predictor = spec.design.mu if parameter == "mu" else spec.design.others[parameter]
+    predictor = spec.design.predictor(parameter)
     if placed.intercept:
         values = _values(posterior, placed.intercept.variable)
         yield names.intercept(parameter), (_DIMS, values)

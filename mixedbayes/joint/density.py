@@ -32,7 +32,7 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     stacking = stacking_obstacle(design, family)
     if stacking is not None:
         return stacking
-    every = (priors.mu, *priors.others.values())
+    every = priors.predictors
     assigned = [a for p in every for a in (p.intercept, *p.fixef) if a is not None]
     for a in assigned:
         if a.prior.support != "real":
@@ -40,7 +40,7 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     for name, a in priors.parameters.items():
         if name == family.thresholds and a.prior.support != "real":
             return f"{a.prior} of {name} is not on the whole real line"
-    predictors = (design.mu, *design.others.values())
+    predictors = design.predictors
     sizes = sorted(g.n_levels * len(g.terms) for p in predictors for g in p.groups)
     rest = sum(sizes[:-1]) + sum(len(p.terms) + p.intercept for p in predictors)
     if rest > LARGEST:
@@ -63,10 +63,10 @@ class JointDensity:
         """The density in theta itself, effects not centred."""
         data = row_data(design, family)
         design = priors.moved(design)
-        if design.others:
+        if design.further:
             stacked = StackedLayout.of(design, family, priors)
             data = stacked_rows(data, stacked)
-        layout = stacked if design.others else JointLayout(design, family, priors)
+        layout = stacked if design.further else JointLayout(design, family, priors)
         shapes = [(g.n_levels, len(g.terms)) for g in layout.groups]
         coordinates = Coordinates.plain(layout.n_hyper, shapes)
         fixed = _model_sections(layout, data)

@@ -36,13 +36,13 @@ class StackedLayout(JointLayout):
         """The layout of a design with formulas for further parameters."""
         pairs = _pairs(design, family, priors)
         mu, stacked = _stacked(pairs)
-        whole = replace(design, mu=mu, others={})
-        return cls(whole, family, replace(priors, mu=stacked, others={}), design, priors)
+        whole = replace(design, predictors=(mu,))
+        return cls(whole, family, replace(priors, predictors=(stacked,)), design, priors)
 
     @cached_property
     def own(self) -> tuple[str, ...]:
         """Parameters with a formula, in the family's order."""
-        return tuple(p for p in self.family.parameters if p in self.source.others)
+        return tuple(p for p in self.family.parameters if p in self.source.further)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def stacked_rows(data: RowData, layout: StackedLayout) -> RowData:
 
 def stacking_obstacle(design: Design, family: Family) -> str | None:
     """Why a formula of its own cannot be compiled in; None where it can."""
-    for name in design.others:
+    for name in design.further:
         link = family.parameter_link(name)
         if type(link) not in CODES:
             return f"{name} has a formula of its own, with the {link.name} link"
@@ -121,8 +121,8 @@ def _pairs(
     design: Design, family: Family, priors: Priors
 ) -> list[tuple[LinearPredictor, PredictorPriors]]:
     """The mean's predictor and priors, then those of the parameters in the family's order."""
-    own = [p for p in family.parameters if p in design.others]
-    return [(design.mu, priors.mu), *((design.others[p], priors.others[p]) for p in own)]
+    own = [p for p in family.parameters if p in design.further]
+    return [(design.mu, priors.mu), *((design.predictor(p), priors.predictor(p)) for p in own)]
 
 
 def _stacked(

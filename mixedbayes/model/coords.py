@@ -9,18 +9,12 @@ import pandas as pd
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.design.types import LinearPredictor
 from mixedbayes.design.values import label
 from mixedbayes.errors import DataError, FileError
 from mixedbayes.model.formulations import marginal_obstacle
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.distributions import Flat, Normal
 from mixedbayes.priors.types import Assigned
-
-
-def predictors(spec: Spec) -> tuple[LinearPredictor, ...]:
-    """The predictor of the mean, then those of further parameters."""
-    return (spec.design.mu, *spec.design.others.values())
 
 
 def model_coords(spec: Spec) -> dict[str, Any]:
@@ -30,7 +24,7 @@ def model_coords(spec: Spec) -> dict[str, Any]:
         labels = spec.family.labels(name, spec.design)
         if labels is not None:
             out[names.vector_dim(name)] = list(labels)
-    for predictor in predictors(spec):
+    for predictor in spec.design.predictors:
         p = predictor.parameter
         if predictor.terms:
             out[names.term_dim(p)] = list(predictor.terms)
@@ -47,9 +41,9 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
     out: dict[str, tuple[str, ...]] = {
         name: (names.vector_dim(name),) if name == spec.family.thresholds else ()
         for name in spec.family.parameters
-        if name not in spec.design.others
+        if name not in spec.design.further
     }
-    for predictor, priors in zip(predictors(spec), spec.priors.predictors, strict=True):
+    for predictor, priors in zip(spec.design.predictors, spec.priors.predictors, strict=True):
         p = predictor.parameter
         if predictor.intercept:
             out[names.intercept(p)] = ()
@@ -128,9 +122,9 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
         yield names.at_means(name), f"the parameter {name} at the means"
         if name == spec.family.thresholds:
             yield names.vector_dim(name), f"the elements of {name}"
-    for predictor in predictors(spec):
+    for predictor in spec.design.predictors:
         p = predictor.parameter
-        priors = spec.priors.mu if p == "mu" else spec.priors.others[p]
+        priors = spec.priors.predictor(p)
         of = "" if p == "mu" else f" of {p}"
         yield from ((name, f"what is called {name} otherwise") for name in names.of_predictor(p))
         fixef = names.fixef(p)

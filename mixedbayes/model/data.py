@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import LinearPredictor
-from mixedbayes.model.coords import predictors
 from mixedbayes.model.spec import Spec
 
 type Labelled = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
@@ -24,7 +23,7 @@ def data_of(spec: Spec) -> Labelled:
     Whole numbers have the type that PyMC gives them.
     """
     out: Labelled = {}
-    for predictor in predictors(spec):
+    for predictor in spec.design.predictors:
         out |= _of_predictor(predictor)
     design = spec.design
     for name, values in (("weights", design.weights), ("trials", design.trials)):

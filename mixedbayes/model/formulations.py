@@ -89,11 +89,7 @@ Request = Formulation | str | Mapping[str, Formulation]
 
 def choose(request: Request, spec: Spec) -> Chosen:
     """Turn the user's request ("auto", an object, or one per grouping factor) into a choice."""
-    groups = [
-        names.prefix(p.parameter) + g.name
-        for p in (spec.design.mu, *spec.design.others.values())
-        for g in p.groups
-    ]
+    groups = [names.prefix(p.parameter) + g.name for p in spec.design.predictors for g in p.groups]
     if isinstance(request, Mapping):
         return _per_group(request, groups)
     if isinstance(request, Marginal):
@@ -139,8 +135,8 @@ def marginal_obstacle(spec: Spec) -> str | None:
     """Why the effects cannot be integrated out in closed form; None where they can."""
     if not spec.family.closed_form:
         return f"the {spec.family.name} family has no closed form"
-    if spec.design.others:
-        return f"{', '.join(spec.design.others)} has a formula of its own"
+    if spec.design.further:
+        return f"{', '.join(spec.design.further)} has a formula of its own"
     return None
 
 
@@ -192,9 +188,9 @@ def by_information(spec: Spec) -> dict[str, Formulation]:
         signal = s**2 * np.bincount(g.refs, information, g.n_levels)
         share = float(np.mean(signal / (1 + signal)))
         out[g.name] = Centered() if share > 0.5 else NonCentered()
-    for name, predictor in spec.design.others.items():
+    for predictor in spec.design.predictors[1:]:
         for g in predictor.groups:
-            out[names.prefix(name) + g.name] = NonCentered()
+            out[names.prefix(predictor.parameter) + g.name] = NonCentered()
     return out
 
 

@@ -45,9 +45,9 @@ class Derived:
 def free_variables(spec: Spec) -> dict[str, Derived]:
     """Every free variable that a formulation of the model has and the contract has not, by name."""
     mu = spec.design.mu
-    out = dict(_of_predictor(spec, mu, spec.priors.mu))
-    for name, predictor in spec.design.others.items():
-        out |= _of_predictor(spec, predictor, spec.priors.others[name])
+    out: dict[str, Derived] = {}
+    for predictor, priors in zip(spec.design.predictors, spec.priors.predictors, strict=True):
+        out |= _of_predictor(spec, predictor, priors)
     for name in spec.family.parameters:
         vector = name == spec.family.thresholds
         if vector and mu.terms and not spec.priors.parameters[name].given:

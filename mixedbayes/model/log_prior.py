@@ -16,7 +16,6 @@ from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, LinearPredictor
-from mixedbayes.model.coords import predictors
 from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics.correlation import lkj_shapes
@@ -63,7 +62,7 @@ def log_priors(spec: Spec) -> dict[str, Derived]:
 
 
 def _densities(spec: Spec) -> Iterator[Density]:
-    for predictor, priors in zip(predictors(spec), spec.priors.predictors, strict=True):
+    for predictor, priors in zip(spec.design.predictors, spec.priors.predictors, strict=True):
         yield from _of_predictor(predictor, priors)
     for name, assigned in spec.priors.parameters.items():
         one = partial(log_density, prior=assigned.prior)

@@ -20,8 +20,9 @@ def family_parameters(spec: Spec, formulations: Mapping[str, Formulation]) -> di
     design, family = spec.design, spec.family
     out: dict[str, Any] = {}
     for name in family.parameters:
-        if name in design.others:
-            eta = linear_predictor(design.others[name], spec.priors.others[name], formulations)
+        if name in design.further:
+            priors = spec.priors.predictor(name)
+            eta = linear_predictor(design.predictor(name), priors, formulations)
             out[name] = family.parameter_link(name).inverse(eta, pt)
         elif name == family.thresholds:
             out[name] = thresholds(name, spec)

@@ -94,7 +94,7 @@ def _places(post: Posterior, rows: Rows, axis: Covariate, alone: bool) -> _Place
         np.column_stack([x, _rounded(eta.mean(axis=0))]), axis=0, return_index=True
     )
     x, eta, population = places[:, 0], eta[:, first], population[:, first]
-    by_row = post.design.others
+    by_row = post.design.further
     own = {k: v[:, first] if k in by_row else v for k, v in row_parameters(post, rows).items()}
     line = alone and axis.categories is None and len(x) > 1 and bool(np.all(np.diff(x) > 0))
     if line and not straight(post.family):

@@ -126,7 +126,7 @@ def _on_link_scale(post: Posterior, labels: Labels, intercept: bool) -> list[Par
         parts = _by_unit(post, labels, mu)
     else:
         parts = [Part(f"effect on {labels.predictor}", mu.effects, mu.draws)]
-    for name in post.design.others:
+    for name in post.design.further:
         own = _effects(post, labels, name, intercept, names.INTERCEPT)
         link = post.family.parameter_link(name).name
         parts.append(Part(f"effect on {name} ({link} scale)", own.effects, own.draws, title=name))

@@ -79,7 +79,7 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         for g in post.design.mu.groups
         if (new.groups[g.name].refs < 0).any()
     }
-    others = {name: _parameter(post, rows, name) for name in post.design.others}
+    others = {name: _parameter(post, rows, name) for name in post.design.further}
     few, number = _few(post, new, levels, others), seed_of(post, seed)
     _check_support(few, new)
     effects = exact(few) if _is_exact(post) else weighted(few, number)
@@ -90,7 +90,7 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
 
 
 def _is_exact(post: Posterior) -> bool:
-    return post.family.closed_form and not post.design.others
+    return post.family.closed_form and not post.design.further
 
 
 def _check_model(post: Posterior) -> None:

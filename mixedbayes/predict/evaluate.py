@@ -176,7 +176,8 @@ def without_average(post: Posterior, question: Question) -> str:
     """Why the mean over the population of groups does not exist; empty where it does."""
     family = post.family
     if type(family).expectation is not Family.expectation:
-        for name, predictor in post.design.others.items():
+        for predictor in post.design.predictors[1:]:
+            name = predictor.parameter
             if any(g.name in question.factors for g in predictor.groups):
                 return (
                     f'groups="average" has no answer here: the mean of the {family.name} family '

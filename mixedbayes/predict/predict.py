@@ -194,7 +194,7 @@ def predict_given(
         _check_size(rows.n * width, post.n_draws)
     others = {}
     if way is not None or depends_on_parameters(question, post.family):
-        others = {p: prediction_rows(post.design, new, question, p) for p in post.design.others}
+        others = {p: prediction_rows(post.design, new, question, p) for p in post.design.further}
     own = question.treatment == "own"
     told = {name: levels.levels for name, levels in known.items()}
     strange = unknown_levels([rows, *others.values()], told) if own else {}

@@ -45,8 +45,9 @@ def prior_predictive(spec: Spec, draws: int, seed: int | None) -> xr.DataTree:
         name: _parameter(spec, name, a, draws, rng, drawn)
         for name, a in spec.priors.parameters.items()
     }
-    for name, predictor in design.others.items():
-        own = _predictor(predictor, spec.priors.others[name], draws, rng, drawn)
+    for predictor in design.predictors[1:]:
+        name = predictor.parameter
+        own = _predictor(predictor, spec.priors.predictor(name), draws, rng, drawn)
         parameters[name] = family.parameter_link(name).inverse(own, np)
     y = responses(family, design, eta, parameters, rng)
     coords, dims, name = model_coords(spec), dims_of(spec), response_name(spec)

@@ -65,7 +65,7 @@ def ask(design: Design, groups: Groups, kind: Kind) -> Question:
             f'kind={kind!r}: predictions are of kind "response" (a new observation), "mean" (its '
             'expectation) or "linear" (the linear predictor, on the link scale)'
         )
-    predictors = (design.mu, *design.others.values())
+    predictors = design.predictors
     known = tuple(dict.fromkeys(g.name for p in predictors for g in p.groups))
     if isinstance(groups, str):
         if groups == "typical":

@@ -56,7 +56,7 @@ def prediction_rows(
     Levels of a grouping factor are needed to use their own effects. To draw all effects anew they
     are used where they are given: rows that share a label then share a draw.
     """
-    predictor = design.mu if parameter == "mu" else design.others[parameter]
+    predictor = design.predictor(parameter)
     question = question.about(predictor)
     named = _named(predictor, new, question)
     if new is None:
@@ -164,7 +164,7 @@ def refuse_levels(design: Design, strange: Strange) -> None:
     for name, labels in strange.items():
         rows = [text for text in labels if text is not None]
         texts = list(dict.fromkeys(rows))
-        groups = (g for p in (design.mu, *design.others.values()) for g in p.groups)
+        groups = (g for p in design.predictors for g in p.groups)
         known = [label(level) for level in next(g for g in groups if g.name == name).levels]
         near = difflib.get_close_matches(texts[0], known, n=1)
         meant = f" (did you mean {near[0]!r}?)" if near else ""

@@ -29,7 +29,8 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
         raise PriorError(
             f"priors must be a dictionary such as {{'fixef': Normal(0, 50)}}, got {user!r}"
         )
-    mu, others, parameters = defaults.mu, dict(defaults.others), dict(defaults.parameters)
+    mu, parameters = defaults.mu, dict(defaults.parameters)
+    others = {p.parameter: p for p in defaults.predictors[1:]}
     valid = [*_keys(mu), *others, *parameters]
     for key, value in user.items():
         if key in parameters:
@@ -46,7 +47,7 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
                 others[key] = _apply(others[key], name, inner, f"{key}: ", _keys(others[key]))
         else:
             mu = _apply(mu, key, value, "", valid)
-    found = Priors(mu, others, parameters)
+    found = Priors((mu, *others.values()), parameters)
     check_proportion(found, defaults)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -119,14 +119,24 @@ class PredictorPriors:
 class Priors:
     """Priors of all parameters: predictors and the family's own parameters."""
 
-    mu: PredictorPriors
-    others: Mapping[str, PredictorPriors]
+    predictors: tuple[PredictorPriors, ...]  # in the design's order
     parameters: Mapping[str, Assigned]
 
     @property
-    def predictors(self) -> tuple[PredictorPriors, ...]:
-        """Of the mean's predictor, then of those of further parameters."""
-        return (self.mu, *self.others.values())
+    def mu(self) -> PredictorPriors:
+        """Of the mean's predictor."""
+        return self.predictors[0]
+
+    def predictor(self, parameter: str) -> PredictorPriors:
+        """Of the predictor of one parameter; KeyError where it has none."""
+        for p in self.predictors:
+            if p.parameter == parameter:
+                return p
+        raise KeyError(parameter)
+
+    def each(self, change: Callable[[PredictorPriors], PredictorPriors]) -> Priors:
+        """The priors with every predictor's changed."""
+        return replace(self, predictors=tuple(map(change, self.predictors)))
 
     def centre_of(self, parameter: str, predictor: LinearPredictor) -> Centre:
         """Where the prior of ordered thresholds is: a default one at the columns' means."""
@@ -134,11 +144,7 @@ class Priors:
 
     def moved(self, design: Design) -> Design:
         """The design with the columns of those effects that the priors are about."""
-        return replace(
-            design,
-            mu=self.mu.moved(design.mu),
-            others={name: self.others[name].moved(p) for name, p in design.others.items()},
-        )
+        return design.each(lambda p: self.predictor(p.parameter).moved(p))
 
     def at_means(self, parameters: Collection[str] | None = None) -> Priors:
         """The same priors, the intercepts' taken at the predictors' means.
@@ -150,8 +156,7 @@ class Priors:
             there = parameters is None or p.parameter in parameters
             return replace(p, intercept_at_means=there)
 
-        others = {name: moved(p) for name, p in self.others.items()}
-        return replace(self, mu=moved(self.mu), others=others)
+        return self.each(moved)
 
     def rows(self) -> Iterator[tuple[str, str, Assigned]]:
         for predictor in self.predictors:

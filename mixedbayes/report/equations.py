@@ -21,7 +21,7 @@ def likelihood(design: Design, family: Family) -> str:
     """The distribution of one row's response, with alignment marks."""
 
     def symbol(name: str) -> str:  # with the row's index where it has a formula of its own
-        return family.parameter(name).symbol + ("_i" if name in design.others else "")
+        return family.parameter(name).symbol + ("_i" if name in design.further else "")
 
     y, weighted = rf"{tex(design.response)}_i", design.weights is not None
     return family.latex(y, symbol, weighted=weighted)
@@ -38,7 +38,8 @@ def model_equations(spec: Spec) -> str:
     lines = [likelihood(design, family)]
     mean = r"\mu_i" if family.thresholds else _link(family, r"\mu_i")
     lines += _predictor(mean, design.mu, r"\mu")
-    for name, predictor in design.others.items():
+    for predictor in design.predictors[1:]:
+        name = predictor.parameter
         symbol = family.parameter(name).symbol
         left = _link(family, rf"{symbol}_i", family.parameter_link(name).name)
         lines += _predictor(left, predictor, symbol)

@@ -43,10 +43,10 @@ def pooling_figures(source: Source) -> list[Figure]:
 
 def _check(post: Posterior) -> None:
     plain = type(post.family).expectation is Family.expectation
-    if post.design.others and not plain:
+    if post.design.further and not plain:
         raise ModelError(
-            f"the mean of {post.design.response} depends on {', '.join(post.design.others)}, which "
-            "has a formula of its own"
+            f"the mean of {post.design.response} depends on {', '.join(post.design.further)}, "
+            "which has a formula of its own"
         )
 
 
@@ -54,7 +54,7 @@ def _figure(source: Source, g: GroupDesign) -> Figure:
     post, frame = source.post, _predictors(source)
     along = covariate(post, g, None, frame)
     shown, note = shown_levels(post, g, None, MOST_LEVELS)
-    least = both_ends(post, g) if straight(post.family) and not post.design.others else None
+    least = both_ends(post, g) if straight(post.family) and not post.design.further else None
     y, coefs, levels = observed(post), mean_coef(post, g), []
     places, curve = np.zeros(0), False
     for j in shown:
@@ -181,8 +181,8 @@ def _says(post: Posterior, g: GroupDesign, least: Least | None, percent: str) ->
     )
     if least is None:
         why = f"the {post.family.name} family with {post.family.link.name} link"
-        if post.design.others:
-            why = f"a formula for {', '.join(post.design.others)}"
+        if post.design.further:
+            why = f"a formula for {', '.join(post.design.further)}"
         return (
             f"{start}The blue line is its expected response, with the {percent} interval; the "
             "dashed line has all group effects 0. No and complete pooling are least squares, which "

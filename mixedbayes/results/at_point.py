@@ -60,8 +60,7 @@ def at_point(
         for name in point.columns:
             rows[name] = point[name].iloc[0]
     named, matters = set(point.columns), _mean_matters(post, response)
-    moved = {p.parameter: _moved(post, p, rows, named, matters) for p in post.predictors}
-    design = replace(post.design, mu=moved.pop("mu"), others=moved)
+    design = post.design.each(lambda p: _moved(post, p, rows, named, matters))
     if not _weighing(post).isdisjoint(point.columns):
         weights = replay(post.design, rows, groups=[]).weights
         design = replace(design, weights=None if weights is None else _every_row(weights, design.n))

@@ -68,7 +68,7 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
         yield "", other.text
     yield "family", f"{family.name}, {family.link.name} link"
     yield "rows", f"{design.n:,} used"
-    predictors = (design.mu, *design.others.values())
+    predictors = design.predictors
     groups = {g.name: g.n_levels for p in predictors for g in p.groups}
     if groups:
         yield "groups", ", ".join(f"{name}: {plural(n, 'level')}" for name, n in groups.items())
@@ -78,7 +78,7 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
 
 def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
     labels: dict[str, tuple[str, int]] = {}  # what stands before the term, and how many terms
-    for predictor in (spec.design.mu, *spec.design.others.values()):
+    for predictor in spec.design.predictors:
         p = predictor.parameter
         labels[names.fixef(p)] = names.prefix(p), 1
         for g in predictor.groups:

@@ -45,7 +45,7 @@ def linear_predictor(
 def row_parameters(post: Posterior, rows: slice | NDArray[np.integer]) -> dict[str, Floats]:
     """The family's own parameters (S, ...); (S, m) where one has a formula of its own."""
     found = dict(post.parameters())
-    for name in post.design.others:
+    for name in post.design.further:
         eta = linear_predictor(post, rows, name).T
         found[name] = post.family.parameter_link(name).inverse(eta, np)
     return found

@@ -53,7 +53,7 @@ def fixef(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
         return labelled(values, chains, [names.TERM], {names.TERM: terms}, names.FIXEF)
     table = describe(chained(values, chains), prob)
     found = pd.DataFrame({names.TERM: pd.Series(terms, dtype="str"), **table})
-    if post.design.others:
+    if post.design.further:
         found.insert(0, "parameter", pd.Series(_parameters(post), dtype="str"))
     return found
 

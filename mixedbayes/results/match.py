@@ -11,7 +11,7 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.errors import FileError
-from mixedbayes.model.coords import dims_of, model_coords, predictors
+from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
 
 _SUMMARIES = ("mean", "sd", "quantile")
@@ -33,7 +33,7 @@ def check_match(spec: Spec, idata: xr.DataTree) -> None:
     sampled = {name: posterior.sizes.get(name, 0) for name in (names.CHAIN, names.DRAW)}
     if not all(sampled.values()):
         raise FileError("it has no draws (dimensions chain and draw)")
-    effects = {names.ranef(g.name, p.parameter) for p in predictors(spec) for g in p.groups}
+    effects = {names.ranef(g.name, p.parameter) for p in spec.design.predictors for g in p.groups}
     kept = idata.children.get(names.RANEF_SUMMARY)
     for name, dims in dims_of(spec).items():
         if name in posterior:
@@ -73,7 +73,7 @@ def check_fingerprint(kept: Mapping[str, Sequence[float]], design: Design) -> No
 
 def _columns(design: Design) -> Iterator[tuple[str, Floats]]:
     yield design.response, design.y
-    for p in (design.mu, *design.others.values()):
+    for p in design.predictors:
         of = "" if p is design.mu else f" (of {p.parameter})"
         for term, column in zip(p.terms, p.X.T, strict=True):
             yield f"{term}{of}", column

@@ -103,10 +103,10 @@ class Posterior:
     @property
     def predictors(self) -> tuple[LinearPredictor, ...]:
         """The predictor of the mean, then those of further parameters."""
-        return self.design.mu, *self.design.others.values()
+        return self.design.predictors
 
     def predictor(self, parameter: str = "mu") -> LinearPredictor:
-        return self.design.mu if parameter == "mu" else self.design.others[parameter]
+        return self.design.predictor(parameter)
 
     def intercept(self, parameter: str = "mu") -> Floats:
         """(S,) intercept at predictor value zero; zeros where the formula has none."""
@@ -186,7 +186,7 @@ class Posterior:
         return {
             name: self.stacked(name)
             for name in self.family.parameters
-            if name not in self.design.others
+            if name not in self.design.further
         }
 
     def group(self, name: str, parameter: str = "mu") -> GroupDesign:

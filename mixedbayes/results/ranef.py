@@ -100,7 +100,7 @@ def ranef(
 def rows_of(post: Posterior, g: GroupDesign, parameter: str) -> pd.DataFrame:
     """`effect_rows`, with a column `parameter` where several have formulas."""
     found = effect_rows(g, parameter)
-    if post.design.others:
+    if post.design.further:
         found.insert(0, "parameter", pd.Series([parameter] * len(found), dtype="str"))
     return found
 

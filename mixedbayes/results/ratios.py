@@ -40,7 +40,7 @@ def ratio_of(family: Family, design: Design) -> Ratio:
     link = family.link
     if family.mean_link != link.name:
         # With a sigma of its own per row, means are not proportional to medians.
-        what = "median" if names.SIGMA in design.others else "mean"
+        what = "median" if names.SIGMA in design.further else "mean"
         return Ratio(f"ratio of {what}s", "baseline median")
     if isinstance(link, Logit):
         return Ratio("odds ratio", "baseline odds")

@@ -143,9 +143,9 @@ def check_least_squares(post: Posterior, what: str) -> None:
             f"{post.family.name} family models its logarithm: fit log({post.design.response}) with "
             "the gaussian family"
         )
-    if post.design.others:
+    if post.design.further:
         raise ModelError(
-            f"{what} needs one residual variance, and {', '.join(post.design.others)} has a "
+            f"{what} needs one residual variance, and {', '.join(post.design.further)} has a "
             "formula of its own; see ranef() and coef()"
         )
 

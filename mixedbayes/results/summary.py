@@ -218,7 +218,7 @@ def summary(
         health=diagnostics(post),
         caution=infinite_note(post),
         effects_kept=not has_summaries(post),
-        others=tuple((p, post.family.parameter_link(p).name) for p in post.design.others),
+        others=tuple((p, post.family.parameter_link(p).name) for p in post.design.further),
         ratios=fixef_ratios(post, prob) if exponentiate else None,
         median_ratios=(
             varcorr_ratios(post, prob) if exponentiate and post.design.mu.groups else None

@@ -108,7 +108,7 @@ def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     table = pd.DataFrame({**columns, **describe(chained(values, post.shape[0]), prob)})
     table["variance"] = [np.nan if c.variance is None else c.variance.mean() for c in found]
     table["share"] = shares(post, found)
-    if post.design.others:
+    if post.design.further:
         table.insert(0, "parameter", pd.Series([c.parameter for c in found], dtype="str"))
     return table
 

@@ -136,7 +136,7 @@ def over_parameters(post: Posterior, f: Callable[[Mapping[str, Floats]], Floats]
     predictor: a normal one has values for which nu <= 2, with infinite variance.
     """
     found = average_parameters(post)
-    own = [p for p in post.design.others if post.family.parameter(p).averages]
+    own = [p for p in post.design.further if post.family.parameter(p).averages]
     nodes, weights = np.polynomial.hermite_e.hermegauss(_OWN_NODES)
     weights = weights / weights.sum()
     mean = {p: mean_predictor(post, p) for p in own}
@@ -173,7 +173,7 @@ def over_weights(
 def average_parameters(post: Posterior) -> dict[str, Floats]:
     """The family's own parameters; one with a formula of its own at its mean predictor."""
     found = dict(post.parameters())
-    for name in post.design.others:
+    for name in post.design.further:
         found[name] = post.family.parameter_link(name).inverse(mean_predictor(post, name), np)
     return found
 

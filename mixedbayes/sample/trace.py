@@ -11,7 +11,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.setup import set_up
-from mixedbayes.model.coords import dims_of, model_coords, predictors, response_name
+from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.formulations import (
     Centered,
     Chosen,
@@ -127,6 +127,6 @@ def _formulations(spec: Spec, posterior: xr.Dataset) -> dict[str, Formulation]:
         names.prefix(p.parameter) + g.name: NonCentered()
         if names.spherical(g.name, p.parameter) in posterior
         else Centered()
-        for p in predictors(spec)
+        for p in spec.design.predictors
         for g in p.groups
     }

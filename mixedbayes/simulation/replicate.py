@@ -97,10 +97,10 @@ def simulate_from_posterior(
 
 def _check(design: Design) -> None:
     response_column(design.formula, "simulate()")
-    if design.others:
+    if design.further:
         raise ModelError(
-            f"simulate() knows models of the mean, and {', '.join(design.others)} has a formula of "
-            "its own; predict(draws=True) has draws of the response"
+            f"simulate() knows models of the mean, and {', '.join(design.further)} has a formula "
+            "of its own; predict(draws=True) has draws of the response"
         )
 
 

@@ -219,10 +219,10 @@ def _check(model: Spec | Posterior, most_rows: float) -> None:
             f"ways() writes Gaussian models with identity link; the {family.name} family with "
             f"{family.link.name} link has no marginal form in closed form"
         )
-    if design.others:
+    if design.further:
         raise ModelError(
             "ways() writes models with one residual variance, and "
-            f"{', '.join(design.others)} has a formula of its own"
+            f"{', '.join(design.further)} has a formula of its own"
         )
     if design.weights is not None:
         raise ModelError("ways() writes models with one residual variance: leave weights() out")

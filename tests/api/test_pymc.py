@@ -148,7 +148,7 @@ def test_every_draw_of_a_count_is_an_integer(case, fit_of, data):
     new = data.head(2).assign(g="another")
     drawn = [fit.predict(new, groups=groups, draws=True) for groups in ("auto", "typical", "new")]
     drawn.append(fit.predict(groups="average", draws=True))
-    if not fit.model.design.others:
+    if not fit.model.design.further:
         drawn.append(fit.condition_on(new).predict(new, draws=True))
     drawn.append(response(fit.posterior_predictive("new")))
     assert {x.dtype.kind for x in drawn} == {"i" if fit.model.family.discrete else "f"}

@@ -154,7 +154,7 @@ def test_comparisons_are_those_of_the_rows_written_out(both):
     tables = []
     for post in both:
         mu = replace(post.design.mu, X=post.design.mu.X[:, ::-1])
-        moved = post.with_design(replace(post.design, mu=mu))
+        moved = post.with_design(replace(post.design, predictors=(mu,)))
         two = [smoothed(p, "observation") for p in (post, moved)]
         tables.append(compare_elpd({"a": two[0], "b": two[1]}, "pseudo-BMA"))
     pd.testing.assert_frame_equal(*tables, rtol=1e-4, atol=1e-6)

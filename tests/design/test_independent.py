@@ -145,5 +145,5 @@ def test_bars(bar, terms):
 
 def test_other_formulas_leave_out_their_own():
     design = build_design(["y ~ x", "sigma ~ a*c + (a*c | g)"], EMPTY)
-    assert design.others["sigma"].left_out == ("a[q]:c[v]",)
+    assert design.predictor("sigma").left_out == ("a[q]:c[v]",)
     assert "population part of sigma: 1 of 8" in " ".join(design.notes)

@@ -101,7 +101,7 @@ def test_a_formula_for_the_scale_follows_the_unit_of_the_weights(rows, family):
     name = "shape" if family == "gamma" else "sigma"
     formulas = ["positive | weights(v) ~ x + (1 | g)", f"{name} ~ x"]
     a, b = (
-        mb.Model(formulas, rows.assign(v=unit * rows.w), family=family).spec.priors.others[name]
+        mb.Model(formulas, rows.assign(v=unit * rows.w), family=family).spec.priors.predictor(name)
         for unit in (1.0, 1e4)
     )
     moved = b.intercept.prior.mu - a.intercept.prior.mu

@@ -84,7 +84,7 @@ def by_hand(model, layout, theta, coordinates, placed):
     total += phi[layout.table.codes[: layout.n_hyper, 1] == LOG].sum()  # d sd / d log sd = sd
     named = {k: v[0] for k, v in layout.named(theta[None], coordinates).items()}
     information = dict(zip([g.name for g in layout.groups], coordinates.information, strict=True))
-    pairs = [(design.mu, priors.mu), *((p, priors.others[k]) for k, p in design.others.items())]
+    pairs = list(zip(design.predictors, priors.predictors, strict=True))
     etas = {}
     for predictor, own in pairs:
         p = predictor.parameter

@@ -17,7 +17,7 @@ def model():
 
 
 def test_each_parameter_has_a_predictor(model):
-    sigma = model.design.others["sigma"]
+    sigma = model.design.predictor("sigma")
     assert sigma.parameter == "sigma"
     assert sigma.terms == ("Days",)
     assert [g.name for g in sigma.groups] == ["Subject"]
@@ -34,7 +34,7 @@ def test_priors_are_on_the_parameters_link_scale(model):
     given = mb.Model(
         FORMULAS, mb.load_data("sleepstudy"), priors={"sigma": {"fixef": mb.Normal(0, 0.3)}}
     )
-    assert given.spec.priors.others["sigma"].fixef[0].prior == mb.Normal(0, 0.3)
+    assert given.spec.priors.predictor("sigma").fixef[0].prior == mb.Normal(0, 0.3)
 
 
 def test_density_of_the_rows_uses_each_rows_own_parameter(model):
@@ -174,7 +174,7 @@ def test_what_was_simulated_is_recovered_by_healthy_chains(recovered):
 
 def test_tables_say_whose_effects_these_are(recovered):
     fit, truth, _ = recovered
-    own = next(iter(fit.model.design.others))
+    own = fit.model.design.further[0]
     table = fit.fixef()
     assert list(table["parameter"]) == ["mu", "mu", own, own]
     assert list(table["term"]) == list(truth)
@@ -187,12 +187,12 @@ def test_tables_say_whose_effects_these_are(recovered):
 def test_log_likelihood_of_the_fit_is_scipys(recovered):
     fit, *_ = recovered
     d, post = fit.model.design, fit.posterior
-    own = next(iter(d.others))
+    own = d.further[0]
     at = np.s_[::400]  # some draws
     mu = post.intercept()[at, None] + post.fixef()[at] @ d.mu.X.T
     mu = mu + post.ranef("g")[at, :, 0][:, d.mu.groups[0].refs]
-    log_own = post.intercept(own)[at, None] + post.fixef(own)[at] @ d.others[own].X.T
-    for g in d.others[own].groups:
+    log_own = post.intercept(own)[at, None] + post.fixef(own)[at] @ d.predictor(own).X.T
+    for g in d.predictor(own).groups:
         log_own = log_own + post.ranef("g", own)[at, :, 0][:, g.refs]
     a = np.exp(log_own)
     if own == "sigma":

@@ -43,8 +43,7 @@ def design(response, y, X, groups, formula=""):
         formula=Formula(formula, Response(response, span), "1", (), ()),
         response=response,
         y=y,
-        mu=mu,
-        others={},
+        predictors=(mu,),
         weights=None,
         trials=None,
         response_levels=None,
@@ -211,7 +210,7 @@ def numbers(formula, data, family=None, draws=20, seed=3):
     built = family.prepare(build_design(parse_all(formula), data))
     rng = np.random.default_rng(seed)
     values = {}
-    for p in (built.mu, *built.others.values()):
+    for p in built.predictors:
         if p.intercept:
             values[names.intercept(p.parameter)] = 0.2 * rng.normal(size=draws)
         if p.terms:
@@ -229,7 +228,7 @@ def numbers(formula, data, family=None, draws=20, seed=3):
         labels = family.labels(name, built)
         if labels is not None:
             values[name] = np.tile(np.linspace(-1, 1, len(labels)), (draws, 1))
-        elif name not in built.others:
+        elif name not in built.further:
             values[name] = rng.uniform(0.9, 1.1, draws) * (5.0 if name == "nu" else 1.0)
     variables = {}
     for name, value in values.items():

@@ -90,20 +90,17 @@ def test_icc_of_one_factor_is_one_panel_of_the_kind_asked_for(sleep):
 def with_priors(post, intercept=None, sd=None, at_means=True):
     mu = post.design.mu
     exponential = Assigned(sd or Exponential(0.02), "given")
-    priors = Priors(
-        PredictorPriors(
-            "mu",
-            Assigned(intercept or Normal(300, 100), "given"),
-            at_means,
-            mu.terms,
-            tuple(Assigned(Normal(0, 50), "given") for _ in mu.terms),
-            {g.name: g.terms for g in mu.groups},
-            {g.name: tuple(exponential for _ in g.terms) for g in mu.groups},
-            {g.name: Assigned(LKJ(2), "given") for g in mu.groups if g.correlated},
-        ),
-        {},
-        {"sigma": exponential},
+    predictor = PredictorPriors(
+        "mu",
+        Assigned(intercept or Normal(300, 100), "given"),
+        at_means,
+        mu.terms,
+        tuple(Assigned(Normal(0, 50), "given") for _ in mu.terms),
+        {g.name: g.terms for g in mu.groups},
+        {g.name: tuple(exponential for _ in g.terms) for g in mu.groups},
+        {g.name: Assigned(LKJ(2), "given") for g in mu.groups if g.correlated},
     )
+    priors = Priors((predictor,), {"sigma": exponential})
     return replace(post, spec=replace(post.spec, priors=priors))
 
 
@@ -184,12 +181,14 @@ def test_a_model_without_groups_has_no_icc(make):
 @pytest.mark.parametrize("given", [False, True])
 def test_thresholds_have_a_panel_each_where_their_prior_is(sleep, given):
     mu = replace(sleep.design.mu, intercept=False)
-    design = replace(sleep.design, mu=mu, response_levels=("low", "middle", "high"))
+    design = replace(sleep.design, predictors=(mu,), response_levels=("low", "middle", "high"))
     cuts = np.random.default_rng(1).normal([-1, 1], 0.1, (*sleep.shape, 2))
     drawn = sleep.draws.assign(thresholds=(("chain", "draw", "threshold"), cuts))
     own = Assigned(Normal(0, 2.5), "given" if given else "unit of logit")
     priors = replace(with_priors(sleep).priors, parameters={"thresholds": own})
-    spec = Spec(design, Cumulative(), replace(priors, mu=replace(priors.mu, intercept=None)))
+    spec = Spec(
+        design, Cumulative(), replace(priors, predictors=(replace(priors.mu, intercept=None),))
+    )
     post = Posterior(spec, xr.DataTree.from_dict({"posterior": drawn}))
     axes = panels(plot_priors(post), 6)
     where = "" if given else ", at the means"

@@ -102,7 +102,7 @@ def test_the_intercept_is_named_by_what_it_is(name, link, posterior):
 def test_with_an_offset_the_baseline_is_a_rate(posterior):
     post = posterior(mb.Poisson())
     mu = replace(post.design.mu, offset=np.ones(post.design.n))
-    exposed = post.with_design(replace(post.design, mu=mu))
+    exposed = post.with_design(replace(post.design, predictors=(mu,)))
     assert fixef_ratios(exposed)["term"].tolist() == ["Intercept (baseline rate)", "x"]
 
 

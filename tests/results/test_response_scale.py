@@ -155,7 +155,7 @@ def anywhere(make):
         values = {"fixef": most * rng.uniform(-0.5, 0.5, (*size, 1))}
         values |= {f"sd_{g}": most * rng.beta(0.5, 1, (*size, 1)) for g in SD}
         if isinstance(family, mb.Cumulative):
-            design = replace(design, mu=replace(design.mu, intercept=False))
+            design = replace(design, predictors=(replace(design.mu, intercept=False),))
             post = make.posterior(design, values, family)
             cuts = np.sort(rng.normal(0, 3, (*size, 3)), axis=-1)
             drawn = post.draws.assign(thresholds=(("chain", "draw", "threshold"), cuts))

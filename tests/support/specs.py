@@ -4,7 +4,7 @@ from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import PredictorPriors, Priors
 
-NONE = Priors(PredictorPriors("mu", None, False, (), (), {}, {}, {}), {}, {})
+NONE = Priors((PredictorPriors("mu", None, False, (), (), {}, {}, {}),), {})
 
 
 def spec_of(design, family=None):
