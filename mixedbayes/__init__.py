@@ -66,7 +66,7 @@ _HOME = {
             "StudentT",
             "Uniform",
         ),
-        "mixedbayes.priors.distributions",
+        "mixedbayes.distributions",
     ),
     **dict.fromkeys(
         (
@@ -117,6 +117,18 @@ if TYPE_CHECKING:
     from mixedbayes.data import describe_data as describe_data
     from mixedbayes.data import list_data as list_data
     from mixedbayes.data import load_data as load_data
+    from mixedbayes.distributions import LKJ as LKJ
+    from mixedbayes.distributions import Cauchy as Cauchy
+    from mixedbayes.distributions import Exponential as Exponential
+    from mixedbayes.distributions import Flat as Flat
+    from mixedbayes.distributions import Gamma as Gamma
+    from mixedbayes.distributions import HalfCauchy as HalfCauchy
+    from mixedbayes.distributions import HalfNormal as HalfNormal
+    from mixedbayes.distributions import HalfStudentT as HalfStudentT
+    from mixedbayes.distributions import InverseGamma as InverseGamma
+    from mixedbayes.distributions import Normal as Normal
+    from mixedbayes.distributions import StudentT as StudentT
+    from mixedbayes.distributions import Uniform as Uniform
     from mixedbayes.errors import DataError as DataError
     from mixedbayes.errors import FileError as FileError
     from mixedbayes.errors import FormulaError as FormulaError
@@ -145,18 +157,6 @@ if TYPE_CHECKING:
     from mixedbayes.model.formulations import Marginal as Marginal
     from mixedbayes.model.formulations import NonCentered as NonCentered
     from mixedbayes.model.formulations import PartiallyCentered as PartiallyCentered
-    from mixedbayes.priors.distributions import LKJ as LKJ
-    from mixedbayes.priors.distributions import Cauchy as Cauchy
-    from mixedbayes.priors.distributions import Exponential as Exponential
-    from mixedbayes.priors.distributions import Flat as Flat
-    from mixedbayes.priors.distributions import Gamma as Gamma
-    from mixedbayes.priors.distributions import HalfCauchy as HalfCauchy
-    from mixedbayes.priors.distributions import HalfNormal as HalfNormal
-    from mixedbayes.priors.distributions import HalfStudentT as HalfStudentT
-    from mixedbayes.priors.distributions import InverseGamma as InverseGamma
-    from mixedbayes.priors.distributions import Normal as Normal
-    from mixedbayes.priors.distributions import StudentT as StudentT
-    from mixedbayes.priors.distributions import Uniform as Uniform
     from mixedbayes.simulation.simpson import simulate_simpson as simulate_simpson
     from mixedbayes.simulation.simulate import simulate as simulate
     from mixedbayes.simulation.truth import truth as truth

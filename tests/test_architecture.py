@@ -23,6 +23,8 @@ STAGES = [
     {"jit"},
     {"numerics"},
     {"data"},
+    {"distributions"},
+    {"theta"},
     {"formula"},
     {"design"},
     {"priors"},

@@ -12,7 +12,7 @@ from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
-from mixedbayes.priors.distributions import Prior
+from mixedbayes.distributions import Prior
 from mixedbayes.priors.types import Assigned, PredictorPriors
 from mixedbayes.results.posterior import Posterior
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from mixedbayes import distributions
+from mixedbayes.distributions import Prior
 from mixedbayes.errors import PriorError
-from mixedbayes.priors import distributions
-from mixedbayes.priors.distributions import Prior
 
 _TARGET = re.compile(r"^\s*(?P<name>[^\[\]=]+?)\s*(?:\[(?P<inner>.+)\])?\s*$")
 _KINDS = [name for name in distributions.__all__ if name != "Prior"]

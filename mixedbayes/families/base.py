@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
 from mixedbayes.families import support
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
-from mixedbayes.priors.distributions import Prior
 from mixedbayes.priors.types import Assigned
 
 type Values = Mapping[str, Floats]

@@ -12,6 +12,7 @@ from scipy import special, stats
 
 from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import Prior
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import (
@@ -28,7 +29,6 @@ from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import digamma
-from mixedbayes.priors.distributions import Prior
 
 
 @compiled

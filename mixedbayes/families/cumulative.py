@@ -12,6 +12,7 @@ import numpy as np
 
 from mixedbayes.design.rank import dependent
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import Normal, Prior
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import (
@@ -26,7 +27,6 @@ from mixedbayes.families.base import (
 from mixedbayes.families.links import Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import log_ndtr
-from mixedbayes.priors.distributions import Normal, Prior
 from mixedbayes.priors.types import Assigned
 
 THRESHOLDS = "thresholds"

@@ -15,8 +15,8 @@ from mixedbayes import names
 from mixedbayes.design.counted import mean, sd
 from mixedbayes.design.projection import constant, left_over, triangle
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
+from mixedbayes.distributions import LKJ, Exponential, Normal
 from mixedbayes.families.base import Family
-from mixedbayes.priors.distributions import LKJ, Exponential, Normal
 from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 

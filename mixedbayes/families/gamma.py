@@ -11,6 +11,7 @@ import numpy as np
 from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families import support
 from mixedbayes.families.base import (
     Bools,
@@ -25,7 +26,6 @@ from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import digamma
-from mixedbayes.priors.distributions import InverseGamma, Prior
 
 
 @compiled

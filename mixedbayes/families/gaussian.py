@@ -11,11 +11,11 @@ import numpy as np
 from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import Exponential, Prior
 from mixedbayes.families import support
 from mixedbayes.families.base import Elsewhere, Family, Parameter, Values, per_row, weights_of
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows, compiled
-from mixedbayes.priors.distributions import Exponential, Prior
 
 
 @compiled

@@ -10,12 +10,12 @@ import numpy as np
 from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import Prior
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Parameter, Values, per_row
 from mixedbayes.families.gaussian import NORMAL, normal_rows, row_sd, scale_prior, with_row_sd
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
-from mixedbayes.priors.distributions import Prior
 
 _LARGEST = float(np.log(np.finfo(float).max))  # a draw beyond the largest number is that number
 

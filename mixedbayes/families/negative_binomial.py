@@ -11,12 +11,12 @@ import numpy as np
 from scipy import special
 
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repeated, weights_of
 from mixedbayes.families.links import Log
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import digamma
-from mixedbayes.priors.distributions import InverseGamma, Prior
 
 _LARGE = 1e5  # shape beyond which Stirling's series is exact
 

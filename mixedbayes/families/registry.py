@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.bernoulli import Bernoulli
@@ -20,7 +21,6 @@ from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.families.words import NEAREST
-from mixedbayes.priors.distributions import Prior
 
 FAMILIES: dict[str, type[Family]] = {
     kind.name: kind

@@ -11,12 +11,12 @@ import numpy as np
 from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
 from mixedbayes.families.gaussian import Gaussian, beyond_offset, row_sd
 from mixedbayes.families.links import Identity
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import digamma
-from mixedbayes.priors.distributions import InverseGamma, Prior
 
 
 @compiled

@@ -14,13 +14,13 @@ from mixedbayes.design import coding_of
 from mixedbayes.design.functions import REGISTERED
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.design.used import used_columns
+from mixedbayes.distributions import Flat, Prior
 from mixedbayes.errors import FormulaError, MissingExtraError, ModelError
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.formula import parse_expression, parse_terms
 from mixedbayes.formula.nodes import Call, Literal, Name, Node, Operation, Paren, Sign, column
 from mixedbayes.interop.writing import parts
 from mixedbayes.model.spec import Spec
-from mixedbayes.priors.distributions import Flat, Prior
 
 type Value = float | list[float] | Described
 

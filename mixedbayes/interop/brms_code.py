@@ -10,6 +10,7 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.distributions import LKJ, Flat, Prior
 from mixedbayes.errors import FormulaError, ModelError
 from mixedbayes.formula import Formula, parse_expression
 from mixedbayes.formula.nodes import Call
@@ -24,7 +25,6 @@ from mixedbayes.interop.r_formula import (
 )
 from mixedbayes.interop.writing import check_columns, parts
 from mixedbayes.model.spec import Spec
-from mixedbayes.priors.distributions import LKJ, Flat, Prior
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 # Priors by Stan's names, on parameters whose bounds Stan knows; arguments by ours.

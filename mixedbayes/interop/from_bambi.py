@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mixedbayes import names
+from mixedbayes import distributions, names
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
+from mixedbayes.distributions import Flat, Prior
 from mixedbayes.errors import MixedBayesError, ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.registry import FAMILIES, family_from_names
@@ -20,8 +21,6 @@ from mixedbayes.formula import parse_expression
 from mixedbayes.formula.nodes import Call, column, unparse
 from mixedbayes.model.coords import model_coords
 from mixedbayes.model.spec import Spec
-from mixedbayes.priors import distributions
-from mixedbayes.priors.distributions import Flat, Prior
 
 # Families by Bambi's names.
 OURS = {kind.elsewhere.bambi: kind for kind in FAMILIES.values() if kind.elsewhere.bambi}

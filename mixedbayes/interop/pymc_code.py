@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
+from mixedbayes.distributions import Flat, Prior
 from mixedbayes.interop.writing import lines, said
 from mixedbayes.model.coords import response_name
 from mixedbayes.model.spec import Spec
-from mixedbayes.priors.distributions import Flat, Prior
 from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import PredictorPriors
 

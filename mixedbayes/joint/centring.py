@@ -9,7 +9,7 @@ from scipy.sparse import linalg
 from mixedbayes.design.types import Floats
 from mixedbayes.joint.coordinates import Coordinates, upper_root
 from mixedbayes.joint.scoring import Conditional, Scoring
-from mixedbayes.marginal.bend import Bend
+from mixedbayes.theta.bend import Bend
 
 
 def choose(scoring: Scoring, t: Floats, at: Conditional, bend: Bend) -> Coordinates:

@@ -14,7 +14,7 @@ units of its standard error. As the variances change, one goes over into the oth
 triangular root the limit would be a rotation of V' (a + b) that moves with S.) Partial centring:
 Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
 
-Variance parameters and the family's own are bent where a tail is long, see `marginal.bend`.
+Variance parameters and the family's own are bent where a tail is long, see `theta.bend`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedbayes.design.types import Floats
-from mixedbayes.marginal.bend import Bend
+from mixedbayes.theta.bend import Bend
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ from mixedbayes.joint import written
 from mixedbayes.joint.factor import to_theta, to_z
 from mixedbayes.joint.loop import call
 from mixedbayes.joint.ordered import order_slopes, put_in_order
-from mixedbayes.marginal.bend import bent
-from mixedbayes.marginal.logpriors import log_prior
+from mixedbayes.theta.bend import bent
+from mixedbayes.theta.logpriors import log_prior
 
 # Sections of the record, integers first.
 SECTIONS = (
@@ -42,7 +42,7 @@ SECTIONS = (
     "offset",  # (n,)
     "y", "size", "extra",  # (n,)
     "information",  # (J, q, q) of each factor, see coordinates
-    "bend",  # (h, 3) a, m, s; see marginal.bend
+    "bend",  # (h, 3) a, m, s; see theta.bend
     "constant",  # (1,)
     "mode", "hyper", "slopes", "inner", "couplings", "outer", "log_det",  # the walk, see factor
 )  # fmt: skip

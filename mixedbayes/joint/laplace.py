@@ -24,8 +24,8 @@ from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.factor import Factor
 from mixedbayes.joint.scoring import Conditional, Scoring
 from mixedbayes.joint.search import Hyper, covariance, highest, start
-from mixedbayes.marginal.bend import Bend, fit_bend
-from mixedbayes.marginal.logpriors import IDENTITY
+from mixedbayes.theta.bend import Bend, fit_bend
+from mixedbayes.theta.logpriors import IDENTITY
 
 _STEP = 0.1  # of the differences that give slopes
 

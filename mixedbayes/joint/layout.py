@@ -21,12 +21,12 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint.coordinates import Coordinates, deviations
 from mixedbayes.joint.ordered import increasing
-from mixedbayes.marginal import logpriors
-from mixedbayes.marginal.logpriors import Coordinate, Table
 from mixedbayes.marginal.parameters import FactorParameters, apply_links
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.placement import Centre
 from mixedbayes.priors.types import Priors
+from mixedbayes.theta import logpriors
+from mixedbayes.theta.logpriors import Coordinate, Table
 
 
 @dataclass(frozen=True, eq=False)

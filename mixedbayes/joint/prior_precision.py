@@ -6,7 +6,7 @@ import numpy as np
 
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.joint.layout import JointLayout
-from mixedbayes.marginal.logpriors import NORMAL, STUDENT
+from mixedbayes.theta.logpriors import NORMAL, STUDENT
 
 
 def prior_precision(layout: JointLayout, coefficients: Floats, thresholds: Floats) -> Floats:

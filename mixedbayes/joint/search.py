@@ -10,8 +10,8 @@ from mixedbayes.design.types import Floats
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.ordered import unordered
 from mixedbayes.joint.scoring import Conditional, Scoring
-from mixedbayes.marginal.bend import Bend
-from mixedbayes.marginal.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT
+from mixedbayes.theta.bend import Bend
+from mixedbayes.theta.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT
 
 _LONGEST = 1.0  # step of a coordinate
 _NEARLY = 0.005  # expected gain at which the search stops

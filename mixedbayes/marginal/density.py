@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from mixedbayes import jit
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal import evaluate
-from mixedbayes.marginal.bend import Bend
 from mixedbayes.marginal.kernel import kernel_for
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import Problem
+from mixedbayes.theta.bend import Bend
 
 __all__ = ["Affine", "Likelihood", "MarginalDensity", "Surrogate"]
 

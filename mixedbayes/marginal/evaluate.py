@@ -20,9 +20,9 @@ import numpy as np
 from numba import carray, njit, types
 
 from mixedbayes import jit
-from mixedbayes.marginal.bend import bent
-from mixedbayes.marginal.logpriors import log_prior
 from mixedbayes.numerics.correlation import fill_row, row_slopes
+from mixedbayes.theta.bend import bent
+from mixedbayes.theta.logpriors import log_prior
 
 __all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "c_density", "density"]
 

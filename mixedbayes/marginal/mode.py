@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from mixedbayes.errors import ModelError
-from mixedbayes.marginal.bend import fit_bend
 from mixedbayes.marginal.density import Affine, MarginalDensity
-from mixedbayes.marginal.logpriors import IDENTITY
 from mixedbayes.marginal.start import coordinate_units, default_start
+from mixedbayes.theta.bend import fit_bend
+from mixedbayes.theta.logpriors import IDENTITY
 
 __all__ = ["Mode", "bend_tails", "find_mode", "initial_points", "whiten"]
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
-from mixedbayes.marginal import logpriors
-from mixedbayes.marginal.logpriors import LOG, LOGIT, TANH, Coordinate, Table
+from mixedbayes.distributions import Normal, Prior
 from mixedbayes.numerics import correlation
 from mixedbayes.numerics.correlation import CLOSEST
-from mixedbayes.priors.distributions import Normal, Prior
 from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.theta import logpriors
+from mixedbayes.theta.logpriors import LOG, LOGIT, TANH, Coordinate, Table
 
 __all__ = ["Constrained", "FactorParameters", "Layout"]
 

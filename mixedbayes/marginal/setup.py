@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.distributions import Flat, Normal, Prior
 from mixedbayes.marginal.effects import (
     Shift,
     draw_effects,
@@ -20,7 +21,6 @@ from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
 from mixedbayes.marginal.plan import MAX_DENSE, Plan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
 from mixedbayes.marginal.summaries import EffectsSummary
-from mixedbayes.priors.distributions import Flat, Normal, Prior
 from mixedbayes.priors.placement import Centre, Placement
 from mixedbayes.priors.types import PredictorPriors, Priors
 

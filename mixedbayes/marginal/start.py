@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mixedbayes.marginal.density import MarginalDensity
-from mixedbayes.marginal.logpriors import IDENTITY, LOGIT
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import Problem
+from mixedbayes.theta.logpriors import IDENTITY, LOGIT
 
 __all__ = ["coordinate_units", "default_start"]
 

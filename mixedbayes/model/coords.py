@@ -10,10 +10,10 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.values import label
+from mixedbayes.distributions import Flat, Normal
 from mixedbayes.errors import DataError, FileError
 from mixedbayes.model.formulations import marginal_obstacle
 from mixedbayes.model.spec import Spec
-from mixedbayes.priors.distributions import Flat, Normal
 from mixedbayes.priors.types import Assigned
 
 

@@ -16,10 +16,10 @@ from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, LinearPredictor
+from mixedbayes.distributions import Prior
 from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics.correlation import lkj_shapes
-from mixedbayes.priors.distributions import Prior
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 

@@ -15,6 +15,7 @@ import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.distributions import Normal
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import Population, Setup
@@ -24,7 +25,6 @@ from mixedbayes.model.marginal_op import marginal_logp
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import scalar
 from mixedbayes.numerics import correlation
-from mixedbayes.priors.distributions import Normal
 from mixedbayes.priors.types import PredictorPriors
 
 

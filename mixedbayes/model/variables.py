@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
 from mixedbayes import names
-from mixedbayes.priors.distributions import Flat, Prior
+from mixedbayes.distributions import Flat, Prior
 
 
 class Reusable(pm.Model):

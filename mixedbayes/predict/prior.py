@@ -10,13 +10,13 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.distributions import LKJ
 from mixedbayes.errors import PriorError
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
 from mixedbayes.predict.forward import effects, responses
 from mixedbayes.predict.streams import checked_seed
-from mixedbayes.priors.distributions import LKJ
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 

@@ -1,6 +1,6 @@
 """The distributions of parameters, by the field's names: ``mb.priors.Gamma(2, 0.1)``."""
 
-from mixedbayes.priors.distributions import (
+from mixedbayes.distributions import (
     LKJ,
     Cauchy,
     Exponential,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from mixedbayes import distributions
+from mixedbayes.distributions import Prior
 from mixedbayes.errors import PriorError
-from mixedbayes.priors import distributions
-from mixedbayes.priors.distributions import Prior
 
 KEY = "prior"
 

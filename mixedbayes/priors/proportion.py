@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mixedbayes.distributions import LKJ, Flat, Prior, Uniform
 from mixedbayes.errors import PriorError
-from mixedbayes.priors.distributions import LKJ, Flat, Prior, Uniform
 from mixedbayes.priors.types import Priors
 
 # Widths and places of a prior, in widths of the default one, between which numbers can tell what

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from mixedbayes import names
+from mixedbayes.distributions import LKJ, Flat, Prior, Uniform
 from mixedbayes.errors import PriorError
-from mixedbayes.priors.distributions import LKJ, Flat, Prior, Uniform
 from mixedbayes.priors.proportion import check_proportion
 from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
 

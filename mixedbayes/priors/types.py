@@ -9,7 +9,7 @@ import pandas as pd
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, LinearPredictor
-from mixedbayes.priors.distributions import LKJ, Prior
+from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.priors.placement import Centre, Placement
 
 GIVEN = "given"

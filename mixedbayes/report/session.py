@@ -8,8 +8,8 @@ from dataclasses import fields
 from importlib.metadata import version
 from typing import Any
 
+from mixedbayes.distributions import Prior
 from mixedbayes.printable import escaped
-from mixedbayes.priors.distributions import Prior
 from mixedbayes.report.source import Source, paragraph
 from mixedbayes.results.text import html_facts
 

@@ -9,10 +9,10 @@ from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.design.types import Design
+from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.families.base import Family
 from mixedbayes.model.formulations import Chosen
 from mixedbayes.model.spec import Spec
-from mixedbayes.priors.distributions import LKJ, Prior
 from mixedbayes.results.text import (
     html_columns,
     html_facts,

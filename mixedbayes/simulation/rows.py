@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design.types import Ints
+from mixedbayes.distributions import LKJ, Normal, Prior
 from mixedbayes.errors import DataError
 from mixedbayes.predict.streams import named_stream
-from mixedbayes.priors.distributions import LKJ, Normal, Prior
 
 # A number for all, one for each, or a range from which each is drawn, all values equally likely.
 type Count = int | Sequence[int] | range

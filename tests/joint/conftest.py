@@ -10,7 +10,7 @@ from scipy import special, stats
 import mixedbayes as mb
 from mixedbayes import names
 from mixedbayes.joint.density import JointDensity
-from mixedbayes.marginal.logpriors import LOG
+from mixedbayes.theta.logpriors import LOG
 
 RESPONSES = {
     "bernoulli": "y",

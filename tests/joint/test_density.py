@@ -7,8 +7,8 @@ import mixedbayes as mb
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
-from mixedbayes.marginal.bend import Bend
-from mixedbayes.marginal.logpriors import TANH
+from mixedbayes.theta.bend import Bend
+from mixedbayes.theta.logpriors import TANH
 
 FAMILIES = [
     "bernoulli", "binomial", "poisson", "negative_binomial", "gaussian", "student_t", "lognormal",

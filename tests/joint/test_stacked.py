@@ -10,8 +10,8 @@ from mixedbayes import names
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
-from mixedbayes.marginal.bend import Bend
-from mixedbayes.marginal.logpriors import LOG, TANH
+from mixedbayes.theta.bend import Bend
+from mixedbayes.theta.logpriors import LOG, TANH
 
 CASES = {
     "gaussian": ("gaussian", "y ~ x + (x | g)", ["sigma ~ x + (1 | g)"], {}),

@@ -9,14 +9,14 @@ import pytest
 from numba import njit, objmode
 from scipy import integrate, stats
 
+from mixedbayes import distributions as d
 from mixedbayes.errors import PriorError
-from mixedbayes.marginal import logpriors
 from mixedbayes.marginal.density import Likelihood, MarginalDensity
 from mixedbayes.marginal.evaluate import LIKELIHOOD_SIGNATURE
 from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
 from mixedbayes.marginal.problem import build_problem
 from mixedbayes.marginal.reference import log_density_dense
-from mixedbayes.priors import distributions as d
+from mixedbayes.theta import logpriors
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,12 @@ import pytest
 from scipy import optimize
 
 from mixedbayes.data.load import load_data
+from mixedbayes.distributions import Exponential, Flat, StudentT, Uniform
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.mode import find_mode, initial_points, whiten
 from mixedbayes.marginal.parameters import FactorParameters, Layout
 from mixedbayes.marginal.problem import build_problem
-from mixedbayes.priors.distributions import Exponential, Flat, StudentT, Uniform
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from mixedbayes.design.types import GroupDesign
+from mixedbayes.distributions import LKJ, Exponential, HalfNormal, StudentT
 from mixedbayes.marginal.parameters import FactorParameters, Layout
-from mixedbayes.priors.distributions import LKJ, Exponential, HalfNormal, StudentT
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 SDS = (HalfNormal(2), Exponential(1), Exponential(3))

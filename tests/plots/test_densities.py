@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import stats
 from specs import spec_of
 
+from mixedbayes.distributions import LKJ, Exponential, Flat, Normal
 from mixedbayes.errors import ModelError
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.student_t import StudentTFamily
@@ -15,7 +16,6 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.plots.icc import plot_icc
 from mixedbayes.plots.priors import plot_priors
 from mixedbayes.plots.varcorr import plot_varcorr
-from mixedbayes.priors.distributions import LKJ, Exponential, Flat, Normal
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior

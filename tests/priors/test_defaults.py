@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from mixedbayes import names
 from mixedbayes.design import build_design
+from mixedbayes.distributions import LKJ, Exponential, Normal
 from mixedbayes.families.defaults import default_priors, predictor_scale
 from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.priors.distributions import LKJ, Exponential, Normal
 
 FORMULA = "y ~ x + f + (x | g)"
 

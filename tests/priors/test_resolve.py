@@ -3,10 +3,7 @@ import pandas as pd
 import pytest
 
 from mixedbayes.design import build_design
-from mixedbayes.errors import PriorError
-from mixedbayes.families.defaults import default_priors
-from mixedbayes.families.gaussian import Gaussian
-from mixedbayes.priors.distributions import (
+from mixedbayes.distributions import (
     LKJ,
     Cauchy,
     Exponential,
@@ -15,6 +12,9 @@ from mixedbayes.priors.distributions import (
     Normal,
     Uniform,
 )
+from mixedbayes.errors import PriorError
+from mixedbayes.families.defaults import default_priors
+from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.priors.resolve import resolve
 
 

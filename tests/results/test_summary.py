@@ -205,7 +205,7 @@ def test_the_model_in_words(spec):
 
 
 def test_where_priors_lie():
-    from mixedbayes.priors.distributions import LKJ, Flat, Normal
+    from mixedbayes.distributions import LKJ, Flat, Normal
 
     assert reach(Normal(0, 1)) == "-1.96 to 1.96"
     assert reach(Flat()) == "anywhere"

@@ -7,11 +7,11 @@ import pytest
 from scipy import integrate, special, stats
 
 import mixedbayes as mb
-from mixedbayes.marginal.bend import Bend, bent, fit_bend
 from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.mode import bend_tails, find_mode
 from mixedbayes.marginal.setup import set_up
 from mixedbayes.marginal.surrogate import non_normality
+from mixedbayes.theta.bend import Bend, bent, fit_bend
 
 SIDES = Bend(np.array([0.0, 0.7, 2.0, -1.5]), np.array([0.0, -0.5, 1.0, 0.3]),
              np.array([1.0, 0.2, 0.4, -0.6]))  # fmt: skip

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
+from mixedbayes import distributions as d
 from mixedbayes import jit
 from mixedbayes.errors import PriorError
-from mixedbayes.priors import distributions as d
 
 __all__ = ["Coordinate", "Table", "coordinate", "log_prior", "partial_correlation", "tabulate"]
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from mixedbayes import distributions as d
 from mixedbayes.errors import PriorError
 from mixedbayes.priors import codec
-from mixedbayes.priors import distributions as d
 
 PROPER = [
     d.Normal(1, 2),
