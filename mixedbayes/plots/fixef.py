@@ -181,7 +181,9 @@ def _forest(draws: Floats, prob: float, middle: Callable[..., Floats]) -> Caterp
     low, high = tails(prob)
     q = np.quantile(draws, [low, 0.25, 0.75, high], axis=0)
     order = np.arange(draws.shape[1])
-    return Caterpillar(order, middle(draws, axis=0), q[[0, 3]], q[[1, 2]])
+    return Caterpillar(
+        order, middle(draws, axis=0), q[[0, 3]], q[[1, 2]], draws.std(axis=0, ddof=1)
+    )
 
 
 def ratio_ticks(low: float, high: float) -> Ticks:

@@ -66,12 +66,14 @@ def wrapped(title: str, width: float) -> str:
     return "\n".join(lines)
 
 
-def ticks(axis: Covariate, width: float) -> tuple[Ticks | Few, tuple[float, float] | None]:
-    """Ticks and limits of an axis: categories by name while there is room, else few numbers."""
+def ticks(
+    axis: Covariate, width: float, most: int = 9
+) -> tuple[Ticks | Few, tuple[float, float] | None]:
+    """Ticks and limits of an axis: at most so many categories by name, else few numbers."""
     if axis.categories is None:
         return Few(3, whole=bool(np.all(axis.x == np.round(axis.x)))), None
     n = len(axis.categories)
-    at = np.unique(np.linspace(0, n - 1, min(n, 9)).round().astype(int))
+    at = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
     texts = [axis.categories[i] for i in at]
     crowded = sum(len(t) + 2 for t in texts) * style.LETTER > 72 * (width - 0.3)
     return Ticks(at.astype(float), texts, turned=crowded), (-0.5, n - 0.5)

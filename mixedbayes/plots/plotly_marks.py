@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import singledispatch
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,7 @@ _SYMBOLS = {"o": "circle", "X": "x", "_": "line-ew-open", "|": "line-ns-open"}
 
 def html(text: str) -> str:
     """Plain text as the markup that Plotly reads, where dollar signs would enclose formulas."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
-    return escaped.replace("\n", "<br>")
+    return escape(text, quote=False).replace("$", "&#36;").replace("\n", "<br>")
 
 
 def _rgba(color: str, alpha: float) -> str:
@@ -45,7 +46,15 @@ def _add(figure: go.Figure, at: dict[str, int], gid: str, **trace: Any) -> None:
     figure.add_trace(go.Scatter(name=gid, showlegend=False, **trace), **at)
 
 
-def _hover(names: Any, gid: str) -> dict[str, Any]:
+def hover_text(name: str, lines: Sequence[str]) -> str:
+    """A name, the first line beside it, the others below."""
+    first, *rest = map(html, lines)
+    return "<br>".join([f"<b>{html(name)}</b>, {first}", *rest])
+
+
+def _hover(names: Any, gid: str, says: Any = ()) -> dict[str, Any]:
+    if len(says):
+        return {"hovertext": list(map(hover_text, names, says)), "hoverinfo": "text"}
     if not len(names):
         return {"hovertemplate": f"{gid}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>"}
     template = f"<b>%{{text}}</b><br>{gid}<br>%{{x:.4g}}, %{{y:.4g}}<extra></extra>"
@@ -63,7 +72,7 @@ def _(mark: Dots, figure: go.Figure, at: dict[str, int]) -> None:
         look["line"] = {"color": "white", "width": 1}
     else:
         look["line"] = {"color": color, "width": PX * max(mark.edge_width, 0.9)}
-    hover = _hover(mark.names, mark.gid)
+    hover = _hover(mark.names, mark.gid, mark.says)
     _add(figure, at, mark.gid, x=mark.x, y=mark.y, mode="markers", marker=look, **hover)
 
 

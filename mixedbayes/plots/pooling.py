@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,7 +120,7 @@ def plot_pooling(
         places, new = level_rows(post, g, axis, frame, rows)
         lines = kinds(post, g, least, j, new, prob)
         as_lines = axis.categories is None or flat(new, g)
-        marks = _marks(axis.x[rows], y[rows], places, lines, as_lines=as_lines)
+        marks = level_marks(axis.x[rows], y[rows], places, lines, as_lines=as_lines)
         window += [lines[k].mean.min() for k in ("complete", "partial")]
         window += [lines[k].mean.max() for k in ("complete", "partial")]
         panels.append(Panel(marks, title=f"{g.name} {g.levels[j]}"))
@@ -130,7 +130,7 @@ def plot_pooling(
     others = [c for c in mean_columns(post) if c != axis.name and c not in g.factors]
     own = f"{', '.join(others)}: at the level's own mean or commonest value" if others else ""
     xlabel = "\n".join(filter(None, (labels.column(axis.name), own, note)))
-    return draw(sheet(panels, axis, xlabel, labels.observed, _keys(prob), 2), backend)
+    return draw(sheet(panels, axis, xlabel, labels.observed, keys(prob), 2), backend)
 
 
 def both_ends(post: Posterior, g: GroupDesign) -> Least:
@@ -201,6 +201,7 @@ def _line(W: Floats, estimate: Floats, cov: Floats, df: int, high: float, base: 
 
 _LOOKS: dict[str, dict[str, Any]] = {
     "complete": {"color": style.INK, "width": 0.9, "dash": True, "z": 2.2},
+    "typical": {"color": style.INK, "width": 0.9, "dash": True, "z": 2.2},
     "none": {"color": style.ORANGE, "width": 1.0, "z": 2.4},
     "partial": {"color": style.BLUE, "width": 2.2, "z": 2.3},  # seen on both sides of the other
 }
@@ -216,7 +217,7 @@ def flat(new: NewRows, g: GroupDesign) -> bool:
     return bool((columns == columns[0]).all())
 
 
-def _marks(
+def level_marks(
     x: Floats,
     y: Floats,
     places: Floats,
@@ -224,6 +225,7 @@ def _marks(
     *,
     as_lines: bool,
 ) -> list[Mark]:
+    """One level's data, and each kind of pooling: as a line with its band, or as points."""
     aside = 0.0 if as_lines else 1.5 * _ASIDE
     marks: list[Mark] = [Dots(x - aside, y, style.INK, 9.0, alpha=0.75, gid="data")]
     for i, (kind, line) in enumerate(lines.items()):
@@ -233,7 +235,7 @@ def _marks(
         if kind in _BANDS:
             marks.append(Band(places, line.lower, line.upper, **_BANDS[kind], gid=f"{kind} band"))
         marks.append(Drawn(places, line.mean, **_LOOKS[kind], gid=kind))
-    if np.isnan(lines["none"].mean).all():
+    if "none" in lines and np.isnan(lines["none"].mean).all():
         text = "no line of its own" if as_lines else "not identified alone"
         marks.append(Text(0.03, 0.95, text, style.ORANGE, along="top", inside=True))
     return marks
@@ -241,7 +243,7 @@ def _marks(
 
 def _points(kind: str, line: Line, at: Floats) -> list[Mark]:
     color = _LOOKS[kind]["color"]
-    marker: Any = "_" if kind == "complete" else "o"
+    marker: Any = "_" if _LOOKS[kind].get("dash") else "o"
     marks: list[Mark] = [Dots(at, line.mean, color, 16.0, marker=marker, gid=kind)]
     if kind in _BANDS:
         low, high = (np.column_stack([at, end]) for end in (line.lower, line.upper))
@@ -249,12 +251,22 @@ def _points(kind: str, line: Line, at: Floats) -> list[Mark]:
     return marks
 
 
-def _keys(prob: float) -> list[Key]:
+def keys(prob: float, shown: Collection[str] = ("complete", "none", "partial")) -> list[Key]:
+    """The legend of the data and the kinds of pooling that are shown."""
     band = f"{style.percent(prob)} interval"
-    looks = {kind: {k: v for k, v in look.items() if k == "width"} for kind, look in _LOOKS.items()}
-    return [
-        Key("data", style.INK, "dot"),
-        Key("complete pooling", style.INK, "dash", **looks["complete"]),
-        Key(f"no pooling, {band}", style.ORANGE, **looks["none"]),
-        Key(f"partial pooling, {band}", style.BLUE, **looks["partial"]),
-    ]
+    texts = {
+        "complete": "complete pooling",
+        "typical": "all group effects 0",
+        "none": f"no pooling, {band}",
+        "partial": f"partial pooling, {band}",
+    }
+    lines = [
+        Key(
+            text, look["color"], "dash" if look.get("dash") else "line", width=look["width"],
+            gids=[kind, f"{kind} band"],
+        )
+        for kind, text in texts.items()
+        if kind in shown
+        for look in [_LOOKS[kind]]
+    ]  # fmt: skip
+    return [Key("data", style.INK, "dot", gids=["data"]), *lines]

@@ -19,11 +19,12 @@ from mixedbayes.plots.scene import Dots, Key, Mark, Panel, Rule, Segments, Sheet
 from mixedbayes.results import kept
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob, tails
+from mixedbayes.results.text import plural
 
 Floats = NDArray[np.float64]
 
 _ROW = 0.19  # inches per level while there is room
-_TALLEST = 8.5  # inches of one panel
+TALLEST = 8.5  # inches of one panel
 _WIDTH = 3.6  # inches of one with its names
 KINDS = ("caterpillar", "density")
 
@@ -36,6 +37,14 @@ class Caterpillar:
     mean: Floats  # (J,)
     outer: Floats  # (2, J)
     inner: Floats  # (2, J) the 50 % interval
+    sd: Floats  # (J,)
+
+    def at(self, chosen: NDArray[np.intp]) -> Caterpillar:
+        """The same of some rows."""
+        return Caterpillar(
+            self.order[chosen], self.mean[chosen], self.outer[:, chosen], self.inner[:, chosen],
+            self.sd[chosen],
+        )  # fmt: skip
 
     @property
     def clear(self) -> NDArray[np.bool_]:
@@ -49,7 +58,8 @@ def caterpillar(draws: Floats, prob: float) -> Caterpillar:
     order = np.argsort(mean, kind="stable")
     low, high = tails(prob)
     q = np.quantile(draws[:, order], [low, 0.25, 0.75, high], axis=0)
-    return Caterpillar(order, mean[order], q[[0, 3]], q[[1, 2]])
+    sd = draws[:, order].std(axis=0, ddof=1)
+    return Caterpillar(order, mean[order], q[[0, 3]], q[[1, 2]], sd)
 
 
 def of_effects(post: Posterior, group: str, k: int, prob: float) -> Caterpillar:
@@ -61,7 +71,7 @@ def of_effects(post: Posterior, group: str, k: int, prob: float) -> Caterpillar:
     order = np.argsort(mean, kind="stable")
     low, high = tails(prob)
     q = np.stack([kept.quantile_at(found, p)[order, k] for p in (low, 0.25, 0.75, high)])
-    return Caterpillar(order, mean[order], q[[0, 3]], q[[1, 2]])
+    return Caterpillar(order, mean[order], q[[0, 3]], q[[1, 2]], found.summary.sd[order, k])
 
 
 def plot_ranef(
@@ -120,10 +130,9 @@ def plot_ranef(
     groups = chosen_groups(post, group)
     labels = Labels.of(post, units)
     columns = list(dict.fromkeys(term for name in groups for term in post.group(name).terms))
-    make = _caterpillar_panel if kind == "caterpillar" else density_panel
+    make = caterpillar_panel if kind == "caterpillar" else density_panel
     heights = [
-        _panel_height(post.group(name).n_levels) if kind == "caterpillar" else 1.9
-        for name in groups
+        panel_height(post.group(name).n_levels) if kind == "caterpillar" else 1.9 for name in groups
     ]
     rows = [
         [
@@ -158,8 +167,9 @@ def chosen_groups(post: Posterior, group: str | None) -> list[str]:
     return [group]
 
 
-def _panel_height(n_levels: int) -> float:
-    return float(np.clip(_ROW * n_levels, 0.8, _TALLEST))
+def panel_height(n_levels: int) -> float:
+    """Inches of a caterpillar."""
+    return float(np.clip(_ROW * n_levels, 0.8, TALLEST))
 
 
 def _room_of_names(post: Posterior, groups: list[str]) -> float:
@@ -168,18 +178,33 @@ def _room_of_names(post: Posterior, groups: list[str]) -> float:
     return max(0.0, longest * style.LETTER / 72 - 0.5)
 
 
-def _caterpillar_panel(
-    post: Posterior, name: str, term: str, labels: Labels, prob: float, height: float
+def caterpillar_panel(
+    post: Posterior,
+    name: str,
+    term: str,
+    labels: Labels,
+    prob: float,
+    height: float,
+    *,
+    most: int | None = None,
 ) -> Panel:
+    """A row for each level, or for `most`, evenly spaced in the rank of their mean."""
     g = post.group(name)
     cat = of_effects(post, name, g.terms.index(term), prob)
+    if most is not None and len(cat.order) > most:
+        cat = cat.at(np.unique(np.linspace(0, len(cat.order) - 1, most).round().astype(int)))
     level_names = [str(g.levels[i]) for i in cat.order]
+    counts = np.bincount(g.refs, minlength=g.n_levels)[cat.order]
+    says = [
+        (plural(int(n), "row"), f"{term}: {mean:.3g} ({low:.3g} to {high:.3g}), sd {sd:.2g}")
+        for n, mean, low, high, sd in zip(counts, cat.mean, *cat.outer, cat.sd, strict=True)
+    ]
     n = len(level_names)
     margin = 0.6 if n < 60 else 0.01 * n
     ticks = named_rows(level_names, height)
     few = len(ticks.at) < n
     return Panel(
-        interval_marks(cat, level_names, height),
+        interval_marks(cat, [f"{name} {level}" for level in level_names], height, says),
         title=f"{name}: {labels.term(term)}",
         xlabel=style.in_lines(f"deviation, {labels.coefficient(term)}", PANEL_WIDTH),
         ylabel=f"{len(ticks.at)} of {n} levels named" if few else "",
@@ -190,7 +215,12 @@ def _caterpillar_panel(
     )
 
 
-def interval_marks(cat: Caterpillar, level_names: list[str], height: float) -> list[Mark]:
+def interval_marks(
+    cat: Caterpillar,
+    row_names: Sequence[str],
+    height: float,
+    says: Sequence[Sequence[str]] = (),
+) -> list[Mark]:
     """Inner and outer intervals with their means, over a line at 0; those without 0 in colour."""
     rows = np.arange(len(cat.mean), dtype=float)
     pitch = 72 * height / len(rows)  # points per level
@@ -206,11 +236,12 @@ def interval_marks(cat: Caterpillar, level_names: list[str], height: float) -> l
             marks.append(
                 Segments(start, end, color, float(width), 0.7 if faint else 1.0, gid=gid + clear)
             )
-        own = [level_names[i] for i in np.flatnonzero(chosen)]
+        own = np.flatnonzero(chosen).tolist()
         marks.append(
             Dots(
                 cat.mean[chosen], at, "white", size, edge=color, edge_width=float(thin),
-                names=own, gid="mean",
+                names=[row_names[i] for i in own], says=[says[i] for i in own] if says else (),
+                gid="mean",
             )
         )  # fmt: skip
     return marks

@@ -19,13 +19,24 @@ Height = Literal["top", "center", "bottom"]
 Share = Literal["all", "aligned", "none"]
 
 # Fields that are texts, and how many letters of a line there is room for.
-_TEXTS = {"text": 90, "texts": 60, "title": 90, "xlabel": 130, "ylabel": 90, "names": 130}
+_TEXTS = {
+    "text": 90,
+    "texts": 60,
+    "title": 90,
+    "xlabel": 130,
+    "ylabel": 90,
+    "names": 130,
+    "says": 130,
+}
 _MARGIN = 0.05  # of the span of the marks, beyond them
 
 
 @dataclass(frozen=True, eq=False)
 class Dots:
-    """Points; `names` are shown where a backend knows what the pointer is over."""
+    """Points; `names` are shown where a backend knows what the pointer is over.
+
+    Plotly shows in place of the coordinates what `says` has of each point, in lines.
+    """
 
     x: Floats  # (m,)
     y: Floats  # (m,)
@@ -36,6 +47,7 @@ class Dots:
     alpha: float = 1.0
     marker: Literal["o", "X", "_", "|"] = "o"
     names: Sequence[str] = ()
+    says: Sequence[Sequence[str]] = ()
     gid: str = ""
     z: float = 3.0
 
@@ -178,6 +190,7 @@ class Key:
     kind: Literal["line", "dash", "dot", "ring", "cross", "patch"] = "line"
     width: float = 1.4  # of a line; a patch is as high as wide lines
     edge: str | None = None
+    gids: Sequence[str] = ()  # of the marks that a click on it hides, where a backend can
 
 
 @dataclass(frozen=True, eq=False)

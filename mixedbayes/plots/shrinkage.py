@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
-from mixedbayes.plots.ranef import chosen_groups, named_rows
+from mixedbayes.plots.ranef import TALLEST, chosen_groups, named_rows
 from mixedbayes.plots.scene import (
     Dots,
     Height,
@@ -32,6 +34,7 @@ from mixedbayes.plots.scene import (
 )
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.shrinkage import shrinkage
+from mixedbayes.results.text import plural
 
 Floats = NDArray[np.float64]
 
@@ -43,11 +46,24 @@ NAMED_ARROWS = 30  # levels up to which the arrows carry the level's name
 class Pulled:
     """One factor's estimates before and after pooling; NaN where a level identifies none."""
 
+    group: str
     levels: tuple[str, ...]  # (J,)
     n: Floats  # (J,) rows
     before: Floats  # (J, k) no pooling
     after: Floats  # (J, k) partial pooling
     complete: Floats  # (k,)
+    says: tuple[tuple[str, ...], ...]  # (J,) lines about each level
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{self.group} {level}" for level in self.levels]
+
+    def at(self, chosen: NDArray[Any]) -> Pulled:
+        """The same of some levels."""
+        k = np.arange(len(self.levels))[chosen]
+        levels, says = tuple(self.levels[i] for i in k), tuple(self.says[i] for i in k)
+        before, after = self.before[k], self.after[k]
+        return Pulled(self.group, levels, self.n[k], before, after, self.complete, says)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +82,36 @@ def pulled(table: pd.DataFrame, group: str, terms: Sequence[str]) -> Pulled:
     def side(column: str) -> Floats:
         return np.column_stack([t[column].to_numpy(float) for t in by_term])
 
+    said = [_says(term, own) for term, own in zip(terms, by_term, strict=True)]
+    n = by_term[0]["n"]
     return Pulled(
+        group=group,
         levels=tuple(str(level) for level in by_term[0]["level"]),
-        n=by_term[0]["n"].to_numpy(float),
+        n=n.to_numpy(float),
         before=side("no_pooling"),
         after=side("partial_pooling"),
         complete=side("complete_pooling")[0],
+        says=tuple(
+            (plural(int(rows), "row"), *chain.from_iterable(lines))
+            for rows, *lines in zip(n, *said, strict=True)
+        ),
     )
+
+
+def _says(term: str, own: pd.DataFrame) -> list[list[str]]:
+    """Lines about one effect of every level."""
+    out = []
+    for r in own.itertuples():
+        alone = f"{r.no_pooling:.4g}" if np.isfinite(r.no_pooling) else f"none: {r.note}"
+        out.append(
+            [
+                f"{term}: no pooling {alone}",
+                f"  partial pooling {r.partial_pooling:.4g}, complete {r.complete_pooling:.4g}",
+                f"  pooling factor {r.pooling:.2f} "
+                f"({r.pooling_lower:.2f} to {r.pooling_upper:.2f})",
+            ]
+        )
+    return out
 
 
 def population(post: Posterior, group: str, terms: Sequence[str]) -> Population:
@@ -129,9 +168,9 @@ def plot_shrinkage(
     table = shrinkage(post)
     shown = {name: _terms(post, name, terms) for name in groups}
     parts = {name: pulled(table, name, shown[name]) for name in groups}
-    heights = [_height(part) for part in parts.values()]
+    heights = [height(part) for part in parts.values()]
     comparable = len(set(shown.values())) == 1 and all(len(t) == 1 for t in shown.values())
-    panels = [_panel(post, name, parts[name], shown[name], labels) for name in groups]
+    panels = [panel(post, parts[name], shown[name], labels) for name in groups]
     two = any(len(t) == 2 for t in shown.values())
     named = [t for p in panels if isinstance(p.yticks, Ticks) for t in p.yticks.texts]
     beside = max((len(text) for text in named), default=0) * style.LETTER / 72
@@ -141,7 +180,7 @@ def plot_shrinkage(
         height=sum(heights) + 0.75 * len(groups) + 0.5,
         heights=heights,
         share_x="all" if comparable else "none",
-        keys=_keys(two),
+        keys=keys(two),
         key_columns=2 if two else 3,
     )
     return draw(sheet, backend)
@@ -160,31 +199,38 @@ def _terms(post: Posterior, group: str, wanted: Sequence[str] | None) -> tuple[s
     return tuple(wanted)
 
 
-def _panel(
-    post: Posterior, group: str, part: Pulled, terms: tuple[str, ...], labels: Labels
+def panel(
+    post: Posterior,
+    part: Pulled,
+    terms: tuple[str, ...],
+    labels: Labels,
+    *,
+    most_rows: int = NAMED_ROWS,
 ) -> Panel:
+    """The plane of two effects; of one a row for each level, or rails where levels are more."""
     low, high = int(part.n.min()), int(part.n.max())
     rows = f"{low} rows each" if low == high else f"{low} to {high} rows"
-    title = f"{group}: {len(part.levels)} levels, {rows}"
+    title = f"{part.group}: {len(part.levels)} levels, {rows}"
     axes = [f"{labels.term(term)}: {labels.coefficient(term)}" for term in terms]
     if len(terms) == 2:
-        marks = _plane(part, population(post, group, terms))
+        marks = _plane(part, population(post, part.group, terms))
         return Panel(marks, title=title, xlabel=axes[0], ylabel=axes[1])
-    if len(part.levels) <= NAMED_ROWS:
-        order = np.argsort(part.after[:, 0], kind="stable")
-        ticks = named_rows([part.levels[i] for i in order], _height(part))
-        marks, ylim = _rows(part, order), (-0.8, len(order) - 0.2)
+    if len(part.levels) <= most_rows:
+        ordered = part.at(np.argsort(part.after[:, 0], kind="stable"))
+        ticks = named_rows(list(ordered.levels), height(part, most_rows))
+        marks, ylim = _rows(ordered), (-0.8, len(part.levels) - 0.2)
     else:
         marks, ylim = _rails(part), (-0.15, 1.15)
         ticks = Ticks(np.array([0.0, 1.0]), ["partial\npooling", "no\npooling"], marks=False)
     return Panel(marks, title=title, xlabel=axes[0], ylim=ylim, yticks=ticks, y_line=False)
 
 
-def _height(part: Pulled) -> float:
+def height(part: Pulled, most_rows: int = NAMED_ROWS) -> float:
+    """Inches of a panel."""
     if part.before.shape[1] == 2:
         return 4.6
     n = len(part.levels)
-    return max(0.7, 0.19 * n) if n <= NAMED_ROWS else 2.4
+    return min(max(0.7, 0.19 * n), TALLEST) if n <= most_rows else 2.4
 
 
 def _sizes(n: Floats, largest: float) -> Floats:
@@ -195,16 +241,16 @@ def _sizes(n: Floats, largest: float) -> Floats:
 def _ends(part: Pulled, start: Floats, end: Floats, largest: float) -> list[Mark]:
     """Rings at the starts (J, 2) that there are, and dots at the ends (J, 2)."""
     known = np.isfinite(start).all(axis=1)
-    area = _sizes(part.n, largest)
-    named = [part.levels[i] for i in np.flatnonzero(known)]
+    area, there = _sizes(part.n, largest), part.at(known)
     # wider than the dot, so that both are seen where a level is hardly pulled at all
     ring = Dots(
         start[known, 0], start[known, 1], "white", 1.7 * area[known], edge=style.ORANGE,
-        edge_width=1.0, names=named, gid="no pooling",
+        edge_width=1.0, names=there.names, says=there.says, gid="no pooling",
     )  # fmt: skip
     dot = Dots(
-        end[:, 0], end[:, 1], style.BLUE, area, names=part.levels, gid="partial pooling", z=4.0
-    )
+        end[:, 0], end[:, 1], style.BLUE, area, names=part.names, says=part.says,
+        gid="partial pooling", z=4.0,
+    )  # fmt: skip
     return [ring, dot]
 
 
@@ -254,13 +300,11 @@ def _names(part: Pulled) -> list[Text]:
     return found
 
 
-def _rows(part: Pulled, order: NDArray[np.intp]) -> list[Mark]:
-    """One row per level, sorted by the partial-pooling estimate."""
-    row = np.arange(len(order), dtype=float)
-    start = np.column_stack([part.before[order, 0], row])
-    end = np.column_stack([part.after[order, 0], row])
-    ordered = replace(part, levels=tuple(part.levels[i] for i in order), n=part.n[order])
-    return [*_moved(part, start, end, 0.9, 1.0), *_ends(ordered, start, end, 36)]
+def _rows(part: Pulled) -> list[Mark]:
+    """One row per level."""
+    row = np.arange(len(part.levels), dtype=float)
+    start, end = (np.column_stack([side[:, 0], row]) for side in (part.before, part.after))
+    return [*_moved(part, start, end, 0.9, 1.0), *_ends(part, start, end, 36)]
 
 
 def _rails(part: Pulled) -> list[Mark]:
@@ -281,10 +325,11 @@ def _moved(part: Pulled, start: Floats, end: Floats, width: float, alpha: float)
     ]
 
 
-def _keys(two: bool) -> list[Key]:
+def keys(two: bool) -> list[Key]:
+    """The legend of planes, or of single effects."""
     keys = [
-        Key("no pooling", style.ORANGE, "ring"),
-        Key("partial pooling", style.BLUE, "dot"),
+        Key("no pooling", style.ORANGE, "ring", gids=["no pooling"]),
+        Key("partial pooling", style.BLUE, "dot", gids=["partial pooling"]),
     ]
     if not two:
         return [*keys, Key("complete pooling", style.INK, "dash", width=0.9)]

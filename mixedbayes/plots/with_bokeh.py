@@ -1,4 +1,8 @@
-"""Sheets drawn by Bokeh; the pointer over a dot shows whose it is."""
+"""Sheets drawn by Bokeh; the pointer over a dot shows whose it is.
+
+Four pictures are made by arviz_plots, which knows Matplotlib, Plotly and Bokeh; the others keep to
+the same three, so that `backend=` means the same for every picture and for ArviZ's own.
+"""
 
 from __future__ import annotations
 

@@ -35,6 +35,8 @@ def draw(sheet: Sheet) -> go.Figure:
             figure.update_yaxes(range=sheet.limits(i, j, "y"), **at)
     for key in sheet.keys:
         figure.add_trace(legend_entry(key))
+        for gid in key.gids:
+            figure.update_traces({"legendgroup": key.text}, {"name": gid})
     _around(figure, sheet)
     return figure
 

@@ -1,25 +1,35 @@
-"""Pictures for the browser: traces and layout as plain data, in the package's look.
-
-They are in the format of plotly.js, written here as dictionaries, so that a report is made without
-importing plotly; only its script is read.
-"""
+"""Pictures for the browser: a scene as Plotly draws it, as data for the script in the page."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mixedbayes.plots import style
-from mixedbayes.printable import printable
+from mixedbayes.plots.draw import check_backend
+from mixedbayes.plots.labels import in_picture
+from mixedbayes.plots.scene import Key, Panel, Sheet, Text, Ticks, with_texts
 
-type Trace = dict[str, Any]
 DIGITS = 5  # significant, of every coordinate
+_LETTERS = 22  # of a level's name beside an axis or a point, since a page may be narrow
+_PIXELS = 96  # of an inch
+_MARGIN = {"l": 60, "r": 16, "t": 46, "b": 54}
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_LOOK: dict[str, Any] = {
+    "autosize": True,
+    "font": {"family": _FONT, "size": 13, "color": style.INK},
+    "margin": _MARGIN,
+    "paper_bgcolor": "white",
+    "plot_bgcolor": "white",
+    "hovermode": "closest",
+    "hoverlabel": {"bgcolor": "white", "bordercolor": style.MUTED, "align": "left"},
+    "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "xanchor": "left"},
+    "dragmode": False,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +38,8 @@ class Figure:
 
     says
         What it shows, for the reader.
+    data, layout
+        As plotly.js takes them.
     script
         Name of the function in the page that completes it; empty for a picture that is complete.
     extra
@@ -36,7 +48,7 @@ class Figure:
 
     title: str
     says: str
-    data: list[Trace]
+    data: list[dict[str, Any]]
     layout: dict[str, Any]
     script: str = ""
     extra: Any = None
@@ -45,6 +57,46 @@ class Figure:
         """As JSON that can stand inside a script element."""
         content = {"data": self.data, "layout": self.layout, "script": self.script}
         return embedded(content | ({"extra": self.extra} if self.script else {}))
+
+
+def figure(
+    title: str,
+    says: str,
+    panel: Panel,
+    height: float,
+    keys: Sequence[Key],
+    script: str = "",
+    extra: Any = None,
+) -> Figure:
+    """A panel of so many inches in the look of the page, as wide as that is."""
+    check_backend("plotly")
+    from mixedbayes.plots.with_plotly import draw
+
+    sheet = Sheet([[_without_long_names(panel)]], 8.0, max(height, 1.5) + 1.0, keys=keys)
+    drawn = draw(with_texts(sheet, in_picture))
+    traces = [trace.to_plotly_json() for trace in drawn.data]
+    traces.sort(key=lambda trace: trace.get("showlegend") is False)  # the legend's come first
+    own = drawn.layout.to_plotly_json()
+    parts = {k: own[k] for k in ("xaxis", "yaxis", "annotations", "shapes") if k in own}
+    for axis in (parts["xaxis"], parts["yaxis"]):
+        axis |= {"automargin": True, "zeroline": False, "nticks": 0}
+    look = _LOOK | {"height": _PIXELS * max(height, 1.5) + _MARGIN["t"] + _MARGIN["b"]}
+    return Figure(title, says, traces, parts | look, script, extra)
+
+
+def _without_long_names(panel: Panel) -> Panel:
+    """Without its title, which the page has, and with the names of levels shortened."""
+
+    def short(part: Any) -> Any:
+        if isinstance(part, Text):
+            return replace(part, text=in_picture(part.text, _LETTERS))
+        if isinstance(part, Ticks):
+            return replace(part, texts=[in_picture(t, _LETTERS) for t in part.texts])
+        return part
+
+    marks = [short(mark) for mark in panel.marks]
+    ticks = {"xticks": short(panel.xticks), "yticks": short(panel.yticks)}
+    return replace(panel, title="", marks=marks, **ticks)
 
 
 def embedded(content: Any) -> str:
@@ -71,76 +123,3 @@ def _plain(value: Any) -> Any:
         short = float(f"{value:.{DIGITS}g}")
         return int(short) if short.is_integer() and abs(short) < 1e15 else short
     return value
-
-
-def words(text: str) -> str:
-    """A user's text for plotly.js, which reads some tags and entities in every label."""
-    return escape(printable(text), quote=False).replace("$", "&#36;")
-
-
-def axis(title: str, **more: Any) -> dict[str, Any]:
-    return {
-        "title": {"text": words(title), "standoff": 8},
-        "zeroline": False,
-        "showline": True,
-        "linecolor": style.MUTED,
-        "gridcolor": "#eef0f3",
-        "ticks": "outside",
-        "ticklen": 4,
-        "tickcolor": style.MUTED,
-        "automargin": True,
-        **more,
-    }
-
-
-def layout(x: dict[str, Any], y: dict[str, Any], height: int, **more: Any) -> dict[str, Any]:
-    """The look of every picture."""
-    return {
-        "xaxis": x,
-        "yaxis": y,
-        "height": height,
-        "autosize": True,
-        "font": {"family": _FONT, "size": 13, "color": style.INK},
-        "margin": {"l": 60, "r": 16, "t": 46, "b": 54},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
-        "hovermode": "closest",
-        "hoverlabel": {"bgcolor": "white", "bordercolor": style.MUTED, "align": "left"},
-        "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "xanchor": "left"},
-        "dragmode": False,
-        **more,
-    }
-
-
-def dots(
-    x: Any, y: Any, hover: Sequence[str], name: str, color: str, size: Any, *, open: bool = False
-) -> Trace:
-    """Points that tell what they are when the pointer is on them."""
-    filled = {"color": "white", "line": {"color": color, "width": 1.6}} if open else None
-    marker = {"size": size, **(filled or {"color": color})}
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": x,
-        "y": y,
-        "name": name,
-        "hovertext": list(hover),
-        "hoverinfo": "text",
-        "marker": marker,
-    }
-
-
-def segments(starts: Any, ends: Any, **line: Any) -> Trace:
-    """Lines from starts (J, 2) to ends (J, 2) as one trace without hover."""
-    path = np.full((len(starts), 3, 2), np.nan)
-    path[:, 0], path[:, 1] = starts, ends
-    x, y = path.reshape(-1, 2).T
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "line": {"color": style.MUTED, "width": 1, **line},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }

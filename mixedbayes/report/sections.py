@@ -10,13 +10,11 @@ from mixedbayes.errors import ModelError
 from mixedbayes.interop.code import code
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.printable import escaped
-from mixedbayes.report.effects import effect_figures
 from mixedbayes.report.equations import model_equations, other_forms
 from mixedbayes.report.figure import Figure
-from mixedbayes.report.lines import pooling_figures
 from mixedbayes.report.mathml import mathml
+from mixedbayes.report.pictures import effect_figures, pooling_figures, shrinkage_figures
 from mixedbayes.report.session import session
-from mixedbayes.report.shrinkage import shrinkage_figures
 from mixedbayes.report.source import Source, folded, or_reason, paragraph
 from mixedbayes.report.tables import html_frame, tables
 from mixedbayes.results.describe import describe_model

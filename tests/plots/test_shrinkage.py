@@ -96,6 +96,10 @@ def test_a_level_without_an_estimate_of_its_own_has_no_open_point():
             "no_pooling": [np.nan, 2.0],
             "partial_pooling": [1.5, 1.8],
             "complete_pooling": 1.6,
+            "pooling": 0.5,
+            "pooling_lower": 0.2,
+            "pooling_upper": 0.8,
+            "note": ["1 row for 2 effects", ""],
         }
     )
     part = pulled(table, "g", ["Intercept"])

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mixedbayes.report.figure import embedded, words
+from mixedbayes.plots.plotly_marks import html as words
+from mixedbayes.report.figure import embedded
 from mixedbayes.report.tables import cell, html_frame
 
 

@@ -44,43 +44,30 @@
     });
   }
 
-  // One level in front of all others: its data and the lines of each kind of pooling.
+  // The scene of one level, with the numbers of the one that is chosen, before all others.
   function pooling(content, plot, controls) {
-    const { levels, x, curve, colors, percent } = content.extra;
-    const mode = curve ? "lines" : "lines+markers";
-    const names = { complete: "complete pooling", none: `no pooling, ${percent}`,
-      partial: `partial pooling, ${percent}`, typical: "all group effects 0" };
+    const { levels, curve, aside } = content.extra;
 
-    const line = (kind, y, width, more) => ({ type: "scatter", mode, x, y, name: names[kind],
-      legendgroup: kind, hoverinfo: "skip", line: { color: colors[kind], width }, ...more });
+    const band = ([, lower, upper]) => curve ? [...lower, ...[...upper].reverse()]
+      : lower.flatMap((low, k) => [low, upper[k], null]);
 
-    function band(kind, [, lower, upper], opacity) {
-      return { type: "scatter", mode: "lines", x: [...x, ...[...x].reverse()],
-        y: [...upper, ...[...lower].reverse()], fill: "toself", fillcolor: colors[kind],
-        opacity, line: { width: 0 }, hoverinfo: "skip", legendgroup: kind, showlegend: false };
+    function filled(trace, { name, hover, data, lines }) {
+      if (trace.showlegend !== false) return [trace];
+      if (trace.name === "others") {
+        return levels.map((level, k) => ({ ...trace, y: level.lines.partial[0], hovertemplate: "",
+          hovertext: level.hover, hoverinfo: "text", customdata: trace.x.map(() => k) }));
+      }
+      if (trace.name === "data") {
+        const template = `<b>${escaped(name)}</b><br>%{x:.5~g}, %{y:.5~g}<extra></extra>`;
+        return [{ ...trace, x: data[0].map((x) => x - aside), y: data[1], hovertemplate: template }];
+      }
+      const kind = trace.name.split(" ")[0];
+      if (trace.name !== kind) return [{ ...trace, y: band(lines[kind]) }];
+      const said = kind === "partial" ? { hovertext: hover, hoverinfo: "text" } : { hoverinfo: "skip" };
+      return [{ ...trace, y: lines[kind][0], hovertemplate: "", ...said }];
     }
 
-    function traces(chosen) {
-      const { name, hover, data, lines } = levels[chosen];
-      const others = levels.map((level, k) => ({ ...line("others", level.lines.partial[0], 1),
-        name: level.name, hovertext: level.hover, hoverinfo: "text", showlegend: false,
-        line: { color: colors.others, width: levels.length > 60 ? 0.7 : 1.2 },
-        opacity: levels.length > 60 ? 0.5 : 1,
-        marker: { size: 4, color: colors.others }, customdata: x.map(() => k) }));
-      const out = [...others];
-      if (lines.none) out.push(band("none", lines.none, 0.14));
-      out.push(band("partial", lines.partial, 0.22));
-      const base = lines.complete ? "complete" : "typical";
-      out.push(line(base, lines[base][0], 1.3,
-        { mode: "lines", line: { color: colors[base], width: 1.3, dash: "dash" } }));
-      if (lines.none) out.push(line("none", lines.none[0], 1.6));
-      out.push({ ...line("partial", lines.partial[0], 3), hovertext: hover, hoverinfo: "text" });
-      out.push({ type: "scatter", mode: "markers", x: data[0], y: data[1], name: "data",
-        marker: { color: colors.data, size: 6 }, hovertext: data[0].map((v, k) =>
-          `<b>${escaped(name)}</b><br>${Number(v.toPrecision(5))}, ${Number(data[1][k].toPrecision(5))}`),
-        hoverinfo: "text" });
-      return out;
-    }
+    const traces = (chosen) => content.data.flatMap((trace) => filled(trace, levels[chosen]));
 
     const select = document.createElement("select");
     levels.forEach((level, k) => select.append(new Option(level.name, k)));
@@ -115,7 +102,7 @@
   }
 
   function escaped(text) {
-    return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+    return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\$/g, "&#36;");
   }
 
   // ---- tables --------------------------------------------------------------------------------

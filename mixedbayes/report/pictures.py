@@ -1,0 +1,279 @@
+"""The pictures of the page: scenes of `plots`, one for each factor or effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, GroupDesign, NewRows
+from mixedbayes.design.used import used_columns
+from mixedbayes.errors import ModelError
+from mixedbayes.families.base import Family
+from mixedbayes.plots import pooling, style
+from mixedbayes.plots import ranef as effects
+from mixedbayes.plots import shrinkage as shrunk
+from mixedbayes.plots.covariate import covariate
+from mixedbayes.plots.labels import Labels, in_picture
+from mixedbayes.plots.multiples import response_axis, shown_levels, straight, ticks
+from mixedbayes.plots.scene import Dots, Key, Line, Panel, Text
+from mixedbayes.report.figure import Figure, figure
+from mixedbayes.report.source import Source
+from mixedbayes.results.fitted import observed
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.shrinkage import mean_coef
+from mixedbayes.results.tables import tails
+from mixedbayes.results.text import plural
+
+MOST_EFFECTS = 3000  # levels in one picture of effects
+MOST_LINES = 300  # levels of one factor, evenly spaced in the rank of their effect
+MOST_POINTS = 200  # of one level's data, evenly spaced in its rows
+MOST_NAMES = 60  # categories with names on an axis
+
+
+# ---- shrinkage ---------------------------------------------------------------------------------
+
+
+def shrinkage_figures(source: Source) -> list[Figure]:
+    """For each grouping factor: the plane of its first two effects, and every effect by itself.
+
+    ModelError where nothing is pooled toward least squares, with the reason.
+    """
+    table = source.shrinkage
+    return [
+        _shrinkage(source, shrunk.pulled(table, g.name, terms), terms)
+        for g in source.post.design.mu.groups
+        for terms in [*([g.terms[:2]] if len(g.terms) > 1 else []), *((t,) for t in g.terms)]
+    ]
+
+
+def _shrinkage(source: Source, part: shrunk.Pulled, terms: tuple[str, ...]) -> Figure:
+    labels, rows, two = Labels.of(source.post, source.units), len(part.levels), len(terms) == 2
+    if two:
+        says = (
+            "Each line leads from a level's own least-squares estimate (no pooling) to its "
+            "estimate in the model (partial pooling). The shaded ellipses hold 50 % and 95 % of "
+            f"the population of {part.group} levels; the cross is one regression for all rows "
+            "(complete pooling). Larger points have more rows."
+        )
+    else:
+        says = (
+            f"Each row is a level of {part.group}, in order of its estimate in the model: from its "
+            "own least-squares estimate (no pooling) to partial pooling. The dashed line is "
+            "complete pooling. Larger points have more rows."
+        )
+    lacking = int((~np.isfinite(part.before).all(axis=1)).sum())
+    if lacking:
+        verb = "has" if lacking == 1 else "have"
+        says += f" {plural(lacking, 'level')} {verb} no estimate of their own; the hover says why."
+    return figure(
+        f"{part.group}: {' and '.join(map(labels.term, terms))}",
+        says,
+        shrunk.panel(source.post, part, terms, labels, most_rows=rows),
+        shrunk.height(part, most_rows=rows),
+        shrunk.keys(two),
+    )
+
+
+# ---- effects -----------------------------------------------------------------------------------
+
+
+def effect_figures(source: Source) -> list[Figure]:
+    """One picture for each grouping factor and term, of the mean's predictor.
+
+    ModelError where the model has no group effects.
+    """
+    groups = source.post.design.mu.groups
+    if not groups:
+        raise ModelError("the model has no group effects")
+    return [_effect(source, g, term) for g in groups for term in g.terms]
+
+
+def _effect(source: Source, g: GroupDesign, term: str) -> Figure:
+    labels, percent = Labels.of(source.post, source.units), style.percent(source.prob)
+    height = effects.panel_height(g.n_levels)
+    panel = effects.caterpillar_panel(
+        source.post, g.name, term, labels, source.prob, height, most=MOST_EFFECTS
+    )
+    texts = {style.MUTED: "interval holds 0", style.BLUE: "interval excludes 0"}
+    marks = [
+        replace(m, gid=texts[m.edge]) if isinstance(m, Dots) and m.edge else m for m in panel.marks
+    ]
+    keys = [Key(text, color, "dot", gids=[text]) for color, text in texts.items()]
+    said = f" {MOST_EFFECTS:,} of {g.n_levels:,} levels are shown, evenly spaced in this order."
+    unit = labels.predictor if term == names.INTERCEPT else labels.coefficient(term)
+    return figure(
+        f"{g.name}: {labels.term(term)}",
+        f"Deviation of each level of {g.name} from the population: posterior mean, 50 % and "
+        f"{percent} interval, in order of the mean.{said if g.n_levels > MOST_EFFECTS else ''}",
+        replace(panel, marks=marks, xlabel=f"deviation of {labels.term(term)}: {unit}"),
+        height,
+        keys,
+    )
+
+
+# ---- pooling -----------------------------------------------------------------------------------
+
+
+def pooling_figures(source: Source) -> list[Figure]:
+    """For each grouping factor the lines of all levels, and everything about one of them.
+
+    ModelError where the model has no group effects, or its lines cannot be drawn.
+    """
+    post = source.post
+    if not post.design.mu.groups:
+        raise ModelError("the model has no group effects, so nothing is pooled")
+    plain = type(post.family).expectation is Family.expectation
+    if post.design.further and not plain:
+        raise ModelError(
+            f"the mean of {post.design.response} depends on {', '.join(post.design.further)}, "
+            "which has a formula of its own"
+        )
+    return [_pooling(source, g) for g in post.design.mu.groups]
+
+
+def _pooling(source: Source, g: GroupDesign) -> Figure:
+    post, frame = source.post, _predictors(source)
+    along = covariate(post, g, None, frame)
+    shown, note = shown_levels(post, g, None, MOST_LINES)
+    linear = straight(post.family) and not post.design.further
+    least = pooling.both_ends(post, g) if linear else None
+    y, coefs, levels, every = observed(post), mean_coef(post, g), [], []
+    for j in shown:
+        rows = np.flatnonzero(g.refs == j)
+        places, new = pooling.level_rows(post, g, along, frame, rows)
+        curve = along.categories is None or pooling.flat(new, g)
+        lines = (
+            expected(post, g, j, new, source.prob)
+            if least is None
+            else pooling.kinds(post, g, least, j, new, source.prob)
+        )
+        levels.append(_level(g, j, along.x[rows], y[rows], lines, coefs[j]))
+        every.append(lines)
+    first, many = every[0], len(shown) > 60
+    width, alpha = (0.5, 0.5) if many else (0.9, 1.0)
+    others = Line(
+        places, first["partial"].mean, style.PALE_BLUE, width, alpha=alpha, gid="others", z=0.5
+    )
+    marks = pooling.level_marks(along.x[:1], y[:1], places, first, as_lines=curve)
+    labels = Labels.of(post, source.units)
+    xticks, xlim = ticks(along, 7.0, MOST_NAMES)
+    panel = Panel(
+        [others, *(m for m in marks if not isinstance(m, Text))],
+        xlabel=labels.column(along.name),
+        ylabel=_response(post, labels),
+        xticks=xticks,
+        xlim=xlim,
+        ylim=_range(y, every),
+    )
+    data = next(m for m in marks if isinstance(m, Dots) and m.gid == "data")
+    return figure(
+        f"{g.name}, along {along.name}",
+        _says(post, g, style.percent(source.prob), least=linear) + (f" {note}." if note else ""),
+        panel,
+        4.2,
+        pooling.keys(source.prob, first),
+        script="pooling",
+        extra={
+            "x": places,
+            "levels": levels,
+            "curve": curve,
+            "aside": along.x[0] - data.x[0],  # of the data, from their places
+        },
+    )
+
+
+def _predictors(source: Source) -> pd.DataFrame:
+    """The columns of the right side, in the rows used: trials and weights have no typical value."""
+    post, data = source.post, source.data
+    frame = post.design.used(data)
+    used = used_columns(post.design.formula)
+    right = {*used.fixed, *used.groups, *(c for names in used.effects.values() for c in names)}
+    frame = frame[[c for c in frame.columns if c in right]]
+    frame.attrs = {}  # which pandas copies with every column that is taken
+    return frame
+
+
+def expected(
+    post: Posterior, g: GroupDesign, j: int, new: NewRows, prob: float
+) -> dict[str, pooling.Line]:
+    """Expected response of one level at new rows, and with all its effects 0."""
+    offset = np.zeros(len(new.X)) if new.offset is None else new.offset
+    base = post.intercept()[:, None] + post.fixef() @ new.X.T + offset
+    own = base + post.ranef(g.name)[:, j] @ new.groups[g.name].Z.T
+    return {"typical": _summary(post, base, prob), "partial": _summary(post, own, prob)}
+
+
+def _summary(post: Posterior, eta: Floats, prob: float) -> pooling.Line:
+    mean = post.family.expectation(post.family.inverse(eta, np), post.parameters())
+    lower, upper = np.quantile(mean, tails(prob), axis=0)
+    return pooling.Line(mean.mean(axis=0), lower, upper)
+
+
+def _level(
+    g: GroupDesign, j: int, x: Floats, y: Floats, lines: Mapping[str, pooling.Line], coef: Floats
+) -> dict[str, Any]:
+    """What the page's script draws and says when this level is chosen."""
+    from mixedbayes.plots.plotly_marks import hover_text
+
+    name = str(g.levels[j])
+    said = [plural(len(x), "row"), *(f"{t} {v:.4g}" for t, v in zip(g.terms, coef, strict=True))]
+    at = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).round().astype(int))
+    notes = [] if len(at) == len(x) else [f"{len(at)} of {len(x):,} rows shown"]
+    if "none" in lines and np.isnan(lines["none"].mean).all():
+        notes.append("no line of its own")
+    return {
+        "name": name,
+        "hover": hover_text(in_picture(f"{g.name} {name}", 130), list(map(in_picture, said))),
+        "note": "; ".join(notes),
+        "data": [x[at], y[at]],
+        "lines": {
+            kind: [line.mean]
+            if kind in ("complete", "typical")
+            else [line.mean, line.lower, line.upper]
+            for kind, line in lines.items()
+        },
+    }
+
+
+def _range(y: Floats, every: list[dict[str, pooling.Line]]) -> tuple[float, float]:
+    """Holds all data and the lines of complete and partial pooling, so that no choice moves it."""
+    means = [line.mean for lines in every for kind, line in lines.items() if kind != "none"]
+    low, high = min(y.min(), np.min(means)), max(y.max(), np.max(means))
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _response(post: Posterior, labels: Labels) -> str:
+    if post.family.categories(post.design) is not None:
+        return f"{post.design.response}, mean of the codes 1, 2, …"
+    return response_axis(post, labels)
+
+
+def _says(post: Posterior, g: GroupDesign, percent: str, *, least: bool) -> str:
+    start = (
+        f"The pale lines are all levels of {g.name}, as the model has them; choose one in the list "
+        "or with a click. "
+    )
+    rest = (
+        " Other covariates are at the level's own mean or most frequent category; other grouping "
+        "factors' effects are 0."
+    )
+    if least:
+        return (
+            f"{start}Orange: least squares within the level (no pooling). Blue: the level in the "
+            "model (partial pooling). Dashed: least squares over all rows (complete pooling). "
+            f"Bands: {percent} intervals.{rest}"
+        )
+    why = f"the {post.family.name} family with {post.family.link.name} link"
+    if post.design.further:
+        why = f"a formula for {', '.join(post.design.further)}"
+    return (
+        f"{start}The blue line is its expected response, with the {percent} interval; the dashed "
+        "line has all group effects 0. No and complete pooling are least squares, which do not "
+        f"exist for {why}.{rest}"
+    )
