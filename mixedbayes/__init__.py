@@ -47,10 +47,9 @@ _HOME = {
     **dict.fromkeys(
         ("Identity", "Log", "Logit", "Probit", "Cloglog", "Inverse"), "mixedbayes.families.links"
     ),
-    **dict.fromkeys(
-        ("Marginal", "NonCentered", "Centered", "PartiallyCentered"),
-        "mixedbayes.model.formulations",
-    ),
+    "Marginal": "mixedbayes.engines.marginal",
+    "PartiallyCentered": "mixedbayes.engines.joint",
+    **dict.fromkeys(("NonCentered", "Centered"), "mixedbayes.model.formulations"),
     **dict.fromkeys(
         (
             "LKJ",
@@ -129,6 +128,8 @@ if TYPE_CHECKING:
     from mixedbayes.distributions import Normal as Normal
     from mixedbayes.distributions import StudentT as StudentT
     from mixedbayes.distributions import Uniform as Uniform
+    from mixedbayes.engines.joint import PartiallyCentered as PartiallyCentered
+    from mixedbayes.engines.marginal import Marginal as Marginal
     from mixedbayes.errors import DataError as DataError
     from mixedbayes.errors import FileError as FileError
     from mixedbayes.errors import FormulaError as FormulaError
@@ -154,9 +155,7 @@ if TYPE_CHECKING:
     from mixedbayes.families.poisson import Poisson as Poisson
     from mixedbayes.families.student_t import StudentTFamily as StudentTFamily
     from mixedbayes.model.formulations import Centered as Centered
-    from mixedbayes.model.formulations import Marginal as Marginal
     from mixedbayes.model.formulations import NonCentered as NonCentered
-    from mixedbayes.model.formulations import PartiallyCentered as PartiallyCentered
     from mixedbayes.simulation.simpson import simulate_simpson as simulate_simpson
     from mixedbayes.simulation.simulate import simulate as simulate
     from mixedbayes.simulation.truth import truth as truth

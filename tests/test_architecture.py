@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mixedbayes.engines.registry import ENGINES
 from mixedbayes.families.registry import FAMILIES
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,7 @@ STAGES = [
     {"joint"},
     {"model"},
     {"sample"},
+    {"engines"},
     {"results"},
     {"predict"},
     {"checks"},
@@ -50,7 +52,7 @@ POSITION = {name: i for i, names in enumerate(STAGES) for name in names}
 # Where a library that is slow to import, or that one stage hides from the others, may be imported;
 # and the one module that may rely on a library's internals.
 HOMES = {
-    ("pymc", "pytensor", "numpyro", "jax"): ("model/", "sample/"),
+    ("pymc", "pytensor", "numpyro", "jax"): ("model/", "sample/", "engines/"),
     ("nutpie",): ("sample/nutpie.py",),
     ("numba.core", "numba.np", "numba.extending._Intrinsic", "llvmlite"): ("jit.py",),
     ("matplotlib", "plotly", "bokeh", "arviz_plots", "seaborn"): ("plots/",),
@@ -58,6 +60,9 @@ HOMES = {
 }
 LONGEST_MODULE = 500
 OWN_FILES = {kind.__module__.split(".")[-1] for kind in FAMILIES.values()}
+ENGINE_FILES = {type(engine).__module__ for engine in ENGINES}
+FORMULATIONS = {kind.__name__ for engine in ENGINES for kind in engine.formulations}
+SAID = FORMULATIONS | {engine.name for engine in ENGINES}
 
 
 def imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
@@ -143,6 +148,26 @@ def family_violations(source: str, path: str, package: str) -> list[str]:
     return found
 
 
+def engine_violations(source: str, path: str, package: str) -> list[str]:
+    """Where a module imports another's engine, or asks which engine or formulation is at hand."""
+    own = f"mixedbayes.{path.removesuffix('.py').replace('/', '.')}"
+    if own in ENGINE_FILES or path in ("__init__.py", "engines/registry.py"):
+        return []
+    tree, found = ast.parse(source), []
+    for line, dotted in imports(tree, package):
+        if dotted.startswith(tuple(f"{file}." for file in ENGINE_FILES)) or dotted in ENGINE_FILES:
+            found.append(f"line {line}: {dotted}")
+    for node in ast.walk(tree):
+        text = ast.unparse(node) if isinstance(node, ast.Compare | ast.Call) else ""
+        if isinstance(node, ast.Compare) and any(w in text for w in ("engine", "formulation")):
+            said = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant)}
+            found += [f"line {node.lineno}: {name}" for name in said & SAID]
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+            words = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(node.args[1])}
+            found += [f"line {node.lineno}: {name}" for name in words & FORMULATIONS]
+    return found
+
+
 def test_every_module_belongs_to_a_stage():
     strangers = [name_of(p) for p in MODULES if own_stage(p) is None]
     assert MODULES
@@ -177,6 +202,26 @@ def test_no_module_knows_one_family(path):
 )
 def test_a_module_that_knows_one_family_is_found(source):
     assert family_violations(source, "plots/fixef.py", "mixedbayes.plots")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_knows_one_engine(path):
+    source = path.read_text(encoding="utf-8")
+    assert engine_violations(source, name_of(path), package_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from mixedbayes.engines.marginal import Marginal",
+        "from mixedbayes.engines import joint",
+        "if isinstance(formulation, mb.Centered | mb.NonCentered): pass",
+        "if chosen.engine.name == 'joint': pass",
+        "if str(fit.formulation) in ('Marginal', 'other'): pass",
+    ],
+)
+def test_a_module_that_knows_one_engine_is_found(source):
+    assert engine_violations(source, "results/fixef.py", "mixedbayes.results")
 
 
 def test_no_module_is_too_long():

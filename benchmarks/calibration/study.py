@@ -17,7 +17,8 @@ import mixedbayes as mb
 from benchmarks.calibration.structures import spec_of
 from mixedbayes import names
 from mixedbayes.api.fitting import draw
-from mixedbayes.model.formulations import PartiallyCentered, choose
+from mixedbayes.engines.choose import choose
+from mixedbayes.engines.joint import PartiallyCentered
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.fitted import linear_predictor

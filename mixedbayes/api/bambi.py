@@ -13,10 +13,12 @@ from mixedbayes import names
 from mixedbayes.api import traces
 from mixedbayes.api.fit import Fit
 from mixedbayes.api.model import Model
+from mixedbayes.engines.base import Chosen
+from mixedbayes.engines.choose import choose
 from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.interop.from_bambi import Matched, draws, matched, priors, translated
 from mixedbayes.interop.writing import check_columns
-from mixedbayes.model.formulations import Centered, Chosen, Formulation, NonCentered
+from mixedbayes.model.formulations import Centered, Formulation, NonCentered
 from mixedbayes.sample.tree import data_groups
 
 
@@ -102,7 +104,7 @@ def _formulation(model: Any, ours: Model, parameters: Mapping[str, str]) -> Chos
         groups = next((p.groups for p in ours.design.predictors if p.parameter == parameter), ())
         for g in groups:
             kinds[names.prefix(parameter) + g.name] = NonCentered() if loose else Centered()
-    return Chosen(kinds, False, "as Bambi has them")
+    return replace(choose(kinds, ours.spec), reason="as Bambi has them")
 
 
 def _version(model: Any) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mixedbayes.checks.loo import Refit
     from mixedbayes.checks.predictive import Groups
     from mixedbayes.checks.report import CheckReport
-    from mixedbayes.model.formulations import Chosen
+    from mixedbayes.engines.base import Chosen
     from mixedbayes.plots.densities import PlotCollection
     from mixedbayes.plots.draw import Drawing
     from mixedbayes.plots.predictive import Kind
@@ -82,7 +82,7 @@ class Checks:
             target,
             self._sampler(),
             refit=refit,
-            quick=self.formulation.marginal,
+            quick=self.formulation.engine.quick,
             progress=progress,
         )
 

@@ -11,7 +11,7 @@ from mixedbayes.api.pictures import Pictures
 from mixedbayes.api.predictions import Predictions
 from mixedbayes.api.report import Reports
 from mixedbayes.api.teaching import Teaching
-from mixedbayes.model.formulations import Chosen
+from mixedbayes.engines.base import Chosen
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.shown import tabled
 from mixedbayes.sample.settings import Settings

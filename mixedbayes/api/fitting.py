@@ -10,10 +10,10 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.api import keep
-from mixedbayes.model.coords import dims_of
-from mixedbayes.model.formulations import Chosen
+from mixedbayes.engines.base import Chosen
+from mixedbayes.engines.choose import check_keep
 from mixedbayes.results.kept import to_dataset
-from mixedbayes.sample.settings import Keep, Settings, check_keep
+from mixedbayes.sample.settings import Keep, Settings
 from mixedbayes.sample.tree import to_tree
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def fit_model(
     """Sample, or read from the cache, and wrap the draws for reporting."""
     from mixedbayes.api.fit import Fit
 
-    check_keep(keep_effects, marginal=chosen.marginal)
+    check_keep(keep_effects, chosen)
     if cache is not None:
         kept = keep.lookup(cache, model, settings, chosen, keep_effects)
         if kept is not None:
@@ -53,16 +53,4 @@ def kept_effects(model: Model, result: SamplingResult) -> xr.Dataset:
 
 def draw(spec: Spec, settings: Settings, chosen: Chosen, keep_effects: Keep) -> SamplingResult:
     """Posterior draws of every parameter, in the chosen formulation."""
-    if chosen.marginal:
-        from mixedbayes.sample.marginal import sample_marginal
-
-        return sample_marginal(spec, settings, keep_effects, chosen.max_dense)
-    if chosen.joint and settings.sampler == "nutpie":
-        from mixedbayes.sample.joint import sample_joint
-
-        return sample_joint(spec, settings)
-    from mixedbayes.model.build import build
-    from mixedbayes.sample.run import sample_model
-
-    model = build(spec, chosen, reusable=settings.sampler == "nutpie")
-    return sample_model(model, settings, keep=list(dims_of(spec)))
+    return chosen.engine.sample(spec, settings, chosen, keep_effects)

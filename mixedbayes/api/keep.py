@@ -11,21 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixedbayes.design import used_columns, used_functions
+from mixedbayes.engines import registry
+from mixedbayes.engines.base import Chosen, Engine, factors
 from mixedbayes.errors import FileError, FormulaError, SamplingError
 from mixedbayes.families.registry import family_from_names
 from mixedbayes.formula import parse_all
 from mixedbayes.model.coords import check_labels
-from mixedbayes.model.formulations import (
-    Centered,
-    Chosen,
-    Formulation,
-    Marginal,
-    NonCentered,
-    PartiallyCentered,
-    choose,
-    joint_obstacle,
-    marginal_obstacle,
-)
+from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors import codec
 from mixedbayes.results import cache, store
@@ -39,7 +31,6 @@ if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
     from mixedbayes.api.model import Model
 
-FORMULATIONS = {f.__name__: f for f in (Marginal, NonCentered, Centered, PartiallyCentered)}
 # What a file says of settings and formulation, and what else it holds; see `results.schema`.
 SETTINGS = {
     "draws": int,
@@ -53,11 +44,9 @@ SETTINGS = {
     "progress": bool,
 }
 CHOSEN = {
-    "groups": Each({"name": str, "max_dense?": int}),
-    "marginal": bool,
+    "engine": str,
+    "groups": Each(Each((str, bool, float, None))),  # formulations: `name` and their own fields
     "reason": str,
-    "max_dense": int,
-    "joint": bool,
 }
 EXTRA = {
     "formulation": CHOSEN,  # of the fit
@@ -207,33 +196,29 @@ def _versions() -> dict[str, str]:
 
 def _plain(chosen: Chosen) -> dict[str, Any]:
     groups = {g: {"name": type(f).__name__, **asdict(f)} for g, f in chosen.groups.items()}
-    return {
-        "groups": groups,
-        "marginal": chosen.marginal,
-        "reason": chosen.reason,
-        "max_dense": chosen.max_dense,
-        "joint": chosen.joint,
-    }
+    return {"engine": chosen.engine.name, "groups": groups, "reason": chosen.reason}
 
 
 def _chosen(plain: Mapping[str, Any], spec: Spec) -> Chosen:
     """The formulation that was written; FileError if this model cannot have it."""
-    groups = {g: _formulation(**said) for g, said in plain["groups"].items()}
-    chosen = Chosen(**{**plain, "groups": groups})
-    if set(groups) != set(choose("auto", spec).groups):
+    engine = next((e for e in registry.ENGINES if e.name == plain["engine"]), None)
+    if engine is None:
+        raise FileError(f"its engine {plain['engine']!r} is unknown")
+    groups = {g: _formulation(engine, **said) for g, said in plain["groups"].items()}
+    chosen = Chosen(engine, groups, plain["reason"])
+    if set(groups) != set(factors(spec)):
         raise FileError(f"its formulation is of other grouping factors: {', '.join(groups)}")
-    obstacle = marginal_obstacle(spec) if chosen.marginal else None
-    if chosen.joint:
-        obstacle = joint_obstacle(spec)
+    obstacle = engine.obstacle(spec)
     if obstacle:
         raise FileError(f"its formulation, {chosen}, is not possible: {obstacle}")
     return chosen
 
 
-def _formulation(name: str, **arguments: Any) -> Formulation:
-    if name not in FORMULATIONS:
-        raise FileError(f"its formulation {name!r} is unknown")
-    return FORMULATIONS[name](**arguments)
+def _formulation(engine: Engine, name: str, **arguments: Any) -> Formulation:
+    kind = next((kind for kind in engine.formulations if kind.__name__ == name), None)
+    if kind is None:
+        raise FileError(f"its formulation {name!r} is unknown to the engine {engine.name!r}")
+    return kind(**arguments)
 
 
 def _restore(

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mixedbayes.design import build_design, check_effects, table, used_columns
+from mixedbayes.engines.base import Chosen
+from mixedbayes.engines.choose import Request, choose
 from mixedbayes.errors import MissingExtraError
 from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
@@ -16,7 +18,7 @@ from mixedbayes.families.exact import refuse_exact
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import parse_all
 from mixedbayes.model.coords import check_names
-from mixedbayes.model.formulations import Chosen, Marginal, Request, choose, with_effects
+from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
 from mixedbayes.results.frame import unkept
@@ -131,7 +133,7 @@ class Model:
         for `pm.set_data`: `X`, `refs_<group>` (positions of levels), `Z_<group>`, `offset`,
         `weights`, `trials` and `<response>_data`, with ``coords={"obs": ...}`` for other rows.
         """
-        return self.build("auto" if self.formulation.marginal else self.formulation)
+        return self.build(self.formulation)
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: all but the model in PyMC, which is built again when it is asked for."""
@@ -152,11 +154,10 @@ class Model:
             nothing to leave out; what is drawn from it has new groups, not those of the data; and
             it holds no data that `pm.set_data` could change.
         """
-        from mixedbayes.model.build import build
-
         chosen = self._chosen(formulation)
-        asked = isinstance(formulation, Marginal)
-        return build(self.spec, chosen if asked else with_effects(chosen, self.spec))
+        asked = isinstance(formulation, Formulation)
+        build = chosen.engine.model if asked else chosen.engine.with_effects
+        return build(self.spec, chosen)
 
     def graph(self) -> Any:
         """Graphviz picture of `pymc`: plates are the data's dimensions."""

@@ -9,8 +9,8 @@ import xarray as xr
 from mixedbayes.api import traces
 from mixedbayes.api.fit import Fit
 from mixedbayes.api.model import Model
+from mixedbayes.engines.trace import check_response, from_trace
 from mixedbayes.errors import ModelError
-from mixedbayes.sample.trace import check_response, from_trace
 from mixedbayes.sample.tree import data_groups
 
 _GIVE = "the DataTree that pm.sample returned"
@@ -55,7 +55,7 @@ def from_pymc(model: Model, trace: Any, *, seed: int = 0) -> Fit:
     posterior = traces.group(trace, "posterior", _GIVE)
     if "observed_data" in trace:
         check_response(model.spec, traces.group(trace, "observed_data", _GIVE))
-    draws, chosen = from_trace(model.spec, posterior, model.formulation.max_dense, seed)
+    draws, chosen = from_trace(model.spec, posterior, model.formulation, seed)
     tree = {"posterior": draws.assign_attrs(posterior.attrs | {"seed": seed})}
     tree |= traces.statistics(trace) | data_groups(model.spec)
     settings = traces.settings(posterior)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mixedbayes.api.model import Model
-    from mixedbayes.model.formulations import Chosen
+    from mixedbayes.engines.base import Chosen
     from mixedbayes.results.posterior import Posterior
     from mixedbayes.sample.settings import Settings
 

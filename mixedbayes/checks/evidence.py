@@ -16,7 +16,6 @@ from mixedbayes.errors import ModelError, PriorError
 from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import Setup, set_up
-from mixedbayes.model.formulations import marginal_obstacle
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.results.posterior import Posterior
@@ -231,7 +230,7 @@ def _thinned(theta: Floats) -> Floats:
 
 
 def _check(spec: Spec) -> None:
-    obstacle = marginal_obstacle(spec)
+    obstacle = spec.closed_form_obstacle
     if obstacle is not None:
         raise ModelError(
             f"log_evidence() needs the effects' closed form, and {obstacle}; compare such models "

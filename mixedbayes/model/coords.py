@@ -12,7 +12,6 @@ from mixedbayes import names
 from mixedbayes.design.values import label
 from mixedbayes.distributions import Flat, Normal
 from mixedbayes.errors import DataError, FileError
-from mixedbayes.model.formulations import marginal_obstacle
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import Assigned
 
@@ -151,6 +150,6 @@ def parts(
     alike = len({type(a.prior) for a in priors}) <= 1
     integrated = all(isinstance(a.prior, Normal | Flat) for a in priors)
     coefficients = name in (names.FIXEF, names.at_means(names.FIXEF))
-    marginal = coefficients and marginal_obstacle(spec) is None
+    marginal = coefficients and spec.closed_form_obstacle is None
     if not alike or (marginal and not integrated):
         yield from ((names.part(name, label), label) for label in labels)

@@ -1,180 +1,87 @@
-"""The ways to write the group effects for the sampler, as objects, and the choice between them.
+"""The ways to write the group effects for the sampler, as objects.
 
-All give the same posterior; they differ in the geometry that NUTS meets.
+All give the same posterior; they differ in the geometry that NUTS meets. Those of a whole model
+stand beside the engine that they ask for, in `mixedbayes.engines`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
 from dataclasses import dataclass
-from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats
-from mixedbayes.errors import ModelError
-from mixedbayes.marginal.plan import MAX_DENSE
+from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.model.spec import Spec
+from mixedbayes.priors.types import PredictorPriors
 
 
 @dataclass(frozen=True)
 class Formulation:
-    """Base of the formulations."""
+    """Base of the formulations; `whole` are those that are given for the whole model."""
+
+    whole: ClassVar[bool] = True
 
     def __str__(self) -> str:
         return f"{type(self).__name__}()"
 
 
 @dataclass(frozen=True)
-class NonCentered(Formulation):
+class EachFactor(Formulation):
+    """Base of those that a grouping factor may have for itself: how PyMC writes its effects."""
+
+    whole: ClassVar[bool] = False
+
+    @abstractmethod
+    def effects(self, g: GroupDesign, priors: PredictorPriors, sd: Any, L: Any | None) -> Any:
+        """(J, q) effects on the original scale, named `ranef_<group>`, inside a model context.
+
+        `L` is the Cholesky factor of their covariance, None where that is diag(sd)^2.
+        """
+
+
+@dataclass(frozen=True)
+class NonCentered(EachFactor):
     """b = L u with u ~ Normal(0, I): independent of the sds a priori; good for sparse groups."""
 
+    def effects(self, g: GroupDesign, priors: PredictorPriors, sd: Any, L: Any | None) -> Any:
+        import pymc as pm
+
+        from mixedbayes.model.covariance import effects_at_zero
+
+        p = priors.parameter
+        dims = (names.group_dim(g.name), names.group_term_dim(g.name, p))
+        u = pm.Normal(names.spherical(g.name, p), 0.0, 1.0, dims=dims)
+        b = u * sd if L is None else u @ L.T
+        if g.name in priors.placed:
+            b = effects_at_zero(g, priors, b)
+        return pm.Deterministic(names.ranef(g.name, p), b, dims=dims)
+
 
 @dataclass(frozen=True)
-class Centered(Formulation):
+class Centered(EachFactor):
     """b ~ Normal(0, L L') directly: good for groups with many informative rows."""
 
+    def effects(self, g: GroupDesign, priors: PredictorPriors, sd: Any, L: Any | None) -> Any:
+        import pymc as pm
 
-@dataclass(frozen=True)
-class PartiallyCentered(Formulation):
-    """Between the two, for each level by the share of information that its own rows give.
+        from mixedbayes.model.covariance import effects_at_zero
 
-    Effects of nested factors are written relative to the coarser factors', and NUTS walks in the
-    units of the posterior's curvature at its mode (Laplace's approximation), on a compiled density:
-    nothing is compiled when a model is fitted. For the whole model; see `mixedbayes.joint`.
-    """
-
-
-@dataclass(frozen=True)
-class Marginal(Formulation):
-    """Effects integrated out in closed form and drawn back exactly; Gaussian models only.
-
-    Effects of crossed factors meet in one dense block. Where it would have more than `max_dense`
-    columns, the largest crossed factors stay in NUTS, and the others are integrated.
-    """
-
-    max_dense: int = MAX_DENSE
-
-    def __post_init__(self) -> None:
-        given = self.max_dense
-        if isinstance(given, bool) or not isinstance(given, Integral) or given < 0:
-            raise ModelError(f"Marginal(max_dense={given!r}): must be an integer, 0 or more")
-        object.__setattr__(self, "max_dense", int(given))
+        p = priors.parameter
+        name = names.ranef(g.name, p)
+        dims = (names.group_dim(g.name), names.group_term_dim(g.name, p))
+        if L is None:
+            return pm.Normal(name, 0.0, sd, dims=dims)
+        own = priors.name(name, g.name)
+        b = pm.MvNormal(own, np.zeros(len(g.terms)), chol=L, dims=dims)
+        if own == name:
+            return b
+        return pm.Deterministic(name, effects_at_zero(g, priors, b), dims=dims)
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """A formulation for every grouping factor, and the reason in words."""
-
-    groups: Mapping[str, Formulation]
-    marginal: bool
-    reason: str
-    max_dense: int = MAX_DENSE
-    joint: bool = False  # sampled on the compiled joint density
-
-    def __str__(self) -> str:
-        kinds = {str(f) for f in self.groups.values()}
-        if self.marginal:
-            return "Marginal()"
-        if self.joint:
-            return "PartiallyCentered()"
-        if len(kinds) == 1:
-            return kinds.pop()
-        return ", ".join(f"{g}: {f}" for g, f in self.groups.items()) or "no group effects"
-
-
-Request = Formulation | str | Mapping[str, Formulation]
-
-
-def choose(request: Request, spec: Spec) -> Chosen:
-    """Turn the user's request ("auto", an object, or one per grouping factor) into a choice."""
-    groups = [names.prefix(p.parameter) + g.name for p in spec.design.predictors for g in p.groups]
-    if isinstance(request, Mapping):
-        return _per_group(request, groups)
-    if isinstance(request, Marginal):
-        obstacle = marginal_obstacle(spec)
-        if obstacle:
-            raise ModelError(f"Marginal() is not exact here: {obstacle}; use formulation='auto'")
-        return Chosen(dict.fromkeys(groups, request), True, "as asked", request.max_dense)
-    if isinstance(request, PartiallyCentered):
-        obstacle = joint_obstacle(spec)
-        if obstacle:
-            raise ModelError(
-                f"PartiallyCentered() is not possible here: {obstacle}; use formulation='auto'"
-            )
-        return Chosen(dict.fromkeys(groups, request), False, "as asked", joint=True)
-    if isinstance(request, Formulation):
-        return Chosen(dict.fromkeys(groups, request), False, "as asked")
-    if request == "auto":
-        return _auto(spec, groups)
-    raise ModelError(
-        f"formulation={request!r}: use 'auto', mb.Marginal(), mb.NonCentered(), mb.Centered(), "
-        "or a dictionary such as {'Subject': mb.Centered()}"
-    )
-
-
-def _per_group(request: Mapping[str, Formulation], groups: list[str]) -> Chosen:
-    unknown = [g for g in request if g not in groups]
-    if unknown:
-        raise ModelError(
-            f"formulation: {unknown[0]!r} is not a grouping factor of this model "
-            f"({', '.join(groups) or 'it has none'})"
-        )
-    for group, formulation in request.items():
-        if not isinstance(formulation, NonCentered | Centered):
-            raise ModelError(
-                f"formulation of {group}: use mb.NonCentered() or mb.Centered(); {formulation} "
-                "deals with all grouping factors together, so it is given for the whole model"
-            )
-    chosen = {g: request.get(g, NonCentered()) for g in groups}
-    return Chosen(chosen, False, "as asked; NonCentered() where nothing was said")
-
-
-def marginal_obstacle(spec: Spec) -> str | None:
-    """Why the effects cannot be integrated out in closed form; None where they can."""
-    if not spec.family.closed_form:
-        return f"the {spec.family.name} family has no closed form"
-    if spec.design.further:
-        return f"{', '.join(spec.design.further)} has a formula of its own"
-    return None
-
-
-def _auto(spec: Spec, groups: list[str]) -> Chosen:
-    obstacle = marginal_obstacle(spec)
-    if obstacle is None:
-        reason = "the response is Gaussian, so all effects integrate out exactly"
-        return Chosen(dict.fromkeys(groups, Marginal()), True, reason)
-    joint = joint_obstacle(spec)
-    if joint is None:
-        reason = (
-            f"{obstacle}; each level's effects are centred as far as its own rows inform them, and "
-            "walked in units of the posterior's curvature"
-        )
-        return Chosen(dict.fromkeys(groups, PartiallyCentered()), False, reason, joint=True)
-    reason = obstacle if joint == obstacle else f"{obstacle}; {joint}"
-    return Chosen(
-        by_information(spec),
-        False,
-        f"{reason}; centred where a level's rows say more about its effects than the prior does",
-    )
-
-
-def with_effects(chosen: Chosen, spec: Spec) -> Chosen:
-    """A choice for the model that has its group effects: this one, unless it integrates them."""
-    if not (chosen.marginal or chosen.joint):
-        return chosen
-    return Chosen(by_information(spec), False, "by what a level's rows say about its effects")
-
-
-def joint_obstacle(spec: Spec) -> str | None:
-    """Why the compiled joint density cannot serve; None where it can."""
-    from mixedbayes.joint.density import obstacle
-
-    return obstacle(spec.design, spec.family, spec.priors)
-
-
-def by_information(spec: Spec) -> dict[str, Formulation]:
+def by_information(spec: Spec) -> dict[str, EachFactor]:
     """Centred where a typical level's rows say more about its effects than their prior does.
 
     With s half of the default prior's mean sd and I the rows' information about the level's
@@ -183,7 +90,7 @@ def by_information(spec: Spec) -> dict[str, Formulation]:
     """
     information = _row_information(spec)
     s = 0.5 * spec.family.scale(spec.design)
-    out: dict[str, Formulation] = {}
+    out: dict[str, EachFactor] = {}
     for g in spec.design.mu.groups:
         signal = s**2 * np.bincount(g.refs, information, g.n_levels)
         share = float(np.mean(signal / (1 + signal)))

@@ -1,7 +1,7 @@
 """The marginal formulation as a pm.Model: priors of the variance parameters, effects integrated.
 
 Its free variables are the sds, correlations, sigma and those coefficients that cannot be
-integrated; `mixedbayes.sample.marginal` draws the effects back.
+integrated; `mixedbayes.engines.marginal` draws the effects back.
 """
 
 from __future__ import annotations

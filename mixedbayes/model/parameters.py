@@ -9,13 +9,13 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from mixedbayes import names
-from mixedbayes.model.formulations import Formulation
+from mixedbayes.model.formulations import EachFactor
 from mixedbayes.model.predictor import centre_of, linear_predictor
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import ordered, scalar
 
 
-def family_parameters(spec: Spec, formulations: Mapping[str, Formulation]) -> dict[str, Any]:
+def family_parameters(spec: Spec, formulations: Mapping[str, EachFactor]) -> dict[str, Any]:
     """Every parameter by name, inside a model context; (n,) where it has a formula of its own."""
     design, family = spec.design, spec.family
     out: dict[str, Any] = {}

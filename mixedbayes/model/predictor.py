@@ -10,10 +10,9 @@ import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign, LinearPredictor
-from mixedbayes.model import centered, noncentered
 from mixedbayes.model.covariance import cholesky_factor, standard_deviations
 from mixedbayes.model.data import refs_and_Z
-from mixedbayes.model.formulations import Centered, Formulation
+from mixedbayes.model.formulations import EachFactor
 from mixedbayes.model.variables import number, scalar, shifted, vector
 from mixedbayes.priors.placement import Centre
 from mixedbayes.priors.types import PredictorPriors
@@ -22,13 +21,13 @@ from mixedbayes.priors.types import PredictorPriors
 def linear_predictor(
     predictor: LinearPredictor,
     priors: PredictorPriors,
-    formulations: Mapping[str, Formulation],
+    formulations: Mapping[str, EachFactor],
 ) -> Any:
     """eta = Intercept + X fixef + sum_k Z_k b_k + offset, (n,), inside a model context."""
     eta = population(predictor, priors)
     for g in predictor.groups:
-        chosen = formulations[names.prefix(predictor.parameter) + g.name]
-        eta = eta + group_part(g, priors, chosen)
+        own = formulations[names.prefix(predictor.parameter) + g.name]
+        eta = eta + group_part(g, priors, own)
     if predictor.offset is not None:
         eta = eta + pm.modelcontext(None)[f"{names.prefix(predictor.parameter)}offset"]
     return eta
@@ -76,12 +75,11 @@ def centre_of(predictor: LinearPredictor) -> Centre:
     return Centre(number(f"{names.prefix(predictor.parameter)}X_means", predictor.means))
 
 
-def group_part(g: GroupDesign, priors: PredictorPriors, formulation: Formulation) -> Any:
+def group_part(g: GroupDesign, priors: PredictorPriors, formulation: EachFactor) -> Any:
     """Z_k b_k per row, (n,), by gathering each row's effects: nothing is one-hot."""
     sd = standard_deviations(g, priors)
     L = cholesky_factor(g, sd, priors)
-    build = centered.effects if isinstance(formulation, Centered) else noncentered.effects
-    b = build(g, priors, sd, L)  # (J, q)
+    b = formulation.effects(g, priors, sd, L)  # (J, q)
     data, (refs, Z) = pm.modelcontext(None), refs_and_Z(g.name, priors.parameter)
     if g.terms == (names.INTERCEPT,):
         return b[data[refs], 0]

@@ -1,4 +1,4 @@
-"""A model before any formulation is chosen: the input of everything that builds or samples it."""
+"""A model before any engine is chosen: the input of everything that builds or samples it."""
 
 from dataclasses import dataclass
 
@@ -14,3 +14,12 @@ class Spec:
     design: Design
     family: Family
     priors: Priors
+
+    @property
+    def closed_form_obstacle(self) -> str | None:
+        """Why the effects cannot be integrated out in closed form; None where they can."""
+        if not self.family.closed_form:
+            return f"the {self.family.name} family has no closed form"
+        if self.design.further:
+            return f"{', '.join(self.design.further)} has a formula of its own"
+        return None

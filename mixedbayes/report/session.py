@@ -34,7 +34,7 @@ def code(source: Source) -> str:
     options = {
         "family": f"mb.{type(family).__name__}(link=mb.{type(family.link).__name__}())",
         "priors": _python(source.user_priors) if source.user_priors else "",
-        "formulation": _formulation(source),
+        "formulation": source.formulation.engine.code(source.formulation.groups),
     }
     s = source.settings
     for name in ("draws", "tune", "chains", "seed", "sampler", "target_accept", "max_treedepth"):
@@ -43,14 +43,6 @@ def code(source: Source) -> str:
     return "\n".join(
         ["import mixedbayes as mb", "", "fit = mb.fit(", f"    {said},", "    data,", *lines, ")"]
     )
-
-
-def _formulation(source: Source) -> str:
-    kinds = list(source.formulation.groups.items())
-    if source.formulation.marginal or source.formulation.joint or not kinds:
-        whole = {f for _, f in kinds}
-        return f"mb.{next(iter(whole))!r}" if len(whole) == 1 else ""
-    return "{" + ", ".join(f"{g!r}: mb.{f!r}" for g, f in kinds) + "}"
 
 
 def _python(value: Any) -> str:

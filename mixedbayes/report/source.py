@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from mixedbayes.engines.base import Chosen
 from mixedbayes.errors import MixedBayesError
-from mixedbayes.model.formulations import Chosen
 from mixedbayes.printable import escaped
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef

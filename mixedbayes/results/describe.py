@@ -10,8 +10,8 @@ from scipy import stats
 from mixedbayes import names
 from mixedbayes.design.types import Design
 from mixedbayes.distributions import LKJ, Prior
+from mixedbayes.engines.base import Chosen
 from mixedbayes.families.base import Family
-from mixedbayes.model.formulations import Chosen
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.text import (
     html_columns,
@@ -53,10 +53,9 @@ def describe_model(spec: Spec, formulation: Chosen) -> ModelDescription:
     """Formula, family, data, groups, every prior in words, and how it will be sampled and why."""
     facts = [*design_facts(spec.design, spec.family)]
     facts.append(("sampling", f"{formulation}: {formulation.reason}"))
-    if formulation.marginal and spec.design.mu.groups:
-        from mixedbayes.marginal.setup import plan_of
-
-        facts.append(("plan", str(plan_of(spec.design, spec.priors, formulation.max_dense))))
+    plan = formulation.engine.plan(spec, formulation)
+    if plan:
+        facts.append(("plan", plan))
     heads = ("parameter", "prior", f"{100 * _PROB:g} % of it", "from")
     return ModelDescription(tuple(facts), (heads, *_priors(spec)))
 

@@ -36,7 +36,7 @@ from mixedbayes.results.seal import seal, sealed
 
 # Raised when a file of the new kind cannot be read by the old code, or the old kind's default
 # priors are not what the new code makes of the same model.
-FORMAT = 2
+FORMAT = 3
 GROUP = "mixedbayes"
 _META = "meta"
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -276,6 +276,6 @@ def _check_format(path: Path, version: int, meta: Any) -> None:
     if version > FORMAT:
         raise FileError(f"{said}, a newer one; this one reads format {FORMAT}: upgrade mixedbayes")
     raise FileError(
-        f"{said}; this one reads format {FORMAT}, since default priors are others now: load it "
-        "with that version, or fit again. xarray.open_datatree reads its draws"
+        f"{said}; this one reads format {FORMAT}: what files say, or default priors, have changed "
+        "since; load it with that version, or fit again. xarray.open_datatree reads its draws"
     )

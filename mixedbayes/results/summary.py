@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mixedbayes.model.formulations import Chosen
+from mixedbayes.engines.base import Chosen
 from mixedbayes.printable import escaped, printable
 from mixedbayes.results.describe import design_facts
 from mixedbayes.results.diagnostics import diagnostics

@@ -106,18 +106,6 @@ class Settings:
         )
 
 
-def check_keep(keep: object, *, marginal: bool) -> None:
-    """SamplingError unless `keep` is known, and possible in this formulation."""
-    if keep not in KEEP:
-        valid = ", ".join(f'"{k}"' for k in KEEP)
-        raise SamplingError(f"effects={keep!r}: unknown; use one of {valid}.")
-    if keep == "summary" and not marginal:
-        raise SamplingError(
-            'effects="summary" needs formulation=Marginal(): elsewhere the group effects are '
-            'sampled, and kept as draws; use effects="auto".'
-        )
-
-
 def _count(name: str, value: object, least: int, remedy: str) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise SamplingError(f"{name}={value!r}: must be an integer; {remedy}.")

@@ -67,7 +67,6 @@ def test_a_file_changed_in_nothing_is_loaded(fit, path):
 def test_the_models_formulation_comes_back(fit, path):
     loaded = mb.load(path)
     assert loaded.formulation == fit.formulation == loaded.model.formulation
-    assert loaded.model.formulation.max_dense == 1234
     assert loaded.model.formulation.groups == {"g": mb.Marginal(max_dense=1234)}
 
 
@@ -86,7 +85,7 @@ def test_formulations_of_model_and_fit_are_told_apart(fit, tmp_path, of_model, o
 def test_a_joint_formulation_comes_back(fit, tmp_path):
     data = fit.model.data.assign(y=(fit.model.data["y"] > 0).astype(int))
     model = mb.Model("y ~ x + (1 | g)", data, family="bernoulli")
-    assert model.formulation.joint
+    assert model.formulation.engine.name == "joint"
     loaded = mb.load(model.fit(**SHORT).save(tmp_path / "f.nc"))
     assert loaded.model.formulation == loaded.formulation == model.formulation
 
@@ -176,7 +175,8 @@ INNER = [
         for name in ("formulation", "model_formulation", "note", "others", "intercept_at_means",
                      "units")
     ),
-    *(("extra", "formulation", name) for name in ("groups", "marginal", "max_dense", "joint")),
+    *(("extra", "formulation", name) for name in ("groups", "engine")),
+    *(("extra", "formulation", "groups", *g) for g in (["g"], ["g", "name"], ["g", "max_dense"])),
     *(("frame", name) for name in ("columns", "index", "names")),
     ("frame", "columns", 0, "key"), ("frame", "columns", 0, "dtype"),
     ("frame", "columns", 0, "kind"), ("frame", "columns", 0, "name"), ("frame", "columns", 0),
@@ -189,7 +189,7 @@ VALUES = {
 }  # fmt: skip
 ALLOWED = {  # changes to something that a fit can have
     ("text", ("extra", "note")), ("huge", ("settings", "draws")),
-    ("huge", ("extra", "formulation", "max_dense")),
+    *((kind, ("extra", "formulation", "groups", "g", "max_dense")) for kind in ("huge", "absent")),
 }  # fmt: skip
 
 
@@ -318,7 +318,7 @@ def test_an_older_format_says_who_wrote_it(load):
     def older(tree):
         tree[GROUP].attrs["format"] = 1
 
-    with pytest.raises(mb.FileError, match=r"format 1, written by mixedbayes 0\.0\.9; .* format 2"):
+    with pytest.raises(mb.FileError, match=r"format 1, written by mixedbayes 0\.0\.9; .* format 3"):
         load(put("versions", "mixedbayes", value="0.0.9"), older)
 
 

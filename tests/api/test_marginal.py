@@ -33,7 +33,7 @@ def test_coefficients_without_a_normal_prior_stay_in_nuts(sampled, reference):
     student = {k: mb.StudentT(1e6, priors[k].mu, priors[k].sigma) for k in sampled}
     model = mb.Model(formula, mb.load_data(data), priors=priors | student)
     fit = model.fit(draws=2000, seed=2, progress=False)
-    assert fit.formulation.marginal
+    assert fit.formulation.engine.name == "marginal"
     assert fit.converged
     agree(fit, reference(f"exact_{name}"))
 

@@ -240,7 +240,7 @@ def test_a_trace_of_the_marginal_model_gets_its_effects(data, prior):
     pymc, trace = marginal_trace(fit)
     assert "ranef_g" not in trace["posterior"]
     own = mb.from_pymc(model, trace, seed=5)
-    assert own.formulation.marginal
+    assert own.formulation.engine.name == "marginal"
     for name in ("ranef_g", "fixef", "Intercept"):
         a, b = (f.idata["posterior"][name] for f in (own, fit))
         sample = ["chain", "draw"]

@@ -29,7 +29,7 @@ SLOW = {"insteval": "y ~ service + (1 | s) + (1 | d) + (1 | dept)"}
 def check(data, formula, **settings):
     fit = mb.fit(formula, mb.load_data(data), seed=1, progress=False, **settings)
     report = fit.diagnostics()
-    assert fit.formulation.marginal
+    assert fit.formulation.engine.name == "marginal"
     assert report.divergences == 0
     assert report.table["rhat"].max() < 1.01
     assert fit.converged, report.messages

@@ -62,7 +62,7 @@ def model_of(case):
 
 
 def formulations(model):
-    return EFFECTS + ([mb.Marginal()] if model.formulation.marginal else [])
+    return EFFECTS + ([mb.Marginal()] if model.formulation.engine.name == "marginal" else [])
 
 
 def named_draws(model):

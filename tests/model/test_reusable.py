@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.model.build import build
 from mixedbayes.model.coords import dims_of
 from mixedbayes.sample import compiled
 from mixedbayes.sample.nutpie import run_nuts
@@ -49,7 +48,8 @@ def frame(seed, rows=60):
 
 def for_the_sampler(formula, family, data, formulation):
     model = mb.Model(formula, data, family=family, formulation=formulation)
-    return model, build(model.spec, model.formulation, reusable=True), list(dims_of(model.spec))
+    chosen, keep = model.formulation, list(dims_of(model.spec))
+    return model, chosen.engine.with_effects(model.spec, chosen, reusable=True), keep
 
 
 def structures(formula, family, formulation):

@@ -6,12 +6,13 @@ from scipy import special
 
 from mixedbayes.data import load_data
 from mixedbayes.design import build_design
+from mixedbayes.engines.choose import choose
 from mixedbayes.errors import ModelError
 from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.formula import parse
-from mixedbayes.model.formulations import NonCentered, choose
+from mixedbayes.model.formulations import NonCentered
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.describe import describe_model, reach
 from mixedbayes.results.diagnostics import diagnostics

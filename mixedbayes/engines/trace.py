@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats
+from mixedbayes.engines import registry
+from mixedbayes.engines.base import Chosen
 from mixedbayes.errors import ModelError
-from mixedbayes.marginal.setup import set_up
-from mixedbayes.model.coords import dims_of, model_coords, response_name
-from mixedbayes.model.formulations import (
-    Centered,
-    Chosen,
-    Formulation,
-    Marginal,
-    NonCentered,
-    marginal_obstacle,
-)
-from mixedbayes.model.marginal import constrained_of, variables
+from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.spec import Spec
-from mixedbayes.numerics.threads import one_blas_thread
 from mixedbayes.sample.labels import by_name
 
 _LEAD = (names.CHAIN, names.DRAW)
 
 
 def from_trace(
-    spec: Spec, posterior: xr.Dataset, max_dense: int, seed: int
+    spec: Spec, posterior: xr.Dataset, asked: Chosen, seed: int
 ) -> tuple[xr.Dataset, Chosen]:
     """Draws of every named parameter, and the formulation of the model that the trace is of.
 
@@ -38,9 +29,10 @@ def from_trace(
     spec
         The model.
     posterior
-        A trace of its pm.Model, with group effects or of the marginal density.
-    max_dense
-        Of `Marginal`, for a trace of that.
+        A trace of its pm.Model: that of any engine that can take it, the one with most variables
+        first.
+    asked
+        The model's own choice, whose options are those of the trace where the engine is.
     seed
         Of effects that the trace lacks because they were integrated out: they are drawn from their
         exact distribution given the other parameters.
@@ -50,19 +42,14 @@ def from_trace(
     ModelError
         The trace lacks variables, or has other dimensions or labels than the model; it says which.
     """
-    wanted = dims_of(spec)
-    draws: Mapping[str, Floats]
-    if all(name in posterior for name in wanted):
-        draws = {name: _values(spec, posterior, name, dims) for name, dims in wanted.items()}
-        chosen = Chosen(_formulations(spec, posterior), False, "as in the trace")
+    for engine in reversed([e for e in registry.ENGINES if e.obstacle(spec) is None]):
+        chosen = engine.traced(spec, posterior, asked)
+        needed, named = engine.reading(spec, chosen)
+        if all(name in posterior for name in needed):
+            break
     else:
-        draws = _effects_drawn(spec, posterior, max_dense, seed)
-        chosen = Chosen(
-            dict.fromkeys([g.name for g in spec.design.mu.groups], Marginal(max_dense)),
-            True,
-            "as in the trace",
-            max_dense,
-        )
+        raise _lacking(posterior, needed)
+    draws = named({n: _values(spec, posterior, n, dims) for n, dims in needed.items()}, seed)
     table = by_name(spec, draws, (posterior.sizes[names.CHAIN], posterior.sizes[names.DRAW]))
     return table.assign_coords({d: posterior[d].to_numpy() for d in _LEAD}), chosen
 
@@ -78,23 +65,7 @@ def check_response(spec: Spec, observed: xr.Dataset) -> None:
         )
 
 
-def _effects_drawn(
-    spec: Spec, posterior: xr.Dataset, max_dense: int, seed: int
-) -> Mapping[str, Floats]:
-    obstacle = marginal_obstacle(spec)
-    if obstacle is not None:
-        raise _lacking(posterior, list(dims_of(spec)))
-    setup = set_up(spec.design, spec.priors, max_dense)
-    needed, dims = variables(setup), dims_of(spec)
-    if not all(name in posterior for name in needed):
-        raise _lacking(posterior, needed)
-    dims = dims | {names.spherical(g.name): dims[names.ranef(g.name)] for g in setup.sampled}
-    draws = {name: _values(spec, posterior, name, dims.get(name, ())) for name in needed}
-    with one_blas_thread():
-        return setup.parameters(constrained_of(setup, draws), np.random.default_rng(seed))
-
-
-def _lacking(posterior: xr.Dataset, needed: Sequence[str]) -> ModelError:
+def _lacking(posterior: xr.Dataset, needed: Iterable[str]) -> ModelError:
     lacking = ", ".join(name for name in needed if name not in posterior)
     return ModelError(
         f"the trace lacks {lacking}; it has {', '.join(map(str, posterior.data_vars))}. Sample the "
@@ -120,13 +91,3 @@ def _values(spec: Spec, posterior: xr.Dataset, name: str, dims: tuple[str, ...])
             )
     values = np.asarray(x.transpose(*_LEAD, *dims).to_numpy(), float)
     return values.reshape(-1, *values.shape[2:])
-
-
-def _formulations(spec: Spec, posterior: xr.Dataset) -> dict[str, Formulation]:
-    return {
-        names.prefix(p.parameter) + g.name: NonCentered()
-        if names.spherical(g.name, p.parameter) in posterior
-        else Centered()
-        for p in spec.design.predictors
-        for g in p.groups
-    }

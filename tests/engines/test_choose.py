@@ -1,7 +1,7 @@
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.model.formulations import choose
+from mixedbayes.engines.choose import choose
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -13,7 +13,7 @@ def sleep():
 
 def test_gaussian_models_integrate_their_effects(sleep):
     chosen = mb.Model(SLEEP, sleep).formulation
-    assert chosen.marginal
+    assert chosen.engine.name == "marginal"
     assert str(chosen) == "Marginal()"
     assert "Gaussian" in chosen.reason
 
@@ -21,7 +21,7 @@ def test_gaussian_models_integrate_their_effects(sleep):
 @pytest.mark.parametrize("family", ["student_t", mb.Gaussian(link=mb.Log())], ids=str)
 def test_what_has_no_closed_form_is_sampled(sleep, family):
     model = mb.Model(SLEEP, sleep, family=family)
-    assert not model.formulation.marginal
+    assert model.formulation.engine.name != "marginal"
     with pytest.raises(mb.ModelError, match="Marginal\\(\\) is not exact here"):
         choose(mb.Marginal(), model.spec)
 
@@ -30,7 +30,7 @@ def test_each_factor_may_have_its_own(sleep):
     model = mb.Model("diameter ~ 1 + (1 | plate) + (1 | sample)", mb.load_data("penicillin"))
     chosen = choose({"plate": mb.Centered()}, model.spec)
     assert chosen.groups == {"plate": mb.Centered(), "sample": mb.NonCentered()}
-    assert not chosen.marginal
+    assert chosen.engine.name == "pymc"
 
 
 @pytest.mark.parametrize(

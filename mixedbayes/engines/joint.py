@@ -1,0 +1,104 @@
+"""NUTS on the compiled joint density, in the units of Laplace's approximation."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from mixedbayes.design.types import Floats
+from mixedbayes.engines.base import Chosen, Engine
+from mixedbayes.errors import SamplingError
+from mixedbayes.model.formulations import Formulation
+from mixedbayes.model.spec import Spec
+from mixedbayes.numerics.threads import one_blas_thread
+from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.settings import Keep, Settings
+
+_BOUNDARY = (
+    "The identity link of counts ends the posterior where a row's mean would be 0; draws diverged "
+    "there. Remedy: the log link, whose means are positive whatever the effects."
+)
+_LEAST = 1e-6  # distance from the mode of a starting point that gives up
+
+
+@dataclass(frozen=True)
+class PartiallyCentered(Formulation):
+    """Between the two, for each level by the share of information that its own rows give.
+
+    Effects of nested factors are written relative to the coarser factors', and NUTS walks in the
+    units of the posterior's curvature at its mode (Laplace's approximation), on a compiled density:
+    nothing is compiled when a model is fitted. For the whole model; see `mixedbayes.joint`.
+    """
+
+
+@dataclass(frozen=True)
+class JointEngine(Engine):
+    """All effects and variances together, on the compiled density; nothing else is compiled.
+
+    Samplers other than nutpie sample the pm.Model with its group effects.
+    """
+
+    name: ClassVar[str] = "joint"
+    formulations: ClassVar[tuple[type[Formulation], ...]] = (PartiallyCentered,)
+    reason: ClassVar[str] = (
+        "each level's effects are centred as far as its own rows inform them, and walked in units "
+        "of the posterior's curvature"
+    )
+
+    def obstacle(self, spec: Spec) -> str | None:
+        from mixedbayes.joint.density import obstacle
+
+        return obstacle(spec.design, spec.family, spec.priors)
+
+    def sample(self, spec: Spec, settings: Settings, chosen: Chosen, keep: Keep) -> SamplingResult:
+        if settings.sampler == "nutpie":
+            return _sample_density(spec, settings)
+        return self.sample_with_effects(spec, settings, chosen)
+
+
+def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
+    """Laplace's approximation gives the starting points, the metric, and how far the effects of
+    each level are centred; the density that is sampled is exact.
+    """
+    from mixedbayes.joint.density import JointDensity
+    from mixedbayes.joint.laplace import approximate
+    from mixedbayes.sample.defaults import JOINT, choose_trajectory, measured_non_normality
+    from mixedbayes.sample.density import THETA, sample_density
+    from mixedbayes.sample.labels import named_result
+    from mixedbayes.sample.nutpie import CDensity
+
+    began = time.perf_counter()
+    plain = JointDensity.of(spec.design, spec.family, spec.priors)
+    try:
+        with one_blas_thread():
+            near = approximate(plain)
+    except np.linalg.LinAlgError as error:
+        raise SamplingError(
+            f"No starting point: the posterior has no mode that Fisher scoring finds ({error}). "
+            "Remedy: use proper priors, check that no column separates the outcomes perfectly, or "
+            "give formulation=mb.NonCentered()."
+        ) from error
+    white = plain.whitened(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
+
+    def start(rng: np.random.Generator) -> Floats:
+        z = rng.standard_normal(white.ndim)
+        while white.logp_grad(z)[0] == -np.inf and np.abs(z).max() > _LEAST:
+            z = z / 2  # towards the mode: means that cannot be are behind a boundary
+        return z
+
+    non_normality = measured_non_normality(white.logp_grad, white.ndim)
+    result = sample_density(
+        CDensity.of(white),
+        settings,
+        ndim=white.ndim,
+        initial_point=start,
+        trajectory=choose_trajectory(non_normality, JOINT, settings.target_accept),
+    )
+    z = result.posterior[THETA].to_numpy()
+    values = plain.layout.named(near.to_theta(z.reshape(-1, white.ndim)), near.coordinates)
+    if spec.family.ends_at_zero and result.sample_stats["diverging"].any():
+        result = replace(result, note=f"{result.note} {_BOUNDARY}".strip())
+    return named_result(spec, result, values, began)

@@ -1,0 +1,205 @@
+"""NUTS in the variance parameters of a Gaussian model, then exact draws of all effects."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats
+from mixedbayes.engines.base import Chosen, Engine, Reading
+from mixedbayes.errors import ModelError, SamplingError
+from mixedbayes.marginal.plan import MAX_DENSE
+from mixedbayes.model.coords import dims_of
+from mixedbayes.model.formulations import Formulation
+from mixedbayes.model.spec import Spec
+from mixedbayes.numerics.threads import available_cores, one_blas_thread
+from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.settings import Keep, Settings
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+    from mixedbayes.marginal.parameters import Constrained
+    from mixedbayes.marginal.setup import Setup
+    from mixedbayes.marginal.summaries import EffectsSummary
+
+# Rounding errors of the log density that are still small: its sums of squares have 16 digits.
+_ROUNDING = 0.01
+_EXACT = 1e-13  # residual sd, of the response's range, that its own rounding errors make
+MAX_BYTES = 2e9  # draws of group effects beyond this are summarised, unless asked for
+
+
+@dataclass(frozen=True)
+class Marginal(Formulation):
+    """Effects integrated out in closed form and drawn back exactly; Gaussian models only.
+
+    Effects of crossed factors meet in one dense block. Where it would have more than `max_dense`
+    columns, the largest crossed factors stay in NUTS, and the others are integrated.
+    """
+
+    max_dense: int = MAX_DENSE
+
+    def __post_init__(self) -> None:
+        given = self.max_dense
+        if isinstance(given, bool) or not isinstance(given, Integral) or given < 0:
+            raise ModelError(f"Marginal(max_dense={given!r}): must be an integer, 0 or more")
+        object.__setattr__(self, "max_dense", int(given))
+
+
+@dataclass(frozen=True)
+class MarginalEngine(Engine):
+    """The marginal posterior of the variance parameters by NUTS, and the effects drawn back.
+
+    The mode and curvature of the marginal posterior give starting points and the metric in which
+    NUTS moves, so that tuning is short. Where a surrogate of the gradient serves, see
+    `mixedbayes.marginal.surrogate`, a step costs one value and follows a normal density exactly.
+    Samplers other than nutpie sample the pm.Model of `mixedbayes.model.marginal`.
+    """
+
+    name: ClassVar[str] = "marginal"
+    formulations: ClassVar[tuple[type[Formulation], ...]] = (Marginal,)
+    reason: ClassVar[str] = "the response is Gaussian, so all effects integrate out exactly"
+    qualities: ClassVar[str] = "exact"
+    summaries: ClassVar[bool] = True
+    quick: ClassVar[bool] = True
+
+    def obstacle(self, spec: Spec) -> str | None:
+        return spec.closed_form_obstacle
+
+    def plan(self, spec: Spec, chosen: Chosen) -> str:
+        from mixedbayes.marginal.setup import plan_of
+
+        if not chosen.groups:
+            return ""
+        return str(plan_of(spec.design, spec.priors, _max_dense(chosen)))
+
+    def sample(self, spec: Spec, settings: Settings, chosen: Chosen, keep: Keep) -> SamplingResult:
+        """Draws of every parameter; with `keep` "auto", draws of group effects up to 2 GB."""
+        from mixedbayes.marginal.summaries import QUANTILES
+        from mixedbayes.sample.labels import named_result
+
+        began = time.perf_counter()
+        setup = _set_up(spec, chosen)
+        sample = _sample_density if settings.sampler == "nutpie" else _sample_model
+        with one_blas_thread():
+            result, constrained = sample(spec, setup, settings)
+        rng = np.random.default_rng(result.seed)
+        effects: dict[str, tuple[EffectsSummary, EffectsSummary]] = {}
+        if _summarise(setup, result.sample_stats["diverging"].size, keep):
+            values, effects = setup.summaries(constrained, rng, QUANTILES)
+        else:
+            values = setup.parameters(constrained, rng)
+        return replace(named_result(spec, result, values, began), effects=effects)
+
+    def model(self, spec: Spec, chosen: Chosen) -> pm.Model:
+        from mixedbayes.model.marginal import build_marginal
+
+        return build_marginal(spec, _set_up(spec, chosen))
+
+    def reading(self, spec: Spec, chosen: Chosen) -> Reading:
+        """Effects that the trace lacks are drawn from their exact distribution given the rest."""
+        from mixedbayes.model.marginal import constrained_of, variables
+
+        setup, dims = _set_up(spec, chosen), dims_of(spec)
+        dims |= {names.spherical(g.name): dims[names.ranef(g.name)] for g in setup.sampled}
+
+        def named(draws: Mapping[str, Floats], seed: int) -> Mapping[str, Floats]:
+            with one_blas_thread():
+                return setup.parameters(constrained_of(setup, draws), np.random.default_rng(seed))
+
+        return {name: dims.get(name, ()) for name in variables(setup)}, named
+
+
+def _max_dense(chosen: Chosen) -> int:
+    """As asked; without groups nothing depends on it."""
+    return next((f.max_dense for f in chosen.groups.values() if isinstance(f, Marginal)), MAX_DENSE)
+
+
+def _set_up(spec: Spec, chosen: Chosen) -> Setup:
+    from mixedbayes.marginal.setup import set_up
+
+    return set_up(spec.design, spec.priors, _max_dense(chosen))
+
+
+def _sample_density(
+    spec: Spec, setup: Setup, settings: Settings
+) -> tuple[SamplingResult, Constrained]:
+    """nutpie on the compiled density, in the units of its mode's curvature."""
+    from mixedbayes.marginal.density import MarginalDensity
+    from mixedbayes.marginal.mode import bend_tails, find_mode, initial_points, whiten
+    from mixedbayes.marginal.surrogate import fit_surrogate, surrogate_pays
+    from mixedbayes.sample.defaults import MARGINAL, choose_trajectory
+    from mixedbayes.sample.density import THETA, sample_density
+    from mixedbayes.sample.nutpie import CDensity
+
+    density = MarginalDensity(setup.layout, setup.problem)
+    mode = find_mode(density)
+    _check_rounding(spec, setup, density.constrained(mode.theta).sigma)
+    density, mode = bend_tails(density, mode)
+    white = whiten(density, mode)
+    if surrogate_pays(setup.problem, density):
+        cores = settings.cores or available_cores()
+        white = replace(white, surrogate=fit_surrogate(white, cores))
+
+    def start(rng: np.random.Generator) -> Floats:
+        return mode.to_eta(initial_points(mode, 1, rng)[0])
+
+    # without a surrogate nothing is known of it
+    non_normality = white.surrogate.non_normality if white.surrogate else np.inf
+    result = sample_density(
+        CDensity.of(white),
+        settings,
+        ndim=density.ndim,
+        initial_point=start,
+        trajectory=choose_trajectory(non_normality, MARGINAL, settings.target_accept),
+    )
+    eta = result.posterior[THETA].to_numpy()
+    return result, white.constrained(eta.reshape(-1, density.ndim))
+
+
+def _check_rounding(spec: Spec, setup: Setup, sigma: Floats) -> None:
+    """SamplingError where the effects fit the response so closely that rounding errors decide.
+
+    The density adds up squares in units of sigma^2 that all but cancel.
+    """
+    square = setup.problem.sections["XX"][-1, -1]  # what the population's columns leave of y
+    lost = np.finfo(float).eps * square > _ROUNDING * sigma**2
+    if not lost and sigma > _EXACT * np.ptp(spec.design.y):
+        return
+    y, groups = spec.design.response, " and ".join(f.name for f in setup.layout.factors)
+    raise SamplingError(
+        f"{y} hardly changes within a level of {groups}, or follows the terms there exactly: the "
+        f"effects leave a residual sd of {float(sigma):.2g} or less, the population's coefficients "
+        f"alone one of {np.sqrt(square / setup.problem.n):.2g}, and the difference is lost in "
+        f"rounding. Remedy: if {y} is a property of the level, give one row for each level and "
+        "leave out its effects; if a term fits it exactly, leave out the term or its effects."
+    )
+
+
+def _sample_model(
+    spec: Spec, setup: Setup, settings: Settings
+) -> tuple[SamplingResult, Constrained]:
+    """Another sampler on the pm.Model with the same density."""
+    from mixedbayes.model.marginal import build_marginal, constrained_of
+    from mixedbayes.sample.run import sample_model
+
+    model = build_marginal(spec, setup)
+    keep = [v.name for v in (*model.free_RVs, *model.deterministics)]
+    result = sample_model(model, settings, keep=keep)
+    draws = {
+        str(name): values.to_numpy().reshape(-1, *values.shape[2:])
+        for name, values in result.posterior.data_vars.items()
+    }
+    return result, constrained_of(setup, draws)
+
+
+def _summarise(setup: Setup, draws: int, keep: Keep) -> bool:
+    """Whether group effects are kept as summaries only."""
+    size = 8.0 * draws * sum(g.n_levels * len(g.terms) for g in setup.integrated)
+    return bool(setup.integrated) and (keep == "summary" or (keep == "auto" and size > MAX_BYTES))

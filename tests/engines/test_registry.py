@@ -1,0 +1,114 @@
+"""A further engine is one class and one line of the registry; every other stage takes it."""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedbayes as mb
+from mixedbayes.engines import registry
+from mixedbayes.engines.base import Engine
+from mixedbayes.engines.joint import JointEngine
+from mixedbayes.model.formulations import Formulation
+from mixedbayes.report.session import code
+from mixedbayes.report.source import Source
+from mixedbayes.sample.result import SamplingResult
+
+SHORT = {"draws": 30, "tune": 50, "chains": 2, "seed": 1, "progress": False}
+
+
+@dataclass(frozen=True)
+class Quadrature(Formulation):
+    points: int = 5
+
+
+@dataclass(frozen=True)
+class QuadratureEngine(Engine):
+    """Takes intercepts of one grouping factor; here by way of the joint engine."""
+
+    name: ClassVar[str] = "quadrature"
+    formulations: ClassVar[tuple[type[Formulation], ...]] = (Quadrature,)
+    reason: ClassVar[str] = "one intercept for each level is integrated by quadrature"
+
+    def obstacle(self, spec) -> str | None:
+        terms = [g.terms for g in spec.design.mu.groups]
+        return None if len(terms) == 1 and len(terms[0]) == 1 else "too much for quadrature"
+
+    def plan(self, spec, chosen) -> str:
+        return f"{chosen.groups['g'].points} points for each level"
+
+    def sample(self, spec, settings, chosen, keep) -> SamplingResult:
+        return JointEngine().sample(spec, settings, chosen, keep)
+
+
+@pytest.fixture
+def with_quadrature(monkeypatch):
+    first, *others = registry.ENGINES
+    monkeypatch.setattr(registry, "ENGINES", (first, QuadratureEngine(), *others))
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(8), 6)
+    x = rng.normal(size=48)
+    y = rng.random(48) < 1 / (1 + np.exp(-x - rng.normal(size=8)[g]))
+    return pd.DataFrame({"y": y.astype(int), "x": x, "g": np.array(list("abcdefgh"))[g]})
+
+
+def model(data, formula="y ~ x + (1 | g)", **given):
+    return mb.Model(formula, data, **{"family": "bernoulli", **given})
+
+
+def test_it_is_chosen_in_its_place(with_quadrature, data):
+    found = model(data).formulation
+    assert (found.engine, found.groups) == (QuadratureEngine(), {"g": Quadrature()})
+    assert found.reason == (
+        "the bernoulli family has no closed form; one intercept for each level is integrated by "
+        "quadrature"
+    )
+    slopes = model(data, "y ~ x + (x | g)").formulation
+    assert slopes.engine.name == "joint"
+    assert "no closed form; too much for quadrature; each level" in slopes.reason
+    assert model(data, family="gaussian").formulation.engine.name == "marginal"
+
+
+def test_it_is_asked_for_by_its_object_and_refused_with_its_obstacle(with_quadrature, data):
+    asked = model(data, formulation=Quadrature(9)).formulation
+    assert (asked.groups, asked.reason) == ({"g": Quadrature(9)}, "as asked")
+    with pytest.raises(mb.ModelError, match=r"Quadrature\(\) is not possible here: too much for q"):
+        model(data, "y ~ x + (x | g)", formulation=Quadrature())
+    with pytest.raises(mb.ModelError, match=r"mb.Marginal\(\), mb.Quadrature\(\), mb.Parti"):
+        model(data, formulation="quadratic")
+    with pytest.raises(mb.ModelError, match=r"formulation of g: .*; Quadrature\(\) deals"):
+        model(data, formulation={"g": Quadrature()})
+    with pytest.raises(mb.SamplingError, match=r"needs formulation=Marginal\(\)"):
+        model(data).fit(effects="summary")
+
+
+def test_every_stage_takes_it(with_quadrature, data, tmp_path):
+    asked = model(data, formulation=Quadrature(9))
+    said = re.sub(r"\s+", " ", str(asked))
+    assert "sampling Quadrature(): as asked" in said
+    assert "plan 9 points for each level" in said
+    fit = asked.fit(**SHORT, cache=tmp_path)
+    assert "nutpie, seed 1, Quadrature()" in str(fit.summary())
+    source = Source(
+        fit.posterior, fit.model.data, {}, fit.formulation, fit.settings, fit.note, {}, prob=0.95
+    )
+    assert "formulation=mb.Quadrature(points=9)," in code(source)
+    assert asked.pymc.free_RVs
+    for loaded in (mb.load(fit.save(tmp_path / "f.nc")), asked.fit(**SHORT, cache=tmp_path)):
+        assert loaded.formulation == loaded.model.formulation == asked.formulation
+        assert loaded.idata["posterior"].equals(fit.idata["posterior"])
+
+
+def test_a_file_of_an_engine_that_is_not_there_says_so(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "ENGINES", (QuadratureEngine(), *registry.ENGINES[1:]))
+    path = model(data).fit(**SHORT).save(tmp_path / "f.nc")
+    monkeypatch.undo()
+    with pytest.raises(mb.FileError, match="its engine 'quadrature' is unknown"):
+        mb.load(path)
