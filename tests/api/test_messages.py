@@ -223,7 +223,7 @@ WHILE_MODELLING = {
     # formulations
     "unknown formulation": (
         lambda: model(formulation="marginl"), mb.ModelError,
-        ["formulation='marginl'", "'auto', mb.Marginal(), mb.PartiallyCentered(), mb.NonCentered()"],
+        ["formulation='marginl'", "'auto', mb.Marginal(), ", "mb.NonCentered()"],
     ),
     "formulation of an unknown group": (
         lambda: model(formulation={"subject": mb.Centered()}), mb.ModelError,
