@@ -20,7 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # From left to right; `mixedbayes` stands for the public names, `__init__.py`.
 STAGES = [
     {"printable"},
-    {"errors", "names", "interrupts"},
+    {"errors", "names", "interrupts", "progress"},
     {"jit"},
     {"numerics"},
     {"data"},

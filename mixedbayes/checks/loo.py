@@ -22,7 +22,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.predict.importance import smooth
-from mixedbayes.predict.progress import display
+from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.health import effective_size
 
@@ -156,9 +156,8 @@ def _first(post: Posterior, scored: Scored, progress: bool) -> Loo:
     how, total, efficiency = np.empty(n, object), np.zeros(s), relative_efficiency(post)
     times = np.ones(n) if scored.copies is None else scored.copies
     shown = progress and post.design.n * s >= _LONG
-    with display(
-        "Leaving out", n if shown else 0, "rows" if scored.by_observation else "levels"
-    ) as advance:
+    units = "rows" if scored.by_observation else "levels"
+    with display("Leaving out", n, units, wanted=shown) as left_out:
         for block in row_blocks(n, size):
             found = made(np.arange(n)[block])
             total += found.given @ times[block]
@@ -166,7 +165,7 @@ def _first(post: Posterior, scored: Scored, progress: bool) -> Loo:
             integral_k[block] = found.integral_k
             for unit, density in enumerate(found.weighed.T, block.start):
                 elpd[unit], k[unit] = _weigh(density, efficiency)
-            advance(block.stop)
+            left_out.update(block.stop)
     elpd, full = elpd * times, full * times
     if scored.by_observation:
         post.once(TOTAL, lambda: total)

@@ -14,9 +14,9 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
 from mixedbayes.families.links import Identity, Inverse, Link, Log
+from mixedbayes.predict.blocks import Block
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.linear import Predictor
-from mixedbayes.predict.progress import Block
 from mixedbayes.predict.question import Question
 from mixedbayes.predict.rows import PredictionRows
 from mixedbayes.predict.streams import ROWS, stream

@@ -17,9 +17,9 @@ from mixedbayes.design.types import row_labels
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
 from mixedbayes.numerics.rows import row_blocks
+from mixedbayes.predict.blocks import Block, run
 from mixedbayes.predict.evaluate import depends_on_parameters, evaluation, weight_note
 from mixedbayes.predict.linear import Known, predictor
-from mixedbayes.predict.progress import Block, run
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale, ask, check_answer
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import seed_of

@@ -27,9 +27,9 @@ from nutpie.sample import CompiledModel
 from mixedbayes import jit
 from mixedbayes.design.types import Floats
 from mixedbayes.interrupts import uninterrupted
+from mixedbayes.progress import Draws
 from mixedbayes.sample.defaults import LONGEST_STEP, Trajectory
 from mixedbayes.sample.labels import STATS, statistics
-from mixedbayes.sample.progress import Display, Silent, open_display
 from mixedbayes.sample.result import (
     SamplingResult,
     Timings,
@@ -319,8 +319,7 @@ def _watch(
     """The raw trace, and whether the user stopped the run."""
     latest: list[Any] = []
     total = settings.chains * (settings.draws + (settings.tune or 0))
-    display = open_display(settings.chains, total, wanted=settings.progress)
-    silent = isinstance(display, Silent)
+    display = Draws(settings.chains, total, wanted=settings.progress)
 
     def store(chains: list[Any]) -> None:  # called in nutpie's own thread
         latest[:] = chains
@@ -336,7 +335,7 @@ def _watch(
         maxdepth=settings.max_treedepth,
         adaptation=adaptation,
         progress_bar=False,
-        progress_callback=None if silent else store,
+        progress_callback=None if display.silent else store,
         return_raw_trace=True,
         blocking=False,
     )
@@ -344,7 +343,7 @@ def _watch(
         try:
             while True:
                 try:
-                    return sampler.wait(timeout=None if silent else _POLL_SECONDS), False
+                    return sampler.wait(timeout=None if display.silent else _POLL_SECONDS), False
                 except TimeoutError:
                     continue
                 finally:
@@ -368,7 +367,7 @@ def _without_panic(failure: Callable[[], BaseException | None]) -> Iterator[None
         raise failure() or not_finite(f"The sampler failed: {_first_line(error)}") from error
 
 
-def _report(display: Display, latest: list[Any]) -> None:
+def _report(display: Draws, latest: list[Any]) -> None:
     chains = list(latest)
     if chains:
         display.update(

@@ -12,8 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.progress import Draws
 from mixedbayes.sample.labels import labelled, statistics
-from mixedbayes.sample.progress import Display, open_display
 from mixedbayes.sample.result import (
     SamplingResult,
     Timings,
@@ -35,7 +35,7 @@ def sample_pymc(
 ) -> SamplingResult:
     """Sample with `pm.sample`, its own messages and bars off; `settings` with nothing left open."""
     total = settings.chains * (settings.draws + (settings.tune or 0))
-    with open_display(settings.chains, total, wanted=settings.progress) as display:
+    with Draws(settings.chains, total, wanted=settings.progress) as display:
         watch = _Watch(settings, display)
         tree = _sample(model, settings, keep, initial_points, watch)
     draws, stats = arrays_of(tree, keep)
@@ -118,7 +118,7 @@ class _Watch:
     the next; a chain that starts while an earlier one is unfinished therefore stops them all.
     """
 
-    def __init__(self, settings: Settings, display: Display) -> None:
+    def __init__(self, settings: Settings, display: Draws) -> None:
         self.tune = settings.tune or 0
         self.total = self.tune + settings.draws
         self.sequential = settings.cores == 1 or settings.chains == 1

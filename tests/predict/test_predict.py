@@ -10,7 +10,7 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.data import load_data
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.predict import linear, progress
+from mixedbayes.predict import blocks, linear
 from mixedbayes.predict import predict as module
 from mixedbayes.predict.predict import predict
 
@@ -293,7 +293,7 @@ def test_the_size_of_blocks_plays_no_role(post, several_blocks, kind, monkeypatc
 
 def test_threads_play_no_role(post, several_blocks, monkeypatch):
     one = predict(post, several_blocks)
-    monkeypatch.setattr(progress, "LARGE", 0)
+    monkeypatch.setattr(blocks, "LARGE", 0)
     pd.testing.assert_frame_equal(predict(post, several_blocks), one)
 
 
@@ -304,7 +304,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_progress_of_large_predictions_is_shown(post, several_blocks, monkeypatch, shown):
-    monkeypatch.setattr(progress, "LARGE", 0)
+    monkeypatch.setattr(blocks, "LARGE", 0)
     monkeypatch.setattr(sys, "stdout", Terminal())
     predict(post, several_blocks, progress=shown)
     said = sys.stdout.getvalue()
@@ -321,7 +321,7 @@ def test_effects_of_new_levels_are_the_same_kept_or_drawn_in_each_block(
 
 
 def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):
-    monkeypatch.setattr(progress, "LARGE", 0)
+    monkeypatch.setattr(blocks, "LARGE", 0)
     done = []
 
     def work(block):
@@ -329,7 +329,7 @@ def test_an_error_in_a_thread_reaches_the_caller(monkeypatch):
         raise DataError("no")
 
     with pytest.raises(DataError, match="no"):
-        progress.run([(0, slice(0, 5)), (1, slice(5, 9))], work, 10, shown=True)
+        blocks.run([(0, slice(0, 5)), (1, slice(5, 9))], work, 10, shown=True)
     assert done
 
 

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from mixedbayes.sample import progress
+from mixedbayes import progress
 from mixedbayes.sample.density import sample_density
 from mixedbayes.sample.settings import Settings
 
@@ -32,7 +32,7 @@ def terminal(monkeypatch):
 
 @pytest.mark.usefixtures("terminal")
 def test_a_terminal_shows_draws_divergences_and_speed(capsys):
-    with progress.open_display(4, 1200, wanted=True) as display:
+    with progress.Draws(4, 1200, wanted=True) as display:
         display.update(300, 0, tuning=True)
         display.update(1200, 2, tuning=False)
     out = capsys.readouterr().out
@@ -43,7 +43,7 @@ def test_a_terminal_shows_draws_divergences_and_speed(capsys):
 
 @pytest.mark.usefixtures("terminal")
 def test_a_terminal_stays_empty_when_no_progress_is_wanted(capsys):
-    with progress.open_display(4, 1200, wanted=False) as display:
+    with progress.Draws(4, 1200, wanted=False) as display:
         display.update(1200, 2, tuning=False)
     assert capsys.readouterr().out == ""
 

@@ -1,0 +1,131 @@
+"""One progress display, in a terminal or a notebook; silence everywhere else.
+
+It is updated from the main thread only: notebooks drop output of other threads.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from html import escape
+from typing import Any, Self
+
+_REFRESH = 0.1  # seconds between updates
+
+
+class Display:
+    """How many of a total are done; this one shows nothing."""
+
+    silent = True
+
+    def __init__(self, title: str, total: int, of: str) -> None:
+        self.title, self.total, self.of = title, total, of
+        self.start = self.shown = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def update(self, done: int, note: str = "", title: str | None = None) -> None:
+        """Show the number done, with a note behind it, now and then and at the end."""
+        now = time.perf_counter()
+        if not self.silent and (done >= self.total or now - self.shown >= _REFRESH):
+            self.title, self.shown = title or self.title, now
+            self._show(done, f"{done:,}/{self.total:,} {self.of}{note}")
+
+    def _show(self, done: int, text: str) -> None:
+        raise NotImplementedError
+
+
+class _Terminal(Display):
+    silent = False
+
+    def __enter__(self) -> Self:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[text]}", markup=False),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=Console(),
+        )
+        self._task = self._bars.add_task(self.title, total=self.total, text="")
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def _show(self, done: int, text: str) -> None:
+        self._bars.update(self._task, completed=done, description=self.title, text=text)
+
+
+class _Notebook(Display):
+    silent = False
+
+    def __enter__(self) -> Self:
+        from IPython.display import display
+
+        text = f"0/{self.total:,} {self.of}"
+        self._handle: Any = display(self._html(0, text), display_id=True)
+        return self
+
+    def _show(self, done: int, text: str) -> None:
+        if self._handle is not None:
+            self._handle.update(self._html(done, text))
+
+    def _html(self, done: int, text: str) -> Any:
+        from IPython.display import HTML
+
+        seconds = self.shown - self.start
+        left = (self.total - done) * seconds / done if done else 0.0
+        last = f"{seconds:.1f} s" if done >= self.total else f"{left:.0f} s left"
+        bar = f'<progress value="{done}" max="{self.total}"></progress>'
+        return HTML(f"{escape(self.title)} {bar} {escape(text)}, {last}")
+
+
+def display(title: str, total: int, of: str, *, wanted: bool = True) -> Display:
+    """The display for where this process runs."""
+    kind = Display
+    if wanted and total:
+        kind = _Notebook if _in_notebook() else _Terminal if _in_terminal() else Display
+    return kind(title, total, of)
+
+
+class Draws:
+    """The display of sampling: draws of all chains together, divergences, speed."""
+
+    def __init__(self, chains: int, total: int, *, wanted: bool) -> None:
+        self._chains = f"{chains} {'chain' if chains == 1 else 'chains'}"
+        self._display = display(f"Tuning {self._chains}", total, "draws", wanted=wanted)
+        self.silent = self._display.silent
+
+    def __enter__(self) -> Self:
+        self._display.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._display.__exit__(*exception)
+
+    def update(self, done: int, divergences: int, *, tuning: bool) -> None:
+        shown = self._display
+        seconds = time.perf_counter() - shown.start
+        speed = done / seconds if seconds > 0 else 0.0
+        what = "Tuning" if tuning and done < shown.total else "Sampling"
+        note = f", {divergences:,} divergences, {speed:,.0f} draws/s"
+        shown.update(done, note, f"{what} {self._chains}")
+
+
+def _in_notebook() -> bool:
+    """A kernel that displays HTML, such as Jupyter's; never imports IPython itself."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and type(shell).__name__ in {"ZMQInteractiveShell", "Shell"}
+
+
+def _in_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
