@@ -26,6 +26,7 @@ STAGES = [
     {"data"},
     {"distributions"},
     {"theta"},
+    {"terms"},
     {"formula"},
     {"design"},
     {"priors"},

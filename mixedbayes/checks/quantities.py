@@ -8,7 +8,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
@@ -112,9 +111,9 @@ def _group(post: Posterior, g: GroupDesign, priors: PredictorPriors) -> Iterator
         yield Quantity("sd", name, (term,), here, there, a, prior, moved, p, g.name)
     for block in g.blocks:
         for i, j in combinations(sorted(block), 2):
-            shape = priors.lkj(g.name).eta + len(block) / 2 - 1  # of the margin under LKJ
-            prior, terms = stats.beta(shape, shape, loc=-1, scale=2), (g.terms[i], g.terms[j])
-            here, there, a = cor[:, i, j], placed[1][:, i, j], priors.cor[g.name]
+            a, terms = priors.cor[g.name], (g.terms[i], g.terms[j])
+            prior = g.covariance.margin(len(block), a.prior).distribution()
+            here, there = cor[:, i, j], placed[1][:, i, j]
             moved, name = placement is not None, names.cor(g.name, p)
             yield Quantity("cor", name, terms, here, there, a, prior, moved, p, g.name)
 
@@ -134,5 +133,5 @@ def log_prior(post: Posterior) -> Floats:
             for block in g.blocks:
                 if len(block) > 1:
                     cor = post.placed(g.name, priors)[1][:, block][:, :, block]
-                    total += priors.lkj(g.name).logpdf(cor)
+                    total += g.covariance.log_density(cor, priors.cor[g.name].prior)
     return total

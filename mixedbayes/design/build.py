@@ -23,6 +23,7 @@ from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_all, parse_expression, parse_terms
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.names import INTERCEPT
+from mixedbayes.terms.covariance import Covariance
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +260,7 @@ def _effects(
     for bar, encoding in zip(bars, planned, strict=True):
         Z = matrix(encoding, rows, intercept=True)
         ones = int(encoding.intercept)
-        kept, own = independent_effects(encoding, Z[:, ones:], bar.text, correlated=bar.correlated)
+        kept, own = independent_effects(encoding, Z[:, ones:], bar.text, covariance=bar.covariance)
         encodings.append(kept)
         columns.append(Z if kept is encoding else np.column_stack([Z[:, :ones], own]))
     return tuple(encodings), columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
@@ -279,8 +280,8 @@ def _group(
     for bar, encoding in zip(bars, encodings, strict=True):
         names = [*([INTERCEPT] if encoding.intercept else []), *encoding.names]
         places = range(len(terms), len(terms) + len(names))
-        blocks += [tuple(places)] if bar.correlated else [(k,) for k in places]
-        inside = margins(encoding) if bar.correlated else [()] * len(names)
+        blocks += bar.covariance.blocks(places)
+        inside = margins(encoding) if bar.covariance.closed else [()] * len(names)
         within += [tuple(len(terms) + k for k in columns) for columns in inside]
         terms += names
     if twice := sorted({t for t in terms if terms.count(t) > 1}):
@@ -296,7 +297,25 @@ def _group(
         blocks=tuple(blocks),
         left_out=_left_out(*encodings),
         margins=tuple(within),
+        covariance=_covariance(name, bars, encodings),
     )
+
+
+def _covariance(name: str, bars: list[RandomTerm], encodings: tuple[Encoding, ...]) -> Covariance:
+    """The structure of the bars on one factor that have several effects: one for all of them."""
+    several = [
+        bar
+        for bar, encoding in zip(bars, encodings, strict=True)
+        if bar.correlated and len(encoding.names) + encoding.intercept > 1
+    ]
+    structures = {bar.structure: bar.covariance for bar in several}
+    if len(structures) > 1:
+        texts = " and ".join(bar.text for bar in several)
+        raise DataError(
+            f"{texts} give the effects over {name} covariances of several structures: write the "
+            "same in all bars on one factor"
+        )
+    return next(iter(structures.values()), bars[0].covariance)
 
 
 def bar_columns(encodings: tuple[Encoding, ...], rows: Rows) -> Floats:

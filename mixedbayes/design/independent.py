@@ -15,6 +15,7 @@ from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.rank import dependent
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError
+from mixedbayes.terms.covariance import Covariance
 
 _MOST = 8  # columns named in a note
 _TOLERANCE = 1e-6
@@ -33,21 +34,22 @@ def independent(encoding: Encoding, X: Floats, where: str) -> tuple[Encoding, Fl
 
 
 def independent_effects(
-    encoding: Encoding, Z: Floats, where: str, *, correlated: bool
+    encoding: Encoding, Z: Floats, where: str, *, covariance: Covariance
 ) -> tuple[Encoding, Floats]:
     """The same for the effects of a bar, Z (n, q) without the column of ones.
 
-    Correlated effects of the columns that are left vary in all ways in which those of all columns
-    could. Uncorrelated ones do not, so that of these only columns of zeros are left out.
+    Effects of the columns that are left vary in all ways in which those of all columns could, where
+    linear combinations have the same covariance structure. Elsewhere only columns of zeros are left
+    out.
 
     Raises
     ------
     DataError
-        If no effect is left, or other columns of uncorrelated effects depend on each other.
+        If no effect is left, or other columns depend on each other where they must not.
     """
     found = dependent(Z, centre=encoding.intercept)
     alike = {j: others for j, others in found.items() if Z[:, j].any()}
-    if alike and not correlated:
+    if alike and not covariance.closed:
         facts = _facts(encoding, Z, alike)
         raise DataError(f"{where}: {facts}; leave out one of each set")
     kept, left = _without(encoding, Z, found, where)

@@ -17,6 +17,8 @@ from mixedbayes.design import counted
 from mixedbayes.formula.types import Formula
 from mixedbayes.numerics.rows import parent_levels
 from mixedbayes.printable import printable
+from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 _KEPT = "iufmM"  # kinds of labels that files keep as they are
 
@@ -58,6 +60,7 @@ class GroupDesign:
     left_out: tuple[str, ...] = ()  # columns of the bars that depend on others, and are no effects
     # (q,) correlated effects whose columns each column contains: of x:z those of 1, x and z
     margins: tuple[tuple[int, ...], ...] = ()
+    covariance: Covariance = UNSTRUCTURED  # of the effects of each block
 
     @property
     def n_levels(self) -> int:

@@ -15,7 +15,7 @@ from mixedbayes import names
 from mixedbayes.design.counted import mean, sd
 from mixedbayes.design.projection import constant, left_over, triangle
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
-from mixedbayes.distributions import LKJ, Exponential, Normal
+from mixedbayes.distributions import Exponential, Normal
 from mixedbayes.families.base import Family
 from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
@@ -162,7 +162,7 @@ def predictor_priors(
             for t, s in zip(g.terms, effect_scales(g, placement, counts), strict=True)
         )
         if g.correlated:
-            cor[g.name] = Assigned(LKJ(2.0), "favours weak correlations a little")
+            cor[g.name] = Assigned(*g.covariance.default())
         if placement is not None:
             placed[g.name] = placement
     return PredictorPriors(
@@ -176,4 +176,5 @@ def predictor_priors(
         cor=cor,
         placed=placed,
         population=population,
+        covariances={g.name: g.covariance for g in predictor.groups},
     )

@@ -71,10 +71,11 @@ class Sum:
 
 @dataclass(frozen=True)
 class Paren:
-    """`(inner)`."""
+    """`(inner)`; a bar may have the name of a covariance's structure in front, `us(x | g)`."""
 
     inner: "Node"
     span: Span
+    structure: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from mixedbayes.formula.syntax import Parser
 from mixedbayes.formula.terms import Terms, as_column, expand
 from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
 from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
+from mixedbayes.terms.registry import BARS, bar_text
 
 _WRAPPERS = ("trials", "weights")
 _LONGEST = 100_000
@@ -101,7 +102,7 @@ def canonical(formula: Formula | str) -> str:
     left = response.text + (f" | {' + '.join(wrappers)}" if wrappers else "")
     offsets = [f"offset({text})" for text in formula.offsets]
     bars = [
-        f"({bar.effects} {'|' if bar.correlated else '||'} {':'.join(map(column, bar.factors))})"
+        bar_text(bar.structure, bar.effects, ":".join(map(column, bar.factors)))
         for bar in formula.random
     ]
     return f"{left} ~ {' + '.join([formula.fixed, *offsets, *bars])}"
@@ -192,7 +193,7 @@ def _bars(paren: Paren, text: str) -> list[RandomTerm]:
     written = " ".join(text[paren.span.start : paren.span.end].split())
     spelled = str(effects)
     return [
-        RandomTerm(written, spelled, factors, bar.operator == "|", paren.span)
+        RandomTerm(written, spelled, factors, paren.structure or BARS[bar.operator], paren.span)
         for factors in _nesting(bar.group, text)
     ]
 

@@ -25,6 +25,7 @@ from mixedbayes.formula.nodes import (
 from mixedbayes.formula.tokens import CONSTANTS, Token, tokenize
 from mixedbayes.formula.types import Span
 from mixedbayes.formula.words import our_way
+from mixedbayes.terms.registry import COVARIANCES
 
 # operator -> (binding power to the left, to the right)
 _TERMS = {"*": (20, 21), "/": (20, 21), ":": (30, 31), "**": (41, 40)}
@@ -135,12 +136,26 @@ class Parser:
         if token.kind == "string":
             return Literal(token.value, token.value, token.span)
         if self.operator() == "(":
+            if table is _TERMS and token.value in COVARIANCES and self.holds_a_bar():
+                return self.paren(table, token)
             return self.call(token)
         if table is _ARITHMETIC and token.value in CONSTANTS:
             return Literal(constant := CONSTANTS[token.value], str(constant), token.span)
         return Name(token.value, token.span)
 
-    def paren(self, table: dict[str, tuple[int, int]]) -> Node:
+    def holds_a_bar(self) -> bool:
+        """Whether there is a bar in the parenthesis at hand, and in none within it."""
+        depth = 0
+        for token in self.tokens[self.at :]:
+            depth += (token.value in ("(", "[")) - (token.value in (")", "]"))
+            if token.kind == "op" and depth == 1 and token.value in _BARS:
+                return True
+            if depth < 1:
+                break
+        return False
+
+    def paren(self, table: dict[str, tuple[int, int]], structure: Token | None = None) -> Node:
+        """A parenthesis; `structure` is the name of a covariance in front of one with a bar."""
         opening = self.take()
         if self.operator() == ")":
             self.fail("nothing between the parentheses", "remove them, or write a term in them")
@@ -156,7 +171,17 @@ class Parser:
             if self.operator() in _BARS:
                 inner = self.bar(inner)
         self.close(opening, ")")
-        return Paren(inner, self.since(opening.span.start))
+        if structure is None:
+            return Paren(inner, self.since(opening.span.start))
+        assert isinstance(inner, Bar)
+        if inner.operator != "|":
+            self.fail(
+                f"`{structure.value}` says how the effects are correlated, and `{inner.operator}` "
+                "that they are not",
+                f"write {structure.value}(x | g)",
+                structure.span,
+            )
+        return Paren(inner, self.since(structure.span.start), structure.value)
 
     def bar(self, effects: Node) -> Bar:
         operator = self.take()

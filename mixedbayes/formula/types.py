@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.registry import COVARIANCES
+
 
 @dataclass(frozen=True)
 class Span:
@@ -21,8 +24,17 @@ class RandomTerm:
     text: str  # as written, "(Days | Subject)"
     effects: str  # left side for formulaic, with the intercept explicit: "1 + Days", "0 + Days"
     factors: tuple[str, ...]  # column names whose combinations are the levels
-    correlated: bool  # False for `||`
+    structure: str  # of the effects' covariance: "us" for `|`, "diag" for `||`
     span: Span
+
+    @property
+    def covariance(self) -> Covariance:
+        return COVARIANCES[self.structure]
+
+    @property
+    def correlated(self) -> bool:
+        """Whether the effects of the bar are correlated."""
+        return self.covariance.correlated
 
     @property
     def group(self) -> str:

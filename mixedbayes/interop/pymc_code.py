@@ -72,15 +72,17 @@ def _group(g: GroupDesign, priors: PredictorPriors) -> list[str]:
     out += _vector(sd_name(g, priors), [a.prior for a in priors.sd[g.name]], positive=True)
     scale = sd_name(g, priors)
     if g.correlated:
-        eta = priors.lkj(g.name).eta
+        prior = priors.cor[g.name].prior
         blocks = [b for b in g.blocks if len(b) > 1]
         if len(blocks) == 1 and len(blocks[0]) == q:
-            out.append(f'C_{t} = pm.LKJCorr("C_{t}", n={q}, eta={eta!r})  # C C\': correlations')
+            root = g.covariance.written("pymc", variable=f"C_{t}", k=q, prior=prior)
+            out.append(f"C_{t} = {root}  # C C': correlations")
         else:
             out.append(f"C_{t} = pt.eye({q})")
             for k, block in enumerate(blocks):
                 at = f"np.ix_({list(block)}, {list(block)})"
-                factor = f'pm.LKJCorr("C_{t}_{k}", n={len(block)}, eta={eta!r})'
+                own = {"variable": f"C_{t}_{k}", "k": len(block), "prior": prior}
+                factor = g.covariance.written("pymc", **own)
                 out.append(f"C_{t} = pt.set_subtensor(C_{t}[{at}], {factor})")
         scale = f"C_{t}.T * {scale}"
     product = f"u_{t} * {scale}" if not g.correlated else f"u_{t} @ ({scale})"

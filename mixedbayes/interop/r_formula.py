@@ -136,5 +136,5 @@ def r_offsets(formula: Formula) -> list[str]:
 
 def r_bar(bar: RandomTerm) -> str:
     """One bar."""
-    sign = "|" if bar.correlated else "||"
-    return f"({' + '.join(r_terms(bar.effects))} {sign} {':'.join(map(r_name, bar.factors))})"
+    effects, group = " + ".join(r_terms(bar.effects)), ":".join(map(r_name, bar.factors))
+    return bar.covariance.written("R", effects=effects, group=group)

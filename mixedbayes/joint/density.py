@@ -138,15 +138,15 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
     """Everything but the walk."""
     mu, rows = layout.design.mu, data.rows
     n, p = len(rows), len(mu.terms)
-    factors, before, refs, Z, at, pairs = [], [], [], [], 0, 0
+    factors, blocks, refs, Z, at, pairs, squares = [], [], [], [], 0, 0, 0
     starts = zip(layout.variance_starts, layout.effect_starts, strict=True)
     for k, (g, (first, effect)) in enumerate(zip(layout.groups, starts, strict=True)):
         q = len(g.terms)
         ones = g.terms == (names.INTERCEPT,)
-        factors.append((q, g.n_levels, first, effect, int(ones), k * n, at, pairs))
+        factors.append((q, g.n_levels, squares, effect, int(ones), k * n, at, pairs))
+        blocks += layout.factors[k].record(first, squares)
         pairs += g.n_levels * q * q
-        for earlier in layout.factors[k].rows:
-            before += [len(earlier), *earlier]
+        squares += q * q
         refs.append(np.asarray(g.refs)[rows])
         if not ones:
             Z.append(g.Z[rows].ravel())
@@ -178,7 +178,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
     return {
         "sizes": np.array(sizes, np.int64),
         "factors": np.array(factors, np.int64),
-        "before": np.array(before, np.int64),
+        "blocks": np.array(blocks, np.int64),
         "refs": np.concatenate([np.zeros(0, np.int64), *refs]),
         "nests": np.array(nests, np.int64),
         "maps": np.concatenate(maps),

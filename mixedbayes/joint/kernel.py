@@ -18,6 +18,7 @@ from mixedbayes.joint import written
 from mixedbayes.joint.factor import to_theta, to_z
 from mixedbayes.joint.loop import call
 from mixedbayes.joint.ordered import order_slopes, put_in_order
+from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta.bend import bent
 from mixedbayes.theta.logpriors import log_prior
 
@@ -27,8 +28,8 @@ SECTIONS = (
     # loop over the rows, number of the family's parameters, are these ordered thresholds?, which
     # have formulas (see loop)
     "sizes",
-    "factors",  # (K, 8) q, J, first sd, first effect, Z all 1?, places in refs, Z, information
-    "before",  # for each term of each factor: how many correlated terms precede it, and which
+    "factors",  # (K, 8) q, J, place in roots, first effect, Z all 1?, in refs, Z, information
+    "blocks",  # as terms.roots reads them
     "refs",  # (K, n)
     "nests",  # (N, 5) finer and coarser factor, term of each, place in maps; by finer factor
     "maps",  # for each nest the coarser factor's level of each level of the finer one
@@ -48,7 +49,7 @@ SECTIONS = (
 )  # fmt: skip
 _HEAD = 2 * len(SECTIONS)
 S = {name: 2 * i for i, name in enumerate(SECTIONS)}
-(SIZES, FACTORS, BEFORE, REFS, NESTS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
+(SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
  WHY, SIZE, EXTRA, INFORMATION, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS,
  OUTER, LOG_DET) = S.values()  # fmt: skip
 
@@ -82,7 +83,7 @@ def joint(theta, grad, record):
     sizes = _ints(record, SIZES)
     h, n, p, intercept, at_zero = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
     factors = _ints(record, FACTORS).reshape(-1, 8)
-    before, refs, ez = _ints(record, BEFORE), _ints(record, REFS), _reals(record, ZED)
+    blocks, refs, ez = _ints(record, BLOCKS), _ints(record, REFS), _reals(record, ZED)
     X, means = _reals(record, EX).reshape(n, p), _reals(record, MEANS)
     information = _reals(record, INFORMATION)
     nests, maps = _ints(record, NESTS).reshape(-1, 5), _ints(record, MAPS)
@@ -118,15 +119,13 @@ def joint(theta, grad, record):
     for i in range(n):
         for j in range(p):
             eta[i] += X[i, j] * theta[k0 + intercept + j]
-    q_max = 1
+    squares = 0
     for k in range(K):
-        q_max = max(q_max, factors[k, 0])
-    W, dW = np.zeros((K, q_max, q_max)), np.zeros((K, q_max, q_max))
+        squares += factors[k, 0] ** 2
+    W, root, d_root = np.empty(squares), np.zeros(squares), np.zeros(squares)
+    roots(work, blocks, W, root)
     b, u, db = np.zeros(k0 - h), np.zeros(k0 - h), np.zeros(k0 - h)
     above, d_above = np.zeros(k0 - h), np.zeros(k0 - h)  # of coarser factors that contain a level
-    at = 0
-    for k in range(K):
-        at = written.correlations(work, factors[k, 2], factors[k, 0], before, at, W[k])
     for k in range(K - 1, -1, -1):  # coarser factors are later
         q, J, s, e, ones, r, z, c = factors[k]
         o = e - h
@@ -136,7 +135,7 @@ def joint(theta, grad, record):
                 q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]
                 for g in range(J):
                     above[o + g * q + nest[2]] += b[o_up + maps[nest[4] + g] * q_up]
-        S = written.root(work[0, s : s + q], W[k])
+        S = root[s : s + q * q].reshape(q, q)
         total += written.effects(
             theta[e : e + J * q], above[span], J, q, S, information[c:], b[span], u[span]
         )
@@ -179,12 +178,11 @@ def joint(theta, grad, record):
             for i in range(n):
                 for t in range(q):
                     db[o + refs[r + i] * q + t] += ez[z + i * q + t] * slope[i]
-    at = 0
     for k in range(K):
         q, J, s, e, ones, r, z, c = factors[k]
         o = e - h
         span = slice(o, o + J * q)
-        S, dS = written.root(work[0, s : s + q], W[k]), np.zeros((q, q))
+        S, dS = root[s : s + q * q].reshape(q, q), d_root[s : s + q * q].reshape(q, q)
         written.effect_slopes(
             grad[e : e + J * q], above[span], J, q, S, information[c:], u[span], db[span],
             d_above[span], dS,
@@ -194,11 +192,7 @@ def joint(theta, grad, record):
                 q_up, o_up = factors[nest[1], 0], factors[nest[1], 3] - h + nest[3]
                 for g in range(J):
                     db[o_up + maps[nest[4] + g] * q_up] += d_above[o + g * q + nest[2]]
-        for t in range(q):
-            for i in range(t + 1):
-                dW[k, t, i] = dS[t, i] * work[0, s + t]
-                work[2, s + t] += dS[t, i] * W[k, t, i] * work[1, s + t]
-        at = written.correlation_slopes(work, s, q, before, at, dW[k])
+    root_slopes(work, blocks, W, d_root)
     for i in range(h):
         grad[i] = work[2, i] * bends[i, 0] + bends[i, 1]
     return total + _reals(record, CONSTANT)[0]

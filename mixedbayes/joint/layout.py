@@ -21,12 +21,12 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint.coordinates import Coordinates, deviations
 from mixedbayes.joint.ordered import increasing
-from mixedbayes.marginal.parameters import FactorParameters, apply_links
 from mixedbayes.numerics import correlation
+from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.placement import Centre
 from mixedbayes.priors.types import Priors
 from mixedbayes.theta import logpriors
-from mixedbayes.theta.logpriors import Coordinate, Table
+from mixedbayes.theta.logpriors import Coordinate, Table, apply_links
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ class JointLayout:
     @cached_property
     def variance_starts(self) -> tuple[int, ...]:
         """First coordinate of each factor's standard deviations."""
-        sizes = [len(list(f.coordinates())) for f in self.factors]
+        sizes = [f.size for f in self.factors]
         return tuple(int(i) for i in np.cumsum([0, *sizes[:-1]])[: len(sizes)])
 
     @cached_property
@@ -195,11 +195,13 @@ class JointLayout:
         """Of phi (..., h): sd (..., q) and W (..., q, q) of each factor, family's parameters."""
         h = self.n_hyper
         table = Table(self.table.codes[:h], self.table.numbers[:h])
-        x, root = apply_links(table, np.asarray(phi, float))
-        sd, W = [], []
+        x, left = apply_links(table, np.asarray(phi, float))
+        sd: list[Floats] = []
+        W: list[Floats] = []
         for f, at in zip(self.factors, self.variance_starts, strict=True):
-            sd.append(x[..., at : at + f.q])
-            W.append(correlation.factor(f.rows, x[..., at + f.q :], root[..., at + f.q :]))
+            here = slice(at, at + f.size)
+            for part, found in zip((sd, W), f.roots(x[..., here], left[..., here]), strict=True):
+                part.append(found)
         own = x[..., h - self.n_parameters :]
         if self.thresholds is not None:
             return sd, W, {self.thresholds: increasing(own)}

@@ -1,4 +1,4 @@
-"""Correlations, standard deviations and effects from what is walked, compiled, with derivatives.
+"""Effects from what is walked, compiled, with derivatives.
 
 `coordinates` says how they are written.
 """
@@ -9,43 +9,6 @@ import math
 
 import numpy as np
 from numba import njit
-
-from mixedbayes.numerics.correlation import fill_row, row_slopes
-
-
-@njit(error_model="numpy", nogil=True)
-def correlations(work, first, q, before, at, W):
-    """Fill W (q, q) from the partial correlations after the q sds; the next place in before."""
-    z = first + q
-    for i in range(q):
-        count = before[at]
-        W[i, i] = fill_row(work, z, count, 1.0, W[i], before, at + 1)
-        z += count
-        at += 1 + count
-    return at
-
-
-@njit(error_model="numpy", nogil=True)
-def correlation_slopes(work, first, q, before, at, dW):
-    """Add the derivatives dW, in theta, to row 2 of work; the next place in before."""
-    z = first + q
-    for i in range(q):
-        count = before[at]
-        row_slopes(work, z, count, 1.0, dW[i], dW[i, i], before, at + 1)
-        z += count
-        at += 1 + count
-    return at
-
-
-@njit(error_model="numpy", nogil=True)
-def root(sd, W):
-    """S = diag(sd) W (q, q)."""
-    q = sd.size
-    S = np.empty((q, q))
-    for i in range(q):
-        for j in range(q):
-            S[i, j] = sd[i] * W[i, j]
-    return S
 
 
 @njit(error_model="numpy", nogil=True)

@@ -169,11 +169,11 @@ class MarginalDensity:
             jit.address(lik.function, evaluate.LIKELIHOOD_SIGNATURE),
             lik.ints.ctypes.data, lik.ints.size,
             lik.floats.ctypes.data, lik.floats.size, reals.ctypes.data, reals.size,
-            self.ndim, len(u.factor), len(maps.rows), len(maps.slots), len(maps.sampled),
+            self.ndim, len(u.factor), len(maps.blocks), maps.n_W, len(maps.sampled),
             maps.n_x, maps.n_v, maps.n_L, maps.sigma, len(near.terms),
         ]  # fmt: skip
         body = [
-            table.codes.ravel(), maps.rows.ravel(), maps.slots, maps.sampled.ravel(),
+            table.codes.ravel(), maps.blocks, maps.sampled.ravel(),
             near.terms.ravel(),
         ]  # fmt: skip
         length = len(evaluate.HEADER) + sum(b.size for b in body)
@@ -185,13 +185,11 @@ class _Maps:
     """The layout as integers.
 
     x holds what the likelihood takes, (L_1, ..., L_K, sigma, v), and after that the L of sampled
-    factors. Each row of each L is one row of `rows`: the coordinate of its sd, the first
-    coordinate of its partial correlations and their number, and where the positions in x of its
-    entries start in `slots`.
+    factors; `blocks` are as `terms.roots` reads them.
     """
 
-    rows: Ints  # (sum q, 4)
-    slots: Ints
+    blocks: Ints
+    n_W: int
     sampled: Ints  # (factors, 4): first spherical coordinate, levels, q, start of L
     n_x: int
     n_v: int
@@ -204,22 +202,18 @@ class _Maps:
         n_x = sum(f.q**2 for f in layout.integrated) + 1 + n_v
         n_L = sum(f.q**2 for f in layout.sampled)
         at = {False: 0, True: n_x}  # next free place for the L of integrated and sampled factors
-        rows: list[tuple[int, ...]] = []
-        slots: list[int] = []
+        blocks: list[int] = []
         sampled: list[tuple[int, ...]] = []
         for f in layout.factors:
             start = layout.starts[f"factor {f.name}"]
-            z, L = start + f.q, at[bool(f.n_levels)]
-            for i, before in enumerate(f.rows):
-                rows.append((start + i, z, len(before), len(slots)))
-                slots += [L + i * f.q + j for j in (*before, i)]
-                z += len(before)
+            L = at[bool(f.n_levels)]
+            blocks += f.record(start, L)
             if f.n_levels:
                 sampled.append((layout.starts[f"spherical {f.name}"], f.n_levels, f.q, L))
             at[bool(f.n_levels)] += f.q**2
         return cls(
-            np.array(rows, np.int64).reshape(-1, 4),
-            np.array(slots, np.int64),
+            np.array(blocks, np.int64),
+            sum(f.root_size for f in layout.factors),
             np.array(sampled, np.int64).reshape(-1, 4),
             n_x, n_v, n_L, layout.starts["sigma"],
         )  # fmt: skip

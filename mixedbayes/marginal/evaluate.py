@@ -5,11 +5,11 @@ data and of the reals below, sizes, and the maps from coordinates to parameters.
 compiled once therefore serves every model and every data set, and only two arrays cross from
 Python on each call.
 
-Record: the header's entries, then codes (d, 2), rows (n_rows, 4), slots (n_slots,), sampled
-(n_sampled, 4) and terms (n_terms, 4). Reals: numbers (d, 6), a bend (d, 3) of theta, mode (d,),
-C (m, m), scales (d - m,), log |C|, of the map t = mode + C eta, and the coefficients (n_terms,)
-and the squared radius of a surrogate of the gradient. See `density._Maps`, `bend` and `surrogate`
-for the meaning of each.
+Record: the header's entries, then codes (d, 2), blocks (n_blocks,) as `terms.roots` reads them,
+sampled (n_sampled, 4) and terms (n_terms, 4). Reals: numbers (d, 6), a bend (d, 3) of theta, mode
+(d,), C (m, m), scales (d - m,), log |C|, of the map t = mode + C eta, and the coefficients
+(n_terms,) and the squared radius of a surrogate of the gradient. See `density._Maps`, `theta.bend`
+and `surrogate` for the meaning of each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from numba import carray, njit, types
 
 from mixedbayes import jit
-from mixedbayes.numerics.correlation import fill_row, row_slopes
+from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta.bend import bent
 from mixedbayes.theta.logpriors import log_prior
 
@@ -32,7 +32,7 @@ HEADER = (
     "ints", "n_ints", "floats", "n_floats",  # addresses and lengths of its data
     "reals", "n_reals",
     "d", "m",  # coordinates, and how many of them C mixes
-    "n_rows", "n_slots", "n_sampled",
+    "n_blocks", "n_W", "n_sampled",  # length of the blocks, and of their W
     "n_x", "n_v",  # what the likelihood takes: (L_1, ..., L_K, sigma, v), and of these v
     "n_L",  # entries of the L of sampled factors, kept after those
     "sigma",  # its coordinate; the sampled coefficients follow it
@@ -86,11 +86,9 @@ def _to_gradient(grad, C, scales, out):
 
 
 @njit(error_model="numpy", nogil=True)
-def _parameters(work, rows, slots, sampled, sigma, x, at):
+def _parameters(work, blocks, W, sampled, sigma, x, at):
     """Fill x: all L, sigma before `at`, v from `at` on, and the L of sampled factors."""
-    for r in range(len(rows)):
-        sd, z, before, slot = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
-        x[slots[slot + before]] = fill_row(work, z, before, work[0, sd], x, slots, slot)
+    roots(work, blocks, W, x)
     x[at - 1] = work[0, sigma]
     end = sampled[0, 0] if len(sampled) > 0 else work.shape[1]
     for c in range(sigma + 1, end):
@@ -106,7 +104,7 @@ def _parameters(work, rows, slots, sampled, sigma, x, at):
 
 
 @njit(error_model="numpy", nogil=True)
-def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):
+def _derivatives(work, blocks, W, sampled, sigma, x, dx, at):
     """Add the likelihood's derivatives dx, in theta, to row 2 of work."""
     grad = work[2]
     grad[sigma] += dx[at - 1] * work[1, sigma]
@@ -122,11 +120,7 @@ def _derivatives(work, rows, slots, sampled, sigma, x, dx, at):
                     dx[L + i * q + k] += dx[at] * work[0, u + g * q + k]
                     grad[u + g * q + k] += dx[at] * x[L + i * q + k]
                 at += 1
-    for r in range(len(rows)):
-        sd, z, before, slot = rows[r, 0], rows[r, 1], rows[r, 2], rows[r, 3]
-        last = dx[slots[slot + before]]
-        d_sd = row_slopes(work, z, before, work[0, sd], dx, last, slots, slot)
-        grad[sd] += d_sd * work[1, sd]
+    root_slopes(work, blocks, W, dx)
 
 
 @njit(error_model="numpy", nogil=True)
@@ -152,15 +146,13 @@ def density(eta, gradient, record):
     An empty `gradient` asks for the value alone. Within the surrogate's radius the gradient is the
     surrogate's.
     """
-    d, m, n_rows, n_slots, n_sampled = record[8], record[9], record[10], record[11], record[12]
+    d, m, n_blocks, n_W, n_sampled = record[8], record[9], record[10], record[11], record[12]
     n_x, n_v, n_L, sigma, n_terms = record[13], record[14], record[15], record[16], record[17]
     at = _CODES
     codes = record[at : at + 2 * d].reshape(d, 2)
     at += 2 * d
-    rows = record[at : at + 4 * n_rows].reshape(n_rows, 4)
-    at += 4 * n_rows
-    slots = record[at : at + n_slots]
-    at += n_slots
+    blocks, W = record[at : at + n_blocks], np.empty(n_W)
+    at += n_blocks
     sampled = record[at : at + 4 * n_sampled].reshape(n_sampled, 4)
     terms = record[at + 4 * n_sampled :].reshape(n_terms, 4)
     reals = carray(jit.pointer(record[6]), (record[7],), np.float64)  # type: ignore[call-arg]
@@ -178,12 +170,12 @@ def density(eta, gradient, record):
     gradient[:] = 0.0
     if not math.isfinite(prior):
         return -math.inf
-    _parameters(work, rows, slots, sampled, sigma, x, n_x - n_v)
+    _parameters(work, blocks, W, sampled, sigma, x, n_x - n_v)
     ints = carray(jit.pointer(record[2]), (record[3],), np.int64)
     floats = carray(jit.pointer(record[4]), (record[5],), np.float64)
     likelihood = _call(record[1], x[:n_x], dx[: n_x if exact else 0], ints, floats)
     if exact:
-        _derivatives(work, rows, slots, sampled, sigma, x, dx, n_x - n_v)
+        _derivatives(work, blocks, W, sampled, sigma, x, dx, n_x - n_v)
         for i in range(d):
             work[2, i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
         _to_gradient(work[2], C, scales, gradient)

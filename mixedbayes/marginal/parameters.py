@@ -1,14 +1,13 @@
 """The variance parameters as one unconstrained vector theta, and back.
 
 theta holds, in this order: for each grouping factor the coordinates of its standard deviations and
-then of its partial correlations; sigma; the population coefficients that are sampled; the spherical
-effects of the grouping factors that are sampled. A factor's covariance is L L' with
-L = diag(sd) W, W from the partial correlations as `numerics.correlation` says.
+of its correlations, see `priors.factor`; sigma; the population coefficients that are sampled; the
+spherical effects of the grouping factors that are sampled. A factor's covariance is L L'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,66 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design.types import GroupDesign
 from mixedbayes.distributions import Normal, Prior
 from mixedbayes.numerics import correlation
-from mixedbayes.numerics.correlation import CLOSEST
-from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.theta import logpriors
-from mixedbayes.theta.logpriors import LOG, LOGIT, TANH, Coordinate, Table
+from mixedbayes.theta.logpriors import Coordinate, Table
 
-__all__ = ["Constrained", "FactorParameters", "Layout"]
+__all__ = ["Constrained", "Layout"]
 
 Floats = NDArray[np.float64]
-# Parameters at the edge of their range are pulled in this far, to have finite coordinates.
-_SMALLEST = 1e-300  # standard deviations
-
-
-@dataclass(frozen=True, eq=False)
-class FactorParameters:
-    """The parameters of one grouping factor's covariance, and their priors."""
-
-    name: str  # "Subject"
-    terms: tuple[str, ...]  # (q,)
-    blocks: tuple[tuple[int, ...], ...]  # partition of range(q): correlated within a block
-    sd: tuple[Prior, ...]  # (q,)
-    eta: float = 1.0  # of the LKJ prior on each block's correlations
-    n_levels: int = 0  # of a sampled factor, whose effects are coordinates too
-
-    @classmethod
-    def of(
-        cls, group: GroupDesign, priors: PredictorPriors, *, sampled: bool = False
-    ) -> FactorParameters:
-        """The parameters of one grouping factor of a design under its priors."""
-        return cls(
-            group.name,
-            group.terms,
-            group.blocks,
-            tuple(a.prior for a in priors.sd[group.name]),
-            priors.lkj(group.name).eta if group.correlated else 1.0,
-            group.n_levels if sampled else 0,
-        )
-
-    @property
-    def q(self) -> int:
-        return len(self.terms)
-
-    @property
-    def rows(self) -> correlation.Rows:
-        """Per term: the correlated terms before it."""
-        return correlation.rows_of(self.blocks, self.q)
-
-    def coordinates(self) -> Iterator[tuple[str, Coordinate]]:
-        sd, cor = names.sd(self.name), names.cor(self.name)
-        for term, prior in zip(self.terms, self.sd, strict=True):
-            where = f"{sd}[{term}]"
-            yield where, logpriors.coordinate(prior, positive=True, where=where)
-        size = {i: len(block) for block in self.blocks for i in block}
-        for i, before in enumerate(self.rows):
-            for given, j in enumerate(before):
-                shape = correlation.lkj_shape(self.eta, size[i], given)
-                where = f"{cor}[{self.terms[i]}, {self.terms[j]}]"
-                yield where, logpriors.partial_correlation(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +101,7 @@ class Layout:
         starts, at = {}, 0
         for f in self.factors:
             starts[f"factor {f.name}"] = at
-            at += f.q + correlation.n_partial(f.rows)
+            at += f.size
         starts["sigma"], starts["coefficients"] = at, at + 1
         at += 1 + len(self.coefficients)
         for f in self.sampled:
@@ -164,14 +112,14 @@ class Layout:
     def constrained(self, theta: Floats) -> Constrained:
         """The parameters at theta (..., ndim)."""
         theta = np.asarray(theta, float)
-        x, root = apply_links(self.table, theta)
+        x, left = logpriors.apply_links(self.table, theta)
         sd, cor, L, spherical = {}, {}, {}, {}
         for f in self.factors:
             at = self.starts[f"factor {f.name}"]
-            sd[f.name] = x[..., at : at + f.q]
-            w = correlation.factor(f.rows, x[..., at + f.q :], root[..., at + f.q :])
-            cor[f.name] = correlation.matrix(w)
-            L[f.name] = sd[f.name][..., :, None] * w
+            own = slice(at, at + f.size)
+            sd[f.name], W = f.roots(x[..., own], left[..., own])
+            cor[f.name] = correlation.matrix(W)
+            L[f.name] = sd[f.name][..., :, None] * W
         for f in self.sampled:
             at = self.starts[f"spherical {f.name}"]
             u = x[..., at : at + f.n_levels * f.q]
@@ -186,9 +134,7 @@ class Layout:
         x = np.empty((*sigma.shape, self.ndim))
         for f in self.factors:
             at = self.starts[f"factor {f.name}"]
-            x[..., at : at + f.q] = parameters.sd[f.name]
-            z = correlation.partial(f.rows, parameters.cor[f.name])
-            x[..., at + f.q : at + f.q + z.shape[-1]] = z
+            x[..., at : at + f.size] = f.values(parameters.sd[f.name], parameters.cor[f.name])
         for f in self.sampled:
             at = self.starts[f"spherical {f.name}"]
             x[..., at : at + f.n_levels * f.q] = parameters.spherical[f.name].reshape(
@@ -197,28 +143,4 @@ class Layout:
         at = self.starts["sigma"]
         x[..., at] = sigma
         x[..., at + 1 : at + 1 + len(self.coefficients)] = parameters.coefficients
-        return _apply_inverse_links(self.table, x)
-
-
-def apply_links(table: Table, theta: Floats) -> tuple[Floats, Floats]:
-    """x (..., d), and sqrt(1 - x^2) where x is a partial correlation."""
-    x, root = theta.copy(), np.ones_like(theta)
-    log, logit, tanh = (table.codes[:, 1] == link for link in (LOG, LOGIT, TANH))
-    with np.errstate(over="ignore"):
-        x[..., log] = np.exp(theta[..., log])
-        lower, upper = table.numbers[logit, 4], table.numbers[logit, 5]
-        x[..., logit] = lower + (upper - lower) / (1 + np.exp(-theta[..., logit]))
-        root[..., tanh] = 1 / np.cosh(theta[..., tanh])
-    x[..., tanh] = np.tanh(theta[..., tanh])
-    return x, root
-
-
-def _apply_inverse_links(table: Table, x: Floats) -> Floats:
-    theta = x.copy()
-    log, logit, tanh = (table.codes[:, 1] == link for link in (LOG, LOGIT, TANH))
-    theta[..., log] = np.log(np.maximum(x[..., log], _SMALLEST))
-    lower, upper = table.numbers[logit, 4], table.numbers[logit, 5]
-    share = np.clip((x[..., logit] - lower) / (upper - lower), 1 - CLOSEST, CLOSEST)
-    theta[..., logit] = np.log(share) - np.log1p(-share)
-    theta[..., tanh] = np.arctanh(np.clip(x[..., tanh], -CLOSEST, CLOSEST))
-    return theta
+        return logpriors.apply_inverse_links(self.table, x)

@@ -17,10 +17,11 @@ from mixedbayes.marginal.effects import (
     draw_population,
     effects_moments,
 )
-from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
+from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.plan import MAX_DENSE, Plan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
 from mixedbayes.marginal.summaries import EffectsSummary
+from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.placement import Centre, Placement
 from mixedbayes.priors.types import PredictorPriors, Priors
 

@@ -10,9 +10,10 @@ import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
+from mixedbayes.distributions import Prior
 from mixedbayes.model.variables import number, vector
-from mixedbayes.numerics.correlation import lkj_shapes, row_of
 from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.terms.covariance import Covariance
 
 
 def standard_deviations(g: GroupDesign, priors: PredictorPriors) -> Any:
@@ -30,7 +31,7 @@ def standard_deviations(g: GroupDesign, priors: PredictorPriors) -> Any:
 def cholesky_factor(g: GroupDesign, sd: Any, priors: PredictorPriors) -> Any | None:
     """(q, q) lower-triangular L with L L' the covariance; None where all are uncorrelated.
 
-    Each block of correlated effects has its own LKJ prior; across blocks correlations are zero.
+    Each block of correlated effects has correlations of its own; across blocks they are zero.
     Where the priors are placed at the columns' means, so is L; the sds and correlations at zero are
     variables of the model that follow from it.
     """
@@ -41,7 +42,7 @@ def cholesky_factor(g: GroupDesign, sd: Any, priors: PredictorPriors) -> Any | N
     C = pt.eye(len(g.terms))
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
         tag = names.partial_cor(g.name, parameter, k)
-        factor = correlation_factor(tag, len(block), priors.lkj(g.name).eta)
+        factor = correlation_factor(tag, g.covariance, len(block), priors.cor[g.name].prior)
         C = pt.set_subtensor(C[np.ix_(block, block)], factor)
     dims = (names.group_term_dim(g.name, parameter), names.group_term_bis_dim(g.name, parameter))
     pm.Deterministic(priors.name(name, g.name), C @ C.T, dims=dims)
@@ -61,18 +62,16 @@ def effects_at_zero(g: GroupDesign, priors: PredictorPriors, placed: Any) -> Any
     return placed @ number(f"placed_{name}", priors.placed[g.name].T.T)
 
 
-def correlation_factor(name: str, q: int, eta: float) -> Any:
-    """(q, q) Cholesky factor of a correlation matrix from LKJ(eta).
+def correlation_factor(name: str, covariance: Covariance, k: int, prior: Prior) -> Any:
+    """(k, k) Cholesky factor of a correlation matrix of this structure, under its prior.
 
-    Of partial correlations r the variables are (r + 1) / 2. Plain Beta variables compile in a
-    fraction of the time that pm.LKJCorr takes, whose draws need a loop.
+    Of its numbers z on intervals the variables are those on (0, 1): of partial correlations r they
+    are (r + 1) / 2. Plain Beta variables compile in a fraction of the time that pm.LKJCorr takes,
+    whose draws need a loop.
     """
-    b = lkj_shapes(eta, q)
-    r = 2 * pm.Beta(name, b, b) - 1
-    zero, one, at, rows = pt.constant(0.0), pt.constant(1.0), 0, []
-    for i in range(q):
-        own = [r[k] for k in range(at, at + i)]
-        row = row_of(own, [pt.sqrt(1 - z**2) for z in own], one)
-        rows.append(pt.stack([*row, *[zero] * (q - 1 - i)]))
-        at += i
-    return pt.stack(rows)
+    numbers = covariance.parameters(k, prior)
+    unit = pm.Beta(name, np.array([z.a for z in numbers]), np.array([z.b for z in numbers]))
+    z = [number.of_unit(unit[m]) for m, number in enumerate(numbers)]
+    rows = covariance.rows(z, [pt.sqrt(1 - own**2) for own in z], pt.constant(1.0), k)
+    zero = pt.constant(0.0)
+    return pt.stack([pt.stack([*row, *[zero] * (k - len(row))]) for row in rows])

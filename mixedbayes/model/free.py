@@ -16,6 +16,7 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.distributions import Prior
 from mixedbayes.model.coords import parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
@@ -80,16 +81,15 @@ def _of_group(spec: Spec, g: GroupDesign, priors: PredictorPriors) -> Iterator[t
     sd, cor = (priors.name(f(g.name, p), g.name) for f in (names.sd, names.cor))
     ranef, placement = names.ranef(g.name, p), priors.placed.get(g.name)
     yield from _parts(spec, sd, sd, g.terms, priors.sd[g.name])
-    rows = correlation.rows_of(g.blocks, len(g.terms))
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
         name = names.partial_cor(g.name, p, k)
-        own = partial(scaled_partial_correlations, rows=rows, block=block)
+        own = partial(unit_numbers, g=g, block=block, prior=priors.cor[g.name].prior)
         yield name, Derived((names.unnamed(name),), (cor,), own)
     dims = names.group_dim(g.name), names.group_term_dim(g.name, p)
     if placement is not None:
         yield names.at_means(ranef), Derived(dims, (ranef,), placement.effects_at_means)
     of = (ranef, sd, cor) if g.correlated else (ranef, sd)
-    function = partial(spherical, rows=rows, placement=placement)
+    function = partial(spherical, placement=placement)
     yield names.spherical(g.name, p), Derived(dims, of, function)
 
 
@@ -114,12 +114,12 @@ def element(x: Floats, *, k: int, placement: Placement | None = None) -> Floats:
     return (x if placement is None else placement.effects_at_means(x))[..., k]
 
 
-def scaled_partial_correlations(
-    cor: Floats, *, rows: correlation.Rows, block: tuple[int, ...]
-) -> Floats:
-    """(..., k (k - 1) / 2) partial correlations r of one block of k effects, as (r + 1) / 2."""
-    own = [i in block for i, before in enumerate(rows) for _ in before]
-    return (correlation.partial(rows, cor)[..., own] + 1) / 2
+def unit_numbers(cor: Floats, *, g: GroupDesign, block: tuple[int, ...], prior: Prior) -> Floats:
+    """(..., m) the numbers of one block of k effects on (0, 1); see `Covariance.parameters`."""
+    own = sorted(block)
+    z = g.covariance.inverse(cor[..., *np.ix_(own, own)])
+    numbers = g.covariance.parameters(len(own), prior)
+    return np.stack([number.to_unit(z[..., m]) for m, number in enumerate(numbers)], axis=-1)
 
 
 def spherical(
@@ -127,7 +127,6 @@ def spherical(
     sd: Floats,
     cor: Floats | None = None,
     *,
-    rows: correlation.Rows,
     placement: Placement | None = None,
 ) -> Floats:
     """(..., J, q) u with b = L u, L = diag(sd) W the Cholesky factor of the effects' covariance.
@@ -142,9 +141,9 @@ def spherical(
     u = np.where(np.isfinite(u), u, 0.0)
     if cor is None:
         return u
-    W = correlation.root(rows, cor)
-    for i, before in enumerate(rows):
-        for j in before:
+    W = correlation.root(cor)
+    for i in range(W.shape[-1]):
+        for j in range(i):
             u[..., i] -= W[..., None, i, j] * u[..., j]
         u[..., i] /= W[..., None, i, i]
     return u

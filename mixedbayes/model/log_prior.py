@@ -19,7 +19,6 @@ from mixedbayes.design.types import Floats, LinearPredictor
 from mixedbayes.distributions import Prior
 from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.spec import Spec
-from mixedbayes.numerics.correlation import lkj_shapes
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 
@@ -90,7 +89,8 @@ def _of_predictor(predictor: LinearPredictor, priors: PredictorPriors) -> Iterat
         yield from _vector(sd, names.group_term_dim(g.name, p), g.terms, priors.sd[g.name])
         for k, block in enumerate(b for b in g.blocks if len(b) > 1):
             name = names.partial_cor(g.name, p, k)
-            shapes = lkj_shapes(priors.lkj(g.name).eta, len(block))
+            numbers = g.covariance.parameters(len(block), priors.cor[g.name].prior)
+            shapes = np.array([(z.a, z.b) for z in numbers])
             yield Density(name, (names.unnamed(name),), partial(log_beta, shapes=shapes))
 
 
@@ -120,8 +120,8 @@ def elementwise(x: Floats, *, priors: tuple[Prior, ...]) -> Floats:
 
 
 def log_beta(x: Floats, *, shapes: Floats) -> Floats:
-    """(..., K) log densities of x (..., K) under Beta(s, s) with s of `shapes` (K,)."""
-    return np.asarray(stats.beta(shapes, shapes).logpdf(x), float)
+    """(..., K) log densities of x (..., K) under Beta(a, b) with a, b of `shapes` (K, 2)."""
+    return np.asarray(stats.beta(*shapes.T).logpdf(x), float)
 
 
 def summed(x: Floats, *, function: Callable[[Floats], Floats]) -> Floats:

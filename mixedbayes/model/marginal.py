@@ -76,13 +76,12 @@ def variables(setup: Setup) -> list[str]:
 def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
     """The parameters behind draws (S, ...) of the model's variables, by name."""
     sd, cor, L, spherical = {}, {}, {}, {}
-    factors = zip((*setup.integrated, *setup.sampled), setup.layout.factors, strict=True)
-    for g, factor in factors:
+    for g in (*setup.integrated, *setup.sampled):
         sd[g.name] = draws[setup.priors.name(names.sd(g.name), g.name)]
         q = len(g.terms)
         eye = np.broadcast_to(np.eye(q), (len(sd[g.name]), q, q))
         cor[g.name] = draws[setup.priors.name(names.cor(g.name), g.name)] if g.correlated else eye
-        L[g.name] = sd[g.name][:, :, None] * correlation.root(factor.rows, cor[g.name])
+        L[g.name] = sd[g.name][:, :, None] * correlation.root(cor[g.name])
     for g in setup.sampled:
         spherical[g.name] = draws[names.spherical(g.name)]
     population = setup.population

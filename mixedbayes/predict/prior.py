@@ -10,7 +10,6 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
-from mixedbayes.distributions import LKJ
 from mixedbayes.errors import PriorError
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
@@ -141,23 +140,13 @@ def _group(
     C = np.broadcast_to(np.eye(q), (draws, q, q)).copy()
     for block in g.blocks:
         if len(block) > 1:
-            C[np.ix_(range(draws), block, block)] = lkj_factor(
-                priors.lkj(g.name), len(block), draws, rng
-            )
+            prior = priors.cor[g.name].prior
+            C[np.ix_(range(draws), block, block)] = g.covariance.draw(len(block), prior, draws, rng)
     u = rng.standard_normal((draws, g.n_levels, q))
     own = {name: sd, names.ranef(g.name, parameter): effects(u, sd, C)}
     if g.correlated:
         own[names.cor(g.name, parameter)] = correlation.matrix(C)
     return priors.at_zero(own, g.name)
-
-
-def lkj_factor(prior: LKJ, q: int, size: int, rng: np.random.Generator) -> Floats:
-    """(size, q, q) Cholesky factors of correlation matrices from LKJ(eta)."""
-    shapes = correlation.lkj_shapes(prior.eta, q)
-    z = np.empty((size, len(shapes)))
-    for k, shape in enumerate(shapes):
-        z[:, k] = 2 * rng.beta(shape, shape, size) - 1
-    return correlation.factor(correlation.rows_of([range(q)], q), z)
 
 
 def _scalars(

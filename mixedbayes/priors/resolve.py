@@ -125,8 +125,7 @@ def _cors(p: PredictorPriors, value: Any) -> Mapping[str, Assigned]:
     by_group = value if isinstance(value, Mapping) else dict.fromkeys(p.cor, value)
     _check_names("cor", by_group, list(p.cor))
     for group, prior in by_group.items():
-        if not isinstance(prior, LKJ):
-            raise PriorError(f"cor_{group}: a correlation's prior is LKJ(eta), got {prior}")
+        p.covariances[group].check(prior, f"cor_{group}")
     return {**p.cor, **{group: Assigned(prior, GIVEN) for group, prior in by_group.items()}}
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, LinearPredictor
-from mixedbayes.distributions import LKJ, Prior
+from mixedbayes.distributions import Prior
 from mixedbayes.priors.placement import Centre, Placement
+from mixedbayes.terms.covariance import Covariance
 
 GIVEN = "given"
 
@@ -49,6 +50,7 @@ class PredictorPriors:
     # Factors the priors of whose sds and correlations are about effects at the columns' means.
     placed: Mapping[str, Placement] = field(default_factory=dict)
     population: Placement | None = None  # the same of the population effects
+    covariances: Mapping[str, Covariance] = field(default_factory=dict)  # of correlated effects
 
     def rows(self) -> Iterator[tuple[str, str, Assigned]]:
         p = self.parameter
@@ -108,11 +110,6 @@ class PredictorPriors:
     def name(self, parameter: str, group: str) -> str:
         """The name of an sd, correlation or effect of a factor that the priors are about."""
         return names.at_means(parameter) if group in self.placed else parameter
-
-    def lkj(self, group: str) -> LKJ:
-        prior = self.cor[group].prior
-        assert isinstance(prior, LKJ)
-        return prior
 
 
 @dataclass(frozen=True, eq=False)

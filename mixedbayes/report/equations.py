@@ -82,7 +82,7 @@ def _laws(g: GroupDesign, j: str, mark: str) -> Iterator[str]:
         D, R = rf"D_{{{tex(g.name)}}}", rf"R_{{{tex(g.name)}}}"
         column, diagonal = r",\ ".join(effects), r",\ ".join(sds)
         yield rf"\left({column}\right)^\top &\sim \mathcal{{N}}\left(0,\, {D} {R} {D}\right)"
-        yield (rf"{D} &= \mathrm{{diag}}\left({diagonal}\right), \quad {R}\text{{: correlations}}")
+        yield rf"{D} &= \mathrm{{diag}}\left({diagonal}\right), \quad {R}{g.covariance.latex}"
 
 
 def other_forms(model: Spec | Posterior) -> list[tuple[str, str, str, str]]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scipy import stats
-
 from mixedbayes import names
 from mixedbayes.design.types import Design
-from mixedbayes.distributions import LKJ, Prior
+from mixedbayes.distributions import Prior
 from mixedbayes.engines.base import Chosen
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
@@ -20,6 +18,8 @@ from mixedbayes.results.text import (
     text_columns,
     text_facts,
 )
+from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 _PROB = 0.95
 
@@ -76,33 +76,34 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
 
 
 def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
-    labels: dict[str, tuple[str, int]] = {}  # what stands before the term, and how many terms
+    labels: dict[str, str] = {}  # what stands before the term
+    correlations: dict[str, tuple[int, Covariance]] = {}
     for predictor in spec.design.predictors:
         p = predictor.parameter
-        labels[names.fixef(p)] = names.prefix(p), 1
+        labels[names.fixef(p)] = names.prefix(p)
         for g in predictor.groups:
-            labels[names.sd(g.name, p)] = f"sd over {g.name}, {names.prefix(p)}", len(g.terms)
+            labels[names.sd(g.name, p)] = f"sd over {g.name}, {names.prefix(p)}"
             whose = "" if p == "mu" else f", {p}"
-            labels[names.cor(g.name, p)] = f"correlations over {g.name}{whose}", len(g.terms)
+            labels[names.cor(g.name, p)] = f"correlations over {g.name}{whose}"
+            correlations[names.cor(g.name, p)] = max(map(len, g.blocks)), g.covariance
     for parameter, term, assigned in spec.priors.rows():
-        what, size = labels.get(parameter, (parameter, 1))
+        what = labels.get(parameter, parameter)
         origin = assigned.origin
         if parameter in labels:
             what = f"{what}{term}"
         elif term:  # an intercept, and where the prior is on it
             origin = f"{term}: {origin}"
-        yield what, str(assigned.prior), reach(assigned.prior, size), origin
+        where = reach(assigned.prior, *correlations.get(parameter, ()))
+        yield what, str(assigned.prior), where, origin
 
 
-def reach(prior: Prior, size: int = 1) -> str:
-    """Where the central 95 % of a prior lies; of an LKJ prior, each of size x size correlations."""
+def reach(prior: Prior, k: int = 0, covariance: Covariance = UNSTRUCTURED) -> str:
+    """Where the central 95 % of a prior lies; of one of k effects' correlations, each of these."""
     if not prior.proper:
         return "anywhere"
-    tail = (1 - _PROB) / 2
-    if isinstance(prior, LKJ):
-        # each correlation r has (1 + r) / 2 ~ Beta(a, a), a = eta + size / 2 - 1
-        a = prior.eta + size / 2 - 1
-        high = 2 * stats.beta(a, a).ppf(1 - tail) - 1
-        return f"{-high:.2f} to {high:.2f}"
-    low, high = prior.frozen().ppf([tail, 1 - tail])
+    ends = [(1 - _PROB) / 2, (1 + _PROB) / 2]
+    if k:
+        low, high = covariance.margin(k, prior).distribution().ppf(ends)
+        return f"{low:.2f} to {high:.2f}"
+    low, high = prior.frozen().ppf(ends)
     return f"{low:.3g} to {high:.3g}"

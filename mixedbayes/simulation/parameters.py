@@ -104,6 +104,14 @@ def _correlation(g: GroupDesign, value: Any) -> Floats:
             f"cor[{g.name!r}] is no correlation matrix of {q} effects: its smallest eigenvalue is "
             f"{smallest:.3g}, and it must be above 0; take correlations nearer to 0"
         )
+    for places in (sorted(b) for b in g.blocks if len(b) > 1):
+        own = matrix[np.ix_(places, places)]
+        root = g.covariance.root(g.covariance.inverse(own), len(places))
+        if not np.allclose(root @ root.T, own, atol=1e-8):
+            raise ModelError(
+                f"cor[{g.name!r}] has not the structure {g.covariance.name}(... | {g.name}) of the "
+                "formula; write (... | g) for any correlations"
+            )
     return matrix
 
 

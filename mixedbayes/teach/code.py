@@ -428,7 +428,7 @@ def _group(f: Factor) -> list[str]:
         q = len(block)
         out += [
             f"C = {factor}",
-            f"right += priors.mu.lkj({name!r}).logpdf(C @ C.T)",
+            f"right += priors.mu.cor[{name!r}].prior.logpdf(C @ C.T)",
             f"right += np.arange({q - 1}, -1, -1) @ np.log(np.diag(C))  # dR / dC",
         ]
     return out

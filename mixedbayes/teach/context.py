@@ -228,6 +228,12 @@ def _check(model: Spec | Posterior, most_rows: float) -> None:
         raise ModelError("ways() writes models with one residual variance: leave weights() out")
     if not design.mu.groups:
         raise ModelError("the model has no group effects: all its forms are one, the regression")
+    odd = [g for g in design.mu.groups if g.correlated and not g.covariance.closed]
+    if odd:
+        raise ModelError(
+            f"ways() writes correlations without structure, and those over {odd[0].name} are "
+            f"{odd[0].covariance.name}(... | {odd[0].name})"
+        )
     if design.n > most_rows:
         raise ModelError(
             f"ways() forms matrices of rows x rows, for at most {most_rows:,} rows, and the model "

@@ -3,7 +3,7 @@
 Every parameter x is a function of one unconstrained coordinate t, and its contribution to the log
 posterior is log p(x(t)) + log |dx/dt|. A prior becomes one row of a table: a family of densities,
 its arguments, the constant that normalises it, and the map from t to x. A correlation matrix is a
-set of such rows too: its partial correlations are independent, see `numerics.correlation`.
+set of such rows too, see `terms.covariance`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,27 @@ from scipy.special import betaln, gammaln
 from mixedbayes import distributions as d
 from mixedbayes import jit
 from mixedbayes.errors import PriorError
+from mixedbayes.numerics.correlation import CLOSEST
 
-__all__ = ["Coordinate", "Table", "coordinate", "log_prior", "partial_correlation", "tabulate"]
+__all__ = [
+    "Coordinate",
+    "Table",
+    "apply_inverse_links",
+    "apply_links",
+    "coordinate",
+    "log_prior",
+    "partial_correlation",
+    "scaled_beta",
+    "tabulate",
+]
 
 Floats = NDArray[np.float64]
 
 # Families of densities: f(x) without its constant.
-CONSTANT, NORMAL, STUDENT, GAMMA, INVERSE_GAMMA, PARTIAL = range(6)
+CONSTANT, NORMAL, STUDENT, GAMMA, INVERSE_GAMMA, PARTIAL, BETA = range(7)
 # Maps from the coordinate t to the parameter x.
 IDENTITY, LOG, LOGIT, TANH = range(4)
+_SMALLEST = 1e-300  # standard deviation that has a finite coordinate
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,37 @@ def partial_correlation(shape: float) -> Coordinate:
     """Coordinate of a partial correlation z = tanh(t), (1 + z) / 2 ~ Beta(shape, shape)."""
     constant = -(2 * shape - 1) * math.log(2.0) - float(betaln(shape, shape))
     return Coordinate(PARTIAL, TANH, constant, a=shape)
+
+
+def scaled_beta(a: float, b: float, lower: float, upper: float) -> Coordinate:
+    """Coordinate of z on an interval, (z - lower) / (upper - lower) ~ Beta(a, b)."""
+    constant = -float(betaln(a, b)) - math.log(upper - lower)
+    return Coordinate(BETA, LOGIT, constant, a=a, b=b, lower=lower, upper=upper)
+
+
+def apply_links(table: Table, theta: Floats) -> tuple[Floats, Floats]:
+    """x (..., d) at theta, and sqrt(1 - x^2) where x is a partial correlation."""
+    x, root = theta.copy(), np.ones_like(theta)
+    log, logit, tanh = (table.codes[:, 1] == link for link in (LOG, LOGIT, TANH))
+    with np.errstate(over="ignore"):
+        x[..., log] = np.exp(theta[..., log])
+        lower, upper = table.numbers[logit, 4], table.numbers[logit, 5]
+        x[..., logit] = lower + (upper - lower) / (1 + np.exp(-theta[..., logit]))
+        root[..., tanh] = 1 / np.cosh(theta[..., tanh])
+    x[..., tanh] = np.tanh(theta[..., tanh])
+    return x, root
+
+
+def apply_inverse_links(table: Table, x: Floats) -> Floats:
+    """theta (..., d) at x; those at the edge of their range are pulled in a little."""
+    theta = x.copy()
+    log, logit, tanh = (table.codes[:, 1] == link for link in (LOG, LOGIT, TANH))
+    theta[..., log] = np.log(np.maximum(x[..., log], _SMALLEST))
+    lower, upper = table.numbers[logit, 4], table.numbers[logit, 5]
+    share = np.clip((x[..., logit] - lower) / (upper - lower), 1 - CLOSEST, CLOSEST)
+    theta[..., logit] = np.log(share) - np.log1p(-share)
+    theta[..., tanh] = np.arctanh(np.clip(x[..., tanh], -CLOSEST, CLOSEST))
+    return theta
 
 
 def _density(prior: d.Prior, where: str) -> tuple[int, float, float, float, float]:
@@ -170,6 +213,11 @@ def log_prior(theta, codes, numbers, out):
             f, df = -(a + 1) * t - b * inverse, b * inverse - (a + 1)
         elif family == PARTIAL:
             f, df = (a - 1) * jacobian, (a - 1) * d_jacobian
+        elif family == BETA:  # of p, whose logit t is
+            e = math.exp(-abs(t))
+            p, both = (1.0 if t > 0 else e) / (1.0 + e), math.log1p(e)
+            f = (a - 1) * (min(t, 0.0) - both) - (b - 1) * (max(t, 0.0) + both)
+            df = (a - 1) * (1.0 - p) - (b - 1) * p
         out[0, i], out[1, i], out[2, i] = x, slope, df + d_jacobian
         total += constant + f + jacobian
     return total

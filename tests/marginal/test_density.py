@@ -13,9 +13,10 @@ from mixedbayes import distributions as d
 from mixedbayes.errors import PriorError
 from mixedbayes.marginal.density import Likelihood, MarginalDensity
 from mixedbayes.marginal.evaluate import LIKELIHOOD_SIGNATURE
-from mixedbayes.marginal.parameters import Constrained, FactorParameters, Layout
+from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import build_problem
 from mixedbayes.marginal.reference import log_density_dense
+from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.theta import logpriors
 
 
@@ -96,7 +97,7 @@ def blocks_of(q):
 def factor(name, q, prior=None, eta=1.5, blocks=None, n_levels=0):
     terms = tuple("abcd"[:q])
     prior = prior or d.Exponential(0.7)
-    return FactorParameters(name, terms, blocks or blocks_of(q), (prior,) * q, eta, n_levels)
+    return FactorParameters(name, terms, blocks or blocks_of(q), (prior,) * q, d.LKJ(eta), n_levels)
 
 
 LAYOUTS = {
@@ -177,7 +178,7 @@ def independent_logp(layout, problem, theta):
     total += positive_logpdf(layout.sigma, c.sigma)
     for f in layout.factors:
         total += sum(positive_logpdf(p, x) for p, x in zip(f.sd, c.sd[f.name], strict=True))
-        lkj = d.LKJ(f.eta)
+        lkj = f.cor
         total += sum(lkj.logpdf(c.cor[f.name][np.ix_(b, b)]) for b in f.blocks)
     pairs = zip(layout.coefficients, c.coefficients, strict=True)
     total += sum(prior.logpdf(x) for (_, prior), x in pairs)

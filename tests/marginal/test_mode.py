@@ -10,12 +10,13 @@ import pytest
 from scipy import optimize
 
 from mixedbayes.data.load import load_data
-from mixedbayes.distributions import Exponential, Flat, StudentT, Uniform
+from mixedbayes.distributions import LKJ, Exponential, Flat, StudentT, Uniform
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.mode import find_mode, initial_points, whiten
-from mixedbayes.marginal.parameters import FactorParameters, Layout
+from mixedbayes.marginal.parameters import Layout
 from mixedbayes.marginal.problem import build_problem
+from mixedbayes.priors.factor import FactorParameters
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -31,7 +32,7 @@ def density_of(y, X, groups, mean, sd, rate, *, eta=2.0, prior=None, sampled=(),
         J = len(levels) if name in sampled else 0
         is_sampled = name in sampled
         factors[is_sampled].append(
-            FactorParameters(name, terms, blocks, (prior,) * len(terms), eta, J)
+            FactorParameters(name, terms, blocks, (prior,) * len(terms), LKJ(eta), J)
         )
         rows[is_sampled].append((refs, Z, len(levels)))
     k = X.shape[1] - len(coefficients)

@@ -6,7 +6,8 @@ import pytest
 
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.distributions import LKJ, Exponential, HalfNormal, StudentT
-from mixedbayes.marginal.parameters import FactorParameters, Layout
+from mixedbayes.marginal.parameters import Layout
+from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 SDS = (HalfNormal(2), Exponential(1), Exponential(3))
@@ -31,7 +32,7 @@ def test_factor_takes_terms_blocks_and_priors_of_its_design(parts):
     factor = FactorParameters.of(*parts)
     assert (factor.name, factor.terms, factor.blocks) == ("g:h", parts[0].terms, parts[0].blocks)
     assert factor.sd == SDS
-    assert factor.eta == 3
+    assert factor.cor == LKJ(3)
     assert factor.n_levels == 0
     assert FactorParameters.of(*parts, sampled=True).n_levels == 2
 

@@ -1,0 +1,119 @@
+"""The parameters of one grouping factor's covariance as coordinates, with their priors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.design.types import GroupDesign
+from mixedbayes.distributions import LKJ, Prior
+from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.terms.covariance import Covariance, Scaled
+from mixedbayes.terms.unstructured import UNSTRUCTURED
+from mixedbayes.theta import logpriors
+from mixedbayes.theta.logpriors import Coordinate
+
+Floats = NDArray[np.float64]
+
+
+_UNIFORM = LKJ(1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class FactorParameters:
+    """The sds, then the numbers z of each set of correlated effects, that with the first first."""
+
+    name: str  # "Subject"
+    terms: tuple[str, ...]  # (q,)
+    blocks: tuple[tuple[int, ...], ...]  # partition of range(q): correlated within a block
+    sd: tuple[Prior, ...]  # (q,)
+    cor: Prior = _UNIFORM  # of each block's correlations
+    n_levels: int = 0  # of a sampled factor, whose effects are coordinates too
+    covariance: Covariance = UNSTRUCTURED
+
+    @classmethod
+    def of(
+        cls, group: GroupDesign, priors: PredictorPriors, *, sampled: bool = False
+    ) -> FactorParameters:
+        """The parameters of one grouping factor of a design under its priors."""
+        return cls(
+            group.name,
+            group.terms,
+            group.blocks,
+            tuple(a.prior for a in priors.sd[group.name]),
+            priors.cor[group.name].prior if group.correlated else _UNIFORM,
+            group.n_levels if sampled else 0,
+            group.covariance,
+        )
+
+    @property
+    def q(self) -> int:
+        return len(self.terms)
+
+    @cached_property
+    def sets(self) -> tuple[tuple[tuple[int, ...], tuple[Scaled, ...]], ...]:
+        """The effects of each block, in order, and its numbers z."""
+        sets = map(sorted, self.blocks)
+        return tuple(
+            (tuple(own), self.covariance.parameters(len(own), self.cor) if len(own) > 1 else ())
+            for own in sets
+        )
+
+    @property
+    def size(self) -> int:
+        """How many coordinates there are."""
+        return self.q + sum(len(z) for _, z in self.sets)
+
+    def coordinates(self) -> Iterator[tuple[str, Coordinate]]:
+        sd, cor = names.sd(self.name), names.cor(self.name)
+        for term, prior in zip(self.terms, self.sd, strict=True):
+            where = f"{sd}[{term}]"
+            yield where, logpriors.coordinate(prior, positive=True, where=where)
+        for own, parameters in self.sets:
+            for z in parameters:
+                of = ", ".join(self.terms[own[i]] for i in z.of)
+                yield f"{cor}[{of}]", z.coordinate()
+
+    def roots(self, x: Floats, left: Floats) -> tuple[Floats, Floats]:
+        """sd (..., q) and W (..., q, q) from the coordinates' values x (..., size).
+
+        `left` is sqrt(1 - x^2) of correlations.
+        """
+        sd, at = x[..., : self.q], self.q
+        W = np.zeros((*x.shape[:-1], self.q, self.q))
+        for own, z in self.sets:
+            here = slice(at, at + len(z))
+            if len(own) == 1:
+                W[..., own[0], own[0]] = 1.0
+            else:
+                root = self.covariance.root(x[..., here], len(own), left[..., here])
+                W[..., *np.ix_(own, own)] = root
+            at += len(z)
+        return sd, W
+
+    def values(self, sd: Floats, cor: Floats) -> Floats:
+        """x (..., size) from sds (..., q) and correlations (..., q, q)."""
+        parts = [np.asarray(sd, float)]
+        for own, z in self.sets:
+            if z:
+                parts.append(self.covariance.inverse(cor[..., *np.ix_(own, own)]))
+        return np.concatenate(parts, axis=-1)
+
+    def record(self, first: int, out: int) -> list[int]:
+        """The blocks that `terms.roots` reads, for coordinates from `first` on and L at `out`."""
+        record, z = [], first + self.q
+        for own, parameters in self.sets:
+            addresses = self.covariance.addresses if len(own) > 1 else (0, 0)
+            record += [*addresses, len(own), first, z, out, self.q, *own]
+            z += len(parameters)
+        return record
+
+    @property
+    def root_size(self) -> int:
+        """How many numbers the W of all blocks have."""
+        return sum(len(own) ** 2 for own, _ in self.sets)
