@@ -9,7 +9,6 @@ import mixedbayes as mb
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.free import free_variables, spherical
 from mixedbayes.model.log_prior import log_priors
-from mixedbayes.numerics.correlation import rows_of
 
 EFFECTS = [mb.NonCentered(), mb.Centered(), "auto"]
 STUDENT = mb.StudentT(3, 9, 1)
@@ -133,7 +132,7 @@ def test_edges_of_the_parameters_have_finite_variables():
     sd = np.array([[0.5, 2.0, 0.1], [0.0, 1.0, 3.0]])
     u = rng.normal(size=(2, 6, 1))
     b = u * sd[:, None] * one
-    found = spherical(b, sd, cor, rows=rows)
+    found = spherical(b, sd, cor)
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found[0, :, 0], u[0, :, 0])
     np.testing.assert_array_equal(found[1, :, 0], 0)
