@@ -11,7 +11,7 @@ import pandas as pd
 from mixedbayes.checks.assumptions import FEW_LEVELS, location, normality, scale, shape
 from mixedbayes.checks.counts import counts
 from mixedbayes.checks.elpd import Loo
-from mixedbayes.checks.group_density import closed_form, group_obstacle
+from mixedbayes.checks.group_density import group_obstacle
 from mixedbayes.checks.loo import FEWEST_DRAWS, weighted
 from mixedbayes.checks.order import Order, autocorrelation
 from mixedbayes.checks.own import Own
@@ -258,7 +258,7 @@ def sensitivity(post: Posterior) -> Finding:
 
 def _influence(post: Posterior, progress: bool) -> Iterator[Finding]:
     design, draws, integrals = post.design, post.n_draws, len(Own.of(post).rows)
-    quick = closed_form(post)
+    quick = post.closed_form
     targets = []
     if design.n * draws <= MOST_DENSITIES and (quick or integrals * draws <= MOST_INTEGRALS):
         targets = [OBSERVATION]

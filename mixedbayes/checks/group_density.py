@@ -43,8 +43,10 @@ MOST_EFFECTS = 200  # of a level, those of nested factors among them
 
 def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
     """Why the effects of one factor cannot be integrated out, and what to do; None if they can."""
-    if closed_form(post):
+    if post.closed_form:
         return None
+    if post.design.peculiarity:
+        return f"{post.design.peculiarity}; use target='observation'"
     moving = _moving(post, target)
     most = sum(int(_levels_within(g, target).max()) * len(g.terms) for _, g in moving)
     if most <= MOST_EFFECTS:
@@ -55,11 +57,6 @@ def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
         f"a level of {target.name} has up to {most:,} effects, those of factors nested in it among "
         f"them, and {MOST_EFFECTS} are the most that are integrated out together; {remedy}"
     )
-
-
-def closed_form(post: Posterior) -> bool:
-    """Whether the response is normal given the effects, and linear in them."""
-    return post.family.closed_form and not post.design.further
 
 
 def _moving(post: Posterior, target: GroupDesign) -> list[Moving]:
@@ -116,7 +113,7 @@ def _by_rows(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> In
 
 def integral(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
     """(S,) log density of some rows, the effects of some levels integrated out, and Pareto k."""
-    return (_exact if closed_form(post) else _numeric)(post, blocks, rows)
+    return (_exact if post.closed_form else _numeric)(post, blocks, rows)
 
 
 def _numeric(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:

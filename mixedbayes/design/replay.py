@@ -15,6 +15,7 @@ from mixedbayes.design.types import Design, Floats, LinearPredictor, NewGroup, N
 from mixedbayes.design.used import Used, used_columns
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
+from mixedbayes.terms.base import need_plain
 
 
 def replay(
@@ -128,6 +129,7 @@ def _wanted(predictor: LinearPredictor, groups: Sequence[str] | None) -> Sequenc
     for name in groups or ():
         if name not in known:
             raise DataError(f"no grouping factor {name!r}; the model has {', '.join(known)}")
+    need_plain(predictor.groups, "a prediction of new rows", normal=False)
     return known if groups is None else groups
 
 

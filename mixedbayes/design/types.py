@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 
 from mixedbayes.design import counted
 from mixedbayes.formula.types import Formula
-from mixedbayes.numerics.rows import parent_levels
 from mixedbayes.printable import printable
-from mixedbayes.terms.covariance import Covariance
-from mixedbayes.terms.unstructured import UNSTRUCTURED
+from mixedbayes.terms.group import GroupDesign as GroupDesign
 
 _KEPT = "iufmM"  # kinds of labels that files keep as they are
 
@@ -39,44 +37,6 @@ def row_labels(index: pd.Index, rows: NDArray[np.integer] | None = None) -> NDAr
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
-
-
-@dataclass(frozen=True, eq=False)
-class GroupDesign:
-    """The effects that vary over one grouping factor, all bars on that factor together.
-
-    `(1 | g) + (0 + x | g)` is one GroupDesign with terms (Intercept, x) and blocks ((0,), (1,));
-    `(x | g)` has the same terms with the single block ((0, 1),).
-    """
-
-    name: str  # "Subject", "batch:cask"
-    factors: tuple[str, ...]  # ("batch", "cask")
-    levels: pd.Index  # (J,) the user's labels, order and dtype; "A:a" strings for combinations
-    parts: pd.DataFrame  # (J, len(factors)) the label of each factor at each level
-    refs: Ints  # (n,) code of each row's level, 0..J-1
-    terms: tuple[str, ...]  # (q,) "Intercept", "Days", ...
-    Z: Floats  # (n, q)
-    blocks: tuple[tuple[int, ...], ...]  # partition of range(q): correlated within a block
-    left_out: tuple[str, ...] = ()  # columns of the bars that depend on others, and are no effects
-    # (q,) correlated effects whose columns each column contains: of x:z those of 1, x and z
-    margins: tuple[tuple[int, ...], ...] = ()
-    covariance: Covariance = UNSTRUCTURED  # of the effects of each block
-
-    @property
-    def n_levels(self) -> int:
-        return len(self.levels)
-
-    @property
-    def correlated(self) -> bool:
-        """Whether any two effects of this factor have a correlation parameter."""
-        return any(len(block) > 1 for block in self.blocks)
-
-    def parents(self, coarse: "GroupDesign") -> Ints | None:
-        """(J,) the level of another factor in which each level lies; None where some is in several.
-
-        A level without rows counts as one in the first.
-        """
-        return parent_levels(self.refs, coarse.refs, self.n_levels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +80,7 @@ class LinearPredictor:
         """
         eta: Floats = self.X[rows] @ slopes.T + intercept
         for g in self.groups:
-            b, Z, refs = effects(g), g.Z[rows], g.refs[rows]
-            for t in range(len(g.terms)):
-                eta += (b[..., refs, t] * Z[:, t]).T
+            g.add(eta, effects(g), rows)
         if self.offset is not None:
             eta += self.offset[rows] if eta.ndim == 1 else self.offset[rows, None]
         return eta
@@ -180,6 +138,11 @@ class Design:
             if p.parameter == parameter:
                 return p
         raise KeyError(parameter)
+
+    @property
+    def peculiarity(self) -> str:
+        """Why a term is no grouping factor with independent normal effects; empty where all are."""
+        return next((g.peculiarity for p in self.predictors for g in p.groups if g.peculiarity), "")
 
     def each(self, change: Callable[[LinearPredictor], LinearPredictor]) -> "Design":
         """The design with every predictor changed."""

@@ -29,6 +29,8 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     """Why the compiled density cannot serve; None where it can."""
     if compiled_of(family) is None:
         return f"the {family.name} family with {family.link.name} link is not compiled in"
+    if design.peculiarity:
+        return design.peculiarity
     stacking = stacking_obstacle(design, family)
     if stacking is not None:
         return stacking

@@ -39,18 +39,19 @@ def _of_predictor(predictor: LinearPredictor) -> Labelled:
     if predictor.terms:
         out[f"{prefix}X"] = (names.OBS, names.term_dim(p)), predictor.X
     for g in predictor.groups:
-        refs, Z = refs_and_Z(g.name, p)
-        out[refs] = (names.OBS,), as_data(g.refs)
-        if g.terms != (names.INTERCEPT,):
-            out[Z] = (names.OBS, names.group_term_dim(g.name, p)), g.Z
+        for k, (refs, Z) in enumerate(g.pieces):
+            codes, columns = refs_and_Z(g.name, p, k)
+            out[codes] = (names.OBS,), as_data(refs)
+            if g.terms != (names.INTERCEPT,) or (Z != 1).any():
+                out[columns] = (names.OBS, names.group_term_dim(g.name, p)), Z
     if predictor.offset is not None:
         out[f"{prefix}offset"] = (names.OBS,), predictor.offset
     return out
 
 
-def refs_and_Z(group: str, parameter: str = "mu") -> tuple[str, str]:
-    """Names of a grouping factor's data."""
-    tag = f"{names.prefix(parameter)}{names.identifier(group)}"
+def refs_and_Z(group: str, parameter: str = "mu", piece: int = 0) -> tuple[str, str]:
+    """Names of the data of one piece of a term; a grouping factor has one."""
+    tag = f"{names.prefix(parameter)}{names.identifier(group)}" + (f"_{piece}" if piece else "")
     return f"refs_{tag}", f"Z_{tag}"
 
 

@@ -16,6 +16,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.terms.base import need_plain
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ class NonCentered(EachFactor):
 
         p = priors.parameter
         dims = (names.group_dim(g.name), names.group_term_dim(g.name, p))
-        u = pm.Normal(names.spherical(g.name, p), 0.0, 1.0, dims=dims)
-        b = u * sd if L is None else u @ L.T
+        kind, arguments = g.law.pymc
+        u = getattr(pm, kind)(names.spherical(g.name, p), **arguments, dims=dims)
+        b = g.mixed(u * sd if L is None else u @ L.T)
         if g.name in priors.placed:
             b = effects_at_zero(g, priors, b)
         return pm.Deterministic(names.ranef(g.name, p), b, dims=dims)
@@ -69,6 +71,7 @@ class Centered(EachFactor):
 
         from mixedbayes.model.covariance import effects_at_zero
 
+        need_plain([g], "Centered()")
         p = priors.parameter
         name = names.ranef(g.name, p)
         dims = (names.group_dim(g.name), names.group_term_dim(g.name, p))
@@ -92,9 +95,12 @@ def by_information(spec: Spec) -> dict[str, EachFactor]:
     s = 0.5 * spec.family.scale(spec.design)
     out: dict[str, EachFactor] = {}
     for g in spec.design.mu.groups:
+        if g.entangled:
+            out[g.name] = NonCentered()
+            continue
         signal = s**2 * np.bincount(g.refs, information, g.n_levels)
         share = float(np.mean(signal / (1 + signal)))
-        out[g.name] = Centered() if share > 0.5 else NonCentered()
+        out[g.name] = Centered() if share > 0.5 and g.law.normal else NonCentered()
     for predictor in spec.design.predictors[1:]:
         for g in predictor.groups:
             out[names.prefix(predictor.parameter) + g.name] = NonCentered()

@@ -80,7 +80,9 @@ def group_part(g: GroupDesign, priors: PredictorPriors, formulation: EachFactor)
     sd = standard_deviations(g, priors)
     L = cholesky_factor(g, sd, priors)
     b = formulation.effects(g, priors, sd, L)  # (J, q)
-    data, (refs, Z) = pm.modelcontext(None), refs_and_Z(g.name, priors.parameter)
-    if g.terms == (names.INTERCEPT,):
-        return b[data[refs], 0]
-    return (data[Z] * b[data[refs]]).sum(axis=1)
+    data, total = pm.modelcontext(None), 0.0
+    for k in range(len(g.pieces)):
+        refs, Z = refs_and_Z(g.name, priors.parameter, k)
+        there = b[data[refs]]
+        total = total + ((data[Z] * there).sum(axis=1) if Z in data else there[:, 0])
+    return total

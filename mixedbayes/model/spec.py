@@ -22,4 +22,4 @@ class Spec:
             return f"the {self.family.name} family has no closed form"
         if self.design.further:
             return f"{', '.join(self.design.further)} has a formula of its own"
-        return None
+        return self.design.peculiarity or None

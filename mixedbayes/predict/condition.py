@@ -22,6 +22,7 @@ from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.update import exact
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.terms.base import need_plain
 
 MOST_EFFECTS = 500
 
@@ -82,15 +83,11 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     others = {name: _parameter(post, rows, name) for name in post.design.further}
     few, number = _few(post, new, levels, others), seed_of(post, seed)
     _check_support(few, new)
-    effects = exact(few) if _is_exact(post) else weighted(few, number)
+    effects = exact(few) if post.closed_form else weighted(few, number)
     result = Conditioned(post, levels, few.n, effects, number)
     if result.warning:
         warnings.warn(result.warning, UserWarning, stacklevel=3)
     return result
-
-
-def _is_exact(post: Posterior) -> bool:
-    return post.family.closed_form and not post.design.further
 
 
 def _check_model(post: Posterior) -> None:
@@ -99,6 +96,7 @@ def _check_model(post: Posterior) -> None:
             "the model has no group effects, so there is no new group to condition on; "
             "fit again with these rows added"
         )
+    need_plain((g for p in post.predictors for g in p.groups), "condition_on()")
 
 
 def _check_rows(design: Design, new: NewRows) -> None:

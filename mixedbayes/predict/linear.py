@@ -12,6 +12,8 @@ from mixedbayes.design.types import Floats, Ints
 from mixedbayes.predict.population import new_effects, roots, variance
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.terms.base import need_plain
+from mixedbayes.terms.law import Law
 
 MOST_KEPT = 2**25  # numbers: effects of new levels that are kept, not drawn again in every block
 
@@ -34,6 +36,7 @@ class Term:
     unseen: tuple[str, ...]
     effects: Floats  # (u, q, S) of the levels that occur in the rows
     root: Floats  # (q, q, S), R R' = Sigma; no draws, (q, q, 0), where nothing is new
+    law: Law
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +93,10 @@ def _term(
     name = names.prefix(parameter) + factor.name
     q, codes, unseen = factor.Z.shape[1], factor.codes, factor.unseen
     effects = np.zeros((0, q, post.n_draws))
+    g = post.group(factor.name, parameter)
     if codes is None:
-        return Term(name, factor.Z, None, (), effects, roots(post, factor.name, parameter))
+        need_plain([g], "a prediction of levels that are not named")
+        return Term(name, factor.Z, None, (), effects, roots(post, factor.name, parameter), g.law)
     seen = codes >= 0
     if seen.any():
         levels, at = np.unique(codes[seen], return_inverse=True)
@@ -103,12 +108,13 @@ def _term(
         codes, unseen = _found(codes, unseen, known.levels, len(effects))
         effects = np.concatenate([effects, known.effects])
     if not (codes < 0).any():
-        return Term(name, factor.Z, codes, unseen, effects, np.zeros((q, q, 0)))
+        return Term(name, factor.Z, codes, unseen, effects, np.zeros((q, q, 0)), g.law)
     root = roots(post, factor.name, parameter)
     if len(unseen) * root[0].size <= MOST_KEPT:
-        effects = np.concatenate([effects, new_effects(root, seed, name, unseen)])
+        drawn = new_effects(root, seed, name, unseen, g.law)
+        effects = np.concatenate([effects, drawn])
         codes = np.where(codes < 0, len(effects) - len(unseen) - 1 - codes, codes)
-    return Term(name, factor.Z, codes, unseen, effects, root)
+    return Term(name, factor.Z, codes, unseen, effects, root, g.law)
 
 
 def _found(
@@ -132,6 +138,7 @@ def _add(term: Term, Z: Floats, codes: Ints, seed: int, out: Floats) -> None:
     if own.all():
         return
     which, at = np.unique(-1 - codes[~own], return_inverse=True)
-    drawn = new_effects(term.root, seed, term.name, [term.unseen[k] for k in which])
+    labels = [term.unseen[k] for k in which]
+    drawn = new_effects(term.root, seed, term.name, labels, term.law)
     for row, level in zip(np.flatnonzero(~own), at, strict=True):
         out[row] += Z[row] @ drawn[level]

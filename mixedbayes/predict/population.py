@@ -12,6 +12,7 @@ import numpy as np
 from mixedbayes.design.types import Floats
 from mixedbayes.predict.streams import level_stream
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.terms.law import NORMAL, Law
 
 
 def roots(post: Posterior, factor: str, parameter: str = "mu") -> Floats:
@@ -30,10 +31,12 @@ def roots(post: Posterior, factor: str, parameter: str = "mu") -> Floats:
     return np.ascontiguousarray(root.transpose(1, 2, 0))
 
 
-def new_effects(root: Floats, seed: int, factor: str, levels: Iterable[str]) -> Floats:
-    """(k, q, S) effects of k levels that were not seen: b ~ N(0, Sigma_s) in every draw s."""
+def new_effects(
+    root: Floats, seed: int, factor: str, levels: Iterable[str], law: Law = NORMAL
+) -> Floats:
+    """(k, q, S) effects of k levels that were not seen: b = R_s u in every draw s, u of the law."""
     shape = root.shape[1:]
-    z = np.stack([level_stream(seed, factor, text).standard_normal(shape) for text in levels])
+    z = np.stack([law.draw(shape, level_stream(seed, factor, text)) for text in levels])
     b = np.zeros_like(z)
     for j in range(len(root)):
         b += root[:, j] * z[:, j, None]

@@ -142,8 +142,8 @@ def _group(
         if len(block) > 1:
             prior = priors.cor[g.name].prior
             C[np.ix_(range(draws), block, block)] = g.covariance.draw(len(block), prior, draws, rng)
-    u = rng.standard_normal((draws, g.n_levels, q))
-    own = {name: sd, names.ranef(g.name, parameter): effects(u, sd, C)}
+    u = g.law.draw((draws, g.n_levels, q), rng)
+    own = {name: sd, names.ranef(g.name, parameter): g.mixed(effects(u, sd, C))}
     if g.correlated:
         own[names.cor(g.name, parameter)] = correlation.matrix(C)
     return priors.at_zero(own, g.name)

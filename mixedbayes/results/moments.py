@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes.design import counted
-from mixedbayes.design.types import LinearPredictor
+from mixedbayes.design.types import GroupDesign, LinearPredictor
 from mixedbayes.numerics.rows import row_blocks
+from mixedbayes.terms.base import need_plain
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ def moments_of(predictor: LinearPredictor) -> Moments:
         _known[predictor] = Moments(
             mean=predictor.means,
             cov=covariance(predictor.X, predictor.counts),
-            squares={g.name: mean_square(g.Z, predictor.counts) for g in predictor.groups},
+            squares={g.name: _square(g, predictor.counts) for g in predictor.groups},
         )
     return _known[predictor]
 
@@ -48,6 +49,13 @@ def covariance(X: Floats, counts: Floats | None = None) -> Floats:
         d = X[block] - center
         total += d.T @ (d if counts is None else counts[block, None] * d)
     return total / counted.freedom(n, counts)
+
+
+def _square(g: GroupDesign, counts: Floats | None) -> Floats:
+    """(q, q) mean over the rows of z z', of effects of one level or of several."""
+    if g.joins:
+        need_plain([g], "a share of the variance")
+    return np.sum([mean_square(Z, counts) for _, Z in g.pieces], axis=0)
 
 
 def mean_square(Z: Floats, counts: Floats | None = None) -> Floats:

@@ -48,6 +48,11 @@ class Posterior:
     def priors(self) -> Priors:
         return self.spec.priors
 
+    @property
+    def closed_form(self) -> bool:
+        """Whether the response is normal given the effects and linear in them, they normal too."""
+        return self.spec.closed_form_obstacle is None
+
     def with_design(self, design: Design) -> Posterior:
         """The same draws for other rows: `design` stands for the model's own."""
         return replace(self, spec=replace(self.spec, design=design))

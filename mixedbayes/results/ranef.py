@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -51,7 +50,7 @@ def effect_rows(g: GroupDesign, parameter: str = "mu") -> pd.DataFrame:
             columns[name] = g.parts[factor].repeat(q).reset_index(drop=True)
     labels = [names.prefix(parameter) + term for term in g.terms]
     columns["term"] = pd.Series(labels * g.n_levels, dtype="str")
-    columns["n"] = np.bincount(g.refs, minlength=g.n_levels).repeat(q)
+    columns["n"] = g.rows_per_level.repeat(q)
     return pd.DataFrame(columns)
 
 

@@ -19,6 +19,7 @@ from mixedbayes.results.least_squares import LevelFits, complete_pooling, level_
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import effect_rows
 from mixedbayes.results.tables import chained, describe_plain, stack
+from mixedbayes.terms.base import need_plain
 
 Floats = NDArray[np.float64]
 
@@ -132,6 +133,7 @@ def check_least_squares(post: Posterior, what: str) -> None:
     """Raise ModelError where group effects have no least squares to be compared with."""
     if not post.design.mu.groups:
         raise ModelError("the model has no group effects, so nothing is pooled")
+    need_plain(post.design.mu.groups, what)
     if not isinstance(post.family.link, Identity):
         raise ModelError(
             f"{what} compares with least squares, which the {post.family.name} family with "

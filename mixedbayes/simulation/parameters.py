@@ -152,7 +152,7 @@ def effects(
     g: GroupDesign, sd: Floats, cor: Floats, rng: np.random.Generator, *, exact: bool
 ) -> Floats:
     """(J, q) draws from Normal(0, D R D); `exact`: with just these sample moments."""
-    u = rng.standard_normal((g.n_levels, len(g.terms)))
+    u = g.law.draw((g.n_levels, len(g.terms)), rng)
     if exact:
         if g.n_levels <= len(g.terms):
             raise ModelError(
@@ -160,7 +160,7 @@ def effects(
                 f"vary, and there are {g.n_levels}"
             )
         u = standardised(u)
-    return forward.effects(u, sd, np.linalg.cholesky(cor))
+    return np.asarray(g.mixed(forward.effects(u, sd, np.linalg.cholesky(cor))))
 
 
 def standardised(u: Floats) -> Floats:

@@ -124,8 +124,6 @@ def test_dimensions_are_those_of_the_models(case):
 def test_edges_of_the_parameters_have_finite_variables():
     """Sds of zero, and correlations of one, as draws rounded to them have."""
     model = model_of("correlated")
-    g = model.design.mu.group("g")
-    rows = rows_of(g.blocks, len(g.terms))
     rng = np.random.default_rng(1)
     one = np.array([1.0, -1.0, 1.0])
     cor = np.stack([np.outer(one, one), np.eye(3)])

@@ -246,7 +246,7 @@ def test_a_structure_from_outside_is_fitted_and_told_everywhere(
     assert again.model.design.mu.groups[0].covariance == CompoundSymmetry()
     np.testing.assert_array_equal(again.varcorr()["mean"], fit.varcorr()["mean"])
     assert "cs(0 + visit | who)" in model.code("lme4")
-    with pytest.raises(ModelError, match="no code for pymc|writes Gaussian models"):
+    with pytest.raises(ModelError, match=r"no code for pymc|writes Gaussian models"):
         model.code("pymc")
     draws = model.prior_predictive(50, seed=1)["prior"]["cor_who"].to_numpy()[0]
     np.testing.assert_allclose(draws[:, 1, 0], draws[:, 2, 1])

@@ -1,0 +1,250 @@
+"""Terms and laws from outside the package: what takes them is right, what does not says why."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor
+import pytest
+import xarray as xr
+from scipy import stats
+
+import mixedbayes as mb
+from mixedbayes.checks.evidence import log_evidence
+from mixedbayes.checks.loo import loo
+from mixedbayes.errors import ModelError
+from mixedbayes.model.build import build
+from mixedbayes.engines.choose import choose
+from mixedbayes.predict.condition import condition_on
+from mixedbayes.predict.predict import predict
+from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.results.fitted import fitted
+from mixedbayes.results.icc import icc
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ranef import ranef
+from mixedbayes.results.shrinkage import shrinkage
+from mixedbayes.results.varcorr import varcorr
+from mixedbayes.terms.base import Term
+from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.law import NORMAL, Law
+from mixedbayes.terms.unstructured import UNSTRUCTURED
+
+J, N = 6, 60
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse(Term):
+    """One effect for each of some levels, by pieces."""
+
+    name: str
+    levels: pd.Index
+    parts: tuple  # (refs, Z) of each piece
+    R: np.ndarray | None = None  # levels have the covariance R R'
+    terms: tuple = ("Intercept",)
+    blocks: tuple = ((0,),)
+    margins: tuple = ((),)
+    left_out: tuple = ()
+    factors: tuple = ("g",)
+    covariance: Covariance = UNSTRUCTURED
+    law: Law = NORMAL
+
+    @property
+    def pieces(self):
+        return self.parts
+
+    @property
+    def joins(self):
+        return self.R is not None
+
+    def mixed(self, b):
+        if self.R is None:
+            return b
+        return self.R @ b if isinstance(b, np.ndarray) else pm.math.dot(self.R, b)
+
+
+@dataclass(frozen=True)
+class StudentLaw(Law):
+    """u ~ Student-t with 3 degrees of freedom."""
+
+    name: ClassVar[str] = "student_t"
+
+    @property
+    def pymc(self):
+        return "StudentT", {"nu": 3.0, "mu": 0.0, "sigma": 1.0}
+
+    def draw(self, shape, rng):
+        return rng.standard_t(3, shape)
+
+
+def _membership(rng):
+    """Each row in two of six levels, with weights that add up to 1."""
+    first, second = rng.integers(0, J, N), rng.integers(0, J, N)
+    second = np.where(second == first, (second + 1) % J, second)
+    w = rng.uniform(0.2, 0.8, (N, 1))
+    return Sparse("g", pd.Index(list("abcdef")), ((first, w), (second, 1 - w)))
+
+
+def _smooth(rng):
+    """A penalised basis: its functions are the levels, and every row lies in all of them."""
+    x = rng.uniform(0, 1, N)
+    basis = np.exp(-0.5 * ((x[:, None] - np.linspace(0, 1, J)) / 0.2) ** 2)
+    parts = tuple((np.full(N, k), basis[:, k : k + 1]) for k in range(J))
+    return Sparse("g", pd.Index([f"basis{k}" for k in range(J)]), parts)
+
+
+def _known(rng):
+    """A pedigree: levels with a known covariance."""
+    A = 0.5 ** np.abs(np.subtract.outer(np.arange(J), np.arange(J)))
+    parts = ((rng.integers(0, J, N), np.ones((N, 1))),)
+    return Sparse("g", pd.Index(list("abcdef")), parts, np.linalg.cholesky(A))
+
+
+TERMS = {
+    "membership": (_membership, "rows lie in several levels of g"),
+    "smooth": (_smooth, "rows lie in several levels of g"),
+    "known structure": (_known, "the levels of g are related"),
+}
+
+
+def spec_with(term, family="gaussian"):
+    """The model y ~ x + term, from that of a grouping factor."""
+    rng = np.random.default_rng(3)
+    b = rng.normal(size=(term.n_levels, 1))
+    x, eta = rng.normal(size=N), np.zeros(N)
+    term.add(eta, term.mixed(b))
+    data = pd.DataFrame({"x": x, "y": 1 + x + eta + rng.normal(0, 0.3, N), "g": np.arange(N) % J})
+    spec = mb.Model("y ~ x + (1 | g)", data, family=family).spec
+    return replace(spec, design=spec.design.each(lambda p: replace(p, groups=(term,))))
+
+
+@pytest.fixture(params=TERMS)
+def case(request):
+    make, reason = TERMS[request.param]
+    term = make(np.random.default_rng(5))
+    return spec_with(term), term, reason
+
+
+def test_the_operator_is_what_is_added(case):
+    _, term, _ = case
+    b, eta = np.random.default_rng(0).normal(size=(4, J, 1)), np.zeros((N, 4))
+    term.add(eta, b)
+    np.testing.assert_allclose(eta, term.operator() @ b[..., 0].T)
+    some, rows = np.zeros((3, 4)), np.array([5, 2, 40])
+    term.add(some, b, rows)
+    np.testing.assert_allclose(some, eta[rows])
+
+
+def test_engines_say_why_they_leave_it_to_pymc(case):
+    spec, _, reason = case
+    chosen = choose("auto", spec)
+    assert reason in chosen.reason
+    assert str(chosen) == "NonCentered()"
+    with pytest.raises(ModelError, match=reason):
+        choose(mb.Marginal(), spec)
+    with pytest.raises(ModelError, match=reason):
+        build(spec, choose(mb.Centered(), spec))
+
+
+LAWS = {"normal": NORMAL, "student": StudentLaw()}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_graph_has_the_density_of_the_sum(case, law):
+    spec, term, _ = case
+    term = replace(term, law=LAWS[law])
+    spec = replace(spec, design=spec.design.each(lambda p: replace(p, groups=(term,))))
+    model = build(spec, choose("auto", spec))
+    rng = np.random.default_rng(1)
+    u, sd, sigma, beta, at_means = rng.normal(size=(J, 1)), 0.7, 0.4, 0.9, 1.2
+    point = {
+        "u_ranef_g": u, "sd_g_log__": np.log([sd]), "sigma_log__": np.log(sigma),
+        "fixef": np.array([beta]), "Intercept_at_means": np.array(at_means),
+    }  # fmt: skip
+    point = {v.name: point[v.name] for v in model.value_vars}
+    both = [*model.observed_RVs, model["u_ranef_g"]]
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        found = model.compile_logp(both, jacobian=False)(point)
+    R = np.eye(J) if term.R is None else term.R
+    x = spec.design.mu.X[:, 0]
+    eta = at_means + beta * (x - x.mean()) + term.operator() @ (R @ u[:, 0] * sd)
+    expected = stats.norm(eta, sigma).logpdf(spec.design.y).sum()
+    expected += (stats.norm if law == "normal" else stats.t(3)).logpdf(u).sum()
+    assert found == pytest.approx(expected)
+
+
+def test_prior_draws_have_the_covariance_of_the_term(case):
+    spec, term, _ = case
+    prior = prior_predictive(spec, 4000, 2)["prior"]
+    b = prior["ranef_g"].to_numpy()[0, :, :, 0] / prior["sd_g"].to_numpy()[0]
+    R = np.eye(J) if term.R is None else term.R
+    np.testing.assert_allclose(np.cov(b.T), R @ R.T, atol=0.12)
+
+
+def of_prior(spec, draws=4000):
+    """Draws from the prior as a posterior."""
+    tree = prior_predictive(spec, draws, 2)
+    return Posterior(spec, xr.DataTree.from_dict({"posterior": tree["prior"].to_dataset()}))
+
+
+def test_tables_and_fitted_values_of_a_membership():
+    term = _membership(np.random.default_rng(5))
+    spec = spec_with(term)
+    post = of_prior(spec, 200)
+    assert list(ranef(post)["level"]) == list("abcdef")
+    assert list(varcorr(post)["kind"]) == ["sd", "sd"]
+    b = post.ranef("g")
+    eta = post.intercept()[:, None] + post.fixef() @ spec.design.mu.X.T
+    eta += b[..., 0] @ term.operator().T
+    np.testing.assert_allclose(fitted(post)["mean"], eta.mean(axis=0))
+    # the share of variance of a row: the sum of its squared weights
+    squares = sum((Z**2).mean() for _, Z in term.pieces)
+    group = post.sd("g")[:, 0] ** 2 * squares
+    expected = np.mean(group / (group + post.parameters()["sigma"] ** 2))
+    assert icc(post)["mean"].iloc[0] == pytest.approx(expected)
+
+
+# ---- laws ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def heavy():
+    who = np.repeat(np.arange(25), 4)
+    data = pd.DataFrame({"y": np.random.default_rng(8).normal(size=100), "g": who})
+    spec = mb.Model("y ~ 1 + (1 | g)", data).spec
+    groups = tuple(replace(g, law=StudentLaw()) for g in spec.design.mu.groups)
+    return replace(spec, design=spec.design.each(lambda p: replace(p, groups=groups)))
+
+
+def test_a_law_is_left_to_the_engine_that_takes_it(heavy):
+    chosen = choose("auto", heavy)
+    assert "the effects over g are student_t, not normal" in chosen.reason
+    assert str(chosen) == "NonCentered()"
+
+
+def tails(u):
+    """Share of draws beyond the central 95 % of Student's t."""
+    return np.mean(np.abs(u) > stats.t(3).ppf(0.975))
+
+
+def test_effects_are_drawn_from_the_law(heavy):
+    post = of_prior(heavy)
+    assert tails(post.ranef("g")[..., 0] / post.sd("g")) == pytest.approx(0.05, abs=0.004)
+    new = pd.DataFrame({"g": np.arange(1000, 1040)})
+    draws = predict(post, new, kind="linear", draws=True, seed=1).to_numpy().reshape(-1, 40)
+    u = (draws - post.intercept()[:, None]) / post.sd("g")
+    assert tails(u) == pytest.approx(0.05, abs=0.004)
+
+
+def test_what_needs_normal_effects_says_so(heavy):
+    post, new = of_prior(heavy, 100), pd.DataFrame({"g": [1000], "y": [1.0]})
+    for ask in (
+        lambda: predict(post, new, groups="average"),
+        lambda: condition_on(post, new),
+        lambda: shrinkage(post),
+        lambda: log_evidence(post),
+        lambda: loo(post, None, target="g"),
+    ):
+        with pytest.raises(ModelError, match="the effects over g are student_t, not normal"):
+            ask()
