@@ -14,9 +14,9 @@ from scipy import stats
 import mixedbayes as mb
 from mixedbayes.checks.evidence import log_evidence
 from mixedbayes.checks.loo import loo
+from mixedbayes.engines.choose import choose
 from mixedbayes.errors import ModelError
 from mixedbayes.model.build import build
-from mixedbayes.engines.choose import choose
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
@@ -144,7 +144,7 @@ def test_engines_say_why_they_leave_it_to_pymc(case):
     with pytest.raises(ModelError, match=reason):
         choose(mb.Marginal(), spec)
     with pytest.raises(ModelError, match=reason):
-        build(spec, choose(mb.Centered(), spec))
+        build(spec, choose(mb.Centered(), spec).groups)
 
 
 LAWS = {"normal": NORMAL, "student": StudentLaw()}
@@ -155,7 +155,7 @@ def test_the_graph_has_the_density_of_the_sum(case, law):
     spec, term, _ = case
     term = replace(term, law=LAWS[law])
     spec = replace(spec, design=spec.design.each(lambda p: replace(p, groups=(term,))))
-    model = build(spec, choose("auto", spec))
+    model = build(spec, choose("auto", spec).groups)
     rng = np.random.default_rng(1)
     u, sd, sigma, beta, at_means = rng.normal(size=(J, 1)), 0.7, 0.4, 0.9, 1.2
     point = {
@@ -244,7 +244,7 @@ def test_what_needs_normal_effects_says_so(heavy):
         lambda: condition_on(post, new),
         lambda: shrinkage(post),
         lambda: log_evidence(post),
-        lambda: loo(post, None, target="g"),
+        lambda: loo(post, "g", None, refit=False, quick=False),
     ):
         with pytest.raises(ModelError, match="the effects over g are student_t, not normal"):
             ask()
