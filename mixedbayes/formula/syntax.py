@@ -25,7 +25,7 @@ from mixedbayes.formula.nodes import (
 from mixedbayes.formula.tokens import CONSTANTS, Token, tokenize
 from mixedbayes.formula.types import Span
 from mixedbayes.formula.words import our_way
-from mixedbayes.terms.registry import COVARIANCES
+from mixedbayes.terms.registry import named
 
 # operator -> (binding power to the left, to the right)
 _TERMS = {"*": (20, 21), "/": (20, 21), ":": (30, 31), "**": (41, 40)}
@@ -136,7 +136,7 @@ class Parser:
         if token.kind == "string":
             return Literal(token.value, token.value, token.span)
         if self.operator() == "(":
-            if table is _TERMS and token.value in COVARIANCES and self.holds_a_bar():
+            if table is _TERMS and named(token.value) and self.holds_a_bar():
                 return self.paren(table, token)
             return self.call(token)
         if table is _ARITHMETIC and token.value in CONSTANTS:

@@ -1,7 +1,5 @@
 """Words of R's, Bambi's and Patsy's formulas, and how the same is said here."""
 
-from mixedbayes.terms.registry import COVARIANCES
-
 _CATEGORY = "text and categories are factors as they are; C({x}) makes one of numbers"
 _SPLINE = "write bs({x}, df=4), or cr({x}, df=4) for a natural cubic spline"
 _SMOOTH = f"smooth terms are not offered; {_SPLINE}"
@@ -137,10 +135,9 @@ WORDS: dict[str, str] = {
     "gr": "write (1 | g); one distribution of the effects for each level of by= is not offered",
     "mm": "rows that belong to several levels of one factor are not offered",
     **dict.fromkeys(
-        ("cs", "homdiag", "rr", "propto", "toep", "dummy"),
+        ("us", "diag", "cs", "homdiag", "rr", "propto", "toep", "dummy"),
         _COVARIANCE,
     ),
-    **{name: f"write {name}(x | g), with a bar" for name in COVARIANCES},
     **dict.fromkeys(
         ("ar", "arma", "ma", "ar1", "ou", "car", "sar", "cosy", "unstr", "fcor", "corAR1", "mat",
          "gau"),

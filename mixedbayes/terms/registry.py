@@ -1,4 +1,4 @@
-"""The structures of covariances that a formula may name."""
+"""The structures of covariances, and how a formula says them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.diagonal import Diagonal
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
-# By the bar that stands for them.
+# Those that a bar stands for; the others are named, cs(x | g).
 BARS: dict[str, str] = {"|": UNSTRUCTURED.name, "||": Diagonal.name}
 COVARIANCES: dict[str, Covariance] = {c.name: c for c in (UNSTRUCTURED, Diagonal())}
+
+
+def named(word: str) -> bool:
+    """Whether a word in front of a bar's parenthesis is the name of a structure."""
+    return word in COVARIANCES and word not in BARS.values()
 
 
 def bar_text(structure: str, effects: str, group: str) -> str:

@@ -89,7 +89,9 @@ def by_hand(model, layout, theta, coordinates):
         total += sum(a.prior.logpdf(s) for a, s in zip(priors.mu.sd[g.name], sd, strict=True))
         if g.correlated:
             r = cor[0, 1]
-            total += float(priors.mu.lkj(g.name).logpdf(cor)) + np.log(1 - r**2)  # dr/dt, r = tanh
+            total += float(priors.mu.cor[g.name].prior.logpdf(cor)) + np.log(
+                1 - r**2
+            )  # dr/dt, r = tanh
         cov = cor * np.outer(sd, sd)
         total += stats.multivariate_normal(cov=cov).logpdf(b).sum()
         # b = S u and x = U' u + ..., so that |db / dx| = |S| / |U|

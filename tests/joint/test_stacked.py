@@ -114,7 +114,9 @@ def effects(g, priors, named, information, placed):
     sd, cor, b = placed(named, g.name, priors)
     total = sum(float(a.prior.logpdf(s)) for a, s in zip(priors.sd[g.name], sd, strict=True))
     if g.correlated:
-        total += float(priors.lkj(g.name).logpdf(cor)) + np.log(1 - cor[0, 1] ** 2)  # r = tanh t
+        total += float(priors.cor[g.name].prior.logpdf(cor)) + np.log(
+            1 - cor[0, 1] ** 2
+        )  # r = tanh t
     cov = cor * np.outer(sd, sd)
     total += float(stats.multivariate_normal(cov=cov).logpdf(b).sum())
     S = np.linalg.cholesky(cov)  # b = S u and x = U' u + ..., |db / dx| = |S| / |U|

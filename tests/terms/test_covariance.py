@@ -174,16 +174,9 @@ def with_cs(monkeypatch):
     monkeypatch.setitem(COVARIANCES, "cs", CompoundSymmetry())
 
 
-def test_words_for_the_bars_are_the_bars(visits):
-    for bar, word in (("|", "us"), ("||", "diag")):
-        a = mb.Model(f"y ~ (0 + visit {bar} who)", visits).design.mu.groups[0]
-        b = mb.Model(f"y ~ {word}(0 + visit | who)", visits).design.mu.groups[0]
-        assert (a.blocks, a.covariance, a.terms) == (b.blocks, b.covariance, b.terms)
-
-
-def test_a_structure_and_a_double_bar_contradict_each_other(visits):
-    with pytest.raises(FormulaError, match=r"write us\(x \| g\)"):
-        mb.Model("y ~ us(0 + visit || who)", visits)
+def test_a_structure_and_a_double_bar_contradict_each_other(visits, with_cs):
+    with pytest.raises(FormulaError, match=r"write cs\(x \| g\)"):
+        mb.Model("y ~ cs(0 + visit || who)", visits)
 
 
 def test_an_unknown_structure_is_refused_with_the_known_words(visits):
