@@ -24,6 +24,8 @@ from mixedbayes.formula import Formula, parse_all, parse_expression, parse_terms
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.names import INTERCEPT
 from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.law import Law
+from mixedbayes.terms.registry import LAWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,6 +300,7 @@ def _group(
         left_out=_left_out(*encodings),
         margins=tuple(within),
         covariance=_covariance(name, bars, encodings),
+        law=_law(name, bars),
     )
 
 
@@ -308,14 +311,24 @@ def _covariance(name: str, bars: list[RandomTerm], encodings: tuple[Encoding, ..
         for bar, encoding in zip(bars, encodings, strict=True)
         if bar.correlated and len(encoding.names) + encoding.intercept > 1
     ]
-    structures = {bar.structure: bar.covariance for bar in several}
-    if len(structures) > 1:
-        texts = " and ".join(bar.text for bar in several)
+    _check_one(
+        name, several, {bar.structure for bar in several}, "covariances of several structures"
+    )
+    return (several or bars)[0].covariance
+
+
+def _law(name: str, bars: list[RandomTerm]) -> Law:
+    """The law of the effects over one factor: one for all of its bars."""
+    _check_one(name, bars, {bar.law for bar in bars}, "several laws")
+    return LAWS[bars[0].law]
+
+
+def _check_one(name: str, bars: list[RandomTerm], kinds: set[str], what: str) -> None:
+    if len(kinds) > 1:
         raise DataError(
-            f"{texts} give the effects over {name} covariances of several structures: write the "
-            "same in all bars on one factor"
+            f"{' and '.join(bar.text for bar in bars)} give the effects over {name} {what}: write "
+            "the same in all bars on one factor"
         )
-    return next(iter(structures.values()), bars[0].covariance)
 
 
 def bar_columns(encodings: tuple[Encoding, ...], rows: Rows) -> Floats:

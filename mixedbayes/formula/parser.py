@@ -21,7 +21,8 @@ from mixedbayes.formula.syntax import Parser
 from mixedbayes.formula.terms import Terms, as_column, expand
 from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
 from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
-from mixedbayes.terms.registry import BARS, bar_text
+from mixedbayes.terms.law import NORMAL
+from mixedbayes.terms.registry import BARS, LAWS, bar_text
 
 _WRAPPERS = ("trials", "weights")
 _LONGEST = 100_000
@@ -102,7 +103,7 @@ def canonical(formula: Formula | str) -> str:
     left = response.text + (f" | {' + '.join(wrappers)}" if wrappers else "")
     offsets = [f"offset({text})" for text in formula.offsets]
     bars = [
-        bar_text(bar.structure, bar.effects, ":".join(map(column, bar.factors)))
+        bar_text(bar.structure, bar.effects, ":".join(map(column, bar.factors)), bar.law)
         for bar in formula.random
     ]
     return f"{left} ~ {' + '.join([formula.fixed, *offsets, *bars])}"
@@ -191,11 +192,20 @@ def _bars(paren: Paren, text: str) -> list[RandomTerm]:
             "write (1 | g), or (0 + x | g)",
         )  # fmt: skip
     written = " ".join(text[paren.span.start : paren.span.end].split())
-    spelled = str(effects)
+    spelled, (group, law) = str(effects), _law(bar.group)
+    structure = paren.structure or BARS[bar.operator]
     return [
-        RandomTerm(written, spelled, factors, paren.structure or BARS[bar.operator], paren.span)
-        for factors in _nesting(bar.group, text)
+        RandomTerm(written, spelled, factors, structure, paren.span, law)
+        for factors in _nesting(group, text)
     ]
+
+
+def _law(node: Node) -> tuple[Node, str]:
+    """What is inside `gr(g, law="...")`, and the law's name; anything else as it is."""
+    match node:
+        case Call("gr", (group,), (("law", Literal(value=str() as law)),)) if law in LAWS:
+            return group, law
+    return node, NORMAL.name
 
 
 def _nesting(node: Node, text: str) -> list[tuple[str, ...]]:

@@ -26,6 +26,7 @@ class RandomTerm:
     factors: tuple[str, ...]  # column names whose combinations are the levels
     structure: str  # of the effects' covariance: "us" for `|`, "diag" for `||`
     span: Span
+    law: str = "normal"  # of the standardised effects
 
     @property
     def covariance(self) -> Covariance:

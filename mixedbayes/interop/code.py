@@ -13,6 +13,7 @@ from mixedbayes.interop.lme4_code import lme4_code
 from mixedbayes.interop.pymc_code import pymc_code
 from mixedbayes.interop.writing import lines
 from mixedbayes.model.spec import Spec
+from mixedbayes.terms.base import need_plain
 
 type Target = Literal["lme4", "brms", "bambi", "pymc"]
 
@@ -34,6 +35,7 @@ def code(spec: Spec, target: Target) -> str:
     }
     if target not in writers:
         raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
+    need_plain((g for p in spec.design.predictors for g in p.groups), "code()")
     if spec.design.further:
         raise ModelError(
             f"code() writes models of the mean, not of {', '.join(spec.design.further)}"

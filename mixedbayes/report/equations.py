@@ -71,17 +71,17 @@ def _effect(symbol: str, mark: str, g: GroupDesign, term: str, level: str = "") 
 
 
 def _laws(g: GroupDesign, j: str, mark: str) -> Iterator[str]:
-    """Normal laws of a factor's effects, one for each block of correlated ones."""
+    """Laws of a factor's effects, one for each block of correlated ones."""
     for block in g.blocks:
         terms = [g.terms[k] for k in block]
         effects = [_effect(r"\gamma", mark, g, t, j) for t in terms]
         sds = [_effect(r"\tau", mark, g, t) for t in terms]
         if len(terms) == 1:
-            yield rf"{effects[0]} &\sim \mathcal{{N}}\left(0,\, \left({sds[0]}\right)^2\right)"
+            yield rf"{effects[0]} &\sim {g.law.latex}\left(0,\, \left({sds[0]}\right)^2\right)"
             continue
         D, R = rf"D_{{{tex(g.name)}}}", rf"R_{{{tex(g.name)}}}"
         column, diagonal = r",\ ".join(effects), r",\ ".join(sds)
-        yield rf"\left({column}\right)^\top &\sim \mathcal{{N}}\left(0,\, {D} {R} {D}\right)"
+        yield rf"\left({column}\right)^\top &\sim {g.law.latex}\left(0,\, {D} {R} {D}\right)"
         yield rf"{D} &= \mathrm{{diag}}\left({diagonal}\right), \quad {R}{g.covariance.latex}"
 
 

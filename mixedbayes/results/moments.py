@@ -52,10 +52,11 @@ def covariance(X: Floats, counts: Floats | None = None) -> Floats:
 
 
 def _square(g: GroupDesign, counts: Floats | None) -> Floats:
-    """(q, q) mean over the rows of z z', of effects of one level or of several."""
+    """(q, q) mean over the rows of z z' var(u), of effects of one level or of several."""
     if g.joins:
         need_plain([g], "a share of the variance")
-    return np.sum([mean_square(Z, counts) for _, Z in g.pieces], axis=0)
+    squares = [mean_square(Z, counts) for _, Z in g.pieces]
+    return np.asarray(g.law.variance * np.sum(squares, axis=0))
 
 
 def mean_square(Z: Floats, counts: Floats | None = None) -> Floats:

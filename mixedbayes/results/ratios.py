@@ -18,6 +18,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.links import Cloglog, Identity, Log, Logit, Probit
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained, describe, labelled
+from mixedbayes.terms.base import need_plain
 
 Floats = NDArray[np.float64]
 
@@ -160,6 +161,7 @@ def varcorr_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) 
     """
     name = f"median {ratio_of(post.family, post.design).name}"
     groups = post.design.mu.groups
+    need_plain(groups, "exponentiate=True")
     if not groups:
         raise ModelError(f"the model has no group effects, so no {name}")
     rows = [(g.name, term) for g in groups for term in g.terms]

@@ -34,6 +34,7 @@ from mixedbayes.results.variance import (
     over_weights,
     ratio,
 )
+from mixedbayes.terms.base import need_plain
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +50,7 @@ def icc_response(post: Posterior) -> Floats:
     adjusted: at the mean of the population part, f = 0; unadjusted: f varies as in the data. Of
     binomial counts the share of one trial is meant, of ordered categories the code.
     """
+    need_plain(post.design.mu.groups, "scale='response'")
     fixed, groups = fixed_variance(post), group_variances(post)
     zero, random = np.zeros_like(fixed), sum(groups.values(), np.zeros_like(fixed))
     out = []
@@ -62,6 +64,7 @@ def icc_response(post: Posterior) -> Floats:
 
 def r2_response(post: Posterior) -> Floats:
     """(2, S) marginal and conditional R2."""
+    need_plain(post.design.mu.groups, "scale='response'")
     fixed, groups = fixed_variance(post), group_variances(post)
     random = sum(groups.values(), np.zeros_like(fixed))
     explained, within = _total(post, fixed + random)

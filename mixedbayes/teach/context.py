@@ -19,6 +19,7 @@ from mixedbayes.interop.writing import parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.pooling import together
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.terms.base import need_plain
 
 _SAME = 1e-9  # relative
 
@@ -224,6 +225,7 @@ def _check(model: Spec | Posterior, most_rows: float) -> None:
             "ways() writes models with one residual variance, and "
             f"{', '.join(design.further)} has a formula of its own"
         )
+    need_plain(design.mu.groups, "ways()")
     if design.weights is not None:
         raise ModelError("ways() writes models with one residual variance: leave weights() out")
     if not design.mu.groups:

@@ -14,13 +14,19 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Law(ABC):
-    """Independent u with mean 0; sds of effects are those of b where u has variance 1.
+    """Independent u with mean 0, whose scale is the effects' sds; `gr(g, law="name")` in a formula.
 
     Engines that integrate or linearise effects take normal ones alone; PyMC's graph takes any.
     """
 
     name: ClassVar[str]
     normal: ClassVar[bool] = False
+    latex: ClassVar[str]  # of the distribution: "\\mathcal{N}"
+
+    @property
+    @abstractmethod
+    def variance(self) -> float:
+        """Of u."""
 
     @property
     @abstractmethod
@@ -38,6 +44,11 @@ class NormalLaw(Law):
 
     name: ClassVar[str] = "normal"
     normal: ClassVar[bool] = True
+    latex: ClassVar[str] = r"\mathcal{N}"
+
+    @property
+    def variance(self) -> float:
+        return 1.0
 
     @property
     def pymc(self) -> tuple[str, dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Terms and laws from outside the package: what takes them is right, what does not says why."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ import mixedbayes as mb
 from mixedbayes.checks.evidence import log_evidence
 from mixedbayes.checks.loo import loo
 from mixedbayes.engines.choose import choose
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.model.build import build
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
@@ -29,7 +28,9 @@ from mixedbayes.results.varcorr import varcorr
 from mixedbayes.terms.base import Term
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import NORMAL, Law
+from mixedbayes.terms.registry import LAWS
 from mixedbayes.terms.unstructured import UNSTRUCTURED
+from tests.support.student_law import StudentLaw
 
 J, N = 6, 60
 
@@ -62,20 +63,6 @@ class Sparse(Term):
         if self.R is None:
             return b
         return self.R @ b if isinstance(b, np.ndarray) else pm.math.dot(self.R, b)
-
-
-@dataclass(frozen=True)
-class StudentLaw(Law):
-    """u ~ Student-t with 3 degrees of freedom."""
-
-    name: ClassVar[str] = "student_t"
-
-    @property
-    def pymc(self):
-        return "StudentT", {"nu": 3.0, "mu": 0.0, "sigma": 1.0}
-
-    def draw(self, shape, rng):
-        return rng.standard_t(3, shape)
 
 
 def _membership(rng):
@@ -147,13 +134,13 @@ def test_engines_say_why_they_leave_it_to_pymc(case):
         build(spec, choose(mb.Centered(), spec).groups)
 
 
-LAWS = {"normal": NORMAL, "student": StudentLaw()}
+BOTH = {"normal": NORMAL, "student": StudentLaw()}
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", BOTH)
 def test_the_graph_has_the_density_of_the_sum(case, law):
     spec, term, _ = case
-    term = replace(term, law=LAWS[law])
+    term = replace(term, law=BOTH[law])
     spec = replace(spec, design=spec.design.each(lambda p: replace(p, groups=(term,))))
     model = build(spec, choose("auto", spec).groups)
     rng = np.random.default_rng(1)
@@ -212,14 +199,27 @@ def test_tables_and_fitted_values_of_a_membership():
 def heavy():
     who = np.repeat(np.arange(25), 4)
     data = pd.DataFrame({"y": np.random.default_rng(8).normal(size=100), "g": who})
-    spec = mb.Model("y ~ 1 + (1 | g)", data).spec
-    groups = tuple(replace(g, law=StudentLaw()) for g in spec.design.mu.groups)
-    return replace(spec, design=spec.design.each(lambda p: replace(p, groups=groups)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(LAWS, "student", StudentLaw())
+        return mb.Model('y ~ 1 + (1 | gr(g, law="student"))', data).spec
+
+
+def test_an_unknown_law_is_refused():
+    data = pd.DataFrame({"y": np.arange(9.0), "g": np.arange(9) % 3})
+    with pytest.raises(FormulaError, match=r"a grouping factor is a column(?s:.*)write \(1 \| g\)"):
+        mb.Model('y ~ (1 | gr(g, law="student"))', data)
+
+
+def test_bars_on_one_factor_have_one_law(monkeypatch):
+    monkeypatch.setitem(LAWS, "student", StudentLaw())
+    data = pd.DataFrame({"y": np.arange(20.0) % 7, "x": np.arange(20) % 3, "g": np.arange(20) % 4})
+    with pytest.raises(DataError, match="several laws: write the same in all bars"):
+        mb.Model('y ~ (1 | gr(g, law="student")) + (0 + x | g)', data)
 
 
 def test_a_law_is_left_to_the_engine_that_takes_it(heavy):
     chosen = choose("auto", heavy)
-    assert "the effects over g are student_t, not normal" in chosen.reason
+    assert "the effects over g are student, not normal" in chosen.reason
     assert str(chosen) == "NonCentered()"
 
 
@@ -246,5 +246,5 @@ def test_what_needs_normal_effects_says_so(heavy):
         lambda: log_evidence(post),
         lambda: loo(post, "g", None, refit=False, quick=False),
     ):
-        with pytest.raises(ModelError, match="the effects over g are student_t, not normal"):
+        with pytest.raises(ModelError, match="the effects over g are student, not normal"):
             ask()
