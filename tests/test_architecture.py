@@ -12,6 +12,7 @@ import pytest
 
 from mixedbayes.engines.registry import ENGINES
 from mixedbayes.families.registry import FAMILIES
+from mixedbayes.terms.registry import COVARIANCES, LAWS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mixedbayes"
@@ -63,6 +64,7 @@ LONGEST_MODULE = 500
 OWN_FILES = {kind.__module__.split(".")[-1] for kind in FAMILIES.values()}
 ENGINE_FILES = {type(engine).__module__ for engine in ENGINES}
 FORMULATIONS = {kind.__name__ for engine in ENGINES for kind in engine.formulations}
+STRUCTURED = {type(kind).__module__ for kind in (*COVARIANCES.values(), *LAWS.values())}
 SAID = FORMULATIONS | {engine.name for engine in ENGINES}
 
 
@@ -169,6 +171,26 @@ def engine_violations(source: str, path: str, package: str) -> list[str]:
     return found
 
 
+def term_violations(source: str, path: str, package: str) -> list[str]:
+    """Where a module outside terms/ takes a covariance's or law's class, or asks for its name.
+
+    The objects that are the defaults, in capitals, may be imported.
+    """
+    if path.startswith("terms/"):
+        return []
+    tree, found, known = ast.parse(source), [], {*COVARIANCES, *LAWS}
+    for line, dotted in imports(tree, package):
+        module, _, name = dotted.rpartition(".")
+        if dotted in STRUCTURED or (module in STRUCTURED and not name.isupper() and name != "Law"):
+            found.append(f"line {line}: {dotted}")
+    for node in ast.walk(tree):
+        text = ast.unparse(node) if isinstance(node, ast.Compare) else ""
+        if any(word in text for word in ("covariance", "structure", ".law")):
+            said = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant)}
+            found += [f"line {node.lineno}: {name}" for name in said & known]
+    return found
+
+
 def test_every_module_belongs_to_a_stage():
     strangers = [name_of(p) for p in MODULES if own_stage(p) is None]
     assert MODULES
@@ -223,6 +245,25 @@ def test_no_module_knows_one_engine(path):
 )
 def test_a_module_that_knows_one_engine_is_found(source):
     assert engine_violations(source, "results/fixef.py", "mixedbayes.results")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_knows_one_covariance_or_law(path):
+    source = path.read_text(encoding="utf-8")
+    assert term_violations(source, name_of(path), package_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from mixedbayes.terms.diagonal import Diagonal",
+        "from mixedbayes.terms import unstructured",
+        "if g.covariance.name == 'us': pass",
+        "if bar.law != 'normal': pass",
+    ],
+)
+def test_a_module_that_knows_one_covariance_or_law_is_found(source):
+    assert term_violations(source, "plots/fixef.py", "mixedbayes.plots")
 
 
 def test_no_module_is_too_long():
