@@ -9,7 +9,7 @@ import pandas as pd
 from mixedbayes.data.registry import Column, describe_data, registry
 
 _READ_AS = {
-    "number": "float64",
+    "number": "str",  # made doubles afterwards: not every pandas reads them to the last bit
     "integer": "int64",
     "text": "str",
     "factor": "str",
@@ -44,6 +44,8 @@ def load_data(name: str) -> pd.DataFrame:
     for column in info.columns:
         if column.type in ("factor", "ordered"):
             frame[column.name] = _factor(frame[column.name], column)
+        elif column.type == "number":
+            frame[column.name] = frame[column.name].astype("float64")
     frame.attrs["units"] = {c.name: c.unit for c in info.columns if c.measured}
     return frame
 

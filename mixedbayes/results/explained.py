@@ -60,7 +60,8 @@ def explained(post: Posterior) -> pd.DataFrame:
     if isinstance(post.family.link, Identity):
         rows.append((RESIDUAL, None, post.design.n, *data_level(post)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.astype({"group": "str", "term": "str"})
+    texts = {name: pd.Series(table[name].to_list(), dtype="str") for name in ("group", "term")}
+    return table.assign(**texts)
 
 
 def batch(theta: Floats, eps: Floats) -> tuple[float, float]:

@@ -60,7 +60,7 @@ def test_column_types_and_level_order_are_those_of_r(name):
                 expected = sorted(levels, key=float)
             assert levels == expected
         elif facts["type"] == "character":
-            assert isinstance(values.dtype, pd.StringDtype)
+            assert pd.api.types.is_string_dtype(values)
         else:
             assert pd.api.types.is_numeric_dtype(values.dtype)
             assert [values.min(), values.max()] == pytest.approx(

@@ -184,7 +184,9 @@ def test_row_labels_of_arrow_are_those_of_pandas():
         ["r2", "r1", "r2"], dtype=pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string()))
     )
     data = pd.DataFrame({"y": [1.0, 2, 4], "k": labels})
-    for index in (data.set_index("k"), data.set_index(["k", data.index])):
+    levels = [pd.Index(labels[:2]), data.index]
+    several = pd.MultiIndex(levels=levels, codes=[[0, 1, 0], [0, 1, 2]], names=["k", None])
+    for index in (data.set_index("k"), data.set_axis(several)):
         found = table(index, ["y"]).index
         assert found.equals(index.index) or found.tolist() == index.index.tolist()
         dtypes = found.dtypes if isinstance(found, pd.MultiIndex) else [found.dtype]

@@ -33,6 +33,7 @@ def test_every_term_of_every_factor_and_the_data(penicillin):
         ["sample", 6],
         ["Residual", 144],
     ]
+    assert table["term"].isna().tolist() == [False, False, True]
     batches = table.set_index("group")
     np.testing.assert_allclose(batches["r2"].iloc[:2], 0, atol=1e-12)
     # 24 rows of each sample, of sd .55 against 1.9: hardly any pooling
