@@ -3,6 +3,7 @@
 import errno
 import importlib.util
 import inspect
+import pickle
 import subprocess
 import sys
 
@@ -49,6 +50,16 @@ def no_cache_of_the_user(monkeypatch):
 def test_code_is_kept_beside_its_source(tmp_path):
     assert made(tmp_path) == (42, 42)
     assert len(list((tmp_path / "__pycache__").glob("*.nbc"))) == 2
+
+
+def test_code_that_another_version_of_numba_kept_is_compiled_again(tmp_path, monkeypatch):
+    def versions():
+        return [pickle.loads(p.read_bytes()) for p in (tmp_path / "__pycache__").glob("*.nbi")]
+
+    for version in (numba.__version__, "0.0", "0.0"):
+        monkeypatch.setattr(numba, "__version__", version)
+        assert made(tmp_path) == (42, 42)
+        assert versions() == [version] * 2
 
 
 def test_where_no_folder_can_be_written_code_is_compiled_without(tmp_path):
