@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mixedbayes.errors import ModelError
-from mixedbayes.results.shown import tabled
+from mixedbayes.results.text import tabled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from mixedbayes.api.fit import Fit
     from mixedbayes.api.model import Model
-    from mixedbayes.checks.compare import Method
-    from mixedbayes.checks.elpd import Elpd, KFold, Loo
+    from mixedbayes.checks.elpd import Elpd, KFold, Loo, Method
     from mixedbayes.checks.evidence import BayesFactor, Evidence
     from mixedbayes.checks.leave_out import Sampler
     from mixedbayes.checks.loo import Refit
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from mixedbayes.checks.report import CheckReport
     from mixedbayes.engines.base import Chosen
     from mixedbayes.plots.densities import PlotCollection
-    from mixedbayes.plots.draw import Drawing
     from mixedbayes.plots.predictive import Kind
+    from mixedbayes.plots.scene import Drawing
     from mixedbayes.results.posterior import Posterior
     from mixedbayes.sample.settings import Settings
 
@@ -325,7 +324,7 @@ def compare(
     ModelError
         The models have different responses, rows or targets; the message says which.
     """
-    from mixedbayes.checks.compare import compare_elpd
+    from mixedbayes.checks.elpd import compare_elpd
 
     if not isinstance(fits, Mapping):
         raise ModelError('compare() takes fits by name, such as {"slopes": fit2, "lines": fit1}')

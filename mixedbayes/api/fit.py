@@ -13,7 +13,7 @@ from mixedbayes.api.report import Reports
 from mixedbayes.api.teaching import Teaching
 from mixedbayes.engines.base import Chosen
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.shown import tabled
+from mixedbayes.results.text import tabled
 from mixedbayes.sample.settings import Settings
 from mixedbayes.sample.tree import with_derived
 

@@ -21,8 +21,8 @@ from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors import codec
 from mixedbayes.results import cache, store
+from mixedbayes.results.files import Each, check
 from mixedbayes.results.match import check_fingerprint, check_match, fingerprint
-from mixedbayes.results.schema import Each, check
 from mixedbayes.results.store import SavedFit
 from mixedbayes.sample.settings import Settings
 from mixedbayes.sample.tree import without_derived

@@ -22,7 +22,7 @@ from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
 from mixedbayes.results.frame import unkept
-from mixedbayes.results.shown import Table
+from mixedbayes.results.text import Table
 from mixedbayes.sample.settings import Keep, SamplerName, Settings
 
 if TYPE_CHECKING:

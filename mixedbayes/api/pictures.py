@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
     from mixedbayes.api.model import Model
     from mixedbayes.plots.densities import PlotCollection
-    from mixedbayes.plots.draw import Drawing
+    from mixedbayes.plots.scene import Drawing
     from mixedbayes.results.posterior import Posterior
 
 Units = Mapping[str, str] | None

@@ -8,7 +8,7 @@ from mixedbayes.api.model import fit
 from mixedbayes.errors import FormulaError
 from mixedbayes.formula import parse
 from mixedbayes.results.pooling import pooling as pooling_table
-from mixedbayes.results.shown import Table
+from mixedbayes.results.text import Table
 
 if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from mixedbayes.results.shown import tabled
+from mixedbayes.results.text import tabled
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from mixedbayes.results.shown import tabled
+from mixedbayes.results.text import tabled
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mixedbayes.api.model import Model
-    from mixedbayes.plots.draw import Drawing
+    from mixedbayes.plots.scene import Drawing
     from mixedbayes.results.posterior import Posterior
     from mixedbayes.teach.run import Ways
 

@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mixedbayes.checks.assumptions import FEW_LEVELS, location, normality, scale, shape
-from mixedbayes.checks.counts import counts
+from mixedbayes.checks.assumptions import FEW_LEVELS, counts, location, normality, scale, shape
 from mixedbayes.checks.elpd import Loo
 from mixedbayes.checks.group_density import group_obstacle
 from mixedbayes.checks.loo import FEWEST_DRAWS, weighted

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy import special
 
 from mixedbayes import names
-from mixedbayes.checks.bridge import bridge
+from mixedbayes.checks.evidence import bridge
 from mixedbayes.checks.group_density import by_group
 from mixedbayes.checks.log_likelihood import of_one
 from mixedbayes.checks.own import one_by_one

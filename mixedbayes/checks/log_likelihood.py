@@ -17,8 +17,8 @@ from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.sample.computed import computed
 from mixedbayes.sample.labels import group_of
+from mixedbayes.sample.tree import computed
 
 INTEGRAL_K = "integral_pareto_k"
 TOTAL = "total log likelihood"  # (S,) kept with the posterior

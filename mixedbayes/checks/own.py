@@ -18,9 +18,8 @@ from functools import cached_property
 
 import numpy as np
 
-from mixedbayes.checks.group_density import integral
+from mixedbayes.checks.group_density import Block, Moving, integral
 from mixedbayes.checks.log_likelihood import copies, of_one
-from mixedbayes.checks.members import Block, Moving
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.results.posterior import Posterior
 

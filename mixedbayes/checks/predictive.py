@@ -11,7 +11,7 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.checks.leave_out import anchored
-from mixedbayes.checks.written_out import written_out
+from mixedbayes.checks.residual import written_out
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name

@@ -1,9 +1,4 @@
-"""Residuals and group effects beside what the model says they should be, draw by draw.
-
-A discrepancy T is computed from the data and one posterior draw, T(y, theta), and from a replicate
-and the same draw, T(y_rep, theta); p is the share of draws in which the replicate's is larger.
-Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807.
-"""
+"""Rows that count several times, written out as rows of their own."""
 
 from __future__ import annotations
 
@@ -16,9 +11,9 @@ import xarray as xr
 from scipy import stats
 
 from mixedbayes import names
-from mixedbayes.checks.written_out import written_out
+from mixedbayes.checks.leave_out import take
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
-from mixedbayes.families.base import per_row
+from mixedbayes.families.base import Family, per_row
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.streams import stream
 from mixedbayes.results.fitted import (
@@ -29,6 +24,30 @@ from mixedbayes.results.fitted import (
     row_parameters,
 )
 from mixedbayes.results.posterior import Posterior
+
+
+def written_out(design: Design, family: Family, most: int) -> Design:
+    """The design with each row as often as its weight says, where weights repeat rows.
+
+    A replicate of a row of weight 400 is one response, and 400 of the rows written out: only these
+    vary as the data do. Of more than `most` rows as many are taken, evenly spread; a weight that is
+    no whole number is rounded, up or down by its share.
+    """
+    repeats = None if design.weights is None else design.repeats
+    rows = spread(np.ones(design.n) if repeats is None else repeats, most)
+    if repeats is None:
+        return design if len(rows) == design.n else take(design, rows)
+    out = replace(take(design, rows), weights=None, index=pd.RangeIndex(len(rows)))
+    return family.counted(out)
+
+
+def spread(counts: Floats, most: int) -> Ints:
+    """Positions of rows, the i-th `counts[i]` times; at most `most`, evenly spread over them."""
+    ends = np.cumsum(counts)
+    m = min(max(int(np.round(ends[-1])), len(counts)), most)
+    at = (np.arange(m) + 0.5) * (ends[-1] / m)
+    return np.minimum(np.searchsorted(ends, at, side="right"), len(counts) - 1)
+
 
 RESIDUALS = 9  # purposes of the streams of random numbers
 STANDARD_EFFECTS = 10

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse, stats
 
-from mixedbayes.checks.members import root
+from mixedbayes.checks.group_density import root
 from mixedbayes.checks.report import Finding
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.numerics import woodbury

@@ -8,10 +8,9 @@ from __future__ import annotations
 import click
 
 from mixedbayes import __version__
-from mixedbayes.cli.data import data
-from mixedbayes.cli.demo import demo
 from mixedbayes.cli.exits import HELP
 from mixedbayes.cli.fit import fit
+from mixedbayes.cli.shipped import data, demo
 
 
 @click.group(epilog=HELP, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,14 +2,180 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
+import re
 import sys
-from collections.abc import Sequence
+import zlib
+from collections.abc import Collection, Iterable, Sequence
+from gzip import BadGzipFile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mixedbayes import distributions
 from mixedbayes.cli import exits
+from mixedbayes.distributions import Prior
+from mixedbayes.errors import DataError, MissingExtraError, PriorError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+
+
+def read_table(path: Path, labels: Collection[str] = ()) -> pd.DataFrame:
+    """The table in a CSV, TSV (gzipped or not) or Parquet file.
+
+    Columns named in `labels` (grouping factors) keep labels such as "007" as they are written;
+    labels that are plain whole numbers become integers, so that they sort as such.
+
+    Raises DataError where the file is not such a table, MissingExtraError where Parquet cannot be
+    read.
+    """
+    name = path.name.lower()
+    if not name.endswith(TABLES):
+        raise DataError(f"{path}: not one of {', '.join(TABLES)}")
+    return _parquet(path) if name.endswith(".parquet") else _delimited(path, name, labels)
+
+
+def _delimited(path: Path, name: str, labels: Collection[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    separator = "\t" if ".tsv" in name else ","
+    try:
+        frame = pd.read_csv(
+            path, sep=separator, encoding="utf-8-sig", dtype=dict.fromkeys(labels, "str")
+        )
+    except (ValueError, EOFError, BadGzipFile, zlib.error) as error:
+        reason = str(error).strip().splitlines()[0]  # pandas' and decoding errors are ValueErrors
+        raise DataError(f"{path}: not a UTF-8 table with a header: {reason}") from error
+    if frame.empty:
+        raise DataError(f"{path}: the table has no rows")
+    for column in set(labels) & set(frame.columns):
+        frame[column] = _whole_numbers(frame[column])
+    return frame
+
+
+def _whole_numbers(column: pd.Series) -> pd.Series:
+    """Integers if every label is one and is written as Python writes it."""
+    known = column.dropna()
+    plain = known.str.fullmatch(r"0|-?[1-9][0-9]{0,17}").all()
+    return column.astype("Int64" if len(known) < len(column) else "int64") if plain else column
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path}: reading Parquet needs pyarrow, which is not installed: pip install pyarrow"
+        ) from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from error
+    if frame.empty:
+        raise DataError(f"{path}: the table has no rows")
+    return frame
+
+
+_TARGET = re.compile(r"^\s*(?P<name>[^\[\]=]+?)\s*(?:\[(?P<inner>.+)\])?\s*$")
+_KINDS = [name for name in distributions.__all__ if name != "Prior"]
+
+
+def parse_priors(texts: Iterable[str]) -> dict[str, Any]:
+    """The dictionary that `mixedbayes.Model` takes, from texts such as these.
+
+    `sigma=Exponential(0.02)`, `fixef=Normal(0, 50)`, `fixef[Days]=Normal(10, 5)`,
+    `sd[Subject]=HalfNormal(30)`, `sd[Subject,Days]=HalfNormal(10)`, `cor=LKJ(2)`. Raises
+    PriorError, with the text, where one is not understood or a parameter is given twice.
+    """
+    priors: dict[str, Any] = {}
+    for text in texts:
+        path, prior = parse_prior(text)
+        _put(priors, path, prior, text)
+    return priors
+
+
+def parse_prior(text: str) -> tuple[tuple[str, ...], Prior]:
+    """("sd", "Subject", "Days") and the prior, from one text."""
+    target, value = _split(text)
+    match = _TARGET.match(target)
+    if match is None:
+        raise PriorError(f"prior {text!r}: no parameter named before '='; for example cor=LKJ(2)")
+    inner = [part.strip() for part in match["inner"].split(",")] if match["inner"] else []
+    if not all(inner) or len(inner) > 2:
+        raise PriorError(
+            f"prior {text!r}: give [term], [group] or [group,term] after {match['name']}"
+        )
+    return (match["name"], *inner), _distribution(value.strip(), text)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """At the first '=' outside brackets, as term names may hold one."""
+    depth = 0
+    for i, character in enumerate(text):
+        depth += (character == "[") - (character == "]")
+        if character == "=" and depth == 0:
+            return text[:i], text[i + 1 :]
+    raise PriorError(
+        f"prior {text!r}: write parameter=Distribution(...), e.g. sigma=HalfNormal(30)"
+    )
+
+
+def _distribution(value: str, text: str) -> Prior:
+    try:
+        call = ast.parse(value, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise PriorError(f"prior {text!r}: {value!r} is not of the form Normal(0, 5)") from error
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        raise PriorError(f"prior {text!r}: {value!r} is not of the form Normal(0, 5)")
+    name = call.func.id
+    if name not in _KINDS:
+        near = difflib.get_close_matches(name, _KINDS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise PriorError(f"prior {text!r}: no distribution {name!r}{hint} Known: {_known()}")
+    positional = [_number(node, text) for node in call.args]
+    if any(keyword.arg is None for keyword in call.keywords):
+        raise PriorError(f"prior {text!r}: ** is not understood; name each argument")
+    named = {str(keyword.arg): _number(keyword.value, text) for keyword in call.keywords}
+    try:
+        return getattr(distributions, name)(*positional, **named)
+    except TypeError as error:
+        reason = str(error).replace("__init__()", "").replace(f"{name}.", "").strip()
+        raise PriorError(f"prior {text!r}: {name} {reason}") from error
+    except PriorError as error:
+        raise PriorError(f"prior {text!r}: {error}") from error
+
+
+def _known() -> str:
+    return ", ".join(_KINDS)
+
+
+def _number(node: ast.expr, text: str) -> float:
+    sign = 1.0
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        sign = -sign if isinstance(node.op, ast.USub) else sign
+        node = node.operand
+    value = node.value if isinstance(node, ast.Constant) else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return sign * float(value)
+    raise PriorError(f"prior {text!r}: {ast.unparse(node)!r} is not a number")
+
+
+def _put(priors: dict[str, Any], path: tuple[str, ...], prior: Prior, text: str) -> None:
+    at = priors
+    for key in path[:-1]:
+        at = at.setdefault(key, {})
+        if not isinstance(at, dict):
+            raise PriorError(f"prior {text!r}: {key} already has one prior for all its terms")
+    if path[-1] in at:
+        raise PriorError(f"prior {text!r}: {', '.join(path)} already has a prior")
+    at[path[-1]] = prior
+
 
 FORMULATIONS = ("auto", "marginal", "noncentered", "centered")
 
@@ -101,8 +267,7 @@ def fit(
     "y ~ x + (x | group)".
     """
     from mixedbayes.cli import output
-    from mixedbayes.cli.priors import parse_priors
-    from mixedbayes.cli.read import read_table
+    from mixedbayes.cli.fit import parse_priors, read_table
     from mixedbayes.formula import parse
 
     axis_units = parse_units(units)

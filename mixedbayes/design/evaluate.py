@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design import columns
-from mixedbayes.design.functions import Stateful
+from mixedbayes.design.functions import Stateful, check_rowwise
 from mixedbayes.design.locate import unknown_column, unknown_function
 from mixedbayes.design.memory import Memory
-from mixedbayes.design.rowwise import check_rowwise
 from mixedbayes.design.table import Table
 from mixedbayes.design.types import Floats
 from mixedbayes.design.values import (

@@ -7,9 +7,8 @@ from typing import Any, NoReturn
 
 from mixedbayes.design.table import some
 from mixedbayes.errors import DataError, FormulaError
-from mixedbayes.formula.messages import caret
 from mixedbayes.formula.nodes import column
-from mixedbayes.formula.tokens import tokenize
+from mixedbayes.formula.tokens import caret, tokenize
 from mixedbayes.formula.words import CONTRASTS, WORDS, our_way
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mixedbayes.design.rank import dependent
+from mixedbayes.design.independent import dependent
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Normal, Prior
 from mixedbayes.errors import DataError

@@ -1,8 +1,7 @@
 """Formulas as text: tokens, tree, terms. No data is seen here."""
 
-from mixedbayes.formula.messages import caret
-from mixedbayes.formula.parser import canonical, parse, parse_expression, parse_terms
-from mixedbayes.formula.several import parse_all
+from mixedbayes.formula.parser import canonical, parse, parse_all, parse_expression, parse_terms
+from mixedbayes.formula.tokens import caret
 from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
 
 __all__ = [

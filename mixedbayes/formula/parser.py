@@ -1,10 +1,13 @@
 """Text to Formula: the response with its wrappers, the population part, and the bars."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NoReturn
 
 from mixedbayes.errors import FormulaError
-from mixedbayes.formula.messages import fail
 from mixedbayes.formula.nodes import (
     Bar,
     Call,
@@ -19,6 +22,7 @@ from mixedbayes.formula.nodes import (
 )
 from mixedbayes.formula.syntax import Parser
 from mixedbayes.formula.terms import Terms, as_column, expand
+from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
 from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
 from mixedbayes.terms.law import NORMAL
@@ -273,3 +277,42 @@ def _check_disjoint(random: tuple[RandomTerm, ...], text: str) -> None:
                 f"`{name}` varies over `{bar.group}` twice: in {over[key].text} and in {bar.text}",
                 "keep it in one of them; for uncorrelated effects write (0 + x | g), or (x || g)",
             )  # fmt: skip
+
+
+def parse_all(formula: str | Sequence[str]) -> Formula:
+    """Read one formula, or several: the response's first, then one for each further parameter.
+
+    >>> parse_all(["y ~ x + (1 | g)", "sigma ~ x"]).others[0].response.text
+    'sigma'
+    """
+    if isinstance(formula, str):
+        return parse(formula)
+    texts = list(formula) if isinstance(formula, Sequence) else [formula]
+    if not texts:
+        raise FormulaError('no formula; write for example ["y ~ x + (1 | g)", "sigma ~ x"]')
+    first, *others = (parse(text) for text in texts)
+    seen: set[str] = set()
+    for other in others:
+        _check_parameter(other, seen)
+    return replace(first, others=tuple(others))
+
+
+def _check_parameter(other: Formula, seen: set[str]) -> None:
+    """The left side of a further formula is the name of a parameter, given once."""
+    response, span = other.response, other.response.span
+    plain = response.trials is None and response.weights is None
+    if not plain or not isinstance(parse_expression(response.text), Name):
+        fail(
+            other.text,
+            span,
+            "the left side of a further formula is the name of a parameter",
+            'write for example ["y ~ x + (1 | g)", "sigma ~ x"], the response\'s formula first',
+        )
+    if response.text in seen:
+        fail(
+            other.text,
+            span,
+            f"{response.text} has two formulas",
+            "write one formula with all its terms",
+        )
+    seen.add(response.text)

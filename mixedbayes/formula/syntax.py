@@ -9,7 +9,6 @@ arithmetic one; `^` is `**` in both.
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from mixedbayes.formula.messages import fail
 from mixedbayes.formula.nodes import (
     Bar,
     Call,
@@ -22,7 +21,7 @@ from mixedbayes.formula.nodes import (
     Sign,
     Sum,
 )
-from mixedbayes.formula.tokens import CONSTANTS, Token, tokenize
+from mixedbayes.formula.tokens import CONSTANTS, Token, fail, tokenize
 from mixedbayes.formula.types import Span
 from mixedbayes.formula.words import our_way
 from mixedbayes.terms.registry import named

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NoReturn
 
-from mixedbayes.formula.messages import fail
 from mixedbayes.formula.nodes import Bar, Call, Literal, Name, Node, Operation, Paren, Sum, unparse
+from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Span
 
 _MOST = 5000  # products of one term

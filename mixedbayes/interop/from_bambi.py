@@ -203,6 +203,8 @@ def nested(found: Sequence[tuple[str, str, Any, Any]]) -> dict[str, Any]:
 
 
 # ---- parameters found by their columns, and draws ----------------------------------------------
+# Nothing is matched by name: a coefficient is ours if its column has the same numbers in every row,
+# and a level is ours if it has the same rows.
 
 
 CLOSE = 1e-9  # of a column's largest number

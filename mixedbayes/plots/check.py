@@ -8,8 +8,7 @@ from scipy import stats
 from mixedbayes.checks.residual import Beside, Bins, effects, residuals
 from mixedbayes.design.types import Floats
 from mixedbayes.plots import style
-from mixedbayes.plots.draw import Drawing, draw
-from mixedbayes.plots.scene import Band, Dots, Key, Line, Panel, Rule, Sheet, in_rows
+from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Line, Panel, Rule, Sheet, draw, in_rows
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 

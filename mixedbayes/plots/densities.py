@@ -51,7 +51,7 @@ def plain_text(text: str, backend: str) -> Any:
     """A text of the user's names as the backend shows it, letter by letter."""
     text = in_picture(text)
     if backend == "plotly":
-        from mixedbayes.plots.plotly_marks import html
+        from mixedbayes.plots.with_plotly import html
 
         return html(text)
     if backend == "bokeh":

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.plots import categories, style
+from mixedbayes.plots.along import Curve, Floats, category_curves, curve, probabilities
 from mixedbayes.plots.covariate import alone, covariate
-from mixedbayes.plots.curve import Curve, Floats, category_curves, curve, probabilities
-from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     observed,
@@ -19,7 +18,7 @@ from mixedbayes.plots.multiples import (
     shown_levels,
     varying_group,
 )
-from mixedbayes.plots.scene import Band, Dots, Key, Line, Mark, Panel, Segments
+from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Line, Mark, Panel, Segments, draw
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 

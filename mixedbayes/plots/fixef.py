@@ -11,10 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
-from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import Caterpillar, interval_keys, interval_marks, named_rows
-from mixedbayes.plots.scene import Few, Floats, Panel, Sheet, Ticks
+from mixedbayes.plots.scene import Drawing, Few, Floats, Panel, Sheet, Ticks, draw
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import level_terms, ratio_of
 from mixedbayes.results.tables import check_prob, tails

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
-from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import varying_group
-from mixedbayes.plots.scene import Dots, Key, Line, Mark, Panel, Rule, Sheet
+from mixedbayes.plots.scene import Dots, Drawing, Key, Line, Mark, Panel, Rule, Sheet, draw
 from mixedbayes.results.posterior import Posterior
 
 type Flags = NDArray[np.bool_]

@@ -10,10 +10,20 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.plots import style
-from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import chosen_groups
-from mixedbayes.plots.scene import Dots, Key, Line, Mark, Panel, Segments, Sheet, Ticks
+from mixedbayes.plots.scene import (
+    Dots,
+    Drawing,
+    Key,
+    Line,
+    Mark,
+    Panel,
+    Segments,
+    Sheet,
+    Ticks,
+    draw,
+)
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.shrinkage import pooling_kernel, shrinkage, unit_variance
 from mixedbayes.results.tables import check_prob

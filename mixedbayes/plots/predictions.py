@@ -11,7 +11,6 @@ from mixedbayes.design.types import GroupDesign
 from mixedbayes.plots import categories, style
 from mixedbayes.plots.along import expected, has_average, held, labels_of, places, rows, unseen
 from mixedbayes.plots.covariate import Covariate, covariate
-from mixedbayes.plots.draw import Drawing, check_backend, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     observed,
@@ -20,7 +19,19 @@ from mixedbayes.plots.multiples import (
     ticks,
     varying_group,
 )
-from mixedbayes.plots.scene import Band, Dots, Floats, Key, Line, Mark, Panel, Sheet
+from mixedbayes.plots.scene import (
+    Band,
+    Dots,
+    Drawing,
+    Floats,
+    Key,
+    Line,
+    Mark,
+    Panel,
+    Sheet,
+    check_backend,
+    draw,
+)
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mixedbayes.checks.written_out import written_out
+from mixedbayes.checks.residual import written_out
 from mixedbayes.plots import style
-from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import response_axis
-from mixedbayes.plots.scene import Band, Dots, Key, Line, Mark, Panel, Rule, Sheet
+from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Line, Mark, Panel, Rule, Sheet, draw
 from mixedbayes.predict.forward import responses
 from mixedbayes.results.fitted import expected, linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mixedbayes.design.types import Floats
+from mixedbayes.errors import MissingExtraError, ModelError
+from mixedbayes.plots.labels import in_picture
+
 Side = Literal["left", "center", "right"]
 Height = Literal["top", "center", "bottom"]
 Share = Literal["all", "aligned", "none"]
@@ -283,3 +286,37 @@ def in_rows(panels: Sequence[Panel], columns: int) -> list[list[Panel | None]]:
     count = -(-len(panels) // columns)
     padded = [*panels, *([None] * (count * columns - len(panels)))]
     return [padded[i * columns : (i + 1) * columns] for i in range(count)]
+
+
+# ---- a sheet handed to one backend -------------------------------------------------------------
+
+
+# A Matplotlib figure, a Plotly figure or a Bokeh layout, by the backend asked for
+type Drawing = Any
+
+BACKENDS = ("matplotlib", "plotly", "bokeh")
+
+
+def check_backend(backend: str) -> None:
+    """Raise ModelError where there is no such backend, MissingExtraError where it is absent."""
+    if backend not in BACKENDS:
+        raise ModelError(f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
+    try:
+        import_module(backend)
+    except ImportError as error:
+        raise missing(backend, error) from error
+
+
+def missing(backend: str, error: ImportError) -> MissingExtraError:
+    """What to say where a backend's packages are not installed."""
+    return MissingExtraError(
+        f"backend={backend!r} needs packages that are not installed ({error.name}): "
+        f"pip install mixedbayes[{backend}], or use backend='matplotlib'"
+    )
+
+
+def draw(sheet: Sheet, backend: str) -> Drawing:
+    """The sheet as a picture of the backend, its texts as `in_picture`."""
+    check_backend(backend)
+    sheet = with_texts(sheet, in_picture)
+    return import_module(f"mixedbayes.plots.with_{backend}").draw(sheet)

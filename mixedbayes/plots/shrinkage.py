@@ -15,11 +15,11 @@ from scipy import stats
 from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
-from mixedbayes.plots.draw import Drawing, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import TALLEST, chosen_groups, named_rows
 from mixedbayes.plots.scene import (
     Dots,
+    Drawing,
     Height,
     Key,
     Mark,
@@ -31,6 +31,7 @@ from mixedbayes.plots.scene import (
     Side,
     Text,
     Ticks,
+    draw,
 )
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.shrinkage import shrinkage

@@ -12,7 +12,6 @@ from mixedbayes.design.types import GroupDesign, Ints
 from mixedbayes.plots import style
 from mixedbayes.plots.along import expected, held, labels_of, numeric, rows
 from mixedbayes.plots.covariate import Covariate, covariate
-from mixedbayes.plots.draw import Drawing, check_backend, draw
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     check_mean,
@@ -21,7 +20,18 @@ from mixedbayes.plots.multiples import (
     straight,
     varying_group,
 )
-from mixedbayes.plots.scene import Dots, Floats, Key, Line, Mark, Panel, Sheet
+from mixedbayes.plots.scene import (
+    Dots,
+    Drawing,
+    Floats,
+    Key,
+    Line,
+    Mark,
+    Panel,
+    Sheet,
+    check_backend,
+    draw,
+)
 from mixedbayes.results.posterior import Posterior
 
 _POINTS = 20  # of a level's line where the link bends it

@@ -14,13 +14,11 @@ from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, NewGroup, NewRows
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.conditioned import Conditioned
-from mixedbayes.predict.few import Few, NewLevels
+from mixedbayes.predict.few import Few, NewLevels, exact, weighted
 from mixedbayes.predict.linear import predictor
-from mixedbayes.predict.particles import weighted
 from mixedbayes.predict.population import roots
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.predict.update import exact
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.terms.base import need_plain
 

@@ -13,13 +13,11 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.design.values import label
-from mixedbayes.predict.importance import Importance
+from mixedbayes.predict.few import Exact, Weighted
+from mixedbayes.predict.importance import Importance, describe_mixture
 from mixedbayes.predict.linear import Known
-from mixedbayes.predict.mixture import describe_mixture
-from mixedbayes.predict.particles import Weighted
 from mixedbayes.predict.predict import predict_given
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
-from mixedbayes.predict.update import Exact
 from mixedbayes.printable import printable
 from mixedbayes.results.coef import (
     coef_kernel,
@@ -31,8 +29,8 @@ from mixedbayes.results.coef import (
 )
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import COLUMNS, chosen, effect_rows
-from mixedbayes.results.shown import tabled
 from mixedbayes.results.tables import chained, stack
+from mixedbayes.results.text import tabled
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 from scipy import special
@@ -14,13 +16,43 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
 from mixedbayes.families.links import Identity, Inverse, Link, Log
-from mixedbayes.predict.blocks import Block
+from mixedbayes.numerics.threads import available_cores, one_blas_thread
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.linear import Predictor
 from mixedbayes.predict.question import Question
 from mixedbayes.predict.rows import PredictionRows
 from mixedbayes.predict.streams import ROWS, stream
+from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
+
+# ---- blocks, on several threads ----------------------------------------------------------------
+# Blocks have random streams of their own, so that the order in which they are done plays no role.
+
+
+Block = tuple[int, slice]  # number, rows
+
+LARGE: Final = 10**8  # rows x draws from which a prediction takes more than a few seconds
+MOST_THREADS: Final = 4  # NumPy lets go of the interpreter in what takes time here
+
+
+def run(blocks: Sequence[Block], work: Callable[[Block], Any], draws: int, *, shown: bool) -> None:
+    """Call `work` on every block; an error or an interruption stops the rest."""
+    rows = blocks[-1][1].stop if blocks else 0
+    if rows * draws < LARGE:
+        for block in blocks:
+            work(block)
+        return
+    pool = ThreadPoolExecutor(min(MOST_THREADS, available_cores()))
+    try:
+        with one_blas_thread(), display("Predicting", rows, "rows", wanted=shown) as shown_rows:
+            for (_, at), _ in zip(blocks, pool.map(work, blocks), strict=True):
+                shown_rows.update(at.stop)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+# ---- draws -------------------------------------------------------------------------------------
+
 
 _STEP, _MOST = 16, 208  # nodes of a quadrature for each unit of sd, and at most
 

@@ -1,4 +1,4 @@
-"""A few rows beyond the fit, with levels that it has not seen, in every posterior draw."""
+"""What a few rows beyond the fit say about their new levels and about the parameters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixedbayes import names
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.families.base import Family
+from mixedbayes.numerics import woodbury
+from mixedbayes.predict.importance import Importance, describe_mixture, resample, smooth
+from mixedbayes.predict.newton import Given, directions, propose
+from mixedbayes.predict.streams import EFFECTS, RESAMPLING, stream
+from mixedbayes.results.tables import tails
 
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
 
@@ -97,3 +103,135 @@ class Few:
         step = max(1, _BLOCK // max(1, self.size * max(self.size, self.n)))
         for start in range(0, count, step):
             yield np.arange(start, min(start + step, count))
+
+
+# ---- exact for a Gaussian model ----------------------------------------------------------------
+# Given one posterior draw of everything else, the rows are
+#
+#     y = e + A b + noise,   b = R u,   u ~ N(0, I),   noise ~ N(0, sigma^2 W^-1)
+#
+# with e what is known of their means: u | y is normal, see `numerics.woodbury` with B = A R.
+
+
+@dataclass(frozen=True, eq=False)
+class Exact:
+    """The new effects: normal in each draw, draws having weights."""
+
+    few: Few
+    importance: Importance
+    mean: Floats  # (S, D)
+    sd: Floats  # (S, D)
+
+    def describe(self, at: slice, shift: Floats | float, prob: float) -> dict[str, Floats]:
+        """Mean, sd and interval of some effects, shifted by (S, k); without random numbers."""
+        mean, sd = self.mean[:, at] + shift, self.sd[:, at]
+        return describe_mixture(mean, sd, self.importance.weights, prob)
+
+    def drawn(self, seed: int) -> tuple[Ints, Floats]:
+        """(S,) draws of equal weight, by resampling, and their effects (S, D)."""
+        index = self.importance.resample(stream(seed, RESAMPLING))
+        z = stream(seed, EFFECTS).standard_normal(self.mean.shape)
+        parts = []
+        for at in self.few.blocks(len(index)):
+            u = update(self.few, index[at])
+            parts.append(u.mean + np.einsum("sij,si->sj", u.root, z[at]))
+        return index, np.concatenate(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """Distribution of the D effects b given the rows and the draw, and the rows' density."""
+
+    mean: Floats  # (S, D)
+    root: Floats  # (S, D, D), covariance root' root
+    log_density: Floats  # (S,) log p(y | draw), b integrated
+
+    @property
+    def sd(self) -> Floats:
+        """(S, D)"""
+        return np.sqrt((self.root**2).sum(axis=1))
+
+
+def exact(few: Few) -> Exact:
+    """Every draw's update, and the draws' weights: the rows' density, effects integrated out."""
+    updates = [update(few, at) for at in few.blocks(few.n_draws)]
+    mean, sd, log_density = (
+        np.concatenate([getattr(u, name) for u in updates])
+        for name in ("mean", "sd", "log_density")
+    )
+    return Exact(few, smooth(log_density), mean, sd)
+
+
+def update(few: Few, draws: Ints) -> Update:
+    """The update at some of the posterior draws."""
+    w = np.ones(few.n) if few.weights is None else few.weights
+    r = few.y - few.eta[:, draws].T  # (S, m)
+    variance = few.parameters[names.SIGMA][draws] ** 2
+    u = woodbury.given(r, few.design(draws), w, variance)
+    R = few.root(draws)
+    return Update(
+        (R @ u.mean[:, :, None])[:, :, 0],
+        np.linalg.solve(u.root, R.transpose(0, 2, 1)),
+        u.log_density,
+    )
+
+
+# ---- by importance sampling --------------------------------------------------------------------
+# In every posterior draw K effects u are proposed near their mode given the rows. Draw and
+# effects together have the weight p(y | draw, u) p(u) / q(u): weighted, they are draws of the
+# posterior with the rows added. Pareto smoothing of all weights tells how far they can be
+# trusted.
+
+
+COUNT = 8  # proposals in each draw
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """The new effects: K in each draw, each with its weight."""
+
+    importance: Importance  # of the draws
+    weights: Floats  # (S, K), their sum is 1
+    effects: Floats  # (S, K, D) b
+
+    def describe(self, at: slice, shift: Floats | float, prob: float) -> dict[str, Floats]:
+        """Mean, sd and interval of some effects, shifted by (S, k)."""
+        values = self.effects[:, :, at]
+        if np.ndim(shift):
+            values = values + np.asarray(shift)[:, None, :]
+        values, weights = values.reshape(-1, values.shape[2]), self.weights.ravel()
+        mean = weights @ values
+        sd = np.sqrt(weights @ (values - mean) ** 2)
+        lower, upper = (weighted_quantile(values, weights, p) for p in tails(prob))
+        return {"mean": mean, "sd": sd, "lower": lower, "upper": upper}
+
+    def drawn(self, seed: int) -> tuple[Ints, Floats]:
+        """(S,) draws of equal weight, by resampling, and their effects (S, D)."""
+        s, k, d = self.effects.shape
+        at = resample(self.weights.ravel(), stream(seed, RESAMPLING), s)
+        return at // k, self.effects.reshape(-1, d)[at]
+
+
+def weighted(few: Few, seed: int) -> Weighted:
+    """Proposals in every draw, and their weights."""
+    s, d = few.n_draws, few.size
+    z = directions(stream(seed, EFFECTS), s, COUNT, d)
+    effects, log_ratio = np.empty((s, COUNT, d)), np.empty((s, COUNT))
+    for at in few.blocks(s):
+        given = Given(few.density(at), [few.eta[:, at].T], [few.design(at)])
+        found = propose(given, z[at])
+        effects[at] = found.u @ few.root(at).transpose(0, 2, 1)
+        log_ratio[at] = found.log_ratio
+    every = smooth(log_ratio.ravel())
+    weights = every.weights.reshape(s, COUNT)
+    return Weighted(Importance(weights.sum(axis=1), every.pareto_k), weights, effects)
+
+
+def weighted_quantile(values: Floats, weights: Floats, p: float) -> Floats:
+    """(K,) quantile p of weighted values (N, K), between the middles of the steps."""
+    order = np.argsort(values, axis=0)
+    w = weights[order]
+    middle = np.cumsum(w, axis=0) - w / 2
+    ordered = np.take_along_axis(values, order, axis=0)
+    columns = range(values.shape[1])
+    return np.array([np.interp(p, middle[:, k], ordered[:, k]) for k in columns])

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from mixedbayes.design.types import Floats, Ints
+from mixedbayes.results.tables import tails
 
 _SAME = 1e-9  # difference of log ratios that is none
 _FEWEST = 25  # draws from which the tail can be smoothed
@@ -88,3 +89,36 @@ def smooth(log_ratio: Floats, efficiency: float = 1.0) -> Importance:
 
     log_weights, pareto_k = array_stats.psislw(-log_ratio, r_eff=efficiency)
     return Importance(np.exp(log_weights), float(pareto_k))
+
+
+_HALVINGS = 60
+
+
+def describe_mixture(mean: Floats, sd: Floats, weights: Floats, prob: float) -> dict[str, Floats]:
+    """Columns mean, sd, lower, upper (K,) of sum_s w_s N(mean_s, sd_s^2), without random numbers.
+
+    Parameters
+    ----------
+    mean, sd
+        (S, K) per draw.
+    weights
+        (S,), with sum 1.
+    prob
+        Probability of the equal-tailed interval.
+    """
+    center = weights @ mean
+    spread = np.sqrt(weights @ (sd**2 + (mean - center) ** 2))
+    lower, upper = (mixture_quantile(mean, sd, weights, p) for p in tails(prob))
+    return {"mean": center, "sd": spread, "lower": lower, "upper": upper}
+
+
+def mixture_quantile(mean: Floats, sd: Floats, weights: Floats, p: float) -> Floats:
+    """(K,) quantile p, by halving the interval that holds it."""
+    low, high = (mean - 40 * sd).min(axis=0), (mean + 40 * sd).max(axis=0)
+    scale = np.maximum(sd, 1e-300)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        with np.errstate(over="ignore"):  # of a draw without spread
+            below = weights @ special.ndtr((middle - mean) / scale) < p
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return (low + high) / 2

@@ -17,8 +17,7 @@ from mixedbayes.design.types import row_labels
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
 from mixedbayes.numerics.rows import row_blocks
-from mixedbayes.predict.blocks import Block, run
-from mixedbayes.predict.evaluate import depends_on_parameters, evaluation, weight_note
+from mixedbayes.predict.evaluate import Block, depends_on_parameters, evaluation, run, weight_note
 from mixedbayes.predict.linear import Known, predictor
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale, ask, check_answer
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels

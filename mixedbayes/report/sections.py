@@ -10,10 +10,8 @@ from mixedbayes.errors import ModelError
 from mixedbayes.interop.code import code
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.printable import escaped
-from mixedbayes.report.equations import model_equations, other_forms
-from mixedbayes.report.figure import Figure
-from mixedbayes.report.mathml import mathml
-from mixedbayes.report.pictures import effect_figures, pooling_figures, shrinkage_figures
+from mixedbayes.report.equations import mathml, model_equations, other_forms
+from mixedbayes.report.pictures import Figure, effect_figures, pooling_figures, shrinkage_figures
 from mixedbayes.report.session import session
 from mixedbayes.report.source import Source, folded, or_reason, paragraph
 from mixedbayes.report.tables import html_frame, tables

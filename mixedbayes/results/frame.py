@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes.errors import FileError
-from mixedbayes.results.schema import ANY, Each
+from mixedbayes.results.files import ANY, Each
 
 Array = NDArray[Any]
 Schema = dict[str, Any]

@@ -13,10 +13,16 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.coef import coef
-from mixedbayes.results.least_squares import LevelFits, complete_pooling, level_fits
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import chosen, effect_rows
-from mixedbayes.results.shrinkage import check_least_squares, notes, own_response
+from mixedbayes.results.shrinkage import (
+    LevelFits,
+    check_least_squares,
+    complete_pooling,
+    level_fits,
+    notes,
+    own_response,
+)
 from mixedbayes.results.tables import stack, tails
 
 Floats = NDArray[np.float64]

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from mixedbayes.results.icc import check_scale
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.response_scale import r2_response
 from mixedbayes.results.tables import chained, describe, labelled
-from mixedbayes.results.variance import Components, components, ratio
+from mixedbayes.results.variance import Components, components, r2_response, ratio
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +49,7 @@ def r2(
         Probability of the equal-tailed interval.
     scale
         "link", or "response": of the response itself, by quadrature over the effects; see
-        `mixedbayes.results.response_scale`.
+        `mixedbayes.results.variance`.
     draws
         Return the draws instead: a Dataset with `marginal` and `conditional`, each (chain, draw).
 

@@ -1,18 +1,19 @@
-"""One NetCDF file that holds a whole fit: formula, data, priors, draws, settings and versions.
+"""A checksum of a whole file, behind its content: whether it is still what was written.
 
-The file's groups are those of the DataTree, readable by any NetCDF or HDF5 tool, and one of our
-own, `mixedbayes`, with the data frame and what says how the draws were made. Nothing is pickled.
-Behind all that stands a checksum of it.
+It finds damage, of any bit, before anything else of the file is looked at. It is no signature:
+who changes a file on purpose can seal it again, so what is read is checked all the same.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from io import SEEK_END, BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -21,7 +22,16 @@ import xarray as xr
 
 from mixedbayes.errors import FileError
 from mixedbayes.results import frame
-from mixedbayes.results.files import as_path, check_file, check_regular, status, write_file
+from mixedbayes.results.files import (
+    ANY,
+    Each,
+    as_path,
+    check,
+    check_file,
+    check_regular,
+    status,
+    write_file,
+)
 from mixedbayes.results.frame import (
     Array,
     EncodedFrame,
@@ -30,9 +40,128 @@ from mixedbayes.results.frame import (
     from_bytes,
     to_bytes,
 )
-from mixedbayes.results.hdf5 import check_contents
-from mixedbayes.results.schema import ANY, Each, check
-from mixedbayes.results.seal import seal, sealed
+
+# ---- a checksum behind the content -------------------------------------------------------------
+# It finds damage, of any bit, before anything else of the file is looked at. It is no signature:
+# who changes a file on purpose can seal it again, so what is read is checked all the same.
+
+
+_MARK = b"\nmixedbayes sha256 "
+_LENGTH = len(_MARK) + 64 + 1
+_CHUNK = 2**20
+
+
+def seal(content: Any) -> bytes:
+    """What is to stand behind this content; readers of NetCDF and HDF5 pass over it."""
+    return _line(sha256(content).hexdigest())
+
+
+def sealed(file: BinaryIO) -> bool | None:
+    """Whether a file's content is what was sealed; None if it has no seal."""
+    left = file.seek(0, SEEK_END) - _LENGTH
+    if left < 0:
+        return None
+    file.seek(left)
+    found = file.read(_LENGTH)
+    if not found.startswith(_MARK):
+        return None
+    file.seek(0)
+    digest = sha256()
+    while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+        digest.update(chunk)
+        left -= len(chunk)
+    return found == _line(digest.hexdigest())
+
+
+def _line(digest: str) -> bytes:
+    return _MARK + digest.encode() + b"\n"
+
+
+# ---- what an HDF5 file may hold: arrays of its own ---------------------------------------------
+# HDF5 lets a file take its values from elsewhere: from other files (external storage, external
+# links, virtual data sets) or from code that it names (filters loaded as plugins). None of our
+# files does so, and a file that does would copy what the reader may see into what the reader
+# writes.
+
+
+_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_DEEPEST = 16  # groups within groups
+# What the arrays may take in memory: draws do not compress much; a few constant ones may.
+_MOST_TIMES, _MOST_MORE = 100, 2**26
+_DIMENSION = b"This is a netCDF dimension but not a netCDF variable"
+
+
+def check_contents(file: h5py.File, size: int) -> None:
+    """Refuse a file that reaches outside itself, or claims more than it can hold.
+
+    Parameters
+    ----------
+    file
+        Open for reading.
+    size
+        Its length in bytes.
+
+    Raises
+    ------
+    FileError
+        For links other than plain ones, values kept elsewhere, filters and types that our files do
+        not have, groups within themselves, and arrays much larger than the file.
+    """
+    total = _walk(file, "/", {_address(file)}, 0)
+    if total > _MOST_TIMES * size + _MOST_MORE:
+        raise FileError(
+            f"its arrays would take {total / 1e9:,.1f} GB in memory, of a file of {size:,} bytes"
+        )
+
+
+def _walk(group: h5py.Group, place: str, seen: set[Any], depth: int) -> int:
+    """Bytes of all arrays below a group."""
+    if depth > _DEEPEST:
+        raise FileError(f"its groups are more than {_DEEPEST} deep")
+    total = 0
+    for name in group:
+        where = f"{place}{name}"
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise FileError(f"{where} is a link to another place, which could be another file")
+        item = group[name]
+        if _address(item) in seen:
+            raise FileError(f"{where} stands in two places")
+        seen.add(_address(item))
+        if isinstance(item, h5py.Group):
+            total += _walk(item, f"{where}/", seen, depth + 1)
+        elif isinstance(item, h5py.Dataset):
+            total += _array(item, where)
+        else:
+            raise FileError(f"{where} is neither a group nor an array")
+    return total
+
+
+def _array(array: h5py.Dataset, where: str) -> int:
+    """Bytes of one array, 0 if it only names a dimension."""
+    made = array.id.get_create_plist()
+    if made.get_external_count() or array.is_virtual:
+        raise FileError(f"{where} takes its values from another file")
+    filters = {made.get_filter(i)[0] for i in range(made.get_nfilters())}
+    if filters - _FILTERS:
+        raise FileError(f"{where} is packed in a way that is not known (filters {filters})")
+    text = h5py.check_string_dtype(array.dtype) is not None
+    if not text and array.dtype.kind not in "biuf":
+        raise FileError(f"{where} is neither numbers nor text, but {array.dtype}")
+    if array.shape is None:
+        raise FileError(f"{where} has no values")
+    name = array.attrs.get("NAME")
+    if isinstance(name, bytes) and name.startswith(_DIMENSION):
+        return 0
+    return math.prod(array.shape) * array.id.get_type().get_size()
+
+
+def _address(item: Any) -> Any:
+    info = h5py.h5o.get_info(item.id)
+    return info.fileno, info.addr
+
+
+# ---- a fit as a file, and back -----------------------------------------------------------------
+
 
 # Raised when a file of the new kind cannot be read by the old code, or the old kind's default
 # priors are not what the new code makes of the same model.

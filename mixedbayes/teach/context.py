@@ -1,4 +1,4 @@
-"""Which coefficients a level of a factor has of its own, and what predicts them.
+"""Names and values with which the forms of one model are written, and what predicts coefficients.
 
 In the two-level form of a model a predictor that never changes within a level belongs to the
 equation of the level's intercept. The product of such a predictor and a row's covariate, a

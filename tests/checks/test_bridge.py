@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mixedbayes.checks.bridge import bridge
+from mixedbayes.checks.evidence import bridge
 
 
 def draws(rng, size=4000):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from hand_made import hand_made
 
-from mixedbayes.checks.counts import counts
+from mixedbayes.checks.assumptions import counts
 from mixedbayes.checks.residual import residuals
 
 N, J = 400, 20

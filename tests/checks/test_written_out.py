@@ -9,7 +9,7 @@ import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes.checks.check import collinearity, levels
-from mixedbayes.checks.compare import compare_elpd
+from mixedbayes.checks.elpd import compare_elpd
 from mixedbayes.checks.kfold import folds, kfold
 from mixedbayes.checks.log_likelihood import by_observation, copies, of_one
 from mixedbayes.checks.loo import smoothed
@@ -19,8 +19,7 @@ from mixedbayes.checks.predictive import (
     posterior_predictive,
     written_out_predictive,
 )
-from mixedbayes.checks.residual import residuals
-from mixedbayes.checks.written_out import spread, written_out
+from mixedbayes.checks.residual import residuals, spread, written_out
 from mixedbayes.plots.residuals import residuals as drawn_residuals
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.explained import explained

@@ -1,7 +1,7 @@
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.cli.priors import parse_priors
+from mixedbayes.cli.fit import parse_priors
 from mixedbayes.errors import PriorError
 
 

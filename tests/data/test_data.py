@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from mixedbayes.data import DataSet, describe_data, list_data, load_data
-from mixedbayes.data.registry import registry
+from mixedbayes.data.load import registry
 from mixedbayes.errors import DataError, MixedBayesError
 
 # Long level lists are abbreviated in the schema to a text; their order is numeric.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixedbayes.design import build_design
-from mixedbayes.design.rank import dependent
+from mixedbayes.design.independent import dependent
 
 
 def columns(n: int, p: int, seed: int) -> np.ndarray:

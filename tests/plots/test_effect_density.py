@@ -3,8 +3,7 @@ import pytest
 from scipy import stats
 
 from mixedbayes.errors import ModelError
-from mixedbayes.plots.effect_density import smoothed
-from mixedbayes.plots.ranef import plot_ranef
+from mixedbayes.plots.ranef import plot_ranef, smoothed
 
 
 def drawn(ax, gid):

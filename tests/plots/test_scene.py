@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mixedbayes.errors import MissingExtraError
-from mixedbayes.plots import draw as drawing
-from mixedbayes.plots.draw import draw
+from mixedbayes.plots import scene as drawing
 from mixedbayes.plots.scene import (
     Band,
     Dots,
@@ -19,6 +18,7 @@ from mixedbayes.plots.scene import (
     Sheet,
     Text,
     Ticks,
+    draw,
     extent,
     in_rows,
 )

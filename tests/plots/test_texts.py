@@ -7,11 +7,10 @@ import pytest
 
 from mixedbayes.errors import MixedBayesError
 from mixedbayes.plots.densities import plain_text
-from mixedbayes.plots.draw import BACKENDS, draw
 from mixedbayes.plots.labels import in_picture
-from mixedbayes.plots.scene import Dots, Key, Panel, Sheet, Text, Ticks, with_texts
+from mixedbayes.plots.scene import BACKENDS, Dots, Key, Panel, Sheet, Text, Ticks, draw, with_texts
 from mixedbayes.printable import escaped
-from mixedbayes.results.shown import Table
+from mixedbayes.results.text import Table
 
 NASTY = ["a\x1b[31mred", "nul\x00", "\u202eright to left", "bell\x07", "\r\n", "tab\t", "\u2028"]
 LONG = "w" * 500

@@ -13,9 +13,7 @@ import mixedbayes as mb
 from mixedbayes import names
 from mixedbayes.design import replay
 from mixedbayes.predict.condition import condition_on, responses
-from mixedbayes.predict.few import Few, NewLevels
-from mixedbayes.predict.particles import weighted, weighted_quantile
-from mixedbayes.predict.update import exact
+from mixedbayes.predict.few import Few, NewLevels, exact, weighted, weighted_quantile
 from mixedbayes.results.posterior import Posterior
 
 S = 4000

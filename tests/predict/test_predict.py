@@ -10,7 +10,8 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.data import load_data
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.predict import blocks, linear
+from mixedbayes.predict import evaluate as blocks
+from mixedbayes.predict import linear
 from mixedbayes.predict import predict as module
 from mixedbayes.predict.predict import predict
 

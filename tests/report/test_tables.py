@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mixedbayes.plots.plotly_marks import html as words
-from mixedbayes.report.figure import embedded
+from mixedbayes.plots.with_plotly import html as words
+from mixedbayes.report.pictures import embedded
 from mixedbayes.report.tables import cell, html_frame
 
 

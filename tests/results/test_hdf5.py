@@ -6,9 +6,7 @@ import pytest
 import xarray as xr
 
 from mixedbayes.errors import FileError
-from mixedbayes.results.hdf5 import check_contents
-from mixedbayes.results.seal import seal
-from mixedbayes.results.store import SavedFit, read, write
+from mixedbayes.results.store import SavedFit, check_contents, read, seal, write
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from mixedbayes.errors import FileError
-from mixedbayes.results.schema import ANY, Each, check
+from mixedbayes.results.files import ANY, Each, check
 
 KIND = {
     "name": str,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixedbayes.results.shown import Table, as_table, short, tabled
+from mixedbayes.results.text import Table, as_table, short, tabled
 
 
 @pytest.fixture(autouse=True)

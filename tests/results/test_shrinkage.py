@@ -11,8 +11,13 @@ from mixedbayes.data import load_data
 from mixedbayes.errors import ModelError
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Log
-from mixedbayes.results.least_squares import complete_pooling, level_fits
-from mixedbayes.results.shrinkage import pooling_kernel, shrinkage, weight_kernel
+from mixedbayes.results.shrinkage import (
+    complete_pooling,
+    level_fits,
+    pooling_kernel,
+    shrinkage,
+    weight_kernel,
+)
 
 
 def slopes(make, data, response="Reaction", group="Subject", x="Days", **options):

@@ -15,9 +15,9 @@ from mixedbayes.results.parameters import parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ranef import ranef
-from mixedbayes.results.shown import Table
 from mixedbayes.results.shrinkage import shrinkage
 from mixedbayes.results.tables import check_prob, describe
+from mixedbayes.results.text import Table
 from mixedbayes.results.varcorr import varcorr
 
 STATISTICS = ["mean", "sd", "lower", "upper", "ess_bulk", "rhat"]

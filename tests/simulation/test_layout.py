@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mixedbayes.errors import DataError
-from mixedbayes.simulation.rows import layout, within
+from mixedbayes.simulation.simulate import layout, within
 
 
 def rows(groups, per_group, seed=1):

@@ -10,8 +10,7 @@ from typing import Any
 import xarray as xr
 
 from mixedbayes.results.frame import from_bytes, to_bytes
-from mixedbayes.results.seal import seal
-from mixedbayes.results.store import GROUP
+from mixedbayes.results.store import GROUP, seal
 
 Change = Callable[[Any], Any]
 

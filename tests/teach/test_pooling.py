@@ -5,7 +5,7 @@ from scipy import stats
 
 import mixedbayes as mb
 from mixedbayes.errors import FormulaError, ModelError
-from mixedbayes.results.shown import Table
+from mixedbayes.results.text import Table
 
 
 def by_kind(table, level, term):
