@@ -89,10 +89,6 @@ class Labels:
         """The numbers in a term: "Days" of "Days:sex[female]", nothing of "sex[female]"."""
         return ":".join(part for part in term.split(":") if not _LEVEL.match(part))
 
-    def unit_of(self, term: str) -> str:
-        """Key under which two coefficients share an axis: equal exactly when the units are."""
-        return self.measured(term) or names.INTERCEPT
-
 
 def _in_brackets(text: str, unit: str | None) -> str:
     return f"{text} ({unit})" if unit else text

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from dense_marginal import log_density_dense
 
 from mixedbayes.data.load import load_data
 from mixedbayes.marginal.problem import Problem, build_problem
-from mixedbayes.marginal.reference import log_density_dense
 
 
 @dataclass(frozen=True)

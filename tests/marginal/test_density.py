@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from dense_marginal import log_density_dense
 from numba import njit, objmode
 from scipy import integrate, stats
 
@@ -15,7 +16,6 @@ from mixedbayes.marginal.density import Likelihood, MarginalDensity
 from mixedbayes.marginal.evaluate import LIKELIHOOD_SIGNATURE
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import build_problem
-from mixedbayes.marginal.reference import log_density_dense
 from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.theta import logpriors
 

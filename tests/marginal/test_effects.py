@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from dense_marginal import indicator_columns, sampled_columns
 from scipy.linalg import block_diag
 
 from mixedbayes.errors import ModelError, SamplingError
@@ -12,7 +13,6 @@ from mixedbayes.marginal.effects import (
     draw_population,
     effects_moments,
 )
-from mixedbayes.marginal.reference import indicator_columns, sampled_columns
 
 EXTRAS = ("weights", "offset", "sampled columns", "sampled factors")
 

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from dense_marginal import log_density_dense, value_and_grad_reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,6 @@ from mixedbayes.marginal import clusters
 from mixedbayes.marginal.effects import conditional_moments, draw_effects
 from mixedbayes.marginal.kernel import general_kernel, kernel_for, value_and_grad
 from mixedbayes.marginal.problem import build_problem
-from mixedbayes.marginal.reference import log_density_dense, value_and_grad_reference
 
 EXTRAS = ("weights", "offset", "sampled columns", "sampled factors")
 shared = settings(

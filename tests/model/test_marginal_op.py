@@ -5,13 +5,13 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from dense_marginal import value_and_grad_reference
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.link.numba.dispatch.basic import numba_funcify_and_cache_key
 
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.kernel import value_and_grad
 from mixedbayes.marginal.problem import build_problem
-from mixedbayes.marginal.reference import value_and_grad_reference
 from mixedbayes.model.marginal_op import MarginalLogp, marginal_logp
 
 
