@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.fit import Fit
     from mixedbayes.api.model import Model
 
-# What a file says of settings and formulation, and what else it holds; see `results.schema`.
+# What a file says of settings and formulation, and what else it holds; see `results.files`.
 SETTINGS = {
     "draws": int,
     "tune": (int, None),

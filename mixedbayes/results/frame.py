@@ -35,7 +35,7 @@ _OBJECTS: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
     "uuid": (UUID, str, UUID),
 }
 _MASKED = (pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray)
-# What a schema looks like, see `results.schema`; a column's depends on its kind.
+# What a schema looks like, see `results.files`; a column's depends on its kind.
 _NAME = (str, float, bool, None)
 KIND = {
     "columns": [Each(ANY)],

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
+from dense_marginal import log_density_dense
 from scipy import integrate
 
 import mixedbayes as mb
 from mixedbayes.distributions import LKJ, Normal
 from mixedbayes.errors import DataError, FormulaError, ModelError, PriorError
 from mixedbayes.marginal.density import MarginalDensity
-from mixedbayes.marginal.reference import log_density_dense
 from mixedbayes.marginal.setup import set_up
 from mixedbayes.model.covariance import correlation_factor
 from mixedbayes.numerics import correlation
