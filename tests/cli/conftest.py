@@ -1,7 +1,13 @@
+from inspect import signature
+
 import pytest
 from click.testing import CliRunner
 
 from mixedbayes.cli import main
+
+
+# click 8.1 has stderr among stdout unless it is told not to; later ones keep both.
+SEPARATE = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
 
 
 @pytest.fixture(scope="session")
@@ -9,7 +15,7 @@ def run():
     """Runs a command line and returns its result: exit_code, stdout, stderr."""
 
     def run(*arguments):
-        return CliRunner().invoke(main, [str(a) for a in arguments])
+        return CliRunner(**SEPARATE).invoke(main, [str(a) for a in arguments])
 
     return run
 
