@@ -249,7 +249,7 @@ class Model:
         return formulation if isinstance(formulation, Chosen) else choose(formulation, self.spec)
 
     def _description(self) -> Any:
-        from mixedbayes.results.describe import describe_model
+        from mixedbayes.results.summary import describe_model
 
         return describe_model(self.spec, self.formulation)
 

@@ -59,7 +59,7 @@ class Teaching:
         Gelman & Pardoe (2006), doi:10.1198/004017005000000517: how much of the variance of a
         term's coefficients the levels' covariates explain, and how strongly they are pooled.
         """
-        from mixedbayes.results.explained import explained
+        from mixedbayes.results.r2 import explained
 
         return explained(self.posterior)
 

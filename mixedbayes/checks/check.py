@@ -14,7 +14,6 @@ from mixedbayes.checks.group_density import group_obstacle
 from mixedbayes.checks.loo import FEWEST_DRAWS, weighted
 from mixedbayes.checks.order import Order, autocorrelation
 from mixedbayes.checks.own import Own
-from mixedbayes.checks.quantities import quantities
 from mixedbayes.checks.report import CheckReport, Finding
 from mixedbayes.checks.residual import effects, residuals
 from mixedbayes.checks.scored import OBSERVATION
@@ -26,13 +25,14 @@ from mixedbayes.checks.sensitivity import (
     SENSITIVE_DEFAULT,
     overlap,
     prior_sensitivity,
+    quantities,
 )
 from mixedbayes.checks.within import within_between
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.results.diagnostics import diagnostics
-from mixedbayes.results.moments import covariance
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.text import plural
+from mixedbayes.results.variance import covariance
 
 LARGE_VIF = 10.0
 MOST_DENSITIES = 4e7  # rows x draws for which single observations are scored

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.checks.quantities import Quantity, quantities
+from mixedbayes.checks.sensitivity import Quantity, quantities
 from mixedbayes.errors import ModelError
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels

@@ -15,8 +15,7 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, NewGroup, NewRo
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.conditioned import Conditioned
 from mixedbayes.predict.few import Few, NewLevels, exact, weighted
-from mixedbayes.predict.linear import predictor
-from mixedbayes.predict.population import roots
+from mixedbayes.predict.linear import predictor, roots
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.posterior import Posterior

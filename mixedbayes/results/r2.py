@@ -1,4 +1,4 @@
-"""Share of the response's variance that the model explains."""
+"""How much of a variance the model explains: of the response, and of each batch of coefficients."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
+from mixedbayes import names
+from mixedbayes.design import counted
+from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.families.links import Identity
+from mixedbayes.numerics.rows import row_blocks
+from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.icc import check_scale
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained, describe, labelled
 from mixedbayes.results.variance import Components, components, r2_response, ratio
-
-Floats = NDArray[np.float64]
 
 KINDS = ("marginal", "conditional")
 
@@ -70,3 +73,103 @@ def r2(
         )
     table = pd.DataFrame({"kind": pd.Series(KINDS, dtype="str")})
     return table.assign(**describe(chained(values.T, chains), prob))
+
+
+# ---- by batch of coefficients ------------------------------------------------------------------
+
+
+COLUMNS = ("group", "term", "n", "r2", "pooling")
+RESIDUAL = "Residual"
+
+_BLOCK = 2**22  # numbers held at a time: rows of a block x draws
+# A column that is a level's own factor times a term's column departs from that by less than this.
+_PROPORTIONAL = 1e-9
+
+
+def explained(post: Posterior) -> pd.DataFrame:
+    """Explained variance and pooling of every batch of parameters.
+
+    A batch are the coefficients theta_j of one term over the levels of one factor, with errors
+    eps_j: their deviations from what the population part predicts. Level-2 covariates are part of
+    that prediction. With V the sample variance over j and E the posterior mean,
+
+        r2 = 1 - E V(eps) / E V(theta),    pooling = 1 - V(E eps) / E V(eps).
+
+    For the data level theta_i are the responses and eps_i the residuals.
+
+    Returns
+    -------
+    DataFrame with one row per factor and term, and "Residual" for the data level where the link is
+    the identity: group, term, n (of levels, or rows), r2, pooling. r2 is 0 where no covariate
+    predicts the coefficients, and may be a little below. pooling is near 1 where the deviations
+    are hardly told apart, near 0 where each is well known by itself.
+
+    Raises
+    ------
+    ModelError
+        If only summaries of the group effects were kept.
+
+    References
+    ----------
+    Gelman & Pardoe (2006), doi:10.1198/004017005000000517, equations 5 and 8.
+    """
+    rows: list[tuple[str, str | None, int, float, float]] = []
+    for g in post.design.mu.groups:
+        eps = post.ranef(g.name)
+        for t, term in enumerate(g.terms):
+            theta = eps[:, :, t] + predicted(post, g, t)
+            rows.append((g.name, term, g.n_levels, *batch(theta, eps[:, :, t])))
+    if isinstance(post.family.link, Identity):
+        rows.append((RESIDUAL, None, post.design.n, *data_level(post)))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    texts = {name: pd.Series(table[name].to_list(), dtype="str") for name in ("group", "term")}
+    return table.assign(**texts)
+
+
+def batch(theta: Floats, eps: Floats) -> tuple[float, float]:
+    """r2 and pooling factor of one batch, from draws (S, J)."""
+    unexplained = eps.var(axis=1, ddof=1).mean()
+    total = theta.var(axis=1, ddof=1).mean()
+    return _share(unexplained, total), _share(eps.mean(axis=0).var(ddof=1), unexplained)
+
+
+def _share(part: float, whole: float) -> float:
+    """1 - part / whole; NaN where there is no variance at all."""
+    return float(1 - part / whole) if whole > 0 else float("nan")
+
+
+def predicted(post: Posterior, g: GroupDesign, t: int) -> Floats:
+    """(S, J) what population effects add to a term's coefficient in each level.
+
+    A column x of the population part belongs to the coefficient of the term's column z if x = w_j z
+    in every level j: w is a covariate of the levels, or 1 for the term's own population effect.
+    A level where z is 0 throughout does not show its w; it gets the mean of the others'.
+    """
+    X, z = post.design.mu.X, g.Z[:, t]
+    total = np.bincount(g.refs, z**2, g.n_levels)
+    some = total > 0
+    out = np.zeros((post.n_draws, g.n_levels))
+    if post.design.mu.intercept and g.terms[t] == names.INTERCEPT:
+        out += post.intercept()[:, None]
+    for k, beta in enumerate(post.fixef().T):
+        product = np.bincount(g.refs, z * X[:, k], g.n_levels)
+        w = np.divide(product, total, out=np.zeros(g.n_levels), where=some)
+        w[~some] = w[some].mean()
+        if np.abs(X[:, k] - w[g.refs] * z).max() <= _PROPORTIONAL * np.abs(X[:, k]).max():
+            out += beta[:, None] * w
+    return out
+
+
+def data_level(post: Posterior) -> tuple[float, float]:
+    """r2 and pooling factor of the residuals, a block of rows at a time."""
+    y, n, counts = post.design.y, post.design.n, post.design.mu.counts
+    w, total = (np.ones(n), n) if counts is None else (counts, counts.sum())
+    first, second, mean = np.zeros(post.n_draws), np.zeros(post.n_draws), np.empty(n)
+    for rows in row_blocks(n, max(1, _BLOCK // post.n_draws)):
+        eps = y[rows, None] - linear_predictor(post, rows)
+        first += w[rows] @ eps
+        second += w[rows] @ eps**2
+        mean[rows] = eps.mean(axis=1)
+    unexplained = float((second - first**2 / total).mean()) / counted.freedom(n, counts)
+    whole, known = (counted.sd(x, counts) ** 2 for x in (y, mean))
+    return _share(unexplained, whole), _share(known, unexplained)

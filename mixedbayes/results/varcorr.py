@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import LinearPredictor
-from mixedbayes.results.moments import moments_of
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained, describe
-from mixedbayes.results.variance import components, ratio
+from mixedbayes.results.variance import components, moments_of, ratio
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes.checks.log_likelihood import by_observation
-from mixedbayes.checks.quantities import log_prior
+from mixedbayes.checks.sensitivity import log_prior
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.data import data_of
 

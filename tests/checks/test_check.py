@@ -8,13 +8,15 @@ from scipy import stats
 import mixedbayes as mb
 from mixedbayes.checks.check import collinearity, levels, sensitivity, variance_inflation
 from mixedbayes.checks.log_likelihood import TOTAL
-from mixedbayes.checks.quantities import Quantity, log_prior, quantities
 from mixedbayes.checks.report import p_said
 from mixedbayes.checks.sensitivity import (
     CONFLICT,
     DRIVEN,
     ROBUST,
+    Quantity,
+    log_prior,
     overlap,
+    quantities,
     total_log_likelihood,
 )
 from mixedbayes.priors.types import Assigned

@@ -22,10 +22,9 @@ from mixedbayes.checks.predictive import (
 from mixedbayes.checks.residual import residuals, spread, written_out
 from mixedbayes.plots.residuals import residuals as drawn_residuals
 from mixedbayes.predict.prior import prior_predictive
-from mixedbayes.results.explained import explained
 from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.r2 import r2
+from mixedbayes.results.r2 import explained, r2
 from mixedbayes.results.varcorr import varcorr
 
 FAMILIES = ("bernoulli", "poisson", "negative_binomial", "beta", "cumulative")

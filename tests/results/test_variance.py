@@ -17,15 +17,18 @@ from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.formula import parse
 from mixedbayes.results.icc import icc, icc_kernel
-from mixedbayes.results.moments import covariance, mean_square, quadratic, trace_product
 from mixedbayes.results.r2 import r2, r2_kernel
 from mixedbayes.results.varcorr import varcorr
 from mixedbayes.results.variance import (
     Components,
     average_response,
     components,
+    covariance,
     infinite_note,
+    mean_square,
+    quadratic,
     ratio,
+    trace_product,
     warn_of_infinite,
 )
 

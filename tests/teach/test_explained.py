@@ -3,7 +3,7 @@ import pytest
 
 import mixedbayes as mb
 from mixedbayes.errors import ModelError
-from mixedbayes.results.explained import batch
+from mixedbayes.results.r2 import batch
 
 
 def test_a_batch_by_hand():
