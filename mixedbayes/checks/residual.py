@@ -1,4 +1,9 @@
-"""Rows that count several times, written out as rows of their own."""
+"""Residuals and group effects beside what the model says they should be, draw by draw.
+
+A discrepancy T is computed from the data and one posterior draw, T(y, theta), and from a replicate
+and the same draw, T(y_rep, theta); p is the share of draws in which the replicate's is larger.
+Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +30,8 @@ from mixedbayes.results.fitted import (
 )
 from mixedbayes.results.posterior import Posterior
 
+# ---- rows that count several times, written out ------------------------------------------------
+
 
 def written_out(design: Design, family: Family, most: int) -> Design:
     """The design with each row as often as its weight says, where weights repeat rows.
@@ -47,6 +54,9 @@ def spread(counts: Floats, most: int) -> Ints:
     m = min(max(int(np.round(ends[-1])), len(counts)), most)
     at = (np.arange(m) + 0.5) * (ends[-1] / m)
     return np.minimum(np.searchsorted(ends, at, side="right"), len(counts) - 1)
+
+
+# ---- residuals and effects beside replicates ---------------------------------------------------
 
 
 RESIDUALS = 9  # purposes of the streams of random numbers

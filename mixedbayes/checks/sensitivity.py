@@ -1,4 +1,4 @@
-"""Every parameter that has a prior of its own: its draws, and its prior where that is placed."""
+"""What the prior decides: power-scaling, and the overlap of prior and posterior."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.priors.types import Assigned, PredictorPriors
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained
+
+# ---- every parameter that has a prior of its own -----------------------------------------------
+
 
 KINDS = ("intercept", "fixef", "sd", "cor", "family")
 

@@ -82,6 +82,9 @@ def _parquet(path: Path) -> pd.DataFrame:
     return frame
 
 
+# ---- priors given as text: read as data, never evaluated ---------------------------------------
+
+
 _TARGET = re.compile(r"^\s*(?P<name>[^\[\]=]+?)\s*(?:\[(?P<inner>.+)\])?\s*$")
 _KINDS = [name for name in distributions.__all__ if name != "Prior"]
 
@@ -175,6 +178,9 @@ def _put(priors: dict[str, Any], path: tuple[str, ...], prior: Prior, text: str)
     if path[-1] in at:
         raise PriorError(f"prior {text!r}: {', '.join(path)} already has a prior")
     at[path[-1]] = prior
+
+
+# ---- the command -------------------------------------------------------------------------------
 
 
 FORMULATIONS = ("auto", "marginal", "noncentered", "centered")

@@ -120,6 +120,9 @@ def _column(name: str, facts: dict[str, Any]) -> Column:
     return Column(name=name, levels=levels if isinstance(levels, str) else tuple(levels), **facts)
 
 
+# ---- data frames -------------------------------------------------------------------------------
+
+
 _READ_AS = {
     "number": "str",  # made doubles afterwards: not every pandas reads them to the last bit
     "integer": "int64",

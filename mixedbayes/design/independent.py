@@ -91,6 +91,9 @@ def _residual(
     return float(np.sqrt(total))
 
 
+# ---- columns that are left out -----------------------------------------------------------------
+
+
 _MOST = 8  # columns named in a note
 _SAME = 1e-6
 _NOISE = 1e-9

@@ -279,6 +279,9 @@ def _check_disjoint(random: tuple[RandomTerm, ...], text: str) -> None:
             )  # fmt: skip
 
 
+# ---- formulas for several parameters -----------------------------------------------------------
+
+
 def parse_all(formula: str | Sequence[str]) -> Formula:
     """Read one formula, or several: the response's first, then one for each further parameter.
 

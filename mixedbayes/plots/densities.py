@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.design.types import Floats
 from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.labels import in_picture
 from mixedbayes.results.tables import check_prob
 
-Floats = NDArray[np.float64]
 # arviz_plots takes seconds to import, so only the pictures that use it pay for that
 type PlotCollection = Any
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes.checks.residual import written_out
+from mixedbayes.design.types import Floats
 from mixedbayes.plots import style
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import response_axis
@@ -18,8 +19,6 @@ from mixedbayes.predict.forward import responses
 from mixedbayes.results.fitted import expected, linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
-
-Floats = NDArray[np.float64]
 
 _MOST_ROWS = 10**6  # that rows which count several times are written out to
 _BLOCK = 2**21  # numbers held at a time

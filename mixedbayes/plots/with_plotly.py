@@ -182,6 +182,9 @@ def legend_entry(key: Key) -> go.Scatter:
     return go.Scatter(mode="markers", marker=marker, **common)
 
 
+# ---- a sheet -----------------------------------------------------------------------------------
+
+
 _DOTS = 96  # pixels of an inch
 _LEFT, _RIGHT = 0.8, 0.4  # inches around the panels at least, with the tools at the right
 _GAP_ALONG = {True: 0.72, False: 0.46}  # between panels, with and without texts of axes

@@ -91,6 +91,9 @@ def smooth(log_ratio: Floats, efficiency: float = 1.0) -> Importance:
     return Importance(np.exp(log_weights), float(pareto_k))
 
 
+# ---- quantities that are normal given a draw, draws having weights -----------------------------
+
+
 _HALVINGS = 60
 
 

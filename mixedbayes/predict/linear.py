@@ -1,6 +1,6 @@
-"""New levels: effects drawn from the population that the grouping factor's levels come from.
+"""Draws of the linear predictor at new rows, a block of rows at a time.
 
-Draws are the last dimension here and in `linear`: a row's or a level's draws lie together.
+Draws are the last dimension: a row's or a level's draws lie together.
 """
 
 from __future__ import annotations

@@ -13,17 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy import special
 
 from mixedbayes import names
-from mixedbayes.design.types import GroupDesign
+from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import tails
-
-Floats = NDArray[np.float64]
 
 
 def to_dataset(

@@ -8,19 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, LinearPredictor
+from mixedbayes.design.types import Design, Floats, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.links import Cloglog, Identity, Log, Logit, Probit
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained, describe, labelled
 from mixedbayes.terms.base import need_plain
-
-Floats = NDArray[np.float64]
 
 _DUMMY = re.compile(r".+\[[^\[\]]+\]")
 COLUMNS = ("lower", "upper", "ess_bulk", "rhat")

@@ -1,4 +1,4 @@
-"""Least squares for the two ends of pooling: all rows together, and each level alone."""
+"""Shrinkage: each level with no, partial and complete pooling, and how much it is pooled."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ from mixedbayes.results.tables import chained, describe_plain, stack
 from mixedbayes.terms.base import need_plain
 
 Bools = NDArray[np.bool_]
+
+# ---- least squares for both ends of pooling ----------------------------------------------------
+
 
 # A column whose spread within a level is below this fraction of its size does not vary there.
 _CONSTANT = 1e-11
@@ -135,6 +138,9 @@ def _solve(gram: Floats, right: Floats, size: Floats) -> _Solution:
     space = np.einsum("jse,je,jte->jst", vectors, some.astype(float), vectors)
     slopes = scale * np.einsum("jst,jt->js", pseudo, scale * right)
     return _Solution(slopes, space, scale, constant)
+
+
+# ---- how much a level is pooled ----------------------------------------------------------------
 
 
 _BLOCK = 2**20  # matrices solved at a time

@@ -1,7 +1,8 @@
-"""A checksum of a whole file, behind its content: whether it is still what was written.
+"""One NetCDF file that holds a whole fit: formula, data, priors, draws, settings and versions.
 
-It finds damage, of any bit, before anything else of the file is looked at. It is no signature:
-who changes a file on purpose can seal it again, so what is read is checked all the same.
+The file's groups are those of the DataTree, readable by any NetCDF or HDF5 tool, and one of our
+own, `mixedbayes`, with the data frame and what says how the draws were made. Nothing is pickled.
+Behind all that stands a checksum of it.
 """
 
 from __future__ import annotations

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.sample.health import health
-
-Floats = NDArray[np.float64]
 
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft, special, stats
 
-Floats = NDArray[np.float64]
+from mixedbayes.design.types import Floats
 
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
 MIN_DRAWS = 4

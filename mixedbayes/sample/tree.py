@@ -1,4 +1,4 @@
-"""Variables of a Dataset that are computed when they are read, and take no memory until then."""
+"""A model's draws, data and provenance as one DataTree in ArviZ's schema."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from mixedbayes.model.log_prior import log_priors
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.labels import group_of
 from mixedbayes.sample.result import SamplingResult
+
+# ---- variables that are computed when they are read --------------------------------------------
 
 
 class Computed(BackendArray):
@@ -76,6 +78,9 @@ def computed(
 
 
 Variables = Mapping[str, tuple[Sequence[str], NDArray[Any]]]
+
+
+# ---- a tree in ArviZ's schema ------------------------------------------------------------------
 
 
 def to_tree(spec: Spec, result: SamplingResult, *, seconds: float | None = None) -> xr.DataTree:

@@ -5,7 +5,6 @@ from click.testing import CliRunner
 
 from mixedbayes.cli import main
 
-
 # click 8.1 has stderr among stdout unless it is told not to; later ones keep both.
 SEPARATE = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
 
