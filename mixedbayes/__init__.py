@@ -19,16 +19,16 @@ load_uninterrupted()
 _HOME = {
     "Model": "mixedbayes.api.model",
     "fit": "mixedbayes.api.model",
-    "Fit": "mixedbayes.api.fit",
-    "bayes_factor": "mixedbayes.api.checks",
-    "compare": "mixedbayes.api.checks",
-    "load": "mixedbayes.api.keep",
+    "Fit": "mixedbayes.api.model",
+    "bayes_factor": "mixedbayes.api.several",
+    "compare": "mixedbayes.api.several",
+    "load": "mixedbayes.api.load",
     "load_data": "mixedbayes.data",
     "list_data": "mixedbayes.data",
     "describe_data": "mixedbayes.data",
-    "plot_funnel": "mixedbayes.api.pictures",
+    "plot_funnel": "mixedbayes.api.several",
     "pooling": "mixedbayes.api.pooling",
-    "ways": "mixedbayes.api.ways",
+    "ways": "mixedbayes.api.several",
     "from_bambi": "mixedbayes.api.bambi",
     "from_pymc": "mixedbayes.api.pymc",
     "simulate": "mixedbayes.simulation.simulate",
@@ -103,16 +103,16 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from mixedbayes.api.bambi import from_bambi as from_bambi
-    from mixedbayes.api.checks import bayes_factor as bayes_factor
-    from mixedbayes.api.checks import compare as compare
-    from mixedbayes.api.fit import Fit as Fit
-    from mixedbayes.api.keep import load as load
+    from mixedbayes.api.load import load as load
+    from mixedbayes.api.model import Fit as Fit
     from mixedbayes.api.model import Model as Model
     from mixedbayes.api.model import fit as fit
-    from mixedbayes.api.pictures import plot_funnel as plot_funnel
     from mixedbayes.api.pooling import pooling as pooling
     from mixedbayes.api.pymc import from_pymc as from_pymc
-    from mixedbayes.api.ways import ways as ways
+    from mixedbayes.api.several import bayes_factor as bayes_factor
+    from mixedbayes.api.several import compare as compare
+    from mixedbayes.api.several import plot_funnel as plot_funnel
+    from mixedbayes.api.several import ways as ways
     from mixedbayes.data import describe_data as describe_data
     from mixedbayes.data import list_data as list_data
     from mixedbayes.data import load_data as load_data

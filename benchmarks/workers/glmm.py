@@ -12,7 +12,7 @@ from typing import Any
 BEGIN = time.perf_counter()
 
 import mixedbayes as mb  # noqa: E402
-import mixedbayes.api.fit  # noqa: E402
+import mixedbayes.api.model  # noqa: E402
 import mixedbayes.engines.joint  # noqa: E402
 
 IMPORT_ALL = time.perf_counter() - BEGIN

@@ -15,7 +15,7 @@ IMPORT_PACKAGE = time.perf_counter() - BEGIN
 
 import numpy as np  # noqa: E402
 
-import mixedbayes.api.fit  # noqa: E402
+import mixedbayes.api.model  # noqa: E402
 import mixedbayes.results.summary  # noqa: E402
 from mixedbayes.marginal.density import MarginalDensity  # noqa: E402
 from mixedbayes.marginal.mode import Mode  # noqa: E402

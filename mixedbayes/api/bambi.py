@@ -11,14 +11,15 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.api import traces
-from mixedbayes.api.fit import Fit
-from mixedbayes.api.model import Model
+from mixedbayes.api.model import Fit, Model
 from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import choose
+from mixedbayes.engines.run import Run
 from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.interop.from_bambi import Matched, draws, matched, priors, translated
 from mixedbayes.interop.writing import check_columns
 from mixedbayes.model.formulations import Centered, Formulation, NonCentered
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.tree import data_groups
 
 
@@ -66,15 +67,11 @@ def from_bambi(
     tree = {"posterior": draws(found, ours.spec, posterior)}
     tree |= traces.statistics(idata) | data_groups(ours.spec)
     made = f"the draws are those of a Bambi model (Bambi {_version(model)})"
-    return Fit(
-        ours,
-        xr.DataTree.from_dict(tree),
-        traces.settings(tree["posterior"]),
-        _formulation(model, ours, said.parameters),
-        f"{made}; group effects are uncorrelated in Bambi, written || here"
-        if any(len(g.terms) > 1 for g in ours.design.mu.groups)
-        else made,
-    )
+    if any(len(g.terms) > 1 for g in ours.design.mu.groups):
+        made = f"{made}; group effects are uncorrelated in Bambi, written || here"
+    chosen = _formulation(model, ours, said.parameters)
+    run = Run(traces.settings(tree["posterior"]), chosen, made)
+    return Fit(ours, Posterior(ours.spec, xr.DataTree.from_dict(tree), run))
 
 
 def _ours(

@@ -1,18 +1,20 @@
-"""Saving fits, loading them, and reading them from a cache instead of sampling again."""
+"""What a file says of a fit: written from its posterior, and read back, without the model."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
-from mixedbayes.design import used_columns, used_functions
+from mixedbayes.design import own_names
 from mixedbayes.engines import registry
-from mixedbayes.engines.base import Chosen, Engine, factors
+from mixedbayes.engines.base import Chosen, factors
+from mixedbayes.engines.choose import Request
+from mixedbayes.engines.run import Run
 from mixedbayes.errors import FileError, FormulaError, SamplingError
 from mixedbayes.families.registry import family_from_names
 from mixedbayes.formula import parse_all
@@ -20,16 +22,13 @@ from mixedbayes.model.coords import check_labels
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors import codec
-from mixedbayes.results import cache, store
+from mixedbayes.results import cache
 from mixedbayes.results.files import Each, check
 from mixedbayes.results.match import check_fingerprint, check_match, fingerprint
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.store import SavedFit
 from mixedbayes.sample.settings import Settings
 from mixedbayes.sample.tree import without_derived
-
-if TYPE_CHECKING:
-    from mixedbayes.api.fit import Fit
-    from mixedbayes.api.model import Model
 
 # What a file says of settings and formulation, and what else it holds; see `results.files`.
 SETTINGS = {
@@ -42,15 +41,16 @@ SETTINGS = {
     "target_accept": (float, None),
     "max_treedepth": int,
     "progress": bool,
+    "effects": str,
 }
-CHOSEN = {
-    "engine": str,
-    "groups": Each(Each((str, bool, float, None))),  # formulations: `name` and their own fields
-    "reason": str,
-}
+FORMULATION = Each((str, bool, float, None))  # its `name` and its own fields
+CHOSEN = {"engine": str, "groups": Each(FORMULATION), "reason": str}
 EXTRA = {
     "formulation": CHOSEN,  # of the fit
-    "model_formulation": CHOSEN,  # of its model: another where fit() was given one
+    "asked": {  # of its model: another formulation where fit() was given one
+        "formulation": (str, {"groups": Each(FORMULATION)}, FORMULATION),
+        "missing": str,
+    },
     "note": str,
     "functions": [str],  # the user's own, by name
     "columns?": Each([float]),  # where there are such: what the formula computed with them
@@ -62,116 +62,75 @@ EXTRA = {
 NOT_ASKED = {"progress": True, "cores": None}
 PACKAGES = ("mixedbayes", "pymc", "nutpie", "arviz", "numpy", "numba")
 
-
-def save(fit: Fit, path: str | Path) -> Path:
-    """Write a fit to one NetCDF file."""
-    return store.write(path, _saved(fit))
+type Functions = Mapping[str, Callable[..., Any]]
 
 
-def load(path: str | Path, *, functions: Mapping[str, Callable[..., Any]] | None = None) -> Fit:
-    """Read a fit from a file written by `Fit.save`.
+@dataclass(frozen=True)
+class Asked:
+    """What a model was asked for beside formula, data, family, priors and functions."""
 
-    Parameters
-    ----------
-    path
-        The file.
-    functions
-        The functions of your own that the formula uses; a file never holds code.
-
-    Raises
-    ------
-    FileError
-        There is no such file, it is not one of ours, damaged, or from a newer version; or its
-        formula uses functions that were not given, or with those given computes other values
-        than in the fit.
-    """
-    return _restore(store.read(path), str(path), functions)
+    formulation: Request = "auto"
+    missing: Literal["drop", "error"] = "drop"
 
 
-def lookup(
-    folder: str | Path, model: Model, settings: Settings, chosen: Chosen, effects: str
-) -> Fit | None:
-    """The fit with this model and these settings from a cache, or None."""
-    found = cache.lookup(folder, _key(model, settings, chosen, effects))
-    if found is None:
-        cache.prepare(folder)  # refused before anything is sampled
-        return None
-    with _as_ours(str(folder)):
-        return _fit(found, model)
+# ---- written ------------------------------------------------------------------------------------
 
 
-def remember(folder: str | Path, fit: Fit, settings: Settings, effects: str) -> None:
-    """Keep a fit in a cache, under the settings it was asked for.
-
-    Where it cannot be kept, as on a full disk, the fit has a note that says so, and there is a
-    warning: its draws are worth more than the file.
-    """
-    try:
-        cache.keep(folder, _key(fit.model, settings, fit.formulation, effects), _saved(fit))
-    except FileError as e:
-        said = f"The fit is not in the cache: {e}"
-        fit.note = f"{fit.note} {said}".strip()
-        warnings.warn(said, UserWarning, stacklevel=4)
-
-
-def _key(model: Model, settings: Settings, chosen: Chosen, effects: str) -> str:
-    if settings.seed is None:
-        raise SamplingError(
-            "cache= needs a seed, so that the fit kept is the one you would get: add seed=1"
-        )
-    if model.functions:
-        raise SamplingError(
-            f"cache= cannot tell whether your functions ({', '.join(model.functions)}) have "
-            "changed; put their result into a column, or fit without cache="
-        )
-    family = model.family
-    return cache.key(
-        model.formula,
-        model.data,
-        family=f"{family.name}({family.link.name})",
-        priors=codec.encode(model.user_priors),
-        seed=settings.seed,
-        settings=asdict(settings) | NOT_ASKED | {"formulation": _plain(chosen), "effects": effects},
-        versions=_versions(),
-    )
-
-
-def _saved(fit: Fit) -> SavedFit:
-    model = fit.model
-    own = _own_functions(model)
+def saved(post: Posterior, asked: Asked) -> SavedFit:
+    """A fit in plain types."""
+    design, family, run = post.design, post.family, post.made
+    own = list(own_names(design))
     return SavedFit(
-        formula=model.formula.text,
-        family=model.family.name,
-        link=model.family.link.name,
-        priors=codec.encode(model.user_priors),
-        data=model.data,
-        idata=without_derived(fit.idata),
-        settings=asdict(fit.settings),
+        formula=design.formula.text,
+        family=family.name,
+        link=family.link.name,
+        priors=codec.encode(post.priors.given),
+        data=design.whole,
+        idata=without_derived(post.idata),
+        settings=asdict(run.settings),
         versions=_versions(),
         extra={
-            "formulation": _plain(fit.formulation),
-            "model_formulation": _plain(model.formulation),
-            "note": fit.note,
+            "formulation": _chosen_to_plain(run.formulation),
+            "asked": {"formulation": _to_plain(asked.formulation), "missing": asked.missing},
+            "note": run.note,
             "functions": own,
-            "others": [other.text for other in model.formula.others],
-            "intercept_at_means": _at_means(model),
-            "units": {str(name): str(unit) for name, unit in fit.units.items()},
-            **({"columns": fingerprint(model.spec.design)} if own else {}),
+            "others": [other.text for other in design.formula.others],
+            "intercept_at_means": [
+                p.parameter for p in post.priors.predictors if p.intercept_at_means
+            ],
+            "units": {str(name): str(unit) for name, unit in design.units.items()},
+            **({"columns": fingerprint(design)} if own else {}),
         },
     )
 
 
-def _own_functions(model: Model) -> list[str]:
-    """Names in the formulas that stand for what the user passed in `functions`."""
-    constants = [c for c in used_columns(model.formula).columns if c not in model.data.columns]
-    used = (*used_functions(model.formula), *constants)
-    return [name for name in dict.fromkeys(used) if name in model.functions]
+def _versions() -> dict[str, str]:
+    return {p: version(p) for p in PACKAGES}
 
 
-def _asked(
-    saved: SavedFit, where: str, functions: Mapping[str, Callable[..., Any]] | None
-) -> Mapping[str, Callable[..., Any]] | None:
-    """Of the functions given those that the fit had, all of them; other names are built in."""
+def _to_plain(asked: Request) -> Any:
+    if isinstance(asked, Formulation):
+        return {"name": type(asked).__name__, **asdict(asked)}
+    if isinstance(asked, Mapping):
+        return {"groups": {g: _to_plain(f) for g, f in asked.items()}}
+    return asked
+
+
+def _chosen_to_plain(chosen: Chosen) -> dict[str, Any]:
+    return {"engine": chosen.engine.name, **_to_plain(chosen.groups), "reason": chosen.reason}
+
+
+# ---- read ---------------------------------------------------------------------------------------
+
+
+def checked(saved: SavedFit, where: str, functions: Functions | None) -> Functions:
+    """Of the functions given those that the fit had; FileError unless the file is one of ours.
+
+    Other names are built in.
+    """
+    with as_ours(where):
+        check(saved.settings, SETTINGS, "settings")
+        check(saved.extra, EXTRA, "extra")
     own, given = saved.extra["functions"], functions or {}
     lacking = [name for name in own if name not in given]
     if lacking:
@@ -184,56 +143,8 @@ def _asked(
     return {name: given[name] for name in own}
 
 
-def _at_means(model: Model) -> list[str]:
-    """Parameters whose intercept has its prior at the predictors' means."""
-    priors = model.spec.priors
-    return [p.parameter for p in priors.predictors if p.intercept_at_means]
-
-
-def _versions() -> dict[str, str]:
-    return {p: version(p) for p in PACKAGES}
-
-
-def _plain(chosen: Chosen) -> dict[str, Any]:
-    groups = {g: {"name": type(f).__name__, **asdict(f)} for g, f in chosen.groups.items()}
-    return {"engine": chosen.engine.name, "groups": groups, "reason": chosen.reason}
-
-
-def _chosen(plain: Mapping[str, Any], spec: Spec) -> Chosen:
-    """The formulation that was written; FileError if this model cannot have it."""
-    engine = next((e for e in registry.ENGINES if e.name == plain["engine"]), None)
-    if engine is None:
-        raise FileError(f"its engine {plain['engine']!r} is unknown")
-    groups = {g: _formulation(engine, **said) for g, said in plain["groups"].items()}
-    chosen = Chosen(engine, groups, plain["reason"])
-    if set(groups) != set(factors(spec)):
-        raise FileError(f"its formulation is of other grouping factors: {', '.join(groups)}")
-    obstacle = engine.obstacle(spec)
-    if obstacle:
-        raise FileError(f"its formulation, {chosen}, is not possible: {obstacle}")
-    return chosen
-
-
-def _formulation(engine: Engine, name: str, **arguments: Any) -> Formulation:
-    kind = next((kind for kind in engine.formulations if kind.__name__ == name), None)
-    if kind is None:
-        raise FileError(f"its formulation {name!r} is unknown to the engine {engine.name!r}")
-    return kind(**arguments)
-
-
-def _restore(
-    saved: SavedFit, where: str, functions: Mapping[str, Callable[..., Any]] | None
-) -> Fit:
-    with _as_ours(where):
-        check(saved.settings, SETTINGS, "settings")
-        check(saved.extra, EXTRA, "extra")
-    own = _asked(saved, where, functions)
-    with _as_ours(where):
-        return _fit(saved, _model(saved, own))
-
-
 @contextmanager
-def _as_ours(where: str) -> Iterator[None]:
+def as_ours(where: str) -> Iterator[None]:
     """What the rest of the package says of a fit that it never made, as FileError."""
     try:
         yield
@@ -248,31 +159,115 @@ def _as_ours(where: str) -> Iterator[None]:
         ) from e
 
 
-def _model(saved: SavedFit, functions: Mapping[str, Callable[..., Any]] | None) -> Model:
-    from mixedbayes.api.model import Model
-
+def arguments(saved: SavedFit) -> dict[str, Any]:
+    """Of `Model`, for the model that was fitted; its functions aside."""
     formulas = [saved.formula, *saved.extra["others"]]
     parse_all(formulas)
     saved.data.attrs["units"] = saved.extra["units"]
-    model = Model(
-        formulas,
-        saved.data,
-        family=family_from_names(saved.family, saved.link),
-        priors=codec.decode(saved.priors),
-        functions=functions,
-    )
-    priors = model.spec.priors.at_means(saved.extra["intercept_at_means"])
-    model.spec = replace(model.spec, priors=priors)
-    model.formulation = _chosen(saved.extra["model_formulation"], model.spec)
-    return model
+    asked = saved.extra["asked"]
+    return {
+        "formula": formulas,
+        "data": saved.data,
+        "family": family_from_names(saved.family, saved.link),
+        "priors": codec.decode(saved.priors),
+        "formulation": _from_plain(asked["formulation"]),
+        "missing": asked["missing"],
+    }
 
 
-def _fit(saved: SavedFit, model: Model) -> Fit:
-    from mixedbayes.api.fit import Fit
+def _from_plain(said: Any) -> Request:
+    if isinstance(said, str):
+        return said
+    if "groups" in said:
+        return {g: _formulation(**f) for g, f in said["groups"].items()}
+    return _formulation(**said)
 
-    check_match(model.spec, saved.idata)
-    check_labels(model.spec, saved.idata)
+
+def _formulation(name: str, **arguments: Any) -> Formulation:
+    for engine in registry.ENGINES:
+        for kind in engine.formulations:
+            if kind.__name__ == name:
+                return kind(**arguments)
+    raise FileError(f"its formulation {name!r} is unknown")
+
+
+def drawn(saved: SavedFit, spec: Spec) -> Posterior:
+    """The posterior of a model that a file holds; FileError if it is another model's."""
+    check_match(spec, saved.idata)
+    check_labels(spec, saved.idata)
     if "columns" in saved.extra:
-        check_fingerprint(saved.extra["columns"], model.spec.design)
-    chosen = _chosen(saved.extra["formulation"], model.spec)
-    return Fit(model, saved.idata, Settings(**saved.settings), chosen, saved.extra["note"])
+        check_fingerprint(saved.extra["columns"], spec.design)
+    chosen = _chosen(saved.extra["formulation"], spec)
+    return Posterior(
+        spec, saved.idata, Run(Settings(**saved.settings), chosen, saved.extra["note"])
+    )
+
+
+def _chosen(plain: Mapping[str, Any], spec: Spec) -> Chosen:
+    """The formulation that was written; FileError if this model cannot have it."""
+    engine = next((e for e in registry.ENGINES if e.name == plain["engine"]), None)
+    if engine is None:
+        raise FileError(f"its engine {plain['engine']!r} is unknown")
+    groups = {g: _formulation(**said) for g, said in plain["groups"].items()}
+    chosen = Chosen(engine, groups, plain["reason"])
+    if set(groups) != set(factors(spec)):
+        raise FileError(f"its formulation is of other grouping factors: {', '.join(groups)}")
+    strange = [str(f) for f in groups.values() if not isinstance(f, engine.formulations)]
+    if strange:
+        raise FileError(f"its formulation {strange[0]} is unknown to the engine {engine.name!r}")
+    obstacle = engine.obstacle(spec)
+    if obstacle:
+        raise FileError(f"its formulation, {chosen}, is not possible: {obstacle}")
+    return chosen
+
+
+# ---- cache --------------------------------------------------------------------------------------
+
+
+def key(spec: Spec, settings: Settings, chosen: Chosen) -> str:
+    """What draws of this model with these settings are kept under in a cache."""
+    if settings.seed is None:
+        raise SamplingError(
+            "cache= needs a seed, so that the fit kept is the one you would get: add seed=1"
+        )
+    design, family = spec.design, spec.family
+    if own := own_names(design):
+        raise SamplingError(
+            f"cache= cannot tell whether your functions ({', '.join(own)}) have "
+            "changed; put their result into a column, or fit without cache="
+        )
+    return cache.key(
+        design.formula,
+        design.whole,
+        family=f"{family.name}({family.link.name})",
+        priors=codec.encode(spec.priors.given),
+        seed=settings.seed,
+        settings=asdict(settings) | NOT_ASKED | {"formulation": _chosen_to_plain(chosen)},
+        versions=_versions(),
+    )
+
+
+def lookup(folder: str | Path, key: str, spec: Spec) -> Posterior | None:
+    """The posterior of this model under a key of a cache, or None."""
+    found = cache.lookup(folder, key)
+    if found is None:
+        cache.prepare(folder)  # refused before anything is sampled
+        return None
+    with as_ours(str(folder)):
+        return drawn(found, spec)
+
+
+def remember(folder: str | Path, key: str, post: Posterior, asked: Asked) -> Posterior:
+    """Keep a posterior in a cache.
+
+    Where it cannot be kept, as on a full disk, the posterior that is returned has a note that says
+    so, and there is a warning: its draws are worth more than the file.
+    """
+    try:
+        cache.keep(folder, key, saved(post, asked))
+    except FileError as e:
+        said = f"The fit is not in the cache: {e}"
+        warnings.warn(said, UserWarning, stacklevel=4)
+        note = f"{post.made.note} {said}".strip()
+        return replace(post, run=replace(post.made, note=note))
+    return post

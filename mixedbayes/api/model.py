@@ -1,4 +1,7 @@
-"""`Model`: a formula, data, a family and priors, checked and ready to sample."""
+"""`Model`: a formula, data, a family and priors, checked and ready to sample; `Fit`: its draws.
+
+Each makes or has the other, so that they share a module.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mixedbayes.api.accessors import Accessors
+from mixedbayes.api.fitting import sampled
+from mixedbayes.api.keep import Asked, saved
+from mixedbayes.api.method import lazily, method
+from mixedbayes.checks.log_likelihood import with_log_likelihood
 from mixedbayes.design import build_design, check_effects, table, used_columns
 from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import Request, choose
@@ -21,16 +29,23 @@ from mixedbayes.model.coords import check_names
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
+from mixedbayes.results import store
 from mixedbayes.results.frame import unkept
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.text import Table
 from mixedbayes.sample.settings import Keep, SamplerName, Settings
+from mixedbayes.sample.tree import with_derived
+
+with lazily(globals()):
+    from mixedbayes.interop.bambi_code import to_bambi
+    from mixedbayes.interop.code import code
+    from mixedbayes.predict.prior import prior_predictive
+    from mixedbayes.simulation.replicate import simulate_from_prior
 
 if TYPE_CHECKING:
     import pandas as pd
     import pymc as pm
     import xarray as xr
-
-    from mixedbayes.api.fit import Fit
 
 
 class Model:
@@ -89,18 +104,18 @@ class Model:
         self.family = as_family(family)
         self.family.check_parameters([f.response.text for f in self.formula.others])
         whole = table(data, used_columns(self.formula).columns)
-        self.data = whole.frame()
         design = build_design(self.formula, whole, functions=functions, missing=missing)
+        self.data = design.whole
         design = replace(design, notes=(*design.notes, *unkept(self.data)))
         self.design = self.family.prepare(design)
         defaults = default_priors(self.design, self.family)
         self.spec = Spec(self.design, self.family, resolve(defaults, priors))
         check_names(self.spec)
-        self.user_priors = dict(priors) if priors is not None else {}
         # An effect in each row can be told from the residual only by what is known of sigma.
-        if self.family.normal and self.family.dispersion not in self.user_priors:
+        if self.family.normal and self.family.dispersion not in self.spec.priors.given:
             check_effects(self.design)
         self._check_residual()
+        self.asked = Asked(formulation, missing)
         self.formulation: Chosen = choose(formulation, self.spec)
         self.functions = dict(functions) if functions is not None else {}
 
@@ -108,7 +123,7 @@ class Model:
         """DataError where nothing is left for a residual whose scale has no prior of the user's."""
         family = self.family
         scale = family.dispersion
-        if scale is not None and not family.discrete and scale not in self.user_priors:
+        if scale is not None and not family.discrete and scale not in self.spec.priors.given:
             least = 1e-7 if family.closed_form else 1e-5
             refuse_exact(self.design, family.on_link_scale(self.design), scale, least)
 
@@ -169,38 +184,10 @@ class Model:
             raise MissingExtraError("graph() needs graphviz: pip install mixedbayes[graph]") from e
         return graph(self.pymc)
 
-    def prior_predictive(self, draws: int = 500, seed: int | None = None) -> xr.DataTree:
-        """Draws of all parameters and of the response from the priors alone.
-
-        Returns a DataTree with groups `prior` and `prior_predictive`, dimensions chain and draw.
-        """
-        from mixedbayes.predict.prior import prior_predictive
-
-        return prior_predictive(self.spec, draws, seed)
-
-    def code(self, target: Literal["lme4", "brms", "bambi", "pymc"]) -> str:
-        """The same model as code for another package, to paste; with its priors, where it has any.
-
-        ModelError says what the other package cannot express.
-        """
-        from mixedbayes.interop.code import code
-
-        return code(self.spec, target)
-
-    def to_bambi(self) -> Any:
-        """The same model as a `bambi.Model`; ModelError says what Bambi cannot express."""
-        from mixedbayes.interop.bambi_code import to_bambi
-
-        return to_bambi(self.spec, self.data)
-
-    def simulate(self, seed: int | None = None) -> pd.DataFrame:
-        """The model's rows with a new response, simulated from the priors alone.
-
-        `mixedbayes.truth` of the frame has the parameters that were drawn.
-        """
-        from mixedbayes.simulation.replicate import simulate_from_prior
-
-        return simulate_from_prior(self.spec, self.data, seed)
+    prior_predictive = method(prior_predictive, of="spec")
+    simulate = method(simulate_from_prior, of="spec", table=False)
+    code = method(code, of="spec")
+    to_bambi = method(to_bambi, of="spec")
 
     def fit(
         self,
@@ -222,13 +209,10 @@ class Model:
 
         Parameters
         ----------
-        draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress
+        draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress, effects
             As in `mixedbayes.sample.settings.Settings`. The seed is kept in the result.
         formulation
             Instead of the model's own.
-        effects
-            What is kept of the group effects: "draws", "summary" (mean, sd and quantiles), or
-            "auto": draws, unless these would take more than 2 GB.
         cache
             A folder: the same formula, data, priors, settings, seed and versions are read from it
             instead of sampled again. Needs a seed.
@@ -237,13 +221,12 @@ class Model:
         -------
         Fit
         """
-        from mixedbayes.api.fitting import fit_model
-
         settings = Settings(
-            draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress
-        )
+            draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress,
+            effects,
+        )  # fmt: skip
         chosen = self.formulation if formulation is None else self._chosen(formulation)
-        return fit_model(self, settings, chosen, effects, cache)
+        return Fit(self, sampled(self.spec, self.asked, settings, chosen, cache))
 
     def _chosen(self, formulation: Request | Chosen) -> Chosen:
         return formulation if isinstance(formulation, Chosen) else choose(formulation, self.spec)
@@ -258,6 +241,93 @@ class Model:
 
     def _repr_html_(self) -> str:
         return self._description()._repr_html_()
+
+
+class Fit(Accessors):
+    """The posterior of a `Model`: tables, pictures, predictions, checks and files.
+
+    Attributes
+    ----------
+    model
+        The model that was fitted.
+    idata
+        DataTree with groups posterior, sample_stats, observed_data and constant_data, and those
+        that `posterior_predictive` and `prior_predictive` keep. What follows is computed when it is
+        read.
+
+        `log_likelihood` has that of every observation, given the group effects, unless it takes
+        more than 1 GB. `log_prior` has that of every parameter with a prior; not that of the group
+        effects, whose distribution belongs to the model, so that `az.psense` scales the priors
+        alone, as `prior_sensitivity` does. The posterior has the free variables that models in PyMC
+        have, whatever their formulation; tables leave them out, and ``with fit.model.pymc:`` what
+        PyMC computes from `idata` is right: `pm.sample_posterior_predictive`,
+        `pm.stats.compute_log_likelihood`, `pm.stats.compute_log_prior`.
+
+        In tables and pictures of ArviZ leave out those, and correlation matrices, for whose
+        constant diagonal it warns: ``az.summary(fit.idata, var_names=["~^(cor|u)_"],
+        filter_vars="regex")``, and so with `az.rhat`, `az.psense_summary` and others; `varcorr` has
+        the correlations, and `partial_cor_<group>` is (r + 1) / 2 of each partial correlation r.
+    posterior
+        The model and its draws as plain arrays, for computations of your own.
+    settings
+        Sampling settings as used; ``settings.seed`` gives the same draws again.
+    formulation
+        How the group effects were written for the sampler.
+    note
+        What happened on the way, for example an interruption; empty if nothing did.
+    """
+
+    def __init__(self, model: Model, posterior: Posterior) -> None:
+        idata = with_log_likelihood(model.spec, with_derived(model.spec, posterior.idata))
+        self.model = model
+        self.posterior = replace(posterior, idata=idata)
+
+    @property
+    def idata(self) -> xr.DataTree:
+        return self.posterior.idata
+
+    @property
+    def settings(self) -> Settings:
+        return self.posterior.made.settings
+
+    @property
+    def formulation(self) -> Chosen:
+        return self.posterior.made.formulation
+
+    @property
+    def note(self) -> str:
+        return self.posterior.made.note
+
+    @property
+    def converged(self) -> bool:
+        """Whether no convergence check failed."""
+        return self.diagnostics().ok
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one NetCDF file; `mixedbayes.load` reads it back.
+
+        Parameters
+        ----------
+        path
+            Of the file; an older one is replaced when the new one is complete.
+
+        Returns
+        -------
+        The path.
+
+        Raises
+        ------
+        FileError
+            If the folder does not exist or cannot be written, `path` is a folder, the disk is full,
+            or a column of the data has a type that cannot be kept.
+        """
+        return store.write(path, saved(self.posterior, self.model.asked))
+
+    def __repr__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
 
 def fit(

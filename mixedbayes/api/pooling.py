@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mixedbayes.api.model import fit
+from mixedbayes.api.model import Fit, fit
 from mixedbayes.errors import FormulaError
 from mixedbayes.formula import parse
 from mixedbayes.results.pooling import pooling as pooling_table
 from mixedbayes.results.text import Table
-
-if TYPE_CHECKING:
-    from mixedbayes.api.fit import Fit
 
 
 class PoolingTable(Table):

@@ -7,10 +7,11 @@ from typing import Any
 import xarray as xr
 
 from mixedbayes.api import traces
-from mixedbayes.api.fit import Fit
-from mixedbayes.api.model import Model
+from mixedbayes.api.model import Fit, Model
+from mixedbayes.engines.run import Run
 from mixedbayes.engines.trace import check_response, from_trace
 from mixedbayes.errors import ModelError
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.tree import data_groups
 
 _GIVE = "the DataTree that pm.sample returned"
@@ -58,11 +59,5 @@ def from_pymc(model: Model, trace: Any, *, seed: int = 0) -> Fit:
     draws, chosen = from_trace(model.spec, posterior, model.formulation, seed)
     tree = {"posterior": draws.assign_attrs(posterior.attrs | {"seed": seed})}
     tree |= traces.statistics(trace) | data_groups(model.spec)
-    settings = traces.settings(posterior)
-    return Fit(
-        model,
-        xr.DataTree.from_dict(tree),
-        settings,
-        chosen,
-        "the draws are those of a trace of PyMC",
-    )
+    run = Run(traces.settings(posterior), chosen, "the draws are those of a trace of PyMC")
+    return Fit(model, Posterior(model.spec, xr.DataTree.from_dict(tree), run))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from mixedbayes.checks.assumptions import FEW_LEVELS, counts, location, normalit
 from mixedbayes.checks.elpd import Loo
 from mixedbayes.checks.group_density import group_obstacle
 from mixedbayes.checks.loo import FEWEST_DRAWS, weighted
-from mixedbayes.checks.order import Order, autocorrelation
+from mixedbayes.checks.order import Order, autocorrelation, given_order
 from mixedbayes.checks.own import Own
 from mixedbayes.checks.report import CheckReport, Finding
 from mixedbayes.checks.residual import effects, residuals
@@ -29,6 +30,7 @@ from mixedbayes.checks.sensitivity import (
 )
 from mixedbayes.checks.within import within_between
 from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.text import plural
@@ -43,35 +45,45 @@ MOST_LEVELS = 2000
 def check(
     post: Posterior,
     *,
-    seed: int,
-    order: Order | None = None,
-    progress: bool = False,
+    order: Any = None,
+    seed: int | None = None,
+    progress: bool = True,
 ) -> CheckReport:
-    """Run every check that the model allows.
+    """Assumptions, influence and what the priors decide: one sentence each, with its numbers.
 
     Convergence; residual against fitted, quantiles of residuals, scale against fitted; zeros,
     dispersion and the largest of counts; autocorrelation of residuals; quantiles of group effects;
     slopes within and between groups; collinearity; levels per factor; what the data say about sds
-    and correlations; sensitivity to the prior; influence of observations and of groups.
+    and correlations; sensitivity to the prior; influence of observations and of groups. It is kept
+    with the posterior: asking again takes no time.
 
     Parameters
     ----------
     post
         The posterior.
-    seed
-        Of the replicates.
     order
-        Of the rows, for the autocorrelation of their residuals; by default that of a predictor that
-        looks like time, else that of the rows.
+        In which order rows follow each other, for the autocorrelation of their residuals: values of
+        the rows, ``order=data["week"]``, or the name of a column that the model reads. By default
+        that of a predictor that looks like time, else that of the rows; the sentence says which.
+    seed
+        Of the replicates; by default the fit's.
     progress
         Show how far it is where it takes more than some seconds.
 
     Returns
     -------
     CheckReport
+        It prints itself, also in HTML; `tables` has the numbers, and `plot_check` draws it.
+
+    Raises
+    ------
+    ModelError
+        `order` is no such column, or has not one value that sorts for each row.
     """
-    key = ("check", seed, order and order.key)
-    found = post.once(key, lambda: tuple(_findings(post, seed, order, progress)))
+    number = seed_of(post, seed)
+    given = None if order is None else given_order(post.design, order)
+    key = ("check", number, given and given.key)
+    found = post.once(key, lambda: tuple(_findings(post, number, given, progress)))
     return CheckReport(tuple(replace(f, table=f.table.copy()) for f in found))
 
 

@@ -185,12 +185,12 @@ def _times(log: float) -> str:
 
 
 def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
-    """log p(y) by bridge sampling over the variance parameters.
+    """log p(y), the log marginal likelihood, with its Monte Carlo error.
 
-    All effects are integrated out in closed form. What is left, the posterior of standard
-    deviations, correlations and sigma on unconstrained scales, is bridged to a normal density after
-    it was made symmetric about its mean (warp III): half of the draws give mean and covariance,
-    the other half the estimate.
+    It depends on the priors, also on wide ones, however many the data. All effects are integrated
+    out in closed form. What is left, the posterior of standard deviations, correlations and sigma
+    on unconstrained scales, is bridged to a normal density after it was made symmetric about its
+    mean (warp III): half of the draws give mean and covariance, the other half the estimate.
 
     Parameters
     ----------
@@ -202,6 +202,7 @@ def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
     Returns
     -------
     Evidence
+        `log` and `error`; it prints itself, and `float` takes it.
 
     Raises
     ------

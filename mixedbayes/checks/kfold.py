@@ -7,26 +7,27 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.checks.elpd import KFold, standard_error
-from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean
-from mixedbayes.checks.log_likelihood import log_likelihood
+from mixedbayes.checks.leave_out import leave_out, log_mean
+from mixedbayes.checks.log_likelihood import by_target
 from mixedbayes.checks.scored import OBSERVATION, Scored
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords
-from mixedbayes.predict.streams import stream
+from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.results.posterior import Posterior
 
 FOLDS = 7  # purpose of the stream of random numbers
 MOST_SHUFFLED = 10**7
 
 
-def kfold(post: Posterior, k: int, by: str | None, sample: Sampler, *, seed: int) -> KFold:
-    """Leave a k-th of the observations, or of a grouping factor's levels, out at a time.
+def kfold(post: Posterior, k: int = 10, by: str | None = None, *, seed: int | None = None) -> KFold:
+    """K-fold cross-validation: a k-th of the observations, or levels, is left out at a time.
 
     elpd = sum over units of log p(y_unit | rows of the other folds): per observation given its
     group effects, per level with its effects integrated out. Each fold is a fit of its own with
     the priors of the whole. Rows that weights repeat a whole number of times are as many
-    observations, divided among the folds.
+    observations, divided among the folds; with other weights, and of counts out of trials, a row is
+    in one fold.
 
     Parameters
     ----------
@@ -35,11 +36,10 @@ def kfold(post: Posterior, k: int, by: str | None, sample: Sampler, *, seed: int
     k
         Number of folds; with more folds than units each unit is a fold.
     by
-        Grouping factor whose levels stay together; None for single observations.
-    sample
-        Draws of the posterior of a model.
+        Grouping factor whose levels stay together, and are predicted as groups never seen; None for
+        single observations.
     seed
-        Of the division into folds.
+        Of the division into folds; by default the fit's.
 
     Returns
     -------
@@ -58,14 +58,14 @@ def kfold(post: Posterior, k: int, by: str | None, sample: Sampler, *, seed: int
         has = ", ".join(known) or "no group effects"
         raise ModelError(f"by={by!r} is not a grouping factor of this model, which has {has}")
     scored = Scored.of(post.design, post.family, OBSERVATION if by is None else by)
-    fold = folds(scored.n_units, int(k), seed, scored.copies)
+    fold = folds(scored.n_units, int(k), seed_of(post, seed), scored.copies)
     taken = fold if fold.ndim == 2 else np.equal.outer(fold, np.arange(fold.max() + 1))
-    (density,) = log_likelihood(post, scored.target).data_vars.values()
+    (density,) = by_target(post, scored.target).data_vars.values()
     elpd, times = np.zeros(scored.n_units), taken.sum(axis=1)
     unconverged = 0
     for number, count in enumerate(taken.T.astype(float)):
         units = np.flatnonzero(count)
-        found = leave_out(post, scored, units, sample, number, count[units])
+        found = leave_out(post, scored, units, number, count[units])
         elpd[units] += count[units] * found.log_density
         unconverged += not found.converged
     full = times * log_mean(density.to_numpy().reshape(post.n_draws, -1) / times)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,9 +21,6 @@ from mixedbayes.priors.placement import Centre
 from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.health import health
-
-# Draws of the posterior of a model; the number makes the seed.
-Sampler = Callable[[Spec, int], xr.Dataset]
 
 LARGEST_RHAT = 1.05
 
@@ -44,7 +41,6 @@ def leave_out(
     post: Posterior,
     scored: Scored,
     units: Ints,
-    sample: Sampler,
     number: int,
     taken: Floats | None = None,
 ) -> LeftOut:
@@ -56,13 +52,13 @@ def leave_out(
     Parameters
     ----------
     post
-        The posterior of all rows.
+        The posterior of all rows; the fit is made as it was.
     scored
         What a unit is: an observation, or a level of a grouping factor.
     units
         (u,) positions of the units left out.
-    sample, number
-        The sampler, and the number of this fit.
+    number
+        Of this fit, for its seed.
     taken
         (u,) how many of the observations that each row stands for are left out, where rows stand
         for several; one by default.
@@ -75,9 +71,14 @@ def leave_out(
         level with its effects integrated out. Of a single unit it comes from the draws of both
         posteriors, whose densities differ by p(y_u | draw): an outlying unit is hard to score from
         draws that know nothing of it.
+
+    Raises
+    ------
+    ModelError
+        It is not known how the posterior was made.
     """
     spec = anchored(post.spec)
-    draws = sample(replace(spec, design=_without(spec, scored, units, taken)), number)
+    draws = post.made.again(replace(spec, design=_without(spec, scored, units, taken)), number)
     left = Posterior(spec, xr.DataTree.from_dict({"posterior": draws}))
     rhat = largest_rhat(draws)
     if len(units) > 1 or (taken is not None and taken[0] > 1):

@@ -27,7 +27,10 @@ MOST_READ = 1e9  # bytes of what a fit's tree has without being asked for
 
 
 def log_likelihood(post: Posterior, target: str = "observation") -> xr.Dataset:
-    """Log likelihood of every observation, or of every level of a grouping factor.
+    """Log likelihood per draw of every observation, or of every level of a grouping factor.
+
+    That of the observations is kept in ``idata["log_likelihood"]``, where ArviZ's `loo` looks for
+    it, and where it is otherwise computed whenever it is read.
 
     Parameters
     ----------
@@ -54,6 +57,14 @@ def log_likelihood(post: Posterior, target: str = "observation") -> xr.Dataset:
         Unknown target; effects that cannot be integrated out; an array that would be larger than
         4 GB.
     """
+    found = by_target(post, target)
+    if target == "observation":
+        post.idata[names.LOG_LIKELIHOOD] = xr.DataTree(found)
+    return found
+
+
+def by_target(post: Posterior, target: str) -> xr.Dataset:
+    """`log_likelihood`, of which nothing is kept."""
     design, spec = post.design, post.spec
     groups = {g.name: g for g in design.mu.groups}
     attrs: dict[str, object] = {"target": target}

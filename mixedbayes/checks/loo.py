@@ -13,7 +13,7 @@ from scipy import special
 from mixedbayes import names
 from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo, standard_error
 from mixedbayes.checks.group_density import group_obstacle, integrated
-from mixedbayes.checks.leave_out import Sampler, leave_out, log_mean, population_draws
+from mixedbayes.checks.leave_out import leave_out, log_mean, population_draws
 from mixedbayes.checks.log_likelihood import TOTAL, of_one
 from mixedbayes.checks.own import Own, without_own
 from mixedbayes.checks.scored import Scored
@@ -36,24 +36,21 @@ _LONG = 4_000_000  # rows x draws from which progress is shown
 
 
 def loo(
-    post: Posterior,
-    target: str,
-    sample: Sampler,
-    *,
-    refit: Refit = "auto",
-    quick: bool,
-    progress: bool = False,
+    post: Posterior, target: str = "observation", *, refit: Refit = "auto", progress: bool = True
 ) -> Loo:
-    """Leave one observation, or one level of a grouping factor, out at a time.
+    """Leave-one-out cross-validation: expected log predictive density, higher is better.
 
+    One observation, or one level of a grouping factor, is left out at a time:
     elpd = sum over units of log p(y_unit | all other rows), by Pareto-smoothed importance sampling
     of the posterior draws. An observation whose group has few rows (at most three, or two for each
     effect of a level) is weighted with the group's effects integrated out: their draws have seen
     the observation and little else. So is, on a second try, one whose Pareto k is above its limit,
     min(1 - 1 / log10(S), 0.7): the weights are then about the population alone. Units still above
     it are scored by fits without them. A row that weights repeat w times, w a whole number, stands
-    for w observations: its score is w times that of one of them with all others known. Of weights
-    that are not whole numbers a row is left out with all its weight.
+    for w observations, as if the rows were written out: its score is w times that of one of them
+    with all others known; ArviZ's own ``loo(fit.idata)`` would leave the row out with all of them.
+    Of weights that are not whole numbers a row is left out with all its weight; of counts out of
+    trials, with all its trials.
 
     Parameters
     ----------
@@ -62,21 +59,19 @@ def loo(
     target
         "observation": would the model predict another row of the *same* groups? The density is
         given the group effects. "group", or a grouping factor's name: would it predict a group
-        never seen? The density is that of all rows of a level together, its effects integrated out.
-    sample
-        Draws of the posterior of a model, for refits.
+        never seen? The density is that of all rows of a level together, its effects, with those of
+        factors nested in it, integrated out.
     refit
         True: fit again for every unit that is still above the limit. False: never. "auto": where
-        fits are `quick` and the units at most 50.
-    quick
-        Whether a fit takes about a second.
+        a fit takes about a second and the units are at most 50.
     progress
-        Show how many units are done where it takes more than some seconds.
+        Show how many units are done where it takes more than some seconds. The scores are kept
+        with the posterior: asking again, `check` and `report` take no time for them.
 
     Returns
     -------
     Loo
-        ArviZ's ELPDData; prints who is influential.
+        ArviZ's ELPDData; it prints who is influential, and `influence` has it as a table.
 
     Raises
     ------
@@ -94,9 +89,10 @@ def loo(
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
     out = weighted(post, target, progress=progress)
     high = out.high
-    if len(high) and (refit is True or (refit == "auto" and quick and len(high) <= MOST_REFITS)):
+    quick = post.run is not None and post.run.quick and len(high) <= MOST_REFITS
+    if len(high) and (refit is True or (refit == "auto" and quick)):
         key = ("loo refitted", out.scored.target)
-        out = post.once(key, lambda: _refitted(out, post, sample)).copy()
+        out = post.once(key, lambda: _refitted(out, post)).copy()
     return out
 
 
@@ -238,10 +234,10 @@ def _integrated(out: Loo, post: Posterior) -> Loo:
     return out
 
 
-def _refitted(out: Loo, post: Posterior, sample: Sampler) -> Loo:
+def _refitted(out: Loo, post: Posterior) -> Loo:
     """Put exact scores in the place of those by importance weights that are above the limit."""
     for unit in out.high:
-        found = leave_out(post, out.scored, np.array([unit]), sample, int(unit))
+        found = leave_out(post, out.scored, np.array([unit]), int(unit))
         out.replace(int(unit), float(found.log_density[0]), 0.0, REFITTED)
         out.unconverged += not found.converged
     return out

@@ -41,17 +41,15 @@ class Order:
         return self.name, self.place.tobytes()
 
 
-def given_order(design: Design, frame: pd.DataFrame, order: Any) -> Order:
+def given_order(design: Design, order: Any) -> Order:
     """The order that a user gives: values of the rows, or a column that the model reads.
 
     Parameters
     ----------
     design
-        The design, for its rows.
-    frame
-        The columns that the model reads, all rows.
+        The design, for its rows and the columns that it reads.
     order
-        The name of one of them; or a value for each row of the user's frame, or of those used,
+        The name of one of these; or a value for each row of the user's frame, or of those used,
         of any kind that sorts.
 
     Raises
@@ -60,6 +58,7 @@ def given_order(design: Design, frame: pd.DataFrame, order: Any) -> Order:
         It is no such column; there is not one value for each row; one is missing, or they do not
         sort.
     """
+    frame = design.whole
     if isinstance(order, str):
         if order not in frame:
             raise ModelError(

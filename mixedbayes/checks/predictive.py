@@ -16,7 +16,7 @@ from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.predict.predict import predict
-from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.predict.prior import prior_predictive as from_priors
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.posterior import Posterior
 
@@ -27,8 +27,14 @@ Groups = Literal["auto", "new"]
 GROUPS = {"auto": "posterior_predictive", "new": "posterior_predictive_new"}
 
 
-def posterior_predictive(post: Posterior, groups: Groups, seed: int | None) -> xr.Dataset:
+def posterior_predictive(
+    post: Posterior, groups: Groups = "auto", *, seed: int | None = None
+) -> xr.Dataset:
     """Replicated responses of the rows used, one set in each posterior draw.
+
+    They are kept in ``idata["posterior_predictive"]``, where ArviZ looks for them, and of new
+    groups in ``idata["posterior_predictive_new"]``. What is kept is never replaced; another `seed`
+    than that of what is kept gives new draws that are not kept.
 
     Parameters
     ----------
@@ -43,14 +49,71 @@ def posterior_predictive(post: Posterior, groups: Groups, seed: int | None) -> x
     Returns
     -------
     Dataset
-        The response (chain, draw, obs), on the scale of `observed_data`; of a row that weights
-        count several times one of these observations, see `written_out_predictive`.
+        The response (chain, draw, obs), on the scale of `observed_data`. Each row has one
+        replicate, as it has one response there: of a row that weights count several times, one of
+        these observations, as in brms. ArviZ's pictures of them weigh all rows alike; `pp_check`
+        and `check` write such rows out.
 
     Raises
     ------
     ModelError
         `groups` is another; draws would take more than 2 GB.
     """
+    kept = _kept(post, GROUPS.get(groups, ""), seed)
+    if kept is not None:
+        return kept
+    found = replicated(post, groups, seed)
+    _keep(post, GROUPS[groups], found)
+    return found
+
+
+def prior_predictive(post: Posterior, *, seed: int | None = None) -> xr.Dataset:
+    """Responses of the rows used, drawn from the priors alone: 1,000 draws.
+
+    They are kept, with the parameters they come from, in ``idata["prior_predictive"]`` and
+    ``idata["prior"]``, as those of `posterior_predictive` are.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    seed
+        By default the fit's own.
+
+    Returns
+    -------
+    Dataset
+        The response (chain, draw, obs), of one chain.
+
+    Raises
+    ------
+    PriorError
+        A prior is improper (Flat), so that nothing can be drawn from it.
+    """
+    kept = _kept(post, "prior_predictive", seed)
+    if kept is not None:
+        return kept
+    tree = from_priors(post.spec, PRIOR_DRAWS, seed_of(post, seed))
+    for name in ("prior", "prior_predictive"):
+        _keep(post, name, tree[name].to_dataset())
+    return tree["prior_predictive"].to_dataset()
+
+
+def _kept(post: Posterior, name: str, seed: int | None) -> xr.Dataset | None:
+    """What the tree has, unless another seed is asked for."""
+    kept = post.idata.children.get(name)
+    if kept is None or seed not in (None, kept.attrs.get("seed")):
+        return None
+    return kept.to_dataset()
+
+
+def _keep(post: Posterior, name: str, found: xr.Dataset) -> None:
+    if name not in post.idata.children:
+        post.idata[name] = xr.DataTree(found)
+
+
+def replicated(post: Posterior, groups: Groups, seed: int | None) -> xr.Dataset:
+    """`posterior_predictive`, of which nothing is kept."""
     if groups not in GROUPS:
         raise ModelError(
             f'groups={groups!r}: replicate the same groups with "auto", or groups never seen '
@@ -79,10 +142,10 @@ def written_out_predictive(
     most = max(_FEWEST_ROWS, _MOST_NUMBERS // post.n_draws)
     rows = post.with_design(written_out(post.design, post.family, most))
     if not prior:
-        return rows, posterior_predictive(rows, groups, seed)
+        return rows, replicated(rows, groups, seed)
     whole = anchored(post.spec)
     some = replace(whole, design=written_out(whole.design, whole.family, most))
-    tree = prior_predictive(some, PRIOR_DRAWS, seed_of(post, seed))
+    tree = from_priors(some, PRIOR_DRAWS, seed_of(post, seed))
     return rows, tree["prior_predictive"].to_dataset()
 
 

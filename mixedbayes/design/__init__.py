@@ -1,6 +1,6 @@
 """Formula and data to arrays, with every check that needs no model."""
 
-from mixedbayes.design.build import build_design, coding_of, levels_of, own_functions
+from mixedbayes.design.build import build_design, coding_of, levels_of, own_functions, own_names
 from mixedbayes.design.checks import check_effects
 from mixedbayes.design.replay import random_columns, replay
 from mixedbayes.design.table import table
@@ -18,6 +18,7 @@ __all__ = [
     "coding_of",
     "levels_of",
     "own_functions",
+    "own_names",
     "random_columns",
     "replay",
     "table",

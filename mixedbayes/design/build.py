@@ -117,6 +117,7 @@ def build_design(
             *(note for predictor, own in others for note in _notes(predictor, own)),
         ),
         columns=fitted,
+        data=whole.frame(),
     )
 
 
@@ -125,12 +126,20 @@ def coding_of(design: Design) -> Coding:
     return design.columns.memory.coding if isinstance(design.columns, Fitted) else Coding()
 
 
-def own_functions(design: Design) -> tuple[str, ...]:
-    """Functions of the formula that the caller passed."""
+def own_names(design: Design) -> tuple[str, ...]:
+    """Functions and constants of the formulas that the caller passed."""
     if not isinstance(design.columns, Fitted):
         return ()
-    own = design.columns.memory.own
-    return tuple(name for name in used_functions(design.formula) if name in own)
+    memory, used = design.columns.memory, used_columns(design.formula).columns
+    constants = (name for name in used if name not in memory.columns)
+    named = dict.fromkeys((*used_functions(design.formula), *constants))
+    return tuple(name for name in named if name in memory.own)
+
+
+def own_functions(design: Design) -> tuple[str, ...]:
+    """Functions of the formula that the caller passed."""
+    called = used_functions(design.formula)
+    return tuple(name for name in own_names(design) if name in called)
 
 
 def levels_of(design: Design) -> Mapping[str, pd.Index]:

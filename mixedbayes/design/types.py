@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes.design import counted
+from mixedbayes.errors import DataError
 from mixedbayes.formula.types import Formula
 from mixedbayes.printable import printable
 from mixedbayes.terms.group import GroupDesign as GroupDesign
@@ -110,6 +111,8 @@ class Design:
     notes: tuple[str, ...] = ()  # what the user should know, in words
     response_ordered: bool = True  # whether the order of those labels is stated
     columns: object = None  # the fitted encodings, for `replay` alone
+    # The columns that the formula reads, in all rows of the user's frame; None if made by hand.
+    data: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{g.name} with {g.n_levels:,} levels" for g in self.mu.groups)
@@ -159,9 +162,24 @@ class Design:
         """(n,) label of each row on the dimension `obs`; see `row_labels`."""
         return row_labels(self.index, self.rows)
 
-    def used(self, data: pd.DataFrame) -> pd.DataFrame:
-        """The n used rows, of a frame of these or of all the user's rows."""
-        return data if len(data) == self.n else data.iloc[self.rows]
+    @property
+    def whole(self) -> pd.DataFrame:
+        """`data`; DataError where there is none."""
+        if self.data is None:
+            raise DataError("this design was made by hand: it has no data frame")
+        return self.data
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """(n,) the used rows of `data`; DataError where there is none."""
+        every = np.array_equal(self.rows, np.arange(len(self.whole)))
+        return self.whole if every else self.whole.iloc[self.rows]
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Units of columns by name, where the user's frame has them in ``attrs["units"]``."""
+        known = {} if self.data is None else self.data.attrs.get("units", {})
+        return known if isinstance(known, Mapping) else {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from mixedbayes.model.coords import dims_of
 from mixedbayes.model.formulations import Formulation, by_information
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.result import SamplingResult
-from mixedbayes.sample.settings import Keep, Settings
+from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -59,7 +59,7 @@ class Engine(ABC):
         """Why it cannot take the model, in words; None where it can."""
 
     @abstractmethod
-    def sample(self, spec: Spec, settings: Settings, chosen: Chosen, keep: Keep) -> SamplingResult:
+    def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
         """Draws of every named parameter.
 
         Parameters
@@ -68,8 +68,6 @@ class Engine(ABC):
             The model and how to sample it.
         chosen
             Its choice of this engine.
-        keep
-            Of group effects: "draws", "summary", or "auto"; "summary" only where `summaries` is.
         """
 
     def groups(self, spec: Spec) -> Mapping[str, Formulation]:

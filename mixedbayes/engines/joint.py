@@ -15,7 +15,7 @@ from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics.threads import one_blas_thread
 from mixedbayes.sample.result import SamplingResult
-from mixedbayes.sample.settings import Keep, Settings
+from mixedbayes.sample.settings import Settings
 
 _BOUNDARY = (
     "The identity link of counts ends the posterior where a row's mean would be 0; draws diverged "
@@ -53,7 +53,7 @@ class JointEngine(Engine):
 
         return obstacle(spec.design, spec.family, spec.priors)
 
-    def sample(self, spec: Spec, settings: Settings, chosen: Chosen, keep: Keep) -> SamplingResult:
+    def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
         if settings.sampler == "nutpie":
             return _sample_density(spec, settings)
         return self.sample_with_effects(spec, settings, chosen)

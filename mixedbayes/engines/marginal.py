@@ -20,7 +20,7 @@ from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
 from mixedbayes.sample.result import SamplingResult
-from mixedbayes.sample.settings import Keep, Settings
+from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -79,8 +79,8 @@ class MarginalEngine(Engine):
             return ""
         return str(plan_of(spec.design, spec.priors, _max_dense(chosen)))
 
-    def sample(self, spec: Spec, settings: Settings, chosen: Chosen, keep: Keep) -> SamplingResult:
-        """Draws of every parameter; with `keep` "auto", draws of group effects up to 2 GB."""
+    def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
+        """Draws of every parameter; where effects are "auto", draws of them up to 2 GB."""
         from mixedbayes.marginal.summaries import QUANTILES
         from mixedbayes.sample.labels import named_result
 
@@ -91,7 +91,7 @@ class MarginalEngine(Engine):
             result, constrained = sample(spec, setup, settings)
         rng = np.random.default_rng(result.seed)
         effects: dict[str, tuple[EffectsSummary, EffectsSummary]] = {}
-        if _summarise(setup, result.sample_stats["diverging"].size, keep):
+        if _summarise(setup, result.sample_stats["diverging"].size, settings.effects):
             values, effects = setup.summaries(constrained, rng, QUANTILES)
         else:
             values = setup.parameters(constrained, rng)
@@ -199,7 +199,7 @@ def _sample_model(
     return result, constrained_of(setup, draws)
 
 
-def _summarise(setup: Setup, draws: int, keep: Keep) -> bool:
+def _summarise(setup: Setup, draws: int, keep: str) -> bool:
     """Whether group effects are kept as summaries only."""
     size = 8.0 * draws * sum(g.n_levels * len(g.terms) for g in setup.integrated)
     return bool(setup.integrated) and (keep == "summary" or (keep == "auto" and size > MAX_BYTES))

@@ -19,7 +19,7 @@ from mixedbayes.model.formulations import (
 )
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.result import SamplingResult
-from mixedbayes.sample.settings import Keep, Settings
+from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -41,7 +41,7 @@ class PyMCEngine(Engine):
     def groups(self, spec: Spec) -> Mapping[str, Formulation]:
         return by_information(spec)
 
-    def sample(self, spec: Spec, settings: Settings, chosen: Chosen, keep: Keep) -> SamplingResult:
+    def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
         return self.sample_with_effects(spec, settings, chosen)
 
     def said(self, groups: Mapping[str, Formulation]) -> str:

@@ -102,8 +102,13 @@ def bambi_code(spec: Spec) -> str:
     return described(spec).text()
 
 
-def to_bambi(spec: Spec, data: Any) -> Any:
-    """The model as a bambi.Model, not yet built.
+def to_bambi(spec: Spec) -> Any:
+    """The same model as a `bambi.Model`, not yet built.
+
+    Parameters
+    ----------
+    spec
+        Of the model.
 
     Raises
     ------
@@ -119,7 +124,7 @@ def to_bambi(spec: Spec, data: Any) -> Any:
         raise MissingExtraError("to_bambi() needs Bambi: pip install mixedbayes[bambi]") from e
     return bambi.Model(
         wanted.formula,
-        spec.design.used(data).assign(**{k: made.values for k, made in wanted.columns.items()}),
+        spec.design.frame.assign(**{k: made.values for k, made in wanted.columns.items()}),
         family=wanted.family,
         link=wanted.link,
         center_predictors=wanted.center,

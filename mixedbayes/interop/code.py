@@ -19,7 +19,14 @@ type Target = Literal["lme4", "brms", "bambi", "pymc"]
 
 
 def code(spec: Spec, target: Target) -> str:
-    """The same model for lme4, brms, Bambi or plain PyMC.
+    """The same model as code for another package, to paste; with its priors, where it has any.
+
+    Parameters
+    ----------
+    spec
+        Of the model.
+    target
+        "lme4", "brms", "bambi" or "pymc".
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Pictures of a posterior, one per file, in one look.
 
 All know the backends "matplotlib", "plotly" and "bokeh". `plot_varcorr`, `plot_icc`, `plot_priors`
-and `plot_predictive` are made by arviz_plots and return its PlotCollection. The others are scenes
+and `pp_check` are made by arviz_plots and return its PlotCollection. The others are scenes
 (`scene.py`: marks in panels), which `draw.py` hands to `with_matplotlib.py`, `with_plotly.py` or
 `with_bokeh.py`; they return a Matplotlib or Plotly figure or a Bokeh layout.
 """
@@ -17,7 +17,6 @@ _HOME = {
     "plot_fixef": "fixef",
     "plot_funnel": "funnel",
     "plot_icc": "icc",
-    "plot_predictive": "predictive",
     "plot_pooling": "pooling",
     "plot_pooling_factor": "pooling_factor",
     "plot_predictions": "predictions",
@@ -27,6 +26,7 @@ _HOME = {
     "plot_shrinkage": "shrinkage",
     "plot_simpson": "simpson",
     "plot_varcorr": "varcorr",
+    "pp_check": "predictive",
 }
 
 __all__ = sorted(_HOME)

@@ -9,6 +9,7 @@ from mixedbayes.checks.residual import Beside, Bins, effects, residuals
 from mixedbayes.design.types import Floats
 from mixedbayes.plots import style
 from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Line, Panel, Rule, Sheet, draw, in_rows
+from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -16,9 +17,9 @@ _PANEL = (3.1, 2.6)  # inches
 
 
 def plot_check(
-    post: Posterior, *, prob: float = 0.95, seed: int = 0, backend: str = "matplotlib"
+    post: Posterior, *, prob: float = 0.95, seed: int | None = None, backend: str = "matplotlib"
 ) -> Drawing:
-    """Panels of what `Fit.check` looks at, each with the band of replicates.
+    """Panels of what `check` looks at: residuals and group effects beside bands of replicates.
 
     Pearson residuals (y - E[y]) / sd[y]: their mean along what the predictors alone say (where that
     takes few values, along the fitted values), their spread over the fitted values, and their
@@ -33,7 +34,7 @@ def plot_check(
     prob
         Probability of the bands.
     seed
-        Of the replicates.
+        Of the replicates; by default the fit's.
     backend
         "matplotlib", "plotly" or "bokeh".
 
@@ -47,8 +48,9 @@ def plot_check(
         If only summaries of the group effects were kept, or the backend is unknown.
     """
     check_prob(prob)
-    found = residuals(post, seed)
-    groups = [e for g in post.design.mu.groups for e in effects(post, g, seed)]
+    number = seed_of(post, seed)
+    found = residuals(post, number)
+    groups = [e for g in post.design.mu.groups for e in effects(post, g, number)]
     z = stats.norm.ppf(found.probabilities)
     quantiles = found.quantiles()
     along = "fitted, group effects 0" if found.by_predictors and groups else "fitted"

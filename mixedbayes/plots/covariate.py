@@ -30,17 +30,15 @@ class Covariate:
     categories: tuple[str, ...] | None = None
 
 
-def covariate(
-    post: Posterior, group: GroupDesign, x: str | None, data: pd.DataFrame | None
-) -> Covariate:
+def covariate(post: Posterior, group: GroupDesign, x: str | None) -> Covariate:
     """The axis the user named, or the one that the model is about.
 
     In this order: the factor's own random slope, the first numeric population term, the first
     other one, the levels of another grouping factor, and the running number of the row within its
-    level. With `data` (the user's frame) a term such as log(Days) or Machine[T.B] leads to the
-    column it is made of; without, to its column in the design.
+    level. A term such as log(Days) or Machine[T.B] leads to the column of the user's frame that it
+    is made of; in a design without a frame, to its column there.
     """
-    frame = None if data is None else post.design.used(data)
+    frame = _frame(post)
     if x is not None:
         choices = ", ".join(_choices(post, frame)) or "(none)"
         if x in used_columns(post.design.formula).response:
@@ -60,6 +58,10 @@ def covariate(
         if other is not group:
             return _levels(other)
     return Covariate(f"row within {group.name}", _running(group.refs))
+
+
+def _frame(post: Posterior) -> pd.DataFrame | None:
+    return None if post.design.data is None else post.design.frame
 
 
 def _columns(post: Posterior) -> dict[str, Floats]:
@@ -89,23 +91,21 @@ def mean_columns(post: Posterior) -> list[str]:
     return list(dict.fromkeys(name for part in parts for name in part))
 
 
-def alone(
-    post: Posterior, group: GroupDesign, axis: Covariate, data: pd.DataFrame | None, rows: Rows
-) -> bool:
+def alone(post: Posterior, group: GroupDesign, axis: Covariate, rows: Rows) -> bool:
     """Whether nothing else that the expected response depends on varies over some of the rows.
 
-    Then the axis determines it, and rows lie on one curve. Without `data`, by the design's columns:
-    all that are not made of the axis.
+    Then the axis determines it, and rows lie on one curve. In a design without a data frame, by
+    its columns: all that are not made of the axis.
     """
     others = [other for other in post.design.mu.groups if other is not group]
-    if data is None:
+    frame = _frame(post)
+    if frame is None:
         own = _columns(post).items()
         columns: list[NDArray[Any]] = [x for term, x in own if not _mentions(term, axis.name)]
         offset = post.design.mu.offset
         columns += [] if offset is None else [offset]
         columns += [other.refs for other in others if other.name != axis.name]
         return all(np.ptp(x[rows]) == 0 for x in columns)
-    frame = post.design.used(data)
     factors = [factor for other in others for factor in other.factors]
     used = ({*mean_columns(post), *factors} - {axis.name}) & {*frame.columns}
     return all(frame[name].iloc[rows].nunique(dropna=False) <= 1 for name in used)

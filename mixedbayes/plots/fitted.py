@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from mixedbayes.plots import categories, style
 from mixedbayes.plots.along import Curve, Floats, category_curves, curve, probabilities
@@ -33,7 +32,6 @@ def plot_fitted(
     levels: Sequence[object] | None = None,
     max_levels: int = 24,
     prob: float = 0.95,
-    data: pd.DataFrame | None = None,
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
 ) -> Drawing:
@@ -65,10 +63,9 @@ def plot_fitted(
         spaced in the rank of their effect (the slope's if there is one), from lowest to highest.
     prob
         Probability of the band.
-    data
-        The data frame of the model, to find x among its columns.
     units
-        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+        Units of columns by name, for the axes: ``{"Reaction": "ms"}``; by default the data frame's
+        ``attrs["units"]``, if it has them.
     backend
         "matplotlib", "plotly" or "bokeh".
 
@@ -84,7 +81,7 @@ def plot_fitted(
     """
     check_prob(prob)
     g = varying_group(post, group)
-    axis = covariate(post, g, x, data)
+    axis = covariate(post, g, x)
     shown, note = shown_levels(post, g, levels, max_levels)
     labels = Labels.of(post, units)
     ordered = post.family.categories(post.design)
@@ -92,7 +89,7 @@ def plot_fitted(
     panels, points = [], False
     for j in shown:
         rows = np.flatnonzero(g.refs == j)
-        at, only = axis.x[rows], alone(post, g, axis, data, rows)
+        at, only = axis.x[rows], alone(post, g, axis, rows)
         if ordered is not None:
             curves = category_curves(post, rows, axis, prob, alone=only)
             p = probabilities(post, rows)

@@ -49,7 +49,8 @@ def plot_funnel(
     level
         One of its levels; by default the one with the fewest rows, of which the data say least.
     units
-        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+        Units of columns by name, for the axes: ``{"Reaction": "ms"}``; by default the data frame's
+        ``attrs["units"]``, if it has them.
     backend
         "matplotlib", "plotly" or "bokeh".
 

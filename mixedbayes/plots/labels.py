@@ -41,7 +41,11 @@ class Labels:
 
     @classmethod
     def of(cls, post: Posterior, units: Mapping[str, str] | None = None) -> Labels:
-        return cls(post.design.response, post.family.mean_link, dict(units or {}))
+        return cls(
+            post.design.response,
+            post.family.mean_link,
+            dict(post.design.units if units is None else units),
+        )
 
     def column(self, name: str) -> str:
         """ "Days (day)"."""

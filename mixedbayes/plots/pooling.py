@@ -53,7 +53,6 @@ def plot_pooling(
     post: Posterior,
     group: str | None = None,
     *,
-    data: pd.DataFrame,
     x: str | None = None,
     levels: Sequence[object] | None = None,
     max_levels: int = 24,
@@ -78,8 +77,6 @@ def plot_pooling(
     group
         Grouping factor whose levels are the panels; by default the first with a random slope,
         else the first.
-    data
-        The data frame of the model.
     x
         Name of the covariate along the axis; by default the random slope's, else the first
         numeric term, else a categorical one.
@@ -91,7 +88,8 @@ def plot_pooling(
     prob
         Probability of the bands.
     units
-        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+        Units of columns by name, for the axes: ``{"Reaction": "ms"}``; by default the data frame's
+        ``attrs["units"]``, if it has them.
     backend
         "matplotlib", "plotly" or "bokeh".
 
@@ -107,8 +105,8 @@ def plot_pooling(
     """
     check_least_squares(post, "plot_pooling()")
     g = varying_group(post, group)
-    frame = post.design.used(data)
-    axis = covariate(post, g, x, data)
+    frame = post.design.frame
+    axis = covariate(post, g, x)
     shown, note = shown_levels(post, g, levels, max_levels)
     least = both_ends(post, g)
     labels = Labels.of(post, units)

@@ -43,7 +43,6 @@ def plot_predictions(
     post: Posterior,
     group: str | None = None,
     *,
-    data: pd.DataFrame,
     x: str | None = None,
     levels: Sequence[object] | None = None,
     max_levels: int = 100,
@@ -72,8 +71,6 @@ def plot_predictions(
     group
         Grouping factor whose levels are the lines; by default the first with a random slope, else
         the first.
-    data
-        The data frame of the model.
     x
         Name of the covariate along the axis; by default the random slope's, else the first
         numeric term, else a categorical one.
@@ -85,7 +82,8 @@ def plot_predictions(
     prob
         Probability of both bands.
     units
-        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+        Units of columns by name, for the axes: ``{"Reaction": "ms"}``; by default the data frame's
+        ``attrs["units"]``, if it has them.
     backend
         "matplotlib", "plotly" or "bokeh".
 
@@ -101,8 +99,8 @@ def plot_predictions(
     check_backend(backend)
     check_prob(prob)
     g = varying_group(post, group)
-    frame = post.design.used(data)
-    axis = covariate(post, g, x, data)
+    frame = post.design.frame
+    axis = covariate(post, g, x)
     shown, note = shown_levels(post, g, levels, max_levels)
     note = note.removesuffix(", lowest first")
     labels = Labels.of(post, units)

@@ -121,7 +121,8 @@ def plot_ranef(
     prob
         Probability of the outer interval, or of the band.
     units
-        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+        Units of columns by name, for the axes: ``{"Reaction": "ms"}``; by default the data frame's
+        ``attrs["units"]``, if it has them.
     backend
         "matplotlib", "plotly" or "bokeh".
 

@@ -151,7 +151,8 @@ def plot_shrinkage(
     terms
         One or two of the factor's terms; the first two by default.
     units
-        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+        Units of columns by name, for the axes: ``{"Reaction": "ms"}``; by default the data frame's
+        ``attrs["units"]``, if it has them.
     backend
         "matplotlib", "plotly" or "bokeh".
 

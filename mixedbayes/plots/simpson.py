@@ -82,7 +82,6 @@ def plot_simpson(
     post: Posterior,
     group: str | None = None,
     *,
-    data: pd.DataFrame,
     x: str | None = None,
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
@@ -103,13 +102,12 @@ def plot_simpson(
         The posterior.
     group
         Grouping factor; by default the first with a random slope, else the first.
-    data
-        The data frame of the model.
     x
         Name of the numeric covariate along the axis; by default the random slope's, else the first
         numeric term.
     units
-        Units of columns by name, for the axes: {"Reaction": "ms", "Days": "day"}.
+        Units of columns by name, for the axes: ``{"Reaction": "ms"}``; by default the data frame's
+        ``attrs["units"]``, if it has them.
     backend
         "matplotlib", "plotly" or "bokeh".
 
@@ -130,9 +128,9 @@ def plot_simpson(
     check_backend(backend)
     check_mean(post)
     g = varying_group(post, group)
-    axis = covariate(post, g, x, data)
+    axis = covariate(post, g, x)
     numeric(axis, "plot_simpson()")
-    frame = post.design.used(data)
+    frame = post.design.frame
     y = observed(post)
     found = slopes(axis.x, y, g.refs, g.n_levels)
     lines = _within(post, g, axis, frame)

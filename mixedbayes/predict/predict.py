@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,34 +33,6 @@ COLUMNS = ("mean", "sd", "lower", "upper")
 NEW = "new"  # of a table: grouping factors whose level in the row was not seen
 
 
-@overload
-def predict(
-    post: Posterior,
-    new: Any = None,
-    *,
-    groups: Groups = "auto",
-    kind: Kind = "response",
-    prob: float = 0.95,
-    draws: Literal[False] = False,
-    seed: int | None = None,
-    progress: bool = True,
-    new_levels: NewLevels = "draw",
-    scale: Scale = "model",
-) -> pd.DataFrame: ...
-@overload
-def predict(
-    post: Posterior,
-    new: Any = None,
-    *,
-    groups: Groups = "auto",
-    kind: Kind = "response",
-    prob: float = 0.95,
-    draws: Literal[True],
-    seed: int | None = None,
-    progress: bool = True,
-    new_levels: NewLevels = "draw",
-    scale: Scale = "model",
-) -> xr.DataArray: ...
 def predict(
     post: Posterior,
     new: Any = None,
@@ -73,7 +45,7 @@ def predict(
     progress: bool = True,
     new_levels: NewLevels = "draw",
     scale: Scale = "model",
-) -> pd.DataFrame | xr.DataArray:
+) -> Any:
     """Predict the rows of new data, with the uncertainty of all parameters.
 
     With h = Intercept + X fixef + offset + sum_k Z_k b_k the linear predictor, the kinds are

@@ -19,8 +19,17 @@ from mixedbayes.predict.streams import checked_seed
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 
-def prior_predictive(spec: Spec, draws: int, seed: int | None) -> xr.DataTree:
-    """Draws of every parameter from its prior, and of the response given them.
+def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> xr.DataTree:
+    """Draws of all parameters from the priors alone, and of the response given them.
+
+    Parameters
+    ----------
+    spec
+        Of the model.
+    draws
+        How many.
+    seed
+        By default one of the system's.
 
     Returns
     -------

@@ -47,7 +47,7 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
                 others[key] = _apply(others[key], name, inner, f"{key}: ", _keys(others[key]))
         else:
             mu = _apply(mu, key, value, "", valid)
-    found = Priors((mu, *others.values()), parameters)
+    found = Priors((mu, *others.values()), parameters, dict(user))
     check_proportion(found, defaults)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
@@ -118,6 +119,7 @@ class Priors:
 
     predictors: tuple[PredictorPriors, ...]  # in the design's order
     parameters: Mapping[str, Assigned]
+    given: Mapping[str, Any] = field(default_factory=dict)  # the user's own, as they were given
 
     @property
     def mu(self) -> PredictorPriors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from mixedbayes.printable import escaped
 from mixedbayes.report.sections import Part, parts
 from mixedbayes.report.source import Source
 from mixedbayes.results.files import check_file, write_file
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 from mixedbayes.results.text import plural
 
@@ -21,18 +23,54 @@ POLICY = (
 ICON = "data:,"  # else browsers ask the server for one
 
 
-def report(path: str | Path, source: Source, *, title: str | None, checks: bool) -> Path:
-    """Write the page of one fit, under a temporary name that is then renamed.
+def report(
+    post: Posterior,
+    path: str | Path,
+    *,
+    prob: float = 0.95,
+    title: str | None = None,
+    units: Mapping[str, str] | None = None,
+    checks: bool = True,
+) -> Path:
+    """Write one self-contained HTML page about the fit, which needs no network to be read.
+
+    Summary; the model's equations and priors; interactive pictures of shrinkage, pooling and
+    group effects, where the pointer names the group and tells its numbers; every table, to
+    filter and sort; the checks of `check` in words; convergence; seed, settings, versions and
+    the code of the same fit. What the model does not have is named with the reason. The page
+    holds the script that draws its pictures, of 5 MB; it holds the data of at most 300 levels
+    of each grouping factor, and at most 3,000 rows of each table.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    path
+        Of the page; an older one is replaced when the new one is complete.
+    prob
+        Probability of all intervals.
+    title
+        By default the formula.
+    units
+        Units of columns for the axes: ``{"Reaction": "ms"}``; by default those of the data.
+    checks
+        Whether to run `check`, which takes most of the time.
+
+    Returns
+    -------
+    The path.
 
     Raises
     ------
     FileError
         If the folder does not exist or cannot be written, or `path` is a folder.
     ModelError
-        If `prob` is not a probability.
+        If `prob` is not a probability between 0 and 1, or it is not known how the posterior was
+        made.
     """
     path = check_file(path, "report.html")
-    check_prob(source.prob)
+    check_prob(prob)
+    source = Source(post, post.made, units, prob)
     design = source.post.design
     text = html(title or design.formula.text, _lead(source), parts(source, checks=checks))
     write_file(path, text.encode("utf-8", errors="replace"))

@@ -259,7 +259,7 @@ def pooling_figures(source: Source) -> list[Figure]:
 
 def _pooling(source: Source, g: GroupDesign) -> Figure:
     post, frame = source.post, _predictors(source)
-    along = covariate(post, g, None, frame)
+    along = covariate(post, g, None)
     shown, note = shown_levels(post, g, None, MOST_LINES)
     linear = straight(post.family) and not post.design.further
     least = pooling.both_ends(post, g) if linear else None
@@ -310,8 +310,8 @@ def _pooling(source: Source, g: GroupDesign) -> Figure:
 
 def _predictors(source: Source) -> pd.DataFrame:
     """The columns of the right side, in the rows used: trials and weights have no typical value."""
-    post, data = source.post, source.data
-    frame = post.design.used(data)
+    post = source.post
+    frame = post.design.frame
     used = used_columns(post.design.formula)
     right = {*used.fixed, *used.groups, *(c for names in used.effects.values() for c in names)}
     frame = frame[[c for c in frame.columns if c in right]]

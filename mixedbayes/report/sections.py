@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from mixedbayes.checks.check import check
 from mixedbayes.errors import ModelError
 from mixedbayes.interop.code import code
-from mixedbayes.predict.streams import seed_of
 from mixedbayes.printable import escaped
 from mixedbayes.report.equations import mathml, model_equations, other_forms
 from mixedbayes.report.pictures import Figure, effect_figures, pooling_figures, shrinkage_figures
@@ -90,7 +89,7 @@ def _verdict(health: ConvergenceReport) -> str:
 
 def _model(source: Source) -> str:
     spec = source.post.spec
-    said = describe_model(spec, source.formulation)
+    said = describe_model(spec, source.run.formulation)
     equation = or_reason("equations", lambda: _equation(model_equations(spec)))
     forms = folded(
         "The same model in its textbook forms",
@@ -150,7 +149,7 @@ def _chooser(key: str, figures: list[Figure]) -> str:
 
 def _checks(source: Source) -> str:
     def run() -> str:
-        report = check(source.post, seed=seed_of(source.post, None), progress=True)
+        report = check(source.post)
         found = "".join(
             _finding(f.title, f.said, f.look, html_frame(f.table, most=200) if len(f.table) else "")
             for f in report.findings

@@ -30,13 +30,14 @@ def code(source: Source) -> str:
     formula = source.post.design.formula
     texts = formula.texts
     said = repr(texts[0]) if len(texts) == 1 else f"[{', '.join(map(repr, texts))}]"
-    family = source.post.family
+    family, given = source.post.family, source.post.priors.given
+    chosen = source.run.formulation
     options = {
         "family": f"mb.{type(family).__name__}(link=mb.{type(family.link).__name__}())",
-        "priors": _python(source.user_priors) if source.user_priors else "",
-        "formulation": source.formulation.engine.code(source.formulation.groups),
+        "priors": _python(given) if given else "",
+        "formulation": chosen.engine.code(chosen.groups),
     }
-    s = source.settings
+    s = source.run.settings
     for name in ("draws", "tune", "chains", "seed", "sampler", "target_accept", "max_treedepth"):
         options[name] = repr(getattr(s, name))
     lines = [f"    {name}={value}," for name, value in options.items() if value not in ("", "None")]
@@ -57,10 +58,10 @@ def _python(value: Any) -> str:
 
 def _facts(source: Source) -> Iterator[tuple[str, str]]:
     attrs = {**source.post.idata.attrs, **source.post.draws.attrs}
-    f = source.formulation
+    f = source.run.formulation
     yield "formulation", f"{f}: {f.reason}"
-    if source.note:
-        yield "note", source.note
+    if source.run.note:
+        yield "note", source.run.note
     if "created_at" in attrs:
         yield "fitted", str(attrs["created_at"])
     times = {

@@ -5,47 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
-from mixedbayes.engines.base import Chosen
+from mixedbayes.engines.run import Run
 from mixedbayes.errors import MixedBayesError
 from mixedbayes.printable import escaped
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 from mixedbayes.results.shrinkage import shrinkage
 from mixedbayes.results.summary import Summary, summary
-from mixedbayes.sample.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A posterior, and what of its fit is not in it.
+    """A posterior, and how the page shows it.
 
     Attributes
     ----------
     post
         The posterior.
-    data
-        The rows and columns that the model reads.
-    user_priors
-        The priors that the user gave.
-    formulation, settings, note
-        How it was sampled, and what happened on the way.
+    run
+        How it was made.
     units
-        Units of columns by name.
+        Units of columns by name; None for those of the data.
     prob
         Probability of all intervals.
     """
 
     post: Posterior
-    data: pd.DataFrame
-    user_priors: Mapping[str, Any]
-    formulation: Chosen
-    settings: Settings
-    note: str
-    units: Mapping[str, str]
+    run: Run
+    units: Mapping[str, str] | None
     prob: float
 
     @cached_property
@@ -58,7 +48,7 @@ class Source:
 
     @cached_property
     def summary(self) -> Summary:
-        return summary(self.post, self.prob, formulation=self.formulation, note=self.note)
+        return summary(self.post, self.prob)
 
 
 def paragraph(text: str, kind: str = "") -> str:

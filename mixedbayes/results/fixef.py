@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ratios import fixef_ratios
 from mixedbayes.results.tables import chained, describe, labelled
 
 Floats = NDArray[np.float64]
@@ -29,8 +30,10 @@ def fixef_draws(post: Posterior) -> tuple[list[str], Floats]:
     return terms, np.concatenate(columns, axis=1)
 
 
-def fixef(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
-    """Population effects, on the link scale.
+def fixef(
+    post: Posterior, prob: float = 0.95, *, draws: bool = False, exponentiate: bool = False
+) -> Any:
+    """Population effects, on the link scale or as ratios.
 
     Parameters
     ----------
@@ -40,13 +43,23 @@ def fixef(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
         Probability of the equal-tailed interval.
     draws
         Return the draws instead: a DataArray with dimensions (chain, draw, term).
+    exponentiate
+        The mean's effects as ratios instead, see `mixedbayes.results.ratios.fixef_ratios`: a column
+        "odds ratio", "rate ratio", "hazard ratio" or "ratio of means" in the place of mean and sd.
 
     Returns
     -------
     DataFrame with one row per effect: term, mean, sd, lower, upper, ess_bulk, rhat. `Intercept` is
     the value where every predictor is zero. Effects on a further parameter of the family carry its
     name, `sigma_Intercept`, and the table then has a column `parameter`: "mu", "sigma".
+
+    Raises
+    ------
+    ModelError
+        Where exp() of an effect is no ratio: the identity, probit and inverse links.
     """
+    if exponentiate:
+        return fixef_ratios(post, prob, draws=draws)
     terms, values = fixef_draws(post)
     chains = post.shape[0]
     if draws:

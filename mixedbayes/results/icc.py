@@ -58,7 +58,6 @@ def icc(
     at: At | None = None,
     scale: Literal["link", "response"] = "link",
     draws: bool = False,
-    data: pd.DataFrame | None = None,
 ) -> Any:
     """Intraclass correlation with its posterior, on the link scale unless asked otherwise.
 
@@ -87,8 +86,6 @@ def icc(
     draws
         Return the draws instead: a Dataset with dimensions (chain, draw, group), and `point` for
         the values in `at`.
-    data
-        The data frame of the model, for `at`; without it, `at` has all columns that are needed.
 
     Returns
     -------
@@ -103,6 +100,11 @@ def icc(
     DataError
         If a value of `at` is not one that its covariate can have.
 
+    Warns
+    -----
+    UserWarning
+        As a method, where the residual has no finite variance (Student's t with nu <= 2).
+
     References
     ----------
     Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213; Johnson (2014),
@@ -112,7 +114,7 @@ def icc(
         raise ModelError("the model has no group effects, so no intraclass correlation")
     check_scale(scale)
     if at is not None:
-        return _icc_at(post, prob, grid(at), draws, data, response=scale == "response")
+        return _icc_at(post, prob, grid(at), draws, response=scale == "response")
     values = icc_kernel(components(post)) if scale == "link" else icc_response(post)
     groups = _shown(post)
     values, chains = values[:, : len(groups)], post.shape[0]
@@ -156,12 +158,11 @@ def _icc_at(
     prob: float,
     points: pd.DataFrame,
     draws: bool,
-    data: pd.DataFrame | None,
     *,
     response: bool,
 ) -> Any:
     _check_points(post, points, response)
-    frame = None if data is None else post.design.used(data)
+    frame = None if post.design.data is None else post.design.frame
     each = []
     for i in range(len(points)):
         there = at_point(post, points.iloc[[i]], frame, response=response)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.engines.run import Run
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
@@ -25,7 +26,8 @@ Floats = NDArray[np.float64]
 class Posterior:
     """A model and draws of every parameter of it, by name, stacked over chains and draws (S,).
 
-    `spec` is the model: `design`, `family` and `priors` are its parts; `idata` has the draws.
+    `spec` is the model: `design`, `family` and `priors` are its parts; `idata` has the draws, and
+    `run` says how they were made, where that is known.
     A model without a predictor's intercept or without population effects has zero or no columns
     there, never a missing method. `parameter` names the linear predictor: "mu", or a further
     parameter of the family that has a formula of its own. What took long to compute from the draws
@@ -34,6 +36,7 @@ class Posterior:
 
     spec: Spec
     idata: xr.DataTree
+    run: Run | None = None
     _kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -52,6 +55,13 @@ class Posterior:
     def closed_form(self) -> bool:
         """Whether the response is normal given the effects and linear in them, they normal too."""
         return self.spec.closed_form_obstacle is None
+
+    @property
+    def made(self) -> Run:
+        """`run`; ModelError where it is not known."""
+        if self.run is None:
+            raise ModelError("this posterior does not say how it was made")
+        return self.run
 
     def with_design(self, design: Design) -> Posterior:
         """The same draws for other rows: `design` stands for the model's own."""

@@ -60,6 +60,11 @@ def r2(
     -------
     DataFrame with two rows: kind, mean, sd, lower, upper, ess_bulk, rhat.
 
+    Warns
+    -----
+    UserWarning
+        As a method, where the residual has no finite variance (Student's t with nu <= 2).
+
     References
     ----------
     Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213.

@@ -186,8 +186,6 @@ def summary(
     post: Posterior,
     prob: float = 0.95,
     *,
-    formulation: Chosen | None = None,
-    note: str = "",
     exponentiate: bool = False,
 ) -> Summary:
     """Group effects (sd, correlation), population effects, residual, ICC, R2 and sampler health.
@@ -198,23 +196,24 @@ def summary(
         The posterior.
     prob
         Probability of the equal-tailed intervals.
-    formulation
-        How the group effects were written for the sampler.
-    note
-        What happened on the way, such as an interruption.
     exponentiate
-        Add odds, rate or hazard ratios, or ratios of means; ModelError where there are none.
+        Add odds, rate or hazard ratios, or ratios of means.
 
     Returns
     -------
-    Summary, which prints itself. Numbers are on the link scale and rounded so that the posterior sd
-    has two digits; the tables in it are not rounded.
+    Summary, which prints itself, as text and in HTML. Numbers are on the link scale and rounded so
+    that the posterior sd has two digits; the tables in it are not rounded.
+
+    Raises
+    ------
+    ModelError
+        `prob` is no probability, or exp() of an effect is no ratio.
     """
     check_prob(prob)
     groups = {g.name: g.n_levels for p in post.predictors for g in p.groups}
     empty = pd.DataFrame(columns=["group", "kind"])
     return Summary(
-        facts=tuple(_facts(post, formulation, note)),
+        facts=tuple(_facts(post)),
         prob=prob,
         link=post.family.link.name,
         levels=groups,
@@ -234,7 +233,7 @@ def summary(
     )
 
 
-def _facts(post: Posterior, formulation: Chosen | None, note: str) -> Iterator[tuple[str, str]]:
+def _facts(post: Posterior) -> Iterator[tuple[str, str]]:
     yield from design_facts(post.design, post.family)
     chains, draws = post.shape
     said = f"{plural(chains, 'chain')} of {draws:,}"
@@ -243,11 +242,11 @@ def _facts(post: Posterior, formulation: Chosen | None, note: str) -> Iterator[t
         said += f", {attrs['inference_library']}"
     if "seed" in attrs:
         said += f", seed {attrs['seed']}"
-    if formulation is not None:
-        said += f", {formulation}"
+    if post.run is not None:
+        said += f", {post.run.formulation}"
     yield "draws", said
-    if note:
-        yield "note", note
+    if post.run is not None and post.run.note:
+        yield "note", post.run.note
 
 
 def _cells(row: pd.Series) -> tuple[str, ...]:

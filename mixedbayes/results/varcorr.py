@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.types import LinearPredictor
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ratios import varcorr_ratios
 from mixedbayes.results.tables import chained, describe
 from mixedbayes.results.variance import components, moments_of, ratio
 
@@ -69,7 +70,9 @@ def shares(post: Posterior, found: list[Component]) -> Floats:
     return np.array([np.nan if c.part is None else ratio(c.part, whole).mean() for c in found])
 
 
-def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
+def varcorr(
+    post: Posterior, prob: float = 0.95, *, draws: bool = False, exponentiate: bool = False
+) -> Any:
     """Standard deviations and correlations of the group effects, and the residual sd.
 
     Parameters
@@ -80,6 +83,9 @@ def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
         Probability of the equal-tailed interval.
     draws
         Return the draws instead: a Dataset with `sd_<group>`, `cor_<group>` and `sigma`.
+    exponentiate
+        The sds as median odds ratios instead (or rate, hazard ratios, ratios of means) between two
+        levels drawn at random, see `mixedbayes.results.ratios.varcorr_ratios`.
 
     Returns
     -------
@@ -93,7 +99,14 @@ def varcorr(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
     neither variance nor share, NaN: what two effects have in common, 2 cov_st mean(z_s z_t), is
     no part of one of them, and may be negative. Without correlations the shares add up to 1, less
     the residual part of a family that has no sigma.
+
+    Raises
+    ------
+    ModelError
+        Where exp() of an effect is no ratio, or there are no group effects to give as ratios.
     """
+    if exponentiate:
+        return varcorr_ratios(post, prob, draws=draws)
     if draws:
         return post.draws[_variables(post)]
     found = component_list(post)

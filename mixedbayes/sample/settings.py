@@ -49,6 +49,9 @@ class Settings:
         A trajectory has at most 2**max_treedepth - 1 leapfrog steps.
     progress
         Show one progress display in a terminal or a notebook; elsewhere nothing is ever printed.
+    effects
+        What is kept of the group effects: "draws", "summary" (mean, sd and quantiles; with
+        ``formulation=Marginal()``), or "auto": draws, unless these would take more than 2 GB.
 
     Raises
     ------
@@ -67,6 +70,7 @@ class Settings:
     target_accept: float | None = None
     max_treedepth: int = 10
     progress: bool = True
+    effects: Keep = "auto"
 
     def __post_init__(self) -> None:
         counts = {
@@ -88,6 +92,9 @@ class Settings:
         if self.target_accept is not None:
             self._set("target_accept", _rate(self.target_accept))
         self._set("progress", bool(self.progress))
+        if self.effects not in KEEP:
+            valid = ", ".join(f'"{k}"' for k in KEEP)
+            raise SamplingError(f"effects={self.effects!r}: unknown; use one of {valid}.")
         _check_sampler(self.sampler)
         self._set("sampler", str(self.sampler))
 

@@ -19,15 +19,13 @@ from mixedbayes.simulation.simulate import respond, response_column
 from mixedbayes.simulation.truth import ATTRS, as_truth
 
 
-def simulate_from_prior(spec: Spec, data: pd.DataFrame, seed: int | None = None) -> pd.DataFrame:
+def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
     """The model's rows with a response drawn from the priors alone.
 
     Parameters
     ----------
     spec
         Of the model.
-    data
-        The data frame of the model.
     seed
         Of the draw.
 
@@ -48,12 +46,11 @@ def simulate_from_prior(spec: Spec, data: pd.DataFrame, seed: int | None = None)
     tree = prior_predictive(spec, 1, seed)
     values = _one(Posterior(spec, _as_posterior(tree)), 0)
     y = respond(spec.design, spec.family, values, named_stream(seed, "response"))
-    return _frame(spec.design, spec.family, data, values, y, seed)
+    return _frame(spec.design, spec.family, values, y, seed)
 
 
 def simulate_from_posterior(
     post: Posterior,
-    data: pd.DataFrame,
     *,
     groups: Literal["new", "own"] = "new",
     seed: int | None = None,
@@ -64,8 +61,6 @@ def simulate_from_posterior(
     ----------
     post
         The posterior.
-    data
-        The data frame of the model.
     groups
         "new": the group effects are drawn from their estimated distribution; "own": they are
         those of the posterior draw.
@@ -92,7 +87,7 @@ def simulate_from_posterior(
     at = int(named_stream(seed, "posterior draw").integers(post.n_draws))
     values = _one(post, at, seed if groups == "new" else None)
     y = respond(post.design, post.family, values, named_stream(seed, "response"))
-    return _frame(post.design, post.family, data, values, y, seed)
+    return _frame(post.design, post.family, values, y, seed)
 
 
 def _check(design: Design) -> None:
@@ -128,13 +123,11 @@ def _one(post: Posterior, at: int, seed: int | None = None) -> Parameters:
     return Parameters(float(post.intercept()[at]), post.fixef()[at], sd, cor, drawn, own)
 
 
-def _frame(
-    design: Design, family: Family, data: pd.DataFrame, values: Parameters, y: Any, seed: int
-) -> pd.DataFrame:
+def _frame(design: Design, family: Family, values: Parameters, y: Any, seed: int) -> pd.DataFrame:
     """The used rows of the data with the new response, in the type of the old one."""
     name = response_column(design.formula, "simulate()")
-    out = design.used(data).assign(**{name: _typed(design, family, y)})
-    out.attrs = {**data.attrs, ATTRS: as_truth(design, family, values, seed).to_attrs()}
+    out = design.frame.assign(**{name: _typed(design, family, y)})
+    out.attrs = {**out.attrs, ATTRS: as_truth(design, family, values, seed).to_attrs()}
     return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -256,28 +257,41 @@ FORMS = (
 )
 
 
-def ways(model: Any, of: Spec | Posterior) -> Ways:
-    """Write a model in all its forms, execute each, and check that they agree.
+def ways(of: Spec | Posterior) -> Ways:
+    """Write a Gaussian mixed model in its textbook forms, and show that they are one model.
+
+    The forms are: 1a coefficients that vary, 1b two levels, 2 local regressions combined, 3a
+    indicator columns, 3b a design for each level, 3c one matrix equation, 4a several error terms,
+    4b conditional and marginal, 5a correlated errors, 5b one multivariate normal, 6 penalised least
+    squares, 7 Bayesian. Each has its equation in LaTeX with the names of the data, code that was
+    run (NumPy and SciPy; PyMC for the last), and the numbers of two computations that agree.
 
     Parameters
     ----------
-    model
-        The model, for the name `model` in the code.
     of
-        Its spec, or the posterior of a fit: the forms are compared at its means. Without, at values
-        of the order that the data suggest; the forms agree at any.
+        A model's spec, whose forms are compared at values of the order that the data suggest (they
+        agree at any); or a posterior, at whose means they are compared.
 
     Returns
     -------
     Ways
+        By key: ``ways["3c"]`` has title, says, equation, code and check; `table` is one row per
+        form, `setup` the code that makes the arrays, `markdown` the whole as text.
 
     Raises
     ------
     ModelError
-        If the model has no such forms, see `context`, or two computations disagree by more than
-        1e-8 of their size, which only an ill-conditioned covariance should do.
+        If the model is not Gaussian with identity link and equal weights, has no group effects, or
+        more than 1,500 rows: the forms need matrices of rows x rows. If two computations disagree
+        by more than 1e-8 of their size, which only an ill-conditioned covariance should do.
+
+    References
+    ----------
+    Gelman & Hill (2007), doi:10.1017/CBO9780511790942, section 12.5; Bates et al. (2015),
+    doi:10.18637/jss.v067.i01, for penalised least squares.
     """
     c, spec = context(of), of if isinstance(of, Spec) else of.spec
+    model = SimpleNamespace(spec=spec, design=spec.design)  # what the code reads of it
     symbols, start = equations.Symbols(c), code.setup(c)
     forms = []
     for form in FORMS:

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import arviz as az
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.engines.marginal import MarginalEngine
 from mixedbayes.sample.tree import without_derived
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
@@ -61,7 +63,7 @@ def test_effects_of_one_factor():
 def test_a_fit_of_given_draws_leaves_their_tree_as_it_was(fit):
     given = without_derived(fit.idata)
     before = given.copy(deep=True)
-    other = mb.Fit(fit.model, given, fit.settings, fit.formulation)
+    other = mb.Fit(fit.model, replace(fit.posterior, idata=given))
     assert {"log_likelihood", "log_prior"} <= set(other.idata.children) - set(given.children)
     other.posterior_predictive()
     assert given.identical(before)
@@ -204,7 +206,7 @@ def test_built_in_functions_stay_built_in_when_loaded(sleep, tmp_path):
 
 def test_the_cache_spares_sampling(sleep, tmp_path, monkeypatch):
     first = mb.fit(SLEEP, sleep, draws=50, seed=1, progress=False, cache=tmp_path)
-    monkeypatch.setattr("mixedbayes.api.fitting.draw", lambda *a: pytest.fail("sampled again"))
+    monkeypatch.setattr(MarginalEngine, "sample", lambda *a: pytest.fail("sampled again"))
     again = mb.fit(SLEEP, sleep, draws=50, seed=1, progress=False, cache=tmp_path)
     assert again.idata["posterior"].equals(first.idata["posterior"])
 
@@ -224,7 +226,7 @@ def test_the_cache_spares_sampling(sleep, tmp_path, monkeypatch):
 def test_the_cache_knows_what_changed(sleep, tmp_path, monkeypatch, change):
     asked = {"formula": SLEEP, "data": sleep, "draws": 50, "seed": 1} | {"cache": tmp_path}
     mb.fit(**asked, progress=False)
-    monkeypatch.setattr("mixedbayes.api.fitting.draw", lambda *a: (_ for _ in ()).throw(EOFError))
+    monkeypatch.setattr(MarginalEngine, "sample", lambda *a: (_ for _ in ()).throw(EOFError))
     with pytest.raises(EOFError):
         mb.fit(**(asked | change), progress=False)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,9 @@ import pytest
 import xarray as xr
 
 import mixedbayes as mb
+from mixedbayes.engines.run import Run
 from mixedbayes.results import store
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.store import GROUP
 from tests.support.files import changed, edited, sealed
 
@@ -76,7 +79,8 @@ def test_the_models_formulation_comes_back(fit, path):
 )
 def test_formulations_of_model_and_fit_are_told_apart(fit, tmp_path, of_model, of_fit):
     model = mb.Model(fit.model.formula.text, fit.model.data, formulation=of_model)
-    other = mb.Fit(model, fit.idata, fit.settings, model._chosen(of_fit))
+    run = Run(fit.settings, model._chosen(of_fit))
+    other = mb.Fit(model, Posterior(model.spec, fit.idata, run))
     loaded = mb.load(other.save(tmp_path / "f.nc"))
     assert loaded.model.formulation == model.formulation
     assert loaded.formulation == other.formulation
@@ -172,11 +176,12 @@ INNER = [
     *(("settings", name) for name in ("draws", "seed", "sampler", "progress", "target_accept")),
     *(
         ("extra", name)
-        for name in ("formulation", "model_formulation", "note", "others", "intercept_at_means",
-                     "units")
+        for name in ("formulation", "asked", "note", "others", "intercept_at_means", "units")
     ),
     *(("extra", "formulation", name) for name in ("groups", "engine")),
     *(("extra", "formulation", "groups", *g) for g in (["g"], ["g", "name"], ["g", "max_dense"])),
+    ("extra", "asked", "formulation"), ("extra", "asked", "formulation", "name"),
+    ("extra", "asked", "missing"), ("settings", "effects"),
     *(("frame", name) for name in ("columns", "index", "names")),
     ("frame", "columns", 0, "key"), ("frame", "columns", 0, "dtype"),
     ("frame", "columns", 0, "kind"), ("frame", "columns", 0, "name"), ("frame", "columns", 0),
@@ -232,7 +237,7 @@ def test_descriptions_that_were_edited_are_refused(load, kind):
             "'Quadratic' is un",
         ),
         (put("extra", "formulation", "groups", value={}), "other grouping factors"),
-        (put("extra", "model_formulation", "groups", "g", "max_dense", value=-1), "max_dense=-1"),
+        (put("extra", "asked", "formulation", "max_dense", value=-1), "max_dense=-1"),
         (put("extra", "others", value=["sigma ~ x"]), "formula of its own"),
         (put("extra", "others", value=["tau ~ x"]), "tau"),
         (put("frame", "index", value={"names": [None], "range": [0, 10**12, 1]}), "rows of"),
@@ -308,7 +313,7 @@ def test_draws_that_are_not_the_models_are_refused(load, change, said):
 def test_a_fit_whose_draws_are_not_finite_is_not_saved(fit, tmp_path):
     idata = fit.idata.copy(deep=True)
     idata["posterior"]["sigma"][0, 0] = np.nan
-    broken = mb.Fit(fit.model, idata, fit.settings, fit.formulation)
+    broken = mb.Fit(fit.model, replace(fit.posterior, idata=idata))
     with pytest.raises(mb.FileError, match="1 of the 60 draws of sigma are not finite"):
         broken.save(tmp_path / "f.nc")
     assert not list(tmp_path.iterdir())

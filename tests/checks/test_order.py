@@ -142,7 +142,7 @@ def test_in_an_order_that_the_model_does_not_know(mixed, order):
     post = posterior(mixed)
     assert "in row order" in check(post).said
     asked = order(mixed)
-    said = check(post, given_order(post.design, mixed[["y", "x", "g"]], asked))
+    said = check(post, given_order(post.design, asked))
     assert said.look
     assert f"within g along {getattr(asked, 'name', 'the order given')} is 0.6" in said.said
     assert "Where time" not in said.said
@@ -151,26 +151,25 @@ def test_in_an_order_that_the_model_does_not_know(mixed, order):
 
 def test_in_the_order_of_a_column_that_the_model_reads(mixed):
     post = posterior(mixed, "y ~ x + week + (1 | g)")
-    frame = mixed[["y", "x", "week", "g"]]
-    given = given_order(post.design, frame, "week")
+    given = given_order(post.design, "week")
     np.testing.assert_array_equal(given.place, mixed["week"])
     assert check(post, given).look
     with pytest.raises(
         mb.ModelError, match=r'keeps .* \(y, x, week, g\); give .* order=data\["t"\]'
     ):
-        given_order(post.design, frame, "t")
+        given_order(post.design, "t")
 
 
 def test_an_order_of_the_rows_used_alone(mixed):
     gaps = mixed.assign(x=mixed["x"].where(np.arange(len(mixed)) % 7 > 0))
     post = posterior(gaps)
-    whole = given_order(post.design, gaps, gaps["week"])
-    used = given_order(post.design, gaps, gaps["week"].loc[post.design.index])
+    whole = given_order(post.design, gaps["week"])
+    used = given_order(post.design, gaps["week"].loc[post.design.index])
     known = whole.place[post.design.rows]
     np.testing.assert_array_equal(known, used.place[post.design.rows])
     np.testing.assert_array_equal(known, gaps["week"].dropna().loc[post.design.index])
     assert whole.key == used.key
-    assert given_order(post.design, gaps, gaps["week"].where(gaps["x"].notna())).key == whole.key
+    assert given_order(post.design, gaps["week"].where(gaps["x"].notna())).key == whole.key
 
 
 def test_orders_that_are_none(mixed):
@@ -184,17 +183,17 @@ def test_orders_that_are_none(mixed):
     }
     for message, asked in cases.items():
         with pytest.raises(mb.ModelError, match=message):
-            given_order(post.design, mixed, asked)
+            given_order(post.design, asked)
 
 
 def test_an_order_without_steps_is_said_to_have_none(mixed):
     post = posterior(mixed)
-    said = check(post, given_order(post.design, mixed, np.zeros(600)))
+    said = check(post, given_order(post.design, np.zeros(600)))
     assert said.said == "Not looked for: fewer than 20 rows follow another along the order given."
     assert not said.look
     counts = mixed.assign(y=1, w=2)
     many = hand_made(
         "y | weights(w) ~ x + (1 | g)", counts, "poisson", 100, np.random.default_rng(0)
     )
-    said = check(many, given_order(many.design, counts, counts["week"]))
+    said = check(many, given_order(many.design, counts["week"]))
     assert said.said == "Not looked for: rows that count several times have no order."

@@ -1,6 +1,7 @@
 """Rows that count several times are judged as the same rows written out."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from mixedbayes.checks.loo import smoothed
 from mixedbayes.checks.own import Own
 from mixedbayes.checks.predictive import (
     PRIOR_DRAWS,
-    posterior_predictive,
+    replicated,
     written_out_predictive,
 )
 from mixedbayes.checks.residual import residuals, spread, written_out
@@ -183,7 +184,7 @@ def test_folds_divide_the_copies(rows, k):
             designs.append((number, spec.design))
             return post.draws
 
-        found.append(kfold(post, k, None, sample, seed=4))
+        found.append(kfold(replace(post, run=SimpleNamespace(again=sample)), k, seed=4))
     assert_same_totals(*found, d.w.to_numpy())
     half = len(designs) // 2
     for (number, mine), (other, theirs) in zip(designs[:half], designs[half:], strict=True):
@@ -240,7 +241,7 @@ def test_replicates_are_those_of_the_rows_written_out(both, prior):
     if prior:
         found = prior_predictive(written.spec, PRIOR_DRAWS, 3)["prior_predictive"].to_dataset()
     else:
-        found = posterior_predictive(written, "auto", 3)
+        found = replicated(written, "auto", 3)
     (y,), (expected,) = drawn.data_vars.values(), found.data_vars.values()
     np.testing.assert_allclose(y.to_numpy(), expected.to_numpy(), rtol=1e-9)
 

@@ -40,8 +40,8 @@ class QuadratureEngine(Engine):
     def plan(self, spec, chosen) -> str:
         return f"{chosen.groups['g'].points} points for each level"
 
-    def sample(self, spec, settings, chosen, keep) -> SamplingResult:
-        return JointEngine().sample(spec, settings, chosen, keep)
+    def sample(self, spec, settings, chosen) -> SamplingResult:
+        return JointEngine().sample(spec, settings, chosen)
 
 
 @pytest.fixture

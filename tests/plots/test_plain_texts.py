@@ -25,10 +25,10 @@ PICTURES = {
     "ranef density": lambda post, data, **k: plot_ranef(post, kind="density", **k),
     "fixef": lambda post, data, **k: plot_fixef(post, **k),
     "shrinkage": lambda post, data, **k: plot_shrinkage(post, **k),
-    "fitted": lambda post, data, **k: plot_fitted(post, data=data, **k),
-    "predictions": lambda post, data, **k: plot_predictions(post, data=data, **k),
-    "simpson": lambda post, data, **k: plot_simpson(post, data=data, **k),
-    "pooling": lambda post, data, **k: plot_pooling(post, data=data, **k),
+    "fitted": lambda post, data, **k: plot_fitted(post, **k),
+    "predictions": lambda post, data, **k: plot_predictions(post, **k),
+    "simpson": lambda post, data, **k: plot_simpson(post, **k),
+    "pooling": lambda post, data, **k: plot_pooling(post, **k),
     "varcorr": lambda post, data, **k: plot_varcorr(post, **k),
     "icc": lambda post, data, **k: plot_icc(post, **k),
     "residuals": lambda post, data, **k: plot_residuals(post, **k),
@@ -63,8 +63,8 @@ def test_matplotlib_draws_them(nasty, name, tmp_path):
 
 
 def test_all_labels_stand_in_the_legend_and_at_the_ticks(nasty):
-    post, data = nasty
-    figure = plot_simpson(post, data=data)
+    post, _ = nasty
+    figure = plot_simpson(post)
     found = [t.get_text() for t in figure.legends[0].get_texts()]
     assert [t for t in found if t.startswith("$g^{$ ")] == [f"$g^{{$ {v}" for v in sorted(NASTY)]
     figure = plot_ranef(post)

@@ -115,7 +115,7 @@ def test_what_is_held_is_named_with_its_value(held_out, x, picture, check_texts)
     post, data = held_out
     if picture is plot_simpson and x == "arm":
         pytest.skip("its axis has numbers")
-    figure = picture(post, data=data, x=x)
+    figure = picture(post, x=x)
     said = figure.axes[0].get_xlabel()
     values = {"arm": "low"} | {c: f"{data[c].mean():.4g}" for c in ("x", "dose", "t")}
     for name, value in values.items():
@@ -127,7 +127,7 @@ def test_what_is_held_is_named_with_its_value(held_out, x, picture, check_texts)
 def test_nothing_is_named_where_nothing_is_held(held_out, numbers_from):
     data = held_out[1]
     post = numbers_from("y ~ x + (x | g)", data, "poisson")
-    assert plot_predictions(post, data=data).axes[0].get_xlabel() == "x"
+    assert plot_predictions(post).axes[0].get_xlabel() == "x"
 
 
 def test_many_held_values_stand_in_lines(numbers_from, held_out, check_texts):
@@ -136,7 +136,7 @@ def test_many_held_values_stand_in_lines(numbers_from, held_out, check_texts):
         **{c: np.random.default_rng(k).permutation(v) for k, (c, v) in enumerate(columns.items())}
     )
     post = numbers_from(f"y ~ x + {' + '.join(columns)} + (1 | g)", data, "gaussian")
-    figure = plot_predictions(post, data=data, x="x")
+    figure = plot_predictions(post, x="x")
     assert all(f"{c} = " in figure.axes[0].get_xlabel() for c in columns)
     check_texts(figure)
 
@@ -146,28 +146,24 @@ def test_a_mean_that_depends_on_sigma_names_its_columns_too(numbers_from, held_o
     lines = ["y ~ x + (1 | g)", "sigma ~ dose"]
     assert (
         "dose = "
-        in plot_predictions(numbers_from(lines, data, "lognormal"), data=data, x="x")
-        .axes[0]
-        .get_xlabel()
+        in plot_predictions(numbers_from(lines, data, "lognormal"), x="x").axes[0].get_xlabel()
     )
     assert (
         "dose"
-        not in plot_predictions(numbers_from(lines, data, "gaussian"), data=data, x="x")
-        .axes[0]
-        .get_xlabel()
+        not in plot_predictions(numbers_from(lines, data, "gaussian"), x="x").axes[0].get_xlabel()
     )
 
 
 @pytest.mark.parametrize("picture", [plot_predictions, plot_simpson])
 def test_the_response_is_no_axis(held_out, picture):
-    post, data = held_out
+    post, _ = held_out
     with pytest.raises(ModelError, match="x='y' is the response"):
-        picture(post, data=data, x="y")
+        picture(post, x="y")
 
 
 def test_a_term_runs_along_its_column(numbers_from, held_out):
     data = held_out[1]
     post = numbers_from("y ~ log(t) + (1 | g)", data, "gaussian")
-    figure = plot_predictions(post, data=data, x="log(t)")
+    figure = plot_predictions(post, x="log(t)")
     assert figure.axes[0].get_xlabel() == "t"
     assert np.ptp(lines(figure)["unconditional"][1]) > 0

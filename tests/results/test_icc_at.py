@@ -51,8 +51,8 @@ def slopes(data, family, response="y", **own):
     )  # fmt: skip
 
 
-def at(post, values, data):
-    return icc(post, at=values, data=data)["mean"].to_numpy()
+def at(post, values):
+    return icc(post, at=values)["mean"].to_numpy()
 
 
 FAMILIES = {
@@ -79,7 +79,7 @@ FAMILIES = {
 def test_slopes_are_brute_force_s_in_every_family(data, name):
     family, own, residual = FAMILIES[name]
     post = slopes(data, family, "share" if family.name == "beta" else "y", **own)
-    found = at(post, {"x": [-2.0, 0.0, 2.0]}, data)
+    found = at(post, {"x": [-2.0, 0.0, 2.0]})
     cov = COR * np.outer(SD, SD)
     rng = np.random.default_rng(7)
     z = rng.choice(data["z"], 400_000)
@@ -97,7 +97,7 @@ def test_a_sigma_formula_is_taken_at_the_point(data):
         sigma_Intercept=-0.7, sigma_fixef=[1.6],
     )  # fmt: skip
     t = np.array([-0.5, 0.0, 1.0])
-    np.testing.assert_allclose(at(post, {"t": t}, data), 1 / (1 + np.exp(2 * (1.6 * t - 0.7))))
+    np.testing.assert_allclose(at(post, {"t": t}), 1 / (1 + np.exp(2 * (1.6 * t - 0.7))))
 
 
 def test_group_effects_on_sigma_are_averaged_over_at_the_point(data):
@@ -109,7 +109,7 @@ def test_group_effects_on_sigma_are_averaged_over_at_the_point(data):
     t, z = np.array([0.0, 2.0]), 0.5
     variance = 0.09 + 0.16 * t**2
     residual = np.exp(2 * (-0.7 + 0.5 * z) + 2 * variance)  # a lognormal's second moment
-    found = at(post, {"t": t, "z": z}, data)
+    found = at(post, {"t": t, "z": z})
     np.testing.assert_allclose(found, 1 / (1 + residual), rtol=1e-6)
 
 
@@ -120,7 +120,7 @@ def test_student_s_nu_is_taken_at_the_point(data):
     )  # fmt: skip
     t = np.array([0.0, 2.0])
     nu = post.family.parameter_link("nu").inverse(1.5 + 0.5 * t, np)
-    np.testing.assert_allclose(at(post, {"t": t}, data), 1 / (1 + 0.64 * nu / (nu - 2)))
+    np.testing.assert_allclose(at(post, {"t": t}), 1 / (1 + 0.64 * nu / (nu - 2)))
 
 
 def test_weights_that_divide_the_variance_are_taken_at_the_point(data):
@@ -130,7 +130,7 @@ def test_weights_that_divide_the_variance_are_taken_at_the_point(data):
         sd_g=[1.0], sigma=2.0,
     )  # fmt: skip
     w = np.array([0.5, 4.0])
-    np.testing.assert_allclose(at(post, {"w": w}, weighted), 1 / (1 + 4 / w))
+    np.testing.assert_allclose(at(post, {"w": w}), 1 / (1 + 4 / w))
 
 
 @pytest.mark.parametrize("covariate", ["x", "arm", "offset_"])
@@ -145,7 +145,7 @@ def test_intercepts_of_counts_depend_on_the_mean(data, covariate):
     moved[covariate] = 1.0 if covariate == "arm" else 1.5
     fixed = SLOPE * moved["x"] + OTHER * moved["arm"] + np.zeros(N)
     mean = np.exp(INTERCEPT + np.mean(fixed + moved["offset_"]) + (fixed.var(ddof=1) + 0.36) / 2)
-    found = at(post, {covariate: [place]}, data)
+    found = at(post, {covariate: [place]})
     assert found == pytest.approx(0.36 / (0.36 + np.log1p(1 / mean)), rel=1e-9)
 
 
@@ -158,7 +158,7 @@ def test_a_point_is_the_icc_of_data_that_lie_there(data):
         fixef=[OTHER], sd_g=[np.sqrt(z @ cov @ z)],
     )  # fmt: skip
     expected = icc(over).query("kind == 'adjusted'")["mean"]
-    np.testing.assert_allclose(at(post, {"x": [0.7]}, data), expected)
+    np.testing.assert_allclose(at(post, {"x": [0.7]}), expected)
 
 
 RESPONSES = {  # family, its own parameters, mean and variance of the response given eta
@@ -184,7 +184,7 @@ def test_on_the_scale_of_the_response(data, name):
         m = mean(eta)
         between = w @ m**2 - (w @ m) ** 2
         expected.append(between / (between + w @ variance(m, eta)))
-    found = icc(post, at={"x": points}, scale="response", data=data)
+    found = icc(post, at={"x": points}, scale="response")
     np.testing.assert_allclose(found["mean"], expected, rtol=1e-6)
     assert found["kind"].unique().tolist() == ["adjusted"]
 
@@ -195,8 +195,8 @@ def test_a_population_effect_moves_the_icc_of_the_response_alone(data):
         Intercept=0.0, fixef=[1.0], sd_g=[1.0],
     )  # fmt: skip
     with pytest.raises(ModelError, match='on the scale of the response it does: scale="response"'):
-        icc(post, at={"x": [1]}, data=data)
-    low, high = icc(post, at={"x": [0, 3]}, scale="response", data=data)["mean"]
+        icc(post, at={"x": [1]})
+    low, high = icc(post, at={"x": [0, 3]}, scale="response")["mean"]
     assert low > high + 0.02
 
 
@@ -206,21 +206,20 @@ def test_covariates_named_as_our_columns_stand_beside_them(data, name):
         f"y ~ {name} + ({name} | g)", data, mb.Gaussian(), Intercept=0.0, fixef=[1.0], sd_g=SD,
         cor_g=COR, sigma=1.0,
     )  # fmt: skip
-    table = icc(post, at={name: [0.0, 2.0]}, data=data)
+    table = icc(post, at={name: [0.0, 2.0]})
     plain = icc(
         constant(
             "y ~ x + (x | g)", data, mb.Gaussian(), Intercept=0.0, fixef=[1.0], sd_g=SD,
             cor_g=COR, sigma=1.0,
         ),
         at={"x": [0.0, 2.0]},
-        data=data,
     )  # fmt: skip
     ours = [c for c in plain if c != "x"]
     pd.testing.assert_frame_equal(table[ours], plain[ours])
     (own,) = set(table) - set(ours)
     assert own.startswith(name)
     assert table[own].tolist() == [0.0, 2.0]
-    drawn = icc(post, at={name: [0.0, 2.0]}, data=data, draws=True)["adjusted"]
+    drawn = icc(post, at={name: [0.0, 2.0]}, draws=True)["adjusted"]
     assert drawn.dims == ("chain", "draw", "group", "point")
     assert drawn.coords["group"].to_numpy().tolist() == ["g"]
     kept = [c for c in drawn.coords if c.startswith(name) and drawn.coords[c].dims == ("point",)]
@@ -234,7 +233,7 @@ def test_covariates_named_as_our_columns_stand_beside_them(data, name):
 def test_where_it_is_the_same_everywhere_it_says_so(data, family, own):
     post = constant("y ~ x + (1 | g)", data, family, Intercept=0.0, fixef=[1.0], sd_g=[1.0], **own)
     with pytest.raises(ModelError, match="residual variance is the same in all rows"):
-        icc(post, at={"x": [1]}, data=data)
+        icc(post, at={"x": [1]})
 
 
 def test_a_mistyped_covariate_and_a_strange_value_are_named(data):
@@ -243,6 +242,6 @@ def test_a_mistyped_covariate_and_a_strange_value_are_named(data):
         fixef=[1.0, 0.5], sd_g=[1.0],
     )  # fmt: skip
     with pytest.raises(ModelError, match=r"'xy'\. Did you mean 'Xy'"):
-        icc(post, at={"xy": [1]}, data=data.assign(Xy=data["x"]))
+        icc(post, at={"xy": [1]})
     with pytest.raises(DataError, match="arm"):
-        icc(post, at={"arm": ["c"]}, data=data.assign(Xy=data["x"]))
+        icc(post, at={"arm": ["c"]})

@@ -1,5 +1,7 @@
 """The printed summary and model description, to the letter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import special
@@ -7,6 +9,7 @@ from scipy import special
 from mixedbayes.data import load_data
 from mixedbayes.design import build_design
 from mixedbayes.engines.choose import choose
+from mixedbayes.engines.run import Run
 from mixedbayes.errors import ModelError
 from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.gaussian import Gaussian
@@ -18,6 +21,7 @@ from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.fixef import fixef
 from mixedbayes.results.summary import describe_model, reach, summary
 from mixedbayes.results.text import WIDTH
+from mixedbayes.sample.settings import Settings
 
 CHAINS, DRAWS = 4, 250
 
@@ -97,7 +101,9 @@ Effects of each level: ranef() (deviations), coef() (with the population)."""
 
 def test_the_summary_to_the_letter(make, design, spec):
     found = summary(
-        hand_made(make, design), formulation=choose("auto", spec), note="Stopped early."
+        replace(
+            hand_made(make, design), run=Run(Settings(), choose("auto", spec), "Stopped early.")
+        )
     )
     assert str(found) == GOLDEN
     assert repr(found) == str(found)

@@ -1,0 +1,110 @@
+"""What is asked of a posterior: the functions of the stages, as methods."""
+
+from __future__ import annotations
+
+from mixedbayes.api.method import lazily, method
+from mixedbayes.results.posterior import Posterior
+
+with lazily(globals()):
+    from mixedbayes.checks.check import check
+    from mixedbayes.checks.evidence import log_evidence
+    from mixedbayes.checks.kfold import kfold
+    from mixedbayes.checks.log_likelihood import log_likelihood
+    from mixedbayes.checks.loo import loo
+    from mixedbayes.checks.predictive import posterior_predictive, prior_predictive
+    from mixedbayes.checks.sensitivity import prior_sensitivity
+    from mixedbayes.plots.check import plot_check
+    from mixedbayes.plots.fitted import plot_fitted
+    from mixedbayes.plots.fixef import plot_fixef
+    from mixedbayes.plots.icc import plot_icc
+    from mixedbayes.plots.pooling import plot_pooling
+    from mixedbayes.plots.pooling_factor import plot_pooling_factor
+    from mixedbayes.plots.predictions import plot_predictions
+    from mixedbayes.plots.predictive import pp_check
+    from mixedbayes.plots.priors import plot_priors
+    from mixedbayes.plots.ranef import plot_ranef
+    from mixedbayes.plots.residuals import plot_residuals
+    from mixedbayes.plots.shrinkage import plot_shrinkage
+    from mixedbayes.plots.simpson import plot_simpson
+    from mixedbayes.plots.varcorr import plot_varcorr
+    from mixedbayes.predict.condition import condition_on
+    from mixedbayes.predict.predict import predict
+    from mixedbayes.report.page import report
+    from mixedbayes.results.coef import coef
+    from mixedbayes.results.diagnostics import diagnostics
+    from mixedbayes.results.explained import explained
+    from mixedbayes.results.fitted import fitted, residuals
+    from mixedbayes.results.fixef import fixef
+    from mixedbayes.results.icc import icc
+    from mixedbayes.results.parameters import parameters
+    from mixedbayes.results.pooling import pooling
+    from mixedbayes.results.r2 import r2
+    from mixedbayes.results.ranef import ranef
+    from mixedbayes.results.shrinkage import shrinkage
+    from mixedbayes.results.summary import summary
+    from mixedbayes.results.varcorr import varcorr
+    from mixedbayes.results.variance import warn_of_infinite
+    from mixedbayes.simulation.replicate import simulate_from_posterior
+    from mixedbayes.teach.run import ways
+
+
+class Accessors:
+    """Tables, pictures, predictions, checks and a report of a posterior.
+
+    Tables are tidy data frames with one row per quantity and columns mean, sd, lower, upper
+    (equal-tailed interval of probability `prob`), and ess_bulk and rhat where a quantity was
+    sampled; printed, they have four digits and hide no column. With ``draws=True`` they return the
+    posterior draws instead, as labelled xarray objects with dimensions chain and draw.
+
+    Pictures know the backends "matplotlib", "plotly" and "bokeh". plot_varcorr, plot_icc,
+    plot_priors and pp_check return arviz_plots' PlotCollection; the others a Matplotlib figure, a
+    Plotly figure or a Bokeh layout.
+    """
+
+    posterior: Posterior
+
+    summary = method(summary)
+    fixef = method(fixef)
+    ranef = method(ranef)
+    coef = method(coef)
+    varcorr = method(varcorr)
+    parameters = method(parameters)
+    icc = method(icc, before=warn_of_infinite)
+    r2 = method(r2, before=warn_of_infinite)
+    shrinkage = method(shrinkage)
+    pooling = method(pooling)
+    explained = method(explained)
+    fitted = method(fitted)
+    residuals = method(residuals)
+    diagnostics = method(diagnostics)
+
+    predict = method(predict)
+    condition_on = method(condition_on)
+    posterior_predictive = method(posterior_predictive)
+    prior_predictive = method(prior_predictive)
+    simulate = method(simulate_from_posterior, table=False)
+
+    loo = method(loo)
+    kfold = method(kfold)
+    log_likelihood = method(log_likelihood)
+    log_evidence = method(log_evidence)
+    check = method(check)
+    pp_check = method(pp_check)
+    prior_sensitivity = method(prior_sensitivity)
+
+    plot_ranef = method(plot_ranef)
+    plot_fixef = method(plot_fixef)
+    plot_shrinkage = method(plot_shrinkage)
+    plot_pooling = method(plot_pooling)
+    plot_pooling_factor = method(plot_pooling_factor)
+    plot_fitted = method(plot_fitted)
+    plot_predictions = method(plot_predictions)
+    plot_simpson = method(plot_simpson)
+    plot_varcorr = method(plot_varcorr)
+    plot_icc = method(plot_icc)
+    plot_residuals = method(plot_residuals)
+    plot_priors = method(plot_priors)
+    plot_check = method(plot_check)
+
+    ways = method(ways)
+    report = method(report)

@@ -1,0 +1,43 @@
+"""`mixedbayes.load`: a fit from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mixedbayes.api import keep
+from mixedbayes.api.model import Fit, Model
+from mixedbayes.results import store
+
+
+def load(path: str | Path, *, functions: Mapping[str, Callable[..., Any]] | None = None) -> Fit:
+    """Read a fit from a file written by `Fit.save`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    functions
+        The functions of your own that the formula uses; a file never holds code.
+
+    Returns
+    -------
+    Fit
+        Its `model` is as it was asked for: formulation, what is done about missing values, priors.
+
+    Raises
+    ------
+    FileError
+        There is no such file, it is not one of ours, damaged, or from a newer version; or its
+        formula uses functions that were not given, or with those given computes other values
+        than in the fit.
+    """
+    saved, where = store.read(path), str(path)
+    own = keep.checked(saved, where, functions)
+    with keep.as_ours(where):
+        model = Model(**keep.arguments(saved), functions=own)
+        priors = model.spec.priors.at_means(saved.extra["intercept_at_means"])
+        model.spec = replace(model.spec, priors=priors)
+        return Fit(model, keep.drawn(saved, model.spec))

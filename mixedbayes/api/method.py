@@ -1,0 +1,121 @@
+"""A stage's function as a method: its signature and its docstring exist once, in the stage."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any, Concatenate
+
+from mixedbayes.results.text import as_table
+
+
+@contextmanager
+def lazily(module: dict[str, Any]) -> Iterator[None]:
+    """Imports in the body, of names from modules, load these modules when a name is first used.
+
+    So that a fit does not wait for pictures and reports that nobody asks for. For type checkers
+    they are imports like any other. `module` is the `globals()` of who imports.
+    """
+    real = builtins.__import__
+
+    def later(name: str, globals: Any = None, *others: Any) -> Any:
+        if globals is not module:
+            return real(name, globals, *others)
+        _, wanted, _ = others
+        return SimpleNamespace(**{each: Later(name, each) for each in wanted})
+
+    builtins.__import__ = later  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        builtins.__import__ = real
+
+
+@dataclass(frozen=True)
+class Later:
+    """A function that is imported when it is called."""
+
+    module: str
+    name: str
+
+    def load(self) -> Callable[..., Any]:
+        found: Callable[..., Any] = getattr(import_module(self.module), self.name)
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.load()(*args, **kwargs)
+
+
+def method[S, **P, R](
+    stage: Callable[Concatenate[S, P], R],
+    *,
+    of: str = "posterior",
+    before: Callable[[S], None] | None = None,
+    table: bool = True,
+) -> Callable[Concatenate[Any, P], R]:
+    """A function of a posterior as a method of what has one.
+
+    Parameters
+    ----------
+    stage
+        The function; what it is of is its first parameter.
+    of
+        Name of the attribute that is given for this parameter.
+    before
+        Called first, with the same.
+    table
+        Whether data frames are shown as `Table`.
+
+    Returns
+    -------
+    A function with `self` in the place of that parameter, whose entry its docstring leaves out.
+    """
+    return _Method(stage, of, before, table)  # type: ignore[return-value]
+
+
+class _Method:
+    """Stands in a class until the method is first asked for, which then takes its place."""
+
+    def __init__(self, stage: Any, of: str, before: Any, table: bool) -> None:
+        self.stage, self.of, self.before, self.table = stage, of, before, table
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.owner, self.name = owner, name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        call = self.made()
+        setattr(self.owner, self.name, call)
+        return call.__get__(instance, owner)
+
+    def made(self) -> Any:
+        stage = self.stage.load() if isinstance(self.stage, Later) else self.stage
+        of, before, table = self.of, self.before, self.table
+
+        @wraps(stage)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            subject = getattr(self, of)
+            if before is not None:
+                before(subject)
+            found = stage(subject, *args, **kwargs)
+            return as_table(found) if table else found
+
+        own = inspect.signature(stage)
+        first, *others = own.parameters.values()
+        whose = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        call.__name__, call.__qualname__ = self.name, f"{self.owner.__qualname__}.{self.name}"
+        call.__doc__ = without(first.name, inspect.getdoc(stage) or "")
+        call.__signature__ = own.replace(parameters=[whose, *others])  # type: ignore[attr-defined]
+        return call
+
+
+def without(parameter: str, doc: str) -> str:
+    """A docstring without one parameter's entry, and without an empty list of parameters."""
+    doc = re.sub(rf"(?m)^{parameter}\n(?:    .*\n?)+", "", doc, count=1)
+    return re.sub(r"Parameters\n-+\n\n?(?=\w+\n-+\n|$)", "", doc)
