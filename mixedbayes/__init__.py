@@ -18,7 +18,7 @@ load_uninterrupted()
 
 _HOME = {
     "Model": "mixedbayes.api.model",
-    "fit": "mixedbayes.api.model",
+    "fit": "mixedbayes.api.fit",
     "Fit": "mixedbayes.api.model",
     "bayes_factor": "mixedbayes.api.several",
     "compare": "mixedbayes.api.several",
@@ -103,10 +103,10 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from mixedbayes.api.bambi import from_bambi as from_bambi
+    from mixedbayes.api.fit import fit as fit
     from mixedbayes.api.load import load as load
     from mixedbayes.api.model import Fit as Fit
     from mixedbayes.api.model import Model as Model
-    from mixedbayes.api.model import fit as fit
     from mixedbayes.api.pooling import pooling as pooling
     from mixedbayes.api.pymc import from_pymc as from_pymc
     from mixedbayes.api.several import bayes_factor as bayes_factor

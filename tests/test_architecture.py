@@ -1,11 +1,13 @@
 """The pipeline's order, held by walking every import in the package.
 
-A stage imports only stages to its left. Imports inside functions and for type checkers count too.
+A stage imports only stages to its left. Imports inside functions and for type checkers count too,
+and no modules import one another in a circle.
 Heavy libraries are imported in their stage alone; for type checkers, which load nothing, anywhere.
 """
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -189,6 +191,47 @@ def term_violations(source: str, path: str, package: str) -> list[str]:
             said = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant)}
             found += [f"line {node.lineno}: {name}" for name in said & known]
     return found
+
+
+def dotted_name(path: Path) -> str:
+    own = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return own.removesuffix(".__init__")
+
+
+def circle(sources: dict[str, str], packages: dict[str, str]) -> list[str]:
+    """Modules that import one another, inside functions and for type checkers too; [] if none."""
+    graph: dict[str, set[str]] = {}
+    for name, source in sources.items():
+        found = [dotted for _, dotted in imports(ast.parse(source), packages[name])]
+        owners = {d if d in sources else d.rpartition(".")[0] for d in found}
+        graph[name] = owners & sources.keys() - {name}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_module_imports_another_in_a_circle():
+    sources = {dotted_name(p): p.read_text(encoding="utf-8") for p in MODULES}
+    assert circle(sources, {dotted_name(p): package_of(p) for p in MODULES}) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "if TYPE_CHECKING:\n    from mixedbayes.api.model import Model",
+        "def save(fit):\n    from mixedbayes.api import model",
+        "from .model import Model",
+    ],
+)
+def test_a_circle_is_found(back):
+    sources = {
+        "mixedbayes.api.model": "from mixedbayes.api.fit import Fit",
+        "mixedbayes.api.fit": back,
+    }
+    found = circle(sources, dict.fromkeys(sources, "mixedbayes.api"))
+    assert set(found) == set(sources)
 
 
 def test_every_module_belongs_to_a_stage():

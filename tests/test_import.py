@@ -33,6 +33,18 @@ def test_import_loads_nothing_heavy():
     assert run.stdout.strip() == "[]"
 
 
+def test_a_model_is_made_without_what_only_some_fits_need():
+    """Pictures, checks and reports load when a method of theirs is asked for."""
+    code = (
+        "import sys, mixedbayes as mb; mb.Model, mb.Fit; "
+        "print([m for m in sys.modules if m.startswith(('mixedbayes.plots', 'mixedbayes.report', "
+        "'mixedbayes.teach', 'arviz', 'matplotlib', 'pymc', 'nutpie'))]); "
+        "mb.Fit.plot_check; print('mixedbayes.plots.check' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["[]", "True"]
+
+
 def test_public_names_can_be_reached():
     assert "load_data" in mixedbayes.__all__
     assert [name for name in mixedbayes.__all__ if getattr(mixedbayes, name, None) is None] == []

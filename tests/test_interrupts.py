@@ -105,7 +105,7 @@ FIT = """
                       seed=1, progress=False)
 """
 PLOT = """
-        from mixedbayes.plots import plot_fitted
+        from mixedbayes.plots.fitted import plot_fitted
         from mixedbayes.plots.with_matplotlib import draw
         import matplotlib.pyplot
 """

@@ -19,8 +19,8 @@ with lazily(globals()):
     from mixedbayes.plots.icc import plot_icc
     from mixedbayes.plots.pooling import plot_pooling
     from mixedbayes.plots.pooling_factor import plot_pooling_factor
+    from mixedbayes.plots.pp_check import pp_check
     from mixedbayes.plots.predictions import plot_predictions
-    from mixedbayes.plots.predictive import pp_check
     from mixedbayes.plots.priors import plot_priors
     from mixedbayes.plots.ranef import plot_ranef
     from mixedbayes.plots.residuals import plot_residuals

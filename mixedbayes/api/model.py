@@ -168,6 +168,19 @@ class Model:
             that `pm.stats.compute_log_likelihood` gives one number per draw and `az.loo` has
             nothing to leave out; what is drawn from it has new groups, not those of the data; and
             it holds no data that `pm.set_data` could change.
+
+        Returns
+        -------
+        The `pm.Model`.
+
+        Raises
+        ------
+        ModelError
+            The formulation is not possible for this model; the message says why.
+
+        Examples
+        --------
+        >>> model.build(mb.NonCentered())  # doctest: +SKIP
         """
         chosen = self._chosen(formulation)
         asked = isinstance(formulation, Formulation)
@@ -175,7 +188,21 @@ class Model:
         return build(self.spec, chosen)
 
     def graph(self) -> Any:
-        """Graphviz picture of `pymc`: plates are the data's dimensions."""
+        """Graphviz picture of `pymc`: plates are the data's dimensions.
+
+        Returns
+        -------
+        The `graphviz.Digraph`, which a notebook shows.
+
+        Raises
+        ------
+        MissingExtraError
+            If graphviz is not installed.
+
+        Examples
+        --------
+        >>> model.graph().render("model")  # doctest: +SKIP
+        """
         from mixedbayes.model.build import graph
 
         try:
@@ -220,6 +247,19 @@ class Model:
         Returns
         -------
         Fit
+
+        Raises
+        ------
+        SamplingError
+            A setting is out of range, or the sampler found no start or was stopped before any draw.
+        ModelError
+            The formulation is not possible for this model.
+        FileError
+            The cache cannot be written.
+
+        Examples
+        --------
+        >>> fit = model.fit(seed=1)  # doctest: +SKIP
         """
         settings = Settings(
             draws, tune, chains, cores, seed, sampler, target_accept, max_treedepth, progress,
@@ -320,6 +360,10 @@ class Fit(Accessors):
         FileError
             If the folder does not exist or cannot be written, `path` is a folder, the disk is full,
             or a column of the data has a type that cannot be kept.
+
+        Examples
+        --------
+        >>> fit.save("sleep.nc")  # doctest: +SKIP
         """
         return store.write(path, saved(self.posterior, self.model.asked))
 
@@ -328,49 +372,3 @@ class Fit(Accessors):
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
-
-
-def fit(
-    formula: str | Sequence[str],
-    data: Any,
-    *,
-    family: str | Family | type[Family] = "gaussian",
-    priors: Mapping[str, Any] | None = None,
-    formulation: Request = "auto",
-    functions: Mapping[str, Callable[..., Any]] | None = None,
-    missing: Literal["drop", "error"] = "drop",
-    draws: int = 1000,
-    tune: int | None = None,
-    chains: int = 4,
-    cores: int | None = None,
-    seed: int | None = None,
-    sampler: SamplerName = "nutpie",
-    target_accept: float | None = None,
-    max_treedepth: int = 10,
-    progress: bool = True,
-    effects: Keep = "auto",
-    cache: str | Path | None = None,
-) -> Fit:
-    """Make a `Model` and fit it: the arguments of `Model` and `Model.fit` by name."""
-    model = Model(
-        formula,
-        data,
-        family=family,
-        priors=priors,
-        formulation=formulation,
-        functions=functions,
-        missing=missing,
-    )
-    return model.fit(
-        draws,
-        tune,
-        chains,
-        cores=cores,
-        seed=seed,
-        sampler=sampler,
-        target_accept=target_accept,
-        max_treedepth=max_treedepth,
-        progress=progress,
-        effects=effects,
-        cache=cache,
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mixedbayes.api.model import Fit, fit
+from mixedbayes.api.fit import fit
+from mixedbayes.api.model import Fit
 from mixedbayes.errors import FormulaError
 from mixedbayes.formula import parse
 from mixedbayes.results.pooling import pooling as pooling_table

@@ -79,6 +79,10 @@ def check(
     ------
     ModelError
         `order` is no such column, or has not one value that sorts for each row.
+
+    Examples
+    --------
+    >>> fit.check(order="Days")  # doctest: +SKIP
     """
     number = seed_of(post, seed)
     given = None if order is None else given_order(post.design, order)

@@ -50,6 +50,10 @@ def kfold(post: Posterior, k: int = 10, by: str | None = None, *, seed: int | No
     ------
     ModelError
         k is below 2, or `by` is no grouping factor.
+
+    Examples
+    --------
+    >>> fit.kfold(6, by="Subject")  # doctest: +SKIP
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
         raise ModelError(f"k={k!r}: cross-validation needs at least 2 folds; use k=10")

@@ -56,6 +56,10 @@ def log_likelihood(post: Posterior, target: str = "observation") -> xr.Dataset:
     ModelError
         Unknown target; effects that cannot be integrated out; an array that would be larger than
         4 GB.
+
+    Examples
+    --------
+    >>> fit.log_likelihood("Subject")  # doctest: +SKIP
     """
     found = by_target(post, target)
     if target == "observation":

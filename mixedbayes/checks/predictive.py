@@ -58,6 +58,10 @@ def posterior_predictive(
     ------
     ModelError
         `groups` is another; draws would take more than 2 GB.
+
+    Examples
+    --------
+    >>> fit.posterior_predictive("new")  # doctest: +SKIP
     """
     kept = _kept(post, GROUPS.get(groups, ""), seed)
     if kept is not None:
@@ -89,6 +93,10 @@ def prior_predictive(post: Posterior, *, seed: int | None = None) -> xr.Dataset:
     ------
     PriorError
         A prior is improper (Flat), so that nothing can be drawn from it.
+
+    Examples
+    --------
+    >>> fit.prior_predictive()  # doctest: +SKIP
     """
     kept = _kept(post, "prior_predictive", seed)
     if kept is not None:

@@ -180,6 +180,11 @@ def prior_sensitivity(post: Posterior) -> pd.DataFrame:
         the prior", "the prior drives it" (sensitive to the prior and not to the likelihood), or
         "prior and data pull apart" (to both).
 
+    Raises
+    ------
+    ModelError
+        Draws of the group effects were not kept.
+
     References
     ----------
     Kallioinen, Paananen, Buerkner & Vehtari (2024), doi:10.1007/s11222-023-10366-5.

@@ -110,12 +110,20 @@ def to_bambi(spec: Spec) -> Any:
     spec
         Of the model.
 
+    Returns
+    -------
+    The `bambi.Model`.
+
     Raises
     ------
     MissingExtraError
         If Bambi is not installed.
     ModelError
         If Bambi cannot express the model, such as correlated group effects.
+
+    Examples
+    --------
+    >>> model.to_bambi().fit()  # doctest: +SKIP
     """
     wanted = described(spec)
     try:

@@ -28,11 +28,19 @@ def code(spec: Spec, target: Target) -> str:
     target
         "lme4", "brms", "bambi" or "pymc".
 
+    Returns
+    -------
+    The code; `data` in it is the user's data frame.
+
     Raises
     ------
     ModelError
         If the other package cannot express the model, or how it would is not known here; the
         message says what it is.
+
+    Examples
+    --------
+    >>> print(model.code("lme4"))  # doctest: +SKIP
     """
     writers: dict[str, Callable[[Spec], str]] = {
         "lme4": lme4_code,

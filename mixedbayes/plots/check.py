@@ -46,6 +46,10 @@ def plot_check(
     ------
     ModelError
         If only summaries of the group effects were kept, or the backend is unknown.
+
+    Examples
+    --------
+    >>> fit.plot_check(prob=0.9)  # doctest: +SKIP
     """
     check_prob(prob)
     number = seed_of(post, seed)

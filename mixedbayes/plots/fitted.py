@@ -78,6 +78,10 @@ def plot_fitted(
     ------
     ModelError
         If the model has no such group, level or covariate, or the backend is unknown.
+
+    Examples
+    --------
+    >>> fit.plot_fitted(x="Days", levels=["308", "309"])  # doctest: +SKIP
     """
     check_prob(prob)
     g = varying_group(post, group)

@@ -80,6 +80,10 @@ def plot_fixef(
     ModelError
         If the model has no population effect, its effects have no ratio (the identity, probit and
         inverse links), or the backend is unknown.
+
+    Examples
+    --------
+    >>> fit.plot_fixef(intercept=True)  # doctest: +SKIP
     """
     check_prob(prob)
     labels = Labels.of(post, units)

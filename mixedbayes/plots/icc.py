@@ -44,6 +44,10 @@ def plot_icc(
     ------
     ModelError
         If the model has no group effects, or the backend is unknown.
+
+    Examples
+    --------
+    >>> fit.plot_icc(kind="unadjusted")  # doctest: +SKIP
     """
     draws = icc(post, draws=True)[kind]
     groups = [str(g) for g in draws["group"].to_numpy()]

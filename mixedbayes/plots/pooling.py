@@ -102,6 +102,10 @@ def plot_pooling(
     ModelError
         If the model has no such group, level or covariate, its link is not the identity, or the
         backend is unknown.
+
+    Examples
+    --------
+    >>> fit.plot_pooling(max_levels=12)  # doctest: +SKIP
     """
     check_least_squares(post, "plot_pooling()")
     g = varying_group(post, group)

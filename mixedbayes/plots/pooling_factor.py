@@ -73,6 +73,10 @@ def plot_pooling_factor(
     ModelError
         If the model has no such group, its link is not the identity, `prob` is not a probability,
         or the backend is unknown.
+
+    Examples
+    --------
+    >>> fit.plot_pooling_factor("Subject")  # doctest: +SKIP
     """
     check_prob(prob)
     groups = chosen_groups(post, group)

@@ -95,6 +95,10 @@ def plot_predictions(
     ------
     ModelError
         If the model has no such group, level or covariate, or the backend is unknown.
+
+    Examples
+    --------
+    >>> fit.plot_predictions(x="Days")  # doctest: +SKIP
     """
     check_backend(backend)
     check_prob(prob)

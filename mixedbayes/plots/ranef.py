@@ -136,6 +136,10 @@ def plot_ranef(
     ModelError
         If the model has no such group, `kind` or the backend is unknown, `prob` is not a
         probability, or densities are asked for and only summaries of the effects were kept.
+
+    Examples
+    --------
+    >>> fit.plot_ranef("Subject", kind="density")  # doctest: +SKIP
     """
     if kind not in KINDS:
         raise ModelError(f"kind={kind!r}: plot_ranef has {' and '.join(map(repr, KINDS))}")

@@ -164,6 +164,10 @@ def plot_shrinkage(
     ------
     ModelError
         If the model has no such group or term, or the backend is unknown.
+
+    Examples
+    --------
+    >>> fit.plot_shrinkage(terms=("Intercept", "Days"))  # doctest: +SKIP
     """
     groups = chosen_groups(post, group)
     labels = Labels.of(post, units)

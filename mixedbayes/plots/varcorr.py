@@ -44,6 +44,10 @@ def plot_varcorr(
     ------
     ModelError
         If the model has no such parameter, or the backend is unknown.
+
+    Examples
+    --------
+    >>> fit.plot_varcorr(units={"Reaction": "ms"})  # doctest: +SKIP
     """
     labels = Labels.of(post, units)
     parts = sorted(component_list(post), key=lambda part: part.kind == "cor")

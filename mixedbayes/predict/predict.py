@@ -129,6 +129,10 @@ def predict(
         way back to the original scale; rows have levels of the fit of which
         only summaries were kept; draws would take more than 2 GB; the average does not exist (the
         inverse link; lognormal responses with group effects on sigma).
+
+    Examples
+    --------
+    >>> fit.predict(new, groups="typical", kind="mean")  # doctest: +SKIP
     """
     return predict_given(
         post, new, {}, groups=groups, kind=kind, prob=prob, draws=draws, seed=seed,

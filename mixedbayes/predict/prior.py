@@ -41,6 +41,10 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     ------
     PriorError
         A prior is improper (Flat), so that nothing can be drawn from it.
+
+    Examples
+    --------
+    >>> model.prior_predictive(draws=100, seed=1)  # doctest: +SKIP
     """
     if draws < 1:
         raise PriorError(f"draws={draws}: ask for at least one draw")

@@ -67,6 +67,10 @@ def report(
     ModelError
         If `prob` is not a probability between 0 and 1, or it is not known how the posterior was
         made.
+
+    Examples
+    --------
+    >>> fit.report("sleep.html", title="Sleep deprivation")  # doctest: +SKIP
     """
     path = check_file(path, "report.html")
     check_prob(prob)

@@ -60,6 +60,10 @@ def coef(
     ------
     ModelError
         If there is no such grouping factor, or draws are asked for that were not kept.
+
+    Examples
+    --------
+    >>> fit.coef(group="Subject")  # doctest: +SKIP
     """
     if draws:
         return coef_draws(post, group)

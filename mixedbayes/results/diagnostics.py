@@ -17,6 +17,10 @@ def diagnostics(post: Posterior) -> ConvergenceReport:
     -------
     ConvergenceReport: `table` has one row per quantity, `messages` say in words what is wrong and
     what to do, `ok` whether nothing is.
+
+    Examples
+    --------
+    >>> fit.diagnostics().ok  # doctest: +SKIP
     """
     kept = post.once("diagnostics", lambda: _diagnostics(post))
     return replace(kept, table=kept.table.copy())

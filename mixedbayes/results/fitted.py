@@ -103,6 +103,10 @@ def fitted(
     ------
     ModelError
         If `kind` is another, or draws of the group effects were not kept.
+
+    Examples
+    --------
+    >>> fit.fitted(kind="linear")  # doctest: +SKIP
     """
     if kind not in ("mean", "linear"):
         raise ModelError(f'kind={kind!r}: fitted() has kind="mean" (response) or "linear" (link)')
@@ -157,6 +161,10 @@ def residuals(
     ------
     ModelError
         If `kind` is another, or draws of the group effects were not kept.
+
+    Examples
+    --------
+    >>> fit.residuals(kind="pearson")  # doctest: +SKIP
     """
     if kind not in ("response", "pearson"):
         raise ModelError(f'kind={kind!r}: residuals() has kind="response" or "pearson"')

@@ -57,6 +57,10 @@ def fixef(
     ------
     ModelError
         Where exp() of an effect is no ratio: the identity, probit and inverse links.
+
+    Examples
+    --------
+    >>> fit.fixef(0.9)  # doctest: +SKIP
     """
     if exponentiate:
         return fixef_ratios(post, prob, draws=draws)

@@ -34,6 +34,15 @@ def parameters(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> A
     where there is one number), mean, sd, lower, upper, ess_bulk, rhat. Empty for families without
     any, such as poisson and bernoulli. A parameter that has a formula of its own is not among them:
     its effects are in `fixef` and `ranef`.
+
+    Raises
+    ------
+    ModelError
+        If `prob` is no probability.
+
+    Examples
+    --------
+    >>> fit.parameters()  # doctest: +SKIP
     """
     found = post.parameters()
     return post.draws[list(found)] if draws else _table(post, found, prob)

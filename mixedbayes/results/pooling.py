@@ -89,6 +89,10 @@ def pooling(post: Posterior, prob: float = 0.95, *, group: str | None = None) ->
     ModelError
         If there is no such grouping factor, or the model has no least squares to compare with: its
         link is not the identity.
+
+    Examples
+    --------
+    >>> fit.pooling(group="Subject")  # doctest: +SKIP
     """
     check_least_squares(post, "pooling()")
     _, high = tails(prob)

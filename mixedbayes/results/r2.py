@@ -60,6 +60,11 @@ def r2(
     -------
     DataFrame with two rows: kind, mean, sd, lower, upper, ess_bulk, rhat.
 
+    Raises
+    ------
+    ModelError
+        If `scale` is another, or `prob` is no probability.
+
     Warns
     -----
     UserWarning

@@ -82,6 +82,10 @@ def ranef(
     ------
     ModelError
         If there is no such grouping factor, or draws are asked for that were not kept.
+
+    Examples
+    --------
+    >>> fit.ranef(group="Subject")  # doctest: +SKIP
     """
     if draws:
         return ranef_draws(post, group)

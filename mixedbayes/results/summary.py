@@ -208,6 +208,10 @@ def summary(
     ------
     ModelError
         `prob` is no probability, or exp() of an effect is no ratio.
+
+    Examples
+    --------
+    >>> fit.summary(0.9)  # doctest: +SKIP
     """
     check_prob(prob)
     groups = {g.name: g.n_levels for p in post.predictors for g in p.groups}

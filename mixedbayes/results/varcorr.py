@@ -104,6 +104,10 @@ def varcorr(
     ------
     ModelError
         Where exp() of an effect is no ratio, or there are no group effects to give as ratios.
+
+    Examples
+    --------
+    >>> fit.varcorr()  # doctest: +SKIP
     """
     if exponentiate:
         return varcorr_ratios(post, prob, draws=draws)

@@ -40,6 +40,10 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
         If a prior is improper.
     DataError
         If the response is an expression.
+
+    Examples
+    --------
+    >>> mb.truth(model.simulate(seed=1))  # doctest: +SKIP
     """
     _check(spec.design)
     seed = checked_seed(seed)
@@ -79,6 +83,10 @@ def simulate_from_posterior(
     ModelError
         If `groups` is neither, or only summaries of the group effects were kept and they are
         needed.
+
+    Examples
+    --------
+    >>> mb.truth(fit.simulate(seed=1))  # doctest: +SKIP
     """
     _check(post.design)
     if groups not in ("new", "own"):

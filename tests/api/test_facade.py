@@ -1,6 +1,5 @@
 """Model, fit and Fit as users meet them: names, labels, files, frames, representations."""
 
-import importlib
 import inspect
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -37,16 +36,6 @@ def test_fit_takes_what_model_and_its_fit_take():
     # without a formulation of its own, a fit takes the model's
     same = [k for k in inner if k not in ("self", "formulation")]
     assert {k: defaults[k] for k in same} == {k: inner[k].default for k in same}
-
-
-@pytest.mark.parametrize("name", ["fixef", "ranef", "coef", "varcorr", "parameters", "icc", "r2"])
-def test_a_table_takes_what_its_stage_takes(name):
-    stage = getattr(importlib.import_module(f"mixedbayes.results.{name}"), name)
-    taken = inspect.signature(stage).parameters
-    own = inspect.signature(getattr(mb.Fit, name)).parameters
-    given = {k for k in taken if k not in ("post", "data")}  # what the fit itself has
-    assert given <= set(own)
-    assert {k: taken[k].default for k in given} == {k: own[k].default for k in given}
 
 
 def test_effects_of_one_factor():

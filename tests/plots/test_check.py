@@ -4,7 +4,8 @@ from matplotlib.colors import to_hex
 
 import mixedbayes as mb
 from mixedbayes.checks.residual import residuals
-from mixedbayes.plots import plot_check, style
+from mixedbayes.plots import style
+from mixedbayes.plots.check import plot_check
 
 
 @pytest.fixture(scope="module")

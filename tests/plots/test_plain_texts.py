@@ -5,18 +5,16 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from mixedbayes.plots import (
-    plot_fitted,
-    plot_fixef,
-    plot_icc,
-    plot_pooling,
-    plot_predictions,
-    plot_ranef,
-    plot_residuals,
-    plot_shrinkage,
-    plot_simpson,
-    plot_varcorr,
-)
+from mixedbayes.plots.fitted import plot_fitted
+from mixedbayes.plots.fixef import plot_fixef
+from mixedbayes.plots.icc import plot_icc
+from mixedbayes.plots.pooling import plot_pooling
+from mixedbayes.plots.predictions import plot_predictions
+from mixedbayes.plots.ranef import plot_ranef
+from mixedbayes.plots.residuals import plot_residuals
+from mixedbayes.plots.shrinkage import plot_shrinkage
+from mixedbayes.plots.simpson import plot_simpson
+from mixedbayes.plots.varcorr import plot_varcorr
 
 NASTY = ("$\\frac{$", "$x$ and $y$", "$$a^2$$", "_low", "\\[b\\]", "<b>&amp;</b>", "50 % #1 {a}~^_")
 BACKENDS = ("matplotlib", "plotly", "bokeh")

@@ -4,8 +4,7 @@ import pytest
 import xarray as xr
 
 import mixedbayes as mb
-from mixedbayes.plots import plot_predictive
-from mixedbayes.plots.predictive import histogram
+from mixedbayes.plots.predictive import histogram, plot_predictive
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.posterior import Posterior
 
