@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mixedbayes.api.model import Fit, Model
+from mixedbayes.engines.choose import Request
 from mixedbayes.families.base import Family
-from mixedbayes.model.formulations import Request
 from mixedbayes.sample.settings import Keep, SamplerName
 
 

@@ -115,8 +115,9 @@ class Model:
         if self.family.normal and self.family.dispersion not in self.spec.priors.given:
             check_effects(self.design)
         self._check_residual()
-        self.asked = Asked(formulation, missing)
-        self.formulation: Chosen = choose(formulation, self.spec)
+        asked = dict(formulation) if isinstance(formulation, Mapping) else formulation
+        self.asked = Asked(asked, missing)
+        self.formulation: Chosen = choose(asked, self.spec)
         self.functions = dict(functions) if functions is not None else {}
 
     def _check_residual(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import mixedbayes as mb
+from mixedbayes.api import keep
 from mixedbayes.engines.run import Run
 from mixedbayes.results import store
 from mixedbayes.results.posterior import Posterior
@@ -84,6 +85,49 @@ def test_formulations_of_model_and_fit_are_told_apart(fit, tmp_path, of_model, o
     loaded = mb.load(other.save(tmp_path / "f.nc"))
     assert loaded.model.formulation == model.formulation
     assert loaded.formulation == other.formulation
+
+
+REQUESTS = {
+    "defaults": {},
+    "strict": {"missing": "error", "formulation": mb.Marginal(max_dense=7)},
+    "centred": {"formulation": {"g": mb.Centered()}, "missing": "drop"},
+    "whole": {"formulation": mb.NonCentered(), "priors": {"sigma": mb.HalfNormal(3)}},
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_loaded_model_was_asked_for_what_the_first_was(fit, tmp_path, name):
+    asked = REQUESTS[name]
+    first = mb.Model(
+        "y ~ x + offset(twice(x)) + (x | g)", fit.model.data, **asked, functions=FUNCTIONS
+    )
+    post = replace(fit.posterior, spec=first.spec, run=Run(fit.settings, first.formulation))
+    loaded = mb.load(mb.Fit(first, post).save(tmp_path / "f.nc"), functions=FUNCTIONS)
+    again = loaded.model
+    assert again.asked == first.asked
+    assert again.asked == keep.Asked(asked.get("formulation", "auto"), asked.get("missing", "drop"))
+    assert again.formulation == first.formulation
+    assert again.spec.priors.given == asked.get("priors", {})
+    assert set(again.functions) == {"twice"}
+    assert repr(again) == repr(first)
+    gaps = again.data.assign(x=again.data["x"].where(again.data["x"] > 0))
+    strict = again.asked.missing == "error"
+    with pytest.raises(mb.DataError) if strict else contextlib.nullcontext():
+        mb.Model("y ~ x + (x | g)", gaps, missing=again.asked.missing)
+
+
+FUNCTIONS = {"twice": lambda x: 2 * x}
+
+
+def test_what_was_kept_of_the_effects_is_asked_for_again(fit, tmp_path):
+    short = fit.model.fit(**SHORT, effects="summary")
+    loaded = mb.load(short.save(tmp_path / "f.nc"))
+    assert loaded.settings == short.settings
+    assert loaded.settings.effects == "summary"
+    again = loaded.model.fit(**vars(loaded.settings))
+    assert again.idata["posterior"].equals(short.idata["posterior"])
+    assert "ranef_summary" in again.idata.children
+    assert not again.posterior.has_ranef("g")
 
 
 def test_a_joint_formulation_comes_back(fit, tmp_path):

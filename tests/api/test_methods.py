@@ -94,8 +94,7 @@ def test_a_method_of_its_own_has():
         many = method(rows, before=calls.append)
         plain = method(rows, table=False)
 
-    signature = "(self, n: int = 2, *, other: str = 'a') -> pd.DataFrame"
-    assert str(inspect.signature(Has.many)) == signature
+    assert list(inspect.signature(Has.many).parameters) == ["self", "n", "other"]
     assert Has.many.__doc__ == "Some rows.\n\nParameters\n----------\nn\n    How many."
     found = Has().many(3)
     assert isinstance(found, Table)
