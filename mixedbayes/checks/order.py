@@ -135,7 +135,8 @@ def autocorrelation(
     are computed then.
     """
     if post.design.n > MOST_ROWS:
-        found = residuals_of(post, take(post.design, _whole_levels(post.design, order)), seed)
+        rows = take(post.design, _whole_levels(post.design, order))
+        found = residuals_of(post.with_design(rows), seed)
     series = None if post.design.repeats is not None else follow(found.design, order)
     if series is None:
         return None if order is None else _no_series(post.design, order)

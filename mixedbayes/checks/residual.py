@@ -245,14 +245,15 @@ def residuals(post: Posterior, seed: int) -> Residuals:
     """
 
     def make() -> Residuals:
-        return residuals_of(post, written_out(post.design, post.family, MOST_ROWS), seed)
+        rows = written_out(post.design, post.family, MOST_ROWS)
+        return residuals_of(post.with_design(rows), seed)
 
     return post.once(("residuals", seed), make)
 
 
-def residuals_of(post: Posterior, design: Design, seed: int) -> Residuals:
-    """Residuals of the rows of a design at evenly spread draws, given the group effects."""
-    some = thinned(post).with_design(design)
+def residuals_of(post: Posterior, seed: int) -> Residuals:
+    """Residuals of all rows at evenly spread draws, given the group effects."""
+    some = thinned(post)
     every, d = slice(None), some.design
     eta, own = linear_predictor(some, every).T, row_parameters(some, every)
     y = responses(some.family, d, eta, own, stream(seed, RESIDUALS))  # (K, n)

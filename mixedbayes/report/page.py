@@ -74,7 +74,7 @@ def report(
     """
     path = check_file(path, "report.html")
     check_prob(prob)
-    source = Source(post, post.made, units, prob)
+    source = Source(post, units, prob)
     design = source.post.design
     text = html(title or design.formula.text, _lead(source), parts(source, checks=checks))
     write_file(path, text.encode("utf-8", errors="replace"))

@@ -89,7 +89,7 @@ def _verdict(health: ConvergenceReport) -> str:
 
 def _model(source: Source) -> str:
     spec = source.post.spec
-    said = describe_model(spec, source.run.formulation)
+    said = describe_model(spec, source.post.made.formulation)
     equation = or_reason("equations", lambda: _equation(model_equations(spec)))
     forms = folded(
         "The same model in its textbook forms",

@@ -31,13 +31,13 @@ def code(source: Source) -> str:
     texts = formula.texts
     said = repr(texts[0]) if len(texts) == 1 else f"[{', '.join(map(repr, texts))}]"
     family, given = source.post.family, source.post.priors.given
-    chosen = source.run.formulation
+    chosen = source.post.made.formulation
     options = {
         "family": f"mb.{type(family).__name__}(link=mb.{type(family.link).__name__}())",
         "priors": _python(given) if given else "",
         "formulation": chosen.engine.code(chosen.groups),
     }
-    s = source.run.settings
+    s = source.post.made.settings
     for name in ("draws", "tune", "chains", "seed", "sampler", "target_accept", "max_treedepth"):
         options[name] = repr(getattr(s, name))
     lines = [f"    {name}={value}," for name, value in options.items() if value not in ("", "None")]
@@ -58,10 +58,10 @@ def _python(value: Any) -> str:
 
 def _facts(source: Source) -> Iterator[tuple[str, str]]:
     attrs = {**source.post.idata.attrs, **source.post.draws.attrs}
-    f = source.run.formulation
+    f = source.post.made.formulation
     yield "formulation", f"{f}: {f.reason}"
-    if source.run.note:
-        yield "note", source.run.note
+    if source.post.made.note:
+        yield "note", source.post.made.note
     if "created_at" in attrs:
         yield "fitted", str(attrs["created_at"])
     times = {

@@ -8,7 +8,6 @@ from functools import cached_property
 
 import pandas as pd
 
-from mixedbayes.engines.run import Run
 from mixedbayes.errors import MixedBayesError
 from mixedbayes.printable import escaped
 from mixedbayes.results.posterior import Posterior
@@ -25,8 +24,6 @@ class Source:
     ----------
     post
         The posterior.
-    run
-        How it was made.
     units
         Units of columns by name; None for those of the data.
     prob
@@ -34,7 +31,6 @@ class Source:
     """
 
     post: Posterior
-    run: Run
     units: Mapping[str, str] | None
     prob: float
 

@@ -96,7 +96,7 @@ def test_every_stage_takes_it(with_quadrature, data, tmp_path):
     assert "plan 9 points for each level" in said
     fit = asked.fit(**SHORT, cache=tmp_path)
     assert "nutpie, seed 1, Quadrature()" in str(fit.summary())
-    source = Source(fit.posterior, fit.posterior.made, {}, prob=0.95)
+    source = Source(fit.posterior, {}, prob=0.95)
     assert "formulation=mb.Quadrature(points=9)," in code(source)
     assert asked.pymc.free_RVs
     for loaded in (mb.load(fit.save(tmp_path / "f.nc")), asked.fit(**SHORT, cache=tmp_path)):
