@@ -327,6 +327,10 @@ class Fit(Accessors):
     def idata(self) -> xr.DataTree:
         return self.posterior.idata
 
+    @idata.setter
+    def idata(self, tree: xr.DataTree) -> None:
+        self.posterior = replace(self.posterior, idata=tree)
+
     @property
     def settings(self) -> Settings:
         return self.posterior.made.settings
@@ -338,6 +342,11 @@ class Fit(Accessors):
     @property
     def note(self) -> str:
         return self.posterior.made.note
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Units of columns by name, from ``data.attrs["units"]``."""
+        return self.posterior.design.units
 
     @property
     def converged(self) -> bool:

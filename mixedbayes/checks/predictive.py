@@ -63,11 +63,12 @@ def posterior_predictive(
     --------
     >>> fit.posterior_predictive("new")  # doctest: +SKIP
     """
-    kept = _kept(post, GROUPS.get(groups, ""), seed)
+    place = _place(groups)
+    kept = _kept(post, place, seed)
     if kept is not None:
         return kept
     found = replicated(post, groups, seed)
-    _keep(post, GROUPS[groups], found)
+    _keep(post, place, found)
     return found
 
 
@@ -107,6 +108,16 @@ def prior_predictive(post: Posterior, *, seed: int | None = None) -> xr.Dataset:
     return tree["prior_predictive"].to_dataset()
 
 
+def _place(groups: object) -> str:
+    """Where the tree keeps replicates of these groups."""
+    if not isinstance(groups, str) or groups not in GROUPS:
+        raise ModelError(
+            f'groups={groups!r}: replicate the same groups with "auto", or groups never seen '
+            'with "new"'
+        )
+    return GROUPS[groups]
+
+
 def _kept(post: Posterior, name: str, seed: int | None) -> xr.Dataset | None:
     """What the tree has, unless another seed is asked for."""
     kept = post.idata.children.get(name)
@@ -122,11 +133,7 @@ def _keep(post: Posterior, name: str, found: xr.Dataset) -> None:
 
 def replicated(post: Posterior, groups: Groups, seed: int | None) -> xr.Dataset:
     """`posterior_predictive`, of which nothing is kept."""
-    if groups not in GROUPS:
-        raise ModelError(
-            f'groups={groups!r}: replicate the same groups with "auto", or groups never seen '
-            'with "new"'
-        )
+    _place(groups)
     drawn = predict(post, groups=groups, kind="response", draws=True, seed=seed, progress=False)
     coords = {names.OBS: model_coords(post.spec)[names.OBS]}
     name = response_name(post.spec)
