@@ -7,7 +7,7 @@ import re
 
 import pandas as pd
 import pytest
-from mixedbayes.results.shown import Table
+from mixedbayes.results.text import Table
 
 import mixedbayes as mb
 from mixedbayes.api.accessors import Accessors
