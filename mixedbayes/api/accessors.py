@@ -32,13 +32,12 @@ with lazily(globals()):
     from mixedbayes.report.page import report
     from mixedbayes.results.coef import coef
     from mixedbayes.results.diagnostics import diagnostics
-    from mixedbayes.results.explained import explained
     from mixedbayes.results.fitted import fitted, residuals
     from mixedbayes.results.fixef import fixef
     from mixedbayes.results.icc import icc
     from mixedbayes.results.parameters import parameters
     from mixedbayes.results.pooling import pooling
-    from mixedbayes.results.r2 import r2
+    from mixedbayes.results.r2 import explained, r2
     from mixedbayes.results.ranef import ranef
     from mixedbayes.results.shrinkage import shrinkage
     from mixedbayes.results.summary import summary

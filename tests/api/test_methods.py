@@ -7,11 +7,11 @@ import re
 
 import pandas as pd
 import pytest
-from mixedbayes.results.text import Table
 
 import mixedbayes as mb
 from mixedbayes.api.accessors import Accessors
 from mixedbayes.api.method import Later, lazily, method, without
+from mixedbayes.results.text import Table
 
 
 def functions(owner):
