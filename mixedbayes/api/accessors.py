@@ -8,7 +8,7 @@ from mixedbayes.results.posterior import Posterior
 with lazily(globals()):
     from mixedbayes.checks.check import check
     from mixedbayes.checks.evidence import log_evidence
-    from mixedbayes.checks.kfold import kfold
+    from mixedbayes.checks.leave_out import kfold
     from mixedbayes.checks.log_likelihood import log_likelihood
     from mixedbayes.checks.loo import loo
     from mixedbayes.checks.predictive import posterior_predictive, prior_predictive
@@ -30,17 +30,14 @@ with lazily(globals()):
     from mixedbayes.predict.condition import condition_on
     from mixedbayes.predict.predict import predict
     from mixedbayes.report.page import report
-    from mixedbayes.results.coef import coef
-    from mixedbayes.results.diagnostics import diagnostics
     from mixedbayes.results.fitted import fitted, residuals
-    from mixedbayes.results.fixef import fixef
+    from mixedbayes.results.fixef import fixef, parameters
     from mixedbayes.results.icc import icc
-    from mixedbayes.results.parameters import parameters
     from mixedbayes.results.pooling import pooling
     from mixedbayes.results.r2 import explained, r2
-    from mixedbayes.results.ranef import ranef
+    from mixedbayes.results.ranef import coef, ranef
     from mixedbayes.results.shrinkage import shrinkage
-    from mixedbayes.results.summary import summary
+    from mixedbayes.results.summary import diagnostics, summary
     from mixedbayes.results.varcorr import varcorr
     from mixedbayes.results.variance import warn_of_infinite
     from mixedbayes.simulation.replicate import simulate_from_posterior

@@ -31,8 +31,8 @@ from mixedbayes.checks.sensitivity import (
 from mixedbayes.checks.within import within_between
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.results.diagnostics import diagnostics
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.summary import diagnostics
 from mixedbayes.results.text import plural
 from mixedbayes.results.variance import covariance
 

@@ -14,8 +14,7 @@ from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Inverse
 from mixedbayes.plots import style
-from mixedbayes.plots.covariate import Covariate, mean_columns
-from mixedbayes.plots.multiples import straight
+from mixedbayes.plots.multiples import Covariate, mean_columns, straight
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior

@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.plots import style
 from mixedbayes.plots.along import Curve, expected, has_average, labels_of, rows, unseen
-from mixedbayes.plots.covariate import Covariate
+from mixedbayes.plots.multiples import Covariate
 from mixedbayes.plots.scene import Band, Dots, Floats, Key, Line, Mark, Segments, extent
 from mixedbayes.results.posterior import Posterior
 

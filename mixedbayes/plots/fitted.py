@@ -8,9 +8,10 @@ import numpy as np
 
 from mixedbayes.plots import categories, style
 from mixedbayes.plots.along import Curve, Floats, category_curves, curve, probabilities
-from mixedbayes.plots.covariate import alone, covariate
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
+    alone,
+    covariate,
     observed,
     response_axis,
     sheet,

@@ -15,9 +15,16 @@ from mixedbayes import names
 from mixedbayes.design import replay
 from mixedbayes.design.types import GroupDesign, NewRows
 from mixedbayes.plots import style
-from mixedbayes.plots.covariate import Covariate, covariate, mean_columns
 from mixedbayes.plots.labels import Labels
-from mixedbayes.plots.multiples import observed, sheet, shown_levels, varying_group
+from mixedbayes.plots.multiples import (
+    Covariate,
+    covariate,
+    mean_columns,
+    observed,
+    sheet,
+    shown_levels,
+    varying_group,
+)
 from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Mark, Panel, Segments, Text, draw
 from mixedbayes.plots.scene import Line as Drawn
 from mixedbayes.results.pooling import Alone, Together, alone, together

@@ -10,9 +10,10 @@ import pandas as pd
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.plots import categories, style
 from mixedbayes.plots.along import expected, has_average, held, labels_of, places, rows, unseen
-from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
+    Covariate,
+    covariate,
     observed,
     response_axis,
     shown_levels,

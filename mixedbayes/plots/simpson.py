@@ -11,10 +11,11 @@ import pandas as pd
 from mixedbayes.design.types import GroupDesign, Ints
 from mixedbayes.plots import style
 from mixedbayes.plots.along import expected, held, labels_of, numeric, rows
-from mixedbayes.plots.covariate import Covariate, covariate
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
+    Covariate,
     check_mean,
+    covariate,
     observed,
     response_axis,
     straight,

@@ -19,16 +19,18 @@ from mixedbayes.predict.linear import Known
 from mixedbayes.predict.predict import predict_given
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
 from mixedbayes.printable import printable
-from mixedbayes.results.coef import (
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ranef import (
+    COLUMNS,
+    chosen,
     coef_kernel,
     constant_intercept,
+    effect_rows,
     labelled_coef,
     only_intercept,
     population_of,
     with_constant,
 )
-from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.ranef import COLUMNS, chosen, effect_rows
 from mixedbayes.results.tables import chained, stack
 from mixedbayes.results.text import tabled
 

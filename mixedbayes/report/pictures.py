@@ -18,9 +18,8 @@ from mixedbayes.families.base import Family
 from mixedbayes.plots import pooling, style
 from mixedbayes.plots import ranef as effects
 from mixedbayes.plots import shrinkage as shrunk
-from mixedbayes.plots.covariate import covariate
 from mixedbayes.plots.labels import Labels, in_picture
-from mixedbayes.plots.multiples import response_axis, shown_levels, straight, ticks
+from mixedbayes.plots.multiples import covariate, response_axis, shown_levels, straight, ticks
 from mixedbayes.plots.scene import (
     Dots,
     Key,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from typing import Any
 
 from mixedbayes.checks.check import check
+from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
 from mixedbayes.interop.code import code
 from mixedbayes.printable import escaped
 from mixedbayes.report.equations import mathml, model_equations, other_forms
 from mixedbayes.report.pictures import Figure, effect_figures, pooling_figures, shrinkage_figures
-from mixedbayes.report.session import session
 from mixedbayes.report.source import Source, folded, or_reason, paragraph
 from mixedbayes.report.tables import html_frame, tables
 from mixedbayes.results.summary import describe_model
@@ -179,3 +182,76 @@ def _diagnostics(source: Source) -> str:
     ]
     table = html_frame(worst.reset_index(names="quantity"))
     return _verdict(health) + html_facts(facts) + paragraph(said) + table
+
+
+# ---- where the numbers come from ---------------------------------------------------------------
+
+
+PACKAGES = ("mixedbayes", "pymc", "nutpie", "numba", "arviz", "numpy", "scipy", "pandas", "xarray")
+
+
+def session(source: Source) -> str:
+    """The last section of the page."""
+    return (
+        paragraph("The same draws again, with the same data and versions:")
+        + f"<pre><code>{escaped(session_code(source))}</code></pre>"
+        + html_facts(list(_facts(source)))
+    )
+
+
+def session_code(source: Source) -> str:
+    """The call that made the fit; `data` is the user's data frame."""
+    formula = source.post.design.formula
+    texts = formula.texts
+    said = repr(texts[0]) if len(texts) == 1 else f"[{', '.join(map(repr, texts))}]"
+    family, given = source.post.family, source.post.priors.given
+    chosen = source.post.made.formulation
+    options = {
+        "family": f"mb.{type(family).__name__}(link=mb.{type(family.link).__name__}())",
+        "priors": _python(given) if given else "",
+        "formulation": chosen.engine.code(chosen.groups),
+    }
+    s = source.post.made.settings
+    for name in ("draws", "tune", "chains", "seed", "sampler", "target_accept", "max_treedepth"):
+        options[name] = repr(getattr(s, name))
+    lines = [f"    {name}={value}," for name, value in options.items() if value not in ("", "None")]
+    return "\n".join(
+        ["import mixedbayes as mb", "", "fit = mb.fit(", f"    {said},", "    data,", *lines, ")"]
+    )
+
+
+def _python(value: Any) -> str:
+    """Priors as code."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k!r}: {_python(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, Prior):
+        arguments = ", ".join(f"{f.name}={getattr(value, f.name):.12g}" for f in fields(value))
+        return f"mb.{type(value).__name__}({arguments})"
+    return repr(value)
+
+
+def _facts(source: Source) -> Iterator[tuple[str, str]]:
+    attrs = {**source.post.idata.attrs, **source.post.draws.attrs}
+    f = source.post.made.formulation
+    yield "formulation", f"{f}: {f.reason}"
+    if source.post.made.note:
+        yield "note", source.post.made.note
+    if "created_at" in attrs:
+        yield "fitted", str(attrs["created_at"])
+    times = {
+        "sampling_time": "in all",
+        "compile_time": "preparing and compiling",
+        "tuning_time": "tuning",
+    }
+    said = [f"{said} {float(attrs[k]):.2f} s" for k, said in times.items() if k in attrs]
+    if said:
+        yield "time", ", ".join(said)
+    made = {
+        str(attrs[k]): str(attrs.get(f"{k}_version", ""))
+        for k in ("creation_library", "inference_library", "modeling_interface")
+        if k in attrs
+    }
+    if made:
+        yield "fitted by", ", ".join(f"{name} {number}".strip() for name, number in made.items())
+    yield "reported by", ", ".join(f"{p} {version(p)}" for p in PACKAGES)
+    yield "Python", f"{platform.python_version()}, {platform.system()} {platform.machine()}"

@@ -10,9 +10,9 @@ import pandas as pd
 from mixedbayes.errors import ModelError
 from mixedbayes.printable import escaped
 from mixedbayes.report.source import Source, folded, or_reason
-from mixedbayes.results.coef import coef
 from mixedbayes.results.icc import icc
 from mixedbayes.results.r2 import r2
+from mixedbayes.results.ranef import coef
 from mixedbayes.results.text import count, rounded
 
 MOST_ROWS = 3000  # of one table in the page

@@ -1,19 +1,18 @@
-"""Population effects."""
+"""Population effects, and the family's own parameters."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.design.types import Floats
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import fixef_ratios
 from mixedbayes.results.tables import chained, describe, labelled
-
-Floats = NDArray[np.float64]
 
 
 def fixef_draws(post: Posterior) -> tuple[list[str], Floats]:
@@ -78,3 +77,56 @@ def fixef(
 def _parameters(post: Posterior) -> list[str]:
     """(K,) the parameter that each population effect belongs to."""
     return [p.parameter for p in post.predictors for _ in range(p.intercept + len(p.terms))]
+
+
+# ---- the family's own parameters ---------------------------------------------------------------
+
+
+def parameters(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
+    """The family's own parameters: sigma, nu, shape, phi, or the thresholds.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    prob
+        Probability of the equal-tailed interval.
+    draws
+        Return the draws instead: a Dataset of these variables.
+
+    Returns
+    -------
+    DataFrame with one row per parameter, or per element of a vector: parameter, element (missing
+    where there is one number), mean, sd, lower, upper, ess_bulk, rhat. Empty for families without
+    any, such as poisson and bernoulli. A parameter that has a formula of its own is not among them:
+    its effects are in `fixef` and `ranef`.
+
+    Raises
+    ------
+    ModelError
+        If `prob` is no probability.
+
+    Examples
+    --------
+    >>> fit.parameters()  # doctest: +SKIP
+    """
+    found = post.parameters()
+    return post.draws[list(found)] if draws else _table(post, found, prob)
+
+
+def family_parameters(post: Posterior, prob: float = 0.95) -> pd.DataFrame:
+    """`parameters` without sigma, which `varcorr` has as the residual."""
+    found = post.parameters()
+    return _table(post, {k: v for k, v in found.items() if k != names.SIGMA}, prob)
+
+
+def _table(post: Posterior, found: Mapping[str, Floats], prob: float) -> pd.DataFrame:
+    rows: list[tuple[str, str | None]] = []
+    columns = [np.zeros((post.n_draws, 0))]
+    for name, values in found.items():
+        labels = post.family.labels(name, post.design)
+        rows += [(name, None)] if labels is None else [(name, label) for label in labels]
+        columns.append(values.reshape(post.n_draws, -1))
+    table = pd.DataFrame(rows, columns=["parameter", "element"], dtype="str")
+    described = describe(chained(np.concatenate(columns, axis=1), post.shape[0]), prob)
+    return table.assign(**described)

@@ -12,9 +12,8 @@ from scipy import stats
 from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign
 from mixedbayes.numerics.rows import row_blocks
-from mixedbayes.results.coef import coef
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.ranef import chosen, effect_rows
+from mixedbayes.results.ranef import chosen, coef, effect_rows
 from mixedbayes.results.shrinkage import (
     LevelFits,
     check_least_squares,

@@ -1,18 +1,21 @@
-"""Group effects: deviations from the population."""
+"""Group effects, and coefficients per level."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.design.types import GroupDesign
+from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.results import kept
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import apart, describe, stack
+from mixedbayes.results.tables import apart, chained, describe, labelled, stack
 
 COLUMNS = ("group", "level", "term", "n", "mean", "sd", "lower", "upper", "ess_bulk", "rhat")
 # Columns of tables with a row for each level and term, beside which a factor's name has to stand
@@ -114,3 +117,121 @@ def ranef_draws(post: Posterior, group: str | None) -> xr.Dataset:
     for p, g in pairs:
         post.need_ranef(g.name, p)
     return post.draws[[names.ranef(g.name, p) for p, g in pairs]]
+
+
+# ---- coefficients: population + deviation ------------------------------------------------------
+
+
+def population_of(post: Posterior, g: GroupDesign, parameter: str = "mu") -> Floats:
+    """(S, q) population effect of each of a factor's terms, zero where it has none."""
+    return np.stack([post.population(term, parameter) for term in g.terms], axis=1)
+
+
+def coef_kernel(ranef: Floats, population: Floats) -> Floats:
+    """(S, J, q) population (S, q) + deviation (S, J, q)."""
+    return ranef + population[:, None, :]
+
+
+def coef(
+    post: Posterior, prob: float = 0.95, *, group: str | None = None, draws: bool = False
+) -> Any:
+    """Coefficients per level: population effect + deviation, on the link scale.
+
+    A term that varies over the levels without a population effect is the deviation alone. Where a
+    factor's effects have no intercept, as in (0 + x | g), every level has the population's. With
+    several grouping factors a level's coefficient has that factor's own deviation, the others' are
+    zero.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    prob
+        Probability of the equal-tailed interval.
+    group
+        One grouping factor; all by default.
+    draws
+        Return the draws instead: a Dataset of `coef_<group>` (chain, draw, level, term).
+
+    Returns
+    -------
+    DataFrame with the columns of `ranef` and its rows, and one for a constant intercept.
+
+    Raises
+    ------
+    ModelError
+        If there is no such grouping factor, or draws are asked for that were not kept.
+
+    Examples
+    --------
+    >>> fit.coef(group="Subject")  # doctest: +SKIP
+    """
+    if draws:
+        return coef_draws(post, group)
+    chains = post.shape[0]
+    tables = []
+    for p, g in chosen(post, group):
+        if post.has_ranef(g.name, p):
+            values = coef_kernel(post.ranef(g.name, p), population_of(post, g, p))
+            described = describe(chained(values, chains), prob)
+        else:
+            described = kept.columns(kept.read(post, names.coef(g.name, p)), prob)
+        table = rows_of(post, g, p).assign(**described)
+        if constant_intercept(post, g, p):
+            whole = describe(chained(post.intercept(p), chains), prob)
+            table = with_constant(rows_of(post, only_intercept(g), p), whole, table)
+        tables.append(table)
+    return stack(tables, COLUMNS)
+
+
+def constant_intercept(post: Posterior, g: GroupDesign, parameter: str = "mu") -> bool:
+    """Whether there is an intercept, and the factor's levels all have the same."""
+    return post.predictor(parameter).intercept and names.INTERCEPT not in g.terms
+
+
+def only_intercept(g: GroupDesign) -> GroupDesign:
+    """The factor's levels with one term, the intercept."""
+    return replace(g, terms=(names.INTERCEPT,), Z=np.ones((len(g.refs), 1)), blocks=((0,),))
+
+
+def with_constant(
+    rows: pd.DataFrame, described: Mapping[str, Floats], table: pd.DataFrame
+) -> pd.DataFrame:
+    """A table of levels and terms, a row with the same numbers before those of each level.
+
+    Parameters
+    ----------
+    rows
+        (J,) the labels of the rows that come first.
+    described
+        Their numbers, (1,) each.
+    table
+        (J q,) the other rows, those of a level together.
+    """
+    J = len(rows)
+    shared = {name: np.repeat(v, J) for name, v in described.items() if name in table}
+    both = pd.concat([rows.assign(**shared), table], ignore_index=True)
+    order = np.column_stack([np.arange(J), J + np.arange(len(table)).reshape(J, -1)])
+    return both.iloc[order.ravel()].reset_index(drop=True)
+
+
+def coef_draws(post: Posterior, group: str | None) -> xr.Dataset:
+    """`coef_<group>` of one factor or of all; ModelError where draws were not kept."""
+    ranef_draws(post, group)  # which says where they were not kept
+    out = {}
+    for p, g in chosen(post, group):
+        values = coef_kernel(post.ranef(g.name, p), population_of(post, g, p))
+        variable = names.coef(g.name, p)
+        out[variable] = labelled_coef(post, g, p, values)
+    return xr.Dataset(out)
+
+
+def labelled_coef(post: Posterior, g: GroupDesign, parameter: str, values: Floats) -> xr.DataArray:
+    """(S, J, q) coefficients under their labels, a constant intercept put first."""
+    terms = g.terms
+    if constant_intercept(post, g, parameter):
+        own = np.broadcast_to(post.intercept(parameter)[:, None, None], (*values.shape[:2], 1))
+        values, terms = np.concatenate([own, values], axis=2), (names.INTERCEPT, *terms)
+    dims = names.group_dim(g.name), names.group_term_dim(g.name, parameter)
+    coords = {dims[0]: g.levels.to_numpy(), dims[1]: list(terms)}
+    return labelled(values, post.shape[0], dims, coords, names.coef(g.name, parameter))

@@ -16,9 +16,8 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Identity
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results import kept
-from mixedbayes.results.coef import coef_kernel, population_of
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.ranef import effect_rows
+from mixedbayes.results.ranef import coef_kernel, effect_rows, population_of
 from mixedbayes.results.tables import chained, describe_plain, stack
 from mixedbayes.terms.base import need_plain
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
+import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import Design
@@ -15,11 +16,9 @@ from mixedbayes.engines.base import Chosen
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
 from mixedbayes.printable import escaped, printable
-from mixedbayes.results.diagnostics import diagnostics
-from mixedbayes.results.fixef import fixef
+from mixedbayes.results.fixef import family_parameters, fixef
 from mixedbayes.results.icc import icc
 from mixedbayes.results.kept import has_summaries
-from mixedbayes.results.parameters import family_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios
@@ -40,7 +39,7 @@ from mixedbayes.results.text import (
 )
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
 from mixedbayes.results.variance import infinite_note
-from mixedbayes.sample.convergence import ConvergenceReport
+from mixedbayes.sample.convergence import ConvergenceReport, check_convergence
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
@@ -358,3 +357,29 @@ def reach(prior: Prior, k: int = 0, covariance: Covariance = UNSTRUCTURED) -> st
         return f"{low:.2f} to {high:.2f}"
     low, high = prior.frozen().ppf(ends)
     return f"{low:.3g} to {high:.3g}"
+
+
+# ---- health of the sampler ---------------------------------------------------------------------
+
+
+def diagnostics(post: Posterior) -> ConvergenceReport:
+    """rhat, bulk and tail effective sample size, divergences, tree depth and energy.
+
+    Returns
+    -------
+    ConvergenceReport: `table` has one row per quantity, `messages` say in words what is wrong and
+    what to do, `ok` whether nothing is.
+
+    Examples
+    --------
+    >>> fit.diagnostics().ok  # doctest: +SKIP
+    """
+    kept = post.once("diagnostics", lambda: _diagnostics(post))
+    return replace(kept, table=kept.table.copy())
+
+
+def _diagnostics(post: Posterior) -> ConvergenceReport:
+    stats = post.sample_stats() if "sample_stats" in post.idata.children else xr.Dataset()
+    depth = int(stats.attrs.get("max_treedepth", 10))
+    tune = int(stats.attrs.get("tuning_steps", 0))
+    return check_convergence(post.draws, stats, max_treedepth=depth, tune=tune)

@@ -13,8 +13,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.errors import DataError
 from mixedbayes.families.base import Family
-from mixedbayes.results.fixef import fixef
-from mixedbayes.results.parameters import family_parameters
+from mixedbayes.results.fixef import family_parameters, fixef
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 from mixedbayes.results.varcorr import RESIDUAL, varcorr

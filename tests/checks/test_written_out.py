@@ -11,7 +11,7 @@ import xarray as xr
 import mixedbayes as mb
 from mixedbayes.checks.check import collinearity, levels
 from mixedbayes.checks.elpd import compare_elpd
-from mixedbayes.checks.kfold import folds, kfold
+from mixedbayes.checks.leave_out import folds, kfold
 from mixedbayes.checks.log_likelihood import by_observation, copies, of_one
 from mixedbayes.checks.loo import smoothed
 from mixedbayes.checks.own import Own
@@ -203,7 +203,7 @@ def assert_same_totals(mine, theirs, repeats):
 
 
 def test_very_many_copies_are_divided_evenly(monkeypatch):
-    monkeypatch.setattr("mixedbayes.checks.kfold.MOST_SHUFFLED", 50)
+    monkeypatch.setattr("mixedbayes.checks.leave_out.MOST_SHUFFLED", 50)
     copies = np.array([3.0, 40.0, 1e6])
     fold = folds(3, 10, 1, copies)
     np.testing.assert_array_equal(fold.sum(axis=1), copies)

@@ -13,7 +13,7 @@ from mixedbayes.engines import registry
 from mixedbayes.engines.base import Engine
 from mixedbayes.engines.joint import JointEngine
 from mixedbayes.model.formulations import Formulation
-from mixedbayes.report.session import code
+from mixedbayes.report.sections import session_code
 from mixedbayes.report.source import Source
 from mixedbayes.sample.result import SamplingResult
 
@@ -97,7 +97,7 @@ def test_every_stage_takes_it(with_quadrature, data, tmp_path):
     fit = asked.fit(**SHORT, cache=tmp_path)
     assert "nutpie, seed 1, Quadrature()" in str(fit.summary())
     source = Source(fit.posterior, {}, prob=0.95)
-    assert "formulation=mb.Quadrature(points=9)," in code(source)
+    assert "formulation=mb.Quadrature(points=9)," in session_code(source)
     assert asked.pymc.free_RVs
     for loaded in (mb.load(fit.save(tmp_path / "f.nc")), asked.fit(**SHORT, cache=tmp_path)):
         assert loaded.formulation == loaded.model.formulation == asked.formulation

@@ -9,9 +9,8 @@ from specs import spec_of
 from mixedbayes.errors import ModelError
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.plots.along import curve
-from mixedbayes.plots.covariate import covariate
 from mixedbayes.plots.fitted import plot_fitted
-from mixedbayes.plots.multiples import spanning
+from mixedbayes.plots.multiples import covariate, spanning
 from mixedbayes.results.fitted import expected
 from mixedbayes.results.posterior import Posterior
 

@@ -7,12 +7,11 @@ from scipy import stats
 
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
-from mixedbayes.results.coef import coef
 from mixedbayes.results.fitted import fitted
 from mixedbayes.results.icc import icc
 from mixedbayes.results.kept import to_dataset
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.ranef import ranef
+from mixedbayes.results.ranef import coef, ranef
 from mixedbayes.results.shrinkage import shrinkage
 from mixedbayes.results.summary import summary
 

@@ -9,12 +9,10 @@ import mixedbayes as mb
 from mixedbayes.data import load_data
 from mixedbayes.errors import ModelError
 from mixedbayes.families.registry import FAMILIES
-from mixedbayes.results.coef import coef
-from mixedbayes.results.fixef import fixef
-from mixedbayes.results.parameters import parameters
+from mixedbayes.results.fixef import fixef, parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
-from mixedbayes.results.ranef import ranef
+from mixedbayes.results.ranef import coef, ranef
 from mixedbayes.results.shrinkage import shrinkage
 from mixedbayes.results.tables import check_prob, describe
 from mixedbayes.results.text import Table
