@@ -361,3 +361,10 @@ def test_a_heavy_import_outside_its_home_is_found():
 def test_internals_of_libraries_are_for_one_module(source):
     assert len(home_violations(source, "sample/density.py", "mixedbayes.sample")) == 1
     assert home_violations("import numba", "sample/density.py", "mixedbayes.sample") == []
+
+
+@pytest.mark.parametrize("name", ["zero_inflated_poisson", "compound_symmetry", "student_law"])
+def test_the_examples_of_the_architecture_are_those_that_the_tests_fit(name):
+    example = (ROOT / f"tests/support/{name}.py").read_text(encoding="utf-8")
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert f"```python\n{example}```" in text

@@ -20,6 +20,7 @@ from mixedbayes.families.rows import RowDensity, Rows, compiled
 
 @compiled
 def _row(t, y, size, extra, parameters, shared):
+    """log p of a row, its derivative in t = log mean, and that in zi; y counts size times."""
     zi = parameters[0]
     mean = math.exp(t) if t < 700.0 else math.inf
     if y > 0:
