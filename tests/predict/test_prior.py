@@ -4,7 +4,8 @@ import pytest
 from scipy import stats
 
 import mixedbayes as mb
-from mixedbayes.predict.prior import lkj_factor, prior_predictive
+from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -72,7 +73,7 @@ def test_pymc_draws_from_the_same_prior(model, tree):
 @pytest.mark.parametrize("eta", [1.0, 3.0])
 def test_lkj_draws_have_the_marginal_beta_distribution(eta):
     q = 4
-    C = lkj_factor(mb.LKJ(eta), q, 5000, np.random.default_rng(1))
+    C = UNSTRUCTURED.draw(q, mb.LKJ(eta), 5000, np.random.default_rng(1))
     R = C @ C.transpose(0, 2, 1)
     np.testing.assert_allclose(np.einsum("sii->si", R), 1)
     b = eta + (q - 2) / 2
