@@ -12,6 +12,7 @@ from mixedbayes.distributions import LKJ, Flat, Prior, Uniform
 from mixedbayes.errors import PriorError
 from mixedbayes.priors.proportion import check_proportion
 from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
+from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 
 def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
@@ -125,7 +126,7 @@ def _cors(p: PredictorPriors, value: Any) -> Mapping[str, Assigned]:
     by_group = value if isinstance(value, Mapping) else dict.fromkeys(p.cor, value)
     _check_names("cor", by_group, list(p.cor))
     for group, prior in by_group.items():
-        p.covariances[group].check(prior, f"cor_{group}")
+        p.covariances.get(group, UNSTRUCTURED).check(prior, f"cor_{group}")
     return {**p.cor, **{group: Assigned(prior, GIVEN) for group, prior in by_group.items()}}
 
 

@@ -51,7 +51,8 @@ class PredictorPriors:
     # Factors the priors of whose sds and correlations are about effects at the columns' means.
     placed: Mapping[str, Placement] = field(default_factory=dict)
     population: Placement | None = None  # the same of the population effects
-    covariances: Mapping[str, Covariance] = field(default_factory=dict)  # of correlated effects
+    # Structures of the factors' covariances; without structure where none is said.
+    covariances: Mapping[str, Covariance] = field(default_factory=dict)
 
     def rows(self) -> Iterator[tuple[str, str, Assigned]]:
         p = self.parameter

@@ -10,8 +10,10 @@ from oracles import ORACLES, oracle_model, quantities
 from scipy import stats
 
 import mixedbayes as mb
+from mixedbayes.marginal import surrogate
 from mixedbayes.marginal.surrogate import fit_surrogate
-from mixedbayes.sample import marginal as sampling
+from mixedbayes.sample import defaults
+from mixedbayes.sample import density as density_sampling
 from mixedbayes.sample.density import sample_density
 
 
@@ -62,9 +64,9 @@ def test_the_posterior_is_exact_with_a_gradient_that_is_wrong(
         return sample_density(density, settings, **options)
 
     # penicillin's posterior is that far from normal
-    monkeypatch.setattr(sampling, "MARGINAL", replace(sampling.MARGINAL, turns=1.0))
-    monkeypatch.setattr(sampling, "fit_surrogate", a_third_too_steep)
-    monkeypatch.setattr(sampling, "sample_density", recorded)
+    monkeypatch.setattr(defaults, "MARGINAL", replace(defaults.MARGINAL, turns=1.0))
+    monkeypatch.setattr(surrogate, "fit_surrogate", a_third_too_steep)
+    monkeypatch.setattr(density_sampling, "sample_density", recorded)
     fit = oracle_model(name).fit(draws=5000, seed=6, progress=False)
     assert used == [trajectory]
     agree(fit, reference(f"exact_{name}"))

@@ -4,6 +4,7 @@ import pytest
 
 import mixedbayes as mb
 from mixedbayes.model.covariance import correlation_factor
+from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 
 @pytest.mark.parametrize("q", [2, 3, 4])
@@ -11,7 +12,7 @@ from mixedbayes.model.covariance import correlation_factor
 def test_partial_correlations_give_the_lkj_density(q, eta):
     m = q * (q - 1) // 2
     with pm.Model() as model:
-        C = correlation_factor("x", q, eta)
+        C = correlation_factor("x", UNSTRUCTURED, q, mb.LKJ(eta))
         pm.Deterministic("C", C)
     logp = model.compile_logp(jacobian=False, mode="FAST_COMPILE")
     (x,) = model.free_RVs

@@ -72,7 +72,7 @@ def by_hand(model, x):
         )
         if g.correlated:
             # the model's coordinate is (r + 1) / 2
-            total += float(priors.mu.lkj(g.name).logpdf(C @ C.T)) + np.log(2)
+            total += float(priors.mu.cor[g.name].prior.logpdf(C @ C.T)) + np.log(2)
         L = sd[:, None] * C
         if x["centered"]:
             total += stats.multivariate_normal(cov=L @ L.T).logpdf(b).sum()

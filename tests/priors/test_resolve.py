@@ -60,7 +60,7 @@ def test_correlations_and_residual():
     p = resolve(defaults(), {"cor": LKJ(4), "sigma": Uniform(0, 10)})
     assert p.mu.cor["g"].prior == LKJ(4)
     assert p.parameters["sigma"].prior == Uniform(0, 10)
-    assert resolve(defaults(), {"cor": {"g": LKJ(3)}}).mu.lkj("g") == LKJ(3)
+    assert resolve(defaults(), {"cor": {"g": LKJ(3)}}).mu.cor["g"].prior == LKJ(3)
 
 
 def test_flat_priors_are_allowed_for_positive_parameters():
