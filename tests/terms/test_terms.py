@@ -244,7 +244,7 @@ def test_what_needs_normal_effects_says_so(heavy):
         lambda: condition_on(post, new),
         lambda: shrinkage(post),
         lambda: log_evidence(post),
-        lambda: loo(post, "g", None, refit=False, quick=False),
+        lambda: loo(post, "g", refit=False),
     ):
         with pytest.raises(ModelError, match="the effects over g are student, not normal"):
             ask()
