@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design import checks, response
-from mixedbayes.design.coding import Coding, coding_notes
 from mixedbayes.design.encode import Encoding, margins, matrix, plan
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.functions import registry
 from mixedbayes.design.grouping import Grouping, group
 from mixedbayes.design.independent import independent, independent_effects
 from mixedbayes.design.locate import unknown_column
-from mixedbayes.design.memory import Memory
+from mixedbayes.design.memory import Coding, Memory, coding_notes
 from mixedbayes.design.table import Table, missing, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import used_columns, used_functions

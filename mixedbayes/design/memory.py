@@ -1,16 +1,68 @@
-"""What the fitted data teach, for new data to be read in the same way."""
+"""How columns entered the fit, and what the fitted data teach, for new data to be read alike."""
+
+from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from mixedbayes.design.coding import Coding
 from mixedbayes.design.functions import State
 from mixedbayes.design.values import Kind
 from mixedbayes.errors import ModelError
+from mixedbayes.formula import Formula, parse_terms
+from mixedbayes.formula.nodes import column, unparse
+from mixedbayes.formula.terms import Terms
+
+
+@dataclass
+class Coding:
+    """Names of columns that are predictors by themselves, by what they hold."""
+
+    logical: set[str] = field(default_factory=set)  # True and False, here 1 and 0
+    ordered: dict[str, object] = field(default_factory=dict)  # categories, to their first level
+    numeric: set[str] = field(default_factory=set)  # categories of numbers
+
+
+def coding_notes(formula: Formula, coding: Coding) -> list[str]:
+    """What a user of R should know about the coding of this formula's predictors."""
+    parts = list(_parts(formula))
+    notes = [
+        f"{name} holds True and False, which count as 1 and 0 in {where}; R has an effect for "
+        f"each of the two there, and C({column(name)}) gives those"
+        for where, terms in parts
+        for name in sorted(coding.logical)
+        if _both_in_r(name, terms)
+    ]
+    used = {unparse(f) for _, terms in parts for term in terms.terms for f in term.factors}
+    return notes + [
+        f"{name} is ordered: each of its levels is compared with {first!r}, where R fits "
+        f"polynomials over the levels; C({column(name)}, contr.poly) gives those"
+        for name, first in coding.ordered.items()
+        if column(name) in used
+    ]
+
+
+def _parts(formula: Formula) -> Iterator[tuple[str, Terms]]:
+    """Every sum of terms, and what it is called."""
+    for k, one in enumerate((formula, *formula.others)):
+        of = "" if k == 0 else f" of {one.response.text}"
+        yield f"the population part{of}", parse_terms(one.fixed)
+        yield from ((bar.text, parse_terms(bar.effects)) for bar in one.random)
+
+
+def _both_in_r(name: str, terms: Terms) -> bool:
+    """Whether R would give a logical column an indicator of each value in some term.
+
+    It does wherever the term without that column is not in the sum itself.
+    """
+    sums = {frozenset(map(unparse, term.factors)) for term in terms.terms}
+    if terms.intercept:
+        sums.add(frozenset())
+    text = column(name)
+    return any(text in term and term - {text} not in sums for term in sums)
 
 
 @dataclass

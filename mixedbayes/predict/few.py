@@ -20,7 +20,7 @@ _BLOCK = 2**22  # numbers handled at a time, to bound memory
 
 
 @dataclass(frozen=True, eq=False)
-class NewLevels:
+class Unseen:
     """Levels of one grouping factor that the rows bring along."""
 
     Z: Floats  # (m, q)
@@ -48,7 +48,7 @@ class Few:
     parameters: Mapping[str, Floats]  # (S, ...) the family's own; (S, m) where it has a formula
     weights: Floats | None  # (m,)
     trials: Ints | None  # (m,)
-    levels: tuple[NewLevels, ...]
+    levels: tuple[Unseen, ...]
 
     @property
     def n(self) -> int:

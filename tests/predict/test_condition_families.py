@@ -13,7 +13,7 @@ import mixedbayes as mb
 from mixedbayes import names
 from mixedbayes.design import replay
 from mixedbayes.predict.condition import condition_on, responses
-from mixedbayes.predict.few import Few, NewLevels, exact, weighted, weighted_quantile
+from mixedbayes.predict.few import Few, Unseen, exact, weighted, weighted_quantile
 from mixedbayes.results.posterior import Posterior
 
 S = 4000
@@ -103,8 +103,8 @@ def test_proposals_agree_with_the_closed_form():
     root = np.broadcast_to(np.array([[1.2, 0.0], [0.3, 0.5]])[:, :, None], (2, 2, s)).copy()
     Z = np.column_stack([np.ones(m), np.arange(m) / 2])
     levels = (
-        NewLevels(Z, np.array([0, 0, 0, 1, 1]), 2, root),
-        NewLevels(np.ones((m, 1)), np.array([0, 1, -1, -1, 0]), 2, np.full((1, 1, s), 0.7)),
+        Unseen(Z, np.array([0, 0, 0, 1, 1]), 2, root),
+        Unseen(np.ones((m, 1)), np.array([0, 1, -1, -1, 0]), 2, np.full((1, 1, s), 0.7)),
     )
     few = Few(
         mb.Gaussian(),
