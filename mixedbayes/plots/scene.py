@@ -6,7 +6,7 @@ inches, text and line widths are points, areas of dots are points squared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import Any, Literal
@@ -248,15 +248,20 @@ class Sheet:
         return low - margin, high + margin
 
 
-def with_texts[T](part: T, shown: Callable[[str, int], str]) -> T:
-    """A sheet, or a part of one, with every text as `shown` makes it of so many letters a line."""
+def with_texts[T](part: T, shown: Callable[[str, int], str], without: Collection[str] = ()) -> T:
+    """A sheet, or a part of one, with every text as `shown` makes it of so many letters a line.
+
+    Fields whose names are among `without` are left empty.
+    """
 
     def changed(name: str, value: Any) -> Any:
+        if name in without:
+            return ()
         if isinstance(value, str):
             return shown(value, _TEXTS[name]) if name in _TEXTS else value
         if isinstance(value, list | tuple):
             return [changed(name, each) for each in value]
-        return with_texts(value, shown) if type(value).__module__ == __name__ else value
+        return with_texts(value, shown, without) if type(value).__module__ == __name__ else value
 
     made: Any = part
     return replace(made, **{f.name: changed(f.name, getattr(part, f.name)) for f in fields(made)})
@@ -318,5 +323,5 @@ def missing(backend: str, error: ImportError) -> MissingExtraError:
 def draw(sheet: Sheet, backend: str) -> Drawing:
     """The sheet as a picture of the backend, its texts as `in_picture`."""
     check_backend(backend)
-    sheet = with_texts(sheet, in_picture)
+    sheet = with_texts(sheet, in_picture, without=() if backend == "plotly" else ("says",))
     return import_module(f"mixedbayes.plots.with_{backend}").draw(sheet)
