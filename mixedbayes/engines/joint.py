@@ -81,7 +81,7 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
             "Remedy: use proper priors, check that no column separates the outcomes perfectly, or "
             "give formulation=mb.NonCentered()."
         ) from error
-    white = plain.whitened(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
+    white = plain.whitened(near, near.coordinates)
 
     def start(rng: np.random.Generator) -> Floats:
         z = rng.standard_normal(white.ndim)

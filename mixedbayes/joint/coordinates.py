@@ -40,6 +40,11 @@ class Coordinates:
         """Nothing centred, nothing bent; shapes (J, q) of the factors' effects."""
         return cls(tuple(np.zeros((J, q, q)) for J, q in shapes), Bend.straight(h))
 
+    def sections(self) -> dict[str, Floats]:
+        """As the compiled density reads them."""
+        information = np.concatenate([np.zeros(0), *(K.ravel() for K in self.information)])
+        return {"information": information, "bend": self.bend.table}
+
 
 def deviations(x: Floats, above: Floats, S: Floats, information: Floats) -> Floats:
     """b (draws, J, q) from x and the coarser factors' a (draws, J, q), for S (draws, q, q)."""

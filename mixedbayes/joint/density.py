@@ -1,10 +1,11 @@
-"""The joint posterior of one model: density and gradient, in theta or in the walk's units."""
+"""The joint posterior of one model: density and gradient, in theta or whitened."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import special
@@ -15,11 +16,12 @@ from mixedbayes.families.base import Family
 from mixedbayes.joint import loop
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData, compiled_of, row_data
-from mixedbayes.joint.factor import Factor, identity, walk_sections
-from mixedbayes.joint.kernel import c_density, density, pack
+from mixedbayes.joint.kernel import SECTIONS, c_density, density
 from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.stacked import StackedLayout, stacked_rows, stacking_obstacle
 from mixedbayes.priors.types import Priors
+from mixedbayes.theta.record import Recorded, pack
+from mixedbayes.theta.whitening import Whitening
 
 # Coefficients and effects beside the largest factor's: their square is kept and multiplied.
 LARGEST = 2000
@@ -51,8 +53,11 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
 
 
 @dataclass(frozen=True, eq=False)
-class JointDensity:
+class JointDensity(Recorded):
     """log p(theta, y) at theta = mode + M z, with all its constants."""
+
+    compiled: ClassVar[Any] = density
+    as_c: ClassVar[Any] = c_density
 
     layout: JointLayout
     data: RowData
@@ -73,42 +78,29 @@ class JointDensity:
         coordinates = Coordinates.plain(layout.n_hyper, shapes)
         fixed = _model_sections(layout, data)
         n_first, q = _first(layout)
-        rest, h = layout.ndim - layout.n_hyper - n_first, layout.n_hyper
-        walk = walk_sections(
-            np.zeros(layout.ndim), np.eye(h), np.zeros((layout.ndim - h, h)),
-            identity(n_first, q, rest),
-        )  # fmt: skip
-        return cls(layout, data, coordinates, fixed, pack(_merged(fixed, walk, coordinates)))
+        rest = layout.ndim - layout.n_hyper - n_first
+        whitening = Whitening.identity(layout.n_hyper, n_first, q, rest)
+        return cls._of(layout, data, coordinates, fixed, whitening)
 
-    def whitened(
-        self,
-        mode: Floats,
-        hyper: Floats,
-        slopes: Floats,
-        factor: Factor,
+    @classmethod
+    def _of(
+        cls,
+        layout: JointLayout,
+        data: RowData,
         coordinates: Coordinates,
+        sections: Mapping[str, Floats | Ints],
+        whitening: Whitening,
     ) -> JointDensity:
-        """The same density with the effects in these coordinates, whitened by these units."""
-        walk = walk_sections(mode, hyper, slopes, factor)
-        record = pack(_merged(self.sections, walk, coordinates))
-        return JointDensity(self.layout, self.data, coordinates, self.sections, record)
+        record = pack(SECTIONS, {**sections, **coordinates.sections(), **whitening.sections()})
+        return cls(layout, data, coordinates, sections, record)
+
+    def whitened(self, whitening: Whitening, coordinates: Coordinates) -> JointDensity:
+        """The same density with the effects in these coordinates, whitened."""
+        return self._of(self.layout, self.data, coordinates, self.sections, whitening)
 
     @property
     def ndim(self) -> int:
         return self.layout.ndim
-
-    def logp_grad(self, z: Floats) -> tuple[float, Floats]:
-        """Log density at z (d,), and its gradient."""
-        gradient = np.empty(self.ndim)
-        return density(np.ascontiguousarray(z, float), gradient, self.record), gradient
-
-    @property
-    def c_address(self) -> int:
-        return int(c_density.address)
-
-    @property
-    def c_data(self) -> int:
-        return int(self.record.ctypes.data)
 
     @cached_property
     def n_first(self) -> int:
@@ -124,20 +116,8 @@ def _first(layout: JointLayout) -> tuple[int, int]:
     return g.n_levels * len(g.terms), len(g.terms)
 
 
-def _merged(
-    fixed: Mapping[str, Floats | Ints],
-    walk: Mapping[str, Floats | Ints],
-    coordinates: Coordinates,
-) -> dict[str, Floats | Ints]:
-    own = {
-        "information": np.concatenate([np.zeros(0), *(K.ravel() for K in coordinates.information)]),
-        "bend": coordinates.bend.table,
-    }
-    return {**fixed, **walk, **own}
-
-
 def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | Ints]:
-    """Everything but the walk."""
+    """Everything but coordinates and whitening."""
     mu, rows = layout.design.mu, data.rows
     n, p = len(rows), len(mu.terms)
     factors, blocks, refs, Z, at, pairs, squares = [], [], [], [], 0, 0, 0

@@ -1,28 +1,24 @@
-"""The joint log density and its gradient as one compiled function, callable from Python and C.
-
-All that it reads is one array of 64-bit words, the *record*: for each section its place and length,
-then the sections; those of real numbers are their bits. A function compiled once, and kept on disk,
-therefore serves every model and every data set.
-"""
+"""The joint log density and its gradient as one compiled function of a `theta.record`."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numba import carray, njit
+from numba import njit
 
 from mixedbayes import jit
-from mixedbayes.design.types import Floats, Ints
 from mixedbayes.joint import written
-from mixedbayes.joint.factor import to_theta, to_z
 from mixedbayes.joint.loop import call
 from mixedbayes.joint.ordered import order_slopes, put_in_order
 from mixedbayes.terms.roots import root_slopes, roots
-from mixedbayes.theta.bend import bent
+from mixedbayes.theta import whitening
+from mixedbayes.theta.bend import unbend
 from mixedbayes.theta.logpriors import log_prior
+from mixedbayes.theta.record import DENSITY_SIGNATURE, as_c, finite_or_none, ints, places, reals
+from mixedbayes.theta.whitening import to_theta, to_z
 
-# Sections of the record, integers first.
+# Sections of the record.
 SECTIONS = (
     # d, h, n rows, p columns, intercept?, prior of what takes its place at zero?, address of the
     # loop over the rows, number of the family's parameters, are these ordered thresholds?, which
@@ -34,8 +30,6 @@ SECTIONS = (
     "nests",  # (N, 5) finer and coarser factor, term of each, place in maps; by finer factor
     "maps",  # for each nest the coarser factor's level of each level of the finer one
     "codes",  # (h + coefficients, 2) priors, see logpriors
-    "start",  # CSR of the couplings in the walk's factor, see factor
-    "columns",
     "numbers",  # (h + coefficients, 6)
     "Z",  # (n, q) of each factor
     "X",  # (n, p) centred columns
@@ -45,55 +39,28 @@ SECTIONS = (
     "information",  # (J, q, q) of each factor, see coordinates
     "bend",  # (h, 3) a, m, s; see theta.bend
     "constant",  # (1,)
-    "mode", "hyper", "slopes", "inner", "couplings", "outer", "log_det",  # the walk, see factor
+    *whitening.SECTIONS,
 )  # fmt: skip
-_HEAD = 2 * len(SECTIONS)
-S = {name: 2 * i for i, name in enumerate(SECTIONS)}
-(SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, START, COLUMNS, NUMBERS, ZED, EX, MEANS, OFFSET,
- WHY, SIZE, EXTRA, INFORMATION, BEND, CONSTANT, MODE, HYPER, SLOPES, INNER, COUPLINGS,
- OUTER, LOG_DET) = S.values()  # fmt: skip
-
-
-def pack(sections: dict[str, Floats | Ints]) -> Ints:
-    """The record of these sections."""
-    parts, head, at = [], [], _HEAD
-    for name in SECTIONS:
-        values = np.asarray(sections[name])
-        kind = np.float64 if values.dtype.kind == "f" else np.int64
-        words = np.ascontiguousarray(values, kind).ravel().view(np.int64)
-        head += [at, words.size]
-        parts.append(words)
-        at += words.size
-    return np.concatenate([np.array(head, np.int64), *parts])
-
-
-@njit(error_model="numpy", nogil=True)
-def _ints(record, section):
-    return record[record[section] : record[section] + record[section + 1]]
-
-
-@njit(error_model="numpy", nogil=True)
-def _reals(record, section):
-    return record[record[section] : record[section] + record[section + 1]].view(np.float64)
+(SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, NUMBERS, ZED, EX, MEANS, OFFSET, WHY, SIZE,
+ EXTRA, INFORMATION, BEND, CONSTANT, WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
+LOG_DET = WHITENING + whitening.LOG_DET
 
 
 @njit(error_model="numpy", nogil=True)
 def joint(theta, grad, record):
     """Log density at theta (d,), and its gradient (d,)."""
-    sizes = _ints(record, SIZES)
+    sizes = ints(record, SIZES)
     h, n, p, intercept, at_zero = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
-    factors = _ints(record, FACTORS).reshape(-1, 8)
-    blocks, refs, ez = _ints(record, BLOCKS), _ints(record, REFS), _reals(record, ZED)
-    X, means = _reals(record, EX).reshape(n, p), _reals(record, MEANS)
-    information = _reals(record, INFORMATION)
-    nests, maps = _ints(record, NESTS).reshape(-1, 5), _ints(record, MAPS)
+    factors = ints(record, FACTORS).reshape(-1, 8)
+    blocks, refs, ez = ints(record, BLOCKS), ints(record, REFS), reals(record, ZED)
+    X, means = reals(record, EX).reshape(n, p), reals(record, MEANS)
+    information = reals(record, INFORMATION)
+    nests, maps = ints(record, NESTS).reshape(-1, 5), ints(record, MAPS)
     K, k0 = len(factors), theta.size - p - intercept
     work = np.empty((3, h + intercept + p))
     point = np.empty(h + intercept + p)
-    bend, bends, jacobian = _reals(record, BEND).reshape(h, 3), np.empty((h, 2)), 0.0
-    for i in range(h):
-        point[i], bends[i, 0], bends[i, 1] = bent(theta[i], bend[i, 0], bend[i, 1], bend[i, 2])
-        jacobian += math.log(bends[i, 0])
+    bends = np.empty((h, 2))
+    jacobian = unbend(theta, reals(record, BEND).reshape(h, 3), point, bends)
     point[h:] = theta[k0:]
     m, in_order = sizes[7], sizes[8]
     cuts = np.empty(m)
@@ -108,12 +75,12 @@ def joint(theta, grad, record):
             point[h] -= shift
         if in_order:
             point[h - m : h] += shift
-    codes, numbers = _ints(record, CODES).reshape(-1, 2), _reals(record, NUMBERS).reshape(-1, 6)
+    codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
     total = log_prior(point, codes, numbers, work) + jacobian
     if not math.isfinite(total):
         return -math.inf
     # forward: effects, then the predictor
-    eta = _reals(record, OFFSET).copy()
+    eta = reals(record, OFFSET).copy()
     if intercept:
         eta += theta[k0]
     for i in range(n):
@@ -148,7 +115,7 @@ def joint(theta, grad, record):
                     eta[i] += ez[z + i * q + t] * b[o + refs[r + i] * q + t]
     # the rows
     slope, d_parameters = np.empty(n), np.zeros(m)
-    y, size, extra = _reals(record, WHY), _reals(record, SIZE), _reals(record, EXTRA)
+    y, size, extra = reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
     parameters = cuts if in_order else work[0, h - m : h]
     total += call(sizes[6], sizes[9], eta, y, size, extra, parameters, slope, d_parameters)
     # backward
@@ -195,33 +162,17 @@ def joint(theta, grad, record):
     root_slopes(work, blocks, W, d_root)
     for i in range(h):
         grad[i] = work[2, i] * bends[i, 0] + bends[i, 1]
-    return total + _reals(record, CONSTANT)[0]
+    return total + reals(record, CONSTANT)[0]
 
 
-@jit.njit("float64(float64[::1], float64[::1], int64[::1])", nogil=True, error_model="numpy")
+@jit.njit(DENSITY_SIGNATURE, nogil=True, error_model="numpy")
 def density(z, gradient, record):
     """Log density of z (d,), theta = mode + M z, and its gradient; -inf where it is not finite."""
-    h, n_first = _ints(record, SIZES)[1], _ints(record, START).size - 1
-    hyper, slopes, inner = _reals(record, HYPER), _reals(record, SLOPES), _reals(record, INNER)
-    start, columns = _ints(record, START), _ints(record, COLUMNS)
-    couplings, outer = _reals(record, COUPLINGS), _reals(record, OUTER)
-    mode, theta, grad = _reals(record, MODE), np.empty(z.size), np.zeros(z.size)
-    to_theta(z, mode, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, theta)
-    total = joint(theta, grad, record) + _reals(record, LOG_DET)[0]
-    to_z(grad, h, n_first, hyper, slopes, inner, start, columns, couplings, outer, gradient)
-    finite = math.isfinite(total)
-    for i in range(z.size):
-        finite = finite and math.isfinite(gradient[i])
-    if not finite:
-        gradient[:] = 0.0
-        return -math.inf
-    return total
+    theta, grad = np.empty(z.size), np.zeros(z.size)
+    to_theta(z, record, WHITENING, theta)
+    total = joint(theta, grad, record) + reals(record, LOG_DET)[0]
+    to_z(grad, record, WHITENING, gradient)
+    return finite_or_none(total, gradient)
 
 
-@jit.cfunc(jit.LOGP_SIGNATURE, error_model="numpy")
-def c_density(n, z, gradient, value, record):
-    header = carray(record, (_HEAD,), np.int64)
-    length = header[_HEAD - 2] + header[_HEAD - 1]
-    words = carray(record, (length,), np.int64)
-    value[0] = density(carray(z, (n,)), carray(gradient, (n,)), words)
-    return 0 if math.isfinite(value[0]) else 1
+c_density = as_c(density)

@@ -21,36 +21,25 @@ from mixedbayes.design.types import Floats
 from mixedbayes.joint.centring import choose, unwritten, written
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.density import JointDensity
-from mixedbayes.joint.factor import Factor
 from mixedbayes.joint.scoring import Conditional, Scoring
 from mixedbayes.joint.search import Hyper, covariance, highest, start
 from mixedbayes.theta.bend import Bend, fit_bend
 from mixedbayes.theta.logpriors import IDENTITY
+from mixedbayes.theta.whitening import Whitening
 
 _STEP = 0.1  # of the differences that give slopes
 
 
 @dataclass(frozen=True, eq=False)
-class Approximation:
-    """A normal approximation of the posterior in theta, parameters written in `coordinates`."""
+class Approximation(Whitening):
+    """A normal approximation of the posterior in theta, parameters written in `coordinates`.
 
-    mode: Floats  # (d,)
-    hyper: Floats  # (h, h) Cholesky factor of the covariance of the variance parameters
-    slopes: Floats  # (N, h) how effects and coefficients move with them
-    factor: Factor  # of their precision given the variance parameters
+    `hyper` is the Cholesky factor of the covariance of the variance parameters, `slopes` how
+    effects and coefficients move with them, `factor` that of their precision given these.
+    """
+
     coordinates: Coordinates
     converged: bool
-
-    def to_theta(self, z: Floats) -> Floats:
-        """theta (S, d) at standard normal coordinates z (S, d)."""
-        h, n_first = len(self.hyper), self.factor.couplings.shape[0]
-        moved = z[:, :h] @ self.hyper.T
-        rest = z[:, h + n_first :] @ self.factor.outer
-        q = self.factor.inner.shape[1]
-        first = (z[:, h : h + n_first] - rest @ self.factor.couplings.T).reshape(len(z), -1, q)
-        first = np.einsum("gji,sgj->sgi", self.factor.inner, first).reshape(len(z), n_first)
-        given = np.concatenate([first, rest], axis=1) + moved @ self.slopes.T
-        return self.mode + np.concatenate([moved, given], axis=1)
 
 
 def approximate(density: JointDensity) -> Approximation:

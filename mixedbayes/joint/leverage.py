@@ -23,8 +23,8 @@ import numpy as np
 from scipy import sparse
 
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.joint.factor import Factor
 from mixedbayes.joint.layout import JointLayout
+from mixedbayes.theta.whitening import Factor
 
 _STEP = 1e-4  # of the differences that give the slopes of log w
 _MOST = 1 - 1e-3  # leverage that leaves something

@@ -16,10 +16,10 @@ from scipy import sparse
 from mixedbayes.design.types import Floats
 from mixedbayes.joint.begin import begin
 from mixedbayes.joint.density import JointDensity
-from mixedbayes.joint.factor import Factor, factorise
 from mixedbayes.joint.leverage import left, leverages, scores
 from mixedbayes.joint.links import SAME
 from mixedbayes.joint.prior_precision import prior_precision
+from mixedbayes.theta.whitening import Factor, factorise
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50

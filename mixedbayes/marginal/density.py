@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from mixedbayes import jit
 from mixedbayes.errors import ModelError
@@ -21,6 +22,8 @@ from mixedbayes.marginal.kernel import kernel_for
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import Problem
 from mixedbayes.theta.bend import Bend
+from mixedbayes.theta.record import Recorded, pack
+from mixedbayes.theta.whitening import Factor, Whitening
 
 __all__ = ["Affine", "Likelihood", "MarginalDensity", "Surrogate"]
 
@@ -54,20 +57,21 @@ class Affine:
     factor: Floats  # (m, m) lower triangular
     scales: Floats  # (d - m,) positive
 
-    @classmethod
-    def identity(cls, d: int) -> Affine:
-        return cls(np.zeros(d), np.zeros((0, 0)), np.ones(d))
+    @cached_property
+    def whitening(self) -> Whitening:
+        """The same map: the others are effects in levels of one, which nothing couples."""
+        n = len(self.scales)
+        alone = Factor(self.scales[:, None, None], sparse.csr_array((n, 0)), np.zeros((0, 0)))
+        return Whitening(self.mode, self.factor, np.zeros((0, 0)), alone)
 
     @property
     def log_det(self) -> float:
         """log |C|."""
-        return float(np.log(np.diagonal(self.factor)).sum() + np.log(self.scales).sum())
+        return self.whitening.log_det
 
     def to_t(self, eta: Floats) -> Floats:
         """mode + C eta, for eta (..., d)."""
-        m = len(self.factor)
-        moved = np.concatenate([eta[..., :m] @ self.factor.T, eta[..., m:] * self.scales], axis=-1)
-        return self.mode + moved
+        return self.whitening.to_theta(eta)
 
     def to_eta(self, t: Floats) -> Floats:
         """C^-1 (t - mode), for t (..., d)."""
@@ -94,15 +98,17 @@ class Surrogate:
 
 
 @dataclass(frozen=True, eq=False)
-class MarginalDensity:
+class MarginalDensity(Recorded):
     """Log posterior of theta, up to log p(y), for one problem and its priors.
 
     With a `bend` it is the density of t instead, theta = bend.phi(t), and with `units` that of eta,
     t = mode + C eta; their Jacobians are part of it. With a `surrogate` the gradient near the mode
     is the surrogate's; the value is always exact. Another `likelihood` than the problem's own may
-    be given. Calls from several threads at once are safe, and the interpreter lock is released
-    inside.
+    be given.
     """
+
+    compiled: ClassVar[Any] = evaluate.density
+    as_c: ClassVar[Any] = evaluate.c_density
 
     layout: Layout
     problem: Problem | None
@@ -116,68 +122,45 @@ class MarginalDensity:
         return self.layout.ndim
 
     @cached_property
-    def affine(self) -> Affine:
-        return self.units or Affine.identity(self.ndim)
-
-    def logp_grad(self, theta: Floats) -> tuple[float, Floats]:
-        """Log density and its gradient (ndim,); -inf and zeros where one is not finite."""
-        gradient = np.empty(self.ndim)
-        return self._evaluate(theta, gradient), gradient
+    def whitening(self) -> Whitening:
+        return self.units.whitening if self.units else Whitening.identity(0, self.ndim)
 
     def logp(self, theta: Floats) -> float:
         """Log density at theta (ndim,), in about a third of the time."""
         return self._evaluate(theta, np.empty(0))
 
-    def _evaluate(self, theta: Floats, gradient: Floats) -> float:
-        theta = np.ascontiguousarray(theta, float)
-        if theta.shape != (self.ndim,):
-            raise ValueError(f"theta has shape {theta.shape} for {self.ndim} coordinates")
-        return float(evaluate.density(theta, gradient, self._memory[0]))
-
     def constrained(self, theta: Floats) -> Constrained:
         """The parameters at points (..., ndim) of this density's own coordinates."""
-        t = self.affine.to_t(theta)
+        t = self.whitening.to_theta(theta)
         return self.layout.constrained(self.bend.phi(t) if self.bend else t)
 
-    @property
-    def c_address(self) -> int:
-        """Address of the same as a C function, with `jit.LOGP_SIGNATURE`."""
-        address = evaluate.c_density.address
-        assert address is not None  # it is compiled on import
-        return int(address)
-
-    @property
-    def c_data(self) -> int:
-        """Address of the record that the C function takes; valid while this object lives."""
-        return int(self._memory[0].ctypes.data)
+    @cached_property
+    def _likelihood(self) -> Likelihood:
+        if self.likelihood is not None:
+            return self.likelihood
+        if self.problem is None:
+            raise ModelError("a marginal density needs a problem, or a likelihood of its own")
+        return Likelihood.of(self.problem)
 
     @cached_property
-    def _memory(self) -> tuple[Ints, Floats, Likelihood]:
-        """The record, and what it points to."""
-        maps, table, u = _Maps.of(self.layout), self.layout.table, self.affine
+    def record(self) -> Ints:
+        """What the compiled function reads; it points to the arrays of the likelihood."""
+        maps, table, lik = _Maps.of(self.layout), self.layout.table, self._likelihood
         near, bend = self.surrogate or Surrogate.none(), self.bend or Bend.straight(self.ndim)
-        reals: Floats = np.concatenate(
-            [table.numbers.ravel(), bend.table.ravel(), u.mode, u.factor.ravel(), u.scales,
-             [u.log_det], near.coefficients, [near.radius**2]]
-        )  # fmt: skip
-        lik = self.likelihood
-        if lik is None:
-            if self.problem is None:
-                raise ModelError("a marginal density needs a problem, or a likelihood of its own")
-            lik = Likelihood.of(self.problem)
-        header = [
+        likelihood = (
             jit.address(lik.function, evaluate.LIKELIHOOD_SIGNATURE),
-            lik.ints.ctypes.data, lik.ints.size,
-            lik.floats.ctypes.data, lik.floats.size, reals.ctypes.data, reals.size,
-            self.ndim, len(u.factor), len(maps.blocks), maps.n_W, len(maps.sampled),
-            maps.n_x, maps.n_v, maps.n_L, maps.sigma, len(near.terms),
-        ]  # fmt: skip
-        body = [
-            table.codes.ravel(), maps.blocks, maps.sampled.ravel(),
-            near.terms.ravel(),
-        ]  # fmt: skip
-        length = len(evaluate.HEADER) + sum(b.size for b in body)
-        return np.concatenate([np.array([length, *header], np.int64), *body]), reals, lik
+            lik.ints.ctypes.data, lik.ints.size, lik.floats.ctypes.data, lik.floats.size,
+        )  # fmt: skip
+        sections = {
+            "likelihood": np.array(likelihood, np.int64),
+            "sizes": np.array((maps.n_x, maps.n_v, maps.n_L, maps.sigma, maps.n_W), np.int64),
+            "codes": table.codes, "numbers": table.numbers,
+            "blocks": maps.blocks, "sampled": maps.sampled,
+            "bend": bend.table,
+            "terms": near.terms, "coefficients": near.coefficients,
+            "square": np.array([near.radius**2]),
+        }  # fmt: skip
+        return pack(evaluate.SECTIONS, sections | self.whitening.sections())
 
 
 @dataclass(frozen=True, eq=False)

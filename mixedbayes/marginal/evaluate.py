@@ -1,15 +1,8 @@
-"""The density over theta as a compiled function of flat memory, callable from Python and from C.
+"""The density over theta as a compiled function of a record, see `theta.record`.
 
-One array of integers, the *record*, says everything: addresses and lengths of the likelihood's
-data and of the reals below, sizes, and the maps from coordinates to parameters. A function
-compiled once therefore serves every model and every data set, and only two arrays cross from
-Python on each call.
-
-Record: the header's entries, then codes (d, 2), blocks (n_blocks,) as `terms.roots` reads them,
-sampled (n_sampled, 4) and terms (n_terms, 4). Reals: numbers (d, 6), a bend (d, 3) of theta, mode
-(d,), C (m, m), scales (d - m,), log |C|, of the map t = mode + C eta, and the coefficients
-(n_terms,) and the squared radius of a surrogate of the gradient. See `density._Maps`, `theta.bend`
-and `surrogate` for the meaning of each.
+The record says everything, with the addresses and lengths of the likelihood's two arrays, so that
+only two arrays cross from Python on each call. See `density._Maps`, `theta.bend`, `theta.whitening`
+and `surrogate` for the meaning of its sections.
 """
 
 from __future__ import annotations
@@ -21,24 +14,30 @@ from numba import carray, njit, types
 
 from mixedbayes import jit
 from mixedbayes.terms.roots import root_slopes, roots
-from mixedbayes.theta.bend import bent
+from mixedbayes.theta import whitening
+from mixedbayes.theta.bend import unbend
 from mixedbayes.theta.logpriors import log_prior
+from mixedbayes.theta.record import DENSITY_SIGNATURE, as_c, finite_or_none, ints, places, reals
+from mixedbayes.theta.whitening import to_theta, to_z
 
-__all__ = ["HEADER", "LIKELIHOOD_SIGNATURE", "c_density", "density"]
+__all__ = ["LIKELIHOOD_SIGNATURE", "SECTIONS", "c_density", "density"]
 
-HEADER = (
-    "length",  # of the record
-    "likelihood",  # address of its compiled function
-    "ints", "n_ints", "floats", "n_floats",  # addresses and lengths of its data
-    "reals", "n_reals",
-    "d", "m",  # coordinates, and how many of them C mixes
-    "n_blocks", "n_W", "n_sampled",  # length of the blocks, and of their W
-    "n_x", "n_v",  # what the likelihood takes: (L_1, ..., L_K, sigma, v), and of these v
-    "n_L",  # entries of the L of sampled factors, kept after those
-    "sigma",  # its coordinate; the sampled coefficients follow it
-    "n_terms",  # of the surrogate; 0 where there is none
+SECTIONS = (
+    "likelihood",  # address of its compiled function, addresses and lengths of ints and floats
+    # n_x and n_v, what the likelihood takes: (L_1, ..., L_K, sigma, v), and of these v; entries of
+    # the L of sampled factors, kept after those; the coordinate of sigma, which those of the
+    # sampled coefficients follow; and the length of the W of all blocks
+    "sizes",
+    "codes", "numbers",  # (d, 2), (d, 6) priors, see logpriors
+    "blocks",  # see terms.roots
+    "sampled",  # (n_sampled, 4)
+    "bend",  # (d, 3)
+    "terms", "coefficients", "square",  # of the surrogate, and the square of its radius
+    *whitening.SECTIONS,
 )  # fmt: skip
-_CODES = len(HEADER)
+(LIKELIHOOD, SIZES, CODES, NUMBERS, BLOCKS, SAMPLED, BEND, TERMS, COEFFICIENTS, SQUARE,
+ WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
+LOG_DET = WHITENING + whitening.LOG_DET
 
 # log likelihood at x, which writes its gradient: f(x, gradient, ints, floats); an empty gradient
 # asks for the value alone
@@ -48,41 +47,6 @@ LIKELIHOOD_SIGNATURE = types.float64(
 
 
 _call = jit.caller(LIKELIHOOD_SIGNATURE)
-
-
-@njit(error_model="numpy", nogil=True)
-def _to_t(eta, mode, C, scales):
-    m, t = len(C), mode.copy()
-    for i in range(m):
-        for j in range(i + 1):
-            t[i] += C[i, j] * eta[j]
-    for i in range(m, eta.size):
-        t[i] += scales[i - m] * eta[i]
-    return t
-
-
-@njit(error_model="numpy", nogil=True)
-def _unbend(theta, bend, slopes):
-    """Turn t into theta; fill d theta / dt and the derivative of its log, whose sum it returns."""
-    jacobian = 0.0
-    for i in range(theta.size):
-        slopes[i, 0], slopes[i, 1] = 1.0, 0.0
-        if bend[i, 0] != 0.0:
-            theta[i], slopes[i, 0], slopes[i, 1] = bent(
-                theta[i], bend[i, 0], bend[i, 1], bend[i, 2]
-            )
-            jacobian += math.log(slopes[i, 0])
-    return jacobian
-
-
-@njit(error_model="numpy", nogil=True)
-def _to_gradient(grad, C, scales, out):
-    m = len(C)
-    for i in range(m):
-        for j in range(i + 1):
-            out[j] += C[i, j] * grad[i]
-    for i in range(m, grad.size):
-        out[i] = scales[i - m] * grad[i]
 
 
 @njit(error_model="numpy", nogil=True)
@@ -139,62 +103,42 @@ def _polynomial_gradient(eta, terms, coefficients, out):
     out[:] = full[:d]
 
 
-@jit.njit("float64(float64[::1], float64[::1], int64[::1])", nogil=True, error_model="numpy")
+@jit.njit(DENSITY_SIGNATURE, nogil=True, error_model="numpy")
 def density(eta, gradient, record):
     """Log density at eta (d,), and its gradient (d,); -inf and zeros where one is not finite.
 
     An empty `gradient` asks for the value alone. Within the surrogate's radius the gradient is the
     surrogate's.
     """
-    d, m, n_blocks, n_W, n_sampled = record[8], record[9], record[10], record[11], record[12]
-    n_x, n_v, n_L, sigma, n_terms = record[13], record[14], record[15], record[16], record[17]
-    at = _CODES
-    codes = record[at : at + 2 * d].reshape(d, 2)
-    at += 2 * d
-    blocks, W = record[at : at + n_blocks], np.empty(n_W)
-    at += n_blocks
-    sampled = record[at : at + 4 * n_sampled].reshape(n_sampled, 4)
-    terms = record[at + 4 * n_sampled :].reshape(n_terms, 4)
-    reals = carray(jit.pointer(record[6]), (record[7],), np.float64)  # type: ignore[call-arg]
-    bend, mode, at = reals[6 * d : 9 * d].reshape(d, 3), reals[9 * d : 10 * d], 10 * d
-    C, scales = reals[at : at + m * m].reshape(m, m), reals[at + m * m : at + m * m + d - m]
-    at += m * m + d - m
-    log_det, coefficients = reals[at], reals[at + 1 : at + 1 + n_terms]
-    near = n_terms > 0 and np.sum(eta**2) <= reals[at + 1 + n_terms]
+    d, sizes, given = eta.size, ints(record, SIZES), ints(record, LIKELIHOOD)
+    n_x, n_v, n_L, sigma = sizes[0], sizes[1], sizes[2], sizes[3]
+    blocks, W = ints(record, BLOCKS), np.empty(sizes[4])
+    sampled, terms = ints(record, SAMPLED).reshape(-1, 4), ints(record, TERMS).reshape(-1, 4)
+    near = len(terms) > 0 and np.sum(eta**2) <= reals(record, SQUARE)[0]
     exact = gradient.size > 0 and not near
 
     work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)
-    theta, slopes = _to_t(eta, mode, C, scales), np.empty((d, 2))
-    jacobian = _unbend(theta, bend, slopes)
-    prior = log_prior(theta, codes, reals[: 6 * d].reshape(d, 6), work)
+    t, theta, slopes = np.empty(d), np.empty(d), np.empty((d, 2))
+    to_theta(eta, record, WHITENING, t)
+    jacobian = unbend(t, reals(record, BEND).reshape(d, 3), theta, slopes)
+    codes, numbers = ints(record, CODES).reshape(d, 2), reals(record, NUMBERS).reshape(d, 6)
+    prior = log_prior(theta, codes, numbers, work)
     gradient[:] = 0.0
     if not math.isfinite(prior):
         return -math.inf
     _parameters(work, blocks, W, sampled, sigma, x, n_x - n_v)
-    ints = carray(jit.pointer(record[2]), (record[3],), np.int64)
-    floats = carray(jit.pointer(record[4]), (record[5],), np.float64)
-    likelihood = _call(record[1], x[:n_x], dx[: n_x if exact else 0], ints, floats)
+    whole = carray(jit.pointer(given[1]), (given[2],), np.int64)
+    real = carray(jit.pointer(given[3]), (given[4],), np.float64)
+    likelihood = _call(given[0], x[:n_x], dx[: n_x if exact else 0], whole, real)
     if exact:
         _derivatives(work, blocks, W, sampled, sigma, x, dx, n_x - n_v)
         for i in range(d):
             work[2, i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
-        _to_gradient(work[2], C, scales, gradient)
+        to_z(work[2], record, WHITENING, gradient)
     elif near and gradient.size > 0:
-        _polynomial_gradient(eta, terms, coefficients, gradient)
-    total = prior + likelihood + log_det + jacobian
-    finite = math.isfinite(total)
-    for i in range(gradient.size):
-        finite = finite and math.isfinite(gradient[i])
-    if not finite:
-        gradient[:] = 0.0
-        return -math.inf
-    return total
+        _polynomial_gradient(eta, terms, reals(record, COEFFICIENTS), gradient)
+    total = prior + likelihood + reals(record, LOG_DET)[0] + jacobian
+    return finite_or_none(total, gradient)
 
 
-@jit.cfunc(jit.LOGP_SIGNATURE, error_model="numpy")
-def c_density(n, eta, gradient, value, record):
-    length = carray(record, (1,), np.int64)[0]
-    value[0] = density(
-        carray(eta, (n,)), carray(gradient, (n,)), carray(record, (length,), np.int64)
-    )
-    return 0 if math.isfinite(value[0]) else 1
+c_density = as_c(density)

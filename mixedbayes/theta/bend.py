@@ -23,7 +23,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["Bend", "bent", "fit_bend"]
+__all__ = ["Bend", "bent", "fit_bend", "unbend"]
 
 Floats = NDArray[np.float64]
 
@@ -82,6 +82,18 @@ def bent(t, a, m, s):
     slope = 1.0 + a / s * plus * p
     change = -a / (s * s) * p * (p + plus * (1.0 - p))
     return t - 0.5 * a * plus * plus, slope, change / slope
+
+
+@njit(error_model="numpy", nogil=True)
+def unbend(t, bend, theta, slopes):
+    """Fill theta (d,), and d theta / dt with the derivative of its log; the sum of these logs."""
+    log_slope = 0.0
+    for i in range(len(bend)):
+        theta[i], slopes[i, 0], slopes[i, 1] = t[i], 1.0, 0.0
+        if bend[i, 0] != 0.0:
+            theta[i], slopes[i, 0], slopes[i, 1] = bent(t[i], bend[i, 0], bend[i, 1], bend[i, 2])
+            log_slope += math.log(slopes[i, 0])
+    return log_slope
 
 
 def fit_bend(

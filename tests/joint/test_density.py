@@ -5,10 +5,10 @@ import pytest
 
 import mixedbayes as mb
 from mixedbayes.joint.coordinates import Coordinates
-from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.theta.bend import Bend
 from mixedbayes.theta.logpriors import TANH
+from mixedbayes.theta.whitening import Whitening, factorise
 
 FAMILIES = [
     "bernoulli", "binomial", "poisson", "negative_binomial", "gaussian", "student_t", "lognormal",
@@ -81,8 +81,8 @@ def written_somehow(layout):
     return Coordinates(tuple(2 * A @ A.transpose(0, 2, 1) for A in noise), bend)
 
 
-def walk(layout):
-    """A mode and a factor of some precision, for a walk in other units."""
+def whitening(layout):
+    """A mode and a factor of some precision."""
     rng, h, first = np.random.default_rng(2), layout.n_hyper, layout.spans()
     n, d = layout.ndim - h, layout.ndim
     q = len(layout.groups[0].terms) if first else 1
@@ -96,7 +96,7 @@ def walk(layout):
 
     factor = factorise(blocks, sparse.csr_array(H[:n_first, n_first:]), H[n_first:, n_first:])
     C = np.tril(0.1 * rng.normal(size=(h, h))) + 0.5 * np.eye(h)
-    return 0.1 * rng.normal(size=d), C, 0.2 * rng.normal(size=(n, h)), factor
+    return Whitening(0.1 * rng.normal(size=d), C, 0.2 * rng.normal(size=(n, h)), factor)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -113,7 +113,7 @@ def test_density_is_the_one_written_by_hand(case, joint):
 @pytest.mark.parametrize("case", CASES)
 def test_gradient_is_that_of_differences(case, joint):
     density = joint.density_of(joint.make(**CASES[case]))
-    density = density.whitened(*walk(density.layout), written_somehow(density.layout))
+    density = density.whitened(whitening(density.layout), written_somehow(density.layout))
     z, h = point(density), 1e-6
     _, gradient = density.logp_grad(z)
     steps = h * np.eye(density.ndim)
@@ -126,13 +126,13 @@ def test_coordinates_and_units_change_the_density_by_their_jacobian(groups, join
     model = joint.make(groups=groups)
     plain = joint.density_of(model)
     layout, coordinates = plain.layout, written_somehow(plain.layout)
-    mode, C, slopes, factor = walk(layout)
-    density = plain.whitened(mode, C, slopes, factor, coordinates)
+    white = whitening(layout)
+    density = plain.whitened(white, coordinates)
     z = point(density)
     h = layout.n_hyper
     e = np.eye(layout.ndim)
-    M = np.array([dense_map(C, slopes, factor, column) for column in e]).T
-    theta = mode + M @ z
+    M = np.array([dense_map(white.hyper, white.slopes, white.factor, column) for column in e]).T
+    theta = white.mode + M @ z
     log_det = np.linalg.slogdet(M)[1]
     expected = joint.by_hand(model, layout, theta, coordinates) + log_det
     assert density.logp_grad(z)[0] == pytest.approx(expected, rel=1e-10)
@@ -159,7 +159,7 @@ def test_draws_are_read_in_the_coordinates_of_the_walk(family, groups, joint):
     model = joint.make(family, groups)
     plain = joint.density_of(model)
     near = approximate(plain)
-    density = plain.whitened(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
+    density = plain.whitened(near, near.coordinates)
     z = np.random.default_rng(3).normal(size=(2, plain.ndim))
     theta = near.to_theta(z)
     by_hand = [joint.by_hand(model, plain.layout, t, near.coordinates) for t in theta]

@@ -8,10 +8,10 @@ from scipy import sparse, special
 import mixedbayes as mb
 from mixedbayes.checks.leave_out import take
 from mixedbayes.joint.density import JointDensity
-from mixedbayes.joint.factor import factorise
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.joint.layout import JointLayout
 from mixedbayes.numerics.special import digamma, log_ndtr
+from mixedbayes.theta.whitening import factorise
 
 
 @pytest.mark.parametrize("x", [1e-8, 0.03, 0.5, 1.0, 3.7, 9.99, 10.0, 250.0, 1e9])

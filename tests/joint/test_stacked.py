@@ -142,7 +142,7 @@ def test_draws_have_the_density_of_the_walk(case, joint):
     model = model_of(case)
     plain = density_of(model)
     near = approximate(plain)
-    density = plain.whitened(near.mode, near.hyper, near.slopes, near.factor, near.coordinates)
+    density = plain.whitened(near, near.coordinates)
     z = np.random.default_rng(3).normal(size=(2, plain.ndim))
     theta = near.to_theta(z)
     expected = [by_hand(model, plain.layout, t, near.coordinates, joint.placed) for t in theta]

@@ -1,0 +1,248 @@
+"""Whitening: the affine map theta = mode + M z, and its transpose for gradients.
+
+M M' approximates the posterior's covariance, so that z has nearly independent coordinates of unit
+scale; NUTS moves in these. The variance parameters come first: theta_h = mode_h + C z_h. Given them
+the effects and coefficients are nearly normal with precision H = L L', and their centre moves by
+B (theta_h - mode_h). The effects of the first, largest grouping factor come before all others in L,
+so that their part is block diagonal and what couples them to the rest is sparse:
+
+    L = [[L_1, 0], [K', L_2]],  x_2 = L_2^-T z_2,  x_1 = L_1^-T (z_1 - K x_2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from scipy import linalg, sparse
+
+from mixedbayes.design.types import Floats, Ints
+from mixedbayes.theta.record import ints, reals
+
+# Sections of a record, see `record`, next to one another.
+SECTIONS = (
+    "split",  # numbers of variance parameters, of effects of the first factor, and of one level's
+    "mode", "hyper", "slopes", "inner",
+    "start", "columns", "couplings",  # K as compressed sparse rows
+    "outer", "log_det",
+)  # fmt: skip
+SPLIT, MODE, HYPER, SLOPES, INNER, START, COLUMNS, COUPLINGS, OUTER, LOG_DET = range(0, 20, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """L of the precision H of effects and coefficients."""
+
+    inner: Floats  # (J, q, q) L_1^-1, its blocks
+    couplings: sparse.csr_array  # (J q, D) K
+    outer: Floats  # (D, D) L_2^-1, lower triangular
+
+    @property
+    def width(self) -> int:
+        """q, effects of a level."""
+        return self.inner.shape[1]
+
+    @property
+    def log_det(self) -> float:
+        """log |L|."""
+        diagonal = np.diagonal(self.inner, axis1=1, axis2=2)
+        return -float(np.log(diagonal).sum() + np.log(np.diag(self.outer)).sum())
+
+    def solve(self, x: Floats) -> Floats:
+        """H^-1 x, for x (N,)."""
+        n_first = self.couplings.shape[0]
+        first = self._inner(x[:n_first], "gij,gj->gi")
+        rest = self.outer @ (x[n_first:] - self.couplings.T @ first)
+        rest = self.outer.T @ rest
+        return np.concatenate([self._inner(first - self.couplings @ rest, "gji,gj->gi"), rest])
+
+    def level_blocks(self, spans: Sequence[slice], widths: Sequence[int]) -> list[Floats]:
+        """Precision (J, q, q) of each level's effects, by factor, in the order of L.
+
+        Given all later factors, coefficients, and the factor's other levels; earlier ones unknown.
+        """
+        n_first, found = self.couplings.shape[0], []
+        for k, span in enumerate(spans):
+            if k == 0:
+                lower = np.linalg.inv(self.inner)
+                found.append(lower @ lower.transpose(0, 2, 1))
+                continue
+            own = slice(span.start - n_first, span.stop - n_first)
+            lower = linalg.solve_triangular(
+                self.outer[own, own], np.eye(span.stop - span.start), lower=True
+            )
+            whole = lower @ lower.T
+            q = widths[k]
+            at = np.arange(len(whole)).reshape(-1, q)
+            found.append(whole[at[:, :, None], at[:, None, :]])
+        return found
+
+    def _inner(self, x: Floats, how: str) -> Floats:
+        q = self.inner.shape[1]
+        return np.einsum(how, self.inner, x.reshape(-1, q)).ravel()
+
+
+def factorise(blocks: Floats, couplings: sparse.csr_array, rest: Floats) -> Factor:
+    """L of H with first blocks (J, q, q), H_12 (J q, D) sparse and H_22 (D, D).
+
+    Raises numpy.linalg.LinAlgError where H is not positive definite.
+    """
+    lower = np.linalg.cholesky(blocks)
+    q = blocks.shape[1]
+    inner = np.linalg.solve(lower, np.broadcast_to(np.eye(q), lower.shape)) if len(lower) else lower
+    if len(inner):
+        at = np.arange(len(inner))
+        block_inverse = sparse.bsr_array((inner, at, np.arange(len(inner) + 1)))
+        K = sparse.csr_array(block_inverse @ couplings)
+        rest = rest - (K.T @ K).toarray()
+    else:
+        K = couplings
+    if not (np.isfinite(rest).all() and np.isfinite(inner).all()):
+        raise np.linalg.LinAlgError("the curvature is no finite number")
+    L2 = np.linalg.cholesky(rest)
+    outer = linalg.solve_triangular(L2, np.eye(len(rest)), lower=True) if len(rest) else rest
+    return Factor(inner, K, outer)
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """theta = mode + M z."""
+
+    mode: Floats  # (d,)
+    hyper: Floats  # (h, h) C, lower triangular
+    slopes: Floats  # (d - h, h) B; without entries where it is zero
+    factor: Factor  # L, of d - h effects and coefficients
+
+    @classmethod
+    def identity(cls, h: int, n_first: int = 0, q: int = 1, rest: int = 0) -> Whitening:
+        """Of h variance parameters, n_first effects in levels of q, and the rest."""
+        eye = np.broadcast_to(np.eye(q), (n_first // q, q, q))
+        factor = Factor(eye, sparse.csr_array((n_first, rest)), np.eye(rest))
+        return cls(np.zeros(h + n_first + rest), np.eye(h), np.zeros((0, 0)), factor)
+
+    @property
+    def log_det(self) -> float:
+        """log |M|."""
+        return float(np.log(np.diagonal(self.hyper)).sum()) - self.factor.log_det
+
+    def to_theta(self, z: Floats) -> Floats:
+        """theta (..., d) at z (..., d)."""
+        h, (n_first, q) = len(self.hyper), (self.factor.couplings.shape[0], self.factor.width)
+        moved = z[..., :h] @ self.hyper.T
+        rest = z[..., h + n_first :] @ self.factor.outer
+        first = z[..., h : h + n_first] - rest @ self.factor.couplings.T
+        first = first.reshape(*z.shape[:-1], n_first // q, q)
+        first = np.einsum("gji,...gj->...gi", self.factor.inner, first)
+        given = np.concatenate([first.reshape(*z.shape[:-1], n_first), rest], axis=-1)
+        if self.slopes.size:
+            given = given + moved @ self.slopes.T
+        return self.mode + np.concatenate([moved, given], axis=-1)
+
+    def sections(self) -> dict[str, Floats | Ints]:
+        """As compiled functions read it."""
+        K = self.factor.couplings
+        return {
+            "split": np.array([len(self.hyper), K.shape[0], self.factor.width]),
+            "mode": self.mode,
+            "hyper": self.hyper,
+            "slopes": self.slopes,
+            "inner": self.factor.inner,
+            "start": K.indptr.astype(np.int64),
+            "columns": K.indices.astype(np.int64),
+            "couplings": K.data.astype(float),
+            "outer": self.factor.outer,
+            "log_det": np.array([self.log_det]),
+        }
+
+
+@njit(error_model="numpy", nogil=True)
+def _factor(record, at):
+    """Sections of M."""
+    return (
+        ints(record, at + SPLIT), reals(record, at + HYPER), reals(record, at + SLOPES),
+        reals(record, at + INNER), ints(record, at + START), ints(record, at + COLUMNS),
+        reals(record, at + COUPLINGS), reals(record, at + OUTER),
+    )  # fmt: skip
+
+
+@njit(error_model="numpy", nogil=True)
+def to_theta(z, record, at, theta):
+    """Fill theta = mode + M z; the whitening's sections start at `at` in the record's head."""
+    split, mode, hyper = (
+        ints(record, at + SPLIT),
+        reals(record, at + MODE),
+        reals(record, at + HYPER),
+    )
+    slopes, inner, outer = (
+        reals(record, at + SLOPES), reals(record, at + INNER), reals(record, at + OUTER)
+    )  # fmt: skip
+    start, columns = ints(record, at + START), ints(record, at + COLUMNS)
+    couplings = reals(record, at + COUPLINGS)
+    d, h, n_first, q = z.size, split[0], split[1], split[2]
+    D = d - h - n_first
+    rest = np.zeros(D)
+    for i in range(D):
+        value = z[h + n_first + i]
+        for j in range(i + 1):
+            rest[j] += outer[i * D + j] * value
+    for i in range(h):
+        theta[i] = 0.0
+        for j in range(i + 1):
+            theta[i] += hyper[i * h + j] * z[j]
+    moving = h if slopes.size else 0
+    for i in range(d - h):
+        shift = mode[h + i]
+        for j in range(moving):
+            shift += slopes[i * h + j] * theta[j]
+        theta[h + i] = shift
+    for i in range(h):
+        theta[i] += mode[i]
+    for i in range(D):
+        theta[h + n_first + i] += rest[i]
+    for i in range(n_first):
+        value = z[h + i]
+        for k in range(start[i], start[i + 1]):
+            value -= couplings[k] * rest[columns[k]]
+        g, t = i // q, i % q
+        for j in range(t + 1):
+            theta[h + g * q + j] += inner[(g * q + t) * q + j] * value
+
+
+@njit(error_model="numpy", nogil=True)
+def to_z(grad, record, at, out):
+    """Fill out = M' grad."""
+    split, hyper, slopes = (
+        ints(record, at + SPLIT),
+        reals(record, at + HYPER),
+        reals(record, at + SLOPES),
+    )
+    inner, outer = reals(record, at + INNER), reals(record, at + OUTER)
+    start, columns = ints(record, at + START), ints(record, at + COLUMNS)
+    couplings = reals(record, at + COUPLINGS)
+    d, h, n_first, q = grad.size, split[0], split[1], split[2]
+    D = d - h - n_first
+    rest = grad[h + n_first :].copy()
+    for i in range(n_first):
+        g, t = i // q, i % q
+        value = 0.0
+        for j in range(t + 1):
+            value += inner[(g * q + t) * q + j] * grad[h + g * q + j]
+        out[h + i] = value
+        for k in range(start[i], start[i + 1]):
+            rest[columns[k]] -= couplings[k] * value
+    for i in range(D):
+        value = 0.0
+        for j in range(i + 1):
+            value += outer[i * D + j] * rest[j]
+        out[h + n_first + i] = value
+    lead = grad[:h].copy()
+    if slopes.size:
+        for i in range(d - h):
+            for j in range(h):
+                lead[j] += slopes[i * h + j] * grad[h + i]
+    for j in range(h):
+        out[j] = 0.0
+        for i in range(j, h):
+            out[j] += hyper[i * h + j] * lead[i]
