@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -62,8 +62,8 @@ class JointDensity(Recorded):
     layout: JointLayout
     data: RowData
     coordinates: Coordinates
-    sections: Mapping[str, Floats | Ints]
-    record: Ints
+    sections: Mapping[str, Floats | Ints]  # of the model, whatever its coordinates
+    whitening: Whitening
 
     @classmethod
     def of(cls, design: Design, family: Family, priors: Priors) -> JointDensity:
@@ -80,23 +80,16 @@ class JointDensity(Recorded):
         n_first, q = _first(layout)
         rest = layout.ndim - layout.n_hyper - n_first
         whitening = Whitening.identity(layout.n_hyper, n_first, q, rest)
-        return cls._of(layout, data, coordinates, fixed, whitening)
-
-    @classmethod
-    def _of(
-        cls,
-        layout: JointLayout,
-        data: RowData,
-        coordinates: Coordinates,
-        sections: Mapping[str, Floats | Ints],
-        whitening: Whitening,
-    ) -> JointDensity:
-        record = pack(SECTIONS, {**sections, **coordinates.sections(), **whitening.sections()})
-        return cls(layout, data, coordinates, sections, record)
+        return cls(layout, data, coordinates, fixed, whitening)
 
     def whitened(self, whitening: Whitening, coordinates: Coordinates) -> JointDensity:
         """The same density with the effects in these coordinates, whitened."""
-        return self._of(self.layout, self.data, coordinates, self.sections, whitening)
+        return replace(self, whitening=whitening, coordinates=coordinates)
+
+    @cached_property
+    def record(self) -> Ints:
+        own = self.coordinates.sections() | self.whitening.sections()
+        return pack(SECTIONS, {**self.sections, **own})
 
     @property
     def ndim(self) -> int:

@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from mixedbayes import jit
+from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal import evaluate
 from mixedbayes.marginal.kernel import kernel_for
@@ -26,9 +26,6 @@ from mixedbayes.theta.record import Recorded, pack
 from mixedbayes.theta.whitening import Factor, Whitening
 
 __all__ = ["Affine", "Likelihood", "MarginalDensity", "Surrogate"]
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,7 +127,7 @@ def density(eta, gradient, record):
     if not math.isfinite(prior):
         return -math.inf
     _parameters(work, blocks, W, sampled, sigma, x, n_x - n_v)
-    whole = carray(jit.pointer(given[1]), (given[2],), np.int64)
+    whole = carray(jit.pointer(given[1]), (given[2],), np.int64)  # type: ignore[call-arg]
     real = carray(jit.pointer(given[3]), (given[4],), np.float64)
     likelihood = _call(given[0], x[:n_x], dx[: n_x if exact else 0], whole, real)
     if exact:

@@ -80,8 +80,16 @@ class Recorded:
 
     compiled: ClassVar[Any]  # with DENSITY_SIGNATURE
     as_c: ClassVar[Any]  # the same by `as_c`
-    record: Ints
-    ndim: int
+
+    @property
+    def record(self) -> Ints:
+        """What the compiled function reads."""
+        raise NotImplementedError
+
+    @property
+    def ndim(self) -> int:
+        """Number of coordinates."""
+        raise NotImplementedError
 
     def logp_grad(self, z: Floats) -> tuple[float, Floats]:
         """Log density at z (ndim,), and its gradient; -inf and zeros where one is not finite."""
