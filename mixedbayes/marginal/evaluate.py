@@ -118,9 +118,9 @@ def density(eta, gradient, record):
     exact = gradient.size > 0 and not near
 
     work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)
-    t, theta, slopes = np.empty(d), np.empty(d), np.empty((d, 2))
-    to_theta(eta, record, WHITENING, t)
-    jacobian = unbend(t, reals(record, BEND).reshape(d, 3), theta, slopes)
+    theta, slopes = np.empty(d), np.empty((d, 2))
+    to_theta(eta, record, WHITENING, theta)
+    jacobian = unbend(theta, reals(record, BEND).reshape(d, 3), theta, slopes)
     codes, numbers = ints(record, CODES).reshape(d, 2), reals(record, NUMBERS).reshape(d, 6)
     prior = log_prior(theta, codes, numbers, work)
     gradient[:] = 0.0

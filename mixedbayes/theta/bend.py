@@ -86,7 +86,7 @@ def bent(t, a, m, s):
 
 @njit(error_model="numpy", nogil=True)
 def unbend(t, bend, theta, slopes):
-    """Fill theta (d,), and d theta / dt with the derivative of its log; the sum of these logs."""
+    """Fill theta (d,), which may be t, and d theta / dt with the derivative of its log; its sum."""
     log_slope = 0.0
     for i in range(len(bend)):
         theta[i], slopes[i, 0], slopes[i, 1] = t[i], 1.0, 0.0

@@ -181,26 +181,21 @@ def to_theta(z, record, at, theta):
     start, columns = ints(record, at + START), ints(record, at + COLUMNS)
     couplings = reals(record, at + COUPLINGS)
     d, h, n_first, q = z.size, split[0], split[1], split[2]
-    D = d - h - n_first
-    rest = np.zeros(D)
+    last = h + n_first
+    D, moving = d - last, h if slopes.size else 0
+    rest, moved = theta[last:], theta[:h]  # without the mode until the end
+    rest[:] = 0.0
     for i in range(D):
-        value = z[h + n_first + i]
         for j in range(i + 1):
-            rest[j] += outer[i * D + j] * value
+            rest[j] += outer[i * D + j] * z[last + i]
     for i in range(h):
-        theta[i] = 0.0
+        moved[i] = 0.0
         for j in range(i + 1):
-            theta[i] += hyper[i * h + j] * z[j]
-    moving = h if slopes.size else 0
-    for i in range(d - h):
-        shift = mode[h + i]
+            moved[i] += hyper[i * h + j] * z[j]
+    for i in range(n_first):
+        theta[h + i] = mode[h + i]
         for j in range(moving):
-            shift += slopes[i * h + j] * theta[j]
-        theta[h + i] = shift
-    for i in range(h):
-        theta[i] += mode[i]
-    for i in range(D):
-        theta[h + n_first + i] += rest[i]
+            theta[h + i] += slopes[i * h + j] * moved[j]
     for i in range(n_first):
         value = z[h + i]
         for k in range(start[i], start[i + 1]):
@@ -208,6 +203,13 @@ def to_theta(z, record, at, theta):
         g, t = i // q, i % q
         for j in range(t + 1):
             theta[h + g * q + j] += inner[(g * q + t) * q + j] * value
+    for i in range(D):
+        shift = mode[last + i]
+        for j in range(moving):
+            shift += slopes[(n_first + i) * h + j] * moved[j]
+        rest[i] += shift
+    for i in range(h):
+        moved[i] += mode[i]
 
 
 @njit(error_model="numpy", nogil=True)
@@ -222,8 +224,10 @@ def to_z(grad, record, at, out):
     start, columns = ints(record, at + START), ints(record, at + COLUMNS)
     couplings = reals(record, at + COUPLINGS)
     d, h, n_first, q = grad.size, split[0], split[1], split[2]
-    D = d - h - n_first
-    rest = grad[h + n_first :].copy()
+    last = h + n_first
+    D = d - last
+    lead, rest = out[:h], out[last:]
+    lead[:], rest[:] = grad[:h], grad[last:]
     for i in range(n_first):
         g, t = i // q, i % q
         value = 0.0
@@ -232,17 +236,17 @@ def to_z(grad, record, at, out):
         out[h + i] = value
         for k in range(start[i], start[i + 1]):
             rest[columns[k]] -= couplings[k] * value
-    for i in range(D):
+    for i in range(D - 1, -1, -1):
         value = 0.0
         for j in range(i + 1):
             value += outer[i * D + j] * rest[j]
-        out[h + n_first + i] = value
-    lead = grad[:h].copy()
+        rest[i] = value
     if slopes.size:
         for i in range(d - h):
             for j in range(h):
                 lead[j] += slopes[i * h + j] * grad[h + i]
     for j in range(h):
-        out[j] = 0.0
+        value = 0.0
         for i in range(j, h):
-            out[j] += hyper[i * h + j] * lead[i]
+            value += hyper[i * h + j] * lead[i]
+        lead[j] = value
