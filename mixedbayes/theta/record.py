@@ -13,9 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numba import carray, njit
+from numpy.typing import NDArray
 
 from mixedbayes import jit
-from mixedbayes.design.types import Floats, Ints
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer[Any]]
 
 DENSITY_SIGNATURE = "float64(float64[::1], float64[::1], int64[::1])"
 

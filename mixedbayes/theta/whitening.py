@@ -18,8 +18,7 @@ import numpy as np
 from numba import njit
 from scipy import linalg, sparse
 
-from mixedbayes.design.types import Floats, Ints
-from mixedbayes.theta.record import ints, reals
+from mixedbayes.theta.record import Floats, Ints, ints, reals
 
 # Sections of a record, see `record`, next to one another.
 SECTIONS = (
