@@ -88,6 +88,6 @@ def pooling(
         )
     effects = parsed.fixed if varying is None else varying
     fitted = fit(f"{formula} + ({effects} | {group})", data, seed=seed, **settings)
-    table = PoolingTable(pooling_table(fitted.posterior, prob))
+    table = PoolingTable(pooling_table(fitted.posterior, prob=prob))
     table.fit = fitted
     return table

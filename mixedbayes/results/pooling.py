@@ -54,17 +54,17 @@ class Together:
     df: int
 
 
-def pooling(post: Posterior, prob: float = 0.95, *, group: str | None = None) -> pd.DataFrame:
+def pooling(post: Posterior, group: str | None = None, prob: float = 0.95) -> pd.DataFrame:
     """Every level's coefficients under complete, no and partial pooling.
 
     Parameters
     ----------
     post
         The posterior of the model that pools partially.
-    prob
-        Probability of the intervals.
     group
         One grouping factor; all by default.
+    prob
+        Probability of the intervals.
 
     Returns
     -------
