@@ -107,8 +107,9 @@ def test_eight_schools_know_little_of_their_spread(fit_of):
 def test_a_prior_against_the_data_is_seen():
     rng = np.random.default_rng(1)
     data = pd.DataFrame({"y": 5 + rng.normal(size=30), "g": np.arange(30) % 6})
-    priors = {"Intercept": mb.Normal(0, 1), "sigma": mb.Exponential(1), "sd": mb.Exponential(1)}
-    fit = mb.fit("y ~ 1 + (1 | g)", data, priors=priors, seed=2, progress=False)
+    priors = {"Intercept": mb.Normal(0, 1), "sigma": mb.Exponential(1)}
+    # Without groups, whose sd would take the conflict up: sensitivities are then far from limits.
+    fit = mb.fit("y ~ 1", data, priors=priors, seed=2, progress=False)
     assert fit.prior_sensitivity().set_index("parameter").loc["Intercept", "says"] == CONFLICT
     vague = {"Intercept": mb.Normal(0, 100), "sigma": mb.Flat(), "sd": mb.Exponential(0.1)}
     fit = mb.fit("y ~ 1 + (1 | g)", data, priors=vague, seed=1, progress=False)
