@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any, Concatenate
 
 from mixedbayes.results.text import as_table
+
+_ONE_AT_A_TIME = RLock()
 
 
 @contextmanager
@@ -23,19 +26,25 @@ def lazily(module: dict[str, Any]) -> Iterator[None]:
     So that a fit does not wait for pictures and reports that nobody asks for. For type checkers
     they are imports like any other. `module` is the `globals()` of who imports.
     """
-    real = builtins.__import__
+    with _ONE_AT_A_TIME:
+        real = builtins.__import__
 
-    def later(name: str, globals: Any = None, *others: Any) -> Any:
-        if globals is not module:
-            return real(name, globals, *others)
-        _, wanted, _ = others
-        return SimpleNamespace(**{each: Later(name, each) for each in wanted})
+        def later(
+            name: str,
+            globals: Any = None,
+            locals: Any = None,
+            fromlist: Any = (),
+            level: int = 0,
+        ) -> Any:
+            if globals is not module:
+                return real(name, globals, locals, fromlist, level)
+            return SimpleNamespace(**{each: Later(name, each) for each in fromlist})
 
-    builtins.__import__ = later  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        builtins.__import__ = real
+        builtins.__import__ = later
+        try:
+            yield
+        finally:
+            builtins.__import__ = real
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,8 @@ class _Method:
 
     def made(self) -> Any:
         stage = self.stage.load() if isinstance(self.stage, Later) else self.stage
-        of, before, table = self.of, self.before, self.table
+        before = self.before.load() if isinstance(self.before, Later) else self.before
+        of, table = self.of, self.table
 
         @wraps(stage)
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:

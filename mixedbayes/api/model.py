@@ -134,6 +134,11 @@ class Model:
         return Table(self.spec.priors.table())
 
     @property
+    def user_priors(self) -> Mapping[str, Any]:
+        """The priors that were given, as they were."""
+        return self.spec.priors.given
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What to know about the data in this model: rows and columns left out, few levels, ..."""
         return self.design.notes

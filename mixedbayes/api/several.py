@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mixedbayes.api.model import Fit, Model
-from mixedbayes.checks import evidence
 from mixedbayes.errors import ModelError
 from mixedbayes.model.formulations import Centered, NonCentered
-from mixedbayes.plots import funnel
-from mixedbayes.plots.scene import Drawing
 from mixedbayes.results.text import tabled
-from mixedbayes.teach import run
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mixedbayes.checks.elpd import Elpd, Method
+    from mixedbayes.checks.evidence import BayesFactor
+    from mixedbayes.plots.scene import Drawing
+    from mixedbayes.teach.run import Ways
 
 
 @tabled
@@ -62,7 +61,7 @@ def compare(
     return compare_elpd(scores, method)
 
 
-def bayes_factor(a: Fit, b: Fit) -> evidence.BayesFactor:
+def bayes_factor(a: Fit, b: Fit) -> BayesFactor:
     """How much more probable the data are under the first model: p(y | a) / p(y | b).
 
     Parameters
@@ -81,6 +80,8 @@ def bayes_factor(a: Fit, b: Fit) -> evidence.BayesFactor:
     ModelError
         They are models of different data, or one has no evidence in closed form.
     """
+    from mixedbayes.checks import evidence
+
     return evidence.bayes_factor(a.log_evidence(), b.log_evidence())
 
 
@@ -120,6 +121,8 @@ def plot_funnel(
     ModelError
         There is no such group, term or level, or draws of the group effects were not kept.
     """
+    from mixedbayes.plots import funnel
+
     if not isinstance(fits, Mapping):
         model = fits
         if not isinstance(model, Model):
@@ -134,12 +137,37 @@ def plot_funnel(
     return funnel.plot_funnel(posteriors, group, term=term, level=level, backend=backend)
 
 
-def ways(model: Model | Fit) -> run.Ways:
-    """A model in its textbook forms, see `Fit.ways`.
+def ways(model: Model | Fit) -> Ways:
+    """Write a Gaussian mixed model in its textbook forms, and show that they are one model.
+
+    The forms are: 1a coefficients that vary, 1b two levels, 2 local regressions combined, 3a
+    indicator columns, 3b a design for each level, 3c one matrix equation, 4a several error terms,
+    4b conditional and marginal, 5a correlated errors, 5b one multivariate normal, 6 penalised least
+    squares, 7 Bayesian. Each has its equation in LaTeX with the names of the data, code that was
+    run (NumPy and SciPy; PyMC for the last), and the numbers of two computations that agree.
 
     Parameters
     ----------
     model
         A model, or a fit, whose posterior means are then the values at which forms are compared.
+
+    Returns
+    -------
+    Ways
+        By key: ``ways["3c"]`` has title, says, equation, code and check; `table` is one row per
+        form, `setup` the code that makes the arrays, `markdown` the whole as text.
+
+    Raises
+    ------
+    ModelError
+        If the model is not Gaussian with identity link and equal weights, has no group effects, or
+        more than 1,500 rows: the forms need matrices of rows x rows.
+
+    References
+    ----------
+    Gelman & Hill (2007), doi:10.1017/CBO9780511790942, section 12.5; Bates et al. (2015),
+    doi:10.18637/jss.v067.i01, for penalised least squares.
     """
-    return run.ways(model.spec if isinstance(model, Model) else model.posterior)
+    from mixedbayes.teach.run import ways as ways_of
+
+    return ways_of(model.spec if isinstance(model, Model) else model.posterior)

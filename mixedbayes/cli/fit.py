@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mixedbayes import distributions
 from mixedbayes.cli import exits
-from mixedbayes.distributions import Prior
 from mixedbayes.errors import DataError, MissingExtraError, PriorError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mixedbayes.distributions import Prior
 
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -86,7 +86,6 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 _TARGET = re.compile(r"^\s*(?P<name>[^\[\]=]+?)\s*(?:\[(?P<inner>.+)\])?\s*$")
-_KINDS = [name for name in distributions.__all__ if name != "Prior"]
 
 
 def parse_priors(texts: Iterable[str]) -> dict[str, Any]:
@@ -136,26 +135,27 @@ def _distribution(value: str, text: str) -> Prior:
         raise PriorError(f"prior {text!r}: {value!r} is not of the form Normal(0, 5)") from error
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         raise PriorError(f"prior {text!r}: {value!r} is not of the form Normal(0, 5)")
-    name = call.func.id
-    if name not in _KINDS:
-        near = difflib.get_close_matches(name, _KINDS, n=1)
+    from mixedbayes import distributions  # with SciPy, for which --help need not wait
+
+    name, known = call.func.id, [kind for kind in distributions.__all__ if kind != "Prior"]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise PriorError(f"prior {text!r}: no distribution {name!r}{hint} Known: {_known()}")
+        raise PriorError(
+            f"prior {text!r}: no distribution {name!r}{hint} Known: {', '.join(known)}"
+        )
     positional = [_number(node, text) for node in call.args]
     if any(keyword.arg is None for keyword in call.keywords):
         raise PriorError(f"prior {text!r}: ** is not understood; name each argument")
     named = {str(keyword.arg): _number(keyword.value, text) for keyword in call.keywords}
     try:
-        return getattr(distributions, name)(*positional, **named)
+        made: Prior = getattr(distributions, name)(*positional, **named)
+        return made
     except TypeError as error:
         reason = str(error).replace("__init__()", "").replace(f"{name}.", "").strip()
         raise PriorError(f"prior {text!r}: {name} {reason}") from error
     except PriorError as error:
         raise PriorError(f"prior {text!r}: {error}") from error
-
-
-def _known() -> str:
-    return ", ".join(_KINDS)
 
 
 def _number(node: ast.expr, text: str) -> float:

@@ -24,7 +24,7 @@ from mixedbayes.formula.types import RandomTerm
 from mixedbayes.names import INTERCEPT
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import Law
-from mixedbayes.terms.registry import LAWS
+from mixedbayes.terms.registry import COVARIANCES, LAWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,7 +270,9 @@ def _effects(
     for bar, encoding in zip(bars, planned, strict=True):
         Z = matrix(encoding, rows, intercept=True)
         ones = int(encoding.intercept)
-        kept, own = independent_effects(encoding, Z[:, ones:], bar.text, covariance=bar.covariance)
+        kept, own = independent_effects(
+            encoding, Z[:, ones:], bar.text, covariance=COVARIANCES[bar.structure]
+        )
         encodings.append(kept)
         columns.append(Z if kept is encoding else np.column_stack([Z[:, :ones], own]))
     return tuple(encodings), columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
@@ -290,8 +292,8 @@ def _group(
     for bar, encoding in zip(bars, encodings, strict=True):
         names = [*([INTERCEPT] if encoding.intercept else []), *encoding.names]
         places = range(len(terms), len(terms) + len(names))
-        blocks += bar.covariance.blocks(places)
-        inside = margins(encoding) if bar.covariance.closed else [()] * len(names)
+        blocks += COVARIANCES[bar.structure].blocks(places)
+        inside = margins(encoding) if COVARIANCES[bar.structure].closed else [()] * len(names)
         within += [tuple(len(terms) + k for k in columns) for columns in inside]
         terms += names
     if twice := sorted({t for t in terms if terms.count(t) > 1}):
@@ -322,7 +324,7 @@ def _covariance(name: str, bars: list[RandomTerm], encodings: tuple[Encoding, ..
     _check_one(
         name, several, {bar.structure for bar in several}, "covariances of several structures"
     )
-    return (several or bars)[0].covariance
+    return COVARIANCES[(several or bars)[0].structure]
 
 
 def _law(name: str, bars: list[RandomTerm]) -> Law:

@@ -71,7 +71,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class Paren:
-    """`(inner)`; a bar may have the name of a covariance's structure in front, `us(x | g)`."""
+    """`(inner)`; a bar may have the name of a covariance's structure in front, `cs(x | g)`."""
 
     inner: "Node"
     span: Span

@@ -25,8 +25,7 @@ from mixedbayes.formula.terms import Terms, as_column, expand
 from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
 from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
-from mixedbayes.terms.law import NORMAL
-from mixedbayes.terms.registry import BARS, LAWS, bar_text
+from mixedbayes.terms.bars import BARS, LAW, bar_text
 
 _WRAPPERS = ("trials", "weights")
 _LONGEST = 100_000
@@ -207,9 +206,11 @@ def _bars(paren: Paren, text: str) -> list[RandomTerm]:
 def _law(node: Node) -> tuple[Node, str]:
     """What is inside `gr(g, law="...")`, and the law's name; anything else as it is."""
     match node:
-        case Call("gr", (group,), (("law", Literal(value=str() as law)),)) if law in LAWS:
-            return group, law
-    return node, NORMAL.name
+        case Call("gr", (group,), (("law", Literal(value=str() as law)),)):
+            from mixedbayes.terms.registry import names_law
+
+            return (group, law) if names_law(law) else (node, LAW)
+    return node, LAW
 
 
 def _nesting(node: Node, text: str) -> list[tuple[str, ...]]:

@@ -24,7 +24,6 @@ from mixedbayes.formula.nodes import (
 from mixedbayes.formula.tokens import CONSTANTS, Token, fail, tokenize
 from mixedbayes.formula.types import Span
 from mixedbayes.formula.words import our_way
-from mixedbayes.terms.registry import named
 
 # operator -> (binding power to the left, to the right)
 _TERMS = {"*": (20, 21), "/": (20, 21), ":": (30, 31), "**": (41, 40)}
@@ -37,6 +36,13 @@ _ARITHMETIC = {
 _SIGN = 30
 _BARS = ("|", "||")
 _DEEPEST = 150
+
+
+def _names_covariance(word: str) -> bool:
+    # What covariances are made of takes long to import, and most formulas name none.
+    from mixedbayes.terms.registry import names_covariance
+
+    return names_covariance(word)
 
 
 @dataclass
@@ -135,7 +141,7 @@ class Parser:
         if token.kind == "string":
             return Literal(token.value, token.value, token.span)
         if self.operator() == "(":
-            if table is _TERMS and named(token.value) and self.holds_a_bar():
+            if table is _TERMS and self.holds_a_bar() and _names_covariance(token.value):
                 return self.paren(table, token)
             return self.call(token)
         if table is _ARITHMETIC and token.value in CONSTANTS:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from mixedbayes.terms.covariance import Covariance
-from mixedbayes.terms.registry import COVARIANCES
+from mixedbayes.terms.bars import BARS, LAW
 
 
 @dataclass(frozen=True)
@@ -26,16 +25,12 @@ class RandomTerm:
     factors: tuple[str, ...]  # column names whose combinations are the levels
     structure: str  # of the effects' covariance: "us" for `|`, "diag" for `||`
     span: Span
-    law: str = "normal"  # of the standardised effects
-
-    @property
-    def covariance(self) -> Covariance:
-        return COVARIANCES[self.structure]
+    law: str = LAW  # of the standardised effects
 
     @property
     def correlated(self) -> bool:
         """Whether the effects of the bar are correlated."""
-        return self.covariance.correlated
+        return self.structure != BARS["||"]
 
     @property
     def group(self) -> str:

@@ -21,6 +21,7 @@ from mixedbayes.formula.nodes import (
     Sign,
 )
 from mixedbayes.formula.types import RandomTerm
+from mixedbayes.terms.registry import COVARIANCES
 
 # Functions that mean the same in both languages.
 SAME = frozenset(
@@ -137,4 +138,4 @@ def r_offsets(formula: Formula) -> list[str]:
 def r_bar(bar: RandomTerm) -> str:
     """One bar."""
     effects, group = " + ".join(r_terms(bar.effects)), ":".join(map(r_name, bar.factors))
-    return bar.covariance.written("R", effects=effects, group=group)
+    return COVARIANCES[bar.structure].written("R", effects=effects, group=group)

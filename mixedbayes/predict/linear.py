@@ -19,7 +19,6 @@ from mixedbayes.terms.base import need_plain
 from mixedbayes.terms.law import NORMAL, Law
 
 # ---- new levels: effects drawn from the population ---------------------------------------------
-# Draws are the last dimension here and in `linear`: a row's or a level's draws lie together.
 
 
 def roots(post: Posterior, factor: str, parameter: str = "mu") -> Floats:
@@ -73,7 +72,7 @@ class Known:
 
 
 @dataclass(frozen=True, eq=False)
-class Term:
+class FactorPart:
     """What one grouping factor adds: z'b with b by level, or its variance where b has no level."""
 
     name: str  # with the parameter before it, other than the mean
@@ -93,7 +92,7 @@ class Predictor:
     fixef: Floats  # (S, p)
     X: Floats  # (m, p)
     offset: Floats | None  # (m,)
-    terms: tuple[Term, ...]
+    terms: tuple[FactorPart, ...]
     seed: int
 
     def eta(self, rows: slice) -> Floats:
@@ -135,14 +134,16 @@ def predictor(
 
 def _term(
     post: Posterior, factor: FactorRows, known: Known | None, parameter: str, seed: int
-) -> Term:
+) -> FactorPart:
     name = names.prefix(parameter) + factor.name
     q, codes, unseen = factor.Z.shape[1], factor.codes, factor.unseen
     effects = np.zeros((0, q, post.n_draws))
     g = post.group(factor.name, parameter)
     if codes is None:
         need_plain([g], "a prediction of levels that are not named")
-        return Term(name, factor.Z, None, (), effects, roots(post, factor.name, parameter), g.law)
+        return FactorPart(
+            name, factor.Z, None, (), effects, roots(post, factor.name, parameter), g.law
+        )
     seen = codes >= 0
     if seen.any():
         levels, at = np.unique(codes[seen], return_inverse=True)
@@ -154,13 +155,13 @@ def _term(
         codes, unseen = _found(codes, unseen, known.levels, len(effects))
         effects = np.concatenate([effects, known.effects])
     if not (codes < 0).any():
-        return Term(name, factor.Z, codes, unseen, effects, np.zeros((q, q, 0)), g.law)
+        return FactorPart(name, factor.Z, codes, unseen, effects, np.zeros((q, q, 0)), g.law)
     root = roots(post, factor.name, parameter)
     if len(unseen) * root[0].size <= MOST_KEPT:
         drawn = new_effects(root, seed, name, unseen, g.law)
         effects = np.concatenate([effects, drawn])
         codes = np.where(codes < 0, len(effects) - len(unseen) - 1 - codes, codes)
-    return Term(name, factor.Z, codes, unseen, effects, root, g.law)
+    return FactorPart(name, factor.Z, codes, unseen, effects, root, g.law)
 
 
 def _found(
@@ -176,7 +177,7 @@ def _found(
     return out, left
 
 
-def _add(term: Term, Z: Floats, codes: Ints, seed: int, out: Floats) -> None:
+def _add(term: FactorPart, Z: Floats, codes: Ints, seed: int, out: Floats) -> None:
     """Add z'b to out (r, S). Rows one by one, so that no effects are copied."""
     own = codes >= 0
     for row in np.flatnonzero(own):

@@ -21,12 +21,12 @@ from mixedbayes.theta.logpriors import Coordinate
 Floats = NDArray[np.float64]
 
 
-_UNIFORM = LKJ(1.0)
+_UNIFORM = LKJ(1.0)  # where nothing is correlated, and none is read
 
 
 @dataclass(frozen=True, eq=False)
 class FactorParameters:
-    """The sds, then the numbers z of each set of correlated effects, that with the first first."""
+    """The sds, then the numbers z of each block of correlated effects, in the order of `blocks`."""
 
     name: str  # "Subject"
     terms: tuple[str, ...]  # (q,)

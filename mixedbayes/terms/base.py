@@ -36,7 +36,8 @@ class Term(ABC):
     factors: tuple[str, ...]  # columns whose combinations are the levels
     levels: pd.Index  # (J,)
     terms: tuple[str, ...]  # (q,) names of the effects
-    blocks: tuple[tuple[int, ...], ...]  # partition of range(q): correlated within a block
+    # Partition of range(q), each block in ascending order: correlated within a block.
+    blocks: tuple[tuple[int, ...], ...]
     covariance: Covariance
     law: Law
     joins: ClassVar[bool] = False  # whether `mixed` does anything

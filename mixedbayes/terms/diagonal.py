@@ -1,4 +1,4 @@
-"""No correlations: `(x || g)`, `diag(x | g)`."""
+"""No correlations: `(x || g)`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Correlations without structure: `(x | g)`, `us(x | g)`.
+"""Correlations without structure: `(x | g)`.
 
 Row i of W has the partial correlations z_ij of effect i with each effect j before it, given those
 before j:
