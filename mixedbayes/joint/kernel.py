@@ -15,7 +15,15 @@ from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta import whitening
 from mixedbayes.theta.bend import unbend
 from mixedbayes.theta.logpriors import log_prior
-from mixedbayes.theta.record import DENSITY_SIGNATURE, as_c, finite_or_none, ints, places, reals
+from mixedbayes.theta.record import (
+    DENSITY_SIGNATURE,
+    as_c,
+    copy,
+    finite_or_none,
+    ints,
+    places,
+    reals,
+)
 from mixedbayes.theta.whitening import to_theta, to_z
 
 # Sections of the record.
@@ -61,12 +69,12 @@ def joint(theta, grad, record):
     point = np.empty(h + intercept + p)
     bends = np.empty((h, 2))
     jacobian = unbend(theta, reals(record, BEND).reshape(h, 3), point, bends)
-    point[h:] = theta[k0:]
+    copy(theta[k0:], point[h:])
     m, in_order = sizes[7], sizes[8]
     cuts = np.empty(m)
     if in_order:
         jacobian += put_in_order(theta[h - m : h], cuts)
-        point[h - m : h] = cuts
+        copy(cuts, point[h - m : h])
     if at_zero:
         shift = 0.0
         for j in range(p):
@@ -119,7 +127,7 @@ def joint(theta, grad, record):
     parameters = cuts if in_order else work[0, h - m : h]
     total += call(sizes[6], sizes[9], eta, y, size, extra, parameters, slope, d_parameters)
     # backward
-    grad[k0:] = work[2, h:]
+    copy(work[2, h:], grad[k0:])
     if at_zero:
         d_shift = work[2, h - m : h].sum() if in_order else 0.0
         if intercept:

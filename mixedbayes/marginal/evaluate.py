@@ -17,7 +17,15 @@ from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta import whitening
 from mixedbayes.theta.bend import unbend
 from mixedbayes.theta.logpriors import log_prior
-from mixedbayes.theta.record import DENSITY_SIGNATURE, as_c, finite_or_none, ints, places, reals
+from mixedbayes.theta.record import (
+    DENSITY_SIGNATURE,
+    as_c,
+    copy,
+    finite_or_none,
+    ints,
+    places,
+    reals,
+)
 from mixedbayes.theta.whitening import to_theta, to_z
 
 __all__ = ["LIKELIHOOD_SIGNATURE", "SECTIONS", "c_density", "density"]
@@ -92,7 +100,7 @@ def _polynomial_gradient(eta, terms, coefficients, out):
     """Gradient of sum_t c_t e_i e_j e_k e_l, (i, j, k, l) = terms[t] and e = (eta, 1)."""
     d = eta.size
     e, full = np.ones(d + 1), np.zeros(d + 1)
-    e[:d] = eta
+    copy(eta, e[:d])
     for t in range(len(terms)):
         i, j, k, l = terms[t, 0], terms[t, 1], terms[t, 2], terms[t, 3]  # noqa: E741
         first, last = coefficients[t] * e[i] * e[j], coefficients[t] * e[k] * e[l]
@@ -100,7 +108,7 @@ def _polynomial_gradient(eta, terms, coefficients, out):
         full[j] += e[i] * last
         full[k] += first * e[l]
         full[l] += first * e[k]
-    out[:] = full[:d]
+    copy(full, out)
 
 
 @jit.njit(DENSITY_SIGNATURE, nogil=True, error_model="numpy")
@@ -114,7 +122,10 @@ def density(eta, gradient, record):
     n_x, n_v, n_L, sigma = sizes[0], sizes[1], sizes[2], sizes[3]
     blocks, W = ints(record, BLOCKS), np.empty(sizes[4])
     sampled, terms = ints(record, SAMPLED).reshape(-1, 4), ints(record, TERMS).reshape(-1, 4)
-    near = len(terms) > 0 and np.sum(eta**2) <= reals(record, SQUARE)[0]
+    square = 0.0
+    for i in range(d):
+        square += eta[i] * eta[i]
+    near = len(terms) > 0 and square <= reals(record, SQUARE)[0]
     exact = gradient.size > 0 and not near
 
     work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)

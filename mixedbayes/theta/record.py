@@ -42,6 +42,13 @@ def pack(names: Sequence[str], sections: Mapping[str, Floats | Ints]) -> Ints:
 
 
 @njit(error_model="numpy", nogil=True)
+def copy(source, target):
+    """Fill a vector from the first elements of another; compiled in a tenth of `target[:] =`."""
+    for i in range(target.size):
+        target[i] = source[i]
+
+
+@njit(error_model="numpy", nogil=True)
 def ints(record, section):
     return record[record[section] : record[section] + record[section + 1]]
 

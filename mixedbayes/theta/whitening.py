@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from scipy import linalg, sparse
 
-from mixedbayes.theta.record import Floats, Ints, ints, reals
+from mixedbayes.theta.record import Floats, Ints, copy, ints, reals
 
 # Sections of a record, see `record`, next to one another.
 SECTIONS = (
@@ -226,7 +226,8 @@ def to_z(grad, record, at, out):
     last = h + n_first
     D = d - last
     lead, rest = out[:h], out[last:]
-    lead[:], rest[:] = grad[:h], grad[last:]
+    copy(grad, lead)
+    copy(grad[last:], rest)
     for i in range(n_first):
         g, t = i // q, i % q
         value = 0.0
