@@ -6,7 +6,7 @@ Heavy libraries are imported in their stage alone; for type checkers, which load
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -138,6 +138,17 @@ def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+def compared(tree: ast.AST, words: tuple[str, ...], known: Collection[str]) -> list[str]:
+    """Where one of these names is compared with something that has one of these words."""
+    return [
+        f"line {node.lineno}: {c.value}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare) and any(word in ast.unparse(node) for word in words)
+        for c in ast.walk(node)
+        if isinstance(c, ast.Constant) and isinstance(c.value, str) and c.value in known
+    ]
+
+
 def family_violations(source: str, path: str, package: str) -> list[str]:
     """Where a module outside families/ imports one family, or compares with its name."""
     if path.startswith("families/") or path == "__init__.py":
@@ -146,11 +157,7 @@ def family_violations(source: str, path: str, package: str) -> list[str]:
     for line, dotted in imports(tree, package):
         if dotted.startswith("mixedbayes.families.") and dotted.split(".")[2] in OWN_FILES:
             found.append(f"line {line}: {dotted}")
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Compare) and "family" in ast.unparse(node):
-            said = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant)]
-            found += [f"line {node.lineno}: {name}" for name in said if name in FAMILIES]
-    return found
+    return found + compared(tree, ("family",), FAMILIES)
 
 
 def engine_violations(source: str, path: str, package: str) -> list[str]:
@@ -163,14 +170,10 @@ def engine_violations(source: str, path: str, package: str) -> list[str]:
         if dotted.startswith(tuple(f"{file}." for file in ENGINE_FILES)) or dotted in ENGINE_FILES:
             found.append(f"line {line}: {dotted}")
     for node in ast.walk(tree):
-        text = ast.unparse(node) if isinstance(node, ast.Compare | ast.Call) else ""
-        if isinstance(node, ast.Compare) and any(w in text for w in ("engine", "formulation")):
-            said = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant)}
-            found += [f"line {node.lineno}: {name}" for name in said & SAID]
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
             words = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(node.args[1])}
             found += [f"line {node.lineno}: {name}" for name in words & FORMULATIONS]
-    return found
+    return found + compared(tree, ("engine", "formulation"), SAID)
 
 
 def term_violations(source: str, path: str, package: str) -> list[str]:
@@ -180,17 +183,12 @@ def term_violations(source: str, path: str, package: str) -> list[str]:
     """
     if path.startswith("terms/"):
         return []
-    tree, found, known = ast.parse(source), [], {*COVARIANCES, *LAWS}
+    tree, found = ast.parse(source), []
     for line, dotted in imports(tree, package):
         module, _, name = dotted.rpartition(".")
         if dotted in STRUCTURED or (module in STRUCTURED and not name.isupper() and name != "Law"):
             found.append(f"line {line}: {dotted}")
-    for node in ast.walk(tree):
-        text = ast.unparse(node) if isinstance(node, ast.Compare) else ""
-        if any(word in text for word in ("covariance", "structure", ".law")):
-            said = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant)}
-            found += [f"line {node.lineno}: {name}" for name in said & known]
-    return found
+    return found + compared(tree, ("covariance", "structure", ".law"), {*COVARIANCES, *LAWS})
 
 
 def dotted_name(path: Path) -> str:

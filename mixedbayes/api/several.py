@@ -140,12 +140,6 @@ def plot_funnel(
 def ways(model: Model | Fit) -> Ways:
     """Write a Gaussian mixed model in its textbook forms, and show that they are one model.
 
-    The forms are: 1a coefficients that vary, 1b two levels, 2 local regressions combined, 3a
-    indicator columns, 3b a design for each level, 3c one matrix equation, 4a several error terms,
-    4b conditional and marginal, 5a correlated errors, 5b one multivariate normal, 6 penalised least
-    squares, 7 Bayesian. Each has its equation in LaTeX with the names of the data, code that was
-    run (NumPy and SciPy; PyMC for the last), and the numbers of two computations that agree.
-
     Parameters
     ----------
     model
@@ -154,19 +148,7 @@ def ways(model: Model | Fit) -> Ways:
     Returns
     -------
     Ways
-        By key: ``ways["3c"]`` has title, says, equation, code and check; `table` is one row per
-        form, `setup` the code that makes the arrays, `markdown` the whole as text.
-
-    Raises
-    ------
-    ModelError
-        If the model is not Gaussian with identity link and equal weights, has no group effects, or
-        more than 1,500 rows: the forms need matrices of rows x rows.
-
-    References
-    ----------
-    Gelman & Hill (2007), doi:10.1017/CBO9780511790942, section 12.5; Bates et al. (2015),
-    doi:10.18637/jss.v067.i01, for penalised least squares.
+        `Fit.ways` describes it form by form, with the errors and sources.
     """
     from mixedbayes.teach.run import ways as ways_of
 

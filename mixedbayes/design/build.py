@@ -319,7 +319,7 @@ def _covariance(name: str, bars: list[RandomTerm], encodings: tuple[Encoding, ..
     several = [
         bar
         for bar, encoding in zip(bars, encodings, strict=True)
-        if bar.correlated and len(encoding.names) + encoding.intercept > 1
+        if COVARIANCES[bar.structure].correlated and len(encoding.names) + encoding.intercept > 1
     ]
     _check_one(
         name, several, {bar.structure for bar in several}, "covariances of several structures"

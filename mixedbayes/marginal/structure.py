@@ -47,10 +47,6 @@ class Structure:
     pairs: dict[tuple[int, int], tuple[Ints, Ints]]  # (a, b) -> sorted keys, block of each key
 
     @property
-    def n_nodes(self) -> int:
-        return int(self.node0[-1])
-
-    @property
     def n_dense(self) -> int:
         """Dense columns, the population columns included."""
         crossed = slice(self.n_chain, None)

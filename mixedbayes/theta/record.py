@@ -43,7 +43,7 @@ def pack(names: Sequence[str], sections: Mapping[str, Floats | Ints]) -> Ints:
 
 @njit(error_model="numpy", nogil=True)
 def copy(source, target):
-    """Fill a vector from the first elements of another; compiled in a tenth of `target[:] =`."""
+    """Fill a vector from the first elements of another; `target[:] =` takes seconds to compile."""
     for i in range(target.size):
         target[i] = source[i]
 
