@@ -1,4 +1,4 @@
-"""Small designs whose posteriors are hard to walk, simulated anew for every seed.
+"""Small designs whose posteriors are hard to sample, simulated anew for every seed.
 
 Few levels of an outer factor, standard deviations near zero, correlations near +-1, factors nested
 three deep, counts whose spread is almost that of a Poisson.

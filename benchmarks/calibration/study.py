@@ -17,7 +17,7 @@ import mixedbayes as mb
 from benchmarks.calibration.structures import spec_of
 from mixedbayes import names
 from mixedbayes.engines.base import Chosen
-from mixedbayes.engines.choose import choose
+from mixedbayes.engines.choose import choose_engine
 from mixedbayes.engines.joint import PartiallyCentered
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
@@ -54,17 +54,17 @@ Sampler = Callable[[Spec, Settings], SamplingResult]
 
 def marginal(spec: Spec, settings: Settings) -> SamplingResult:
     """Effects integrated out and drawn back."""
-    return _sample(spec, settings, choose(mb.Marginal(), spec))
+    return _sample(spec, settings, choose_engine(mb.Marginal(), spec))
 
 
 def noncentered(spec: Spec, settings: Settings) -> SamplingResult:
     """Every effect sampled, non-centred; compiled once per structure."""
-    return _sample(spec, settings, choose(mb.NonCentered(), spec))
+    return _sample(spec, settings, choose_engine(mb.NonCentered(), spec))
 
 
 def partially_centered(spec: Spec, settings: Settings) -> SamplingResult:
     """Every effect sampled, partially centred, on the compiled joint density."""
-    return _sample(spec, settings, choose(PartiallyCentered(), spec))
+    return _sample(spec, settings, choose_engine(PartiallyCentered(), spec))
 
 
 def _sample(spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:

@@ -13,7 +13,7 @@ from mixedbayes import names
 from mixedbayes.api import traces
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.engines.base import Chosen
-from mixedbayes.engines.choose import choose
+from mixedbayes.engines.choose import choose_engine
 from mixedbayes.engines.run import Run
 from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.interop.from_bambi import Matched, draws, matched, priors, translated
@@ -101,7 +101,7 @@ def _formulation(model: Any, ours: Model, parameters: Mapping[str, str]) -> Chos
         groups = next((p.groups for p in ours.design.predictors if p.parameter == parameter), ())
         for g in groups:
             kinds[names.prefix(parameter) + g.name] = NonCentered() if loose else Centered()
-    return replace(choose(kinds, ours.spec), reason="as Bambi has them")
+    return replace(choose_engine(kinds, ours.spec), reason="as Bambi has them")
 
 
 def _version(model: Any) -> str:

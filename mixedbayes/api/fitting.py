@@ -13,7 +13,7 @@ from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import check_keep
 from mixedbayes.engines.run import Run
 from mixedbayes.model.spec import Spec
-from mixedbayes.results.kept import to_dataset
+from mixedbayes.results.effect_summaries import to_dataset
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.settings import Settings
 from mixedbayes.sample.tree import to_tree

@@ -18,7 +18,7 @@ from mixedbayes.api.method import lazily, method
 from mixedbayes.checks.log_likelihood import with_log_likelihood
 from mixedbayes.design import build_design, check_effects, table, used_columns
 from mixedbayes.engines.base import Chosen
-from mixedbayes.engines.choose import Request, choose
+from mixedbayes.engines.choose import Request, choose_engine
 from mixedbayes.errors import MissingExtraError
 from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
@@ -117,7 +117,7 @@ class Model:
         self._check_residual()
         asked = dict(formulation) if isinstance(formulation, Mapping) else formulation
         self.asked = Asked(asked, missing)
-        self.formulation: Chosen = choose(asked, self.spec)
+        self.formulation: Chosen = choose_engine(asked, self.spec)
         self.functions = dict(functions) if functions is not None else {}
 
     def _check_residual(self) -> None:
@@ -275,7 +275,11 @@ class Model:
         return Fit(self, sampled(self.spec, self.asked, settings, chosen, cache))
 
     def _chosen(self, formulation: Request | Chosen) -> Chosen:
-        return formulation if isinstance(formulation, Chosen) else choose(formulation, self.spec)
+        return (
+            formulation
+            if isinstance(formulation, Chosen)
+            else choose_engine(formulation, self.spec)
+        )
 
     def _description(self) -> Any:
         from mixedbayes.results.summary import describe_model

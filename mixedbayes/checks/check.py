@@ -12,12 +12,12 @@ import pandas as pd
 from mixedbayes.checks.assumptions import FEW_LEVELS, counts, location, normality, scale, shape
 from mixedbayes.checks.elpd import Loo
 from mixedbayes.checks.group_density import group_obstacle
+from mixedbayes.checks.held_out import OBSERVATION
 from mixedbayes.checks.loo import FEWEST_DRAWS, weighted
 from mixedbayes.checks.order import Order, autocorrelation, given_order
 from mixedbayes.checks.own import Own
 from mixedbayes.checks.report import CheckReport, Finding
 from mixedbayes.checks.residual import effects, residuals
-from mixedbayes.checks.scored import OBSERVATION
 from mixedbayes.checks.sensitivity import (
     CONFLICT,
     DRIVEN,
@@ -289,17 +289,17 @@ def _influence(post: Posterior, progress: bool) -> Iterator[Finding]:
 
 def influence(found: Loo) -> Finding:
     """Of whom can weights not tell what the others say without them?"""
-    high, scored = found.high, found.scored
+    high, held_out = found.high, found.held_out
     if len(high):
-        k, one = float(np.asarray(found.pareto_k)[high[0]]), scored.count(high) == 1
-        who = scored.what if one else f"{scored.count(high):,} {scored.whats}"
-        target = "" if scored.by_observation else f"{scored.target!r}, "
+        k, one = float(np.asarray(found.pareto_k)[high[0]]), held_out.count(high) == 1
+        who = held_out.what if one else f"{held_out.count(high):,} {held_out.whats}"
+        target = "" if held_out.by_observation else f"{held_out.target!r}, "
         said = (
-            f"Pareto k of {who} ({scored.names(high)}) is {'' if one else 'up to '}{k:.2f}, above "
-            f"its limit {found.good_k:.2f}: weights cannot tell reliably what the posterior is "
-            f"without {'it. It' if one else 'each. They'} may be unusual, or simply weigh much; "
+            f"Pareto k of {who} ({held_out.names(high)}) is {'' if one else 'up to '}{k:.2f}, "
+            f"above its limit {found.good_k:.2f}: weights cannot tell reliably what the posterior "
+            f"is without {'it. It' if one else 'each. They'} may be unusual, or simply weigh much; "
             f"loo({target}refit=True) fits without {'it' if one else 'each'}."
         )
     else:
         said = found.verdict
-    return Finding(f"Influential {scored.whats}", said, bool(len(high)), found.influence)
+    return Finding(f"Influential {held_out.whats}", said, bool(len(high)), found.influence)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from arviz_stats.utils import ELPDDataLOO, ELPDDataLOOKFold
 
-from mixedbayes.checks.scored import Scored
+from mixedbayes.checks.held_out import HeldOut
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.results.text import plural
@@ -52,7 +52,7 @@ class Loo(ELPDDataLOO):
         first. p is the log of the mean density given all effects, less elpd. Of a row that stands
         for several observations (whole weights) elpd and p are the sums of theirs, each with all
         others known.
-    scored
+    held_out
         Which response, which rows, and what a unit is.
     how
         (units,) how each was scored: "weighted", "integrated" or "refitted".
@@ -66,7 +66,7 @@ class Loo(ELPDDataLOO):
     elpd_i: Any = None
     p_loo_i: Any = None
     pareto_k: Any = None
-    scored: Scored
+    held_out: HeldOut
     how: Any
     unconverged: int = 0
     integral_k: Any = ()
@@ -95,7 +95,7 @@ class Loo(ELPDDataLOO):
         above the limit, and how it was scored.
         """
         k = np.asarray(self.influence_pareto_k)
-        table = self.scored.named().assign(
+        table = self.held_out.named().assign(
             elpd=np.asarray(self.elpd_i),
             p=np.asarray(self.p_loo_i),
             pareto_k=k,
@@ -110,34 +110,34 @@ class Loo(ELPDDataLOO):
         k = np.asarray(self.influence_pareto_k)
         first, left = _above(k, self.good_k), self.high
         integrated = self.how == INTEGRATED
-        again = self.scored.count(first[integrated[first]])
-        own = self.scored.count(np.flatnonzero(integrated)) - again
-        about = [self._roughly, self.scored.note]
+        again = self.held_out.count(first[integrated[first]])
+        own = self.held_out.count(np.flatnonzero(integrated)) - again
+        about = [self._roughly, self.held_out.note]
         if own:
             every = "all" if own == self.n_data_points else f"{own:,}"
             about.append(
-                f"For {every} {self.scored.whats} the effects of groups with few rows are "
+                f"For {every} {self.held_out.whats} the effects of groups with few rows are "
                 "integrated out."
             )
         if not len(first):
             none = (
-                f"No {self.scored.what} moves the posterior too far for importance weights: Pareto "
-                f"k is at most {k.max():.2f}, its limit {self.good_k:.2f}."
+                f"No {self.held_out.what} moves the posterior too far for importance weights: "
+                f"Pareto k is at most {k.max():.2f}, its limit {self.good_k:.2f}."
             )
             return " ".join(filter(None, [none, *about]))
         said = [
-            f"{self.scored.count(first):,} of {self.n_data_points:,} {self.scored.whats} move the "
-            f"posterior far (Pareto k above {self.good_k:.2f}): {self.scored.names(first)}."
+            f"{self.held_out.count(first):,} of {self.n_data_points:,} {self.held_out.whats} move "
+            f"the posterior far (Pareto k above {self.good_k:.2f}): {self.held_out.names(first)}."
         ]
         if again:
             said.append(f"For {again:,} of them the group effects were integrated out.")
         if self.refitted:
-            refitted = self.scored.count(np.flatnonzero(self.how == REFITTED))
+            refitted = self.held_out.count(np.flatnonzero(self.how == REFITTED))
             said.append(f"For {refitted:,} the model was fitted again without them.")
         if self.unconverged:
             said.append(f"{plural(self.unconverged, 'fit')} did not converge.")
         if len(left):
-            unreliable = self.scored.count(left)
+            unreliable = self.held_out.count(left)
             said.append(f"The estimate is not reliable for {unreliable:,}; use refit=True.")
         return " ".join(filter(None, [*said, *about]))
 
@@ -148,7 +148,7 @@ class Loo(ELPDDataLOO):
             return ""
         worst = np.asarray(self.integral_k)[rough[0]]
         return (
-            f"The effects of {self.scored.names(rough)} integrate out only roughly (Pareto k of "
+            f"The effects of {self.held_out.names(rough)} integrate out only roughly (Pareto k of "
             f"the integral up to {worst:.2f}): take the estimate as rough there."
         )
 
@@ -163,18 +163,18 @@ class Loo(ELPDDataLOO):
         Of a row that stands for several observations it is the score of each.
         """
         scores, k, p = (np.array(x) for x in (self.elpd_i, self.pareto_k, self.p_loo_i))
-        elpd *= 1.0 if self.scored.copies is None else self.scored.copies[unit]
+        elpd *= 1.0 if self.held_out.copies is None else self.held_out.copies[unit]
         p[unit] += scores[unit] - elpd
         scores[unit], k[unit], self.how[unit] = elpd, pareto_k, how
         self.elpd_i, self.pareto_k = self.elpd_i.copy(data=scores), self.pareto_k.copy(data=k)
         self.p_loo_i = self.p_loo_i.copy(data=p)
         self.elpd, self.p = float(scores.sum()), float(p.sum())
-        self.se = standard_error(scores, self.scored.copies)
+        self.se = standard_error(scores, self.held_out.copies)
         self.warning = bool(np.any(k > self.good_k)) or len(self.rough) > 0
 
     def _header(self) -> str:
         return (
-            f"Leave one {self.scored.what} out: {self.n_data_points:,} {self.scored.whats}, "
+            f"Leave one {self.held_out.what} out: {self.n_data_points:,} {self.held_out.whats}, "
             f"{self.n_samples:,} draws"
         )
 
@@ -196,11 +196,11 @@ class KFold(ELPDDataLOOKFold):
     fold
         (units,) the fold of each unit; where rows stand for several observations (units, folds),
         how many of them are in each.
-    scored
+    held_out
         Which response, which rows, and what a unit is.
     """
 
-    scored: Scored
+    held_out: HeldOut
     fold: Any
     unconverged: int = 0
 
@@ -211,10 +211,10 @@ class KFold(ELPDDataLOOKFold):
                 f"{self.unconverged} of {self.n_folds} fits did not converge; fit with more draws "
                 "or tuning before relying on the estimate."
             )
-        return " ".join(filter(None, [f"All {self.n_folds} fits converged.", self.scored.note]))
+        return " ".join(filter(None, [f"All {self.n_folds} fits converged.", self.held_out.note]))
 
     def _header(self) -> str:
-        return f"{self.n_folds} folds of {self.n_data_points:,} {self.scored.whats}, fitted again"
+        return f"{self.n_folds} folds of {self.n_data_points:,} {self.held_out.whats}, fitted again"
 
     def _footer(self) -> str:
         return f"\n\n{self.verdict}"
@@ -256,7 +256,7 @@ def compare_elpd(scores: Mapping[str, Elpd], method: Method = "stacking") -> pd.
     if len(scores) < 2:
         raise ModelError(f"a comparison needs at least two models, got {len(scores)}")
     for (a, first), (b, second) in pairwise(scores.items()):
-        difference = first.scored.difference(second.scored) or _ways(first, second)
+        difference = first.held_out.difference(second.held_out) or _ways(first, second)
         if difference is not None:
             raise ModelError(f"{a!r} and {b!r} cannot be compared: {difference}")
     from arviz_stats import compare
@@ -266,7 +266,7 @@ def compare_elpd(scores: Mapping[str, Elpd], method: Method = "stacking") -> pd.
 
 def _written_out(score: Elpd) -> Elpd:
     """The scores of single observations, where rows stand for several."""
-    copies = score.scored.copies
+    copies = score.held_out.copies
     if copies is None:
         return score
     if copies.sum() > MOST_OBSERVATIONS:

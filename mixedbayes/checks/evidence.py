@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from mixedbayes import names
-from mixedbayes.checks.scored import Data
+from mixedbayes.checks.held_out import Data
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError, PriorError
 from mixedbayes.marginal.density import MarginalDensity

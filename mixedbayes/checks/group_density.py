@@ -20,7 +20,8 @@ from scipy import special
 from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import smooth
-from mixedbayes.predict.newton import Density, Given, directions, peak, propose
+from mixedbayes.predict.linear import covariance_roots
+from mixedbayes.predict.newton import Given, LogDensity, directions, peak, propose
 from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
@@ -33,7 +34,7 @@ Block = tuple[str, GroupDesign, int]  # that, and one of its levels
 
 
 @dataclass(frozen=True, eq=False)
-class Members:
+class RowsOfBlocks:
     """Some rows, all effects but those of some levels in `eta`.
 
     parameters
@@ -52,11 +53,11 @@ class Members:
     columns: tuple[tuple[int, Floats, Floats], ...]
 
     @classmethod
-    def of(cls, post: Posterior, blocks: Sequence[Block], rows: Ints) -> Members:
+    def of(cls, post: Posterior, blocks: Sequence[Block], rows: Ints) -> RowsOfBlocks:
         parameters = tuple(dict.fromkeys([MU, *(p for p, _, _ in blocks)]))
         eta = tuple(still(post, blocks, rows, p).T for p in parameters)
         columns = tuple(
-            (parameters.index(p), _column(g, level, rows), roots(post, g.name, p))
+            (parameters.index(p), _column(g, level, rows), _root(post, g.name, p))
             for p, g, level in blocks
         )
         return cls(post, rows, parameters, eta, columns)
@@ -82,7 +83,7 @@ class Members:
         for start in range(0, s, step):
             yield np.arange(start, min(start + step, s))
 
-    def _density(self, draws: Ints) -> Density:
+    def _density(self, draws: Ints) -> LogDensity:
         """log p(y_i | eta_i, ...) as a function of eta (s, m) of every predictor that moves."""
         design, family, rows = self.post.design, self.post.family, self.rows
         moving = self.parameters[1:]
@@ -137,15 +138,12 @@ def _column(g: GroupDesign, level: int, rows: Ints) -> Floats:
     return np.where(g.refs[rows, None] == level, g.Z[rows], 0.0)
 
 
-def roots(post: Posterior, group: str, parameter: str = MU) -> Floats:
+def _root(post: Posterior, group: str, parameter: str) -> Floats:
     """(S, q, q) L with L L' the covariance of a factor's effects."""
-    return post.once(("root", parameter, group), lambda: root(post.cov(group, parameter)))
-
-
-def root(cov: Floats) -> Floats:
-    """(S, q, q) L with L L' = cov, also where a standard deviation is 0."""
-    values, vectors = np.linalg.eigh(cov)
-    return vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    return post.once(
+        ("root", parameter, group),
+        lambda: covariance_roots(post, group, parameter).transpose(2, 0, 1),
+    )
 
 
 NODES = {1: 15, 2: 9, 3: 7}  # per dimension, by number of effects
@@ -231,12 +229,12 @@ def integral(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floa
 
 def _numeric(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
     """By quadrature, or by importance sampling of more effects than that can take."""
-    members = Members.of(post, blocks, rows)
-    if members.size in NODES:
-        return log_integral(members.given(np.arange(post.n_draws))), -np.inf
+    given = RowsOfBlocks.of(post, blocks, rows)
+    if given.size in NODES:
+        return log_integral(given.given(np.arange(post.n_draws))), -np.inf
     rng = stream(seed_of(post, None), INTEGRALS, int(rows[0]))
-    z = directions(rng, post.n_draws, PROPOSALS, members.size)
-    ratio = np.concatenate([propose(members.given(at), z[at]).log_ratio for at in members.blocks()])
+    z = directions(rng, post.n_draws, PROPOSALS, given.size)
+    ratio = np.concatenate([propose(given.given(at), z[at]).log_ratio for at in given.blocks()])
     density = special.logsumexp(ratio, axis=1) - np.log(PROPOSALS)
     return density, smooth((ratio - density[:, None]).ravel()).pareto_k
 
@@ -257,7 +255,7 @@ def _exact(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats
 
 def _joint(post: Posterior, blocks: Sequence[Block]) -> Floats:
     """(S, D, D) block-diagonal root of the blocks' covariance."""
-    factors = [roots(post, g.name, p) for p, g, _ in blocks]
+    factors = [_root(post, g.name, p) for p, g, _ in blocks]
     size = sum(f.shape[-1] for f in factors)
     joint, at = np.zeros((post.n_draws, size, size)), 0
     for f in factors:

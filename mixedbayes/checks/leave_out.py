@@ -13,9 +13,9 @@ from mixedbayes import names
 from mixedbayes.checks.elpd import KFold, standard_error
 from mixedbayes.checks.evidence import bridge
 from mixedbayes.checks.group_density import by_group
+from mixedbayes.checks.held_out import OBSERVATION, HeldOut
 from mixedbayes.checks.log_likelihood import by_target, of_one
 from mixedbayes.checks.own import one_by_one
-from mixedbayes.checks.scored import OBSERVATION, Scored
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords
@@ -30,7 +30,7 @@ LARGEST_RHAT = 1.05
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
+class Refit:
     """log p(units left out | all other rows), and whether the fit that says so converged."""
 
     log_density: Floats  # (units left out,)
@@ -43,11 +43,11 @@ class LeftOut:
 
 def leave_out(
     post: Posterior,
-    scored: Scored,
+    held_out: HeldOut,
     units: Ints,
     number: int,
     taken: Floats | None = None,
-) -> LeftOut:
+) -> Refit:
     """Fit without the rows of some units and score these units.
 
     Priors stay what they were, those placed at the predictors' means of all rows among them. All
@@ -57,7 +57,7 @@ def leave_out(
     ----------
     post
         The posterior of all rows; the fit is made as it was.
-    scored
+    held_out
         What a unit is: an observation, or a level of a grouping factor.
     units
         (u,) positions of the units left out.
@@ -69,7 +69,7 @@ def leave_out(
 
     Returns
     -------
-    LeftOut
+    Refit
         log of the mean over draws of p(y_u | draw): per observation given its group effects (of a
         row that stands for several, of each), per
         level with its effects integrated out. Of a single unit it comes from the draws of both
@@ -82,30 +82,32 @@ def leave_out(
         It is not known how the posterior was made.
     """
     spec = anchored(post.spec)
-    draws = post.made.again(replace(spec, design=_without(spec, scored, units, taken)), number)
+    draws = post.made.again(replace(spec, design=_without(spec, held_out, units, taken)), number)
     left = Posterior(spec, xr.DataTree.from_dict({"posterior": draws}))
     rhat = largest_rhat(draws)
     if len(units) > 1 or (taken is not None and taken[0] > 1):
-        return LeftOut(log_mean(_density(left, scored, units, alone=False)), rhat)
-    full, density = (_density(p, scored, units, alone=True).reshape(*p.shape) for p in (post, left))
-    return LeftOut(np.array([bridge(full, density).log]), rhat)
+        return Refit(log_mean(_density(left, held_out, units, alone=False)), rhat)
+    full, density = (
+        _density(p, held_out, units, alone=True).reshape(*p.shape) for p in (post, left)
+    )
+    return Refit(np.array([bridge(full, density).log]), rhat)
 
 
-def _without(spec: Spec, scored: Scored, units: Ints, taken: Floats | None) -> Design:
+def _without(spec: Spec, held_out: HeldOut, units: Ints, taken: Floats | None) -> Design:
     """The rows that are left; those of which some observations are left count less often."""
     design = spec.design
-    if scored.copies is None:
-        return take(design, np.flatnonzero(~np.isin(scored.unit_of_row(), units)))
-    left = scored.copies.copy()
+    if held_out.copies is None:
+        return take(design, np.flatnonzero(~np.isin(held_out.unit_of_row(), units)))
+    left = held_out.copies.copy()
     left[units] -= 1 if taken is None else taken
     rows = np.flatnonzero(left)
     return spec.family.counted(replace(take(design, rows), weights=left[rows]))
 
 
-def _density(post: Posterior, scored: Scored, units: Ints, *, alone: bool) -> Floats:
+def _density(post: Posterior, held_out: HeldOut, units: Ints, *, alone: bool) -> Floats:
     """(S, u) log density of units that are left out together, or of one that is `alone`."""
-    if not scored.by_observation:
-        return by_group(post, post.design.mu.group(scored.target), units)
+    if not held_out.by_observation:
+        return by_group(post, post.design.mu.group(held_out.target), units)
     return one_by_one(post, units) if alone else of_one(post, units)
 
 
@@ -245,33 +247,33 @@ def kfold(post: Posterior, k: int = 10, by: str | None = None, *, seed: int | No
     if by is not None and by not in known:
         has = ", ".join(known) or "no group effects"
         raise ModelError(f"by={by!r} is not a grouping factor of this model, which has {has}")
-    scored = Scored.of(post.design, post.family, OBSERVATION if by is None else by)
-    fold = folds(scored.n_units, int(k), seed_of(post, seed), scored.copies)
+    held_out = HeldOut.of(post.design, post.family, OBSERVATION if by is None else by)
+    fold = folds(held_out.n_units, int(k), seed_of(post, seed), held_out.copies)
     taken = fold if fold.ndim == 2 else np.equal.outer(fold, np.arange(fold.max() + 1))
-    (density,) = by_target(post, scored.target).data_vars.values()
-    elpd, times = np.zeros(scored.n_units), taken.sum(axis=1)
+    (density,) = by_target(post, held_out.target).data_vars.values()
+    elpd, times = np.zeros(held_out.n_units), taken.sum(axis=1)
     unconverged = 0
     for number, count in enumerate(taken.T.astype(float)):
         units = np.flatnonzero(count)
-        found = leave_out(post, scored, units, number, count[units])
+        found = leave_out(post, held_out, units, number, count[units])
         elpd[units] += count[units] * found.log_density
         unconverged += not found.converged
     full = times * log_mean(density.to_numpy().reshape(post.n_draws, -1) / times)
-    dim = names.OBS if scored.by_observation else names.group_dim(scored.target)
+    dim = names.OBS if held_out.by_observation else names.group_dim(held_out.target)
     coords = {dim: model_coords(post.spec)[dim]}
     return KFold(
         elpd=float(elpd.sum()),
-        se=standard_error(elpd, scored.copies),
+        se=standard_error(elpd, held_out.copies),
         p=float((full - elpd).sum()),
         n_samples=post.n_draws,
-        n_data_points=scored.count(),
+        n_data_points=held_out.count(),
         scale="log",
         warning=unconverged > 0,
         good_k=None,
         elpd_i=xr.DataArray(elpd, coords, (dim,), name=density.name),
         p_kfold_i=xr.DataArray(full - elpd, coords, (dim,), name=density.name),
         n_folds=taken.shape[1],
-        scored=scored,
+        held_out=held_out,
         fold=fold,
         unconverged=unconverged,
     )

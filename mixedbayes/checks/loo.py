@@ -13,10 +13,10 @@ from scipy import special
 from mixedbayes import names
 from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo, standard_error
 from mixedbayes.checks.group_density import group_obstacle, integrated
+from mixedbayes.checks.held_out import HeldOut
 from mixedbayes.checks.leave_out import leave_out, log_mean, population_draws
 from mixedbayes.checks.log_likelihood import TOTAL, of_one
 from mixedbayes.checks.own import Own, without_own
-from mixedbayes.checks.scored import Scored
 from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
@@ -91,7 +91,7 @@ def loo(
     high = out.high
     quick = post.run is not None and post.run.quick and len(high) <= MOST_REFITS
     if len(high) and (refit is True or (refit == "auto" and quick)):
-        key = ("loo refitted", out.scored.target)
+        key = ("loo refitted", out.held_out.target)
         out = post.once(key, lambda: _refitted(out, post)).copy()
     return out
 
@@ -99,7 +99,7 @@ def loo(
 def weighted(post: Posterior, target: str, *, progress: bool = False) -> Loo:
     """`smoothed`, the effects of observations above the limit integrated out; without refits."""
     out = smoothed(post, target, progress=progress)
-    if not out.scored.by_observation:
+    if not out.held_out.by_observation:
         return out
     return post.once("loo integrated", lambda: _integrated(out, post)).copy()
 
@@ -107,8 +107,8 @@ def weighted(post: Posterior, target: str, *, progress: bool = False) -> Loo:
 def smoothed(post: Posterior, target: str, *, progress: bool = False) -> Loo:
     """The estimate by importance weights, effects that few rows know integrated out."""
     _check_draws(post)
-    scored = Scored.of(post.design, post.family, target)
-    return post.once(("loo", scored.target), lambda: _first(post, scored, progress)).copy()
+    held_out = HeldOut.of(post.design, post.family, target)
+    return post.once(("loo", held_out.target), lambda: _first(post, held_out, progress)).copy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,23 +136,23 @@ def _of_levels(post: Posterior, group: GroupDesign, levels: Ints) -> Densities:
     return Densities(density, density, found.pareto_k, how)
 
 
-def _first(post: Posterior, scored: Scored, progress: bool) -> Loo:
+def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
     """Some units at a time, in bounded memory; the rows' total log likelihood is kept too."""
-    n, s = scored.n_units, post.n_draws
-    if scored.by_observation:
+    n, s = held_out.n_units, post.n_draws
+    if held_out.by_observation:
         own, size = Own.of(post), max(1, min(_ROWS, _NUMBERS // s))
         made = partial(_of_rows, post, own)
     else:
-        group, size = post.design.mu.group(scored.target), _LEVELS
+        group, size = post.design.mu.group(held_out.target), _LEVELS
         obstacle = group_obstacle(post, group)
         if obstacle is not None:
-            raise ModelError(f"target={scored.target!r}: {obstacle}")
+            raise ModelError(f"target={held_out.target!r}: {obstacle}")
         made = partial(_of_levels, post, group)
     elpd, k, full, integral_k = np.empty((4, n))
     how, total, efficiency = np.empty(n, object), np.zeros(s), relative_efficiency(post)
-    times = np.ones(n) if scored.copies is None else scored.copies
+    times = np.ones(n) if held_out.copies is None else held_out.copies
     shown = progress and post.design.n * s >= _LONG
-    units = "rows" if scored.by_observation else "levels"
+    units = "rows" if held_out.by_observation else "levels"
     with display("Leaving out", n, units, wanted=shown) as left_out:
         for block in row_blocks(n, size):
             found = made(np.arange(n)[block])
@@ -163,10 +163,10 @@ def _first(post: Posterior, scored: Scored, progress: bool) -> Loo:
                 elpd[unit], k[unit] = _weigh(density, efficiency)
             left_out.update(block.stop)
     elpd, full = elpd * times, full * times
-    if scored.by_observation:
+    if held_out.by_observation:
         post.once(TOTAL, lambda: total)
         integral_k = np.array([])
-    return _result(post, scored, elpd, k, full, integral_k, how)
+    return _result(post, held_out, elpd, k, full, integral_k, how)
 
 
 def _weigh(density: Floats, efficiency: float) -> tuple[float, float]:
@@ -177,14 +177,14 @@ def _weigh(density: Floats, efficiency: float) -> tuple[float, float]:
 
 def _result(
     post: Posterior,
-    scored: Scored,
+    held_out: HeldOut,
     elpd: Floats,
     k: Floats,
     full: Floats,
     integral_k: Floats,
     how: Any,
 ) -> Loo:
-    dim = names.OBS if scored.by_observation else names.group_dim(scored.target)
+    dim = names.OBS if held_out.by_observation else names.group_dim(held_out.target)
     coords = {dim: model_coords(post.spec)[dim]}
 
     def labelled(values: Floats) -> xr.DataArray:
@@ -193,10 +193,10 @@ def _result(
     good_k = min(1 - 1 / np.log10(post.n_draws), 0.7)
     out = Loo(
         elpd=float(elpd.sum()),
-        se=standard_error(elpd, scored.copies),
+        se=standard_error(elpd, held_out.copies),
         p=float(full.sum() - elpd.sum()),
         n_samples=post.n_draws,
-        n_data_points=scored.count(),
+        n_data_points=held_out.count(),
         scale="log",
         warning=bool(np.any(k > good_k)),
         good_k=good_k,
@@ -204,7 +204,7 @@ def _result(
         pareto_k=labelled(k),
         influence_pareto_k=labelled(k.copy()),
         p_loo_i=labelled(full - elpd),
-        scored=scored,
+        held_out=held_out,
         how=how,
         integral_k=integral_k,
     )
@@ -237,7 +237,7 @@ def _integrated(out: Loo, post: Posterior) -> Loo:
 def _refitted(out: Loo, post: Posterior) -> Loo:
     """Put exact scores in the place of those by importance weights that are above the limit."""
     for unit in out.high:
-        found = leave_out(post, out.scored, np.array([unit]), int(unit))
+        found = leave_out(post, out.held_out, np.array([unit]), int(unit))
         out.replace(int(unit), float(found.log_density[0]), 0.0, REFITTED)
         out.unconverged += not found.converged
     return out

@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 from scipy import sparse, stats
 
-from mixedbayes.checks.group_density import root
 from mixedbayes.checks.report import Finding
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.numerics import woodbury
@@ -194,7 +193,7 @@ def _mean_predictor(post: Posterior, parameter: str) -> Floats:
 def _columns(post: Posterior) -> sparse.csc_matrix:
     """(n, sum J q) sparse Z Psi^(1/2) of all factors, side by side."""
     groups = post.design.mu.groups
-    columns = [_scaled(g, root(post.cov(g.name).mean(axis=0)[None])[0]) for g in groups]
+    columns = [_scaled(g, _root(post.cov(g.name).mean(axis=0))) for g in groups]
     return sparse.hstack(columns, format="csc")
 
 
@@ -204,3 +203,9 @@ def _scaled(g: GroupDesign, L: Floats) -> sparse.csc_matrix:
     at = g.refs[:, None] * q + np.arange(q)
     shape = (n, g.n_levels * q)
     return sparse.csc_matrix(((g.Z @ L).ravel(), (np.repeat(np.arange(n), q), at.ravel())), shape)
+
+
+def _root(cov: Floats) -> Floats:
+    """(q, q) L with L L' = cov, also where a standard deviation is 0."""
+    values, vectors = np.linalg.eigh(cov)
+    return vectors * np.sqrt(np.maximum(values, 0.0))

@@ -19,7 +19,7 @@ from mixedbayes.design.columns import coding
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.types import Floats
 from mixedbayes.design.used import names_in
-from mixedbayes.design.values import Factor, Matrix, label
+from mixedbayes.design.values import Categorical, Matrix, label
 from mixedbayes.errors import DataError
 from mixedbayes.formula.nodes import Name, Node, unparse
 from mixedbayes.formula.terms import Term, Terms
@@ -160,7 +160,9 @@ def _blocks(
 ) -> Iterator[Block]:
     """The blocks of one term: what it adds to the space that is spanned already."""
     factors = {unparse(node): node for node in term.factors}
-    categorical = [text for text, node in factors.items() if isinstance(rows.value(node), Factor)]
+    categorical = [
+        text for text, node in factors.items() if isinstance(rows.value(node), Categorical)
+    ]
     numeric = frozenset(factors) - frozenset(categorical)
     subsets = chain.from_iterable(
         combinations(categorical, size) for size in range(len(categorical) + 1)
@@ -218,7 +220,7 @@ def _labels(rows: Rows, node: Node, full: bool, where: str) -> tuple[str, ...]:
     name = node.name if isinstance(node, Name) else unparse(node)
     if isinstance(value, Matrix):
         return tuple(f"{name}[{field}]" for field in value.fields)
-    if not isinstance(value, Factor):
+    if not isinstance(value, Categorical):
         rows.array(node)
         return (name,)
     if len(value.levels) > _MOST_COLUMNS:
@@ -239,12 +241,12 @@ def _columns(rows: Rows, node: Node, full: bool) -> Floats:
     value = rows.value(node)
     if isinstance(value, Matrix):
         return value.entries
-    if isinstance(value, Factor):
+    if isinstance(value, Categorical):
         return _coding(value, full, unparse(node))[0][value.codes]
     return rows.array(node)[:, None]
 
 
-def _coding(factor: Factor, full: bool, name: str) -> tuple[Floats, tuple[object, ...]]:
+def _coding(factor: Categorical, full: bool, name: str) -> tuple[Floats, tuple[object, ...]]:
     try:
         return coding(factor.contrast, factor.levels, full=full)
     except Exception as error:  # of a contrast's settings, by formulaic or by NumPy

@@ -19,7 +19,7 @@ from mixedbayes.design.memory import Memory
 from mixedbayes.design.table import Table
 from mixedbayes.design.types import Floats
 from mixedbayes.design.values import (
-    Factor,
+    Categorical,
     Kind,
     Matrix,
     Value,
@@ -72,7 +72,7 @@ class Rows:
     values: dict[str, Value] = field(default_factory=dict)
 
     def value(self, node: Node) -> Value:
-        """The value of an expression: an array (n,), a Matrix, a Factor, or a constant.
+        """The value of an expression: an array (n,), a Matrix, a Categorical, or a constant.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class Rows:
     def array(self, node: Node) -> Floats:
         """The value of an expression that has to be one number in each row: (n,)."""
         value = self.value(node)
-        if isinstance(value, Factor):
+        if isinstance(value, Categorical):
             raise DataError(f"{unparse(node)} is a category, where numbers are needed")
         if isinstance(value, Matrix):
             raise DataError(f"{unparse(node)} has {len(value.fields)} columns, not one")
@@ -158,12 +158,12 @@ class Rows:
             elif pd.api.types.is_numeric_dtype(levels.dtype):
                 coding.numeric.add(name)
 
-    def _factor(self, column: pd.Series, text: str, contrast: Any = None) -> Factor:
+    def _factor(self, column: pd.Series, text: str, contrast: Any = None) -> Categorical:
         if self.fitting:
             codes, levels = encode(column, text)
             self.memory.levels[text] = levels
             declared = column.cat.categories if hasattr(column, "cat") else None
-            return Factor(codes, levels, contrast, declared, in_order(column, levels))
+            return Categorical(codes, levels, contrast, declared, in_order(column, levels))
         levels = self.memory.levels[text]
         codes = lookup(column, levels, text, others=False)
         if (codes < 0).any():
@@ -172,14 +172,14 @@ class Rows:
                 f"{text} has {len(unseen)} level(s) that the fitted data do not have: "
                 f"{listed(unseen)}; known are {listed(levels.tolist())}"
             )
-        return Factor(codes, levels, contrast)
+        return Categorical(codes, levels, contrast)
 
     # operators
 
     def _operand(self, node: Node) -> Any:
         value = self._value(node)
         if isinstance(value, bool) or not isinstance(value, (int, float, np.ndarray)):
-            what = {Factor: "a category", Matrix: "several columns", str: "a text"}
+            what = {Categorical: "a category", Matrix: "several columns", str: "a text"}
             raise DataError(
                 f"{unparse(node)} is {what.get(type(value), 'no number')}: "
                 "there is no arithmetic with it"
@@ -190,9 +190,9 @@ class Rows:
     def _operation(self, node: Operation) -> Value:
         if node.operator in ("==", "!="):
             left, right = self._value(node.left), self._value(node.right)
-            if isinstance(left, Factor):
+            if isinstance(left, Categorical):
                 return self._compare(left, right, node.left, node)
-            if isinstance(right, Factor):
+            if isinstance(right, Categorical):
                 return self._compare(right, left, node.right, node)
         left, right = (
             np.asarray(self._operand(side), dtype=np.float64) for side in (node.left, node.right)
@@ -201,7 +201,7 @@ class Rows:
             result = np.asarray(_OPERATORS[node.operator](left, right), dtype=np.float64)
         return result if result.ndim else float(result)
 
-    def _compare(self, factor: Factor, label: Any, named: Node, node: Operation) -> Floats:
+    def _compare(self, factor: Categorical, label: Any, named: Node, node: Operation) -> Floats:
         if not isinstance(label, (str, int, float)):
             raise DataError(
                 f"{unparse(node)}: {unparse(named)} is a category, which is compared with one of "
@@ -295,7 +295,7 @@ class Rows:
         self._check_length(len(array), text)
         return Matrix(array, fields or tuple(str(j + 1) for j in range(array.shape[1])))
 
-    def _category(self, node: Call, text: str) -> Factor:
+    def _category(self, node: Call, text: str) -> Categorical:
         """C(x), C(x, contr.sum), C(x, levels=["a", "b"]): a factor of any column."""
         named = dict(node.keywords)
         contrast = self._value(node.arguments[1]) if len(node.arguments) > 1 else None
@@ -340,7 +340,7 @@ class Rows:
 
     def _constant(self, node: Node) -> Any:
         value = self._value(node)
-        if isinstance(value, (np.ndarray, Factor, Matrix)):
+        if isinstance(value, (np.ndarray, Categorical, Matrix)):
             raise DataError(
                 f"{unparse(node)} is a column: lists and settings hold numbers or texts only"
             )
@@ -353,7 +353,7 @@ class Rows:
 
 def _plain(value: Value) -> Any:
     """A value as a function gets it: factors as an array of their labels."""
-    if isinstance(value, Factor):
+    if isinstance(value, Categorical):
         return value.levels.to_numpy()[value.codes]
     return value.entries if isinstance(value, Matrix) else value
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.design.values import Factor, Matrix, is_logical
+from mixedbayes.design.values import Categorical, Matrix, is_logical
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_expression
 from mixedbayes.formula.nodes import Name, unparse
@@ -37,7 +37,7 @@ def response(formula: Formula, rows: Rows) -> Response:
     """
     node = parse_expression(formula.response.text)
     value = rows.value(node)
-    if isinstance(value, Factor):
+    if isinstance(value, Categorical):
         if rows.fitting and value.declared is not None and len(value.declared) == 2:
             rows.memory.levels[formula.response.text] = value.declared
             codes = value.declared.get_indexer(value.levels)[value.codes]

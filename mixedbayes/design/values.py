@@ -21,7 +21,7 @@ _NUMBERS = ("integer", "floating", "mixed-integer-float", "boolean", "decimal")
 
 
 @dataclass(frozen=True, eq=False)
-class Factor:
+class Categorical:
     """A categorical value: a code in each row, and the levels' labels."""
 
     codes: Codes  # (n,) 0..J-1
@@ -39,7 +39,7 @@ class Matrix:
     fields: tuple[str, ...]  # (k,)
 
 
-Value = Floats | Matrix | Factor | float | int | str | bool | None | list[Any]
+Value = Floats | Matrix | Categorical | float | int | str | bool | None | list[Any]
 
 
 def kind(column: pd.Series, name: str) -> Kind:

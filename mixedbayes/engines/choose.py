@@ -14,7 +14,7 @@ from mixedbayes.sample.settings import Keep
 Request = Formulation | str | Mapping[str, Formulation]
 
 
-def choose(request: Request, spec: Spec) -> Chosen:
+def choose_engine(request: Request, spec: Spec) -> Chosen:
     """Turn the user's request ("auto", an object, or one per grouping factor) into a choice."""
     if isinstance(request, Mapping):
         return _per_group(request, spec)
@@ -62,7 +62,7 @@ def _per_group(request: Mapping[str, Formulation], spec: Spec) -> Chosen:
                 "whole model"
             )
     rest = kinds[0]()
-    chosen = choose(rest, spec)
+    chosen = choose_engine(rest, spec)
     reason = f"as asked; {rest} where nothing was said"
     return Chosen(chosen.engine, {**chosen.groups, **request}, reason)
 

@@ -28,7 +28,7 @@ _LEAST = 1e-6  # distance from the mode of a starting point that gives up
 class PartiallyCentered(Formulation):
     """Between the two, for each level by the share of information that its own rows give.
 
-    Effects of nested factors are written relative to the coarser factors', and NUTS walks in the
+    Effects of nested factors are written relative to the coarser factors', and NUTS moves in the
     units of the posterior's curvature at its mode (Laplace's approximation), on a compiled density:
     nothing is compiled when a model is fitted. For the whole model; see `mixedbayes.joint`.
     """
@@ -44,7 +44,7 @@ class JointEngine(Engine):
     name: ClassVar[str] = "joint"
     formulations: ClassVar[tuple[type[Formulation], ...]] = (PartiallyCentered,)
     reason: ClassVar[str] = (
-        "each level's effects are centred as far as its own rows inform them, and walked in units "
+        "each level's effects are centred as far as its own rows inform them, and sampled in units "
         "of the posterior's curvature"
     )
 

@@ -132,7 +132,7 @@ def _sample_density(
 ) -> tuple[SamplingResult, Constrained]:
     """nutpie on the compiled density, in the units of its mode's curvature."""
     from mixedbayes.marginal.density import MarginalDensity
-    from mixedbayes.marginal.mode import bend_tails, find_mode, initial_points, whiten
+    from mixedbayes.marginal.mode import find_mode, initial_points, transform_tails, whiten
     from mixedbayes.marginal.surrogate import fit_surrogate, surrogate_pays
     from mixedbayes.sample.defaults import MARGINAL, choose_trajectory
     from mixedbayes.sample.density import THETA, sample_density
@@ -141,7 +141,7 @@ def _sample_density(
     density = MarginalDensity(setup.layout, setup.problem)
     mode = find_mode(density)
     _check_rounding(spec, setup, density.constrained(mode.theta).sigma)
-    density, mode = bend_tails(density, mode)
+    density, mode = transform_tails(density, mode)
     white = whiten(density, mode)
     if surrogate_pays(setup.problem, density):
         cores = settings.cores or available_cores()

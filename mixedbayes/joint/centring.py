@@ -9,16 +9,18 @@ from scipy.sparse import linalg
 from mixedbayes.design.types import Floats
 from mixedbayes.joint.coordinates import Coordinates, upper_root
 from mixedbayes.joint.scoring import Conditional, Scoring
-from mixedbayes.theta.bend import Bend
+from mixedbayes.theta.tails import TailTransform
 
 
-def choose(scoring: Scoring, t: Floats, at: Conditional, bend: Bend) -> Coordinates:
+def choose_coordinates(
+    scoring: Scoring, t: Floats, at: Conditional, tails: TailTransform
+) -> Coordinates:
     """Information K of every level at the mode, where the precision of its u is I + S' K S.
 
     It is that given coarser factors' effects, and not knowing the finer factors'.
     """
     layout = scoring.layout
-    sds, Ws, _ = layout.hyper(bend.phi(t))
+    sds, Ws, _ = layout.hyper(tails.phi(t))
     found, blocks = [], at.factor.level_blocks(layout.spans(), [len(sd) for sd in sds])
     for S, P in zip(_roots(sds, Ws), blocks, strict=True):
         half = np.linalg.solve(S.T, P - np.eye(len(S)))
@@ -26,10 +28,10 @@ def choose(scoring: Scoring, t: Floats, at: Conditional, bend: Bend) -> Coordina
         values, vectors = np.linalg.eigh(K + K.transpose(0, 2, 1))
         values = np.maximum(values, 0.0) / 2
         found.append((vectors * values[:, None, :]) @ vectors.transpose(0, 2, 1))
-    return Coordinates(tuple(found), bend)
+    return Coordinates(tuple(found), tails)
 
 
-def unwritten(scoring: Scoring, phi: Floats, coordinates: Coordinates) -> sparse.csr_array:
+def standardising(scoring: Scoring, phi: Floats, coordinates: Coordinates) -> sparse.csr_array:
     """(N, N) from effects as written, and coefficients, to u and coefficients."""
     layout = scoring.layout
     spans, (sds, Ws, _) = layout.spans(), layout.hyper(phi)
@@ -65,6 +67,8 @@ def _blocks(values: Floats) -> sparse.csr_array:
     return sparse.csr_array(sparse.bsr_array((np.ascontiguousarray(values), place[:-1], place)))
 
 
-def written(scoring: Scoring, phi: Floats, effects: Floats, coordinates: Coordinates) -> Floats:
+def from_standardised(
+    scoring: Scoring, phi: Floats, effects: Floats, coordinates: Coordinates
+) -> Floats:
     """Effects and coefficients (N,) as written in theta, from u and coefficients."""
-    return linalg.spsolve(unwritten(scoring, phi, coordinates).tocsc(), effects)
+    return linalg.spsolve(standardising(scoring, phi, coordinates).tocsc(), effects)

@@ -1,4 +1,4 @@
-"""How effects and variance parameters are written, so that what is walked is nearly normal.
+"""How effects and variance parameters are written, so that the posterior is nearly normal.
 
 The effects of a level are b = S u with u ~ N(0, I), S = diag(sd) W and W the Cholesky factor of the
 correlations. They are written as
@@ -14,7 +14,7 @@ units of its standard error. As the variances change, one goes over into the oth
 triangular root the limit would be a rotation of V' (a + b) that moves with S.) Partial centring:
 Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
 
-Variance parameters and the family's own are bent where a tail is long, see `theta.bend`.
+Variance parameters and the family's own are transformed where a tail is long, see `theta.tails`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedbayes.design.types import Floats
-from mixedbayes.theta.bend import Bend
+from mixedbayes.theta.tails import TailTransform
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +33,17 @@ class Coordinates:
     """How one model's parameters are written."""
 
     information: tuple[Floats, ...]  # K (J, q, q) of each factor's levels; 0: not centred
-    bend: Bend
+    tails: TailTransform
 
     @classmethod
     def plain(cls, h: int, shapes: Sequence[tuple[int, int]]) -> Coordinates:
-        """Nothing centred, nothing bent; shapes (J, q) of the factors' effects."""
-        return cls(tuple(np.zeros((J, q, q)) for J, q in shapes), Bend.straight(h))
+        """Nothing centred, no tail transformed; shapes (J, q) of the factors' effects."""
+        return cls(tuple(np.zeros((J, q, q)) for J, q in shapes), TailTransform.identity(h))
 
     def sections(self) -> dict[str, Floats]:
         """As the compiled density reads them."""
         information = np.concatenate([np.zeros(0), *(K.ravel() for K in self.information)])
-        return {"information": information, "bend": self.bend.table}
+        return {"information": information, "tails": self.tails.table}
 
 
 def deviations(x: Floats, above: Floats, S: Floats, information: Floats) -> Floats:

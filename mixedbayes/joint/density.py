@@ -48,7 +48,7 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     sizes = sorted(g.n_levels * len(g.terms) for p in predictors for g in p.groups)
     rest = sum(sizes[:-1]) + sum(len(p.terms) + p.intercept for p in predictors)
     if rest > LARGEST:
-        return f"{rest:,} effects besides the largest factor's are too many to walk together"
+        return f"{rest:,} effects besides the largest factor's are too many to sample together"
     return None
 
 

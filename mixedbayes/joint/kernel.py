@@ -8,12 +8,11 @@ import numpy as np
 from numba import njit
 
 from mixedbayes import jit
-from mixedbayes.joint import written
+from mixedbayes.joint import partially_centred
 from mixedbayes.joint.loop import call
 from mixedbayes.joint.ordered import order_slopes, put_in_order
 from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta import whitening
-from mixedbayes.theta.bend import unbend
 from mixedbayes.theta.logpriors import log_prior
 from mixedbayes.theta.record import (
     DENSITY_SIGNATURE,
@@ -24,6 +23,7 @@ from mixedbayes.theta.record import (
     places,
     reals,
 )
+from mixedbayes.theta.tails import apply_tails
 from mixedbayes.theta.whitening import to_theta, to_z
 
 # Sections of the record.
@@ -45,12 +45,12 @@ SECTIONS = (
     "offset",  # (n,)
     "y", "size", "extra",  # (n,)
     "information",  # (J, q, q) of each factor, see coordinates
-    "bend",  # (h, 3) a, m, s; see theta.bend
+    "tails",  # (h, 3) a, m, s; see theta.tails
     "constant",  # (1,)
     *whitening.SECTIONS,
 )  # fmt: skip
 (SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, NUMBERS, ZED, EX, MEANS, OFFSET, WHY, SIZE,
- EXTRA, INFORMATION, BEND, CONSTANT, WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
+ EXTRA, INFORMATION, TAILS, CONSTANT, WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
 
 
@@ -67,8 +67,8 @@ def joint(theta, grad, record):
     K, k0 = len(factors), theta.size - p - intercept
     work = np.empty((3, h + intercept + p))
     point = np.empty(h + intercept + p)
-    bends = np.empty((h, 2))
-    jacobian = unbend(theta, reals(record, BEND).reshape(h, 3), point, bends)
+    tail_slopes = np.empty((h, 2))
+    jacobian = apply_tails(theta, reals(record, TAILS).reshape(h, 3), point, tail_slopes)
     copy(theta[k0:], point[h:])
     m, in_order = sizes[7], sizes[8]
     cuts = np.empty(m)
@@ -111,7 +111,7 @@ def joint(theta, grad, record):
                 for g in range(J):
                     above[o + g * q + nest[2]] += b[o_up + maps[nest[4] + g] * q_up]
         S = root[s : s + q * q].reshape(q, q)
-        total += written.effects(
+        total += partially_centred.effects(
             theta[e : e + J * q], above[span], J, q, S, information[c:], b[span], u[span]
         )
         if ones:
@@ -158,7 +158,7 @@ def joint(theta, grad, record):
         o = e - h
         span = slice(o, o + J * q)
         S, dS = root[s : s + q * q].reshape(q, q), d_root[s : s + q * q].reshape(q, q)
-        written.effect_slopes(
+        partially_centred.effect_slopes(
             grad[e : e + J * q], above[span], J, q, S, information[c:], u[span], db[span],
             d_above[span], dS,
         )  # fmt: skip
@@ -169,7 +169,7 @@ def joint(theta, grad, record):
                     db[o_up + maps[nest[4] + g] * q_up] += d_above[o + g * q + nest[2]]
     root_slopes(work, blocks, W, d_root)
     for i in range(h):
-        grad[i] = work[2, i] * bends[i, 0] + bends[i, 1]
+        grad[i] = work[2, i] * tail_slopes[i, 0] + tail_slopes[i, 1]
     return total + reals(record, CONSTANT)[0]
 
 

@@ -1,4 +1,4 @@
-"""Laplace's approximation of the joint posterior: where NUTS starts, and in which units it walks.
+"""Laplace's approximation of the joint posterior: where NUTS starts, and in which units it moves.
 
 For given variance parameters phi the effects and coefficients e are found by Fisher scoring; their
 precision H is sparse. phi is found at the highest point of
@@ -18,13 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedbayes.design.types import Floats
-from mixedbayes.joint.centring import choose, unwritten, written
+from mixedbayes.joint.centring import choose_coordinates, from_standardised, standardising
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.scoring import Conditional, Scoring
 from mixedbayes.joint.search import Hyper, covariance, highest, start
-from mixedbayes.theta.bend import Bend, fit_bend
 from mixedbayes.theta.logpriors import IDENTITY
+from mixedbayes.theta.tails import TailTransform, fit_tails
 from mixedbayes.theta.whitening import Whitening
 
 _STEP = 0.1  # of the differences that give slopes
@@ -48,25 +48,25 @@ def approximate(density: JointDensity) -> Approximation:
     Raises numpy.linalg.LinAlgError where no mode is found.
     """
     scoring = Scoring(density)
-    straight = Hyper(scoring, Bend.straight(density.layout.n_hyper))
-    t, converged = highest(straight, start(density))
-    bendable = density.layout.table.codes[: len(t), 1] != IDENTITY
-    bend = fit_bend(straight.value, t, covariance(straight, t), bendable)
-    hyper = straight
-    if bend.a.any():
-        hyper = Hyper(scoring, bend)
-        t, converged = highest(hyper, bend.t(t))
+    plain = Hyper(scoring, TailTransform.identity(density.layout.n_hyper))
+    t, converged = highest(plain, start(density))
+    eligible = density.layout.table.codes[: len(t), 1] != IDENTITY
+    tails = fit_tails(plain.value, t, covariance(plain, t), eligible)
+    hyper = plain
+    if tails.a.any():
+        hyper = Hyper(scoring, tails)
+        t, converged = highest(hyper, tails.t(t))
     spread = covariance(hyper, t)
     at = hyper.conditional(t)
-    coordinates = choose(scoring, t, at, bend)
+    coordinates = choose_coordinates(scoring, t, at, tails)
 
     def effects(t: Floats, at: Conditional) -> Floats:
-        return written(scoring, bend.phi(t), at.effects, coordinates)
+        return from_standardised(scoring, tails.phi(t), at.effects, coordinates)
 
     slopes = np.empty((len(at.effects), len(t)))
     for i, step in enumerate(_STEP * np.eye(len(t))):
         low, high = (effects(x, hyper.conditional(x)) for x in (t - step, t + step))
         slopes[:, i] = (high - low) / (2 * _STEP)
-    factor = scoring.factor(bend.phi(t), at, unwritten(scoring, bend.phi(t), coordinates))
+    factor = scoring.factor(tails.phi(t), at, standardising(scoring, tails.phi(t), coordinates))
     mode = np.concatenate([t, effects(t, at)])
     return Approximation(mode, np.linalg.cholesky(spread), slopes, factor, coordinates, converged)

@@ -209,7 +209,7 @@ class JointLayout:
 
     def effects(self, theta: Floats, coordinates: Coordinates) -> list[Floats]:
         """b (S, J, q) of each factor from theta (S, d)."""
-        sds, Ws, _ = self.hyper(coordinates.bend.phi(theta[:, : self.n_hyper]))
+        sds, Ws, _ = self.hyper(coordinates.tails.phi(theta[:, : self.n_hyper]))
         out: list[Floats] = [np.zeros(0)] * len(self.groups)
         for k, (g, at) in reversed(
             list(enumerate(zip(self.groups, self.effect_starts, strict=True)))
@@ -225,7 +225,7 @@ class JointLayout:
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter from theta (S, d)."""
-        sds, Ws, parameters = self.hyper(coordinates.bend.phi(theta[:, : self.n_hyper]))
+        sds, Ws, parameters = self.hyper(coordinates.tails.phi(theta[:, : self.n_hyper]))
         out: dict[str, Floats] = dict(parameters)
         effects = self.effects(theta, coordinates)
         for g, sd, W, b in zip(self.groups, sds, Ws, effects, strict=True):

@@ -24,14 +24,14 @@ from scipy import sparse
 
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.joint.layout import JointLayout
-from mixedbayes.theta.whitening import Factor
+from mixedbayes.theta.whitening import CholeskyFactor
 
 _STEP = 1e-4  # of the differences that give the slopes of log w
 _MOST = 1 - 1e-3  # leverage that leaves something
 
 
 def leverages(
-    first: Floats, refs: Ints, rest: sparse.csr_array, factor: Factor, w: Floats
+    first: Floats, refs: Ints, rest: sparse.csr_array, factor: CholeskyFactor, w: Floats
 ) -> Floats:
     """(n,) w a' H^-1 a of rows with columns a: `first` (n, q) of the first factor, and `rest`."""
     n, q = first.shape

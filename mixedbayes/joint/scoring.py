@@ -14,12 +14,12 @@ import numpy as np
 from scipy import sparse
 
 from mixedbayes.design.types import Floats
-from mixedbayes.joint.begin import begin
 from mixedbayes.joint.density import JointDensity
+from mixedbayes.joint.feasible import feasible_coefficients
 from mixedbayes.joint.leverage import left, leverages, scores
 from mixedbayes.joint.links import SAME
 from mixedbayes.joint.prior_precision import prior_precision
-from mixedbayes.theta.whitening import Factor, factorise
+from mixedbayes.theta.whitening import CholeskyFactor, factorise
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50
@@ -32,7 +32,7 @@ class Conditional:
     """Effects and coefficients for given phi: their mode, precision, and log p(phi, y)."""
 
     effects: Floats  # (N,) u, not centred, then coefficients
-    factor: Factor
+    factor: CholeskyFactor
     information: Floats  # (m,) of each row about its linear predictor
     log_evidence: float
 
@@ -64,7 +64,7 @@ class _Moves:
         if self.most and move @ change > 1e-12:
             self.pairs = [*self.pairs, (move, change)][-self.most :]
 
-    def step(self, factor: Factor, gradient: Floats) -> Floats:
+    def step(self, factor: CholeskyFactor, gradient: Floats) -> Floats:
         step, shares = gradient, []
         for move, change in reversed(self.pairs):
             shares.append((move @ step) / (move @ change))
@@ -92,7 +92,7 @@ class Scoring:
         self.concave = density.data.density.concave and density.data.front is SAME
         self.memory = 0 if self.concave and not layout.own_parameters else _MEMORY
         self.origin = np.zeros(layout.ndim - layout.n_hyper)
-        self.origin[layout.n_effects :] = begin(density, self.X, self.offset)
+        self.origin[layout.n_effects :] = feasible_coefficients(density, self.X, self.offset)
         self.start = self.origin
 
     def columns(self, phi: Floats) -> Columns:
@@ -167,7 +167,7 @@ class Scoring:
 
     def _around(
         self, columns: Columns, e: Floats
-    ) -> tuple[Floats, Factor, Floats | None, Floats | float]:
+    ) -> tuple[Floats, CholeskyFactor, Floats | None, Floats | float]:
         """The rows' information at e, the factor of H, leverages and what they add to the slope.
 
         No leverages where no parameter but the mean has a formula.
@@ -240,7 +240,7 @@ class Scoring:
                     blocks[:, i, j] = np.bincount(self.refs[0], w * v[:, i] * v[:, j], J) + (i == j)
         return blocks, sparse.csr_array(first.T @ weighted), corner
 
-    def factor(self, phi: Floats, at: Conditional, T: sparse.csr_array) -> Factor:
+    def factor(self, phi: Floats, at: Conditional, T: sparse.csr_array) -> CholeskyFactor:
         """The factor of T' H T; T takes each level of the first factor to itself in its block."""
         blocks, couplings, corner = self._precision(self.columns(phi), at.information, at.effects)
         n, q = couplings.shape[0], blocks.shape[1]

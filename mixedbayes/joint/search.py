@@ -10,8 +10,8 @@ from mixedbayes.design.types import Floats
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.ordered import unordered
 from mixedbayes.joint.scoring import Conditional, Scoring
-from mixedbayes.theta.bend import Bend
 from mixedbayes.theta.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT
+from mixedbayes.theta.tails import TailTransform
 
 _LONGEST = 1.0  # step of a coordinate
 _NEARLY = 0.005  # expected gain at which the search stops
@@ -26,15 +26,15 @@ class Hyper:
     """The approximate log posterior of the variance parameters, as a function of t."""
 
     scoring: Scoring
-    bend: Bend
+    tails: TailTransform
 
     def conditional(self, t: Floats) -> Conditional:
-        return self.scoring.conditional(self.bend.phi(t))
+        return self.scoring.conditional(self.tails.phi(t))
 
     def value(self, t: Floats) -> float:
         """Log density of t (h,), -inf where effects and coefficients have no mode."""
         try:
-            value = self.conditional(t).log_evidence + float(self.bend.log_slope(t))
+            value = self.conditional(t).log_evidence + float(self.tails.log_slope(t))
         except np.linalg.LinAlgError:
             return -np.inf
         return value if np.isfinite(value) else -np.inf

@@ -21,9 +21,9 @@ from mixedbayes.marginal import evaluate
 from mixedbayes.marginal.kernel import kernel_for
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import Problem
-from mixedbayes.theta.bend import Bend
 from mixedbayes.theta.record import Recorded, pack
-from mixedbayes.theta.whitening import Factor, Whitening
+from mixedbayes.theta.tails import TailTransform
+from mixedbayes.theta.whitening import CholeskyFactor, Whitening
 
 __all__ = ["Affine", "Likelihood", "MarginalDensity", "Surrogate"]
 
@@ -58,7 +58,9 @@ class Affine:
     def whitening(self) -> Whitening:
         """The same map: the others are effects in levels of one, which nothing couples."""
         n = len(self.scales)
-        alone = Factor(self.scales[:, None, None], sparse.csr_array((n, 0)), np.zeros((0, 0)))
+        alone = CholeskyFactor(
+            self.scales[:, None, None], sparse.csr_array((n, 0)), np.zeros((0, 0))
+        )
         return Whitening(self.mode, self.factor, np.zeros((0, 0)), alone)
 
     @property
@@ -98,7 +100,7 @@ class Surrogate:
 class MarginalDensity(Recorded):
     """Log posterior of theta, up to log p(y), for one problem and its priors.
 
-    With a `bend` it is the density of t instead, theta = bend.phi(t), and with `units` that of eta,
+    With `tails` it is the density of t instead, theta = tails.phi(t), and with `units` that of eta,
     t = mode + C eta; their Jacobians are part of it. With a `surrogate` the gradient near the mode
     is the surrogate's; the value is always exact. Another `likelihood` than the problem's own may
     be given.
@@ -110,7 +112,7 @@ class MarginalDensity(Recorded):
     layout: Layout
     problem: Problem | None
     units: Affine | None = None
-    bend: Bend | None = None
+    tails: TailTransform | None = None
     likelihood: Likelihood | None = None
     surrogate: Surrogate | None = None
 
@@ -129,7 +131,7 @@ class MarginalDensity(Recorded):
     def constrained(self, theta: Floats) -> Constrained:
         """The parameters at points (..., ndim) of this density's own coordinates."""
         t = self.whitening.to_theta(theta)
-        return self.layout.constrained(self.bend.phi(t) if self.bend else t)
+        return self.layout.constrained(self.tails.phi(t) if self.tails else t)
 
     @cached_property
     def _likelihood(self) -> Likelihood:
@@ -143,7 +145,10 @@ class MarginalDensity(Recorded):
     def record(self) -> Ints:
         """What the compiled function reads; it points to the arrays of the likelihood."""
         maps, table, lik = _Maps.of(self.layout), self.layout.table, self._likelihood
-        near, bend = self.surrogate or Surrogate.none(), self.bend or Bend.straight(self.ndim)
+        near, tails = (
+            self.surrogate or Surrogate.none(),
+            self.tails or TailTransform.identity(self.ndim),
+        )
         likelihood = (
             jit.address(lik.function, evaluate.LIKELIHOOD_SIGNATURE),
             lik.ints.ctypes.data, lik.ints.size, lik.floats.ctypes.data, lik.floats.size,
@@ -153,7 +158,7 @@ class MarginalDensity(Recorded):
             "sizes": np.array((maps.n_x, maps.n_v, maps.n_L, maps.sigma, maps.n_W), np.int64),
             "codes": table.codes, "numbers": table.numbers,
             "blocks": maps.blocks, "sampled": maps.sampled,
-            "bend": bend.table,
+            "tails": tails.table,
             "terms": near.terms, "coefficients": near.coefficients,
             "square": np.array([near.radius**2]),
         }  # fmt: skip

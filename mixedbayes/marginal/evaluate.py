@@ -1,8 +1,8 @@
 """The density over theta as a compiled function of a record, see `theta.record`.
 
 The record says everything, with the addresses and lengths of the likelihood's two arrays, so that
-only two arrays cross from Python on each call. See `density._Maps`, `theta.bend`, `theta.whitening`
-and `surrogate` for the meaning of its sections.
+only two arrays cross from Python on each call. See `density._Maps`, `theta.tails`,
+`theta.whitening` and `surrogate` for the meaning of its sections.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from numba import carray, njit, types
 from mixedbayes import jit
 from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta import whitening
-from mixedbayes.theta.bend import unbend
 from mixedbayes.theta.logpriors import log_prior
 from mixedbayes.theta.record import (
     DENSITY_SIGNATURE,
@@ -26,6 +25,7 @@ from mixedbayes.theta.record import (
     places,
     reals,
 )
+from mixedbayes.theta.tails import apply_tails
 from mixedbayes.theta.whitening import to_theta, to_z
 
 __all__ = ["LIKELIHOOD_SIGNATURE", "SECTIONS", "c_density", "density"]
@@ -39,11 +39,11 @@ SECTIONS = (
     "codes", "numbers",  # (d, 2), (d, 6) priors, see logpriors
     "blocks",  # see terms.roots
     "sampled",  # (n_sampled, 4)
-    "bend",  # (d, 3)
+    "tails",  # (d, 3)
     "terms", "coefficients", "square",  # of the surrogate, and the square of its radius
     *whitening.SECTIONS,
 )  # fmt: skip
-(LIKELIHOOD, SIZES, CODES, NUMBERS, BLOCKS, SAMPLED, BEND, TERMS, COEFFICIENTS, SQUARE,
+(LIKELIHOOD, SIZES, CODES, NUMBERS, BLOCKS, SAMPLED, TAILS, TERMS, COEFFICIENTS, SQUARE,
  WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
 
@@ -131,7 +131,7 @@ def density(eta, gradient, record):
     work, x, dx = np.empty((3, d)), np.zeros(n_x + n_L), np.zeros(n_x + n_L)
     theta, slopes = np.empty(d), np.empty((d, 2))
     to_theta(eta, record, WHITENING, theta)
-    jacobian = unbend(theta, reals(record, BEND).reshape(d, 3), theta, slopes)
+    jacobian = apply_tails(theta, reals(record, TAILS).reshape(d, 3), theta, slopes)
     codes, numbers = ints(record, CODES).reshape(d, 2), reals(record, NUMBERS).reshape(d, 6)
     prior = log_prior(theta, codes, numbers, work)
     gradient[:] = 0.0

@@ -1,4 +1,4 @@
-"""Mode and curvature of the marginal posterior: where NUTS starts, and in which units it walks.
+"""Mode and curvature of the marginal posterior: where NUTS starts, and in which units it moves.
 
 The density of theta is maximised by a trust-region method whose curvature is learnt from gradients
 (symmetric rank one; Nocedal & Wright, Numerical Optimization, 2nd ed., algorithm 6.2). The
@@ -17,10 +17,10 @@ from scipy import optimize
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.density import Affine, MarginalDensity
 from mixedbayes.marginal.start import coordinate_units, default_start
-from mixedbayes.theta.bend import fit_bend
 from mixedbayes.theta.logpriors import IDENTITY
+from mixedbayes.theta.tails import fit_tails
 
-__all__ = ["Mode", "bend_tails", "find_mode", "initial_points", "whiten"]
+__all__ = ["Mode", "find_mode", "initial_points", "transform_tails", "whiten"]
 
 Floats = NDArray[np.float64]
 
@@ -72,21 +72,21 @@ def whiten(density: MarginalDensity, mode: Mode) -> MarginalDensity:
     return replace(density, units=mode.units)
 
 
-def bend_tails(density: MarginalDensity, mode: Mode) -> tuple[MarginalDensity, Mode]:
-    """The density in coordinates without long tails, see `bend`, and its mode there.
+def transform_tails(density: MarginalDensity, mode: Mode) -> tuple[MarginalDensity, Mode]:
+    """The density in coordinates without long tails, see `tails`, and its mode there.
 
     Coefficients stay as they are, and the variances of factors whose effects are sampled: their
     tails show only where the effects move along.
     """
     layout = density.layout
-    bendable = layout.table.codes[:, 1] != IDENTITY
+    eligible = layout.table.codes[:, 1] != IDENTITY
     for f in layout.sampled:
-        bendable[layout.starts[f"factor {f.name}"] : layout.starts["sigma"]] = False
-    bend = fit_bend(density.logp, mode.theta, mode.covariance, bendable)
-    if not bend.a.any():
+        eligible[layout.starts[f"factor {f.name}"] : layout.starts["sigma"]] = False
+    tails = fit_tails(density.logp, mode.theta, mode.covariance, eligible)
+    if not tails.a.any():
         return density, mode
-    straight = replace(density, bend=bend)
-    return straight, find_mode(straight, bend.t(mode.theta))
+    transformed = replace(density, tails=tails)
+    return transformed, find_mode(transformed, tails.t(mode.theta))
 
 
 def initial_points(

@@ -23,7 +23,7 @@ from mixedbayes.priors.types import Assigned, PredictorPriors
 
 
 @dataclass(frozen=True)
-class Density:
+class PriorDensity:
     """The prior of one free variable.
 
     Attributes
@@ -60,20 +60,20 @@ def log_priors(spec: Spec) -> dict[str, Derived]:
     return out
 
 
-def _densities(spec: Spec) -> Iterator[Density]:
+def _densities(spec: Spec) -> Iterator[PriorDensity]:
     for predictor, priors in zip(spec.design.predictors, spec.priors.predictors, strict=True):
         yield from _of_predictor(predictor, priors)
     for name, assigned in spec.priors.parameters.items():
         one = partial(log_density, prior=assigned.prior)
         if name != spec.family.thresholds:
-            yield Density(name, (), one)
+            yield PriorDensity(name, (), one)
             continue
         at_means = bool(spec.design.mu.terms) and not assigned.given
         all_of_them = partial(summed, function=one)
-        yield Density(names.at_means(name) if at_means else name, (), all_of_them)
+        yield PriorDensity(names.at_means(name) if at_means else name, (), all_of_them)
 
 
-def _of_predictor(predictor: LinearPredictor, priors: PredictorPriors) -> Iterator[Density]:
+def _of_predictor(predictor: LinearPredictor, priors: PredictorPriors) -> Iterator[PriorDensity]:
     p = predictor.parameter
     fixef, intercept = names.fixef(p), names.intercept(p)
     whole = fixef if priors.population is None else names.at_means(fixef)
@@ -83,7 +83,7 @@ def _of_predictor(predictor: LinearPredictor, priors: PredictorPriors) -> Iterat
         there = predictor.terms and (priors.intercept_at_means or prior.shifted(0.0))
         own = names.at_means(intercept) if there else intercept
         of = "" if priors.intercept_at_means else intercept
-        yield Density(own, (), partial(log_density, prior=prior), of)
+        yield PriorDensity(own, (), partial(log_density, prior=prior), of)
     for g in predictor.groups:
         sd = priors.name(names.sd(g.name, p), g.name)
         yield from _vector(sd, names.group_term_dim(g.name, p), g.terms, priors.sd[g.name])
@@ -91,19 +91,19 @@ def _of_predictor(predictor: LinearPredictor, priors: PredictorPriors) -> Iterat
             name = names.partial_cor(g.name, p, k)
             numbers = g.covariance.parameters(len(block), priors.cor[g.name].prior)
             shapes = np.array([(z.a, z.b) for z in numbers])
-            yield Density(name, (names.unnamed(name),), partial(log_beta, shapes=shapes))
+            yield PriorDensity(name, (names.unnamed(name),), partial(log_beta, shapes=shapes))
 
 
 def _vector(
     name: str, dim: str, labels: tuple[str, ...], assigned: tuple[Assigned, ...]
-) -> Iterator[Density]:
+) -> Iterator[PriorDensity]:
     """Of one variable where the priors are of one kind, else of each element; see `variables`."""
     priors = tuple(a.prior for a in assigned)
     if len({type(prior) for prior in priors}) == 1:
-        yield Density(name, (dim,), partial(elementwise, priors=priors))
+        yield PriorDensity(name, (dim,), partial(elementwise, priors=priors))
         return
     for label, prior in zip(labels, priors, strict=True):
-        yield Density(names.part(name, label), (), partial(log_density, prior=prior))
+        yield PriorDensity(names.part(name, label), (), partial(log_density, prior=prior))
 
 
 # ---- numbers: `...` are the dimensions of draws -------------------------------------------------

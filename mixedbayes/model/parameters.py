@@ -32,7 +32,7 @@ def family_parameters(spec: Spec, formulations: Mapping[str, EachFactor]) -> dic
 
 
 def thresholds(name: str, spec: Spec) -> Any:
-    """Ordered thresholds; with the default prior the sampler walks in those at the columns' means.
+    """Ordered thresholds; with the default prior the sampler moves in those at the columns' means.
 
     Their prior is that of independent draws put in order.
     """

@@ -36,7 +36,7 @@ def linear_predictor(
 def population(predictor: LinearPredictor, priors: PredictorPriors) -> Any:
     """Intercept + X fixef.
 
-    The sampler walks in the intercept at the columns' means, which is nearly uncorrelated with
+    The sampler moves in the intercept at the columns' means, which is nearly uncorrelated with
     the slopes; `Intercept` is always the one at zero.
     """
     p = predictor.parameter

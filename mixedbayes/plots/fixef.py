@@ -13,7 +13,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import Caterpillar, interval_keys, interval_marks, named_rows
-from mixedbayes.plots.scene import Drawing, Few, Floats, Panel, Sheet, Ticks, draw
+from mixedbayes.plots.scene import Drawing, Floats, MaxTicks, Panel, Sheet, Ticks, draw
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import level_terms, ratio_of
 from mixedbayes.results.tables import check_prob, tails
@@ -174,7 +174,7 @@ def _panel(part: Part, prob: float, height: float, ratio: bool) -> Panel:
         title=part.title,
         xlabel=part.xlabel,
         xlim=(low - beyond, high + beyond),
-        xticks=ratio_ticks(low, high) if ratio else Few(6),
+        xticks=ratio_ticks(low, high) if ratio else MaxTicks(6),
         ylim=(-0.6, len(shown) - 0.4),
         yticks=named_rows(shown, height),
         y_line=False,

@@ -32,9 +32,9 @@ def plot_funnel(
 ) -> Drawing:
     """Draws of one level's effect against the log of its standard deviation, fit beside fit.
 
-    Above the effect b itself, below b / sd. Written centred, the sampler walks in the coordinates
+    Above the effect b itself, below b / sd. Written centred, the sampler moves in the coordinates
     above, where the two depend on each other as a funnel: the smaller sd, the closer b is to 0, and
-    no step size suits both the wide end and the neck. Written non-centred it walks in those below.
+    no step size suits both the wide end and the neck. Written non-centred it moves in those below.
     The dashed curves are at 2 sd. Transitions that diverged are orange; where they gather, the
     draws are not to be trusted, and beyond them the posterior may go on unseen.
 

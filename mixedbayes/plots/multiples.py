@@ -20,7 +20,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.plots import style
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.ranef import chosen_groups
-from mixedbayes.plots.scene import Few, Key, Panel, Sheet, Ticks, in_rows
+from mixedbayes.plots.scene import Key, MaxTicks, Panel, Sheet, Ticks, in_rows
 from mixedbayes.results.posterior import Posterior
 
 # ---- the covariate along the horizontal axis ---------------------------------------------------
@@ -183,7 +183,7 @@ def sheet(
     places, limits = ticks(axis, width)
     titles = [wrapped(panel.title, width) for panel in panels]
     shown = [
-        replace(panel, title=title, xticks=places, yticks=Few(4), xlim=limits, small=True)
+        replace(panel, title=title, xticks=places, yticks=MaxTicks(4), xlim=limits, small=True)
         for panel, title in zip(panels, titles, strict=True)
     ]
     height += 0.15 * max(title.count("\n") for title in titles)
@@ -213,10 +213,10 @@ def wrapped(title: str, width: float) -> str:
 
 def ticks(
     axis: Covariate, width: float, most: int = 9
-) -> tuple[Ticks | Few, tuple[float, float] | None]:
+) -> tuple[Ticks | MaxTicks, tuple[float, float] | None]:
     """Ticks and limits of an axis: at most so many categories by name, else few numbers."""
     if axis.categories is None:
-        return Few(3, whole=bool(np.all(axis.x == np.round(axis.x)))), None
+        return MaxTicks(3, whole=bool(np.all(axis.x == np.round(axis.x)))), None
     n = len(axis.categories)
     at = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
     texts = [axis.categories[i] for i in at]

@@ -19,10 +19,10 @@ from mixedbayes.plots.scene import (
     Band,
     Dots,
     Drawing,
-    Few,
     Key,
     Line,
     Mark,
+    MaxTicks,
     Panel,
     Rule,
     Segments,
@@ -30,7 +30,7 @@ from mixedbayes.plots.scene import (
     Ticks,
     draw,
 )
-from mixedbayes.results import kept
+from mixedbayes.results import effect_summaries
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob, tails
 from mixedbayes.results.text import plural
@@ -78,11 +78,13 @@ def of_effects(post: Posterior, group: str, k: int, prob: float) -> Caterpillar:
     """Intervals of a factor's k-th effect, from its draws or from the summaries kept of them."""
     if post.has_ranef(group):
         return caterpillar(post.ranef(group)[:, :, k], prob)
-    found = kept.read(post, names.ranef(group))
+    found = effect_summaries.read(post, names.ranef(group))
     mean = found.summary.mean[:, k]
     order = np.argsort(mean, kind="stable")
     low, high = tails(prob)
-    q = np.stack([kept.quantile_at(found, p)[order, k] for p in (low, 0.25, 0.75, high)])
+    q = np.stack(
+        [effect_summaries.quantile_at(found, p)[order, k] for p in (low, 0.25, 0.75, high)]
+    )
     return Caterpillar(order, mean[order], q[[0, 3]], q[[1, 2]], found.summary.sd[order, k])
 
 
@@ -350,7 +352,7 @@ def density_panel(
         ylabel="density",
         xlim=(float(grid[0]), float(grid[-1])),
         ylim=(-0.09 * top, 1.05 * top),
-        yticks=Few(3),
+        yticks=MaxTicks(3),
     )
 
 

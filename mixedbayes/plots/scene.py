@@ -160,7 +160,7 @@ class Ticks:
 
 
 @dataclass(frozen=True)
-class Few:
+class MaxTicks:
     """At most so many intervals between ticks, at round numbers."""
 
     most: int
@@ -177,8 +177,8 @@ class Panel:
     ylabel: str = ""
     xlim: tuple[float, float] | None = None
     ylim: tuple[float, float] | None = None
-    xticks: Ticks | Few | None = None
-    yticks: Ticks | Few | None = None
+    xticks: Ticks | MaxTicks | None = None
+    yticks: Ticks | MaxTicks | None = None
     small: bool = False  # one of many: a light title
     y_line: bool = True  # whether the vertical axis has a line
     faint_ylabel: bool = False

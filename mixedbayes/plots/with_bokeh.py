@@ -33,9 +33,9 @@ from mixedbayes.plots import style
 from mixedbayes.plots.scene import (
     Band,
     Dots,
-    Few,
     Key,
     Line,
+    MaxTicks,
     Oval,
     Panel,
     Rule,
@@ -149,7 +149,7 @@ def _look(plot: Any, panel: Panel, ylabel: str) -> None:
             axis.major_tick_line_alpha = float(ticks.marks)
             axis.major_label_orientation = "vertical" if ticks.turned else "horizontal"
         else:
-            most = ticks.most if isinstance(ticks, Few) else 6
+            most = ticks.most if isinstance(ticks, MaxTicks) else 6
             axis.ticker = BasicTicker(desired_num_ticks=most + 1)
     plot.yaxis.axis_line_alpha = float(panel.y_line)
 

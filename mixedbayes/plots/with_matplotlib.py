@@ -17,9 +17,9 @@ from mixedbayes.plots import style
 from mixedbayes.plots.scene import (
     Band,
     Dots,
-    Few,
     Key,
     Line,
+    MaxTicks,
     Oval,
     Panel,
     Rule,
@@ -86,8 +86,8 @@ def _panel(ax: Axes, panel: Panel) -> None:
         _heads(ax, segments)
 
 
-def _ticks(axis: Axis, ticks: Ticks | Few | None) -> None:
-    if isinstance(ticks, Few):
+def _ticks(axis: Axis, ticks: Ticks | MaxTicks | None) -> None:
+    if isinstance(ticks, MaxTicks):
         axis.set_major_locator(MaxNLocator(ticks.most, integer=ticks.whole))
     elif ticks is not None:
         axis.set_ticks(ticks.at, labels=list(ticks.texts))

@@ -15,10 +15,10 @@ from mixedbayes.plots import style
 from mixedbayes.plots.scene import (
     Band,
     Dots,
-    Few,
     Floats,
     Key,
     Line,
+    MaxTicks,
     Oval,
     Panel,
     Rule,
@@ -320,8 +320,8 @@ def _panel(figure: go.Figure, panel: Panel, at: dict[str, int]) -> None:
         )  # fmt: skip
 
 
-def _ticks(ticks: Ticks | Few | None, axis: str) -> dict[str, Any]:
-    if isinstance(ticks, Few):
+def _ticks(ticks: Ticks | MaxTicks | None, axis: str) -> dict[str, Any]:
+    if isinstance(ticks, MaxTicks):
         whole = {"tickformat": ",.0f"} if ticks.whole else {}
         return {"nticks": ticks.most + 1, **whole}
     if ticks is None:

@@ -18,13 +18,13 @@ from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewGroup, NewRows
 from mixedbayes.design.values import label
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.predict.few import Exact, Few, Unseen, Weighted, exact, weighted
 from mixedbayes.predict.importance import Importance, describe_mixture
-from mixedbayes.predict.linear import Known, predictor, roots
+from mixedbayes.predict.linear import Known, covariance_roots, predictor
 from mixedbayes.predict.predict import predict_given
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
+from mixedbayes.predict.updating import Exact, NewData, Unseen, Weighted, exact, weighted
 from mixedbayes.printable import printable
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import (
@@ -99,10 +99,10 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         if (new.groups[g.name].refs < 0).any()
     }
     others = {name: _parameter(post, rows, name) for name in post.design.further}
-    few, number = _few(post, new, levels, others), seed_of(post, seed)
-    _check_support(few, new)
-    effects = exact(few) if post.closed_form else weighted(few, number)
-    result = Conditioned(post, levels, few.n, effects, number)
+    data, number = _new_data(post, new, levels, others), seed_of(post, seed)
+    _check_support(data, new)
+    effects = exact(data) if post.closed_form else weighted(data, number)
+    result = Conditioned(post, levels, data.n, effects, number)
     if result.warning:
         warnings.warn(result.warning, UserWarning, stacklevel=3)
     return result
@@ -166,20 +166,20 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else repr(value)
 
 
-def _check_support(few: Few, new: NewRows) -> None:
+def _check_support(data: NewData, new: NewRows) -> None:
     """Every response is one that the family can have, and that some draw can expect."""
-    family, some = few.family, np.arange(min(few.n_draws, 20))
-    possible = family.supports(few.y, few.trials)
+    family, some = data.family, np.arange(min(data.n_draws, 20))
+    possible = family.supports(data.y, data.trials)
     said = f"impossible in a {family.name} model, which takes {family.takes}"
     if possible.all():
         with np.errstate(all="ignore"):
-            possible = np.isfinite(few.density(some)(few.eta[:, some].T)).any(axis=0)
+            possible = np.isfinite(data.density(some)(data.eta[:, some].T)).any(axis=0)
         said = "further from what the fit expects than numbers can tell"
     if not possible.all():
         first = int(np.argmin(possible))
         raise DataError(
-            f"{int((~possible).sum())} of {few.n} responses are {said} (first in row "
-            f"{new.index[first]!r}: {few.y[first]:g}); correct these rows or leave them out"
+            f"{int((~possible).sum())} of {data.n} responses are {said} (first in row "
+            f"{new.index[first]!r}: {data.y[first]:g}); correct these rows or leave them out"
         )
 
 
@@ -209,12 +209,12 @@ def _parameter(post: Posterior, rows: Any, name: str) -> Floats:
     return post.family.parameter_link(name).inverse(eta, np).T
 
 
-def _few(
+def _new_data(
     post: Posterior,
     new: NewRows,
     levels: Mapping[str, GroupDesign],
     others: Mapping[str, Floats],
-) -> Few:
+) -> NewData:
     """The rows beyond what the draws know: population part and effects of levels of the fit."""
     known, unknown = [], []
     for name, group in new.groups.items():
@@ -225,10 +225,12 @@ def _few(
         if name in levels:
             codes = np.full(len(seen), -1)
             codes[~seen] = levels[name].refs
-            unknown.append(Unseen(group.Z, codes, levels[name].n_levels, roots(post, name)))
+            unknown.append(
+                Unseen(group.Z, codes, levels[name].n_levels, covariance_roots(post, name))
+            )
     rows = PredictionRows(new.X, tuple(known), new.offset, None, new.weights, new.index)
     eta = predictor(post, rows, 0, {}).eta(slice(None))
-    return Few(
+    return NewData(
         post.family,
         responses(post.design, new),
         eta,

@@ -21,7 +21,7 @@ from mixedbayes.terms.law import NORMAL, Law
 # ---- new levels: effects drawn from the population ---------------------------------------------
 
 
-def roots(post: Posterior, factor: str, parameter: str = "mu") -> Floats:
+def covariance_roots(post: Posterior, factor: str, parameter: str = "mu") -> Floats:
     """(q, q, S) R with R R' = Sigma, for every draw of Sigma, singular ones among them.
 
     R = D V sqrt(E) V' with D the sds and V E V' the correlation matrix, so that R is a smooth
@@ -142,7 +142,7 @@ def _term(
     if codes is None:
         need_plain([g], "a prediction of levels that are not named")
         return FactorPart(
-            name, factor.Z, None, (), effects, roots(post, factor.name, parameter), g.law
+            name, factor.Z, None, (), effects, covariance_roots(post, factor.name, parameter), g.law
         )
     seen = codes >= 0
     if seen.any():
@@ -156,7 +156,7 @@ def _term(
         effects = np.concatenate([effects, known.effects])
     if not (codes < 0).any():
         return FactorPart(name, factor.Z, codes, unseen, effects, np.zeros((q, q, 0)), g.law)
-    root = roots(post, factor.name, parameter)
+    root = covariance_roots(post, factor.name, parameter)
     if len(unseen) * root[0].size <= MOST_KEPT:
         drawn = new_effects(root, seed, name, unseen, g.law)
         effects = np.concatenate([effects, drawn])

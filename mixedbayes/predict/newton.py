@@ -24,14 +24,16 @@ _ENOUGH = 1e-3
 _MOST_ITERATIONS = 50
 _MOST_HALVINGS = 20
 
-Density = Callable[..., Floats]  # log p(y_i | eta_i, ...), one (S, m) for each predictor, to (S, m)
+LogDensity = Callable[
+    ..., Floats
+]  # log p(y_i | eta_i, ...), one (S, m) for each predictor, to (S, m)
 
 
 @dataclass(frozen=True, eq=False)
 class Given:
     """Rows given some draws: all but the effects in eta, and what these add."""
 
-    density: Density
+    density: LogDensity
     eta: Sequence[Floats]  # (S, m) of each predictor
     A: Sequence[Floats]  # (S, m, D) of each predictor
 

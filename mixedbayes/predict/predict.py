@@ -171,8 +171,8 @@ def predict_given(
     if way is not None or depends_on_parameters(question, post.family):
         others = {p: prediction_rows(post.design, new, question, p) for p in post.design.further}
     own = question.treatment == "own"
-    told = {name: levels.levels for name, levels in known.items()}
-    strange = unknown_levels([rows, *others.values()], told) if own else {}
+    known_labels = {name: levels.levels for name, levels in known.items()}
+    strange = unknown_levels([rows, *others.values()], known_labels) if own else {}
     if new_levels == "error":
         refuse_levels(post.design, strange)
     linear = predictor(post, rows, number, known if own else {})

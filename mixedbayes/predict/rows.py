@@ -140,8 +140,10 @@ def unknown_levels(parts: Sequence[PredictionRows], known: Mapping[str, Sequence
     for factor in (factor for rows in parts for factor in rows.factors):
         if factor.codes is None or not factor.unseen:
             continue
-        told = known.get(factor.name, ())
-        labels = np.array([None if text in told else text for text in factor.unseen], object)
+        known_labels = known.get(factor.name, ())
+        labels = np.array(
+            [None if text in known_labels else text for text in factor.unseen], object
+        )
         if any(text is not None for text in labels):
             drawn = factor.codes < 0
             found[factor.name] = np.full(len(drawn), None, object)

@@ -13,7 +13,7 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
-from mixedbayes.results import kept
+from mixedbayes.results import effect_summaries
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import apart, chained, describe, labelled, stack
 
@@ -98,7 +98,7 @@ def ranef(
         if post.has_ranef(g.name, p):
             described = describe(post.chains(name), prob)
         else:
-            described = kept.columns(kept.read(post, name), prob)
+            described = effect_summaries.columns(effect_summaries.read(post, name), prob)
         tables.append(rows_of(post, g, p).assign(**described))
     return stack(tables, COLUMNS)
 
@@ -175,7 +175,9 @@ def coef(
             values = coef_kernel(post.ranef(g.name, p), population_of(post, g, p))
             described = describe(chained(values, chains), prob)
         else:
-            described = kept.columns(kept.read(post, names.coef(g.name, p)), prob)
+            described = effect_summaries.columns(
+                effect_summaries.read(post, names.coef(g.name, p)), prob
+            )
         table = rows_of(post, g, p).assign(**described)
         if constant_intercept(post, g, p):
             whole = describe(chained(post.intercept(p), chains), prob)

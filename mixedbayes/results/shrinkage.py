@@ -15,7 +15,7 @@ from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Identity
 from mixedbayes.numerics.rows import row_blocks
-from mixedbayes.results import kept
+from mixedbayes.results import effect_summaries
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import coef_kernel, effect_rows, population_of
 from mixedbayes.results.tables import chained, describe_plain, stack
@@ -312,7 +312,7 @@ def mean_ranef(post: Posterior, g: GroupDesign) -> Floats:
     """(J, q) posterior mean of the deviations, from draws or summaries."""
     if post.has_ranef(g.name):
         return post.ranef(g.name).mean(axis=0)
-    return kept.read(post, names.ranef(g.name)).summary.mean
+    return effect_summaries.read(post, names.ranef(g.name)).summary.mean
 
 
 def mean_coef(post: Posterior, g: GroupDesign) -> Floats:

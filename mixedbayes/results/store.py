@@ -347,8 +347,8 @@ def _load(path: Path) -> tuple[xr.DataTree, bool]:
         whole = sealed(file)
         if whole is False:
             raise FileError("its checksum is wrong")
-        with h5py.File(file, "r") as walked:
-            check_contents(walked, path.stat().st_size)
+        with h5py.File(file, "r") as tree:
+            check_contents(tree, path.stat().st_size)
         with xr.open_datatree(file, engine="h5netcdf") as opened:
             return opened.load(), bool(whole)
 

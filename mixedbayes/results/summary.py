@@ -16,9 +16,9 @@ from mixedbayes.engines.base import Chosen
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
 from mixedbayes.printable import escaped, printable
+from mixedbayes.results.effect_summaries import has_summaries
 from mixedbayes.results.fixef import family_parameters, fixef
 from mixedbayes.results.icc import icc
-from mixedbayes.results.kept import has_summaries
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios

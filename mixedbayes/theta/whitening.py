@@ -31,7 +31,7 @@ SPLIT, MODE, HYPER, SLOPES, INNER, START, COLUMNS, COUPLINGS, OUTER, LOG_DET = r
 
 
 @dataclass(frozen=True, eq=False)
-class Factor:
+class CholeskyFactor:
     """L of the precision H of effects and coefficients."""
 
     inner: Floats  # (J, q, q) L_1^-1, its blocks
@@ -83,7 +83,7 @@ class Factor:
         return np.einsum(how, self.inner, x.reshape(-1, q)).ravel()
 
 
-def factorise(blocks: Floats, couplings: sparse.csr_array, rest: Floats) -> Factor:
+def factorise(blocks: Floats, couplings: sparse.csr_array, rest: Floats) -> CholeskyFactor:
     """L of H with first blocks (J, q, q), H_12 (J q, D) sparse and H_22 (D, D).
 
     Raises numpy.linalg.LinAlgError where H is not positive definite.
@@ -102,7 +102,7 @@ def factorise(blocks: Floats, couplings: sparse.csr_array, rest: Floats) -> Fact
         raise np.linalg.LinAlgError("the curvature is no finite number")
     L2 = np.linalg.cholesky(rest)
     outer = linalg.solve_triangular(L2, np.eye(len(rest)), lower=True) if len(rest) else rest
-    return Factor(inner, K, outer)
+    return CholeskyFactor(inner, K, outer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +112,13 @@ class Whitening:
     mode: Floats  # (d,)
     hyper: Floats  # (h, h) C, lower triangular
     slopes: Floats  # (d - h, h) B; without entries where it is zero
-    factor: Factor  # L, of d - h effects and coefficients
+    factor: CholeskyFactor  # L, of d - h effects and coefficients
 
     @classmethod
     def identity(cls, h: int, n_first: int = 0, q: int = 1, rest: int = 0) -> Whitening:
         """Of h variance parameters, n_first effects in levels of q, and the rest."""
         eye = np.broadcast_to(np.eye(q), (n_first // q, q, q))
-        factor = Factor(eye, sparse.csr_array((n_first, rest)), np.eye(rest))
+        factor = CholeskyFactor(eye, sparse.csr_array((n_first, rest)), np.eye(rest))
         return cls(np.zeros(h + n_first + rest), np.eye(h), np.zeros((0, 0)), factor)
 
     @property

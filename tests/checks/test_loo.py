@@ -76,7 +76,7 @@ def test_outer_levels_of_nested_counts_left_out_agree_with_refits():
     data = pd.DataFrame({"y": rng.poisson(mean), "a": a, "b": b})
     fit = mb.fit("y ~ 1 + (1 | a/b)", data, family="poisson", seed=1, progress=False)
     found = fit.loo("group", refit=False)
-    assert found.scored.target == "a"
+    assert found.held_out.target == "a"
     assert (found.integral_k < found.good_k).all()
     total, error = difference(found, fit.kfold(12, by="a"))
     assert abs(total) < 2 * error + 0.05
@@ -87,7 +87,7 @@ def test_integrals_that_are_rough_are_said_to_be(fit_of):
     assert (found.integral_k == -np.inf).all()
     assert "integrate out only roughly" not in found.verdict
     found.integral_k = np.where(np.arange(18) == 2, 0.9, 0.1)
-    level = found.scored.labels[2]
+    level = found.held_out.labels[2]
     assert f"effects of {level} integrate out only roughly" in found.verdict
 
 
@@ -167,7 +167,7 @@ def test_effects_integrated_out_agree_with_refits(fit_of):
     assert len(again)
     assert not set(again) & set(found.high)
     assert "the group effects were integrated out" in found.verdict
-    exact = [leave_out(fit.posterior, found.scored, np.array([row]), 0) for row in again]
+    exact = [leave_out(fit.posterior, found.held_out, np.array([row]), 0) for row in again]
     refitted = [e.log_density[0] for e in exact]  # noisier the further out a row is
     np.testing.assert_allclose(found.elpd_i[again], refitted, rtol=0.012, atol=0.12)
     assert found.elpd == pytest.approx(float(found.elpd_i.sum()))

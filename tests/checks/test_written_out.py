@@ -224,9 +224,9 @@ def test_what_is_left_out_is_said_where_it_is_not_one_of_equal_rows(rows):
     }
     for left, (family, note) in cases.items():
         found = smoothed(posterior(f"{left} ~ {right}", d, family), "observation")
-        assert found.scored.note.startswith(note)
-        assert (found.scored.note == "") == (note == "")
-        assert found.scored.note in str(found)
+        assert found.held_out.note.startswith(note)
+        assert (found.held_out.note == "") == (note == "")
+        assert found.held_out.note in str(found)
         assert found.n_data_points == N
 
 

@@ -79,8 +79,8 @@ def placed(named, group, priors):
 def by_hand(model, layout, theta, coordinates):
     """Log density of theta (d,): priors, effects and rows, with SciPy and the families' own."""
     design, priors = model.design, model.spec.priors
-    phi = coordinates.bend.phi(theta[: layout.n_hyper])
-    total = float(coordinates.bend.log_slope(theta[: layout.n_hyper]))
+    phi = coordinates.tails.phi(theta[: layout.n_hyper])
+    total = float(coordinates.tails.log_slope(theta[: layout.n_hyper]))
     named = {k: v[0] for k, v in layout.named(theta[None], coordinates).items()}
     logs = layout.table.codes[: layout.n_hyper, 1] == LOG
     total += phi[logs].sum()  # d sd / d log sd = sd

@@ -6,8 +6,8 @@ import pytest
 import mixedbayes as mb
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.laplace import approximate
-from mixedbayes.theta.bend import Bend
 from mixedbayes.theta.logpriors import TANH
+from mixedbayes.theta.tails import TailTransform
 from mixedbayes.theta.whitening import Whitening, factorise
 
 FAMILIES = [
@@ -70,15 +70,15 @@ def point(density, seed=0):
 
 
 def written_somehow(layout):
-    """Coordinates centred in every degree, and bent to the left and to the right."""
+    """Coordinates centred in every degree, and tails transformed to the left and to the right."""
     rng, h = np.random.default_rng(1), layout.n_hyper
-    bend = Bend.straight(h)
+    tails = TailTransform.identity(h)
     for first in layout.variance_starts:
-        bend.a[first], bend.m[first], bend.s[first] = 0.6, -0.2, 0.3
+        tails.a[first], tails.m[first], tails.s[first] = 0.6, -0.2, 0.3
     for last in np.flatnonzero(layout.table.codes[:h, 1] == TANH):
-        bend.a[last], bend.m[last], bend.s[last] = -0.3, 0.1, -0.4
+        tails.a[last], tails.m[last], tails.s[last] = -0.3, 0.1, -0.4
     noise = [rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))) for g in layout.groups]
-    return Coordinates(tuple(2 * A @ A.transpose(0, 2, 1) for A in noise), bend)
+    return Coordinates(tuple(2 * A @ A.transpose(0, 2, 1) for A in noise), tails)
 
 
 def whitening(layout):

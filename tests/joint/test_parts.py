@@ -58,8 +58,8 @@ def test_an_sd_that_may_be_zero_is_bent_and_others_are_not(joint):
     )
     near = approximate(joint.density_of(ticks))
     assert near.converged
-    assert near.coordinates.bend.a[0] == 0.0  # BROOD, more effects, comes first
-    assert near.coordinates.bend.a[1] > 0.2
+    assert near.coordinates.tails.a[0] == 0.0  # BROOD, more effects, comes first
+    assert near.coordinates.tails.a[1] > 0.2
 
 
 def test_mode_is_where_the_reference_has_it(joint, reference):

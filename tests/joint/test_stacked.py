@@ -10,8 +10,8 @@ from mixedbayes import names
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
-from mixedbayes.theta.bend import Bend
 from mixedbayes.theta.logpriors import LOG, TANH
+from mixedbayes.theta.tails import TailTransform
 
 CASES = {
     "gaussian": ("gaussian", "y ~ x + (x | g)", ["sigma ~ x + (1 | g)"], {}),
@@ -61,15 +61,15 @@ def density_of(model):
 
 
 def somehow(layout):
-    """Coordinates centred in every degree, and bent to the left and to the right."""
+    """Coordinates centred in every degree, and tails transformed to the left and to the right."""
     rng, h = np.random.default_rng(1), layout.n_hyper
-    bend = Bend.straight(h)
+    tails = TailTransform.identity(h)
     for first in layout.variance_starts:
-        bend.a[first], bend.m[first], bend.s[first] = 0.6, -0.2, 0.3
+        tails.a[first], tails.m[first], tails.s[first] = 0.6, -0.2, 0.3
     for last in np.flatnonzero(layout.table.codes[:h, 1] == TANH):
-        bend.a[last], bend.m[last], bend.s[last] = -0.3, 0.1, -0.4
+        tails.a[last], tails.m[last], tails.s[last] = -0.3, 0.1, -0.4
     noise = [rng.normal(size=(g.n_levels, len(g.terms), len(g.terms))) for g in layout.groups]
-    return Coordinates(tuple(2 * A @ A.transpose(0, 2, 1) for A in noise), bend)
+    return Coordinates(tuple(2 * A @ A.transpose(0, 2, 1) for A in noise), tails)
 
 
 def point(layout, seed=0):
@@ -79,8 +79,8 @@ def point(layout, seed=0):
 def by_hand(model, layout, theta, coordinates, placed):
     """Log density of theta (d,), predictor by predictor, by SciPy and the families' densities."""
     design, priors, family = model.design, model.spec.priors, model.family
-    phi = coordinates.bend.phi(theta[: layout.n_hyper])
-    total = float(coordinates.bend.log_slope(theta[: layout.n_hyper]))
+    phi = coordinates.tails.phi(theta[: layout.n_hyper])
+    total = float(coordinates.tails.log_slope(theta[: layout.n_hyper]))
     total += phi[layout.table.codes[: layout.n_hyper, 1] == LOG].sum()  # d sd / d log sd = sd
     named = {k: v[0] for k, v in layout.named(theta[None], coordinates).items()}
     information = dict(zip([g.name for g in layout.groups], coordinates.information, strict=True))

@@ -7,7 +7,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.marginal.summaries import QUANTILES
 from mixedbayes.plots import style
 from mixedbayes.plots.ranef import caterpillar, plot_ranef
-from mixedbayes.results import kept
+from mixedbayes.results import effect_summaries
 from mixedbayes.results.posterior import Posterior
 
 UNITS = {"Reaction": "ms", "Days": "day"}
@@ -126,8 +126,8 @@ def test_kept_summaries_give_the_same_picture_as_draws(sleep, by_gid):
     effects = sleep.ranef("Subject")
     g = sleep.group("Subject")
     quantiles = np.quantile(effects, QUANTILES, axis=0)
-    summary = kept.EffectsSummary(effects.mean(axis=0), effects.std(axis=0), quantiles)
-    dataset = kept.to_dataset({"Subject": (g, summary, summary)})
+    summary = effect_summaries.EffectsSummary(effects.mean(axis=0), effects.std(axis=0), quantiles)
+    dataset = effect_summaries.to_dataset({"Subject": (g, summary, summary)})
     posterior = sleep.draws.drop_vars("ranef_Subject")
     tree = xr.DataTree.from_dict({"posterior": posterior, "ranef_summary": dataset})
     slim = plot_ranef(Posterior(sleep.spec, tree))

@@ -13,7 +13,7 @@ import mixedbayes as mb
 from mixedbayes import names
 from mixedbayes.design import replay
 from mixedbayes.predict.condition import condition_on, responses
-from mixedbayes.predict.few import Few, Unseen, exact, weighted, weighted_quantile
+from mixedbayes.predict.updating import NewData, Unseen, exact, weighted, weighted_quantile
 from mixedbayes.results.posterior import Posterior
 
 S = 4000
@@ -106,7 +106,7 @@ def test_proposals_agree_with_the_closed_form():
         Unseen(Z, np.array([0, 0, 0, 1, 1]), 2, root),
         Unseen(np.ones((m, 1)), np.array([0, 1, -1, -1, 0]), 2, np.full((1, 1, s), 0.7)),
     )
-    few = Few(
+    data = NewData(
         mb.Gaussian(),
         rng.normal([1, 2, 1, -2, 0]),
         rng.normal(0, 0.1, (m, s)),
@@ -115,7 +115,7 @@ def test_proposals_agree_with_the_closed_form():
         None,
         levels,
     )
-    closed, sampled = exact(few), weighted(few, seed=1)
+    closed, sampled = exact(data), weighted(data, seed=1)
     every = slice(None)
     a, b = closed.describe(every, 0.0, 0.9), sampled.describe(every, 0.0, 0.9)
     for column in ("mean", "lower", "upper"):
@@ -124,7 +124,7 @@ def test_proposals_agree_with_the_closed_form():
     correlation = np.corrcoef(closed.importance.weights, sampled.importance.weights)[0, 1]
     assert correlation > 0.98
     index, effects = sampled.drawn(seed=1)
-    assert effects.shape == (s, few.size)
+    assert effects.shape == (s, data.size)
     np.testing.assert_allclose(effects.mean(axis=0), a["mean"], atol=0.06 * a["sd"].max())
     assert np.all(np.diff(index) >= 0)
 

@@ -33,8 +33,8 @@ def to_dataset(
     for name, (g, deviation, total) in groups.items():
         dims = names.group_dim(name), names.group_term_dim(name, parameter)
         coords |= {dims[0]: g.levels.to_numpy(), dims[1]: list(g.terms)}
-        kept = {names.ranef(name, parameter): deviation, names.coef(name, parameter): total}
-        for variable, s in kept.items():
+        stored = {names.ranef(name, parameter): deviation, names.coef(name, parameter): total}
+        for variable, s in stored.items():
             if s is not None:
                 variables[f"{variable}_mean"] = dims, s.mean
                 variables[f"{variable}_sd"] = dims, s.sd
@@ -43,7 +43,7 @@ def to_dataset(
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class StoredSummary:
     """A summary read back, with the probabilities of its quantiles."""
 
     summary: EffectsSummary
@@ -55,30 +55,30 @@ def has_summaries(post: Posterior) -> bool:
     return names.RANEF_SUMMARY in post.idata.children
 
 
-def read(post: Posterior, variable: str) -> Kept:
+def read(post: Posterior, variable: str) -> StoredSummary:
     """The summary kept under a variable's name, `ranef_<group>` or `coef_<group>`.
 
     Raises
     ------
     ModelError
-        If it was not kept.
+        If it was not stored.
     """
     tree = post.idata.children.get(names.RANEF_SUMMARY)
-    kept = xr.Dataset() if tree is None else tree.to_dataset()
-    if f"{variable}_mean" not in kept:
-        had = "; ranef() works from what was kept" if len(kept.data_vars) else ""
+    stored = xr.Dataset() if tree is None else tree.to_dataset()
+    if f"{variable}_mean" not in stored:
+        had = "; ranef() works from what was kept" if len(stored.data_vars) else ""
         raise ModelError(
             f"neither draws nor summaries of {variable} were kept{had}. Fit again with fewer draws "
             "or with the group effects kept as draws"
         )
-    parts = (kept[f"{variable}_{what}"].to_numpy() for what in ("mean", "sd", "quantile"))
-    return Kept(EffectsSummary(*parts), kept[names.QUANTILE].to_numpy())
+    parts = (stored[f"{variable}_{what}"].to_numpy() for what in ("mean", "sd", "quantile"))
+    return StoredSummary(EffectsSummary(*parts), stored[names.QUANTILE].to_numpy())
 
 
-def columns(kept: Kept, prob: float) -> dict[str, Floats]:
+def columns(stored: StoredSummary, prob: float) -> dict[str, Floats]:
     """Columns mean, sd, lower, upper, each (J q,), from a summary."""
-    lower, upper = (quantile_at(kept, p) for p in tails(prob))
-    s = kept.summary
+    lower, upper = (quantile_at(stored, p) for p in tails(prob))
+    s = stored.summary
     return {
         "mean": s.mean.ravel(),
         "sd": s.sd.ravel(),
@@ -87,9 +87,9 @@ def columns(kept: Kept, prob: float) -> dict[str, Floats]:
     }
 
 
-def quantile_at(kept: Kept, p: float) -> Floats:
+def quantile_at(stored: StoredSummary, p: float) -> Floats:
     """Quantile p from the grid, exact at its points, between them linear in the normal score."""
-    grid = kept.probabilities
+    grid = stored.probabilities
     low, high = float(grid[0]), float(grid[-1])
     if not low - 1e-12 <= p <= high + 1e-12:
         raise ModelError(
@@ -100,5 +100,5 @@ def quantile_at(kept: Kept, p: float) -> Floats:
     at, z = special.ndtri(grid), special.ndtri(p)
     i = int(np.clip(np.searchsorted(at, z) - 1, 0, len(at) - 2))
     w = np.clip((z - at[i]) / (at[i + 1] - at[i]), 0.0, 1.0)
-    q = kept.summary.quantiles
+    q = stored.summary.quantiles
     return (1 - w) * q[i] + w * q[i + 1]

@@ -8,25 +8,25 @@ from scipy import integrate, special, stats
 
 import mixedbayes as mb
 from mixedbayes.marginal.density import MarginalDensity
-from mixedbayes.marginal.mode import bend_tails, find_mode
+from mixedbayes.marginal.mode import find_mode, transform_tails
 from mixedbayes.marginal.setup import set_up
 from mixedbayes.marginal.surrogate import non_normality
-from mixedbayes.theta.bend import Bend, bent, fit_bend
+from mixedbayes.theta.tails import TailTransform, fit_tails, tail_map
 
-SIDES = Bend(np.array([0.0, 0.7, 2.0, -1.5]), np.array([0.0, -0.5, 1.0, 0.3]),
+SIDES = TailTransform(np.array([0.0, 0.7, 2.0, -1.5]), np.array([0.0, -0.5, 1.0, 0.3]),
              np.array([1.0, 0.2, 0.4, -0.6]))  # fmt: skip
 
 
 @pytest.mark.parametrize("at", [-3.0, -0.4, 0.0, 0.9, 4.0])
-def test_bends_go_back_and_have_the_slope_of_differences(at):
+def test_transforms_go_back_and_have_the_slope_of_differences(at):
     t, h = np.full(4, at), 1e-6
     np.testing.assert_allclose(SIDES.t(SIDES.phi(t)), t, atol=1e-9)
     slopes = (SIDES.phi(t + h) - SIDES.phi(t - h)) / (2 * h)
     assert SIDES.log_slope(t) == pytest.approx(np.log(slopes).sum(), rel=1e-6)
     for i, row in enumerate(SIDES.table):
-        tau, slope, change = bent(at, *row)
+        tau, slope, change = tail_map(at, *row)
         assert (tau, slope) == pytest.approx((SIDES.phi(t)[i], slopes[i]), rel=1e-6)
-        ends = [np.log(bent(at + e, *row)[1]) for e in (-h, h)]
+        ends = [np.log(tail_map(at + e, *row)[1]) for e in (-h, h)]
         assert change == pytest.approx(np.diff(ends)[0] / (2 * h), abs=1e-6)
 
 
@@ -40,11 +40,11 @@ def test_an_exponential_tail_becomes_like_a_normal_one(side, rate):
         return float(rate * sign * t[0] - np.exp(sign * t[0]) - special.gammaln(rate))
 
     mode = np.array([sign * np.log(rate)])
-    bend = fit_bend(value, mode, np.array([[1 / rate]]), np.array([True]))
+    tails = fit_tails(value, mode, np.array([[1 / rate]]), np.array([True]))
 
     def density(t):
         at = np.array([t])
-        return np.exp(value(bend.phi(at)) + bend.log_slope(at))
+        return np.exp(value(tails.phi(at)) + tails.log_slope(at))
 
     assert integrate.quad(density, -40, 40, limit=500)[0] == pytest.approx(1, abs=1e-6)
     grid = np.linspace(-30, 30, 20_001)
@@ -53,15 +53,15 @@ def test_an_exponential_tail_becomes_like_a_normal_one(side, rate):
     mean = p @ grid
     sd = np.sqrt(p @ (grid - mean) ** 2)
     kurtosis = p @ ((grid - mean) / sd) ** 4 - 3
-    assert np.sign(bend.a[0]) == sign
+    assert np.sign(tails.a[0]) == sign
     assert abs(p @ ((grid - mean) / sd) ** 3) < 0.5
     plain = float(stats.loggamma(rate).stats("k"))
     assert kurtosis < 0.5 < plain
 
 
 def test_a_normal_density_is_left_straight():
-    bend = fit_bend(lambda t: -0.5 * float(t @ t), np.zeros(2), np.eye(2), np.ones(2, bool))
-    assert not bend.a.any()
+    tails = fit_tails(lambda t: -0.5 * float(t @ t), np.zeros(2), np.eye(2), np.ones(2, bool))
+    assert not tails.a.any()
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +72,16 @@ def dyestuff2():
     return density, find_mode(density)
 
 
-def test_the_density_of_bent_coordinates_is_the_same_with_its_jacobian(dyestuff2):
+def test_the_density_of_transformed_coordinates_is_the_same_with_its_jacobian(dyestuff2):
     plain, mode = dyestuff2
-    density, at = bend_tails(plain, mode)
-    assert density.bend.a[0] > 0.5  # the standard deviation may be 0
+    density, at = transform_tails(plain, mode)
+    assert density.tails.a[0] > 0.5  # the standard deviation may be 0
     white = replace(density, units=at.units)
     rng, h = np.random.default_rng(0), 1e-5
     for eta in rng.standard_normal((10, plain.ndim)):
         t = at.to_theta(eta)
-        theta = density.bend.phi(t)
-        expected = plain.logp(theta) + density.bend.log_slope(t)
+        theta = density.tails.phi(t)
+        expected = plain.logp(theta) + density.tails.log_slope(t)
         assert density.logp(t) == pytest.approx(expected, abs=1e-9)
         value, gradient = white.logp_grad(eta)
         assert value == pytest.approx(expected + at.units.log_det, abs=1e-9)
@@ -100,4 +100,4 @@ def test_it_is_closer_to_normal(dyestuff2):
         return non_normality(points, np.array([white.logp_grad(e)[1] for e in points]))
 
     plain, mode = dyestuff2
-    assert away(*bend_tails(plain, mode)) < 0.5 * away(plain, mode)
+    assert away(*transform_tails(plain, mode)) < 0.5 * away(plain, mode)

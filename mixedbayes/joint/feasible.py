@@ -9,7 +9,7 @@ from mixedbayes.design.types import Floats
 from mixedbayes.joint.density import JointDensity
 
 
-def begin(density: JointDensity, X: Floats, offset: Floats) -> Floats:
+def feasible_coefficients(density: JointDensity, X: Floats, offset: Floats) -> Floats:
     """Coefficients (p,) at which the response is at its centre, or as near to it as is possible.
 
     Identity and inverse links of positive means need a positive predictor in every row. Where it

@@ -39,7 +39,7 @@ class Unseen:
 
 
 @dataclass(frozen=True, eq=False)
-class Few:
+class NewData:
     """The rows: y, and in every draw what is known of their linear predictor."""
 
     family: Family
@@ -117,7 +117,7 @@ class Few:
 class Exact:
     """The new effects: normal in each draw, draws having weights."""
 
-    few: Few
+    data: NewData
     importance: Importance
     mean: Floats  # (S, D)
     sd: Floats  # (S, D)
@@ -132,8 +132,8 @@ class Exact:
         index = self.importance.resample(stream(seed, RESAMPLING))
         z = stream(seed, EFFECTS).standard_normal(self.mean.shape)
         parts = []
-        for at in self.few.blocks(len(index)):
-            u = update(self.few, index[at])
+        for at in self.data.blocks(len(index)):
+            u = update(self.data, index[at])
             parts.append(u.mean + np.einsum("sij,si->sj", u.root, z[at]))
         return index, np.concatenate(parts)
 
@@ -152,23 +152,23 @@ class Update:
         return np.sqrt((self.root**2).sum(axis=1))
 
 
-def exact(few: Few) -> Exact:
+def exact(data: NewData) -> Exact:
     """Every draw's update, and the draws' weights: the rows' density, effects integrated out."""
-    updates = [update(few, at) for at in few.blocks(few.n_draws)]
+    updates = [update(data, at) for at in data.blocks(data.n_draws)]
     mean, sd, log_density = (
         np.concatenate([getattr(u, name) for u in updates])
         for name in ("mean", "sd", "log_density")
     )
-    return Exact(few, smooth(log_density), mean, sd)
+    return Exact(data, smooth(log_density), mean, sd)
 
 
-def update(few: Few, draws: Ints) -> Update:
+def update(data: NewData, draws: Ints) -> Update:
     """The update at some of the posterior draws."""
-    w = np.ones(few.n) if few.weights is None else few.weights
-    r = few.y - few.eta[:, draws].T  # (S, m)
-    variance = few.parameters[names.SIGMA][draws] ** 2
-    u = woodbury.given(r, few.design(draws), w, variance)
-    R = few.root(draws)
+    w = np.ones(data.n) if data.weights is None else data.weights
+    r = data.y - data.eta[:, draws].T  # (S, m)
+    variance = data.parameters[names.SIGMA][draws] ** 2
+    u = woodbury.given(r, data.design(draws), w, variance)
+    R = data.root(draws)
     return Update(
         (R @ u.mean[:, :, None])[:, :, 0],
         np.linalg.solve(u.root, R.transpose(0, 2, 1)),
@@ -212,15 +212,15 @@ class Weighted:
         return at // k, self.effects.reshape(-1, d)[at]
 
 
-def weighted(few: Few, seed: int) -> Weighted:
+def weighted(data: NewData, seed: int) -> Weighted:
     """Proposals in every draw, and their weights."""
-    s, d = few.n_draws, few.size
+    s, d = data.n_draws, data.size
     z = directions(stream(seed, EFFECTS), s, COUNT, d)
     effects, log_ratio = np.empty((s, COUNT, d)), np.empty((s, COUNT))
-    for at in few.blocks(s):
-        given = Given(few.density(at), [few.eta[:, at].T], [few.design(at)])
+    for at in data.blocks(s):
+        given = Given(data.density(at), [data.eta[:, at].T], [data.design(at)])
         found = propose(given, z[at])
-        effects[at] = found.u @ few.root(at).transpose(0, 2, 1)
+        effects[at] = found.u @ data.root(at).transpose(0, 2, 1)
         log_ratio[at] = found.log_ratio
     every = smooth(log_ratio.ravel())
     weights = every.weights.reshape(s, COUNT)

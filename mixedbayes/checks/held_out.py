@@ -63,7 +63,7 @@ def _rows(a: pd.Index, b: pd.Index) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class HeldOut:
     """The units that are left out one at a time, or some at a time.
 
     target
@@ -78,7 +78,7 @@ class Scored:
     copies: Floats | None = None  # (n,) how many observations each row stands for; None for one
 
     @classmethod
-    def of(cls, design: Design, family: Family, target: str) -> Scored:
+    def of(cls, design: Design, family: Family, target: str) -> HeldOut:
         """The units of one target; "group" is the model's only or coarsest grouping factor."""
         groups, data = design.mu.groups, Data.of(design, family)
         if target == OBSERVATION:
@@ -150,7 +150,7 @@ class Scored:
         levels = ", ".join(f"{g.name} {row[g.name]}" for g in self.groups)
         return f"row {row[OBSERVATION]}" + (f" ({levels})" if levels else "")
 
-    def difference(self, other: Scored) -> str | None:
+    def difference(self, other: HeldOut) -> str | None:
         """Why two scores cannot be compared, in words; None if they can."""
         if self.target != other.target:
             return f"the targets differ: {self.target} and {other.target}"

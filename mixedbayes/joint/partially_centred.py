@@ -1,6 +1,6 @@
-"""Effects from what is walked, compiled, with derivatives.
+"""Effects from their partially centred coordinates, compiled, with derivatives.
 
-`coordinates` says how they are written.
+See `coordinates`.
 """
 
 from __future__ import annotations

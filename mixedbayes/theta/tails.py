@@ -23,18 +23,18 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["Bend", "bent", "fit_bend", "unbend"]
+__all__ = ["TailTransform", "apply_tails", "fit_tails", "tail_map"]
 
 Floats = NDArray[np.float64]
 
 _DROP = 4.5  # fall of a normal log density at 3 standard deviations
-_WORTH = 0.05  # least bend that is made
+_WORTH = 0.05  # least correction that is made
 _FARTHEST = 12.0  # from the mode on the left; a standard deviation is zero there, for all data
 _MULTIPLES = (1.0, 2.0, 3.0, 4.5, 7.0, 10.0, 15.0, 22.0, 33.0, 50.0)  # of a standard deviation
 
 
 @dataclass(frozen=True, eq=False)
-class Bend:
+class TailTransform:
     """a, m and s of every coordinate, (d,) each; a = 0 leaves it as it is."""
 
     a: Floats
@@ -42,7 +42,7 @@ class Bend:
     s: Floats
 
     @classmethod
-    def straight(cls, d: int) -> Bend:
+    def identity(cls, d: int) -> TailTransform:
         return cls(np.zeros(d), np.zeros(d), np.ones(d))
 
     @property
@@ -73,7 +73,7 @@ class Bend:
 
 
 @njit(error_model="numpy", nogil=True)
-def bent(t, a, m, s):
+def tail_map(t, a, m, s):
     """tau, d tau / dt, and the derivative of its logarithm."""
     w = (m - t) / s
     e = math.exp(-abs(w))
@@ -85,20 +85,22 @@ def bent(t, a, m, s):
 
 
 @njit(error_model="numpy", nogil=True)
-def unbend(t, bend, theta, slopes):
+def apply_tails(t, tails, theta, slopes):
     """Fill theta (d,), which may be t, and d theta / dt with the derivative of its log; its sum."""
     log_slope = 0.0
-    for i in range(len(bend)):
+    for i in range(len(tails)):
         theta[i], slopes[i, 0], slopes[i, 1] = t[i], 1.0, 0.0
-        if bend[i, 0] != 0.0:
-            theta[i], slopes[i, 0], slopes[i, 1] = bent(t[i], bend[i, 0], bend[i, 1], bend[i, 2])
+        if tails[i, 0] != 0.0:
+            theta[i], slopes[i, 0], slopes[i, 1] = tail_map(
+                t[i], tails[i, 0], tails[i, 1], tails[i, 2]
+            )
             log_slope += math.log(slopes[i, 0])
     return log_slope
 
 
-def fit_bend(
-    value: Callable[[Floats], float], t: Floats, spread: Floats, bendable: NDArray[np.bool_]
-) -> Bend:
+def fit_tails(
+    value: Callable[[Floats], float], t: Floats, spread: Floats, eligible: NDArray[np.bool_]
+) -> TailTransform:
     """Bends of the coordinates whose posterior has a longer tail on one side.
 
     a and s are such that the points where the density has fallen as far as a normal one at 3 sds
@@ -112,11 +114,11 @@ def fit_bend(
         Its highest point.
     spread
         (m, m) covariance of the first m coordinates there, from the curvature.
-    bendable
+    eligible
         (d,) which coordinates may be bent; none after the first m.
     """
-    bend = Bend.straight(len(t))
-    for i in map(int, np.flatnonzero(bendable)):
+    tails = TailTransform.identity(len(t))
+    for i in map(int, np.flatnonzero(eligible)):
         sd = float(np.sqrt(spread[i, i]))
         along = np.zeros(len(t))
         along[: len(spread)] = spread[:, i] / spread[i, i]
@@ -124,8 +126,8 @@ def fit_bend(
         excess = (left - right) / (_softplus(3.0) ** 2 / 2)
         if abs(excess) > _WORTH:
             shorter = right if excess > 0 else -left
-            bend.a[i], bend.m[i], bend.s[i] = excess, t[i], shorter / 3
-    return bend
+            tails.a[i], tails.m[i], tails.s[i] = excess, t[i], shorter / 3
+    return tails
 
 
 def _reach(value: Callable[[Floats], float], t: Floats, i: int, along: Floats, sd: float) -> float:

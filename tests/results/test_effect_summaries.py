@@ -7,9 +7,9 @@ from scipy import stats
 
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
+from mixedbayes.results.effect_summaries import to_dataset
 from mixedbayes.results.fitted import fitted
 from mixedbayes.results.icc import icc
-from mixedbayes.results.kept import to_dataset
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import coef, ranef
 from mixedbayes.results.shrinkage import shrinkage
