@@ -18,7 +18,7 @@ from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewGroup, NewRows
 from mixedbayes.design.values import label
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.predict.importance import Importance, describe_mixture
+from mixedbayes.predict.importance import IN_CLOSED_FORM, Importance, describe_mixture
 from mixedbayes.predict.linear import Known, covariance_roots, predictor
 from mixedbayes.predict.predict import predict_given
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
@@ -38,7 +38,15 @@ from mixedbayes.results.ranef import (
     population_of,
     with_constant,
 )
-from mixedbayes.results.tables import chained, stack
+from mixedbayes.results.tables import (
+    EFFECT,
+    OF_CHAINS,
+    Description,
+    Interval,
+    Statistics,
+    chained,
+    stack,
+)
 from mixedbayes.results.text import tabled
 from mixedbayes.terms.base import need_plain
 
@@ -275,18 +283,37 @@ class Conditioned:
         return self.effects.importance
 
     @tabled
-    def ranef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
+    def ranef(
+        self,
+        prob: float = 0.95,
+        *,
+        group: str | None = None,
+        draws: bool = False,
+        statistics: Statistics = None,
+        interval: Interval = "eti",
+    ) -> Any:
         """Effects of the new levels: deviations from the population.
 
         The columns are those of the fit's `ranef`; `n` counts the conditioning rows. With
         ``draws=True`` a Dataset of `ranef_<group>` (chain, draw, level, term) of equal weights.
+        These are no chains, so that mcse, ess_bulk, ess_tail and rhat are refused.
         """
-        return self._effects(prob, group, draws, population=False)
+        how = Description.asked(prob, statistics, interval, default=EFFECT)
+        return self._effects(how, group, draws, population=False)
 
     @tabled
-    def coef(self, prob: float = 0.95, *, group: str | None = None, draws: bool = False) -> Any:
+    def coef(
+        self,
+        prob: float = 0.95,
+        *,
+        group: str | None = None,
+        draws: bool = False,
+        statistics: Statistics = None,
+        interval: Interval = "eti",
+    ) -> Any:
         """Coefficients of the new levels: population + deviation, as `ranef` gives them."""
-        return self._effects(prob, group, draws, population=True)
+        how = Description.asked(prob, statistics, interval, default=EFFECT)
+        return self._effects(how, group, draws, population=True)
 
     @tabled
     def predict(
@@ -301,6 +328,8 @@ class Conditioned:
         progress: bool = True,
         new_levels: NewLevels = "draw",
         scale: Scale = "model",
+        statistics: Statistics = None,
+        interval: Interval = "eti",
     ) -> Any:
         """Predict new rows, of these levels and of any others, with the fit's `predict`.
 
@@ -310,7 +339,7 @@ class Conditioned:
         return predict_given(
             self.posterior, new, self.known, groups=groups, kind=kind, prob=prob, draws=draws,
             seed=self.seed if seed is None else seed, progress=progress, new_levels=new_levels,
-            scale=scale,
+            scale=scale, statistics=statistics, interval=interval,
         )  # fmt: skip
 
     @cached_property
@@ -353,23 +382,45 @@ class Conditioned:
             at += size
         raise KeyError(name)
 
-    def _effects(self, prob: float, group: str | None, draws: bool, *, population: bool) -> Any:
+    def _effects(
+        self, how: Description, group: str | None, draws: bool, *, population: bool
+    ) -> Any:
         wanted = [g.name for _, g in chosen(self.post, group) if g.name in self.levels]
         if draws:
             return xr.Dataset(dict(self._labelled(name, population) for name in wanted))
+        if how.needs(*OF_CHAINS):
+            lost = ", ".join(name for name in how.columns if name in OF_CHAINS)
+            raise ModelError(
+                f"{lost}: effects of new levels are weighted draws, not chains, and have none; "
+                "`importance.ess` says how many draws these are worth"
+            )
+        closed = how.interval == "eti" and IN_CLOSED_FORM.issuperset(how.columns)
         tables = []
         for name in wanted:
-            g, at = self.levels[name], self._columns(name)
-            shift = np.tile(population_of(self.post, g), g.n_levels) if population else 0.0
-            described = self.effects.describe(at, shift, prob)
+            g = self.levels[name]
+            described = (self._closed if closed else self._sampled)(g, how, population)
             table = effect_rows(g).assign(**described)
             if population and constant_intercept(self.post, g):
-                own = self.post.intercept()[:, None]
-                weights = self.importance.weights
-                whole = describe_mixture(own, np.zeros_like(own), weights, prob)
+                whole = self._intercept(how, closed=closed)
                 table = with_constant(effect_rows(only_intercept(g)), whole, table)
             tables.append(table)
         return stack(tables, COLUMNS)
+
+    def _closed(self, g: GroupDesign, how: Description, population: bool) -> dict[str, Floats]:
+        shift = np.tile(population_of(self.post, g), g.n_levels) if population else 0.0
+        return self.effects.describe(self._columns(g.name), shift, how)
+
+    def _sampled(self, g: GroupDesign, how: Description, population: bool) -> dict[str, Floats]:
+        values = self.known[g.name].effects.transpose(2, 0, 1)
+        if population:
+            values = coef_kernel(values, population_of(self.posterior, g))
+        return how.plain(values.reshape(len(values), -1).T)
+
+    def _intercept(self, how: Description, *, closed: bool) -> dict[str, Floats]:
+        if not closed:
+            return how.plain(self.posterior.intercept()[None])
+        own = self.post.intercept()[:, None]
+        return describe_mixture(own, np.zeros_like(own), self.importance.weights, how)
 
     def _labelled(self, name: str, population: bool) -> tuple[str, xr.DataArray]:
         g = self.levels[name]

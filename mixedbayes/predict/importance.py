@@ -6,13 +6,14 @@ arXiv:1507.02646.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.results.tables import tails
+from mixedbayes.results.tables import Description, tails
 
 _SAME = 1e-9  # difference of log ratios that is none
 _FEWEST = 25  # draws from which the tail can be smoothed
@@ -97,8 +98,14 @@ def smooth(log_ratio: Floats, efficiency: float = 1.0) -> Importance:
 _HALVINGS = 60
 
 
-def describe_mixture(mean: Floats, sd: Floats, weights: Floats, prob: float) -> dict[str, Floats]:
-    """Columns mean, sd, lower, upper (K,) of sum_s w_s N(mean_s, sd_s^2), without random numbers.
+# What is described without draws of equal weight
+IN_CLOSED_FORM = frozenset({"mean", "sd", "median", "lower", "upper", "prob_positive"})
+
+
+def describe_mixture(
+    mean: Floats, sd: Floats, weights: Floats, how: Description
+) -> dict[str, Floats]:
+    """Columns (K,), all IN_CLOSED_FORM, of sum_s w_s N(mean_s, sd_s^2), without random numbers.
 
     Parameters
     ----------
@@ -106,13 +113,24 @@ def describe_mixture(mean: Floats, sd: Floats, weights: Floats, prob: float) -> 
         (S, K) per draw.
     weights
         (S,), with sum 1.
-    prob
-        Probability of the equal-tailed interval.
+    how
+        The columns, and the probability of the equal-tailed interval.
     """
-    center = weights @ mean
-    spread = np.sqrt(weights @ (sd**2 + (mean - center) ** 2))
-    lower, upper = (mixture_quantile(mean, sd, weights, p) for p in tails(prob))
-    return {"mean": center, "sd": spread, "lower": lower, "upper": upper}
+    center, (low, high) = weights @ mean, tails(how.prob)
+    known: dict[str, Callable[[], Floats]] = {
+        "mean": lambda: center,
+        "sd": lambda: np.sqrt(weights @ (sd**2 + (mean - center) ** 2)),
+        "median": lambda: mixture_quantile(mean, sd, weights, 0.5),
+        "lower": lambda: mixture_quantile(mean, sd, weights, low),
+        "upper": lambda: mixture_quantile(mean, sd, weights, high),
+        "prob_positive": lambda: weights @ _share_positive(mean, sd),
+    }
+    return {name: known[name]() for name in how.columns}
+
+
+def _share_positive(mean: Floats, sd: Floats) -> Floats:
+    with np.errstate(over="ignore"):  # of a draw without spread
+        return special.ndtr(mean / np.maximum(sd, 1e-300))
 
 
 def mixture_quantile(mean: Floats, sd: Floats, weights: Floats, p: float) -> Floats:

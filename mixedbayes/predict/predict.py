@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,19 @@ from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale, ask, che
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import category_rows, check_prob, describe_plain, labelled
+from mixedbayes.results.tables import (
+    Description,
+    Interval,
+    Statistics,
+    category_rows,
+    labelled,
+)
 
 # Rows of a block. Random numbers belong to blocks, so another size gives other draws.
 BLOCK_ROWS = 64
 MOST_BYTES = 2 * 10**9  # of the draws that are handed out
 
-COLUMNS = ("mean", "sd", "lower", "upper")
+OF_MEAN = ("mean", "mcse")  # of the expectation, where that of an observation is known
 NEW = "new"  # of a table: grouping factors whose level in the row was not seen
 
 
@@ -45,6 +52,8 @@ def predict(
     progress: bool = True,
     new_levels: NewLevels = "draw",
     scale: Scale = "model",
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """Predict the rows of new data, with the uncertainty of all parameters.
 
@@ -89,7 +98,7 @@ def predict(
     kind
         "response", "mean" or "linear".
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     draws
         Return the draws instead: a DataArray (chain, draw, obs), or (chain, draw, obs, category);
         counts and codes of categories are integers, unless one is beyond 2^53.
@@ -109,6 +118,11 @@ def predict(
         observation in gaussian models with identity link; elsewhere that of the simulated ones,
         and kind="mean" is refused. The way back is known for one column under log, log2, log10,
         log1p, exp, expm1, sqrt, cbrt, center, scale and arithmetic with numbers.
+    statistics
+        Columns in the place of mean, sd, lower and upper, by name: "mean", "sd", "median", "mad",
+        "prob_positive", "mcse", "ess_tail"; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
@@ -125,7 +139,8 @@ def predict(
         that the new data lack. There are levels that the fit has not seen, with
         ``new_levels="error"``.
     ModelError
-        `groups`, `kind`, `prob`, `seed`, `new_levels` or `scale` is not understood, or there is no
+        `groups`, `kind`, `prob`, `seed`, `new_levels`, `scale`, `statistics` or `interval` is not
+        understood, or there is no
         way back to the original scale; rows have levels of the fit of which
         only summaries were kept; draws would take more than 2 GB; the average does not exist (the
         inverse link; lognormal responses with group effects on sigma).
@@ -136,7 +151,8 @@ def predict(
     """
     return predict_given(
         post, new, {}, groups=groups, kind=kind, prob=prob, draws=draws, seed=seed,
-        progress=progress, new_levels=new_levels, scale=scale,
+        progress=progress, new_levels=new_levels, scale=scale, statistics=statistics,
+        interval=interval,
     )  # fmt: skip
 
 
@@ -153,9 +169,11 @@ def predict_given(
     progress: bool,
     new_levels: NewLevels,
     scale: Scale,
+    statistics: Statistics,
+    interval: Interval,
 ) -> pd.DataFrame | xr.DataArray:
     """`predict`, where the effects of some levels beyond the fit's are known by draws."""
-    check_prob(prob)
+    how = Description.asked(prob, statistics, interval)
     check_answer(kind, new_levels, scale)
     question = ask(post.design, groups, kind)
     number = seed_of(post, seed)
@@ -179,7 +197,7 @@ def predict_given(
     predictors = {p: predictor(post, read, number, {}, p) for p, read in others.items()}
     evaluate = evaluation(post, rows, question, linear, number, predictors, way)
     index, blocks = rows.index, list(enumerate(row_blocks(rows.n, BLOCK_ROWS)))
-    out = np.empty((post.n_draws if draws else len(COLUMNS), rows.n * width))
+    out = np.empty((post.n_draws if draws else len(how.columns), rows.n * width))
 
     def work(block: Block) -> None:
         answer = evaluate(block)
@@ -188,10 +206,11 @@ def predict_given(
         if draws:
             out[:, at] = values.T
             return
-        described = describe_plain(values, prob)
-        if answer.mean is not None:
-            described["mean"] = answer.mean().mean(axis=1)
-        out[:, at] = [described[name] for name in COLUMNS]
+        described = how.plain(values, post.shape[0])
+        if answer.mean is not None and how.needs(*OF_MEAN):
+            own = replace(how, columns=tuple(c for c in how.columns if c in OF_MEAN))
+            described |= own.plain(answer.mean().reshape(-1, post.n_draws), post.shape[0])
+        out[:, at] = list(described.values())
 
     run(blocks, work, post.n_draws, shown=progress)
     notes = [scale_note(post.design, way), weight_note(post, rows, question)]
@@ -204,7 +223,7 @@ def predict_given(
         said = {} if coded is None else {"categories": [str(c) for c in coded]}
         return found.assign_attrs(said | ({"note": note} if note else {}))
     table = pd.DataFrame(index=index) if categories is None else category_rows(index, categories)
-    table = table.assign(**dict(zip(COLUMNS, out, strict=True)))
+    table = table.assign(**dict(zip(how.columns, out, strict=True)))
     if new is not None and own and question.factors:
         table[NEW] = marks(strange, rows.n).repeat(width)
     if note:

@@ -14,7 +14,7 @@ from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import Importance, describe_mixture, resample, smooth
 from mixedbayes.predict.newton import Given, directions, propose
 from mixedbayes.predict.streams import EFFECTS, RESAMPLING, stream
-from mixedbayes.results.tables import tails
+from mixedbayes.results.tables import Description, tails
 
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
 
@@ -122,10 +122,10 @@ class Exact:
     mean: Floats  # (S, D)
     sd: Floats  # (S, D)
 
-    def describe(self, at: slice, shift: Floats | float, prob: float) -> dict[str, Floats]:
-        """Mean, sd and interval of some effects, shifted by (S, k); without random numbers."""
+    def describe(self, at: slice, shift: Floats | float, how: Description) -> dict[str, Floats]:
+        """Columns IN_CLOSED_FORM of some effects, shifted by (S, k); without random numbers."""
         mean, sd = self.mean[:, at] + shift, self.sd[:, at]
-        return describe_mixture(mean, sd, self.importance.weights, prob)
+        return describe_mixture(mean, sd, self.importance.weights, how)
 
     def drawn(self, seed: int) -> tuple[Ints, Floats]:
         """(S,) draws of equal weight, by resampling, and their effects (S, D)."""
@@ -194,16 +194,22 @@ class Weighted:
     weights: Floats  # (S, K), their sum is 1
     effects: Floats  # (S, K, D) b
 
-    def describe(self, at: slice, shift: Floats | float, prob: float) -> dict[str, Floats]:
-        """Mean, sd and interval of some effects, shifted by (S, k)."""
+    def describe(self, at: slice, shift: Floats | float, how: Description) -> dict[str, Floats]:
+        """Columns IN_CLOSED_FORM of some effects, shifted by (S, k)."""
         values = self.effects[:, :, at]
         if np.ndim(shift):
             values = values + np.asarray(shift)[:, None, :]
         values, weights = values.reshape(-1, values.shape[2]), self.weights.ravel()
-        mean = weights @ values
-        sd = np.sqrt(weights @ (values - mean) ** 2)
-        lower, upper = (weighted_quantile(values, weights, p) for p in tails(prob))
-        return {"mean": mean, "sd": sd, "lower": lower, "upper": upper}
+        mean, (low, high) = weights @ values, tails(how.prob)
+        known: dict[str, Callable[[], Floats]] = {
+            "mean": lambda: mean,
+            "sd": lambda: np.sqrt(weights @ (values - mean) ** 2),
+            "median": lambda: weighted_quantile(values, weights, 0.5),
+            "lower": lambda: weighted_quantile(values, weights, low),
+            "upper": lambda: weighted_quantile(values, weights, high),
+            "prob_positive": lambda: weights @ (values > 0),
+        }
+        return {name: known[name]() for name in how.columns}
 
     def drawn(self, seed: int) -> tuple[Ints, Floats]:
         """(S,) draws of equal weight, by resampling, and their effects (S, D)."""

@@ -21,7 +21,6 @@ from mixedbayes.results.summary import describe_model
 from mixedbayes.results.text import Section, html_columns, html_facts
 from mixedbayes.sample.convergence import ConvergenceReport
 
-HEADS = ("mean", "sd", "lower", "upper", "ess_bulk", "rhat")
 WORST = 30  # quantities in the table of diagnostics
 TARGETS = ("lme4", "brms", "bambi", "pymc")
 
@@ -60,20 +59,20 @@ def _summary(source: Source) -> str:
     return (
         html_facts(found.facts)
         + _verdict(found.health)
-        + f'<div class="scroll">{_sections(found.sections)}</div>'
+        + f'<div class="scroll">{_sections(found.heads, found.sections)}</div>'
         + notes
     )
 
 
-def _sections(sections: tuple[Section, ...]) -> str:
-    head = "".join(f'<th class="number">{escaped(h)}</th>' for h in HEADS)
+def _sections(heads: tuple[str, ...], sections: tuple[Section, ...]) -> str:
+    head = "".join(f'<th class="number">{escaped(h)}</th>' for h in heads)
     rows = [f"<thead><tr><th></th>{head}</tr></thead>"]
     for section in sections:
-        heading = f'<tr><th colspan="{len(HEADS) + 1}">{escaped(section.title)}</th></tr>'
+        heading = f'<tr><th colspan="{len(heads) + 1}">{escaped(section.title)}</th></tr>'
         rows.append(f"<tbody>{heading}")
         for row in section.rows:
             cells = "".join(f'<td class="number">{escaped(c)}</td>' for c in row.cells)
-            empty = "" if row.cells else f' colspan="{len(HEADS) + 1}"'
+            empty = "" if row.cells else f' colspan="{len(heads) + 1}"'
             label = f'<td class="indent{row.indent}"{empty}>{escaped(row.label)}</td>'
             rows.append(f"<tr>{label}{cells}</tr>")
         rows.append("</tbody>")

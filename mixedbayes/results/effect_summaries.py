@@ -8,7 +8,7 @@ same is there under `coef_<group>`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.summaries import QUANTILES, EffectsSummary
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import tails
+from mixedbayes.results.tables import ENDS, Description, tails
 
 
 def to_dataset(
@@ -75,16 +75,33 @@ def read(post: Posterior, variable: str) -> StoredSummary:
     return StoredSummary(EffectsSummary(*parts), stored[names.QUANTILE].to_numpy())
 
 
-def columns(stored: StoredSummary, prob: float) -> dict[str, Floats]:
-    """Columns mean, sd, lower, upper, each (J q,), from a summary."""
-    lower, upper = (quantile_at(stored, p) for p in tails(prob))
-    s = stored.summary
-    return {
-        "mean": s.mean.ravel(),
-        "sd": s.sd.ravel(),
-        "lower": lower.ravel(),
-        "upper": upper.ravel(),
+def columns(stored: StoredSummary, how: Description) -> dict[str, Floats]:
+    """The columns that are asked for, each (J q,), from a summary.
+
+    Raises
+    ------
+    ModelError
+        For those that follow from draws alone, and the interval of highest density.
+    """
+    low, high = tails(how.prob)
+    known: dict[str, Callable[[], Floats]] = {
+        "mean": lambda: stored.summary.mean,
+        "sd": lambda: stored.summary.sd,
+        "median": lambda: quantile_at(stored, 0.5),
+        "lower": lambda: quantile_at(stored, low),
+        "upper": lambda: quantile_at(stored, high),
+        "prob_positive": lambda: share_positive(stored),
     }
+    lost = [name for name in how.columns if name not in known]
+    if how.interval == "hdi" and how.needs(*ENDS):
+        lost.append('interval="hdi"')
+    if lost:
+        raise ModelError(
+            f"{', '.join(lost)} of group effects follow from their draws, and only summaries of "
+            f"these were kept, which have {', '.join(known)} with equal-tailed intervals: ask for "
+            'those, or fit again with effects="draws"'
+        )
+    return {name: known[name]().ravel() for name in how.columns}
 
 
 def quantile_at(stored: StoredSummary, p: float) -> Floats:
@@ -102,3 +119,16 @@ def quantile_at(stored: StoredSummary, p: float) -> Floats:
     w = np.clip((z - at[i]) / (at[i + 1] - at[i]), 0.0, 1.0)
     q = stored.summary.quantiles
     return (1 - w) * q[i] + w * q[i + 1]
+
+
+def share_positive(stored: StoredSummary) -> Floats:
+    """Probability above zero from the grid, linear in the normal score between its quantiles.
+
+    Beyond the outermost quantiles the line between the last two goes on, as a normal tail.
+    """
+    at, q = special.ndtri(stored.probabilities), stored.summary.quantiles
+    i = np.clip((q <= 0).sum(axis=0) - 1, 0, len(at) - 2)
+    low, high = (np.take_along_axis(q, k[None], axis=0)[0] for k in (i, i + 1))
+    step = high - low
+    z = at[i] - low * (at[i + 1] - at[i]) / np.where(step > 0, step, 1.0)
+    return np.where(step > 0, special.ndtr(-z), (low > 0) * 1.0)

@@ -15,7 +15,13 @@ from mixedbayes.design.original import is_transformed
 from mixedbayes.errors import ModelError
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import category_rows, describe_plain, labelled
+from mixedbayes.results.tables import (
+    Description,
+    Interval,
+    Statistics,
+    category_rows,
+    labelled,
+)
 
 Floats = NDArray[np.float64]
 Block = Callable[[slice], Floats]
@@ -76,6 +82,8 @@ def fitted(
     *,
     kind: str = "mean",
     draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """Fitted values of the rows used, group effects included.
 
@@ -84,13 +92,18 @@ def fitted(
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval of the fitted value; a new observation varies more.
+        Probability of the interval of the fitted value; a new observation varies more.
     kind
         "mean": E[y], on the response scale (of binomial counts the share of successes, of ordered
         categories the probability of each); "linear": eta, on the link scale.
     draws
         Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws; of
         probabilities (chain, draw, obs, category).
+    statistics
+        Columns in the place of those below, by name: "mean", "sd", "median", "mad",
+        "prob_positive", "mcse", "ess_tail"; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
@@ -102,7 +115,8 @@ def fitted(
     Raises
     ------
     ModelError
-        If `kind` is another, or draws of the group effects were not kept.
+        If `kind` is another, or draws of the group effects were not kept; or `prob`, a statistic
+        or the interval is not known.
 
     Examples
     --------
@@ -110,7 +124,7 @@ def fitted(
     """
     if kind not in ("mean", "linear"):
         raise ModelError(f'kind={kind!r}: fitted() has kind="mean" (response) or "linear" (link)')
-
+    how = Description.asked(prob, statistics, interval)
     categories = post.family.categories(post.design) if kind == "mean" else None
 
     def block(rows: slice) -> Floats:
@@ -118,7 +132,7 @@ def fitted(
             return linear_predictor(post, rows)
         return expected(post, rows) if categories is None else _probabilities(post, rows)
 
-    found = _by_rows(post, block, prob, draws, "fitted", categories)
+    found = _by_rows(post, block, how, draws, "fitted", categories)
     if kind == "mean" and is_transformed(post.design):
         found.attrs["note"] = f"On the model's scale: of {post.design.response}."
     return found
@@ -137,6 +151,8 @@ def residuals(
     *,
     kind: str = "response",
     draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """Residuals of the rows used: observed minus fitted, group effects included.
 
@@ -145,13 +161,15 @@ def residuals(
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     kind
         "response": y - E[y], in the response's unit; "pearson": that over sd(y), without unit. Of
         ordered categories y is the code 1, 2, ..., as if they were equally far apart.
         For a weighted gaussian row the sd is sigma / sqrt(w).
     draws
         Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws.
+    statistics, interval
+        As in `fitted`.
 
     Returns
     -------
@@ -160,7 +178,8 @@ def residuals(
     Raises
     ------
     ModelError
-        If `kind` is another, or draws of the group effects were not kept.
+        If `kind` is another, or draws of the group effects were not kept; or `prob`, a statistic
+        or the interval is not known.
 
     Examples
     --------
@@ -168,13 +187,14 @@ def residuals(
     """
     if kind not in ("response", "pearson"):
         raise ModelError(f'kind={kind!r}: residuals() has kind="response" or "pearson"')
+    how = Description.asked(prob, statistics, interval)
     y = observed(post)
 
     def block(rows: slice) -> Floats:
         values = y[rows, None] - expected(post, rows)
         return values if kind == "response" else values / response_sd(post, rows)
 
-    return _by_rows(post, block, prob, draws, "residual")
+    return _by_rows(post, block, how, draws, "residual")
 
 
 def response_sd(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
@@ -193,7 +213,7 @@ def response_sd(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
 def _by_rows(
     post: Posterior,
     block: Block,
-    prob: float,
+    how: Description,
     draws: bool,
     name: str,
     categories: Sequence[Any] | None = None,
@@ -207,7 +227,7 @@ def _by_rows(
             coords[names.CATEGORY] = np.asarray(categories, object)
         return labelled(whole, post.shape[0], list(coords), coords, name)
     size = max(1, _BLOCK // (post.n_draws * width))
-    parts = [describe_plain(block(rows), prob) for rows in row_blocks(n, size)]
+    parts = [how.plain(block(rows), post.shape[0]) for rows in row_blocks(n, size)]
     columns = {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
     if categories is not None:
         return category_rows(index, categories).assign(**columns)

@@ -12,7 +12,14 @@ from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import fixef_ratios
-from mixedbayes.results.tables import chained, describe, labelled
+from mixedbayes.results.tables import (
+    EFFECT,
+    Description,
+    Interval,
+    Statistics,
+    chained,
+    labelled,
+)
 
 
 def fixef_draws(post: Posterior) -> tuple[list[str], Floats]:
@@ -30,7 +37,13 @@ def fixef_draws(post: Posterior) -> tuple[list[str], Floats]:
 
 
 def fixef(
-    post: Posterior, prob: float = 0.95, *, draws: bool = False, exponentiate: bool = False
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    draws: bool = False,
+    exponentiate: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """Population effects, on the link scale or as ratios.
 
@@ -39,35 +52,43 @@ def fixef(
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     draws
         Return the draws instead: a DataArray with dimensions (chain, draw, term).
     exponentiate
         The mean's effects as ratios instead, see `mixedbayes.results.ratios.fixef_ratios`: a column
         "odds ratio", "rate ratio", "hazard ratio" or "ratio of means" in the place of mean and sd.
+    statistics
+        Columns in the place of those below, by name: "mean", "sd", "median", "mad",
+        "prob_positive", "mcse", "ess_tail"; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
-    DataFrame with one row per effect: term, mean, sd, lower, upper, ess_bulk, rhat. `Intercept` is
-    the value where every predictor is zero. Effects on a further parameter of the family carry its
+    DataFrame with one row per effect: term, mean, sd, lower, upper, prob_positive (the posterior
+    probability that it is above 0), ess_bulk, rhat. `Intercept` is the value where every predictor
+    is zero. Effects on a further parameter of the family carry its
     name, `sigma_Intercept`, and the table then has a column `parameter`: "mu", "sigma".
 
     Raises
     ------
     ModelError
-        Where exp() of an effect is no ratio: the identity, probit and inverse links.
+        Where exp() of an effect is no ratio: the identity, probit and inverse links; or `prob`, a
+        statistic or the interval is not known.
 
     Examples
     --------
     >>> fit.fixef(0.9)  # doctest: +SKIP
     """
+    how = Description.asked(prob, statistics, interval, default=EFFECT)
     if exponentiate:
-        return fixef_ratios(post, prob, draws=draws)
+        return fixef_ratios(post, prob, draws=draws, statistics=statistics, interval=interval)
     terms, values = fixef_draws(post)
     chains = post.shape[0]
     if draws:
         return labelled(values, chains, [names.TERM], {names.TERM: terms}, names.FIXEF)
-    table = describe(chained(values, chains), prob)
+    table = how.sampled(chained(values, chains))
     found = pd.DataFrame({names.TERM: pd.Series(terms, dtype="str"), **table})
     if post.design.further:
         found.insert(0, "parameter", pd.Series(_parameters(post), dtype="str"))
@@ -82,7 +103,14 @@ def _parameters(post: Posterior) -> list[str]:
 # ---- the family's own parameters ---------------------------------------------------------------
 
 
-def parameters(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
+def parameters(
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> Any:
     """The family's own parameters: sigma, nu, shape, phi, or the thresholds.
 
     Parameters
@@ -90,9 +118,14 @@ def parameters(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> A
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     draws
         Return the draws instead: a Dataset of these variables.
+    statistics
+        Columns in the place of those below, by name: "mean", "sd", "median", "mad",
+        "prob_positive", "mcse", "ess_tail"; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
@@ -104,23 +137,29 @@ def parameters(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> A
     Raises
     ------
     ModelError
-        If `prob` is no probability.
+        If `prob` is no probability, or a statistic or the interval is not known.
 
     Examples
     --------
     >>> fit.parameters()  # doctest: +SKIP
     """
-    found = post.parameters()
-    return post.draws[list(found)] if draws else _table(post, found, prob)
+    found, how = post.parameters(), Description.asked(prob, statistics, interval)
+    return post.draws[list(found)] if draws else _table(post, found, how)
 
 
-def family_parameters(post: Posterior, prob: float = 0.95) -> pd.DataFrame:
+def family_parameters(
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame:
     """`parameters` without sigma, which `varcorr` has as the residual."""
-    found = post.parameters()
-    return _table(post, {k: v for k, v in found.items() if k != names.SIGMA}, prob)
+    found = {k: v for k, v in post.parameters().items() if k != names.SIGMA}
+    return _table(post, found, Description.asked(prob, statistics, interval))
 
 
-def _table(post: Posterior, found: Mapping[str, Floats], prob: float) -> pd.DataFrame:
+def _table(post: Posterior, found: Mapping[str, Floats], how: Description) -> pd.DataFrame:
     rows: list[tuple[str, str | None]] = []
     columns = [np.zeros((post.n_draws, 0))]
     for name, values in found.items():
@@ -128,5 +167,5 @@ def _table(post: Posterior, found: Mapping[str, Floats], prob: float) -> pd.Data
         rows += [(name, None)] if labels is None else [(name, label) for label in labels]
         columns.append(values.reshape(post.n_draws, -1))
     table = pd.DataFrame(rows, columns=["parameter", "element"], dtype="str")
-    described = describe(chained(np.concatenate(columns, axis=1), post.shape[0]), prob)
+    described = how.sampled(chained(np.concatenate(columns, axis=1), post.shape[0]))
     return table.assign(**described)

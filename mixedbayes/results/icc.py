@@ -19,7 +19,14 @@ from mixedbayes.design.used import Used, used_columns
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Identity
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import apart, chained, describe, labelled
+from mixedbayes.results.tables import (
+    Description,
+    Interval,
+    Statistics,
+    apart,
+    chained,
+    labelled,
+)
 from mixedbayes.results.variance import (
     Components,
     average_parameters,
@@ -58,6 +65,8 @@ def icc(
     at: At | None = None,
     scale: Literal["link", "response"] = "link",
     draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """Intraclass correlation with its posterior, on the link scale unless asked otherwise.
 
@@ -70,7 +79,7 @@ def icc(
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     at
         Values of covariates at which to evaluate it, such as {"Days": [0, 5, 9]}: with random
         slopes, with a formula for a further parameter, or where the residual variance depends on
@@ -86,6 +95,11 @@ def icc(
     draws
         Return the draws instead: a Dataset with dimensions (chain, draw, group), and `point` for
         the values in `at`.
+    statistics
+        Columns in the place of mean, sd, lower and upper, by name: "mean", "sd", "median", "mad",
+        "prob_positive", "mcse", "ess_tail"; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
@@ -96,7 +110,8 @@ def icc(
     Raises
     ------
     ModelError
-        If the model has no group effects, or the ICC does not depend on a covariate of `at`.
+        If the model has no group effects, or the ICC does not depend on a covariate of `at`; or
+        `prob`, a statistic or the interval is not known.
     DataError
         If a value of `at` is not one that its covariate can have.
 
@@ -113,8 +128,9 @@ def icc(
     if not post.design.mu.groups:
         raise ModelError("the model has no group effects, so no intraclass correlation")
     check_scale(scale)
+    how = Description.asked(prob, statistics, interval)
     if at is not None:
-        return _icc_at(post, prob, grid(at), draws, response=scale == "response")
+        return _icc_at(post, how, grid(at), draws, response=scale == "response")
     values = icc_kernel(components(post)) if scale == "link" else icc_response(post)
     groups = _shown(post)
     values, chains = values[:, : len(groups)], post.shape[0]
@@ -127,7 +143,7 @@ def icc(
         )
     table = pd.DataFrame({"group": groups * 2, "kind": np.repeat(KINDS, len(groups))}, dtype="str")
     stacked = np.moveaxis(values, 2, 0)  # (S, 2, K or K + 1)
-    return table.assign(**describe(chained(stacked, chains), prob))
+    return table.assign(**how.sampled(chained(stacked, chains)))
 
 
 def _shown(post: Posterior) -> list[str]:
@@ -155,7 +171,7 @@ def grid(at: At) -> pd.DataFrame:
 
 def _icc_at(
     post: Posterior,
-    prob: float,
+    how: Description,
     points: pd.DataFrame,
     draws: bool,
     *,
@@ -174,7 +190,7 @@ def _icc_at(
         where = points.rename(columns=lambda name: apart(name, sampled, "value"))
         coords = {"group": labels, **{name: ("point", where[name].array) for name in where}}
         return labelled(stacked, chains, ["group", "point"], coords, KINDS[0]).to_dataset()
-    described = describe(chained(stacked, chains), prob)
+    described = how.sampled(chained(stacked, chains))
     taken = ("group", "kind", *described)
     table = pd.DataFrame(
         {

@@ -16,7 +16,13 @@ from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.icc import check_scale
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import chained, describe, labelled
+from mixedbayes.results.tables import (
+    Description,
+    Interval,
+    Statistics,
+    chained,
+    labelled,
+)
 from mixedbayes.results.variance import Components, components, r2_response, ratio
 
 KINDS = ("marginal", "conditional")
@@ -38,6 +44,8 @@ def r2(
     *,
     scale: Literal["link", "response"] = "link",
     draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """Marginal and conditional R2 with their posterior, on the link scale unless asked otherwise.
 
@@ -49,12 +57,17 @@ def r2(
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     scale
         "link", or "response": of the response itself, by quadrature over the effects; see
         `mixedbayes.results.variance`.
     draws
         Return the draws instead: a Dataset with `marginal` and `conditional`, each (chain, draw).
+    statistics
+        Columns in the place of those below, by name: "mean", "sd", "median", "mad",
+        "prob_positive", "mcse", "ess_tail"; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
@@ -63,7 +76,7 @@ def r2(
     Raises
     ------
     ModelError
-        If `scale` is another, or `prob` is no probability.
+        If `scale` is another, or `prob`, a statistic or the interval is not known.
 
     Warns
     -----
@@ -75,6 +88,7 @@ def r2(
     Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213.
     """
     check_scale(scale)
+    how = Description.asked(prob, statistics, interval)
     values = r2_kernel(components(post)) if scale == "link" else r2_response(post)
     chains = post.shape[0]
     if draws:
@@ -82,7 +96,7 @@ def r2(
             {k: labelled(v, chains, [], {}, k) for k, v in zip(KINDS, values, strict=True)}
         )
     table = pd.DataFrame({"kind": pd.Series(KINDS, dtype="str")})
-    return table.assign(**describe(chained(values.T, chains), prob))
+    return table.assign(**how.sampled(chained(values.T, chains)))
 
 
 # ---- by batch of coefficients ------------------------------------------------------------------

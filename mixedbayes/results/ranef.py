@@ -15,13 +15,24 @@ from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.results import effect_summaries
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import apart, chained, describe, labelled, stack
+from mixedbayes.results.tables import (
+    EFFECT,
+    HEALTH,
+    STATISTICS,
+    Description,
+    Interval,
+    Statistics,
+    apart,
+    chained,
+    labelled,
+    stack,
+)
 
-COLUMNS = ("group", "level", "term", "n", "mean", "sd", "lower", "upper", "ess_bulk", "rhat")
+COLUMNS = ("group", "level", "term", "n", *EFFECT, *HEALTH)
 # Columns of tables with a row for each level and term, beside which a factor's name has to stand
 _TAKEN = (
-    *COLUMNS, "parameter", "kind", "note", "no_pooling", "partial_pooling", "complete_pooling",
-    "pooling", "pooling_lower", "pooling_upper", "borrowed",
+    *COLUMNS, *STATISTICS, "parameter", "kind", "note", "no_pooling", "partial_pooling",
+    "complete_pooling", "pooling", "pooling_lower", "pooling_upper", "borrowed",
 )  # fmt: skip
 
 
@@ -58,7 +69,13 @@ def effect_rows(g: GroupDesign, parameter: str = "mu") -> pd.DataFrame:
 
 
 def ranef(
-    post: Posterior, prob: float = 0.95, *, group: str | None = None, draws: bool = False
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    group: str | None = None,
+    draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """Group effects: deviations from the population, on the link scale.
 
@@ -67,38 +84,46 @@ def ranef(
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     group
         One grouping factor; all by default.
     draws
         Return the draws instead: a Dataset of `ranef_<group>` (chain, draw, level, term).
+    statistics
+        Columns in the place of those below, by name: "mean", "sd", "median", "mad",
+        "prob_positive", "mcse", "ess_tail"; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
     DataFrame with one row per level and term: group, level, the parts of a combined level, term, n
-    (rows of that level), mean, sd, lower, upper, ess_bulk, rhat. Levels keep the user's labels,
-    order and, where the factors shown share one, type. Where further parameters of the family have
-    formulas, a column `parameter` says whose effects these are. Where only summaries of the effects
-    were kept, ess_bulk and rhat are absent.
+    (rows of that level), mean, sd, lower, upper, prob_positive (the posterior probability that it
+    is above 0), ess_bulk, rhat. Levels keep the user's labels, order and, where the factors shown
+    share one, type. Where further parameters of the family have formulas, a column `parameter` says
+    whose effects these are. Where only summaries of the effects were kept, ess_bulk and rhat are
+    absent.
 
     Raises
     ------
     ModelError
-        If there is no such grouping factor, or draws are asked for that were not kept.
+        If there is no such grouping factor, or draws, or statistics that follow from them alone,
+        are asked for that were not kept; or `prob`, a statistic or the interval is not known.
 
     Examples
     --------
     >>> fit.ranef(group="Subject")  # doctest: +SKIP
     """
+    how = Description.asked(prob, statistics, interval, default=EFFECT)
     if draws:
         return ranef_draws(post, group)
     tables = []
     for p, g in chosen(post, group):
         name = names.ranef(g.name, p)
         if post.has_ranef(g.name, p):
-            described = describe(post.chains(name), prob)
+            described = how.sampled(post.chains(name))
         else:
-            described = effect_summaries.columns(effect_summaries.read(post, name), prob)
+            described = effect_summaries.columns(effect_summaries.read(post, name), how)
         tables.append(rows_of(post, g, p).assign(**described))
     return stack(tables, COLUMNS)
 
@@ -133,7 +158,13 @@ def coef_kernel(ranef: Floats, population: Floats) -> Floats:
 
 
 def coef(
-    post: Posterior, prob: float = 0.95, *, group: str | None = None, draws: bool = False
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    group: str | None = None,
+    draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """Coefficients per level: population effect + deviation, on the link scale.
 
@@ -147,11 +178,13 @@ def coef(
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     group
         One grouping factor; all by default.
     draws
         Return the draws instead: a Dataset of `coef_<group>` (chain, draw, level, term).
+    statistics, interval
+        As in `ranef`.
 
     Returns
     -------
@@ -160,12 +193,14 @@ def coef(
     Raises
     ------
     ModelError
-        If there is no such grouping factor, or draws are asked for that were not kept.
+        If there is no such grouping factor, or draws, or statistics that follow from them alone,
+        are asked for that were not kept; or `prob`, a statistic or the interval is not known.
 
     Examples
     --------
     >>> fit.coef(group="Subject")  # doctest: +SKIP
     """
+    how = Description.asked(prob, statistics, interval, default=EFFECT)
     if draws:
         return coef_draws(post, group)
     chains = post.shape[0]
@@ -173,14 +208,13 @@ def coef(
     for p, g in chosen(post, group):
         if post.has_ranef(g.name, p):
             values = coef_kernel(post.ranef(g.name, p), population_of(post, g, p))
-            described = describe(chained(values, chains), prob)
+            described = how.sampled(chained(values, chains))
         else:
-            described = effect_summaries.columns(
-                effect_summaries.read(post, names.coef(g.name, p)), prob
-            )
+            kept = effect_summaries.read(post, names.coef(g.name, p))
+            described = effect_summaries.columns(kept, how)
         table = rows_of(post, g, p).assign(**described)
         if constant_intercept(post, g, p):
-            whole = describe(chained(post.intercept(p), chains), prob)
+            whole = how.sampled(chained(post.intercept(p), chains))
             table = with_constant(rows_of(post, only_intercept(g), p), whole, table)
         tables.append(table)
     return stack(tables, COLUMNS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,18 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.links import Cloglog, Identity, Log, Logit, Probit
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import chained, describe, labelled
+from mixedbayes.results.tables import (
+    ENDS,
+    Description,
+    Interval,
+    Statistics,
+    chained,
+    labelled,
+)
 from mixedbayes.terms.base import need_plain
 
+_OF_THE_RATIO = ("mean", "sd", "median", "mad", "mcse")  # others are the same as of its logarithm
 _DUMMY = re.compile(r".+\[[^\[\]]+\]")
-COLUMNS = ("lower", "upper", "ess_bulk", "rhat")
 # Two levels drawn at random differ by sqrt(2) sd N(0, 1); the median of |N(0, 1)| is this.
 _MEDIAN = float(np.sqrt(2) * stats.norm.ppf(0.75))
 
@@ -83,7 +90,14 @@ def _one_in_each_row(columns: Floats) -> bool:
     return bool(np.isin(columns, (0, 1)).all() and (columns.sum(axis=1) == 1).all())
 
 
-def fixef_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
+def fixef_ratios(
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> Any:
     """Population effects of the mean as ratios: what a step of 1 in a predictor multiplies.
 
     Parameters
@@ -91,16 +105,22 @@ def fixef_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) ->
     post
         The posterior of a model with a logit, log or complementary log-log link, or lognormal.
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     draws
         Return draws of exp(effect) instead: a DataArray (chain, draw, term).
+    statistics
+        Further columns in the place of those below, of the ratio: "mean", "sd", "mad", ...; see
+        `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails, exp() of those of the effect; "hdi": highest density of the ratio.
 
     Returns
     -------
     DataFrame with one row per effect: term, a column named by what the ratio is ("odds ratio",
-    "rate ratio", "hazard ratio", "ratio of means"), lower, upper, ess_bulk, rhat. The value is the
-    posterior median; it and the interval are exp() of those of the effect. The intercept is no
-    ratio but the odds, rate, hazard or mean itself (of lognormal responses the median) where every
+    "rate ratio", "hazard ratio", "ratio of means"), lower, upper, prob_positive, ess_bulk, rhat.
+    The value is the posterior median; it and the interval are exp() of those of the effect, and
+    prob_positive is the posterior probability that the ratio is above 1. The intercept is no ratio
+    but the odds, rate, hazard or mean itself (of lognormal responses the median) where every
     predictor is zero, and named so: `Intercept (baseline odds)`; without an intercept that goes for
     the levels of a category, `arm[a] (baseline odds)`. Effects on further parameters of the family
     are left out.
@@ -125,10 +145,18 @@ def fixef_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) ->
     if draws:
         return labelled(np.exp(values), post.shape[0], [names.TERM], {names.TERM: terms}, name)
     table = pd.DataFrame({names.TERM: pd.Series(terms, dtype="str")})
-    return table.assign(**_exponentiated(values, post.shape[0], prob, name))
+    how = Description.asked(prob, statistics, interval, default=(*ENDS, "prob_positive"))
+    return table.assign(**_exponentiated(values, post.shape[0], how, name))
 
 
-def varcorr_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
+def varcorr_ratios(
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> Any:
     """Standard deviations of the group effects as median ratios between two random levels.
 
     Of two levels drawn at random, the ratio of the one with the larger odds (rate, hazard, mean) to
@@ -138,7 +166,7 @@ def varcorr_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) 
 
     Parameters
     ----------
-    post, prob, draws
+    post, prob, draws, statistics, interval
         As in `fixef_ratios`; draws are a DataArray (chain, draw, effect).
 
     Returns
@@ -167,11 +195,17 @@ def varcorr_ratios(post: Posterior, prob: float = 0.95, *, draws: bool = False) 
         labels = [f"{group}: {term}" for group, term in rows]
         return labelled(np.exp(values), post.shape[0], ["effect"], {"effect": labels}, name)
     table = pd.DataFrame(rows, columns=["group", names.TERM], dtype="str")
-    return table.assign(**_exponentiated(values, post.shape[0], prob, name))
+    how = Description.asked(prob, statistics, interval, default=ENDS)
+    return table.assign(**_exponentiated(values, post.shape[0], how, name))
 
 
-def _exponentiated(values: Floats, chains: int, prob: float, name: str) -> dict[str, Floats]:
+def _exponentiated(values: Floats, chains: int, how: Description, name: str) -> dict[str, Floats]:
     """Columns of exp(values), values (S, K): quantiles go through exp() as they are."""
-    described = describe(chained(values, chains), prob)
-    table = {name: np.exp(np.median(values, axis=0)), **{c: described[c] for c in COLUMNS}}
-    return table | {end: np.exp(described[end]) for end in ("lower", "upper")}
+    found = how.sampled(chained(values, chains))
+    if how.interval == "eti":
+        found |= {end: np.exp(found[end]) for end in ENDS if end in found}
+    moved = _OF_THE_RATIO if how.interval == "eti" else (*_OF_THE_RATIO, *ENDS)
+    own = replace(how, columns=tuple(c for c in how.columns if c in moved))
+    with np.errstate(over="ignore", invalid="ignore"):  # a ratio may be beyond all numbers
+        found |= own.plain(np.exp(values).T, chains)
+    return {name: np.exp(np.median(values, axis=0)), **found}

@@ -18,7 +18,7 @@ from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results import effect_summaries
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import coef_kernel, effect_rows, population_of
-from mixedbayes.results.tables import chained, describe_plain, stack
+from mixedbayes.results.tables import Description, Interval, chained, stack
 from mixedbayes.terms.base import need_plain
 
 Bools = NDArray[np.bool_]
@@ -201,7 +201,9 @@ def information(cor: Floats, scaled: Floats, gram: Floats) -> tuple[Floats, Floa
     return np.maximum(values, 0.0), root[:, None] @ V, effects @ V
 
 
-def shrinkage(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> Any:
+def shrinkage(
+    post: Posterior, prob: float = 0.95, *, draws: bool = False, interval: Interval = "eti"
+) -> Any:
     """How far each level's own estimate is pulled toward the population, and why.
 
     Parameters
@@ -209,11 +211,13 @@ def shrinkage(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> An
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval of the pooling factor.
+        Probability of the interval of the pooling factor.
     draws
         Return draws instead: a Dataset with, per factor, `pooling_<group>` (chain, draw, level,
         term) and `weight_<group>` (chain, draw, level, term, term), the matrix
         Psi (Psi + sigma^2 (Z'Z)^-1)^-1 that multiplies the level's own deviation.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
@@ -235,17 +239,19 @@ def shrinkage(post: Posterior, prob: float = 0.95, *, draws: bool = False) -> An
     Raises
     ------
     ModelError
-        If the model has no group effects, or its link is not the identity.
+        If the model has no group effects, or its link is not the identity; or `prob` or the
+        interval is not known.
 
     References
     ----------
     Gelman & Pardoe (2006), doi:10.1198/004017005000000517.
     """
+    how = Description(prob, interval)
     check_least_squares(post, "shrinkage()")
     if draws:
         return _draws(post)
     complete = complete_pooling(post.design)
-    return stack([_table(post, g, complete, prob) for g in post.design.mu.groups], [])
+    return stack([_table(post, g, complete, how) for g in post.design.mu.groups], [])
 
 
 def check_least_squares(post: Posterior, what: str) -> None:
@@ -272,10 +278,10 @@ def check_least_squares(post: Posterior, what: str) -> None:
 
 
 def _table(
-    post: Posterior, g: GroupDesign, complete: dict[str, float], prob: float
+    post: Posterior, g: GroupDesign, complete: dict[str, float], how: Description
 ) -> pd.DataFrame:
     fits = level_fits(g, own_response(post, g), post.design.weights)
-    factor = pooling_summary(post, g, prob)
+    factor = pooling_summary(post, g, how)
     table = effect_rows(g)
     n = table["n"].to_numpy().reshape(-1, len(g.terms))[:, 0]
     rest = 1 - factor["mean"]
@@ -321,7 +327,7 @@ def mean_coef(post: Posterior, g: GroupDesign) -> Floats:
     return coef_kernel(mean_ranef(post, g)[None], population[None])[0]
 
 
-def pooling_summary(post: Posterior, g: GroupDesign, prob: float) -> dict[str, Floats]:
+def pooling_summary(post: Posterior, g: GroupDesign, how: Description) -> dict[str, Floats]:
     """Mean and interval (J q,) of the pooling factors; levels with equal rows are done once."""
     gram, which = np.unique(_grams(post, g), axis=0, return_inverse=True)
     q = len(g.terms)
@@ -330,7 +336,7 @@ def pooling_summary(post: Posterior, g: GroupDesign, prob: float) -> dict[str, F
     parts = []
     for start in range(0, len(gram), size):
         values = pooling_kernel(cor, sd, gram[start : start + size], sigma2)
-        parts.append(describe_plain(values.reshape(post.n_draws, -1).T, prob))
+        parts.append(how.plain(values.reshape(post.n_draws, -1).T))
     columns = {k: np.concatenate([p[k] for p in parts]).reshape(-1, q) for k in parts[0]}
     return {k: v[which.ravel()].ravel() for k, v in columns.items()}
 

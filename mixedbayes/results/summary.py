@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import pandas as pd
 import xarray as xr
@@ -22,7 +23,13 @@ from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios
-from mixedbayes.results.tables import check_prob
+from mixedbayes.results.tables import (
+    EFFECT,
+    HEALTH,
+    Description,
+    Interval,
+    Statistics,
+)
 from mixedbayes.results.text import (
     WIDTH,
     Row,
@@ -43,7 +50,7 @@ from mixedbayes.sample.convergence import ConvergenceReport, check_convergence
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
-_HEADER = ("mean", "sd", "lower", "upper", "ess_bulk", "rhat")
+_HEADS = {"prob_positive": "P(>0)"}  # where a column's name is too long for the terminal
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +61,8 @@ class Summary:
     ----------
     facts
         (name, what is said about it): formula, family, rows, groups, draws.
-    prob
-        Probability of the equal-tailed intervals.
+    how
+        What is said of every quantity: the columns of the tables, and the interval.
     link
         Name of the link, on whose scale the numbers are.
     levels
@@ -77,7 +84,7 @@ class Summary:
     """
 
     facts: tuple[tuple[str, str], ...]
-    prob: float
+    how: Description
     link: str
     levels: dict[str, int]
     varcorr: pd.DataFrame
@@ -93,6 +100,20 @@ class Summary:
     median_ratios: pd.DataFrame | None = None
 
     @property
+    def prob(self) -> float:
+        """Probability of the intervals."""
+        return self.how.prob
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Of the columns of numbers in `sections`."""
+        return tuple(_HEADS.get(name, name) for name in self._columns)
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return (*self.how.columns, *(name for name in HEALTH if name not in self.how.columns))
+
+    @property
     def sections(self) -> tuple[Section, ...]:
         return tuple(s for s in (*self._random(), *self._fixed(), self._shares()) if s.rows)
 
@@ -102,61 +123,61 @@ class Summary:
             rows.append(Row(f"{group} ({plural(levels, 'level')})"))
             for _, r in self.varcorr[self.varcorr["group"] == group].iterrows():
                 terms = r["term"] if r["kind"] == "sd" else f"{r['term']}, {r['term2']}"
-                rows.append(Row(f"{r['kind']:<3} {terms}", _cells(r), indent=2))
+                rows.append(Row(f"{r['kind']:<3} {terms}", self._cells(r), indent=2))
         yield Section("Group effects", tuple(rows))
 
     def _fixed(self) -> Iterator[Section]:
         for parameter, link in (("mu", ""), *self.others):
             own = self.fixef[self.fixef["parameter"] == parameter] if self.others else self.fixef
             title = f"Population effects on {parameter}, {link} scale"
-            rows = (Row(r["term"], _cells(r)) for _, r in own.iterrows())
+            rows = (Row(r["term"], self._cells(r)) for _, r in own.iterrows())
             yield Section("Population effects" if parameter == "mu" else title, tuple(rows))
         yield from self._ratios()
         residual = self.varcorr[self.varcorr["group"] == RESIDUAL]
         yield Section(
-            "Residual", tuple(Row("sd  sigma", _cells(r)) for _, r in residual.iterrows())
+            "Residual", tuple(Row("sd  sigma", self._cells(r)) for _, r in residual.iterrows())
         )
 
         elements = self.parameters["element"].fillna("")
         labels = (self.parameters["parameter"] + " " + elements).str.strip()
         own = zip(labels, self.parameters.iterrows(), strict=True)
-        yield Section("Family", tuple(Row(label, _cells(r)) for label, (_, r) in own))
+        yield Section("Family", tuple(Row(label, self._cells(r)) for label, (_, r) in own))
 
     def _ratios(self) -> Iterator[Section]:
         if self.ratios is not None:
             name, rows = self.ratios.columns[1], self.ratios.iterrows()
             title = f"Population effects, {name}"
-            yield Section(title, tuple(Row(r["term"], _ratio(r, name)) for _, r in rows))
+            yield Section(title, tuple(Row(r["term"], self._cells(r, name)) for _, r in rows))
         if self.median_ratios is not None:
             name, rows = self.median_ratios.columns[2], self.median_ratios.iterrows()
             labels = ((f"{r['group']}: {r['term']}", r) for _, r in rows)
             title = f"Group effects, {name} of two levels"
-            yield Section(title, tuple(Row(label, _ratio(r, name)) for label, r in labels))
+            yield Section(title, tuple(Row(label, self._cells(r, name)) for label, r in labels))
 
     def _shares(self) -> Section:
         rows = []
         several = len(self.levels) > 1
         for _, r in self.icc.iterrows():
             group = f" {r['group']}" if several else ""
-            rows.append(Row(f"ICC {r['kind']}{group}", _cells(r)))
+            rows.append(Row(f"ICC {r['kind']}{group}", self._cells(r)))
         kinds = self.r2 if self.levels else self.r2[self.r2["kind"] == "marginal"]
-        rows += [Row(f"R2  {r['kind']}", _cells(r)) for _, r in kinds.iterrows()]
+        rows += [Row(f"R2  {r['kind']}", self._cells(r)) for _, r in kinds.iterrows()]
         return Section("Shares of variance", tuple(rows))
 
     @property
     def footnotes(self) -> tuple[str, ...]:
-        percent = f"{100 * self.prob:.6g} %"
-        columns = (
-            f"mean, sd: of the posterior. lower, upper: {percent} equal-tailed interval. "
-            "ess_bulk: effective number of draws. rhat: 1.00 where the chains agree."
-        )
-        notes = [columns]
+        notes = [" ".join(self._about_columns())]
         if self.link != "identity":
             notes.append(f"Effects and shares of variance are on the {self.link} scale.")
         if self.caution:
             notes.append(self.caution)
         if self.ratios is not None:
-            notes.append("Ratios: posterior median and interval, exp() of those of the effect.")
+            notes.append(
+                "Ratios: posterior median and interval, exp() of those of the effect; P(>0) is "
+                "that of being above 1."
+                if self.how == Description(self.prob, columns=EFFECT)
+                else "Ratios: the same columns, of the ratio."
+            )
         if self.levels:
             notes.append(
                 "Effects of each level: ranef() (deviations), coef() (with the population)."
@@ -165,10 +186,33 @@ class Summary:
             )
         return tuple(notes)
 
+    def _about_columns(self) -> Iterator[str]:
+        columns = self._columns
+        of_posterior = [c for c in columns if c in ("mean", "sd", "median", "mad")]
+        if of_posterior:
+            yield f"{', '.join(of_posterior)}: of the posterior."
+        kind = "equal-tailed" if self.how.interval == "eti" else "highest-density"
+        yield f"lower, upper: {100 * self.prob:.6g} % {kind} interval."
+        if "prob_positive" in columns:
+            yield "P(>0): probability of being positive."
+        if "mcse" in columns:
+            yield "mcse: Monte Carlo standard error of the mean."
+        yield "ess_bulk: effective number of draws. rhat: 1.00 where the chains agree."
+
+    def _cells(self, row: pd.Series, ratio: str = "") -> tuple[str, ...]:
+        """A table's row as text; a column that the table lacks is empty.
+
+        A ratio, in the column of that name, stands first unless statistics of it are there.
+        """
+        unit = row["sd"] if "sd" in row else (row["upper"] - row["lower"]) / 4
+        first = ratio if self._columns[0] not in row else ""
+        cells = [_cell(name, row[name], unit) if name in row else "" for name in self._columns]
+        return (rounded([row[first]], unit)[0], *cells[1:]) if first else tuple(cells)
+
     def __str__(self) -> str:
         health = "\n".join(_wrapped(line) for line in str(self.health).splitlines())
         notes = "\n".join(_wrapped(line) for line in self.footnotes)
-        table = text_table(_HEADER, self.sections)
+        table = text_table(self.heads, self.sections)
         return printable("\n\n".join([text_facts(self.facts), table, health, notes]))
 
     __repr__ = __str__
@@ -176,7 +220,7 @@ class Summary:
     def _repr_html_(self) -> str:
         notes = "".join(f"<p><small>{escaped(line)}</small></p>" for line in self.footnotes)
         return (
-            f"<div>{html_facts(self.facts)}{html_table(_HEADER, self.sections)}"
+            f"<div>{html_facts(self.facts)}{html_table(self.heads, self.sections)}"
             f"{self.health._repr_html_()}{notes}</div>"
         )
 
@@ -186,6 +230,8 @@ def summary(
     prob: float = 0.95,
     *,
     exponentiate: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Summary:
     """Group effects (sd, correlation), population effects, residual, ICC, R2 and sampler health.
 
@@ -194,9 +240,14 @@ def summary(
     post
         The posterior.
     prob
-        Probability of the equal-tailed intervals.
+        Probability of the intervals.
     exponentiate
         Add odds, rate or hazard ratios, or ratios of means.
+    statistics
+        Columns in the place of mean, sd, lower, upper and, of population effects, prob_positive, by
+        name: "median", "mad", "mcse", ...; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
@@ -206,34 +257,42 @@ def summary(
     Raises
     ------
     ModelError
-        `prob` is no probability, or exp() of an effect is no ratio.
+        `prob`, a statistic or the interval is not known, or exp() of an effect is no ratio.
 
     Examples
     --------
     >>> fit.summary(0.9)  # doctest: +SKIP
     """
-    check_prob(prob)
+    how = Description.asked(prob, statistics, interval, default=EFFECT)
+    own: _Asked = {"statistics": statistics, "interval": interval}
     groups = {g.name: g.n_levels for p in post.predictors for g in p.groups}
     empty = pd.DataFrame(columns=["group", "kind"])
     return Summary(
         facts=tuple(_facts(post)),
-        prob=prob,
+        how=how,
         link=post.family.link.name,
         levels=groups,
-        varcorr=varcorr(post, prob),
-        fixef=fixef(post, prob),
-        parameters=family_parameters(post, prob),
-        icc=icc(post, prob) if post.design.mu.groups else empty,
-        r2=r2(post, prob),
+        varcorr=varcorr(post, prob, **own),
+        fixef=fixef(post, prob, **own),
+        parameters=family_parameters(post, prob, **own),
+        icc=icc(post, prob, **own) if post.design.mu.groups else empty,
+        r2=r2(post, prob, **own),
         health=diagnostics(post),
         caution=infinite_note(post),
         effects_kept=not has_summaries(post),
         others=tuple((p, post.family.parameter_link(p).name) for p in post.design.further),
-        ratios=fixef_ratios(post, prob) if exponentiate else None,
+        ratios=fixef_ratios(post, prob, **own) if exponentiate else None,
         median_ratios=(
-            varcorr_ratios(post, prob) if exponentiate and post.design.mu.groups else None
+            varcorr_ratios(post, prob, **own) if exponentiate and post.design.mu.groups else None
         ),
     )
+
+
+class _Asked(TypedDict):
+    """Arguments that tables share."""
+
+    statistics: Statistics
+    interval: Interval
 
 
 def _facts(post: Posterior) -> Iterator[tuple[str, str]]:
@@ -252,16 +311,14 @@ def _facts(post: Posterior) -> Iterator[tuple[str, str]]:
         yield "note", post.run.note
 
 
-def _cells(row: pd.Series) -> tuple[str, ...]:
-    numbers = rounded([row["mean"], row["sd"], row["lower"], row["upper"]], row["sd"])
-    rhat = "" if pd.isna(row["rhat"]) else f"{row['rhat']:.2f}"
-    return (*numbers, count(row["ess_bulk"]), rhat)
-
-
-def _ratio(row: pd.Series, name: str) -> tuple[str, ...]:
-    numbers = rounded([row[name], row["lower"], row["upper"]], (row["upper"] - row["lower"]) / 4)
-    rhat = "" if pd.isna(row["rhat"]) else f"{row['rhat']:.2f}"
-    return (numbers[0], "", *numbers[1:], count(row["ess_bulk"]), rhat)
+def _cell(name: str, value: float, unit: float) -> str:
+    """One number as text: by what it is, or by the quantity's own uncertainty."""
+    if name in ("ess_bulk", "ess_tail"):
+        return count(value)
+    if name in ("rhat", "prob_positive"):
+        places = 2 if name == "rhat" else 3
+        return "" if pd.isna(value) else f"{value:.{places}f}"
+    return rounded([value], value if name == "mcse" else unit)[0]
 
 
 def _wrapped(line: str) -> str:

@@ -15,7 +15,12 @@ from mixedbayes import names
 from mixedbayes.design.types import LinearPredictor
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import varcorr_ratios
-from mixedbayes.results.tables import chained, describe
+from mixedbayes.results.tables import (
+    Description,
+    Interval,
+    Statistics,
+    chained,
+)
 from mixedbayes.results.variance import components, moments_of, ratio
 
 Floats = NDArray[np.float64]
@@ -71,7 +76,13 @@ def shares(post: Posterior, found: list[Component]) -> Floats:
 
 
 def varcorr(
-    post: Posterior, prob: float = 0.95, *, draws: bool = False, exponentiate: bool = False
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    draws: bool = False,
+    exponentiate: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """Standard deviations and correlations of the group effects, and the residual sd.
 
@@ -80,12 +91,17 @@ def varcorr(
     post
         The posterior.
     prob
-        Probability of the equal-tailed interval.
+        Probability of the interval.
     draws
         Return the draws instead: a Dataset with `sd_<group>`, `cor_<group>` and `sigma`.
     exponentiate
         The sds as median odds ratios instead (or rate, hazard ratios, ratios of means) between two
         levels drawn at random, see `mixedbayes.results.ratios.varcorr_ratios`.
+    statistics
+        Columns in the place of mean, sd, lower and upper, by name: "mean", "sd", "median", "mad",
+        "prob_positive", "mcse", "ess_tail"; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
 
     Returns
     -------
@@ -103,14 +119,16 @@ def varcorr(
     Raises
     ------
     ModelError
-        Where exp() of an effect is no ratio, or there are no group effects to give as ratios.
+        Where exp() of an effect is no ratio, or there are no group effects to give as ratios; or
+        `prob`, a statistic or the interval is not known.
 
     Examples
     --------
     >>> fit.varcorr()  # doctest: +SKIP
     """
+    how = Description.asked(prob, statistics, interval)
     if exponentiate:
-        return varcorr_ratios(post, prob, draws=draws)
+        return varcorr_ratios(post, prob, draws=draws, statistics=statistics, interval=interval)
     if draws:
         return post.draws[_variables(post)]
     found = component_list(post)
@@ -121,7 +139,7 @@ def varcorr(
         "kind": pd.Series([c.kind for c in found], dtype="str"),
     }
     values = np.stack([c.value for c in found], axis=1) if found else np.zeros((post.n_draws, 0))
-    table = pd.DataFrame({**columns, **describe(chained(values, post.shape[0]), prob)})
+    table = pd.DataFrame({**columns, **how.sampled(chained(values, post.shape[0]))})
     table["variance"] = [np.nan if c.variance is None else c.variance.mean() for c in found]
     table["share"] = shares(post, found)
     if post.design.further:

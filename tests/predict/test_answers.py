@@ -1,5 +1,6 @@
 """What a table of predictions says: expectations, levels that are new, and the scale."""
 
+import arviz_stats as az
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,6 +90,21 @@ def test_the_mean_is_the_expectation_and_the_rest_are_observations(posterior, da
     drawn = predict(post, new, groups=groups, draws=True).to_numpy().reshape(-1, 9)
     np.testing.assert_allclose(table["sd"], drawn.std(axis=0, ddof=1))
     np.testing.assert_allclose(table[["lower", "upper"]].T, np.quantile(drawn, [0.1, 0.9], axis=0))
+
+
+@pytest.mark.parametrize("kind", ["response", "mean", "linear"])
+def test_statistics_are_of_the_draws_and_the_mean_stays_the_expectation(posterior, data, kind):
+    post, new = posterior(mb.Poisson()), data.head(5)
+    table = predict(post, new, kind=kind, statistics=["mean", "median", "mcse"], interval="hdi")
+    assert list(table)[:5] == ["mean", "median", "mcse", "lower", "upper"]
+    mean = predict(post, new, kind="mean" if kind == "response" else kind)
+    np.testing.assert_allclose(table["mean"], mean["mean"])
+    drawn = predict(post, new, kind=kind, draws=True)
+    of = predict(post, new, kind="mean", draws=True) if kind == "response" else drawn
+    np.testing.assert_allclose(table["mcse"], az.mcse(of, method="mean"))
+    np.testing.assert_allclose(table["median"], np.median(drawn, axis=(0, 1)))
+    hdi = az.hdi(drawn.astype(float), prob=0.95)
+    np.testing.assert_allclose(table[["lower", "upper"]], hdi)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "lognormal", "student_t", "gamma"])

@@ -331,6 +331,25 @@ def test_asking_twice_gives_the_same_answer_and_changes_nothing(make, sleep, par
     assert one.coef(0.5)["lower"].gt(one.coef(0.9)["lower"]).all()
 
 
+def test_statistics_in_closed_form_agree_with_the_draws(make, sleep, partial):
+    result = condition_on(known(make, sleep, 4000), partial)
+    asked = ["mean", "sd", "median", "prob_positive"]
+    for table in (result.ranef, result.coef):
+        exact, drawn = table(0.8, statistics=asked), table(0.8, statistics=[*asked, "mad"])
+        assert list(drawn) == [*list(exact)[:-2], "mad", "lower", "upper"]
+        unit = exact["sd"].to_numpy()[:, None]
+        for name in ("mean", "median", "lower", "upper"):
+            error = (exact[[name]] - drawn[[name]]).to_numpy() / unit
+            assert np.abs(error).max() < 0.15
+        assert (exact["prob_positive"] - drawn["prob_positive"]).abs().max() < 0.05
+        shortest = table(0.8, interval="hdi")
+        assert (
+            (shortest["upper"] - shortest["lower"]) < 1.05 * (exact["upper"] - exact["lower"])
+        ).all()
+        with pytest.raises(mb.ModelError, match="mcse: effects of new levels are weighted draws"):
+            table(statistics=["mean", "mcse"])
+
+
 def test_a_conditioned_level_is_known_to_auto_and_a_stranger_to_new(make, sleep, partial):
     s = 4000
     post = known(make, sleep, s)

@@ -15,6 +15,7 @@ from mixedbayes.design import replay
 from mixedbayes.predict.condition import condition_on, responses
 from mixedbayes.predict.updating import NewData, Unseen, exact, weighted, weighted_quantile
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import Description
 
 S = 4000
 DATA = pd.DataFrame(
@@ -117,8 +118,10 @@ def test_proposals_agree_with_the_closed_form():
     )
     closed, sampled = exact(data), weighted(data, seed=1)
     every = slice(None)
-    a, b = closed.describe(every, 0.0, 0.9), sampled.describe(every, 0.0, 0.9)
-    for column in ("mean", "lower", "upper"):
+    how = Description(0.9, columns=("mean", "sd", "lower", "upper", "median", "prob_positive"))
+    a, b = closed.describe(every, 0.0, how), sampled.describe(every, 0.0, how)
+    np.testing.assert_allclose(b["prob_positive"], a["prob_positive"], atol=0.02)
+    for column in ("mean", "median", "lower", "upper"):
         np.testing.assert_allclose(b[column], a[column], atol=0.06 * a["sd"].max())
     np.testing.assert_allclose(b["sd"], a["sd"], rtol=0.05)
     correlation = np.corrcoef(closed.importance.weights, sampled.importance.weights)[0, 1]

@@ -41,6 +41,37 @@ def test_ranef_is_the_same_at_the_usual_intervals(sleep, prob):
     assert found["level"].tolist() == full["level"].tolist()
 
 
+def test_medians_and_probabilities_are_those_of_the_draws(sleep):
+    asked = {"statistics": ["median", "prob_positive"]}
+    found, full = ranef(without_draws(sleep), **asked), ranef(sleep, **asked)
+    np.testing.assert_allclose(found["median"], full["median"])
+    np.testing.assert_allclose(found["prob_positive"], full["prob_positive"], atol=0.06)
+
+
+@pytest.mark.parametrize("mean", [-9, -1, 0, 0.5, 3, 9])
+def test_the_probability_of_a_normal_is_exact_in_its_tails_too(sleep, mean):
+    post = without_draws(sleep)
+    variable = post.idata["ranef_summary"]["ranef_Subject_quantile"]
+    variable[:] = stats.norm(mean, 2).ppf(QUANTILES)[:, None, None]
+    np.testing.assert_allclose(ranef(post)["prob_positive"], stats.norm(mean, 2).sf(0))
+
+
+@pytest.mark.parametrize(("value", "p"), [(0.0, 0.0), (2.0, 1.0), (-2.0, 0.0)])
+def test_an_effect_without_spread_is_positive_or_not(sleep, value, p):
+    post = without_draws(sleep)
+    post.idata["ranef_summary"]["ranef_Subject_quantile"][:] = value
+    assert (ranef(post)["prob_positive"] == p).all()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"statistics": ["mean", "mad"]}, {"interval": "hdi"}, {"statistics": ["mcse"]}],
+)
+def test_what_follows_from_draws_alone_is_refused(sleep, asked):
+    with pytest.raises(ModelError, match="follow from their draws, and only summaries"):
+        ranef(without_draws(sleep), **asked)
+
+
 def test_other_intervals_are_interpolated_exactly_for_a_normal(sleep):
     post = without_draws(sleep)
     variable = post.idata["ranef_summary"]["ranef_Subject_quantile"]

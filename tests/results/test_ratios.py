@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import arviz_stats as az
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import mixedbayes as mb
 from mixedbayes.families.registry import FAMILIES
@@ -67,16 +69,37 @@ def test_every_family_and_link_has_its_ratio_or_a_reason(name, link, posterior):
 def test_medians_and_intervals_are_exp_of_the_effects(posterior):
     post = posterior(mb.Bernoulli())
     table = fixef_ratios(post, prob=0.9)
-    assert list(table.columns) == ["term", "odds ratio", "lower", "upper", "ess_bulk", "rhat"]
+    expected = ["term", "odds ratio", "lower", "upper", "prob_positive", "ess_bulk", "rhat"]
+    assert list(table.columns) == expected
     assert list(table["term"]) == ["Intercept (baseline odds)", "x"]
     beta = np.column_stack([post.intercept(), post.fixef()])
     np.testing.assert_allclose(table["odds ratio"], np.exp(np.median(beta, axis=0)), rtol=1e-12)
     plain = fixef(post, prob=0.9)
     for end in ("lower", "upper"):
         np.testing.assert_allclose(np.log(table[end]), plain[end], rtol=1e-12)
+    assert table["prob_positive"].tolist() == plain["prob_positive"].tolist()
     draws = fixef_ratios(post, draws=True)
     assert draws.name == "odds ratio"
     np.testing.assert_allclose(draws.sel(term="x").to_numpy().ravel(), np.exp(beta[:, 1]))
+
+
+def test_other_statistics_are_of_the_ratio(posterior):
+    post = posterior(mb.Bernoulli())
+    table = fixef_ratios(post, 0.9, statistics=["mean", "mad", "prob_positive"], interval="hdi")
+    columns = ["mean", "mad", "prob_positive", "lower", "upper", "ess_bulk", "rhat"]
+    assert list(table)[1:] == ["odds ratio", *columns]
+    ratio = np.exp(post.fixef()[:, 0])
+    found = table.iloc[1]
+    assert found["mean"] == pytest.approx(ratio.mean())
+    assert found["mad"] == pytest.approx(stats.median_abs_deviation(ratio))
+    assert found["prob_positive"] == (ratio > 1).mean()
+    np.testing.assert_allclose(found[["lower", "upper"]].astype(float), az.hdi(ratio, prob=0.9))
+    plain = fixef_ratios(post, 0.9)
+    for name in ("odds ratio", "prob_positive", "ess_bulk", "rhat"):
+        np.testing.assert_array_equal(table[name], plain[name])
+    sds = varcorr_ratios(post, statistics=["median"])
+    np.testing.assert_allclose(sds["median"], sds["median odds ratio"], rtol=0.02)
+    assert fixef(post, exponentiate=True, interval="hdi", prob=0.9)["lower"].equals(table["lower"])
 
 
 LEVELS = {

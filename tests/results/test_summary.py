@@ -8,7 +8,7 @@ from scipy import special
 
 from mixedbayes.data import load_data
 from mixedbayes.design import build_design
-from mixedbayes.engines.choose import choose
+from mixedbayes.engines.choose import choose_engine
 from mixedbayes.engines.run import Run
 from mixedbayes.errors import ModelError
 from mixedbayes.families.defaults import default_priors
@@ -71,37 +71,38 @@ note     2 of 180 rows left out: missing Reaction in 1, Days in 2
 draws    4 chains of 250, nutpie, seed 1, Marginal()
 note     Stopped early.
 
-Group effects             mean     sd  lower  upper  ess_bulk  rhat
+Group effects             mean     sd  lower  upper  P(>0)  ess_bulk  rhat
   Subject (18 levels)
-    sd  Intercept        24.7    5.0   15.0   34.5        860  1.00
-    sd  Days              5.9    1.1    3.8    8.1      1,091  1.00
-    cor Intercept, Days   0.07   0.26  -0.44   0.55     1,029  1.00
+    sd  Intercept        24.7    5.0   15.0   34.5               860  1.00
+    sd  Days              5.9    1.1    3.8    8.1             1,091  1.00
+    cor Intercept, Days   0.07   0.26  -0.44   0.55            1,029  1.00
 
 Population effects
-  Intercept              251.4    6.8  238.1  264.7       949  1.00
-  Days                    10.5    1.5    7.4   13.5       906  1.00
+  Intercept              251.4    6.8  238.1  264.7  1.000       949  1.00
+  Days                    10.5    1.5    7.4   13.5  1.000       906  1.00
 
 Residual
-  sd  sigma               25.6    1.5   22.7   28.5       785  1.01
+  sd  sigma               25.6    1.5   22.7   28.5              785  1.01
 
 Shares of variance
-  ICC adjusted           0.712  0.073  0.550  0.828       998  1.01
-  ICC unadjusted         0.514  0.091  0.334  0.673       978  1.01
-  R2  marginal           0.282  0.073  0.155  0.434       918  1.00
-  R2  conditional        0.796  0.044  0.692  0.870       968  1.01
+  ICC adjusted           0.712  0.073  0.550  0.828              998  1.01
+  ICC unadjusted         0.514  0.091  0.334  0.673              978  1.01
+  R2  marginal           0.282  0.073  0.155  0.434              918  1.00
+  R2  conditional        0.796  0.044  0.692  0.870              968  1.01
 
 Converged: 4 chains, 1,000 draws, 0 divergences, largest rhat 1.006, smallest ess_bulk 785, smallest
 ess_tail 904; 6 quantities.
 
-mean, sd: of the posterior. lower, upper: 95 % equal-tailed interval. ess_bulk: effective number of
-draws. rhat: 1.00 where the chains agree.
+mean, sd: of the posterior. lower, upper: 95 % equal-tailed interval. P(>0): probability of being
+positive. ess_bulk: effective number of draws. rhat: 1.00 where the chains agree.
 Effects of each level: ranef() (deviations), coef() (with the population)."""
 
 
 def test_the_summary_to_the_letter(make, design, spec):
     found = summary(
         replace(
-            hand_made(make, design), run=Run(Settings(), choose("auto", spec), "Stopped early.")
+            hand_made(make, design),
+            run=Run(Settings(), choose_engine("auto", spec), "Stopped early."),
         )
     )
     assert str(found) == GOLDEN
@@ -204,7 +205,7 @@ sigma                       Exponential(0.01794)  1.41 to 206    mean sd(Reactio
 
 
 def test_the_model_in_words(spec):
-    found = describe_model(spec, choose(NonCentered(), spec))
+    found = describe_model(spec, choose_engine(NonCentered(), spec))
     assert str(found) == MODEL
     assert "Subject: 18 levels" in found._repr_html_()
 

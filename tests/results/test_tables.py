@@ -19,6 +19,7 @@ from mixedbayes.results.text import Table
 from mixedbayes.results.varcorr import varcorr
 
 STATISTICS = ["mean", "sd", "lower", "upper", "ess_bulk", "rhat"]
+OF_EFFECTS = ["mean", "sd", "lower", "upper", "prob_positive", "ess_bulk", "rhat"]
 
 
 def assert_describes(row, draws, prob=0.95):
@@ -53,8 +54,11 @@ def test_a_probability_is_between_0_and_1(prob):
 
 def test_fixef(sleep):
     table = fixef(sleep, 0.9)
-    assert list(table.columns) == ["term", *STATISTICS]
+    assert list(table.columns) == ["term", *OF_EFFECTS]
     assert table["term"].tolist() == ["Intercept", "Days"]
+    assert table["prob_positive"].tolist() == [
+        (x > 0).mean() for x in (sleep.intercept(), sleep.fixef()[:, 0])
+    ]
     assert_describes(table.loc[0], sleep.intercept(), 0.9)
     assert_describes(table.loc[1], sleep.fixef()[:, 0], 0.9)
 
@@ -164,7 +168,7 @@ def test_weights_count_in_the_share_of_the_residual(make):
 
 def test_ranef_rows_follow_the_levels_then_the_terms(sleep):
     table = ranef(sleep)
-    assert list(table.columns) == ["group", "level", "term", "n", *STATISTICS]
+    assert list(table.columns) == ["group", "level", "term", "n", *OF_EFFECTS]
     assert table["level"].tolist()[:3] == ["308", "308", "309"]
     assert table["term"].tolist()[:3] == ["Intercept", "Days", "Intercept"]
     assert set(table["n"]) == {10}
@@ -304,7 +308,7 @@ def test_an_unknown_group_is_answered_with_the_known_ones(nested):
 def test_no_groups_give_empty_tables(make):
     data = load_data("sleepstudy")
     post = make.random(make.design(data, "Reaction", {"Days": data["Days"]}, []))
-    assert list(ranef(post).columns) == ["group", "level", "term", "n", *STATISTICS]
+    assert list(ranef(post).columns) == ["group", "level", "term", "n", *OF_EFFECTS]
     assert len(coef(post)) == 0
     assert varcorr(post)["share"].tolist() == [1.0]
     assert r2(post)["mean"].nunique() == 1
