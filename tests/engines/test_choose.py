@@ -1,7 +1,7 @@
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.engines.choose import choose
+from mixedbayes.engines.choose import choose_engine
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 
@@ -23,12 +23,12 @@ def test_what_has_no_closed_form_is_sampled(sleep, family):
     model = mb.Model(SLEEP, sleep, family=family)
     assert model.formulation.engine.name != "marginal"
     with pytest.raises(mb.ModelError, match="Marginal\\(\\) is not exact here"):
-        choose(mb.Marginal(), model.spec)
+        choose_engine(mb.Marginal(), model.spec)
 
 
 def test_each_factor_may_have_its_own(sleep):
     model = mb.Model("diameter ~ 1 + (1 | plate) + (1 | sample)", mb.load_data("penicillin"))
-    chosen = choose({"plate": mb.Centered()}, model.spec)
+    chosen = choose_engine({"plate": mb.Centered()}, model.spec)
     assert chosen.groups == {"plate": mb.Centered(), "sample": mb.NonCentered()}
     assert chosen.engine.name == "pymc"
 
@@ -44,4 +44,4 @@ def test_each_factor_may_have_its_own(sleep):
 )
 def test_wrong_requests_say_what_is_right(sleep, request_, message):
     with pytest.raises(mb.ModelError, match=message):
-        choose(request_, mb.Model(SLEEP, sleep).spec)
+        choose_engine(request_, mb.Model(SLEEP, sleep).spec)

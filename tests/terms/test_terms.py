@@ -13,7 +13,7 @@ from scipy import stats
 import mixedbayes as mb
 from mixedbayes.checks.evidence import log_evidence
 from mixedbayes.checks.loo import loo
-from mixedbayes.engines.choose import choose
+from mixedbayes.engines.choose import choose_engine
 from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.model.build import build
 from mixedbayes.predict.condition import condition_on
@@ -125,13 +125,13 @@ def test_the_operator_is_what_is_added(case):
 
 def test_engines_say_why_they_leave_it_to_pymc(case):
     spec, _, reason = case
-    chosen = choose("auto", spec)
+    chosen = choose_engine("auto", spec)
     assert reason in chosen.reason
     assert str(chosen) == "NonCentered()"
     with pytest.raises(ModelError, match=reason):
-        choose(mb.Marginal(), spec)
+        choose_engine(mb.Marginal(), spec)
     with pytest.raises(ModelError, match=reason):
-        build(spec, choose(mb.Centered(), spec).groups)
+        build(spec, choose_engine(mb.Centered(), spec).groups)
 
 
 BOTH = {"normal": NORMAL, "student": StudentLaw()}
@@ -142,7 +142,7 @@ def test_the_graph_has_the_density_of_the_sum(case, law):
     spec, term, _ = case
     term = replace(term, law=BOTH[law])
     spec = replace(spec, design=spec.design.each(lambda p: replace(p, groups=(term,))))
-    model = build(spec, choose("auto", spec).groups)
+    model = build(spec, choose_engine("auto", spec).groups)
     rng = np.random.default_rng(1)
     u, sd, sigma, beta, at_means = rng.normal(size=(J, 1)), 0.7, 0.4, 0.9, 1.2
     point = {
@@ -218,7 +218,7 @@ def test_bars_on_one_factor_have_one_law(monkeypatch):
 
 
 def test_a_law_is_left_to_the_engine_that_takes_it(heavy):
-    chosen = choose("auto", heavy)
+    chosen = choose_engine("auto", heavy)
     assert "the effects over g are student, not normal" in chosen.reason
     assert str(chosen) == "NonCentered()"
 
