@@ -34,6 +34,7 @@ with lazily(globals()):
     from mixedbayes.results.fixef import fixef, parameters
     from mixedbayes.results.icc import icc
     from mixedbayes.results.pooling import pooling
+    from mixedbayes.results.quantities import quantities
     from mixedbayes.results.r2 import explained, r2
     from mixedbayes.results.ranef import coef, ranef
     from mixedbayes.results.shrinkage import shrinkage
@@ -60,6 +61,7 @@ class Accessors:
     posterior: Posterior
 
     summary = method(summary)
+    describe = method(quantities)
     fixef = method(fixef)
     ranef = method(ranef)
     coef = method(coef)

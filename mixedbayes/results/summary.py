@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypedDict
 
 import pandas as pd
 import xarray as xr
@@ -26,6 +25,7 @@ from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios
 from mixedbayes.results.tables import (
     EFFECT,
     HEALTH,
+    Asked,
     Description,
     Interval,
     Statistics,
@@ -264,7 +264,7 @@ def summary(
     >>> fit.summary(0.9)  # doctest: +SKIP
     """
     how = Description.asked(prob, statistics, interval, default=EFFECT)
-    own: _Asked = {"statistics": statistics, "interval": interval}
+    own: Asked = {"prob": prob, "statistics": statistics, "interval": interval}
     groups = {g.name: g.n_levels for p in post.predictors for g in p.groups}
     empty = pd.DataFrame(columns=["group", "kind"])
     return Summary(
@@ -272,27 +272,20 @@ def summary(
         how=how,
         link=post.family.link.name,
         levels=groups,
-        varcorr=varcorr(post, prob, **own),
-        fixef=fixef(post, prob, **own),
-        parameters=family_parameters(post, prob, **own),
-        icc=icc(post, prob, **own) if post.design.mu.groups else empty,
-        r2=r2(post, prob, **own),
+        varcorr=varcorr(post, **own),
+        fixef=fixef(post, **own),
+        parameters=family_parameters(post, **own),
+        icc=icc(post, **own) if post.design.mu.groups else empty,
+        r2=r2(post, **own),
         health=diagnostics(post),
         caution=infinite_note(post),
         effects_kept=not has_summaries(post),
         others=tuple((p, post.family.parameter_link(p).name) for p in post.design.further),
-        ratios=fixef_ratios(post, prob, **own) if exponentiate else None,
+        ratios=fixef_ratios(post, **own) if exponentiate else None,
         median_ratios=(
-            varcorr_ratios(post, prob, **own) if exponentiate and post.design.mu.groups else None
+            varcorr_ratios(post, **own) if exponentiate and post.design.mu.groups else None
         ),
     )
-
-
-class _Asked(TypedDict):
-    """Arguments that tables share."""
-
-    statistics: Statistics
-    interval: Interval
 
 
 def _facts(post: Posterior) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,15 @@ from mixedbayes.sample.health import health, mcse_mean, tail_size
 
 Interval = Literal["eti", "hdi"]
 Statistics = str | Sequence[str] | None
+
+
+class Asked(TypedDict):
+    """Arguments that all tables share, from one to another."""
+
+    prob: float
+    statistics: Statistics
+    interval: Interval
+
 
 ENDS = ("lower", "upper")
 ESTIMATE = ("mean", "sd", *ENDS)
