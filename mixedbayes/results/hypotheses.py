@@ -147,7 +147,8 @@ def _row(
     if rope is not None:
         inside = None if e.estimate is None else (e.estimate >= rope[0]) & (e.estimate <= rope[1])
         row["in_rope"] = np.nan if inside is None else float(inside.mean())
-    ratio, before, said = np.nan, np.nan, []
+    ratio = before = np.nan
+    said: list[str] = []
     if prior is None:
         return row, said
     if e.truth:
