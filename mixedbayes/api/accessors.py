@@ -28,6 +28,7 @@ with lazily(globals()):
     from mixedbayes.plots.simpson import plot_simpson
     from mixedbayes.plots.varcorr import plot_varcorr
     from mixedbayes.predict.condition import condition_on
+    from mixedbayes.predict.hypothesis import hypothesis
     from mixedbayes.predict.predict import predict
     from mixedbayes.report.page import report
     from mixedbayes.results.fitted import fitted, residuals
@@ -75,6 +76,8 @@ class Accessors:
     fitted = method(fitted)
     residuals = method(residuals)
     diagnostics = method(diagnostics)
+
+    hypothesis = method(hypothesis, table=False)
 
     predict = method(predict)
     condition_on = method(condition_on)

@@ -26,11 +26,11 @@ from mixedbayes.checks.sensitivity import (
     SENSITIVE_DEFAULT,
     overlap,
     prior_sensitivity,
-    quantities,
 )
 from mixedbayes.checks.within import within_between
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.predict.streams import seed_of
+from mixedbayes.results.own_priors import quantities
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.summary import diagnostics
 from mixedbayes.results.text import plural

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.checks.sensitivity import Quantity, quantities
 from mixedbayes.errors import ModelError
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels
+from mixedbayes.results.own_priors import Quantity, quantities
 from mixedbayes.results.posterior import Posterior
 
 Floats = NDArray[np.float64]

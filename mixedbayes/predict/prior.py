@@ -143,23 +143,26 @@ def _group(
 ) -> dict[str, Floats]:
     """Draws of one factor's parameters and effects, at zero, by name."""
     name = names.sd(g.name, parameter)
-    sd = np.column_stack(
-        [
-            _one(f"{name}[{term}]", a, draws, rng)
-            for term, a in zip(g.terms, priors.sd[g.name], strict=True)
-        ]
-    )
+    sd = _scalars([f"{name}[{term}]" for term in g.terms], priors.sd[g.name], draws, rng)
+    C = correlation_roots(g, priors, draws, rng)
+    u = g.law.draw((draws, g.n_levels, len(g.terms)), rng)
+    own = {name: sd, names.ranef(g.name, parameter): g.mixed(effects(u, sd, C))}
+    if g.correlated:
+        own[names.cor(g.name, parameter)] = correlation.matrix(C)
+    return priors.at_zero(own, g.name)
+
+
+def correlation_roots(
+    g: GroupDesign, priors: PredictorPriors, draws: int, rng: np.random.Generator
+) -> Floats:
+    """(S, q, q) roots of one factor's correlations, where the priors are."""
     q = len(g.terms)
     C = np.broadcast_to(np.eye(q), (draws, q, q)).copy()
     for block in g.blocks:
         if len(block) > 1:
             prior = priors.cor[g.name].prior
             C[np.ix_(range(draws), block, block)] = g.covariance.draw(len(block), prior, draws, rng)
-    u = g.law.draw((draws, g.n_levels, q), rng)
-    own = {name: sd, names.ranef(g.name, parameter): g.mixed(effects(u, sd, C))}
-    if g.correlated:
-        own[names.cor(g.name, parameter)] = correlation.matrix(C)
-    return priors.at_zero(own, g.name)
+    return C
 
 
 def _scalars(

@@ -22,7 +22,7 @@ from mixedbayes.results.statements import (
     Quantities,
     evaluated,
 )
-from mixedbayes.results.tables import chained, check_prob, describe_plain, labelled
+from mixedbayes.results.tables import ESTIMATE, Description, Interval, chained, labelled
 from mixedbayes.sample.health import health, mcse_mean, tail_size
 
 _NEAR = 30  # draws near a point or on one side, from which their share is known to some 20 %
@@ -35,6 +35,7 @@ def hypotheses(
     chains: int,
     prior: Mapping[str, Floats] | Before | None = None,
     prob: float = 0.95,
+    interval: Interval = "eti",
     rope: tuple[float, float] | None = None,
 ) -> Hypotheses:
     """Statements about named draws, in a table with a row for each.
@@ -55,7 +56,9 @@ def hypotheses(
         Draws (P,) by name from the joint prior of the same quantities, or what knows their
         distributions too. Where a name is missing there, evidence ratios are NaN.
     prob
-        Probability of the equal-tailed intervals.
+        Probability of the intervals.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
     rope
         Lower and upper end of a region of practical equivalence, in the unit of the estimates.
 
@@ -71,21 +74,21 @@ def hypotheses(
     FormulaError
         A statement is not understood, names nothing, or is not finite in some draws.
     ModelError
-        There is no statement, or `rope` or `prob` is not understood.
+        There is no statement, or `rope`, `prob` or `interval` is not understood.
     """
     found = evaluated(texts, quantities, chains)
-    check_prob(prob)
+    how = Description.asked(prob, None, interval)
     ends = check_rope(rope)
     source = Drawn(prior) if isinstance(prior, Mapping) else prior
     rows, notes = [], dict[str, None]()
     for each in found:
-        row, said = _row(each, prob, ends, source)
+        row, said = _row(each, how, ends, source)
         rows.append(row)
         notes |= dict.fromkeys(said)
     table = Hypotheses(rows)
     table["hypothesis"] = table["hypothesis"].astype("str")
     kinds = {"equality" if e.equality else "direction" if e.truth else "" for e in found}
-    table.attrs["note"] = " ".join([explained(kinds, prob, ends, source is not None), *notes])
+    table.attrs["note"] = "\n".join([explained(kinds, prob, ends, source is not None), *notes])
     return table
 
 
@@ -133,13 +136,13 @@ def check_rope(rope: Any) -> tuple[float, float] | None:
 
 
 def _row(
-    e: Evaluated, prob: float, rope: tuple[float, float] | None, prior: Before | None
+    e: Evaluated, how: Description, rope: tuple[float, float] | None, prior: Before | None
 ) -> tuple[dict[str, Any], list[str]]:
     """One row, and what is to be said of it."""
     row: dict[str, Any] = {"hypothesis": e.text}
-    of = dict.fromkeys(("mean", "sd", "lower", "upper"), np.nan)
+    of = dict.fromkeys(ESTIMATE, np.nan)
     if e.estimate is not None:
-        of = {k: float(v[0]) for k, v in describe_plain(e.estimate[None], prob).items()}
+        of = {name: float(value[0]) for name, value in how.plain(e.estimate[None]).items()}
     row["estimate"] = of.pop("mean")
     row |= of
     row["probability"] = np.nan if e.holds is None else float(e.holds.mean())

@@ -30,17 +30,20 @@ class Hypotheses(Table):
     def __repr__(self) -> str:
         if "hypothesis" not in self.columns or not len(self) or not self.columns.is_unique:
             return super().__repr__()
-        note = textwrap.fill(str(self.attrs.get("note", "")), WIDTH)
-        return printable("\n".join(filter(None, (_text(shown(self)), note))))
+        notes = (textwrap.fill(line, WIDTH) for line in self._notes())
+        return printable("\n".join([_text(shown(self)), *notes]))
 
     def _repr_html_(self) -> str | None:
         if "hypothesis" not in self.columns or not self.columns.is_unique:
             return super()._repr_html_()
         if not pd.get_option("display.notebook_repr_html"):
             return None
-        note = str(self.attrs.get("note", ""))
         html = printable(shown(self).to_html(index=False, notebook=True))
-        return f"{html}<p><small>{escaped(note)}</small></p>" if note else html
+        note = "<br>".join(map(escaped, self._notes()))
+        return f"{html}<p><small>{note}</small></p>" if note else html
+
+    def _notes(self) -> list[str]:
+        return str(self.attrs.get("note", "")).splitlines()
 
 
 def explained(
@@ -86,6 +89,11 @@ def _estimated(name: str) -> Callable[[dict[Any, Any]], str]:
     return lambda row: rounded([row[name]], row.get("sd", np.nan))[0]
 
 
+def _before(row: dict[Any, Any]) -> str:
+    p = row["prior_probability"]
+    return "" if np.isnan(p) else _digits(p, 3)
+
+
 def _share(row: dict[Any, Any]) -> str:
     return "" if np.isnan(row["in_rope"]) else f"{row['in_rope']:.3f}"
 
@@ -127,28 +135,26 @@ def _evidence(row: dict[Any, Any]) -> str:
     ratio, p = row["evidence_ratio"], row.get("probability", np.nan)
     if np.isnan(ratio):
         return ""
-    if p not in (0.0, 1.0):
-        return _three(ratio)
     before, mcse = row.get("prior_probability", np.nan), row.get("mcse", np.nan)
-    if np.isnan(before) or np.isnan(mcse):
-        return _three(ratio)
+    if np.isnan(p) or np.isnan(mcse) or np.isnan(before):
+        return _digits(ratio, 2)
+    if p not in (0.0, 1.0):  # the error of the odds says how many digits there are
+        error = mcse / (p * (1 - p))
+        return _digits(ratio, 1 if error > 0.2 else 2 if error > 0.02 else 3)
     limit = min(_RULE_OF_THREE * mcse, 0.5)
     odds = (1 - limit) / limit if p else limit / (1 - limit)
-    return f"{'>' if p else '<'} {_two(odds * (1 - before) / before)}"
+    return f"{'>' if p else '<'} {_digits(odds * (1 - before) / before, 2)}"
 
 
-def _three(x: float) -> str:
-    return f"{x:,.0f}" if 100 <= x < 1e6 else f"{x:.3g}"
-
-
-def _two(x: float) -> str:
-    rounded = float(f"{x:.2g}")
-    return f"{rounded:,.0f}" if 100 <= rounded < 1e6 else f"{rounded:.2g}"
+def _digits(x: float, digits: int) -> str:
+    rounded = float(f"{x:.{digits}g}")
+    return f"{rounded:,.0f}" if 100 <= rounded < 1e6 else f"{x:#.{digits}g}".removesuffix(".")
 
 
 _WRITTEN: dict[Any, Callable[[dict[Any, Any]], str]] = {
     **{name: _estimated(name) for name in ("estimate", "sd", "lower", "upper")},
     "probability": _probability, "mcse": _error, "in_rope": _share, "evidence_ratio": _evidence,
+    "prior_probability": _before,
 }  # fmt: skip
 
 

@@ -13,13 +13,12 @@ from mixedbayes.checks.sensitivity import (
     CONFLICT,
     DRIVEN,
     ROBUST,
-    Quantity,
     log_prior,
     overlap,
-    quantities,
     total_log_likelihood,
 )
 from mixedbayes.priors.types import Assigned
+from mixedbayes.results.own_priors import Quantity, quantities
 from mixedbayes.results.posterior import Posterior
 
 

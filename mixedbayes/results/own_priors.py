@@ -1,0 +1,127 @@
+"""Every number that has a prior of its own, with its draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.distributions import Prior
+from mixedbayes.priors.types import Assigned, PredictorPriors
+from mixedbayes.results.posterior import Posterior
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """One number with a prior.
+
+    kind
+        "intercept", "fixef", "sd", "cor" or "family".
+    parameter
+        Its name among the draws.
+    terms
+        Which element: a population effect's term, an effect's or two effects' of a factor, a label.
+    draws
+        (S,) of the parameter, at predictor value zero.
+    placed
+        (S,) of what the prior is about: perhaps the value at the predictors' means.
+    assigned
+        The prior as it was given or derived; of a correlation that of the matrix.
+    prior
+        SciPy-like distribution of `placed`; None where it is improper.
+    moved
+        Whether `placed` is another quantity than `draws`.
+    predictor, group, index
+        The parameter whose predictor it is of, the grouping factor, and its place among the terms.
+    """
+
+    kind: str
+    parameter: str
+    terms: tuple[str, ...]
+    draws: Floats
+    placed: Floats
+    assigned: Assigned
+    prior: Any
+    moved: bool
+    predictor: str = "mu"
+    group: str = ""
+    index: tuple[int, ...] = ()
+
+    @property
+    def given(self) -> bool:
+        """Whether the user gave the prior; otherwise it is a default."""
+        return self.assigned.given
+
+    @property
+    def term(self) -> str:
+        return ", ".join(self.terms)
+
+    @property
+    def label(self) -> str:
+        return f"{self.parameter}[{self.term}]" if self.terms else self.parameter
+
+    @property
+    def name(self) -> str:
+        """As tables have it: a population effect by its term alone."""
+        return names.prefix(self.predictor) + self.term if self.kind == "fixef" else self.label
+
+
+def quantities(post: Posterior) -> Iterator[Quantity]:
+    """Intercepts, population effects, sds, correlations, and the family's own parameters."""
+    for priors in post.priors.predictors:
+        yield from _population(post, post.predictor(priors.parameter), priors)
+        for g in post.predictor(priors.parameter).groups:
+            yield from _group(post, g, priors)
+    mu = post.design.mu
+    for name, a in post.priors.parameters.items():
+        draws, labels = post.stacked(name), post.family.labels(name, post.design)
+        if labels is None:
+            yield Quantity("family", name, (), draws, draws, a, _frozen(a.prior), False)
+            continue
+        placed = post.priors.centre_of(name, mu).thresholds(draws, post.fixef())
+        moved = bool(mu.terms) and not a.given
+        for k, label in enumerate(labels):
+            here, there = draws[:, k], placed[:, k]
+            prior = _frozen(a.prior)
+            yield Quantity("family", name, (label,), here, there, a, prior, moved, index=(k,))
+
+
+def _population(
+    post: Posterior, predictor: LinearPredictor, priors: PredictorPriors
+) -> Iterator[Quantity]:
+    p = predictor.parameter
+    beta = post.fixef(p)
+    if priors.intercept is not None:
+        draws, name, a = post.intercept(p), names.intercept(p), priors.intercept
+        there = priors.centre(predictor).intercept(draws, beta)
+        moved = priors.intercept_at_means and bool(predictor.terms)
+        yield Quantity("intercept", name, (), draws, there, a, _frozen(a.prior), moved, p)
+    placed = priors.fixef_placed(beta)
+    for k, (term, a) in enumerate(zip(predictor.terms, priors.fixef, strict=True)):
+        moved = priors.population is not None and priors.population.moves(k)
+        here, there, name = beta[:, k], placed[:, k], names.fixef(p)
+        yield Quantity("fixef", name, (term,), here, there, a, _frozen(a.prior), moved, p, "", (k,))
+
+
+def _group(post: Posterior, g: GroupDesign, priors: PredictorPriors) -> Iterator[Quantity]:
+    p, placement = priors.parameter, priors.placed.get(g.name)
+    (sd, cor), placed = (post.sd(g.name, p), post.cor(g.name, p)), post.placed(g.name, priors)
+    for k, (term, a) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
+        moved = placement is not None and placement.moves(k)
+        here, there, prior = sd[:, k], placed[0][:, k], _frozen(a.prior)
+        name = names.sd(g.name, p)
+        yield Quantity("sd", name, (term,), here, there, a, prior, moved, p, g.name, (k,))
+    for block in g.blocks:
+        for i, j in combinations(sorted(block), 2):
+            a, terms = priors.cor[g.name], (g.terms[i], g.terms[j])
+            prior = g.covariance.margin(len(block), a.prior).distribution()
+            here, there = cor[:, i, j], placed[1][:, i, j]
+            moved, name = placement is not None, names.cor(g.name, p)
+            yield Quantity("cor", name, terms, here, there, a, prior, moved, p, g.name, (i, j))
+
+
+def _frozen(prior: Prior) -> Any:
+    return prior.frozen() if prior.proper else None
