@@ -31,6 +31,7 @@ _HOME = {
     "ways": "mixedbayes.api.several",
     "from_bambi": "mixedbayes.api.bambi",
     "from_pymc": "mixedbayes.api.pymc",
+    "table": "mixedbayes.api.several",
     "simulate": "mixedbayes.simulation.simulate",
     "simulate_simpson": "mixedbayes.simulation.simpson",
     "truth": "mixedbayes.simulation.truth",
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.several import bayes_factor as bayes_factor
     from mixedbayes.api.several import compare as compare
     from mixedbayes.api.several import plot_funnel as plot_funnel
+    from mixedbayes.api.several import table as table
     from mixedbayes.api.several import ways as ways
     from mixedbayes.data import describe_data as describe_data
     from mixedbayes.data import list_data as list_data

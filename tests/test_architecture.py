@@ -47,6 +47,7 @@ STAGES = [
     {"interop"},
     {"teach"},
     {"report"},
+    {"publish"},
     {"api"},
     {"mixedbayes"},
     {"cli", "__main__"},
@@ -61,6 +62,7 @@ HOMES = {
     ("numba.core", "numba.np", "numba.extending._Intrinsic", "llvmlite"): ("jit.py",),
     ("matplotlib", "plotly", "bokeh", "arviz_plots", "seaborn"): ("plots/",),
     ("formulaic",): ("design/columns.py",),
+    ("docx", "great_tables", "maketables"): ("publish/",),
 }
 LONGEST_MODULE = 500
 OWN_FILES = {kind.__module__.split(".")[-1] for kind in FAMILIES.values()}

@@ -14,6 +14,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 FOR_USERS = [
     *PROJECT["dependencies"],
     *(EXTRAS[e][0] for e in ("bambi", "bokeh", "graph", "polars")),
+    *EXTRAS["tables"],
 ]
 
 

@@ -30,6 +30,7 @@ with lazily(globals()):
     from mixedbayes.predict.condition import condition_on
     from mixedbayes.predict.hypothesis import hypothesis
     from mixedbayes.predict.predict import predict
+    from mixedbayes.publish.table import table
     from mixedbayes.report.page import report
     from mixedbayes.results.fitted import fitted, residuals
     from mixedbayes.results.fixef import fixef, parameters
@@ -109,3 +110,4 @@ class Accessors:
 
     ways = method(ways)
     report = method(report)
+    table = method(table)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixedbayes.api.model import Fit, Model
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mixedbayes.checks.elpd import Elpd, Method
     from mixedbayes.checks.evidence import BayesFactor
     from mixedbayes.plots.scene import Drawing
+    from mixedbayes.publish.table import RegressionTable
     from mixedbayes.teach.run import Ways
 
 
@@ -153,3 +155,78 @@ def ways(model: Model | Fit) -> Ways:
     from mixedbayes.teach.run import ways as ways_of
 
     return ways_of(model.spec if isinstance(model, Model) else model.posterior)
+
+
+def table(
+    fits: Fit | Sequence[Fit] | Mapping[str, Fit],
+    path: str | Path | None = None,
+    *,
+    prob: float = 0.95,
+    exponentiate: bool = False,
+    labels: Mapping[str, str] | None = None,
+    digits: int = 2,
+    statistics: Collection[str] | None = None,
+    title: str = "",
+    progress: bool = True,
+) -> RegressionTable:
+    """A table for a paper with several fits side by side.
+
+    Parameters
+    ----------
+    fits
+        Fits by name, ``{"M1": fit1, "M2": fit2}``; or some without names, which are then Model 1,
+        Model 2, ...; or one. They may differ in everything: rows that a model has no part in are
+        blank, and the notes say what is the same of all, and what of each.
+    path, prob, labels, digits, statistics, title, progress
+        As in `Fit.table`.
+    exponentiate
+        Ratios, as in `Fit.table`, of those models of which exp() of an effect is one; the table
+        says which they are.
+
+    Returns
+    -------
+    RegressionTable
+        As of `Fit.table`.
+
+    Raises
+    ------
+    ModelError
+        No fit is given, or something else than fits; else as in `Fit.table`.
+    FileError
+        The file cannot be written.
+    MissingExtraError
+        .docx without python-docx, which is in the extra `tables`.
+
+    Examples
+    --------
+    >>> mb.table({"lines": fit1, "slopes": fit2}, "both.tex", title="Sleep")  # doctest: +SKIP
+    """
+    from mixedbayes.publish.table import side_by_side
+
+    if isinstance(fits, Fit):
+        return fits.table(
+            path, prob=prob, exponentiate=exponentiate, labels=labels, digits=digits,
+            statistics=statistics, title=title, progress=progress,
+        )  # fmt: skip
+    if isinstance(fits, Mapping):
+        named = {str(name): fit for name, fit in fits.items()}
+    else:
+        several = list(fits) if isinstance(fits, Sequence) and not isinstance(fits, str) else [fits]
+        named = {f"Model {k}": fit for k, fit in enumerate(several, 1)}
+    strange = [f"{name}: {type(f).__name__}" for name, f in named.items() if not isinstance(f, Fit)]
+    if strange or not named:
+        got = f"got {', '.join(strange)}" if strange else "and there is none"
+        raise ModelError(f'table() takes fits, such as {{"M1": fit1, "M2": fit2}}, {got}')
+    if len(named) < len(fits):
+        raise ModelError("table(): two fits have the same name; names are texts")
+    return side_by_side(
+        {name: fit.posterior for name, fit in named.items()},
+        path,
+        prob=prob,
+        exponentiate=exponentiate,
+        labels=labels,
+        digits=digits,
+        statistics=statistics,
+        title=title,
+        progress=progress,
+    )

@@ -1,0 +1,170 @@
+"""How many digits a number deserves: those that its uncertainty and the chains can bear.
+
+The last digit of a number stands for a unit, 10^-places. A number has the digits that give its
+posterior standard deviation two significant ones (`digits`), and the cells of a row that are on one
+scale share the fewest decimals among them, as long as each keeps a significant digit of its
+standard deviation. But where that unit is smaller than the Monte Carlo standard error of estimate
+or interval, the next run of the chains would change the digit, and it is not shown. The uncertainty
+of a ratio is in proportion to it: estimate and ends of its interval share their decimals unless
+they differ by more than one, and rows do not.
+
+Vehtari, Gelman, Simpson, Carpenter & Burkner (2021), doi:10.1214/20-BA1221, for Monte Carlo errors
+of means and quantiles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from mixedbayes.design.types import Floats
+from mixedbayes.results.tables import describe, tails
+from mixedbayes.sample import health
+
+_ONE_SD = stats.norm.cdf([-1.0, 1.0])
+_MOST_PLACES = 6
+_LARGE = 1e9
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Estimate, spread and interval of one quantity, and the Monte Carlo errors of the three.
+
+    Of a ratio the estimate is the median, and sd and errors are those of its logarithm.
+    """
+
+    estimate: float
+    sd: float
+    lower: float
+    upper: float
+    errors: tuple[float, float, float]  # of estimate, lower, upper
+    ratio: bool = False
+
+
+def numbers(draws: Floats, prob: float, *, ratio: bool = False) -> list[Numbers]:
+    """Numbers of K quantities.
+
+    Parameters
+    ----------
+    draws
+        (C, D, K): chains, draws per chain, quantities.
+    prob
+        Probability of the equal-tailed interval.
+    ratio
+        Whether the quantities are logarithms of what is wanted.
+    """
+    x = np.moveaxis(draws, 2, 0)
+    found = describe(draws, prob)
+    low, high = tails(prob)
+    ends = [mcse_quantile(x, p) for p in (low, high)]
+    if ratio:
+        middle = np.median(x, axis=(1, 2)) if len(x) else np.zeros(0)
+        columns = [np.exp(middle), found["sd"], np.exp(found["lower"]), np.exp(found["upper"])]
+        errors = [mcse_quantile(x, 0.5), *ends]
+    else:
+        columns = [found[c] for c in ("mean", "sd", "lower", "upper")]
+        errors = [health.mcse_mean(x), *ends]
+    return [
+        Numbers(estimate, sd, lower, upper, (of_estimate, of_lower, of_upper), ratio)
+        for (estimate, sd, lower, upper), (of_estimate, of_lower, of_upper) in zip(
+            np.transpose(columns).tolist(), np.transpose(errors).tolist(), strict=True
+        )
+    ]
+
+
+def mcse_quantile(x: Floats, p: float) -> Floats:
+    """(K,) Monte Carlo standard error of quantile p of (K, C, D) draws.
+
+    Half the distance between the order statistics that lie one standard error from it; NaN where
+    a draw is not finite or a chain has under four draws.
+    """
+    k, chains, n = x.shape
+    if n < health.MIN_DRAWS or not k:
+        return np.full(k, np.nan)
+    flat = np.sort(x.reshape(k, chains * n), axis=1)
+    finite = np.isfinite(flat).all(axis=1)
+    below = np.where(finite[:, None, None], x, 0.0) <= np.quantile(flat, p, axis=1)[:, None, None]
+    size = health.effective_size(health.split(below.astype(float)))
+    at = stats.beta.ppf(_ONE_SD[:, None], size * p + 1, size * (1 - p) + 1) * chains * n
+    first = np.clip(np.floor(at[0]), 1, chains * n).astype(int) - 1
+    last = np.clip(np.ceil(at[1]), 1, chains * n).astype(int) - 1
+    rows = np.arange(k)
+    return np.where(finite, (flat[rows, last] - flat[rows, first]) / 2, np.nan)
+
+
+# ---- decimals ----------------------------------------------------------------------------------
+
+
+def places(sd: float, error: float, digits: int = 2) -> int | None:
+    """Decimals of a number; below zero where even tens are uncertain.
+
+    None where there is no spread to go by. Where the Monte Carlo error is not known, for want of
+    draws, the sd has one significant digit.
+    """
+    by_sd = _by_sd(sd, digits if math.isfinite(error) else 1)
+    if by_sd is None or not math.isfinite(error):
+        return by_sd
+    return min(by_sd, math.floor(-math.log10(error))) if error > 0 else by_sd
+
+
+def _by_sd(sd: float, digits: int) -> int | None:
+    if not math.isfinite(sd) or sd <= 0:
+        return None
+    return digits - 1 - math.floor(math.log10(sd))
+
+
+def of_row(cells: Sequence[Numbers], scales: Sequence[object], digits: int = 2) -> list[int | None]:
+    """Decimals of every cell of a row; None of ratios, and where there is no spread to go by.
+
+    Cells of equal `scales` share those of the cell with the largest sd, but each has what gives its
+    own sd one significant digit; and none has more than its Monte Carlo error bears.
+    """
+    least: dict[object, int] = {}
+    for cell, scale in zip(cells, scales, strict=True):
+        mine = None if cell.ratio else _by_sd(cell.sd, digits)
+        if mine is not None:
+            least[scale] = min(mine, least.get(scale, mine))
+    out: list[int | None] = []
+    for cell, scale in zip(cells, scales, strict=True):
+        known = [e for e in cell.errors if math.isfinite(e)]
+        bearable = places(cell.sd, max(known) if known else math.nan, digits)
+        one = _by_sd(cell.sd, 1)
+        if cell.ratio or bearable is None or one is None:
+            out.append(None)
+        else:
+            out.append(min(bearable, max(least[scale], one)))
+    return out
+
+
+def shown(cell: Numbers, decimals: int | None, digits: int = 2) -> tuple[str, ...]:
+    """Estimate, lower and upper as text."""
+    values = (cell.estimate, cell.lower, cell.upper)
+    each = [decimals] * 3
+    if cell.ratio:
+        each = [
+            places(abs(v) * cell.sd, abs(v) * error, digits)
+            for v, error in zip(values, cell.errors, strict=True)
+        ]
+        known = [p for p in each if p is not None]
+        if len(known) == 3 and max(known) - min(known) == 1:
+            each = [min(known)] * 3
+    return tuple(number(v, p) for v, p in zip(values, each, strict=True))
+
+
+def number(value: float, decimals: int | None) -> str:
+    """A number with so many decimals; with a minus as `-`, and none before zero."""
+    if math.isnan(value):
+        return ""
+    if not math.isfinite(value):
+        return "inf" if value > 0 else "-inf"
+    if decimals is None:
+        return f"{value:.4g}"
+    if decimals > _MOST_PLACES or abs(value) >= _LARGE:
+        kept = max(0, decimals + math.floor(math.log10(abs(value)))) if value else 0
+        return f"{value:.{min(kept, 15)}e}"
+    rounded = round(value, decimals) + 0.0  # no minus zero
+    return f"{rounded:.{max(decimals, 0)}f}"

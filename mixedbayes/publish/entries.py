@@ -1,0 +1,229 @@
+"""What a table says of one model: its quantities with their places, before anything is rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.checks.loo import loo
+from mixedbayes.design.types import Floats
+from mixedbayes.errors import ModelError
+from mixedbayes.publish.digits import Numbers, numbers
+from mixedbayes.results.icc import ALL, icc
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.r2 import r2
+from mixedbayes.results.ratios import Ratio, level_terms, ratio_of
+from mixedbayes.results.tables import chained
+from mixedbayes.results.varcorr import RESIDUAL, component_list
+from mixedbayes.results.variance import infinite_note
+
+STATISTICS = ("rows", "levels", "icc", "r2", "elpd")
+MOST_CELLS = 40_000_000  # rows x draws up to which elpd is computed without being asked for
+
+POPULATION, FURTHER, THRESHOLDS = "population", "further", "thresholds"
+GROUPS, FAMILY, DATA = "groups", "family", "data"
+
+
+@dataclass(frozen=True)
+class Key:
+    """The row of a quantity, the same in every model that has it."""
+
+    section: str
+    kind: str  # "effect", "sd", "cor", "parameter", "rows", "levels", "icc", "r2", "elpd"
+    heading: str = ""  # the parameter, or the grouping factor
+    terms: tuple[str, ...] = ()
+    parameter: str = "mu"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A quantity of one model: numbers with an interval, a count, or a score with its error."""
+
+    key: Key
+    numbers: Numbers | None = None
+    count: int | None = None
+    score: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One model in a table.
+
+    Attributes
+    ----------
+    name
+        Above its column.
+    post
+        The posterior.
+    entries
+        In the order of the rows.
+    ratio
+        What exp() of the population effects is, where they are given so.
+    levels
+        Terms whose exp() is a level, not a ratio.
+    left_out
+        (statistic, reason) of what was asked for and is not there.
+    cautions
+        What the reader of the numbers has to know.
+    """
+
+    name: str
+    post: Posterior
+    entries: tuple[Entry, ...]
+    ratio: Ratio | None
+    levels: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+    cautions: tuple[str, ...]
+
+
+def column(
+    name: str,
+    post: Posterior,
+    prob: float,
+    *,
+    ratios: bool,
+    statistics: Collection[str],
+    asked: bool,
+    progress: bool,
+) -> Column:
+    """A model's column.
+
+    Parameters
+    ----------
+    name, post, prob
+        The model, its posterior, and the probability of the intervals.
+    ratios
+        Whether the mean's population effects are exponentiated.
+    statistics
+        Which of `STATISTICS` it has.
+    asked
+        Whether the user named them: then what takes long is computed all the same.
+    progress
+        Whether scores that take long show a bar.
+    """
+    left_out: list[tuple[str, str]] = []
+    cautions: list[str] = []
+    entries = [*_population(post, prob, ratios), *_parameters(post, prob, THRESHOLDS)]
+    entries += [*_groups(post, prob), *_parameters(post, prob, FAMILY), *_counts(post, statistics)]
+    if "icc" in statistics and post.design.mu.groups:
+        entries += _or_reason("icc", left_out, lambda: list(_icc(post, prob)))
+    if "r2" in statistics:
+        entries += _or_reason("r2", left_out, lambda: list(_r2(post, prob)))
+    if {"icc", "r2"} & set(statistics) and any(e.key.kind in ("icc", "r2") for e in entries):
+        cautions += filter(None, [infinite_note(post)])
+    if "elpd" in statistics:
+        entries += _or_reason("elpd", left_out, lambda: [_elpd(post, asked, progress, cautions)])
+    mu = post.design.mu
+    known = level_terms(mu) if ratios else set()
+    return Column(
+        name,
+        post,
+        tuple(entries),
+        ratio_of(post.family, post.design) if ratios else None,
+        tuple(t for t in (names.INTERCEPT, *mu.terms) if t in known),
+        tuple(left_out),
+        tuple(cautions),
+    )
+
+
+def _or_reason(
+    what: str, left_out: list[tuple[str, str]], make: Callable[[], list[Entry]]
+) -> list[Entry]:
+    try:
+        return make()
+    except ModelError as e:
+        left_out.append((what, str(e)))
+        return []
+
+
+def _entries(
+    keys: list[Key], draws: Floats, post: Posterior, prob: float, *, ratio: bool = False
+) -> Iterator[Entry]:
+    """Entries of quantities with draws (S, K)."""
+    found = numbers(chained(draws, post.shape[0]), prob, ratio=ratio)
+    return (Entry(key, n) for key, n in zip(keys, found, strict=True))
+
+
+def _population(post: Posterior, prob: float, ratios: bool) -> Iterator[Entry]:
+    for predictor in post.predictors:
+        p = predictor.parameter
+        section = POPULATION if p == "mu" else FURTHER
+        heading = "" if p == "mu" else p
+        terms = [names.INTERCEPT] * predictor.intercept + list(predictor.terms)
+        draws = post.fixef(p)
+        if predictor.intercept:
+            draws = np.column_stack([post.intercept(p), draws])
+        keys = [Key(section, "effect", heading, (t,), p) for t in terms]
+        yield from _entries(keys, draws, post, prob, ratio=ratios and p == "mu")
+
+
+def _parameters(post: Posterior, prob: float, section: str) -> Iterator[Entry]:
+    ordered = post.family.thresholds
+    for name, values in post.parameters().items():
+        if (name == ordered) != (section == THRESHOLDS):
+            continue
+        labels = post.family.labels(name, post.design)
+        terms = [(name,)] if labels is None else [(name, label) for label in labels]
+        keys = [Key(section, "parameter", "", t) for t in terms]
+        yield from _entries(keys, values.reshape(post.n_draws, -1), post, prob)
+
+
+def _groups(post: Posterior, prob: float) -> Iterator[Entry]:
+    found = [c for c in component_list(post) if c.group != RESIDUAL or c.term is not None]
+    if not found:
+        return
+    keys = []
+    for c in found:
+        prefix = names.prefix(c.parameter)
+        terms = (t.removeprefix(prefix) for t in (c.term, c.term2) if t is not None)
+        keys.append(Key(GROUPS, c.kind, c.group, tuple(terms), c.parameter))
+    yield from _entries(keys, np.stack([c.value for c in found], axis=1), post, prob)
+
+
+def _counts(post: Posterior, statistics: Collection[str]) -> Iterator[Entry]:
+    design = post.design
+    if "rows" in statistics:
+        yield Entry(Key(DATA, "rows"), count=design.n)
+        if design.trials is not None:
+            yield Entry(Key(DATA, "trials"), count=int(np.sum(design.trials)))
+    if "levels" in statistics:
+        groups = {g.name: g.n_levels for p in post.predictors for g in p.groups}
+        for name, levels in groups.items():
+            yield Entry(Key(DATA, "levels", name), count=levels)
+
+
+def _icc(post: Posterior, prob: float) -> Iterator[Entry]:
+    draws = icc(post, draws=True)["adjusted"].transpose(names.CHAIN, names.DRAW, "group")
+    groups = [str(g) for g in draws["group"].to_numpy()]
+    found = numbers(draws.to_numpy(), prob)
+    for group, n in zip(groups, found, strict=True):
+        several = len(groups) > 1 and group == groups[-1]
+        yield Entry(Key(DATA, "icc", ALL, ("all",)) if several else Key(DATA, "icc", group), n)
+    if len(groups) == 1:  # beside models with several factors it is that of all as well
+        yield Entry(Key(DATA, "icc", ALL, ("all",)), found[0])
+
+
+def _r2(post: Posterior, prob: float) -> Iterator[Entry]:
+    found = r2(post, draws=True)
+    for kind in ("marginal", "conditional") if post.design.mu.groups else ("marginal",):
+        draws = found[kind].transpose(names.CHAIN, names.DRAW).to_numpy()[:, :, None]
+        yield Entry(Key(DATA, "r2", kind), numbers(draws, prob)[0])
+
+
+def _elpd(post: Posterior, asked: bool, progress: bool, cautions: list[str]) -> Entry:
+    cells = post.design.n * post.n_draws
+    if cells > MOST_CELLS and not asked:
+        raise ModelError(
+            f"{post.design.n:,} rows x {post.n_draws:,} draws take a while; "
+            'statistics= with "elpd" in it computes it'
+        )
+    found = loo(post, progress=progress)
+    if len(found.high):
+        cautions.append(
+            f"elpd is not reliable for {len(found.high):,} of {found.n_data_points:,} "
+            f"{found.held_out.whats} (Pareto k above {found.good_k:.2f})."
+        )
+    return Entry(Key(DATA, "elpd"), score=(float(found.elpd), float(found.se)))

@@ -1,0 +1,307 @@
+"""Regression tables for papers: of one fit, or of several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mixedbayes.errors import ModelError
+from mixedbayes.printable import printable
+from mixedbayes.publish.entries import STATISTICS, Column, column
+from mixedbayes.publish.formats import gt, html, latex, markdown, text, typst, word
+from mixedbayes.publish.layout import Labels, Layout, heads, sections
+from mixedbayes.publish.notes import notes
+from mixedbayes.results.files import check_file, write_file
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ratios import ratio_of
+from mixedbayes.results.tables import check_prob
+
+if TYPE_CHECKING:
+    from great_tables import GT
+
+SUFFIXES = (".html", ".tex", ".typ", ".md", ".docx", ".csv", ".txt")
+MOST_DIGITS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionTable:
+    """A table that prints itself, and is written in the formats of papers.
+
+    Attributes
+    ----------
+    layout
+        Its title, heads, sections of rows and notes, as texts.
+    """
+
+    layout: Layout
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per quantity and model, the numbers with all their digits.
+
+        Columns section, group (grouping factor), parameter, kind, term, label, model, estimate, sd,
+        lower, upper, mcse (Monte Carlo error of the estimate), shown (as printed). Of elpd `sd` is
+        the standard error. Of ratios sd is missing.
+        """
+        return self.layout.frame.copy()
+
+    def __str__(self) -> str:
+        return printable(text.write(self.layout))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def _repr_latex_(self) -> str:
+        return self.to_latex()
+
+    def to_html(self) -> str:
+        """A table element with its style, for a page of one's own."""
+        return html.write(self.layout)
+
+    def to_latex(self) -> str:
+        """A table environment; the document needs the package booktabs."""
+        return latex.write(self.layout)
+
+    def to_typst(self) -> str:
+        """A figure with a table, and its notes."""
+        return typst.write(self.layout)
+
+    def to_markdown(self) -> str:
+        """A pipe table, and its notes."""
+        return markdown.write(self.layout)
+
+    def great_table(self) -> GT:
+        """A table of great_tables, to be styled further.
+
+        Raises
+        ------
+        MissingExtraError
+            great_tables is not installed; it is in the extra `tables`.
+        """
+        return gt.build(self.layout)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table, in the format that the path's suffix says.
+
+        Parameters
+        ----------
+        path
+            Ends in .html, .tex (a table environment, to be read in by a document with booktabs),
+            .typ, .md, .docx, .txt, or .csv (`frame`). An older file is replaced when the new one is
+            complete.
+
+        Returns
+        -------
+        The path.
+
+        Raises
+        ------
+        FileError
+            If the folder does not exist or cannot be written, or `path` is a folder.
+        ModelError
+            The suffix is another.
+        MissingExtraError
+            .docx without python-docx, which is in the extra `tables`.
+        """
+        path = check_file(path, "table.html")
+        write_file(path, self._content(suffix_of(path)))
+        return path
+
+    def _content(self, suffix: str) -> bytes:
+        if suffix == ".docx":
+            return word.write(self.layout)
+        if suffix == ".csv":
+            written = self.layout.frame.to_csv(index=False)
+        elif suffix == ".html":
+            written = html.page(self.layout)
+        elif suffix == ".txt":
+            written = f"{self}\n"
+        else:
+            write = {".tex": self.to_latex, ".typ": self.to_typst, ".md": self.to_markdown}[suffix]
+            written = write()
+        return written.encode("utf-8", errors="replace")
+
+
+def suffix_of(path: Path) -> str:
+    """The path's suffix; ModelError unless it is one that tables have."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ModelError(
+            f"{path}: the format of a table is said by the suffix of its file, one of "
+            f"{', '.join(SUFFIXES)}; give for example {path.with_suffix('.html')}"
+        )
+    return suffix
+
+
+def table(
+    post: Posterior,
+    path: str | Path | None = None,
+    *,
+    prob: float = 0.95,
+    exponentiate: bool = False,
+    labels: Mapping[str, str] | None = None,
+    digits: int = 2,
+    statistics: Collection[str] | None = None,
+    title: str = "",
+    progress: bool = True,
+) -> RegressionTable:
+    """A table for a paper: population effects, group effects, data, fit, and what they are.
+
+    Estimates are posterior means with equal-tailed intervals. A number has the digits that give its
+    posterior sd `digits` significant ones, and none that its Monte Carlo standard error does not
+    bear: the unit of the last digit is at least the largest error of estimate and interval. The
+    cells of a row share their decimals where they are on one scale. More digits come from more
+    draws, not from `digits`. `mixedbayes.table` puts several fits side by side.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    path
+        Where to write the table: .html, .tex (booktabs), .typ, .md, .docx, .txt or .csv. An older
+        file is replaced when the new one is complete. None: nothing is written.
+    prob
+        Probability of the intervals.
+    exponentiate
+        The mean's population effects as odds, rate or hazard ratios, or ratios of means: posterior
+        median and interval of exp() of the effect. Group effects stay on the link scale.
+    labels
+        Texts in the place of the names of terms, columns, grouping factors and parameters:
+        ``{"Days": "Days of deprivation", "recipe[B]": "Recipe B"}``. A product of columns is made
+        of the texts of its factors, unless it has one of its own.
+    digits
+        Significant digits of the posterior sd, 1 to 6.
+    statistics
+        Which of "rows", "levels" (of each grouping factor), "icc" (adjusted), "r2" and "elpd"
+        (leave-one-out) the table has; all by default, elpd where rows x draws are at most 40
+        million, unless it is named here. What does not exist for a model is blank; what could not
+        be computed is named in the notes, with the reason.
+    title
+        Above the table.
+    progress
+        Whether elpd shows a bar where it takes long.
+
+    Returns
+    -------
+    RegressionTable
+        It prints itself, as text and in HTML; `to_html`, `to_latex`, `to_typst`, `to_markdown`,
+        `save` and `great_table` write it; `frame` is a data frame of its numbers, with all digits.
+
+    Raises
+    ------
+    ModelError
+        `prob`, `digits`, `statistics` or the path's suffix is not possible; a label is of nothing
+        that the model has; exp() of the effects is no ratio.
+    FileError
+        The file cannot be written.
+    MissingExtraError
+        .docx without python-docx, which is in the extra `tables`.
+
+    Examples
+    --------
+    >>> fit.table("table1.docx", labels={"Days": "Days of deprivation"})  # doctest: +SKIP
+    >>> print(fit.table(exponentiate=True).to_latex())  # doctest: +SKIP
+
+    References
+    ----------
+    Vehtari, Gelman, Simpson, Carpenter & Burkner (2021), doi:10.1214/20-BA1221, for Monte Carlo
+    errors; Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213, for ICC and R2.
+    """
+    return side_by_side(
+        {post.design.response or "Model": post},
+        path,
+        prob=prob,
+        exponentiate=exponentiate,
+        labels=labels,
+        digits=digits,
+        statistics=statistics,
+        title=title,
+        progress=progress,
+    )
+
+
+def side_by_side(
+    posts: Mapping[str, Posterior],
+    path: str | Path | None = None,
+    *,
+    prob: float = 0.95,
+    exponentiate: bool = False,
+    labels: Mapping[str, str] | None = None,
+    digits: int = 2,
+    statistics: Collection[str] | None = None,
+    title: str = "",
+    progress: bool = True,
+) -> RegressionTable:
+    """`table` of several posteriors by name; exponentiated are those of which exp() is a ratio."""
+    if path is not None:  # refused before anything is computed
+        path = check_file(path, "table.html")
+        suffix_of(path)
+    check_prob(prob)
+    if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= MOST_DIGITS:
+        raise ModelError(
+            f"digits={digits!r}: give the significant digits of the posterior sd, 1 to "
+            f"{MOST_DIGITS}; 2 is the default"
+        )
+    if not isinstance(title, str):
+        raise ModelError(f"title={title!r}: give a text")
+    wanted = _statistics(statistics)
+    ratios = _ratios(posts) if exponentiate else dict.fromkeys(posts, False)
+    columns = [
+        column(
+            name,
+            post,
+            prob,
+            ratios=ratios[name],
+            statistics=wanted,
+            asked=statistics is not None,
+            progress=progress,
+        )
+        for name, post in posts.items()
+    ]
+    found = RegressionTable(_layout(columns, prob, labels, digits, title))
+    if path is not None:
+        found.save(path)
+    return found
+
+
+def _layout(
+    columns: Sequence[Column],
+    prob: float,
+    labels: Mapping[str, str] | None,
+    digits: int,
+    title: str,
+) -> Layout:
+    rows, frame = sections(columns, Labels.of(labels, columns), digits)
+    return Layout(title, heads(columns, prob), rows, notes(columns, prob, digits), frame)
+
+
+def _statistics(given: Any) -> tuple[str, ...]:
+    if given is None:
+        return STATISTICS
+    asked = [given] if isinstance(given, str) or not isinstance(given, Collection) else given
+    strange = [s for s in asked if s not in STATISTICS]
+    if strange:
+        raise ModelError(
+            f"statistics={given!r}: {strange[0]!r} is not one of {', '.join(STATISTICS)}"
+        )
+    return tuple(asked)
+
+
+def _ratios(posts: Mapping[str, Posterior]) -> dict[str, bool]:
+    """Of which of them exp() of the effects is a ratio; ModelError where it is of none."""
+    found, why = {}, None
+    for name, post in posts.items():
+        try:
+            ratio_of(post.family, post.design)
+            found[name] = True
+        except ModelError as e:
+            found[name], why = False, why or e
+    if why is not None and not any(found.values()):
+        raise why
+    return found
