@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.errors import ModelError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mixedbayes.checks.evidence import BayesFactor
     from mixedbayes.plots.scene import Drawing
     from mixedbayes.publish.table import RegressionTable
+    from mixedbayes.results.tables import Interval
     from mixedbayes.teach.run import Ways
 
 
@@ -162,10 +163,12 @@ def table(
     path: str | Path | None = None,
     *,
     prob: float = 0.95,
+    interval: Interval = "eti",
+    estimate: Literal["mean", "median"] = "mean",
     exponentiate: bool = False,
     labels: Mapping[str, str] | None = None,
     digits: int = 2,
-    statistics: Collection[str] | None = None,
+    fit_statistics: Collection[str] | None = None,
     title: str = "",
     progress: bool = True,
 ) -> RegressionTable:
@@ -177,7 +180,7 @@ def table(
         Fits by name, ``{"M1": fit1, "M2": fit2}``; or some without names, which are then Model 1,
         Model 2, ...; or one. They may differ in everything: rows that a model has no part in are
         blank, and the notes say what is the same of all, and what of each.
-    path, prob, labels, digits, statistics, title, progress
+    path, prob, interval, estimate, labels, digits, fit_statistics, title, progress
         As in `Fit.table`.
     exponentiate
         Ratios, as in `Fit.table`, of those models of which exp() of an effect is one; the table
@@ -205,9 +208,17 @@ def table(
 
     if isinstance(fits, Fit):
         return fits.table(
-            path, prob=prob, exponentiate=exponentiate, labels=labels, digits=digits,
-            statistics=statistics, title=title, progress=progress,
-        )  # fmt: skip
+            path,
+            prob=prob,
+            interval=interval,
+            estimate=estimate,
+            exponentiate=exponentiate,
+            labels=labels,
+            digits=digits,
+            fit_statistics=fit_statistics,
+            title=title,
+            progress=progress,
+        )
     if isinstance(fits, Mapping):
         named = {str(name): fit for name, fit in fits.items()}
     else:
@@ -223,10 +234,12 @@ def table(
         {name: fit.posterior for name, fit in named.items()},
         path,
         prob=prob,
+        interval=interval,
+        estimate=estimate,
         exponentiate=exponentiate,
         labels=labels,
         digits=digits,
-        statistics=statistics,
+        fit_statistics=fit_statistics,
         title=title,
         progress=progress,
     )

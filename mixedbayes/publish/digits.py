@@ -17,12 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from mixedbayes.design.types import Floats
-from mixedbayes.results.tables import describe, tails
+from mixedbayes.results.tables import Description, Interval
 from mixedbayes.sample import health
 
 _ONE_SD = stats.norm.cdf([-1.0, 1.0])
@@ -45,53 +46,83 @@ class Numbers:
     ratio: bool = False
 
 
-def numbers(draws: Floats, prob: float, *, ratio: bool = False) -> list[Numbers]:
+@dataclass(frozen=True)
+class Asked:
+    """Which numbers a table shows of a quantity."""
+
+    prob: float = 0.95
+    interval: Interval = "eti"
+    estimate: Literal["mean", "median"] = "mean"
+
+    @property
+    def said(self) -> str:
+        """The interval in words."""
+        kind = "equal-tailed" if self.interval == "eti" else "highest-density"
+        return f"{100 * self.prob:.6g} % {kind} interval"
+
+
+def numbers(draws: Floats, asked: Asked, *, ratio: bool = False) -> list[Numbers]:
     """Numbers of K quantities.
 
     Parameters
     ----------
     draws
         (C, D, K): chains, draws per chain, quantities.
-    prob
-        Probability of the equal-tailed interval.
+    asked
+        Estimate and interval.
     ratio
-        Whether the quantities are logarithms of what is wanted.
+        Whether the quantities are logarithms of what is wanted: then the estimate is the median of
+        exp() of them.
+
+    Returns
+    -------
+    K numbers. The errors of the ends of a highest-density interval are those of the quantiles at
+    which they are.
     """
     x = np.moveaxis(draws, 2, 0)
-    found = describe(draws, prob)
-    low, high = tails(prob)
-    ends = [mcse_quantile(x, p) for p in (low, high)]
-    if ratio:
-        middle = np.median(x, axis=(1, 2)) if len(x) else np.zeros(0)
-        columns = [np.exp(middle), found["sd"], np.exp(found["lower"]), np.exp(found["upper"])]
-        errors = [mcse_quantile(x, 0.5), *ends]
-    else:
-        columns = [found[c] for c in ("mean", "sd", "lower", "upper")]
-        errors = [health.mcse_mean(x), *ends]
+    if not len(x):
+        return []
+    flat = x.reshape(len(x), -1)
+    how = Description(asked.prob, asked.interval, ("mean", "sd", "median"))
+    found = how.plain(flat)
+    lower, upper = how.ends(flat)
+    if ratio and asked.interval == "hdi":
+        lower, upper = map(np.log, how.ends(np.exp(flat)))
+    estimate = "median" if ratio else asked.estimate
+    errors = [
+        health.mcse_mean(x) if estimate == "mean" else mcse_at(x, found["median"]),
+        mcse_at(x, lower),
+        mcse_at(x, upper),
+    ]
+    wanted = [found[estimate], lower, upper]
+    value, lower, upper = map(np.exp, wanted) if ratio else wanted
+    columns = [value, found["sd"], lower, upper]
     return [
-        Numbers(estimate, sd, lower, upper, (of_estimate, of_lower, of_upper), ratio)
-        for (estimate, sd, lower, upper), (of_estimate, of_lower, of_upper) in zip(
+        Numbers(mid, sd, low, high, (of_value, of_lower, of_upper), ratio)
+        for (mid, sd, low, high), (of_value, of_lower, of_upper) in zip(
             np.transpose(columns).tolist(), np.transpose(errors).tolist(), strict=True
         )
     ]
 
 
-def mcse_quantile(x: Floats, p: float) -> Floats:
-    """(K,) Monte Carlo standard error of quantile p of (K, C, D) draws.
+def mcse_at(x: Floats, values: Floats) -> Floats:
+    """(K,) Monte Carlo standard errors of the quantiles of (K, C, D) draws that are these values.
 
     Half the distance between the order statistics that lie one standard error from it; NaN where
     a draw is not finite or a chain has under four draws.
     """
     k, chains, n = x.shape
+    total = chains * n
     if n < health.MIN_DRAWS or not k:
         return np.full(k, np.nan)
-    flat = np.sort(x.reshape(k, chains * n), axis=1)
+    flat = np.sort(x.reshape(k, total), axis=1)
     finite = np.isfinite(flat).all(axis=1)
-    below = np.where(finite[:, None, None], x, 0.0) <= np.quantile(flat, p, axis=1)[:, None, None]
+    below = np.where(finite[:, None, None], x, 0.0) <= values[:, None, None]
     size = health.effective_size(health.split(below.astype(float)))
-    at = stats.beta.ppf(_ONE_SD[:, None], size * p + 1, size * (1 - p) + 1) * chains * n
-    first = np.clip(np.floor(at[0]), 1, chains * n).astype(int) - 1
-    last = np.clip(np.ceil(at[1]), 1, chains * n).astype(int) - 1
+    p = below.mean(axis=(1, 2))
+    at = stats.beta.ppf(_ONE_SD[:, None], size * p + 1, size * (1 - p) + 1) * total
+    first = np.clip(np.floor(at[0]), 1, total).astype(int) - 1
+    last = np.clip(np.ceil(at[1]), 1, total).astype(int) - 1
     rows = np.arange(k)
     return np.where(finite, (flat[rows, last] - flat[rows, first]) / 2, np.nan)
 

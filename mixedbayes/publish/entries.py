@@ -11,7 +11,7 @@ from mixedbayes import names
 from mixedbayes.checks.loo import loo
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
-from mixedbayes.publish.digits import Numbers, numbers
+from mixedbayes.publish.digits import Asked, Numbers, numbers
 from mixedbayes.results.icc import ALL, icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
@@ -20,7 +20,7 @@ from mixedbayes.results.tables import chained
 from mixedbayes.results.varcorr import RESIDUAL, component_list
 from mixedbayes.results.variance import infinite_note
 
-STATISTICS = ("rows", "levels", "icc", "r2", "elpd")
+FIT_STATISTICS = ("rows", "levels", "icc", "r2", "elpd")
 MOST_CELLS = 40_000_000  # rows x draws up to which elpd is computed without being asked for
 
 POPULATION, FURTHER, THRESHOLDS = "population", "further", "thresholds"
@@ -82,40 +82,44 @@ class Column:
 def column(
     name: str,
     post: Posterior,
-    prob: float,
+    asked: Asked,
     *,
     ratios: bool,
     statistics: Collection[str],
-    asked: bool,
+    named: bool,
     progress: bool,
 ) -> Column:
     """A model's column.
 
     Parameters
     ----------
-    name, post, prob
+    name, post, asked
         The model, its posterior, and the probability of the intervals.
     ratios
         Whether the mean's population effects are exponentiated.
     statistics
-        Which of `STATISTICS` it has.
-    asked
+        Which of `FIT_STATISTICS` it has.
+    named
         Whether the user named them: then what takes long is computed all the same.
     progress
         Whether scores that take long show a bar.
     """
     left_out: list[tuple[str, str]] = []
     cautions: list[str] = []
-    entries = [*_population(post, prob, ratios), *_parameters(post, prob, THRESHOLDS)]
-    entries += [*_groups(post, prob), *_parameters(post, prob, FAMILY), *_counts(post, statistics)]
+    entries = [*_population(post, asked, ratios), *_parameters(post, asked, THRESHOLDS)]
+    entries += [
+        *_groups(post, asked),
+        *_parameters(post, asked, FAMILY),
+        *_counts(post, statistics),
+    ]
     if "icc" in statistics and post.design.mu.groups:
-        entries += _or_reason("icc", left_out, lambda: list(_icc(post, prob)))
+        entries += _or_reason("icc", left_out, lambda: list(_icc(post, asked)))
     if "r2" in statistics:
-        entries += _or_reason("r2", left_out, lambda: list(_r2(post, prob)))
+        entries += _or_reason("r2", left_out, lambda: list(_r2(post, asked)))
     if {"icc", "r2"} & set(statistics) and any(e.key.kind in ("icc", "r2") for e in entries):
         cautions += filter(None, [infinite_note(post)])
     if "elpd" in statistics:
-        entries += _or_reason("elpd", left_out, lambda: [_elpd(post, asked, progress, cautions)])
+        entries += _or_reason("elpd", left_out, lambda: [_elpd(post, named, progress, cautions)])
     mu = post.design.mu
     known = level_terms(mu) if ratios else set()
     return Column(
@@ -140,14 +144,14 @@ def _or_reason(
 
 
 def _entries(
-    keys: list[Key], draws: Floats, post: Posterior, prob: float, *, ratio: bool = False
+    keys: list[Key], draws: Floats, post: Posterior, asked: Asked, *, ratio: bool = False
 ) -> Iterator[Entry]:
     """Entries of quantities with draws (S, K)."""
-    found = numbers(chained(draws, post.shape[0]), prob, ratio=ratio)
+    found = numbers(chained(draws, post.shape[0]), asked, ratio=ratio)
     return (Entry(key, n) for key, n in zip(keys, found, strict=True))
 
 
-def _population(post: Posterior, prob: float, ratios: bool) -> Iterator[Entry]:
+def _population(post: Posterior, asked: Asked, ratios: bool) -> Iterator[Entry]:
     for predictor in post.predictors:
         p = predictor.parameter
         section = POPULATION if p == "mu" else FURTHER
@@ -157,10 +161,10 @@ def _population(post: Posterior, prob: float, ratios: bool) -> Iterator[Entry]:
         if predictor.intercept:
             draws = np.column_stack([post.intercept(p), draws])
         keys = [Key(section, "effect", heading, (t,), p) for t in terms]
-        yield from _entries(keys, draws, post, prob, ratio=ratios and p == "mu")
+        yield from _entries(keys, draws, post, asked, ratio=ratios and p == "mu")
 
 
-def _parameters(post: Posterior, prob: float, section: str) -> Iterator[Entry]:
+def _parameters(post: Posterior, asked: Asked, section: str) -> Iterator[Entry]:
     ordered = post.family.thresholds
     for name, values in post.parameters().items():
         if (name == ordered) != (section == THRESHOLDS):
@@ -168,10 +172,10 @@ def _parameters(post: Posterior, prob: float, section: str) -> Iterator[Entry]:
         labels = post.family.labels(name, post.design)
         terms = [(name,)] if labels is None else [(name, label) for label in labels]
         keys = [Key(section, "parameter", "", t) for t in terms]
-        yield from _entries(keys, values.reshape(post.n_draws, -1), post, prob)
+        yield from _entries(keys, values.reshape(post.n_draws, -1), post, asked)
 
 
-def _groups(post: Posterior, prob: float) -> Iterator[Entry]:
+def _groups(post: Posterior, asked: Asked) -> Iterator[Entry]:
     found = [c for c in component_list(post) if c.group != RESIDUAL or c.term is not None]
     if not found:
         return
@@ -180,7 +184,7 @@ def _groups(post: Posterior, prob: float) -> Iterator[Entry]:
         prefix = names.prefix(c.parameter)
         terms = (t.removeprefix(prefix) for t in (c.term, c.term2) if t is not None)
         keys.append(Key(GROUPS, c.kind, c.group, tuple(terms), c.parameter))
-    yield from _entries(keys, np.stack([c.value for c in found], axis=1), post, prob)
+    yield from _entries(keys, np.stack([c.value for c in found], axis=1), post, asked)
 
 
 def _counts(post: Posterior, statistics: Collection[str]) -> Iterator[Entry]:
@@ -195,10 +199,10 @@ def _counts(post: Posterior, statistics: Collection[str]) -> Iterator[Entry]:
             yield Entry(Key(DATA, "levels", name), count=levels)
 
 
-def _icc(post: Posterior, prob: float) -> Iterator[Entry]:
+def _icc(post: Posterior, asked: Asked) -> Iterator[Entry]:
     draws = icc(post, draws=True)["adjusted"].transpose(names.CHAIN, names.DRAW, "group")
     groups = [str(g) for g in draws["group"].to_numpy()]
-    found = numbers(draws.to_numpy(), prob)
+    found = numbers(draws.to_numpy(), asked)
     for group, n in zip(groups, found, strict=True):
         several = len(groups) > 1 and group == groups[-1]
         yield Entry(Key(DATA, "icc", ALL, ("all",)) if several else Key(DATA, "icc", group), n)
@@ -206,19 +210,19 @@ def _icc(post: Posterior, prob: float) -> Iterator[Entry]:
         yield Entry(Key(DATA, "icc", ALL, ("all",)), found[0])
 
 
-def _r2(post: Posterior, prob: float) -> Iterator[Entry]:
+def _r2(post: Posterior, asked: Asked) -> Iterator[Entry]:
     found = r2(post, draws=True)
     for kind in ("marginal", "conditional") if post.design.mu.groups else ("marginal",):
         draws = found[kind].transpose(names.CHAIN, names.DRAW).to_numpy()[:, :, None]
-        yield Entry(Key(DATA, "r2", kind), numbers(draws, prob)[0])
+        yield Entry(Key(DATA, "r2", kind), numbers(draws, asked)[0])
 
 
-def _elpd(post: Posterior, asked: bool, progress: bool, cautions: list[str]) -> Entry:
+def _elpd(post: Posterior, named: bool, progress: bool, cautions: list[str]) -> Entry:
     cells = post.design.n * post.n_draws
-    if cells > MOST_CELLS and not asked:
+    if cells > MOST_CELLS and not named:
         raise ModelError(
             f"{post.design.n:,} rows x {post.n_draws:,} draws take a while; "
-            'statistics= with "elpd" in it computes it'
+            'fit_statistics= with "elpd" in it computes it'
         )
     found = loo(post, progress=progress)
     if len(found.high):

@@ -12,7 +12,7 @@ from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.interop.writing import parts
 from mixedbayes.publish import digits as rounding
-from mixedbayes.publish.digits import Numbers
+from mixedbayes.publish.digits import Asked, Numbers
 from mixedbayes.publish.entries import (
     DATA,
     FAMILY,
@@ -322,6 +322,6 @@ def _record(title: str, label: str, column: Column, entry: Entry, cell: Cell) ->
     }
 
 
-def heads(columns: Sequence[Column], prob: float) -> tuple[Head, ...]:
+def heads(columns: Sequence[Column], asked: Asked) -> tuple[Head, ...]:
     """What stands above the columns."""
-    return tuple(Head(c.name, "Estimate", f"{100 * prob:.6g} % interval") for c in columns)
+    return tuple(Head(c.name, "Estimate", f"{100 * asked.prob:.6g} % interval") for c in columns)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mixedbayes.checks.held_out import Data
 from mixedbayes.design.types import Design
+from mixedbayes.publish.digits import Asked
 from mixedbayes.publish.entries import Column
 from mixedbayes.publish.references import cited
 from mixedbayes.publish.words import (
@@ -21,9 +22,9 @@ from mixedbayes.results.text import plural
 _SAID = {"icc": "ICC", "r2": "R²", "elpd": "elpd"}
 
 
-def notes(columns: Sequence[Column], prob: float, digits: int) -> tuple[str, ...]:
+def notes(columns: Sequence[Column], asked: Asked, digits: int) -> tuple[str, ...]:
     """All notes, each a sentence or a few."""
-    found = [_numbers(columns, prob, digits)]
+    found = [_numbers(columns, asked, digits)]
     found += _by_model(columns, "Model", lambda c: _model(c.post.design, c))
     found += _by_model(columns, "Priors", lambda c: "; ".join(prior_words(c.post.spec)))
     found += _by_model(columns, "Reference levels", lambda c: _levels(c.post.design))
@@ -47,14 +48,13 @@ def _by_model(columns: Sequence[Column], what: str, say: Callable[[Column], str]
     yield f"{what}, " + " ".join(parts)
 
 
-def _numbers(columns: Sequence[Column], prob: float, digits: int) -> str:
-    interval = f"{100 * prob:.6g} % equal-tailed interval"
-    said = f"Posterior mean and {interval}"
+def _numbers(columns: Sequence[Column], asked: Asked, digits: int) -> str:
+    said = f"Posterior {asked.estimate} and {asked.said}"
     ratios = [c for c in columns if c.ratio is not None]
     for name in dict.fromkeys(c.ratio.name for c in ratios if c.ratio):
         of = [c for c in ratios if c.ratio and c.ratio.name == name]
         where = "" if len(of) == len(columns) else f" in {joined([c.name for c in of])}"
-        said += f"; {name}s{where}: posterior median and {interval} of exp() of the effect"
+        said += f"; {name}s{where}: posterior median and {asked.said} of exp() of the effect"
         levels = list(dict.fromkeys(t for c in of for t in c.levels))
         if levels:
             level = next(c.ratio.level for c in of if c.ratio)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from mixedbayes.errors import ModelError
 from mixedbayes.printable import printable
-from mixedbayes.publish.entries import STATISTICS, Column, column
+from mixedbayes.publish.digits import Asked
+from mixedbayes.publish.entries import FIT_STATISTICS, Column, column
 from mixedbayes.publish.formats import gt, html, latex, markdown, text, typst, word
 from mixedbayes.publish.layout import Labels, Layout, heads, sections
 from mixedbayes.publish.notes import notes
 from mixedbayes.results.files import check_file, write_file
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import ratio_of
-from mixedbayes.results.tables import check_prob
+from mixedbayes.results.tables import Description, Interval
 
 if TYPE_CHECKING:
     from great_tables import GT
@@ -144,16 +145,18 @@ def table(
     path: str | Path | None = None,
     *,
     prob: float = 0.95,
+    interval: Interval = "eti",
+    estimate: Literal["mean", "median"] = "mean",
     exponentiate: bool = False,
     labels: Mapping[str, str] | None = None,
     digits: int = 2,
-    statistics: Collection[str] | None = None,
+    fit_statistics: Collection[str] | None = None,
     title: str = "",
     progress: bool = True,
 ) -> RegressionTable:
     """A table for a paper: population effects, group effects, data, fit, and what they are.
 
-    Estimates are posterior means with equal-tailed intervals. A number has the digits that give its
+    A number has the digits that give its
     posterior sd `digits` significant ones, and none that its Monte Carlo standard error does not
     bear: the unit of the last digit is at least the largest error of estimate and interval. The
     cells of a row share their decimals where they are on one scale. More digits come from more
@@ -168,6 +171,10 @@ def table(
         file is replaced when the new one is complete. None: nothing is written.
     prob
         Probability of the intervals.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
+    estimate
+        "mean" or "median" of the posterior.
     exponentiate
         The mean's population effects as odds, rate or hazard ratios, or ratios of means: posterior
         median and interval of exp() of the effect. Group effects stay on the link scale.
@@ -177,7 +184,7 @@ def table(
         of the texts of its factors, unless it has one of its own.
     digits
         Significant digits of the posterior sd, 1 to 6.
-    statistics
+    fit_statistics
         Which of "rows", "levels" (of each grouping factor), "icc" (adjusted), "r2" and "elpd"
         (leave-one-out) the table has; all by default, elpd where rows x draws are at most 40
         million, unless it is named here. What does not exist for a model is blank; what could not
@@ -196,8 +203,8 @@ def table(
     Raises
     ------
     ModelError
-        `prob`, `digits`, `statistics` or the path's suffix is not possible; a label is of nothing
-        that the model has; exp() of the effects is no ratio.
+        An argument or the path's suffix is not possible; a label is of nothing that the model has;
+        exp() of the effects is no ratio.
     FileError
         The file cannot be written.
     MissingExtraError
@@ -217,10 +224,12 @@ def table(
         {post.design.response or "Model": post},
         path,
         prob=prob,
+        interval=interval,
+        estimate=estimate,
         exponentiate=exponentiate,
         labels=labels,
         digits=digits,
-        statistics=statistics,
+        fit_statistics=fit_statistics,
         title=title,
         progress=progress,
     )
@@ -231,10 +240,12 @@ def side_by_side(
     path: str | Path | None = None,
     *,
     prob: float = 0.95,
+    interval: Interval = "eti",
+    estimate: Literal["mean", "median"] = "mean",
     exponentiate: bool = False,
     labels: Mapping[str, str] | None = None,
     digits: int = 2,
-    statistics: Collection[str] | None = None,
+    fit_statistics: Collection[str] | None = None,
     title: str = "",
     progress: bool = True,
 ) -> RegressionTable:
@@ -242,7 +253,9 @@ def side_by_side(
     if path is not None:  # refused before anything is computed
         path = check_file(path, "table.html")
         suffix_of(path)
-    check_prob(prob)
+    asked = Asked(Description(prob, interval).prob, interval, estimate)
+    if estimate not in ("mean", "median"):
+        raise ModelError(f'estimate={estimate!r}: use "mean" or "median"')
     if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= MOST_DIGITS:
         raise ModelError(
             f"digits={digits!r}: give the significant digits of the posterior sd, 1 to "
@@ -250,21 +263,21 @@ def side_by_side(
         )
     if not isinstance(title, str):
         raise ModelError(f"title={title!r}: give a text")
-    wanted = _statistics(statistics)
+    wanted = _fit_statistics(fit_statistics)
     ratios = _ratios(posts) if exponentiate else dict.fromkeys(posts, False)
     columns = [
         column(
             name,
             post,
-            prob,
+            asked,
             ratios=ratios[name],
             statistics=wanted,
-            asked=statistics is not None,
+            named=fit_statistics is not None,
             progress=progress,
         )
         for name, post in posts.items()
     ]
-    found = RegressionTable(_layout(columns, prob, labels, digits, title))
+    found = RegressionTable(_layout(columns, asked, labels, digits, title))
     if path is not None:
         found.save(path)
     return found
@@ -272,23 +285,23 @@ def side_by_side(
 
 def _layout(
     columns: Sequence[Column],
-    prob: float,
+    asked: Asked,
     labels: Mapping[str, str] | None,
     digits: int,
     title: str,
 ) -> Layout:
     rows, frame = sections(columns, Labels.of(labels, columns), digits)
-    return Layout(title, heads(columns, prob), rows, notes(columns, prob, digits), frame)
+    return Layout(title, heads(columns, asked), rows, notes(columns, asked, digits), frame)
 
 
-def _statistics(given: Any) -> tuple[str, ...]:
+def _fit_statistics(given: Any) -> tuple[str, ...]:
     if given is None:
-        return STATISTICS
+        return FIT_STATISTICS
     asked = [given] if isinstance(given, str) or not isinstance(given, Collection) else given
-    strange = [s for s in asked if s not in STATISTICS]
+    strange = [s for s in asked if s not in FIT_STATISTICS]
     if strange:
         raise ModelError(
-            f"statistics={given!r}: {strange[0]!r} is not one of {', '.join(STATISTICS)}"
+            f"fit_statistics={given!r}: {strange[0]!r} is not one of {', '.join(FIT_STATISTICS)}"
         )
     return tuple(asked)
 

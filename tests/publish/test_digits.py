@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixedbayes.publish.digits import (
+    Asked,
     Numbers,
-    mcse_quantile,
+    mcse_at,
     number,
     numbers,
     of_row,
@@ -30,12 +31,14 @@ def chains(seed=0, k=3, n=500):
 def test_errors_of_quantiles_are_arvizs(p):
     draws = chains()
     theirs = [arviz_stats.mcse(x, method="quantile", prob=p) for x in draws]
-    assert mcse_quantile(draws, p) == pytest.approx(np.array(theirs), rel=1e-6)
+    assert mcse_at(draws, np.quantile(draws, p, axis=(1, 2))) == pytest.approx(
+        np.array(theirs), rel=1e-6
+    )
 
 
 def test_numbers_are_mean_interval_and_errors_of_the_draws():
     draws = chains()
-    for x, n in zip(draws, numbers(np.moveaxis(draws, 0, 2), 0.9), strict=True):
+    for x, n in zip(draws, numbers(np.moveaxis(draws, 0, 2), Asked(0.9)), strict=True):
         assert (n.estimate, n.sd) == pytest.approx((x.mean(), x.std(ddof=1)))
         assert (n.lower, n.upper) == pytest.approx(tuple(np.quantile(x, [0.05, 0.95])))
         assert n.errors[0] == pytest.approx(arviz_stats.mcse(x, method="mean"), rel=1e-6)
@@ -43,15 +46,27 @@ def test_numbers_are_mean_interval_and_errors_of_the_draws():
 
 def test_ratios_are_exp_of_median_and_ends():
     draws = chains()[:1]
-    (n,) = numbers(np.moveaxis(draws, 0, 2), 0.9, ratio=True)
+    (n,) = numbers(np.moveaxis(draws, 0, 2), Asked(0.9), ratio=True)
     assert n.estimate == pytest.approx(np.exp(np.median(draws)))
     assert n.upper == pytest.approx(np.exp(np.quantile(draws, 0.95)))
     assert n.ratio
 
 
+def test_the_median_and_the_shortest_interval_where_they_are_asked_for():
+    draws = chains()
+    found = numbers(np.moveaxis(draws, 0, 2), Asked(0.9, "hdi", "median"))
+    for x, n in zip(draws, found, strict=True):
+        assert n.estimate == np.median(x)
+        assert (n.lower, n.upper) == pytest.approx(tuple(arviz_stats.hdi(x.ravel(), prob=0.9)))
+        error = arviz_stats.mcse(x, method="quantile", prob=0.5)
+        assert n.errors[0] == pytest.approx(error, rel=1e-6)
+    (ratio,) = numbers(np.log(draws[:1]).transpose(1, 2, 0), Asked(0.9, "hdi"), ratio=True)
+    assert (ratio.lower, ratio.upper) == pytest.approx((found[0].lower, found[0].upper))
+
+
 def test_too_few_draws_have_no_known_error():
-    assert np.isnan(mcse_quantile(np.ones((2, 1, 3)), 0.5)).all()
-    (n,) = numbers(np.array([[[1.0], [2.0], [4.0]]]), 0.9)
+    assert np.isnan(mcse_at(np.ones((2, 1, 3)), np.ones(2))).all()
+    (n,) = numbers(np.array([[[1.0], [2.0], [4.0]]]), Asked(0.9))
     assert shown(n, *of_row([n], [0])) == ("2", "1", "4")
 
 

@@ -21,7 +21,7 @@ MINUS = str.maketrans("-", "−")
 @pytest.fixture(scope="module")
 def made(posteriors):
     """Tables of one model, and of all of them, whose name and title are nasty too."""
-    options = {"statistics": ("rows", "levels", "icc", "r2"), "title": f"Title {NASTY}"}
+    options = {"fit_statistics": ("rows", "levels", "icc", "r2"), "title": f"Title {NASTY}"}
     named = {f"{NASTY} {name}": post for name, post in posteriors.items()}
     return {
         "one": side_by_side({"counts": posteriors["counts"]}, **options),
@@ -205,7 +205,7 @@ def test_every_suffix_is_written(table, tmp_path):
 
 def test_control_characters_are_shown_not_obeyed(posteriors, tmp_path):
     wild = side_by_side(
-        {"a\x1b[31m\nb": posteriors["line"]}, statistics=[], labels={"f_1": "\x00\t\u202e"}
+        {"a\x1b[31m\nb": posteriors["line"]}, fit_statistics=[], labels={"f_1": "\x00\t\u202e"}
     )
     for content in (
         str(wild),

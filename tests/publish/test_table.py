@@ -93,7 +93,7 @@ def test_ratios_are_those_of_fixef(herds):
 
 
 def test_models_of_different_kinds_stand_side_by_side(posteriors):
-    found = side_by_side(posteriors, exponentiate=True, statistics=WITHOUT_SCORES)
+    found = side_by_side(posteriors, exponentiate=True, fit_statistics=WITHOUT_SCORES)
     cells = {
         (s.title, r.label): dict(zip(posteriors, r.cells, strict=True))
         for s in found.layout.sections
@@ -163,12 +163,14 @@ def test_a_label_of_nothing_is_refused(sleep, labels, message):
 
 
 def test_statistics_are_chosen(sleep):
-    found = sleep.table(statistics=["icc"])
+    found = sleep.table(fit_statistics=["icc"])
     assert [r.label for r in found.layout.sections[-1].rows] == ["ICC"]
     assert not any("elpd" in n for n in found.layout.notes)
-    none = sleep.table(statistics=[])
+    none = sleep.table(fit_statistics=[])
     assert none.layout.sections[-1].title == "Family"
-    assert [r.label for r in sleep.table(statistics="rows").layout.sections[-1].rows] == ["Rows"]
+    assert [r.label for r in sleep.table(fit_statistics="rows").layout.sections[-1].rows] == [
+        "Rows"
+    ]
 
 
 def test_what_takes_long_is_left_out_unless_asked_for(sleep, monkeypatch):
@@ -176,7 +178,7 @@ def test_what_takes_long_is_left_out_unless_asked_for(sleep, monkeypatch):
     left = sleep.table()
     assert not any("elpd (leave" in r.label for s in left.layout.sections for r in s.rows)
     assert any(n.startswith("Left out: elpd (180 rows x 800 draws") for n in left.layout.notes)
-    assert row(sleep.table(statistics=["elpd"]), "elpd (leave-one-out)")["estimate"] < 0
+    assert row(sleep.table(fit_statistics=["elpd"]), "elpd (leave-one-out)")["estimate"] < 0
 
 
 def test_what_cannot_be_computed_is_left_out_with_the_reason(posteriors):
@@ -191,11 +193,13 @@ def test_what_cannot_be_computed_is_left_out_with_the_reason(posteriors):
     ("options", "message"),
     [
         ({"prob": 95}, "not a probability"),
+        ({"interval": "hpd"}, "interval='hpd'"),
+        ({"estimate": "mode"}, "estimate='mode'"),
         ({"digits": 0}, "significant digits of the posterior sd, 1 to 6"),
         ({"digits": True}, "significant digits"),
         ({"digits": 2.5}, "significant digits"),
-        ({"statistics": ["waic"]}, "'waic' is not one of rows, levels, icc, r2, elpd"),
-        ({"statistics": 3}, "3 is not one of"),
+        ({"fit_statistics": ["waic"]}, "'waic' is not one of rows, levels, icc, r2, elpd"),
+        ({"fit_statistics": 3}, "3 is not one of"),
         ({"title": 3}, "give a text"),
         ({"exponentiate": True}, "effects are differences"),
         ({"path": "table.xlsx"}, "one of .html, .tex, .typ, .md, .docx, .csv, .txt"),
@@ -215,13 +219,13 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_computed(sl
 
 
 def test_fits_are_given_by_name_in_a_list_or_alone(sleep, herds):
-    heads = [h.name for h in mb.table({"M1": sleep, 2: herds}, statistics=[]).layout.heads]
+    heads = [h.name for h in mb.table({"M1": sleep, 2: herds}, fit_statistics=[]).layout.heads]
     assert heads == ["M1", "2"]
-    assert [h.name for h in mb.table([sleep, herds], statistics=[]).layout.heads] == [
+    assert [h.name for h in mb.table([sleep, herds], fit_statistics=[]).layout.heads] == [
         "Model 1", "Model 2",
     ]  # fmt: skip
-    alone = mb.table(sleep, statistics=[])
-    assert str(alone) == str(sleep.table(statistics=[]))
+    alone = mb.table(sleep, fit_statistics=[])
+    assert str(alone) == str(sleep.table(fit_statistics=[]))
 
 
 @pytest.mark.parametrize(
@@ -253,7 +257,7 @@ def test_a_row_that_others_lack_comes_after_its_neighbour():
 
 
 def test_the_frame_is_a_copy(sleep):
-    found = sleep.table(statistics=[])
+    found = sleep.table(fit_statistics=[])
     own = found.frame
     own["estimate"] = 0
     assert found.frame["estimate"].iloc[0] != 0
@@ -271,7 +275,7 @@ def test_without_the_extra_the_message_says_how_to_install_it(
     sleep, tmp_path, monkeypatch, module, act
 ):
     monkeypatch.setitem(sys.modules, module, None)
-    found = sleep.table(statistics=[])
+    found = sleep.table(fit_statistics=[])
     with pytest.raises(mb.MissingExtraError, match=r"pip install mixedbayes\[tables\]"):
         act(found, tmp_path)
     assert list(tmp_path.iterdir()) == []
