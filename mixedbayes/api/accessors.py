@@ -50,10 +50,13 @@ with lazily(globals()):
 class Accessors:
     """Tables, pictures, predictions, checks and a report of a posterior.
 
-    Tables are tidy data frames with one row per quantity and columns mean, sd, lower, upper
-    (equal-tailed interval of probability `prob`), and ess_bulk and rhat where a quantity was
-    sampled; printed, they have four digits and hide no column. With ``draws=True`` they return the
-    posterior draws instead, as labelled xarray objects with dimensions chain and draw.
+    Tables are tidy data frames of the library that the data came in (pandas, polars, pyarrow, ...;
+    see `Fit.library`), with one row per quantity and columns mean, sd, lower, upper (interval of
+    probability `prob`, with equal tails), of effects prob_positive, and ess_bulk and rhat where a
+    quantity was sampled. `statistics` names other columns and ``interval="hdi"`` asks for the
+    interval of highest density. In pandas they print with four digits and hide no column. With
+    ``draws=True`` they return the posterior draws instead, as labelled xarray objects with
+    dimensions chain and draw.
 
     Pictures know the backends "matplotlib", "plotly" and "bokeh". plot_varcorr, plot_icc,
     plot_priors and pp_check return arviz_plots' PlotCollection; the others a Matplotlib figure, a
@@ -80,7 +83,7 @@ class Accessors:
 
     hypothesis = method(hypothesis, table=False)
 
-    predict = method(predict)
+    predict = method(predict, like="new")
     condition_on = method(condition_on)
     posterior_predictive = method(posterior_predictive)
     prior_predictive = method(prior_predictive)

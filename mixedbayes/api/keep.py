@@ -10,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from mixedbayes.design import own_names
+from mixedbayes.design import own_names, table
+from mixedbayes.design.table import LIBRARIES, PANDAS
 from mixedbayes.engines import registry
 from mixedbayes.engines.base import Chosen, factors
 from mixedbayes.engines.choose import Request
@@ -57,6 +58,7 @@ EXTRA = {
     "others": [str],  # formulas of further parameters
     "intercept_at_means": [str],
     "units": Each(str),
+    "library?": str,  # of the data frame, where it is not pandas
 }
 # Settings that do not change the draws, held at one value in the cache's keys.
 NOT_ASKED = {"progress": True, "cores": None}
@@ -100,6 +102,7 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             ],
             "units": {str(name): str(unit) for name, unit in design.units.items()},
             **({"columns": fingerprint(design)} if own else {}),
+            **({"library": design.library} if design.library != PANDAS else {}),
         },
     )
 
@@ -167,12 +170,19 @@ def arguments(saved: SavedFit) -> dict[str, Any]:
     asked = saved.extra["asked"]
     return {
         "formula": formulas,
-        "data": saved.data,
+        "data": replace(table(saved.data, saved.data.columns), library=_library(saved)),
         "family": family_from_names(saved.family, saved.link),
         "priors": codec.decode(saved.priors),
         "formulation": _from_plain(asked["formulation"]),
         "missing": asked["missing"],
     }
+
+
+def _library(saved: SavedFit) -> str:
+    said = saved.extra.get("library", PANDAS)
+    if said not in LIBRARIES:
+        raise FileError(f"its tables are of {said}, a library that is not known")
+    return str(said)
 
 
 def _from_plain(said: Any) -> Request:

@@ -14,6 +14,9 @@ from threading import RLock
 from types import SimpleNamespace
 from typing import Any, Concatenate
 
+import pandas as pd
+
+from mixedbayes.results.library import answer
 from mixedbayes.results.text import as_table
 
 _ONE_AT_A_TIME = RLock()
@@ -68,6 +71,7 @@ def method[S, **P, R](
     of: str = "posterior",
     before: Callable[[S], None] | None = None,
     table: bool = True,
+    like: str | None = None,
 ) -> Callable[Concatenate[Any, P], R]:
     """A function of a posterior as a method of what has one.
 
@@ -80,20 +84,23 @@ def method[S, **P, R](
     before
         Called first, with the same.
     table
-        Whether data frames are shown as `Table`.
+        Whether data frames are handed out in the library of the data; in pandas as `Table`.
+    like
+        Name of a parameter: a frame that is given for it is answered in its own library, which the
+        function sees to.
 
     Returns
     -------
     A function with `self` in the place of that parameter, whose entry its docstring leaves out.
     """
-    return _Method(stage, of, before, table)  # type: ignore[return-value]
+    return _Method(stage, of, before, table, like)  # type: ignore[return-value]
 
 
 class _Method:
     """Stands in a class until the method is first asked for, which then takes its place."""
 
-    def __init__(self, stage: Any, of: str, before: Any, table: bool) -> None:
-        self.stage, self.of, self.before, self.table = stage, of, before, table
+    def __init__(self, stage: Any, of: str, before: Any, table: bool, like: str | None) -> None:
+        self.stage, self.of, self.before, self.table, self.like = stage, of, before, table, like
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.owner, self.name = owner, name
@@ -106,7 +113,8 @@ class _Method:
     def made(self) -> Any:
         stage = self.stage.load() if isinstance(self.stage, Later) else self.stage
         before = self.before.load() if isinstance(self.before, Later) else self.before
-        of, table = self.of, self.table
+        of, table, like = self.of, self.table, self.like
+        own = inspect.signature(stage)
 
         @wraps(stage)
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -114,9 +122,11 @@ class _Method:
             if before is not None:
                 before(subject)
             found = stage(subject, *args, **kwargs)
-            return as_table(found) if table else found
+            if not table or not isinstance(found, pd.DataFrame):
+                return found
+            given = own.bind(subject, *args, **kwargs).arguments.get(like) if like else None
+            return answer(found, subject.design.library) if given is None else as_table(found)
 
-        own = inspect.signature(stage)
         first, *others = own.parameters.values()
         whose = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         call.__name__, call.__qualname__ = self.name, f"{self.owner.__qualname__}.{self.name}"

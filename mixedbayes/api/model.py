@@ -31,8 +31,8 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.priors.resolve import resolve
 from mixedbayes.results import store
 from mixedbayes.results.frame import unkept
+from mixedbayes.results.library import answer, check_library
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.text import Table
 from mixedbayes.sample.settings import Keep, SamplerName, Settings
 from mixedbayes.sample.tree import with_derived
 
@@ -131,7 +131,7 @@ class Model:
     @property
     def priors(self) -> pd.DataFrame:
         """Every prior: parameter, term, prior, and what its scale was derived from."""
-        return Table(self.spec.priors.table())
+        return answer(self.spec.priors.table(), self.design.library)
 
     @property
     def user_priors(self) -> Mapping[str, Any]:
@@ -351,6 +351,19 @@ class Fit(Accessors):
     @property
     def note(self) -> str:
         return self.posterior.made.note
+
+    @property
+    def library(self) -> str:
+        """In which tables are handed out: that of the data, "pandas", "polars" or "pyarrow", ...
+
+        May be set. Predictions of new data are in the library of these.
+        """
+        return self.posterior.design.library
+
+    @library.setter
+    def library(self, name: str) -> None:
+        design = replace(self.posterior.design, library=check_library(name))
+        self.posterior = self.posterior.with_design(design)
 
     @property
     def units(self) -> Mapping[str, str]:

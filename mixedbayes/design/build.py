@@ -117,6 +117,7 @@ def build_design(
         ),
         columns=fitted,
         data=whole.frame(),
+        library=whole.library,
     )
 
 

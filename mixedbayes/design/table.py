@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from mixedbayes.errors import DataError
 
+PANDAS = "pandas"
+LIBRARIES = (PANDAS, "polars", "pyarrow", "modin", "cudf")  # in which tables are handed out
 # Contents of object columns that pandas has a type for, by its own names.
 _TYPED = ("date", "datetime", "timedelta", "period", "interval")
 # How other libraries' lazy or foreign tables become a data frame.
@@ -31,6 +33,7 @@ class Table:
     index: pd.Index  # (n,) the user's row labels
     names: tuple[Any, ...]  # of all columns of the user's frame, used or not
     attrs: Mapping[Any, Any] = field(default_factory=dict)  # of a pandas frame, such as units
+    library: str = PANDAS  # of the user's frame
 
     @property
     def n(self) -> int:
@@ -39,7 +42,7 @@ class Table:
     def take(self, rows: NDArray[np.integer]) -> "Table":
         """Only these rows, by position."""
         columns = {name: column.iloc[rows] for name, column in self.columns.items()}
-        return Table(columns, self.index[rows], self.names, self.attrs)
+        return Table(columns, self.index[rows], self.names, self.attrs, self.library)
 
     def frame(self) -> pd.DataFrame:
         """The columns as one data frame that shares no memory with the user's."""
@@ -58,7 +61,7 @@ def table(data: Any, used: Iterable[str]) -> Table:
     """
     if isinstance(data, Table):
         columns = {name: data.columns[name] for name in dict.fromkeys(used) if name in data.columns}
-        return Table(columns, data.index, data.names, data.attrs)
+        return Table(columns, data.index, data.names, data.attrs, data.library)
     frame = eager(data)
     names = list(frame.columns)
     used = [name for name in dict.fromkeys(used) if name in set(names)]
@@ -68,7 +71,9 @@ def table(data: Any, used: Iterable[str]) -> Table:
         columns = {name: plain(frame[name]) for name in used}
         return Table(columns, _plain_index(frame.index), tuple(names), frame.attrs)
     columns = {name: _to_pandas(frame[name]) for name in used}
-    return Table(columns, pd.RangeIndex(len(frame)), tuple(names))
+    own = str(frame.implementation.value)
+    library = own if own in LIBRARIES else PANDAS
+    return Table(columns, pd.RangeIndex(len(frame)), tuple(names), library=library)
 
 
 def column_names(data: Any) -> tuple[Any, ...]:

@@ -113,6 +113,7 @@ class Design:
     columns: object = None  # the fitted encodings, for `replay` alone
     # The columns that the formula reads, in all rows of the user's frame; None if made by hand.
     data: pd.DataFrame | None = None
+    library: str = "pandas"  # of the user's frame, in which tables are handed out
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{g.name} with {g.n_levels:,} levels" for g in self.mu.groups)

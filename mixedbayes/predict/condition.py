@@ -26,6 +26,7 @@ from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.updating import Exact, NewData, Unseen, Weighted, exact, weighted
 from mixedbayes.printable import printable
+from mixedbayes.results.library import answer
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import (
     COLUMNS,
@@ -282,7 +283,6 @@ class Conditioned:
         """Weights of the draws of `post`, with `pareto_k`, `ess` and `reliable`."""
         return self.effects.importance
 
-    @tabled
     def ranef(
         self,
         prob: float = 0.95,
@@ -299,9 +299,9 @@ class Conditioned:
         These are no chains, so that mcse, ess_bulk, ess_tail and rhat are refused.
         """
         how = Description.asked(prob, statistics, interval, default=EFFECT)
-        return self._effects(how, group, draws, population=False)
+        found = self._effects(how, group, draws, population=False)
+        return answer(found, self.post.design.library)
 
-    @tabled
     def coef(
         self,
         prob: float = 0.95,
@@ -313,7 +313,8 @@ class Conditioned:
     ) -> Any:
         """Coefficients of the new levels: population + deviation, as `ranef` gives them."""
         how = Description.asked(prob, statistics, interval, default=EFFECT)
-        return self._effects(how, group, draws, population=True)
+        found = self._effects(how, group, draws, population=True)
+        return answer(found, self.post.design.library)
 
     @tabled
     def predict(

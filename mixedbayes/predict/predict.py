@@ -23,6 +23,7 @@ from mixedbayes.predict.linear import Known, predictor
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale, ask, check_answer
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import seed_of
+from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
     Description,
@@ -126,10 +127,13 @@ def predict(
 
     Returns
     -------
-    DataFrame with one row per row of new data, under its index: mean, sd, lower, upper; and, where
-    rows of new data use their own levels' effects, `new`: the grouping factors whose level in this
-    row the fit has not seen, empty where it knows them all. Probabilities of ordered categories
-    have a column `category` before these, and the index repeated for each.
+    Data frame of the library of `new` (pandas, polars, pyarrow, ...) with a row for each of its
+    rows: its own columns; mean, sd, lower, upper; and, where rows use their own levels' effects,
+    `new`: the grouping factors whose level in this row the fit has not seen, empty where it knows
+    them all. Probabilities of ordered categories have a row for each row and category, and a column
+    `category` before the mean. In pandas row labels are those of `new`. A column of `new` that is
+    called as one of these, such as `mean`, has `_value` added to its name. Of the rows of the fit
+    the table has the same numbers and no columns of the data.
 
     Raises
     ------
@@ -171,7 +175,7 @@ def predict_given(
     scale: Scale,
     statistics: Statistics,
     interval: Interval,
-) -> pd.DataFrame | xr.DataArray:
+) -> Any:
     """`predict`, where the effects of some levels beyond the fit's are known by draws."""
     how = Description.asked(prob, statistics, interval)
     check_answer(kind, new_levels, scale)
@@ -228,7 +232,7 @@ def predict_given(
         table[NEW] = marks(strange, rows.n).repeat(width)
     if note:
         table.attrs["note"] = note
-    return table
+    return table if new is None else beside(new, table, width)
 
 
 def _labelled(

@@ -280,6 +280,7 @@ def test_descriptions_that_were_edited_are_refused(load, kind):
             put("extra", "formulation", "groups", "g", "name", value="Quadratic"),
             "'Quadratic' is un",
         ),
+        (put("extra", "library", value="os"), "a library that is not known"),
         (put("extra", "formulation", "groups", value={}), "other grouping factors"),
         (put("extra", "asked", "formulation", "max_dense", value=-1), "max_dense=-1"),
         (put("extra", "others", value=["sigma ~ x"]), "formula of its own"),

@@ -4,6 +4,7 @@ import builtins
 import inspect
 import pydoc
 import re
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -87,10 +88,10 @@ def test_a_method_of_its_own_has():
         n
             How many.
         """
-        return pd.DataFrame({"x": [post] * n})
+        return pd.DataFrame({"x": [post.x] * n})
 
     class Has:
-        posterior = 7
+        posterior = SimpleNamespace(x=7, design=SimpleNamespace(library="pandas"))
         many = method(rows, before=calls.append)
         plain = method(rows, table=False)
 
@@ -99,11 +100,14 @@ def test_a_method_of_its_own_has():
     found = Has().many(3)
     assert isinstance(found, Table)
     assert found["x"].tolist() == [7, 7, 7]
-    assert calls == [7]
+    assert calls == [Has.posterior]
     assert type(Has().plain()) is pd.DataFrame
     assert Has().many.__name__ == "many"
     with pytest.raises(TypeError, match="unexpected keyword argument 'm'"):
         Has().many(m=1)
+    Has.posterior.design.library = "polars"
+    assert Has().many(2).to_dict(as_series=False) == {"x": [7, 7]}
+    assert type(Has().plain()) is pd.DataFrame
 
 
 def test_an_empty_list_of_parameters_is_left_out():

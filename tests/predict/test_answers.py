@@ -96,7 +96,7 @@ def test_the_mean_is_the_expectation_and_the_rest_are_observations(posterior, da
 def test_statistics_are_of_the_draws_and_the_mean_stays_the_expectation(posterior, data, kind):
     post, new = posterior(mb.Poisson()), data.head(5)
     table = predict(post, new, kind=kind, statistics=["mean", "median", "mcse"], interval="hdi")
-    assert list(table)[:5] == ["mean", "median", "mcse", "lower", "upper"]
+    assert list(table) == [*new, "mean", "median", "mcse", "lower", "upper", "new"]
     mean = predict(post, new, kind="mean" if kind == "response" else kind)
     np.testing.assert_allclose(table["mean"], mean["mean"])
     drawn = predict(post, new, kind=kind, draws=True)

@@ -47,7 +47,8 @@ def by_hand(post, eta):
 
 def test_a_row_for_each_row_and_category(post, new):
     table = predict(post, new, kind="mean", groups="typical")
-    assert list(table) == ["category", "mean", "sd", "lower", "upper"]
+    assert list(table) == [*new, "category", "mean", "sd", "lower", "upper"]
+    pd.testing.assert_frame_equal(table[list(new)], new.loc[[*"aaaabbbbcccc"]])
     assert table.index.tolist() == [*"aaaabbbbcccc"]
     assert table["category"].tolist() == LEVELS * 3
     assert table["category"].cat.ordered

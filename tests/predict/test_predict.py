@@ -258,8 +258,8 @@ def test_asking_twice_gives_the_same_answer_and_changes_nothing(post, sleep, gro
         first["mean"], predict(post, new, groups=groups, kind="mean")["mean"], rtol=1e-12
     )
     marked = ["new"] if groups in ("auto", ["Subject"]) else []
-    assert list(first.columns) == ["mean", "sd", "lower", "upper", *marked]
-    pd.testing.assert_index_equal(first.index, new.index)
+    assert list(first.columns) == [*new, "mean", "sd", "lower", "upper", *marked]
+    pd.testing.assert_frame_equal(first[list(new)], new)
     pd.testing.assert_frame_equal(new, copy)
     xr.testing.assert_identical(post.idata["posterior"].to_dataset(), before)
     assert list(post.idata.children) == ["posterior"]
@@ -365,7 +365,7 @@ def test_labels_of_rows_that_repeat_are_replaced_by_positions_in_draws(post):
 
 def test_no_rows_give_an_empty_table(post):
     new = pd.DataFrame({"Days": np.zeros(0), "Subject": np.zeros(0, str)})
-    assert list(predict(post, new)) == ["mean", "sd", "lower", "upper", "new"]
+    assert list(predict(post, new)) == [*new, "mean", "sd", "lower", "upper", "new"]
     assert len(predict(post, new)) == 0
 
 
