@@ -32,6 +32,7 @@ with lazily(globals()):
     from mixedbayes.predict.predict import predict
     from mixedbayes.publish.table import table
     from mixedbayes.report.page import report
+    from mixedbayes.results.draws import draws
     from mixedbayes.results.fitted import fitted, residuals
     from mixedbayes.results.fixef import fixef, parameters
     from mixedbayes.results.icc import icc
@@ -79,9 +80,10 @@ class Accessors:
     explained = method(explained)
     fitted = method(fitted)
     residuals = method(residuals)
+    draws = method(draws, table=False)
     diagnostics = method(diagnostics)
 
-    hypothesis = method(hypothesis, table=False)
+    hypothesis = method(hypothesis)
 
     predict = method(predict, like="new")
     condition_on = method(condition_on)

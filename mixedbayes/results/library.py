@@ -10,6 +10,7 @@ import pandas as pd
 
 from mixedbayes.design.table import LIBRARIES, PANDAS
 from mixedbayes.errors import MissingExtraError, ModelError
+from mixedbayes.results.hypothesis_table import Hypotheses
 from mixedbayes.results.tables import apart
 from mixedbayes.results.text import Table, as_table
 
@@ -26,10 +27,12 @@ def check_library(library: object) -> str:
 def answer(found: Any, library: str) -> Any:
     """A table as the user is handed it; anything else, such as draws, as it is.
 
-    In pandas it is a `Table`. In other libraries row labels that say something become columns, what
+    In pandas it is a `Table`, or shows itself in its own way. In other libraries row labels that say something become columns, what
     is missing is null, and ordered categories are an Enum where there is such.
     """
-    if type(found) not in (pd.DataFrame, Table):
+    if type(found) not in (pd.DataFrame, Table, Hypotheses):
+        return found
+    if isinstance(found, Hypotheses) and library == PANDAS:
         return found
     return as_table(found) if library == PANDAS else _converted(found, library).to_native()
 

@@ -208,7 +208,8 @@ class Named:
             return f"`{text}` may be {' or '.join(shared)}", "write which"
         fact, remedy = no_name(text, self.names)
         if text.endswith(")"):
-            remedy = f"{remedy}; functions are {', '.join(FUNCTIONS)}"
+            stop = "" if remedy.endswith("?") else "."
+            remedy = f"{remedy}{stop} Functions are {', '.join(FUNCTIONS)}"
         return fact, remedy
 
     def quantity(self, name: str) -> Quantity | OfLevel | None:

@@ -8,6 +8,7 @@ from scipy import signal, stats
 
 from mixedbayes.errors import FormulaError, ModelError
 from mixedbayes.results.hypotheses import hypotheses, statement_draws
+from mixedbayes.results.library import answer
 
 S, CHAINS = 8000, 4
 POSTERIOR = {"a": (1.0, 0.5), "b": (2.0, 0.5), "c - a": (0.3, 1.0)}  # mean and sd of normals
@@ -201,3 +202,11 @@ def test_names_that_are_alike_are_told_apart():
 def test_there_is_a_hypothesis(draws):
     with pytest.raises(ModelError, match="no hypothesis"):
         table(draws=draws)
+
+
+def test_the_table_is_handed_out_in_the_library_of_the_data(draws):
+    found = hypotheses(["a > b", "a"], draws, chains=CHAINS)
+    assert answer(found, "pandas") is found
+    polars = answer(found, "polars")
+    assert polars.columns == found.columns.tolist()
+    assert polars["probability"].to_list() == [found["probability"][0], None]

@@ -110,7 +110,7 @@ def test_other_ways_to_write_a_name(named, text, name):
     ("text", "fact", "remedy"),
     [
         ("xx", "no quantity `xx`", "did you mean x"),
-        ("f(x)", "no quantity `f(x)`", "functions are exp, log"),
+        ("f(x)", "no quantity `f(x)`", "Functions are exp, log"),
         ("coef[batch=zz, x]", "no level of batch called `zz`", "p q"),
         ("coef[batch=p q, cask=9, x]", "no level of cask called `9`", "1, 2, 3"),
         ("coef[who=1, x]", "who is no grouping factor", "it has batch, batch:cask, old"),
