@@ -34,7 +34,7 @@ with lazily(globals()):
     from mixedbayes.report.page import report
     from mixedbayes.results.draws import draws
     from mixedbayes.results.fitted import fitted, residuals
-    from mixedbayes.results.fixef import fixef, parameters
+    from mixedbayes.results.fixef import fixef, parameters, vcov
     from mixedbayes.results.icc import icc
     from mixedbayes.results.pooling import pooling
     from mixedbayes.results.quantities import quantities
@@ -69,6 +69,7 @@ class Accessors:
     summary = method(summary)
     describe = method(quantities)
     fixef = method(fixef)
+    vcov = method(vcov)
     ranef = method(ranef)
     coef = method(coef)
     varcorr = method(varcorr)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats
+from mixedbayes.errors import ModelError
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import fixef_ratios
 from mixedbayes.results.tables import (
@@ -93,6 +94,45 @@ def fixef(
     if post.design.further:
         found.insert(0, "parameter", pd.Series(_parameters(post), dtype="str"))
     return found
+
+
+def vcov(post: Posterior, *, correlation: bool = False) -> pd.DataFrame:
+    """Posterior covariance of the population effects, or their correlation.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    correlation
+        Correlations instead of covariances.
+
+    Returns
+    -------
+    DataFrame with a row and a column for each effect of `fixef`, in its order, on the link scale:
+    sum_s (b_s - mean b)(b_s - mean b)' / (S - 1) over the S draws. The variance of a sum c'b of
+    effects is c' V c. In other libraries than pandas a column `term` has the rows' names.
+    Correlations with an effect that does not vary are NaN.
+
+    Raises
+    ------
+    ModelError
+        If the model has no population effects.
+
+    Examples
+    --------
+    >>> fit.vcov(correlation=True)  # doctest: +SKIP
+    """
+    terms, values = fixef_draws(post)
+    if not terms:
+        raise ModelError("the model has no population effects, so no covariances of them")
+    centred = values - values.mean(axis=0)
+    freedom = len(values) - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = centred.T @ centred / freedom
+        if correlation:
+            sd = np.sqrt(np.diag(found))
+            found = np.clip(found / np.outer(sd, sd), -1.0, 1.0)
+    return pd.DataFrame(found, index=pd.Index(terms, dtype="str", name=names.TERM), columns=terms)
 
 
 def _parameters(post: Posterior) -> list[str]:

@@ -102,8 +102,8 @@ def _converted(table: pd.DataFrame, library: str) -> Any:
 
 
 def _labels(index: pd.Index, taken: Sequence[str]) -> dict[str, pd.Series]:
-    """Row labels as columns, unless they are 0, 1, ..."""
-    if not isinstance(index, pd.MultiIndex) and index.equals(pd.RangeIndex(len(index))):
+    """Row labels as columns, unless they are 0, 1, ... without a name."""
+    if index.names == [None] and index.equals(pd.RangeIndex(len(index))):
         return {}
     several = index.nlevels > 1
     found: dict[str, pd.Series] = {}

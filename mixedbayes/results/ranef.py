@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,6 +74,7 @@ def ranef(
     *,
     group: str | None = None,
     draws: bool = False,
+    wide: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
 ) -> Any:
@@ -89,6 +90,8 @@ def ranef(
         One grouping factor; all by default.
     draws
         Return the draws instead: a Dataset of `ranef_<group>` (chain, draw, level, term).
+    wide
+        One point estimate of each instead: a row for each level and a column for each term.
     statistics
         Columns in the place of those below, by name: "mean", "sd", "median", "mad",
         "prob_positive", "mcse", "ess_tail"; see `mixedbayes.results.tables.Description`.
@@ -104,28 +107,71 @@ def ranef(
     whose effects these are. Where only summaries of the effects were kept, ess_bulk and rhat are
     absent.
 
+    With ``wide=True``, posterior means (or the one statistic that is named) of one factor, under
+    its levels: by the parts of a level where it is a combination. In other libraries than pandas
+    levels are columns.
+
     Raises
     ------
     ModelError
         If there is no such grouping factor, or draws, or statistics that follow from them alone,
-        are asked for that were not kept; or `prob`, a statistic or the interval is not known.
+        are asked for that were not kept; or `prob`, a statistic or the interval is not known; or
+        ``wide=True`` has several factors or statistics to show.
 
     Examples
     --------
     >>> fit.ranef(group="Subject")  # doctest: +SKIP
     """
     how = Description.asked(prob, statistics, interval, default=EFFECT)
+    if wide:
+        how = _one_statistic(post, how, statistics, group, draws)
     if draws:
         return ranef_draws(post, group)
-    tables = []
-    for p, g in chosen(post, group):
+    tables, pairs = [], chosen(post, group)
+    for p, g in pairs:
         name = names.ranef(g.name, p)
         if post.has_ranef(g.name, p):
             described = how.sampled(post.chains(name))
         else:
             described = effect_summaries.columns(effect_summaries.read(post, name), how)
         tables.append(rows_of(post, g, p).assign(**described))
-    return stack(tables, COLUMNS)
+    return _wide(pairs[0][1], tables, how.columns[0]) if wide else stack(tables, COLUMNS)
+
+
+def _one_statistic(
+    post: Posterior, how: Description, statistics: Statistics, group: str | None, draws: bool
+) -> Description:
+    """What is said in a wide table; ModelError where that is more than one number of a cell."""
+    if draws:
+        raise ModelError("wide=True is a table of point estimates, and draws=True has none")
+    named = [statistics] if statistics is None or isinstance(statistics, str) else statistics
+    if len(named) > 1:
+        raise ModelError(
+            f"wide=True has one number in each cell, and statistics={statistics!r} are "
+            f"{len(named)}: name one"
+        )
+    groups = list(dict.fromkeys(g.name for _, g in chosen(post, group)))
+    if len(groups) != 1:
+        choose = " or ".join(f"group={name!r}" for name in groups)
+        raise ModelError(
+            f"wide=True shows one grouping factor: choose {choose}"
+            if groups
+            else "the model has no group effects, so no levels to stand below each other"
+        )
+    return replace(how, columns=how.columns[:1])
+
+
+def _wide(g: GroupDesign, tables: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
+    """The column of a factor's tables, levels below and terms beside each other."""
+    index = pd.Index(g.levels, name=g.name)
+    if len(g.factors) > 1:
+        parts = [g.parts[factor] for factor in g.factors]
+        index = pd.MultiIndex.from_arrays(parts, names=list(g.factors))
+    columns: dict[str, Floats] = {}
+    for table in tables:
+        values = table[column].to_numpy().reshape(g.n_levels, -1)
+        columns |= dict(zip(table["term"], values.T, strict=False))
+    return pd.DataFrame(columns, index=index)
 
 
 def rows_of(post: Posterior, g: GroupDesign, parameter: str) -> pd.DataFrame:
@@ -163,6 +209,7 @@ def coef(
     *,
     group: str | None = None,
     draws: bool = False,
+    wide: bool = False,
     statistics: Statistics = None,
     interval: Interval = "eti",
 ) -> Any:
@@ -183,29 +230,36 @@ def coef(
         One grouping factor; all by default.
     draws
         Return the draws instead: a Dataset of `coef_<group>` (chain, draw, level, term).
+    wide
+        One point estimate of each instead: a row for each level and a column for each term.
     statistics, interval
         As in `ranef`.
 
     Returns
     -------
-    DataFrame with the columns of `ranef` and its rows, and one for a constant intercept.
+    DataFrame with the columns of `ranef` and its rows, and one for a constant intercept. With
+    ``wide=True`` as there: sleepstudy's is 18 x 2, Subjects by Intercept and Days.
 
     Raises
     ------
     ModelError
         If there is no such grouping factor, or draws, or statistics that follow from them alone,
-        are asked for that were not kept; or `prob`, a statistic or the interval is not known.
+        are asked for that were not kept; or `prob`, a statistic or the interval is not known; or
+        ``wide=True`` has several factors or statistics to show.
 
     Examples
     --------
     >>> fit.coef(group="Subject")  # doctest: +SKIP
+    >>> fit.coef(wide=True)  # doctest: +SKIP
     """
     how = Description.asked(prob, statistics, interval, default=EFFECT)
+    if wide:
+        how = _one_statistic(post, how, statistics, group, draws)
     if draws:
         return coef_draws(post, group)
     chains = post.shape[0]
-    tables = []
-    for p, g in chosen(post, group):
+    tables, pairs = [], chosen(post, group)
+    for p, g in pairs:
         if post.has_ranef(g.name, p):
             values = coef_kernel(post.ranef(g.name, p), population_of(post, g, p))
             described = how.sampled(chained(values, chains))
@@ -217,7 +271,7 @@ def coef(
             whole = how.sampled(chained(post.intercept(p), chains))
             table = with_constant(rows_of(post, only_intercept(g), p), whole, table)
         tables.append(table)
-    return stack(tables, COLUMNS)
+    return _wide(pairs[0][1], tables, how.columns[0]) if wide else stack(tables, COLUMNS)
 
 
 def constant_intercept(post: Posterior, g: GroupDesign, parameter: str = "mu") -> bool:
