@@ -30,6 +30,14 @@ with lazily(globals()):
     from mixedbayes.predict.condition import condition_on
     from mixedbayes.predict.hypothesis import hypothesis
     from mixedbayes.predict.predict import predict
+    from mixedbayes.publish.maketables import (
+        coef_table,
+        default_stat_keys,
+        depvar,
+        stat,
+        stat_labels,
+        vcov_info,
+    )
     from mixedbayes.publish.table import table
     from mixedbayes.report.page import report
     from mixedbayes.results.draws import draws
@@ -117,3 +125,11 @@ class Accessors:
     ways = method(ways)
     report = method(report)
     table = method(table)
+
+    # What the package maketables asks for.
+    __maketables_coef_table__ = property(lambda self: coef_table(self.posterior))
+    __maketables_depvar__ = property(lambda self: depvar(self.posterior))
+    __maketables_vcov_info__ = property(lambda self: vcov_info(self.posterior))
+    __maketables_stat_labels__ = property(lambda self: stat_labels(self.posterior))
+    __maketables_default_stat_keys__ = property(lambda self: default_stat_keys(self.posterior))
+    __maketables_stat__ = method(stat, table=False)

@@ -181,7 +181,7 @@ def sections(
                 if section == GROUPS and key.heading != under:
                     under = key.heading
                     rows.append(Row(labels.name(under)))
-                label = _label(key, columns, labels, several)
+                label = label_of(key, columns, labels, several)
                 cells = _cells([e.get(key) for e in entries], columns, digits)
                 rows.append(Row(label, cells, indent=int(section == GROUPS)))
                 for column, e, cell in zip(columns, entries, cells, strict=True):
@@ -231,7 +231,8 @@ def _scales(columns: Sequence[Column], *, ratios: bool) -> str:
     return f" ({'; '.join(said)})"
 
 
-def _label(key: Key, columns: Sequence[Column], labels: Labels, several: bool) -> str:
+def label_of(key: Key, columns: Sequence[Column], labels: Labels, several: bool) -> str:
+    """The text of a row; `several`: whether the models have more than one grouping factor."""
     if key.kind == "effect":
         return labels.term(key.terms[0])
     if key.kind in ("sd", "cor"):
