@@ -313,7 +313,6 @@ def _made(columns: dict[str, Any], library: Library) -> Any:
     try:
         import_module(_BACKEND[library])
     except ImportError as e:
-        raise MissingExtraError(
-            f'library={library!r} is not installed: {_REMEDY[_BACKEND[library]]}, or use library="pandas"'
-        ) from e
+        remedy = f'{_REMEDY[_BACKEND[library]]}, or use library="pandas"'
+        raise MissingExtraError(f"library={library!r} is not installed: {remedy}") from e
     return nw.from_dict(columns, backend=_BACKEND[library]).to_native()

@@ -27,8 +27,9 @@ def check_library(library: object) -> str:
 def answer(found: Any, library: str) -> Any:
     """A table as the user is handed it; anything else, such as draws, as it is.
 
-    In pandas it is a `Table`, or shows itself in its own way. In other libraries row labels that say something become columns, what
-    is missing is null, and ordered categories are an Enum where there is such.
+    In pandas it is a `Table`, or shows itself in its own way. In other libraries row labels that
+    say something become columns, what is missing is null, and ordered categories are an Enum where
+    there is such.
     """
     if type(found) not in (pd.DataFrame, Table, Hypotheses):
         return found
