@@ -111,6 +111,7 @@ def hypothesis(
             f"those of {some} are defaults" if len(default) > 1 else f"that of {some} is a default"
         )
         table.attrs["note"] += (
-            f"\nThe evidence ratio depends on the priors; {those}, wide and scaled to the data."
+            f"\nThe evidence ratio depends on the priors: {those}, made to say little; give your "
+            "own to weigh hypotheses."
         )
     return table

@@ -182,17 +182,15 @@ class NamedPrior:
         priors, predictor = post.priors.predictor(parameter), post.predictor(parameter)
         beta, improper = _scalars(priors.fixef, self.size, rng, mirrored=True)
         E, shift = self._placement(parameter)
-        out = priors.fixef_at_zero(beta)
-        out[:, (E[improper] != 0).any(axis=0)] = np.nan
+        slopes = priors.fixef_at_zero(beta)
+        known = slopes.copy()
+        known[:, (E[improper] != 0).any(axis=0)] = np.nan
         if priors.intercept is None:
-            return np.zeros(self.size), out
+            return np.zeros(self.size), known
         here, unknown = _scalars([priors.intercept], self.size, rng, mirrored=True)
-        intercept = priors.centre(predictor).intercept_at_zero(
-            here[:, 0], priors.fixef_at_zero(beta)
-        )
         if unknown.any() or (shift[improper] != 0).any():
-            intercept = np.full(self.size, np.nan)
-        return intercept, out
+            return np.full(self.size, np.nan), known
+        return priors.centre(predictor).intercept_at_zero(here[:, 0], slopes), known
 
     def _factor(
         self, parameter: str, g: GroupDesign

@@ -27,6 +27,8 @@ from mixedbayes.sample.health import health, mcse_mean, tail_size
 
 _NEAR = 30  # draws near a point or on one side, from which their share is known to some 20 %
 
+_MANY = 100  # effective draws, of which not one beyond a point says that it lies in a tail
+
 
 def hypotheses(
     texts: Sequence[str],
@@ -220,9 +222,11 @@ def _equality(e: Evaluated, prior: Before) -> tuple[float, float]:
     if not np.isfinite(before) or before <= 0:
         raise NoPrior("the prior density there is 0, infinite or beyond what draws tell")
     if near < _NEAR:
+        beyond = min((e.estimate <= 0).mean(), (e.estimate >= 0).mean())
+        against = size > _MANY and beyond < 1 / _MANY
         raise NoPrior(
-            "too few draws of the posterior lie near the point to know their density there, which "
-            "speaks against the equality"
+            "too few draws of the posterior lie near the point to know their density there"
+            + (", which speaks against the equality" if against else "")
         )
     return after / before, np.nan
 

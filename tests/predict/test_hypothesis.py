@@ -203,7 +203,7 @@ def test_equalities_at_the_end_of_a_range(post):
 
 def test_the_note_names_default_priors_and_draws_are_offered(post):
     found = hypothesis(post, "x > 0")
-    assert "that of x is a default, wide and scaled to the data" in found.attrs["note"]
+    assert "that of x is a default, made to say little" in found.attrs["note"]
     assert "defaults" not in hypothesis(post, "exp(x / 100)").attrs["note"]
     drawn = hypothesis(post, "x > 0", "x = 1", draws=True)
     assert drawn["holds"].sizes == {"chain": 1, "draw": 50, "hypothesis": 2}
