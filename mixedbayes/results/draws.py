@@ -212,7 +212,7 @@ def _level(of: OfLevel, further: bool) -> dict[str, Any]:
 
 
 def _predictions(post: Posterior) -> _Block:
-    rows, categories = post.design.labels.tolist(), post.family.categories(post.design)
+    rows, categories = pd.Index(post.design.labels).tolist(), post.family.categories(post.design)
     if categories is None:
         labels = [{names.OBS: row} for row in rows]
         quantities = [f"prediction[{label(row)}]" for row in rows]

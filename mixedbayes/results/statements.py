@@ -172,7 +172,7 @@ def _evaluated(text: str, source: Quantities, chains: int) -> Evaluated:
     evaluate = Evaluation(text, {n: source.draws(f) for n, f in named.items()}, strict=True)
     if not isinstance(tree, Comparison | Joint | Not):
         value = evaluate.whole(tree)
-        return Evaluated(text, tree, named, value, None, (value,), chains)
+        return Evaluated(text.strip(), tree, named, value, None, (value,), chains)
     pairs = [pair for c in _comparisons(tree) for pair in pairwise(c.sides)]
     differences = tuple(evaluate.difference(*pair) for pair in pairs)
     alone = isinstance(tree, Comparison) and len(tree.operators) == 1

@@ -102,6 +102,19 @@ def test_levels_of_one_factor_keep_their_type():
     assert "parameter" not in found
 
 
+def test_rows_and_levels_that_are_times_keep_their_type():
+    rng = np.random.default_rng(5)
+    days = pd.date_range("2020-01-01", periods=12)
+    data = pd.DataFrame({"y": rng.normal(size=12), "day": days[[0, 1, 2] * 4]}, index=days)
+    post = hand_made("y ~ 1 + (1 | day)", data, "gaussian", S, rng)
+    found = draws(post, ["predictions"])
+    assert found["obs"].tolist()[::S] == list(days)
+    assert found["quantity"].iloc[0] == "prediction[2020-01-01]"
+    effects = draws(post, "ranef")
+    assert effects["level"].tolist()[::S] == list(days[:3])
+    assert draws(post, effects["quantity"].iloc[0], wide=True).shape == (S, 3)
+
+
 def test_vectors_and_predictions_of_categories(ordered):
     found = draws(ordered, ["parameters", "predictions"])
     cuts = found[found["what"] == "parameters"]
