@@ -89,9 +89,11 @@ def labels_of(g: GroupDesign, j: int) -> dict[str, Any]:
     return {factor: g.parts[factor].iloc[j] for factor in g.factors}
 
 
-def unseen(g: GroupDesign) -> dict[str, Any]:
-    """Values of the grouping columns that the fit has not seen."""
+def unseen(g: GroupDesign | None) -> dict[str, Any]:
+    """Values of the grouping columns that the fit has not seen; none without a factor."""
     found: dict[str, Any] = {}
+    if g is None:
+        return found
     for factor in g.factors:
         known = g.parts[factor]
         if pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_bool_dtype(known):
@@ -108,20 +110,24 @@ Who = Literal["own", "typical", "average"]
 
 
 def expected(
-    post: Posterior, g: GroupDesign, new: pd.DataFrame, who: Who, prob: float
+    post: Posterior, g: GroupDesign | None, new: pd.DataFrame, who: Who, prob: float
 ) -> pd.DataFrame:
     """Mean, lower and upper of the expected response at new rows, response scale.
 
     "own": with the effects of the factor's levels that the rows name, new ones drawn from the
     population, those of other factors 0; "typical": all effects 0; "average": over the population.
     """
-    groups: Any = [g.name] if who == "own" else who
+    groups: Any = [g.name] if who == "own" and g is not None else who
     return predict(post, new, groups=groups, kind="mean", prob=prob, progress=False)
 
 
 def has_average(post: Posterior) -> bool:
     """Whether the mean over groups differs from that of a typical group, and exists."""
-    return not straight(post.family) and not isinstance(post.family.link, Inverse)
+    return (
+        bool(post.design.mu.groups)
+        and not straight(post.family)
+        and not isinstance(post.family.link, Inverse)
+    )
 
 
 def numeric(axis: Covariate, picture: str) -> None:

@@ -66,7 +66,7 @@ def fitted(
 
 def predicted(
     post: Posterior,
-    g: GroupDesign,
+    g: GroupDesign | None,
     axis: Covariate,
     frame: pd.DataFrame,
     shown: Sequence[int],
@@ -83,6 +83,7 @@ def predicted(
             expected(post, g, rows(axis, frame, values, labels_of(g, j), len(at)), "own", prob)
         )
         for j in shown
+        if g is not None
     ]
     count = typical["mean"].shape[1]
     marks: list[Mark] = []
@@ -145,9 +146,12 @@ def fitted_keys(ordered: Sequence[Any], prob: float) -> list[Key]:
     return [*_keys(ordered), Key(f"{style.percent(prob)} band", style.FAINT, "patch"), observed]
 
 
-def predicted_keys(ordered: Sequence[Any], prob: float, *, average: bool, group: str) -> list[Key]:
+def predicted_keys(
+    ordered: Sequence[Any], prob: float, *, average: bool, group: str, grouped: bool = True
+) -> list[Key]:
     """The legend of predicted probabilities; `group` where lines of levels are shown."""
-    found = [*_keys(ordered), Key(f"effects 0, {style.percent(prob)} band", style.FAINT, "patch")]
+    whose = "effects 0, " if grouped else ""
+    found = [*_keys(ordered), Key(f"{whose}{style.percent(prob)} band", style.FAINT, "patch")]
     if average:
         found.append(Key("mean over the population", style.MUTED, "dash"))
     if group:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,19 +11,35 @@ from mixedbayes.plots import categories, style
 from mixedbayes.plots.along import Curve, Floats, category_curves, curve, probabilities
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
+    Covariate,
+    Rows,
     alone,
     covariate,
+    grouped,
     observed,
     response_axis,
     sheet,
     shown_levels,
-    varying_group,
+    ticks,
 )
-from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Line, Mark, Panel, Segments, draw
+from mixedbayes.plots.scene import (
+    Band,
+    Dots,
+    Drawing,
+    Key,
+    Line,
+    Mark,
+    Panel,
+    Segments,
+    Sheet,
+    draw,
+)
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
 _LEGEND = 6.0  # inches
+_ALONE = (5.8, 4.2)  # inches of a panel that is the only one
+_MOST_ROWS = 400  # of a model without group effects that are predicted, evenly spread along x
 
 
 def plot_fitted(
@@ -36,7 +53,7 @@ def plot_fitted(
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
 ) -> Drawing:
-    """Data and fitted values, one panel per level of a grouping factor.
+    """Data and fitted values, one panel per level of a grouping factor, or one without groups.
 
     Points are the data. The blue line is the posterior mean of the level's expected response,
     with the equal-tailed `prob` band; the dashed line is the population's, with every group
@@ -56,7 +73,7 @@ def plot_fitted(
         else the first.
     x
         Name of the covariate along the axis; by default the random slope's, else the first
-        numeric term, else a categorical one.
+        numeric term, else a categorical one; without any, the number of the row.
     levels
         Levels to show, in this order.
     max_levels
@@ -85,61 +102,89 @@ def plot_fitted(
     >>> fit.plot_fitted(x="Days", levels=["308", "309"])  # doctest: +SKIP
     """
     check_prob(prob)
-    g = varying_group(post, group)
+    g = grouped(post, group, levels)
     axis = covariate(post, g, x)
-    shown, note = shown_levels(post, g, levels, max_levels)
+    if g is None:
+        parts, note = [("", np.arange(post.design.n))], ""
+    else:
+        shown, note = shown_levels(post, g, levels, max_levels)
+        parts = [(f"{g.name} {g.levels[j]}", np.flatnonzero(g.refs == j)) for j in shown]
     labels = Labels.of(post, units)
     ordered = post.family.categories(post.design)
     y = observed(post)
     panels, points = [], False
-    for j in shown:
-        rows = np.flatnonzero(g.refs == j)
-        at, only = axis.x[rows], alone(post, g, axis, rows)
+    for title, rows in parts:
+        only = alone(post, g, axis, rows)
+        some = rows if g is not None else _spread(axis, rows, once=only and ordered is None)
         if ordered is not None:
+            rows, at = some, axis.x[some]
             curves = category_curves(post, rows, axis, prob, alone=only)
             p = probabilities(post, rows)
             marks = categories.fitted(curves, at, post.design.y[rows], p, axis)
         else:
             aside = 0.0 if axis.categories is None else 0.13  # data left, fit right of the tick
-            fit = curve(post, rows, axis, prob, alone=only)
+            fit = curve(post, some, axis, prob, alone=only)
             points = points or not fit.line
-            marks = _marks(at - aside, y[rows], fit, aside)
-        panels.append(Panel(marks, title=f"{g.name} {g.levels[j]}"))
+            marks = _marks(axis.x[rows] - aside, y[rows], fit, aside, population=g is not None)
+        panels.append(Panel(marks, title=title))
     xlabel = "\n".join(filter(None, (labels.column(axis.name), note)))
     keys = (
-        _keys(g.name, prob, points=points)
+        _keys("expected" if g is None else g.name, prob, points=points, population=g is not None)
         if ordered is None
         else categories.fitted_keys(ordered, prob)
     )
     across = len(keys) if ordered is None else categories.key_columns(keys, _LEGEND)
-    return draw(sheet(panels, axis, xlabel, response_axis(post, labels), keys, across), backend)
+    ylabel = response_axis(post, labels)
+    if g is None:
+        places, limits = ticks(axis, _ALONE[0])
+        panel = replace(
+            panels[0], xlabel=xlabel, ylabel=ylabel, xlim=limits,
+            xticks=None if axis.categories is None else places,
+        )  # fmt: skip
+        return draw(Sheet([[panel]], *_ALONE, keys=keys, key_columns=across), backend)
+    return draw(sheet(panels, axis, xlabel, ylabel, keys, across), backend)
 
 
-def _marks(x: Floats, y: Floats, fit: Curve, aside: float) -> list[Mark]:
-    data = Dots(x, y, style.INK, 9.0, alpha=0.75, gid="data")
+def _spread(axis: Covariate, rows: Rows, *, once: bool) -> Rows:
+    """Rows evenly spread in the order of x; with `once`, one for each value of x."""
+    order = rows[np.argsort(axis.x[rows], kind="stable")]
+    if once:
+        order = order[np.unique(axis.x[order], return_index=True)[1]]
+    at = np.linspace(0, len(order) - 1, min(len(order), _MOST_ROWS)).round().astype(int)
+    return order[at]
+
+
+def _marks(
+    x: Floats, y: Floats, fit: Curve, aside: float, *, population: bool = True
+) -> list[Mark]:
+    many = len(x) > 500
+    data = Dots(x, y, style.INK, 4.0 if many else 9.0, alpha=0.3 if many else 0.75, gid="data")
     if fit.line:
-        return [
+        marks: list[Mark] = [
             data,
             Band(fit.x, fit.band[0], fit.band[1], style.PALE_BLUE, gid="band"),
-            Line(fit.x, fit.population, style.MUTED, 0.9, dash=True, gid="population"),
             Line(fit.x, fit.mean, style.BLUE, 1.5, gid="fit"),
         ]
-    at = fit.x + aside
-    low, high = (np.column_stack([at, end]) for end in fit.band)
-    return [
-        data,
-        Segments(low, high, style.PALE_BLUE, 4.0, gid="band", z=1.0),
-        Dots(at, fit.population, style.MUTED, 30.0, marker="_", gid="typical"),
-        Dots(at, fit.mean, style.BLUE, 16.0, gid="fit", z=2.5),
-    ]
+        typical: Mark = Line(fit.x, fit.population, style.MUTED, 0.9, dash=True, gid="population")
+    else:
+        at = fit.x + aside
+        low, high = (np.column_stack([at, end]) for end in fit.band)
+        marks = [
+            data,
+            Segments(low, high, style.PALE_BLUE, 4.0, gid="band", z=1.0),
+            Dots(at, fit.mean, style.BLUE, 16.0, gid="fit", z=2.5),
+        ]
+        typical = Dots(at, fit.population, style.MUTED, 30.0, marker="_", gid="typical")
+    return [*marks[:2], typical, *marks[2:]] if population else marks
 
 
-def _keys(group: str, prob: float, *, points: bool) -> list[Key]:
+def _keys(group: str, prob: float, *, points: bool, population: bool = True) -> list[Key]:
     keys = [
         Key("data", style.INK, "dot"),
         Key(f"{group}, {style.percent(prob)} band", style.PALE_BLUE, "patch", edge=style.BLUE),
-        Key("population", style.MUTED, "dash", width=0.9),
     ]
+    if population:
+        keys.append(Key("population", style.MUTED, "dash", width=0.9))
     if points:
         keys.insert(1, Key("fitted", style.BLUE, "dot"))
     return keys

@@ -38,30 +38,34 @@ class Covariate:
     categories: tuple[str, ...] | None = None
 
 
-def covariate(post: Posterior, group: GroupDesign, x: str | None) -> Covariate:
+def covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Covariate:
     """The axis the user named, or the one that the model is about.
 
     In this order: the factor's own random slope, the first numeric population term, the first
     other one, the levels of another grouping factor, and the running number of the row within its
-    level. A term such as log(Days) or Machine[T.B] leads to the column of the user's frame that it
-    is made of; in a design without a frame, to its column there.
+    level; without a factor, among all rows. A term such as log(Days) or Machine[T.B] leads to the
+    column of the user's frame that it is made of; in a design without a frame, to its column there.
     """
     frame = _frame(post)
     if x is not None:
-        choices = ", ".join(_choices(post, frame)) or "(none)"
+        choices = ", ".join(_choices(post, frame))
+        if not choices:
+            raise ModelError(f"x={x!r}: the model has no predictor to draw along: leave x out")
         if x in used_columns(post.design.formula).response:
             raise ModelError(f"x={x!r} is the response, which runs upwards; choose from {choices}")
         found = _named(post, x, frame)
         if found is None:
             raise ModelError(f"x={x!r} is none of {choices}")
         return found
-    slopes = [t for t in group.terms if t != names.INTERCEPT]
+    slopes = [] if group is None else [t for t in group.terms if t != names.INTERCEPT]
     for term in slopes:
         if (found := _of_term(post, term, frame)) is not None:
             return found
     fixed = [c for t in post.design.mu.terms if (c := _of_term(post, t, frame)) is not None]
     for found in sorted(fixed, key=lambda c: c.categories is not None):
         return found
+    if group is None:
+        return Covariate("row", np.arange(1.0, post.design.n + 1))
     for other in post.design.mu.groups:
         if other is not group:
             return _levels(other)
@@ -99,7 +103,7 @@ def mean_columns(post: Posterior) -> list[str]:
     return list(dict.fromkeys(name for part in parts for name in part))
 
 
-def alone(post: Posterior, group: GroupDesign, axis: Covariate, rows: Rows) -> bool:
+def alone(post: Posterior, group: GroupDesign | None, axis: Covariate, rows: Rows) -> bool:
     """Whether nothing else that the expected response depends on varies over some of the rows.
 
     Then the axis determines it, and rows lie on one curve. In a design without a data frame, by
@@ -228,6 +232,17 @@ def varying_group(post: Posterior, group: str | None) -> GroupDesign:
     """The factor named; else the first with a random slope, else the first."""
     known = [post.group(name) for name in chosen_groups(post, group)]
     return next((g for g in known if any(t != names.INTERCEPT for t in g.terms)), known[0])
+
+
+def grouped(
+    post: Posterior, group: str | None, levels: Sequence[object] | None = None
+) -> GroupDesign | None:
+    """`varying_group`; None for a model without group effects, of which none is asked."""
+    if post.design.mu.groups or group is not None:
+        return varying_group(post, group)
+    if levels is not None:
+        raise ModelError("levels= are those of a grouping factor, and the model has none")
+    return None
 
 
 def shown_levels(

@@ -14,11 +14,11 @@ from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     Covariate,
     covariate,
+    grouped,
     observed,
     response_axis,
     shown_levels,
     ticks,
-    varying_group,
 )
 from mixedbayes.plots.scene import (
     Band,
@@ -29,10 +29,12 @@ from mixedbayes.plots.scene import (
     Line,
     Mark,
     Panel,
+    Segments,
     Sheet,
     check_backend,
     draw,
 )
+from mixedbayes.predict.predict import predict
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -65,6 +67,9 @@ def plot_predictions(
     of its own; dashed, its mean over the population of levels. Rings are the shares of the data
     at or near that place. With `levels`, thin lines are those levels' own probabilities.
 
+    Without group effects: the expected response in its band and, unless it is a share or a
+    probability, the grey band in which a new observation lies.
+
     Parameters
     ----------
     post
@@ -74,7 +79,7 @@ def plot_predictions(
         the first.
     x
         Name of the covariate along the axis; by default the random slope's, else the first
-        numeric term, else a categorical one.
+        numeric term, else a categorical one; without any, the number of the row.
     levels
         Levels to show.
     max_levels
@@ -103,15 +108,17 @@ def plot_predictions(
     """
     check_backend(backend)
     check_prob(prob)
-    g = varying_group(post, group)
+    g = grouped(post, group, levels)
     frame = post.design.frame
     axis = covariate(post, g, x)
-    shown, note = shown_levels(post, g, levels, max_levels)
+    shown, note = ([], "") if g is None else shown_levels(post, g, levels, max_levels)
     note = note.removesuffix(", lowest first")
     labels = Labels.of(post, units)
     at, values = places(axis, frame, _POINTS)
     ordered = post.family.categories(post.design)
-    if ordered is None:
+    if ordered is None and g is None:
+        marks, keys = _regression(post, axis, frame, at, values, prob)
+    elif ordered is None and g is not None:
         marks = [
             _data(axis.x, observed(post)),
             *_without(post, g, axis, frame, at, values, prob),
@@ -121,8 +128,10 @@ def plot_predictions(
     else:
         chosen, note = ([], "") if levels is None else (shown, note)
         marks = categories.predicted(post, g, axis, frame, chosen, at, values, prob)
-        named = g.name if chosen else ""
-        keys = categories.predicted_keys(ordered, prob, average=has_average(post), group=named)
+        named = g.name if chosen and g is not None else ""
+        keys = categories.predicted_keys(
+            ordered or (), prob, average=has_average(post), group=named, grouped=g is not None
+        )
     shown_ticks, limits = ticks(axis, _WIDTH)
     panel = Panel(
         marks,
@@ -136,6 +145,45 @@ def plot_predictions(
     )
     columns = 2 if ordered is None else categories.key_columns(keys, _WIDTH)
     return draw(Sheet([[panel]], _WIDTH, _HEIGHT, keys=keys, key_columns=columns), backend)
+
+
+def _regression(
+    post: Posterior,
+    axis: Covariate,
+    frame: pd.DataFrame,
+    at: Floats,
+    values: pd.Series | None,
+    prob: float,
+) -> tuple[list[Mark], list[Key]]:
+    """The expected response of a model without group effects, and where a new one lies."""
+    new = rows(axis, frame, values, {}, len(at))
+    mean = expected(post, None, new, "typical", prob)
+    band = style.percent(prob)
+    marks: list[Mark] = [_data(axis.x, observed(post))]
+    keys = [Key(f"expected, {band} band", style.ORANGE, width=2.2), Key("data", style.MUTED, "dot")]
+    lower, upper, middle = (mean[c].to_numpy() for c in ("lower", "upper", "mean"))
+    if not post.family.probability and post.design.trials is None:
+        one = predict(post, new, groups="typical", prob=prob, progress=False)
+        ends = one["lower"].to_numpy(), one["upper"].to_numpy()
+        marks.append(_interval(axis, at, *ends, style.FAINT, 6.0, "new observation", 0.6))
+        keys.insert(1, Key(f"a new observation, {band}", style.FAINT, "patch"))
+    marks.append(_interval(axis, at, lower, upper, style.ORANGE, 2.0, "band", 0.25))
+    if axis.categories is None:
+        marks.append(Line(at, middle, style.ORANGE, 2.2, gid="expected", z=2.6))
+    else:
+        marks.append(Dots(at, middle, style.ORANGE, 30.0, gid="expected", z=2.6))
+    return marks, keys
+
+
+def _interval(
+    axis: Covariate, at: Floats, lower: Floats, upper: Floats, color: str, width: float, gid: str,
+    alpha: float,
+) -> Mark:  # fmt: skip
+    """A band along numbers, bars at categories."""
+    if axis.categories is None:
+        return Band(at, lower, upper, color, alpha, gid=gid)
+    start, end = (np.column_stack([at, edge]) for edge in (lower, upper))
+    return Segments(start, end, color, width, 0.9, gid=gid, z=1.2 if width < 5 else 1.0)
 
 
 def _data(x: Floats, y: Floats) -> Dots:

@@ -46,7 +46,7 @@ def plot_predictive(
     if kind not in KINDS:
         raise ModelError(f"kind={kind!r} is not known: use one of {', '.join(map(repr, KINDS))}")
     design, family = post.design, post.family
-    _check_binary(design.y, kind)
+    _check_binary(design, kind)
     y, facets = family.reported(design.y), _facets(design, by, max_levels)
     thin = _thinned(replicated)
     layout = _layout(len(facets), backend)
@@ -138,12 +138,14 @@ def _layout(panels: int, backend: str) -> dict[str, Any]:
     return {"col_wrap": columns, "figure_kwargs": figure}
 
 
-def _check_binary(y: Floats, kind: str) -> None:
-    if kind not in ("stat", "intervals") and np.isin(y, (0, 1)).all():
-        raise ModelError(
-            f'kind={kind!r} shows nothing of responses that are 0 or 1; use kind="stat", '
-            'stat="mean", and by= a grouping factor'
+def _check_binary(design: Design, kind: str) -> None:
+    if kind not in ("stat", "intervals") and np.isin(design.y, (0, 1)).all():
+        other = (
+            'kind="stat", stat="mean", and by= a grouping factor'
+            if design.mu.groups
+            else 'kind="stat", stat="mean", or plot_residuals()'
         )
+        raise ModelError(f"kind={kind!r} shows nothing of responses that are 0 or 1; use {other}")
 
 
 def _backend(backend: str) -> Any:
