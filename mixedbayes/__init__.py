@@ -7,9 +7,9 @@ first used, so importing the package is quick.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from mixedbayes.interrupts import load as _load
 from mixedbayes.interrupts import load_uninterrupted
 
 __version__ = "0.1.0"
@@ -90,10 +90,10 @@ __all__ = ["__version__", *_NAMESPACES, *sorted(_HOME)]
 
 def __getattr__(name: str) -> Any:
     if name in _NAMESPACES:
-        return importlib.import_module(f"mixedbayes.{name}")
+        return _load(f"mixedbayes.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'mixedbayes' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    value = getattr(_load(_HOME[name]), name)
     globals()[name] = value
     return value
 

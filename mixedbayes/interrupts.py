@@ -1,9 +1,12 @@
-"""Ctrl-C waits while libraries load and code is compiled.
+"""Ctrl-C waits while libraries load and code is compiled, and threads load one after another.
 
 An interrupt in the middle of an import can be swallowed, since importlib and LLVM call back from
 places where an exception is only printed; or it leaves a library half loaded, which for one with
 compiled parts cannot be mended in that process. Both last seconds, so the interrupt waits for
 their end and is raised then.
+
+Threads that enter the modules' imports at different places wait for each other; Python ends such a
+deadlock by handing one of them a module that is half loaded.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, ModuleType
 
 _PACKAGE = __name__.partition(".")[0]
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class _Waiting:
@@ -78,3 +83,9 @@ def load_uninterrupted() -> None:
     """From now on the package's modules, and all that they load, are loaded uninterrupted."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+
+
+def load(module: str) -> ModuleType:
+    """A module by its dotted name, of which one thread at a time loads any."""
+    with _ONE_AT_A_TIME:
+        return import_module(module)

@@ -50,6 +50,28 @@ def test_public_names_can_be_reached():
     assert [name for name in mixedbayes.__all__ if getattr(mixedbayes, name, None) is None] == []
 
 
+@pytest.mark.parametrize("pair", [("load", "Marginal"), ("truth", "Poisson"), ("Fit", "simulate")])
+def test_threads_may_ask_for_names_at_the_same_time(pair):
+    """They enter the graph of imports at different places, and wait for each other there."""
+    code = f"""
+import sys, threading, mixedbayes as mb
+sys.setswitchinterval(1e-6)
+start, failed = threading.Barrier(2), []
+def ask(name):
+    start.wait()
+    try:
+        getattr(mb, name)
+    except BaseException as error:
+        failed.append(repr(error))
+threads = [threading.Thread(target=ask, args=(name,)) for name in {pair}]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print(failed)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 def test_dir_lists_the_public_names():
     assert set(mixedbayes.__all__) <= set(dir(mixedbayes))
 

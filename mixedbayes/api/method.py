@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from importlib import import_module
 from threading import RLock
 from types import SimpleNamespace
 from typing import Any, Concatenate
 
 import pandas as pd
 
+from mixedbayes.interrupts import load
 from mixedbayes.results.library import answer
 from mixedbayes.results.text import as_table
 
@@ -58,7 +58,7 @@ class Later:
     name: str
 
     def load(self) -> Callable[..., Any]:
-        found: Callable[..., Any] = getattr(import_module(self.module), self.name)
+        found: Callable[..., Any] = getattr(load(self.module), self.name)
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from mixedbayes.interrupts import load as _load
 
 # Module and class; three of these names are priors at the top of the package.
 _HOME = {
@@ -26,7 +27,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'mixedbayes.families' has no attribute {name!r}")
     module, kind = _HOME[name]
-    return getattr(importlib.import_module(f"mixedbayes.families.{module}"), kind)
+    return getattr(_load(f"mixedbayes.families.{module}"), kind)
 
 
 def __dir__() -> list[str]:
