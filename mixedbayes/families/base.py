@@ -74,6 +74,7 @@ class Family:
     dispersion_words: ClassVar[str] = "residual sd"
     wider: ClassVar[str | None] = None  # a family, by name, that has more spread or heavier tails
     normal: ClassVar[bool] = False  # whether y is normal given its mean
+    positive: ClassVar[bool] = False  # whether the mean cannot be below 0
     counting: ClassVar[bool] = False  # whether y counts 0, 1, 2, ...
     probability: ClassVar[bool] = False  # whether the mean is the probability of a success
     link: Link = field(default_factory=Link)

@@ -60,6 +60,7 @@ class GammaFamily(Family):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\alpha"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere("Gamma", "Gamma", "gamma", {"shape": "alpha"})
     dispersion: ClassVar[str | None] = "shape"
+    positive: ClassVar[bool] = True
     takes: ClassVar[str] = "positive numbers"
     links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse, Identity)
     repeats_rows: ClassVar[bool] = False

@@ -24,6 +24,7 @@ class Counts(Family):
     """What families of counts have in common."""
 
     discrete: ClassVar[bool] = True
+    positive: ClassVar[bool] = True
     counting: ClassVar[bool] = True
     largest: ClassVar[float] = 1e12  # count beyond which too few digits of differences are left
     takes: ClassVar[str] = "counts 0, 1, 2, ..."

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.predict.rows import PredictionRows
 
@@ -27,15 +29,49 @@ def responses(
     parameters: Mapping[str, Floats],
     rng: np.random.Generator,
     rows: slice | Ints = slice(None),
+    remedy: str = 'kind="mean" has the means, and says in how many draws they are below 0',
 ) -> Any:
     """(S, m) responses of some rows of the data, for linear predictors (S, m) of the mean.
 
     `parameters` are the family's own, (S, ...) or (S, m). On the scale that `Family.simulate` has.
+
+    Raises
+    ------
+    ModelError
+        Under a link that does not keep it above 0, a mean is below; with a remedy besides another
+        link.
     """
+    mu = family.inverse(eta, np)
+    if family.positive and (below := mu < 0).any():
+        raise ModelError(
+            f"{_below(family, below.any(axis=1), below.any(axis=0))}. Fit with the log link, which "
+            f"does; {remedy}"
+        )
     return family.simulate(
-        family.inverse(eta, np),
+        mu,
         parameters,
         rng,
         weights=None if data.weights is None else data.weights[rows],
         trials=None if data.trials is None else data.trials[rows],
+    )
+
+
+def impossible(family: Family, draws: NDArray[Any], rows: NDArray[Any]) -> str:
+    """That some means are below 0 where the family has none; empty where there are none.
+
+    draws
+        (S,) whether any mean of a draw is.
+    rows
+        (m,) whether any draw of a row's mean is.
+    """
+    if not rows.any():
+        return ""
+    return f"I{_below(family, draws, rows)[1:]}."
+
+
+def _below(family: Family, draws: NDArray[Any], rows: NDArray[Any]) -> str:
+    return (
+        f"in {np.count_nonzero(draws):,} of {len(draws):,} draws and {np.count_nonzero(rows):,} of "
+        f"{len(rows):,} rows the mean is below 0, where the {family.name} family has none: the "
+        f"{family.link.name} link does not keep it above"
     )

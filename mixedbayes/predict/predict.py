@@ -19,6 +19,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.predict.evaluate import Block, depends_on_parameters, evaluation, run, weight_note
+from mixedbayes.predict.forward import impossible
 from mixedbayes.predict.linear import Known, predictor
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale, ask, check_answer
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
@@ -69,7 +70,9 @@ def predict(
     - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with
       trials the share of successes; of ordered categories the probability of each, in a row of the
       table for each row of `new` and category. A lognormal mean depends on the row's weight; of new
-      data without weights it is that of weight 1, which `attrs["note"]` says.
+      data without weights it is that of weight 1, which `attrs["note"]` says. Under a link that
+      does not keep it there, the mean of counts or positive numbers may be below 0 in some draws:
+      the note says in how many, and "response" is refused.
     - "linear": h itself, on the link scale.
 
     Where further parameters have formulas, these are read for new rows too, wherever the answer
@@ -145,7 +148,8 @@ def predict(
     ModelError
         `groups`, `kind`, `prob`, `seed`, `new_levels`, `scale`, `statistics` or `interval` is not
         understood, or there is no
-        way back to the original scale; rows have levels of the fit of which
+        way back to the original scale; the mean of a new observation is impossible in some draws;
+        rows have levels of the fit of which
         only summaries were kept; draws would take more than 2 GB; the average does not exist (the
         inverse link; lognormal responses with group effects on sigma).
 
@@ -202,10 +206,16 @@ def predict_given(
     evaluate = evaluation(post, rows, question, linear, number, predictors, way)
     index, blocks = rows.index, list(enumerate(row_blocks(rows.n, BLOCK_ROWS)))
     out = np.empty((post.n_draws if draws else len(how.columns), rows.n * width))
+    below = np.zeros(rows.n, bool)  # rows with an impossible mean
+    bad: list[NDArray[np.bool_]] = []  # which draws have one, by block
 
     def work(block: Block) -> None:
         answer = evaluate(block)
         values = answer.draws.reshape(-1, post.n_draws)
+        if kind == "mean" and way is None and post.family.positive:
+            low = values < 0
+            below[block[1]] = low.any(axis=1)
+            bad.append(low.any(axis=0))
         at = slice(block[1].start * width, block[1].stop * width)
         if draws:
             out[:, at] = values.T
@@ -217,7 +227,12 @@ def predict_given(
         out[:, at] = list(described.values())
 
     run(blocks, work, post.n_draws, shown=progress)
-    notes = [scale_note(post.design, way), weight_note(post, rows, question)]
+    draws_below = np.any(bad, axis=0) if bad else np.zeros(post.n_draws, bool)
+    notes = [
+        scale_note(post.design, way),
+        weight_note(post, rows, question),
+        impossible(post.family, draws_below, below),
+    ]
     note = " ".join(filter(None, notes)) if kind != "linear" else ""
     if draws:
         counts = kind == "response" and way is None and post.family.discrete

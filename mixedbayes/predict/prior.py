@@ -18,6 +18,8 @@ from mixedbayes.predict.forward import effects, responses
 from mixedbayes.predict.streams import checked_seed
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
+_REMEDY = "or give priors that keep it there"
+
 
 def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> xr.DataTree:
     """Draws of all parameters from the priors alone, and of the response given them.
@@ -41,6 +43,9 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     ------
     PriorError
         A prior is improper (Flat), so that nothing can be drawn from it.
+    ModelError
+        Under a link that does not keep it above 0, the mean of counts or of positive responses is
+        below in some draws.
 
     Examples
     --------
@@ -61,7 +66,7 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
         name = predictor.parameter
         own = _predictor(predictor, spec.priors.predictor(name), draws, rng, drawn)
         parameters[name] = family.parameter_link(name).inverse(own, np)
-    y = responses(family, design, eta, parameters, rng)
+    y = responses(family, design, eta, parameters, rng, remedy=_REMEDY)
     coords, dims, name = model_coords(spec), dims_of(spec), response_name(spec)
     tree = {
         "prior": _dataset(drawn, dims, coords, seed),

@@ -12,7 +12,7 @@ import pandas as pd
 from mixedbayes.design import build_design, used_columns
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import LKJ, Normal, Prior
-from mixedbayes.errors import DataError
+from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import Formula, parse, parse_expression
@@ -320,7 +320,7 @@ def respond(design: Design, family: Family, values: Parameters, rng: np.random.G
         eta = values.predictor(design.mu)
         try:
             y = responses(family, design, eta[None], own, rng)[0]
-        except ValueError as e:
+        except (ModelError, ValueError) as e:
             raise DataError(_outside(family, eta)) from e
         if not np.isfinite(y).all():
             raise DataError(_outside(family, eta))
