@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes.checks.residual import written_out
-from mixedbayes.design.types import Floats
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
+from mixedbayes.plots.categories import key_columns
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import response_axis
 from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Line, Mark, Panel, Rule, Sheet, draw
@@ -22,6 +25,8 @@ from mixedbayes.results.tables import check_prob
 
 _MOST_ROWS = 10**6  # that rows which count several times are written out to
 _BLOCK = 2**21  # numbers held at a time
+_WIDTH = 7.6  # inches
+_MOST_NUMBERS = 24  # different ones of a column that may be groups
 _REPLICATES = 400  # simulated responses per row for quantile residuals
 
 
@@ -33,6 +38,7 @@ class Residuals:
     value: Floats  # (n,)
     scale: float
     what: str
+    design: Design  # of these rows
 
 
 def residuals(post: Posterior, seed: int = 0) -> Residuals:
@@ -60,13 +66,13 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
             kept = {name: values[keep] for name, values in own.items()}
             value[rows] = _quantile_residuals(post, eta[keep], kept, rows, rng)
     if not gaussian:
-        return Residuals(fitted, value, 1.0, "quantile residual")
+        return Residuals(fitted, value, 1.0, "quantile residual", post.design)
     weights = post.design.weights
     value = post.design.y - fitted
     if weights is not None:
         value = value * np.sqrt(weights)
     what = "residual" if weights is None else "weighted residual"
-    return Residuals(fitted, value, float(value.std(ddof=1)), what)
+    return Residuals(fitted, value, float(value.std(ddof=1)), what, post.design)
 
 
 def _quantile_residuals(
@@ -85,9 +91,56 @@ def _quantile_residuals(
     return stats.norm.ppf(np.clip(p, 1e-9, 1 - 1e-9))
 
 
+@dataclass(frozen=True, eq=False)
+class Colors:
+    """Rows told apart by the group that they belong to."""
+
+    by: str
+    labels: tuple[str, ...]
+    codes: Ints  # (n,)
+
+    @property
+    def shades(self) -> list[str]:
+        """(n,)"""
+        each = style.colors(len(self.labels))
+        return [each[code] for code in self.codes]
+
+    @property
+    def names(self) -> list[str]:
+        """(n,)"""
+        return [f"{self.by} {self.labels[code]}" for code in self.codes]
+
+
+def colors(design: Design, by: str) -> Colors:
+    """Groups by a grouping factor, or by a column of categories or few numbers.
+
+    Raises
+    ------
+    ModelError
+        If there is no such factor or column, or its values are too many numbers to be groups.
+    """
+    for g in (g for p in design.predictors for g in p.groups):
+        if g.name == by:
+            return Colors(by, tuple(map(str, g.levels)), g.refs)
+    known = [g.name for p in design.predictors for g in p.groups]
+    columns = [] if design.data is None else list(map(str, design.frame.columns))
+    if by not in columns:
+        choices = ", ".join(dict.fromkeys([*known, *columns])) or "none"
+        raise ModelError(f"by={by!r} is neither a grouping factor nor a column in use: {choices}")
+    coded = design.frame[by].astype("category")
+    labels = coded.cat.categories
+    if pd.api.types.is_numeric_dtype(labels.dtype) and len(labels) > _MOST_NUMBERS:
+        raise ModelError(
+            f"by={by!r} has {len(labels)} different numbers, which are no groups: name a grouping "
+            "factor or a column of categories"
+        )
+    return Colors(by, tuple(map(str, labels)), coded.cat.codes.to_numpy())
+
+
 def plot_residuals(
     post: Posterior,
     *,
+    by: str | None = None,
     prob: float = 0.95,
     seed: int = 0,
     units: Mapping[str, str] | None = None,
@@ -106,6 +159,10 @@ def plot_residuals(
     ----------
     post
         The posterior.
+    by
+        Colours by a grouping factor, or by a column of categories that the formula uses. Where
+        there are more groups than the legend has room for, they are named where a backend knows
+        what the pointer is over.
     prob
         Probability of the envelope.
     seed
@@ -122,7 +179,8 @@ def plot_residuals(
     Raises
     ------
     ModelError
-        If `prob` is not a probability or the backend is unknown.
+        If `prob` is not a probability, the backend is unknown, or there is no such factor or column
+        as `by`.
 
     References
     ----------
@@ -130,63 +188,78 @@ def plot_residuals(
     """
     check_prob(prob)
     found = residuals(post, seed)
+    groups = None if by is None else colors(found.design, by)
     labels = Labels.of(post, units)
     in_response = found.what == "residual"
     unit = labels.units.get(post.design.response)
     axis = f"{found.what} ({unit})" if in_response and unit else found.what
     left = Panel(
-        _against_fitted(found),
+        _against_fitted(found, groups),
         title="Residuals against fitted",
         xlabel=f"fitted {response_axis(post, labels)}",
         ylabel=axis,
     )
     right = Panel(
-        _normal_quantiles(found, prob),
+        _normal_quantiles(found, prob, groups),
         title="Normal quantiles",
         xlabel="standard normal quantile",
         ylabel=axis,
     )
-    return draw(
-        Sheet([[left, right]], width=7.6, height=3.8, keys=_keys(prob), key_columns=4), backend
-    )
+    keys = _keys(prob, groups)
+    columns = key_columns(keys, _WIDTH)
+    height = 3.6 + 0.2 * -(-len(keys) // columns)
+    sheet = Sheet([[left, right]], _WIDTH, height, keys=keys, key_columns=columns)
+    return draw(sheet, backend)
 
 
-def _keys(prob: float) -> list[Key]:
-    return [
-        Key("one row", style.BLUE, "dot"),
-        Key("means of equally many rows", style.ORANGE),
+def _keys(prob: float, groups: Colors | None) -> list[Key]:
+    keys = [
+        Key("means of equally many rows", _trend(groups)),
         Key("what a normal sample has", style.MUTED, width=0.8),
         Key(f"its {style.percent(prob)} band", style.FAINT, "patch"),
     ]
+    if groups is None:
+        return [Key("one row", style.BLUE, "dot"), *keys]
+    if len(groups.labels) > len(style.PALETTE):
+        return [Key(f"one row, coloured by {groups.by}", style.MUTED, "dot"), *keys]
+    named = zip(groups.labels, style.colors(len(groups.labels)), strict=True)
+    return [*(Key(f"{groups.by} {label}", color, "dot") for label, color in named), *keys]
 
 
-def _dots(x: Floats, y: Floats) -> Dots:
+def _trend(groups: Colors | None) -> str:
+    return style.ORANGE if groups is None else style.INK
+
+
+def _dots(x: Floats, y: Floats, groups: Colors | None, order: Ints | None = None) -> Dots:
     n = len(x)
     size, alpha = (12.0, 0.65) if n < 500 else (6.0, 0.45) if n < 5000 else (2.0, 0.25)
-    return Dots(x, y, style.BLUE, size, alpha=alpha, gid="residuals")
+    if groups is None:
+        return Dots(x, y, style.BLUE, size, alpha=alpha, gid="residuals")
+    own = groups if order is None else replace(groups, codes=groups.codes[order])
+    return Dots(x, y, own.shades, size, alpha=alpha, names=own.names, gid="residuals")
 
 
-def _against_fitted(found: Residuals) -> list[Mark]:
+def _against_fitted(found: Residuals, groups: Colors | None) -> list[Mark]:
     n = len(found.fitted)
     bins = np.array_split(np.argsort(found.fitted, kind="stable"), int(np.clip(n // 15, 2, 20)))
     middle, mean = (np.array([a[b].mean() for b in bins]) for a in (found.fitted, found.value))
     return [
         Rule(0.0, False, style.MUTED),
-        _dots(found.fitted, found.value),
-        Line(middle, mean, style.ORANGE, gid="trend", z=4.0),
+        _dots(found.fitted, found.value, groups),
+        Line(middle, mean, _trend(groups), gid="trend", z=4.0),
     ]
 
 
-def _normal_quantiles(found: Residuals, prob: float) -> list[Mark]:
+def _normal_quantiles(found: Residuals, prob: float, groups: Colors | None) -> list[Mark]:
     n = len(found.value)
     rank = np.arange(1, n + 1)
     z = stats.norm.ppf((rank - 0.375) / (n + 0.25))
     tail = (1 - prob) / 2
     # the k-th of n uniform order statistics is Beta(k, n + 1 - k)
     low, high = (stats.norm.ppf(stats.beta.ppf(p, rank, n + 1 - rank)) for p in (tail, 1 - tail))
-    ends = z[[0, -1]]
+    ends, order = z[[0, -1]], np.argsort(found.value, kind="stable")
     return [
         Band(z, found.scale * low, found.scale * high, style.FAINT, 0.7, gid="envelope"),
         Line(ends, found.scale * ends, style.MUTED, 0.9, gid="expected"),
-        _dots(z, np.sort(found.value)),
+        _dots(z, found.value[order], groups, order),
     ]

@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Iterator
+from colorsys import hls_to_rgb
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 # Blue and orange differ in hue and in lightness, so that they stay apart in the common kinds of
@@ -66,6 +68,14 @@ _LOOK: dict[str, Any] = {
     "text.parse_math": False,
     "text.usetex": False,
 }
+
+
+def colors(count: int) -> list[str]:
+    """So many colours: the palette's; of more groups than it has, around the circle of hues."""
+    if count <= len(PALETTE):
+        return list(PALETTE[:count])
+    hues = (hls_to_rgb(k / count, (0.36, 0.56)[k % 2], 0.62) for k in range(count))
+    return [to_hex(hue) for hue in hues]
 
 
 @contextmanager

@@ -1,12 +1,16 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from scipy import stats
 
+import mixedbayes as mb
 from mixedbayes.families.links import Identity
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.plots.residuals import plot_residuals, residuals
+from mixedbayes.results.posterior import Posterior
 
 
 def test_gaussian_residuals_are_response_minus_expectation(sleep):
@@ -86,3 +90,46 @@ def test_the_trend_shows_a_missing_covariate(make, by_gid, slope):
     post = make.posterior(make.design("y", y, {"x": x}, []), {}, 0.1)
     trend = by_gid(plot_residuals(post).axes[0], "trend")[0].get_ydata()
     assert (np.ptp(trend) > 1.0) == (slope > 0)
+
+
+def test_colours_by_group_follow_the_rows_through_both_panels(sleep, by_gid):
+    left, right = plot_residuals(sleep, by="Subject").axes
+    dots = [by_gid(ax, "residuals")[0] for ax in (left, right)]
+    refs = sleep.group("Subject").refs
+    colours = dots[0].get_facecolors()
+    assert len(np.unique(colours, axis=0)) == 18
+    for j in range(18):
+        assert len(np.unique(colours[refs == j], axis=0)) == 1
+    order = np.argsort(residuals(sleep).value, kind="stable")
+    np.testing.assert_allclose(dots[1].get_facecolors(), colours[order])
+    texts = [t.get_text() for t in left.figure.legends[0].get_texts()]
+    assert texts[0] == "one row, coloured by Subject"
+
+
+def test_few_groups_are_in_the_legend_and_columns_will_do(by_gid):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.normal(size=30), "arm of": list("abc") * 10, "x": range(30)})
+    model = mb.Model("y ~ x + `arm of`", data)
+    values = {
+        "Intercept": (("chain", "draw"), rng.normal(size=(2, 20))),
+        "fixef": (("chain", "draw", "term"), rng.normal(size=(2, 20, 3))),
+        "sigma": (("chain", "draw"), np.ones((2, 20))),
+    }
+    post = Posterior(model.spec, xr.DataTree.from_dict({"posterior": xr.Dataset(values)}))
+    figure = plot_residuals(post, by="arm of")
+    texts = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert texts[:3] == ["arm of a", "arm of b", "arm of c"]
+    for backend in ("plotly", "bokeh"):
+        plot_residuals(post, by="arm of", backend=backend)
+    with pytest.raises(mb.ModelError, match="by='x' has 30 different numbers"):
+        plot_residuals(post, by="x")
+    with pytest.raises(mb.ModelError, match="neither a grouping factor nor a column in use: y, x"):
+        plot_residuals(post, by="z")
+
+
+def test_rows_written_out_keep_their_group(make):
+    post = counts(make, 30)
+    d = replace(post.design, weights=np.full(30, 3.0))
+    mu = replace(d.mu, counts=np.full(30, 3.0))
+    found = residuals(post.with_design(replace(d, predictors=(mu,))))
+    assert found.design.n == len(found.value)
