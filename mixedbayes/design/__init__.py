@@ -5,7 +5,7 @@ from mixedbayes.design.checks import check_effects
 from mixedbayes.design.replay import random_columns, replay
 from mixedbayes.design.table import table
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor, NewGroup, NewRows
-from mixedbayes.design.used import used_columns, used_functions
+from mixedbayes.design.used import category_columns, used_columns, used_functions
 
 __all__ = [
     "Design",
@@ -14,6 +14,7 @@ __all__ = [
     "NewGroup",
     "NewRows",
     "build_design",
+    "category_columns",
     "check_effects",
     "coding_of",
     "levels_of",

@@ -68,6 +68,33 @@ def used_functions(formula: Formula) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def category_columns(formula: Formula) -> tuple[str, ...]:
+    """Columns that the formula has as categories whatever they hold: those inside C(...).
+
+    Not those that are compared there, C(x > 3): what they are compared with makes the categories.
+    """
+    formulas = (formula, *formula.others)
+    texts = (text for f in formulas for text in (f.fixed, *(bar.effects for bar in f.random)))
+    factors = (factor for t in texts for term in parse_terms(t).terms for factor in term.factors)
+    calls = (node for factor in factors for node in _walk(factor) if _is_c(node))
+    return tuple(dict.fromkeys(name for call in calls for name in _uncompared(call)))
+
+
+_COMPARING = frozenset({"<", "<=", ">", ">=", "==", "!="})
+
+
+def _is_c(node: Node) -> bool:
+    return isinstance(node, Call) and node.function == "C"
+
+
+def _uncompared(node: Node) -> Iterator[str]:
+    if isinstance(node, Name):
+        yield node.name
+    if not (isinstance(node, Operation) and node.operator in _COMPARING):
+        for child in _children(node):
+            yield from _uncompared(child)
+
+
 def _of_others(formula: Formula) -> tuple[str, ...]:
     """Columns of the further formulas' right sides."""
     used = (used_columns(other) for other in formula.others)
@@ -97,16 +124,18 @@ def _functions(node: Node) -> Iterator[str]:
 def _walk(node: Node) -> Iterator[Node]:
     """An expression and all its parts, in the order written."""
     yield node
+    for child in _children(node):
+        yield from _walk(child)
+
+
+def _children(node: Node) -> tuple[Node, ...]:
     match node:
         case Call(arguments=arguments, keywords=keywords):
-            children = (*arguments, *(value for _, value in keywords))
+            return (*arguments, *(value for _, value in keywords))
         case Listing(items=items):
-            children = items
+            return tuple(items)
         case Operation(left=left, right=right):
-            children = (left, right)
+            return (left, right)
         case Paren(inner=inner) | Sign(operand=inner):
-            children = (inner,)
-        case _:
-            children = ()
-    for child in children:
-        yield from _walk(child)
+            return (inner,)
+    return ()

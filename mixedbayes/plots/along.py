@@ -14,7 +14,7 @@ from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Inverse
 from mixedbayes.plots import style
-from mixedbayes.plots.multiples import Covariate, mean_columns, straight
+from mixedbayes.plots.multiples import Covariate, counts_on, mean_columns, straight
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
@@ -23,16 +23,16 @@ from mixedbayes.results.tables import tails
 _WHOLE = "\u00a0"  # a blank at which no line ends
 
 
-def typical_row(frame: pd.DataFrame) -> dict[str, Any]:
+def typical_row(axis: Covariate, frame: pd.DataFrame) -> dict[str, Any]:
     """A value for every column: the mean of numbers, else the most frequent one.
 
     Of whole numbers the one that occurs next to the mean, as these may stand for categories.
     """
-    return {str(name): _typical(frame[name]) for name in frame.columns}
+    return {str(name): _typical(frame[name], axis) for name in frame.columns}
 
 
-def _typical(column: pd.Series) -> Any:
-    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
+def _typical(column: pd.Series, axis: Covariate) -> Any:
+    if not counts_on(column, axis.coded):
         return column.mode().iloc[0]
     if pd.api.types.is_integer_dtype(column):
         return column.iloc[int((column - column.mean()).abs().argmin())]
@@ -58,7 +58,7 @@ def rows(
     n: int,
 ) -> pd.DataFrame:
     """n rows with the given values of the axis and of the grouping columns, the others typical."""
-    new = pd.DataFrame({name: [value] * n for name, value in typical_row(frame).items()})
+    new = pd.DataFrame({name: [value] * n for name, value in typical_row(axis, frame).items()})
     for name, value in labels.items():
         new[name] = pd.Series([value] * n)
     if values is not None:
@@ -71,7 +71,7 @@ def held(post: Posterior, axis: Covariate, frame: pd.DataFrame, width: float) ->
 
     "at arm = b, dose = 2.5", in lines for a panel so many inches wide; empty where there are none.
     """
-    typical = typical_row(frame)
+    typical = typical_row(axis, frame)
     others = [c for c in mean_columns(post) if c != axis.name and c in typical]
     if not others:
         return ""

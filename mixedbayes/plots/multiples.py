@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign
-from mixedbayes.design.used import used_columns
+from mixedbayes.design.used import category_columns, used_columns
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.plots import style
@@ -36,6 +36,7 @@ class Covariate:
     name: str
     x: Floats  # (n,)
     categories: tuple[str, ...] | None = None
+    coded: frozenset[str] = frozenset()  # columns of numbers that are categories, as C(x) has them
 
 
 def covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Covariate:
@@ -46,6 +47,11 @@ def covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Cova
     level; without a factor, among all rows. A term such as log(Days) or Machine[T.B] leads to the
     column of the user's frame that it is made of; in a design without a frame, to its column there.
     """
+    found = _covariate(post, group, x)
+    return replace(found, coded=frozenset(category_columns(post.design.formula)))
+
+
+def _covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Covariate:
     frame = _frame(post)
     if x is not None:
         choices = ", ".join(_choices(post, frame))
@@ -125,7 +131,7 @@ def alone(post: Posterior, group: GroupDesign | None, axis: Covariate, rows: Row
 
 def _named(post: Posterior, x: str, frame: pd.DataFrame | None) -> Covariate | None:
     if frame is not None and x in frame.columns:
-        return _from_frame(frame[x])
+        return _from_frame(post, frame[x])
     if x in _columns(post):
         return _of_term(post, x, frame)
     return next((_levels(g) for g in post.design.mu.groups if g.name == x), None)
@@ -134,10 +140,10 @@ def _named(post: Posterior, x: str, frame: pd.DataFrame | None) -> Covariate | N
 def _of_term(post: Posterior, term: str, frame: pd.DataFrame | None) -> Covariate | None:
     if frame is not None:
         if term in frame.columns:
-            return _from_frame(frame[term])
+            return _from_frame(post, frame[term])
         for column in frame.columns:
             if _mentions(term, str(column)):
-                return _from_frame(frame[column])
+                return _from_frame(post, frame[column])
     columns = _columns(post)
     return Covariate(term, columns[term]) if term in columns else None
 
@@ -147,13 +153,19 @@ def _mentions(term: str, column: str) -> bool:
     return re.search(rf"(?<![\w.]){re.escape(column)}(?![\w.])", term) is not None
 
 
-def _from_frame(column: pd.Series) -> Covariate:
+def _from_frame(post: Posterior, column: pd.Series) -> Covariate:
     name = str(column.name)
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+    if counts_on(column, category_columns(post.design.formula)):
         return Covariate(name, column.to_numpy(float))
     coded = column.astype("category")
     categories = tuple(str(c) for c in coded.cat.categories)
     return Covariate(name, coded.cat.codes.to_numpy(float), categories)
+
+
+def counts_on(column: pd.Series, coded: Collection[str]) -> bool:
+    """Whether a column is numbers, and not among those that are categories all the same."""
+    numbers = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return numbers and str(column.name) not in coded
 
 
 def _levels(group: GroupDesign) -> Covariate:

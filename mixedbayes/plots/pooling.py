@@ -18,6 +18,7 @@ from mixedbayes.plots import style
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     Covariate,
+    counts_on,
     covariate,
     mean_columns,
     observed,
@@ -156,7 +157,7 @@ def level_rows(
 ) -> tuple[Floats, NewRows]:
     """Places along the axis and, there, rows like the level's own."""
     own = frame.iloc[rows]
-    typical = {str(name): _typical(own[name]) for name in own.columns}
+    typical = {str(name): _typical(own[name], axis) for name in own.columns}
     if axis.categories is None:
         places = np.linspace(axis.x.min(), axis.x.max(), _GRID)
         values = pd.Series(places)
@@ -172,11 +173,9 @@ def level_rows(
     return places, replay(post.design, new, groups=[g.name])
 
 
-def _typical(column: pd.Series) -> Any:
+def _typical(column: pd.Series, axis: Covariate) -> Any:
     """Mean of numbers, most frequent value of anything else."""
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return float(column.mean())
-    return column.mode().iloc[0]
+    return float(column.mean()) if counts_on(column, axis.coded) else column.mode().iloc[0]
 
 
 def kinds(
