@@ -41,6 +41,7 @@ STAGES = [
     {"engines"},
     {"results"},
     {"predict"},
+    {"estimands"},
     {"checks"},
     {"plots"},
     {"simulation"},

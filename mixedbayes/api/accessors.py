@@ -13,6 +13,8 @@ with lazily(globals()):
     from mixedbayes.checks.loo import loo
     from mixedbayes.checks.predictive import posterior_predictive, prior_predictive
     from mixedbayes.checks.sensitivity import prior_sensitivity
+    from mixedbayes.estimands.grid import grid
+    from mixedbayes.estimands.means import comparisons, means, slopes
     from mixedbayes.plots.check import plot_check
     from mixedbayes.plots.fitted import plot_fitted
     from mixedbayes.plots.fixef import plot_fixef
@@ -95,6 +97,10 @@ class Accessors:
     hypothesis = method(hypothesis)
 
     predict = method(predict, like="new")
+    grid = method(grid)
+    means = method(means)
+    comparisons = method(comparisons)
+    slopes = method(slopes)
     condition_on = method(condition_on)
     posterior_predictive = method(posterior_predictive)
     prior_predictive = method(prior_predictive)

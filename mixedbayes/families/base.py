@@ -279,6 +279,25 @@ class Family:
         """(S, n) log p(y_i | mu, parameters) of y (n,), for means (S, n) and parameters (S,)."""
         raise NotImplementedError
 
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """(S, n) P(Y <= y) of one row with mean (S, n), for y a number or (S, n).
+
+        y and trials are those of `log_density`; weights that divide the variance count, weights
+        that repeat rows do not.
+        """
+        raise ModelError(
+            f"the distribution function of the {self.name} family is not known here; use simulated "
+            'observations, predict(kind="response", draws=True)'
+        )
+
     def reported(self, y: Floats) -> NDArray[Any]:
         """Responses of a design, or simulated, as draws and tables have them."""
         y = np.asarray(y) + self.first_code

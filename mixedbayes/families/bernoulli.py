@@ -79,6 +79,18 @@ class Bernoulli(Shares):
     ) -> Floats:
         return (rng.uniform(size=np.shape(mu)) < mu).astype(float)
 
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        y = np.asarray(y)
+        return np.where(y < 0, 0.0, np.where(y < 1, 1 - mu, 1.0))
+
     def log_density(
         self,
         y: Floats,

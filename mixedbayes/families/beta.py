@@ -143,6 +143,18 @@ class Beta(Family):
         y = rng.beta(np.maximum(mu * phi, tiny), np.maximum((1 - mu) * phi, tiny))
         return np.clip(y, tiny, 1 - np.finfo(float).epsneg)  # a draw rounded to 0 or 1 is no share
 
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        phi = per_row(parameters["phi"])
+        return special.betainc(mu * phi, (1 - mu) * phi, np.clip(y, 0.0, 1.0))
+
     def log_density(
         self,
         y: Floats,

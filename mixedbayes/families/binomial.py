@@ -167,6 +167,18 @@ class Binomial(Shares):
     ) -> Floats:
         return rng.binomial(_needed(trials), mu).astype(float)
 
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        n = _needed(trials)
+        return np.where(np.asarray(y) < 0, 0.0, special.bdtr(np.clip(np.floor(y), 0, n), n, mu))
+
     def log_density(
         self,
         y: Floats,

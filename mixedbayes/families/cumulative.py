@@ -254,6 +254,23 @@ class Cumulative(Family):
             codes += latent > cut[:, None]
         return codes
 
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """y are codes 0, 1, ..., K - 1."""
+        cut = parameters[THRESHOLDS]
+        ends = np.full((len(cut), 1), np.inf)
+        edges = np.concatenate([-ends, cut, ends], axis=1)  # (S, K + 1)
+        code = np.clip(np.floor(y), -1, cut.shape[1]).astype(int) + 1
+        edge = edges[np.arange(len(cut))[:, None], np.broadcast_to(code, np.shape(mu))]
+        return self.link.inverse(edge - mu, np)
+
     def log_density(
         self,
         y: Floats,

@@ -136,6 +136,18 @@ class GammaFamily(Family):
         shape = _shape(parameters, weights)
         return rng.gamma(shape, mu / shape)
 
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        shape = _shape(parameters, weights)
+        return special.gammainc(shape, np.maximum(y, 0.0) * shape / mu)
+
     def log_density(
         self,
         y: Floats,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Exponential, Prior
@@ -128,6 +128,17 @@ class Gaussian(Family):
         trials: Ints | None = None,
     ) -> Floats:
         return rng.normal(mu, row_sd(parameters, weights))
+
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return special.ndtr((y - mu) / row_sd(parameters, weights))
 
     def log_density(
         self,

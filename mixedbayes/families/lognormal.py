@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
@@ -105,6 +105,19 @@ class Lognormal(Family):
     ) -> Floats:
         logs = rng.normal(mu, row_sd(parameters, weights))
         return np.exp(np.minimum(logs, _LARGEST))
+
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.maximum(y, 0.0))
+        return special.ndtr((logs - mu) / row_sd(parameters, weights))
 
     def log_density(
         self,

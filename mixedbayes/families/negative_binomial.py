@@ -118,6 +118,18 @@ class NegativeBinomial(Counts):
         shape = per_row(parameters["shape"])
         return poisson_draws(mu * rng.gamma(shape, 1 / shape, np.shape(mu)), rng)
 
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        a, k = per_row(parameters["shape"]), np.floor(np.maximum(y, 0.0))
+        return np.where(np.asarray(y) < 0, 0.0, special.betaincc(k + 1, a, mu / (a + mu)))
+
     def log_density(
         self,
         y: Floats,

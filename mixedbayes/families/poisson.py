@@ -120,6 +120,17 @@ class Poisson(Counts):
     ) -> Floats:
         return poisson_draws(mu, rng)
 
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return np.where(np.asarray(y) < 0, 0.0, special.pdtr(np.maximum(y, 0.0), mu))
+
     def log_density(
         self,
         y: Floats,

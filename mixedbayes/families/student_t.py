@@ -124,6 +124,17 @@ class StudentTFamily(Gaussian):
         noise = rng.standard_t(np.broadcast_to(per_row(parameters["nu"]), np.shape(mu)))
         return mu + row_sd(parameters, weights) * noise
 
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return special.stdtr(per_row(parameters["nu"]), (y - mu) / row_sd(parameters, weights))
+
     def log_density(
         self,
         y: Floats,

@@ -323,6 +323,7 @@ class Conditioned:
         *,
         groups: Groups = "auto",
         kind: Kind = "response",
+        target: str | None = None,
         prob: float = 0.95,
         draws: bool = False,
         seed: int | None = None,
@@ -338,9 +339,9 @@ class Conditioned:
         not new.
         """
         return predict_given(
-            self.posterior, new, self.known, groups=groups, kind=kind, prob=prob, draws=draws,
-            seed=self.seed if seed is None else seed, progress=progress, new_levels=new_levels,
-            scale=scale, statistics=statistics, interval=interval,
+            self.posterior, new, self.known, groups=groups, kind=kind, target=target,
+            prob=prob, draws=draws, seed=self.seed if seed is None else seed, progress=progress,
+            new_levels=new_levels, scale=scale, statistics=statistics, interval=interval,
         )  # fmt: skip
 
     @cached_property

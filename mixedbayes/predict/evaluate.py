@@ -12,16 +12,16 @@ import numpy as np
 from scipy import special
 
 from mixedbayes.design.original import Original
-from mixedbayes.design.types import Floats
+from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
-from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.linear import Predictor
 from mixedbayes.predict.question import Question
 from mixedbayes.predict.rows import PredictionRows
 from mixedbayes.predict.streams import ROWS, stream
+from mixedbayes.predict.target import MU, At, Mean, Target, require
 from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
 
@@ -72,6 +72,91 @@ class Answer:
     mean: Callable[[], Floats] | None = None
 
 
+def target_values(
+    post: Posterior,
+    rows: PredictionRows,
+    question: Question,
+    target: Target,
+    predictors: Mapping[str, Predictor],
+    seed: int,
+) -> Callable[[Block], Floats]:
+    """Draws (r, S), or (r, K, S) of K categories, of a target, as a function of the block of rows.
+
+    `predictors` are those of the parameters that the target reads and that have one. Effects that
+    have no level are integrated over, or drawn for each row by itself, as the question says.
+
+    Raises
+    ------
+    DataError, ModelError
+        The target depends on weights or trials that the rows lack, or has no average over groups.
+    """
+    family, shared = post.family, post.parameters()
+    reads = target.reads(family)
+    predictors = {name: own for name, own in predictors.items() if name in reads}
+    integrated = question.treatment == "integrated"
+    require(target, family, rows.weights, rows.trials, post.design.formula.response)
+    if integrated:
+        varying = [name for name, own in predictors.items() if own.integrates]
+        if reason := target.obstacle(family, varying):
+            raise ModelError(reason)
+
+    def evaluate(block: Block) -> Floats:
+        number, at = block
+        rng = stream(seed, ROWS, number)
+        linear: dict[str, Floats] = {}  # (S, r)
+        spread: list[tuple[str, Floats]] = []
+        for name in sorted(predictors, key=MU.__eq__):
+            h, variance = predictors[name].eta(at), predictors[name].variance(at)
+            if variance is not None and integrated:
+                spread.append((name, variance.T))
+            elif variance is not None:
+                h += np.sqrt(variance) * rng.standard_normal(h.shape)
+            linear[name] = h.T
+        eta = linear.pop(MU, None)
+        if eta is None:
+            eta = np.zeros((post.n_draws, at.stop - at.start))
+        if [name for name, _ in spread] == [MU]:
+            found = target.closed(family, eta, spread[0][1])
+            if found is not None:
+                return np.moveaxis(found, 0, -1)
+        weights = None if rows.weights is None else rows.weights[at]
+        trials = None if rows.trials is None else rows.trials[at]
+        own = {name: family.parameter_link(name).inverse(h, np) for name, h in linear.items()}
+
+        def integrate(function: Callable[[Floats, At], Floats]) -> Floats:
+            return _integrated(
+                family, function, spread, eta, linear, {**shared, **own}, weights, trials
+            )
+
+        return np.moveaxis(target.over(integrate), 0, -1)
+
+    return evaluate
+
+
+def _integrated(
+    family: Family,
+    function: Callable[[Floats, At], Floats],
+    spread: Sequence[tuple[str, Floats]],
+    eta: Floats,
+    linear: Mapping[str, Floats],
+    parameters: Values,
+    weights: Floats | None,
+    trials: Ints | None,
+) -> Floats:
+    """Mean of a function over normal effects on the predictors in `spread`, one by one."""
+    if not spread:
+        return function(eta, At(family, parameters, weights, trials))
+    (name, variance), *rest = spread
+
+    def inner(h: Floats) -> Floats:
+        if name == MU:
+            return _integrated(family, function, rest, h, linear, parameters, weights, trials)
+        own = {**parameters, name: family.parameter_link(name).inverse(h, np)}
+        return _integrated(family, function, rest, eta, linear, own, weights, trials)
+
+    return population_mean(inner, eta if name == MU else linear[name], variance)
+
+
 def evaluation(
     post: Posterior,
     rows: PredictionRows,
@@ -81,10 +166,10 @@ def evaluation(
     others: Mapping[str, Predictor] | None = None,
     original: Original | None = None,
 ) -> Callable[[Block], Answer]:
-    """Draws of what is asked for, as a function of the block of rows.
+    """Draws of new observations, or of what is on their column's scale, by the block of rows.
 
-    `others` are the predictors of further parameters, where the answer depends on them; `original`
-    is the way back to the response's column, where the answer is on the scale of that.
+    `others` are the predictors of further parameters; `original` is the way back to the response's
+    column, where the answer is on the scale of that.
 
     Raises
     ------
@@ -93,9 +178,10 @@ def evaluation(
     """
     _check(post, rows, question, original)
     family, others, shared = post.family, others or {}, post.parameters()
-    ordinal = family.categories(post.design) is not None and question.kind == "mean"
     average = question.treatment == "integrated"
-    integrated = average and not without_average(post, question)
+    mean_of = Mean(categories=False)
+    effects = [name for name, p in {MU: linear, **others}.items() if p.integrates]
+    exists = average and not mean_of.obstacle(family, effects)
 
     def of_rows(at: slice, rng: np.random.Generator) -> Values:  # (S,), or (S, r)
         found = dict(shared)
@@ -114,28 +200,24 @@ def evaluation(
         weights = None if rows.weights is None else rows.weights[at]
         trials = None if rows.trials is None else rows.trials[at]
         own = eta  # with effects of a level of each row's own, where it has one
-        if variance is not None and not (average and question.kind != "response"):
+        if variance is not None and not (average and question.kind == "mean"):
             own = eta + np.sqrt(variance) * rng.standard_normal(eta.shape)
-        if question.kind == "linear":
-            return Answer(own)
 
-        def expected(h: Floats) -> Floats:  # (S, r) or (S, r, K), as families have it
+        def expected(h: Floats) -> Floats:  # (S, r)
             mu = family.inverse(h, np)
-            if ordinal:
-                return family.probabilities(mu, parameters)
-            if question.kind == "mean":
-                return family.expectation(mu, family.weighted(parameters, weights))
             return family.observation_mean(mu, parameters, weights=weights, trials=trials)
 
         def over_groups() -> Floats:
             if original is not None:
                 spread = family.variance(own.T, parameters, weights=weights).T
-                if integrated and variance is not None:
+                if exists and variance is not None:
                     return population_mean(original.back, eta, variance + spread)
                 return population_mean(original.back, own, spread)
-            if integrated and variance is not None:
-                return _averaged(family, expected, eta, variance)
-            return np.moveaxis(expected(own.T), 0, -1)
+            if exists and variance is not None:
+                closed = mean_of.closed(family, eta.T, variance.T) if trials is None else None
+                found = population_mean(expected, eta.T, variance.T) if closed is None else closed
+                return found.T
+            return expected(own.T).T
 
         if question.kind == "mean":
             return Answer(over_groups())
@@ -160,27 +242,10 @@ def weight_note(post: Posterior, rows: PredictionRows, question: Question) -> st
     )
 
 
-def _averaged(
-    family: Family, mean: Callable[[Floats], Floats], eta: Floats, variance: Floats
-) -> Floats:
-    """(r, S) or (r, K, S) E mean(h) for h ~ N(eta, variance), both (r, S)."""
-    if _is_plain(family, Identity):
-        return eta
-    if _is_plain(family, Log):
-        return np.exp(eta + variance / 2)
-    return np.moveaxis(population_mean(mean, eta.T, variance.T), 0, -1)
-
-
 def depends_on_parameters(question: Question, family: Family) -> bool:
     """Whether the answer depends on the family's parameters, besides the linear predictor."""
     mean = type(family).expectation is not Family.expectation
     return question.kind == "response" or (question.kind == "mean" and mean)
-
-
-def _is_plain(family: Family, link: type[Link]) -> bool:
-    """Whether the expectation is the linear predictor through this link, and no more."""
-    plain = type(family).expectation is Family.expectation
-    return plain and type(family).inverse is Family.inverse and isinstance(family.link, link)
 
 
 def _check(
@@ -198,30 +263,6 @@ def _check(
             _lacking(f"trials({response.trials})")
         if response.weights is not None and rows.weights is None and not family.repeats_rows:
             _lacking(f"weights({response.weights})")
-    if question.treatment == "integrated" and question.kind == "mean":
-        reason = without_average(post, question)
-        if reason:
-            raise ModelError(reason)
-
-
-def without_average(post: Posterior, question: Question) -> str:
-    """Why the mean over the population of groups does not exist; empty where it does."""
-    family = post.family
-    if type(family).expectation is not Family.expectation:
-        for predictor in post.design.predictors[1:]:
-            name = predictor.parameter
-            if any(g.name in question.factors for g in predictor.groups):
-                return (
-                    f'groups="average" has no answer here: the mean of the {family.name} family '
-                    f"grows so fast with {name} that its average over normal group effects on "
-                    f'{name} is infinite; use groups="typical"'
-                )
-    if isinstance(family.link, Inverse) and question.factors:
-        return (
-            'groups="average" has no answer with the inverse link: 1 / h has no mean where h is '
-            'normal; use groups="typical", or fit with the log link'
-        )
-    return ""
 
 
 def _lacking(what: str) -> None:

@@ -105,6 +105,11 @@ class Predictor:
                 _add(term, term.Z[rows], term.codes[rows], self.seed, out)
         return out
 
+    @property
+    def integrates(self) -> bool:
+        """Whether there are effects that have no level."""
+        return any(t.codes is None for t in self.terms)
+
     def variance(self, rows: slice) -> Floats | None:
         """(r, S) variance of the effects that have no level; None where there are none."""
         parts = [variance(t.root, t.Z[rows]) for t in self.terms if t.codes is None]

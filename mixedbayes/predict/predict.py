@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +18,28 @@ from mixedbayes.design.types import row_labels
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
 from mixedbayes.numerics.rows import row_blocks
-from mixedbayes.predict.evaluate import Block, depends_on_parameters, evaluation, run, weight_note
+from mixedbayes.predict.evaluate import (
+    Answer,
+    Block,
+    evaluation,
+    run,
+    target_values,
+    weight_note,
+)
 from mixedbayes.predict.forward import impossible
 from mixedbayes.predict.linear import Known, predictor
-from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale, ask, check_answer
+from mixedbayes.predict.question import (
+    Groups,
+    Kind,
+    NewLevels,
+    Scale,
+    ask,
+    check_answer,
+    check_target,
+)
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import seed_of
+from mixedbayes.predict.target import MU, Mean, parse_target
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
@@ -48,6 +64,7 @@ def predict(
     *,
     groups: Groups = "auto",
     kind: Kind = "response",
+    target: str | None = None,
     prob: float = 0.95,
     draws: bool = False,
     seed: int | None = None,
@@ -101,6 +118,11 @@ def predict(
         re.form in lme4 and re_formula in brms.
     kind
         "response", "mean" or "linear".
+    target
+        In the place of a kind, another number of each row: a parameter of the family, "sigma";
+        "P(y > 3)", also with >=, <, <=, =, of a new observation, of categories by their labels;
+        "median" or "quantile(0.9)" of a new observation. With ``groups="average"`` an observation
+        is that of a group drawn at random.
     prob
         Probability of the interval.
     draws
@@ -158,7 +180,7 @@ def predict(
     >>> fit.predict(new, groups="typical", kind="mean")  # doctest: +SKIP
     """
     return predict_given(
-        post, new, {}, groups=groups, kind=kind, prob=prob, draws=draws, seed=seed,
+        post, new, {}, groups=groups, kind=kind, target=target, prob=prob, draws=draws, seed=seed,
         progress=progress, new_levels=new_levels, scale=scale, statistics=statistics,
         interval=interval,
     )  # fmt: skip
@@ -171,6 +193,7 @@ def predict_given(
     *,
     groups: Groups,
     kind: Kind,
+    target: str | None,
     prob: float,
     draws: bool,
     seed: int | None,
@@ -183,19 +206,25 @@ def predict_given(
     """`predict`, where the effects of some levels beyond the fit's are known by draws."""
     how = Description.asked(prob, statistics, interval)
     check_answer(kind, new_levels, scale)
+    if target is not None:
+        check_target(kind, scale)
+        kind = "mean"
     question = ask(post.design, groups, kind)
     number = seed_of(post, seed)
     undone = scale == "original" and is_transformed(post.design)
     way = original(post.design) if undone else None
     new = None if new is None else eager(new)
     rows = prediction_rows(post.design, new, question)
-    categories = post.family.categories(post.design) if kind == "mean" else None
+    what = None if kind == "response" else parse_target(target or kind, post.design, post.family)
+    each = isinstance(what, Mean)
+    categories = post.family.categories(post.design) if each else None
     width = 1 if categories is None else len(categories)
     if draws:
         _check_size(rows.n * width, post.n_draws)
-    others = {}
-    if way is not None or depends_on_parameters(question, post.family):
-        others = {p: prediction_rows(post.design, new, question, p) for p in post.design.further}
+    reads = post.family.parameters if what is None or way is not None else what.reads(post.family)
+    others = {
+        p: prediction_rows(post.design, new, question, p) for p in post.design.further if p in reads
+    }
     own = question.treatment == "own"
     known_labels = {name: levels.levels for name, levels in known.items()}
     strange = unknown_levels([rows, *others.values()], known_labels) if own else {}
@@ -203,7 +232,12 @@ def predict_given(
         refuse_levels(post.design, strange)
     linear = predictor(post, rows, number, known if own else {})
     predictors = {p: predictor(post, read, number, {}, p) for p, read in others.items()}
-    evaluate = evaluation(post, rows, question, linear, number, predictors, way)
+    evaluate: Callable[[Block], Answer]
+    if what is None or way is not None:
+        evaluate = evaluation(post, rows, question, linear, number, predictors, way)
+    else:
+        values = target_values(post, rows, question, what, {MU: linear, **predictors}, number)
+        evaluate = lambda block: Answer(values(block))  # noqa: E731
     index, blocks = rows.index, list(enumerate(row_blocks(rows.n, BLOCK_ROWS)))
     out = np.empty((post.n_draws if draws else len(how.columns), rows.n * width))
     below = np.zeros(rows.n, bool)  # rows with an impossible mean
@@ -212,7 +246,7 @@ def predict_given(
     def work(block: Block) -> None:
         answer = evaluate(block)
         values = answer.draws.reshape(-1, post.n_draws)
-        if kind == "mean" and way is None and post.family.positive:
+        if each and way is None and post.family.positive:
             low = values < 0
             below[block[1]] = low.any(axis=1)
             bad.append(low.any(axis=0))
@@ -233,7 +267,7 @@ def predict_given(
         weight_note(post, rows, question),
         impossible(post.family, draws_below, below),
     ]
-    note = " ".join(filter(None, notes)) if kind != "linear" else ""
+    note = " ".join(filter(None, notes)) if kind != "linear" and target is None else ""
     if draws:
         counts = kind == "response" and way is None and post.family.discrete
         labels = post.design.labels if new is None else row_labels(index)

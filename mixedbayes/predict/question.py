@@ -26,17 +26,24 @@ class Question:
     treatment
         "own": levels of the fit have their own effects, others draw theirs from the population;
         "drawn": every level draws its effects from the population;
-        "integrated": the effects are integrated over the population.
+        "integrated": the effects are integrated over the population, but for the factors in `own`,
+        whose levels have their own.
     """
 
     factors: tuple[str, ...]
     treatment: Treatment
     kind: Kind
+    own: tuple[str, ...] = ()
 
     def about(self, predictor: LinearPredictor) -> Question:
         """The same question about one predictor, which has some of the factors."""
-        own = {g.name for g in predictor.groups}
-        return replace(self, factors=tuple(name for name in self.factors if name in own))
+        has = {g.name for g in predictor.groups}
+        factors, own = (tuple(f for f in names if f in has) for names in (self.factors, self.own))
+        return replace(self, factors=factors, own=own)
+
+    def reads(self, factor: str) -> bool:
+        """Whether a level of this factor has its own effects."""
+        return factor in self.own if self.treatment == "integrated" else self.treatment == "own"
 
 
 def check_answer(kind: Kind, new_levels: NewLevels, scale: Scale) -> None:
@@ -55,6 +62,16 @@ def check_answer(kind: Kind, new_levels: NewLevels, scale: Scale) -> None:
         raise ModelError(
             'kind="linear" is the linear predictor, on its own scale; with scale="original" ask '
             'for kind="response" or "mean"'
+        )
+
+
+def check_target(kind: Kind, scale: Scale) -> None:
+    """ModelError unless a target may be given besides a kind and a scale."""
+    if kind != "response":
+        raise ModelError(f"give kind={kind!r} or target=, not both")
+    if scale == "original":
+        raise ModelError(
+            'a target is of the response as the formula has it: leave out scale="original"'
         )
 
 

@@ -71,7 +71,7 @@ def prediction_rows(
             for name in question.factors
         }
     factors = tuple(
-        _factor(rows.groups[name], own=question.treatment == "own")
+        _factor(rows.groups[name], own=question.reads(name))
         if name in named
         else FactorRows(name, columns[name])
         for name in question.factors
@@ -110,7 +110,7 @@ def fitted_rows(design: Design, predictor: LinearPredictor) -> NewRows:
 def _named(predictor: LinearPredictor, new: Any, question: Question) -> Sequence[str]:
     """Factors whose levels are read from the new data."""
     if question.treatment == "integrated":
-        return ()
+        return question.own
     if question.treatment == "own" or new is None:
         return question.factors
     there = set(column_names(new))

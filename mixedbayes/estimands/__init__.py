@@ -1,0 +1,1 @@
+"""Means, differences and slopes of what a model predicts, over a grid of rows."""

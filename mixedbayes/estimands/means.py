@@ -1,0 +1,411 @@
+"""Marginal means, comparisons and slopes of what a model predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design.types import Floats
+from mixedbayes.errors import ModelError
+from mixedbayes.estimands.ask import Kind, Over, Request, at_words, names_of, request
+from mixedbayes.estimands.average import Rowwise, average
+from mixedbayes.estimands.contrasts import How, Shift, combine, contrasts, how_words, null_of
+from mixedbayes.estimands.result import COLUMNS, Estimates
+from mixedbayes.predict.question import Groups
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import Description, Interval, Statistics
+
+SlopeHow = Literal["dydx", "eyex", "dyex", "eydx"]
+
+
+def means(
+    post: Posterior,
+    focal: str | Sequence[str] | Mapping[str, Any] | None = None,
+    *,
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    over: Over = "observed",
+    weights: str | None = None,
+    groups: Groups | None = None,
+    kind: Kind = "mean",
+    target: str | None = None,
+    prob: float = 0.95,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+    seed: int | None = None,
+    progress: bool = True,
+) -> Estimates:
+    """Marginal means: what the model predicts at each value of some columns, averaged over rows.
+
+    For every value v of the focal columns, and in every posterior draw,
+
+        mean(v) = sum_i w_i E[y | x_i, focal columns = v] / sum_i w_i
+
+    over rows i, each set to v in the focal columns and as it is in the others.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    focal
+        Columns whose values have a mean each, in all combinations: a name, several, or a mapping of
+        names to values. Without values a category has all its levels, a number its values if these
+        are 10 or fewer, else minimum, quartiles and maximum. None: one mean of all rows, or one in
+        each group of `by`.
+    by
+        Columns within whose levels means are taken, each over its own rows; a grouping factor's
+        name stands for its columns.
+    at
+        Values at which other columns are set, by name; means are at each combination.
+    over
+        The rows. "observed": those of the fit, the others' columns as they were; "balanced": every
+        combination of the other categories' levels, equally often, numbers at their mean; or a data
+        frame with the columns that are needed.
+    weights
+        Name of a column of weights of these rows: with `over`, a table of a population by strata,
+        this is poststratification.
+    groups
+        Which groups the answer is about. By default their population, averaged over in each draw
+        through the link, by quadrature, but for a grouping factor whose columns the question names
+        (in `focal`, `by`, `at` or the frame given as `over`), whose levels have their own effects.
+        "average", "typical", "auto" and "new" are as in `predict`; a list gives the levels of these
+        factors their own effects and a row each, the effects of all others being 0.
+    kind
+        "mean": on the response scale, of ordered categories the probability of each; "linear": the
+        linear predictor, on the link scale.
+    target
+        Something else of the response: a parameter of the family, "sigma"; "P(y > 3)", also with
+        >=, <, <=, =, of an observation; "median" or "quantile(0.9)" of an observation, with groups
+        averaged over that of an observation from a group drawn at random.
+    prob, statistics, interval
+        Probability of the interval; the table's columns, such as ["median", "mad"], instead of
+        those below; "eti" for equal tails or "hdi" for the shortest interval.
+    seed
+        Of effects that are drawn, with ``groups="new"``; by default the fit's.
+    progress
+        Show the progress of large averages.
+
+    Returns
+    -------
+    Estimates
+        A table with the columns of the grid, then mean, sd, lower, upper, prob_positive and mcse;
+        its draws, contrasts, ranks and picture.
+
+    Raises
+    ------
+    DataError
+        A column is not in the model, a level not in the data, or the rows lack what is needed.
+    ModelError
+        An argument is not understood, or the average over groups does not exist.
+
+    Examples
+    --------
+    >>> fit.means("Machine")  # doctest: +SKIP
+    >>> fit.means("vote", over=census, weights="N")  # doctest: +SKIP
+    """
+    described = Description.asked(prob, statistics, interval, default=COLUMNS)
+    names, given = _focal(focal)
+    req = request(
+        post, names, by=by, at=at, over=over, weights=weights, groups=groups, kind=kind,
+        target=target, seed=seed, progress=progress,
+    )  # fmt: skip
+    columns = req.rows.columns
+    values = {n: columns.values(n, given[n]) if n in given else columns.places(n) for n in names}
+    rows, parts = [], []
+    for place in product(*values.values()):
+        setting = dict(zip(names, place, strict=True))
+        for there in req.rows.settings():
+            parts.append(_average(req, [setting | there])[:, 0])
+            rows.append(setting | there)
+    asks = f"{_capital(req.words)} by {' and '.join(names)}" if names else _capital(req.words)
+    return _estimates(req, rows, np.stack(parts), names, asks, described, "means")
+
+
+def comparisons(
+    post: Posterior,
+    focal: str | Sequence[str] | Mapping[str, Any],
+    *,
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    over: Over = "observed",
+    weights: str | None = None,
+    how: How = "difference",
+    groups: Groups | None = None,
+    kind: Kind = "mean",
+    target: str | None = None,
+    prob: float = 0.95,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+    seed: int | None = None,
+    progress: bool = True,
+) -> Estimates:
+    """Comparisons of what the model predicts at two values of a column, averaged over rows.
+
+    With m(v) the marginal mean at v, see `means`, in every draw: the difference m(b) - m(a), the
+    ratio m(b) / m(a), the lift m(b) / m(a) - 1, the odds ratio, or any function of both. Only the
+    focal columns differ between the two: rows, groups and draws are the same.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    focal
+        What is compared: a column, several, or a mapping of columns to comparisons. Several are
+        crossed: all change at once. Of a category: "reference", each level against the first, which
+        is the default; "pairwise", each pair; "sequential", each against the one before; "mean",
+        each against the mean of all; or (a, b), from a to b. Of a number d, from x to x + d, 1 by
+        default, for x as in the rows; (a, b), from a to b; "sd", from x by one standard deviation;
+        "iqr", from the lower to the upper quartile; "minmax", from the least to the largest.
+    how
+        "difference", "ratio", "lift", "odds_ratio", "log_ratio", "log_odds_ratio", or a function of
+        draws (S,) at b and at a, in this order. They are taken of the averages.
+    by, at, over, weights, groups, kind, target, prob, statistics, interval, seed, progress
+        As in `means`.
+
+    Returns
+    -------
+    Estimates
+        As of `means`; prob_positive of a ratio is the probability that it is above 1.
+
+    Raises
+    ------
+    DataError
+        As `means` does.
+    ModelError
+        An argument is not understood; odds or logarithms of what has none are asked for.
+
+    Examples
+    --------
+    >>> fit.comparisons({"Machine": "pairwise"}, by="Worker")  # doctest: +SKIP
+    >>> fit.comparisons({"age": (20, 60)}, how="odds_ratio")  # doctest: +SKIP
+    """
+    described = Description.asked(prob, statistics, interval, default=COLUMNS)
+    names, given = _focal(focal)
+    if not names:
+        raise ModelError('name a column to compare, such as comparisons("treatment")')
+    req = request(
+        post, names, by=by, at=at, over=over, weights=weights, groups=groups, kind=kind,
+        target=target, seed=seed, progress=progress,
+    )  # fmt: skip
+    if both := [n for n in names if n in req.rows.at]:
+        raise ModelError(f"{both[0]}: compared, and set in at= as well")
+    each = [contrasts(req.rows.columns, n, given.get(n), how) for n in names]
+    versions = list(product(*(c.versions for c in each)))
+    found = {}  # by setting, (V, K, W, S)
+    for k, there in enumerate(req.rows.settings()):
+        found[k] = np.stack([
+            _average(req, [there | dict(zip(names, version, strict=True))])[:, 0]
+            for version in versions
+        ])  # fmt: skip
+    rows, parts = [], []
+    for pairs in product(*(c.pairs for c in each)):
+        labels = dict(zip(names, (pair.label for pair in pairs), strict=True))
+        high, low = (_outer([getattr(pair, side) for pair in pairs]) for side in ("high", "low"))
+        for k, there in enumerate(req.rows.settings()):
+            high_draws, low_draws = (np.tensordot(w, found[k], 1) for w in (high, low))
+            parts.append(combine(high_draws, low_draws, how, req.words))
+            rows.append(labels | there)
+    asks = f"{how_words(how)} in {req.words}"
+    return _estimates(
+        req, rows, np.stack(parts), names, asks, described, "comparisons",
+        labelled=names, null=null_of(how),
+    )  # fmt: skip
+
+
+def slopes(
+    post: Posterior,
+    focal: str | Sequence[str],
+    *,
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    over: Over = "observed",
+    weights: str | None = None,
+    how: SlopeHow = "dydx",
+    groups: Groups | None = None,
+    kind: Kind = "mean",
+    target: str | None = None,
+    prob: float = 0.95,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+    seed: int | None = None,
+    progress: bool = True,
+) -> Estimates:
+    """Slopes: derivatives of what the model predicts by a numeric column, averaged over rows.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    focal
+        The column x, or several, which have a row each.
+    how
+        "dydx": dm / dx; "eyex", the elasticity: d log m / d log x; "dyex": dm / d log x; "eydx":
+        d log m / dx; each of the row's prediction m, then averaged.
+    at
+        Values at which columns are set; one for `focal` says where the derivative is taken, which
+        by default is at the rows' own x. With ``at={"age": [20, 60]}, by="Sex"`` the result has the
+        simple slopes of an interaction.
+    by, over, weights, groups, kind, target, prob, statistics, interval, seed, progress
+        As in `means`.
+
+    Returns
+    -------
+    Estimates
+        As of `means`, with a column `term`: the x of the derivative.
+
+    Raises
+    ------
+    DataError
+        As `means` does.
+    ModelError
+        An argument is not understood; x is a category, for which there are `comparisons`.
+
+    Notes
+    -----
+    Central differences of a step of 1e-4 standard deviations of x; by log x, of a relative 1e-4.
+
+    Examples
+    --------
+    >>> fit.slopes("age", by="Sex", at={"age": [20, 60]})  # doctest: +SKIP
+    """
+    described = Description.asked(prob, statistics, interval, default=COLUMNS)
+    names = names_of(focal, "focal")
+    if not names:
+        raise ModelError('name a column to take the slope of, such as slopes("age")')
+    if how not in _SLOPES:
+        raise ModelError(f"how={how!r} is not one of {', '.join(map(repr, _SLOPES))}")
+    req = request(
+        post, names, by=by, at=at, over=over, weights=weights, groups=groups, kind=kind,
+        target=target, seed=seed, progress=progress,
+    )  # fmt: skip
+    columns = req.rows.columns
+    for name in names:
+        if columns.is_category(name):
+            raise ModelError(
+                f"{name} is a category and has no slope; comparisons({name!r}) has its differences"
+            )
+    relative, divided = how in ("eyex", "dyex"), how in ("eyex", "eydx")
+    rows, parts = [], []
+    for name in names:
+        step = 1e-4 if relative else 1e-4 * (float(columns.frame[name].std()) or 1.0)
+        sides = (-1, 0, 1) if divided else (-1, 1)
+        for there in req.rows.settings():
+            moves = [Shift(side * step, relative, there.get(name)) for side in sides]
+            versions = [there | {name: move} for move in moves]
+            parts.append(_average(req, versions, _slope(step, divided=divided))[:, 0])
+            rows.append({"term": name} | there)
+    asks = f"{_SLOPES[how]} of {req.words} by {' and '.join(names)}"
+    return _estimates(
+        req, rows, np.stack(parts), ["term"], asks, described, "slopes", labelled=["term"]
+    )
+
+
+_SLOPES = {
+    "dydx": "Slope",
+    "eyex": "Elasticity",
+    "dyex": "Slope by the logarithm",
+    "eydx": "Relative slope",
+}
+
+
+def _slope(step: float, *, divided: bool) -> Rowwise:
+    def slope(values: Floats) -> Floats:
+        found = (values[:, -1:] - values[:, :1]) / (2 * step)
+        return found / values[:, 1:2] if divided else found
+
+    return slope
+
+
+# ---- shared ------------------------------------------------------------------------------------
+
+
+def _focal(focal: Any) -> tuple[list[str], dict[str, Any]]:
+    """Names, and what is said of each."""
+    if isinstance(focal, Mapping):
+        return list(focal), dict(focal)
+    return names_of(focal, "focal"), {}
+
+
+def _average(
+    req: Request, versions: Sequence[Mapping[str, Any]], rowwise: Rowwise | None = None
+) -> Floats:
+    """(K, F, W, S) averages in each cell of the rows with columns set, or of functions of them."""
+    rows = req.rows
+    frames = [_set(req, version) for version in versions]
+    return average(req.asked, frames, rows.code, len(rows.cells), rows.weights, rowwise)
+
+
+def _set(req: Request, version: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows with columns at a value, or moved from there by a step."""
+    columns = req.rows.columns
+    frame = columns.placed(
+        req.rows.base, {n: v for n, v in version.items() if not isinstance(v, Shift)}
+    )
+    for name, move in version.items():
+        if isinstance(move, Shift):
+            frame[name] = move.column(frame[name])
+    return frame
+
+
+def _outer(weights: Sequence[Floats]) -> Floats:
+    """(V,) products of the weights of crossed versions, the last fastest."""
+    out = np.ones(1)
+    for w in weights:
+        out = np.multiply.outer(out, w).ravel()
+    return out
+
+
+def _estimates(
+    req: Request,
+    rows: Sequence[Mapping[str, Any]],
+    parts: Floats,
+    names: Sequence[str],
+    asks: str,
+    described: Description,
+    kind: str,
+    *,
+    labelled: Sequence[str] = (),
+    null: float = 0.0,
+) -> Estimates:
+    """(R, K, W, S) draws as a result: a row for each setting, cell and category.
+
+    Columns are of the data's types, but those `labelled` have texts.
+    """
+    columns, (R, K, W, S) = req.rows.columns, parts.shape
+    categories = req.asked.categories
+    each = np.repeat(np.arange(R), K * W)
+    table = {}
+    for name in dict.fromkeys(n for row in rows for n in row):
+        values = [rows[k][name] for k in each.tolist()]
+        table[name] = values if name in labelled else columns.column(name, values)
+    grid = pd.DataFrame(table, index=range(len(each)))
+    cell = np.tile(np.repeat(np.arange(K), W), R)
+    for name in req.rows.by:
+        grid[name] = req.rows.cells[name].iloc[cell].reset_index(drop=True)
+    if categories is not None:
+        codes = np.tile(np.arange(W), R * K)
+        grid["category"] = pd.Categorical.from_codes(codes, list(categories), ordered=True)
+    fixed = {n: v for n, v in req.rows.at.items() if len(v) == 1}
+    held = ", ".join(filter(None, (at_words(fixed), req.rows.words)))
+    question = "; ".join(filter(None, (asks, req.groups_words, held))) + "."
+    return Estimates(
+        grid=grid,
+        sampled=parts.reshape(R * K * W, S),
+        chains=req.post.shape[0],
+        question=question,
+        quantity=req.words,
+        focal=tuple(names),
+        by=(*(n for n in req.rows.at if len(req.rows.at[n]) > 1), *req.rows.by),
+        null=null,
+        description=described,
+        kind=kind,
+        library=req.post.design.library,
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

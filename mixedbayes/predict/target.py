@@ -1,0 +1,396 @@
+"""What of the response a question is about, as a function of a row's linear predictors."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.values import label, listed
+from mixedbayes.errors import DataError, ModelError
+from mixedbayes.families.base import Family, Values, per_row
+from mixedbayes.families.links import Inverse
+
+MU = "mu"
+
+
+@dataclass(frozen=True, eq=False)
+class At:
+    """What a target reads at some rows, besides the linear predictor of the mean.
+
+    parameters
+        The family's own, (S, ...); (S, r) where one has a formula of its own.
+    """
+
+    family: Family
+    parameters: Values
+    weights: Floats | None  # (r,)
+    trials: Ints | None  # (r,)
+
+    def cdf(self, y: Floats | float, eta: Floats) -> Floats:
+        """(S, r) P(Y <= y), y coded as in a design."""
+        mu = self.family.inverse(eta, np)
+        return self.family.cdf(y, mu, self.parameters, weights=self.weights, trials=self.trials)
+
+
+Integrate = Callable[[Callable[[Floats, At], Floats]], Floats]
+
+
+class Target(ABC):
+    """A number of the response's distribution, or one for each category.
+
+    What is averaged over groups is `value`; a target that is no mean of such values, as a quantile,
+    says itself how it comes from them in `over`.
+    """
+
+    probability = False  # whether the values lie between 0 and 1
+    positive = False
+
+    @abstractmethod
+    def reads(self, family: Family) -> tuple[str, ...]:
+        """The parameters that it depends on, "mu" for the mean's linear predictor."""
+
+    @abstractmethod
+    def words(self, response: str) -> str:
+        """What it is, in words."""
+
+    def value(self, eta: Floats, at: At) -> Floats:
+        """(S, r), or (S, r, K) of K categories, for linear predictors (S, r) of the mean."""
+        raise NotImplementedError
+
+    def over(self, integrate: Integrate) -> Floats:
+        """Its value where `integrate` averages functions of (eta, at) over groups."""
+        return integrate(self.value)
+
+    def closed(self, family: Family, eta: Floats, variance: Floats) -> Floats | None:
+        """Mean of `value` for eta ~ N(eta, variance) where there is a formula; None elsewhere."""
+        return None
+
+    def obstacle(self, family: Family, effects: Sequence[str]) -> str:
+        """Why there is no average over effects on these parameters; empty where there is."""
+        return ""
+
+    def needs(self, family: Family) -> tuple[bool, bool]:
+        """Whether it depends on the rows' weights, and on their trials."""
+        return False, False
+
+
+def observed_spread(family: Family) -> tuple[bool, bool]:
+    """Whether an observation's distribution depends on weights and on trials."""
+    return not family.repeats_rows, True
+
+
+@dataclass(frozen=True)
+class Mean(Target):
+    """E[y]; of counts out of trials the share; of ordered categories the probability of each."""
+
+    categories: bool  # whether there are any
+
+    def reads(self, family: Family) -> tuple[str, ...]:
+        return (MU, *family.parameters) if mean_depends_on_parameters(family) else (MU,)
+
+    def words(self, response: str) -> str:
+        return f"probability of each {response}" if self.categories else f"expected {response}"
+
+    def value(self, eta: Floats, at: At) -> Floats:
+        mu = at.family.inverse(eta, np)
+        if self.categories:
+            return at.family.probabilities(mu, at.parameters)
+        return at.family.expectation(mu, at.family.weighted(at.parameters, at.weights))
+
+    def closed(self, family: Family, eta: Floats, variance: Floats) -> Floats | None:
+        if self.categories or mean_depends_on_parameters(family):
+            return None
+        if type(family).inverse is not Family.inverse:
+            return None
+        return family.link.normal_mean(eta, variance)
+
+    def obstacle(self, family: Family, effects: Sequence[str]) -> str:
+        further = [name for name in effects if name != MU]
+        if further and mean_depends_on_parameters(family) and not self.categories:
+            return (
+                f'groups="average" has no answer here: the mean of the {family.name} family grows '
+                f"so fast with {further[0]} that its average over normal group effects on "
+                f'{further[0]} is infinite; use groups="typical"'
+            )
+        if isinstance(family.link, Inverse) and effects:
+            return (
+                'groups="average" has no answer with the inverse link: 1 / h has no mean where h '
+                'is normal; use groups="typical", or fit with the log link'
+            )
+        return ""
+
+
+@dataclass(frozen=True)
+class Linear(Target):
+    """The linear predictor of the mean."""
+
+    def reads(self, family: Family) -> tuple[str, ...]:
+        return (MU,)
+
+    def words(self, response: str) -> str:
+        return f"linear predictor of {response}"
+
+    def value(self, eta: Floats, at: At) -> Floats:
+        return eta
+
+    def closed(self, family: Family, eta: Floats, variance: Floats) -> Floats | None:
+        return eta
+
+
+@dataclass(frozen=True)
+class OfParameter(Target):
+    """A parameter of the family besides the mean."""
+
+    name: str
+    positive = True
+
+    def reads(self, family: Family) -> tuple[str, ...]:
+        return (self.name,)
+
+    def words(self, response: str) -> str:
+        return f"{self.name} of {response}"
+
+    def value(self, eta: Floats, at: At) -> Floats:
+        return np.broadcast_to(per_row(at.parameters[self.name]), eta.shape)
+
+
+@dataclass(frozen=True)
+class Probability(Target):
+    """P(y > value) and the like; `value` is coded as in a design."""
+
+    sign: str
+    at: float
+    said: str
+    probability = True
+
+    def reads(self, family: Family) -> tuple[str, ...]:
+        return (MU, *family.parameters)
+
+    def words(self, response: str) -> str:
+        return f"P({response} {self.sign} {self.said})"
+
+    def value(self, eta: Floats, at: At) -> Floats:
+        c, discrete = self.at, at.family.discrete
+        below = np.ceil(c) - 1 if discrete else c  # P(y < c) = P(y <= below)
+        if self.sign == "=":
+            return np.maximum(at.cdf(c, eta) - at.cdf(c - 1, eta), 0.0)
+        upper = at.cdf(c if self.sign in (">", "<=") else below, eta)
+        return upper if self.sign in ("<", "<=") else 1 - upper
+
+    def needs(self, family: Family) -> tuple[bool, bool]:
+        return observed_spread(family)
+
+
+_ITERATIONS = 200
+
+
+@dataclass(frozen=True)
+class Quantile(Target):
+    """The value that a new observation lies below with probability p.
+
+    With groups averaged over it is that of an observation from a group drawn at random.
+    """
+
+    p: float
+
+    def reads(self, family: Family) -> tuple[str, ...]:
+        return (MU, *family.parameters)
+
+    def words(self, response: str) -> str:
+        return f"median of {response}" if self.p == 0.5 else f"{self.p:g} quantile of {response}"
+
+    def value(self, eta: Floats, at: At) -> Floats:
+        return self.over(lambda function: function(eta, at))
+
+    def over(self, integrate: Integrate) -> Floats:
+        first: list[At] = []
+
+        def centre(eta: Floats, at: At) -> Floats:
+            first.append(at)
+            mu = at.family.inverse(eta, np)
+            return at.family.observation_mean(
+                mu, at.parameters, weights=at.weights, trials=at.trials
+            )
+
+        middle = integrate(centre)
+        family = first[0].family
+        whole = family.discrete
+        offset = family.first_code if whole else 0
+
+        def below(y: Floats) -> Floats:
+            return integrate(lambda eta, at: at.cdf(y, eta))
+
+        start = np.floor(middle) - offset if whole else middle
+        found = _whole(below, start, self.p) if whole else _solve(below, start, self.p)
+        return found + offset
+
+    def needs(self, family: Family) -> tuple[bool, bool]:
+        return observed_spread(family)
+
+
+def _bracket(
+    below: Callable[[Floats], Floats], start: Floats, p: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """low and high with P(low) < p <= P(high), and these probabilities."""
+    step = np.maximum(1.0, np.abs(start) / 8)
+    low, high = start - step, start + step
+    at_low, at_high = below(low), below(high)
+    for _ in range(_ITERATIONS):
+        left, right = at_low >= p, at_high < p
+        if not (left.any() or right.any()):
+            return low, high, at_low, at_high
+        step = 2 * step
+        low, high = np.where(left, low - step, low), np.where(right, high + step, high)
+        at_low, at_high = below(low), below(high)
+    raise ModelError(f"the {p:g} quantile of an observation is beyond all numbers in some draws")
+
+
+def _whole(below: Callable[[Floats], Floats], start: Floats, p: float) -> Floats:
+    """Smallest whole k with P(y <= k) >= p, by bisection."""
+    low, high, _, _ = _bracket(below, start, p)
+    low, high = np.floor(low), np.ceil(high)
+    while np.any(high - low > 1):
+        middle = np.floor((low + high) / 2)
+        left = below(middle) < p
+        low, high = np.where(left, middle, low), np.where(left, high, middle)
+    return high
+
+
+def _solve(below: Callable[[Floats], Floats], start: Floats, p: float) -> Floats:
+    """Root of P(y <= q) = p by false position, Illinois's, with bisection where it is slow."""
+    low, high, f_low, f_high = _bracket(below, start, p)
+    f_low, f_high = f_low - p, f_high - p
+    for k in range(_ITERATIONS):
+        wide = high - low
+        if np.all(wide <= 1e-9 * np.maximum(1e-300, np.maximum(np.abs(low), np.abs(high)))):
+            break
+        with np.errstate(all="ignore"):
+            middle = high - f_high * wide / (f_high - f_low)
+        dull = (k % 3 == 2) | ~np.isfinite(middle) | (middle <= low) | (middle >= high)
+        middle = np.where(dull, low + wide / 2, middle)
+        f = below(middle) - p
+        left = f < 0
+        f_high = np.where(left, f_high / 2, f)
+        f_low = np.where(left, f, f_low / 2)
+        low, high = np.where(left, middle, low), np.where(left, high, middle)
+        done = np.abs(f) < 1e-12
+        low, high = np.where(done, middle, low), np.where(done, middle, high)
+    return (low + high) / 2
+
+
+def mean_depends_on_parameters(family: Family) -> bool:
+    """Whether the mean is more than the inverse link of the linear predictor."""
+    return (
+        type(family).expectation is not Family.expectation
+        or type(family).probabilities is not Family.probabilities
+    )
+
+
+# ---- from text ---------------------------------------------------------------------------------
+
+_PROBABILITY = re.compile(r"^\s*P\s*\((.*?)\s*(<=|>=|==|<|>|=)\s*(.*?)\)\s*$", re.DOTALL)
+_QUANTILE = re.compile(r"^\s*quantile\s*\(\s*([^()]*)\)\s*$")
+
+
+def parse_target(text: Any, design: Design, family: Family) -> Target:
+    """The target that a text names.
+
+    "mean"; "linear", the linear predictor; a parameter of the family, such as "sigma"; "P(y > 3)"
+    with >, >=, <, <= or =, y or the response's name on the left and a number or a category on the
+    right; "median" and "quantile(0.9)", of an observation.
+
+    Raises
+    ------
+    ModelError
+        It is none of these, or has no meaning in this family.
+    """
+    categories = family.categories(design) is not None
+    if isinstance(text, Target):
+        return text
+    if text == "mean":
+        return Mean(categories)
+    if text == "linear":
+        return Linear()
+    single = [n for n in family.parameters if family.labels(n, design) is None]
+    if isinstance(text, str):
+        if text in single:
+            return OfParameter(text)
+        if text.strip() == "median":
+            return _quantile("0.5", design, family)
+        if found := _QUANTILE.match(text):
+            return _quantile(found[1], design, family)
+        if found := _PROBABILITY.match(text):
+            left, sign, right = found.groups()
+            return _probability(left, sign, right, design, family)
+    also = "".join(f'"{name}", ' for name in single)
+    raise ModelError(
+        f'target={text!r} is not understood: use "mean", "linear", {also}'
+        f'"P({design.response} > 3)" (also >=, <, <=, =), "median" or "quantile(0.9)"'
+    )
+
+
+def _quantile(text: str, design: Design, family: Family) -> Quantile:
+    try:
+        p = float(text)
+    except ValueError:
+        p = float("nan")
+    if not 0 < p < 1:
+        raise ModelError(f"quantile({text.strip()}): give a probability between 0 and 1, as 0.9")
+    categories = family.categories(design)
+    if categories is not None:
+        raise ModelError(
+            f"categories of {design.response} have no quantiles; use a probability, as "
+            f'target="P({design.response} <= {label(categories[0])})"'
+        )
+    return Quantile(p)
+
+
+def _probability(left: str, sign: str, right: str, design: Design, family: Family) -> Probability:
+    if left.strip() not in ("y", design.response):
+        raise ModelError(
+            f"P({left} {sign} {right}): on the left of {sign} stands the response, "
+            f"{design.response}, or y"
+        )
+    sign, said = ("=" if sign == "==" else sign), right.strip().strip("'\"")
+    levels = family.categories(design) or design.response_levels
+    if levels is not None:
+        texts = [label(value) for value in levels]
+        if said not in texts and not (design.response_levels and said in ("0", "1")):
+            raise ModelError(
+                f"P({left} {sign} {right}): {said!r} is no category of {design.response}, which "
+                f"has {listed(texts)}"
+            )
+        code = texts.index(said) if said in texts else int(said)
+        return Probability(sign, float(code), said)
+    try:
+        at = float(said)
+    except ValueError:
+        at = float("nan")
+    if not np.isfinite(at):
+        raise ModelError(f"P({left} {sign} {right}): {said!r} is not a number")
+    if sign == "=" and not family.discrete:
+        raise ModelError(
+            f"P({left} = {said}) is 0: {design.response} is continuous in the {family.name} "
+            "family; ask for > or <"
+        )
+    return Probability(sign, at - family.first_code, said)
+
+
+def require(target: Target, family: Family, weights: Any, trials: Any, response: Any) -> None:
+    """DataError where a target depends on weights or trials of rows that have none."""
+    weighs, tries = target.needs(family)
+    for depends, column, have, word in (
+        (weighs, response.weights, weights, "weights"),
+        (tries, response.trials, trials, "trials"),
+    ):
+        if depends and column is not None and have is None:
+            raise DataError(
+                f"the distribution of an observation depends on {word}({column}), and the rows "
+                'lack its column(s); add them, or ask for target="mean"'
+            )
