@@ -40,6 +40,7 @@ with lazily(globals()):
         stat_labels,
         vcov_info,
     )
+    from mixedbayes.publish.methods import methods
     from mixedbayes.publish.table import table
     from mixedbayes.report.page import report
     from mixedbayes.results.draws import draws
@@ -131,6 +132,7 @@ class Accessors:
     ways = method(ways)
     report = method(report)
     table = method(table)
+    methods = method(methods)
 
     # What the package maketables asks for.
     __maketables_coef_table__ = property(lambda self: coef_table(self.posterior))

@@ -82,6 +82,10 @@ class Engine(ABC):
         """The choice in words."""
         return str(self.formulations[0]())
 
+    def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
+        """What was sampled, and in which form, in sentences for a methods section; may be empty."""
+        return ""
+
     def code(self, groups: Mapping[str, Formulation]) -> str:
         """The choice as Python code, for `formulation=`; empty where it cannot differ."""
         return next((f"mb.{f!r}" for f in groups.values()), "")

@@ -53,6 +53,18 @@ class JointEngine(Engine):
 
         return obstacle(spec.design, spec.family, spec.priors)
 
+    def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
+        if settings.sampler != "nutpie":
+            return "All parameters were sampled jointly."
+        centred = (
+            "; the group effects were partially centred, by the share of information that the rows "
+            "of each level give"
+        )
+        return (
+            "All parameters were sampled jointly, in units of the posterior's curvature at its "
+            f"mode (Laplace's approximation){centred if chosen.groups else ''}."
+        )
+
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
         if settings.sampler == "nutpie":
             return _sample_density(spec, settings)

@@ -79,6 +79,27 @@ class MarginalEngine(Engine):
             return ""
         return str(plan_of(spec.design, spec.priors, _max_dense(chosen)))
 
+    def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
+        from mixedbayes.marginal.setup import Population, plan_of
+
+        mu = spec.design.mu
+        population = Population.of(mu, spec.priors.mu)
+        stay = plan_of(spec.design, spec.priors, _max_dense(chosen)).sampled if mu.groups else ()
+        out = ["population"] * bool(population.integrated)
+        out += ["group"] * (len(stay) < len(mu.groups))
+        if not out:
+            return "All parameters were sampled jointly."
+        beside = [f"the effects of {mu.groups[k].name}" for k in stay]
+        if population.sampled:
+            n = len(population.sampled)
+            beside.append(f"{n} population effect{'s' * (n > 1)} without a normal prior")
+        moved = "the variance parameters" + (f", {' and '.join(beside)}" if beside else " alone")
+        return (
+            f"The {' and '.join(out)} effects were integrated out of the posterior in closed form, "
+            f"so that the sampler moved in {moved}; they were then drawn from their exact "
+            "conditional distribution given each draw."
+        )
+
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
         """Draws of every parameter; where effects are "auto", draws of them up to 2 GB."""
         from mixedbayes.marginal.summaries import QUANTILES

@@ -44,6 +44,15 @@ class PyMCEngine(Engine):
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
         return self.sample_with_effects(spec, settings, chosen)
 
+    def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
+        forms: dict[str, list[str]] = {}
+        for factor, formulation in chosen.groups.items():
+            form = "centred" if isinstance(formulation, Centered) else "non-centred"
+            forms.setdefault(form, []).append(factor)
+        written = " and ".join(f"{form} for {', '.join(of)}" for form, of in forms.items())
+        what = f", with group effects in the form {written}" if written else ""
+        return f"All parameters were sampled jointly{what}."
+
     def said(self, groups: Mapping[str, Formulation]) -> str:
         kinds = {str(f) for f in groups.values()}
         if len(kinds) == 1:

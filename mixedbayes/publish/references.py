@@ -84,14 +84,6 @@ REFERENCES = {
         "arXiv:1604.00695",
         "https://arxiv.org/abs/1604.00695",
     ),
-    "noncentred": Reference(
-        "Papaspiliopoulos et al. 2007",
-        "Papaspiliopoulos, O., Roberts, G. O., & Sköld, M.",
-        2007,
-        "A general framework for the parametrization of hierarchical models",
-        "Statistical Science, 22(1), 59–73",
-        "10.1214/088342307000000014",
-    ),
     "lkj": Reference(
         "Lewandowski et al. 2009",
         "Lewandowski, D., Kurowicka, D., & Joe, H.",

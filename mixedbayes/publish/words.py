@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from mixedbayes.design.build import Fitted
 from mixedbayes.design.types import Design
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
-from mixedbayes.results.summary import prior_rows
+from mixedbayes.priors.types import Assigned
 
 _LEVEL = re.compile(r"\[[^\[\]]*\]")
+_PROPER = {name.lower(): name for name in ("Gaussian", "Poisson", "Bernoulli", "Student")}
 AT_MEANS = "at the predictors' means"
 
 
@@ -24,9 +26,50 @@ def joined(words: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
+def title(text: str) -> str:
+    """The text with a capital at its start, where it begins with a word of ours."""
+    return text[:1].upper() + text[1:] if text.startswith(("the ", "an ")) else text
+
+
+def family_name(family: Family) -> str:
+    """ "Gaussian", "negative binomial"."""
+    return " ".join(_PROPER.get(word, word) for word in family.name.split("_"))
+
+
 def likelihood(family: Family) -> str:
     """ "negative binomial family, log link"."""
-    return f"{family.name.replace('_', ' ')} family, {family.link.name} link"
+    return f"{family_name(family)} family, {family.link.name} link"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A prior, and of what it is."""
+
+    what: str  # "Days", "sd of Days over Subject"
+    at_means: bool  # whether of effects at the predictors' means
+    assigned: Assigned
+
+
+def priors_of(spec: Spec) -> list[Told]:
+    """Every prior of a model."""
+    found = []
+    for p in spec.priors.predictors:
+        of = "" if p.parameter == "mu" else f" on {p.parameter}"
+        sds = {names.sd(g, p.parameter): g for g in p.sd}
+        cors = {names.cor(g, p.parameter): g for g in p.cor}
+        for parameter, term, assigned in p.rows():
+            at_means = AT_MEANS in f"{term} {assigned.origin}"
+            if parameter in sds:
+                what = f"sd of {term} over {sds[parameter]}{of}"
+            elif parameter in cors:
+                what = f"correlations over {cors[parameter]}{of}"
+            else:
+                intercept = parameter == names.intercept(p.parameter)
+                what = f"{names.INTERCEPT if intercept else term}{of}"
+            found.append(Told(what, at_means, assigned))
+    for name, assigned in spec.priors.parameters.items():
+        found.append(Told(name, AT_MEANS in assigned.origin, assigned))
+    return found
 
 
 def priors_by_prior(spec: Spec) -> dict[str, list[str]]:
@@ -35,16 +78,18 @@ def priors_by_prior(spec: Spec) -> dict[str, list[str]]:
     Effects of one factor's levels that share a prior are one word, `recipe (2 effects)`.
     """
     found: dict[str, dict[bool, list[str]]] = {}
-    for what, prior, _, origin in prior_rows(spec):
-        found.setdefault(prior, {}).setdefault(AT_MEANS in origin, []).append(what)
+    for told in priors_of(spec):
+        of = found.setdefault(str(told.assigned.prior), {})
+        of.setdefault(told.at_means, []).append(told.what)
     mark = {True: f" ({AT_MEANS})", False: ""}
     return {
-        prior: [word + mark[there] for there, of in parts.items() for word in _sets(of)]
+        prior: [word + mark[there] for there, of in parts.items() for word in grouped(of)]
         for prior, parts in found.items()
     }
 
 
-def _sets(words: list[str]) -> list[str]:
+def grouped(words: Sequence[str]) -> list[str]:
+    """Names of effects, those of one factor's levels as one word: `recipe (2 effects)`."""
     sets: dict[str, list[str]] = {}
     for word in words:
         sets.setdefault(_LEVEL.sub("", word), []).append(word)
@@ -79,8 +124,3 @@ def reference_levels(design: Design) -> Mapping[str, str]:
 def formulas(design: Design) -> list[str]:
     """The formula, and those of further parameters."""
     return [design.formula.text, *(f.text for f in design.formula.others)]
-
-
-def effects_of(design: Design) -> list[str]:
-    """Names of the population effects of the mean, the intercept first."""
-    return [names.INTERCEPT] * design.mu.intercept + list(design.mu.terms)

@@ -357,7 +357,7 @@ def describe_model(spec: Spec, formulation: Chosen) -> ModelDescription:
     if plan:
         facts.append(("plan", plan))
     heads = ("parameter", "prior", f"{100 * _PROB:g} % of it", "from")
-    return ModelDescription(tuple(facts), (heads, *prior_rows(spec)))
+    return ModelDescription(tuple(facts), (heads, *_priors(spec)))
 
 
 def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
@@ -375,8 +375,7 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
         yield "note", note
 
 
-def prior_rows(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
-    """Of every prior: the parameter in words, the prior, where 95 % of it lies, its origin."""
+def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
     labels: dict[str, str] = {}  # what stands before the term
     correlations: dict[str, tuple[int, Covariance]] = {}
     for predictor in spec.design.predictors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -209,6 +210,9 @@ def _attributes(result: SamplingResult, seconds: float | None) -> dict[str, str 
         "inference_library": result.sampler,
         "inference_library_version": result.version,
         "numpy_version": version("numpy"),
+        "pymc_version": version("pymc"),
+        "arviz_version": version("arviz"),
+        "python_version": platform.python_version(),
         "sampling_time": result.timings.total if seconds is None else seconds,
         "compile_time": result.timings.compile,
         "tuning_time": result.timings.tune,

@@ -55,6 +55,16 @@ def escape(text: str) -> str:
     )
 
 
+def in_math(equation: str) -> str:
+    """An equation whose letters pdflatex knows in mathematics; the document needs amsmath."""
+    return "".join(c if c.isascii() else _in_math(c) for c in equation)
+
+
+def _in_math(letter: str) -> str:
+    known = _SPECIAL.get(letter, "")
+    return f"{{{known.strip('$')}}}" if known.startswith("$") else rf"\text{{{letter}}}"
+
+
 def write(table: Layout) -> str:
     """A table environment; the preamble needs ``\\usepackage{booktabs}``."""
     n = len(table.heads)

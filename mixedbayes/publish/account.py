@@ -1,0 +1,310 @@
+"""What there is to say of a fit in a methods section: sentences, in no format yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.publish.words import (
+    family_name,
+    formulas,
+    grouped,
+    joined,
+    priors_by_prior,
+    priors_of,
+    reference_levels,
+    title,
+)
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.summary import diagnostics
+from mixedbayes.results.text import plural
+from mixedbayes.terms.unstructured import UNSTRUCTURED
+
+
+@dataclass(frozen=True)
+class Code:
+    """A formula, or another text that stands as the user typed it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Cite:
+    """References, by their keys."""
+
+    keys: tuple[str, ...]
+
+
+_FACT = re.compile(r": | \(worst|\. |\.$")  # what a message says before it explains
+type Piece = str | Code | Cite
+type Sentences = list[Piece]  # what stands in a paragraph, one after the other
+
+# What the numbers of a prior are.
+_ARGUMENTS = {
+    "Normal": "mean and standard deviation", "StudentT": "degrees of freedom, location and scale",
+    "Cauchy": "location and scale", "HalfNormal": "scale", "HalfCauchy": "scale",
+    "HalfStudentT": "degrees of freedom and scale", "Exponential": "rate",
+    "Gamma": "shape and rate", "InverseGamma": "shape and scale", "Uniform": "lower and upper end",
+    "LKJ": "shape",
+}  # fmt: skip
+
+
+def paragraphs(post: Posterior) -> list[Sentences]:
+    """Model and data; priors; sampling and convergence; software."""
+    found = [
+        [*_model(post), *_predictors(post), *_data(post.design)],
+        _priors(post),
+        [*_sampling(post), *_convergence(post)],
+        _software(post),
+    ]
+    return [p for p in found if p]
+
+
+# ---- the model ---------------------------------------------------------------------------------
+
+
+def _model(post: Posterior) -> Iterator[Piece]:
+    design, family = post.design, post.family
+    linear = "linear" if family.link.name == "identity" else "generalized linear"
+    mixed = "mixed model" if any(p.groups for p in design.predictors) else "model"
+    yield (
+        f"{design.response} was modelled by a Bayesian {linear} {mixed} with a "
+        f"{family_name(family)} likelihood and {family.link.name} link. In the notation "
+        "of lme4 "
+    )
+    yield Cite(("formula",))
+    several = formulas(design)
+    yield " the formula is " if len(several) == 1 else " the formulas are "
+    for k, text in enumerate(several):
+        yield ("" if k == 0 else " and " if k == len(several) - 1 else ", ")
+        yield Code(text)
+    yield ". "
+
+
+def _predictors(post: Posterior) -> Iterator[str]:
+    design, family = post.design, post.family
+    for p in design.predictors:
+        link = family.link if p.parameter == "mu" else family.parameter_link(p.parameter)
+        what = _mean(post) if p.parameter == "mu" else p.parameter
+        if family.thresholds and p.parameter == "mu":
+            yield (
+                f"The {link.name} of the probability of a category up to each threshold is the "
+                f"threshold less {_sum(p)}. "
+            )
+        else:
+            left = what if link.name == "identity" else f"the {link.name} of {what}"
+            yield f"{title(left)} is {_sum(p)}. "
+        for g in p.groups:
+            yield _group(g, p)
+    references = reference_levels(design)
+    if references:
+        said = joined([f"{level} of {factor}" for factor, level in references.items()])
+        levels = "level" if len(references) == 1 else "levels"
+        yield f"Categories are coded by treatment contrasts, with the reference {levels} {said}. "
+
+
+def _mean(post: Posterior) -> str:
+    """What the predictor of the mean is about."""
+    family, response = post.family, post.design.response
+    if family.probability:
+        return f"the probability of {response}"
+    if family.mean_link != family.link.name:  # the response is normal on another scale
+        return f"the mean of the {family.mean_link} of {response}"
+    return f"the mean of {response}"
+
+
+def _sum(p: LinearPredictor) -> str:
+    parts = ["an intercept"] * p.intercept
+    if p.terms:
+        words = grouped(p.terms)
+        one = len(p.terms) == 1
+        parts.append(f"the population {'effect' if one else 'effects'} of {joined(words)}")
+    if p.groups:
+        parts.append(f"the group effects of {joined([g.name for g in p.groups])}")
+    if p.offset is not None:
+        parts.append("an offset")
+    if len(parts) < 2:
+        return "".join(parts) or "zero"
+    *first, last = parts  # which have lists of their own in them
+    return f"the sum of {', '.join(first)}{',' * (len(first) > 1)} and {last}"
+
+
+def _group(g: GroupDesign, p: LinearPredictor) -> str:
+    effects = ["the intercept" if t == names.INTERCEPT else f"the effect of {t}" for t in g.terms]
+    rows = g.rows_per_level
+    low, high = int(rows.min()), int(rows.max())
+    each = f"{plural(low, 'row')} each"
+    if low != high:
+        each = f"{low:,} to {high:,} rows each, median {np.median(rows):,.6g}"
+    of = "" if p.parameter == "mu" else f" of the predictor of {p.parameter}"
+    if len(effects) == 1:
+        estimated = "whose standard deviation was estimated"
+    elif g.correlated:
+        structure = "" if g.covariance == UNSTRUCTURED else f", of structure {g.covariance.name},"
+        between = (
+            "whose standard deviations and correlations"
+            if len(g.blocks) == 1
+            else "whose standard deviations, and correlations within each term in the formula,"
+        )
+        estimated = f"{between}{structure} were estimated"
+    else:
+        estimated = "independent of one another, whose standard deviations were estimated"
+    return (
+        f"{title(joined(effects))}{of} {'varies' if len(effects) == 1 else 'vary'} over the "
+        f"{plural(g.n_levels, 'level')} of {g.name} ({each}) with {g.law.name} deviations of "
+        f"mean zero, {estimated}. "
+    )
+
+
+def _data(design: Design) -> Iterator[str]:
+    said = f"The model was fitted to {plural(design.n, 'row')} of data"
+    if design.trials is not None:
+        said += f" with {int(np.sum(design.trials)):,} trials in all"
+    if design.weights is not None and design.formula.response.weights:
+        said += f", weighted by {design.formula.response.weights}"
+    if design.dropped and design.data is not None:
+        missing = joined([f"{name} ({count:,})" for name, count in design.dropped.items()])
+        left_out = len(design.data) - design.n
+        said += f"; {plural(left_out, 'row')} with missing values in {missing} were left out"
+    yield f"{said}."
+
+
+# ---- priors ------------------------------------------------------------------------------------
+
+
+def _priors(post: Posterior) -> Sentences:
+    told = priors_of(post.spec)
+    if not told:
+        return []
+    by_prior = priors_by_prior(post.spec)
+    said = "; ".join(f"{prior} for {' and for '.join(of)}" for prior, of in by_prior.items())
+    one = len(told) == 1
+    out: Sentences = [f"The {'prior is' if one else 'priors are'} {said}. "]
+    kinds = dict.fromkeys(type(t.assigned.prior).__name__ for t in told)
+    known = [kind for kind in kinds if kind in _ARGUMENTS]
+    if known:
+        parts = [_given_by(kind, " is given" * (k == 0)) for k, kind in enumerate(known)]
+        out += ["Here ", *_listed(parts), ". "]
+    given = [t.what for t in told if t.assigned.given]
+    default = "the software's defaults, weakly informative on the scale of the data"
+    if not given:
+        out.append(f"{'It is' if one else 'All are'} {default}.")
+    elif len(given) == len(told):
+        out.append(f"{'It was' if one else 'All were'} specified for this analysis.")
+    else:
+        own = joined(grouped(given))
+        out.append(f"Those of {own} were specified for this analysis; the others are {default}.")
+    return out
+
+
+def _given_by(kind: str, said: str) -> Sentences:
+    is_what: Sentences = []
+    if kind == "LKJ":
+        is_what = [", a distribution of correlation matrices ", Cite(("lkj",)), ","]
+    return [kind, *is_what, f"{said} by its {_ARGUMENTS[kind]}"]
+
+
+# ---- draws -------------------------------------------------------------------------------------
+
+
+def _sampling(post: Posterior) -> Sentences:
+    attributes = _attributes(post)
+    chains, draws = post.shape
+    library = str(attributes.get("inference_library", ""))
+    number = str(attributes.get("inference_library_version", ""))
+    out: Sentences = ["The posterior was sampled by "]
+    if _nuts(post):
+        out += ["the No-U-Turn Sampler ", Cite(("nuts",))]
+    else:
+        out.append("Markov chain Monte Carlo")
+    if library:
+        out.append(f" as implemented in {f'{library} {number}'.strip()}")
+    if library in _SAMPLERS:
+        out += [" ", Cite((_SAMPLERS[library],))]
+    said = f", in {plural(chains, 'chain')} of {plural(draws, 'draw')}"
+    settings = None if post.run is None else post.run.settings
+    tune = settings.tune if settings else None
+    if tune:
+        said += f"{' each' * (chains > 1)}, after {tune:,} draws of tuning"
+    details = []
+    if settings and settings.target_accept:
+        details.append(f"target acceptance rate {settings.target_accept:g}")
+        details.append(f"largest tree depth {settings.max_treedepth}")
+    if "seed" in attributes:
+        details.append(f"seed {int(attributes['seed'])}")
+    out.append(f"{said}{f' ({joined(details)})' if details else ''}. ")
+    if post.run is not None:
+        account = post.run.formulation.engine.account(
+            post.spec, post.run.settings, post.run.formulation
+        )
+        out.append(f"{account} " if account else "")
+        if post.run.note:
+            out.append(f"Note: {post.run.note.rstrip('.')}. ")
+    return out
+
+
+_SAMPLERS = {"pymc": "pymc", "numpyro": "numpyro"}
+
+
+def _nuts(post: Posterior) -> bool:
+    if "sample_stats" not in post.idata.children:
+        return False
+    return not {"tree_depth", "n_steps"}.isdisjoint(map(str, post.sample_stats().data_vars))
+
+
+def _convergence(post: Posterior) -> Sentences:
+    found = diagnostics(post)
+    table = found.table
+    if table.empty or not table["ess_bulk"].notna().any():
+        return ["Convergence could not be assessed from so few draws."]
+    measures = [
+        f"the smallest effective sample size is {table['ess_bulk'].min():,.0f} in the bulk and "
+        f"{table['ess_tail'].min():,.0f} in the tails"
+    ]
+    if table["rhat"].notna().any():
+        measures.insert(0, f"the largest R-hat is {table['rhat'].max():.3f}")
+    out: Sentences = [f"Over {plural(len(table), 'quantity').replace('quantitys', 'quantities')} "]
+    out += [f"{joined(measures)} ", Cite(("rhat",))]
+    if "sample_stats" in post.idata.children:
+        out.append(f"; {found.divergences:,} of {plural(found.draws, 'draw')} diverged")
+    if np.isfinite(found.bfmi).any():
+        lowest = f"{np.nanmin(found.bfmi):.2f}"
+        out += [f", and the smallest E-BFMI of a chain is {lowest} ", Cite(("bfmi",))]
+    out.append(". ")
+    if not found.ok:
+        failed = [_FACT.split(message)[0].replace("rhat", "R-hat") for message in found.messages]
+        out.append(f"Not every check of convergence was passed: {'; '.join(failed)}.")
+    return out
+
+
+def _attributes(post: Posterior) -> dict[str, Any]:
+    return {**post.idata.attrs, **post.draws.attrs}
+
+
+def _software(post: Posterior) -> Sentences:
+    """Versions that the draws' own attributes have; nothing is said of those that they lack."""
+    attributes = _attributes(post)
+    known: list[Sentences] = []
+    for name, key, cite in (
+        (str(attributes.get("creation_library", "")), "creation_library_version", ()),
+        ("PyMC", "pymc_version", ("pymc",)),
+        ("ArviZ", "arviz_version", ("arviz",)),
+        ("NumPy", "numpy_version", ()),
+        ("Python", "python_version", ()),
+    ):
+        if name and key in attributes:
+            said: Sentences = [f"{name} {attributes[key]}"]
+            known.append([*said, " ", Cite(cite)] if cite else said)
+    return ["Computations were done with ", *_listed(known), "."] if known else []
+
+
+def _listed(parts: Sequence[Sentences]) -> Iterator[Piece]:
+    for k, part in enumerate(parts):
+        yield "" if k == 0 else " and " if k == len(parts) - 1 else ", "
+        yield from part
