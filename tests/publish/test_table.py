@@ -70,7 +70,7 @@ def test_what_is_shown_is_within_half_a_unit(sleep):
 def test_the_notes_say_what_it_is_of(sleep):
     notes = " ".join(sleep.table(prob=0.8).layout.notes)
     assert "80 % equal-tailed interval" in notes
-    assert "Reaction ~ Days + (Days | Subject); gaussian family, identity link" in notes
+    assert "Reaction ~ Days + (Days | Subject); Gaussian family, identity link" in notes
     for prior in sleep.model.priors["prior"]:
         assert prior in notes
     assert "LKJ(2) for correlations over Subject" in notes
