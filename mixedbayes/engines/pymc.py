@@ -49,8 +49,8 @@ class PyMCEngine(Engine):
         for factor, formulation in chosen.groups.items():
             form = "centred" if isinstance(formulation, Centered) else "non-centred"
             forms.setdefault(form, []).append(factor)
-        written = " and ".join(f"{form} for {', '.join(of)}" for form, of in forms.items())
-        what = f", with group effects in the form {written}" if written else ""
+        written = ", those ".join(f"of {' and '.join(of)} {form}" for form, of in forms.items())
+        what = f", the group effects {written}" if written else ""
         return f"All parameters were sampled jointly{what}."
 
     def said(self, groups: Mapping[str, Formulation]) -> str:

@@ -102,6 +102,9 @@ def _predictors(post: Posterior) -> Iterator[str]:
             yield f"{title(left)} is {_sum(p)}. "
         for g in p.groups:
             yield _group(g, p)
+        if p.left_out:
+            which = joined(p.left_out)
+            yield f"Columns that others determine were left out: {which}. "
     references = reference_levels(design)
     if references:
         said = joined([f"{level} of {factor}" for factor, level in references.items()])
@@ -191,6 +194,8 @@ def _priors(post: Posterior) -> Sentences:
     if known:
         parts = [_given_by(kind, " is given" * (k == 0)) for k, kind in enumerate(known)]
         out += ["Here ", *_listed(parts), ". "]
+    if not all(t.assigned.prior.proper for t in told):
+        out.append("Flat is the improper uniform prior. ")
     given = [t.what for t in told if t.assigned.given]
     default = "the software's defaults, weakly informative on the scale of the data"
     if not given:
@@ -236,8 +241,8 @@ def _sampling(post: Posterior) -> Sentences:
     if settings and settings.target_accept:
         details.append(f"target acceptance rate {settings.target_accept:g}")
         details.append(f"largest tree depth {settings.max_treedepth}")
-    if "seed" in attributes:
-        details.append(f"seed {int(attributes['seed'])}")
+    if settings and settings.seed is not None:
+        details.append(f"seed {settings.seed}")
     out.append(f"{said}{f' ({joined(details)})' if details else ''}. ")
     if post.run is not None:
         account = post.run.formulation.engine.account(
@@ -278,7 +283,8 @@ def _convergence(post: Posterior) -> Sentences:
         out += [f", and the smallest E-BFMI of a chain is {lowest} ", Cite(("bfmi",))]
     out.append(". ")
     if not found.ok:
-        failed = [_FACT.split(message)[0].replace("rhat", "R-hat") for message in found.messages]
+        facts = (_FACT.split(message)[0].replace("rhat", "R-hat") for message in found.messages)
+        failed = (fact.replace("The ", "the ").replace("There ", "there ") for fact in facts)
         out.append(f"Not every check of convergence was passed: {'; '.join(failed)}.")
     return out
 

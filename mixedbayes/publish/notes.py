@@ -54,7 +54,7 @@ def _numbers(columns: Sequence[Column], asked: Asked, digits: int) -> str:
     for name in dict.fromkeys(c.ratio.name for c in ratios if c.ratio):
         of = [c for c in ratios if c.ratio and c.ratio.name == name]
         where = "" if len(of) == len(columns) else f" in {joined([c.name for c in of])}"
-        said += f"; {name}s{where}: posterior median and {asked.said} of exp() of the effect"
+        said += f"; {name}{where}: posterior median and {asked.said} of exp() of the effect"
         levels = list(dict.fromkeys(t for c in of for t in c.levels))
         if levels:
             level = next(c.ratio.level for c in of if c.ratio)

@@ -185,7 +185,7 @@ def test_the_engine_says_what_was_sampled(fits, posteriors):
                      family="binomial", formulation={"herd": mb.Centered()})  # fmt: skip
     chosen = model.formulation
     assert chosen.engine.account(spec, fits["herds"].settings, chosen) == (
-        "All parameters were sampled jointly, with group effects in the form centred for herd."
+        "All parameters were sampled jointly, the group effects of herd centred."
     )
 
 
