@@ -26,6 +26,7 @@ _HOME = {
     "load_data": "mixedbayes.data",
     "list_data": "mixedbayes.data",
     "describe_data": "mixedbayes.data",
+    "plot_data": "mixedbayes.plots.data",
     "plot_funnel": "mixedbayes.api.several",
     "pooling": "mixedbayes.api.pooling",
     "ways": "mixedbayes.api.several",
@@ -158,6 +159,7 @@ if TYPE_CHECKING:
     from mixedbayes.families.student_t import StudentTFamily as StudentTFamily
     from mixedbayes.model.formulations import Centered as Centered
     from mixedbayes.model.formulations import NonCentered as NonCentered
+    from mixedbayes.plots.data import plot_data as plot_data
     from mixedbayes.simulation.simpson import simulate_simpson as simulate_simpson
     from mixedbayes.simulation.simulate import simulate as simulate
     from mixedbayes.simulation.truth import truth as truth

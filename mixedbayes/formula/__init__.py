@@ -1,10 +1,18 @@
 """Formulas as text: tokens, tree, terms. No data is seen here."""
 
-from mixedbayes.formula.parser import canonical, parse, parse_all, parse_expression, parse_terms
+from mixedbayes.formula.parser import (
+    canonical,
+    parse,
+    parse_all,
+    parse_axes,
+    parse_expression,
+    parse_terms,
+)
 from mixedbayes.formula.tokens import caret
-from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
+from mixedbayes.formula.types import Axes, Formula, RandomTerm, Response, Span
 
 __all__ = [
+    "Axes",
     "Formula",
     "RandomTerm",
     "Response",
@@ -13,6 +21,7 @@ __all__ = [
     "caret",
     "parse",
     "parse_all",
+    "parse_axes",
     "parse_expression",
     "parse_terms",
 ]

@@ -23,7 +23,7 @@ from mixedbayes.formula.nodes import (
 from mixedbayes.formula.syntax import Parser
 from mixedbayes.formula.terms import Terms, as_column, expand
 from mixedbayes.formula.tokens import fail
-from mixedbayes.formula.types import Formula, RandomTerm, Response, Span
+from mixedbayes.formula.types import Axes, Formula, RandomTerm, Response, Span
 from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
 from mixedbayes.terms.bars import BARS, LAW, bar_text
 
@@ -320,3 +320,70 @@ def _check_parameter(other: Formula, seen: set[str]) -> None:
             "write one formula with all its terms",
         )
     seen.add(response.text)
+
+
+# ---- a picture of data --------------------------------------------------------------------------
+
+
+def parse_axes(text: str) -> Axes:
+    """Read what is to be drawn: `y ~ x | group`, `y ~ x`, `y ~ 1 | a:b`.
+
+    Raises
+    ------
+    FormulaError
+        With the formula, carets under the place, and the remedy.
+
+    Examples
+    --------
+    >>> parse_axes("log(Reaction) ~ Days | Subject").factors
+    ('Subject',)
+    """
+    if not isinstance(text, str) or not text.strip():
+        said = "an empty text" if isinstance(text, str) else type(text).__name__
+        raise FormulaError(f'what to draw is a text such as "y ~ x | group", not {said}')
+    parser, way = Parser(text), "write y ~ x | group"
+    y = as_column(parser.arithmetic())
+    if parser.operator() != "~":
+        parser.fail("a picture has something upwards and something along", way)
+    parser.take()
+    _check_bars(parser, way)
+    x = as_column(parser.arithmetic())
+    if isinstance(x, Operation):
+        parser.fail(
+            "one thing is along a picture's axis, and this is several",
+            f"{way}; of a sum or product I({text[x.span.start : x.span.end]})",
+            x.span,
+        )
+    if not _has_column(x) and not (isinstance(x, Literal) and x.value == 1):
+        parser.fail("nothing to draw along", f"{way}, or y ~ 1 | group", x.span)
+    factors: tuple[str, ...] = ()
+    if parser.operator() == "|":
+        parser.take()
+        node = parser.sum()
+        if not isinstance(node, Name) and getattr(node, "operator", "") not in (":", "/"):
+            parser.fail(
+                "a group is a column, or columns joined by `:`",
+                f"{way}; of several factors | a:b",
+                node.span,
+            )
+        factors = _nesting(node, text)[-1]
+    parser.end()
+    if not _has_column(y):
+        parser.fail("nothing to draw upwards: there is no column", way, y.span)
+    return Axes(text, unparse(y), unparse(x) if _has_column(x) else None, factors)
+
+
+def _check_bars(parser: Parser, way: str) -> None:
+    """One bar at most, and none in parentheses, which belong to models."""
+    depth, bars = 0, 0
+    for token in parser.tokens[parser.at :]:
+        value = token.value if token.kind == "op" else ""
+        depth += (value == "(") - (value == ")")
+        if value not in ("|", "||"):
+            continue
+        bars += 1
+        if depth or value == "||":
+            fact = "a picture shows data, and effects in parentheses belong to models"
+            parser.fail(fact, f"{way}, without parentheses", token.span)
+        if bars > 1:
+            parser.fail("a picture has one bar", f"{way}; of several factors | a:b", token.span)

@@ -49,6 +49,16 @@ class Response:
 
 
 @dataclass(frozen=True)
+class Axes:
+    """What a picture of data shows: `y ~ x | group`, as texts of expressions."""
+
+    text: str
+    y: str
+    x: str | None  # None: the running number of the row
+    factors: tuple[str, ...]  # column names whose combinations are the groups; none: ()
+
+
+@dataclass(frozen=True)
 class Formula:
     """A parsed formula: response, population part, offsets and bars."""
 
