@@ -123,7 +123,7 @@ def request(
     named = {*focal, *by_names, *values, *frame_names}
     question = _question(post, groups, named)
     asked = Asked(post, question, _target(post, kind, target), seed_of(post, seed), progress)
-    return Request(rows, asked, _groups_words(post, question, groups))
+    return Request(rows, asked, _groups_words(post, question))
 
 
 def _expanded(post: Posterior, names: Sequence[str]) -> list[str]:
@@ -223,26 +223,25 @@ def _question(post: Posterior, groups: Groups | None, named: set[str]) -> Questi
     return replace(ask(post.design, "average", "mean"), own=own)
 
 
-def _groups_words(post: Posterior, question: Question, groups: Groups | None) -> str:
+def _groups_words(post: Posterior, question: Question) -> str:
     """What the answer supposes about groups, in words."""
-    every = tuple(dict.fromkeys(g.name for p in post.design.predictors for g in p.groups))
-    if not every:
-        return ""
-    if question.treatment == "integrated":
-        own = question.own
-        rest = [name for name in every if name not in own]
-        parts = [f"each {' and '.join(own)} with its own effects"] if own else []
-        if rest:
-            parts.append(f"population of {' and '.join(rest)} averaged over")
-        return "; ".join(parts)
-    if question.treatment == "drawn":
-        return f"a new {' and '.join(every)}"
-    own = question.factors
-    zero = [name for name in every if name not in own]
-    parts = [f"each {' and '.join(own)} with its own effects"] if own else []
-    if zero:
-        parts.append(f"a typical {' and '.join(zero)} (effects 0)")
+    every = list(dict.fromkeys(g.name for p in post.design.predictors for g in p.groups))
+    if question.treatment == "drawn" and every:
+        return f"a new {_joined(every)}"
+    own = [name for name in question.factors if question.reads(name)]
+    rest = [name for name in every if name not in own]
+    parts = [f"each {_joined(own)} with its own effects"] if own else []
+    if rest and question.treatment == "integrated":
+        parts.append(f"population of {_joined(rest)} averaged over")
+    elif rest:
+        parts.append(f"a typical {_joined(rest)} (effects 0)")
     return "; ".join(parts)
+
+
+def _joined(names: Sequence[str]) -> str:
+    """a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def at_words(at: Mapping[str, Sequence[Any]]) -> str:
