@@ -6,32 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from mixedbayes.interrupts import load as _load
 
-# Module and class; three of these names are priors at the top of the package.
-_HOME = {
-    "Bernoulli": ("bernoulli", "Bernoulli"),
-    "Beta": ("beta", "Beta"),
-    "Binomial": ("binomial", "Binomial"),
-    "Cumulative": ("cumulative", "Cumulative"),
-    "Gamma": ("gamma", "GammaFamily"),
-    "Gaussian": ("gaussian", "Gaussian"),
-    "Lognormal": ("lognormal", "Lognormal"),
-    "NegativeBinomial": ("negative_binomial", "NegativeBinomial"),
-    "Poisson": ("poisson", "Poisson"),
-    "StudentT": ("student_t", "StudentTFamily"),
-}
 
-__all__ = [*_HOME]
+def _by_name() -> dict[str, Any]:
+    """The families that are registered; three of these names are priors at the top."""
+    families = _load("mixedbayes.families.registry").FAMILIES.items()
+    return {"".join(word.capitalize() for word in name.split("_")): kind for name, kind in families}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name == "__all__":
+        return [*_by_name()]
+    found = _by_name() if name[:1].isupper() else {}  # modules are loaded without the registry
+    if name not in found:
         raise AttributeError(f"module 'mixedbayes.families' has no attribute {name!r}")
-    module, kind = _HOME[name]
-    return getattr(_load(f"mixedbayes.families.{module}"), kind)
+    return found[name]
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*_by_name()]
 
 
 if TYPE_CHECKING:

@@ -68,7 +68,8 @@ def _check_ours(kind: type[Family]) -> None:
             f"{kind.__name__} is a family of your own, and these are not taken: likelihoods are "
             "compiled, and tables, checks, files and code for other packages know each family by "
             f"its name. Use one of {', '.join(FAMILIES)}; any likelihood can be written in PyMC, "
-            "beginning with model.pymc of the nearest"
+            "beginning with model.pymc of the nearest; and 'Add a family' in the source's "
+            "ARCHITECTURE.md has all that the package needs to have it"
         )
 
 
@@ -86,6 +87,10 @@ def _hint(word: str) -> str:
     same = [name for name, kind in FAMILIES.items() if word in kind.elsewhere.names]
     if same:
         return f" It is called {same[0]!r} here."
+    joined = word.replace("_", "")
+    same = [name for name in FAMILIES if name.replace("_", "") == joined]
+    if same:
+        return f" Did you mean {same[0]!r}?"
     if word in NEAREST:
         return f" It is not offered; the nearest: {NEAREST[word]}."
     near = difflib.get_close_matches(word, FAMILIES, n=1)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from mixedbayes.errors import ModelError
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.scene import Floats
 from mixedbayes.results.icc import ALL, icc
@@ -43,13 +44,16 @@ def plot_icc(
     Raises
     ------
     ModelError
-        If the model has no group effects, or the backend is unknown.
+        If the model has no group effects, or the kind or the backend is unknown.
 
     Examples
     --------
     >>> fit.plot_icc(kind="unadjusted")  # doctest: +SKIP
     """
-    draws = icc(post, draws=True)[kind]
+    found = icc(post, draws=True)
+    if kind not in list(found):
+        raise ModelError(f"kind={kind!r} is not known: use {' or '.join(map(repr, found))}")
+    draws = found[kind]
     groups = [str(g) for g in draws["group"].to_numpy()]
     panels = [
         Panel(

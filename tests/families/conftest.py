@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from family_values import needs_trials, values_of
 
 from mixedbayes.design import build_design
-from mixedbayes.families.registry import family_from_names
+from mixedbayes.families.registry import FAMILIES, family_from_names
 
 S, N = 3, 40
 
@@ -26,8 +27,9 @@ PARAMETERS = {
 
 
 def parameters(name):
-    """(S,) or (S, k) values of a family's parameters."""
-    return {k: np.array(v) for k, v in PARAMETERS[name].items()}
+    """(S,) or (S, k) values of a family's parameters: those above, else derived from it."""
+    given = PARAMETERS.get(name) or values_of(FAMILIES[name])
+    return {k: np.array(v) for k, v in given.items()}
 
 
 def predictors(link, rng, size=(S, N)):
@@ -44,9 +46,9 @@ def simulated(name, link, rng, weighted=False):
     y = family.simulate(family.inverse(eta[:1], np), first, rng, trials=trials)[0]
     weights = rng.integers(1, 4, N).astype(float)
     data = pd.DataFrame({"y": y, "x": rng.normal(size=N), "n": trials, "w": weights})
-    response = "y | trials(n)" if name == "binomial" else "y"
+    response = "y | trials(n)" if needs_trials(family) else "y"
     if weighted:
-        response += " + weights(w)" if name == "binomial" else " | weights(w)"
+        response += " + weights(w)" if needs_trials(family) else " | weights(w)"
     return family, family.prepare(build_design(f"{response} ~ x", data)), eta
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from family_values import needs_trials, values_of
 
 import mixedbayes as mb
 from mixedbayes.families.registry import FAMILIES
@@ -32,7 +33,7 @@ def data(family):
     eta = 0.3 + 0.5 * frame.x + rng.normal(0, 0.4, 8)[frame.g] * frame.x
     counts = rng.poisson(np.exp(eta))
     frame["n"] = 6
-    frame["y"] = {
+    known = {
         "gaussian": eta + rng.normal(0, 0.5, n),
         "student_t": eta + rng.standard_t(4, n),
         "lognormal": np.exp(eta + rng.normal(0, 0.5, n)),
@@ -41,8 +42,17 @@ def data(family):
         "bernoulli": (eta + rng.logistic(size=n) > 0).astype(int),
         "binomial": np.minimum(counts, 6),
         "cumulative": np.minimum(counts, 3),
-    }.get(family, counts)
+        "poisson": counts,
+        "negative_binomial": counts,
+    }
+    frame["y"] = known[family] if family in known else _simulated(FAMILIES[family](), eta, rng)
     return frame
+
+
+def _simulated(family, eta, rng):
+    values = {name: value[:1] for name, value in values_of(family).items()}
+    mu = family.inverse(np.array(eta)[None], np)
+    return family.reported(family.simulate(mu, values, rng, trials=np.full(len(eta), 6))[0])
 
 
 def joint_density(formula, frame, family):
@@ -66,7 +76,7 @@ def same_density(here, there, rng):
 def test_every_family(family, origin):
     frame = data(family)
     formula = STRUCTURES["slopes"].replace(
-        "y ~", "y | trials(n) ~" if family == "binomial" else "y ~"
+        "y ~", "y | trials(n) ~" if needs_trials(FAMILIES[family]()) else "y ~"
     )
     for product in (formula, formula.replace("~ x", "~ x*f")):
         here, there = (

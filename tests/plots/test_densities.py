@@ -85,6 +85,9 @@ def test_icc_of_one_factor_is_one_panel_of_the_kind_asked_for(sleep):
     assert titles([ax]) == ["Subject"]
     assert ax.get_xlabel() == "unadjusted ICC, share of variance"
     assert len(plot_icc(sleep).get_viz("figure").axes) == 1
+    for kind in ("q", "draw", ["adjusted"]):
+        with pytest.raises(ModelError, match="is not known: use 'adjusted' or 'unadjusted'"):
+            plot_icc(sleep, kind=kind)
 
 
 def with_priors(post, intercept=None, sd=None, at_means=True):

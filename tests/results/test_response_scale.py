@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from family_values import values_of
 from specs import spec_of
 
 import mixedbayes as mb
@@ -36,7 +37,12 @@ def posterior(make):
             values["Intercept"] = np.full((2, 2), mean)
         for g in groups:
             values[f"sd_{g.name}"] = np.full((2, 2, 1), SD[g.name])
-        own = {p: PARAMETERS[p] for p in family.parameters if not ordinal}
+        own = (
+            {}
+            if ordinal
+            else {n: v[1] for n, v in values_of(family).items()}
+            | {p: PARAMETERS[p] for p in family.parameters if p in PARAMETERS}
+        )
         values |= {p: np.full((2, 2), v) for p, v in own.items()}
         post = make.posterior(design, values, family)
         if not ordinal:
@@ -145,9 +151,7 @@ def anywhere(make):
         design = make.design(data, "y", {"x": data.x.to_numpy()}, groups)
         size = (2, ALL_DRAWS // 2)
         # On these links the mean, and with it the variance, must be positive.
-        bounded = family.link.name in ("identity", "inverse") and family.name in (
-            "poisson", "negative_binomial", "gamma",
-        )  # fmt: skip
+        bounded = family.link.name in ("identity", "inverse") and family.positive
         most = 0.02 if bounded else 5.0
         top = 1.5 if family.link.name == "cloglog" else 8  # beyond, the probability rounds to 1
         low, high = (-3, 1) if family.name == "lognormal" else (-3, 4)
@@ -160,7 +164,9 @@ def anywhere(make):
             cuts = np.sort(rng.normal(0, 3, (*size, 3)), axis=-1)
             drawn = post.draws.assign(thresholds=(("chain", "draw", "threshold"), cuts))
             return Posterior(spec_of(design, family), xr.DataTree.from_dict({"posterior": drawn}))
-        values |= {p: np.exp(rng.uniform(low, high, size)) for p in family.parameters}
+        values |= {
+            p.name: p.link.inverse(rng.uniform(low, high, size), np) for p in family.declared
+        }
         return make.posterior(design, values | {"Intercept": level}, family)
 
     return of

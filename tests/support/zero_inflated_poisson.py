@@ -36,7 +36,7 @@ class ZeroInflatedPoisson(Counts):
 
     name: ClassVar[str] = "zero_inflated_poisson"
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("zi", r"\pi", Logit()),)
-    elsewhere: ClassVar[Elsewhere] = Elsewhere(brms="zero_inflated_poisson")
+    elsewhere: ClassVar[Elsewhere] = Elsewhere("zero_inflated_poisson", names=("zip",))
 
     @property
     def row_density(self) -> RowDensity:
