@@ -29,7 +29,7 @@ def from_pymc(model: Model, trace: Any, *, seed: int = 0) -> Fit:
         `posterior` of all its variables. Of `build(Marginal())` it has no effects; they are drawn
         from their exact distribution given the other parameters.
     seed
-        Of effects drawn so, and of predictions.
+        Of effects drawn so, and of predictions; with which the trace was made is not known.
 
     Returns
     -------

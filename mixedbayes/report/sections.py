@@ -191,8 +191,14 @@ PACKAGES = ("mixedbayes", "pymc", "nutpie", "numba", "arviz", "numpy", "scipy", 
 
 def session(source: Source) -> str:
     """The last section of the page."""
+    known = source.post.made.settings.seed is not None
+    said = (
+        "The same draws again, with the same data and versions:"
+        if known
+        else "The same model, fitted here; the draws above are those of a trace, and not repeated:"
+    )
     return (
-        paragraph("The same draws again, with the same data and versions:")
+        paragraph(said)
         + f"<pre><code>{escaped(session_code(source))}</code></pre>"
         + html_facts(list(_facts(source)))
     )

@@ -295,7 +295,7 @@ def _facts(post: Posterior) -> Iterator[tuple[str, str]]:
     attrs = {**post.idata.attrs, **post.draws.attrs}
     if "inference_library" in attrs:
         said += f", {attrs['inference_library']}"
-    if "seed" in attrs:
+    if "seed" in attrs and (post.run is None or post.run.settings.seed is not None):
         said += f", seed {attrs['seed']}"
     if post.run is not None:
         said += f", {post.run.formulation}"

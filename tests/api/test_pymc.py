@@ -15,6 +15,8 @@ from mixedbayes.checks.log_likelihood import by_observation
 from mixedbayes.checks.sensitivity import log_prior
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.data import data_of
+from mixedbayes.report.sections import session
+from mixedbayes.report.source import Source
 
 QUICK = {"compile_kwargs": {"mode": "FAST_COMPILE"}, "progressbar": False}
 TERMS = "x + (x | g)"
@@ -241,6 +243,8 @@ def test_a_trace_of_the_marginal_model_gets_its_effects(data, prior):
     assert "ranef_g" not in trace["posterior"]
     own = mb.from_pymc(model, trace, seed=5)
     assert own.formulation.engine.name == "marginal"
+    assert "seed" not in dict(own.summary().facts)["draws"]
+    assert "those of a trace, and not repeated" in session(Source(own.posterior, None, 0.95))
     for name in ("ranef_g", "fixef", "Intercept"):
         a, b = (f.idata["posterior"][name] for f in (own, fit))
         sample = ["chain", "draw"]
