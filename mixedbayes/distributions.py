@@ -48,7 +48,10 @@ class Prior:
             value = getattr(self, f.name)
             if isinstance(value, bool) or not isinstance(value, int | float | np.number):
                 raise PriorError(f"{type(self).__name__}: {f.name} must be a number, got {value!r}")
-            value = float(value)
+            try:
+                value = float(value)
+            except OverflowError:
+                value = np.inf if value > 0 else -np.inf
             if not np.isfinite(value):
                 raise PriorError(f"{type(self).__name__}: {f.name} must be finite, got {value}")
             if f.name in self.positive and value <= 0:

@@ -42,6 +42,8 @@ def test_draws_follow_the_density(prior):
         (lambda: d.Normal(0, 0), "sigma must be greater than 0"),
         (lambda: d.Normal("a", 1), "mu must be a number, got 'a'"),
         (lambda: d.Normal(0, float("inf")), "sigma must be finite"),
+        (lambda: d.Normal(0, 10**400), "sigma must be finite"),
+        (lambda: d.Normal(-(10**400), 1), "mu must be finite, got -inf"),
         (lambda: d.Normal(True, 1), "mu must be a number"),
         (lambda: d.StudentT(-3), "nu must be greater than 0"),
         (lambda: d.Exponential(float("nan")), "lam must be finite"),

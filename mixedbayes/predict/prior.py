@@ -18,6 +18,7 @@ from mixedbayes.predict.forward import effects, responses
 from mixedbayes.predict.streams import checked_seed
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
+_MOST = 10**9  # responses
 _REMEDY = "or give priors that keep it there"
 
 
@@ -42,7 +43,8 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     Raises
     ------
     PriorError
-        A prior is improper (Flat), so that nothing can be drawn from it.
+        A prior is improper (Flat), so that nothing can be drawn from it; or `draws` is no number
+        of draws that can be had.
     ModelError
         Under a link that does not keep it above 0, the mean of counts or of positive responses is
         below in some draws.
@@ -51,8 +53,13 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     --------
     >>> model.prior_predictive(draws=100, seed=1)  # doctest: +SKIP
     """
-    if draws < 1:
-        raise PriorError(f"draws={draws}: ask for at least one draw")
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
+        raise PriorError(f"draws={draws!r}: ask for a whole number of draws, at least one")
+    if draws * spec.design.n > _MOST:
+        raise PriorError(
+            f"{spec.design.n:,} rows x the draws that are asked for are more than {_MOST:,} "
+            "numbers; ask for fewer"
+        )
     seed = checked_seed(seed)
     rng = np.random.default_rng(seed)
     family, design = spec.family, spec.design

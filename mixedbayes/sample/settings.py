@@ -18,6 +18,7 @@ KEEP: tuple[str, ...] = get_args(Keep)
 
 # Extras of the package: module that must be importable -> name of the extra that brings it.
 _EXTRA = {"numpyro": "numpyro"}
+_MOST = 10**9
 _MAX_SEED = 2**31 - 1
 _NEVER_OPEN = ("draws", "chains", "max_treedepth")
 
@@ -118,6 +119,8 @@ def _count(name: str, value: object, least: int, remedy: str) -> int:
         raise SamplingError(f"{name}={value!r}: must be an integer; {remedy}.")
     if value < least:
         raise SamplingError(f"{name}={value}: must be at least {least}; {remedy}.")
+    if value > _MOST and name != "seed":
+        raise SamplingError(f"{name}: more than {_MOST:,} cannot be had; {remedy}.")
     return int(value)
 
 

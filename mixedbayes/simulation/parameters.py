@@ -172,10 +172,14 @@ def standardised(u: Floats) -> Floats:
 
 def _number(value: Any, where: str, least: float = -np.inf) -> float:
     ok = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not ok or not np.isfinite(value) or value < least:
+    try:
+        number = float(value) if ok else np.nan
+    except OverflowError:
+        number = np.inf
+    if not np.isfinite(number) or number < least:
         bound = "" if least == -np.inf else f" from {least:g}"
         raise ModelError(f"{where} must be a finite number{bound}, got {value!r}")
-    return float(value)
+    return number
 
 
 def _check_names(where: str, given: Any, known: Sequence[str], reason: str = "") -> None:

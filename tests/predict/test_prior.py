@@ -94,5 +94,7 @@ def test_an_improper_prior_cannot_be_drawn_from():
 
 
 def test_at_least_one_draw(model):
-    with pytest.raises(mb.PriorError, match="at least one draw"):
+    with pytest.raises(mb.PriorError, match=r"more than 1,000,000,000 numbers"):
+        model.prior_predictive(10**400)
+    with pytest.raises(mb.PriorError, match="at least one"):
         model.prior_predictive(0)

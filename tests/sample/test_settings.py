@@ -15,6 +15,7 @@ from mixedbayes.sample.settings import Settings
         ({"draws": 0}, "draws=0: must be at least 1"),
         ({"draws": 10.5}, "draws=10.5: must be an integer"),
         ({"draws": True}, "draws=True: must be an integer"),
+        ({"draws": 10**400}, "draws: more than 1,000,000,000 cannot be had"),
         ({"tune": 3}, "tune=3: must be at least 20; use tune=None"),
         ({"chains": 0}, "chains=0: must be at least 1; use chains=4"),
         ({"cores": -1}, "cores=-1: must be at least 1; use cores=None"),

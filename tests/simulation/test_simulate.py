@@ -231,6 +231,7 @@ def test_data_of_other_origin_have_no_truth():
         ({"sd": {}}, r"sd: 'g' is not given; it has the effects Intercept, x"),
         ({"sd": {"h": 1}}, r"sd: 'h' is not among g"),
         ({"sd": {"g": {"Intercept": 1}}}, r"sd\['g'\]: x not given; 0 for no variation"),
+        ({"sd": {"g": 10**400}}, r"must be a finite number from 0, got 1000"),
         ({"sd": {"g": -1}}, r"must be a finite number from 0, got -1"),
         ({"cor": {"g": 1.0}}, r"cor\['g'\] is no correlation matrix of 2 effects"),
         ({"cor": {"g": [[1, 0.2], [0.3, 1]]}}, r"symmetric 2 x 2 matrix"),
