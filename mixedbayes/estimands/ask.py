@@ -118,12 +118,25 @@ def request(
     base, base_words, frame_names = _base(columns, over, focal, by_names, values)
     row_weights, weight_words = _weights(post, base, over, weights)
     cells, code = _cells(columns, base, by_names)
-    words = base_words + weight_words
-    rows = Rows(columns, base, row_weights, tuple(by_names), cells, code, values, words)
     named = {*focal, *by_names, *values, *frame_names}
     question = _question(post, groups, named)
+    held = (
+        _held_levels(post, question, base, named)
+        if isinstance(over, str) and over == "balanced"
+        else ""
+    )
+    words = ", ".join(filter(None, (base_words, held))) + weight_words
+    rows = Rows(columns, base, row_weights, tuple(by_names), cells, code, values, words)
     asked = Asked(post, question, _target(post, kind, target), seed_of(post, seed), progress)
-    return Request(rows, asked, _groups_words(post, question))
+    return Request(rows, asked, _groups_words(asked))
+
+
+def _held_levels(post: Posterior, question: Question, base: pd.DataFrame, named: set[str]) -> str:
+    """Levels at which factors stand that have their own effects and were not asked about."""
+    groups = (g for p in post.design.predictors for g in p.groups)
+    read = (g for g in groups if g.name in question.factors and question.reads(g.name))
+    columns = dict.fromkeys(f for g in read for f in g.factors if f not in named)
+    return ", ".join(f"{name} = {shown(base[name].iloc[0])}" for name in columns)
 
 
 def _expanded(post: Posterior, names: Sequence[str]) -> list[str]:
@@ -223,12 +236,13 @@ def _question(post: Posterior, groups: Groups | None, named: set[str]) -> Questi
     return replace(ask(post.design, "average", "mean"), own=own)
 
 
-def _groups_words(post: Posterior, question: Question) -> str:
-    """What the answer supposes about groups, in words."""
-    every = list(dict.fromkeys(g.name for p in post.design.predictors for g in p.groups))
+def _groups_words(asked: Asked) -> str:
+    """What the answer supposes about the groups that it depends on, in words."""
+    question, predictors = asked.question, map(asked.post.design.predictor, asked.reads)
+    every = list(dict.fromkeys(g.name for p in predictors for g in p.groups))
     if question.treatment == "drawn" and every:
         return f"a new {_joined(every)}"
-    own = [name for name in question.factors if question.reads(name)]
+    own = [name for name in every if name in question.factors and question.reads(name)]
     rest = [name for name in every if name not in own]
     parts = [f"each {_joined(own)} with its own effects"] if own else []
     if rest and question.treatment == "integrated":

@@ -148,10 +148,9 @@ def _evaluation(asked: Asked, frames: Sequence[pd.DataFrame]) -> Callable[[Block
         found = prediction_rows(post.design, joint, asked.question, name)
         rows[name] = _one_level_each(found, V) if asked.question.treatment == "drawn" else found
     predictors = {name: predictor(post, own, asked.seed, {}, name) for name, own in rows.items()}
-    any_rows = (
-        next(iter(rows.values())) if rows else prediction_rows(post.design, joint, asked.question)
-    )
-    return target_values(post, any_rows, asked.question, asked.target, predictors, asked.seed)
+    none = PredictionRows(np.zeros((len(joint), 0)), (), None, None, None, joint.index)
+    shape = next(iter(rows.values()), none)
+    return target_values(post, shape, asked.question, asked.target, predictors, asked.seed)
 
 
 def _one_level_each(rows: PredictionRows, V: int) -> PredictionRows:
