@@ -143,16 +143,21 @@ def _named(key: Key) -> Iterator[str]:
 
 
 def merged(lists: Sequence[Sequence[Key]]) -> list[Key]:
-    """Every key once; what a list has that those before it lack comes after its neighbour there."""
+    """Every key once, in an order that keeps each list's as far as they agree.
+
+    What a list has that those before it lack stands before the next that they share with it.
+    """
     out: list[Key] = []
     for keys in lists:
         at = 0
         for key in keys:
             if key in out:
                 at = out.index(key) + 1
-            else:
-                out.insert(at, key)
+                continue
+            while at < len(out) and out[at] not in keys:
                 at += 1
+            out.insert(at, key)
+            at += 1
     return out
 
 

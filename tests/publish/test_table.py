@@ -129,7 +129,7 @@ def test_scores_of_two_responses_cannot_be_compared(sleep, herds):
 
 
 def test_an_effect_on_a_further_parameter_is_not_one_on_the_mean(posteriors):
-    found = table(posteriors["spread"])
+    found = table(posteriors["spread"], fit_statistics=[])
     labels = [(s.title, r.label) for s in found.layout.sections for r in s.rows]
     assert ("Group effects", "sd Intercept (sigma)") in labels
     assert not [r for s, r in labels if s == "Family"]  # sigma has a formula
@@ -138,6 +138,7 @@ def test_an_effect_on_a_further_parameter_is_not_one_on_the_mean(posteriors):
 def test_labels_take_the_place_of_names(posteriors):
     found = table(
         posteriors["counts"],
+        fit_statistics=["levels"],
         labels={"my x_1 $%": "Dose", "f_1": "Arm ", "school id": "School"},
     )
     labels = [r.label for s in found.layout.sections for r in s.rows]
@@ -248,12 +249,14 @@ def test_two_names_that_are_one_text_are_refused(sleep):
         mb.table({1: sleep, "1": sleep})
 
 
-def test_a_row_that_others_lack_comes_after_its_neighbour():
+def test_rows_keep_the_order_of_every_model():
     def keys(*names):
         return [Key("population", "effect", "", (n,)) for n in names]
 
     found = merged([keys("a", "c"), keys("a", "b", "c", "d"), keys("z", "c")])
-    assert [k.terms[0] for k in found] == ["z", "a", "b", "c", "d"]
+    assert [k.terms[0] for k in found] == ["a", "b", "z", "c", "d"]
+    found = merged([keys("a", "b"), keys("a", "x", "y"), keys("y", "a")])
+    assert [k.terms[0] for k in found] == ["a", "b", "x", "y"]
 
 
 def test_the_frame_is_a_copy(sleep):

@@ -16,7 +16,7 @@ table.mixedbayes td:nth-child(even), table.mixedbayes thead th:nth-child(even) {
   text-align: right; }
 table.mixedbayes td:nth-child(odd), table.mixedbayes tbody th { text-align: left; }
 table.mixedbayes td, table.mixedbayes thead th { white-space: nowrap; }
-table.mixedbayes tbody th { font-weight: normal; }
+table.mixedbayes tbody th { font-weight: normal; min-width: 11em; }
 table.mixedbayes thead tr.models th { text-align: center; }
 table.mixedbayes thead tr.models th + th { border-bottom: 1px solid; }
 table.mixedbayes thead tr.heads th { font-weight: normal; }
