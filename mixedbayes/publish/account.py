@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class Cite:
 
 
 _FACT = re.compile(r": | \(worst|\. |\.$")  # what a message says before it explains
+OWN = "mixedbayes"
 type Piece = str | Code | Cite
 type Sentences = list[Piece]  # what stands in a paragraph, one after the other
 
@@ -197,14 +199,14 @@ def _priors(post: Posterior) -> Sentences:
     if not all(t.assigned.prior.proper for t in told):
         out.append("Flat is the improper uniform prior. ")
     given = [t.what for t in told if t.assigned.given]
-    default = "the software's defaults, weakly informative on the scale of the data"
+    default = "of mixedbayes, weakly informative on the scale of the data"
     if not given:
-        out.append(f"{'It is' if one else 'All are'} {default}.")
+        out.append(f"{'It is a default' if one else 'All are defaults'} {default}.")
     elif len(given) == len(told):
-        out.append(f"{'It was' if one else 'All were'} specified for this analysis.")
+        out.append(f"{'It is no' if one else 'None is a'} default of mixedbayes.")
     else:
         own = joined(grouped(given))
-        out.append(f"Those of {own} were specified for this analysis; the others are {default}.")
+        out.append(f"Those of {own} were set for this analysis; the others are defaults {default}.")
     return out
 
 
@@ -307,7 +309,11 @@ def _software(post: Posterior) -> Sentences:
         if name and key in attributes:
             said: Sentences = [f"{name} {attributes[key]}"]
             known.append([*said, " ", Cite(cite)] if cite else said)
-    return ["Computations were done with ", *_listed(known), "."] if known else []
+    out: Sentences = ["Computations were done with ", *_listed(known)] if known else []
+    if attributes.get("creation_library") != OWN:
+        own = f"summaries were made by {OWN} {version(OWN)}"
+        out.append(f"; {own}" if known else title(f"the {own}"))
+    return [*out, "."]
 
 
 def _listed(parts: Sequence[Sentences]) -> Iterator[Piece]:

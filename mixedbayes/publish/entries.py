@@ -21,7 +21,7 @@ from mixedbayes.results.varcorr import RESIDUAL, component_list
 from mixedbayes.results.variance import infinite_note
 
 FIT_STATISTICS = ("rows", "levels", "icc", "r2", "elpd")
-MOST_CELLS = 40_000_000  # rows x draws up to which elpd is computed without being asked for
+MOST_CELLS = 10_000_000  # rows x draws up to which elpd is computed without being asked for
 
 POPULATION, FURTHER, THRESHOLDS = "population", "further", "thresholds"
 GROUPS, FAMILY, DATA = "groups", "family", "data"

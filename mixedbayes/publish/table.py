@@ -186,7 +186,7 @@ def table(
         Significant digits of the posterior sd, 1 to 6.
     fit_statistics
         Which of "rows", "levels" (of each grouping factor), "icc" (adjusted), "r2" and "elpd"
-        (leave-one-out) the table has; all by default, elpd where rows x draws are at most 40
+        (leave-one-out) the table has; all by default, elpd where rows x draws are at most 10
         million, unless it is named here. What does not exist for a model is blank; what could not
         be computed is named in the notes, with the reason.
     title

@@ -125,6 +125,9 @@ def test_word(table, tmp_path):
     for found, row in zip(rows[2:], expected(table), strict=True):
         assert found[: len(row)] == row
     assert [p.text for p in document.paragraphs] == [table.layout.title, *table.layout.notes]
+    sides = {tuple(edge.tag.split("}")[1] for edge in borders)
+             for borders in grid._tbl.iter() if borders.tag.endswith("}tcBorders")}  # fmt: skip
+    assert sides == {("top",), ("bottom",), ("top", "bottom")}  # each once, in Word's order
 
 
 def test_typst_compiles(table):

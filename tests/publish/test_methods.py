@@ -99,7 +99,7 @@ def test_another_fit_has_other_numbers(fits):
         assert first in a
         assert second in b
         assert second not in a
-    assert "All are the software's defaults" in a
+    assert "All are defaults of mixedbayes" in a
     assert "Those of Days, sd of Intercept over Subject, sd of Days over Subject and sigma" in b
     health = one.diagnostics().table
     assert f"largest R-hat is {health['rhat'].max():.3f}" in a

@@ -96,7 +96,9 @@ def _edge(cell: Any, side: str, width: int) -> None:
     if borders is None:
         borders = OxmlElement("w:tcBorders")
         properties.append(borders)
-    edge = OxmlElement(f"w:{side}")
+    edge = borders.find(qn(f"w:{side}"))  # of cells that are one there is one
+    if edge is None:
+        edge = OxmlElement(f"w:{side}")
+        borders.insert(0 if side == "top" else len(borders), edge)  # in the format's order
     for name, value in (("val", "single"), ("sz", str(width)), ("space", "0"), ("color", "auto")):
         edge.set(qn(f"w:{name}"), value)
-    borders.append(edge)
