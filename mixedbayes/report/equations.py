@@ -16,7 +16,7 @@ from mixedbayes.printable import escaped
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.teach.context import INDEX, context, tex
 from mixedbayes.teach.equations import Symbols, aligned, times, total
-from mixedbayes.teach.run import FORMS
+from mixedbayes.teach.run import forms_of
 
 MOST_TERMS = 12  # of one predictor that are written out
 
@@ -94,8 +94,9 @@ def other_forms(model: Spec | Posterior) -> list[tuple[str, str, str, str]]:
 
     ModelError where the model has none, with the reason.
     """
-    symbols = Symbols(context(model, most_rows=inf))
-    return [(f.key, f.title, f.says, f.equation(symbols)) for f in FORMS]
+    c = context(model, most_rows=inf)
+    symbols = Symbols(c)
+    return [(f.key, f.title, f.says, f.equation(symbols)) for f in forms_of(c)]
 
 
 # ---- LaTeX as MathML ---------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def context(model: Spec | Posterior, *, most_rows: float = MAX_ROWS) -> Context:
     Raises
     ------
     ModelError
-        If the model is not Gaussian with equal weights, has no group effects, or too many rows
+        If the model is not Gaussian with equal weights, has no effects at all, or too many rows
         for matrices of rows x rows.
     """
     _check(model, most_rows)
@@ -186,7 +186,8 @@ def context(model: Spec | Posterior, *, most_rows: float = MAX_ROWS) -> Context:
     if isinstance(model, Spec):
         whole = together(design)
         rest = _residual_variance(design, whole.estimate, terms)
-        beta, sigma = whole.estimate, float(np.sqrt(rest / 2))
+        share = 0.5 if mu.groups else 1.0  # of what the population's columns leave
+        beta, sigma = whole.estimate, float(np.sqrt(share * rest))
         covs = _suggested(design, rest / 2)
     else:
         intercept = [model.intercept().mean()] if mu.intercept else []
@@ -209,7 +210,7 @@ def context(model: Spec | Posterior, *, most_rows: float = MAX_ROWS) -> Context:
         _rounded(beta),
         float(_rounded(np.asarray(sigma))),
         factors,
-        coefficients(mu.groups[0], terms, X),
+        coefficients(mu.groups[0], terms, X) if mu.groups else (),
     )
 
 
@@ -228,8 +229,8 @@ def _check(model: Spec | Posterior, most_rows: float) -> None:
     need_plain(design.mu.groups, "ways()")
     if design.weights is not None:
         raise ModelError("ways() writes models with one residual variance: leave weights() out")
-    if not design.mu.groups:
-        raise ModelError("the model has no group effects: all its forms are one, the regression")
+    if not design.mu.groups and not (design.mu.intercept or design.mu.terms):
+        raise ModelError("the model has no effects at all, so no forms to compare")
     odd = [g for g in design.mu.groups if g.correlated and not g.covariance.closed]
     if odd:
         raise ModelError(
@@ -252,7 +253,7 @@ def _residual_variance(design: Design, beta: Floats, terms: tuple[str, ...]) -> 
 def _suggested(design: Design, variance: float) -> dict[str, Floats]:
     """The variance in equal parts to all effects, those of one bar a little correlated."""
     groups = design.mu.groups
-    each = variance / sum(len(g.terms) for g in groups)
+    each = variance / max(1, sum(len(g.terms) for g in groups))
     out = {}
     for g in groups:
         sd = np.sqrt(each / np.maximum((g.Z**2).mean(axis=0), 1e-12))

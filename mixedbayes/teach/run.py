@@ -16,7 +16,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.model.spec import Spec
 from mixedbayes.printable import printable
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.teach import code, equations
+from mixedbayes.teach import code, equations, regression
 from mixedbayes.teach.context import Context, context
 
 
@@ -71,7 +71,7 @@ class Way:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ways(Mapping[str, Way]):
-    """The forms of one model by key, "1a" to "7".
+    """The forms of one model by key, "1a" to "7", or "1" to "7" without group effects.
 
     Attributes
     ----------
@@ -257,6 +257,59 @@ FORMS = (
 )
 
 
+# Of a model without group effects
+PLAIN_FORMS = (
+    Form(
+        "1",
+        "one equation for every row",
+        "The expected response of a row is the sum of its predictors times their coefficients; "
+        "what is left is an error of its own, normal and independent of all others.",
+        regression.rows_equation,
+        regression.rows_code,
+        MEAN,
+    ),
+    Form(
+        "3",
+        "one matrix equation",
+        "All rows at once: a column of X for each coefficient, that of ones for the intercept.",
+        regression.matrix_equation,
+        regression.matrix_code,
+        MEAN,
+    ),
+    Form(
+        "5",
+        "one multivariate normal",
+        "All responses are one draw from a normal distribution without correlations, which is as "
+        "many draws of one number.",
+        regression.normal_equation,
+        regression.normal_code,
+        "log p(y)",
+    ),
+    Form(
+        "6",
+        "least squares",
+        "The coefficients that make the likelihood largest, whatever sigma: the posterior mean "
+        "under flat priors.",
+        regression.least_squares_equation,
+        regression.least_squares_code,
+        "coefficients",
+    ),
+    Form(
+        "7",
+        "Bayesian",
+        "Priors for all that is not known. Here in PyMC, with this model's priors.",
+        regression.bayesian_equation,
+        None,
+        "log joint density",
+    ),
+)
+
+
+def forms_of(c: Context) -> tuple[Form, ...]:
+    """The forms that a model has: of a mixed model, or of a regression."""
+    return FORMS if c.factors else PLAIN_FORMS
+
+
 def ways(of: Spec | Posterior) -> Ways:
     """Write a Gaussian mixed model in its textbook forms, and show that they are one model.
 
@@ -265,6 +318,9 @@ def ways(of: Spec | Posterior) -> Ways:
     4b conditional and marginal, 5a correlated errors, 5b one multivariate normal, 6 penalised least
     squares, 7 Bayesian. Each has its equation in LaTeX with the names of the data, code that was
     run (NumPy and SciPy; PyMC for the last), and the numbers of two computations that agree.
+
+    A regression without group effects has five: 1 one equation for every row, 3 one matrix
+    equation, 5 one multivariate normal, 6 least squares, 7 Bayesian.
 
     Parameters
     ----------
@@ -281,7 +337,7 @@ def ways(of: Spec | Posterior) -> Ways:
     Raises
     ------
     ModelError
-        If the model is not Gaussian with identity link and equal weights, has no group effects, or
+        If the model is not Gaussian with identity link and equal weights, has no effects at all, or
         more than 1,500 rows: the forms need matrices of rows x rows. If two computations disagree
         by more than 1e-8 of their size, which only an ill-conditioned covariance should do.
 
@@ -292,9 +348,10 @@ def ways(of: Spec | Posterior) -> Ways:
     """
     c, spec = context(of), of if isinstance(of, Spec) else of.spec
     model = SimpleNamespace(spec=spec, design=spec.design)  # what the code reads of it
-    symbols, start = equations.Symbols(c), code.setup(c)
+    symbols = equations.Symbols(c)
+    start = code.setup(c) if c.factors else regression.setup(c)
     forms = []
-    for form in FORMS:
+    for form in forms_of(c):
         text = code.bayesian(c, spec) if form.code is None else form.code(c)
         left, right = execute(start, text, model)
         check = Check(form.compared, left, right)

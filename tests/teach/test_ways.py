@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import mixedbayes as mb
 from mixedbayes.errors import ModelError
@@ -221,7 +222,7 @@ def test_errors_are_relative_to_large_numbers_only():
         ("y ~ x + (1 | g)", "poisson", "the poisson family with log link has no marginal form"),
         ("y ~ x + (1 | g)", "student_t", "the student_t family with identity link has no marginal"),
         ("y | weights(w) ~ x + (1 | g)", "gaussian", "leave weights"),
-        ("y ~ x", "gaussian", "no group effects: all its forms are one"),
+        ("y ~ x", "poisson", "the poisson family with log link has no marginal form"),
     ],
 )
 def test_models_without_these_forms_are_refused(formula, family, message):
@@ -230,6 +231,33 @@ def test_models_without_these_forms_are_refused(formula, family, message):
     data["g"] = np.repeat(list("abcd"), 10)
     with pytest.raises(ModelError, match=message):
         mb.ways(mb.Model(formula, data, family=family))
+
+
+PLAIN = ["x", "1", "0 + x", "g * x + offset(w)"]
+
+
+@pytest.mark.parametrize("right", PLAIN)
+def test_a_regression_has_five_forms(right):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.normal(2000, 3, 40), "x": rng.normal(2000, 1, 40), "w": 2.0})
+    data["g"] = np.repeat(list("abcd"), 10)
+    found = mb.ways(mb.Model(f"y ~ {right}", data))
+    assert list(found) == ["1", "3", "5", "6", "7"]
+    assert found.table()["error"].max() < 1e-8
+    assert "Z" not in found.setup
+    assert r"\gamma" not in found.markdown()
+
+
+def test_the_forms_of_a_regression_are_those_of_least_squares():
+    data = pd.DataFrame({"y": [1.0, 3.0, 2.0, 5.0], "the x": [0.0, 1.0, 2.0, 3.0]})
+    found = mb.ways(mb.Model("y ~ `the x`", data))
+    slope, intercept = np.polyfit(data["the x"], data["y"], 1)
+    np.testing.assert_allclose(found["6"].check.left, [intercept, slope])
+    assert r"\beta_{\mathrm{the x}}" in found["1"].equation
+    text = found["5"].check.left.item()
+    rest = data["y"] - intercept - slope * data["the x"]
+    sigma = np.std(rest, ddof=1)
+    assert text == pytest.approx(stats.norm(0, sigma).logpdf(rest).sum(), rel=1e-4)
 
 
 def test_many_rows_are_refused():
