@@ -20,6 +20,7 @@ _HOME = {
     "Model": "mixedbayes.api.model",
     "fit": "mixedbayes.api.fit",
     "Fit": "mixedbayes.api.model",
+    "average": "mixedbayes.api.average",
     "bayes_factor": "mixedbayes.api.several",
     "compare": "mixedbayes.api.several",
     "load": "mixedbayes.api.load",
@@ -104,6 +105,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from mixedbayes.api.average import average as average
     from mixedbayes.api.bambi import from_bambi as from_bambi
     from mixedbayes.api.fit import fit as fit
     from mixedbayes.api.load import load as load

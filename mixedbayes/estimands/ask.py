@@ -15,7 +15,7 @@ from mixedbayes.design.types import Floats, Ints
 from mixedbayes.design.values import encode
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands.average import Asked
-from mixedbayes.estimands.grid import Columns, as_frame, shown
+from mixedbayes.estimands.grid import Columns, as_frame, columns_of, shown
 from mixedbayes.predict.question import Groups, Question, ask
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.target import Target, parse_target
@@ -103,14 +103,14 @@ def request(
     DataError, ModelError
         As `means` says.
     """
-    columns = Columns(post.design)
+    columns = columns_of(post)
     for name in focal:
         columns.check(name)
-    by_names = _expanded(post, names_of(by, "by"))
+    by_names = expanded(columns, names_of(by, "by"))
     if at is not None and not isinstance(at, Mapping):
         raise ModelError(f'at={at!r} is no mapping of columns to values, such as {{"age": [20]}}')
     if isinstance(groups, Sequence) and not isinstance(groups, str):
-        by_names += [n for n in _expanded(post, list(groups)) if n not in (*by_names, *focal)]
+        by_names += [n for n in expanded(columns, list(groups)) if n not in (*by_names, *focal)]
     values = {name: columns.values(name, given) for name, given in (at or {}).items()}
     by_names = [name for name in by_names if name not in values]
     if both := set(by_names) & set(focal):
@@ -139,9 +139,9 @@ def _held_levels(post: Posterior, question: Question, base: pd.DataFrame, named:
     return ", ".join(f"{name} = {shown(base[name].iloc[0])}" for name in columns)
 
 
-def _expanded(post: Posterior, names: Sequence[str]) -> list[str]:
+def expanded(columns: Columns, names: Sequence[str]) -> list[str]:
     """Names of grouping factors of several columns as these columns."""
-    factors = {g.name: g.factors for p in post.design.predictors for g in p.groups}
+    factors = {name: g.factors for name, g in columns.groups.items()}
     return list(dict.fromkeys(c for name in names for c in factors.get(name, (name,))))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from mixedbayes.design.table import eager, table
 from mixedbayes.design.types import Design
-from mixedbayes.design.used import category_columns, used_columns
+from mixedbayes.design.used import Used, category_columns, used_columns
 from mixedbayes.design.values import encode, is_logical, label, listed, lookup
 from mixedbayes.design.values import kind as kind_of
 from mixedbayes.errors import DataError, ModelError
@@ -82,25 +83,39 @@ def grid(
 
 
 class Columns:
-    """The columns that the right sides of a model's formulas read, in the rows of the fit."""
+    """The columns that the right sides of a model's formulas read, in the rows of the fit.
 
-    def __init__(self, design: Design) -> None:
-        self.design, self.frame = design, design.frame
-        used = used_columns(design.formula)
-        left = set(used.response)
-        right = [*used.fixed, *(n for names in used.effects.values() for n in names)]
-        right += [*used.groups, *used.others]
-        own = dict.fromkeys([*right, *used.trials, *used.weights])
-        self.names = tuple(n for n in own if n in self.frame and (n in right or n not in left))
-        self.responses = tuple(n for n in used.response if n in self.frame)
-        self.factors = tuple(
-            dict.fromkeys(f for p in design.predictors for g in p.groups for f in g.factors)
+    Of several models of the same rows: those that any of them reads.
+    """
+
+    def __init__(self, design: Design, *others: Design) -> None:
+        self.designs = (design, *others)
+        used = [used_columns(d.formula) for d in self.designs]
+        left = {n for u in used for n in u.response}
+        effects = [n for u in used for names in u.effects.values() for n in names]
+        fixed = [n for u in used for n in (*u.fixed, *u.others)]
+        right = {*fixed, *effects, *(n for u in used for n in u.groups)}
+        self.frame = design.frame
+        for other in others:
+            more = [n for n in other.frame if n not in self.frame]
+            self.frame = self.frame.assign(
+                **{n: other.frame[n].set_axis(self.frame.index) for n in more}
+            )
+        # A model's columns in the order of its formula: the right sides, then trials and weights.
+        own = [_in_order(u) for u in used]
+        self.names = tuple(
+            n
+            for n in dict.fromkeys(n for names in own for n in names)
+            if n in self.frame and (n in right or n not in left)
         )
-        effects = [n for names in used.effects.values() for n in names]
-        self.fixed = tuple(n for n in dict.fromkeys([*used.fixed, *used.others]) if n in self.frame)
+        self.responses = tuple(n for n in used[0].response if n in self.frame)
+        self.groups = {g.name: g for d in self.designs for p in d.predictors for g in p.groups}
+        self.factors = tuple(dict.fromkeys(f for g in self.groups.values() for f in g.factors))
+        self.fixed = tuple(n for n in dict.fromkeys(fixed) if n in self.frame)
         # Grouping columns that are nothing else, of which a level may be new.
-        self.grouping = tuple(f for f in self.factors if f not in {*used.fixed, *effects})
-        self._categories = set(category_columns(design.formula))
+        population = {n for u in used for n in u.fixed}
+        self.grouping = tuple(f for f in self.factors if f not in {*population, *effects})
+        self._categories = {n for d in self.designs for n in category_columns(d.formula)}
         self._frequencies = design.repeats
 
     def check(self, name: Any) -> str:
@@ -270,7 +285,7 @@ class Columns:
 
     def _nested(self, out: pd.DataFrame, factors: Sequence[str], whole: set[str]) -> pd.DataFrame:
         """The rows whose combination of nested factors occurs, where one takes all its levels."""
-        for g in {g.name: g for p in self.design.predictors for g in p.groups}.values():
+        for g in self.groups.values():
             inside = [f for f in g.factors if f in factors]
             inside += [o for f in g.factors if f in factors for o in self._outer(f) if o in factors]
             inside = list(dict.fromkeys(inside))
@@ -302,6 +317,27 @@ class Columns:
         for name in missing:
             out[name] = self.column(name, [chosen[key][name] for key in keys])
         return out
+
+
+def _in_order(used: Used) -> list[str]:
+    effects = [n for names in used.effects.values() for n in names]
+    return [*used.fixed, *effects, *used.groups, *used.others, *used.trials, *used.weights]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Among(Posterior):
+    """A posterior that is asked beside those of other models of the same rows.
+
+    `columns` are those of all the models: what this one does not read changes no answer of it.
+    """
+
+    columns: Columns | None = None
+
+
+def columns_of(post: Posterior) -> Columns:
+    """The columns that a question about a posterior may name."""
+    own = post.columns if isinstance(post, Among) else None
+    return Columns(post.design) if own is None else own
 
 
 def shown(value: Any) -> str:

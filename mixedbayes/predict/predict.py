@@ -220,7 +220,7 @@ def predict_given(
     categories = post.family.categories(post.design) if each else None
     width = 1 if categories is None else len(categories)
     if draws:
-        _check_size(rows.n * width, post.n_draws)
+        check_size(rows.n * width, post.n_draws)
     reads = post.family.parameters if what is None or way is not None else what.reads(post.family)
     others = {
         p: prediction_rows(post.design, new, question, p) for p in post.design.further if p in reads
@@ -294,7 +294,7 @@ def _labelled(
     return labelled(draws, chains, list(coords), coords, "prediction")
 
 
-def _check_size(rows: int, draws: int) -> None:
+def check_size(rows: int, draws: int) -> None:
     size = 8 * rows * draws
     if size > MOST_BYTES:
         raise ModelError(
