@@ -127,7 +127,9 @@ class Columns:
         near = difflib.get_close_matches(str(name), self.names, n=1)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         has = ", ".join(self.names) or "no columns"
-        raise DataError(f"{name!r} is no column that the model reads{meant}; it reads {has}")
+        several = len(self.designs) > 1
+        who, reads = ("any model", "they read") if several else ("the model", "it reads")
+        raise DataError(f"{name!r} is no column that {who} reads{meant}; {reads} {has}")
 
     def is_category(self, name: str) -> bool:
         column = self.frame[name]

@@ -172,9 +172,9 @@ def test_what_has_no_average_is_refused(posts):
         means(mix, kind="linear")
     with pytest.raises(ModelError, match="linear predictors through different links"):
         predict(mix, data(), kind="linear")
-    with pytest.raises(DataError, match="in the model 'full': 'arme' is no column"):
+    with pytest.raises(DataError, match="in the model 'full': 'arme' is no column that any"):
         means(Mixture.of(posts, {"full": 0.5, "small": 0.5}), "arme")
-    with pytest.raises(DataError, match="'ward' is no column that the model reads"):
+    with pytest.raises(DataError, match="'ward' is no column that any model reads"):
         means(Mixture.of(posts, {"full": 0.5, "small": 0.5}), groups=["ward"])
     other = data()
     other["x"] += 1
