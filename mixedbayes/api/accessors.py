@@ -6,6 +6,7 @@ from mixedbayes.api.method import lazily, method
 from mixedbayes.results.posterior import Posterior
 
 with lazily(globals()):
+    from mixedbayes.api.estimates import Estimates
     from mixedbayes.checks.check import check
     from mixedbayes.checks.evidence import log_evidence
     from mixedbayes.checks.leave_out import kfold
@@ -16,6 +17,7 @@ with lazily(globals()):
     from mixedbayes.estimands.grid import grid
     from mixedbayes.estimands.means import comparisons, means, slopes
     from mixedbayes.plots.check import plot_check
+    from mixedbayes.plots.estimands import plot_comparisons, plot_means, plot_slopes
     from mixedbayes.plots.fitted import plot_fitted
     from mixedbayes.plots.fixef import plot_fixef
     from mixedbayes.plots.icc import plot_icc
@@ -99,9 +101,9 @@ class Accessors:
 
     predict = method(predict, like="new")
     grid = method(grid)
-    means = method(means)
-    comparisons = method(comparisons)
-    slopes = method(slopes)
+    means = method(means, into=Estimates)
+    comparisons = method(comparisons, into=Estimates)
+    slopes = method(slopes, into=Estimates)
     condition_on = method(condition_on)
     posterior_predictive = method(posterior_predictive)
     prior_predictive = method(prior_predictive)
@@ -122,6 +124,9 @@ class Accessors:
     plot_pooling_factor = method(plot_pooling_factor)
     plot_fitted = method(plot_fitted)
     plot_predictions = method(plot_predictions)
+    plot_means = method(plot_means)
+    plot_comparisons = method(plot_comparisons)
+    plot_slopes = method(plot_slopes)
     plot_simpson = method(plot_simpson)
     plot_varcorr = method(plot_varcorr)
     plot_icc = method(plot_icc)

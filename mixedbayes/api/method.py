@@ -72,6 +72,7 @@ def method[S, **P, R](
     before: Callable[[S], None] | None = None,
     table: bool = True,
     like: str | None = None,
+    into: Any = None,
 ) -> Callable[Concatenate[Any, P], R]:
     """A function of a posterior as a method of what has one.
 
@@ -88,19 +89,24 @@ def method[S, **P, R](
     like
         Name of a parameter: a frame that is given for it is answered in its own library, which the
         function sees to.
+    into
+        A class whose `of` makes what the user is handed of what the function returns.
 
     Returns
     -------
     A function with `self` in the place of that parameter, whose entry its docstring leaves out.
     """
-    return _Method(stage, of, before, table, like)  # type: ignore[return-value]
+    return _Method(stage, of, before, table, like, into)  # type: ignore[return-value]
 
 
 class _Method:
     """Stands in a class until the method is first asked for, which then takes its place."""
 
-    def __init__(self, stage: Any, of: str, before: Any, table: bool, like: str | None) -> None:
+    def __init__(
+        self, stage: Any, of: str, before: Any, table: bool, like: str | None, into: Any
+    ) -> None:
         self.stage, self.of, self.before, self.table, self.like = stage, of, before, table, like
+        self.into = into
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.owner, self.name = owner, name
@@ -114,6 +120,7 @@ class _Method:
         stage = self.stage.load() if isinstance(self.stage, Later) else self.stage
         before = self.before.load() if isinstance(self.before, Later) else self.before
         of, table, like = self.of, self.table, self.like
+        into: Any = self.into.load() if isinstance(self.into, Later) else self.into
         own = inspect.signature(stage)
 
         @wraps(stage)
@@ -122,6 +129,8 @@ class _Method:
             if before is not None:
                 before(subject)
             found = stage(subject, *args, **kwargs)
+            if into is not None:
+                return into.of(found)
             if not table or not isinstance(found, pd.DataFrame):
                 return found
             given = own.bind(subject, *args, **kwargs).arguments.get(like) if like else None

@@ -13,6 +13,7 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.estimands.ask import Kind, Over, Request, at_words, names_of, request
 from mixedbayes.estimands.average import Rowwise, average
+from mixedbayes.estimands.axis import Axis, axis_of
 from mixedbayes.estimands.contrasts import How, Shift, combine, contrasts, how_words, null_of
 from mixedbayes.estimands.result import COLUMNS, Estimates
 from mixedbayes.predict.question import Groups
@@ -122,7 +123,8 @@ def means(
             parts.append(_average(req, [setting | there])[:, 0])
             rows.append(setting | there)
     asks = f"{_capital(req.words)} by {' and '.join(names)}" if names else _capital(req.words)
-    return _estimates(req, rows, np.stack(parts), names, asks, described, "means")
+    axis = axis_of(post, req.asked.target)
+    return _estimates(req, rows, np.stack(parts), names, asks, described, "means", axis)
 
 
 def comparisons(
@@ -212,7 +214,7 @@ def comparisons(
     asks = f"{how_words(how)} in {req.words}"
     return _estimates(
         req, rows, np.stack(parts), names, asks, described, "comparisons",
-        labelled=names, null=null_of(how),
+        axis_of(post, req.asked.target).compared(how), labelled=names, null=null_of(how),
     )  # fmt: skip
 
 
@@ -299,8 +301,10 @@ def slopes(
             parts.append(_average(req, versions, _slope(step, divided=divided))[:, 0])
             rows.append({"term": name} | there)
     asks = f"{_SLOPES[how]} of {req.words} by {' and '.join(names)}"
+    per = names[0] if how == "dydx" and len(names) == 1 else ""
+    axis = axis_of(post, req.asked.target).slope(_SLOPES[how], tuple(names), per)
     return _estimates(
-        req, rows, np.stack(parts), ["term"], asks, described, "slopes", labelled=["term"]
+        req, rows, np.stack(parts), ["term"], asks, described, "slopes", axis, labelled=["term"]
     )
 
 
@@ -367,6 +371,7 @@ def _estimates(
     asks: str,
     described: Description,
     kind: str,
+    axis: Axis,
     *,
     labelled: Sequence[str] = (),
     null: float = 0.0,
@@ -404,6 +409,12 @@ def _estimates(
         description=described,
         kind=kind,
         library=req.post.design.library,
+        axis=axis,
+        numbers=tuple(
+            n
+            for n in grid
+            if n in columns.names and n not in labelled and not columns.is_category(n)
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from mixedbayes.design.table import PANDAS
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.design.values import label
 from mixedbayes.errors import ModelError
+from mixedbayes.estimands.axis import Axis
 from mixedbayes.estimands.contrasts import CONTRASTS, How, combine, how_label, null_of, pairs_of
 from mixedbayes.printable import escaped, printable
 from mixedbayes.results.hypotheses import hypotheses
@@ -60,6 +61,8 @@ class Estimates:
     null: float = 0.0
     kind: str = "means"  # or "comparisons", "slopes"
     library: str = PANDAS  # of the table
+    axis: Axis = field(default_factory=Axis)  # of pictures
+    numbers: tuple[str, ...] = ()  # columns of the grid that are numbers, not categories
     description: Description = field(default_factory=lambda: Description(columns=COLUMNS))
 
     @property
@@ -149,6 +152,7 @@ class Estimates:
             _like(pd.DataFrame(rows), self.grid), np.stack(parts), ("contrast",), tuple(rest),
             f"Contrasts along {', '.join(along)} of: {self.question}",
             null_of("difference" if isinstance(contrast, Mapping) else how),
+            self.axis.weighted() if isinstance(contrast, Mapping) else self.axis.compared(how),
         )  # fmt: skip
 
     def rank(
@@ -290,10 +294,11 @@ class Estimates:
         by: tuple[str, ...],
         question: str,
         null: float,
+        axis: Axis,
     ) -> Estimates:
         return replace(
             self, grid=grid, sampled=values, focal=focal, by=by, question=question, null=null,
-            kind="comparisons",
+            kind="comparisons", axis=axis,
         )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ _TEXTS = {
     "ylabel": 90,
     "names": 130,
     "says": 130,
+    "note": 160,
 }
 _MARGIN = 0.05  # of the span of the marks, beyond them
 
@@ -211,6 +212,7 @@ class Sheet:
     keys: Sequence[Key] = ()
     key_columns: int = 3
     keys_above: bool = False
+    note: str = ""  # in small letters below everything; the legend is then above
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -75,6 +75,9 @@ def draw(sheet: Sheet) -> Any:
     if sheet.keys:
         legend = _div("&emsp; ".join(_key(key) for key in sheet.keys), sheet.width)
         parts = [legend, *parts] if sheet.keys_above else [*parts, legend]
+    if sheet.note:
+        small = {"color": style.MUTED, "font-size": f"{style.SMALL}pt", "text-align": "left"}
+        parts.append(_div(escape(sheet.note), sheet.width, small))
     return column(*parts)
 
 
@@ -83,8 +86,8 @@ def plain(text: str) -> Any:
     return PlainText(text=text) if _FORMULA.search(text) else text
 
 
-def _div(html: str, width: float) -> Div:
-    look = {"color": style.INK, "font-size": f"{style.TEXT}pt", "text-align": "center"}
+def _div(html: str, width: float, look: dict[str, str] | None = None) -> Div:
+    look = look or {"color": style.INK, "font-size": f"{style.TEXT}pt", "text-align": "center"}
     return Div(text=html, disable_math=True, width=int(_DOTS * width), styles=look)
 
 

@@ -55,6 +55,9 @@ def draw(sheet: Sheet) -> style.Picture:
                 axes[i, j].tick_params(labelbottom=sheet.named_below(i, j))
         if sheet.xlabel:
             figure.supxlabel(sheet.xlabel, fontsize=style.TEXT)
+        if sheet.note:
+            small: dict[str, Any] = {"fontsize": style.SMALL, "color": style.MUTED}
+            figure.supxlabel(sheet.note, x=0.01, ha="left", **small)
         if sheet.ylabel:
             figure.supylabel(sheet.ylabel, fontsize=style.TEXT)
         if sheet.keys:

@@ -219,8 +219,7 @@ def _empty(sheet: Sheet) -> go.Figure:
     """Axes without anything in them, and room for the texts around."""
     rows, columns = sheet.shape
     top, bottom = _margins(sheet)
-    names = _room_of_names(sheet)
-    left = max(_LEFT, 0.2 + names)
+    names, left = _room_of_names(sheet), _left(sheet)
     width = max(sheet.width, left + _RIGHT + columns)
     across, along = width - left - _RIGHT, sheet.height - top - bottom
     beside = max(_GAP_ACROSS[sheet.share_y == "none"], names + 0.15)
@@ -263,8 +262,19 @@ def _margins(sheet: Sheet) -> tuple[float, float]:
     legend = 0.1 + _KEY * -(-len(sheet.keys) // max(1, sheet.key_columns)) if sheet.keys else 0.0
     lines = max(panel.title.count("\n") + bool(panel.title) for panel in sheet.panels)
     titles = 0.12 + 0.18 * lines
-    texts = 0.5 + 0.2 * sheet.xlabel.count("\n")
+    texts = _room_below(sheet) + (0.1 + 0.17 * (1 + sheet.note.count("\n")) if sheet.note else 0.0)
     return (titles + legend, texts) if sheet.keys_above else (titles, texts + legend)
+
+
+def _left(sheet: Sheet) -> float:
+    """Inches beside the panels."""
+    return max(_LEFT, 0.2 + _room_of_names(sheet))
+
+
+def _room_below(sheet: Sheet) -> float:
+    """Inches that the texts of horizontal axes take."""
+    lines = max([sheet.xlabel.count("\n"), *(p.xlabel.count("\n") for p in sheet.panels)])
+    return 0.5 + 0.2 * lines
 
 
 def _room_of_names(sheet: Sheet) -> float:
@@ -292,6 +302,11 @@ def _around(figure: go.Figure, sheet: Sheet) -> None:
     if sheet.xlabel:
         below = {"yanchor": "top", "yshift": -_DOTS * 0.28, "text": html(sheet.xlabel)}
         figure.add_annotation(x=0.5, y=0, **below, **common)
+    if sheet.note:
+        small = {"font": {"size": PX * style.SMALL, "color": style.MUTED}, "align": "left"}
+        below = {"yanchor": "top", "yshift": -_DOTS * _room_below(sheet), "text": html(sheet.note)}
+        left = {"x": 0, "xanchor": "left", "xshift": -_DOTS * (_left(sheet) - 0.1)}
+        figure.add_annotation(y=0, **left, **below, **(common | small))
     if sheet.ylabel:
         beside = {"textangle": -90, "xshift": -_DOTS * 0.55, "text": html(sheet.ylabel)}
         figure.add_annotation(x=0, y=0.5, **beside, **common)

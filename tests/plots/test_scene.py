@@ -8,9 +8,9 @@ from mixedbayes.plots import scene as drawing
 from mixedbayes.plots.scene import (
     Band,
     Dots,
-    Few,
     Key,
     Line,
+    MaxTicks,
     Oval,
     Panel,
     Rule,
@@ -42,7 +42,7 @@ MARKS = [
 
 
 def sheet(**more):
-    left = Panel(MARKS, "one & two", "x", "y", xticks=Few(3), yticks=Ticks(X, ["p", "q", "r"]))
+    left = Panel(MARKS, "one & two", "x", "y", xticks=MaxTicks(3), yticks=Ticks(X, ["p", "q", "r"]))
     right = Panel([DOTS], small=True, y_line=False)
     keys = [Key(k, BLUE, k) for k in ("line", "dash", "dot", "ring", "cross", "patch")]
     return Sheet([[left, right], [right, None]], 6.0, 5.0, keys=keys, xlabel="below", **more)
