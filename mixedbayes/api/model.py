@@ -62,8 +62,8 @@ class Model:
         are on the parameter's own link scale, log for positive ones.
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
-        changed. Levels of a grouping factor are equal in new data where Python says so: 1, 1.0 and
-        True are one level, and text is never a number.
+        changed, and tables come back in its library. Levels of a grouping factor are equal in new
+        data where Python says so: 1, 1.0 and True are one level, and text is never a number.
     family
         Name or object, for example ``"gaussian"``.
     priors

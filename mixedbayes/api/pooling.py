@@ -62,7 +62,7 @@ def pooling(
     Returns
     -------
     PoolingTable
-        A data frame with one row per level, term and kind of pooling ("complete", "none",
+        A data frame of pandas with one row per level, term and kind of pooling ("complete", "none",
         "partial"): group, level, term, n, kind, mean, sd, lower, upper and note, see
         `Fit.pooling`. The attribute `fit` is the fitted model.
 

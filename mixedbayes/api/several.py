@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mixedbayes.api.model import Fit, Model
+from mixedbayes.design.table import PANDAS
 from mixedbayes.errors import ModelError
 from mixedbayes.model.formulations import Centered, NonCentered
-from mixedbayes.results.text import tabled
+from mixedbayes.results.library import answer
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mixedbayes.checks.elpd import Elpd, Method
     from mixedbayes.checks.evidence import BayesFactor
     from mixedbayes.plots.scene import Drawing
@@ -22,14 +21,13 @@ if TYPE_CHECKING:
     from mixedbayes.teach.run import Ways
 
 
-@tabled
 def compare(
     fits: Mapping[str, Fit | Elpd],
     *,
     target: str = "observation",
     method: Method = "stacking",
     progress: bool = True,
-) -> pd.DataFrame:
+) -> Any:
     """Rank models of the same data by their expected log predictive density.
 
     Parameters
@@ -46,7 +44,8 @@ def compare(
     Returns
     -------
     DataFrame, the best model first: elpd, se, the difference from the best and its standard error
-    (dse), p, weight.
+    (dse), p, weight. In pandas the models are row labels; where all are fits of data of another
+    library the table is of that, and they are a column `model`.
 
     Raises
     ------
@@ -61,7 +60,10 @@ def compare(
         name: fit.loo(target, progress=progress) if isinstance(fit, Fit) else fit
         for name, fit in fits.items()
     }
-    return compare_elpd(scores, method)
+    found = compare_elpd(scores, method)
+    libraries = {fit.library if isinstance(fit, Fit) else PANDAS for fit in fits.values()}
+    library = libraries.pop() if len(libraries) == 1 else PANDAS
+    return answer(found if library == PANDAS else found.rename_axis("model"), library)
 
 
 def bayes_factor(a: Fit, b: Fit) -> BayesFactor:

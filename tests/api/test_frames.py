@@ -93,6 +93,12 @@ def test_every_table_is_in_the_library_of_the_data(tmp_path):
     assert isinstance(known.predict(data.head(3).to_arrow()), pa.Table)
     pandas = fit.predict(data.head(3).to_pandas())
     assert list(pandas) == ["g", "y", "x", "mean", "sd", "lower", "upper", "new"]
+    more = mb.fit("y ~ x + (1 | g)", data, **{**SMALL, "draws": 400})
+    scores = mb.compare({"a": more, "b": more}, progress=False)
+    assert isinstance(scores, pl.DataFrame)
+    assert scores["model"].to_list() == ["a", "b"]
+    scores = mb.compare({"a": more, "b": more.loo(progress=False)}, progress=False)
+    assert list(scores.index) == ["a", "b"]
     fit.library = "pandas"
     fit.save(tmp_path / "pandas.nc")
     assert isinstance(fit.fixef(), pd.DataFrame)
