@@ -94,7 +94,7 @@ def column(
     Parameters
     ----------
     name, post, asked
-        The model, its posterior, and the probability of the intervals.
+        The model, its posterior, and which numbers are shown.
     ratios
         Whether the mean's population effects are exponentiated.
     statistics

@@ -176,6 +176,9 @@ def sections(
         own = [k for k in keys if k.section == section]
         if section == DATA:
             own.sort(key=lambda k: _ORDER.index(k.kind))
+        if section == GROUPS:  # of one factor together, its correlations last
+            factors = list(dict.fromkeys(k.heading for k in own))
+            own.sort(key=lambda k: (factors.index(k.heading), k.kind == "cor"))
         for heading in dict.fromkeys(k.heading for k in own) if section == FURTHER else [""]:
             chosen = [k for k in own if section != FURTHER or k.heading == heading]
             having = [c for c, e in zip(columns, entries, strict=True) if {*chosen} & {*e}]

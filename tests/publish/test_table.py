@@ -128,6 +128,15 @@ def test_scores_of_two_responses_cannot_be_compared(sleep, herds):
     assert not any("compared" in n for n in same.layout.notes)
 
 
+def test_effects_over_one_factor_stand_together(posteriors):
+    models = {name: posteriors[name] for name in ("crossed", "counts")}
+    found = side_by_side(models, fit_statistics=[])
+    (groups,) = (s for s in found.layout.sections if s.title.startswith("Group effects"))
+    labels = [r.label for r in groups.rows]
+    assert labels == ["school id", "sd Intercept", "sd my x_1 $%", "cor Intercept, my x_1 $%",
+                      "team", "sd Intercept"]  # fmt: skip
+
+
 def test_an_effect_on_a_further_parameter_is_not_one_on_the_mean(posteriors):
     found = table(posteriors["spread"], fit_statistics=[])
     labels = [(s.title, r.label) for s in found.layout.sections for r in s.rows]
