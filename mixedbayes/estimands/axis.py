@@ -82,14 +82,8 @@ def axis_of(post: Posterior, target: Target) -> Axis:
         return replace(shown, column=response)
     if not isinstance(target, Mean):
         return shown
-    if target.categories:
+    if target.categories or family.probability or design.trials is not None:
         return replace(shown, limits=(0.0, 1.0))
-    if design.trials is not None:
-        return replace(shown, text=f"expected {response}, share of trials", limits=(0.0, 1.0))
-    if family.probability:
-        levels = design.response_levels
-        which = f" = {levels[-1]}" if levels is not None else ""
-        return replace(shown, text=f"probability of {response}{which}", limits=(0.0, 1.0))
     limits = (0.0, 1.0) if link in _BOUNDED else None
     scale = "" if link == "identity" else "response scale"
     return replace(shown, column=response, scale=scale, limits=limits)

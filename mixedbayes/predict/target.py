@@ -90,12 +90,13 @@ class Mean(Target):
     """E[y]; of counts out of trials the share; of ordered categories the probability of each."""
 
     categories: bool  # whether there are any
+    said: str = ""  # in words, where it is no expected response
 
     def reads(self, family: Family) -> tuple[str, ...]:
         return (MU, *family.parameters) if mean_depends_on_parameters(family) else (MU,)
 
     def words(self, response: str) -> str:
-        return f"probability of each {response}" if self.categories else f"expected {response}"
+        return self.said or f"expected {response}"
 
     def value(self, eta: Floats, at: At) -> Floats:
         mu = at.family.inverse(eta, np)
@@ -314,7 +315,7 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
     if isinstance(text, Target):
         return text
     if text == "mean":
-        return Mean(categories)
+        return Mean(categories, _mean_words(design, family))
     if text == "linear":
         return Linear()
     single = [n for n in family.parameters if family.labels(n, design) is None]
@@ -333,6 +334,18 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
         f'target={text!r} is not understood: use "mean", "linear", {also}'
         f'"P({design.response} > 3)" (also >=, <, <=, =), "median" or "quantile(0.9)"'
     )
+
+
+def _mean_words(design: Design, family: Family) -> str:
+    """What the mean is, where that is a probability; empty elsewhere."""
+    response, levels = design.response, design.response_levels
+    if family.categories(design) is not None:
+        return f"probability of each {response}"
+    if design.trials is not None:
+        return f"expected share of {response}"
+    if not family.probability:
+        return ""
+    return f"probability of {response}" + ("" if levels is None else f" = {label(levels[-1])}")
 
 
 def _quantile(text: str, design: Design, family: Family) -> Quantile:
