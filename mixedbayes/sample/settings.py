@@ -119,7 +119,7 @@ def _count(name: str, value: object, least: int, remedy: str) -> int:
         raise SamplingError(f"{name}={value!r}: must be an integer; {remedy}.")
     if value < least:
         raise SamplingError(f"{name}={value}: must be at least {least}; {remedy}.")
-    if value > _MOST and name != "seed":
+    if int(value) > _MOST and name != "seed":
         raise SamplingError(f"{name}: more than {_MOST:,} cannot be had; {remedy}.")
     return int(value)
 

@@ -217,3 +217,18 @@ def test_nothing_is_wider_than_a_phone(browser, page, name):
         assert width <= 390
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_on_paper_everything_is_drawn_open_and_as_wide_as_a_page(browser, page):
+    browser.get(page("crossed").as_uri())
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert all(drawn(browser, key) >= 1 for key in ("pooling", "effects"))
+    shut = "return document.querySelectorAll('details:not([open])').length"
+    assert browser.execute_script(shut) == 0
+    widths = "return [...document.querySelectorAll('.plot .main-svg, math.equation')]" + (
+        ".map((x) => x.getBoundingClientRect().width).filter((w) => w > 0)"
+    )
+    assert max(browser.execute_script(widths)) <= 641
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script(shut) > 0
+    assert wait(browser, f"{widths[:-1]} && w > 700).length")

@@ -105,6 +105,44 @@
     return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\$/g, "&#36;");
   }
 
+  // ---- on paper ------------------------------------------------------------------------------
+
+  // Every picture that is chosen, tables open but for the longest, nothing wider than a page.
+  const paper = 640, longest = 500;
+  let undo = [];
+
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details:not([open])")) {
+      if (details.querySelectorAll("tbody tr").length > longest) continue;
+      details.open = true;
+      undo.push(() => { details.open = false; });
+    }
+    for (const figure of document.querySelectorAll(".pictures figure:not([hidden])")) {
+      near.unobserve(figure);
+      draw(figure);
+      const plot = figure.querySelector(".plot");
+      Plotly.relayout(plot, { autosize: false, width: paper });
+      undo.push(() => Plotly.relayout(plot, { autosize: true, width: null }));
+    }
+    for (const wide of document.querySelectorAll("math.equation, table.data")) {
+      wide.style.width = "max-content";
+      const width = wide.getBoundingClientRect().width;
+      wide.style.width = "";
+      if (width <= paper) continue;
+      wide.style.fontSize = `${0.97 * paper / width * parseFloat(getComputedStyle(wide).fontSize)}px`;
+      wide.classList.add("narrowed");
+      undo.push(() => {
+        wide.style.fontSize = "";
+        wide.classList.remove("narrowed");
+      });
+    }
+  });
+
+  addEventListener("afterprint", () => {
+    undo.forEach((back) => back());
+    undo = [];
+  });
+
   // ---- tables --------------------------------------------------------------------------------
 
   for (const frame of document.querySelectorAll(".frame")) {
