@@ -217,7 +217,7 @@ The summary goes to stdout, everything else to stderr.
     "--report",
     "page",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="One self-contained HTML page; its folder is made if need be.",
+    help="One self-contained page, .html; its folder is made if need be.",
 )
 @click.option(
     "--parameter",
@@ -276,6 +276,7 @@ def fit(
     from mixedbayes.cli.fit import parse_priors, read_table
     from mixedbayes.formula import parse
 
+    output.check(data, out, page)
     axis_units = parse_units(units)
     given = parse_priors(priors)
     formulas = [formula, *others]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixedbayes.cli import exits
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import FileError, ModelError
+from mixedbayes.report.page import check_page
 from mixedbayes.results.files import write_file
 
 if TYPE_CHECKING:
@@ -131,6 +132,26 @@ def _save_picture(picture: Callable[[], Any], path: Path) -> None:
     figure = drawn.get_viz("figure") if hasattr(drawn, "get_viz") else drawn
     figure.savefig(content, dpi=DPI, format="png")
     write_file(path, content.getbuffer())
+
+
+def check(data: Path, folder: Path | None, page: Path | None) -> None:
+    """FileError where an output would take the place of the data, or of a file that is not ours."""
+    if page is not None:
+        if page.exists() and page.samefile(data):
+            raise FileError(f"--report {page}: that is the file of the data; choose another name")
+        check_page(page)
+    tables = {f"{name}{end}.csv" for name, _ in TABLES for end in ("", "_ratios")}
+    if (
+        folder is None
+        or data.name not in tables | {"priors.csv"}
+        or not (folder / data.name).exists()
+    ):
+        return
+    if (folder / data.name).samefile(data):
+        raise FileError(
+            f"--out {folder}: {data.name} there is the file of the data, and a table of that name "
+            "would take its place; choose another folder"
+        )
 
 
 def write_page(fit: mb.Fit, path: Path, units: Mapping[str, str]) -> None:

@@ -50,8 +50,9 @@ def demo(out: Path, seed: int, draws: int, chains: int) -> int:
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     help="Write the rows of NAME to this file, or to stdout with '-'.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
 @exits.guarded
-def data(name: str | None, target: Path | None) -> int:
+def data(name: str | None, target: Path | None, overwrite: bool) -> int:
     """List the shipped data sets, or describe the one with this NAME."""
     if name is None:
         if target is not None:
@@ -60,7 +61,7 @@ def data(name: str | None, target: Path | None) -> int:
     elif target is None:
         _describe(name)
     else:
-        _write(name, target)
+        _write(name, target, overwrite)
     return exits.OK
 
 
@@ -81,13 +82,16 @@ def _describe(name: str) -> None:
     click.echo(f"\n{mb.load_data(name).head().to_string(index=False)}")
 
 
-def _write(name: str, target: Path) -> None:
+def _write(name: str, target: Path, overwrite: bool) -> None:
     import mixedbayes as mb
+    from mixedbayes.errors import FileError
     from mixedbayes.results.files import check_file, write_file
 
     frame = mb.load_data(name)
     if str(target) == "-":
         frame.to_csv(sys.stdout, index=False, lineterminator="\n")
         return
+    if target.exists() and not overwrite:
+        raise FileError(f"{target} is there; choose another name, or replace it with --overwrite")
     write_file(check_file(target, f"{name}.csv"), frame.to_csv(index=False).encode())
     exits.say(f"wrote {target}")

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from mixedbayes.errors import FileError
 from mixedbayes.printable import escaped
 from mixedbayes.report.sections import Part, parts
 from mixedbayes.report.source import Source
@@ -20,6 +21,9 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
+MARK = '<meta name="generator" content="mixedbayes">'  # by which a report of ours is known
+_START = 4096  # bytes at the start of a page that have it
+ENDINGS = (".html", ".htm")
 ICON = "data:,"  # else browsers ask the server for one
 
 
@@ -63,7 +67,8 @@ def report(
     Raises
     ------
     FileError
-        If the folder does not exist or cannot be written, or `path` is a folder.
+        If the folder does not exist or cannot be written, `path` is a folder, ends otherwise than
+        in .html or .htm, or is a file that is no report of this package.
     ModelError
         If `prob` is not a probability between 0 and 1, or it is not known how the posterior was
         made.
@@ -73,12 +78,32 @@ def report(
     >>> fit.report("sleep.html", title="Sleep deprivation")  # doctest: +SKIP
     """
     path = check_file(path, "report.html")
+    check_page(path)
     check_prob(prob)
     source = Source(post, units, prob)
     design = source.post.design
     text = html(title or design.formula.text, _lead(source), parts(source, checks=checks))
     write_file(path, text.encode("utf-8", errors="replace"))
     return path
+
+
+def check_page(path: Path) -> None:
+    """FileError where a report would be another kind of file, or replace what is no report."""
+    if path.suffix.lower() not in ENDINGS:
+        kind = f"a file {path.suffix}" if path.suffix else "a file without an ending"
+        raise FileError(
+            f"{path.name}: a report is a page of HTML, not {kind}; call it "
+            f"{path.with_suffix('.html').name}, which a browser prints as PDF"
+        )
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(_START)
+    if start and MARK.encode() not in start:
+        raise FileError(
+            f"{path} is there and is no report of mixedbayes, so it is not replaced; choose "
+            "another name, or remove it"
+        )
 
 
 def _lead(source: Source) -> str:
@@ -97,6 +122,7 @@ def html(title: str, lead: str, sections: list[Part]) -> str:
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"{MARK}"
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<link rel="icon" href="{ICON}"><title>{escaped(title)}</title>'

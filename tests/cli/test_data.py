@@ -47,6 +47,16 @@ def test_writes_the_rows_to_a_file(run, tmp_path):
     assert len(pd.read_csv(target)) == 30
 
 
+def test_a_file_that_is_there_is_replaced_only_if_asked(run, tmp_path):
+    target = tmp_path / "trial.csv"
+    target.write_text("mine")
+    result = run("data", "dyestuff", "--csv", target)
+    assert (result.exit_code, target.read_text()) == (1, "mine")
+    assert "or replace it with --overwrite" in result.stderr
+    assert run("data", "dyestuff", "--csv", target, "--overwrite").exit_code == 0
+    assert len(pd.read_csv(target)) == 30
+
+
 def test_a_file_needs_a_name(run, tmp_path):
     result = run("data", "--csv", tmp_path / "d.csv")
     assert result.exit_code == 2

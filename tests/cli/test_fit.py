@@ -184,6 +184,26 @@ def test_tables_of_ratios_are_among_the_files():
     assert plain - set(output._tables(fit, False, False)) == {"fixef_ratios.csv"}
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("safe.csv", ["--report", "safe.csv"], "that is the file of the data"),
+        ("safe.csv", ["--report", "page.pdf"], "call it page.html"),
+        ("safe.csv", ["--report", "own.html"], "no report of mixedbayes"),
+        ("fixef.csv", ["--out", "."], "would take its place"),
+    ],
+)
+def test_the_users_own_files_are_not_replaced(run, tmp_path, monkeypatch, name, options, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("y,x\n1,2\n2,1\n3,4\n5,5\n")
+    (tmp_path / "own.html").write_text("mine")
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    result = run("fit", name, "y ~ x", *options, *SHORT)
+    assert result.exit_code == exits.USER_ERROR
+    assert said in result.stderr
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
 def test_a_page_is_written_where_it_is_asked_for(run, sleep_csv, tmp_path):
     page = tmp_path / "new" / "page.html"
     result = run(

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.report.page import MARK
 
 SECTIONS = [
     "summary", "model", "shrinkage", "pooling", "effects", "tables", "checks", "diagnostics",
@@ -236,7 +237,7 @@ def test_the_title_and_the_interval_are_the_user_s(fitted, tmp_path):
 
 def test_an_old_page_stays_if_the_new_one_fails(fitted, tmp_path, monkeypatch):
     path = tmp_path / "r.html"
-    path.write_text("old")
+    path.write_text(MARK)
 
     def full(*_):
         raise OSError("disk full")
@@ -244,7 +245,7 @@ def test_an_old_page_stays_if_the_new_one_fails(fitted, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(mb.MixedBayesError, match="disk full"):
         fitted("nothing").report(path, checks=False)
-    assert path.read_text() == "old"
+    assert path.read_text() == MARK
     assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
 
 
@@ -254,5 +255,13 @@ def test_errors(fitted, tmp_path):
         fit.report(tmp_path / "none" / "r.html")
     with pytest.raises(mb.FileError, match="is a folder"):
         fit.report(tmp_path)
+    with pytest.raises(mb.FileError, match=r"not a file .pdf; call it r.html"):
+        fit.report(tmp_path / "r.pdf")
+    (tmp_path / "own.html").write_text("<html>mine</html>")
+    with pytest.raises(mb.FileError, match=r"own.html is there and is no report of mixedbayes"):
+        fit.report(tmp_path / "own.html")
+    assert (tmp_path / "own.html").read_text() == "<html>mine</html>"
+    again = fit.report(tmp_path / "r.htm", checks=False)
+    assert fit.report(again, checks=False) == again
     with pytest.raises(mb.ModelError, match="prob"):
         fit.report(tmp_path / "r.html", prob=95)
