@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -126,6 +127,10 @@ class _Method:
         @wraps(stage)
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             subject = getattr(self, of)
+            try:
+                bound = own.bind(subject, *args, **kwargs)
+            except TypeError as e:
+                raise TypeError(_misused(type(self).__name__, call.__name__, own, e, kwargs)) from e
             if before is not None:
                 before(subject)
             found = stage(subject, *args, **kwargs)
@@ -133,7 +138,7 @@ class _Method:
                 return into.of(found)
             if not table or not isinstance(found, pd.DataFrame):
                 return found
-            given = own.bind(subject, *args, **kwargs).arguments.get(like) if like else None
+            given = bound.arguments.get(like) if like else None
             return answer(found, subject.design.library) if given is None else as_table(found)
 
         first, *others = own.parameters.values()
@@ -142,6 +147,19 @@ class _Method:
         call.__doc__ = without(first.name, inspect.getdoc(stage) or "")
         call.__signature__ = own.replace(parameters=[whose, *others])  # type: ignore[attr-defined]
         return call
+
+
+def _misused(
+    owner: str, name: str, own: inspect.Signature, error: TypeError, given: dict[str, Any]
+) -> str:
+    """What is wrong with the arguments of a method, with the names that it has."""
+    names = [*own.parameters][1:]
+    near = [
+        found for k in given if k not in names for found in difflib.get_close_matches(k, names, 1)
+    ]
+    hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(names) or 'none'}"
+    colon = "" if str(error).startswith("got") else ":"
+    return f"{owner}.{name}(){colon} {error}; {hint}"
 
 
 def without(parameter: str, doc: str) -> str:

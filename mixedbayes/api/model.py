@@ -102,7 +102,7 @@ class Model:
     ) -> None:
         self.formula = parse_all(formula)
         self.family = as_family(family)
-        self.family.check_parameters([f.response.text for f in self.formula.others])
+        self.family.check_formula(self.formula)
         whole = table(data, used_columns(self.formula).columns)
         design = build_design(self.formula, whole, functions=functions, missing=missing)
         self.data = design.whole

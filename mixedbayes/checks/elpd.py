@@ -130,7 +130,9 @@ class Loo(ELPDDataLOO):
             f"the posterior far (Pareto k above {self.good_k:.2f}): {self.held_out.names(first)}."
         ]
         if again:
-            said.append(f"For {again:,} of them the group effects were integrated out.")
+            which = "all" if again == self.held_out.count(first) else f"{again:,}"
+            settled = "" if len(left) else ", which makes the estimate reliable"
+            said.append(f"For {which} of them the group effects were integrated out{settled}.")
         if self.refitted:
             refitted = self.held_out.count(np.flatnonzero(self.how == REFITTED))
             said.append(f"For {refitted:,} the model was fitted again without them.")

@@ -18,6 +18,7 @@ from mixedbayes.design.memory import Coding, Memory, coding_notes
 from mixedbayes.design.table import Table, missing, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import used_columns, used_functions
+from mixedbayes.design.values import row_name
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_all, parse_expression, parse_terms
 from mixedbayes.formula.types import RandomTerm
@@ -218,9 +219,10 @@ def _complete(whole: Table, action: str) -> tuple[Any, dict[str, int]]:
     places = ", ".join(f"{name} in {count}" for name, count in dropped.items())
     absent = np.logical_or.reduce(list(masks.values()))
     if action == "error":
+        first = int(np.argmax(absent))
         raise DataError(
             f"{int(absent.sum())} of {whole.n} rows have missing values: {places}; first in row "
-            f'{whole.index[int(np.argmax(absent))]!r}; missing="drop" leaves these rows out'
+            f'{row_name(whole.index, first)}; missing="drop" leaves these rows out'
         )
     if absent.all():
         raise DataError(

@@ -15,6 +15,7 @@ import numpy as np
 from mixedbayes.design.encode import Encoding, matrix
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.types import Floats
+from mixedbayes.design.values import row_name
 from mixedbayes.errors import DataError
 from mixedbayes.terms.covariance import Covariance
 
@@ -154,10 +155,11 @@ def unknown_rows(encoding: Encoding, rows: Rows, X: Floats) -> str:
         return ""
     names = [name for name in encoding.every if name in encoding.left_out]
     named = _joined([name for name, there in zip(names, off.any(axis=0), strict=True) if there])
+    first = row_name(rows.table.index, int(np.argmax(unknown)))
     return (
-        f"{int(unknown.sum())} of {len(unknown)} rows, the first of them "
-        f"{rows.table.index[int(np.argmax(unknown))]!r}, are of a kind that the fitted data do not "
-        f"have: {named} was left out of the model, and its coefficient is taken as 0"
+        f"{int(unknown.sum())} of {len(unknown)} rows, the first of them {first}, are of a kind "
+        f"that the fitted data do not have: {named} was left out of the model, and "
+        "its coefficient is taken as 0"
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.design.values import Categorical, Matrix, is_logical
+from mixedbayes.design.values import Categorical, Matrix, is_logical, row_name
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_expression
 from mixedbayes.formula.nodes import Name, unparse
@@ -109,5 +109,5 @@ def _wrong(text: str, wrong: Any, values: Floats, rows: Rows, fault: str) -> NoR
     first = int(np.argmax(wrong))
     raise DataError(
         f"{text}: {int(wrong.sum())} of {len(wrong)} values {fault} "
-        f"(first in row {rows.table.index[first]!r}: {values[first]:g})"
+        f"(first in row {row_name(rows.table.index, first)}: {values[first]:g})"
     )

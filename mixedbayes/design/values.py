@@ -196,6 +196,12 @@ def _written(value: Any) -> str:
         return text
 
 
+def row_name(index: pd.Index, row: int) -> str:
+    """The label of a row as an error has it: text in quotes, numbers plain."""
+    value = index[row]
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
 def check_finite(value: Value, text: str, index: pd.Index) -> None:
     """Raise DataError at the first value that is infinite or not a number, with their count."""
     entries = value.entries if isinstance(value, Matrix) else value
@@ -209,7 +215,7 @@ def check_finite(value: Value, text: str, index: pd.Index) -> None:
     worst = cells[row][~np.isfinite(cells[row])][0]
     raise DataError(
         f"{text} is not finite in {int(bad.sum())} of {len(bad)} rows, first in row "
-        f"{index[row]!r} ({worst}); correct these rows or leave them out"
+        f"{row_name(index, row)} ({worst}); correct these rows or leave them out"
     )
 
 

@@ -9,8 +9,8 @@ from mixedbayes.interrupts import load as _load
 
 def _by_name() -> dict[str, Any]:
     """The families that are registered; three of these names are priors at the top."""
-    families = _load("mixedbayes.families.registry").FAMILIES.items()
-    return {"".join(word.capitalize() for word in name.split("_")): kind for name, kind in families}
+    registry = _load("mixedbayes.families.registry")
+    return {registry.public(name): kind for name, kind in registry.FAMILIES.items()}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families import support
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
+from mixedbayes.formula import Formula
 from mixedbayes.priors.types import Assigned
 
 type Values = Mapping[str, Floats]
@@ -76,6 +78,7 @@ class Family:
     normal: ClassVar[bool] = False  # whether y is normal given its mean
     positive: ClassVar[bool] = False  # whether the mean cannot be below 0
     counting: ClassVar[bool] = False  # whether y counts 0, 1, 2, ...
+    trials: ClassVar[bool] = False  # whether y counts successes among trials
     probability: ClassVar[bool] = False  # whether the mean is the probability of a success
     link: Link = field(default_factory=Link)
 
@@ -105,15 +108,31 @@ class Family:
         valid = self.supports(design.y, design.trials)
         support.require(design, valid, self.name, self.takes)
 
-    def check_parameters(self, given: Sequence[str]) -> None:
-        """Raise ModelError unless each of these can have a formula of its own."""
-        for name in given:
+    def check_formula(self, formula: Formula) -> None:
+        """Raise ModelError unless each further formula is of a parameter that can have one, and
+        DataError if there are trials that the family does not know."""
+        for other in formula.others:
+            name = other.response.text
             if name not in self.distributional:
                 can = ", ".join(self.distributional) or "none"
                 raise ModelError(
                     f"{name!r} has a formula, but the {self.name} family's parameters that may "
-                    f"have one are: {can}"
+                    f"have one are: {can}{self._meant(name, formula)}"
                 )
+        self._check_trials(formula)
+
+    def _check_trials(self, formula: Formula) -> None:
+        if formula.response.trials is not None and not self.trials:
+            support.refuse_trials(formula.response, self.name)
+
+    def _meant(self, name: str, formula: Formula) -> str:
+        if formula.response.text in self.distributional:
+            return (
+                f". The response's formula goes first: [{f'{name} ~ ...'!r}, "
+                f"{f'{formula.response.text} ~ ...'!r}]"
+            )
+        near = difflib.get_close_matches(name.lower(), self.distributional, n=1)
+        return f". Did you mean {near[0]!r}?" if near else ""
 
     @property
     def distributional(self) -> tuple[str, ...]:
@@ -137,6 +156,7 @@ class Family:
 
     def prepare(self, design: Design) -> Design:
         """The design as this family reads it, after `check`."""
+        self._check_trials(design.formula)
         self.check(design)
         support.refuse_extremes(design, logged=not self.extremes)
         if self.link.name != "identity":

@@ -31,7 +31,6 @@ class Bernoulli(Shares):
     takes: ClassVar[str] = "0 or 1, False or True, or two levels"
 
     def check(self, design: Design) -> None:
-        support.refuse_trials(design, self.name)
         levels = design.response_levels
         if levels is not None and len(levels) == 1:
             raise DataError(

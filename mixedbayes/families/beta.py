@@ -79,7 +79,6 @@ class Beta(Family):
         return Rows.of(logs, w, -w @ (logs + rest), rest)
 
     def check(self, design: Design) -> None:
-        support.refuse_trials(design, self.name)
         support.refuse_labels(design, self.name)
         y = design.y
         edge = (y == 0) | (y == 1)

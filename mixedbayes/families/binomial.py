@@ -126,6 +126,7 @@ class Binomial(Shares):
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "binomial", "binomial", "binomial", names=("binom", "aggregated_binomial")
     )
+    trials: ClassVar[bool] = True
     takes: ClassVar[str] = "counts from 0 to the number of trials"
 
     def check(self, design: Design) -> None:

@@ -141,7 +141,6 @@ class Cumulative(Family):
         return Rows.of(design.y, weights_of(design), 0.0)
 
     def check(self, design: Design) -> None:
-        support.refuse_trials(design, self.name)
         if design.response_levels is None:
             self.require_support(design)
         found = len(np.unique(design.y))

@@ -75,7 +75,6 @@ class GammaFamily(Family):
         return Rows.of(design.y, weights_of(design), -logs.sum(), logs)
 
     def check(self, design: Design) -> None:
-        support.refuse_trials(design, self.name)
         support.refuse_labels(design, self.name)
         self.require_support(design)
         support.refuse_constant(design)

@@ -63,7 +63,6 @@ class Gaussian(Family):
     link: Link = field(default_factory=Identity)
 
     def check(self, design: Design) -> None:
-        support.refuse_trials(design, self.name)
         support.refuse_labels(design, self.name)
         support.refuse_constant(design)
         if not isinstance(self.link, Identity):

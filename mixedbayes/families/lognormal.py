@@ -50,7 +50,6 @@ class Lognormal(Family):
         return replace(rows, constant=rows.constant - float(logs.sum()))
 
     def check(self, design: Design) -> None:
-        support.refuse_trials(design, self.name)
         support.refuse_labels(design, self.name)
         self.require_support(design)
         support.refuse_constant(design)

@@ -32,7 +32,6 @@ class Counts(Family):
     link: Link = field(default_factory=Log)
 
     def check(self, design: Design) -> None:
-        support.refuse_trials(design, self.name)
         support.refuse_labels(design, self.name)
         self.require_support(design)
         if not design.y.any() and isinstance(self.link, Identity):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import replace
-from typing import Any
+from types import ModuleType
+from typing import Any, NoReturn
 
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
@@ -56,10 +57,25 @@ def as_family(family: str | Family | type[Family]) -> Family:
         made = family if isinstance(family, Family) else kind()
         _check_link(made)
         return made
+    if isinstance(family, ModuleType):
+        _refuse_module(family)
     hint = _hint(_spelling(family))
     if issubclass(kind, Prior):
         hint = f" That is a prior.{hint}"
     raise ModelError(f"family={family!r} is not known: use one of {', '.join(FAMILIES)}.{hint}")
+
+
+def public(name: str) -> str:
+    """A family's name in `mb.families`: "NegativeBinomial" of "negative_binomial"."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def _refuse_module(module: ModuleType) -> NoReturn:
+    own = [name for name, kind in FAMILIES.items() if kind.__module__ == module.__name__]
+    said = "a family is one of its classes"
+    if own:
+        said = f"the family is mb.families.{public(own[0])}"
+    raise ModelError(f"family={module.__name__} is a module; {said}")
 
 
 def _check_ours(kind: type[Family]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes.design.types import Design, Floats
-from mixedbayes.design.values import label
+from mixedbayes.design.values import label, row_name
 from mixedbayes.errors import DataError
+from mixedbayes.formula.types import Response
 
 
 def suggestion(design: Design) -> str:
@@ -49,7 +52,7 @@ def require(design: Design, valid: NDArray[np.bool_], family: str, support: str)
         shown = f"{float(value)!r}, a whole number but for rounding (write round({text}) ~ ...),"
     reason = suggestion(design)
     raise DataError(
-        f"the response {design.response!r} is {shown} in row {design.index[first]!r} "
+        f"the response {design.response!r} is {shown} in row {row_name(design.index, first)} "
         f"({int((~valid).sum())} of {design.n} rows are not {support}): the {family} family takes "
         f"{support}; {reason} fits these values"
     )
@@ -80,13 +83,13 @@ def refuse_unordered(design: Design) -> None:
     )
 
 
-def refuse_trials(design: Design, family: str) -> None:
-    """Raise DataError if trials were given to a family that has none."""
-    if design.trials is not None:
-        raise DataError(
-            f"trials({design.formula.response.trials}) is for binomial counts; the {family} "
-            "family does not use it: leave it out, or use family='binomial'"
-        )
+def refuse_trials(response: Response, family: str) -> NoReturn:
+    """Raise DataError: the family does not count successes among trials."""
+    y, n = response.text, response.trials
+    raise DataError(
+        f"trials({n}) is for binomial counts; the {family} family does not use it: leave it out, "
+        f"or use family='binomial' (of shares, with round({y}*{n}) | trials({n}))"
+    )
 
 
 def refuse_constant(design: Design) -> None:

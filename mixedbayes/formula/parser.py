@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mixedbayes.errors import FormulaError
 from mixedbayes.formula.nodes import (
@@ -291,7 +291,8 @@ def parse_all(formula: str | Sequence[str]) -> Formula:
     """
     if isinstance(formula, str):
         return parse(formula)
-    texts = list(formula) if isinstance(formula, Sequence) else [formula]
+    one = isinstance(formula, bytes | bytearray) or not isinstance(formula, Sequence)
+    texts: list[Any] = [formula] if one else list(formula)
     if not texts:
         raise FormulaError('no formula; write for example ["y ~ x + (1 | g)", "sigma ~ x"]')
     first, *others = (parse(text) for text in texts)

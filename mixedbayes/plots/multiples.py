@@ -261,6 +261,8 @@ def shown_levels(
     post: Posterior, g: GroupDesign, levels: Sequence[object] | None, max_levels: int
 ) -> tuple[list[int], str]:
     """Codes of the levels to show, and what to say of the choice."""
+    if isinstance(levels, str):
+        raise ModelError(f"levels={levels!r} is a text, and levels are a list: levels=[{levels!r}]")
     if levels is not None:
         at = {str(level): j for j, level in enumerate(g.levels)}
         unknown = [level for level in levels if str(level) not in at]

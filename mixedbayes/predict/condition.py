@@ -16,7 +16,7 @@ from mixedbayes import names
 from mixedbayes.design import replay
 from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewGroup, NewRows
-from mixedbayes.design.values import label
+from mixedbayes.design.values import label, row_name
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.importance import IN_CLOSED_FORM, Importance, describe_mixture
 from mixedbayes.predict.linear import Known, covariance_roots, predictor
@@ -186,9 +186,10 @@ def _check_support(data: NewData, new: NewRows) -> None:
         said = "further from what the fit expects than numbers can tell"
     if not possible.all():
         first = int(np.argmin(possible))
+        where = row_name(new.index, first)
         raise DataError(
             f"{int((~possible).sum())} of {data.n} responses are {said} (first in row "
-            f"{new.index[first]!r}: {data.y[first]:g}); correct these rows or leave them out"
+            f"{where}: {data.y[first]:g}); correct these rows or leave them out"
         )
 
 

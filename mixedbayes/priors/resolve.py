@@ -158,6 +158,10 @@ def _check_names(where: str, given: Mapping[Any, Any], valid: Sequence[str]) -> 
 
 
 def _reason(p: PredictorPriors, key: object) -> str:
+    if key in p.terms:
+        return f"a population effect has its prior among fixef, {{'fixef': {{{key!r}: ...}}}}; "
+    if key in p.sd:
+        return f"the effects of a factor have theirs by sd, {{'sd': {{{key!r}: ...}}}}; "
     if key == names.INTERCEPT:
         return "the formula has no intercept. "
     if key == names.FIXEF:

@@ -69,7 +69,7 @@ def read(post: Posterior, variable: str) -> StoredSummary:
         had = "; ranef() works from what was kept" if len(stored.data_vars) else ""
         raise ModelError(
             f"neither draws nor summaries of {variable} were kept{had}. Fit again with fewer draws "
-            "or with the group effects kept as draws"
+            'or with effects="draws"'
         )
     parts = (stored[f"{variable}_{what}"].to_numpy() for what in ("mean", "sd", "quantile"))
     return StoredSummary(EffectsSummary(*parts), stored[names.QUANTILE].to_numpy())

@@ -186,11 +186,14 @@ class Posterior:
             return
         g = self.group(group, parameter)
         effects = g.n_levels * len(g.terms)
+        why, remedy = ', as effects="summary" asks', 'effects="draws"'
+        if self.run is None or self.run.settings.effects != "summary":
+            size = f"{8e-9 * effects * self.n_draws:.1f} GB"
+            why = f": {effects:,} effects x {self.n_draws:,} draws would take {size}"
+            remedy = f"fewer draws or with {remedy}"
         raise ModelError(
-            f"this needs draws of the effects of {group}, and only their summaries were kept: "
-            f"{effects:,} effects x {self.n_draws:,} draws would take "
-            f"{8e-9 * effects * self.n_draws:.1f} GB. Fit again with fewer draws or with the group "
-            "effects kept as draws; ranef() works from the summaries"
+            f"this needs draws of the effects of {group}, and only their summaries were kept{why}. "
+            f"Fit again with {remedy}; ranef() works from the summaries"
         )
 
     def parameters(self) -> Mapping[str, Floats]:

@@ -44,7 +44,10 @@ _BLOCK = 2**22  # numbers handled at a time, to bound memory
 def check_prob(prob: float) -> float:
     """The interval's probability, or ModelError if it is not between 0 and 1."""
     if isinstance(prob, bool) or not isinstance(prob, int | float) or not 0 < prob < 1:
-        raise ModelError(f"prob={prob!r} is not a probability between 0 and 1; 0.95 is the default")
+        hint = "; a grouping factor is named by group=" if isinstance(prob, str) else ""
+        raise ModelError(
+            f"prob={prob!r} is not a probability between 0 and 1; 0.95 is the default{hint}"
+        )
     return float(prob)
 
 

@@ -87,6 +87,37 @@ WHILE_MODELLING = {
         lambda: model("Reaction ~ Days.__class__"), mb.DataError,
         ["no column 'Days.__class__'", "^^^^", "Reaction, Days, Subject"],
     ),
+    "bytes": (
+        lambda: model(b"Reaction ~ Days"), mb.FormulaError, ["a text such as", "not bytes"],
+    ),
+    "parameter misspelt": (
+        lambda: model(["Reaction ~ Days", "Sigmma ~ Days"]), mb.ModelError,
+        ["'Sigmma' has a formula", "are: sigma.", "Did you mean 'sigma'?"],
+    ),
+    "the response's formula second": (
+        lambda: model(["sigma ~ Days", FORMULA]), mb.ModelError,
+        ["'Reaction' has a formula", "The response's formula goes first", "['Reaction ~ ...'"],
+    ),
+    "trials of a family that has none": (
+        lambda: model("Reaction | weights(Days) | trials(Days) ~ 1"), mb.DataError,
+        ["trials(Days) is for binomial counts", "the gaussian family"],
+    ),
+    "a module for a family": (
+        lambda: model(family=mb.families.gamma), mb.ModelError,
+        ["mixedbayes.families.gamma is a module", "the family is mb.families.Gamma"],
+    ),
+    "a prior of a term": (
+        lambda: model(priors={"Days": mb.Normal(0, 1)}), mb.PriorError,
+        ["'Days' is not a parameter", "{'fixef': {'Days': ...}}"],
+    ),
+    "a prior of a grouping factor": (
+        lambda: model(priors={"Subject": mb.Exponential(1)}), mb.PriorError,
+        ["{'sd': {'Subject': ...}}"],
+    ),
+    "a row label of a filtered frame": (
+        lambda: model(data=sleep(Days=SLEEP.Days.where(SLEEP.index != 7, np.inf)).iloc[[2, 7, 9]]),
+        mb.DataError, ["not finite in 1 of 3 rows, first in row 7 (inf)"],
+    ),
     # columns
     "column in another case": (
         lambda: model("Reaction ~ days"), mb.DataError,

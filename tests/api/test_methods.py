@@ -103,8 +103,12 @@ def test_a_method_of_its_own_has():
     assert calls == [Has.posterior]
     assert type(Has().plain()) is pd.DataFrame
     assert Has().many.__name__ == "many"
-    with pytest.raises(TypeError, match="unexpected keyword argument 'm'"):
+    with pytest.raises(TypeError, match=r"Has.many\(\) got an .* argument 'm'; it takes n, other"):
         Has().many(m=1)
+    with pytest.raises(TypeError, match=r"'others'; did you mean 'other'\?"):
+        Has().many(1, others=1)
+    with pytest.raises(TypeError, match=r"Has.many\(\): too many positional arguments"):
+        Has().many(1, 2)
     Has.posterior.design.library = "polars"
     assert Has().many(2).to_dict(as_series=False) == {"x": [7, 7]}
     assert type(Has().plain()) is pd.DataFrame

@@ -13,6 +13,11 @@ def test_version(run):
     assert result.stdout.strip() == f"mixedbayes, version {mixedbayes.__version__}"
 
 
+def test_python_m_is_the_command_line():
+    run = [sys.executable, "-m", "mixedbayes", "--version"]
+    assert "mixedbayes, version" in subprocess.check_output(run, text=True)
+
+
 @pytest.mark.parametrize("command", [[], ["fit"], ["demo"], ["data"]])
 def test_help_documents_the_exit_codes(run, command):
     result = run(*command, "--help")
