@@ -9,6 +9,7 @@ from mixedbayes.api.model import Fit
 from mixedbayes.errors import FormulaError
 from mixedbayes.formula import parse
 from mixedbayes.results.pooling import pooling as pooling_table
+from mixedbayes.results.tables import Interval
 from mixedbayes.results.text import Table
 
 
@@ -33,6 +34,7 @@ def pooling(
     *,
     varying: str | None = None,
     prob: float = 0.95,
+    interval: Interval = "eti",
     seed: int | None = None,
     **settings: Any,
 ) -> PoolingTable:
@@ -54,6 +56,8 @@ def pooling(
         all of the formula's effects, so that no pooling is a regression of its own in each level.
     prob
         Probability of the intervals.
+    interval
+        As in `Fit.pooling`.
     seed
         Of the sampler.
     settings
@@ -88,6 +92,6 @@ def pooling(
         )
     effects = parsed.fixed if varying is None else varying
     fitted = fit(f"{formula} + ({effects} | {group})", data, seed=seed, **settings)
-    table = PoolingTable(pooling_table(fitted.posterior, prob=prob))
+    table = PoolingTable(pooling_table(fitted.posterior, prob=prob, interval=interval))
     table.fit = fitted
     return table

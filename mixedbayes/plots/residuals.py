@@ -12,6 +12,7 @@ from scipy import stats
 
 from mixedbayes.checks.residual import written_out
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.used import used_columns
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.categories import key_columns
@@ -124,9 +125,11 @@ def colors(design: Design, by: str) -> Colors:
             return Colors(by, tuple(map(str, g.levels)), g.refs)
     known = [g.name for p in design.predictors for g in p.groups]
     columns = [] if design.data is None else list(map(str, design.frame.columns))
+    columns = [c for c in columns if c not in used_columns(design.formula).response]
     if by not in columns:
-        choices = ", ".join(dict.fromkeys([*known, *columns])) or "none"
-        raise ModelError(f"by={by!r} is neither a grouping factor nor a column in use: {choices}")
+        choices = ", ".join(dict.fromkeys([*known, *columns]))
+        there = f"choose from {choices}" if choices else "and the formula reads no other column"
+        raise ModelError(f"by={by!r} is neither a grouping factor nor a predictor; {there}")
     coded = design.frame[by].astype("category")
     labels = coded.cat.categories
     if pd.api.types.is_numeric_dtype(labels.dtype) and len(labels) > _MOST_NUMBERS:

@@ -22,7 +22,7 @@ from mixedbayes.results.shrinkage import (
     notes,
     own_response,
 )
-from mixedbayes.results.tables import stack, tails
+from mixedbayes.results.tables import Interval, stack, tails
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
@@ -54,7 +54,13 @@ class Together:
     df: int
 
 
-def pooling(post: Posterior, group: str | None = None, prob: float = 0.95) -> pd.DataFrame:
+def pooling(
+    post: Posterior,
+    group: str | None = None,
+    prob: float = 0.95,
+    *,
+    interval: Interval = "eti",
+) -> pd.DataFrame:
     """Every level's coefficients under complete, no and partial pooling.
 
     Parameters
@@ -65,6 +71,9 @@ def pooling(post: Posterior, group: str | None = None, prob: float = 0.95) -> pd
         One grouping factor; all by default.
     prob
         Probability of the intervals.
+    interval
+        Of "partial": "eti", equal tails, or "hdi", highest density. The others' are symmetric, and
+        both are the same.
 
     Returns
     -------
@@ -77,7 +86,7 @@ def pooling(post: Posterior, group: str | None = None, prob: float = 0.95) -> pd
     - "none": least squares within the level alone, with the level's own residual variance. What
       does not vary over the factor (other columns, other factors' effects, the offset) is taken at
       its posterior mean.
-    - "partial": population + deviation: posterior mean and sd, equal-tailed interval.
+    - "partial": population + deviation: posterior mean and sd, and the interval asked for.
 
     Where the level's rows do not identify a term, or leave no residual to judge it by, the row of
     "none" is NaN there and `note` has the reason; else `note` is empty. Under the prior
@@ -87,7 +96,7 @@ def pooling(post: Posterior, group: str | None = None, prob: float = 0.95) -> pd
     ------
     ModelError
         If there is no such grouping factor, or the model has no least squares to compare with: its
-        link is not the identity.
+        link is not the identity; or `prob` or the interval is not known.
 
     Examples
     --------
@@ -97,7 +106,7 @@ def pooling(post: Posterior, group: str | None = None, prob: float = 0.95) -> pd
     _, high = tails(prob)
     groups = [g for _, g in chosen(post, group)]
     whole = together(post.design)
-    partial = coef(post, prob)
+    partial = coef(post, prob, interval=interval)
     tables = []
     for g in groups:
         rows = effect_rows(g)

@@ -123,7 +123,7 @@ def test_few_groups_are_in_the_legend_and_columns_will_do(by_gid):
         plot_residuals(post, by="arm of", backend=backend)
     with pytest.raises(mb.ModelError, match="by='x' has 30 different numbers"):
         plot_residuals(post, by="x")
-    with pytest.raises(mb.ModelError, match="neither a grouping factor nor a column in use: y, x"):
+    with pytest.raises(mb.ModelError, match="nor a predictor; choose from x, arm of"):
         plot_residuals(post, by="z")
 
 

@@ -2,6 +2,7 @@
 
 import arviz_stats as az
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -10,6 +11,7 @@ from mixedbayes.results import tables
 from mixedbayes.results.fitted import fitted, residuals
 from mixedbayes.results.fixef import fixef, parameters
 from mixedbayes.results.icc import icc
+from mixedbayes.results.pooling import pooling
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ranef import coef, ranef
 from mixedbayes.results.shrinkage import shrinkage
@@ -170,6 +172,17 @@ def test_shrinkage_has_the_shortest_interval(sleep):
     assert not found["pooling_lower"].equals(plain["pooling_lower"])
     with pytest.raises(ModelError, match="interval='shortest'"):
         shrinkage(sleep, interval="shortest")
+
+
+def test_pooling_has_the_shortest_interval_where_it_is_another(sleep):
+    found, plain = pooling(sleep, interval="hdi"), pooling(sleep)
+    partial = found["kind"] == "partial"
+    ends = ["lower", "upper"]
+    pd.testing.assert_frame_equal(found.loc[~partial, ends], plain.loc[~partial, ends])
+    expected = coef(sleep, interval="hdi")[ends]
+    np.testing.assert_array_equal(found.loc[partial, ends], expected)
+    with pytest.raises(ModelError, match="interval='t'"):
+        pooling(sleep, interval="t")
 
 
 def test_the_summary_says_what_its_columns_are(sleep):
