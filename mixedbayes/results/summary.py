@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -24,6 +25,7 @@ from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios
 from mixedbayes.results.tables import (
     EFFECT,
+    ENDS,
     HEALTH,
     Asked,
     Description,
@@ -192,7 +194,8 @@ class Summary:
         if of_posterior:
             yield f"{', '.join(of_posterior)}: of the posterior."
         kind = "equal-tailed" if self.how.interval == "eti" else "highest-density"
-        yield f"lower, upper: {100 * self.prob:.6g} % {kind} interval."
+        if ends := [c for c in columns if c in ENDS]:
+            yield f"{', '.join(ends)}: {100 * self.prob:.6g} % {kind} interval."
         if "prob_positive" in columns:
             yield "P(>0): probability of being positive."
         if "mcse" in columns:
@@ -204,7 +207,11 @@ class Summary:
 
         A ratio, in the column of that name, stands first unless statistics of it are there.
         """
-        unit = row["sd"] if "sd" in row else (row["upper"] - row["lower"]) / 4
+        unit = np.nan
+        if "sd" in row:
+            unit = row["sd"]
+        elif "lower" in row and "upper" in row:
+            unit = (row["upper"] - row["lower"]) / 4
         first = ratio if self._columns[0] not in row else ""
         cells = [_cell(name, row[name], unit) if name in row else "" for name in self._columns]
         return (rounded([row[first]], unit)[0], *cells[1:]) if first else tuple(cells)

@@ -192,6 +192,8 @@ def test_the_summary_says_what_its_columns_are(sleep):
     assert "89 % highest-density interval" in text
     assert "median: of the posterior." in text
     assert "P(>0)" not in text
+    one = str(summary(sleep, statistics=["mean", "upper"]))
+    assert "\nmean: of the posterior. upper: 95 % equal-tailed interval." in one
     own = summary(sleep, statistics=["prob_positive"])
     assert own.heads == ("P(>0)", "lower", "upper", "ess_bulk", "rhat")
     assert own.varcorr["prob_positive"].notna().all()
