@@ -117,6 +117,7 @@ class Columns:
         self.grouping = tuple(f for f in self.factors if f not in {*population, *effects})
         self._categories = {n for d in self.designs for n in category_columns(d.formula)}
         self._frequencies = design.repeats
+        self._trials = {n for u in used for n in u.trials}
 
     def check(self, name: Any) -> str:
         """A column's name; DataError where the model does not read it."""
@@ -213,10 +214,11 @@ class Columns:
             return made
 
     def typical(self, name: str) -> Any:
-        """The mean of numbers, else the commonest level."""
+        """The mean of numbers, of trials the whole one next to it; else the commonest level."""
         column = self.frame[name]
         if not self.is_category(name):
-            return float(np.average(column.to_numpy(float), weights=self._frequencies))
+            mean = float(np.average(column.to_numpy(float), weights=self._frequencies))
+            return max(1, round(mean)) if name in self._trials else mean
         codes, levels = encode(column, name)
         return levels[int(np.argmax(np.bincount(codes, self._frequencies)))]
 

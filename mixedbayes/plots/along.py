@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,31 +12,16 @@ from numpy.typing import NDArray
 
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
+from mixedbayes.estimands.grid import Columns, shown
 from mixedbayes.families.links import Inverse
 from mixedbayes.plots import style
-from mixedbayes.plots.multiples import Covariate, counts_on, mean_columns, straight
+from mixedbayes.plots.multiples import Covariate, mean_columns, straight
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import tails
 
 _WHOLE = "\u00a0"  # a blank at which no line ends
-
-
-def typical_row(axis: Covariate, frame: pd.DataFrame) -> dict[str, Any]:
-    """A value for every column: the mean of numbers, else the most frequent one.
-
-    Of whole numbers the one that occurs next to the mean, as these may stand for categories.
-    """
-    return {str(name): _typical(frame[name], axis) for name in frame.columns}
-
-
-def _typical(column: pd.Series, axis: Covariate) -> Any:
-    if not counts_on(column, axis.coded):
-        return column.mode().iloc[0]
-    if pd.api.types.is_integer_dtype(column):
-        return column.iloc[int((column - column.mean()).abs().argmin())]
-    return float(column.mean())
 
 
 def places(axis: Covariate, frame: pd.DataFrame, points: int) -> tuple[Floats, pd.Series | None]:
@@ -50,38 +35,77 @@ def places(axis: Covariate, frame: pd.DataFrame, points: int) -> tuple[Floats, p
     return at, frame[axis.name].iloc[first].reset_index(drop=True) if shown else None
 
 
-def rows(
-    axis: Covariate,
-    frame: pd.DataFrame,
-    values: pd.Series | None,
-    labels: Mapping[str, Any],
-    n: int,
-) -> pd.DataFrame:
-    """n rows with the given values of the axis and of the grouping columns, the others typical."""
-    new = pd.DataFrame({name: [value] * n for name, value in typical_row(axis, frame).items()})
-    for name, value in labels.items():
-        new[name] = pd.Series([value] * n)
-    if values is not None:
-        new[axis.name] = values.array
-    return new
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """Where the columns stand that do not run along an axis: as given, else at typical values.
 
-
-def held(post: Posterior, axis: Covariate, frame: pd.DataFrame, width: float) -> str:
-    """At which values the other columns stand that the expected response depends on.
-
-    "at arm = b, dose = 2.5", in lines for a panel so many inches wide; empty where there are none.
+    Numbers are typically at their mean, categories at their commonest level.
     """
-    typical = typical_row(axis, frame)
-    others = [c for c in mean_columns(post) if c != axis.name and c in typical]
-    if not others:
-        return ""
-    each = (f"{c} = {_shown(typical[c])}".replace(" ", _WHOLE) for c in others)
-    return style.in_lines("at " + ", ".join(each), width).replace(_WHOLE, " ")
 
+    columns: Columns
+    axis: Covariate
+    given: Mapping[str, Any] = field(default_factory=dict)
 
-def _shown(value: Any) -> str:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return f"{value:.4g}" if number else str(value)
+    def at(self, more: Mapping[str, Any]) -> Standing:
+        """The same with more columns given."""
+        return replace(self, given={**self.given, **more})
+
+    def rows(
+        self,
+        values: pd.Series | None,
+        labels: Mapping[str, Any],
+        n: int,
+        own: Mapping[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """n rows with given values of the axis.
+
+        Parameters
+        ----------
+        values
+            Of the column along the axis; None where it shows none.
+        labels
+            Of the grouping columns.
+        own
+            Values of columns that are a level's own, where they are not given.
+        """
+        typical = {name: self.columns.typical(name) for name in self.columns.names}
+        new = pd.DataFrame(index=range(n))
+        for name, value in {**typical, **(own or {}), **self.given}.items():
+            new[name] = self.columns.column(name, [value] * n)
+        for name, value in labels.items():
+            new[name] = pd.Series([value] * n)
+        if values is not None:
+            new[self.axis.name] = values.array
+        return new
+
+    def words(self, post: Posterior, width: float, but: Collection[str] = ()) -> str:
+        """At which values columns stand that the expected response depends on.
+
+        "at arm = b, dose = 2.5", in lines for a panel so many inches wide; those in `but` are left
+        out, and it is empty where there are none.
+        """
+        others = [
+            c
+            for c in mean_columns(post)
+            if c not in (self.axis.name, *but)
+            and c in self.columns.names
+            and c not in self.columns.grouping
+        ]
+        each = (f"{c} = {shown(self.given.get(c, self.columns.typical(c)))}" for c in others)
+        said = ", ".join(text.replace(" ", _WHOLE) for text in each)
+        return style.in_lines(f"at {said}", width).replace(_WHOLE, " ") if said else ""
+
+    def own(self, g: GroupDesign) -> dict[str, pd.Series]:
+        """Columns that do not vary within any level of a factor: (J,) values of its levels."""
+        frame, found = self.columns.frame, {}
+        for name in self.columns.names:
+            if name in (self.axis.name, *self.given, *self.columns.factors):
+                continue
+            codes = pd.factorize(frame[name], use_na_sentinel=False)[0]
+            if len(np.unique(np.column_stack([g.refs, codes]), axis=0)) == g.n_levels:
+                first = np.unique(g.refs, return_index=True)[1]
+                found[name] = frame[name].iloc[first].reset_index(drop=True)
+        return found
 
 
 def labels_of(g: GroupDesign, j: int) -> dict[str, Any]:

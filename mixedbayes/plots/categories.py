@@ -11,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.plots import style
-from mixedbayes.plots.along import Curve, expected, has_average, labels_of, rows, unseen
+from mixedbayes.plots.along import Curve, Standing, expected, has_average, labels_of, unseen
 from mixedbayes.plots.multiples import Covariate
 from mixedbayes.plots.scene import Band, Dots, Floats, Key, Line, Mark, Segments, extent
 from mixedbayes.results.posterior import Posterior
@@ -67,24 +67,35 @@ def fitted(
 def predicted(
     post: Posterior,
     g: GroupDesign | None,
-    axis: Covariate,
-    frame: pd.DataFrame,
+    standing: Standing,
     shown: Sequence[int],
     at: Floats,
     values: pd.Series | None,
     prob: float,
+    kept: Any = slice(None),
 ) -> list[Mark]:
-    """The typical level's probabilities, their mean over the population, and those of levels."""
-    new = rows(axis, frame, values, unseen(g), len(at))
+    """The typical level's probabilities, their mean over the population, and those of levels.
+
+    `kept` says of which rows of the data the shares are.
+    """
+    axis = standing.axis
+    new = standing.rows(values, unseen(g), len(at))
+    theirs = {} if g is None else standing.own(g)
     typical = _columns(expected(post, g, new, "typical", prob))
     average = _columns(expected(post, g, new, "average", prob)) if has_average(post) else None
     own = [
         _columns(
-            expected(post, g, rows(axis, frame, values, labels_of(g, j), len(at)), "own", prob)
+            expected(
+                post, g,
+                standing.rows(
+                    values, labels_of(g, j), len(at), {n: v.iloc[j] for n, v in theirs.items()}
+                ),
+                "own", prob,
+            )
         )
         for j in shown
         if g is not None
-    ]
+    ]  # fmt: skip
     count = typical["mean"].shape[1]
     marks: list[Mark] = []
     for k, color in enumerate(colors(count)):
@@ -106,7 +117,7 @@ def predicted(
             if average is not None:
                 dash = Dots(place, average["mean"][:, k], color, 60.0, marker="_", gid="average")
                 marks.append(dash)
-        marks.append(_shares(axis, post.design.y == k, place - at, color))
+        marks.append(_shares(axis, kept, post.design.y == k, place - at, color))
     return marks
 
 
@@ -127,16 +138,17 @@ def _columns(table: pd.DataFrame) -> dict[str, Floats]:
     return {c: table[c].to_numpy().reshape(-1, count) for c in ("mean", "lower", "upper")}
 
 
-def _shares(axis: Covariate, is_category: Any, aside: Floats, color: str) -> Dots:
+def _shares(axis: Covariate, kept: Any, is_category: Any, aside: Floats, color: str) -> Dots:
     """Shares of the data in one category, at each value of the axis or in bins of equal counts."""
-    places, bins = np.unique(axis.x, return_inverse=True)
+    along, belongs = axis.x[kept], is_category[kept]
+    places, bins = np.unique(along, return_inverse=True)
     if len(places) > _BINS:
-        edges = np.quantile(axis.x, np.linspace(0, 1, _BINS + 1)[1:-1])
-        bins = np.searchsorted(edges, axis.x, side="right")
+        edges = np.quantile(along, np.linspace(0, 1, _BINS + 1)[1:-1])
+        bins = np.searchsorted(edges, along, side="right")
     count = np.bincount(bins)
     full = count > 0
-    x, share = (np.bincount(bins, v)[full] / count[full] for v in (axis.x, is_category))
-    x = x if axis.categories is None else x + aside
+    x, share = (np.bincount(bins, v)[full] / count[full] for v in (along, belongs))
+    x = x if axis.categories is None else x + aside[x.astype(int)]
     return Dots(x, share, "white", 18.0, edge=color, edge_width=1.0, gid="share")
 
 

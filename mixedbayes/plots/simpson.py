@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design.types import GroupDesign, Ints
+from mixedbayes.estimands.grid import Columns
 from mixedbayes.plots import style
-from mixedbayes.plots.along import expected, held, labels_of, numeric, rows
+from mixedbayes.plots.along import Standing, expected, labels_of, numeric
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
-    Covariate,
     check_mean,
     covariate,
     observed,
@@ -131,15 +131,15 @@ def plot_simpson(
     g = varying_group(post, group)
     axis = covariate(post, g, x)
     numeric(axis, "plot_simpson()")
-    frame = post.design.frame
+    standing = Standing(Columns(post.design), axis)
     y = observed(post)
     found = slopes(axis.x, y, g.refs, g.n_levels)
-    lines = _within(post, g, axis, frame)
+    lines = _within(post, g, standing)
     labels = Labels.of(post, units)
     colors = style.PALETTE[: g.n_levels] if g.n_levels <= len(style.PALETTE) else None
     panel = Panel(
         _marks(axis.x, y, g, found, lines, colors),
-        xlabel="\n".join(filter(None, (labels.column(axis.name), _held(post, axis, frame)))),
+        xlabel="\n".join(filter(None, (labels.column(axis.name), _held(post, standing)))),
         ylabel=response_axis(post, labels),
     )
     model = _slope(lines) if straight(post.family) else None
@@ -148,16 +148,17 @@ def plot_simpson(
     return draw(Sheet([[panel]], _WIDTH, height, keys=keys, key_columns=2), backend)
 
 
-def _held(post: Posterior, axis: Covariate, frame: pd.DataFrame) -> str:
+def _held(post: Posterior, standing: Standing) -> str:
     """Where the model's lines have the other covariates."""
-    found = held(post, axis, frame, _WIDTH)
+    found = standing.words(post, _WIDTH)
     return f"lines within groups {found}" if found else ""
 
 
 def _within(
-    post: Posterior, g: GroupDesign, axis: Covariate, frame: pd.DataFrame
+    post: Posterior, g: GroupDesign, standing: Standing
 ) -> list[tuple[int, Floats, Floats]]:
     """Level, x and expected response, for as many levels as there is room for."""
+    axis = standing.axis
     points = 2 if straight(post.family) else _POINTS
     most = max(1, _MOST_ROWS // points)
     shown = np.unique(np.linspace(0, g.n_levels - 1, min(most, g.n_levels)).round().astype(int))
@@ -166,8 +167,8 @@ def _within(
         own = axis.x[g.refs == j]
         at = np.linspace(own.min(), own.max(), points)
         places.append(at)
-        values = pd.Series(at) if axis.name in frame.columns else None
-        parts.append(rows(axis, frame, values, labels_of(g, int(j)), points))
+        values = pd.Series(at) if axis.name in post.design.frame.columns else None
+        parts.append(standing.rows(values, labels_of(g, int(j)), points))
     new = pd.concat(parts, ignore_index=True)
     mean = expected(post, g, new, "own", 0.5)["mean"].to_numpy().reshape(len(shown), points)
     return list(zip(map(int, shown), places, mean, strict=True))

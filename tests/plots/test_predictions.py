@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import DataError, ModelError
 from mixedbayes.plots.predictions import plot_predictions
 from mixedbayes.plots.simpson import plot_simpson
+from mixedbayes.predict.predict import predict
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +168,111 @@ def test_a_term_runs_along_its_column(numbers_from, held_out):
     figure = plot_predictions(post, x="log(t)")
     assert figure.axes[0].get_xlabel() == "t"
     assert np.ptp(lines(figure)["unconditional"][1]) > 0
+
+
+# ---- by= and at= -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trial(numbers_from):
+    """Patients in two arms, a covariate that varies within them, and a number of few values."""
+    rng = np.random.default_rng(5)
+    n = 80
+    data = pd.DataFrame({"patient id": np.arange(n) % 8, "x": rng.normal(size=n)})
+    data["arm"] = np.array(["control", "drug"])[data["patient id"] % 2]
+    data["sex"] = rng.choice(["f", "m"], n)
+    data["dose"] = rng.choice([2.0, 4.0, 8.0], n)
+    data["y"], data["count"] = rng.normal(size=n), rng.poisson(2.0, n)
+    right = "x * arm + sex + dose + (x | `patient id`)"
+    return numbers_from(f"y ~ {right}", data), data
+
+
+def drawn(figure, gid, k=0):
+    return [line for line in figure.axes[k].lines if line.get_gid() == gid]
+
+
+def mean_at(post, groups="typical", **columns):
+    return predict(post, pd.DataFrame(columns), groups=groups, kind="mean", progress=False)["mean"]
+
+
+def test_colours_are_the_values_of_a_column_and_the_rest_is_named(trial, check_texts):
+    post, _ = trial
+    figure = plot_predictions(post, "x", by="sex", at={"dose": 8})
+    for line, sex in zip(drawn(figure, "unconditional"), ["f", "m"], strict=True):
+        x = line.get_xdata()
+        np.testing.assert_allclose(
+            line.get_ydata(), mean_at(post, x=x, sex=sex, dose=8.0, arm="control")
+        )
+    said = figure.axes[0].get_xlabel()
+    assert "at arm = control, dose = 8" in said
+    assert "sex" not in said
+    assert [t.get_text() for t in figure.legends[0].get_texts()][:2] == ["sex f", "sex m"]
+    check_texts(figure)
+
+
+def test_a_level_is_at_its_own_value_of_what_does_not_vary_within_levels(trial, check_texts):
+    post, _ = trial
+    figure = plot_predictions(post, "x", at={"sex": "f", "dose": 4})
+    (line,) = drawn(figure, "conditional")
+    for k in range(8):
+        x, y = (v[41 * k : 41 * k + 40] for v in (line.get_xdata(), line.get_ydata()))
+        columns = {"x": x, "sex": "f", "dose": 4.0, "arm": ["control", "drug"][k % 2]}
+        own = mean_at(post, ["patient id"], **columns, **{"patient id": k})
+        np.testing.assert_allclose(y, own)
+    said = figure.axes[0].get_xlabel().replace("\n", " ")
+    assert "the line of a patient id at its own arm" in said
+    check_texts(figure)
+    everybody = plot_predictions(post, "x", at={"arm": "drug"})
+    assert "its own" not in everybody.axes[0].get_xlabel()
+
+
+def test_colours_of_a_column_between_levels_have_their_own_levels(trial):
+    post, _ = trial
+    lines = drawn(plot_predictions(post, "x", by="arm"), "conditional")
+    assert [int(np.isnan(line.get_ydata()).sum()) for line in lines] == [4, 4]
+
+
+def test_further_columns_have_panels(trial, check_texts):
+    post, _ = trial
+    figure = plot_predictions(post, "x", by=["arm", "sex"], at={"dose": [2, 8]})
+    titles = [ax.get_title("left") for ax in figure.axes]
+    assert titles == [f"sex {sex}, dose = {dose}" for sex in "fm" for dose in (2, 8)]
+    check_texts(figure)
+
+
+def test_data_are_drawn_once_and_in_the_colour_of_their_level(trial, by_gid):
+    post, data = trial
+    by_sex = plot_predictions(post, "x", by="sex").axes[0]
+    sizes = [len(dots.get_offsets()) for dots in by_gid(by_sex, "data")]
+    assert sizes == data["sex"].value_counts().reindex(["f", "m"]).tolist()
+    between = plot_predictions(post, "x", by={"dose": [3, 5]}).axes[0]
+    assert [len(dots.get_offsets()) for dots in by_gid(between, "data")] == [len(data)]
+
+
+@pytest.mark.parametrize("backend", ["plotly", "bokeh"])
+def test_colours_and_panels_in_every_backend(trial, backend):
+    pytest.importorskip(backend)
+    for x in ("x", "arm"):
+        plot_predictions(trial[0], x, by=["sex", "dose"], backend=backend)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"by": "x"}, "x runs along the axis"),
+        ({"by": "sex", "at": {"sex": "f"}}, "sex is in by= and in at="),
+        ({"by": "patient id"}, "patient id is a grouping factor"),
+        ({"at": ["dose"]}, "is no mapping of columns to values"),
+        ({"by": {"dose": list(range(13))}}, "13 values of dose are too many colours"),
+        ({"at": {"dose": list(range(13))}}, "13 combinations of dose are too many panels"),
+    ],
+)
+def test_what_has_no_place_is_refused(trial, options, said):
+    with pytest.raises(ModelError, match=said):
+        plot_predictions(trial[0], "x", **options)
+
+
+@pytest.mark.parametrize("options", [{"by": "sexx"}, {"at": {"sex": "g"}}, {"at": {"y": 1}}])
+def test_what_the_model_does_not_have_is_refused(trial, options):
+    with pytest.raises(DataError):
+        plot_predictions(trial[0], "x", **options)

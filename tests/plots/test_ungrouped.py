@@ -113,7 +113,7 @@ def test_what_only_groups_have_is_refused():
     post = posterior("x")
     for picture in (plot_fitted, plot_predictions):
         with pytest.raises(mb.ModelError, match="no group effects to draw"):
-            picture(post, "g")
+            picture(post, group="g")
         with pytest.raises(mb.ModelError, match="levels= are those of a grouping factor"):
             picture(post, levels=["a"])
         with pytest.raises(mb.ModelError, match="x='w' is none of"):
