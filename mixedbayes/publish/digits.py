@@ -4,9 +4,12 @@ The last digit of a number stands for a unit, 10^-places. A number has the digit
 posterior standard deviation two significant ones (`digits`), and the cells of a row that are on one
 scale share the fewest decimals among them, as long as each keeps a significant digit of its
 standard deviation. But where that unit is smaller than the Monte Carlo standard error of estimate
-or interval, the next run of the chains would change the digit, and it is not shown. The uncertainty
-of a ratio is in proportion to it: estimate and ends of its interval share their decimals unless
-they differ by more than one, and rows do not.
+or interval, the next run of the chains would change the digit, and it is not shown. The place of
+the sd's first digit is the exception: it is shown while the error is under a seventh of the sd, at
+most 1.5 units; four chains of a hundred effective draws each are enough for that.
+
+The uncertainty of a ratio is in proportion to it: estimate and ends of its interval share their
+decimals unless they differ by more than one, and rows do not.
 
 Vehtari, Gelman, Simpson, Carpenter & Burkner (2021), doi:10.1214/20-BA1221, for Monte Carlo errors
 of means and quantiles.
@@ -27,6 +30,7 @@ from mixedbayes.results.tables import Description, Interval
 from mixedbayes.sample import health
 
 _ONE_SD = stats.norm.cdf([-1.0, 1.0])
+_CLEAR = 7.0  # sds over Monte Carlo error from which the sd's first digit is shown
 _MOST_PLACES = 6
 _LARGE = 1e9
 
@@ -139,7 +143,11 @@ def places(sd: float, error: float, digits: int = 2) -> int | None:
     by_sd = _by_sd(sd, digits if math.isfinite(error) else 1)
     if by_sd is None or not math.isfinite(error):
         return by_sd
-    return min(by_sd, math.floor(-math.log10(error))) if error > 0 else by_sd
+    if error <= 0:
+        return by_sd
+    kept = min(by_sd, math.floor(-math.log10(error)))
+    first = by_sd - digits + 1
+    return max(kept, first) if error <= sd / _CLEAR else kept
 
 
 def _by_sd(sd: float, digits: int) -> int | None:

@@ -156,11 +156,11 @@ def table(
 ) -> RegressionTable:
     """A table for a paper: population effects, group effects, data, fit, and what they are.
 
-    A number has the digits that give its
-    posterior sd `digits` significant ones, and none that its Monte Carlo standard error does not
-    bear: the unit of the last digit is at least the largest error of estimate and interval. The
-    cells of a row share their decimals where they are on one scale. More digits come from more
-    draws, not from `digits`. `mixedbayes.table` puts several fits side by side.
+    A number has the digits that give its posterior sd `digits` significant ones, and none that its
+    Monte Carlo standard error does not bear: the unit of the last digit is at least the largest
+    error of estimate and interval, or two thirds of it where it is the place of the sd's first
+    digit. The cells of a row share their decimals where they are on one scale. More digits come
+    from more draws, not from `digits`. `mixedbayes.table` puts several fits side by side.
 
     Parameters
     ----------

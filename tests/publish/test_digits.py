@@ -76,6 +76,8 @@ def test_too_few_draws_have_no_known_error():
         (8.4, 0.01, 2, 1),  # 8.4: tenths
         (8.4, 0.13, 2, 0),  # the error is larger than a tenth
         (8.4, 0.1, 2, 1),
+        (8.4, 1.15, 2, 0),  # under a seventh of the sd: its first digit is shown
+        (8.4, 1.3, 2, -1),
         (0.073, 0.0001, 2, 3),
         (0.073, 0.0001, 3, 4),
         (840.0, 13.0, 2, -2),
@@ -93,7 +95,10 @@ def test_decimals(sd, error, digits, expected):
 def test_the_last_digit_stands_for_no_less_than_the_error(sd, share, digits, value):
     error = share * sd
     p = places(sd, error, digits)
-    assert 10.0**-p >= error * (1 - 1e-9)
+    first = 10.0 ** np.floor(np.log10(sd))
+    assert 10.0**-p >= error * (1 - 1e-9) or (
+        10.0**-p >= first * (1 - 1e-9) and 10.0**-p >= error / 1.5
+    )
     assert 10.0**-p >= sd * 10.0**-digits
     if p <= 6:
         assert abs(float(number(value, p)) - value) <= 0.5 * 10.0**-p * (1 + 1e-6)
