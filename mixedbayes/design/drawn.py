@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,8 +50,8 @@ class Drawn:
         return len(self.refs)
 
 
-def drawn(text: str, data: Any) -> Drawn:
-    """What a picture shows of a data frame.
+def drawn(text: str, data: Any, functions: Mapping[str, Callable[..., Any]] | None = None) -> Drawn:
+    """What a picture shows of a data frame; `functions` are the caller's, as in `build_design`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def drawn(text: str, data: Any) -> Drawn:
     DataError
         If a column is not there, no row is complete, or a value cannot be computed.
     """
-    axes, known = parse_axes(text), registry(None)
+    axes, known = parse_axes(text), registry(functions)
     y, x = parse_expression(axes.y), None if axes.x is None else parse_expression(axes.x)
     used = [name for node in (y, x) if node is not None for name in names_in(node)]
     used = list(dict.fromkeys([*used, *axes.factors]))
@@ -69,7 +69,7 @@ def drawn(text: str, data: Any) -> Drawn:
         if name not in whole.columns and (name in axes.factors or name not in known):
             unknown_column(name, whole.names, text)
     rows, note = _complete(whole)
-    memory = Memory(known, text, frozenset(whole.columns), frozenset())
+    memory = Memory(known, text, frozenset(whole.columns), frozenset(functions or ()))
     values = Rows(rows, memory, fitting=True)
     levels, refs = pd.Index([""]), np.zeros(rows.n, np.int32)
     if axes.factors:

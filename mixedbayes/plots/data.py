@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -45,6 +45,7 @@ def plot_data(
     highlight: int | Sequence[object] | None = None,
     levels: Sequence[object] | None = None,
     max_levels: int = 24,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
 ) -> Drawing:
@@ -73,6 +74,8 @@ def plot_data(
         The groups to show, in this order; by default all.
     max_levels
         Most panels: of more groups so many are shown, evenly spaced in the rank of their means.
+    functions
+        Functions of your own that the formula may call, by name.
     units
         Units of columns by name, for the axes: ``{"Reaction": "ms"}``; by default the data frame's
         ``attrs["units"]``, if it has them.
@@ -101,7 +104,7 @@ def plot_data(
     >>> picture = mb.plot_data("Reaction ~ Days | Subject", sleep, highlight=["308", "335"])
     """
     check_backend(backend)
-    found = drawn(formula, data)
+    found = drawn(formula, data, functions)
     labels = Labels(found.y.name, units=dict(found.units if units is None else units))
     _check(found, kind, highlight, levels, max_levels)
     if not found.group:

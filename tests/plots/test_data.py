@@ -99,6 +99,8 @@ def test_expressions_missing_values_and_other_libraries(by_gid):
     ]  # fmt: skip
     assert by_gid(figure.axes[0], "data")[0].get_offsets().tolist() == [[1, 0.5], [2, 0.5]]
     assert figure.get_supylabel() == "n/of"
+    own = plot_data("twice(n) ~ 1", data, functions={"twice": lambda x: 2 * x})
+    assert by_gid(own.axes[0], "data")[0].get_offsets()[:, 1].tolist() == [2, 4, 8]
 
 
 def test_categories_upwards_have_ticks_and_no_line(by_gid):
