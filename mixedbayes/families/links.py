@@ -16,6 +16,14 @@ from scipy import linalg, special, stats
 Floats = NDArray[np.float64]
 
 
+def _exp(eta: Any, xp: Any) -> Any:
+    """exp(eta), infinite without a warning where it is beyond all numbers."""
+    if xp is not np:
+        return xp.exp(eta)
+    with np.errstate(over="ignore"):
+        return np.exp(eta)
+
+
 @dataclass(frozen=True)
 class Link:
     """A link function."""
@@ -68,13 +76,13 @@ class Log(Link):
         return xp.log(mu)
 
     def inverse(self, eta: Any, xp: Any) -> Any:
-        return xp.exp(eta)
+        return _exp(eta, xp)
 
     def slope(self, eta: Any, xp: Any) -> Any:
-        return xp.exp(eta)
+        return _exp(eta, xp)
 
     def normal_mean(self, eta: Floats, variance: Floats) -> Floats | None:
-        return np.exp(eta + variance / 2)
+        return _exp(eta + variance / 2, np)
 
 
 @dataclass(frozen=True)
@@ -194,19 +202,19 @@ class Cloglog(ShareLink):
         return xp.log(-xp.log1p(-mu))
 
     def inverse(self, eta: Any, xp: Any) -> Any:
-        return -xp.expm1(-xp.exp(eta))
+        return -xp.expm1(-_exp(eta, xp))
 
     def slope(self, eta: Any, xp: Any) -> Any:
-        return xp.exp(eta - xp.exp(eta))
+        return xp.exp(eta - _exp(eta, xp))
 
     def log_inverse(self, eta: Any, xp: Any) -> Any:
-        return xp.log(-xp.expm1(-xp.exp(eta)))
+        return xp.log(-xp.expm1(-_exp(eta, xp)))
 
     def log_odds(self, eta: Any, xp: Any) -> Any:
-        return xp.exp(eta) + self.log_inverse(eta, xp)
+        return _exp(eta, xp) + self.log_inverse(eta, xp)
 
     def log_slope(self, eta: Any, xp: Any) -> Any:
-        return eta - xp.exp(eta)
+        return eta - _exp(eta, xp)
 
 
 _NODES = 16

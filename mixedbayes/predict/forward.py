@@ -41,7 +41,8 @@ def responses(
         Under a link that does not keep it above 0, a mean is below; with a remedy besides another
         link.
     """
-    mu = family.inverse(eta, np)
+    with np.errstate(over="ignore"):  # a mean beyond all numbers is infinite
+        mu = family.inverse(eta, np)
     if family.positive and (below := mu < 0).any():
         raise ModelError(
             f"{_below(family, below.any(axis=1), below.any(axis=0))}. Fit with the log link, which "

@@ -16,7 +16,7 @@ from mixedbayes import names
 from mixedbayes.design import random_columns, replay
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import Used, used_columns
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.links import Identity
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
@@ -182,7 +182,15 @@ def _icc_at(
     each = []
     for i in range(len(points)):
         there = at_point(post, points.iloc[[i]], frame, response=response)
-        each.append((icc_response(there) if response else icc_kernel(components(there)))[0])
+        with np.errstate(all="ignore"):
+            found = (icc_response(there) if response else icc_kernel(components(there)))[0]
+        if np.isnan(found).any():
+            said = ", ".join(f"{name} = {points[name].iloc[i]}" for name in points.columns)
+            raise DataError(
+                f"at: with {said} the mean or the variances are beyond what can be computed with; "
+                "choose values nearer to the data"
+            )
+        each.append(found)
     labels, chains = _shown(post), post.shape[0]
     stacked = np.stack(each, axis=2)[: len(labels)].swapaxes(0, 1)  # (S, K or K + 1, m)
     if draws:

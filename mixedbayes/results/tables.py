@@ -166,12 +166,13 @@ class Description:
         return lower, upper
 
     def _columns(self, x: Floats, chains: int, above: float) -> dict[str, Floats]:
-        lower, upper = self.ends(x) if self.needs(*ENDS) else (x[:, 0], x[:, 0])
-        known = {"lower": lower, "upper": upper}
-        if self.needs("prob_positive"):
-            known["prob_positive"] = share_above(x, above)
         by_chain = x.reshape(len(x), chains, -1)
-        return {n: known[n] if n in known else _STATISTICS[n](by_chain) for n in self.columns}
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers beyond all usual scales
+            lower, upper = self.ends(x) if self.needs(*ENDS) else (x[:, 0], x[:, 0])
+            known = {"lower": lower, "upper": upper}
+            if self.needs("prob_positive"):
+                known["prob_positive"] = share_above(x, above)
+            return {n: known[n] if n in known else _STATISTICS[n](by_chain) for n in self.columns}
 
 
 def _checked(statistics: str | Sequence[str]) -> tuple[str, ...]:

@@ -141,9 +141,9 @@ def _frame(design: Design, family: Family, values: Parameters, y: Any, seed: int
 
 def _typed(design: Design, family: Family, y: Any) -> Any:
     levels = design.response_levels
-    codes = np.asarray(y, np.int64) if family.discrete else np.asarray(y)
     if levels is None:
-        return codes
+        return y
+    codes = np.asarray(y, np.int64)
     if all(isinstance(level, bool | int | np.integer) for level in levels):
         return np.asarray(levels)[codes]
     ordered = len(levels) > 2

@@ -13,7 +13,7 @@ from mixedbayes.design import build_design, used_columns
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import LKJ, Normal, Prior
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.families.base import Family
+from mixedbayes.families.base import Family, whole
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import Formula, parse, parse_expression
 from mixedbayes.formula.nodes import Name
@@ -314,7 +314,7 @@ def response_column(formula: Formula, what: str) -> str:
 
 
 def respond(design: Design, family: Family, values: Parameters, rng: np.random.Generator) -> Any:
-    """(n,) responses; whole numbers where the family is discrete."""
+    """(n,) responses; integers where the family is discrete, unless one is beyond 2^53."""
     own = {name: value[None] for name, value in values.own.items()}
     with np.errstate(all="ignore"):
         eta = values.predictor(design.mu)
@@ -324,7 +324,7 @@ def respond(design: Design, family: Family, values: Parameters, rng: np.random.G
             raise DataError(_outside(family, eta)) from e
         if not np.isfinite(y).all():
             raise DataError(_outside(family, eta))
-    return y.astype(np.int64) if family.discrete else y
+    return whole(y) if family.discrete else y
 
 
 def _outside(family: Family, eta: Floats) -> str:

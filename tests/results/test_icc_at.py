@@ -236,6 +236,11 @@ def test_where_it_is_the_same_everywhere_it_says_so(data, family, own):
         icc(post, at={"x": [1]})
 
 
+def test_far_out_the_groups_are_all_there_is(data):
+    post = slopes(data, mb.Gaussian(), sigma=1.0)
+    np.testing.assert_array_equal(at(post, {"x": [1e80, 1e160]}), [1.0, 1.0])
+
+
 def test_a_mistyped_covariate_and_a_strange_value_are_named(data):
     post = constant(
         "y ~ Xy + arm + (1 | g)", data.assign(Xy=data["x"]), mb.Poisson(), Intercept=0.0,
@@ -243,5 +248,7 @@ def test_a_mistyped_covariate_and_a_strange_value_are_named(data):
     )  # fmt: skip
     with pytest.raises(ModelError, match=r"'xy'\. Did you mean 'Xy'"):
         icc(post, at={"xy": [1]})
+    with pytest.raises(DataError, match=r"with Xy = 1e\+160 the mean or the variances are"):
+        icc(post, at={"Xy": [1.0, 1e160]})
     with pytest.raises(DataError, match="arm"):
         icc(post, at={"arm": ["c"]})

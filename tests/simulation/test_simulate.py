@@ -302,3 +302,13 @@ def test_simpsons_moments_are_those_of_the_shipped_data():
 def test_simpsons_arguments_are_checked(arguments, message):
     with pytest.raises(ModelError, match=message):
         mb.simulate_simpson(**arguments)
+
+
+def test_counts_beyond_whole_numbers_are_given_as_they_are():
+    data = mb.simulate("y ~ 1", fixef={"Intercept": 60.0}, per_group=5, family="poisson", seed=1)
+    assert data["y"].dtype == float
+    assert np.log(data["y"]).mean() == pytest.approx(60)
+    priors = {"Intercept": mb.Normal(60, 0.1)}
+    model = mb.Model("y ~ 1", pd.DataFrame({"y": [1, 3, 2, 4]}), family="poisson", priors=priors)
+    assert np.log(model.simulate(seed=1)["y"]).mean() == pytest.approx(60, abs=0.5)
+    assert np.isfinite(model.prior_predictive(5, seed=1)["prior_predictive"]["y"]).all()
