@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, special, stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -140,12 +139,10 @@ class Logit(ShareLink):
         return self.inverse(eta, xp) * self.inverse(-eta, xp)
 
     def normal_mean(self, eta: Floats, variance: Floats) -> Floats | None:
-        """By the logistic law as a mixture of normal laws, to 1e-11 whatever the variance."""
-        scales, weights = _logistic_mixture()
-        total = np.zeros(np.broadcast_shapes(np.shape(eta), np.shape(variance)))
-        for scale, weight in zip(scales, weights, strict=True):
-            total += weight * special.ndtr(eta / np.sqrt(scale**2 + variance))
-        return np.minimum(total, 1.0)
+        """By the logistic law as a mixture of normal laws, to 1e-9 whatever the variance."""
+        from mixedbayes.numerics.logistic_normal import expit_mean  # compiled: where it is needed
+
+        return expit_mean(eta, variance)
 
     def log_inverse(self, eta: Any, xp: Any) -> Any:
         return special.log_expit(eta) if xp is np else -xp.softplus(-eta)
@@ -215,31 +212,3 @@ class Cloglog(ShareLink):
 
     def log_slope(self, eta: Any, xp: Any) -> Any:
         return eta - _exp(eta, xp)
-
-
-_NODES = 16
-
-
-@lru_cache
-def _logistic_mixture() -> tuple[Floats, Floats]:
-    """sds and weights of normal laws whose mixture is the logistic law, to 1e-11.
-
-    It is the mixture of N(0, (2 k)^2) over k of Kolmogorov's law (Andrews & Mallows 1974,
-    doi:10.1111/j.2517-6161.1974.tb00989.x), here by Gauss's rule for log k: the eigenvalues of the
-    Jacobi matrix that Lanczos's iteration gives (Golub & Welsch 1969, doi:10.2307/2004418).
-    """
-    x, w = np.polynomial.legendre.leggauss(600)
-    low, high = np.log(0.15), np.log(4.5)  # Kolmogorov's law beyond them is below 1e-16
-    logs = low + (x + 1) * (high - low) / 2
-    mass = stats.kstwobign.pdf(np.exp(logs)) * np.exp(logs) * w
-    basis = [np.sqrt(mass / mass.sum())]
-    diagonal, beside = [], []
-    for _ in range(_NODES):
-        step = logs * basis[-1]
-        diagonal.append(basis[-1] @ step)
-        for vector in (*basis, *basis):
-            step = step - (vector @ step) * vector
-        beside.append(np.linalg.norm(step))
-        basis.append(step / beside[-1])
-    places, vectors = linalg.eigh_tridiagonal(diagonal, beside[:-1])
-    return 2 * np.exp(places), vectors[0] ** 2
