@@ -160,14 +160,14 @@ def average(
     posts = {name: fit.posterior for name, fit in named.items()}
     scores: dict[str, list[float]] = {}
     if weights is None:
-        from mixedbayes.api.several import compare
+        from mixedbayes.checks.elpd import compare_elpd
 
-        compared = compare(named, target=target, method=method, progress=progress).loc[texts]
+        left_out = {name: fit.loo(target, progress=progress) for name, fit in named.items()}
+        compared = compare_elpd(left_out, method).loc[texts]
         solved = compared["weight"].to_numpy(float)
         found = dict(zip(texts, np.where(solved < _NOISE, 0.0, solved).tolist(), strict=True))
         scores = {name: list(compared[name].astype(float)) for name in ("elpd", "se")}
-        left = "observation" if target == "observation" else f"level of {target}"
-        how = f"by {method} of the elpd of leaving one {left} out"
+        how = f"by {method} of the elpd of leaving one {left_out[texts[0]].held_out.what} out"
     else:
         from mixedbayes.checks.held_out import Data
 

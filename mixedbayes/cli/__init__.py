@@ -1,4 +1,4 @@
-"""The command line: `mixedbayes demo`, `mixedbayes fit`, `mixedbayes data`.
+"""The command line: `mixedbayes demo`, `fit`, `data`; `predict`, `means`, `compare`, `report`.
 
 Heavy libraries load inside the commands that need them, so help and data are quick.
 """
@@ -10,6 +10,7 @@ import click
 from mixedbayes import __version__
 from mixedbayes.cli.exits import HELP
 from mixedbayes.cli.fit import fit
+from mixedbayes.cli.questions import compare, means, predict, report
 from mixedbayes.cli.shipped import data, demo
 
 
@@ -19,6 +20,5 @@ def main() -> None:
     """Bayesian hierarchical (mixed-effects) models from a formula."""
 
 
-main.add_command(demo)
-main.add_command(fit)
-main.add_command(data)
+for command in (demo, fit, predict, means, compare, report, data):
+    main.add_command(command)

@@ -123,11 +123,11 @@ def _pictures(
             if name == "plot_fixef":
                 extra["exponentiate"] = ratios
             picture = partial(getattr(fit, name), **extra)
-            files[f"{name.removeprefix('plot_')}.png"] = partial(_save_picture, picture)
+            files[f"{name.removeprefix('plot_')}.png"] = partial(save_picture, picture)
     return files
 
 
-def _save_picture(picture: Callable[[], Any], path: Path) -> None:
+def save_picture(picture: Callable[[], Any], path: Path) -> None:
     drawn, content = picture(), BytesIO()
     figure = drawn.get_viz("figure") if hasattr(drawn, "get_viz") else drawn
     figure.savefig(content, dpi=DPI, format="png")

@@ -30,11 +30,11 @@ _SQRT_HALF = math.sqrt(0.5)
 def expit_mean(eta: Floats, variance: Floats) -> Floats:
     """E expit(h) for h ~ N(eta, variance), elementwise, to 1e-9."""
     eta, variance = np.broadcast_arrays(np.asarray(eta, float), np.asarray(variance, float))
-    order = "F" if eta.flags.f_contiguous else "C"  # how the values lie is how they are passed
-    flat = (np.ascontiguousarray(a.ravel(order)) for a in (eta, variance))
+    turned = bool(eta.flags.f_contiguous)  # values are passed in the order in which they lie
+    flat = (np.ascontiguousarray((a.T if turned else a).ravel()) for a in (eta, variance))
     out = np.empty(eta.size)
     _fill(*flat, out, _table(), *mixture())
-    return out.reshape(eta.shape, order=order)
+    return out.reshape(eta.shape[::-1]).T if turned else out.reshape(eta.shape)
 
 
 @lru_cache

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hand_made import hand_made
 
@@ -35,6 +36,18 @@ def test_weights_are_those_of_compare(fits):
         np.testing.assert_allclose(found.weights["draws"] / 200, found.weights["weight"], atol=5e-3)
     assert "by pseudo-BMA of the elpd of leaving one" in repr(found)
     assert "lines  Reaction ~ Days + (1 | Subject), gaussian family" in repr(found)
+
+
+def test_weights_for_new_levels():
+    data = mb.load_data("sleepstudy")
+    fits = {
+        "lines": fit("Reaction ~ Days + (1 | Subject)", pl.from_pandas(data), 1),
+        "slopes": fit("Reaction ~ Days + (Days | Subject)", pl.from_pandas(data), 2),
+    }
+    found = mb.average(fits, target="group", progress=False)
+    assert isinstance(found.weights, pl.DataFrame)
+    assert found.weights["weight"].sum() == pytest.approx(1)
+    assert "leaving one level of Subject" in " ".join(repr(found).split())
 
 
 def test_weights_given_by_name_in_order_or_as_a_column(fits):

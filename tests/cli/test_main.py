@@ -7,6 +7,9 @@ import mixedbayes
 from mixedbayes.cli import main
 
 
+COMMANDS = ["compare", "data", "demo", "fit", "means", "predict", "report"]
+
+
 def test_version(run):
     result = run("--version")
     assert result.exit_code == 0
@@ -18,7 +21,7 @@ def test_python_m_is_the_command_line():
     assert "mixedbayes, version" in subprocess.check_output(run, text=True)
 
 
-@pytest.mark.parametrize("command", [[], ["fit"], ["demo"], ["data"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_documents_the_exit_codes(run, command):
     result = run(*command, "--help")
     assert result.exit_code == 0
@@ -27,7 +30,7 @@ def test_help_documents_the_exit_codes(run, command):
 
 
 def test_the_commands_are_those_documented():
-    assert sorted(main.commands) == ["data", "demo", "fit"]
+    assert sorted(main.commands) == COMMANDS
 
 
 @pytest.mark.parametrize(
