@@ -6,7 +6,6 @@ import pytest
 import mixedbayes
 from mixedbayes.cli import main
 
-
 COMMANDS = ["compare", "data", "demo", "fit", "means", "predict", "report"]
 
 
