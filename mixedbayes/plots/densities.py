@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ type PlotCollection = Any
 
 BACKENDS = ("matplotlib", "plotly", "bokeh")
 _PANEL = (2.9, 2.1)  # inches
+_ALONE = 3.6  # inches, of a picture of one panel
+_TITLE, _AXIS = 10.1, 13.8  # letters to an inch
+_LINE = 0.17  # inches
 _DOTS = (290, 230)  # pixels of a panel where inches mean nothing
 
 
@@ -80,6 +84,8 @@ def density_panels(
             f"backend={backend!r} needs packages that are not installed ({error.name}): "
             f"pip install mixedbayes[{backend}], or use backend='matplotlib'"
         ) from error
+    width = max(_PANEL[0], _ALONE / len(panels))
+    panels = [_in_lines(panel, width) for panel in panels]
     named = {f"panel_{k}": panel for k, panel in enumerate(panels)}
     data = {n: ((names.CHAIN, names.DRAW), p.draws) for n, p in named.items()}
     with style.look():
@@ -93,7 +99,7 @@ def density_panels(
             labeller=_Titles(named, backend),
             visuals=_VISUALS,
             col_wrap=_columns(len(panels)),
-            figure_kwargs=_figure(len(panels), backend),
+            figure_kwargs=_figure(panels, backend),
         )
         _finish(collection, named, backend)
         said = f"mean (dot), {style.percent(prob)} interval (line)"
@@ -116,11 +122,20 @@ def _columns(n: int) -> int:
     return n if n <= 3 else 2 if n == 4 else 3
 
 
-def _figure(n: int, backend: str) -> dict[str, Any]:
-    columns = _columns(n)
-    rows = -(-n // columns)
+def _in_lines(panel: Panel, width: float) -> Panel:
+    """A panel whose texts are no wider than it is, in inches."""
+    title = textwrap.fill(panel.title, int(_TITLE * width))
+    axis = (textwrap.fill(line, int(_AXIS * width)) for line in panel.axis.split("\n"))
+    return replace(panel, title=title, axis="\n".join(axis))
+
+
+def _figure(panels: Sequence[Panel], backend: str) -> dict[str, Any]:
+    columns = _columns(len(panels))
+    rows = -(-len(panels) // columns)
     if backend == "matplotlib":
-        size = (max(3.6, _PANEL[0] * columns), _PANEL[1] * rows)
+        more = max((p.title.count("\n") + p.axis.count("\n") for p in panels), default=0)
+        height = _PANEL[1] + _LINE * max(0, more - 1)
+        size = (max(_ALONE, _PANEL[0] * columns), height * rows)
         return {"figsize": size, "figsize_units": "inches", "layout": "constrained"}
     return {"figsize": (_DOTS[0] * columns, _DOTS[1] * rows + 60), "figsize_units": "dots"}
 

@@ -13,6 +13,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.model.spec import Spec
+from mixedbayes.plots.densities import Panel, density_panels
 from mixedbayes.plots.icc import plot_icc
 from mixedbayes.plots.priors import plot_priors
 from mixedbayes.plots.varcorr import plot_varcorr
@@ -47,6 +48,15 @@ def test_varcorr_has_a_panel_per_parameter_in_its_unit(sleep, check_texts):
         "correlation",
     ]
     check_texts(collection.get_viz("figure"))
+
+
+def test_long_texts_of_panels_stand_in_lines(check_texts):
+    draws = np.random.default_rng(1).normal(size=(2, 100))
+    title = "Subject cor: Intercept, Days, at the means"
+    axis = "score per unit of occasion (grade points/semester)\nprior Normal(0, 0.5751)"
+    collection = density_panels([Panel(title, axis, draws)] * 6, 0.95, "matplotlib")
+    check_texts(collection.get_viz("figure"))
+    assert {shown.replace("\n", " ") for shown in titles(panels(collection, 6))} == {title}
 
 
 def test_varcorr_axes_show_what_the_parameters_can_be(sleep):
