@@ -16,7 +16,9 @@ from mixedbayes.estimands.average import Rowwise, average
 from mixedbayes.estimands.axis import Axis, axis_of
 from mixedbayes.estimands.contrasts import How, Shift, combine, contrasts, how_words, null_of
 from mixedbayes.estimands.result import COLUMNS, Estimates
+from mixedbayes.predict.forward import impossible
 from mixedbayes.predict.question import Groups
+from mixedbayes.predict.target import Mean
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import Description, Interval, Statistics
 
@@ -397,9 +399,14 @@ def _estimates(
     fixed = {n: v for n, v in req.rows.at.items() if len(v) == 1}
     held = ", ".join(filter(None, (at_words(fixed), req.rows.words)))
     question = "; ".join(filter(None, (asks, req.groups_words, held))) + "."
+    sampled, family, below = parts.reshape(R * K * W, S), req.post.family, ""
+    if kind == "means" and isinstance(req.asked.target, Mean) and family.positive:
+        low = sampled < 0
+        below = impossible(family, low.any(axis=0), low.any(axis=1))
     return Estimates(
         grid=grid,
-        sampled=parts.reshape(R * K * W, S),
+        sampled=sampled,
+        note=below,
         chains=req.post.shape[0],
         question=question,
         quantity=req.words,

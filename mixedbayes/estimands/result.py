@@ -59,6 +59,7 @@ class Estimates:
     focal: tuple[str, ...]
     by: tuple[str, ...]
     null: float = 0.0
+    note: str = ""  # what to know of the numbers
     kind: str = "means"  # or "comparisons", "slopes"
     library: str = PANDAS  # of the table
     axis: Axis = field(default_factory=Axis)  # of pictures
@@ -76,6 +77,8 @@ class Estimates:
         out = self.grid.rename(columns={n: apart(str(n), taken, "value") for n in self.grid})
         out = out.assign(**self.description.plain(self.sampled, self.chains, above=self.null))
         out.attrs["question"] = self.question
+        if self.note:
+            out.attrs["note"] = self.note
         return Table(out)
 
     @cached_property

@@ -214,9 +214,10 @@ def evaluation(
                     return population_mean(original.back, eta, variance + spread)
                 return population_mean(original.back, own, spread)
             if exists and variance is not None:
-                closed = mean_of.closed(family, eta.T, variance.T) if trials is None else None
-                found = population_mean(expected, eta.T, variance.T) if closed is None else closed
-                return found.T
+                closed = mean_of.closed(family, eta.T, variance.T)
+                if closed is None:
+                    return population_mean(expected, eta.T, variance.T).T
+                return (closed if trials is None else closed * trials).T
             return expected(own.T).T
 
         if question.kind == "mean":
