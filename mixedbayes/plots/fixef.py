@@ -34,6 +34,11 @@ class Part:
     draws: Floats  # (S, k) on the link scale
     title: str = ""
 
+    @property
+    def height(self) -> float:
+        """Inches of its panel."""
+        return float(np.clip(_ROW * len(self.effects), 0.3, _TALLEST))
+
 
 def plot_fixef(
     post: Posterior,
@@ -87,18 +92,9 @@ def plot_fixef(
     """
     check_prob(prob)
     labels = Labels.of(post, units)
-    if exponentiate:
-        parts = [_ratios(post, labels, intercept)]
-    else:
-        parts = _on_link_scale(post, labels, intercept)
-    parts = [part for part in parts if part.effects]
-    if not parts:
-        raise ModelError("the model has no population effects to draw")
-    heights = [float(np.clip(_ROW * len(part.effects), 0.3, _TALLEST)) for part in parts]
-    rows = [
-        [_panel(part, prob, height, exponentiate)]
-        for part, height in zip(parts, heights, strict=True)
-    ]
+    parts = parts_of(post, labels, exponentiate=exponentiate, intercept=intercept)
+    heights = [part.height for part in parts]
+    rows = [[panel(part, prob, exponentiate)] for part in parts]
     longest = max(len(name) for part in parts for name in part.effects)
     titled = sum(bool(part.title) for part in parts)
     sheet = Sheet(
@@ -110,6 +106,18 @@ def plot_fixef(
         key_columns=3,
     )
     return draw(sheet, backend)
+
+
+def parts_of(post: Posterior, labels: Labels, *, exponentiate: bool, intercept: bool) -> list[Part]:
+    """The panels of a forest; ModelError where there is nothing to draw."""
+    if exponentiate:
+        parts = [_ratios(post, labels, intercept)]
+    else:
+        parts = _on_link_scale(post, labels, intercept)
+    parts = [part for part in parts if part.effects]
+    if not parts:
+        raise ModelError("the model has no population effects to draw")
+    return parts
 
 
 def _ratios(post: Posterior, labels: Labels, intercept: bool) -> Part:
@@ -164,7 +172,9 @@ def _by_unit(post: Posterior, labels: Labels, mu: Part) -> list[Part]:
     return parts
 
 
-def _panel(part: Part, prob: float, height: float, ratio: bool) -> Panel:
+def panel(part: Part, prob: float, ratio: bool) -> Panel:
+    """The rows of one part."""
+    height = part.height
     shown = part.effects[::-1]  # rows are counted from below
     forest = _forest(part.draws[:, ::-1], prob, np.median if ratio else np.mean)
     low, high = min(0.0, forest.outer[0].min()), max(0.0, forest.outer[1].max())

@@ -190,9 +190,19 @@ def plot_residuals(
     Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
     """
     check_prob(prob)
+    panels, keys = panels_of(post, by, prob, seed, Labels.of(post, units))
+    columns = key_columns(keys, _WIDTH)
+    height = 3.6 + 0.2 * -(-len(keys) // columns)
+    sheet = Sheet([panels], _WIDTH, height, keys=keys, key_columns=columns)
+    return draw(sheet, backend)
+
+
+def panels_of(
+    post: Posterior, by: str | None, prob: float, seed: int, labels: Labels
+) -> tuple[list[Panel], list[Key]]:
+    """Both panels, and their legend."""
     found = residuals(post, seed)
     groups = None if by is None else colors(found.design, by)
-    labels = Labels.of(post, units)
     in_response = found.what == "residual"
     unit = labels.units.get(post.design.response)
     axis = f"{found.what} ({unit})" if in_response and unit else found.what
@@ -208,11 +218,7 @@ def plot_residuals(
         xlabel="standard normal quantile",
         ylabel=axis,
     )
-    keys = _keys(prob, groups)
-    columns = key_columns(keys, _WIDTH)
-    height = 3.6 + 0.2 * -(-len(keys) // columns)
-    sheet = Sheet([[left, right]], _WIDTH, height, keys=keys, key_columns=columns)
-    return draw(sheet, backend)
+    return [left, right], _keys(prob, groups)
 
 
 def _keys(prob: float, groups: Colors | None) -> list[Key]:

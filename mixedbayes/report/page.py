@@ -38,12 +38,13 @@ def report(
 ) -> Path:
     """Write one self-contained HTML page about the fit, which needs no network to be read.
 
-    Summary; the model's equations and priors; interactive pictures of shrinkage, pooling and
-    group effects, where the pointer names the group and tells its numbers; every table, to
-    filter and sort; the checks of `check` in words; convergence; seed, settings, versions and
-    the code of the same fit. What the model does not have is named with the reason. The page
-    holds the script that draws its pictures, of 5 MB; it holds the data of at most 300 levels
-    of each grouping factor, and at most 3,000 rows of each table.
+    Summary; the model's equations and priors; interactive pictures of the population effects, of
+    means and comparisons of each population predictor, of shrinkage, pooling and group effects,
+    where the pointer names the group and tells its numbers; every table, to filter and sort; the
+    data beside replicates, residuals, and the checks of `check` in words; convergence; seed,
+    settings, versions and the code of the same fit. What the model does not have is named with the
+    reason. The page holds the script that draws its pictures, of 5 MB; it holds the data of at most
+    300 levels of each grouping factor, and at most 3,000 rows of each table.
 
     Parameters
     ----------

@@ -14,6 +14,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.interop.code import code
 from mixedbayes.printable import escaped
 from mixedbayes.report.equations import mathml, model_equations, other_forms
+from mixedbayes.report.estimates import check_figures, estimate_figures, population_figures
 from mixedbayes.report.pictures import Figure, effect_figures, pooling_figures, shrinkage_figures
 from mixedbayes.report.source import Source, folded, or_reason, paragraph
 from mixedbayes.report.tables import html_frame, tables
@@ -37,14 +38,18 @@ class Part:
 def parts(source: Source, *, checks: bool) -> list[Part]:
     """All sections, in the order of the page."""
     said = _checks(source) if checks else paragraph("Not run: the report was made without them.")
+    seen = _pictures("checks", source, check_figures)
+    effects = _pictures("population", source, population_figures)
     return [
         Part("summary", "Summary", _summary(source)),
         Part("model", "Model", _model(source)),
+        Part("population", "Population effects", effects),
+        Part("means", "Means and comparisons", _pictures("means", source, estimate_figures)),
         Part("shrinkage", "Shrinkage", _pictures("shrinkage", source, shrinkage_figures)),
         Part("pooling", "Pooling", _pictures("pooling", source, pooling_figures)),
         Part("effects", "Group effects", _pictures("effects", source, effect_figures)),
         Part("tables", "Tables", tables(source)),
-        Part("checks", "Checks", said),
+        Part("checks", "Checks", seen + said),
         Part("diagnostics", "Diagnostics", _diagnostics(source)),
         Part("session", "Session", session(source)),
     ]

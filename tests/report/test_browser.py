@@ -76,24 +76,26 @@ def requests(browser):
     """Addresses that the page asked for."""
     events = [json.loads(e["message"])["message"] for e in browser.get_log("performance")]
     sent = [e["params"]["request"]["url"] for e in events if e["method"].endswith("WillBeSent")]
-    return [u for u in sent if not u.startswith(("data:", "blob:", "chrome:"))]
+    return [u for u in sent if not u.startswith(("data:", "blob:", "chrome:", "chrome-untrusted:"))]
 
 
 @pytest.mark.parametrize(
     ("name", "sections"),
     [
-        ("slopes", ["shrinkage", "pooling", "effects"]),
-        ("counts", ["pooling", "effects"]),
-        ("crossed", ["shrinkage", "pooling", "effects"]),
-        ("line", []),
+        ("slopes", ["population", "means", "shrinkage", "pooling", "effects", "checks"]),
+        ("counts", ["population", "means", "pooling", "effects", "checks"]),
+        ("crossed", ["population", "shrinkage", "pooling", "effects", "checks"]),
+        ("line", ["population", "means", "checks"]),
     ],
 )
 def test_pictures_are_drawn_without_errors_or_network(browser, page, name, sections):
     path = page(name)
     opened(browser, path)
     for key in sections:
+        show(browser, f"#{key}")  # what is far from the window is not drawn
         wait(browser, f"return document.querySelector('#{key} .scatterlayer .trace') !== null")
-    assert [key for key in ("shrinkage", "pooling", "effects") if drawn(browser, key)] == sections
+    every = ("population", "means", "shrinkage", "pooling", "effects", "checks")
+    assert [key for key in every if drawn(browser, key)] == sections
     assert browser.get_log("browser") == []
     assert requests(browser) == [path.as_uri()]
 

@@ -13,8 +13,8 @@ import mixedbayes as mb
 from mixedbayes.report.page import MARK
 
 SECTIONS = [
-    "summary", "model", "shrinkage", "pooling", "effects", "tables", "checks", "diagnostics",
-    "session",
+    "summary", "model", "population", "means", "shrinkage", "pooling", "effects", "tables",
+    "checks", "diagnostics", "session",
 ]  # fmt: skip
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 FAMILIES = [
@@ -30,7 +30,7 @@ class Reader(HTMLParser):
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
         self.open, self.elements, self.scripts, self.styles = [], [], [], []
-        self.texts = {}
+        self.texts, self.places = {}, []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -39,6 +39,7 @@ class Reader(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         if tag == "script":
             self.scripts.append("")
+            self.places.append(next(reversed(self.texts), ""))
         if tag == "section":
             self.texts[dict(attrs)["id"]] = ""
         if tag not in VOID:
@@ -55,9 +56,11 @@ class Reader(HTMLParser):
         elif self.texts and "section" in self.open:
             self.texts[next(reversed(self.texts))] += data
 
-    def figures(self):
+    def figures(self, *sections):
+        """The pictures of some sections, by default of all."""
         kinds = [a for t, a in self.elements if t == "script"]
-        texts = [s for s, a in zip(self.scripts, kinds, strict=True) if "type" in a]
+        found = zip(self.scripts, kinds, self.places, strict=True)
+        texts = [s for s, a, at in found if "type" in a and (not sections or at in sections)]
         return [json.loads(t) for t in texts]
 
 
@@ -96,12 +99,37 @@ def test_all_sections_are_there_and_say_something(read, name):
     assert links == [f"#{s}" for s in SECTIONS]
 
 
+GROUPS = ("shrinkage", "pooling", "effects")
+
+
 def test_pictures_are_those_of_the_model(read):
-    figures = read("slopes").figures()
-    assert len(figures) == 3 + 1 + 2  # plane, two terms; lines; two terms
-    assert len(read("crossed").figures()) == 2 + 2 + 2
-    assert len(read("counts").figures()) == 0 + 1 + 1
-    assert read("line").figures() == []
+    assert len(read("slopes").figures(*GROUPS)) == 3 + 1 + 2  # plane, two terms; lines; two terms
+    assert len(read("crossed").figures(*GROUPS)) == 2 + 2 + 2
+    assert len(read("counts").figures(*GROUPS)) == 0 + 1 + 1
+    assert read("line").figures(*GROUPS) == []
+    assert len(read("slopes").figures("population")) == 1
+    assert len(read("counts").figures("population")) == 2  # log odds, odds ratios
+    assert len(read("slopes").figures("means")) == 2  # along Days; slope
+    assert len(read("counts").figures("means")) == 3  # means, differences, odds ratios
+    for name in ("slopes", "counts", "crossed", "line", "nothing"):
+        assert len(read(name).figures("checks")) == 3  # replicates; residuals, quantiles
+
+
+def test_means_are_those_of_the_fit(fitted, read):
+    along, slope = read("slopes").figures("means")
+    found = fitted("slopes").means({"Days": [0, 9]})["mean"]
+    (line,) = (t for t in along["data"] if t.get("name") == "mean" and len(t["x"]) > 1)
+    np.testing.assert_allclose([line["y"][0], line["y"][-1]], found, rtol=1e-3)
+    points = [v for t in slope["data"] if t.get("name") == "mean" for v in t["x"]]
+    np.testing.assert_allclose(points, fitted("slopes").slopes("Days")["mean"], rtol=1e-4)
+
+
+def test_replicates_of_counts_are_shares_of_rows(fitted, read):
+    picture = read("counts").figures("checks")[0]
+    (data,) = (t for t in picture["data"] if t.get("name") == "data" and len(t["x"]) > 1)
+    y = fitted("counts").model.data["incidence"]
+    assert data["y"][0] == pytest.approx((y == 0).mean(), rel=1e-3)
+    assert sum(data["y"]) == pytest.approx(1, rel=1e-3)
 
 
 def test_plotly_accepts_every_picture(read):
@@ -115,7 +143,7 @@ def test_a_user_s_names_are_text(read):
     plain = [a for t, a in found.elements if t == "script" and not a]
     assert len(plain) == 2  # plotly's and ours
     assert NASTY in found.texts["tables"]
-    figures = found.figures()
+    figures = found.figures(*GROUPS)
     hover = json.dumps([f["data"] for f in figures])
     assert "<script" not in hover
     assert "&lt;script&gt;alert('no')&lt;/script&gt;" in hover
@@ -125,7 +153,7 @@ def test_a_user_s_names_are_text(read):
 
 
 def test_the_hover_of_shrinkage_has_the_table_s_numbers(fitted, read):
-    plane, table = read("slopes").figures()[0], fitted("slopes").shrinkage()
+    plane, table = read("slopes").figures("shrinkage")[0], fitted("slopes").shrinkage()
     points = {t["name"]: t for t in plane["data"] if t.get("hoverinfo") == "text"}
     assert len(points["partial pooling"]["x"]) == 18
     assert len(points["no pooling"]["x"]) == 17  # one subject has one row
@@ -180,6 +208,7 @@ def test_lines_on_the_scale_of_the_response(fitted, read):
         ("line", "tables", "No ranef: the model has no group effects."),
         ("spread", "shrinkage", "sigma has a formula of its own"),
         ("summary_only", "pooling", "only their summaries were kept"),
+        ("nothing", "means", "No picture: the model has no population predictor."),
         ("nothing", "checks", "the report was made without them"),
     ],
 )
@@ -193,6 +222,8 @@ def test_every_family_has_a_page(fitted, read, family):
     assert [a["id"] for t, a in found.elements if t == "section"] == SECTIONS
     figures = found.figures()
     assert any(f["script"] == "pooling" for f in figures)
+    assert found.figures("means")
+    assert len(found.figures("checks")) == 3
     least_squares = family == "student_t"
     assert any("no pooling" in json.dumps(f["data"]) for f in figures) == least_squares
     assert "math" in [t for t, _ in found.elements]

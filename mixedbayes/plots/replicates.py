@@ -1,0 +1,90 @@
+"""Responses replicated from the model beside the data, as marks of a scene."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedbayes.checks.predictive import posterior_predictive, written_out_predictive
+from mixedbayes.design.types import Floats
+from mixedbayes.design.values import label
+from mixedbayes.plots import style
+from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.predictive import Steps
+from mixedbayes.plots.ranef import smoothed
+from mixedbayes.plots.scene import Band, Dots, Key, Line, Mark, Panel, Ticks
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import tails
+
+_CURVES = 30  # replicates whose density is drawn
+_GRID = 160  # points of a density
+_MOST_DRAWS = 400  # replicates of counts
+_BEYOND = 0.002  # of the replicates, on each side, that may lie outside the picture
+
+
+def replicates_panel(post: Posterior, labels: Labels, prob: float) -> tuple[Panel, list[Key]]:
+    """Densities of the data and of replicates; of counts and categories how often each occurs.
+
+    Raises
+    ------
+    ModelError
+        The replicates would take more than 2 GB.
+    """
+    rows, found = written_out_predictive(post, "auto", None, prior=False)
+    found = posterior_predictive(post) if found is None else found
+    (replicated,) = found.data_vars.values()
+    draws = replicated.stack(sample=("chain", "draw")).transpose("sample", "obs")
+    most = _MOST_DRAWS if post.family.discrete else _CURVES
+    chosen = np.unique(np.linspace(0, draws.sizes["sample"] - 1, most).round().astype(int))
+    y, thin = rows.family.reported(rows.design.y), draws.isel(sample=chosen)
+    if not post.family.discrete:
+        return _densities(y, thin.to_numpy(), labels)
+    steps = Steps.of(thin, y)
+    panel = _frequencies(post, steps, y, thin.to_numpy(), labels, prob)
+    keys = [
+        Key("data", style.ORANGE, "dot"),
+        Key(f"replicates, {style.percent(prob)} of them", style.PALE_BLUE, "patch"),
+        Key("their mean", style.BLUE, width=1.4),
+    ]
+    return panel, keys
+
+
+def _densities(y: Floats, draws: Floats, labels: Labels) -> tuple[Panel, list[Key]]:
+    low, high = np.quantile(draws, [_BEYOND, 1 - _BEYOND])
+    low, high = min(low, y.min()), max(high, y.max())
+    reach = 0.05 * (high - low) or 1.0
+    grid = np.linspace(low - reach, high + reach, _GRID)
+    each, data = smoothed(draws.T, grid), smoothed(y[:, None], grid)[:, 0]
+    pen = np.full((1, each.shape[1]), np.nan)
+    x = np.tile(np.append(grid, np.nan), each.shape[1])
+    marks: list[Mark] = [
+        Line(x, np.vstack([each, pen]).T.ravel(), style.BLUE, 0.6, alpha=0.4, gid="replicates"),
+        Line(grid, data, style.ORANGE, 2.2, gid="data", z=3.0),
+    ]
+    keys = [
+        Key("data", style.ORANGE, width=2.2),
+        Key(f"{each.shape[1]} replicates", style.BLUE, width=0.8),
+    ]
+    top = float(max(each.max(), data.max()))
+    return Panel(marks, xlabel=labels.observed, ylabel="density", ylim=(0.0, 1.05 * top)), keys
+
+
+def _frequencies(
+    post: Posterior, steps: Steps, y: Floats, draws: Floats, labels: Labels, prob: float
+) -> Panel:
+    own, theirs = steps.middle(y), steps.middle(draws)
+    low, high = min(own.min(), theirs.min()), max(own.max(), theirs.max())
+    places = np.arange(low, high + 1, steps.width)
+    data = np.array([(own == v).mean() for v in places])
+    shares = np.array([(theirs == v).mean(axis=1) for v in places])  # (m, S)
+    lower, upper = np.quantile(shares, tails(prob), axis=1)
+    marks: list[Mark] = [
+        Band(places, lower, upper, style.PALE_BLUE, 0.8, gid="replicates"),
+        Line(places, shares.mean(axis=1), style.BLUE, 1.4, gid="mean"),
+        Dots(places, data, style.ORANGE, 30.0, gid="data"),
+    ]
+    levels = post.family.categories(post.design) or post.design.response_levels
+    ticks = None
+    if levels is not None and len(levels) == len(places):
+        ticks = Ticks(places, [label(v) for v in levels])
+    what = labels.observed if levels is not None else steps.words(labels.observed, draws.max())
+    return Panel(marks, xlabel=what, ylabel="share of rows", xticks=ticks)

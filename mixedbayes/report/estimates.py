@@ -1,0 +1,180 @@
+"""Pictures of the page that say what the model is about: effects, means, comparisons, fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mixedbayes.checks.residual import thinned
+from mixedbayes.design.used import used_columns
+from mixedbayes.errors import ModelError
+from mixedbayes.estimands.grid import Columns, shown
+from mixedbayes.estimands.means import means, slopes
+from mixedbayes.estimands.result import Estimates
+from mixedbayes.families.links import Log, Logit
+from mixedbayes.plots import fixef, residuals, style
+from mixedbayes.plots.along import has_average
+from mixedbayes.plots.estimates import sheet
+from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.multiples import observed
+from mixedbayes.plots.ranef import interval_keys
+from mixedbayes.plots.replicates import replicates_panel
+from mixedbayes.plots.scene import Band, Dots, Line, Panel
+from mixedbayes.report.pictures import Figure, figure
+from mixedbayes.report.source import Source
+from mixedbayes.results.posterior import Posterior
+
+MOST_PREDICTORS = 12
+_PLACES = 16  # of a line
+_MOST_NUMBERS = 2 * 10**6  # rows x draws up to which there are lines
+_MOST_DOTS, _MOST_POINTS = 2000, 400  # of data, and of a line or band
+_HEIGHT = 3.6  # inches
+
+
+def population_figures(source: Source) -> list[Figure]:
+    """A forest of the population effects, and of ratios where they have a meaning.
+
+    ModelError where the model has none.
+    """
+    post, labels, prob = source.post, Labels.of(source.post, source.units), source.prob
+    says = (
+        f"Posterior mean, 50 % and {style.percent(prob)} equal-tailed interval of each population "
+        "effect, on the link scale."
+    )
+    found = list(_forest(post, labels, prob, says, ratio=False))
+    if isinstance(post.family.link, Log | Logit):
+        says = (
+            f"exp() of the effects: posterior median, 50 % and {style.percent(prob)} interval, on "
+            "a logarithmic axis."
+        )
+        found += _forest(post, labels, prob, says, ratio=True)
+    return found
+
+
+def _forest(
+    post: Posterior, labels: Labels, prob: float, says: str, *, ratio: bool
+) -> Iterator[Figure]:
+    for part in fixef.parts_of(post, labels, exponentiate=ratio, intercept=False):
+        panel = fixef.panel(part, prob, ratio)
+        keys = interval_keys(prob, [[panel]], "1" if ratio else "0")
+        yield figure(part.xlabel, says, replace(panel, title=""), part.height, keys)
+
+
+def estimate_figures(source: Source) -> list[Figure]:
+    """Means and comparisons of every categorical predictor, means and slope of every number.
+
+    ModelError where there is no predictor, or there are no averages over groups.
+    """
+    # Averages over groups through a link are quadratures in each draw.
+    post = thinned(source.post) if has_average(source.post) else source.post
+    columns = Columns(post.design)
+    fixed = used_columns(post.design.formula).fixed
+    names = [n for n in dict.fromkeys(fixed) if n in columns.names and n not in columns.grouping]
+    names = [n for n in names if len(columns.levels(n)) > 1][:MOST_PREDICTORS]
+    if not names:
+        raise ModelError("the model has no population predictor")
+    found: list[Figure] = []
+    for name in names:
+        make = _of_category if columns.is_category(name) else _of_number
+        found += make(post, source, columns, name)
+    return found
+
+
+def _of_category(post: Posterior, source: Source, columns: Columns, name: str) -> Iterator[Figure]:
+    found = means(post, name, prob=source.prob, progress=False)
+    yield _figure(source, f"{name}: means", found)
+    said = found.question.rstrip(".")
+    against = f"{said}; each {name} against {shown(columns.levels(name)[0])}."
+    # Averages are compared, so that those that are there serve.
+    hows = ["difference", *filter(None, [_ratio(post)])]
+    for how in hows:
+        compared = replace(found.contrast("reference", name, how=how), question=against)
+        yield _figure(source, f"{name}: {how.replace('_', ' ')}s", compared)
+
+
+def _ratio(post: Posterior) -> str:
+    """The comparison of means that suits the link, beside the difference."""
+    if post.family.categories(post.design) is not None:
+        return ""
+    if isinstance(post.family.link, Logit) and post.family.probability:
+        return "odds_ratio"
+    return "ratio" if post.family.mean_link == "log" else ""
+
+
+def _of_number(post: Posterior, source: Source, columns: Columns, name: str) -> Iterator[Figure]:
+    x = columns.frame[name].to_numpy(float)
+    asked: dict[str, Any] = {"prob": source.prob, "progress": False}
+    if post.design.n * post.n_draws <= _MOST_NUMBERS:
+        places = np.linspace(x.min(), x.max(), _PLACES).tolist()
+        yield _figure(source, f"{name}: means", means(post, {name: places}, **asked))
+    yield _figure(source, f"{name}: slope", slopes(post, name, **asked))
+
+
+def _figure(source: Source, title: str, found: Estimates) -> Figure:
+    post, units = source.post, source.units
+    several = post.family.categories(post.design) is not None
+    behind = not several and found.kind == "means" and found.numbers == found.focal
+    data: dict[str, Any] = {"data": post.design.frame, "response": observed(post)} if behind else {}
+    drawn = sheet(found, units, **data)
+    (panel,) = drawn.panels
+    height = drawn.heights[0] if drawn.heights else _height(panel)
+    draws = found.sampled.shape[1]
+    few = "" if draws == post.n_draws else f" From {draws:,} of {post.n_draws:,} draws."
+    return figure(
+        title, found.question + few, _thinned(replace(panel, title="")), height, drawn.keys
+    )
+
+
+def _height(panel: Panel) -> float:
+    """Inches: of rows as many as these need."""
+    if panel.y_line:
+        return _HEIGHT
+    assert panel.ylim is not None
+    return float(np.clip(0.3 * (panel.ylim[1] - panel.ylim[0]), 1.5, 8.5))
+
+
+def _thinned(panel: Panel) -> Panel:
+    """With as many points as a page should hold, evenly spaced in their order."""
+
+    def thin(mark: Any) -> Any:
+        if isinstance(mark, Dots):
+            at = _some(len(mark.x), _MOST_DOTS)
+            color = mark.color if isinstance(mark.color, str) else [mark.color[i] for i in at]
+            area = mark.area if np.ndim(mark.area) == 0 else np.asarray(mark.area)[at]
+            names = [mark.names[i] for i in at] if len(mark.names) else ()
+            return replace(mark, x=mark.x[at], y=mark.y[at], color=color, area=area, names=names)
+        if isinstance(mark, Line) and mark.gid != "replicates":
+            at = _some(len(mark.x), _MOST_POINTS)
+            names = [mark.names[i] for i in at] if len(mark.names) else ()
+            return replace(mark, x=mark.x[at], y=mark.y[at], names=names)
+        if isinstance(mark, Band):
+            at = _some(len(mark.x), _MOST_POINTS)
+            return replace(mark, x=mark.x[at], lower=mark.lower[at], upper=mark.upper[at])
+        return mark
+
+    return replace(panel, marks=[thin(mark) for mark in panel.marks])
+
+
+def _some(n: int, most: int) -> Sequence[int]:
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)).tolist()
+
+
+def check_figures(source: Source) -> list[Figure]:
+    """Replicates beside the data, and residuals; ModelError where they cannot be computed."""
+    post, prob = source.post, source.prob
+    labels = Labels.of(post, source.units)
+    panel, keys = replicates_panel(post, labels, prob)
+    first = figure(
+        "Replicates beside the data",
+        "Would responses drawn from the model, of the same rows and groups, look like the data?",
+        _thinned(panel), _HEIGHT, keys,
+    )  # fmt: skip
+    panels, keys = residuals.panels_of(post, None, prob, 0, labels)
+    says = (
+        "Residuals given the group effects; in another family than Gaussian randomised quantile "
+        "residuals, standard normal where the model is right."
+    )
+    return [first, *(figure(p.title, says, _thinned(p), _HEIGHT, keys) for p in panels)]
