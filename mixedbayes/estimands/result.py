@@ -22,7 +22,7 @@ from mixedbayes.printable import escaped, printable
 from mixedbayes.results.hypotheses import hypotheses
 from mixedbayes.results.library import answer
 from mixedbayes.results.tables import Description, Interval, Statistics, apart, labelled
-from mixedbayes.results.text import WIDTH, Table
+from mixedbayes.results.text import WIDTH, as_table
 
 COLUMNS = ("mean", "sd", "lower", "upper", "prob_positive", "mcse")
 _SAMPLED = ("chain", "draw", "row")
@@ -79,7 +79,8 @@ class Estimates:
         out.attrs["question"] = self.question
         if self.note:
             out.attrs["note"] = self.note
-        return Table(out)
+        found: pd.DataFrame = as_table(out)
+        return found
 
     @cached_property
     def draws(self) -> xr.DataArray:
@@ -196,7 +197,7 @@ class Estimates:
         table = self.grid.rename(columns={n: apart(str(n), columns, "value") for n in self.grid})
         table = table.assign(**columns)
         table.attrs["question"] = f"Rank, the {best} being the best, of: {self.question}"
-        return answer(Table(table), self.library)
+        return answer(table, self.library)
 
     def hypothesis(
         self, *texts: str, rope: tuple[float, float] | None = None, prob: float = 0.95

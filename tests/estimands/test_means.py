@@ -7,6 +7,7 @@ import pytest
 from hand_made import hand_made
 from scipy import special
 
+import mixedbayes as mb
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands.grid import grid
 from mixedbayes.estimands.means import comparisons, means, slopes
@@ -309,3 +310,13 @@ def test_what_cannot_be_asked_is_refused_in_words(gaussian, ask, said):
 def test_odds_are_of_probabilities_alone(gaussian):
     with pytest.raises(ModelError, match="probabilities"):
         comparisons(gaussian, "arm", how="odds_ratio", at={"x": [50.0]})
+
+
+def test_means_below_zero_where_there_are_none_are_noted():
+    data = frame().assign(y=1)
+    identity = mb.Poisson(mb.Identity())
+    post = hand_made("y ~ x", data, identity, 40, np.random.default_rng(0))
+    found = means(post, {"x": [-9.0, 9.0]})
+    assert "the mean is below 0" in found.attrs["note"]
+    assert found.attrs["note"][:30] in repr(found)
+    assert "note" not in means(post, {"x": [9.0]}).attrs
