@@ -133,7 +133,7 @@ def predict(
         progress=_terminal(),
         **asked,
     )
-    _write(table, table.attrs.get("note", ""), csv_file, json_file)
+    _write(table, "", csv_file, json_file)
     return _health(result)
 
 
@@ -375,14 +375,12 @@ def _write(table: Any, words: str, csv_file: Path | None, json_file: Path | None
     from mixedbayes.cli.output import as_csv
     from mixedbayes.results.files import check_file, write_file
 
-    records = table.to_json(orient="records", date_format="iso", double_precision=15)
+    rows = json.loads(table.to_json(orient="records", date_format="iso", double_precision=15))
+    about = {"question": words, "note": table.attrs.get("note", "")}
+    said = {name: text for name, text in about.items() if text}
     contents = (
         (csv_file, "table.csv", as_csv(table)),
-        (
-            json_file,
-            "table.json",
-            json.dumps({"about": words, "rows": json.loads(records)}, ensure_ascii=False) + "\n",
-        ),
+        (json_file, "table.json", json.dumps(said | {"rows": rows}, ensure_ascii=False) + "\n"),
     )
     for path, example, content in contents:
         if str(path) == "-":
@@ -403,8 +401,6 @@ def _text(table: Any, words: str) -> str:
     from mixedbayes.printable import printable
     from mixedbayes.results.text import WIDTH, as_table
 
-    table = as_table(table)
-    table.attrs.clear()  # what they say stands above
     with pd.option_context("display.max_rows", None, "display.width", None):
-        body = repr(table)
+        body = repr(as_table(table))  # with a note, where there is one
     return printable("\n\n".join(filter(None, [textwrap.fill(words, WIDTH), body])))

@@ -273,8 +273,9 @@ def _together(mix: Mixture, found: Mapping[str, Estimates]) -> Estimates:
             )
     sampled = mix.mixed({name: each.sampled for name, each in found.items()})
     questions = {name: each.question for name, each in found.items()}
+    note = _notes({name: each.note for name, each in found.items()}).get("note", "")
     return replace(
-        first, sampled=sampled, chains=mix.shape[0],
+        first, sampled=sampled, note=note, chains=mix.shape[0],
         question=f"Average of {mix.words}: {_one_question(questions)}",
     )  # fmt: skip
 

@@ -99,7 +99,7 @@ def test_the_table_and_its_question_go_to_stdout(run, saved):
     assert len(result.stdout.splitlines()) == 3 + 36  # no row is left out
     found = json.loads(run("means", path, "Days=0,9", "--json", "-").stdout)
     own = fit.means({"Days": [0, 9]})
-    assert found["about"] == own.question
+    assert found["question"] == own.question
     assert [row["mean"] for row in found["rows"]] == pytest.approx(own["mean"].tolist())
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands import means as of_one
 from mixedbayes.estimands.mixture import Mixture, comparisons, means, predict, slopes, turns
+from mixedbayes.families.links import Identity
+from mixedbayes.families.poisson import Poisson
 from mixedbayes.predict import predict as of_rows
 
 S = 40
@@ -199,3 +201,13 @@ def test_longer_chains_give_as_many_draws_as_the_shortest(posts):
     mix = Mixture.of({"long": long, "full": posts["full"]}, {"long": 0.25, "full": 0.75})
     assert mix.shape == (1, S)
     assert [len(m.positions) for m in mix.members] == [10, 30]
+
+
+def test_a_note_of_one_model_names_it():
+    counts = {"log": hand_made("hit ~ x", data(), "poisson", S, np.random.default_rng(1))}
+    given = {"Intercept": -1.0}
+    family = Poisson(link=Identity())
+    counts["identity"] = hand_made("hit ~ x", data(), family, S, np.random.default_rng(1), given)
+    found = means(Mixture.of(counts, {"log": 0.5, "identity": 0.5}))
+    assert found.note.startswith("identity: ")
+    assert "identity: " in repr(found)
