@@ -116,6 +116,7 @@ def means(
         post, names, by=by, at=at, over=over, weights=weights, groups=groups, kind=kind,
         target=target, seed=seed, progress=progress,
     )  # fmt: skip
+    _require_free(req, names)
     columns = req.rows.columns
     values = {n: columns.values(n, given[n]) if n in given else columns.places(n) for n in names}
     rows, parts = [], []
@@ -195,8 +196,7 @@ def comparisons(
         post, names, by=by, at=at, over=over, weights=weights, groups=groups, kind=kind,
         target=target, seed=seed, progress=progress,
     )  # fmt: skip
-    if both := [n for n in names if n in req.rows.at]:
-        raise ModelError(f"{both[0]}: compared, and set in at= as well")
+    _require_free(req, names)
     each = [contrasts(req.rows.columns, n, given.get(n), how) for n in names]
     versions = list(product(*(c.versions for c in each)))
     found = {}  # by setting, (V, K, W, S)
@@ -336,6 +336,12 @@ def _focal(focal: Any) -> tuple[list[str], dict[str, Any]]:
     return names_of(focal, "focal"), {}
 
 
+def _require_free(req: Request, names: Sequence[str]) -> None:
+    """ModelError where a column that is asked about is set as well."""
+    if both := [name for name in names if name in req.rows.at]:
+        raise ModelError(f"{both[0]}: asked about, and set in at= as well")
+
+
 def _average(
     req: Request, versions: Sequence[Mapping[str, Any]], rowwise: Rowwise | None = None
 ) -> Floats:
@@ -398,7 +404,8 @@ def _estimates(
         grid["category"] = pd.Categorical.from_codes(codes, list(categories), ordered=True)
     fixed = {n: v for n, v in req.rows.at.items() if len(v) == 1}
     held = ", ".join(filter(None, (at_words(fixed), req.rows.words)))
-    question = "; ".join(filter(None, (asks, req.groups_words, held))) + "."
+    within = f"{asks}, in each {' and '.join(req.rows.by)}" if req.rows.by else asks
+    question = "; ".join(filter(None, (within, req.groups_words, held))) + "."
     sampled, family, below = parts.reshape(R * K * W, S), req.post.family, ""
     if kind == "means" and isinstance(req.asked.target, Mean) and family.positive:
         low = sampled < 0

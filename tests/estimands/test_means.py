@@ -279,6 +279,8 @@ def test_names_that_clash_with_ours_are_kept_apart():
         (lambda p: means(p, {"x": ["a"]}), "not a finite number"),
         (lambda p: means(p, by="arm", over="all"), "over='all'"),
         (lambda p: means(p, "arm", by="arm"), "in by= as well"),
+        (lambda p: means(p, "arm", at={"arm": ["low"]}), "in at= as well"),
+        (lambda p: comparisons(p, "x", at={"x": [1]}), "in at= as well"),
         (lambda p: means(p, "arm", weights="N"), "names no column"),
         (lambda p: means(p, "arm", kind="response"), "target="),
         (lambda p: means(p, "arm", kind="linear", target="mean"), "not both"),
