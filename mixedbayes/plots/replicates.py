@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedbayes.checks.predictive import posterior_predictive, written_out_predictive
+from mixedbayes.checks.predictive import replicated, written_out_predictive
+from mixedbayes.checks.residual import thinned
 from mixedbayes.design.types import Floats
 from mixedbayes.design.values import label
 from mixedbayes.plots import style
@@ -24,15 +25,17 @@ _BEYOND = 0.002  # of the replicates, on each side, that may lie outside the pic
 def replicates_panel(post: Posterior, labels: Labels, prob: float) -> tuple[Panel, list[Key]]:
     """Densities of the data and of replicates; of counts and categories how often each occurs.
 
+    They are of at most 400 of the draws.
+
     Raises
     ------
     ModelError
-        The replicates would take more than 2 GB.
+        The replicates would take more than 2 GB, or only summaries of the effects were kept.
     """
-    rows, found = written_out_predictive(post, "auto", None, prior=False)
-    found = posterior_predictive(post) if found is None else found
-    (replicated,) = found.data_vars.values()
-    draws = replicated.stack(sample=("chain", "draw")).transpose("sample", "obs")
+    rows, found = written_out_predictive(thinned(post), "auto", None, prior=False)
+    found = replicated(rows, "auto", None) if found is None else found
+    (each,) = found.data_vars.values()
+    draws = each.stack(sample=("chain", "draw")).transpose("sample", "obs")
     most = _MOST_DRAWS if post.family.discrete else _CURVES
     chosen = np.unique(np.linspace(0, draws.sizes["sample"] - 1, most).round().astype(int))
     y, thin = rows.family.reported(rows.design.y), draws.isel(sample=chosen)

@@ -30,6 +30,7 @@ from mixedbayes.results.posterior import Posterior
 MOST_PREDICTORS = 12
 _PLACES = 16  # of a line
 _MOST_NUMBERS = 2 * 10**6  # rows x draws up to which there are lines
+_MOST_WHOLE = 2 * 10**7  # rows x draws up to which all draws are used
 _MOST_DOTS, _MOST_POINTS = 2000, 400  # of data, and of a line or band
 _HEIGHT = 3.6  # inches
 
@@ -69,7 +70,7 @@ def estimate_figures(source: Source) -> list[Figure]:
     ModelError where there is no predictor, or there are no averages over groups.
     """
     # Averages over groups through a link are quadratures in each draw.
-    post = thinned(source.post) if has_average(source.post) else source.post
+    post = thinned(source.post) if has_average(source.post) else _some_draws(source.post)
     columns = Columns(post.design)
     fixed = used_columns(post.design.formula).fixed
     names = [n for n in dict.fromkeys(fixed) if n in columns.names and n not in columns.grouping]
@@ -83,16 +84,21 @@ def estimate_figures(source: Source) -> list[Figure]:
     return found
 
 
+def _some_draws(post: Posterior) -> Posterior:
+    """A few hundred draws where all would take long."""
+    return thinned(post) if post.design.n * post.n_draws > _MOST_WHOLE else post
+
+
 def _of_category(post: Posterior, source: Source, columns: Columns, name: str) -> Iterator[Figure]:
     found = means(post, name, prob=source.prob, progress=False)
-    yield _figure(source, f"{name}: means", found)
+    yield from _figures(source, f"{name}: means", found)
     said = found.question.rstrip(".")
     against = f"{said}; each {name} against {shown(columns.levels(name)[0])}."
     # Averages are compared, so that those that are there serve.
     hows = ["difference", *filter(None, [_ratio(post)])]
     for how in hows:
         compared = replace(found.contrast("reference", name, how=how), question=against)
-        yield _figure(source, f"{name}: {how.replace('_', ' ')}s", compared)
+        yield from _figures(source, f"{name}: {how.replace('_', ' ')}s", compared)
 
 
 def _ratio(post: Posterior) -> str:
@@ -109,23 +115,27 @@ def _of_number(post: Posterior, source: Source, columns: Columns, name: str) -> 
     asked: dict[str, Any] = {"prob": source.prob, "progress": False}
     if post.design.n * post.n_draws <= _MOST_NUMBERS:
         places = np.linspace(x.min(), x.max(), _PLACES).tolist()
-        yield _figure(source, f"{name}: means", means(post, {name: places}, **asked))
-    yield _figure(source, f"{name}: slope", slopes(post, name, **asked))
+        yield from _figures(source, f"{name}: means", means(post, {name: places}, **asked))
+    yield from _figures(source, f"{name}: slope", slopes(post, name, **asked))
 
 
-def _figure(source: Source, title: str, found: Estimates) -> Figure:
+def _figures(source: Source, title: str, found: Estimates) -> Iterator[Figure]:
+    """One picture for each panel."""
     post, units = source.post, source.units
     several = post.family.categories(post.design) is not None
     behind = not several and found.kind == "means" and found.numbers == found.focal
     data: dict[str, Any] = {"data": post.design.frame, "response": observed(post)} if behind else {}
-    drawn = sheet(found, units, **data)
-    (panel,) = drawn.panels
-    height = drawn.heights[0] if drawn.heights else _height(panel)
-    draws = found.sampled.shape[1]
+    drawn, draws = sheet(found, units, **data), found.sampled.shape[1]
     few = "" if draws == post.n_draws else f" From {draws:,} of {post.n_draws:,} draws."
-    return figure(
-        title, found.question + few, _thinned(replace(panel, title="")), height, drawn.keys
-    )
+    axes = drawn.panels[-1]  # panels share their axes, which the last one has the names of
+    for panel in drawn.panels:
+        which = f", {panel.title}" if len(drawn.panels) > 1 else ""
+        plain = replace(
+            panel, title="", xlabel=axes.xlabel, ylabel=drawn.panels[0].ylabel, small=False
+        )
+        yield figure(
+            title + which, found.question + few, _thinned(plain), _height(panel), drawn.keys
+        )
 
 
 def _height(panel: Panel) -> float:
@@ -164,7 +174,7 @@ def _some(n: int, most: int) -> Sequence[int]:
 
 def check_figures(source: Source) -> list[Figure]:
     """Replicates beside the data, and residuals; ModelError where they cannot be computed."""
-    post, prob = source.post, source.prob
+    post, prob = _some_draws(source.post), source.prob
     labels = Labels.of(post, source.units)
     panel, keys = replicates_panel(post, labels, prob)
     first = figure(
