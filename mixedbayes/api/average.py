@@ -21,6 +21,7 @@ from mixedbayes.results.library import answer
 from mixedbayes.results.text import WIDTH, Table, as_table, text_facts
 
 with lazily(globals()):
+    from mixedbayes.api.estimates import Estimates
     from mixedbayes.estimands.mixture import comparisons, means, predict, slopes
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ class Average:
     how: str
 
     predict = method(predict, of="mixture", like="new")
-    means = method(means, of="mixture")
-    comparisons = method(comparisons, of="mixture")
-    slopes = method(slopes, of="mixture")
+    means = method(means, of="mixture", into=Estimates)
+    comparisons = method(comparisons, of="mixture", into=Estimates)
+    slopes = method(slopes, of="mixture", into=Estimates)
 
     @property
     def weights(self) -> Any:

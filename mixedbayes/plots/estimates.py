@@ -394,7 +394,9 @@ def _arranged(
     lines = max(p.title.count("\n") + bool(p.title) for row in grid for p in row if p)
     keys = _keys(estimates, found, plan, colors, drawn)
     width = max(4.8, wide * columns + beside + 0.6)
-    note = textwrap.fill(estimates.question, int(72 * width / (0.58 * style.SMALL)))
+    letters = int(72 * width / (0.58 * style.SMALL))
+    said = filter(None, (estimates.question, estimates.note))
+    note = "\n".join(textwrap.fill(text, letters) for text in said)
     key_columns = categories.key_columns(keys, width - 0.9)
     deep = 0.17 * (note.count("\n") + 1) + 0.2 * -(-len(keys) // key_columns)
     return Sheet(

@@ -54,8 +54,9 @@ def draw(sheet: Sheet) -> style.Picture:
                 _panel(axes[i, j], panel)
                 axes[i, j].tick_params(labelbottom=sheet.named_below(i, j))
         if sheet.xlabel:
-            figure.supxlabel(sheet.xlabel, fontsize=style.TEXT)
-        if sheet.note:
+            below = "\n".join(filter(None, (sheet.xlabel, sheet.note)))
+            figure.supxlabel(below, fontsize=style.TEXT)
+        elif sheet.note:
             small: dict[str, Any] = {"fontsize": style.SMALL, "color": style.MUTED}
             figure.supxlabel(sheet.note, x=0.01, ha="left", **small)
         if sheet.ylabel:

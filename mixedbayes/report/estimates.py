@@ -126,16 +126,15 @@ def _figures(source: Source, title: str, found: Estimates) -> Iterator[Figure]:
     behind = not several and found.kind == "means" and found.numbers == found.focal
     data: dict[str, Any] = {"data": post.design.frame, "response": observed(post)} if behind else {}
     drawn, draws = sheet(found, units, **data), found.sampled.shape[1]
-    few = "" if draws == post.n_draws else f" From {draws:,} of {post.n_draws:,} draws."
+    few = "" if draws == post.n_draws else f"From {draws:,} of {post.n_draws:,} draws."
+    says = " ".join(filter(None, (found.question, few, found.note)))
     axes = drawn.panels[-1]  # panels share their axes, which the last one has the names of
     for panel in drawn.panels:
         which = f", {panel.title}" if len(drawn.panels) > 1 else ""
         plain = replace(
             panel, title="", xlabel=axes.xlabel, ylabel=drawn.panels[0].ylabel, small=False
         )
-        yield figure(
-            title + which, found.question + few, _thinned(plain), _height(panel), drawn.keys
-        )
+        yield figure(title + which, says, _thinned(plain), _height(panel), drawn.keys)
 
 
 def _height(panel: Panel) -> float:

@@ -1,5 +1,7 @@
 """Pictures of means, comparisons and slopes: numbers of the table, places, names, limits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -235,3 +237,18 @@ def test_what_a_fit_hands_out_plots_itself_and_so_do_its_contrasts(counts, backe
         assert type(each.plot(backend=backend)).__module__.split(".")[0] in (backend, "mixedbayes")
     one = found.contrast({"low": -1, "high": 1})
     assert sheet(one).panels[0].xlabel.startswith("weighted sum of ratio of expected count")
+
+
+def test_an_average_of_models_has_pictures_too(counts):
+    import mixedbayes.api.average as api
+    from mixedbayes.estimands.mixture import Mixture
+
+    mixture = Mixture.of({"a": counts, "b": counts}, {"a": 0.5, "b": 0.5})
+    found = api.Average(mixture, pd.DataFrame(), "by hand").means("arm", **QUIET)
+    assert "weight 0.5" in sheet(found).note
+    assert found.plot().axes[0].get_ylabel() == "expected count, response scale"
+
+
+def test_a_note_stands_below_the_question(gaussian):
+    found = replace(means(gaussian, "arm", **QUIET), note="A word of warning.")
+    assert sheet(found).note.endswith("\nA word of warning.")

@@ -22,7 +22,8 @@ def sheet(text):
     ticks = Ticks(np.arange(2.0), [text, text])
     mark = Text(0.5, 0.5, text, "black")
     panel = Panel([dots, mark], text, text, text, xticks=ticks, yticks=ticks)
-    return Sheet([[panel]], 40, 30, xlabel=text, ylabel=text, keys=[Key(text, "black")])
+    keys = [Key(text, "black")]
+    return Sheet([[panel]], 40, 30, xlabel=text, ylabel=text, keys=keys, note=text)
 
 
 def all_texts(part):
@@ -43,7 +44,7 @@ def test_texts_are_printable_and_short(text):
 def test_every_text_of_a_sheet_is_reached():
     texts = all_texts(sheet("here"))
     assert {text for text, _ in texts} == {"here"}
-    assert len(texts) == 2 + 1 + 3 + 4 + 2 + 1
+    assert len(texts) == 2 + 1 + 3 + 4 + 2 + 1 + 1
     assert [most for _, most in texts].count(60) == 4
 
 
