@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.errors import ModelError
 from mixedbayes.estimands.grid import Columns
 from mixedbayes.plots import categories, style
 from mixedbayes.plots.along import Standing, expected, has_average, labels_of, places, unseen
@@ -131,8 +132,14 @@ def plot_predictions(
     check_prob(prob)
     g = grouped(post, group, levels)
     axis = covariate(post, g, x)
+    columns = Columns(post.design)
+    if x is not None and g is not None and x in {g.name, *g.factors} - {*columns.fixed}:
+        raise ModelError(
+            f"{x} is the grouping factor whose levels are the lines: give it as group={x!r}, or "
+            f"draw the means of its levels, plot_means({x!r})"
+        )
     ordered = post.family.categories(post.design)
-    parts = series_of(Columns(post.design), axis.name, by, at, colored=ordered is None)
+    parts = series_of(columns, axis.name, by, at, colored=ordered is None)
     shown, note = ([], "") if g is None else shown_levels(post, g, levels, max_levels)
     note = note.removesuffix(", lowest first")
     if ordered is not None and levels is None:
@@ -146,8 +153,8 @@ def plot_predictions(
     keys = picture.keys()
     several = len(panels) > 1
     wide, high = _SMALL if several else (_WIDTH, _HEIGHT)
-    columns = min(3, len(panels)) if len(panels) != 4 else 2
-    total = max(_WIDTH, wide * columns + 0.6)
+    across = min(3, len(panels)) if len(panels) != 4 else 2
+    total = max(_WIDTH, wide * across + 0.6)
     below = [labels.column(axis.name), picture.held(total), note]
     shown_ticks, limits = ticks(axis, wide)
     every = [m for p in panels for m in p.marks]
@@ -165,9 +172,9 @@ def plot_predictions(
     longer = ordered is not None or parts.colors
     key_columns = categories.key_columns(keys, total - 0.9) if longer else 2
     sheet = Sheet(
-        in_rows(finished, columns),
+        in_rows(finished, across),
         total,
-        high * -(-len(panels) // columns) + (0.9 if several else 0.0),
+        high * -(-len(panels) // across) + (0.9 if several else 0.0),
         share_x="all" if several else "none",
         share_y="all" if several else "none",
         xlabel="\n".join(filter(None, below)) if several else "",

@@ -276,3 +276,8 @@ def test_what_has_no_place_is_refused(trial, options, said):
 def test_what_the_model_does_not_have_is_refused(trial, options):
     with pytest.raises(DataError):
         plot_predictions(trial[0], "x", **options)
+
+
+def test_the_factor_of_the_lines_is_no_axis(trial):
+    with pytest.raises(ModelError, match="give it as group='patient id'"):
+        plot_predictions(trial[0], "patient id")
