@@ -117,8 +117,12 @@ def request(
         raise ModelError(f"{', '.join(sorted(both))}: asked about, and given in by= as well")
     base, base_words, frame_names = _base(columns, over, focal, by_names, values)
     row_weights, weight_words = _weights(post, base, over, weights)
+    _refuse_missing(base, by_names)
+    counted = row_weights > 0
+    base, row_weights = base[counted], row_weights[counted]
     cells, code = _cells(columns, base, by_names)
     named = {*focal, *by_names, *values, *frame_names}
+    named |= {outer for name in named & {*columns.factors} for outer in columns.outer(name)}
     question = _question(post, groups, named)
     held = (
         _held_levels(post, question, base, named)
@@ -209,6 +213,16 @@ def _weights(
     if not np.all(np.isfinite(column)) or np.any(column < 0) or not column.sum() > 0:
         raise DataError(f"weights={name!r}: weights are numbers from 0, not all 0 and none missing")
     return column, f", weighted by {name}"
+
+
+def _refuse_missing(base: pd.DataFrame, by: Sequence[str]) -> None:
+    """DataError where a row has no value in a column within whose levels averages are taken."""
+    for name in by:
+        if count := int(base[name].isna().sum()):
+            raise DataError(
+                f"by={name!r}: {count} of {len(base)} rows have no value of {name}; leave them out "
+                "or fill them"
+            )
 
 
 def _cells(columns: Columns, base: pd.DataFrame, by: Sequence[str]) -> tuple[pd.DataFrame, Ints]:

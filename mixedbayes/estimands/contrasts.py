@@ -25,6 +25,7 @@ _HOWS: dict[str, tuple[str, str, float]] = {
     "log_ratio": ("Log ratio", "log({b} / {a})", 0.0),
     "log_odds_ratio": ("Log odds ratio", "logit({b}) - logit({a})", 0.0),
 }
+ROUNDING = 1e-11  # of means of the same numbers, summed in another order
 CONTRASTS = ("reference", "pairwise", "sequential", "mean")
 
 
@@ -85,6 +86,8 @@ def contrasts(columns: Columns, name: str, given: Any, how: How) -> Contrasts:
         It is not understood, or names a level that the data do not have.
     """
     check_how(how)
+    if isinstance(given, np.ndarray | pd.Series | pd.Index):
+        given = tuple(given.tolist())
     if columns.is_category(name):
         return _of_levels(columns, name, given, how)
     return _of_numbers(columns, name, given, how)
@@ -159,8 +162,10 @@ def _of_numbers(columns: Columns, name: str, given: Any, how: How) -> Contrasts:
     return Contrasts([low, high], weighted_pairs([shown(low), shown(high)], [(0, 1)], how))
 
 
-def combine(high: Floats, low: Floats, how: How, words: str) -> Floats:
+def combine(high: Floats, low: Floats, how: How, words: str, rounding: float = ROUNDING) -> Floats:
     """Draws of a comparison from those at its ends, each (..., S); `words` are what they are.
+
+    Ends whose difference is below `rounding`, in proportion to the larger, are equal.
 
     Raises
     ------
@@ -178,7 +183,7 @@ def combine(high: Floats, low: Floats, how: How, words: str) -> Floats:
         return found
     check_how(how)
     if how == "difference":
-        return high - low
+        return _difference(high, low, rounding)
     if how in ("odds_ratio", "log_odds_ratio"):
         _require(
             (np.minimum(high, low) >= 0) & (np.maximum(high, low) <= 1), how, "probabilities", words
@@ -191,6 +196,14 @@ def combine(high: Floats, low: Floats, how: How, words: str) -> Floats:
         return np.log(high) - np.log(low)
     _require(low != 0, how, "numbers other than 0", words)
     return high / low if how == "ratio" else (high - low) / low
+
+
+def _difference(high: Floats, low: Floats, rounding: float) -> Floats:
+    """high - low, and 0 where that is rounding."""
+    found = high - low
+    with np.errstate(invalid="ignore"):
+        none = np.abs(found) <= rounding * np.maximum(np.abs(high), np.abs(low))
+    return np.where(none, 0.0, found)
 
 
 def _require(fine: Any, how: str, what: str, words: str) -> None:

@@ -266,7 +266,7 @@ class Columns:
             out[name] = self.column(name, [value] * len(base)).set_axis(base.index)
         inner = [n for n in values if n in self.factors]
         for name in inner:
-            for outer in self._outer(name):
+            for outer in self.outer(name):
                 if outer not in values:
                     match = self.frame[outer][self.frame[name] == values[name]]
                     if len(match):
@@ -274,7 +274,7 @@ class Columns:
                         out[outer] = column.set_axis(base.index)
         return out
 
-    def _outer(self, name: str) -> list[str]:
+    def outer(self, name: str) -> list[str]:
         """Grouping columns of which every level of a column lies within one level."""
         inner = encode(self.frame[name], name)[0]
         found = []
@@ -291,7 +291,7 @@ class Columns:
         """The rows whose combination of nested factors occurs, where one takes all its levels."""
         for g in self.groups.values():
             inside = [f for f in g.factors if f in factors]
-            inside += [o for f in g.factors if f in factors for o in self._outer(f) if o in factors]
+            inside += [o for f in g.factors if f in factors for o in self.outer(f) if o in factors]
             inside = list(dict.fromkeys(inside))
             if len(inside) > 1 and whole.intersection(inside):
                 there = set(self.frame[inside].itertuples(index=False, name=None))

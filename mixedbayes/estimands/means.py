@@ -15,12 +15,12 @@ from mixedbayes.estimands.ask import Kind, Over, Request, at_words, names_of, re
 from mixedbayes.estimands.average import Rowwise, average
 from mixedbayes.estimands.axis import Axis, axis_of
 from mixedbayes.estimands.contrasts import How, Shift, combine, contrasts, how_words, null_of
-from mixedbayes.estimands.result import COLUMNS, Estimates
+from mixedbayes.estimands.result import COLUMNS, SLOPE_ROUNDING, Estimates
 from mixedbayes.predict.forward import impossible
 from mixedbayes.predict.question import Groups
-from mixedbayes.predict.target import Mean
+from mixedbayes.predict.target import Mean, Quantile
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.tables import Description, Interval, Statistics
+from mixedbayes.results.tables import Description, Interval, Statistics, apart
 
 SlopeHow = Literal["dydx", "eyex", "dyex", "eydx"]
 
@@ -118,7 +118,9 @@ def means(
     )  # fmt: skip
     _require_free(req, names)
     columns = req.rows.columns
-    values = {n: columns.values(n, given[n]) if n in given else columns.places(n) for n in names}
+    values = {
+        n: columns.places(n) if given.get(n) is None else columns.values(n, given[n]) for n in names
+    }
     rows, parts = [], []
     for place in product(*values.values()):
         setting = dict(zip(names, place, strict=True))
@@ -287,6 +289,11 @@ def slopes(
         target=target, seed=seed, progress=progress,
     )  # fmt: skip
     columns = req.rows.columns
+    if isinstance(req.asked.target, Quantile) and post.family.discrete:
+        raise ModelError(
+            f"the {req.words} moves in whole steps and has no slope; comparisons({names[0]!r}) has "
+            "its differences"
+        )
     for name in names:
         if columns.is_category(name):
             raise ModelError(
@@ -301,13 +308,17 @@ def slopes(
             moves = [Shift(side * step, relative, there.get(name)) for side in sides]
             versions = [there | {name: move} for move in moves]
             parts.append(_average(req, versions, _slope(step, divided=divided))[:, 0])
-            rows.append({"term": name} | there)
+            rows.append({_TERM: name} | there)
     asks = f"{_SLOPES[how]} of {req.words} by {' and '.join(names)}"
     per = names[0] if how == "dydx" and len(names) == 1 else ""
     axis = axis_of(post, req.asked.target).slope(_SLOPES[how], tuple(names), per)
-    return _estimates(
-        req, rows, np.stack(parts), ["term"], asks, described, "slopes", axis, labelled=["term"]
-    )
+    found = np.stack(parts)
+    largest = np.abs(found).max(axis=(0, 1, 2), initial=np.finfo(float).tiny)
+    found = np.round(found / (SLOPE_ROUNDING * largest)) * (SLOPE_ROUNDING * largest)
+    return _estimates(req, rows, found, [_TERM], asks, described, "slopes", axis, labelled=[_TERM])
+
+
+_TERM = "\0term"  # the column of a slope's x, which no column of the user's is called
 
 
 _SLOPES = {
@@ -395,14 +406,17 @@ def _estimates(
     for name in dict.fromkeys(n for row in rows for n in row):
         values = [rows[k][name] for k in each.tolist()]
         table[name] = values if name in labelled else columns.column(name, values)
-    grid = pd.DataFrame(table, index=range(len(each)))
+    ours = {"term"} if _TERM in table else {"category"} if categories is not None else set()
+    called = {n: apart(str(n), ours, "value") for n in (*table, *req.rows.by)} | {_TERM: "term"}
+    grid = pd.DataFrame(table, index=range(len(each))).rename(columns=called)
     cell = np.tile(np.repeat(np.arange(K), W), R)
     for name in req.rows.by:
-        grid[name] = req.rows.cells[name].iloc[cell].reset_index(drop=True)
+        grid[called[name]] = req.rows.cells[name].iloc[cell].reset_index(drop=True)
     if categories is not None:
         codes = np.tile(np.arange(W), R * K)
         grid["category"] = pd.Categorical.from_codes(codes, list(categories), ordered=True)
     fixed = {n: v for n, v in req.rows.at.items() if len(v) == 1}
+    varied = [n for n in req.rows.at if n not in fixed]
     held = ", ".join(filter(None, (at_words(fixed), req.rows.words)))
     within = f"{asks}, in each {' and '.join(req.rows.by)}" if req.rows.by else asks
     question = "; ".join(filter(None, (within, req.groups_words, held))) + "."
@@ -417,16 +431,16 @@ def _estimates(
         chains=req.post.shape[0],
         question=question,
         quantity=req.words,
-        focal=tuple(names),
-        by=(*(n for n in req.rows.at if len(req.rows.at[n]) > 1), *req.rows.by),
+        focal=tuple(called[n] for n in names),
+        by=tuple(called[n] for n in (*varied, *req.rows.by)),
         null=null,
         description=described,
         kind=kind,
         library=req.post.design.library,
         axis=axis,
         numbers=tuple(
-            n
-            for n in grid
+            called[n]
+            for n in called
             if n in columns.names and n not in labelled and not columns.is_category(n)
         ),
     )

@@ -16,14 +16,24 @@ from mixedbayes.design.table import PANDAS
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.design.values import label
 from mixedbayes.errors import ModelError
+from mixedbayes.estimands.ask import names_of
 from mixedbayes.estimands.axis import Axis
-from mixedbayes.estimands.contrasts import CONTRASTS, How, combine, how_label, null_of, pairs_of
+from mixedbayes.estimands.contrasts import (
+    CONTRASTS,
+    ROUNDING,
+    How,
+    combine,
+    how_label,
+    null_of,
+    pairs_of,
+)
 from mixedbayes.printable import escaped, printable
 from mixedbayes.results.hypotheses import hypotheses
 from mixedbayes.results.library import answer
 from mixedbayes.results.tables import Description, Interval, Statistics, apart, labelled
 from mixedbayes.results.text import WIDTH, as_table
 
+SLOPE_ROUNDING = 1e-8  # of finite differences, in proportion to the largest
 COLUMNS = ("mean", "sd", "lower", "upper", "prob_positive", "mcse")
 _SAMPLED = ("chain", "draw", "row")
 
@@ -133,13 +143,14 @@ class Estimates:
         """
         along = self._along(of)
         rest = [name for name in self.grid if name not in along]
+        column = apart("contrast", rest, "2")
         rows: list[dict[str, Any]] = []
         parts: list[Floats] = []
         for here, at in self._groups(rest):
             levels = [_text(self.grid, k, along) for k in at]
             if isinstance(contrast, Mapping):
-                rows.append({"contrast": _sum_label(contrast)} | here)
                 parts.append(self._weighted(contrast, levels, at))
+                rows.append({column: _sum_label(contrast)} | here)
                 continue
             if contrast not in CONTRASTS:
                 known = ", ".join(map(repr, CONTRASTS))
@@ -150,10 +161,10 @@ class Estimates:
             for a, b in pairs_of(contrast, len(at)):
                 low = x.mean(axis=0) if a is None else x[a]
                 name = how_label(levels[b], "mean" if a is None else levels[a], how)
-                rows.append({"contrast": name} | here)
-                parts.append(combine(x[b], low, how, self.quantity))
+                rows.append({column: name} | here)
+                parts.append(combine(x[b], low, how, self.quantity, self._rounding))
         return self._next(
-            _like(pd.DataFrame(rows), self.grid), np.stack(parts), ("contrast",), tuple(rest),
+            _like(pd.DataFrame(rows), self.grid), np.stack(parts), (column,), tuple(rest),
             f"Contrasts along {', '.join(along)} of: {self.question}",
             null_of("difference" if isinstance(contrast, Mapping) else how),
             self.axis.weighted() if isinstance(contrast, Mapping) else self.axis.compared(how),
@@ -185,7 +196,13 @@ class Estimates:
         sign = -1.0 if best == "highest" else 1.0
         out = np.empty((4, len(self.grid)))
         for _, at in self._groups(rest):
+            if len(at) < 2:
+                raise ModelError(f"there is one row along {', '.join(along)}: nothing to rank")
             x = sign * self.sampled[at]
+            unit = (3 * SLOPE_ROUNDING if self.kind == "slopes" else ROUNDING) * np.abs(x).max(
+                axis=0
+            )
+            x = np.round(x / np.where(unit > 0, unit, 1.0))  # equal but for rounding
             first = x == x.min(axis=0)
             ranks = 1.0 + np.stack(
                 [(x < row).sum(axis=0) + ((x == row).sum(axis=0) - 1) / 2 for row in x]
@@ -265,7 +282,7 @@ class Estimates:
             asked = [n for n in self.focal if self.grid[n].nunique() > 1]
             found = (asked or varies) if self.kind == "means" else (varies or asked)
             return found or list(self.grid)[:1]
-        named = [of] if isinstance(of, str) else list(of)
+        named = names_of(of, "of")
         for name in named:
             if name not in self.grid:
                 has = ", ".join(map(str, self.grid)) or "none"
@@ -282,11 +299,22 @@ class Estimates:
             places.setdefault(key, []).append(k)
         return [(dict(zip(rest, key, strict=True)), np.array(at)) for key, at in places.items()]
 
+    @property
+    def _rounding(self) -> float:
+        """Below which, in proportion, numbers are equal."""
+        return 3 * SLOPE_ROUNDING if self.kind == "slopes" else ROUNDING
+
     def _weighted(self, weights: Mapping[Any, float], levels: Sequence[str], at: Ints) -> Floats:
         total = np.zeros(self.sampled.shape[1])
         for level, w in weights.items():
             if label(level) not in levels:
                 raise ModelError(f"{level!r} is none of the levels {', '.join(levels)}")
+            if (
+                isinstance(w, bool)
+                or not isinstance(w, int | float | np.number)
+                or not np.isfinite(w)
+            ):
+                raise ModelError(f"the weight {w!r} of {level!r} is not a finite number")
             total += float(w) * self.sampled[at[levels.index(label(level))]]
         return total
 

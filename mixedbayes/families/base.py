@@ -318,6 +318,32 @@ class Family:
             'observations, predict(kind="response", draws=True)'
         )
 
+    def transition(
+        self,
+        y: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> tuple[Floats, Floats] | None:
+        """(S, n) where in the linear predictor P(Y <= y) falls from 1 to 0, and over how much.
+
+        None where the fall is as wide as the link's own. So an average of it over normal effects
+        knows where to look, however narrow it is beside them.
+        """
+        if self.thresholds is not None or (self.probability and trials is None):
+            return None
+        least = 0.5 if self.discrete else np.finfo(float).tiny
+        mu = np.maximum(y, least) if self.positive else y
+        if trials is not None:
+            mu = (np.clip(y, 0, trials) + 0.5) / (trials + 1)
+        elif not self.positive and not isinstance(self.link, Identity):
+            mu = np.clip(mu, 1e-6, 1 - 1e-6)
+        with np.errstate(all="ignore"):
+            variance = self.variance(mu, parameters, weights=weights, trials=trials)
+            place = self.link.link(mu, np)
+            return place, np.sqrt(variance) / np.abs(self.link.slope(place, np))
+
     def reported(self, y: Floats) -> NDArray[Any]:
         """Responses of a design, or simulated, as draws and tables have them."""
         y = np.asarray(y) + self.first_code

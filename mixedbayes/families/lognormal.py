@@ -118,6 +118,18 @@ class Lognormal(Family):
             logs = np.log(np.maximum(y, 0.0))
         return special.ndtr((logs - mu) / row_sd(parameters, weights))
 
+    def transition(
+        self,
+        y: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> tuple[Floats, Floats] | None:
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.maximum(y, np.finfo(float).tiny))
+        return logs, np.broadcast_to(row_sd(parameters, weights), np.shape(logs))
+
     def log_density(
         self,
         y: Floats,

@@ -135,6 +135,16 @@ class StudentTFamily(Gaussian):
     ) -> Floats:
         return special.stdtr(per_row(parameters["nu"]), (y - mu) / row_sd(parameters, weights))
 
+    def transition(
+        self,
+        y: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> tuple[Floats, Floats] | None:
+        return y, np.broadcast_to(row_sd(parameters, weights), np.shape(y))
+
     def log_density(
         self,
         y: Floats,

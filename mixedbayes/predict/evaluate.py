@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -123,9 +124,13 @@ def target_values(
         trials = None if rows.trials is None else rows.trials[at]
         own = {name: family.parameter_link(name).inverse(h, np) for name, h in linear.items()}
 
-        def integrate(function: Callable[[Floats, At], Floats]) -> Floats:
+        every = {**shared, **own}
+
+        def integrate(
+            function: Callable[[Floats, At], Floats], around: Floats | float | None = None
+        ) -> Floats:
             return _integrated(
-                family, function, spread, eta, linear, {**shared, **own}, weights, trials
+                family, function, spread, eta, linear, every, weights, trials, around
             )
 
         return np.moveaxis(target.over(integrate), 0, -1)
@@ -142,19 +147,62 @@ def _integrated(
     parameters: Values,
     weights: Floats | None,
     trials: Ints | None,
+    around: Floats | float | None,
 ) -> Floats:
-    """Mean of a function over normal effects on the predictors in `spread`, one by one."""
+    """Mean of a function over normal effects on the predictors in `spread`, one by one.
+
+    `around` is the y of a function that falls as P(Y <= y) does, None for one that is smooth.
+    """
     if not spread:
         return function(eta, At(family, parameters, weights, trials))
     (name, variance), *rest = spread
 
     def inner(h: Floats) -> Floats:
-        if name == MU:
-            return _integrated(family, function, rest, h, linear, parameters, weights, trials)
-        own = {**parameters, name: family.parameter_link(name).inverse(h, np)}
-        return _integrated(family, function, rest, eta, linear, own, weights, trials)
+        own, at = parameters, h
+        if name != MU:
+            own = {**parameters, name: family.parameter_link(name).inverse(h, np)}
+            at = eta
+        return _integrated(family, function, rest, at, linear, own, weights, trials, around)
 
-    return population_mean(inner, eta if name == MU else linear[name], variance)
+    if name != MU:
+        return population_mean(inner, linear[name], variance)
+    falls = None
+    if around is not None:
+        y = np.broadcast_to(np.asarray(around, float), eta.shape)
+        falls = family.transition(y, parameters, weights=weights, trials=trials)
+    if falls is None:
+        return population_mean(inner, eta, variance)
+    return falling_mean(inner, eta, np.sqrt(variance), *falls)
+
+
+_REACH, _WIDTHS, _PIECE = 8.5, 8.0, 20
+
+
+def falling_mean(
+    mean: Callable[[Floats], Floats], eta: Floats, sd: Floats, place: Floats, width: Floats
+) -> Floats:
+    """E[mean(h)] for h ~ N(eta, sd^2) of a function that falls at `place` over some `width`.
+
+    By Gauss-Legendre's rule on four pieces: some widths on either side of the place, and what is
+    beyond them within 8.5 sds. Where the place is far away, or the fall is wide beside sd, they
+    divide the normal law itself.
+    """
+    with np.errstate(all="ignore"):
+        z = np.clip(np.nan_to_num((place - eta) / sd), -_REACH, _REACH)
+        reach = np.clip(np.nan_to_num(_WIDTHS * width / sd, nan=_REACH), 1e-9, _REACH)
+    ends = [
+        np.full_like(z, -_REACH), np.maximum(z - reach, -_REACH), z,
+        np.minimum(z + reach, _REACH), np.full_like(z, _REACH),
+    ]  # fmt: skip
+    nodes, weights = np.polynomial.legendre.leggauss(_PIECE)
+    total: Floats | float = 0.0
+    for low, high in pairwise(ends):
+        half = (high - low) / 2
+        for node, weight in zip(nodes, weights, strict=True):
+            at = low + (node + 1) * half
+            density = np.exp(-0.5 * at**2) / np.sqrt(2 * np.pi)
+            total = total + weight * half * density * mean(eta + at * sd)
+    return np.asarray(total)
 
 
 def evaluation(

@@ -6,11 +6,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.used import used_columns
 from mixedbayes.design.values import label, listed
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values, per_row
@@ -38,7 +39,12 @@ class At:
         return self.family.cdf(y, mu, self.parameters, weights=self.weights, trials=self.trials)
 
 
-Integrate = Callable[[Callable[[Floats, At], Floats]], Floats]
+class Integrate(Protocol):
+    """Averages a function of (eta, at) over groups; `around`: see `evaluate._integrated`."""
+
+    def __call__(
+        self, function: Callable[[Floats, At], Floats], around: Floats | float | None = None
+    ) -> Floats: ...
 
 
 class Target(ABC):
@@ -184,6 +190,9 @@ class Probability(Target):
         upper = at.cdf(c if self.sign in (">", "<=") else below, eta)
         return upper if self.sign in ("<", "<=") else 1 - upper
 
+    def over(self, integrate: Integrate) -> Floats:
+        return integrate(self.value, self.at)
+
     def needs(self, family: Family) -> tuple[bool, bool]:
         return observed_spread(family)
 
@@ -207,7 +216,7 @@ class Quantile(Target):
         return f"median of {response}" if self.p == 0.5 else f"{self.p:g} quantile of {response}"
 
     def value(self, eta: Floats, at: At) -> Floats:
-        return self.over(lambda function: function(eta, at))
+        return self.over(lambda function, around=None: function(eta, at))
 
     def over(self, integrate: Integrate) -> Floats:
         first: list[At] = []
@@ -225,7 +234,7 @@ class Quantile(Target):
         offset = family.first_code if whole else 0
 
         def below(y: Floats) -> Floats:
-            return integrate(lambda eta, at: at.cdf(y, eta))
+            return integrate(lambda eta, at: at.cdf(y, eta), y)
 
         start = np.floor(middle) - offset if whole else middle
         found = _whole(below, start, self.p) if whole else _solve(below, start, self.p)
@@ -365,10 +374,11 @@ def _quantile(text: str, design: Design, family: Family) -> Quantile:
 
 
 def _probability(left: str, sign: str, right: str, design: Design, family: Family) -> Probability:
-    if left.strip() not in ("y", design.response):
+    short = "y" not in used_columns(design.formula).columns
+    if left.strip() not in (design.response, *(["y"] if short else [])):
         raise ModelError(
-            f"P({left} {sign} {right}): on the left of {sign} stands the response, "
-            f"{design.response}, or y"
+            f"P({left} {sign} {right}): on the left of {sign} stands the response as the formula "
+            f"has it, {design.response}{', or y' if short else ''}"
         )
     sign, said = ("=" if sign == "==" else sign), right.strip().strip("'\"")
     levels = family.categories(design) or design.response_levels

@@ -191,7 +191,21 @@ def shown(cell: Numbers, decimals: int | None, digits: int = 2) -> tuple[str, ..
         known = [p for p in each if p is not None]
         if len(known) == 3 and max(known) - min(known) == 1:
             each = [min(known)] * 3
-    return tuple(number(v, p) for v, p in zip(values, each, strict=True))
+    return tuple(number(v, p) for v, p in zip(values, _telling(values, each), strict=True))
+
+
+def _telling(values: Sequence[float], decimals: Sequence[int | None]) -> list[int | None]:
+    """Decimals with which no number but 0 is shown as 0, nor an estimate outside its interval."""
+    each = list(decimals)
+    for k, (value, p) in enumerate(zip(values, each, strict=True)):
+        if p is not None and math.isfinite(value) and value != 0 and round(value, p) == 0:
+            each[k] = -math.floor(math.log10(abs(value)))
+    for _ in range(_MOST_PLACES):
+        shown = [v if p is None else round(v, p) for v, p in zip(values, each, strict=True)]
+        if not values[1] <= values[0] <= values[2] or shown[1] <= shown[0] <= shown[2]:
+            break
+        each = [None if p is None else p + 1 for p in each]
+    return each
 
 
 def number(value: float, decimals: int | None) -> str:

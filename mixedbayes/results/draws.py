@@ -113,8 +113,10 @@ def draws(
     if wide:
         seen = dict.fromkeys(name for block in blocks for name in block.quantities)
         found = {name: column for block in blocks for name, column in _columns(block)}
-        table = {names.CHAIN: chain, names.DRAW: draw} | {name: found[name] for name in seen}
-        return _made(table, library)
+        table = {names.CHAIN: chain, names.DRAW: draw}
+        # Only a predictor of the user's can be called as these.
+        called = {name: f"fixef[{name}]" if name in table else name for name in seen}
+        return _made(table | {called[name]: found[name] for name in seen}, library)
     values = np.concatenate([block.values().T.reshape(-1) for block in blocks])
     K, S = len(values) // (chains * n), chains * n
     long: dict[str, Any] = {names.CHAIN: np.tile(chain, K), names.DRAW: np.tile(draw, K)}

@@ -322,3 +322,83 @@ def test_means_below_zero_where_there_are_none_are_noted():
     assert "the mean is below 0" in found.attrs["note"]
     assert found.attrs["note"][:30] in repr(found)
     assert "note" not in means(post, {"x": [9.0]}).attrs
+
+
+def test_columns_that_results_have_themselves_are_kept_apart():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(
+        {
+            "x": rng.normal(size=40), "term": rng.normal(size=40), "y": rng.normal(size=40),
+            "category": rng.choice(["A", "B"], 40), "contrast": rng.choice(["r", "s"], 40),
+        }
+    )  # fmt: skip
+    post = hand_made("y ~ x * term + contrast * category", data, "gaussian", 10, rng)
+    slope = slopes(post, "x", at={"term": [0.0, 1.0]})
+    assert list(slope.columns)[:2] == ["term", "term_value"]
+    assert list(slope["term"]) == ["x", "x"]
+    assert list(slope["term_value"]) == [0.0, 1.0]
+    by = means(post, "category", by="contrast").contrast()
+    assert list(by.columns)[:2] == ["contrast_2", "contrast"]
+    assert list(by["contrast_2"]) == ["B - A"] * 2
+    again = by.contrast(of="contrast")
+    assert list(again["contrast_2"]) == ["s - r"] or list(again["contrast"]) == ["s - r"]
+    ordered = data.assign(o=pd.cut(data["y"], [-9, -0.5, 0.5, 9], labels=["l", "m", "h"]))
+    cuts = {"thresholds": np.array([-0.6, 0.9])}
+    post = hand_made("o ~ x + category", ordered, "cumulative", 10, rng, given=cuts)
+    found = means(post, "category")
+    assert list(found["category_value"]) == ["A"] * 3 + ["B"] * 3
+    assert list(found["category"]) == ["l", "m", "h"] * 2
+    assert list(found.contrast()["contrast"]) == ["B - A"] * 3
+
+
+def test_a_level_says_in_which_level_of_its_outer_factor_it_is():
+    data = frame()
+    data["y"] = np.random.default_rng(1).normal(size=len(data))
+    nested = hand_made("y ~ x + (1 | clinic/ward)", data, "gaussian", 20, np.random.default_rng(2))
+    found = means(nested, "ward", groups=None)
+    assert "each clinic and clinic:ward" in found.question
+    sd = found["mean"].std()
+    assert sd > 0.01
+    b = nested.ranef("clinic:ward")[..., 0] + nested.ranef("clinic")[:, nested.design.mu.group(
+        "clinic:ward").parts["clinic"].to_numpy(), 0]  # fmt: skip
+    order = nested.design.mu.group("clinic:ward").parts["ward"].argsort()
+    np.testing.assert_allclose(
+        found.sampled - found.sampled[0], (b.T - b.T[order.iloc[0]])[order], atol=1e-9
+    )
+
+
+def test_what_is_equal_by_construction_is_equal(gaussian):
+    slope = slopes(gaussian, "x", by="sex", at={"arm": ["low"]})
+    contrast = slope.contrast()
+    np.testing.assert_array_equal(contrast.sampled, 0)
+    assert contrast["prob_positive"][0] == 0
+    np.testing.assert_allclose(slope.rank()["prob_best"], 0.5)
+    step = comparisons(gaussian, "x", by="sex", at={"arm": ["low"]})
+    np.testing.assert_array_equal(step.contrast().sampled, 0)
+    np.testing.assert_allclose(step.rank()["mean_rank"], 1.5)
+
+
+def test_rows_without_a_group_and_groups_without_weight(gaussian):
+    rows = pd.DataFrame({"x": [0.0, 1, 2], "arm": "low", "sex": "f", "on": True,
+                         "reg": ["a", None, "b"], "N": [1.0, 2.0, 0.0]})  # fmt: skip
+    for by in (rows, rows.assign(reg=pd.Categorical(rows["reg"]))):
+        with pytest.raises(DataError, match="1 of 3 rows have no value of reg"):
+            means(gaussian, over=by, by="reg")
+    found = means(gaussian, over=rows.dropna(), by="reg", weights="N")
+    assert list(found["reg"]) == ["a"]
+    assert np.isfinite(found["mean"]).all()
+
+
+def test_values_may_be_arrays_and_weights_must_be_numbers(gaussian):
+    pair = comparisons(gaussian, {"x": np.array([0.0, 1.0])})
+    np.testing.assert_array_equal(pair.sampled, comparisons(gaussian, {"x": (0, 1)}).sampled)
+    names = comparisons(gaussian, {"arm": pd.Series(["low", "high"])})
+    assert list(names["arm"]) == ["high - low"]
+    assert list(means(gaussian, {"arm": None})["arm"]) == ["low", "mid", "high"]
+    found = means(gaussian, "arm")
+    with pytest.raises(ModelError, match="not a finite number"):
+        found.contrast({"low": "a", "mid": -1})
+    with pytest.raises(ModelError, match="neither the name"):
+        found.contrast(of=3)
+    with pytest.raises(ModelError, match="nothing to rank"):
+        comparisons(gaussian, {"arm": ("low", "high")}).rank()

@@ -9,7 +9,7 @@ from scipy import stats
 import mixedbayes as mb
 from mixedbayes import names
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.estimands.means import comparisons, means
+from mixedbayes.estimands.means import comparisons, means, slopes
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.target import At, Quantile, parse_target
@@ -184,3 +184,53 @@ def test_a_target_needs_what_its_distribution_needs():
         predict(post, new, kind="mean", target="P(s > 3)")
     with pytest.raises(ModelError, match="continuous"):
         parse_target("P(y = 1)", model("y ~ x", "gaussian").design, mb.families.Gaussian())
+
+
+@pytest.mark.parametrize(("sd", "sigma"), [(0.5, 0.01), (3.0, 1e-3), (50.0, 10.0), (0.1, 5.0)])
+def test_probabilities_over_groups_are_right_however_narrow_a_group_is(sd, sigma):
+    """Whatever the unit: y ~ N(0.4, sd^2 + sigma^2)."""
+    more = {names.FIXEF: 0.0, names.SIGMA: sigma, names.sd("g"): [sd]}
+    post = model("y ~ x + (1 | g)", "gaussian", **more)
+    whole = stats.norm(0.4, np.hypot(sd, sigma))
+    for c in (0.4, 0.4 + sd, 0.4 - 3 * sd):
+        found = means(post, target=f"P(y > {c})").sampled[0]
+        np.testing.assert_allclose(found, whole.sf(c), rtol=1e-9)
+    np.testing.assert_allclose(
+        means(post, target="quantile(0.9)").sampled[0], whole.ppf(0.9), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "more"),
+    [("lognormal", {"sigma": 0.02}), ("gamma", {"shape": 2000.0}), ("poisson", {}),
+     ("student_t", {"sigma": 0.02, "nu": 3.0}), ("binomial", {})],
+)  # fmt: skip
+def test_narrow_groups_of_other_families(family, more):
+    counts = data().assign(y=lambda d: np.exp(d.y), n=4000, s=lambda d: d.k)
+    response = {"binomial": "s | trials(n)", "poisson": "k"}.get(family, "y")
+    given = {names.INTERCEPT: 1.0, names.sd("g"): [0.5]} | more
+    post = hand_made(f"{response} ~ 1 + (1 | g)", counts, family, 3, np.random.default_rng(0),
+                     given={k: np.asarray(v, float) for k, v in given.items()})  # fmt: skip
+    own, rng, n = post.family, np.random.default_rng(6), 400_000
+    mu = own.inverse(1.0 + 0.5 * rng.normal(size=n), np)[:, None]
+    trials = np.array([4000]) if family == "binomial" else None
+    y = own.simulate(mu, {k: np.full(n, v) for k, v in more.items()}, rng, trials=trials)[:, 0]
+    c = float(np.floor(np.quantile(y, 0.7))) if own.discrete else float(np.quantile(y, 0.7))
+    name = post.design.response
+    found = means(post, target=f"P({name} > {c!r})").sampled[0, 0]
+    assert found == pytest.approx((y > c).mean(), abs=5 * np.sqrt(0.25 / n))
+
+
+def test_y_is_the_response_only_where_no_column_is_called_so():
+    positive = data().assign(y=lambda d: np.exp(d.y))
+    post = hand_made("log(y) ~ x", positive, "gaussian", 3, np.random.default_rng(0))
+    with pytest.raises(ModelError, match=r"as the formula has it, log\(y\)"):
+        means(post, target="P(y > 1)")
+    said = means(post, target="P(log(y) > 0)")
+    np.testing.assert_allclose(said.sampled, means(post, target="P(log(y) >= 0)").sampled)
+    other = hand_made("k ~ x", data(), "poisson", 3, np.random.default_rng(0))
+    np.testing.assert_allclose(
+        means(other, target="P(y > 1)").sampled, means(other, target="P(k > 1)").sampled
+    )
+    with pytest.raises(ModelError, match="whole steps"):
+        slopes(other, "x", target="quantile(.9)")

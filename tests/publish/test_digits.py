@@ -141,3 +141,15 @@ def test_a_ratio_and_its_interval_share_decimals_unless_they_differ_by_more_than
 )
 def test_numbers_as_text(value, decimals, expected):
     assert number(value, decimals) == expected
+
+
+@pytest.mark.parametrize("ratio", [False, True])
+def test_no_number_but_zero_is_shown_as_zero_nor_an_estimate_outside_its_interval(ratio):
+    wide = Numbers(40.0, 3e4, 6.8, 40244.0, (3e3, 5.0, 2e3), ratio)
+    estimate, lower, upper = map(float, shown(wide, -4))
+    assert 0 < lower <= estimate <= upper
+    few = Numbers(-0.32, 0.7, -1.9, 1.1, (0.6, 0.7, 0.8))
+    assert shown(few, 0)[0] == "-0.3"
+    odds = Numbers(0.0207, 1.4, 0.0007, 0.406, (0.5, 0.6, 0.6), ratio)
+    estimate, lower, upper = map(float, shown(odds, 0))
+    assert 0 < lower <= estimate <= upper

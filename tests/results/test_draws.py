@@ -195,3 +195,12 @@ def test_what_is_too_large_is_refused_before_it_is_made(post, monkeypatch):
         draws(post, "coef")
     with pytest.raises(mb.ModelError, match=r"single quantities by name, such as 'coef\[batch"):
         draws(post, "coef", wide=True)
+
+
+def test_a_predictor_called_as_the_draws_are_keeps_apart():
+    data = pd.DataFrame({"draw": [0.0, 1, 2, 3], "chain": [1.0, 0, 2, 5], "y": [1.0, 2, 3, 5]})
+    post = hand_made("y ~ draw + chain", data, "gaussian", 6, np.random.default_rng(0))
+    found = draws(post, "fixef", wide=True)
+    assert list(found.columns) == ["chain", "draw", "Intercept", "fixef[draw]", "fixef[chain]"]
+    assert list(found["draw"]) == list(range(6))
+    np.testing.assert_array_equal(found[["fixef[draw]", "fixef[chain]"]], post.fixef())
