@@ -42,6 +42,13 @@ class Asked:
         return tuple(name for name in self.target.reads(self.post.family) if name in known)
 
     @property
+    def own_columns(self) -> set[str]:
+        """Columns of the grouping factors whose levels have their own effects."""
+        question, predictors = self.question, map(self.post.design.predictor, self.reads)
+        groups = (g for p in predictors for g in p.groups if g.name in question.factors)
+        return {f for g in groups if question.reads(g.name) for f in g.factors}
+
+    @property
     def width(self) -> int:
         """Numbers of a row: categories, or one."""
         found = self.categories

@@ -418,7 +418,8 @@ def _estimates(
     fixed = {n: v for n, v in req.rows.at.items() if len(v) == 1}
     varied = [n for n in req.rows.at if n not in fixed]
     held = ", ".join(filter(None, (at_words(fixed), req.rows.words)))
-    within = f"{asks}, in each {' and '.join(req.rows.by)}" if req.rows.by else asks
+    inside = [name for name in req.rows.by if name not in req.asked.own_columns]
+    within = f"{asks}, in each {' and '.join(inside)}" if inside else asks
     question = "; ".join(filter(None, (within, req.groups_words, held))) + "."
     sampled, family, below = parts.reshape(R * K * W, S), req.post.family, ""
     if kind == "means" and isinstance(req.asked.target, Mean) and family.positive:
