@@ -124,23 +124,14 @@ def request(
     named = {*focal, *by_names, *values, *frame_names}
     named |= {outer for name in named & {*columns.factors} for outer in columns.outer(name)}
     question = _question(post, groups, named)
-    held = (
-        _held_levels(post, question, base, named)
-        if isinstance(over, str) and over == "balanced"
-        else ""
-    )
-    words = ", ".join(filter(None, (base_words, held))) + weight_words
-    rows = Rows(columns, base, row_weights, tuple(by_names), cells, code, values, words)
     asked = Asked(post, question, _target(post, kind, target), seed_of(post, seed), progress)
+    balanced = isinstance(over, str) and over == "balanced"
+    # Levels at which factors stand that have their own effects and were not asked about.
+    held = [f for f in asked.own_columns if balanced and f not in named]
+    levels = [f"{name} = {shown(base[name].iloc[0])}" for name in held]
+    words = ", ".join(filter(None, (base_words, *levels))) + weight_words
+    rows = Rows(columns, base, row_weights, tuple(by_names), cells, code, values, words)
     return Request(rows, asked, _groups_words(asked))
-
-
-def _held_levels(post: Posterior, question: Question, base: pd.DataFrame, named: set[str]) -> str:
-    """Levels at which factors stand that have their own effects and were not asked about."""
-    groups = (g for p in post.design.predictors for g in p.groups)
-    read = (g for g in groups if g.name in question.factors and question.reads(g.name))
-    columns = dict.fromkeys(f for g in read for f in g.factors if f not in named)
-    return ", ".join(f"{name} = {shown(base[name].iloc[0])}" for name in columns)
 
 
 def expanded(columns: Columns, names: Sequence[str]) -> list[str]:

@@ -42,11 +42,12 @@ class Asked:
         return tuple(name for name in self.target.reads(self.post.family) if name in known)
 
     @property
-    def own_columns(self) -> set[str]:
+    def own_columns(self) -> tuple[str, ...]:
         """Columns of the grouping factors whose levels have their own effects."""
         question, predictors = self.question, map(self.post.design.predictor, self.reads)
         groups = (g for p in predictors for g in p.groups if g.name in question.factors)
-        return {f for g in groups if question.reads(g.name) for f in g.factors}
+        own = (g for g in groups if question.reads(g.name))
+        return tuple(dict.fromkeys(f for g in own for f in g.factors))
 
     @property
     def width(self) -> int:
@@ -129,10 +130,8 @@ def _distinct(
     """Rows that differ in what the answer depends on, and (m,) weights that they stand for."""
     if asked.question.treatment == "drawn":  # rows without a label are groups of their own
         return np.arange(len(cells)), weights
-    question, columns = asked.question, Columns(asked.post.design)
-    groups = [g for p in asked.post.design.predictors for g in p.groups]
-    levels = (g for g in groups if g.name in question.factors and question.reads(g.name))
-    skipped = set(columns.grouping) - {f for g in levels for f in g.factors}
+    columns = Columns(asked.post.design)
+    skipped = set(columns.grouping).difference(asked.own_columns)
     key = np.asarray(cells, np.int64)
     for frame in frames:
         for name in columns.names:

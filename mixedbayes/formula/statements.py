@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from mixedbayes.errors import FormulaError
+from mixedbayes.formula.cursor import Cursor
 from mixedbayes.formula.nodes import Call, Literal, Name, Operation, Sign
 from mixedbayes.formula.tokens import Token, fail, tokenize
 from mixedbayes.formula.types import Span
@@ -22,7 +23,6 @@ EQUAL = "="
 _COMPARED = ("<", "<=", ">", ">=", EQUAL, "==")
 _WORDS = ("and", "or", "not")
 _POWERS = ("^", "**")
-_DEEPEST = 25  # parentheses, functions, signs and powers within one another
 _MOST = 200  # operators in a row
 _LONGEST = 10_000
 _INSTEAD = {
@@ -103,38 +103,21 @@ def parse_statement(text: str, known: Callable[[str], bool]) -> Statement:
     return found
 
 
-class _Parser:
+class _Parser(Cursor):
     """One pass over the tokens of a statement, by recursive descent."""
 
-    def __init__(self, text: str, known: Callable[[str], bool]) -> None:
-        self.text, self.known = text, known
-        self.tokens = _tokens(text)
-        self.at = self.depth = 0
+    deepest = 25  # parentheses, functions, signs and powers within one another
+    shallower = "state it in several hypotheses"
 
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.at]
+    def __init__(self, text: str, known: Callable[[str], bool]) -> None:
+        super().__init__(text, _tokens(text))
+        self.known = known
 
     def is_operator(self, *values: str) -> bool:
         return self.token.kind == "op" and self.token.value in values
 
     def is_word(self, word: str) -> bool:
         return self.token.kind == "name" and self.token.value == word
-
-    def take(self) -> Token:
-        self.at += 1
-        return self.tokens[self.at - 1]
-
-    def since(self, start: int) -> Span:
-        return Span(start, self.tokens[self.at - 1].span.end)
-
-    def fail(self, fact: str, remedy: str, span: Span | None = None) -> NoReturn:
-        fail(self.text, span or self.token.span, fact, remedy)
-
-    def descend(self) -> None:
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            self.fail(f"nested more than {_DEEPEST} deep", "state it in several hypotheses")
 
     # ---- statements ----------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ Outside calls the operators have their meaning in formulas (`+ - * / : **`), ins
 arithmetic one; `^` is `**` in both.
 """
 
-from dataclasses import dataclass, field
 from typing import NoReturn
 
+from mixedbayes.formula.cursor import Cursor
 from mixedbayes.formula.nodes import (
     Bar,
     Call,
@@ -21,7 +21,7 @@ from mixedbayes.formula.nodes import (
     Sign,
     Sum,
 )
-from mixedbayes.formula.tokens import CONSTANTS, Token, fail, tokenize
+from mixedbayes.formula.tokens import CONSTANTS, Token, tokenize
 from mixedbayes.formula.types import Span
 from mixedbayes.formula.words import our_way
 
@@ -35,7 +35,6 @@ _ARITHMETIC = {
 }
 _SIGN = 30
 _BARS = ("|", "||")
-_DEEPEST = 150
 
 
 def _names_covariance(word: str) -> bool:
@@ -45,43 +44,19 @@ def _names_covariance(word: str) -> bool:
     return names_covariance(word)
 
 
-@dataclass
-class Parser:
+class Parser(Cursor):
     """One pass over the tokens of `text`."""
 
-    text: str
-    tokens: tuple[Token, ...] = field(init=False)
-    at: int = 0
-    depth: int = 0
+    deepest = 150
+    shallower = "write it with fewer parentheses"
 
-    def __post_init__(self) -> None:
-        self.tokens = tokenize(self.text)
-
-    # the token at hand
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.at]
+    def __init__(self, text: str) -> None:
+        super().__init__(text, tokenize(text))
 
     def operator(self) -> str:
         """The operator at hand, or an empty text."""
         value = self.token.value if self.token.kind == "op" else ""
         return "**" if value == "^" else value
-
-    def take(self) -> Token:
-        self.at += 1
-        return self.tokens[self.at - 1]
-
-    def since(self, start: int) -> Span:
-        return Span(start, self.tokens[self.at - 1].span.end)
-
-    def fail(self, fact: str, remedy: str, span: Span | None = None) -> NoReturn:
-        fail(self.text, span or self.token.span, fact, remedy)
-
-    def descend(self) -> None:
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            self.fail(f"nested more than {_DEEPEST} deep", "write it with fewer parentheses")
 
     # sums of terms, in a formula
 

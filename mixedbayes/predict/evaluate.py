@@ -22,7 +22,7 @@ from mixedbayes.predict.linear import Predictor
 from mixedbayes.predict.question import Question
 from mixedbayes.predict.rows import PredictionRows
 from mixedbayes.predict.streams import ROWS, stream
-from mixedbayes.predict.target import MU, At, Mean, Target, require
+from mixedbayes.predict.target import MU, At, Mean, Target, mean_depends_on_parameters, require
 from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
 
@@ -282,19 +282,13 @@ def weight_note(post: Posterior, rows: PredictionRows, question: Question) -> st
     """That a mean is of weight 1, where it depends on weights which the rows lack."""
     family, column = post.family, post.design.formula.response.weights
     weighted = type(family).weighted is not Family.weighted
-    depends = weighted and question.kind == "mean" and depends_on_parameters(question, family)
+    depends = weighted and question.kind == "mean" and mean_depends_on_parameters(family)
     if not depends or column is None or rows.weights is not None:
         return ""
     return (
         f"Of rows of weight 1: the mean of the {family.name} family depends on weights({column}), "
         "and the new data lack its column(s)."
     )
-
-
-def depends_on_parameters(question: Question, family: Family) -> bool:
-    """Whether the answer depends on the family's parameters, besides the linear predictor."""
-    mean = type(family).expectation is not Family.expectation
-    return question.kind == "response" or (question.kind == "mean" and mean)
 
 
 def _check(

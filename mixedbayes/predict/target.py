@@ -54,9 +54,6 @@ class Target(ABC):
     says itself how it comes from them in `over`.
     """
 
-    probability = False  # whether the values lie between 0 and 1
-    positive = False
-
     @abstractmethod
     def reads(self, family: Family) -> tuple[str, ...]:
         """The parameters that it depends on, "mu" for the mean's linear predictor."""
@@ -84,11 +81,6 @@ class Target(ABC):
     def needs(self, family: Family) -> tuple[bool, bool]:
         """Whether it depends on the rows' weights, and on their trials."""
         return False, False
-
-
-def observed_spread(family: Family) -> tuple[bool, bool]:
-    """Whether an observation's distribution depends on weights and on trials."""
-    return not family.repeats_rows, True
 
 
 @dataclass(frozen=True)
@@ -155,7 +147,6 @@ class OfParameter(Target):
     """A parameter of the family besides the mean."""
 
     name: str
-    positive = True
 
     def reads(self, family: Family) -> tuple[str, ...]:
         return (self.name,)
@@ -167,17 +158,23 @@ class OfParameter(Target):
         return np.broadcast_to(per_row(at.parameters[self.name]), eta.shape)
 
 
+class OfObservation(Target):
+    """A number of a new observation's distribution, which all of the family's parameters shape."""
+
+    def reads(self, family: Family) -> tuple[str, ...]:
+        return (MU, *family.parameters)
+
+    def needs(self, family: Family) -> tuple[bool, bool]:
+        return not family.repeats_rows, True
+
+
 @dataclass(frozen=True)
-class Probability(Target):
+class Probability(OfObservation):
     """P(y > value) and the like; `value` is coded as in a design."""
 
     sign: str
     at: float
     said: str
-    probability = True
-
-    def reads(self, family: Family) -> tuple[str, ...]:
-        return (MU, *family.parameters)
 
     def words(self, response: str) -> str:
         return f"P({response} {self.sign} {self.said})"
@@ -193,24 +190,18 @@ class Probability(Target):
     def over(self, integrate: Integrate) -> Floats:
         return integrate(self.value, self.at)
 
-    def needs(self, family: Family) -> tuple[bool, bool]:
-        return observed_spread(family)
-
 
 _ITERATIONS = 200
 
 
 @dataclass(frozen=True)
-class Quantile(Target):
+class Quantile(OfObservation):
     """The value that a new observation lies below with probability p.
 
     With groups averaged over it is that of an observation from a group drawn at random.
     """
 
     p: float
-
-    def reads(self, family: Family) -> tuple[str, ...]:
-        return (MU, *family.parameters)
 
     def words(self, response: str) -> str:
         return f"median of {response}" if self.p == 0.5 else f"{self.p:g} quantile of {response}"
@@ -239,9 +230,6 @@ class Quantile(Target):
         start = np.floor(middle) - offset if whole else middle
         found = _whole(below, start, self.p) if whole else _solve(below, start, self.p)
         return found + offset
-
-    def needs(self, family: Family) -> tuple[bool, bool]:
-        return observed_spread(family)
 
 
 def _bracket(

@@ -17,8 +17,8 @@ def numbers(values: object) -> str:
     return f"np.array({np.asarray(values).tolist()})"
 
 
-def setup(c: Context) -> str:
-    """Arrays, and the values at which the forms are compared."""
+def arrays(c: Context) -> str:
+    """The data, and the values of the population part at which the forms are compared."""
     mu = c.design.mu
     offset = " - design.mu.offset" if mu.offset is not None else ""
     X = "np.column_stack([np.ones(n), design.mu.X])" if mu.intercept else "design.mu.X"
@@ -31,6 +31,13 @@ def setup(c: Context) -> str:
         f"X = {X}  # {said(*c.terms) or 'no columns'}",
         f"beta = {numbers(c.beta)}",
         f"sigma = {c.sigma!r}",
+    )
+
+
+def setup(c: Context) -> str:
+    """Arrays, and the values at which the forms are compared."""
+    return lines(
+        arrays(c),
         "rng = np.random.default_rng(1)",
         *[line for f in c.factors for line in _factor(f)],
         "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mixedbayes import names
 from mixedbayes.interop.writing import lines, said
-from mixedbayes.teach.code import numbers
+from mixedbayes.teach.code import arrays
 from mixedbayes.teach.context import Context
 from mixedbayes.teach.equations import Symbols, aligned, total
 
@@ -60,21 +60,7 @@ def _numbered(c: Context) -> list[tuple[int, str]]:
 
 def setup(c: Context) -> str:
     """Arrays, and the values at which the forms are compared."""
-    mu = c.design.mu
-    offset = " - design.mu.offset" if mu.offset is not None else ""
-    X = "np.column_stack([np.ones(n), design.mu.X])" if mu.intercept else "design.mu.X"
-    return lines(
-        "import numpy as np",
-        "from scipy import linalg, stats",
-        "",
-        "design = model.design",
-        f"n, y = design.n, design.y{offset}",
-        f"X = {X}  # {said(*c.terms) or 'no columns'}",
-        f"beta = {numbers(c.beta)}",
-        f"sigma = {c.sigma!r}",
-        "",
-        "mu = X @ beta",
-    )
+    return lines(arrays(c), "", "mu = X @ beta")
 
 
 def rows_code(c: Context) -> str:
