@@ -45,6 +45,16 @@ def test_a_model_is_made_without_what_only_some_fits_need():
     assert run.stdout.split() == ["[]", "True"]
 
 
+def test_only_the_density_that_a_fit_needs_is_compiled():
+    code = (
+        "import sys; "
+        "import mixedbayes.sample.defaults, mixedbayes.sample.density, mixedbayes.joint.density; "
+        "print([m for m in sys.modules if m.startswith('mixedbayes.marginal')])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 def test_public_names_can_be_reached():
     assert "load_data" in mixedbayes.__all__
     assert [name for name in mixedbayes.__all__ if getattr(mixedbayes, name, None) is None] == []

@@ -89,7 +89,7 @@ class Surrogate:
     terms: Ints  # (n_terms, 4) from 0 to d, which stands for the constant 1
     coefficients: Floats  # (n_terms,)
     radius: float
-    non_normality: float  # of the density; see surrogate.non_normality
+    non_normality: float  # of the density; see whitening.non_normality
 
     @classmethod
     def none(cls) -> Surrogate:

@@ -20,8 +20,7 @@ from scipy.stats import qmc
 
 from mixedbayes.marginal.density import MarginalDensity, Surrogate
 from mixedbayes.marginal.problem import Problem
-
-__all__ = ["fit_surrogate", "non_normality", "surrogate_pays"]
+from mixedbayes.theta.whitening import non_normality
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -67,14 +66,6 @@ def fit_surrogate(density: MarginalDensity, cores: int) -> Surrogate | None:
         return None
     radius = np.sqrt(stats.chi2.isf(_OUTSIDE, d))
     return Surrogate(terms, solution, float(radius), non_normality(everywhere, gradients))
-
-
-def non_normality(points: Floats, gradients: Floats) -> float:
-    """How far a log density is from N(0, I), by its gradients (n, d) at points (n, d).
-
-    The root mean square of their difference from -points, in the coordinate where it is largest.
-    """
-    return float(np.sqrt(np.mean((gradients + points) ** 2, axis=0)).max())
 
 
 def derivatives(terms: Ints, points: Floats) -> Floats:

@@ -55,7 +55,7 @@ from typing import Literal
 import numpy as np
 
 from mixedbayes.design.types import Floats
-from mixedbayes.marginal.surrogate import non_normality
+from mixedbayes.theta.whitening import non_normality
 
 # How a step moves. "leapfrog": straight, between two pushes by the gradient. The others are for
 # densities close to N(0, I): a step follows the motion under N(0, I) exactly, which turns position

@@ -156,14 +156,12 @@ class Whitening:
         }
 
 
-@njit(error_model="numpy", nogil=True)
-def _factor(record, at):
-    """Sections of M."""
-    return (
-        ints(record, at + SPLIT), reals(record, at + HYPER), reals(record, at + SLOPES),
-        reals(record, at + INNER), ints(record, at + START), ints(record, at + COLUMNS),
-        reals(record, at + COUPLINGS), reals(record, at + OUTER),
-    )  # fmt: skip
+def non_normality(points: Floats, gradients: Floats) -> float:
+    """How far a log density is from N(0, I), by its gradients (n, d) at points (n, d).
+
+    The root mean square of their difference from -points, in the coordinate where it is largest.
+    """
+    return float(np.sqrt(np.mean((gradients + points) ** 2, axis=0)).max())
 
 
 @njit(error_model="numpy", nogil=True)

@@ -10,8 +10,8 @@ import mixedbayes as mb
 from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.mode import find_mode, transform_tails
 from mixedbayes.marginal.setup import set_up
-from mixedbayes.marginal.surrogate import non_normality
 from mixedbayes.theta.tails import TailTransform, fit_tails, tail_map
+from mixedbayes.theta.whitening import non_normality
 
 SIDES = TailTransform(np.array([0.0, 0.7, 2.0, -1.5]), np.array([0.0, -0.5, 1.0, 0.3]),
              np.array([1.0, 0.2, 0.4, -0.6]))  # fmt: skip
