@@ -31,11 +31,14 @@ if TYPE_CHECKING:
     from mixedbayes.families.beta import Beta as Beta
     from mixedbayes.families.binomial import Binomial as Binomial
     from mixedbayes.families.cumulative import Cumulative as Cumulative
+    from mixedbayes.families.exponential import ExponentialFamily
     from mixedbayes.families.gamma import GammaFamily
     from mixedbayes.families.gaussian import Gaussian as Gaussian
+    from mixedbayes.families.inverse_gaussian import InverseGaussian as InverseGaussian
     from mixedbayes.families.lognormal import Lognormal as Lognormal
     from mixedbayes.families.negative_binomial import NegativeBinomial as NegativeBinomial
     from mixedbayes.families.poisson import Poisson as Poisson
     from mixedbayes.families.student_t import StudentTFamily
+    from mixedbayes.families.weibull import Weibull as Weibull
 
-    Gamma, StudentT = GammaFamily, StudentTFamily
+    Exponential, Gamma, StudentT = ExponentialFamily, GammaFamily, StudentTFamily

@@ -36,6 +36,11 @@ class Parameter:
     ordered: bool = False  # increasing numbers that take the intercept's place; see `labels`
     averages: bool = True  # whether results average over its formula; else it is at its mean
 
+    @property
+    def real(self) -> bool:
+        """Whether it is one number that may be negative."""
+        return not self.ordered and isinstance(self.link, Identity)
+
 
 @dataclass(frozen=True)
 class Elsewhere:
@@ -400,7 +405,10 @@ class Family:
         return self.link.slope(eta, np) ** 2 / self.variance(mu, parameters)
 
     def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
-        """(S, n) Fisher information about log(parameter) in a row of weight 1, and one trial."""
+        """(S, n) Fisher information about a parameter on the scale of its link.
+
+        In a row of weight 1, and one trial.
+        """
         raise NotImplementedError
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:

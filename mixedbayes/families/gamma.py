@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,18 +12,10 @@ from scipy import special, stats
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
-from mixedbayes.families import support
-from mixedbayes.families.base import (
-    Bools,
-    Elsewhere,
-    Family,
-    Parameter,
-    Values,
-    per_row,
-    weights_of,
-)
+from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
+from mixedbayes.families.positive import PositiveMean
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import digamma
 
@@ -50,7 +42,7 @@ def _row(t, y, size, extra, parameters, shared):
 
 
 @dataclass(frozen=True)
-class GammaFamily(Family):
+class GammaFamily(PositiveMean):
     """y ~ Gamma(mean mu, shape): Var[y] = mu^2 / shape; the relative sd is 1 / sqrt(shape).
 
     `weights(w)` means that the variance of a row is divided by w: its shape is shape w.
@@ -60,11 +52,8 @@ class GammaFamily(Family):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\alpha"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere("Gamma", "Gamma", "gamma", {"shape": "alpha"})
     dispersion: ClassVar[str | None] = "shape"
-    positive: ClassVar[bool] = True
-    takes: ClassVar[str] = "positive numbers"
     links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse, Identity)
     repeats_rows: ClassVar[bool] = False
-    link: Link = field(default_factory=Log)
 
     @property
     def row_density(self) -> RowDensity:
@@ -73,29 +62,6 @@ class GammaFamily(Family):
     def rows(self, design: Design) -> Rows:
         logs = np.log(design.y)
         return Rows.of(design.y, weights_of(design), -logs.sum(), logs)
-
-    def check(self, design: Design) -> None:
-        support.refuse_labels(design, self.name)
-        self.require_support(design)
-        support.refuse_constant(design)
-
-    def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
-        return np.isfinite(y) & (y > 0)
-
-    def location(self, design: Design) -> float:
-        return float(self.link.link(np.mean(design.y), np)) - design.mu.mean_offset
-
-    def scale(self, design: Design) -> float:
-        """sd(log y) on the log link; elsewhere the sd by the delta method."""
-        if isinstance(self.link, Log):
-            return float(np.std(np.log(design.y), ddof=1))
-        eta = np.asarray(self.link.link(np.mean(design.y), np))
-        return float(np.std(design.y, ddof=1) / abs(self.link.slope(eta, np)))
-
-    def scale_origin(self, design: Design) -> str:
-        return {"log": f"sd(log({design.response}))", "identity": f"sd({design.response})"}.get(
-            self.link.name, f"sd({design.response}) on the {self.link.name} scale"
-        )
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         said = "relative sd 1 / sqrt(shape) between about 0.01 and 2.5"
@@ -185,8 +151,7 @@ class GammaFamily(Family):
         """trigamma(shape), the exact variance of log y, on the log link; else the delta method."""
         if isinstance(self.link, Log):
             return special.polygamma(1, parameters["shape"])
-        slope = self.link.slope(self.link.link(mean, np), np)
-        return mean**2 / parameters["shape"] / slope**2
+        return self.by_delta_method(mean**2 / parameters["shape"], mean)
 
 
 def _shape(parameters: Values, weights: Floats | None) -> Floats:

@@ -15,12 +15,15 @@ from mixedbayes.families.bernoulli import Bernoulli
 from mixedbayes.families.beta import Beta
 from mixedbayes.families.binomial import Binomial
 from mixedbayes.families.cumulative import Cumulative
+from mixedbayes.families.exponential import ExponentialFamily
 from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.inverse_gaussian import InverseGaussian
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.student_t import StudentTFamily
+from mixedbayes.families.weibull import Weibull
 from mixedbayes.families.words import NEAREST
 
 FAMILIES: dict[str, type[Family]] = {
@@ -30,6 +33,9 @@ FAMILIES: dict[str, type[Family]] = {
         StudentTFamily,
         Lognormal,
         GammaFamily,
+        Weibull,
+        ExponentialFamily,
+        InverseGaussian,
         Beta,
         Bernoulli,
         Binomial,

@@ -40,9 +40,9 @@ NEAREST: dict[str, str] = {
         ("hurdle_gamma", "hurdle_lognormal", "zigamma", "tweedie", "zero_inflated_gamma"), _PIECES
     ),
     **dict.fromkeys(
-        ("exponential", "weibull", "wald", "inverse_gaussian", "inversegaussian", "frechet",
-         "gen_extreme_value", "generalized_gamma", "gengamma", "halfnormal", "half_normal",
-         "pareto", "shifted_lognormal", "exgaussian", "cox", "survival", "wiener", "loglogistic"),
+        ("frechet", "gen_extreme_value", "generalized_gamma", "gengamma", "halfnormal",
+         "half_normal", "pareto", "shifted_lognormal", "exgaussian", "cox", "survival", "wiener",
+         "loglogistic"),
         _POSITIVE,
     ),
     **dict.fromkeys(

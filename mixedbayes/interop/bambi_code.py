@@ -164,7 +164,8 @@ def described(spec: Spec) -> BambiModel:
     if design.mu.offset is not None:
         common.append(f"offset({columns.known(design)})")
     for name, assigned in spec.priors.parameters.items():
-        found[own[name]] = _described(assigned.prior, positive=True)
+        positive = not spec.family.parameter(name).real
+        found[own[name]] = _described(assigned.prior, positive=positive)
     formula = f"{_response(spec)} ~ {' + '.join([*common, *bars])}"
     center = priors.intercept is None or (
         priors.intercept_at_means and not _counted_otherwise(spec)

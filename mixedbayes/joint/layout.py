@@ -68,7 +68,8 @@ class JointLayout:
         found = [c for f in self.factors for _, c in f.coordinates()]
         for name in self.parameters:
             prior, labels = self.priors.parameters[name].prior, self._labels(name)
-            one = logpriors.coordinate(prior, positive=labels is None, where=name)
+            positive = labels is None and not self.family.parameter(name).real
+            one = logpriors.coordinate(prior, positive=positive, where=name)
             found += [one] * (1 if labels is None else len(labels))
         return found
 

@@ -10,7 +10,7 @@ from mixedbayes.design.types import Floats
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.ordered import unordered
 from mixedbayes.joint.scoring import Conditional, Scoring
-from mixedbayes.theta.logpriors import GAMMA, INVERSE_GAMMA, LOG, NORMAL, STUDENT
+from mixedbayes.theta.logpriors import GAMMA, IDENTITY, INVERSE_GAMMA, LOG, NORMAL, STUDENT
 from mixedbayes.theta.tails import TailTransform
 
 _LONGEST = 1.0  # step of a coordinate
@@ -43,6 +43,7 @@ class Hyper:
 def start(density: JointDensity) -> Floats:
     """phi (h,): positive parameters at a typical value of their prior, no correlations.
 
+    Parameters that may be negative are where the family says that they fit the data roughly.
     Thresholds are those that give the categories' overall shares.
     """
     layout = density.layout
@@ -53,7 +54,13 @@ def start(density: JointDensity) -> Floats:
     medians = [_prior_median(c, x) for c, x in zip(codes[logs], numbers[logs], strict=True)]
     phi[logs] = np.log(medians)
     name = layout.thresholds
-    if name is not None:
+    if name is None:
+        first = h - layout.n_parameters
+        for k, own in enumerate(layout.parameters, first):
+            if layout.family.parameter(own).real and codes[k, 1] == IDENTITY:
+                typical = layout.family.typical(own, layout.design, layout.priors.parameters[own])
+                phi[k] = float(typical)
+    else:
         typical = layout.family.typical(name, layout.design, layout.priors.parameters[name])
         phi[h - len(typical) :] = unordered(typical)
     return phi

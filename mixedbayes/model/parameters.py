@@ -27,7 +27,8 @@ def family_parameters(spec: Spec, formulations: Mapping[str, EachFactor]) -> dic
         elif name == family.thresholds:
             out[name] = thresholds(name, spec)
         else:
-            out[name] = scalar(name, spec.priors.parameters[name].prior, positive=True)
+            prior, positive = spec.priors.parameters[name].prior, not family.parameter(name).real
+            out[name] = scalar(name, prior, positive=positive)
     return out
 
 

@@ -8,6 +8,11 @@ from numba import njit
 
 _SQRT_HALF = math.sqrt(0.5)
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
+_EULER = 0.5772156649015329
+_ZETA = (  # zeta(2), ..., zeta(8)
+    1.6449340668482264, 1.2020569031595943, 1.0823232337111382, 1.03692775514337,
+    1.0173430619844491, 1.008349277381923, 1.0040773561979444,
+)  # fmt: skip
 
 
 @njit(error_model="numpy", nogil=True, inline="never")
@@ -35,3 +40,16 @@ def log_ndtr(x):
         t = k / (-x + t)
     hazard = -x + t  # phi(x) / Phi(x) = -x + 1/(-x + 2/(-x + ...))
     return -0.5 * x * x - _LOG_SQRT_2PI - math.log(hazard), hazard
+
+
+@njit(error_model="numpy", nogil=True, inline="never")
+def lgamma1p(x):
+    """log Gamma(1 + x) and its derivative, for x > -1; by the series in x where x is small."""
+    if abs(x) > 1e-2:
+        return math.lgamma(1.0 + x), digamma(1.0 + x)
+    value, slope = 0.0, 0.0
+    for k in range(8, 1, -1):  # (-x)^k zeta(k) / k
+        zeta = _ZETA[k - 2]
+        value = zeta / k - x * value
+        slope = zeta - x * slope
+    return x * (x * value - _EULER), x * slope - _EULER

@@ -135,8 +135,9 @@ def family_values(
         if name == family.thresholds:
             out[name] = _thresholds(value)
         else:
-            out[name] = np.asarray(_number(value, name, 0))
-            if out[name] == 0:
+            real = family.parameter(name).real
+            out[name] = np.asarray(_number(value, name, -np.inf if real else 0))
+            if out[name] == 0 and not real:
                 raise ModelError(f"{name} must be greater than 0")
     return out
 

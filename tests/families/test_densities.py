@@ -24,6 +24,13 @@ def scipy_log_density(name, y, mu, p, trials, link):
             return stats.lognorm(p["sigma"], scale=np.exp(mu)).logpdf(y)
         case "gamma":
             return stats.gamma(p["shape"], scale=mu / p["shape"]).logpdf(y)
+        case "weibull":
+            scale = mu / special.gamma(1 + 1 / p["shape"])
+            return stats.weibull_min(p["shape"], scale=scale).logpdf(y)
+        case "exponential":
+            return stats.expon(scale=mu).logpdf(y)
+        case "inverse_gaussian":
+            return stats.invgauss(mu / p["shape"], scale=p["shape"]).logpdf(y)
         case "beta":
             return stats.beta(mu * p["phi"], (1 - mu) * p["phi"]).logpdf(y)
         case "bernoulli":
@@ -92,7 +99,7 @@ def test_draws_have_the_mean_and_variance(name, link, make):
     np.testing.assert_allclose(y.var(axis=0), variance, rtol=0.2 if name == "student_t" else 0.06)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "student_t", "lognormal", "gamma"])
+@pytest.mark.parametrize("name", [n for n, k in FAMILIES.items() if not k.repeats_rows])
 def test_a_weight_divides_the_variance(name, make):
     family, design, eta = make.simulated(name, FAMILIES[name]().link.name, make.rng)
     mu, p = family.inverse(eta, np), make.parameters(name)
@@ -119,7 +126,7 @@ def test_a_row_of_weight_two_counts_twice(name, make):
     np.testing.assert_allclose(twice, 2 * once)
 
 
-@pytest.mark.parametrize("name", ["lognormal", "gamma", "beta"])
+@pytest.mark.parametrize("name", ["lognormal", "gamma", "weibull", "inverse_gaussian", "beta"])
 def test_densities_integrate_to_one(name, make):
     family = FAMILIES[name]()
     p = {k: v[1:2] for k, v in make.parameters(name).items()}

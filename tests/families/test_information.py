@@ -13,6 +13,9 @@ CASES = [
     ("student_t", {"sigma": 0.7, "nu": 4.0}, "nu"),
     ("gamma", {"shape": 2.0}, "shape"),
     ("gamma", {"shape": 50.0}, "shape"),
+    ("weibull", {"shape": 0.6}, "shape"),
+    ("weibull", {"shape": 4.0}, "shape"),
+    ("inverse_gaussian", {"shape": 2.0}, "shape"),
     ("beta", {"phi": 5.0}, "phi"),
 ]
 

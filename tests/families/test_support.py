@@ -21,6 +21,9 @@ WRONG = {
     "student_t": (["a", "b", "a"], "categorical", "bernoulli"),
     "lognormal": ([1.0, -2.5, 0.0], "-2.5 in row 'r1' (2 of 3 rows", "gaussian"),
     "gamma": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "gaussian"),
+    "weibull": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "gaussian"),
+    "exponential": ([1.5, -1.0, 2.0], "-1 in row 'r1' (1 of 3 rows", "gaussian"),
+    "inverse_gaussian": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "gaussian"),
     "beta": ([0.5, 3.5, 0.1], "3.5 in row 'r1' (1 of 3 rows", "gamma"),
     "bernoulli": ([0.0, 1.0, 2.0], "2 in row 'r2' (1 of 3 rows", "poisson"),
     "binomial": ([0.25, 0.5, 0.75], "number of trials", "shares"),
@@ -273,7 +276,7 @@ def test_families_of_other_packages_that_are_here(word, ours):
 @pytest.mark.parametrize(
     ("word", "nearest"),
     [("beta_binomial", "binomial"), ("bell", "negative_binomial"), ("hurdle-gamma", "gamma"),
-     ("inverse.gaussian", "lognormal"), ("sratio", "cumulative"), ("skew_normal", "student_t"),
+     ("pareto", "lognormal"), ("sratio", "cumulative"), ("skew_normal", "student_t"),
      ("Zero inflated Poisson", "negative_binomial"), ("categorical", "bernoulli")],
 )  # fmt: skip
 def test_families_of_other_packages_that_are_not(word, nearest):
