@@ -9,7 +9,7 @@ from mixedbayes.api.model import Fit
 from mixedbayes.errors import FormulaError
 from mixedbayes.formula import parse
 from mixedbayes.results.pooling import pooling as pooling_table
-from mixedbayes.results.tables import Interval
+from mixedbayes.results.tables import Interval, Statistics
 from mixedbayes.results.text import Table
 
 
@@ -34,6 +34,7 @@ def pooling(
     *,
     varying: str | None = None,
     prob: float = 0.95,
+    statistics: Statistics = None,
     interval: Interval = "eti",
     seed: int | None = None,
     **settings: Any,
@@ -56,7 +57,7 @@ def pooling(
         all of the formula's effects, so that no pooling is a regression of its own in each level.
     prob
         Probability of the intervals.
-    interval
+    statistics, interval
         As in `Fit.pooling`.
     seed
         Of the sampler.
@@ -92,6 +93,7 @@ def pooling(
         )
     effects = parsed.fixed if varying is None else varying
     fitted = fit(f"{formula} + ({effects} | {group})", data, seed=seed, **settings)
-    table = PoolingTable(pooling_table(fitted.posterior, prob=prob, interval=interval))
+    found = pooling_table(fitted.posterior, prob=prob, statistics=statistics, interval=interval)
+    table = PoolingTable(found)
     table.fit = fitted
     return table

@@ -22,7 +22,7 @@ from mixedbayes.results.shrinkage import (
     notes,
     own_response,
 )
-from mixedbayes.results.tables import Interval, stack, tails
+from mixedbayes.results.tables import OF_CHAINS, Description, Interval, Statistics, stack, tails
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
@@ -59,6 +59,7 @@ def pooling(
     group: str | None = None,
     prob: float = 0.95,
     *,
+    statistics: Statistics = None,
     interval: Interval = "eti",
 ) -> pd.DataFrame:
     """Every level's coefficients under complete, no and partial pooling.
@@ -71,6 +72,10 @@ def pooling(
         One grouping factor; all by default.
     prob
         Probability of the intervals.
+    statistics
+        Columns in the place of mean, sd, lower and upper, by name, as in `ranef`. Of "complete" and
+        "none" they are of Student's t about the estimate: the median is the mean, the sd stays the
+        standard error; mcse, ess_bulk, ess_tail and rhat, which are of draws, are NaN.
     interval
         Of "partial": "eti", equal tails, or "hdi", highest density. The others' are symmetric, and
         both are the same.
@@ -96,28 +101,29 @@ def pooling(
     ------
     ModelError
         If there is no such grouping factor, or the model has no least squares to compare with: its
-        link is not the identity; or `prob` or the interval is not known.
+        link is not the identity; or `prob`, a statistic or the interval is not known; or only summaries
+        of the group effects were kept, and those do not have the statistic.
 
     Examples
     --------
     >>> fit.pooling(group="Subject")  # doctest: +SKIP
     """
+    how = Description.asked(prob, statistics, interval)
     check_least_squares(post, "pooling()")
-    _, high = tails(prob)
     groups = [g for _, g in chosen(post, group)]
     whole = together(post.design)
-    partial = coef(post, prob, interval=interval)
+    partial = coef(post, prob, group=group, statistics=how.columns, interval=interval)
     tables = []
     for g in groups:
         rows = effect_rows(g)
         rows_of_g = (partial["group"] == g.name) & partial["term"].isin(g.terms)
-        own = partial.loc[rows_of_g, ["mean", "sd", "lower", "upper"]]
+        own = partial.loc[rows_of_g, list(how.columns)]
         tables.append(
             _interleaved(
                 rows,
                 {
-                    "complete": _complete(g, whole, high),
-                    "none": _none(g, alone(g, own_response(post, g), post.design.weights), high),
+                    "complete": _complete(g, whole, how),
+                    "none": _none(g, alone(g, own_response(post, g), post.design.weights), how),
                     "partial": own.reset_index(drop=True).assign(note=""),
                 },
             )
@@ -174,28 +180,41 @@ def alone(g: GroupDesign, y: Floats, weights: Floats | None) -> Alone:
     return Alone(fits, cov, df, n)
 
 
-def _complete(g: GroupDesign, whole: Together, high: float) -> pd.DataFrame:
+def _complete(g: GroupDesign, whole: Together, how: Description) -> pd.DataFrame:
     at = [whole.terms.index(t) if t in whole.terms else -1 for t in g.terms]
     mean = np.array([whole.estimate[k] if k >= 0 else 0.0 for k in at])
     sd = np.array([np.sqrt(whole.cov[k, k]) if k >= 0 else 0.0 for k in at])
     note = ["" if k >= 0 else "no population effect: 0 under complete pooling" for k in at]
-    half = stats.t.ppf(high, whole.df) * sd if whole.df else np.full(len(at), np.nan)
-    table = pd.DataFrame(
-        {"mean": mean, "sd": sd, "lower": mean - half, "upper": mean + half, "note": note}
-    )
-    return pd.concat([table] * g.n_levels, ignore_index=True)
+    columns = _of_t(mean, sd, np.array(whole.df), how)
+    return pd.concat([pd.DataFrame(columns).assign(note=note)] * g.n_levels, ignore_index=True)
 
 
-def _none(g: GroupDesign, own: Alone, high: float) -> pd.DataFrame:
+def _none(g: GroupDesign, own: Alone, how: Description) -> pd.DataFrame:
     mean = own.fits.estimate
     sd = np.where(np.isnan(mean), np.nan, np.sqrt(np.einsum("jtt->jt", own.cov)))
-    half = stats.t.ppf(high, np.maximum(own.df, 1))[:, None] * sd
+    columns = _of_t(mean, sd, own.df[:, None], how)
     unsure = np.repeat(own.df == 0, len(g.terms))
     exact = [f"no residual: {n} row{'s' if n > 1 else ''} fitted exactly" for n in own.n]
     why = np.array(notes(g, own.fits, own.n), dtype=object)
     why = np.where((why == "") & unsure, np.repeat(exact, len(g.terms)), why)
-    columns = {"mean": mean, "sd": sd, "lower": mean - half, "upper": mean + half}
     return pd.DataFrame({k: v.ravel() for k, v in columns.items()}).assign(note=why)
+
+
+def _of_t(mean: Floats, sd: Floats, df: Ints, how: Description) -> dict[str, Floats]:
+    """The columns of estimates with Student's t about them; NaN without degrees of freedom."""
+    law = stats.t(np.maximum(df, 1))
+    sure = np.broadcast_to(df > 0, mean.shape) & ~np.isnan(sd)
+    none = np.full(mean.shape, np.nan)
+    half = np.where(sure, law.ppf(tails(how.prob)[1]) * sd, np.nan)
+    known = {"mean": mean, "sd": sd, "median": mean, "lower": mean - half, "upper": mean + half}
+    known |= dict.fromkeys(OF_CHAINS, none)
+    if how.needs("mad"):
+        known["mad"] = np.where(sure, law.ppf(0.75) * sd, np.nan)
+    if how.needs("prob_positive"):
+        certain = np.where(mean > 0, np.inf, -np.inf)
+        z = np.divide(mean, sd, out=certain, where=sd > 0)
+        known["prob_positive"] = np.where(sure, law.cdf(z), np.nan)
+    return {name: known[name] for name in how.columns}
 
 
 def _interleaved(rows: pd.DataFrame, kinds: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -32,7 +32,7 @@ COLUMNS = ("group", "level", "term", "n", *EFFECT, *HEALTH)
 # Columns of tables with a row for each level and term, beside which a factor's name has to stand
 _TAKEN = (
     *COLUMNS, *STATISTICS, "parameter", "kind", "note", "no_pooling", "partial_pooling",
-    "complete_pooling", "pooling", "pooling_lower", "pooling_upper", "borrowed",
+    "complete_pooling", "pooling", *(f"pooling_{name}" for name in STATISTICS), "borrowed",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,14 @@ from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results import effect_summaries
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import coef_kernel, effect_rows, population_of
-from mixedbayes.results.tables import Description, Interval, chained, stack
+from mixedbayes.results.tables import (
+    ENDS,
+    Description,
+    Interval,
+    Statistics,
+    chained,
+    stack,
+)
 from mixedbayes.terms.base import need_plain
 
 Bools = NDArray[np.bool_]
@@ -202,7 +209,12 @@ def information(cor: Floats, scaled: Floats, gram: Floats) -> tuple[Floats, Floa
 
 
 def shrinkage(
-    post: Posterior, prob: float = 0.95, *, draws: bool = False, interval: Interval = "eti"
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
 ) -> Any:
     """How far each level's own estimate is pulled toward the population, and why.
 
@@ -216,6 +228,10 @@ def shrinkage(
         Return draws instead: a Dataset with, per factor, `pooling_<group>` (chain, draw, level,
         term) and `weight_<group>` (chain, draw, level, term, term), the matrix
         Psi (Psi + sigma^2 (Z'Z)^-1)^-1 that multiplies the level's own deviation.
+    statistics
+        What is said of the pooling factor in the place of its mean and interval, by name, as in
+        `ranef`: ["median", "mad"] has the columns pooling_median, pooling_mad, pooling_lower and
+        pooling_upper. The other columns stay.
     interval
         "eti": equal tails; "hdi": highest density, the shortest.
 
@@ -239,14 +255,18 @@ def shrinkage(
     Raises
     ------
     ModelError
-        If the model has no group effects, or its link is not the identity; or `prob` or the
-        interval is not known.
+        If the model has no group effects, or its link is not the identity; or `prob`, a
+        statistic or the interval is not known.
+
+    Examples
+    --------
+    >>> fit.shrinkage(statistics="median")  # doctest: +SKIP
 
     References
     ----------
     Gelman & Pardoe (2006), doi:10.1198/004017005000000517.
     """
-    how = Description(prob, interval)
+    how = Description.asked(prob, statistics, interval, default=("mean", *ENDS))
     check_least_squares(post, "shrinkage()")
     if draws:
         return _draws(post)
@@ -281,7 +301,8 @@ def _table(
     post: Posterior, g: GroupDesign, complete: dict[str, float], how: Description
 ) -> pd.DataFrame:
     fits = level_fits(g, own_response(post, g), post.design.weights)
-    factor = pooling_summary(post, g, how)
+    also = how if how.needs("mean") else replace(how, columns=(*how.columns, "mean"))
+    factor = pooling_summary(post, g, also)
     table = effect_rows(g)
     n = table["n"].to_numpy().reshape(-1, len(g.terms))[:, 0]
     rest = 1 - factor["mean"]
@@ -290,9 +311,7 @@ def _table(
         no_pooling=fits.estimate.ravel(),
         partial_pooling=mean_coef(post, g).ravel(),
         complete_pooling=np.tile([complete.get(t, 0.0) for t in g.terms], g.n_levels),
-        pooling=factor["mean"],
-        pooling_lower=factor["lower"],
-        pooling_upper=factor["upper"],
+        **{"pooling" if n == "mean" else f"pooling_{n}": factor[n] for n in how.columns},
         borrowed=table["n"].to_numpy() * worth,
         note=pd.Series(notes(g, fits, n), dtype="str"),
     )
@@ -328,7 +347,7 @@ def mean_coef(post: Posterior, g: GroupDesign) -> Floats:
 
 
 def pooling_summary(post: Posterior, g: GroupDesign, how: Description) -> dict[str, Floats]:
-    """Mean and interval (J q,) of the pooling factors; levels with equal rows are done once."""
+    """(J q,) what is said of the pooling factors; levels with equal rows are done once."""
     gram, which = np.unique(_grams(post, g), axis=0, return_inverse=True)
     q = len(g.terms)
     cor, sd, sigma2 = post.cor(g.name), post.sd(g.name), unit_variance(post)
@@ -336,7 +355,7 @@ def pooling_summary(post: Posterior, g: GroupDesign, how: Description) -> dict[s
     parts = []
     for start in range(0, len(gram), size):
         values = pooling_kernel(cor, sd, gram[start : start + size], sigma2)
-        parts.append(how.plain(values.reshape(post.n_draws, -1).T))
+        parts.append(how.plain(values.reshape(post.n_draws, -1).T, post.shape[0]))
     columns = {k: np.concatenate([p[k] for p in parts]).reshape(-1, q) for k in parts[0]}
     return {k: v[which.ravel()].ravel() for k, v in columns.items()}
 

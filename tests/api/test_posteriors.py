@@ -47,6 +47,30 @@ def test_marginal_posterior_is_the_exact_one(name, oracle_fit, reference):
     assert fit.converged
 
 
+@pytest.mark.parametrize("name", ORACLES)
+def test_linear_contrasts_have_the_exact_mean_and_sd(name, oracle_fit, reference):
+    """Means, a difference and a slope of the population: weights of the coefficients."""
+    fit, exact = oracle_fit(name), reference(f"exact_{name}")
+    known = {r["variable"]: r["mean"] for r in exact["parameters"]}
+    b = np.array([known[n] for n in exact["cov_fixed"]["names"]])
+    cov = np.array(exact["cov_fixed"]["matrix"])
+    asked = [(fit.means(groups="average"), [[1.0]])]
+    if len(b) == 2:
+        (x,) = fit.model.design.mu.terms
+        low, high = np.quantile(fit.model.design.mu.X, (0, 0.8))
+        asked = [
+            (fit.means({x: [low, high]}), [[1, low], [1, high]]),
+            (fit.comparisons({x: (low, high)}), [[0, high - low]]),
+            (fit.slopes(x), [[0, 1]]),
+        ]
+    for found, weights in asked:
+        for row, w in zip(found.sampled, np.array(weights, float), strict=True):
+            draws = row.reshape(found.chains, -1)
+            mean, sd = w @ b, np.sqrt(w @ cov @ w)
+            assert abs(row.mean() - mean) < 4 * az.mcse(draws) + 1e-4 * sd, found.question
+            assert abs(row.std(ddof=1) - sd) < 4 * az.mcse(draws, method="sd"), found.question
+
+
 @pytest.mark.parametrize("name", BRMS)
 def test_marginal_posterior_agrees_with_brms(name, oracle_fit, reference):
     found = quantities(oracle_fit(name), reference(f"brms_{name}"))

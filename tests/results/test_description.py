@@ -185,6 +185,43 @@ def test_pooling_has_the_shortest_interval_where_it_is_another(sleep):
         pooling(sleep, interval="t")
 
 
+def test_shrinkage_says_of_the_pooling_factor_what_is_asked(sleep):
+    plain = shrinkage(sleep, 0.8)
+    found = shrinkage(sleep, 0.8, statistics=["median", "rhat", "mean"])
+    said = ["pooling_median", "pooling_rhat", "pooling", "pooling_lower", "pooling_upper"]
+    labels = [c for c in plain if not c.startswith("pooling")]
+    assert list(found) == [*labels[:-2], *said, "borrowed", "note"]
+    pd.testing.assert_frame_equal(found[list(plain)], plain)
+    draws = shrinkage(sleep, draws=True)["pooling_Subject"]
+    one = draws.isel({d: 0 for d in draws.dims[2:]}).to_numpy()
+    assert found["pooling_median"][0] == pytest.approx(np.median(one))
+    assert found["pooling_rhat"][0] == pytest.approx(az.rhat(one))
+    alone = shrinkage(sleep, statistics="sd")
+    assert [c for c in alone if c.startswith("pooling")] == [
+        "pooling_sd", "pooling_lower", "pooling_upper",
+    ]  # fmt: skip
+    pd.testing.assert_series_equal(alone["borrowed"], plain["borrowed"])
+    with pytest.raises(ModelError, match="'modus' is not one of"):
+        shrinkage(sleep, statistics="modus")
+
+
+def test_pooling_says_what_is_asked_of_students_t_and_of_draws(sleep):
+    asked = ["median", "mad", "prob_positive", "rhat", "sd"]
+    found, plain = pooling(sleep, prob=0.8, statistics=asked), pooling(sleep, prob=0.8)
+    assert list(found) == [*list(plain)[:-5], *asked, "lower", "upper", "note"]
+    pd.testing.assert_frame_equal(found[["lower", "upper"]], plain[["lower", "upper"]])
+    partial = found["kind"] == "partial"
+    pd.testing.assert_frame_equal(
+        found.loc[partial, asked].reset_index(drop=True), coef(sleep, statistics=asked)[asked]
+    )
+    own = found[found["kind"] == "none"].merge(plain[plain["kind"] == "none"])
+    law = stats.t(own["n"] - 2, own["mean"], own["sd"])
+    np.testing.assert_allclose(own["median"], own["mean"])
+    np.testing.assert_allclose(own["mad"], law.ppf(0.75) - own["mean"])
+    np.testing.assert_allclose(own["prob_positive"], law.sf(0))
+    assert own["rhat"].isna().all()
+
+
 def test_the_summary_says_what_its_columns_are(sleep):
     text = str(summary(sleep, 0.89, statistics=["median", "mcse"], interval="hdi"))
     head = next(line for line in text.splitlines() if line.startswith("Group effects"))
