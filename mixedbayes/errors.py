@@ -23,6 +23,11 @@ class MixedBayesError(Exception):
         return printable(super().__str__())
 
 
+def article(noun: str) -> str:
+    """A noun after its article: "an int", "a list"."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def _cut(text: str) -> str:
     if len(text) <= _LONGEST:
         return text

@@ -22,7 +22,8 @@ from mixedbayes.results.text import WIDTH, Table, as_table, text_facts
 
 with lazily(globals()):
     from mixedbayes.api.estimates import Estimates
-    from mixedbayes.estimands.mixture import comparisons, means, predict, slopes
+    from mixedbayes.estimands.mixture import comparisons, means, slopes
+    from mixedbayes.estimands.mixture_predict import predict
 
 if TYPE_CHECKING:
     from mixedbayes.checks.elpd import Method

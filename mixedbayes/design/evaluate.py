@@ -32,7 +32,7 @@ from mixedbayes.design.values import (
     lookup,
     numbers,
 )
-from mixedbayes.errors import DataError, MixedBayesError
+from mixedbayes.errors import DataError, MixedBayesError, article
 from mixedbayes.formula.nodes import (
     Call,
     Listing,
@@ -282,7 +282,7 @@ class Rows:
         try:
             array = np.asarray(result, dtype=np.float64)
         except (TypeError, ValueError):
-            raise DataError(f"{text} is a {type(result).__name__}, not numbers") from None
+            raise DataError(f"{text} is {article(type(result).__name__)}, not numbers") from None
         if array.ndim == 0:
             return float(array)
         if array.ndim == 2:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedbayes.errors import DataError
+from mixedbayes.errors import DataError, article
 
 PANDAS = "pandas"
 LIBRARIES = (PANDAS, "polars", "pyarrow", "modin", "cudf")  # in which tables are handed out
@@ -127,7 +127,7 @@ def eager(data: Any) -> Any:
     column = nw.from_native(data, series_only=True, pass_through=True)
     if not isinstance(column, nw.Series | type) and any(hasattr(data, name) for name in _ARROW):
         return eager(_from_arrow(data))
-    raise DataError(f"the data are a {_named(data)}, not a data frame; {_remedy(data)}")
+    raise DataError(f"the data are {_named(data)}, not a data frame; {_remedy(data)}")
 
 
 def _with_repeated_names(data: Any) -> pd.DataFrame:
@@ -142,22 +142,22 @@ def _from_arrow(data: Any) -> Any:
         import pyarrow as pa
     except ImportError:
         raise DataError(
-            f"the data are a {_named(data)}, which is read by pyarrow: pip install pyarrow, "
+            f"the data are {_named(data)}, which is read by pyarrow: pip install pyarrow, "
             "or pass a pandas frame"
         ) from None
     try:
         return pa.table(data)
     except Exception as error:  # of whatever library made the stream
         raise DataError(
-            f"the data are a {_named(data)} whose Arrow stream cannot be read as a table: {error}"
+            f"the data are {_named(data)} whose Arrow stream cannot be read as a table: {error}"
         ) from error
 
 
 def _named(data: Any) -> str:
-    """Type of an object, with its package where the name alone says too little."""
+    """A type, with its package where the name alone says too little: "an int"."""
     kind = type(data)
     package = kind.__module__.partition(".")[0]
-    return f"{package} DataFrame" if kind.__name__ == "DataFrame" else kind.__name__
+    return article(f"{package} DataFrame" if kind.__name__ == "DataFrame" else kind.__name__)
 
 
 def _remedy(data: Any) -> str:

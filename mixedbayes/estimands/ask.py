@@ -159,7 +159,7 @@ def _base(
     at: Mapping[str, Any],
 ) -> tuple[pd.DataFrame, str, Sequence[str]]:
     """The rows, their name in words, and the columns of a frame of the user's."""
-    if isinstance(over, str):
+    if over is None or np.isscalar(over):
         for name in by:
             columns.check(name)
         others = [n for n in columns.names if n not in (*focal, *by, *at, *columns.grouping)]

@@ -182,8 +182,15 @@ def combine(high: Floats, low: Floats, how: How, words: str, rounding: float = R
             )
         return found
     check_how(how)
+    with np.errstate(invalid="ignore"):
+        size = np.maximum(np.abs(high), np.abs(low))
+        equal = (np.abs(high - low) <= rounding * size) & (size > 0)
+    return np.where(equal, null_of(how), _combined(high, low, how, words))
+
+
+def _combined(high: Floats, low: Floats, how: str, words: str) -> Floats:
     if how == "difference":
-        return _difference(high, low, rounding)
+        return high - low
     if how in ("odds_ratio", "log_odds_ratio"):
         _require(
             (np.minimum(high, low) >= 0) & (np.maximum(high, low) <= 1), how, "probabilities", words
@@ -196,14 +203,6 @@ def combine(high: Floats, low: Floats, how: How, words: str, rounding: float = R
         return np.log(high) - np.log(low)
     _require(low != 0, how, "numbers other than 0", words)
     return high / low if how == "ratio" else (high - low) / low
-
-
-def _difference(high: Floats, low: Floats, rounding: float) -> Floats:
-    """high - low, and 0 where that is rounding."""
-    found = high - low
-    with np.errstate(invalid="ignore"):
-        none = np.abs(found) <= rounding * np.maximum(np.abs(high), np.abs(low))
-    return np.where(none, 0.0, found)
 
 
 def _require(fine: Any, how: str, what: str, words: str) -> None:

@@ -128,8 +128,10 @@ def means(
             parts.append(_average(req, [setting | there])[:, 0])
             rows.append(setting | there)
     asks = f"{_capital(req.words)} by {' and '.join(names)}" if names else _capital(req.words)
-    axis = axis_of(post, req.asked.target)
-    return _estimates(req, rows, np.stack(parts), names, asks, described, "means", axis)
+    axis, found = axis_of(post, req.asked.target), np.stack(parts)
+    return _estimates(
+        req, rows, found, names, asks, described, "means", axis, note=_below_zero(req, found)
+    )
 
 
 def comparisons(
@@ -207,6 +209,7 @@ def comparisons(
             _average(req, [there | dict(zip(names, version, strict=True))])[:, 0]
             for version in versions
         ])  # fmt: skip
+    note = _below_zero(req, np.concatenate(list(found.values()))) if how in _RELATIVE else ""
     rows, parts = [], []
     for pairs in product(*(c.pairs for c in each)):
         labels = dict(zip(names, (pair.label for pair in pairs), strict=True))
@@ -219,6 +222,7 @@ def comparisons(
     return _estimates(
         req, rows, np.stack(parts), names, asks, described, "comparisons",
         axis_of(post, req.asked.target).compared(how), labelled=names, null=null_of(how),
+        note=note,
     )  # fmt: skip
 
 
@@ -318,6 +322,7 @@ def slopes(
     return _estimates(req, rows, found, [_TERM], asks, described, "slopes", axis, labelled=[_TERM])
 
 
+_RELATIVE = ("ratio", "lift")  # logarithms and odds of what is below 0 are refused
 _TERM = "\0term"  # the column of a slope's x, which no column of the user's is called
 
 
@@ -394,6 +399,7 @@ def _estimates(
     *,
     labelled: Sequence[str] = (),
     null: float = 0.0,
+    note: str = "",
 ) -> Estimates:
     """(R, K, W, S) draws as a result: a row for each setting, cell and category.
 
@@ -421,14 +427,10 @@ def _estimates(
     inside = [name for name in req.rows.by if name not in req.asked.own_columns]
     within = f"{asks}, in each {' and '.join(inside)}" if inside else asks
     question = "; ".join(filter(None, (within, req.groups_words, held))) + "."
-    sampled, family, below = parts.reshape(R * K * W, S), req.post.family, ""
-    if kind == "means" and isinstance(req.asked.target, Mean) and family.positive:
-        low = sampled < 0
-        below = impossible(family, low.any(axis=0), low.any(axis=1))
     return Estimates(
         grid=grid,
-        sampled=sampled,
-        note=below,
+        sampled=parts.reshape(R * K * W, S),
+        note=note,
         chains=req.post.shape[0],
         question=question,
         quantity=req.words,
@@ -445,6 +447,17 @@ def _estimates(
             if n in columns.names and n not in labelled and not columns.is_category(n)
         ),
     )
+
+
+def _below_zero(req: Request, parts: Floats) -> str:
+    """What to say of means (..., S) below 0 where the family has none; empty where there are none.
+
+    Differences and slopes of such means are what they are; ratios are not.
+    """
+    if not (isinstance(req.asked.target, Mean) and req.post.family.positive):
+        return ""
+    low = parts.reshape(-1, parts.shape[-1]) < 0
+    return impossible(req.post.family, low.any(axis=0), low.any(axis=1))
 
 
 def _capital(text: str) -> str:

@@ -266,7 +266,10 @@ class Estimates:
         return len(self.grid)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        return np.asarray(self.table, *args, **kwargs)
+        raise ModelError(
+            "estimates are no array, in which their columns would have no names: `.table` is their "
+            "data frame, `.sampled` are their draws, an array with a row for each estimate"
+        )
 
     def __repr__(self) -> str:
         return printable(f"{textwrap.fill(self.question, WIDTH)}\n\n{self.frame!r}")

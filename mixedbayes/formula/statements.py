@@ -239,7 +239,8 @@ class _Parser(Cursor):
             self.close(opening, ")")
             self.depth -= 1
             return inner
-        if token.kind not in ("column", "name") or token.value in _WORDS:
+        word = token.kind == "name" and token.value in _WORDS
+        if word or token.kind not in ("column", "name"):
             self.no_operand()
         return self.named()
 

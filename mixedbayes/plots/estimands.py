@@ -11,7 +11,8 @@ from mixedbayes.estimands.ask import Kind, Over, names_of
 from mixedbayes.estimands.contrasts import How
 from mixedbayes.estimands.grid import Columns
 from mixedbayes.estimands.means import SlopeHow, comparisons, means, slopes
-from mixedbayes.plots.estimates import layout, plot_estimates, sheet
+from mixedbayes.plots.estimates import plot_estimates, sheet
+from mixedbayes.plots.estimates_layout import layout
 from mixedbayes.plots.multiples import observed
 from mixedbayes.plots.scene import Drawing, check_backend, draw
 from mixedbayes.predict.question import Groups

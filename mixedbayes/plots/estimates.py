@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +16,17 @@ from mixedbayes.errors import ModelError
 from mixedbayes.estimands.grid import shown
 from mixedbayes.estimands.result import Estimates
 from mixedbayes.plots import categories, style
+from mixedbayes.plots.estimates_layout import (
+    CATEGORY,
+    HEIGHT,
+    SMALL,
+    SORTED,
+    WIDTH,
+    Layout,
+    layout,
+    levels_of,
+    rows_at,
+)
 from mixedbayes.plots.fixef import ratio_ticks
 from mixedbayes.plots.interval_marks import Intervals, marks_of
 from mixedbayes.plots.ranef import TALLEST, named_rows
@@ -38,15 +48,8 @@ from mixedbayes.plots.scene import (
     in_rows,
 )
 
-CATEGORY = "category"  # the grid's column of ordered categories
-_UPRIGHT = 8  # levels beyond which they are rows
-_SERIES = 7  # levels that are told apart by colour, at most
-_SORTED = 20  # rows beyond which they are in the order of their estimates
 _PLACES = 12  # of a line, up to which each has a dot
-_LINE = 5  # places from which on comparisons and slopes are a line
 MOST_PANELS = 36
-_WIDTH, _HEIGHT = 5.4, 3.6  # inches of one panel
-_SMALL = (2.7, 2.3)  # of one of several
 _PITCH = 0.27  # inches of a row
 _LETTERS = 38  # of a row's name in one line
 
@@ -92,86 +95,6 @@ def plot_estimates(
     return draw(sheet(estimates, units), backend)
 
 
-# ---- what runs where ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The columns of a grid that run along an axis, have colours, have panels."""
-
-    along: tuple[str, ...]
-    color: str | None
-    panels: tuple[str, ...]
-    kind: Literal["line", "points", "rows"]
-
-
-def layout(estimates: Estimates) -> Layout:
-    """Where the columns of the grid go that vary."""
-    grid, ordered = estimates.grid, CATEGORY in estimates.grid and CATEGORY not in estimates.by
-    sizes = {name: grid[name].nunique(dropna=False) for name in grid}
-    focal = tuple(n for n in estimates.focal if n in grid and (n != CATEGORY or not ordered))
-    rest = [n for n in grid if n not in focal and not (n == CATEGORY and ordered)]
-    varying = [n for n in rest if sizes[n] > 1]
-    compared = estimates.kind != "means"
-    own = tuple(n for n in focal if sizes[n] > 1)
-    # One thing or several that belong together run along the axis.
-    parts: list[tuple[str, ...]] = [own] if compared and own else [(n,) for n in own]
-    parts += [(n,) for n in varying]
-    if not parts:
-        parts = [focal or tuple(rest[:1])] if (focal or rest) else [()]
-    least = _LINE if compared else 2
-    numeric = [p for p in parts if len(p) == 1 and p[0] in estimates.numbers]
-    lines = [p for p in numeric if sizes[p[0]] >= least]
-    if not compared:
-        lines = [p for p in lines if p == parts[0] or sizes[p[0]] > _LINE]
-    many = [p for p in parts if len(p) == 1 and p not in numeric and sizes[p[0]] > _SERIES]
-    if lines:
-        along: tuple[str, ...] = lines[0]
-    elif many:
-        along = max(many, key=lambda p: sizes[p[0]])
-    else:
-        along = parts[0]
-    others = [n for p in parts if p != along for n in p]
-    count = int(np.prod([sizes[n] for n in along], dtype=float))
-    if ordered:
-        others = [CATEGORY, *others]
-    color = None
-    if others and (sizes[others[0]] <= _SERIES or ordered) and (count <= _SORTED or lines):
-        color = others.pop(0)
-    if lines:
-        return Layout(along, color, tuple(others), "line")
-    names = [name for name, _ in _levels(grid, along)]
-    crowded = sum(len(n) + 3 for n in names) * style.LETTER > 72 * (
-        _SMALL[0] - 0.4 if others else _WIDTH - 0.8
-    )
-    rows = compared or len(names) > _UPRIGHT or crowded
-    return Layout(along, color, tuple(others), "rows" if rows else "points")
-
-
-def _levels(grid: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, tuple[Any, ...]]]:
-    """Combinations of columns, in the order of levels, with what they are called."""
-    if not names:
-        return [("", ())]
-    found = []
-    for name in names:
-        column = grid[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            present = set(column)
-            found.append([v for v in column.cat.categories if v in present])
-        else:
-            found.append(list(dict.fromkeys(column)))
-    there = set(grid[list(names)].itertuples(index=False, name=None))
-    return [(", ".join(map(label, v)), v) for v in product(*found) if v in there]
-
-
-def _at(grid: pd.DataFrame, names: Sequence[str], values: Sequence[Any]) -> Any:
-    """(R,) which rows of a grid have these values."""
-    found = np.ones(len(grid), bool)
-    for name, value in zip(names, values, strict=True):
-        found &= (grid[name] == value).to_numpy(bool)
-    return found
-
-
 # ---- a sheet -----------------------------------------------------------------------------------
 
 
@@ -191,17 +114,17 @@ def sheet(
     plan = layout(estimates)
     found = Intervals.of(estimates)
     known = estimates.axis.units if units is None else units
-    panels = _levels(estimates.grid, plan.panels)
+    panels = levels_of(estimates.grid, plan.panels)
     if len(panels) > MOST_PANELS:
         raise ModelError(
             f"{len(panels)} combinations of {', '.join(plan.panels)} are too many panels (at most "
             f"{MOST_PANELS}); ask for fewer with at="
         )
-    places = _levels(estimates.grid, plan.along)
+    places = levels_of(estimates.grid, plan.along)
     if plan.kind == "rows":
         places = _in_order(estimates, found, plan, places)
-    colors = [] if plan.color is None else _levels(estimates.grid, [plan.color])
-    height = _height(places, len(colors)) if plan.kind == "rows" else _HEIGHT
+    colors = [] if plan.color is None else levels_of(estimates.grid, [plan.color])
+    height = _height(places, len(colors)) if plan.kind == "rows" else HEIGHT
     drawn = [
         _panel(estimates, found, plan, places, colors, values, height, data, response)
         for _, values in panels
@@ -218,7 +141,7 @@ def _height(places: list[tuple[str, tuple[Any, ...]]], series: int) -> float:
 
 def _row_names(places: list[tuple[str, tuple[Any, ...]]]) -> list[str]:
     """Names in lines where there are few; where there are many, in one."""
-    if len(places) > _SORTED:
+    if len(places) > SORTED:
         return [name for name, _ in places]
     return ["\n".join(textwrap.wrap(name, _LETTERS)) or name for name, _ in places]
 
@@ -227,9 +150,9 @@ def _in_order(
     estimates: Estimates, found: Intervals, plan: Layout, places: list[tuple[str, tuple[Any, ...]]]
 ) -> list[tuple[str, tuple[Any, ...]]]:
     """Rows from the top: in the order of levels, many in that of their estimates."""
-    if len(places) <= _SORTED:
+    if len(places) <= SORTED:
         return places
-    mean = {v: found.middle[_at(estimates.grid, plan.along, v)].mean() for _, v in places}
+    mean = {v: found.middle[rows_at(estimates.grid, plan.along, v)].mean() for _, v in places}
     return sorted(places, key=lambda place: -mean[place[1]])
 
 
@@ -245,22 +168,22 @@ def _panel(
     response: Floats | None,
 ) -> Panel:
     grid = estimates.grid
-    here = _at(grid, plan.panels, values)
+    here = rows_at(grid, plan.panels, values)
     hues = _hues(plan, colors)
     marks: list[Mark] = []
     if estimates.kind != "means":
         marks.append(Rule(found.null, plan.kind == "rows", style.MUTED))
     for k, (name, value) in enumerate(colors or [("", ())]):
-        own = here & (_at(grid, [plan.color], value) if plan.color else True)
+        own = here & (rows_at(grid, [plan.color], value) if plan.color else True)
         hue = hues[k] if hues else None
         if data is not None and response is not None:
-            part = _at(data, plan.panels, values)
-            part &= _at(data, [plan.color], value) if plan.color else True
+            part = rows_at(data, plan.panels, values)
+            part &= rows_at(data, [plan.color], value) if plan.color else True
             marks.append(_data(data[part], response[part], plan, places, hue))
         if plan.kind == "line":
             marks += _line(grid, found, own, plan.along[0], hue or style.BLUE, name, len(colors))
             continue
-        order = np.array([_first(own & _at(grid, plan.along, v)) for _, v in places])
+        order = np.array([_first(own & rows_at(grid, plan.along, v)) for _, v in places])
         seat = np.arange(len(places), dtype=float)
         seat = seat[::-1] if plan.kind == "rows" else seat
         kept = order >= 0
@@ -336,7 +259,7 @@ def _data(data: pd.DataFrame, response: Floats, plan: Layout, places: Any, hue: 
     else:
         x = np.zeros(len(data))
         for k, (_, value) in enumerate(places):
-            x[_at(data, plan.along, value)] = k
+            x[rows_at(data, plan.along, value)] = k
         # The same rows stand at the same place whenever they are drawn.
         x = x + np.random.default_rng(0).uniform(-0.12, 0.12, len(x))
     color = hue or style.MUTED
@@ -357,7 +280,7 @@ def _arranged(
     """Panels side by side, their axes shared and named."""
     n, rows = len(drawn), plan.kind == "rows"
     columns = n if n <= 3 else 2 if n == 4 and not rows else 3 if n <= 9 else 4
-    wide, high = (_WIDTH, _HEIGHT) if n == 1 else _SMALL
+    wide, high = (WIDTH, HEIGHT) if n == 1 else SMALL
     names, beside = [], 0.0
     if rows:
         names = _row_names(places)

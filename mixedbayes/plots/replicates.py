@@ -51,6 +51,12 @@ def replicates_panel(post: Posterior, labels: Labels, prob: float) -> tuple[Pane
     return panel, keys
 
 
+def how_many(post: Posterior) -> int:
+    """Of how many of the draws the panel shows replicates."""
+    most = _MOST_DRAWS if post.family.discrete else _CURVES
+    return min(most, thinned(post).n_draws)
+
+
 def _densities(y: Floats, draws: Floats, labels: Labels) -> tuple[Panel, list[Key]]:
     low, high = np.quantile(draws, [_BEYOND, 1 - _BEYOND])
     low, high = min(low, y.min()), max(high, y.max())

@@ -28,7 +28,7 @@ _MOST_ROWS = 10**6  # that rows which count several times are written out to
 _BLOCK = 2**21  # numbers held at a time
 _WIDTH = 7.6  # inches
 _MOST_NUMBERS = 24  # different ones of a column that may be groups
-_REPLICATES = 400  # simulated responses per row for quantile residuals
+REPLICATES = 400  # simulated responses per row for quantile residuals
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     post = post.with_design(written_out(post.design, post.family, _MOST_ROWS))
     n = post.design.n
     rng = np.random.default_rng(seed)
-    keep = np.unique(np.linspace(0, post.n_draws - 1, _REPLICATES).round().astype(int))
+    keep = np.unique(np.linspace(0, post.n_draws - 1, REPLICATES).round().astype(int))
     fitted, value = np.empty(n), np.empty(n)
     step = max(1, _BLOCK // post.n_draws)
     for start in range(0, n, step):

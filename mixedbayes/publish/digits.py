@@ -5,8 +5,9 @@ posterior standard deviation two significant ones (`digits`), and the cells of a
 scale share the fewest decimals among them, as long as each keeps a significant digit of its
 standard deviation. But where that unit is smaller than the Monte Carlo standard error of estimate
 or interval, the next run of the chains would change the digit, and it is not shown. The place of
-the sd's first digit is the exception: it is shown while the error is under a seventh of the sd, at
-most 1.5 units; four chains of a hundred effective draws each are enough for that.
+the sd's first digit is the exception: it is shown while the error is at most 1.5 units of it; four
+chains of a hundred effective draws each are enough for that, whatever the digit. And an interval
+whose ends differ is never shown as one number.
 
 The uncertainty of a ratio is in proportion to it: estimate and ends of its interval share their
 decimals unless they differ by more than one, and rows do not.
@@ -30,7 +31,8 @@ from mixedbayes.results.tables import Description, Interval
 from mixedbayes.sample import health
 
 _ONE_SD = stats.norm.cdf([-1.0, 1.0])
-_CLEAR = 7.0  # sds over Monte Carlo error from which the sd's first digit is shown
+_CLEAR = 1.5  # units of the sd's first digit that the error may be, for it to be shown
+_SAME = 1e-12  # sd over estimate below which a number is one, but for rounding
 _MOST_PLACES = 6
 _LARGE = 1e9
 
@@ -147,7 +149,7 @@ def places(sd: float, error: float, digits: int = 2) -> int | None:
         return by_sd
     kept = min(by_sd, math.floor(-math.log10(error)))
     first = by_sd - digits + 1
-    return max(kept, first) if error <= sd / _CLEAR else kept
+    return max(kept, first) if error <= _CLEAR * 10.0**-first else kept
 
 
 def _by_sd(sd: float, digits: int) -> int | None:
@@ -172,7 +174,8 @@ def of_row(cells: Sequence[Numbers], scales: Sequence[object], digits: int = 2) 
         known = [e for e in cell.errors if math.isfinite(e)]
         bearable = places(cell.sd, max(known) if known else math.nan, digits)
         one = _by_sd(cell.sd, 1)
-        if cell.ratio or bearable is None or one is None:
+        constant = cell.sd <= _SAME * abs(cell.estimate)
+        if cell.ratio or bearable is None or one is None or constant:
             out.append(None)
         else:
             out.append(min(bearable, max(least[scale], one)))
@@ -195,14 +198,18 @@ def shown(cell: Numbers, decimals: int | None, digits: int = 2) -> tuple[str, ..
 
 
 def _telling(values: Sequence[float], decimals: Sequence[int | None]) -> list[int | None]:
-    """Decimals with which no number but 0 is shown as 0, nor an estimate outside its interval."""
+    """Decimals with which no number but 0 is shown as 0, nor an estimate outside its interval.
+
+    Nor are the ends of an interval one number, unless they are.
+    """
     each = list(decimals)
     for k, (value, p) in enumerate(zip(values, each, strict=True)):
         if p is not None and math.isfinite(value) and value != 0 and round(value, p) == 0:
             each[k] = -math.floor(math.log10(abs(value)))
     for _ in range(_MOST_PLACES):
         shown = [v if p is None else round(v, p) for v, p in zip(values, each, strict=True)]
-        if not values[1] <= values[0] <= values[2] or shown[1] <= shown[0] <= shown[2]:
+        inside = not values[1] <= values[0] <= values[2] or shown[1] <= shown[0] <= shown[2]
+        if inside and (shown[1] != shown[2] or values[1] == values[2]):
             break
         each = [None if p is None else p + 1 for p in each]
     return each

@@ -21,7 +21,7 @@ from mixedbayes.plots.estimates import sheet
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import observed
 from mixedbayes.plots.ranef import interval_keys
-from mixedbayes.plots.replicates import replicates_panel
+from mixedbayes.plots.replicates import how_many, replicates_panel
 from mixedbayes.plots.scene import Band, Dots, Line, Panel
 from mixedbayes.report.pictures import Figure, figure
 from mixedbayes.report.source import Source
@@ -171,6 +171,11 @@ def _some(n: int, most: int) -> Sequence[int]:
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)).tolist()
 
 
+def _of_draws(some: int, post: Posterior) -> str:
+    every = post.n_draws
+    return f"{some:,} of {every:,} draws" if some < every else f"all {every:,} draws"
+
+
 def check_figures(source: Source) -> list[Figure]:
     """Replicates beside the data, and residuals; ModelError where they cannot be computed."""
     post, prob = _some_draws(source.post), source.prob
@@ -178,7 +183,8 @@ def check_figures(source: Source) -> list[Figure]:
     panel, keys = replicates_panel(post, labels, prob)
     first = figure(
         "Replicates beside the data",
-        "Would responses drawn from the model, of the same rows and groups, look like the data?",
+        "Would responses drawn from the model, of the same rows and groups, look like the data? "
+        f"Replicates of {_of_draws(how_many(post), source.post)}.",
         _thinned(panel), _HEIGHT, keys,
     )  # fmt: skip
     panels, keys = residuals.panels_of(post, None, prob, 0, labels)
@@ -186,4 +192,7 @@ def check_figures(source: Source) -> list[Figure]:
         "Residuals given the group effects; in another family than Gaussian randomised quantile "
         "residuals, standard normal where the model is right."
     )
+    used = post.n_draws if post.family.normal else min(post.n_draws, residuals.REPLICATES)
+    if used < source.post.n_draws:
+        says += f" From {_of_draws(used, source.post)}."
     return [first, *(figure(p.title, says, _thinned(p), _HEIGHT, keys) for p in panels)]

@@ -264,12 +264,18 @@ def _longer(q: Quantity) -> str:
 
 
 def _by_group(q: Quantity) -> list[str]:
-    """`sd_batch:cask[...]` beside `sd_batch_cask[...]`; `sd_g[sigma_x]` beside `sd_sigma_g[x]`."""
+    """`sd_batch:cask[...]` beside `sd_batch_cask[...]`; `sd_g[sigma_x]` beside `sd_sigma_g[x]`.
+
+    Of a correlation, with its two terms in either order.
+    """
     if q.kind not in ("sd", "cor"):
         return []
-    tag = names.prefix(q.predictor)
-    terms = ", ".join(tag + term for term in q.terms)
-    return [f"{q.kind}_{tag}{q.group}[{q.term}]", f"{q.kind}_{q.group}[{terms}]"]
+    tag, ways = names.prefix(q.predictor), []
+    for terms in {q.terms, q.terms[::-1]}:
+        bare, full = ", ".join(terms), ", ".join(tag + term for term in terms)
+        ways += [f"{q.parameter}[{bare}]", f"{q.kind}_{tag}{q.group}[{bare}]"]
+        ways.append(f"{q.kind}_{q.group}[{full}]")
+    return ways
 
 
 def _codes(levels: list[object]) -> dict[str, int]:

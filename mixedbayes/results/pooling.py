@@ -101,8 +101,8 @@ def pooling(
     ------
     ModelError
         If there is no such grouping factor, or the model has no least squares to compare with: its
-        link is not the identity; or `prob`, a statistic or the interval is not known; or only summaries
-        of the group effects were kept, and those do not have the statistic.
+        link is not the identity; or `prob`, a statistic or the interval is not known; or only
+        summaries of the group effects were kept, which do not have the statistic.
 
     Examples
     --------

@@ -145,6 +145,7 @@ def test_unknown_function(formula, fact, remedy):
 FRAMES = {
     "dictionary": ({"y": [1.0], "x": [2.0]}, r"are a dict, not a data frame.*pandas\.DataFrame"),
     "none": (None, "are a NoneType, not a data frame"),
+    "number": (5, "are an int, not a data frame"),
     "series": (pd.Series([1.0], name="y"), "are a Series, not a data frame"),
     "array": (np.ones((3, 2)), "are a ndarray, not a data frame"),
     "no rows": (pd.DataFrame({"y": [], "x": []}), r"have no rows \(2 columns\)"),

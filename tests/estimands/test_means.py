@@ -309,6 +309,19 @@ def test_what_cannot_be_asked_is_refused_in_words(gaussian, ask, said):
         ask(gaussian)
 
 
+def test_estimates_are_no_array(gaussian):
+    """pandas would make a frame of it whose columns have no names."""
+    for make in (np.asarray, pd.DataFrame):
+        with pytest.raises(ModelError, match=r"estimates are no array.*\.table"):
+            make(means(gaussian, "arm"))
+
+
+@pytest.mark.parametrize("over", [5, None, True, np.float64(2)])
+def test_rows_are_words_or_a_frame(gaussian, over):
+    with pytest.raises(ModelError, match=r'over=.*: averages are over the "observed" rows'):
+        means(gaussian, "arm", over=over)
+
+
 def test_odds_are_of_probabilities_alone(gaussian):
     with pytest.raises(ModelError, match="probabilities"):
         comparisons(gaussian, "arm", how="odds_ratio", at={"x": [50.0]})
@@ -320,6 +333,9 @@ def test_means_below_zero_where_there_are_none_are_noted():
     post = hand_made("y ~ x", data, identity, 40, np.random.default_rng(0))
     found = means(post, {"x": [-9.0, 9.0]})
     assert "the mean is below 0" in found.attrs["note"]
+    for how, said in {"ratio": True, "lift": True, "difference": False}.items():
+        compared = comparisons(post, {"x": (-9.0, 9.0)}, how=how)
+        assert ("the mean is below 0" in compared.note) is said
     assert found.attrs["note"][:30] in repr(found)
     assert "note" not in means(post, {"x": [9.0]}).attrs
 

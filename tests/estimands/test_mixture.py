@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands import means as of_one
-from mixedbayes.estimands.mixture import Mixture, comparisons, means, predict, slopes, turns
+from mixedbayes.estimands.mixture import Mixture, comparisons, means, slopes, turns
+from mixedbayes.estimands.mixture_predict import predict
 from mixedbayes.families.links import Identity
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.predict import predict as of_rows
@@ -95,6 +96,19 @@ def test_a_column_that_a_model_does_not_read_makes_no_difference_in_it(mix):
     assert np.all(arms.sampled[:, own] != 0)
     again = arms.contrast()  # of contrasts, still within a model
     assert np.all(again.sampled[:, ~own] == 0)
+    assert "In small, 30 % of the draws, some estimates are 0 in each" in arms.note
+    assert (arms["prob_positive"] <= 0.7).all()
+    assert not comparisons(mix, "x").note
+    assert not means(mix, "arm").note
+
+
+def test_what_makes_no_difference_is_one_as_a_ratio(posts):
+    rng = np.random.default_rng(3)
+    counts = {f: hand_made(f"hit ~ {f} + (1 | g)", data(), "poisson", S, rng) for f in ("x", "arm")}
+    found = comparisons(Mixture.of(counts, {"x": 0.5, "arm": 0.5}), "arm", how="ratio")
+    own = turns(np.array([0.5, 0.5]), S) == 0
+    assert np.all(found.sampled[:, own] == 1)
+    assert "In x, 50 % of the draws, some estimates are 1 in each" in found.note
 
 
 def test_slopes_within_the_levels_of_a_factor_that_one_model_has(posts, mix):
@@ -150,7 +164,7 @@ def test_an_observations_mean_is_its_expectation_and_new_levels_of_any_model_are
 def test_rows_in_many_pieces_are_the_same(mix, monkeypatch):
     whole = predict(mix, data(), kind="mean", groups="average")
     plain = predict(mix, kind="mean", groups="average")
-    monkeypatch.setattr("mixedbayes.estimands.mixture._MOST", 7 * S)
+    monkeypatch.setattr("mixedbayes.estimands.mixture_predict._MOST", 7 * S)
     pd.testing.assert_frame_equal(whole, predict(mix, data(), kind="mean", groups="average"))
     pd.testing.assert_frame_equal(plain, predict(mix, kind="mean", groups="average"))
     np.testing.assert_allclose(whole["mean"], plain["mean"])

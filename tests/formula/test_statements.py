@@ -59,6 +59,8 @@ def written(node):
         ("sd_w[Machine[B]]/sigma>.1", "[(sd_w[Machine[B]] / sigma) > 0.1]"),
         ("`odd name` > 0", "[odd name > 0]"),
         ("`odd name`:x > 0", "[`odd name`:x > 0]"),
+        ("not `not` > 0 or `and` - `or` > 0", "{not [not > 0] or [(and - or) > 0]}"),
+        ("fixef[not] > 0", "[fixef[not] > 0]"),
         ("thresholds[low|high] > -1", "[thresholds[low|high] > (-1)]"),
         ("a\n> 0", "[a > 0]"),
     ],
@@ -80,6 +82,7 @@ def test_a_name_that_looks_like_a_function_is_the_name_where_there_is_one():
     [
         ("a >", "", "ends after `>`", "complete it"),
         ("> 0", ">", "found `>`", "name missing"),
+        ("not > 0", ">", "found `>`", "backticks"),
         ("a and", "a", "compares nothing", "a > 0 and b > 0"),
         ("a > 0 and b", "b", "compares nothing", "a > 0 and b > 0"),
         ("not a", "a", "beside `not` compares nothing", "a > 0"),

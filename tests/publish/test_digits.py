@@ -76,8 +76,9 @@ def test_too_few_draws_have_no_known_error():
         (8.4, 0.01, 2, 1),  # 8.4: tenths
         (8.4, 0.13, 2, 0),  # the error is larger than a tenth
         (8.4, 0.1, 2, 1),
-        (8.4, 1.15, 2, 0),  # under a seventh of the sd: its first digit is shown
-        (8.4, 1.3, 2, -1),
+        (8.4, 1.4, 2, 0),  # at most 1.5 units: the sd's first digit is shown
+        (8.4, 1.6, 2, -1),
+        (1.6, 1.4, 2, 0),
         (0.073, 0.0001, 2, 3),
         (0.073, 0.0001, 3, 4),
         (840.0, 13.0, 2, -2),
@@ -106,6 +107,13 @@ def test_the_last_digit_stands_for_no_less_than_the_error(sd, share, digits, val
 
 def cell(sd, error=0.0, estimate=1.0, ratio=False):
     return Numbers(estimate, sd, estimate - sd, estimate + sd, (error,) * 3, ratio)
+
+
+def test_an_interval_is_not_shown_as_one_number():
+    few = Numbers(10.3, 1.6, 7.4, 13.2, (0.4, 1.6, 1.7))
+    assert shown(few, *of_row([few], [0])) == ("10", "7", "13")
+    same = Numbers(0.4, 6e-17, 0.4, 0.4, (1e-17,) * 3)
+    assert shown(same, *of_row([same], [0])) == ("0.4", "0.4", "0.4")
 
 
 def test_cells_of_one_scale_share_decimals_while_each_keeps_a_digit_of_its_sd():

@@ -57,6 +57,10 @@ def test_what_is_averaged_from_some_draws_is_said():
     assert "From 400 of 900 draws." in estimate_figures(Source(post, None, 0.9))[0].says
     post = hand_made("y ~ arm + (1 | g)", DATA, "gaussian", 900, np.random.default_rng(1))
     assert "draws" not in estimate_figures(Source(post, None, 0.9))[0].says
+    post = hand_made("count ~ x + (1 | g)", DATA, "poisson", 900, np.random.default_rng(1))
+    replicates, residual, _ = check_figures(Source(post, None, 0.9))
+    assert "Replicates of 400 of 900 draws." in replicates.says
+    assert "From 400 of 900 draws." in residual.says
 
 
 def test_without_predictors_there_is_a_reason():
@@ -70,5 +74,6 @@ def test_replicates_and_residuals(left):
     few = {"thresholds": np.array([-0.5, 0.5])} if left == "pain" else {}
     found = check_figures(source(f"{left} ~ x + (1 | g)", family, **few))
     assert len(found) == 3
+    assert "Replicates of all 20 draws." in found[0].says
     if left == "pain":
         assert found[0].layout["xaxis"]["ticktext"] == ["no", "some", "much"]

@@ -193,7 +193,7 @@ def test_shrinkage_says_of_the_pooling_factor_what_is_asked(sleep):
     assert list(found) == [*labels[:-2], *said, "borrowed", "note"]
     pd.testing.assert_frame_equal(found[list(plain)], plain)
     draws = shrinkage(sleep, draws=True)["pooling_Subject"]
-    one = draws.isel({d: 0 for d in draws.dims[2:]}).to_numpy()
+    one = draws.isel(dict.fromkeys(draws.dims[2:], 0)).to_numpy()
     assert found["pooling_median"][0] == pytest.approx(np.median(one))
     assert found["pooling_rhat"][0] == pytest.approx(az.rhat(one))
     alone = shrinkage(sleep, statistics="sd")

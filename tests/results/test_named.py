@@ -90,6 +90,8 @@ def test_names_are_those_of_the_tables(post, named):
         ("x:arm[b]", "x:arm[b]"),
         ("arm['b=c']", "arm[b=c]"),
         ("cor_batch[Intercept,x]", "cor_batch[Intercept, x]"),
+        ("cor_batch[x, Intercept]", "cor_batch[Intercept, x]"),
+        ("cor_batch:cask[x, Intercept]", "cor_batch_cask[Intercept, x]"),
         ("coef[batch=p q, x]", "coef[batch=p q, x]"),
         ("coef[batch='r, s', Intercept]", 'coef[batch="r, s", Intercept]'),
         ("ranef[batch:cask=p q:1, x]", "ranef[batch:cask=p q:1, x]"),
