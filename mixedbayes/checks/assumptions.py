@@ -117,7 +117,10 @@ SMALL_BOTH = 0.02  # of both sides together
 
 def counts(found: Residuals, post: Posterior) -> Iterator[Finding]:
     """Zeros, dispersion and the largest value of counts; of other responses nothing."""
-    if post.family.counting:
+    if post.design.limits is not None and post.design.limits.censoring is not None:
+        if post.family.counting:
+            yield dispersion(found, post)  # of censored counts neither zeros nor the largest show
+    elif post.family.counting:
         yield from (zeros(found, post), dispersion(found, post), largest(found, post))
     elif found.design.trials is not None and np.any(found.design.trials != 1):
         yield from (zeros(found, post), dispersion(found, post))

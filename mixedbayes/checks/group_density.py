@@ -17,7 +17,9 @@ from itertools import product
 import numpy as np
 from scipy import special
 
+from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.families.limited import log_density
 from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import smooth
 from mixedbayes.predict.linear import covariance_roots
@@ -94,15 +96,17 @@ class RowsOfBlocks:
         }
         weights = None if design.weights is None else design.weights[rows]
         trials = None if design.trials is None else design.trials[rows]
+        limits = limits_of(design, rows)
 
         def density(eta: Floats, *others: Floats) -> Floats:
             parameters = dict(still)
             for name, own in zip(moving, others, strict=True):
                 parameters[name] = family.parameter_link(name).inverse(own, np)
             mu = family.inverse(eta, np)
-            return family.log_density(
-                design.y[rows], mu, parameters, weights=weights, trials=trials
-            )
+            return log_density(
+                family, design.y[rows], mu, parameters,
+                weights=weights, trials=trials, limits=limits,
+            )  # fmt: skip
 
         return density
 

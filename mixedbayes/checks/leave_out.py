@@ -16,6 +16,7 @@ from mixedbayes.checks.group_density import by_group
 from mixedbayes.checks.held_out import OBSERVATION, HeldOut
 from mixedbayes.checks.log_likelihood import by_target, of_one
 from mixedbayes.checks.own import one_by_one
+from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords
@@ -144,6 +145,7 @@ def take(design: Design, rows: Ints) -> Design:
         trials=None if design.trials is None else design.trials[rows],
         index=design.index[rows],
         rows=design.rows[rows],
+        limits=limits_of(design, rows),
     )
 
 

@@ -10,9 +10,11 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.checks.group_density import group_obstacle, integrated
+from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.families.limited import log_density
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.fitted import linear_predictor, row_parameters
@@ -131,9 +133,10 @@ def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
     mu = family.inverse(linear_predictor(post, rows).T, np)
     weights = None if design.weights is None else design.weights[rows]
     trials = None if design.trials is None else design.trials[rows]
-    return family.log_density(
-        design.y[rows], mu, row_parameters(post, rows), weights=weights, trials=trials
-    )
+    return log_density(
+        family, design.y[rows], mu, row_parameters(post, rows),
+        weights=weights, trials=trials, limits=limits_of(design, rows),
+    )  # fmt: skip
 
 
 def copies(design: Design, family: Family) -> Floats | None:

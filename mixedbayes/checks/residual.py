@@ -19,6 +19,7 @@ from mixedbayes import names
 from mixedbayes.checks.leave_out import take
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family, per_row
+from mixedbayes.families.limited import completed
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.streams import stream
 from mixedbayes.results.fitted import (
@@ -62,6 +63,7 @@ def spread(counts: Floats, most: int) -> Ints:
 RESIDUALS = 9  # purposes of the streams of random numbers
 STANDARD_EFFECTS = 10
 TIES = 12
+CENSORED = 13
 MOST_DRAWS = 400
 MOST_ROWS = 5000
 _QUANTILES = 41
@@ -180,7 +182,13 @@ def _means(x: Floats, starts: Ints) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """Pearson residuals (y - E[y]) / sd[y] in some draws, and those of replicates."""
+    """Pearson residuals (y - E[y]) / sd[y] in some draws, and those of replicates.
+
+    A censored response is drawn, in each draw, from where it is known to be: where the model is
+    right, completed data are like its replicates (Gelman et al. 2005,
+    doi:10.1111/j.0006-341X.2005.031010.x). Of truncated responses E and sd are those before
+    truncation, of the data and of the replicates alike.
+    """
 
     design: Design  # of the rows that are looked at, n of them
     expected: Floats  # (K, n) E[y]
@@ -260,7 +268,12 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
     mean, sd = expected(some, every).T, _unit(some)
     typical = expected(some, every, without=[g.name for g in d.mu.groups]).mean(axis=1)
     seen, drawn = observed(some), _on_scale(some, y)
-    data, replicated = ((x - mean) / sd for x in (seen, drawn))
+    known: Floats = seen
+    if d.limits is not None and d.limits.censoring is not None:
+        rng = stream(seed, CENSORED)
+        mu = some.family.inverse(eta, np)
+        known = completed(some.family, d.y, mu, own, rng, weights=d.weights, limits=d.limits)
+    data, replicated = ((x - mean) / sd for x in (known, drawn))
     return Residuals(d, mean, typical, seen, drawn, data, replicated, seed)
 
 

@@ -25,6 +25,7 @@ from scipy import sparse, stats
 
 from mixedbayes.checks.report import Finding
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.families.limited import log_density
 from mixedbayes.numerics import woodbury
 from mixedbayes.results.posterior import Posterior
 
@@ -164,10 +165,10 @@ def working(post: Posterior) -> tuple[Floats, Floats]:
         parameters[name] = family.parameter_link(name).inverse(eta, np)
     eta = _mean_predictor(post, "mu")[None]
 
-    def log_density(at: Floats) -> Floats:
-        return family.log_density(
-            design.y, family.inverse(at, np), parameters, weights=design.weights,
-            trials=design.trials,
+    def density(at: Floats) -> Floats:
+        return log_density(
+            family, design.y, family.inverse(at, np), parameters, weights=design.weights,
+            trials=design.trials, limits=design.limits,
         )  # fmt: skip
 
     with np.errstate(all="ignore"):
@@ -175,7 +176,7 @@ def working(post: Posterior) -> tuple[Floats, Floats]:
         for times in (design.weights, design.trials):
             information *= 1.0 if times is None else times
         step = _STEP / np.sqrt(information)
-        score = (log_density(eta + step) - log_density(eta - step))[0] / (2 * step)
+        score = (density(eta + step) - density(eta - step))[0] / (2 * step)
         z = eta[0] + score / information
     known = np.isfinite(z) & (information > 0)
     offset = 0.0 if design.mu.offset is None else design.mu.offset

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from mixedbayes.design import checks, response
+from mixedbayes.design import checks, observed, response
 from mixedbayes.design.encode import Encoding, margins, matrix, plan
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.functions import registry
@@ -82,9 +82,10 @@ def build_design(
     checks.check_response(formula)
     known = registry(functions)
     whole = _table(formula, data, known)
+    complete = observed.filled(formula, whole)
     memory = Memory(known, formula.text, frozenset(whole.columns), frozenset(functions or ()))
-    kept, dropped = _complete(whole, missing)
-    used = whole if len(kept) == whole.n else whole.take(kept)
+    kept, dropped = _complete(complete, missing)
+    used = complete if len(kept) == whole.n else complete.take(kept)
     rows = Rows(used, memory, fitting=True)
     left = response.response(formula, rows)
     y, levels = left.y, left.levels
@@ -119,6 +120,7 @@ def build_design(
         columns=fitted,
         data=whole.frame(),
         library=whole.library,
+        limits=observed.limits(formula, rows, y),
     )
 
 

@@ -4,12 +4,14 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mixedbayes.design import observed
 from mixedbayes.design import response as left
 from mixedbayes.design.build import Fitted, bar_columns, offset
 from mixedbayes.design.encode import matrix
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.grouping import find
 from mixedbayes.design.independent import unknown_rows
+from mixedbayes.design.limits import Limits
 from mixedbayes.design.table import Table, missing, table
 from mixedbayes.design.types import Design, Floats, LinearPredictor, NewGroup, NewRows
 from mixedbayes.design.used import Used, used_columns
@@ -64,8 +66,10 @@ def replay(
     used = used_columns(formula)
     effects = [name for group in wanted for name in used.effects[group]]
     factors = [name for group in wanted for name in fitted.groupings[group].factors]
-    needed = [*used.fixed, *effects, *factors, *(used.response if response else ())]
-    rows = _rows(fitted, new_data, needed, (*used.trials, *used.weights))
+    needed = [*used.fixed, *effects, *factors]
+    needed += (*used.response, *used.cens, *used.trunc) if response else ()
+    optional = (*used.trials, *used.weights, *used.trunc)
+    rows = _rows(fitted, new_data, needed, optional, formula if response else None)
     return _new_rows(formula, fitted, rows, wanted, used, response)
 
 
@@ -94,6 +98,11 @@ def _new_rows(
     own = left.response(formula, rows) if response else None
     if own is not None and trials is not None:
         left.check_successes(own.y, trials, formula, rows)
+    limits: Limits | None = None
+    if own is not None:
+        limits = observed.limits(formula, rows, own.y)
+    elif not absent & set(used.trunc):
+        limits = observed.truncation(formula, rows)
     X = matrix(fitted.fixed, rows, intercept=False)
     if warning := unknown_rows(fitted.fixed, rows, X):
         warnings.warn(warning, UserWarning, stacklevel=2)
@@ -106,6 +115,7 @@ def _new_rows(
         index=rows.table.index,
         y=None if own is None else own.y,
         response_levels=None if own is None else own.levels,
+        limits=limits,
     )
 
 
@@ -133,8 +143,14 @@ def _wanted(predictor: LinearPredictor, groups: Sequence[str] | None) -> Sequenc
     return known if groups is None else groups
 
 
-def _rows(fitted: Fitted, data: Any, needed: Iterable[str], optional: Iterable[str]) -> Rows:
-    """The columns of new data that are used, complete."""
+def _rows(
+    fitted: Fitted,
+    data: Any,
+    needed: Iterable[str],
+    optional: Iterable[str],
+    formula: Formula | None = None,
+) -> Rows:
+    """The columns of new data that are used, complete; with the formula those of the response."""
     columns = fitted.memory.columns
     new = table(data, [name for name in (*needed, *optional) if name in columns])
     absent = [n for n in dict.fromkeys(needed) if n in columns and n not in new.columns]
@@ -143,6 +159,7 @@ def _rows(fitted: Fitted, data: Any, needed: Iterable[str], optional: Iterable[s
             f"the new data lack {len(absent)} column(s): {', '.join(absent)}; "
             f"they have {', '.join(map(str, new.names)) or 'none'}"
         )
+    new = new if formula is None else observed.filled(formula, new)
     _check_complete(new)
     return Rows(new, fitted.memory, fitting=False)
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes.design import counted
+from mixedbayes.design.limits import Limits
 from mixedbayes.errors import DataError
 from mixedbayes.formula.types import Formula
 from mixedbayes.printable import printable
@@ -114,6 +115,7 @@ class Design:
     # The columns that the formula reads, in all rows of the user's frame; None if made by hand.
     data: pd.DataFrame | None = None
     library: str = "pandas"  # of the user's frame, in which tables are handed out
+    limits: Limits | None = None  # of responses that are censored or truncated
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{g.name} with {g.n_levels:,} levels" for g in self.mu.groups)
@@ -206,3 +208,4 @@ class NewRows:
     index: pd.Index  # (m,)
     y: Floats | None = None  # (m,) where the response was asked for
     response_levels: tuple[object, ...] | None = None  # labels of the codes in y, if categorical
+    limits: Limits | None = None  # bounds, where they are known; censoring with the response

@@ -26,12 +26,14 @@ class Used:
     effects: dict[str, tuple[str, ...]]  # of the bars' left sides, by grouping factor
     groups: tuple[str, ...]  # of the grouping factors
     others: tuple[str, ...] = ()  # of the formulas of further parameters
+    cens: tuple[str, ...] = ()  # how responses are censored, and their upper ends
+    trunc: tuple[str, ...] = ()  # bounds of the responses
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All of them, each once, in the order of the formula."""
         effects = [name for names in self.effects.values() for name in names]
-        left = (self.response, self.trials, self.weights)
+        left = (self.response, self.trials, self.weights, self.cens, self.trunc)
         every = (*left, self.fixed, effects, self.groups, self.others)
         return tuple(dict.fromkeys(name for names in every for name in names))
 
@@ -53,13 +55,16 @@ def used_columns(formula: Formula) -> Used:
         effects={group: tuple(dict.fromkeys(names)) for group, names in effects.items()},
         groups=tuple(dict.fromkeys(name for bar in formula.random for name in bar.factors)),
         others=_of_others(formula),
+        cens=tuple(name for text in response.cens for name in _of_expression(text)),
+        trunc=tuple(name for text in response.trunc for name in _of_expression(text)),
     )
 
 
 def used_functions(formula: Formula) -> tuple[str, ...]:
     """Names of the functions that a formula calls, in all its parts."""
     response = formula.response
-    texts = (response.text, response.trials, response.weights, *formula.offsets)
+    limits = (*response.cens, *response.trunc)
+    texts = (response.text, response.trials, response.weights, *limits, *formula.offsets)
     nodes = [parse_expression(text) for text in texts if text is not None]
     for text in (formula.fixed, *(bar.effects for bar in formula.random)):
         nodes += [factor for term in parse_terms(text).terms for factor in term.factors]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families import support
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
@@ -130,6 +130,19 @@ class Family:
         if formula.response.trials is not None and not self.trials:
             support.refuse_trials(formula.response, self.name)
 
+    def _check_limits(self, design: Design) -> None:
+        """Raise DataError if responses are known within limits and the family has no tails."""
+        if design.limits is None:
+            return
+        said = " and ".join(design.formula.response.limits) or "a limit of the response"
+        density = self.row_density
+        if density is None or density.tails is None or design.trials is not None:
+            raise DataError(
+                f"{said} is not offered for the {self.name} family: leave it out, or use a family "
+                "whose tails are known here, such as gaussian, student_t, lognormal or gamma, and "
+                "poisson or negative_binomial for counts"
+            )
+
     def _meant(self, name: str, formula: Formula) -> str:
         if formula.response.text in self.distributional:
             return (
@@ -162,6 +175,7 @@ class Family:
     def prepare(self, design: Design) -> Design:
         """The design as this family reads it, after `check`."""
         self._check_trials(design.formula)
+        self._check_limits(design)
         self.check(design)
         support.refuse_extremes(design, logged=not self.extremes)
         if self.link.name != "identity":
@@ -259,6 +273,13 @@ class Family:
     def merged(self, rows: Rows) -> Rows:
         """The rows, once equal ones have been added up as `row_density` says."""
         return rows
+
+    def bound(self, y: Floats) -> Floats:
+        """Bounds of the response as `RowDensity.tails` takes them.
+
+        Infinite where no response is beyond: at the ends of the support, and at infinity.
+        """
+        return y
 
     # ---- the distribution ---------------------------------------------------------------------
 

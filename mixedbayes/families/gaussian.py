@@ -16,6 +16,7 @@ from mixedbayes.families import support
 from mixedbayes.families.base import Elsewhere, Family, Parameter, Values, per_row, weights_of
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import log_ndtr
 
 
 @compiled
@@ -33,7 +34,17 @@ def _row(t, y, size, extra, parameters, shared):
     return value, size * z / sigma, ((square - 1.0) / sigma,)
 
 
-NORMAL = RowDensity(_row, Identity, _once)
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """log Phi of the bound's distance from the mean, or of its opposite."""
+    root = math.sqrt(size) / parameters[0]
+    z = (bound - t) * root
+    sign = -1.0 if upper else 1.0
+    value, hazard = log_ndtr(sign * z)
+    return value, -sign * hazard * root, (-sign * hazard * z / parameters[0],)
+
+
+NORMAL = RowDensity(_row, Identity, _once, tails=_tails)
 
 
 def normal_rows(y: Floats, design: Design) -> Rows:

@@ -49,6 +49,11 @@ class Lognormal(Family):
         rows = normal_rows(logs, design)
         return replace(rows, constant=rows.constant - float(logs.sum()))
 
+    def bound(self, y: Floats) -> Floats:
+        """Its logarithm."""
+        with np.errstate(divide="ignore"):
+            return np.log(np.maximum(y, 0.0))
+
     def check(self, design: Design) -> None:
         support.refuse_labels(design, self.name)
         self.require_support(design)

@@ -26,7 +26,7 @@ class Rows:
 
     y: Floats  # (n,)
     size: Floats  # (n,)
-    extra: Floats  # (n,)
+    extra: Floats  # (n,), or (n width,) row by row
     constant: float  # the part of the log likelihood that depends on the data alone
 
     @classmethod
@@ -55,6 +55,14 @@ class RowDensity:
         For a family whose parameter is a vector, in place of `row`: the whole loop,
         loop(t, y, size, extra, parameters, slope, d), which returns the sum of log p, writes
         d log p / d t into slope (n,) and adds derivatives by the parameters (m,) to d (m,).
+    tails
+        For responses that are censored or truncated; None where there are none.
+        tails(t, bound, upper, size, parameters, shared)
+        returns log P(Y > bound) if upper, else log P(Y <= bound), for bounds as `Family.bound` has
+        them, with the derivatives as `row` does. Where weights divide the variance, size is the
+        weight, elsewhere 1.
+    width
+        Numbers of `extra` in a row, which `row` has as a tuple if there are several.
     """
 
     row: Any = None
@@ -63,3 +71,5 @@ class RowDensity:
     concave: bool = True
     merges: Literal["sum", "size"] | None = None
     loop: Any = None
+    tails: Any = None
+    width: int = 1

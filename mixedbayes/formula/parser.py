@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -25,9 +25,10 @@ from mixedbayes.formula.terms import Terms, as_column, expand
 from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Axes, Formula, RandomTerm, Response, Span
 from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
+from mixedbayes.formula.wrappers import censoring, truncation
 from mixedbayes.terms.bars import BARS, LAW, bar_text
 
-_WRAPPERS = ("trials", "weights")
+_WRAPPERS = ("trials", "weights", "cens", "trunc")
 _LONGEST = 100_000
 
 
@@ -36,8 +37,9 @@ def parse(text: str) -> Formula:
 
     Understood are lme4's and brms's forms: `(x | g)` for correlated, `(x || g)` for uncorrelated
     effects, `(1 | a/b)`, `(1 | a:b)`, several bars, `a*b`, `a:b`, `(a + b)**2`, `a/b`,
-    `0 +`, `- 1`, `offset(log(t))`, `successes | trials(n)`, `y | weights(w)`, calls such as
-    `poly(x, 2)`, and column names in backticks or quotes.
+    `0 +`, `- 1`, `offset(log(t))`, `successes | trials(n)`, `y | weights(w)`,
+    `y | cens(censored)`, `y | trunc(0, 100)`, calls such as `poly(x, 2)`, and column names in
+    backticks or quotes.
 
     With `||` every correlation of that bar is zero, also those between the indicator columns
     of a categorical predictor, as in brms (lme4 keeps the latter).
@@ -103,6 +105,7 @@ def canonical(formula: Formula | str) -> str:
         for name, text in (("trials", response.trials), ("weights", response.weights))
         if text is not None
     ]
+    wrappers += response.limits
     left = response.text + (f" | {' + '.join(wrappers)}" if wrappers else "")
     offsets = [f"offset({text})" for text in formula.offsets]
     bars = [
@@ -127,16 +130,16 @@ def _response(parser: Parser) -> Response:
     parser.take()
     if not _has_column(node):
         parser.fail("the response has no column", "name the response: y ~ x", node.span)
-    return Response(unparse(node), node.span, wrappers.get("trials"), wrappers.get("weights"))
+    return Response(unparse(node), node.span, **wrappers)
 
 
-def _wrappers(parser: Parser) -> dict[str, str]:
+def _wrappers(parser: Parser) -> dict[str, Any]:
     """`| trials(n) + weights(w)`."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     while parser.operator() in ("|", "+"):
         parser.take()
         node = parser.operand(_NOTHING)
-        known = " and ".join(f"{name}(...)" for name in _WRAPPERS)
+        known = ", ".join(f"{name}(...)" for name in _WRAPPERS)
         way = our_way(node.function) if isinstance(node, Call) else None
         way = f"{way}; " if way else ""
         if not isinstance(node, Call) or node.function not in _WRAPPERS:
@@ -148,6 +151,9 @@ def _wrappers(parser: Parser) -> dict[str, str]:
             )
         if node.function in found:
             parser.fail(f"{node.function}() is given twice", "keep one of them", node.span)
+        if node.function in _OBSERVED:
+            found[node.function] = _OBSERVED[node.function](parser, node)
+            continue
         if len(node.arguments) != 1 or node.keywords:
             parser.fail(
                 f"{node.function}() takes one argument",
@@ -158,6 +164,7 @@ def _wrappers(parser: Parser) -> dict[str, str]:
     return found
 
 
+_OBSERVED: dict[str, Callable[[Parser, Call], Any]] = {"cens": censoring, "trunc": truncation}
 _NOTHING: dict[str, tuple[int, int]] = {}  # a table without operators
 
 
@@ -305,7 +312,7 @@ def parse_all(formula: str | Sequence[str]) -> Formula:
 def _check_parameter(other: Formula, seen: set[str]) -> None:
     """The left side of a further formula is the name of a parameter, given once."""
     response, span = other.response, other.response.span
-    plain = response.trials is None and response.weights is None
+    plain = response.trials is None and response.weights is None and not response.limits
     if not plain or not isinstance(parse_expression(response.text), Name):
         fail(
             other.text,

@@ -40,12 +40,25 @@ class RandomTerm:
 
 @dataclass(frozen=True)
 class Response:
-    """The left side: `log(y)`, `successes | trials(n)`, `y | weights(w)`."""
+    """The left side: `log(y)`, `successes | trials(n)`, `y | weights(w)`, `y | cens(c)`."""
 
     text: str  # the response itself, "log(y)"
     span: Span
     trials: str | None = None  # expression inside trials(...)
     weights: str | None = None  # expression inside weights(...)
+    cens: tuple[str, ...] = ()  # inside cens(...): each row's censoring, and perhaps upper ends
+    trunc: tuple[str | None, str | None] = (None, None)  # the bounds inside trunc(...)
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """`cens(...)` and `trunc(...)` as a formula has them, those that there are."""
+        bounds = ", ".join(
+            f"{name}={text}"
+            for name, text in zip(("lower", "upper"), self.trunc, strict=True)
+            if text is not None
+        )
+        said = (("cens", ", ".join(self.cens)), ("trunc", bounds))
+        return tuple(f"{name}({inside})" for name, inside in said if inside)
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ _TREATMENT = 'write C({x}, contr.treatment("level"))'
 _NUMBER = "make the column a number in the data"
 _COVARIANCE = "write (x | g), or (x || g) without correlations; no other structure is offered"
 _SUCCESSES = "write {x} | trials(n) ~ ..., where n counts successes and failures together"
-_RESPONSE = "of the response's additions, trials(...) and weights(...) are offered"
+_RESPONSE = "of the response's additions trials, weights, cens and trunc are offered"
 _SERIES = "correlated errors in time or space are not offered"
 _ORDERED = "monotonic effects are not offered; write C({x}, contr.diff) for steps between levels"
 _OF_ALL_ROWS = (
     "what is computed from all rows has to be the same for new ones: write center({x}) or "
     "scale({x}), or make a column of it in the data"
 )
-_CENSORED = "censored and truncated responses are not offered"
+_CENSORED = "write y | cens(censored) ~ ..., where censored is 0, 1 (right) or -1 (left)"
+_TRUNCATED = "write y | trunc(lower, upper) ~ ..."
 
 _INDICATORS = (
     "text and categories get an indicator of each level but the first by themselves; "
@@ -144,7 +145,8 @@ WORDS: dict[str, str] = {
         _SERIES,
     ),
     **dict.fromkeys(("me", "mi"), "measurement error and imputation are not offered"),
-    **dict.fromkeys(("cens", "censored", "truncated", "Surv", "constrained"), _CENSORED),
+    **dict.fromkeys(("cens", "censored", "Surv"), _CENSORED),
+    **dict.fromkeys(("truncated", "constrained"), _TRUNCATED),
     **dict.fromkeys(
         ("se", "subset", "rate", "thres", "cat", "dec", "vint", "vreal", "bhaz", "index"), _RESPONSE
     ),

@@ -120,6 +120,15 @@ def _response(spec: Spec) -> str:
         more.append(f"trials({r_text(parse_expression(response.trials))})")
     if response.weights is not None:
         more.append(f"weights({r_text(parse_expression(response.weights))})")
+    if response.cens:
+        more.append(f"cens({', '.join(r_text(parse_expression(t)) for t in response.cens)})")
+    bounds = [
+        f"{name} = {r_text(parse_expression(text))}"
+        for name, text in zip(("lb", "ub"), response.trunc, strict=True)
+        if text is not None
+    ]
+    if bounds:
+        more.append(f"trunc({', '.join(bounds)})")
     return f"{y} | {' + '.join(more)}" if more else y
 
 

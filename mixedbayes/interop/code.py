@@ -60,6 +60,9 @@ def code(spec: Spec, target: Target) -> str:
             f"code() cannot write your own function {own[0]}(): make its result a column of the "
             "data, and use that in the formula"
         )
+    if target != "brms" and spec.design.limits is not None:
+        said = " and ".join(spec.design.formula.response.limits)
+        raise ModelError(f"code({target!r}) has no {said}: code('brms') has")
     return writers[target](spec)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
+from mixedbayes.families.limited import limited, limited_rows
 from mixedbayes.families.rows import RowDensity
 from mixedbayes.joint.links import Front, front
 
@@ -30,7 +31,7 @@ class RowData:
 
     y: Floats  # (m,)
     size: Floats  # (m,)
-    extra: Floats  # (m,)
+    extra: Floats  # (m,), or (m width,)
     constant: float  # the part of the log likelihood that depends on the data alone
     rows: Ints  # (m,) a row of the design with these columns
     density: RowDensity
@@ -40,9 +41,12 @@ class RowData:
 
 def row_data(design: Design, family: Family) -> RowData:
     """The response in the row density's terms; rows with equal columns are one where exact."""
-    found, here = compiled_of(family), family.rows(design)
+    found = compiled_of(family)
     assert found is not None  # `density.obstacle` says so first
     density, before = found
+    if design.limits is not None:
+        return _limited(design, family, density, before)
+    here = family.rows(design)
     rows: Ints = np.arange(design.n)
     if density.merges is not None:
         alike = density.merges == "size"
@@ -54,6 +58,21 @@ def row_data(design: Design, family: Family) -> RowData:
     here = family.merged(here)
     return RowData(
         here.y, here.size, here.extra, here.constant, rows, density, before, len(rows)
+    )  # fmt: skip
+
+
+def _limited(design: Design, family: Family, density: RowDensity, before: Front) -> RowData:
+    """Rows of censored or truncated responses, each for itself."""
+    limits = design.limits
+    assert limits is not None
+    known = np.flatnonzero(~limits.censored(design.n))
+    weights = None if design.weights is None else design.weights[known]
+    exact = replace(design, y=design.y[known], weights=weights, index=design.index[known])
+    here = limited_rows(family, design, replace(exact, limits=None))
+    within = limited(density, len(family.parameters), family.repeats_rows)
+    rows: Ints = np.arange(design.n)
+    return RowData(
+        here.y, here.size, here.extra, here.constant, rows, within, before, design.n
     )  # fmt: skip
 
 

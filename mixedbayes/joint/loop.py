@@ -18,7 +18,7 @@ from mixedbayes.jit import to_fixed_tuple
 from mixedbayes.joint.links import Front, inverse
 
 _REALS = types.float64[::1]
-# sum of log p of rows with eta, y, size, extra (n,) and the family's parameters (m,): writes
+# sum of log p of rows with eta, y, size (n,), extra (n width,) and the family's parameters (m,): writes
 # d / d eta into slope (n,) and adds d / d parameter to d_parameters. `own` has two bits for each of
 # the family's parameters: 0, or the code of the link of its formula, see `links`. eta then has the
 # mean's predictor in the first n places and below it those of these parameters, n each;
@@ -31,13 +31,13 @@ call = jit.caller(LOOP_SIGNATURE)
 def loop_of(density: RowDensity, front: Front, m: int) -> Any:
     """The compiled loop, with LOOP_SIGNATURE, for a family with m parameters."""
     if density.loop is None:
-        body = _of_rows(density.row, density.once, front.function, m)
+        body = _of_rows(density.row, density.once, front.function, m, _picker(density.width))
     else:
         body = _whole(density.loop, front.function)
     return jit.njit(LOOP_SIGNATURE, nogil=True, error_model="numpy")(body)
 
 
-def _of_rows(row: Any, once: Any, before: Any, m: int) -> Any:
+def _of_rows(row: Any, once: Any, before: Any, m: int, pick: Any) -> Any:
     as_tuple, entry = (_as_tuple(m), _entry) if m else (_no_tuple, _no_entry)
 
     def loop(own, eta, y, size, extra, parameters, slope, d_parameters):
@@ -47,7 +47,7 @@ def _of_rows(row: Any, once: Any, before: Any, m: int) -> Any:
             shared = once(values)
             for i in range(eta.size):
                 t, rate = before(eta[i])
-                value, d_t, d = row(t, y[i], size[i], extra[i], values, shared)
+                value, d_t, d = row(t, y[i], size[i], pick(extra, i), values, shared)
                 total += value
                 slope[i] = d_t * rate
                 for k in range(m):
@@ -69,7 +69,7 @@ def _of_rows(row: Any, once: Any, before: Any, m: int) -> Any:
                     free += 1
             values = as_tuple(found)
             t, rate = before(eta[i])
-            value, d_t, d = row(t, y[i], size[i], extra[i], values, once(values))
+            value, d_t, d = row(t, y[i], size[i], pick(extra, i), values, once(values))
             total += value
             slope[i], at, free = d_t * rate, i, 0
             for k in range(m):
@@ -82,6 +82,24 @@ def _of_rows(row: Any, once: Any, before: Any, m: int) -> Any:
         return total
 
     return loop
+
+
+@compiled
+def _one(extra, i):
+    return extra[i]
+
+
+@cache
+def _picker(width: int) -> Any:
+    """The numbers of `extra` in a row: one, or a tuple."""
+    if width == 1:
+        return _one
+
+    @compiled
+    def several(extra, i):
+        return to_fixed_tuple(extra[width * i : width * (i + 1)], width)  # type: ignore[call-arg]
+
+    return several
 
 
 def _as_tuple(m: int) -> Any:

@@ -20,6 +20,9 @@ class Spec:
         """Why the effects cannot be integrated out in closed form; None where they can."""
         if not self.family.closed_form:
             return f"the {self.family.name} family has no closed form"
+        if self.design.limits is not None:
+            said = " and ".join(self.design.formula.response.limits)
+            return f"{said or 'a limit'} leaves responses known within limits alone"
         if self.design.further:
             return f"{', '.join(self.design.further)} has a formula of its own"
         return self.design.peculiarity or None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes.checks.residual import written_out
+from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import ModelError
@@ -49,10 +50,11 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     standard deviation, which is below sigma as the effects were fitted to the same rows.
     Others: Phi^-1(P(y_rep < y) + u P(y_rep = y)) with u uniform and y_rep simulated from the
     posterior, standard normal where the model is right; `seed` fixes u and y_rep. Rows that count
-    several times are written out.
+    several times are written out. Censored and truncated responses have quantile residuals in any
+    family, a censored one at a place drawn from P(a < y_rep <= b), where it is known to be.
     Dunn & Smyth (1996), doi:10.1080/10618600.1996.10474708.
     """
-    gaussian = post.family.normal
+    gaussian = post.family.normal and post.design.limits is None
     post = post.with_design(written_out(post.design, post.family, _MOST_ROWS))
     n = post.design.n
     rng = np.random.default_rng(seed)
@@ -87,6 +89,12 @@ def _quantile_residuals(
     replicated = responses(post.family, d, eta, own, rng, rows)
     y, count = d.y[rows], len(eta)
     below, equal = (replicated < y).sum(axis=0), (replicated == y).sum(axis=0)
+    limits = limits_of(d, rows)
+    if limits is not None and limits.censoring is not None:  # it is somewhere in its range
+        (a, b), censored = limits.range(y), limits.censored(len(y))
+        inside = ((replicated > a) & (replicated <= b)).sum(axis=0)
+        below = np.where(censored, (replicated <= a).sum(axis=0), below)
+        equal = np.where(censored, inside, equal)
     # (below + u (equal + 1)) / (count + 1): the observation itself is one of the ranks
     p = (below + rng.uniform(size=len(rows)) * (equal + 1)) / (count + 1)
     return stats.norm.ppf(np.clip(p, 1e-9, 1 - 1e-9))

@@ -248,6 +248,7 @@ def _new_data(
         new.weights,
         new.trials,
         tuple(unknown),
+        new.limits,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from mixedbayes.design.original import Original
-from mixedbayes.design.types import Floats, Ints
+from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
@@ -271,6 +271,8 @@ def evaluation(
         if question.kind == "mean":
             return Answer(over_groups())
         values = family.reported(responses(family, rows, own.T, parameters, rng, at)).T
+        if rows.limits is not None:  # the mean between bounds has no formula
+            return Answer(values if original is None else original.back(values))
         if original is None:
             return Answer(values, over_groups)
         return Answer(original.back(values), over_groups if family.closed_form else None)
@@ -291,6 +293,24 @@ def weight_note(post: Posterior, rows: PredictionRows, question: Question) -> st
     )
 
 
+def limits_note(design: Design, kind: str) -> str:
+    """What predictions of censored or truncated responses are of; empty for others."""
+    said = design.formula.response
+    if design.limits is None or not said.limits:
+        return ""
+    notes = []
+    if said.cens:
+        notes.append(f"Of {design.response} before censoring, cens({', '.join(said.cens)}).")
+    if said.trunc != (None, None):
+        bounds = said.limits[-1]
+        notes.append(
+            f"Of observations between the bounds, {bounds}."
+            if kind == "response"
+            else f"Of {design.response} before truncation, {bounds}."
+        )
+    return " ".join(notes)
+
+
 def _check(
     post: Posterior, rows: PredictionRows, question: Question, original: Original | None
 ) -> None:
@@ -302,6 +322,8 @@ def _check(
             f"{original.column}"
         )
     if question.kind == "response" or original is not None:
+        if response.trunc != (None, None) and rows.limits is None and question.kind == "response":
+            _lacking(response.limits[-1])
         if response.trials is not None and rows.trials is None:
             _lacking(f"trials({response.trials})")
         if response.weights is not None and rows.weights is None and not family.repeats_rows:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.families.limited import simulate
 from mixedbayes.predict.rows import PredictionRows
 
 
@@ -34,6 +36,7 @@ def responses(
     """(S, m) responses of some rows of the data, for linear predictors (S, m) of the mean.
 
     `parameters` are the family's own, (S, ...) or (S, m). On the scale that `Family.simulate` has.
+    None is censored; where the data are truncated, all are between the bounds.
 
     Raises
     ------
@@ -48,10 +51,12 @@ def responses(
             f"{_below(family, below.any(axis=1), below.any(axis=0))}. Fit with the log link, which "
             f"does; {remedy}"
         )
-    return family.simulate(
+    return simulate(
+        family,
         mu,
         parameters,
         rng,
+        limits=limits_of(data, rows),
         weights=None if data.weights is None else data.weights[rows],
         trials=None if data.trials is None else data.trials[rows],
     )

@@ -22,6 +22,7 @@ from mixedbayes.predict.evaluate import (
     Answer,
     Block,
     evaluation,
+    limits_note,
     run,
     target_values,
     weight_note,
@@ -83,13 +84,17 @@ def predict(
       have in `attrs["categories"]`. With weights w a gaussian observation has the variance
       sigma^2 / w; of families whose rows count w times it is one of these observations, as in
       brms. In the table the mean is the expectation of the observation, without Monte Carlo
-      error of its own, and sd and interval are those of simulated observations.
+      error of its own, and sd and interval are those of simulated observations. Of censored
+      responses they are what would be seen without censoring; of truncated ones they are between
+      the bounds, and their mean is that of the simulated ones.
     - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with
       trials the share of successes; of ordered categories the probability of each, in a row of the
       table for each row of `new` and category. A lognormal mean depends on the row's weight; of new
       data without weights it is that of weight 1, which `attrs["note"]` says. Under a link that
       does not keep it there, the mean of counts or positive numbers may be below 0 in some draws:
-      the note says in how many, and "response" is refused.
+      the note says in how many, and "response" is refused. Of censored and truncated responses it
+      is that of the distribution before either, which the coefficients describe (brms's
+      posterior_epred has the mean between the bounds).
     - "linear": h itself, on the link scale.
 
     Where further parameters have formulas, these are read for new rows too, wherever the answer
@@ -265,6 +270,7 @@ def predict_given(
     notes = [
         scale_note(post.design, way),
         weight_note(post, rows, question),
+        limits_note(post.design, kind),
         impossible(post.family, draws_below, below),
     ]
     note = " ".join(filter(None, notes)) if kind != "linear" and target is None else ""

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes.design import random_columns, replay
+from mixedbayes.design.limits import Limits
 from mixedbayes.design.table import column_names
 from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewGroup, NewRows
 from mixedbayes.design.values import label, listed
@@ -42,6 +43,7 @@ class PredictionRows:
     trials: Ints | None  # (m,)
     weights: Floats | None  # (m,)
     index: pd.Index  # (m,)
+    limits: Limits | None = None  # bounds of what can be observed
 
     @property
     def n(self) -> int:
@@ -76,7 +78,10 @@ def prediction_rows(
         else FactorRows(name, columns[name])
         for name in question.factors
     )
-    return PredictionRows(rows.X, factors, rows.offset, rows.trials, rows.weights, rows.index)
+    bounds = None if rows.limits is None else rows.limits.bounds
+    return PredictionRows(
+        rows.X, factors, rows.offset, rows.trials, rows.weights, rows.index, bounds
+    )
 
 
 def _read(design: Design, new: Any, named: Sequence[str], predictor: LinearPredictor) -> NewRows:
@@ -103,8 +108,9 @@ def fitted_rows(design: Design, predictor: LinearPredictor) -> NewRows:
         for g in predictor.groups
     }
     return NewRows(
-        predictor.X, groups, predictor.offset, design.trials, design.weights, design.index, design.y
-    )
+        predictor.X, groups, predictor.offset, design.trials, design.weights, design.index,
+        design.y, limits=design.limits,
+    )  # fmt: skip
 
 
 def _named(predictor: LinearPredictor, new: Any, question: Question) -> Sequence[str]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedbayes import names
+from mixedbayes.design.limits import Limits
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.families.base import Family
+from mixedbayes.families.limited import log_density
 from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import Importance, describe_mixture, resample, smooth
 from mixedbayes.predict.newton import Given, directions, propose
@@ -49,6 +51,7 @@ class NewData:
     weights: Floats | None  # (m,)
     trials: Ints | None  # (m,)
     levels: tuple[Unseen, ...]
+    limits: Limits | None = None  # of responses that are censored or truncated
 
     @property
     def n(self) -> int:
@@ -69,9 +72,10 @@ class NewData:
 
         def density(eta: Floats) -> Floats:
             mu = self.family.inverse(eta, np)
-            return self.family.log_density(
-                self.y, mu, parameters, weights=self.weights, trials=self.trials
-            )
+            return log_density(
+                self.family, self.y, mu, parameters,
+                weights=self.weights, trials=self.trials, limits=self.limits,
+            )  # fmt: skip
 
         return density
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mixedbayes import names
+from mixedbayes.design.limits import INTERVAL, LEFT, RIGHT, Limits
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.publish.words import (
     family_name,
@@ -173,11 +174,28 @@ def _data(design: Design) -> Iterator[str]:
         said += f" with {int(np.sum(design.trials)):,} trials in all"
     if design.weights is not None and design.formula.response.weights:
         said += f", weighted by {design.formula.response.weights}"
+    if design.limits is not None:
+        said += _limits(design, design.limits)
     if design.dropped and design.data is not None:
         missing = joined([f"{name} ({count:,})" for name, count in design.dropped.items()])
         left_out = len(design.data) - design.n
         said += f"; {plural(left_out, 'row')} with missing values in {missing} were left out"
     yield f"{said}."
+
+
+def _limits(design: Design, limits: Limits) -> str:
+    """How many responses are censored in which way, and between which bounds all are."""
+    said = ""
+    if limits.censoring is not None:
+        kinds = [
+            f"{count:,} {name}-censored"
+            for name, code in (("left", LEFT), ("right", RIGHT), ("interval", INTERVAL))
+            if (count := int(np.sum(limits.censoring == code)))
+        ]
+        said += f", with {joined(kinds)} responses" if kinds else ""
+    if limits.truncated:
+        said += f"; responses were truncated, {design.formula.response.limits[-1]}"
+    return said
 
 
 # ---- priors ------------------------------------------------------------------------------------

@@ -11,8 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.design.limits import limits_of
 from mixedbayes.design.original import is_transformed
 from mixedbayes.errors import ModelError
+from mixedbayes.families.limited import completed
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
@@ -26,6 +28,7 @@ from mixedbayes.results.tables import (
 Floats = NDArray[np.float64]
 Block = Callable[[slice], Floats]
 
+_RESIDUALS = 5  # seed of the residuals of censored responses
 _BLOCK = 2**22  # numbers held at a time: rows of a block x draws
 
 
@@ -165,7 +168,8 @@ def residuals(
     kind
         "response": y - E[y], in the response's unit; "pearson": that over sd(y), without unit. Of
         ordered categories y is the code 1, 2, ..., as if they were equally far apart.
-        For a weighted gaussian row the sd is sigma / sqrt(w).
+        For a weighted gaussian row the sd is sigma / sqrt(w). A censored response is drawn from
+        where it is known to be, in every draw; E[y] and sd(y) are those before truncation.
     draws
         Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws.
     statistics, interval
@@ -188,13 +192,26 @@ def residuals(
     if kind not in ("response", "pearson"):
         raise ModelError(f'kind={kind!r}: residuals() has kind="response" or "pearson"')
     how = Description.asked(prob, statistics, interval)
-    y = observed(post)
+    y, rng = observed(post), np.random.default_rng(_RESIDUALS)
 
     def block(rows: slice) -> Floats:
-        values = y[rows, None] - expected(post, rows)
+        values = _completed(post, y, rows, rng) - expected(post, rows)
         return values if kind == "response" else values / response_sd(post, rows)
 
     return _by_rows(post, block, how, draws, "residual")
+
+
+def _completed(post: Posterior, y: Floats, rows: slice, rng: np.random.Generator) -> Floats:
+    """(m, 1) responses, or (m, S) where some are censored."""
+    limits = limits_of(post.design, rows)
+    if limits is None or limits.censoring is None:
+        return y[rows, None]
+    mu = post.family.inverse(linear_predictor(post, rows).T, np)
+    weights = None if post.design.weights is None else post.design.weights[rows]
+    own = row_parameters(post, rows)
+    return completed(
+        post.family, post.design.y[rows], mu, own, rng, weights=weights, limits=limits
+    ).T
 
 
 def response_sd(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:

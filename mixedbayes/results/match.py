@@ -86,6 +86,9 @@ def _columns(design: Design) -> Iterator[tuple[str, Floats]]:
     for name, column in (("weights", design.weights), ("trials", design.trials)):
         if column is not None:
             yield name, column.astype(float)
+    if design.limits is not None:
+        for name, column in design.limits.columns.items():
+            yield name, np.nan_to_num(column)
 
 
 def _of_column(column: Floats) -> list[float]:

@@ -124,9 +124,10 @@ def explained(post: Posterior) -> pd.DataFrame:
     Returns
     -------
     DataFrame with one row per factor and term, and "Residual" for the data level where the link is
-    the identity: group, term, n (of levels, or rows), r2, pooling. r2 is 0 where no covariate
-    predicts the coefficients, and may be a little below. pooling is near 1 where the deviations
-    are hardly told apart, near 0 where each is well known by itself.
+    the identity and no response is censored or truncated: group, term, n (of levels, or rows), r2,
+    pooling. r2 is 0 where no covariate predicts the coefficients, and may be a little below.
+    pooling is near 1 where the deviations are hardly told apart, near 0 where each is well known
+    by itself.
 
     Raises
     ------
@@ -143,7 +144,7 @@ def explained(post: Posterior) -> pd.DataFrame:
         for t, term in enumerate(g.terms):
             theta = eps[:, :, t] + predicted(post, g, t)
             rows.append((g.name, term, g.n_levels, *batch(theta, eps[:, :, t])))
-    if isinstance(post.family.link, Identity):
+    if isinstance(post.family.link, Identity) and post.design.limits is None:
         rows.append((RESIDUAL, None, post.design.n, *data_level(post)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     texts = {name: pd.Series(table[name].to_list(), dtype="str") for name in ("group", "term")}

@@ -290,6 +290,11 @@ def check_least_squares(post: Posterior, what: str) -> None:
             f"{post.family.name} family models its logarithm: fit log({post.design.response}) with "
             "the gaussian family"
         )
+    if post.design.limits is not None:
+        raise ModelError(
+            f"{what} compares with least squares, which know nothing of "
+            f"{' and '.join(post.design.formula.response.limits)}; see ranef() and coef()"
+        )
     if post.design.further:
         raise ModelError(
             f"{what} needs one residual variance, and {', '.join(post.design.further)} has a "

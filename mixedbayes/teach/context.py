@@ -226,6 +226,9 @@ def _check(model: Spec | Posterior, most_rows: float) -> None:
             "ways() writes models with one residual variance, and "
             f"{', '.join(design.further)} has a formula of its own"
         )
+    if design.limits is not None:
+        said = " and ".join(design.formula.response.limits)
+        raise ModelError(f"ways() writes models of responses that are all known: leave {said} out")
     need_plain(design.mu.groups, "ways()")
     if design.weights is not None:
         raise ModelError("ways() writes models with one residual variance: leave weights() out")

@@ -64,7 +64,7 @@ MISTAKES = [
     ("y ~ ar1(0 + t | g)", "|", "`|` inside a call", "are not offered"),
     ("y ~ (1 | factor(g))", "factor(g)", "a grouping factor is a column", "(1 | g)"),
     ("y ~ (1 | interaction(a, b))", "interaction(a, b)", "a grouping factor", "(1 | a:b)"),
-    ("y | cens(c) ~ x", "cens(c)", "no property of the response", "not offered; after"),
+    ("y | Surv(c) ~ x", "Surv(c)", "no property of the response", "write y | cens(censored)"),
     ("y ~ x > 3", ">", "`>` cannot stand here", "I(x > 3)"),
     ("y ~ x + + z", "+", "two signs in a row", "keep one"),
     ("y ~ x + * z", "*", "found `*`", "name missing"),

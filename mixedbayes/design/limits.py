@@ -1,0 +1,83 @@
+"""Responses that are known within limits: censored ones, and truncation of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer]
+
+LEFT, NONE, RIGHT, INTERVAL = -1, 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """How the responses of some rows were observed.
+
+    Attributes
+    ----------
+    censoring
+        (n,) of each row: 0, the response is y; -1, it is at most y; 1, it is above y; 2, it is
+        above y and at most `upper`. None where all responses are known.
+    upper
+        (n,) the upper ends of intervals, NaN in other rows; None where there are none.
+    lowest, highest
+        (n,) bounds of what could be observed at all, themselves included; None where there is none.
+    """
+
+    censoring: Ints | None = None
+    upper: Floats | None = None
+    lowest: Floats | None = None
+    highest: Floats | None = None
+
+    def take(self, rows: Any) -> Limits:
+        """Those of some rows, by position or slice."""
+        return Limits(*(None if part is None else part[rows] for part in self._parts))
+
+    @property
+    def _parts(self) -> tuple[Any, ...]:
+        return self.censoring, self.upper, self.lowest, self.highest
+
+    @property
+    def truncated(self) -> bool:
+        """Whether responses beyond some bound could not be observed."""
+        return self.lowest is not None or self.highest is not None
+
+    @property
+    def bounds(self) -> Limits | None:
+        """The truncation alone; None where there is none."""
+        return Limits(lowest=self.lowest, highest=self.highest) if self.truncated else None
+
+    def censored(self, n: int) -> NDArray[np.bool_]:
+        """(n,) which responses are known within limits only."""
+        return np.zeros(n, bool) if self.censoring is None else self.censoring != NONE
+
+    def range(self, y: Floats) -> tuple[Floats, Floats]:
+        """(n,) a and b of each row, a < Y <= b; both y where it is known."""
+        if self.censoring is None:
+            return y, y
+        kind = self.censoring
+        upper = np.full(len(y), np.nan) if self.upper is None else self.upper
+        a = np.where(kind == LEFT, -np.inf, y)
+        b = np.select([kind == RIGHT, kind == INTERVAL], [np.inf, upper], y)
+        return a, b
+
+    @property
+    def columns(self) -> Mapping[str, Floats]:
+        """What there is, by name, as numbers."""
+        names = ("censoring", "upper", "lowest", "highest")
+        return {
+            name: np.asarray(part, float)
+            for name, part in zip(names, self._parts, strict=True)
+            if part is not None
+        }
+
+
+def limits_of(design: Any, rows: Any = slice(None)) -> Limits | None:
+    """Limits of some rows of a design, or of rows like one; None where there are none."""
+    return None if design.limits is None else design.limits.take(rows)

@@ -1,0 +1,363 @@
+"""Rows of censored and truncated responses: log densities, and draws within limits.
+
+A family gives the tails of its distribution, `RowDensity.tails`; everything else is here. A row is
+either known, with log density log f(y), or known to be in (a, b], with the log of the mass there;
+from either is subtracted the log of the mass between the bounds of truncation.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from mixedbayes import jit
+from mixedbayes.design.limits import Limits
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.families.base import Family, Values
+from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.jit import to_fixed_tuple
+
+WIDTH = (
+    5  # numbers of `extra` in a row: the density's own, whether it is a range, b, and the bounds
+)
+_LOG_HALF = math.log(0.5)
+_BLOCK = 2**20  # masses computed at once
+_ROUNDS = 20  # of draws that are thrown away where they are not within limits
+_FEWEST = 0.2  # share of draws that are to be within, for another round
+_HALVINGS = 200
+
+# ---- compiled ------------------------------------------------------------------------------------
+
+
+@compiled
+def _sum_0(u, x, v, z):
+    return ()
+
+
+@compiled
+def _sum_1(u, x, v, z):
+    return (u * x[0] + v * z[0],)
+
+
+@compiled
+def _sum_2(u, x, v, z):
+    return (u * x[0] + v * z[0], u * x[1] + v * z[1])
+
+
+@compiled
+def _sum_3(u, x, v, z):
+    return (u * x[0] + v * z[0], u * x[1] + v * z[1], u * x[2] + v * z[2])
+
+
+_SUMS = (_sum_0, _sum_1, _sum_2, _sum_3)  # u x + v z of tuples, by their length
+MOST_PARAMETERS = len(_SUMS) - 1
+
+
+@cache
+def mass_of(density: RowDensity, m: int) -> Any:
+    """log P(a < Y <= b) with its derivatives, compiled from the tails; -inf, inf: no bound.
+
+    Both ends' masses are taken from the same tail, the smaller one, or from 1 where they are on
+    either side of the median, so that nothing is lost in the far tails. What is lost is what
+    F(b) - F(a) loses where the range is narrow: about 1e-16 F / (F(b) - F(a)).
+    """
+    tails, add = density.tails, _SUMS[m]
+
+    @njit(error_model="numpy", nogil=True)
+    def mass(t, a, b, size, parameters, shared):
+        if b == math.inf:
+            if a == -math.inf:
+                return 0.0, 0.0, add(0.0, parameters, 0.0, parameters)
+            return tails(t, a, True, size, parameters, shared)
+        if a == -math.inf:
+            return tails(t, b, False, size, parameters, shared)
+        first = tails(t, a, False, size, parameters, shared)
+        upper = first[0] > _LOG_HALF
+        if upper:
+            first = tails(t, a, True, size, parameters, shared)
+        last = tails(t, b, upper, size, parameters, shared)
+        if not upper and last[0] > _LOG_HALF:
+            last = tails(t, b, True, size, parameters, shared)
+            left, right = math.exp(first[0]), math.exp(last[0])
+            u, v = -left / (1.0 - left - right), -right / (1.0 - left - right)
+            value = math.log1p(-(left + right))
+            return value, u * first[1] + v * last[1], add(u, first[2], v, last[2])
+        large, small = (first, last) if upper else (last, first)
+        gap = small[0] - large[0]
+        if not gap < 0.0:  # narrower than numbers can tell
+            return -math.inf, 0.0, add(0.0, parameters, 0.0, parameters)
+        share = -math.expm1(gap)
+        u, v = 1.0 / share, -math.exp(gap) / share
+        value = large[0] + math.log(share)
+        return value, u * large[1] + v * small[1], add(u, large[2], v, small[2])
+
+    return mass
+
+
+@cache
+def limited(density: RowDensity, m: int, repeats: bool) -> RowDensity:
+    """The row density of responses within limits; `extra` has WIDTH numbers in a row.
+
+    y is the response, or the lower end a of a range. With `repeats` a row counts `size` times.
+    """
+    row, mass, add = density.row, mass_of(density, m), _SUMS[m]
+
+    @compiled
+    def within(t, y, size, extra, parameters, shared):
+        own, is_range, b, low, high = extra
+        times, scale = (size, 1.0) if repeats else (1.0, size)
+        if is_range == 0.0:
+            value, d_t, d = row(t, y, size, own, parameters, shared)
+        else:
+            value, d_t, d = mass(t, y, b, scale, parameters, shared)
+            value, d_t, d = times * value, times * d_t, add(times, d, 0.0, d)
+        if low > -math.inf or high < math.inf:
+            whole, slope, rest = mass(t, low, high, scale, parameters, shared)
+            value, d_t, d = value - times * whole, d_t - times * slope, add(1.0, d, -times, rest)
+        return value, d_t, d
+
+    return RowDensity(within, density.scale, density.once, concave=False, width=WIDTH)
+
+
+_REALS = types.float64[::1]
+_MASSES = types.void(*(_REALS,) * 6)
+
+
+@cache
+def _masses(density: RowDensity, m: int) -> Any:
+    """Log masses of many rows: writes into the last array; parameters (n m,) row by row."""
+    mass, once = mass_of(density, m), density.once
+
+    def of_none(t, a, b, size, parameters, out):
+        shared = once(())
+        for i in range(t.size):
+            out[i] = mass(t[i], a[i], b[i], size[i], (), shared)[0]
+
+    def of_some(t, a, b, size, parameters, out):
+        for i in range(t.size):
+            own = parameters[i * m : (i + 1) * m]
+            values = to_fixed_tuple(own, m)  # type: ignore[call-arg,var-annotated]
+            out[i] = mass(t[i], a[i], b[i], size[i], values, once(values))[0]
+
+    loop = of_some if m else of_none
+    return jit.njit(_MASSES, nogil=True, error_model="numpy")(loop)
+
+
+# ---- arrays --------------------------------------------------------------------------------------
+
+
+def log_mass(
+    family: Family, a: Floats, b: Floats, mu: Floats, parameters: Values, weights: Floats | None
+) -> Floats:
+    """(S, n) log P(a < Y <= b), for means (S, n); a and b are (n,) or (S, n), perhaps infinite."""
+    density, names = family.row_density, family.parameters
+    assert density is not None  # `Family.prepare` has seen to it
+    with np.errstate(all="ignore"):
+        t = np.asarray(density.scale().link(mu, np), float)
+    shape = t.shape
+    size = np.ones(shape[1]) if weights is None or family.repeats_rows else weights
+    given = [np.asarray(parameters[name], float) for name in names]
+    given = [p[:, None] if p.ndim == 1 else p for p in given]
+    a, b = family.bound(np.asarray(a, float)), family.bound(np.asarray(b, float))
+    loop, out = _masses(density, len(names)), np.empty(shape)
+    step = max(1, _BLOCK // max(1, shape[1]))
+    for start in range(0, shape[0], step):
+        some = slice(start, start + step)
+        size_of = t[some].shape
+
+        def flat(x: Floats, some: slice = some, size_of: tuple[int, ...] = size_of) -> Floats:
+            x = x[some] if x.ndim == 2 and len(x) > 1 else x
+            return np.array(np.broadcast_to(x, size_of)).ravel()
+
+        own = np.stack([flat(p) for p in given], axis=1).ravel() if given else np.zeros(0)
+        found = np.empty(t[some].size)
+        loop(flat(t), flat(a), flat(b), flat(size), own, found)
+        out[some] = found.reshape(size_of)
+    return out
+
+
+def log_density(
+    family: Family,
+    y: Floats,
+    mu: Floats,
+    parameters: Values,
+    *,
+    weights: Floats | None = None,
+    trials: Ints | None = None,
+    limits: Limits | None = None,
+) -> Floats:
+    """(S, n) log density of responses y (n,) as they were observed; see `Family.log_density`."""
+    found = family.log_density(y, mu, parameters, weights=weights, trials=trials)
+    if limits is None:
+        return found
+    times = weights if weights is not None and family.repeats_rows else np.ones(len(y))
+    low, high = bounds(family, limits, len(y))
+    if limits.censoring is not None and (at := np.flatnonzero(limits.censored(len(y)))).size:
+        a, b = limits.range(y)
+        a, b = np.maximum(a, low)[at], np.minimum(b, high)[at]
+        found = np.array(np.broadcast_to(found, mu.shape))
+        inside = log_mass(family, a, b, mu[:, at], _of_rows(parameters, at), _at(weights, at))
+        found[:, at] = times[at] * inside
+    if limits.truncated:
+        found = found - times * log_mass(family, low, high, mu, parameters, weights)
+    return found
+
+
+def bounds(family: Family, limits: Limits, n: int) -> tuple[Floats, Floats]:
+    """(n,) low and high of low < Y <= high; a count at the lower bound itself can be observed."""
+    low = np.full(n, -np.inf) if limits.lowest is None else limits.lowest
+    high = np.full(n, np.inf) if limits.highest is None else limits.highest
+    return (np.ceil(low) - 1 if family.discrete else low), high
+
+
+def simulate(
+    family: Family,
+    mu: Floats,
+    parameters: Values,
+    rng: np.random.Generator,
+    *,
+    weights: Floats | None = None,
+    trials: Ints | None = None,
+    limits: Limits | None = None,
+) -> Floats:
+    """(S, n) responses between the bounds of truncation; see `Family.simulate`.
+
+    None of them is censored.
+    """
+    if limits is None or not limits.truncated:
+        return family.simulate(mu, parameters, rng, weights=weights, trials=trials)
+    low, high = bounds(family, limits, mu.shape[1])
+    return draw_within(family, low, high, mu, parameters, rng, weights)
+
+
+def completed(
+    family: Family,
+    y: Floats,
+    mu: Floats,
+    parameters: Values,
+    rng: np.random.Generator,
+    *,
+    weights: Floats | None = None,
+    limits: Limits | None = None,
+) -> Floats:
+    """(S, n) the responses, those that are censored drawn from where they are known to be."""
+    out = np.array(np.broadcast_to(np.asarray(y, float), mu.shape))
+    if limits is None or limits.censoring is None:
+        return out
+    at = np.flatnonzero(limits.censored(len(y)))
+    low, high = bounds(family, limits, len(y))
+    a, b = limits.range(y)
+    out[:, at] = draw_within(
+        family, np.maximum(a, low)[at], np.minimum(b, high)[at], mu[:, at],
+        _of_rows(parameters, at), rng, _at(weights, at),
+    )  # fmt: skip
+    return out
+
+
+def draw_within(
+    family: Family,
+    low: Floats,
+    high: Floats,
+    mu: Floats,
+    parameters: Values,
+    rng: np.random.Generator,
+    weights: Floats | None,
+) -> Floats:
+    """(S, n) draws of low < Y <= high, for low and high (n,).
+
+    Draws that are not within are made again; where that takes too long, by inversion of the
+    distribution function.
+    """
+    out, left = np.empty(mu.shape), np.ones(mu.shape, bool)
+    for _ in range(_ROUNDS):
+        drawn = family.simulate(mu, parameters, rng, weights=weights)
+        inside = left & (drawn > low) & (drawn <= high)
+        before = np.count_nonzero(left)
+        out[inside], left = drawn[inside], left & ~inside
+        if np.count_nonzero(inside) < _FEWEST * before or not left.any():
+            break
+    at = np.flatnonzero(left.any(axis=0))
+    if at.size:
+        found = _invert(
+            family, low[at], high[at], mu[:, at], _of_rows(parameters, at), rng, _at(weights, at)
+        )
+        out[:, at] = np.where(left[:, at], found, out[:, at])
+    return out
+
+
+def _invert(
+    family: Family,
+    low: Floats,
+    high: Floats,
+    mu: Floats,
+    parameters: Values,
+    rng: np.random.Generator,
+    weights: Floats | None,
+) -> Floats:
+    """(S, n) draws by bisection of P(low < Y <= y) / P(low < Y <= high) = u."""
+
+    def log_share(y: Floats) -> Floats:
+        return log_mass(family, low, y, mu, parameters, weights) - whole
+
+    whole = log_mass(family, low, high, mu, parameters, weights)
+    aim = np.log(rng.uniform(size=mu.shape))
+    with np.errstate(all="ignore"):
+        centre = np.clip(mu, low, high)
+        step = np.maximum(1.0, np.abs(centre))
+        left = np.where(np.isfinite(low), low, centre - step)
+        right = np.where(np.isfinite(high), high, centre + step)
+        for _ in range(_HALVINGS):
+            below = ~np.isfinite(low) & (log_share(left) > aim)
+            above = ~np.isfinite(high) & (log_share(right) < aim)
+            if not (below.any() or above.any()):
+                break
+            step = 2 * step
+            left, right = np.where(below, left - step, left), np.where(above, right + step, right)
+        for _ in range(_HALVINGS):
+            middle = left + (right - left) / 2
+            if family.discrete:
+                middle = np.floor(middle)
+            settled = (middle <= left) | (middle >= right)
+            if settled.all():
+                break
+            under = log_share(middle) < aim
+            left = np.where(~settled & under, middle, left)
+            right = np.where(~settled & ~under, middle, right)
+    return right
+
+
+def _at(x: Floats | None, rows: Ints) -> Floats | None:
+    return None if x is None else x[rows]
+
+
+def _of_rows(parameters: Values, rows: Ints) -> dict[str, Floats]:
+    """Parameters of some rows: (S, ...) stay, of (S, n) some columns."""
+    return {
+        name: p[:, rows] if np.ndim(p) == 2 and np.shape(p)[1] > 1 else p
+        for name, p in parameters.items()
+    }
+
+
+# ---- a model's rows ------------------------------------------------------------------------------
+
+
+def limited_rows(family: Family, design: Design, exact: Design) -> Rows:
+    """The rows of a design with limits; `exact` is the design of those whose response is known."""
+    limits = design.limits
+    assert limits is not None
+    known = ~limits.censored(design.n)
+    rows = family.merged(family.rows(exact))
+    low, high = bounds(family, limits, design.n)
+    a, b = limits.range(design.y)
+    y, size = family.bound(np.maximum(a, low)), np.ones(design.n)
+    if design.weights is not None:
+        size = np.array(design.weights, float)
+    own = np.zeros(design.n)
+    y[known], size[known], own[known] = rows.y, rows.size, rows.extra
+    b = family.bound(np.minimum(b, high))
+    extra = np.column_stack([own, ~known, b, family.bound(low), family.bound(high)])
+    return Rows(y, size, extra.ravel().astype(float), rows.constant)

@@ -1,0 +1,160 @@
+"""Log densities of censored and truncated rows, with derivatives, and draws within limits."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+import mixedbayes as mb
+from mixedbayes.families.limited import draw_within, log_density, log_mass
+from mixedbayes.families.registry import FAMILIES
+from mixedbayes.joint.density import JointDensity
+
+NORMAL = FAMILIES["gaussian"]()
+SIGMA = {"sigma": np.array([1.0])}
+MODELS = {
+    "gaussian": ["y | cens(kind, y2) + weights(w) ~ x + (1 | g)"],
+    "lognormal": ["y | cens(kind, y2) + trunc(0.2, cap) ~ x + (1 | g)", "sigma ~ x"],
+}
+
+
+def test_tails_are_exact_far_out(reference):
+    """log P(a < Y <= b) by mpmath, with 150 digits."""
+    seen = set()
+    for case in reference("tails"):
+        family = FAMILIES[case["family"]]()
+        if family.row_density.tails is None:
+            continue
+        a, b = (np.array([e if e is not None else inf]) for e, inf in _ends(case))
+        own = {name: np.array([value]) for name, value in case["parameters"].items()}
+        found = log_mass(family, a, b, np.array([[case["mu"]]]), own, None)[0, 0]
+        assert found == pytest.approx(case["value"], rel=1e-12, abs=1e-12), case
+        seen.add(family.name)
+    assert {"gaussian"} <= seen
+
+
+def _ends(case):
+    return (case["a"], -np.inf), (case["b"], np.inf)
+
+
+def data(family):
+    """Rows of every kind of censoring."""
+    rng = np.random.default_rng(2)
+    n = 24
+    y = np.exp(rng.normal(0.5, 0.4, n))
+    if FAMILIES[family].discrete:
+        y = np.ceil(3 * y)
+    return pd.DataFrame(
+        {
+            "y": y, "kind": np.arange(n) % 4 - 1, "y2": y + np.ceil(rng.uniform(size=n)),
+            "cap": np.ceil(y) + 3, "x": rng.normal(size=n), "g": np.arange(n) % 3,
+            "w": rng.integers(1, 4, n).astype(float),
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(params=MODELS, scope="module")
+def model(request):
+    return mb.Model(MODELS[request.param], data(request.param), family=request.param)
+
+
+def test_the_joint_density_has_the_rows_of_arrays_and_their_derivatives(model):
+    spec, design = model.spec, model.design
+    density = JointDensity.of(design, spec.family, spec.priors)
+    rng = np.random.default_rng(1)
+    theta = rng.normal(0, 0.3, (2, density.ndim))
+    named = density.layout.named(theta, density.coordinates)
+    totals, rows = [], []
+    for k in range(2):
+        value, gradient = density.logp_grad(theta[k])
+        steps = 1e-6 * np.eye(density.ndim)
+        change = [
+            density.logp_grad(theta[k] + e)[0] - density.logp_grad(theta[k] - e)[0] for e in steps
+        ]
+        np.testing.assert_allclose(gradient, np.array(change) / 2e-6, rtol=2e-6, atol=2e-5)
+        totals.append(value)
+        rows.append(_rows(model, {name: v[k : k + 1] for name, v in named.items()}))
+    # what is not in the rows, by the same model of known responses
+    plain = _known(model)
+    other = JointDensity.of(plain.design, plain.family, model.spec.priors)
+    rest = [
+        other.logp_grad(t)[0] - _rows(plain, {name: v[k : k + 1] for name, v in named.items()})
+        for k, t in enumerate(theta)
+    ]
+    np.testing.assert_allclose(np.subtract(totals, rows), rest, rtol=1e-9)
+
+
+def _known(model):
+    formula = model.design.formula.text
+    texts = [f"y | weights(w) {formula[formula.index('~'):]}" if "weights" in formula else
+             f"y {formula[formula.index('~'):]}", *model.design.formula.texts[1:]]  # fmt: skip
+    return mb.Model(texts, data(model.family.name), family=model.family.name)
+
+
+def _rows(model, named):
+    design, family = model.design, model.family
+    eta, own = {}, {}
+    for p in design.predictors:
+        prefix = "" if p.parameter == "mu" else f"{p.parameter}_"
+        eta[p.parameter] = p.eta(
+            named[f"{prefix}Intercept"], named[f"{prefix}fixef"],
+            lambda g: named[f"ranef_{g.name}"],
+        ).T  # fmt: skip
+    for name in family.parameters:
+        link = family.parameter_link(name)
+        own[name] = link.inverse(eta[name], np) if name in eta else named[name]
+    mu = family.inverse(eta["mu"], np)
+    return log_density(
+        family, design.y, mu, own, weights=design.weights, limits=design.limits
+    ).sum()  # fmt: skip
+
+
+def test_draws_within_limits_are_of_the_truncated_distribution():
+    rng = np.random.default_rng(3)
+    low, high = np.array([1.0, 6.0, -np.inf, -40.0]), np.array([2.0, np.inf, 0.5, -38.0])
+    mu = np.zeros((4000, 4))
+    y = draw_within(NORMAL, low, high, mu, {"sigma": np.ones(4000)}, rng, None)
+    assert ((y > low) & (y <= high)).all()
+    for k in range(4):
+        law = stats.truncnorm(low[k], high[k])
+        se = y[:, k].std() / np.sqrt(len(y))
+        assert abs(y[:, k].mean() - law.mean()) < 4 * se
+
+
+def test_mass_between_bounds_is_one():
+    """The density of a truncated row integrates to 1 over the bounds."""
+    limits = mb.Model("y | trunc(0.3, 4) ~ 1", pd.DataFrame({"y": [1.0, 2.0]})).design.limits
+
+    def density(y):
+        mu = np.full((1, 1), 0.7)
+        found = log_density(NORMAL, np.array([y]), mu, SIGMA, limits=limits.take([0]))
+        return float(np.exp(found[0, 0]))
+
+    assert integrate.quad(density, 0.3, 4)[0] == pytest.approx(1, rel=1e-10)
+
+
+SURVREG = {  # name -> file, family, formula; R's survival::survreg, at its estimates
+    "interval lognormal": ("interval", "lognormal", "y | cens(cens, y2) ~ x + trt"),
+    "Tobit": ("tobin", "gaussian", "durable | cens(left) ~ age + quant"),
+}
+
+
+@pytest.mark.parametrize("name", SURVREG)
+def test_rows_are_those_of_survreg(name, reference):
+    file, family, formula = SURVREG[name]
+    expected = reference(f"survreg_{file}")[family]
+    folder = Path(__file__).parents[1] / "reference"
+    frame = pd.read_csv(folder / ("tobin.csv" if file == "tobin" else "sim_interval.csv"))
+    frame["left"] = -1 * (frame.iloc[:, 0] == 0)
+    design = mb.Model(formula, frame, family=family).design
+    beta = np.array(expected["estimate"][:-1])
+    sigma = {"sigma": np.exp(expected["estimate"][-1:])}
+    eta = beta[0] + design.mu.X @ beta[1:]
+    rows = log_density(
+        FAMILIES[family](), design.y, eta[None], sigma, limits=design.limits
+    )[0]  # fmt: skip
+    known = expected["first_10_row_log_likelihoods"]
+    np.testing.assert_allclose(rows[:10], known, rtol=1e-11)
+    assert rows.sum() == pytest.approx(expected["logLik"], rel=1e-12)
