@@ -18,10 +18,10 @@ from mixedbayes.jit import to_fixed_tuple
 from mixedbayes.joint.links import Front, inverse
 
 _REALS = types.float64[::1]
-# sum of log p of rows with eta, y, size (n,), extra (n width,) and the family's parameters (m,): writes
-# d / d eta into slope (n,) and adds d / d parameter to d_parameters. `own` has two bits for each of
-# the family's parameters: 0, or the code of the link of its formula, see `links`. eta then has the
-# mean's predictor in the first n places and below it those of these parameters, n each;
+# sum of log p of rows with eta, y, size (n,), extra (n width,) and the family's parameters (m,):
+# writes d / d eta into slope (n,) and adds d / d parameter to d_parameters. `own` has two bits for
+# each of the family's parameters: 0, or the code of the link of its formula, see `links`. eta then
+# has the mean's predictor in the first n places and below it those of these parameters, n each;
 # `parameters` are the others.
 LOOP_SIGNATURE = types.float64(types.int64, *(_REALS,) * 7)
 call = jit.caller(LOOP_SIGNATURE)
