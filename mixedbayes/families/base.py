@@ -85,6 +85,8 @@ class Family:
     counting: ClassVar[bool] = False  # whether y counts 0, 1, 2, ...
     trials: ClassVar[bool] = False  # whether y counts successes among trials
     probability: ClassVar[bool] = False  # whether the mean is the probability of a success
+    atoms: ClassVar[tuple[float, ...]] = ()  # values of a continuous y that have a probability
+    infinite_over: ClassVar[tuple[str, ...]] = ()  # over normal effects on these E[y] is infinite
     link: Link = field(default_factory=Link)
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -431,6 +433,19 @@ class Family:
         In a row of weight 1, and one trial.
         """
         raise NotImplementedError
+
+    def row_information(self, eta: Floats, parameters: Values, trials: Ints | None) -> Floats:
+        """(S, n) that about eta in rows of size 1, as `rows` has sizes.
+
+        Where these are weights alone it is that of all trials (n,) of the row.
+        """
+        return self.information(eta, parameters)
+
+    def row_parameter_information(
+        self, name: str, eta: Floats, parameters: Values, trials: Ints | None
+    ) -> Floats:
+        """(S, n) that about a parameter, on the scale of its link, in rows of size 1."""
+        return self.parameter_information(name, eta, parameters)
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         """The law of one row in LaTeX, with an alignment mark; `symbol` writes a parameter."""

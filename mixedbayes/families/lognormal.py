@@ -38,6 +38,7 @@ class Lognormal(Family):
     links: ClassVar[tuple[type[Link], ...]] = (Identity,)
     repeats_rows: ClassVar[bool] = False
     extremes: ClassVar[bool] = False
+    infinite_over: ClassVar[tuple[str, ...]] = ("sigma",)
     link: Link = field(default_factory=Identity)
 
     @property

@@ -36,15 +36,16 @@ def _row(t, y, size, extra, parameters, shared):
     if shape > _LARGE:
         return _nearly_poisson(t, y, size, shape)
     log_shape, at_zero, d_at_zero = shared
-    # log(mu + shape) without overflow
-    log_sum = max(t, log_shape) + math.log1p(math.exp(-abs(t - log_shape)))
-    share = math.exp(t - log_sum)  # mu / (mu + shape)
+    # log(shape / (mu + shape)), to all digits however close to 0, and log(mu / (mu + shape))
+    x = t - log_shape
+    rest = -math.log1p(math.exp(-abs(x)))
+    log_rest, log_share = (rest, x + rest) if x < 0.0 else (rest - x, rest)
+    share = math.exp(log_share)
     ways, d_ways = 0.0, 0.0
     if y > 0:
         ways, d_ways = math.lgamma(y + shape) - at_zero, digamma(y + shape) - d_at_zero
-    rest = math.exp(-log_sum)
-    d_shape = size * (d_ways + log_shape - log_sum + 1.0 - (y + shape) * rest)
-    value = ways + shape * (log_shape - log_sum) + y * (t - log_sum)
+    d_shape = size * (d_ways + log_rest + share - y * math.exp(log_rest) / shape)
+    value = ways + shape * log_rest + y * log_share
     return size * value, size * (y - (y + shape) * share), (d_shape,)
 
 

@@ -18,6 +18,8 @@ from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.exponential import ExponentialFamily
 from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.hurdle_negative_binomial import HurdleNegativeBinomial
+from mixedbayes.families.hurdle_poisson import HurdlePoisson
 from mixedbayes.families.inverse_gaussian import InverseGaussian
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.negative_binomial import NegativeBinomial
@@ -25,6 +27,8 @@ from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.families.weibull import Weibull
 from mixedbayes.families.words import NEAREST
+from mixedbayes.families.zero_inflated_negative_binomial import ZeroInflatedNegativeBinomial
+from mixedbayes.families.zero_inflated_poisson import ZeroInflatedPoisson
 
 FAMILIES: dict[str, type[Family]] = {
     kind.name: kind
@@ -41,6 +45,10 @@ FAMILIES: dict[str, type[Family]] = {
         Binomial,
         Poisson,
         NegativeBinomial,
+        ZeroInflatedPoisson,
+        ZeroInflatedNegativeBinomial,
+        HurdlePoisson,
+        HurdleNegativeBinomial,
         Cumulative,
     )
 }

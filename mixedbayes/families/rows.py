@@ -51,6 +51,9 @@ class RowDensity:
     merges
         How rows with the same predictor become one: "sum" of y and size; "size", of rows with the
         same y; None, not at all.
+    odds
+        Places of the parameters, shares with the logit link, that the row takes as log odds, which
+        hold shares near 0 and near 1 alike; its derivatives are by these.
     loop
         For a family whose parameter is a vector, in place of `row`: the whole loop,
         loop(t, y, size, extra, parameters, slope, d), which returns the sum of log p, writes
@@ -70,6 +73,7 @@ class RowDensity:
     once: Any = nothing
     concave: bool = True
     merges: Literal["sum", "size"] | None = None
+    odds: tuple[int, ...] = ()
     loop: Any = None
     tails: Any = None
     width: int = 1

@@ -48,7 +48,7 @@ def row_data(design: Design, family: Family) -> RowData:
         return _limited(design, family, density, before)
     here = family.rows(design)
     rows: Ints = np.arange(design.n)
-    if density.merges is not None:
+    if density.merges is not None and not design.further:  # whose columns may differ
         alike = density.merges == "size"
         group, first = _equal_rows(design, [here.y[:, None]] if alike else [])
         if len(first) <= _WORTH * design.n:

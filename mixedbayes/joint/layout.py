@@ -92,7 +92,7 @@ class JointLayout:
 
     def information(self, eta: Floats, parameters: Mapping[str, Floats]) -> Floats:
         """(S, n) of each row about its linear predictor, for rows of size 1."""
-        return self.family.information(eta, parameters)
+        return self.family.row_information(eta, parameters, self.design.trials)
 
     def _labels(self, name: str) -> tuple[str, ...] | None:
         return self.family.labels(name, self.design)

@@ -6,6 +6,7 @@ it by its address.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -31,19 +32,25 @@ call = jit.caller(LOOP_SIGNATURE)
 def loop_of(density: RowDensity, front: Front, m: int) -> Any:
     """The compiled loop, with LOOP_SIGNATURE, for a family with m parameters."""
     if density.loop is None:
-        body = _of_rows(density.row, density.once, front.function, m, _picker(density.width))
+        pick = _picker(density.width)
+        body = _of_rows(density.row, density.once, front.function, m, density.odds, pick)
     else:
         body = _whole(density.loop, front.function)
     return jit.njit(LOOP_SIGNATURE, nogil=True, error_model="numpy")(body)
 
 
-def _of_rows(row: Any, once: Any, before: Any, m: int, pick: Any) -> Any:
+def _of_rows(row: Any, once: Any, before: Any, m: int, odds: tuple[int, ...], pick: Any) -> Any:
     as_tuple, entry = (_as_tuple(m), _entry) if m else (_no_tuple, _no_entry)
+    taken = _taken(tuple(k in odds for k in range(m))) if odds else _as_it_is
+    of_predictor = _of_predictor(tuple(k in odds for k in range(m))) if odds else _by_link
 
     def loop(own, eta, y, size, extra, parameters, slope, d_parameters):
-        total, sums = 0.0, np.zeros(m)
+        total, sums, rates = 0.0, np.zeros(m), np.empty(m)
+        found = np.empty(m)
         if own == 0:
-            values = as_tuple(parameters)
+            for k in range(m):
+                found[k], rates[k] = taken(k, parameters[k])
+            values = as_tuple(found)
             shared = once(values)
             for i in range(eta.size):
                 t, rate = before(eta[i])
@@ -53,19 +60,18 @@ def _of_rows(row: Any, once: Any, before: Any, m: int, pick: Any) -> Any:
                 for k in range(m):
                     sums[k] += entry(d, k)
             for k in range(m):
-                d_parameters[k] += sums[k]
+                d_parameters[k] += sums[k] * rates[k]
             return total
         n = eta.size // (1 + m - parameters.size)
-        found, rates = np.empty(m), np.empty(m)
         for i in range(n):
             at, free = i, 0
             for k in range(m):
                 code = own >> 2 * k & 3
                 if code:
                     at += n
-                    found[k], rates[k] = inverse(code, eta[at])
+                    found[k], rates[k] = of_predictor(k, code, eta[at])
                 else:
-                    found[k] = parameters[free]
+                    found[k], rates[k] = taken(k, parameters[free])
                     free += 1
             values = as_tuple(found)
             t, rate = before(eta[i])
@@ -77,7 +83,7 @@ def _of_rows(row: Any, once: Any, before: Any, m: int, pick: Any) -> Any:
                     at += n
                     slope[at] = entry(d, k) * rates[k]
                 else:
-                    d_parameters[free] += entry(d, k)
+                    d_parameters[free] += entry(d, k) * rates[k]
                     free += 1
         return total
 
@@ -108,6 +114,42 @@ def _as_tuple(m: int) -> Any:
         return to_fixed_tuple(values, m)  # type: ignore[call-arg]
 
     return as_tuple
+
+
+@compiled
+def _as_it_is(k, value):
+    """What the row takes of parameter k, and its slope in the parameter."""
+    return value, 1.0
+
+
+@compiled
+def _by_link(k, code, eta):
+    """What the row takes of a parameter with this predictor, and its slope in that."""
+    return inverse(code, eta)
+
+
+def _taken(as_odds: tuple[bool, ...]) -> Any:
+    """`_as_it_is`, log odds of some."""
+
+    @compiled
+    def taken(k, value):
+        if as_odds[k]:
+            return math.log(value) - math.log1p(-value), 1.0 / (value * (1.0 - value))
+        return value, 1.0
+
+    return taken
+
+
+def _of_predictor(as_odds: tuple[bool, ...]) -> Any:
+    """`_by_link`, log odds of some, whose link is the logit."""
+
+    @compiled
+    def of_predictor(k, code, eta):
+        if as_odds[k]:
+            return eta, 1.0
+        return inverse(code, eta)
+
+    return of_predictor
 
 
 @compiled

@@ -110,8 +110,8 @@ class Mean(Target):
         return family.link.normal_mean(eta, variance)
 
     def obstacle(self, family: Family, effects: Sequence[str]) -> str:
-        further = [name for name in effects if name != MU]
-        if further and mean_depends_on_parameters(family) and not self.categories:
+        further = [name for name in effects if name in family.infinite_over]
+        if further and not self.categories:
             return (
                 f'groups="average" has no answer here: the mean of the {family.name} family grows '
                 f"so fast with {further[0]} that its average over normal group effects on "
@@ -180,10 +180,11 @@ class Probability(OfObservation):
         return f"P({response} {self.sign} {self.said})"
 
     def value(self, eta: Floats, at: At) -> Floats:
-        c, discrete = self.at, at.family.discrete
-        below = np.ceil(c) - 1 if discrete else c  # P(y < c) = P(y <= below)
+        c = self.at  # P(y < c) = P(y <= below)
+        below = np.ceil(c) - 1 if at.family.discrete else float(np.nextafter(c, -np.inf))
         if self.sign == "=":
-            return np.maximum(at.cdf(c, eta) - at.cdf(c - 1, eta), 0.0)
+            before = c - 1 if at.family.discrete else below
+            return np.maximum(at.cdf(c, eta) - at.cdf(before, eta), 0.0)
         upper = at.cdf(c if self.sign in (">", "<=") else below, eta)
         return upper if self.sign in ("<", "<=") else 1 - upper
 
@@ -385,7 +386,7 @@ def _probability(left: str, sign: str, right: str, design: Design, family: Famil
         at = float("nan")
     if not np.isfinite(at):
         raise ModelError(f"P({left} {sign} {right}): {said!r} is not a number")
-    if sign == "=" and not family.discrete:
+    if sign == "=" and not family.discrete and at not in family.atoms:
         raise ModelError(
             f"P({left} = {said}) is 0: {design.response} is continuous in the {family.name} "
             "family; ask for > or <"

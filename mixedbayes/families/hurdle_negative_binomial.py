@@ -1,0 +1,45 @@
+"""Zeros by a process of their own, and counts above 0 as the negative binomial's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from mixedbayes.design.types import Design
+from mixedbayes.families.base import Elsewhere, Family
+from mixedbayes.families.hurdle import Hurdle
+from mixedbayes.families.links import Link, Log
+from mixedbayes.families.negative_binomial import NegativeBinomial
+from mixedbayes.families.poisson import Counts
+
+
+@dataclass(frozen=True)
+class HurdleNegativeBinomial(Hurdle, Counts):
+    """y is 0 with probability hu, else NegativeBinomial(mean mu, shape) given that it is above 0.
+
+    mu and shape are those before the truncation.
+    """
+
+    name: ClassVar[str] = "hurdle_negative_binomial"
+    of: ClassVar[type[Family]] = NegativeBinomial
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "hurdle_negbinomial",
+        names=("truncated_nbinom2", "hurdle_negbinomial", "hurdle_negativebinomial",
+               "hurdlenegativebinomial", "hurdle_nbinom2"),
+    )  # fmt: skip
+    largest: ClassVar[float] = NegativeBinomial.largest
+    link: Link = field(default_factory=Log)
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        return "HurdleNegativeBinomial", {
+            "psi": 1 - parameters["hu"],
+            "mu": self.inverse(eta, xp),
+            "alpha": parameters["shape"],
+        }
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        law = rf"{symbol('hu')},\, \text{{mean }}\mu_i,\, \text{{shape }}{symbol('shape')}"
+        return rf"{y} &\sim \mathrm{{HurdleNegativeBinomial}}({law})"

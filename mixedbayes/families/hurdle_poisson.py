@@ -1,0 +1,34 @@
+"""Zeros by a process of their own, and counts above 0 as Poisson's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from mixedbayes.design.types import Design
+from mixedbayes.families.base import Elsewhere, Family
+from mixedbayes.families.hurdle import Hurdle
+from mixedbayes.families.links import Link, Log
+from mixedbayes.families.poisson import Counts, Poisson
+
+
+@dataclass(frozen=True)
+class HurdlePoisson(Hurdle, Counts):
+    """y is 0 with probability hu, and otherwise Poisson(mu) given that it is above 0."""
+
+    name: ClassVar[str] = "hurdle_poisson"
+    of: ClassVar[type[Family]] = Poisson
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "hurdle_poisson", names=("truncated_poisson", "hurdlepoisson", "poisson_hurdle")
+    )
+    wider: ClassVar[str | None] = "hurdle_negative_binomial"
+    link: Link = field(default_factory=Log)
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        return "HurdlePoisson", {"psi": 1 - parameters["hu"], "mu": self.inverse(eta, xp)}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        return rf"{y} &\sim \mathrm{{HurdlePoisson}}({symbol('hu')},\, \mu_i)"
