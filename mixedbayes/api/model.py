@@ -23,6 +23,7 @@ from mixedbayes.errors import MissingExtraError
 from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.exact import refuse_exact
+from mixedbayes.families.known_errors import with_errors
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import parse_all
 from mixedbayes.model.coords import check_names
@@ -101,7 +102,7 @@ class Model:
         missing: Literal["drop", "error"] = "drop",
     ) -> None:
         self.formula = parse_all(formula)
-        self.family = as_family(family)
+        self.family = with_errors(as_family(family), self.formula)
         self.family.check_formula(self.formula)
         whole = table(data, used_columns(self.formula).columns)
         design = build_design(self.formula, whole, functions=functions, missing=missing)
@@ -112,7 +113,8 @@ class Model:
         self.spec = Spec(self.design, self.family, resolve(defaults, priors))
         check_names(self.spec)
         # An effect in each row can be told from the residual only by what is known of sigma.
-        if self.family.normal and self.family.dispersion not in self.spec.priors.given:
+        scale = self.family.dispersion if self.family.normal else None
+        if scale is not None and scale not in self.spec.priors.given:
             check_effects(self.design)
         self._check_residual()
         asked = dict(formulation) if isinstance(formulation, Mapping) else formulation

@@ -9,7 +9,6 @@ from html import escape
 import numpy as np
 from scipy import special
 
-from mixedbayes import names
 from mixedbayes.checks.held_out import Data
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError, PriorError
@@ -256,9 +255,7 @@ def unconstrained(post: Posterior, setup: Setup) -> Floats:
     placed = {g.name: post.placed(g.name, setup.priors) for g in groups}
     sd = {name: found[0] for name, found in placed.items()}
     cor = {name: found[1] for name, found in placed.items()}
-    constrained = Constrained(
-        sd, cor, {}, post.stacked(names.SIGMA), _coefficients(post, setup), {}
-    )
+    constrained = Constrained(sd, cor, {}, post.residual_scale, _coefficients(post, setup), {})
     if setup.sampled:
         L = setup.layout.constrained(_variances(setup, constrained)).L
         u = {

@@ -250,7 +250,7 @@ def _exact(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats
     given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1).
     """
     design = post.design
-    sigma2 = post.family.residual_variance(post.parameters())  # (S,)
+    sigma2 = post.residual_scale**2  # (S,)
     weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
     r = design.y[rows] - still(post, blocks, rows).T
     AL = columns(blocks, rows) @ _joint(post, blocks)  # (S, m, D)

@@ -282,9 +282,8 @@ def _unit(post: Posterior) -> Floats:
     sd = response_sd(post, slice(None)).T
     if np.isfinite(sd).all():
         return sd
-    w = 1.0 if post.design.weights is None else post.design.weights
-    sigma = per_row(row_parameters(post, slice(None))[names.SIGMA])
-    return np.where(np.isfinite(sd), sd, sigma / np.sqrt(w))
+    own = post.family.weighted(row_parameters(post, slice(None)), post.design.weights)
+    return np.where(np.isfinite(sd), sd, per_row(own[names.SIGMA]))
 
 
 def _on_scale(post: Posterior, y: Floats) -> Floats:

@@ -54,7 +54,9 @@ def response(formula: Formula, rows: Rows) -> Response:
 
 
 def weights(formula: Formula, rows: Rows) -> Floats | None:
-    """Weights of the rows, all positive: (n,)."""
+    """Weights of the rows, all positive: (n,). Of known standard errors s they are 1 / s^2."""
+    if formula.response.se is not None:
+        return standard_errors(formula.response.se, rows) ** -2.0
     if formula.response.weights is None:
         return None
     values = np.array(rows.array(parse_expression(formula.response.weights)))
@@ -62,6 +64,17 @@ def weights(formula: Formula, rows: Rows) -> Floats | None:
         _wrong(
             f"weights({formula.response.weights})", values <= 0, values, rows,
             "are not positive; a row of weight 0 is to be left out of the data",
+        )  # fmt: skip
+    return values
+
+
+def standard_errors(text: str, rows: Rows) -> Floats:
+    """Known standard errors of the rows, all positive: (n,)."""
+    values = np.array(rows.array(parse_expression(text)))
+    if not (values > 0).all():
+        _wrong(
+            f"se({text})", values <= 0, values, rows,
+            "are not positive; a row that is known exactly is no measurement with an error",
         )  # fmt: skip
     return values
 

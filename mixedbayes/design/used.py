@@ -21,7 +21,7 @@ class Used:
 
     response: tuple[str, ...]
     trials: tuple[str, ...]
-    weights: tuple[str, ...]
+    weights: tuple[str, ...]  # or standard errors
     fixed: tuple[str, ...]  # with those of offsets
     effects: dict[str, tuple[str, ...]]  # of the bars' left sides, by grouping factor
     groups: tuple[str, ...]  # of the grouping factors
@@ -47,7 +47,7 @@ def used_columns(formula: Formula) -> Used:
     return Used(
         response=_of_expression(response.text),
         trials=_of_expression(response.trials),
-        weights=_of_expression(response.weights),
+        weights=(*_of_expression(response.weights), *_of_expression(response.se)),
         fixed=(
             *_of_terms(formula.fixed),
             *(name for text in formula.offsets for name in _of_expression(text)),
@@ -64,7 +64,8 @@ def used_functions(formula: Formula) -> tuple[str, ...]:
     """Names of the functions that a formula calls, in all its parts."""
     response = formula.response
     limits = (*response.cens, *response.trunc)
-    texts = (response.text, response.trials, response.weights, *limits, *formula.offsets)
+    left = (response.text, response.trials, response.weights, response.se, *limits)
+    texts = (*left, *formula.offsets)
     nodes = [parse_expression(text) for text in texts if text is not None]
     for text in (formula.fixed, *(bar.effects for bar in formula.random)):
         nodes += [factor for term in parse_terms(text).terms for factor in term.factors]

@@ -70,6 +70,9 @@ class MarginalEngine(Engine):
     quick: ClassVar[bool] = True
 
     def obstacle(self, spec: Spec) -> str | None:
+        known = names.SIGMA not in spec.priors.parameters
+        if spec.closed_form_obstacle is None and known and not spec.design.mu.groups:
+            return "all variances are known, so that none is left to sample"
         return spec.closed_form_obstacle
 
     def plan(self, spec: Spec, chosen: Chosen) -> str:

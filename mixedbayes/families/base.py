@@ -72,6 +72,7 @@ class Family:
     parameters: ClassVar[tuple[str, ...]] = ()  # their names, set from `declared`
     links: ClassVar[tuple[type[Link], ...]] = ()  # the links the family can have
     repeats_rows: ClassVar[bool] = True
+    divided: ClassVar[bool] = True  # whether weights that do not repeat rows divide the variance
     discrete: ClassVar[bool] = False
     extremes: ClassVar[bool] = True  # whether responses beyond all usual scales overflow
     takes: ClassVar[str] = "finite numbers"  # the responses it supports, in words
@@ -87,6 +88,7 @@ class Family:
     probability: ClassVar[bool] = False  # whether the mean is the probability of a success
     atoms: ClassVar[tuple[float, ...]] = ()  # values of a continuous y that have a probability
     infinite_over: ClassVar[tuple[str, ...]] = ()  # over normal effects on these E[y] is infinite
+    variant_of: ClassVar[type[Family] | None] = None  # the family that a formula made this one of
     link: Link = field(default_factory=Link)
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -127,6 +129,7 @@ class Family:
                     f"have one are: {can}{self._meant(name, formula)}"
                 )
         self._check_trials(formula)
+        self._check_rate(formula)
 
     def _check_trials(self, formula: Formula) -> None:
         if formula.response.trials is not None and not self.trials:
@@ -143,6 +146,15 @@ class Family:
                 f"{said} is not offered for the {self.name} family: leave it out, or use a family "
                 "whose tails are known here, such as gaussian, student_t, lognormal or gamma, and "
                 "poisson or negative_binomial for counts"
+            )
+
+    def _check_rate(self, formula: Formula) -> None:
+        rate = formula.response.rate
+        if rate is not None and not (self.counting and isinstance(self.link, Log)):
+            raise ModelError(
+                f"rate({rate}) is the exposure of counts whose mean has a log link, which the "
+                f"{self.name} family with the {self.link.name} link has not; use family='poisson' "
+                "or 'negative_binomial'"
             )
 
     def _meant(self, name: str, formula: Formula) -> str:

@@ -87,6 +87,10 @@ class Gaussian(Family):
     def rows(self, design: Design) -> Rows:
         return normal_rows(design.y, design)
 
+    def row_sd(self, parameters: Values, weights: Floats | None) -> Floats:
+        """(S, 1) or (S, n) sd of each row; the scale of a family without it."""
+        return row_sd(parameters, weights)
+
     def moments(self, design: Design) -> tuple[float, float]:
         """Centre and spread of the response, beyond the offset where the link is the identity."""
         y = beyond_offset(self.link, design)
@@ -137,7 +141,7 @@ class Gaussian(Family):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return rng.normal(mu, row_sd(parameters, weights))
+        return rng.normal(mu, self.row_sd(parameters, weights))
 
     def cdf(
         self,
@@ -148,7 +152,7 @@ class Gaussian(Family):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return special.ndtr((y - mu) / row_sd(parameters, weights))
+        return special.ndtr((y - mu) / self.row_sd(parameters, weights))
 
     def log_density(
         self,
@@ -159,7 +163,7 @@ class Gaussian(Family):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return stats.norm.logpdf(y, mu, row_sd(parameters, weights))
+        return stats.norm.logpdf(y, mu, self.row_sd(parameters, weights))
 
     def variance(
         self,
@@ -169,7 +173,7 @@ class Gaussian(Family):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return np.broadcast_to(row_sd(parameters, weights) ** 2, np.shape(mu))
+        return np.broadcast_to(self.row_sd(parameters, weights) ** 2, np.shape(mu))
 
     def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
         """2, about log(sigma)."""

@@ -93,7 +93,7 @@ def _refuse_module(module: ModuleType) -> NoReturn:
 
 
 def _check_ours(kind: type[Family]) -> None:
-    if kind not in FAMILIES.values():
+    if kind not in FAMILIES.values() and kind.variant_of not in FAMILIES.values():
         raise ModelError(
             f"{kind.__name__} is a family of your own, and these are not taken: likelihoods are "
             "compiled, and tables, checks, files and code for other packages know each family by "

@@ -13,7 +13,7 @@ from scipy import special, stats
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
-from mixedbayes.families.gaussian import Gaussian, beyond_offset, row_sd
+from mixedbayes.families.gaussian import Gaussian, beyond_offset
 from mixedbayes.families.links import Identity
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import digamma
@@ -122,7 +122,7 @@ class StudentTFamily(Gaussian):
         trials: Ints | None = None,
     ) -> Floats:
         noise = rng.standard_t(np.broadcast_to(per_row(parameters["nu"]), np.shape(mu)))
-        return mu + row_sd(parameters, weights) * noise
+        return mu + self.row_sd(parameters, weights) * noise
 
     def cdf(
         self,
@@ -133,7 +133,7 @@ class StudentTFamily(Gaussian):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return special.stdtr(per_row(parameters["nu"]), (y - mu) / row_sd(parameters, weights))
+        return special.stdtr(per_row(parameters["nu"]), (y - mu) / self.row_sd(parameters, weights))
 
     def transition(
         self,
@@ -143,7 +143,7 @@ class StudentTFamily(Gaussian):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> tuple[Floats, Floats] | None:
-        return y, np.broadcast_to(row_sd(parameters, weights), np.shape(y))
+        return y, np.broadcast_to(self.row_sd(parameters, weights), np.shape(y))
 
     def log_density(
         self,
@@ -154,7 +154,7 @@ class StudentTFamily(Gaussian):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return stats.t.logpdf(y, per_row(parameters["nu"]), mu, row_sd(parameters, weights))
+        return stats.t.logpdf(y, per_row(parameters["nu"]), mu, self.row_sd(parameters, weights))
 
     def variance(
         self,
@@ -165,7 +165,7 @@ class StudentTFamily(Gaussian):
         trials: Ints | None = None,
     ) -> Floats:
         inflation = per_row(_inflation(parameters["nu"]))
-        return np.broadcast_to(row_sd(parameters, weights) ** 2 * inflation, np.shape(mu))
+        return np.broadcast_to(self.row_sd(parameters, weights) ** 2 * inflation, np.shape(mu))
 
     def information(self, eta: Floats, parameters: Values) -> Floats:
         """(nu + 1) / ((nu + 3) sigma^2) of the location."""

@@ -117,7 +117,7 @@ def refuse_extremes(design: Design, *, logged: bool) -> None:
     """
     found = [] if logged else [(f"the response {design.response!r}", design.y)]
     if design.weights is not None:
-        found.append((f"weights({design.formula.response.weights})", design.weights))
+        found.append((design.formula.response.weighing or "the weights", design.weights))
     for predictor in design.predictors:
         found += list(zip(predictor.terms, predictor.X.T, strict=True))
         if predictor.offset is not None:

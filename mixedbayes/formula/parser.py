@@ -28,7 +28,7 @@ from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
 from mixedbayes.formula.wrappers import censoring, truncation
 from mixedbayes.terms.bars import BARS, LAW, bar_text
 
-_WRAPPERS = ("trials", "weights", "cens", "trunc")
+_WRAPPERS = ("trials", "weights", "se", "rate", "cens", "trunc")
 _LONGEST = 100_000
 
 
@@ -37,8 +37,9 @@ def parse(text: str) -> Formula:
 
     Understood are lme4's and brms's forms: `(x | g)` for correlated, `(x || g)` for uncorrelated
     effects, `(1 | a/b)`, `(1 | a:b)`, several bars, `a*b`, `a:b`, `(a + b)**2`, `a/b`,
-    `0 +`, `- 1`, `offset(log(t))`, `successes | trials(n)`, `y | weights(w)`,
-    `y | cens(censored)`, `y | trunc(0, 100)`, calls such as `poly(x, 2)`, and column names in
+    `0 +`, `- 1`, `offset(log(t))`, `successes | trials(n)`, `y | weights(w)`, `y | se(s)`,
+    `y | se(s, sigma=True)`, `count | rate(t)`, `y | cens(censored)`, `y | trunc(0, 100)`, calls
+    such as `poly(x, 2)`, and column names in
     backticks or quotes.
 
     With `||` every correlation of that bar is zero, also those between the indicator columns
@@ -67,13 +68,14 @@ def parse(text: str) -> Formula:
     node = parser.sum()
     parser.end()
     terms = expand(node, text)
+    exposures = () if response.rate is None else (f"log({response.rate})",)
     random = tuple(bar for paren in terms.bars for bar in _bars(paren, text))
     _check_disjoint(random, text)
     return Formula(
         text=text,
         response=response,
         fixed=str(terms),
-        offsets=tuple(map(unparse, terms.offsets)),
+        offsets=(*map(unparse, terms.offsets), *exposures),
         random=random,
     )
 
@@ -100,13 +102,7 @@ def canonical(formula: Formula | str) -> str:
     if isinstance(formula, str):
         formula = parse(formula)
     response = formula.response
-    wrappers = [
-        f"{name}({text})"
-        for name, text in (("trials", response.trials), ("weights", response.weights))
-        if text is not None
-    ]
-    wrappers += response.limits
-    left = response.text + (f" | {' + '.join(wrappers)}" if wrappers else "")
+    left = " | ".join(filter(None, (response.text, " + ".join(response.wrappers))))
     offsets = [f"offset({text})" for text in formula.offsets]
     bars = [
         bar_text(bar.structure, bar.effects, ":".join(map(column, bar.factors)), bar.law)
@@ -154,17 +150,39 @@ def _wrappers(parser: Parser) -> dict[str, Any]:
         if node.function in _OBSERVED:
             found[node.function] = _OBSERVED[node.function](parser, node)
             continue
-        if len(node.arguments) != 1 or node.keywords:
+        if node.function == "se":
+            found["se_adds"] = _adds(parser, node)
+        elif len(node.arguments) != 1 or node.keywords:
             parser.fail(
                 f"{node.function}() takes one argument",
                 f"name a column: y | {node.function}(n) ~ ...",
                 node.span,
             )
         found[node.function] = unparse(as_column(node.arguments[0]))
+    if {"se", "weights"} <= found.keys():
+        parser.fail(
+            "se() and weights() both say how precise a row is",
+            "keep one of them: se(s / sqrt(w)) has the variance s^2 / w",
+        )
     return found
 
 
 _OBSERVED: dict[str, Callable[[Parser, Call], Any]] = {"cens": censoring, "trunc": truncation}
+
+
+def _adds(parser: Parser, node: Call) -> bool:
+    """Whether the residual sd is estimated beside known standard errors: `se(s, sigma=True)`."""
+    said = dict(node.keywords)
+    value = getattr(said.pop("sigma", None), "value", False) if said else False
+    if len(node.arguments) != 1 or said or not isinstance(value, bool):
+        parser.fail(
+            "se() takes the column of standard errors, and whether there is a residual sd beside",
+            "write y | se(s) ~ ..., or y | se(s, sigma=True) ~ ...",
+            node.span,
+        )
+    return value
+
+
 _NOTHING: dict[str, tuple[int, int]] = {}  # a table without operators
 
 
@@ -312,8 +330,11 @@ def parse_all(formula: str | Sequence[str]) -> Formula:
 def _check_parameter(other: Formula, seen: set[str]) -> None:
     """The left side of a further formula is the name of a parameter, given once."""
     response, span = other.response, other.response.span
-    plain = response.trials is None and response.weights is None and not response.limits
-    if not plain or not isinstance(parse_expression(response.text), Name):
+    if (
+        response.wrappers
+        or response.rate is not None
+        or not isinstance(parse_expression(response.text), Name)
+    ):
         fail(
             other.text,
             span,

@@ -12,7 +12,7 @@ _MOST = 5000  # products of one term
 _MOST_WORK = 1_000_000  # products looked at, most of them found before
 _LONGEST = 500_000  # characters of the terms multiplied out
 _HIGHEST_POWER = 10
-_LEFT_ONLY = ("trials", "weights", "cens")
+_LEFT_ONLY = ("trials", "weights", "se", "rate", "cens")
 
 # A product as the numbers of its factors in the order written, and products by what they are made
 # of: `a:b` and `b:a` are one.

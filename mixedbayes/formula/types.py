@@ -40,7 +40,7 @@ class RandomTerm:
 
 @dataclass(frozen=True)
 class Response:
-    """The left side: `log(y)`, `successes | trials(n)`, `y | weights(w)`, `y | cens(c)`."""
+    """The left side: `log(y)`, `successes | trials(n)`, `y | se(s)`, `y | cens(c)`."""
 
     text: str  # the response itself, "log(y)"
     span: Span
@@ -48,6 +48,9 @@ class Response:
     weights: str | None = None  # expression inside weights(...)
     cens: tuple[str, ...] = ()  # inside cens(...): each row's censoring, and perhaps upper ends
     trunc: tuple[str | None, str | None] = (None, None)  # the bounds inside trunc(...)
+    se: str | None = None  # expression inside se(...), known standard errors
+    se_adds: bool = False  # se(..., sigma=True): they add to a residual sd that is estimated
+    rate: str | None = None  # expression inside rate(...); the formula has its log as an offset
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -59,6 +62,20 @@ class Response:
         )
         said = (("cens", ", ".join(self.cens)), ("trunc", bounds))
         return tuple(f"{name}({inside})" for name, inside in said if inside)
+
+    @property
+    def weighing(self) -> str | None:
+        """What says how precise a row is, as a formula has it; None where all rows are alike."""
+        if self.se is not None:
+            return f"se({self.se}{', sigma=True' if self.se_adds else ''})"
+        return None if self.weights is None else f"weights({self.weights})"
+
+    @property
+    def wrappers(self) -> tuple[str, ...]:
+        """What stands after the response's `|`, as a formula has it; a rate is an offset."""
+        trials = None if self.trials is None else f"trials({self.trials})"
+        said = (text for text in (trials, self.weighing) if text is not None)
+        return (*said, *self.limits)
 
 
 @dataclass(frozen=True)

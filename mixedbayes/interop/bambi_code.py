@@ -220,6 +220,8 @@ def _check(spec: Spec) -> None:
                 f"Bambi has no correlations between group effects, and those of {g.name} "
                 f"({', '.join(g.terms)}) are correlated here: write (x || {g.name})"
             )
+    if design.formula.response.se is not None:
+        raise ModelError("Bambi has no known standard errors; code('brms') has")
     if design.weights is not None and not theirs.bambi_weights:
         raise ModelError(
             "Bambi has weights that count a row several times, and these for "

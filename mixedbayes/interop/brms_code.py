@@ -58,7 +58,7 @@ def brms_code(spec: Spec) -> str:
     check_columns(spec, "brms")
     if family.elsewhere.brms is None:
         raise ModelError(f"brms has no {family.name} family")
-    if design.weights is not None and not family.repeats_rows:
+    if design.formula.response.weights is not None and not family.repeats_rows:
         raise ModelError(
             f"weights() of the {family.name} family divide a row's variance; brms's count a row "
             "several times, which is another model"
@@ -129,6 +129,9 @@ def _response(spec: Spec) -> str:
     ]
     if bounds:
         more.append(f"trunc({', '.join(bounds)})")
+    if response.se is not None:
+        adds = ", sigma = TRUE" if response.se_adds else ""
+        more.append(f"se({r_text(parse_expression(response.se))}{adds})")
     return f"{y} | {' + '.join(more)}" if more else y
 
 

@@ -70,8 +70,8 @@ def plain_pymc(spec: Spec) -> str:
     """PyMC code for Gaussian models; the columns come from the model's design."""
     if not spec.family.closed_form or spec.design.weights is not None:
         raise ModelError(
-            'code("pymc") writes Gaussian models with identity link and equal weights; `pymc` is '
-            "the PyMC model of any other"
+            'code("pymc") writes Gaussian models with identity link whose rows are equally '
+            "precise; `pymc` is the PyMC model of any other"
         )
     return lines(
         "import mixedbayes as mb",

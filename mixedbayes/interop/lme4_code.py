@@ -21,6 +21,8 @@ def lme4_code(spec: Spec) -> str:
             f"weights() of the {family.name} family count rows several times, which lme4's weights "
             "of this family do not mean"
         )
+    if design.formula.response.se is not None:
+        raise ModelError("lme4 has no known standard errors: its weights are relative to a sigma")
     _check_uncorrelated(spec)
     formula = f"{_response(spec)} ~ {r_right(design.formula)}"
     arguments = [formula, "data = data"]

@@ -153,9 +153,13 @@ class MarginalDensity(Recorded):
             jit.address(lik.function, evaluate.LIKELIHOOD_SIGNATURE),
             lik.ints.ctypes.data, lik.ints.size, lik.floats.ctypes.data, lik.floats.size,
         )  # fmt: skip
+        starts = self.layout.starts
+        sizes = (
+            maps.n_x, maps.n_v, maps.n_L, starts["sigma"], maps.n_W, starts["coefficients"],
+        )  # fmt: skip
         sections = {
             "likelihood": np.array(likelihood, np.int64),
-            "sizes": np.array((maps.n_x, maps.n_v, maps.n_L, maps.sigma, maps.n_W), np.int64),
+            "sizes": np.array(sizes, np.int64),
             "codes": table.codes, "numbers": table.numbers,
             "blocks": maps.blocks, "sampled": maps.sampled,
             "tails": tails.table,
@@ -179,7 +183,6 @@ class _Maps:
     n_x: int
     n_v: int
     n_L: int
-    sigma: int
 
     @classmethod
     def of(cls, layout: Layout) -> _Maps:
@@ -200,5 +203,5 @@ class _Maps:
             np.array(blocks, np.int64),
             sum(f.root_size for f in layout.factors),
             np.array(sampled, np.int64).reshape(-1, 4),
-            n_x, n_v, n_L, layout.starts["sigma"],
+            n_x, n_v, n_L,
         )  # fmt: skip

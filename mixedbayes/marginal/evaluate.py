@@ -58,12 +58,15 @@ _call = jit.caller(LIKELIHOOD_SIGNATURE)
 
 
 @njit(error_model="numpy", nogil=True)
-def _parameters(work, blocks, W, sampled, sigma, x, at):
-    """Fill x: all L, sigma before `at`, v from `at` on, and the L of sampled factors."""
+def _parameters(work, blocks, W, sampled, sigma, first, x, at):
+    """Fill x: all L, sigma before `at`, v from `at` on, and the L of sampled factors.
+
+    `sigma` and `first` are the coordinates of sigma, at `first` where it is 1, and of v.
+    """
     roots(work, blocks, W, x)
-    x[at - 1] = work[0, sigma]
+    x[at - 1] = work[0, sigma] if sigma < first else 1.0
     end = sampled[0, 0] if len(sampled) > 0 else work.shape[1]
-    for c in range(sigma + 1, end):
+    for c in range(first, end):
         x[at] = work[0, c]
         at += 1
     for s in range(len(sampled)):
@@ -76,12 +79,13 @@ def _parameters(work, blocks, W, sampled, sigma, x, at):
 
 
 @njit(error_model="numpy", nogil=True)
-def _derivatives(work, blocks, W, sampled, sigma, x, dx, at):
+def _derivatives(work, blocks, W, sampled, sigma, first, x, dx, at):
     """Add the likelihood's derivatives dx, in theta, to row 2 of work."""
     grad = work[2]
-    grad[sigma] += dx[at - 1] * work[1, sigma]
+    if sigma < first:
+        grad[sigma] += dx[at - 1] * work[1, sigma]
     end = sampled[0, 0] if len(sampled) > 0 else work.shape[1]
-    for c in range(sigma + 1, end):
+    for c in range(first, end):
         grad[c] += dx[at] * work[1, c]
         at += 1
     for s in range(len(sampled)):
@@ -119,7 +123,7 @@ def density(eta, gradient, record):
     surrogate's.
     """
     d, sizes, given = eta.size, ints(record, SIZES), ints(record, LIKELIHOOD)
-    n_x, n_v, n_L, sigma = sizes[0], sizes[1], sizes[2], sizes[3]
+    n_x, n_v, n_L, sigma, first = sizes[0], sizes[1], sizes[2], sizes[3], sizes[5]
     blocks, W = ints(record, BLOCKS), np.empty(sizes[4])
     sampled, terms = ints(record, SAMPLED).reshape(-1, 4), ints(record, TERMS).reshape(-1, 4)
     square = 0.0
@@ -137,12 +141,12 @@ def density(eta, gradient, record):
     gradient[:] = 0.0
     if not math.isfinite(prior):
         return -math.inf
-    _parameters(work, blocks, W, sampled, sigma, x, n_x - n_v)
+    _parameters(work, blocks, W, sampled, sigma, first, x, n_x - n_v)
     whole = carray(jit.pointer(given[1]), (given[2],), np.int64)  # type: ignore[call-arg]
     real = carray(jit.pointer(given[3]), (given[4],), np.float64)
     likelihood = _call(given[0], x[:n_x], dx[: n_x if exact else 0], whole, real)
     if exact:
-        _derivatives(work, blocks, W, sampled, sigma, x, dx, n_x - n_v)
+        _derivatives(work, blocks, W, sampled, sigma, first, x, dx, n_x - n_v)
         for i in range(d):
             work[2, i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
         to_z(work[2], record, WHITENING, gradient)

@@ -1,7 +1,8 @@
 """The variance parameters as one unconstrained vector theta, and back.
 
 theta holds, in this order: for each grouping factor the coordinates of its standard deviations and
-of its correlations, see `priors.factor`; sigma; the population coefficients that are sampled; the
+of its correlations, see `priors.factor`; sigma, unless the residual variances are known; the
+population coefficients that are sampled; the
 spherical effects of the grouping factors that are sampled. A factor's covariance is L L'.
 """
 
@@ -53,7 +54,7 @@ class Layout:
     """What each coordinate of theta means, and its prior."""
 
     factors: tuple[FactorParameters, ...]  # integrated ones first, then the sampled ones
-    sigma: Prior
+    sigma: Prior | None  # None: it is 1, and the weights are the inverse of known variances
     coefficients: tuple[tuple[str, Prior], ...] = ()  # sampled population coefficients by name
 
     @property
@@ -67,8 +68,9 @@ class Layout:
     @cached_property
     def _named(self) -> tuple[tuple[str, Coordinate], ...]:
         named = [c for f in self.factors for c in f.coordinates()]
-        sigma = logpriors.coordinate(self.sigma, positive=True, where=names.SIGMA)
-        named.append((names.SIGMA, sigma))
+        if self.sigma is not None:
+            sigma = logpriors.coordinate(self.sigma, positive=True, where=names.SIGMA)
+            named.append((names.SIGMA, sigma))
         for name, prior in self.coefficients:
             named.append((name, logpriors.coordinate(prior, positive=False, where=name)))
         normal = logpriors.coordinate(Normal(0, 1), positive=False)
@@ -102,8 +104,9 @@ class Layout:
         for f in self.factors:
             starts[f"factor {f.name}"] = at
             at += f.size
-        starts["sigma"], starts["coefficients"] = at, at + 1
-        at += 1 + len(self.coefficients)
+        starts["sigma"] = at  # where the factors' coordinates end
+        starts["coefficients"] = at = at + (self.sigma is not None)
+        at += len(self.coefficients)
         for f in self.sampled:
             starts[f"spherical {f.name}"] = at
             at += f.n_levels * f.q
@@ -124,9 +127,10 @@ class Layout:
             at = self.starts[f"spherical {f.name}"]
             u = x[..., at : at + f.n_levels * f.q]
             spherical[f.name] = u.reshape(*u.shape[:-1], f.n_levels, f.q)
-        at = self.starts["sigma"]
-        coefficients = x[..., at + 1 : at + 1 + len(self.coefficients)]
-        return Constrained(sd, cor, L, x[..., at], coefficients, spherical)
+        sigma = np.ones(x.shape[:-1]) if self.sigma is None else x[..., self.starts["sigma"]]
+        at = self.starts["coefficients"]
+        coefficients = x[..., at : at + len(self.coefficients)]
+        return Constrained(sd, cor, L, sigma, coefficients, spherical)
 
     def unconstrained(self, parameters: Constrained) -> Floats:
         """theta (..., ndim) at these parameters; reads sd, cor, sigma, coefficients, spherical."""
@@ -140,7 +144,8 @@ class Layout:
             x[..., at : at + f.n_levels * f.q] = parameters.spherical[f.name].reshape(
                 *sigma.shape, -1
             )
-        at = self.starts["sigma"]
-        x[..., at] = sigma
-        x[..., at + 1 : at + 1 + len(self.coefficients)] = parameters.coefficients
+        if self.sigma is not None:
+            x[..., self.starts["sigma"]] = sigma
+        at = self.starts["coefficients"]
+        x[..., at : at + len(self.coefficients)] = parameters.coefficients
         return logpriors.apply_inverse_links(self.table, x)

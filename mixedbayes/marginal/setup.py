@@ -170,7 +170,7 @@ class Setup:
         self, constrained: Constrained, beta: Floats, effects: Mapping[str, Floats]
     ) -> dict[str, Floats]:
         """Draws of every parameter by name, and of those factors' effects that were drawn."""
-        out = {names.SIGMA: constrained.sigma}
+        out = {} if self.layout.sigma is None else {names.SIGMA: constrained.sigma}
         coefficients = self.population.coefficients(beta, constrained.coefficients)
         first = self.population.first
         if first:
@@ -232,4 +232,6 @@ def _layout(
     factors = [FactorParameters.of(g, priors.mu) for g in integrated]
     factors += [FactorParameters.of(g, priors.mu, sampled=True) for g in sampled]
     coefficients = tuple((population.terms[i], population.priors[i]) for i in population.sampled)
-    return Layout(tuple(factors), priors.parameters[names.SIGMA].prior, coefficients)
+    assigned = priors.parameters.get(names.SIGMA)
+    sigma = None if assigned is None else assigned.prior
+    return Layout(tuple(factors), sigma, coefficients)

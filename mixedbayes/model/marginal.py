@@ -37,7 +37,9 @@ def build_marginal(spec: Spec, setup: Setup) -> pm.Model:
     priors = spec.priors
     with pm.Model(coords=model_coords(spec)) as model:
         factors = {g.name: _factor(g, priors.mu) for g in spec.design.mu.groups}
-        sigma = scalar(names.SIGMA, priors.parameters[names.SIGMA].prior, positive=True)
+        sigma = pt.constant(1.0)
+        if setup.layout.sigma is not None:
+            sigma = scalar(names.SIGMA, setup.layout.sigma, positive=True)
         v = _sampled(setup, factors)
         L = [factors[g.name] for g in setup.integrated]
 
@@ -67,7 +69,8 @@ def build_marginal(spec: Spec, setup: Setup) -> pm.Model:
 def variables(setup: Setup) -> list[str]:
     """Names of the variables of the model that `constrained_of` reads."""
     factors = (*setup.integrated, *setup.sampled)
-    out = [names.SIGMA, *(setup.priors.name(names.sd(g.name), g.name) for g in factors)]
+    out = [] if setup.layout.sigma is None else [names.SIGMA]
+    out += [setup.priors.name(names.sd(g.name), g.name) for g in factors]
     out += [setup.priors.name(names.cor(g.name), g.name) for g in factors if g.correlated]
     out += [_coefficient(setup.population, i) for i in setup.population.sampled]
     return out + [names.spherical(g.name) for g in setup.sampled]
@@ -76,6 +79,7 @@ def variables(setup: Setup) -> list[str]:
 def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
     """The parameters behind draws (S, ...) of the model's variables, by name."""
     sd, cor, L, spherical = {}, {}, {}, {}
+    n = len(next(iter(draws.values())))
     for g in (*setup.integrated, *setup.sampled):
         sd[g.name] = draws[setup.priors.name(names.sd(g.name), g.name)]
         q = len(g.terms)
@@ -86,8 +90,8 @@ def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
         spherical[g.name] = draws[names.spherical(g.name)]
     population = setup.population
     columns = [draws[_coefficient(population, i)] for i in population.sampled]
-    sigma = draws[names.SIGMA]
-    coefficients = np.column_stack(columns) if columns else np.zeros((len(sigma), 0))
+    sigma = np.ones(n) if setup.layout.sigma is None else draws[names.SIGMA]
+    coefficients = np.column_stack(columns) if columns else np.zeros((n, 0))
     return Constrained(sd, cor, L, sigma, coefficients, spherical)
 
 

@@ -282,13 +282,13 @@ def evaluation(
 
 def weight_note(post: Posterior, rows: PredictionRows, question: Question) -> str:
     """That a mean is of weight 1, where it depends on weights which the rows lack."""
-    family, column = post.family, post.design.formula.response.weights
+    family, said = post.family, post.design.formula.response.weighing
     weighted = type(family).weighted is not Family.weighted
     depends = weighted and question.kind == "mean" and mean_depends_on_parameters(family)
-    if not depends or column is None or rows.weights is not None:
+    if not depends or said is None or rows.weights is not None:
         return ""
     return (
-        f"Of rows of weight 1: the mean of the {family.name} family depends on weights({column}), "
+        f"Of rows of weight 1: the mean of the {family.name} family depends on {said}, "
         "and the new data lack its column(s)."
     )
 
@@ -326,8 +326,8 @@ def _check(
             _lacking(response.limits[-1])
         if response.trials is not None and rows.trials is None:
             _lacking(f"trials({response.trials})")
-        if response.weights is not None and rows.weights is None and not family.repeats_rows:
-            _lacking(f"weights({response.weights})")
+        if response.weighing and rows.weights is None and not family.repeats_rows:
+            _lacking(response.weighing)
 
 
 def _lacking(what: str) -> None:

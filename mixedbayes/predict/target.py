@@ -397,12 +397,12 @@ def _probability(left: str, sign: str, right: str, design: Design, family: Famil
 def require(target: Target, family: Family, weights: Any, trials: Any, response: Any) -> None:
     """DataError where a target depends on weights or trials of rows that have none."""
     weighs, tries = target.needs(family)
-    for depends, column, have, word in (
-        (weighs, response.weights, weights, "weights"),
-        (tries, response.trials, trials, "trials"),
+    for depends, said, have in (
+        (weighs, response.weighing, weights),
+        (tries, response.trials and f"trials({response.trials})", trials),
     ):
-        if depends and column is not None and have is None:
+        if depends and said and have is None:
             raise DataError(
-                f"the distribution of an observation depends on {word}({column}), and the rows "
+                f"the distribution of an observation depends on {said}, and the rows "
                 'lack its column(s); add them, or ask for target="mean"'
             )

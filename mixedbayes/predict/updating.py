@@ -170,7 +170,8 @@ def update(data: NewData, draws: Ints) -> Update:
     """The update at some of the posterior draws."""
     w = np.ones(data.n) if data.weights is None else data.weights
     r = data.y - data.eta[:, draws].T  # (S, m)
-    variance = data.parameters[names.SIGMA][draws] ** 2
+    known = names.SIGMA not in data.parameters
+    variance = np.ones(len(draws)) if known else data.parameters[names.SIGMA][draws] ** 2
     u = woodbury.given(r, data.design(draws), w, variance)
     R = data.root(draws)
     return Update(

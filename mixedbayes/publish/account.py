@@ -172,8 +172,11 @@ def _data(design: Design) -> Iterator[str]:
     said = f"The model was fitted to {plural(design.n, 'row')} of data"
     if design.trials is not None:
         said += f" with {int(np.sum(design.trials)):,} trials in all"
-    if design.weights is not None and design.formula.response.weights:
-        said += f", weighted by {design.formula.response.weights}"
+    response = design.formula.response
+    if response.weights is not None:
+        said += f", weighted by {response.weights}"
+    if response.se is not None:
+        said += f", with the known standard errors {response.se}"
     if design.limits is not None:
         said += _limits(design, design.limits)
     if design.dropped and design.data is not None:

@@ -215,9 +215,10 @@ def session_code(source: Source) -> str:
     texts = formula.texts
     said = repr(texts[0]) if len(texts) == 1 else f"[{', '.join(map(repr, texts))}]"
     family, given = source.post.family, source.post.priors.given
+    kind = family.variant_of or type(family)
     chosen = source.post.made.formulation
     options = {
-        "family": f"mb.{type(family).__name__}(link=mb.{type(family.link).__name__}())",
+        "family": f"mb.{kind.__name__}(link=mb.{type(family.link).__name__}())",
         "priors": _python(given) if given else "",
         "formulation": chosen.engine.code(chosen.groups),
     }

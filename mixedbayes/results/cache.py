@@ -74,7 +74,7 @@ def canonical(formula: Formula | str) -> Any:
         return formula.strip()
     left = formula.response
     return {
-        "response": [left.text, left.trials, left.weights, *left.limits],
+        "response": [left.text, *left.wrappers],
         "fixed": formula.fixed,
         "offsets": list(formula.offsets),
         "random": [[t.effects, list(t.factors), t.structure, t.law] for t in formula.random],

@@ -105,6 +105,12 @@ class Posterior:
         return values.reshape(-1, *values.shape[2:])
 
     @property
+    def residual_scale(self) -> Floats:
+        """(S,) sigma of a normal model, that of a row of weight 1; 1 where errors are known."""
+        known = names.SIGMA not in self.family.parameters
+        return np.ones(self.n_draws) if known else self.stacked(names.SIGMA)
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Number of chains and of draws in each."""
         sizes = self.idata["posterior"].sizes

@@ -300,6 +300,11 @@ def check_least_squares(post: Posterior, what: str) -> None:
             f"{what} needs one residual variance, and {', '.join(post.design.further)} has a "
             "formula of its own; see ranef() and coef()"
         )
+    if not post.family.divided:
+        raise ModelError(
+            f"{what} needs rows whose variances are in known proportions, and {names.SIGMA}^2 adds "
+            f"to those of {post.design.formula.response.weighing}; see ranef() and coef()"
+        )
 
 
 def _table(

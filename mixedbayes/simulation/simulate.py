@@ -14,6 +14,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import LKJ, Normal, Prior
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, whole
+from mixedbayes.families.known_errors import with_errors
 from mixedbayes.families.registry import as_family
 from mixedbayes.formula import Formula, parse, parse_expression
 from mixedbayes.formula.nodes import Name
@@ -291,7 +292,8 @@ def simulate(
     >>> data.shape
     (300, 3)
     """
-    kind, parsed, seed = as_family(family), parse(formula), checked_seed(seed)
+    parsed, seed = parse(formula), checked_seed(seed)
+    kind = with_errors(as_family(family), parsed)
     name = response_column(parsed, "simulate()")
     frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
     design = build_design(parsed, frame.assign(**{name: 0.0}), missing="error")

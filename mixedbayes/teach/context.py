@@ -192,7 +192,7 @@ def context(model: Spec | Posterior, *, most_rows: float = MAX_ROWS) -> Context:
     else:
         intercept = [model.intercept().mean()] if mu.intercept else []
         beta = np.array([*intercept, *model.fixef().mean(axis=0)])
-        sigma = float(model.stacked(names.SIGMA).mean())
+        sigma = float(model.residual_scale.mean())
         covs = {g.name: model.cov(g.name).mean(axis=0) for g in mu.groups}
     factors = tuple(
         Factor(

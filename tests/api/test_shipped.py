@@ -64,5 +64,5 @@ def test_default_fits_of_large_data_converge(data):
 def test_all_data_sets_with_a_normal_response_are_here():
     numeric = {n for n in mb.list_data()["name"] if not n.endswith("_truth")}
     others = {"cbpp", "grouseticks", "verbagg"}  # counts and choices
-    known_errors = {"eight_schools"}  # with weights, among the exact posteriors
+    known_errors = {"eight_schools"}  # among the exact posteriors
     assert numeric - others - known_errors == {*MODELS, *SLOW}

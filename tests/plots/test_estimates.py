@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from hand_made import hand_made
-from mixedbayes.plots.estimates_layout import layout
 
 from mixedbayes.api.accessors import Accessors
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands.means import comparisons, means, slopes
 from mixedbayes.plots.estimands import plot_comparisons, plot_means, plot_slopes
 from mixedbayes.plots.estimates import plot_estimates, sheet
+from mixedbayes.plots.estimates_layout import layout
 from mixedbayes.plots.scene import Band, Dots, Line, Rule, Segments
 
 QUIET = {"progress": False}
