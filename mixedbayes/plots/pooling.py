@@ -148,8 +148,9 @@ def both_ends(post: Posterior, g: GroupDesign) -> Least:
     fixed = {names.INTERCEPT: float(post.intercept().mean()) if mu.intercept else 0.0}
     fixed |= dict(zip(mu.terms, post.fixef().mean(axis=0), strict=True))
     rest = np.array([0.0 if t in g.terms else value for t, value in fixed.items()])
-    own = alone(g, own_response(post, g), post.design.weights)
-    return Least(together(post.design), own, rest)
+    known = post.known_variances
+    own = alone(g, own_response(post, g), post.design.weights, known)
+    return Least(together(post.design, known), own, rest)
 
 
 def level_rows(
@@ -193,13 +194,13 @@ def kinds(
     return {
         "complete": _line(columns, whole.estimate, whole.cov, whole.df, high, offset),
         "none": _line(
-            Z, own.fits.estimate[j], own.cov[j], int(own.df[j]), high, offset + X @ least.rest
+            Z, own.fits.estimate[j], own.cov[j], float(own.df[j]), high, offset + X @ least.rest
         ),
         "partial": Line(eta.mean(axis=0) + offset, lower + offset, upper + offset),
     }
 
 
-def _line(W: Floats, estimate: Floats, cov: Floats, df: int, high: float, base: Floats) -> Line:
+def _line(W: Floats, estimate: Floats, cov: Floats, df: float, high: float, base: Floats) -> Line:
     """W estimate with its t interval, for W (m, k)."""
     mean = base + W @ estimate
     half = stats.t.ppf(high, max(df, 1)) * np.sqrt(np.einsum("mi,ij,mj->m", W, cov, W))

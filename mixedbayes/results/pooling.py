@@ -40,7 +40,7 @@ class Alone:
 
     fits: LevelFits
     cov: Floats  # (J, q, q) covariance of the estimates; NaN without residual degrees of freedom
-    df: Ints  # (J,) rows less the rank of the level's columns
+    df: Floats  # (J,) rows less the rank of the level's columns; infinite of known variances
     n: Ints  # (J,) rows
 
 
@@ -51,7 +51,7 @@ class Together:
     terms: tuple[str, ...]  # (k,) "Intercept" first, where there is one
     estimate: Floats  # (k,)
     cov: Floats  # (k, k)
-    df: int
+    df: float  # infinite of known variances
 
 
 def pooling(
@@ -111,28 +111,33 @@ def pooling(
     how = Description.asked(prob, statistics, interval)
     check_least_squares(post, "pooling()")
     groups = [g for _, g in chosen(post, group)]
-    whole = together(post.design)
+    known = post.known_variances
+    whole = together(post.design, known)
     partial = coef(post, prob, group=group, statistics=how.columns, interval=interval)
     tables = []
     for g in groups:
         rows = effect_rows(g)
+        own = alone(g, own_response(post, g), post.design.weights, known)
         rows_of_g = (partial["group"] == g.name) & partial["term"].isin(g.terms)
-        own = partial.loc[rows_of_g, list(how.columns)]
+        ours = partial.loc[rows_of_g, list(how.columns)]
         tables.append(
             _interleaved(
                 rows,
                 {
                     "complete": _complete(g, whole, how),
-                    "none": _none(g, alone(g, own_response(post, g), post.design.weights), how),
-                    "partial": own.reset_index(drop=True).assign(note=""),
+                    "none": _none(g, own, how),
+                    "partial": ours.reset_index(drop=True).assign(note=""),
                 },
             )
         )
     return stack(tables, COLUMNS)
 
 
-def together(design: Design) -> Together:
-    """(Weighted) least squares of the population part over all rows, with its covariance."""
+def together(design: Design, known: bool = False) -> Together:
+    """(Weighted) least squares of the population part over all rows, with its covariance.
+
+    `known` says that the weights are the inverse of known variances.
+    """
     mu, found = design.mu, complete_pooling(design)
     w = np.ones(design.n) if design.weights is None else design.weights
     y = design.y if mu.offset is None else design.y - mu.offset
@@ -146,8 +151,8 @@ def together(design: Design) -> Together:
         rss += float(w[rows] @ rest**2)
     scale = np.sqrt(np.diag(gram))
     slopes = np.linalg.pinv(gram / np.outer(scale, scale)) / np.outer(scale, scale)
-    df = design.n - len(found)
-    s2 = rss / df if df else np.nan
+    df = np.inf if known else float(design.n - len(found))
+    s2 = 1.0 if known else rss / df if df else np.nan
     if not mu.intercept:
         return Together(mu.terms, beta, s2 * slopes, df)
     at_zero = -slopes @ center
@@ -157,12 +162,15 @@ def together(design: Design) -> Together:
     return Together((names.INTERCEPT, *mu.terms), estimate, s2 * cov, df)
 
 
-def alone(g: GroupDesign, y: Floats, weights: Floats | None) -> Alone:
-    """(Weighted) least squares of y (n,) on Z within every level, with its covariance."""
+def alone(g: GroupDesign, y: Floats, weights: Floats | None, known: bool = False) -> Alone:
+    """(Weighted) least squares of y (n,) on Z within every level, with its covariance.
+
+    `known` says that the weights are the inverse of known variances.
+    """
     fits, q = level_fits(g, y, weights), len(g.terms)
     order = np.argsort(g.refs, kind="stable")
     n = np.bincount(g.refs, minlength=g.n_levels)
-    cov, df = np.full((g.n_levels, q, q), np.nan), np.zeros(g.n_levels, np.int64)
+    cov, df = np.full((g.n_levels, q, q), np.nan), np.zeros(g.n_levels)
     root = np.ones(len(y)) if weights is None else np.sqrt(weights)
     for j, rows in enumerate(np.split(order, np.cumsum(n)[:-1])):
         Z = root[rows, None] * g.Z[rows]
@@ -170,13 +178,13 @@ def alone(g: GroupDesign, y: Floats, weights: Floats | None) -> Alone:
         scale[scale == 0] = 1.0
         U, s, Vt = np.linalg.svd(Z / scale, full_matrices=False)
         some = s > _SINGULAR * s.max(initial=0.0)
-        df[j] = len(rows) - some.sum()
+        df[j] = np.inf if known else len(rows) - some.sum()
         if df[j] == 0:
             continue
         right = root[rows] * y[rows]
         rest = right - U[:, some] @ (U[:, some].T @ right)
         half = Vt[some].T / s[some] / scale[:, None]
-        cov[j] = rest @ rest / df[j] * (half @ half.T)
+        cov[j] = (1.0 if known else rest @ rest / df[j]) * (half @ half.T)
     return Alone(fits, cov, df, n)
 
 

@@ -107,8 +107,12 @@ class Posterior:
     @property
     def residual_scale(self) -> Floats:
         """(S,) sigma of a normal model, that of a row of weight 1; 1 where errors are known."""
-        known = names.SIGMA not in self.family.parameters
-        return np.ones(self.n_draws) if known else self.stacked(names.SIGMA)
+        return np.ones(self.n_draws) if self.known_variances else self.stacked(names.SIGMA)
+
+    @property
+    def known_variances(self) -> bool:
+        """Whether the response is normal with known variances, the inverse of the weights."""
+        return self.family.normal and names.SIGMA not in self.family.parameters
 
     @property
     def shape(self) -> tuple[int, int]:

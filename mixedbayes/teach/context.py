@@ -231,7 +231,10 @@ def _check(model: Spec | Posterior, most_rows: float) -> None:
         raise ModelError(f"ways() writes models of responses that are all known: leave {said} out")
     need_plain(design.mu.groups, "ways()")
     if design.weights is not None:
-        raise ModelError("ways() writes models with one residual variance: leave weights() out")
+        raise ModelError(
+            "ways() writes models with one residual variance: leave "
+            f"{design.formula.response.weighing} out"
+        )
     if not design.mu.groups and not (design.mu.intercept or design.mu.terms):
         raise ModelError("the model has no effects at all, so no forms to compare")
     odd = [g for g in design.mu.groups if g.correlated and not g.covariance.closed]

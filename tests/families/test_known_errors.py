@@ -61,6 +61,18 @@ def test_one_mean_beside_known_errors_is_the_weighted_one(data):
     assert row["sd"] == pytest.approx(sd, rel=0.06)
 
 
+def test_no_pooling_knows_the_errors_too(data):
+    """Every study by itself, as in the textbooks' forest plots: y +- 1.96 s."""
+    fit = mb.fit("y | se(s) ~ 1 + (1 | study)", data.assign(study=[f"s{i}" for i in range(N)]),
+                 draws=100, seed=1, progress=False)  # fmt: skip
+    table = fit.pooling()
+    alone = table[table["kind"] == "none"].set_index("level").loc[[f"s{i}" for i in range(N)]]
+    np.testing.assert_allclose(alone["sd"], data["s"], rtol=1e-10)
+    np.testing.assert_allclose(alone["upper"], data["y"] + stats.norm.ppf(0.975) * data["s"])
+    whole = table[table["kind"] == "complete"].iloc[0]
+    assert whole["sd"] == pytest.approx((data["s"] ** -2.0).sum() ** -0.5)
+
+
 @pytest.fixture(scope="module")
 def added(data):
     return mb.fit("y | se(s, sigma=True) ~ 1", data, seed=1, progress=False,
