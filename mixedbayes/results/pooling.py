@@ -208,7 +208,7 @@ def _none(g: GroupDesign, own: Alone, how: Description) -> pd.DataFrame:
     return pd.DataFrame({k: v.ravel() for k, v in columns.items()}).assign(note=why)
 
 
-def _of_t(mean: Floats, sd: Floats, df: Ints, how: Description) -> dict[str, Floats]:
+def _of_t(mean: Floats, sd: Floats, df: Floats, how: Description) -> dict[str, Floats]:
     """The columns of estimates with Student's t about them; NaN without degrees of freedom."""
     law = stats.t(np.maximum(df, 1))
     sure = np.broadcast_to(df > 0, mean.shape) & ~np.isnan(sd)
