@@ -28,6 +28,7 @@ from mixedbayes.families.base import (
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.incomplete import log_beta_tail
 from mixedbayes.numerics.special import digamma
 
 
@@ -52,6 +53,16 @@ def _row(t, y, size, extra, parameters, shared):
     return size * value, size * phi * (d_a - d_b) * mu * rest, (d_phi,)
 
 
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At the log odds of a share, for log odds t of the mean."""
+    phi, small = parameters[0], math.exp(-abs(t))
+    mean = (1.0 if t > 0.0 else small) / (1.0 + small)
+    rest = (small if t > 0.0 else 1.0) / (1.0 + small)
+    value, _, d_a, d_b = log_beta_tail(mean * phi, rest * phi, bound, upper)
+    return value, phi * mean * rest * (d_a - d_b), (mean * d_a + rest * d_b,)
+
+
 @dataclass(frozen=True)
 class Beta(Family):
     """y ~ Beta(mu phi, (1 - mu) phi): Var[y] = mu (1 - mu) / (1 + phi).
@@ -72,11 +83,17 @@ class Beta(Family):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Logit, _once)
+        return RowDensity(_row, Logit, _once, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w, logs, rest = weights_of(design), np.log(design.y), np.log1p(-design.y)
         return Rows.of(logs, w, -w @ (logs + rest), rest)
+
+    def bound(self, y: Floats) -> Floats:
+        """Its log odds."""
+        with np.errstate(divide="ignore"):
+            share = np.clip(y, 0.0, 1.0)
+            return np.log(share) - np.log1p(-share)
 
     def check(self, design: Design) -> None:
         support.refuse_labels(design, self.name)

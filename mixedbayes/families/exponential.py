@@ -14,6 +14,7 @@ from mixedbayes.families.base import Elsewhere, Values, repeated, weights_of
 from mixedbayes.families.links import Log
 from mixedbayes.families.positive import PositiveMean
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import exponential_tail
 
 
 @compiled
@@ -21,6 +22,13 @@ def _row(t, y, size, extra, parameters, shared):
     """Times of sum y and mean exp(t), size of them."""
     ratio = y * math.exp(-t)
     return -size * t - ratio, ratio - size, ()
+
+
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a time."""
+    value, slope = exponential_tail(math.log(bound) - t, upper)
+    return value, -slope, ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ class ExponentialFamily(PositiveMean):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Log, merges="sum")
+        return RowDensity(_row, Log, merges="sum", tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w = weights_of(design)

@@ -17,6 +17,7 @@ from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.positive import PositiveMean
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.incomplete import log_gamma_tail
 from mixedbayes.numerics.special import digamma
 
 
@@ -41,6 +42,13 @@ def _row(t, y, size, extra, parameters, shared):
     return a * (log_ratio - ratio) - lgamma_a, a * (ratio - 1.0), (d_shape,)
 
 
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a response; the shape is parameters[0] size."""
+    value, d_q, d_a = log_gamma_tail(parameters[0] * size, math.log(bound) - t, upper)
+    return value, -d_q, (size * d_a,)
+
+
 @dataclass(frozen=True)
 class GammaFamily(PositiveMean):
     """y ~ Gamma(mean mu, shape): Var[y] = mu^2 / shape; the relative sd is 1 / sqrt(shape).
@@ -57,7 +65,7 @@ class GammaFamily(PositiveMean):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Log, _once)
+        return RowDensity(_row, Log, _once, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         logs = np.log(design.y)

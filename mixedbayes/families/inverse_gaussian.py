@@ -17,6 +17,9 @@ from mixedbayes.families.links import Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.positive import PositiveMean
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import log_ndtr
+
+_LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
 
 @compiled
@@ -33,6 +36,31 @@ def _row(t, y, size, extra, parameters, shared):
     half = 0.5 * size * excess * (excess / y)
     slope = size * shape * excess * math.exp(-t)
     return shared[0] - shape * half, slope, (0.5 / shape - half,)
+
+
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a response b, for a row's shape l and mean m: with u, w = sqrt(l / b) (b / m -+ 1),
+
+    P(Y <= b) = Phi(u) + R and P(Y > b) = Phi(-u) - R, where R = exp(2 l / m) Phi(-w) is
+    phi(u) over the hazard of a normal at w.
+    """
+    shape, mean = parameters[0] * size, math.exp(t)
+    root, ratio = math.sqrt(shape / bound), math.expm1(math.log(bound) - t)
+    u = root * ratio
+    at_u = -0.5 * u * u - _LOG_SQRT_2PI
+    rest = at_u - math.log(log_ndtr(-root * (ratio + 2.0))[1])
+    if upper:
+        whole = log_ndtr(-u)[0]
+        value = whole + math.log(-math.expm1(rest - whole))
+    else:
+        whole = log_ndtr(u)[0]
+        high, low = max(whole, rest), min(whole, rest)
+        value = high + math.log1p(math.exp(low - high))
+    share = 2.0 / mean * math.exp(rest - value)
+    d_t, d_shape = -shape * share, share - math.exp(at_u - value) / math.sqrt(shape * bound)
+    sign = -1.0 if upper else 1.0
+    return value, sign * d_t, (sign * size * d_shape,)
 
 
 @dataclass(frozen=True)
@@ -58,7 +86,7 @@ class InverseGaussian(PositiveMean):
     @property
     def row_density(self) -> RowDensity:
         """Not concave in log mu where y is far below it."""
-        return RowDensity(_row, Log, _once, concave=False)
+        return RowDensity(_row, Log, _once, concave=False, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w, logs = weights_of(design), np.log(design.y)

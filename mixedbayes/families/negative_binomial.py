@@ -16,6 +16,7 @@ from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repe
 from mixedbayes.families.links import Log
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.incomplete import log_beta_tail
 from mixedbayes.numerics.special import digamma
 
 _LARGE = 1e5  # shape beyond which Stirling's series is exact
@@ -67,6 +68,14 @@ def _nearly_poisson(t, y, size, shape):
     return size * value, size * shape * q, (d_shape,)
 
 
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a count k: P(Y <= k) = P(X <= p) for X ~ Beta(shape, k + 1), p / (1 - p) = shape / mu."""
+    shape = parameters[0]
+    value, d_v, d_a, _ = log_beta_tail(shape, bound + 1.0, math.log(shape) - t, upper)
+    return value, -d_v, (d_a + d_v / shape,)
+
+
 @dataclass(frozen=True)
 class NegativeBinomial(Counts):
     """y ~ NegativeBinomial(mean mu, shape): Var[y] = mu + mu^2 / shape.
@@ -86,7 +95,7 @@ class NegativeBinomial(Counts):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Log, _once)
+        return RowDensity(_row, Log, _once, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w = weights_of(design)

@@ -17,6 +17,7 @@ from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.incomplete import log_gamma_tail
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class Counts(Family):
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
         return support.whole(y)
 
+    def bound(self, y: Floats) -> Floats:
+        return np.where(y < 0, -np.inf, np.floor(y))
+
     def location(self, design: Design) -> float:
         """Link of the mean count, the mean offset taken off; of half a count in all if none is."""
         mean = float(design.mu.average(design.y))
@@ -74,6 +78,13 @@ def _row(t, y, size, extra, parameters, shared):
     return y * (t - extra) - (mean - y), y - mean, ()  # small beside large counts
 
 
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a count k: P(Y > k) = P(X <= mu) for X ~ Gamma(k + 1)."""
+    value, slope, _ = log_gamma_tail(bound + 1.0, t - math.log(bound + 1.0), not upper)
+    return value, slope, ()
+
+
 @dataclass(frozen=True)
 class Poisson(Counts):
     """y ~ Poisson(mu): Var[y] = mu.
@@ -89,7 +100,7 @@ class Poisson(Counts):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Log, merges="sum")
+        return RowDensity(_row, Log, merges="sum", tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w = weights_of(design)

@@ -30,6 +30,9 @@ class PositiveMean(Family):
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
         return np.isfinite(y) & (y > 0)
 
+    def bound(self, y: Floats) -> Floats:
+        return np.where(y <= 0, -np.inf, y)
+
     def location(self, design: Design) -> float:
         return float(self.link.link(np.mean(design.y), np)) - design.mu.mean_offset
 

@@ -16,7 +16,10 @@ from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weig
 from mixedbayes.families.gaussian import Gaussian, beyond_offset
 from mixedbayes.families.links import Identity
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.incomplete import log_beta_tail
 from mixedbayes.numerics.special import digamma
+
+_LOG_2 = math.log(2.0)
 
 
 @compiled
@@ -42,6 +45,23 @@ def _row(t, y, size, extra, parameters, shared):
     d_sigma = (ratio * square - 1.0) / sigma
     d_nu = shared[1] - 0.5 * log + 0.5 * ratio * square / nu
     return shared[0] - 0.5 * (nu + 1.0) * log, size * ratio * z / sigma, (d_sigma, d_nu)
+
+
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a response: P(T > z) = P(X <= x) / 2 for X ~ Beta(nu / 2, 1 / 2) at odds nu / z^2 of x."""
+    sigma, nu = parameters[0], parameters[1]
+    root = math.sqrt(size) / sigma
+    z = (bound - t) * root
+    far = max(abs(z), 1e-140)
+    v = math.log(nu) - 2.0 * math.log(far)
+    value, d_v, d_a, _ = log_beta_tail(0.5 * nu, 0.5, v, False)
+    value, d_z, d_nu = value - _LOG_2, -2.0 * d_v / far, 0.5 * d_a + d_v / nu
+    if (z > 0.0) != upper:  # the larger tail
+        odds = -1.0 / math.expm1(-value)
+        value, d_z, d_nu = math.log1p(-math.exp(value)), odds * d_z, odds * d_nu
+    d_z = d_z if z > 0.0 else -d_z
+    return value, -d_z * root, (-d_z * z / sigma, d_nu)
 
 
 @dataclass(frozen=True)
@@ -78,7 +98,7 @@ class StudentTFamily(Gaussian):
     def row_density(self) -> RowDensity:
         """Not concave: at its peak the curvature is (nu + 3) / nu times the expected one, and far
         out it has the other sign."""
-        return RowDensity(_row, Identity, _once, concave=False)
+        return RowDensity(_row, Identity, _once, concave=False, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w = weights_of(design)

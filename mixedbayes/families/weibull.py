@@ -16,7 +16,7 @@ from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repe
 from mixedbayes.families.links import Log
 from mixedbayes.families.positive import PositiveMean
 from mixedbayes.families.rows import RowDensity, Rows, compiled
-from mixedbayes.numerics.special import lgamma1p
+from mixedbayes.numerics.special import exponential_tail, lgamma1p
 
 _GUMBEL_SD = math.pi / math.sqrt(6.0)  # of the logarithm of an exponential variable
 _FLAT = 1e4  # shape from which the relative variance is a series
@@ -41,6 +41,15 @@ def _row(t, y, size, extra, parameters, shared):
     return size * (log_shape + z - hazard), size * shape * excess, (d_shape,)
 
 
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At the logarithm of a time."""
+    shape = parameters[0]
+    log_ratio = bound - t + shared[1]
+    value, slope = exponential_tail(shape * log_ratio, upper)
+    return value, -slope * shape, (slope * (log_ratio - shared[2] / shape),)
+
+
 @dataclass(frozen=True)
 class Weibull(PositiveMean):
     """y ~ Weibull(shape, scale) of mean mu: scale = mu / Gamma(1 + 1 / shape).
@@ -60,11 +69,16 @@ class Weibull(PositiveMean):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Log, _once)
+        return RowDensity(_row, Log, _once, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w, logs = weights_of(design), np.log(design.y)
         return Rows.of(logs, w, -float(w @ logs))
+
+    def bound(self, y: Floats) -> Floats:
+        """Its logarithm."""
+        with np.errstate(divide="ignore"):
+            return np.log(np.maximum(y, 0.0))
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         spread = float(np.std(np.log(design.y), ddof=1)) / _GUMBEL_SD

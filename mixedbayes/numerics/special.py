@@ -53,3 +53,17 @@ def lgamma1p(x):
         value = zeta / k - x * value
         slope = zeta - x * slope
     return x * (x * value - _EULER), x * slope - _EULER
+
+
+@njit(error_model="numpy", nogil=True, inline="never")
+def exponential_tail(z, upper):
+    """log P(E > h) if upper, else log P(E <= h), of a standard exponential E at h = exp(z).
+
+    With the derivative by z.
+    """
+    h = math.exp(z) if z < 700.0 else math.inf
+    if upper:
+        return -h, -h
+    if h < 1e-8:
+        return z - 0.5 * h, 1.0 - 0.5 * h
+    return math.log(-math.expm1(-h)), h / math.expm1(h) if h < 700.0 else 0.0
