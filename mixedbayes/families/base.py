@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
-from mixedbayes.errors import DataError, ModelError
+from mixedbayes.errors import ModelError
 from mixedbayes.families import support
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
@@ -135,19 +135,6 @@ class Family:
         if formula.response.trials is not None and not self.trials:
             support.refuse_trials(formula.response, self.name)
 
-    def _check_limits(self, design: Design) -> None:
-        """Raise DataError if responses are known within limits and the family has no tails."""
-        if design.limits is None:
-            return
-        said = " and ".join(design.formula.response.limits) or "a limit of the response"
-        density = self.row_density
-        if density is None or density.tails is None or design.trials is not None:
-            raise DataError(
-                f"{said} is not offered for the {self.name} family: leave it out, or use a family "
-                "whose tails are known here, such as gaussian, student_t, lognormal or gamma, and "
-                "poisson or negative_binomial for counts"
-            )
-
     def _check_rate(self, formula: Formula) -> None:
         rate = formula.response.rate
         if rate is not None and not (self.counting and isinstance(self.link, Log)):
@@ -189,7 +176,8 @@ class Family:
     def prepare(self, design: Design) -> Design:
         """The design as this family reads it, after `check`."""
         self._check_trials(design.formula)
-        self._check_limits(design)
+        if design.limits is not None and getattr(self.row_density, "tails", None) is None:
+            support.refuse_limits(design, self.name)
         self.check(design)
         support.refuse_extremes(design, logged=not self.extremes)
         if self.link.name != "identity":
