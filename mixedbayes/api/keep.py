@@ -59,6 +59,7 @@ EXTRA = {
     "intercept_at_means": [str],
     "units": Each(str),
     "library?": str,  # of the data frame, where it is not pandas
+    "fixed?": Each(float),  # parameters of the family that the user fixed
 }
 # Settings that do not change the draws, held at one value in the cache's keys.
 NOT_ASKED = {"progress": True, "cores": None}
@@ -103,6 +104,7 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             "units": {str(name): str(unit) for name, unit in design.units.items()},
             **({"columns": fingerprint(design)} if own else {}),
             **({"library": design.library} if design.library != PANDAS else {}),
+            **({"fixed": family.fixed} if family.fixed else {}),
         },
     )
 
@@ -171,7 +173,7 @@ def arguments(saved: SavedFit) -> dict[str, Any]:
     return {
         "formula": formulas,
         "data": replace(table(saved.data, saved.data.columns), library=_library(saved)),
-        "family": family_from_names(saved.family, saved.link),
+        "family": family_from_names(saved.family, saved.link, saved.extra.get("fixed")),
         "priors": codec.decode(saved.priors),
         "formulation": _from_plain(asked["formulation"]),
         "missing": asked["missing"],
@@ -249,7 +251,7 @@ def key(spec: Spec, settings: Settings, chosen: Chosen) -> str:
     return cache.key(
         design.formula,
         design.whole,
-        family=f"{family.name}({family.link.name})",
+        family=family.described,
         priors=codec.encode(spec.priors.given),
         seed=settings.seed,
         settings=asdict(settings) | NOT_ASKED | {"formulation": _chosen_to_plain(chosen)},

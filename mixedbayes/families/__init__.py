@@ -27,10 +27,12 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from mixedbayes.families.asymmetric_laplace import AsymmetricLaplace as AsymmetricLaplace
     from mixedbayes.families.bernoulli import Bernoulli as Bernoulli
     from mixedbayes.families.beta import Beta as Beta
     from mixedbayes.families.binomial import Binomial as Binomial
     from mixedbayes.families.cumulative import Cumulative as Cumulative
+    from mixedbayes.families.exgaussian import Exgaussian as Exgaussian
     from mixedbayes.families.exponential import ExponentialFamily
     from mixedbayes.families.gamma import GammaFamily
     from mixedbayes.families.gaussian import Gaussian as Gaussian
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from mixedbayes.families.lognormal import Lognormal as Lognormal
     from mixedbayes.families.negative_binomial import NegativeBinomial as NegativeBinomial
     from mixedbayes.families.poisson import Poisson as Poisson
+    from mixedbayes.families.shifted_lognormal import ShiftedLognormal as ShiftedLognormal
+    from mixedbayes.families.skew_normal import SkewNormal as SkewNormal
     from mixedbayes.families.student_t import StudentTFamily
     from mixedbayes.families.weibull import Weibull as Weibull
 

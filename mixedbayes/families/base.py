@@ -14,6 +14,11 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
 from mixedbayes.families import support
+from mixedbayes.families.arrays import per_row as per_row
+from mixedbayes.families.arrays import repeated as repeated
+from mixedbayes.families.arrays import weights_of as weights_of
+from mixedbayes.families.arrays import whole as whole
+from mixedbayes.families.elsewhere import Elsewhere as Elsewhere
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
 from mixedbayes.formula import Formula
@@ -21,8 +26,6 @@ from mixedbayes.priors.types import Assigned
 
 type Values = Mapping[str, Floats]
 type Bools = NDArray[np.bool_]
-
-_WHOLE = 2.0**53  # floats below it hold every whole number
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,6 @@ class Parameter:
     def real(self) -> bool:
         """Whether it is one number that may be negative."""
         return not self.ordered and isinstance(self.link, Identity)
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """What other packages call a family; None where they do not have it."""
-
-    brms: str | None = None
-    lme4: str | None = None  # a family of R's glm, or a function of lme4's
-    bambi: str | None = None
-    bambi_parameters: Mapping[str, str] = field(default_factory=dict)  # our names to theirs
-    bambi_builtin: bool = True  # whether Bambi has it; else users make it of a PyMC distribution
-    bambi_weights: bool = False  # whether Bambi's weights are ours
-    names: tuple[str, ...] = ()  # by which users of other packages may ask for it
 
 
 @dataclass(frozen=True)
@@ -89,6 +79,7 @@ class Family:
     atoms: ClassVar[tuple[float, ...]] = ()  # values of a continuous y that have a probability
     infinite_over: ClassVar[tuple[str, ...]] = ()  # over normal effects on these E[y] is infinite
     variant_of: ClassVar[type[Family] | None] = None  # the family that a formula made this one of
+    beyond: ClassVar[str] = ""  # what effects do not multiply, " beyond ndt", where they are ratios
     link: Link = field(default_factory=Link)
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -101,6 +92,18 @@ class Family:
         if not isinstance(self.link, self.links):
             shown = ", ".join(f"mb.{kind.__name__}()" for kind in self.links)
             raise ModelError(f"the {self.name} family has the links {shown}; got {self.link!r}")
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """Parameters that the user fixed at a number, fields of the family, which are not among
+        `parameters` then."""
+        return {}
+
+    @property
+    def described(self) -> str:
+        """Name, link and fixed parameters, in words."""
+        fixed = "".join(f", {name} = {value:g}" for name, value in self.fixed.items())
+        return f"{self.name}, {self.link.name} link{fixed}"
 
     # ---- before anything runs -----------------------------------------------------------------
 
@@ -299,8 +302,13 @@ class Family:
     ) -> tuple[str, dict[str, Any]]:
         """Name and arguments of the PyMC distribution of y, for the linear predictor eta (n,).
 
-        Weights that repeat rows are not in it.
+        Weights that repeat rows are not in it. Where PyMC has no distribution of this name, there
+        is one of `pymc_logp` and `simulate`: its arguments are "mu" and the family's parameters.
         """
+        raise NotImplementedError
+
+    def pymc_logp(self, y: Any, arguments: Mapping[str, Any], xp: Any) -> Any:
+        """log p of y given `pymc`'s arguments, where PyMC has no such distribution."""
         raise NotImplementedError
 
     def simulate(
@@ -383,6 +391,10 @@ class Family:
         `weights` is a number, or (n,) of rows: what they change is then (S, n).
         """
         return parameters
+
+    def mean_words(self, response: str) -> str:
+        """What `expectation` is, where it is not the mean of y; empty elsewhere."""
+        return ""
 
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
         """(S, n) E[y] on the response scale; of binomial counts the share of successes.
@@ -468,24 +480,3 @@ class Family:
         Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213.
         """
         return self.residual_variance(parameters)
-
-
-def weights_of(design: Design) -> Floats:
-    """(n,) the weights; 1 where there are none."""
-    return np.ones(design.n) if design.weights is None else design.weights
-
-
-def whole(y: NDArray[Any]) -> NDArray[Any]:
-    """Whole numbers as integers; as they are where one is beyond 2^53."""
-    return y.astype(np.int64) if np.all(np.abs(y) < _WHOLE) else y
-
-
-def per_row(x: Floats) -> Floats:
-    """A parameter against rows: (S,) becomes (S, 1); (S, n) stays."""
-    x = np.asarray(x, float)
-    return x[:, None] if x.ndim == 1 else x
-
-
-def repeated(log_density: Floats, weights: Floats | None) -> Floats:
-    """Log densities of rows that count `weights` times."""
-    return log_density if weights is None else log_density * weights

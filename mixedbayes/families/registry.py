@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from types import ModuleType
 from typing import Any, NoReturn
 
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
+from mixedbayes.families.asymmetric_laplace import AsymmetricLaplace
 from mixedbayes.families.base import Family
 from mixedbayes.families.bernoulli import Bernoulli
 from mixedbayes.families.beta import Beta
 from mixedbayes.families.binomial import Binomial
 from mixedbayes.families.cumulative import Cumulative
+from mixedbayes.families.exgaussian import Exgaussian
 from mixedbayes.families.exponential import ExponentialFamily
 from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.gaussian import Gaussian
@@ -24,6 +27,8 @@ from mixedbayes.families.inverse_gaussian import InverseGaussian
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.poisson import Poisson
+from mixedbayes.families.shifted_lognormal import ShiftedLognormal
+from mixedbayes.families.skew_normal import SkewNormal
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.families.weibull import Weibull
 from mixedbayes.families.words import NEAREST
@@ -35,7 +40,11 @@ FAMILIES: dict[str, type[Family]] = {
     for kind in (
         Gaussian,
         StudentTFamily,
+        SkewNormal,
+        Exgaussian,
+        AsymmetricLaplace,
         Lognormal,
+        ShiftedLognormal,
         GammaFamily,
         Weibull,
         ExponentialFamily,
@@ -127,13 +136,22 @@ def _hint(word: str) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def family_from_names(name: str, link: str) -> Family:
-    """A family object from its name and its link's, as files keep them."""
+def written(family: Family) -> str:
+    """The family as code: `mb.families.Gamma(link=mb.Log())`."""
+    kind = family.variant_of or type(family)
+    fixed = "".join(f", {name}={value!r}" for name, value in family.fixed.items())
+    return f"mb.families.{public(kind.name)}(link=mb.{type(family.link).__name__}(){fixed})"
+
+
+def family_from_names(name: str, link: str, fixed: Mapping[str, float] | None = None) -> Family:
+    """A family object from its name, its link's and fixed parameters, as files keep them."""
     family = as_family(name)
+    if unknown := set(fixed or {}) - {f.name for f in fields(family)} - {"link"}:
+        raise ModelError(f"the {name} family has no {', '.join(sorted(unknown))} to fix")
     links = {kind.name: kind for kind in family.links}
     if link not in links:
         raise ModelError(f"link={link!r}: the {name} family has the links {', '.join(links)}")
-    return replace(family, link=links[link]())
+    return replace(family, link=links[link](), **(fixed or {}))
 
 
 def _spelling(family: Any) -> str:

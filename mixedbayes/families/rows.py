@@ -48,6 +48,9 @@ class RowDensity:
         function of eta = g(mean) which has the same mean; see `mixedbayes.joint.links`.
     concave
         Whether log p is concave in t.
+    smooth
+        Whether it has a derivative everywhere. Where it has none, the search for the mode ends when
+        steps gain little: the slope is nowhere near 0.
     merges
         How rows with the same predictor become one: "sum" of y and size; "size", of rows with the
         same y; None, not at all.
@@ -72,6 +75,7 @@ class RowDensity:
     scale: type[Link] = Link
     once: Any = nothing
     concave: bool = True
+    smooth: bool = True
     merges: Literal["sum", "size"] | None = None
     odds: tuple[int, ...] = ()
     loop: Any = None

@@ -41,13 +41,12 @@ NEAREST: dict[str, str] = {
     ),
     **dict.fromkeys(
         ("frechet", "gen_extreme_value", "generalized_gamma", "gengamma", "halfnormal",
-         "half_normal", "pareto", "shifted_lognormal", "exgaussian", "cox", "survival", "wiener",
+         "half_normal", "pareto", "cox", "survival", "wiener",
          "loglogistic"),
         _POSITIVE,
     ),
     **dict.fromkeys(
-        ("skew_normal", "skewnormal", "asym_laplace", "asymmetriclaplace", "asymmetric_laplace",
-         "laplace", "cauchy", "huber", "quasi", "mixture", "uniform", "vonmises", "von_mises",
+        ("laplace", "cauchy", "huber", "quasi", "mixture", "uniform", "vonmises", "von_mises",
          "logistic_distribution", "multivariate_normal", "multi_normal", "mvgaussian"),
         _NORMAL,
     ),

@@ -68,8 +68,10 @@ def brms_code(spec: Spec) -> str:
     head: Callable[[str], str] = (lambda _: "0 + Intercept") if own else (lambda first: first)
     placed = placed_columns(design.formula, design.mu, spec.priors.mu, head, means=means)
     formula = f"{_response(spec)} ~ {placed.right}"
-    if at_zero and not own:
-        formula = f"bf({formula}, center = FALSE)"
+    more = [f"{name} = {value:.12g}" for name, value in family.fixed.items()]
+    more += ["center = FALSE"] * (at_zero and not own)
+    if more:
+        formula = f"bf({', '.join([formula, *more])})"
     about = ["# columns at their means, as the default priors are"] if placed.lines else []
     lines = [
         "library(brms)",

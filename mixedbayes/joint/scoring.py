@@ -24,6 +24,7 @@ from mixedbayes.theta.whitening import CholeskyFactor, factorise
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50
 _MEMORY = 5  # moves that correct the expected curvature, where it is far from the observed one
+_LITTLE = 0.01  # gain of a step at which the search of a density with kinks stops
 _SHARE = 1e-4  # of the expected gain that a step must bring
 
 
@@ -90,6 +91,7 @@ class Scoring:
         # Where the rows' log density is not concave, plain steps can go to and fro. Behind a link
         # that is not the row density's own it need not be concave either.
         self.concave = density.data.density.concave and density.data.front is SAME
+        self.smooth = density.data.density.smooth
         self.memory = 0 if self.concave and not layout.own_parameters else _MEMORY
         self.origin = np.zeros(layout.ndim - layout.n_hyper)
         self.origin[layout.n_effects :] = feasible_coefficients(density, self.X, self.offset)
@@ -146,7 +148,10 @@ class Scoring:
                 break
             if found is None:
                 raise np.linalg.LinAlgError("no step leads up")
-            e, value, gradient = found
+            gained, (e, value, gradient) = found[1] - value, found
+            if not self.smooth and gained < _LITTLE:
+                w, factor, leverage, _ = self._around(columns, e)
+                break
         else:
             if self.concave:
                 raise np.linalg.LinAlgError("Fisher scoring did not settle")

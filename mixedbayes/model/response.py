@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.design.types import Ints
+from mixedbayes.families.base import Family
 from mixedbayes.model.coords import response_name
 from mixedbayes.model.data import as_data
 from mixedbayes.model.limited import limited_logp
@@ -27,7 +30,7 @@ def response(spec: Spec, kind: str, args: dict[str, Any]) -> Any:
     name = response_name(spec)
     y = family.reported(design.y)
     observed = pm.Data(f"{name}_data", as_data(y), dims=names.OBS)
-    distribution = getattr(pm, kind)
+    distribution = distribution_of(family, kind)
     repeated = design.weights is not None and family.repeats_rows
     first = family.first_code
     if not repeated and not first and design.limits is None:
@@ -64,3 +67,39 @@ def response(spec: Spec, kind: str, args: dict[str, Any]) -> Any:
         observed=observed,
         dims=names.OBS,
     )
+
+
+def distribution_of(family: Family, kind: str) -> Any:
+    """PyMC's distribution of this name, or that of the family's own density and simulation."""
+    return getattr(pm, kind) if hasattr(pm, kind) else _Own(family, kind)
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A distribution that PyMC has not, used as those that it has."""
+
+    family: Family
+    kind: str
+
+    def __call__(self, name: str, *, observed: Any, dims: Any, **args: Any) -> Any:
+        return pm.CustomDist(
+            name, *args.values(), **self._functions(args), observed=observed, dims=dims
+        )
+
+    def dist(self, *, size: Any = None, shape: Any = None, **args: Any) -> Any:
+        given = {k: v for k, v in {"size": size, "shape": shape}.items() if v is not None}
+        return pm.CustomDist.dist(*args.values(), **self._functions(args), **given)
+
+    def _functions(self, args: dict[str, Any]) -> dict[str, Any]:
+        family = self.family
+
+        def logp(value: Any, *given: Any) -> Any:
+            return family.pymc_logp(value, dict(zip(args, given, strict=True)), pt)
+
+        def random(*given: Any, rng: Any = None, size: Any = None) -> Any:
+            shape = np.broadcast_shapes(*map(np.shape, given)) if size is None else tuple(size)
+            rows = (np.broadcast_to(x, shape).reshape(1, -1) for x in given)
+            values = dict(zip(args, rows, strict=True))
+            return family.simulate(values.pop("mu"), values, rng).reshape(shape)
+
+        return {"logp": logp, "random": random, "class_name": self.kind}

@@ -67,3 +67,39 @@ def exponential_tail(z, upper):
     if h < 1e-8:
         return z - 0.5 * h, 1.0 - 0.5 * h
     return math.log(-math.expm1(-h)), h / math.expm1(h) if h < 700.0 else 0.0
+
+
+@njit(error_model="numpy", nogil=True, inline="never")
+def mills(x):
+    """log(Phi(x) / phi(x)), phi(x) / Phi(x), and the latter plus x, which is positive; x <= 0."""
+    if x > -6.0:
+        hazard = math.exp(-0.5 * x * x - _LOG_SQRT_2PI) / (0.5 * math.erfc(-x * _SQRT_HALF))
+        return -math.log(hazard), hazard, hazard + x
+    t = 0.0
+    for k in range(40, 0, -1):
+        t = k / (-x + t)
+    return -math.log(-x + t), -x + t, t
+
+
+@njit(error_model="numpy", nogil=True, inline="never")
+def bessel(x):
+    """log(I0(x) exp(-x)) and 1 - I1(x) / I0(x) for x > 0: by power series, beyond 30 by those in
+    1 / x."""
+    if x < 30.0:
+        q = 0.25 * x * x
+        term, zero, one = 1.0, 0.0, 1.0  # I0 - 1, and I1 / (x / 2)
+        for k in range(1, 120):
+            term *= q / (k * k)
+            zero += term
+            one += term / (k + 1.0)
+            if term < 1e-18 * zero:
+                break
+        return math.log1p(zero) - x, 1.0 - 0.5 * x * one / (1.0 + zero)
+    a, b, zero, gap = 1.0, 1.0, 1.0, 0.0  # terms of I0 and I1 over exp(x) / sqrt(2 pi x)
+    for k in range(1, 25):
+        odd = (2.0 * k - 1.0) ** 2
+        a *= odd / (8.0 * x * k)
+        b *= (odd - 4.0) / (8.0 * x * k)
+        zero += a
+        gap += a - b
+    return math.log(zero) - 0.5 * math.log(2 * math.pi * x), gap / zero

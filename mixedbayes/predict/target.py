@@ -337,6 +337,8 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
 def _mean_words(design: Design, family: Family) -> str:
     """What the mean is, where that is a probability; empty elsewhere."""
     response, levels = design.response, design.response_levels
+    if said := family.mean_words(response):
+        return said
     if family.categories(design) is not None:
         return f"probability of each {response}"
     if design.trials is not None:

@@ -122,7 +122,8 @@ def _mean(post: Posterior) -> str:
         return f"the probability of {response}"
     if family.mean_link != family.link.name:  # the response is normal on another scale
         return f"the mean of the {family.mean_link} of {response}"
-    return f"the mean of {response}"
+    said = family.mean_words(response)
+    return f"the {said}" if said else f"the mean of {response}"
 
 
 def _sum(p: LinearPredictor) -> str:

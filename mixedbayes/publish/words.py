@@ -38,7 +38,8 @@ def family_name(family: Family) -> str:
 
 def likelihood(family: Family) -> str:
     """ "negative binomial family, log link"."""
-    return f"{family_name(family)} family, {family.link.name} link"
+    fixed = "".join(f", {name} = {value:g}" for name, value in family.fixed.items())
+    return f"{family_name(family)} family, {family.link.name} link{fixed}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from mixedbayes.checks.check import check
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
+from mixedbayes.families.registry import written
 from mixedbayes.interop.code import code
 from mixedbayes.printable import escaped
 from mixedbayes.report.equations import mathml, model_equations, other_forms
@@ -215,10 +216,9 @@ def session_code(source: Source) -> str:
     texts = formula.texts
     said = repr(texts[0]) if len(texts) == 1 else f"[{', '.join(map(repr, texts))}]"
     family, given = source.post.family, source.post.priors.given
-    kind = family.variant_of or type(family)
     chosen = source.post.made.formulation
     options = {
-        "family": f"mb.{kind.__name__}(link=mb.{type(family.link).__name__}())",
+        "family": written(family),
         "priors": _python(given) if given else "",
         "formulation": chosen.engine.code(chosen.groups),
     }

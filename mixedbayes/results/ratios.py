@@ -46,7 +46,8 @@ def ratio_of(family: Family, design: Design) -> Ratio:
     if family.mean_link != link.name:
         # With a sigma of its own per row, means are not proportional to medians.
         what = "median" if names.SIGMA in design.further else "mean"
-        return Ratio(f"ratio of {what}s", "baseline median")
+        beyond = family.beyond
+        return Ratio(f"ratio of {what}s{beyond}", f"baseline median{beyond}")
     if isinstance(link, Logit):
         return Ratio("odds ratio", "baseline odds")
     if isinstance(link, Cloglog):

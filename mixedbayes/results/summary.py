@@ -372,7 +372,7 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
     yield "formula", design.formula.text
     for other in design.formula.others:
         yield "", other.text
-    yield "family", f"{family.name}, {family.link.name} link"
+    yield "family", family.described
     yield "rows", f"{design.n:,} used"
     predictors = design.predictors
     groups = {g.name: g.n_levels for p in predictors for g in p.groups}

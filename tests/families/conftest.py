@@ -16,6 +16,7 @@ PARAMETERS = {
     "gaussian": {"sigma": [0.7, 1.0, 2.0]},
     "student_t": {"sigma": [0.7, 1.0, 2.0], "nu": [3.0, 5.0, 30.0]},
     "lognormal": {"sigma": [0.3, 0.5, 0.8]},
+    "shifted_lognormal": {"sigma": [0.3, 0.5, 0.8], "ndt": [0.5, 1.0, 2.0]},
     "gamma": {"shape": [0.8, 2.0, 9.0]},
     "beta": {"phi": [1.5, 5.0, 30.0]},
     "bernoulli": {},

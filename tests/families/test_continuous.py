@@ -1,10 +1,14 @@
 """Continuous families beside numbers computed elsewhere: R's survreg, and the far tails."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special
 
-from mixedbayes.families.registry import FAMILIES
+import mixedbayes as mb
+from mixedbayes.design import build_design
+from mixedbayes.errors import ModelError
+from mixedbayes.families.registry import FAMILIES, family_from_names, written
 
 # survreg(Surv(time, !censored) ~ age + sex + disease) of the kidney data (R 4.2.2, survival 3.5-3):
 # intercept, age, female, GN; the scale; and log likelihoods of four rows that are not censored.
@@ -32,3 +36,198 @@ def test_log_densities_of_times_are_survregs(name):
     p = {"shape": np.array([1 / scale])} if family.parameters else {}
     found = family.log_density(KIDNEY[:, 0], family.inverse(eta[None], np), p)[0]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def row_of(family, y, t, parameters):
+    """log p of one response and its derivatives, by the functions that are compiled."""
+    rows = family.rows(build_design("y ~ 1", pd.DataFrame({"y": [y]})))
+    density, one = family.row_density, (rows.y[0], rows.size[0], rows.extra[0])
+    with np.errstate(all="ignore"):
+        shared = density.once.py_func(parameters)
+        value, d_t, d = density.row.py_func(np.float64(t), *one, parameters, shared)
+    return value + rows.constant, (d_t, *d)
+
+
+# log p and its derivatives (by mu or log mu, then by the parameters) by mpmath, 60 digits.
+TAILS = {
+    ("weibull", 1e-12, 2.0, (0.3,)): (18.205201514874535, -0.2999193628269337, -28.551812784584193),
+    ("weibull", 1000.0, 2.0, (1.7,)): (-3459.385240839642, 5882.267702660703, -16350.6079218356),
+    ("weibull", 1000000000000.0, 27.0, (1e-06,)): (
+        -367911.1836167303,
+        0.3678815526040721,
+        367879625107.4879,
+    ),
+    ("exponential", 700.0, 0.0, ()): (-700.0, 699.0),
+    ("exponential", 1e-300, 5.0, ()): (-5.0, -1.0),
+    ("inverse_gaussian", 0.0001, 1.0, (0.1,)): (
+        -488.2179332542967,
+        -0.036786590764311865,
+        -4994.632127325593,
+    ),
+    ("inverse_gaussian", 1000000000000.0, 27.6, (100000000.0,)): (
+        -33.15512988475676,
+        3.249999389186469e-06,
+        4.999999503645499e-09,
+    ),
+    ("inverse_gaussian", 3.0, 1.0986, (100000000.0,)): (
+        6.640966518775154,
+        409.629820962711,
+        4.974831130058089e-09,
+    ),
+    ("skew_normal", -30.0, 1.0, (1.5, 4.0)): (
+        -1294.0061818130102,
+        -88.36310337215221,
+        1825.5041363578123,
+        -543.8375397680027,
+    ),
+    ("skew_normal", 40.0, 1.0, (1.5, -10000.0)): (
+        -11063553187.43509,
+        597794210.7148645,
+        15542649477.919811,
+        2212710.5706351222,
+    ),
+    ("skew_normal", 2.0, 1.0, (1.5, 1e-06)): (
+        -1.5466258635350594,
+        0.4444444444444444,
+        -0.37037037037037035,
+        -1.8571529078354988e-13,
+    ),
+    ("skew_normal", 35.0, 1.0, (1.0, 8.0)): (
+        -233.1708769281621,
+        13.171576720626186,
+        446.8336085012903,
+        1.4105405579686483,
+    ),
+    ("exgaussian", -30.0, 1.0, (0.7, 2.0)): (
+        -863.5083066829186,
+        -59.217828279836105,
+        2453.2980745524105,
+        58.72201224411603,
+    ),
+    ("exgaussian", 60.0, 1.0, (0.001, 2.0)): (-31.193147055559944, 0.5, 0.00025, 14.249999875),
+    ("exgaussian", 1.5, 1.0, (0.7, 1e-06)): (
+        -0.8173656300827666,
+        1.0204081632632238,
+        -0.6997084548105551,
+        -9.995886917858413e-07,
+    ),
+    ("exgaussian", -40.0, 1.0, (1.0, 1e-06)): (
+        -841.4189385323647,
+        -40.999999999959,
+        1679.9999999966392,
+        0.001679931204812202,
+    ),
+    ("exgaussian", 1000000.0, 3.0, (2.0, 0.5)): (-1999986.3068528194, 2.0, 8.0, 3999954.0),
+    ("shifted_lognormal", 1.0000001, 0.0, (0.5, 1.0)): (
+        -503.69371049151,
+        -64.47238260149781,
+        2076.344059156959,
+        -634723825.6443837,
+    ),
+    ("shifted_lognormal", 1000000000000.0, 2.0, (0.01, 0.3)): (
+        -3284770.1620152616,
+        256310.21115928248,
+        656949143.4451597,
+        2.5631121115935935e-07,
+    ),
+    ("asymmetric_laplace", 1000000.0, 1.0, (0.5, 1e-06)): (
+        -15.122362377404828,
+        2e-06,
+        1.9999959999999999,
+        -999999.000001,
+    ),
+    ("asymmetric_laplace", -3.0, 1.0, (0.001, 0.999)): (
+        -4.0010005003335865,
+        -1.0000000000000009,
+        3000.000000000003,
+        3001.001001001002,
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "y", "t", "parameters"), TAILS)
+def test_rows_keep_their_digits_in_the_tails(name, y, t, parameters):
+    value, slopes = row_of(FAMILIES[name](), y, t, parameters)
+    expected, *expected_slopes = TAILS[name, y, t, parameters]
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(slopes, expected_slopes, rtol=1e-9, atol=1e-9)
+
+
+# ---- a parameter that is fixed
+
+
+@pytest.fixture(scope="module")
+def delays():
+    rng = np.random.default_rng(5)
+    return pd.DataFrame({"y": rng.gamma(2.0, 3.0, 60), "x": rng.normal(size=60)})
+
+
+def test_a_fixed_quantile_is_no_parameter_and_is_said(delays):
+    family = mb.families.AsymmetricLaplace(quantile=0.9)
+    model = mb.Model("y ~ x", delays, family=family)
+    assert model.family.parameters == ("sigma",)
+    assert list(model.spec.priors.parameters) == ["sigma"]
+    assert "asymmetric_laplace, identity link, quantile = 0.9" in str(model)
+    assert "bf(y ~ 1 + x, quantile = 0.9)" in model.code("brms")
+    assert written(family) == "mb.families.AsymmetricLaplace(link=mb.Identity(), quantile=0.9)"
+    again = family_from_names("asymmetric_laplace", "identity", dict(family.fixed))
+    assert again == family != mb.families.AsymmetricLaplace()
+    with pytest.raises(ModelError, match=r"parameters that may have one are: sigma"):
+        mb.Model(["y ~ x", "quantile ~ x"], delays, family=family)
+
+
+@pytest.mark.parametrize("quantile", [0, 1.0, -0.1, "0.9", True, np.nan])
+def test_what_is_no_order_of_a_quantile_is_refused(quantile):
+    with pytest.raises(ModelError, match="is no number between 0 and 1"):
+        mb.families.AsymmetricLaplace(quantile=quantile)
+
+
+def test_a_file_cannot_fix_what_the_family_has_not():
+    with pytest.raises(ModelError, match="has no shape to fix"):
+        family_from_names("gamma", "log", {"shape": 2.0})
+
+
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
+def test_a_fixed_quantile_is_that_of_the_density(q, delays):
+    """Everything is as with an estimated one of that value; P(Y <= mu) is the order."""
+    fixed, free = mb.families.AsymmetricLaplace(quantile=q), mb.families.AsymmetricLaplace()
+    y, mu = delays.y.to_numpy(), np.full((1, 60), 5.0)
+    sigma, order = {"sigma": np.array([1.3])}, {"quantile": np.array([q])}
+    np.testing.assert_array_equal(fixed.expectation(mu, sigma), mu)
+    for name in ("observation_mean", "variance"):
+        mine, theirs = (getattr(f, name)(mu, p) for f, p in ((fixed, sigma), (free, sigma | order)))
+        np.testing.assert_allclose(mine, theirs)
+    mine = fixed.log_density(y, mu, sigma)
+    np.testing.assert_allclose(mine, free.log_density(y, mu, sigma | order))
+    np.testing.assert_allclose(fixed.cdf(mu[0], mu, sigma), q)
+    a, b = row_of(fixed, 4.0, 5.0, (1.3,)), row_of(free, 4.0, 5.0, (1.3, q))
+    assert a[0] == pytest.approx(b[0])
+    np.testing.assert_allclose(a[1], b[1][:2])
+
+
+# ---- tails, for responses that are censored or truncated
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("shifted_lognormal", (0.4, 0.2))],
+)
+@pytest.mark.parametrize("upper", [True, False])
+def test_tails_are_the_distribution_function_with_its_derivatives(name, parameters, upper):
+    family, t = FAMILIES[name](), 0.4
+    own = {k: np.array([v]) for k, v in zip(family.parameters, parameters, strict=True)}
+    density = family.row_density
+    tails, once = density.tails.py_func, density.once.py_func
+
+    def log_tail(bound, *at):
+        return tails(at[0], bound, upper, 1.0, at[1:], once(at[1:]))
+
+    mu = np.array([[np.exp(t) if density.scale is mb.Log else t]])
+    for y in (0.21, 0.9, 2.5, 6.0):
+        value, *slopes = log_tail(bound := family.bound(np.array([y]))[0], t, *parameters)
+        below = family.cdf(y, mu, own)[0, 0]
+        assert np.exp(value) == pytest.approx(1 - below if upper else below, rel=1e-9, abs=1e-14)
+        at, h = np.array([t, *parameters]), 1e-6
+        for e, slope in zip(h * np.eye(at.size), [slopes[0], *slopes[1]], strict=True):
+            rise = (log_tail(bound, *(at + e))[0] - log_tail(bound, *(at - e))[0]) / (2 * h)
+            assert slope == pytest.approx(rise, rel=1e-5, abs=1e-7)

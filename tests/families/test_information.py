@@ -15,6 +15,11 @@ CASES = [
     ("gamma", {"shape": 50.0}, "shape"),
     ("weibull", {"shape": 0.6}, "shape"),
     ("weibull", {"shape": 4.0}, "shape"),
+    ("skew_normal", {"sigma": 0.7, "alpha": 3.0}, "sigma"),
+    ("exgaussian", {"sigma": 0.7, "beta": 0.4}, "sigma"),
+    ("exgaussian", {"sigma": 0.3, "beta": 0.9}, "beta"),
+    ("shifted_lognormal", {"sigma": 0.5, "ndt": 1.0}, "ndt"),
+    ("asymmetric_laplace", {"sigma": 0.7, "quantile": 0.8}, "sigma"),
     ("inverse_gaussian", {"shape": 2.0}, "shape"),
     ("beta", {"phi": 5.0}, "phi"),
 ]

@@ -19,6 +19,10 @@ from tests.support.zero_inflated_poisson import ZeroInflatedPoisson
 WRONG = {
     "gaussian": (["a", "b", "c"], "categorical", "cumulative"),
     "student_t": (["a", "b", "a"], "categorical", "bernoulli"),
+    "skew_normal": (["a", "b", "c"], "categorical", "cumulative"),
+    "exgaussian": (["a", "b", "c"], "categorical", "cumulative"),
+    "asymmetric_laplace": (["a", "b", "c"], "categorical", "cumulative"),
+    "shifted_lognormal": ([1.0, -2.5, 0.0], "-2.5 in row 'r1' (2 of 3 rows", "gaussian"),
     "lognormal": ([1.0, -2.5, 0.0], "-2.5 in row 'r1' (2 of 3 rows", "gaussian"),
     "gamma": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "gaussian"),
     "weibull": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "gaussian"),
@@ -276,7 +280,7 @@ def test_families_of_other_packages_that_are_here(word, ours):
 @pytest.mark.parametrize(
     ("word", "nearest"),
     [("beta_binomial", "binomial"), ("bell", "negative_binomial"), ("hurdle-gamma", "gamma"),
-     ("pareto", "lognormal"), ("sratio", "cumulative"), ("skew_normal", "student_t"),
+     ("pareto", "lognormal"), ("sratio", "cumulative"), ("cauchy", "student_t"),
      ("Zero inflated Poisson", "negative_binomial"), ("categorical", "bernoulli")],
 )  # fmt: skip
 def test_families_of_other_packages_that_are_not(word, nearest):

@@ -1,0 +1,19 @@
+"""Names of a family in other packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What other packages call a family; None where they do not have it."""
+
+    brms: str | None = None
+    lme4: str | None = None  # a family of R's glm, or a function of lme4's
+    bambi: str | None = None
+    bambi_parameters: Mapping[str, str] = field(default_factory=dict)  # our names to theirs
+    bambi_builtin: bool = True  # whether Bambi has it; else users make it of a PyMC distribution
+    bambi_weights: bool = False  # whether Bambi's weights are ours
+    names: tuple[str, ...] = ()  # by which users of other packages may ask for it

@@ -1,0 +1,204 @@
+"""Response times that are lognormal beyond a shortest one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import stats
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import Prior, Uniform
+from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
+from mixedbayes.families.gaussian import row_sd, scale_prior
+from mixedbayes.families.links import Identity
+from mixedbayes.families.lognormal import Lognormal
+from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import log_ndtr
+
+
+@compiled
+def _once(parameters):
+    return (math.log(parameters[0]),)
+
+
+@compiled
+def _row(t, y, size, extra, parameters, shared):
+    """y of which log(y - ndt) has mean t, its variance divided by size."""
+    sigma, beyond = parameters[0], y - parameters[1]
+    if not beyond > 0.0:
+        return -math.inf, 0.0, (0.0, 0.0)
+    log = math.log(beyond)
+    z = (log - t) / sigma
+    square = size * z * z
+    d_ndt = (1.0 + size * z / sigma) / beyond
+    return -shared[0] - 0.5 * square - log, size * z / sigma, ((square - 1.0) / sigma, d_ndt)
+
+
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    sigma, beyond = parameters[0], bound - parameters[1]
+    if not beyond > 0.0:
+        return (0.0 if upper else -math.inf), 0.0, (0.0, 0.0)
+    root = math.sqrt(size) / sigma
+    z = (math.log(beyond) - t) * root
+    sign = -1.0 if upper else 1.0
+    value, hazard = log_ndtr(sign * z)
+    slope = -sign * hazard * root
+    return value, slope, (-sign * hazard * z / sigma, slope / beyond)
+
+
+@dataclass(frozen=True)
+class ShiftedLognormal(Lognormal):
+    """log(y - ndt) ~ Normal(mu, sigma / sqrt(weight)): mu is the log of the median of y - ndt.
+
+    ndt, the non-decision time of response times, is the shortest response that there can be,
+    0 < ndt < min(y). E[y] = ndt + exp(mu + sigma^2 / 2).
+    """
+
+    name: ClassVar[str] = "shifted_lognormal"
+    declared: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("sigma", r"\sigma"),
+        Parameter("ndt", r"\delta"),
+    )
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "shifted_lognormal", names=("shifted_log_normal", "shiftedlognormal", "lognormal3")
+    )
+    beyond: ClassVar[str] = " beyond ndt"
+    extremes: ClassVar[bool] = True
+
+    @property
+    def row_density(self) -> RowDensity:
+        return RowDensity(_row, Identity, _once, tails=_tails)
+
+    def rows(self, design: Design) -> Rows:
+        w = weights_of(design)
+        return Rows.of(design.y, w, 0.5 * np.log(w).sum() - 0.5 * design.n * np.log(2 * np.pi))
+
+    def bound(self, y: Floats) -> Floats:
+        return np.where(np.asarray(y) > 0, y, -np.inf)
+
+    def on_link_scale(self, design: Design) -> Floats:
+        """(n,) log(y - ndt), less the offset, at an ndt of half the smallest response."""
+        logs = np.log(design.y - _half(design))
+        return logs if design.mu.offset is None else logs - design.mu.offset
+
+    def location(self, design: Design) -> float:
+        return float(np.mean(self.on_link_scale(design)))
+
+    def scale(self, design: Design) -> float:
+        return float(np.std(self.on_link_scale(design), ddof=1))
+
+    def scale_origin(self, design: Design) -> str:
+        return f"sd(log({design.response} - {_half(design):.4g}))"
+
+    def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
+        if name == "ndt":
+            return Uniform(0, float(design.y.min())), f"any below the smallest {design.response}"
+        weight = self.typical_weight(design)
+        return scale_prior(self.scale(design), self.scale_origin(design), weight)
+
+    def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
+        """Of ndt about half the smallest response."""
+        if name == "ndt":
+            return float(np.log(_half(design))), 0.5
+        return super().parameter_scale(name, design)
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        _, args = super().pymc(eta, parameters, design, xp)
+        return "ShiftedLogNormal", {**args, "ndt": parameters["ndt"]}
+
+    def pymc_logp(self, y: Any, arguments: Mapping[str, Any], xp: Any) -> Any:
+        sigma, beyond = arguments["sigma"], y - arguments["ndt"]
+        log = xp.log(xp.switch(beyond > 0, beyond, 1.0))
+        z = (log - arguments["mu"]) / sigma
+        value = -0.5 * z**2 - xp.log(sigma) - 0.5 * np.log(2 * np.pi) - log
+        return xp.switch(beyond > 0, value, -np.inf)
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        divided = "/w_i" if weighted else ""
+        law = rf"\mathcal{{N}}(\mu_i,\, {symbol('sigma')}^2{divided})"
+        return rf"\log({y} - {symbol('ndt')}) &\sim {law}"
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        beyond = super().simulate(mu, parameters, rng, weights=weights)
+        return per_row(parameters["ndt"]) + beyond
+
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        beyond = y - per_row(parameters["ndt"])
+        return super().cdf(beyond, mu, parameters, weights=weights)
+
+    def transition(
+        self,
+        y: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> tuple[Floats, Floats] | None:
+        beyond = y - per_row(parameters["ndt"])
+        return super().transition(beyond, parameters, weights=weights)
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        beyond = y - per_row(parameters["ndt"])
+        logs = np.log(np.where(beyond > 0, beyond, 1.0))
+        value = stats.norm.logpdf(logs, mu, row_sd(parameters, weights)) - logs
+        return np.where(beyond > 0, value, -np.inf)
+
+    def expectation(self, mu: Floats, parameters: Values) -> Floats:
+        return per_row(parameters["ndt"]) + super().expectation(mu, parameters)
+
+    def observation_mean(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        beyond = super().observation_mean(mu, parameters, weights=weights)
+        return per_row(parameters["ndt"]) + beyond
+
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        """2 about log(sigma); of ndt, ndt^2 (1 + 1 / sigma^2) exp(2 sigma^2 - 2 mu)."""
+        if name == "sigma":
+            return super().parameter_information(name, eta, parameters)
+        variance = per_row(parameters["sigma"]) ** 2
+        return (
+            per_row(parameters["ndt"]) ** 2
+            * (1 + 1 / variance)
+            * np.exp(np.minimum(2 * variance - 2 * eta, 600.0))
+        )
+
+
+def _half(design: Design) -> float:
+    return float(design.y.min()) / 2
