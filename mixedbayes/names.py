@@ -69,11 +69,31 @@ def group_term_bis_dim(group: str, parameter: str = "mu") -> str:
     return f"{group_term_dim(group, parameter)}_bis"
 
 
+def effect_dim(group: str) -> str:
+    """Dimension of all effects of a factor that are correlated across parameters by an id.
+
+    `Subject_effect`, with the labels "Intercept", "Days", "sigma_Intercept": those of a further
+    parameter have its name in front.
+    """
+    return f"{identifier(group)}_effect"
+
+
+def effect_bis_dim(group: str) -> str:
+    """Second dimension of their correlation matrix."""
+    return f"{effect_dim(group)}_bis"
+
+
 def sd(group: str, parameter: str = "mu") -> str:
     return f"sd_{prefix(parameter)}{identifier(group)}"
 
 
 def cor(group: str, parameter: str = "mu") -> str:
+    """The correlations of a factor's effects on one parameter: `cor_Subject`, `cor_sigma_Subject`.
+
+    Where effects are correlated across parameters by an id, `cor_Subject` are the correlations of
+    all effects of the factor, on every parameter, and has the dimensions `effect_dim` and
+    `effect_bis_dim`; there is then no `cor_sigma_Subject`.
+    """
     return f"cor_{prefix(parameter)}{identifier(group)}"
 
 
@@ -117,6 +137,11 @@ def spherical(group: str, parameter: str = "mu") -> str:
     return f"u_{ranef(group, parameter)}"
 
 
+def across(group: str) -> str:
+    """All effects of a factor, centred, correlated across parameters: `ranef_Subject_across`."""
+    return f"{ranef(group)}_across"
+
+
 def partial_cor(group: str, parameter: str = "mu", block: int = 0) -> str:
     """Partial correlations of one block of effects, (r + 1) / 2: `partial_cor_Subject`."""
     return f"partial_{cor(group, parameter)}" + (f"_{block}" if block else "")
@@ -146,4 +171,13 @@ def of_group(group: str, parameter: str = "mu", blocks: int = 1) -> tuple[str, .
         *(group_term_dim(group, parameter), group_term_bis_dim(group, parameter)),
         *(f"refs_{tag}", f"Z_{tag}", spherical(group, parameter)),
         *(partial_cor(group, parameter, k) for k in range(blocks)),
+    )
+
+
+def of_across(group: str, blocks: int) -> tuple[str, ...]:
+    """Names of a factor's effects that are correlated across parameters, beside `of_group`'s."""
+    cors = cor(group)
+    return (
+        *(cors, at_means(cors), across(group), effect_dim(group), effect_bis_dim(group)),
+        *(partial_cor(group, block=k) for k in range(blocks)),
     )

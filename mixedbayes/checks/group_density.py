@@ -44,38 +44,40 @@ class RowsOfBlocks:
     eta
         (S, m) of each.
     columns
-        Of each block: its predictor's position, Z (m, q), zero in rows of other levels, and the
-        factor's root (S, q, q).
+        Of each block: its predictor's position, Z (m, q), zero in rows of other levels, the
+        factor's root (S, q, d), and where its u are among all D. Blocks of one level whose effects
+        are correlated across parameters have the same u.
     """
 
     post: Posterior
     rows: Ints
     parameters: tuple[str, ...]
     eta: tuple[Floats, ...]
-    columns: tuple[tuple[int, Floats, Floats], ...]
+    columns: tuple[tuple[int, Floats, Floats, int], ...]
 
     @classmethod
     def of(cls, post: Posterior, blocks: Sequence[Block], rows: Ints) -> RowsOfBlocks:
         parameters = tuple(dict.fromkeys([MU, *(p for p, _, _ in blocks)]))
         eta = tuple(still(post, blocks, rows, p).T for p in parameters)
-        columns = tuple(
-            (parameters.index(p), _column(g, level, rows), _root(post, g.name, p))
-            for p, g, level in blocks
-        )
-        return cls(post, rows, parameters, eta, columns)
+        columns, size = [], 0
+        places: dict[tuple[str, int], int] = {}
+        for p, g, level in blocks:
+            root = _root(post, g.name, p)
+            place = places.setdefault((post.design.formulated(p, g.name), level), size)
+            columns.append((parameters.index(p), _column(g, level, rows), root, place))
+            size += root.shape[2] if place == size else 0
+        return cls(post, rows, parameters, eta, tuple(columns))
 
     @property
     def size(self) -> int:
         """D, the number of effects."""
-        return sum(Z.shape[1] for _, Z, _ in self.columns)
+        return max((at + L.shape[2] for _, _, L, at in self.columns), default=0)
 
     def given(self, draws: Ints) -> Given:
         """The rows in some draws."""
         A = [np.zeros((len(draws), len(self.rows), self.size)) for _ in self.parameters]
-        at = 0
-        for k, Z, L in self.columns:
-            A[k][:, :, at : at + Z.shape[1]] = Z @ L[draws]
-            at += Z.shape[1]
+        for k, Z, L, at in self.columns:
+            A[k][:, :, at : at + L.shape[2]] += Z @ L[draws]
         return Given(self._density(draws), [eta[draws] for eta in self.eta], A)
 
     def blocks(self) -> Iterator[Ints]:
@@ -143,7 +145,7 @@ def _column(g: GroupDesign, level: int, rows: Ints) -> Floats:
 
 
 def _root(post: Posterior, group: str, parameter: str) -> Floats:
-    """(S, q, q) L with L L' the covariance of a factor's effects."""
+    """(S, q, d) L with L L' the covariance of a factor's effects, see `covariance_roots`."""
     return post.once(
         ("root", parameter, group),
         lambda: covariance_roots(post, group, parameter).transpose(2, 0, 1),

@@ -177,7 +177,11 @@ def anchored(spec: Spec) -> Spec:
     return replace(
         spec,
         design=replace(design, predictors=tuple(p for p, _ in moved)),
-        priors=Priors(tuple(prior for _, prior in moved), _given(priors.parameters, vectors)),
+        priors=Priors(
+            tuple(prior for _, prior in moved),
+            _given(priors.parameters, vectors),
+            across=priors.across,
+        ),
     )
 
 

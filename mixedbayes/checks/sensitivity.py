@@ -8,7 +8,8 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.checks.log_likelihood import TOTAL, by_observation
-from mixedbayes.design.types import Floats
+from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.distributions import Prior
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.own_priors import Quantity, quantities
 from mixedbayes.results.posterior import Posterior
@@ -23,11 +24,21 @@ def log_prior(post: Posterior) -> Floats:
             total += q.prior.logpdf(q.placed)
     for priors in post.priors.predictors:
         for g in post.predictor(priors.parameter).groups:
-            for block in g.blocks:
-                if len(block) > 1:
-                    cor = post.placed(g.name, priors)[1][:, block][:, :, block]
-                    total += g.covariance.log_density(cor, priors.cor[g.name].prior)
+            if g.name in priors.cor:
+                cor = post.placed(g.name, priors)[1]
+                total += _log_prior_of(g, cor, priors.cor[g.name].prior)
+    for a in post.design.across:
+        total += _log_prior_of(
+            a.effects, post.placed_across(a)[1], post.priors.across[a.name].prior
+        )
     return total
+
+
+def _log_prior_of(g: GroupDesign, cor: Floats, prior: Prior) -> Floats:
+    """(S,) of the correlations (S, q, q) of one factor's effects, block by block."""
+    blocks = (block for block in g.blocks if len(block) > 1)
+    parts = [g.covariance.log_density(cor[:, b][:, :, b], prior) for b in blocks]
+    return np.sum(parts, axis=0)
 
 
 # ---- power-scaling and overlap -----------------------------------------------------------------

@@ -96,6 +96,7 @@ def build_design(
         response.check_successes(y, trials, formula, rows)
     mu, fitted = _predictor("mu", formula, rows)
     others = [_predictor(f.response.text, f, rows) for f in formula.others]
+    checks.check_across([mu, *(p for p, _ in others)])
     fitted = replace(fitted, others={p.parameter: own for p, own in others})
     name = response.label(formula)
     return Design(
@@ -116,6 +117,7 @@ def build_design(
             *coding_notes(formula, memory.coding),
             *_notes(mu, fitted),
             *(note for predictor, own in others for note in _notes(predictor, own)),
+            *checks.id_notes(formula),
         ),
         columns=fitted,
         data=whole.frame(),
@@ -293,11 +295,13 @@ def _group(
 ) -> GroupDesign:
     terms: list[str] = []
     blocks: list[tuple[int, ...]] = []
+    ids: list[str] = []
     within: list[tuple[int, ...]] = []
     for bar, encoding in zip(bars, encodings, strict=True):
         names = [*([INTERCEPT] if encoding.intercept else []), *encoding.names]
         places = range(len(terms), len(terms) + len(names))
-        blocks += COVARIANCES[bar.structure].blocks(places)
+        own = COVARIANCES[bar.structure].blocks(places)
+        blocks, ids = [*blocks, *own], [*ids, *[bar.id] * len(own)]
         inside = margins(encoding) if COVARIANCES[bar.structure].closed else [()] * len(names)
         within += [tuple(len(terms) + k for k in columns) for columns in inside]
         terms += names
@@ -316,6 +320,7 @@ def _group(
         margins=tuple(within),
         covariance=_covariance(name, bars, encodings),
         law=_law(name, bars),
+        ids=tuple(ids) if any(ids) else (),
     )
 
 

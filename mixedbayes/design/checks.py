@@ -1,16 +1,18 @@
 """What is wrong with a design, as errors, and what its user should know, as notes."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from mixedbayes.design.encode import Encoding
-from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor, across
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError, FormulaError
 from mixedbayes.formula import Formula, parse_terms
 from mixedbayes.formula.nodes import column, unparse
 from mixedbayes.names import INTERCEPT, identifier
+from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 _FEW_LEVELS = 5
 _FAR_FROM_ZERO = 3.0  # |mean| / sd of a predictor
@@ -114,6 +116,47 @@ def check_levels(group: GroupDesign, n: int) -> None:
             f"grouping factor {group.name} has the single level {group.levels.tolist()[0]!r} in "
             f"{n} rows: nothing can vary over it; leave its bar out"
         )
+
+
+def check_across(predictors: Iterable[LinearPredictor]) -> None:
+    """Effects that an id correlates across formulas, and those beside them, are of one kind.
+
+    Raises
+    ------
+    DataError
+        Naming the bars of another structure or law.
+    """
+    for a in across(predictors):
+        odd = [(p, g) for p, g in a.members if g.correlated and g.covariance != UNSTRUCTURED]
+        if odd:
+            p, g = odd[0]
+            raise DataError(
+                f"effects over {g.name} are correlated across formulas by an id, and those on {p} "
+                f"have the covariance {g.covariance.name}(... | {g.name}): effects over one factor "
+                f"have one kind of covariance; write (... | {g.name}) there"
+            )
+        strange = [(p, g) for p, g in a.members if not g.law.normal]
+        if strange:
+            p, g = strange[0]
+            raise DataError(
+                f"effects over {g.name} are correlated across formulas by an id, which makes them "
+                f"normal, and those on {p} are {g.law.name}; leave out the law, or the id"
+            )
+
+
+def id_notes(formula: Formula) -> tuple[str, ...]:
+    """Ids that stand in one formula alone."""
+    where: dict[tuple[str, str], set[str]] = {}
+    for f in (replace(formula, others=()), *formula.others):
+        for bar in f.random:
+            if bar.id:
+                where.setdefault((bar.id, bar.group), set()).add(f.text)
+    return tuple(
+        f"the id {name} of effects over {group} stands in one formula alone: it correlates them "
+        "with no others"
+        for (name, group), texts in where.items()
+        if len(texts) == 1
+    )
 
 
 def dropped_note(dropped: dict[str, int], kept: int, n: int) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ Grouping factors are integer codes over the levels that occur; nothing is ever o
 array has the size rows x levels.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedbayes import names
 from mixedbayes.design import counted
 from mixedbayes.design.limits import Limits
 from mixedbayes.errors import DataError
 from mixedbayes.formula.types import Formula
 from mixedbayes.printable import printable
+from mixedbayes.terms.across import Across as Across
+from mixedbayes.terms.across import joined
 from mixedbayes.terms.group import GroupDesign as GroupDesign
 
 _KEPT = "iufmM"  # kinds of labels that files keep as they are
@@ -94,6 +97,11 @@ class LinearPredictor:
         raise KeyError(name)
 
 
+def across(predictors: Iterable[LinearPredictor]) -> tuple[Across, ...]:
+    """The factors some of whose effects have one id in several predictors, with all effects."""
+    return joined((p.parameter, g) for p in predictors for g in p.groups)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Design:
     """Everything the model needs of the data, for the rows that are used."""
@@ -144,6 +152,22 @@ class Design:
             if p.parameter == parameter:
                 return p
         raise KeyError(parameter)
+
+    @cached_property
+    def across(self) -> tuple[Across, ...]:
+        """Factors some of whose effects are correlated across parameters by an id."""
+        return across(self.predictors)
+
+    def joined(self, group: str) -> Across | None:
+        """The factor among `across`; None where its effects on each parameter are by themselves."""
+        return next((a for a in self.across if a.name == group), None)
+
+    def formulated(self, parameter: str, group: str) -> str:
+        """The name under which a formulation is chosen for a factor's effects on a parameter.
+
+        One for all parameters where the effects are correlated across them.
+        """
+        return group if self.joined(group) else names.prefix(parameter) + group
 
     @property
     def peculiarity(self) -> str:

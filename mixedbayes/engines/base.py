@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import xarray as xr
 
-from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.formulations import Formulation, by_information
@@ -131,4 +130,5 @@ class Chosen:
 
 def factors(spec: Spec) -> list[str]:
     """Names of the grouping factors of every predictor, as a choice has them."""
-    return [names.prefix(p.parameter) + g.name for p in spec.design.predictors for g in p.groups]
+    every = ((p.parameter, g.name) for p in spec.design.predictors for g in p.groups)
+    return list(dict.fromkeys(spec.design.formulated(p, name) for p, name in every))

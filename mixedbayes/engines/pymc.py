@@ -74,5 +74,6 @@ class PyMCEngine(Engine):
         for p in spec.design.predictors:
             for g in p.groups:
                 loose = names.spherical(g.name, p.parameter) in posterior
-                groups[names.prefix(p.parameter) + g.name] = NonCentered() if loose else Centered()
+                own = spec.design.formulated(p.parameter, g.name)
+                groups[own] = NonCentered() if loose else Centered()
         return Chosen(self, groups, "as in the trace")

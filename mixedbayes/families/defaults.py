@@ -9,6 +9,8 @@ products, powers and group effects are placed at the covariates' means, see
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mixedbayes import names
@@ -48,7 +50,20 @@ def default_priors(design: Design, family: Family) -> Priors:
         for name in family.parameters
         if name not in design.further
     }
-    return Priors((mu, *others), parameters)
+    predictors, across = _across(design, (mu, *others))
+    return Priors(predictors, parameters, across=across)
+
+
+def _across(
+    design: Design, predictors: tuple[PredictorPriors, ...]
+) -> tuple[tuple[PredictorPriors, ...], dict[str, Assigned]]:
+    """Of effects that are correlated across parameters one prior of all correlations."""
+    across = {a.name: Assigned(*a.effects.covariance.default()) for a in design.across}
+
+    def own(p: PredictorPriors) -> PredictorPriors:
+        return replace(p, cor={g: prior for g, prior in p.cor.items() if g not in across})
+
+    return (tuple(map(own, predictors)) if across else predictors), across
 
 
 def predictor_scale(x: Floats, counts: Floats | None = None, *, level: bool = True) -> float:

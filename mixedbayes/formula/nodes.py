@@ -80,12 +80,13 @@ class Paren:
 
 @dataclass(frozen=True)
 class Bar:
-    """`effects | group` or `effects || group`, the inside of a parenthesis."""
+    """`effects | group`, `effects || group` or `effects | id | group`, inside a parenthesis."""
 
     effects: "Node"
     group: "Node"
     operator: str
     span: Span
+    id: str = ""
 
 
 Node = Name | Literal | Listing | Call | Sign | Operation | Sum | Paren | Bar

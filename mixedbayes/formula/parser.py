@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from mixedbayes.errors import FormulaError
+from mixedbayes.formula.ids import check_ids
 from mixedbayes.formula.nodes import (
     Bar,
     Call,
@@ -36,11 +37,11 @@ def parse(text: str) -> Formula:
     """Read a model formula, `y ~ x + (x | g)`, without looking at any data.
 
     Understood are lme4's and brms's forms: `(x | g)` for correlated, `(x || g)` for uncorrelated
-    effects, `(1 | a/b)`, `(1 | a:b)`, several bars, `a*b`, `a:b`, `(a + b)**2`, `a/b`,
+    effects, `(x | id | g)` for effects that are correlated with those of the same id in other
+    formulas, `(1 | a/b)`, `(1 | a:b)`, several bars, `a*b`, `a:b`, `(a + b)**2`, `a/b`,
     `0 +`, `- 1`, `offset(log(t))`, `successes | trials(n)`, `y | weights(w)`, `y | se(s)`,
     `y | se(s, sigma=True)`, `count | rate(t)`, `y | cens(censored)`, `y | trunc(0, 100)`, calls
-    such as `poly(x, 2)`, and column names in
-    backticks or quotes.
+    such as `poly(x, 2)`, and column names in backticks or quotes.
 
     With `||` every correlation of that bar is zero, also those between the indicator columns
     of a categorical predictor, as in brms (lme4 keeps the latter).
@@ -71,6 +72,7 @@ def parse(text: str) -> Formula:
     exposures = () if response.rate is None else (f"log({response.rate})",)
     random = tuple(bar for paren in terms.bars for bar in _bars(paren, text))
     _check_disjoint(random, text)
+    check_ids([(text, random)])
     return Formula(
         text=text,
         response=response,
@@ -105,7 +107,7 @@ def canonical(formula: Formula | str) -> str:
     left = " | ".join(filter(None, (response.text, " + ".join(response.wrappers))))
     offsets = [f"offset({text})" for text in formula.offsets]
     bars = [
-        bar_text(bar.structure, bar.effects, ":".join(map(column, bar.factors)), bar.law)
+        bar_text(bar.structure, bar.effects, ":".join(map(column, bar.factors)), bar.law, bar.id)
         for bar in formula.random
     ]
     return f"{left} ~ {' + '.join([formula.fixed, *offsets, *bars])}"
@@ -222,8 +224,14 @@ def _bars(paren: Paren, text: str) -> list[RandomTerm]:
     written = " ".join(text[paren.span.start : paren.span.end].split())
     spelled, (group, law) = str(effects), _law(bar.group)
     structure = paren.structure or BARS[bar.operator]
+    if bar.id and law != LAW:
+        fail(
+            text, bar.group.span,
+            f"effects with an id are normal, and the law {law!r} says that these are not",
+            f"leave out the law, or write (x | gr(g, law={law!r})) without an id",
+        )  # fmt: skip
     return [
-        RandomTerm(written, spelled, factors, structure, paren.span, law)
+        RandomTerm(written, spelled, factors, structure, paren.span, law, bar.id)
         for factors in _nesting(group, text)
     ]
 
@@ -324,6 +332,7 @@ def parse_all(formula: str | Sequence[str]) -> Formula:
     seen: set[str] = set()
     for other in others:
         _check_parameter(other, seen)
+    check_ids([(f.text, f.random) for f in (first, *others)])
     return replace(first, others=tuple(others))
 
 

@@ -20,6 +20,7 @@ from mixedbayes.formula.nodes import (
     Paren,
     Sign,
     Sum,
+    unparse,
 )
 from mixedbayes.formula.tokens import CONSTANTS, Token, tokenize
 from mixedbayes.formula.types import Span
@@ -161,6 +162,13 @@ class Parser(Cursor):
                 f"write {structure.value}(x | g)",
                 structure.span,
             )
+        if inner.id:
+            self.fail(
+                f"effects with an id have correlations without structure, and `{structure.value}` "
+                "gives them one",
+                f"write (x | {inner.id} | g), or {structure.value}(x | g) without an id",
+                structure.span,
+            )
         return Paren(inner, self.since(structure.span.start), structure.value)
 
     def bar(self, effects: Node) -> Bar:
@@ -171,10 +179,42 @@ class Parser(Cursor):
                 "name the grouping factor: (1 | g)",
                 Span(operator.span.start, self.token.span.start + 1),
             )
-        group = self.sum()
+        group, name = self.sum(), ""
         if self.operator() in _BARS:
-            self.fail("a second bar in one parenthesis", "give each bar its own: (1 | a) + (1 | b)")
-        return Bar(effects, group, operator.value, self.since(effects.span.start))
+            name = self.identity(operator, group)
+            group = self.sum()
+        if self.operator() in _BARS:
+            self.fail(
+                "a third bar in one parenthesis",
+                "a parenthesis has effects, perhaps an id, and a grouping factor: (x | id | g)",
+            )
+        return Bar(effects, group, operator.value, self.since(effects.span.start), name)
+
+    def identity(self, first: Token, node: Node) -> str:
+        """The id between two bars, `(x | id | g)`, of which the second is taken."""
+        second = self.take()
+        if "||" in (first.value, second.value):
+            self.fail(
+                "`||` says that effects are not correlated, and an id that they are",
+                "write (x | id | g), or (x || g) without an id",
+                Span(first.span.start, second.span.end),
+            )
+        plain = isinstance(node, Name) and not node.quoted
+        number = isinstance(node, Literal) and isinstance(node.value, int)
+        if not plain and not number:
+            self.fail(
+                "between two bars stands an id, one word, under which effects of several formulas "
+                "are correlated: (x | id | g)",
+                "for effects over two factors give each bar its own: (1 | a) + (1 | b)",
+                node.span,
+            )
+        if self.operator() == ")" or self.token.kind == "end":
+            self.fail(
+                "nothing to the right of the second bar",
+                "name the grouping factor: (1 | id | g)",
+                Span(second.span.start, self.token.span.start + 1),
+            )
+        return unparse(node)
 
     def listing(self, table: dict[str, tuple[int, int]]) -> Node:
         opening = self.take()

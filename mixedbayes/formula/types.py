@@ -26,6 +26,7 @@ class RandomTerm:
     structure: str  # of the effects' covariance: "us" for `|`, "diag" for `||`
     span: Span
     law: str = LAW  # of the standardised effects
+    id: str = ""  # under which effects of several formulas are correlated, (x | id | g)
 
     @property
     def correlated(self) -> bool:

@@ -45,7 +45,9 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
         if name == family.thresholds and a.prior.support != "real":
             return f"{a.prior} of {name} is not on the whole real line"
     predictors = design.predictors
-    sizes = sorted(g.n_levels * len(g.terms) for p in predictors for g in p.groups)
+    across, size = {a.name for a in design.across}, lambda g: g.n_levels * len(g.terms)
+    own = [size(g) for p in predictors for g in p.groups if g.name not in across]
+    sizes = sorted([*own, *(size(a.effects) for a in design.across)])
     rest = sum(sizes[:-1]) + sum(len(p.terms) + p.intercept for p in predictors)
     if rest > LARGEST:
         return f"{rest:,} effects besides the largest factor's are too many to sample together"

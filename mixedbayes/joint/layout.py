@@ -83,6 +83,10 @@ class JointLayout:
         """Two bits for each of the family's parameters: the link of its formula; see `loop`."""
         return 0
 
+    def given_further(self, k: int, W: Floats) -> Floats | None:
+        """What giving further parameters' effects adds to the precision of a factor's others."""
+        return None
+
     def start(self) -> Floats:
         """Coefficients where the response is at its centre in every row."""
         found = np.zeros(len(self._coefficients))

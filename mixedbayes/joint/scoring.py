@@ -7,7 +7,7 @@ belongs to further parameters of the family is found at its marginal mode; see `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,7 @@ class Columns:
     first: sparse.csr_array  # (m, J q) the same as a matrix
     rest: sparse.csr_array  # (m, D) the other factors' and the coefficients'
     parameters: Mapping[str, Floats]  # (1,) each
+    given: Sequence[Floats | None]  # (q, q) of each factor, see `JointLayout.given_further`
 
     @property
     def n_first(self) -> int:
@@ -113,7 +114,8 @@ class Scoring:
         shape = (n, at + self.X.shape[1])
         rest = sparse.csr_array((data.ravel(), index.ravel(), pointer), shape=shape)
         v = values[0] if values else np.zeros((n, 0))
-        return Columns(v, self._first(v), rest, parameters)
+        given = [self.layout.given_further(k, w[0]) for k, w in enumerate(W)]
+        return Columns(v, self._first(v), rest, parameters, given)
 
     def _first(self, v: Floats) -> sparse.csr_array:
         """The first factor's columns as a matrix (m, J q)."""
@@ -186,7 +188,8 @@ class Scoring:
             return w, factor, None, 0.0
         n = self.density.data.n_mean
         refs = self.refs[0][:n] if self.refs else np.zeros(n, np.int64)
-        leverage = leverages(columns.own[:n], refs, columns.rest[:n], factor, w[:n])
+        of_mean = self._of_mean(columns, w, e, factor)
+        leverage = leverages(columns.own[:n], refs, columns.rest[:n], of_mean, w[:n])
         score = scores(self.layout, eta, columns.parameters, leverage)
         return (
             w,
@@ -194,6 +197,31 @@ class Scoring:
             leverage,
             np.concatenate([columns.first.T @ score, columns.rest.T @ score]),
         )
+
+    def _of_mean(
+        self, columns: Columns, w: Floats, e: Floats, factor: CholeskyFactor
+    ) -> CholeskyFactor:
+        """The factor of the precision of the mean's effects, given those on further parameters.
+
+        It is a part of that of all, `factor`, where the two are not correlated a priori.
+        """
+        if all(own is None for own in columns.given):
+            return factor
+        alone = w.copy()
+        alone[self.density.data.n_mean :] = 0.0
+        blocks, couplings, corner = self._precision(columns, alone, e)
+        at = 0
+        for k, own in enumerate(columns.given):
+            J = self.layout.groups[k].n_levels
+            if k == 0 and own is not None:
+                blocks = blocks + own
+            elif k:
+                q = len(self.layout.groups[k].terms)
+                here = slice(at, at + J * q)
+                if own is not None:
+                    corner[here, here] += np.kron(np.eye(J), own)
+                at += J * q
+        return factorise(blocks, couplings, corner)
 
     def _value(self, phi: Floats, e: Floats) -> tuple[float, Floats]:
         value, gradient = self.density.logp_grad(np.concatenate([phi, e]))

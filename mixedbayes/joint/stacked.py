@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Across, Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.families.base import Family
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData
@@ -35,7 +35,7 @@ class StackedLayout(JointLayout):
     def of(cls, design: Design, family: Family, priors: Priors) -> StackedLayout:
         """The layout of a design with formulas for further parameters."""
         pairs = _pairs(design, family, priors)
-        mu, stacked = _stacked(pairs)
+        mu, stacked = _stacked(pairs, design.across, priors)
         whole = replace(design, predictors=(mu,))
         return cls(whole, family, replace(priors, predictors=(stacked,)), design, priors)
 
@@ -58,6 +58,23 @@ class StackedLayout(JointLayout):
     @cached_property
     def _parts(self) -> list[tuple[LinearPredictor, PredictorPriors]]:
         return _pairs(self.source, self.family, self.source_priors)
+
+    def given_further(self, k: int, W: Floats) -> Floats | None:
+        """(q, q) what is added to the prior precision of a factor's u by giving further effects.
+
+        The k-th factor's effects are L u, W (q, q) the root of their correlations, those on the
+        mean first. With those on further parameters given, b_f = L_fm u_m + L_ff u_f, u_m has the
+        precision I + C'C, C = W_ff^-1 W_fm. None where effects are not correlated across
+        parameters.
+        """
+        a = self.source.joined(self.groups[k].name)
+        if a is None or "mu" not in a.places:
+            return None
+        m = a.places["mu"].stop
+        C = np.linalg.solve(W[m:, m:], W[m:, :m])
+        found = np.zeros_like(W)
+        found[:m, :m] = C.T @ C
+        return found
 
     def start(self) -> Floats:
         found = []
@@ -86,6 +103,9 @@ class StackedLayout(JointLayout):
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
         out = super().named(theta, coordinates)
+        for a in self.source.across:
+            sd, cor, b = (out.pop(f(a.name)) for f in (names.sd, names.cor, names.ranef))
+            out |= self.source_priors.across_at_zero(a, sd, cor, b)
         beta, at = out.pop(names.fixef()), 0
         for predictor, priors in self._parts:
             p, size = predictor.parameter, len(predictor.terms) + predictor.intercept
@@ -97,6 +117,8 @@ class StackedLayout(JointLayout):
                 centre = priors.centre(predictor)
                 out[names.intercept(p)] = centre.intercept_at_zero(own[:, 0], slopes)
             for g in predictor.groups:
+                if self.source.joined(g.name):
+                    continue
                 drawn = (f(g.name, p) for f in (names.sd, names.cor, names.ranef))
                 out |= priors.at_zero({name: out[name] for name in drawn if name in out}, g.name)
         return out
@@ -128,8 +150,11 @@ def _pairs(
 
 def _stacked(
     pairs: Sequence[tuple[LinearPredictor, PredictorPriors]],
+    across: Sequence[Across],
+    priors_of: Priors,
 ) -> tuple[LinearPredictor, PredictorPriors]:
     """One predictor for the rows of all, and its priors."""
+    rows, together = [p.parameter for p, _ in pairs], {a.name for a in across}
     copies, n = len(pairs), len(pairs[0][0].X)
     blocks, terms, groups, offset = [], [], [], np.zeros(copies * n)
     fixef: list[Assigned] = []
@@ -143,6 +168,8 @@ def _stacked(
             fixef.append(priors.intercept)
         fixef += priors.fixef
         for g in predictor.groups:
+            if g.name in together:
+                continue
             groups.append(_spread(g, p, k, copies))
             name = groups[-1].name
             sd[name], group_terms[name] = priors.sd[g.name], groups[-1].terms
@@ -150,6 +177,11 @@ def _stacked(
                 cor[name] = priors.cor[g.name]
         if predictor.offset is not None:
             offset[k * n : (k + 1) * n] = predictor.offset
+    for a in across:
+        groups.append(_spread_across(a, rows))
+        joined = priors_of.joined(a)
+        sd[a.name], cor[a.name] = joined.sd[a.name], joined.cor[a.name]
+        group_terms[a.name] = groups[-1].terms
     X = np.zeros((copies * n, len(terms)))
     at = 0
     for k, block in enumerate(blocks):
@@ -173,3 +205,14 @@ def _spread(g: GroupDesign, parameter: str, k: int, copies: int) -> GroupDesign:
         terms=tuple(f"{parameter} {t}" for t in g.terms),
         Z=Z,
     )
+
+
+def _spread_across(a: Across, rows: Sequence[str]) -> GroupDesign:
+    """A factor whose effects are correlated across parameters, over the rows of all of these."""
+    n, g = len(a.effects.refs), a.effects
+    Z = np.zeros((len(rows) * n, len(a.terms)))
+    for p, own in a.members:
+        k = rows.index(p)
+        Z[k * n : (k + 1) * n, a.places[p]] = own.Z
+    terms = tuple(f"{p} {t}" for p, own in a.members for t in own.terms)
+    return replace(g, refs=np.tile(np.asarray(g.refs), len(rows)), terms=terms, Z=Z)

@@ -9,6 +9,7 @@ from typing import Any
 import pymc as pm
 import pytensor.tensor as pt
 
+from mixedbayes.model.across import effects_across
 from mixedbayes.model.coords import model_coords
 from mixedbayes.model.data import data_of
 from mixedbayes.model.formulations import EachFactor
@@ -30,6 +31,8 @@ def build(spec: Spec, groups: Mapping[str, EachFactor], *, reusable: bool = Fals
     with kind_of_model(coords=model_coords(spec)) as model:
         for name, (dims, values) in data_of(spec).items():
             pm.Data(name, values, dims=dims)
+        for a in spec.design.across:
+            effects_across(a, spec.priors, groups[a.name])
         eta = linear_predictor(spec.design.mu, spec.priors.mu, groups)
         parameters = family_parameters(spec, groups)
         given = {k: model[k] for k in ("weights", "trials") if k in model.named_vars}

@@ -30,8 +30,10 @@ def model_coords(spec: Spec) -> dict[str, Any]:
         for g in predictor.groups:
             out[names.group_dim(g.name)] = g.levels.to_numpy()
             out[names.group_term_dim(g.name, p)] = list(g.terms)
-            if g.correlated:
+            if g.correlated and not spec.design.joined(g.name):
                 out[names.group_term_bis_dim(g.name, p)] = list(g.terms)
+    for a in spec.design.across:
+        out[names.effect_dim(a.name)] = out[names.effect_bis_dim(a.name)] = list(a.terms)
     return out
 
 
@@ -51,12 +53,18 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
         for g in predictor.groups:
             term = names.group_term_dim(g.name, p)
             out[names.sd(g.name, p)] = (term,)
-            if g.correlated:
-                out[names.cor(g.name, p)] = (term, names.group_term_bis_dim(g.name, p))
+            own = [names.sd(g.name, p)]
+            if g.correlated and not spec.design.joined(g.name):
+                own.append(names.cor(g.name, p))
+                out[own[1]] = (term, names.group_term_bis_dim(g.name, p))
             if g.name in priors.placed:
-                for name in (names.sd(g.name, p), names.cor(g.name, p)):
-                    out[names.at_means(name)] = out[name]
+                out |= {names.at_means(name): out[name] for name in own}
             out[names.ranef(g.name, p)] = (names.group_dim(g.name), term)
+    for a in spec.design.across:
+        cor = names.cor(a.name)
+        out[cor] = (names.effect_dim(a.name), names.effect_bis_dim(a.name))
+        if spec.priors.placement(a) is not None:
+            out[names.at_means(cor)] = out[cor]
     return out
 
 
@@ -138,6 +146,9 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
             for whole in (sd, names.at_means(sd)):
                 for name, term in parts(spec, whole, g.terms, priors.sd[g.name]):
                     yield name, f"the effects of {g.name}{of} on {term}"
+    for a in spec.design.across:
+        for name in names.of_across(a.name, len(a.blocks)):
+            yield name, f"the effects of {a.name}"
 
 
 def parts(

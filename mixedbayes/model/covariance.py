@@ -39,11 +39,7 @@ def cholesky_factor(g: GroupDesign, sd: Any, priors: PredictorPriors) -> Any | N
         return None
     parameter = priors.parameter
     name = names.cor(g.name, parameter)
-    C = pt.eye(len(g.terms))
-    for k, block in enumerate(b for b in g.blocks if len(b) > 1):
-        tag = names.partial_cor(g.name, parameter, k)
-        factor = correlation_factor(tag, g.covariance, len(block), priors.cor[g.name].prior)
-        C = pt.set_subtensor(C[np.ix_(block, block)], factor)
+    C = correlation_root(g, priors)
     dims = (names.group_term_dim(g.name, parameter), names.group_term_bis_dim(g.name, parameter))
     pm.Deterministic(priors.name(name, g.name), C @ C.T, dims=dims)
     L = sd[:, None] * C
@@ -54,6 +50,16 @@ def cholesky_factor(g: GroupDesign, sd: Any, priors: PredictorPriors) -> Any | N
         unit = root / at_zero[:, None]
         pm.Deterministic(name, unit @ unit.T, dims=dims)
     return L
+
+
+def correlation_root(g: GroupDesign, priors: PredictorPriors) -> Any:
+    """(q, q) Cholesky factor of the correlations of a factor's effects."""
+    C = pt.eye(len(g.terms))
+    for k, block in enumerate(b for b in g.blocks if len(b) > 1):
+        tag = names.partial_cor(g.name, priors.parameter, k)
+        factor = correlation_factor(tag, g.covariance, len(block), priors.cor[g.name].prior)
+        C = pt.set_subtensor(C[np.ix_(block, block)], factor)
+    return C
 
 
 def effects_at_zero(g: GroupDesign, priors: PredictorPriors, placed: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.design.types import Across, Floats, GroupDesign
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import PredictorPriors
 from mixedbayes.terms.base import need_plain
@@ -42,6 +42,10 @@ class EachFactor(Formulation):
         `L` is the Cholesky factor of their covariance, None where that is diag(sd)^2.
         """
 
+    @abstractmethod
+    def across(self, a: Across, L: Any) -> Any:
+        """(J, q) a factor's effects on several parameters, of which the priors are; in a model."""
+
 
 @dataclass(frozen=True)
 class NonCentered(EachFactor):
@@ -60,6 +64,16 @@ class NonCentered(EachFactor):
         if g.name in priors.placed:
             b = effects_at_zero(g, priors, b)
         return pm.Deterministic(names.ranef(g.name, p), b, dims=dims)
+
+    def across(self, a: Across, L: Any) -> Any:
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        level, u = names.group_dim(a.name), []
+        for p, _ in a.members:
+            dims = level, names.group_term_dim(a.name, p)
+            u.append(pm.Normal(names.spherical(a.name, p), dims=dims))
+        return pt.concatenate(u, axis=1) @ L.T
 
 
 @dataclass(frozen=True)
@@ -83,19 +97,26 @@ class Centered(EachFactor):
             return b
         return pm.Deterministic(name, effects_at_zero(g, priors, b), dims=dims)
 
+    def across(self, a: Across, L: Any) -> Any:
+        import pymc as pm
+
+        dims = names.group_dim(a.name), names.effect_dim(a.name)
+        return pm.MvNormal(names.across(a.name), np.zeros(len(a.terms)), chol=L, dims=dims)
+
 
 def by_information(spec: Spec) -> dict[str, EachFactor]:
     """Centred where a typical level's rows say more about its effects than their prior does.
 
     With s half of the default prior's mean sd and I the rows' information about the level's
     intercept, the rows' share is s^2 I / (1 + s^2 I); a factor is centred if its levels' mean share
-    is above one half. Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
+    is above one half. Effects on further parameters are not centred, nor those correlated with
+    them. Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
     """
     information = _row_information(spec)
     s = 0.5 * spec.family.scale(spec.design)
     out: dict[str, EachFactor] = {}
     for g in spec.design.mu.groups:
-        if g.entangled:
+        if g.entangled or spec.design.joined(g.name):
             out[g.name] = NonCentered()
             continue
         signal = s**2 * np.bincount(g.refs, information, g.n_levels)
@@ -103,7 +124,7 @@ def by_information(spec: Spec) -> dict[str, EachFactor]:
         out[g.name] = Centered() if share > 0.5 and g.law.normal else NonCentered()
     for predictor in spec.design.predictors[1:]:
         for g in predictor.groups:
-            out[names.prefix(predictor.parameter) + g.name] = NonCentered()
+            out[spec.design.formulated(predictor.parameter, g.name)] = NonCentered()
     return out
 
 

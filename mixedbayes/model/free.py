@@ -15,13 +15,13 @@ from functools import partial
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor
 from mixedbayes.distributions import Prior
 from mixedbayes.model.coords import parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.placement import Centre, Placement
-from mixedbayes.priors.types import Assigned, PredictorPriors
+from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ def free_variables(spec: Spec) -> dict[str, Derived]:
     out: dict[str, Derived] = {}
     for predictor, priors in zip(spec.design.predictors, spec.priors.predictors, strict=True):
         out |= _of_predictor(spec, predictor, priors)
+    for a in spec.design.across:
+        out |= _across(a, spec.priors)
     for name in spec.family.parameters:
         vector = name == spec.family.thresholds
         if vector and mu.terms and not spec.priors.parameters[name].given:
@@ -73,7 +75,32 @@ def _of_predictor(
             intercept, there = names.intercept(p), Centre.of(predictor).intercept
             yield names.at_means(intercept), Derived((), (intercept, fixef), there)
     for g in predictor.groups:
-        yield from _of_group(spec, g, priors)
+        if spec.design.joined(g.name) is None:
+            yield from _of_group(spec, g, priors)
+        else:
+            sd = priors.name(names.sd(g.name, p), g.name)
+            yield from _parts(spec, sd, sd, g.terms, priors.sd[g.name])
+
+
+def _across(a: Across, priors: Priors) -> Iterator[tuple[str, Derived]]:
+    """Of effects that are correlated across parameters."""
+    g, members = a.effects, [(priors.predictor(p), p) for p, _ in a.members]
+    placement, prior = priors.placement(a), priors.across[a.name].prior
+    cor = names.cor(a.name)
+    cor = cor if placement is None else names.at_means(cor)
+    for k, block in enumerate(b for b in g.blocks if len(b) > 1):
+        name = names.partial_cor(a.name, block=k)
+        own = partial(unit_numbers, g=g, block=block, prior=prior)
+        yield name, Derived((names.unnamed(name),), (cor,), own)
+    effects = tuple(names.ranef(a.name, p) for _, p in members)
+    sds = tuple(own.name(names.sd(a.name, p), a.name) for own, p in members)
+    level, size = names.group_dim(a.name), len(members)
+    side_by_side = partial(beside, placement=placement)
+    yield names.across(a.name), Derived((level, names.effect_dim(a.name)), effects, side_by_side)
+    for _, p in members:
+        dims = level, names.group_term_dim(a.name, p)
+        function = partial(spherical_part, k=size, own=a.places[p], placement=placement)
+        yield names.spherical(a.name, p), Derived(dims, (*effects, *sds, cor), function)
 
 
 def _of_group(spec: Spec, g: GroupDesign, priors: PredictorPriors) -> Iterator[tuple[str, Derived]]:
@@ -120,6 +147,18 @@ def unit_numbers(cor: Floats, *, g: GroupDesign, block: tuple[int, ...], prior: 
     z = g.covariance.inverse(cor[..., *np.ix_(own, own)])
     numbers = g.covariance.parameters(len(own), prior)
     return np.stack([number.to_unit(z[..., m]) for m, number in enumerate(numbers)], axis=-1)
+
+
+def beside(*b: Floats, placement: Placement | None = None) -> Floats:
+    """(..., J, q) effects on several parameters side by side, of what the priors are about."""
+    found = np.concatenate(b, axis=-1)
+    return found if placement is None else placement.effects_at_means(found)
+
+
+def spherical_part(*of: Floats, k: int, own: slice, placement: Placement | None = None) -> Floats:
+    """Those of `spherical` on one of k parameters, from the effects on each, the sds, and cor."""
+    b, sd = np.concatenate(of[:k], axis=-1), np.concatenate(of[k:-1], axis=-1)
+    return spherical(b, sd, of[-1], placement=placement)[..., own]
 
 
 def spherical(

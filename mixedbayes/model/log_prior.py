@@ -7,7 +7,7 @@ priors alone (Kallioinen et al. 2024, doi:10.1007/s11222-023-10366-5).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, LinearPredictor
+from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.distributions import Prior
 from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.spec import Spec
@@ -62,7 +62,9 @@ def log_priors(spec: Spec) -> dict[str, Derived]:
 
 def _densities(spec: Spec) -> Iterator[PriorDensity]:
     for predictor, priors in zip(spec.design.predictors, spec.priors.predictors, strict=True):
-        yield from _of_predictor(predictor, priors)
+        yield from _of_predictor(predictor, priors, spec.priors.across)
+    for a in spec.design.across:
+        yield from _correlations(a.effects, spec.priors.across[a.name].prior, "mu")
     for name, assigned in spec.priors.parameters.items():
         one = partial(log_density, prior=assigned.prior)
         if name != spec.family.thresholds:
@@ -73,7 +75,9 @@ def _densities(spec: Spec) -> Iterator[PriorDensity]:
         yield PriorDensity(names.at_means(name) if at_means else name, (), all_of_them)
 
 
-def _of_predictor(predictor: LinearPredictor, priors: PredictorPriors) -> Iterator[PriorDensity]:
+def _of_predictor(
+    predictor: LinearPredictor, priors: PredictorPriors, across: Mapping[str, Assigned]
+) -> Iterator[PriorDensity]:
     p = predictor.parameter
     fixef, intercept = names.fixef(p), names.intercept(p)
     whole = fixef if priors.population is None else names.at_means(fixef)
@@ -87,11 +91,17 @@ def _of_predictor(predictor: LinearPredictor, priors: PredictorPriors) -> Iterat
     for g in predictor.groups:
         sd = priors.name(names.sd(g.name, p), g.name)
         yield from _vector(sd, names.group_term_dim(g.name, p), g.terms, priors.sd[g.name])
-        for k, block in enumerate(b for b in g.blocks if len(b) > 1):
-            name = names.partial_cor(g.name, p, k)
-            numbers = g.covariance.parameters(len(block), priors.cor[g.name].prior)
-            shapes = np.array([(z.a, z.b) for z in numbers])
-            yield PriorDensity(name, (names.unnamed(name),), partial(log_beta, shapes=shapes))
+        if g.correlated and g.name not in across:
+            yield from _correlations(g, priors.cor[g.name].prior, p)
+
+
+def _correlations(g: GroupDesign, prior: Prior, parameter: str) -> Iterator[PriorDensity]:
+    """Of the numbers on (0, 1) of each block of correlated effects."""
+    for k, block in enumerate(b for b in g.blocks if len(b) > 1):
+        name = names.partial_cor(g.name, parameter, k)
+        numbers = g.covariance.parameters(len(block), prior)
+        shapes = np.array([(z.a, z.b) for z in numbers])
+        yield PriorDensity(name, (names.unnamed(name),), partial(log_beta, shapes=shapes))
 
 
 def _vector(

@@ -23,10 +23,14 @@ def linear_predictor(
     priors: PredictorPriors,
     formulations: Mapping[str, EachFactor],
 ) -> Any:
-    """eta = Intercept + X fixef + sum_k Z_k b_k + offset, (n,), inside a model context."""
-    eta = population(predictor, priors)
+    """eta = Intercept + X fixef + sum_k Z_k b_k + offset, (n,), inside a model context.
+
+    Effects that are correlated across parameters are in the model already, see `across`.
+    """
+    eta, p = population(predictor, priors), predictor.parameter
     for g in predictor.groups:
-        own = formulations[names.prefix(predictor.parameter) + g.name]
+        across = names.ranef(g.name, p) in pm.modelcontext(None)
+        own = None if across else formulations[names.prefix(p) + g.name]
         eta = eta + group_part(g, priors, own)
     if predictor.offset is not None:
         eta = eta + pm.modelcontext(None)[f"{names.prefix(predictor.parameter)}offset"]
@@ -75,12 +79,17 @@ def centre_of(predictor: LinearPredictor) -> Centre:
     return Centre(number(f"{names.prefix(predictor.parameter)}X_means", predictor.means))
 
 
-def group_part(g: GroupDesign, priors: PredictorPriors, formulation: EachFactor) -> Any:
-    """Z_k b_k per row, (n,), by gathering each row's effects: nothing is one-hot."""
-    sd = standard_deviations(g, priors)
-    L = cholesky_factor(g, sd, priors)
-    b = formulation.effects(g, priors, sd, L)  # (J, q)
+def group_part(g: GroupDesign, priors: PredictorPriors, formulation: EachFactor | None) -> Any:
+    """Z_k b_k per row, (n,), by gathering each row's effects: nothing is one-hot.
+
+    Without a formulation the effects are in the model.
+    """
     data, total = pm.modelcontext(None), 0.0
+    if formulation is None:
+        b = data[names.ranef(g.name, priors.parameter)]  # (J, q)
+    else:
+        sd = standard_deviations(g, priors)
+        b = formulation.effects(g, priors, sd, cholesky_factor(g, sd, priors))
     for k in range(len(g.pieces)):
         refs, Z = refs_and_Z(g.name, priors.parameter, k)
         there = b[data[refs]]

@@ -18,7 +18,7 @@ from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
 from mixedbayes.predict.forward import responses
-from mixedbayes.predict.linear import Predictor
+from mixedbayes.predict.linear import Predictor, predictor_roots
 from mixedbayes.predict.question import Question
 from mixedbayes.predict.rows import PredictionRows
 from mixedbayes.predict.streams import ROWS, stream
@@ -105,19 +105,26 @@ def target_values(
         number, at = block
         rng = stream(seed, ROWS, number)
         linear: dict[str, Floats] = {}  # (S, r)
-        spread: list[tuple[str, Floats]] = []
-        for name in sorted(predictors, key=MU.__eq__):
-            h, variance = predictors[name].eta(at), predictors[name].variance(at)
-            if variance is not None and integrated:
-                spread.append((name, variance.T))
-            elif variance is not None:
-                h += np.sqrt(variance) * rng.standard_normal(h.shape)
+        spread: list[Spread] = []
+        order = sorted(predictors, key=MU.__eq__)
+        drawn: list[Floats] = []
+        for name, roots in zip(
+            order, predictor_roots([predictors[name] for name in order], at), strict=True
+        ):
+            h = predictors[name].eta(at)
+            if roots[-1] is not None and integrated:
+                before = [
+                    (o, L.T) for o, L in zip(order, roots[:-1], strict=False) if L is not None
+                ]
+                spread.append(Spread(name, roots[-1].T, dict(before)))
+            elif not integrated:
+                h = h + moved(roots, drawn, h.shape, rng)
             linear[name] = h.T
         eta = linear.pop(MU, None)
         if eta is None:
             eta = np.zeros((post.n_draws, at.stop - at.start))
-        if [name for name, _ in spread] == [MU]:
-            found = target.closed(family, eta, spread[0][1])
+        if [own.name for own in spread] == [MU]:
+            found = target.closed(family, eta, spread[0].sd ** 2)
             if found is not None:
                 return np.moveaxis(found, 0, -1)
         weights = None if rows.weights is None else rows.weights[at]
@@ -138,16 +145,45 @@ def target_values(
     return evaluate
 
 
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Effects without a level on one predictor: they add sum_j L_j z_j + sd z, z ~ N(0, I).
+
+    The z_j belong to predictors that are integrated over before this one.
+    """
+
+    name: str
+    sd: Floats  # (S, r)
+    L: Mapping[str, Floats]  # (S, r) by the name of such a predictor
+
+
+def moved(
+    roots: Sequence[Floats | None],
+    drawn: list[Floats],
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+) -> Floats | float:
+    """What effects without a level add to a predictor, drawn beside those on predictors before it.
+
+    `roots` is the predictor's row of `predictor_roots`; `drawn` has the standard normal numbers of
+    the predictors before it, and gets its own.
+    """
+    sd = roots[-1]
+    drawn.append(rng.standard_normal(shape) if sd is not None else np.zeros((1, 1)))
+    parts = [L * z for L, z in zip(roots, drawn, strict=True) if L is not None]
+    return sum(parts[1:], parts[0]) if parts else 0.0
+
+
 def _integrated(
     family: Family,
     function: Callable[[Floats, At], Floats],
-    spread: Sequence[tuple[str, Floats]],
+    spread: Sequence[Spread],
     eta: Floats,
     linear: Mapping[str, Floats],
     parameters: Values,
     weights: Floats | None,
     trials: Ints | None,
-    around: Floats | float | None,
+    around: Floats | float | None = None,
 ) -> Floats:
     """Mean of a function over normal effects on the predictors in `spread`, one by one.
 
@@ -155,14 +191,23 @@ def _integrated(
     """
     if not spread:
         return function(eta, At(family, parameters, weights, trials))
-    (name, variance), *rest = spread
+    one, *rest = spread
+    name, variance = one.name, one.sd**2
 
     def inner(h: Floats) -> Floats:
-        own, at = parameters, h
-        if name != MU:
-            own = {**parameters, name: family.parameter_link(name).inverse(h, np)}
-            at = eta
-        return _integrated(family, function, rest, at, linear, own, weights, trials, around)
+        if name == MU:  # the last
+            return _integrated(family, function, rest, h, linear, parameters, weights, trials)
+        own = {**parameters, name: family.parameter_link(name).inverse(h, np)}
+        z = np.divide(h - linear[name], one.sd, out=np.zeros_like(h), where=one.sd > 0)
+        at, others = eta, dict(linear)
+        for later in rest:
+            if name not in later.L:
+                continue
+            if later.name == MU:
+                at = eta + later.L[name] * z
+            else:
+                others[later.name] = linear[later.name] + later.L[name] * z
+        return _integrated(family, function, rest, at, others, own, weights, trials, around)
 
     if name != MU:
         return population_mean(inner, linear[name], variance)
@@ -230,26 +275,28 @@ def evaluation(
     mean_of = Mean(categories=False)
     effects = [name for name, p in {MU: linear, **others}.items() if p.integrates]
     exists = average and not mean_of.obstacle(family, effects)
-
-    def of_rows(at: slice, rng: np.random.Generator) -> Values:  # (S,), or (S, r)
-        found = dict(shared)
-        for name, own in others.items():
-            h, variance = own.eta(at), own.variance(at)
-            if variance is not None:
-                h += np.sqrt(variance) * rng.standard_normal(h.shape)
-            found[name] = family.parameter_link(name).inverse(h, np).T
-        return found
+    depends = original is not None or mean_depends_on_parameters(family)
 
     def evaluate(block: Block) -> Answer:
         number, at = block
         eta, variance = linear.eta(at), linear.variance(at)
         rng = stream(seed, ROWS, number)
-        parameters = of_rows(at, rng)
+        *before, last = predictor_roots([*others.values(), linear], at)
+        parameters, drawn = dict(shared), list[Floats]()  # (S,), or (S, r)
+        for (name, predictor), roots in zip(others.items(), before, strict=True):
+            h = predictor.eta(at)
+            h = h + moved(roots, drawn, h.shape, rng)
+            parameters[name] = family.parameter_link(name).inverse(h, np).T
+        if depends and any(L is not None for L in last[:-1]):
+            # What is left of the mean's effects where those on other parameters are as drawn.
+            eta = eta + sum(L * z for L, z in zip(last, drawn, strict=False) if L is not None)
+            last = [*[None] * len(drawn), last[-1]]
+            variance = None if last[-1] is None else np.square(last[-1])
         weights = None if rows.weights is None else rows.weights[at]
         trials = None if rows.trials is None else rows.trials[at]
         own = eta  # with effects of a level of each row's own, where it has one
         if variance is not None and not (average and question.kind == "mean"):
-            own = eta + np.sqrt(variance) * rng.standard_normal(eta.shape)
+            own = eta + moved(last, drawn, eta.shape, rng)
 
         def expected(h: Floats) -> Floats:  # (S, r)
             mu = family.inverse(h, np)

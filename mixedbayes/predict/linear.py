@@ -5,7 +5,7 @@ Draws are the last dimension: a row's or a level's draws lie together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,19 +22,34 @@ from mixedbayes.terms.law import NORMAL, Law
 
 
 def covariance_roots(post: Posterior, factor: str, parameter: str = "mu") -> Floats:
-    """(q, q, S) R with R R' = Sigma, for every draw of Sigma, singular ones among them.
+    """(q, d, S) R with R R' = Sigma, for every draw of Sigma, singular ones among them.
 
     R = D V sqrt(E) V' with D the sds and V E V' the correlation matrix, so that R is a smooth
-    function of the parameters, and effects without correlation keep apart.
+    function of the parameters, and effects without correlation keep apart; d = q. Of effects that
+    are correlated with those on other parameters these are the rows of the root of all d effects
+    together, so that b = R u with the same u for each parameter.
     """
     sd = post.sd(factor, parameter)  # (S, q)
-    if post.group(factor, parameter).correlated:
-        values, vectors = np.linalg.eigh(post.cor(factor, parameter))
-        scaled = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
-        root = sd[:, :, None] * (scaled @ vectors.transpose(0, 2, 1))
+    across = post.design.joined(factor)
+    if across is not None:
+        root = (
+            sd[:, :, None]
+            * post.once(
+                ("correlation root", factor), lambda: _root(post.stacked(names.cor(factor)))
+            )[:, across.places[parameter]]
+        )
+    elif post.group(factor, parameter).correlated:
+        root = sd[:, :, None] * _root(post.cor(factor, parameter))
     else:
         root = sd[:, :, None] * np.eye(sd.shape[1])
     return np.ascontiguousarray(root.transpose(1, 2, 0))
+
+
+def _root(cor: Floats) -> Floats:
+    """(S, d, d) V sqrt(E) V' of correlations V E V'."""
+    values, vectors = np.linalg.eigh(cor)
+    scaled = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
+    return np.asarray(scaled @ vectors.transpose(0, 2, 1))
 
 
 def new_effects(
@@ -43,8 +58,8 @@ def new_effects(
     """(k, q, S) effects of k levels that were not seen: b = R_s u in every draw s, u of the law."""
     shape = root.shape[1:]
     z = np.stack([law.draw(shape, level_stream(seed, factor, text)) for text in levels])
-    b = np.zeros_like(z)
-    for j in range(len(root)):
+    b = np.zeros((len(z), len(root), shape[1]))
+    for j in range(shape[0]):
         b += root[:, j] * z[:, j, None]
     return b
 
@@ -52,8 +67,16 @@ def new_effects(
 def variance(root: Floats, Z: Floats) -> Floats:
     """(m, S) variance z' Sigma_s z of the effects' part of the linear predictor, for Z (m, q)."""
     total = np.zeros((len(Z), root.shape[2]))
-    for j in range(len(root)):
+    for j in range(root.shape[1]):
         total += (Z @ root[:, j]) ** 2
+    return total
+
+
+def _covariance(a: FactorPart, b: FactorPart, rows: slice) -> Floats:
+    """(r, S) covariance of what one factor adds to two predictors, with the same u in both."""
+    total = np.zeros((len(a.Z[rows]), a.root.shape[2]))
+    for j in range(a.root.shape[1]):
+        total += (a.Z[rows] @ a.root[:, j]) * (b.Z[rows] @ b.root[:, j])
     return total
 
 
@@ -75,12 +98,12 @@ class Known:
 class FactorPart:
     """What one grouping factor adds: z'b with b by level, or its variance where b has no level."""
 
-    name: str  # with the parameter before it, other than the mean
+    name: str  # as `Design.formulated` has it: the same where effects are correlated
     Z: Floats  # (m, q)
     codes: Ints | None  # (m,) position in `effects`, or -1 - k for the k-th of `unseen`
     unseen: tuple[str, ...]
     effects: Floats  # (u, q, S) of the levels that occur in the rows
-    root: Floats  # (q, q, S), R R' = Sigma; no draws, (q, q, 0), where nothing is new
+    root: Floats  # (q, d, S), R R' = Sigma; no draws, (q, q, 0), where nothing is new
     law: Law
 
 
@@ -115,6 +138,40 @@ class Predictor:
         parts = [variance(t.root, t.Z[rows]) for t in self.terms if t.codes is None]
         return sum(parts[1:], parts[0]) if parts else None
 
+    def covariance(self, other: Predictor, rows: slice) -> Floats | None:
+        """(r, S) covariance with such effects on another predictor; None where there is none."""
+        pairs = [(a, b) for a in self.terms for b in other.terms if a.name == b.name]
+        parts = [_covariance(a, b, rows) for a, b in pairs if a.codes is b.codes is None]
+        return sum(parts[1:], parts[0]) if parts else None
+
+
+def predictor_roots(predictors: Sequence[Predictor], rows: slice) -> list[list[Floats | None]]:
+    """L (r, S) of the effects that have no level: they add sum_{j<=i} L_ij z_j to predictor i.
+
+    z are independent standard normal numbers, one for each predictor. L_ij is None where predictor
+    i has no such effect, and where its effects are not correlated with those on j.
+    """
+    out: list[list[Floats | None]] = []
+    for i, own in enumerate(predictors):
+        row: list[Floats | None] = []
+        left = own.variance(rows)
+        for j, other in enumerate(predictors[:i]):
+            both = None if left is None else own.covariance(other, rows)
+            for k in range(j):  # what z_k has given both of them
+                a, b = row[k], out[j][k]
+                if a is not None and b is not None:
+                    both = -a * b if both is None else both - a * b
+            above = out[j][j]
+            if both is None or above is None or left is None:
+                row.append(None)
+                continue
+            found = np.divide(both, above, out=np.zeros_like(both), where=above > 0)
+            row.append(found)
+            left = left - np.square(found)
+        row.append(None if left is None else np.sqrt(np.maximum(left, 0.0)))
+        out.append(row)
+    return out
+
 
 def predictor(
     post: Posterior,
@@ -140,7 +197,7 @@ def predictor(
 def _term(
     post: Posterior, factor: FactorRows, known: Known | None, parameter: str, seed: int
 ) -> FactorPart:
-    name = names.prefix(parameter) + factor.name
+    name = post.design.formulated(parameter, factor.name)
     q, codes, unseen = factor.Z.shape[1], factor.codes, factor.unseen
     effects = np.zeros((0, q, post.n_draws))
     g = post.group(factor.name, parameter)

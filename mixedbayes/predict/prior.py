@@ -9,14 +9,14 @@ import numpy as np
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import PriorError
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
 from mixedbayes.predict.forward import effects, responses
 from mixedbayes.predict.streams import checked_seed
-from mixedbayes.priors.types import Assigned, PredictorPriors
+from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
 _MOST = 10**9  # responses
 _REMEDY = "or give priors that keep it there"
@@ -64,6 +64,8 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     rng = np.random.default_rng(seed)
     family, design = spec.family, spec.design
     drawn: dict[str, Floats] = {}
+    for a in design.across:
+        drawn |= _across(a, spec.priors, draws, rng)
     eta = _predictor(design.mu, spec.priors.mu, draws, rng, drawn)
     parameters = {
         name: _parameter(spec, name, a, draws, rng, drawn)
@@ -142,7 +144,8 @@ def _predictor(
         intercept = priors.centre(predictor).intercept_at_zero(intercept, beta)
         out[names.intercept(p)] = intercept
     for g in predictor.groups:
-        out |= _group(g, p, priors, draws, rng)
+        if names.ranef(g.name, p) not in out:  # with those on other parameters
+            out |= _group(g, p, priors, draws, rng)
     return predictor.eta(intercept, beta, lambda g: out[names.ranef(g.name, p)]).T
 
 
@@ -155,13 +158,30 @@ def _group(
 ) -> dict[str, Floats]:
     """Draws of one factor's parameters and effects, at zero, by name."""
     name = names.sd(g.name, parameter)
-    sd = _scalars([f"{name}[{term}]" for term in g.terms], priors.sd[g.name], draws, rng)
+    sd = standard_deviations(g, priors, draws, rng)
     C = correlation_roots(g, priors, draws, rng)
     u = g.law.draw((draws, g.n_levels, len(g.terms)), rng)
     own = {name: sd, names.ranef(g.name, parameter): g.mixed(effects(u, sd, C))}
     if g.correlated:
         own[names.cor(g.name, parameter)] = correlation.matrix(C)
     return priors.at_zero(own, g.name)
+
+
+def _across(a: Across, priors: Priors, draws: int, rng: np.random.Generator) -> dict[str, Floats]:
+    """The same of a factor whose effects are correlated across parameters."""
+    members = [(g, priors.predictor(p)) for p, g in a.members]
+    sd = np.concatenate([standard_deviations(g, p, draws, rng) for g, p in members], axis=1)
+    C = correlation_roots(a.effects, priors.joined(a), draws, rng)
+    u = rng.standard_normal((draws, a.effects.n_levels, len(a.terms)))
+    return priors.across_at_zero(a, sd, correlation.matrix(C), effects(u, sd, C))
+
+
+def standard_deviations(
+    g: GroupDesign, priors: PredictorPriors, draws: int, rng: np.random.Generator
+) -> Floats:
+    """(S, q) sds of one factor's effects, where the priors are."""
+    name = names.sd(g.name, priors.parameter)
+    return _scalars([f"{name}[{term}]" for term in g.terms], priors.sd[g.name], draws, rng)
 
 
 def correlation_roots(

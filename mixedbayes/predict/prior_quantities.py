@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.design.types import Across, Floats, GroupDesign
 from mixedbayes.distributions import Normal
 from mixedbayes.numerics import correlation
 from mixedbayes.predict.forward import effects
@@ -136,8 +136,7 @@ class NamedPrior:
             intercept, beta = self._population(q.predictor)
             found = intercept if q.kind == "intercept" else beta[:, q.index[0]]
         elif q.kind in ("sd", "cor"):
-            sd, cor, _ = self._factor(q.predictor, self.post.group(q.group, q.predictor))
-            found = sd[:, q.index[0]] if q.kind == "sd" else cor[:, q.index[0], q.index[1]]
+            found = self._of_factor(q)
         else:
             found = self._family(q)
         if np.isnan(found).any():
@@ -212,6 +211,45 @@ class NamedPrior:
 
         return self._once(("factor", parameter, g.name), make)
 
+    def _of_factor(self, q: Quantity) -> Floats:
+        """(P,) a factor's sd or correlation."""
+        a = self.post.design.joined(q.group)
+        if a is None:
+            sd, cor, _ = self._factor(q.predictor, self.post.group(q.group, q.predictor))
+        else:
+            sd, cor, _ = self._across(a)
+            sd = sd[:, a.places[q.predictor]] if q.kind == "sd" else sd
+        return sd[:, q.index[0]] if q.kind == "sd" else cor[:, q.index[0], q.index[1]]
+
+    def _across(self, a: Across) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
+        """What `_factor` has, of all effects over a factor."""
+
+        def make(rng: np.random.Generator) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
+            priors, half = self.post.priors, self.size // 2
+            joined = priors.joined(a)
+            sd, improper = _scalars(joined.sd[a.name], half, rng, mirrored=False)
+            C = correlation_roots(a.effects, joined, half, rng)
+            sd, C = np.concatenate([sd, sd]), np.concatenate([C, C])
+            placement, cor = priors.placement(a), correlation.matrix(C)
+            if improper.any() and placement is not None:
+                return np.full_like(sd, np.nan), np.full_like(cor, np.nan), (sd * np.nan, C)
+            at_zero = (sd, cor) if placement is None else placement.at_zero(sd, cor)
+            sd[:, improper] = np.nan
+            return *at_zero, (sd, C)
+
+        return self._once(("across", a.name), make)
+
+    def _effects_across(self, a: Across, level: int) -> Floats:
+        """(P, q) what `_effects` has, of all effects of one level."""
+
+        def make(rng: np.random.Generator) -> Floats:
+            u = rng.standard_normal((self.size // 2, 1, len(a.terms)))
+            b = effects(np.concatenate([u, -u]), *self._across(a)[2])[:, 0]
+            placement = self.post.priors.placement(a)
+            return b if placement is None else placement.effects(b)
+
+        return self._once(("level", a.name, str(level)), make)
+
     def _of_level(self, of: OfLevel) -> Floats:
         """(P,) of one level: its deviation, and of a coefficient the population's effect too."""
         p, g = of.parameter, of.group
@@ -232,6 +270,9 @@ class NamedPrior:
 
     def _effects(self, parameter: str, g: GroupDesign, level: int) -> Floats:
         """(P, q) effects of one level at zero, given the factor's sds and correlations."""
+        across = self.post.design.joined(g.name)
+        if across is not None:
+            return self._effects_across(across, level)[:, across.places[parameter]]
 
         def make(rng: np.random.Generator) -> Floats:
             _, _, (sd, C) = self._factor(parameter, g)

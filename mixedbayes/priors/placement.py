@@ -10,12 +10,14 @@ columns stand after those that they contain.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from mixedbayes.design.projection import regression
 from mixedbayes.design.types import LinearPredictor
@@ -80,6 +82,14 @@ class Placement:
             own = [k for k, contained in enumerate(margins) if contained == inside]
             T[np.ix_(inside, own)] = -regression(R, own, list(inside))
         return cls(T)
+
+    @classmethod
+    def joint(cls, parts: Sequence[tuple[Placement | None, int]]) -> Placement | None:
+        """Of several sets of q effects side by side; None where no set has one."""
+        if not any(placement for placement, _ in parts):
+            return None
+        blocks = [np.eye(q) if placement is None else placement.T for placement, q in parts]
+        return cls(np.asarray(linalg.block_diag(*blocks)))
 
     @cached_property
     def inverse(self) -> Floats:

@@ -21,8 +21,9 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
     `user` has the keys `Intercept`, `fixef`, `sd`, `cor` and the family's parameters (`sigma`).
     `fixef` takes one prior or a dictionary by term; `sd` one prior, a dictionary by group, or by
     group and term; `cor` one LKJ or a dictionary by group. A parameter with a predictor of its
-    own takes a dictionary with these same keys. Unknown names raise PriorError, and priors that
-    are out of all proportion to the data (`check_proportion`) as well.
+    own takes a dictionary with these same keys; effects that an id correlates across parameters
+    have the prior of their correlations in the first `cor`. Unknown names raise PriorError, and
+    priors that are out of all proportion to the data (`check_proportion`) as well.
     """
     if user is None:
         return defaults
@@ -32,7 +33,9 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
         )
     mu, parameters = defaults.mu, dict(defaults.parameters)
     others = {p.parameter: p for p in defaults.predictors[1:]}
-    valid = [*_keys(mu), *others, *parameters]
+    across = dict(defaults.across)
+    own = _keys(mu)
+    valid = [*own, *(["cor"] if across and "cor" not in own else []), *others, *parameters]
     for key, value in user.items():
         if key in parameters:
             vector = parameters[key].prior.support == "real"  # thresholds
@@ -45,10 +48,16 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
                     f"among {', '.join(_keys(others[key]))}"
                 )
             for name, inner in value.items():
+                if name == "cor":
+                    _check_not_across(others[key], inner, across)
                 others[key] = _apply(others[key], name, inner, f"{key}: ", _keys(others[key]))
+        elif key == "cor" and across:
+            across, rest = _across(across, mu, value)
+            mu = _apply(mu, key, rest, "", valid) if rest else mu
         else:
             mu = _apply(mu, key, value, "", valid)
-    found = Priors((mu, *others.values()), parameters, dict(user))
+    predictors = tuple(_placed_beside(p, across) for p in (mu, *others.values()))
+    found = Priors(predictors, parameters, dict(user), across)
     check_proportion(found, defaults)
     return found
 
@@ -82,7 +91,7 @@ def _at_zero(p: PredictorPriors) -> PredictorPriors:
     """Priors of group effects that the user gave stand at predictor values of zero."""
     placed = {}
     for group, placement in p.placed.items():
-        whole = p.cor[group].given
+        whole = group in p.cor and p.cor[group].given
         given = [k for k, a in enumerate(p.sd[group]) if whole or a.given]
         kept = placement.keeping(given)
         if kept is not None:
@@ -128,6 +137,42 @@ def _cors(p: PredictorPriors, value: Any) -> Mapping[str, Assigned]:
     for group, prior in by_group.items():
         p.covariances.get(group, UNSTRUCTURED).check(prior, f"cor_{group}")
     return {**p.cor, **{group: Assigned(prior, GIVEN) for group, prior in by_group.items()}}
+
+
+def _across(
+    across: Mapping[str, Assigned], mu: PredictorPriors, value: Any
+) -> tuple[dict[str, Assigned], dict[str, Any]]:
+    """Priors of correlations across parameters, and what is said of the mean's own."""
+    by_group = value if isinstance(value, Mapping) else dict.fromkeys([*across, *mu.cor], value)
+    _check_names("cor", by_group, [*across, *mu.cor])
+    found, rest = dict(across), {}
+    for group, prior in by_group.items():
+        if group in across:
+            UNSTRUCTURED.check(prior, f"cor_{group}")
+            found[group] = Assigned(prior, GIVEN)
+        else:
+            rest[group] = prior
+    return found, rest
+
+
+def _check_not_across(p: PredictorPriors, value: Any, across: Mapping[str, Assigned]) -> None:
+    """PriorError where a predictor's own prior is given to correlations across parameters."""
+    named = list(value) if isinstance(value, Mapping) else [] if p.cor else list(p.sd)
+    for group in named:
+        if group in across and group in p.sd:
+            raise PriorError(
+                f"{p.parameter}: the effects over {group} are correlated across parameters by an "
+                f"id, with one prior for all correlations: give it as {{'cor': {{{group!r}: "
+                f"LKJ(2)}}}}, not within {p.parameter!r}"
+            )
+
+
+def _placed_beside(p: PredictorPriors, across: Mapping[str, Assigned]) -> PredictorPriors:
+    """With effects at predictor values of zero where the user gave the prior across parameters."""
+    given = {group for group, a in across.items() if a.given}
+    if not given & p.placed.keys():
+        return p
+    return replace(p, placed={g: t for g, t in p.placed.items() if g not in given})
 
 
 def _scalar(value: Any, where: str) -> Prior:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, Floats, LinearPredictor
+from mixedbayes.design.types import Across, Design, Floats, LinearPredictor
 from mixedbayes.distributions import Prior
 from mixedbayes.priors.placement import Centre, Placement
 from mixedbayes.terms.covariance import Covariance
@@ -121,6 +121,8 @@ class Priors:
     predictors: tuple[PredictorPriors, ...]  # in the design's order
     parameters: Mapping[str, Assigned]
     given: Mapping[str, Any] = field(default_factory=dict)  # the user's own, as they were given
+    # Of the correlations over each factor of `Design.across`, which no predictor's `cor` has.
+    across: Mapping[str, Assigned] = field(default_factory=dict)
 
     @property
     def mu(self) -> PredictorPriors:
@@ -137,6 +139,43 @@ class Priors:
     def each(self, change: Callable[[PredictorPriors], PredictorPriors]) -> Priors:
         """The priors with every predictor's changed."""
         return replace(self, predictors=tuple(map(change, self.predictors)))
+
+    def placement(self, a: Across) -> Placement | None:
+        """Which effects the priors are about, of all those over a factor."""
+        own = (self.predictor(p).placed.get(a.name) for p, _ in a.members)
+        sizes = (len(g.terms) for _, g in a.members)
+        return Placement.joint(list(zip(own, sizes, strict=True)))
+
+    def joined(self, a: Across) -> PredictorPriors:
+        """Of all effects over a factor, as those of one predictor, about what the priors are."""
+        sds = tuple(s for p, _ in a.members for s in self.predictor(p).sd[a.name])
+        return PredictorPriors(
+            "mu", None, True, (), (), {a.name: a.terms}, {a.name: sds},
+            {a.name: self.across[a.name]}, covariances={a.name: a.effects.covariance},
+        )  # fmt: skip
+
+    def across_at_zero(
+        self, a: Across, sd: Floats, cor: Floats, b: Floats | None = None
+    ) -> dict[str, Floats]:
+        """Draws by name, from sds (..., q), correlations and effects (..., J, q) of all effects.
+
+        These are those that the priors are about; what a placement moved keeps them too, under
+        names of its own.
+        """
+        placement, out = self.placement(a), {}
+        if placement is not None:
+            out[names.at_means(names.cor(a.name))] = cor
+            for p, own in a.places.items():
+                if a.name in self.predictor(p).placed:
+                    out[names.at_means(names.sd(a.name, p))] = sd[..., own]
+            sd, cor = placement.at_zero(sd, cor)
+            b = None if b is None else placement.effects(b)
+        out[names.cor(a.name)] = cor
+        for p, own in a.places.items():
+            out[names.sd(a.name, p)] = sd[..., own]
+            if b is not None:
+                out[names.ranef(a.name, p)] = b[..., own]
+        return out
 
     def centre_of(self, parameter: str, predictor: LinearPredictor) -> Centre:
         """Where the prior of ordered thresholds is: a default one at the columns' means."""
@@ -161,6 +200,9 @@ class Priors:
     def rows(self) -> Iterator[tuple[str, str, Assigned]]:
         for predictor in self.predictors:
             yield from predictor.rows()
+        for group, prior in self.across.items():
+            moved = any(group in p.placed for p in self.predictors)
+            yield names.cor(group), "", _at_means(prior) if moved else prior
         for name, prior in self.parameters.items():
             yield name, "", prior
 

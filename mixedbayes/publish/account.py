@@ -104,7 +104,14 @@ def _predictors(post: Posterior) -> Iterator[str]:
             left = what if link.name == "identity" else f"the {link.name} of {what}"
             yield f"{title(left)} is {_sum(p)}. "
         for g in p.groups:
-            yield _group(g, p)
+            yield _group(g, p, across=design.joined(g.name) is not None)
+    for a in design.across:
+        of = joined([p for p, _ in a.members])
+        blocks = "" if len(a.blocks) == 1 else ", within each id in the formulas,"
+        yield (
+            f"The effects over {a.name} on {of} are correlated with each other: the correlations "
+            f"of all of them{blocks} were estimated together. "
+        )
         if p.left_out:
             which = joined(p.left_out)
             yield f"Columns that others determine were left out: {which}. "
@@ -142,7 +149,7 @@ def _sum(p: LinearPredictor) -> str:
     return f"the sum of {', '.join(first)}{',' * (len(first) > 1)} and {last}"
 
 
-def _group(g: GroupDesign, p: LinearPredictor) -> str:
+def _group(g: GroupDesign, p: LinearPredictor, *, across: bool) -> str:
     effects = ["the intercept" if t == names.INTERCEPT else f"the effect of {t}" for t in g.terms]
     rows = g.rows_per_level
     low, high = int(rows.min()), int(rows.max())
@@ -152,6 +159,8 @@ def _group(g: GroupDesign, p: LinearPredictor) -> str:
     of = "" if p.parameter == "mu" else f" of the predictor of {p.parameter}"
     if len(effects) == 1:
         estimated = "whose standard deviation was estimated"
+    elif across:
+        estimated = "whose standard deviations were estimated"
     elif g.correlated:
         structure = "" if g.covariance == UNSTRUCTURED else f", of structure {g.covariance.name},"
         between = (

@@ -68,6 +68,11 @@ def priors_of(spec: Spec) -> list[Told]:
                 intercept = parameter == names.intercept(p.parameter)
                 what = f"{names.INTERCEPT if intercept else term}{of}"
             found.append(Told(what, at_means, assigned))
+    for a in spec.design.across:
+        assigned = spec.priors.across[a.name]
+        of = " and ".join(p for p, _ in a.members)
+        at_means = spec.priors.placement(a) is not None
+        found.append(Told(f"correlations over {a.name} across {of}", at_means, assigned))
     for name, assigned in spec.priors.parameters.items():
         found.append(Told(name, AT_MEANS in assigned.origin, assigned))
     return found

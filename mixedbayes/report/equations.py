@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -41,18 +41,30 @@ def model_equations(spec: Spec) -> str:
     design, family = spec.design, spec.family
     lines = [likelihood(design, family)]
     mean = r"\mu_i" if family.thresholds else _link(family, r"\mu_i")
-    lines += _predictor(mean, design.mu, r"\mu")
+    across = frozenset(a.name for a in design.across)
+    lines += _predictor(mean, design.mu, r"\mu", across)
     for predictor in design.predictors[1:]:
         name = predictor.parameter
         symbol = family.parameter(name).symbol
         left = _link(family, rf"{symbol}_i", family.parameter_link(name).name)
-        lines += _predictor(left, predictor, symbol)
+        lines += _predictor(left, predictor, symbol, across)
+    for a in design.across:
+        marks = [_mark(p, "" if p == "mu" else family.parameter(p).symbol) for p, _ in a.members]
+        of = [(mark, t) for mark, (_, g) in zip(marks, a.members, strict=True) for t in g.terms]
+        lines += _laws(a.effects, of, INDEX[0])
     return aligned(*lines)
 
 
-def _predictor(left: str, predictor: LinearPredictor, symbol: str) -> list[str]:
-    # A further parameter's effects are told from those of the mean by a superscript.
-    m = "" if predictor.parameter == "mu" else rf"({symbol})"
+def _mark(parameter: str, symbol: str) -> str:
+    """What tells a further parameter's effects from those of the mean: a superscript."""
+    return "" if parameter == "mu" else rf"({symbol})"
+
+
+def _predictor(
+    left: str, predictor: LinearPredictor, symbol: str, across: Collection[str]
+) -> list[str]:
+    """Its equation, and the laws of its effects but of those over the factors `across`."""
+    m = _mark(predictor.parameter, symbol)
     beta = rf"\beta^{{{m}}}" if m else r"\beta"
     terms = ((names.INTERCEPT,) if predictor.intercept else ()) + predictor.terms
     parts = [times(rf"{beta}_{{{tex(t)}}}", t) for t in terms]
@@ -64,7 +76,8 @@ def _predictor(left: str, predictor: LinearPredictor, symbol: str) -> list[str]:
     lines: list[str] = []
     for g, j in zip(predictor.groups, INDEX, strict=False):
         parts += [times(_effect(r"\gamma", m, g, t, f"{j}[i]"), t) for t in g.terms]
-        lines += _laws(g, j, m)
+        if g.name not in across:
+            lines += _laws(g, [(m, t) for t in g.terms], j)
     return [rf"{left} &= {total(parts)}", *lines]
 
 
@@ -74,13 +87,16 @@ def _effect(symbol: str, mark: str, g: GroupDesign, term: str, level: str = "") 
     return rf"{symbol}^{{{above}}}_{{{below}}}"
 
 
-def _laws(g: GroupDesign, j: str, mark: str) -> Iterator[str]:
-    """Laws of a factor's effects, one for each block of correlated ones."""
+def _laws(g: GroupDesign, of: Sequence[tuple[str, str]], j: str) -> Iterator[str]:
+    """Laws of a factor's effects, one for each block of correlated ones.
+
+    `of` has the mark of the parameter and the term of each effect.
+    """
     for block in g.blocks:
-        terms = [g.terms[k] for k in block]
-        effects = [_effect(r"\gamma", mark, g, t, j) for t in terms]
-        sds = [_effect(r"\tau", mark, g, t) for t in terms]
-        if len(terms) == 1:
+        own = [of[k] for k in block]
+        effects = [_effect(r"\gamma", mark, g, t, j) for mark, t in own]
+        sds = [_effect(r"\tau", mark, g, t) for mark, t in own]
+        if len(own) == 1:
             yield rf"{effects[0]} &\sim {g.law.latex}\left(0,\, \left({sds[0]}\right)^2\right)"
             continue
         D, R = rf"D_{{{tex(g.name)}}}", rf"R_{{{tex(g.name)}}}"

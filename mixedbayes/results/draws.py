@@ -185,6 +185,9 @@ def _labels(q: Quantity, further: bool) -> dict[str, Any]:
         case "sd":
             return of | {"group": q.group, "term": tag + q.term}
         case "cor":
+            if q.across and further:
+                of["parameter"] = ", ".join(q.across)
+            tag = "" if q.across else tag
             return of | {"group": q.group, "term": tag + q.terms[0], "term2": tag + q.terms[1]}
     return of | ({"element": q.term} if q.terms else {})
 

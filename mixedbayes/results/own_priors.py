@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor
 from mixedbayes.distributions import Prior
 from mixedbayes.priors.types import Assigned, PredictorPriors
 from mixedbayes.results.posterior import Posterior
@@ -36,6 +36,10 @@ class Quantity:
         Whether `placed` is another quantity than `draws`.
     predictor, group, index
         The parameter whose predictor it is of, the grouping factor, and its place among the terms.
+    across
+        Of a correlation of effects that an id correlates across parameters, the parameters of the
+        two, each once. `predictor` is then the mean's, the terms have the parameter before them,
+        and the places are among the effects on all parameters.
     """
 
     kind: str
@@ -49,6 +53,7 @@ class Quantity:
     predictor: str = "mu"
     group: str = ""
     index: tuple[int, ...] = ()
+    across: tuple[str, ...] = ()
 
     @property
     def given(self) -> bool:
@@ -75,6 +80,8 @@ def quantities(post: Posterior) -> Iterator[Quantity]:
         yield from _population(post, post.predictor(priors.parameter), priors)
         for g in post.predictor(priors.parameter).groups:
             yield from _group(post, g, priors)
+    for across in post.design.across:
+        yield from _across(post, across)
     mu = post.design.mu
     for name, a in post.priors.parameters.items():
         draws, labels = post.stacked(name), post.family.labels(name, post.design)
@@ -114,12 +121,28 @@ def _group(post: Posterior, g: GroupDesign, priors: PredictorPriors) -> Iterator
         here, there, prior = sd[:, k], placed[0][:, k], _frozen(a.prior)
         name = names.sd(g.name, p)
         yield Quantity("sd", name, (term,), here, there, a, prior, moved, p, g.name, (k,))
+    if g.name in priors.cor:
+        both, moved = (cor, placed[1]), placement is not None
+        yield from _correlations(g, *both, priors.cor[g.name], p, moved=moved)
+
+
+def _across(post: Posterior, a: Across) -> Iterator[Quantity]:
+    """Correlations of all effects over a factor, on every parameter."""
+    both = post.stacked(names.cor(a.name)), post.placed_across(a)[1]
+    moved = post.priors.placement(a) is not None
+    owner = [p for p, g in a.members for _ in g.terms]
+    for q in _correlations(a.effects, *both, post.priors.across[a.name], "mu", moved=moved):
+        yield replace(q, across=tuple(dict.fromkeys(owner[k] for k in q.index)))
+
+
+def _correlations(
+    g: GroupDesign, cor: Floats, placed: Floats, a: Assigned, p: str, *, moved: bool
+) -> Iterator[Quantity]:
     for block in g.blocks:
         for i, j in combinations(sorted(block), 2):
-            a, terms = priors.cor[g.name], (g.terms[i], g.terms[j])
+            terms = g.terms[i], g.terms[j]
             prior = g.covariance.margin(len(block), a.prior).distribution()
-            here, there = cor[:, i, j], placed[1][:, i, j]
-            moved, name = placement is not None, names.cor(g.name, p)
+            here, there, name = cor[:, i, j], placed[:, i, j], names.cor(g.name, p)
             yield Quantity("cor", name, terms, here, there, a, prior, moved, p, g.name, (i, j))
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Across, Design, GroupDesign, LinearPredictor
 from mixedbayes.engines.run import Run
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
@@ -159,8 +159,14 @@ class Posterior:
         return self.stacked(names.sd(group, parameter))
 
     def cor(self, group: str, parameter: str = "mu") -> Floats:
-        """(S, q, q) correlations of a grouping factor's effects; identity where uncorrelated."""
+        """(S, q, q) correlations of a grouping factor's effects; identity where uncorrelated.
+
+        Of those on one parameter, where they are correlated with those on others by an id.
+        """
         g = self.group(group, parameter)
+        if (a := self.design.joined(group)) is not None:
+            own = a.places[parameter]
+            return self.stacked(names.cor(group))[:, own, own]
         if g.correlated:
             return self.stacked(names.cor(group, parameter))
         q = len(g.terms)
@@ -176,10 +182,23 @@ class Posterior:
         p = priors.parameter
         if group not in priors.placed:
             return self.sd(group, p), self.cor(group, p)
+        if (a := self.design.joined(group)) is not None:
+            (sds, cors), own = self.placed_across(a), a.places[p]
+            return sds[:, own], cors[:, own, own]
         sd, cor = (priors.name(f(group, p), group) for f in (names.sd, names.cor))
         if sd in self.draws and cor in self.draws:
             return self.stacked(sd), self.stacked(cor)
         return priors.placed[group].at_means(self.sd(group, p), self.cor(group, p))
+
+    def sd_across(self, a: Across) -> Floats:
+        """(S, q) standard deviations of all effects over a factor, on every parameter."""
+        return np.concatenate([self.sd(a.name, p) for p, _ in a.members], axis=1)
+
+    def placed_across(self, a: Across) -> tuple[Floats, Floats]:
+        """sds (S, q) and correlations (S, q, q) of all that the priors over a factor are about."""
+        sd, cor = self.sd_across(a), self.stacked(names.cor(a.name))
+        placement = self.priors.placement(a)
+        return (sd, cor) if placement is None else placement.at_means(sd, cor)
 
     def has_ranef(self, group: str, parameter: str = "mu") -> bool:
         """Whether draws of the group's effects were kept, not only their summaries."""

@@ -393,6 +393,10 @@ def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
             whose = "" if p == "mu" else f", {p}"
             labels[names.cor(g.name, p)] = f"correlations over {g.name}{whose}"
             correlations[names.cor(g.name, p)] = max(map(len, g.blocks)), g.covariance
+    for a in spec.design.across:
+        of = ", ".join(p for p, _ in a.members)
+        labels[names.cor(a.name)] = f"correlations over {a.name}, {of}"
+        correlations[names.cor(a.name)] = max(map(len, a.blocks)), a.effects.covariance
     for parameter, term, assigned in spec.priors.rows():
         what = labels.get(parameter, parameter)
         origin = assigned.origin

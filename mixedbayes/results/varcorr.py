@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design.types import LinearPredictor
+from mixedbayes.design.types import Across, LinearPredictor
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import varcorr_ratios
 from mixedbayes.results.tables import (
@@ -45,6 +45,7 @@ class Component:
 def component_list(post: Posterior) -> list[Component]:
     """Every sd, then every correlation, by grouping factor; the residual sd last."""
     found = [c for p in post.predictors for c in _of_predictor(post, p)]
+    found += [c for a in post.design.across for c in _across(post, a)]
     sigma = post.parameters().get(names.SIGMA)
     if sigma is not None:
         part = components(post).residual
@@ -61,9 +62,19 @@ def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Compo
         for i in range(len(label)):
             part = cov[:, i, i] * square[i, i] if p == "mu" else None
             yield Component(g.name, label[i], None, "sd", sd[:, i], cov[:, i, i], part, p)
-        for block in g.blocks:
+        for block in [] if post.design.joined(g.name) else g.blocks:
             for i, j in combinations(sorted(block), 2):
                 yield Component(g.name, label[i], label[j], "cor", cor[:, i, j], None, None, p)
+
+
+def _across(post: Posterior, a: Across) -> Iterator[Component]:
+    """Correlations of effects on one parameter and on several."""
+    cor = post.stacked(names.cor(a.name))
+    owner = [p for p, g in a.members for _ in g.terms]
+    for block in a.blocks:
+        for i, j in combinations(sorted(block), 2):
+            of = ", ".join(dict.fromkeys((owner[i], owner[j])))
+            yield Component(a.name, a.terms[i], a.terms[j], "cor", cor[:, i, j], None, None, of)
 
 
 def shares(post: Posterior, found: list[Component]) -> Floats:
@@ -108,7 +119,8 @@ def varcorr(
     DataFrame with one row per quantity: group, term, term2 (correlations only), kind ("sd" or
     "cor"), mean, sd, lower, upper, ess_bulk, rhat, variance (posterior mean of the sd's square) and
     share. All on the link scale. Where further parameters of the family have formulas, a column
-    `parameter` says whose effects these are.
+    `parameter` says whose effects these are; of effects that an id correlates across parameters
+    ("mu, sigma") the correlations stand after the sds of all.
 
     `share` is the posterior mean of the part of the group and residual variance together that an
     effect has by itself, averaged over the rows of the data: sd_t^2 mean(z_t^2). A correlation has
@@ -152,6 +164,7 @@ def _variables(post: Posterior) -> list[str]:
     for predictor in post.predictors:
         for g in predictor.groups:
             found.append(names.sd(g.name, predictor.parameter))
-            if g.correlated:
+            if g.correlated and not post.design.joined(g.name):
                 found.append(names.cor(g.name, predictor.parameter))
+    found += [names.cor(a.name) for a in post.design.across]
     return found + [name for name in post.parameters() if name == names.SIGMA]

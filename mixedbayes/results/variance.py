@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from scipy import special
 
+from mixedbayes import names
 from mixedbayes.design import counted
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
@@ -201,19 +202,34 @@ def average_response(link: Link, center: Floats, variance: Floats) -> Floats:
     return link.inverse(eta, np) @ (weights / weights.sum())
 
 
-def over_parameters(post: Posterior, f: Callable[[Mapping[str, Floats]], Floats]) -> Floats:
+def over_parameters(
+    post: Posterior,
+    f: Callable[[Mapping[str, Floats]], Floats],
+    mean_at: tuple[Floats, Floats] | None = None,
+) -> Floats:
     """E f(the family's own parameters), (S, ...), those with a formula varying as in the data.
 
     Their predictors count as normal, with the mean and the variance that they have over rows and
     groups; Gauss-Hermite quadrature. Student's nu, which does not average, is held at its mean
-    predictor: a normal one has values for which nu <= 2, with infinite variance.
+    predictor: a normal one has values for which nu <= 2, with infinite variance. `mean_at` says
+    where the mean's predictor is, as deviations (S, K) and its variance (S,): others whose effects
+    are correlated with its own are then those that go with it.
     """
     found = average_parameters(post)
     own = [p for p in post.design.further if post.family.parameter(p).averages]
+    _refuse_several(post, own)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_OWN_NODES)
     weights = weights / weights.sum()
     mean = {p: mean_predictor(post, p) for p in own}
-    sd = {p: np.sqrt(linear_variance(post, p)) for p in own}
+    variance = {p: linear_variance(post, p) for p in own}
+    if mean_at is not None:
+        deviation, whole = mean_at
+        for p, c in covariances(post).items():
+            if p in own:
+                slope = np.divide(c, whole, out=np.zeros_like(c), where=whole > 0)
+                mean[p] = mean[p][:, None] + slope[:, None] * deviation
+                variance[p] = np.maximum(variance[p] - slope * c, 0.0)[:, None]
+    sd = {p: np.sqrt(v) for p, v in variance.items()}
     parts = []
     for at in product(range(_OWN_NODES), repeat=len(own)):
         for p, i in zip(own, at, strict=True):
@@ -221,6 +237,37 @@ def over_parameters(post: Posterior, f: Callable[[Mapping[str, Floats]], Floats]
             found[p] = post.family.parameter_link(p).inverse(eta, np)
         parts.append(np.prod(weights[list(at)]) * np.asarray(f(found), float))
     return np.asarray(sum(parts[1:], parts[0]))
+
+
+def _refuse_several(post: Posterior, own: Sequence[str]) -> None:
+    """ModelError where the effects on two parameters that vary are correlated with each other."""
+    for a in post.design.across:
+        both = [p for p in own if p in a.places]
+        if len(both) > 1:
+            raise ModelError(
+                f"the variance of a response depends on {' and '.join(both)}, whose effects over "
+                f"{a.name} are correlated: shares of it are not offered; varcorr() has the "
+                "standard deviations, and predict() the spread of responses"
+            )
+
+
+def covariances(post: Posterior) -> dict[str, Floats]:
+    """(S,) covariance of further predictors with the mean's, by group effects; mean over the rows.
+
+    Of those whose effects are correlated with effects on the mean.
+    """
+    mu, out = post.design.mu, dict[str, Floats]()
+    for a in post.design.across:
+        if mu.parameter not in a.places:
+            continue
+        cor, sd, here = post.stacked(names.cor(a.name)), post.sd_across(a), a.places[mu.parameter]
+        first = dict(a.members)[mu.parameter].Z
+        for p, g in a.members[1:]:
+            own = a.places[p]
+            cov = cor[:, here, own] * sd[:, here, None] * sd[:, None, own]
+            square = mu.average(first[:, :, None] * g.Z[:, None, :])
+            out[p] = out.get(p, np.zeros(len(sd))) + np.einsum("sab,ab->s", cov, square)
+    return out
 
 
 def over_weights(
@@ -325,7 +372,8 @@ def _total(post: Posterior, variance: Floats) -> tuple[Floats, Floats]:
 
     # Where the mean depends on the parameters too, they are held at their own mean predictors.
     plain = type(family).expectation is Family.expectation
-    within = over_parameters(post, chance) if plain else chance(average_parameters(post))
+    at = eta - mean_predictor(post)[:, None], variance
+    within = over_parameters(post, chance, at) if plain else chance(average_parameters(post))
     return _variance(_expected(post)(eta), w), within
 
 

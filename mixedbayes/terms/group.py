@@ -34,6 +34,7 @@ class GroupDesign(Term):
     margins: tuple[tuple[int, ...], ...] = ()
     covariance: Covariance = UNSTRUCTURED  # of the effects of each block
     law: Law = NORMAL
+    ids: tuple[str, ...] = ()  # of each block, as (x | id | g) has it, or empty; (): none has one
 
     @property
     def pieces(self) -> tuple[tuple[Ints, Floats], ...]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixedbayes.errors import FormulaError
-from mixedbayes.formula import canonical, parse
+from mixedbayes.formula import canonical, parse, parse_all
 
 # formula -> canonical text
 FORMS = {
@@ -66,6 +66,7 @@ FORMS = {
     "y|weights(1/v) ~ x": "y | weights(1/v) ~ 1 + x",
     "s | weights(w) + trials('n n') ~ x": "s | trials(`n n`) + weights(w) ~ 1 + x",
     "y ~ a\n  + b": "y ~ 1 + a + b",
+    "y ~ (x|p|g)+(1|2|h/k)": "y ~ 1 + (1 + x | p | g) + (1 | 2 | h) + (1 | 2 | h:k)",
 }
 
 
@@ -95,6 +96,13 @@ def test_spans_are_places_in_the_text():
     assert formula.text[span.start : span.end] == "log(y)"
     assert formula.text[bar.start : bar.end] == "(x |  g)"
     assert formula.random[0].text == "(x | g)"
+
+
+def test_ids_belong_to_one_factor_in_all_formulas():
+    found = parse_all(["y ~ (x | p | g/h) + (1 | k)", "sigma ~ (1 | p | g)", "nu ~ (1 | p | g:h)"])
+    assert [(b.group, b.id) for b in found.random] == [("g", "p"), ("g:h", "p"), ("k", "")]
+    with pytest.raises(FormulaError, match=r"different factors.*\n.*\n.*\n.*\| p \| g:h\)"):
+        parse_all(["y ~ (1 | p | g:h)", "sigma ~ (1 | p | h)"])
 
 
 def test_no_random_part():

@@ -93,3 +93,35 @@ def test_sigma_is_that_of_restricted_maximum_likelihood(joint):
 
     expected = optimize.minimize(minus_restricted, np.zeros(2), tol=1e-10).x
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_of_effects_correlated_across_parameters_the_further_ones_are_given(joint):
+    """Precision of the mean's effects b given sigma's: their block of the inverse covariance."""
+    scoring = scoring_of(["y ~ x + (x | p | g) + (1 | h)", "sigma ~ x + (1 | p | g)"], joint)
+    layout, rng = scoring.layout, np.random.default_rng(3)
+    phi = start(scoring.density) + 0.5 * rng.normal(size=layout.n_hyper)
+    e = scoring.start + 0.1 * rng.normal(size=len(scoring.start))
+    w, _, found, _ = scoring._around(scoring.columns(phi), e)
+    sds, Ws, _ = layout.hyper(phi)
+    k = [g.name for g in layout.groups].index("g")
+    n, other = scoring.density.data.n_mean, 1 - k
+    S = sds[k][:, None] * Ws[k]
+    assert layout.groups[k].terms == ("mu Intercept", "mu x", "sigma Intercept")
+    given = np.linalg.inv(S @ S.T)[:2, :2]
+    J, n_other = layout.groups[k].n_levels, layout.groups[other].n_levels
+    A = np.zeros((n, 2 * J + n_other))
+    for i in range(n):
+        A[i, 2 * scoring.refs[k][i] + np.arange(2)] = scoring.Z[k][i, :2]
+        A[i, 2 * J + scoring.refs[other][i]] = 1.0
+    A = np.column_stack([A, scoring.X[:n]])
+    P = np.zeros((A.shape[1],) * 2)
+    P[: 2 * J, : 2 * J] = np.kron(np.eye(J), given)
+    P[2 * J : -scoring.X.shape[1], 2 * J : -scoring.X.shape[1]] = (
+        np.eye(n_other) / sds[other][0] ** 2
+    )
+    p = scoring.X.shape[1]
+    P[-p:, -p:] = prior_precision(layout, e[layout.n_effects :], np.zeros(0))
+    w = w[:n]
+    H = A.T @ (w[:, None] * A) + P
+    expected = w * np.sum(A * np.linalg.solve(H, A.T).T, axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-8)

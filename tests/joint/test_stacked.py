@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import linalg, stats
 
 import mixedbayes as mb
 from mixedbayes import names
@@ -26,6 +26,15 @@ CASES = {
     "offsets": (
         "negative_binomial", "y ~ x + offset(log(t)) + (1 | g)", ["shape ~ x + offset(0.1 * t)"],
         {},
+    ),
+    "across": ("gaussian", "y ~ x + (x | p | g) + (1 | k)", ["sigma ~ x + (1 | p | g)"], {}),
+    "across, two blocks, in another order": (
+        "student_t", "y ~ x + (1 | p | g) + (0 + x | q | g)",
+        ["sigma ~ 1 + (1 | p | g)", "nu ~ 1 + (1 | q | g)"], {"cor": mb.LKJ(4)},
+    ),
+    "across, without the mean": (
+        "student_t", "y ~ x + (1 | g/h)",
+        ["nu ~ 1 + (1 | p | g/h)", "sigma ~ 1 + (1 | p | g/h)"], {"cor": {"g": mb.LKJ(1)}},
     ),
     "no intercepts": ("gaussian", "y ~ 0 + x + (1 | g)", ["sigma ~ 0 + x"], {}),
     "priors at zero": (
@@ -97,9 +106,11 @@ def by_hand(model, layout, theta, coordinates, placed):
             at = at + predictor.means @ beta if own.intercept_at_means else at
             total += float(own.intercept.prior.logpdf(at))
         for g in predictor.groups:
-            total += effects(g, own, named, information[names.prefix(p) + g.name], placed)
+            if g.name not in priors.across:
+                total += effects(g, own, named, information[names.prefix(p) + g.name], placed)
             eta = eta + np.sum(g.Z * named[names.ranef(g.name, p)][g.refs], axis=1)
         etas[p] = eta if predictor.offset is None else eta + predictor.offset
+    total += sum(across(a, priors, named, information[a.name]) for a in design.across)
     values = {
         name: np.exp(etas[name])[None] if name in etas else named[name][None]
         for name in family.parameters
@@ -120,6 +131,40 @@ def effects(g, priors, named, information, placed):
     cov = cor * np.outer(sd, sd)
     total += float(stats.multivariate_normal(cov=cov).logpdf(b).sum())
     S = np.linalg.cholesky(cov)  # b = S u and x = U' u + ..., |db / dx| = |S| / |U|
+    P = np.eye(len(sd)) + S.T @ information @ S
+    return total + float(len(b) * np.linalg.slogdet(S)[1] - np.linalg.slogdet(P)[1].sum() / 2)
+
+
+def across(a, priors, named, information):
+    """The same of all effects over a factor, correlated across parameters: b' = T^-1 b, (J, q)."""
+    own = [priors.predictor(p) for p, _ in a.members]
+    b = np.concatenate([named[names.ranef(a.name, p)] for p, _ in a.members], axis=1)
+    backs = [
+        np.linalg.inv(p.placed[a.name].T) if a.name in p.placed else np.eye(len(g.terms))
+        for p, (_, g) in zip(own, a.members, strict=True)
+    ]
+    moved = any(a.name in p.placed for p in own)
+    sd = np.concatenate([named[p.name(names.sd(a.name, p.parameter), a.name)] for p in own])
+    cor = named[names.at_means(names.cor(a.name)) if moved else names.cor(a.name)]
+    total = sum(float(s.prior.logpdf(v)) for s, v in zip(sum((p.sd[a.name] for p in own), ()), sd,
+                                                         strict=True))  # fmt: skip
+    prior = priors.across[a.name].prior
+    for block in a.blocks:
+        R = cor[np.ix_(block, block)]
+        total += float(prior.logpdf(R)) if len(block) > 1 else 0.0
+        # of partial correlations z = tanh t, LKJ's density of R beside that of the t
+        W = np.linalg.cholesky(R)
+        k = len(block)
+        for i in range(k):
+            left = 1.0
+            for j in range(i):
+                z = W[i, j] / np.sqrt(left)
+                total += np.log1p(-(z**2)) * (1 + (k - 2 - j) / 2)
+                left -= W[i, j] ** 2
+    cov = cor * np.outer(sd, sd)
+    b = b @ linalg.block_diag(*backs).T
+    total += float(stats.multivariate_normal(cov=cov).logpdf(b).sum())
+    S = np.linalg.cholesky(cov)
     P = np.eye(len(sd)) + S.T @ information @ S
     return total + float(len(b) * np.linalg.slogdet(S)[1] - np.linalg.slogdet(P)[1].sum() / 2)
 

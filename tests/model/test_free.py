@@ -35,6 +35,13 @@ CASES = {
     "thresholds": ("cumulative", "count ~ x + (x | g)", None),
     "thresholds given at zero": ("cumulative", "count ~ x", {"thresholds": mb.Normal(0, 2)}),
     "priors of other kinds": ("gaussian", "y ~ x + (x | g)", OTHERS),
+    "across parameters": (
+        "gaussian", ["y ~ x + (x | p | g) + (0 + z | g)", "sigma ~ z + (z | p | g)"], None,
+    ),
+    "across, given": (
+        "gaussian", ["y ~ x + (x | p | g)", "sigma ~ z + (1 | p | g)"],
+        {"cor": mb.LKJ(1), "sd": {"g": {"x": mb.HalfNormal(2)}}},
+    ),
     "a formula for sigma": ("gaussian", ["y ~ x + (x | g)", "sigma ~ z + (z | g) + (1 | h)"], None),
 }  # fmt: skip
 
