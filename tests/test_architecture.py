@@ -367,7 +367,7 @@ def test_internals_of_libraries_are_for_one_module(source):
 @pytest.mark.parametrize(
     "path",
     [
-        "tests/support/zero_inflated_poisson.py",
+        "tests/support/logistic.py",
         "tests/support/compound_symmetry.py",
         "tests/support/student_law.py",
         "mixedbayes/plots/icc.py",

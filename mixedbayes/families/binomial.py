@@ -116,16 +116,9 @@ class Shares(Family):
 
 
 @dataclass(frozen=True)
-class Binomial(Shares):
-    """y ~ Binomial(n, mu), written `successes | trials(n)`.
+class Trials(Shares):
+    """What families of counts out of trials have in common, `successes | trials(n)`."""
 
-    `fitted` and `expectation` are shares of successes; `simulate` gives counts.
-    """
-
-    name: ClassVar[str] = "binomial"
-    elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "binomial", "binomial", "binomial", names=("binom", "aggregated_binomial")
-    )
     trials: ClassVar[bool] = True
     takes: ClassVar[str] = "counts from 0 to the number of trials"
 
@@ -143,11 +136,25 @@ class Binomial(Shares):
                 )
             else:
                 remedy = f"write {name} | trials(n) with the column of trials"
-            raise DataError(f"the binomial family needs the number of trials: {remedy}")
+            raise DataError(f"the {self.name} family needs the number of trials: {remedy}")
         self.require_support(design)
 
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
-        return support.whole(y) & (y <= _needed(trials))
+        return support.whole(y) & (y <= needed(trials))
+
+
+@dataclass(frozen=True)
+class Binomial(Trials):
+    """y ~ Binomial(n, mu), written `successes | trials(n)`.
+
+    `fitted` and `expectation` are shares of successes; `simulate` gives counts.
+    """
+
+    name: ClassVar[str] = "binomial"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "binomial", "binomial", "binomial", names=("binom", "aggregated_binomial")
+    )
+    wider: ClassVar[str | None] = "beta_binomial"
 
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
@@ -166,7 +173,7 @@ class Binomial(Shares):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return rng.binomial(_needed(trials), mu).astype(float)
+        return rng.binomial(needed(trials), mu).astype(float)
 
     def cdf(
         self,
@@ -177,7 +184,7 @@ class Binomial(Shares):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        n = _needed(trials)
+        n = needed(trials)
         return np.where(np.asarray(y) < 0, 0.0, special.bdtr(np.clip(np.floor(y), 0, n), n, mu))
 
     def log_density(
@@ -189,7 +196,7 @@ class Binomial(Shares):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return repeated(stats.binom.logpmf(y, _needed(trials), mu), weights)
+        return repeated(stats.binom.logpmf(y, needed(trials), mu), weights)
 
     def variance(
         self,
@@ -199,10 +206,11 @@ class Binomial(Shares):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return mu * (1 - mu) / _needed(trials)
+        return mu * (1 - mu) / needed(trials)
 
 
-def _needed(trials: Ints | None) -> Ints:
+def needed(trials: Ints | None) -> Ints:
+    """The trials; DataError where there are none."""
     if trials is None:
-        raise DataError("the binomial family needs the number of trials of each row")
+        raise DataError("a family of counts out of trials needs the number of trials of each row")
     return trials

@@ -25,7 +25,7 @@ class HurdleNegativeBinomial(Hurdle, Counts):
     of: ClassVar[type[Family]] = NegativeBinomial
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "hurdle_negbinomial",
-        names=("truncated_nbinom2", "hurdle_negbinomial", "hurdle_negativebinomial",
+        names=("hurdle_negbinomial", "hurdle_negativebinomial",
                "hurdlenegativebinomial", "hurdle_nbinom2"),
     )  # fmt: skip
     largest: ClassVar[float] = NegativeBinomial.largest

@@ -20,7 +20,7 @@ class HurdlePoisson(Hurdle, Counts):
     name: ClassVar[str] = "hurdle_poisson"
     of: ClassVar[type[Family]] = Poisson
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "hurdle_poisson", names=("truncated_poisson", "hurdlepoisson", "poisson_hurdle")
+        "hurdle_poisson", names=("hurdlepoisson", "poisson_hurdle")
     )
     wider: ClassVar[str | None] = "hurdle_negative_binomial"
     link: Link = field(default_factory=Log)

@@ -26,12 +26,13 @@ SHAPE_ORIGIN = "95 % of the relative dispersion 1 / shape below about 6; as in b
 
 
 @compiled
-def _once(parameters):
+def of_shape(parameters):
+    """What rows of one shape share."""
     return math.log(parameters[0]), math.lgamma(parameters[0]), digamma(parameters[0])
 
 
 @compiled
-def _row(t, y, size, extra, parameters, shared):
+def shape_row(t, y, size, extra, parameters, shared):
     """A count y of mean exp(t) that counts size times."""
     shape = parameters[0]
     if shape > _LARGE:
@@ -95,7 +96,7 @@ class NegativeBinomial(Counts):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Log, _once, tails=_tails)
+        return RowDensity(shape_row, Log, of_shape, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w = weights_of(design)
@@ -150,7 +151,7 @@ class NegativeBinomial(Counts):
         trials: Ints | None = None,
     ) -> Floats:
         a = per_row(parameters["shape"])
-        value = _ways(y, a) - special.gammaln(y + 1)
+        value = rising(y, a) - special.gammaln(y + 1)
         value = value - (a + y) * np.log1p(mu / a) + special.xlogy(y, mu)
         return repeated(value, weights)
 
@@ -179,8 +180,8 @@ class NegativeBinomial(Counts):
         return count_variance(self.link, mean, mean + mean**2 / parameters["shape"])
 
 
-def _ways(y: Floats, a: Floats) -> Floats:
-    """log(Gamma(y + a) / Gamma(a) a^y), by Stirling's series where the shape a is large."""
+def rising(y: Floats, a: Floats) -> Floats:
+    """log(Gamma(y + a) / Gamma(a) a^y), by Stirling's series where a is large."""
     b = np.maximum(a, _LARGE)
     series = (b + y - 0.5) * np.log1p(y / b) - y - y / (12 * b * (b + y))
     exact = special.gammaln(y + a) - special.gammaln(a) - y * np.log(a)

@@ -15,23 +15,28 @@ from mixedbayes.families.asymmetric_laplace import AsymmetricLaplace
 from mixedbayes.families.base import Family
 from mixedbayes.families.bernoulli import Bernoulli
 from mixedbayes.families.beta import Beta
+from mixedbayes.families.beta_binomial import BetaBinomial
 from mixedbayes.families.binomial import Binomial
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.exgaussian import Exgaussian
 from mixedbayes.families.exponential import ExponentialFamily
 from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.gaussian import Gaussian
+from mixedbayes.families.geometric import Geometric
 from mixedbayes.families.hurdle_negative_binomial import HurdleNegativeBinomial
 from mixedbayes.families.hurdle_poisson import HurdlePoisson
 from mixedbayes.families.inverse_gaussian import InverseGaussian
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.negative_binomial import NegativeBinomial
+from mixedbayes.families.negative_binomial1 import NegativeBinomial1
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.shifted_lognormal import ShiftedLognormal
 from mixedbayes.families.skew_normal import SkewNormal
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.families.weibull import Weibull
 from mixedbayes.families.words import NEAREST
+from mixedbayes.families.zero_inflated_beta_binomial import ZeroInflatedBetaBinomial
+from mixedbayes.families.zero_inflated_binomial import ZeroInflatedBinomial
 from mixedbayes.families.zero_inflated_negative_binomial import ZeroInflatedNegativeBinomial
 from mixedbayes.families.zero_inflated_poisson import ZeroInflatedPoisson
 
@@ -52,8 +57,13 @@ FAMILIES: dict[str, type[Family]] = {
         Beta,
         Bernoulli,
         Binomial,
+        BetaBinomial,
+        ZeroInflatedBinomial,
+        ZeroInflatedBetaBinomial,
         Poisson,
         NegativeBinomial,
+        NegativeBinomial1,
+        Geometric,
         ZeroInflatedPoisson,
         ZeroInflatedNegativeBinomial,
         HurdlePoisson,

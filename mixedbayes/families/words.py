@@ -1,27 +1,24 @@
 """Families of other packages that are not here: what comes nearest."""
 
-_OVERDISPERSED = "negative_binomial has more spread than poisson, and may have more zeros"
-_BINOMIAL = "binomial with an effect in each row, (1 | row), lets shares vary more"
+_OVERDISPERSED = "negative_binomial and negative_binomial1 have more spread than poisson"
+_BINOMIAL = (
+    "beta_binomial, or binomial with an effect in each row, (1 | row), lets shares vary more"
+)
 _ORDERED = "of ordered responses there is cumulative"
 _POSITIVE = "for positive numbers there are gamma and lognormal"
 _PIECES = "for the positive values by themselves there are gamma and lognormal"
 _NORMAL = "gaussian, or student_t where there are outliers"
 NEAREST: dict[str, str] = {
     **dict.fromkeys(
-        ("zip", "zinb", "zero_inflated_poisson", "zero_inflated_negative_binomial", "ziplss",
-         "zero_inflated_negbinomial", "zi_poisson", "zi_negative_binomial", "hurdle_poisson",
-         "hurdle_negbinomial", "hurdle_negative_binomial", "hurdle_negativebinomial",
-         "zeroinflatedpoisson", "zeroinflatednegativebinomial", "nbinom1", "nb1", "genpois",
-         "compois", "com_poisson", "com_binomial", "quasipoisson", "geometric", "bell",
-         "truncated_poisson", "truncated_nbinom2", "truncated_nbinom1", "skellam",
+        ("genpois", "compois", "com_poisson", "com_binomial", "quasipoisson", "bell", "skellam",
          "discrete_weibull", "poisson_lognormal"),
         _OVERDISPERSED,
     ),
     **dict.fromkeys(
-        ("beta_binomial", "betabinomial", "quasibinomial", "zero_inflated_binomial",
-         "zeroinflatedbinomial", "zero_inflated_beta_binomial", "zib"),
-        _BINOMIAL,
+        ("truncated_poisson", "truncated_nbinom2", "truncated_nbinom1"),
+        "hurdle_poisson and hurdle_negative_binomial have these above 0, and zeros beside them",
     ),
+    "quasibinomial": _BINOMIAL,
     **dict.fromkeys(
         ("zero_inflated_beta", "zero_one_inflated_beta", "zoib", "ordbeta", "ordered_beta",
          "simplex"),

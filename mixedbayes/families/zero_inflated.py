@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
 from mixedbayes.design.types import Floats, Ints
+from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Parameter, Values, repeated
 from mixedbayes.families.links import Logit
 from mixedbayes.families.rows import RowDensity, compiled
@@ -37,6 +38,16 @@ def _row_of(row: Any, once: Any, parameters: int, sized: bool) -> tuple[Any, Any
         return size * total, slope, join(share, d, 0.0, d, d_zi)
 
     return zero_inflated, shared_by_rows(once, first, parameters)
+
+
+def refuse_latent(family: str) -> NoReturn:
+    """Raise ModelError: no variance on the link scale stands for zeros beside trials."""
+    raise ModelError(
+        f"the {family} family has no residual variance on the link scale, so that neither ICC nor "
+        "R2 is defined: its zeros are no matter of a trial's tolerance, and what they add depends "
+        "on the number of trials. varcorr() has the groups' variances; loo_R2() and posterior "
+        "predictive checks are on the scale of the response"
+    )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from mixedbayes.design.types import Ints
 from mixedbayes.families.base import Family
 from mixedbayes.model.coords import response_name
 from mixedbayes.model.data import as_data
+from mixedbayes.model.laws import zero_inflated
 from mixedbayes.model.limited import limited_logp
 from mixedbayes.model.spec import Spec
 
@@ -30,15 +31,15 @@ def response(spec: Spec, kind: str, args: dict[str, Any]) -> Any:
     name = response_name(spec)
     y = family.reported(design.y)
     observed = pm.Data(f"{name}_data", as_data(y), dims=names.OBS)
-    distribution = distribution_of(family, kind)
+    law = distribution_of(family, kind)
     repeated = design.weights is not None and family.repeats_rows
     first = family.first_code
     if not repeated and not first and design.limits is None:
-        return distribution(name, **args, observed=observed, dims=names.OBS)
+        return law(name, **args, observed=observed, dims=names.OBS)
     weights = [pm.modelcontext(None)["weights"]] if repeated else []
 
     def of(parameters: Any, **options: Any) -> Any:
-        return distribution.dist(**dict(zip(args, parameters, strict=True)), **options)
+        return law.dist(**dict(zip(args, parameters, strict=True)), **options)
 
     def draw(*inputs: Any) -> Any:
         *parameters, size = inputs
@@ -70,8 +71,13 @@ def response(spec: Spec, kind: str, args: dict[str, Any]) -> Any:
 
 
 def distribution_of(family: Family, kind: str) -> Any:
-    """PyMC's distribution of this name, or that of the family's own density and simulation."""
-    return getattr(pm, kind) if hasattr(pm, kind) else _Own(family, kind)
+    """PyMC's distribution of this name, or that of the family's own density and simulation.
+
+    One with more zeros that PyMC lacks is made of that which has them not.
+    """
+    if hasattr(pm, kind):
+        return getattr(pm, kind)
+    return zero_inflated(kind) or _Own(family, kind)
 
 
 @dataclass(frozen=True)

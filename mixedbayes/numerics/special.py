@@ -103,3 +103,21 @@ def bessel(x):
         zero += a
         gap += a - b
     return math.log(zero) - 0.5 * math.log(2 * math.pi * x), gap / zero
+
+
+@njit(error_model="numpy", nogil=True, inline="never")
+def rising(x, k):
+    """log(Gamma(x + k) / (Gamma(x) x^k)), and digamma(x + k) - digamma(x), for x > 0 and k >= 0.
+
+    By Stirling's series where x is large, so that nothing of its size is subtracted.
+    """
+    if k == 0.0:
+        return 0.0, 0.0
+    if x < 1e-300:
+        return -math.inf, 0.0
+    if x > 1e5:
+        above = x + k
+        value = (above - 0.5) * math.log1p(k / x) - k - k / (12.0 * x * above)
+        slope = math.log1p(k / x) + 0.5 * k / (x * above)
+        return value, slope + k * (1.0 / x + 1.0 / above) / (12.0 * x * above)
+    return math.lgamma(x + k) - math.lgamma(x) - k * math.log(x), digamma(x + k) - digamma(x)

@@ -56,6 +56,22 @@ def scipy_log_density(name, y, mu, p, trials, link):
             return stats.poisson(mu).logpmf(y)
         case "negative_binomial":
             return stats.nbinom(p["shape"], p["shape"] / (p["shape"] + mu)).logpmf(y)
+        case "negative_binomial1":
+            return stats.nbinom(mu / p["phi"], 1 / (1 + p["phi"])).logpmf(y)
+        case "geometric":
+            return stats.geom(1 / (1 + mu), loc=-1).logpmf(y)
+        case "beta_binomial":
+            return stats.betabinom(trials, mu * p["phi"], (1 - mu) * p["phi"]).logpmf(y)
+        case _ if name.startswith("zero_inflated_"):
+            own = scipy_log_density(name.removeprefix("zero_inflated_"), y, mu, p, trials, link)
+            return np.log(np.where(y == 0, p["zi"], 0.0) + (1 - p["zi"]) * np.exp(own))
+        case "hurdle_poisson" | "hurdle_negative_binomial":
+            name = name.removeprefix("hurdle_")
+            own, at_zero = (
+                scipy_log_density(name, k, mu, p, trials, link) for k in (y, np.zeros_like(y))
+            )
+            above = np.log1p(-p["hu"]) + own - np.log1p(-np.exp(at_zero))
+            return np.where(y == 0, np.log(p["hu"]), above)
         case "cumulative":
             pass
         case _:

@@ -1,0 +1,233 @@
+"""Counts of successes among trials whose probability varies from row to row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special
+
+from mixedbayes.design.counted import sd
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.distributions import Prior
+from mixedbayes.families.base import (
+    Elsewhere,
+    Family,
+    Parameter,
+    Values,
+    per_row,
+    repeated,
+    weights_of,
+)
+from mixedbayes.families.binomial import Trials, needed
+from mixedbayes.families.links import Logit
+from mixedbayes.families.negative_binomial import SHAPE_PRIOR
+from mixedbayes.families.negative_binomial import rising as rising_of
+from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import rising
+
+
+@compiled
+def _once(parameters):
+    return math.log(parameters[0])
+
+
+@compiled
+def _row(t, y, size, extra, parameters, shared):
+    """y successes among extra trials, t the log odds of their mean; it counts size times."""
+    phi, e = parameters[0], math.exp(-abs(t))
+    large, small = 1.0 / (1.0 + e), e / (1.0 + e)
+    log_large = -math.log1p(e)
+    log_small = log_large - abs(t)
+    mu, rest, log_mu, log_rest = large, small, log_large, log_small
+    if t < 0.0:
+        mu, rest, log_mu, log_rest = small, large, log_small, log_large
+    a, d_a = rising(mu * phi, y)
+    b, d_b = rising(rest * phi, extra - y)
+    if a == -math.inf or b == -math.inf:
+        return -math.inf, 0.0, (0.0,)
+    c, d_c = rising(phi, extra)
+    value = a + b - c
+    if y > 0.0:
+        value += y * log_mu
+    if y < extra:
+        value += (extra - y) * log_rest
+    d_phi = size * (mu * d_a + rest * d_b - d_c)
+    return size * value, size * phi * mu * rest * (d_a - d_b), (d_phi,)
+
+
+@dataclass(frozen=True)
+class BetaBinomial(Trials):
+    """y ~ Binomial(n, p), p ~ Beta(mu phi, (1 - mu) phi), written `successes | trials(n)`.
+
+    Var[y / n] = mu (1 - mu) (1 + (n - 1) rho) / n, with the correlation of two trials of a row
+    rho = 1 / (1 + phi). Skellam (1948), doi:10.1111/j.2517-6161.1948.tb00014.x.
+    """
+
+    name: ClassVar[str] = "beta_binomial"
+    declared: ClassVar[tuple[Parameter, ...]] = (Parameter("phi", r"\phi"),)
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "beta_binomial", None, "beta_binomial", {"phi": "kappa"},
+        names=("betabinomial", "bb", "beta_binomial2"),
+    )  # fmt: skip
+    dispersion: ClassVar[str | None] = "phi"
+
+    @property
+    def row_density(self) -> RowDensity:
+        return RowDensity(_row, Logit, concave=False)
+
+    def rows(self, design: Design) -> Rows:
+        w, y, n = weights_of(design), design.y, np.asarray(needed(design.trials), float)
+        ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+        return Rows.of(y, w, w @ ways, n)
+
+    def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
+        return SHAPE_PRIOR, "from nearly all or none to nearly binomial; as in brms for shapes"
+
+    def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
+        """Centre: the precision that all variation of shares would have without predictors."""
+        n = np.asarray(needed(design.trials), float)
+        successes, trials = self._successes(design)
+        mean = (successes + 0.5) / (trials + 1)
+        ratio = sd(design.y / n, design.repeats) ** 2 * float(np.mean(n)) / (mean * (1 - mean))
+        rho = np.clip((ratio - 1) / max(float(np.mean(n)) - 1, 1.0), 0.01, 0.9)
+        return float(np.log(1 / rho - 1)), 1.0
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        mu, rest, phi = *shares(self, eta, xp), parameters["phi"]
+        return "BetaBinomial", {"n": design.trials, "alpha": mu * phi, "beta": rest * phi}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        phi = symbol("phi")
+        law = rf"n_i,\, \mu_i {phi},\, (1 - \mu_i) {phi}"
+        return rf"{y} &\sim \mathrm{{BetaBinomial}}({law})"
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        phi, tiny = per_row(parameters["phi"]), np.finfo(float).tiny
+        p = rng.beta(np.maximum(mu * phi, tiny), np.maximum((1 - mu) * phi, tiny))
+        return rng.binomial(needed(trials), p).astype(float)
+
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        """By the sum of probabilities, from 0 or from all successes, whichever is nearer to y."""
+        n, phi = np.asarray(needed(trials), float), per_row(parameters["phi"])
+        below, mean = np.floor(np.asarray(y, float)), np.asarray(mu, float)
+        below, n, mean, phi = np.broadcast_arrays(below, n, mean, phi)
+        left = _lower(np.minimum(below, n), n, mean * phi, (1 - mean) * phi, below < n / 2)
+        right = _lower(n - below - 1, n, (1 - mean) * phi, mean * phi, below >= n / 2)
+        found = np.where(below < n / 2, left, 1 - right)
+        return np.where(below < 0, 0.0, np.where(below >= n, 1.0, found))
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return repeated(_log_mass(y, mu, per_row(parameters["phi"]), needed(trials)), weights)
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        n, rho = needed(trials), 1 / (1 + per_row(parameters["phi"]))
+        return mu * (1 - mu) * (1 + (n - 1) * rho) / n
+
+    def row_information(self, eta: Floats, parameters: Values, trials: Ints | None) -> Floats:
+        """That of quasi-likelihood: slope^2 / Var[y / n]."""
+        mu = self.inverse(eta, np)
+        variance = self.variance(mu, parameters, trials=needed(trials))
+        return self.link.slope(eta, np) ** 2 / np.maximum(variance, np.finfo(float).tiny)
+
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        return self.row_parameter_information(name, eta, parameters, np.ones(1, np.int64))
+
+    def row_parameter_information(
+        self, name: str, eta: Floats, parameters: Values, trials: Ints | None
+    ) -> Floats:
+        """About log(phi), with successes that are above 0 all at their mean, failures as well.
+
+        An upper bound, by Jensen's inequality; 0 of one trial.
+        """
+        mu, phi = self.inverse(eta, np), per_row(parameters["phi"])
+        n = np.asarray(needed(trials), float)
+
+        def side(share: Floats, other: Floats) -> Floats:
+            a, b = share * phi, other * phi
+            some = -np.expm1(rising_of(n, b) - rising_of(n, phi) + n * np.log(other))
+            change = special.polygamma(1, a) - special.polygamma(1, a + n * share / some)
+            return share**2 * some * change
+
+        whole = special.polygamma(1, phi) - special.polygamma(1, phi + n)
+        return phi**2 * np.maximum(side(mu, 1 - mu) + side(1 - mu, mu) - whole, 0.0)
+
+    def residual_variance(self, parameters: Values) -> Floats:
+        return Family.residual_variance(self, parameters)
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        """Var[logit p] of the row's own probability, and that of the tolerance of a trial.
+
+        On the logit link trigamma(mu phi) + trigamma((1 - mu) phi) + pi^2 / 3; elsewhere Var[p] by
+        the delta method.
+        """
+        phi = parameters["phi"]
+        if isinstance(self.link, Logit):
+            own = special.polygamma(1, mean * phi) + special.polygamma(1, (1 - mean) * phi)
+        else:
+            slope = self.link.slope(self.link.link(mean, np), np)
+            own = mean * (1 - mean) / (1 + phi) / slope**2
+        return own + self.link.variance
+
+
+def shares(family: Family, eta: Any, xp: Any) -> tuple[Any, Any]:
+    """mu and 1 - mu, exact where mu is close to 1 for the logit link."""
+    mu = family.inverse(eta, xp)
+    return mu, family.inverse(-eta, xp) if isinstance(family.link, Logit) else 1 - mu
+
+
+def _log_mass(y: Floats, mu: Floats, phi: Floats, trials: Ints) -> Floats:
+    n = np.asarray(trials, float)
+    ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+    with np.errstate(all="ignore"):
+        a = np.where(y == 0, 0.0, rising_of(y, mu * phi) + special.xlogy(y, mu))
+        b = np.where(y == n, 0.0, rising_of(n - y, (1 - mu) * phi) + special.xlog1py(n - y, -mu))
+    return ways + a + b - rising_of(n, phi)
+
+
+def _lower(k: Floats, n: Floats, a: Floats, b: Floats, wanted: Floats) -> Floats:
+    """P(Y <= k), by the ratios of successive probabilities, where it is wanted; elsewhere 0."""
+    phi = a + b
+    with np.errstate(all="ignore"):
+        log_p = rising_of(n, b) - rising_of(n, phi) + n * np.log(b / phi)
+        total = np.zeros(np.shape(log_p))
+        for j in range(int(np.max(np.where(wanted, k, -1.0), initial=-1.0)) + 1):
+            total += np.where(wanted & (j <= k), np.exp(log_p), 0.0)
+            log_p = log_p + np.log((n - j) * (j + a) / ((j + 1) * (n - j - 1 + b)))
+    return np.minimum(total, 1.0)

@@ -1,0 +1,105 @@
+"""Counts of failures before a success."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import special
+
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.families.base import Elsewhere, Values, repeated, weights_of
+from mixedbayes.families.links import Log
+from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
+from mixedbayes.families.rows import RowDensity, Rows, compiled
+
+
+@compiled
+def _row(t, y, size, extra, parameters, shared):
+    """y counts in size rows of mean exp(t): log odds of failure."""
+    e = math.exp(-abs(t))
+    rest = -math.log1p(e)
+    log_p, log_failure = (rest, t + rest) if t < 0.0 else (rest - t, rest)
+    failure = (e if t < 0.0 else 1.0) / (1.0 + e)
+    return size * log_p + y * log_failure, y - (y + size) * failure, ()
+
+
+@dataclass(frozen=True)
+class Geometric(Counts):
+    """y ~ Geometric with mean mu: P(y) = p (1 - p)^y, p = 1 / (1 + mu), Var[y] = mu (1 + mu).
+
+    The negative binomial of shape 1: failures before the first success, from 0.
+    """
+
+    name: ClassVar[str] = "geometric"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere("geometric", names=("geom",))
+    wider: ClassVar[str | None] = "negative_binomial"
+    largest: ClassVar[float] = 1e11
+
+    @property
+    def row_density(self) -> RowDensity:
+        return RowDensity(_row, Log, merges="sum")
+
+    def rows(self, design: Design) -> Rows:
+        w = weights_of(design)
+        return Rows.of(w * design.y, w, 0.0)
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        return "NegativeBinomial", {"mu": self.inverse(eta, xp), "alpha": 1.0}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        return rf"{y} &\sim \mathrm{{Geometric}}(\text{{mean }}\mu_i)"
+
+    def simulate(
+        self,
+        mu: Floats,
+        parameters: Values,
+        rng: np.random.Generator,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return poisson_draws(mu * rng.standard_exponential(np.shape(mu)), rng)
+
+    def cdf(
+        self,
+        y: Floats | float,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        k = np.floor(np.maximum(y, 0.0))
+        with np.errstate(divide="ignore"):
+            return np.where(np.asarray(y) < 0, 0.0, -np.expm1(-(k + 1) * np.log1p(1 / mu)))
+
+    def log_density(
+        self,
+        y: Floats,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return repeated(special.xlogy(y, mu) - (y + 1) * np.log1p(mu), weights)
+
+    def variance(
+        self,
+        mu: Floats,
+        parameters: Values,
+        *,
+        weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:
+        return mu * (1 + mu)
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        """log(2 + 1 / mean) on the log link."""
+        return count_variance(self.link, mean, mean * (1 + mean))

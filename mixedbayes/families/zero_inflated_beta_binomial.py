@@ -1,0 +1,44 @@
+"""Counts of successes among trials with more zeros than the beta-binomial's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from mixedbayes.design.types import Design, Floats
+from mixedbayes.families.base import Elsewhere, Family, Values
+from mixedbayes.families.beta_binomial import BetaBinomial
+from mixedbayes.families.binomial import Trials
+from mixedbayes.families.links import Logit, ShareLink
+from mixedbayes.families.zero_inflated import ZeroInflated, refuse_latent
+
+
+@dataclass(frozen=True)
+class ZeroInflatedBetaBinomial(ZeroInflated, Trials):
+    """y is 0 with probability zi, and BetaBinomial(n, mu phi, (1 - mu) phi) otherwise."""
+
+    name: ClassVar[str] = "zero_inflated_beta_binomial"
+    of: ClassVar[type[Family]] = BetaBinomial
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "zero_inflated_beta_binomial",
+        names=("zibb", "zero_inflated_betabinomial", "zi_beta_binomial"),
+    )
+    link: ShareLink = field(default_factory=Logit)
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        _, args = self.component.pymc(eta, parameters, design, xp)
+        return "ZeroInflatedBetaBinomial", {"psi": 1 - parameters["zi"], **args}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        phi = symbol("phi")
+        law = rf"{symbol('zi')},\, n_i,\, \mu_i {phi},\, (1 - \mu_i) {phi}"
+        return rf"{y} &\sim \mathrm{{ZIBB}}({law})"
+
+    def residual_variance(self, parameters: Values) -> Floats:
+        refuse_latent(self.name)
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        refuse_latent(self.name)
