@@ -137,12 +137,11 @@ def zeros(found: Residuals, post: Posterior) -> Finding:
     if beside.p() >= SMALL_BOTH:
         return Finding("Zeros", f"{said}.", False, beside.table())
     if beside.larger:
-        said += (
-            f": more than the {post.family.name} family has. {_wider(post)} allows more; zeros "
-            "that come about in a way of their own are a model apart, of whether there is any."
-        )
+        said += f": more than the {post.family.name} family has. {_with_zeros(post)}"
     else:
         said += f": fewer than the {post.family.name} family has. Can these counts be 0?"
+        if post.family.hurdle is not None:
+            said += f' family="{post.family.hurdle}" has any share of zeros.'
     return Finding("Zeros", said, True, beside.table())
 
 
@@ -193,6 +192,22 @@ def largest(found: Residuals, post: Posterior) -> Finding:
 
 def _p_of_both(beside: Alone) -> str:
     return p_said(beside.p(), 2 / len(beside.replicated), SMALL_BOTH)
+
+
+def _with_zeros(post: Posterior) -> str:
+    """What has more zeros: a process of their own, or a wider distribution of all counts."""
+    family = post.family
+    own = [f'"{name}"' for name in (family.inflated, family.hurdle) if name is not None]
+    if not own:
+        return f"{_wider(post)} allows more."
+    return (
+        f"Zeros that come about in a way of their own have family={' or '.join(own)}, with a "
+        f"formula for their share; {_lower_first(_wider(post))} allows more zeros as well."
+    )
+
+
+def _lower_first(text: str) -> str:
+    return text if text.startswith("family") else text[0].lower() + text[1:]
 
 
 def _wider(post: Posterior) -> str:

@@ -44,7 +44,7 @@ _DESCRIBED = _options(
         metavar="WORD",
         help="auto, typical, average, new, or grouping factors, one each time; see Fit.predict.",
     ),
-    click.option("--target", help='Something else of the response: sigma, "P(y > 3)", median.'),
+    click.option("--target", help='Of the response: sigma, "P(y > 3)", "positive mean", median.'),
     click.option("--prob", type=float, default=0.95, show_default=True, help="Of the interval."),
     click.option("--interval", type=click.Choice(["eti", "hdi"]), default="eti", show_default=True),
     click.option(

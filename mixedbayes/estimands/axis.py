@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mixedbayes.estimands.contrasts import How, how_words
-from mixedbayes.predict.target import Linear, Mean, Probability, Quantile, Target
+from mixedbayes.predict.target import Linear, Mean, MeanAboveZero, Probability, Quantile, Target
 from mixedbayes.results.posterior import Posterior
 
 _BOUNDED = ("logit", "probit", "cloglog")  # links of means between 0 and 1
@@ -78,7 +78,9 @@ def axis_of(post: Posterior, target: Target) -> Axis:
         )
     if isinstance(target, Probability):
         return replace(shown, limits=(0.0, 1.0))
-    if isinstance(target, Quantile):
+    if isinstance(target, MeanAboveZero) and design.trials is not None:
+        return replace(shown, limits=(0.0, 1.0))
+    if isinstance(target, Quantile | MeanAboveZero):
         return replace(shown, column=response)
     if not isinstance(target, Mean):
         return shown

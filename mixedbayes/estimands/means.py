@@ -82,8 +82,9 @@ def means(
         linear predictor, on the link scale.
     target
         Something else of the response: a parameter of the family, "sigma"; "P(y > 3)", also with
-        >=, <, <=, =, of an observation; "median" or "quantile(0.9)" of an observation, with groups
-        averaged over that of an observation from a group drawn at random.
+        >=, <, <=, =, of an observation, "P(y = 0)" of counts; "positive mean", that of observations
+        above 0; "median" or "quantile(0.9)" of an observation, with groups averaged over that of an
+        observation from a group drawn at random.
     prob, statistics, interval
         Probability of the interval; the table's columns, such as ["median", "mad"], instead of
         those below; "eti" for equal tails or "hdi" for the shortest interval.

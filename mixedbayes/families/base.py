@@ -71,6 +71,8 @@ class Family:
     dispersion: ClassVar[str | None] = None  # the parameter that says how far y is from its mean
     dispersion_words: ClassVar[str] = "residual sd"
     wider: ClassVar[str | None] = None  # a family, by name, that has more spread or heavier tails
+    inflated: ClassVar[str | None] = None  # a family, by name, that is this one with more zeros
+    hurdle: ClassVar[str | None] = None  # one that is this one above 0, with any share of zeros
     normal: ClassVar[bool] = False  # whether y is normal given its mean
     positive: ClassVar[bool] = False  # whether the mean cannot be below 0
     counting: ClassVar[bool] = False  # whether y counts 0, 1, 2, ...

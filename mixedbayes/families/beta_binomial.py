@@ -14,6 +14,7 @@ from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.families.base import (
+    Bools,
     Elsewhere,
     Family,
     Parameter,
@@ -73,6 +74,7 @@ class BetaBinomial(Trials):
         "beta_binomial", None, "beta_binomial", {"phi": "kappa"},
         names=("betabinomial", "bb", "beta_binomial2"),
     )  # fmt: skip
+    inflated: ClassVar[str | None] = "zero_inflated_beta_binomial"
     dispersion: ClassVar[str | None] = "phi"
 
     @property
@@ -221,7 +223,7 @@ def _log_mass(y: Floats, mu: Floats, phi: Floats, trials: Ints) -> Floats:
     return ways + a + b - rising_of(n, phi)
 
 
-def _lower(k: Floats, n: Floats, a: Floats, b: Floats, wanted: Floats) -> Floats:
+def _lower(k: Floats, n: Floats, a: Floats, b: Floats, wanted: Bools) -> Floats:
     """P(Y <= k), by the ratios of successive probabilities, where it is wanted; elsewhere 0."""
     phi = a + b
     with np.errstate(all="ignore"):

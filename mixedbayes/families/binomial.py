@@ -154,6 +154,7 @@ class Binomial(Trials):
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "binomial", "binomial", "binomial", names=("binom", "aggregated_binomial")
     )
+    inflated: ClassVar[str | None] = "zero_inflated_binomial"
     wider: ClassVar[str | None] = "beta_binomial"
 
     def pymc(

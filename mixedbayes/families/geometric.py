@@ -36,6 +36,8 @@ class Geometric(Counts):
 
     name: ClassVar[str] = "geometric"
     elsewhere: ClassVar[Elsewhere] = Elsewhere("geometric", names=("geom",))
+    inflated: ClassVar[str | None] = "zero_inflated_negative_binomial"
+    hurdle: ClassVar[str | None] = "hurdle_negative_binomial"
     wider: ClassVar[str | None] = "negative_binomial"
     largest: ClassVar[float] = 1e11
 

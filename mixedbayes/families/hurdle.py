@@ -87,7 +87,7 @@ class Hurdle(TwoPart):
         return float(np.log((zeros + 0.5) / (w.sum() - zeros + 0.5))), 1.0
 
     @property
-    def row_density(self) -> RowDensity | None:
+    def row_density(self) -> RowDensity:
         part = self.component.row_density
         assert part is not None  # components are compiled
         make = _continuous_row if self.positive_only else _counts_row

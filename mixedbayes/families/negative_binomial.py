@@ -91,6 +91,8 @@ class NegativeBinomial(Counts):
         names=("nbinom2", "nbinom", "negbinomial", "negbin", "nb", "nb2", "neg_binomial",
                "neg_binomial_2", "negative_binomial_2"),
     )  # fmt: skip
+    inflated: ClassVar[str | None] = "zero_inflated_negative_binomial"
+    hurdle: ClassVar[str | None] = "hurdle_negative_binomial"
     dispersion: ClassVar[str | None] = "shape"
     largest: ClassVar[float] = 1e11
 

@@ -47,6 +47,8 @@ class NegativeBinomial1(Counts):
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         names=("nbinom1", "nb1", "negbinomial1", "negbin1", "neg_binomial_1", "negative_binomial_1")
     )
+    inflated: ClassVar[str | None] = "zero_inflated_negative_binomial"
+    hurdle: ClassVar[str | None] = "hurdle_negative_binomial"
     dispersion: ClassVar[str | None] = "phi"
     largest: ClassVar[float] = 1e11
 

@@ -96,6 +96,8 @@ class Poisson(Counts):
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "poisson", "poisson", "poisson", bambi_weights=True, names=("count", "pois")
     )
+    inflated: ClassVar[str | None] = "zero_inflated_poisson"
+    hurdle: ClassVar[str | None] = "hurdle_poisson"
     wider: ClassVar[str | None] = "negative_binomial"
 
     @property

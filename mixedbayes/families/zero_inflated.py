@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Parameter, Values, repeated
 from mixedbayes.families.links import Logit
 from mixedbayes.families.rows import RowDensity, compiled
@@ -40,16 +39,6 @@ def _row_of(row: Any, once: Any, parameters: int, sized: bool) -> tuple[Any, Any
     return zero_inflated, shared_by_rows(once, first, parameters)
 
 
-def refuse_latent(family: str) -> NoReturn:
-    """Raise ModelError: no variance on the link scale stands for zeros beside trials."""
-    raise ModelError(
-        f"the {family} family has no residual variance on the link scale, so that neither ICC nor "
-        "R2 is defined: its zeros are no matter of a trial's tolerance, and what they add depends "
-        "on the number of trials. varcorr() has the groups' variances; loo_R2() and posterior "
-        "predictive checks are on the scale of the response"
-    )
-
-
 @dataclass(frozen=True)
 class ZeroInflated(TwoPart):
     """y is 0 with probability zi, and drawn from the component otherwise.
@@ -61,7 +50,7 @@ class ZeroInflated(TwoPart):
     zeros: ClassVar[Parameter] = Parameter("zi", r"\pi", Logit())
 
     @property
-    def row_density(self) -> RowDensity | None:
+    def row_density(self) -> RowDensity:
         part = self.component.row_density
         assert part is not None  # components are compiled
         row, once = _row_of(part.row, part.once, len(self.of.declared), self.sized)
@@ -110,6 +99,17 @@ class ZeroInflated(TwoPart):
         """(1 - zi) (V + zi m^2), with m and V the component's mean and variance."""
         zi, mean = self.share(parameters), self.component.expectation(mu, parameters)
         return (1 - zi) * (self.component.variance(mu, parameters, trials=trials) + zi * mean**2)
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        """Of counts that of the lognormal with their moments; of one trial, what it would be of the
+        component and what the zeros add by the delta method, v / (1 - zi) + zi / (1 - zi)
+        (mu / slope)^2.
+        """
+        if not self.trials:
+            return super().latent_variance(mean, parameters)
+        zi, link = parameters["zi"], self.link
+        own = self.component.latent_variance(mean, parameters)
+        return (own + zi * (mean / link.slope(link.link(mean, np), np)) ** 2) / (1 - zi)
 
     def with_zeros(
         self, information: Floats, slope: Floats, mu: Floats, parameters: Values,

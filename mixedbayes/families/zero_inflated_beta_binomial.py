@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from mixedbayes.design.types import Design, Floats
-from mixedbayes.families.base import Elsewhere, Family, Values
+from mixedbayes.design.types import Design
+from mixedbayes.families.base import Elsewhere, Family
 from mixedbayes.families.beta_binomial import BetaBinomial
 from mixedbayes.families.binomial import Trials
 from mixedbayes.families.links import Logit, ShareLink
-from mixedbayes.families.zero_inflated import ZeroInflated, refuse_latent
+from mixedbayes.families.zero_inflated import ZeroInflated
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,3 @@ class ZeroInflatedBetaBinomial(ZeroInflated, Trials):
         phi = symbol("phi")
         law = rf"{symbol('zi')},\, n_i,\, \mu_i {phi},\, (1 - \mu_i) {phi}"
         return rf"{y} &\sim \mathrm{{ZIBB}}({law})"
-
-    def residual_variance(self, parameters: Values) -> Floats:
-        refuse_latent(self.name)
-
-    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
-        refuse_latent(self.name)

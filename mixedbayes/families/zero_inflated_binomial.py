@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from mixedbayes.design.types import Design, Floats
-from mixedbayes.families.base import Elsewhere, Family, Values
+from mixedbayes.design.types import Design
+from mixedbayes.families.base import Elsewhere, Family
 from mixedbayes.families.binomial import Binomial, Trials
 from mixedbayes.families.links import Logit, ShareLink
-from mixedbayes.families.zero_inflated import ZeroInflated, refuse_latent
+from mixedbayes.families.zero_inflated import ZeroInflated
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,3 @@ class ZeroInflatedBinomial(ZeroInflated, Trials):
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         return rf"{y} &\sim \mathrm{{ZIB}}({symbol('zi')},\, n_i,\, \mu_i)"
-
-    def residual_variance(self, parameters: Values) -> Floats:
-        refuse_latent(self.name)
-
-    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
-        refuse_latent(self.name)

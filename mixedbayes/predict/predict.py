@@ -126,8 +126,9 @@ def predict(
     target
         In the place of a kind, another number of each row: a parameter of the family, "sigma";
         "P(y > 3)", also with >=, <, <=, =, of a new observation, of categories by their labels;
-        "median" or "quantile(0.9)" of a new observation. With ``groups="average"`` an observation
-        is that of a group drawn at random.
+        "positive mean", the mean of new observations above 0, where 0 has a probability; "median"
+        or "quantile(0.9)" of a new observation. With ``groups="average"`` an observation is that of
+        a group drawn at random.
     prob
         Probability of the interval.
     draws

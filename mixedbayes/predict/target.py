@@ -192,6 +192,36 @@ class Probability(OfObservation):
         return integrate(self.value, self.at)
 
 
+@dataclass(frozen=True)
+class MeanAboveZero(OfObservation):
+    """E[y | y > 0] of a new observation; of counts out of trials the share.
+
+    With groups averaged over it is that of an observation from a group drawn at random, E[y] over
+    P(y > 0), each averaged.
+    """
+
+    def words(self, response: str) -> str:
+        return f"expected {response} above 0"
+
+    def obstacle(self, family: Family, effects: Sequence[str]) -> str:
+        return Mean(categories=False).obstacle(family, effects)
+
+    def value(self, eta: Floats, at: At) -> Floats:
+        return self.over(lambda function, around=None: function(eta, at))
+
+    def over(self, integrate: Integrate) -> Floats:
+        def whole(eta: Floats, at: At) -> Floats:
+            return at.family.expectation(at.family.inverse(eta, np), at.parameters)
+
+        def some(eta: Floats, at: At) -> Floats:
+            mu = at.family.inverse(eta, np)
+            with np.errstate(divide="ignore"):
+                log_zero = at.family.log_density(np.zeros(1), mu, at.parameters, trials=at.trials)
+            return -np.expm1(log_zero)
+
+        return integrate(whole) / integrate(some, 0.0)
+
+
 _ITERATIONS = 200
 
 
@@ -302,7 +332,8 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
 
     "mean"; "linear", the linear predictor; a parameter of the family, such as "sigma"; "P(y > 3)"
     with >, >=, <, <= or =, y or the response's name on the left and a number or a category on the
-    right; "median" and "quantile(0.9)", of an observation.
+    right; "positive mean", of an observation that is not 0; "median" and "quantile(0.9)", of an
+    observation.
 
     Raises
     ------
@@ -320,6 +351,8 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
     if isinstance(text, str):
         if text in single:
             return OfParameter(text)
+        if text.strip() == "positive mean":
+            return _above_zero(design, family)
         if text.strip() == "median":
             return _quantile("0.5", design, family)
         if found := _QUANTILE.match(text):
@@ -331,6 +364,7 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
     raise ModelError(
         f'target={text!r} is not understood: use "mean", "linear", {also}'
         f'"P({design.response} > 3)" (also >=, <, <=, =), "median" or "quantile(0.9)"'
+        + (', or "positive mean"' if _has_zeros(family) else "")
     )
 
 
@@ -346,6 +380,20 @@ def _mean_words(design: Design, family: Family) -> str:
     if not family.probability:
         return ""
     return f"probability of {response}" + ("" if levels is None else f" = {label(levels[-1])}")
+
+
+def _has_zeros(family: Family) -> bool:
+    """Whether a response of 0 has a probability, beside larger ones."""
+    return family.counting or family.trials or 0.0 in family.atoms
+
+
+def _above_zero(design: Design, family: Family) -> MeanAboveZero:
+    if not _has_zeros(family):
+        raise ModelError(
+            f'target="positive mean" is of families in which 0 has a probability beside larger '
+            f'numbers, such as counts; {design.response} is {family.name} here: use target="mean"'
+        )
+    return MeanAboveZero()
 
 
 def _quantile(text: str, design: Design, family: Family) -> Quantile:

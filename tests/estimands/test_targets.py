@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from family_values import needs_trials
 from hand_made import hand_made
 from scipy import stats
 
@@ -17,17 +18,22 @@ from mixedbayes.predict.target import At, Quantile, parse_target
 N = 60_000
 PARAMETERS = {
     "sigma": 0.7, "nu": 5.0, "shape": 2.5, "phi": 4.0, "thresholds": np.array([-1.0, 0.4, 1.2]),
+    "zi": 0.2, "hu": 0.3,
 }  # fmt: skip
 MEANS = {"bernoulli": 0.3, "binomial": 0.3, "beta": 0.4, "lognormal": 0.5, "cumulative": 0.3}
+
+
+def mean_of(name):
+    return MEANS.get(name, 0.3 if FAMILIES[name].probability else 2.0)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_distribution_function_is_that_of_simulated_responses(name):
     family = FAMILIES[name]()
     rng = np.random.default_rng(0)
-    mu = np.full((1, N), MEANS.get(name, 2.0))
+    mu = np.full((1, N), mean_of(name))
     parameters = {p: np.asarray(PARAMETERS[p])[None] for p in family.parameters}
-    options = {"trials": np.full(N, 7)} if name == "binomial" else {}
+    options = {"trials": np.full(N, 7)} if needs_trials(family) else {}
     y = np.sort(family.simulate(mu, parameters, rng, **options)[0])
     one = {"trials": np.array([7])} if options else {}
     places = np.unique(np.quantile(y, [0.05, 0.3, 0.5, 0.8, 0.97]))
@@ -135,9 +141,9 @@ def test_a_target_without_groups_is_a_function_of_the_row():
 def test_quantiles_invert_the_distribution_function(name, p):
     family = FAMILIES[name]()
     rng = np.random.default_rng(1)
-    mu = MEANS.get(name, 2.0) * rng.uniform(0.5, 1.5, (4, 3))
+    mu = mean_of(name) * rng.uniform(0.5, 1.5, (4, 3))
     parameters = {n: np.full(4, PARAMETERS[n]) for n in family.parameters}
-    trials = np.array([3, 7, 900]) if name == "binomial" else None
+    trials = np.array([3, 7, 900]) if needs_trials(family) else None
 
     at = At(family, parameters, None, trials)
     eta = mu if name == "lognormal" else family.link.link(mu, np)
