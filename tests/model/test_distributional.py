@@ -123,10 +123,11 @@ def test_rows_with_a_missing_value_in_any_formula_are_left_out():
 
 
 def gaussian(rng):
-    """y ~ N(1 + 0.5 x + b_g, exp(-0.3 + 0.4 x + s_g)), sds of b and s 0.8 and 0.4."""
+    """y ~ N(1 + 0.5 x + b_g, exp(-0.3 + 0.4 x + s_g)); b, s of sds 0.8, 0.4, correlation 0.7."""
     g = np.repeat(np.arange(40), 15)
     x = rng.normal(size=g.size)
-    b, s = rng.normal(0, 0.8, 40)[g], rng.normal(0, 0.4, 40)[g]
+    both = rng.multivariate_normal([0, 0], [[0.64, 0.224], [0.224, 0.16]], 40)
+    b, s = both[g].T
     y = rng.normal(1 + 0.5 * x + b, np.exp(-0.3 + 0.4 * x + s))
     truth = {"Intercept": 1, "x": 0.5, "sigma_Intercept": -0.3, "sigma_x": 0.4}
     return pd.DataFrame({"y": y, "x": x, "g": g}), truth, {"Intercept": 0.8, "sigma_Intercept": 0.4}
@@ -144,7 +145,7 @@ def counts(rng):
 
 
 RECOVERED = {
-    "gaussian": (gaussian, ["y ~ x + (1 | g)", "sigma ~ x + (1 | g)"]),
+    "gaussian": (gaussian, ["y ~ x + (1 | p | g)", "sigma ~ x + (1 | p | g)"]),
     "negative_binomial": (counts, ["y ~ x + (1 | g)", "shape ~ x"]),
 }
 
@@ -170,6 +171,12 @@ def test_what_was_simulated_is_recovered_by_healthy_chains(recovered):
     table = fit.varcorr().query("kind == 'sd'").set_index("term")
     for name, value in sds.items():
         assert abs(table.loc[name, "mean"] - value) < 3 * table.loc[name, "sd"]
+    for row in fit.varcorr().query("kind == 'cor'").itertuples():
+        assert (row.parameter, row.term, row.term2) == (
+            "mu, sigma", "Intercept", "sigma_Intercept",
+        )  # fmt: skip
+        assert abs(row.mean - 0.7) < 3 * row.sd
+        assert row.lower > 0
 
 
 def test_tables_say_whose_effects_these_are(recovered):
@@ -180,7 +187,8 @@ def test_tables_say_whose_effects_these_are(recovered):
     assert list(table["term"]) == list(truth)
     for found in (fit.varcorr(), fit.ranef(), fit.coef()):
         prefixed = found["term"].str.startswith(f"{own}_")
-        assert (prefixed == (found["parameter"] == own)).all()
+        one = found["parameter"] != f"mu, {own}"  # of which the first effect is the mean's
+        assert (prefixed == (found["parameter"] == own))[one].all()
     assert f"Population effects on {own}, log scale" in str(fit.summary())
 
 
