@@ -60,7 +60,9 @@ class Model:
     formula
         For example ``"Reaction ~ Days + (Days | Subject)"``; or a list, with further formulas for
         parameters of the family: ``["Reaction ~ Days + (1 | Subject)", "sigma ~ Days"]``. These
-        are on the parameter's own link scale, log for positive ones.
+        are on the parameter's own link scale, log for positive ones. Effects over one factor that
+        have the same id in several of them, ``(1 | p | Subject)``, are correlated: ``cor_Subject``
+        is then one matrix of all effects over that factor, "Intercept", "sigma_Intercept", ....
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
         changed, and tables come back in its library. Levels of a grouping factor are equal in new
@@ -69,7 +71,9 @@ class Model:
         Name or object, for example ``"gaussian"``.
     priors
         The user's priors by name: ``Intercept``, ``fixef``, ``sd``, ``cor``, ``sigma``; what is
-        not given has a weakly informative default, see `priors`.
+        not given has a weakly informative default, see `priors`. Those of a parameter with a
+        formula are a dictionary, ``{"sigma": {"sd": HalfNormal(1)}}``; that of correlations between
+        several is ``{"cor": {"Subject": LKJ(2)}}``.
     formulation
         ``"auto"``, ``Marginal()``, ``NonCentered()``, ``Centered()``, or one per grouping factor.
     functions

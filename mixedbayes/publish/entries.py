@@ -183,7 +183,8 @@ def _groups(post: Posterior, asked: Asked) -> Iterator[Entry]:
     for c in found:
         prefix = names.prefix(c.parameter)
         terms = (t.removeprefix(prefix) for t in (c.term, c.term2) if t is not None)
-        keys.append(Key(GROUPS, c.kind, c.group, tuple(terms), c.parameter))
+        of = "mu" if c.across else c.parameter  # the terms say it
+        keys.append(Key(GROUPS, c.kind, c.group, tuple(terms), of))
     yield from _entries(keys, np.stack([c.value for c in found], axis=1), post, asked)
 
 

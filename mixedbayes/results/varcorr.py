@@ -39,7 +39,12 @@ class Component:
     value: Floats
     variance: Floats | None  # of an sd its square; a correlation has none
     part: Floats | None  # what it adds by itself to the mean variance of the linear predictor
-    parameter: str = "mu"
+    parameter: str = "mu"  # of a correlation across parameters "mu, sigma"
+
+    @property
+    def across(self) -> bool:
+        """Whether it is between effects on two parameters, which its terms have before them."""
+        return "," in self.parameter
 
 
 def component_list(post: Posterior) -> list[Component]:

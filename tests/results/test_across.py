@@ -19,7 +19,7 @@ from mixedbayes.results.draws import draws
 from mixedbayes.results.named import Named
 from mixedbayes.results.own_priors import quantities
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.varcorr import varcorr
+from mixedbayes.results.varcorr import component_list, varcorr
 
 G = "unit no. 1"
 FORMULAS = [f"y ~ x + (x | p | `{G}`) + (1 | h)", f"sigma ~ 1 + (1 | p | `{G}`)"]
@@ -53,6 +53,8 @@ def test_correlations_stand_after_all_sds_and_say_between_which_parameters(post)
     assert list(zip(cors["term"], cors["term2"], strict=True)) == PAIRS
     assert list(cors["parameter"]) == ["mu", "mu, sigma", "mu, sigma"]
     np.testing.assert_allclose(cors["mean"], [0.2, -0.5, 0.4])
+    found = [c.across for c in component_list(post) if c.kind == "cor"]
+    assert found == [False, True, True]
     raw = varcorr(post, draws=True)
     assert list(raw) == ["sd_unit_no._1", "sd_h", "sd_sigma_unit_no._1", "cor_unit_no._1"]
     np.testing.assert_allclose(post.cor(G)[0], COR[:2, :2])
