@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from mixedbayes.checks.predictive import (
     Groups,
@@ -10,14 +10,15 @@ from mixedbayes.checks.predictive import (
     prior_predictive,
     written_out_predictive,
 )
-from mixedbayes.plots.densities import PlotCollection
-from mixedbayes.plots.predictive import Kind, plot_predictive
+from mixedbayes.errors import ModelError
+from mixedbayes.plots.predictive import KINDS, Kind, facets_of, plot_predictive, thinned
+from mixedbayes.plots.survival import plot_survival
 from mixedbayes.results.posterior import Posterior
 
 
 def pp_check(
     post: Posterior,
-    kind: Kind = "density",
+    kind: Kind | Literal["survival"] | None = None,
     by: str | None = None,
     *,
     stat: Any = "mean",
@@ -26,7 +27,7 @@ def pp_check(
     max_levels: int = 24,
     seed: int | None = None,
     backend: str = "matplotlib",
-) -> PlotCollection:
+) -> Any:
     """Do responses replicated from the model look like the data?
 
     The replicates are those of `posterior_predictive` or `prior_predictive`, and kept as there;
@@ -38,12 +39,17 @@ def pp_check(
     post
         The posterior.
     kind
+        By default "density", and "survival" where responses are censored: no other suits these.
         "density": densities of the data and of 50 replicates; of counts a rootogram, in steps
         where there are more than 40 different counts. "ecdf": the
         same as distribution functions. "pit": the ranks of the observations among their
         replicates, which are uniform where the model is right. "intervals": each observation with
         50 % and 95 % intervals of its replicates. "stat": a statistic of the data among those of
-        the replicates, with p, the share of replicates above it.
+        the replicates, with p, the share of replicates above it. "survival": the share of
+        responses above each value, of censored data by Kaplan and Meier's product limit, with
+        left- or interval-censored ones by Turnbull's estimate, beside a 95 % band and the mean of
+        replicates, none of which is censored. Where many responses are censored the data's curve
+        varies more than theirs, most at its end.
     by
         Grouping factor: a panel for each level, of at most `max_levels` spread over all.
     stat
@@ -62,24 +68,49 @@ def pp_check(
 
     Returns
     -------
-    arviz_plots.PlotCollection, on the response scale.
+    arviz_plots.PlotCollection, on the response scale; of survival curves a Matplotlib figure, a
+    Plotly figure or a Bokeh layout.
 
     Raises
     ------
     ModelError
         `kind`, `by`, `stat` or the backend is unknown; the picture does not suit responses of 0
-        and 1.
+        and 1, or censored ones.
 
     Examples
     --------
     >>> fit.pp_check("stat", stat="sd")  # doctest: +SKIP
     """
+    kind = _kind(post, kind)
     post, found = written_out_predictive(post, groups, seed, prior=prior)
     if found is None and prior:
         found = prior_predictive(post, seed=seed)
     elif found is None:
         found = posterior_predictive(post, groups, seed=seed)
     (replicated,) = found.data_vars.values()
+    if kind == "survival":
+        facets = facets_of(post.design, by, max_levels)
+        return plot_survival(post, thinned(replicated), facets, backend)
     return plot_predictive(
         post, replicated, kind=kind, by=by, stat=stat, max_levels=max_levels, backend=backend
     )
+
+
+def _kind(post: Posterior, kind: Any) -> Any:
+    """The kind asked for, or that which suits the data."""
+    limits, known = post.design.limits, (*KINDS, "survival")
+    censored = limits is not None and limits.censoring is not None
+    if kind is None:
+        kind = "survival" if censored else "density"
+    if kind not in known:
+        raise ModelError(f"kind={kind!r} is not known: use one of {', '.join(map(repr, known))}")
+    if kind != "survival" and censored and limits is not None:
+        count = int(limits.censored(post.design.n).sum())
+        raise ModelError(
+            f"kind={kind!r} compares responses, and {count} of {post.design.n} are censored: "
+            'kind="survival" compares what is known of them, and plot_residuals() draws each '
+            "from where it is known to be"
+        )
+    if kind == "survival" and post.family.categories(post.design) is not None:
+        raise ModelError('kind="survival" is for numbers, and the response is categories')
+    return kind

@@ -47,8 +47,8 @@ def plot_predictive(
         raise ModelError(f"kind={kind!r} is not known: use one of {', '.join(map(repr, KINDS))}")
     design, family = post.design, post.family
     _check_binary(design, kind)
-    y, facets = family.reported(design.y), _facets(design, by, max_levels)
-    thin = _thinned(replicated)
+    y, facets = family.reported(design.y), facets_of(design, by, max_levels)
+    thin = thinned(replicated)
     layout = _layout(len(facets), backend)
     tree: xr.DataTree
     if kind == "stat":
@@ -163,7 +163,7 @@ def _backend(backend: str) -> Any:
     return arviz_plots
 
 
-def _facets(design: Design, by: str | None, most: int) -> Facets:
+def facets_of(design: Design, by: str | None, most: int) -> Facets:
     """Rows of each panel, by its title."""
     if by is None:
         return {design.response: slice(None)}
@@ -177,7 +177,7 @@ def _facets(design: Design, by: str | None, most: int) -> Facets:
     return {f"{by} {g.levels[j]}": np.flatnonzero(g.refs == j) for j in chosen}
 
 
-def _thinned(replicated: xr.DataArray) -> xr.DataArray:
+def thinned(replicated: xr.DataArray) -> xr.DataArray:
     chains, draws = replicated.sizes[names.CHAIN], replicated.sizes[names.DRAW]
     most = max(1, MOST_DRAWS // chains)
     if draws <= most:

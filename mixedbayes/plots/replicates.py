@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mixedbayes.checks.predictive import replicated, written_out_predictive
@@ -13,6 +15,8 @@ from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.predictive import Steps
 from mixedbayes.plots.ranef import smoothed
 from mixedbayes.plots.scene import Band, Dots, Key, Line, Mark, Panel, Ticks
+from mixedbayes.plots.survival import keys as survival_keys
+from mixedbayes.plots.survival import survival_panel
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import tails
 
@@ -25,6 +29,8 @@ _BEYOND = 0.002  # of the replicates, on each side, that may lie outside the pic
 def replicates_panel(post: Posterior, labels: Labels, prob: float) -> tuple[Panel, list[Key]]:
     """Densities of the data and of replicates; of counts and categories how often each occurs.
 
+    Where responses are censored, the shares above each value.
+
     They are of at most 400 of the draws.
 
     Raises
@@ -36,6 +42,10 @@ def replicates_panel(post: Posterior, labels: Labels, prob: float) -> tuple[Pane
     found = replicated(rows, "auto", None) if found is None else found
     (each,) = found.data_vars.values()
     draws = each.stack(sample=("chain", "draw")).transpose("sample", "obs")
+    if post.design.limits is not None and post.design.limits.censoring is not None:
+        panel = survival_panel(rows.design, draws.to_numpy(), prob=prob)
+        panel = replace(panel, xlabel=labels.observed, ylabel="share above")
+        return panel, survival_keys(rows.design, prob)
     most = _MOST_DRAWS if post.family.discrete else _CURVES
     chosen = np.unique(np.linspace(0, draws.sizes["sample"] - 1, most).round().astype(int))
     y, thin = rows.family.reported(rows.design.y), draws.isel(sample=chosen)

@@ -10,6 +10,8 @@ import pandas as pd
 from mixedbayes.design.types import Design
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.formula import parse_expression
+from mixedbayes.formula.nodes import Name
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.predict.streams import checked_seed, named_stream
@@ -32,7 +34,8 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame with the rows that the model uses and a new response; `truth` (frame) has the
-    parameters that were drawn.
+    parameters that were drawn. Responses are not censored, and a column that says how the data's
+    are says so; truncated ones are between their bounds.
 
     Raises
     ------
@@ -74,7 +77,8 @@ def simulate_from_posterior(
     Returns
     -------
     DataFrame with the rows that the model uses and a new response; `truth` (frame) has the values
-    of the posterior draw.
+    of the posterior draw. Responses are not censored, and a column that says how the data's are
+    says so; truncated ones are between their bounds.
 
     Raises
     ------
@@ -134,9 +138,29 @@ def _one(post: Posterior, at: int, seed: int | None = None) -> Parameters:
 def _frame(design: Design, family: Family, values: Parameters, y: Any, seed: int) -> pd.DataFrame:
     """The used rows of the data with the new response, in the type of the old one."""
     name = response_column(design.formula, "simulate()")
-    out = design.frame.assign(**{name: _typed(design, family, y)})
+    out = design.frame.assign(**{name: _typed(design, family, y)}, **_known(design))
     out.attrs = {**out.attrs, ATTRS: as_truth(design, family, values, seed).to_attrs()}
     return out
+
+
+def _known(design: Design) -> dict[str, Any]:
+    """The column that says how responses are censored, with none of them: all are simulated whole.
+
+    Empty where it is an expression, of the response perhaps.
+    """
+    texts = design.formula.response.cens
+    node = parse_expression(texts[0]) if texts else None
+    if not isinstance(node, Name) or node.name not in design.frame:
+        return {}
+    column = design.frame[node.name]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        known = column.cat.categories
+        if not {"none", 0}.intersection(known):
+            column = column.cat.add_categories(["none"])
+        value: Any = "none" if "none" in column.cat.categories else 0
+        return {node.name: pd.Categorical([value] * len(column), dtype=column.dtype)}
+    text = not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column))
+    return {node.name: "none" if text else np.zeros(len(column), column.dtype)}
 
 
 def _typed(design: Design, family: Family, y: Any) -> Any:

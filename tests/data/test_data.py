@@ -18,6 +18,7 @@ from mixedbayes.errors import DataError, MixedBayesError
 # Long level lists are abbreviated in the schema to a text; their order is numeric.
 SCHEMA = json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))
 NAMES = sorted(SCHEMA)
+NOT_COLUMNS = {"trials", "se", "cens", "offset", "log"}
 FOLDER = files("mixedbayes.data")
 
 
@@ -96,7 +97,7 @@ def test_every_data_set_is_described(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_suggested_formula_speaks_of_columns_only(name):
     info = describe_data(name)
-    words = set(re.findall(r"[A-Za-z_]\w*", info.formula or "")) - {"trials", "se", "offset", "log"}
+    words = set(re.findall(r"[A-Za-z_]\w*", info.formula or "")) - NOT_COLUMNS
     assert words <= {c.name for c in info.columns}
 
 
@@ -158,7 +159,7 @@ def test_an_unknown_name_is_answered_with_near_ones(name, near):
 
 
 def test_an_unknown_name_without_near_ones_points_to_the_list():
-    with pytest.raises(DataError, match=r"among the 25 shipped\. list_data\(\) shows them all"):
+    with pytest.raises(DataError, match=rf"among the {len(NAMES)} shipped\. list_data\(\)"):
         load_data("zzzzzz")
 
 
