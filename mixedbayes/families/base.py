@@ -65,6 +65,7 @@ class Family:
     divided: ClassVar[bool] = True  # whether weights that do not repeat rows divide the variance
     discrete: ClassVar[bool] = False
     extremes: ClassVar[bool] = True  # whether responses beyond all usual scales overflow
+    title: ClassVar[str] = ""  # in prose, where the words of its name are not enough
     takes: ClassVar[str] = "finite numbers"  # the responses it supports, in words
     first_code: ClassVar[int] = 0  # reported for a design's 0
     elsewhere: ClassVar[Elsewhere] = Elsewhere()
@@ -393,6 +394,10 @@ class Family:
         `weights` is a number, or (n,) of rows: what they change is then (S, n).
         """
         return parameters
+
+    def predictor_words(self, response: str) -> str:
+        """What mu is, where it is not the mean that `mean_words` or y itself have; else empty."""
+        return ""
 
     def mean_words(self, response: str) -> str:
         """What `expectation` is, where it is not the mean of y; empty elsewhere."""

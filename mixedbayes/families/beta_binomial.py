@@ -69,6 +69,7 @@ class BetaBinomial(Trials):
     """
 
     name: ClassVar[str] = "beta_binomial"
+    title: ClassVar[str] = "beta-binomial"
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("phi", r"\phi"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "beta_binomial", None, "beta_binomial", {"phi": "kappa"},

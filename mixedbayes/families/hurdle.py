@@ -86,6 +86,12 @@ class Hurdle(TwoPart):
         zeros = float(w @ (design.y == 0))
         return float(np.log((zeros + 0.5) / (w.sum() - zeros + 0.5))), 1.0
 
+    def predictor_words(self, response: str) -> str:
+        if self.positive_only:
+            what = "mean" if self.mean_link == self.link.name else f"mean of the {self.mean_link}"
+            return f"the {what} of {response} above 0"
+        return f"the mean of the distribution whose values above 0 {response} has"
+
     @property
     def row_density(self) -> RowDensity:
         part = self.component.row_density

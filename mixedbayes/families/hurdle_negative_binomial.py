@@ -22,6 +22,7 @@ class HurdleNegativeBinomial(Hurdle, Counts):
     """
 
     name: ClassVar[str] = "hurdle_negative_binomial"
+    title: ClassVar[str] = "negative binomial hurdle"
     of: ClassVar[type[Family]] = NegativeBinomial
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "hurdle_negbinomial",

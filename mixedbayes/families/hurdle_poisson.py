@@ -18,6 +18,7 @@ class HurdlePoisson(Hurdle, Counts):
     """y is 0 with probability hu, and otherwise Poisson(mu) given that it is above 0."""
 
     name: ClassVar[str] = "hurdle_poisson"
+    title: ClassVar[str] = "Poisson hurdle"
     of: ClassVar[type[Family]] = Poisson
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "hurdle_poisson", names=("hurdlepoisson", "poisson_hurdle")

@@ -43,6 +43,7 @@ class NegativeBinomial1(Counts):
     """
 
     name: ClassVar[str] = "negative_binomial1"
+    title: ClassVar[str] = "negative binomial (variance proportional to the mean)"
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("phi", r"\phi"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         names=("nbinom1", "nb1", "negbinomial1", "negbin1", "neg_binomial_1", "negative_binomial_1")

@@ -49,6 +49,10 @@ class ZeroInflated(TwoPart):
 
     zeros: ClassVar[Parameter] = Parameter("zi", r"\pi", Logit())
 
+    def predictor_words(self, response: str) -> str:
+        what = "probability of a success" if self.trials else "mean"
+        return f"the {what} of {response} apart from the share zi of zeros"
+
     @property
     def row_density(self) -> RowDensity:
         part = self.component.row_density

@@ -19,6 +19,7 @@ class ZeroInflatedBetaBinomial(ZeroInflated, Trials):
     """y is 0 with probability zi, and BetaBinomial(n, mu phi, (1 - mu) phi) otherwise."""
 
     name: ClassVar[str] = "zero_inflated_beta_binomial"
+    title: ClassVar[str] = "zero-inflated beta-binomial"
     of: ClassVar[type[Family]] = BetaBinomial
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "zero_inflated_beta_binomial",

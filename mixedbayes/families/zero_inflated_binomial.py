@@ -18,6 +18,7 @@ class ZeroInflatedBinomial(ZeroInflated, Trials):
     """y is 0 with probability zi, and Binomial(n, mu) otherwise; `successes | trials(n)`."""
 
     name: ClassVar[str] = "zero_inflated_binomial"
+    title: ClassVar[str] = "zero-inflated binomial"
     of: ClassVar[type[Family]] = Binomial
     sized: ClassVar[bool] = True
     elsewhere: ClassVar[Elsewhere] = Elsewhere(

@@ -19,6 +19,7 @@ class ZeroInflatedNegativeBinomial(ZeroInflated, Counts):
     """y is 0 with probability zi, and NegativeBinomial(mean mu, shape) otherwise."""
 
     name: ClassVar[str] = "zero_inflated_negative_binomial"
+    title: ClassVar[str] = "zero-inflated negative binomial"
     of: ClassVar[type[Family]] = NegativeBinomial
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "zero_inflated_negbinomial",

@@ -18,6 +18,7 @@ class ZeroInflatedPoisson(ZeroInflated, Counts):
     """y is 0 with probability zi, and Poisson(mu) otherwise."""
 
     name: ClassVar[str] = "zero_inflated_poisson"
+    title: ClassVar[str] = "zero-inflated Poisson"
     of: ClassVar[type[Family]] = Poisson
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "zero_inflated_poisson",

@@ -125,6 +125,8 @@ def _predictors(post: Posterior) -> Iterator[str]:
 def _mean(post: Posterior) -> str:
     """What the predictor of the mean is about."""
     family, response = post.family, post.design.response
+    if said := family.predictor_words(response):
+        return said
     if family.probability:
         return f"the probability of {response}"
     if family.mean_link != family.link.name:  # the response is normal on another scale

@@ -33,7 +33,7 @@ def title(text: str) -> str:
 
 def family_name(family: Family) -> str:
     """ "Gaussian", "negative binomial"."""
-    return " ".join(_PROPER.get(word, word) for word in family.name.split("_"))
+    return family.title or " ".join(_PROPER.get(word, word) for word in family.name.split("_"))
 
 
 def likelihood(family: Family) -> str:
