@@ -48,7 +48,8 @@ _HOME = {
     "NegativeBinomial": "mixedbayes.families.negative_binomial",
     "Cumulative": "mixedbayes.families.cumulative",
     **dict.fromkeys(
-        ("Identity", "Log", "Logit", "Probit", "Cloglog", "Inverse"), "mixedbayes.families.links"
+        ("Identity", "Log", "Logit", "Probit", "Cloglog", "Inverse", "TanHalf"),
+        "mixedbayes.families.links",
     ),
     "Marginal": "mixedbayes.engines.marginal",
     "PartiallyCentered": "mixedbayes.engines.joint",
@@ -155,6 +156,7 @@ if TYPE_CHECKING:
     from mixedbayes.families.links import Log as Log
     from mixedbayes.families.links import Logit as Logit
     from mixedbayes.families.links import Probit as Probit
+    from mixedbayes.families.links import TanHalf as TanHalf
     from mixedbayes.families.lognormal import Lognormal as Lognormal
     from mixedbayes.families.negative_binomial import NegativeBinomial as NegativeBinomial
     from mixedbayes.families.poisson import Poisson as Poisson

@@ -18,7 +18,7 @@ from mixedbayes.estimands.average import Asked
 from mixedbayes.estimands.grid import Columns, as_frame, columns_of, shown
 from mixedbayes.predict.question import Groups, Question, ask
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.predict.target import Target, parse_target
+from mixedbayes.predict.target import Mean, Target, parse_target
 from mixedbayes.results.posterior import Posterior
 
 Kind = Literal["mean", "linear"]
@@ -148,7 +148,13 @@ def _target(post: Posterior, kind: Kind, target: Any) -> Target:
         )
     if target is not None and kind != "mean":
         raise ModelError("give kind= or target=, not both")
-    return parse_target(kind if target is None else target, post.design, post.family)
+    found = parse_target(kind if target is None else target, post.design, post.family)
+    if isinstance(found, Mean) and post.family.no_average:
+        raise ModelError(
+            f"means over rows have no meaning here: {post.family.no_average}; ask for "
+            'target="linear", or for the rows one by one with predict()'
+        )
+    return found
 
 
 def _base(

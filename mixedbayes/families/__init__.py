@@ -36,13 +36,20 @@ if TYPE_CHECKING:
     from mixedbayes.families.exponential import ExponentialFamily
     from mixedbayes.families.gamma import GammaFamily
     from mixedbayes.families.gaussian import Gaussian as Gaussian
+    from mixedbayes.families.hurdle_gamma import HurdleGamma as HurdleGamma
+    from mixedbayes.families.hurdle_lognormal import HurdleLognormal as HurdleLognormal
     from mixedbayes.families.inverse_gaussian import InverseGaussian as InverseGaussian
     from mixedbayes.families.lognormal import Lognormal as Lognormal
     from mixedbayes.families.negative_binomial import NegativeBinomial as NegativeBinomial
+    from mixedbayes.families.ordered_beta import OrderedBeta as OrderedBeta
     from mixedbayes.families.poisson import Poisson as Poisson
     from mixedbayes.families.shifted_lognormal import ShiftedLognormal as ShiftedLognormal
     from mixedbayes.families.skew_normal import SkewNormal as SkewNormal
     from mixedbayes.families.student_t import StudentTFamily
+    from mixedbayes.families.von_mises import VonMises as VonMises
     from mixedbayes.families.weibull import Weibull as Weibull
+    from mixedbayes.families.zero_one_inflated_beta import (
+        ZeroOneInflatedBeta as ZeroOneInflatedBeta,
+    )
 
     Exponential, Gamma, StudentT = ExponentialFamily, GammaFamily, StudentTFamily

@@ -82,6 +82,7 @@ class Family:
     atoms: ClassVar[tuple[float, ...]] = ()  # values of a continuous y that have a probability
     infinite_over: ClassVar[tuple[str, ...]] = ()  # over normal effects on these E[y] is infinite
     variant_of: ClassVar[type[Family] | None] = None  # the family that a formula made this one of
+    no_average: ClassVar[str] = ""  # why means of y over rows or groups have no meaning
     beyond: ClassVar[str] = ""  # what effects do not multiply, " beyond ndt", where they are ratios
     link: Link = field(default_factory=Link)
 

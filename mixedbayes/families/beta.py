@@ -33,12 +33,12 @@ from mixedbayes.numerics.special import digamma
 
 
 @compiled
-def _once(parameters):
+def beta_once(parameters):
     return math.lgamma(parameters[0]), digamma(parameters[0])
 
 
 @compiled
-def _row(t, y, size, extra, parameters, shared):
+def beta_row(t, y, size, extra, parameters, shared):
     """A share of log odds t in the mean; y its log, extra log(1 - share). It counts size times."""
     phi, e = parameters[0], math.exp(-abs(t))
     mu, rest = 1.0 / (1.0 + e), e / (1.0 + e)
@@ -83,7 +83,7 @@ class Beta(Family):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Logit, _once, tails=_tails)
+        return RowDensity(beta_row, Logit, beta_once, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w, logs, rest = weights_of(design), np.log(design.y), np.log1p(-design.y)
@@ -104,8 +104,9 @@ class Beta(Family):
             raise DataError(
                 f"the response {design.response!r} is {y[first]:g} in row {design.index[first]!r} "
                 f"({int(edge.sum())} of {design.n} rows are 0 or 1): the beta family takes shares "
-                "strictly between 0 and 1; if they are counts out of n, use family='binomial' "
-                "with successes | trials(n)"
+                "strictly between 0 and 1; family='ordered_beta' or 'zero_one_inflated_beta' takes "
+                "zeros and ones too, and if these are counts out of n, family='binomial' with "
+                "successes | trials(n)"
             )
         self.require_support(design)
         support.refuse_constant(design)

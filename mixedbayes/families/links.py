@@ -101,6 +101,22 @@ class Inverse(Link):
 
 
 @dataclass(frozen=True)
+class TanHalf(Link):
+    """eta = tan(mu / 2), of a direction mu between -pi and pi."""
+
+    name: ClassVar[str] = "tan_half"
+
+    def link(self, mu: Any, xp: Any) -> Any:
+        return xp.tan(mu / 2)
+
+    def inverse(self, eta: Any, xp: Any) -> Any:
+        return 2 * xp.arctan(eta)
+
+    def slope(self, eta: Any, xp: Any) -> Any:
+        return 2 / (1 + eta**2)
+
+
+@dataclass(frozen=True)
 class ShareLink(Link):
     """A link of a mean between 0 and 1: mu = F(eta), F the distribution function of a tolerance.
 

@@ -23,22 +23,27 @@ from mixedbayes.families.exponential import ExponentialFamily
 from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.geometric import Geometric
+from mixedbayes.families.hurdle_gamma import HurdleGamma
+from mixedbayes.families.hurdle_lognormal import HurdleLognormal
 from mixedbayes.families.hurdle_negative_binomial import HurdleNegativeBinomial
 from mixedbayes.families.hurdle_poisson import HurdlePoisson
 from mixedbayes.families.inverse_gaussian import InverseGaussian
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.negative_binomial1 import NegativeBinomial1
+from mixedbayes.families.ordered_beta import OrderedBeta
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.shifted_lognormal import ShiftedLognormal
 from mixedbayes.families.skew_normal import SkewNormal
 from mixedbayes.families.student_t import StudentTFamily
+from mixedbayes.families.von_mises import VonMises
 from mixedbayes.families.weibull import Weibull
 from mixedbayes.families.words import NEAREST
 from mixedbayes.families.zero_inflated_beta_binomial import ZeroInflatedBetaBinomial
 from mixedbayes.families.zero_inflated_binomial import ZeroInflatedBinomial
 from mixedbayes.families.zero_inflated_negative_binomial import ZeroInflatedNegativeBinomial
 from mixedbayes.families.zero_inflated_poisson import ZeroInflatedPoisson
+from mixedbayes.families.zero_one_inflated_beta import ZeroOneInflatedBeta
 
 FAMILIES: dict[str, type[Family]] = {
     kind.name: kind
@@ -54,7 +59,12 @@ FAMILIES: dict[str, type[Family]] = {
         Weibull,
         ExponentialFamily,
         InverseGaussian,
+        HurdleGamma,
+        HurdleLognormal,
+        VonMises,
         Beta,
+        ZeroOneInflatedBeta,
+        OrderedBeta,
         Bernoulli,
         Binomial,
         BetaBinomial,

@@ -31,9 +31,14 @@ def suggestion(design: Design) -> str:
         return "family='beta'"
     if y.min() >= 0 and y.max() <= 1:
         count = f"round({design.formula.response.text}*n) | trials(n)"
-        return f"family='binomial' with {count}, where these are shares of n trials,"
+        return (
+            f"family='ordered_beta' or 'zero_one_inflated_beta', or 'binomial' with {count} where "
+            "these are shares of n trials,"
+        )
     if y.min() > 0:
         return "family='gamma' or 'lognormal'"
+    if y.min() == 0:
+        return "family='hurdle_gamma' or 'hurdle_lognormal'"
     return "family='gaussian' or 'student_t'"
 
 

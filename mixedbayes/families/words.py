@@ -5,8 +5,8 @@ _BINOMIAL = (
     "beta_binomial, or binomial with an effect in each row, (1 | row), lets shares vary more"
 )
 _ORDERED = "of ordered responses there is cumulative"
-_POSITIVE = "for positive numbers there are gamma and lognormal"
-_PIECES = "for the positive values by themselves there are gamma and lognormal"
+_POSITIVE = "for positive numbers there are gamma, lognormal, weibull and inverse_gaussian"
+_PIECES = "for zeros and positive numbers there are hurdle_gamma and hurdle_lognormal"
 _NORMAL = "gaussian, or student_t where there are outliers"
 NEAREST: dict[str, str] = {
     **dict.fromkeys(
@@ -19,11 +19,8 @@ NEAREST: dict[str, str] = {
         "hurdle_poisson and hurdle_negative_binomial have these above 0, and zeros beside them",
     ),
     "quasibinomial": _BINOMIAL,
-    **dict.fromkeys(
-        ("zero_inflated_beta", "zero_one_inflated_beta", "zoib", "ordbeta", "ordered_beta",
-         "simplex"),
-        "beta takes shares between 0 and 1 without these; counts of trials are binomial",
-    ),
+    "zero_inflated_beta": "zero_one_inflated_beta has zeros, and ones where there are any",
+    "simplex": "for shares there are beta, and with zeros and ones ordered_beta",
     **dict.fromkeys(
         ("sratio", "cratio", "acat", "stopping_ratio", "continuation_ratio", "adjacent_category",
          "sequential", "hurdle_cumulative"),
@@ -33,17 +30,14 @@ NEAREST: dict[str, str] = {
         ("categorical", "multinomial", "multinom", "softmax", "dirichlet", "dirichlet_multinomial"),
         f"for two categories there is bernoulli; {_ORDERED}",
     ),
-    **dict.fromkeys(
-        ("hurdle_gamma", "hurdle_lognormal", "zigamma", "tweedie", "zero_inflated_gamma"), _PIECES
-    ),
+    "tweedie": _PIECES,
     **dict.fromkeys(
         ("frechet", "gen_extreme_value", "generalized_gamma", "gengamma", "halfnormal",
-         "half_normal", "pareto", "cox", "survival", "wiener",
-         "loglogistic"),
+         "half_normal", "pareto", "cox", "survival", "wiener", "loglogistic"),
         _POSITIVE,
     ),
     **dict.fromkeys(
-        ("laplace", "cauchy", "huber", "quasi", "mixture", "uniform", "vonmises", "von_mises",
+        ("laplace", "cauchy", "huber", "quasi", "mixture", "uniform",
          "logistic_distribution", "multivariate_normal", "multi_normal", "mvgaussian"),
         _NORMAL,
     ),

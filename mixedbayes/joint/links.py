@@ -14,7 +14,16 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from mixedbayes.families.links import Cloglog, Identity, Inverse, Link, Log, Logit, Probit
+from mixedbayes.families.links import (
+    Cloglog,
+    Identity,
+    Inverse,
+    Link,
+    Log,
+    Logit,
+    Probit,
+    TanHalf,
+)
 from mixedbayes.families.rows import compiled
 from mixedbayes.numerics.special import log_ndtr
 
@@ -51,6 +60,11 @@ def _minus_log(eta):
 
 
 @compiled
+def _twice_arctan(eta):
+    return 2.0 * math.atan(eta), 2.0 / (1.0 + eta * eta)
+
+
+@compiled
 def _normal_odds(eta):
     """Log odds of Phi(eta)."""
     below, hazard = log_ndtr(eta)
@@ -80,6 +94,7 @@ SAME = Front(_same)
 _FRONTS: dict[tuple[type[Link], type[Link]], Front] = {  # by link and the row density's scale
     (Log, Identity): Front(_exp),
     (Inverse, Identity): Front(_reciprocal, positive=True),
+    (TanHalf, Identity): Front(_twice_arctan),
     (Identity, Log): Front(_log, positive=True),
     (Inverse, Log): Front(_minus_log, positive=True),
     (Probit, Logit): Front(_normal_odds),

@@ -151,6 +151,7 @@ def has_average(post: Posterior) -> bool:
         bool(post.design.mu.groups)
         and not straight(post.family)
         and not isinstance(post.family.link, Inverse)
+        and not post.family.no_average
     )
 
 

@@ -110,6 +110,11 @@ class Mean(Target):
         return family.link.normal_mean(eta, variance)
 
     def obstacle(self, family: Family, effects: Sequence[str]) -> str:
+        if family.no_average and effects:
+            return (
+                f'groups="average" has no answer here: {family.no_average}; use groups="typical", '
+                'or target="linear"'
+            )
         further = [name for name in effects if name in family.infinite_over]
         if further and not self.categories:
             return (

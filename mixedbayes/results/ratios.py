@@ -14,7 +14,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
-from mixedbayes.families.links import Cloglog, Identity, Log, Logit, Probit
+from mixedbayes.families.links import Cloglog, Identity, Inverse, Log, Logit, Probit
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
     ENDS,
@@ -64,8 +64,10 @@ def ratio_of(family: Family, design: Design) -> Ratio:
             "effects are in sds of a latent normal, of which no ratio follows; link=mb.Logit() "
             "has odds ratios"
         )
-    else:
+    elif isinstance(link, Inverse):
         reason = "effects are differences of 1 / mean; link=mb.Log() has ratios of means"
+    else:
+        reason = f"effects are differences on the {link.name} scale"
     raise ModelError(
         f"exponentiate=True has no meaning for the {family.name} family with {link.name} link: "
         f"{reason}"

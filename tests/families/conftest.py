@@ -17,6 +17,7 @@ PARAMETERS = {
     "student_t": {"sigma": [0.7, 1.0, 2.0], "nu": [3.0, 5.0, 30.0]},
     "lognormal": {"sigma": [0.3, 0.5, 0.8]},
     "shifted_lognormal": {"sigma": [0.3, 0.5, 0.8], "ndt": [0.5, 1.0, 2.0]},
+    "hurdle_lognormal": {"sigma": [0.3, 0.5, 0.8], "hu": [0.2, 0.4, 0.6]},
     "gamma": {"shape": [0.8, 2.0, 9.0]},
     "beta": {"phi": [1.5, 5.0, 30.0]},
     "bernoulli": {},

@@ -1,5 +1,7 @@
 """Continuous families beside numbers computed elsewhere: R's survreg, and the far tails."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,9 @@ from scipy import special
 import mixedbayes as mb
 from mixedbayes.design import build_design
 from mixedbayes.errors import ModelError
+from mixedbayes.estimands.ask import _target
 from mixedbayes.families.registry import FAMILIES, family_from_names, written
+from mixedbayes.predict.target import parse_target
 
 # survreg(Surv(time, !censored) ~ age + sex + disease) of the kidney data (R 4.2.2, survival 3.5-3):
 # intercept, age, female, GN; the scale; and log likelihoods of four rows that are not censored.
@@ -50,6 +54,55 @@ def row_of(family, y, t, parameters):
 
 # log p and its derivatives (by mu or log mu, then by the parameters) by mpmath, 60 digits.
 TAILS = {
+    ("von_mises", 3.1, -3.1, (1e-06,)): (
+        -1.8378760698674985,
+        -8.308940281749639e-08,
+        0.9965415970232175,
+    ),
+    ("von_mises", 3.0, 0.1, (29.9,)): (-58.155911514937195, 7.153554943498071, -1.9540909984153962),
+    ("von_mises", 3.0, 0.1, (30.1,)): (-58.5467410463632, 7.201404809340868, -1.9542040623033015),
+    ("von_mises", 0.5, 0.5001, (100000000.0,)): (
+        7.791401837938287,
+        -9999.999983332233,
+        1.6667768131516373e-17,
+    ),
+    ("zero_one_inflated_beta", 0.0, 1.0, (5.0, -40.0, 3.0)): (
+        -43.048587351573744,
+        0.0,
+        0.0,
+        1.0,
+        -0.9525741268224333,
+    ),
+    ("zero_one_inflated_beta", 1.0, 1.0, (5.0, 2.0, -300.0)): (
+        -300.126928011043,
+        0.0,
+        0.0,
+        0.11920292202211756,
+        1.0,
+    ),
+    ("zero_one_inflated_beta", 1e-12, -4.0, (1000.0, 38.0, 1.0)): (
+        -416.7394034270816,
+        -416.9012227855002,
+        -0.4063779462174959,
+        -1.0,
+        0.0,
+    ),
+    ("ordered_beta", 0.0, 45.0, (5.0, -1.0, 3.0)): (-46.0, -1.0, 0.0, 1.0, 0.0),
+    ("ordered_beta", 1.0, -300.0, (5.0, -1.0, 3.0)): (-302.0, 1.0, 0.0, -1.0, -1.0),
+    ("ordered_beta", 0.3, 40.0, (2.0, -1.0, 1e-06)): (
+        -94.96966073779149,
+        -2.0,
+        -0.703972804325936,
+        1.0,
+        1000000.5000000834,
+    ),
+    ("ordered_beta", 0.3, 0.5, (2.0, -1.0, 40.0)): (
+        -0.5096277809696811,
+        -0.610362248846822,
+        0.08918523168999958,
+        -0.18242552380635632,
+        2.3288157088156112e-17,
+    ),
     ("weibull", 1e-12, 2.0, (0.3,)): (18.205201514874535, -0.2999193628269337, -28.551812784584193),
     ("weibull", 1000.0, 2.0, (1.7,)): (-3459.385240839642, 5882.267702660703, -16350.6079218356),
     ("weibull", 1000000000000.0, 27.0, (1e-06,)): (
@@ -231,3 +284,47 @@ def test_tails_are_the_distribution_function_with_its_derivatives(name, paramete
         for e, slope in zip(h * np.eye(at.size), [slopes[0], *slopes[1]], strict=True):
             rise = (log_tail(bound, *(at + e))[0] - log_tail(bound, *(at - e))[0]) / (2 * h)
             assert slope == pytest.approx(rise, rel=1e-5, abs=1e-7)
+
+
+# ---- directions, and shares with ends
+
+
+def test_directions_have_no_average():
+    family = mb.families.VonMises()
+    made = family.prepare(build_design("y ~ 1", pd.DataFrame({"y": [0.3, -0.1, 0.2]})))
+    target = parse_target("mean", made, family)
+    assert target.words("y") == "mean direction of y"
+    assert target.obstacle(family, []) == ""
+    assert 'use groups="typical"' in target.obstacle(family, ["mu"])
+    with pytest.raises(ModelError, match=r"means over rows have no meaning.*target=\"linear\""):
+        _target(SimpleNamespace(design=made, family=family), "mean", None)
+
+
+@pytest.mark.parametrize("kappa", [1e-3, 1.0, 30.0, 99.0, 101.0, 1e6])
+def test_the_squared_angle_from_the_mean_direction_is_that_of_quadrature(kappa):
+    angle = np.linspace(0, min(np.pi, 12 / np.sqrt(kappa)), 200_001)
+    density = np.exp(-2 * kappa * np.sin(angle / 2) ** 2)
+    expected = np.trapezoid(angle**2 * density, angle) / np.trapezoid(density, angle)
+    found = mb.families.VonMises().variance(np.zeros((1, 1)), {"kappa": np.array([kappa])})
+    assert found[0, 0] == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("zero_one_inflated_beta", {"phi": 5.0, "zoi": 0.3, "coi": 0.6}),
+     ("ordered_beta", {"phi": 5.0, "cutzero": -1.0, "gap": 2.5})],
+)  # fmt: skip
+def test_shares_with_ends_are_a_distribution_whose_mean_it_is(name, parameters):
+    family, mu = FAMILIES[name](), np.array([[0.6]])
+    own = {k: np.array([v]) for k, v in parameters.items()}
+    zero, between, one = (float(p[0, 0]) for p in family.parts(mu, own))
+    assert zero + between + one == pytest.approx(1)
+    y = np.linspace(0, 1, 20_001)[1:-1]
+    density = np.exp(family.log_density(y, np.repeat(mu, y.size, 1), own)[0])
+    assert np.trapezoid(density, y) == pytest.approx(between, abs=1e-5)
+    mean = one + np.trapezoid(density * y, y)
+    assert family.expectation(mu, own)[0, 0] == pytest.approx(mean, abs=1e-5)
+    for at, expected in ((-0.1, 0.0), (0.0, zero), (1.0, 1.0), (1 - 1e-12, zero + between)):
+        assert family.cdf(at, mu, own)[0, 0] == pytest.approx(expected)
+    at_ends = family.log_density(np.array([0.0, 1.0]), np.repeat(mu, 2, 1), own)[0]
+    np.testing.assert_allclose(np.exp(at_ends), [zero, one])

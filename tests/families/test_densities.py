@@ -46,6 +46,8 @@ def scipy_log_density(name, y, mu, p, trials, link):
             return stats.expon(scale=mu).logpdf(y)
         case "inverse_gaussian":
             return stats.invgauss(mu / p["shape"], scale=p["shape"]).logpdf(y)
+        case "von_mises":
+            return stats.vonmises(p["kappa"], mu).logpdf(y)
         case "beta":
             return stats.beta(mu * p["phi"], (1 - mu) * p["phi"]).logpdf(y)
         case "bernoulli":
@@ -123,6 +125,8 @@ def test_draws_have_the_mean_and_variance(name, link, make):
     p = {k: np.repeat(v[1:2], size, axis=0) for k, v in make.parameters(name).items()}
     trials = np.array([1, 4, 30])
     y = family.simulate(mu, p, make.rng, trials=trials)
+    if family.no_average:  # angles, as differences from their direction
+        y = mu + np.angle(np.exp(1j * (y - mu)))
     y = y / trials if needs_trials(family) else y + family.first_code
     mean = family.expectation(mu, p)[0]
     variance = np.broadcast_to(family.variance(mu, p, trials=trials), mu.shape)[0]

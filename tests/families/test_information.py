@@ -22,6 +22,9 @@ CASES = [
     ("asymmetric_laplace", {"sigma": 0.7, "quantile": 0.8}, "sigma"),
     ("inverse_gaussian", {"shape": 2.0}, "shape"),
     ("beta", {"phi": 5.0}, "phi"),
+    ("von_mises", {"kappa": 2.0}, "kappa"),
+    ("zero_one_inflated_beta", {"phi": 5.0, "zoi": 0.3, "coi": 0.6}, "phi"),
+    ("ordered_beta", {"phi": 5.0, "cutzero": -1.0, "gap": 2.5}, "gap"),
 ]
 
 

@@ -24,14 +24,23 @@ WRONG = {
     "asymmetric_laplace": (["a", "b", "c"], "categorical", "cumulative"),
     "shifted_lognormal": ([1.0, -2.5, 0.0], "-2.5 in row 'r1' (2 of 3 rows", "gaussian"),
     "lognormal": ([1.0, -2.5, 0.0], "-2.5 in row 'r1' (2 of 3 rows", "gaussian"),
-    "gamma": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "gaussian"),
-    "weibull": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "gaussian"),
+    "gamma": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "hurdle_gamma"),
+    "weibull": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "hurdle_gamma"),
     "exponential": ([1.5, -1.0, 2.0], "-1 in row 'r1' (1 of 3 rows", "gaussian"),
-    "inverse_gaussian": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "gaussian"),
+    "inverse_gaussian": ([1.5, 0.0, 2.0], "0 in row 'r1' (1 of 3 rows", "hurdle_gamma"),
+    "hurdle_gamma": ([1.5, 0.0, -2.0], "-2 in row 'r2' (1 of 3 rows", "gaussian"),
+    "hurdle_lognormal": ([1.5, 0.0, -2.0], "-2 in row 'r2' (1 of 3 rows", "gaussian"),
+    "von_mises": (
+        [0.5, 3.5, -3.1],
+        "3.5 in row 'r1'",
+        "arctan2(sin(deg2rad(y)), cos(deg2rad(y))) ~ ...",
+    ),
+    "zero_one_inflated_beta": ([0.5, 3.5, 0.0], "3.5 in row 'r1'", "hurdle_gamma"),
+    "ordered_beta": ([0.5, -1.0, 1.0], "-1 in row 'r1' (1 of 3 rows", "gaussian"),
     "beta": ([0.5, 3.5, 0.1], "3.5 in row 'r1' (1 of 3 rows", "gamma"),
     "bernoulli": ([0.0, 1.0, 2.0], "2 in row 'r2' (1 of 3 rows", "poisson"),
     "binomial": ([0.25, 0.5, 0.75], "number of trials", "shares"),
-    "poisson": ([0.0, 1.0, 1.5], "1.5 in row 'r2' (1 of 3 rows", "gaussian"),
+    "poisson": ([0.0, 1.0, 1.5], "1.5 in row 'r2' (1 of 3 rows", "hurdle_gamma"),
     "negative_binomial": ([-1.0, 1.0, 4.0], "-1 in row 'r0' (1 of 3 rows", "gaussian"),
     "cumulative": ([1.0, 2.0, 2.5], "2.5 in row 'r2' (1 of 3 rows", "gamma"),
 }
@@ -60,9 +69,31 @@ def test_trials_are_for_the_binomial(name):
         FAMILIES[name]().prepare(design([1.0, 2.0, 3.0], "y | trials(n)", n=[5, 5, 5]))
 
 
-def test_shares_of_zero_and_one_point_to_trials():
-    with pytest.raises(DataError, match=r"0 in row 'r1' \(1 of 3 rows are 0 or 1\).*binomial"):
+def test_shares_of_zero_and_one_point_to_families_that_have_them():
+    match = r"0 in row 'r1' \(1 of 3 rows are 0 or 1\).*ordered_beta.*binomial"
+    with pytest.raises(DataError, match=match):
         FAMILIES["beta"]().prepare(design([0.5, 0.0, 0.1]))
+    for name in ("ordered_beta", "zero_one_inflated_beta"):
+        FAMILIES[name]().prepare(design([0.5, 0.0, 0.1]))
+        with pytest.raises(DataError, match=r"0 or 1 in all 3 rows.*'bernoulli' fits"):
+            FAMILIES[name]().prepare(design([0.0, 1.0, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("y", "written"),
+    [([10.0, 350.0, 20.0], "arctan2(sin(deg2rad(y)), cos(deg2rad(y)))"),
+     ([0.1, 6.2, 3.0], "arctan2(sin(y), cos(y))")],
+)  # fmt: skip
+def test_angles_in_other_units_have_a_remedy_that_works(y, written):
+    with pytest.raises(DataError, match=re.escape(written)):
+        FAMILIES["von_mises"]().prepare(design(y))
+    FAMILIES["von_mises"]().prepare(design(y, written))
+
+
+def test_directions_near_the_end_of_the_link_are_noted():
+    prepared = FAMILIES["von_mises"]().prepare(design([3.0, -3.1, 2.9]))
+    assert any("near the end of the link's range" in note for note in prepared.notes)
+    assert not FAMILIES["von_mises"]().prepare(design([0.3, -0.1, 0.2])).notes
 
 
 SHARES = pd.DataFrame({"k": np.arange(1, 100), "n": 100})
@@ -279,7 +310,7 @@ def test_families_of_other_packages_that_are_here(word, ours):
 
 @pytest.mark.parametrize(
     ("word", "nearest"),
-    [("compois", "negative_binomial"), ("bell", "negative_binomial"), ("hurdle-gamma", "gamma"),
+    [("compois", "negative_binomial"), ("bell", "negative_binomial"), ("tweedie", "gamma"),
      ("pareto", "lognormal"), ("sratio", "cumulative"), ("cauchy", "student_t"),
      ("COM-Poisson", "negative_binomial"), ("categorical", "bernoulli")],
 )  # fmt: skip

@@ -1,0 +1,44 @@
+"""Zeros by a process of their own, and positive numbers that are gamma."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from mixedbayes.design.types import Design
+from mixedbayes.families.base import Elsewhere, Family
+from mixedbayes.families.gamma import GammaFamily
+from mixedbayes.families.hurdle import PositiveHurdle
+from mixedbayes.families.links import Link, Log
+
+
+@dataclass(frozen=True)
+class HurdleGamma(PositiveHurdle):
+    """y is 0 with probability hu, and otherwise Gamma(mean mu, shape): E[y] = (1 - hu) mu.
+
+    A row of weight w counts w times.
+    """
+
+    name: ClassVar[str] = "hurdle_gamma"
+    of: ClassVar[type[Family]] = GammaFamily
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "hurdle_gamma",
+        None,
+        "hurdle_gamma",
+        {"shape": "alpha"},
+        names=("zigamma", "zero_inflated_gamma", "hurdlegamma"),
+    )
+    links: ClassVar[tuple[type[Link], ...]] = (Log,)
+    link: Link = field(default_factory=Log)
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        shape, mu = parameters["shape"], self.inverse(eta, xp)
+        args = {"psi": 1 - parameters["hu"], "alpha": shape, "beta": shape / mu}
+        return "HurdleGamma", args
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        law = rf"{symbol('hu')},\, \text{{mean }}\mu_i,\, \text{{shape }}{symbol('shape')}"
+        return rf"{y} &\sim \mathrm{{HurdleGamma}}({law})"

@@ -1,0 +1,39 @@
+"""Zeros by a process of their own, and positive numbers that are lognormal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from mixedbayes.design.types import Design
+from mixedbayes.families.base import Elsewhere, Family
+from mixedbayes.families.hurdle import PositiveHurdle
+from mixedbayes.families.links import Identity, Link
+from mixedbayes.families.lognormal import Lognormal
+
+
+@dataclass(frozen=True)
+class HurdleLognormal(PositiveHurdle):
+    """y is 0 with probability hu, and otherwise log y ~ Normal(mu, sigma).
+
+    E[y] = (1 - hu) exp(mu + sigma^2 / 2). A row of weight w counts w times.
+    """
+
+    name: ClassVar[str] = "hurdle_lognormal"
+    of: ClassVar[type[Family]] = Lognormal
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "hurdle_lognormal", None, "hurdle_lognormal", {"sigma": "sigma"}, names=("hurdlelognormal",)
+    )
+    links: ClassVar[tuple[type[Link], ...]] = (Identity,)
+    link: Link = field(default_factory=Identity)
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        args = {"psi": 1 - parameters["hu"], "mu": eta, "sigma": parameters["sigma"]}
+        return "HurdleLogNormal", args
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        law = rf"{symbol('hu')},\, \mu_i,\, {symbol('sigma')}^2"
+        return rf"{y} &\sim \mathrm{{HurdleLogNormal}}({law})"

@@ -1,0 +1,106 @@
+"""Shares with zeros and ones of a process of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mixedbayes.design.types import Design, Floats
+from mixedbayes.distributions import Prior, Uniform
+from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row
+from mixedbayes.families.beta import beta_once, beta_row
+from mixedbayes.families.ends import Ends
+from mixedbayes.families.links import Link, Logit, Probit
+from mixedbayes.families.rows import RowDensity, compiled
+
+
+@compiled
+def _of_odds(odds):
+    """log p, log(1 - p), p and 1 - p."""
+    e = math.exp(-abs(odds))
+    log, p, rest = math.log1p(e), 1.0 / (1.0 + e), e / (1.0 + e)
+    if odds >= 0.0:
+        return -log, -odds - log, p, rest
+    return odds - log, -log, rest, p
+
+
+@compiled
+def _once(parameters):
+    return beta_once((parameters[0],)), _of_odds(parameters[1]), _of_odds(parameters[2])
+
+
+@compiled
+def _row(t, y, size, extra, parameters, shared):
+    """A share of log odds t in the mean, y its log, extra log(1 - share); zoi and coi by odds."""
+    log_end, log_rest, end, rest = shared[1]
+    log_one, log_zero, one, zero = shared[2]
+    if y == -math.inf:
+        return size * (log_end + log_zero), 0.0, (0.0, size * rest, -size * one)
+    if extra == -math.inf:
+        return size * (log_end + log_one), 0.0, (0.0, size * rest, size * zero)
+    value, d_t, d = beta_row(t, y, size, extra, (parameters[0],), shared[0])
+    return value + size * log_rest, d_t, (d[0], -size * end, 0.0)
+
+
+@dataclass(frozen=True)
+class ZeroOneInflatedBeta(Ends):
+    """y is 0 or 1 with probability zoi, 1 with probability coi of these, and else Beta(mu, phi).
+
+    mu is the mean of the shares between 0 and 1, as in brms: E[y] = zoi coi + (1 - zoi) mu. Ospina
+    & Ferrari (2012), doi:10.1016/j.csda.2011.10.005.
+    """
+
+    name: ClassVar[str] = "zero_one_inflated_beta"
+    declared: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("phi", r"\phi"),
+        Parameter("zoi", r"\pi", Logit()),
+        Parameter("coi", r"\gamma", Logit()),
+    )
+    elsewhere: ClassVar[Elsewhere] = Elsewhere("zero_one_inflated_beta", names=("zoib", "zoi_beta"))
+    links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit)
+
+    @property
+    def row_density(self) -> RowDensity:
+        return RowDensity(_row, Logit, _once, concave=False, odds=(1, 2))
+
+    def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
+        if name == "phi":
+            return super().parameter_prior(name, design)
+        return Uniform(0, 1), "any share"
+
+    def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
+        """Centre of zoi and coi: the shares of the response's zeros and ones."""
+        zero, between, one = self.shares(design)
+        if name == "zoi":
+            return float(np.log((zero + one) / between)), 1.0
+        return (
+            (float(np.log(one / zero)), 1.0)
+            if name == "coi"
+            else super().parameter_scale(name, design)
+        )
+
+    def log_parts(self, mu: Any, parameters: Mapping[str, Any], xp: Any) -> tuple[Any, Any, Any]:
+        zoi, coi = parameters["zoi"], parameters["coi"]
+        ends = xp.log(zoi) + 0 * mu
+        return ends + xp.log1p(-coi), xp.log1p(-zoi) + 0 * mu, ends + xp.log(coi)
+
+    def pymc(
+        self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
+    ) -> tuple[str, dict[str, Any]]:
+        return "ZeroOneInflatedBeta", {"mu": self.inverse(eta, xp), **parameters}
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        law = rf"\mu_i,\, {symbol('phi')},\, {symbol('zoi')},\, {symbol('coi')}"
+        return rf"{y} &\sim \mathrm{{ZOIB}}({law})"
+
+    def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
+        """About log(phi), and about the log odds of zoi and coi."""
+        if name == "phi":
+            return super().parameter_information(name, eta, parameters)
+        zoi, coi = per_row(parameters["zoi"]), per_row(parameters["coi"])
+        found = zoi * (1 - zoi) if name == "zoi" else zoi * coi * (1 - coi)
+        return np.broadcast_to(found, np.shape(eta))
