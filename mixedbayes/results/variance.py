@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -217,56 +217,62 @@ def over_parameters(
     """
     found = average_parameters(post)
     own = [p for p in post.design.further if post.family.parameter(p).averages]
-    _refuse_several(post, own)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_OWN_NODES)
     weights = weights / weights.sum()
-    mean = {p: mean_predictor(post, p) for p in own}
-    variance = {p: linear_variance(post, p) for p in own}
+    mean = {p: mean_predictor(post, p)[:, None] for p in own}
+    C = np.zeros((post.n_draws, len(own), len(own)))
+    for i, p in enumerate(own):
+        C[:, i, i] = linear_variance(post, p)
+        for j, q in enumerate(own[:i]):
+            C[:, i, j] = C[:, j, i] = shared_covariance(post, q, p)
     if mean_at is not None:
         deviation, whole = mean_at
-        for p, c in covariances(post).items():
-            if p in own:
-                slope = np.divide(c, whole, out=np.zeros_like(c), where=whole > 0)
-                mean[p] = mean[p][:, None] + slope[:, None] * deviation
-                variance[p] = np.maximum(variance[p] - slope * c, 0.0)[:, None]
-    sd = {p: np.sqrt(v) for p, v in variance.items()}
+        for i, p in enumerate(own):
+            c = shared_covariance(post, "mu", p)
+            slope = np.divide(c, whole, out=np.zeros_like(c), where=whole > 0)
+            if slope.any():
+                mean[p] = mean[p] + slope[:, None] * deviation
+            for j, q in enumerate(own):
+                C[:, i, j] -= slope * shared_covariance(post, "mu", q)
+    root = _lower_root(C)
     parts = []
     for at in product(range(_OWN_NODES), repeat=len(own)):
-        for p, i in zip(own, at, strict=True):
-            eta = mean[p] + nodes[i] * sd[p]
+        z = nodes[list(at)]
+        for i, p in enumerate(own):
+            eta = mean[p] + (root[:, i] @ z)[:, None]
+            eta = eta if mean[p].shape[1] > 1 else eta[:, 0]
             found[p] = post.family.parameter_link(p).inverse(eta, np)
         parts.append(np.prod(weights[list(at)]) * np.asarray(f(found), float))
     return np.asarray(sum(parts[1:], parts[0]))
 
 
-def _refuse_several(post: Posterior, own: Sequence[str]) -> None:
-    """ModelError where the effects on two parameters that vary are correlated with each other."""
-    for a in post.design.across:
-        both = [p for p in own if p in a.places]
-        if len(both) > 1:
-            raise ModelError(
-                f"the variance of a response depends on {' and '.join(both)}, whose effects over "
-                f"{a.name} are correlated: shares of it are not offered; varcorr() has the "
-                "standard deviations, and predict() the spread of responses"
-            )
+def _lower_root(C: Floats) -> Floats:
+    """(S, k, k) lower-triangular L with L L' = C, singular ones among them."""
+    L = np.zeros_like(C)
+    for i in range(C.shape[1]):
+        for j in range(i + 1):
+            left = C[:, i, j] - np.sum(L[:, i, :j] * L[:, j, :j], axis=1)
+            if i == j:
+                L[:, i, i] = np.sqrt(np.maximum(left, 0.0))
+            else:
+                np.divide(left, L[:, j, j], out=L[:, i, j], where=L[:, j, j] > 0)
+    return L
 
 
-def covariances(post: Posterior) -> dict[str, Floats]:
-    """(S,) covariance of further predictors with the mean's, by group effects; mean over the rows.
+def shared_covariance(post: Posterior, first: str, second: str) -> Floats:
+    """(S,) covariance of two parameters' predictors by group effects, mean over the rows.
 
-    Of those whose effects are correlated with effects on the mean.
+    That of effects which an id correlates across the two.
     """
-    mu, out = post.design.mu, dict[str, Floats]()
+    out = np.zeros(post.n_draws)
     for a in post.design.across:
-        if mu.parameter not in a.places:
+        if first not in a.places or second not in a.places:
             continue
-        cor, sd, here = post.stacked(names.cor(a.name)), post.sd_across(a), a.places[mu.parameter]
-        first = dict(a.members)[mu.parameter].Z
-        for p, g in a.members[1:]:
-            own = a.places[p]
-            cov = cor[:, here, own] * sd[:, here, None] * sd[:, None, own]
-            square = mu.average(first[:, :, None] * g.Z[:, None, :])
-            out[p] = out.get(p, np.zeros(len(sd))) + np.einsum("sab,ab->s", cov, square)
+        cor, sd, members = post.stacked(names.cor(a.name)), post.sd_across(a), dict(a.members)
+        i, j = a.places[first], a.places[second]
+        cov = cor[:, i, j] * sd[:, i, None] * sd[:, None, j]
+        both = members[first].Z[:, :, None] * members[second].Z[:, None, :]
+        out += np.einsum("sab,ab->s", cov, post.design.mu.average(both))
     return out
 
 

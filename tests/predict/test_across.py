@@ -11,8 +11,10 @@ from mixedbayes import names
 from mixedbayes.checks.log_likelihood import by_target
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.predict.predict import predict
+from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.variance import _total, linear_variance, mean_predictor
+from mixedbayes.results.summary import summary
+from mixedbayes.results.variance import _total, linear_variance, mean_predictor, over_parameters
 
 S = 4000
 SD = np.array([0.8, 0.5])
@@ -141,3 +143,29 @@ def test_variance_within_groups_goes_with_the_mean():
     exact = np.exp(m + v[0] / 2)
     exact += np.exp(2 * m + 0.4 + 2 * v[0] + v[1] / 2 - 2 * COV[0, 1])
     np.testing.assert_allclose(within, exact, rtol=1e-4)
+
+
+def test_two_parameters_that_vary_together_do_so_in_shares_of_variance():
+    """E f(zi, shape) of two predictors that are correlated, at the mean and along it."""
+    formulas = ["y ~ 1 + (1 | p | g)", "zi ~ 1 + (1 | p | g)", "shape ~ 1 + (1 | p | g)"]
+    data = pd.DataFrame({"y": np.arange(30) % 7, "g": np.arange(30) % 5})
+    spec = mb.Model(formulas, data, family="zero_inflated_negative_binomial").spec
+    prior = prior_predictive(spec, 3, 1)["prior"].to_dataset()
+    prior = prior.map(lambda x: 0.2 * x if str(x.name).startswith(("sd_", "zi_", "shape_")) else x)
+    post = Posterior(spec, xr.DataTree.from_dict({"posterior": prior}))
+    sd = np.concatenate([post.sd("g", p) for p in ("mu", "zi", "shape")], axis=1)
+    C = post.stacked("cor_g") * sd[:, :, None] * sd[:, None, :]
+    m = np.stack([post.intercept(p) for p in ("mu", "zi", "shape")], axis=1)
+
+    def linear(own):
+        return np.log(own["shape"]) * np.log(own["zi"] / (1 - own["zi"]))
+
+    found = over_parameters(post, linear)
+    np.testing.assert_allclose(found, m[:, 1] * m[:, 2] + C[:, 1, 2], rtol=1e-8)
+    deviation = np.array([[-1.0, 0.0, 2.0]] * 3)
+    found = over_parameters(post, linear, (deviation, C[:, 0, 0]))
+    slope = C[:, 0, 1:] / C[:, 0, :1]
+    at = m[:, 1:, None] + slope[:, :, None] * deviation[:, None, :]
+    left = C[:, 1, 2] - C[:, 0, 1] * C[:, 0, 2] / C[:, 0, 0]
+    np.testing.assert_allclose(found, at[:, 0] * at[:, 1] + left[:, None], rtol=1e-8)
+    assert "ICC" in str(summary(post))
