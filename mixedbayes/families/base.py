@@ -53,8 +53,9 @@ class Family:
     n rows; a parameter of the family is (S,), or (S, n) where it has a formula of its own.
 
     Weights w of rows mean one of two things. Where the family has a scale of its own (gaussian,
-    student_t, lognormal, gamma) a row's variance is divided by w, as in R. Elsewhere
-    (`repeats_rows`) a row counts w times: its log density is multiplied by w.
+    student_t, skew_normal, lognormal, shifted_lognormal, gamma, inverse_gaussian) a row's variance,
+    or that of its logarithm, is divided by w, as in R. Elsewhere (`repeats_rows`) a row counts w
+    times: its log density is multiplied by w.
     """
 
     name: ClassVar[str] = ""
