@@ -1,12 +1,15 @@
-"""Pages of a few models, each made once."""
+"""Pages of a few models, each made once; of families from draws that are made by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hand_made import hand_made
 
 import mixedbayes as mb
+from mixedbayes.report.page import report
 
 NASTY = "<script>alert('no')</script>&\"<b>"
 
@@ -42,7 +45,7 @@ def _spread():
 
 
 def _summary_only():
-    return "Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"), {"effects": "summary"}
+    return "Reaction ~ Days + (1 | Subject)", mb.load_data("sleepstudy"), {"effects": "summary"}
 
 
 def _many():
@@ -92,18 +95,27 @@ MODELS = {
 
 @pytest.fixture(scope="session")
 def fitted():
-    """A fit by the name of its model or family, made when first asked for."""
+    """A fit by the name of its model, made when first asked for."""
     made = {}
 
     def get(name):
         if name not in made:
-            formula, data, options = MODELS[name]() if name in MODELS else _of_family(name)
+            formula, data, options = MODELS[name]()
             made[name] = mb.fit(
                 formula, data, draws=100, chains=2, seed=1, progress=False, **options
             )
         return made[name]
 
     return get
+
+
+def posterior(family, fit):
+    """Any draws of a model of a family, under the settings of a fit."""
+    formula, data, options = _of_family(family)
+    given = {"thresholds": np.array([-0.5, 1.0])} if family == "cumulative" else {}
+    rng = np.random.default_rng(1)
+    return replace(hand_made(formula, data, **options, draws=40, rng=rng, given=given),
+                   run=fit.posterior.run)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +126,10 @@ def page(fitted, tmp_path_factory):
     def get(name) -> Path:
         if name not in made:
             path = folder / f"{name}.html"
-            made[name] = fitted(name).report(path, checks=name == "slopes")
+            if name in MODELS:
+                made[name] = fitted(name).report(path, checks=name == "slopes")
+            else:
+                made[name] = report(posterior(name, fitted("nothing")), path, checks=False)
         return made[name]
 
     return get
