@@ -159,12 +159,10 @@ QUOTA = """
     fit = mb.fit("Reaction ~ Days + (1 | Subject)", mb.load_data("sleepstudy"), draws=200, chains=2,
                  seed=1, progress=False)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-    for act in (lambda: fit.save(f"{folder}/f.nc"),
-                lambda: fit.report(f"{folder}/f.html", checks=False)):
-        try:
-            act()
-        except mb.FileError as e:
-            print(e)
+    try:
+        fit.save(f"{folder}/f.nc")
+    except mb.FileError as e:
+        print(e)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         kept = fit.model.fit(draws=200, chains=2, seed=1, progress=False, cache=f"{folder}/c")
@@ -178,7 +176,7 @@ def test_a_quota_is_an_error_and_the_fit_lives(tmp_path):
     done = run(QUOTA, tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [("File too large" in line) for line in lines] == [True, True, True, True, False]
-    assert "The fit is not in the cache" in lines[3]
+    assert [("File too large" in line) for line in lines] == [True, True, True, False]
+    assert "The fit is not in the cache" in lines[2]
     assert lines[-1] == "True"
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []

@@ -144,7 +144,8 @@ def draw_skewed(trajectory, factor, draws):
 @pytest.mark.parametrize("factor", [1.0, 0.7, 1.3])
 @pytest.mark.parametrize("trajectory", ["leapfrog", "turns", "quarter_turn"])
 def test_every_trajectory_is_exact_whatever_the_gradient(trajectory, factor):
-    result = draw_skewed(trajectory, factor, draws=6000)
+    # Short steps along long trajectories, where the gradient is too small, are dear.
+    result = draw_skewed(trajectory, factor, draws=2000 if factor == 0.7 else 6000)
     draws = result.posterior[THETA].to_numpy()  # (chain, draw, 3)
     uniform = stats.loggamma(SHAPE, scale=math.sqrt(SHAPE), loc=-LOG_SHAPE).cdf(draws)
     for i in range(3):
