@@ -155,7 +155,7 @@ def anywhere(make):
         bounded = family.link.name in ("identity", "inverse") and family.positive
         most = 0.02 if bounded else 5.0
         top = 1.5 if family.link.name == "cloglog" else 8  # beyond, the probability rounds to 1
-        low, high = (-3, 1) if family.name == "lognormal" else (-3, 4)
+        low, high = (-3, 1) if "lognormal" in family.name else (-3, 4)
         level = np.exp(rng.uniform(0, 3, size)) if bounded else rng.uniform(-8, top, size)
         values = {"fixef": most * rng.uniform(-0.5, 0.5, (*size, 1))}
         values |= {f"sd_{g}": most * rng.beta(0.5, 1, (*size, 1)) for g in SD}
