@@ -25,8 +25,11 @@ from mixedbayes.formula import Formula
 
 @cache
 def _rows_of(density: RowDensity, adds: bool) -> RowDensity:
-    """The row of scale s or sqrt(sigma^2 + s^2), from that of scale sigma; size is 1 / s^2."""
-    row, once = density.row, density.once
+    """The row of scale s or sqrt(sigma^2 + s^2), from that of scale sigma; size is 1 / s^2.
+
+    And its tails.
+    """
+    row, once, tails = density.row, density.once, density.tails
 
     @compiled
     def known(t, y, size, extra, parameters, shared):
@@ -42,7 +45,23 @@ def _rows_of(density: RowDensity, adds: bool) -> RowDensity:
         value, slope, d = row(t, y, 1.0, extra, own, once(own))
         return value, slope, (d[0] * sigma / scale, *d[1:])
 
-    return replace(density, row=added if adds else known, once=nothing, tails=None)
+    @compiled
+    def known_tails(t, bound, upper, size, parameters, shared):
+        own = (1.0 / math.sqrt(size), *parameters)
+        value, slope, d = tails(t, bound, upper, 1.0, own, once(own))
+        return value, slope, d[1:]
+
+    @compiled
+    def added_tails(t, bound, upper, size, parameters, shared):
+        sigma = parameters[0]
+        scale = math.sqrt(sigma * sigma + 1.0 / size)
+        own = (scale, *parameters[1:])
+        value, slope, d = tails(t, bound, upper, 1.0, own, once(own))
+        return value, slope, (d[0] * sigma / scale, *d[1:])
+
+    if adds:
+        return replace(density, row=added, once=nothing, tails=added_tails)
+    return replace(density, row=known, once=nothing, tails=known_tails)
 
 
 class _KnownErrors(Gaussian):

@@ -21,8 +21,10 @@ class Spec:
         if not self.family.closed_form:
             return f"the {self.family.name} family has no closed form"
         if self.design.limits is not None:
+            limits = self.design.limits
+            known = "known within limits only" if limits.censoring is not None else "truncated"
             said = " and ".join(self.design.formula.response.limits)
-            return f"{said or 'a limit'} leaves responses known within limits alone"
+            return f"responses are {known}" + (f", {said}" if said else "")
         if self.design.further:
             return f"{', '.join(self.design.further)} has a formula of its own"
         return self.design.peculiarity or None

@@ -91,6 +91,7 @@ def data(n=40):
 MODELS = {
     "gaussian": ("y | cens(kind, y2) + weights(w) ~ 1 + (1 | g)", data()),
     "truncated": ("y | trunc(upper=top) ~ 1 + (1 | g)", data()),
+    "known errors": ("y | se(w, sigma=True) + cens(kind, y2) ~ 1 + (1 | g)", data()),
     "poisson": (
         "y | cens(kind, y2) + trunc(1, top) + weights(w) ~ 1 + (1 | g)",
         data().assign(y=lambda d: np.ceil(np.exp(d.y / 2)), y2=lambda d: d.y + 2, top=99),
@@ -101,7 +102,7 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_pymc_has_the_same_rows(name):
     formula, frame = MODELS[name]
-    family = "gaussian" if name == "truncated" else name
+    family = "poisson" if name == "poisson" else "gaussian"
     model = mb.Model(formula, frame, family=family)
     assert model.spec.closed_form_obstacle
     built = model.build(mb.Centered())
