@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from family_values import values_of
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 import mixedbayes as mb
 from mixedbayes.families.limited import draw_within, log_density, log_mass
@@ -174,3 +174,29 @@ def test_rows_are_those_of_survreg(name, reference):
     known = expected["first_10_row_log_likelihoods"]
     np.testing.assert_allclose(rows[:10], known, rtol=1e-11)
     assert rows.sum() == pytest.approx(expected["logLik"], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["interval_lognormal", "interval_weibull", "kidney_weibull"])
+def test_the_marginal_likelihood_is_that_of_the_exact_frailty_model(name, reference):
+    """At the estimates of exact maximum likelihood, by 61 nodes of Gauss and Hermite."""
+    found = reference(f"frailty_{name}")
+    data, family = name.split("_")
+    if data == "kidney":
+        frame, formula = mb.load_data("kidney"), "time | cens(censored) ~ age + sex + disease"
+        group = frame["patient"]
+    else:
+        frame = pd.read_csv(Path(__file__).parents[1] / "reference" / "sim_interval.csv")
+        formula, group = "y | cens(cens, y2) ~ x + trt", frame["clinic"]
+    design = mb.Model(formula, frame, family=family).design
+    *beta, log_scale, log_sd = found["estimate"]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(61)
+    eta = beta[0] + design.mu.X @ beta[1:] + np.exp(log_sd) * nodes[:, None]
+    if family == "weibull":  # their location is the logarithm of the scale
+        own = {"shape": np.full(61, np.exp(-log_scale))}
+        mu = np.exp(eta) * special.gamma(1 + np.exp(log_scale))
+    else:
+        own, mu = {"sigma": np.full(61, np.exp(log_scale))}, eta
+    rows = log_density(FAMILIES[family](), design.y, mu, own, limits=design.limits)
+    by_group = pd.DataFrame(rows.T).groupby(group.to_numpy(), observed=True).sum().to_numpy()
+    total = special.logsumexp(by_group, b=weights / np.sqrt(2 * np.pi), axis=1).sum()
+    assert total == pytest.approx(found["logLik"], abs=1e-6)
