@@ -63,6 +63,11 @@ class Model:
         are on the parameter's own link scale, log for positive ones. Effects over one factor that
         have the same id in several of them, ``(1 | p | Subject)``, are correlated: ``cor_Subject``
         is then one matrix of all effects over that factor, "Intercept", "sigma_Intercept", ....
+        ``time | cens(kind) ~ ...``: 0 or "none", the response is known; 1, True or "right", it is
+        above y; -1 or "left", at most y; ``cens(kind, upper)`` with 2 or "interval", above y and at
+        most `upper`, as in brms, of counts too. ``y | trunc(lower, upper)``: what lies outside
+        could not be observed; the bounds themselves could. Both may be columns, and combined with
+        ``weights(w)``.
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
         changed, and tables come back in its library. Levels of a grouping factor are equal in new
