@@ -265,6 +265,10 @@ class Quantile(OfObservation):
 
         start = np.floor(middle) - offset if whole else middle
         found = _whole(below, start, self.p) if whole else _solve(below, start, self.p)
+        for atom in family.atoms:  # where the distribution function jumps over p
+            place = np.full(np.shape(found), atom)
+            jumps = (below(np.nextafter(place, -np.inf)) < self.p) & (below(place) >= self.p)
+            found = np.where(jumps, place, found)
         return found + offset
 
 
