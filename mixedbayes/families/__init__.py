@@ -27,10 +27,12 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from mixedbayes.families.acat import Acat as Acat
     from mixedbayes.families.asymmetric_laplace import AsymmetricLaplace as AsymmetricLaplace
     from mixedbayes.families.bernoulli import Bernoulli as Bernoulli
     from mixedbayes.families.beta import Beta as Beta
     from mixedbayes.families.binomial import Binomial as Binomial
+    from mixedbayes.families.cratio import Cratio as Cratio
     from mixedbayes.families.cumulative import Cumulative as Cumulative
     from mixedbayes.families.exgaussian import Exgaussian as Exgaussian
     from mixedbayes.families.exponential import ExponentialFamily
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from mixedbayes.families.poisson import Poisson as Poisson
     from mixedbayes.families.shifted_lognormal import ShiftedLognormal as ShiftedLognormal
     from mixedbayes.families.skew_normal import SkewNormal as SkewNormal
+    from mixedbayes.families.sratio import Sratio as Sratio
     from mixedbayes.families.student_t import StudentTFamily
     from mixedbayes.families.von_mises import VonMises as VonMises
     from mixedbayes.families.weibull import Weibull as Weibull

@@ -36,13 +36,15 @@ class Parameter:
     symbol: str  # in LaTeX
     link: Link = field(default_factory=Log)  # of a formula of its own; its range is the parameter's
     formula: bool = True  # whether it may have one
-    ordered: bool = False  # increasing numbers that take the intercept's place; see `labels`
+    level: bool = False  # numbers that take the intercept's place; see `labels`
+    ordered: bool = False  # whether these increase
+    optional: bool = False  # there with a formula alone, its intercept 0; else as at predictor 0
     averages: bool = True  # whether results average over its formula; else it is at its mean
 
     @property
     def real(self) -> bool:
         """Whether it is one number that may be negative."""
-        return not self.ordered and isinstance(self.link, Identity)
+        return not self.level and isinstance(self.link, Identity)
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,18 @@ class Family:
     @property
     def thresholds(self) -> str | None:
         """The parameter that takes the intercept's place."""
-        return next((p.name for p in self.declared if p.ordered), None)
+        return next((p.name for p in self.declared if p.level), None)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the thresholds increase."""
+        return any(p.level and p.ordered for p in self.declared)
+
+    def estimated(self, design: Design) -> tuple[str, ...]:
+        """Parameters that a model has as numbers of its own: without a formula, not optional."""
+        return tuple(
+            p.name for p in self.declared if p.name not in design.further and not p.optional
+        )
 
     @property
     def closed_form(self) -> bool:
@@ -467,6 +480,10 @@ class Family:
     ) -> Floats:
         """(S, n) that about a parameter, on the scale of its link, in rows of size 1."""
         return self.parameter_information(name, eta, parameters)
+
+    def no_ratio(self, design: Design) -> str:
+        """Why exp() of an effect is no ratio, where the link alone does not say so; else empty."""
+        return ""
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         """The law of one row in LaTeX, with an alignment mark; `symbol` writes a parameter."""

@@ -46,9 +46,7 @@ def default_priors(design: Design, family: Family) -> Priors:
         for name, predictor in zip(design.further, design.predictors[1:], strict=True)
     )
     parameters = {
-        name: Assigned(*family.parameter_prior(name, design))
-        for name in family.parameters
-        if name not in design.further
+        name: Assigned(*family.parameter_prior(name, design)) for name in family.estimated(design)
     }
     predictors, across = _across(design, (mu, *others))
     return Priors(predictors, parameters, across=across)

@@ -124,10 +124,15 @@ class ShareLink(Link):
     """
 
     variance: ClassVar[float]
+    symmetric: ClassVar[bool] = True  # whether F(-eta) = 1 - F(eta)
 
     def log_inverse(self, eta: Any, xp: Any) -> Any:
         """log mu as a function of eta, without loss of digits in the tails."""
         raise NotImplementedError
+
+    def log_rest(self, eta: Any, xp: Any) -> Any:
+        """log(1 - mu) as a function of eta, without loss of digits in the tails."""
+        return self.log_inverse(-eta, xp)
 
     def log_odds(self, eta: Any, xp: Any) -> Any:
         """log(mu / (1 - mu)) as a function of eta, without loss of digits in the tails."""
@@ -210,6 +215,7 @@ class Cloglog(ShareLink):
 
     name: ClassVar[str] = "cloglog"
     variance: ClassVar[float] = np.pi**2 / 6
+    symmetric: ClassVar[bool] = False
 
     def link(self, mu: Any, xp: Any) -> Any:
         return xp.log(-xp.log1p(-mu))
@@ -221,7 +227,11 @@ class Cloglog(ShareLink):
         return xp.exp(eta - _exp(eta, xp))
 
     def log_inverse(self, eta: Any, xp: Any) -> Any:
-        return xp.log(-xp.expm1(-_exp(eta, xp)))
+        near = xp.maximum(eta, -40.0)  # below, mu = exp(eta) to all digits
+        return xp.where(eta < -40.0, eta, xp.log(-xp.expm1(-_exp(near, xp))))
+
+    def log_rest(self, eta: Any, xp: Any) -> Any:
+        return -_exp(eta, xp)
 
     def log_odds(self, eta: Any, xp: Any) -> Any:
         return _exp(eta, xp) + self.log_inverse(eta, xp)

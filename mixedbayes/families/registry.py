@@ -11,12 +11,14 @@ from typing import Any, NoReturn
 
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
+from mixedbayes.families.acat import Acat
 from mixedbayes.families.asymmetric_laplace import AsymmetricLaplace
 from mixedbayes.families.base import Family
 from mixedbayes.families.bernoulli import Bernoulli
 from mixedbayes.families.beta import Beta
 from mixedbayes.families.beta_binomial import BetaBinomial
 from mixedbayes.families.binomial import Binomial
+from mixedbayes.families.cratio import Cratio
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.exgaussian import Exgaussian
 from mixedbayes.families.exponential import ExponentialFamily
@@ -35,6 +37,7 @@ from mixedbayes.families.ordered_beta import OrderedBeta
 from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.shifted_lognormal import ShiftedLognormal
 from mixedbayes.families.skew_normal import SkewNormal
+from mixedbayes.families.sratio import Sratio
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.families.von_mises import VonMises
 from mixedbayes.families.weibull import Weibull
@@ -79,6 +82,9 @@ FAMILIES: dict[str, type[Family]] = {
         HurdlePoisson,
         HurdleNegativeBinomial,
         Cumulative,
+        Sratio,
+        Cratio,
+        Acat,
     )
 }
 

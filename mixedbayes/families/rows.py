@@ -58,9 +58,13 @@ class RowDensity:
         Places of the parameters, shares with the logit link, that the row takes as log odds, which
         hold shares near 0 and near 1 alike; its derivatives are by these.
     loop
-        For a family whose parameter is a vector, in place of `row`: the whole loop,
-        loop(t, y, size, extra, parameters, slope, d), which returns the sum of log p, writes
-        d log p / d t into slope (n,) and adds derivatives by the parameters (m,) to d (m,).
+        For a family one of whose parameters is a vector, in place of `row`: the whole loop,
+        loop(t, y, size, extra, vector, slope, d), which returns the sum of log p, writes
+        d log p / d t into slope (n,) and adds derivatives by the vector (k,) to d (k,).
+    loop_of_numbers
+        The same where the model has other parameters of the family too, m of them:
+        loop_of_numbers(t, y, size, extra, vector, numbers, slope, d, d_numbers) with their values
+        (m, n) in each row, and derivatives by these, which it writes into d_numbers (m, n).
     tails
         For responses that are censored or truncated; None where there are none.
         tails(t, bound, upper, size, parameters, shared)
@@ -79,5 +83,6 @@ class RowDensity:
     merges: Literal["sum", "size"] | None = None
     odds: tuple[int, ...] = ()
     loop: Any = None
+    loop_of_numbers: Any = None
     tails: Any = None
     width: int = 1

@@ -4,7 +4,7 @@ _OVERDISPERSED = "negative_binomial and negative_binomial1 have more spread than
 _BINOMIAL = (
     "beta_binomial, or binomial with an effect in each row, (1 | row), lets shares vary more"
 )
-_ORDERED = "of ordered responses there is cumulative"
+_ORDERED = "of ordered categories there are cumulative, sratio, cratio and acat"
 _POSITIVE = "for positive numbers there are gamma, lognormal, weibull and inverse_gaussian"
 _PIECES = "for zeros and positive numbers there are hurdle_gamma and hurdle_lognormal"
 _NORMAL = "gaussian, or student_t where there are outliers"
@@ -22,8 +22,7 @@ NEAREST: dict[str, str] = {
     "zero_inflated_beta": "zero_one_inflated_beta has zeros, and ones where there are any",
     "simplex": "for shares there are beta, and with zeros and ones ordered_beta",
     **dict.fromkeys(
-        ("sratio", "cratio", "acat", "stopping_ratio", "continuation_ratio", "adjacent_category",
-         "sequential", "hurdle_cumulative"),
+        ("hurdle_cumulative",),
         _ORDERED,
     ),
     **dict.fromkeys(

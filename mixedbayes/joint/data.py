@@ -48,8 +48,10 @@ def row_data(design: Design, family: Family) -> RowData:
         return _limited(design, family, density, before)
     here = family.rows(design)
     rows: Ints = np.arange(design.n)
-    if density.merges is not None and not design.further:  # whose columns may differ
-        alike = density.merges == "size"
+    alike = density.merges == "size"
+    # Where further parameters have formulas, only rows with the same response are alike.
+    apart = bool(design.further) and not (alike and design.trials is None)
+    if density.merges is not None and not apart:
         group, first = _equal_rows(design, [here.y[:, None]] if alike else [])
         if len(first) <= _WORTH * design.n:
             y = here.y[first] if alike else np.bincount(group, here.y, len(first))
@@ -78,10 +80,11 @@ def _limited(design: Design, family: Family, density: RowDensity, before: Front)
 
 def _equal_rows(design: Design, more: Sequence[Floats]) -> tuple[Ints, Ints]:
     """Code of each row's set of columns (and of `more` columns), and the first row of each set."""
-    mu = design.mu
-    columns = [*more, mu.X, *(g.refs[:, None] for g in mu.groups), *(g.Z for g in mu.groups)]
-    if mu.offset is not None:
-        columns.append(mu.offset[:, None])
+    columns: list[Floats | Ints] = [*more]
+    for p in design.predictors:
+        columns += [p.X, *(g.refs[:, None] for g in p.groups), *(g.Z for g in p.groups)]
+        if p.offset is not None:
+            columns.append(p.offset[:, None])
     table = pd.DataFrame(np.concatenate(columns, axis=1) if columns else np.zeros((design.n, 1)))
     if not table.shape[1]:
         return np.zeros(design.n, np.int64), np.zeros(1, np.int64)

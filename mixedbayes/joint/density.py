@@ -135,7 +135,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         nests.append((link.finer, link.coarser, link.term, link.term_above, place))
         maps.append(link.above)
         place += len(link.above)
-    m, in_order = layout.n_parameters, bool(layout.thresholds)
+    k, in_order = layout.n_thresholds, layout.family.ordered
     sizes = (
         layout.ndim,
         layout.n_hyper,
@@ -143,15 +143,16 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         p,
         mu.intercept,
         layout.level_at_zero,
-        loop.address(data.density, data.front, len(layout.family.parameters)),
-        m,
+        loop.address(data.density, data.front, len(layout.numbers)),
+        layout.n_parameters,
         in_order,
         layout.own_parameters,
+        k,
     )
-    # The normal constants of the effects are part of the density, and the m! orders in which
+    # The normal constants of the effects are part of the density, and the k! orders in which
     # independent draws become the same thresholds.
     constant = data.constant - 0.5 * np.log(2 * np.pi) * layout.n_effects
-    constant += float(special.gammaln(m + 1)) if in_order else 0.0
+    constant += float(special.gammaln(k + 1)) if in_order else 0.0
     return {
         "sizes": np.array(sizes, np.int64),
         "factors": np.array(factors, np.int64),
@@ -162,7 +163,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         "codes": layout.table.codes,
         "numbers": layout.table.numbers,
         "Z": np.concatenate([np.zeros(0), *Z]),
-        "X": layout.centre.columns(mu.X[rows]),
+        "X": layout.columns(mu.X[rows]),
         "means": layout.centre.means,
         "offset": np.zeros(n) if mu.offset is None else mu.offset[rows],
         "y": data.y,

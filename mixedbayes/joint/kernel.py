@@ -29,8 +29,8 @@ from mixedbayes.theta.whitening import to_theta, to_z
 # Sections of the record.
 SECTIONS = (
     # d, h, n rows, p columns, intercept?, prior of what takes its place at zero?, address of the
-    # loop over the rows, number of the family's parameters, are these ordered thresholds?, which
-    # have formulas (see loop)
+    # loop over the rows, coordinates of the family's parameters, are its thresholds ordered?, which
+    # have formulas (see loop), number of thresholds, the last of those coordinates
     "sizes",
     "factors",  # (K, 8) q, J, place in roots, first effect, Z all 1?, in refs, Z, information
     "blocks",  # as terms.roots reads them
@@ -70,19 +70,20 @@ def joint(theta, grad, record):
     tail_slopes = np.empty((h, 2))
     jacobian = apply_tails(theta, reals(record, TAILS).reshape(h, 3), point, tail_slopes)
     copy(theta[k0:], point[h:])
-    m, in_order = sizes[7], sizes[8]
-    cuts = np.empty(m)
+    m, in_order, levels = sizes[7], sizes[8], h - sizes[10]  # thresholds begin there
+    cuts = np.empty(h - levels)
     if in_order:
-        jacobian += put_in_order(theta[h - m : h], cuts)
-        copy(cuts, point[h - m : h])
+        jacobian += put_in_order(theta[levels:h], cuts)
+        copy(cuts, point[levels:h])
+    else:
+        copy(point[levels:h], cuts)
     if at_zero:
         shift = 0.0
         for j in range(p):
             shift += means[j] * theta[k0 + intercept + j]
         if intercept:
             point[h] -= shift
-        if in_order:
-            point[h - m : h] += shift
+        point[levels:h] += shift
     codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
     total = log_prior(point, codes, numbers, work) + jacobian
     if not math.isfinite(total):
@@ -124,12 +125,14 @@ def joint(theta, grad, record):
     # the rows
     slope, d_parameters = np.empty(n), np.zeros(m)
     y, size, extra = reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
-    parameters = cuts if in_order else work[0, h - m : h]
+    parameters = np.empty(m)
+    copy(work[0, h - m : h], parameters)
+    copy(cuts, parameters[m - cuts.size :])
     total += call(sizes[6], sizes[9], eta, y, size, extra, parameters, slope, d_parameters)
     # backward
     copy(work[2, h:], grad[k0:])
     if at_zero:
-        d_shift = work[2, h - m : h].sum() if in_order else 0.0
+        d_shift = work[2, levels:h].sum()
         if intercept:
             d_shift -= work[2, h]
         for j in range(p):
@@ -137,7 +140,7 @@ def joint(theta, grad, record):
     for i in range(m):
         work[2, h - m + i] += d_parameters[i] * work[1, h - m + i]
     if in_order:
-        order_slopes(theta[h - m : h], work[2, h - m : h])
+        order_slopes(theta[levels:h], work[2, levels:h])
     if intercept:
         grad[k0] += slope.sum()
     for i in range(n):

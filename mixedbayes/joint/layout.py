@@ -2,8 +2,9 @@
 
 theta holds, in this order: for each grouping factor the coordinates of its standard deviations and
 of its partial correlations; the family's parameters; the effects x of each grouping factor, that
-with most effects first; the intercept at the columns' means, and the slopes. Ordered thresholds, at
-the columns' means as well, take the intercept's place; see `ordered`.
+with most effects first; the intercept at the columns' means, and the slopes. Thresholds, at the
+columns' means as well, take the intercept's place; they are the last of the family's parameters,
+and `ordered` has the coordinates of those that increase.
 
 `coordinates` says how the variance parameters and effects are written.
 """
@@ -75,12 +76,24 @@ class JointLayout:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The family's parameters that are coordinates: all but those with a formula."""
-        return self.family.parameters
+        """The family's parameters that are coordinates, thresholds last."""
+        found = self.family.estimated(self._whole)
+        return tuple(sorted(found, key=lambda name: name == self.thresholds))
+
+    @property
+    def _whole(self) -> Design:
+        """The design with the formulas of further parameters."""
+        return self.design
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The family's parameters that the rows read as numbers, those with a formula as well."""
+        there = {*self.parameters, *self._whole.further} - {self.thresholds}
+        return tuple(p for p in self.family.parameters if p in there)
 
     @property
     def own_parameters(self) -> int:
-        """Two bits for each of the family's parameters: the link of its formula; see `loop`."""
+        """Two bits for each of `numbers`: the link of its formula; see `loop`."""
         return 0
 
     def given_further(self, k: int, W: Floats) -> Floats | None:
@@ -103,8 +116,12 @@ class JointLayout:
 
     @property
     def thresholds(self) -> str | None:
-        """The family's parameter that is ordered thresholds; it is then the only one."""
+        """The family's parameter that takes the intercept's place."""
         return self.family.thresholds
+
+    @property
+    def n_thresholds(self) -> int:
+        return 0 if self.thresholds is None else len(self._labels(self.thresholds) or ())
 
     @property
     def thresholds_at_means(self) -> bool:
@@ -124,9 +141,7 @@ class JointLayout:
     @property
     def n_parameters(self) -> int:
         """Coordinates of the family's parameters."""
-        if self.thresholds is None:
-            return len(self.parameters)
-        return len(self._labels(self.thresholds) or ())
+        return len(self.parameters) - (self.thresholds is not None) + self.n_thresholds
 
     @cached_property
     def _coefficients(self) -> list[Coordinate]:
@@ -196,6 +211,10 @@ class JointLayout:
         mu = self.design.mu
         return Centre.of(mu, at_means=mu.intercept or self.thresholds is not None)
 
+    def columns(self, X: Floats) -> Floats:
+        """(n, p) the population part's columns as the coordinates are about them."""
+        return self.centre.columns(X)
+
     def hyper(self, phi: Floats) -> tuple[list[Floats], list[Floats], dict[str, Floats]]:
         """Of phi (..., h): sd (..., q) and W (..., q, q) of each factor, family's parameters."""
         h = self.n_hyper
@@ -208,9 +227,12 @@ class JointLayout:
             for part, found in zip((sd, W), f.roots(x[..., here], left[..., here]), strict=True):
                 part.append(found)
         own = x[..., h - self.n_parameters :]
+        single = [name for name in self.parameters if name != self.thresholds]
+        values = {name: own[..., i] for i, name in enumerate(single)}
         if self.thresholds is not None:
-            return sd, W, {self.thresholds: increasing(own)}
-        return sd, W, {name: own[..., i] for i, name in enumerate(self.parameters)}
+            cuts = own[..., len(single) :]
+            values[self.thresholds] = increasing(cuts) if self.family.ordered else cuts
+        return sd, W, values
 
     def effects(self, theta: Floats, coordinates: Coordinates) -> list[Floats]:
         """b (S, J, q) of each factor from theta (S, d)."""

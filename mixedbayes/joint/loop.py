@@ -19,23 +19,25 @@ from mixedbayes.jit import to_fixed_tuple
 from mixedbayes.joint.links import Front, inverse
 
 _REALS = types.float64[::1]
-# sum of log p of rows with eta, y, size (n,), extra (n width,) and the family's parameters (m,):
-# writes d / d eta into slope (n,) and adds d / d parameter to d_parameters. `own` has two bits for
-# each of the family's parameters: 0, or the code of the link of its formula, see `links`. eta then
-# has the mean's predictor in the first n places and below it those of these parameters, n each;
-# `parameters` are the others.
+# sum of log p of rows with eta, y, size (n,), extra (n width,) and the family's parameters: writes
+# d / d eta into slope (n,) and adds d / d parameter to d_parameters. `own` has two bits for each of
+# the m parameters that are numbers: 0, or the code of the link of its formula, see `links`. eta
+# then has the mean's predictor in the first n places and below it those of these parameters, n
+# each; `parameters` are the others, and after them the elements of the one that is a vector.
 LOOP_SIGNATURE = types.float64(types.int64, *(_REALS,) * 7)
 call = jit.caller(LOOP_SIGNATURE)
 
 
 @cache
 def loop_of(density: RowDensity, front: Front, m: int) -> Any:
-    """The compiled loop, with LOOP_SIGNATURE, for a family with m parameters."""
+    """The compiled loop, with LOOP_SIGNATURE, for a model with m parameters that are numbers."""
     if density.loop is None:
         pick = _picker(density.width)
         body = _of_rows(density.row, density.once, front.function, m, density.odds, pick)
-    else:
+    elif m == 0:
         body = _whole(density.loop, front.function)
+    else:
+        body = _whole_of_numbers(density.loop_of_numbers, front.function, m)
     return jit.njit(LOOP_SIGNATURE, nogil=True, error_model="numpy")(body)
 
 
@@ -175,6 +177,46 @@ def _whole(body: Any, before: Any) -> Any:
         total = body(t, y, size, extra, parameters, slope, d_parameters)
         for i in range(eta.size):
             slope[i] *= rate[i]
+        return total
+
+    return loop
+
+
+def _whole_of_numbers(body: Any, before: Any, m: int) -> Any:
+    def loop(own, eta, y, size, extra, parameters, slope, d_parameters):
+        copies = 1
+        for k in range(m):
+            if own >> 2 * k & 3:
+                copies += 1
+        n, at, free = eta.size // copies, 0, 0
+        values, rates, d = np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
+        for k in range(m):
+            code = own >> 2 * k & 3
+            if code:
+                at += n
+                for i in range(n):
+                    values[k, i], rates[k, i] = inverse(code, eta[at + i])
+            else:
+                for i in range(n):
+                    values[k, i] = parameters[free]
+                free += 1
+        t, rate = np.empty(n), np.empty(n)
+        for i in range(n):
+            t[i], rate[i] = before(eta[i])
+        vector, d_vector = parameters[free:], d_parameters[free:]
+        total = body(t, y, size, extra, vector, values, slope, d_vector, d)
+        for i in range(n):
+            slope[i] *= rate[i]
+        at, free = 0, 0
+        for k in range(m):
+            if own >> 2 * k & 3:
+                at += n
+                for i in range(n):
+                    slope[at + i] = d[k, i] * rates[k, i]
+            else:
+                for i in range(n):
+                    d_parameters[free] += d[k, i]
+                free += 1
         return total
 
     return loop

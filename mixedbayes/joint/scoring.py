@@ -88,7 +88,7 @@ class Scoring:
         self.Z = [g.Z[rows] for g in layout.groups]
         self.refs = [np.asarray(g.refs)[rows] for g in layout.groups]
         ones = np.ones((len(rows), int(mu.intercept)))
-        self.X = np.concatenate([ones, layout.centre.columns(mu.X[rows])], axis=1)
+        self.X = np.concatenate([ones, layout.columns(mu.X[rows])], axis=1)
         # Where the rows' log density is not concave, plain steps can go to and fro. Behind a link
         # that is not the row density's own it need not be concave either.
         self.concave = density.data.density.concave and density.data.front is SAME

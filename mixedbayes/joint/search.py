@@ -54,15 +54,13 @@ def start(density: JointDensity) -> Floats:
     medians = [_prior_median(c, x) for c, x in zip(codes[logs], numbers[logs], strict=True)]
     phi[logs] = np.log(medians)
     name = layout.thresholds
-    if name is None:
-        first = h - layout.n_parameters
-        for k, own in enumerate(layout.parameters, first):
-            if layout.family.parameter(own).real and codes[k, 1] == IDENTITY:
-                typical = layout.family.typical(own, layout.design, layout.priors.parameters[own])
-                phi[k] = float(typical)
-    else:
+    for k, own in enumerate(layout.parameters, h - layout.n_parameters):
+        if layout.family.parameter(own).real and codes[k, 1] == IDENTITY:
+            typical = layout.family.typical(own, layout.design, layout.priors.parameters[own])
+            phi[k] = float(typical)
+    if name is not None:
         typical = layout.family.typical(name, layout.design, layout.priors.parameters[name])
-        phi[h - len(typical) :] = unordered(typical)
+        phi[h - len(typical) :] = unordered(typical) if layout.family.ordered else typical
     return phi
 
 

@@ -21,6 +21,7 @@ from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData
 from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.links import CODES
+from mixedbayes.priors.placement import Centre
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
 
@@ -35,7 +36,8 @@ class StackedLayout(JointLayout):
     def of(cls, design: Design, family: Family, priors: Priors) -> StackedLayout:
         """The layout of a design with formulas for further parameters."""
         pairs = _pairs(design, family, priors)
-        mu, stacked = _stacked(pairs, design.across, priors)
+        levels = family.thresholds is not None
+        mu, stacked = _stacked(pairs, design.across, priors, levels=levels)
         whole = replace(design, predictors=(mu,))
         return cls(whole, family, replace(priors, predictors=(stacked,)), design, priors)
 
@@ -45,15 +47,28 @@ class StackedLayout(JointLayout):
         return tuple(p for p in self.family.parameters if p in self.source.further)
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        return tuple(p for p in self.family.parameters if p not in self.own)
+    def _whole(self) -> Design:
+        return self.source
 
     @property
     def own_parameters(self) -> int:
         return sum(
-            CODES[type(self.family.parameter_link(p))] << 2 * self.family.parameters.index(p)
+            CODES[type(self.family.parameter_link(p))] << 2 * self.numbers.index(p)
             for p in self.own
         )
+
+    @cached_property
+    def centre(self) -> Centre:
+        """Of thresholds the means of the mean's columns; else zero."""
+        mu = self.source.mu
+        means = np.zeros(len(self.design.mu.terms))
+        if self.thresholds is not None:
+            means[: len(mu.terms)] = mu.means
+        return Centre(means)
+
+    def columns(self, X: Floats) -> Floats:
+        """They are centred already, each predictor's in its own rows."""
+        return X
 
     @cached_property
     def _parts(self) -> list[tuple[LinearPredictor, PredictorPriors]]:
@@ -106,7 +121,7 @@ class StackedLayout(JointLayout):
         for a in self.source.across:
             sd, cor, b = (out.pop(f(a.name)) for f in (names.sd, names.cor, names.ranef))
             out |= self.source_priors.across_at_zero(a, sd, cor, b)
-        beta, at = out.pop(names.fixef()), 0
+        beta, at = out.pop(names.fixef(), np.zeros((len(theta), 0))), 0
         for predictor, priors in self._parts:
             p, size = predictor.parameter, len(predictor.terms) + predictor.intercept
             own, at = beta[:, at : at + size], at + size
@@ -128,7 +143,8 @@ def stacked_rows(data: RowData, layout: StackedLayout) -> RowData:
     """The rows of the stacked design."""
     copies = 1 + len(layout.own)
     y, size, extra = (np.tile(v, copies) for v in (data.y, data.size, data.extra))
-    return replace(data, y=y, size=size, extra=extra, rows=np.arange(len(y)))
+    rows = np.concatenate([data.rows + k * layout.source.n for k in range(copies)])
+    return replace(data, y=y, size=size, extra=extra, rows=rows)
 
 
 def stacking_obstacle(design: Design, family: Family) -> str | None:
@@ -152,8 +168,10 @@ def _stacked(
     pairs: Sequence[tuple[LinearPredictor, PredictorPriors]],
     across: Sequence[Across],
     priors_of: Priors,
+    *,
+    levels: bool,
 ) -> tuple[LinearPredictor, PredictorPriors]:
-    """One predictor for the rows of all, and its priors."""
+    """One predictor for the rows of all, and its priors; `levels`: the mean has thresholds."""
     rows, together = [p.parameter for p, _ in pairs], {a.name for a in across}
     copies, n = len(pairs), len(pairs[0][0].X)
     blocks, terms, groups, offset = [], [], [], np.zeros(copies * n)
@@ -162,7 +180,8 @@ def _stacked(
     for k, (predictor, priors) in enumerate(pairs):
         p = predictor.parameter
         ones = np.ones((n, int(predictor.intercept)))
-        blocks.append(np.concatenate([ones, priors.centre(predictor).columns(predictor.X)], axis=1))
+        centre = Centre.of(predictor) if levels and p == "mu" else priors.centre(predictor)
+        blocks.append(np.concatenate([ones, centre.columns(predictor.X)], axis=1))
         terms += [f"{p} {t}" for t in (names.INTERCEPT,) * predictor.intercept + predictor.terms]
         if priors.intercept is not None:
             fixef.append(priors.intercept)

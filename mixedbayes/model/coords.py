@@ -41,8 +41,7 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
     """Dimensions of every parameter of the contract, besides chain and draw."""
     out: dict[str, tuple[str, ...]] = {
         name: (names.vector_dim(name),) if name == spec.family.thresholds else ()
-        for name in spec.family.parameters
-        if name not in spec.design.further
+        for name in spec.family.estimated(spec.design)
     }
     for predictor, priors in zip(spec.design.predictors, spec.priors.predictors, strict=True):
         p = predictor.parameter

@@ -71,8 +71,11 @@ def _densities(spec: Spec) -> Iterator[PriorDensity]:
             yield PriorDensity(name, (), one)
             continue
         at_means = bool(spec.design.mu.terms) and not assigned.given
-        all_of_them = partial(summed, function=one)
-        yield PriorDensity(names.at_means(name) if at_means else name, (), all_of_them)
+        called = names.at_means(name) if at_means else name
+        if spec.family.ordered:
+            yield PriorDensity(called, (), partial(summed, function=one))
+        else:
+            yield PriorDensity(called, (names.vector_dim(name),), one)
 
 
 def _of_predictor(

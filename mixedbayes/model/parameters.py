@@ -12,19 +12,18 @@ from mixedbayes import names
 from mixedbayes.model.formulations import EachFactor
 from mixedbayes.model.predictor import centre_of, linear_predictor
 from mixedbayes.model.spec import Spec
-from mixedbayes.model.variables import ordered, scalar
+from mixedbayes.model.variables import ordered, scalar, vector
 
 
 def family_parameters(spec: Spec, formulations: Mapping[str, EachFactor]) -> dict[str, Any]:
     """Every parameter by name, inside a model context; (n,) where it has a formula of its own."""
     design, family = spec.design, spec.family
     out: dict[str, Any] = {}
-    for name in family.parameters:
-        if name in design.further:
-            priors = spec.priors.predictor(name)
-            eta = linear_predictor(design.predictor(name), priors, formulations)
-            out[name] = family.parameter_link(name).inverse(eta, pt)
-        elif name == family.thresholds:
+    for name in design.further:
+        eta = linear_predictor(design.predictor(name), spec.priors.predictor(name), formulations)
+        out[name] = family.parameter_link(name).inverse(eta, pt)
+    for name in family.estimated(design):
+        if name == family.thresholds:
             out[name] = thresholds(name, spec)
         else:
             prior, positive = spec.priors.parameters[name].prior, not family.parameter(name).real
@@ -33,15 +32,21 @@ def family_parameters(spec: Spec, formulations: Mapping[str, EachFactor]) -> dic
 
 
 def thresholds(name: str, spec: Spec) -> Any:
-    """Ordered thresholds; with the default prior the sampler moves in those at the columns' means.
+    """Thresholds; with the default prior the sampler moves in those at the columns' means.
 
-    Their prior is that of independent draws put in order.
+    The prior of ordered ones is that of independent draws put in order.
     """
     design, assigned = spec.design, spec.priors.parameters[name]
-    dim, size = names.vector_dim(name), len(spec.family.labels(name, design) or ())
+    dim, labels = names.vector_dim(name), spec.family.labels(name, design) or ()
     mu = design.mu
+
+    def made(called: str) -> Any:
+        if spec.family.ordered:
+            return ordered(called, assigned.prior, len(labels), dim)
+        return vector(called, [assigned.prior] * len(labels), labels, dim)
+
     if assigned.given or not mu.terms:
-        return ordered(name, assigned.prior, size, dim)
-    at_means = ordered(names.at_means(name), assigned.prior, size, dim)
+        return made(name)
+    at_means = made(names.at_means(name))
     at_zero = centre_of(mu).thresholds_at_zero(at_means, pm.modelcontext(None)[names.fixef()])
     return pm.Deterministic(name, at_zero, dims=dim)

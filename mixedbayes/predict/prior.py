@@ -111,12 +111,14 @@ def _parameter(
     rng: np.random.Generator,
     out: dict[str, Floats],
 ) -> Floats:
-    """(S,) draws of one of the family's parameters; (S, k) of ordered thresholds."""
+    """(S,) draws of one of the family's parameters; (S, k) of thresholds."""
     labels = spec.family.labels(name, spec.design)
     if labels is None:
         out[name] = _one(name, a, draws, rng)
         return out[name]
-    values = np.sort(_scalars([name] * len(labels), [a] * len(labels), draws, rng), axis=1)
+    values = _scalars([name] * len(labels), [a] * len(labels), draws, rng)
+    if spec.family.ordered:
+        values = np.sort(values, axis=1)
     mu = spec.design.mu
     if mu.terms:
         centre = spec.priors.centre_of(name, mu)

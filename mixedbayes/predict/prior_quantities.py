@@ -77,7 +77,7 @@ class NamedPrior:
         parts = [(q, w) for q, w in found.values() if abs(w) > _NOTHING * largest]
         for q, _ in parts:
             _need_proper(q.name, q.assigned)
-        if any(not _itself(q) for q, _ in parts):
+        if any(not self._itself(q) for q, _ in parts):
             return None
         if len(parts) == 1:
             ((q, weight),) = parts
@@ -88,6 +88,12 @@ class NamedPrior:
         mean = sum(w * prior.mu for prior, w in normals)  # type: ignore[attr-defined]
         variance = sum((w * prior.sigma) ** 2 for prior, w in normals)  # type: ignore[attr-defined]
         return stats.norm(mean, np.sqrt(variance))
+
+    def _itself(self, q: Quantity) -> bool:
+        """Whether a number's prior is of it, or of what population effects are sums of."""
+        # The prior of ordered thresholds is that of unordered numbers.
+        ordered = q.kind == "family" and bool(q.index) and self.post.family.ordered
+        return q.kind in ("intercept", "fixef") or not (q.moved or ordered)
 
     def _bases(self, q: Quantity) -> list[tuple[Quantity, float]]:
         """The numbers with independent priors that a quantity is a sum of, with their weights."""
@@ -295,7 +301,8 @@ class NamedPrior:
                 return np.full_like(values, np.nan)
             if labels is None:
                 return values
-            values = np.sort(values, axis=1)
+            if self.post.family.ordered:
+                values = np.sort(values, axis=1)
             centre = self.post.priors.centre_of(q.parameter, self.post.design.mu)
             if not np.any(centre.means):
                 return values
@@ -322,12 +329,6 @@ def _scalars(
         u = np.clip(rng.random(size // 2), _CLOSE, 1 - _CLOSE)
         out[:, k] = a.prior.frozen().ppf(np.concatenate([u, 1 - u]))
     return out, improper
-
-
-def _itself(q: Quantity) -> bool:
-    """Whether a number's prior is of it, or of what population effects are sums of."""
-    ordered = q.kind == "family" and bool(q.index)  # the prior is that of unordered numbers
-    return q.kind in ("intercept", "fixef") or not (q.moved or ordered)
 
 
 def _need_proper(name: str, assigned: Assigned) -> None:

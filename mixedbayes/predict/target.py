@@ -356,7 +356,8 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
         return Mean(categories, _mean_words(design, family))
     if text == "linear":
         return Linear()
-    single = [n for n in family.parameters if family.labels(n, design) is None]
+    own = {*design.further, *family.estimated(design)}
+    single = [n for n in family.parameters if n in own and family.labels(n, design) is None]
     if isinstance(text, str):
         if text in single:
             return OfParameter(text)

@@ -178,7 +178,7 @@ class Priors:
         return out
 
     def centre_of(self, parameter: str, predictor: LinearPredictor) -> Centre:
-        """Where the prior of ordered thresholds is: a default one at the columns' means."""
+        """Where the prior of thresholds is: a default one at the columns' means."""
         return Centre.of(predictor, at_means=not self.parameters[parameter].given)
 
     def moved(self, design: Design) -> Design:

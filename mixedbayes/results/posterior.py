@@ -230,11 +230,7 @@ class Posterior:
 
         A parameter that has a formula of its own is not among them.
         """
-        return {
-            name: self.stacked(name)
-            for name in self.family.parameters
-            if name not in self.design.further
-        }
+        return {name: self.stacked(name) for name in self.family.estimated(self.design)}
 
     def group(self, name: str, parameter: str = "mu") -> GroupDesign:
         return self.predictor(parameter).group(name)

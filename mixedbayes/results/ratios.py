@@ -43,6 +43,8 @@ class Ratio:
 def ratio_of(family: Family, design: Design) -> Ratio:
     """What exp() of this model's effects is; ModelError where it is nothing."""
     link = family.link
+    if reason := family.no_ratio(design):
+        raise _meaningless(family, reason)
     if family.mean_link != link.name:
         # With a sigma of its own per row, means are not proportional to medians.
         what = "median" if names.SIGMA in design.further else "mean"
@@ -68,9 +70,13 @@ def ratio_of(family: Family, design: Design) -> Ratio:
         reason = "effects are differences of 1 / mean; link=mb.Log() has ratios of means"
     else:
         reason = f"effects are differences on the {link.name} scale"
-    raise ModelError(
-        f"exponentiate=True has no meaning for the {family.name} family with {link.name} link: "
-        f"{reason}"
+    raise _meaningless(family, reason)
+
+
+def _meaningless(family: Family, reason: str) -> ModelError:
+    return ModelError(
+        f"exponentiate=True has no meaning for the {family.name} family with {family.link.name} "
+        f"link: {reason}"
     )
 
 

@@ -124,7 +124,7 @@ def family_values(
         values[names.SIGMA] = sigma
     elif names.SIGMA in family.parameters:
         values.setdefault(names.SIGMA, 1.0)
-    known = list(family.parameters)
+    known = [p.name for p in family.declared if not p.optional]
     _check_names(f"the {family.name} family", values, known)
     if absent := [name for name in known if name not in values]:
         raise ModelError(
@@ -133,7 +133,7 @@ def family_values(
     out = {}
     for name, value in values.items():
         if name == family.thresholds:
-            out[name] = _thresholds(value)
+            out[name] = _thresholds(value, ordered=family.ordered)
         else:
             real = family.parameter(name).real
             out[name] = np.asarray(_number(value, name, -np.inf if real else 0))
@@ -142,10 +142,12 @@ def family_values(
     return out
 
 
-def _thresholds(value: Any) -> Floats:
+def _thresholds(value: Any, *, ordered: bool) -> Floats:
     cuts = np.asarray(value, float)
-    if cuts.ndim != 1 or len(cuts) < 2 or not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
-        raise ModelError(f"thresholds must be two or more increasing numbers, got {value!r}")
+    fine = cuts.ndim == 1 and len(cuts) >= 2 and bool(np.isfinite(cuts).all())
+    if not fine or (ordered and (np.diff(cuts) <= 0).any()):
+        kind = "increasing" if ordered else "finite"
+        raise ModelError(f"thresholds must be two or more {kind} numbers, got {value!r}")
     return cuts
 
 

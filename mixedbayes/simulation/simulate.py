@@ -276,8 +276,7 @@ def simulate(
     -------
     DataFrame with the grouping factors, the covariates and the response.
     `truth` (data) returns the true values, group effects among them, and compares them with a fit;
-    ``data.attrs["truth"]`` has them as plain dictionaries. Categories of the cumulative family are
-    1, 2, ...
+    ``data.attrs["truth"]`` has them as plain dictionaries. Ordered categories are 1, 2, ...
 
     Raises
     ------

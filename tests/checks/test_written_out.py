@@ -61,7 +61,7 @@ def posterior(formula, data, family):
     }
     if spec.design.mu.intercept:
         values["Intercept"] = (dims, near(0.3))
-    for name in spec.family.parameters:
+    for name in spec.family.estimated(spec.design):
         vector = name == "thresholds"
         drawn = np.sort(near([-0.5, 0.8])) if vector else near(3.0)
         values[name] = ((*dims, "threshold") if vector else dims, drawn)

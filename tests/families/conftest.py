@@ -24,7 +24,6 @@ PARAMETERS = {
     "binomial": {},
     "poisson": {},
     "negative_binomial": {"shape": [0.8, 2.0, 9.0]},
-    "cumulative": {"thresholds": [[-1.0, 0.2, 1.5], [-0.5, 0.0, 2.0], [-2.0, -1.0, 0.0]]},
 }
 
 

@@ -23,7 +23,10 @@ def compiled(request, make):
     name, link = request.param
     family, design, eta = make.simulated(name, link, make.rng, weighted=True)
     rows = family.merged(family.rows(design))
-    loop = loop_of(*compiled_of(family), len(family.parameters))
+    levels = family.thresholds  # after the numbers
+    values = {k: v[:1] for k, v in make.parameters(name).items()}
+    values = {k: values[k] for k in sorted(values, key=lambda k: k == levels)}
+    loop = loop_of(*compiled_of(family), len(values) - (levels is not None))
 
     def f(eta, parameters, own=0):
         slope, d = np.empty(eta.size), np.zeros(parameters.size)
@@ -31,7 +34,6 @@ def compiled(request, make):
         total = loop(own, np.array(eta), y, size, extra, np.array(parameters), slope, d)
         return total + rows.constant, slope, d
 
-    values = {k: v[:1] for k, v in make.parameters(name).items()}
     flat = np.concatenate([np.zeros(0), *(v.ravel() for v in values.values())])
     return family, design, eta[0], values, flat, f
 
@@ -64,7 +66,7 @@ def test_derivatives_are_those_of_differences(compiled):
 def test_a_formula_of_a_parameter_that_is_constant_changes_nothing(compiled):
     family, design, eta, values, flat, f = compiled
     total, slope, d = f(eta, flat)
-    for k, p in enumerate(family.declared):
+    for k, p in enumerate(map(family.parameter, values)):
         if not p.formula:
             continue
         at = np.full(design.n, float(p.link.link(values[p.name][0], np)))

@@ -42,7 +42,10 @@ WRONG = {
     "binomial": ([0.25, 0.5, 0.75], "number of trials", "shares"),
     "poisson": ([0.0, 1.0, 1.5], "1.5 in row 'r2' (1 of 3 rows", "hurdle_gamma"),
     "negative_binomial": ([-1.0, 1.0, 4.0], "-1 in row 'r0' (1 of 3 rows", "gaussian"),
-    "cumulative": ([1.0, 2.0, 2.5], "2.5 in row 'r2' (1 of 3 rows", "gamma"),
+    **dict.fromkeys(
+        ("cumulative", "sratio", "cratio", "acat"),
+        ([1.0, 2.0, 2.5], "2.5 in row 'r2' (1 of 3 rows", "gamma"),
+    ),
 }
 
 
@@ -311,7 +314,7 @@ def test_families_of_other_packages_that_are_here(word, ours):
 @pytest.mark.parametrize(
     ("word", "nearest"),
     [("compois", "negative_binomial"), ("bell", "negative_binomial"), ("tweedie", "gamma"),
-     ("pareto", "lognormal"), ("sratio", "cumulative"), ("cauchy", "student_t"),
+     ("pareto", "lognormal"), ("hurdle_cumulative", "sratio"), ("cauchy", "student_t"),
      ("COM-Poisson", "negative_binomial"), ("categorical", "bernoulli")],
 )  # fmt: skip
 def test_families_of_other_packages_that_are_not(word, nearest):

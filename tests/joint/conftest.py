@@ -121,7 +121,7 @@ def by_hand(model, layout, theta, coordinates):
     rows = model.family.log_density(
         design.y,
         model.family.inverse(eta[None], np),
-        {name: named[name][None] for name in model.family.parameters},
+        {name: named[name][None] for name in model.family.estimated(design)},
         weights=design.weights,
         trials=design.trials,
     )

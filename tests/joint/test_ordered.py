@@ -42,7 +42,7 @@ def test_categories_far_from_the_location_keep_their_digits(link, F, location):
     """log(F(b) - F(a)) from the tail in which both are small, by SciPy; and its slope."""
     cuts, eta = np.array([-1.0, 0.5, 0.5 + 1e-3]), np.full(4, location)
     y, one = np.arange(4.0), np.ones(4)
-    loop = loop_of(*compiled_of(mb.Cumulative(link=link)), 1)
+    loop = loop_of(*compiled_of(mb.Cumulative(link=link)), 0)
     for k in range(4):
         slope, d_cuts = np.empty(1), np.zeros(3)
         found = loop(0, eta[:1], y[k : k + 1], one[:1], one[:1], cuts, slope, d_cuts)

@@ -41,7 +41,7 @@ def data(family):
         "beta": np.clip(1 / (1 + np.exp(-eta)) + rng.normal(0, 0.02, n), 0.05, 0.95),
         "bernoulli": (eta + rng.logistic(size=n) > 0).astype(int),
         "binomial": np.minimum(counts, 6),
-        "cumulative": np.minimum(counts, 3),
+        **dict.fromkeys(("cumulative", "sratio", "cratio", "acat"), np.minimum(counts, 3)),
         "poisson": counts,
         "negative_binomial": counts,
     }

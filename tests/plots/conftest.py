@@ -224,11 +224,11 @@ def numbers(formula, data, family=None, draws=20, seed=3):
                 off = rng.uniform(-0.2, 0.2, (draws, q, q))
                 cor = np.tril(off, -1) + np.swapaxes(np.tril(off, -1), 1, 2) + np.eye(q)
                 values[names.cor(g.name, p.parameter)] = cor
-    for name in family.parameters:
+    for name in family.estimated(built):
         labels = family.labels(name, built)
         if labels is not None:
             values[name] = np.tile(np.linspace(-1, 1, len(labels)), (draws, 1))
-        elif name not in built.further:
+        else:
             values[name] = rng.uniform(0.9, 1.1, draws) * (5.0 if name == "nu" else 1.0)
     variables = {}
     for name, value in values.items():

@@ -36,7 +36,7 @@ def posterior(right, family="gaussian", data=DATA):
     values = {"fixef": (("chain", "draw", "term"), rng.normal(0, 0.3, (*size, len(mu.terms))))}
     if mu.intercept:
         values["Intercept"] = ("chain", "draw"), rng.normal(0.2, 0.2, size)
-    for name in model.family.parameters:
+    for name in model.family.estimated(model.design):
         values[name] = ("chain", "draw"), np.full(size, OWN.get(name, 1.0))
     if family == "cumulative":
         cuts = np.sort(rng.normal(size=(*size, 2)))

@@ -29,6 +29,9 @@ NAMES = {
     ("poisson", "log"): "rate ratio",
     ("negative_binomial", "log"): "rate ratio",
     ("cumulative", "logit"): "odds ratio",
+    ("sratio", "logit"): "odds ratio",
+    ("cratio", "logit"): "odds ratio",
+    ("cratio", "cloglog"): "hazard ratio",
 }
 BY_LINK = {  # of families that have no entry above
     "log": "rate ratio|ratio of means",
@@ -68,6 +71,7 @@ def test_every_family_and_link_has_its_ratio_or_a_reason(name, link, posterior):
         assert re.fullmatch(expected, ratio_of(family, design).name)
     else:
         reason = {"identity": "own unit", "probit": "latent normal", "inverse": "1 / mean"}
+        reason["cloglog"] = "exp(-effect)"
         with pytest.raises(mb.ModelError, match=rf"{name} family with {link.name}.*") as raised:
             ratio_of(family, design)
         assert reason[link.name] in str(raised.value)
@@ -125,7 +129,7 @@ def test_the_intercept_is_named_by_what_it_is(name, link, posterior):
         fixef_ratios(post, draws=True)["term"].to_numpy().tolist(),
     ):
         assert terms == [f"Intercept ({level})", "x"]
-    if name != "cumulative":  # whose thresholds need the prepared design
+    if not post.family.thresholds:  # which need the prepared design
         assert f"Intercept ({level})" in str(summary(post, exponentiate=True))
 
 

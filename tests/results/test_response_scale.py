@@ -30,7 +30,7 @@ def posterior(make):
         data = pd.DataFrame({"g": np.arange(n) % 6, "k": np.arange(n) % 5})
         data["x"], data["y"] = rng.normal(size=n), rng.integers(0, 2, n).astype(float)
         groups = [make.group(data, g, {"Intercept": np.ones(n)}) for g in SD]
-        ordinal = isinstance(family, mb.Cumulative)
+        ordinal = family.thresholds is not None
         design = make.design(data, "y", {"x": data.x.to_numpy()}, groups, intercept=not ordinal)
         values = {"fixef": np.full((2, 2, 1), BETA)}
         if not ordinal:

@@ -8,9 +8,9 @@ AT = np.array([-0.7, 0.2, 1.1])  # of a parameter, on its link scale
 
 
 def values_of(family):
-    """(3,) possible values of each parameter; (3, 3) of one whose values are ordered."""
+    """(3,) possible values of each parameter; (3, 3) of thresholds."""
     return {
-        p.name: AT[:, None] + np.array([-1.0, 0.0, 1.5]) if p.ordered else p.link.inverse(AT, np)
+        p.name: AT[:, None] + np.array([-1.0, 0.0, 1.5]) if p.level else p.link.inverse(AT, np)
         for p in family.declared
     }
 

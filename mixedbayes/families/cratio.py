@@ -1,0 +1,56 @@
+"""Ordered categories by continuation ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mixedbayes.design.types import Floats
+from mixedbayes.families.base import Elsewhere
+from mixedbayes.families.ordinal import law
+from mixedbayes.families.ordinal_rows import TAILS, loop, loop_with_disc, reflected, stopping
+from mixedbayes.families.rows import RowDensity
+from mixedbayes.families.sequential import Sequential
+
+_CATEGORY = {link: stopping(reflected(tails)) for link, tails in TAILS.items()}
+_LOOPS = {link: (loop(one), loop_with_disc(one)) for link, one in _CATEGORY.items()}
+
+
+@dataclass(frozen=True)
+class Cratio(Sequential):
+    """P(y > k | y >= k) = F(disc (eta - threshold_k)): a response goes on from k, once it is there.
+
+    The continuation ratio model, as brms has it. F is the distribution function that belongs to
+    the link; with the symmetric ones, logit and probit, it is the stopping ratio model itself.
+    Tutz (1990), doi:10.1111/j.2044-8317.1990.tb00925.x.
+    """
+
+    name: ClassVar[str] = "cratio"
+    goes_up: ClassVar[bool] = True
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "cratio", names=("continuation_ratio", "continuationratio")
+    )
+
+    @property
+    def row_density(self) -> RowDensity:
+        plain, with_disc = _LOOPS[type(self.link)]
+        return RowDensity(
+            loop=plain, loop_of_numbers=with_disc, scale=type(self.link), merges="size"
+        )
+
+    def thresholds_of(self, shares: Floats) -> Floats:
+        reached = np.cumsum(shares[::-1])[::-1]
+        return -np.asarray(self.link.link(reached[1:] / reached[:-1], np))
+
+    def steps(self, edges: Any, xp: Any) -> tuple[Any, Any]:
+        return self.link.log_rest(-edges, xp), self.link.log_inverse(-edges, xp)
+
+    def log_slopes(self, edges: Floats) -> Floats:
+        return np.asarray(self.link.log_slope(-edges, np))
+
+    def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
+        left = rf"\mathrm{{{self.link.name}}}(\Pr({y} > k \mid {y} \ge k))"
+        return law(left, symbol("disc"), flipped=True)
