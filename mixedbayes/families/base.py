@@ -19,32 +19,14 @@ from mixedbayes.families.arrays import repeated as repeated
 from mixedbayes.families.arrays import weights_of as weights_of
 from mixedbayes.families.arrays import whole as whole
 from mixedbayes.families.elsewhere import Elsewhere as Elsewhere
-from mixedbayes.families.links import Identity, Link, Log
+from mixedbayes.families.links import Identity, Link
+from mixedbayes.families.parameter import Parameter as Parameter
 from mixedbayes.families.rows import RowDensity, Rows
 from mixedbayes.formula import Formula
 from mixedbayes.priors.types import Assigned
 
 type Values = Mapping[str, Floats]
 type Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One of a family's own parameters, besides the mean."""
-
-    name: str
-    symbol: str  # in LaTeX
-    link: Link = field(default_factory=Log)  # of a formula of its own; its range is the parameter's
-    formula: bool = True  # whether it may have one
-    level: bool = False  # numbers that take the intercept's place; see `labels`
-    ordered: bool = False  # whether these increase
-    optional: bool = False  # there with a formula alone, its intercept 0; else as at predictor 0
-    averages: bool = True  # whether results average over its formula; else it is at its mean
-
-    @property
-    def real(self) -> bool:
-        """Whether it is one number that may be negative."""
-        return not self.level and isinstance(self.link, Identity)
 
 
 @dataclass(frozen=True)
