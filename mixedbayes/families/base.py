@@ -19,7 +19,7 @@ from mixedbayes.families.arrays import repeated as repeated
 from mixedbayes.families.arrays import weights_of as weights_of
 from mixedbayes.families.arrays import whole as whole
 from mixedbayes.families.elsewhere import Elsewhere as Elsewhere
-from mixedbayes.families.links import Identity, Link
+from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.parameter import Parameter as Parameter
 from mixedbayes.families.rows import RowDensity, Rows
 from mixedbayes.formula import Formula
