@@ -149,7 +149,7 @@ def anywhere(make):
         data["x"], data["y"] = rng.normal(size=n), rng.integers(0, 2, n).astype(float)
         groups = [make.group(data, g, {"Intercept": np.ones(n)}) for g in SD]
         design = make.design(data, "y", {"x": data.x.to_numpy()}, groups)
-        ordinal = isinstance(family, mb.Cumulative)
+        ordinal = family.thresholds is not None
         size = (2, ALL_DRAWS // (6 if ordinal else 2))  # thresholds take ten times as long
         # On these links the mean, and with it the variance, must be positive.
         bounded = family.link.name in ("identity", "inverse") and family.positive
