@@ -172,9 +172,8 @@ def working(post: Posterior) -> tuple[Floats, Floats]:
         )  # fmt: skip
 
     with np.errstate(all="ignore"):
-        information = np.broadcast_to(family.information(eta, parameters), eta.shape)[0].copy()
-        for times in (design.weights, design.trials):
-            information *= 1.0 if times is None else times
+        found = family.design_information(eta, parameters, design)
+        information = np.broadcast_to(found, eta.shape)[0]
         step = _STEP / np.sqrt(information)
         score = (density(eta + step) - density(eta - step))[0] / (2 * step)
         z = eta[0] + score / information

@@ -463,6 +463,15 @@ class Family:
         """(S, n) that about a parameter, on the scale of its link, in rows of size 1."""
         return self.parameter_information(name, eta, parameters)
 
+    def design_information(self, eta: Floats, parameters: Values, design: Design) -> Floats:
+        """(S, n) that about eta in a design's rows, with their weights and all of their trials."""
+        weights = weights_of(design)
+        if self.row_density is None:
+            trials = 1.0 if design.trials is None else design.trials
+            return self.information(eta, parameters) * weights * trials
+        size = weights if design.limits is not None else self.rows(design).size
+        return self.row_information(eta, parameters, design.trials) * size
+
     def no_ratio(self, design: Design) -> str:
         """Why exp() of an effect is no ratio, where the link alone does not say so; else empty."""
         return ""

@@ -137,8 +137,6 @@ def _row_information(spec: Spec) -> Floats:
         for name in family.parameters
     }
     parameters = {k: v if v.shape[1] > 1 else v[:, 0] for k, v in parameters.items()}
-    weights = np.ones(design.n) if design.weights is None else design.weights
-    trials = np.ones(design.n) if design.trials is None else design.trials
     with np.errstate(all="ignore"):
-        found = family.information(eta, parameters)[0] * weights * trials
-    return np.nan_to_num(np.broadcast_to(found, design.n))
+        found = family.design_information(eta, parameters, design)
+    return np.nan_to_num(np.broadcast_to(found, eta.shape)[0])

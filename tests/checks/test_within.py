@@ -4,7 +4,7 @@ import pytest
 from hand_made import hand_made
 from scipy import linalg, special
 
-from mixedbayes.checks.within import candidates, mundlak, within_between
+from mixedbayes.checks.within import candidates, mundlak, within_between, working
 
 J, M = 30, 10
 G = np.repeat(np.arange(J), M)
@@ -21,6 +21,7 @@ def data(rng, within=0.3, between=-0.4):
             "x_mean": mean,
             "z": rng.normal(size=J)[G],
             "w": rng.uniform(0.5, 2, J * M),
+            "s": np.linspace(0.1, 2, J * M),
             "g": G,
             "h": rng.integers(0, 8, J * M),
         }
@@ -39,7 +40,7 @@ def by_hand(post, name):
     k = design.mu.terms.index("x")
     mean = pd.Series(design.mu.X[:, k]).groupby(g.refs).transform("mean").to_numpy()
     w = np.ones(design.n) if design.weights is None else design.weights
-    V = np.diag(1.0 / w)
+    V = np.diag(1.0 / w + (1.0 if design.formula.response.se_adds else 0.0))
     for f in design.mu.groups:
         cov = post.cov(f.name).mean(axis=0)
         V += (f.refs[:, None] == f.refs) * (f.Z @ cov @ f.Z.T)
@@ -57,6 +58,8 @@ def by_hand(post, name):
         "y ~ x + z + (x | g)",
         "y ~ x + (1 | g) + (1 | h)",
         "y | weights(w) ~ x + offset(z) + (1 | g)",
+        "y | se(s) ~ x + (1 | g)",
+        "y | se(s, sigma=True) ~ x + (1 | g)",
     ],
 )
 def test_the_group_mean_is_added_by_least_squares(formula):
@@ -110,3 +113,19 @@ def test_of_other_families_by_working_responses():
             "y ~ x + (1 | g)", shown, "bernoulli", Intercept=0.0, fixef=[0.8], ranef_g=b_known
         )
         assert within_between(post).look is (between < 0)
+
+
+@pytest.mark.parametrize("family", ["binomial", "beta_binomial", "zero_inflated_binomial"])
+def test_information_is_that_of_all_trials_of_a_row(family):
+    """slope^2 / Var[y / n] at a probability of 1/2; a tenth of the rows is 0 in any case."""
+    rng = np.random.default_rng(5)
+    table = data(rng).assign(n=lambda d: rng.integers(30, 90, len(d)))
+    table["y"] = rng.binomial(table["n"], 0.5)
+    post = posterior(
+        "y | trials(n) + weights(w) ~ x + (1 | g)", table, family, Intercept=0.0, fixef=[0.0],
+        ranef_g=np.zeros((J, 1)), phi=9.0, zi=0.1,
+    )  # fmt: skip
+    n = table["n"].to_numpy(float)
+    expected = n / 4 / (1 + (n - 1) / 10) if family == "beta_binomial" else n / 4
+    share = 0.9 if family == "zero_inflated_binomial" else 1.0
+    np.testing.assert_allclose(working(post)[1], share * expected * table["w"], rtol=1e-4)
