@@ -16,6 +16,7 @@ from mixedbayes.estimands.average import Rowwise, average
 from mixedbayes.estimands.axis import Axis, axis_of
 from mixedbayes.estimands.contrasts import How, Shift, combine, contrasts, how_words, null_of
 from mixedbayes.estimands.result import COLUMNS, SLOPE_ROUNDING, Estimates
+from mixedbayes.predict.evaluate import limits_note
 from mixedbayes.predict.forward import impossible
 from mixedbayes.predict.question import Groups
 from mixedbayes.predict.target import Mean, Quantile
@@ -84,7 +85,8 @@ def means(
         Something else of the response: a parameter of the family, "sigma"; "P(y > 3)", also with
         >=, <, <=, =, of an observation, "P(y = 0)" of counts; "positive mean", that of observations
         above 0; "median" or "quantile(0.9)" of an observation, with groups averaged over that of an
-        observation from a group drawn at random.
+        observation from a group drawn at random. Of censored and truncated responses all of these,
+        and the mean, are of the distribution before either, which the result's `note` says.
     prob, statistics, interval
         Probability of the interval; the table's columns, such as ["median", "mad"], instead of
         those below; "eti" for equal tails or "hdi" for the shortest interval.
@@ -428,10 +430,11 @@ def _estimates(
     inside = [name for name in req.rows.by if name not in req.asked.own_columns]
     within = f"{asks}, in each {' and '.join(inside)}" if inside else asks
     question = "; ".join(filter(None, (within, req.groups_words, held))) + "."
+    limits = limits_note(req.post.design, "mean") if req.asked.target.of_response else ""
     return Estimates(
         grid=grid,
         sampled=parts.reshape(R * K * W, S),
-        note=note,
+        note=" ".join(filter(None, (limits, note))),
         chains=req.post.shape[0],
         question=question,
         quantity=req.words,

@@ -128,7 +128,8 @@ def predict(
         "P(y > 3)", also with >=, <, <=, =, of a new observation, of categories by their labels;
         "positive mean", the mean of new observations above 0, where 0 has a probability; "median"
         or "quantile(0.9)" of a new observation. With ``groups="average"`` an observation is that of
-        a group drawn at random.
+        a group drawn at random. Of censored and truncated responses all of these are of the
+        distribution before either, as "mean" is, and `attrs["note"]` says so.
     prob
         Probability of the interval.
     draws
@@ -268,13 +269,15 @@ def predict_given(
 
     run(blocks, work, post.n_draws, shown=progress)
     draws_below = np.any(bad, axis=0) if bad else np.zeros(post.n_draws, bool)
-    notes = [
-        scale_note(post.design, way),
-        weight_note(post, rows, question),
-        limits_note(post.design, kind),
-        impossible(post.family, draws_below, below),
-    ]
-    note = " ".join(filter(None, notes)) if kind != "linear" and target is None else ""
+    notes = [limits_note(post.design, kind)] if what is None or what.of_response else []
+    if what is None or each:
+        notes = [
+            scale_note(post.design, way),
+            weight_note(post, rows, question),
+            *notes,
+            impossible(post.family, draws_below, below),
+        ]
+    note = " ".join(filter(None, notes))
     if draws:
         counts = kind == "response" and way is None and post.family.discrete
         labels = post.design.labels if new is None else row_labels(index)

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -52,7 +52,12 @@ class Target(ABC):
 
     What is averaged over groups is `value`; a target that is no mean of such values, as a quantile,
     says itself how it comes from them in `over`.
+
+    of_response
+        Whether it is a number of the response, not of a predictor or parameter.
     """
+
+    of_response: ClassVar[bool] = True
 
     @abstractmethod
     def reads(self, family: Family) -> tuple[str, ...]:
@@ -134,6 +139,8 @@ class Mean(Target):
 class Linear(Target):
     """The linear predictor of the mean."""
 
+    of_response: ClassVar[bool] = False
+
     def reads(self, family: Family) -> tuple[str, ...]:
         return (MU,)
 
@@ -151,6 +158,7 @@ class Linear(Target):
 class OfParameter(Target):
     """A parameter of the family besides the mean."""
 
+    of_response: ClassVar[bool] = False
     name: str
 
     def reads(self, family: Family) -> tuple[str, ...]:

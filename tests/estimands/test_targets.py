@@ -249,3 +249,23 @@ def test_y_is_the_response_only_where_no_column_is_called_so():
     )
     with pytest.raises(ModelError, match="whole steps"):
         slopes(other, "x", target="quantile(.9)")
+
+
+def test_numbers_of_truncated_responses_say_of_which_distribution_they_are():
+    cut = data().assign(y=lambda d: d.y.abs() + 1.5)
+    said = "Of y before truncation, trunc(lower=1.5)."
+    options = {"draws": 3, "rng": np.random.default_rng(0)}
+    post = hand_made("y | trunc(lower=1.5) ~ x + (1 | g)", cut, "gaussian", **options)
+    new = pd.DataFrame({"x": [0.0], "g": [1]})
+    for target in ("mean", "P(y < 1.5)", "quantile(0.1)", "median"):
+        assert predict(post, new, groups="typical", target=target).attrs["note"] == said
+        assert predict(post, new, target=target, draws=True).attrs["note"] == said
+        assert means(post, at={"x": [0]}, target=target).note == said
+    assert means(post, "x").contrast().note == said
+    assert comparisons(post, "x").note == slopes(post, "x").note == said
+    assert said in str(means(post, at={"x": [0]}, target="P(y < 1.5)"))
+    for target in ("linear", "sigma"):
+        assert "note" not in predict(post, new, target=target).attrs
+        assert means(post, at={"x": [0]}, target=target).note == ""
+    known = hand_made("y ~ x + (1 | g)", cut, "gaussian", **options)
+    assert means(known, "x").note == ""
