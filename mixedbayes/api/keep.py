@@ -17,7 +17,7 @@ from mixedbayes.engines.base import Chosen, factors
 from mixedbayes.engines.choose import Request
 from mixedbayes.engines.run import Run
 from mixedbayes.errors import FileError, FormulaError, SamplingError
-from mixedbayes.families.registry import family_from_names
+from mixedbayes.families.registry import family_from_names, written
 from mixedbayes.formula import parse_all
 from mixedbayes.model.coords import check_labels
 from mixedbayes.model.formulations import Formulation
@@ -251,7 +251,7 @@ def key(spec: Spec, settings: Settings, chosen: Chosen) -> str:
     return cache.key(
         design.formula,
         design.whole,
-        family=family.described,
+        family=written(family),
         priors=codec.encode(spec.priors.given),
         seed=settings.seed,
         settings=asdict(settings) | NOT_ASKED | {"formulation": _chosen_to_plain(chosen)},

@@ -171,7 +171,7 @@ def filled(formula: Formula, table: Table) -> Table:
         return table
     node = parse_expression(texts[0])
     column = table.columns.get(node.name) if isinstance(node, Name) else None
-    if column is None or (column.isna().any() and column.isna().all()):
+    if column is None or column.isna().all():
         return table
     inside = _codes(column)[0] == INTERVAL
     elsewhere = used_columns(replace(formula, response=replace(formula.response, cens=texts[:1])))

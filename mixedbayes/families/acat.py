@@ -31,6 +31,9 @@ class Acat(Ordinal):
 
     name: ClassVar[str] = "acat"
     goes_up: ClassVar[bool] = True
+    at_threshold: ClassVar[str] = (
+        "the probability of the higher of two adjacent categories, against the lower,"
+    )
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "acat",
         names=("adjacent", "adjacent_category", "adjacent_categories", "partial_credit"),

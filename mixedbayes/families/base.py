@@ -59,6 +59,8 @@ class Family:
     wider: ClassVar[str | None] = None  # a family, by name, that has more spread or heavier tails
     inflated: ClassVar[str | None] = None  # a family, by name, that is this one with more zeros
     hurdle: ClassVar[str | None] = None  # one that is this one above 0, with any share of zeros
+    at_threshold: ClassVar[str] = "the probability of a category up to each threshold"
+    goes_up: ClassVar[bool] = False  # whether probabilities at thresholds grow with the predictor
     normal: ClassVar[bool] = False  # whether y is normal given its mean
     positive: ClassVar[bool] = False  # whether the mean cannot be below 0
     counting: ClassVar[bool] = False  # whether y counts 0, 1, 2, ...
@@ -456,6 +458,10 @@ class Family:
         Where these are weights alone it is that of all trials (n,) of the row.
         """
         return self.information(eta, parameters)
+
+    def information_in(self, design: Design, eta: Floats, parameters: Values) -> Floats:
+        """(S, n) `row_information` of the rows of a design."""
+        return self.row_information(eta, parameters, design.trials)
 
     def row_parameter_information(
         self, name: str, eta: Floats, parameters: Values, trials: Ints | None

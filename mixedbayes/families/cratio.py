@@ -30,6 +30,7 @@ class Cratio(Sequential):
 
     name: ClassVar[str] = "cratio"
     goes_up: ClassVar[bool] = True
+    at_threshold: ClassVar[str] = "the probability of going on from a category, once it is reached,"
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "cratio", names=("continuation_ratio", "continuationratio")
     )

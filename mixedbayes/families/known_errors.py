@@ -90,10 +90,6 @@ class _KnownErrors(Gaussian):
     def residual_variance(self, parameters: Values) -> Floats:
         return super().residual_variance({"sigma": np.ones(1), **parameters})
 
-    def information(self, eta: Floats, parameters: Values) -> Floats:
-        """In a row of standard error 1, where there is no other error."""
-        return super().information(eta, {**parameters, "sigma": np.ones(1)})
-
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
@@ -117,6 +113,10 @@ class _Known(_KnownErrors):
     adds: ClassVar[bool] = False
     dispersion: ClassVar[str | None] = None
 
+    def information(self, eta: Floats, parameters: Values) -> Floats:
+        """In a row of standard error 1."""
+        return super().information(eta, {**parameters, "sigma": np.ones(1)})
+
     def row_sd(self, parameters: Values, weights: Floats | None) -> Floats:
         """(1, n) the standard errors."""
         return np.ones((1, 1)) if weights is None else 1 / np.sqrt(np.atleast_2d(weights))
@@ -129,6 +129,11 @@ class _Added(_KnownErrors):
     @property
     def closed_form(self) -> bool:
         return False
+
+    def information_in(self, design: Design, eta: Floats, parameters: Values) -> Floats:
+        """By the variance sigma^2 + s^2 of each row, of size 1 / s^2."""
+        w = weights_of(design)
+        return super().information(eta, self.weighted(parameters, w)) / w
 
     def row_sd(self, parameters: Values, weights: Floats | None) -> Floats:
         """(S, n) sqrt(sigma^2 + s^2)."""

@@ -60,7 +60,6 @@ class Ordinal(Family):
     takes: ClassVar[str] = "ordered categories or whole numbers"
     first_code: ClassVar[int] = 1
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
-    goes_up: ClassVar[bool] = False  # whether the link is of probabilities that grow with eta
     link: ShareLink = field(default_factory=Logit)
 
     # ---- before anything runs -----------------------------------------------------------------

@@ -31,6 +31,7 @@ class Sratio(Sequential):
     """
 
     name: ClassVar[str] = "sratio"
+    at_threshold: ClassVar[str] = "the probability of ending at a category, once it is reached,"
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "sratio", names=("stopping_ratio", "stoppingratio", "sequential", "sequential_logit")
     )

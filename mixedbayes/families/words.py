@@ -36,10 +36,12 @@ NEAREST: dict[str, str] = {
         _POSITIVE,
     ),
     **dict.fromkeys(
-        ("laplace", "cauchy", "huber", "quasi", "mixture", "uniform",
+        ("cauchy", "huber", "quasi", "mixture", "uniform",
          "logistic_distribution", "multivariate_normal", "multi_normal", "mvgaussian"),
         _NORMAL,
     ),
+    "laplace": "asymmetric_laplace: family=mb.families.AsymmetricLaplace(quantile=0.5)",
+    "tobit": "gaussian, with the limit in the formula: y | cens(kind) ~ ...",
     **dict.fromkeys(
         ("probit", "cloglog"), "it is a link: family=mb.Bernoulli(link=mb.Probit()), for example"
     ),

@@ -217,7 +217,8 @@ class _Expansion:
         )  # fmt: skip
 
     def callable_here(self, node: Call) -> Call:
-        if node.function in _LEFT_ONLY:
+        several = len(node.arguments) > 1 or node.keywords
+        if node.function in _LEFT_ONLY or (node.function == "trunc" and several):
             fail(
                 self.text, node.span,
                 f"{node.function}() belongs to the response",

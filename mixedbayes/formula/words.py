@@ -7,7 +7,7 @@ _TREATMENT = 'write C({x}, contr.treatment("level"))'
 _NUMBER = "make the column a number in the data"
 _COVARIANCE = "write (x | g), or (x || g) without correlations; no other structure is offered"
 _SUCCESSES = "write {x} | trials(n) ~ ..., where n counts successes and failures together"
-_RESPONSE = "of the response's additions trials, weights, cens and trunc are offered"
+_RESPONSE = "the response's other additions are not offered"
 _SERIES = "correlated errors in time or space are not offered"
 _ORDERED = "monotonic effects are not offered; write C({x}, contr.diff) for steps between levels"
 _OF_ALL_ROWS = (
@@ -148,7 +148,7 @@ WORDS: dict[str, str] = {
     **dict.fromkeys(("cens", "censored", "Surv"), _CENSORED),
     **dict.fromkeys(("truncated", "constrained"), _TRUNCATED),
     **dict.fromkeys(
-        ("se", "subset", "rate", "thres", "cat", "dec", "vint", "vreal", "bhaz", "index"), _RESPONSE
+        ("subset", "thres", "cat", "dec", "vint", "vreal", "bhaz", "index"), _RESPONSE
     ),
     **dict.fromkeys(("mvbind", "bf", "brmsformula", "mvbrmsformula"), "write one model for each"),
     "nl": "non-linear formulas are not offered",

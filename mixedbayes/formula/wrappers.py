@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mixedbayes.formula.nodes import Call, Literal, Node, Sign, unparse
+from mixedbayes.formula.nodes import Call, Literal, Name, Node, Sign, unparse
 from mixedbayes.formula.syntax import Parser
 from mixedbayes.formula.terms import as_column
 
@@ -20,6 +20,12 @@ def censoring(parser: Parser, node: Call) -> tuple[str, ...]:
         given.append(value)
     if not 1 <= len(given) <= 2 or any(isinstance(as_column(g), Literal) for g in given):
         parser.fail(fact, remedy, node.span)
+    if len(given) == 2 and not isinstance(as_column(given[0]), Name):
+        parser.fail(
+            "beside upper ends, how each row is censored is a column of the data",
+            f"make a column of {unparse(as_column(given[0]))}, and write y | cens(kind, upper)",
+            node.span,
+        )
     return tuple(unparse(as_column(g)) for g in given)
 
 

@@ -109,7 +109,7 @@ class JointLayout:
 
     def information(self, eta: Floats, parameters: Mapping[str, Floats]) -> Floats:
         """(S, n) of each row about its linear predictor, for rows of size 1."""
-        return self.family.row_information(eta, parameters, self.design.trials)
+        return self.family.information_in(self.design, eta, parameters)
 
     def _labels(self, name: str) -> tuple[str, ...] | None:
         return self.family.labels(name, self.design)

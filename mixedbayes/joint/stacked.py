@@ -112,7 +112,7 @@ class StackedLayout(JointLayout):
         # Where a weight divides the variance, it says nothing about how large that is.
         size = 1.0 if weights is None or family.repeats_rows else weights
         trials, eta = self.source.trials, blocks[0]
-        found = [family.row_information(eta, values, trials)]
+        found = [family.information_in(self.source, eta, values)]
         found += [family.row_parameter_information(p, eta, values, trials) / size for p in self.own]
         return np.concatenate([np.broadcast_to(f, blocks[0].shape) for f in found], axis=-1)
 

@@ -96,10 +96,15 @@ def _predictors(post: Posterior) -> Iterator[str]:
         link = family.link if p.parameter == "mu" else family.parameter_link(p.parameter)
         what = _mean(post) if p.parameter == "mu" else p.parameter
         if family.thresholds and p.parameter == "mu":
-            yield (
-                f"The {link.name} of the probability of a category up to each threshold is the "
-                f"threshold less {_sum(p)}. "
+            distance = f"the threshold less {_sum(p)}"
+            if family.goes_up:
+                distance = f"{_sum(p)}, less the threshold"
+            distance = (
+                f"{joined(design.further)} times the difference: {distance}"
+                if design.further
+                else distance
             )
+            yield f"The {link.name} of {family.at_threshold} is {distance}. "
         else:
             left = what if link.name == "identity" else f"the {link.name} of {what}"
             yield f"{title(left)} is {_sum(p)}. "

@@ -77,7 +77,7 @@ def canonical(formula: Formula | str) -> Any:
         "response": [left.text, *left.wrappers],
         "fixed": formula.fixed,
         "offsets": list(formula.offsets),
-        "random": [[t.effects, list(t.factors), t.structure, t.law] for t in formula.random],
+        "random": [[t.effects, list(t.factors), t.structure, t.law, t.id] for t in formula.random],
         "others": [canonical(other) for other in formula.others],
     }
 

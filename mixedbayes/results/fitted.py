@@ -28,7 +28,7 @@ from mixedbayes.results.tables import (
 Floats = NDArray[np.float64]
 Block = Callable[[slice], Floats]
 
-_RESIDUALS = 5  # seed of the residuals of censored responses
+_RESIDUALS = 5  # beside the fit's seed, of the residuals of censored responses
 _BLOCK = 2**22  # numbers held at a time: rows of a block x draws
 
 
@@ -192,7 +192,8 @@ def residuals(
     if kind not in ("response", "pearson"):
         raise ModelError(f'kind={kind!r}: residuals() has kind="response" or "pearson"')
     how = Description.asked(prob, statistics, interval)
-    y, rng = observed(post), np.random.default_rng(_RESIDUALS)
+    seed = int({**post.draws.attrs, **post.idata.attrs}.get("seed", 0))
+    y, rng = observed(post), np.random.default_rng([seed, _RESIDUALS])
 
     def block(rows: slice) -> Floats:
         values = _completed(post, y, rows, rng) - expected(post, rows)

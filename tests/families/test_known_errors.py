@@ -9,6 +9,7 @@ from scipy import integrate, stats
 
 import mixedbayes as mb
 from mixedbayes.joint.density import JointDensity
+from mixedbayes.joint.laplace import approximate
 
 N = 24
 BOTH = ["y | se(s) ~ x + (1 | g)", "y | se(s, sigma=True) ~ x + (1 | g)"]
@@ -96,6 +97,18 @@ def test_sigma_adds_to_the_errors(data, added):
     sd = np.sqrt(square - mean**2)
     assert row["mean"] == pytest.approx(mean, abs=0.12 * sd)
     assert row["sd"] == pytest.approx(sd, rel=0.08)
+
+
+@pytest.mark.parametrize("family", ["gaussian", "student_t"])
+def test_errors_may_be_small_beside_sigma(data, family):
+    """The information of a row is 1 / (sigma^2 + s^2), however small s is."""
+    model = mb.Model(BOTH[1], data.assign(s=0.02 * data["s"]), family=family)
+    density = JointDensity.of(model.design, model.family, model.spec.priors)
+    near = approximate(density)
+    plain = mb.Model("y ~ x + (1 | g)", data, family=family)
+    without = approximate(JointDensity.of(plain.design, plain.family, plain.spec.priors))
+    np.testing.assert_allclose(near.mode, without.mode, atol=0.05)
+    np.testing.assert_allclose(near.hyper, without.hyper, rtol=0.2, atol=0.05)
 
 
 def test_new_observations_have_their_own_errors(added):

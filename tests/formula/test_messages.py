@@ -19,6 +19,8 @@ MISTAKES = [
     ("y | se(s, t) ~ x", "se(s, t)", "se() takes the column", "sigma=True"),
     ("y | se(s) + se(t) ~ x", "se(t)", "given twice", "one of them"),
     ("y | rate() ~ x", "rate()", "takes one argument", "name a column"),
+    ("y ~ trunc(0, 1) + x", "trunc(0, 1)", "belongs to the response", "on the left"),
+    ("y | cens(2 * k, u) ~ x", "cens(2 * k, u)", "is a column", "make a column"),
     ("y ~ se(s) + x", "se(s)", "belongs to the response", "on the left"),
     ("y ~ x z", "z", "missing operator between `x` and `z`", "`+`"),
     ("y ~ x 'z w'", "'z w'", "missing operator between `x` and `z w`", "`+`"),

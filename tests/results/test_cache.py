@@ -47,6 +47,9 @@ def test_how_it_was_written_does_not_matter(same):
 OTHERS = {
     "formula": {"formula": parse("y ~ x + (x | g)")},
     "correlation": {"formula": parse("y ~ x + (1 || g)")},
+    "id": {"formula": parse("y ~ x + (1 | p | g)")},
+    "errors": {"formula": parse("y | se(x) ~ x + (1 | g)")},
+    "bounds": {"formula": parse("y | trunc(0, 9) ~ x + (1 | g)")},
     "value": {"data": DATA.assign(y=[1.0, 2.0, 3.0000000000000004])},
     "type": {"data": DATA.astype({"y": "float32"})},
     "label": {"data": DATA.assign(g=pd.Categorical(["a", "b", "b"]))},
