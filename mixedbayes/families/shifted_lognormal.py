@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import stats
 
+from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior, Uniform
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
@@ -56,7 +57,8 @@ class ShiftedLognormal(Lognormal):
     """log(y - ndt) ~ Normal(mu, sigma / sqrt(weight)): mu is the log of the median of y - ndt.
 
     ndt, the non-decision time of response times, is the shortest response that there can be,
-    0 < ndt < min(y). E[y] = ndt + exp(mu + sigma^2 / 2).
+    0 < ndt < min(y), where of a censored response the upper end counts.
+    E[y] = ndt + exp(mu + sigma^2 / 2).
     """
 
     name: ClassVar[str] = "shifted_lognormal"
@@ -82,29 +84,38 @@ class ShiftedLognormal(Lognormal):
         return np.where(np.asarray(y) > 0, y, -np.inf)
 
     def on_link_scale(self, design: Design) -> Floats:
-        """(n,) log(y - ndt), less the offset, at an ndt of half the smallest response."""
-        logs = np.log(design.y - _half(design))
+        """(n,) log(y - ndt), less the offset, at an ndt of half the smallest response.
+
+        NaN of a censored response that is known to be above less than the smallest one.
+        """
+        return np.where(design.y < _smallest(design), np.nan, self._logs(design))
+
+    def _logs(self, design: Design) -> Floats:
+        """`on_link_scale`, where that is NaN of the smallest response."""
+        smallest = _smallest(design)
+        logs = np.log(np.maximum(design.y, smallest) - smallest / 2)
         return logs if design.mu.offset is None else logs - design.mu.offset
 
     def location(self, design: Design) -> float:
-        return float(np.mean(self.on_link_scale(design)))
+        return float(np.mean(self._logs(design)))
 
     def scale(self, design: Design) -> float:
-        return float(np.std(self.on_link_scale(design), ddof=1))
+        """The sd; 1 where no response is known to be beyond the smallest."""
+        return sd(self._logs(design), None) or 1.0
 
     def scale_origin(self, design: Design) -> str:
-        return f"sd(log({design.response} - {_half(design):.4g}))"
+        return f"sd(log({design.response} - {_smallest(design) / 2:.4g}))"
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         if name == "ndt":
-            return Uniform(0, float(design.y.min())), f"any below the smallest {design.response}"
+            return Uniform(0, _smallest(design)), f"any below the smallest {design.response}"
         weight = self.typical_weight(design)
         return scale_prior(self.scale(design), self.scale_origin(design), weight)
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
         """Of ndt about half the smallest response."""
         if name == "ndt":
-            return float(np.log(_half(design))), 0.5
+            return float(np.log(_smallest(design) / 2)), 0.5
         return super().parameter_scale(name, design)
 
     def pymc(
@@ -200,5 +211,9 @@ class ShiftedLognormal(Lognormal):
         )
 
 
-def _half(design: Design) -> float:
-    return float(design.y.min()) / 2
+def _smallest(design: Design) -> float:
+    """The smallest response; of a censored one the upper end counts, as Y > 0.1 allows any ndt."""
+    if design.limits is None:
+        return float(design.y.min())
+    _, upper = design.limits.range(design.y)
+    return float(upper.min())  # some response is known, or there would be no model

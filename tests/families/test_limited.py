@@ -200,3 +200,22 @@ def test_the_marginal_likelihood_is_that_of_the_exact_frailty_model(name, refere
     by_group = pd.DataFrame(rows.T).groupby(group.to_numpy(), observed=True).sum().to_numpy()
     total = special.logsumexp(by_group, b=weights / np.sqrt(2 * np.pi), axis=1).sum()
     assert total == pytest.approx(found["logLik"], abs=1e-6)
+
+
+def test_what_is_known_to_be_above_a_time_says_nothing_of_the_shortest():
+    """The prior of ndt goes up to the least that a response is at most."""
+    y = [0.9, 0.8, 0.1, 0.05, 0.85]
+    d = pd.DataFrame({"y": y, "kind": ["none", "left", "right", "interval", "none"]})
+    d["y2"] = [np.nan, np.nan, np.nan, 0.7, np.nan]
+
+    def priors(rows):
+        model = mb.Model("y | cens(kind, y2) ~ 1", rows, family="shifted_lognormal")
+        return model.spec.priors.parameters["ndt"].prior, model.spec.priors.mu.intercept.prior
+
+    ndt, intercept = priors(d)
+    assert ndt.upper == 0.7
+    assert intercept.mu == pytest.approx(np.log(np.maximum(y, 0.7) - 0.35).mean())
+    assert priors(d[d.kind != "interval"])[0].upper == 0.8
+    assert priors(d[d.kind.isin(["none", "right"])])[0].upper == 0.85
+    _, intercept = priors(d.iloc[:3].assign(kind=["none", "right", "right"]))
+    assert (intercept.mu, intercept.sigma) == pytest.approx((np.log(0.45), 2.5))
