@@ -1,4 +1,4 @@
-"""Mean and sd over rows that count more than once: those of the rows written out as often."""
+"""Mean, sd and quantiles over rows that count more than once: those of rows written out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+_ROUNDING = 1e-9  # of sums of counts
 
 
 def mean(x: Floats, counts: Floats | None) -> Floats:
@@ -29,3 +31,20 @@ def sd(x: Floats, counts: Floats | None) -> float:
     square = (x - mean(x, counts)) ** 2
     total = square.sum() if counts is None else counts @ square
     return float(np.sqrt(total / freedom(len(x), counts)))
+
+
+def quantile(x: Floats, counts: Floats | None, order: float) -> float:
+    """Quantile of x (n,), NumPy's of the rows written out.
+
+    Rows that count less than once on average are n rows, as in `freedom`.
+    """
+    if counts is None:
+        return float(np.quantile(x, order))
+    by_size = np.argsort(x, kind="stable")
+    ends = np.cumsum(counts[by_size])
+    ends *= max(1.0, len(x) / ends[-1])
+    place = (ends[-1] - 1) * order
+    first = np.floor(place + _ROUNDING)
+    steps = np.array([first, first + 1]) + _ROUNDING
+    low, high = x[by_size[np.minimum(np.searchsorted(ends, steps, side="right"), len(x) - 1)]]
+    return float(low + (high - low) * max(place - first, 0.0))

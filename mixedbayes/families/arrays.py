@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Design, Floats
 
 _WHOLE = 2.0**53  # floats below it hold every whole number
@@ -15,6 +17,28 @@ _WHOLE = 2.0**53  # floats below it hold every whole number
 def weights_of(design: Design) -> Floats:
     """(n,) the weights; 1 where there are none."""
     return np.ones(design.n) if design.weights is None else design.weights
+
+
+def some_rows(design: Design, some: NDArray[np.bool_]) -> Design:
+    """The rows of which one part of a family speaks, with the mean's population predictor alone."""
+    at, mu = np.flatnonzero(some), design.mu
+    own = replace(
+        mu,
+        X=mu.X[at],
+        groups=(),
+        offset=None if mu.offset is None else mu.offset[at],
+        counts=None if mu.counts is None else mu.counts[at],
+    )
+    return replace(
+        design,
+        y=design.y[at],
+        predictors=(own,),
+        index=design.index[at],
+        rows=design.rows[at],
+        weights=None if design.weights is None else design.weights[at],
+        trials=None if design.trials is None else design.trials[at],
+        limits=limits_of(design, at),
+    )
 
 
 def whole(y: NDArray[Any]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mixedbayes.design import counted
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior, Uniform
 from mixedbayes.errors import ModelError
@@ -139,10 +140,10 @@ class AsymmetricLaplace(Gaussian):
         """At the response's own quantile, where the order is fixed."""
         if self.quantile is None:
             return super().location(design)
-        at = np.quantile(design.y, self.quantile)
+        at = counted.quantile(design.y, design.mu.counts, self.quantile)
         if isinstance(self.link, Identity):
             return float(at - design.mu.mean_offset)
-        least = 0.1 * float(np.mean(design.y))
+        least = 0.1 * float(design.mu.average(design.y))
         return float(np.log(max(at, least))) - design.mu.mean_offset
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
-from mixedbayes.design.counted import sd
+from mixedbayes.design.counted import mean, sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.families.base import (
@@ -94,9 +94,10 @@ class BetaBinomial(Trials):
         """Centre: the precision that all variation of shares would have without predictors."""
         n = np.asarray(needed(design.trials), float)
         successes, trials = self._successes(design)
-        mean = (successes + 0.5) / (trials + 1)
-        ratio = sd(design.y / n, design.repeats) ** 2 * float(np.mean(n)) / (mean * (1 - mean))
-        rho = np.clip((ratio - 1) / max(float(np.mean(n)) - 1, 1.0), 0.01, 0.9)
+        share = (successes + 0.5) / (trials + 1)
+        average = float(mean(n, design.repeats))
+        ratio = sd(design.y / n, design.repeats) ** 2 * average / (share * (1 - share))
+        rho = np.clip((ratio - 1) / max(average - 1, 1.0), 0.01, 0.9)
         return float(np.log(1 / rho - 1)), 1.0
 
     def pymc(

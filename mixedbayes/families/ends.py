@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
+from mixedbayes.families.arrays import some_rows
 from mixedbayes.families.base import Bools, Values, per_row, repeated, weights_of
 from mixedbayes.families.beta import Beta
 from mixedbayes.families.rows import Rows
@@ -62,23 +63,7 @@ class Ends(Beta):
 
     def between(self, design: Design) -> Design:
         """The rows strictly between 0 and 1, for what the beta distribution says of them."""
-        some = np.flatnonzero(_between(design.y))
-        mu = design.mu
-        own = replace(
-            mu,
-            X=mu.X[some],
-            groups=(),
-            offset=None if mu.offset is None else mu.offset[some],
-            counts=None if mu.counts is None else mu.counts[some],
-        )
-        return replace(
-            design,
-            y=design.y[some],
-            predictors=(own,),
-            index=design.index[some],
-            rows=design.rows[some],
-            weights=None if design.weights is None else design.weights[some],
-        )
+        return some_rows(design, _between(design.y))
 
     def shares(self, design: Design) -> tuple[float, float, float]:
         """How many rows are 0, between and 1, each with half a row added."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special, stats
 
+from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
@@ -81,7 +82,7 @@ class GammaFamily(PositiveMean):
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
         """Centre: the shape that all variation would have without predictors."""
-        relative = np.std(design.y, ddof=1) / np.mean(design.y)
+        relative = sd(design.y, design.mu.counts) / design.mu.average(design.y)
         return float(-2 * np.log(relative) - np.log(self.typical_weight(design))), 1.0
 
     def pymc(

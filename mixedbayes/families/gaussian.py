@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special, stats
 
+from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Exponential, Prior
 from mixedbayes.families import support
@@ -94,7 +95,7 @@ class Gaussian(Family):
     def moments(self, design: Design) -> tuple[float, float]:
         """Centre and spread of the response, beyond the offset where the link is the identity."""
         y = beyond_offset(self.link, design)
-        return float(np.mean(y)), float(np.std(y, ddof=1))
+        return float(design.mu.average(y)), sd(y, design.mu.counts)
 
     def location(self, design: Design) -> float:
         centre = float(self.link.link(self.moments(design)[0], np))

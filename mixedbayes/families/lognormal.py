@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special, stats
 
+from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.families import support
@@ -67,10 +68,10 @@ class Lognormal(Family):
         return _logs(design)
 
     def location(self, design: Design) -> float:
-        return float(np.mean(_logs(design)))
+        return float(design.mu.average(_logs(design)))
 
     def scale(self, design: Design) -> float:
-        return float(np.std(_logs(design), ddof=1))
+        return sd(_logs(design), design.mu.counts)
 
     def scale_origin(self, design: Design) -> str:
         return f"sd(log({design.response}))"

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Family
@@ -34,14 +35,14 @@ class PositiveMean(Family):
         return np.where(y <= 0, -np.inf, y)
 
     def location(self, design: Design) -> float:
-        return float(self.link.link(np.mean(design.y), np)) - design.mu.mean_offset
+        return float(self.link.link(design.mu.average(design.y), np)) - design.mu.mean_offset
 
     def scale(self, design: Design) -> float:
         """sd(log y) on the log link; elsewhere the sd by the delta method."""
         if isinstance(self.link, Log):
-            return float(np.std(np.log(design.y), ddof=1))
-        eta = np.asarray(self.link.link(np.mean(design.y), np))
-        return float(np.std(design.y, ddof=1) / abs(self.link.slope(eta, np)))
+            return sd(np.log(design.y), design.mu.counts)
+        eta = np.asarray(self.link.link(design.mu.average(design.y), np))
+        return sd(design.y, design.mu.counts) / float(np.abs(self.link.slope(eta, np)))
 
     def scale_origin(self, design: Design) -> str:
         return {"log": f"sd(log({design.response}))", "identity": f"sd({design.response})"}.get(

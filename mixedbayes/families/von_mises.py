@@ -135,7 +135,7 @@ class VonMises(Family):
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
         """Centre: the concentration that all variation would have without predictors."""
-        spread = 1 - np.abs(np.mean(np.exp(1j * design.y)))
+        spread = 1 - float(np.hypot(*design.mu.average(_unit(design.y))))
         return float(np.log(np.clip(0.5 / max(spread, 1e-12), 0.5, 1e12))), 1.0
 
     def pymc(
@@ -234,6 +234,11 @@ class VonMises(Family):
         """By the delta method, for angles near their mean direction."""
         slope = self.link.slope(self.link.link(mean, np), np)
         return _variance(np.asarray(parameters["kappa"])) / slope**2
+
+
+def _unit(y: Floats) -> Floats:
+    """(n, 2) cos and sin."""
+    return np.column_stack([np.cos(y), np.sin(y)])
 
 
 def _direction(design: Design) -> float:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
+from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repeated, weights_of
@@ -81,13 +82,13 @@ class Weibull(PositiveMean):
             return np.log(np.maximum(y, 0.0))
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
-        spread = float(np.std(np.log(design.y), ddof=1)) / _GUMBEL_SD
+        spread = sd(np.log(design.y), design.mu.counts) / _GUMBEL_SD
         origin = f"1 / shape has mean 0.78 sd(log({design.response})) = {spread:.4g}"
         return InverseGamma(1.0, 1 / spread), origin
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
         """Centre: the shape that all variation would have without predictors."""
-        return float(np.log(_GUMBEL_SD / np.std(np.log(design.y), ddof=1))), 1.0
+        return float(np.log(_GUMBEL_SD / sd(np.log(design.y), design.mu.counts))), 1.0
 
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any

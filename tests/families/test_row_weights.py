@@ -3,10 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+from family_values import needs_trials, values_of
 
 import mixedbayes as mb
+from mixedbayes.design.counted import quantile
+from mixedbayes.families.registry import FAMILIES
 
 REPEATING = ("bernoulli", "poisson", "negative_binomial", "beta", "cumulative")
+COUNTED = [name for name, family in FAMILIES.items() if family.repeats_rows]
+OTHER_LINKS = [
+    mb.families.Exgaussian(link=mb.Log()),
+    mb.families.AsymmetricLaplace(quantile=0.9),
+    mb.families.AsymmetricLaplace(link=mb.Log(), quantile=0.2),
+    mb.families.Weibull(link=mb.Identity()),
+]
 DIVIDING = ("gaussian", "student_t", "lognormal", "gamma")
 
 
@@ -47,6 +57,44 @@ def test_a_row_that_counts_w_times_is_w_rows(rows, family, right):
     plain = mb.Model(f"{family} ~ {right}", rows, family=family)
     with pytest.raises(AssertionError):
         assert_same_priors(weighted, plain)
+
+
+def simulated(family, rows):
+    """The rows with responses y of the family, some of them 0 where it has zeros."""
+    rng, n = np.random.default_rng(5), len(rows)
+    trials = rng.integers(2, 9, n)
+    mu = family.inverse(0.5 + 0.05 * np.abs(rows.x.to_numpy() - 2015)[None], np)
+    own = {name: value[1:2] for name, value in values_of(family).items()}
+    y = family.simulate(mu, own, rng, trials=trials)[0]
+    return rows.assign(y=family.reported(y), n=trials)
+
+
+@pytest.mark.parametrize("family", [*(FAMILIES[name]() for name in COUNTED), *OTHER_LINKS],
+                         ids=lambda family: family.described)  # fmt: skip
+def test_every_family_that_repeats_rows_sees_them_written_out(rows, family):
+    """In its own priors, and in those of formulas for its parameters."""
+    d = simulated(family, rows)
+    d["w"] = 1 + 30 * (d.y > d.y.median()) + np.arange(len(d)) % 3
+    written = d.loc[d.index.repeat(d.w)]
+    trials = needs_trials(family)
+    once, counted = ("y | trials(n)", "y | trials(n) + weights(w)") if trials else (
+        "y", "y | weights(w)")  # fmt: skip
+    own = [f"{name} ~ x" for name in family.distributional]
+    for more in ([], own) if own else ([],):
+        weighted = mb.Model([f"{counted} ~ x + (1 | g)", *more], d, family=family)
+        repeated = mb.Model([f"{once} ~ x + (1 | g)", *more], written, family=family)
+        assert_same_priors(weighted, repeated)
+
+
+@pytest.mark.parametrize("order", [0.0, 0.1, 0.5, 0.83, 1.0])
+def test_a_quantile_over_counts_is_that_of_the_rows_written_out(order):
+    rng = np.random.default_rng(2)
+    x, counts = rng.normal(size=30), rng.integers(1, 6, 30).astype(float)
+    assert quantile(x, counts, order) == pytest.approx(
+        np.quantile(np.repeat(x, counts.astype(int)), order)
+    )
+    shares = np.full(30, 1 / 30)
+    assert quantile(x, shares, order) == pytest.approx(np.quantile(x, order))
 
 
 @pytest.mark.parametrize(("family", "parameter"), [("negative_binomial", "shape"), ("beta", "phi")])
