@@ -6,7 +6,6 @@ density, distribution function, draws and moments are all that is needed of it.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -15,9 +14,11 @@ import numpy as np
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior, Uniform
+from mixedbayes.families.arrays import some_rows
 from mixedbayes.families.base import Family, Parameter, Values, per_row, weights_of
 from mixedbayes.families.links import Log
 from mixedbayes.families.rows import Rows, compiled
+from mixedbayes.numerics.special import logs_of_share
 
 _TAKEN = ("links", "discrete", "extremes", "positive", "counting", "trials", "probability",
           "dispersion", "dispersion_words", "infinite_over")  # fmt: skip
@@ -65,20 +66,14 @@ class TwoPart(Family):
         return per_row(parameters[self.zeros.name])
 
     def positive_rows(self, design: Design) -> Design:
-        """The rows with a response above 0, for what the component says of them; all if none is."""
-        some = np.flatnonzero(design.y > 0)
-        if not len(some):
-            return design
-        mu = design.mu
-        own = replace(
-            mu, X=mu.X[some], groups=(), offset=None if mu.offset is None else mu.offset[some],
-            counts=None if mu.counts is None else mu.counts[some],
-        )  # fmt: skip
-        return replace(
-            design, y=design.y[some], predictors=(own,), index=design.index[some],
-            rows=design.rows[some], weights=None,
-            trials=None if design.trials is None else design.trials[some],
-        )  # fmt: skip
+        """The rows with a response above 0, for what the component says of them; all if none is.
+
+        How often they count is in the predictor: a component that would divide its variance by
+        weights has none.
+        """
+        positive = design.y > 0
+        found = some_rows(design, positive if positive.any() else np.ones(design.n, bool))
+        return found if self.of.repeats_rows else replace(found, weights=None)
 
     # ---- default priors -----------------------------------------------------------------------
 
@@ -217,18 +212,6 @@ def _some(trials: Ints | None, needed: bool) -> Ints | None:
 
 
 # ---- what row densities are made of: for components without and with one parameter of their own --
-
-
-@compiled
-def logs_of_share(z):
-    """log p, log(1 - p), p and 1 - p for p with log odds z."""
-    e = math.exp(-abs(z))
-    small, large = e / (1.0 + e), 1.0 / (1.0 + e)
-    log_large = -math.log1p(e)
-    log_small = log_large - abs(z)
-    if z > 0.0:
-        return log_large, log_small, large, small
-    return log_small, log_large, small, large
 
 
 @compiled

@@ -16,21 +16,12 @@ from mixedbayes.families.beta import beta_once, beta_row
 from mixedbayes.families.ends import Ends
 from mixedbayes.families.links import Link, Logit, Probit
 from mixedbayes.families.rows import RowDensity, compiled
-
-
-@compiled
-def _of_odds(odds):
-    """log p, log(1 - p), p and 1 - p."""
-    e = math.exp(-abs(odds))
-    log, p, rest = math.log1p(e), 1.0 / (1.0 + e), e / (1.0 + e)
-    if odds >= 0.0:
-        return -log, -odds - log, p, rest
-    return odds - log, -log, rest, p
+from mixedbayes.numerics.special import logs_of_share
 
 
 @compiled
 def _once(parameters):
-    return beta_once((parameters[0],)), _of_odds(parameters[1]), _of_odds(parameters[2])
+    return beta_once((parameters[0],)), logs_of_share(parameters[1]), logs_of_share(parameters[2])
 
 
 @compiled

@@ -121,3 +121,15 @@ def rising(x, k):
         slope = math.log1p(k / x) + 0.5 * k / (x * above)
         return value, slope + k * (1.0 / x + 1.0 / above) / (12.0 * x * above)
     return math.lgamma(x + k) - math.lgamma(x) - k * math.log(x), digamma(x + k) - digamma(x)
+
+
+@njit(error_model="numpy", nogil=True, forceinline=True)
+def logs_of_share(z):
+    """log p, log(1 - p), p and 1 - p for p with log odds z."""
+    e = math.exp(-abs(z))
+    small, large = e / (1.0 + e), 1.0 / (1.0 + e)
+    log_large = -math.log1p(e)
+    log_small = log_large - abs(z)
+    if z > 0.0:
+        return log_large, log_small, large, small
+    return log_small, log_large, small, large
