@@ -17,7 +17,7 @@ from mixedbayes.families.links import Logit
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.families.two_part import JOIN, OF_COMPONENT, TwoPart, component_row, shared_by_rows
 
-_NO_ZEROS = -1e-300  # log p0 above which rounding leaves nothing of 1 - p0
+_ALL_ZEROS = -1e-300  # log p0 above which rounding leaves no digits of 1 - p0
 
 
 @cache
@@ -33,9 +33,10 @@ def _counts_row(row: Any, once: Any, parameters: int) -> tuple[Any, Any]:
         if y == 0.0:
             return size * log_hu, 0.0, join(0.0, d, 0.0, d, size * rest)
         at_zero, slope, d_zero = one(t, 0.0, extra, parameters, shared[0])
-        if at_zero > _NO_ZEROS:
-            return -math.inf, 0.0, join(0.0, d, 0.0, d, 0.0)
-        # log(1 - p0), and p0 / (1 - p0)
+        # log(1 - p0), and p0 / (1 - p0); 1 - p0 is the mean as that goes to 0
+        if at_zero > _ALL_ZEROS:
+            d_t, d_hu = size * (d_t - 1.0), -size * hu
+            return size * (log_rest + value - t), d_t, join(size, d, 0.0, d, d_hu)
         if at_zero > -0.7:
             log_some = math.log(-math.expm1(at_zero))
         else:
@@ -140,7 +141,9 @@ class Hurdle(TwoPart):
         hu, some = self.share(parameters), np.asarray(y) > 0
         with np.errstate(all="ignore"):
             above = self.component.log_density(np.where(some, y, 1.0), mu, parameters)
-            above = np.log1p(-hu) + above - np.log(self._some(mu, parameters))
+            above = above - np.log(self._some(mu, parameters))
+            ones = np.where(np.asarray(y) == 1, 0.0, -np.inf)  # p0 = 1: the rest are ones
+            above = np.log1p(-hu) + np.where(np.isnan(above), ones, above)
             return repeated(np.where(some, above, np.log(hu)), weights)
 
     def _moments(self, mu: Floats, parameters: Values) -> tuple[Floats, Floats]:

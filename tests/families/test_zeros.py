@@ -73,6 +73,23 @@ def test_a_truncated_count_is_exact_where_zeros_are_all_or_nothing(t, y):
     assert slope == pytest.approx(y - mean - ratio, rel=1e-12, abs=1e-12)
 
 
+@pytest.mark.parametrize("shape", [None, 2.0])
+@pytest.mark.parametrize("y", [1, 2])
+def test_a_mean_without_digits_leaves_ones(y, shape):
+    """1 - p0 is the mean then, and rows, densities and distribution functions agree."""
+    t, name = -800.0, "hurdle_poisson" if shape is None else "hurdle_negative_binomial"
+    near, slope, by_odds = row(name, y, -650.0, -1.0, shape)
+    value, far_slope, far_by_odds = row(name, y, t, -1.0, shape)
+    assert value == pytest.approx(near + (y - 1) * (t + 650.0), rel=1e-12)
+    assert (far_slope, far_by_odds) == pytest.approx((slope, by_odds), rel=1e-12, abs=1e-12)
+    assert slope == pytest.approx(y - 1, abs=1e-12)
+    own = {"hu": np.array([special.expit(-1.0)])} | (
+        {} if shape is None else {"shape": np.array([shape])}
+    )
+    density = as_family(name).log_density(np.array([float(y)]), np.zeros((1, 1)), own)[0, 0]
+    assert density == pytest.approx(special.log_expit(1.0) if y == 1 else -np.inf)
+
+
 @pytest.mark.parametrize("shape", [1e-6, 0.5, 1e8])
 @pytest.mark.parametrize("t", [-20.0, 0.0, 9.0])
 def test_a_truncated_negative_binomial_is_exact_at_any_shape(shape, t):
