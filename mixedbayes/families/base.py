@@ -476,7 +476,7 @@ class Family:
             trials = 1.0 if design.trials is None else design.trials
             return self.information(eta, parameters) * weights * trials
         size = weights if design.limits is not None else self.rows(design).size
-        return self.row_information(eta, parameters, design.trials) * size
+        return self.information_in(design, eta, parameters) * size
 
     def no_ratio(self, design: Design) -> str:
         """Why exp() of an effect is no ratio, where the link alone does not say so; else empty."""

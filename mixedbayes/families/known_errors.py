@@ -140,11 +140,6 @@ class _Added(_KnownErrors):
         sigma = row_sd(parameters, None)
         return sigma if weights is None else np.sqrt(sigma**2 + 1 / np.atleast_2d(weights))
 
-    def design_information(self, eta: Floats, parameters: Values, design: Design) -> Floats:
-        """1 / (sigma^2 + s^2) of a normal response."""
-        whole = {**parameters, "sigma": self.row_sd(parameters, design.weights)}
-        return super(_KnownErrors, self).information(eta, whole)
-
 
 def _without_sigma(family: type[Family]) -> tuple[Parameter, ...]:
     return tuple(p for p in family.declared if p.name != "sigma")
