@@ -184,6 +184,8 @@ class NegativeBinomial(Counts):
 
 def rising(y: Floats, a: Floats) -> Floats:
     """log(Gamma(y + a) / Gamma(a) a^y), by Stirling's series where a is large."""
+    if not np.any(y):  # averages of P(Y = 0) ask for it at many places
+        return np.zeros(np.broadcast_shapes(np.shape(y), np.shape(a)))
     b = np.maximum(a, _LARGE)
     series = (b + y - 0.5) * np.log1p(y / b) - y - y / (12 * b * (b + y))
     exact = special.gammaln(y + a) - special.gammaln(a) - y * np.log(a)

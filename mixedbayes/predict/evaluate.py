@@ -134,11 +134,13 @@ def target_values(
         every = {**shared, **own}
 
         def integrate(
-            function: Callable[[Floats, At], Floats], around: Floats | float | None = None
+            function: Callable[[Floats, At], Floats],
+            around: Floats | float | None = None,
+            reads: Callable[[Family], tuple[str, ...]] | None = None,
         ) -> Floats:
-            return _integrated(
-                family, function, spread, eta, linear, every, weights, trials, around
-            )
+            alone = reads is not None and reads(family) == (MU,)
+            over = [own.alone for own in spread if own.name == MU] if alone else spread
+            return _integrated(family, function, over, eta, linear, every, weights, trials, around)
 
         return np.moveaxis(target.over(integrate), 0, -1)
 
@@ -155,6 +157,12 @@ class Spread:
     name: str
     sd: Floats  # (S, r)
     L: Mapping[str, Floats]  # (S, r) by the name of such a predictor
+
+    @property
+    def alone(self) -> Spread:
+        """The same effects, where no other predictor's are integrated over."""
+        squares = [L**2 for L in self.L.values()]
+        return Spread(self.name, np.sqrt(sum(squares, self.sd**2)), {})
 
 
 def moved(
@@ -215,7 +223,7 @@ def _integrated(
     if around is not None:
         y = np.broadcast_to(np.asarray(around, float), eta.shape)
         falls = family.transition(y, parameters, weights=weights, trials=trials)
-    if falls is None:
+    if falls is None or np.all(falls[1] >= one.sd):  # a fall so wide is smooth
         return population_mean(inner, eta, variance)
     return falling_mean(inner, eta, np.sqrt(variance), *falls)
 

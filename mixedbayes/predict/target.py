@@ -40,10 +40,19 @@ class At:
 
 
 class Integrate(Protocol):
-    """Averages a function of (eta, at) over groups; `around`: see `evaluate._integrated`."""
+    """Averages a function of (eta, at) over groups.
+
+    around
+        See `evaluate._integrated`.
+    reads
+        What the function depends on, as `Target.reads`; None for all that the target reads.
+    """
 
     def __call__(
-        self, function: Callable[[Floats, At], Floats], around: Floats | float | None = None
+        self,
+        function: Callable[[Floats, At], Floats],
+        around: Floats | float | None = None,
+        reads: Callable[[Family], tuple[str, ...]] | None = None,
     ) -> Floats: ...
 
 
@@ -220,19 +229,17 @@ class MeanAboveZero(OfObservation):
         return Mean(categories=False).obstacle(family, effects)
 
     def value(self, eta: Floats, at: At) -> Floats:
-        return self.over(lambda function, around=None: function(eta, at))
+        return self.over(lambda function, around=None, reads=None: function(eta, at))
 
     def over(self, integrate: Integrate) -> Floats:
-        def whole(eta: Floats, at: At) -> Floats:
-            return at.family.expectation(at.family.inverse(eta, np), at.parameters)
-
         def some(eta: Floats, at: At) -> Floats:
             mu = at.family.inverse(eta, np)
             with np.errstate(divide="ignore"):
                 log_zero = at.family.log_density(np.zeros(1), mu, at.parameters, trials=at.trials)
             return -np.expm1(log_zero)
 
-        return integrate(whole) / integrate(some, 0.0)
+        mean = Mean(categories=False)
+        return integrate(mean.value, reads=mean.reads) / integrate(some, 0.0)
 
 
 _ITERATIONS = 200
@@ -251,7 +258,7 @@ class Quantile(OfObservation):
         return f"median of {response}" if self.p == 0.5 else f"{self.p:g} quantile of {response}"
 
     def value(self, eta: Floats, at: At) -> Floats:
-        return self.over(lambda function, around=None: function(eta, at))
+        return self.over(lambda function, around=None, reads=None: function(eta, at))
 
     def over(self, integrate: Integrate) -> Floats:
         first: list[At] = []

@@ -269,3 +269,28 @@ def test_numbers_of_truncated_responses_say_of_which_distribution_they_are():
         assert means(post, at={"x": [0]}, target=target).note == ""
     known = hand_made("y ~ x + (1 | g)", cut, "gaussian", **options)
     assert means(known, "x").note == ""
+
+
+def test_the_mean_above_zero_with_effects_on_two_parameters(monkeypatch):
+    """E[y] = exp(eta + sd^2 / 2) over P(y > 0) of 400,000 groups; E[y] does not read the shape."""
+    sd, cor = np.array([0.7, 0.6]), np.array([[1, 0.5], [0.5, 1]])
+    given = {
+        "Intercept": 0.4, "fixef": 0.3, "sd_g": [sd[0]], "shape_Intercept": 0.5,
+        "sd_shape_g": [sd[1]], "cor_g": cor,
+    }  # fmt: skip
+    formulas = ["k ~ x + (1 |p| g)", "shape ~ 1 + (1 |p| g)"]
+    post = hand_made(
+        formulas, data(), "negative_binomial", 3, np.random.default_rng(0),
+        {k: np.asarray(v) for k, v in given.items()},
+    )  # fmt: skip
+    count, calls = type(post.family).log_density, []
+    monkeypatch.setattr(
+        type(post.family), "log_density", lambda *a, **k: calls.append(1) or count(*a, **k)
+    )
+    found = means(post, at={"x": [0.5]}, target="positive mean").sampled
+    assert len(calls) <= 1100
+    b = np.random.default_rng(1).multivariate_normal(np.zeros(2), sd[:, None] * cor * sd, 400_000)
+    eta, shape = 0.55 + b[:, 0], np.exp(0.5 + b[:, 1])
+    some = 1 - (1 + np.exp(eta) / shape) ** -shape
+    expected = np.exp(0.55 + sd[0] ** 2 / 2) / some.mean()
+    assert found == pytest.approx(expected, rel=5 * some.std() / some.mean() / np.sqrt(len(b)))
