@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
+from numba import types
 from scipy import special
 
+from mixedbayes import jit
 from mixedbayes.design.counted import mean, sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.families.base import (
-    Bools,
     Elsewhere,
     Family,
     Parameter,
@@ -137,9 +139,12 @@ class BetaBinomial(Trials):
         n, phi = np.asarray(needed(trials), float), per_row(parameters["phi"])
         below, mean = np.floor(np.asarray(y, float)), np.asarray(mu, float)
         below, n, mean, phi = np.broadcast_arrays(below, n, mean, phi)
-        left = _lower(np.minimum(below, n), n, mean * phi, (1 - mean) * phi, below < n / 2)
-        right = _lower(n - below - 1, n, (1 - mean) * phi, mean * phi, below >= n / 2)
-        found = np.where(below < n / 2, left, 1 - right)
+        near, successes, failures = below < n / 2, mean * phi, (1 - mean) * phi
+        found = _lower(
+            np.maximum(np.where(near, below, n - below - 1), -1.0), n,
+            np.where(near, successes, failures), np.where(near, failures, successes),
+        )  # fmt: skip
+        found = np.where(near, found, 1 - found)
         return np.where(below < 0, 0.0, np.where(below >= n, 1.0, found))
 
     def log_density(
@@ -225,13 +230,35 @@ def _log_mass(y: Floats, mu: Floats, phi: Floats, trials: Ints) -> Floats:
     return ways + a + b - rising_of(n, phi)
 
 
-def _lower(k: Floats, n: Floats, a: Floats, b: Floats, wanted: Bools) -> Floats:
-    """P(Y <= k), by the ratios of successive probabilities, where it is wanted; elsewhere 0."""
-    phi = a + b
+_REALS, _LEAST, _LARGEST = types.float64[::1], 1e-22, 1e250
+
+
+@cache
+def _sums() -> Any:
+    """log sum_{j <= k} P(Y = j) / P(Y = 0) of many rows, by ratios; writes into the last array."""
+
+    def sums(k, n, a, b, out):
+        for i in range(k.size):
+            term, total, scale = 1.0, 1.0, 0.0
+            for j in range(int(k[i])):
+                ratio = (n[i] - j) * (j + a[i]) / ((j + 1) * (n[i] - j - 1 + b[i]))
+                term *= ratio
+                total += term
+                if ratio < 1.0 <= b[i] and term < _LEAST * total:  # and so are those that follow
+                    break
+                if total > _LARGEST:
+                    term, total, scale = term / total, 1.0, scale + math.log(total)
+            out[i] = scale + math.log(total)
+
+    loop = jit.njit(types.void(*(_REALS,) * 5), nogil=True, error_model="numpy")
+    return loop(sums)
+
+
+def _lower(k: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
+    """P(Y <= k) for k < n / 2; any number for k < 0."""
     with np.errstate(all="ignore"):
-        log_p = rising_of(n, b) - rising_of(n, phi) + n * np.log(b / phi)
-        total = np.zeros(np.shape(log_p))
-        for j in range(int(np.max(np.where(wanted, k, -1.0), initial=-1.0)) + 1):
-            total += np.where(wanted & (j <= k), np.exp(log_p), 0.0)
-            log_p = log_p + np.log((n - j) * (j + a) / ((j + 1) * (n - j - 1 + b)))
-    return np.minimum(total, 1.0)
+        log_p = rising_of(n, b) - rising_of(n, a + b) + n * np.log(b / (a + b))
+        log_p = np.where(b > 0, log_p, -np.inf)  # of no successes at all
+    out = np.empty(k.size)
+    _sums()(*(np.array(x, float).ravel() for x in (k, n, a, b)), out)
+    return np.exp(np.minimum(log_p + out.reshape(k.shape), 0.0))
