@@ -357,13 +357,9 @@ class Family:
         )
 
     def transition(
-        self,
-        y: Floats,
-        parameters: Values,
-        *,
-        weights: Floats | None = None,
+        self, y: Floats, parameters: Values, *, weights: Floats | None = None,
         trials: Ints | None = None,
-    ) -> tuple[Floats, Floats] | None:
+    ) -> tuple[Floats, Floats] | None:  # fmt: skip
         """(S, n) where in the linear predictor P(Y <= y) falls from 1 to 0, and over how much.
 
         None where the fall is as wide as the link's own. So an average of it over normal effects
@@ -410,13 +406,9 @@ class Family:
         return mu
 
     def observation_mean(
-        self,
-        mu: Floats,
-        parameters: Values,
-        *,
-        weights: Floats | None = None,
+        self, mu: Floats, parameters: Values, *, weights: Floats | None = None,
         trials: Ints | None = None,
-    ) -> Floats:
+    ) -> Floats:  # fmt: skip
         """(S, n) mean of what `simulate` draws, as `reported`: of counts out of trials a count."""
         mean = self.expectation(mu, parameters)
         return mean if trials is None else mean * trials
@@ -430,13 +422,9 @@ class Family:
         raise NotImplementedError
 
     def variance(
-        self,
-        mu: Floats,
-        parameters: Values,
-        *,
-        weights: Floats | None = None,
+        self, mu: Floats, parameters: Values, *, weights: Floats | None = None,
         trials: Ints | None = None,
-    ) -> Floats:
+    ) -> Floats:  # fmt: skip
         """(S, n) Var[y] given mu, on the scale of `expectation`."""
         raise NotImplementedError
 
