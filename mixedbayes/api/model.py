@@ -67,7 +67,9 @@ class Model:
         above y; -1 or "left", at most y; ``cens(kind, upper)`` with 2 or "interval", above y and at
         most `upper`, as in brms, of counts too. ``y | trunc(lower, upper)``: what lies outside
         could not be observed; the bounds themselves could. Both may be columns, and combined with
-        ``weights(w)``.
+        ``weights(w)``. ``y | se(s)``: s is the known standard error of each row, and
+        ``se(s, sigma=True)`` adds a residual sd. ``count | rate(t)`` is ``offset(log(t))``: of a
+        negative binomial the shape is that of a row, where brms's rate multiplies it by t.
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
         changed, and tables come back in its library. Levels of a grouping factor are equal in new

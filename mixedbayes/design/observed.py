@@ -29,7 +29,8 @@ def limits(formula: Formula, rows: Rows, y: Floats) -> Limits | None:
     ------
     DataError
         For unknown codes, intervals without an upper end or with one that is not above y, bounds
-        that are not below one another, responses outside of them, and where all are censored.
+        that are not below one another, responses outside of them, and where all are censored on
+        one side.
     """
     said = formula.response
     if not said.limits:
@@ -39,11 +40,12 @@ def limits(formula: Formula, rows: Rows, y: Floats) -> Limits | None:
     bounds = truncation(formula, rows)
     found = replace(bounds or Limits(), censoring=kind, upper=upper)
     _check_bounds(formula, rows, found, y)
-    if rows.fitting and kind is not None and (kind != NONE).all():
+    if rows.fitting and kind is not None and any((kind == k).all() for k in (LEFT, RIGHT)):
         raise DataError(
-            f"cens({', '.join(said.cens)}): all {len(y)} responses are censored, so that none says "
-            "what values it has; is the coding the other way round? 0 stands for a known response "
-            "and 1 for one that is only known to be larger"
+            f"cens({', '.join(said.cens)}): all {len(y)} rows with a code are censored on the same "
+            "side, so that none says what values the response has; is the coding the other way "
+            "round? 0 stands for a known response and 1 for one that is only known to be larger; "
+            "rows without a code are left out"
         )
     return found
 

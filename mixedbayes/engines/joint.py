@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -66,9 +67,24 @@ class JointEngine(Engine):
         )
 
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
-        if settings.sampler == "nutpie":
+        if settings.sampler != "nutpie":
+            return self.sample_with_effects(spec, settings, chosen)
+        try:
             return _sample_density(spec, settings)
-        return self.sample_with_effects(spec, settings, chosen)
+        except np.linalg.LinAlgError as error:
+            if not all(a.prior.proper for _, _, a in spec.priors.rows()):
+                raise SamplingError(
+                    f"No starting point: the posterior has no mode that Fisher scoring finds "
+                    f"({error}). Remedy: use proper priors, and check that no column separates the "
+                    "outcomes perfectly."
+                ) from error
+            warnings.warn(
+                f"the posterior has no mode that Fisher scoring finds ({error}): the model is "
+                "compiled and sampled by PyMC instead, which takes longer",
+                UserWarning,
+                stacklevel=2,
+            )
+            return self.sample_with_effects(spec, settings, chosen)
 
 
 def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
@@ -84,15 +100,8 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
 
     began = time.perf_counter()
     plain = JointDensity.of(spec.design, spec.family, spec.priors)
-    try:
-        with one_blas_thread():
-            near = approximate(plain)
-    except np.linalg.LinAlgError as error:
-        raise SamplingError(
-            f"No starting point: the posterior has no mode that Fisher scoring finds ({error}). "
-            "Remedy: use proper priors, check that no column separates the outcomes perfectly, or "
-            "give formulation=mb.NonCentered()."
-        ) from error
+    with one_blas_thread(), np.errstate(all="ignore"):
+        near = approximate(plain)
     white = plain.whitened(near, near.coordinates)
 
     def start(rng: np.random.Generator) -> Floats:

@@ -33,11 +33,11 @@ def refuse_exact(design: Design, y: Floats, scale: str, least: float) -> None:
     """
     if not np.isfinite(y).all():
         return
-    n = design.n
+    n, spread = design.n, float(np.std(y))
     screened = (k + design.mu.X.shape[1] for k in _SCREENED)
     for rows in dict.fromkeys(min(n, k) for k in (*screened, _MOST)):
         left = _residual(design, y[:rows], np.arange(rows))
-        share = None if left is None else left / float(np.std(y))
+        share = None if left is None else left / spread if spread else 0.0
         if share is not None and share > least:
             return
         if share is not None and rows == n:

@@ -16,7 +16,7 @@ import numpy as np
 
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.errors import ModelError
-from mixedbayes.families.base import Family, Parameter, Values, weights_of
+from mixedbayes.families.base import Family, Parameter, Values, per_row, weights_of
 from mixedbayes.families.gaussian import Gaussian, row_sd
 from mixedbayes.families.rows import RowDensity, Rows, compiled, nothing
 from mixedbayes.families.student_t import StudentTFamily
@@ -118,8 +118,10 @@ class _Known(_KnownErrors):
         return super().information(eta, {**parameters, "sigma": np.ones(1)})
 
     def row_sd(self, parameters: Values, weights: Floats | None) -> Floats:
-        """(1, n) the standard errors."""
-        return np.ones((1, 1)) if weights is None else 1 / np.sqrt(np.atleast_2d(weights))
+        """(1, n) the standard errors; of rows whose parameters are `weighted`, theirs."""
+        if weights is None:
+            return per_row(parameters["sigma"]) if "sigma" in parameters else np.ones((1, 1))
+        return 1 / np.sqrt(np.atleast_2d(weights))
 
 
 class _Added(_KnownErrors):

@@ -131,10 +131,10 @@ def _check_rows(design: Design, new: NewRows) -> None:
     if not len(new.X):
         raise DataError("there are no rows to condition on")
     response = design.formula.response
-    for what, values in (("weights", new.weights), ("trials", new.trials)):
-        text = getattr(response, what)
-        if text is not None and values is None:
-            raise DataError(f"the rows lack the column(s) of {what}({text}); add them")
+    trials = response.trials and f"trials({response.trials})"
+    for said, values in ((response.weighing, new.weights), (trials, new.trials)):
+        if said and values is None:
+            raise DataError(f"the rows lack the column(s) of {said}; add them")
     known = np.all([new.groups[g.name].refs >= 0 for g in design.mu.groups], axis=0)
     if known.any():
         finest = design.mu.groups[-1].name

@@ -83,7 +83,7 @@ REFUSED = {
     ("y | cens(kind, `y 2`) ~ x", "not above y"): {"y 2": 4.0},
     ("y | cens(c) ~ x", "'nein' (first in row 1)"): {"c": ["none", "nein", "left", "left", "left"]},
     ("y | cens(c) ~ x", "codes that are not known, 3"): {"c": [0, 1, 3, 0, 0]},
-    ("y | cens(c) ~ x", "all 5 responses are censored"): {"c": 1},
+    ("y | cens(c) ~ x", "all 5 rows with a code are censored"): {"c": 1},
     ("y | trunc(2, 9) ~ x", "1 of 5 values are outside trunc(lower=2, upper=9)"): {},
     ("y | trunc(9, 2) ~ x", "not below the upper"): {},
     ("y | cens(c) + trunc(upper=5) ~ x", "lies outside trunc(upper=5)"): {"c": [0, 0, 0, 0, 1]},

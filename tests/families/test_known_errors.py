@@ -111,6 +111,14 @@ def test_errors_may_be_small_beside_sigma(data, family):
     np.testing.assert_allclose(near.hyper, without.hyper, rtol=0.2, atol=0.05)
 
 
+def test_shares_of_variance_and_new_groups_know_the_errors(data):
+    fit = mb.fit(BOTH[0], data, draws=100, chains=2, seed=1, progress=False)
+    link, response = (fit.icc(scale=s)["mean"].iloc[0] for s in ("link", "response"))
+    assert response == pytest.approx(link, rel=1e-6)
+    with pytest.raises(mb.DataError, match=r"lack the column\(s\) of se\(s\)"):
+        fit.condition_on(pd.DataFrame({"y": [1.0], "x": [0.0], "g": ["new"]}))
+
+
 def test_new_observations_have_their_own_errors(added):
     new = pd.DataFrame({"s": [1e-3, 5.0]})
     drawn = added.predict(new, kind="response", draws=True).to_numpy().reshape(-1, 2)
