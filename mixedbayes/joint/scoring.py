@@ -155,6 +155,9 @@ class Scoring:
                 w, factor, leverage, _ = self._around(columns, e)
                 break
         else:
+            if not self.memory:  # the expected information is far from the curvature here
+                self.memory = _MEMORY
+                return self.conditional(phi)
             if self.concave:
                 raise np.linalg.LinAlgError("Fisher scoring did not settle")
             w, factor, leverage, _ = self._around(columns, e)

@@ -124,7 +124,7 @@ def fit_tails(
         along[: len(spread)] = spread[:, i] / spread[i, i]
         left, right = (_reach(value, t, i, along, sign * sd) for sign in (-1, 1))
         excess = (left - right) / (_softplus(3.0) ** 2 / 2)
-        if abs(excess) > _WORTH:
+        if abs(excess) > _WORTH and left > 0 and right > 0:  # 0 where it is not known beside t
             shorter = right if excess > 0 else -left
             tails.a[i], tails.m[i], tails.s[i] = excess, t[i], shorter / 3
     return tails

@@ -19,6 +19,8 @@ NAMES = {
     ("gaussian", "log"): "ratio of means",
     ("student_t", "log"): "ratio of means",
     ("lognormal", "identity"): "ratio of means",
+    ("hurdle_lognormal", "identity"): "ratio of means",
+    ("shifted_lognormal", "identity"): "ratio of means beyond ndt",
     ("gamma", "log"): "ratio of means",
     ("beta", "logit"): "odds ratio",
     ("beta", "cloglog"): "hazard ratio",
@@ -71,7 +73,7 @@ def test_every_family_and_link_has_its_ratio_or_a_reason(name, link, posterior):
         assert re.fullmatch(expected, ratio_of(family, design).name)
     else:
         reason = {"identity": "own unit", "probit": "latent normal", "inverse": "1 / mean"}
-        reason["cloglog"] = "exp(-effect)"
+        reason |= {"cloglog": "exp(-effect)", "tan_half": "differences on the tan_half scale"}
         with pytest.raises(mb.ModelError, match=rf"{name} family with {link.name}.*") as raised:
             ratio_of(family, design)
         assert reason[link.name] in str(raised.value)
