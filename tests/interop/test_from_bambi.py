@@ -253,7 +253,7 @@ def test_shrinkage_prediction_and_checks_work(both):
 @pytest.mark.parametrize(
     ("formula", "options", "said"),
     [
-        ("y ~ x + (1 | g)", {"family": "wald"}, "family 'wald'"),
+        ("y ~ x + (1 | g)", {"family": "laplace"}, "family 'laplace'"),
         ("y ~ x + hsgp(z, m=5, c=2)", {}, "Gaussian processes"),
         ("truncated(y, 0, 99) ~ x", {}, "truncated"),
         ("weighted(y, w) ~ x", {}, "a weight multiplies"),
