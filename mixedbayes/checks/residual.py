@@ -273,7 +273,7 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
         rng = stream(seed, CENSORED)
         mu = some.family.inverse(eta, np)
         known = completed(some.family, d.y, mu, own, rng, weights=d.weights, limits=d.limits)
-    data, replicated = ((x - mean) / sd for x in (known, drawn))
+    data, replicated = (some.family.deviation(x, mean) / sd for x in (known, drawn))
     return Residuals(d, mean, typical, seen, drawn, data, replicated, seed)
 
 

@@ -86,8 +86,7 @@ class Family:
 
     @property
     def fixed(self) -> dict[str, float]:
-        """Parameters that the user fixed at a number, fields of the family, which are not among
-        `parameters` then."""
+        """Fields that the user fixed at a number, parameters but not among `parameters` then."""
         return {}
 
     @property
@@ -473,6 +472,14 @@ class Family:
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         """The law of one row in LaTeX, with an alignment mark; `symbol` writes a parameter."""
         raise NotImplementedError
+
+    def deviation(self, y: Floats, mean: Floats) -> Floats:
+        """y less a mean, both as `expectation` has them; around the circle where y is an angle."""
+        return y - mean
+
+    def unwound(self, draws: Floats, about: Floats | None = None) -> Floats:
+        """(..., S) draws of y; angles within pi of the mean direction of `about`, or their own."""
+        return draws
 
     # ---- variance on the link scale -----------------------------------------------------------
 

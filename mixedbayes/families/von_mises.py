@@ -61,7 +61,9 @@ class VonMises(Family):
     (1992), doi:10.2307/2532334.
 
     Directions have no average as numbers have: `predict` gives those of groups by name or of a
-    typical group; means and comparisons are of target="linear", tan(mu / 2).
+    typical group; means and comparisons are of target="linear", tan(mu / 2). Tables are of angles
+    turned to within pi of their mean direction, so that an interval across pi is short, with an end
+    beyond pi. Residuals are angles from the mean, from -pi to pi.
     """
 
     name: ClassVar[str] = "von_mises"
@@ -217,6 +219,15 @@ class VonMises(Family):
     def mean_words(self, response: str) -> str:
         return f"mean direction of {response}"
 
+    def deviation(self, y: Floats, mean: Floats) -> Floats:
+        """The angle from the mean to y, from -pi to pi."""
+        gap = y - mean
+        return gap - 2 * np.pi * np.round(gap / (2 * np.pi))
+
+    def unwound(self, draws: Floats, about: Floats | None = None) -> Floats:
+        centre = _mean_direction(draws if about is None else about)[..., None]
+        return draws - 2 * np.pi * np.round((draws - centre) / (2 * np.pi))
+
     def information(self, eta: Floats, parameters: Values) -> Floats:
         """kappa I1 / I0 about mu."""
         kappa = per_row(parameters["kappa"])
@@ -244,6 +255,11 @@ def _unit(y: Floats) -> Floats:
 def _direction(design: Design) -> float:
     """The mean direction of the response."""
     return float(np.angle(np.sum(weights_of(design) * np.exp(1j * design.y))))
+
+
+def _mean_direction(draws: Floats) -> Floats:
+    """(...) that of (..., S) angles."""
+    return np.arctan2(np.sin(draws).mean(axis=-1), np.cos(draws).mean(axis=-1))
 
 
 def _variance(kappa: Floats) -> Floats:

@@ -163,7 +163,8 @@ def predict(
     rows: its own columns; mean, sd, lower, upper; and, where rows use their own levels' effects,
     `new`: the grouping factors whose level in this row the fit has not seen, empty where it knows
     them all. Probabilities of ordered categories have a row for each row and category, and a column
-    `category` before the mean. In pandas row labels are those of `new`. A column of `new` that is
+    `category` before the mean. Angles are described about their mean direction: an end of the
+    interval can be beyond pi. In pandas row labels are those of `new`. A column of `new` that is
     called as one of these, such as `mean`, has `_value` added to its name. Of the rows of the fit
     the table has the same numbers and no columns of the data.
 
@@ -224,6 +225,7 @@ def predict_given(
     rows = prediction_rows(post.design, new, question)
     what = None if kind == "response" else parse_target(target or kind, post.design, post.family)
     each = isinstance(what, Mean)
+    of_response = way is None and (each or kind == "response")
     categories = post.family.categories(post.design) if each else None
     width = 1 if categories is None else len(categories)
     if draws:
@@ -261,10 +263,11 @@ def predict_given(
         if draws:
             out[:, at] = values.T
             return
-        described = how.plain(values, post.shape[0])
+        described = how.plain(post.family.unwound(values) if of_response else values, post.shape[0])
         if answer.mean is not None and how.needs(*OF_MEAN):
             own = replace(how, columns=tuple(c for c in how.columns if c in OF_MEAN))
-            described |= own.plain(answer.mean().reshape(-1, post.n_draws), post.shape[0])
+            mean = post.family.unwound(answer.mean().reshape(-1, post.n_draws), about=values)
+            described |= own.plain(mean, post.shape[0])
         out[:, at] = list(described.values())
 
     run(blocks, work, post.n_draws, shown=progress)

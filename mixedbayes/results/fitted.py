@@ -112,7 +112,8 @@ def fitted(
     -------
     DataFrame with one row per row of data used, under the user's index: mean, sd, lower, upper.
     Probabilities of ordered categories have a row for each row and category, and a column
-    `category`. Where the response is an expression such as log(y), `attrs["note"]` says that the
+    `category`. Angles are described about their mean direction: an end of the interval can be
+    beyond pi. Where the response is an expression such as log(y), `attrs["note"]` says that the
     values are of that.
 
     Raises
@@ -133,7 +134,10 @@ def fitted(
     def block(rows: slice) -> Floats:
         if kind == "linear":
             return linear_predictor(post, rows)
-        return expected(post, rows) if categories is None else _probabilities(post, rows)
+        if categories is not None:
+            return _probabilities(post, rows)
+        mean = expected(post, rows)
+        return mean if draws else post.family.unwound(mean)
 
     found = _by_rows(post, block, how, draws, "fitted", categories)
     if kind == "mean" and is_transformed(post.design):
@@ -168,6 +172,7 @@ def residuals(
     kind
         "response": y - E[y], in the response's unit; "pearson": that over sd(y), without unit. Of
         ordered categories y is the code 1, 2, ..., as if they were equally far apart.
+        Of angles it is the angle from E[y] to y, from -pi to pi.
         For a weighted gaussian row the sd is sigma / sqrt(w). A censored response is drawn from
         where it is known to be, in every draw; E[y] and sd(y) are those before truncation.
     draws
@@ -196,7 +201,8 @@ def residuals(
     y, rng = observed(post), np.random.default_rng([seed, _RESIDUALS])
 
     def block(rows: slice) -> Floats:
-        values = _completed(post, y, rows, rng) - expected(post, rows)
+        values = post.family.deviation(_completed(post, y, rows, rng), expected(post, rows))
+        values = values if draws else post.family.unwound(values)
         return values if kind == "response" else values / response_sd(post, rows)
 
     return _by_rows(post, block, how, draws, "residual")
