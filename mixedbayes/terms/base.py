@@ -40,6 +40,7 @@ class Term(ABC):
     blocks: tuple[tuple[int, ...], ...]
     covariance: Covariance
     law: Law
+    ids: tuple[str, ...] = ()  # of each block, which correlate it with others; (): none has one
     joins: ClassVar[bool] = False  # whether `mixed` does anything
 
     @property
