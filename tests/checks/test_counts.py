@@ -83,7 +83,7 @@ def test_counts_of_trials_have_zeros_and_dispersion():
     said = found(rng.binomial(12, share), "binomial", "y | trials(t) ~ x + (1 | g)")
     assert list(said) == ["Zeros", "Dispersion"]
     assert said["Dispersion"].look
-    assert "An effect of each row, (1 | row), or a further predictor" in said["Dispersion"].said
+    assert 'family="beta_binomial" or an effect of each row, (1 | row)' in said["Dispersion"].said
 
 
 @pytest.mark.parametrize("family", ["gaussian", "bernoulli", "gamma"])
