@@ -69,18 +69,20 @@ class JointEngine(Engine):
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
         if settings.sampler != "nutpie":
             return self.sample_with_effects(spec, settings, chosen)
+        from mixedbayes.joint.feasible import Infeasible
+
         try:
             return _sample_density(spec, settings)
         except np.linalg.LinAlgError as error:
-            if not all(a.prior.proper for _, _, a in spec.priors.rows()):
+            said = f"the posterior has no mode that Fisher scoring finds ({error})"
+            proper = all(a.prior.proper for _, _, a in spec.priors.rows())
+            if isinstance(error, Infeasible) or not proper:
                 raise SamplingError(
-                    f"No starting point: the posterior has no mode that Fisher scoring finds "
-                    f"({error}). Remedy: use proper priors, and check that no column separates the "
-                    "outcomes perfectly."
+                    f"No starting point: {said}. Remedy: use proper priors, and check that no "
+                    "column separates the outcomes perfectly."
                 ) from error
             warnings.warn(
-                f"the posterior has no mode that Fisher scoring finds ({error}): the model is "
-                "compiled and sampled by PyMC instead, which takes longer",
+                f"{said}: the model is compiled and sampled by PyMC instead, which takes longer",
                 UserWarning,
                 stacklevel=2,
             )

@@ -9,6 +9,10 @@ from mixedbayes.design.types import Floats
 from mixedbayes.joint.density import JointDensity
 
 
+class Infeasible(np.linalg.LinAlgError):
+    """No coefficients give every row a possible mean: there is no point to begin from."""
+
+
 def feasible_coefficients(density: JointDensity, X: Floats, offset: Floats) -> Floats:
     """Coefficients (p,) at which the response is at its centre, or as near to it as is possible.
 
@@ -17,7 +21,7 @@ def feasible_coefficients(density: JointDensity, X: Floats, offset: Floats) -> F
     those with the largest least predictor: a linear programme. X (m, p) and offset (m,) are those
     of the stacked rows.
 
-    Raises numpy.linalg.LinAlgError where no coefficients make all predictors positive.
+    Raises Infeasible where no coefficients make all predictors positive.
     """
     found, n = density.layout.start(), density.data.n_mean
     if not density.data.front.positive or np.all(offset[:n] + X[:n] @ found > 0):
@@ -32,7 +36,7 @@ def feasible_coefficients(density: JointDensity, X: Floats, offset: Floats) -> F
         bounds=[*[(None, None)] * len(own), (None, centre)],
     )
     if best.x is None or best.x[-1] <= 0:
-        raise np.linalg.LinAlgError(
+        raise Infeasible(
             f"with the {family.link.name} link no coefficients give every row a possible mean"
         )
     found[own] = best.x[:-1]
