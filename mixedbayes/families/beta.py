@@ -136,11 +136,7 @@ class Beta(Family):
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         phi, mu = parameters["phi"], self.inverse(eta, xp)
-        return "Beta", {"alpha": mu * phi, "beta": self._rest(eta, mu, xp) * phi}
-
-    def _rest(self, eta: Any, mu: Any, xp: Any) -> Any:
-        """1 - mu, exact where mu is close to 1 for a symmetric link."""
-        return 1 - mu if isinstance(self.link, Cloglog) else self.inverse(-eta, xp)
+        return "Beta", {"alpha": mu * phi, "beta": self.link.rest(eta, xp) * phi}
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         phi = symbol("phi")

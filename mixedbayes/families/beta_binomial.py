@@ -25,7 +25,7 @@ from mixedbayes.families.base import (
     repeated,
     weights_of,
 )
-from mixedbayes.families.binomial import Trials, needed
+from mixedbayes.families.binomial import Trials, log_ways, needed
 from mixedbayes.families.links import Logit
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.negative_binomial import rising as rising_of
@@ -86,8 +86,7 @@ class BetaBinomial(Trials):
 
     def rows(self, design: Design) -> Rows:
         w, y, n = weights_of(design), design.y, np.asarray(needed(design.trials), float)
-        ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
-        return Rows.of(y, w, w @ ways, n)
+        return Rows.of(y, w, float(w @ log_ways(y, n)), n)
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         return SHAPE_PRIOR, "from nearly all or none to nearly binomial; as in brms for shapes"
@@ -105,7 +104,7 @@ class BetaBinomial(Trials):
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
-        mu, rest, phi = *shares(self, eta, xp), parameters["phi"]
+        mu, rest, phi = self.inverse(eta, xp), self.link.rest(eta, xp), parameters["phi"]
         return "BetaBinomial", {"n": design.trials, "alpha": mu * phi, "beta": rest * phi}
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
@@ -215,19 +214,12 @@ class BetaBinomial(Trials):
         return own + self.link.variance
 
 
-def shares(family: Family, eta: Any, xp: Any) -> tuple[Any, Any]:
-    """mu and 1 - mu, exact where mu is close to 1 for the logit link."""
-    mu = family.inverse(eta, xp)
-    return mu, family.inverse(-eta, xp) if isinstance(family.link, Logit) else 1 - mu
-
-
 def _log_mass(y: Floats, mu: Floats, phi: Floats, trials: Ints) -> Floats:
     n = np.asarray(trials, float)
-    ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
     with np.errstate(all="ignore"):
         a = np.where(y == 0, 0.0, rising_of(y, mu * phi) + special.xlogy(y, mu))
         b = np.where(y == n, 0.0, rising_of(n - y, (1 - mu) * phi) + special.xlog1py(n - y, -mu))
-    return ways + a + b - rising_of(n, phi)
+    return log_ways(y, n) + a + b - rising_of(n, phi)
 
 
 _REALS, _LEAST, _LARGEST = types.float64[::1], 1e-22, 1e250

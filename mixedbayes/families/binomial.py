@@ -77,8 +77,7 @@ class Shares(Family):
         w = weights_of(design)
         n = np.ones(design.n) if design.trials is None else np.asarray(design.trials, float)
         y = design.y
-        ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
-        return Rows.of(w * y, w * n, w @ ways)
+        return Rows.of(w * y, w * n, float(w @ log_ways(y, n)))
 
     def _successes(self, design: Design) -> tuple[float, float]:
         """Successes and trials in all rows."""
@@ -208,6 +207,11 @@ class Binomial(Trials):
         trials: Ints | None = None,
     ) -> Floats:
         return mu * (1 - mu) / needed(trials)
+
+
+def log_ways(y: Floats, n: Floats) -> Floats:
+    """Logarithm of the number of ways of y successes among n trials."""
+    return special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
 
 
 def needed(trials: Ints | None) -> Ints:

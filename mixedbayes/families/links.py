@@ -134,6 +134,10 @@ class ShareLink(Link):
         """log(1 - mu) as a function of eta, without loss of digits in the tails."""
         return self.log_inverse(-eta, xp)
 
+    def rest(self, eta: Any, xp: Any) -> Any:
+        """1 - mu as a function of eta, for a symmetric link without loss of digits near 1."""
+        return self.inverse(-eta, xp) if self.symmetric else 1 - self.inverse(eta, xp)
+
     def log_odds(self, eta: Any, xp: Any) -> Any:
         """log(mu / (1 - mu)) as a function of eta, without loss of digits in the tails."""
         raise NotImplementedError
