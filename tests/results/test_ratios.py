@@ -119,13 +119,17 @@ LEVELS = {
     "odds ratio": "baseline odds", "hazard ratio": "baseline hazard",
     "rate ratio": "baseline mean", "ratio of means": "baseline mean",
 }  # fmt: skip
+MEDIANS = {
+    "lognormal": "baseline median", "hurdle_lognormal": "baseline median",
+    "shifted_lognormal": "baseline median beyond ndt",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "link"), NAMES)
 def test_the_intercept_is_named_by_what_it_is(name, link, posterior):
     kinds = {kind.name: kind for kind in FAMILIES[name].links}
     post = posterior(FAMILIES[name](link=kinds[link]()))
-    level = "baseline median" if name == "lognormal" else LEVELS[NAMES[name, link]]
+    level = MEDIANS.get(name) or LEVELS[NAMES[name, link]]
     for terms in (
         fixef_ratios(post)["term"].tolist(),
         fixef_ratios(post, draws=True)["term"].to_numpy().tolist(),
