@@ -45,7 +45,8 @@ CASES = [(name, link) for name, kind in FAMILIES.items() for link in kind.links]
 
 @pytest.fixture
 def posterior(make):
-    """Draws of an intercept, a slope and two grouping factors; of a family's parameters, 1."""
+    """Draws of an intercept, a slope and two grouping factors; of a family's parameters, 1, or
+    0.5 where they are probabilities."""
 
     def of(family, groups=("g", "k")):
         rng, n = np.random.default_rng(3), 40
@@ -58,7 +59,8 @@ def posterior(make):
             "fixef": rng.normal(0.7, 0.2, (2, 500, 1)),
         }
         values |= {f"sd_{g}": rng.gamma(4, 0.2, (2, 500, 1)) for g in groups}
-        values |= {p: np.ones((2, 500)) for p in family.parameters}
+        shares = {p.name for p in family.declared if isinstance(p.link, mb.Logit)}
+        values |= {p: np.full((2, 500), 0.5 if p in shares else 1.0) for p in family.parameters}
         return make.posterior(design, values, family)
 
     return of
