@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from mixedbayes import names
 from mixedbayes.design import replay
 from mixedbayes.design.table import eager
-from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewGroup, NewRows
-from mixedbayes.design.values import label, row_name
+from mixedbayes.design.types import Design, Floats, GroupDesign, NewGroup, NewRows
+from mixedbayes.design.values import row_name
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.predict.importance import IN_CLOSED_FORM, Importance, describe_mixture
-from mixedbayes.predict.linear import Known, covariance_roots, predictor
-from mixedbayes.predict.predict import predict_given
-from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
+from mixedbayes.predict.conditioned import Conditioned, Moving
+from mixedbayes.predict.linear import covariance_roots, predictor
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.predict.updating import Exact, NewData, Unseen, Weighted, exact, weighted
-from mixedbayes.printable import printable
-from mixedbayes.results.library import answer
+from mixedbayes.predict.updating import MU, NewData, Unseen, exact, weighted
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.ranef import (
-    COLUMNS,
-    chosen,
-    coef_kernel,
-    constant_intercept,
-    effect_rows,
-    labelled_coef,
-    only_intercept,
-    population_of,
-    with_constant,
-)
-from mixedbayes.results.tables import (
-    EFFECT,
-    OF_CHAINS,
-    Description,
-    Interval,
-    Statistics,
-    chained,
-    stack,
-)
-from mixedbayes.results.text import tabled
 from mixedbayes.terms.base import need_plain
 
 MOST_EFFECTS = 500
@@ -61,7 +32,8 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     parameters enters by weighting the draws with the rows' likelihood, the new effects integrated
     out. Of a gaussian model with identity link the new effects have, in every draw, their exact
     normal distribution given the rows. Of other models they are proposed near their mode in every
-    draw, and weighted together with the draw by importance sampling.
+    draw, and weighted together with the draw by importance sampling: those on further parameters
+    with those on the mean, as their covariance across parameters has it.
 
     Parameters
     ----------
@@ -90,8 +62,7 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         Rows belong to levels of the fit alone, lack columns, or have responses that the family
         cannot have.
     ModelError
-        There are no group effects; the new levels have effects on a further parameter too; only
-        summaries of effects that the rows need were kept.
+        There are no group effects; only summaries of effects that the rows need were kept.
 
     References
     ----------
@@ -100,25 +71,30 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     """
     _check_model(post)
     rows = eager(rows)
-    new = replay(post.design, rows, response=True)
+    new = {p: replay(post.design, rows, response=p == MU, parameter=p) for p in _parameters(post)}
     _check_rows(post.design, new)
-    levels = {
-        g.name: _new_design(g, new.groups[g.name])
-        for g in post.design.mu.groups
-        if (new.groups[g.name].refs < 0).any()
-    }
-    others = {name: _parameter(post, rows, name) for name in post.design.further}
-    data, number = _new_data(post, new, levels, others), seed_of(post, seed)
-    _check_support(data, new)
+    unseen = tuple(
+        (p.parameter, _new_design(g, new[p.parameter].groups[g.name]))
+        for p in post.predictors
+        for g in p.groups
+        if (new[p.parameter].groups[g.name].refs < 0).any()
+    )
+    data, number = _new_data(post, new, unseen), seed_of(post, seed)
+    _check_support(data, new[MU])
     effects = exact(data) if post.closed_form else weighted(data, number)
-    result = Conditioned(post, levels, data.n, effects, number)
+    result = Conditioned(post, unseen, data.n, effects, number)
     if result.warning:
         warnings.warn(result.warning, UserWarning, stacklevel=3)
     return result
 
 
+def _parameters(post: Posterior) -> list[str]:
+    """The mean, and the further parameters that have a formula."""
+    return [p.parameter for p in post.predictors]
+
+
 def _check_model(post: Posterior) -> None:
-    if not post.design.mu.groups:
+    if not any(p.groups for p in post.predictors):
         raise ModelError(
             "the model has no group effects, so there is no new group to condition on; "
             "fit again with these rows added"
@@ -126,8 +102,9 @@ def _check_model(post: Posterior) -> None:
     need_plain((g for p in post.predictors for g in p.groups), "condition_on()")
 
 
-def _check_rows(design: Design, new: NewRows) -> None:
+def _check_rows(design: Design, every: Mapping[str, NewRows]) -> None:
     """Every row brings a new level; there are not too many of them."""
+    new = every[MU]
     if not len(new.X):
         raise DataError("there are no rows to condition on")
     response = design.formula.response
@@ -135,20 +112,18 @@ def _check_rows(design: Design, new: NewRows) -> None:
     for said, values in ((response.weighing, new.weights), (trials, new.trials)):
         if said and values is None:
             raise DataError(f"the rows lack the column(s) of {said}; add them")
-    known = np.all([new.groups[g.name].refs >= 0 for g in design.mu.groups], axis=0)
+    there = [group for rows in every.values() for group in rows.groups.values()]
+    known = np.all([group.refs >= 0 for group in there], axis=0)
     if known.any():
-        finest = design.mu.groups[-1].name
-        found = new.groups[finest].labels[known].unique()
+        finest = next(tuple(rows.groups.values())[-1] for rows in every.values() if rows.groups)
+        found = finest.labels[known].unique()
         shown = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
         raise DataError(
             f"{int(known.sum())} of {len(known)} rows belong to levels that are in the fit "
-            f"({finest}: {shown}); condition_on() is for new levels. Leave these rows out, or fit "
-            "again with them added to the data"
+            f"({finest.name}: {shown}); condition_on() is for new levels. Leave these rows out, or "
+            "fit again with them added to the data"
         )
-    effects = 0
-    for g in design.mu.groups:
-        there = new.groups[g.name]
-        effects += there.labels[there.refs < 0].nunique() * len(g.terms)
+    effects = sum(g.labels[g.refs < 0].nunique() * g.Z.shape[1] for g in there)
     if effects > MOST_EFFECTS:
         raise DataError(
             f"the rows bring {effects:,} new effects, more than {MOST_EFFECTS:,}; condition on "
@@ -182,7 +157,7 @@ def _check_support(data: NewData, new: NewRows) -> None:
     said = f"impossible in a {family.name} model, which takes {family.takes}"
     if possible.all():
         with np.errstate(all="ignore"):
-            possible = np.isfinite(data.density(some)(data.eta[:, some].T)).any(axis=0)
+            possible = np.isfinite(data.density(some)(*data.etas(some))).any(axis=0)
         said = "further from what the fit expects than numbers can tell"
     if not possible.all():
         first = int(np.argmin(possible))
@@ -204,256 +179,45 @@ def _new_design(g: GroupDesign, new: NewGroup) -> GroupDesign:
     )
 
 
-def _parameter(post: Posterior, rows: Any, name: str) -> Floats:
-    """(S, m) a further parameter that has a formula of its own."""
-    new = replay(post.design, rows, parameter=name)
-    unseen = [g.name for g in new.groups.values() if (g.refs < 0).any()]
-    if unseen:
-        raise ModelError(
-            f"{name} has effects of {', '.join(unseen)} too, and condition_on() finds those of the "
-            "mean alone; fit again with these rows added"
-        )
-    known = tuple(FactorRows(key, g.Z, g.refs) for key, g in new.groups.items())
-    read = PredictionRows(new.X, known, new.offset, None, None, new.index)
-    eta = predictor(post, read, 0, {}, name).eta(slice(None))
-    return post.family.parameter_link(name).inverse(eta, np).T
-
-
-def _new_data(
-    post: Posterior,
-    new: NewRows,
-    levels: Mapping[str, GroupDesign],
-    others: Mapping[str, Floats],
-) -> NewData:
+def _new_data(post: Posterior, every: Mapping[str, NewRows], unseen: Sequence[Moving]) -> NewData:
     """The rows beyond what the draws know: population part and effects of levels of the fit."""
-    known, unknown = [], []
+    new, link = every[MU], post.family.parameter_link
+    eta = {p: _known_part(post, rows, p) for p, rows in every.items()}
+    levels = tuple(_unseen(post, every[p], p, g) for p, g in unseen)
+    moving = {level.parameter for level in levels} - {MU}
+    still = {
+        p: link(p).inverse(values, np).T for p, values in eta.items() if p != MU and p not in moving
+    }
+    return NewData(
+        post.family,
+        responses(post.design, new),
+        eta[MU],
+        {**post.parameters(), **still},
+        new.weights,
+        new.trials,
+        levels,
+        new.limits,
+        {p: eta[p] for p in post.design.further if p in moving},
+    )
+
+
+def _known_part(post: Posterior, new: NewRows, parameter: str) -> Floats:
+    """(m, S) a parameter's linear predictor without the effects of new levels."""
+    known = []
     for name, group in new.groups.items():
         seen = group.refs >= 0
         if seen.any():
             codes = np.where(seen, group.refs, 0)
             known.append(FactorRows(name, group.Z * seen[:, None], codes))
-        if name in levels:
-            codes = np.full(len(seen), -1)
-            codes[~seen] = levels[name].refs
-            unknown.append(
-                Unseen(group.Z, codes, levels[name].n_levels, covariance_roots(post, name))
-            )
     rows = PredictionRows(new.X, tuple(known), new.offset, None, new.weights, new.index)
-    eta = predictor(post, rows, 0, {}).eta(slice(None))
-    return NewData(
-        post.family,
-        responses(post.design, new),
-        eta,
-        {**post.parameters(), **others},
-        new.weights,
-        new.trials,
-        tuple(unknown),
-        new.limits,
-    )
+    return predictor(post, rows, 0, {}, parameter).eta(slice(None))
 
 
-# ---- their tables and predictions --------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Conditioned:
-    """New levels, known by a few rows: tables and predictions.
-
-    Attributes
-    ----------
-    post
-        The posterior before these rows.
-    levels
-        By grouping factor the new levels, as a design of the conditioning rows.
-    n
-        Number of conditioning rows.
-    effects
-        The new effects in each draw, factor by factor, level by level: normal where that is exact,
-        else weighted proposals.
-    seed
-        Of the draws that predictions are made of.
-    """
-
-    post: Posterior
-    levels: Mapping[str, GroupDesign]
-    n: int
-    effects: Exact | Weighted
-    seed: int
-
-    @property
-    def importance(self) -> Importance:
-        """Weights of the draws of `post`, with `pareto_k`, `ess` and `reliable`."""
-        return self.effects.importance
-
-    def ranef(
-        self,
-        prob: float = 0.95,
-        *,
-        group: str | None = None,
-        draws: bool = False,
-        statistics: Statistics = None,
-        interval: Interval = "eti",
-    ) -> Any:
-        """Effects of the new levels: deviations from the population.
-
-        The columns are those of the fit's `ranef`; `n` counts the conditioning rows. With
-        ``draws=True`` a Dataset of `ranef_<group>` (chain, draw, level, term) of equal weights.
-        These are no chains, so that mcse, ess_bulk, ess_tail and rhat are refused.
-        """
-        how = Description.asked(prob, statistics, interval, default=EFFECT)
-        found = self._effects(how, group, draws, population=False)
-        return answer(found, self.post.design.library)
-
-    def coef(
-        self,
-        prob: float = 0.95,
-        *,
-        group: str | None = None,
-        draws: bool = False,
-        statistics: Statistics = None,
-        interval: Interval = "eti",
-    ) -> Any:
-        """Coefficients of the new levels: population + deviation, as `ranef` gives them."""
-        how = Description.asked(prob, statistics, interval, default=EFFECT)
-        found = self._effects(how, group, draws, population=True)
-        return answer(found, self.post.design.library)
-
-    @tabled
-    def predict(
-        self,
-        new: Any,
-        *,
-        groups: Groups = "auto",
-        kind: Kind = "response",
-        target: str | None = None,
-        prob: float = 0.95,
-        draws: bool = False,
-        seed: int | None = None,
-        progress: bool = True,
-        new_levels: NewLevels = "draw",
-        scale: Scale = "model",
-        statistics: Statistics = None,
-        interval: Interval = "eti",
-    ) -> Any:
-        """Predict new rows, of these levels and of any others, with the fit's `predict`.
-
-        The conditioned levels have their own effects under ``groups="auto"`` and a list, and are
-        not new.
-        """
-        return predict_given(
-            self.posterior, new, self.known, groups=groups, kind=kind, target=target,
-            prob=prob, draws=draws, seed=self.seed if seed is None else seed, progress=progress,
-            new_levels=new_levels, scale=scale, statistics=statistics, interval=interval,
-        )  # fmt: skip
-
-    @cached_property
-    def posterior(self) -> Posterior:
-        """Draws of the fit's parameters given the rows too, of equal weights, by resampling."""
-        draws, (index, _) = self.post.draws, self._drawn
-        even = self.post.shape
-
-        def taken(variable: xr.DataArray) -> xr.DataArray:
-            ordered = variable.transpose(names.CHAIN, names.DRAW, ...)
-            values = ordered.to_numpy().reshape(-1, *ordered.shape[2:])[index]
-            return ordered.copy(data=values.reshape(*even, *ordered.shape[2:]))
-
-        tree = xr.DataTree.from_dict({"posterior": draws.map(taken, keep_attrs=True)})
-        return replace(self.post, idata=tree)
-
-    @cached_property
-    def known(self) -> dict[str, Known]:
-        """Draws of the new effects that go with `posterior`, by grouping factor."""
-        _, b = self._drawn
-        out = {}
-        for name, g in self.levels.items():
-            effects = b[:, self._columns(name)].reshape(-1, g.n_levels, len(g.terms))
-            texts = tuple(label(value) for value in g.levels)
-            out[name] = Known(texts, np.ascontiguousarray(effects.transpose(1, 2, 0)))
-        return out
-
-    @cached_property
-    def _drawn(self) -> tuple[Ints, Floats]:
-        """Positions of draws of equal weight (S,), and their effects (S, D)."""
-        return self.effects.drawn(self.seed)
-
-    def _columns(self, name: str) -> slice:
-        """Where the effects of one factor are among all D."""
-        at = 0
-        for other, g in self.levels.items():
-            size = g.n_levels * len(g.terms)
-            if other == name:
-                return slice(at, at + size)
-            at += size
-        raise KeyError(name)
-
-    def _effects(
-        self, how: Description, group: str | None, draws: bool, *, population: bool
-    ) -> Any:
-        wanted = [g.name for _, g in chosen(self.post, group) if g.name in self.levels]
-        if draws:
-            return xr.Dataset(dict(self._labelled(name, population) for name in wanted))
-        if how.needs(*OF_CHAINS):
-            lost = ", ".join(name for name in how.columns if name in OF_CHAINS)
-            raise ModelError(
-                f"{lost}: effects of new levels are weighted draws, not chains, and have none; "
-                "`importance.ess` says how many draws these are worth"
-            )
-        closed = how.interval == "eti" and IN_CLOSED_FORM.issuperset(how.columns)
-        tables = []
-        for name in wanted:
-            g = self.levels[name]
-            described = (self._closed if closed else self._sampled)(g, how, population)
-            table = effect_rows(g).assign(**described)
-            if population and constant_intercept(self.post, g):
-                whole = self._intercept(how, closed=closed)
-                table = with_constant(effect_rows(only_intercept(g)), whole, table)
-            tables.append(table)
-        return stack(tables, COLUMNS)
-
-    def _closed(self, g: GroupDesign, how: Description, population: bool) -> dict[str, Floats]:
-        shift = np.tile(population_of(self.post, g), g.n_levels) if population else 0.0
-        return self.effects.describe(self._columns(g.name), shift, how)
-
-    def _sampled(self, g: GroupDesign, how: Description, population: bool) -> dict[str, Floats]:
-        values = self.known[g.name].effects.transpose(2, 0, 1)
-        if population:
-            values = coef_kernel(values, population_of(self.posterior, g))
-        return how.plain(values.reshape(len(values), -1).T)
-
-    def _intercept(self, how: Description, *, closed: bool) -> dict[str, Floats]:
-        if not closed:
-            return how.plain(self.posterior.intercept()[None])
-        own = self.post.intercept()[:, None]
-        return describe_mixture(own, np.zeros_like(own), self.importance.weights, how)
-
-    def _labelled(self, name: str, population: bool) -> tuple[str, xr.DataArray]:
-        g = self.levels[name]
-        values = self.known[name].effects.transpose(2, 0, 1)
-        if population:
-            values = coef_kernel(values, population_of(self.posterior, g))
-            return names.coef(name), labelled_coef(self.posterior, g, "mu", values)
-        dims = names.group_dim(name), names.group_term_dim(name)
-        coords = {dims[0]: g.levels.to_numpy(), dims[1]: list(g.terms)}
-        array = xr.DataArray(
-            chained(values, self.post.shape[0]), coords, (names.CHAIN, names.DRAW, *dims)
-        )
-        return names.ranef(name), array
-
-    @property
-    def warning(self) -> str:
-        """Why the result is not reliable, and what to do; empty if it is."""
-        if self.importance.reliable:
-            return ""
-        return (
-            f"{self.importance.verdict}: the {self.n} row(s) say more about the parameters than "
-            "these draws can show. Check the rows for mistakes, or fit again with them added to "
-            "the data"
-        )
-
-    def __repr__(self) -> str:
-        found = [
-            f"{name} {', '.join(map(str, g.levels[:5]))}{', ...' if g.n_levels > 5 else ''}"
-            for name, g in self.levels.items()
-        ]
-        said = f"Posterior given {self.n} row(s) of {'; '.join(found)}"
-        return printable(f"{said}\n{self.importance.verdict}")
+def _unseen(post: Posterior, new: NewRows, parameter: str, g: GroupDesign) -> Unseen:
+    """The new levels `g` of one factor, in all rows."""
+    group = new.groups[g.name]
+    codes = np.full(len(group.refs), -1)
+    codes[group.refs < 0] = g.refs
+    root = covariance_roots(post, g.name, parameter)
+    together = post.design.formulated(parameter, g.name) if post.design.joined(g.name) else None
+    return Unseen(group.Z, codes, g.n_levels, root, parameter, together)

@@ -197,7 +197,7 @@ def predict(
 def predict_given(
     post: Posterior,
     new: Any,
-    known: Mapping[str, Known],
+    known: Mapping[str, Mapping[str, Known]],
     *,
     groups: Groups,
     kind: Kind,
@@ -211,7 +211,10 @@ def predict_given(
     statistics: Statistics,
     interval: Interval,
 ) -> Any:
-    """`predict`, where the effects of some levels beyond the fit's are known by draws."""
+    """`predict`, where the effects of some levels beyond the fit's are known by draws.
+
+    `known` has them by the parameter that they are on, and by grouping factor.
+    """
     how = Description.asked(prob, statistics, interval)
     check_answer(kind, new_levels, scale)
     if target is not None:
@@ -235,12 +238,15 @@ def predict_given(
         p: prediction_rows(post.design, new, question, p) for p in post.design.further if p in reads
     }
     own = question.treatment == "own"
-    known_labels = {name: levels.levels for name, levels in known.items()}
+    known_labels = {name: k.levels for factors in known.values() for name, k in factors.items()}
     strange = unknown_levels([rows, *others.values()], known_labels) if own else {}
     if new_levels == "error":
         refuse_levels(post.design, strange)
-    linear = predictor(post, rows, number, known if own else {})
-    predictors = {p: predictor(post, read, number, {}, p) for p, read in others.items()}
+    linear, *rest = (
+        predictor(post, read, number, known.get(p, {}) if own else {}, p)
+        for p, read in ({MU: rows} | others).items()
+    )
+    predictors = dict(zip(others, rest, strict=True))
     evaluate: Callable[[Block], Answer]
     if what is None or way is not None:
         evaluate = evaluation(post, rows, question, linear, number, predictors, way)

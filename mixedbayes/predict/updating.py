@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -14,21 +15,26 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.limited import log_density
 from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import Importance, describe_mixture, resample, smooth
-from mixedbayes.predict.newton import Given, directions, propose
+from mixedbayes.predict.newton import Given, LogDensity, directions, propose
 from mixedbayes.predict.streams import EFFECTS, RESAMPLING, stream
 from mixedbayes.results.tables import Description, tails
 
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
 
 
+MU = "mu"
+
+
 @dataclass(frozen=True, eq=False)
 class Unseen:
-    """Levels of one grouping factor that the rows bring along."""
+    """Levels of one grouping factor that the rows bring along, and their effects on a parameter."""
 
     Z: Floats  # (m, q)
     codes: Ints  # (m,) 0..k-1, or -1 for a row of a level of the fit
     count: int  # k
-    root: Floats  # (q, q, S), R R' = Sigma
+    root: Floats  # (q, d, S), R R' = Sigma, b = R u
+    parameter: str = MU
+    name: str | None = None  # effects of one name, on several parameters, have the same u
 
     @property
     def q(self) -> int:
@@ -42,16 +48,18 @@ class Unseen:
 
 @dataclass(frozen=True, eq=False)
 class NewData:
-    """The rows: y, and in every draw what is known of their linear predictor."""
+    """The rows: y, and in every draw what is known of their linear predictors."""
 
     family: Family
     y: Floats  # (m,)
-    eta: Floats  # (m, S) without the effects of new levels
+    eta: Floats  # (m, S) of the mean, without the effects of new levels
     parameters: Mapping[str, Floats]  # (S, ...) the family's own; (S, m) where it has a formula
     weights: Floats | None  # (m,)
     trials: Ints | None  # (m,)
     levels: tuple[Unseen, ...]
     limits: Limits | None = None  # of responses that are censored or truncated
+    # (m, S) the same of parameters, not among `parameters`, on which new levels have effects too
+    further: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -63,43 +71,61 @@ class NewData:
 
     @property
     def size(self) -> int:
-        """D, the number of effects of all new levels."""
+        """D, the number of effects of all new levels, as of their u."""
         return sum(level.size for level in self.levels)
 
-    def density(self, draws: Ints) -> Callable[[Floats], Floats]:
-        """log p(y_i | eta_i) as a function of eta (s, m) in some draws."""
-        parameters = {name: values[draws] for name, values in self.parameters.items()}
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Where the u of each of `levels` are among all; those of one name have the same."""
+        found: dict[str, int] = {}
+        out, end = [], 0
+        for level in self.levels:
+            start = end if level.name is None else found.setdefault(level.name, end)
+            end += level.count * level.root.shape[1] if start == end else 0
+            out.append(start)
+        return tuple(out)
 
-        def density(eta: Floats) -> Floats:
-            mu = self.family.inverse(eta, np)
+    def etas(self, draws: Ints) -> list[Floats]:
+        """(s, m) of the mean and of every parameter on which new levels have effects."""
+        return [eta[:, draws].T for eta in (self.eta, *self.further.values())]
+
+    def density(self, draws: Ints) -> LogDensity:
+        """log p(y_i | eta_i, ...) as a function of `etas` (s, m) in some draws."""
+        known = {name: values[draws] for name, values in self.parameters.items()}
+
+        def density(eta: Floats, *others: Floats) -> Floats:
+            own = {
+                name: self.family.parameter_link(name).inverse(values, np)
+                for name, values in zip(self.further, others, strict=True)
+            }
             return log_density(
-                self.family, self.y, mu, parameters,
+                self.family, self.y, self.family.inverse(eta, np), {**known, **own},
                 weights=self.weights, trials=self.trials, limits=self.limits,
             )  # fmt: skip
 
         return density
 
     def root(self, draws: Ints) -> Floats:
-        """(s, D, D) block-diagonal R, b = R u."""
+        """(s, D, D) R of all effects, b = R u."""
         out = np.zeros((len(draws), self.size, self.size))
         at = 0
-        for level in self.levels:
-            root = level.root[:, :, draws].transpose(2, 0, 1)
-            for _ in range(level.count):
-                out[:, at : at + level.q, at : at + level.q] = root
+        for level, start in zip(self.levels, self.starts, strict=True):
+            root, d = level.root[:, :, draws].transpose(2, 0, 1), level.root.shape[1]
+            for k in range(level.count):
+                out[:, at : at + level.q, start + k * d : start + (k + 1) * d] = root
                 at += level.q
         return out
 
-    def design(self, draws: Ints) -> Floats:
-        """(s, m, D) B, what a unit of each u adds to the linear predictor."""
-        out = np.zeros((len(draws), self.n, self.size))
-        at = 0
-        for level in self.levels:
-            ZR = level.Z @ level.root[:, :, draws].transpose(2, 0, 1)  # (s, m, q)
+    def design(self, draws: Ints) -> list[Floats]:
+        """(s, m, D) B of each of `etas`, what a unit of each u adds to it."""
+        predictors = (MU, *self.further)
+        out = [np.zeros((len(draws), self.n, self.size)) for _ in predictors]
+        for level, start in zip(self.levels, self.starts, strict=True):
+            ZR = level.Z @ level.root[:, :, draws].transpose(2, 0, 1)  # (s, m, d)
+            own, d = out[predictors.index(level.parameter)], level.root.shape[1]
             for k in range(level.count):
                 rows = level.codes == k
-                out[:, rows, at : at + level.q] = ZR[:, rows]
-                at += level.q
+                own[:, rows, start + k * d : start + (k + 1) * d] += ZR[:, rows]
         return out
 
     def blocks(self, count: int) -> Iterator[Ints]:
@@ -172,7 +198,7 @@ def update(data: NewData, draws: Ints) -> Update:
     r = data.y - data.eta[:, draws].T  # (S, m)
     known = names.SIGMA not in data.parameters
     variance = np.ones(len(draws)) if known else data.parameters[names.SIGMA][draws] ** 2
-    u = woodbury.given(r, data.design(draws), w, variance)
+    u = woodbury.given(r, data.design(draws)[0], w, variance)
     R = data.root(draws)
     return Update(
         (R @ u.mean[:, :, None])[:, :, 0],
@@ -229,7 +255,7 @@ def weighted(data: NewData, seed: int) -> Weighted:
     z = directions(stream(seed, EFFECTS), s, COUNT, d)
     effects, log_ratio = np.empty((s, COUNT, d)), np.empty((s, COUNT))
     for at in data.blocks(s):
-        given = Given(data.density(at), [data.eta[:, at].T], [data.design(at)])
+        given = Given(data.density(at), data.etas(at), data.design(at))
         found = propose(given, z[at])
         effects[at] = found.u @ data.root(at).transpose(0, 2, 1)
         log_ratio[at] = found.log_ratio

@@ -420,9 +420,3 @@ def test_rows_whose_residual_sd_has_a_formula(sleep, partial):
     found = condition_on(post, rows).ranef().iloc[0]
     assert found["mean"] == pytest.approx(mean[0], abs=5 * np.sqrt(cov[0, 0] / s))
     assert found["sd"] == pytest.approx(np.sqrt(cov[0, 0]), rel=0.03)
-
-
-def test_new_levels_with_effects_on_sigma_are_refused(sleep, partial):
-    post = with_formula_for_sigma(sleep, "sigma ~ Days + (1 | Subject)", 4)
-    with pytest.raises(ModelError, match=r"sigma has effects of Subject too.*fit again"):
-        condition_on(post, partial)

@@ -280,6 +280,84 @@ def test_weighted_quantiles():
     assert weighted_quantile(many, weights, 0.975)[0] == pytest.approx(2.96, abs=0.15)
 
 
+# effects on further parameters
+
+ROWS = pd.DataFrame({"y": [2.5, 2, 4, -1], "count": [0, 5, 0, 7], "x": [0.0, 1, 2, 0], "a": "new"})
+TOGETHER = np.array([[1, -0.6], [-0.6, 1]])
+
+
+def zero_inflated(y, mu, zi):
+    some = np.log1p(-zi) + stats.poisson.logpmf(y, np.exp(mu))
+    return np.where(y == 0, np.logaddexp(some, np.log(zi)), some)
+
+
+def normal(y, mu, sigma):
+    return stats.norm.logpdf(y, mu, sigma)
+
+
+COUNTED = ["count ~ x + (1 | a)", "zi ~ x + (1 | a)"]
+FURTHER = {
+    "across": (["y ~ x + (1 | p | a)", "sigma ~ x + (1 | p | a)"], "gaussian", TOGETHER, [0, 1]),
+    "apart": (COUNTED, "zero_inflated_poisson", np.eye(2), [0, 1]),
+    "zi alone": (["count ~ x", COUNTED[1]], "zero_inflated_poisson", np.eye(2), [1]),
+}
+
+
+@pytest.mark.parametrize("case", FURTHER)
+def test_effects_on_further_parameters_against_draws_from_the_prior(case):
+    formulas, family, cor, moving = FURTHER[case]
+    rng, other = np.random.default_rng(1), formulas[1].split(" ")[0]
+    density, inverse = (normal, np.exp) if other == "sigma" else (zero_inflated, special.expit)
+    sd = np.array([0.8, 0.6])
+    given = {"Intercept": 0.5, "fixef": 0.3, f"{other}_Intercept": -0.2, f"{other}_fixef": 0.1}
+    given |= {"sd_a": sd[0], f"sd_{other}_a": sd[1], "cor_a": cor}
+    data = DATA.assign(y=rng.normal(size=6))
+    post = hand_made(formulas, data, family, S, rng, given)
+    y, x = ROWS[formulas[0].split(" ")[0]].to_numpy(), ROWS["x"].to_numpy()
+    b = stats.qmc.MultivariateNormalQMC([0, 0], np.outer(sd, sd) * cor, rng=rng).random(2**15)
+    b *= np.isin([0, 1], moving)
+    mu, own = 0.5 + 0.3 * x + b[:, [0]], inverse(-0.2 + 0.1 * x + b[:, [1]])
+    weights = special.softmax(density(y, mu, own).sum(axis=1))
+    mean = weights @ b
+    found_sd = np.sqrt(weights @ (b - mean) ** 2)
+    result = condition_on(post, ROWS)
+    found = result.ranef()
+    assert found["parameter"].tolist() == [["mu", other][k] for k in moving]
+    np.testing.assert_allclose(found["mean"], mean[moving], atol=5 * found_sd.max() / np.sqrt(S))
+    np.testing.assert_allclose(found["sd"], found_sd[moving], rtol=0.03)
+    if len(moving) == 2:
+        drawn = [v.to_numpy().ravel() for v in result.ranef(draws=True).data_vars.values()]
+        r = (weights @ (b - mean).prod(axis=1)) / found_sd.prod()
+        assert np.corrcoef(drawn)[0, 1] == pytest.approx(r, abs=0.08)
+    shifts = dict(zip(("mu", "zi", "sigma"), (0.5, -0.2, -0.2), strict=True))
+    shifted = found["mean"] + found["parameter"].map(shifts)
+    np.testing.assert_allclose(
+        result.coef().groupby("parameter", sort=False)["mean"].first(), shifted
+    )
+    value = result.predict(ROWS.iloc[[1]], target=other)
+    spread = np.sqrt(weights @ (own[:, 1] - weights @ own[:, 1]) ** 2)
+    assert value["mean"].item() == pytest.approx(weights @ own[:, 1], abs=5 * spread / np.sqrt(S))
+    assert value["new"].item() == ""
+
+
+def test_levels_of_the_fit_have_their_own_effects_on_further_parameters():
+    """A new level of one factor in rows of a known one, which has an effect on zi."""
+    rng = np.random.default_rng(1)
+    formulas = ["count ~ 1 + (1 | a)", "zi ~ 1 + (1 | c)"]
+    given = {"Intercept": 0.5, "zi_Intercept": -0.2, "sd_a": 0.8, "sd_zi_c": 0.6}
+    given["ranef_zi_c"] = np.array([[1.5], [-1.5]])
+    post = hand_made(formulas, DATA, "zero_inflated_poisson", S, rng, given)
+    rows = pd.DataFrame({"count": [0, 0, 2], "a": "new", "c": "p"})
+    zi = special.expit(1.3)
+    density = lambda b: zero_inflated(rows["count"].to_numpy(), 0.5 + b, zi).sum()  # noqa: E731
+    mean, sd, _ = on_a_grid(density, 0.8)
+    close_to(condition_on(post, rows).ranef().iloc[0], mean, sd)
+    with pytest.raises(
+        mb.DataError, match=r"3 of 3 rows belong to levels that are in the fit \(a:"
+    ):
+        condition_on(post, rows.assign(a="b"))
+
+
 # against fits with the rows among the data
 
 PRIORS = {"Intercept": mb.Normal(0, 3), "fixef": mb.Normal(0, 2), "sd": mb.HalfNormal(1)}

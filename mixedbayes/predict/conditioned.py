@@ -1,0 +1,263 @@
+"""Tables and predictions of new groups that are known by a few rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from mixedbayes import names
+from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.design.values import label
+from mixedbayes.errors import ModelError
+from mixedbayes.predict.importance import IN_CLOSED_FORM, Importance, describe_mixture
+from mixedbayes.predict.linear import Known
+from mixedbayes.predict.predict import predict_given
+from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
+from mixedbayes.predict.updating import Exact, Weighted
+from mixedbayes.printable import printable
+from mixedbayes.results.library import answer
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.ranef import (
+    COLUMNS,
+    chosen,
+    coef_kernel,
+    constant_intercept,
+    labelled_coef,
+    only_intercept,
+    population_of,
+    rows_of,
+    with_constant,
+)
+from mixedbayes.results.tables import (
+    EFFECT,
+    OF_CHAINS,
+    Description,
+    Interval,
+    Statistics,
+    chained,
+    stack,
+)
+from mixedbayes.results.text import tabled
+
+type Moving = tuple[str, GroupDesign]  # a parameter, and a factor's new levels
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conditioned:
+    """New levels, known by a few rows: tables and predictions.
+
+    Attributes
+    ----------
+    post
+        The posterior before these rows.
+    unseen
+        The new levels of each grouping factor, as a design of the conditioning rows, with the
+        parameter that they have effects on: "mu", or a further one.
+    n
+        Number of conditioning rows.
+    effects
+        The new effects in each draw, in the order of `unseen`, level by level: normal where that is
+        exact, else weighted proposals.
+    seed
+        Of the draws that predictions are made of.
+    """
+
+    post: Posterior
+    unseen: tuple[Moving, ...]
+    n: int
+    effects: Exact | Weighted
+    seed: int
+
+    @property
+    def levels(self) -> dict[str, GroupDesign]:
+        """By grouping factor the new levels, as a design of the conditioning rows."""
+        return {g.name: g for _, g in reversed(self.unseen)}
+
+    @property
+    def importance(self) -> Importance:
+        """Weights of the draws of `post`, with `pareto_k`, `ess` and `reliable`."""
+        return self.effects.importance
+
+    def ranef(
+        self,
+        prob: float = 0.95,
+        *,
+        group: str | None = None,
+        draws: bool = False,
+        statistics: Statistics = None,
+        interval: Interval = "eti",
+    ) -> Any:
+        """Effects of the new levels: deviations from the population.
+
+        The columns are those of the fit's `ranef`, `parameter` among them where further parameters
+        have formulas; `n` counts the conditioning rows. With
+        ``draws=True`` a Dataset of `ranef_<group>` (chain, draw, level, term) of equal weights.
+        These are no chains, so that mcse, ess_bulk, ess_tail and rhat are refused.
+        """
+        how = Description.asked(prob, statistics, interval, default=EFFECT)
+        found = self._effects(how, group, draws, population=False)
+        return answer(found, self.post.design.library)
+
+    def coef(
+        self,
+        prob: float = 0.95,
+        *,
+        group: str | None = None,
+        draws: bool = False,
+        statistics: Statistics = None,
+        interval: Interval = "eti",
+    ) -> Any:
+        """Coefficients of the new levels: population + deviation, as `ranef` gives them."""
+        how = Description.asked(prob, statistics, interval, default=EFFECT)
+        found = self._effects(how, group, draws, population=True)
+        return answer(found, self.post.design.library)
+
+    @tabled
+    def predict(
+        self,
+        new: Any,
+        *,
+        groups: Groups = "auto",
+        kind: Kind = "response",
+        target: str | None = None,
+        prob: float = 0.95,
+        draws: bool = False,
+        seed: int | None = None,
+        progress: bool = True,
+        new_levels: NewLevels = "draw",
+        scale: Scale = "model",
+        statistics: Statistics = None,
+        interval: Interval = "eti",
+    ) -> Any:
+        """Predict new rows, of these levels and of any others, with the fit's `predict`.
+
+        The conditioned levels have their own effects under ``groups="auto"`` and a list, and are
+        not new.
+        """
+        return predict_given(
+            self.posterior, new, self.known, groups=groups, kind=kind, target=target,
+            prob=prob, draws=draws, seed=self.seed if seed is None else seed, progress=progress,
+            new_levels=new_levels, scale=scale, statistics=statistics, interval=interval,
+        )  # fmt: skip
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """Draws of the fit's parameters given the rows too, of equal weights, by resampling."""
+        draws, (index, _) = self.post.draws, self._drawn
+        even = self.post.shape
+
+        def taken(variable: xr.DataArray) -> xr.DataArray:
+            ordered = variable.transpose(names.CHAIN, names.DRAW, ...)
+            values = ordered.to_numpy().reshape(-1, *ordered.shape[2:])[index]
+            return ordered.copy(data=values.reshape(*even, *ordered.shape[2:]))
+
+        tree = xr.DataTree.from_dict({"posterior": draws.map(taken, keep_attrs=True)})
+        return replace(self.post, idata=tree)
+
+    @cached_property
+    def known(self) -> dict[str, dict[str, Known]]:
+        """Draws of the new effects that go with `posterior`, by parameter and grouping factor."""
+        _, b = self._drawn
+        out: dict[str, dict[str, Known]] = {}
+        for p, g in self.unseen:
+            effects = b[:, self._columns(p, g)].reshape(-1, g.n_levels, len(g.terms))
+            texts = tuple(label(value) for value in g.levels)
+            known = Known(texts, np.ascontiguousarray(effects.transpose(1, 2, 0)))
+            out.setdefault(p, {})[g.name] = known
+        return out
+
+    @cached_property
+    def _drawn(self) -> tuple[Ints, Floats]:
+        """Positions of draws of equal weight (S,), and their effects (S, D)."""
+        return self.effects.drawn(self.seed)
+
+    def _columns(self, parameter: str, factor: GroupDesign) -> slice:
+        """Where the effects of one factor on one parameter are among all D."""
+        at = 0
+        for p, g in self.unseen:
+            size = g.n_levels * len(g.terms)
+            if (p, g.name) == (parameter, factor.name):
+                return slice(at, at + size)
+            at += size
+        raise KeyError(factor.name)
+
+    def _effects(
+        self, how: Description, group: str | None, draws: bool, *, population: bool
+    ) -> Any:
+        asked = {(p, g.name) for p, g in chosen(self.post, group)}
+        wanted = [(p, g) for p, g in self.unseen if (p, g.name) in asked]
+        if draws:
+            return xr.Dataset(dict(self._labelled(p, g, population) for p, g in wanted))
+        if how.needs(*OF_CHAINS):
+            lost = ", ".join(name for name in how.columns if name in OF_CHAINS)
+            raise ModelError(
+                f"{lost}: effects of new levels are weighted draws, not chains, and have none; "
+                "`importance.ess` says how many draws these are worth"
+            )
+        closed = how.interval == "eti" and IN_CLOSED_FORM.issuperset(how.columns)
+        tables = []
+        for p, g in wanted:
+            described = (self._closed if closed else self._sampled)(p, g, how, population)
+            table = rows_of(self.post, g, p).assign(**described)
+            if population and constant_intercept(self.post, g, p):
+                whole = self._intercept(p, how, closed=closed)
+                table = with_constant(rows_of(self.post, only_intercept(g), p), whole, table)
+            tables.append(table)
+        return stack(tables, COLUMNS)
+
+    def _closed(
+        self, p: str, g: GroupDesign, how: Description, population: bool
+    ) -> dict[str, Floats]:
+        shift = np.tile(population_of(self.post, g, p), g.n_levels) if population else 0.0
+        return self.effects.describe(self._columns(p, g), shift, how)
+
+    def _sampled(
+        self, p: str, g: GroupDesign, how: Description, population: bool
+    ) -> dict[str, Floats]:
+        values = self._values(p, g, population)
+        return how.plain(values.reshape(len(values), -1).T)
+
+    def _values(self, p: str, g: GroupDesign, population: bool) -> Floats:
+        """(S, J, q) draws of a factor's effects or coefficients that go with `posterior`."""
+        values = self.known[p][g.name].effects.transpose(2, 0, 1)
+        return coef_kernel(values, population_of(self.posterior, g, p)) if population else values
+
+    def _intercept(self, p: str, how: Description, *, closed: bool) -> dict[str, Floats]:
+        if not closed:
+            return how.plain(self.posterior.intercept(p)[None])
+        own = self.post.intercept(p)[:, None]
+        return describe_mixture(own, np.zeros_like(own), self.importance.weights, how)
+
+    def _labelled(self, p: str, g: GroupDesign, population: bool) -> tuple[str, xr.DataArray]:
+        values = self._values(p, g, population)
+        if population:
+            return names.coef(g.name, p), labelled_coef(self.posterior, g, p, values)
+        dims = names.group_dim(g.name), names.group_term_dim(g.name, p)
+        coords = {dims[0]: g.levels.to_numpy(), dims[1]: list(g.terms)}
+        array = xr.DataArray(
+            chained(values, self.post.shape[0]), coords, (names.CHAIN, names.DRAW, *dims)
+        )
+        return names.ranef(g.name, p), array
+
+    @property
+    def warning(self) -> str:
+        """Why the result is not reliable, and what to do; empty if it is."""
+        if self.importance.reliable:
+            return ""
+        return (
+            f"{self.importance.verdict}: the {self.n} row(s) say more about the parameters than "
+            "these draws can show. Check the rows for mistakes, or fit again with them added to "
+            "the data"
+        )
+
+    def __repr__(self) -> str:
+        found = [
+            f"{name} {', '.join(map(str, g.levels[:5]))}{', ...' if g.n_levels > 5 else ''}"
+            for name, g in self.levels.items()
+        ]
+        said = f"Posterior given {self.n} row(s) of {'; '.join(found)}"
+        return printable(f"{said}\n{self.importance.verdict}")
