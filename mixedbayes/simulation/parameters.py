@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,34 +14,168 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.predict import forward
+from mixedbayes.predict.streams import named_stream
 
 type Sds = Mapping[str, float | Mapping[str, float]]
 type Cors = Mapping[str, float | Sequence[Sequence[float]]]
+
+
+MU = "mu"
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """One value of all that a linear predictor is made of."""
+
+    intercept: float
+    fixef: Floats  # (p,)
+    sd: Mapping[str, Floats]  # (q,)
+    cor: Mapping[str, Floats]  # (q, q), where they are not correlated across parameters
+    ranef: Mapping[str, Floats]  # (J, q)
+
+    def predictor(self, of: LinearPredictor) -> Floats:
+        """(n,) linear predictor."""
+        return of.eta(self.intercept, self.fixef, lambda g: self.ranef[g.name])
 
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
     """One value of every parameter of a model, its group effects among them."""
 
-    intercept: float
-    fixef: Floats  # (p,)
-    sd: Mapping[str, Floats]  # (q,)
-    cor: Mapping[str, Floats]  # (q, q)
-    ranef: Mapping[str, Floats]  # (J, q)
-    own: Mapping[str, Floats]  # of the family: sigma (), thresholds (K - 1,)
+    predictors: Mapping[str, Coefficients]  # of the mean, and of what else has a formula
+    own: Mapping[str, Floats]  # of the family, without a formula: sigma (), thresholds (K - 1,)
+    across: Mapping[str, Floats] = field(default_factory=dict)  # (q, q) by factor of Design.across
 
-    def predictor(self, mu: LinearPredictor) -> Floats:
-        """(n,) linear predictor."""
-        return mu.eta(self.intercept, self.fixef, lambda g: self.ranef[g.name])
+    @property
+    def mu(self) -> Coefficients:
+        return self.predictors[MU]
+
+    def family_values(self, design: Design, family: Family) -> dict[str, Floats]:
+        """The family's parameters: of the rows (n,) where there is a formula."""
+        further = {
+            p: family.parameter_link(p).inverse(
+                self.predictors[p].predictor(design.predictor(p)), np
+            )
+            for p in design.further
+        }
+        return {**self.own, **further}
 
 
-def population(design: Design, family: Family, given: Mapping[str, float]) -> tuple[float, Floats]:
-    """Intercept and slopes (p,); what is not given is 0."""
-    terms = design.mu.terms
-    known = [names.INTERCEPT, *terms] if has_intercept(design, family) else list(terms)
-    reason = f" (the {family.thresholds} take the intercept's place)" if family.thresholds else ""
-    _check_names("fixef", given, known, reason)
-    values = {term: _number(value, f"fixef[{term!r}]") for term, value in given.items()}
+KEYS = ("fixef", "sd", "cor")
+
+
+def given_parameters(
+    design: Design,
+    family: Family,
+    mean: Mapping[str, Any],
+    own: Mapping[str, Any],
+    seed: int,
+    *,
+    exact: bool,
+) -> Parameters:
+    """The user's numbers, checked, with group effects drawn.
+
+    Parameters
+    ----------
+    design
+        Of the rows.
+    family
+        The family.
+    mean
+        `fixef`, `sd` and `cor` of the mean; in `cor` are also the correlations across parameters.
+    own
+        Of the family's parameters: numbers, or `fixef`, `sd` and `cor` of those with a formula.
+    seed
+        Each factor's effects have a stream of their own.
+    exact
+        Whether effects have just the moments asked for in the sample.
+    """
+    further = {p: _of_formula(p, own.get(p)) for p in design.further}
+    rest = {name: value for name, value in own.items() if name not in further}
+    sds, cors, found = {}, {}, {}
+    across: dict[str, Floats] = {}
+    for predictor in design.predictors:
+        p = predictor.parameter
+        given, where = (mean, "") if p == MU else (further[p], f"{p}: ")
+        sds[p] = deviations(predictor, given.get("sd") or {}, where)
+        joined = [a.effects for a in design.across] if p == MU else []
+        alone = [g for g in predictor.groups if design.joined(g.name) is None]
+        cors[p] = correlations([*alone, *joined], given.get("cor") or {}, where)
+        across |= {g.name: cors[p].pop(g.name) for g in joined}
+    drawn = _drawn(design, sds, cors, across, seed, exact=exact)
+    for predictor in design.predictors:
+        p = predictor.parameter
+        given, where = (mean, "") if p == MU else (further[p], f"{p}: ")
+        known = has_intercept(design, family) if p == MU else predictor.intercept
+        levels = family.thresholds if p == MU else None
+        intercept, slopes = population(
+            predictor, given.get("fixef") or {}, where, intercept=known, levels=levels
+        )
+        found[p] = Coefficients(intercept, slopes, sds[p], cors[p], drawn[p])
+    return Parameters(found, family_values(family, rest, design.further), across)
+
+
+def _of_formula(name: str, value: Any) -> Mapping[str, Any]:
+    """What the user said of a parameter with a formula; nothing, its population effects being 0."""
+    value = {} if value is None else value
+    if not isinstance(value, Mapping):
+        raise ModelError(
+            f"{name} has a formula of its own, so that its value is a dictionary with keys among "
+            f"{', '.join(KEYS)}: {name}={{'fixef': {{'Intercept': ...}}}}, got {value!r}"
+        )
+    _check_names(name, value, KEYS)
+    return value
+
+
+def _drawn(
+    design: Design,
+    sds: Mapping[str, Mapping[str, Floats]],
+    cors: Mapping[str, Mapping[str, Floats]],
+    across: Mapping[str, Floats],
+    seed: int,
+    *,
+    exact: bool = False,
+) -> dict[str, dict[str, Floats]]:
+    """(J, q) effects by parameter and factor."""
+    out: dict[str, dict[str, Floats]] = {p.parameter: {} for p in design.predictors}
+    for a in design.across:
+        rng = named_stream(seed, f"effects {a.name}")
+        sd = np.concatenate([sds[p][a.name] for p, _ in a.members])
+        b = effects(a.effects, sd, across[a.name], rng, exact=exact)
+        for p, own in a.places.items():
+            out[p][a.name] = b[:, own]
+    for predictor in design.predictors:
+        p = predictor.parameter
+        for g in predictor.groups:
+            if g.name not in out[p]:
+                what = "effects" if p == MU else f"effects on {p}:"
+                rng = named_stream(seed, f"{what} {g.name}")
+                out[p][g.name] = effects(g, sds[p][g.name], cors[p][g.name], rng, exact=exact)
+    return out
+
+
+def redrawn(design: Design, values: Parameters, seed: int) -> Parameters:
+    """The same parameters with group effects drawn anew."""
+    of = values.predictors
+    sds, cors = ({p: getattr(c, name) for p, c in of.items()} for name in ("sd", "cor"))
+    drawn = _drawn(design, sds, cors, values.across, seed)
+    return replace(values, predictors={p: replace(c, ranef=drawn[p]) for p, c in of.items()})
+
+
+def population(
+    predictor: LinearPredictor,
+    given: Mapping[str, float],
+    where: str = "",
+    *,
+    intercept: bool,
+    levels: str | None = None,
+) -> tuple[float, Floats]:
+    """Intercept and slopes (p,); what is not given is 0. `levels` take the intercept's place."""
+    terms = predictor.terms
+    known = [names.INTERCEPT, *terms] if intercept else list(terms)
+    reason = f" (the {levels} take the intercept's place)" if levels else ""
+    _check_names(f"{where}fixef", given, known, reason)
+    values = {term: _number(value, f"{where}fixef[{term!r}]") for term, value in given.items()}
     slopes = np.array([values.get(term, 0.0) for term in terms])
     return values.get(names.INTERCEPT, 0.0), slopes
 
@@ -50,34 +184,44 @@ def has_intercept(design: Design, family: Family) -> bool:
     return design.mu.intercept and family.thresholds is None
 
 
-def deviations(design: Design, given: Sds) -> dict[str, Floats]:
+def deviations(predictor: LinearPredictor, given: Sds, where: str = "") -> dict[str, Floats]:
     """Standard deviations (q,) of every grouping factor's effects; all must be given."""
-    groups = {g.name: g for g in design.mu.groups}
-    _check_names("sd", given, list(groups))
+    groups = {g.name: g for g in predictor.groups}
+    _check_names(f"{where}sd", given, list(groups))
     out = {}
     for name, g in groups.items():
         value = given.get(name)
         if value is None:
             raise ModelError(
-                f"sd: {name!r} is not given; it has the effects {', '.join(g.terms)}: "
-                f"sd={{{name!r}: {{{g.terms[0]!r}: 0.5, ...}}}}, or one number for all"
+                f"{where}sd: {name!r} is not given; it has the effects {', '.join(g.terms)}: "
+                f"{_remedy(predictor.parameter, name, g)}, or one number for all"
             )
         by_term = value if isinstance(value, Mapping) else dict.fromkeys(g.terms, value)
-        _check_names(f"sd[{name!r}]", by_term, g.terms)
+        _check_names(f"{where}sd[{name!r}]", by_term, g.terms)
         if absent := [t for t in g.terms if t not in by_term]:
-            raise ModelError(f"sd[{name!r}]: {', '.join(absent)} not given; 0 for no variation")
-        out[name] = np.array([_number(by_term[t], f"sd[{name!r}][{t!r}]", 0) for t in g.terms])
+            raise ModelError(
+                f"{where}sd[{name!r}]: {', '.join(absent)} not given; 0 for no variation"
+            )
+        out[name] = np.array(
+            [_number(by_term[t], f"{where}sd[{name!r}][{t!r}]", 0) for t in g.terms]
+        )
     return out
 
 
-def correlations(design: Design, given: Cors) -> dict[str, Floats]:
+def _remedy(parameter: str, name: str, g: GroupDesign) -> str:
+    text = f"{{{name!r}: {{{g.terms[0]!r}: 0.5{', ...' * (len(g.terms) > 1)}}}}}"
+    return f"sd={text}" if parameter == MU else f"{parameter}={{'sd': {text}}}"
+
+
+def correlations(groups: Sequence[GroupDesign], given: Cors, where: str = "") -> dict[str, Floats]:
     """Correlation matrices (q, q); identity where not given."""
-    groups = {g.name: g for g in design.mu.groups}
-    _check_names("cor", given, list(groups))
-    return {name: _correlation(g, given.get(name, 0.0)) for name, g in groups.items()}
+    reason = "" if not where else "; correlations across parameters are in the mean's cor"
+    _check_names(f"{where}cor", given, [g.name for g in groups], reason)
+    return {g.name: _correlation(g, given.get(g.name, 0.0), where) for g in groups}
 
 
-def _correlation(g: GroupDesign, value: Any) -> Floats:
+def _correlation(g: GroupDesign, value: Any, where: str = "") -> Floats:
+    name = f"{where}cor[{g.name!r}]"
     q = len(g.terms)
     together = np.zeros((q, q), bool)
     for block in g.blocks:
@@ -86,22 +230,22 @@ def _correlation(g: GroupDesign, value: Any) -> Floats:
     if matrix.ndim == 0:
         if matrix != 0 and not g.correlated:
             raise ModelError(
-                f"cor[{g.name!r}] = {matrix:g}, but its effects ({', '.join(g.terms)}) are not "
+                f"{name} = {matrix:g}, but its effects ({', '.join(g.terms)}) are not "
                 "correlated in the formula: (x | g) correlates them"
             )
         matrix = np.where(np.eye(q, dtype=bool), 1.0, np.where(together, matrix, 0.0))
     square = matrix.shape == (q, q) and np.array_equal(matrix, matrix.T)
     if not square or (np.diag(matrix) != 1).any():
         raise ModelError(
-            f"cor[{g.name!r}] must be one number or a symmetric {q} x {q} matrix with diagonal 1, "
+            f"{name} must be one number or a symmetric {q} x {q} matrix with diagonal 1, "
             f"in the order {', '.join(g.terms)}"
         )
     if (matrix[~together] != 0).any():
-        raise ModelError(f"cor[{g.name!r}] is not 0 for effects that no bar of the formula joins")
+        raise ModelError(f"{name} is not 0 for effects that no bar of the formula joins")
     smallest = float(np.linalg.eigvalsh(matrix)[0])
     if not smallest > 1e-10:
         raise ModelError(
-            f"cor[{g.name!r}] is no correlation matrix of {q} effects: its smallest eigenvalue is "
+            f"{name} is no correlation matrix of {q} effects: its smallest eigenvalue is "
             f"{smallest:.3g}, and it must be above 0; take correlations nearer to 0"
         )
     for places in (sorted(b) for b in g.blocks if len(b) > 1):
@@ -109,22 +253,20 @@ def _correlation(g: GroupDesign, value: Any) -> Floats:
         root = g.covariance.root(g.covariance.inverse(own), len(places))
         if not np.allclose(root @ root.T, own, atol=1e-8):
             raise ModelError(
-                f"cor[{g.name!r}] has not the structure {g.covariance.name}(... | {g.name}) of the "
+                f"{name} has not the structure {g.covariance.name}(... | {g.name}) of the "
                 "formula; write (... | g) for any correlations"
             )
     return matrix
 
 
 def family_values(
-    family: Family, sigma: float | None, given: Mapping[str, Any]
+    family: Family, given: Mapping[str, Any], further: Sequence[str] = ()
 ) -> dict[str, Floats]:
-    """Values of the family's own parameters; sigma is 1 where it is not given."""
+    """Values of the family's parameters that have no formula; sigma is 1 where it is not given."""
     values = dict(given)
-    if sigma is not None:
-        values[names.SIGMA] = sigma
-    elif names.SIGMA in family.parameters:
+    known = [p.name for p in family.declared if not p.optional and p.name not in further]
+    if names.SIGMA in known:
         values.setdefault(names.SIGMA, 1.0)
-    known = [p.name for p in family.declared if not p.optional]
     _check_names(f"the {family.name} family", values, known)
     if absent := [name for name in known if name not in values]:
         raise ModelError(

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from mixedbayes.design.types import Design
+from mixedbayes import names
+from mixedbayes.design.types import Design, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.formula import parse_expression
@@ -16,7 +17,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.predict.streams import checked_seed, named_stream
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.simulation.parameters import Parameters, effects
+from mixedbayes.simulation.parameters import Coefficients, Parameters, redrawn
 from mixedbayes.simulation.simulate import respond, response_column
 from mixedbayes.simulation.truth import ATTRS, as_truth
 
@@ -104,11 +105,6 @@ def simulate_from_posterior(
 
 def _check(design: Design) -> None:
     response_column(design.formula, "simulate()")
-    if design.further:
-        raise ModelError(
-            f"simulate() knows models of the mean, and {', '.join(design.further)} has a formula "
-            "of its own; predict(draws=True) has draws of the response"
-        )
 
 
 def _as_posterior(tree: Any) -> Any:
@@ -119,20 +115,24 @@ def _as_posterior(tree: Any) -> Any:
 
 def _one(post: Posterior, at: int, seed: int | None = None) -> Parameters:
     """One draw of all parameters; with a seed the group effects are drawn anew."""
-    groups = post.design.mu.groups
-    sd = {g.name: post.sd(g.name)[at] for g in groups}
-    cor = {g.name: post.cor(g.name)[at] for g in groups}
-    if seed is None:
-        drawn = {g.name: post.ranef(g.name)[at] for g in groups}
-    else:
-        drawn = {
-            g.name: effects(
-                g, sd[g.name], cor[g.name], named_stream(seed, f"effects {g.name}"), exact=False
-            )
-            for g in groups
-        }
+    design = post.design
+    predictors = {p.parameter: _coefficients(post, p, at, seed is None) for p in design.predictors}
     own = {name: np.asarray(value[at]) for name, value in post.parameters().items()}
-    return Parameters(float(post.intercept()[at]), post.fixef()[at], sd, cor, drawn, own)
+    across = {a.name: post.stacked(names.cor(a.name))[at] for a in design.across}
+    values = Parameters(predictors, own, across)
+    return values if seed is None else redrawn(design, values, seed)
+
+
+def _coefficients(post: Posterior, of: LinearPredictor, at: int, effects: bool) -> Coefficients:
+    """One draw of all that a predictor is made of, of the group effects only where asked for."""
+    p = of.parameter
+    return Coefficients(
+        float(post.intercept(p)[at]),
+        post.fixef(p)[at],
+        {g.name: post.sd(g.name, p)[at] for g in of.groups},
+        {g.name: post.cor(g.name, p)[at] for g in of.groups if post.design.joined(g.name) is None},
+        {g.name: post.ranef(g.name, p)[at] for g in of.groups} if effects else {},
+    )
 
 
 def _frame(design: Design, family: Family, values: Parameters, y: Any, seed: int) -> pd.DataFrame:

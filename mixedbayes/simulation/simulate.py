@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedbayes import names
 from mixedbayes.design import build_design, used_columns
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import LKJ, Normal, Prior
@@ -16,20 +17,11 @@ from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, whole
 from mixedbayes.families.known_errors import with_errors
 from mixedbayes.families.registry import as_family
-from mixedbayes.formula import Formula, parse, parse_expression
+from mixedbayes.formula import Formula, parse_all, parse_expression
 from mixedbayes.formula.nodes import Name
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.streams import checked_seed, named_stream
-from mixedbayes.simulation.parameters import (
-    Cors,
-    Parameters,
-    Sds,
-    correlations,
-    deviations,
-    effects,
-    family_values,
-    population,
-)
+from mixedbayes.simulation.parameters import Cors, Parameters, Sds, given_parameters
 from mixedbayes.simulation.truth import ATTRS, as_truth
 
 # A number for all, one for each, or a range from which each is drawn, all values equally likely.
@@ -212,14 +204,14 @@ def _values(
 
 
 def simulate(
-    formula: str,
+    formula: str | Sequence[str],
     groups: Mapping[str, Count] | None = None,
     per_group: Count = 10,
     *,
     fixef: Mapping[str, float] | None = None,
     sd: Sds | None = None,
     cor: Cors | None = None,
-    sigma: float | None = None,
+    sigma: float | Mapping[str, Any] | None = None,
     family: str | Family | type[Family] = "gaussian",
     covariates: Mapping[str, Covariate] | None = None,
     data: pd.DataFrame | None = None,
@@ -230,12 +222,14 @@ def simulate(
     """Simulate data from a mixed model whose true values are known.
 
     eta = Intercept + X fixef + sum_k Z_k b_k, b_k ~ Normal(0, D_k R_k D_k), and the response is
-    drawn from the family at g^-1(eta).
+    drawn from the family at g^-1(eta). A parameter of the family with a formula of its own has such
+    a predictor too.
 
     Parameters
     ----------
     formula
-        For example ``"y ~ x + (x | g)"``. Its left side names the column to be simulated.
+        For example ``"y ~ x + (x | g)"``. Its left side names the column to be simulated. Or a
+        list, with formulas for further parameters: ``["y ~ x + (1 | g)", "sigma ~ x"]``.
     groups
         Numbers of levels, labelled "1", "2", ... ``{"subject": 20, "item": 12}`` are crossed in
         full; ``{"school": 10, "school/class": 4}`` has 4 classes in each school, labelled anew in
@@ -250,9 +244,13 @@ def simulate(
         True standard deviations of the group effects, link scale:
         ``{"g": {"Intercept": 0.5, "x": 0.2}}``, or ``{"g": 0.5}`` for all effects of g.
     cor
-        True correlations: ``{"g": 0.3}``, or a matrix in the order of the terms; 0 by default.
+        True correlations: ``{"g": 0.3}``, or a matrix in the order of the terms; 0 by default. Of
+        effects that an id correlates across parameters, ``(1 | id | g)``, it has all: those on the
+        mean first, and then those on further parameters in the order of their formulas.
     sigma
-        Residual standard deviation of the families that have one; 1 by default.
+        Residual standard deviation of the families that have one; 1 by default. Where it has a
+        formula, what `fixef`, `sd` and `cor` are of the mean, on its link's scale:
+        ``sigma={"fixef": {"Intercept": -1, "x": 0.2}, "sd": {"g": 0.3}}``.
     family
         Name or object, as for `Model`.
     covariates
@@ -270,7 +268,8 @@ def simulate(
         Covariates, each factor's effects and the response have streams of their own: with the
         same seed, another sigma or sd leaves all else as it was.
     parameters
-        The family's further parameters by name: ``shape=2.0``, ``nu=4``, ``thresholds=[-1, 1]``.
+        The family's further parameters by name: ``shape=2.0``, ``nu=4``, ``thresholds=[-1, 1]``;
+        with a formula as sigma: ``zi={"fixef": {"Intercept": -1}}``.
 
     Returns
     -------
@@ -291,12 +290,15 @@ def simulate(
     >>> data.shape
     (300, 3)
     """
-    parsed, seed = parse(formula), checked_seed(seed)
+    parsed, seed = parse_all(formula), checked_seed(seed)
     kind = with_errors(as_family(family), parsed)
+    kind.check_formula(parsed)
     name = response_column(parsed, "simulate()")
     frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
     design = build_design(parsed, frame.assign(**{name: 0.0}), missing="error")
-    values = _parameters(design, kind, fixef, sd, cor, exact, seed, sigma, parameters)
+    mean = {"fixef": fixef, "sd": sd, "cor": cor}
+    own = parameters if sigma is None else {names.SIGMA: sigma} | parameters
+    values = given_parameters(design, kind, mean, own, seed, exact=exact)
     y = respond(design, kind, values, named_stream(seed, "response"))
     out = frame.assign(**{name: kind.reported(y)})
     out.attrs[ATTRS] = as_truth(design, kind, values, seed).to_attrs()
@@ -316,9 +318,9 @@ def response_column(formula: Formula, what: str) -> str:
 
 def respond(design: Design, family: Family, values: Parameters, rng: np.random.Generator) -> Any:
     """(n,) responses; integers where the family is discrete, unless one is beyond 2^53."""
-    own = {name: value[None] for name, value in values.own.items()}
     with np.errstate(all="ignore"):
-        eta = values.predictor(design.mu)
+        eta = values.mu.predictor(design.mu)
+        own = {name: v[None] for name, v in values.family_values(design, family).items()}
         try:
             y = responses(family, design, eta[None], own, rng)[0]
         except (ModelError, ValueError) as e:
@@ -355,15 +357,17 @@ def _rows(
         rows = pd.DataFrame(data).drop(columns=name, errors="ignore")
         rows.attrs = {}
         return rows
-    used = used_columns(formula)
+    used, every = used_columns(formula), (formula, *formula.others)
     frame = layout(groups or {}, per_group, named_stream(seed, "layout"))
-    if absent := [factor for factor in used.groups if factor not in frame.columns]:
+    of = [(other.text, name) for other in every for name in used_columns(other).groups]
+    if absent := [(text, factor) for text, factor in of if factor not in frame.columns]:
+        text, factor = absent[0]
         raise DataError(
-            f"{formula.text!r} groups by {absent[0]!r}, whose number of levels is not given: "
-            f"groups={{{absent[0]!r}: 20}}; nested ones as 'outer/inner'"
+            f"{text!r} groups by {factor!r}, whose number of levels is not given: "
+            f"groups={{{factor!r}: 20}}; nested ones as 'outer/inner'"
         )
     wanted = [c for c in used.columns if c != name and c not in frame.columns]
-    offsets = [c for c in used_in_offsets(formula) if c not in frame.columns]
+    offsets = [c for f in every for c in used_in_offsets(f) if c not in frame.columns]
     return covariates(frame, wanted, given or {}, [*used.trials, *used.weights, *offsets], seed)
 
 
@@ -371,25 +375,3 @@ def used_in_offsets(formula: Formula) -> tuple[str, ...]:
     """Names of the columns inside offset(...)."""
     terms = used_columns(Formula(formula.text, formula.response, "1", formula.offsets, ()))
     return terms.fixed
-
-
-def _parameters(
-    design: Design,
-    family: Family,
-    fixef: Mapping[str, float] | None,
-    sd: Sds | None,
-    cor: Cors | None,
-    exact: bool,
-    seed: int,
-    sigma: float | None,
-    own: Mapping[str, Any],
-) -> Parameters:
-    intercept, slopes = population(design, family, fixef or {})
-    sds, cors = deviations(design, sd or {}), correlations(design, cor or {})
-    drawn = {
-        g.name: effects(
-            g, sds[g.name], cors[g.name], named_stream(seed, f"effects {g.name}"), exact=exact
-        )
-        for g in design.mu.groups
-    }
-    return Parameters(intercept, slopes, sds, cors, drawn, family_values(family, sigma, own))

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import block_diag
 
 from mixedbayes import names
 from mixedbayes.design.types import Design, Floats
@@ -17,7 +18,7 @@ from mixedbayes.results.fixef import family_parameters, fixef
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
-from mixedbayes.simulation.parameters import Parameters, has_intercept
+from mixedbayes.simulation.parameters import MU, Parameters, has_intercept
 
 ATTRS = "truth"
 KEYS = ("quantity", "group", "level", "term", "term2")
@@ -35,7 +36,8 @@ class Sampled(Protocol):
 class Truth:
     """The values from which data were simulated.
 
-    Group effects are deviations from the population, on the link scale, as in `Fit.ranef`.
+    Group effects are deviations from the population, on the link scale, as in `Fit.ranef`. Terms of
+    a further parameter with a formula carry its name, as in all tables: `sigma_Intercept`.
     """
 
     formula: str
@@ -47,6 +49,7 @@ class Truth:
     cor: Mapping[str, pd.DataFrame]  # by grouping factor: term x term
     ranef: Mapping[str, pd.DataFrame]  # by grouping factor: level x term
     parameters: Mapping[str, float | Mapping[str, float]]  # the family's own: sigma, thresholds
+    further: tuple[str, ...] = ()  # formulas of further parameters
 
     def compare(self, fit: Sampled, prob: float = 0.95, *, levels: bool = False) -> pd.DataFrame:
         """The truth beside a fit's estimates.
@@ -101,6 +104,7 @@ class Truth:
             "cor": {g: c.to_numpy().tolist() for g, c in self.cor.items()},
             "ranef": {g: r.to_dict("split") for g, r in self.ranef.items()},
             "parameters": dict(self.parameters),
+            "further": list(self.further),
         }
 
     @classmethod
@@ -116,6 +120,7 @@ class Truth:
             cor={g: pd.DataFrame(c, sd[g].index, sd[g].index) for g, c in attrs["cor"].items()},
             ranef={g: pd.DataFrame(**r) for g, r in attrs["ranef"].items()},
             parameters=dict(attrs["parameters"]),
+            further=tuple(attrs.get("further", ())),
         )
 
 
@@ -154,20 +159,35 @@ def truth(data: pd.DataFrame) -> Truth:
 
 def as_truth(design: Design, family: Family, values: Parameters, seed: int) -> Truth:
     """Parameters with the names of a design's terms and levels."""
-    fixed = dict(zip(design.mu.terms, values.fixef.tolist(), strict=True))
-    if has_intercept(design, family):
-        fixed = {names.INTERCEPT: float(values.intercept)} | fixed
-    groups = {g.name: (list(g.terms), [str(level) for level in g.levels]) for g in design.mu.groups}
+    fixed: dict[str, float] = {}
+    sd: dict[str, list[pd.Series]] = {}
+    cor: dict[str, list[Floats]] = {}
+    ranef: dict[str, list[pd.DataFrame]] = {}
+    for predictor in design.predictors:
+        p = predictor.parameter
+        own, prefix = values.predictors[p], names.prefix(p)
+        if has_intercept(design, family) if p == MU else predictor.intercept:
+            fixed[names.intercept(p)] = float(own.intercept)
+        fixed |= {prefix + t: float(b) for t, b in zip(predictor.terms, own.fixef, strict=True)}
+        for g in predictor.groups:
+            terms, levels = [prefix + term for term in g.terms], list(map(str, g.levels))
+            sd.setdefault(g.name, []).append(pd.Series(own.sd[g.name], terms))
+            ranef.setdefault(g.name, []).append(pd.DataFrame(own.ranef[g.name], levels, terms))
+            if g.name in own.cor:
+                cor.setdefault(g.name, []).append(own.cor[g.name])
+    sds = {g: pd.concat(parts) for g, parts in sd.items()}
+    whole = {g: block_diag(*parts) for g, parts in cor.items()} | dict(values.across)
     return Truth(
         formula=design.formula.text,
         family=family.name,
         link=family.link.name,
         seed=seed,
         fixef=pd.Series(fixed, dtype=float),
-        sd={g: pd.Series(values.sd[g], terms) for g, (terms, _) in groups.items()},
-        cor={g: pd.DataFrame(values.cor[g], terms, terms) for g, (terms, _) in groups.items()},
-        ranef={g: pd.DataFrame(values.ranef[g], ls, terms) for g, (terms, ls) in groups.items()},
+        sd=sds,
+        cor={g: pd.DataFrame(whole[g], s.index, s.index) for g, s in sds.items()},
+        ranef={g: pd.concat(parts, axis=1) for g, parts in ranef.items()},
         parameters={name: _plain(value) for name, value in values.own.items()},
+        further=tuple(other.text for other in design.formula.others),
     )
 
 

@@ -4,11 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hand_made import hand_made
 from scipy import special, stats
 
 import mixedbayes as mb
 from mixedbayes.design import build_design
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.simulation.replicate import simulate_from_posterior
 
 SLOPES = {
     "formula": "y ~ x + (x | g)",
@@ -271,6 +273,113 @@ def test_values_that_the_model_does_not_have_are_refused(changes, message):
 def test_rows_that_cannot_be_made_are_refused(changes, message):
     with pytest.raises(DataError, match=message):
         simulate(**changes)
+
+
+# ---- formulas for further parameters ------------------------------------------------------------
+
+ACROSS = np.array([[1, 0.2, 0.5], [0.2, 1, -0.3], [0.5, -0.3, 1]])
+
+
+def test_further_formulas_have_their_own_values():
+    data = mb.simulate(
+        ["y ~ x + (x | p | g)", "sigma ~ z + (1 | p | g)"],
+        groups={"g": 4000},
+        per_group=3,
+        fixef={"Intercept": 2, "x": 0.5},
+        sd={"g": {"Intercept": 0.5, "x": 0.4}},
+        cor={"g": ACROSS},
+        sigma={"fixef": {"Intercept": -1, "z": 0.2}, "sd": {"g": 0.3}},
+        seed=1,
+    )
+    truth = mb.truth(data)
+    assert truth.fixef.to_dict() == {
+        "Intercept": 2,
+        "x": 0.5,
+        "sigma_Intercept": -1,
+        "sigma_z": 0.2,
+    }
+    assert truth.sd["g"].to_dict() == {"Intercept": 0.5, "x": 0.4, "sigma_Intercept": 0.3}
+    np.testing.assert_array_equal(truth.cor["g"], ACROSS)
+    assert truth.parameters == {}
+    assert truth.further == ("sigma ~ z + (1 | p | g)",)
+    b = truth.ranef["g"].loc[data["g"].astype(str)].to_numpy()
+    np.testing.assert_allclose(truth.ranef["g"].corr(), ACROSS, atol=0.06)
+    mu = 2 + b[:, 0] + data["x"] * (0.5 + b[:, 1])
+    z = (data["y"] - mu) / np.exp(-1 + 0.2 * data["z"] + b[:, 2])
+    assert stats.kstest(z, "norm").pvalue > 1e-3
+    assert json.loads(json.dumps(data.attrs["truth"])) == data.attrs["truth"]
+
+
+ZEROS = {
+    "formula": ["y ~ x + (1 | g)", "zi ~ x + (1 | g) + (1 | h)"],
+    "groups": {"g": 30, "h": 4},
+    "fixef": {"Intercept": 1},
+    "sd": {"g": 0.5},
+    "cor": {},
+    "zi": {"fixef": {"Intercept": -1}, "sd": {"g": 0.3, "h": 0.2}},
+    "family": "zero_inflated_poisson",
+}
+
+
+def test_effects_on_each_parameter_are_drawn_by_themselves():
+    data = simulate(**ZEROS)
+    truth = mb.truth(data)
+    assert truth.ranef["g"].columns.tolist() == ["Intercept", "zi_Intercept"]
+    assert abs(truth.ranef["g"].corr().iloc[0, 1]) < 0.5
+    assert truth.cor["g"].loc["Intercept", "zi_Intercept"] == 0
+    assert truth.ranef["h"].columns.tolist() == ["zi_Intercept"]
+    other = simulate(**ZEROS | {"zi": {"sd": {"g": 0.6, "h": 0.2}}})
+    again = mb.truth(other).ranef["g"]
+    np.testing.assert_allclose(again, truth.ranef["g"] * [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"zi": 0.3}, r"zi has a formula of its own.*keys among fixef, sd, cor.*got 0.3"),
+        ({"zi": {"sd": {"g": 1}}}, r"zi: sd: 'h' is not given.*: zi=\{'sd': \{'h': \{'Intercept'"),
+        ({"zi": {**ZEROS["zi"], "fixef": {"z": 2}}}, r"zi: fixef: 'z' is not among Intercept, x"),
+        (
+            {"zi": {**ZEROS["zi"], "cor": {"k": 2}}},
+            r"zi: cor: 'k' is not among g, h; .*'s cor",
+        ),
+        ({"zi": {"Intercept": 1}}, r"zi: 'Intercept' is not among fixef, sd, cor"),
+        ({"family": "poisson"}, r"'zi' has a formula, but the poisson family's.*: none"),
+        ({"groups": {"g": 30}}, r"'zi ~ .* groups by 'h', whose number of levels is not given"),
+    ],
+)
+def test_values_that_a_further_formula_does_not_have_are_refused(changes, message):
+    with pytest.raises((ModelError, DataError), match=message):
+        simulate(**ZEROS | changes)
+
+
+@pytest.mark.parametrize("id_", ["", "p | "])
+def test_models_and_posteriors_with_further_formulas_simulate_their_rows(id_):
+    data = simulate(**ZEROS)
+    formulas = [f"y ~ x + (1 | {id_}g)", f"zi ~ x + (1 | {id_}g)"]
+    model = mb.Model(formulas, data, family="zero_inflated_poisson")
+    drawn = mb.truth(model.simulate(seed=2))
+    assert drawn.fixef.index.tolist() == ["Intercept", "x", "zi_Intercept", "zi_x"]
+    assert (drawn.cor["g"].iloc[0, 1] != 0) == bool(id_)
+    cor = np.array([[1.0, -0.9], [-0.9, 1.0]])
+    given = {"sd_g": 0.5, "sd_zi_g": 2.0, "cor_g": cor, "ranef_zi_g": 0.25, "zi_Intercept": -8.0}
+    post = hand_made(formulas, data, model.family, 4, np.random.default_rng(1), given)
+    own = mb.truth(simulate_from_posterior(post, groups="own", seed=1)).ranef["g"]
+    assert (own["zi_Intercept"] == 0.25).all()
+    b = mb.truth(simulate_from_posterior(post, seed=1)).ranef["g"]
+    np.testing.assert_allclose(b.std(), [0.5, 2.0], rtol=0.35)
+    assert (b.corr().iloc[0, 1] < -0.7) == bool(id_)
+
+
+def test_zeros_are_drawn_at_their_rate():
+    zi = {"fixef": {"Intercept": 0.4, "x": 1.0}}
+    formulas = ["y ~ 1", "zi ~ x"]
+    data = mb.simulate(
+        formulas, per_group=20_000, fixef={"Intercept": 3}, zi=zi, seed=1,
+        family="zero_inflated_poisson",
+    )  # fmt: skip
+    share = special.expit(0.4 + data["x"])
+    assert ((data["y"] == 0) - share).mean() == pytest.approx(0, abs=0.015)
 
 
 # ---- Simpson's paradox --------------------------------------------------------------------------
