@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.design import used_columns
+from mixedbayes.design.types import Design, Floats
 from mixedbayes.distributions import LKJ, Flat, Prior
 from mixedbayes.errors import FormulaError, ModelError
-from mixedbayes.formula import Formula, parse_expression
+from mixedbayes.formula import parse_expression, parse_terms
 from mixedbayes.formula.nodes import Call
-from mixedbayes.interop.r_formula import (
-    r_bar,
-    r_columns,
-    r_name,
-    r_offsets,
-    r_string,
-    r_terms,
-    r_text,
-)
+from mixedbayes.interop.r_formula import r_columns, r_name, r_text
+from mixedbayes.interop.r_placed import placed_columns
 from mixedbayes.interop.writing import check_columns, parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import Assigned, PredictorPriors
@@ -40,16 +34,22 @@ STAN: dict[str, tuple[str, tuple[str | float, ...]]] = {
     "InverseGamma": ("inv_gamma", ("alpha", "beta")),
     "Uniform": ("uniform", ("lower", "upper")),
 }
+_NAME = re.compile(r"(?:[^\W\d_]|\.)[\w.]*")  # of a column, to brms
 _LEVEL = re.compile(r"(?P<name>.*?)(?:\[(?P<level>[^\]]*)\])?", re.DOTALL)
 # What brms makes of signs in names, by its function rename().
 _SPELLED = dict.fromkeys(" ()[],\"'?", "")
 _SPELLED |= {"+": "P", "-": "M", "*": "MU", "/": "D", "^": "E", "=": "EQ"}
 
 
-def brms_code(spec: Spec) -> str:
-    """`brm` with formula, family and every prior.
+MU = "mu"
+# Links that brms has for parameters besides the mean, where they are not all those here.
+_LINKS = {"nu": ("logm1", "identity")}
 
-    The default prior of the intercept or of thresholds is at the columns' means, as that of brms's
+
+def brms_code(spec: Spec) -> str:
+    """`brm` with formulas, family and every prior.
+
+    The default prior of an intercept or of thresholds is at the columns' means, as that of brms's
     class Intercept; one given by the user is at zero, for which brms has the formula ``0 +
     Intercept``, and ``center = FALSE`` for thresholds. Where rows count several times or have
     several trials the means are others than brms's, and zero is put there in the columns.
@@ -63,56 +63,132 @@ def brms_code(spec: Spec) -> str:
             f"weights() of the {family.name} family divide a row's variance; brms's count a row "
             "several times, which is another model"
         )
-    at_zero, means = _at_zero(spec), _means(spec)
-    own = at_zero and design.mu.intercept
-    head: Callable[[str], str] = (lambda _: "0 + Intercept") if own else (lambda first: first)
-    placed = placed_columns(design.formula, design.mu, spec.priors.mu, head, means=means)
-    formula = f"{_response(spec)} ~ {placed.right}"
-    more = [f"{name} = {value:.12g}" for name, value in family.fixed.items()]
-    more += ["center = FALSE"] * (at_zero and not own)
-    if more:
-        formula = f"bf({', '.join([formula, *more])})"
-    about = ["# columns at their means, as the default priors are"] if placed.lines else []
+    _check_names(design)
+    made: dict[str, str] = {}
+    parts = [_part(spec, p.parameter, made) for p in design.predictors]
+    about = ["# columns at their means, as the default priors are"] if made else []
     lines = [
         "library(brms)",
         *r_columns(design),
         *about,
-        *placed.lines,
+        *(f"data${name} <- with(data, {value})" for name, value in made.items()),
         "brm(",
-        f"  {formula},",
+        *(f"  {line}" for line in _formulas(spec, parts)),
         "  data = data,",
         f'  family = {family.elsewhere.brms}(link = "{family.link.name}"),',
         "  prior = c(",
-        ",\n".join(f"    {p}" for p in _priors(spec, own, placed)),
+        ",\n".join(f"    {p}" for p in _priors(spec, parts)),
         "  )",
         ")",
     ]
     return "\n".join(lines)
 
 
-def _at_zero(spec: Spec) -> bool:
+def _check_names(design: Design) -> None:
+    odd = [name for name in used_columns(design.formula).columns if not _NAME.fullmatch(name)]
+    if odd:
+        raise ModelError(
+            f"brms takes no column of the name {odd[0]!r}: give it one of letters, digits, `.` and "
+            "`_` that starts with a letter, in the data and the formula"
+        )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The formula of one parameter.
+
+    Attributes
+    ----------
+    parameter
+        Whose formula it is.
+    own
+        Whether its intercept is a coefficient, ``0 + Intercept``.
+    right
+        The right side.
+    names
+        What columns are called in place of a term, see `PlacedColumns`.
+    contrasts
+        Whether categories keep their contrasts although there is no intercept, as brms does not.
+    """
+
+    parameter: str
+    own: bool
+    right: str
+    names: Mapping[str, Mapping[str, str]]
+    contrasts: bool
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Where brms has its priors."""
+        return {} if self.parameter == MU else {"dpar": self.parameter}
+
+
+def _part(spec: Spec, p: str, made: dict[str, str]) -> _Part:
+    design, formula = spec.design, spec.design.formula
+    predictor = design.predictor(p)
+    if p != MU:
+        _check_link(spec, p)
+        formula = next(other for other in formula.others if other.response.text == p)
+    own = predictor.intercept and _at_zero(spec, p)
+    none = p != MU and not predictor.intercept  # whatever the formula says
+
+    def head(first: str) -> str:
+        return "0 + Intercept" if own else "0" if none else first
+
+    priors = spec.priors.predictor(p)
+    placed = placed_columns(formula, predictor, priors, head, made, means=_means(spec, p))
+    dropped = none and parse_terms(formula.fixed).intercept
+    contrasts = dropped and any("[" in term for term in predictor.terms)
+    return _Part(p, own, placed.right, placed.names, contrasts and "" not in placed.names)
+
+
+def _check_link(spec: Spec, p: str) -> None:
+    link = spec.family.parameter_link(p).name
+    known = _LINKS.get(p, (link,))
+    if link not in known:
+        raise ModelError(
+            f"brms's links of {p} are {' and '.join(known)}, and {p} has a formula with the {link} "
+            "link here, which is another model"
+        )
+
+
+def _formulas(spec: Spec, parts: Sequence[_Part]) -> list[str]:
+    """The lines of the formulas, the last one with a comma."""
+    first, *rest = parts
+    more = [f"{name} = {value:.12g}" for name, value in spec.family.fixed.items()]
+    more += ["center = FALSE"] * (_at_zero(spec, MU) and not first.own)
+    formula = f"{_response(spec)} ~ {first.right}"
+    if not rest:
+        return [f"bf({', '.join([formula, *more])})," if more else f"{formula},"]
+    inside = [formula, *(f"{p.parameter} ~ {p.right}" for p in rest if not p.contrasts), *more]
+    apart = [f"lf({p.parameter} ~ {p.right}, cmc = FALSE)" for p in rest if p.contrasts]
+    lines = ["bf(", *(f"  {text}," for text in inside[:-1]), f"  {inside[-1]}"]
+    return [*lines, f"){''.join(f' + {text}' for text in apart)},"]
+
+
+def _at_zero(spec: Spec, p: str) -> bool:
     """Whether the prior of the intercept or thresholds is where the columns as written are zero."""
-    if not spec.design.mu.terms:
+    if not spec.design.predictor(p).terms:
         return False
-    if _means(spec) is not None:
+    if _means(spec, p) is not None:
         return True
-    priors = spec.priors.mu
-    given = any(spec.priors.parameters[name].given for name in _levels(spec))
+    priors = spec.priors.predictor(p)
+    given = any(spec.priors.parameters[name].given for name in _levels(spec, p))
     return given or (priors.intercept is not None and not priors.intercept_at_means)
 
 
-def _means(spec: Spec) -> Floats | None:
+def _means(spec: Spec, p: str) -> Floats | None:
     """(p,) the means that the priors are at, where they are not those of the columns' rows."""
-    mu, priors = spec.design.mu, spec.priors.mu
-    there = any(not spec.priors.parameters[name].given for name in _levels(spec))
+    predictor, priors = spec.design.predictor(p), spec.priors.predictor(p)
+    there = any(not spec.priors.parameters[name].given for name in _levels(spec, p))
     there = there or (priors.intercept is not None and priors.intercept_at_means)
-    alike = np.allclose(mu.means, mu.X.mean(axis=0), rtol=1e-12, atol=0)
-    return mu.means if there and not alike else None
+    alike = np.allclose(predictor.means, predictor.X.mean(axis=0), rtol=1e-12, atol=0)
+    return predictor.means if there and not alike else None
 
 
-def _levels(spec: Spec) -> list[str]:
+def _levels(spec: Spec, p: str = MU) -> list[str]:
     """Parameters in the intercept's place."""
-    return [name for name in spec.priors.parameters if name == spec.family.thresholds]
+    return [name for name in spec.priors.parameters if p == MU and name == spec.family.thresholds]
 
 
 def _response(spec: Spec) -> str:
@@ -137,24 +213,44 @@ def _response(spec: Spec) -> str:
     return f"{y} | {' + '.join(more)}" if more else y
 
 
-def _priors(spec: Spec, own: bool, placed: PlacedColumns) -> list[str]:
-    priors, out = spec.priors.mu, []
-    if priors.intercept is not None:
-        place = {"class": "b", "coef": names.INTERCEPT} if own else {"class": "Intercept"}
-        out += _set(priors.intercept, **place)
-    # A prior of the whole class is that of a flat intercept as well.
-    flat = own and priors.intercept is not None and isinstance(priors.intercept.prior, Flat)
-    out += _each(priors.fixef, priors.terms, {"class": "b"}, placed.names.get("", {}), apart=flat)
-    for group, sds in priors.sd.items():
-        place = {"class": "sd", "group": group}
-        out += _each(sds, priors.group_terms[group], place, placed.names.get(group, {}))
-    for group, prior in priors.cor.items():
+def _priors(spec: Spec, parts: Sequence[_Part]) -> list[str]:
+    out = [line for part in parts for line in _of_part(spec.priors.predictor(part.parameter), part)]
+    for group, prior in _correlations(spec).items():
         out += _set(prior, **{"class": "cor", "group": group})
     for name, prior in spec.priors.parameters.items():
         # brms's intercepts of ordered categories are the thresholds.
         kind = "Intercept" if name == spec.family.thresholds else name
         out += _set(prior, **{"class": kind})
     return out
+
+
+def _of_part(priors: PredictorPriors, part: _Part) -> list[str]:
+    out = []
+    if priors.intercept is not None:
+        place = {"class": "b", "coef": names.INTERCEPT} if part.own else {"class": "Intercept"}
+        out += _set(priors.intercept, **place, **part.place)
+    # A prior of the whole class is that of a flat intercept as well.
+    flat = part.own and priors.intercept is not None and isinstance(priors.intercept.prior, Flat)
+    place = {"class": "b", **part.place}
+    out += _each(priors.fixef, priors.terms, place, part.names.get("", {}), apart=flat)
+    for group, sds in priors.sd.items():
+        place = {"class": "sd", "group": group, **part.place}
+        out += _each(sds, priors.group_terms[group], place, part.names.get(group, {}))
+    return out
+
+
+def _correlations(spec: Spec) -> dict[str, Assigned]:
+    """The prior of the correlations over each factor, of which brms has one for all parameters."""
+    found: dict[str, Assigned] = {}
+    every = [c for p in spec.priors.predictors for c in p.cor.items()]
+    for group, prior in [*every, *spec.priors.across.items()]:
+        known = found.setdefault(group, prior)
+        if known.prior != prior.prior:
+            raise ModelError(
+                f"brms has one prior for all correlations over {group}, and here those of one "
+                f"parameter have {known.prior}, those of another {prior.prior}"
+            )
+    return found
 
 
 def _each(
@@ -228,118 +324,3 @@ def stan(prior: Prior) -> str:
     name, arguments = STAN[type(prior).__name__]
     values = [getattr(prior, a) if isinstance(a, str) else a for a in arguments]
     return f"{name}({', '.join(f'{v:.6g}' for v in values)})"
-
-
-# ---- columns of the effects that default priors are about --------------------------------------
-
-
-@dataclass(frozen=True)
-class PlacedColumns:
-    """The right side of a formula, in columns of the effects that the priors are about.
-
-    Attributes
-    ----------
-    right
-        The right side.
-    lines
-        R code that makes the columns which the data have not.
-    names
-        What they are called in place of a term: of the population under "", of a factor under its
-        name.
-    """
-
-    right: str
-    lines: tuple[str, ...]
-    names: dict[str, dict[str, str]]
-
-
-def placed_columns(
-    formula: Formula,
-    predictor: LinearPredictor,
-    priors: PredictorPriors,
-    head: Callable[[str], str],
-    *,
-    means: Floats | None = None,
-) -> PlacedColumns:
-    """The same model in other coordinates: with x - 4.5 where the priors are at the mean of x.
-
-    `head` may write the intercept of the population another way; `means` (p,) are subtracted from
-    its columns.
-    """
-    made: dict[str, str] = {}
-    called: dict[str, dict[str, str]] = {}
-    first, *rest = r_terms(formula.fixed)
-    if priors.population is not None or means is not None:
-        T = np.eye(len(predictor.terms)) if priors.population is None else priors.population.T
-        shift = np.zeros(len(T)) if means is None else means @ T
-        T = np.vstack([-shift, T])
-        called[""] = _named(predictor.terms, T, made, rows=(names.INTERCEPT, *predictor.terms))
-        rest = list(called[""].values())
-    bars = [r_bar(bar) for bar in formula.random if bar.group not in priors.placed]
-    for g in predictor.groups:
-        if g.name in priors.placed:
-            called[g.name] = _named(g.terms, priors.placed[g.name].T, made)
-            bars += _bars(g, called[g.name])
-    lines = tuple(f"data${name} <- with(data, {value})" for name, value in made.items())
-    right = " + ".join([head(first), *rest, *r_offsets(formula), *bars])
-    return PlacedColumns(right, lines, called)
-
-
-def _bars(g: GroupDesign, called: dict[str, str]) -> Iterator[str]:
-    factor = ":".join(map(r_name, g.factors))
-    for block in g.blocks:
-        terms = [g.terms[k] for k in block]
-        left = [str(int(names.INTERCEPT in terms)), *(called[t] for t in terms if t in called)]
-        yield f"({' + '.join(left)} | {factor})"
-
-
-def _named(
-    terms: Sequence[str], T: Floats, made: dict[str, str], rows: Sequence[str] = ()
-) -> dict[str, str]:
-    """A column's name for every term but the intercept; those that R has to make go to `made`.
-
-    T (rows, terms) has the shares of columns in each; its rows are those of the terms by default.
-    """
-    out = {}
-    for k, term in enumerate(terms):
-        if term == names.INTERCEPT:
-            continue
-        every = zip(rows or terms, T[:, k], strict=True)
-        shares = {t: s for t, s in every if s and t != term}
-        own = _value(term)
-        if own == r_name(term) and not shares:
-            out[term] = own
-            continue
-        name = names.identifier(term) + ("_at_means" if shares else "")
-        value = own + "".join(
-            f" {'-' if s < 0 else '+'} {_times(abs(s), t)}" for t, s in shares.items()
-        )
-        while made.setdefault(name, value) != value:  # another factor has it at other means
-            name += "_"
-        out[term] = name
-    return out
-
-
-def _times(share: float, term: str) -> str:
-    number = f"{share:.12g}"
-    return number if term == names.INTERCEPT else f"{number} * {_value(term)}"
-
-
-def _value(term: str) -> str:
-    """The column of a term in R: `Days`, `(Machine == "B")`, products of these."""
-    factors = []
-    for part in parts(term):
-        name, bracket, level = part.partition("[")
-        if bracket and "(" not in name:
-            factors.append(f"({r_name(name)} == {r_string(level[:-1])})")
-            continue
-        try:
-            node = parse_expression(part)
-        except FormulaError:  # a column's own name
-            factors.append(r_name(part))
-            continue
-        if isinstance(node, Call) and node.function == "I":
-            factors.append(f"({r_text(node.arguments[0])})")
-        else:
-            factors.append(r_text(node))
-    return " * ".join(factors)

@@ -51,10 +51,6 @@ def code(spec: Spec, target: Target) -> str:
     if target not in writers:
         raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
     need_plain((g for p in spec.design.predictors for g in p.groups), "code()")
-    if spec.design.further:
-        raise ModelError(
-            f"code() writes models of the mean, not of {', '.join(spec.design.further)}"
-        )
     if own := own_functions(spec.design):
         raise ModelError(
             f"code() cannot write your own function {own[0]}(): make its result a column of the "
@@ -68,10 +64,11 @@ def code(spec: Spec, target: Target) -> str:
 
 def plain_pymc(spec: Spec) -> str:
     """PyMC code for Gaussian models; the columns come from the model's design."""
-    if not spec.family.closed_form or spec.design.weights is not None:
+    further = bool(spec.design.further)
+    if not spec.family.closed_form or spec.design.weights is not None or further:
         raise ModelError(
             'code("pymc") writes Gaussian models with identity link whose rows are equally '
-            "precise; `pymc` is the PyMC model of any other"
+            "precise, by one formula; `pymc` is the PyMC model of any other"
         )
     return lines(
         "import mixedbayes as mb",

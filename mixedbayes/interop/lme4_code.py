@@ -13,6 +13,11 @@ def lme4_code(spec: Spec) -> str:
     """`lmer` or `glmer`; `lm` or `glm` where there are no group effects. There are no priors."""
     design, family = spec.design, spec.family
     check_columns(spec, "lme4", drops=True)
+    if design.further:
+        raise ModelError(
+            f"lme4 has formulas of the mean alone, and {', '.join(design.further)} has one here; "
+            "code('brms') has it"
+        )
     theirs = family.elsewhere.lme4
     if theirs is None:
         raise ModelError(f"lme4 has no {family.name} family; brms has")

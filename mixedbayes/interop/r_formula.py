@@ -95,7 +95,8 @@ def r_terms(text: str) -> list[str]:
 def r_columns(design: Design) -> list[str]:
     """Lines that make R code the predictors as the design does, whatever they are in the data."""
     coding = coding_of(design)
-    terms = [design.formula.fixed, *(bar.effects for bar in design.formula.random)]
+    formulas = (design.formula, *design.formula.others)
+    terms = [text for f in formulas for text in (f.fixed, *(bar.effects for bar in f.random))]
     used = {f.name for t in terms for term in parse_terms(t).terms for f in term.factors
             if isinstance(f, Name)}  # fmt: skip
     make = {
@@ -138,4 +139,5 @@ def r_offsets(formula: Formula) -> list[str]:
 def r_bar(bar: RandomTerm) -> str:
     """One bar."""
     effects, group = " + ".join(r_terms(bar.effects)), ":".join(map(r_name, bar.factors))
+    group = f"{bar.id} | {group}" if bar.id else group
     return COVARIANCES[bar.structure].written("R", effects=effects, group=group)

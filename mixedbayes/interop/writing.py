@@ -16,8 +16,9 @@ def check_columns(spec: Spec, package: str, *, drops: bool = False) -> None:
 
     `drops`: it leaves dependent columns of the population part out as well, from the right.
     """
-    mu = spec.design.mu
-    kept = [*(() if drops else mu.left_out), *(name for g in mu.groups for name in g.left_out)]
+    every = spec.design.predictors
+    kept = [] if drops else [name for p in every for name in p.left_out]
+    kept += [name for p in every for g in p.groups for name in g.left_out]
     if kept:
         raise ModelError(
             f"{', '.join(kept)} {'is' if len(kept) == 1 else 'are'} left out here, because other "

@@ -232,14 +232,11 @@ def test_any_plain_column_varies_in_brms(name):
     assert f'class = "sd", group = "Subject", coef = "{name}_at_means")' in text
 
 
-def test_a_column_with_an_odd_name_can_be_renamed_for_brms():
-    data = mb.load_data("sleepstudy").rename(columns={"Days": "my days"})
-    with pytest.raises(ModelError, match=r"'my days' is not known.*whose name has letters"):
-        mb.Model(
-            "Reaction ~ `my days` + (`my days` | Subject)", data, priors={"cor": mb.LKJ(2)}
-        ).code("brms")
-    text = mb.Model("Reaction ~ `my days` + (`my days` | Subject)", data).code("brms")
-    assert "data$my_days_at_means <- with(data, `my days` - 4.5)\n" in text
+@pytest.mark.parametrize("name", ["my days", "_days", "2days"])
+def test_a_column_with_an_odd_name_is_to_be_renamed_for_brms(name):
+    data = mb.load_data("sleepstudy").rename(columns={"Days": name})
+    with pytest.raises(ModelError, match=f"brms takes no column of the name '{name}': give"):
+        mb.Model(f"Reaction ~ `{name}` + (1 | Subject)", data).code("brms")
 
 
 def empty_cell():
@@ -265,7 +262,7 @@ def test_priors_at_the_means_have_columns_at_the_means_in_brms():
     data = counts().assign(z=lambda d: d["x"] ** 2 + 3)
     text = mb.Model("x ~ kind*z + I(z**2) + (kind + z | g)", data).code("brms")
     made = dict(re.findall(r"data\$(\w+) <- with\(data, (.*)\)\n", text))
-    assert made["kind_b"] == '(kind == "b")'
+    assert made["kind_b"] == '1 * (kind == "b")'
     assert made["kind_b_at_means"] == '(kind == "b") - 0.333333333333'
     assert made["I_z_2_at_means"].startswith("(z ^ 2) - ")
     assert made["kind_b_z_at_means"].startswith('(kind == "b") * z - ')
@@ -316,8 +313,8 @@ def test_a_flat_intercept_is_not_given_the_slopes_prior_in_brms():
 def test_levels_are_texts_in_r():
     data = counts().assign(kind=lambda d: d["kind"].map({"a": "a", "b": 'b"\\', "c": "c:d"}))
     text = mb.Model("y ~ x*kind", data).code("brms")
-    assert 'data$kind_c_d <- with(data, (kind == "c:d"))' in text
-    assert r'with(data, (kind == "b\"\\"))' in text
+    assert 'data$kind_c_d <- with(data, 1 * (kind == "c:d"))' in text
+    assert r'with(data, 1 * (kind == "b\"\\"))' in text
 
 
 def test_families_and_responses_in_brms():
@@ -328,6 +325,68 @@ def test_families_and_responses_in_brms():
     assert 'set_prior("inv_gamma(0.4, 0.3)", class = "shape")' in text
     with pytest.raises(ModelError, match="brms's count a row several times"):
         mb.Model("y | weights(n) ~ x + (1 | g)", counts()).code("brms")
+
+
+def test_further_formulas_in_brms():
+    """Checked with brms's own `validate_prior` and `make_stancode`."""
+    data = counts().assign(z=lambda d: d["x"] ** 2 + 3)
+    formulas = ["y ~ x + (x | p | g)", "zi ~ kind + z + offset(x) + (z | p | g) + (1 | t)"]
+    text = mb.Model(formulas, data, family="zero_inflated_poisson").code("brms")
+    assert (
+        "  bf(\n"
+        "    y ~ 1 + x + (1 + x_at_means | p | g),\n"
+        "    zi ~ 1 + kind + z + offset(x) + (1 | t) + (1 + z_at_means | p | g)\n"
+        "  ),\n"
+    ) in text
+    for line in (
+        'set_prior("normal(0, 2.5)", class = "Intercept", dpar = "zi")',
+        'class = "b", dpar = "zi", coef = "kindb")',
+        'set_prior("exponential(1)", class = "sd", group = "t", dpar = "zi")',
+        'class = "sd", group = "g", dpar = "zi", coef = "z_at_means")',
+        'set_prior("lkj(2)", class = "cor", group = "g")',
+    ):
+        assert line in text
+    assert text.count("lkj") == 1
+    assert text.count("data$z_at_means <- with(data, z - ") == 1
+    at_zero = {"zi": {"Intercept": mb.Normal(0, 1), "fixef": mb.Normal(0, 2)}}
+    other = mb.Model(["y ~ 1", "zi ~ x"], data, family="zero_inflated_poisson", priors=at_zero)
+    text = other.code("brms")
+    assert "    zi ~ 0 + Intercept + x\n" in text
+    assert 'set_prior("normal(0, 1)", class = "b", coef = "Intercept", dpar = "zi")' in text
+
+
+def test_columns_at_other_means_of_a_further_formula_have_their_own_names_in_brms():
+    formulas = ["y ~ x*kind + (1 | g)", "shape ~ kind*t + kind:x + x"]
+    text = mb.Model(formulas, counts(), family="negative_binomial").code("brms")
+    made = dict(re.findall(r"data\$(\w+) <- with\(data, (.*)\)\n", text))
+    assert {"x_kind_b_at_means", "kind_b_x_at_means", "kind_b"} <= made.keys()
+    first, second = (line for line in text.splitlines() if " ~ " in line)
+    assert all(name in text for name in made)
+    assert "x_kind_b_at_means" in first
+    assert "kind_b_x_at_means" in second
+
+
+def test_discrimination_in_brms_has_no_intercept():
+    data = counts().assign(grade=lambda d: d["y"].clip(2, 5))
+    text = mb.Model(["grade ~ x", "disc ~ kind"], data, family="cumulative").code("brms")
+    assert "  bf(\n    grade ~ 1 + x\n  ) + lf(disc ~ 0 + kind, cmc = FALSE),\n" in text
+    assert 'class = "b", dpar = "disc")' in text
+    text = mb.Model(["grade ~ x", "disc ~ 0 + x"], data, family="cumulative").code("brms")
+    assert "    disc ~ 0 + x\n" in text
+
+
+def test_what_brms_and_lme4_have_not_of_further_formulas_is_refused():
+    data = counts()
+    with pytest.raises(ModelError, match="brms's links of nu are logm1 and identity"):
+        mb.Model(["x ~ 1", "nu ~ t"], data, family="student_t").code("brms")
+    several = {"cor": mb.LKJ(1), "sigma": {"cor": mb.LKJ(4)}}
+    given = mb.Model(["x ~ t + (t | g)", "sigma ~ t + (t | g)"], data, priors=several)
+    with pytest.raises(ModelError, match=r"one prior for all correlations over g.*LKJ.*LKJ"):
+        given.code("brms")
+    with pytest.raises(ModelError, match="lme4 has formulas of the mean alone, and sigma has one"):
+        given.code("lme4")
+    with pytest.raises(ModelError, match="`pymc` is the PyMC model of any other"):
+        given.code("pymc")
 
 
 # ---- PyMC ---------------------------------------------------------------------------------------
