@@ -23,7 +23,12 @@ class HurdleGamma(PositiveHurdle):
     name: ClassVar[str] = "hurdle_gamma"
     of: ClassVar[type[Family]] = GammaFamily
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "hurdle_gamma", names=("zigamma", "zero_inflated_gamma", "hurdlegamma")
+        "hurdle_gamma",
+        None,
+        "hurdle_gamma",
+        {"shape": "alpha", "hu": "psi"},
+        ("hu",),
+        names=("zigamma", "zero_inflated_gamma", "hurdlegamma"),
     )
     links: ClassVar[tuple[type[Link], ...]] = (Log,)
     link: Link = field(default_factory=Log)

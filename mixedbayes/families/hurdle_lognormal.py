@@ -22,7 +22,14 @@ class HurdleLognormal(PositiveHurdle):
 
     name: ClassVar[str] = "hurdle_lognormal"
     of: ClassVar[type[Family]] = Lognormal
-    elsewhere: ClassVar[Elsewhere] = Elsewhere("hurdle_lognormal", names=("hurdlelognormal",))
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "hurdle_lognormal",
+        None,
+        "hurdle_lognormal",
+        {"sigma": "sigma", "hu": "psi"},
+        ("hu",),
+        names=("hurdlelognormal",),
+    )
     links: ClassVar[tuple[type[Link], ...]] = (Identity,)
     link: Link = field(default_factory=Identity)
 

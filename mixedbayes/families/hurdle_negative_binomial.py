@@ -25,7 +25,8 @@ class HurdleNegativeBinomial(Hurdle, Counts):
     title: ClassVar[str] = "negative binomial hurdle"
     of: ClassVar[type[Family]] = NegativeBinomial
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "hurdle_negbinomial",
+        "hurdle_negbinomial", None, "hurdle_negativebinomial",
+        {"shape": "alpha", "hu": "psi"}, ("hu",),
         names=("hurdle_negbinomial", "hurdle_negativebinomial",
                "hurdlenegativebinomial", "hurdle_nbinom2"),
     )  # fmt: skip

@@ -21,7 +21,12 @@ class HurdlePoisson(Hurdle, Counts):
     title: ClassVar[str] = "Poisson hurdle"
     of: ClassVar[type[Family]] = Poisson
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "hurdle_poisson", names=("hurdlepoisson", "poisson_hurdle")
+        "hurdle_poisson",
+        None,
+        "hurdle_poisson",
+        {"hu": "psi"},
+        ("hu",),
+        names=("hurdlepoisson", "poisson_hurdle"),
     )
     wider: ClassVar[str | None] = "hurdle_negative_binomial"
     link: Link = field(default_factory=Log)

@@ -22,7 +22,12 @@ class ZeroInflatedBinomial(ZeroInflated, Trials):
     of: ClassVar[type[Family]] = Binomial
     sized: ClassVar[bool] = True
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "zero_inflated_binomial", names=("zib", "zeroinflatedbinomial", "zi_binomial")
+        "zero_inflated_binomial",
+        None,
+        "zero_inflated_binomial",
+        {"zi": "psi"},
+        ("zi",),
+        names=("zib", "zeroinflatedbinomial", "zi_binomial"),
     )
     wider: ClassVar[str | None] = "zero_inflated_beta_binomial"
     link: ShareLink = field(default_factory=Logit)

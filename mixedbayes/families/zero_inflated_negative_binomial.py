@@ -22,7 +22,8 @@ class ZeroInflatedNegativeBinomial(ZeroInflated, Counts):
     title: ClassVar[str] = "zero-inflated negative binomial"
     of: ClassVar[type[Family]] = NegativeBinomial
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "zero_inflated_negbinomial",
+        "zero_inflated_negbinomial", None, "zero_inflated_negativebinomial",
+        {"shape": "alpha", "zi": "psi"}, ("zi",),
         names=("zinb", "zinb2", "zero_inflated_negbinomial", "zi_negative_binomial",
                "zeroinflatednegativebinomial", "zi_negbinomial"),
     )  # fmt: skip

@@ -22,6 +22,10 @@ class ZeroInflatedPoisson(ZeroInflated, Counts):
     of: ClassVar[type[Family]] = Poisson
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "zero_inflated_poisson",
+        None,
+        "zero_inflated_poisson",
+        {"zi": "psi"},
+        ("zi",),
         names=("zip", "ziplss", "zi_poisson", "zeroinflatedpoisson", "zeroinfl"),
     )
     wider: ClassVar[str | None] = "zero_inflated_negative_binomial"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,16 +10,19 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design import coding_of
-from mixedbayes.design.functions import REGISTERED
-from mixedbayes.design.types import Design, Floats
+from mixedbayes.design.types import Floats, LinearPredictor
 from mixedbayes.design.used import used_columns
 from mixedbayes.distributions import Flat, Prior
-from mixedbayes.errors import FormulaError, MissingExtraError, ModelError
+from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.families.registry import FAMILIES
-from mixedbayes.formula import parse_expression, parse_terms
-from mixedbayes.formula.nodes import Call, Literal, Name, Node, Operation, Paren, Sign, column
-from mixedbayes.interop.writing import parts
+from mixedbayes.formula import Formula, parse_expression, parse_terms
+from mixedbayes.formula.nodes import Name, column
+from mixedbayes.interop import mirror
+from mixedbayes.interop.numpy_columns import py_text, sum_text
 from mixedbayes.model.spec import Spec
+from mixedbayes.priors.types import PredictorPriors
+
+MU = "mu"
 
 type Value = float | list[float] | Described
 
@@ -59,16 +61,19 @@ class Made:
 class BambiModel:
     """The arguments of bambi.Model besides the data, and columns that it needs in them."""
 
-    formula: str
+    formulas: tuple[str, ...]  # of the mean, and of further parameters
     family: str
     link: str
-    priors: dict[str, Described]
+    priors: dict[str, Described | dict[str, Described]]  # of a further formula's under its name
     center: bool
     columns: dict[str, Made]
     complete: tuple[str, ...]  # columns whose missing values leave rows out
+    notes: tuple[str, ...] = ()  # what a reader of the code should know
 
     def text(self) -> str:
-        priors = [f"        {name!r}: {prior.text()}," for name, prior in self.priors.items()]
+        priors = list(_prior_lines(self.priors, "        "))
+        called = ", ".join(map(repr, self.formulas))
+        formula = called if len(self.formulas) == 1 else f"bmb.Formula({called})"
         columns = [f"        {name!r}: {made.text}," for name, made in self.columns.items()]
         about = ["# numeric columns of the effects that the priors are about"]
         rows = f"data = data.dropna(subset={list(self.complete)!r})"
@@ -83,8 +88,9 @@ class BambiModel:
                     [*about, "data = data.assign(", "    **{", *columns, "    }", ")"]
                     * bool(columns)
                 ),
+                *(f"# {note}" for note in self.notes),
                 "model = bmb.Model(",
-                f"    {self.formula!r},",
+                f"    {formula},",
                 "    data,",
                 f"    family={self.family!r},",
                 f"    link={self.link!r},",
@@ -95,6 +101,20 @@ class BambiModel:
                 ")",
             ]
         )
+
+
+def _prior_lines(
+    priors: Mapping[str, Described | Mapping[str, Described]], indent: str
+) -> Iterator[str]:
+    for name, prior in priors.items():
+        if isinstance(prior, Described):
+            yield f"{indent}{name!r}: {prior.text()},"
+        else:
+            yield from (
+                f"{indent}{name!r}: {{",
+                *_prior_lines(prior, indent + "    "),
+                f"{indent}}},",
+            )
 
 
 def bambi_code(spec: Spec) -> str:
@@ -130,29 +150,71 @@ def to_bambi(spec: Spec) -> Any:
         import bambi
     except ImportError as e:
         raise MissingExtraError("to_bambi() needs Bambi: pip install mixedbayes[bambi]") from e
+    priors = {
+        name: prior.build(bambi)
+        if isinstance(prior, Described)
+        else {inner: own.build(bambi) for inner, own in prior.items()}
+        for name, prior in wanted.priors.items()
+    }
     return bambi.Model(
-        wanted.formula,
+        bambi.Formula(*wanted.formulas),
         spec.design.frame.assign(**{k: made.values for k, made in wanted.columns.items()}),
         family=wanted.family,
         link=wanted.link,
         center_predictors=wanted.center,
-        priors={name: prior.build(bambi) for name, prior in wanted.priors.items()},
+        priors=priors,
     )
 
 
 def described(spec: Spec) -> BambiModel:
     """What to pass to bambi.Model; ModelError where Bambi cannot express it."""
     _check(spec)
-    design, priors = spec.design, spec.priors.mu
-    theirs = spec.family.elsewhere
-    family, own = str(theirs.bambi), theirs.bambi_parameters
+    design, theirs = spec.design, spec.family.elsewhere
     used = used_columns(design.formula).columns
     columns = _Columns(frozenset(used))
-    common, found = _population(spec, columns)
+    center = all(_as_bambi_centres(spec, p.parameter) for p in design.predictors)
+    right, found = _component(spec, MU, columns, center=center)
+    formulas = [f"{_response(spec)} ~ {right}"]
+    priors: dict[str, Described | dict[str, Described]] = {**found}
+    own = theirs.bambi_parameters
+    for p in design.further:
+        right, found = _component(spec, p, columns, center=center)
+        formulas.append(f"{own[p]} ~ {right}")
+        priors[own[p]] = found
+    for name, assigned in spec.priors.parameters.items():
+        positive = not spec.family.parameter(name).real
+        prior = mirror.of_share(assigned.prior) if name in theirs.bambi_rest else assigned.prior
+        priors[own[name]] = _described(prior, positive=positive)
+    notes = [
+        f"Bambi's {own[name]} is 1 - {name}"
+        + (", so that effects on it have the other sign" if name in design.further else "")
+        for name in theirs.bambi_rest
+    ]
+    return BambiModel(
+        tuple(formulas),
+        str(theirs.bambi),
+        spec.family.link.name,
+        priors,
+        center,
+        columns.made,
+        tuple(used) if design.dropped else (),
+        tuple(notes),
+    )
+
+
+def _component(
+    spec: Spec, p: str, columns: _Columns, *, center: bool
+) -> tuple[str, dict[str, Described]]:
+    """The right side of one parameter's formula, and the priors of its effects."""
+    predictor, priors = spec.design.predictor(p), spec.priors.predictor(p)
+    rest = p in spec.family.elsewhere.bambi_rest
+    of = _Of(spec, p, mirror.of_effect if rest else lambda prior: prior)
+    shift = not center and priors.intercept is not None and priors.intercept_at_means
+    common, found = _population(of, columns, shift=shift and bool(predictor.terms))
     if priors.intercept is not None:
-        found = {names.INTERCEPT: _described(priors.intercept.prior)} | found
+        found = {names.INTERCEPT: of.described(priors.intercept.prior)} | found
     bars = []
-    for g in design.mu.groups:
+    for g in predictor.groups:
         group = ":".join(map(column, g.factors))
         for k, (term, assigned) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
             effect = "1" if term == names.INTERCEPT else term
@@ -161,18 +223,44 @@ def described(spec: Spec) -> BambiModel:
             bars.append(f"(1|{group})" if effect == "1" else f"(0 + {column(effect)}|{group})")
             spread = _described(assigned.prior, positive=True)
             found[f"{effect}|{g.name}"] = Described("Normal", {"mu": 0.0, "sigma": spread})
-    if design.mu.offset is not None:
-        common.append(f"offset({columns.known(design)})")
-    for name, assigned in spec.priors.parameters.items():
-        positive = not spec.family.parameter(name).real
-        found[own[name]] = _described(assigned.prior, positive=positive)
-    formula = f"{_response(spec)} ~ {' + '.join([*common, *bars])}"
-    center = priors.intercept is None or (
-        priors.intercept_at_means and not _counted_otherwise(spec)
+    if predictor.offset is not None:
+        name = columns.known(of.formula, -predictor.offset if rest else predictor.offset, rest)
+        common.append(f"offset({name})")
+    return " + ".join([*common, *bars]), found
+
+
+@dataclass(frozen=True, eq=False)
+class _Of:
+    """A parameter's formula, and what Bambi's effects are of ours."""
+
+    spec: Spec
+    parameter: str
+    of_effect: Callable[[Prior], Prior]
+
+    @property
+    def predictor(self) -> LinearPredictor:
+        return self.spec.design.predictor(self.parameter)
+
+    @property
+    def priors(self) -> PredictorPriors:
+        return self.spec.priors.predictor(self.parameter)
+
+    @property
+    def formula(self) -> Formula:
+        formula = self.spec.design.formula
+        every = {o.response.text: o for o in formula.others}
+        return formula if self.parameter == MU else every[self.parameter]
+
+    def described(self, prior: Prior) -> Described:
+        return _described(self.of_effect(prior))
+
+
+def _as_bambi_centres(spec: Spec, p: str) -> bool:
+    """Whether the prior of a predictor's intercept is where Bambi has it if it centres columns."""
+    priors = spec.priors.predictor(p)
+    return priors.intercept is None or (
+        priors.intercept_at_means and not _counted_otherwise(spec.design.predictor(p))
     )
-    complete = tuple(used) if design.dropped else ()
-    link = spec.family.link.name
-    return BambiModel(formula, family, link, found, center, columns.made, complete)
 
 
 @dataclass
@@ -187,11 +275,10 @@ class _Columns:
         name = names.identifier(term) + ("" if set(shares) == {term} else "_at_means")
         return self._put(name, Made(sum_text(shares), values))
 
-    def known(self, design: Design) -> str:
-        """The name of the sum of the offsets."""
-        assert design.mu.offset is not None
-        texts = [py_text(parse_expression(text)) for text in design.formula.offsets]
-        return self._put("known_part", Made(" + ".join(texts), design.mu.offset))
+    def known(self, formula: Formula, values: Floats, negative: bool) -> str:
+        """The name of the sum of the offsets, or of minus that."""
+        text = " + ".join(py_text(parse_expression(text)) for text in formula.offsets)
+        return self._put("known_part", Made(f"-({text})" if negative else text, values))
 
     def _put(self, name: str, made: Made) -> str:
         while name in self.taken or self.made.get(name, made).text != made.text:
@@ -200,11 +287,9 @@ class _Columns:
         return name
 
 
-def _counted_otherwise(spec: Spec) -> bool:
-    """Whether the priors are at means in which rows do not count alike, as they do for Bambi."""
-    mu, priors = spec.design.mu, spec.priors.mu
-    at_means = priors.intercept is not None and priors.intercept_at_means
-    return at_means and not np.allclose(mu.means, mu.X.mean(axis=0), rtol=1e-12, atol=0)
+def _counted_otherwise(predictor: LinearPredictor) -> bool:
+    """Whether its means are those of rows that do not count alike, as they do for Bambi."""
+    return not np.allclose(predictor.means, predictor.X.mean(axis=0), rtol=1e-12, atol=0)
 
 
 def _check(spec: Spec) -> None:
@@ -214,7 +299,16 @@ def _check(spec: Spec) -> None:
         raise ModelError(
             f"the {spec.family.name} family is not written for Bambi; it has its own or none"
         )
-    for g in design.mu.groups:
+    for a in design.across:
+        raise ModelError(
+            f"Bambi has no correlations between effects on several parameters, and those of "
+            f"{a.name} ({', '.join(a.terms)}) are correlated here: leave out the id, and write "
+            f"(x || {a.name})"
+        )
+    for p in design.further:
+        if p not in theirs.bambi_parameters:
+            raise ModelError(f"{p} of the {spec.family.name} family is no parameter of Bambi's")
+    for g in (g for p in design.predictors for g in p.groups):
         if g.correlated:
             raise ModelError(
                 f"Bambi has no correlations between group effects, and those of {g.name} "
@@ -239,19 +333,19 @@ def _is_numeric(spec: Spec, term: str) -> bool:
     return term in used and term not in coding_of(spec.design).logical
 
 
-def _population(spec: Spec, columns: _Columns) -> tuple[list[str], dict[str, Described]]:
+def _population(
+    of: _Of, columns: _Columns, *, shift: bool
+) -> tuple[list[str], dict[str, Described]]:
     """Terms of the population part, and the priors of the columns that each of them makes.
 
     Terms as they are written where Bambi makes the same columns of them, and the priors are about
-    their effects; else a numeric column for each effect.
+    their effects; else a numeric column for each effect, less its mean with `shift`.
     """
-    mu, priors = spec.design.mu, spec.priors.mu
-    written = parse_terms(spec.design.formula.fixed)
-    first = "1" if written.intercept else "0"
+    mu, priors = of.predictor, of.priors
+    first = "1" if parse_terms(of.formula.fixed).intercept else "0"
     left = dict(zip(priors.terms, (a.prior for a in priors.fixef), strict=True))
-    shift = _counted_otherwise(spec)
     if priors.population is None and not shift:
-        plain = _as_written(spec, left)
+        plain = _as_written(of, left)
         if plain is not None:
             return [first, *plain[0]], plain[1]
     T = np.eye(len(left)) if priors.population is None else priors.population.T
@@ -261,20 +355,20 @@ def _population(spec: Spec, columns: _Columns) -> tuple[list[str], dict[str, Des
         values, mean = mu.X @ T[:, k], float(mu.means @ T[:, k])
         if shift:
             shares, values = shares | {names.INTERCEPT: -mean}, values - mean
-        if set(shares) == {term} and _is_numeric(spec, term):
+        if set(shares) == {term} and _is_numeric(of.spec, term):
             name = term
         else:
             name = columns.add(term, shares, values)
         common.append(column(name))
-        found[name] = _described(prior)
+        found[name] = of.described(prior)
     return common, found
 
 
 def _as_written(
-    spec: Spec, left: Mapping[str, Prior]
+    of: _Of, left: Mapping[str, Prior]
 ) -> tuple[list[str], dict[str, Described]] | None:
     """The formula's own terms with their priors; None where Bambi might make other columns."""
-    terms = parse_terms(spec.design.formula.fixed)
+    terms = parse_terms(of.formula.fixed)
     common, found = [], {}
     for term in terms.terms:
         text = str(term)
@@ -282,12 +376,12 @@ def _as_written(
         plain = ":".join(factors)
         coded = [prior for t, prior in left.items() if t.startswith(f"{plain}[")]
         kinds = {prior.pymc()[0] for prior in coded}
-        if len(factors) != len(term.factors) or spec.design.mu.left_out:
+        if len(factors) != len(term.factors) or of.predictor.left_out:
             return None
-        if plain in left and all(_is_numeric(spec, f) for f in factors):
-            found[plain] = _described(left[plain])
+        if plain in left and all(_is_numeric(of.spec, f) for f in factors):
+            found[plain] = of.described(left[plain])
         elif len(factors) == 1 and len(kinds) == 1 and terms.intercept:
-            found[plain] = _vector(coded)
+            found[plain] = _vector(list(map(of.of_effect, coded)))
         else:
             return None
         common.append(text)
@@ -321,88 +415,3 @@ def _vector(priors: Sequence[Prior]) -> Described:
 
 def _number(value: float) -> float:
     return float(f"{float(value):.12g}")
-
-
-# ---- columns as pandas and NumPy expressions ---------------------------------------------------
-
-
-_LEVEL = re.compile(r"(?P<name>.*?)\[(?P<level>[^\]]*)\]", re.DOTALL)
-
-
-def py_text(node: Node) -> str:
-    """An expression of numbers in NumPy; ModelError for what is not one number for each row."""
-    match node:
-        case Name(name=name):
-            return f"data[{name!r}].astype(float)"
-        case Literal(value=int() | float(), text=text):
-            return text
-        case Paren(inner=inner):
-            return f"({py_text(inner)})"
-        case Sign(operator=operator, operand=operand):
-            return f"{operator}{py_text(operand)}"
-        case Operation(operator=operator, left=left, right=right):
-            return f"{py_text(left)} {operator} {py_text(right)}"
-        case Call(function="I", arguments=(inner,), keywords=()):
-            return f"({py_text(inner)})"
-        case Call(function="center", arguments=(inner,), keywords=()):
-            return f"(({py_text(inner)}) - ({py_text(inner)}).mean())"
-        case Call(function="scale", arguments=(inner,), keywords=()):
-            return (
-                f"({py_text(Call('center', (inner,), (), node.span))} / ({py_text(inner)}).std())"
-            )
-        case Call(function=function, arguments=arguments, keywords=()) if isinstance(
-            REGISTERED.get(function), np.ufunc
-        ):
-            return f"np.{function}({', '.join(map(py_text, arguments))})"
-    what = f"{node.function}()" if isinstance(node, Call) else "a part of the formula"
-    raise ModelError(
-        f"{what} is not written with NumPy here: make its columns numeric columns of the data, and "
-        "use these in the formula"
-    )
-
-
-def column_text(term: str) -> str:
-    """The column of a term: ``1.0 * data['x'].astype(float) * (data['f'].astype(str) == 'b')``."""
-    return " * ".join(["1.0", *map(_factor, parts(term))])
-
-
-def _factor(part: str) -> str:
-    found = _LEVEL.fullmatch(part)
-    text = part if found is None else found["name"]
-    try:
-        node = parse_expression(text)
-    except FormulaError:
-        node = None
-    call = node if isinstance(node, Call) else None  # else it is a column's own name
-    if found is None:
-        return f"data[{_name(text, node)!r}].astype(float)" if call is None else _value(call)
-    match call:
-        case Call(function="C", arguments=(Name(name=name),), keywords=()):
-            pass
-        case None:
-            name = _name(text, node)
-        case _:
-            raise ModelError(
-                f"the columns of {text!r} are not written with NumPy here: make them numeric "
-                "columns of the data, and use these in the formula"
-            )
-    return f"(data[{name!r}].astype(str) == {found['level']!r})"
-
-
-def _name(text: str, node: Node | None) -> str:
-    return node.name if isinstance(node, Name) else text
-
-
-def _value(call: Call) -> str:
-    return f"({py_text(call)})"
-
-
-def sum_text(shares: Mapping[str, float]) -> str:
-    """A sum of columns, each times its share; the intercept's is a number."""
-    out = ""
-    for term, share in shares.items():
-        sign = "-" if share < 0 else "+" if out else ""
-        size = [] if abs(share) == 1 and term != names.INTERCEPT else [f"{abs(share):.17g}"]
-        value = [] if term == names.INTERCEPT else [column_text(term)]
-        out += f" {sign} {' * '.join(size + value)}"
-    return out.strip()

@@ -19,6 +19,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.registry import FAMILIES, family_from_names
 from mixedbayes.formula import parse_expression
 from mixedbayes.formula.nodes import Call, column, unparse
+from mixedbayes.interop import mirror
 from mixedbayes.model.coords import model_coords
 from mixedbayes.model.spec import Spec
 
@@ -60,6 +61,11 @@ def translated(model: Any) -> Translation:
         if name == parent or not hasattr(component, "terms"):
             continue
         _check_link(model, family, name, own)
+        if own[name] in family.elsewhere.bambi_rest and component.offset_terms:
+            raise ModelError(
+                f"{name} of Bambi's model is 1 - {own[name]} here, and has an offset, which would "
+                "have the other sign: make minus that a column of its own in Bambi's model"
+            )
         formulas.append(f"{own[name]} ~ {_right(component)}")
     return Translation(tuple(formulas), family, parameters)
 
@@ -241,6 +247,7 @@ class Matched:
     predictors: Mapping[str, Placed]
     constants: Mapping[str, tuple[str, Any]]  # ours -> Bambi's variable and prior
     centred: bool  # whether the intercept's prior is at the columns' means
+    rest: tuple[str, ...] = ()  # our shares of which Bambi's are the rest
 
 
 def matched(model: Any, said: Translation, design: Design) -> Matched:
@@ -262,7 +269,8 @@ def matched(model: Any, said: Translation, design: Design) -> Matched:
             predictors[ours] = _predictor(component, predictor)
         else:
             constants[ours] = (component.alias or component.name, component.prior)
-    return Matched(predictors, constants, bool(model.center_predictors))
+    rest = said.family.elsewhere.bambi_rest
+    return Matched(predictors, constants, bool(model.center_predictors), rest)
 
 
 def _check_response(model: Any, design: Design) -> None:
@@ -356,21 +364,31 @@ def priors(found: Matched, design: Design) -> dict[str, Any]:
     rows: list[tuple[str, str, Any, Any]] = []
     for parameter, placed in found.predictors.items():
         predictor = design.predictor(parameter)
+        ours = mirror.of_effect if parameter in found.rest else _as_it_is
         if placed.intercept:
-            own = prior_of(placed.intercept.term.prior, names.INTERCEPT)
+            own = ours(prior_of(placed.intercept.term.prior, names.INTERCEPT))
             rows.append((parameter, names.INTERCEPT, None, own))
         for term, p in zip(predictor.terms, placed.fixef, strict=True):
-            rows.append((parameter, names.FIXEF, term, prior_of(p.term.prior, term, p.at)))
+            rows.append((parameter, names.FIXEF, term, ours(prior_of(p.term.prior, term, p.at))))
         for g in predictor.groups:
             for term, p in zip(g.terms, placed.groups[g.name], strict=True):
                 spread = spread_of(p.term.prior, f"{term} over {g.name}", p.at)
                 rows.append((parameter, "sd", (g.name, term), spread))
-    rows += [("mu", name, None, prior_of(p, name)) for name, (_, p) in found.constants.items()]
+    for name, (_, p) in found.constants.items():
+        ours = mirror.of_share if name in found.rest else _as_it_is
+        rows.append(("mu", name, None, ours(prior_of(p, name))))
     return nested(rows)
+
+
+def _as_it_is(prior: Prior) -> Prior:
+    return prior
 
 
 def draws(found: Matched, spec: Spec, posterior: xr.Dataset) -> xr.Dataset:
     """Bambi's draws under our names, dimensions and labels; values are taken as they are.
+
+    Of a share of which Bambi's is the rest, psi = 1 - zi, the draws are those of 1 - psi, and of
+    effects with the other sign.
 
     Raises
     ------
@@ -379,9 +397,11 @@ def draws(found: Matched, spec: Spec, posterior: xr.Dataset) -> xr.Dataset:
     """
     out: dict[str, tuple[tuple[str, ...], Floats]] = {}
     for name, (variable, _) in found.constants.items():
-        out[name] = (_DIMS, _values(posterior, variable))
+        values = _values(posterior, variable)
+        out[name] = (_DIMS, 1.0 - values if name in found.rest else values)
     for parameter, placed in found.predictors.items():
-        out |= _of_predictor(placed, spec, parameter, posterior)
+        sign = -1.0 if parameter in found.rest else 1.0
+        out |= _of_predictor(placed, spec, parameter, posterior, sign)
     used = {d for dims, _ in out.values() for d in dims}
     coords = {k: np.asarray(v) for k, v in model_coords(spec).items() if k in used}
     coords |= {d: posterior[d].to_numpy() for d in _DIMS}
@@ -393,14 +413,14 @@ _DIMS = (names.CHAIN, names.DRAW)
 
 
 def _of_predictor(
-    placed: Placed, spec: Spec, parameter: str, posterior: xr.Dataset
+    placed: Placed, spec: Spec, parameter: str, posterior: xr.Dataset, sign: float
 ) -> Iterator[tuple[str, tuple[tuple[str, ...], Floats]]]:
     predictor = spec.design.predictor(parameter)
     if placed.intercept:
-        values = _values(posterior, placed.intercept.variable)
+        values = sign * _values(posterior, placed.intercept.variable)
         yield names.intercept(parameter), (_DIMS, values)
     if placed.fixef:
-        columns = [_coefficient(posterior, p) for p in placed.fixef]
+        columns = [sign * _coefficient(posterior, p) for p in placed.fixef]
         values = np.stack(columns, axis=-1)
         yield names.fixef(parameter), ((*_DIMS, names.term_dim(parameter)), values)
     for g in predictor.groups:
@@ -409,7 +429,8 @@ def _of_predictor(
         sds = np.stack([_sd(posterior, p) for p in places], axis=-1)
         yield names.sd(g.name, parameter), ((*_DIMS, term_dim), sds)
         effects = [
-            _coefficient(posterior, p)[..., placed.levels[g.name][p.variable]] for p in places
+            sign * _coefficient(posterior, p)[..., placed.levels[g.name][p.variable]]
+            for p in places
         ]
         dims = (*_DIMS, names.group_dim(g.name), term_dim)
         yield names.ranef(g.name, parameter), (dims, np.stack(effects, axis=-1))

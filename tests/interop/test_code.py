@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
+from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
 from mixedbayes.interop import brms_code
@@ -435,6 +436,13 @@ CASES = {
     "a column left out": ("y ~ x + I(2*x) + offset(log(t + 1)) + offset(x / 2)", "poisson", None),
     "weights": ("y | weights(w) ~ x*kind + (1 | g)", "poisson", None),
     "weights, at zero": ("y | weights(w) ~ x", "poisson", {"Intercept": mb.Normal(0, 2)}),
+    "sigma": (["x ~ t + (1 | g)", "sigma ~ kind + (t || g)"], "gaussian", None),
+    "zi, at zero": (
+        ["y | trials(n) ~ x", "zi ~ x + offset(x) + (1 | g)"],
+        "zero_inflated_binomial",
+        {"zi": {"Intercept": mb.Normal(-1, 2), "fixef": {"x": mb.StudentT(4, 1, 2)}}},
+    ),
+    "a hurdle": ("y ~ x", "hurdle_gamma", {"hu": mb.Uniform(0.1, 0.8)}),
 }
 
 
@@ -442,7 +450,7 @@ CASES = {
 def test_bambis_model_has_the_same_log_density(case):
     bambi = pytest.importorskip("bambi", minversion="0.21", reason="needs the extra: bambi")
     formula, family, priors = CASES[case]
-    data = mb.load_data("sleepstudy") if formula.startswith("Reaction") else counts()
+    data = mb.load_data("sleepstudy") if "Reaction" in formula else counts()
     data = data.assign(age=np.arange(len(data)) % 7.0)
     ours = mb.Model(formula, data, family=family, priors=priors)
     space = {"data": data}
@@ -472,28 +480,43 @@ def _shaken(point):
 
 def _as_bambi(ours, theirs, point):
     """The same point under Bambi's names."""
-    mu, out, priors = ours.design.mu, {}, ours.spec.priors.mu
-    slopes = np.hstack([point[k] for k in point if k.startswith("fixef")])
-    if mu.intercept:
-        centre = next(v for k, v in point.items() if k.startswith("Intercept"))
-        # Bambi's Intercept is where its prior is: at the means, at zero, or at columns of means.
-        at_means = priors.intercept_at_means or "Intercept" in point
-        T = np.eye(len(slopes)) if priors.population is None else priors.population.T
-        out["Intercept"] = centre if at_means else centre - mu.means @ T @ slopes
-    shapes, at = theirs.backend.model.initial_point(), 0
-    for name in theirs.parameters[theirs.family.likelihood.parent].common_terms:
-        size = shapes[name].size
-        out[name] = np.reshape(slopes[at : at + size], shapes[name].shape)
-        at += size
-    groups = iter(theirs.parameters[theirs.family.likelihood.parent].group_specific_terms)
-    for g in mu.groups:
-        sd = next(k for k in point if k.startswith(f"sd_{g.name.replace(':', '_')}"))
-        for k in range(len(g.terms)):
-            name = next(groups)
-            out[f"{name}_sigma_log__"] = point[sd][k]
-            out[f"{name}_offset"] = point[f"u_ranef_{g.name.replace(':', '_')}"][:, k]
+    out, elsewhere = {}, ours.family.elsewhere
+    for predictor in ours.design.predictors:
+        p = predictor.parameter
+        their = theirs.family.likelihood.parent if p == "mu" else elsewhere.bambi_parameters[p]
+        sign = -1.0 if p in elsewhere.bambi_rest else 1.0
+        out |= _predictor_as_bambi(ours, theirs, point, p, theirs.parameters[their], sign)
     renamed = {"shape_log__": "alpha_log__", "sigma_log__": "sigma_log__", "nu_log__": "nu_log__"}
     out |= {theirs: point[own] for own, theirs in renamed.items() if own in point}
+    if "hu_interval__" in point:
+        out["psi_interval__"] = -point["hu_interval__"]
+    return out
+
+
+def _predictor_as_bambi(ours, theirs, point, p, component, sign):
+    mu, priors, out = ours.design.predictor(p), ours.spec.priors.predictor(p), {}
+    prefix, theirs_prefix = names.prefix(p), "" if p == "mu" else f"{component.name}_"
+    slopes = sign * np.hstack([point[k] for k in point if k.startswith(f"{prefix}fixef")] or [[]])
+    if mu.intercept:
+        centre = sign * next(v for k, v in point.items() if k.startswith(f"{prefix}Intercept"))
+        # Bambi's Intercept is where its prior is: at the means, at zero, or at columns of means.
+        at_means = priors.intercept_at_means or f"{prefix}Intercept" in point
+        T = np.eye(len(slopes)) if priors.population is None else priors.population.T
+        out[f"{theirs_prefix}Intercept"] = centre if at_means else centre - mu.means @ T @ slopes
+    shapes, at = theirs.backend.model.initial_point(), 0
+    for name in component.common_terms:
+        size = shapes[theirs_prefix + name].size
+        value = slopes[at : at + size]
+        out[theirs_prefix + name] = np.reshape(value, shapes[theirs_prefix + name].shape)
+        at += size
+    groups = iter(component.group_specific_terms)
+    for g in mu.groups:
+        own = prefix + g.name.replace(":", "_")
+        sd = next(k for k in point if k.startswith(f"sd_{own}"))
+        for k in range(len(g.terms)):
+            name = theirs_prefix + next(groups)
+            out[f"{name}_sigma_log__"] = point[sd][k]
+            out[f"{name}_offset"] = sign * point[f"u_ranef_{own}"][:, k]
     return out
 
 
@@ -511,6 +534,18 @@ def _as_bambi(ours, theirs, point):
         ("Reaction ~ Days", "sleepstudy", "lognormal", "the lognormal family is not written"),
         ("log(Reaction) ~ Days", "sleepstudy", "gaussian", "must be a column of its own"),
         ("Reaction | weights(Days + 1) ~ 1", "sleepstudy", "gaussian", "has weights that count"),
+        (
+            ["Reaction ~ 1 + (1 | p | Subject)", "sigma ~ 1 + (1 | p | Subject)"],
+            "sleepstudy",
+            "gaussian",
+            r"no correlations between effects on several.*\(Intercept, sigma_Intercept\)",
+        ),
+        (
+            ["Reaction ~ 1", "sigma ~ Days + (Days | Subject)"],
+            "sleepstudy",
+            "gaussian",
+            "Bambi has no correlations between group effects",
+        ),
     ],
 )
 def test_what_bambi_cannot_express_is_refused(formula, data, family, message):

@@ -10,7 +10,7 @@ import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes import names
-from mixedbayes.interop.from_bambi import prior_of
+from mixedbayes.interop.from_bambi import prior_of, translated
 
 bmb = pytest.importorskip("bambi", minversion="0.21", reason="needs the extra: bambi")
 pm = pytest.importorskip("pymc")
@@ -92,6 +92,31 @@ def test_the_linear_predictor_is_bambis(data, formula, options):
     theirs = model.family.link[parent].link(said["posterior"][parent].to_numpy())
     ours = fit.fitted(kind="linear", draws=True).to_numpy()
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9 * np.abs(theirs).max())
+
+
+def test_a_share_of_zeros_is_one_minus_bambis(data):
+    formula = bmb.Formula("count ~ x", "psi ~ x + (1 | g)")
+    priors = {"psi": {"Intercept": bmb.Prior("Normal", mu=1, sigma=2)}}
+    model = bmb.Model(formula, data, family="zero_inflated_poisson", priors=priors)
+    idata = drawn(model)
+    fit = mb.from_bambi(model, idata)
+    assert fit.model.spec.priors.predictor("zi").intercept.prior == mb.Normal(-1, 2)
+    psi = model.predict(idata, kind="response_params", inplace=False)["posterior"]["psi"]
+    zi = fit.predict(target="zi", draws=True).to_numpy()
+    np.testing.assert_allclose(zi, 1 - psi.to_numpy(), rtol=1e-9)
+    flat = {"psi": bmb.Prior("Uniform", lower=0, upper=0.8)}
+    model = bmb.Model("count ~ x", data, family="zero_inflated_poisson", priors=flat)
+    model.build()
+    own = {v: (("chain", "draw"), np.linspace(0.1, 0.4, 8).reshape(2, 4)) for v in ("psi", "x")}
+    own["Intercept"] = own["x"]
+    idata = xr.DataTree.from_dict({"posterior": xr.Dataset(own)})
+    fit = mb.from_bambi(model, idata)
+    assert fit.model.spec.priors.parameters["zi"].prior == mb.Uniform(1 - 0.8, 1)
+    np.testing.assert_array_equal(fit.idata["posterior"]["zi"], 1 - idata["posterior"]["psi"])
+    known = bmb.Model(bmb.Formula("count ~ x", "psi ~ offset(z)"), data, family="hurdle_poisson")
+    known.build()
+    with pytest.raises(mb.ModelError, match="psi of Bambi's model is 1 - hu here, and has an off"):
+        translated(known)
 
 
 def test_a_further_parameters_formula_is_translated_too(data):
