@@ -24,7 +24,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.exact import refuse_exact
 from mixedbayes.families.known_errors import with_errors
-from mixedbayes.families.registry import as_family
+from mixedbayes.families.registry import as_family, check_limits
 from mixedbayes.formula import parse_all
 from mixedbayes.model.coords import check_names
 from mixedbayes.model.formulations import Formulation
@@ -115,6 +115,7 @@ class Model:
         self.formula = parse_all(formula)
         self.family = with_errors(as_family(family), self.formula)
         self.family.check_formula(self.formula)
+        check_limits(self.family, self.formula)
         whole = table(data, used_columns(self.formula).columns)
         design = build_design(self.formula, whole, functions=functions, missing=missing)
         self.data = design.whole

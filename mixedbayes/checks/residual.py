@@ -272,7 +272,10 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
     if d.limits is not None and d.limits.censoring is not None:
         rng = stream(seed, CENSORED)
         mu = some.family.inverse(eta, np)
-        known = completed(some.family, d.y, mu, own, rng, weights=d.weights, limits=d.limits)
+        whole = completed(
+            some.family, d.y, mu, own, rng, weights=d.weights, trials=d.trials, limits=d.limits
+        )
+        known = _on_scale(some, whole)
     data, replicated = (some.family.deviation(x, mean) / sd for x in (known, drawn))
     return Residuals(d, mean, typical, seen, drawn, data, replicated, seed)
 

@@ -17,6 +17,7 @@ from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repe
 from mixedbayes.families.gaussian import Gaussian, scale_prior
 from mixedbayes.families.links import Identity, Link, Log, Logit
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import log_rest
 
 _SIGMA = Parameter("sigma", r"\sigma")
 _QUANTILE = Parameter("quantile", "q", Logit(), averages=False)
@@ -51,6 +52,34 @@ def _row(t, y, size, extra, parameters, shared):
     value, d_t, d = _fixed_row(t, y, size, parameters[1], parameters, shared)
     d_q = size * (shared[2] - (y - t) / parameters[0])
     return value + size * shared[1], d_t, (d[0], d_q)
+
+
+@compiled
+def _laplace_tail(u, q, upper):
+    """log P(U > u) if upper, else log P(U <= u), with its derivatives by u and q."""
+    rest = 1.0 - q
+    if u < 0.0:  # P(U <= u) = q exp((1 - q) u)
+        value, d_u, d_q = math.log(q) + rest * u, rest, 1.0 / q - u
+    else:  # P(U > u) = (1 - q) exp(-q u)
+        value, d_u, d_q = math.log1p(-q) - q * u, -q, -1.0 / rest - u
+    if (u < 0.0) == upper:
+        value, odds = log_rest(value)
+        return value, odds * d_u, odds * d_q
+    return value, d_u, d_q
+
+
+@compiled
+def _fixed_tails(t, bound, upper, size, parameters, shared):
+    """At a response, where the order is fixed at `size`."""
+    value, slope, _ = _laplace_tail((bound - t) / parameters[0], size, upper)
+    return value, -slope / parameters[0], (-slope * (bound - t) / parameters[0] ** 2,)
+
+
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a response."""
+    value, slope, d_q = _laplace_tail((bound - t) / parameters[0], parameters[1], upper)
+    return value, -slope / parameters[0], (-slope * (bound - t) / parameters[0] ** 2, d_q)
 
 
 @dataclass(frozen=True)
@@ -120,8 +149,16 @@ class AsymmetricLaplace(Gaussian):
     def row_density(self) -> RowDensity:
         """Concave, but without the curvature that plain Fisher scoring relies on."""
         if self.quantile is None:
-            return RowDensity(_row, Identity, _of_both, concave=False, smooth=False)
-        return RowDensity(_fixed_row, Identity, _of_sigma, concave=False, smooth=False)
+            return RowDensity(
+                _row, Identity, _of_both, concave=False, smooth=False, tails=_tails
+            )  # fmt: skip
+        return RowDensity(
+            _fixed_row, Identity, _of_sigma, concave=False, smooth=False, tails=_fixed_tails
+        )
+
+    def tail_size(self, n: int, weights: Floats | None, trials: Ints | None) -> Floats:
+        """The order, where it is fixed."""
+        return np.full(n, 1.0 if self.quantile is None else self.quantile)
 
     def rows(self, design: Design) -> Rows:
         w = weights_of(design)

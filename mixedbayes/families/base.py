@@ -18,10 +18,11 @@ from mixedbayes.families.arrays import per_row as per_row
 from mixedbayes.families.arrays import repeated as repeated
 from mixedbayes.families.arrays import weights_of as weights_of
 from mixedbayes.families.arrays import whole as whole
+from mixedbayes.families.bounded import Bounded
 from mixedbayes.families.elsewhere import Elsewhere as Elsewhere
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.parameter import Parameter as Parameter
-from mixedbayes.families.rows import RowDensity, Rows
+from mixedbayes.families.rows import Rows
 from mixedbayes.formula import Formula
 from mixedbayes.priors.types import Assigned
 
@@ -30,7 +31,7 @@ type Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Family:
+class Family(Bounded):
     """The distribution of y given mu = g^-1(eta) and the family's own parameters.
 
     Subclasses are frozen dataclasses whose `link` field has a default. In arrays S counts draws and
@@ -180,8 +181,6 @@ class Family:
     def prepare(self, design: Design) -> Design:
         """The design as this family reads it, after `check`."""
         self._check_trials(design.formula)
-        if design.limits is not None and getattr(self.row_density, "tails", None) is None:
-            support.refuse_limits(design, self.name)
         self.check(design)
         support.refuse_extremes(design, logged=not self.extremes)
         if self.link.name != "identity":
@@ -267,11 +266,6 @@ class Family:
 
     # ---- the compiled engine -------------------------------------------------------------------
 
-    @property
-    def row_density(self) -> RowDensity | None:
-        """The compiled log density of a row; None where PyMC has to evaluate the model."""
-        return None
-
     def rows(self, design: Design) -> Rows:
         """The response as `row_density` takes it."""
         raise NotImplementedError
@@ -279,13 +273,6 @@ class Family:
     def merged(self, rows: Rows) -> Rows:
         """The rows, once equal ones have been added up as `row_density` says."""
         return rows
-
-    def bound(self, y: Floats) -> Floats:
-        """Bounds of the response as `RowDensity.tails` takes them.
-
-        Infinite where no response is beyond: at the ends of the support, and at infinity.
-        """
-        return y
 
     # ---- the distribution ---------------------------------------------------------------------
 

@@ -30,6 +30,8 @@ class Bernoulli(Shares):
     )  # fmt: skip
     takes: ClassVar[str] = "0 or 1, False or True, or two levels"
 
+    no_limits: ClassVar[str] = "of 0 and 1, a response known within limits is known or says nothing"
+
     def check(self, design: Design) -> None:
         levels = design.response_levels
         if levels is not None and len(levels) == 1:

@@ -54,7 +54,7 @@ def beta_row(t, y, size, extra, parameters, shared):
 
 
 @compiled
-def _tails(t, bound, upper, size, parameters, shared):
+def beta_tails(t, bound, upper, size, parameters, shared):
     """At the log odds of a share, for log odds t of the mean."""
     phi, small = parameters[0], math.exp(-abs(t))
     mean = (1.0 if t > 0.0 else small) / (1.0 + small)
@@ -83,13 +83,13 @@ class Beta(Family):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(beta_row, Logit, beta_once, tails=_tails)
+        return RowDensity(beta_row, Logit, beta_once, tails=beta_tails)
 
     def rows(self, design: Design) -> Rows:
         w, logs, rest = weights_of(design), np.log(design.y), np.log1p(-design.y)
         return Rows.of(logs, w, -w @ (logs + rest), rest)
 
-    def bound(self, y: Floats) -> Floats:
+    def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
         """Its log odds."""
         with np.errstate(divide="ignore"):
             share = np.clip(y, 0.0, 1.0)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import types
+from numba import njit, types
 from scipy import special
 
 from mixedbayes import jit
@@ -30,12 +30,39 @@ from mixedbayes.families.links import Logit
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.negative_binomial import rising as rising_of
 from mixedbayes.families.rows import RowDensity, Rows, compiled
-from mixedbayes.numerics.special import rising
+from mixedbayes.numerics.special import logs_of_share, rising
+
+_REALS, _LEAST, _LARGEST = types.float64[::1], 1e-22, 1e250
 
 
 @compiled
 def _once(parameters):
     return math.log(parameters[0])
+
+
+@njit(error_model="numpy", nogil=True, inline="never")
+def _sum_of_ratios(first, n, a, b, upward):
+    """log sum_j P(Y = j) / P(Y = first), j from there to an end, and its slopes in a and b."""
+    j, term, total, scale = first, 1.0, 1.0, 0.0
+    by_a, by_b, sum_a, sum_b = 0.0, 0.0, 0.0, 0.0  # of log P(Y = j) / P(Y = first), and their sums
+    declines = (b if upward else a) >= 1.0  # ratios below 1 stay there
+    while (j < n) if upward else (j > 0.0):
+        if upward:
+            over, under = j + a, n - j - 1.0 + b
+            ratio = (n - j) * over / ((j + 1.0) * under)
+            by_a, by_b, j = by_a + 1.0 / over, by_b - 1.0 / under, j + 1.0
+        else:
+            over, under = n - j + b, j - 1.0 + a
+            ratio = j * over / ((n - j + 1.0) * under)
+            by_a, by_b, j = by_a - 1.0 / under, by_b + 1.0 / over, j - 1.0
+        term *= ratio
+        total, sum_a, sum_b = total + term, sum_a + term * by_a, sum_b + term * by_b
+        if declines and ratio < 1.0 and term < _LEAST * total:
+            break
+        if total > _LARGEST:
+            term, sum_a, sum_b = term / total, sum_a / total, sum_b / total
+            total, scale = 1.0, scale + math.log(total)
+    return scale + math.log(total), sum_a / total, sum_b / total
 
 
 @compiled
@@ -62,6 +89,19 @@ def _row(t, y, size, extra, parameters, shared):
     return size * value, size * phi * mu * rest * (d_a - d_b), (d_phi,)
 
 
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At k of size trials, t the log odds of the mean: sums of P(Y = j) from k, or k + 1, on."""
+    phi = parameters[0]
+    _, _, mu, rest = logs_of_share(t)
+    a, b = mu * phi, rest * phi
+    first = bound + 1.0 if upper else bound
+    log_p, d_t, d = _row(t, first, 1.0, size, parameters, shared)
+    log_p += math.lgamma(size + 1.0) - math.lgamma(first + 1.0) - math.lgamma(size - first + 1.0)
+    value, d_a, d_b = _sum_of_ratios(first, size, a, b, upper)
+    return log_p + value, d_t + phi * mu * rest * (d_a - d_b), (d[0] + mu * d_a + rest * d_b,)
+
+
 @dataclass(frozen=True)
 class BetaBinomial(Trials):
     """y ~ Binomial(n, p), p ~ Beta(mu phi, (1 - mu) phi), written `successes | trials(n)`.
@@ -82,7 +122,7 @@ class BetaBinomial(Trials):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Logit, concave=False)
+        return RowDensity(_row, Logit, concave=False, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w, y, n = weights_of(design), design.y, np.asarray(needed(design.trials), float)
@@ -220,9 +260,6 @@ def _log_mass(y: Floats, mu: Floats, phi: Floats, trials: Ints) -> Floats:
         a = np.where(y == 0, 0.0, rising_of(y, mu * phi) + special.xlogy(y, mu))
         b = np.where(y == n, 0.0, rising_of(n - y, (1 - mu) * phi) + special.xlog1py(n - y, -mu))
     return log_ways(y, n) + a + b - rising_of(n, phi)
-
-
-_REALS, _LEAST, _LARGEST = types.float64[::1], 1e-22, 1e250
 
 
 @cache

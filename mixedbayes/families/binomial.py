@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.incomplete import log_beta_tail
 from mixedbayes.numerics.special import log_ndtr
 
 
@@ -58,6 +60,48 @@ def _cloglog_row(t, y, size, extra, parameters, shared):
 _ROWS = {Logit: _logit_row, Probit: _probit_row, Cloglog: _cloglog_row}
 
 
+@compiled
+def _logit_odds(t):
+    """The log odds of a success, and their slope in t."""
+    return t, 1.0
+
+
+@compiled
+def _probit_odds(t):
+    (below, d_below), (above, d_above) = log_ndtr(t), log_ndtr(-t)
+    return below - above, d_below + d_above
+
+
+@compiled
+def _cloglog_odds(t):
+    hazard = math.exp(min(t, 650.0))
+    if hazard < 1e-300:
+        return t, 1.0
+    rest = -math.expm1(-hazard)
+    return hazard + math.log(rest), hazard / rest
+
+
+@cache
+def _tails_of(odds: Any) -> Any:
+    """The tails of a binomial count, with the log odds of a success as a function of t."""
+
+    @compiled
+    def tails(t, bound, upper, size, parameters, shared):
+        """At k of size trials: P(Y > k) = P(X <= p) for X ~ Beta(k + 1, size - k)."""
+        v, rate = odds(t)
+        value, slope, _, _ = log_beta_tail(bound + 1.0, size - bound, v, not upper)
+        return value, slope * rate, ()
+
+    return tails
+
+
+_TAILS = {
+    Logit: _tails_of(_logit_odds),
+    Probit: _tails_of(_probit_odds),
+    Cloglog: _tails_of(_cloglog_odds),
+}
+
+
 @dataclass(frozen=True)
 class Shares(Family):
     """What families of successes have in common: mu is the probability of a success."""
@@ -70,7 +114,12 @@ class Shares(Family):
     @property
     def row_density(self) -> RowDensity:
         kind = type(self.link)
-        return RowDensity(_ROWS[kind], kind, merges="sum")
+        return RowDensity(_ROWS[kind], kind, merges="sum", tails=_TAILS[kind])
+
+    def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
+        """Whole numbers; infinite below 0 and from the number of trials on."""
+        n = 1 if trials is None else np.asarray(trials)
+        return np.where(y < 0, -np.inf, np.where(y >= n, np.inf, np.floor(y)))
 
     def rows(self, design: Design) -> Rows:
         """y successes among size trials."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
+from numba import njit
 from scipy import stats
 
 from mixedbayes.design.types import Design, Floats, Ints
@@ -15,10 +18,51 @@ from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.arrays import some_rows
 from mixedbayes.families.base import Bools, Values, per_row, repeated, weights_of
-from mixedbayes.families.beta import Beta
-from mixedbayes.families.rows import Rows
+from mixedbayes.families.beta import Beta, beta_tails
+from mixedbayes.families.masses import mass_of
+from mixedbayes.families.rows import RowDensity, Rows
 
 _STEP = 1e-4  # of the differences that give slopes of the mean, in the predictor
+
+
+_AT_ZERO = -1.7e308  # a bound above zeros and below all other shares
+
+
+@cache
+def ends_mass(parts: Any) -> Any:
+    """`RowDensity.mass` of a beta between ends, both of which have a probability.
+
+    parts(t, parameters, shared) are the logarithms of the probabilities of 0, of what lies between
+    and of 1, each with its derivatives by t and by the two parameters beside phi.
+    """
+    mass = mass_of(RowDensity(tails=beta_tails), 1)
+
+    @njit(error_model="numpy", nogil=True)
+    def of_range(t, a, b, size, parameters, shared):
+        zero, between, one = parts(t, parameters, shared)
+        if a == -math.inf and b == math.inf:
+            return 0.0, 0.0, (0.0, 0.0, 0.0)
+        low = -math.inf if a == _AT_ZERO else a
+        value, d_t, d_phi = -math.inf, 0.0, 0.0
+        if b != _AT_ZERO:
+            value, d_t, d = mass(t, low, b, 1.0, (parameters[0],), ())
+            d_phi = d[0]
+        at_zero = zero[0] if a == -math.inf else -math.inf
+        at_one = one[0] if b == math.inf else -math.inf
+        value += between[0]
+        top = max(value, at_zero, at_one)
+        if top == -math.inf:
+            return top, 0.0, (0.0, 0.0, 0.0)
+        total = top + math.log(
+            math.exp(value - top) + math.exp(at_zero - top) + math.exp(at_one - top)
+        )
+        u, v, w = math.exp(at_zero - total), math.exp(value - total), math.exp(at_one - total)
+        d_t = u * zero[1] + v * (between[1] + d_t) + w * one[1]
+        d_2 = u * zero[2] + v * between[2] + w * one[2]
+        d_3 = u * zero[3] + v * between[3] + w * one[3]
+        return total, d_t, (v * d_phi, d_2, d_3)
+
+    return of_range
 
 
 @dataclass(frozen=True)
@@ -48,6 +92,10 @@ class Ends(Beta):
             logs, rest = np.log(design.y), np.log1p(-design.y)
         constant = -float(w[between] @ (logs + rest)[between])
         return Rows.of(logs, w, constant, rest)
+
+    def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
+        """Its log odds; -inf below 0 and inf from 1 on."""
+        return np.where(y < 0, -np.inf, np.where(y == 0, _AT_ZERO, super().bound(y)))
 
     def check(self, design: Design) -> None:
         support.refuse_labels(design, self.name)

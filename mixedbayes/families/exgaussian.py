@@ -18,6 +18,7 @@ from mixedbayes.families.gaussian import Gaussian, scale_prior
 from mixedbayes.families.links import Identity, Link, Log, Probit
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.families.tabulated import Information
+from mixedbayes.numerics.exgaussian import log_exgaussian_tail
 from mixedbayes.numerics.special import log_ndtr, mills
 
 _HALF = math.sqrt(0.5)
@@ -54,6 +55,16 @@ def _row(t, y, size, extra, parameters, shared):
     return size * (value - shared[0]), -size * d_v / sigma, (d_sigma, d_beta)
 
 
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a response."""
+    sigma, beta = parameters[0], parameters[1]
+    v, k = (bound - t + beta) / sigma, sigma / beta
+    value, d_v, d_k = log_exgaussian_tail(v, k, upper)
+    d_beta = d_v / sigma - d_k * k / beta
+    return value, -d_v / sigma, (d_k / beta - d_v * v / sigma, d_beta)
+
+
 @dataclass(frozen=True)
 class Exgaussian(Gaussian):
     """y = normal + exponential, of mean mu: Normal(mu - beta, sigma) and Exponential(mean beta).
@@ -78,7 +89,7 @@ class Exgaussian(Gaussian):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Identity, _once)
+        return RowDensity(_row, Identity, _once, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         return Rows.of(design.y, weights_of(design), 0.0)

@@ -15,6 +15,7 @@ from mixedbayes.families.base import Elsewhere, Values, repeated, weights_of
 from mixedbayes.families.links import Log
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.special import log_rest, logs_of_share
 
 
 @compiled
@@ -25,6 +26,17 @@ def _row(t, y, size, extra, parameters, shared):
     log_p, log_failure = (rest, t + rest) if t < 0.0 else (rest - t, rest)
     failure = (e if t < 0.0 else 1.0) / (1.0 + e)
     return size * log_p + y * log_failure, y - (y + size) * failure, ()
+
+
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a count k: P(Y > k) = (mu / (1 + mu))^(k + 1)."""
+    log_failure, _, _, success = logs_of_share(t)
+    value, slope = (bound + 1.0) * log_failure, (bound + 1.0) * success
+    if upper:
+        return value, slope, ()
+    value, odds = log_rest(value)
+    return value, odds * slope, ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ class Geometric(Counts):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Log, merges="sum")
+        return RowDensity(_row, Log, merges="sum", tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w = weights_of(design)

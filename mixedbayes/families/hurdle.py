@@ -15,7 +15,14 @@ from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Family, Parameter, Values, repeated, weights_of
 from mixedbayes.families.links import Logit
 from mixedbayes.families.rows import RowDensity, Rows, compiled
-from mixedbayes.families.two_part import JOIN, OF_COMPONENT, TwoPart, component_row, shared_by_rows
+from mixedbayes.families.two_part import (
+    JOIN,
+    OF_COMPONENT,
+    TwoPart,
+    component_row,
+    shared_by_rows,
+    zeros_mass,
+)
 
 _ALL_ZEROS = -1e-300  # log p0 above which rounding leaves no digits of 1 - p0
 
@@ -99,9 +106,10 @@ class Hurdle(TwoPart):
         assert part is not None  # components are compiled
         make = _continuous_row if self.positive_only else _counts_row
         row, once = make(part.row, part.once, len(self.of.declared))
+        mass = zeros_mass(part, len(self.of.declared), not self.positive_only)
         return RowDensity(
-            row, part.scale, once, concave=False, merges="size", odds=self.odds
-        )  # fmt: skip
+            row, part.scale, once, concave=False, merges="size", odds=self.odds, mass=mass
+        )
 
     def simulate(
         self, mu: Floats, parameters: Values, rng: np.random.Generator, *,

@@ -12,19 +12,20 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from mixedbayes import jit
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.types import Design, Floats, Ints
-from mixedbayes.families.base import Family, Values
+from mixedbayes.families.base import Family, Values, per_row
+from mixedbayes.families.masses import SUMS, mass_of
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.jit import to_fixed_tuple
 
-WIDTH = (
-    5  # numbers of `extra` in a row: the density's own, whether it is a range, b, and the bounds
-)
-_LOG_HALF = math.log(0.5)
+# Numbers of `extra` in a row: the density's own, whether it is a range, b, the bounds, how often it
+# counts, and its `Family.tail_size`.
+WIDTH = 7
+MOST_PARAMETERS = len(SUMS) - 1
 _BLOCK = 2**20  # masses computed at once
 _ROUNDS = 20  # of draws that are thrown away where they are not within limits
 _FEWEST = 0.2  # share of draws that are to be within, for another round
@@ -33,83 +34,17 @@ _HALVINGS = 200
 # ---- compiled ------------------------------------------------------------------------------------
 
 
-@compiled
-def _sum_0(u, x, v, z):
-    return ()
-
-
-@compiled
-def _sum_1(u, x, v, z):
-    return (u * x[0] + v * z[0],)
-
-
-@compiled
-def _sum_2(u, x, v, z):
-    return (u * x[0] + v * z[0], u * x[1] + v * z[1])
-
-
-@compiled
-def _sum_3(u, x, v, z):
-    return (u * x[0] + v * z[0], u * x[1] + v * z[1], u * x[2] + v * z[2])
-
-
-_SUMS = (_sum_0, _sum_1, _sum_2, _sum_3)  # u x + v z of tuples, by their length
-MOST_PARAMETERS = len(_SUMS) - 1
-
-
 @cache
-def mass_of(density: RowDensity, m: int) -> Any:
-    """log P(a < Y <= b) with its derivatives, compiled from the tails; -inf, inf: no bound.
-
-    Both ends' masses are taken from the same tail, the smaller one, or from 1 where they are on
-    either side of the median, so that nothing is lost in the far tails. What is lost is what
-    F(b) - F(a) loses where the range is narrow: about 1e-16 F / (F(b) - F(a)).
-    """
-    tails, add = density.tails, _SUMS[m]
-
-    @njit(error_model="numpy", nogil=True)
-    def mass(t, a, b, size, parameters, shared):
-        if b == math.inf:
-            if a == -math.inf:
-                return 0.0, 0.0, add(0.0, parameters, 0.0, parameters)
-            return tails(t, a, True, size, parameters, shared)
-        if a == -math.inf:
-            return tails(t, b, False, size, parameters, shared)
-        first = tails(t, a, False, size, parameters, shared)
-        upper = first[0] > _LOG_HALF
-        if upper:
-            first = tails(t, a, True, size, parameters, shared)
-        last = tails(t, b, upper, size, parameters, shared)
-        if not upper and last[0] > _LOG_HALF:
-            last = tails(t, b, True, size, parameters, shared)
-            left, right = math.exp(first[0]), math.exp(last[0])
-            u, v = -left / (1.0 - left - right), -right / (1.0 - left - right)
-            value = math.log1p(-(left + right))
-            return value, u * first[1] + v * last[1], add(u, first[2], v, last[2])
-        large, small = (first, last) if upper else (last, first)
-        gap = small[0] - large[0]
-        if not gap < 0.0:  # narrower than numbers can tell
-            return -math.inf, 0.0, add(0.0, parameters, 0.0, parameters)
-        share = -math.expm1(gap)
-        u, v = 1.0 / share, -math.exp(gap) / share
-        value = large[0] + math.log(share)
-        return value, u * large[1] + v * small[1], add(u, large[2], v, small[2])
-
-    return mass
-
-
-@cache
-def limited(density: RowDensity, m: int, repeats: bool) -> RowDensity:
+def limited(density: RowDensity, m: int) -> RowDensity:
     """The row density of responses within limits; `extra` has WIDTH numbers in a row.
 
-    y is the response, or the lower end a of a range. With `repeats` a row counts `size` times.
+    y is the response, or the lower end a of a range.
     """
-    row, mass, add = density.row, mass_of(density, m), _SUMS[m]
+    row, mass, add = density.row, mass_of(density, m), SUMS[m]
 
     @compiled
     def within(t, y, size, extra, parameters, shared):
-        own, is_range, b, low, high = extra
-        times, scale = (size, 1.0) if repeats else (1.0, size)
+        own, is_range, b, low, high, times, scale = extra
         if is_range == 0.0:
             value, d_t, d = row(t, y, size, own, parameters, shared)
         else:
@@ -120,7 +55,10 @@ def limited(density: RowDensity, m: int, repeats: bool) -> RowDensity:
             value, d_t, d = value - times * whole, d_t - times * slope, add(1.0, d, -times, rest)
         return value, d_t, d
 
-    return RowDensity(within, density.scale, density.once, concave=False, width=WIDTH)
+    return RowDensity(
+        within, density.scale, density.once, concave=False, smooth=density.smooth,
+        odds=density.odds, width=WIDTH,
+    )  # fmt: skip
 
 
 _REALS = types.float64[::1]
@@ -151,18 +89,21 @@ def _masses(density: RowDensity, m: int) -> Any:
 
 
 def log_mass(
-    family: Family, a: Floats, b: Floats, mu: Floats, parameters: Values, weights: Floats | None
-) -> Floats:
+    family: Family, a: Floats, b: Floats, mu: Floats, parameters: Values,
+    weights: Floats | None = None, trials: Ints | None = None,
+) -> Floats:  # fmt: skip
     """(S, n) log P(a < Y <= b), for means (S, n); a and b are (n,) or (S, n), perhaps infinite."""
     density, names = family.row_density, family.parameters
     assert density is not None  # `Family.prepare` has seen to it
     with np.errstate(all="ignore"):
         t = np.asarray(density.scale().link(mu, np), float)
     shape = t.shape
-    size = np.ones(shape[1]) if weights is None or family.repeats_rows else weights
-    given = [np.asarray(parameters[name], float) for name in names]
-    given = [p[:, None] if p.ndim == 1 else p for p in given]
-    a, b = family.bound(np.asarray(a, float)), family.bound(np.asarray(b, float))
+    size = family.tail_size(shape[1], weights, trials)
+    given = [per_row(parameters[name]) for name in names]
+    for k in density.odds:
+        with np.errstate(divide="ignore"):
+            given[k] = np.log(given[k]) - np.log1p(-given[k])
+    a, b = (family.bound(np.asarray(end, float), trials) for end in (a, b))
     loop, out = _masses(density, len(names)), np.empty(shape)
     step = max(1, _BLOCK // max(1, shape[1]))
     for start in range(0, shape[0], step):
@@ -200,18 +141,24 @@ def log_density(
         a, b = limits.range(y)
         a, b = np.maximum(a, low)[at], np.minimum(b, high)[at]
         found = np.array(np.broadcast_to(found, mu.shape))
-        inside = log_mass(family, a, b, mu[:, at], _of_rows(parameters, at), _at(weights, at))
+        own = _of_rows(parameters, at)
+        inside = log_mass(family, a, b, mu[:, at], own, _at(weights, at), _at(trials, at))
         found[:, at] = times[at] * inside
     if limits.truncated:
-        found = found - times * log_mass(family, low, high, mu, parameters, weights)
+        found = found - times * log_mass(family, low, high, mu, parameters, weights, trials)
     return found
 
 
 def bounds(family: Family, limits: Limits, n: int) -> tuple[Floats, Floats]:
-    """(n,) low and high of low < Y <= high; a count at the lower bound itself can be observed."""
+    """(n,) low and high of low < Y <= high.
+
+    A response that has a probability of its own can be observed at the lower bound itself.
+    """
     low = np.full(n, -np.inf) if limits.lowest is None else limits.lowest
     high = np.full(n, np.inf) if limits.highest is None else limits.highest
-    return (np.ceil(low) - 1 if family.discrete else low), high
+    if family.discrete:
+        return np.ceil(low) - 1, high
+    return np.where(np.isin(low, family.atoms), np.nextafter(low, -np.inf), low), high
 
 
 def simulate(
@@ -231,7 +178,7 @@ def simulate(
     if limits is None or not limits.truncated:
         return family.simulate(mu, parameters, rng, weights=weights, trials=trials)
     low, high = bounds(family, limits, mu.shape[1])
-    return draw_within(family, low, high, mu, parameters, rng, weights)
+    return draw_within(family, low, high, mu, parameters, rng, weights, trials)
 
 
 def completed(
@@ -242,6 +189,7 @@ def completed(
     rng: np.random.Generator,
     *,
     weights: Floats | None = None,
+    trials: Ints | None = None,
     limits: Limits | None = None,
 ) -> Floats:
     """(S, n) the responses, those that are censored drawn from where they are known to be."""
@@ -253,7 +201,7 @@ def completed(
     a, b = limits.range(y)
     out[:, at] = draw_within(
         family, np.maximum(a, low)[at], np.minimum(b, high)[at], mu[:, at],
-        _of_rows(parameters, at), rng, _at(weights, at),
+        _of_rows(parameters, at), rng, _at(weights, at), _at(trials, at),
     )  # fmt: skip
     return out
 
@@ -265,7 +213,8 @@ def draw_within(
     mu: Floats,
     parameters: Values,
     rng: np.random.Generator,
-    weights: Floats | None,
+    weights: Floats | None = None,
+    trials: Ints | None = None,
 ) -> Floats:
     """(S, n) draws of low < Y <= high, for low and high (n,).
 
@@ -274,7 +223,7 @@ def draw_within(
     """
     out, left = np.empty(mu.shape), np.ones(mu.shape, bool)
     for _ in range(_ROUNDS):
-        drawn = family.simulate(mu, parameters, rng, weights=weights)
+        drawn = family.simulate(mu, parameters, rng, weights=weights, trials=trials)
         inside = left & (drawn > low) & (drawn <= high)
         before = np.count_nonzero(left)
         out[inside], left = drawn[inside], left & ~inside
@@ -283,8 +232,9 @@ def draw_within(
     at = np.flatnonzero(left.any(axis=0))
     if at.size:
         found = _invert(
-            family, low[at], high[at], mu[:, at], _of_rows(parameters, at), rng, _at(weights, at)
-        )
+            family, low[at], high[at], mu[:, at], _of_rows(parameters, at), rng,
+            _at(weights, at), _at(trials, at),
+        )  # fmt: skip
         out[:, at] = np.where(left[:, at], found, out[:, at])
     return out
 
@@ -296,14 +246,15 @@ def _invert(
     mu: Floats,
     parameters: Values,
     rng: np.random.Generator,
-    weights: Floats | None,
+    weights: Floats | None = None,
+    trials: Ints | None = None,
 ) -> Floats:
     """(S, n) draws by bisection of P(low < Y <= y) / P(low < Y <= high) = u."""
 
     def log_share(y: Floats) -> Floats:
-        return log_mass(family, low, y, mu, parameters, weights) - whole
+        return log_mass(family, low, y, mu, parameters, weights, trials) - whole
 
-    whole = log_mass(family, low, high, mu, parameters, weights)
+    whole = log_mass(family, low, high, mu, parameters, weights, trials)
     aim = np.log(rng.uniform(size=mu.shape))
     with np.errstate(all="ignore"):
         centre = np.clip(mu, low, high)
@@ -330,7 +281,7 @@ def _invert(
     return right
 
 
-def _at(x: Floats | None, rows: Ints) -> Floats | None:
+def _at(x: Any, rows: Ints) -> Any:
     return None if x is None else x[rows]
 
 
@@ -353,11 +304,13 @@ def limited_rows(family: Family, design: Design, exact: Design) -> Rows:
     rows = family.merged(family.rows(exact))
     low, high = bounds(family, limits, design.n)
     a, b = limits.range(design.y)
-    y, size = family.bound(np.maximum(a, low)), np.ones(design.n)
-    if design.weights is not None:
-        size = np.array(design.weights, float)
-    own = np.zeros(design.n)
+    y = family.bound(np.maximum(a, low), design.trials)
+    times, own = np.ones(design.n), np.zeros(design.n)
+    if design.weights is not None and family.repeats_rows:
+        times = np.array(design.weights, float)
+    size = np.array(times)
     y[known], size[known], own[known] = rows.y, rows.size, rows.extra
-    b = family.bound(np.minimum(b, high))
-    extra = np.column_stack([own, ~known, b, family.bound(low), family.bound(high)])
+    ends = (family.bound(end, design.trials) for end in (np.minimum(b, high), low, high))
+    scale = family.tail_size(design.n, design.weights, design.trials)
+    extra = np.column_stack([own, ~known, *ends, times, scale])
     return Rows(y, size, extra.ravel().astype(float), rows.constant)

@@ -51,7 +51,7 @@ class Lognormal(Family):
         rows = normal_rows(logs, design)
         return replace(rows, constant=rows.constant - float(logs.sum()))
 
-    def bound(self, y: Floats) -> Floats:
+    def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
         """Its logarithm."""
         with np.errstate(divide="ignore"):
             return np.log(np.maximum(y, 0.0))

@@ -18,6 +18,7 @@ from mixedbayes.families.links import Log
 from mixedbayes.families.negative_binomial import of_shape, rising, shape_row
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.incomplete import log_beta_tail
 
 
 @compiled
@@ -32,6 +33,17 @@ def _row(t, y, size, extra, parameters, shared):
     own = (shape,)
     value, d_t, d = shape_row(t, y, size, extra, own, of_shape(own))
     return value, d_t + shape * d[0], (-shape / phi * d[0],)
+
+
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a count k: P(Y <= k) = P(X <= p) for X ~ Beta(mu / phi, k + 1), p / (1 - p) = 1 / phi."""
+    phi = parameters[0]
+    shape = math.exp(t) / phi if t < 700.0 else math.inf
+    if shape < 1e-300:
+        return (-math.inf if upper else 0.0), 0.0, (0.0,)
+    value, d_v, d_a, _ = log_beta_tail(shape, bound + 1.0, -math.log(phi), upper)
+    return value, shape * d_a, (-(shape * d_a + d_v) / phi,)
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ class NegativeBinomial1(Counts):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Log, concave=False)
+        return RowDensity(_row, Log, concave=False, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w = weights_of(design)

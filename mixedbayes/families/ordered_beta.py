@@ -14,7 +14,7 @@ from mixedbayes.design.types import Design, Floats
 from mixedbayes.distributions import Gamma, Normal, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row
 from mixedbayes.families.beta import beta_once, beta_row
-from mixedbayes.families.ends import Ends
+from mixedbayes.families.ends import Ends, ends_mass
 from mixedbayes.families.links import Identity, Link, Logit
 from mixedbayes.families.rows import RowDensity, compiled
 
@@ -57,6 +57,20 @@ def _row(t, y, size, extra, parameters, shared):
     return value, d_t + slope, (d[0], -slope, size * (one + shared[2]))
 
 
+@compiled
+def _parts(t, parameters, shared):
+    above = t - parameters[1]
+    over = above - parameters[2]
+    (some, log_some), (none, log_none) = _expit(above), _expit(-above)
+    (one, log_one), (less, log_less) = _expit(over), _expit(-over)
+    slope = none - one
+    return (
+        (log_none, -some, some, 0.0),
+        (log_some + log_less + shared[1], slope, -slope, one + shared[2]),
+        (log_one, less, -less, -less),
+    )
+
+
 @dataclass(frozen=True)
 class OrderedBeta(Ends):
     """y is 0 below a cut of a latent share, 1 above another, and else Beta(mu phi, (1 - mu) phi).
@@ -78,7 +92,7 @@ class OrderedBeta(Ends):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Logit, _once, concave=False)
+        return RowDensity(_row, Logit, _once, concave=False, mass=ends_mass(_parts))
 
     def _centre(self, design: Design) -> float:
         """The lower cut with the response's share of zeros, at its centre."""

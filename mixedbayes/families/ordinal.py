@@ -59,6 +59,9 @@ class Ordinal(Family):
     discrete: ClassVar[bool] = True
     takes: ClassVar[str] = "ordered categories or whole numbers"
     first_code: ClassVar[int] = 1
+    no_limits: ClassVar[str] = (
+        "its responses are categories, not amounts; those that were not told apart are one category"
+    )
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
 

@@ -50,7 +50,7 @@ class Counts(Family):
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
         return support.whole(y)
 
-    def bound(self, y: Floats) -> Floats:
+    def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
         return np.where(y < 0, -np.inf, np.floor(y))
 
     def location(self, design: Design) -> float:

@@ -31,7 +31,7 @@ class PositiveMean(Family):
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
         return np.isfinite(y) & (y > 0)
 
-    def bound(self, y: Floats) -> Floats:
+    def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
         return np.where(y <= 0, -np.inf, y)
 
     def location(self, design: Design) -> float:

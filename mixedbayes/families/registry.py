@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from mixedbayes.distributions import Prior
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.acat import Acat
 from mixedbayes.families.asymmetric_laplace import AsymmetricLaplace
 from mixedbayes.families.base import Family
@@ -47,6 +47,7 @@ from mixedbayes.families.zero_inflated_binomial import ZeroInflatedBinomial
 from mixedbayes.families.zero_inflated_negative_binomial import ZeroInflatedNegativeBinomial
 from mixedbayes.families.zero_inflated_poisson import ZeroInflatedPoisson
 from mixedbayes.families.zero_one_inflated_beta import ZeroOneInflatedBeta
+from mixedbayes.formula import Formula
 
 FAMILIES: dict[str, type[Family]] = {
     kind.name: kind
@@ -112,6 +113,21 @@ def as_family(family: str | Family | type[Family]) -> Family:
     if issubclass(kind, Prior):
         hint = f" That is a prior.{hint}"
     raise ModelError(f"family={family!r} is not known: use one of {', '.join(FAMILIES)}.{hint}")
+
+
+def with_limits() -> tuple[str, ...]:
+    """Names of the families whose responses may be censored or truncated."""
+    return tuple(name for name, kind in FAMILIES.items() if not kind().limits_obstacle)
+
+
+def check_limits(family: Family, formula: Formula) -> None:
+    """Raise DataError if responses are censored or truncated in a family where they cannot be."""
+    reason, limits = family.limits_obstacle, formula.response.limits
+    if limits and reason:
+        raise DataError(
+            f"{' and '.join(limits)} is not offered for the {family.name} family: {reason}. Leave "
+            f"it out, or use one of the families that take it: {', '.join(with_limits())}"
+        )
 
 
 def public(name: str) -> str:

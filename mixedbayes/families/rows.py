@@ -69,8 +69,10 @@ class RowDensity:
         For responses that are censored or truncated; None where there are none.
         tails(t, bound, upper, size, parameters, shared)
         returns log P(Y > bound) if upper, else log P(Y <= bound), for bounds as `Family.bound` has
-        them, with the derivatives as `row` does. Where weights divide the variance, size is the
-        weight, elsewhere 1.
+        them, with the derivatives as `row` does; size is the row's `Family.tail_size`.
+    mass
+        In the place of tails, of distributions with an atom, which two tails do not tell apart from
+        what is beside it: log P(a < Y <= b) of such bounds, as `masses.mass_of` has it.
     width
         Numbers of `extra` in a row, which `row` has as a tuple if there are several.
     """
@@ -85,4 +87,10 @@ class RowDensity:
     loop: Any = None
     loop_of_numbers: Any = None
     tails: Any = None
+    mass: Any = None
     width: int = 1
+
+    @property
+    def bounded(self) -> bool:
+        """Whether responses may be censored or truncated."""
+        return self.tails is not None or self.mass is not None

@@ -80,7 +80,7 @@ class ShiftedLognormal(Lognormal):
         w = weights_of(design)
         return Rows.of(design.y, w, 0.5 * np.log(w).sum() - 0.5 * design.n * np.log(2 * np.pi))
 
-    def bound(self, y: Floats) -> Floats:
+    def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
         return np.where(np.asarray(y) > 0, y, -np.inf)
 
     def on_link_scale(self, design: Design) -> Floats:

@@ -18,6 +18,7 @@ from mixedbayes.families.gaussian import Gaussian, row_sd
 from mixedbayes.families.links import Identity, Link, Probit
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.families.tabulated import Information
+from mixedbayes.numerics.skew_normal import log_skew_tail
 from mixedbayes.numerics.special import log_ndtr
 from mixedbayes.priors.types import Assigned
 
@@ -50,6 +51,17 @@ def _row(t, y, size, extra, parameters, shared):
     return value + log_scale - 0.5 * z * z, -d_z * c * rate, (d_sigma, d_alpha)
 
 
+@compiled
+def _tails(t, bound, upper, size, parameters, shared):
+    """At a response; the variance is divided by size."""
+    sigma, alpha = parameters[0], parameters[1]
+    c, d_c, shift, d_shift, _ = shared
+    rate = math.sqrt(size) / sigma
+    u = (bound - t) * rate
+    value, d_z, d_alpha = log_skew_tail(c * u + shift, alpha, upper)
+    return value, -d_z * c * rate, (-d_z * c * u / sigma, d_alpha + d_z * (u * d_c + d_shift))
+
+
 @dataclass(frozen=True)
 class SkewNormal(Gaussian):
     """y ~ SkewNormal of mean mu, sd sigma / sqrt(weight) and skewness parameter alpha.
@@ -72,7 +84,7 @@ class SkewNormal(Gaussian):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Identity, _once)
+        return RowDensity(_row, Identity, _once, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w, n = weights_of(design), design.n

@@ -97,18 +97,6 @@ def refuse_trials(response: Response, family: str) -> NoReturn:
     )
 
 
-def refuse_limits(design: Design, family: str) -> NoReturn:
-    """Raise DataError: the family has no tails, for responses that are known within limits."""
-    said = " and ".join(design.formula.response.limits) or "a limit of the response"
-    if design.trials is not None:
-        raise DataError(f"{said} is not offered for counts out of trials: leave it out")
-    raise DataError(
-        f"{said} is not offered for the {family} family: leave it out, or use a family whose tails "
-        "are known here, such as gaussian, student_t, lognormal, gamma or weibull, and poisson or "
-        "negative_binomial for counts"
-    )
-
-
 def refuse_constant(design: Design) -> None:
     """Raise DataError if the response never varies: nothing would set the scale of the priors."""
     if np.ptp(design.y) == 0:

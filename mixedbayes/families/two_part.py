@@ -6,22 +6,26 @@ density, distribution function, draws and moments are all that is needed of it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from numba import njit
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior, Uniform
 from mixedbayes.families.arrays import some_rows
 from mixedbayes.families.base import Family, Parameter, Values, per_row, weights_of
 from mixedbayes.families.links import Log
-from mixedbayes.families.rows import Rows, compiled
+from mixedbayes.families.masses import SUMS, mass_of
+from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import logs_of_share
 
 _TAKEN = ("links", "discrete", "extremes", "positive", "counting", "trials", "probability",
           "dispersion", "dispersion_words", "infinite_over")  # fmt: skip
+AT_ZERO = -1.7e308  # a bound above zeros and below all that the component has
 _STEP = 1e-4  # of the differences that give slopes, on the scale of a link
 
 
@@ -112,6 +116,13 @@ class TwoPart(Family):
         constant = part.merged(part.rows(design)).constant
         alone = part.merged(part.rows(replace(design, weights=None)))
         return Rows.of(alone.y, w, constant, alone.size if self.sized else alone.extra)
+
+    def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
+        """The component's; `AT_ZERO` at 0 where the component has no zeros."""
+        own = self.component.bound(y, trials)
+        if not self.positive_only:
+            return own
+        return np.where(y < 0, -np.inf, np.where(y == 0, AT_ZERO, own))
 
     # ---- the distribution ---------------------------------------------------------------------
 
@@ -254,6 +265,41 @@ def component_row(row: Any, first: Any, sized: bool) -> Any:
         return row(t, y, extra, 0.0, first(parameters), shared)
 
     return of_trials if sized else plain
+
+
+@cache
+def zeros_mass(part: RowDensity, parameters: int, truncated: bool) -> Any:
+    """`RowDensity.mass` of a share of zeros and a component, perhaps truncated at 0.
+
+    Bounds are as `TwoPart.bound` has them: zeros are in a range whose lower bound is -inf.
+    """
+    first, join, add = OF_COMPONENT[parameters], JOIN[parameters], SUMS[parameters]
+    mass = mass_of(part, parameters)
+
+    @njit(error_model="numpy", nogil=True)
+    def of_range(t, a, b, size, parameters, shared):
+        log_share, log_others, share, others = shared[1]
+        own, zero = first(parameters), a == -math.inf
+        if zero and b == math.inf:
+            return 0.0, 0.0, join(0.0, own, 0.0, own, 0.0)
+        if b == AT_ZERO or (truncated and b == 0.0):
+            return log_share, 0.0, join(0.0, own, 0.0, own, others)
+        low = a
+        if zero or a == AT_ZERO:
+            low = 0.0 if truncated else -math.inf
+        value, d_t, d = mass(t, low, b, size, own, shared[0])
+        if truncated:
+            whole, slope, d_whole = mass(t, 0.0, math.inf, size, own, shared[0])
+            value, d_t, d = value - whole, d_t - slope, add(1.0, d, -1.0, d_whole)
+        if not zero:
+            return log_others + value, d_t, join(1.0, d, 0.0, d, -share)
+        other = log_others + value
+        total = max(log_share, other) + math.log1p(math.exp(-abs(log_share - other)))
+        times = math.exp(other - total)
+        d_share = -math.exp(log_share - total) * others * math.expm1(value)
+        return total, times * d_t, join(times, d, 0.0, d, d_share)
+
+    return of_range
 
 
 def shared_by_rows(once: Any, first: Any, place: int) -> Any:

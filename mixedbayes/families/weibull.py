@@ -76,7 +76,7 @@ class Weibull(PositiveMean):
         w, logs = weights_of(design), np.log(design.y)
         return Rows.of(logs, w, -float(w @ logs))
 
-    def bound(self, y: Floats) -> Floats:
+    def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
         """Its logarithm."""
         with np.errstate(divide="ignore"):
             return np.log(np.maximum(y, 0.0))

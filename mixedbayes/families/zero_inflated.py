@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
@@ -13,7 +13,14 @@ from mixedbayes.design.types import Floats, Ints
 from mixedbayes.families.base import Parameter, Values, repeated
 from mixedbayes.families.links import Logit
 from mixedbayes.families.rows import RowDensity, compiled
-from mixedbayes.families.two_part import JOIN, OF_COMPONENT, TwoPart, component_row, shared_by_rows
+from mixedbayes.families.two_part import (
+    JOIN,
+    OF_COMPONENT,
+    TwoPart,
+    component_row,
+    shared_by_rows,
+    zeros_mass,
+)
 
 
 @cache
@@ -58,10 +65,10 @@ class ZeroInflated(TwoPart):
         part = self.component.row_density
         assert part is not None  # components are compiled
         row, once = _row_of(part.row, part.once, len(self.of.declared), self.sized)
-        merged = RowDensity(
-            row, part.scale, once, concave=False, merges="size", odds=self.odds
+        return RowDensity(
+            row, part.scale, once, concave=False, merges=None if self.trials else "size",
+            odds=self.odds, mass=zeros_mass(part, len(self.of.declared), False),
         )  # fmt: skip
-        return replace(merged, merges=None) if self.trials else merged
 
     def simulate(
         self, mu: Floats, parameters: Values, rng: np.random.Generator, *,

@@ -13,7 +13,7 @@ from mixedbayes.design.types import Design, Floats
 from mixedbayes.distributions import Prior, Uniform
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row
 from mixedbayes.families.beta import beta_once, beta_row
-from mixedbayes.families.ends import Ends
+from mixedbayes.families.ends import Ends, ends_mass
 from mixedbayes.families.links import Link, Logit, Probit
 from mixedbayes.families.rows import RowDensity, compiled
 from mixedbayes.numerics.special import logs_of_share
@@ -37,6 +37,17 @@ def _row(t, y, size, extra, parameters, shared):
     return value + size * log_rest, d_t, (d[0], -size * end, 0.0)
 
 
+@compiled
+def _parts(t, parameters, shared):
+    log_end, log_rest, end, rest = shared[1]
+    log_one, log_zero, one, zero = shared[2]
+    return (
+        (log_end + log_zero, 0.0, rest, -one),
+        (log_rest, 0.0, -end, 0.0),
+        (log_end + log_one, 0.0, rest, zero),
+    )
+
+
 @dataclass(frozen=True)
 class ZeroOneInflatedBeta(Ends):
     """y is 0 or 1 with probability zoi, 1 with probability coi of these, and else Beta(mu, phi).
@@ -56,7 +67,9 @@ class ZeroOneInflatedBeta(Ends):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Logit, _once, concave=False, odds=(1, 2))
+        return RowDensity(
+            _row, Logit, _once, concave=False, odds=(1, 2), mass=ends_mass(_parts)
+        )  # fmt: skip
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         if name == "phi":

@@ -69,9 +69,13 @@ def _limited(design: Design, family: Family, density: RowDensity, before: Front)
     assert limits is not None
     known = np.flatnonzero(~limits.censored(design.n))
     weights = None if design.weights is None else design.weights[known]
-    exact = replace(design, y=design.y[known], weights=weights, index=design.index[known])
-    here = limited_rows(family, design, replace(exact, limits=None))
-    within = limited(density, len(family.parameters), family.repeats_rows)
+    trials = None if design.trials is None else design.trials[known]
+    exact = replace(
+        design, y=design.y[known], weights=weights, trials=trials, index=design.index[known],
+        limits=None,
+    )  # fmt: skip
+    here = limited_rows(family, design, exact)
+    within = limited(density, len(family.parameters))
     rows: Ints = np.arange(design.n)
     return RowData(
         here.y, here.size, here.extra, here.constant, rows, within, before, design.n

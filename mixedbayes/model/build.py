@@ -37,7 +37,7 @@ def build(spec: Spec, groups: Mapping[str, EachFactor], *, reusable: bool = Fals
         parameters = family_parameters(spec, groups)
         given = {k: model[k] for k in ("weights", "trials") if k in model.named_vars}
         kind, args = spec.family.pymc(eta, parameters, replace(spec.design, **given), pt)
-        response(spec, kind, args)
+        response(spec, kind, args, eta, parameters)
     return model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,9 @@ from mixedbayes.model.limited import limited_logp
 from mixedbayes.model.spec import Spec
 
 
-def response(spec: Spec, kind: str, args: dict[str, Any]) -> Any:
+def response(
+    spec: Spec, kind: str, args: dict[str, Any], eta: Any, parameters: Mapping[str, Any]
+) -> Any:
     """The response, with the distribution of this kind; named by the user's response.
 
     A row that counts w times has w times its log density, so that PyMC's log likelihood is that
@@ -37,6 +40,8 @@ def response(spec: Spec, kind: str, args: dict[str, Any]) -> Any:
     if not repeated and not first and design.limits is None:
         return law(name, **args, observed=observed, dims=names.OBS)
     weights = [pm.modelcontext(None)["weights"]] if repeated else []
+    own = [] if design.limits is None else [eta, *(parameters[p] for p in family.parameters)]
+    given = [*args.values(), *own, *weights]
 
     def of(parameters: Any, **options: Any) -> Any:
         return law.dist(**dict(zip(args, parameters, strict=True)), **options)
@@ -54,16 +59,16 @@ def response(spec: Spec, kind: str, args: dict[str, Any]) -> Any:
             def of_rows(rows: Ints) -> Any:
                 return of([p[rows] if p.ndim and p.type.shape != (1,) else p for p in parameters])
 
-            found = limited_logp(family, design, value, of_rows)
+            linear, *values = inputs[len(args) : len(args) + len(own)]
+            found = limited_logp(family, design, value, of_rows, linear, values)
         return found * inputs[-1] if repeated else found
 
     return pm.CustomDist(
         name,
-        *args.values(),
-        *weights,
+        *given,
         dist=draw,
         logp=logp,
-        ndims_params=[max(np.ndim(a) - 1, 0) for a in (*args.values(), *weights)],  # of one row
+        ndims_params=[max(np.ndim(a) - 1, 0) for a in given],  # of one row
         class_name=kind,
         observed=observed,
         dims=names.OBS,

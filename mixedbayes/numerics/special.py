@@ -69,6 +69,18 @@ def exponential_tail(z, upper):
     return math.log(-math.expm1(-h)), h / math.expm1(h) if h < 700.0 else 0.0
 
 
+@njit(error_model="numpy", nogil=True, forceinline=True)
+def log_rest(value):
+    """log(1 - p) and its derivative by log p, of a probability p whose logarithm is value."""
+    if value >= 0.0:
+        return -math.inf, 0.0
+    if value < -0.7:
+        p = math.exp(value)
+        return math.log1p(-p), -p / (1.0 - p)
+    rest = math.expm1(value)
+    return math.log(-rest), 1.0 + 1.0 / rest
+
+
 @njit(error_model="numpy", nogil=True, inline="never")
 def mills(x):
     """log(Phi(x) / phi(x)), phi(x) / Phi(x), and the latter plus x, which is positive; x <= 0."""

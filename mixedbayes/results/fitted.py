@@ -214,11 +214,13 @@ def _completed(post: Posterior, y: Floats, rows: slice, rng: np.random.Generator
     if limits is None or limits.censoring is None:
         return y[rows, None]
     mu = post.family.inverse(linear_predictor(post, rows).T, np)
-    weights = None if post.design.weights is None else post.design.weights[rows]
-    own = row_parameters(post, rows)
-    return completed(
-        post.family, post.design.y[rows], mu, own, rng, weights=weights, limits=limits
+    d, own = post.design, row_parameters(post, rows)
+    weights = None if d.weights is None else d.weights[rows]
+    trials = None if d.trials is None else d.trials[rows]
+    y = completed(
+        post.family, d.y[rows], mu, own, rng, weights=weights, trials=trials, limits=limits
     ).T
+    return post.family.reported(y) if trials is None else y / trials[:, None]
 
 
 def response_sd(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:

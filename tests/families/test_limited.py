@@ -1,5 +1,9 @@
 """Log densities of censored and truncated rows, with derivatives, and draws within limits."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,51 +13,99 @@ from family_values import values_of
 from scipy import integrate, special, stats
 
 import mixedbayes as mb
+from mixedbayes.errors import DataError
 from mixedbayes.families.limited import draw_within, log_density, log_mass
-from mixedbayes.families.registry import FAMILIES
+from mixedbayes.families.registry import FAMILIES, with_limits
+from mixedbayes.joint.data import row_data
 from mixedbayes.joint.density import JointDensity
 
 NORMAL = FAMILIES["gaussian"]()
 SIGMA = {"sigma": np.array([1.0])}
 MODELS = {
-    "gaussian": ["y | cens(kind, y2) ~ x + (1 | g)"],
+    "hurdle_lognormal": ["y | cens(kind, y2) ~ x + (1 | g)", "hu ~ x"],
     "gamma": ["y | cens(kind, y2) + trunc(0.2, cap) + weights(w) ~ x + (1 | g)", "shape ~ x"],
     "poisson": ["y | cens(kind, y2) + trunc(1, cap) + weights(w) ~ x + (1 | g)"],
 }
-TAILS = [n for n, kind in FAMILIES.items() if getattr(kind().row_density, "tails", None)]
+LIMITED = with_limits()
+PROGRAM = Path(__file__).parents[1] / "support" / "plain_masses.py"
 
 
-@pytest.mark.parametrize("name", TAILS)
-def test_tails_are_exact_far_out(name, reference):
-    """log P(a < Y <= b) by mpmath, with 150 digits."""
-    cases = [case for case in reference("tails") if case["family"] == name]
-    for case in cases:
-        a, b = (np.array([e if e is not None else inf]) for e, inf in _ends(case))
-        own = {key: np.array([value]) for key, value in case["parameters"].items()}
-        found = log_mass(FAMILIES[name](), a, b, np.array([[case["mu"]]]), own, None)[0, 0]
-        tiny = case["parameters"].get("shape", 1) < 1e-5  # P is 1 to eleven digits, and Q = 1 - P
-        assert found == pytest.approx(case["value"], rel=1e-9 if tiny else 1e-12, abs=1e-12), case
+def plain_masses(cases):
+    """log P(a < Y <= b) of cases with derivatives, without compiling 28 families."""
+    run = subprocess.run(
+        [sys.executable, str(PROGRAM)], input=json.dumps(cases), capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(mb.__file__).parents[1])},
+    )  # fmt: skip
+    assert not run.returncode, run.stderr
+    return json.loads(run.stdout)
 
 
-@pytest.mark.parametrize("name", TAILS)
-def test_tails_are_those_of_the_distribution_function(name):
+def middle(name):
+    """Ranges of every kind at usual values of a family's parameters."""
     family = FAMILIES[name]()
-    own = {key: values[:1] for key, values in values_of(family).items()}
-    mu, weights = np.full((1, 5), 0.4), np.array([1.0, 2.0, 1.0, 1.0, 3.0])
-    y = np.array([0.1, 0.3, 0.5, 0.7, 0.9]) * (10 if family.counting else 1)
-    divides = {} if family.repeats_rows else {"weights": weights}
-    below = family.cdf(y, mu, own, **divides)
-    nothing = np.full(5, np.inf)
-    logs = [
-        log_mass(family, a, b, mu, own, divides.get("weights"))
-        for a, b in ((-nothing, y), (y, nothing))
+    own = {key: float(values[0]) for key, values in values_of(family).items()}
+    places = (0, 2, 4) if family.discrete else (0.0, 0.3, 0.7) if family.atoms else (0.1, 0.3, 0.7)
+    low, middle, high = map(float, places)
+    trials = {"trials": 9} if family.trials else {}
+    ranges = [(None, low), (None, middle), (middle, None), (low, high), (middle, high), (low, None)]
+    return [
+        {"family": name, "mu": 0.4, "parameters": own, **trials, "a": a, "b": b, "differences": 1}
+        for a, b in ranges
     ]
-    np.testing.assert_allclose(np.exp(logs[0]), below, rtol=1e-12)
-    np.testing.assert_allclose(np.exp(logs[1]), 1 - below, rtol=1e-9, atol=1e-15)
 
 
-def _ends(case):
-    return (case["a"], -np.inf), (case["b"], np.inf)
+@pytest.fixture(scope="module")
+def masses(reference):
+    """Cases by mpmath with 150 digits, others within the distribution, and what is found of all."""
+    cases = reference("tails") + [case for name in LIMITED for case in middle(name)]
+    return list(zip(cases, plain_masses(cases), strict=True))
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_masses_are_exact_far_out(name, masses):
+    cases = [pair for pair in masses if pair[0]["family"] == name and "value" in pair[0]]
+    assert len(cases) > 1
+    for case, found in cases:
+        tiny = case["parameters"].get("shape", 1) < 1e-5  # P is 1 to eleven digits, and Q = 1 - P
+        near = pytest.approx(case["value"], rel=1e-9 if tiny else 1e-12, abs=1e-12)
+        assert found["value"] == near, case
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_masses_are_those_of_the_distribution_function_and_have_its_derivatives(name, masses):
+    family = FAMILIES[name]()
+    for case, found in (
+        pair for pair in masses if pair[0]["family"] == name and "value" not in pair[0]
+    ):
+        own = {key: np.array([value]) for key, value in case["parameters"].items()}
+        trials = np.array([case["trials"]]) if "trials" in case else None
+        mu = np.full((1, 1), 0.4)
+        ends = [
+            outside if y is None
+            else float(family.cdf(np.full((1, 1), y), mu, own, trials=trials)[0, 0])
+            for y, outside in ((case["a"], 0.0), (case["b"], 1.0))
+        ]  # fmt: skip
+        assert np.exp(found["value"]) == pytest.approx(ends[1] - ends[0], abs=1e-13), case
+        if found["value"] > -np.inf:
+            np.testing.assert_allclose(found["slopes"], found["differences"], rtol=1e-7, atol=1e-8)
+
+
+def test_families_take_limits_or_say_why_not():
+    assert set(FAMILIES) - set(LIMITED) == {n for n, k in FAMILIES.items() if k().limits_obstacle}
+    d = pd.DataFrame({"y": [0.0, 1.0, 0.0], "c": [0, 1, -1]})
+    with pytest.raises(DataError) as caught:
+        mb.Model("y | cens(c) ~ 1", d, family="bernoulli")
+    text = str(caught.value)
+    assert "cens(c) is not offered for the bernoulli family: of 0 and 1" in text
+    assert text.endswith(", ".join(LIMITED))
+    assert "no angle is beyond another" in FAMILIES["von_mises"]().limits_obstacle
+
+
+def test_weights_that_divide_the_variance_are_in_the_masses():
+    mu, weights = np.full((1, 3), 0.4), np.array([1.0, 2.0, 3.0])
+    y = np.array([0.1, 0.5, 0.9])
+    found = log_mass(NORMAL, np.full(3, -np.inf), y, mu, SIGMA, weights)
+    np.testing.assert_allclose(np.exp(found), NORMAL.cdf(y, mu, SIGMA, weights=weights), rtol=1e-13)
 
 
 def data(family):
@@ -62,6 +114,8 @@ def data(family):
     n = 24
     y = np.exp(rng.normal(0.5, 0.4, n))
     y = np.ceil(3 * y) if FAMILIES[family].discrete else y
+    if 0.0 in FAMILIES[family].atoms:
+        y[:8] = 0.0
     return pd.DataFrame(
         {
             "y": y, "kind": np.arange(n) % 4 - 1, "y2": y + np.ceil(rng.uniform(size=n)),
@@ -125,6 +179,23 @@ def _rows(model, named):
     return log_density(
         family, design.y, mu, own, weights=design.weights, limits=design.limits
     ).sum()  # fmt: skip
+
+
+def test_rows_of_trials_know_them_and_how_often_they_count():
+    d = pd.DataFrame({"y": [3.0, 4, 9, 2], "n": [9, 9, 9, 8], "kind": [0, 1, -1, 0]})
+    d["w"] = [1.0, 2, 1, 3]
+    formula = "y | trials(n) + cens(kind) + trunc(1, 8) + weights(w) ~ 1"
+    with pytest.raises(DataError, match=r"are censored to a range that lies outside|outside"):
+        mb.Model(formula.replace("1, 8", "5, 8"), d, family="binomial")
+    design = mb.Model(formula, d, family="binomial").design
+    found = row_data(design, FAMILIES["binomial"]())
+    extra = found.extra.reshape(4, -1)
+    np.testing.assert_array_equal(extra[:, 1], [0, 1, 1, 0])  # a range
+    np.testing.assert_array_equal(found.y, [3, 4, 0, 6])  # w y, or its lower end
+    np.testing.assert_array_equal(found.size[[0, 3]], [9, 24])
+    np.testing.assert_array_equal(extra[1:3, 2], [8, 8])
+    np.testing.assert_array_equal(extra[:, 3:5], [[0, 8]] * 3 + [[0, np.inf]])
+    np.testing.assert_array_equal(extra[:, 5:], [[1, 9], [2, 9], [1, 9], [3, 8]])
 
 
 def test_draws_within_limits_are_of_the_truncated_distribution():
