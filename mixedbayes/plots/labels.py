@@ -40,12 +40,14 @@ class Labels:
     units: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, post: Posterior, units: Mapping[str, str] | None = None) -> Labels:
-        return cls(
-            post.design.response,
-            post.family.mean_link,
-            dict(post.design.units if units is None else units),
-        )
+    def of(
+        cls, post: Posterior, units: Mapping[str, str] | None = None, parameter: str = "mu"
+    ) -> Labels:
+        """Of the effects on one parameter, which stands in the response's place."""
+        known = dict(post.design.units if units is None else units)
+        if parameter == "mu":
+            return cls(post.design.response, post.family.mean_link, known)
+        return cls(parameter, post.family.parameter_link(parameter).name, known)
 
     def column(self, name: str) -> str:
         """ "Days (day)"."""

@@ -63,14 +63,16 @@ def plot_priors(
     ----------
     Lewandowski, Kurowicka & Joe (2009), doi:10.1016/j.jmva.2009.04.008, for the LKJ margins.
     """
-    labels = Labels.of(post, units)
+    labels = {p.parameter: Labels.of(post, units, p.parameter) for p in post.predictors}
     chains = post.shape[0]
     panels = [
         _panel(
-            *_title(post, q, labels), q.placed.reshape(chains, -1), q.prior, str(q.assigned.prior)
+            *_title(post, q, labels[q.predictor]),
+            q.placed.reshape(chains, -1),
+            q.prior,
+            str(q.assigned.prior),
         )
         for q in quantities(post)
-        if q.predictor == "mu"
     ]
     if not panels:
         raise ModelError("the model has no parameter with a prior to draw")
@@ -80,14 +82,14 @@ def plot_priors(
 def _title(post: Posterior, q: Quantity, labels: Labels) -> tuple[str, str]:
     """A panel's title and its axis."""
     where = ", at the means" if q.moved else ""
-    terms = [labels.term(term) for term in q.terms]
+    terms = [names.prefix(q.predictor) + labels.term(term) for term in q.terms]
     match q.kind:
         case "intercept":
-            return f"{names.INTERCEPT}{where}", labels.predictor
+            return f"{q.parameter}{where}", labels.predictor
         case "fixef":
-            return f"{terms[0]}{where}", labels.coefficient(q.term)
+            return f"{terms[0]}{where}", labels.coefficient(q.terms[0])
         case "sd":
-            return f"{q.group} sd: {terms[0]}{where}", labels.coefficient(q.term)
+            return f"{q.group} sd: {terms[0]}{where}", labels.coefficient(q.terms[0])
         case "cor":
             return f"{q.group} cor: {', '.join(terms)}{where}", "correlation"
     if q.terms:

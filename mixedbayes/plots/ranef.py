@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats
+from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.labels import Labels
@@ -74,11 +74,13 @@ def caterpillar(draws: Floats, prob: float) -> Caterpillar:
     return Caterpillar(order, mean[order], q[[0, 3]], q[[1, 2]], sd)
 
 
-def of_effects(post: Posterior, group: str, k: int, prob: float) -> Caterpillar:
+def of_effects(
+    post: Posterior, group: str, k: int, prob: float, parameter: str = "mu"
+) -> Caterpillar:
     """Intervals of a factor's k-th effect, from its draws or from the summaries kept of them."""
-    if post.has_ranef(group):
-        return caterpillar(post.ranef(group)[:, :, k], prob)
-    found = effect_summaries.read(post, names.ranef(group))
+    if post.has_ranef(group, parameter):
+        return caterpillar(post.ranef(group, parameter)[:, :, k], prob)
+    found = effect_summaries.read(post, names.ranef(group, parameter))
     mean = found.summary.mean[:, k]
     order = np.argsort(mean, kind="stable")
     low, high = tails(prob)
@@ -93,6 +95,7 @@ def plot_ranef(
     group: str | None = None,
     *,
     kind: Literal["caterpillar", "density"] = "caterpillar",
+    parameter: str = "mu",
     prob: float = 0.95,
     units: Mapping[str, str] | None = None,
     backend: str = "matplotlib",
@@ -120,6 +123,8 @@ def plot_ranef(
         Name of one grouping factor; all by default.
     kind
         "caterpillar" or "density".
+    parameter
+        Whose effects: those on the mean, or on a further parameter with a formula, "sigma".
     prob
         Probability of the outer interval, or of the band.
     units
@@ -136,8 +141,9 @@ def plot_ranef(
     Raises
     ------
     ModelError
-        If the model has no such group, `kind` or the backend is unknown, `prob` is not a
-        probability, or densities are asked for and only summaries of the effects were kept.
+        If the model has no such group, or no group effects on the parameter, `kind` or the backend
+        is unknown, `prob` is not a probability, or densities are asked for and only summaries of
+        the effects were kept.
 
     Examples
     --------
@@ -146,26 +152,24 @@ def plot_ranef(
     if kind not in KINDS:
         raise ModelError(f"kind={kind!r}: plot_ranef has {' and '.join(map(repr, KINDS))}")
     check_prob(prob)
-    groups = chosen_groups(post, group)
-    labels = Labels.of(post, units)
-    columns = list(dict.fromkeys(term for name in groups for term in post.group(name).terms))
+    factors = [post.group(name, parameter) for name in chosen_groups(post, group, parameter)]
+    labels = Labels.of(post, units, parameter)
+    columns = list(dict.fromkeys(term for g in factors for term in g.terms))
     make = caterpillar_panel if kind == "caterpillar" else density_panel
-    heights = [
-        panel_height(post.group(name).n_levels) if kind == "caterpillar" else 1.9 for name in groups
-    ]
+    heights = [panel_height(g.n_levels) if kind == "caterpillar" else 1.9 for g in factors]
     rows = [
         [
-            make(post, name, term, labels, prob, height) if term in post.group(name).terms else None
+            make(post, g, term, labels, prob, height, parameter) if term in g.terms else None
             for term in columns
         ]
-        for name, height in zip(groups, heights, strict=True)
+        for g, height in zip(factors, heights, strict=True)
     ]
     keys = interval_keys(prob, rows) if kind == "caterpillar" else density_keys(prob, rows)
-    beside = _room_of_names(post, groups) if kind == "caterpillar" else 0.0
+    beside = _room_of_names(factors) if kind == "caterpillar" else 0.0
     sheet = Sheet(
         rows,
         width=max(4.8, (_WIDTH + beside) * len(columns)),
-        height=sum(heights) + 0.75 * len(groups) + (0.35 if kind == "caterpillar" else 0.7),
+        height=sum(heights) + 0.75 * len(factors) + (0.35 if kind == "caterpillar" else 0.7),
         heights=heights,
         share_x="aligned",
         keys=keys,
@@ -174,11 +178,20 @@ def plot_ranef(
     return draw(sheet, backend)
 
 
-def chosen_groups(post: Posterior, group: str | None) -> list[str]:
+def chosen_groups(post: Posterior, group: str | None, parameter: str = "mu") -> list[str]:
     """Names of the grouping factors to draw; ModelError if there is none such."""
-    known = [g.name for g in post.design.mu.groups]
+    of = {p.parameter: [g.name for g in p.groups] for p in post.predictors}
+    if parameter not in of:
+        raise ModelError(
+            f"parameter={parameter!r} has no formula of its own; there are {', '.join(of)}"
+        )
+    known, others = of[parameter], [p for p, groups in of.items() if groups]
     if not known:
-        raise ModelError("the model has no group effects to draw: no (... | group) in its formula")
+        hint = f"; {', '.join(others)} has, parameter={others[0]!r}" if others else ""
+        raise ModelError(
+            f"the model has no group effects to draw{f' on {parameter}' * bool(others)}: no "
+            f"(... | group) in its formula{hint}"
+        )
     if group is None:
         return known
     if group not in known:
@@ -191,25 +204,25 @@ def panel_height(n_levels: int) -> float:
     return float(np.clip(_ROW * n_levels, 0.8, TALLEST))
 
 
-def _room_of_names(post: Posterior, groups: list[str]) -> float:
+def _room_of_names(factors: Sequence[GroupDesign]) -> float:
     """Inches by which the names of levels are longer than usual."""
-    longest = max(len(str(level)) for name in groups for level in post.group(name).levels)
+    longest = max(len(str(level)) for g in factors for level in g.levels)
     return max(0.0, longest * style.LETTER / 72 - 0.5)
 
 
 def caterpillar_panel(
     post: Posterior,
-    name: str,
+    g: GroupDesign,
     term: str,
     labels: Labels,
     prob: float,
     height: float,
+    parameter: str = "mu",
     *,
     most: int | None = None,
 ) -> Panel:
     """A row for each level, or for `most`, evenly spaced in the rank of their mean."""
-    g = post.group(name)
-    cat = of_effects(post, name, g.terms.index(term), prob)
+    cat = of_effects(post, g.name, g.terms.index(term), prob, parameter)
     if most is not None and len(cat.order) > most:
         cat = cat.at(np.unique(np.linspace(0, len(cat.order) - 1, most).round().astype(int)))
     level_names = [str(g.levels[i]) for i in cat.order]
@@ -223,8 +236,8 @@ def caterpillar_panel(
     ticks = named_rows(level_names, height)
     few = len(ticks.at) < n
     return Panel(
-        interval_marks(cat, [f"{name} {level}" for level in level_names], height, says),
-        title=f"{name}: {labels.term(term)}",
+        interval_marks(cat, [f"{g.name} {level}" for level in level_names], height, says),
+        title=f"{g.name}: {names.prefix(parameter)}{labels.term(term)}",
         xlabel=style.in_lines(f"deviation, {labels.coefficient(term)}", PANEL_WIDTH),
         ylabel=f"{len(ticks.at)} of {n} levels named" if few else "",
         faint_ylabel=True,
@@ -321,12 +334,18 @@ def smoothed(values: Floats, grid: Floats) -> Floats:
 
 
 def density_panel(
-    post: Posterior, name: str, term: str, labels: Labels, prob: float, height: float
+    post: Posterior,
+    g: GroupDesign,
+    term: str,
+    labels: Labels,
+    prob: float,
+    height: float,
+    parameter: str = "mu",
 ) -> Panel:
     """One term of one factor; `height` is that of the panel in inches."""
-    g = post.group(name)
     k = g.terms.index(term)
-    effects, sd = post.ranef(name)[:, :, k], post.sd(name)[:, k]
+    effects = post.ranef(g.name, parameter)[:, :, k]
+    sd = post.sd(g.name, parameter)[:, k]
     grid = _grid(effects, sd)
     band, curve = _population(grid, sd, prob)
     top = float(curve.y.max())
@@ -347,7 +366,7 @@ def density_panel(
     marks += [rug, Rule(0.0, True, style.FAINT)]
     return Panel(
         marks,
-        title=f"{name}: {labels.term(term)}, {g.n_levels} levels",
+        title=f"{g.name}: {names.prefix(parameter)}{labels.term(term)}, {g.n_levels} levels",
         xlabel=style.in_lines(f"deviation, {labels.coefficient(term)}", PANEL_WIDTH),
         ylabel="density",
         xlim=(float(grid[0]), float(grid[-1])),

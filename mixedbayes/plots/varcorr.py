@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.varcorr import RESIDUAL, Component, component_list
+
+MU = "mu"
 
 
 def plot_varcorr(
@@ -49,7 +52,7 @@ def plot_varcorr(
     --------
     >>> fit.plot_varcorr(units={"Reaction": "ms"})  # doctest: +SKIP
     """
-    labels = Labels.of(post, units)
+    labels = {p.parameter: Labels.of(post, units, p.parameter) for p in post.predictors}
     parts = sorted(component_list(post), key=lambda part: part.kind == "cor")
     if not parts:
         raise ModelError("the model has no standard deviation to draw")
@@ -70,19 +73,21 @@ def plot_varcorr(
     return density_panels(panels, prob, backend)
 
 
-def _title(post: Posterior, labels: Labels, part: Component) -> str:
+def _title(post: Posterior, labels: Mapping[str, Labels], part: Component) -> str:
     if part.group == RESIDUAL:
         return post.family.dispersion_words
     assert part.term is not None
+    own = labels[MU]
     if part.term2 is None:
-        return f"{part.group} sd: {labels.term(part.term)}"
-    return f"{part.group} cor: {labels.term(part.term)}, {labels.term(part.term2)}"
+        return f"{part.group} sd: {own.term(part.term)}"
+    return f"{part.group} cor: {own.term(part.term)}, {own.term(part.term2)}"
 
 
-def _axis(labels: Labels, part: Component) -> str:
+def _axis(labels: Mapping[str, Labels], part: Component) -> str:
     if part.kind == "cor":
         return "correlation"
     if part.group == RESIDUAL:
-        return labels.predictor
+        return labels[MU].predictor
     assert part.term is not None
-    return labels.coefficient(part.term)
+    term = part.term.removeprefix(names.prefix(part.parameter))
+    return labels[part.parameter].coefficient(term)

@@ -231,6 +231,11 @@ def _integrated(
 _REACH, _WIDTHS, _PIECE = 8.5, 8.0, 20
 
 
+@lru_cache(maxsize=1)
+def _legendre() -> tuple[Floats, Floats]:
+    return np.polynomial.legendre.leggauss(_PIECE)
+
+
 def falling_mean(
     mean: Callable[[Floats], Floats], eta: Floats, sd: Floats, place: Floats, width: Floats
 ) -> Floats:
@@ -247,7 +252,7 @@ def falling_mean(
         np.full_like(z, -_REACH), np.maximum(z - reach, -_REACH), z,
         np.minimum(z + reach, _REACH), np.full_like(z, _REACH),
     ]  # fmt: skip
-    nodes, weights = np.polynomial.legendre.leggauss(_PIECE)
+    nodes, weights = _legendre()
     total: Floats | float = 0.0
     for low, high in pairwise(ends):
         half = (high - low) / 2

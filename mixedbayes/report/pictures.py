@@ -203,21 +203,22 @@ def _shrinkage(source: Source, part: shrunk.Pulled, terms: tuple[str, ...]) -> F
 
 
 def effect_figures(source: Source) -> list[Figure]:
-    """One picture for each grouping factor and term, of the mean's predictor.
+    """One picture for each grouping factor and term, those on further parameters after the mean's.
 
     ModelError where the model has no group effects.
     """
-    groups = source.post.design.mu.groups
-    if not groups:
+    found = [(p.parameter, g) for p in source.post.predictors for g in p.groups]
+    if not found:
         raise ModelError("the model has no group effects")
-    return [_effect(source, g, term) for g in groups for term in g.terms]
+    return [_effect(source, p, g, term) for p, g in found for term in g.terms]
 
 
-def _effect(source: Source, g: GroupDesign, term: str) -> Figure:
-    labels, percent = Labels.of(source.post, source.units), style.percent(source.prob)
+def _effect(source: Source, parameter: str, g: GroupDesign, term: str) -> Figure:
+    labels = Labels.of(source.post, source.units, parameter)
+    percent, called = style.percent(source.prob), names.prefix(parameter) + labels.term(term)
     height = effects.panel_height(g.n_levels)
     panel = effects.caterpillar_panel(
-        source.post, g.name, term, labels, source.prob, height, most=MOST_EFFECTS
+        source.post, g, term, labels, source.prob, height, parameter, most=MOST_EFFECTS
     )
     texts = {style.MUTED: "interval holds 0", style.BLUE: "interval excludes 0"}
     marks = [
@@ -227,10 +228,10 @@ def _effect(source: Source, g: GroupDesign, term: str) -> Figure:
     said = f" {MOST_EFFECTS:,} of {g.n_levels:,} levels are shown, evenly spaced in this order."
     unit = labels.predictor if term == names.INTERCEPT else labels.coefficient(term)
     return figure(
-        f"{g.name}: {labels.term(term)}",
+        f"{g.name}: {called}",
         f"Deviation of each level of {g.name} from the population: posterior mean, 50 % and "
         f"{percent} interval, in order of the mean.{said if g.n_levels > MOST_EFFECTS else ''}",
-        replace(panel, marks=marks, xlabel=f"deviation of {labels.term(term)}: {unit}"),
+        replace(panel, marks=marks, xlabel=f"deviation of {called}: {unit}"),
         height,
         keys,
     )

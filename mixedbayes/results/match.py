@@ -15,6 +15,7 @@ from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.model.spec import Spec
 
 _SUMMARIES = ("mean", "sd", "quantile")
+FROM_PRIORS = ("prior", "prior_predictive")  # groups of the tree
 _SAME = 1e-9  # of a column's norm, within which it is what it was
 
 
@@ -43,7 +44,9 @@ def check_match(spec: Spec, idata: xr.DataTree) -> None:
         else:
             raise FileError(f"its draws have no {name}, which the formula says there is")
     for name, length in (sampled | {names.OBS: lengths[names.OBS]}).items():
-        for group in idata.children.values():
+        for place, group in idata.children.items():
+            if place in FROM_PRIORS and name != names.OBS:  # chains and draws of their own
+                continue
             found = group.to_dataset().sizes.get(name, length)
             if found != length:
                 raise FileError(f"{group.path} has {found:,} of {name}, where there are {length:,}")

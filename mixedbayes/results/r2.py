@@ -106,6 +106,7 @@ COLUMNS = ("group", "term", "n", "r2", "pooling")
 RESIDUAL = "Residual"
 
 _BLOCK = 2**22  # numbers held at a time: rows of a block x draws
+_ROUNDING = 1e-12
 # A column that is a level's own factor times a term's column departs from that by less than this.
 _PROPORTIONAL = 1e-9
 
@@ -159,8 +160,11 @@ def batch(theta: Floats, eps: Floats) -> tuple[float, float]:
 
 
 def _share(part: float, whole: float) -> float:
-    """1 - part / whole; NaN where there is no variance at all."""
-    return float(1 - part / whole) if whole > 0 else float("nan")
+    """1 - part / whole; NaN where there is no variance at all, 0 where rounding alone is left."""
+    if not whole > 0:
+        return float("nan")
+    found = float(1 - part / whole)
+    return 0.0 if abs(found) < _ROUNDING else found
 
 
 def predicted(post: Posterior, g: GroupDesign, t: int) -> Floats:

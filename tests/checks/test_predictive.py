@@ -33,6 +33,13 @@ def test_asking_twice_gives_the_same_and_replaces_nothing(fit_of):
         fit.posterior_predictive("old")
 
 
+def test_what_is_drawn_from_the_priors_is_read_from_a_file(fit_of, tmp_path):
+    fit = fit_of("eight_schools")
+    kept = fit.prior_predictive()
+    fit.save(tmp_path / "fit.nc")
+    assert mb.load(tmp_path / "fit.nc").idata["prior_predictive"].to_dataset().equals(kept)
+
+
 def test_arviz_draws_what_is_kept(fit_of):
     from arviz_plots import plot_ppc_dist
 

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+from hand_made import hand_made
 from scipy import stats
 from specs import spec_of
 
@@ -16,6 +18,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.plots.densities import Panel, density_panels
 from mixedbayes.plots.icc import plot_icc
 from mixedbayes.plots.priors import plot_priors
+from mixedbayes.plots.ranef import plot_ranef
 from mixedbayes.plots.varcorr import plot_varcorr
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 from mixedbayes.results.icc import icc
@@ -122,6 +125,13 @@ def prior_line(ax):
     return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
 
 
+@pytest.fixture(scope="module")
+def further():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.normal(size=12), "x": np.arange(12.0), "g": list("abc") * 4})
+    return hand_made(["y ~ 1 + (1 | g)", "sigma ~ x + (x || g)"], data, "gaussian", 60, rng)
+
+
 def test_priors_have_a_panel_per_parameter(sleep, check_texts):
     collection = plot_priors(with_priors(sleep), units=UNITS)
     axes = panels(collection, 6)
@@ -225,3 +235,37 @@ def test_the_scale_of_student_t_is_no_sd_and_an_infinite_variance_is_told(sleep)
     assert "0 in 10 % of draws: residual variance infinite" in ax.get_xlabel()
     (ax,) = panels(plot_icc(sleep), 1)
     assert ax.get_xlabel() == "adjusted ICC, share of variance"
+
+
+def test_sds_and_priors_of_further_parameters_are_on_their_own_scale(further):
+    axes = panels(plot_varcorr(further), 3)
+    assert titles(axes) == ["g sd: Intercept", "g sd: sigma_Intercept", "g sd: sigma_x"]
+    assert [ax.get_xlabel() for ax in axes] == [
+        "y", "sigma (log scale)", "sigma per unit of x (log scale)",
+    ]  # fmt: skip
+    axes = panels(plot_priors(further), 6)
+    assert titles(axes) == [
+        "Intercept", "g sd: Intercept", "sigma_Intercept, at the means", "sigma_x",
+        "g sd: sigma_Intercept", "g sd: sigma_x",
+    ]  # fmt: skip
+    assert axes[3].get_xlabel().startswith("sigma per unit of x (log scale)\nprior Normal(0, ")
+
+
+def test_effects_on_further_parameters_have_a_picture(further):
+    (only,) = plot_ranef(further).axes
+    assert only.get_title("left") == "g: Intercept"
+    first, second = plot_ranef(further, parameter="sigma").axes
+    assert first.get_title("left") == "g: sigma_Intercept"
+    assert second.get_xlabel() == "deviation, sigma per unit of x (log\nscale)"
+    first, _ = plot_ranef(further, kind="density", parameter="sigma").axes
+    assert first.get_title("left") == "g: sigma_Intercept, 3 levels"
+    with pytest.raises(ModelError, match="parameter='zi' has no formula of its own; there are mu,"):
+        plot_ranef(further, parameter="zi")
+
+
+def test_a_model_with_effects_on_sigma_alone_says_where_they_are():
+    data = pd.DataFrame({"y": [1.0, 2, 4, 5, 3, 6], "g": list("aabbcc")})
+    rng = np.random.default_rng(1)
+    post = hand_made(["y ~ 1", "sigma ~ 1 + (1 | g)"], data, "gaussian", 40, rng)
+    with pytest.raises(ModelError, match=r"effects to draw on mu: .*sigma has, parameter='sigma'"):
+        plot_ranef(post)

@@ -17,7 +17,7 @@ from mixedbayes.families.poisson import Poisson
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.formula import parse
 from mixedbayes.results.icc import icc, icc_kernel
-from mixedbayes.results.r2 import r2, r2_kernel
+from mixedbayes.results.r2 import batch, r2, r2_kernel
 from mixedbayes.results.varcorr import varcorr
 from mixedbayes.results.variance import (
     Components,
@@ -263,3 +263,10 @@ def test_the_gaussian_on_another_link_is_taken_to_the_link_scale(make):
     post = one_draw(make, data, "Yield", {}, "Batch", [2.0], 0.1, Gaussian(Log()), sigma=1.0)
     mean = np.exp(2.0 + 0.005)
     assert components(post).residual[0] == pytest.approx(1 / mean**2)
+
+
+def test_rounding_explains_nothing():
+    eps = np.random.default_rng(1).normal(size=(50, 8))
+    for shift in (3.0, 57.3, 1234.5):
+        assert batch(eps + shift, eps)[0] == 0.0
+    assert (eps + 1234.5).var(axis=1, ddof=1).mean() != eps.var(axis=1, ddof=1).mean()
