@@ -80,7 +80,7 @@ class HeldOut:
     @classmethod
     def of(cls, design: Design, family: Family, target: str) -> HeldOut:
         """The units of one target; "group" is the model's only or coarsest grouping factor."""
-        groups, data = design.mu.groups, Data.of(design, family)
+        groups, data = design.factors, Data.of(design, family)
         if target == OBSERVATION:
             return cls(data, target, design.index, None, groups, copies(design, family))
         g = chosen_group(groups, target)

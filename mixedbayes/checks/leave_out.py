@@ -108,7 +108,7 @@ def _without(spec: Spec, held_out: HeldOut, units: Ints, taken: Floats | None) -
 def _density(post: Posterior, held_out: HeldOut, units: Ints, *, alone: bool) -> Floats:
     """(S, u) log density of units that are left out together, or of one that is `alone`."""
     if not held_out.by_observation:
-        return by_group(post, post.design.mu.group(held_out.target), units)
+        return by_group(post, post.design.factor(held_out.target), units)
     return one_by_one(post, units) if alone else of_one(post, units)
 
 
@@ -249,7 +249,7 @@ def kfold(post: Posterior, k: int = 10, by: str | None = None, *, seed: int | No
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
         raise ModelError(f"k={k!r}: cross-validation needs at least 2 folds; use k=10")
-    known = [g.name for g in post.design.mu.groups]
+    known = [g.name for g in post.design.factors]
     if by is not None and by not in known:
         has = ", ".join(known) or "no group effects"
         raise ModelError(f"by={by!r} is not a grouping factor of this model, which has {has}")

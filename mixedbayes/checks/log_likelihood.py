@@ -72,7 +72,7 @@ def log_likelihood(post: Posterior, target: str = "observation") -> xr.Dataset:
 def by_target(post: Posterior, target: str) -> xr.Dataset:
     """`log_likelihood`, of which nothing is kept."""
     design, spec = post.design, post.spec
-    groups = {g.name: g for g in design.mu.groups}
+    groups = {g.name: g for g in design.factors}
     attrs: dict[str, object] = {"target": target}
     if target == "observation":
         _check_size(post, design.n, "observations")

@@ -143,7 +143,7 @@ def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
         own, size = Own.of(post), max(1, min(_ROWS, _NUMBERS // s))
         made = partial(_of_rows, post, own)
     else:
-        group, size = post.design.mu.group(held_out.target), _LEVELS
+        group, size = post.design.factor(held_out.target), _LEVELS
         obstacle = group_obstacle(post, group)
         if obstacle is not None:
             raise ModelError(f"target={held_out.target!r}: {obstacle}")

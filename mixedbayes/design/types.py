@@ -146,6 +146,19 @@ class Design:
         """Parameters besides the mean that have a formula of their own."""
         return tuple(p.parameter for p in self.predictors[1:])
 
+    @property
+    def factors(self) -> tuple[GroupDesign, ...]:
+        """Each grouping factor once: with its effects on the mean, else on a further parameter."""
+        found: dict[str, GroupDesign] = {}
+        for p in self.predictors:
+            for g in p.groups:
+                found.setdefault(g.name, g)
+        return tuple(found.values())
+
+    def factor(self, name: str) -> GroupDesign:
+        """One of `factors`."""
+        return next(g for g in self.factors if g.name == name)
+
     def predictor(self, parameter: str) -> LinearPredictor:
         """The predictor of one parameter; KeyError where it has no formula."""
         for p in self.predictors:

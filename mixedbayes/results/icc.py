@@ -126,7 +126,8 @@ def icc(
     doi:10.1111/2041-210X.12225, for random slopes.
     """
     if not post.design.mu.groups:
-        raise ModelError("the model has no group effects, so no intraclass correlation")
+        where = " on the mean" if post.design.factors else ""
+        raise ModelError(f"the model has no group effects{where}, so no intraclass correlation")
     check_scale(scale)
     how = Description.asked(prob, statistics, interval)
     if at is not None:

@@ -4,14 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hand_made import hand_made
 from scipy import integrate, stats
 
 import mixedbayes as mb
 from mixedbayes import names
+from mixedbayes.checks.held_out import HeldOut
 from mixedbayes.checks.log_likelihood import by_target
 from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.summary import summary
 from mixedbayes.results.variance import _total, linear_variance, mean_predictor, over_parameters
@@ -133,6 +136,22 @@ def test_a_level_s_rows_have_their_density_with_both_effects_integrated_out():
     assert found[1] == pytest.approx(np.log(exact), abs=2e-3)
     apart = by_target(posterior([f.replace("| p |", "|") for f in ONES], s=2), "g")
     assert abs(apart["y"].to_numpy()[0, 0, 1] - np.log(exact)) > 0.01
+
+
+def test_groups_that_have_effects_on_sigma_alone_are_left_out_too():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"y": rng.normal(size=12), "g": np.repeat(["a", "b", "c"], 4)})
+    given = {"Intercept": 0.3, "sigma_Intercept": -0.4, "sd_sigma_g": 0.6}
+    post = hand_made(["y ~ 1", "sigma ~ 1 + (1 | g)"], data, "gaussian", 4, rng, given)
+    found = by_target(post, "g")["y"].to_numpy()[0, 0]
+    y = data["y"].to_numpy()[4:8]
+    b = np.linspace(-5, 5, 4001)
+    rows = stats.norm.logpdf(y, 0.3, np.exp(-0.4 + b)[:, None]).sum(axis=1)
+    exact = np.log(np.sum(np.exp(rows) * stats.norm.pdf(b, 0, 0.6)) * (b[1] - b[0]))
+    assert found[1] == pytest.approx(exact, abs=1e-4)
+    assert HeldOut.of(post.design, post.family, "group").target == "g"
+    with pytest.raises(mb.ModelError, match="no group effects on the mean, so no intraclass"):
+        icc(post)
 
 
 def test_variance_within_groups_goes_with_the_mean():
