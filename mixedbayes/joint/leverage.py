@@ -24,24 +24,27 @@ from scipy import sparse
 
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.joint.layout import JointLayout
-from mixedbayes.theta.whitening import CholeskyFactor
+from mixedbayes.theta.whitening import CholeskyFactor, Matrix
 
 _STEP = 1e-4  # of the differences that give the slopes of log w
 _MOST = 1 - 1e-3  # leverage that leaves something
 
 
-def leverages(
-    first: Floats, refs: Ints, rest: sparse.csr_array, factor: CholeskyFactor, w: Floats
-) -> Floats:
+def leverages(first: Floats, refs: Ints, rest: Matrix, factor: CholeskyFactor, w: Floats) -> Floats:
     """(n,) w a' H^-1 a of rows with columns a: `first` (n, q) of the first factor, and `rest`."""
     n, q = first.shape
     own = np.einsum("nij,nj->ni", factor.inner[refs], first) if q else first
-    index = (refs[:, None] * q + np.arange(q)).ravel()
-    shape = (n, factor.couplings.shape[0])
-    inner = sparse.csr_array((own.ravel(), index, np.arange(n + 1) * q), shape=shape)
     # The other predictors' columns are 0 in these rows, and no others are coupled to them.
     some = np.flatnonzero(abs(rest).sum(axis=0))
-    others = (rest[:, some] - inner @ factor.couplings[:, some]).toarray()
+    others, couplings = rest[:, some], factor.couplings[:, some]
+    if isinstance(couplings, np.ndarray) and q:
+        by_level = couplings.reshape(-1, q, len(some))
+        others = others - np.einsum("ni,nij->nj", own, by_level[refs])
+    elif q:
+        index = (refs[:, None] * q + np.arange(q)).ravel()
+        shape = (n, couplings.shape[0])
+        inner = sparse.csr_array((own.ravel(), index, np.arange(n + 1) * q), shape=shape)
+        others = (others - inner @ couplings).toarray()
     others = others @ factor.outer[np.ix_(some, some)].T
     found = w * ((own**2).sum(axis=1) + (others**2).sum(axis=1))
     return np.minimum(found, _MOST)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from mixedbayes.design.types import Floats
+from mixedbayes.design.types import Floats, Ints
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.feasible import feasible_coefficients
 from mixedbayes.joint.leverage import left, leverages, scores
 from mixedbayes.joint.links import SAME
 from mixedbayes.joint.prior_precision import prior_precision
-from mixedbayes.theta.whitening import CholeskyFactor, factorise
+from mixedbayes.theta.whitening import CholeskyFactor, Matrix, factorise
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50
@@ -43,14 +43,28 @@ class Columns:
     """What multiplies u and coefficients in each row, for given phi, and the parameters there."""
 
     own: Floats  # (m, q) of the first factor, q = 0 without one
-    first: sparse.csr_array  # (m, J q) the same as a matrix
-    rest: sparse.csr_array  # (m, D) the other factors' and the coefficients'
+    refs: Ints  # (m,) the level of it in each row
+    levels: sparse.csr_array  # (J, m) the same as a matrix, 1 where a row is of a level of it
+    rest: Matrix  # (m, D) the other factors' and the coefficients'; dense without other factors
     parameters: Mapping[str, Floats]  # (1,) each
     given: Sequence[Floats | None]  # (q, q) of each factor, see `JointLayout.given_further`
 
     @property
     def n_first(self) -> int:
-        return int(self.first.shape[1])
+        return int(self.levels.shape[0] * self.own.shape[1])
+
+    def eta(self, e: Floats) -> Floats:
+        """(m,) the rows' predictors at e, without their offset."""
+        found = np.asarray(self.rest @ e[self.n_first :])
+        if self.n_first:
+            by_level = e[: self.n_first].reshape(self.levels.shape[0], -1)
+            found = found + np.einsum("ij,ij->i", self.own, by_level[self.refs])
+        return found
+
+    def back(self, scores: Floats) -> Floats:
+        """(N,) slopes of e from those of the rows' predictors."""
+        first = self.levels @ (self.own * scores[:, None])
+        return np.concatenate([first.ravel(), self.rest.T @ scores])
 
 
 class _Moves:
@@ -89,6 +103,7 @@ class Scoring:
         self.refs = [np.asarray(g.refs)[rows] for g in layout.groups]
         ones = np.ones((len(rows), int(mu.intercept)))
         self.X = np.concatenate([ones, layout.columns(mu.X[rows])], axis=1)
+        self.levels = self._levels()
         # Where the rows' log density is not concave, plain steps can go to and fro. Behind a link
         # that is not the row density's own it need not be concave either.
         self.concave = density.data.density.concave and density.data.front is SAME
@@ -102,29 +117,35 @@ class Scoring:
         """The columns of u and of the coefficients, for the rows."""
         sd, W, parameters = self.layout.hyper(phi[None])
         values = [Z @ (s[0][:, None] * w[0]) for Z, s, w in zip(self.Z, sd, W, strict=True)]
+        given = [self.layout.given_further(k, w[0]) for k, w in enumerate(W)]
+        v = values[0] if values else np.zeros((len(self.X), 0))
+        refs = self.refs[0] if self.refs else np.zeros(len(self.X), np.int64)
+        return Columns(v, refs, self.levels, self._rest(values[1:]), parameters, given)
+
+    def _rest(self, values: Sequence[Floats]) -> Matrix:
+        """(m, D) columns of all factors but the first, and of the coefficients."""
+        if not values:
+            return self.X
         n, at, cols = len(self.X), 0, []
-        for refs, v in zip(self.refs[1:], values[1:], strict=True):
+        for refs, v in zip(self.refs[1:], values, strict=True):
             q = v.shape[1]
             cols.append(at + refs[:, None] * q + np.arange(q))
             at += (self.layout.groups[len(cols)].n_levels) * q
         cols.append(np.broadcast_to(at + np.arange(self.X.shape[1]), self.X.shape))
         index = np.concatenate(cols, axis=1)
-        data = np.concatenate([*values[1:], self.X], axis=1)
+        data = np.concatenate([*values, self.X], axis=1)
         pointer = np.arange(n + 1) * index.shape[1]
         shape = (n, at + self.X.shape[1])
-        rest = sparse.csr_array((data.ravel(), index.ravel(), pointer), shape=shape)
-        v = values[0] if values else np.zeros((n, 0))
-        given = [self.layout.given_further(k, w[0]) for k, w in enumerate(W)]
-        return Columns(v, self._first(v), rest, parameters, given)
+        return sparse.csr_array((data.ravel(), index.ravel(), pointer), shape=shape)
 
-    def _first(self, v: Floats) -> sparse.csr_array:
-        """The first factor's columns as a matrix (m, J q)."""
-        n, q = v.shape
-        if not q:
-            return sparse.csr_array((n, 0))
-        index = (self.refs[0][:, None] * q + np.arange(q)).ravel()
-        shape = (n, self.layout.groups[0].n_levels * q)
-        return sparse.csr_array((v.ravel(), index, np.arange(n + 1) * q), shape=shape)
+    def _levels(self) -> sparse.csr_array:
+        """(J, m) which rows are of each level of the first factor."""
+        m = len(self.X)
+        if not self.refs:
+            return sparse.csr_array((0, m))
+        shape = (m, self.layout.groups[0].n_levels)
+        by_row = sparse.csr_array((np.ones(m), self.refs[0], np.arange(m + 1)), shape=shape)
+        return sparse.csr_array(by_row.T)
 
     def conditional(self, phi: Floats) -> Conditional:
         """The mode of effects and coefficients given phi; LinAlgError where there is none.
@@ -182,24 +203,16 @@ class Scoring:
 
         No leverages where no parameter but the mean has a formula.
         """
-        eta = (
-            self.offset + columns.first @ e[: columns.n_first] + columns.rest @ e[columns.n_first :]
-        )
+        eta = self.offset + columns.eta(e)
         w = self._information(eta, columns.parameters)
         factor = factorise(*self._precision(columns, w, e))
         if not self.layout.own_parameters:
             return w, factor, None, 0.0
         n = self.density.data.n_mean
-        refs = self.refs[0][:n] if self.refs else np.zeros(n, np.int64)
         of_mean = self._of_mean(columns, w, e, factor)
-        leverage = leverages(columns.own[:n], refs, columns.rest[:n], of_mean, w[:n])
+        leverage = leverages(columns.own[:n], columns.refs[:n], columns.rest[:n], of_mean, w[:n])
         score = scores(self.layout, eta, columns.parameters, leverage)
-        return (
-            w,
-            factor,
-            leverage,
-            np.concatenate([columns.first.T @ score, columns.rest.T @ score]),
-        )
+        return w, factor, leverage, columns.back(score)
 
     def _of_mean(
         self, columns: Columns, w: Floats, e: Floats, factor: CholeskyFactor
@@ -254,16 +267,18 @@ class Scoring:
         most = 1.0 if self.layout.family.ends_at_zero else 1e18
         return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, most)
 
-    def _precision(
-        self, columns: Columns, w: Floats, e: Floats
-    ) -> tuple[Floats, sparse.csr_array, Floats]:
+    def _precision(self, columns: Columns, w: Floats, e: Floats) -> tuple[Floats, Matrix, Floats]:
         """H of u and coefficients: the first factor's blocks, couplings, and the others' corner."""
         layout = self.layout
         cuts = columns.parameters[layout.thresholds][0] if layout.thresholds else np.zeros(0)
         prior = prior_precision(layout, e[layout.n_effects :], cuts)
-        v, first, rest = columns.own, columns.first, columns.rest
-        weighted = sparse.csr_array(rest.multiply(w[:, None]))
-        corner = (rest.T @ weighted).toarray()
+        v, rest = columns.own, columns.rest
+        if isinstance(rest, np.ndarray):
+            weighted: Matrix = w[:, None] * rest
+            corner = rest.T @ weighted
+        else:
+            weighted = sparse.csr_array(rest.multiply(w[:, None]))
+            corner = (rest.T @ weighted).toarray()
         n_rest = len(corner) - len(prior)
         corner[:n_rest, :n_rest] += np.eye(n_rest)
         corner[n_rest:, n_rest:] += prior
@@ -274,11 +289,12 @@ class Scoring:
             for i in range(q):
                 for j in range(q):
                     blocks[:, i, j] = np.bincount(self.refs[0], w * v[:, i] * v[:, j], J) + (i == j)
-        return blocks, sparse.csr_array(first.T @ weighted), corner
+        return blocks, _couplings(columns, weighted), corner
 
     def factor(self, phi: Floats, at: Conditional, T: sparse.csr_array) -> CholeskyFactor:
         """The factor of T' H T; T takes each level of the first factor to itself in its block."""
-        blocks, couplings, corner = self._precision(self.columns(phi), at.information, at.effects)
+        blocks, found, corner = self._precision(self.columns(phi), at.information, at.effects)
+        couplings = sparse.csr_array(found)
         n, q = couplings.shape[0], blocks.shape[1]
         if len(blocks):
             place = np.arange(len(blocks) + 1)
@@ -292,3 +308,16 @@ class Scoring:
             own = sparse.bsr_array(T11, blocksize=(q, q)).data  # (J, q, q), sorted by level
             blocks = own.transpose(0, 2, 1) @ blocks @ own
         return factorise(blocks, sparse.csr_array(T11.T @ left), corner)
+
+
+def _couplings(columns: Columns, weighted: Matrix) -> Matrix:
+    """(J q, D) sums over each level's rows of its columns times the others, which are weighted."""
+    v, levels = columns.own, columns.levels
+    J, q = levels.shape[0], v.shape[1]
+    if isinstance(weighted, np.ndarray):
+        sums = [levels @ (v[:, i, None] * weighted) for i in range(q)]
+        return np.stack(sums, axis=1).reshape(J * q, -1) if q else weighted[:0]
+    index = (columns.refs[:, None] * q + np.arange(q)).ravel()
+    shape = (len(v), J * q)
+    first = sparse.csr_array((v.ravel(), index, np.arange(len(v) + 1) * q), shape=shape)
+    return sparse.csr_array(first.T @ weighted)

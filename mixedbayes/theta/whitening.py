@@ -30,12 +30,15 @@ SECTIONS = (
 SPLIT, MODE, HYPER, SLOPES, INNER, START, COLUMNS, COUPLINGS, OUTER, LOG_DET = range(0, 20, 2)
 
 
+type Matrix = Floats | sparse.csr_array
+
+
 @dataclass(frozen=True, eq=False)
 class CholeskyFactor:
     """L of the precision H of effects and coefficients."""
 
     inner: Floats  # (J, q, q) L_1^-1, its blocks
-    couplings: sparse.csr_array  # (J q, D) K
+    couplings: Matrix  # (J q, D) K
     outer: Floats  # (D, D) L_2^-1, lower triangular
 
     @property
@@ -83,15 +86,18 @@ class CholeskyFactor:
         return np.einsum(how, self.inner, x.reshape(-1, q)).ravel()
 
 
-def factorise(blocks: Floats, couplings: sparse.csr_array, rest: Floats) -> CholeskyFactor:
-    """L of H with first blocks (J, q, q), H_12 (J q, D) sparse and H_22 (D, D).
+def factorise(blocks: Floats, couplings: Matrix, rest: Floats) -> CholeskyFactor:
+    """L of H with first blocks (J, q, q), H_12 (J q, D), sparse or not, and H_22 (D, D).
 
     Raises numpy.linalg.LinAlgError where H is not positive definite.
     """
     lower = np.linalg.cholesky(blocks)
     q = blocks.shape[1]
     inner = np.linalg.solve(lower, np.broadcast_to(np.eye(q), lower.shape)) if len(lower) else lower
-    if len(inner):
+    if len(inner) and isinstance(couplings, np.ndarray):
+        K: Matrix = (inner @ couplings.reshape(len(inner), q, -1)).reshape(couplings.shape)
+        rest = rest - K.T @ K
+    elif len(inner):
         at = np.arange(len(inner))
         block_inverse = sparse.bsr_array((inner, at, np.arange(len(inner) + 1)))
         K = sparse.csr_array(block_inverse @ couplings)
@@ -141,7 +147,7 @@ class Whitening:
 
     def sections(self) -> dict[str, Floats | Ints]:
         """As compiled functions read it."""
-        K = self.factor.couplings
+        K = sparse.csr_array(self.factor.couplings)
         return {
             "split": np.array([len(self.hyper), K.shape[0], self.factor.width]),
             "mode": self.mode,

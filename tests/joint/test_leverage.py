@@ -32,10 +32,9 @@ def around(scoring, phi, e):
     """Columns of the mean (n, N), information (n,), predictors, and the leverages."""
     columns = scoring.columns(phi)
     w, factor, leverage, _ = scoring._around(columns, e)
-    A = np.concatenate([columns.first.toarray(), columns.rest.toarray()], axis=1)
+    A = np.column_stack([columns.eta(one) for one in np.eye(len(e))])
     n = scoring.density.data.n_mean
-    refs = scoring.refs[0][:n] if scoring.refs else np.zeros(n, np.int64)
-    found = leverages(columns.own[:n], refs, columns.rest[:n], factor, w[:n])
+    found = leverages(columns.own[:n], columns.refs[:n], columns.rest[:n], factor, w[:n])
     np.testing.assert_array_equal(found, leverage)
     return A[:n], w[:n], scoring.offset + A @ e, columns.parameters, leverage
 
