@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -119,6 +120,7 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
         ndim=white.ndim,
         initial_point=start,
         trajectory=choose_trajectory(non_normality, JOINT, settings.target_accept),
+        fewest=min((g.n_levels for g in plain.layout.groups), default=math.inf),
     )
     z = result.posterior[THETA].to_numpy()
     values = plain.layout.named(near.to_theta(z.reshape(-1, white.ndim)), near.coordinates)

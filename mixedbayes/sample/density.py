@@ -7,6 +7,7 @@ for one another; the second costs nothing beside its own work and runs on all co
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,6 +40,7 @@ def sample_density(
     ndim: int,
     initial_point: InitialPoint,
     trajectory: Trajectory = "leapfrog",
+    fewest: float = math.inf,
 ) -> SamplingResult:
     """Draw from exp(log density) on R^ndim by NUTS.
 
@@ -56,6 +58,8 @@ def sample_density(
         mode; drawn again, up to 100 times, where the density is not finite or flat.
     trajectory
         Other than "leapfrog" for a `CDensity` close to N(0, I); see `defaults.Trajectory`.
+    fewest
+        Levels of the smallest grouping factor whose effects are coordinates.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def sample_density(
         raise SamplingError(
             f'sampler="{settings.sampler}" cannot sample a plain density; use sampler="nutpie".'
         )
-    tuning = density_tuning(trajectory, ndim)
+    tuning = density_tuning(trajectory, ndim, fewest)
     filled = settings.filled(tune=tuning.tune, target_accept=tuning.target_accept)
     began = time.perf_counter()
     python = density.logp_grad if isinstance(density, CDensity) else density

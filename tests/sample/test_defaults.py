@@ -52,6 +52,14 @@ def test_a_density_that_is_zero_somewhere_is_as_far_from_normal_as_can_be():
         ("quarter_turn", 5, (100, 0.8, "diag")),
     ],
 )
-def test_tuning_follows_the_trajectory_and_the_size(trajectory, ndim, expected):
-    found = density_tuning(trajectory, ndim)
+@pytest.mark.parametrize("fewest", [10, np.inf])
+def test_tuning_follows_the_trajectory_and_the_size(trajectory, ndim, fewest, expected):
+    found = density_tuning(trajectory, ndim, fewest)
     assert (found.tune, found.target_accept, found.adaptation) == expected
+
+
+@pytest.mark.parametrize(
+    ("trajectory", "accept"), [("leapfrog", 0.93), ("turns", 0.95), ("quarter_turn", 0.8)]
+)
+def test_turns_are_shorter_where_a_factor_has_few_levels(trajectory, accept):
+    assert density_tuning(trajectory, 16, 9).target_accept == accept
