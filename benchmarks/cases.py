@@ -17,7 +17,10 @@ import mixedbayes as mb
 class Case:
     """A formula, a family and data.
 
-    written: the formula as other tools write it, where it is not the same.
+    more: formulas of the family's further parameters.
+    written: the formula as other tools write it, where it is not the same; after a semicolon those
+    of further parameters.
+    priors: ours, where they are not the defaults; `bambi_priors` makes bambi's from its module.
     settings: of our fit, where 4 chains of 1000 draws would be more than is asked for.
     peers: who else may fit it, where installed.
     """
@@ -30,6 +33,14 @@ class Case:
     note: str = ""
     family: str = "gaussian"
     written: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[str, ...] = ()
+    priors: Mapping[str, Any] = field(default_factory=dict)
+    bambi_priors: Callable[[Any], Mapping[str, Any]] = lambda bambi: {}
+
+    @property
+    def formulas(self) -> list[str]:
+        """All of them, as ours."""
+        return [self.formula, *self.more]
 
     def formula_of(self, tool: str) -> str:
         """The formula as a tool writes it."""
@@ -95,6 +106,96 @@ GLMM = (*ALL, "glmmTMB")
 SLOPES, NESTED, CROSSED = "y ~ x + (x | g)", "y ~ x + (1 | a/b)", "y ~ x + (1 | a) + (1 | b)"
 
 CBPP = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+
+BAMBI = ("bambi", "bambi_pymc")
+_WIDE = mb.Normal(0, 2.5)
+_SHARED = {"Intercept": _WIDE, "fixef": _WIDE, "sd": mb.HalfNormal(1)}
+_NOTE = "the same priors; bambi's intercept is at the covariates' means"
+
+
+def _bambi(group: str, own: Callable[[Any], Mapping[str, Any]], at: float | None = 0.0) -> Any:
+    """What makes bambi's of `_SHARED`, the intercept's at `at`, and those that `own` makes."""
+
+    def make(bambi: Any) -> dict[str, Any]:
+        def normal(mu: float, sigma: Any) -> Any:
+            return bambi.Prior("Normal", mu=mu, sigma=sigma)
+
+        effects = normal(0, bambi.Prior("HalfNormal", sigma=1))
+        shared = {"common": normal(0, 2.5)} | ({} if at is None else {"Intercept": normal(at, 2.5)})
+        return {**shared, f"1|{group}": effects, **own(bambi)}
+
+    return make
+
+
+def _kidney() -> pd.DataFrame:
+    """With bambi's words for what is censored."""
+    data = mb.load_data("kidney")
+    return data.assign(status=np.where(data["censored"] == 1, "right", "none"))
+
+
+def _of_zeros(bambi: Any) -> dict[str, Any]:
+    normal = bambi.Prior("Normal", mu=0, sigma=2.5)
+    return {"psi": {"Intercept": normal, "FoodTreatment": normal}}
+
+
+def _of_thresholds(bambi: Any) -> dict[str, Any]:
+    from pymc.distributions.transforms import ordered
+
+    means = np.linspace(-2, 2, 4)
+    return {"threshold": bambi.Prior("Normal", mu=means, sigma=2.5, transform=ordered)}
+
+
+_OWLS = "SiblingNegotiation ~ FoodTreatment * SexParent + offset({}(BroodSize)) + (1 | Nest)"
+FAMILIES: Mapping[str, Case] = {
+    "family_owls": Case(
+        "single",
+        _OWLS.format("log"),
+        _shipped("owls"),
+        peers=BAMBI,
+        note=_NOTE,
+        family="zero_inflated_poisson",
+        more=("zi ~ FoodTreatment",),
+        written={"bambi": f"{_OWLS.format('np.log')}; psi ~ FoodTreatment"},
+        priors=_SHARED | {"zi": {"Intercept": _WIDE, "fixef": _WIDE}},
+        bambi_priors=_bambi("Nest", _of_zeros),
+    ),
+    "family_wine": Case(
+        "single",
+        "rating ~ temp + contact + (1 | judge)",
+        _shipped("wine"),
+        peers=BAMBI,
+        note="the same priors, but for bambi's thresholds, whose means are -2 to 2",
+        family="cumulative",
+        priors={k: p for k, p in _SHARED.items() if k != "Intercept"} | {"thresholds": _WIDE},
+        bambi_priors=_bambi("judge", _of_thresholds, None),
+    ),
+    "family_kidney": Case(
+        "single",
+        "time | cens(censored) ~ age + sex + (1 | patient)",
+        _kidney,
+        peers=BAMBI,
+        note=_NOTE,
+        family="weibull",
+        written={"bambi": "censored(time, status) ~ age + sex + (1 | patient)"},
+        priors=_SHARED | {"Intercept": mb.Normal(4, 2.5), "shape": mb.Gamma(2, 1)},
+        bambi_priors=_bambi(
+            "patient", lambda bambi: {"alpha": bambi.Prior("Gamma", alpha=2, beta=1)}, 4.0
+        ),
+    ),
+    "family_cbpp": Case(
+        "single",
+        "incidence | trials(size) ~ period + (1 | herd)",
+        _shipped("cbpp"),
+        peers=BAMBI,
+        note=_NOTE,
+        family="beta_binomial",
+        written={"bambi": "p(incidence, size) ~ period + (1 | herd)"},
+        priors=_SHARED | {"phi": mb.Gamma(2, 0.1)},
+        bambi_priors=_bambi(
+            "herd", lambda bambi: {"kappa": bambi.Prior("Gamma", alpha=2, beta=0.1)}
+        ),
+    ),
+}
 
 SHORT = {"draws": 200, "tune": 100}  # some 600 effective draws
 
@@ -165,4 +266,5 @@ CASES: Mapping[str, Case] = {
     "crossed_1k": Case(
         "crossed", CROSSED, partial(crossed, 5_000, 1_000, 50_000), SHORT, peers=FEW
     ),
+    **FAMILIES,
 }

@@ -29,7 +29,7 @@ from benchmarks.machine import RESULTS, describe
 PATH = RESULTS / "convergence.json"
 RHAT, ESS = 1.01, 400
 _EFFECTS = ("ranef_", "coef_")
-SHIPPED: Mapping[str, tuple[str, str]] = {
+SHIPPED: Mapping[str, tuple[str | list[str], str]] = {
     "cake": ("angle ~ recipe * temp + (1 | recipe:replicate)", "gaussian"),
     "cbpp": (CASES["glmm_cbpp"].formula, "binomial"),
     "dyestuff": ("Yield ~ 1 + (1 | Batch)", "gaussian"),
@@ -37,7 +37,9 @@ SHIPPED: Mapping[str, tuple[str, str]] = {
     "ex33": ("PCV ~ time + (0 + time | animal_id)", "gaussian"),
     "gpa": ("gpa ~ occasion + sex + (occasion | student)", "gaussian"),
     "grouseticks": (CASES["glmm_grouseticks"].formula, "poisson"),
+    "kidney": (CASES["family_kidney"].formula, "weibull"),
     "machines": ("score ~ Machine + (Machine | Worker)", "gaussian"),
+    "owls": (CASES["family_owls"].formulas, "zero_inflated_poisson"),
     "pastes": ("strength ~ 1 + (1 | batch/cask)", "gaussian"),
     "penicillin": ("diameter ~ 1 + (1 | plate) + (1 | sample)", "gaussian"),
     "radon": ("log_radon ~ floor + log_uranium + (floor | county)", "gaussian"),
@@ -49,6 +51,7 @@ SHIPPED: Mapping[str, tuple[str, str]] = {
     "sleepstudy": ("Reaction ~ Days + (Days | Subject)", "gaussian"),
     "sleepstudy_partial": ("Reaction ~ Days + (Days | Subject)", "gaussian"),
     "verbagg": (CASES["glmm_verbagg"].formula, "bernoulli"),
+    "wine": (CASES["family_wine"].formula, "cumulative"),
 }
 
 

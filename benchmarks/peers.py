@@ -22,7 +22,7 @@ _SCRIPT = Path(__file__).resolve().parent / "workers" / "peers.R"
 @cache
 def has_tool(tool: str) -> bool:
     """Whether bambi, or R with the package of this name, is installed."""
-    if tool == "bambi":
+    if tool.startswith("bambi"):
         return find_spec("bambi") is not None
     if shutil.which("Rscript") is None:
         return False

@@ -24,7 +24,7 @@ from benchmarks.cases import CASES, Case
 from benchmarks.machine import RESULTS, ROOT, describe
 from benchmarks.peers import has_tool, run_r
 
-TOOLS = ("ours", "ours_cold", "bambi", "lme4", "glmmTMB", "brms", "rstanarm")
+TOOLS = ("ours", "ours_cold", "bambi", "bambi_pymc", "lme4", "glmmTMB", "brms", "rstanarm")
 IMPORTS = "import"
 _ERROR = "error:"  # begins a failure that another run may not meet
 _IMPORT = "import time; t = time.perf_counter(); import mixedbayes; print(time.perf_counter() - t)"
@@ -80,7 +80,11 @@ def load(name: str) -> dict[str, Any]:
     about = {"structure": "", "formula": "", "note": ""}
     if name in CASES:
         case = CASES[name]
-        about = {"structure": case.structure, "formula": case.formula, "note": case.note}
+        about = {
+            "structure": case.structure,
+            "formula": "; ".join(case.formulas),
+            "note": case.note,
+        }
     return {"case": name, **about, "machine": {}, "measured": {}}
 
 
@@ -135,6 +139,11 @@ def _bambi(name: str, limit: float, seed: int) -> dict[str, Any]:
     return worker("bambi", [name, "OUT", _fits(name), str(seed)], limit)
 
 
+def _bambi_pymc(name: str, limit: float, seed: int) -> dict[str, Any]:
+    """By PyMC's own NUTS, which is what bambi uses unless told otherwise."""
+    return worker("bambi", [name, "OUT", _fits(name), str(seed), "pymc"], limit)
+
+
 def _fits(name: str) -> str:
     """Two, the second with other data, where that does not take long."""
     case = CASES[name]
@@ -153,7 +162,8 @@ _ONE: Mapping[str, Callable[[str, float, int], dict[str, Any]]] = {
     "ours": _ours,
     "ours_cold": _ours_cold,
     "bambi": _bambi,
-    **{tool: _in_r(tool) for tool in TOOLS[3:]},
+    "bambi_pymc": _bambi_pymc,
+    **{tool: _in_r(tool) for tool in TOOLS[4:]},
 }
 
 

@@ -11,7 +11,12 @@ from benchmarks.run import IMPORTS, TOOLS, load
 from benchmarks.summaries import Measured, over
 
 STAGES = ("model", "setup", "compile", "mode", "start", "tune", "sample", "effects", "other")
-_NAMES = {"ours": "mixedbayes", "ours_cold": "mixedbayes, nothing compiled on disk"}
+_NAMES = {
+    "bambi": "bambi, nutpie",
+    "bambi_pymc": "bambi, PyMC's NUTS",
+    "ours": "mixedbayes",
+    "ours_cold": "mixedbayes, nothing compiled on disk",
+}
 
 
 def main() -> None:

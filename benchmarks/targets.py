@@ -15,7 +15,8 @@ from benchmarks.cases import CASES
 from benchmarks.run import load
 from benchmarks.summaries import Measured, over
 
-GLMMS = tuple(name for name, case in CASES.items() if case.family != "gaussian")
+GLMMS = tuple(name for name in CASES if name.startswith("glmm_"))
+FAMILIES = tuple(name for name in CASES if name.startswith("family_"))
 MEGABYTE = 2.0**20 / 1e9  # in GB
 
 
@@ -57,6 +58,9 @@ def targets() -> Iterator[Target]:
     """All of them, in the order of the table."""
     yield from _against_bambi()
     yield from _generalised()
+    for case in FAMILIES:
+        name = f"{case.removeprefix('family_')}, {CASES[case].family}"
+        yield _ratio(name, case, 5)
     yield from _large()
     yield Target(
         "import mixedbayes", "time", Measured.of("import", "ours").get("seconds"), 0.3, False, " s"

@@ -23,12 +23,23 @@ PRIORS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Structure:
-    """One model. The data's response is a placeholder: it is drawn from the model."""
+    """One model. The data's response is a placeholder: it is drawn from the model.
+
+    end: the column beyond which responses are censored; none where empty.
+    """
 
     formula: str
     data: Callable[[], pd.DataFrame]
     priors: Mapping[str, Any] = field(default_factory=lambda: PRIORS)
     family: str = "gaussian"
+    end: str = ""
+
+
+@cache
+def end_of(name: str) -> np.ndarray | None:
+    """(n,) where the responses of a structure are censored; None where they are not."""
+    structure = {**STRUCTURES, **GENERALISED}[name]
+    return structure.data()[structure.end].to_numpy(float) if structure.end else None
 
 
 @cache
@@ -100,8 +111,39 @@ def _yes_or_no(levels: int, rows: int) -> pd.DataFrame:
     return _one_factor(levels, rows).assign(y=lambda d: np.arange(len(d)) % 2)
 
 
+def _waiting(levels: int, rows: int) -> pd.DataFrame:
+    """Waiting times that are watched until `end`, about half of them too short."""
+    data = _one_factor(levels, rows)
+    end = np.random.default_rng(2).uniform(0.5, 6.0, len(data)).round(2)
+    return data.assign(y=end, end=end, c=np.arange(len(data)) % 2)
+
+
+def _shares(levels: int, rows: int) -> pd.DataFrame:
+    """Successes among 3 to 9 trials."""
+    return _yes_or_no(levels, rows).assign(n=lambda d: 3 + np.arange(len(d)) % 7)
+
+
 _COUNTS = {"Intercept": mb.Normal(0.5, 1), "fixef": mb.Normal(0, 0.5), "sd": mb.HalfNormal(1)}
 GENERALISED: Mapping[str, Structure] = {
     "poisson": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(12, 4), _COUNTS, "poisson"),
     "bernoulli": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(12, 8), _COUNTS, "bernoulli"),
+    "zero_inflated_poisson": Structure(
+        "y ~ x + (1 | g)",
+        lambda: _yes_or_no(12, 6),
+        {**_COUNTS, "zi": mb.Uniform(0, 1)},
+        "zero_inflated_poisson",
+    ),
+    "beta_binomial": Structure(
+        "y | trials(n) ~ x + (1 | g)",
+        lambda: _shares(12, 6),
+        {**_COUNTS, "phi": mb.Gamma(2, 0.3)},
+        "beta_binomial",
+    ),
+    "weibull_censored": Structure(
+        "y | cens(c) ~ x + (1 | g)",
+        lambda: _waiting(12, 6),
+        {**_COUNTS, "shape": mb.Gamma(4, 2.5)},
+        "weibull",
+        end="end",
+    ),
 }

@@ -14,14 +14,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 import mixedbayes as mb
-from benchmarks.calibration.structures import spec_of
+from benchmarks.calibration.structures import end_of, spec_of
 from mixedbayes import names
+from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.design.limits import Limits
+from mixedbayes.design.types import Design
 from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.engines.joint import PartiallyCentered
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
-from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.icc import icc_kernel
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.variance import components
@@ -100,7 +102,7 @@ def simulate(structure: str, sampler: str, number: int, seed: int) -> Simulation
     own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
     prior = prior_predictive(spec, 1, own)
     y = next(iter(prior["prior_predictive"].data_vars.values())).to_numpy().ravel()
-    simulated = replace(spec, design=replace(spec.design, y=y))
+    simulated = replace(spec, design=_observed(spec.design, y, end_of(structure)))
     truth = quantities(_posterior(simulated, prior["prior"].to_dataset()))
     sample, draws = {**SAMPLERS, **WRONG}[sampler], DRAWS
     while True:
@@ -133,12 +135,16 @@ def quantities(post: Posterior) -> dict[str, Floats]:
         for level in (0, g.n_levels // 2, g.n_levels - 1):
             for j, t in enumerate(g.terms):
                 out[f"ranef_{g.name}[{g.levels[level]}, {t}]"] = post.ranef(g.name)[:, level, j]
-    eta = linear_predictor(post, slice(None)).T  # (S, n)
-    rows = post.family.log_density(
-        post.design.y, post.family.inverse(eta, np), post.parameters(), trials=post.design.trials
-    )
-    out["log_lik"] = rows.sum(axis=1)
+    out["log_lik"] = by_observation(post).sum(axis=1)
     return out
+
+
+def _observed(design: Design, y: Floats, end: Floats | None) -> Design:
+    """The design with responses y (n,), of which those beyond `end` (n,) are censored there."""
+    if end is None:
+        return replace(design, y=y)
+    limits = Limits(censoring=(y > end).astype(int))
+    return replace(design, y=np.minimum(y, end), limits=limits)
 
 
 def _posterior(spec: Spec, draws: xr.Dataset) -> Posterior:

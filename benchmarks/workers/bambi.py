@@ -1,6 +1,7 @@
-"""bambi with nutpie on one case: python -m benchmarks.workers.bambi CASE OUT FITS SEED.
+"""bambi on one case: python -m benchmarks.workers.bambi CASE OUT FITS SEED [METHOD].
 
-In a fresh process, with its defaults: 1000 draws of tuning, non-centred effects.
+In a fresh process, with its defaults: 1000 draws of tuning, non-centred effects; by nutpie, or by
+PyMC's own NUTS where METHOD is "pymc".
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from benchmarks.effective import quality  # noqa: E402
 from benchmarks.workers.common import CHAINS, DRAWS, hand_over, peak_mb  # noqa: E402
 
 
-def main(name: str, out: str, fits: str, seed: str) -> None:
+def main(name: str, out: str, fits: str, seed: str, method: str = "nutpie") -> None:
     """Fit the case, then other data, in the same process, `fits` times in all."""
     case = CASES[name]
     data = case.make()
@@ -35,19 +36,21 @@ def main(name: str, out: str, fits: str, seed: str) -> None:
     for k in range(int(fits)):
         if k == 1:
             data = other_data(case, data)
-        result["fit" if k == 0 else "second_fit"] = _fit(case, data, int(seed))
+        result["fit" if k == 0 else "second_fit"] = _fit(case, data, int(seed), method)
     hand_over(out, result)
 
 
-def _fit(case: Case, data: Any, seed: int) -> dict[str, Any]:
+def _fit(case: Case, data: Any, seed: int, method: str) -> dict[str, Any]:
     begin = time.perf_counter()
-    model = bmb.Model(case.formula_of("bambi"), data, family=case.family)
+    formula = bmb.Formula(*case.formula_of("bambi").split("; "))
+    priors = dict(case.bambi_priors(bmb)) or None
+    model = bmb.Model(formula, data, family=case.family, priors=priors)
     idata = model.fit(
         draws=DRAWS,
         chains=CHAINS,
         cores=min(CHAINS, os.cpu_count() or 1),
         random_seed=seed,
-        inference_method="nutpie",
+        inference_method=method,
         progressbar=False,
     )
     total = time.perf_counter() - begin

@@ -34,7 +34,7 @@ def main(name: str, out: str, fits: str, seed: str) -> None:
 
 def _fit(case: Case, data: Any, seed: int) -> dict[str, Any]:
     begin = time.perf_counter()
-    model = mb.Model(case.formula, data, family=case.family)
+    model = mb.Model(case.formulas, data, family=case.family, priors=dict(case.priors))
     built = time.perf_counter()
     fit = model.fit(
         seed=seed, progress=False, **{"draws": DRAWS, "chains": CHAINS, **case.settings}

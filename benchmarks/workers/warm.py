@@ -15,7 +15,8 @@ def main(*names: str) -> None:
     """Small fits that need every compiled function: both kernels, draws and summaries."""
     for name in names or ("sleepstudy", "penicillin"):
         case = CASES[name]
-        model = mb.Model(case.formula, case.make(), family=case.family)
+        priors = dict(case.priors)
+        model = mb.Model(case.formulas, case.make(), family=case.family, priors=priors)
         for effects in ("draws", "summary") if case.family == "gaussian" else ("draws",):
             model.fit(50, chains=2, seed=1, progress=False, effects=effects)
 

@@ -12,7 +12,9 @@ from benchmarks.sbc import LEVEL, SEED, study
 
 CALIBRATED = [("marginal", s, 500) for s in STRUCTURES]
 CALIBRATED += [("noncentered", s, 100) for s in ("intercept", "slopes", "nested", "crossed")]
-CALIBRATED += [("partially_centered", s, 200) for s in (*STRUCTURES, *GENERALISED)]
+CALIBRATED += [("partially_centered", s, 200) for s in (*STRUCTURES, "poisson", "bernoulli")]
+FAMILIES = ("zero_inflated_poisson", "beta_binomial", "weibull_censored")
+CALIBRATED += [("partially_centered", s, 300) for s in FAMILIES]
 
 
 def _lowest(sampler: str, structure: str, n: int) -> float:
