@@ -4,7 +4,9 @@ The names are part of the public contract: `fit.idata` and the tables carry them
 """
 
 import re
+from collections.abc import Iterable
 
+MU = "mu"  # the predictor of the mean
 INTERCEPT = "Intercept"
 FIXEF = "fixef"
 TERM = "term"
@@ -33,7 +35,40 @@ def identifier(name: str) -> str:
 
 def prefix(parameter: str) -> str:
     """Prefix of the names of a distributional parameter's own predictor; none for the mean."""
-    return "" if parameter == "mu" else f"{parameter}_"
+    return "" if parameter == MU else f"{identifier(parameter)}_"
+
+
+def specific(threshold: str) -> str:
+    """The parameter that has the category-specific effects, cs(x), on one threshold.
+
+    `cs[low|middle]`: so are its variables, `cs_low_middle_fixef`; in tables its effects carry the
+    threshold alone, `x[low|middle]`.
+    """
+    return f"cs[{threshold}]"
+
+
+def threshold_of(parameter: str) -> str | None:
+    """The threshold that a parameter has category-specific effects on; None of all others."""
+    own = parameter.startswith("cs[") and parameter.endswith("]")
+    return parameter[3:-1] if own else None
+
+
+def owner(parameter: str) -> str:
+    """The parameter that tables name: category-specific effects are the mean's."""
+    return parameter if threshold_of(parameter) is None else MU
+
+
+def said(parameters: Iterable[str]) -> list[str]:
+    """Parameters as sentences name them, those of category-specific effects as one, `cs()`."""
+    return list(dict.fromkeys("cs()" if threshold_of(p) else p for p in parameters))
+
+
+def label(parameter: str, term: str) -> str:
+    """A predictor's effect as tables name it: `x`, `sigma_x`, `x[low|middle]` of cs(x)."""
+    threshold = threshold_of(parameter)
+    if threshold is not None:
+        return f"{term}[{threshold}]"
+    return term if parameter == MU else f"{parameter}_{term}"
 
 
 def intercept(parameter: str = "mu") -> str:

@@ -84,7 +84,7 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
     design, family, run = post.design, post.family, post.made
     own = list(own_names(design))
     return SavedFit(
-        formula=design.formula.text,
+        formula=design.formula.texts[0],
         family=family.name,
         link=family.link.name,
         priors=codec.encode(post.priors.given),
@@ -97,7 +97,7 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             "asked": {"formulation": _to_plain(asked.formulation), "missing": asked.missing},
             "note": run.note,
             "functions": own,
-            "others": [other.text for other in design.formula.others],
+            "others": list(design.formula.texts[1:]),
             "intercept_at_means": [
                 p.parameter for p in post.priors.predictors if p.intercept_at_means
             ],

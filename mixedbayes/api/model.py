@@ -113,11 +113,14 @@ class Model:
         missing: Literal["drop", "error"] = "drop",
     ) -> None:
         self.formula = parse_all(formula)
-        self.family = with_errors(as_family(family), self.formula)
-        self.family.check_formula(self.formula)
-        check_limits(self.family, self.formula)
+        kind = with_errors(as_family(family), self.formula)
+        kind.check_formula(self.formula)
+        check_limits(kind, self.formula)
         whole = table(data, used_columns(self.formula).columns)
-        design = build_design(self.formula, whole, functions=functions, missing=missing)
+        design = build_design(
+            self.formula, whole, functions=functions, missing=missing, expand=kind.expanded
+        )
+        self.family = kind.of_design(design)
         self.data = design.whole
         design = replace(design, notes=(*design.notes, *unkept(self.data)))
         self.design = self.family.prepare(design)

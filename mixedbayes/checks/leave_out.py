@@ -171,7 +171,7 @@ def anchored(spec: Spec) -> Spec:
     vectors = {n for n in spec.family.parameters if spec.family.labels(n, design) is not None}
     at_means = any(not priors.parameters[n].given for n in vectors & priors.parameters.keys())
     moved = [
-        _anchored(p, prior, at_means and p is design.mu)
+        _anchored(p, prior, at_means and p in design.moving)
         for p, prior in zip(design.predictors, priors.predictors, strict=True)
     ]
     return replace(

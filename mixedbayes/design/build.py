@@ -21,7 +21,9 @@ from mixedbayes.design.used import used_columns, used_functions
 from mixedbayes.design.values import row_name
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_all, parse_expression, parse_terms
+from mixedbayes.formula.specific import apart
 from mixedbayes.formula.types import RandomTerm
+from mixedbayes.formula.words import SPECIFIC
 from mixedbayes.names import INTERCEPT
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import Law
@@ -45,6 +47,7 @@ def build_design(
     *,
     functions: Mapping[str, Callable[..., Any]] | None = None,
     missing: Literal["drop", "error"] = "drop",
+    expand: Callable[[Formula, response.Response], Formula] | None = None,
 ) -> Design:
     """Turn a formula and a data frame into arrays, and check them.
 
@@ -69,6 +72,9 @@ def build_design(
     missing
         "drop" leaves out rows with a missing value in a used column, and says how many in
         `dropped` and `notes`; "error" refuses them.
+    expand
+        Makes the formulas of all predictors of the ones written, once the response is known; see
+        `Family.expanded`.
 
     Raises
     ------
@@ -94,8 +100,12 @@ def build_design(
         if levels is not None and levels != (False, True):
             raise DataError(f"{formula.response.text} is a category; with trials() it is a count")
         response.check_successes(y, trials, formula, rows)
-    mu, fitted = _predictor("mu", formula, rows)
-    others = [_predictor(f.response.text, f, rows) for f in formula.others]
+    if expand is not None:
+        formula = expand(_apart(formula, functions or {}), left)
+    mu, fitted = _predictor(formula.parameter, formula, rows)
+    others: list[tuple[LinearPredictor, Fitted]] = []
+    for f in formula.others:
+        others.append(_further(f, rows, formula, [(mu, fitted), *others]))
     checks.check_across([mu, *(p for p, _ in others)])
     fitted = replace(fitted, others={p.parameter: own for p, own in others})
     name = response.label(formula)
@@ -115,8 +125,7 @@ def build_design(
             *checks.dropped_note(dropped, used.n, whole.n),
             *checks.response_note(y, name),
             *coding_notes(formula, memory.coding),
-            *_notes(mu, fitted),
-            *(note for predictor, own in others for note in _notes(predictor, own)),
+            *dict.fromkeys(note for p, own in ((mu, fitted), *others) for note in _notes(p, own)),
             *checks.id_notes(formula),
         ),
         columns=fitted,
@@ -170,6 +179,25 @@ def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPred
         margins=inside,
     )
     return predictor, Fitted(rows.memory, fixed, bars, groupings)
+
+
+def _apart(formula: Formula, functions: Mapping[str, Any]) -> Formula:
+    """The formula with its category-specific effects by themselves; see `Formula.specific`."""
+    if SPECIFIC in functions:  # the caller's own
+        return formula
+    rest, specific = apart(formula)
+    return rest if specific is None else replace(rest, specific=specific, source=formula)
+
+
+def _further(
+    f: Formula, rows: Rows, first: Formula, made: Sequence[tuple[LinearPredictor, Fitted]]
+) -> tuple[LinearPredictor, Fitted]:
+    """The predictor of a further parameter; one with the same right side shares its columns."""
+    name, right = f.of, (f.fixed, f.offsets, f.random)
+    for other, (predictor, fitted) in zip((first, *first.others), made, strict=False):
+        if (other.fixed, other.offsets, other.random) == right:
+            return replace(predictor, parameter=name), fitted
+    return _predictor(name, f, rows)
 
 
 def _left_out(*encodings: Encoding) -> tuple[str, ...]:

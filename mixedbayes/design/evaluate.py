@@ -194,6 +194,11 @@ class Rows:
                 return self._compare(left, right, node.left, node)
             if isinstance(right, Categorical):
                 return self._compare(right, left, node.right, node)
+        if node.operator not in _OPERATORS:
+            raise DataError(
+                f"{unparse(node)}: `{node.operator}` joins terms, and here numbers are computed; "
+                "write a*b for their product"
+            )
         left, right = (
             np.asarray(self._operand(side), dtype=np.float64) for side in (node.left, node.right)
         )

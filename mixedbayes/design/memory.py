@@ -47,8 +47,12 @@ def coding_notes(formula: Formula, coding: Coding) -> list[str]:
 
 def _parts(formula: Formula) -> Iterator[tuple[str, Terms]]:
     """Every sum of terms, and what it is called."""
+    seen = set()
     for k, one in enumerate((formula, *formula.others)):
-        of = "" if k == 0 else f" of {one.response.text}"
+        if k and (one.fixed, one.random) in seen:  # of the next category or threshold
+            continue
+        seen.add((one.fixed, one.random))
+        of = "" if k == 0 else f" of {one.of}"
         yield f"the population part{of}", parse_terms(one.fixed)
         yield from ((bar.text, parse_terms(bar.effects)) for bar in one.random)
 

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mixedbayes import names
 from mixedbayes.design import observed
 from mixedbayes.design import response as left
 from mixedbayes.design.build import Fitted, bar_columns, offset
@@ -128,9 +129,9 @@ def _of(design: Design, parameter: str) -> tuple[Formula, Fitted, LinearPredicto
     """Formula, encodings and predictor of one parameter."""
     if not isinstance(design.columns, Fitted):
         raise DataError("this design was made by hand: it has no encodings to replay on new data")
-    if parameter == "mu":
+    if parameter in (names.MU, design.formula.parameter):
         return design.formula, design.columns, design.mu
-    formula = next(f for f in design.formula.others if f.response.text == parameter)
+    formula = next(f for f in design.formula.others if f.of == parameter)
     return formula, design.columns.others[parameter], design.predictor(parameter)
 
 

@@ -159,8 +159,19 @@ class Design:
         """One of `factors`."""
         return next(g for g in self.factors if g.name == name)
 
+    @property
+    def moving(self) -> tuple[LinearPredictor, ...]:
+        """The predictors that move thresholds: the mean's all, then those of one threshold each."""
+        own = (p for p in self.predictors if names.threshold_of(p.parameter) is not None)
+        return (self.mu, *own)
+
     def predictor(self, parameter: str) -> LinearPredictor:
-        """The predictor of one parameter; KeyError where it has no formula."""
+        """The predictor of one parameter; KeyError where it has no formula.
+
+        "mu" is the first one, whatever its name.
+        """
+        if parameter == names.MU:
+            return self.predictors[0]
         for p in self.predictors:
             if p.parameter == parameter:
                 return p

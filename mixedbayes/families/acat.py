@@ -11,11 +11,11 @@ import numpy as np
 from mixedbayes.design.types import Floats
 from mixedbayes.families.base import Elsewhere
 from mixedbayes.families.ordinal import Ordinal, law
-from mixedbayes.families.ordinal_rows import TAILS, adjacent, loop, loop_with_disc
+from mixedbayes.families.ordinal_rows import TAILS, adjacent, loop, loop_of_numbers
 from mixedbayes.families.rows import RowDensity
 
 _CATEGORY = {link: adjacent(tails) for link, tails in TAILS.items()}
-_LOOPS = {link: (loop(one), loop_with_disc(one)) for link, one in _CATEGORY.items()}
+_LOOPS = {link: (loop(one), loop_of_numbers(one)) for link, one in _CATEGORY.items()}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Acat(Ordinal):
     """
 
     name: ClassVar[str] = "acat"
+    apart: ClassVar[bool] = True
     goes_up: ClassVar[bool] = True
     at_threshold: ClassVar[str] = (
         "the probability of the higher of two adjacent categories, against the lower,"
@@ -68,4 +69,4 @@ class Acat(Ordinal):
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         name, two = self.link.name, rf"{y} \in \{{k, k + 1\}}"
         left = rf"\mathrm{{{name}}}(\Pr({y} = k + 1 \mid {two}))"
-        return law(left, symbol("disc"), flipped=True)
+        return law(left, symbol("disc"), flipped=True, apart=bool(self.specific))

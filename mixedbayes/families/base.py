@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mixedbayes.design.response import Response
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
@@ -71,6 +71,7 @@ class Family(Bounded):
     infinite_over: ClassVar[tuple[str, ...]] = ()  # over normal effects on these E[y] is infinite
     variant_of: ClassVar[type[Family] | None] = None  # the family that a formula made this one of
     no_average: ClassVar[str] = ""  # why means of y over rows or groups have no meaning
+    apart: ClassVar[bool] = False  # whether cs(x) may move each threshold by itself
     beyond: ClassVar[str] = ""  # what effects do not multiply, " beyond ndt", where they are ratios
     link: Link = field(default_factory=Link)
 
@@ -98,6 +99,17 @@ class Family(Bounded):
 
     # ---- before anything runs -----------------------------------------------------------------
 
+    def expanded(self, formula: Formula, response: Response) -> Formula:
+        """The formulas of all predictors, from those written and the response of the rows.
+
+        For a family the number of whose predictors depends on the data.
+        """
+        return formula
+
+    def of_design(self, design: Design) -> Family:
+        """The family as a design has it, where it depends on the categories of the response."""
+        return self
+
     def check(self, design: Design) -> None:
         """Raise DataError if the response is outside the family's support."""
         raise NotImplementedError
@@ -115,12 +127,9 @@ class Family(Bounded):
         """Raise ModelError unless each further formula is of a parameter that can have one, and
         DataError if there are trials that the family does not know."""
         for other in formula.others:
-            name = other.response.text
-            if name not in self.distributional:
-                can = ", ".join(self.distributional) or "none"
-                raise ModelError(
-                    f"{name!r} has a formula, but the {self.name} family's parameters that may "
-                    f"have one are: {can}{self._meant(name, formula)}"
+            if other.response.text not in self.distributional:
+                support.refuse_parameter(
+                    other.response.text, formula, self.name, self.distributional
                 )
         self._check_trials(formula)
         self._check_rate(formula)
@@ -130,22 +139,8 @@ class Family(Bounded):
             support.refuse_trials(formula.response, self.name)
 
     def _check_rate(self, formula: Formula) -> None:
-        rate = formula.response.rate
-        if rate is not None and not (self.counting and isinstance(self.link, Log)):
-            raise ModelError(
-                f"rate({rate}) is the exposure of counts whose mean has a log link, which the "
-                f"{self.name} family with the {self.link.name} link has not; use family='poisson' "
-                "or 'negative_binomial'"
-            )
-
-    def _meant(self, name: str, formula: Formula) -> str:
-        if formula.response.text in self.distributional:
-            return (
-                f". The response's formula goes first: [{f'{name} ~ ...'!r}, "
-                f"{f'{formula.response.text} ~ ...'!r}]"
-            )
-        near = difflib.get_close_matches(name.lower(), self.distributional, n=1)
-        return f". Did you mean {near[0]!r}?" if near else ""
+        if formula.response.rate is not None and not (self.counting and isinstance(self.link, Log)):
+            support.refuse_rate(formula.response.rate, self.name, self.link.name)
 
     @property
     def distributional(self) -> tuple[str, ...]:
@@ -181,6 +176,8 @@ class Family(Bounded):
     def prepare(self, design: Design) -> Design:
         """The design as this family reads it, after `check`."""
         self._check_trials(design.formula)
+        if design.formula.specific is not None and not self.apart:
+            support.refuse_specific(design.formula, self.name, ordered=self.ordered)
         self.check(design)
         support.refuse_extremes(design, logged=not self.extremes)
         if self.link.name != "identity":

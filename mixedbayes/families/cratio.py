@@ -11,12 +11,12 @@ import numpy as np
 from mixedbayes.design.types import Floats
 from mixedbayes.families.base import Elsewhere
 from mixedbayes.families.ordinal import law
-from mixedbayes.families.ordinal_rows import TAILS, loop, loop_with_disc, reflected, stopping
+from mixedbayes.families.ordinal_rows import TAILS, loop, loop_of_numbers, reflected, stopping
 from mixedbayes.families.rows import RowDensity
 from mixedbayes.families.sequential import Sequential
 
 _CATEGORY = {link: stopping(reflected(tails)) for link, tails in TAILS.items()}
-_LOOPS = {link: (loop(one), loop_with_disc(one)) for link, one in _CATEGORY.items()}
+_LOOPS = {link: (loop(one), loop_of_numbers(one)) for link, one in _CATEGORY.items()}
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Cratio(Sequential):
     """
 
     name: ClassVar[str] = "cratio"
+    apart: ClassVar[bool] = True
     goes_up: ClassVar[bool] = True
     at_threshold: ClassVar[str] = "the probability of going on from a category, once it is reached,"
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
@@ -54,4 +55,4 @@ class Cratio(Sequential):
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         left = rf"\mathrm{{{self.link.name}}}(\Pr({y} > k \mid {y} \ge k))"
-        return law(left, symbol("disc"), flipped=True)
+        return law(left, symbol("disc"), flipped=True, apart=bool(self.specific))

@@ -18,7 +18,7 @@ from mixedbayes.families.ordinal_rows import (
     between,
     interval_probit,
     loop,
-    loop_with_disc,
+    loop_of_numbers,
 )
 from mixedbayes.families.rows import RowDensity, compiled
 
@@ -75,7 +75,7 @@ def _probit_loop(t, y, size, extra, cuts, slope, d):
 
 _CATEGORY = {link: between(interval) for link, interval in INTERVALS.items()}
 _LOOPS = {Logit: _logit_loop, Probit: _probit_loop, Cloglog: loop(_CATEGORY[Cloglog])}
-_WITH_DISC = {link: loop_with_disc(one) for link, one in _CATEGORY.items()}
+_WITH_DISC = {link: loop_of_numbers(one) for link, one in _CATEGORY.items()}
 
 
 @dataclass(frozen=True)

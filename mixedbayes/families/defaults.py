@@ -37,19 +37,21 @@ def default_priors(design: Design, family: Family) -> Priors:
     location, scale = family.location(design), family.scale(design)
     level = family.thresholds is not None
     mu = predictor_priors(design.mu, location, scale, family.scale_origin(design), level=level)
-    others = (
-        predictor_priors(
-            predictor,
-            *family.parameter_scale(name, design),
-            f"unit of {family.parameter_link(name).name}({name})",
-        )
-        for name, predictor in zip(design.further, design.predictors[1:], strict=True)
-    )
+    others = (_further(predictor, design, family) for predictor in design.predictors[1:])
     parameters = {
         name: Assigned(*family.parameter_prior(name, design)) for name in family.estimated(design)
     }
     predictors, across = _across(design, (mu, *others))
     return Priors(predictors, parameters, across=across)
+
+
+def _further(predictor: LinearPredictor, design: Design, family: Family) -> PredictorPriors:
+    name = predictor.parameter
+    if names.threshold_of(name) is not None:  # effects of the mean
+        scale, unit = family.scale(design), family.scale_origin(design)
+        return predictor_priors(predictor, 0.0, scale, unit, level=True)
+    unit = f"unit of {family.parameter_link(name).name}({name})"
+    return predictor_priors(predictor, *family.parameter_scale(name, design), unit)
 
 
 def _across(

@@ -10,8 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mixedbayes import names
 from mixedbayes.design.independent import dependent
+from mixedbayes.design.response import Response
 from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor
+from mixedbayes.design.values import listed
 from mixedbayes.distributions import Normal, Prior
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
@@ -24,8 +27,11 @@ from mixedbayes.families.base import (
     repeated,
     weights_of,
 )
-from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
+from mixedbayes.families.links import Cloglog, Identity, Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import Rows
+from mixedbayes.formula import Formula
+from mixedbayes.formula import Response as Left
+from mixedbayes.formula.nodes import column
 from mixedbayes.priors.types import Assigned
 
 THRESHOLDS, DISC = "thresholds", "disc"
@@ -33,6 +39,7 @@ DISCRIMINATION = Parameter(DISC, r"\alpha", optional=True)
 WIDTH = 2.5
 _DISC_SCALE = 0.4  # of log(disc): its effects have prior sds of 1, a factor of e
 _NAMED = 6  # columns in a message
+MOST_APART = 31  # categories with cs(): the compiled loop has two bits for each further predictor
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,11 @@ class Ordinal(Family):
     it could not be told from the unit of thresholds and effects, so that this formula has no
     intercept: disc is 1 where its columns and effects are 0, whether the formula says `0 +` or not.
     Bürkner & Vuorre (2019), doi:10.1177/2515245918823199.
+
+    Where thresholds need not increase, effects may be category-specific: cs(x) gives each threshold
+    a coefficient of x of its own, on the scale of eta, `x[low|middle]`. Each threshold then has a
+    predictor, a parameter of the family for all that predicts: its column moves that threshold
+    alone. A term is either common to all thresholds or category-specific.
     """
 
     declared: ClassVar[tuple[Parameter, ...]] = (
@@ -64,8 +76,45 @@ class Ordinal(Family):
     )
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
+    specific: tuple[str, ...] = ()  # predictors of single thresholds, from a design with cs()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.specific:
+            own = map(_of_threshold, self.specific)
+            object.__setattr__(self, "declared", (*type(self).declared, *own))
+            object.__setattr__(self, "parameters", tuple(p.name for p in self.declared))
 
     # ---- before anything runs -----------------------------------------------------------------
+
+    def expanded(self, formula: Formula, response: Response) -> Formula:
+        """With cs(), a further formula for each threshold."""
+        if formula.specific is None or not self.apart:
+            return formula
+        levels, codes = response.levels, np.unique(response.y)
+        found = [int(v) if levels is None else levels[int(v)] for v in codes]
+        if len(found) > MOST_APART:
+            raise DataError(
+                f"{formula.response.text} has {len(found)} categories: with cs() there are effects "
+                f"on each threshold, of at most {MOST_APART} categories; put some together"
+            )
+        thresholds = [f"{a}|{b}" for a, b in pairwise(found)]
+        if len({names.identifier(t) for t in thresholds}) < len(thresholds):
+            thresholds = [str(k) for k in range(1, len(found))]
+        right = formula.specific.fixed
+        own = (
+            replace(
+                formula.specific,
+                text=f"{name} ~ {right}",
+                response=Left(column(name), formula.response.span),
+            )
+            for name in map(names.specific, thresholds)
+        )
+        return replace(formula, others=(*formula.others, *own))
+
+    def of_design(self, design: Design) -> Ordinal:
+        own = tuple(p.parameter for p in design.moving[1:])
+        return replace(self, specific=own)
 
     def rows(self, design: Design) -> Rows:
         return Rows.of(design.y, weights_of(design), 0.0)
@@ -84,7 +133,12 @@ class Ordinal(Family):
             support.refuse_unordered(design)
         _refuse_constant(design.mu, f"the thresholds of the {self.name} family hold it already")
         for predictor in design.predictors[1:]:
-            _check_disc(predictor)
+            if predictor.parameter == DISC:
+                _check_disc(predictor)
+        if len(design.moving) > 1:
+            own = design.moving[1]
+            _refuse_constant(own, "the thresholds hold it already: what is in cs() has none")
+            _check_specific(design.mu, own)
 
     def supports(self, y: Floats, trials: Ints | None = None) -> Bools:
         return np.isfinite(y) & (y == np.floor(y))
@@ -99,7 +153,7 @@ class Ordinal(Family):
             f"{design.response}: ordered {' < '.join(map(str, levels))}; the thresholds between "
             "them take the intercept's place"
         )
-        if design.further:
+        if DISC in design.further:
             note += "; disc is 1 where the columns and effects of its formula are 0"
         return replace(
             design,
@@ -172,6 +226,8 @@ class Ordinal(Family):
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         edges = parameters[THRESHOLDS] - eta[:, None]  # (n, K - 1)
+        if self.specific:
+            edges = edges - xp.stack([parameters[name] for name in self.specific], axis=-1)
         if DISC in parameters:
             edges = xp.reshape(parameters[DISC], (-1, 1)) * edges
         return "Categorical", {"logit_p": self.log_probabilities(edges, xp)}
@@ -179,6 +235,10 @@ class Ordinal(Family):
     def edges(self, mu: Floats, parameters: Values) -> Floats:
         """(S, n, K - 1) thresholds seen from the latent location, in units of its noise."""
         found = parameters[THRESHOLDS][:, None, :] - mu[..., None]
+        if self.specific:
+            found = found - np.stack(
+                np.broadcast_arrays(*(per_row(parameters[name]) for name in self.specific)), axis=-1
+            )
         return np.asarray(disc_of(parameters)[..., None] * found)
 
     def probabilities(self, mu: Floats, parameters: Values) -> Floats:
@@ -255,9 +315,13 @@ class Ordinal(Family):
         return self.about(edges, along)
 
     def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
-        """About log(disc), which moves each edge in proportion to itself."""
+        """About log(disc), which moves each edge in proportion to itself; or one threshold's."""
         edges = self.edges(eta, parameters)
-        return self.about(edges, edges)
+        if name == DISC:
+            return self.about(edges, edges)
+        along = np.zeros_like(edges)
+        along[..., self.specific.index(name)] = disc_of(parameters)
+        return self.about(edges, along)
 
     def no_ratio(self, design: Design) -> str:
         if DISC in design.further:
@@ -288,9 +352,37 @@ def disc_of(parameters: Values) -> Floats:
     return per_row(parameters[DISC]) if DISC in parameters else np.ones((1, 1))
 
 
-def law(left: str, disc: str, *, flipped: bool = False) -> str:
-    """LaTeX of a link's argument: a threshold's distance, times disc where it has a formula."""
+def _of_threshold(name: str) -> Parameter:
+    """The predictor of a threshold; results that average hold it at its mean."""
+    symbol = r"\mu^{(k)}"
+    return Parameter(name, symbol, Identity(), formula=False, optional=True, averages=False)
+
+
+def _check_specific(common: LinearPredictor, specific: LinearPredictor) -> None:
+    """DataError where what cs() has is, or adds up to, an effect that all thresholds share."""
+    both = np.concatenate([common.X, specific.X], axis=1)
+    labels, p = (*common.terms, *specific.terms), len(common.terms)
+    for j, others in dependent(both, centre=True).items():
+        own = sorted((*others, j))
+        shared = [labels[k] for k in own if k < p]
+        apart = [labels[k] for k in own if k >= p]
+        if shared and apart:
+            raise DataError(
+                f"cs() has {listed(apart)}, and {listed(shared)} outside it "
+                f"{'is' if len(shared) == 1 else 'are'} the same: effects on each threshold hold "
+                "an effect on all of them, so that the two could not be told apart; keep one, "
+                "cs(x) where the effect may differ between thresholds, x where it is the same"
+            )
+
+
+def law(left: str, disc: str, *, flipped: bool = False, apart: bool = False) -> str:
+    """LaTeX of a link's argument: a threshold's distance, times disc where it has a formula.
+
+    `apart`: a threshold has effects of its own.
+    """
     inside = r"\mu_i - \theta_k" if flipped else r"\theta_k - \mu_i"
+    if apart:
+        inside = r"\mu_i + \mu^{(k)}_i - \theta_k" if flipped else rf"{inside} - \mu^{{(k)}}_i"
     return rf"{left} &= " + (rf"{disc} ({inside})" if disc.endswith("_i") else inside)
 
 

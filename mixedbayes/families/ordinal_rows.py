@@ -224,24 +224,39 @@ def loop(category: Any) -> Any:
     return rows
 
 
-def loop_with_disc(category: Any) -> Any:
-    """The same with a discrimination in each row."""
+def loop_of_numbers(category: Any) -> Any:
+    """The same with further numbers in each row.
+
+    A discrimination; what moves each of the thresholds by itself; or both, in this order.
+    """
 
     @compiled
     def rows(t, y, size, extra, cuts, numbers, slope, d, d_numbers):
-        e, s, total = np.empty(cuts.size), np.empty(cuts.size), 0.0
+        e, s, total, m = np.empty(cuts.size), np.empty(cuts.size), 0.0, numbers.shape[0]
+        first = m - cuts.size  # row of the first threshold's
+        apart, with_disc = first >= 0, first != 0
+        disc = 1.0
         for i in range(t.size):
-            disc = numbers[0, i]
+            if with_disc:
+                disc = numbers[0, i]
             for j in range(cuts.size):
-                e[j] = disc * (cuts[j] - t[i])
+                e[j] = cuts[j] - t[i]
+                if apart:
+                    e[j] -= numbers[first + j, i]
+                e[j] *= disc
             total += size[i] * category(int(y[i]), e, s)
             along, across = 0.0, 0.0
             for j in range(cuts.size):
+                step = cuts[j] - t[i]
+                if apart:
+                    step -= numbers[first + j, i]
+                    d_numbers[first + j, i] = -size[i] * disc * s[j]
                 d[j] += size[i] * disc * s[j]
                 along += s[j]
-                across += s[j] * (cuts[j] - t[i])
+                across += s[j] * step
             slope[i] = -size[i] * disc * along
-            d_numbers[0, i] = size[i] * across
+            if with_disc:
+                d_numbers[0, i] = size[i] * across
         return total
 
     return rows

@@ -11,12 +11,12 @@ import numpy as np
 from mixedbayes.design.types import Floats
 from mixedbayes.families.base import Elsewhere
 from mixedbayes.families.ordinal import law
-from mixedbayes.families.ordinal_rows import TAILS, loop, loop_with_disc, stopping
+from mixedbayes.families.ordinal_rows import TAILS, loop, loop_of_numbers, stopping
 from mixedbayes.families.rows import RowDensity
 from mixedbayes.families.sequential import Sequential
 
 _CATEGORY = {link: stopping(tails) for link, tails in TAILS.items()}
-_LOOPS = {link: (loop(one), loop_with_disc(one)) for link, one in _CATEGORY.items()}
+_LOOPS = {link: (loop(one), loop_of_numbers(one)) for link, one in _CATEGORY.items()}
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Sratio(Sequential):
     """
 
     name: ClassVar[str] = "sratio"
+    apart: ClassVar[bool] = True
     at_threshold: ClassVar[str] = "the probability of ending at a category, once it is reached,"
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "sratio", names=("stopping_ratio", "stoppingratio", "sequential", "sequential_logit")
@@ -55,4 +56,4 @@ class Sratio(Sequential):
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         left = rf"\mathrm{{{self.link.name}}}(\Pr({y} = k \mid {y} \ge k))"
-        return law(left, symbol("disc"))
+        return law(left, symbol("disc"), apart=bool(self.specific))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import NoReturn
 
 import numpy as np
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.design.values import label, row_name
-from mixedbayes.errors import DataError
-from mixedbayes.formula.types import Response
+from mixedbayes.errors import DataError, ModelError
+from mixedbayes.formula.types import Formula, Response
 
 
 def suggestion(design: Design) -> str:
@@ -60,6 +61,45 @@ def require(design: Design, valid: NDArray[np.bool_], family: str, support: str)
         f"the response {design.response!r} is {shown} in row {row_name(design.index, first)} "
         f"({int((~valid).sum())} of {design.n} rows are not {support}): the {family} family takes "
         f"{support}; {reason} fits these values"
+    )
+
+
+def refuse_specific(formula: Formula, family: str, *, ordered: bool) -> NoReturn:
+    """Raise ModelError: no category-specific effects, cs(x), in this family."""
+    why = f"the {family} family has no steps from category to category"
+    if ordered:
+        why = (
+            f"the thresholds of the {family} family increase, and effects of their own would let "
+            "them cross, where probabilities are negative"
+        )
+    raise ModelError(
+        f"cs() gives each threshold of an ordered response effects of its own: {why}. Use "
+        "family='acat', 'sratio' or 'cratio', or write the terms without cs()"
+    )
+
+
+def refuse_parameter(
+    name: str, formula: Formula, family: str, distributional: tuple[str, ...]
+) -> NoReturn:
+    """Raise ModelError: a formula of what is no parameter that may have one."""
+    near = difflib.get_close_matches(name.lower(), distributional, n=1)
+    meant = f". Did you mean {near[0]!r}?" if near else ""
+    response = formula.response.text
+    if response in distributional:
+        first, second = f"{name} ~ ...", f"{response} ~ ..."
+        meant = f". The response's formula goes first: [{first!r}, {second!r}]"
+    can = ", ".join(distributional) or "none"
+    raise ModelError(
+        f"{name!r} has a formula, but the {family} family's parameters that may have one are: "
+        f"{can}{meant}"
+    )
+
+
+def refuse_rate(rate: str, family: str, link: str) -> NoReturn:
+    """Raise ModelError: no counts whose mean has a log link."""
+    raise ModelError(
+        f"rate({rate}) is the exposure of counts whose mean has a log link, which the {family} "
+        f"family with the {link} link has not; use family='poisson' or 'negative_binomial'"
     )
 
 

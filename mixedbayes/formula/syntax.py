@@ -24,7 +24,7 @@ from mixedbayes.formula.nodes import (
 )
 from mixedbayes.formula.tokens import CONSTANTS, Token, tokenize
 from mixedbayes.formula.types import Span
-from mixedbayes.formula.words import our_way
+from mixedbayes.formula.words import SPECIFIC, our_way
 
 # operator -> (binding power to the left, to the right)
 _TERMS = {"*": (20, 21), "/": (20, 21), ":": (30, 31), "**": (41, 40)}
@@ -34,6 +34,7 @@ _ARITHMETIC = {
     **dict.fromkeys(("*", "/", "//", "%"), (20, 21)),
     "**": (41, 40),
 }
+_SPECIFIC = {**_ARITHMETIC, ":": (30, 31)}  # inside cs(...), which holds terms
 _SIGN = 30
 _BARS = ("|", "||")
 
@@ -120,7 +121,7 @@ class Parser(Cursor):
             if table is _TERMS and self.holds_a_bar() and _names_covariance(token.value):
                 return self.paren(table, token)
             return self.call(token)
-        if table is _ARITHMETIC and token.value in CONSTANTS:
+        if table is not _TERMS and token.value in CONSTANTS:
             return Literal(constant := CONSTANTS[token.value], str(constant), token.span)
         return Name(token.value, token.span)
 
@@ -140,8 +141,8 @@ class Parser(Cursor):
         opening = self.take()
         if self.operator() == ")":
             self.fail("nothing between the parentheses", "remove them, or write a term in them")
-        if table is _ARITHMETIC:
-            inner = self.arithmetic()
+        if table is _ARITHMETIC or table is _SPECIFIC:
+            inner = self.expression(table, 0)
         elif self.operator() in _BARS:
             self.fail(
                 "nothing to the left of the bar",
@@ -233,9 +234,10 @@ class Parser(Cursor):
         opening = self.take()
         arguments: list[Node] = []
         keywords: dict[str, Node] = {}
+        table = _SPECIFIC if name.value == SPECIFIC else _ARITHMETIC
         while self.operator() != ")":
             key = self.keyword()
-            value = self.arithmetic()
+            value = self.expression(table, 0)
             if key is None and keywords:
                 self.fail("a plain argument after a named one", "put it first", value.span)
             if key is None:

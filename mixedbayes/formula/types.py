@@ -99,8 +99,17 @@ class Formula:
     offsets: tuple[str, ...]  # expressions inside offset(...)
     random: tuple[RandomTerm, ...]
     others: tuple["Formula", ...] = ()  # of further parameters, whose names are their responses
+    parameter: str = "mu"  # of the first predictor
+    specific: "Formula | None" = None  # of category-specific effects, once they are apart
+    source: "Formula | None" = None  # as written, where a family made this one of it and the data
+
+    @property
+    def of(self) -> str:
+        """Of a further formula, the parameter that it is of."""
+        return self.response.text.strip("`")
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Every formula as written, that of the mean first."""
-        return (self.text, *(other.text for other in self.others))
+        written = self.source or self
+        return (written.text, *(other.text for other in written.others))

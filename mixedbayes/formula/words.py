@@ -25,6 +25,7 @@ _RANDOM = "write (1 | {x}) for effects that vary over the levels of {x}"
 _SHRUNK = "penalties are priors here: priors={'fixef': mb.Normal(0, 0.5)} pulls effects to 0"
 _CYCLIC = "write cc({x}, df=4) for a cyclic cubic spline"
 
+SPECIFIC = "cs"  # category-specific effects of ordered responses, cs(x)
 CATEGORIES = ("factor", "as.factor", "ordered", "as.ordered", "category", "categorical", "C")
 GROUPS = ("interaction", "gr", "mm")  # on the right of a bar
 CONTRASTS = ("Treatment", "Sum", "Helmert", "Poly", "Diff")  # of Patsy, also without parentheses
@@ -136,8 +137,12 @@ WORDS: dict[str, str] = {
     "gr": "write (1 | g); one distribution of the effects for each level of by= is not offered",
     "mm": "rows that belong to several levels of one factor are not offered",
     **dict.fromkeys(
-        ("us", "diag", "cs", "homdiag", "rr", "propto", "toep", "dummy"),
+        ("us", "diag", "homdiag", "rr", "propto", "toep", "dummy"),
         _COVARIANCE,
+    ),
+    "cs": (
+        "cs({x}) has category-specific effects, in the formula of an ordered response whose "
+        "family is sratio, cratio or acat: add it to the other population effects"
     ),
     **dict.fromkeys(
         ("ar", "arma", "ma", "ar1", "ou", "car", "sar", "cosy", "unstr", "fcor", "corAR1", "mat",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,8 +64,9 @@ def brms_code(spec: Spec) -> str:
             "several times, which is another model"
         )
     _check_names(design)
+    apart = design.moving[1:]
     made: dict[str, str] = {}
-    parts = [_part(spec, p.parameter, made) for p in design.predictors]
+    parts = [_part(spec, p.parameter, made) for p in design.predictors if p not in apart]
     about = ["# columns at their means, as the default priors are"] if made else []
     lines = [
         "library(brms)",
@@ -139,7 +140,23 @@ def _part(spec: Spec, p: str, made: dict[str, str]) -> _Part:
     placed = placed_columns(formula, predictor, priors, head, made, means=_means(spec, p))
     dropped = none and parse_terms(formula.fixed).intercept
     contrasts = dropped and any("[" in term for term in predictor.terms)
-    return _Part(p, own, placed.right, placed.names, contrasts and "" not in placed.names)
+    part = _Part(p, own, placed.right, placed.names, contrasts and "" not in placed.names)
+    return part if p != MU or formula.specific is None else _with_specific(spec, part, made)
+
+
+def _with_specific(spec: Spec, part: _Part, made: dict[str, str]) -> _Part:
+    """The mean's part with category-specific effects, whose columns brms does not centre."""
+    formula, predictor = spec.design.formula.specific, spec.design.moving[1]
+    assert formula is not None
+    own = spec.priors.predictor(predictor.parameter)
+    at_means = any(not spec.priors.parameters[name].given for name in _levels(spec))
+    means = predictor.means if at_means else None
+    placed = placed_columns(formula, predictor, own, lambda _: "", made, means=means)
+    inside = placed.right.removeprefix(" + ")
+    called = {"": {**part.names.get("", {}), **placed.names.get("", {})}}
+    return replace(
+        part, right=f"{part.right} + cs({inside})", names={**part.names, **called}
+    )  # fmt: skip
 
 
 def _check_link(spec: Spec, p: str) -> None:
@@ -214,7 +231,7 @@ def _response(spec: Spec) -> str:
 
 
 def _priors(spec: Spec, parts: Sequence[_Part]) -> list[str]:
-    out = [line for part in parts for line in _of_part(spec.priors.predictor(part.parameter), part)]
+    out = [line for part in parts for line in _of_part(_with_apart(spec, part.parameter), part)]
     for group, prior in _correlations(spec).items():
         out += _set(prior, **{"class": "cor", "group": group})
     for name, prior in spec.priors.parameters.items():
@@ -222,6 +239,22 @@ def _priors(spec: Spec, parts: Sequence[_Part]) -> list[str]:
         kind = "Intercept" if name == spec.family.thresholds else name
         out += _set(prior, **{"class": kind})
     return out
+
+
+def _with_apart(spec: Spec, parameter: str) -> PredictorPriors:
+    """Priors of a part of the code; category-specific effects are the mean's."""
+    priors, apart = spec.priors.predictor(parameter), spec.design.moving[1:]
+    if parameter != MU or not apart:
+        return priors
+    first, *rest = (spec.priors.predictor(p.parameter) for p in apart)
+    if any([a.prior for a in p.fixef] != [a.prior for a in first.fixef] for p in rest):
+        raise ModelError(
+            "brms has one prior for the category-specific effects of a term on all thresholds, and "
+            "here they differ: give them one"
+        )
+    return replace(
+        priors, terms=(*priors.terms, *first.terms), fixef=(*priors.fixef, *first.fixef)
+    )  # fmt: skip
 
 
 def _of_part(priors: PredictorPriors, part: _Part) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
 from mixedbayes.interop.r_formula import r_columns, r_right, r_text
@@ -14,9 +15,9 @@ def lme4_code(spec: Spec) -> str:
     design, family = spec.design, spec.family
     check_columns(spec, "lme4", drops=True)
     if design.further:
+        further = ", ".join(names.said(design.further))
         raise ModelError(
-            f"lme4 has formulas of the mean alone, and {', '.join(design.further)} has one here; "
-            "code('brms') has it"
+            f"lme4 has formulas of the mean alone, and {further} has one here; code('brms') has it"
         )
     theirs = family.elsewhere.lme4
     if theirs is None:

@@ -24,7 +24,7 @@ from mixedbayes.joint.coordinates import Coordinates, deviations
 from mixedbayes.joint.ordered import increasing
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.factor import FactorParameters
-from mixedbayes.priors.placement import Centre
+from mixedbayes.priors.placement import Centre, Cuts
 from mixedbayes.priors.types import Priors
 from mixedbayes.theta import logpriors
 from mixedbayes.theta.logpriors import Coordinate, Table, apply_links
@@ -211,6 +211,11 @@ class JointLayout:
         mu = self.design.mu
         return Centre.of(mu, at_means=mu.intercept or self.thresholds is not None)
 
+    @cached_property
+    def cuts(self) -> Cuts:
+        """Where the thresholds are looked at: as the columns are centred."""
+        return Cuts(self.centre.means[:, None])
+
     def columns(self, X: Floats) -> Floats:
         """(n, p) the population part's columns as the coordinates are about them."""
         return self.centre.columns(X)
@@ -268,5 +273,5 @@ class JointLayout:
             out[names.intercept()] = self.centre.intercept_at_zero(theta[:, at], beta)
         if self.thresholds is not None:
             cuts = out[self.thresholds]
-            out[self.thresholds] = self.centre.thresholds_at_zero(cuts, beta)
+            out[self.thresholds] = self.cuts.thresholds_at_zero(cuts, beta)
         return out

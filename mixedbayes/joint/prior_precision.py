@@ -6,6 +6,7 @@ import numpy as np
 
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.joint.layout import JointLayout
+from mixedbayes.priors.placement import Cuts
 from mixedbayes.theta.logpriors import NORMAL, STUDENT
 
 
@@ -20,7 +21,7 @@ def prior_precision(layout: JointLayout, coefficients: Floats, thresholds: Float
     at = np.concatenate([thresholds, coefficients])
     at_zero = layout.level_at_zero
     if at_zero and k:
-        at[:k] = layout.centre.thresholds_at_zero(thresholds, coefficients)
+        at[:k] = Cuts(m[:, None]).thresholds_at_zero(thresholds, coefficients)
     elif at_zero:
         at[0] = layout.centre.intercept_at_zero(at[0], coefficients[1:])
     found = _precisions(codes, numbers, at)

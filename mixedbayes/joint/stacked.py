@@ -21,7 +21,7 @@ from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData
 from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.links import CODES
-from mixedbayes.priors.placement import Centre
+from mixedbayes.priors.placement import Centre, Cuts
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
 
@@ -36,8 +36,7 @@ class StackedLayout(JointLayout):
     def of(cls, design: Design, family: Family, priors: Priors) -> StackedLayout:
         """The layout of a design with formulas for further parameters."""
         pairs = _pairs(design, family, priors)
-        levels = family.thresholds is not None
-        mu, stacked = _stacked(pairs, design.across, priors, levels=levels)
+        mu, stacked = _stacked(pairs, design.across, priors, _centres(pairs, family, priors))
         whole = replace(design, predictors=(mu,))
         return cls(whole, family, replace(priors, predictors=(stacked,)), design, priors)
 
@@ -65,6 +64,22 @@ class StackedLayout(JointLayout):
         if self.thresholds is not None:
             means[: len(mu.terms)] = mu.means
         return Centre(means)
+
+    @cached_property
+    def cuts(self) -> Cuts:
+        """Of all columns of the stacked design, of which only those that move thresholds count."""
+        found, at = np.zeros((len(self.design.mu.terms), self.n_thresholds)), 0
+        own = [p.parameter for p in self.source.moving[1:]]
+        centres = _centres(self._parts, self.family, self.source_priors)
+        for (predictor, _), centre in zip(self._parts, centres, strict=True):
+            at += predictor.intercept
+            here, p = slice(at, at + len(predictor.terms)), predictor.parameter
+            at = here.stop
+            if predictor is self._parts[0][0]:
+                found[here] = centre.means[:, None]
+            elif p in own:
+                found[here, own.index(p)] = centre.means
+        return Cuts(found)
 
     def columns(self, X: Floats) -> Floats:
         """They are centred already, each predictor's in its own rows."""
@@ -164,14 +179,32 @@ def _pairs(
     return [(design.mu, priors.mu), *((design.predictor(p), priors.predictor(p)) for p in own)]
 
 
+def _centres(
+    pairs: Sequence[tuple[LinearPredictor, PredictorPriors]], family: Family, priors: Priors
+) -> list[Centre]:
+    """Where each predictor's columns are centred.
+
+    Those of the mean at their means where there are thresholds, and so those of one threshold,
+    unless the user gave the thresholds' prior, which is at zero.
+    """
+    found = [own.centre(predictor) for predictor, own in pairs]
+    name = family.thresholds
+    if name is None:
+        return found
+    found[0] = Centre.of(pairs[0][0])
+    for k, (predictor, _) in enumerate(pairs):
+        if names.threshold_of(predictor.parameter) is not None:
+            found[k] = Centre.of(predictor, at_means=not priors.parameters[name].given)
+    return found
+
+
 def _stacked(
     pairs: Sequence[tuple[LinearPredictor, PredictorPriors]],
     across: Sequence[Across],
     priors_of: Priors,
-    *,
-    levels: bool,
+    centres: Sequence[Centre],
 ) -> tuple[LinearPredictor, PredictorPriors]:
-    """One predictor for the rows of all, and its priors; `levels`: the mean has thresholds."""
+    """One predictor for the rows of all, and its priors."""
     rows, together = [p.parameter for p, _ in pairs], {a.name for a in across}
     copies, n = len(pairs), len(pairs[0][0].X)
     blocks, terms, groups, offset = [], [], [], np.zeros(copies * n)
@@ -180,8 +213,7 @@ def _stacked(
     for k, (predictor, priors) in enumerate(pairs):
         p = predictor.parameter
         ones = np.ones((n, int(predictor.intercept)))
-        centre = Centre.of(predictor) if levels and p == "mu" else priors.centre(predictor)
-        blocks.append(np.concatenate([ones, centre.columns(predictor.X)], axis=1))
+        blocks.append(np.concatenate([ones, centres[k].columns(predictor.X)], axis=1))
         terms += [f"{p} {t}" for t in (names.INTERCEPT,) * predictor.intercept + predictor.terms]
         if priors.intercept is not None:
             fixef.append(priors.intercept)

@@ -20,7 +20,7 @@ from mixedbayes.distributions import Prior
 from mixedbayes.model.coords import parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
-from mixedbayes.priors.placement import Centre, Placement
+from mixedbayes.priors.placement import Centre, Cuts, Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
 
@@ -45,7 +45,7 @@ class Derived:
 
 def free_variables(spec: Spec) -> dict[str, Derived]:
     """Every free variable that a formulation of the model has and the contract has not, by name."""
-    mu = spec.design.mu
+    moving = [p for p in spec.design.moving if p.terms]
     out: dict[str, Derived] = {}
     for predictor, priors in zip(spec.design.predictors, spec.priors.predictors, strict=True):
         out |= _of_predictor(spec, predictor, priors)
@@ -53,10 +53,16 @@ def free_variables(spec: Spec) -> dict[str, Derived]:
         out |= _across(a, spec.priors)
     for name in spec.family.parameters:
         vector = name == spec.family.thresholds
-        if vector and mu.terms and not spec.priors.parameters[name].given:
-            dims, moved = (names.vector_dim(name),), Centre.of(mu).thresholds
-            out[names.at_means(name)] = Derived(dims, (name, names.FIXEF), moved)
+        if vector and moving and not spec.priors.parameters[name].given:
+            slopes = (names.fixef(p.parameter) for p in moving)
+            moved = partial(_cuts, cuts=Cuts.of(spec.design.moving))
+            out[names.at_means(name)] = Derived((names.vector_dim(name),), (name, *slopes), moved)
     return out
+
+
+def _cuts(at_zero: Floats, *slopes: Floats, cuts: Cuts) -> Floats:
+    """(..., k) thresholds at the columns' means, from those at zero and the slopes."""
+    return np.asarray(cuts.thresholds(at_zero, np.concatenate(slopes, axis=-1)))
 
 
 def _of_predictor(

@@ -70,7 +70,7 @@ def _densities(spec: Spec) -> Iterator[PriorDensity]:
         if name != spec.family.thresholds:
             yield PriorDensity(name, (), one)
             continue
-        at_means = bool(spec.design.mu.terms) and not assigned.given
+        at_means = any(p.terms for p in spec.design.moving) and not assigned.given
         called = names.at_means(name) if at_means else name
         if spec.family.ordered:
             yield PriorDensity(called, (), partial(summed, function=one))

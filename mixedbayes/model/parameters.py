@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.model.formulations import EachFactor
-from mixedbayes.model.predictor import centre_of, linear_predictor
+from mixedbayes.model.predictor import cuts_of, linear_predictor
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import ordered, scalar, vector
 
@@ -38,15 +38,16 @@ def thresholds(name: str, spec: Spec) -> Any:
     """
     design, assigned = spec.design, spec.priors.parameters[name]
     dim, labels = names.vector_dim(name), spec.family.labels(name, design) or ()
-    mu = design.mu
+    moving = [p for p in design.moving if p.terms]
 
     def made(called: str) -> Any:
         if spec.family.ordered:
             return ordered(called, assigned.prior, len(labels), dim)
         return vector(called, [assigned.prior] * len(labels), labels, dim)
 
-    if assigned.given or not mu.terms:
+    if assigned.given or not moving:
         return made(name)
-    at_means = made(names.at_means(name))
-    at_zero = centre_of(mu).thresholds_at_zero(at_means, pm.modelcontext(None)[names.fixef()])
+    at_means, data = made(names.at_means(name)), pm.modelcontext(None)
+    beta = pt.concatenate([data[names.fixef(p.parameter)] for p in moving])
+    at_zero = cuts_of(design).thresholds_at_zero(at_means, beta)
     return pm.Deterministic(name, at_zero, dims=dim)

@@ -9,12 +9,12 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from mixedbayes import names
-from mixedbayes.design.types import GroupDesign, LinearPredictor
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.model.covariance import cholesky_factor, standard_deviations
 from mixedbayes.model.data import refs_and_Z
 from mixedbayes.model.formulations import EachFactor
 from mixedbayes.model.variables import number, scalar, shifted, vector
-from mixedbayes.priors.placement import Centre
+from mixedbayes.priors.placement import Centre, Cuts
 from mixedbayes.priors.types import PredictorPriors
 
 
@@ -77,6 +77,11 @@ def _intercept(predictor: LinearPredictor, priors: PredictorPriors, beta: Any) -
 def centre_of(predictor: LinearPredictor) -> Centre:
     """The columns' means, which the sampler's coordinates are about, as a variable."""
     return Centre(number(f"{names.prefix(predictor.parameter)}X_means", predictor.means))
+
+
+def cuts_of(design: Design) -> Cuts:
+    """The means of the columns that move thresholds, as a variable."""
+    return Cuts(number("cut_X_means", Cuts.of(design.moving).means))
 
 
 def group_part(g: GroupDesign, priors: PredictorPriors, formulation: EachFactor | None) -> Any:

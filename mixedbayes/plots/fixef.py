@@ -139,6 +139,8 @@ def _on_link_scale(post: Posterior, labels: Labels, intercept: bool) -> list[Par
     else:
         parts = [Part(f"effect on {labels.predictor}", mu.effects, mu.draws)]
     for name in post.design.further:
+        if names.owner(name) != name:  # among the mean's
+            continue
         own = _effects(post, labels, name, intercept, names.INTERCEPT)
         link = post.family.parameter_link(name).name
         parts.append(Part(f"effect on {name} ({link} scale)", own.effects, own.draws, title=name))
@@ -149,6 +151,10 @@ def _effects(post: Posterior, labels: Labels, parameter: str, intercept: bool, f
     """Effects on one parameter; the intercept is asked for, or all that there is."""
     predictor = post.predictor(parameter)
     shown, draws = [labels.term(t) for t in predictor.terms], post.fixef(parameter)
+    if parameter == "mu":
+        for p in post.design.moving[1:]:
+            shown += [f"{labels.term(t)}, {names.threshold_of(p.parameter)}" for t in p.terms]
+        draws = post.moving_fixef()
     if predictor.intercept and (intercept or not shown):
         shown = [first, *shown]
         draws = np.column_stack([post.intercept(parameter), draws])

@@ -67,14 +67,19 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     for a in design.across:
         drawn |= _across(a, spec.priors, draws, rng)
     eta = _predictor(design.mu, spec.priors.mu, draws, rng, drawn)
+    thresholds = family.thresholds  # they follow the coefficients
     parameters = {
         name: _parameter(spec, name, a, draws, rng, drawn)
         for name, a in spec.priors.parameters.items()
+        if name != thresholds
     }
     for predictor in design.predictors[1:]:
         name = predictor.parameter
         own = _predictor(predictor, spec.priors.predictor(name), draws, rng, drawn)
         parameters[name] = family.parameter_link(name).inverse(own, np)
+    if thresholds is not None:
+        assigned = spec.priors.parameters[thresholds]
+        parameters[thresholds] = _parameter(spec, thresholds, assigned, draws, rng, drawn)
     y = responses(family, design, eta, parameters, rng, remedy=_REMEDY)
     coords, dims, name = model_coords(spec), dims_of(spec), response_name(spec)
     tree = {
@@ -119,10 +124,10 @@ def _parameter(
     values = _scalars([name] * len(labels), [a] * len(labels), draws, rng)
     if spec.family.ordered:
         values = np.sort(values, axis=1)
-    mu = spec.design.mu
-    if mu.terms:
-        centre = spec.priors.centre_of(name, mu)
-        values = centre.thresholds_at_zero(values, out[names.fixef()])
+    slopes = [out[names.fixef(p.parameter)] for p in spec.design.moving if p.terms]
+    if slopes:
+        cuts = spec.priors.cuts(name, spec.design)
+        values = cuts.thresholds_at_zero(values, np.concatenate(slopes, axis=1))
     out[name] = values
     return values
 

@@ -165,11 +165,11 @@ class NamedPrior:
         if isinstance(q, Quantity):
             self.used[q.name] = q
         else:
-            tag = names.prefix(q.parameter)
+            term = names.label(q.parameter, q.term)
             for own in self.named.own.values():
                 if own.predictor == q.parameter and own.group == q.group.name and own.kind == "sd":
                     self.used[own.name] = own
-                if q.kind == "coef" and own.name == tag + q.term:
+                if q.kind == "coef" and own.name == term:
                     self.used[own.name] = own
         return q
 
@@ -303,10 +303,11 @@ class NamedPrior:
                 return values
             if self.post.family.ordered:
                 values = np.sort(values, axis=1)
-            centre = self.post.priors.centre_of(q.parameter, self.post.design.mu)
-            if not np.any(centre.means):
+            cuts = self.post.priors.cuts(q.parameter, self.post.design)
+            if not np.any(cuts.means):
                 return values
-            return np.asarray(centre.thresholds_at_zero(values, self._population("mu")[1]))
+            slopes = [self._population(p.parameter)[1] for p in self.post.design.moving]
+            return np.asarray(cuts.thresholds_at_zero(values, np.concatenate(slopes, axis=1)))
 
         return self._once(("family", q.parameter), make)[:, q.index[0] if q.index else 0]
 

@@ -30,8 +30,7 @@ type Margins = tuple[tuple[int, ...], ...]
 class Centre:
     """Values of the columns at which a predictor's level is looked at: their means, or zero.
 
-    The intercept is the predictor's value there. Thresholds are on the other side of a predictor,
-    and move against it. The level may be of arrays or of graphs.
+    The intercept is the predictor's value there. It may be of arrays or of graphs.
     """
 
     means: Any  # (p,)
@@ -53,13 +52,40 @@ class Centre:
         """(...) from the intercept here (...), for slopes (..., p)."""
         return here - beta @ self.means
 
+
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """Values of the columns at which thresholds are looked at: their means, or zero.
+
+    Thresholds are on the other side of a predictor, and move against it: all alike with the mean's,
+    each by itself with predictors of one threshold. The slopes are those of all of these, side by
+    side. Arrays or graphs.
+    """
+
+    means: Any  # (p, 1); (p, k) where thresholds have predictors of their own
+
+    @classmethod
+    def of(cls, moving: Sequence[LinearPredictor], *, at_means: bool = True) -> Cuts:
+        """At the means of the columns of `Design.moving`, or at zero."""
+        own = [p.means if at_means else np.zeros(len(p.terms)) for p in moving]
+        return cls(spread(own))
+
     def thresholds(self, at_zero: Any, beta: Any) -> Any:
         """(..., k) from thresholds at zero (..., k), for slopes (..., p)."""
-        return at_zero - (beta @ self.means)[..., None]
+        return at_zero - beta @ self.means
 
     def thresholds_at_zero(self, here: Any, beta: Any) -> Any:
         """(..., k) from thresholds here (..., k), for slopes (..., p)."""
-        return here + (beta @ self.means)[..., None]
+        return here + beta @ self.means
+
+
+def spread(means: Sequence[Floats]) -> Floats:
+    """(p, k) what each threshold reads of the mean's columns, and of those of its own."""
+    first, *own = means
+    if not own:
+        return first[:, None]
+    every = np.repeat(first[:, None], len(own), axis=1)
+    return np.concatenate([every, linalg.block_diag(*(m[:, None] for m in own))])
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,8 +22,10 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
     `fixef` takes one prior or a dictionary by term; `sd` one prior, a dictionary by group, or by
     group and term; `cor` one LKJ or a dictionary by group. A parameter with a predictor of its
     own takes a dictionary with these same keys; effects that an id correlates across parameters
-    have the prior of their correlations in the first `cor`. Unknown names raise PriorError, and
-    priors that are out of all proportion to the data (`check_proportion`) as well.
+    have the prior of their correlations in the first `cor`. Category-specific effects are among
+    those of the mean, each by its label, `x[low|middle]`, or all of a term by `x`. Unknown names
+    raise PriorError, and priors that are out of all proportion to the data (`check_proportion`) as
+    well.
     """
     if user is None:
         return defaults
@@ -32,9 +34,10 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
             f"priors must be a dictionary such as {{'fixef': Normal(0, 50)}}, got {user!r}"
         )
     mu, parameters = defaults.mu, dict(defaults.parameters)
-    others = {p.parameter: p for p in defaults.predictors[1:]}
+    mean, others = _of_the_mean(defaults), {p.parameter: p for p in defaults.predictors[1:]}
     across = dict(defaults.across)
-    own = _keys(mu)
+    own = list(dict.fromkeys(key for p in mean for key in _keys(p)))
+    specific = {p.parameter: others.pop(p.parameter) for p in mean[1:]}
     valid = [*own, *(["cor"] if across and "cor" not in own else []), *others, *parameters]
     for key, value in user.items():
         if key in parameters:
@@ -54,11 +57,44 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
         elif key == "cor" and across:
             across, rest = _across(across, mu, value)
             mu = _apply(mu, key, rest, "", valid) if rest else mu
+        elif specific and key == names.FIXEF:
+            for p, part in _divided(value, (mu, *specific.values())):
+                if p is mu:
+                    mu = _apply(p, key, part, "", valid)
+                else:
+                    specific[p.parameter] = _apply(p, key, part, "", valid)
         else:
             mu = _apply(mu, key, value, "", valid)
-    predictors = tuple(_placed_beside(p, across) for p in (mu, *others.values()))
+    every = others | specific
+    ordered = (mu, *(every[p.parameter] for p in defaults.predictors[1:]))
+    predictors = tuple(_placed_beside(p, across) for p in ordered)
     found = Priors(predictors, parameters, dict(user), across)
     check_proportion(found, defaults)
+    return found
+
+
+def _of_the_mean(priors: Priors) -> tuple[PredictorPriors, ...]:
+    """Those of the mean's predictor, then those of effects on single thresholds."""
+    apart = (p for p in priors.predictors if names.threshold_of(p.parameter) is not None)
+    return (priors.mu, *apart)
+
+
+def _divided(value: Any, parts: Sequence[PredictorPriors]) -> list[tuple[PredictorPriors, Any]]:
+    """What `fixef` says of each of the mean's predictors that it speaks of.
+
+    Names are those of tables, or a term, for its effects on all thresholds.
+    """
+    if not isinstance(value, Mapping) or names.INTERCEPT in value:
+        return [(p, value) for p in parts if p.terms]
+    bare = [t for p in parts for t in p.terms]
+    labels = [names.label(p.parameter, t) for p in parts for t in p.terms]
+    _check_names(names.FIXEF, value, list(dict.fromkeys([*labels, *bare])))
+    found = []
+    for p in parts:
+        own = {t: names.label(p.parameter, t) for t in p.terms}
+        given = {t: value.get(label, value.get(t)) for t, label in own.items()}
+        given = {t: prior for t, prior in given.items() if t in value or own[t] in value}
+        found += [(p, given)] if given else []
     return found
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from mixedbayes import names
 from mixedbayes.design.types import Across, Design, Floats, LinearPredictor
 from mixedbayes.distributions import Prior
-from mixedbayes.priors.placement import Centre, Placement
+from mixedbayes.priors.placement import Centre, Cuts, Placement
 from mixedbayes.terms.covariance import Covariance
 
 GIVEN = "given"
@@ -130,7 +130,9 @@ class Priors:
         return self.predictors[0]
 
     def predictor(self, parameter: str) -> PredictorPriors:
-        """Of the predictor of one parameter; KeyError where it has none."""
+        """Of the predictor of one parameter, "mu" the first; KeyError where it has none."""
+        if parameter == names.MU:
+            return self.mu
         for p in self.predictors:
             if p.parameter == parameter:
                 return p
@@ -177,9 +179,9 @@ class Priors:
                 out[names.ranef(a.name, p)] = b[..., own]
         return out
 
-    def centre_of(self, parameter: str, predictor: LinearPredictor) -> Centre:
+    def cuts(self, parameter: str, design: Design) -> Cuts:
         """Where the prior of thresholds is: a default one at the columns' means."""
-        return Centre.of(predictor, at_means=not self.parameters[parameter].given)
+        return Cuts.of(design.moving, at_means=not self.parameters[parameter].given)
 
     def moved(self, design: Design) -> Design:
         """The design with the columns of those effects that the priors are about."""

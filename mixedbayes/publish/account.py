@@ -92,17 +92,23 @@ def _model(post: Posterior) -> Iterator[Piece]:
 
 def _predictors(post: Posterior) -> Iterator[str]:
     design, family = post.design, post.family
+    further = [p for p in design.further if names.owner(p) == p]
+    _, *apart = design.moving
     for p in design.predictors:
+        if p in apart:
+            continue
         link = family.link if p.parameter == "mu" else family.parameter_link(p.parameter)
         what = _mean(post) if p.parameter == "mu" else p.parameter
         if family.thresholds and p.parameter == "mu":
-            distance = f"the threshold less {_sum(p)}"
+            whole = _sum(p)
+            if apart:
+                own = f"{_sum(apart[0])} on that threshold alone"
+                whole = own if whole == "zero" else f"{whole} and of {own}"
+            distance = f"the threshold less {whole}"
             if family.goes_up:
-                distance = f"{_sum(p)}, less the threshold"
+                distance = f"{whole}, less the threshold"
             distance = (
-                f"{joined(design.further)} times the difference: {distance}"
-                if design.further
-                else distance
+                f"{joined(further)} times the difference: {distance}" if further else distance
             )
             yield f"The {link.name} of {family.at_threshold} is {distance}. "
         else:

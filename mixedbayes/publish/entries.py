@@ -154,14 +154,18 @@ def _entries(
 def _population(post: Posterior, asked: Asked, ratios: bool) -> Iterator[Entry]:
     for predictor in post.predictors:
         p = predictor.parameter
-        section = POPULATION if p == "mu" else FURTHER
-        heading = "" if p == "mu" else p
+        own = names.owner(p)
+        section = POPULATION if own == "mu" else FURTHER
+        heading = "" if own == "mu" else p
         terms = [names.INTERCEPT] * predictor.intercept + list(predictor.terms)
         draws = post.fixef(p)
         if predictor.intercept:
             draws = np.column_stack([post.intercept(p), draws])
-        keys = [Key(section, "effect", heading, (t,), p) for t in terms]
-        yield from _entries(keys, draws, post, asked, ratio=ratios and p == "mu")
+        keys = [
+            Key(section, "effect", heading, (t if own == p else names.label(p, t),), own)
+            for t in terms
+        ]
+        yield from _entries(keys, draws, post, asked, ratio=ratios and own == "mu")
 
 
 def _parameters(post: Posterior, asked: Asked, section: str) -> Iterator[Entry]:
@@ -183,7 +187,7 @@ def _groups(post: Posterior, asked: Asked) -> Iterator[Entry]:
     for c in found:
         prefix = names.prefix(c.parameter)
         terms = (t.removeprefix(prefix) for t in (c.term, c.term2) if t is not None)
-        of = "mu" if c.across else c.parameter  # the terms say it
+        of = "mu" if c.across else names.owner(c.parameter)  # the terms say it
         keys.append(Key(GROUPS, c.kind, c.group, tuple(terms), of))
     yield from _entries(keys, np.stack([c.value for c in found], axis=1), post, asked)
 

@@ -55,11 +55,13 @@ def priors_of(spec: Spec) -> list[Told]:
     """Every prior of a model."""
     found = []
     for p in spec.priors.predictors:
-        of = "" if p.parameter == "mu" else f" on {p.parameter}"
+        of = "" if names.owner(p.parameter) == "mu" else f" on {p.parameter}"
+        threshold = names.threshold_of(p.parameter)
         sds = {names.sd(g, p.parameter): g for g in p.sd}
         cors = {names.cor(g, p.parameter): g for g in p.cor}
         for parameter, term, assigned in p.rows():
             at_means = AT_MEANS in f"{term} {assigned.origin}"
+            term = term if threshold is None else names.label(p.parameter, term)
             if parameter in sds:
                 what = f"sd of {term} over {sds[parameter]}{of}"
             elif parameter in cors:
@@ -129,4 +131,4 @@ def reference_levels(design: Design) -> Mapping[str, str]:
 
 def formulas(design: Design) -> list[str]:
     """The formula, and those of further parameters."""
-    return [design.formula.text, *(f.text for f in design.formula.others)]
+    return list(design.formula.texts)

@@ -45,6 +45,8 @@ def model_equations(spec: Spec) -> str:
     lines += _predictor(mean, design.mu, r"\mu", across)
     for predictor in design.predictors[1:]:
         name = predictor.parameter
+        if predictor in design.moving[2:]:  # the same on each threshold
+            continue
         symbol = family.parameter(name).symbol
         left = _link(family, rf"{symbol}_i", family.parameter_link(name).name)
         lines += _predictor(left, predictor, symbol, across)
@@ -57,6 +59,8 @@ def model_equations(spec: Spec) -> str:
 
 def _mark(parameter: str, symbol: str) -> str:
     """What tells a further parameter's effects from those of the mean: a superscript."""
+    if names.threshold_of(parameter) is not None:
+        return "(k)"
     return "" if parameter == "mu" else rf"({symbol})"
 
 

@@ -173,22 +173,24 @@ def _block(post: Posterior, named: Named, what: str) -> _Block | None:
 
 
 def _labels(q: Quantity, further: bool) -> dict[str, Any]:
-    tag = names.prefix(q.predictor)
     of: dict[str, Any] = {}
     if further:
-        of["parameter"] = q.parameter if q.kind == "family" else q.predictor
+        of["parameter"] = q.parameter if q.kind == "family" else names.owner(q.predictor)
+
+    def full(term: str) -> str:
+        return term if q.across else names.label(q.predictor, term)
+
     match q.kind:
         case "intercept":
             return of | {"term": q.parameter}
         case "fixef":
-            return of | {"term": tag + q.term}
+            return of | {"term": full(q.term)}
         case "sd":
-            return of | {"group": q.group, "term": tag + q.term}
+            return of | {"group": q.group, "term": full(q.term)}
         case "cor":
             if q.across and further:
-                of["parameter"] = ", ".join(q.across)
-            tag = "" if q.across else tag
-            return of | {"group": q.group, "term": tag + q.terms[0], "term2": tag + q.terms[1]}
+                of["parameter"] = ", ".join(dict.fromkeys(map(names.owner, q.across)))
+            return of | {"group": q.group, "term": full(q.terms[0]), "term2": full(q.terms[1])}
     return of | ({"element": q.term} if q.terms else {})
 
 
@@ -210,9 +212,9 @@ def _of_levels(post: Posterior, named: Named, what: str) -> _Block | None:
 
 
 def _level(of: OfLevel, further: bool) -> dict[str, Any]:
-    parameter = {"parameter": of.parameter} if further else {}
+    parameter = {"parameter": names.owner(of.parameter)} if further else {}
     level = of.group.levels[of.level]
-    term = names.prefix(of.parameter) + of.term
+    term = names.label(of.parameter, of.term)
     return parameter | {"group": of.group.name, "level": level, "term": term}
 
 

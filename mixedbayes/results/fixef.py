@@ -32,7 +32,7 @@ def fixef_draws(post: Posterior) -> tuple[list[str], Floats]:
         if predictor.intercept:
             terms.append(names.intercept(p))
             columns.append(post.intercept(p)[:, None])
-        terms += [names.prefix(p) + term for term in predictor.terms]
+        terms += [names.label(p, term) for term in predictor.terms]
         columns.append(post.fixef(p))
     return terms, np.concatenate(columns, axis=1)
 
@@ -71,6 +71,7 @@ def fixef(
     probability that it is above 0), ess_bulk, rhat. `Intercept` is the value where every predictor
     is zero. Effects on a further parameter of the family carry its
     name, `sigma_Intercept`, and the table then has a column `parameter`: "mu", "sigma".
+    Category-specific effects, cs(x), carry their threshold: `x[low|middle]`.
 
     Raises
     ------
@@ -137,7 +138,9 @@ def vcov(post: Posterior, *, correlation: bool = False) -> pd.DataFrame:
 
 def _parameters(post: Posterior) -> list[str]:
     """(K,) the parameter that each population effect belongs to."""
-    return [p.parameter for p in post.predictors for _ in range(p.intercept + len(p.terms))]
+    return [
+        names.owner(p.parameter) for p in post.predictors for _ in range(p.intercept + len(p.terms))
+    ]
 
 
 # ---- the family's own parameters ---------------------------------------------------------------

@@ -329,7 +329,7 @@ def _used(post: Posterior, parameter: str) -> Used:
     formula = post.design.formula
     if parameter == "mu":
         return used_columns(formula)
-    return used_columns(next(f for f in formula.others if f.response.text == parameter))
+    return used_columns(next(f for f in formula.others if f.of == parameter))
 
 
 def _mean_matters(post: Posterior, response: bool) -> bool:

@@ -38,7 +38,7 @@ class OfLevel:
     @property
     def name(self) -> str:
         level = _quoted(label(self.group.levels[self.level]))
-        term = names.prefix(self.parameter) + self.term
+        term = names.label(self.parameter, self.term)
         return f"{self.kind}[{_quoted(self.group.name)}={level}, {term}]"
 
 
@@ -49,7 +49,8 @@ class _Unknown(Exception):
 class Named:
     """The named numbers of a posterior, found by what a user writes, with their draws.
 
-    - population effects as in `fixef`: `Days`, `Intercept`, `sigma_Intercept`; also `fixef[Days]`;
+    - population effects as in `fixef`: `Days`, `Intercept`, `sigma_Intercept`, `x[low|middle]` of
+      cs(x); also `fixef[Days]`;
     - `sd_Subject[Days]`, `cor_Subject[Intercept, Days]`;
     - the family's own parameters: `sigma`, `thresholds[low|high]`; also `parameters[sigma]`;
     - `coef[Subject=308, Days]` and `ranef[Subject=308, Days]`, of combined levels
@@ -138,7 +139,7 @@ class Named:
             )
         level = self._level(group, keys)
         terms = {
-            names.prefix(p) + t: (p, g, t)
+            names.label(p, t): (p, g, t)
             for p, g in factors
             if g.name == group.name
             for t in self._terms(kind, p, g)
@@ -257,7 +258,7 @@ def _longer(q: Quantity) -> str:
     match q.kind:
         case "fixef" | "intercept":
             term = q.term or names.INTERCEPT
-            return f"fixef[{names.prefix(q.predictor)}{term}]"
+            return f"fixef[{names.label(q.predictor, term)}]"
         case "family":
             return f"parameters[{q.label}]"
     return q.label
@@ -272,7 +273,8 @@ def _by_group(q: Quantity) -> list[str]:
         return []
     tag, ways = names.prefix(q.predictor), []
     for terms in {q.terms, q.terms[::-1]}:
-        bare, full = ", ".join(terms), ", ".join(tag + term for term in terms)
+        bare = ", ".join(terms)
+        full = ", ".join(names.label(q.predictor, term) for term in terms)
         ways += [f"{q.parameter}[{bare}]", f"{q.kind}_{tag}{q.group}[{bare}]"]
         ways.append(f"{q.kind}_{q.group}[{full}]")
     return ways

@@ -71,7 +71,7 @@ class Quantity:
     @property
     def name(self) -> str:
         """As tables have it: a population effect by its term alone."""
-        return names.prefix(self.predictor) + self.term if self.kind == "fixef" else self.label
+        return names.label(self.predictor, self.term) if self.kind == "fixef" else self.label
 
 
 def quantities(post: Posterior) -> Iterator[Quantity]:
@@ -82,14 +82,13 @@ def quantities(post: Posterior) -> Iterator[Quantity]:
             yield from _group(post, g, priors)
     for across in post.design.across:
         yield from _across(post, across)
-    mu = post.design.mu
     for name, a in post.priors.parameters.items():
         draws, labels = post.stacked(name), post.family.labels(name, post.design)
         if labels is None:
             yield Quantity("family", name, (), draws, draws, a, _frozen(a.prior), False)
             continue
-        placed = post.priors.centre_of(name, mu).thresholds(draws, post.fixef())
-        moved = bool(mu.terms) and not a.given
+        placed = post.priors.cuts(name, post.design).thresholds(draws, post.moving_fixef())
+        moved = any(p.terms for p in post.design.moving) and not a.given
         for k, label in enumerate(labels):
             here, there = draws[:, k], placed[:, k]
             prior = _frozen(a.prior)

@@ -145,6 +145,10 @@ class Posterior:
             return np.zeros((self.n_draws, 0))
         return self.stacked(names.fixef(parameter))
 
+    def moving_fixef(self) -> Floats:
+        """(S, p) population slopes of all predictors that move thresholds; `Design.moving`."""
+        return np.concatenate([self.fixef(p.parameter) for p in self.design.moving], axis=1)
+
     def population(self, term: str, parameter: str = "mu") -> Floats:
         """(S,) population effect of one term, "Intercept" among them; zeros where it has none."""
         predictor = self.predictor(parameter)

@@ -62,7 +62,7 @@ def effect_rows(g: GroupDesign, parameter: str = "mu") -> pd.DataFrame:
         for factor in g.factors:
             name = apart(factor, _TAKEN, "level")
             columns[name] = g.parts[factor].repeat(q).reset_index(drop=True)
-    labels = [names.prefix(parameter) + term for term in g.terms]
+    labels = [names.label(parameter, term) for term in g.terms]
     columns["term"] = pd.Series(labels * g.n_levels, dtype="str")
     columns["n"] = g.rows_per_level.repeat(q)
     return pd.DataFrame(columns)
@@ -178,7 +178,7 @@ def rows_of(post: Posterior, g: GroupDesign, parameter: str) -> pd.DataFrame:
     """`effect_rows`, with a column `parameter` where several have formulas."""
     found = effect_rows(g, parameter)
     if post.design.further:
-        found.insert(0, "parameter", pd.Series([parameter] * len(found), dtype="str"))
+        found.insert(0, "parameter", pd.Series([names.owner(parameter)] * len(found), dtype="str"))
     return found
 
 

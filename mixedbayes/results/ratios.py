@@ -145,10 +145,11 @@ def fixef_ratios(
     log-log link.
     """
     ratio = ratio_of(post.family, post.design)
-    mu, values, name = post.design.mu, post.fixef(), ratio.name
+    mu, values, name = post.design.mu, post.moving_fixef(), ratio.name
     terms = [names.INTERCEPT] * mu.intercept + list(mu.terms)
     levels = level_terms(mu)
     terms = [f"{term} ({ratio.level})" if term in levels else term for term in terms]
+    terms += [names.label(p.parameter, t) for p in post.design.moving[1:] for t in p.terms]
     if mu.intercept:
         values = np.column_stack([post.intercept(), values])
     if draws:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -130,7 +131,8 @@ class Summary:
 
     def _fixed(self) -> Iterator[Section]:
         for parameter, link in (("mu", ""), *self.others):
-            own = self.fixef[self.fixef["parameter"] == parameter] if self.others else self.fixef
+            several = "parameter" in self.fixef
+            own = self.fixef[self.fixef["parameter"] == parameter] if several else self.fixef
             title = f"Population effects on {parameter}, {link} scale"
             rows = (Row(r["term"], self._cells(r)) for _, r in own.iterrows())
             yield Section("Population effects" if parameter == "mu" else title, tuple(rows))
@@ -287,7 +289,11 @@ def summary(
         health=diagnostics(post),
         caution=infinite_note(post),
         effects_kept=not has_summaries(post),
-        others=tuple((p, post.family.parameter_link(p).name) for p in post.design.further),
+        others=tuple(
+            (p, post.family.parameter_link(p).name)
+            for p in post.design.further
+            if names.owner(p) == p
+        ),
         ratios=fixef_ratios(post, **own) if exponentiate else None,
         median_ratios=(
             varcorr_ratios(post, **own) if exponentiate and post.design.mu.groups else None
@@ -369,9 +375,8 @@ def describe_model(spec: Spec, formulation: Chosen) -> ModelDescription:
 
 def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
     """Formula, family, rows and groups, in words, and what the design has to note."""
-    yield "formula", design.formula.text
-    for other in design.formula.others:
-        yield "", other.text
+    for k, text in enumerate(design.formula.texts):
+        yield "" if k else "formula", text
     yield "family", family.described
     yield "rows", f"{design.n:,} used"
     predictors = design.predictors
@@ -383,29 +388,32 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
 
 
 def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
-    labels: dict[str, str] = {}  # what stands before the term
+    labels: dict[str, Callable[[str], str]] = {}  # of a term
     correlations: dict[str, tuple[int, Covariance]] = {}
     for predictor in spec.design.predictors:
         p = predictor.parameter
-        labels[names.fixef(p)] = names.prefix(p)
+        labels[names.fixef(p)] = partial(names.label, p)
         for g in predictor.groups:
-            labels[names.sd(g.name, p)] = f"sd over {g.name}, {names.prefix(p)}"
+            labels[names.sd(g.name, p)] = partial(_sd_label, g.name, p)
             whose = "" if p == "mu" else f", {p}"
-            labels[names.cor(g.name, p)] = f"correlations over {g.name}{whose}"
+            labels[names.cor(g.name, p)] = f"correlations over {g.name}{whose}".__add__
             correlations[names.cor(g.name, p)] = max(map(len, g.blocks)), g.covariance
     for a in spec.design.across:
         of = ", ".join(p for p, _ in a.members)
-        labels[names.cor(a.name)] = f"correlations over {a.name}, {of}"
+        labels[names.cor(a.name)] = f"correlations over {a.name}, {of}".__add__
         correlations[names.cor(a.name)] = max(map(len, a.blocks)), a.effects.covariance
     for parameter, term, assigned in spec.priors.rows():
-        what = labels.get(parameter, parameter)
-        origin = assigned.origin
+        what, origin = parameter, assigned.origin
         if parameter in labels:
-            what = f"{what}{term}"
+            what = labels[parameter](term)
         elif term:  # an intercept, and where the prior is on it
             origin = f"{term}: {origin}"
         where = reach(assigned.prior, *correlations.get(parameter, ()))
         yield what, str(assigned.prior), where, origin
+
+
+def _sd_label(group: str, parameter: str, term: str) -> str:
+    return f"sd over {group}, {names.label(parameter, term)}"
 
 
 def reach(prior: Prior, k: int = 0, covariance: Covariance = UNSTRUCTURED) -> str:

@@ -61,7 +61,7 @@ def component_list(post: Posterior) -> list[Component]:
 def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Component]:
     p = predictor.parameter
     for g in predictor.groups:
-        label = [names.prefix(p) + term for term in g.terms]
+        label = [names.label(p, term) for term in g.terms]
         sd, cor, cov = post.sd(g.name, p), post.cor(g.name, p), post.cov(g.name, p)
         square = moments_of(predictor).squares[g.name]
         for i in range(len(label)):
@@ -160,7 +160,8 @@ def varcorr(
     table["variance"] = [np.nan if c.variance is None else c.variance.mean() for c in found]
     table["share"] = shares(post, found)
     if post.design.further:
-        table.insert(0, "parameter", pd.Series([c.parameter for c in found], dtype="str"))
+        owners = [names.owner(c.parameter) for c in found]
+        table.insert(0, "parameter", pd.Series(owners, dtype="str"))
     return table
 
 

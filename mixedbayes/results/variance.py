@@ -129,8 +129,16 @@ def components(post: Posterior) -> Components:
 
 
 def fixed_variance(post: Posterior, parameter: str = "mu") -> Floats:
-    """(S,) variance over the rows of X beta."""
-    return quadratic(post.fixef(parameter), moments_of(post.predictor(parameter)).cov)
+    """(S,) variance over the rows of X beta; where thresholds have their own, the mean of theirs.
+
+    There X beta is the sum of what all thresholds share and what one has by itself.
+    """
+    mean, *own = post.design.moving if parameter == "mu" else (post.predictor(parameter),)
+    if not own:
+        return quadratic(post.fixef(parameter), moments_of(mean).cov)
+    cov = covariance(np.concatenate([mean.X, own[0].X], axis=1), mean.counts)  # X of all is one
+    both = (np.concatenate([post.fixef(), post.fixef(p.parameter)], axis=1) for p in own)
+    return np.mean([quadratic(beta, cov) for beta in both], axis=0)
 
 
 def group_variances(post: Posterior, parameter: str = "mu") -> dict[str, Floats]:
@@ -339,6 +347,7 @@ def icc_response(post: Posterior) -> Floats:
     adjusted: at the mean of the population part, f = 0; unadjusted: f varies as in the data. Of
     binomial counts the share of one trial is meant, of ordered categories the code.
     """
+    _need_common(post)
     need_plain(post.design.mu.groups, "scale='response'")
     fixed, groups = fixed_variance(post), group_variances(post)
     zero, random = np.zeros_like(fixed), sum(groups.values(), np.zeros_like(fixed))
@@ -351,8 +360,18 @@ def icc_response(post: Posterior) -> Floats:
     return np.clip(np.array(out), 0.0, 1.0)
 
 
+def _need_common(post: Posterior) -> None:
+    """ModelError where thresholds have effects of their own."""
+    if len(post.design.moving) > 1:
+        raise ModelError(
+            "scale='response' needs one predictor that moves all thresholds alike, and cs() gives "
+            "each its own; use scale='link', where the variances of thresholds are averaged"
+        )
+
+
 def r2_response(post: Posterior) -> Floats:
     """(2, S) marginal and conditional R2."""
+    _need_common(post)
     need_plain(post.design.mu.groups, "scale='response'")
     fixed, groups = fixed_variance(post), group_variances(post)
     random = sum(groups.values(), np.zeros_like(fixed))

@@ -41,7 +41,7 @@ class Across:
     @cached_property
     def terms(self) -> tuple[str, ...]:
         """(q,) "Intercept", "sigma_Intercept", ..."""
-        return tuple(names.prefix(p) + t for p, g in self.members for t in g.terms)
+        return tuple(names.label(p, t) for p, g in self.members for t in g.terms)
 
     @cached_property
     def blocks(self) -> tuple[tuple[int, ...], ...]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.priors.placement import Centre
+from mixedbayes.priors.placement import Centre, Cuts
 
 
 @pytest.fixture(params=["y ~ x", "y ~ 1", "y ~ 0 + x", "y ~ x*z"])
@@ -29,10 +29,18 @@ def test_the_level_moves_with_the_columns(predictor, at_means):
 
 
 def test_thresholds_move_against_the_predictor(predictor):
-    centre, rng = Centre.of(predictor), np.random.default_rng(3)
+    rng, X = np.random.default_rng(3), Centre.of(predictor).columns(predictor.X)
     cuts, beta = rng.normal(size=(4, 2)), rng.normal(size=(4, len(predictor.terms)))
-    here = centre.thresholds(cuts, beta)
+    at = Cuts.of([predictor])
+    here = at.thresholds(cuts, beta)
     below = cuts[:, None] - (beta @ predictor.X.T)[..., None]
-    moved = here[:, None] - (beta @ centre.columns(predictor.X).T)[..., None]
+    moved = here[:, None] - (beta @ X.T)[..., None]
     np.testing.assert_allclose(moved, below)
-    np.testing.assert_allclose(centre.thresholds_at_zero(here, beta), cuts)
+    np.testing.assert_allclose(at.thresholds_at_zero(here, beta), cuts)
+    # each by a predictor of its own beside
+    every = Cuts.of([predictor] * 3)
+    own = rng.normal(size=(2, 4, len(predictor.terms)))
+    here = every.thresholds(cuts, np.concatenate([beta, *own], axis=1))
+    total = beta + own  # (2, 4, p)
+    below = cuts[:, None] - np.moveaxis(total @ predictor.X.T, 0, -1)
+    np.testing.assert_allclose(here[:, None] - np.moveaxis(total @ X.T, 0, -1), below)
