@@ -104,4 +104,5 @@ def test_posteriors_are_those_of_quadrature(name, reference):
         x = np.asarray(found[e["variable"]]).reshape(4, -1)
         error = x.std() / np.sqrt(float(az.ess(x)))
         assert x.mean() == pytest.approx(e["mean"], abs=4 * error + 0.01 * e["sd"]), e["variable"]
-        assert x.std() == pytest.approx(e["sd"], rel=0.08), e["variable"]
+        of_sd = float(az.mcse(x, method="sd"))  # large where a tail is long, as that of log phi
+        assert x.std() == pytest.approx(e["sd"], abs=max(0.08 * e["sd"], 4 * of_sd)), e["variable"]
