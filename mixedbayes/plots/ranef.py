@@ -187,10 +187,9 @@ def chosen_groups(post: Posterior, group: str | None, parameter: str = "mu") -> 
         )
     known, others = of[parameter], [p for p, groups in of.items() if groups]
     if not known:
-        hint = f"; {', '.join(others)} has, parameter={others[0]!r}" if others else ""
+        where = f" on {parameter}, only on {', '.join(others)}" if others else ""
         raise ModelError(
-            f"the model has no group effects to draw{f' on {parameter}' * bool(others)}: no "
-            f"(... | group) in its formula{hint}"
+            f"the model has no group effects to draw{where}: no (... | group) in its formula"
         )
     if group is None:
         return known
