@@ -13,6 +13,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.families.links import ShareLink
 from mixedbayes.predict import forward
 from mixedbayes.predict.streams import named_stream
 
@@ -281,6 +282,8 @@ def family_values(
             out[name] = np.asarray(_number(value, name, -np.inf if real else 0))
             if out[name] == 0 and not real:
                 raise ModelError(f"{name} must be greater than 0")
+            if out[name] >= 1 and isinstance(family.parameter_link(name), ShareLink):
+                raise ModelError(f"{name} is a share, and must be less than 1, got {value!r}")
     return out
 
 

@@ -321,20 +321,22 @@ def respond(design: Design, family: Family, values: Parameters, rng: np.random.G
     with np.errstate(all="ignore"):
         eta = values.mu.predictor(design.mu)
         own = {name: v[None] for name, v in values.family_values(design, family).items()}
+        outside = _outside(family, eta, {p: own[p] for p in design.further})
         try:
             y = responses(family, design, eta[None], own, rng)[0]
         except (ModelError, ValueError) as e:
-            raise DataError(_outside(family, eta)) from e
+            raise DataError(outside) from e
         if not np.isfinite(y).all():
-            raise DataError(_outside(family, eta))
+            raise DataError(outside)
     return whole(y) if family.discrete else y
 
 
-def _outside(family: Family, eta: Floats) -> str:
-    mu = family.inverse(eta, np)
+def _outside(family: Family, eta: Floats, further: Mapping[str, Floats]) -> str:
+    every = {"means": family.inverse(eta, np), **further}
+    where = [f"{name} between {v.min():.4g} and {v.max():.4g}" for name, v in every.items()]
     return (
-        f"the {family.name} family cannot be simulated at means between {mu.min():.4g} and "
-        f"{mu.max():.4g}; choose smaller effects, another intercept or another link"
+        f"the {family.name} family cannot be simulated at {' and '.join(where)}; choose smaller "
+        "effects, another intercept or another link"
     )
 
 

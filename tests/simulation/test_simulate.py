@@ -343,6 +343,11 @@ def test_effects_on_each_parameter_are_drawn_by_themselves():
             {"zi": {**ZEROS["zi"], "cor": {"k": 2}}},
             r"zi: cor: 'k' is not among g, h; .*'s cor",
         ),
+        (
+            {"zi": {**ZEROS["zi"], "fixef": {"Intercept": -9}}, "fixef": {"Intercept": 800}},
+            r"cannot be simulated at means between .* and zi between",
+        ),
+        ({"formula": "y ~ x + (1 | g)", "zi": 1.5}, r"zi is a share, and must be less than 1, got"),
         ({"zi": {"Intercept": 1}}, r"zi: 'Intercept' is not among fixef, sd, cor"),
         ({"family": "poisson"}, r"'zi' has a formula, but the poisson family's.*: none"),
         ({"groups": {"g": 30}}, r"'zi ~ .* groups by 'h', whose number of levels is not given"),
