@@ -38,14 +38,17 @@ def limits(formula: Formula, rows: Rows, y: Floats) -> Limits | None:
     kind = _censoring(formula, rows) if said.cens else None
     upper = _upper(formula, rows, kind, y) if kind is not None else None
     bounds = truncation(formula, rows)
+    if kind is not None and upper is not None:  # (a, inf) is all above a
+        kind = np.where((kind == INTERVAL) & (upper == np.inf), RIGHT, kind)
+        upper = np.where(kind == INTERVAL, upper, np.nan)
+        upper = upper if (kind == INTERVAL).any() else None
     found = replace(bounds or Limits(), censoring=kind, upper=upper)
     _check_bounds(formula, rows, found, y)
     if rows.fitting and kind is not None and any((kind == k).all() for k in (LEFT, RIGHT)):
         raise DataError(
-            f"cens({', '.join(said.cens)}): all {len(y)} rows with a code are censored on the same "
+            f"cens({', '.join(said.cens)}): all {len(y)} rows are censored on the same "
             "side, so that none says what values the response has; is the coding the other way "
-            "round? 0 stands for a known response and 1 for one that is only known to be larger; "
-            "rows without a code are left out"
+            "round? 0 stands for a known response and 1 for one that is only known to be larger"
         )
     return found
 
@@ -55,12 +58,21 @@ def truncation(formula: Formula, rows: Rows) -> Limits | None:
     texts = formula.response.trunc
     if texts == (None, None):
         return None
-    low, high = (None if t is None else np.array(rows.array(parse_expression(t))) for t in texts)
+    low, high = (None if t is None else _ends(t, rows) for t in texts)
     if low is not None and high is not None and not (low < high).all():
         _wrong(
             _trunc(formula), low >= high, low, rows, "of the lower bound are not below the upper"
         )
     return Limits(lowest=low, highest=high)
+
+
+def _ends(text: str, rows: Rows) -> Floats:
+    """(n,) bounds or ends; a column of them may have infinite ones, where there is no bound."""
+    node = parse_expression(text)
+    column = rows.table.columns.get(node.name) if isinstance(node, Name) else None
+    if column is not None and pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(float, na_value=np.nan)
+    return np.array(rows.array(node))
 
 
 def _trunc(formula: Formula) -> str:
@@ -119,7 +131,7 @@ def _upper(formula: Formula, rows: Rows, kind: Ints, y: Floats) -> Floats | None
                 f"write cens({texts[0]}, upper)"
             )
         return None
-    upper = np.where(inside, rows.array(parse_expression(texts[1])), np.nan)
+    upper = np.where(inside, _ends(texts[1], rows), np.nan)
     wrong = inside & ~(upper > y)
     if wrong.any():
         _wrong(
@@ -163,17 +175,40 @@ def _wrong(text: str, wrong: Any, values: Floats, rows: Rows, fault: str) -> NoR
     )
 
 
+def _check_codes(formula: Formula, table: Table, column: pd.Series) -> None:
+    """No response is there whose code is missing: left out, it would not be missed."""
+    gone = column.isna().to_numpy()
+    for name in names_in(parse_expression(formula.response.text)):
+        if name in table.columns:
+            gone = gone & ~table.columns[name].isna().to_numpy()
+    if gone.any():
+        first = int(np.argmax(gone))
+        raise DataError(
+            f"{_cens(formula)}: how the response is censored is missing in {int(gone.sum())} of "
+            f"{table.n} rows that have one (first in row {row_name(table.index, first)}): give "
+            f"{_CODES}, or take these rows out of the data"
+        )
+
+
 def filled(formula: Formula, table: Table) -> Table:
     """The table with upper ends of rows that are no intervals filled in where they are missing.
 
     Nothing is read there. Columns that the formula reads for something else stay as they are.
+
+    Raises
+    ------
+    DataError
+        A response is there, and how it is censored is missing.
     """
     texts = formula.response.cens
-    if len(texts) < 2:
+    if not texts:
         return table
     node = parse_expression(texts[0])
     column = table.columns.get(node.name) if isinstance(node, Name) else None
-    if column is None or column.isna().all():
+    if column is None:
+        return table
+    _check_codes(formula, table, column)
+    if len(texts) < 2 or column.isna().all():
         return table
     inside = _codes(column)[0] == INTERVAL
     elsewhere = used_columns(replace(formula, response=replace(formula.response, cens=texts[:1])))

@@ -25,6 +25,7 @@ from mixedbayes.families.base import (
     repeated,
     weights_of,
 )
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -179,6 +180,13 @@ class Beta(Family):
     ) -> Floats:
         phi = per_row(parameters["phi"])
         return repeated(stats.beta.logpdf(y, mu * phi, (1 - mu) * phi), weights)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """Beta(mu phi + 1, (1 - mu) phi)."""
+        phi = per_row(parameters["phi"])
+        return SizeBiased(self, (mu * phi + 1) / (phi + 1), {"phi": phi + 1})
 
     def variance(
         self,

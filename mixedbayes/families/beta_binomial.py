@@ -26,6 +26,7 @@ from mixedbayes.families.base import (
     weights_of,
 )
 from mixedbayes.families.binomial import Trials, log_ways, needed
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Logit
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.negative_binomial import rising as rising_of
@@ -196,6 +197,14 @@ class BetaBinomial(Trials):
         trials: Ints | None = None,
     ) -> Floats:
         return repeated(_log_mass(y, mu, per_row(parameters["phi"]), needed(trials)), weights)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """1 + successes among one trial less, of Beta(mu phi + 1, (1 - mu) phi)."""
+        phi, n = per_row(parameters["phi"]), needed(trials) - 1
+        mean = (mu * phi + 1) / (phi + 1)
+        return SizeBiased(self, mean, {"phi": phi + 1}, None, n, shift=1.0)
 
     def variance(
         self,

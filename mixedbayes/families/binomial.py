@@ -15,6 +15,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.incomplete import log_beta_tail
@@ -246,6 +247,12 @@ class Binomial(Trials):
         trials: Ints | None = None,
     ) -> Floats:
         return repeated(stats.binom.logpmf(y, needed(trials), mu), weights)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """1 + successes among one trial less."""
+        return SizeBiased(self, mu, parameters, None, needed(trials) - 1, shift=1.0)
 
     def variance(
         self,

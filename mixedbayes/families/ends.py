@@ -19,6 +19,7 @@ from mixedbayes.families import support
 from mixedbayes.families.arrays import some_rows
 from mixedbayes.families.base import Bools, Values, per_row, repeated, weights_of
 from mixedbayes.families.beta import Beta, beta_tails
+from mixedbayes.families.limited import log_mass as beta_mass
 from mixedbayes.families.masses import mass_of
 from mixedbayes.families.rows import RowDensity, Rows
 
@@ -202,6 +203,17 @@ class Ends(Beta):
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
         _, between, one = self.parts(mu, parameters)
         return one + between * mu
+
+    def mean_between(
+        self, low: Floats, high: Floats, log_mass: Floats, mu: Floats, parameters: Values,
+        weights: Floats | None,
+    ) -> Floats | None:  # fmt: skip
+        """Of the beta between the ends by its size-biased distribution, and of the ones."""
+        _, between, one = self.parts(mu, parameters)
+        phi = per_row(parameters["phi"])
+        mean = (mu * phi + 1) / (phi + 1)
+        part = np.exp(beta_mass(Beta(), low, high, mean, {"phi": phi + 1}) - log_mass)
+        return between * mu * part + np.where(high >= 1, one * np.exp(-log_mass), 0.0)
 
     def variance(
         self,

@@ -11,6 +11,8 @@ import numpy as np
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Elsewhere, Values, repeated, weights_of
+from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.links import Log
 from mixedbayes.families.positive import PositiveMean
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -91,6 +93,12 @@ class ExponentialFamily(PositiveMean):
         trials: Ints | None = None,
     ) -> Floats:
         return repeated(-np.log(mu) - y / mu, weights)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """A gamma variable of shape 2."""
+        return SizeBiased(GammaFamily(), 2 * mu, {"shape": np.full((1, 1), 2.0)})
 
     def variance(
         self,

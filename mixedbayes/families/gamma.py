@@ -14,6 +14,7 @@ from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Identity, Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.positive import PositiveMean
@@ -140,6 +141,14 @@ class GammaFamily(PositiveMean):
         shape = np.asarray(parameters["shape"])
         own = _shape(parameters, weights) if np.ndim(weights) else shape * weights
         return {**parameters, "shape": own}
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """A gamma variable of the same rate, whose shape is larger by 1."""
+        shape = per_row(parameters["shape"])
+        shape = shape if weights is None else shape * weights
+        return SizeBiased(self, mu * (1 + 1 / shape), {"shape": shape + 1})
 
     def variance(
         self,

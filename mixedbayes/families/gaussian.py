@@ -166,6 +166,18 @@ class Gaussian(Family):
     ) -> Floats:
         return stats.norm.logpdf(y, mu, self.row_sd(parameters, weights))
 
+    def mean_between(
+        self, low: Floats, high: Floats, log_mass: Floats, mu: Floats, parameters: Values,
+        weights: Floats | None,
+    ) -> Floats | None:  # fmt: skip
+        """mu + sd (phi(a) - phi(b)) / P(a < z <= b)."""
+        if not self.normal:
+            return None
+        sd = self.row_sd(parameters, weights)
+        at = (-0.5 * ((end - mu) / sd) ** 2 - 0.5 * np.log(2 * np.pi) for end in (low, high))
+        left, right = (np.exp(x - log_mass) for x in at)
+        return mu + sd * (left - right)
+
     def variance(
         self,
         mu: Floats,

@@ -12,7 +12,9 @@ from scipy import special
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Elsewhere, Values, repeated, weights_of
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Log
+from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import log_rest, logs_of_share
@@ -103,6 +105,12 @@ class Geometric(Counts):
         trials: Ints | None = None,
     ) -> Floats:
         return repeated(special.xlogy(y, mu) - (y + 1) * np.log1p(mu), weights)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """1 + a negative binomial count of shape 2."""
+        return SizeBiased(NegativeBinomial(), 2 * mu, {"shape": np.full((1, 1), 2.0)}, shift=1.0)
 
     def variance(
         self,

@@ -13,6 +13,7 @@ from scipy import special
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, weights_of
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Inverse, Link, Log
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.positive import PositiveMean
@@ -166,6 +167,16 @@ class InverseGaussian(PositiveMean):
         shape = np.asarray(parameters["shape"])
         own = _shape(parameters, weights) if np.ndim(weights) else shape * weights
         return {**parameters, "shape": own}
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """mu^2 / y is distributed as y then."""
+
+        def moved(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+            return mu**2 / high, np.where(low > 0, mu**2 / np.maximum(low, 1e-300), np.inf)
+
+        return SizeBiased(self, mu, parameters, weights, moved=moved)
 
     def variance(
         self,

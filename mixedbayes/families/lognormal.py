@@ -14,6 +14,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Parameter, Values, per_row
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.gaussian import NORMAL, normal_rows, row_sd, scale_prior, with_row_sd
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows
@@ -165,6 +166,13 @@ class Lognormal(Family):
     ) -> Floats:
         """exp(mu + sigma^2 / (2 w)): a row's weight divides the variance of its logarithm."""
         return np.exp(mu + row_sd(parameters, weights) ** 2 / 2)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """A lognormal variable whose logarithm has a larger mean, by its variance."""
+        variance = row_sd(parameters, weights) ** 2
+        return SizeBiased(self, mu + variance, parameters, weights)
 
     def variance(
         self,

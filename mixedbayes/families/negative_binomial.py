@@ -13,6 +13,7 @@ from scipy import special
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repeated, weights_of
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Log
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -156,6 +157,13 @@ class NegativeBinomial(Counts):
         value = rising(y, a) - special.gammaln(y + 1)
         value = value - (a + y) * np.log1p(mu / a) + special.xlogy(y, mu)
         return repeated(value, weights)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """1 + a count of shape + 1 and the same probabilities."""
+        shape = per_row(parameters["shape"])
+        return SizeBiased(self, mu * (1 + 1 / shape), {"shape": shape + 1}, shift=1.0)
 
     def variance(
         self,

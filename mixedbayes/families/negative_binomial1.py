@@ -14,6 +14,7 @@ from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Exponential, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repeated, weights_of
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Log
 from mixedbayes.families.negative_binomial import of_shape, rising, shape_row
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
@@ -135,6 +136,12 @@ class NegativeBinomial1(Counts):
         value = rising(y, a) - special.gammaln(y + 1)
         value = value - (a + y) * np.log1p(phi) + special.xlogy(y, mu)
         return repeated(value, weights)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """1 + a count of mean mu + phi and the same factor."""
+        return SizeBiased(self, mu + per_row(parameters["phi"]), parameters, shift=1.0)
 
     def variance(
         self,

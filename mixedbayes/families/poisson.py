@@ -15,6 +15,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated, weights_of
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.incomplete import log_gamma_tail
@@ -153,6 +154,12 @@ class Poisson(Counts):
         trials: Ints | None = None,
     ) -> Floats:
         return repeated(stats.poisson.logpmf(y, mu), weights)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """1 + a Poisson count of the same mean."""
+        return SizeBiased(self, mu, parameters, shift=1.0)
 
     def variance(
         self,

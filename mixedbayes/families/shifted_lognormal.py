@@ -18,6 +18,7 @@ from mixedbayes.families.gaussian import row_sd, scale_prior
 from mixedbayes.families.links import Identity
 from mixedbayes.families.lognormal import Lognormal
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.families.within import mean_within
 from mixedbayes.numerics.special import log_ndtr
 
 
@@ -184,6 +185,15 @@ class ShiftedLognormal(Lognormal):
         logs = np.log(np.where(beyond > 0, beyond, 1.0))
         value = stats.norm.logpdf(logs, mu, row_sd(parameters, weights)) - logs
         return np.where(beyond > 0, value, -np.inf)
+
+    def mean_between(
+        self, low: Floats, high: Floats, log_mass: Floats, mu: Floats, parameters: Values,
+        weights: Floats | None,
+    ) -> Floats | None:  # fmt: skip
+        """ndt + the mean of the lognormal part."""
+        ndt = per_row(parameters["ndt"])
+        own = {"sigma": parameters["sigma"]}
+        return ndt + mean_within(Lognormal(), low - ndt, high - ndt, mu, own, weights)
 
     def expectation(self, mu: Floats, parameters: Values) -> Floats:
         return per_row(parameters["ndt"]) + super().expectation(mu, parameters)

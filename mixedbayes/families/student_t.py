@@ -176,6 +176,22 @@ class StudentTFamily(Gaussian):
     ) -> Floats:
         return stats.t.logpdf(y, per_row(parameters["nu"]), mu, self.row_sd(parameters, weights))
 
+    def mean_between(
+        self, low: Floats, high: Floats, log_mass: Floats, mu: Floats, parameters: Values,
+        weights: Floats | None,
+    ) -> Floats | None:  # fmt: skip
+        """mu + s ((nu + a^2) f(a) - (nu + b^2) f(b)) / ((nu - 1) P(a < z <= b)), if nu > 1."""
+        scale, nu = self.row_sd(parameters, weights), per_row(parameters["nu"])
+
+        def edge(end: Floats) -> Floats:
+            z = (end - mu) / scale
+            part = np.exp(stats.t.logpdf(z, nu) + np.log(nu + z**2) - log_mass)
+            return np.where(np.isfinite(z), part, 0.0)
+
+        found = mu + scale * (edge(low) - edge(high)) / (nu - 1)
+        exists = (nu > 1) | (np.isfinite(low) & np.isfinite(high))
+        return np.where(exists, found, np.nan)
+
     def variance(
         self,
         mu: Floats,

@@ -56,11 +56,16 @@ def require(design: Design, valid: NDArray[np.bool_], family: str, support: str)
     if value != near and abs(value - near) < 1e-6 * max(1.0, abs(near)):
         text = design.formula.response.text
         shown = f"{float(value)!r}, a whole number but for rounding (write round({text}) ~ ...),"
-    reason = suggestion(design)
+    remedy = f"{suggestion(design)} fits these values"
+    if design.limits is not None and design.limits.censored(design.n)[first]:
+        remedy = (
+            "the row is censored, and its limit is no value that the response can have: take the "
+            "row out where that says nothing, as that a time is above 0, or correct it"
+        )
     raise DataError(
         f"the response {design.response!r} is {shown} in row {row_name(design.index, first)} "
         f"({int((~valid).sum())} of {design.n} rows are not {support}): the {family} family takes "
-        f"{support}; {reason} fits these values"
+        f"{support}; {remedy}"
     )
 
 

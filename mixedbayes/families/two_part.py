@@ -18,6 +18,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior, Uniform
 from mixedbayes.families.arrays import some_rows
 from mixedbayes.families.base import Family, Parameter, Values, per_row, weights_of
+from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Log
 from mixedbayes.families.masses import SUMS, mass_of
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -132,6 +133,12 @@ class TwoPart(Family):
             return np.full(np.shape(mu), -np.inf)
         with np.errstate(divide="ignore"):
             return self.component.log_density(np.zeros(1), mu, parameters, trials=trials)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """The component's: zeros add nothing."""
+        return self.component.size_biased(mu, parameters, None, trials)
 
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         """Of the lognormal with the mean and variance of y, on the log link; else as it is.

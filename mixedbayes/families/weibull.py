@@ -14,6 +14,8 @@ from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import InverseGamma, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repeated, weights_of
+from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.gamma import GammaFamily
 from mixedbayes.families.links import Log
 from mixedbayes.families.positive import PositiveMean
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -143,6 +145,19 @@ class Weibull(PositiveMean):
         z = _log_hazard(logs, mu, shape)
         with np.errstate(over="ignore"):
             return repeated(np.log(shape) - logs + z - np.exp(z), weights)
+
+    def size_biased(
+        self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None
+    ) -> SizeBiased | None:
+        """(y / scale)^shape is a gamma variable of shape 1 + 1 / shape then."""
+        k = per_row(parameters["shape"])
+        scale = mu / special.gamma(1 + 1 / k)
+
+        def moved(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+            return np.maximum(low / scale, 0.0) ** k, np.maximum(high / scale, 0.0) ** k
+
+        shape = np.broadcast_to(1 + 1 / k, np.shape(mu))
+        return SizeBiased(GammaFamily(), shape, {"shape": shape}, moved=moved)
 
     def variance(
         self,

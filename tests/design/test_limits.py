@@ -71,6 +71,22 @@ def test_rows_are_dropped_where_what_is_needed_is_missing_alone():
     np.testing.assert_array_equal(design.limits.lowest, np.zeros(4))
 
 
+def test_infinite_bounds_and_ends_are_none():
+    found = build_design("y | cens(kind, `y 2`) ~ x", DATA.assign(**{"y 2": np.inf})).limits
+    np.testing.assert_array_equal(found.censoring, [NONE, LEFT, RIGHT, RIGHT, NONE])
+    assert found.upper is None
+    data = DATA.assign(cap=[9.0, np.inf, 8.0, 7.0, 9.0], floor=[0.0, -np.inf, 0.0, 0.0, 0.0])
+    found = build_design("y | trunc(floor, cap) ~ x", data).limits
+    assert (found.lowest[1], found.highest[1]) == (-np.inf, np.inf)
+    with pytest.raises(DataError, match="not below the upper"):
+        build_design("y | trunc(floor, cap) ~ x", data.assign(floor=np.inf))
+
+
+def test_rows_without_a_response_need_no_code():
+    data = DATA.assign(y=[1.0, np.nan, 3.0, 4.0, 5.0], c=[0, np.nan, 1, 0, 0])
+    assert build_design("y | cens(c) ~ x", data).n == 4
+
+
 def test_an_upper_end_that_is_a_predictor_too_is_needed_in_all_rows():
     assert build_design("y | cens(kind, cap) ~ x + cap", DATA).n == 5
     data = DATA.assign(cap=[9.0, np.nan, 8.0, 7.0, 9.0])
@@ -83,7 +99,10 @@ REFUSED = {
     ("y | cens(kind, `y 2`) ~ x", "not above y"): {"y 2": 4.0},
     ("y | cens(c) ~ x", "'nein' (first in row 1)"): {"c": ["none", "nein", "left", "left", "left"]},
     ("y | cens(c) ~ x", "codes that are not known, 3"): {"c": [0, 1, 3, 0, 0]},
-    ("y | cens(c) ~ x", "all 5 rows with a code are censored"): {"c": 1},
+    ("y | cens(c) ~ x", "all 5 rows are censored"): {"c": 1},
+    ("y | cens(c) ~ x", "missing in 2 of 5 rows that have one (first in row 1)"): {
+        "c": [0, np.nan, 1, None, 0]
+    },
     ("y | trunc(2, 9) ~ x", "1 of 5 values are outside trunc(lower=2, upper=9)"): {},
     ("y | trunc(9, 2) ~ x", "not below the upper"): {},
     ("y | cens(c) + trunc(upper=5) ~ x", "lies outside trunc(upper=5)"): {"c": [0, 0, 0, 0, 1]},
@@ -106,6 +125,14 @@ def test_new_rows_may_be_censored_in_other_ways():
     assert replay(design, DATA[["x"]]).limits is None
     own = replay(design, DATA.iloc[[1, 2]], response=True)
     np.testing.assert_array_equal(own.limits.censoring, [LEFT, RIGHT])
+
+
+def test_a_time_that_is_known_to_be_above_0_alone_is_to_be_taken_out():
+    data = DATA.assign(y=[1.0, 0.0, 3.0, 4.0, 5.0], c=[0, 1, 0, 0, 0])
+    with pytest.raises(
+        DataError, match=r"is 0 in row 1 .*take the row out where that says nothing"
+    ):
+        mb.Model("y | cens(c) ~ x", data, family="weibull")
 
 
 @pytest.mark.parametrize("family", ["bernoulli", "cumulative"])
