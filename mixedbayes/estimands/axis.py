@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mixedbayes.estimands.contrasts import How, how_words
-from mixedbayes.predict.target import Linear, Mean, MeanAboveZero, Probability, Quantile, Target
+from mixedbayes.predict.target import (
+    Linear,
+    Mean,
+    MeanAboveZero,
+    Probability,
+    Quantile,
+    Target,
+    Truncated,
+)
 from mixedbayes.results.posterior import Posterior
 
 _BOUNDED = ("logit", "probit", "cloglog")  # links of means between 0 and 1
@@ -71,6 +79,8 @@ def axis_of(post: Posterior, target: Target) -> Axis:
     design, family, units = post.design, post.family, dict(post.design.units)
     response, link = design.response, family.mean_link
     shown = Axis(target.words(response), units=units)
+    if isinstance(target, Truncated):
+        return replace(axis_of(post, target.inner), text=target.words(response))
     if isinstance(target, Linear):
         same = link == "identity"
         return replace(

@@ -325,7 +325,8 @@ class Columns:
 
 def _in_order(used: Used) -> list[str]:
     effects = [n for names in used.effects.values() for n in names]
-    return [*used.fixed, *effects, *used.groups, *used.others, *used.trials, *used.weights]
+    return [*used.fixed, *effects, *used.groups, *used.others, *used.trials, *used.weights,
+            *used.trunc]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,7 +19,7 @@ from mixedbayes.estimands.result import COLUMNS, SLOPE_ROUNDING, Estimates
 from mixedbayes.predict.evaluate import limits_note
 from mixedbayes.predict.forward import impossible
 from mixedbayes.predict.question import Groups
-from mixedbayes.predict.target import Mean, Quantile
+from mixedbayes.predict.target import Mean, Quantile, Truncated
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import Description, Interval, Statistics, apart
 
@@ -86,7 +86,9 @@ def means(
         >=, <, <=, =, of an observation, "P(y = 0)" of counts; "positive mean", that of observations
         above 0; "median" or "quantile(0.9)" of an observation, with groups averaged over that of an
         observation from a group drawn at random. Of censored and truncated responses all of these,
-        and the mean, are of the distribution before either, which the result's `note` says.
+        and the mean, are of the distribution before either, which the result's `note` says; after
+        "truncated", as in "truncated mean" and "truncated P(y > 3)", of observations between the
+        bounds.
     prob, statistics, interval
         Probability of the interval; the table's columns, such as ["median", "mad"], instead of
         those below; "eti" for equal tails or "hdi" for the shortest interval.
@@ -430,7 +432,8 @@ def _estimates(
     inside = [name for name in req.rows.by if name not in req.asked.own_columns]
     within = f"{asks}, in each {' and '.join(inside)}" if inside else asks
     question = "; ".join(filter(None, (within, req.groups_words, held))) + "."
-    limits = limits_note(req.post.design, "mean") if req.asked.target.of_response else ""
+    between = "response" if isinstance(req.asked.target, Truncated) else "mean"
+    limits = limits_note(req.post.design, between) if req.asked.target.of_response else ""
     return Estimates(
         grid=grid,
         sampled=parts.reshape(R * K * W, S),

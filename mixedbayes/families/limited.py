@@ -104,6 +104,8 @@ def log_mass(
         with np.errstate(divide="ignore"):
             given[k] = np.log(given[k]) - np.log1p(-given[k])
     a, b = (family.bound(np.asarray(end, float), trials) for end in (a, b))
+    empty = np.broadcast_to(~(a < b), shape)
+    a, b = np.where(a < b, a, -np.inf), np.where(a < b, b, np.inf)
     loop, out = _masses(density, len(names)), np.empty(shape)
     step = max(1, _BLOCK // max(1, shape[1]))
     for start in range(0, shape[0], step):
@@ -118,6 +120,7 @@ def log_mass(
         found = np.empty(t[some].size)
         loop(flat(t), flat(a), flat(b), flat(size), own, found)
         out[some] = found.reshape(size_of)
+    out[empty] = -np.inf
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from scipy import special
 
+from mixedbayes.design.limits import Limits
 from mixedbayes.design.original import Original
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError, ModelError
@@ -95,7 +96,7 @@ def target_values(
     reads = target.reads(family)
     predictors = {name: own for name, own in predictors.items() if name in reads}
     integrated = question.treatment == "integrated"
-    require(target, family, rows.weights, rows.trials, post.design.formula.response)
+    require(target, family, rows.weights, rows.trials, post.design.formula.response, rows.limits)
     if integrated:
         varying = [name for name, own in predictors.items() if own.integrates]
         if reason := target.obstacle(family, varying):
@@ -138,6 +139,8 @@ def target_values(
             around: Floats | float | None = None,
             reads: Callable[[Family], tuple[str, ...]] | None = None,
         ) -> Floats:
+            if rows.limits is not None:
+                function = _limited(function, rows.limits.take(at))
             alone = reads is not None and reads(family) == (MU,)
             over = [own.alone for own in spread if own.name == MU] if alone else spread
             return _integrated(family, function, over, eta, linear, every, weights, trials, around)
@@ -145,6 +148,11 @@ def target_values(
         return np.moveaxis(target.over(integrate), 0, -1)
 
     return evaluate
+
+
+def _limited(function: Callable[[Floats, At], Floats], limits: Limits) -> Any:
+    """The function of rows that have these bounds."""
+    return lambda eta, at: function(eta, replace(at, limits=limits))
 
 
 @dataclass(frozen=True, eq=False)
@@ -354,7 +362,10 @@ def weight_note(post: Posterior, rows: PredictionRows, question: Question) -> st
 
 
 def limits_note(design: Design, kind: str) -> str:
-    """What predictions of censored or truncated responses are of; empty for others."""
+    """What predictions of censored or truncated responses are of; empty for others.
+
+    `kind` is "response" where they are between the bounds.
+    """
     said = design.formula.response
     if design.limits is None or not said.limits:
         return ""

@@ -40,7 +40,7 @@ from mixedbayes.predict.question import (
 )
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.predict.target import MU, Mean, parse_target
+from mixedbayes.predict.target import MU, Mean, Truncated, parse_target
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
@@ -94,7 +94,7 @@ def predict(
       does not keep it there, the mean of counts or positive numbers may be below 0 in some draws:
       the note says in how many, and "response" is refused. Of censored and truncated responses it
       is that of the distribution before either, which the coefficients describe (brms's
-      posterior_epred has the mean between the bounds).
+      posterior_epred has the mean between the bounds, here target="truncated mean").
     - "linear": h itself, on the link scale.
 
     Where further parameters have formulas, these are read for new rows too, wherever the answer
@@ -129,7 +129,8 @@ def predict(
         "positive mean", the mean of new observations above 0, where 0 has a probability; "median"
         or "quantile(0.9)" of a new observation. With ``groups="average"`` an observation is that of
         a group drawn at random. Of censored and truncated responses all of these are of the
-        distribution before either, as "mean" is, and `attrs["note"]` says so.
+        distribution before either, as "mean" is, and `attrs["note"]` says so; after "truncated",
+        as in "truncated mean" and "truncated P(y > 3)", of observations between the bounds.
     prob
         Probability of the interval.
     draws
@@ -278,7 +279,8 @@ def predict_given(
 
     run(blocks, work, post.n_draws, shown=progress)
     draws_below = np.any(bad, axis=0) if bad else np.zeros(post.n_draws, bool)
-    notes = [limits_note(post.design, kind)] if what is None or what.of_response else []
+    between = kind if what is None else "response" if isinstance(what, Truncated) else "mean"
+    notes = [limits_note(post.design, between)] if what is None or what.of_response else []
     if what is None or each:
         notes = [
             scale_note(post.design, way),

@@ -10,33 +10,17 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.types import Design, Floats
 from mixedbayes.design.used import used_columns
 from mixedbayes.design.values import label, listed
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.families.base import Family, Values, per_row
+from mixedbayes.families.base import Family, per_row
 from mixedbayes.families.links import Inverse
+from mixedbayes.predict.at import At as At
+from mixedbayes.predict.at import Within
+from mixedbayes.predict.quantiles import quantile, whole_quantile
 
 MU = "mu"
-
-
-@dataclass(frozen=True, eq=False)
-class At:
-    """What a target reads at some rows, besides the linear predictor of the mean.
-
-    parameters
-        The family's own, (S, ...); (S, r) where one has a formula of its own.
-    """
-
-    family: Family
-    parameters: Values
-    weights: Floats | None  # (r,)
-    trials: Ints | None  # (r,)
-
-    def cdf(self, y: Floats | float, eta: Floats) -> Floats:
-        """(S, r) P(Y <= y), y coded as in a design."""
-        mu = self.family.inverse(eta, np)
-        return self.family.cdf(y, mu, self.parameters, weights=self.weights, trials=self.trials)
 
 
 class Integrate(Protocol):
@@ -111,10 +95,10 @@ class Mean(Target):
         return self.said or f"expected {response}"
 
     def value(self, eta: Floats, at: At) -> Floats:
-        mu = at.family.inverse(eta, np)
         if self.categories:
+            mu = at.family.inverse(eta, np)
             return at.family.probabilities(mu, at.parameters)
-        return at.family.expectation(mu, at.family.weighted(at.parameters, at.weights))
+        return at.mean(eta)
 
     def closed(self, family: Family, eta: Floats, variance: Floats) -> Floats | None:
         if self.categories or mean_depends_on_parameters(family):
@@ -233,16 +217,10 @@ class MeanAboveZero(OfObservation):
 
     def over(self, integrate: Integrate) -> Floats:
         def some(eta: Floats, at: At) -> Floats:
-            mu = at.family.inverse(eta, np)
-            with np.errstate(divide="ignore"):
-                log_zero = at.family.log_density(np.zeros(1), mu, at.parameters, trials=at.trials)
-            return -np.expm1(log_zero)
+            return -np.expm1(at.zero(eta))
 
         mean = Mean(categories=False)
         return integrate(mean.value, reads=mean.reads) / integrate(some, 0.0)
-
-
-_ITERATIONS = 200
 
 
 @dataclass(frozen=True)
@@ -265,10 +243,7 @@ class Quantile(OfObservation):
 
         def centre(eta: Floats, at: At) -> Floats:
             first.append(at)
-            mu = at.family.inverse(eta, np)
-            return at.family.observation_mean(
-                mu, at.parameters, weights=at.weights, trials=at.trials
-            )
+            return at.centre(eta)
 
         middle = integrate(centre)
         family = first[0].family
@@ -279,7 +254,7 @@ class Quantile(OfObservation):
             return integrate(lambda eta, at: at.cdf(y, eta), y)
 
         start = np.floor(middle) - offset if whole else middle
-        found = _whole(below, start, self.p) if whole else _solve(below, start, self.p)
+        found = whole_quantile(below, start, self.p) if whole else quantile(below, start, self.p)
         for atom in family.atoms:  # where the distribution function jumps over p
             place = np.full(np.shape(found), atom)
             jumps = (below(np.nextafter(place, -np.inf)) < self.p) & (below(place) >= self.p)
@@ -287,54 +262,37 @@ class Quantile(OfObservation):
         return found + offset
 
 
-def _bracket(
-    below: Callable[[Floats], Floats], start: Floats, p: float
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """low and high with P(low) < p <= P(high), and these probabilities."""
-    step = np.maximum(1.0, np.abs(start) / 8)
-    low, high = start - step, start + step
-    at_low, at_high = below(low), below(high)
-    for _ in range(_ITERATIONS):
-        left, right = at_low >= p, at_high < p
-        if not (left.any() or right.any()):
-            return low, high, at_low, at_high
-        step = 2 * step
-        low, high = np.where(left, low - step, low), np.where(right, high + step, high)
-        at_low, at_high = below(low), below(high)
-    raise ModelError(f"the {p:g} quantile of an observation is beyond all numbers in some draws")
+@dataclass(frozen=True)
+class Truncated(OfObservation):
+    """A target of observations between the bounds of truncation.
+
+    With groups averaged over it is the average over groups of what is so of each.
+    """
+
+    inner: Target
+
+    def words(self, response: str) -> str:
+        return f"{self.inner.words(response)} between the bounds"
+
+    def obstacle(self, family: Family, effects: Sequence[str]) -> str:
+        return self.inner.obstacle(family, effects)
+
+    def value(self, eta: Floats, at: At) -> Floats:
+        return self.inner.value(eta, _within(at))
+
+    def over(self, integrate: Integrate) -> Floats:
+        def inside(
+            function: Callable[[Floats, At], Floats],
+            around: Floats | float | None = None,
+            reads: Callable[[Family], tuple[str, ...]] | None = None,
+        ) -> Floats:
+            return integrate(lambda eta, at: function(eta, _within(at)), around)
+
+        return self.inner.over(inside)
 
 
-def _whole(below: Callable[[Floats], Floats], start: Floats, p: float) -> Floats:
-    """Smallest whole k with P(y <= k) >= p, by bisection."""
-    low, high, _, _ = _bracket(below, start, p)
-    low, high = np.floor(low), np.ceil(high)
-    while np.any(high - low > 1):
-        middle = np.floor((low + high) / 2)
-        left = below(middle) < p
-        low, high = np.where(left, middle, low), np.where(left, high, middle)
-    return high
-
-
-def _solve(below: Callable[[Floats], Floats], start: Floats, p: float) -> Floats:
-    """Root of P(y <= q) = p by false position, Illinois's, with bisection where it is slow."""
-    low, high, f_low, f_high = _bracket(below, start, p)
-    f_low, f_high = f_low - p, f_high - p
-    for k in range(_ITERATIONS):
-        wide = high - low
-        if np.all(wide <= 1e-9 * np.maximum(1e-300, np.maximum(np.abs(low), np.abs(high)))):
-            break
-        with np.errstate(all="ignore"):
-            middle = high - f_high * wide / (f_high - f_low)
-        dull = (k % 3 == 2) | ~np.isfinite(middle) | (middle <= low) | (middle >= high)
-        middle = np.where(dull, low + wide / 2, middle)
-        f = below(middle) - p
-        left = f < 0
-        f_high = np.where(left, f_high / 2, f)
-        f_low = np.where(left, f, f_low / 2)
-        low, high = np.where(left, middle, low), np.where(left, high, middle)
-        done = np.abs(f) < 1e-12
-        low, high = np.where(done, middle, low), np.where(done, middle, high)
-    return (low + high) / 2
+def _within(at: At) -> Within:
+    return Within(at.family, at.parameters, at.weights, at.trials, at.limits)
 
 
 def mean_depends_on_parameters(family: Family) -> bool:
@@ -348,6 +306,7 @@ def mean_depends_on_parameters(family: Family) -> bool:
 # ---- from text ---------------------------------------------------------------------------------
 
 _PROBABILITY = re.compile(r"^\s*P\s*\((.*?)\s*(<=|>=|==|<|>|=)\s*(.*?)\)\s*$", re.DOTALL)
+_TRUNCATED = re.compile(r"^\s*truncated\s+(.*)$", re.DOTALL)
 _QUANTILE = re.compile(r"^\s*quantile\s*\(\s*([^()]*)\)\s*$")
 
 
@@ -357,7 +316,7 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
     "mean"; "linear", the linear predictor; a parameter of the family, such as "sigma"; "P(y > 3)"
     with >, >=, <, <= or =, y or the response's name on the left and a number or a category on the
     right; "positive mean", of an observation that is not 0; "median" and "quantile(0.9)", of an
-    observation.
+    observation; each of the response after "truncated", of observations between the bounds.
 
     Raises
     ------
@@ -367,6 +326,8 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
     categories = family.categories(design) is not None
     if isinstance(text, Target):
         return text
+    if isinstance(text, str) and (found := _TRUNCATED.match(text)):
+        return _truncated(found[1], design, family)
     if text == "mean":
         return Mean(categories, _mean_words(design, family))
     if text == "linear":
@@ -390,7 +351,29 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
         f'target={text!r} is not understood: use "mean", "linear", {also}'
         f'"P({design.response} > 3)" (also >=, <, <=, =), "median" or "quantile(0.9)"'
         + (', or "positive mean"' if _has_zeros(family) else "")
+        + (', or one of them between the bounds, as "truncated mean"' if _truncates(design) else "")
     )
+
+
+def _truncates(design: Design) -> bool:
+    return design.formula.response.trunc != (None, None)
+
+
+def _truncated(text: str, design: Design, family: Family) -> Truncated:
+    if not _truncates(design):
+        raise ModelError(
+            f'target="truncated {text}" is of responses with bounds, and {design.response} has '
+            f"none: write {design.response} | trunc(lower, upper), or ask for target={text!r}"
+        )
+    inner = parse_target(text, design, family)
+    if not inner.of_response or isinstance(inner, Truncated):
+        raise ModelError(
+            f'target="truncated {text}": bounds change the response, as "truncated mean" '
+            f'and "truncated P({design.response} > 3)" have them: ask for target={text!r}'
+        )
+    if isinstance(inner, Mean):
+        inner = Mean(False, "" if family.mean_words(design.response) else inner.said)
+    return Truncated(inner)
 
 
 def _mean_words(design: Design, family: Family) -> str:
@@ -469,8 +452,15 @@ def _probability(left: str, sign: str, right: str, design: Design, family: Famil
     return Probability(sign, at - family.first_code, said)
 
 
-def require(target: Target, family: Family, weights: Any, trials: Any, response: Any) -> None:
-    """DataError where a target depends on weights or trials of rows that have none."""
+def require(
+    target: Target, family: Family, weights: Any, trials: Any, response: Any, limits: Any = None
+) -> None:
+    """DataError where a target depends on weights, trials or bounds of rows that have none."""
+    if isinstance(target, Truncated) and limits is None:
+        raise DataError(
+            f"what is between the bounds depends on {response.limits[-1]}, and the rows lack its "
+            'column(s); add them, or ask for target="mean", that before truncation'
+        )
     weighs, tries = target.needs(family)
     for depends, said, have in (
         (weighs, response.weighing, weights),

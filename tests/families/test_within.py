@@ -7,8 +7,6 @@ import pytest
 from family_values import values_of
 from scipy import integrate
 
-import mixedbayes as mb
-from mixedbayes.errors import ModelError
 from mixedbayes.families import ends, limited, within
 from mixedbayes.families.registry import FAMILIES, with_limits
 

@@ -1,0 +1,66 @@
+"""Targets of observations between the bounds of truncation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import mixedbayes as mb
+from mixedbayes.errors import DataError, ModelError
+from mixedbayes.predict.target import At, parse_target, require
+
+DATA = pd.DataFrame({"y": [1.0, 2.0, 0.5], "x": [0.1, 0.4, 0.2], "cap": [4.0, 3.0, 2.0]})
+MODEL = mb.Model("y | trunc(0.3, cap) ~ x", DATA)
+ETA = np.array([[0.2, 1.0, -7.0], [1.5, 0.0, 30.0]])  # (S, n)
+SIGMA = np.array([0.7, 1.3])
+LIMITS = MODEL.design.limits
+
+
+def value(text, model=MODEL, eta=ETA, parameters=None, limits=LIMITS):
+    target = parse_target(text, model.design, model.family)
+    own = {"sigma": SIGMA} if parameters is None else parameters
+    return target.value(eta, At(model.family, own, None, None, limits))
+
+
+def law():
+    s = SIGMA[:, None]
+    return stats.truncnorm((0.3 - ETA) / s, (DATA["cap"].to_numpy() - ETA) / s, ETA, s)
+
+
+def test_they_are_those_of_the_truncated_distribution():
+    np.testing.assert_allclose(value("truncated mean"), law().mean(), rtol=1e-9)
+    np.testing.assert_allclose(value("truncated P(y > 1)"), law().sf(1.0), rtol=1e-9)
+    np.testing.assert_allclose(value("truncated quantile(0.9)"), law().ppf(0.9), rtol=1e-7)
+    np.testing.assert_allclose(value("truncated median"), law().median(), rtol=1e-7)
+    np.testing.assert_array_equal(value("mean"), ETA)
+
+
+def test_counts_above_zero():
+    model = mb.Model("y | trunc(0, 3) ~ 1", DATA.assign(y=[1, 2, 0]), family="poisson")
+    mu = np.array([[0.5, 2.0, 8.0]])
+    k = np.arange(4)[:, None]
+    p = stats.poisson.pmf(k, mu)
+    mean = (k * p).sum(axis=0) / p.sum(axis=0)
+    at = {"model": model, "eta": np.log(mu), "parameters": {}, "limits": model.design.limits}
+    np.testing.assert_allclose(value("truncated mean", **at)[0], mean, rtol=1e-12)
+    above = (k * p).sum(axis=0) / p[1:].sum(axis=0)
+    np.testing.assert_allclose(value("truncated positive mean", **at)[0], above, rtol=1e-10)
+    np.testing.assert_allclose(value("truncated P(y = 0)", **at)[0], p[0] / p.sum(axis=0))
+    np.testing.assert_array_equal(value("truncated median", **at)[0], [0, 2, 3])
+
+
+def test_what_bounds_do_not_change_is_refused_and_so_are_rows_without_bounds():
+    with pytest.raises(ModelError, match=r"ask for target='sigma'"):
+        value("truncated sigma")
+    with pytest.raises(ModelError, match=r"write y \| trunc\(lower, upper\)"):
+        value("truncated mean", mb.Model("y ~ x", DATA))
+    target = parse_target("truncated mean", MODEL.design, MODEL.family)
+    assert target.words("y") == "expected y between the bounds"
+    with pytest.raises(DataError, match=r"depends on trunc\(lower=0.3, upper=cap\)"):
+        require(target, MODEL.family, None, None, MODEL.design.formula.response)
+
+
+def test_grids_have_the_columns_of_bounds():
+    from mixedbayes.estimands.grid import Columns
+
+    assert Columns(MODEL.design).names == ("x", "cap")
