@@ -23,6 +23,7 @@ _HOME = {
     "average": "mixedbayes.api.average",
     "bayes_factor": "mixedbayes.api.several",
     "compare": "mixedbayes.api.several",
+    "custom": "mixedbayes.families.custom",
     "load": "mixedbayes.api.load",
     "load_data": "mixedbayes.data",
     "list_data": "mixedbayes.data",
@@ -148,6 +149,7 @@ if TYPE_CHECKING:
     from mixedbayes.families.beta import Beta as Beta
     from mixedbayes.families.binomial import Binomial as Binomial
     from mixedbayes.families.cumulative import Cumulative as Cumulative
+    from mixedbayes.families.custom import custom as custom
     from mixedbayes.families.gamma import GammaFamily as GammaFamily
     from mixedbayes.families.gaussian import Gaussian as Gaussian
     from mixedbayes.families.links import Cloglog as Cloglog

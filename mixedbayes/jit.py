@@ -11,9 +11,11 @@ from __future__ import annotations
 import marshal
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import count
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+from weakref import WeakSet
 from zlib import crc32
 
 import llvmlite.binding
@@ -21,6 +23,7 @@ import numba
 from numba.core import caching, cgutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
+from numba.core.typeconv import Conversion as Conversion
 from numba.extending import _Intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple as to_fixed_tuple
 
@@ -35,6 +38,17 @@ LOGP_SIGNATURE = numba.types.int64(
 )
 
 _PLAIN = (bool, int, float, complex, str, tuple, type(None))
+_UNKEPT: WeakSet[FunctionType] = WeakSet()
+_NUMBER = count()
+
+
+def unkept(function: Any) -> Any:
+    """The function, marked so that no code into which it is compiled is kept on disk.
+
+    Of a function that reads what sources do not say, such as arrays or addresses.
+    """
+    _UNKEPT.add(_plain(function))
+    return function
 
 
 def njit(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -68,6 +82,10 @@ def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]
 def _decorator(compiled: Callable[[Any, Any], Any]) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         # Code from disk is linked by its function's name: that of two loops must not be the same.
+        if any(part is None for part in _parts(_plain(function), set())):
+            function.__qualname__ += f"_unkept_{next(_NUMBER)}"
+            with uninterrupted():
+                return compiled(function, None)
         function.__qualname__ += f"_{stamp(function):08x}"
         with uninterrupted():
             try:
@@ -92,15 +110,18 @@ def stamp(function: Any) -> int:
     """A number that says what is compiled into a function: files, and constants from elsewhere."""
     said = 0
     for part in _parts(_plain(function), set()):
-        said = crc32(part, said)
+        said = crc32(part or b"", said)
     return said
 
 
-def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[bytes]:
-    """The sources of a function and of those that it calls, depth first."""
+def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[bytes | None]:
+    """The sources of a function and of those that it calls, depth first; None of `unkept` ones."""
     if function in seen:
         return
     seen.add(function)
+    if function in _UNKEPT:
+        yield None
+        return
     code = function.__code__
     yield _source(code)
     cells = [c.cell_contents for c in function.__closure__ or ()]

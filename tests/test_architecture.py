@@ -59,7 +59,8 @@ POSITION = {name: i for i, names in enumerate(STAGES) for name in names}
 # Where a library that is slow to import, or that one stage hides from the others, may be imported;
 # and the one module that may rely on a library's internals.
 HOMES = {
-    ("pymc", "pytensor", "numpyro", "jax"): ("model/", "sample/", "engines/"),
+    ("pymc", "numpyro", "jax"): ("model/", "sample/", "engines/"),
+    ("pytensor",): ("model/", "sample/", "engines/", "families/pytensor_rows.py"),
     ("nutpie",): ("sample/nutpie.py",),
     ("numba.core", "numba.np", "numba.extending._Intrinsic", "llvmlite"): ("jit.py",),
     ("matplotlib", "plotly", "bokeh", "arviz_plots", "seaborn"): ("plots/",),

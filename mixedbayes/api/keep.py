@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from mixedbayes.design import own_names, table
 from mixedbayes.design.table import LIBRARIES, PANDAS
 from mixedbayes.engines import registry
@@ -17,6 +19,7 @@ from mixedbayes.engines.base import Chosen, factors
 from mixedbayes.engines.choose import Request
 from mixedbayes.engines.run import Run
 from mixedbayes.errors import FileError, FormulaError, SamplingError
+from mixedbayes.families.base import Family
 from mixedbayes.families.registry import family_from_names, written
 from mixedbayes.formula import parse_all
 from mixedbayes.model.coords import check_labels
@@ -60,6 +63,8 @@ EXTRA = {
     "units": Each(str),
     "library?": str,  # of the data frame, where it is not pandas
     "fixed?": Each(float),  # parameters of the family that the user fixed
+    # of a family of the user's own, by which it is known again
+    "own?": {"links": Each(str), "log_density": [float]},
 }
 # Settings that do not change the draws, held at one value in the cache's keys.
 NOT_ASKED = {"progress": True, "cores": None}
@@ -105,6 +110,7 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             **({"columns": fingerprint(design)} if own else {}),
             **({"library": design.library} if design.library != PANDAS else {}),
             **({"fixed": family.fixed} if family.fixed else {}),
+            **({"own": family.fingerprint(design)} if family.own else {}),
         },
     )
 
@@ -164,8 +170,59 @@ def as_ours(where: str) -> Iterator[None]:
         ) from e
 
 
-def arguments(saved: SavedFit) -> dict[str, Any]:
-    """Of `Model`, for the model that was fitted; its functions aside."""
+def own_family(saved: SavedFit, where: str, family: Family | None) -> Family | None:
+    """The family of the user's own that a fit had; None where it had another.
+
+    FileError where it is not given, or another one is.
+    """
+    said = saved.extra.get("own")
+    if family is not None and not isinstance(family, Family):
+        raise FileError(f"family={family!r} is no family; give what mb.custom made, or nothing")
+    if said is None:
+        if family is not None and family.name != saved.family:
+            raise FileError(
+                f"{where} was fitted with the {saved.family} family, not {family.name}: load it "
+                "without family="
+            )
+        return None
+    links = ", ".join(f"{name}: {link}" for name, link in said["links"].items())
+    wanted = f"a family of your own, {saved.family!r} ({links})"
+    if family is None:
+        raise FileError(
+            f"{where} was fitted with {wanted}, which is not given: a file holds no code; load it "
+            f"in Python with family=mb.custom({saved.family!r}, ...)"
+        )
+    given = {"mu": family.link.name} | {p.name: p.link.name for p in family.declared}
+    if (
+        not family.own
+        or family.name != saved.family
+        or list(given.items()) != [*said["links"].items()]
+    ):
+        shown = ", ".join(f"{name}: {link}" for name, link in given.items())
+        raise FileError(f"{where} was fitted with {wanted}; {family.name!r} ({shown}) is given")
+    return family
+
+
+def check_own(saved: SavedFit, where: str, spec: Spec) -> None:
+    """FileError where a family of the user's own has another density than that of the fit."""
+    said = saved.extra.get("own")
+    if said is None:
+        return
+    now = spec.family.fingerprint(spec.design)["log_density"]
+    before = said["log_density"]
+    if len(now) != len(before) or not np.allclose(now, before, rtol=1e-8, atol=1e-8):
+        at = next((k for k, (a, b) in enumerate(zip(now, before, strict=False)) if a != b), 0)
+        raise FileError(
+            f"{where} was fitted with another density of {saved.family!r}: of some rows log p was "
+            f"{before[at]:.8g}, and is {now[at]:.8g} by the one given"
+        )
+
+
+def arguments(saved: SavedFit, family: Family | None = None) -> dict[str, Any]:
+    """Of `Model`, for the model that was fitted; its functions aside.
+
+    `family` is the one of the user's own, if it had such.
+    """
     formulas = [saved.formula, *saved.extra["others"]]
     parse_all(formulas)
     saved.data.attrs["units"] = saved.extra["units"]
@@ -173,7 +230,7 @@ def arguments(saved: SavedFit) -> dict[str, Any]:
     return {
         "formula": formulas,
         "data": replace(table(saved.data, saved.data.columns), library=_library(saved)),
-        "family": family_from_names(saved.family, saved.link, saved.extra.get("fixed")),
+        "family": family or family_from_names(saved.family, saved.link, saved.extra.get("fixed")),
         "priors": codec.decode(saved.priors),
         "formulation": _from_plain(asked["formulation"]),
         "missing": asked["missing"],
@@ -247,6 +304,11 @@ def key(spec: Spec, settings: Settings, chosen: Chosen) -> str:
         raise SamplingError(
             f"cache= cannot tell whether your functions ({', '.join(own)}) have "
             "changed; put their result into a column, or fit without cache="
+        )
+    if family.own:
+        raise SamplingError(
+            f"cache= cannot tell whether the functions of your own family {family.name!r} have "
+            "changed; fit without cache=, and keep the fit with save()"
         )
     return cache.key(
         design.formula,

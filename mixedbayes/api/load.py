@@ -9,10 +9,16 @@ from typing import Any
 
 from mixedbayes.api import keep
 from mixedbayes.api.model import Fit, Model
+from mixedbayes.families.base import Family
 from mixedbayes.results import store
 
 
-def load(path: str | Path, *, functions: Mapping[str, Callable[..., Any]] | None = None) -> Fit:
+def load(
+    path: str | Path,
+    *,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    family: Family | None = None,
+) -> Fit:
     """Read a fit from a file written by `Fit.save`.
 
     Parameters
@@ -21,6 +27,8 @@ def load(path: str | Path, *, functions: Mapping[str, Callable[..., Any]] | None
         The file.
     functions
         The functions of your own that the formula uses; a file never holds code.
+    family
+        The family of your own that the fit has, of `mb.custom`, for the same reason.
 
     Returns
     -------
@@ -32,12 +40,16 @@ def load(path: str | Path, *, functions: Mapping[str, Callable[..., Any]] | None
     FileError
         There is no such file, it is not one of ours, damaged, or from a newer version; or its
         formula uses functions that were not given, or with those given computes other values
-        than in the fit.
+        than in the fit; or its family is one of your own that was not given, or one with other
+        parameters, links or another density.
     """
     saved, where = store.read(path), str(path)
     own = keep.checked(saved, where, functions)
+    kind = keep.own_family(saved, where, family)
     with keep.as_ours(where):
-        model = Model(**keep.arguments(saved), functions=own)
+        model = Model(**keep.arguments(saved, kind), functions=own)
         priors = model.spec.priors.at_means(saved.extra["intercept_at_means"])
         model.spec = replace(model.spec, priors=priors)
+    keep.check_own(saved, where, model.spec)
+    with keep.as_ours(where):
         return Fit(model, keep.drawn(saved, model.spec))

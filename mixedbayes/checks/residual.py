@@ -18,6 +18,7 @@ from scipy import stats
 from mixedbayes import names
 from mixedbayes.checks.leave_out import take
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
+from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family, per_row
 from mixedbayes.families.limited import completed
 from mixedbayes.predict.forward import responses
@@ -286,6 +287,11 @@ def _unit(post: Posterior) -> Floats:
     if np.isfinite(sd).all():
         return sd
     own = post.family.weighted(row_parameters(post, slice(None)), post.design.weights)
+    if names.SIGMA not in own:
+        raise ModelError(
+            f"the sd of responses is infinite in the {post.family.name} family at some draws, so "
+            "that residuals have no unit"
+        )
     return np.where(np.isfinite(sd), sd, per_row(own[names.SIGMA]))
 
 

@@ -57,6 +57,7 @@ class Family(Bounded):
     elsewhere: ClassVar[Elsewhere] = Elsewhere()
     dispersion: ClassVar[str | None] = None  # the parameter that says how far y is from its mean
     dispersion_words: ClassVar[str] = "residual sd"
+    residual: ClassVar[bool] = True  # whether a parameter named sigma is that of the residual
     wider: ClassVar[str | None] = None  # a family, by name, that has more spread or heavier tails
     inflated: ClassVar[str | None] = None  # a family, by name, that is this one with more zeros
     hurdle: ClassVar[str | None] = None  # one that is this one above 0, with any share of zeros
@@ -70,6 +71,8 @@ class Family(Bounded):
     atoms: ClassVar[tuple[float, ...]] = ()  # values of a continuous y that have a probability
     infinite_over: ClassVar[tuple[str, ...]] = ()  # over normal effects on these E[y] is infinite
     variant_of: ClassVar[type[Family] | None] = None  # the family that a formula made this one of
+    own: ClassVar[bool] = False  # whether it is a user's, made by `mb.custom`
+    no_latent_variance: ClassVar[str] = ""  # why `latent_variance` is not known
     no_average: ClassVar[str] = ""  # why means of y over rows or groups have no meaning
     apart: ClassVar[bool] = False  # whether cs(x) may move each threshold by itself
     beyond: ClassVar[str] = ""  # what effects do not multiply, " beyond ndt", where they are ratios
@@ -261,6 +264,10 @@ class Family(Bounded):
         """Labels of the elements of a parameter that is a vector; None where it is one number."""
         return None
 
+    def fingerprint(self, design: Design) -> dict[str, Any]:
+        """What a file keeps of a family that it cannot hold, to know it again; else nothing."""
+        return {}
+
     # ---- the compiled engine -------------------------------------------------------------------
 
     def rows(self, design: Design) -> Rows:
@@ -294,6 +301,10 @@ class Family(Bounded):
 
     def pymc_logp(self, y: Any, arguments: Mapping[str, Any], xp: Any) -> Any:
         """log p of y given `pymc`'s arguments, where PyMC has no such distribution."""
+        raise NotImplementedError
+
+    def pymc_logcdf(self, y: Any, arguments: Mapping[str, Any], xp: Any) -> Any:
+        """log P(Y <= y), of families with `RowDensity.tails`, where PyMC has no such one."""
         raise NotImplementedError
 
     def simulate(
@@ -433,6 +444,10 @@ class Family(Bounded):
     def information_in(self, design: Design, eta: Floats, parameters: Values) -> Floats:
         """(S, n) `row_information` of the rows of a design."""
         return self.row_information(eta, parameters, design.trials)
+
+    def parameter_information_in(self, name: str, design: Design, eta: Floats, own: Values) -> Any:
+        """(S, n) `row_parameter_information` of the rows of a design."""
+        return self.row_parameter_information(name, eta, own, design.trials)
 
     def row_parameter_information(
         self, name: str, eta: Floats, parameters: Values, trials: Ints | None

@@ -144,14 +144,15 @@ def _refuse_module(module: ModuleType) -> NoReturn:
 
 
 def _check_ours(kind: type[Family]) -> None:
-    if kind not in FAMILIES.values() and kind.variant_of not in FAMILIES.values():
-        raise ModelError(
-            f"{kind.__name__} is a family of your own, and these are not taken: likelihoods are "
-            "compiled, and tables, checks, files and code for other packages know each family by "
-            f"its name. Use one of {', '.join(FAMILIES)}; any likelihood can be written in PyMC, "
-            "beginning with model.pymc of the nearest; and 'Add a family' in the source's "
-            "ARCHITECTURE.md has all that the package needs to have it"
-        )
+    if kind.own or kind in FAMILIES.values() or kind.variant_of in FAMILIES.values():
+        return
+    raise ModelError(
+        f"{kind.__name__} is a class of your own, and these are not taken: likelihoods are "
+        "compiled, and tables, checks, files and code for other packages know each family by "
+        "its name. Make the family by mb.custom(...), of its log density; use one of "
+        f"{', '.join(FAMILIES)}; or see 'Add a family' in the source's ARCHITECTURE.md, which has "
+        "all that the package needs to have it"
+    )
 
 
 def _check_link(family: Family) -> None:
@@ -165,6 +166,8 @@ def _check_link(family: Family) -> None:
 
 def _hint(word: str) -> str:
     """Which of ours is meant by a family's name elsewhere, or by one misspelt."""
+    if word in ("custom", "custom_family", "customdist", "likelihood"):
+        return " A family of your own is made by mb.custom(...), of its log density."
     same = [name for name, kind in FAMILIES.items() if word in kind.elsewhere.names]
     if same:
         return f" It is called {same[0]!r} here."

@@ -57,7 +57,8 @@ def brms_code(spec: Spec) -> str:
     design, family = spec.design, spec.family
     check_columns(spec, "brms")
     if family.elsewhere.brms is None:
-        raise ModelError(f"brms has no {family.name} family")
+        there = "; there, its density is written in Stan, for custom_family()" if family.own else ""
+        raise ModelError(f"brms has no {family.name} family{there}")
     if design.formula.response.weights is not None and not family.repeats_rows:
         raise ModelError(
             f"weights() of the {family.name} family divide a row's variance; brms's count a row "

@@ -21,7 +21,8 @@ def lme4_code(spec: Spec) -> str:
         )
     theirs = family.elsewhere.lme4
     if theirs is None:
-        raise ModelError(f"lme4 has no {family.name} family; brms has")
+        also = "" if family.elsewhere.brms is None else "; brms has"
+        raise ModelError(f"lme4 has no {family.name} family{also}")
     if design.weights is not None and family.repeats_rows:
         raise ModelError(
             f"weights() of the {family.name} family count rows several times, which lme4's weights "

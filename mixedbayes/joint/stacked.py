@@ -126,9 +126,9 @@ class StackedLayout(JointLayout):
         weights = self.source.weights
         # Where a weight divides the variance, it says nothing about how large that is.
         size = 1.0 if weights is None or family.repeats_rows else weights
-        trials, eta = self.source.trials, blocks[0]
-        found = [family.information_in(self.source, eta, values)]
-        found += [family.row_parameter_information(p, eta, values, trials) / size for p in self.own]
+        source, eta = self.source, blocks[0]
+        found = [family.information_in(source, eta, values)]
+        found += [family.parameter_information_in(p, source, eta, values) / size for p in self.own]
         return np.concatenate([np.broadcast_to(f, blocks[0].shape) for f in found], axis=-1)
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:

@@ -97,7 +97,8 @@ class _Own:
             name, *args.values(), **self._functions(args), observed=observed, dims=dims
         )
 
-    def dist(self, *, size: Any = None, shape: Any = None, **args: Any) -> Any:
+    def dist(self, *, size: Any = None, **args: Any) -> Any:
+        shape = None if "shape" in self.family.parameters else args.pop("shape", None)
         given = {k: v for k, v in {"size": size, "shape": shape}.items() if v is not None}
         return pm.CustomDist.dist(*args.values(), **self._functions(args), **given)
 
@@ -107,10 +108,13 @@ class _Own:
         def logp(value: Any, *given: Any) -> Any:
             return family.pymc_logp(value, dict(zip(args, given, strict=True)), pt)
 
+        def logcdf(value: Any, *given: Any) -> Any:
+            return family.pymc_logcdf(value, dict(zip(args, given, strict=True)), pt)
+
         def random(*given: Any, rng: Any = None, size: Any = None) -> Any:
             shape = np.broadcast_shapes(*map(np.shape, given)) if size is None else tuple(size)
             rows = (np.broadcast_to(x, shape).reshape(1, -1) for x in given)
             values = dict(zip(args, rows, strict=True))
             return family.simulate(values.pop("mu"), values, rng).reshape(shape)
 
-        return {"logp": logp, "random": random, "class_name": self.kind}
+        return {"logp": logp, "logcdf": logcdf, "random": random, "class_name": self.kind}

@@ -197,8 +197,9 @@ def family_parameters(
     statistics: Statistics = None,
     interval: Interval = "eti",
 ) -> pd.DataFrame:
-    """`parameters` without sigma, which `varcorr` has as the residual."""
-    found = {k: v for k, v in post.parameters().items() if k != names.SIGMA}
+    """`parameters` without the sigma that `varcorr` has as the residual."""
+    own = {names.SIGMA} if post.family.residual else set()
+    found = {k: v for k, v in post.parameters().items() if k not in own}
     return _table(post, found, Description.asked(prob, statistics, interval))
 
 

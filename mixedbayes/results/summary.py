@@ -276,6 +276,7 @@ def summary(
     own: Asked = {"prob": prob, "statistics": statistics, "interval": interval}
     groups = {g.name: g.n_levels for p in post.predictors for g in p.groups}
     empty = pd.DataFrame(columns=["group", "kind"])
+    unknown = post.family.no_latent_variance
     return Summary(
         facts=tuple(_facts(post)),
         how=how,
@@ -284,10 +285,10 @@ def summary(
         varcorr=varcorr(post, **own),
         fixef=fixef(post, **own),
         parameters=family_parameters(post, **own),
-        icc=icc(post, **own) if post.design.mu.groups else empty,
-        r2=r2(post, **own),
+        icc=icc(post, **own) if post.design.mu.groups and not unknown else empty,
+        r2=empty if unknown else r2(post, **own),
         health=diagnostics(post),
-        caution=infinite_note(post),
+        caution=f"No shares of variance: {unknown}." if unknown else infinite_note(post),
         effects_kept=not has_summaries(post),
         others=tuple(
             (p, post.family.parameter_link(p).name)

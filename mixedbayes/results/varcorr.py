@@ -51,7 +51,7 @@ def component_list(post: Posterior) -> list[Component]:
     """Every sd, then every correlation, by grouping factor; the residual sd last."""
     found = [c for p in post.predictors for c in _of_predictor(post, p)]
     found += [c for a in post.design.across for c in _across(post, a)]
-    sigma = post.parameters().get(names.SIGMA)
+    sigma = post.parameters().get(names.SIGMA) if post.family.residual else None
     if sigma is not None:
         part = components(post).residual
         found.append(Component(RESIDUAL, None, None, "sd", sigma, sigma**2, part))
@@ -86,6 +86,8 @@ def shares(post: Posterior, found: list[Component]) -> Floats:
     """(K,) posterior mean of each sd's part over group and residual variance; NaN of others."""
     if not post.design.mu.groups:
         return np.array([1.0 if c.part is not None else np.nan for c in found])
+    if post.family.no_latent_variance:
+        return np.full(len(found), np.nan)
     parts = components(post)
     whole = parts.random + parts.residual
     return np.array([np.nan if c.part is None else ratio(c.part, whole).mean() for c in found])
@@ -173,4 +175,5 @@ def _variables(post: Posterior) -> list[str]:
             if g.correlated and not post.design.joined(g.name):
                 found.append(names.cor(g.name, predictor.parameter))
     found += [names.cor(a.name) for a in post.design.across]
-    return found + [name for name in post.parameters() if name == names.SIGMA]
+    own = [names.SIGMA] if post.family.residual else []
+    return found + [name for name in post.parameters() if name in own]

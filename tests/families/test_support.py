@@ -360,7 +360,7 @@ class OwnLog(mb.Log):
 
 @pytest.mark.parametrize("family", [OwnPoisson, OwnPoisson(), OwnFamily, OwnFamily(), Family])
 def test_families_of_ones_own_are_refused_with_reasons(family):
-    with pytest.raises(ModelError, match=r"a family of your own.*compiled.*Use one of gaussian"):
+    with pytest.raises(ModelError, match=r"a class of your own.*compiled.*mb.custom.*gaussian"):
         mb.Model("k ~ 1", SHARES, family=family)
 
 

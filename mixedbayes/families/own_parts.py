@@ -1,0 +1,431 @@
+"""What `mb.custom` is given, read one by one, and the class that is made of it."""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixedbayes.design.types import Floats
+from mixedbayes.distributions import LKJ, Prior
+from mixedbayes.families import python_rows
+from mixedbayes.families.base import Family, Parameter
+from mixedbayes.families.links import Identity, Link, Log, Logit
+from mixedbayes.families.own import Custom, Given, OfMu, OfOther, no_latent_variance
+from mixedbayes.families.own_checks import (
+    Trial,
+    called,
+    check_signature,
+    check_slopes,
+    first_line,
+    refuse,
+    support_words,
+)
+from mixedbayes.families.own_rows import INVERSES, Compiled, row_density
+from mixedbayes.families.registry import FAMILIES
+
+type Links = Mapping[str, Link]
+
+_SUPPORTS = {
+    "real": (-math.inf, math.inf),
+    "positive": (0.0, math.inf),
+    "unit": (0.0, 1.0),
+    "counts": (0.0, math.inf),
+}
+_LINKS: dict[str, type[Link]] = {kind.name: kind for kind in INVERSES}
+_OF_PARAMETERS = (Identity, Log, Logit)
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_GREEK = {
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "nu",
+    "xi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega",
+}  # fmt: skip
+_RESERVED = {
+    "y",
+    "rng",
+    "name",
+    "observed",
+    "dims",
+    "size",
+    "Intercept",
+    "fixef",
+    "ranef",
+    "coef",
+    "sd",
+    "cor",
+    "weights",
+    "trials",
+}
+_MOVED = 0.4  # on the scale of links, of the second trial
+
+
+def checked_name(name: Any) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        refuse(name, "a name has small letters, digits and _, and begins with a letter")
+    if name in FAMILIES or name == "custom":
+        refuse(name, "this is the name of a family that is here; choose another")
+    return name
+
+
+def links_of(name: str, links: Any) -> dict[str, Link]:
+    """Links by parameter, mu first."""
+    if not isinstance(links, Mapping) or not links:
+        refuse(name, "links= is a dictionary by parameter, {'mu': 'identity', 'sigma': 'log'}")
+    if next(iter(links)) != "mu":
+        refuse(
+            name,
+            f"links= begins with {next(iter(links))!r}: the first parameter is 'mu', of which the "
+            "model's formula is",
+        )
+    return {p: _link(name, p, link) for p, link in links.items()}
+
+
+def _link(name: str, parameter: Any, link: Any) -> Link:
+    named = isinstance(parameter, str) and parameter.isidentifier()
+    if not named or keyword.iskeyword(parameter) or parameter in _RESERVED:
+        refuse(name, f"{parameter!r} cannot be the name of a parameter; choose another")
+    allowed = tuple(INVERSES) if parameter == "mu" else _OF_PARAMETERS
+    if isinstance(link, type) and issubclass(link, Link):
+        link = link()
+    made = _LINKS[link]() if isinstance(link, str) and link in _LINKS else link
+    if type(made) not in allowed:
+        shown = ", ".join(repr(kind.name) for kind in allowed)
+        refuse(name, f"the link of {parameter} is {link!r}; use one of {shown}")
+    return made
+
+
+def check_given(name: str, wanted: list[str], **given: Any) -> None:
+    """ModelError unless what was given goes together, and can be called as it will be."""
+    if given["logp"] is not None and given["pytensor"] is not None:
+        refuse(name, "give the density once, as logp= or as pytensor=")
+    if all(given[way] is None for way in ("logp", "pytensor", "scipy")):
+        refuse(
+            name,
+            f"it needs a log density: logp=, a function of numbers (y, {', '.join(wanted)}), "
+            "pytensor=, one of tensors, or scipy=, which gives a frozen SciPy distribution",
+        )
+    for what in ("gradient", "logcdf", "logsf"):
+        if given[what] is not None and given["logp"] is None:
+            refuse(name, f"{what}= goes with logp=, a function of numbers; leave it out")
+    if (given["logcdf"] is None) != (given["logsf"] is None):
+        refuse(name, "logcdf= and logsf= go together: each tail is needed to all its digits")
+    mean, location = given["mean"], given.pop("location")
+    if isinstance(mean, str):
+        if mean != "mu":
+            refuse(name, f"mean={mean!r} is not known: give 'mu', or a function of arrays")
+        given["mean"] = None
+    if not (location is None or callable(location) or location in ("mean", "median")):
+        refuse(name, f"location={location!r}: give 'mean', 'median' or a function of y")
+    for what, function in given.items():
+        if function is not None:
+            arguments = wanted if what in ("scipy", "simulate", "mean", "variance") else None
+            check_signature(
+                name, what, function, arguments or ["y", *wanted], rng=what == "simulate"
+            )
+
+
+def priors_of(name: str, links: Links, priors: Any) -> dict[str, Prior]:
+    """Default priors of parameters, where they are given."""
+    given = dict(priors or {})
+    for key, prior in given.items():
+        if key == "mu" or key not in links:
+            also = ", ".join(p for p in links if p != "mu") or "none"
+            refuse(
+                name,
+                f"priors= has {key!r}, which is not a parameter besides mu (there are: {also}); "
+                "priors of a model's coefficients are given to it, mb.fit(..., priors=...)",
+            )
+        if not isinstance(prior, Prior) or isinstance(prior, LKJ) or not prior.proper:
+            refuse(name, f"the prior of {key} is {prior!r}; give a proper one, as mb.Normal(0, 1)")
+        _check_range(name, key, links[key], prior)
+    for key, link in links.items():
+        own = isinstance(link, Logit) or (
+            key == "sigma" and isinstance(link, Log) and isinstance(links["mu"], Identity)
+        )
+        if key != "mu" and key not in given and not own:
+            shown = "Normal(0, 1)" if isinstance(link, Identity) else "Gamma(2, 1)"
+            refuse(
+                name,
+                f"{key} has no default prior, for nothing says of which size it is: give one, "
+                f"priors={{{key!r}: mb.{shown}}}, for example",
+            )
+    return given
+
+
+def _check_range(name: str, key: str, link: Link, prior: Prior) -> None:
+    low, high = (float(x) for x in prior.frozen().ppf([0.0, 1.0]))
+    if isinstance(link, Identity):
+        if prior.support != "real":
+            refuse(
+                name,
+                f"{key} has the identity link, and {prior} is not on the whole real line: give "
+                "it a link, 'log' of a positive number, or a prior such as mb.Normal(0, 1)",
+            )
+    elif low < 0 or (isinstance(link, Logit) and high > 1):
+        what = "positive" if isinstance(link, Log) else "between 0 and 1"
+        other = "mb.Gamma(2, 1)" if isinstance(link, Log) else "mb.Uniform(0, 1)"
+        refuse(name, f"{key} is {what} by its {link.name} link, {prior} is not; use {other}")
+
+
+def typical_of(
+    name: str, links: Links, priors: Mapping[str, Prior], given: Any
+) -> dict[str, float]:
+    """Values at which functions are tried, mu first."""
+    found = {}
+    for key, link in links.items():
+        found[key] = float(link.inverse(np.asarray(0.0), np))
+        if key in priors:
+            found[key] = float(priors[key].frozen().ppf(0.5))
+    for key, value in dict(given or {}).items():
+        if key not in links:
+            refuse(name, f"typical= has {key!r}, which is none of {', '.join(links)}")
+        with np.errstate(all="ignore"):
+            if not np.isfinite(links[key].link(np.asarray(float(value)), np)):
+                refuse(name, f"typical= has {key} = {value!r}, which its link does not take")
+        found[key] = float(value)
+    return found
+
+
+@dataclass(frozen=True)
+class OfSciPy:
+    """What a frozen distribution says beside its density."""
+
+    discrete: bool
+    simulate: Callable[..., Any]
+    cdf: Callable[..., Any]
+    mean: Callable[..., Any]
+    variance: Callable[..., Any]
+    support: tuple[float, float]
+
+    @property
+    def words(self) -> str:
+        return "discrete" if self.discrete else "continuous"
+
+
+def of_scipy(name: str, factory: Callable[..., Any], values: Mapping[str, float]) -> OfSciPy:
+    """The functions of what `factory` makes of mu and the parameters."""
+    made = called(name, "scipy", factory, *(np.full(2, x) for x in values.values()))
+    discrete, continuous = hasattr(made, "logpmf"), hasattr(made, "logpdf")
+    lacking = [each for each in ("rvs", "cdf", "mean", "var", "support") if not hasattr(made, each)]
+    if discrete == continuous or lacking:
+        refuse(
+            name,
+            f"scipy= gives {type(made).__name__}, which is no frozen distribution of scipy.stats; "
+            "give lambda mu, sigma: stats.gumbel_r(mu, sigma), for example",
+        )
+    ends = np.asarray(called(name, "scipy", made.support), float).reshape(2, -1)
+
+    if np.isnan(ends).any():
+        place = ", ".join(f"{k} = {v:.4g}" for k, v in values.items())
+        refuse(
+            name,
+            f"scipy= gives a distribution without values at {place}: it does not take these "
+            "parameters; if others are meant, name such: typical={'mu': ..., ...}",
+        )
+
+    def simulate(*arguments: Floats, rng: np.random.Generator) -> Any:
+        *own, shape = *arguments, np.shape(arguments[0])
+        return factory(*own).rvs(size=shape, random_state=rng)
+
+    return OfSciPy(
+        discrete,
+        simulate,
+        lambda y, *own: factory(*own).cdf(y),
+        lambda *own: factory(*own).mean(),
+        lambda *own: factory(*own).var(),
+        (float(ends[0, 0]), float(ends[1, 0])),
+    )
+
+
+def support_of(name: str, given: Any, discrete: bool) -> tuple[float, float]:
+    """Both ends."""
+    if given is None:
+        given = "counts" if discrete else "real"
+    if isinstance(given, str):
+        if given not in _SUPPORTS or ((given == "counts") != discrete and given != "real"):
+            kinds = "'counts', 'real'" if discrete else "'real', 'positive', 'unit'"
+            refuse(name, f"support={given!r}: use {kinds} or the two ends, (0, math.inf)")
+        return _SUPPORTS[given]
+    try:
+        low, high = (float(x) for x in given)
+    except (TypeError, ValueError):
+        refuse(name, f"support={given!r}: give its two ends, such as (0, math.inf)")
+    if not low < high:
+        refuse(name, f"support={given!r}: the first end is below the second, (0, math.inf)")
+    return low, high
+
+
+def density_of(
+    name: str,
+    links: Links,
+    logp: Any,
+    gradient: Any,
+    pytensor: Any,
+    scipy: Any,
+    *,
+    discrete: bool,
+) -> Any:
+    m = len(links) - 1
+    if logp is not None:
+        return Compiled(logp, m, gradient)
+    if pytensor is not None:
+        from mixedbayes.families.pytensor_rows import InPyTensor  # PyTensor: where it is needed
+
+        return InPyTensor(pytensor, m)
+
+    def values(y: Floats, *arguments: Floats) -> Any:
+        made = scipy(*arguments)
+        return made.logpmf(y) if discrete else made.logpdf(y)
+
+    slopes = python_rows.by_differences(values, list(links.values()))
+    return python_rows.Evaluated(values, slopes)
+
+
+def compile_all(name: str, densities: Sequence[Any], trial: Trial) -> None:
+    """ModelError, with what numba or PyTensor says first, where a function does not compile."""
+    y = np.array([trial.nodes()[0][0]])
+    for density in densities:
+        if isinstance(density, Compiled):
+            _compile(name, density)
+            continue
+        try:
+            density.slopes(*trial.arguments(y))
+        except Exception as e:
+            what = "scipy" if type(density) is python_rows.Evaluated else "pytensor"
+            refuse(name, f"{what}= failed with {type(e).__name__}: {first_line(e)}")
+
+
+def _compile(name: str, density: Compiled) -> None:
+    what, other = density.name, "write the density in PyTensor, pytensor="
+    try:
+        returned = density.returned()
+    except Exception as e:
+        refuse(name, f"{what}= does not compile: {first_line(e)}. numba has math's functions and "
+               f"numpy's of numbers; else {other}")  # fmt: skip
+    if returned is not None:
+        refuse(name, f"{what}= gives {returned} from numbers: it must give one number, log p(y)")
+    try:
+        slopes = density.slopes_given()
+    except Exception as e:
+        if density.gradient is not None:
+            refuse(name, f"gradient= does not compile: {first_line(e)}")
+        refuse(
+            name,
+            f"{what}= compiles, but not for dual numbers, which give its derivatives: "
+            f"{first_line(e)}. Give gradient=, the tuple of the derivatives by mu and each "
+            f"parameter; or {other}",
+        )
+    if slopes != 1 + density.m:
+        refuse(
+            name,
+            f"gradient= gives {slopes or 'no tuple of'} numbers: it must give the tuple of the "
+            f"derivatives by mu and each parameter, {1 + density.m} numbers",
+        )
+
+
+def trials_of(
+    name: str, links: Links, values: Mapping[str, float], discrete: bool,
+    ends: tuple[float, float],
+) -> list[Trial]:  # fmt: skip
+    """At the typical values, and a little from them."""
+    moved = {}
+    for key, link in links.items():
+        eta = link.link(np.asarray(values[key]), np) + _MOVED
+        moved[key] = float(link.inverse(eta, np))
+    return [Trial(name, discrete, *ends, each) for each in (dict(values), moved)]
+
+
+def check_trial(
+    trial: Trial,
+    density: Any,
+    simulate: Any,
+    mean: Any,
+    variance: Any,
+    cdf: Any,
+    tails: Any,
+) -> None:
+    """ModelError where anything contradicts the density."""
+    law, own = trial.distribution(density), [np.array([x]) for x in trial.values.values()]
+    y = law.places()
+    if cdf is not None:
+        law.check_cdf("cdf", called(trial.name, "cdf", cdf, *_matrix(trial.arguments(y))), y)
+    if tails is not None:
+        below, above = (each.values(*trial.arguments(y)) for each in tails)
+        law.check_cdf("logcdf", np.exp(below), y)
+        law.check_cdf("logsf", -np.expm1(above), y)
+    if mean is not None:
+        found = own[0] if mean == "mu" else called(trial.name, "mean", mean, *own)
+        law.check_moment("mean", found, lambda y: y)
+        if variance is not None and (centre := law.moment(lambda y: y)) is not None:
+            found = called(trial.name, "variance", variance, *own)
+            law.check_moment("variance", found, lambda y: (y - centre) ** 2)
+    if simulate is not None:
+        law.check_draws(simulate)
+
+
+def check_gradient(trial: Trial, density: Any, links: Sequence[Link]) -> None:
+    y = trial.distribution(density).places()
+    arguments = trial.arguments(y)
+    by = python_rows.by_differences(
+        lambda y, *own: density.values(y, own[0], np.stack(own[1:], axis=1)), links
+    )
+    check_slopes(trial, y, density.slopes(*arguments)[1:], by(*_matrix(arguments))[1:])
+
+
+def _matrix(arguments: tuple[Floats, Floats, Floats]) -> list[Floats]:
+    y, mu, own = arguments
+    return [y, mu, *np.ascontiguousarray(own.T)]
+
+
+def is_mu(name: str, mean: Callable[..., Any], trials: Sequence[Trial]) -> bool:
+    """Whether the mean is mu itself."""
+    for trial in trials:
+        own = [np.array([x]) for x in trial.values.values()]
+        found = np.asarray(called(name, "mean", mean, *own), float)
+        if not np.allclose(found, trial.values["mu"], rtol=1e-12, atol=1e-14):
+            return False
+    return True
+
+
+def family_of(name: str, links: Links, given: Given, *, discrete: bool, of_mu: bool) -> Family:
+    """An object of a class of its own."""
+    mu, *others = links.items()
+    link = mu[1]
+    m, density = len(others), given.density
+    if isinstance(density, Compiled):
+        compiled = row_density(density, link, given.tails)
+    else:
+        compiled = python_rows.row_density(density, link, m)
+    base: type[Custom] = OfMu if of_mu else OfOther
+    words = support_words(discrete, given.lower, given.upper)
+    made = type(
+        "".join(word.capitalize() for word in name.split("_")),
+        (base,),
+        {
+            "__doc__": f"The user's family {name!r}.",
+            "__module__": base.__module__,
+            "name": name,
+            "declared": tuple(Parameter(p, _symbol(p), own) for p, own in others),
+            "links": (type(link),),
+            "discrete": discrete,
+            "counting": discrete and given.lower == 0 and given.upper == math.inf,
+            "positive": of_mu and given.lower >= 0,
+            "takes": words,
+            "no_latent_variance": no_latent_variance(name, links, given, of_mu),
+            "extremes": True,
+            "given": given,
+            "compiled": compiled,
+        },
+    )
+    return made(link)
+
+
+def _symbol(parameter: str) -> str:
+    """In LaTeX."""
+    if parameter in _GREEK:
+        return rf"\{parameter}"
+    return parameter if len(parameter) == 1 else rf"\mathrm{{{parameter}}}".replace("_", r"\_")
