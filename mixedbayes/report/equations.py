@@ -40,6 +40,8 @@ def model_equations(spec: Spec) -> str:
     """The whole model: likelihood, predictors, laws of the group effects; `aligned` lines."""
     design, family = spec.design, spec.family
     lines = [likelihood(design, family)]
+    if limits := design.formula.response.limits:
+        lines.append(r"&\quad\text{observed through }" + r"\text{ and }".join(map(tex, limits)))
     mean = r"\mu_i" if family.thresholds else _link(family, r"\mu_i")
     across = frozenset(a.name for a in design.across)
     lines += _predictor(mean, design.mu, r"\mu", across)

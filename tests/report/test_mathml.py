@@ -116,6 +116,17 @@ def test_the_equations_name_everything():
     ElementTree.fromstring(mathml("\n".join(lines)))
 
 
+def test_equations_say_how_responses_were_observed():
+    kidney = mb.load_data("kidney")
+    model = mb.Model(
+        "time | cens(censored) + trunc(upper=600) ~ age + (1 | patient)", kidney, family="weibull"
+    )
+    found = model_equations(model.spec)
+    said = r"observed through }\mathrm{cens(censored)}\text{ and }\mathrm{trunc(upper=600)} \\"
+    assert found.splitlines()[2].endswith(said)
+    ElementTree.fromstring(mathml(found))
+
+
 def test_long_predictors_are_cut():
     import numpy as np
     import pandas as pd
