@@ -62,7 +62,7 @@ EXTRA = {
     "intercept_at_means": [str],
     "units": Each(str),
     "library?": str,  # of the data frame, where it is not pandas
-    "fixed?": Each(float),  # parameters of the family that the user fixed
+    "fixed?": Each((float, str)),  # what of the family the user fixed
     # of a family of the user's own, by which it is known again
     "own?": {"links": Each(str), "log_density": [float]},
 }

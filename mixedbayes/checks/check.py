@@ -91,10 +91,18 @@ def check(
     return CheckReport(tuple(replace(f, table=f.table.copy()) for f in found))
 
 
+_UNORDERED = (
+    "Categories without an order have no residuals. pp_check() compares their shares with "
+    "replicated ones, loo() and mb.compare() models with one another."
+)
+
+
 def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -> Iterator[Finding]:
     yield convergence(post)
     kept = all(post.has_ranef(g.name) for g in post.design.mu.groups)
-    if kept:
+    if kept and post.family.unordered:
+        yield Finding("Not checked", _UNORDERED, False, pd.DataFrame())
+    elif kept:
         found = residuals(post, seed)
         yield from (location(found), shape(found, post), scale(found))
         yield from counts(found, post)

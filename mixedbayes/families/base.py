@@ -23,6 +23,7 @@ from mixedbayes.families.elsewhere import Elsewhere as Elsewhere
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.parameter import Parameter as Parameter
 from mixedbayes.families.rows import Rows
+from mixedbayes.families.several import Several
 from mixedbayes.formula import Formula
 from mixedbayes.priors.types import Assigned
 
@@ -31,7 +32,7 @@ type Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Family(Bounded):
+class Family(Several, Bounded):
     """The distribution of y given mu = g^-1(eta) and the family's own parameters.
 
     Subclasses are frozen dataclasses whose `link` field has a default. In arrays S counts draws and
@@ -90,8 +91,8 @@ class Family(Bounded):
             raise ModelError(f"the {self.name} family has the links {shown}; got {self.link!r}")
 
     @property
-    def fixed(self) -> dict[str, float]:
-        """Fields that the user fixed at a number, parameters but not among `parameters` then."""
+    def fixed(self) -> dict[str, Any]:
+        """Fields that the user fixed: at a number, parameters but not among `parameters` then."""
         return {}
 
     @property
@@ -406,14 +407,6 @@ class Family(Bounded):
         """(S, n) mean of what `simulate` draws, as `reported`: of counts out of trials a count."""
         mean = self.expectation(mu, parameters)
         return mean if trials is None else mean * trials
-
-    def categories(self, design: Design) -> tuple[Any, ...] | None:
-        """Categories whose probabilities are the mean; None where the response is a number."""
-        return None
-
-    def probabilities(self, mu: Floats, parameters: Values) -> Floats:
-        """(S, n, K) probability of each of K `categories`."""
-        raise NotImplementedError
 
     def variance(
         self, mu: Floats, parameters: Values, *, weights: Floats | None = None,

@@ -50,7 +50,7 @@ def _further(predictor: LinearPredictor, design: Design, family: Family) -> Pred
     if names.threshold_of(name) is not None:  # effects of the mean
         scale, unit = family.scale(design), family.scale_origin(design)
         return predictor_priors(predictor, 0.0, scale, unit, level=True)
-    unit = f"unit of {family.parameter_link(name).name}({name})"
+    unit = family.parameter_origin(name)
     return predictor_priors(predictor, *family.parameter_scale(name, design), unit)
 
 

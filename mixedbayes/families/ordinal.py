@@ -20,13 +20,13 @@ from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import (
     Bools,
-    Family,
     Parameter,
     Values,
     per_row,
     repeated,
     weights_of,
 )
+from mixedbayes.families.categories import Categories
 from mixedbayes.families.links import Cloglog, Identity, Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import Rows
 from mixedbayes.formula import Formula
@@ -43,7 +43,7 @@ MOST_APART = 31  # categories with cs(): the compiled loop has two bits for each
 
 
 @dataclass(frozen=True)
-class Ordinal(Family):
+class Ordinal(Categories):
     """Ordered categories 1, ..., K, whose probabilities depend on disc (threshold_k - eta).
 
     Larger eta means higher categories. The thresholds take the intercept's place. The response is
@@ -68,12 +68,7 @@ class Ordinal(Family):
         Parameter(THRESHOLDS, r"\theta", formula=False, level=True),
         DISCRIMINATION,
     )
-    discrete: ClassVar[bool] = True
     takes: ClassVar[str] = "ordered categories or whole numbers"
-    first_code: ClassVar[int] = 1
-    no_limits: ClassVar[str] = (
-        "its responses are categories, not amounts; those that were not told apart are one category"
-    )
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
     specific: tuple[str, ...] = ()  # predictors of single thresholds, from a design with cs()
@@ -202,12 +197,6 @@ class Ordinal(Family):
             return None
         return tuple(f"{a}|{b}" for a, b in pairwise(self.categories(design)))
 
-    def categories(self, design: Design) -> tuple[Any, ...]:
-        """The ordered categories, by the user's labels."""
-        if design.response_levels is None:
-            raise DataError("the design was not prepared by its family")
-        return design.response_levels
-
     # ---- the distribution ---------------------------------------------------------------------
 
     def log_probabilities(self, edges: Any, xp: Any = np) -> Any:
@@ -244,39 +233,6 @@ class Ordinal(Family):
     def probabilities(self, mu: Floats, parameters: Values) -> Floats:
         """(S, n, K) probability of each category."""
         return np.exp(self.log_probabilities(self.edges(mu, parameters)))
-
-    def simulate(
-        self,
-        mu: Floats,
-        parameters: Values,
-        rng: np.random.Generator,
-        *,
-        weights: Floats | None = None,
-        trials: Ints | None = None,
-    ) -> Floats:
-        """Codes 0, 1, ..., K - 1."""
-        u, codes, below = rng.uniform(size=np.shape(mu)), np.zeros(np.shape(mu)), 0.0
-        for p in np.moveaxis(self.probabilities(mu, parameters)[..., :-1], -1, 0):
-            below = below + p
-            codes += u > below
-        return codes
-
-    def cdf(
-        self,
-        y: Floats | float,
-        mu: Floats,
-        parameters: Values,
-        *,
-        weights: Floats | None = None,
-        trials: Ints | None = None,
-    ) -> Floats:
-        """y are codes 0, 1, ..., K - 1."""
-        p = self.probabilities(mu, parameters)
-        below = np.concatenate([np.zeros((*p.shape[:-1], 1)), np.cumsum(p, axis=-1)], axis=-1)
-        below[..., -1] = 1.0
-        code = np.clip(np.floor(y), -1, p.shape[-1] - 1).astype(int) + 1
-        code = np.broadcast_to(code, p.shape[:-1])
-        return np.asarray(np.take_along_axis(below, code[..., None], axis=-1)[..., 0])
 
     def log_density(
         self,

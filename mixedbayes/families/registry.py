@@ -18,6 +18,7 @@ from mixedbayes.families.bernoulli import Bernoulli
 from mixedbayes.families.beta import Beta
 from mixedbayes.families.beta_binomial import BetaBinomial
 from mixedbayes.families.binomial import Binomial
+from mixedbayes.families.categorical import Categorical
 from mixedbayes.families.cratio import Cratio
 from mixedbayes.families.cumulative import Cumulative
 from mixedbayes.families.exgaussian import Exgaussian
@@ -82,6 +83,7 @@ FAMILIES: dict[str, type[Family]] = {
         ZeroInflatedNegativeBinomial,
         HurdlePoisson,
         HurdleNegativeBinomial,
+        Categorical,
         Cumulative,
         Sratio,
         Cratio,
@@ -188,7 +190,7 @@ def written(family: Family) -> str:
     return f"mb.families.{public(kind.name)}(link=mb.{type(family.link).__name__}(){fixed})"
 
 
-def family_from_names(name: str, link: str, fixed: Mapping[str, float] | None = None) -> Family:
+def family_from_names(name: str, link: str, fixed: Mapping[str, Any] | None = None) -> Family:
     """A family object from its name, its link's and fixed parameters, as files keep them."""
     family = as_family(name)
     if unknown := set(fixed or {}) - {f.name for f in fields(family)} - {"link"}:

@@ -53,7 +53,7 @@ class RowDensity:
         steps gain little: the slope is nowhere near 0.
     merges
         How rows with the same predictor become one: "sum" of y and size; "size", of rows with the
-        same y; None, not at all.
+        same y; "extra" of `extra` and size, whatever y; None, not at all.
     odds
         Places of the parameters, shares with the logit link, that the row takes as log odds, which
         hold shares near 0 and near 1 alike; its derivatives are by these.
@@ -82,7 +82,7 @@ class RowDensity:
     once: Any = nothing
     concave: bool = True
     smooth: bool = True
-    merges: Literal["sum", "size"] | None = None
+    merges: Literal["sum", "size", "extra"] | None = None
     odds: tuple[int, ...] = ()
     loop: Any = None
     loop_of_numbers: Any = None

@@ -21,7 +21,7 @@ def suggestion(design: Design) -> str:
     if design.trials is not None:
         return "family='binomial'"
     if levels is not None and len(levels) > 2:
-        return "family='cumulative' if its levels are ordered"
+        return "family='cumulative' if its levels are ordered, else 'categorical'"
     if levels is not None or (whole and set(np.unique(y)) <= {0.0, 1.0}):
         return "family='bernoulli'"
     if len(y) > 2 == len(two := np.unique(y)):
@@ -129,7 +129,7 @@ def refuse_unordered(design: Design) -> None:
         f"the response {design.response!r} is a category without an order (it has the levels "
         f"{shown}); say the order from the lowest to the highest: C({text}, levels=[...]) ~ ... in "
         "the formula, pandas.Categorical(..., categories=[...], ordered=True) in the data, or "
-        "whole numbers"
+        "whole numbers; family='categorical' needs no order"
     )
 
 

@@ -26,8 +26,8 @@ NEAREST: dict[str, str] = {
         _ORDERED,
     ),
     **dict.fromkeys(
-        ("categorical", "multinomial", "multinom", "softmax", "dirichlet", "dirichlet_multinomial"),
-        f"for two categories there is bernoulli; {_ORDERED}",
+        ("multinomial", "dirichlet", "dirichlet_multinomial"),
+        "categorical, of counts with a row for each category: choice | weights(count) ~ ...",
     ),
     "tweedie": _PIECES,
     **dict.fromkeys(

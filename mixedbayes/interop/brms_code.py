@@ -68,6 +68,7 @@ def brms_code(spec: Spec) -> str:
     apart = design.moving[1:]
     made: dict[str, str] = {}
     parts = [_part(spec, p.parameter, made) for p in design.predictors if p not in apart]
+    of = f'link = "{family.link.name}"{family.brms_arguments()}'
     about = ["# columns at their means, as the default priors are"] if made else []
     lines = [
         "library(brms)",
@@ -77,7 +78,7 @@ def brms_code(spec: Spec) -> str:
         "brm(",
         *(f"  {line}" for line in _formulas(spec, parts)),
         "  data = data,",
-        f'  family = {family.elsewhere.brms}(link = "{family.link.name}"),',
+        f"  family = {family.elsewhere.brms}({of}),",
         "  prior = c(",
         ",\n".join(f"    {p}" for p in _priors(spec, parts)),
         "  )",
@@ -103,6 +104,8 @@ class _Part:
     ----------
     parameter
         Whose formula it is.
+    called
+        By brms.
     own
         Whether its intercept is a coefficient, ``0 + Intercept``.
     right
@@ -114,6 +117,7 @@ class _Part:
     """
 
     parameter: str
+    called: str
     own: bool
     right: str
     names: Mapping[str, Mapping[str, str]]
@@ -122,7 +126,7 @@ class _Part:
     @property
     def place(self) -> dict[str, str]:
         """Where brms has its priors."""
-        return {} if self.parameter == MU else {"dpar": self.parameter}
+        return {} if self.parameter == MU else {"dpar": self.called}
 
 
 def _part(spec: Spec, p: str, made: dict[str, str]) -> _Part:
@@ -130,7 +134,8 @@ def _part(spec: Spec, p: str, made: dict[str, str]) -> _Part:
     predictor = design.predictor(p)
     if p != MU:
         _check_link(spec, p)
-        formula = next(other for other in formula.others if other.response.text == p)
+        others = (other for other in formula.others if other.response.text == p)
+        formula = next(others, formula)  # the first of several categories has the response's
     own = predictor.intercept and _at_zero(spec, p)
     none = p != MU and not predictor.intercept  # whatever the formula says
 
@@ -141,7 +146,9 @@ def _part(spec: Spec, p: str, made: dict[str, str]) -> _Part:
     placed = placed_columns(formula, predictor, priors, head, made, means=_means(spec, p))
     dropped = none and parse_terms(formula.fixed).intercept
     contrasts = dropped and any("[" in term for term in predictor.terms)
-    part = _Part(p, own, placed.right, placed.names, contrasts and "" not in placed.names)
+    called = spec.family.brms_parameter(p)
+    contrasts = contrasts and "" not in placed.names
+    part = _Part(p, called, own, placed.right, placed.names, contrasts)
     return part if p != MU or formula.specific is None else _with_specific(spec, part, made)
 
 
@@ -173,13 +180,17 @@ def _check_link(spec: Spec, p: str) -> None:
 def _formulas(spec: Spec, parts: Sequence[_Part]) -> list[str]:
     """The lines of the formulas, the last one with a comma."""
     first, *rest = parts
-    more = [f"{name} = {value:.12g}" for name, value in spec.family.fixed.items()]
+    numbers = {k: v for k, v in spec.family.fixed.items() if not isinstance(v, str)}
+    more = [f"{name} = {value:.12g}" for name, value in numbers.items()]
+    if first.parameter != MU:  # a formula for each category
+        rest = list(parts)
+        first = replace(first, right="1", own=True)
     more += ["center = FALSE"] * (_at_zero(spec, MU) and not first.own)
     formula = f"{_response(spec)} ~ {first.right}"
     if not rest:
         return [f"bf({', '.join([formula, *more])})," if more else f"{formula},"]
-    inside = [formula, *(f"{p.parameter} ~ {p.right}" for p in rest if not p.contrasts), *more]
-    apart = [f"lf({p.parameter} ~ {p.right}, cmc = FALSE)" for p in rest if p.contrasts]
+    inside = [formula, *(f"{p.called} ~ {p.right}" for p in rest if not p.contrasts), *more]
+    apart = [f"lf({p.called} ~ {p.right}, cmc = FALSE)" for p in rest if p.contrasts]
     lines = ["bf(", *(f"  {text}," for text in inside[:-1]), f"  {inside[-1]}"]
     return [*lines, f"){''.join(f' + {text}' for text in apart)},"]
 

@@ -50,17 +50,26 @@ def row_data(design: Design, family: Family) -> RowData:
     rows: Ints = np.arange(design.n)
     alike = density.merges == "size"
     # Where further parameters have formulas, only rows with the same response are alike.
-    apart = bool(design.further) and not (alike and design.trials is None)
+    same = alike or density.merges == "extra"
+    apart = bool(design.further) and not (same and design.trials is None)
     if density.merges is not None and not apart:
         group, first = _equal_rows(design, [here.y[:, None]] if alike else [])
         if len(first) <= _WORTH * design.n:
             y = here.y[first] if alike else np.bincount(group, here.y, len(first))
             size, rows = np.bincount(group, here.size, len(first)), first
-            here = replace(here, y=y, size=size, extra=here.extra[first])
+            here = replace(here, y=y, size=size, extra=_added(here.extra, group, first, density))
     here = family.merged(here)
     return RowData(
         here.y, here.size, here.extra, here.constant, rows, density, before, len(rows)
     )  # fmt: skip
+
+
+def _added(extra: Floats, group: Ints, first: Ints, density: RowDensity) -> Floats:
+    """`extra` of the rows that are left: of the first of each set, or the sum over it."""
+    if density.merges != "extra":
+        return extra[first]
+    columns = extra.reshape(len(group), -1).T
+    return np.stack([np.bincount(group, c, len(first)) for c in columns], axis=1).ravel()
 
 
 def _limited(design: Design, family: Family, density: RowDensity, before: Front) -> RowData:

@@ -96,6 +96,11 @@ class JointLayout:
         """Two bits for each of `numbers`: the link of its formula; see `loop`."""
         return 0
 
+    @property
+    def linked(self) -> bool:
+        """Whether a row's predictors share their information; see `Family.linked_information`."""
+        return False
+
     def given_further(self, k: int, W: Floats) -> Floats | None:
         """What giving further parameters' effects adds to the precision of a factor's others."""
         return None

@@ -8,7 +8,7 @@ belongs to further parameters of the family is found at its marginal mode; see `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -108,7 +108,8 @@ class Scoring:
         # that is not the row density's own it need not be concave either.
         self.concave = density.data.density.concave and density.data.front is SAME
         self.smooth = density.data.density.smooth
-        self.memory = 0 if self.concave and not layout.own_parameters else _MEMORY
+        plain = self.concave and (layout.linked or not layout.own_parameters)
+        self.memory = 0 if plain else _MEMORY
         self.origin = np.zeros(layout.ndim - layout.n_hyper)
         self.origin[layout.n_effects :] = feasible_coefficients(density, self.X, self.offset)
         self.start = self.origin
@@ -206,7 +207,7 @@ class Scoring:
         eta = self.offset + columns.eta(e)
         w = self._information(eta, columns.parameters)
         factor = factorise(*self._precision(columns, w, e))
-        if not self.layout.own_parameters:
+        if not self.layout.own_parameters or self.layout.linked:
             return w, factor, None, 0.0
         n = self.density.data.n_mean
         of_mean = self._of_mean(columns, w, e, factor)
@@ -289,7 +290,31 @@ class Scoring:
             for i in range(q):
                 for j in range(q):
                     blocks[:, i, j] = np.bincount(self.refs[0], w * v[:, i] * v[:, j], J) + (i == j)
-        return blocks, _couplings(columns, weighted), corner
+        couplings = _couplings(columns, weighted)
+        if layout.linked:
+            couplings = couplings - self._shared(columns, w, blocks, corner)
+        return blocks, couplings, corner
+
+    def _shared(self, columns: Columns, w: Floats, blocks: Floats, corner: Floats) -> Matrix:
+        """What the w w' of `Family.linked_information` takes from H; returns that of couplings.
+
+        It is U' U / size with U = sum_k w_k A_k, A_k the columns of the k-th predictor of the rows,
+        w in units of size.
+        """
+        n = self.density.data.n_mean
+        size, k = self.density.data.size, np.arange(len(w))
+        add = sparse.csr_array((w / np.sqrt(size), (k % n, k)), (n, len(w)))
+        own, rest = add @ columns.own, add @ columns.rest
+        both = rest.T @ rest
+        corner[: both.shape[0], : both.shape[0]] -= (
+            both if isinstance(both, np.ndarray) else both.toarray()
+        )
+        if self.refs:
+            for i in range(own.shape[1]):
+                for j in range(own.shape[1]):
+                    blocks[:, i, j] -= columns.levels[:, :n] @ (own[:, i] * own[:, j])
+        there = replace(columns, own=own, refs=columns.refs[:n], levels=columns.levels[:, :n])
+        return _couplings(there, rest)
 
     def factor(self, phi: Floats, at: Conditional, T: sparse.csr_array) -> CholeskyFactor:
         """The factor of T' H T; T takes each level of the first factor to itself in its block."""

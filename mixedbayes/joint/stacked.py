@@ -57,6 +57,10 @@ class StackedLayout(JointLayout):
         )
 
     @cached_property
+    def linked(self) -> bool:
+        return self.family.linked_information(np.zeros((1 + len(self.own), 1))) is not None
+
+    @cached_property
     def centre(self) -> Centre:
         """Of thresholds the means of the mean's columns; else zero."""
         mu = self.source.mu
@@ -98,9 +102,10 @@ class StackedLayout(JointLayout):
         parameters.
         """
         a = self.source.joined(self.groups[k].name)
-        if a is None or "mu" not in a.places:
+        mean = self.source.mu.parameter
+        if a is None or mean not in a.places:
             return None
-        m = a.places["mu"].stop
+        m = a.places[mean].stop
         C = np.linalg.solve(W[m:, m:], W[m:, :m])
         found = np.zeros_like(W)
         found[:m, :m] = C.T @ C
@@ -110,7 +115,7 @@ class StackedLayout(JointLayout):
         found = []
         for predictor, _ in self._parts:
             p, here = predictor.parameter, np.zeros(len(predictor.terms) + predictor.intercept)
-            if predictor.intercept and p == "mu":
+            if predictor.intercept and predictor is self._parts[0][0]:
                 here[0] = self.family.location(self.source)
             elif predictor.intercept:
                 here[0] = self.family.parameter_scale(p, self.source)[0]
@@ -120,6 +125,9 @@ class StackedLayout(JointLayout):
     def information(self, eta: Floats, parameters: Mapping[str, Floats]) -> Floats:
         """(S, n (k + 1)) of each row about its own predictor, for rows of size 1."""
         family, blocks = self.family, np.split(eta, len(self.own) + 1, axis=-1)
+        if self.linked:
+            linked = family.linked_information(np.concatenate(blocks))
+            return np.asarray(linked, float).reshape(1, -1)
         values = dict(parameters)
         for name, block in zip(self.own, blocks[1:], strict=True):
             values[name] = family.parameter_link(name).inverse(block, np)

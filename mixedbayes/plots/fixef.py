@@ -142,7 +142,7 @@ def _on_link_scale(post: Posterior, labels: Labels, intercept: bool) -> list[Par
         if names.owner(name) != name:  # among the mean's
             continue
         own = _effects(post, labels, name, intercept, names.INTERCEPT)
-        link = post.family.parameter_link(name).name
+        link = post.family.predictor_scale(name)
         parts.append(Part(f"effect on {name} ({link} scale)", own.effects, own.draws, title=name))
     return parts
 

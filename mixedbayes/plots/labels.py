@@ -45,9 +45,12 @@ class Labels:
     ) -> Labels:
         """Of the effects on one parameter, which stands in the response's place."""
         known = dict(post.design.units if units is None else units)
+        mean = post.design.mu.parameter
+        if parameter == "mu" != mean:
+            return cls(mean, post.family.predictor_scale(mean), known)
         if parameter == "mu":
             return cls(post.design.response, post.family.mean_link, known)
-        return cls(parameter, post.family.parameter_link(parameter).name, known)
+        return cls(parameter, post.family.predictor_scale(parameter), known)
 
     def column(self, name: str) -> str:
         """ "Days (day)"."""

@@ -74,10 +74,10 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     new = {p: replay(post.design, rows, response=p == MU, parameter=p) for p in _parameters(post)}
     _check_rows(post.design, new)
     unseen = tuple(
-        (p.parameter, _new_design(g, new[p.parameter].groups[g.name]))
-        for p in post.predictors
-        for g in p.groups
-        if (new[p.parameter].groups[g.name].refs < 0).any()
+        (p, _new_design(g, new[p].groups[g.name]))
+        for p in new
+        for g in post.predictor(p).groups
+        if (new[p].groups[g.name].refs < 0).any()
     )
     data, number = _new_data(post, new, unseen), seed_of(post, seed)
     _check_support(data, new[MU])
@@ -90,7 +90,7 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
 
 def _parameters(post: Posterior) -> list[str]:
     """The mean, and the further parameters that have a formula."""
-    return [p.parameter for p in post.predictors]
+    return [MU, *post.design.further]
 
 
 def _check_model(post: Posterior) -> None:

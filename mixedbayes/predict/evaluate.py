@@ -96,6 +96,7 @@ def target_values(
     reads = target.reads(family)
     predictors = {name: own for name, own in predictors.items() if name in reads}
     integrated = question.treatment == "integrated"
+    joint = type(family).normal_probabilities is not Family.normal_probabilities
     require(target, family, rows.weights, rows.trials, post.design.formula.response, rows.limits)
     if integrated:
         varying = [name for name, own in predictors.items() if own.integrates]
@@ -121,6 +122,10 @@ def target_values(
             elif not integrated:
                 h = h + moved(roots, drawn, h.shape, rng)
             linear[name] = h.T
+        if spread and joint and linear.keys() >= {MU, *family.parameters}:
+            found = target.joint(family, *_together((MU, *family.parameters), linear, spread))
+            if found is not None:
+                return np.moveaxis(found, 0, -1)
         eta = linear.pop(MU, None)
         if eta is None:
             eta = np.zeros((post.n_draws, at.stop - at.start))
@@ -171,6 +176,21 @@ class Spread:
         """The same effects, where no other predictor's are integrated over."""
         squares = [L**2 for L in self.L.values()]
         return Spread(self.name, np.sqrt(sum(squares, self.sd**2)), {})
+
+
+def _together(
+    names: Sequence[str], linear: Mapping[str, Floats], spread: Sequence[Spread]
+) -> tuple[Floats, Floats]:
+    """Predictors (k, S, r) in this order, and the root (k, d, S, r) of the effects on them."""
+    etas = np.stack([linear[name] for name in names])
+    roots = np.zeros((len(names), len(spread), *etas.shape[1:]))
+    column = {own.name: j for j, own in enumerate(spread)}
+    for own in spread:
+        place = names.index(own.name)
+        roots[place, column[own.name]] = own.sd
+        for name, L in own.L.items():
+            roots[place, column[name]] = L
+    return etas, roots
 
 
 def moved(

@@ -30,6 +30,7 @@ def covariance_roots(post: Posterior, factor: str, parameter: str = "mu") -> Flo
     together, so that b = R u with the same u for each parameter.
     """
     sd = post.sd(factor, parameter)  # (S, q)
+    parameter = post.predictor(parameter).parameter
     across = post.design.joined(factor)
     if across is not None:
         root = (

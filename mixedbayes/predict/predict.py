@@ -221,6 +221,11 @@ def predict_given(
     if target is not None:
         check_target(kind, scale)
         kind = "mean"
+    if post.family.unordered and kind == "response" and not draws:
+        raise ModelError(
+            f"a new {post.design.response} is a category, which has no mean, sd or interval: ask "
+            'for the probability of each, kind="mean", or for simulated ones, draws=True'
+        )
     question = ask(post.design, groups, kind)
     number = seed_of(post, seed)
     undone = scale == "original" and is_transformed(post.design)

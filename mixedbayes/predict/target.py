@@ -19,6 +19,7 @@ from mixedbayes.families.links import Inverse
 from mixedbayes.predict.at import At as At
 from mixedbayes.predict.at import Within
 from mixedbayes.predict.quantiles import quantile, whole_quantile
+from mixedbayes.results.fitted import need_one_predictor
 
 MU = "mu"
 
@@ -72,6 +73,10 @@ class Target(ABC):
         """Mean of `value` for eta ~ N(eta, variance) where there is a formula; None elsewhere."""
         return None
 
+    def joint(self, family: Family, etas: Floats, roots: Floats) -> Floats | None:
+        """Mean of `value` over effects on several predictors; see `Family.normal_probabilities`."""
+        return None
+
     def obstacle(self, family: Family, effects: Sequence[str]) -> str:
         """Why there is no average over effects on these parameters; empty where there is."""
         return ""
@@ -107,6 +112,9 @@ class Mean(Target):
             return None
         return family.link.normal_mean(eta, variance)
 
+    def joint(self, family: Family, etas: Floats, roots: Floats) -> Floats | None:
+        return family.normal_probabilities(etas, roots) if self.categories else None
+
     def obstacle(self, family: Family, effects: Sequence[str]) -> str:
         if family.no_average and effects:
             return (
@@ -133,12 +141,13 @@ class Linear(Target):
     """The linear predictor of the mean."""
 
     of_response: ClassVar[bool] = False
+    name: str = "linear"
 
     def reads(self, family: Family) -> tuple[str, ...]:
         return (MU,)
 
     def words(self, response: str) -> str:
-        return f"linear predictor of {response}"
+        return f"{'linear predictor' if self.name == 'linear' else self.name} of {response}"
 
     def value(self, eta: Floats, at: At) -> Floats:
         return eta
@@ -193,6 +202,10 @@ class Probability(OfObservation):
             return np.maximum(at.cdf(c, eta) - at.cdf(before, eta), 0.0)
         upper = at.cdf(c if self.sign in (">", "<=") else below, eta)
         return upper if self.sign in ("<", "<=") else 1 - upper
+
+    def joint(self, family: Family, etas: Floats, roots: Floats) -> Floats | None:
+        found = family.normal_probabilities(etas, roots)
+        return None if found is None else found[..., int(self.at)]  # categories have only "="
 
     def over(self, integrate: Integrate) -> Floats:
         return integrate(self.value, self.at)
@@ -331,9 +344,12 @@ def parse_target(text: Any, design: Design, family: Family) -> Target:
     if text == "mean":
         return Mean(categories, _mean_words(design, family))
     if text == "linear":
-        return Linear()
+        need_one_predictor(design, "target={}")
+    if text in {"linear", design.mu.parameter} - {MU}:
+        return Linear(text)
     own = {*design.further, *family.estimated(design)}
     single = [n for n in family.parameters if n in own and family.labels(n, design) is None]
+    single = [*({design.mu.parameter} - {MU}), *single]
     if isinstance(text, str):
         if text in single:
             return OfParameter(text)
@@ -415,7 +431,8 @@ def _quantile(text: str, design: Design, family: Family) -> Quantile:
     if categories is not None:
         raise ModelError(
             f"categories of {design.response} have no quantiles; use a probability, as "
-            f'target="P({design.response} <= {label(categories[0])})"'
+            f'target="P({design.response} {"=" if family.unordered else "<="} '
+            f'{label(categories[0])})"'
         )
     return Quantile(p)
 
@@ -428,6 +445,11 @@ def _probability(left: str, sign: str, right: str, design: Design, family: Famil
             f"has it, {design.response}{', or y' if short else ''}"
         )
     sign, said = ("=" if sign == "==" else sign), right.strip().strip("'\"")
+    if family.unordered and sign != "=":
+        raise ModelError(
+            f"P({left} {sign} {right}): {design.response} has categories without an order; ask for "
+            f'"P({left} = {said})"'
+        )
     levels = family.categories(design) or design.response_levels
     if levels is not None:
         texts = [label(value) for value in levels]

@@ -23,9 +23,10 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
     group and term; `cor` one LKJ or a dictionary by group. A parameter with a predictor of its
     own takes a dictionary with these same keys; effects that an id correlates across parameters
     have the prior of their correlations in the first `cor`. Category-specific effects are among
-    those of the mean, each by its label, `x[low|middle]`, or all of a term by `x`. Unknown names
-    raise PriorError, and priors that are out of all proportion to the data (`check_proportion`) as
-    well.
+    those of the mean, each by its label, `x[low|middle]`, or all of a term by `x`. Where
+    each category of the response has a predictor, `Intercept`, `fixef` and `sd` are those of all of
+    them, unless a category's own dictionary says otherwise. Unknown names raise PriorError, and
+    priors that are out of all proportion to the data (`check_proportion`) as well.
     """
     if user is None:
         return defaults
@@ -34,12 +35,14 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
             f"priors must be a dictionary such as {{'fixef': Normal(0, 50)}}, got {user!r}"
         )
     mu, parameters = defaults.mu, dict(defaults.parameters)
-    mean, others = _of_the_mean(defaults), {p.parameter: p for p in defaults.predictors[1:]}
+    parts = {p.parameter: p for p in defaults.predictors}
+    specific = [p.parameter for p in _specific(defaults)]
+    others = [p for p in parts if p != names.MU and p not in specific]
+    mean = [mu.parameter] if mu.parameter == names.MU else others  # whom unnamed priors are of
     across = dict(defaults.across)
-    own = list(dict.fromkeys(key for p in mean for key in _keys(p)))
-    specific = {p.parameter: others.pop(p.parameter) for p in mean[1:]}
+    own = list(dict.fromkeys(key for p in (*mean, *specific) for key in _keys(parts[p])))
     valid = [*own, *(["cor"] if across and "cor" not in own else []), *others, *parameters]
-    for key, value in user.items():
+    for key, value in sorted(user.items(), key=lambda item: item[0] in others):
         if key in parameters:
             vector = parameters[key].prior.support == "real"  # thresholds
             check = _scalar if vector else _positive
@@ -48,35 +51,32 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
             if not isinstance(value, Mapping):
                 raise PriorError(
                     f"{key} has a formula of its own, so its prior is a dictionary with keys "
-                    f"among {', '.join(_keys(others[key]))}"
+                    f"among {', '.join(_keys(parts[key]))}"
                 )
             for name, inner in value.items():
                 if name == "cor":
-                    _check_not_across(others[key], inner, across)
-                others[key] = _apply(others[key], name, inner, f"{key}: ", _keys(others[key]))
+                    _check_not_across(parts[key], inner, across)
+                parts[key] = _apply(parts[key], name, inner, f"{key}: ", _keys(parts[key]))
         elif key == "cor" and across:
             across, rest = _across(across, mu, value)
-            mu = _apply(mu, key, rest, "", valid) if rest else mu
+            parts[mu.parameter] = (
+                _apply(parts[mu.parameter], key, rest, "", valid) if rest else parts[mu.parameter]
+            )
         elif specific and key == names.FIXEF:
-            for p, part in _divided(value, (mu, *specific.values())):
-                if p is mu:
-                    mu = _apply(p, key, part, "", valid)
-                else:
-                    specific[p.parameter] = _apply(p, key, part, "", valid)
+            for p, part in _divided(value, [parts[q] for q in (mu.parameter, *specific)]):
+                parts[p.parameter] = _apply(p, key, part, "", valid)
         else:
-            mu = _apply(mu, key, value, "", valid)
-    every = others | specific
-    ordered = (mu, *(every[p.parameter] for p in defaults.predictors[1:]))
-    predictors = tuple(_placed_beside(p, across) for p in ordered)
+            for q, some in _among(key, value, [parts[q] for q in mean]).items():
+                parts[q] = _apply(parts[q], key, some, "", valid)
+    predictors = tuple(_placed_beside(p, across) for p in parts.values())
     found = Priors(predictors, parameters, dict(user), across)
     check_proportion(found, defaults)
     return found
 
 
-def _of_the_mean(priors: Priors) -> tuple[PredictorPriors, ...]:
-    """Those of the mean's predictor, then those of effects on single thresholds."""
-    apart = (p for p in priors.predictors if names.threshold_of(p.parameter) is not None)
-    return (priors.mu, *apart)
+def _specific(priors: Priors) -> list[PredictorPriors]:
+    """Those of effects on single thresholds."""
+    return [p for p in priors.predictors if names.threshold_of(p.parameter) is not None]
 
 
 def _divided(value: Any, parts: Sequence[PredictorPriors]) -> list[tuple[PredictorPriors, Any]]:
@@ -96,6 +96,22 @@ def _divided(value: Any, parts: Sequence[PredictorPriors]) -> list[tuple[Predict
         given = {t: prior for t, prior in given.items() if t in value or own[t] in value}
         found += [(p, given)] if given else []
     return found
+
+
+def _among(key: object, value: Any, mean: Sequence[PredictorPriors]) -> dict[str, Any]:
+    """By predictor what a prior that is given of all says of it; of the first what is of none."""
+    found: dict[str, Any] = {}
+    for p in mean if len(mean) > 1 else []:
+        known: Sequence[str] = p.terms if key == names.FIXEF else list(p.sd)
+        if key not in _keys(p):
+            continue
+        if isinstance(value, Mapping):
+            some = {name: inner for name, inner in value.items() if name in known}
+            found |= {p.parameter: some} if some else {}
+        else:
+            found[p.parameter] = value
+    strange = isinstance(value, Mapping) and set(value) - {n for v in found.values() for n in v}
+    return {mean[0].parameter: value} if strange or not found else found
 
 
 def _keys(p: PredictorPriors) -> list[str]:

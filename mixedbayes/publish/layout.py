@@ -209,9 +209,9 @@ def _factors(column: Column) -> tuple[str, ...]:
 def _title(section: str, heading: str, columns: Sequence[Column], labels: Labels) -> str:
     if section == FURTHER:
         links = dict.fromkeys(
-            c.post.family.parameter_link(heading).name
+            c.post.family.predictor_scale(heading)
             for c in columns
-            if heading in c.post.design.further
+            if heading in [p.parameter for p in c.post.predictors]
         )
         return f"Population effects on {labels.name(heading)}, {' or '.join(links)} scale"
     said = {

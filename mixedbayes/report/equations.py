@@ -25,7 +25,8 @@ def likelihood(design: Design, family: Family) -> str:
     """The distribution of one row's response, with alignment marks."""
 
     def symbol(name: str) -> str:  # with the row's index where it has a formula of its own
-        return family.parameter(name).symbol + ("_i" if name in design.further else "")
+        own = name in (design.mu.parameter, *design.further)
+        return family.parameter(name).symbol + ("_i" if own else "")
 
     y, weighted = rf"{tex(design.response)}_i", design.weights is not None
     return family.latex(y, symbol, weighted=weighted)
@@ -42,9 +43,13 @@ def model_equations(spec: Spec) -> str:
     lines = [likelihood(design, family)]
     if limits := design.formula.response.limits:
         lines.append(r"&\quad\text{observed through }" + r"\text{ and }".join(map(tex, limits)))
-    mean = r"\mu_i" if family.thresholds else _link(family, r"\mu_i")
+    first = (
+        r"\mu" if design.mu.parameter == names.MU else family.parameter(design.mu.parameter).symbol
+    )
+    mean = f"{first}_i"
+    mean = mean if family.thresholds or family.unordered else _link(family, mean)
     across = frozenset(a.name for a in design.across)
-    lines += _predictor(mean, design.mu, r"\mu", across)
+    lines += _predictor(mean, design.mu, first, across)
     for predictor in design.predictors[1:]:
         name = predictor.parameter
         if predictor in design.moving[2:]:  # the same on each threshold

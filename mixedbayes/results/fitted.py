@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.limits import limits_of
 from mixedbayes.design.original import is_transformed
+from mixedbayes.design.types import Design
 from mixedbayes.errors import ModelError
 from mixedbayes.families.limited import completed
 from mixedbayes.numerics.rows import row_blocks
@@ -49,6 +50,20 @@ def linear_predictor(
         predictor = replace(predictor, groups=groups)
     intercept, slopes = post.intercept(parameter), post.fixef(parameter)
     return predictor.eta(intercept, slopes, lambda g: post.ranef(g.name, parameter), rows)
+
+
+def need_one_predictor(design: Design, what: str) -> None:
+    """Raise ModelError where the response has several linear predictors, none of them its mean's.
+
+    `what` is where one of them can be asked for.
+    """
+    if design.mu.parameter == names.MU:
+        return
+    first, *others = (f'"{p.parameter}"' for p in design.predictors)
+    raise ModelError(
+        f"{design.response} has a linear predictor for each category but the reference: ask for "
+        f"one of them, {what.format(first)}, or {', '.join(others)}"
+    )
 
 
 def row_parameters(post: Posterior, rows: slice | NDArray[np.integer]) -> dict[str, Floats]:
@@ -128,6 +143,8 @@ def fitted(
     """
     if kind not in ("mean", "linear"):
         raise ModelError(f'kind={kind!r}: fitted() has kind="mean" (response) or "linear" (link)')
+    if kind == "linear":
+        need_one_predictor(post.design, "predict(target={})")
     how = Description.asked(prob, statistics, interval)
     categories = post.family.categories(post.design) if kind == "mean" else None
 
@@ -196,6 +213,12 @@ def residuals(
     """
     if kind not in ("response", "pearson"):
         raise ModelError(f'kind={kind!r}: residuals() has kind="response" or "pearson"')
+    if post.family.unordered:
+        raise ModelError(
+            f"{post.design.response} has no residuals: {post.family.unordered}, from which a "
+            "response could differ. pp_check() compares the categories' shares with replicated "
+            "ones, fitted() has the probability of each"
+        )
     how = Description.asked(prob, statistics, interval)
     seed = int({**post.draws.attrs, **post.idata.attrs}.get("seed", 0))
     y, rng = observed(post), np.random.default_rng([seed, _RESIDUALS])

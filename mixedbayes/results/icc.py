@@ -33,6 +33,7 @@ from mixedbayes.results.variance import (
     components,
     icc_response,
     mean_predictor,
+    need_shares,
     ratio,
 )
 
@@ -110,7 +111,8 @@ def icc(
     Raises
     ------
     ModelError
-        If the model has no group effects, or the ICC does not depend on a covariate of `at`; or
+        If the model has no group effects, or its response is a category without an order, or the
+        ICC does not depend on a covariate of `at`; or
         `prob`, a statistic or the interval is not known.
     DataError
         If a value of `at` is not one that its covariate can have.
@@ -128,6 +130,7 @@ def icc(
     if not post.design.mu.groups:
         where = " on the mean" if post.design.factors else ""
         raise ModelError(f"the model has no group effects{where}, so no intraclass correlation")
+    need_shares(post)
     check_scale(scale)
     how = Description.asked(prob, statistics, interval)
     if at is not None:

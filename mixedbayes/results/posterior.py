@@ -131,19 +131,24 @@ class Posterior:
         return self.design.predictors
 
     def predictor(self, parameter: str = "mu") -> LinearPredictor:
+        """The predictor of one parameter; "mu" is the first, whatever its name."""
         return self.design.predictor(parameter)
+
+    def _own(self, parameter: str) -> str:
+        """The parameter's name in names."""
+        return self.predictor(parameter).parameter
 
     def intercept(self, parameter: str = "mu") -> Floats:
         """(S,) intercept at predictor value zero; zeros where the formula has none."""
         if not self.predictor(parameter).intercept:
             return np.zeros(self.n_draws)
-        return self.stacked(names.intercept(parameter))
+        return self.stacked(names.intercept(self._own(parameter)))
 
     def fixef(self, parameter: str = "mu") -> Floats:
         """(S, p) population slopes, the intercept not among them."""
         if not self.predictor(parameter).terms:
             return np.zeros((self.n_draws, 0))
-        return self.stacked(names.fixef(parameter))
+        return self.stacked(names.fixef(self._own(parameter)))
 
     def moving_fixef(self) -> Floats:
         """(S, p) population slopes of all predictors that move thresholds; `Design.moving`."""
@@ -160,7 +165,7 @@ class Posterior:
 
     def sd(self, group: str, parameter: str = "mu") -> Floats:
         """(S, q) standard deviations of a grouping factor's effects."""
-        return self.stacked(names.sd(group, parameter))
+        return self.stacked(names.sd(group, self._own(parameter)))
 
     def cor(self, group: str, parameter: str = "mu") -> Floats:
         """(S, q, q) correlations of a grouping factor's effects; identity where uncorrelated.
@@ -169,10 +174,10 @@ class Posterior:
         """
         g = self.group(group, parameter)
         if (a := self.design.joined(group)) is not None:
-            own = a.places[parameter]
+            own = a.places[self._own(parameter)]
             return self.stacked(names.cor(group))[:, own, own]
         if g.correlated:
-            return self.stacked(names.cor(group, parameter))
+            return self.stacked(names.cor(group, self._own(parameter)))
         q = len(g.terms)
         return np.broadcast_to(np.eye(q), (self.n_draws, q, q))
 
@@ -206,12 +211,12 @@ class Posterior:
 
     def has_ranef(self, group: str, parameter: str = "mu") -> bool:
         """Whether draws of the group's effects were kept, not only their summaries."""
-        return names.ranef(group, parameter) in self.draws
+        return names.ranef(group, self._own(parameter)) in self.draws
 
     def ranef(self, group: str, parameter: str = "mu") -> Floats:
         """(S, J, q) group effects, deviations from the population."""
         self.need_ranef(group, parameter)
-        return self.stacked(names.ranef(group, parameter))
+        return self.stacked(names.ranef(group, self._own(parameter)))
 
     def need_ranef(self, group: str, parameter: str = "mu") -> None:
         """Raise ModelError if only summaries of the group's effects were kept."""

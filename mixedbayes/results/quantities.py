@@ -12,6 +12,7 @@ from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.tables import Asked, Description, Interval, Statistics
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
+from mixedbayes.results.variance import has_shares
 
 
 def quantities(
@@ -70,6 +71,8 @@ def _named(post: Posterior, how: Description) -> Iterator[pd.DataFrame]:
     own = family_parameters(post, **asked)
     elements = own["element"].map(lambda e: "" if pd.isna(e) else f"[{e}]").astype("str")
     yield _with_names(own, "parameters", own["parameter"] + elements)
+    if not has_shares(post):
+        return
     if post.design.mu.groups:
         between = icc(post, **asked)
         yield _with_names(between, "icc", "icc[" + between["group"] + ", " + between["kind"] + "]")

@@ -23,7 +23,7 @@ from mixedbayes.results.tables import (
     chained,
     labelled,
 )
-from mixedbayes.results.variance import Components, components, r2_response, ratio
+from mixedbayes.results.variance import Components, components, need_shares, r2_response, ratio
 
 KINDS = ("marginal", "conditional")
 
@@ -76,7 +76,8 @@ def r2(
     Raises
     ------
     ModelError
-        If `scale` is another, or `prob`, a statistic or the interval is not known.
+        If the response is a category without an order, `scale` is another, or `prob`, a statistic
+        or the interval is not known.
 
     Warns
     -----
@@ -87,6 +88,7 @@ def r2(
     ----------
     Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213.
     """
+    need_shares(post)
     check_scale(scale)
     how = Description.asked(prob, statistics, interval)
     values = r2_kernel(components(post)) if scale == "link" else r2_response(post)

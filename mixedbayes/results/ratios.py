@@ -43,6 +43,8 @@ class Ratio:
 def ratio_of(family: Family, design: Design) -> Ratio:
     """What exp() of this model's effects is; ModelError where it is nothing."""
     link = family.link
+    if family.unordered:
+        return Ratio("relative-risk ratio", "baseline relative risk")
     if reason := family.no_ratio(design):
         raise _meaningless(family, reason)
     if family.mean_link != link.name:
@@ -78,6 +80,11 @@ def _meaningless(family: Family, reason: str) -> ModelError:
         f"exponentiate=True has no meaning for the {family.name} family with {family.link.name} "
         f"link: {reason}"
     )
+
+
+def of_the_mean(design: Design) -> tuple[LinearPredictor, ...]:
+    """The predictor of the mean; those of all categories where each has its own."""
+    return design.predictors if design.mu.parameter != names.MU else (design.mu,)
 
 
 def level_terms(predictor: LinearPredictor) -> set[str]:
@@ -126,13 +133,15 @@ def fixef_ratios(
     Returns
     -------
     DataFrame with one row per effect: term, a column named by what the ratio is ("odds ratio",
-    "rate ratio", "hazard ratio", "ratio of means"), lower, upper, prob_positive, ess_bulk, rhat.
+    "rate ratio", "hazard ratio", "ratio of means", "relative-risk ratio"), lower, upper,
+    prob_positive, ess_bulk, rhat.
     The value is the posterior median; it and the interval are exp() of those of the effect, and
     prob_positive is the posterior probability that the ratio is above 1. The intercept is no ratio
     but the odds, rate, hazard or mean itself (of lognormal responses the median) where every
     predictor is zero, and named so: `Intercept (baseline odds)`; without an intercept that goes for
     the levels of a category, `arm[a] (baseline odds)`. Effects on further parameters of the family
-    are left out.
+    are left out. Of categories without an order there are the effects on every category's
+    predictor, `mu_bus_x`: what a step multiplies P(bus) / P(reference) by.
 
     Raises
     ------
@@ -145,13 +154,20 @@ def fixef_ratios(
     log-log link.
     """
     ratio = ratio_of(post.family, post.design)
-    mu, values, name = post.design.mu, post.moving_fixef(), ratio.name
-    terms = [names.INTERCEPT] * mu.intercept + list(mu.terms)
-    levels = level_terms(mu)
-    terms = [f"{term} ({ratio.level})" if term in levels else term for term in terms]
-    terms += [names.label(p.parameter, t) for p in post.design.moving[1:] for t in p.terms]
-    if mu.intercept:
-        values = np.column_stack([post.intercept(), values])
+    name, terms, columns = ratio.name, list[str](), list[Floats]()
+    for predictor in of_the_mean(post.design):
+        p, levels = predictor.parameter, level_terms(predictor)
+        own = [names.INTERCEPT] * predictor.intercept + list(predictor.terms)
+        terms += [
+            names.prefix(p) + (f"{term} ({ratio.level})" if term in levels else term)
+            for term in own
+        ]
+        columns += [post.intercept(p)[:, None]] if predictor.intercept else []
+        columns.append(post.fixef(p))
+    apart = post.design.moving[1:]  # effects on single thresholds
+    terms += [names.label(p.parameter, t) for p in apart for t in p.terms]
+    columns += [post.fixef(p.parameter) for p in apart]
+    values = np.concatenate(columns, axis=1)
     if draws:
         return labelled(np.exp(values), post.shape[0], [names.TERM], {names.TERM: terms}, name)
     table = pd.DataFrame({names.TERM: pd.Series(terms, dtype="str")})
@@ -195,12 +211,12 @@ def varcorr_ratios(
     doi:10.1002/sim.7188, for hazard ratios.
     """
     name = f"median {ratio_of(post.family, post.design).name}"
-    groups = post.design.mu.groups
-    need_plain(groups, "exponentiate=True")
+    groups = [(p.parameter, g) for p in of_the_mean(post.design) for g in p.groups]
+    need_plain([g for _, g in groups], "exponentiate=True")
     if not groups:
         raise ModelError(f"the model has no group effects, so no {name}")
-    rows = [(g.name, term) for g in groups for term in g.terms]
-    values = _MEDIAN * np.concatenate([post.sd(g.name) for g in groups], axis=1)
+    rows = [(g.name, names.prefix(p) + term) for p, g in groups for term in g.terms]
+    values = _MEDIAN * np.concatenate([post.sd(g.name, p) for p, g in groups], axis=1)
     if draws:
         labels = [f"{group}: {term}" for group, term in rows]
         return labelled(np.exp(values), post.shape[0], ["effect"], {"effect": labels}, name)

@@ -130,12 +130,12 @@ class Summary:
         yield Section("Group effects", tuple(rows))
 
     def _fixed(self) -> Iterator[Section]:
-        for parameter, link in (("mu", ""), *self.others):
+        for parameter, link in ((names.MU, ""), *self.others):
             several = "parameter" in self.fixef
             own = self.fixef[self.fixef["parameter"] == parameter] if several else self.fixef
             title = f"Population effects on {parameter}, {link} scale"
             rows = (Row(r["term"], self._cells(r)) for _, r in own.iterrows())
-            yield Section("Population effects" if parameter == "mu" else title, tuple(rows))
+            yield Section("Population effects" if parameter == names.MU else title, tuple(rows))
         yield from self._ratios()
         residual = self.varcorr[self.varcorr["group"] == RESIDUAL]
         yield Section(
@@ -172,7 +172,8 @@ class Summary:
     def footnotes(self) -> tuple[str, ...]:
         notes = [" ".join(self._about_columns())]
         if self.link != "identity":
-            notes.append(f"Effects and shares of variance are on the {self.link} scale.")
+            what = "Effects and shares of variance" if len(self.r2) else "Effects"
+            notes.append(f"{what} are on the {self.link} scale.")
         if self.caution:
             notes.append(self.caution)
         if self.ratios is not None:
@@ -290,15 +291,19 @@ def summary(
         health=diagnostics(post),
         caution=f"No shares of variance: {unknown}." if unknown else infinite_note(post),
         effects_kept=not has_summaries(post),
-        others=tuple(
-            (p, post.family.parameter_link(p).name)
-            for p in post.design.further
-            if names.owner(p) == p
-        ),
+        others=_others(post),
         ratios=fixef_ratios(post, **own) if exponentiate else None,
         median_ratios=(
             varcorr_ratios(post, **own) if exponentiate and post.design.mu.groups else None
         ),
+    )
+
+
+def _others(post: Posterior) -> tuple[tuple[str, str], ...]:
+    """Every predictor that is not called the mean's, and the scale it is on."""
+    every = (p.parameter for p in post.predictors)
+    return tuple(
+        (p, post.family.predictor_scale(p)) for p in every if names.owner(p) == p != names.MU
     )
 
 

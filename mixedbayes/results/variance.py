@@ -122,10 +122,29 @@ def components(post: Posterior) -> Components:
     doi:10.1098/rsif.2017.0213, for the residual of families other than the gaussian, where it is
     taken at the average response under the model.
     """
+    need_shares(post)
     groups = group_variances(post)
     fixed = fixed_variance(post)
     linear = sum(groups.values(), fixed)
     return Components(fixed, groups, residual_variance(post, linear))
+
+
+def has_shares(post: Posterior) -> bool:
+    """Whether the variance of the response has a residual part, of which there are shares."""
+    return not post.family.unordered
+
+
+def need_shares(post: Posterior) -> None:
+    """Raise ModelError where there are no shares of variance."""
+    if has_shares(post):
+        return
+    raise ModelError(
+        "shares of variance (icc, r2) are of a response that is a number, and "
+        f"{post.design.response} is none: {post.family.unordered}. varcorr() has the sds of each "
+        "category's effects; on the scale of its log odds against the reference the residual "
+        "variance is pi^2 / 3, so that the share of an intercept's is sd^2 / (sd^2 + 3.29), "
+        "Hedeker (2003), doi:10.1002/sim.1522"
+    )
 
 
 def fixed_variance(post: Posterior, parameter: str = "mu") -> Floats:
@@ -174,6 +193,8 @@ def infinite_note(post: Posterior) -> str:
 
     Student's t has none for nu <= 2.
     """
+    if not has_shares(post):
+        return ""
     infinite = ~np.isfinite(residual_variance(post))
     if not infinite.any():
         return ""

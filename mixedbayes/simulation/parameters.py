@@ -49,7 +49,7 @@ class Parameters:
 
     @property
     def mu(self) -> Coefficients:
-        return self.predictors[MU]
+        return next(iter(self.predictors.values()))
 
     def family_values(self, design: Design, family: Family) -> dict[str, Floats]:
         """The family's parameters: of the rows (n,) where there is a formula."""

@@ -293,6 +293,12 @@ def simulate(
     parsed, seed = parse_all(formula), checked_seed(seed)
     kind = with_errors(as_family(family), parsed)
     kind.check_formula(parsed)
+    if kind.unordered:
+        raise ModelError(
+            f"simulate() does not know the categories of a {kind.name} response: make a model of "
+            "data that have them, and draw from its prior, model.simulate(), or from a fit, "
+            "fit.simulate()"
+        )
     name = response_column(parsed, "simulate()")
     frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
     design = build_design(parsed, frame.assign(**{name: 0.0}), missing="error")

@@ -29,7 +29,7 @@ PARAMETERS = {
 
 def parameters(name):
     """(S,) or (S, k) values of a family's parameters: those above, else derived from it."""
-    given = PARAMETERS.get(name) or values_of(FAMILIES[name])
+    given = PARAMETERS.get(name) or values_of(FAMILIES[name]())
     return {k: np.array(v) for k, v in given.items()}
 
 
@@ -45,12 +45,15 @@ def simulated(name, link, rng, weighted=False):
     eta, trials = predictors(link, rng), rng.integers(1, 12, N)
     first = {k: v[:1] for k, v in parameters(name).items()}
     y = family.simulate(family.inverse(eta[:1], np), first, rng, trials=trials)[0]
+    y = y + family.first_code
     weights = rng.integers(1, 4, N).astype(float)
     data = pd.DataFrame({"y": y, "x": rng.normal(size=N), "n": trials, "w": weights})
     response = "y | trials(n)" if needs_trials(family) else "y"
     if weighted:
         response += " + weights(w)" if needs_trials(family) else " | weights(w)"
-    return family, family.prepare(build_design(f"{response} ~ x", data)), eta
+    design = build_design(f"{response} ~ x", data)
+    family = family.of_design(design)
+    return family, family.prepare(design), eta
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ WRONG = {
     "poisson": ([0.0, 1.0, 1.5], "1.5 in row 'r2' (1 of 3 rows", "hurdle_gamma"),
     "negative_binomial": ([-1.0, 1.0, 4.0], "-1 in row 'r0' (1 of 3 rows", "gaussian"),
     **dict.fromkeys(
-        ("cumulative", "sratio", "cratio", "acat"),
+        ("cumulative", "sratio", "cratio", "acat", "categorical"),
         ([1.0, 2.0, 2.5], "2.5 in row 'r2' (1 of 3 rows", "gamma"),
     ),
 }

@@ -30,6 +30,7 @@ NAMES = {
     ("binomial", "cloglog"): "hazard ratio",
     ("poisson", "log"): "rate ratio",
     ("negative_binomial", "log"): "rate ratio",
+    ("categorical", "logit"): "relative-risk ratio",
     ("cumulative", "logit"): "odds ratio",
     ("sratio", "logit"): "odds ratio",
     ("cratio", "logit"): "odds ratio",
@@ -120,6 +121,7 @@ def test_other_statistics_are_of_the_ratio(posterior):
 LEVELS = {
     "odds ratio": "baseline odds", "hazard ratio": "baseline hazard",
     "rate ratio": "baseline mean", "ratio of means": "baseline mean",
+    "relative-risk ratio": "baseline relative risk",
 }  # fmt: skip
 MEDIANS = {
     "lognormal": "baseline median", "hurdle_lognormal": "baseline median",

@@ -1,0 +1,73 @@
+"""What a family says of categories, and of several linear predictors of the response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from mixedbayes.design.response import Response
+from mixedbayes.design.types import Design, Floats
+from mixedbayes.formula import Formula
+
+if TYPE_CHECKING:
+    from mixedbayes.families.links import Link
+
+
+class Several:
+    """A part of `Family`; here as families of numbers with one predictor of the mean have it."""
+
+    unordered: ClassVar[str] = ""  # why y has no mean, variance or order: categories without one
+
+    if TYPE_CHECKING:
+
+        def parameter_link(self, name: str) -> Link: ...
+
+    def expanded(self, formula: Formula, response: Response) -> Formula:
+        """The formulas of all predictors, from those written and the response of the rows.
+
+        For a family the number of whose predictors depends on the data.
+        """
+        return formula
+
+    def of_design(self, design: Design) -> Self:
+        """The family as a design has it, where it depends on the categories of the response."""
+        return self
+
+    def parameter_origin(self, name: str) -> str:
+        """What that spread is, in words, for the table of priors."""
+        return f"unit of {self.parameter_link(name).name}({name})"
+
+    def predictor_scale(self, name: str) -> str:
+        """The scale, in words, of a parameter's own predictor."""
+        return self.parameter_link(name).name
+
+    def categories(self, design: Design) -> tuple[Any, ...] | None:
+        """Categories whose probabilities are the mean; None where the response is a number."""
+        return None
+
+    def probabilities(self, mu: Floats, parameters: Mapping[str, Floats]) -> Floats:
+        """(S, n, K) probability of each of K `categories`."""
+        raise NotImplementedError
+
+    def normal_probabilities(self, predictors: Floats, roots: Floats) -> Floats | None:
+        """(..., K) mean of `probabilities` over normal effects on all predictors.
+
+        These are (k, ...) and move by L z, z ~ N(0, I), L (k, d, ...). None where the family's
+        means are averaged over the effects on one predictor after the other.
+        """
+        return None
+
+    def linked_information(self, predictors: Floats) -> Floats | None:
+        """(k, n) w of a row whose k predictors (k, n) have the information diag(w) - w w'.
+
+        For rows of size 1; None where the information about each predictor stands by itself.
+        """
+        return None
+
+    def brms_arguments(self) -> str:
+        """What brms's family has in its parentheses beside the link, with a comma before it."""
+        return ""
+
+    def brms_parameter(self, name: str) -> str:
+        """What brms calls the predictor of a parameter."""
+        return name
