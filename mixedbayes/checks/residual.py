@@ -26,6 +26,7 @@ from mixedbayes.predict.streams import stream
 from mixedbayes.results.fitted import (
     expected,
     linear_predictor,
+    observable,
     observed,
     response_sd,
     row_parameters,
@@ -187,8 +188,8 @@ class Residuals:
 
     A censored response is drawn, in each draw, from where it is known to be: where the model is
     right, completed data are like its replicates (Gelman et al. 2005,
-    doi:10.1111/j.0006-341X.2005.031010.x). Of truncated responses E and sd are those before
-    truncation, of the data and of the replicates alike.
+    doi:10.1111/j.0006-341X.2005.031010.x). Of truncated responses E is between the bounds, and sd
+    that before truncation, a unit of the data and of the replicates alike.
     """
 
     design: Design  # of the rows that are looked at, n of them
@@ -266,7 +267,7 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
     every, d = slice(None), some.design
     eta, own = linear_predictor(some, every).T, row_parameters(some, every)
     y = responses(some.family, d, eta, own, stream(seed, RESIDUALS))  # (K, n)
-    mean, sd = expected(some, every).T, _unit(some)
+    mean, sd = observable(some, every).T, _unit(some)
     typical = expected(some, every, without=[g.name for g in d.mu.groups]).mean(axis=1)
     seen, drawn = observed(some), _on_scale(some, y)
     known: Floats = seen

@@ -81,3 +81,24 @@ class Limits:
 def limits_of(design: Any, rows: Any = slice(None)) -> Limits | None:
     """Limits of some rows of a design, or of rows like one; None where there are none."""
     return None if design.limits is None else design.limits.take(rows)
+
+
+def limits_note(design: Any, between: bool = False) -> str:
+    """What numbers of censored or truncated responses are of; empty for others.
+
+    `between` is true where they are of observations between the bounds.
+    """
+    said = design.formula.response
+    if design.limits is None or not said.limits:
+        return ""
+    notes = []
+    if said.cens:
+        notes.append(f"Of {design.response} before censoring, cens({', '.join(said.cens)}).")
+    if said.trunc != (None, None):
+        bounds = said.limits[-1]
+        notes.append(
+            f"Of observations between the bounds, {bounds}."
+            if between
+            else f"Of {design.response} before truncation, {bounds}."
+        )
+    return " ".join(notes)

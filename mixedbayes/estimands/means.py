@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from mixedbayes.design.limits import limits_note
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.estimands.ask import Kind, Over, Request, at_words, names_of, request
@@ -16,7 +17,6 @@ from mixedbayes.estimands.average import Rowwise, average
 from mixedbayes.estimands.axis import Axis, axis_of
 from mixedbayes.estimands.contrasts import How, Shift, combine, contrasts, how_words, null_of
 from mixedbayes.estimands.result import COLUMNS, SLOPE_ROUNDING, Estimates
-from mixedbayes.predict.evaluate import limits_note
 from mixedbayes.predict.forward import impossible
 from mixedbayes.predict.question import Groups
 from mixedbayes.predict.target import Mean, Quantile, Truncated
@@ -432,7 +432,7 @@ def _estimates(
     inside = [name for name in req.rows.by if name not in req.asked.own_columns]
     within = f"{asks}, in each {' and '.join(inside)}" if inside else asks
     question = "; ".join(filter(None, (within, req.groups_words, held))) + "."
-    between = "response" if isinstance(req.asked.target, Truncated) else "mean"
+    between = isinstance(req.asked.target, Truncated)
     limits = limits_note(req.post.design, between) if req.asked.target.of_response else ""
     return Estimates(
         grid=grid,

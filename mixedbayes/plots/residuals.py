@@ -21,7 +21,7 @@ from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import response_axis
 from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Line, Mark, Panel, Rule, Sheet, draw
 from mixedbayes.predict.forward import responses
-from mixedbayes.results.fitted import expected, linear_predictor, row_parameters
+from mixedbayes.results.fitted import is_truncated, linear_predictor, observable, row_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -36,7 +36,7 @@ REPLICATES = 400  # simulated responses per row for quantile residuals
 class Residuals:
     """Residuals whose distribution is Normal(0, scale) where the model is right."""
 
-    fitted: Floats  # (n,) posterior mean of the expected response
+    fitted: Floats  # (n,) posterior mean of the expected response, between bounds of truncation
     value: Floats  # (n,)
     scale: float
     what: str
@@ -64,7 +64,7 @@ def residuals(post: Posterior, seed: int = 0) -> Residuals:
     for start in range(0, n, step):
         rows = np.arange(start, min(start + step, n))
         eta, own = linear_predictor(post, rows).T, row_parameters(post, rows)  # eta (S, m)
-        fitted[rows] = expected(post, rows).mean(axis=1)
+        fitted[rows] = observable(post, rows).mean(axis=1)
         if not gaussian:
             kept = {name: values[keep] for name, values in own.items()}
             value[rows] = _quantile_residuals(post, eta[keep], kept, rows, rng)
@@ -164,7 +164,9 @@ def plot_residuals(
     quantiles with the pointwise `prob` envelope of an independent normal sample.
 
     Residuals are given the group effects: y minus its expectation for a Gaussian model
-    (multiplied by sqrt(w) for weighted rows), randomised quantile residuals otherwise.
+    (multiplied by sqrt(w) for weighted rows), randomised quantile residuals otherwise. Those of
+    truncated responses are of the distribution between the bounds, and fitted values the mean
+    there.
 
     Parameters
     ----------
@@ -214,10 +216,11 @@ def panels_of(
     in_response = found.what == "residual"
     unit = labels.units.get(post.design.response)
     axis = f"{found.what} ({unit})" if in_response and unit else found.what
+    bounded = ", between the bounds" if is_truncated(post) else ""
     left = Panel(
         _against_fitted(found, groups),
         title="Residuals against fitted",
-        xlabel=f"fitted {response_axis(post, labels)}",
+        xlabel=f"fitted {response_axis(post, labels)}" + bounded,
         ylabel=axis,
     )
     right = Panel(

@@ -14,7 +14,7 @@ from scipy import special
 
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.original import Original
-from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
@@ -379,27 +379,6 @@ def weight_note(post: Posterior, rows: PredictionRows, question: Question) -> st
         f"Of rows of weight 1: the mean of the {family.name} family depends on {said}, "
         "and the new data lack its column(s)."
     )
-
-
-def limits_note(design: Design, kind: str) -> str:
-    """What predictions of censored or truncated responses are of; empty for others.
-
-    `kind` is "response" where they are between the bounds.
-    """
-    said = design.formula.response
-    if design.limits is None or not said.limits:
-        return ""
-    notes = []
-    if said.cens:
-        notes.append(f"Of {design.response} before censoring, cens({', '.join(said.cens)}).")
-    if said.trunc != (None, None):
-        bounds = said.limits[-1]
-        notes.append(
-            f"Of observations between the bounds, {bounds}."
-            if kind == "response"
-            else f"Of {design.response} before truncation, {bounds}."
-        )
-    return " ".join(notes)
 
 
 def _check(

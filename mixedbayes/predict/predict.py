@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.design.limits import limits_note
 from mixedbayes.design.original import is_transformed, original, scale_note
 from mixedbayes.design.table import eager
 from mixedbayes.design.types import row_labels
@@ -22,7 +23,6 @@ from mixedbayes.predict.evaluate import (
     Answer,
     Block,
     evaluation,
-    limits_note,
     run,
     target_values,
     weight_note,
@@ -284,7 +284,7 @@ def predict_given(
 
     run(blocks, work, post.n_draws, shown=progress)
     draws_below = np.any(bad, axis=0) if bad else np.zeros(post.n_draws, bool)
-    between = kind if what is None else "response" if isinstance(what, Truncated) else "mean"
+    between = kind == "response" if what is None else isinstance(what, Truncated)
     notes = [limits_note(post.design, between)] if what is None or what.of_response else []
     if what is None or each:
         notes = [

@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design.limits import limits_of
+from mixedbayes.design.limits import limits_note, limits_of
 from mixedbayes.design.original import is_transformed
 from mixedbayes.design.types import Design
 from mixedbayes.errors import ModelError
-from mixedbayes.families.limited import completed
+from mixedbayes.families.limited import bounds, completed
+from mixedbayes.families.within import mean_within
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
@@ -24,6 +25,7 @@ from mixedbayes.results.tables import (
     Statistics,
     category_rows,
     labelled,
+    noted,
 )
 
 Floats = NDArray[np.float64]
@@ -88,6 +90,24 @@ def expected(
     return post.family.expectation(mu, own).T
 
 
+def observable(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
+    """(m, S) `expected` of what could be observed: of truncated responses between the bounds."""
+    limits = limits_of(post.design, rows)
+    if limits is None or not limits.truncated:
+        return expected(post, rows)
+    d, mu = post.design, post.family.inverse(linear_predictor(post, rows).T, np)
+    weights = None if d.weights is None else d.weights[rows]
+    trials = None if d.trials is None else d.trials[rows]
+    ends = bounds(post.family, limits, mu.shape[1])
+    mean = mean_within(post.family, *ends, mu, row_parameters(post, rows), weights, trials)
+    return (mean if trials is None else mean / trials).T
+
+
+def is_truncated(post: Posterior) -> bool:
+    """Whether responses beyond some bound could not be observed."""
+    return post.design.limits is not None and post.design.limits.truncated
+
+
 def observed(post: Posterior) -> Floats:
     """(n,) the response on the scale of `expected`."""
     d = post.design
@@ -113,7 +133,9 @@ def fitted(
         Probability of the interval of the fitted value; a new observation varies more.
     kind
         "mean": E[y], on the response scale (of binomial counts the share of successes, of ordered
-        categories the probability of each); "linear": eta, on the link scale.
+        categories the probability of each); "truncated mean": of truncated responses E[y] between
+        the bounds, what the data are to be compared with, while "mean" is that before truncation
+        (and before censoring), which the coefficients describe; "linear": eta, on the link scale.
     draws
         Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws; of
         probabilities (chain, draw, obs, category).
@@ -129,20 +151,28 @@ def fitted(
     Probabilities of ordered categories have a row for each row and category, and a column
     `category`. Angles are described about their mean direction: an end of the interval can be
     beyond pi. Where the response is an expression such as log(y), `attrs["note"]` says that the
-    values are of that.
+    values are of that; where it is censored or truncated, what they are of.
 
     Raises
     ------
     ModelError
-        If `kind` is another, or draws of the group effects were not kept; or `prob`, a statistic
-        or the interval is not known.
+        If `kind` is another, or "truncated mean" where there are no bounds, or draws of the group
+        effects were not kept; or `prob`, a statistic or the interval is not known.
 
     Examples
     --------
     >>> fit.fitted(kind="linear")  # doctest: +SKIP
     """
-    if kind not in ("mean", "linear"):
-        raise ModelError(f'kind={kind!r}: fitted() has kind="mean" (response) or "linear" (link)')
+    if kind not in ("mean", "truncated mean", "linear"):
+        raise ModelError(
+            f'kind={kind!r}: fitted() has kind="mean" (response), "truncated mean" (response '
+            'between bounds) or "linear" (link)'
+        )
+    if kind == "truncated mean" and not is_truncated(post):
+        raise ModelError(
+            f'kind="truncated mean" is of responses with bounds, and {post.design.response} has '
+            f'none: write {post.design.response} | trunc(lower, upper), or use kind="mean"'
+        )
     if kind == "linear":
         need_one_predictor(post.design, "predict(target={})")
     how = Description.asked(prob, statistics, interval)
@@ -153,13 +183,16 @@ def fitted(
             return linear_predictor(post, rows)
         if categories is not None:
             return _probabilities(post, rows)
-        mean = expected(post, rows)
+        mean = expected(post, rows) if kind == "mean" else observable(post, rows)
         return mean if draws else post.family.unwound(mean)
 
     found = _by_rows(post, block, how, draws, "fitted", categories)
-    if kind == "mean" and is_transformed(post.design):
-        found.attrs["note"] = f"On the model's scale: of {post.design.response}."
-    return found
+    if kind == "linear":
+        return found
+    note = limits_note(post.design, kind != "mean")
+    if is_transformed(post.design):
+        note = f"On the model's scale: of {post.design.response}. {note}".rstrip()
+    return noted(found, note)
 
 
 def _probabilities(post: Posterior, rows: slice) -> Floats:
@@ -191,7 +224,8 @@ def residuals(
         ordered categories y is the code 1, 2, ..., as if they were equally far apart.
         Of angles it is the angle from E[y] to y, from -pi to pi.
         For a weighted gaussian row the sd is sigma / sqrt(w). A censored response is drawn from
-        where it is known to be, in every draw; E[y] and sd(y) are those before truncation.
+        where it is known to be, in every draw. Of truncated responses E[y] is that between the
+        bounds, and there are no Pearson residuals: `plot_residuals` has quantile residuals.
     draws
         Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws.
     statistics, interval
@@ -204,8 +238,8 @@ def residuals(
     Raises
     ------
     ModelError
-        If `kind` is another, or draws of the group effects were not kept; or `prob`, a statistic
-        or the interval is not known.
+        If `kind` is another, or "pearson" of truncated responses, or draws of the group effects
+        were not kept; or `prob`, a statistic or the interval is not known.
 
     Examples
     --------
@@ -219,16 +253,24 @@ def residuals(
             "response could differ. pp_check() compares the categories' shares with replicated "
             "ones, fitted() has the probability of each"
         )
+    truncated = is_truncated(post)
+    if kind == "pearson" and truncated:
+        raise ModelError(
+            f'kind="pearson": the sd of {post.design.response} between the bounds of truncation is '
+            'not known here; kind="response" has y less its mean between them, and '
+            "plot_residuals() quantile residuals"
+        )
     how = Description.asked(prob, statistics, interval)
     seed = int({**post.draws.attrs, **post.idata.attrs}.get("seed", 0))
     y, rng = observed(post), np.random.default_rng([seed, _RESIDUALS])
 
     def block(rows: slice) -> Floats:
-        values = post.family.deviation(_completed(post, y, rows, rng), expected(post, rows))
+        values = post.family.deviation(_completed(post, y, rows, rng), observable(post, rows))
         values = values if draws else post.family.unwound(values)
         return values if kind == "response" else values / response_sd(post, rows)
 
-    return _by_rows(post, block, how, draws, "residual")
+    found = _by_rows(post, block, how, draws, "residual")
+    return noted(found, limits_note(post.design, between=True) if truncated else "")
 
 
 def _completed(post: Posterior, y: Floats, rows: slice, rng: np.random.Generator) -> Floats:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design import random_columns, replay
+from mixedbayes.design.limits import limits_note
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import Used, used_columns
 from mixedbayes.errors import DataError, ModelError
@@ -26,6 +27,7 @@ from mixedbayes.results.tables import (
     apart,
     chained,
     labelled,
+    noted,
 )
 from mixedbayes.results.variance import (
     Components,
@@ -106,7 +108,9 @@ def icc(
     -------
     DataFrame with one row per grouping factor and, of several, one for "all", by kind ("adjusted",
     "unadjusted"): group, kind, the covariates of `at`, mean, sd, lower, upper, ess_bulk, rhat. A
-    covariate that is called as one of these has `_value` added to its name.
+    covariate that is called as one of these has `_value` added to its name. Of censored and
+    truncated responses it is that of the response before either, on both scales, which
+    `attrs["note"]` says.
 
     Raises
     ------
@@ -133,21 +137,21 @@ def icc(
     need_shares(post)
     check_scale(scale)
     how = Description.asked(prob, statistics, interval)
+    note = limits_note(post.design)
     if at is not None:
-        return _icc_at(post, how, grid(at), draws, response=scale == "response")
+        return noted(_icc_at(post, how, grid(at), draws, response=scale == "response"), note)
     values = icc_kernel(components(post)) if scale == "link" else icc_response(post)
     groups = _shown(post)
     values, chains = values[:, : len(groups)], post.shape[0]
     if draws:
-        return xr.Dataset(
-            {
-                kind: labelled(v.T, chains, ["group"], {"group": groups}, kind)
-                for kind, v in zip(KINDS, values, strict=True)
-            }
-        )
+        found = {
+            kind: labelled(v.T, chains, ["group"], {"group": groups}, kind)
+            for kind, v in zip(KINDS, values, strict=True)
+        }
+        return noted(xr.Dataset(found), note)
     table = pd.DataFrame({"group": groups * 2, "kind": np.repeat(KINDS, len(groups))}, dtype="str")
     stacked = np.moveaxis(values, 2, 0)  # (S, 2, K or K + 1)
-    return table.assign(**how.sampled(chained(stacked, chains)))
+    return noted(table.assign(**how.sampled(chained(stacked, chains))), note)
 
 
 def _shown(post: Posterior) -> list[str]:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design import counted
+from mixedbayes.design.limits import limits_note
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.families.links import Identity
 from mixedbayes.numerics.rows import row_blocks
@@ -22,6 +23,7 @@ from mixedbayes.results.tables import (
     Statistics,
     chained,
     labelled,
+    noted,
 )
 from mixedbayes.results.variance import Components, components, need_shares, r2_response, ratio
 
@@ -71,7 +73,8 @@ def r2(
 
     Returns
     -------
-    DataFrame with two rows: kind, mean, sd, lower, upper, ess_bulk, rhat.
+    DataFrame with two rows: kind, mean, sd, lower, upper, ess_bulk, rhat. Of censored and truncated
+    responses it is that of the response before either, on both scales, which `attrs["note"]` says.
 
     Raises
     ------
@@ -90,15 +93,14 @@ def r2(
     """
     need_shares(post)
     check_scale(scale)
-    how = Description.asked(prob, statistics, interval)
+    how, note = Description.asked(prob, statistics, interval), limits_note(post.design)
     values = r2_kernel(components(post)) if scale == "link" else r2_response(post)
     chains = post.shape[0]
     if draws:
-        return xr.Dataset(
-            {k: labelled(v, chains, [], {}, k) for k, v in zip(KINDS, values, strict=True)}
-        )
+        each = {k: labelled(v, chains, [], {}, k) for k, v in zip(KINDS, values, strict=True)}
+        return noted(xr.Dataset(each), note)
     table = pd.DataFrame({"kind": pd.Series(KINDS, dtype="str")})
-    return table.assign(**how.sampled(chained(values.T, chains)))
+    return noted(table.assign(**how.sampled(chained(values.T, chains))), note)
 
 
 # ---- by batch of coefficients ------------------------------------------------------------------

@@ -303,3 +303,10 @@ def _nullable(table: pd.DataFrame, shared: Collection[str]) -> pd.DataFrame:
     """Whole numbers in columns that are not shared, of a type that can be missing."""
     whole = [c for c in table if c not in shared and table[c].dtype.kind in "iub"]
     return table.assign(**{c: table[c].convert_dtypes() for c in whole})
+
+
+def noted(found: Any, note: str) -> Any:
+    """A table or draws with a note among their attributes, where there is one."""
+    if note:
+        found.attrs["note"] = note
+    return found

@@ -5,27 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from family_values import values_of
+from masses_by_cdf import by_cdf
 from scipy import integrate
 
 from mixedbayes.families import ends, limited, within
 from mixedbayes.families.registry import FAMILIES, with_limits
-
-
-def by_cdf(family, low, high, mu, parameters, weights=None, trials=None):
-    """log P(low < Y <= high) without compiled tails."""
-    more = {"weights": weights, "trials": trials}
-    if getattr(family, "repeats_rows", True):
-        more["weights"] = None
-    shape = np.shape(mu)
-
-    def below(y):
-        y = np.broadcast_to(np.asarray(y, float), shape)
-        inside = np.clip(np.where(np.isfinite(y), y, 1.0), -1e3, 1e6)
-        found = family.cdf(inside, mu, parameters, **more)
-        return np.where(y == np.inf, 1.0, np.where(y == -np.inf, 0.0, found))
-
-    with np.errstate(divide="ignore"):
-        return np.log(below(high) - below(low))
 
 
 @pytest.fixture
