@@ -212,6 +212,20 @@ def test_the_mean_of_the_softmax_is_that_of_simulation(d, sd, error):
     assert found.sum() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("sd", [0.3, 1.0, 2.0])
+def test_effects_that_move_together_are_one_dimension(sd):
+    v = sd * np.array([1.0, -0.6, 0.8])
+    L = v[:, None] * np.array([0.6, 0.0, -0.8])  # three columns, of rank one
+    etas = np.random.default_rng(1).normal(size=(3, 20))
+    x, w = special.roots_hermitenorm(120)
+    h = etas[:, :, None] + v[:, None, None] * x
+    expected = special.softmax(np.concatenate([np.zeros((1, 20, 120)), h]), axis=0) @ (w / w.sum())
+    found = softmax_mean(etas, L[:, :, None])
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    one_by_one = [softmax_mean(eta[:, None], L[:, :, None])[:, 0] for eta in etas.T]
+    np.testing.assert_allclose(found.T, one_by_one, rtol=1e-12)
+
+
 # ---- downstream ----------------------------------------------------------------------------------
 
 
