@@ -37,9 +37,9 @@ def softmax_mean(etas: Floats, roots: Floats) -> Floats:
     nodes is the same along the last dimension of `etas`, which are rows beside each other, so that
     differences of these have the errors of one rule.
 
-    The largest error of a probability, over random means and correlations, is 1e-4 where sds are up
-    to 1, for d up to 4, 3e-4 for more; up to sds of 2 it is 1e-4 for d up to 3, and else 2e-3; up to
-    sds of 4, 1e-3 and 4e-3.
+    The largest error of a probability, over random means and correlations, is 1e-4 for d up to 4
+    and sds up to 1, 3e-4 for more dimensions; up to sds of 2 it is 1e-4 for d up to 3, and else
+    2e-3; up to sds of 4, 1e-3 and 4e-3.
     """
     shape, d = etas.shape[1:], roots.shape[1]
     flat = np.ascontiguousarray(etas.reshape(len(etas), -1))
