@@ -65,9 +65,10 @@ class Model:
         is then one matrix of all effects over that factor, "Intercept", "sigma_Intercept", ....
         ``time | cens(kind) ~ ...``: 0 or "none", the response is known; 1, True or "right", it is
         above y; -1 or "left", at most y; ``cens(kind, upper)`` with 2 or "interval", above y and at
-        most `upper`, as in brms, of counts too. ``y | trunc(lower, upper)``: what lies outside
-        could not be observed; the bounds themselves could. Both may be columns, and combined with
-        ``weights(w)``. ``y | se(s)``: s is the known standard error of each row, and
+        most `upper`, as in brms, of counts too; where y is -inf, at most `upper`.
+        ``y | trunc(lower, upper)``: what lies outside could not be observed; the bounds themselves
+        could. Both may be columns, and combined with ``weights(w)``. ``y | se(s)``: s is the known
+        standard error of each row, and
         ``se(s, sigma=True)`` adds a residual sd. ``count | rate(t)`` is ``offset(log(t))``: of a
         negative binomial the shape is that of a row, where brms's rate multiplies it by t.
     data
@@ -75,7 +76,16 @@ class Model:
         changed, and tables come back in its library. Levels of a grouping factor are equal in new
         data where Python says so: 1, 1.0 and True are one level, and text is never a number.
     family
-        Name or object, for example ``"gaussian"``.
+        Name or object, for example ``"gaussian"``. Responses may be censored and truncated in
+        gaussian, student_t, skew_normal, exgaussian, asymmetric_laplace, lognormal,
+        shifted_lognormal, gamma, weibull, exponential, inverse_gaussian, hurdle_gamma,
+        hurdle_lognormal, beta, zero_one_inflated_beta, ordered_beta, binomial, beta_binomial,
+        zero_inflated_binomial, zero_inflated_beta_binomial, poisson, negative_binomial,
+        negative_binomial1, geometric, zero_inflated_poisson, zero_inflated_negative_binomial,
+        hurdle_poisson and hurdle_negative_binomial. They are not in bernoulli, of whose 0 and 1 a
+        response known within limits is known or says nothing; in von_mises, as a circle has no
+        tails; and in categorical, cumulative, sratio, cratio and acat, whose responses are
+        categories, not amounts.
     priors
         The user's priors by name: ``Intercept``, ``fixef``, ``sd``, ``cor``, ``sigma``; what is
         not given has a weakly informative default, see `priors`. Those of a parameter with a

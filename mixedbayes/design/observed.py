@@ -36,6 +36,8 @@ def limits(formula: Formula, rows: Rows, y: Floats) -> Limits | None:
     if not said.limits:
         return None
     kind = _censoring(formula, rows) if said.cens else None
+    if kind is not None and (open_ended := open_below(formula, rows)) is not None:
+        kind = np.where(open_ended[0], LEFT, kind)  # (-inf, b] is all up to b
     upper = _upper(formula, rows, kind, y) if kind is not None else None
     bounds = truncation(formula, rows)
     if kind is not None and upper is not None:  # (a, inf) is all above a
@@ -116,6 +118,30 @@ def _codes(column: pd.Series) -> tuple[Floats, NDArray[Any]]:
             return float("nan")
 
     return np.array([code(value) for value in values], float), values
+
+
+def open_below(formula: Formula, rows: Rows) -> tuple[NDArray[np.bool_], Floats] | None:
+    """Which rows are intervals from -inf, and their upper ends; None where there are none.
+
+    The response is a column: another expression is not finite there.
+    """
+    texts, node = formula.response.cens, parse_expression(formula.response.text)
+    column = rows.table.columns.get(node.name) if isinstance(node, Name) else None
+    if len(texts) < 2 or column is None or not pd.api.types.is_numeric_dtype(column):
+        return None
+    below = column.to_numpy(float, na_value=np.nan) == -np.inf
+    if not below.any():
+        return None
+    below &= _censoring(formula, rows) == INTERVAL
+    upper = np.where(below, _ends(texts[1], rows), np.nan)
+    wrong = below & ~np.isfinite(upper)
+    if wrong.any():
+        _wrong(
+            _cens(formula), wrong, upper, rows,
+            "are upper ends of intervals from -inf and are not finite: such a row says nothing of "
+            "its response, leave it out",
+        )  # fmt: skip
+    return below, upper
 
 
 def _upper(formula: Formula, rows: Rows, kind: Ints, y: Floats) -> Floats | None:

@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.observed import open_below
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.design.values import Categorical, Matrix, is_logical, row_name
+from mixedbayes.design.values import Categorical, Matrix, check_finite, is_logical, row_name
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_expression
 from mixedbayes.formula.nodes import Name, unparse
@@ -36,6 +37,12 @@ def response(formula: Formula, rows: Rows) -> Response:
     Levels are those that occur; of a category with two of them, both.
     """
     node = parse_expression(formula.response.text)
+    open_ended = open_below(formula, rows)
+    if open_ended is not None and isinstance(node, Name):  # known to be at most the upper end
+        column, (below, upper) = rows.table.columns[node.name], open_ended
+        y = np.where(below, upper, column.to_numpy(float, na_value=np.nan))
+        check_finite(y, formula.response.text, rows.table.index)
+        return Response(y if formula.response.trials is None else _snapped(y))
     value = rows.value(node)
     if isinstance(value, Categorical):
         if rows.fitting and value.declared is not None and len(value.declared) == 2:

@@ -14,7 +14,7 @@ from scipy import special
 
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.original import Original
-from mixedbayes.design.types import Floats, Ints
+from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, Values
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
@@ -379,6 +379,12 @@ def weight_note(post: Posterior, rows: PredictionRows, question: Question) -> st
         f"Of rows of weight 1: the mean of the {family.name} family depends on {said}, "
         "and the new data lack its column(s)."
     )
+
+
+def exposure_note(design: Design) -> str:
+    """At which exposure counts are, where the formula has `rate(...)`."""
+    exposure = design.formula.response.rate
+    return "" if exposure is None else f"Counts at the rows' exposure {exposure}, not per unit."
 
 
 def _check(

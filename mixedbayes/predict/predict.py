@@ -23,6 +23,7 @@ from mixedbayes.predict.evaluate import (
     Answer,
     Block,
     evaluation,
+    exposure_note,
     run,
     target_values,
     weight_note,
@@ -289,6 +290,7 @@ def predict_given(
     if what is None or each:
         notes = [
             scale_note(post.design, way),
+            exposure_note(post.design) if way is None else "",
             weight_note(post, rows, question),
             *notes,
             impossible(post.family, draws_below, below),

@@ -402,7 +402,8 @@ def _mean_words(design: Design, family: Family) -> str:
     if design.trials is not None:
         return f"expected share of {response}"
     if not family.probability:
-        return ""
+        exposure = design.formula.response.rate
+        return "" if exposure is None else f"expected {response} at the rows' exposure {exposure}"
     return f"probability of {response}" + ("" if levels is None else f" = {label(levels[-1])}")
 
 

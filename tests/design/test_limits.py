@@ -140,3 +140,21 @@ def test_families_without_tails_are_refused(family):
     data = DATA.assign(b=[0, 1, 1, 0, 1], c=[0, 0, 1, 0, 0])
     with pytest.raises(DataError, match="not offered for the"):
         mb.Model("b | cens(c) ~ x", data, family=family)
+
+
+@pytest.mark.parametrize("make", [lambda d: d, pl.from_pandas], ids=["pandas", "polars"])
+def test_intervals_from_minus_infinity_are_left_censored(make):
+    data = DATA.assign(kind=[2, 2, 0, 0, 1], y=[-np.inf, 1.0, 3.0, 4.0, 5.0], b=[2.5] * 5)
+    design = build_design("y | cens(kind, b) ~ x", make(data))
+    np.testing.assert_array_equal(design.limits.censoring, [LEFT, INTERVAL, NONE, NONE, RIGHT])
+    np.testing.assert_array_equal(design.y, [2.5, 1, 3, 4, 5])
+    a, b = design.limits.range(design.y)
+    np.testing.assert_array_equal(a, [-np.inf, 1, 3, 4, 5])
+    np.testing.assert_array_equal(b, [2.5, 2.5, 3, 4, np.inf])
+    again = replay(design, make(data), response=True)
+    np.testing.assert_array_equal(again.limits.censoring, design.limits.censoring)
+    np.testing.assert_array_equal(again.y, design.y)
+    with pytest.raises(DataError, match=r"y is not finite in 1 of 5 rows, first in row 0 \(-inf\)"):
+        build_design("y | cens(kind, b) ~ x", make(data.assign(kind=[-1, 2, 0, 0, 1])))
+    with pytest.raises(DataError, match=r"intervals from -inf and are not finite: such a row says"):
+        build_design("y | cens(kind, b) ~ x", make(data.assign(b=np.inf)))

@@ -3,10 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hand_made import hand_made
+from masses_by_cdf import by_cdf
 from scipy import stats
 
 import mixedbayes as mb
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.estimands.means import means
+from mixedbayes.families import within
+from mixedbayes.predict.predict import predict
 from mixedbayes.predict.target import At, parse_target, require
 
 DATA = pd.DataFrame({"y": [1.0, 2.0, 0.5], "x": [0.1, 0.4, 0.2], "cap": [4.0, 3.0, 2.0]})
@@ -64,3 +69,35 @@ def test_grids_have_the_columns_of_bounds():
     from mixedbayes.estimands.grid import Columns
 
     assert Columns(MODEL.design).names == ("x", "cap")
+
+
+@pytest.mark.parametrize("adds", [False, True])
+def test_known_errors_are_in_the_mean_between_bounds(adds, monkeypatch):
+    """The scale of a row is s, or sqrt(sigma^2 + s^2)."""
+    if not adds:  # its tails are compiled for the other alone, which takes seconds
+        monkeypatch.setattr(within, "log_mass", by_cdf)
+    s = np.array([0.5, 1.0, 2.0])
+    more = ", sigma=True" if adds else ""
+    model = mb.Model(f"y | se(s{more}) + trunc(0.3, cap) ~ x", DATA.assign(s=s))
+    target = parse_target("truncated mean", model.design, model.family)
+    own = {"sigma": SIGMA} if adds else {}
+    at = At(model.family, own, model.design.weights, None, model.design.limits)
+    scale = np.sqrt(s**2 + (SIGMA[:, None] ** 2 if adds else 0.0))
+    cap = DATA["cap"].to_numpy()
+    expected = stats.truncnorm((0.3 - ETA) / scale, (cap - ETA) / scale, ETA, scale).mean()
+    np.testing.assert_allclose(target.value(ETA, at), expected, rtol=1e-8)
+
+
+def test_counts_of_a_rate_say_at_which_exposure_they_are():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": [1, 2, 4], "t": [1.0, 2.0, 3.0], "x": [0.0, 1.0, 0.5]})
+    post = hand_made("y | rate(t) ~ x", data, "poisson", 10, rng)
+    found = predict(post, data[["t", "x"]], kind="mean")
+    assert found.attrs["note"] == "Counts at the rows' exposure t, not per unit."
+    with pytest.raises(DataError, match="the new data lack 1 column"):
+        predict(post, data[["x"]], kind="mean")
+    unit = predict(post, data[["x"]].assign(t=1.0), kind="mean")
+    np.testing.assert_allclose(found["mean"], unit["mean"] * data["t"])
+    table = means(post)
+    assert "expected y at the rows' exposure t" in str(table).lower()
+    np.testing.assert_allclose(table["mean"], found["mean"].mean())
