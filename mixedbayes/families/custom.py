@@ -155,6 +155,8 @@ def custom(
     ... )  # doctest: +SKIP
     """
     own = parts.links_of(parts.checked_name(name), links)
+    if discrete is not None and not isinstance(discrete, bool):
+        refuse(name, f"discrete={discrete!r}: give True or False")
     wanted = list(own)
     parts.check_given(
         name, wanted, logp=logp, pytensor=pytensor, scipy=scipy, gradient=gradient,
@@ -164,7 +166,7 @@ def custom(
     assigned = parts.priors_of(name, own, priors)
     values = parts.typical_of(name, own, assigned, typical)
     if scipy is not None:
-        theirs = parts.of_scipy(name, scipy, values)
+        theirs = parts.of_scipy(name, scipy, own, values)
         discrete = theirs.discrete if discrete is None else discrete
         if discrete != theirs.discrete:
             refuse(name, f"discrete={discrete}, but scipy= gives a {theirs.words} distribution")

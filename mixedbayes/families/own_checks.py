@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -108,10 +108,17 @@ class Trial:
         mu, *own = self.values.values()
         return y, np.full(len(y), mu), np.tile(np.array(own, float), (len(y), 1))
 
+    def _counts(self, density: Any) -> bool:
+        """Whether the probabilities of whole numbers within the support's ends add up to 1."""
+        y, _ = replace(self, discrete=True).nodes()
+        with np.errstate(all="ignore"):
+            total = np.nansum(np.exp(np.asarray(density.values(*self.arguments(y)))))
+        return bool(abs(total - 1) < _WRONG)
+
     def distribution(self, density: Any) -> Distribution:
         """The distribution by the density; ModelError where it is not one."""
         y, w = self.nodes()
-        log_p = called(self.name, "the density", density.values, *self.arguments(y))
+        log_p = called(self.name, density.name, density.values, *self.arguments(y))
         if not np.isfinite(log_p).any():
             odd = "NaN" if np.isnan(log_p).all() else "not finite"
             refuse(
@@ -127,6 +134,8 @@ class Trial:
             said = f"p(y) {what} to {total:.5g} over {self.support}, not to 1, at {self.place}: "
             if nan.any():
                 said += f"log p is NaN at y = {y[nan][0]:.4g}, for example"
+            elif not self.discrete and self._counts(density):
+                said += "over whole numbers it sums to 1: say discrete=True"
             else:
                 said += (
                     "log p needs all its constants, and support= the values that y can have; "
@@ -188,7 +197,7 @@ class Distribution:
 
     def check_cdf(self, what: str, found: Any, y: Floats) -> None:
         own = np.interp(y, self.y, self.below)
-        found = np.broadcast_to(np.asarray(found, float), y.shape)
+        found = numbers(self.of.name, what, found, y.shape)
         k = int(np.nanargmax(np.where(np.isfinite(found), np.abs(found - own), np.inf)))
         if not abs(found[k] - own[k]) < _WRONG:
             refuse(
@@ -198,7 +207,7 @@ class Distribution:
             )
 
     def check_moment(self, what: str, found: Any, function: Callable[[Floats], Floats]) -> None:
-        own, found = self.moment(function), float(np.ravel(np.asarray(found, float))[0])
+        own, found = self.moment(function), float(numbers(self.of.name, what, found, (1,))[0])
         if own is None or found == np.inf:
             return
         unit = float(np.sqrt(self.moment(np.square) or 1.0)) if what == "mean" else 1.0
@@ -236,6 +245,18 @@ class Distribution:
                 f"{len(draws):,} draws is {draws.mean():.4g}, and their distribution "
                 f"function is {far:.2g} from the density's",
             )
+
+
+def numbers(name: str, what: str, found: Any, shape: tuple[int, ...]) -> Floats:
+    """What a function gave, as numbers of this shape; ModelError where it cannot be."""
+    try:
+        return np.broadcast_to(np.asarray(found, float), shape)
+    except (TypeError, ValueError):
+        refuse(
+            name,
+            f"{what}= gave {_shown(np.asarray(found))} for arguments of shape {shape}: it gives "
+            "one number for each",
+        )
 
 
 def _shown(x: Any) -> str:

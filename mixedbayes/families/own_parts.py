@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from mixedbayes.families.own_checks import (
     check_signature,
     check_slopes,
     first_line,
+    numbers,
     refuse,
     support_words,
 )
@@ -60,6 +62,7 @@ _RESERVED = {
     "weights",
     "trials",
 }
+_COMPILED = ("logp", "gradient", "logcdf", "logsf")
 _MOVED = 0.4  # on the scale of links, of the second trial
 
 
@@ -122,15 +125,33 @@ def check_given(name: str, wanted: list[str], **given: Any) -> None:
         refuse(name, f"location={location!r}: give 'mean', 'median' or a function of y")
     for what, function in given.items():
         if function is not None:
+            if what in _COMPILED and callable(function):
+                _check_compilable(name, what, function)
             arguments = wanted if what in ("scipy", "simulate", "mean", "variance") else None
             check_signature(
                 name, what, function, arguments or ["y", *wanted], rng=what == "simulate"
             )
 
 
+def _dictionary(name: str, what: str, example: str, given: Any) -> dict[Any, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        refuse(name, f"{what}={given!r}: give a dictionary by parameter, {example}")
+    return dict(given or {})
+
+
+def _check_compilable(name: str, what: str, function: Any) -> None:
+    """ModelError for what can be called, but is no function: partial(), methods, objects."""
+    if not isinstance(getattr(function, "py_func", function), FunctionType):
+        refuse(
+            name,
+            f"{what}= is a {type(function).__name__}, which does not compile: give a function "
+            "made by def or lambda, with fixed values inside it",
+        )
+
+
 def priors_of(name: str, links: Links, priors: Any) -> dict[str, Prior]:
     """Default priors of parameters, where they are given."""
-    given = dict(priors or {})
+    given = _dictionary(name, "priors", "{'sigma': mb.Exponential(1)}", priors)
     for key, prior in given.items():
         if key == "mu" or key not in links:
             also = ", ".join(p for p in links if p != "mu") or "none"
@@ -180,9 +201,11 @@ def typical_of(
         found[key] = float(link.inverse(np.asarray(0.0), np))
         if key in priors:
             found[key] = float(priors[key].frozen().ppf(0.5))
-    for key, value in dict(given or {}).items():
+    for key, value in _dictionary(name, "typical", "{'mu': 0.5}", given).items():
         if key not in links:
             refuse(name, f"typical= has {key!r}, which is none of {', '.join(links)}")
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            refuse(name, f"typical= has {key} = {value!r}, which is no number")
         with np.errstate(all="ignore"):
             if not np.isfinite(links[key].link(np.asarray(float(value)), np)):
                 refuse(name, f"typical= has {key} = {value!r}, which its link does not take")
@@ -206,8 +229,13 @@ class OfSciPy:
         return "discrete" if self.discrete else "continuous"
 
 
-def of_scipy(name: str, factory: Callable[..., Any], values: Mapping[str, float]) -> OfSciPy:
-    """The functions of what `factory` makes of mu and the parameters."""
+def of_scipy(
+    name: str, factory: Callable[..., Any], links: Links, values: Mapping[str, float]
+) -> OfSciPy:
+    """The functions of what `factory` makes of mu and the parameters.
+
+    An end of the support that moves with them is no bound of the responses.
+    """
     made = called(name, "scipy", factory, *(np.full(2, x) for x in values.values()))
     discrete, continuous = hasattr(made, "logpmf"), hasattr(made, "logpdf")
     lacking = [each for each in ("rvs", "cdf", "mean", "var", "support") if not hasattr(made, each)]
@@ -227,6 +255,10 @@ def of_scipy(name: str, factory: Callable[..., Any], values: Mapping[str, float]
             "parameters; if others are meant, name such: typical={'mu': ..., ...}",
         )
 
+    other = called(name, "scipy", factory, *(np.full(2, x) for x in moved(links, values).values()))
+    there = np.asarray(called(name, "scipy", other.support), float).reshape(2, -1)
+    lower, upper = np.where(ends[:, 0] == there[:, 0], ends[:, 0], [-math.inf, math.inf])
+
     def simulate(*arguments: Floats, rng: np.random.Generator) -> Any:
         *own, shape = *arguments, np.shape(arguments[0])
         return factory(*own).rvs(size=shape, random_state=rng)
@@ -237,7 +269,7 @@ def of_scipy(name: str, factory: Callable[..., Any], values: Mapping[str, float]
         lambda y, *own: factory(*own).cdf(y),
         lambda *own: factory(*own).mean(),
         lambda *own: factory(*own).var(),
-        (float(ends[0, 0]), float(ends[1, 0])),
+        (float(lower), float(upper)),
     )
 
 
@@ -256,6 +288,8 @@ def support_of(name: str, given: Any, discrete: bool) -> tuple[float, float]:
         refuse(name, f"support={given!r}: give its two ends, such as (0, math.inf)")
     if not low < high:
         refuse(name, f"support={given!r}: the first end is below the second, (0, math.inf)")
+    if discrete and any(math.isfinite(end) and end != math.floor(end) for end in (low, high)):
+        refuse(name, f"support={given!r}: a discrete response is between whole numbers")
     return low, high
 
 
@@ -295,8 +329,7 @@ def compile_all(name: str, densities: Sequence[Any], trial: Trial) -> None:
         try:
             density.slopes(*trial.arguments(y))
         except Exception as e:
-            what = "scipy" if type(density) is python_rows.Evaluated else "pytensor"
-            refuse(name, f"{what}= failed with {type(e).__name__}: {first_line(e)}")
+            refuse(name, f"{density.name}= failed with {type(e).__name__}: {first_line(e)}")
 
 
 def _compile(name: str, density: Compiled) -> None:
@@ -304,8 +337,13 @@ def _compile(name: str, density: Compiled) -> None:
     try:
         returned = density.returned()
     except Exception as e:
-        refuse(name, f"{what}= does not compile: {first_line(e)}. numba has math's functions and "
-               f"numpy's of numbers; else {other}")  # fmt: skip
+        said = f"{what}= does not compile: {first_line(e)}"
+        if "Untyped global name" in said and "<class 'function'>" in said:
+            refuse(name, f"{said}. It calls a function of Python: decorate that with @numba.njit")
+        refuse(
+            name,
+            f"{said}. numba has math's functions and numpy's of numbers; else {other}",
+        )
     if returned is not None:
         refuse(name, f"{what}= gives {returned} from numbers: it must give one number, log p(y)")
     try:
@@ -332,11 +370,16 @@ def trials_of(
     ends: tuple[float, float],
 ) -> list[Trial]:  # fmt: skip
     """At the typical values, and a little from them."""
-    moved = {}
+    return [Trial(name, discrete, *ends, each) for each in (dict(values), moved(links, values))]
+
+
+def moved(links: Links, values: Mapping[str, float]) -> dict[str, float]:
+    """Values a little from these, on the scale of links."""
+    found = {}
     for key, link in links.items():
         eta = link.link(np.asarray(values[key]), np) + _MOVED
-        moved[key] = float(link.inverse(eta, np))
-    return [Trial(name, discrete, *ends, each) for each in (dict(values), moved)]
+        found[key] = float(link.inverse(eta, np))
+    return found
 
 
 def check_trial(
@@ -385,7 +428,7 @@ def is_mu(name: str, mean: Callable[..., Any], trials: Sequence[Trial]) -> bool:
     """Whether the mean is mu itself."""
     for trial in trials:
         own = [np.array([x]) for x in trial.values.values()]
-        found = np.asarray(called(name, "mean", mean, *own), float)
+        found = numbers(name, "mean", called(name, "mean", mean, *own), (1,))
         if not np.allclose(found, trial.values["mu"], rtol=1e-12, atol=1e-14):
             return False
     return True

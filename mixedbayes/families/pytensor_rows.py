@@ -25,6 +25,8 @@ from mixedbayes.families.python_rows import Evaluated
 class InPyTensor(Evaluated):
     """The log density of rows by a function(y, mu, *parameters) of tensors, and its derivatives."""
 
+    name = "pytensor"
+
     def __init__(self, function: Callable[..., Any], m: int) -> None:
         super().__init__(self._value_of, self._all_of)
         self.function, self.m = function, m

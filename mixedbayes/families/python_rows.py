@@ -38,6 +38,8 @@ class Evaluated:
         slopes(y, mu, *parameters), (2 + m, N): the values and all derivatives.
     """
 
+    name = "scipy"  # by which errors call it
+
     def __init__(self, values: Values, slopes: Values) -> None:
         self._values, self._slopes, self._lock = values, slopes, Lock()
 

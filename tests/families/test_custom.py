@@ -1,5 +1,6 @@
 """Families of the user's own: their densities, what is refused, files."""
 
+import functools
 import math
 from types import SimpleNamespace
 
@@ -8,12 +9,13 @@ import pandas as pd
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import mixedbayes as mb
 from mixedbayes import jit
 from mixedbayes.families.limited import log_density
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
+from mixedbayes.families.own_checks import Trial
 from mixedbayes.families.own_rows import Compiled
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.model.response import distribution_of
@@ -287,11 +289,40 @@ def test_code_of_a_user_is_not_kept_on_disk(families):
         ({"mean": "median"}, "give 'mu'"),
         ({"simulate": lambda mu, sigma: mu}, "simulate= is called with"),
         ({"typical": {"sigma": -1.0}}, "its link does not take"),
+        ({"typical": {"sigma": None}}, "sigma = None, which is no number"),
+        ({"typical": [0, 1]}, "a dictionary by parameter"),
+        ({"priors": [mb.Gamma(2, 1)]}, "a dictionary by parameter"),
+        ({"discrete": "no"}, "give True or False"),
+        ({"discrete": True, "support": (0.5, 3)}, "between whole numbers"),
+        ({"logp": functools.partial(gumbel_logp, 0.0)}, "is a partial, which does not compile"),
+        ({"logp": lambda y, mu, sigma: helper(y)}, "function of Python: decorate .* @numba.njit"),
     ],
 )
 def test_what_does_not_go_together_is_refused(changed, said):
     with pytest.raises(mb.ModelError, match=rf"(?s)^mb.custom\('gumbel'\): .*{said}"):
         gumbel(**changed)
+
+
+def helper(y):
+    return -y
+
+
+def test_a_density_of_whole_numbers_is_recognised():
+    def values(y, mu, parameters):
+        return y * np.log(mu) - mu - special.gammaln(y + 1)
+
+    trial = Trial("own", False, 0.0, np.inf, {"mu": 1.0})
+    with pytest.raises(mb.ModelError, match="over whole numbers it sums to 1: say discrete=True"):
+        trial.distribution(SimpleNamespace(name="logp", values=values))
+
+
+def test_an_end_of_the_support_that_moves_is_no_bound():
+    family = mb.custom("late", scipy=stats.expon, links=LINKS, location=np.min)
+    assert family.supports(np.array([-7.0, 3.0])).all()
+    family = mb.custom(
+        "early", scipy=lambda mu: stats.uniform(0, mu), links={"mu": "log"}, location=np.max
+    )
+    assert (family.given.lower, family.given.upper) == (0, np.inf)
 
 
 def by_scipy(**changed):
@@ -307,7 +338,9 @@ def by_scipy(**changed):
         ({"simulate": lambda mu, sigma, rng: 3.0}, r"gave np.float64\(3.0\)"),
         ({"simulate": lambda mu, sigma, rng: 1 / 0}, "ZeroDivisionError: division by zero"),
         ({"mean": "mu"}, r"mean= is 0 at mu = 0, sigma = 1, where the density's is 0.577"),
+        ({"mean": lambda mu, sigma: "a"}, "mean= gave .* one number for each"),
         ({"variance": lambda mu, sigma: sigma**2}, "variance= is 1 at"),
+        ({"cdf": lambda y, mu, sigma: np.zeros(3)}, "cdf= gave an array of shape"),
         ({"cdf": lambda y, mu, sigma: stats.norm.cdf(y, mu, sigma)}, r"cdf= says P\(Y <="),
         ({"support": "positive"}, "integrates to 0.632.* over positive numbers, not to 1"),
         ({"discrete": True}, "a continuous distribution"),
