@@ -158,7 +158,14 @@ class Categorical(Categories):
         name = formula.response.text
         family = self._of(name, response.y, response.levels)
         predictors = family.predictors
-        own = {family._meaning(f.response.text, name): f for f in formula.others}
+        own: dict[str, Formula] = {}
+        for f in formula.others:
+            own_of = family._meaning(f.response.text, name)
+            if own_of in own:
+                raise ModelError(
+                    f"{own_of} has two formulas, {own[own_of].text!r} and {f.text!r}; leave one out"
+                )
+            own[own_of] = f
         each = [own.get(p, formula) for p in predictors]
         ids = _shared(each)
         first, *others = (replace(f, random=_with_ids(f.random, ids)) for f in each)

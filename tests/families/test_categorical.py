@@ -108,6 +108,8 @@ def test_the_first_category_may_have_its_own_formula():
     assert [p.terms for p in model.design.predictors] == [(), ("x",)]
     with pytest.raises(ModelError, match=r"'bike' has a formula.*mu_bus, mu_car"):
         mb.Model(["choice ~ x", "bike ~ 1"], choices(), family="categorical")
+    with pytest.raises(ModelError, match=r"mu_bus has two formulas, 'mu_bus ~ x' and 'bus ~ 1'"):
+        mb.Model(["choice ~ x", "mu_bus ~ x", "bus ~ 1"], choices(), family="categorical")
 
 
 @pytest.mark.parametrize(
