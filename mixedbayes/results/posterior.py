@@ -135,7 +135,7 @@ class Posterior:
         return self.design.predictor(parameter)
 
     def _own(self, parameter: str) -> str:
-        """The parameter's name in names."""
+        """What a parameter's variables are named by: of "mu" the first predictor's own name."""
         return self.predictor(parameter).parameter
 
     def intercept(self, parameter: str = "mu") -> Floats:

@@ -130,13 +130,13 @@ def components(post: Posterior) -> Components:
 
 
 def has_shares(post: Posterior) -> bool:
-    """Whether the variance of the response has a residual part, of which there are shares."""
-    return not post.family.unordered
+    """Whether the residual variance on the link scale is known, without which no share is."""
+    return not post.family.no_latent_variance
 
 
 def need_shares(post: Posterior) -> None:
-    """Raise ModelError where there are no shares of variance."""
-    if has_shares(post):
+    """Raise ModelError where there are no shares of variance, on whatever scale."""
+    if not post.family.unordered:
         return
     raise ModelError(
         "shares of variance (icc, r2) are of a response that is a number, and "

@@ -74,7 +74,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def families():
-    """One distribution in three ways, and one that says no more than its density."""
+    """One distribution in three ways."""
     return SimpleNamespace(
         numbers=gumbel(logcdf=gumbel_logcdf, logsf=gumbel_logsf),
         scipy=mb.custom("gumbel", scipy=stats.gumbel_r, links=LINKS, location="median"),
@@ -399,6 +399,13 @@ def test_tables_and_predictions(fit, data):
         fit.model.code("brms")
     with pytest.raises(mb.ModelError, match="mu is not the mean"):
         fit.shrinkage()
+
+
+def test_quantities_without_a_variance_have_no_shares(fit, monkeypatch):
+    monkeypatch.setattr(type(fit.model.family), "no_latent_variance", "variance= is not given")
+    assert set(fit.describe()["table"]) == {"varcorr", "fixef", "parameters"}
+    with pytest.raises(mb.ModelError, match="variance= is not given"):
+        fit.icc()
 
 
 def test_a_file_knows_its_family_again(fit, families, tmp_path):
