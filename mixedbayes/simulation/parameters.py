@@ -14,14 +14,12 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.links import ShareLink
+from mixedbayes.names import MU
 from mixedbayes.predict import forward
 from mixedbayes.predict.streams import named_stream
 
 type Sds = Mapping[str, float | Mapping[str, float]]
 type Cors = Mapping[str, float | Sequence[Sequence[float]]]
-
-
-MU = "mu"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +90,13 @@ def given_parameters(
         Whether effects have just the moments asked for in the sample.
     """
     further = {p: _of_formula(p, own.get(p)) for p in design.further}
+    said = {MU: (mean, "")} | {p: (given, f"{p}: ") for p, given in further.items()}
     rest = {name: value for name, value in own.items() if name not in further}
     sds, cors, found = {}, {}, {}
     across: dict[str, Floats] = {}
     for predictor in design.predictors:
         p = predictor.parameter
-        given, where = (mean, "") if p == MU else (further[p], f"{p}: ")
+        given, where = said[p]
         sds[p] = deviations(predictor, given.get("sd") or {}, where)
         joined = [a.effects for a in design.across] if p == MU else []
         alone = [g for g in predictor.groups if design.joined(g.name) is None]
@@ -106,7 +105,7 @@ def given_parameters(
     drawn = _drawn(design, sds, cors, across, seed, exact=exact)
     for predictor in design.predictors:
         p = predictor.parameter
-        given, where = (mean, "") if p == MU else (further[p], f"{p}: ")
+        given, where = said[p]
         known = has_intercept(design, family) if p == MU else predictor.intercept
         levels = family.thresholds if p == MU else None
         intercept, slopes = population(

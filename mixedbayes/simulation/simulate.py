@@ -16,7 +16,7 @@ from mixedbayes.distributions import LKJ, Normal, Prior
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, whole
 from mixedbayes.families.known_errors import with_errors
-from mixedbayes.families.registry import as_family
+from mixedbayes.families.registry import as_family, check_limits
 from mixedbayes.formula import Formula, parse_all, parse_expression
 from mixedbayes.formula.nodes import Name
 from mixedbayes.predict.forward import responses
@@ -299,6 +299,7 @@ def simulate(
             "data that have them, and draw from its prior, model.simulate(), or from a fit, "
             "fit.simulate()"
         )
+    check_limits(kind, parsed)
     name = response_column(parsed, "simulate()")
     frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
     design = build_design(parsed, frame.assign(**{name: 0.0}), missing="error")

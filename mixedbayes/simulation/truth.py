@@ -14,11 +14,12 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.errors import DataError
 from mixedbayes.families.base import Family
+from mixedbayes.names import MU
 from mixedbayes.results.fixef import family_parameters, fixef
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
-from mixedbayes.simulation.parameters import MU, Parameters, has_intercept
+from mixedbayes.simulation.parameters import Parameters, has_intercept
 
 ATTRS = "truth"
 KEYS = ("quantity", "group", "level", "term", "term2")
@@ -165,20 +166,22 @@ def as_truth(design: Design, family: Family, values: Parameters, seed: int) -> T
     ranef: dict[str, list[pd.DataFrame]] = {}
     for predictor in design.predictors:
         p = predictor.parameter
-        own, prefix = values.predictors[p], names.prefix(p)
+        own = values.predictors[p]
         if has_intercept(design, family) if p == MU else predictor.intercept:
             fixed[names.intercept(p)] = float(own.intercept)
-        fixed |= {prefix + t: float(b) for t, b in zip(predictor.terms, own.fixef, strict=True)}
+        slopes = zip(predictor.terms, own.fixef, strict=True)
+        fixed |= {names.label(p, term): float(b) for term, b in slopes}
         for g in predictor.groups:
-            terms, levels = [prefix + term for term in g.terms], list(map(str, g.levels))
+            terms, levels = [names.label(p, t) for t in g.terms], list(map(str, g.levels))
             sd.setdefault(g.name, []).append(pd.Series(own.sd[g.name], terms))
             ranef.setdefault(g.name, []).append(pd.DataFrame(own.ranef[g.name], levels, terms))
             if g.name in own.cor:
                 cor.setdefault(g.name, []).append(own.cor[g.name])
+    written, *further = design.formula.texts
     sds = {g: pd.concat(parts) for g, parts in sd.items()}
     whole = {g: block_diag(*parts) for g, parts in cor.items()} | dict(values.across)
     return Truth(
-        formula=design.formula.text,
+        formula=written,
         family=family.name,
         link=family.link.name,
         seed=seed,
@@ -187,7 +190,7 @@ def as_truth(design: Design, family: Family, values: Parameters, seed: int) -> T
         cor={g: pd.DataFrame(whole[g], s.index, s.index) for g, s in sds.items()},
         ranef={g: pd.concat(parts, axis=1) for g, parts in ranef.items()},
         parameters={name: _plain(value) for name, value in values.own.items()},
-        further=tuple(other.text for other in design.formula.others),
+        further=tuple(further),
     )
 
 

@@ -244,6 +244,10 @@ def test_a_model_from_data_to_answers(rated, tmp_path):
     np.testing.assert_allclose(marginal, fixed / (fixed + np.pi**2 / 3), rtol=1e-10)
     with pytest.raises(mb.ModelError, match="one predictor that moves all thresholds alike"):
         fit.r2(scale="response")
+    simulated = mb.truth(fit.simulate(seed=1))
+    assert (simulated.formula, simulated.further) == ("y ~ z + cs(arm)", ())
+    compared = simulated.compare(fit)
+    assert list(compared["term"][compared["quantity"] == "fixef"]) == ["z", *labels]
     fit.save(tmp_path / "fit.nc")
     again = mb.load(tmp_path / "fit.nc")
     pd.testing.assert_frame_equal(again.fixef(), table)

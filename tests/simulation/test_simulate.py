@@ -426,3 +426,8 @@ def test_counts_beyond_whole_numbers_are_given_as_they_are():
     model = mb.Model("y ~ 1", pd.DataFrame({"y": [1, 3, 2, 4]}), family="poisson", priors=priors)
     assert np.log(model.simulate(seed=1)["y"]).mean() == pytest.approx(60, abs=0.5)
     assert np.isfinite(model.prior_predictive(5, seed=1)["prior_predictive"]["y"]).all()
+
+
+def test_limits_are_of_families_that_have_them():
+    with pytest.raises(DataError, match=r"trunc\(lower=3\) is not offered for the von_mises"):
+        mb.simulate("y | trunc(3) ~ 1", family="von_mises", kappa=9.0)
