@@ -20,6 +20,7 @@ from scipy import special
 from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.families.limited import log_density
+from mixedbayes.names import MU
 from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import smooth
 from mixedbayes.predict.linear import covariance_roots
@@ -28,7 +29,6 @@ from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 
-MU = "mu"
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
 
 Moving = tuple[str, GroupDesign]  # a predictor's parameter, and a factor of it

@@ -291,7 +291,8 @@ def _unit(post: Posterior) -> Floats:
     if names.SIGMA not in own:
         raise ModelError(
             f"the sd of responses is infinite in the {post.family.name} family at some draws, so "
-            "that residuals have no unit"
+            "that residuals have no unit; pp_check() needs none, or give the parameters of the "
+            "family priors under which it is finite"
         )
     return np.where(np.isfinite(sd), sd, per_row(own[names.SIGMA]))
 

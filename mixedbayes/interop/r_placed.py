@@ -77,11 +77,7 @@ def _bars(g: GroupDesign, called: dict[str, str]) -> Iterator[str]:
     for block, name in zip(g.blocks, g.ids or ("",) * len(g.blocks), strict=True):
         terms = [g.terms[k] for k in block]
         left = [str(int(names.INTERCEPT in terms)), *(called[t] for t in terms if t in called)]
-        yield (
-            f"({' + '.join(left)} | {name} | {factor})"
-            if name
-            else f"({' + '.join(left)} | {factor})"
-        )
+        yield f"({' + '.join(left)} | {f'{name} | ' if name else ''}{factor})"
 
 
 def _named(

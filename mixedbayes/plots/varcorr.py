@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from mixedbayes import names
 from mixedbayes.errors import ModelError
+from mixedbayes.names import MU
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
 from mixedbayes.plots.labels import Labels
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.varcorr import RESIDUAL, Component, component_list
-
-MU = "mu"
 
 
 def plot_varcorr(

@@ -94,9 +94,9 @@ class Conditioned:
         """Effects of the new levels: deviations from the population.
 
         The columns are those of the fit's `ranef`, `parameter` among them where further parameters
-        have formulas; `n` counts the conditioning rows. With
-        ``draws=True`` a Dataset of `ranef_<group>` (chain, draw, level, term) of equal weights.
-        These are no chains, so that mcse, ess_bulk, ess_tail and rhat are refused.
+        have formulas; `n` counts the conditioning rows. With ``draws=True`` a Dataset of
+        `ranef_<group>` (chain, draw, level, term) of equal weights. These are no chains, so that
+        mcse, ess_bulk, ess_tail and rhat are refused.
         """
         how = Description.asked(prob, statistics, interval, default=EFFECT)
         found = self._effects(how, group, draws, population=False)

@@ -13,6 +13,7 @@ from mixedbayes.design.limits import Limits
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.families.limited import log_density
+from mixedbayes.names import MU as MU
 from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import Importance, describe_mixture, resample, smooth
 from mixedbayes.predict.newton import Given, LogDensity, directions, propose
@@ -20,9 +21,6 @@ from mixedbayes.predict.streams import EFFECTS, RESAMPLING, stream
 from mixedbayes.results.tables import Description, tails
 
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
-
-
-MU = "mu"
 
 
 @dataclass(frozen=True, eq=False)

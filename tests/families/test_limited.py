@@ -92,7 +92,7 @@ def test_masses_are_those_of_the_distribution_function_and_have_its_derivatives(
 
 
 def test_families_take_limits_or_say_why_not():
-    assert set(FAMILIES) - set(LIMITED) == {n for n, k in FAMILIES.items() if k().limits_obstacle}
+    assert all(FAMILIES[name].no_limits for name in set(FAMILIES) - set(LIMITED))
     d = pd.DataFrame({"y": [0.0, 1.0, 0.0], "c": [0, 1, -1]})
     with pytest.raises(DataError) as caught:
         mb.Model("y | cens(c) ~ 1", d, family="bernoulli")
@@ -190,7 +190,7 @@ def test_rows_of_trials_know_them_and_how_often_they_count():
     d = pd.DataFrame({"y": [3.0, 4, 9, 2], "n": [9, 9, 9, 8], "kind": [0, 1, -1, 0]})
     d["w"] = [1.0, 2, 1, 3]
     formula = "y | trials(n) + cens(kind) + trunc(1, 8) + weights(w) ~ 1"
-    with pytest.raises(DataError, match=r"are censored to a range that lies outside|outside"):
+    with pytest.raises(DataError, match="outside"):
         mb.Model(formula.replace("1, 8", "5, 8"), d, family="binomial")
     design = mb.Model(formula, d, family="binomial").design
     found = row_data(design, FAMILIES["binomial"]())

@@ -19,7 +19,7 @@ def plain(monkeypatch):
 
 
 def expected(family, low, high, mu, own, trials):
-    """The mean by the density, and P(y <= 0.6 of the way)."""
+    """The mean by the density."""
 
     def density(y):
         y = np.atleast_1d(np.asarray(y, float))
