@@ -16,6 +16,7 @@ from mixedbayes.checks.predictive import check_statistic, statistic
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.plots import style
+from mixedbayes.plots.atoms import plot_atoms
 from mixedbayes.plots.densities import BACKENDS, PlotCollection, plain_text
 from mixedbayes.results.posterior import Posterior
 
@@ -41,7 +42,7 @@ def plot_predictive(
     stat: Any = "mean",
     max_levels: int = 24,
     backend: str = "matplotlib",
-) -> PlotCollection:
+) -> Any:
     """`pp_check` of these replicates (chain, draw, obs)."""
     if kind not in KINDS:
         raise ModelError(f"kind={kind!r} is not known: use one of {', '.join(map(repr, KINDS))}")
@@ -49,6 +50,8 @@ def plot_predictive(
     _check_binary(design, kind)
     y, facets = family.reported(design.y), facets_of(design, by, max_levels)
     thin = thinned(replicated)
+    if kind == "density" and family.atoms:
+        return plot_atoms(post, thin, facets, backend)
     layout = _layout(len(facets), backend)
     tree: xr.DataTree
     if kind == "stat":
@@ -65,7 +68,7 @@ def plot_predictive(
     draw = {
         "density": _rootogram if family.discrete else _density,
         "ecdf": _ecdf,
-        "pit": _pit_of_counts if family.discrete else _pit,
+        "pit": _pit_of_counts if family.discrete or family.atoms else _pit,
         "intervals": _intervals,
         "stat": _stat,
     }[kind]

@@ -313,10 +313,11 @@ PANEL_WIDTH = 2.8  # inches of its axis, of densities and caterpillars
 FEWEST_MEANS = 8  # from which on they have a density
 
 
-def smoothed(values: Floats, grid: Floats) -> Floats:
+def smoothed(values: Floats, grid: Floats, mode: str = "constant") -> Floats:
     """(k, m) densities of the columns of (S, m) values at k equally spaced points.
 
     Gaussian kernel with Silverman's bandwidth, 0.9 min(sd, IQR / 1.34) S^(-1/5), on binned values.
+    The mode "reflect" keeps what would be beyond the grid within it.
     """
     step = grid[1] - grid[0]
     edges = np.concatenate([grid - step / 2, [grid[-1] + step / 2]])
@@ -327,7 +328,7 @@ def smoothed(values: Floats, grid: Floats) -> Floats:
     for k, column in enumerate(values.T):
         counts = np.histogram(column, edges)[0] / (len(values) * step)
         out[:, k] = ndimage.gaussian_filter1d(
-            counts, max(bandwidth[k] / step, 0.5), mode="constant", truncate=5
+            counts, max(bandwidth[k] / step, 0.5), mode=mode, truncate=5
         )
     return out
 

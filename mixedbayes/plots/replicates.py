@@ -10,7 +10,7 @@ from mixedbayes.checks.predictive import replicated, written_out_predictive
 from mixedbayes.checks.residual import thinned
 from mixedbayes.design.types import Floats
 from mixedbayes.design.values import label
-from mixedbayes.plots import style
+from mixedbayes.plots import atoms, style
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.predictive import Steps
 from mixedbayes.plots.ranef import smoothed
@@ -26,10 +26,13 @@ _MOST_DRAWS = 400  # replicates of counts
 _BEYOND = 0.002  # of the replicates, on each side, that may lie outside the picture
 
 
-def replicates_panel(post: Posterior, labels: Labels, prob: float) -> tuple[Panel, list[Key]]:
+def replicates_panels(
+    post: Posterior, labels: Labels, prob: float
+) -> tuple[list[Panel], list[Key]]:
     """Densities of the data and of replicates; of counts and categories how often each occurs.
 
-    Where responses are censored, the shares above each value.
+    Where responses are censored, the shares above each value. Of zeros, or ones, beside a density
+    their shares, and in a second panel the density of the rest.
 
     They are of at most 400 of the draws.
 
@@ -45,12 +48,15 @@ def replicates_panel(post: Posterior, labels: Labels, prob: float) -> tuple[Pane
     if post.design.limits is not None and post.design.limits.censoring is not None:
         panel = survival_panel(rows.design, draws.to_numpy(), prob=prob)
         panel = replace(panel, xlabel=labels.observed, ylabel="share above")
-        return panel, survival_keys(rows.design, prob)
-    most = _MOST_DRAWS if post.family.discrete else _CURVES
+        return [panel], survival_keys(rows.design, prob)
+    most = _MOST_DRAWS if post.family.discrete or post.family.atoms else _CURVES
     chosen = np.unique(np.linspace(0, draws.sizes["sample"] - 1, most).round().astype(int))
     y, thin = rows.family.reported(rows.design.y), draws.isel(sample=chosen)
+    if post.family.atoms:
+        return _with_atoms(y, thin.to_numpy(), post.family.atoms, labels, prob)
     if not post.family.discrete:
-        return _densities(y, thin.to_numpy(), labels)
+        panel, keys = _densities(y, thin.to_numpy(), labels)
+        return [panel], keys
     steps = Steps.of(thin, y)
     panel = _frequencies(post, steps, y, thin.to_numpy(), labels, prob)
     keys = [
@@ -58,13 +64,24 @@ def replicates_panel(post: Posterior, labels: Labels, prob: float) -> tuple[Pane
         Key(f"replicates, {style.percent(prob)} of them", style.PALE_BLUE, "patch"),
         Key("their mean", style.BLUE, width=1.4),
     ]
-    return panel, keys
+    return [panel], keys
 
 
 def how_many(post: Posterior) -> int:
     """Of how many of the draws the panel shows replicates."""
-    most = _MOST_DRAWS if post.family.discrete else _CURVES
+    most = _MOST_DRAWS if post.family.discrete or post.family.atoms else _CURVES
     return min(most, thinned(post).n_draws)
+
+
+def _with_atoms(
+    y: Floats, draws: Floats, at: tuple[float, ...], labels: Labels, prob: float
+) -> tuple[list[Panel], list[Key]]:
+    rest = atoms.rest_panel(y, draws, at, atoms.ends_of(y, draws, at), _CURVES)
+    panels = [
+        replace(atoms.shares_panel(y, draws, at, prob), xlabel=labels.observed),
+        replace(rest, xlabel=f"{labels.observed}, {atoms.between(at)}"),
+    ]
+    return panels, atoms.keys(prob)
 
 
 def _densities(y: Floats, draws: Floats, labels: Labels) -> tuple[Panel, list[Key]]:

@@ -205,6 +205,7 @@ class Sheet:
     width: float
     height: float
     heights: Sequence[float] = ()  # of the rows, in proportion
+    widths: Sequence[float] = ()  # of the columns, in proportion
     share_x: Share = "none"
     share_y: Share = "none"
     xlabel: str = ""

@@ -59,12 +59,12 @@ def draw(sheet: Sheet) -> Any:
     """A Bokeh layout of the sheet."""
     rows, columns = sheet.shape
     heights = [h + _TEXTS for h in sheet.heights] or [(sheet.height - 0.4) / rows] * rows
+    parts_of = sheet.widths or [1.0] * columns
+    widths = [sheet.width * w / sum(parts_of) for w in parts_of]
     shared: dict[Any, Range1d] = {}
     grid = [
         [
-            None
-            if panel is None
-            else _panel(sheet, i, j, panel, sheet.width / columns, heights[i], shared)
+            None if panel is None else _panel(sheet, i, j, panel, widths[j], heights[i], shared)
             for j, panel in enumerate(row)
         ]
         for i, row in enumerate(sheet.rows)

@@ -45,6 +45,7 @@ def draw(sheet: Sheet) -> style.Picture:
             sharex=_SHARE.get(sheet.share_x, "col"),
             sharey=_SHARE.get(sheet.share_y, "row"),
             height_ratios=sheet.heights or None,
+            width_ratios=sheet.widths or None,
         )
         for i, row in enumerate(sheet.rows):
             for j, panel in enumerate(row):

@@ -230,6 +230,7 @@ def _empty(sheet: Sheet) -> go.Figure:
         shared_xaxes={"all": "all", "aligned": "columns", "none": False}[sheet.share_x],
         shared_yaxes={"all": "all", "aligned": "rows", "none": False}[sheet.share_y],
         row_heights=list(sheet.heights) or None,
+        column_widths=list(sheet.widths) or None,
         horizontal_spacing=_spacing(beside, across, columns),
         vertical_spacing=_spacing(between, along, rows),
     )

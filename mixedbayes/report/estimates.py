@@ -17,11 +17,12 @@ from mixedbayes.estimands.result import Estimates
 from mixedbayes.families.links import Log, Logit
 from mixedbayes.plots import fixef, residuals, style
 from mixedbayes.plots.along import has_average
+from mixedbayes.plots.atoms import between
 from mixedbayes.plots.estimates import sheet
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import observed
 from mixedbayes.plots.ranef import interval_keys
-from mixedbayes.plots.replicates import how_many, replicates_panel
+from mixedbayes.plots.replicates import how_many, replicates_panels
 from mixedbayes.plots.scene import Band, Dots, Line, Panel
 from mixedbayes.report.pictures import Figure, figure
 from mixedbayes.report.source import Source
@@ -180,13 +181,20 @@ def check_figures(source: Source) -> list[Figure]:
     """Replicates beside the data, and residuals; ModelError where they cannot be computed."""
     post, prob = _some_draws(source.post), source.prob
     labels = Labels.of(post, source.units)
-    panel, keys = replicates_panel(post, labels, prob)
-    first = figure(
-        "Replicates beside the data",
-        "Would responses drawn from the model, of the same rows and groups, look like the data? "
-        f"Replicates of {_of_draws(how_many(post), source.post)}.",
-        _thinned(panel), _HEIGHT, keys,
-    )  # fmt: skip
+    found, keys = replicates_panels(post, labels, prob)
+    what = f"Shares of {' and '.join(f'{a:g}' for a in post.family.atoms)}: r" if found[1:] else "R"
+    pictures = [
+        figure(
+            "Replicates beside the data",
+            "Would responses drawn from the model, of the same rows and groups, look like the "
+            f"data? {what}eplicates of {_of_draws(how_many(post), source.post)}.",
+            _thinned(found[0]), _HEIGHT, keys,
+        )
+    ]  # fmt: skip
+    for panel in found[1:]:
+        rest = between(post.family.atoms)
+        says = f"The density of the responses {rest}: of the data, and of some replicates."
+        pictures.append(figure(f"Responses {rest}", says, _thinned(panel), _HEIGHT, keys))
     panels, keys = residuals.panels_of(post, None, prob, 0, labels)
     says = (
         "Residuals given the group effects; in another family than Gaussian randomised quantile "
@@ -195,4 +203,4 @@ def check_figures(source: Source) -> list[Figure]:
     used = post.n_draws if post.family.normal else min(post.n_draws, residuals.REPLICATES)
     if used < source.post.n_draws:
         says += f" From {_of_draws(used, source.post)}."
-    return [first, *(figure(p.title, says, _thinned(p), _HEIGHT, keys) for p in panels)]
+    return [*pictures, *(figure(p.title, says, _thinned(p), _HEIGHT, keys) for p in panels)]
