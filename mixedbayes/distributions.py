@@ -250,6 +250,13 @@ class Uniform(Prior):
     def frozen(self) -> Any:
         return stats.uniform(self.lower, self.upper - self.lower)
 
+    def __str__(self) -> str:
+        """In as many digits as tell the ends apart."""
+        most, width = max(abs(self.lower), abs(self.upper)), self.upper - self.lower
+        far = np.clip(np.ceil(np.log10(most) - np.log10(width)), 0, 13)
+        digits = 4 + int(far)
+        return f"Uniform({self.lower:.{digits}g}, {self.upper:.{digits}g})"
+
 
 @dataclass(frozen=True)
 class Flat(Prior):

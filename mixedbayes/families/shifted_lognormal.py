@@ -21,6 +21,8 @@ from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.families.within import mean_within
 from mixedbayes.numerics.special import log_ndtr
 
+_MOST = 20.0  # in units of `_reach`, how far ndt may be below the smallest response
+
 
 @compiled
 def _once(parameters):
@@ -58,7 +60,9 @@ class ShiftedLognormal(Lognormal):
     """log(y - ndt) ~ Normal(mu, sigma / sqrt(weight)): mu is the log of the median of y - ndt.
 
     ndt, the non-decision time of response times, is the shortest response that there can be,
-    0 < ndt < min(y), where of a censored response the upper end counts.
+    0 < ndt < min(y), where of a censored response the upper end counts. Where responses are far
+    from 0 and close together, by default ndt is not further below them than 20 times the distance
+    of their upper quartile from the smallest: further away the shape is nearly normal.
     E[y] = ndt + exp(mu + sigma^2 / 2).
     """
 
@@ -85,7 +89,7 @@ class ShiftedLognormal(Lognormal):
         return np.where(np.asarray(y) > 0, y, -np.inf)
 
     def on_link_scale(self, design: Design) -> Floats:
-        """(n,) log(y - ndt), less the offset, at an ndt of half the smallest response.
+        """(n,) log(y - ndt), less the offset, at an ndt as far below as `_reach` says.
 
         NaN of a censored response that is known to be above less than the smallest one.
         """
@@ -94,7 +98,7 @@ class ShiftedLognormal(Lognormal):
     def _logs(self, design: Design) -> Floats:
         """`on_link_scale`, where that is NaN of the smallest response."""
         smallest = _smallest(design)
-        logs = np.log(np.maximum(design.y, smallest) - smallest / 2)
+        logs = np.log(np.maximum(design.y, smallest) - (smallest - _reach(design)))
         return logs if design.mu.offset is None else logs - design.mu.offset
 
     def location(self, design: Design) -> float:
@@ -105,18 +109,23 @@ class ShiftedLognormal(Lognormal):
         return sd(self._logs(design), None) or 1.0
 
     def scale_origin(self, design: Design) -> str:
-        return f"sd(log({design.response} - {_smallest(design) / 2:.4g}))"
+        return f"sd(log({design.response} - {_written(design)}))"
 
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         if name == "ndt":
-            return Uniform(0, _smallest(design)), f"any below the smallest {design.response}"
+            smallest, most = _smallest(design), _MOST * _reach(design)
+            said = f"any below the smallest {design.response}"
+            if smallest <= most:
+                return Uniform(0, smallest), said
+            return Uniform(smallest - most, smallest), f"{said}, by up to {most:.4g}"
         weight = self.typical_weight(design)
         return scale_prior(self.scale(design), self.scale_origin(design), weight)
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
-        """Of ndt about half the smallest response."""
+        """Of ndt about half the smallest response, or `_reach` below it."""
         if name == "ndt":
-            return float(np.log(_smallest(design) / 2)), 0.5
+            smallest, reach = _smallest(design), _reach(design)
+            return float(np.log(smallest - reach)), 0.5 * min(1.0, reach / (smallest - reach))
         return super().parameter_scale(name, design)
 
     def pymc(
@@ -227,3 +236,22 @@ def _smallest(design: Design) -> float:
         return float(design.y.min())
     _, upper = design.limits.range(design.y)
     return float(upper.min())  # some response is known, or there would be no model
+
+
+def _reach(design: Design) -> float:
+    """How far below the smallest response ndt may well be: halfway to 0, or less.
+
+    Of responses far from 0 that are close together, as far as three of four of them are above the
+    smallest: log(y - ndt) would tell nothing of their shape at an ndt further away.
+    """
+    smallest = _smallest(design)
+    above = np.maximum(design.y, smallest) - smallest
+    spread = float(np.quantile(above, 0.75)) or float(above.mean())
+    return min(spread or smallest / 2, smallest / 2)
+
+
+def _written(design: Design) -> str:
+    """The ndt of `on_link_scale`, in as many digits as the data's spread asks for."""
+    reach = _reach(design)
+    ndt = _smallest(design) - reach
+    return f"{ndt:.{max(4, 3 + math.ceil(math.log10(ndt / reach)))}g}"

@@ -328,3 +328,26 @@ def test_shares_with_ends_are_a_distribution_whose_mean_it_is(name, parameters):
         assert family.cdf(at, mu, own)[0, 0] == pytest.approx(expected)
     at_ends = family.log_density(np.array([0.0, 1.0]), np.repeat(mu, 2, 1), own)[0]
     np.testing.assert_allclose(np.exp(at_ends), [zero, one])
+
+
+@pytest.mark.parametrize("origin", [1e6, 1e9])
+def test_priors_of_shifted_lognormal_responses_follow_their_origin(origin):
+    """Where responses are far from 0, their spread counts."""
+    beyond = np.exp(np.random.default_rng(5).normal(0, 0.5, 100))
+
+    def priors(y):
+        model = mb.Model("y ~ 1", pd.DataFrame({"y": y}), family="shifted_lognormal")
+        found = model.spec.priors
+        ndt = found.parameters["ndt"]
+        return found.mu.intercept.prior, found.parameters["sigma"].prior, ndt.prior, str(ndt.prior)
+
+    near, far = priors(1e4 + beyond), priors(origin + beyond)
+    assert near[0].mu == pytest.approx(far[0].mu, rel=1e-5)
+    assert near[0].sigma == pytest.approx(far[0].sigma, rel=1e-5)
+    assert near[1].lam == pytest.approx(far[1].lam, rel=1e-5)
+    assert far[2].upper == origin + beyond.min()
+    assert far[2].lower - origin == pytest.approx(near[2].lower - 1e4, abs=1e-5)
+    ends = far[3].removeprefix("Uniform(").removesuffix(")").split(", ")
+    assert float(ends[0]) < float(ends[1])
+    times = priors(300 + 200 * beyond)
+    assert times[2] == mb.Uniform(0, 300 + 200 * beyond.min())
