@@ -41,7 +41,9 @@ class ExponentialFamily(PositiveMean):
     """
 
     name: ClassVar[str] = "exponential"
-    elsewhere: ClassVar[Elsewhere] = Elsewhere("exponential", None, "exponential")
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "exponential", None, "exponential", names=("exp", "expon")
+    )
     wider: ClassVar[str | None] = "weibull"
 
     @property

@@ -65,7 +65,7 @@ class Gaussian(Family):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("sigma", r"\sigma"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "gaussian", "gaussian", "gaussian", {"sigma": "sigma"},
-        names=("normal", "norm", "linear", "lm"),
+        names=("normal", "gauss", "norm", "linear", "lm"),
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "sigma"
     wider: ClassVar[str | None] = "student_t"

@@ -27,7 +27,7 @@ class HurdleNegativeBinomial(Hurdle, Counts):
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "hurdle_negbinomial", None, "hurdle_negativebinomial",
         {"shape": "alpha", "hu": "psi"}, ("hu",),
-        names=("hurdle_negbinomial", "hurdle_negativebinomial",
+        names=("hnb", "hurdle_negbinomial", "hurdle_negativebinomial",
                "hurdlenegativebinomial", "hurdle_nbinom2"),
     )  # fmt: skip
     largest: ClassVar[float] = NegativeBinomial.largest

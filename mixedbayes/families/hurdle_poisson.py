@@ -26,7 +26,7 @@ class HurdlePoisson(Hurdle, Counts):
         "hurdle_poisson",
         {"hu": "psi"},
         ("hu",),
-        names=("hurdlepoisson", "poisson_hurdle"),
+        names=("hurdlepoisson", "poisson_hurdle", "zap"),
     )
     wider: ClassVar[str | None] = "hurdle_negative_binomial"
     link: Link = field(default_factory=Log)

@@ -89,8 +89,8 @@ class NegativeBinomial(Counts):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\alpha"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "negbinomial", "glmer.nb", "negativebinomial", {"shape": "alpha"}, bambi_weights=True,
-        names=("nbinom2", "nbinom", "negbinomial", "negbin", "nb", "nb2", "neg_binomial",
-               "neg_binomial_2", "negative_binomial_2"),
+        names=("nbinom2", "nbinom", "nbinomial", "negbinomial", "negbin", "nb", "nb2",
+               "neg_binomial", "neg_binomial_2", "negative_binomial_2"),
     )  # fmt: skip
     inflated: ClassVar[str | None] = "zero_inflated_negative_binomial"
     hurdle: ClassVar[str | None] = "hurdle_negative_binomial"

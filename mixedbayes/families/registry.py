@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -11,6 +10,7 @@ from typing import Any, NoReturn
 
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.families import words
 from mixedbayes.families.acat import Acat
 from mixedbayes.families.asymmetric_laplace import AsymmetricLaplace
 from mixedbayes.families.base import Family
@@ -42,7 +42,6 @@ from mixedbayes.families.sratio import Sratio
 from mixedbayes.families.student_t import StudentTFamily
 from mixedbayes.families.von_mises import VonMises
 from mixedbayes.families.weibull import Weibull
-from mixedbayes.families.words import NEAREST
 from mixedbayes.families.zero_inflated_beta_binomial import ZeroInflatedBetaBinomial
 from mixedbayes.families.zero_inflated_binomial import ZeroInflatedBinomial
 from mixedbayes.families.zero_inflated_negative_binomial import ZeroInflatedNegativeBinomial
@@ -111,10 +110,14 @@ def as_family(family: str | Family | type[Family]) -> Family:
         return made
     if isinstance(family, ModuleType):
         _refuse_module(family)
-    hint = _hint(_spelling(family))
+    word = _spelling(family)
+    names = {name: each.elsewhere.names for name, each in FAMILIES.items()}
+    hint = words.hint(word, names, {name: public(name) for name in FAMILIES})
     if issubclass(kind, Prior):
         hint = f" That is a prior.{hint}"
-    raise ModelError(f"family={family!r} is not known: use one of {', '.join(FAMILIES)}.{hint}")
+    raise ModelError(
+        f"family={_shown(family)} is not known: use one of {', '.join(FAMILIES)}.{hint}"
+    )
 
 
 def with_limits() -> tuple[str, ...]:
@@ -166,23 +169,6 @@ def _check_link(family: Family) -> None:
         )
 
 
-def _hint(word: str) -> str:
-    """Which of ours is meant by a family's name elsewhere, or by one misspelt."""
-    if word in ("custom", "custom_family", "customdist", "likelihood"):
-        return " A family of your own is made by mb.custom(...), of its log density."
-    same = [name for name, kind in FAMILIES.items() if word in kind.elsewhere.names]
-    if same:
-        return f" It is called {same[0]!r} here."
-    joined = word.replace("_", "")
-    same = [name for name in FAMILIES if name.replace("_", "") == joined]
-    if same:
-        return f" Did you mean {same[0]!r}?"
-    if word in NEAREST:
-        return f" It is not offered; the nearest: {NEAREST[word]}."
-    near = difflib.get_close_matches(word, FAMILIES, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
 def written(family: Family) -> str:
     """The family as code: `mb.families.Gamma(link=mb.Log())`."""
     kind = family.variant_of or type(family)
@@ -204,5 +190,19 @@ def family_from_names(name: str, link: str, fixed: Mapping[str, Any] | None = No
 def _spelling(family: Any) -> str:
     """The name in small letters; a class's own name for classes and objects."""
     if isinstance(family, str):
-        return re.sub(r"[^a-z0-9]+", "_", family.lower()).strip("_")
+        text = family.lower().strip()
+        called = re.fullmatch(r"(?:[\w.]*\.)?(\w+)\(.*\)", text) if "=" in text else None
+        return re.sub(r"[^a-z0-9]+", "_", called[1] if called else text).strip("_")
+    named = getattr(getattr(family, "dist", family), "name", None)  # of SciPy and Bambi
+    if isinstance(named, str):
+        return _spelling(named)
     return (family if isinstance(family, type) else type(family)).__name__.lower()
+
+
+def _shown(family: Any) -> str:
+    """What was given, in one line: of an object that does not say so itself, its class."""
+    text = repr(family)
+    if isinstance(family, type) or not ("\n" in text or text.startswith("<")):
+        return text
+    kind = type(family)
+    return f"<{kind.__module__}.{kind.__qualname__}>"

@@ -34,7 +34,8 @@ class Sratio(Sequential):
     apart: ClassVar[bool] = True
     at_threshold: ClassVar[str] = "the probability of ending at a category, once it is reached,"
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "sratio", names=("stopping_ratio", "stoppingratio", "sequential", "sequential_logit")
+        "sratio",
+        names=("stopping", "stopping_ratio", "stoppingratio", "sequential", "sequential_logit"),
     )
 
     @property

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from family_values import needs_trials
+from scipy import stats
 
 import mixedbayes as mb
 from mixedbayes.design import build_design, replay
@@ -321,6 +322,29 @@ def test_families_of_other_packages_that_are_not(word, nearest):
     if re.sub(r"[^a-z]", "", word.lower()) in {name.replace("_", "") for name in FAMILIES}:
         pytest.skip("it is offered by now")
     with pytest.raises(ModelError, match=f"It is not offered; the nearest: .*{nearest}"):
+        as_family(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("zipoisson", "called 'zero_inflated_poisson'"), ("hurdle_nb", "'hurdle_negative_binomial'"),
+     ("zi gamma", "called 'hurdle_gamma'"), ("hurdle", "there are hurdle_gamma"),
+     ("beta-binomial", "called 'beta_binomial'"), ("truncnorm", r"y \| trunc\(.*'gaussian'"),
+     ("tobit", r"y \| cens\(.*'gaussian'"), ("rate", r"count \| rate\("),
+     ("gaussian_log", r"Gaussian\(link=mb.Log\(\)\)"), ("log", r"Poisson\(link=mb.Log\(\)\)"),
+     ("ordered_logit", r"Cumulative\(link=mb.Logit\(\)\)"), ("counts", "'poisson'"),
+     ("bernouli", "'bernoulli'"), ("possion", "'poisson'"), ("gauss", "'gaussian'"),
+     ("binomial(link='probit')", "'binomial'"), ("coxph", "weibull.*cens"),
+     (stats.gamma, "Did you mean 'gamma'"), (stats.norm(), "'gaussian'")],
+)  # fmt: skip
+def test_names_made_of_parts_and_misspelt_ones(word, said):
+    with pytest.raises(ModelError, match=f"is not known.*{said}"):
+        as_family(word)
+
+
+@pytest.mark.parametrize("word", ["ziplogit", "family", "", 3, None, ["gaussian"]])
+def test_nothing_is_proposed_where_nothing_is_near(word):
+    with pytest.raises(ModelError, match=r"acat\.$"):
         as_family(word)
 
 
