@@ -102,6 +102,9 @@ def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -
     kept = all(post.has_ranef(g.name) for g in post.design.mu.groups)
     if kept and post.family.unordered:
         yield Finding("Not checked", _UNORDERED, False, pd.DataFrame())
+        for p in post.predictors:
+            for g in p.groups:
+                yield from (normality(e) for e in effects(post, g, seed, p.parameter))
     elif kept:
         found = residuals(post, seed)
         yield from (location(found), shape(found, post), scale(found))

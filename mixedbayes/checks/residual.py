@@ -343,15 +343,17 @@ class Effects:
         return float(np.mean(np.abs(self.replicated).max(axis=1) > np.abs(self.data[:, j])))
 
 
-def effects(post: Posterior, group: GroupDesign, seed: int) -> list[Effects]:
-    """Standardised effects of every term of one grouping factor."""
+def effects(
+    post: Posterior, group: GroupDesign, seed: int, parameter: str = names.MU
+) -> list[Effects]:
+    """Standardised effects of every term of one grouping factor, on one parameter."""
     some = thinned(post)
-    sd, b = some.sd(group.name), some.ranef(group.name)
+    sd, b = some.sd(group.name, parameter), some.ranef(group.name, parameter)
     rng = stream(seed, STANDARD_EFFECTS)
     return [
         Effects(
             group,
-            term,
+            names.prefix(parameter) + term,
             b[:, :, k] / np.maximum(sd[:, k, None], 1e-300),
             rng.standard_normal(b.shape[:2]),
         )

@@ -10,6 +10,7 @@ from mixedbayes.design.types import Floats
 from mixedbayes.plots import style
 from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Line, Panel, Rule, Sheet, draw, in_rows
 from mixedbayes.predict.streams import seed_of
+from mixedbayes.results.fitted import need_residuals
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -25,7 +26,8 @@ def plot_check(
     takes few values, along the fitted values), their spread over the fitted values, and their
     quantiles against those of replicates; then the ordered standardised effects of every term
     of every grouping factor. Dots are means over posterior draws, bands the `prob` interval of
-    replicates in the same draws; dots outside stand out.
+    replicates in the same draws; dots outside stand out. Categories without an order have no
+    residuals: of them the effects alone.
 
     Parameters
     ----------
@@ -45,7 +47,8 @@ def plot_check(
     Raises
     ------
     ModelError
-        If only summaries of the group effects were kept, or the backend is unknown.
+        If only summaries of the group effects were kept, there is nothing to draw, or the
+        backend is unknown.
 
     Examples
     --------
@@ -53,16 +56,13 @@ def plot_check(
     """
     check_prob(prob)
     number = seed_of(post, seed)
-    found = residuals(post, number)
-    groups = [e for g in post.design.mu.groups for e in effects(post, g, number)]
-    z = stats.norm.ppf(found.probabilities)
-    quantiles = found.quantiles()
-    along = "fitted, group effects 0" if found.by_predictors and groups else "fitted"
-    panels = [
-        _fitted("Residuals against fitted", "mean", *found.location(), along, prob),
-        _fitted("Scale against fitted", "rms", *found.scale(), "fitted", prob),
-        _ordered("Quantiles of residuals", "Pearson residual", z, quantiles, prob),
+    predictors = post.predictors if post.family.unordered else (post.design.mu,)
+    groups = [
+        e for p in predictors for g in p.groups for e in effects(post, g, number, p.parameter)
     ]
+    if not groups:
+        need_residuals(post)
+    panels = [] if post.family.unordered else _residuals(post, number, bool(groups), prob)
     for e in groups:
         beside = e.quantiles()
         at = beside.replicated.mean(axis=0)
@@ -78,6 +78,17 @@ def plot_check(
     ]
     width, height = _PANEL[0] * len(rows[0]), _PANEL[1] * len(rows) + 0.3
     return draw(Sheet(rows, width, height, keys=keys, key_columns=4), backend)
+
+
+def _residuals(post: Posterior, seed: int, grouped: bool, prob: float) -> list[Panel]:
+    found = residuals(post, seed)
+    z = stats.norm.ppf(found.probabilities)
+    along = "fitted, group effects 0" if found.by_predictors and grouped else "fitted"
+    return [
+        _fitted("Residuals against fitted", "mean", *found.location(), along, prob),
+        _fitted("Scale against fitted", "rms", *found.scale(), "fitted", prob),
+        _ordered("Quantiles of residuals", "Pearson residual", z, found.quantiles(), prob),
+    ]
 
 
 def _fitted(title: str, what: str, beside: Beside, bins: Bins, along: str, prob: float) -> Panel:

@@ -137,7 +137,9 @@ def _on_link_scale(post: Posterior, labels: Labels, intercept: bool) -> list[Par
     if labels.link == "identity":
         parts = _by_unit(post, labels, mu)
     else:
-        parts = [Part(f"effect on {labels.predictor}", mu.effects, mu.draws)]
+        first = post.design.mu.parameter
+        title = "" if first == names.MU else first
+        parts = [Part(f"effect on {labels.predictor}", mu.effects, mu.draws, title=title)]
     for name in post.design.further:
         if names.owner(name) != name:  # among the mean's
             continue

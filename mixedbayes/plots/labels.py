@@ -99,5 +99,11 @@ class Labels:
         return ":".join(part for part in term.split(":") if not _LEVEL.match(part))
 
 
+def labels_of(post: Posterior, units: Mapping[str, str] | None = None) -> dict[str, Labels]:
+    """Those of every parameter that has a predictor, and "mu", that of the mean or the first."""
+    every = (names.MU, *(p.parameter for p in post.predictors))
+    return {name: Labels.of(post, units, name) for name in every}
+
+
 def _in_brackets(text: str, unit: str | None) -> str:
     return f"{text} ({unit})" if unit else text

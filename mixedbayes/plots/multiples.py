@@ -290,7 +290,7 @@ def check_mean(post: Posterior) -> None:
     """Raise ModelError where the response has no mean to draw."""
     if post.family.categories(post.design) is not None:
         raise ModelError(
-            f"{post.design.response} is ordered categories, which have no mean to draw; "
+            f"{post.design.response} is categories, which have no mean to draw; "
             "plot_fitted and plot_predictions draw the probability of each"
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
@@ -14,10 +14,12 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.checks.predictive import check_statistic, statistic
 from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.values import label
 from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.plots import style
 from mixedbayes.plots.atoms import plot_atoms
 from mixedbayes.plots.densities import BACKENDS, PlotCollection, plain_text
+from mixedbayes.plots.labels import in_picture
 from mixedbayes.results.posterior import Posterior
 
 Kind = Literal["density", "ecdf", "pit", "intervals", "stat"]
@@ -25,6 +27,8 @@ KINDS = ("density", "ecdf", "pit", "intervals", "stat")
 MOST_DRAWS = 1000  # replicates in a picture
 MOST_STEPS = 40  # of a rootogram, and of a histogram
 _CURVES = 50
+_LETTERS = 24  # of a category's name
+_ACROSS = 60  # letters below an axis
 _NOT_SO = (  # what ArviZ takes a statistic of 0 and 1, and a single different count, for
     r"(?s).* look binary",
     "Found chain dimension to be longer",
@@ -49,6 +53,9 @@ def plot_predictive(
     design, family = post.design, post.family
     _check_binary(design, kind)
     y, facets = family.reported(design.y), facets_of(design, by, max_levels)
+    categories = family.categories(design)
+    if family.unordered:
+        _check_unordered(design, kind, stat)
     thin = thinned(replicated)
     if kind == "density" and family.atoms:
         return plot_atoms(post, thin, facets, backend)
@@ -59,8 +66,10 @@ def plot_predictive(
     elif kind == "density" and family.discrete:
         steps = Steps.of(thin, y)
         tree = _panels(steps.middle(thin), steps.middle(y), facets, np.int64)
-        what = "counts" if family.categories(design) is None else "category"
+        what = "counts" if categories is None else "category"
         layout["xlabel"] = steps.words(what, float(thin.max()))
+        if categories is not None and layout["xlabel"] == what:
+            layout["xlabel"], layout["categories"] = design.response, categories
     else:
         tree = _panels(thin, y, facets, np.float64)
     if kind == "intervals":
@@ -149,6 +158,17 @@ def _check_binary(design: Design, kind: str) -> None:
             else 'kind="stat", stat="mean", or plot_residuals()'
         )
         raise ModelError(f"kind={kind!r} shows nothing of responses that are 0 or 1; use {other}")
+
+
+def _check_unordered(design: Design, kind: str, stat: Any) -> None:
+    if kind == "density" or (kind == "stat" and callable(stat)):
+        return
+    what = f"stat={stat!r}" if kind == "stat" else f"kind={kind!r}"
+    raise ModelError(
+        f"{what} is of numbers or an order, and {design.response} has categories without one; "
+        'kind="density" has the frequency of each, and kind="stat" takes a function of their codes '
+        "1, 2, ..., as stat=lambda y: (y == 1).mean()"
+    )
 
 
 def _backend(backend: str) -> Any:
@@ -277,8 +297,9 @@ def _ecdf(plots: Any, tree: xr.DataTree, **layout: Any) -> PlotCollection:
 
 
 def _rootogram(
-    plots: Any, tree: xr.DataTree, *, xlabel: str, backend: str, **layout: Any
-) -> PlotCollection:
+    plots: Any, tree: xr.DataTree, *, xlabel: str, backend: str,
+    categories: Sequence[Any] | None = None, **layout: Any,
+) -> PlotCollection:  # fmt: skip
     drawn = plots.plot_ppc_rootogram(
         tree,
         ci_prob=0.95,
@@ -293,9 +314,21 @@ def _rootogram(
             "grid": False,
         },
     )
+    if categories is not None:
+        shown = [plain_text(in_picture(label(c), _LETTERS), backend) for c in categories]
+        room = _ACROSS if len(tree["observed_data"].data_vars) == 1 else _ACROSS // 3
+        ticks: dict[str, Any] = {"ticks": np.arange(1, len(shown) + 1), "labels": shown}
+        if sum(len(label(c)) + 2 for c in categories) > room:
+            ticks["rotation"] = 30.0
+        core = import_module(f"arviz_plots.backend.{backend}")
+        drawn.map(_named_ticks, store_artist=False, ignore_aes="all", core=core, ticks=ticks)
     if backend == "plotly":
         drawn.map(_roots_in_plotly, store_artist=False, ignore_aes="all", plots=plots)
     return drawn
+
+
+def _named_ticks(da: xr.DataArray, target: Any, *, core: Any, ticks: Any) -> None:
+    core.xticks(target=target, **ticks)
 
 
 def _roots_in_plotly(da: xr.DataArray, target: Any, *, plots: Any) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
-from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.labels import Labels, labels_of
 from mixedbayes.results.own_priors import Quantity, quantities
 from mixedbayes.results.posterior import Posterior
 
@@ -63,7 +63,7 @@ def plot_priors(
     ----------
     Lewandowski, Kurowicka & Joe (2009), doi:10.1016/j.jmva.2009.04.008, for the LKJ margins.
     """
-    labels = {p.parameter: Labels.of(post, units, p.parameter) for p in post.predictors}
+    labels = labels_of(post, units)
     chains = post.shape[0]
     panels = [
         _panel(

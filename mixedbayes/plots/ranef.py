@@ -124,7 +124,8 @@ def plot_ranef(
     kind
         "caterpillar" or "density".
     parameter
-        Whose effects: those on the mean, or on a further parameter with a formula, "sigma".
+        Whose effects: those on the mean, or on a further parameter with a formula, "sigma". Of
+        categories without an order those on all of them by default, or on one, "mu_bus".
     prob
         Probability of the outer interval, or of the band.
     units
@@ -152,17 +153,23 @@ def plot_ranef(
     if kind not in KINDS:
         raise ModelError(f"kind={kind!r}: plot_ranef has {' and '.join(map(repr, KINDS))}")
     check_prob(prob)
-    factors = [post.group(name, parameter) for name in chosen_groups(post, group, parameter)]
-    labels = Labels.of(post, units, parameter)
+    several = parameter == names.MU != post.design.mu.parameter
+    each = [p.parameter for p in post.predictors if p.groups] if several else []
+    drawn = [
+        (post.group(name, p), p, Labels.of(post, units, p))
+        for p in each or [parameter]
+        for name in chosen_groups(post, group, p)
+    ]
+    factors = [g for g, _, _ in drawn]
     columns = list(dict.fromkeys(term for g in factors for term in g.terms))
     make = caterpillar_panel if kind == "caterpillar" else density_panel
     heights = [panel_height(g.n_levels) if kind == "caterpillar" else 1.9 for g in factors]
     rows = [
         [
-            make(post, g, term, labels, prob, height, parameter) if term in g.terms else None
+            make(post, g, term, labels, prob, height, p) if term in g.terms else None
             for term in columns
         ]
-        for g, height in zip(factors, heights, strict=True)
+        for (g, p, labels), height in zip(drawn, heights, strict=True)
     ]
     keys = interval_keys(prob, rows) if kind == "caterpillar" else density_keys(prob, rows)
     beside = _room_of_names(factors) if kind == "caterpillar" else 0.0
@@ -181,6 +188,7 @@ def plot_ranef(
 def chosen_groups(post: Posterior, group: str | None, parameter: str = "mu") -> list[str]:
     """Names of the grouping factors to draw; ModelError if there is none such."""
     of = {p.parameter: [g.name for g in p.groups] for p in post.predictors}
+    parameter = post.design.mu.parameter if parameter == names.MU else parameter
     if parameter not in of:
         raise ModelError(
             f"parameter={parameter!r} has no formula of its own; there are {', '.join(of)}"

@@ -21,7 +21,13 @@ from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import response_axis
 from mixedbayes.plots.scene import Band, Dots, Drawing, Key, Line, Mark, Panel, Rule, Sheet, draw
 from mixedbayes.predict.forward import responses
-from mixedbayes.results.fitted import is_truncated, linear_predictor, observable, row_parameters
+from mixedbayes.results.fitted import (
+    is_truncated,
+    linear_predictor,
+    need_residuals,
+    observable,
+    row_parameters,
+)
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
@@ -211,6 +217,7 @@ def panels_of(
     post: Posterior, by: str | None, prob: float, seed: int, labels: Labels
 ) -> tuple[list[Panel], list[Key]]:
     """Both panels, and their legend."""
+    need_residuals(post)
     found = residuals(post, seed)
     groups = None if by is None else colors(found.design, by)
     in_response = found.what == "residual"

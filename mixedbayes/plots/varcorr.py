@@ -8,7 +8,7 @@ from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.names import MU
 from mixedbayes.plots.densities import Panel, PlotCollection, density_panels
-from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.labels import Labels, labels_of
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.varcorr import RESIDUAL, Component, component_list
 
@@ -51,7 +51,7 @@ def plot_varcorr(
     --------
     >>> fit.plot_varcorr(units={"Reaction": "ms"})  # doctest: +SKIP
     """
-    labels = {p.parameter: Labels.of(post, units, p.parameter) for p in post.predictors}
+    labels = labels_of(post, units)
     parts = sorted(component_list(post), key=lambda part: part.kind == "cor")
     if not parts:
         raise ModelError("the model has no standard deviation to draw")

@@ -68,6 +68,16 @@ def need_one_predictor(design: Design, what: str) -> None:
     )
 
 
+def need_residuals(post: Posterior) -> None:
+    """Raise ModelError where the response is categories without an order."""
+    if post.family.unordered:
+        raise ModelError(
+            f"{post.design.response} has no residuals: {post.family.unordered}, from which a "
+            "response could differ. pp_check() compares the categories' shares with replicated "
+            "ones, fitted() has the probability of each"
+        )
+
+
 def row_parameters(post: Posterior, rows: slice | NDArray[np.integer]) -> dict[str, Floats]:
     """The family's own parameters (S, ...); (S, m) where one has a formula of its own."""
     found = dict(post.parameters())
@@ -247,12 +257,7 @@ def residuals(
     """
     if kind not in ("response", "pearson"):
         raise ModelError(f'kind={kind!r}: residuals() has kind="response" or "pearson"')
-    if post.family.unordered:
-        raise ModelError(
-            f"{post.design.response} has no residuals: {post.family.unordered}, from which a "
-            "response could differ. pp_check() compares the categories' shares with replicated "
-            "ones, fitted() has the probability of each"
-        )
+    need_residuals(post)
     truncated = is_truncated(post)
     if kind == "pearson" and truncated:
         raise ModelError(

@@ -14,6 +14,12 @@ from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
 from mixedbayes.joint.loop import loop_of
 from mixedbayes.numerics.softmax_normal import softmax_mean
+from mixedbayes.plots.check import plot_check
+from mixedbayes.plots.fixef import plot_fixef
+from mixedbayes.plots.labels import labels_of
+from mixedbayes.plots.pp_check import pp_check
+from mixedbayes.plots.ranef import plot_ranef
+from mixedbayes.plots.residuals import plot_residuals
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.fitted import fitted, residuals
 from mixedbayes.results.fixef import fixef
@@ -313,6 +319,31 @@ def test_group_effects_say_the_category(post):
 def test_what_has_no_meaning_is_refused(ask, said, post):
     with pytest.raises(ModelError, match=said):
         ask(post)
+
+
+def test_replicates_are_drawn_at_the_names_of_the_categories(post):
+    drawn = pp_check(post).viz["plot"]["choice"].item()
+    assert [t.get_text() for t in drawn.get_xticklabels()] == list(MODES)
+    assert list(drawn.get_xticks()) == [1, 2, 3]
+    pp_check(post, "stat", stat=lambda y: np.mean(y == 2))
+    for ask in ({"kind": "ecdf"}, {"kind": "stat", "stat": "mean"}):
+        with pytest.raises(ModelError, match=r"without one.*frequency of each"):
+            pp_check(post, **ask)
+
+
+def titles(figure):
+    return [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes]
+
+
+def test_pictures_have_the_effects_on_every_category(post):
+    effects = ["person: mu_bus_Intercept", "person: mu_car_Intercept"]
+    assert titles(plot_ranef(post)) == effects
+    assert titles(plot_ranef(post, parameter="mu_car")) == effects[1:]
+    assert titles(plot_check(post)) == effects
+    assert "mu_bus" in titles(plot_fixef(post))
+    assert labels_of(post)["mu"] == labels_of(post)["mu_bus"]
+    with pytest.raises(ModelError, match="no residuals"):
+        plot_residuals(post)
 
 
 def test_a_fit_is_itself_when_loaded(tmp_path):
