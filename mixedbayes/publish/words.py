@@ -38,7 +38,10 @@ def family_name(family: Family) -> str:
 
 def likelihood(family: Family) -> str:
     """ "negative binomial family, log link"."""
-    fixed = "".join(f", {name} = {value:g}" for name, value in family.fixed.items())
+    fixed = "".join(
+        f", {name} = {value if isinstance(value, str) else format(value, 'g')}"
+        for name, value in family.fixed.items()
+    )
     return f"{family_name(family)} family, {family.link.name} link{fixed}"
 
 
