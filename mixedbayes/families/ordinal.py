@@ -182,7 +182,7 @@ class Ordinal(Categories):
 
     def typical(self, name: str, design: Design, assigned: Assigned | None) -> Floats:
         """The thresholds that give the categories' overall shares."""
-        if name == DISC:
+        if name != THRESHOLDS:
             return super().typical(name, design, assigned)
         counts = np.bincount(design.y.astype(int), design.mu.counts)
         return self.thresholds_of(counts / counts.sum())

@@ -9,6 +9,7 @@ import mixedbayes as mb
 from mixedbayes import names
 from mixedbayes.families.registry import family_from_names
 from mixedbayes.joint.density import JointDensity
+from mixedbayes.model.formulations import _row_information
 from mixedbayes.model.free import free_variables
 from mixedbayes.report.equations import model_equations
 
@@ -81,6 +82,14 @@ MODELS = {
     "sratio": (["y ~ arm + cs(`my year`*z)", "disc ~ z"], None),
     "cratio": ("y ~ cs(arm) + cs(z)", {"thresholds": mb.Normal(1, 2)}),
 }
+
+
+@pytest.mark.parametrize("name", ["acat", "sratio", "cratio"])
+def test_rows_say_how_effects_are_written_in_pymc(name, rated):
+    """Where nothing is known of the effects on thresholds, they are 0."""
+    model = mb.Model("y ~ arm + cs(z) + (1 | `a judge`)", rated, family=name)
+    without = mb.Model("y ~ arm + z + (1 | `a judge`)", rated, family=name)
+    np.testing.assert_allclose(_row_information(model.spec), _row_information(without.spec))
 
 
 def test_the_compiled_density_is_pymcs(rated):
