@@ -94,6 +94,12 @@ class Categorical(Categories):
 
     Examples
     --------
+    Two categories, neither the reference, are compared by their effects, or by their probabilities:
+
+    >>> fit.hypothesis("mu_car_price < mu_bike_price")  # doctest: +SKIP
+    >>> fit.means(groups="typical").contrast({"bus": 1, "car": -1})  # doctest: +SKIP
+    >>> fit.fixef(exponentiate=True)  # relative-risk ratios  # doctest: +SKIP
+
     >>> import mixedbayes as mb
     >>> mb.families.Categorical(reference="bus").described
     "categorical, logit link, reference 'bus'"
