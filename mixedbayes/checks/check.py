@@ -97,11 +97,18 @@ _UNORDERED = (
 )
 
 
+_UNDRAWN = (
+    "Counts of several categories have no residuals here, and are not replicated. loo() and "
+    "mb.compare() compare models; an effect in each row, (1 | row), says whether they vary more."
+)
+
+
 def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -> Iterator[Finding]:
     yield convergence(post)
     kept = all(post.has_ranef(g.name) for g in post.design.mu.groups)
     if kept and post.family.unordered:
-        yield Finding("Not checked", _UNORDERED, False, pd.DataFrame())
+        said = post.family.undrawn and _UNDRAWN
+        yield Finding("Not checked", said or _UNORDERED, False, pd.DataFrame())
         for p in post.predictors:
             for g in p.groups:
                 yield from (normality(e) for e in effects(post, g, seed, p.parameter))

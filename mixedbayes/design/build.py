@@ -123,7 +123,7 @@ def build_design(
         dropped=dropped,
         notes=(
             *checks.dropped_note(dropped, used.n, whole.n),
-            *checks.response_note(y, name),
+            *(() if left.columns else checks.response_note(y, name)),
             *coding_notes(formula, memory.coding),
             *dict.fromkeys(note for p, own in ((mu, fitted), *others) for note in _notes(p, own)),
             *checks.id_notes(formula),

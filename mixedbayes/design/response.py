@@ -6,12 +6,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.locate import unknown_function
 from mixedbayes.design.observed import open_below
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.design.values import Categorical, Matrix, check_finite, is_logical, row_name
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_expression
-from mixedbayes.formula.nodes import Name, unparse
+from mixedbayes.formula.counts import COUNTS, LEAST, count_columns
+from mixedbayes.formula.nodes import Call, Name, unparse
 
 _ROUNDING = 1e-9  # relative error of a count that is the result of arithmetic
 
@@ -29,6 +31,7 @@ class Response:
     y: Floats  # (n,)
     levels: tuple[object, ...] | None = None
     ordered: bool = True  # whether the order of the levels is stated
+    columns: tuple[str, ...] = ()  # of counts of categories; the levels are different rows of them
 
 
 def response(formula: Formula, rows: Rows) -> Response:
@@ -37,6 +40,8 @@ def response(formula: Formula, rows: Rows) -> Response:
     Levels are those that occur; of a category with two of them, both.
     """
     node = parse_expression(formula.response.text)
+    if isinstance(node, Call) and node.function in COUNTS and node.function not in rows.memory.own:
+        return _counts(node, rows)
     open_ended = open_below(formula, rows)
     if open_ended is not None and isinstance(node, Name):  # known to be at most the upper end
         column, (below, upper) = rows.table.columns[node.name], open_ended
@@ -58,6 +63,39 @@ def response(formula: Formula, rows: Rows) -> Response:
     if column is not None and is_logical(column):
         return Response(y, (False, True))
     return Response(y if formula.response.trials is None else _snapped(y))
+
+
+def _counts(node: Call, rows: Rows) -> Response:
+    """Counts of each category in its own column, coded by the different rows of them."""
+    text, columns = unparse(node), count_columns(unparse(node))
+    if len(node.arguments) < LEAST:
+        if node.function == "c":
+            raise DataError(
+                f"{text} has {len(node.arguments)} column(s), and counts of categories have three "
+                "or more: of two write successes | trials(n) ~ ..., where n counts both"
+            )
+        unknown_function(node.function, rows.memory.functions, rows.memory.formula)
+    if not columns:
+        raise DataError(f"{text}: counts are columns by name; make one of what is computed")
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise DataError(f"{text} has the column {twice[0]} twice")
+    counts = np.column_stack([_snapped(rows.array(argument)) for argument in node.arguments])
+    for name, values in zip(columns, counts.T, strict=True):
+        wrong = (values < 0) | (values != np.floor(values))
+        if wrong.any():
+            _wrong(
+                f"{name} in {text}", wrong, values, rows,
+                "are not whole numbers from 0; counts of categories are",
+            )  # fmt: skip
+    totals = counts.sum(axis=1)
+    if not totals.all():
+        _wrong(
+            f"the total of {text}", totals == 0, totals, rows,
+            "are not positive; leave rows without responses out",
+        )  # fmt: skip
+    found, codes = np.unique(counts, axis=0, return_inverse=True)
+    levels = tuple(tuple(map(int, row)) for row in found)
+    return Response(codes.ravel().astype(np.float64), levels, ordered=False, columns=columns)
 
 
 def weights(formula: Formula, rows: Rows) -> Floats | None:

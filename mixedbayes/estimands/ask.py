@@ -129,7 +129,9 @@ def request(
     # Levels at which factors stand that have their own effects and were not asked about.
     held = [f for f in asked.own_columns if balanced and f not in named]
     levels = [f"{name} = {shown(base[name].iloc[0])}" for name in held]
-    words = ", ".join(filter(None, (base_words, *levels))) + weight_words
+    words = ", ".join(filter(None, (base_words, *levels)))
+    if words or weights is not None:
+        words = (words + weight_words).removeprefix(", ")
     rows = Rows(columns, base, row_weights, tuple(by_names), cells, code, values, words)
     return Request(rows, asked, _groups_words(asked))
 

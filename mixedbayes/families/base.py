@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mixedbayes.design.response import Response
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
@@ -102,17 +101,6 @@ class Family(Several, Bounded):
         return f"{self.name}, {self.link.name} link{fixed}"
 
     # ---- before anything runs -----------------------------------------------------------------
-
-    def expanded(self, formula: Formula, response: Response) -> Formula:
-        """The formulas of all predictors, from those written and the response of the rows.
-
-        For a family the number of whose predictors depends on the data.
-        """
-        return formula
-
-    def of_design(self, design: Design) -> Family:
-        """The family as a design has it, where it depends on the categories of the response."""
-        return self
 
     def check(self, design: Design) -> None:
         """Raise DataError if the response is outside the family's support."""

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import special
@@ -161,6 +161,7 @@ class Categorical(Categories):
 
     def expanded(self, formula: Formula, response: Response) -> Formula:
         """A formula for each category but the reference: the first one's, unless it has its own."""
+        self.check_columns(response)
         name = formula.response.text
         family = self._of(name, response.y, response.levels)
         predictors = family.predictors
@@ -193,15 +194,14 @@ class Categorical(Categories):
             source=formula,
         )
 
-    def of_design(self, design: Design) -> Categorical:
+    def of_design(self, design: Design) -> Self:
         return self._of(design.response, design.y, design.response_levels)
 
-    def _of(self, name: str, y: Floats, levels: Sequence[Any] | None) -> Categorical:
+    def _of(self, name: str, y: Floats, levels: Sequence[Any] | None) -> Self:
         """The family of these responses, which knows its categories."""
         if levels is None and not np.all(self.supports(y)):
             return replace(self, found=())  # `check` says so, with the row
-        codes = np.unique(y)
-        there = [int(c) if levels is None else levels[int(c)] for c in codes]
+        there = self._there(name, y, levels)
         if len(there) < 3:
             raise DataError(
                 f"the response {name!r} has {len(there)} categor{'y' if len(there) == 1 else 'ies'}"
@@ -223,6 +223,10 @@ class Categorical(Categories):
                 "rename one"
             )
         return made
+
+    def _there(self, name: str, y: Floats, levels: Sequence[Any] | None) -> Sequence[Any]:
+        """The categories of these responses, in their own order."""
+        return [int(c) if levels is None else levels[int(c)] for c in np.unique(y)]
 
     def _place(self, name: str, there: Sequence[Any]) -> int:
         texts = [label(v) for v in there]
@@ -277,9 +281,14 @@ class Categorical(Categories):
 
     # ---- default priors -----------------------------------------------------------------------
 
+    def shares(self, design: Design) -> Floats:
+        """(K,) how often each category is in the rows."""
+        counts = np.bincount(design.y.astype(int), design.mu.counts, len(self.levels))
+        return np.asarray(counts, float)
+
     def _level(self, design: Design, k: int) -> float:
         """Log of the share of category k over that of the reference, offsets aside."""
-        counts = np.bincount(design.y.astype(int), design.mu.counts, len(self.levels)) + _HALF
+        counts = self.shares(design) + _HALF
         return float(np.log(counts[k] / counts[0])) - design.predictors[k - 1].mean_offset
 
     def location(self, design: Design) -> float:

@@ -84,6 +84,7 @@ class Ordinal(Categories):
 
     def expanded(self, formula: Formula, response: Response) -> Formula:
         """With cs(), a further formula for each threshold."""
+        self.check_columns(response)
         if formula.specific is None or not self.apart:
             return formula
         levels, codes = response.levels, np.unique(response.y)

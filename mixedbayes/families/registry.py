@@ -32,6 +32,7 @@ from mixedbayes.families.hurdle_negative_binomial import HurdleNegativeBinomial
 from mixedbayes.families.hurdle_poisson import HurdlePoisson
 from mixedbayes.families.inverse_gaussian import InverseGaussian
 from mixedbayes.families.lognormal import Lognormal
+from mixedbayes.families.multinomial import Multinomial
 from mixedbayes.families.negative_binomial import NegativeBinomial
 from mixedbayes.families.negative_binomial1 import NegativeBinomial1
 from mixedbayes.families.ordered_beta import OrderedBeta
@@ -83,6 +84,7 @@ FAMILIES: dict[str, type[Family]] = {
         HurdlePoisson,
         HurdleNegativeBinomial,
         Categorical,
+        Multinomial,
         Cumulative,
         Sratio,
         Cratio,

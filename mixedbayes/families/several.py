@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
 
 from mixedbayes.design.response import Response
 from mixedbayes.design.types import Design, Floats
+from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
 
 if TYPE_CHECKING:
@@ -17,8 +20,11 @@ class Several:
     """A part of `Family`; here as families of numbers with one predictor of the mean have it."""
 
     unordered: ClassVar[str] = ""  # why y has no mean, variance or order: categories without one
+    columns: ClassVar[bool] = False  # whether y is counts in several columns, `cbind(a, b, c)`
+    undrawn: ClassVar[str] = ""  # why new responses are not drawn, and what to do
 
     if TYPE_CHECKING:
+        name: ClassVar[str]
 
         def parameter_link(self, name: str) -> Link: ...
 
@@ -27,11 +33,24 @@ class Several:
 
         For a family the number of whose predictors depends on the data.
         """
+        self.check_columns(response)
         return formula
 
     def of_design(self, design: Design) -> Self:
         """The family as a design has it, where it depends on the categories of the response."""
         return self
+
+    def reading(self, design: Design, levels: Sequence[Any] | None) -> Self:
+        """The family as new rows have it whose responses are codes of these levels."""
+        return self
+
+    def check_columns(self, response: Response) -> None:
+        """DataError where the response has several columns, and the family takes one."""
+        if response.columns and not self.columns:
+            raise DataError(
+                f"the response has the columns {', '.join(response.columns)}: the {self.name} "
+                "family takes one; of counts of categories there is family='multinomial'"
+            )
 
     def parameter_origin(self, name: str) -> str:
         """What that spread is, in words, for the table of priors."""
@@ -44,6 +63,15 @@ class Several:
     def categories(self, design: Design) -> tuple[Any, ...] | None:
         """Categories whose probabilities are the mean; None where the response is a number."""
         return None
+
+    def category_counts(self, y: Floats, count: int) -> Floats:
+        """(n, K) how many responses of each of K categories the rows have; y as in a design."""
+        return np.asarray(np.asarray(y, int)[:, None] == np.arange(count), float)
+
+    @property
+    def response_labels(self) -> dict[str, list[str]]:
+        """Labels along each further dimension of `reported` responses, by its name."""
+        return {}
 
     def probabilities(self, mu: Floats, parameters: Mapping[str, Floats]) -> Floats:
         """(S, n, K) probability of each of K `categories`."""

@@ -45,8 +45,8 @@ NEAREST: dict[str, str] = {
         _ORDERED,
     ),
     **dict.fromkeys(
-        ("multinomial", "dirichlet", "dirichlet_multinomial"),
-        "categorical, of counts with a row for each category: choice | weights(count) ~ ...",
+        ("dirichlet", "dirichlet_multinomial"),
+        "multinomial, of counts, cbind(a, b, c) ~ ...; an effect in each row lets shares vary more",
     ),
     **dict.fromkeys(
         ("tweedie", "two_part", "delta_gamma", "delta_lognormal", "compound_poisson",

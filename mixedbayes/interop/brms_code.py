@@ -14,6 +14,7 @@ from mixedbayes.design.types import Design, Floats
 from mixedbayes.distributions import LKJ, Flat, Prior
 from mixedbayes.errors import FormulaError, ModelError
 from mixedbayes.formula import parse_expression, parse_terms
+from mixedbayes.formula.counts import count_columns
 from mixedbayes.formula.nodes import Call
 from mixedbayes.interop.r_formula import r_columns, r_name, r_text
 from mixedbayes.interop.r_placed import placed_columns
@@ -222,7 +223,9 @@ def _levels(spec: Spec, p: str = MU) -> list[str]:
 
 def _response(spec: Spec) -> str:
     response = spec.design.formula.response
-    y, more = r_text(parse_expression(response.text)), []
+    counts = [r_name(name) for name in count_columns(response.text)]
+    y = f"cbind({', '.join(counts)})" if counts else r_text(parse_expression(response.text))
+    more = [f"trials({' + '.join(counts)})"] if counts else []
     if response.trials is not None:
         more.append(f"trials({r_text(parse_expression(response.trials))})")
     if response.weights is not None:

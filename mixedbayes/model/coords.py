@@ -18,7 +18,7 @@ from mixedbayes.priors.types import Assigned
 
 def model_coords(spec: Spec) -> dict[str, Any]:
     """All coordinates: labels of the rows, terms and levels."""
-    out: dict[str, Any] = {names.OBS: spec.design.labels}
+    out: dict[str, Any] = {names.OBS: spec.design.labels, **spec.family.response_labels}
     for name in spec.family.parameters:
         labels = spec.family.labels(name, spec.design)
         if labels is not None:

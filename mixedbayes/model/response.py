@@ -33,12 +33,13 @@ def response(
     family, design = spec.family, spec.design
     name = response_name(spec)
     y = family.reported(design.y)
-    observed = pm.Data(f"{name}_data", as_data(y), dims=names.OBS)
+    dims = (names.OBS, *family.response_labels)
+    observed = pm.Data(f"{name}_data", as_data(y), dims=dims)
     law = distribution_of(family, kind)
     repeated = design.weights is not None and family.repeats_rows
     first = family.first_code
     if not repeated and not first and design.limits is None:
-        return law(name, **args, observed=observed, dims=names.OBS)
+        return law(name, **args, observed=observed, dims=dims)
     weights = [pm.modelcontext(None)["weights"]] if repeated else []
     own = [] if design.limits is None else [eta, *(parameters[p] for p in family.parameters)]
     given = [*args.values(), *own, *weights]
@@ -68,10 +69,11 @@ def response(
         *given,
         dist=draw,
         logp=logp,
+        ndim_supp=len(dims) - 1,
         ndims_params=[max(np.ndim(a) - 1, 0) for a in given],  # of one row
         class_name=kind,
         observed=observed,
-        dims=names.OBS,
+        dims=dims,
     )
 
 

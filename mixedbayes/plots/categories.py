@@ -30,7 +30,7 @@ def colors(count: int) -> list[str]:
 
 
 def fitted(
-    curves: Sequence[Curve], x: Floats, codes: Floats, p: Floats, axis: Covariate
+    curves: Sequence[Curve], x: Floats, counts: Floats, p: Floats, axis: Covariate
 ) -> list[Mark]:
     """Lines of one level's probabilities; its data, at those of what was observed.
 
@@ -38,14 +38,16 @@ def fitted(
     ----------
     curves
         One for each category.
-    x, codes
-        (m,) places and categories 0, 1, ... of the level's rows.
+    x
+        (m,) places of the level's rows.
+    counts
+        (m, K) how many responses of each category they have; there is a dot for those with some.
     p
         (m, K) probabilities at these rows.
     axis
         Where it has categories too, the response's stand side by side at each.
     """
-    own, code = colors(len(curves)), codes.astype(int)
+    own, (row, code) = colors(len(curves)), np.nonzero(counts)
     aside = _aside(len(curves)) if axis.categories is not None else np.zeros(len(curves))
     marks: list[Mark] = []
     for color, fit, shift in zip(own, curves, aside, strict=True):
@@ -56,10 +58,19 @@ def fitted(
             low, high = (np.column_stack([fit.x + shift, end]) for end in fit.band)
             marks.append(Segments(low, high, color, 3.0, 0.3, gid="band", z=1.0))
             marks.append(Dots(fit.x + shift, fit.mean, color, 20.0, marker="_", gid="fit"))
-    height = p[np.arange(len(code)), code]
+    height = p[row, code]
     shades = [own[k] for k in code]
     marks.append(
-        Dots(x + aside[code], height, shades, 17.0, edge="white", edge_width=0.6, gid="data", z=4.0)
+        Dots(
+            x[row] + aside[code],
+            height,
+            shades,
+            17.0,
+            edge="white",
+            edge_width=0.6,
+            gid="data",
+            z=4.0,
+        )
     )
     return marks
 
@@ -97,6 +108,7 @@ def predicted(
         if g is not None
     ]  # fmt: skip
     count = typical["mean"].shape[1]
+    counts = post.family.category_counts(post.design.y, count)[kept]
     marks: list[Mark] = []
     for k, color in enumerate(colors(count)):
         ends = typical["lower"][:, k], typical["upper"][:, k]
@@ -117,7 +129,7 @@ def predicted(
             if average is not None:
                 dash = Dots(place, average["mean"][:, k], color, 60.0, marker="_", gid="average")
                 marks.append(dash)
-        marks.append(_shares(axis, kept, post.design.y == k, place - at, color))
+        marks.append(_shares(axis, kept, counts, k, place - at, color))
     return marks
 
 
@@ -138,16 +150,17 @@ def _columns(table: pd.DataFrame) -> dict[str, Floats]:
     return {c: table[c].to_numpy().reshape(-1, count) for c in ("mean", "lower", "upper")}
 
 
-def _shares(axis: Covariate, kept: Any, is_category: Any, aside: Floats, color: str) -> Dots:
-    """Shares of the data in one category, at each value of the axis or in bins of equal counts."""
-    along, belongs = axis.x[kept], is_category[kept]
+def _shares(axis: Covariate, kept: Any, counts: Floats, k: int, aside: Floats, color: str) -> Dots:
+    """Shares of the responses in category k, at each value of the axis or in bins of many rows."""
+    along, totals = axis.x[kept], counts.sum(axis=1)
     places, bins = np.unique(along, return_inverse=True)
     if len(places) > _BINS:
         edges = np.quantile(along, np.linspace(0, 1, _BINS + 1)[1:-1])
         bins = np.searchsorted(edges, along, side="right")
-    count = np.bincount(bins)
-    full = count > 0
-    x, share = (np.bincount(bins, v)[full] / count[full] for v in (along, belongs))
+    rows = np.bincount(bins)
+    full = rows > 0
+    x = np.bincount(bins, along)[full] / rows[full]
+    share = np.bincount(bins, counts[:, k])[full] / np.bincount(bins, totals)[full]
     x = x if axis.categories is None else x + aside[x.astype(int)]
     return Dots(x, share, "white", 18.0, edge=color, edge_width=1.0, gid="share")
 

@@ -120,7 +120,8 @@ def plot_fitted(
             rows, at = some, axis.x[some]
             curves = category_curves(post, rows, axis, prob, alone=only)
             p = probabilities(post, rows)
-            marks = categories.fitted(curves, at, post.design.y[rows], p, axis)
+            counts = post.family.category_counts(post.design.y[rows], len(ordered))
+            marks = categories.fitted(curves, at, counts, p, axis)
         else:
             aside = 0.0 if axis.categories is None else 0.13  # data left, fit right of the tick
             fit = curve(post, some, axis, prob, alone=only)

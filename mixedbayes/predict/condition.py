@@ -131,10 +131,10 @@ def _check_rows(design: Design, every: Mapping[str, NewRows]) -> None:
         )
 
 
-def responses(design: Design, new: NewRows) -> Floats:
-    """(m,) the responses, coded as those of the fit."""
+def responses(design: Design, new: NewRows, *, columns: bool = False) -> Floats:
+    """(m,) the responses, coded as those of the fit; those of several columns as the new rows'."""
     y, levels, labels = np.asarray(new.y), design.response_levels, new.response_levels
-    if levels is None or levels == labels:
+    if columns or levels is None or levels == labels:
         return y
     values = [float(v) if labels is None else labels[int(v)] for v in y]
     unknown = [v for v in values if v not in levels]
@@ -189,8 +189,8 @@ def _new_data(post: Posterior, every: Mapping[str, NewRows], unseen: Sequence[Mo
         p: link(p).inverse(values, np).T for p, values in eta.items() if p != MU and p not in moving
     }
     return NewData(
-        post.family,
-        responses(post.design, new),
+        post.family.reading(post.design, new.response_levels),
+        responses(post.design, new, columns=post.family.columns),
         eta[MU],
         {**post.parameters(), **still},
         new.weights,

@@ -222,6 +222,8 @@ def predict_given(
     if target is not None:
         check_target(kind, scale)
         kind = "mean"
+    if post.family.undrawn and kind == "response":
+        raise ModelError(post.family.undrawn)
     if post.family.unordered and kind == "response" and not draws:
         raise ModelError(
             f"a new {post.design.response} is a category, which has no mean, sd or interval: ask "

@@ -10,7 +10,7 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor
-from mixedbayes.errors import PriorError
+from mixedbayes.errors import ModelError, PriorError
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
@@ -53,6 +53,8 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     --------
     >>> model.prior_predictive(draws=100, seed=1)  # doctest: +SKIP
     """
+    if spec.family.undrawn:
+        raise ModelError(spec.family.undrawn)
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
         raise PriorError(f"draws={draws!r}: ask for a whole number of draws, at least one")
     if draws * spec.design.n > _MOST:

@@ -454,7 +454,7 @@ def _probability(left: str, sign: str, right: str, design: Design, family: Famil
     levels = family.categories(design) or design.response_levels
     if levels is not None:
         texts = [label(value) for value in levels]
-        if said not in texts and not (design.response_levels and said in ("0", "1")):
+        if said not in texts and not (len(texts) == 2 and said in ("0", "1")):
             raise ModelError(
                 f"P({left} {sign} {right}): {said!r} is no category of {design.response}, which "
                 f"has {listed(texts)}"

@@ -71,10 +71,11 @@ def need_one_predictor(design: Design, what: str) -> None:
 def need_residuals(post: Posterior) -> None:
     """Raise ModelError where the response is categories without an order."""
     if post.family.unordered:
+        compares = "pp_check() compares the categories' shares with replicated ones, "
         raise ModelError(
             f"{post.design.response} has no residuals: {post.family.unordered}, from which a "
-            "response could differ. pp_check() compares the categories' shares with replicated "
-            "ones, fitted() has the probability of each"
+            f"response could differ. {'' if post.family.undrawn else compares}"
+            "fitted() has the probability of each"
         )
 
 

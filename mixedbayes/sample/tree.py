@@ -196,7 +196,8 @@ def without_derived(tree: xr.DataTree) -> xr.DataTree:
 
 def _data(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     """The response; and the data of its rows, as the model in PyMC has them."""
-    observed = {response_name(spec): ((names.OBS,), spec.family.reported(spec.design.y))}
+    dims = (names.OBS, *spec.family.response_labels)
+    observed = {response_name(spec): (dims, spec.family.reported(spec.design.y))}
     return observed, data_of(spec)
 
 

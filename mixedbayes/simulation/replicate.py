@@ -44,12 +44,14 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
         If a prior is improper.
     DataError
         If the response is an expression.
+    ModelError
+        If it has several columns.
 
     Examples
     --------
     >>> mb.truth(model.simulate(seed=1))  # doctest: +SKIP
     """
-    _check(spec.design)
+    _check(spec.design, spec.family)
     seed = checked_seed(seed)
     tree = prior_predictive(spec, 1, seed)
     values = _one(Posterior(spec, _as_posterior(tree)), 0)
@@ -86,14 +88,14 @@ def simulate_from_posterior(
     DataError
         If the response is an expression.
     ModelError
-        If `groups` is neither, or only summaries of the group effects were kept and they are
-        needed.
+        If `groups` is neither, only summaries of the group effects were kept and they are needed,
+        or the response has several columns.
 
     Examples
     --------
     >>> mb.truth(fit.simulate(seed=1))  # doctest: +SKIP
     """
-    _check(post.design)
+    _check(post.design, post.family)
     if groups not in ("new", "own"):
         raise ModelError(f'groups must be "new" or "own", got {groups!r}')
     seed = checked_seed(seed)
@@ -103,7 +105,9 @@ def simulate_from_posterior(
     return _frame(post.design, post.family, values, y, seed)
 
 
-def _check(design: Design) -> None:
+def _check(design: Design, family: Family) -> None:
+    if family.undrawn:
+        raise ModelError(family.undrawn)
     response_column(design.formula, "simulate()")
 
 

@@ -293,6 +293,8 @@ def simulate(
     parsed, seed = parse_all(formula), checked_seed(seed)
     kind = with_errors(as_family(family), parsed)
     kind.check_formula(parsed)
+    if kind.undrawn:
+        raise ModelError(kind.undrawn)
     if kind.unordered:
         raise ModelError(
             f"simulate() does not know the categories of a {kind.name} response: make a model of "

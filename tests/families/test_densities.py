@@ -11,7 +11,9 @@ from scipy import integrate, special, stats
 from mixedbayes.families.registry import FAMILIES, family_from_names
 from mixedbayes.model.response import distribution_of
 
-CASES = [(name, link.name) for name, kind in FAMILIES.items() for link in kind.links]
+CASES = [
+    (name, link.name) for name, kind in FAMILIES.items() for link in kind.links if not kind.columns
+]
 
 
 def scipy_log_density(name, y, mu, p, trials, link):
@@ -165,7 +167,9 @@ def test_a_weight_divides_the_variance(name, make):
     np.testing.assert_allclose(quarter, whole / 4)
 
 
-@pytest.mark.parametrize("name", [n for n, kind in FAMILIES.items() if kind.repeats_rows])
+@pytest.mark.parametrize(
+    "name", [n for n, k in FAMILIES.items() if k.repeats_rows and not k.columns]
+)
 def test_a_row_of_weight_two_counts_twice(name, make):
     family, design, eta = make.simulated(name, FAMILIES[name]().link.name, make.rng)
     mu, p = family.inverse(eta, np), make.parameters(name)

@@ -10,7 +10,7 @@ from mixedbayes.design.counted import quantile
 from mixedbayes.families.registry import FAMILIES
 
 REPEATING = ("bernoulli", "poisson", "negative_binomial", "beta", "cumulative")
-COUNTED = [name for name, family in FAMILIES.items() if family.repeats_rows]
+COUNTED = [name for name, family in FAMILIES.items() if family.repeats_rows and not family.columns]
 OTHER_LINKS = [
     mb.families.Exgaussian(link=mb.Log()),
     mb.families.AsymmetricLaplace(quantile=0.9),

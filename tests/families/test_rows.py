@@ -14,6 +14,7 @@ CASES = [
     (name, link.name)
     for name, kind in FAMILIES.items()
     for link in (kind.links[:1] if issubclass(kind, TwoPart) else kind.links)
+    if not kind.columns
 ]
 
 

@@ -31,6 +31,7 @@ NAMES = {
     ("poisson", "log"): "rate ratio",
     ("negative_binomial", "log"): "rate ratio",
     ("categorical", "logit"): "relative-risk ratio",
+    ("multinomial", "logit"): "relative-risk ratio",
     ("cumulative", "logit"): "odds ratio",
     ("sratio", "logit"): "odds ratio",
     ("cratio", "logit"): "odds ratio",
