@@ -101,7 +101,7 @@ def simulate(structure: str, sampler: str, number: int, seed: int) -> Simulation
     spec = spec_of(structure)
     own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
     prior = prior_predictive(spec, 1, own)
-    y = next(iter(prior["prior_predictive"].data_vars.values())).to_numpy().ravel()
+    y = next(iter(prior["prior_predictive"].data_vars.values())).to_numpy().ravel().astype(float)
     simulated = replace(spec, design=_observed(spec.design, y, end_of(structure)))
     truth = quantities(_posterior(simulated, prior["prior"].to_dataset()))
     sample, draws = {**SAMPLERS, **WRONG}[sampler], DRAWS

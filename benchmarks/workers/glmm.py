@@ -41,7 +41,7 @@ def _fit(case: Case, data: Any, seed: int) -> dict[str, Any]:
     )
     end = time.perf_counter()
     peak, posterior = peak_mb(), fit.idata["posterior"].to_dataset()
-    effects = [str(n) for n in posterior.data_vars if str(n).startswith("ranef_")]
+    effects = [str(n) for n in posterior.data_vars if str(n).startswith(("ranef_", "u_ranef_"))]
     seconds = {"model": built - begin, "total": end - begin}
     return {"seconds": seconds, "peak_mb": peak} | quality(
         posterior, fit.idata["sample_stats"].to_dataset(), effects, seconds["total"]
