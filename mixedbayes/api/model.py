@@ -71,6 +71,8 @@ class Model:
         standard error of each row, and
         ``se(s, sigma=True)`` adds a residual sd. ``count | rate(t)`` is ``offset(log(t))``: of a
         negative binomial the shape is that of a row, where brms's rate multiplies it by t.
+        ``cbind(a, b, c)``, or ``c(a, b, c)``: counts of categories, a column each, of multinomial
+        responses.
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
         changed, and tables come back in its library. Levels of a grouping factor are equal in new
@@ -84,8 +86,8 @@ class Model:
         negative_binomial1, geometric, zero_inflated_poisson, zero_inflated_negative_binomial,
         hurdle_poisson and hurdle_negative_binomial. They are not in bernoulli, of whose 0 and 1 a
         response known within limits is known or says nothing; in von_mises, as a circle has no
-        tails; and in categorical, cumulative, sratio, cratio and acat, whose responses are
-        categories, not amounts.
+        tails; and in categorical, multinomial, cumulative, sratio, cratio and acat, whose responses
+        are categories, not amounts.
     priors
         The user's priors by name: ``Intercept``, ``fixef``, ``sd``, ``cor``, ``sigma``; what is
         not given has a weakly informative default, see `priors`. Those of a parameter with a

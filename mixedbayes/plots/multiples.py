@@ -313,7 +313,8 @@ def response_axis(post: Posterior, labels: Labels) -> str:
     if post.design.trials is not None:
         return f"{response}, proportion of trials"
     if post.family.categories(post.design) is not None:
-        return f"probability of each category of {response}"
+        said = post.family.mean_words(response)
+        return said or f"probability of each category of {response}"
     if post.family.probability:
         found = post.design.response_levels
         return f"probability of {response}" + (f" = {found[-1]}" if found is not None else "")
