@@ -290,7 +290,8 @@ def test_what_is_known_to_be_above_a_time_says_nothing_of_the_shortest():
 
     ndt, intercept = priors(d)
     assert ndt.upper == 0.7
-    assert intercept.mu == pytest.approx(np.log(np.maximum(y, 0.7) - 0.35).mean())
+    above = np.maximum(y, 0.7) - 0.7
+    assert intercept.mu == pytest.approx(np.log(above + np.quantile(above, 0.75)).mean())
     assert priors(d[d.kind != "interval"])[0].upper == 0.8
     assert priors(d[d.kind.isin(["none", "right"])])[0].upper == 0.85
     _, intercept = priors(d.iloc[:3].assign(kind=["none", "right", "right"]))
