@@ -24,7 +24,7 @@ from mixedbayes.formula.nodes import (
 )
 from mixedbayes.formula.tokens import CONSTANTS, Token, tokenize
 from mixedbayes.formula.types import Span
-from mixedbayes.formula.words import SPECIFIC, our_way
+from mixedbayes.formula.words import COVARIANCE, SPECIFIC, our_way
 
 # operator -> (binding power to the left, to the right)
 _TERMS = {"*": (20, 21), "/": (20, 21), ":": (30, 31), "**": (41, 40)}
@@ -271,7 +271,7 @@ class Parser(Cursor):
         elif self.operator() in _BARS:
             self.fail(
                 f"`{self.token.value}` inside a call",
-                our_way(called)
+                (COVARIANCE if called == SPECIFIC else our_way(called))
                 or "a bar stands in its own parenthesis, between terms: x + (x | g)",
             )
         else:

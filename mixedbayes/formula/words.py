@@ -5,7 +5,7 @@ _SPLINE = "write bs({x}, df=4), or cr({x}, df=4) for a natural cubic spline"
 _SMOOTH = f"smooth terms are not offered; {_SPLINE}"
 _TREATMENT = 'write C({x}, contr.treatment("level"))'
 _NUMBER = "make the column a number in the data"
-_COVARIANCE = "write (x | g), or (x || g) without correlations; no other structure is offered"
+COVARIANCE = "write (x | g), or (x || g) without correlations; no other structure is offered"
 _SUCCESSES = "write {x} | trials(n) ~ ..., where n counts successes and failures together"
 _RESPONSE = "the response's other additions are not offered"
 _SERIES = "correlated errors in time or space are not offered"
@@ -54,7 +54,7 @@ WORDS: dict[str, str] = {
     "exposure": "write offset(log({x})) on the right",
     "mmc": "rows that belong to several levels of one factor are not offered",
     "mono": _ORDERED,
-    "equalto": _COVARIANCE,
+    "equalto": COVARIANCE,
     "acat": "choose the distribution by family=, as in family=\"cumulative\"",
     "reorder": "write C({x}, levels=[...]), the reference level first",
     "Sum": "write C({x}, contr.sum)",
@@ -138,7 +138,7 @@ WORDS: dict[str, str] = {
     "mm": "rows that belong to several levels of one factor are not offered",
     **dict.fromkeys(
         ("us", "diag", "homdiag", "rr", "propto", "toep", "dummy"),
-        _COVARIANCE,
+        COVARIANCE,
     ),
     "cs": (
         "cs({x}) has category-specific effects, in the formula of an ordered response whose "

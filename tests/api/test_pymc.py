@@ -122,7 +122,7 @@ def test_pymc_s_densities_and_replicates_are_ours(case, formulation, fit_of):
     theirs = log_likelihood(model, fit.idata)
     assert theirs.dims == ours.dims
     np.testing.assert_array_equal(theirs["obs"], ours["obs"])
-    np.testing.assert_allclose(theirs, ours, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(theirs, ours, rtol=1e-7, atol=1e-9 + rounding(fit))
 
     prior = pm.stats.compute_log_prior(
         fit.idata, model=model, extend_inferencedata=False, **QUICK
@@ -141,6 +141,14 @@ def test_pymc_s_densities_and_replicates_are_ours(case, formulation, fit_of):
     kept = response(fit.posterior_predictive())
     assert drawn.dtype.kind == kept.dtype.kind == ("i" if fit.model.family.discrete else "f")
     agree(drawn, kept)
+
+
+def rounding(fit):
+    """What PyMC loses in a difference of lgamma at large shapes, where counts are nearly Poisson."""
+    draws = fit.idata["posterior"].to_dataset()
+    if fit.model.family.name != "negative_binomial" or "shape" not in draws:
+        return 0.0
+    return 10 * np.finfo(float).eps * float((draws["shape"] * np.log(draws["shape"])).max())
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -105,7 +105,9 @@ def test_a_rootogram_of_plotly_has_roots_where_frequencies_differ():
 def test_categories_are_no_counts():
     codes = np.tile([1, 2, 3], 20)
     found = replicates(codes, [codes] * 50, family="cumulative")
-    assert found.viz["plot"]["y"].item().get_xlabel() == "category"
+    axis = found.viz["plot"]["y"].item()
+    assert axis.get_xlabel() == "y"
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(
