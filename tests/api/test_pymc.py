@@ -144,7 +144,7 @@ def test_pymc_s_densities_and_replicates_are_ours(case, formulation, fit_of):
 
 
 def rounding(fit):
-    """What PyMC loses in a difference of lgamma at large shapes, where counts are nearly Poisson."""
+    """What PyMC loses in differences of lgamma at large shapes, of nearly Poisson counts."""
     draws = fit.idata["posterior"].to_dataset()
     if fit.model.family.name != "negative_binomial" or "shape" not in draws:
         return 0.0
