@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 settings.register_profile("mixedbayes", deadline=None, derandomize=True)
 settings.load_profile("mixedbayes")
+
+# Tests that are started in the background ignore Ctrl-C, and so do the processes that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REFERENCE = Path(__file__).parent / "reference"
 

@@ -12,14 +12,6 @@ import pytest
 from mixedbayes.interrupts import uninterrupted
 
 
-@pytest.fixture(autouse=True)
-def ctrl_c_is_heard():
-    """Also where the tests were started in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
