@@ -78,6 +78,7 @@ def test_marginal_posterior_agrees_with_brms(name, oracle_fit, reference):
     check(found, name)
 
 
+@pytest.mark.slow
 def test_sampled_effects_give_the_exact_posterior_too(reference):
     name = "sleepstudy_days_subject"  # of intercepts the next test has both formulations
     fit = oracle_model(name, formulation=mb.NonCentered()).fit(
