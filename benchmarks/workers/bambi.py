@@ -15,6 +15,7 @@ BEGIN = time.perf_counter()
 
 import arviz  # noqa: F401, E402
 import bambi as bmb  # noqa: E402
+import numpy as np  # noqa: E402
 import nutpie  # noqa: F401, E402
 
 IMPORT_ALL = time.perf_counter() - BEGIN
@@ -44,7 +45,7 @@ def _fit(case: Case, data: Any, seed: int, method: str) -> dict[str, Any]:
     begin = time.perf_counter()
     formula = bmb.Formula(*case.formula_of("bambi").split("; "))
     priors = dict(case.bambi_priors(bmb)) or None
-    model = bmb.Model(formula, data, family=case.family, priors=priors)
+    model = bmb.Model(formula, data, family=case.family, priors=priors, extra_namespace={"np": np})
     idata = model.fit(
         draws=DRAWS,
         chains=CHAINS,
