@@ -9,32 +9,14 @@ is not measured again, unless --again. `ours_cold` is measured where --tools nam
 
 from __future__ import annotations
 
-import argparse
-
-from benchmarks.cases import CASES
-from benchmarks.run import TOOLS, add_options, measure, worker
-
-PREFIX = "glmm_"
-NAMES = tuple(name.removeprefix(PREFIX) for name in CASES if name.startswith(PREFIX))
+from benchmarks.run import TOOLS, measure_kind
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.glmm",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    measure_kind(
+        "benchmarks.glmm", __doc__, "glmm_", [t for t in TOOLS if t != "ours_cold"], 1, 1500.0
     )
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(NAMES)}; or all")
-    add_options(parser, [t for t in TOOLS if t != "ours_cold"], repeat=1, limit=1500.0)
-    given = parser.parse_args()
-    if unknown := [name for name in given.cases if name not in NAMES]:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    names = [PREFIX + name for name in given.cases or NAMES]
-    if "ours" in given.tools:
-        worker("warm", names, given.limit)
-    for name in names:
-        measure(name, given.tools, given.repeat, given.limit, given.again)
 
 
 if __name__ == "__main__":

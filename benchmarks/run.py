@@ -53,6 +53,28 @@ def add_options(
     more("--again", action="store_true", help="forget what is kept of these tools")
 
 
+def measure_kind(
+    module: str, doc: str | None, prefix: str, tools: Sequence[str], repeat: int, limit: float
+) -> None:
+    """The command line of the cases whose names begin with a prefix, which it leaves out."""
+    known = tuple(name.removeprefix(prefix) for name in CASES if name.startswith(prefix))
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(known)}; or all")
+    add_options(parser, tools, repeat, limit)
+    given = parser.parse_args()
+    if unknown := [name for name in given.cases if name not in known]:
+        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(known)}")
+    names = [prefix + name for name in given.cases or known]
+    if "ours" in given.tools:
+        worker("warm", names, given.limit)
+    for name in names:
+        measure(name, given.tools, given.repeat, given.limit, given.again)
+
+
 def measure(name: str, tools: list[str], repeat: int, limit: float, again: bool) -> None:
     """Measure in turn, so that a passing load on the machine meets all tools alike."""
     kept = load(name)

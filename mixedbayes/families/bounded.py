@@ -11,6 +11,8 @@ import numpy as np
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.families.rows import RowDensity
 
+AT_ZERO = -1.7e308  # a bound above zeros and below everything else
+
 
 @dataclass(frozen=True, eq=False)
 class SizeBiased:

@@ -16,8 +16,15 @@ from mixedbayes.design.response import Response
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.design.values import label, listed
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.families.base import Bools, Elsewhere, Parameter, Values, per_row, repeated
-from mixedbayes.families.base import weights_of as weights_of
+from mixedbayes.families.base import (
+    Bools,
+    Elsewhere,
+    Parameter,
+    Values,
+    per_row,
+    repeated,
+    weights_of,
+)
 from mixedbayes.families.categories import Categories
 from mixedbayes.families.links import Identity, Link, Logit
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -113,6 +120,7 @@ class Categorical(Categories):
         names=("multinom", "multinomial_logit", "multinomial_logistic", "softmax", "mlogit",
                "nominal"),
     )  # fmt: skip
+    jointly: ClassVar[bool] = True
     unordered: ClassVar[str] = "categories without an order have no mean and no variance"
     no_latent_variance: ClassVar[str] = unordered
     link: Logit = field(default_factory=Logit)

@@ -19,14 +19,12 @@ from mixedbayes.families import support
 from mixedbayes.families.arrays import some_rows
 from mixedbayes.families.base import Bools, Values, per_row, repeated, weights_of
 from mixedbayes.families.beta import Beta, beta_tails
+from mixedbayes.families.bounded import AT_ZERO
 from mixedbayes.families.limited import log_mass as beta_mass
 from mixedbayes.families.masses import mass_of
 from mixedbayes.families.rows import RowDensity, Rows
 
 _STEP = 1e-4  # of the differences that give slopes of the mean, in the predictor
-
-
-_AT_ZERO = -1.7e308  # a bound above zeros and below all other shares
 
 
 @cache
@@ -43,9 +41,9 @@ def ends_mass(parts: Any) -> Any:
         zero, between, one = parts(t, parameters, shared)
         if a == -math.inf and b == math.inf:
             return 0.0, 0.0, (0.0, 0.0, 0.0)
-        low = -math.inf if a == _AT_ZERO else a
+        low = -math.inf if a == AT_ZERO else a
         value, d_t, d_phi = -math.inf, 0.0, 0.0
-        if b != _AT_ZERO:
+        if b != AT_ZERO:
             value, d_t, d = mass(t, low, b, 1.0, (parameters[0],), ())
             d_phi = d[0]
         at_zero = zero[0] if a == -math.inf else -math.inf
@@ -96,7 +94,7 @@ class Ends(Beta):
 
     def bound(self, y: Floats, trials: Ints | None = None) -> Floats:
         """Its log odds; -inf below 0 and inf from 1 on."""
-        return np.where(y < 0, -np.inf, np.where(y == 0, _AT_ZERO, super().bound(y)))
+        return np.where(y < 0, -np.inf, np.where(y == 0, AT_ZERO, super().bound(y)))
 
     def check(self, design: Design) -> None:
         support.refuse_labels(design, self.name)

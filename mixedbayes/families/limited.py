@@ -94,7 +94,7 @@ def log_mass(
 ) -> Floats:  # fmt: skip
     """(S, n) log P(a < Y <= b), for means (S, n); a and b are (n,) or (S, n), perhaps infinite."""
     density, names = family.row_density, family.parameters
-    assert density is not None  # `Family.prepare` has seen to it
+    assert density is not None  # `registry.check_limits` has seen to it
     with np.errstate(all="ignore"):
         t = np.asarray(density.scale().link(mu, np), float)
     shape = t.shape

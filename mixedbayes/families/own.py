@@ -52,6 +52,7 @@ class Custom(Family):
 
     own: ClassVar[bool] = True
     residual: ClassVar[bool] = False
+    of_mu: ClassVar[bool] = False  # whether mu is the mean
     dispersion_words: ClassVar[str] = "scale"
     given: ClassVar[Given]
     compiled: ClassVar[RowDensity]
@@ -303,7 +304,7 @@ class Custom(Family):
         self, y: Floats, parameters: Values, *, weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> tuple[Floats, Floats] | None:  # fmt: skip
-        if self.given.variance is None or type(self).expectation is not Family.expectation:
+        if self.given.variance is None or not self.of_mu:
             return None
         return super().transition(y, parameters, weights=weights, trials=trials)
 
@@ -330,8 +331,7 @@ class Custom(Family):
 
     def residual_variance(self, parameters: Values) -> Floats:
         """(S,) the variance of y, where it is the same for all mu and those on the link scale."""
-        of_mu = type(self).expectation is Family.expectation
-        if self.given.variance is not None and of_mu and isinstance(self.link, Identity):
+        if self.given.variance is not None and self.of_mu and isinstance(self.link, Identity):
             size = max(np.size(x) for x in parameters.values()) if parameters else 1
             found = self.variance(np.tile([0.0, 1.0, 100.0], (size, 1)), parameters)
             if np.allclose(found, found[:, :1], rtol=1e-12, atol=0):
@@ -342,7 +342,7 @@ class Custom(Family):
         )
 
     def no_ratio(self, design: Design) -> str:
-        if isinstance(self.link, Identity) or type(self).expectation is Family.expectation:
+        if isinstance(self.link, Identity) or self.of_mu:
             return ""
         return (
             "effects are on mu, which is not said to be the mean of the response; "
@@ -350,7 +350,7 @@ class Custom(Family):
         )
 
     def predictor_words(self, response: str) -> str:
-        return "" if type(self).expectation is Family.expectation else f"mu of {response}"
+        return "" if self.of_mu else f"mu of {response}"
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         law = r",\, ".join([r"\mu_i", *(symbol(name) for name in self.parameters)])
@@ -360,6 +360,8 @@ class Custom(Family):
 
 class OfMu(Custom):
     """One of which mu is the mean, so that means need no more than mu."""
+
+    of_mu: ClassVar[bool] = True
 
 
 class OfOther(Custom):

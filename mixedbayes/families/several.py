@@ -20,6 +20,8 @@ class Several:
     """A part of `Family`; here as families of numbers with one predictor of the mean have it."""
 
     unordered: ClassVar[str] = ""  # why y has no mean, variance or order: categories without one
+    # Whether means are averaged over the effects on all predictors at once.
+    jointly: ClassVar[bool] = False
     columns: ClassVar[bool] = False  # whether y is counts in several columns, `cbind(a, b, c)`
     undrawn: ClassVar[str] = ""  # why new responses are not drawn, and what to do
 
@@ -53,7 +55,7 @@ class Several:
             )
 
     def parameter_origin(self, name: str) -> str:
-        """What that spread is, in words, for the table of priors."""
+        """What the spread of `parameter_scale` is, in words, for the table of priors."""
         return f"unit of {self.parameter_link(name).name}({name})"
 
     def predictor_scale(self, name: str) -> str:

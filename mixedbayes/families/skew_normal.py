@@ -178,13 +178,13 @@ class SkewNormal(Gaussian):
         alpha = per_row(parameters["alpha"])
         root, delta = np.sqrt(1 + alpha**2), _delta(parameters)
 
-        def edge(end: Floats) -> tuple[Floats, Floats, Floats]:
+        def edge(end: Floats) -> tuple[Floats, Floats]:
             z, _ = _standardised(end, mu, parameters, weights)
             log = np.log(2) - 0.5 * z**2 - 0.5 * np.log(2 * np.pi)
             log = log + special.log_ndtr(alpha * z) - log_mass
-            return np.where(np.isfinite(z), np.exp(log), 0.0), root * z, z
+            return np.where(np.isfinite(z), np.exp(log), 0.0), root * z
 
-        (left, low_z, _), (right, high_z, _) = edge(low), edge(high)
+        (left, low_z), (right, high_z) = edge(low), edge(high)
         upper = low_z > 0  # the difference is taken in the nearer tail
         one, two = np.where(upper, -high_z, low_z), np.where(upper, -low_z, high_z)
         between = np.exp(special.log_ndtr(two) - log_mass) - np.exp(

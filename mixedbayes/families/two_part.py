@@ -18,7 +18,7 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior, Uniform
 from mixedbayes.families.arrays import some_rows
 from mixedbayes.families.base import Family, Parameter, Values, per_row, weights_of
-from mixedbayes.families.bounded import SizeBiased
+from mixedbayes.families.bounded import AT_ZERO, SizeBiased
 from mixedbayes.families.links import Log
 from mixedbayes.families.masses import SUMS, mass_of
 from mixedbayes.families.rows import RowDensity, Rows, compiled
@@ -26,7 +26,6 @@ from mixedbayes.numerics.special import logs_of_share
 
 _TAKEN = ("links", "discrete", "extremes", "positive", "counting", "trials", "probability",
           "dispersion", "dispersion_words", "infinite_over")  # fmt: skip
-AT_ZERO = -1.7e308  # a bound above zeros and below all that the component has
 _STEP = 1e-4  # of the differences that give slopes, on the scale of a link
 
 

@@ -20,9 +20,8 @@ from mixedbayes.formula.nodes import Name, column
 from mixedbayes.interop import mirror
 from mixedbayes.interop.numpy_columns import py_text, sum_text
 from mixedbayes.model.spec import Spec
+from mixedbayes.names import MU
 from mixedbayes.priors.types import PredictorPriors
-
-MU = "mu"
 
 type Value = float | list[float] | Described
 

@@ -20,6 +20,7 @@ from mixedbayes.interop.r_formula import r_columns, r_name, r_text
 from mixedbayes.interop.r_placed import placed_columns
 from mixedbayes.interop.writing import check_columns, parts
 from mixedbayes.model.spec import Spec
+from mixedbayes.names import MU
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
 # Priors by Stan's names, on parameters whose bounds Stan knows; arguments by ours.
@@ -42,7 +43,6 @@ _SPELLED = dict.fromkeys(" ()[],\"'?", "")
 _SPELLED |= {"+": "P", "-": "M", "*": "MU", "/": "D", "^": "E", "=": "EQ"}
 
 
-MU = "mu"
 # Links that brms has for parameters besides the mean, where they are not all those here.
 _LINKS = {"nu": ("logm1", "identity")}
 

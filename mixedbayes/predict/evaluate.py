@@ -96,7 +96,6 @@ def target_values(
     reads = target.reads(family)
     predictors = {name: own for name, own in predictors.items() if name in reads}
     integrated = question.treatment == "integrated"
-    joint = type(family).normal_probabilities is not Family.normal_probabilities
     require(target, family, rows.weights, rows.trials, post.design.formula.response, rows.limits)
     if integrated:
         varying = [name for name, own in predictors.items() if own.integrates]
@@ -122,7 +121,7 @@ def target_values(
             elif not integrated:
                 h = h + moved(roots, drawn, h.shape, rng)
             linear[name] = h.T
-        if spread and joint and linear.keys() >= {MU, *family.parameters}:
+        if spread and family.jointly and linear.keys() >= {MU, *family.parameters}:
             found = target.joint(family, *_together((MU, *family.parameters), linear, spread))
             if found is not None:
                 return np.moveaxis(found, 0, -1)

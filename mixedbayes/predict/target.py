@@ -16,12 +16,11 @@ from mixedbayes.design.values import label, listed
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family, per_row
 from mixedbayes.families.links import Inverse
+from mixedbayes.names import MU
 from mixedbayes.predict.at import At as At
 from mixedbayes.predict.at import Within
 from mixedbayes.predict.quantiles import quantile, whole_quantile
 from mixedbayes.results.fitted import need_one_predictor
-
-MU = "mu"
 
 
 class Integrate(Protocol):
