@@ -17,7 +17,7 @@ from mixedbayes.checks.held_out import OBSERVATION, HeldOut
 from mixedbayes.checks.log_likelihood import by_target, of_one
 from mixedbayes.checks.own import one_by_one
 from mixedbayes.design.limits import limits_of
-from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, LinearPredictor
+from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords
 from mixedbayes.model.spec import Spec
@@ -150,13 +150,10 @@ def take(design: Design, rows: Ints) -> Design:
 
 
 def _take(predictor: LinearPredictor, rows: Ints) -> LinearPredictor:
-    def group(g: GroupDesign) -> GroupDesign:
-        return replace(g, refs=g.refs[rows], Z=g.Z[rows])
-
     return replace(
         predictor,
         X=predictor.X[rows],
-        groups=tuple(group(g) for g in predictor.groups),
+        groups=tuple(g.take(rows) for g in predictor.groups),
         offset=None if predictor.offset is None else predictor.offset[rows],
         counts=None if predictor.counts is None else predictor.counts[rows],
     )

@@ -2,17 +2,17 @@
 
 from mixedbayes.design.build import build_design, coding_of, levels_of, own_functions, own_names
 from mixedbayes.design.checks import check_effects
-from mixedbayes.design.replay import random_columns, replay
+from mixedbayes.design.replay import random_columns, replay, weighted_columns
 from mixedbayes.design.table import table
-from mixedbayes.design.types import Design, GroupDesign, LinearPredictor, NewGroup, NewRows
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor, NewRows, NewTerm
 from mixedbayes.design.used import category_columns, used_columns, used_functions
 
 __all__ = [
     "Design",
     "GroupDesign",
     "LinearPredictor",
-    "NewGroup",
     "NewRows",
+    "NewTerm",
     "build_design",
     "category_columns",
     "check_effects",
@@ -25,4 +25,5 @@ __all__ = [
     "table",
     "used_columns",
     "used_functions",
+    "weighted_columns",
 ]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mixedbayes.design import checks, observed, response
 from mixedbayes.design.encode import Encoding, margins, matrix, plan
+from mixedbayes.design.encoded import EncodedGroup, EncodedTerm
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.functions import registry
 from mixedbayes.design.grouping import Grouping, group
@@ -36,8 +37,7 @@ class Fitted:
 
     memory: Memory
     fixed: Encoding
-    bars: Mapping[str, tuple[Encoding, ...]]  # by grouping factor
-    groupings: Mapping[str, Grouping]
+    terms: Mapping[str, EncodedTerm]  # by name
     others: Mapping[str, "Fitted"] = field(default_factory=dict)  # of further parameters
 
 
@@ -165,7 +165,7 @@ def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPred
     """The right side of one formula."""
     where = "population part" if parameter == "mu" else f"population part of {parameter}"
     fixed, X = _fixed(formula, rows, where)
-    bars, groupings, groups = _groups(formula, rows)
+    terms, groups = _groups(formula, rows)
     first = int(fixed.intercept)
     inside = tuple(tuple(k - first for k in own if k >= first) for own in margins(fixed)[first:])
     predictor = LinearPredictor(
@@ -178,7 +178,7 @@ def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPred
         left_out=_left_out(fixed),
         margins=inside,
     )
-    return predictor, Fitted(rows.memory, fixed, bars, groupings)
+    return predictor, Fitted(rows.memory, fixed, terms)
 
 
 def _apart(formula: Formula, functions: Mapping[str, Any]) -> Formula:
@@ -206,10 +206,10 @@ def _left_out(*encodings: Encoding) -> tuple[str, ...]:
 
 def _notes(predictor: LinearPredictor, fitted: Fitted) -> list[str]:
     """What is left out of each part, and what its user should know of each grouping factor."""
-    encodings = [fitted.fixed, *(e for bars in fitted.bars.values() for e in bars)]
+    encodings = [fitted.fixed, *(e for term in fitted.terms.values() for e in term.bars)]
     left_out = [e.note for e in encodings if e.note]
     n = len(predictor.X)
-    groups = (checks.group_notes(g, fitted.bars[g.name], n) for g in predictor.groups)
+    groups = (checks.group_notes(g, fitted.terms[g.name].bars, n) for g in predictor.groups)
     return [*left_out, *(note for notes in groups for note in notes)]
 
 
@@ -272,16 +272,14 @@ def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats]:
     return independent(encoding, X, where)
 
 
-def _groups(
-    formula: Formula, rows: Rows
-) -> tuple[dict[str, tuple[Encoding, ...]], dict[str, Grouping], list[GroupDesign]]:
+def _groups(formula: Formula, rows: Rows) -> tuple[dict[str, EncodedTerm], list[GroupDesign]]:
     """One GroupDesign for each grouping factor, its bars in the order written."""
     by_group: dict[tuple[str, ...], list[RandomTerm]] = {}
     for bar in formula.random:
         by_group.setdefault(bar.factors, []).append(bar)
     checks.check_names(by_group)
-    encodings: dict[str, tuple[Encoding, ...]] = {}
-    groupings: dict[str, Grouping] = {}
+    inside = used_columns(formula).effects
+    encoded: dict[str, EncodedTerm] = {}
     groups = []
     for factors, bars in by_group.items():
         name = ":".join(factors)
@@ -290,11 +288,11 @@ def _groups(
             effects = len(encoding.names) + encoding.intercept
             checks.check_count(rows.table.n, effects, bar.text)
         grouping, refs = group(rows.table, factors)
-        groupings[name] = grouping
-        encodings[name], Z = _effects(bars, planned, rows)
-        groups.append(_group(name, grouping, refs, bars, encodings[name], Z))
+        encodings, Z = _effects(bars, planned, rows)
+        encoded[name] = EncodedGroup(name, inside[name], factors, encodings, grouping)
+        groups.append(_group(name, grouping, refs, bars, encodings, Z))
         checks.check_levels(groups[-1], rows.table.n)
-    return encodings, groupings, groups
+    return encoded, groups
 
 
 def _effects(
@@ -377,9 +375,3 @@ def _check_one(name: str, bars: list[RandomTerm], kinds: set[str], what: str) ->
             f"{' and '.join(bar.text for bar in bars)} give the effects over {name} {what}: write "
             "the same in all bars on one factor"
         )
-
-
-def bar_columns(encodings: tuple[Encoding, ...], rows: Rows) -> Floats:
-    """Columns of all bars on one grouping factor: (n, q), C-contiguous."""
-    columns = [matrix(encoding, rows, intercept=True) for encoding in encodings]
-    return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)

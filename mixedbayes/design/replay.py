@@ -7,18 +7,16 @@ from typing import Any
 from mixedbayes import names
 from mixedbayes.design import observed
 from mixedbayes.design import response as left
-from mixedbayes.design.build import Fitted, bar_columns, offset
+from mixedbayes.design.build import Fitted, offset
 from mixedbayes.design.encode import matrix
 from mixedbayes.design.evaluate import Rows
-from mixedbayes.design.grouping import find
 from mixedbayes.design.independent import unknown_rows
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.table import Table, missing, table
-from mixedbayes.design.types import Design, Floats, LinearPredictor, NewGroup, NewRows
+from mixedbayes.design.types import Design, Floats, LinearPredictor, NewRows
 from mixedbayes.design.used import Used, used_columns
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
-from mixedbayes.terms.base import need_plain
 
 
 def replay(
@@ -40,7 +38,7 @@ def replay(
     response
         Whether the new rows carry the response, which is then checked and returned as `y`.
     groups
-        Grouping factors that are needed, all by default. Columns of the others may be absent.
+        Terms that are needed, by name, all by default. Columns of the others may be absent.
     parameter
         Whose formula is read: the mean's, "mu", or that of a further parameter of the family.
 
@@ -65,8 +63,9 @@ def replay(
     formula, fitted, predictor = _of(design, parameter)
     wanted = _wanted(predictor, groups)
     used = used_columns(formula)
-    effects = [name for group in wanted for name in used.effects[group]]
-    factors = [name for group in wanted for name in fitted.groupings[group].factors]
+    terms = [fitted.terms[name] for name in wanted]
+    effects = [name for term in terms for name in term.inside]
+    factors = [name for term in terms for name in term.factors]
     needed = [*used.fixed, *effects, *factors]
     needed += (*used.response, *used.cens, *used.trunc) if response else ()
     optional = (*used.trials, *used.weights, *used.trunc)
@@ -79,10 +78,17 @@ def random_columns(design: Design, group_name: str, new_data: Any, parameter: st
 
     Only the columns on the left side of that factor's bars are needed.
     """
-    formula, fitted, predictor = _of(design, parameter)
+    return weighted_columns(design, group_name, new_data, parameter)[0]
+
+
+def weighted_columns(
+    design: Design, group_name: str, new_data: Any, parameter: str = "mu"
+) -> tuple[Floats, Floats | None]:
+    """The same, and the weights (m, k) of each row's levels; None where each row lies in one."""
+    _, fitted, predictor = _of(design, parameter)
     _wanted(predictor, [group_name])
-    needed = used_columns(formula).effects[group_name]
-    return bar_columns(fitted.bars[group_name], _rows(fitted, new_data, needed, ()))
+    term = fitted.terms[group_name]
+    return term.columns(_rows(fitted, new_data, term.inside, ()))
 
 
 def _new_rows(
@@ -109,7 +115,7 @@ def _new_rows(
         warnings.warn(warning, UserWarning, stacklevel=2)
     return NewRows(
         X=X,
-        groups={name: _new_group(fitted, name, rows) for name in wanted},
+        groups={name: fitted.terms[name].new(rows) for name in wanted},
         offset=offset(formula, rows),
         trials=trials,
         weights=weights,
@@ -118,11 +124,6 @@ def _new_rows(
         response_levels=None if own is None else own.levels,
         limits=limits,
     )
-
-
-def _new_group(fitted: Fitted, name: str, rows: Rows) -> NewGroup:
-    refs, labels, parts = find(fitted.groupings[name], rows.table)
-    return NewGroup(name, refs, labels, parts, bar_columns(fitted.bars[name], rows))
 
 
 def _of(design: Design, parameter: str) -> tuple[Formula, Fitted, LinearPredictor]:
@@ -140,7 +141,6 @@ def _wanted(predictor: LinearPredictor, groups: Sequence[str] | None) -> Sequenc
     for name in groups or ():
         if name not in known:
             raise DataError(f"no grouping factor {name!r}; the model has {', '.join(known)}")
-    need_plain(predictor.groups, "a prediction of new rows", normal=False)
     return known if groups is None else groups
 
 

@@ -234,14 +234,34 @@ class Design:
 
 
 @dataclass(frozen=True, eq=False)
-class NewGroup:
-    """Rows of new data against one grouping factor of the fitted design."""
+class NewTerm:
+    """Rows of new data against one term of the fitted design.
+
+    Each row lies in k levels, of a grouping factor in one; see `Term.by_row`.
+    """
 
     name: str
-    refs: Ints  # (m,) code of the level in the fitted design, -1 where it was not seen
-    labels: pd.Index  # (m,) the level of each row
-    parts: pd.DataFrame  # (m, len(factors))
     Z: Floats  # (m, q)
+    codes: Ints  # (m, k) of the levels in the fitted design, -1 where not seen
+    weights: Floats | None = None  # (m, k); None: 1
+    # (m k,) the level that each of codes is, row by row, and (m k, factors) what it is made of;
+    # None where every level is the fit's, as those of a smooth are.
+    labels: pd.Index | None = None
+    parts: pd.DataFrame | None = None
+
+    @property
+    def refs(self) -> Ints:
+        """(m,) of rows that lie in one level each."""
+        (refs,) = self.codes.T
+        return refs
+
+    @property
+    def unseen(self) -> tuple[Ints, pd.Index, pd.DataFrame]:
+        """Where levels that the fit has not seen are in codes.ravel(), their labels and parts."""
+        at = np.flatnonzero(self.codes.ravel() < 0)
+        if self.labels is None or self.parts is None:
+            return at, pd.Index([]), pd.DataFrame()
+        return at, self.labels[at], self.parts.iloc[at]
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,7 +269,7 @@ class NewRows:
     """New data seen through a fitted design: same columns, same encodings."""
 
     X: Floats  # (m, p)
-    groups: Mapping[str, NewGroup]
+    groups: Mapping[str, NewTerm]
     offset: Floats | None  # (m,)
     trials: Ints | None  # (m,)
     weights: Floats | None  # (m,)

@@ -165,12 +165,10 @@ def _one_level_each(rows: PredictionRows, V: int) -> PredictionRows:
     def labelled(factor: FactorRows) -> FactorRows:
         if factor.codes is not None:
             return factor
-        m = rows.n // V
-        return replace(
-            factor,
-            codes=-1 - np.repeat(np.arange(m), V),
-            unseen=tuple(f"\0row {k}" for k in range(m)),
-        )
+        m, k = rows.n // V, factor.width
+        codes = -1 - np.repeat(np.arange(m * k).reshape(m, k), V, axis=0)
+        unseen = tuple(f"\0row {i}" + f", {j}" * (j > 0) for i in range(m) for j in range(k))
+        return replace(factor, codes=codes, unseen=unseen)
 
     return replace(rows, factors=tuple(map(labelled, rows.factors)))
 

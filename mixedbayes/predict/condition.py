@@ -11,7 +11,7 @@ import pandas as pd
 
 from mixedbayes.design import replay
 from mixedbayes.design.table import eager
-from mixedbayes.design.types import Design, Floats, GroupDesign, NewGroup, NewRows
+from mixedbayes.design.types import Design, Floats, GroupDesign, NewRows, NewTerm
 from mixedbayes.design.values import row_name
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.conditioned import Conditioned, Moving
@@ -20,7 +20,7 @@ from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.updating import MU, NewData, Unseen, exact, weighted
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.terms.base import need_plain
+from mixedbayes.terms.base import Term, need_independent
 
 MOST_EFFECTS = 500
 
@@ -77,7 +77,7 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         (p, _new_design(g, new[p].groups[g.name]))
         for p in new
         for g in post.predictor(p).groups
-        if (new[p].groups[g.name].refs < 0).any()
+        if (new[p].groups[g.name].codes < 0).any()
     )
     data, number = _new_data(post, new, unseen), seed_of(post, seed)
     _check_support(data, new[MU])
@@ -94,12 +94,13 @@ def _parameters(post: Posterior) -> list[str]:
 
 
 def _check_model(post: Posterior) -> None:
-    if not any(p.groups for p in post.predictors):
+    groups = [g for p in post.predictors for g in p.groups if g.grouping]
+    if not groups:
         raise ModelError(
             "the model has no group effects, so there is no new group to condition on; "
             "fit again with these rows added"
         )
-    need_plain((g for p in post.predictors for g in p.groups), "condition_on()")
+    need_independent(groups, "condition_on()")
 
 
 def _check_rows(design: Design, every: Mapping[str, NewRows]) -> None:
@@ -112,18 +113,20 @@ def _check_rows(design: Design, every: Mapping[str, NewRows]) -> None:
     for said, values in ((response.weighing, new.weights), (trials, new.trials)):
         if said and values is None:
             raise DataError(f"the rows lack the column(s) of {said}; add them")
-    there = [group for rows in every.values() for group in rows.groups.values()]
-    known = np.all([group.refs >= 0 for group in there], axis=0)
+    named = [[g for g in rows.groups.values() if g.labels is not None] for rows in every.values()]
+    there = [g for own in named for g in own]
+    known = np.all([(group.codes >= 0).all(axis=1) for group in there], axis=0)
     if known.any():
-        finest = next(tuple(rows.groups.values())[-1] for rows in every.values() if rows.groups)
-        found = finest.labels[known].unique()
+        finest = next(own[-1] for own in named if own)
+        assert finest.labels is not None
+        found = finest.labels[np.repeat(known, finest.codes.shape[1])].unique()
         shown = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
         raise DataError(
             f"{int(known.sum())} of {len(known)} rows belong to levels that are in the fit "
             f"({finest.name}: {shown}); condition_on() is for new levels. Leave these rows out, or "
             "fit again with them added to the data"
         )
-    effects = sum(g.labels[g.refs < 0].nunique() * g.Z.shape[1] for g in there)
+    effects = sum(g.unseen[1].nunique() * g.Z.shape[1] for g in there)
     if effects > MOST_EFFECTS:
         raise DataError(
             f"the rows bring {effects:,} new effects, more than {MOST_EFFECTS:,}; condition on "
@@ -168,15 +171,13 @@ def _check_support(data: NewData, new: NewRows) -> None:
         )
 
 
-def _new_design(g: GroupDesign, new: NewGroup) -> GroupDesign:
+def _new_design(g: Term, new: NewTerm) -> GroupDesign:
     """The new levels, in order of appearance, with the conditioning rows that belong to them."""
-    drawn = np.flatnonzero(new.refs < 0)
-    refs, levels = pd.factorize(new.labels[drawn])
-    first = drawn[np.unique(refs, return_index=True)[1]]
-    parts = new.parts.iloc[first].reset_index(drop=True)
-    return GroupDesign(
-        g.name, g.factors, pd.Index(levels), parts, refs, g.terms, new.Z[drawn], g.blocks
-    )
+    at, labels, parts = new.unseen
+    refs, levels = pd.factorize(labels)
+    parts = parts.iloc[np.unique(refs, return_index=True)[1]].reset_index(drop=True)
+    Z = new.Z[at // new.codes.shape[1]]
+    return GroupDesign(g.name, g.factors, pd.Index(levels), parts, refs, g.terms, Z, g.blocks)
 
 
 def _new_data(post: Posterior, every: Mapping[str, NewRows], unseen: Sequence[Moving]) -> NewData:
@@ -205,10 +206,11 @@ def _known_part(post: Posterior, new: NewRows, parameter: str) -> Floats:
     """(m, S) a parameter's linear predictor without the effects of new levels."""
     known = []
     for name, group in new.groups.items():
-        seen = group.refs >= 0
+        seen = group.codes >= 0
         if seen.any():
-            codes = np.where(seen, group.refs, 0)
-            known.append(FactorRows(name, group.Z * seen[:, None], codes))
+            codes = np.where(seen, group.codes, 0)
+            weights = seen.astype(float) if group.weights is None else seen * group.weights
+            known.append(FactorRows(name, group.Z, codes, weights=weights))
     rows = PredictionRows(new.X, tuple(known), new.offset, None, new.weights, new.index)
     return predictor(post, rows, 0, {}, parameter).eta(slice(None))
 
@@ -216,8 +218,8 @@ def _known_part(post: Posterior, new: NewRows, parameter: str) -> Floats:
 def _unseen(post: Posterior, new: NewRows, parameter: str, g: GroupDesign) -> Unseen:
     """The new levels `g` of one factor, in all rows."""
     group = new.groups[g.name]
-    codes = np.full(len(group.refs), -1)
-    codes[group.refs < 0] = g.refs
+    codes = np.full(group.codes.shape, -1)
+    codes[group.codes < 0] = g.refs
     root = covariance_roots(post, g.name, parameter)
     together = post.design.formulated(parameter, g.name) if post.design.joined(g.name) else None
-    return Unseen(group.Z, codes, g.n_levels, root, parameter, together)
+    return Unseen(group.Z, codes, g.n_levels, root, parameter, together, group.weights)

@@ -15,7 +15,7 @@ from mixedbayes.design.types import Floats, Ints
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import level_stream
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.terms.base import need_plain
+from mixedbayes.terms.base import need_independent
 from mixedbayes.terms.law import NORMAL, Law
 
 # ---- new levels: effects drawn from the population ---------------------------------------------
@@ -73,11 +73,21 @@ def variance(root: Floats, Z: Floats) -> Floats:
     return total
 
 
+def _variance(term: FactorPart, rows: slice) -> Floats:
+    """(r, S) of levels that have no name: those of one row are different ones."""
+    found = variance(term.root, term.Z[rows])
+    if term.weights is not None:
+        found *= np.square(term.weights[rows]).sum(axis=1, keepdims=True)
+    return found
+
+
 def _covariance(a: FactorPart, b: FactorPart, rows: slice) -> Floats:
     """(r, S) covariance of what one factor adds to two predictors, with the same u in both."""
     total = np.zeros((len(a.Z[rows]), a.root.shape[2]))
     for j in range(a.root.shape[1]):
         total += (a.Z[rows] @ a.root[:, j]) * (b.Z[rows] @ b.root[:, j])
+    if a.weights is not None and b.weights is not None:
+        total *= (a.weights[rows] * b.weights[rows]).sum(axis=1, keepdims=True)
     return total
 
 
@@ -101,11 +111,12 @@ class FactorPart:
 
     name: str  # as `Design.formulated` has it: the same where effects are correlated
     Z: Floats  # (m, q)
-    codes: Ints | None  # (m,) position in `effects`, or -1 - k for the k-th of `unseen`
+    codes: Ints | None  # (m, k) positions in `effects`, or -1 - j for the j-th of `unseen`
     unseen: tuple[str, ...]
     effects: Floats  # (u, q, S) of the levels that occur in the rows
     root: Floats  # (q, d, S), R R' = Sigma; no draws, (q, q, 0), where nothing is new
     law: Law
+    weights: Floats | None = None  # (m, k) of a row's levels; None: each lies in one
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +137,7 @@ class Predictor:
             out += self.offset[rows, None]
         for term in self.terms:
             if term.codes is not None:
-                _add(term, term.Z[rows], term.codes[rows], self.seed, out)
+                _add(term, rows, term.codes[rows], self.seed, out)
         return out
 
     @property
@@ -136,7 +147,7 @@ class Predictor:
 
     def variance(self, rows: slice) -> Floats | None:
         """(r, S) variance of the effects that have no level; None where there are none."""
-        parts = [variance(t.root, t.Z[rows]) for t in self.terms if t.codes is None]
+        parts = [_variance(t, rows) for t in self.terms if t.codes is None]
         return sum(parts[1:], parts[0]) if parts else None
 
     def covariance(self, other: Predictor, rows: slice) -> Floats | None:
@@ -203,10 +214,9 @@ def _term(
     effects = np.zeros((0, q, post.n_draws))
     g = post.group(factor.name, parameter)
     if codes is None:
-        need_plain([g], "a prediction of levels that are not named")
-        return FactorPart(
-            name, factor.Z, None, (), effects, covariance_roots(post, factor.name, parameter), g.law
-        )
+        need_independent([g], "a prediction of levels that are not named")
+        root = covariance_roots(post, factor.name, parameter)
+        return FactorPart(name, factor.Z, None, (), effects, root, g.law, factor.weights)
     seen = codes >= 0
     if seen.any():
         levels, at = np.unique(codes[seen], return_inverse=True)
@@ -218,13 +228,15 @@ def _term(
         codes, unseen = _found(codes, unseen, known.levels, len(effects))
         effects = np.concatenate([effects, known.effects])
     if not (codes < 0).any():
-        return FactorPart(name, factor.Z, codes, unseen, effects, np.zeros((q, q, 0)), g.law)
+        root = np.zeros((q, q, 0))
+        return FactorPart(name, factor.Z, codes, unseen, effects, root, g.law, factor.weights)
+    need_independent([g], "a prediction of new levels", normal=False)
     root = covariance_roots(post, factor.name, parameter)
     if len(unseen) * root[0].size <= MOST_KEPT:
         drawn = new_effects(root, seed, name, unseen, g.law)
         effects = np.concatenate([effects, drawn])
         codes = np.where(codes < 0, len(effects) - len(unseen) - 1 - codes, codes)
-    return FactorPart(name, factor.Z, codes, unseen, effects, root, g.law)
+    return FactorPart(name, factor.Z, codes, unseen, effects, root, g.law, factor.weights)
 
 
 def _found(
@@ -240,15 +252,18 @@ def _found(
     return out, left
 
 
-def _add(term: FactorPart, Z: Floats, codes: Ints, seed: int, out: Floats) -> None:
+def _add(term: FactorPart, rows: slice, codes: Ints, seed: int, out: Floats) -> None:
     """Add z'b to out (r, S). Rows one by one, so that no effects are copied."""
+    Z, weights = term.Z[rows], None if term.weights is None else term.weights[rows]
     own = codes >= 0
-    for row in np.flatnonzero(own):
-        out[row] += Z[row] @ term.effects[codes[row]]
+    for row, k in zip(*np.nonzero(own), strict=True):
+        z = Z[row] if weights is None else Z[row] * weights[row, k]
+        out[row] += z @ term.effects[codes[row, k]]
     if own.all():
         return
     which, at = np.unique(-1 - codes[~own], return_inverse=True)
     labels = [term.unseen[k] for k in which]
     drawn = new_effects(term.root, seed, term.name, labels, term.law)
-    for row, level in zip(np.flatnonzero(~own), at, strict=True):
-        out[row] += Z[row] @ drawn[level]
+    for row, k, level in zip(*np.nonzero(~own), at, strict=True):
+        z = Z[row] if weights is None else Z[row] * weights[row, k]
+        out[row] += z @ drawn[level]

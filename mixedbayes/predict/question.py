@@ -83,7 +83,7 @@ def ask(design: Design, groups: Groups, kind: Kind) -> Question:
             'expectation) or "linear" (the linear predictor, on the link scale)'
         )
     predictors = design.predictors
-    known = tuple(dict.fromkeys(g.name for p in predictors for g in p.groups))
+    known = tuple(dict.fromkeys(g.name for p in predictors for g in p.groups if g.grouping))
     if isinstance(groups, str):
         if groups == "typical":
             return Question((), "own", kind)

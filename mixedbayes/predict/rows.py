@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,26 +11,33 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedbayes.design import random_columns, replay
+from mixedbayes.design import replay, weighted_columns
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.table import column_names
-from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewGroup, NewRows
+from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewRows, NewTerm
 from mixedbayes.design.values import label, listed
 from mixedbayes.errors import DataError
 from mixedbayes.predict.question import Question
+from mixedbayes.terms.base import Term
 
 
 @dataclass(frozen=True, eq=False)
 class FactorRows:
-    """Rows against one grouping factor.
+    """Rows against one term, each in k of its levels; in one of a grouping factor.
 
-    Without `codes` every row is about the population: a level of its own, or the integral over all.
+    Without `codes` every row is about the population: levels of its own, or the integral over all.
     """
 
     name: str
     Z: Floats  # (m, q)
-    codes: Ints | None = None  # (m,) level of the fit, or -1 - k for the k-th of `unseen`
+    codes: Ints | None = None  # (m, k) levels of the fit, or -1 - j for the j-th of `unseen`
     unseen: tuple[str, ...] = ()  # labels to be drawn
+    weights: Floats | None = None  # (m, k) of the levels; None: 1
+
+    @property
+    def width(self) -> int:
+        """k."""
+        return 1 if self.weights is None else self.weights.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,27 +63,28 @@ def prediction_rows(
     """Read the columns of `new` that the question needs; None stands for the rows of the fit.
 
     Levels of a grouping factor are needed to use their own effects. To draw all effects anew they
-    are used where they are given: rows that share a label then share a draw.
+    are used where they are given: rows that share a label then share a draw. Terms that are no
+    groups always take part.
     """
     predictor = design.predictor(parameter)
     question = question.about(predictor)
+    always = [g.name for g in predictor.groups if not g.grouping]
     named = _named(predictor, new, question)
     if new is None:
         rows = fitted_rows(design, predictor)
-        columns = {g.name: g.Z for g in predictor.groups}
+        columns = {name: (g.Z, g.weights) for name, g in rows.groups.items()}
     else:
-        rows = _read(design, new, named, predictor)
+        rows = _read(design, new, [*named, *always], predictor)
         columns = {
-            name: rows.groups[name].Z
-            if name in named
-            else random_columns(design, name, new, parameter)
+            name: weighted_columns(design, name, new, parameter)
             for name in question.factors
+            if name not in named
         }
     factors = tuple(
-        _factor(rows.groups[name], own=question.reads(name))
-        if name in named
-        else FactorRows(name, columns[name])
-        for name in question.factors
+        _factor(rows.groups[name], own=name in always or question.reads(name))
+        if name in named or name in always
+        else FactorRows(name, columns[name][0], weights=columns[name][1])
+        for name in (*question.factors, *always)
     )
     bounds = None if rows.limits is None else rows.limits.bounds
     return PredictionRows(
@@ -90,7 +98,8 @@ def _read(design: Design, new: Any, named: Sequence[str], predictor: LinearPredi
         return replay(design, new, groups=named, parameter=predictor.parameter)
     except DataError as error:
         there = column_names(new)
-        needed = (factor for name in named for factor in predictor.group(name).factors)
+        groups = (g for g in map(predictor.group, named) if g.grouping)
+        needed = (factor for g in groups for factor in g.factors)
         absent = [factor for factor in dict.fromkeys(needed) if factor not in there]
         if not absent:
             raise
@@ -103,14 +112,17 @@ def _read(design: Design, new: Any, named: Sequence[str], predictor: LinearPredi
 
 def fitted_rows(design: Design, predictor: LinearPredictor) -> NewRows:
     """The rows of the fit as new ones."""
-    groups = {
-        g.name: NewGroup(g.name, g.refs, g.levels.take(g.refs), g.parts.take(g.refs, axis=0), g.Z)
-        for g in predictor.groups
-    }
+    groups = {g.name: _own_rows(g) for g in predictor.groups}
     return NewRows(
         predictor.X, groups, predictor.offset, design.trials, design.weights, design.index,
         design.y, limits=design.limits,
     )  # fmt: skip
+
+
+def _own_rows(term: Term) -> NewTerm:
+    Z, refs, weights = term.by_row
+    labels = term.levels.take(refs.ravel()) if term.grouping else None
+    return NewTerm(term.name, Z, refs, weights, labels)
 
 
 def _named(predictor: LinearPredictor, new: Any, question: Question) -> Sequence[str]:
@@ -124,17 +136,19 @@ def _named(predictor: LinearPredictor, new: Any, question: Question) -> Sequence
     return [g.name for g in chosen if there.issuperset(g.factors)]
 
 
-def _factor(group: NewGroup, *, own: bool) -> FactorRows:
-    codes = group.refs.astype(np.int64) if own else np.full(len(group.refs), -1, np.int64)
-    drawn = codes < 0
-    found, unseen = pd.factorize(group.labels[drawn])
-    codes[drawn] = -1 - found
-    return FactorRows(group.name, group.Z, codes, tuple(label(value) for value in unseen))
+def _factor(new: NewTerm, *, own: bool) -> FactorRows:
+    codes = new.codes.astype(np.int64) if own else np.full(new.codes.shape, -1, np.int64)
+    drawn, unseen = codes < 0, pd.Index([])
+    if new.labels is not None and drawn.any():
+        found, unseen = pd.factorize(new.labels[drawn.ravel()])
+        codes[drawn] = -1 - found
+    return FactorRows(new.name, new.Z, codes, tuple(label(value) for value in unseen), new.weights)
 
 
 # ---- levels that the fit has not seen ------------------------------------------------------------
 
-type Strange = dict[str, NDArray[np.object_]]  # by factor (m,) the label, None where it is known
+# By factor (m,) the label, the first of several, and None where all are known.
+type Strange = dict[str, NDArray[np.object_]]
 
 
 def unknown_levels(parts: Sequence[PredictionRows], known: Mapping[str, Sequence[str]]) -> Strange:
@@ -152,9 +166,14 @@ def unknown_levels(parts: Sequence[PredictionRows], known: Mapping[str, Sequence
         )
         if any(text is not None for text in labels):
             drawn = factor.codes < 0
-            found[factor.name] = np.full(len(drawn), None, object)
-            found[factor.name][drawn] = labels[-1 - factor.codes[drawn]]
+            every = np.full(drawn.shape, None, object)
+            every[drawn] = labels[-1 - factor.codes[drawn]]
+            found[factor.name] = np.array([_first(own) for own in every], object)
     return found
+
+
+def _first(labels: Iterable[str | None]) -> str | None:
+    return next((text for text in labels if text is not None), None)
 
 
 def marks(strange: Strange, n: int) -> Any:

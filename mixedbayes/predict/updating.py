@@ -28,15 +28,21 @@ class Unseen:
     """Levels of one grouping factor that the rows bring along, and their effects on a parameter."""
 
     Z: Floats  # (m, q)
-    codes: Ints  # (m,) 0..k-1, or -1 for a row of a level of the fit
+    codes: Ints  # (m, w) 0..k-1, or -1 for a level of the fit, of the w levels of each row
     count: int  # k
     root: Floats  # (q, d, S), R R' = Sigma, b = R u
     parameter: str = MU
     name: str | None = None  # effects of one name, on several parameters, have the same u
+    weights: Floats | None = None  # (m, w) of a row's levels; None: 1
 
     @property
     def q(self) -> int:
         return self.Z.shape[1]
+
+    def share(self, k: int) -> Floats:
+        """(m,) weight of level k in each row."""
+        there = self.codes == k
+        return (there if self.weights is None else there * self.weights).sum(axis=1, dtype=float)
 
     @property
     def size(self) -> int:
@@ -122,8 +128,9 @@ class NewData:
             ZR = level.Z @ level.root[:, :, draws].transpose(2, 0, 1)  # (s, m, d)
             own, d = out[predictors.index(level.parameter)], level.root.shape[1]
             for k in range(level.count):
-                rows = level.codes == k
-                own[:, rows, start + k * d : start + (k + 1) * d] += ZR[:, rows]
+                share = level.share(k)
+                rows = np.flatnonzero(share)
+                own[:, rows, start + k * d : start + (k + 1) * d] += share[rows, None] * ZR[:, rows]
         return out
 
     def blocks(self, count: int) -> Iterator[Ints]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,8 @@ class Term(ABC):
 
     A grouping factor is one piece, membership in several levels one for each, a smooth one for each
     of its basis functions, which are its levels. Effects of a level are b = L u, with L from the
-    term's covariance and u of its law; levels are independent, unless `mixed` joins them.
+    term's covariance and u of its law; levels are independent, unless `mixed` joins them: then the
+    precision of one effect of sd 1 over all levels is `precision`.
     """
 
     name: str
@@ -42,11 +43,41 @@ class Term(ABC):
     law: Law
     ids: tuple[str, ...] = ()  # of each block, which correlate it with others; (): none has one
     joins: ClassVar[bool] = False  # whether `mixed` does anything
+    # Whether the levels are groups, which differ from a population; those of a smooth are not: it
+    # belongs to the population, and takes part in every prediction.
+    grouping: ClassVar[bool] = True
 
     @property
     @abstractmethod
     def pieces(self) -> tuple[tuple[Ints, Floats], ...]:
         """refs (n,) and Z (n, q) of each piece."""
+
+    @property
+    def by_row(self) -> tuple[Floats, Ints, Floats | None]:
+        """The pieces row by row: the effects' columns (n, q), codes of levels (n, k), weights.
+
+        A row's columns at its level j are its columns times the weight w_j, of (n, k); None: 1.
+        """
+        refs = np.stack([refs for refs, _ in self.pieces], axis=1)
+        if refs.shape[1] == 1:
+            return self.pieces[0][1], refs, None
+        if len(self.terms) > 1:
+            raise NotImplementedError(f"{type(self).__name__} has several pieces and effects")
+        return np.ones((len(refs), 1)), refs, np.concatenate([Z for _, Z in self.pieces], axis=1)
+
+    def take(self, rows: Ints) -> Self:
+        """The term in some of the rows; all levels stay."""
+        raise NotImplementedError(f"{type(self).__name__} has no take()")
+
+    @property
+    def precision(self) -> sparse.csc_array | None:
+        """(J, J) of one effect of sd 1 over the levels; None where they are independent."""
+        return None
+
+    @property
+    def log_determinant(self) -> float:
+        """Log determinant of `precision`."""
+        return 0.0
 
     def mixed(self, b: Any) -> Any:
         """Effects (..., J, q) of levels that are related, from those of independent ones.
@@ -71,18 +102,30 @@ class Term(ABC):
         return any(len(block) > 1 for block in self.blocks)
 
     @property
+    def related(self) -> str:
+        """That its levels are not independent, in words; empty where they are."""
+        return f"the levels of {self.name} are related" if self.joins else ""
+
+    @property
+    def unusual_law(self) -> str:
+        """That its effects are not normal, in words; empty where they are."""
+        return (
+            ""
+            if self.law.normal
+            else f"the effects over {self.name} are {self.law.name}, not normal"
+        )
+
+    @property
     def entangled(self) -> str:
         """Why a row's effects are not those of one level by itself; empty where they are."""
         if self.joins:
-            return f"the levels of {self.name} are related"
+            return self.related
         return f"rows lie in several levels of {self.name}" if len(self.pieces) > 1 else ""
 
     @property
     def peculiarity(self) -> str:
         """Why it is no grouping factor with independent normal effects; empty where it is one."""
-        if not self.law.normal:
-            return f"the effects over {self.name} are {self.law.name}, not normal"
-        return self.entangled
+        return self.unusual_law or self.entangled
 
     def add(self, eta: Floats, b: Floats, rows: slice | Ints = slice(None)) -> None:
         """Add (A b)_i of some rows to eta (m, ...), for b (..., J, q) of as many draws."""
@@ -101,6 +144,13 @@ class Term(ABC):
             shape = (n, self.n_levels * q)
             parts.append(sparse.csr_array((Z.ravel(), columns, np.arange(n + 1) * q), shape=shape))
         return sum(parts[1:], parts[0])
+
+
+def need_independent(terms: Iterable[Term], what: str, *, normal: bool = True) -> None:
+    """ModelError where a term's levels are related, or perhaps its effects are not normal."""
+    for term in terms:
+        if reason := term.related or (term.unusual_law if normal else ""):
+            raise ModelError(f"{what} is not offered here: {reason}")
 
 
 def need_plain(terms: Iterable[Term], what: str, *, normal: bool = True) -> None:

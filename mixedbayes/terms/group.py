@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -39,6 +39,9 @@ class GroupDesign(Term):
     @property
     def pieces(self) -> tuple[tuple[Ints, Floats], ...]:
         return ((self.refs, self.Z),)
+
+    def take(self, rows: Ints) -> GroupDesign:
+        return replace(self, refs=self.refs[rows], Z=self.Z[rows])
 
     def parents(self, coarse: GroupDesign) -> Ints | None:
         """(J,) the level of another factor in which each level lies; None where some is in several.

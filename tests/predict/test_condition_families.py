@@ -104,8 +104,8 @@ def test_proposals_agree_with_the_closed_form():
     root = np.broadcast_to(np.array([[1.2, 0.0], [0.3, 0.5]])[:, :, None], (2, 2, s)).copy()
     Z = np.column_stack([np.ones(m), np.arange(m) / 2])
     levels = (
-        Unseen(Z, np.array([0, 0, 0, 1, 1]), 2, root),
-        Unseen(np.ones((m, 1)), np.array([0, 1, -1, -1, 0]), 2, np.full((1, 1, s), 0.7)),
+        Unseen(Z, np.array([[0, 0, 0, 1, 1]]).T, 2, root),
+        Unseen(np.ones((m, 1)), np.array([[0, 1, -1, -1, 0]]).T, 2, np.full((1, 1, s), 0.7)),
     )
     data = NewData(
         mb.Gaussian(),

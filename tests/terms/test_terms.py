@@ -13,12 +13,17 @@ from scipy import stats
 import mixedbayes as mb
 from mixedbayes.checks.evidence import log_evidence
 from mixedbayes.checks.loo import loo
+from mixedbayes.design.encoded import EncodedTerm
+from mixedbayes.design.types import NewTerm
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.model.build import build
 from mixedbayes.predict.condition import condition_on
+from mixedbayes.predict.linear import predictor
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.predict.question import ask
+from mixedbayes.predict.rows import prediction_rows
 from mixedbayes.results.fitted import fitted
 from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
@@ -50,6 +55,7 @@ class Sparse(Term):
     factors: tuple = ("g",)
     covariance: Covariance = UNSTRUCTURED
     law: Law = NORMAL
+    grouping: bool = True
 
     @property
     def pieces(self):
@@ -78,7 +84,7 @@ def _smooth(rng):
     x = rng.uniform(0, 1, N)
     basis = np.exp(-0.5 * ((x[:, None] - np.linspace(0, 1, J)) / 0.2) ** 2)
     parts = tuple((np.full(N, k), basis[:, k : k + 1]) for k in range(J))
-    return Sparse("g", pd.Index([f"basis{k}" for k in range(J)]), parts)
+    return Sparse("g", pd.Index([f"basis{k}" for k in range(J)]), parts, grouping=False)
 
 
 def _known(rng):
@@ -192,6 +198,60 @@ def test_tables_and_fitted_values_of_a_membership():
     assert icc(post)["mean"].iloc[0] == pytest.approx(expected)
 
 
+# ---- new rows --------------------------------------------------------------------------------
+
+
+def test_rows_have_the_effects_of_all_their_levels(case):
+    spec, term, _ = case
+    post = of_prior(spec, 50)
+    population = post.intercept()[:, None] + post.fixef() @ spec.design.mu.X.T
+    whole = population + post.ranef("g")[..., 0] @ term.operator().T
+    found = predict(post, None, kind="linear", draws=True).to_numpy().reshape(50, N)
+    np.testing.assert_allclose(found, whole)
+    found = predict(post, None, kind="linear", draws=True, groups="typical").to_numpy()
+    np.testing.assert_allclose(found.reshape(50, N), population if term.grouping else whole)
+
+
+def test_a_row_without_named_levels_has_the_variance_of_as_many_different_ones():
+    term = _membership(np.random.default_rng(5))
+    post = of_prior(spec_with(term), 100)
+    population = post.intercept()[:, None] + post.fixef() @ post.design.mu.X.T
+    mean = predict(post, None, kind="linear", groups="average")["mean"]
+    np.testing.assert_allclose(mean, population.mean(axis=0))
+    part = predictor(
+        post, prediction_rows(post.design, None, ask(post.design, "average", "mean")), 0, {}
+    )
+    squares = sum(Z[:, 0] ** 2 for _, Z in term.pieces)
+    np.testing.assert_allclose(
+        part.variance(slice(None)), squares[:, None] * post.sd("g")[:, 0] ** 2
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedBasis(EncodedTerm):
+    """The smooth's basis at new rows."""
+
+    def new(self, rows):
+        x = np.asarray(rows.table.columns["x"], float)
+        basis = np.exp(-0.5 * ((x[:, None] - np.linspace(0, 1, J)) / 0.2) ** 2)
+        codes = np.broadcast_to(np.arange(J), basis.shape)
+        return NewTerm(self.name, np.ones((len(x), 1)), codes, basis)
+
+
+def test_new_rows_are_seen_through_the_encoding_of_the_term():
+    spec = spec_with(_smooth(np.random.default_rng(5)))
+    columns = replace(spec.design.columns, terms={"g": EncodedBasis("g", ("x",), (), ())})
+    post = of_prior(replace(spec, design=replace(spec.design, columns=columns)), 20)
+    x = np.array([0.0, 0.3, 2.0])
+    basis = np.exp(-0.5 * ((x[:, None] - np.linspace(0, 1, J)) / 0.2) ** 2)
+    expected = post.intercept()[:, None] + post.fixef() * x + post.ranef("g")[..., 0] @ basis.T
+    for groups in ("auto", "typical", "average", "new", []):
+        found = predict(post, pd.DataFrame({"x": x}), kind="linear", draws=True, groups=groups)
+        np.testing.assert_allclose(found.to_numpy().reshape(20, 3), expected)
+    with pytest.raises(ModelError, match="'g' is not a grouping factor"):
+        predict(post, pd.DataFrame({"x": x}), groups=["g"])
+
+
 # ---- laws ------------------------------------------------------------------------------------
 
 
@@ -239,7 +299,7 @@ def test_effects_are_drawn_from_the_law(heavy):
 
 def test_what_needs_normal_effects_says_so(heavy):
     post, new = of_prior(heavy, 100), pd.DataFrame({"g": [1000], "y": [1.0]})
-    for ask in (
+    for refused in (
         lambda: predict(post, new, groups="average"),
         lambda: condition_on(post, new),
         lambda: shrinkage(post),
@@ -247,4 +307,4 @@ def test_what_needs_normal_effects_says_so(heavy):
         lambda: loo(post, "g", refit=False),
     ):
         with pytest.raises(ModelError, match="the effects over g are student, not normal"):
-            ask()
+            refused()
