@@ -95,6 +95,11 @@ class Family(Several, Bounded):
         return {}
 
     @property
+    def mixing(self) -> tuple[str, ...]:
+        """Parameters in which P(Y <= y) and E[y] are affine, the others given: shares of parts."""
+        return ()
+
+    @property
     def described(self) -> str:
         """Name, link and fixed parameters, in words."""
         fixed = "".join(f", {name} = {value:g}" for name, value in self.fixed.items())
