@@ -185,11 +185,11 @@ def population_mean(
     sd 3 the error is below 1e-5 for means through the logit, probit and log (relative) links and
     below 1e-4 for the complementary log-log; up to sd 10, below 2e-4 for the logit.
 
-    A `smooth` function needs fewer, 6 + 14 sd: a probability or mean as a function of the log of a
+    A `smooth` function needs fewer, 8 + 18 sd: a probability or mean as a function of the log of a
     further parameter, or its log odds, changes by less than 1e-6 with more of them up to sd 2.
     """
     most = np.sqrt(variance.max(initial=0.0))
-    count = 6 + np.ceil(14 * most) if smooth else _STEP * (1 + np.ceil(most))
+    count = 8 + np.ceil(18 * most) if smooth else _STEP * (1 + np.ceil(most))
     sd = np.sqrt(variance)
     nodes, weights = _nodes(int(min(count, _MOST)))
     total = weights[0] * mean(eta + nodes[0] * sd)
