@@ -264,6 +264,18 @@ class Family(Several, Bounded):
 
     # ---- the compiled engine -------------------------------------------------------------------
 
+    @property
+    def slowness(self) -> str:
+        """Why sampling is slow and what would be faster, in words; empty where nothing would."""
+        return ""
+
+    def failure(self, design: Design) -> Callable[[], BaseException | None]:
+        """A function that says which exception there was in the density from now on, if any.
+
+        Asked while a model is sampled; compiled code cannot pass on what a user's function raises.
+        """
+        return lambda: None
+
     def rows(self, design: Design) -> Rows:
         """The response as `row_density` takes it."""
         raise NotImplementedError
