@@ -67,8 +67,9 @@ def custom(
     logp
         ``logp(y, mu, *parameters)``, log p(y) of one response with all constants, from numbers;
         ``-math.inf`` where p(y) is 0. It is asked for wherever the links lead, at very large and
-        very small values too, and is to raise no exception: one ends the fit. It may use the functions of ``math`` (``lgamma``, ``erf`` and ``erfc`` are among them) and
-        those of ``numpy`` for numbers, branches, loops, and other functions that numba compiles.
+        very small values too, and is to raise no exception: one ends the fit. It may use the
+        functions of ``math`` (``lgamma``, ``erf`` and ``erfc`` are among them) and those of
+        ``numpy`` for numbers, branches, loops, and other functions that numba compiles.
     pytensor
         ``pytensor(y, mu, *parameters)``, from tensors of equal length.
     scipy
@@ -210,5 +211,11 @@ def custom(
         lower,
         upper,
         asked,
+        again,
     )
     return parts.family_of(name, own, given, discrete=discrete, of_mu=of_mu)
+
+
+def again(name: str, asked: Mapping[str, Any]) -> Family:
+    """The family that was made of this before; what was tried then is not tried again."""
+    return custom(name, **{**asked, "check": False})

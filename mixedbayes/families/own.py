@@ -46,7 +46,8 @@ class Given:
     priors: Mapping[str, Prior] = field(default_factory=dict)
     lower: float = -math.inf
     upper: float = math.inf
-    asked: Mapping[str, Any] = field(default_factory=dict)  # of `mb.custom`, to make it again
+    asked: Mapping[str, Any] = field(default_factory=dict)  # of `mb.custom`
+    again: Function | None = None  # makes the family of its name and what was asked
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ class Custom(Family):
                 "fit.save(path), and read it by mb.load(path, family=...), with the family made "
                 "again"
             )
-        return again, (self.name, dict(self.given.asked))
+        assert self.given.again is not None
+        return self.given.again, (self.name, dict(self.given.asked))
 
     # ---- the data ------------------------------------------------------------------------------
 
@@ -423,13 +425,6 @@ def no_latent_variance(name: str, links: Mapping[str, Link], given: Given, of_mu
         f"the {name} family's is known where variance= is given to mb.custom, a function of "
         f"arrays ({', '.join(links)})"
     )
-
-
-def again(name: str, asked: Mapping[str, Any]) -> Family:
-    """The family that a user made of this; what was tried then is not tried again."""
-    from mixedbayes.families.custom import custom  # it imports this module
-
-    return custom(name, **{**asked, "check": False})
 
 
 def _pickles(function: Any) -> bool:
