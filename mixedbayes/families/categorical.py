@@ -117,6 +117,8 @@ class Categorical(Categories):
     links: ClassVar[tuple[type[Link], ...]] = (Logit,)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "categorical",
+        bambi="categorical",
+        bambi_link="softmax",
         names=("multinom", "multinomial_logit", "multinomial_logistic", "softmax", "mlogit",
                "nominal"),
     )  # fmt: skip

@@ -16,5 +16,6 @@ class Elsewhere:
     bambi_parameters: Mapping[str, str] = field(default_factory=dict)  # our names to theirs
     bambi_rest: tuple[str, ...] = ()  # our shares of which theirs is the rest: zi = 1 - psi
     bambi_builtin: bool = True  # whether Bambi has it; else users make it of a PyMC distribution
+    bambi_link: str | None = None  # of one formula that it has for all of several predictors
     bambi_weights: bool = False  # whether Bambi's weights are ours
     names: tuple[str, ...] = ()  # by which users of other packages may ask for it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,103 +17,12 @@ from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.formula import Formula, parse_expression, parse_terms
 from mixedbayes.formula.nodes import Name, column
-from mixedbayes.interop import mirror
+from mixedbayes.interop import bambi_categories, mirror
+from mixedbayes.interop.bambi_model import BambiModel, Described, Made
 from mixedbayes.interop.numpy_columns import py_text, sum_text
 from mixedbayes.model.spec import Spec
 from mixedbayes.names import MU
 from mixedbayes.priors.types import PredictorPriors
-
-type Value = float | list[float] | Described
-
-
-@dataclass(frozen=True)
-class Described:
-    """A prior as Bambi has it: name and arguments, which may be priors themselves."""
-
-    name: str
-    arguments: dict[str, Value]
-
-    def text(self) -> str:
-        shown = [
-            f"{k}={v.text() if isinstance(v, Described) else repr(v)}"
-            for k, v in self.arguments.items()
-        ]
-        return f"bmb.Prior({', '.join([repr(self.name), *shown])})"
-
-    def build(self, bambi: Any) -> Any:
-        made = {
-            k: v.build(bambi) if isinstance(v, Described) else np.asarray(v)
-            for k, v in self.arguments.items()
-        }
-        return bambi.Prior(self.name, **made)
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """A column that the data have not: as code, and its values (n,)."""
-
-    text: str
-    values: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class BambiModel:
-    """The arguments of bambi.Model besides the data, and columns that it needs in them."""
-
-    formulas: tuple[str, ...]  # of the mean, and of further parameters
-    family: str
-    link: str
-    priors: dict[str, Described | dict[str, Described]]  # of a further formula's under its name
-    center: bool
-    columns: dict[str, Made]
-    complete: tuple[str, ...]  # columns whose missing values leave rows out
-    notes: tuple[str, ...] = ()  # what a reader of the code should know
-
-    def text(self) -> str:
-        priors = list(_prior_lines(self.priors, "        "))
-        called = ", ".join(map(repr, self.formulas))
-        formula = called if len(self.formulas) == 1 else f"bmb.Formula({called})"
-        columns = [f"        {name!r}: {made.text}," for name, made in self.columns.items()]
-        about = ["# numeric columns of the effects that the priors are about"]
-        rows = f"data = data.dropna(subset={list(self.complete)!r})"
-        imports = ["import numpy as np"] if any("np." in c for c in columns) else []
-        return "\n".join(
-            [
-                "import bambi as bmb",
-                *imports,
-                "",
-                *([rows] if self.complete else []),
-                *(
-                    [*about, "data = data.assign(", "    **{", *columns, "    }", ")"]
-                    * bool(columns)
-                ),
-                *(f"# {note}" for note in self.notes),
-                "model = bmb.Model(",
-                f"    {formula},",
-                "    data,",
-                f"    family={self.family!r},",
-                f"    link={self.link!r},",
-                f"    center_predictors={self.center},",
-                "    priors={",
-                *priors,
-                "    },",
-                ")",
-            ]
-        )
-
-
-def _prior_lines(
-    priors: Mapping[str, Described | Mapping[str, Described]], indent: str
-) -> Iterator[str]:
-    for name, prior in priors.items():
-        if isinstance(prior, Described):
-            yield f"{indent}{name!r}: {prior.text()},"
-        else:
-            yield from (
-                f"{indent}{name!r}: {{",
-                *_prior_lines(prior, indent + "    "),
-                f"{indent}}},",
-            )
 
 
 def bambi_code(spec: Spec) -> str:
@@ -155,9 +64,12 @@ def to_bambi(spec: Spec) -> Any:
         else {inner: own.build(bambi) for inner, own in prior.items()}
         for name, prior in wanted.priors.items()
     }
+    data = spec.design.frame.assign(**{k: made.values for k, made in wanted.columns.items()})
+    if wanted.response is not None:
+        data = data.assign(**{wanted.response.name: wanted.response.values(data)})
     return bambi.Model(
         bambi.Formula(*wanted.formulas),
-        spec.design.frame.assign(**{k: made.values for k, made in wanted.columns.items()}),
+        data,
         family=wanted.family,
         link=wanted.link,
         center_predictors=wanted.center,
@@ -172,6 +84,8 @@ def described(spec: Spec) -> BambiModel:
     used = used_columns(design.formula).columns
     columns = _Columns(frozenset(used))
     center = all(_as_bambi_centres(spec, p.parameter) for p in design.predictors)
+    if design.mu.parameter != MU:
+        return _of_categories(spec, columns, tuple(used), center=center)
     right, found = _component(spec, MU, columns, center=center)
     formulas = [f"{_response(spec)} ~ {right}"]
     priors: dict[str, Described | dict[str, Described]] = {**found}
@@ -198,6 +112,28 @@ def described(spec: Spec) -> BambiModel:
         columns.made,
         tuple(used) if design.dropped else (),
         tuple(notes),
+    )
+
+
+def _of_categories(
+    spec: Spec, columns: _Columns, used: tuple[str, ...], *, center: bool
+) -> BambiModel:
+    """The model of categories without an order, or counts of them."""
+    bambi_categories.check(spec)
+    every = [_component(spec, p.parameter, columns, center=center) for p in spec.design.predictors]
+    right, found = bambi_categories.joined(spec, every)
+    if not spec.family.columns:
+        _response(spec)  # a column of its own
+    left, ordered = bambi_categories.response(spec)
+    return BambiModel(
+        (f"{left} ~ {right}",),
+        str(spec.family.elsewhere.bambi),
+        str(spec.family.elsewhere.bambi_link),
+        {**found},
+        center,
+        columns.made,
+        used if spec.design.dropped else (),
+        response=ordered,
     )
 
 
@@ -248,7 +184,7 @@ class _Of:
     def formula(self) -> Formula:
         formula = self.spec.design.formula
         every = {o.response.text: o for o in formula.others}
-        return formula if self.parameter == MU else every[self.parameter]
+        return formula if self.parameter in (MU, formula.parameter) else every[self.parameter]
 
     def described(self, prior: Prior) -> Described:
         return _described(self.of_effect(prior))
@@ -298,13 +234,13 @@ def _check(spec: Spec) -> None:
         raise ModelError(
             f"the {spec.family.name} family is not written for Bambi; it has its own or none"
         )
-    for a in design.across:
+    for a in design.across if design.mu.parameter == MU else ():
         raise ModelError(
             f"Bambi has no correlations between effects on several parameters, and those of "
             f"{a.name} ({', '.join(a.terms)}) are correlated here: leave out the id, and write "
             f"(x || {a.name})"
         )
-    for p in design.further:
+    for p in design.further if design.mu.parameter == MU else ():
         if p not in theirs.bambi_parameters:
             raise ModelError(f"{p} of the {spec.family.name} family is no parameter of Bambi's")
     for g in (g for p in design.predictors for g in p.groups):

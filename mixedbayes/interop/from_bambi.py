@@ -23,8 +23,12 @@ from mixedbayes.interop import mirror
 from mixedbayes.model.coords import model_coords
 from mixedbayes.model.spec import Spec
 
-# Families by Bambi's names.
-OURS = {kind.elsewhere.bambi: kind for kind in FAMILIES.values() if kind.elsewhere.bambi}
+# Families by Bambi's names, but for those whose formula there is that of several predictors here.
+OURS = {
+    kind.elsewhere.bambi: kind
+    for kind in FAMILIES.values()
+    if kind.elsewhere.bambi and kind.elsewhere.bambi_link is None
+}
 
 _NUMPY = re.compile(r"\b(?:np|numpy)\.(?=\w)")
 _SHARES = ("p", "prop", "proportion")

@@ -14,6 +14,8 @@ def lme4_code(spec: Spec) -> str:
     """`lmer` or `glmer`; `lm` or `glm` where there are no group effects. There are no priors."""
     design, family = spec.design, spec.family
     check_columns(spec, "lme4", drops=True)
+    if design.mu.parameter != names.MU:
+        raise ModelError(_no_categories(spec))
     if design.further:
         further = ", ".join(names.said(design.further))
         raise ModelError(
@@ -48,6 +50,18 @@ def lme4_code(spec: Spec) -> str:
         arguments.append(f"weights = {r_text(parse_expression(weights))}")
     head = ["library(lme4)"] if mixed else []
     return "\n".join([*head, *r_columns(design), f"{call}({', '.join(arguments)})"])
+
+
+def _no_categories(spec: Spec) -> str:
+    """That lme4 has no predictors of several categories, and what of R has them."""
+    family, grouped = spec.family, any(p.groups for p in spec.design.predictors)
+    said = f"lme4 has no {family.name} family"
+    if grouped:
+        return (
+            f"{said}: code('brms') has it, and by penalised quasi-likelihood R's "
+            "mclogit::mblogit(..., random = ~ 1 | g), with effects correlated across categories"
+        )
+    return f"{said}: code('brms') has it, by maximum likelihood R's nnet::multinom"
 
 
 def _response(spec: Spec) -> str:
