@@ -248,6 +248,8 @@ def pooling_figures(source: Source) -> list[Figure]:
     post = source.post
     if not post.design.mu.groups:
         raise ModelError("the model has no group effects, so nothing is pooled")
+    if post.family.unordered:
+        raise ModelError(f"{post.family.unordered}, of which levels would have a line")
     plain = type(post.family).expectation is Family.expectation
     if post.design.further and not plain:
         raise ModelError(

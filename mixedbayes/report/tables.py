@@ -14,6 +14,7 @@ from mixedbayes.results.icc import icc
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ranef import coef
 from mixedbayes.results.text import count, rounded
+from mixedbayes.results.variance import need_shares
 
 MOST_ROWS = 3000  # of one table in the page
 FILTERED_FROM = 12  # rows from which a table has a field to filter by
@@ -115,14 +116,17 @@ def _section(source: Source, name: str, says: str, make: Callable[[], pd.DataFra
             raise ModelError(_absent(source, name))
         call = f"fit.{name}()"
         rows = f"{len(table):,} row" + ("s" if len(table) != 1 else "")
-        note = ". ".join(filter(None, (f"{says} ({rows})", table.attrs.get("note"))))
-        return folded(name, html_frame(table, call), note=note)
+        return folded(name, html_frame(table, call), note=f"{says} ({rows})")
 
     return or_reason(name, part)
 
 
 def _absent(source: Source, name: str) -> str:
     """Why a table has no rows."""
+    if name in ("icc", "r2"):
+        need_shares(source.post)
+    if name == "parameters" and source.post.family.unordered:
+        return f"the {source.post.family.name} family has none besides its predictors' effects"
     if name == "parameters":
         return f"the {source.post.family.name} family has none besides what varcorr shows"
     if name == "fixef":

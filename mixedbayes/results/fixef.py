@@ -20,6 +20,7 @@ from mixedbayes.results.tables import (
     Statistics,
     chained,
     labelled,
+    noted,
 )
 
 
@@ -174,8 +175,8 @@ def parameters(
     -------
     DataFrame with one row per parameter, or per element of a vector: parameter, element (missing
     where there is one number), mean, sd, lower, upper, ess_bulk, rhat. Empty for families without
-    any, such as poisson and bernoulli. A parameter that has a formula of its own is not among them:
-    its effects are in `fixef` and `ranef`.
+    any, such as poisson and bernoulli, which `attrs["note"]` says. A parameter that has a formula
+    of its own is not among them: its effects are in `fixef` and `ranef`.
 
     Raises
     ------
@@ -187,7 +188,20 @@ def parameters(
     >>> fit.parameters()  # doctest: +SKIP
     """
     found, how = post.parameters(), Description.asked(prob, statistics, interval)
-    return post.draws[list(found)] if draws else _table(post, found, how)
+    if draws:
+        return post.draws[list(found)]
+    table = _table(post, found, how)
+    return table if found else noted(table, _none_of_its_own(post))
+
+
+def _none_of_its_own(post: Posterior) -> str:
+    """Why there are no parameters, and where what the model has is found."""
+    of = [p.parameter for p in post.predictors if p.parameter != names.MU]
+    others = f", {', '.join(of)} among them," if of else ""
+    return (
+        f"The {post.family.name} family has none here besides its linear predictors{others} whose "
+        "effects are in fixef() and ranef(), their sds in varcorr()."
+    )
 
 
 def family_parameters(

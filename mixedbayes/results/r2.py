@@ -11,7 +11,7 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.design import counted
 from mixedbayes.design.limits import limits_note
-from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.families.links import Identity
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.fitted import linear_predictor
@@ -130,9 +130,9 @@ def explained(post: Posterior) -> pd.DataFrame:
     -------
     DataFrame with one row per factor and term, and "Residual" for the data level where the link is
     the identity and no response is censored or truncated: group, term, n (of levels, or rows), r2,
-    pooling. r2 is 0 where no covariate predicts the coefficients, and may be a little below.
-    pooling is near 1 where the deviations are hardly told apart, near 0 where each is well known
-    by itself.
+    pooling. Of categories without an order there are the effects on each, `mu_bus_Intercept`. r2 is
+    0 where no covariate predicts the coefficients, and may be a little below. pooling is near 1
+    where the deviations are hardly told apart, near 0 where each is well known by itself.
 
     Raises
     ------
@@ -144,11 +144,14 @@ def explained(post: Posterior) -> pd.DataFrame:
     Gelman & Pardoe (2006), doi:10.1198/004017005000000517, equations 5 and 8.
     """
     rows: list[tuple[str, str | None, int, float, float]] = []
-    for g in post.design.mu.groups:
-        eps = post.ranef(g.name)
-        for t, term in enumerate(g.terms):
-            theta = eps[:, :, t] + predicted(post, g, t)
-            rows.append((g.name, term, g.n_levels, *batch(theta, eps[:, :, t])))
+    several = post.design.mu.parameter != names.MU
+    for p in post.design.predictors if several else (post.design.mu,):
+        for g in p.groups:
+            eps = post.ranef(g.name, p.parameter)
+            for t, term in enumerate(g.terms):
+                theta = eps[:, :, t] + predicted(post, p, g, t)
+                label = names.label(p.parameter, term)
+                rows.append((g.name, label, g.n_levels, *batch(theta, eps[:, :, t])))
     if isinstance(post.family.link, Identity) and post.design.limits is None:
         rows.append((RESIDUAL, None, post.design.n, *data_level(post)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -171,20 +174,20 @@ def _share(part: float, whole: float) -> float:
     return 0.0 if abs(found) < _ROUNDING else found
 
 
-def predicted(post: Posterior, g: GroupDesign, t: int) -> Floats:
-    """(S, J) what population effects add to a term's coefficient in each level.
+def predicted(post: Posterior, of: LinearPredictor, g: GroupDesign, t: int) -> Floats:
+    """(S, J) what population effects add to a term's coefficient in each level, on one predictor.
 
     A column x of the population part belongs to the coefficient of the term's column z if x = w_j z
     in every level j: w is a covariate of the levels, or 1 for the term's own population effect.
     A level where z is 0 throughout does not show its w; it gets the mean of the others'.
     """
-    X, z = post.design.mu.X, g.Z[:, t]
+    X, z = of.X, g.Z[:, t]
     total = np.bincount(g.refs, z**2, g.n_levels)
     some = total > 0
     out = np.zeros((post.n_draws, g.n_levels))
-    if post.design.mu.intercept and g.terms[t] == names.INTERCEPT:
-        out += post.intercept()[:, None]
-    for k, beta in enumerate(post.fixef().T):
+    if of.intercept and g.terms[t] == names.INTERCEPT:
+        out += post.intercept(of.parameter)[:, None]
+    for k, beta in enumerate(post.fixef(of.parameter).T):
         product = np.bincount(g.refs, z * X[:, k], g.n_levels)
         w = np.divide(product, total, out=np.zeros(g.n_levels), where=some)
         w[~some] = w[some].mean()

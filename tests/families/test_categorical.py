@@ -12,18 +12,19 @@ from mixedbayes.estimands.means import comparisons, means
 from mixedbayes.families.categorical import Categorical, _loop
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.laplace import approximate
-from mixedbayes.joint.loop import loop_of
 from mixedbayes.numerics.softmax_normal import softmax_mean
 from mixedbayes.plots.check import plot_check
 from mixedbayes.plots.fixef import plot_fixef
 from mixedbayes.plots.labels import labels_of
 from mixedbayes.plots.pp_check import pp_check
 from mixedbayes.plots.ranef import plot_ranef
+from mixedbayes.plots.replicates import replicates_panels
 from mixedbayes.plots.residuals import plot_residuals
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.fitted import fitted, residuals
-from mixedbayes.results.fixef import fixef
+from mixedbayes.results.fixef import fixef, parameters
 from mixedbayes.results.icc import icc
+from mixedbayes.results.r2 import explained
 from mixedbayes.results.ratios import fixef_ratios
 from mixedbayes.results.varcorr import varcorr
 
@@ -187,7 +188,6 @@ def test_the_mode_under_flat_priors_is_maximum_likelihood():
     for p, (level, slope) in zip(("mu_bus", "mu_car"), best, strict=True):
         assert found[f"{p}_Intercept"][0] == pytest.approx(level, abs=1e-3)
         assert found[f"{p}_fixef"][0, 0] == pytest.approx(slope, abs=1e-3)
-    assert loop_of(density.data.density, density.data.front, 1) is not None
 
 
 def test_the_curvature_at_the_mode_is_that_of_differences():
@@ -284,6 +284,72 @@ def test_means_and_comparisons_are_of_each_category(post):
     np.testing.assert_allclose(ratio["mean"], expected / low, rtol=1e-10)
 
 
+def test_any_two_categories_are_compared_draw_by_draw(post):
+    """Ratios and odds ratios of two probabilities at each x, in every draw, by hand."""
+    at, given = {"x": [-1.0, 0.5]}, draws_of_effects(post)
+    found = means(given, at, groups="typical")
+    p = [every_probability(given, x) for x in at["x"]]
+    for how, value in {
+        "difference": lambda a, b: b - a,
+        "ratio": lambda a, b: b / a,
+        "lift": lambda a, b: b / a - 1,
+        "odds_ratio": lambda a, b: b / (1 - b) / (a / (1 - a)),
+        "log_ratio": lambda a, b: np.log(b / a),
+    }.items():
+        table = found.contrast("pairwise", of="category", how=how).table
+        expected = [value(q[:, a], q[:, b]).mean() for q in p for a, b in ((0, 1), (0, 2), (1, 2))]
+        np.testing.assert_allclose(table["mean"], expected, rtol=1e-9)
+    odds = found.contrast("pairwise", of="category", how="ratio").table  # exp(eta_k - eta_j)
+    eta = given.intercept("mu_car") - given.intercept() + 0.5 * np.diff(slopes_of(given))[:, 0]
+    assert odds["mean"].iloc[-1] == pytest.approx(np.exp(eta).mean())
+    change = comparisons(given, {"x": (-1.0, 0.5)}, groups="typical", how="odds_ratio").table
+    low, high = (q / (1 - q) for q in p)
+    np.testing.assert_allclose(change["mean"], (high / low).mean(axis=0), rtol=1e-9)
+    apart = comparisons(given, {"x": (-1.0, 0.5)}, groups="typical").contrast(
+        "pairwise", "category"
+    )
+    rise = p[1] - p[0]
+    expected = [(rise[:, b] - rise[:, a]).mean() for a, b in ((0, 1), (0, 2), (1, 2))]
+    np.testing.assert_allclose(apart.table["mean"], expected, rtol=1e-9, atol=1e-12)
+
+
+def draws_of_effects(post):
+    """The same posterior with draws that differ."""
+    rng, values = np.random.default_rng(7), {}
+    for p in ("mu_bus", "mu_car"):
+        values |= {f"{p}_Intercept": rng.normal(0, 0.5, (1, 40))}
+        values |= {f"{p}_fixef": rng.normal(0, 0.5, (1, 40, 1))}
+    return hand_made("choice ~ x + (1 | person)", choices(), "categorical", 40, rng, given=values)
+
+
+def slopes_of(post):
+    return np.concatenate([post.fixef("mu_bus"), post.fixef("mu_car")], axis=1)
+
+
+def every_probability(post, x):
+    """(S, K) of a typical group, by hand."""
+    h = np.stack([post.intercept(p) + post.fixef(p)[:, 0] * x for p in ("mu_bus", "mu_car")], 1)
+    return special.softmax(np.column_stack([np.zeros(len(h)), h]), axis=1)
+
+
+def test_variation_is_explained_on_every_category(post):
+    """Each batch by hand: no covariate of a person, so that nothing is explained."""
+    given = draws_of_effects(post)
+    table = explained(given)
+    assert list(table["term"]) == ["mu_bus_Intercept", "mu_car_Intercept"]
+    for p, pooling in zip(("mu_bus", "mu_car"), table["pooling"], strict=True):
+        eps = given.ranef("person", p)[:, :, 0]
+        expected = 1 - eps.mean(axis=0).var(ddof=1) / eps.var(axis=1, ddof=1).mean()
+        assert pooling == pytest.approx(expected)
+    assert list(table["r2"]) == [0.0, 0.0]
+
+
+def test_there_are_no_parameters_besides_the_predictors(post):
+    found = parameters(post)
+    assert found.empty
+    assert "mu_bus, mu_car among them" in found.attrs["note"]
+
+
 def test_ratios_are_relative_risks_of_every_category(post):
     table = fixef_ratios(post).set_index("term")["relative-risk ratio"]
     assert table["mu_bus_x"] == pytest.approx(np.exp(0.9))
@@ -329,6 +395,14 @@ def test_replicates_are_drawn_at_the_names_of_the_categories(post):
     for ask in ({"kind": "ecdf"}, {"kind": "stat", "stat": "mean"}):
         with pytest.raises(ModelError, match=r"without one.*frequency of each"):
             pp_check(post, **ask)
+
+
+def test_the_reports_replicates_are_of_the_response(post):
+    (panel,), _ = replicates_panels(post, labels_of(post)["mu"], 0.95)
+    assert panel.xlabel == "choice"
+    assert list(panel.xticks.texts) == list(MODES)
+    (dots,) = (m for m in panel.marks if getattr(m, "gid", "") == "data")
+    np.testing.assert_allclose(dots.y, [(choices().choice == v).mean() for v in MODES])
 
 
 def titles(figure):
