@@ -169,6 +169,29 @@ def dispersion(found: Residuals, post: Posterior) -> Finding:
     return Finding("Dispersion", said, True, beside.table())
 
 
+def dispersion_of_categories(beside: Alone, post: Posterior) -> Finding:
+    """Do counts of categories vary about their means as multinomial ones do?"""
+    low, high = beside.range()
+    said = (
+        f"Pearson's chi-squared of a row, over its degrees of freedom, is "
+        f"{np.mean(beside.data):.3g} on average, of replicates {low:.3g} to {high:.3g} "
+        f"({_p_of_both(beside)})"
+    )
+    if beside.p() >= SMALL_BOTH:
+        return Finding("Dispersion", f"{said}.", False, beside.table())
+    if beside.larger:
+        said += (
+            f": the counts vary more about their means than the {post.family.name} family says, "
+            "and intervals are too narrow. An effect of each row, (1 | row), allows it."
+        )
+    else:
+        said += (
+            f": the counts vary less about their means than the {post.family.name} family says, "
+            "and intervals are too wide."
+        )
+    return Finding("Dispersion", said, True, beside.table())
+
+
 def largest(found: Residuals, post: Posterior) -> Finding:
     """Is the largest count one that the model can expect?"""
     beside = Alone(float(np.max(found.y)), np.max(found.simulated, axis=1))

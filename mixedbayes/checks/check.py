@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedbayes.checks.assumptions import FEW_LEVELS, counts, location, normality, scale, shape
+from mixedbayes.checks.assumptions import (
+    FEW_LEVELS,
+    counts,
+    dispersion_of_categories,
+    location,
+    normality,
+    scale,
+    shape,
+)
 from mixedbayes.checks.elpd import Loo
 from mixedbayes.checks.group_density import group_obstacle
 from mixedbayes.checks.held_out import OBSERVATION
@@ -17,7 +25,7 @@ from mixedbayes.checks.loo import FEWEST_DRAWS, weighted
 from mixedbayes.checks.order import Order, autocorrelation, given_order
 from mixedbayes.checks.own import Own
 from mixedbayes.checks.report import CheckReport, Finding
-from mixedbayes.checks.residual import effects, residuals
+from mixedbayes.checks.residual import chi_squared, effects, residuals
 from mixedbayes.checks.sensitivity import (
     CONFLICT,
     DRIVEN,
@@ -97,25 +105,25 @@ _UNORDERED = (
 )
 
 
-_UNDRAWN = (
-    "Counts of several categories have no residuals here, and are not replicated. loo() and "
-    "mb.compare() compare models; an effect in each row, (1 | row), says whether they vary more."
-)
-
-
 def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -> Iterator[Finding]:
     yield convergence(post)
-    kept = all(post.has_ranef(g.name, p.parameter) for p in post.predictors for g in p.groups)
+    kept = all(post.has_ranef(g.name) for g in post.design.mu.groups)
     if kept and post.family.unordered:
-        said = post.family.undrawn and _UNDRAWN
-        yield Finding("Not checked", said or _UNORDERED, False, pd.DataFrame())
-        yield from _normal_effects(post, seed)
+        totals = post.family.totals(post.design) if post.family.columns else None
+        if totals is not None and np.any(totals > 1):
+            yield dispersion_of_categories(chi_squared(post, seed), post)
+        else:
+            yield Finding("Not checked", _UNORDERED, False, pd.DataFrame())
+        for p in post.predictors:
+            for g in p.groups:
+                yield from (normality(e) for e in effects(post, g, seed, p.parameter))
     elif kept:
         found = residuals(post, seed)
         yield from (location(found), shape(found, post), scale(found))
         yield from counts(found, post)
         yield from filter(None, [autocorrelation(post, found, seed, order)])
-        yield from _normal_effects(post, seed)
+        for g in post.design.mu.groups:
+            yield from (normality(e) for e in effects(post, g, seed))
         yield from filter(None, [within_between(post)])
     yield collinearity(post.design)
     if post.design.mu.groups:
@@ -133,13 +141,6 @@ def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -
             True,
             pd.DataFrame(),
         )
-
-
-def _normal_effects(post: Posterior, seed: int) -> Iterator[Finding]:
-    """Of every term of every factor, on every parameter."""
-    for p in post.predictors:
-        for g in p.groups:
-            yield from (normality(e) for e in effects(post, g, seed, p.parameter))
 
 
 def convergence(post: Posterior) -> Finding:

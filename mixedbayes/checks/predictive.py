@@ -49,7 +49,8 @@ def posterior_predictive(
     Returns
     -------
     Dataset
-        The response (chain, draw, obs), on the scale of `observed_data`. Each row has one
+        The response (chain, draw, obs), on the scale of `observed_data`; of counts of categories
+        in several columns (chain, draw, obs, category). Each row has one
         replicate, as it has one response there: of a row that weights count several times, one of
         these observations, as in brms. ArviZ's pictures of them weigh all rows alike; `pp_check`
         and `check` write such rows out.
@@ -88,7 +89,8 @@ def prior_predictive(post: Posterior, *, seed: int | None = None) -> xr.Dataset:
     Returns
     -------
     Dataset
-        The response (chain, draw, obs), of one chain.
+        The response (chain, draw, obs), of one chain; of counts of categories in several columns
+        (chain, draw, obs, category).
 
     Raises
     ------

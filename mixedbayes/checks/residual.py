@@ -282,6 +282,26 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
     return Residuals(d, mean, typical, seen, drawn, data, replicated, seed)
 
 
+def chi_squared(post: Posterior, seed: int) -> Alone:
+    """Pearson's chi-squared of counts of K categories in a row over K - 1, its mean over the rows.
+
+    sum_k (y_k - n p_k)^2 / (n p_k), whose mean is K - 1 where counts are multinomial, at evenly
+    spread draws. Rows that count several times are written out.
+    """
+    rows = written_out(post.design, post.family, MOST_ROWS)
+    some = thinned(post.with_design(rows))
+    family, d, every = some.family, some.design, slice(None)
+    eta, own = linear_predictor(some, every).T, row_parameters(some, every)
+    y = responses(family, d, eta, own, stream(seed, RESIDUALS))  # (K, n, categories)
+    mean = family.observation_mean(family.inverse(eta, np), own, trials=family.totals(d))
+    mean = np.maximum(mean, np.finfo(float).tiny)
+    data, replicated = (
+        np.square((x - mean) / np.sqrt(mean)).sum(axis=-1).mean(axis=1) / (mean.shape[-1] - 1)
+        for x in (observed(some), y)
+    )
+    return Alone(data, replicated)
+
+
 def _unit(post: Posterior) -> Floats:
     """(K, n) sd of each row; the scale itself where Student's t has no finite sd."""
     sd = response_sd(post, slice(None)).T

@@ -13,6 +13,7 @@ from mixedbayes.design.memory import Memory
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import parse_expression
+from mixedbayes.formula.counts import count_columns
 from mixedbayes.formula.nodes import Call, Literal, Name, Node, Operation, Paren, Sign, unparse
 
 
@@ -41,8 +42,9 @@ class Original:
 
 
 def is_transformed(design: Design) -> bool:
-    """Whether the response is an expression, not a column as it is."""
-    return not isinstance(parse_expression(design.formula.response.text), Name)
+    """Whether the response is an expression, not a column, or several, as they are."""
+    text = design.formula.response.text
+    return not isinstance(parse_expression(text), Name) and not count_columns(text)
 
 
 def scale_note(design: Design, way: Original | None = None) -> str:

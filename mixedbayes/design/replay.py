@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from mixedbayes import names
 from mixedbayes.design import observed
 from mixedbayes.design import response as left
@@ -12,11 +14,12 @@ from mixedbayes.design.encode import matrix
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.independent import unknown_rows
 from mixedbayes.design.limits import Limits
-from mixedbayes.design.table import Table, missing, table
-from mixedbayes.design.types import Design, Floats, LinearPredictor, NewRows
+from mixedbayes.design.table import Table, column_names, missing, table
+from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewRows
 from mixedbayes.design.used import Used, used_columns
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
+from mixedbayes.formula.counts import count_columns
 
 
 def replay(
@@ -89,6 +92,28 @@ def weighted_columns(
     _wanted(predictor, [group_name])
     term = fitted.terms[group_name]
     return term.columns(_rows(fitted, new_data, term.inside, ()))
+
+
+def totals(design: Design, new_data: Any) -> Ints:
+    """(m,) how many responses new rows have, where these are counts in several columns.
+
+    Raises
+    ------
+    DataError
+        The new data lack one of the columns, or have no counts there.
+    """
+    formula, fitted, _ = _of(design, names.MU)
+    columns = count_columns(formula.response.text)
+    absent = [name for name in columns if name not in column_names(new_data)]
+    if absent:
+        raise DataError(
+            f"new counts depend on the row's total, the sum of {', '.join(columns)}, and the new "
+            f"data lack {', '.join(absent)}; add them, with any counts of that sum, or ask for "
+            'kind="mean", the probabilities'
+        )
+    own = left.response(formula, _rows(fitted, new_data, columns, ()))
+    sums = np.asarray(own.levels, np.int64).sum(axis=1)
+    return np.asarray(sums[own.y.astype(np.intp)])
 
 
 def _new_rows(

@@ -12,8 +12,8 @@ from scipy import special
 from mixedbayes import names
 from mixedbayes.design.response import Response
 from mixedbayes.design.types import Design, Floats, Ints
-from mixedbayes.errors import DataError, ModelError
-from mixedbayes.families.base import Elsewhere, Family, Values, repeated, weights_of
+from mixedbayes.errors import DataError
+from mixedbayes.families.base import Elsewhere, Family, Values, repeated, weights_of, whole
 from mixedbayes.families.categorical import Categorical
 from mixedbayes.families.rows import Rows
 from mixedbayes.formula import Formula
@@ -50,14 +50,11 @@ class Multinomial(Categorical):
     takes: ClassVar[str] = "whole numbers from 0 in three or more columns"
     columns: ClassVar[bool] = True
     first_code: ClassVar[int] = 0
-    elsewhere: ClassVar[Elsewhere] = Elsewhere("multinomial", names=("multinomial_counts",))
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "multinomial", bambi="multinomial", bambi_link="softmax", names=("multinomial_counts",)
+    )
     unordered: ClassVar[str] = "counts of several categories have no one mean and variance"
     no_latent_variance: ClassVar[str] = unordered
-    undrawn: ClassVar[str] = (
-        "new counts of several categories are not simulated here. Draw their probabilities, "
-        'p = fit.predict(new, kind="mean", draws=True), and counts of a total n with NumPy: '
-        "rng.multinomial(n, p)"
-    )
     seen: tuple[tuple[int, ...], ...] = ()  # the different rows of counts of a design, by its codes
 
     # ---- before anything runs -----------------------------------------------------------------
@@ -119,15 +116,20 @@ class Multinomial(Categorical):
         return {names.CATEGORY: list(map(str, self.levels))} if self.seen else {}
 
     def reported(self, y: Floats) -> Any:
-        """(..., n, K) counts, the reference's first."""
+        """(..., n, K) counts, the reference's first: of a design's codes (n,), or simulated."""
+        if np.ndim(y) > 1:
+            return whole(y)
         return self._counts(y).astype(np.int64) if self.seen else super().reported(y)
 
     def _counts(self, y: Floats) -> Floats:
         return np.asarray(self.seen, float)[np.asarray(y, int)]
 
+    def totals(self, design: Design) -> Ints:
+        return np.asarray(self._counts(design.y).sum(axis=1), np.int64)
+
     def counts(self, design: Design) -> Floats:
         """(n,) how many responses each row has, times its weight."""
-        return np.asarray(self._counts(design.y).sum(axis=1) * weights_of(design))
+        return np.asarray(self.totals(design) * weights_of(design))
 
     def shares(self, design: Design) -> Floats:
         return np.asarray(weights_of(design) @ self._counts(design.y))
@@ -144,8 +146,7 @@ class Multinomial(Categorical):
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         log_p = super().pymc(eta, parameters, design, xp)[1]["logit_p"]
-        totals = self._counts(design.y).sum(axis=1).astype(np.int64)
-        return "Multinomial", {"n": xp.as_tensor(totals), "p": xp.exp(log_p)}
+        return "Multinomial", {"n": xp.as_tensor(self.totals(design)), "p": xp.exp(log_p)}
 
     def log_density(
         self, y: Floats, mu: Floats, parameters: Values, *,
@@ -167,10 +168,18 @@ class Multinomial(Categorical):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        """Codes of single responses, of a family that has seen no counts."""
-        if self.seen:
-            raise ModelError(self.undrawn)
-        return super().simulate(mu, parameters, rng, weights=weights, trials=trials)
+        """(S, n, K) counts, trials (n,) in all; codes (S, n) of single responses without trials."""
+        if trials is None:
+            return super().simulate(mu, parameters, rng)
+        return rng.multinomial(trials, self.probabilities(mu, parameters)).astype(np.float64)
+
+    def observation_mean(
+        self, mu: Floats, parameters: Values, *, weights: Floats | None = None,
+        trials: Ints | None = None,
+    ) -> Floats:  # fmt: skip
+        """(S, n, K) expected counts; probabilities without trials."""
+        p = self.probabilities(mu, parameters)
+        return p if trials is None else p * trials[:, None]
 
     def mean_words(self, response: str) -> str:
         return "probability of each category"

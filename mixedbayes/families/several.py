@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from mixedbayes.design.response import Response
-from mixedbayes.design.types import Design, Floats
+from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
 
@@ -23,7 +23,6 @@ class Several:
     # Whether means are averaged over the effects on all predictors at once.
     jointly: ClassVar[bool] = False
     columns: ClassVar[bool] = False  # whether y is counts in several columns, `cbind(a, b, c)`
-    undrawn: ClassVar[str] = ""  # why new responses are not drawn, and what to do
 
     if TYPE_CHECKING:
         name: ClassVar[str]
@@ -65,6 +64,10 @@ class Several:
     def categories(self, design: Design) -> tuple[Any, ...] | None:
         """Categories whose probabilities are the mean; None where the response is a number."""
         return None
+
+    def totals(self, design: Design) -> Ints | None:
+        """(n,) of how many each row's response is: its trials, or its counts; None for one."""
+        return design.trials
 
     def category_counts(self, y: Floats, count: int) -> Floats:
         """(n, K) how many responses of each of K categories the rows have; y as in a design."""

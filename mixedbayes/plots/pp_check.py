@@ -41,16 +41,17 @@ def pp_check(
     kind
         By default "density", and "survival" where responses are censored: no other suits these.
         "density": densities of the data and of 50 replicates; of counts a rootogram, in steps
-        where there are more than 40 different counts; of families with zeros, or ones, beside a
-        density the shares of these with 95 % intervals of the replicates', and the density of the
-        rest. "ecdf": the same as distribution functions. "pit": the ranks of the observations
-        among their replicates, which are uniform where the model is right. "intervals": each
-        observation with 50 % and 95 % intervals of its replicates. "stat": a statistic of the data
-        among those of the replicates, with p, the share of replicates above it. "survival": the
-        share of responses above each value, of censored data by Kaplan and Meier's product limit,
-        with left- or interval-censored ones by Turnbull's estimate, beside a 95 % band and the mean
-        of replicates, none of which is censored. Where many responses are censored the data's curve
-        varies more than theirs, most at its end.
+        where there are more than 40 different counts; of categories the frequency of each; of
+        families with zeros, or ones, beside a density the shares of these with 95 % intervals of
+        the replicates', and the density of the rest. "ecdf": the same as distribution functions.
+        "pit": the ranks of the observations among their replicates, which are uniform where the
+        model is right. "intervals": each observation with 50 % and 95 % intervals of its
+        replicates. "stat": a statistic of the data among those of the replicates, with p, the share
+        of replicates above it. "survival": the share of responses above each value, of censored
+        data by Kaplan and Meier's product limit, with left- or interval-censored ones by Turnbull's
+        estimate, beside a 95 % band and the mean of replicates, none of which is censored. Where
+        many responses are censored the data's curve varies more than theirs, most at its end. Of
+        counts of categories in several columns every kind has a panel for each of them.
     by
         Grouping factor: a panel for each level, of at most `max_levels` spread over all.
     stat

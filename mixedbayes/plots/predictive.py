@@ -51,15 +51,20 @@ def plot_predictive(
     if kind not in KINDS:
         raise ModelError(f"kind={kind!r} is not known: use one of {', '.join(map(repr, KINDS))}")
     design, family = post.design, post.family
-    _check_binary(design, kind)
     y, facets = family.reported(design.y), facets_of(design, by, max_levels)
-    categories = family.categories(design)
-    if family.unordered:
+    categories, across = family.categories(design), 4
+    if family.columns:  # a panel for each category, of numbers
+        across = y.shape[1] if y.shape[1] <= 5 else 4  # those of a level in one row
+        y, replicated, facets = by_category(y, replicated, facets, categories or (), max_levels)
+        categories = None
+    elif family.unordered:
         _check_unordered(design, kind, stat)
+    else:
+        _check_binary(design, kind)
     thin = thinned(replicated)
     if kind == "density" and family.atoms:
         return plot_atoms(post, thin, facets, backend)
-    layout = _layout(len(facets), backend)
+    layout = _layout(len(facets), backend, across)
     tree: xr.DataTree
     if kind == "stat":
         tree = _statistics(replicated, y, facets, stat)
@@ -73,7 +78,7 @@ def plot_predictive(
     else:
         tree = _panels(thin, y, facets, np.float64)
     if kind == "intervals":
-        layout["response"] = design.response
+        layout["response"] = "count" if family.columns else design.response
     draw = {
         "density": _rootogram if family.discrete else _density,
         "ecdf": _ecdf,
@@ -90,6 +95,23 @@ def plot_predictive(
         if entries is not None:
             _legend(drawn, entries, backend)
         return drawn
+
+
+def by_category(
+    y: Floats, replicated: xr.DataArray, facets: Facets, categories: Sequence[Any], most: int
+) -> tuple[Floats, xr.DataArray, Facets]:
+    """Counts (n, K) of categories, one after the other in each row, and panels of each category."""
+    n, K = y.shape
+    values = replicated.transpose(names.CHAIN, names.DRAW, names.OBS, names.CATEGORY).to_numpy()
+    flat = xr.DataArray(
+        values.reshape(*values.shape[:2], n * K), dims=(names.CHAIN, names.DRAW, names.OBS)
+    )
+    own: dict[str, Ints | slice] = {}
+    for title in list(facets)[: max(1, most // K)]:
+        rows = np.arange(n)[facets[title]]
+        for k, c in enumerate(categories):
+            own[label(c) if len(facets) == 1 else f"{title}: {label(c)}"] = rows * K + k
+    return y.ravel(), flat, own
 
 
 def _legend(drawn: PlotCollection, entries: Mapping[str, str], backend: str) -> None:
@@ -137,9 +159,9 @@ class Steps:
         return what + steps + beyond
 
 
-def _layout(panels: int, backend: str) -> dict[str, Any]:
-    """At most four panels in a row; sizes in inches, or in pixels where these mean nothing."""
-    columns = min(panels, 4)
+def _layout(panels: int, backend: str, across: int) -> dict[str, Any]:
+    """At most `across` panels in a row; sizes in inches, or pixels where these mean nothing."""
+    columns = min(panels, across)
     rows = -(-panels // columns)
     width, height = (5.2, 3.2) if panels == 1 else (2.4, 1.9)
     figure: dict[str, Any] = {"figsize": (100 * width * columns, 110 * height * rows)}

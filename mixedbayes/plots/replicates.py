@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import xarray as xr
 
+from mixedbayes import names
 from mixedbayes.checks.predictive import replicated, written_out_predictive
 from mixedbayes.checks.residual import thinned
 from mixedbayes.design.types import Floats
@@ -31,8 +33,9 @@ def replicates_panels(
 ) -> tuple[list[Panel], list[Key]]:
     """Densities of the data and of replicates; of counts and categories how often each occurs.
 
-    Where responses are censored, the shares above each value. Of zeros, or ones, beside a density
-    their shares, and in a second panel the density of the rest.
+    Of counts of categories in several columns a panel for each. Where responses are censored, the
+    shares above each value. Of zeros, or ones, beside a density their shares, and in a second panel
+    the density of the rest.
 
     They are of at most 400 of the draws.
 
@@ -44,7 +47,7 @@ def replicates_panels(
     rows, found = written_out_predictive(thinned(post), "auto", None, prior=False)
     found = replicated(rows, "auto", None) if found is None else found
     (each,) = found.data_vars.values()
-    draws = each.stack(sample=("chain", "draw")).transpose("sample", "obs")
+    draws = each.stack(sample=("chain", "draw")).transpose("sample", "obs", ...)
     if post.design.limits is not None and post.design.limits.censoring is not None:
         panel = survival_panel(rows.design, draws.to_numpy(), prob=prob)
         panel = replace(panel, xlabel=labels.observed, ylabel="share above")
@@ -57,14 +60,17 @@ def replicates_panels(
     if not post.family.discrete:
         panel, keys = _densities(y, thin.to_numpy(), labels)
         return [panel], keys
-    steps = Steps.of(thin, y)
-    panel = _frequencies(post, steps, y, thin.to_numpy(), labels, prob)
+    if post.family.columns:
+        panels = _counts(post, y, thin, prob)
+    else:
+        steps = Steps.of(thin, y)
+        panels = [_frequencies(post, steps, y, thin.to_numpy(), labels, prob)]
     keys = [
         Key("data", style.ORANGE, "dot"),
         Key(f"replicates, {style.percent(prob)} of them", style.PALE_BLUE, "patch"),
         Key("their mean", style.BLUE, width=1.4),
     ]
-    return [panel], keys
+    return panels, keys
 
 
 def how_many(post: Posterior) -> int:
@@ -104,9 +110,21 @@ def _densities(y: Floats, draws: Floats, labels: Labels) -> tuple[Panel, list[Ke
     return Panel(marks, xlabel=labels.observed, ylabel="density", ylim=(0.0, 1.05 * top)), keys
 
 
-def _frequencies(
-    post: Posterior, steps: Steps, y: Floats, draws: Floats, labels: Labels, prob: float
-) -> Panel:
+def _counts(post: Posterior, y: Floats, draws: xr.DataArray, prob: float) -> list[Panel]:
+    """Counts of each category, y (n, K) and draws (S, n, K), in a panel of their own."""
+    panels = []
+    for k, category in enumerate(post.family.categories(post.design) or ()):
+        own = draws.isel({names.CATEGORY: k})
+        steps = Steps.of(own, y[:, k])
+        marks = _steps(steps, y[:, k], own.to_numpy(), prob)[1]
+        words = steps.words(f"count of {label(category)}", float(own.max()))
+        title = label(category)
+        panels.append(Panel(marks, title=title, xlabel=words, ylabel="share of rows"))
+    return panels
+
+
+def _steps(steps: Steps, y: Floats, draws: Floats, prob: float) -> tuple[Floats, list[Mark]]:
+    """Places of the steps, and the marks of how often each is in the data and in the draws."""
     own, theirs = steps.middle(y), steps.middle(draws)
     low, high = min(own.min(), theirs.min()), max(own.max(), theirs.max())
     places = np.arange(low, high + 1, steps.width)
@@ -118,9 +136,17 @@ def _frequencies(
         Line(places, shares.mean(axis=1), style.BLUE, 1.4, gid="mean"),
         Dots(places, data, style.ORANGE, 30.0, gid="data"),
     ]
+    return places, marks
+
+
+def _frequencies(
+    post: Posterior, steps: Steps, y: Floats, draws: Floats, labels: Labels, prob: float
+) -> Panel:
+    places, marks = _steps(steps, y, draws, prob)
     levels = post.family.categories(post.design) or post.design.response_levels
     ticks = None
     if levels is not None and len(levels) == len(places):
         ticks = Ticks(places, [label(v) for v in levels])
-    what = labels.observed if levels is not None else steps.words(labels.observed, draws.max())
+    observed = labels.column(post.design.response)
+    what = observed if levels is not None else steps.words(observed, draws.max())
     return Panel(marks, xlabel=what, ylabel="share of rows", xticks=ticks)

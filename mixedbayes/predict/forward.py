@@ -35,7 +35,8 @@ def responses(
 ) -> Any:
     """(S, m) responses of some rows of the data, for linear predictors (S, m) of the mean.
 
-    `parameters` are the family's own, (S, ...) or (S, m). On the scale that `Family.simulate` has.
+    Of counts of K categories in several columns (S, m, K). `parameters` are the family's own,
+    (S, ...) or (S, m). On the scale that `Family.simulate` has.
     None is censored; where the data are truncated, all are between the bounds.
 
     Raises
@@ -44,6 +45,7 @@ def responses(
         Under a link that does not keep it above 0, a mean is below; with a remedy besides another
         link.
     """
+    totals = family.totals(data) if isinstance(data, Design) else data.trials
     with np.errstate(over="ignore"):  # a mean beyond all numbers is infinite
         mu = family.inverse(eta, np)
     if family.positive and (below := mu < 0).any():
@@ -58,7 +60,7 @@ def responses(
         rng,
         limits=limits_of(data, rows),
         weights=None if data.weights is None else data.weights[rows],
-        trials=None if data.trials is None else data.trials[rows],
+        trials=None if totals is None else totals[rows],
     )
 
 

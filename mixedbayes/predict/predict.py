@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.limits import limits_note
 from mixedbayes.design.original import is_transformed, original, scale_note
+from mixedbayes.design.replay import totals
 from mixedbayes.design.table import eager
-from mixedbayes.design.types import row_labels
+from mixedbayes.design.types import Ints, row_labels
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
 from mixedbayes.numerics.rows import row_blocks
@@ -41,8 +42,7 @@ from mixedbayes.predict.question import (
 )
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.predict.target import MU, Mean, Truncated
-from mixedbayes.predict.target_text import parse_target
+from mixedbayes.predict.target import MU, Mean, Truncated, parse_target
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
@@ -83,12 +83,14 @@ def predict(
 
     - "response": a new observation, y ~ family(g^-1(h)), on the response scale. With trials it is
       the number of successes; of ordered categories the code 1, 2, ..., K, whose labels the draws
-      have in `attrs["categories"]`. With weights w a gaussian observation has the variance
-      sigma^2 / w; of families whose rows count w times it is one of these observations, as in
-      brms. In the table the mean is the expectation of the observation, without Monte Carlo
-      error of its own, and sd and interval are those of simulated observations. Of censored
-      responses they are what would be seen without censoring; of truncated ones they are between
-      the bounds, and their mean is that of the simulated ones.
+      have in `attrs["categories"]`; of counts of categories in several columns the count of each,
+      in a row of the table for each row of `new` and category: as many in all as the columns of
+      `new` add up to, which it has to have for that, with any numbers. With weights w a gaussian
+      observation has the variance sigma^2 / w; of families whose rows count w times it is one of
+      these observations, as in brms. In the table the mean is the expectation of the observation,
+      without Monte Carlo error of its own, and sd and interval are those of simulated observations.
+      Of censored responses they are what would be seen without censoring; of truncated ones they
+      are between the bounds, and their mean is that of the simulated ones.
     - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with
       trials the share of successes; of ordered categories the probability of each, in a row of the
       table for each row of `new` and category. A lognormal mean depends on the row's weight; of new
@@ -107,8 +109,8 @@ def predict(
     post
         The posterior.
     new
-        Data frame with the columns that the question needs, the response never among them; by
-        default the rows of the fit.
+        Data frame with the columns that the question needs, the response never among them, but for
+        the total of new counts of categories; by default the rows of the fit.
     groups
         "auto": row by row, a level of the fit has its own effects, and a level that the fit has not
         seen draws its effects from the estimated population, N(0, Sigma), in every posterior draw.
@@ -165,11 +167,11 @@ def predict(
     Data frame of the library of `new` (pandas, polars, pyarrow, ...) with a row for each of its
     rows: its own columns; mean, sd, lower, upper; and, where rows use their own levels' effects,
     `new`: the grouping factors whose level in this row the fit has not seen, empty where it knows
-    them all. Probabilities of ordered categories have a row for each row and category, and a column
-    `category` before the mean. Angles are described about their mean direction: an end of the
-    interval can be beyond pi. In pandas row labels are those of `new`. A column of `new` that is
-    called as one of these, such as `mean`, has `_value` added to its name. Of the rows of the fit
-    the table has the same numbers and no columns of the data.
+    them all. Probabilities of categories, and counts of them, have a row for each row and category,
+    and a column `category` before the mean. Angles are described about their mean direction: an
+    end of the interval can be beyond pi. In pandas row labels are those of `new`. A column of `new`
+    that is called as one of these, such as `mean`, has `_value` added to its name. Of the rows of
+    the fit the table has the same numbers and no columns of the data.
 
     Raises
     ------
@@ -180,7 +182,7 @@ def predict(
         ``new_levels="error"``.
     ModelError
         `groups`, `kind`, `prob`, `seed`, `new_levels`, `scale`, `statistics` or `interval` is not
-        understood, or there is no
+        understood, a category is asked for other than by draws, or there is no
         way back to the original scale; the mean of a new observation is impossible in some draws;
         rows have levels of the fit of which
         only summaries were kept; draws would take more than 2 GB; the average does not exist (the
@@ -223,9 +225,8 @@ def predict_given(
     if target is not None:
         check_target(kind, scale)
         kind = "mean"
-    if post.family.undrawn and kind == "response":
-        raise ModelError(post.family.undrawn)
-    if post.family.unordered and kind == "response" and not draws:
+    counted = post.family.columns and kind == "response"
+    if post.family.unordered and kind == "response" and not (draws or counted):
         raise ModelError(
             f"a new {post.design.response} is a category, which has no mean, sd or interval: ask "
             'for the probability of each, kind="mean", or for simulated ones, draws=True'
@@ -236,10 +237,12 @@ def predict_given(
     way = original(post.design) if undone else None
     new = None if new is None else eager(new)
     rows = prediction_rows(post.design, new, question)
+    if counted:
+        rows = replace(rows, trials=_totals(post, new))
     what = None if kind == "response" else parse_target(target or kind, post.design, post.family)
     each = isinstance(what, Mean)
     of_response = way is None and (each or kind == "response")
-    categories = post.family.categories(post.design) if each else None
+    categories = post.family.categories(post.design) if each or counted else None
     width = 1 if categories is None else len(categories)
     if draws:
         check_size(rows.n * width, post.n_draws)
@@ -289,12 +292,11 @@ def predict_given(
     run(blocks, work, post.n_draws, shown=progress)
     draws_below = np.any(bad, axis=0) if bad else np.zeros(post.n_draws, bool)
     between = kind == "response" if what is None else isinstance(what, Truncated)
-    exposed = exposure_note(post.design) if way is None else ""
-    notes = [exposed, limits_note(post.design, between)]
-    notes = notes if what is None or what.of_response else []
+    notes = [limits_note(post.design, between)] if what is None or what.of_response else []
     if what is None or each:
         notes = [
             scale_note(post.design, way),
+            exposure_note(post.design) if way is None else "",
             weight_note(post, rows, question),
             *notes,
             impossible(post.family, draws_below, below),
@@ -304,8 +306,8 @@ def predict_given(
         counts = kind == "response" and way is None and post.family.discrete
         labels = post.design.labels if new is None else row_labels(index)
         found = _labelled(whole(out) if counts else out, post.shape[0], labels, categories)
-        coded = post.family.categories(post.design) if kind == "response" else None
-        said = {} if coded is None else {"categories": [str(c) for c in coded]}
+        coded = kind == "response" and categories is None and post.family.categories(post.design)
+        said = {"categories": [str(c) for c in coded]} if coded else {}
         return found.assign_attrs(said | ({"note": note} if note else {}))
     table = pd.DataFrame(index=index) if categories is None else category_rows(index, categories)
     table = table.assign(**dict(zip(how.columns, out, strict=True)))
@@ -314,6 +316,11 @@ def predict_given(
     if note:
         table.attrs["note"] = note
     return table if new is None else beside(new, table, width)
+
+
+def _totals(post: Posterior, new: Any) -> Ints | None:
+    """(m,) how many responses of all categories the rows have."""
+    return post.family.totals(post.design) if new is None else totals(post.design, new)
 
 
 def _labelled(

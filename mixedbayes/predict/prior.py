@@ -10,7 +10,7 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor
-from mixedbayes.errors import ModelError, PriorError
+from mixedbayes.errors import PriorError
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
@@ -53,14 +53,14 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     --------
     >>> model.prior_predictive(draws=100, seed=1)  # doctest: +SKIP
     """
-    if spec.family.undrawn:
-        raise ModelError(spec.family.undrawn)
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
         raise PriorError(f"draws={draws!r}: ask for a whole number of draws, at least one")
-    if draws * spec.design.n > _MOST:
+    width = int(np.prod([len(own) for own in spec.family.response_labels.values()]))
+    if draws * spec.design.n * width > _MOST:
+        columns = f" x {width} categories" if width > 1 else ""
         raise PriorError(
-            f"{spec.design.n:,} rows x the draws that are asked for are more than {_MOST:,} "
-            "numbers; ask for fewer"
+            f"{spec.design.n:,} rows{columns} x the draws that are asked for are more than "
+            f"{_MOST:,} numbers; ask for fewer"
         )
     seed = checked_seed(seed)
     rng = np.random.default_rng(seed)
@@ -84,13 +84,12 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
         parameters[thresholds] = _parameter(spec, thresholds, assigned, draws, rng, drawn)
     y = responses(family, design, eta, parameters, rng, remedy=_REMEDY)
     coords, dims, name = model_coords(spec), dims_of(spec), response_name(spec)
+    of_response = (names.OBS, *family.response_labels)
     tree = {
         "prior": _dataset(drawn, dims, coords, seed),
-        "prior_predictive": _dataset(
-            {name: family.reported(y)}, {name: (names.OBS,)}, coords, seed
-        ),
+        "prior_predictive": _dataset({name: family.reported(y)}, {name: of_response}, coords, seed),
         "observed_data": xr.Dataset(
-            {name: (names.OBS, family.reported(design.y))}, {names.OBS: coords[names.OBS]}
+            {name: (of_response, family.reported(design.y))}, {d: coords[d] for d in of_response}
         ),
     }
     return xr.DataTree.from_dict(tree)

@@ -177,24 +177,40 @@ def _of_draws(some: int, post: Posterior) -> str:
     return f"{some:,} of {every:,} draws" if some < every else f"all {every:,} draws"
 
 
-def check_figures(source: Source) -> list[Figure]:
-    """Replicates beside the data, and residuals; ModelError where they cannot be computed."""
-    post, prob = _some_draws(source.post), source.prob
-    labels = Labels.of(post, source.units)
-    found, keys = replicates_panels(post, labels, prob)
+def _replicates(source: Source, post: Posterior, labels: Labels) -> list[Figure]:
+    """Replicates beside the data; of counts of categories a picture of each."""
+    found, keys = replicates_panels(post, labels, source.prob)
+    title, of = "Replicates beside the data", _of_draws(how_many(post), source.post)
+    if post.family.columns:
+        says = "Would counts of {} drawn from the model, of the same rows, totals and groups, look "
+        says += f"like the data? Replicates of {of}."
+        return [
+            figure(
+                f"{title}: {panel.title}", says.format(panel.title),
+                _thinned(replace(panel, title="")), _HEIGHT, keys,
+            )
+            for panel in found
+        ]  # fmt: skip
     what = f"Shares of {' and '.join(f'{a:g}' for a in post.family.atoms)}: r" if found[1:] else "R"
-    pictures = [
-        figure(
-            "Replicates beside the data",
-            "Would responses drawn from the model, of the same rows and groups, look like the "
-            f"data? {what}eplicates of {_of_draws(how_many(post), source.post)}.",
-            _thinned(found[0]), _HEIGHT, keys,
-        )
-    ]  # fmt: skip
+    says = (
+        "Would responses drawn from the model, of the same rows and groups, look like the "
+        f"data? {what}eplicates of {of}."
+    )
+    pictures = [figure(title, says, _thinned(found[0]), _HEIGHT, keys)]
     for panel in found[1:]:
         rest = between(post.family.atoms)
         says = f"The density of the responses {rest}: of the data, and of some replicates."
         pictures.append(figure(f"Responses {rest}", says, _thinned(panel), _HEIGHT, keys))
+    return pictures
+
+
+def check_figures(source: Source) -> list[Figure]:
+    """Replicates beside the data, and residuals; ModelError where they cannot be computed."""
+    post, prob = _some_draws(source.post), source.prob
+    labels = Labels.of(post, source.units)
+    pictures = _replicates(source, post, labels)
+    if post.family.unordered:
+        return pictures
     panels, keys = residuals.panels_of(post, None, prob, 0, labels)
     says = (
         "Residuals given the group effects; in another family than Gaussian randomised quantile "

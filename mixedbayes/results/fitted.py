@@ -69,13 +69,18 @@ def need_one_predictor(design: Design, what: str) -> None:
 
 
 def need_residuals(post: Posterior) -> None:
-    """Raise ModelError where the response is categories without an order."""
+    """Raise ModelError where the response has no one mean: categories without an order."""
+    if post.family.columns:
+        raise ModelError(
+            f"{post.design.response} has no one residual in a row: {post.family.unordered}. "
+            "residuals() has those of each category, pp_check() compares its counts with "
+            "replicated ones"
+        )
     if post.family.unordered:
-        compares = "pp_check() compares the categories' shares with replicated ones, "
         raise ModelError(
             f"{post.design.response} has no residuals: {post.family.unordered}, from which a "
-            f"response could differ. {'' if post.family.undrawn else compares}"
-            "fitted() has the probability of each"
+            "response could differ. pp_check() compares the categories' shares with replicated "
+            "ones, fitted() has the probability of each"
         )
 
 
@@ -120,7 +125,7 @@ def is_truncated(post: Posterior) -> bool:
 
 
 def observed(post: Posterior) -> Floats:
-    """(n,) the response on the scale of `expected`."""
+    """(n,) the response on the scale of `expected`; (n, K) counts of categories."""
     d = post.design
     return post.family.reported(d.y) if d.trials is None else d.y / d.trials
 
@@ -233,24 +238,29 @@ def residuals(
     kind
         "response": y - E[y], in the response's unit; "pearson": that over sd(y), without unit. Of
         ordered categories y is the code 1, 2, ..., as if they were equally far apart.
+        Of counts of categories in several columns there is one of each category,
+        y_k - n p_k and (y_k - n p_k) / sqrt(n p_k (1 - p_k)), n the row's total.
         Of angles it is the angle from E[y] to y, from -pi to pi.
         For a weighted gaussian row the sd is sigma / sqrt(w). A censored response is drawn from
         where it is known to be, in every draw. Of truncated responses E[y] is that between the
         bounds, and there are no Pearson residuals: `plot_residuals` has quantile residuals.
     draws
-        Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws.
+        Return the draws instead: a DataArray (chain, draw, obs), of the size rows x draws; of
+        counts of categories (chain, draw, obs, category).
     statistics, interval
         As in `fitted`.
 
     Returns
     -------
     DataFrame with one row per row of data used, under the user's index: mean, sd, lower, upper.
+    Counts of categories have a row for each row and category, and a column `category`.
 
     Raises
     ------
     ModelError
-        If `kind` is another, or "pearson" of truncated responses, or draws of the group effects
-        were not kept; or `prob`, a statistic or the interval is not known.
+        If `kind` is another, the response is a category without an order, or "pearson" of truncated
+        responses, or draws of the group effects were not kept; or `prob`, a statistic or the
+        interval is not known.
 
     Examples
     --------
@@ -258,6 +268,10 @@ def residuals(
     """
     if kind not in ("response", "pearson"):
         raise ModelError(f'kind={kind!r}: residuals() has kind="response" or "pearson"')
+    how = Description.asked(prob, statistics, interval)
+    if post.family.columns:
+        categories = post.family.categories(post.design)
+        return _by_rows(post, _of_counts(post, kind), how, draws, "residual", categories)
     need_residuals(post)
     truncated = is_truncated(post)
     if kind == "pearson" and truncated:
@@ -266,7 +280,6 @@ def residuals(
             'not known here; kind="response" has y less its mean between them, and '
             "plot_residuals() quantile residuals"
         )
-    how = Description.asked(prob, statistics, interval)
     seed = int({**post.draws.attrs, **post.idata.attrs}.get("seed", 0))
     y, rng = observed(post), np.random.default_rng([seed, _RESIDUALS])
 
@@ -277,6 +290,20 @@ def residuals(
 
     found = _by_rows(post, block, how, draws, "residual")
     return noted(found, limits_note(post.design, between=True) if truncated else "")
+
+
+def _of_counts(post: Posterior, kind: str) -> Block:
+    """Residuals of counts of categories, (m K, S), those of a row together."""
+    y, totals = np.asarray(observed(post), float), post.family.totals(post.design)
+    assert totals is not None
+
+    def block(rows: slice) -> Floats:
+        p = _probabilities(post, rows)
+        n = totals[rows].repeat(y.shape[1])[:, None]
+        values = y[rows].reshape(-1, 1) - n * p
+        return values if kind == "response" else values / np.sqrt(n * p * (1 - p))
+
+    return block
 
 
 def _completed(post: Posterior, y: Floats, rows: slice, rng: np.random.Generator) -> Floats:

@@ -10,9 +10,9 @@ from mixedbayes.results.fixef import family_parameters, fixef
 from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
-from mixedbayes.results.tables import Asked, Description, Interval, Statistics, noted
+from mixedbayes.results.tables import Asked, Description, Interval, Statistics
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
-from mixedbayes.results.variance import has_shares, shares_note
+from mixedbayes.results.variance import has_shares
 
 
 def quantities(
@@ -43,8 +43,7 @@ def quantities(
     (`sd_Subject[Days]`, `cor_Subject[Intercept, Days]`, `sigma`), "fixef" (`Intercept`, `Days`),
     "parameters" (`nu`, `thresholds[1|2]`), "icc" (`icc[Subject, adjusted]`) or "r2"
     (`r2[marginal]`). The effects of each level are in `ranef` and `coef`, which take the same
-    statistics. `attrs["note"]` says what a reader of icc and r2 has to know, as that they are of a
-    truncated response before truncation.
+    statistics.
 
     Raises
     ------
@@ -60,8 +59,7 @@ def quantities(
     tables = list(_named(post, how))
     health = [c for c in tables[0] if c in ("ess_bulk", "rhat") and c not in columns]
     shown = ["table", "quantity", *columns, *health]
-    found = pd.concat([table[shown] for table in tables], ignore_index=True)
-    return noted(found, shares_note(post))
+    return pd.concat([table[shown] for table in tables], ignore_index=True)
 
 
 def _named(post: Posterior, how: Description) -> Iterator[pd.DataFrame]:

@@ -37,6 +37,7 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
     DataFrame with the rows that the model uses and a new response; `truth` (frame) has the
     parameters that were drawn. Responses are not censored, and a column that says how the data's
     are says so; truncated ones are between their bounds.
+    Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row.
 
     Raises
     ------
@@ -44,8 +45,6 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
         If a prior is improper.
     DataError
         If the response is an expression.
-    ModelError
-        If it has several columns.
 
     Examples
     --------
@@ -82,14 +81,15 @@ def simulate_from_posterior(
     DataFrame with the rows that the model uses and a new response; `truth` (frame) has the values
     of the posterior draw. Responses are not censored, and a column that says how the data's are
     says so; truncated ones are between their bounds.
+    Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row.
 
     Raises
     ------
     DataError
         If the response is an expression.
     ModelError
-        If `groups` is neither, only summaries of the group effects were kept and they are needed,
-        or the response has several columns.
+        If `groups` is neither, or only summaries of the group effects were kept and they are
+        needed.
 
     Examples
     --------
@@ -106,9 +106,8 @@ def simulate_from_posterior(
 
 
 def _check(design: Design, family: Family) -> None:
-    if family.undrawn:
-        raise ModelError(family.undrawn)
-    response_column(design.formula, "simulate()")
+    if not family.columns:
+        response_column(design.formula, "simulate()")
 
 
 def _as_posterior(tree: Any) -> Any:
@@ -141,10 +140,16 @@ def _coefficients(post: Posterior, of: LinearPredictor, at: int, effects: bool) 
 
 def _frame(design: Design, family: Family, values: Parameters, y: Any, seed: int) -> pd.DataFrame:
     """The used rows of the data with the new response, in the type of the old one."""
-    name = response_column(design.formula, "simulate()")
-    out = design.frame.assign(**{name: _typed(design, family, y)}, **_known(design))
+    out = design.frame.assign(**_columns(design, family, y), **_known(design))
     out.attrs = {**out.attrs, ATTRS: as_truth(design, family, values, seed).to_attrs()}
     return out
+
+
+def _columns(design: Design, family: Family, y: Any) -> dict[str, Any]:
+    """The response in the column of its own, or counts in one for each category."""
+    if not family.columns:
+        return {response_column(design.formula, "simulate()"): _typed(design, family, y)}
+    return dict(zip(map(str, family.categories(design) or ()), np.transpose(y), strict=True))
 
 
 def _known(design: Design) -> dict[str, Any]:

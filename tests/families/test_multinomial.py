@@ -6,18 +6,27 @@ import numpy as np
 import pandas as pd
 import pytensor
 import pytest
+import xarray as xr
 from hand_made import hand_made
 from scipy import special, stats
 
 import mixedbayes as mb
+from mixedbayes.checks.assumptions import dispersion_of_categories
 from mixedbayes.checks.log_likelihood import log_likelihood
+from mixedbayes.checks.residual import chi_squared
 from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.families.multinomial import Multinomial
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.plots.categories import _shares
 from mixedbayes.plots.categories import fitted as fitted_marks
+from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.pp_check import pp_check
+from mixedbayes.plots.predictive import by_category
+from mixedbayes.plots.replicates import replicates_panels
+from mixedbayes.plots.residuals import plot_residuals
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
+from mixedbayes.results.fitted import residuals
 
 NAMES = ["walk", "by bus", "car.2"]
 FORMULA = "cbind(walk, `by bus`, car.2) ~ x + (1 | g)"
@@ -61,16 +70,18 @@ def test_the_posterior_is_that_of_a_row_for_each_response(left, weighted, refere
     )
 
 
+GIVEN = {
+    "mu_by_bus_Intercept": 0.4, "mu_by_bus_fixef": [0.9], "mu_car.2_Intercept": -0.3,
+    "mu_car.2_fixef": [-0.7], "sd_mu_by_bus_g": [0.9], "sd_mu_car.2_g": [0.5],
+    "cor_g": np.array([[1.0, 0.6], [0.6, 1.0]]),
+}  # fmt: skip
+GIVEN = {k: np.asarray(v, float) for k, v in GIVEN.items()}
+
+
 @pytest.fixture(scope="module")
 def post():
-    given = {
-        "mu_by_bus_Intercept": 0.4, "mu_by_bus_fixef": [0.9], "mu_car.2_Intercept": -0.3,
-        "mu_car.2_fixef": [-0.7], "sd_mu_by_bus_g": [0.9], "sd_mu_car.2_g": [0.5],
-        "cor_g": np.array([[1.0, 0.6], [0.6, 1.0]]),
-    }  # fmt: skip
-    given = {k: np.asarray(v, float) for k, v in given.items()}
     rng = np.random.default_rng(4)
-    return hand_made(FORMULA, trips(), "multinomial", 3, rng, given=given)
+    return hand_made(FORMULA, trips(), "multinomial", 3, rng, given=GIVEN)
 
 
 def probabilities(post, d):
@@ -167,19 +178,118 @@ def test_rows_with_missing_counts_are_left_out():
         mb.Model(FORMULA, d, family="multinomial")
 
 
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda post: predict(post, draws=True),
-        lambda post: predict(post),
-        lambda post: mb.simulate(FORMULA, family="multinomial"),
-        lambda post: mb.Model(FORMULA, trips(), family="multinomial").simulate(),
-        lambda post: mb.Model(FORMULA, trips(), family="multinomial").prior_predictive(),
-    ],
-)
-def test_new_counts_are_not_drawn(ask, post):
-    with pytest.raises(ModelError, match=r"not simulated here.*rng\.multinomial\(n, p\)"):
-        ask(post)
+def test_replicates_are_multinomial_with_the_totals_of_the_rows(post):
+    """Frequencies over many draws of the same parameters, against the probabilities by hand."""
+    d = trips()
+    drawn = predict(post, draws=True, seed=1)
+    assert drawn.dims == ("chain", "draw", "obs", "category")
+    assert list(drawn["category"].to_numpy()) == NAMES
+    assert drawn.dtype == np.int64
+    np.testing.assert_array_equal(drawn.sum("category")[0, 0], d[NAMES].sum(axis=1))
+    rows = pd.concat([d.head(2)] * 4000, ignore_index=True)
+    counts = predict(post, rows, draws=True, seed=2).to_numpy()[0]  # (S, n, K)
+    p, n = probabilities(post, rows), rows[NAMES].sum(axis=1).to_numpy()
+    for row in (0, 1):
+        each, at = n[row], p[:, row]
+        found = counts[:, row::2]
+        se = np.sqrt(each * at * (1 - at) / found.shape[1])
+        np.testing.assert_array_less(np.abs(found.mean(axis=1) - each * at), 4.5 * se)
+        cov = np.cov(found[0].T)
+        expected = each * (np.diag(at[0]) - np.outer(at[0], at[0]))
+        np.testing.assert_allclose(cov, expected, atol=0.1 * each)
+
+
+def test_tables_of_new_counts_have_the_expected_ones(post):
+    d = trips().head(3)
+    table = predict(post, d)
+    expected = probabilities(post, d) * d[NAMES].sum(axis=1).to_numpy()[:, None]
+    np.testing.assert_allclose(table["mean"], expected.mean(axis=0).ravel(), rtol=1e-12)
+    assert list(table["category"]) == NAMES * 3
+    assert (table["lower"] >= 0).all()
+    assert "note" not in table.attrs  # counts are on the scale of their columns
+    total = d.assign(**{"walk": 30, "by bus": 0, "car.2": 0})  # any counts of that sum
+    many = predict(post, total)["mean"].to_numpy().reshape(3, 3)
+    np.testing.assert_allclose(many.sum(axis=1), 30.0)
+    with pytest.raises(DataError, match=r"row's total.*lack by bus, car\.2.*kind=\"mean\""):
+        predict(post, d[["x", "g", "walk"]])
+    with pytest.raises(DataError, match=r"total of .* not positive"):
+        predict(post, d.assign(**dict.fromkeys(NAMES, 0)))
+
+
+def test_residuals_are_those_of_each_category(post):
+    d = trips()
+    p = probabilities(post, d)
+    n = d[NAMES].sum(axis=1).to_numpy()[:, None]
+    expected = d[NAMES].to_numpy() - n * p
+    found = residuals(post, draws=True)
+    assert found.dims == ("chain", "draw", "obs", "category")
+    np.testing.assert_allclose(found.to_numpy()[0], expected, rtol=1e-9, atol=1e-12)
+    pearson = residuals(post, kind="pearson")
+    expected = (expected / np.sqrt(n * p * (1 - p))).mean(axis=0)
+    np.testing.assert_allclose(pearson["mean"], expected.ravel(), rtol=1e-9)
+    with pytest.raises(ModelError, match=r"no one residual in a row.*residuals\(\) has those"):
+        plot_residuals(post)
+
+
+def test_chi_squared_is_that_of_replicates_where_the_model_is_right(post):
+    """Counts drawn at one of the draws; then all counts of a row in one category, as in clusters.
+
+    The mean of a multinomial's chi-squared is its degrees of freedom.
+    """
+    d = trips(n=200, J=6)
+    same = hand_made(FORMULA, d, "multinomial", 3, np.random.default_rng(4), given=GIVEN)
+    new = predict(same, draws=True, seed=5).to_numpy()[0, 0]
+    right = hand_made(
+        FORMULA, d.assign(**dict(zip(NAMES, new.T, strict=True))), "multinomial", 3,
+        np.random.default_rng(4), given=GIVEN,
+    )  # fmt: skip
+    beside = chi_squared(right, 1)
+    assert np.all(np.abs(beside.replicated - 1) < 0.3)
+    assert np.all(np.abs(beside.data[:1] - 1) < 0.3)
+    total, code = d[NAMES].sum(axis=1), np.arange(len(d)) % 3
+    clumped = d.assign(**{c: np.where(code == k, 5 * total, 0) for k, c in enumerate(NAMES)})
+    wrong = hand_made(
+        FORMULA, clumped, "multinomial", 3, np.random.default_rng(4), given=GIVEN
+    )  # fmt: skip
+    finding = dispersion_of_categories(chi_squared(wrong, 1), wrong)
+    assert finding.look
+    assert "vary more" in finding.said
+    assert "(1 | row)" in finding.said
+
+
+def test_pictures_of_replicates_have_a_panel_for_each_category(post):
+    drawn = pp_check(post).viz["figure"].item()
+    assert [ax.get_title(loc="left") or ax.get_title() for ax in drawn.axes] == NAMES
+    for kind in ("ecdf", "intervals", "stat"):
+        pp_check(post, kind)
+    by = pp_check(post, by="g", max_levels=6)
+    assert len(by.viz["plot"].data_vars) == 6  # two levels, three categories
+    y, replicated = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(1, 2, 2, 3)
+    replicated = xr.DataArray(replicated, dims=("chain", "draw", "obs", "category"))
+    flat, drawn, facets = by_category(y, replicated, {"y": slice(None)}, NAMES, 24)
+    np.testing.assert_array_equal(flat[facets["car.2"]], [2.0, 5.0])
+    np.testing.assert_array_equal(drawn.to_numpy()[0, :, facets["by bus"]].T, [[1, 4], [7, 10]])
+    panels, _ = replicates_panels(post, Labels.of(post, {}), 0.95)
+    assert [p.title for p in panels] == NAMES
+    (dots,) = (m for m in panels[0].marks if getattr(m, "gid", "") == "data")
+    walk = trips()["walk"]
+    np.testing.assert_allclose(dots.y, [(walk == v).mean() for v in dots.x])
+
+
+def test_simulated_data_have_the_columns_of_counts():
+    model = mb.Model("c(walk, `by bus`, car.2) ~ x", trips(), family=Multinomial(reference="car.2"))
+    made = model.simulate(seed=1)
+    assert list(made.columns) == list(model.design.frame.columns)
+    np.testing.assert_array_equal(made[NAMES].sum(axis=1), trips()[NAMES].sum(axis=1))
+    assert "mu_walk_x" in mb.truth(made).fixef
+    prior = model.prior_predictive(50, seed=1)
+    (drawn,) = prior["prior_predictive"].to_dataset().data_vars.values()
+    assert list(drawn["category"].to_numpy()) == ["car.2", "walk", "by bus"]
+    np.testing.assert_array_equal(drawn.sum("category")[0, 0], trips()[NAMES].sum(axis=1))
+    (seen,) = prior["observed_data"].to_dataset().data_vars.values()
+    np.testing.assert_array_equal(seen, trips()[["car.2", "walk", "by bus"]])
+    with pytest.raises(ModelError, match=r"how many responses a row has.*model\.simulate\(\)"):
+        mb.simulate(FORMULA, family="multinomial")
 
 
 def test_brms_has_the_total_as_trials():
