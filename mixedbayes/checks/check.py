@@ -107,23 +107,20 @@ _UNORDERED = (
 
 def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -> Iterator[Finding]:
     yield convergence(post)
-    kept = all(post.has_ranef(g.name) for g in post.design.mu.groups)
+    kept = all(post.has_ranef(g.name, p.parameter) for p in post.predictors for g in p.groups)
     if kept and post.family.unordered:
         totals = post.family.totals(post.design) if post.family.columns else None
         if totals is not None and np.any(totals > 1):
             yield dispersion_of_categories(chi_squared(post, seed), post)
         else:
             yield Finding("Not checked", _UNORDERED, False, pd.DataFrame())
-        for p in post.predictors:
-            for g in p.groups:
-                yield from (normality(e) for e in effects(post, g, seed, p.parameter))
+        yield from _normal_effects(post, seed)
     elif kept:
         found = residuals(post, seed)
         yield from (location(found), shape(found, post), scale(found))
         yield from counts(found, post)
         yield from filter(None, [autocorrelation(post, found, seed, order)])
-        for g in post.design.mu.groups:
-            yield from (normality(e) for e in effects(post, g, seed))
+        yield from _normal_effects(post, seed)
         yield from filter(None, [within_between(post)])
     yield collinearity(post.design)
     if post.design.mu.groups:
@@ -141,6 +138,13 @@ def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -
             True,
             pd.DataFrame(),
         )
+
+
+def _normal_effects(post: Posterior, seed: int) -> Iterator[Finding]:
+    """Of every term of every factor, on every parameter."""
+    for p in post.predictors:
+        for g in p.groups:
+            yield from (normality(e) for e in effects(post, g, seed, p.parameter))
 
 
 def convergence(post: Posterior) -> Finding:

@@ -23,7 +23,7 @@ from mixedbayes.families.limited import log_density
 from mixedbayes.names import MU
 from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import smooth
-from mixedbayes.predict.linear import covariance_roots
+from mixedbayes.predict.linear import Moving, covariance_roots
 from mixedbayes.predict.newton import Given, LogDensity, directions, peak, propose
 from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.results.fitted import linear_predictor, row_parameters
@@ -31,8 +31,7 @@ from mixedbayes.results.posterior import Posterior
 
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
 
-Moving = tuple[str, GroupDesign]  # a predictor's parameter, and a factor of it
-Block = tuple[str, GroupDesign, int]  # that, and one of its levels
+type Block = tuple[str, GroupDesign, int]  # a parameter, a factor of it, and one of its levels
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,9 +18,10 @@ from functools import cached_property
 
 import numpy as np
 
-from mixedbayes.checks.group_density import Block, Moving, integral
+from mixedbayes.checks.group_density import Block, integral
 from mixedbayes.checks.log_likelihood import copies, of_one
 from mixedbayes.design.types import Floats, Ints
+from mixedbayes.predict.linear import Moving
 from mixedbayes.results.posterior import Posterior
 
 FEW_ROWS = 3  # of a level with one effect

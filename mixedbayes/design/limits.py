@@ -83,22 +83,24 @@ def limits_of(design: Any, rows: Any = slice(None)) -> Limits | None:
     return None if design.limits is None else design.limits.take(rows)
 
 
-def limits_note(design: Any, between: bool = False) -> str:
-    """What numbers of censored or truncated responses are of; empty for others.
+def limits_words(design: Any, between: bool = False) -> list[str]:
+    """What numbers of censored or truncated responses are of; none for others.
 
     `between` is true where they are of observations between the bounds.
     """
     said = design.formula.response
     if design.limits is None or not said.limits:
-        return ""
-    notes = []
+        return []
+    words = []
     if said.cens:
-        notes.append(f"Of {design.response} before censoring, cens({', '.join(said.cens)}).")
+        words.append(f"of {design.response} before censoring, cens({', '.join(said.cens)})")
     if said.trunc != (None, None):
         bounds = said.limits[-1]
-        notes.append(
-            f"Of observations between the bounds, {bounds}."
-            if between
-            else f"Of {design.response} before truncation, {bounds}."
-        )
-    return " ".join(notes)
+        before = f"of {design.response} before truncation"
+        words.append(f"{'of observations between the bounds' if between else before}, {bounds}")
+    return words
+
+
+def limits_note(design: Any, between: bool = False) -> str:
+    """`limits_words` as sentences; empty where there are none."""
+    return " ".join(f"O{words[1:]}." for words in limits_words(design, between))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import xarray as xr
 
 from mixedbayes.design.types import Floats
+from mixedbayes.errors import MixedBayesError
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.formulations import Formulation, by_information
 from mixedbayes.model.spec import Spec
@@ -99,8 +100,15 @@ class Engine(ABC):
         """Draws of that pm.Model, by any sampler."""
         from mixedbayes.sample.run import sample_model
 
-        model = self.with_effects(spec, chosen, reusable=settings.sampler == "nutpie")
-        return sample_model(model, settings, keep=list(dims_of(spec)))
+        failure = spec.family.failure(spec.design)
+        try:
+            model = self.with_effects(spec, chosen, reusable=settings.sampler == "nutpie")
+            return sample_model(model, settings, keep=list(dims_of(spec)), failure=failure)
+        except Exception as error:
+            found = failure() or _own(error)
+            if found is None or found is error:
+                raise
+            raise found from error
 
     def model(self, spec: Spec, chosen: Chosen) -> pm.Model:
         """The pm.Model of what it samples, or the one with its group effects."""
@@ -132,3 +140,12 @@ def factors(spec: Spec) -> list[str]:
     """Names of the grouping factors of every predictor, as a choice has them."""
     every = ((p.parameter, g.name) for p in spec.design.predictors for g in p.groups)
     return list(dict.fromkeys(spec.design.formulated(p, name) for p, name in every))
+
+
+def _own(error: BaseException) -> MixedBayesError | None:
+    """The error of ours behind one of a sampler's, whose chains may be other processes."""
+    while not isinstance(error, MixedBayesError):
+        if error.__cause__ is None:
+            return None
+        error = error.__cause__
+    return error

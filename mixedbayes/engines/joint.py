@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -19,10 +19,16 @@ from mixedbayes.numerics.threads import one_blas_thread
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
+if TYPE_CHECKING:
+    from mixedbayes.joint.density import JointDensity
+    from mixedbayes.sample.defaults import Trajectory
+
 _BOUNDARY = (
     "The identity link of counts ends the posterior where a row's mean would be 0; draws diverged "
     "there. Remedy: the log link, whose means are positive whatever the effects."
 )
+_STEPS = {"leapfrog": 10, "turns": 3, "quarter_turn": 1}  # of a trajectory, about
+_LONG = 60.0  # seconds of sampling that are announced where there is something faster
 _LEAST = 1e-6  # distance from the mode of a starting point that gives up
 
 
@@ -113,13 +119,17 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
             z = z / 2  # towards the mode: means that cannot be are behind a boundary
         return z
 
-    non_normality = measured_non_normality(white.logp_grad, white.ndim)
+    trajectory = choose_trajectory(
+        measured_non_normality(white.logp_grad, white.ndim), JOINT, settings.target_accept
+    )
+    if spec.family.slowness:
+        say_how_slow(spec.family.slowness, white, settings, trajectory)
     result = sample_density(
-        CDensity.of(white),
+        CDensity.of(white, white.watch),
         settings,
         ndim=white.ndim,
         initial_point=start,
-        trajectory=choose_trajectory(non_normality, JOINT, settings.target_accept),
+        trajectory=trajectory,
         fewest=min((g.n_levels for g in plain.layout.groups), default=math.inf),
     )
     z = result.posterior[THETA].to_numpy()
@@ -127,3 +137,30 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
     if spec.family.ends_at_zero and result.sample_stats["diverging"].any():
         result = replace(result, note=f"{result.note} {_BOUNDARY}".strip())
     return named_result(spec, result, values, began)
+
+
+def say_how_slow(
+    reason: str, density: JointDensity, settings: Settings, trajectory: Trajectory
+) -> None:
+    """Warn of a long wait, where a family knows of a remedy."""
+    from mixedbayes.sample.defaults import density_tuning
+
+    once = math.inf
+    for _ in range(3):
+        began = time.perf_counter()
+        density.logp_grad(np.zeros(density.ndim))
+        once = min(once, time.perf_counter() - began)
+    tune = density_tuning(trajectory, density.ndim).tune if settings.tune is None else settings.tune
+    seconds = once * settings.chains * (tune + settings.draws) * _STEPS[trajectory]
+    if seconds > _LONG:
+        warnings.warn(
+            f"sampling will take about {_duration(seconds)}, {1000 * once:.3g} ms for each "
+            f"evaluation of the density: {reason}",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"

@@ -18,7 +18,8 @@ from mixedbayes.estimands.average import Asked
 from mixedbayes.estimands.grid import Columns, as_frame, columns_of, shown
 from mixedbayes.predict.question import Groups, Question, ask
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.predict.target import Mean, Target, parse_target
+from mixedbayes.predict.target import Mean, Target
+from mixedbayes.predict.target_text import parse_target
 from mixedbayes.results.posterior import Posterior
 
 Kind = Literal["mean", "linear"]

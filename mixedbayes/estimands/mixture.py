@@ -20,7 +20,8 @@ from mixedbayes.estimands import means as of_one
 from mixedbayes.estimands.ask import expanded, names_of
 from mixedbayes.estimands.grid import Among, Columns
 from mixedbayes.estimands.result import Estimates
-from mixedbayes.predict.target import OfParameter, parse_target
+from mixedbayes.predict.target import OfParameter
+from mixedbayes.predict.target_text import parse_target
 from mixedbayes.results.posterior import Posterior
 
 

@@ -95,6 +95,11 @@ class Family(Several, Bounded):
         return {}
 
     @property
+    def mixing(self) -> tuple[str, ...]:
+        """Parameters in which P(Y <= y) and E[y] are affine, the others given: shares of parts."""
+        return ()
+
+    @property
     def described(self) -> str:
         """Name, link and fixed parameters, in words."""
         fixed = "".join(f", {name} = {value:g}" for name, value in self.fixed.items())
@@ -258,6 +263,18 @@ class Family(Several, Bounded):
         return {}
 
     # ---- the compiled engine -------------------------------------------------------------------
+
+    @property
+    def slowness(self) -> str:
+        """Why sampling is slow and what would be faster, in words; empty where nothing would."""
+        return ""
+
+    def failure(self, design: Design) -> Callable[[], BaseException | None]:
+        """A function that says which exception there was in the density from now on, if any.
+
+        Asked while a model is sampled; compiled code cannot pass on what a user's function raises.
+        """
+        return lambda: None
 
     def rows(self, design: Design) -> Rows:
         """The response as `row_density` takes it."""

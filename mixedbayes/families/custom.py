@@ -65,9 +65,11 @@ def custom(
         ``"probit"`` or ``"cloglog"``; of the others ``"identity"``, ``"log"`` (positive ones) or
         ``"logit"`` (between 0 and 1); or objects, ``mb.Log()``.
     logp
-        ``logp(y, mu, *parameters)``, log p(y) of one response with all constants, from numbers.
-        It may use the functions of ``math`` (``lgamma``, ``erf`` and ``erfc`` are among them) and
-        those of ``numpy`` for numbers, branches, loops, and other functions that numba compiles.
+        ``logp(y, mu, *parameters)``, log p(y) of one response with all constants, from numbers;
+        ``-math.inf`` where p(y) is 0. It is asked for wherever the links lead, at very large and
+        very small values too, and is to raise no exception: one ends the fit. It may use the
+        functions of ``math`` (``lgamma``, ``erf`` and ``erfc`` are among them) and those of
+        ``numpy`` for numbers, branches, loops, and other functions that numba compiles.
     pytensor
         ``pytensor(y, mu, *parameters)``, from tensors of equal length.
     scipy
@@ -111,12 +113,20 @@ def custom(
         For ``family=``. What a table needs and was not given is refused when it is asked for, with
         the reason and what to give: observations without ``simulate``, means without ``mean``,
         residuals and probabilities without ``cdf``, icc and R2 without ``variance``. Weights repeat
-        rows. Files hold no code: ``mb.load(path, family=...)``.
+        rows. Files hold no code: ``mb.load(path, family=...)``. Pickles find functions by their
+        names in modules, and the family is made again from these; lambdas are refused there.
 
     Raises
     ------
     ModelError
-        Where something is missing, does not compile, or contradicts the density.
+        Where something is missing, does not compile, or contradicts the density. Later, while a
+        model is fitted or predicted, where a function raises an exception: which, at which y, in
+        which row, mu and parameters.
+
+    Warns
+    -----
+    UserWarning
+        Before a fit that will take more than a minute because its density is not compiled.
 
     Examples
     --------
@@ -154,6 +164,7 @@ def custom(
     ...     location="median",
     ... )  # doctest: +SKIP
     """
+    asked = {key: value for key, value in locals().items() if key not in ("name", "check")}
     own = parts.links_of(parts.checked_name(name), links)
     if discrete is not None and not isinstance(discrete, bool):
         refuse(name, f"discrete={discrete!r}: give True or False")
@@ -199,5 +210,12 @@ def custom(
         assigned,
         lower,
         upper,
+        asked,
+        again,
     )
     return parts.family_of(name, own, given, discrete=discrete, of_mu=of_mu)
+
+
+def again(name: str, asked: Mapping[str, Any]) -> Family:
+    """The family that was made of this before; what was tried then is not tried again."""
+    return custom(name, **{**asked, "check": False})

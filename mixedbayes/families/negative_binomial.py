@@ -20,6 +20,7 @@ from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.incomplete import log_beta_tail
 from mixedbayes.numerics.special import digamma
 
+_SUMMED = 60  # count up to which a sum of probabilities is quicker than the beta function's ratio
 _LARGE = 1e5  # shape beyond which Stirling's series is exact
 
 SHAPE_PRIOR = InverseGamma(0.4, 0.3)
@@ -142,6 +143,8 @@ class NegativeBinomial(Counts):
         trials: Ints | None = None,
     ) -> Floats:
         a, k = per_row(parameters["shape"]), np.floor(np.maximum(y, 0.0))
+        if np.max(k, initial=0.0) <= _SUMMED:
+            return np.where(np.asarray(y) < 0, 0.0, sum_of_counts(k, mu, a))
         return np.where(np.asarray(y) < 0, 0.0, special.betaincc(k + 1, a, mu / (a + mu)))
 
     def log_density(
@@ -188,6 +191,17 @@ class NegativeBinomial(Counts):
     def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
         """log(1 + 1 / mean + 1 / shape) on the log link."""
         return count_variance(self.link, mean, mean + mean**2 / parameters["shape"])
+
+
+def sum_of_counts(k: Floats, mu: Floats, a: Floats) -> Floats:
+    """P(Y <= k) as a sum of probabilities, for shapes a."""
+    share = mu / (a + mu)
+    each = np.exp(-a * np.log1p(mu / a))
+    total, least = each, np.min(k, initial=np.inf)
+    for j in range(int(np.max(k, initial=0.0))):
+        each = each * (share * ((a + j) / (j + 1)))
+        total = total + (each if j < least else np.where(k > j, each, 0.0))
+    return np.minimum(total, 1.0)
 
 
 def rising(y: Floats, a: Floats) -> Floats:

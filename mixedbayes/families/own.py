@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Family, Values, per_row, repeated, weights_of
 from mixedbayes.families.gaussian import beyond_offset
 from mixedbayes.families.links import Identity, Link, Log
+from mixedbayes.families.own_failures import watch
 from mixedbayes.families.poisson import count_variance
 from mixedbayes.families.rows import RowDensity, Rows
 
@@ -44,6 +46,8 @@ class Given:
     priors: Mapping[str, Prior] = field(default_factory=dict)
     lower: float = -math.inf
     upper: float = math.inf
+    asked: Mapping[str, Any] = field(default_factory=dict)  # of `mb.custom`
+    again: Function | None = None  # makes the family of its name and what was asked
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,29 @@ class Custom(Family):
                 f"{what}= of the {self.name} family failed for arrays of shape {shape}: "
                 f"{type(e).__name__}: {e}"
             ) from e
+
+    # ---- copies --------------------------------------------------------------------------------
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self  # compiled code has no copy, and nothing of it changes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made again from what the user gave; ModelError where pickle cannot hold a function."""
+        functions = {k: f for k, f in self.given.asked.items() if callable(f)}
+        lost = [f"{what}=" for what, function in functions.items() if not _pickles(function)]
+        if lost:
+            raise ModelError(
+                f"the family {self.name!r} cannot be pickled, nor what has it: pickle finds "
+                f"functions by their names in a module, and so cannot find {', '.join(lost)}. "
+                "Remedy: define what is given there by def in a module; or keep a fit in a file by "
+                "fit.save(path), and read it by mb.load(path, family=...), with the family made "
+                "again"
+            )
+        assert self.given.again is not None
+        return self.given.again, (self.name, dict(self.given.asked))
 
     # ---- the data ------------------------------------------------------------------------------
 
@@ -186,6 +213,10 @@ class Custom(Family):
     def row_density(self) -> RowDensity:
         return self.compiled
 
+    @property
+    def slowness(self) -> str:
+        return self.given.density.slowness
+
     def rows(self, design: Design) -> Rows:
         return Rows.of(design.y, weights_of(design), 0.0)
 
@@ -257,6 +288,9 @@ class Custom(Family):
         from mixedbayes.families.pytensor_rows import graph
 
         return graph(self.given.tails[0], y, list(arguments.values()))
+
+    def failure(self, design: Design) -> Callable[[], BaseException | None]:
+        return watch((self.given.density, *(self.given.tails or ())), design)
 
     def fingerprint(self, design: Design) -> dict[str, Any]:
         """Links, and the log density of some rows, by which a file knows the family again."""
@@ -391,6 +425,14 @@ def no_latent_variance(name: str, links: Mapping[str, Link], given: Given, of_mu
         f"the {name} family's is known where variance= is given to mb.custom, a function of "
         f"arrays ({', '.join(links)})"
     )
+
+
+def _pickles(function: Any) -> bool:
+    try:
+        pickle.dumps(function)
+    except Exception:
+        return False
+    return True
 
 
 def _signature(family: Family) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
+from types import CodeType, FunctionType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,13 +14,22 @@ from scipy import special
 
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
+from mixedbayes.families.base import Bools
+from mixedbayes.families.own_failures import FunctionError, first_line
 
 _NODES, _REACH = 20_001, 4.2  # of the double exponential rule
 _MOST = 20_000  # counts on either side that are summed
 _WRONG = 0.005  # of a total of 1, and of distribution functions
 _WRONG_MOMENT = 0.02
 _WRONG_SLOPE = 1e-6
+_MOST_IN_ORDERS = 4  # parameters whose order is looked for
 _DRAWS, _FAR = 2000, 0.07  # of the distribution of so many draws; by chance once in 10^8
+
+
+_ARRAYS = "; it is called with arrays: use functions of numpy, np.exp(x), np.where(x > 0, a, b)"
+_CALLED_WITH = dict.fromkeys(("scipy", "mean", "variance", "cdf", "simulate"), _ARRAYS) | {
+    "pytensor": "; it is called with tensors: use functions of pytensor.tensor, pt.exp(x)"
+}
 
 
 def refuse(name: str, said: str) -> NoReturn:
@@ -30,15 +41,11 @@ def called(name: str, what: str, function: Callable[..., Any], *given: Any, **op
     try:
         with np.errstate(all="ignore"):
             return function(*given, **options)
+    except FunctionError as e:
+        raise FunctionError(f"mb.custom({name!r}): {e.fact}", e.place, e.remedy) from e.__cause__
     except Exception as e:
-        refuse(name, f"{what}= failed with {type(e).__name__}: {first_line(e)}")
-
-
-def first_line(error: Exception) -> str:
-    """The line of an error that says most: numba's begin with where it was found."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    lines = [line for line in lines if line and not line.startswith(("Failed in", "- Resolution"))]
-    return lines[0][:300] if lines else type(error).__name__
+        remedy = _CALLED_WITH.get(what, "") if isinstance(e, TypeError | ValueError) else ""
+        refuse(name, f"{what}= failed with {type(e).__name__}: {first_line(e).rstrip('.')}{remedy}")
 
 
 def check_signature(
@@ -56,15 +63,41 @@ def check_signature(
         signature.bind(*wanted, **({"rng": None} if rng else {}))
     except TypeError as e:
         refuse(name, f"{what}= is called with {shown}, but takes {signature} ({e})")
-    own = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_POSITIONAL]
-    own = [n for n in own if n in wanted]
-    order = [n for n in wanted if n in own]
-    if own != order:
-        refuse(
-            name,
-            f"{what}= takes {', '.join(own)} in this order, but is called with {shown}, the order "
-            "of links=",
+    for place, own in enumerate(signature.parameters.values()):
+        if own.kind is own.VAR_POSITIONAL:
+            return
+        if own.name in wanted and wanted.index(own.name) != place:
+            refuse(
+                name,
+                f"{what}= takes {signature} in this order, but is called with {shown}, the order "
+                "of links=",
+            )
+
+
+def prints(function: Any) -> bool:
+    """Whether a function of Python, or one that it calls by name, calls print()."""
+    seen: list[Any] = []
+
+    def within(function: Any) -> bool:
+        if not isinstance(function, FunctionType) or function in seen:
+            return False
+        seen.append(function)
+        names = set(_names(function.__code__))
+        found = {name: function.__globals__.get(name) for name in names}
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        found |= {name: cell.cell_contents for name, cell in cells}
+        return ("print" in names and found.get("print") is None) or any(
+            within(getattr(other, "py_func", other)) for other in found.values()
         )
+
+    return within(getattr(function, "py_func", function))
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,34 +141,63 @@ class Trial:
         mu, *own = self.values.values()
         return y, np.full(len(y), mu), np.tile(np.array(own, float), (len(y), 1))
 
-    def _counts(self, density: Any) -> bool:
-        """Whether the probabilities of whole numbers within the support's ends add up to 1."""
-        y, _ = replace(self, discrete=True).nodes()
+    def _adds_up(self, density: Any) -> bool:
+        """Whether all probability is 1."""
+        y, w = self.nodes()
+        log_p = called(self.name, density.name, density.values, *self.arguments(y))
         with np.errstate(all="ignore"):
-            total = np.nansum(np.exp(np.asarray(density.values(*self.arguments(y)))))
-        return bool(abs(total - 1) < _WRONG)
+            return bool(abs(np.nansum(np.exp(np.minimum(log_p, 700.0)) * w) - 1) < _WRONG)
+
+    def _probably(self, density: Any, y: Floats, w: Floats, log_p: Floats) -> str:
+        """What was meant, where p(y) does not add up to 1; empty where nothing fits."""
+        add_up = "add up" if self.discrete else "integrate"
+        with np.errstate(all="ignore"):
+            itself = log_p.min() >= 0 and abs(np.sum(log_p * w) - 1) < _WRONG
+        if itself:
+            return f"the values themselves {add_up} to 1: give log p(y), not p(y)"
+        if not self.discrete:
+            for lower in {self.lower, max(self.lower, 0.0)}:
+                if replace(self, discrete=True, lower=lower)._adds_up(density):
+                    also = "" if lower == self.lower else " from 0 on"
+                    return f"over whole numbers{also} it sums to 1: say discrete=True"
+        elif self.lower < 0 and replace(self, lower=0.0)._adds_up(density):
+            return "over 0, 1, 2, ... it sums to 1: say support='counts'"
+        names = list(self.values)
+        for order in self._orders():
+            given = {k: self.values[other] for k, other in zip(names, order, strict=True)}
+            if replace(self, values=given)._adds_up(density):
+                return (
+                    f"with its arguments as (y, {', '.join(order)}) p(y) would; it is called in "
+                    f"the order of links=, ({', '.join(['y', *names])})"
+                )
+        return ""
+
+    def _orders(self) -> Iterator[tuple[str, ...]]:
+        """Other orders of the parameters."""
+        names = tuple(self.values)
+        return (p for p in permutations(names) if p != names and len(names) <= _MOST_IN_ORDERS)
 
     def distribution(self, density: Any) -> Distribution:
         """The distribution by the density; ModelError where it is not one."""
         y, w = self.nodes()
-        log_p = called(self.name, density.name, density.values, *self.arguments(y))
-        if not np.isfinite(log_p).any():
-            odd = "NaN" if np.isnan(log_p).all() else "not finite"
-            refuse(
-                self.name,
-                f"log p is {odd} for all y at {self.place}; if it is meant for other values, name "
-                "such: typical={'mu': ..., ...}",
-            )
-        mass = np.where(np.isnan(log_p), 0.0, np.exp(np.minimum(log_p, 700.0))) * w
-        total = float(mass.sum())
+        log_p = np.asarray(called(self.name, density.name, density.values, *self.arguments(y)))
+        with np.errstate(all="ignore"):
+            mass = np.where(np.isnan(log_p), 0.0, np.exp(np.minimum(log_p, 700.0))) * w
+            total, none = float(mass.sum()), not np.isfinite(log_p).any()
         nan = np.isnan(log_p) & (np.abs(y) < 1e6) & (np.abs(y - self.lower) > 1e-6)
-        if abs(total - 1) > _WRONG:
+        self._check_ends(y, nan)
+        if none or abs(total - 1) > _WRONG:
             what = "sums" if self.discrete else "integrates"
             said = f"p(y) {what} to {total:.5g} over {self.support}, not to 1, at {self.place}: "
-            if nan.any():
+            if none:
+                odd = "NaN" if np.isnan(log_p).all() else "not finite"
+                said = f"log p is {odd} for all y at {self.place}; "
+            if probably := self._probably(density, y, w, log_p):
+                said += probably
+            elif none:
+                said += "if it is meant for other values, name such: typical={'mu': ..., ...}"
+            elif nan.any():
                 said += f"log p is NaN at y = {y[nan][0]:.4g}, for example"
-            elif not self.discrete and self._counts(density):
-                said += "over whole numbers it sums to 1: say discrete=True"
             else:
                 said += (
                     "log p needs all its constants, and support= the values that y can have; "
@@ -143,6 +205,19 @@ class Trial:
                 )
             refuse(self.name, said)
         return Distribution(self, y, mass)
+
+    def _check_ends(self, y: Floats, nan: Bools) -> None:
+        """ModelError where log p is not known for all negative numbers, or all beyond 0 and 1."""
+        near = (np.abs(y) < 10) & (np.abs(y) > 1e-9) & (np.abs(y - 1) > 1e-9)
+        for kind, beyond in (("unit", (y < 0) | (y > 1)), ("positive", y < 0)):
+            if self.discrete or not (near & beyond).any() or (near & nan & ~beyond).any():
+                continue
+            if nan[near & beyond].all():
+                refuse(
+                    self.name,
+                    f"log p is NaN at y = {y[nan & near][-1]:.4g}, for example, and the support is "
+                    f"{self.support}: say support={kind!r}, or give -math.inf there",
+                )
 
     @property
     def support(self) -> str:

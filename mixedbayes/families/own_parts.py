@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from types import FunctionType
 from typing import Any
 
@@ -23,11 +24,12 @@ from mixedbayes.families.own_checks import (
     called,
     check_signature,
     check_slopes,
-    first_line,
     numbers,
+    prints,
     refuse,
     support_words,
 )
+from mixedbayes.families.own_failures import first_line
 from mixedbayes.families.own_rows import INVERSES, Compiled, row_density
 from mixedbayes.families.registry import FAMILIES
 
@@ -147,6 +149,12 @@ def _check_compilable(name: str, what: str, function: Any) -> None:
             f"{what}= is a {type(function).__name__}, which does not compile: give a function "
             "made by def or lambda, with fixed values inside it",
         )
+    if prints(function):
+        refuse(
+            name,
+            f"{what}= calls print(), for every row and every step of the sampler: take it out; "
+            "family.log_density(y, mu, {...}) says log p at any values",
+        )
 
 
 def priors_of(name: str, links: Links, priors: Any) -> dict[str, Prior]:
@@ -252,7 +260,9 @@ def of_scipy(
         refuse(
             name,
             f"scipy= gives a distribution without values at {place}: it does not take these "
-            "parameters; if others are meant, name such: typical={'mu': ..., ...}",
+            f"parameters{_in_another_order(name, factory, values)}; SciPy's own take their shapes "
+            "first, then loc and scale. If other values are meant, name such: "
+            "typical={'mu': ..., ...}",
         )
 
     other = called(name, "scipy", factory, *(np.full(2, x) for x in moved(links, values).values()))
@@ -271,6 +281,17 @@ def of_scipy(
         lambda *own: factory(*own).var(),
         (float(lower), float(upper)),
     )
+
+
+def _in_another_order(name: str, factory: Callable[..., Any], values: Mapping[str, float]) -> str:
+    """Which order of the parameters it would take; empty where none is found."""
+    names = tuple(values)
+    for order in permutations(names):
+        made = called(name, "scipy", factory, *(values[p] for p in order))
+        ends = np.asarray(called(name, "scipy", made.support), float)
+        if order != names and not np.isnan(ends).any():
+            return f", but would take ({', '.join(order)}) in the place of ({', '.join(names)})"
+    return ""
 
 
 def support_of(name: str, given: Any, discrete: bool) -> tuple[float, float]:
@@ -305,18 +326,18 @@ def density_of(
 ) -> Any:
     m = len(links) - 1
     if logp is not None:
-        return Compiled(logp, m, gradient)
+        return Compiled(logp, m, gradient).called("", links)
     if pytensor is not None:
         from mixedbayes.families.pytensor_rows import InPyTensor  # PyTensor: where it is needed
 
-        return InPyTensor(pytensor, m)
+        return InPyTensor(pytensor, m).called("", links)
 
     def values(y: Floats, *arguments: Floats) -> Any:
         made = scipy(*arguments)
         return made.logpmf(y) if discrete else made.logpdf(y)
 
     slopes = python_rows.by_differences(values, list(links.values()))
-    return python_rows.Evaluated(values, slopes)
+    return python_rows.Evaluated(values, slopes).called("", links)
 
 
 def compile_all(name: str, densities: Sequence[Any], trial: Trial) -> None:
@@ -326,10 +347,8 @@ def compile_all(name: str, densities: Sequence[Any], trial: Trial) -> None:
         if isinstance(density, Compiled):
             _compile(name, density)
             continue
-        try:
-            density.slopes(*trial.arguments(y))
-        except Exception as e:
-            refuse(name, f"{density.name}= failed with {type(e).__name__}: {first_line(e)}")
+        called(name, density.name, density.prepare)
+        called(name, density.name, density.slopes, *trial.arguments(y))
 
 
 def _compile(name: str, density: Compiled) -> None:
@@ -397,7 +416,9 @@ def check_trial(
     if cdf is not None:
         law.check_cdf("cdf", called(trial.name, "cdf", cdf, *_matrix(trial.arguments(y))), y)
     if tails is not None:
-        below, above = (each.values(*trial.arguments(y)) for each in tails)
+        below, above = (
+            called(trial.name, each.name, each.values, *trial.arguments(y)) for each in tails
+        )
         law.check_cdf("logcdf", np.exp(below), y)
         law.check_cdf("logsf", -np.expm1(above), y)
     if mean is not None:
@@ -416,7 +437,9 @@ def check_gradient(trial: Trial, density: Any, links: Sequence[Link]) -> None:
     by = python_rows.by_differences(
         lambda y, *own: density.values(y, own[0], np.stack(own[1:], axis=1)), links
     )
-    check_slopes(trial, y, density.slopes(*arguments)[1:], by(*_matrix(arguments))[1:])
+    own = called(trial.name, "gradient", density.slopes, *arguments)
+    expected = called(trial.name, density.name, by, *_matrix(arguments))
+    check_slopes(trial, y, own[1:], expected[1:])
 
 
 def _matrix(arguments: tuple[Floats, Floats, Floats]) -> list[Floats]:
@@ -439,6 +462,8 @@ def family_of(name: str, links: Links, given: Given, *, discrete: bool, of_mu: b
     mu, *others = links.items()
     link = mu[1]
     m, density = len(others), given.density
+    for each in (density, *(given.tails or ())):
+        each.called(name, links)
     if isinstance(density, Compiled):
         compiled = row_density(density, link, given.tails)
     else:

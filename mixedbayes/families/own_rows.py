@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import carray, njit, types
 
 from mixedbayes import jit
 from mixedbayes.design.types import Floats
 from mixedbayes.families.links import Cloglog, Identity, Link, Log, Logit, Probit
+from mixedbayes.families.own_failures import Watched, raised
 from mixedbayes.families.rows import RowDensity, compiled
 from mixedbayes.jit import to_fixed_tuple
 from mixedbayes.numerics.dual import dual, value_and_slope
@@ -147,11 +149,35 @@ def _no_entry(x, k):
     return 0.0
 
 
+@compiled
+def _as_it_is(x):
+    return x
+
+
 # ---- the functions -------------------------------------------------------------------------------
 
 
-class Compiled:
+def _noting(slot: Floats) -> Any:
+    """Writes y, mu and the parameters after a 1 into a slot (3 + m,), unless it is taken."""
+    address, size, m = slot.ctypes.data, slot.size, slot.size - 3
+    entry = _entry if m else _no_entry
+
+    @njit(error_model="numpy", nogil=True)
+    def note(y, mu, parameters):
+        into = carray(jit.pointer(address), (size,), np.float64)  # type: ignore[call-arg]
+        if into[0] == 0.0:
+            into[1], into[2] = y, mu
+            for k in range(m):
+                into[3 + k] = entry(parameters, k)
+            into[0] = 1.0
+
+    return jit.unkept(note)
+
+
+class Compiled(Watched):
     """A function f(y, mu, *parameters) of numbers, with its derivatives by mu and the parameters.
+
+    Where it raises an exception compiled code has NaN, and `failures` counts it.
 
     Parameters
     ----------
@@ -166,26 +192,57 @@ class Compiled:
     """
 
     def __init__(self, function: Any, m: int, gradient: Any = None, name: str = "logp") -> None:
+        super().__init__()
         self.function, self.m, self.gradient, self.name = _own(function), m, gradient, name
+        self._slot = np.zeros(3 + m)
+        self._note = _noting(self._slot)
+        self._by_hand = None if gradient is None else _own(gradient)
+
+    def _guard(self, function: Any, take: Any, none: Any) -> Any:
+        """take(function(*given)) for (given, y, mu, parameters); `none` where it raises.
+
+        What cannot raise is called as it is: code for exceptions costs half as much again.
+        """
+        if not _may_raise(function, self.m):
+
+            @compiled
+            def plain(given, y, mu, parameters):
+                return take(function(*given))
+
+            return jit.unkept(plain)
+        note = self._note
+
+        @njit(error_model="numpy", nogil=True)
+        def guarded(given, y, mu, parameters):
+            found = none
+            try:
+                found = take(function(*given))
+            except Exception:
+                note(y, mu, parameters)
+            return found
+
+        return jit.unkept(guarded)
 
     @cached_property
     def evaluate(self) -> Any:
         """evaluate(y, mu, parameters): the value, d / d mu, and the tuple of the others."""
-        f, m = self.function, self.m
-        if self.gradient is not None:
-            by_hand = _own(self.gradient)
+        m = self.m
+        if self._by_hand is not None:
+            value_of = self._guard(self.function, _as_it_is, math.nan)
+            slopes_of = self._guard(self._by_hand, _as_it_is, (math.nan,) * (1 + m))
 
             @njit(error_model="numpy", nogil=True)
-            def given(y, mu, parameters):
-                slopes = by_hand(y, mu, *parameters)
-                return f(y, mu, *parameters), slopes[0], slopes[1:]
+            def by_hand(y, mu, parameters):
+                given = (y, mu, *parameters)
+                slopes = slopes_of(given, y, mu, parameters)
+                return value_of(given, y, mu, parameters), slopes[0], slopes[1:]
 
-            return jit.unkept(given)
-        seeded = _seeded(m)
+            return jit.unkept(by_hand)
+        seeded, call = _seeded(m), self._guard(self.function, value_and_slope, (math.nan, math.nan))
 
         @njit(error_model="numpy", nogil=True)
         def along(y, mu, parameters, at):
-            return value_and_slope(f(y, *seeded(mu, parameters, at)))
+            return call((y, *seeded(mu, parameters, at)), y, mu, parameters)
 
         slopes = _slopes(along, m)
 
@@ -198,11 +255,12 @@ class Compiled:
 
     @cached_property
     def _values(self) -> Any:
-        f, as_tuple = self.function, _as_tuple(self.m)
+        as_tuple, call = _as_tuple(self.m), self._guard(self.function, _as_it_is, math.nan)
 
         def values(y, mu, parameters, out):
             for i in range(y.size):
-                out[i] = f(y[i], mu[i], *as_tuple(parameters[i]))
+                own = as_tuple(parameters[i])
+                out[i] = call((y[i], mu[i], *own), y[i], mu[i], own)
 
         kinds = types.void(_REAL[::1], _REAL[::1], _ROWS, _REAL[::1])
         return njit(kinds, error_model="numpy", nogil=True)(values)
@@ -222,6 +280,21 @@ class Compiled:
         kinds = types.void(_REAL[::1], _REAL[::1], _ROWS, _ROWS)
         return njit(kinds, error_model="numpy", nogil=True)(both)
 
+    @property
+    def failures(self) -> int:
+        if self._slot[0]:
+            values = self._slot[1:].copy()
+            self._slot[0] = 0.0
+            self.keep(self.failed(self._exception(values), values.tolist()))
+        return self._count
+
+    def _exception(self, values: Floats) -> BaseException | None:
+        """Of the function, or the one of its derivatives, at these numbers."""
+        for function in (self.function, self._by_hand):
+            if function is not None and (error := raised(function, *values.tolist())) is not None:
+                return error
+        return None
+
     def returned(self) -> str | None:
         """What the function gives that is no number; None where it is one."""
         kinds = (_REAL,) * (2 + self.m)
@@ -235,22 +308,38 @@ class Compiled:
         kinds = (_REAL,) * (2 + self.m)
         if self.gradient is None:
             return 1 + self.m if self._all else 0
-        by_hand = _own(self.gradient)
+        by_hand: Any = self._by_hand
         by_hand.compile(kinds)
         kind = by_hand.overloads[kinds].signature.return_type
         return len(kind) if isinstance(kind, types.BaseTuple) else 0
 
     def values(self, y: Floats, mu: Floats, parameters: Floats) -> Floats:
         """(N,) for y and mu (N,), parameters (N, m)."""
-        out = np.empty(len(y))
-        self._values(*map(_ready, (y, mu, parameters)), out)
-        return out
+        return self._called(self._values, y, mu, parameters, np.empty(len(y)))
 
     def slopes(self, y: Floats, mu: Floats, parameters: Floats) -> Floats:
         """(2 + m, N) the values, and the derivatives by mu and by each parameter."""
-        out = np.empty((2 + self.m, len(y)))
-        self._all(*map(_ready, (y, mu, parameters)), out)
+        return self._called(self._all, y, mu, parameters, np.empty((2 + self.m, len(y))))
+
+    def _called(self, loop: Any, y: Floats, mu: Floats, parameters: Floats, out: Floats) -> Floats:
+        """`out`, filled; `Failed` where the function raised an exception."""
+        before = self.failures
+        loop(*map(_ready, (y, mu, parameters)), out)
+        if self.failures > before:
+            assert self._last is not None
+            raise self._last
         return out
+
+
+def _may_raise(function: Any, m: int) -> bool:
+    """Whether a compiled function of y, mu and m parameters can raise an exception.
+
+    numba's functions return a status, 0 if there was none.
+    """
+    kinds = (_REAL,) * (2 + m)
+    function.compile(kinds)
+    statuses = re.findall(r"^\s*ret i32 (.*)$", function.inspect_llvm(kinds), re.MULTILINE)
+    return set(statuses) != {"0"}
 
 
 def _ready(x: Floats) -> Floats:

@@ -26,10 +26,17 @@ class InPyTensor(Evaluated):
     """The log density of rows by a function(y, mu, *parameters) of tensors, and its derivatives."""
 
     name = "pytensor"
+    slowness = (
+        "pytensor= is evaluated by Python, one chain at a time. Remedy: give the density as logp=, "
+        "a function of numbers, where it can be written so"
+    )
 
     def __init__(self, function: Callable[..., Any], m: int) -> None:
         super().__init__(self._value_of, self._all_of)
         self.function, self.m = function, m
+
+    def prepare(self) -> None:
+        assert self._compiled
 
     @cached_property
     def _graph(self) -> tuple[list[Any], Any]:
@@ -69,6 +76,14 @@ class _Node(Op):
     def __init__(self, density: Any) -> None:
         self.density = density
 
+    def _asked(self, function: Callable[..., Floats], inputs: Sequence[Any]) -> Floats:
+        """What a function gives; what it raises is kept too, for nutpie's code catches it."""
+        try:
+            return np.array(function(*self._flat(inputs)))
+        except Exception as error:
+            self.density.keep(error)
+            raise
+
     def _flat(self, inputs: Sequence[Any]) -> tuple[Floats, Floats, Floats]:
         y, mu, *rest = (np.ascontiguousarray(x, float) for x in inputs)
         own = np.stack(rest, axis=1) if rest else np.zeros((len(y), 0))
@@ -82,7 +97,7 @@ class _Values(_Node):
         return Apply(self, list(inputs), [pt.dvector()])
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
-        outputs[0][0] = np.array(self.density.values(*self._flat(inputs)))
+        outputs[0][0] = self._asked(self.density.values, inputs)
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         if isinstance(cotangents[0].type, DisconnectedType):
@@ -99,7 +114,7 @@ class _Slopes(_Node):
         return Apply(self, list(inputs), [pt.dmatrix()])
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
-        outputs[0][0] = np.array(self.density.slopes(*self._flat(inputs))[1:])
+        outputs[0][0] = self._asked(self.density.slopes, inputs)[1:]
 
 
 @numba_funcify.register(_Node)

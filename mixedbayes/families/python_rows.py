@@ -15,6 +15,7 @@ import numpy as np
 from mixedbayes import jit
 from mixedbayes.design.types import Floats
 from mixedbayes.families.links import Identity, Link, Log
+from mixedbayes.families.own_failures import FunctionError, Watched, place_of, raised
 from mixedbayes.families.own_rows import INVERSES
 from mixedbayes.families.rows import RowDensity, compiled
 
@@ -27,7 +28,7 @@ _GOOD = 1e-9  # relative difference of the last two extrapolations that is good 
 _ROUNDS = 6  # each with a distance a quarter as large
 
 
-class Evaluated:
+class Evaluated(Watched):
     """The log density of rows by functions of arrays.
 
     Parameters
@@ -38,9 +39,15 @@ class Evaluated:
         slopes(y, mu, *parameters), (2 + m, N): the values and all derivatives.
     """
 
-    name = "scipy"  # by which errors call it
+    name = "scipy"
+    slowness = (
+        "scipy= is evaluated in Python, many times for each derivative, one chain at a time. "
+        "Remedy: give the density as logp=, a function of numbers, or as pytensor=, beside scipy= "
+        "or without it: some hundred times as fast"
+    )
 
     def __init__(self, values: Values, slopes: Values) -> None:
+        super().__init__()
         self._values, self._slopes, self._lock = values, slopes, Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,16 +57,48 @@ class Evaluated:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=Lock())
 
+    @property
+    def remedy(self) -> str:
+        return (
+            "the density is asked for wherever the links lead, at very large and very small "
+            "parameters too; give log p there, -np.inf where p(y) is 0, and raise nothing"
+        )
+
+    def prepare(self) -> None:
+        """Make what the functions need once."""
+
     def values(self, y: Floats, mu: Floats, parameters: Floats) -> Floats:
         """(N,) for y and mu (N,), parameters (N, m)."""
-        with self._lock, np.errstate(all="ignore"):
-            found = self._values(y, mu, *np.ascontiguousarray(parameters.T))
-        return np.broadcast_to(np.asarray(found, float), y.shape)
+        return self._called(self._row_by_row, y, mu, parameters)
 
     def slopes(self, y: Floats, mu: Floats, parameters: Floats) -> Floats:
         """(2 + m, N) the values, and the derivatives by mu and by each parameter."""
+        return self._called(self._slopes, y, mu, parameters)
+
+    def _row_by_row(self, y: Floats, *arguments: Floats) -> Floats:
+        found = np.asarray(self._values(y, *arguments), float)
+        if found.ndim and found.shape != y.shape:
+            raise ValueError(f"an array of shape {found.shape} for responses of shape {y.shape}")
+        return np.broadcast_to(found, y.shape)
+
+    def _called(self, function: Values, y: Floats, mu: Floats, parameters: Floats) -> Floats:
+        arguments = [mu, *np.ascontiguousarray(parameters.T)]
         with self._lock, np.errstate(all="ignore"):
-            return self._slopes(y, mu, *np.ascontiguousarray(parameters.T))
+            try:
+                return function(y, *arguments)
+            except Exception as error:
+                raise self._failure(error, function, y, arguments) from error
+
+    def _failure(
+        self, error: Exception, function: Values, y: Floats, arguments: Sequence[Floats]
+    ) -> FunctionError:
+        """With the row at which the function raises it, found by calling it for fewer and fewer."""
+        row, there = place_of(function, y, arguments)
+        if row is None:
+            return self.failed(error, ())
+        own = [x[row : row + 1] for x in (y, *arguments)]
+        near = "" if raised(self._row_by_row, *own) else "near"  # where a derivative was taken
+        return self.failed(there, [float(x[0]) for x in own], near)
 
 
 def by_differences(values: Values, links: Sequence[Link]) -> Values:
@@ -150,7 +189,8 @@ def row_density(density: Evaluated, link: Link, m: int) -> RowDensity:
         try:
             own = _array(parameters, (m, n)) if m else np.zeros((0, n))
             found[:] = density.slopes(_array(y, (n,)).copy(), _array(mu, (n,)), own.T)
-        except Exception:  # a point where the density is not known
+        except BaseException as error:  # compiled code passes none on, nor Ctrl-C
+            density.keep(error)
             found[:] = np.nan
 
     callback = _CALL(called)

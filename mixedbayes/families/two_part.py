@@ -65,6 +65,10 @@ class TwoPart(Family):
     def inverse(self, eta: Any, xp: Any) -> Any:
         return self.component.inverse(eta, xp)
 
+    @property
+    def mixing(self) -> tuple[str, ...]:
+        return (self.zeros.name,)
+
     def share(self, parameters: Values) -> Floats:
         """(S, 1) or (S, n) the parameter of the zeros."""
         return per_row(parameters[self.zeros.name])

@@ -66,6 +66,10 @@ class ZeroOneInflatedBeta(Ends):
     links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit)
 
     @property
+    def mixing(self) -> tuple[str, ...]:
+        return ("zoi",)
+
+    @property
     def row_density(self) -> RowDensity:
         return RowDensity(
             _row, Logit, _once, concave=False, odds=(1, 2), mass=ends_mass(_parts)

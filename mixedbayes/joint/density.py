@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -66,6 +66,7 @@ class JointDensity(Recorded):
     coordinates: Coordinates
     sections: Mapping[str, Floats | Ints]  # of the model, whatever its coordinates
     whitening: Whitening
+    watch: Callable[[], BaseException | None]  # by `Family.failure`
 
     @classmethod
     def of(cls, design: Design, family: Family, priors: Priors) -> JointDensity:
@@ -82,7 +83,7 @@ class JointDensity(Recorded):
         n_first, q = _first(layout)
         rest = layout.ndim - layout.n_hyper - n_first
         whitening = Whitening.identity(layout.n_hyper, n_first, q, rest)
-        return cls(layout, data, coordinates, fixed, whitening)
+        return cls(layout, data, coordinates, fixed, whitening, family.failure(design))
 
     def whitened(self, whitening: Whitening, coordinates: Coordinates) -> JointDensity:
         """The same density with the effects in these coordinates, whitened."""
@@ -92,6 +93,14 @@ class JointDensity(Recorded):
     def record(self) -> Ints:
         own = self.coordinates.sections() | self.whitening.sections()
         return pack(SECTIONS, {**self.sections, **own})
+
+    def logp_grad(self, z: Floats) -> tuple[float, Floats]:
+        """As of all records; raises what compiled code cannot, see `Family.failure`."""
+        found = super().logp_grad(z)
+        error = self.watch()
+        if error is not None:
+            raise error
+        return found
 
     @property
     def ndim(self) -> int:

@@ -14,8 +14,8 @@ from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, NewRows, NewTerm
 from mixedbayes.design.values import row_name
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.predict.conditioned import Conditioned, Moving
-from mixedbayes.predict.linear import covariance_roots, predictor
+from mixedbayes.predict.conditioned import Conditioned
+from mixedbayes.predict.linear import Moving, covariance_roots, predictor
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.updating import MU, NewData, Unseen, exact, weighted

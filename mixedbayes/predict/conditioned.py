@@ -14,7 +14,7 @@ from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.design.values import label
 from mixedbayes.errors import ModelError
 from mixedbayes.predict.importance import IN_CLOSED_FORM, Importance, describe_mixture
-from mixedbayes.predict.linear import Known
+from mixedbayes.predict.linear import Known, Moving
 from mixedbayes.predict.predict import predict_given
 from mixedbayes.predict.question import Groups, Kind, NewLevels, Scale
 from mixedbayes.predict.updating import Exact, Weighted
@@ -42,8 +42,6 @@ from mixedbayes.results.tables import (
     stack,
 )
 from mixedbayes.results.text import tabled
-
-type Moving = tuple[str, GroupDesign]  # a parameter, and a factor's new levels
 
 
 @dataclass(frozen=True, eq=False, repr=False)

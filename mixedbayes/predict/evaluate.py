@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from scipy import special
 
-from mixedbayes.design.limits import Limits
 from mixedbayes.design.original import Original
-from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.types import Design, Floats
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.families.base import Family, Values
+from mixedbayes.families.base import Family
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.linear import Predictor, predictor_roots
+from mixedbayes.predict.quadrature import Rowwise, Spread, population_mean, together
 from mixedbayes.predict.question import Question
 from mixedbayes.predict.rows import PredictionRows
 from mixedbayes.predict.streams import ROWS, stream
-from mixedbayes.predict.target import MU, At, Mean, Target, mean_depends_on_parameters, require
+from mixedbayes.predict.target import MU, Mean, Target, mean_depends_on_parameters, require
 from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
 
@@ -54,9 +51,6 @@ def run(blocks: Sequence[Block], work: Callable[[Block], Any], draws: int, *, sh
 
 
 # ---- draws -------------------------------------------------------------------------------------
-
-
-_STEP, _MOST = 16, 208  # nodes of a quadrature for each unit of sd, and at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +96,14 @@ def target_values(
         if reason := target.obstacle(family, varying):
             raise ModelError(reason)
 
+    mixing = family.mixing if integrated and target.affine else ()
+
     def evaluate(block: Block) -> Floats:
         number, at = block
         rng = stream(seed, ROWS, number)
         linear: dict[str, Floats] = {}  # (S, r)
         spread: list[Spread] = []
-        order = sorted(predictors, key=MU.__eq__)
+        order = sorted(predictors, key=lambda name: (name in mixing, name == MU))
         drawn: list[Floats] = []
         for name, roots in zip(
             order, predictor_roots([predictors[name] for name in order], at), strict=True
@@ -122,7 +118,7 @@ def target_values(
                 h = h + moved(roots, drawn, h.shape, rng)
             linear[name] = h.T
         if spread and family.jointly and linear.keys() >= {MU, *family.parameters}:
-            found = target.joint(family, *_together((MU, *family.parameters), linear, spread))
+            found = target.joint(family, *together((MU, *family.parameters), linear, spread))
             if found is not None:
                 return np.moveaxis(found, 0, -1)
         eta = linear.pop(MU, None)
@@ -132,64 +128,17 @@ def target_values(
             found = target.closed(family, eta, spread[0].sd ** 2)
             if found is not None:
                 return np.moveaxis(found, 0, -1)
-        weights = None if rows.weights is None else rows.weights[at]
-        trials = None if rows.trials is None else rows.trials[at]
         own = {name: family.parameter_link(name).inverse(h, np) for name, h in linear.items()}
-
-        every = {**shared, **own}
-
-        def integrate(
-            function: Callable[[Floats, At], Floats],
-            around: Floats | float | None = None,
-            reads: Callable[[Family], tuple[str, ...]] | None = None,
-        ) -> Floats:
-            if rows.limits is not None:
-                function = _limited(function, rows.limits.take(at))
-            alone = reads is not None and reads(family) == (MU,)
-            over = [own.alone for own in spread if own.name == MU] if alone else spread
-            return _integrated(family, function, over, eta, linear, every, weights, trials, around)
-
-        return np.moveaxis(target.over(integrate), 0, -1)
+        over = Rowwise(
+            family, eta, linear, {**shared, **own},
+            None if rows.weights is None else rows.weights[at],
+            None if rows.trials is None else rows.trials[at],
+            None if rows.limits is None else rows.limits.take(at),
+            spread, mixing,
+        )  # fmt: skip
+        return np.moveaxis(target.over(over.mean), 0, -1)
 
     return evaluate
-
-
-def _limited(function: Callable[[Floats, At], Floats], limits: Limits) -> Any:
-    """The function of rows that have these bounds."""
-    return lambda eta, at: function(eta, replace(at, limits=limits))
-
-
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """Effects without a level on one predictor: they add sum_j L_j z_j + sd z, z ~ N(0, I).
-
-    The z_j belong to predictors that are integrated over before this one.
-    """
-
-    name: str
-    sd: Floats  # (S, r)
-    L: Mapping[str, Floats]  # (S, r) by the name of such a predictor
-
-    @property
-    def alone(self) -> Spread:
-        """The same effects, where no other predictor's are integrated over."""
-        squares = [L**2 for L in self.L.values()]
-        return Spread(self.name, np.sqrt(sum(squares, self.sd**2)), {})
-
-
-def _together(
-    names: Sequence[str], linear: Mapping[str, Floats], spread: Sequence[Spread]
-) -> tuple[Floats, Floats]:
-    """Predictors (k, S, r) in this order, and the root (k, d, S, r) of the effects on them."""
-    etas = np.stack([linear[name] for name in names])
-    roots = np.zeros((len(names), len(spread), *etas.shape[1:]))
-    column = {own.name: j for j, own in enumerate(spread)}
-    for own in spread:
-        place = names.index(own.name)
-        roots[place, column[own.name]] = own.sd
-        for name, L in own.L.items():
-            roots[place, column[name]] = L
-    return etas, roots
 
 
 def moved(
@@ -207,87 +156,6 @@ def moved(
     drawn.append(rng.standard_normal(shape) if sd is not None else np.zeros((1, 1)))
     parts = [L * z for L, z in zip(roots, drawn, strict=True) if L is not None]
     return sum(parts[1:], parts[0]) if parts else 0.0
-
-
-def _integrated(
-    family: Family,
-    function: Callable[[Floats, At], Floats],
-    spread: Sequence[Spread],
-    eta: Floats,
-    linear: Mapping[str, Floats],
-    parameters: Values,
-    weights: Floats | None,
-    trials: Ints | None,
-    around: Floats | float | None = None,
-) -> Floats:
-    """Mean of a function over normal effects on the predictors in `spread`, one by one.
-
-    `around` is the y of a function that falls as P(Y <= y) does, None for one that is smooth.
-    """
-    if not spread:
-        return function(eta, At(family, parameters, weights, trials))
-    one, *rest = spread
-    name, variance = one.name, one.sd**2
-
-    def inner(h: Floats) -> Floats:
-        if name == MU:  # the last
-            return _integrated(family, function, rest, h, linear, parameters, weights, trials)
-        own = {**parameters, name: family.parameter_link(name).inverse(h, np)}
-        z = np.divide(h - linear[name], one.sd, out=np.zeros_like(h), where=one.sd > 0)
-        at, others = eta, dict(linear)
-        for later in rest:
-            if name not in later.L:
-                continue
-            if later.name == MU:
-                at = eta + later.L[name] * z
-            else:
-                others[later.name] = linear[later.name] + later.L[name] * z
-        return _integrated(family, function, rest, at, others, own, weights, trials, around)
-
-    if name != MU:
-        return population_mean(inner, linear[name], variance)
-    falls = None
-    if around is not None:
-        y = np.broadcast_to(np.asarray(around, float), eta.shape)
-        falls = family.transition(y, parameters, weights=weights, trials=trials)
-    if falls is None or np.all(falls[1] >= one.sd):  # a fall so wide is smooth
-        return population_mean(inner, eta, variance)
-    return falling_mean(inner, eta, np.sqrt(variance), *falls)
-
-
-_REACH, _WIDTHS, _PIECE = 8.5, 8.0, 20
-
-
-@lru_cache(maxsize=1)
-def _legendre() -> tuple[Floats, Floats]:
-    return np.polynomial.legendre.leggauss(_PIECE)
-
-
-def falling_mean(
-    mean: Callable[[Floats], Floats], eta: Floats, sd: Floats, place: Floats, width: Floats
-) -> Floats:
-    """E[mean(h)] for h ~ N(eta, sd^2) of a function that falls at `place` over some `width`.
-
-    By Gauss-Legendre's rule on four pieces: some widths on either side of the place, and what is
-    beyond them within 8.5 sds. Where the place is far away, or the fall is wide beside sd, they
-    divide the normal law itself.
-    """
-    with np.errstate(all="ignore"):
-        z = np.clip(np.nan_to_num((place - eta) / sd), -_REACH, _REACH)
-        reach = np.clip(np.nan_to_num(_WIDTHS * width / sd, nan=_REACH), 1e-9, _REACH)
-    ends = [
-        np.full_like(z, -_REACH), np.maximum(z - reach, -_REACH), z,
-        np.minimum(z + reach, _REACH), np.full_like(z, _REACH),
-    ]  # fmt: skip
-    nodes, weights = _legendre()
-    total: Floats | float = 0.0
-    for low, high in pairwise(ends):
-        half = (high - low) / 2
-        for node, weight in zip(nodes, weights, strict=True):
-            at = low + (node + 1) * half
-            density = np.exp(-0.5 * at**2) / np.sqrt(2 * np.pi)
-            total = total + weight * half * density * mean(eta + at * sd)
-    return np.asarray(total)
 
 
 def evaluation(
@@ -413,27 +281,3 @@ def _lacking(what: str) -> None:
         f"a new observation depends on {what}, and the new data lack its column(s); add them, or "
         'ask for kind="mean"'
     )
-
-
-def population_mean(mean: Callable[[Floats], Floats], eta: Floats, variance: Floats) -> Floats:
-    """E[mean(h)] for h ~ N(eta, variance), elementwise, by Gauss-Hermite quadrature.
-
-    `mean` may add dimensions, such as the probabilities of several categories.
-
-    The number of nodes grows with the largest sd: 32 up to sd 1, 112 up to sd 6, at most 208. Up to
-    sd 3 the error is below 1e-5 for means through the logit, probit and log (relative) links and
-    below 1e-4 for the complementary log-log; up to sd 10, below 2e-4 for the logit.
-    """
-    sd = np.sqrt(variance)
-    nodes, weights = _nodes(int(min(_STEP * (1 + np.ceil(sd.max(initial=0.0))), _MOST)))
-    total = weights[0] * mean(eta + nodes[0] * sd)
-    for node, weight in zip(nodes[1:], weights[1:], strict=True):
-        total += weight * mean(eta + node * sd)
-    return total
-
-
-@lru_cache
-def _nodes(count: int) -> tuple[Floats, Floats]:
-    nodes, weights = special.roots_hermitenorm(count)
-    kept = weights > 0  # the outermost underflow
-    return nodes[kept], weights[kept] / weights.sum()

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, Ints
+from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import level_stream
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.terms.base import need_independent
 from mixedbayes.terms.law import NORMAL, Law
+
+type Moving = tuple[str, GroupDesign]  # a parameter, and a factor with effects on it
 
 # ---- new levels: effects drawn from the population ---------------------------------------------
 

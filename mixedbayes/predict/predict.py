@@ -42,7 +42,8 @@ from mixedbayes.predict.question import (
 )
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.predict.target import MU, Mean, Truncated, parse_target
+from mixedbayes.predict.target import MU, Mean, Truncated
+from mixedbayes.predict.target_text import parse_target
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
@@ -292,11 +293,12 @@ def predict_given(
     run(blocks, work, post.n_draws, shown=progress)
     draws_below = np.any(bad, axis=0) if bad else np.zeros(post.n_draws, bool)
     between = kind == "response" if what is None else isinstance(what, Truncated)
-    notes = [limits_note(post.design, between)] if what is None or what.of_response else []
+    exposed = exposure_note(post.design) if way is None else ""
+    notes = [exposed, limits_note(post.design, between)]
+    notes = notes if what is None or what.of_response else []
     if what is None or each:
         notes = [
             scale_note(post.design, way),
-            exposure_note(post.design) if way is None else "",
             weight_note(post, rows, question),
             *notes,
             impossible(post.family, draws_below, below),

@@ -18,7 +18,7 @@ from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import Ratio, level_terms, ratio_of
 from mixedbayes.results.tables import chained
 from mixedbayes.results.varcorr import RESIDUAL, component_list
-from mixedbayes.results.variance import infinite_note
+from mixedbayes.results.variance import infinite_note, limits_of_shares
 
 FIT_STATISTICS = ("rows", "levels", "icc", "r2", "elpd")
 MOST_CELLS = 10_000_000  # rows x draws up to which elpd is computed without being asked for
@@ -117,7 +117,7 @@ def column(
     if "r2" in statistics:
         entries += _or_reason("r2", left_out, lambda: list(_r2(post, asked)))
     if {"icc", "r2"} & set(statistics) and any(e.key.kind in ("icc", "r2") for e in entries):
-        cautions += filter(None, [infinite_note(post)])
+        cautions += filter(None, [infinite_note(post), limits_of_shares(post)])
     if "elpd" in statistics:
         entries += _or_reason("elpd", left_out, lambda: [_elpd(post, named, progress, cautions)])
     mu = post.design.mu

@@ -116,7 +116,8 @@ def _section(source: Source, name: str, says: str, make: Callable[[], pd.DataFra
             raise ModelError(_absent(source, name))
         call = f"fit.{name}()"
         rows = f"{len(table):,} row" + ("s" if len(table) != 1 else "")
-        return folded(name, html_frame(table, call), note=f"{says} ({rows})")
+        note = ". ".join(filter(None, (f"{says} ({rows})", table.attrs.get("note"))))
+        return folded(name, html_frame(table, call), note=note)
 
     return or_reason(name, part)
 

@@ -10,9 +10,9 @@ from mixedbayes.results.fixef import family_parameters, fixef
 from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
-from mixedbayes.results.tables import Asked, Description, Interval, Statistics
+from mixedbayes.results.tables import Asked, Description, Interval, Statistics, noted
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
-from mixedbayes.results.variance import has_shares
+from mixedbayes.results.variance import has_shares, shares_note
 
 
 def quantities(
@@ -43,7 +43,8 @@ def quantities(
     (`sd_Subject[Days]`, `cor_Subject[Intercept, Days]`, `sigma`), "fixef" (`Intercept`, `Days`),
     "parameters" (`nu`, `thresholds[1|2]`), "icc" (`icc[Subject, adjusted]`) or "r2"
     (`r2[marginal]`). The effects of each level are in `ranef` and `coef`, which take the same
-    statistics.
+    statistics. `attrs["note"]` says what a reader of icc and r2 has to know, as that they are of a
+    truncated response before truncation.
 
     Raises
     ------
@@ -59,7 +60,8 @@ def quantities(
     tables = list(_named(post, how))
     health = [c for c in tables[0] if c in ("ess_bulk", "rhat") and c not in columns]
     shown = ["table", "quantity", *columns, *health]
-    return pd.concat([table[shown] for table in tables], ignore_index=True)
+    found = pd.concat([table[shown] for table in tables], ignore_index=True)
+    return noted(found, shares_note(post))
 
 
 def _named(post: Posterior, how: Description) -> Iterator[pd.DataFrame]:

@@ -48,7 +48,7 @@ from mixedbayes.results.text import (
     text_table,
 )
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
-from mixedbayes.results.variance import infinite_note
+from mixedbayes.results.variance import shares_note
 from mixedbayes.sample.convergence import ConvergenceReport, check_convergence
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.unstructured import UNSTRUCTURED
@@ -289,7 +289,7 @@ def summary(
         icc=icc(post, **own) if post.design.mu.groups and not unknown else empty,
         r2=empty if unknown else r2(post, **own),
         health=diagnostics(post),
-        caution=f"No shares of variance: {unknown}." if unknown else infinite_note(post),
+        caution=f"No shares of variance: {unknown}." if unknown else shares_note(post),
         effects_kept=not has_summaries(post),
         others=_others(post),
         ratios=fixef_ratios(post, **own) if exponentiate else None,

@@ -14,6 +14,7 @@ from scipy import special
 
 from mixedbayes import names
 from mixedbayes.design import counted
+from mixedbayes.design.limits import limits_words
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
@@ -203,6 +204,17 @@ def infinite_note(post: Posterior) -> str:
         "residual has no finite variance: ICC and R2 are 0 there. Compare the sds of the groups "
         "with sigma in varcorr() instead, or give nu a prior that leaves out such heavy tails."
     )
+
+
+def shares_note(post: Posterior) -> str:
+    """What a reader of ICC and R2 has to know of them; mostly empty."""
+    return " ".join(filter(None, (infinite_note(post), limits_of_shares(post))))
+
+
+def limits_of_shares(post: Posterior) -> str:
+    """Of what ICC and R2 are where responses are censored or truncated; empty elsewhere."""
+    words = limits_words(post.design) if has_shares(post) else []
+    return f"ICC and R2 are {' and '.join(words)}." if words else ""
 
 
 def warn_of_infinite(post: Posterior) -> None:

@@ -17,7 +17,7 @@ from pytensor.graph.traversal import ancestors
 
 from mixedbayes.design.types import Floats
 from mixedbayes.sample.labels import labelled
-from mixedbayes.sample.nutpie import PyMCTarget, compile_pymc, run_nuts
+from mixedbayes.sample.nutpie import Failure, PyMCTarget, compile_pymc, nothing_happened, run_nuts
 from mixedbayes.sample.result import SamplingResult, not_finite
 from mixedbayes.sample.settings import Settings
 
@@ -30,13 +30,14 @@ def sample_nutpie(
     *,
     keep: Sequence[str],
     initial_points: Mapping[str, Any] | None,
+    failure: Failure = nothing_happened,
 ) -> SamplingResult:
     """Compile with numba, or find it compiled, and sample; `settings` with nothing left open."""
     began = time.perf_counter()
     target = compile_model(model, keep, initial_points)
     check_start(target)
     preparing = time.perf_counter() - began
-    run = run_nuts(target, settings, keep=keep)
+    run = run_nuts(target, settings, keep=keep, failure=failure)
     return run.result(labelled(run.draws, model), preparing)
 
 

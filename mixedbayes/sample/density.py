@@ -19,7 +19,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import SamplingError
 from mixedbayes.sample.defaults import Trajectory, density_tuning
-from mixedbayes.sample.nutpie import CDensity, LogpGrad, density_target, run_nuts
+from mixedbayes.sample.nutpie import CDensity, LogpGrad, density_target, nothing_happened, run_nuts
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
@@ -86,12 +86,13 @@ def sample_density(
         called, filled = start.logp_grad, start.cores(filled)
     target = density_target(called, ndim, start, THETA, trajectory)
     preparing = time.perf_counter() - began
+    inside = density.failure if isinstance(density, CDensity) else nothing_happened
     run = run_nuts(
         target,
         filled,
         keep=[THETA],
         adaptation=tuning.adaptation,
-        failure=lambda: start.failure,
+        failure=lambda: start.failure or inside(),
     )
     theta = ((names.CHAIN, names.DRAW, f"{THETA}_dim"), run.draws[THETA])
     result = run.result(xr.Dataset({THETA: theta}, coords=run.stats.coords), preparing)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 LogpGrad = Callable[[Floats], tuple[float, Floats]]
 Start = Callable[[int], Floats]  # seed -> starting point (n,)
+Failure = Callable[[], BaseException | None]  # what happened that could not be raised
 
 # nutpie's names of the statistics, where they differ from ArviZ's
 _NUTPIE = {
@@ -59,6 +60,10 @@ _EXPAND_SIGNATURE = numba.types.int64(
     numba.types.uint64, numba.types.uint64, *[numba.types.CPointer(numba.types.double)] * 2,
     numba.types.voidptr,
 )  # fmt: skip
+
+
+def nothing_happened() -> None:
+    """No failure."""
 
 
 class Compiled(Protocol):
@@ -78,17 +83,19 @@ class CDensity:
     `address` is that of the function, which writes the gradient and the value and returns 0, or a
     positive number where the density is zero or not finite (a divergence). `data` is handed on to
     each call. `owner` keeps the function and the memory behind `data` alive. `logp_grad` is the
-    same density for Python, to check starting points.
+    same density for Python, to check starting points. `failure` says what happened inside that C
+    cannot raise: it ends the run.
     """
 
     address: int
     data: int
     owner: Any
     logp_grad: LogpGrad
+    failure: Failure = nothing_happened
 
     @classmethod
-    def of(cls, density: Compiled) -> Self:
-        return cls(density.c_address, density.c_data, density, density.logp_grad)
+    def of(cls, density: Compiled, failure: Failure = nothing_happened) -> Self:
+        return cls(density.c_address, density.c_data, density, density.logp_grad, failure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +266,7 @@ def run_nuts(
     *,
     keep: Sequence[str],
     adaptation: str = "diag",
-    failure: Callable[[], BaseException | None] = lambda: None,
+    failure: Failure = nothing_happened,
 ) -> Run:
     """Run nutpie; Ctrl-C keeps the draws so far.
 
@@ -274,7 +281,8 @@ def run_nuts(
     adaptation
         nutpie's mass matrix adaptation: "diag" or "low_rank".
     failure
-        Asked after the run for an error that happened inside the density.
+        Asked while it runs and afterwards for an error that happened inside the density, which ends
+        the run.
 
     Raises
     ------
@@ -314,7 +322,7 @@ def _watch(
     target: Target,
     settings: Settings,
     adaptation: str,
-    failure: Callable[[], BaseException | None],
+    failure: Failure,
 ) -> tuple[Any, bool]:
     """The raw trace, and whether the user stopped the run."""
     latest: list[Any] = []
@@ -343,9 +351,10 @@ def _watch(
         try:
             while True:
                 try:
-                    return sampler.wait(timeout=None if display.silent else _POLL_SECONDS), False
+                    return sampler.wait(timeout=_POLL_SECONDS), False
                 except TimeoutError:
-                    continue
+                    if failure() is not None:
+                        return sampler.abort(), True
                 finally:
                     _report(display, latest)
         except KeyboardInterrupt:
@@ -357,7 +366,7 @@ def _watch(
 
 
 @contextmanager
-def _without_panic(failure: Callable[[], BaseException | None]) -> Iterator[None]:
+def _without_panic(failure: Failure) -> Iterator[None]:
     """A panic of nutpie's Rust code, which `except Exception` does not see, as a SamplingError."""
     try:
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pymc as pm
@@ -19,6 +19,7 @@ def sample_model(
     *,
     keep: Sequence[str],
     initial_points: Mapping[str, Any] | None = None,
+    failure: Callable[[], BaseException | None] = lambda: None,
 ) -> SamplingResult:
     """Sample a pm.Model by NUTS.
 
@@ -32,6 +33,8 @@ def sample_model(
         Names of the free and deterministic variables to keep draws of.
     initial_points
         Values by variable's name to start from, on the natural scale; a jitter is added to each.
+    failure
+        What happened in the density that the sampler cannot raise: it ends nutpie's run at once.
 
     Returns
     -------
@@ -47,12 +50,20 @@ def sample_model(
     _check_names(model, "initial_points", initial_points or ())
     filled = settings.filled(tune=MODEL_TUNE[settings.sampler], target_accept=MODEL_TARGET_ACCEPT)
     if settings.sampler == "nutpie":
-        from mixedbayes.sample.compiled import sample_nutpie as sample
-    elif settings.sampler == "pymc":
+        from mixedbayes.sample.compiled import sample_nutpie
+
+        return sample_nutpie(
+            model, filled, keep=keep, initial_points=initial_points, failure=failure
+        )
+    if settings.sampler == "pymc":
         from mixedbayes.sample.with_pymc import sample_pymc as sample
     else:
         from mixedbayes.sample.with_numpyro import sample_numpyro as sample
-    return sample(model, filled, keep=keep, initial_points=initial_points)
+    result = sample(model, filled, keep=keep, initial_points=initial_points)
+    error = failure()
+    if error is not None:
+        raise error
+    return result
 
 
 def _check_names(model: pm.Model, argument: str, given: Sequence[str] | Mapping[str, Any]) -> None:

@@ -81,7 +81,8 @@ def given_parameters(
     family
         The family.
     mean
-        `fixef`, `sd` and `cor` of the mean; in `cor` are also the correlations across parameters.
+        `fixef`, `sd` and `cor` of the mean; in `cor` are also the correlations across parameters,
+        in `fixef` the effects on single thresholds, `x[1|2]`.
     own
         Of the family's parameters: numbers, or `fixef`, `sd` and `cor` of those with a formula.
     seed
@@ -89,9 +90,12 @@ def given_parameters(
     exact
         Whether effects have just the moments asked for in the sample.
     """
-    further = {p: _of_formula(p, own.get(p)) for p in design.further}
+    specific = _by_threshold(design, mean.get("fixef"))
+    further = {p: _of_formula(p, own.get(p)) for p in design.further if p not in specific}
     said = {MU: (mean, "")} | {p: (given, f"{p}: ") for p, given in further.items()}
+    said |= {p: (given, "") for p, given in specific.items()}
     rest = {name: value for name, value in own.items() if name not in further}
+    labels = [names.label(p.parameter, t) for p in design.moving[1:] for t in p.terms]
     sds, cors, found = {}, {}, {}
     across: dict[str, Floats] = {}
     for predictor in design.predictors:
@@ -109,10 +113,21 @@ def given_parameters(
         known = has_intercept(design, family) if p == MU else predictor.intercept
         levels = family.thresholds if p == MU else None
         intercept, slopes = population(
-            predictor, given.get("fixef") or {}, where, intercept=known, levels=levels
-        )
+            predictor, given.get("fixef") or {}, where, intercept=known, levels=levels,
+            elsewhere=labels if p == MU else (),
+        )  # fmt: skip
         found[p] = Coefficients(intercept, slopes, sds[p], cors[p], drawn[p])
     return Parameters(found, family_values(family, rest, design.further), across)
+
+
+def _by_threshold(design: Design, fixef: Any) -> dict[str, dict[str, Any]]:
+    """Of category-specific effects what `fixef` says of each threshold's, by its parameter."""
+    given = fixef if isinstance(fixef, Mapping) else {}  # which `population` refuses
+    out: dict[str, dict[str, Any]] = {}
+    for p in design.moving[1:]:
+        labels = {t: names.label(p.parameter, t) for t in p.terms}
+        out[p.parameter] = {"fixef": {t: given[own] for t, own in labels.items() if own in given}}
+    return out
 
 
 def _of_formula(name: str, value: Any) -> Mapping[str, Any]:
@@ -169,12 +184,17 @@ def population(
     *,
     intercept: bool,
     levels: str | None = None,
+    elsewhere: Sequence[str] = (),
 ) -> tuple[float, Floats]:
-    """Intercept and slopes (p,); what is not given is 0. `levels` take the intercept's place."""
+    """Intercept and slopes (p,); what is not given is 0.
+
+    `levels` take the intercept's place; effects called `elsewhere` are those of other predictors.
+    """
     terms = predictor.terms
     known = [names.INTERCEPT, *terms] if intercept else list(terms)
     reason = f" (the {levels} take the intercept's place)" if levels else ""
-    _check_names(f"{where}fixef", given, known, reason)
+    _check_names(f"{where}fixef", given, [*known, *elsewhere], reason)
+    given = {term: value for term, value in given.items() if term in known}
     values = {term: _number(value, f"{where}fixef[{term!r}]") for term, value in given.items()}
     slopes = np.array([values.get(term, 0.0) for term in terms])
     return values.get(names.INTERCEPT, 0.0), slopes
@@ -275,7 +295,7 @@ def family_values(
     out = {}
     for name, value in values.items():
         if name == family.thresholds:
-            out[name] = _thresholds(value, ordered=family.ordered)
+            out[name] = thresholds(value, ordered=family.ordered)
         else:
             real = family.parameter(name).real
             out[name] = np.asarray(_number(value, name, -np.inf if real else 0))
@@ -286,7 +306,7 @@ def family_values(
     return out
 
 
-def _thresholds(value: Any, *, ordered: bool) -> Floats:
+def thresholds(value: Any, *, ordered: bool) -> Floats:
     cuts = np.asarray(value, float)
     fine = cuts.ndim == 1 and len(cuts) >= 2 and bool(np.isfinite(cuts).all())
     if not fine or (ordered and (np.diff(cuts) <= 0).any()):

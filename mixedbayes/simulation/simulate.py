@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ import pandas as pd
 
 from mixedbayes import names
 from mixedbayes.design import build_design, used_columns
+from mixedbayes.design.response import Response
+from mixedbayes.design.table import eager, table
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import LKJ, Normal, Prior
-from mixedbayes.errors import DataError, ModelError
+from mixedbayes.errors import DataError, ModelError, article
+from mixedbayes.families import support
 from mixedbayes.families.base import Family, whole
 from mixedbayes.families.known_errors import with_errors
 from mixedbayes.families.registry import as_family, check_limits
@@ -21,7 +25,7 @@ from mixedbayes.formula import Formula, parse_all, parse_expression
 from mixedbayes.formula.nodes import Name
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.streams import checked_seed, named_stream
-from mixedbayes.simulation.parameters import Cors, Parameters, Sds, given_parameters
+from mixedbayes.simulation.parameters import Cors, Parameters, Sds, given_parameters, thresholds
 from mixedbayes.simulation.truth import ATTRS, as_truth
 
 # A number for all, one for each, or a range from which each is drawn, all values equally likely.
@@ -214,7 +218,7 @@ def simulate(
     sigma: float | Mapping[str, Any] | None = None,
     family: str | Family | type[Family] = "gaussian",
     covariates: Mapping[str, Covariate] | None = None,
-    data: pd.DataFrame | None = None,
+    data: Any = None,
     exact: bool = False,
     seed: int | None = None,
     **parameters: Any,
@@ -240,6 +244,7 @@ def simulate(
         combination out.
     fixef
         True population effects by term, link scale: ``{"Intercept": 2, "x": 0.5}``; others are 0.
+        Those of cs(x) name their threshold: ``{"x[1|2]": 0.5, "x[2|3]": 1}``.
     sd
         True standard deviations of the group effects, link scale:
         ``{"g": {"Intercept": 0.5, "x": 0.2}}``, or ``{"g": 0.5}`` for all effects of g.
@@ -259,7 +264,7 @@ def simulate(
         rows of each group in turn, as repeated measures are; ``{"school": mb.Normal()}`` or
         ``{"school": ["public", "private"]}`` gives each level of a factor one value.
     data
-        Instead of groups, per_group and covariates: rows with these columns.
+        Instead of groups, per_group and covariates: a data frame of rows with these columns.
     exact
         Scale each factor's effects so that their sample mean is 0 and their sample covariance
         (denominator J - 1) is the true one, as `mvrnorm(empirical = TRUE)` of R's MASS does. The
@@ -303,14 +308,34 @@ def simulate(
     check_limits(kind, parsed)
     name = response_column(parsed, "simulate()")
     frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
-    design = build_design(parsed, frame.assign(**{name: 0.0}), missing="error")
-    mean = {"fixef": fixef, "sd": sd, "cor": cor}
     own = parameters if sigma is None else {names.SIGMA: sigma} | parameters
+    design = build_design(
+        parsed, frame.assign(**{name: 0.0}), missing="error", expand=_expand(kind, own)
+    )
+    if design.formula.specific is not None and not kind.apart:
+        support.refuse_specific(design.formula, kind.name, ordered=kind.ordered)
+    kind = kind.of_design(design)
+    if kind.thresholds is not None:  # which take the intercepts' place
+        design = design.each(lambda p: replace(p, intercept=False))
+    mean = {"fixef": fixef, "sd": sd, "cor": cor}
     values = given_parameters(design, kind, mean, own, seed, exact=exact)
     y = respond(design, kind, values, named_stream(seed, "response"))
     out = frame.assign(**{name: kind.reported(y)})
     out.attrs[ATTRS] = as_truth(design, kind, values, seed).to_attrs()
     return out
+
+
+def _expand(kind: Family, own: Mapping[str, Any]) -> Callable[[Formula, Response], Formula]:
+    """`Family.expanded` of a response whose categories are as many as the thresholds part."""
+
+    def expand(formula: Formula, response: Response) -> Formula:
+        if formula.specific is None or not kind.apart or kind.thresholds is None:
+            return formula
+        cuts = thresholds(own.get(kind.thresholds), ordered=kind.ordered)
+        codes = np.arange(len(cuts) + 1.0) + kind.first_code
+        return kind.expanded(formula, replace(response, y=codes, levels=None))
+
+    return expand
 
 
 def response_column(formula: Formula, what: str) -> str:
@@ -354,17 +379,25 @@ def _rows(
     groups: Mapping[str, Count] | None,
     per_group: Count,
     given: Mapping[str, Covariate] | None,
-    data: pd.DataFrame | None,
+    data: Any,
     seed: int,
 ) -> pd.DataFrame:
     """The rows before they have a response."""
+    if groups is not None and not isinstance(groups, Mapping):
+        raise DataError(
+            f"groups is {article(type(groups).__name__)}, and not a dictionary of numbers of "
+            'levels, as groups={"g": 20}; a data frame of rows is given by name, as data=...'
+        )
     if data is not None:
         if groups or given:
             raise DataError(
                 "data are the rows themselves, so that groups and covariates cannot be given "
                 "beside them"
             )
-        rows = pd.DataFrame(data).drop(columns=name, errors="ignore")
+        frame = eager(data)
+        if not isinstance(frame, pd.DataFrame):
+            frame = table(frame, frame.columns).frame()
+        rows = frame.drop(columns=name, errors="ignore")
         rows.attrs = {}
         return rows
     used, every = used_columns(formula), (formula, *formula.others)

@@ -13,7 +13,8 @@ from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands.means import comparisons, means, slopes
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.predict.predict import predict
-from mixedbayes.predict.target import At, Quantile, parse_target
+from mixedbayes.predict.target import At, Quantile
+from mixedbayes.predict.target_text import parse_target
 
 N = 60_000
 PARAMETERS = {

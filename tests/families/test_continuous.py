@@ -12,7 +12,7 @@ from mixedbayes.design import build_design
 from mixedbayes.errors import ModelError
 from mixedbayes.estimands.ask import _target
 from mixedbayes.families.registry import FAMILIES, family_from_names, written
-from mixedbayes.predict.target import parse_target
+from mixedbayes.predict.target_text import parse_target
 
 # survreg(Surv(time, !censored) ~ age + sex + disease) of the kidney data (R 4.2.2, survival 3.5-3):
 # intercept, age, female, GN; the scale; and log likelihoods of four rows that are not censored.

@@ -1,7 +1,10 @@
 """Families of the user's own: their densities, what is refused, files."""
 
+import copy
 import functools
 import math
+import pickle
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,12 +15,13 @@ import pytest
 from scipy import special, stats
 
 import mixedbayes as mb
-from mixedbayes import jit
+from mixedbayes.engines.joint import say_how_slow
 from mixedbayes.families.limited import log_density
 from mixedbayes.families.negative_binomial import SHAPE_PRIOR
 from mixedbayes.families.own_checks import Trial
 from mixedbayes.families.own_rows import Compiled
 from mixedbayes.joint.density import JointDensity
+from mixedbayes.joint.loop import loop_of
 from mixedbayes.model.response import distribution_of
 
 LINKS = {"mu": "identity", "sigma": "log"}
@@ -50,7 +54,21 @@ def gumbel(**changed):
     return mb.custom("gumbel", **given | changed)
 
 
+class Scipy:
+    """Raises after some calls."""
+
+    calls, most = 0, np.inf
+
+    def __call__(self, mu, sigma):
+        self.calls += 1
+        if self.calls > self.most and np.any(mu > 8):
+            raise OverflowError("now")
+        return stats.gumbel_r(mu, sigma)
+
+
 def nb_logp(y, mu, shape):
+    if mu > 1e6:
+        raise ValueError("too large")
     ways = math.lgamma(y + shape) - math.lgamma(shape) - math.lgamma(y + 1)
     return ways + shape * math.log(shape / (mu + shape)) + y * math.log(mu / (mu + shape))
 
@@ -75,9 +93,11 @@ def data():
 @pytest.fixture(scope="module")
 def families():
     """One distribution in three ways."""
+    made = Scipy()
     return SimpleNamespace(
+        made=made,
         numbers=gumbel(logcdf=gumbel_logcdf, logsf=gumbel_logsf),
-        scipy=mb.custom("gumbel", scipy=stats.gumbel_r, links=LINKS, location="median"),
+        scipy=mb.custom("gumbel", scipy=made, links=LINKS, location="median"),
         pytensor=mb.custom(
             "gumbel",
             pytensor=lambda y, mu, s: -(y - mu) / s - pt.exp(-(y - mu) / s) - pt.log(s),
@@ -151,7 +171,7 @@ def test_derivatives_by_dual_numbers_are_those_of_differences(function):
 
 def test_three_ways_have_one_density_and_its_derivatives(families, data):
     found = []
-    for family in vars(families).values():
+    for family in (families.numbers, families.scipy, families.pytensor):
         name = family.parameters[0]
         priors = {"fixef": mb.Normal(0, 1), "sd": mb.HalfNormal(1)}
         model = mb.Model(
@@ -259,12 +279,68 @@ def test_limits_in_pymc_are_the_compiled_ones(families, data):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_code_of_a_user_is_not_kept_on_disk(families):
-    def loop(x):
-        return evaluate(x, x, (x,))[0]
+def test_code_of_a_user_is_not_kept_on_disk(counts, data):
+    paths = []
+    for family in (counts, "negative_binomial"):
+        row_data = density_of(mb.Model("count ~ x + (1 | g)", data, family=family)).data
+        paths.append(loop_of(row_data.density, row_data.front, 1).stats.cache_path)
+    assert paths[0] is None
+    assert paths[1] is not None
 
-    evaluate = families.numbers.given.density.evaluate
-    assert None in list(jit._parts(loop, set()))
+
+# ---- functions that raise --------------------------------------------------------------------
+
+
+def test_what_a_compiled_function_raises_ends_the_fit(counts, data):
+    said = (
+        r"^logp= of the my_counts family raised ValueError: too large at y = 2, mu = 1e\+07, "
+        r"shape = 3. Remedy: .*return -math.inf"
+    )
+    with pytest.raises(mb.ModelError, match=said):
+        counts.log_density(np.array([2.0]), np.full((1, 1), 1e7), {"shape": np.array([3.0])})
+    large = data.assign(count=2_000_000).set_index(np.arange(48) + 100)
+    said = r"too large at y = 2e\+06 \(row 102, or another of 46 with this y\), mu = "
+    with pytest.raises(mb.ModelError, match=said):
+        mb.fit("count ~ x + (1 | g)", large[2:], family=counts, seed=1)
+
+
+@pytest.mark.filterwarnings("ignore:sampling will take")
+def test_what_a_function_of_arrays_raises_ends_the_fit(families, data, monkeypatch):
+    made, calls = families.made, families.made.calls
+    monkeypatch.setattr(made, "most", calls + 1200)  # the search for the mode takes 1,000
+    with pytest.raises(
+        mb.ModelError,
+        match=r"scipy= of the gumbel family raised OverflowError: now (at|near) y = [0-9.]+ "
+        r"\(row [0-9]\), mu = [0-9.]+, sigma = .*-np.inf",
+    ):
+        mb.fit("y ~ 1", data[:6], family=families.scipy, seed=1, chains=2, progress=False)
+    assert made.calls < calls + 5000  # sampling stops
+    mu, own = np.array([[7.0, 7, 7, 7], [7, 7, 11, 7]]), {"sigma": np.ones(2)}
+    with pytest.raises(mb.ModelError, match="raised OverflowError: now at y = 3, mu = 11, sigma"):
+        families.scipy.log_density(np.full(4, 3.0), mu, own)
+
+
+# ---- copies ----------------------------------------------------------------------------------
+
+
+def test_families_are_copied_and_pickled():
+    family = by_scipy(location=np.median)
+    assert copy.deepcopy(family) is family
+    again = pickle.loads(pickle.dumps(family))
+    at = np.array([0.5]), np.ones((1, 1)), {"sigma": np.array([2.0])}
+    assert again.log_density(*at) == family.log_density(*at)
+    assert again.location is not None
+    assert (again.name, again.described) == (family.name, family.described)
+    with pytest.raises(mb.ModelError, match=r"cannot find location=. Remedy: .*mb.load\(path, fam"):
+        pickle.dumps(by_scipy(location=lambda y: y.min()))
+
+
+def test_a_long_wait_is_announced():
+    slow = SimpleNamespace(ndim=2, logp_grad=lambda z: time.sleep(0.001))
+    settings = SimpleNamespace(tune=None, draws=20_000, chains=4)
+    with pytest.warns(UserWarning, match=r"about [0-9]+ minutes, .* ms for each .*: so it is"):
+        say_how_slow("so it is", slow, settings, "turns")
+    assert "logp=" in by_scipy().slowness
 
 
 # ---- refusals --------------------------------------------------------------------------------
@@ -296,6 +372,8 @@ def test_code_of_a_user_is_not_kept_on_disk(families):
         ({"discrete": True, "support": (0.5, 3)}, "between whole numbers"),
         ({"logp": functools.partial(gumbel_logp, 0.0)}, "is a partial, which does not compile"),
         ({"logp": lambda y, mu, sigma: helper(y)}, "function of Python: decorate .* @numba.njit"),
+        ({"logp": lambda y, mu, sigma: print(y)}, r"calls print\(\), for every row"),
+        ({"logp": lambda y, sigma, s: 0.0}, r"takes \(y, sigma, s\) in this order"),
     ],
 )
 def test_what_does_not_go_together_is_refused(changed, said):
@@ -307,12 +385,30 @@ def helper(y):
     return -y
 
 
-def test_a_density_of_whole_numbers_is_recognised():
-    def values(y, mu, parameters):
-        return y * np.log(mu) - mu - special.gammaln(y + 1)
+def poisson(y, mu, parameters):
+    return y * np.log(mu) - mu - special.gammaln(y + 1)
 
-    trial = Trial("own", False, 0.0, np.inf, {"mu": 1.0})
-    with pytest.raises(mb.ModelError, match="over whole numbers it sums to 1: say discrete=True"):
+
+def normal(y, mu, parameters):
+    return stats.norm.logpdf(y, mu, parameters[:, 0])
+
+
+def gamma(y, mu, parameters):
+    return np.where(y > 0, -np.log(mu) - y / mu, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("values", "at", "said"),
+    [
+        (poisson, {"mu": 1.0}, "whole numbers from 0 on it sums to 1: say discrete=True"),
+        (lambda *a: np.exp(normal(*a)), {"mu": 0.5, "sigma": 2.0}, r"give log p\(y\), not p\(y\)"),
+        (normal, {"sigma": 1.0, "mu": 0.0}, r"as \(y, mu, sigma\) .* links=, \(y, sigma, mu\)"),
+        (gamma, {"mu": 1.0}, r"NaN at y = -.* say support='positive', or give -math.inf"),
+    ],
+)
+def test_what_was_meant_is_recognised(values, at, said):
+    trial = Trial("own", False, -np.inf, np.inf, at)
+    with np.errstate(all="ignore"), pytest.raises(mb.ModelError, match=said):
         trial.distribution(SimpleNamespace(name="logp", values=values))
 
 
@@ -345,6 +441,8 @@ def by_scipy(**changed):
         ({"support": "positive"}, "integrates to 0.632.* over positive numbers, not to 1"),
         ({"discrete": True}, "a continuous distribution"),
         ({"scipy": lambda mu, sigma: 3}, "is no frozen distribution"),
+        ({"scipy": lambda mu, sigma: stats.norm(sigma, mu)}, r"would take \(sigma, mu\) in the"),
+        ({"mean": lambda mu, sigma: math.exp(mu)}, "called with arrays: use functions of numpy"),
         (
             {"scipy": lambda mu, sigma: stats.norm(mu, -sigma)},
             "without values at mu = 0",

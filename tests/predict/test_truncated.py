@@ -12,7 +12,8 @@ from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands.means import means
 from mixedbayes.families import within
 from mixedbayes.predict.predict import predict
-from mixedbayes.predict.target import At, parse_target, require
+from mixedbayes.predict.target import At, require
+from mixedbayes.predict.target_text import parse_target
 
 DATA = pd.DataFrame({"y": [1.0, 2.0, 0.5], "x": [0.1, 0.4, 0.2], "cap": [4.0, 3.0, 2.0]})
 MODEL = mb.Model("y | trunc(0.3, cap) ~ x", DATA)
@@ -101,3 +102,8 @@ def test_counts_of_a_rate_say_at_which_exposure_they_are():
     table = means(post)
     assert "expected y at the rows' exposure t" in str(table).lower()
     np.testing.assert_allclose(table["mean"], found["mean"].mean())
+    for target in ("P(y > 3)", "median", "positive mean"):
+        own = predict(post, data[["t", "x"]], target=target)
+        assert own.attrs["note"] == "Counts at the rows' exposure t, not per unit."
+        assert "at the rows' exposure t" in str(means(post, target=target))
+    assert "note" not in predict(post, data[["t", "x"]], target="linear").attrs

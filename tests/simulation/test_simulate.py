@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hand_made import hand_made
 from scipy import special, stats
@@ -431,3 +432,32 @@ def test_counts_beyond_whole_numbers_are_given_as_they_are():
 def test_limits_are_of_families_that_have_them():
     with pytest.raises(DataError, match=r"trunc\(lower=3\) is not offered for the von_mises"):
         mb.simulate("y | trunc(3) ~ 1", family="von_mises", kappa=9.0)
+
+
+def test_category_specific_effects_are_named_with_their_thresholds():
+    rows = pd.DataFrame({"x": np.repeat([0.0, 1.0], 20_000)})
+    data = mb.simulate(
+        "y ~ cs(x)", data=rows, family="sratio", thresholds=[-1, 0.5],
+        fixef={"x[1|2]": 2, "x[2|3]": -1}, seed=1,
+    )  # fmt: skip
+    assert mb.truth(data).fixef.to_dict() == {"x[1|2]": 2, "x[2|3]": -1}
+    stop = special.expit([[-1, 0.5], [-3, 1.5]])
+    expected = np.column_stack([stop[:, 0], (1 - stop[:, 0]) * stop[:, 1]])
+    shares = pd.crosstab(data["x"], data["y"], normalize="index").to_numpy()
+    np.testing.assert_allclose(shares[:, :2], expected, atol=0.015)
+    with pytest.raises(ModelError, match=r"'x' is not among x\[1\|2\], x\[2\|3\]"):
+        mb.simulate(
+            "y ~ cs(x)", data=rows, family="acat", thresholds=[-1, 0.5], fixef={"x": 1}, seed=1
+        )
+    with pytest.raises(ModelError, match="the thresholds of the cumulative family increase"):
+        mb.simulate("y ~ cs(x)", data=rows, family="cumulative", thresholds=[-1, 0.5])
+
+
+def test_rows_are_a_data_frame_of_any_library_by_name():
+    rows = pl.DataFrame({"x": [0.5, 1.5], "name of g": ["a", "b"]})
+    data = mb.simulate("y ~ x", data=rows, fixef={"x": 2}, sigma=1e-9, seed=1)
+    np.testing.assert_allclose(data["y"], [1, 3], atol=1e-7)
+    with pytest.raises(DataError, match=r"groups is a DataFrame, .* is given by name, as data="):
+        mb.simulate("y ~ x", rows)
+    with pytest.raises(DataError, match="the data are a str, not a data frame"):
+        mb.simulate("y ~ x", data="rows")
