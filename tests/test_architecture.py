@@ -30,6 +30,7 @@ STAGES = [
     {"data"},
     {"distributions"},
     {"theta"},
+    {"smooths"},
     {"terms"},
     {"formula"},
     {"design"},
