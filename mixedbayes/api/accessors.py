@@ -30,6 +30,7 @@ with lazily(globals()):
     from mixedbayes.plots.residuals import plot_residuals
     from mixedbayes.plots.shrinkage import plot_shrinkage
     from mixedbayes.plots.simpson import plot_simpson
+    from mixedbayes.plots.smooths import plot_smooths
     from mixedbayes.plots.varcorr import plot_varcorr
     from mixedbayes.predict.condition import condition_on
     from mixedbayes.predict.hypothesis import hypothesis
@@ -54,6 +55,7 @@ with lazily(globals()):
     from mixedbayes.results.r2 import explained, r2
     from mixedbayes.results.ranef import coef, ranef
     from mixedbayes.results.shrinkage import shrinkage
+    from mixedbayes.results.smooths import edf, smooths
     from mixedbayes.results.summary import diagnostics, summary
     from mixedbayes.results.varcorr import varcorr
     from mixedbayes.results.variance import warn_of_infinite
@@ -92,6 +94,8 @@ class Accessors:
     shrinkage = method(shrinkage)
     pooling = method(pooling)
     explained = method(explained)
+    smooths = method(smooths)
+    edf = method(edf)
     fitted = method(fitted)
     residuals = method(residuals)
     draws = method(draws, table=False)
@@ -128,6 +132,7 @@ class Accessors:
     plot_comparisons = method(plot_comparisons)
     plot_slopes = method(plot_slopes)
     plot_simpson = method(plot_simpson)
+    plot_smooths = method(plot_smooths)
     plot_varcorr = method(plot_varcorr)
     plot_icc = method(plot_icc)
     plot_residuals = method(plot_residuals)

@@ -67,7 +67,7 @@ def from_bambi(
     tree = {"posterior": draws(found, ours.spec, posterior)}
     tree |= traces.statistics(idata) | data_groups(ours.spec)
     made = f"the draws are those of a Bambi model (Bambi {_version(model)})"
-    if any(len(g.terms) > 1 for g in ours.design.mu.groups):
+    if any(len(g.terms) > 1 for g in ours.design.mu.factors):
         made = f"{made}; group effects are uncorrelated in Bambi, written || here"
     chosen = _formulation(model, ours, said.parameters)
     run = Run(traces.settings(tree["posterior"]), chosen, made)
@@ -98,7 +98,7 @@ def _formulation(model: Any, ours: Model, parameters: Mapping[str, str]) -> Chos
     for theirs, parameter in parameters.items():
         asked = model.noncentered
         loose = asked.get(theirs, True) if isinstance(asked, dict) else asked
-        groups = next((p.groups for p in ours.design.predictors if p.parameter == parameter), ())
+        groups = next((p.factors for p in ours.design.predictors if p.parameter == parameter), ())
         for g in groups:
             kinds[names.prefix(parameter) + g.name] = NonCentered() if loose else Centered()
     return replace(choose_engine(kinds, ours.spec), reason="as Bambi has them")

@@ -20,7 +20,7 @@ def location(found: Residuals) -> Finding:
     beside, bins = found.location()
     table, p = _binned(beside, bins), beside.p()
     along, where = "the fitted value", "at fitted"
-    if bins is found.by_predictors and found.design.mu.groups:
+    if bins is found.by_predictors and found.design.mu.factors:
         along, where = "what the predictors say", "where the fitted value of a typical group is"
     if p < SMALL_P:
         said = (
@@ -235,7 +235,7 @@ def _lower_first(text: str) -> str:
 
 def _wider(post: Posterior) -> str:
     """What makes a wider distribution of counts, to begin a sentence."""
-    each_row = any(g.n_levels == post.design.n for g in post.design.mu.groups)
+    each_row = any(g.n_levels == post.design.n for g in post.design.mu.factors)
     own = post.family.dispersion
     choices = []
     if post.family.wider is not None:

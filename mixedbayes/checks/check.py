@@ -123,7 +123,7 @@ def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -
         yield from _normal_effects(post, seed)
         yield from filter(None, [within_between(post)])
     yield collinearity(post.design)
-    if post.design.mu.groups:
+    if post.design.mu.factors:
         yield levels(post.design)
         yield information(post)
     if kept and post.n_draws >= FEWEST_DRAWS:
@@ -143,7 +143,7 @@ def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -
 def _normal_effects(post: Posterior, seed: int) -> Iterator[Finding]:
     """Of every term of every factor, on every parameter."""
     for p in post.predictors:
-        for g in p.groups:
+        for g in p.factors:
             yield from (normality(e) for e in effects(post, g, seed, p.parameter))
 
 
@@ -200,7 +200,7 @@ def variance_inflation(X: Floats, counts: Floats | None = None) -> Floats:
 
 def levels(design: Design) -> Finding:
     """How many levels, and how many rows each? A row that counts several times is as many."""
-    table = pd.DataFrame([_level_row(g, design.repeats) for g in design.mu.groups])
+    table = pd.DataFrame([_level_row(g, design.repeats) for g in design.mu.factors])
     few = table[table["levels"] < FEW_LEVELS]
     counted = "; ".join(
         f"{r.group} has {plural(r.levels, 'level')} of {_range(r.fewest, r.most)}"
@@ -307,7 +307,7 @@ def _influence(post: Posterior, progress: bool) -> Iterator[Finding]:
     if quick or design.n * draws <= MOST_INTEGRALS:
         targets += [
             g.name
-            for g in design.mu.groups
+            for g in design.mu.factors
             if g.n_levels <= MOST_LEVELS and group_obstacle(post, g) is None
         ]
     for target in targets:

@@ -180,7 +180,7 @@ def _moving(post: Posterior, target: GroupDesign) -> list[Moving]:
     return [
         (predictor.parameter, g)
         for predictor in post.predictors
-        for g in predictor.groups
+        for g in predictor.factors
         if g.parents(target) is not None
     ]
 

@@ -189,7 +189,7 @@ def follow(design: Design, order: Order | None = None) -> Series | None:
 
     Else in row order, only within levels, and not where the rows were sorted by the response.
     """
-    groups = [g for g in design.mu.groups if design.n >= ROWS_PER_LEVEL * len(np.unique(g.refs))]
+    groups = [g for g in design.mu.factors if design.n >= ROWS_PER_LEVEL * len(np.unique(g.refs))]
     groups.sort(key=lambda g: -g.n_levels)
     if order is not None:
         place, group = order.place[design.rows], groups[0] if groups else None
@@ -199,7 +199,7 @@ def follow(design: Design, order: Order | None = None) -> Series | None:
         return found if later.sum() >= FEWEST_PAIRS else None
     for term in (t for t in design.mu.terms if ":" not in t and _TIME.search(t)):
         at = design.mu.X[:, design.mu.terms.index(term)]
-        for g in groups if design.mu.groups else [None]:
+        for g in groups if design.mu.factors else [None]:
             first, second = _pairs(at, g)
             ordered = at[first] < at[second]
             if len(first) >= FEWEST_PAIRS and ordered.mean() > _ONE_WAY:

@@ -37,7 +37,7 @@ class Own:
 
     @classmethod
     def of(cls, post: Posterior) -> Own:
-        factors = tuple((p.parameter, g) for p in post.predictors for g in p.groups)
+        factors = tuple((p.parameter, g) for p in post.predictors for g in p.factors)
         count = copies(post.design, post.family)
         sizes = [np.bincount(g.refs, count)[g.refs] for _, g in factors]
         return cls(factors, np.stack(sizes, 1) if sizes else np.zeros((post.design.n, 0)))

@@ -268,7 +268,7 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
     eta, own = linear_predictor(some, every).T, row_parameters(some, every)
     y = responses(some.family, d, eta, own, stream(seed, RESIDUALS))  # (K, n)
     mean, sd = observable(some, every).T, _unit(some)
-    typical = expected(some, every, without=[g.name for g in d.mu.groups]).mean(axis=1)
+    typical = expected(some, every, without=[g.name for g in d.mu.factors]).mean(axis=1)
     seen, drawn = observed(some), _on_scale(some, y)
     known: Floats = seen
     if d.limits is not None and d.limits.censoring is not None:

@@ -52,7 +52,7 @@ def within_between(post: Posterior) -> Finding | None:
     """Slopes within and between groups; None where no predictor has both."""
     design = post.design
     found = candidates(design.mu)
-    effects = sum(g.n_levels * len(g.terms) for g in design.mu.groups)
+    effects = sum(g.n_levels * len(g.terms) for g in design.mu.factors)
     width = len(found) + len(design.mu.terms) + 2
     if not found or effects > MOST_EFFECTS or design.n * width > MOST_NUMBERS:
         return None
@@ -89,7 +89,7 @@ def _slopes(row: Mapping[Any, Any]) -> str:
 def candidates(predictor: LinearPredictor) -> list[Candidate]:
     """Main effects that vary both within and between the levels of a factor."""
     out = []
-    for g in predictor.groups:
+    for g in predictor.factors:
         n = np.bincount(g.refs, predictor.counts, g.n_levels)
         if np.sum(n > 0) < FEWEST_LEVELS:
             continue
@@ -192,7 +192,7 @@ def _mean_predictor(post: Posterior, parameter: str) -> Floats:
 
 def _columns(post: Posterior) -> sparse.csc_matrix:
     """(n, sum J q) sparse Z Psi^(1/2) of all factors, side by side."""
-    groups = post.design.mu.groups
+    groups = post.design.mu.factors
     columns = [_scaled(g, _root(post.cov(g.name).mean(axis=0))) for g in groups]
     return sparse.hstack(columns, format="csc")
 

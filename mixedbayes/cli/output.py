@@ -56,7 +56,7 @@ def write(
     out and named with the reason.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    grouped = bool(fit.model.design.mu.groups)
+    grouped = bool(fit.model.design.mu.factors)
     files = {
         **(_tables(fit, grouped, ratios) if tables else {}),
         **_pictures(fit, units, grouped, ratios),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -16,16 +16,19 @@ from mixedbayes.design.grouping import Grouping, group
 from mixedbayes.design.independent import independent, independent_effects
 from mixedbayes.design.locate import unknown_column
 from mixedbayes.design.memory import Coding, Memory, coding_notes
+from mixedbayes.design.smooths import FittedSmooth, check_names, fit_smooth, level_notes
 from mixedbayes.design.table import Table, missing, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import used_columns, used_functions
 from mixedbayes.design.values import row_name
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_all, parse_expression, parse_terms
+from mixedbayes.formula import smooths as written
+from mixedbayes.formula.nodes import unparse
 from mixedbayes.formula.specific import apart
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.formula.words import SPECIFIC
-from mixedbayes.names import INTERCEPT
+from mixedbayes.names import INTERCEPT, MU
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import Law
 from mixedbayes.terms.registry import COVARIANCES, LAWS
@@ -38,6 +41,7 @@ class Fitted:
     memory: Memory
     fixed: Encoding
     terms: Mapping[str, EncodedTerm]  # by name
+    smooths: tuple[FittedSmooth, ...] = ()
     others: Mapping[str, "Fitted"] = field(default_factory=dict)  # of further parameters
 
 
@@ -140,6 +144,14 @@ def coding_of(design: Design) -> Coding:
     return design.columns.memory.coding if isinstance(design.columns, Fitted) else Coding()
 
 
+def smooths_of(design: Design, parameter: str = "mu") -> tuple[FittedSmooth, ...]:
+    """The smooths of a parameter's formula; none are known of a design made by hand."""
+    if not isinstance(design.columns, Fitted):
+        return ()
+    of_mean = parameter in (MU, design.formula.parameter)
+    return (design.columns if of_mean else design.columns.others[parameter]).smooths
+
+
 def own_names(design: Design) -> tuple[str, ...]:
     """Functions and constants of the formulas that the caller passed."""
     if not isinstance(design.columns, Fitted):
@@ -164,8 +176,10 @@ def levels_of(design: Design) -> Mapping[str, pd.Index]:
 def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPredictor, Fitted]:
     """The right side of one formula."""
     where = "population part" if parameter == "mu" else f"population part of {parameter}"
-    fixed, X = _fixed(formula, rows, where)
+    fixed, X, smooths = _fixed(formula, rows, where)
     terms, groups = _groups(formula, rows)
+    bent = [pair for smooth in smooths for pair in smooth.terms(rows)]
+    terms |= {term.name: encoded for term, encoded in bent}
     first = int(fixed.intercept)
     inside = tuple(tuple(k - first for k in own if k >= first) for own in margins(fixed)[first:])
     predictor = LinearPredictor(
@@ -173,12 +187,12 @@ def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPred
         intercept=fixed.intercept,
         terms=fixed.names,
         X=X,
-        groups=tuple(groups),
+        groups=cast("tuple[GroupDesign, ...]", (*groups, *(term for term, _ in bent))),
         offset=offset(formula, rows),
         left_out=_left_out(fixed),
         margins=inside,
     )
-    return predictor, Fitted(rows.memory, fixed, terms)
+    return predictor, Fitted(rows.memory, fixed, terms, tuple(smooths))
 
 
 def _apart(formula: Formula, functions: Mapping[str, Any]) -> Formula:
@@ -209,8 +223,13 @@ def _notes(predictor: LinearPredictor, fitted: Fitted) -> list[str]:
     encodings = [fitted.fixed, *(e for term in fitted.terms.values() for e in term.bars)]
     left_out = [e.note for e in encodings if e.note]
     n = len(predictor.X)
-    groups = (checks.group_notes(g, fitted.terms[g.name].bars, n) for g in predictor.groups)
-    return [*left_out, *(note for notes in groups for note in notes)]
+    groups = (
+        checks.group_notes(g, fitted.terms[g.name].bars, n) for g in predictor.groups if g.grouping
+    )
+    curves = level_notes(
+        fitted.smooths, {unparse(f) for block in fitted.fixed.blocks for f, _ in block.parts}
+    )
+    return [*left_out, *(note for notes in groups for note in notes), *curves]
 
 
 def offset(formula: Formula, rows: Rows) -> Floats | None:
@@ -264,12 +283,24 @@ def _complete(whole: Table, action: str) -> tuple[Any, dict[str, int]]:
     return np.flatnonzero(~absent), dropped
 
 
-def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats]:
-    """The population part: X (n, p) without the column of ones."""
-    encoding = plan(parse_terms(formula.fixed), rows, where)
+def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats, list[FittedSmooth]]:
+    """The population part: X (n, p) without the column of ones; and its smooths.
+
+    What does not bend in a smooth is a column of X, after all others.
+    """
+    own = rows.memory.own
+    terms, said = written.apart(parse_terms(formula.fixed), formula.fixed, own)
+    for bar in formula.random:
+        written.refuse_inside(parse_terms(bar.effects), bar.text, own)
+    smooths = [fit_smooth(s, rows) for s in said]
+    check_names(smooths, rows)
+    for s in smooths:
+        s.place(rows)
+    straight = (term for s in smooths for term in s.columns)
+    encoding = plan(replace(terms, terms=(*terms.terms, *straight)), rows, where)
     checks.check_count(rows.table.n, len(encoding.names) + encoding.intercept, where)
     X = matrix(encoding, rows, intercept=False)
-    return independent(encoding, X, where)
+    return *independent(encoding, X, where), smooths
 
 
 def _groups(formula: Formula, rows: Rows) -> tuple[dict[str, EncodedTerm], list[GroupDesign]]:

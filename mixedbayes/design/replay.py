@@ -135,6 +135,8 @@ def _new_rows(
         limits = observed.limits(formula, rows, own.y)
     elif not absent & set(used.trunc):
         limits = observed.truncation(formula, rows)
+    for smooth in fitted.smooths:
+        smooth.place(rows)
     X = matrix(fitted.fixed, rows, intercept=False)
     if warning := unknown_rows(fitted.fixed, rows, X):
         warnings.warn(warning, UserWarning, stacklevel=2)

@@ -21,6 +21,7 @@ from mixedbayes.formula.types import Formula
 from mixedbayes.printable import printable
 from mixedbayes.terms.across import Across as Across
 from mixedbayes.terms.across import joined
+from mixedbayes.terms.base import Term
 from mixedbayes.terms.group import GroupDesign as GroupDesign
 
 _KEPT = "iufmM"  # kinds of labels that files keep as they are
@@ -57,6 +58,16 @@ class LinearPredictor:
     counts: Floats | None = None  # (n,) how often each row counts, to the family; None: once
     left_out: tuple[str, ...] = ()  # columns that depend on others, and are not in X
     margins: tuple[tuple[int, ...], ...] = ()  # (p,) terms whose columns each column contains
+
+    @property
+    def factors(self) -> tuple[GroupDesign, ...]:
+        """Those terms whose levels are groups."""
+        return tuple(g for g in self.groups if g.grouping)
+
+    @property
+    def smooths(self) -> tuple[Term, ...]:
+        """Those terms that belong to the population: smooths."""
+        return tuple(g for g in self.groups if not g.grouping)
 
     def average(self, columns: Floats) -> Floats:
         """Mean of columns (n, ...) over the rows, each as often as it counts."""
@@ -126,7 +137,9 @@ class Design:
     limits: Limits | None = None  # of responses that are censored or truncated
 
     def __repr__(self) -> str:
-        groups = ", ".join(f"{g.name} with {g.n_levels:,} levels" for g in self.mu.groups)
+        said = [f"{g.name} with {g.n_levels:,} levels" for g in self.mu.factors]
+        said += [f"{g.name} with {g.n_levels:,} functions" for g in self.mu.smooths]
+        groups = ", ".join(said)
         return printable(
             f"Design of {self.formula.text or self.response}: {self.n:,} rows, "
             f"{len(self.mu.terms)} population columns" + (f", {groups}" if groups else "")
@@ -151,7 +164,7 @@ class Design:
         """Each grouping factor once: with its effects on the mean, else on a further parameter."""
         found: dict[str, GroupDesign] = {}
         for p in self.predictors:
-            for g in p.groups:
+            for g in p.factors:
                 found.setdefault(g.name, g)
         return tuple(found.values())
 

@@ -245,7 +245,7 @@ def _question(post: Posterior, groups: Groups | None, named: set[str]) -> Questi
     """By default groups are averaged over, but for factors whose levels the question names."""
     if groups is not None:
         return ask(post.design, groups, "mean")
-    factors = {g.name: g.factors for p in post.design.predictors for g in p.groups}
+    factors = {g.name: g.factors for p in post.design.predictors for g in p.factors}
     own = tuple(name for name, columns in factors.items() if named.issuperset(columns))
     return replace(ask(post.design, "average", "mean"), own=own)
 
@@ -253,7 +253,7 @@ def _question(post: Posterior, groups: Groups | None, named: set[str]) -> Questi
 def _groups_words(asked: Asked) -> str:
     """What the answer supposes about the groups that it depends on, in words."""
     question, predictors = asked.question, map(asked.post.design.predictor, asked.reads)
-    every = list(dict.fromkeys(g.name for p in predictors for g in p.groups))
+    every = list(dict.fromkeys(g.name for p in predictors for g in p.factors))
     if question.treatment == "drawn" and every:
         return f"a new {_joined(every)}"
     own = [name for name in every if name in question.factors and question.reads(name)]

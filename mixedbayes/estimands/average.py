@@ -45,7 +45,7 @@ class Asked:
     def own_columns(self) -> tuple[str, ...]:
         """Columns of the grouping factors whose levels have their own effects."""
         question, predictors = self.question, map(self.post.design.predictor, self.reads)
-        groups = (g for p in predictors for g in p.groups if g.name in question.factors)
+        groups = (g for p in predictors for g in p.factors if g.name in question.factors)
         own = (g for g in groups if question.reads(g.name))
         return tuple(dict.fromkeys(f for g in own for f in g.factors))
 

@@ -109,7 +109,7 @@ class Columns:
             if n in self.frame and (n in right or n not in left)
         )
         self.responses = tuple(n for n in used[0].response if n in self.frame)
-        self.groups = {g.name: g for d in self.designs for p in d.predictors for g in p.groups}
+        self.groups = {g.name: g for d in self.designs for p in d.predictors for g in p.factors}
         self.factors = tuple(dict.fromkeys(f for g in self.groups.values() for f in g.factors))
         self.fixed = tuple(n for n in dict.fromkeys(fixed) if n in self.frame)
         # Grouping columns that are nothing else, of which a level may be new.

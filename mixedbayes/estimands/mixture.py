@@ -217,7 +217,7 @@ def own_factors(mix: Mixture, member: Member, groups: Any) -> Any:
         return groups
 
     def has(model: Member) -> set[str]:
-        return {g.name for p in model.post.design.predictors for g in p.groups}
+        return {g.name for p in model.post.design.predictors for g in p.factors}
 
     every = {name for model in mix.members for name in has(model)}
     return [g for g in groups if g in has(member) or g not in every]

@@ -106,8 +106,8 @@ def effect_scales(
     g: GroupDesign, placement: Placement | None, counts: Floats | None = None
 ) -> Floats:
     """(q,) spread of a factor's columns, replaced as the placement says; 1 of the intercept."""
-    if g.terms == (names.INTERCEPT,):
-        return np.ones(1)
+    if g.terms == (names.INTERCEPT,) or not g.grouping:
+        return np.ones(len(g.terms))
     R = triangle(g.Z, counts, centre=mean(g.Z, counts))
     own = _own_scales(g.Z, R, placement, counts, level=True)
     return np.where([t == names.INTERCEPT for t in g.terms], 1.0, own)
@@ -172,7 +172,9 @@ def predictor_priors(
         sds[g.name] = tuple(
             Assigned(
                 Exponential(s / reach),
-                f"mean {reach_unit}{'' if t == names.INTERCEPT else f' / {t}: {s:.4g}'}",
+                f"{g.meaning}: mean {reach_unit}"
+                if g.meaning
+                else f"mean {reach_unit}{'' if t == names.INTERCEPT else f' / {t}: {s:.4g}'}",
             )
             for t, s in zip(g.terms, effect_scales(g, placement, counts), strict=True)
         )

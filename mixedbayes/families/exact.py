@@ -49,6 +49,9 @@ def _residual(design: Design, y: Floats, rows: Ints) -> float | None:
     mu, n = design.mu, len(rows)
     effects: list[sparse.csr_array] = []
     for g in mu.groups:
+        if g.entangled:
+            effects.append(g.operator()[rows])
+            continue
         levels, codes = np.unique(g.refs[rows], return_inverse=True)
         for z in g.Z[rows].T:
             shape = (n, len(levels))
@@ -91,7 +94,7 @@ def _orthonormal(X: Floats, intercept: bool) -> Floats:
 def _said(design: Design, y: Floats, scale: str, share: float) -> str:
     spread, name = float(np.std(y)), design.response
     none = share <= _ROUNDING
-    for g in design.mu.groups:
+    for g in (g for g in design.mu.groups if not g.entangled):
         high, low = np.full(g.n_levels, -np.inf), np.full(g.n_levels, np.inf)
         np.maximum.at(high, g.refs, y)
         np.minimum.at(low, g.refs, y)
@@ -101,7 +104,8 @@ def _said(design: Design, y: Floats, scale: str, share: float) -> str:
             remedy = f"keep one row of each level and leave the bar on {g.name} out"
             break
     else:
-        parts = [*design.mu.terms, *(f"the levels of {g.name}" for g in design.mu.groups)]
+        parts = [*design.mu.terms, *(g.name for g in design.mu.smooths)]
+        parts += [f"the levels of {g.name}" for g in design.mu.factors]
         how = "exactly" if none else "nearly"
         fact = f"{name} is given {how} by {_listed(parts) or 'its mean'} ("
         fact += f"{len(parts)} terms"

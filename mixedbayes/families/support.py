@@ -175,7 +175,8 @@ def refuse_extremes(design: Design, *, logged: bool) -> None:
         for g in predictor.groups:
             found += [
                 (f"{t}, which varies over {g.name},", z)
-                for t, z in zip(g.terms, g.Z.T, strict=True)
+                for _, Z in g.pieces
+                for t, z in zip(g.terms, Z.T, strict=True)
             ]
     for what, values in found:
         size = float(np.max(np.abs(values), initial=0.0))

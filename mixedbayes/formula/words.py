@@ -1,8 +1,12 @@
 """Words of R's, Bambi's and Patsy's formulas, and how the same is said here."""
 
 _CATEGORY = "text and categories are factors as they are; C({x}) makes one of numbers"
-_SPLINE = "write bs({x}, df=4), or cr({x}, df=4) for a natural cubic spline"
-_SMOOTH = f"smooth terms are not offered; {_SPLINE}"
+_SPLINE = (
+    "write s({x}) for a smooth curve whose wiggliness is estimated, bs({x}, df=4), or "
+    "cr({x}, df=4) for a natural cubic spline"
+)
+_SMOOTH = 'write s({x}), with bs="cr", "cc" or "ps" for another basis than thin plates'
+_TENSOR = "write t2({x}, z), whose penalties are separable"
 _TREATMENT = 'write C({x}, contr.treatment("level"))'
 _NUMBER = "make the column a number in the data"
 COVARIANCE = "write (x | g), or (x || g) without correlations; no other structure is offered"
@@ -76,14 +80,15 @@ WORDS: dict[str, str] = {
     ),
     **dict.fromkeys(("cyclic_cubic_spline", "cSpline", "cyclic", "periodic"), _CYCLIC),
     **dict.fromkeys(
-        ("s", "te", "ti", "t2", "lo", "gam", "lf", "smooth", "loess", "lowess", "ksmooth", "tp",
+        ("lo", "gam", "lf", "smooth", "loess", "lowess", "ksmooth", "tp",
          "ts", "ps", "pb", "pspline", "pbs", "ad", "sz", "fs", "fp", "mfp", "bbs", "tensor",
          "tprs"),
         _SMOOTH,
     ),
+    **dict.fromkeys(("te", "ti"), _TENSOR),
     **dict.fromkeys(
         ("gp", "hsgp", "matern", "spde", "HSGP", "GP"),
-        f"Gaussian processes are not offered; {_SPLINE}",
+        "Gaussian processes are not offered; write s({x}) for a smooth curve",
     ),
     **dict.fromkeys(("mrf", "so", "sos", "ds"), "smooths over regions or a sphere are not offered"),
     **dict.fromkeys(

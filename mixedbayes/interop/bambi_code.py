@@ -149,7 +149,7 @@ def _component(
     if priors.intercept is not None:
         found = {names.INTERCEPT: of.described(priors.intercept.prior)} | found
     bars = []
-    for g in predictor.groups:
+    for g in predictor.factors:
         group = ":".join(map(column, g.factors))
         for k, (term, assigned) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
             effect = "1" if term == names.INTERCEPT else term
@@ -243,7 +243,7 @@ def _check(spec: Spec) -> None:
     for p in design.further if design.mu.parameter == MU else ():
         if p not in theirs.bambi_parameters:
             raise ModelError(f"{p} of the {spec.family.name} family is no parameter of Bambi's")
-    for g in (g for p in design.predictors for g in p.groups):
+    for g in (g for p in design.predictors for g in p.factors):
         if g.correlated:
             raise ModelError(
                 f"Bambi has no correlations between group effects, and those of {g.name} "

@@ -17,6 +17,21 @@ from mixedbayes.terms.base import need_plain
 
 type Target = Literal["lme4", "brms", "bambi", "pymc"]
 
+# Why there is no code of a model with smooths, and what there is instead.
+_SMOOTHS: dict[str, str] = {
+    "lme4": (
+        "lme4 has no smooths. R's mgcv has the same ones, with estimates in place of a posterior: "
+        'gam(y ~ s(x) + s(g, bs = "re"), method = "REML"), where s(g, bs = "re") is (1 | g)'
+    ),
+    "brms": (
+        "brms takes the same formula, but the sds and slopes of its smooths are of functions in "
+        "other units than here, so that these priors would say something else there; write the "
+        "formula for brm() and choose priors of class sds and b for it"
+    ),
+    "bambi": "Bambi has no s() and no t2(); fit.model.pymc is this model in PyMC",
+    "pymc": "it writes no smooths; fit.model.pymc is this model in PyMC",
+}
+
 
 def code(spec: Spec, target: Target) -> str:
     """The same model as code for another package, to paste; with its priors, where it has any.
@@ -50,6 +65,8 @@ def code(spec: Spec, target: Target) -> str:
     }
     if target not in writers:
         raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
+    if any(p.smooths for p in spec.design.predictors):
+        raise ModelError(f"code({target!r}): {_SMOOTHS[target]}")
     need_plain((g for p in spec.design.predictors for g in p.groups), "code()")
     if own := own_functions(spec.design):
         raise ModelError(

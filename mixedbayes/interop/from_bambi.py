@@ -295,7 +295,7 @@ def _same(a: Floats, b: Floats) -> bool:
 def _predictor(component: Any, ours: LinearPredictor) -> Placed:
     common = [p for term in component.common_terms.values() for p in _places(term, term.data)]
     groups, levels = {}, {}
-    for g in ours.groups:
+    for g in ours.factors:
         own = [t for t in component.group_specific_terms.values() if _factors(t) == g.factors]
         columns = [p for term in own for p in _places(term, term.predictor)]
         groups[g.name] = _match(columns, g.Z, g.terms)
@@ -374,7 +374,7 @@ def priors(found: Matched, design: Design) -> dict[str, Any]:
             rows.append((parameter, names.INTERCEPT, None, own))
         for term, p in zip(predictor.terms, placed.fixef, strict=True):
             rows.append((parameter, names.FIXEF, term, ours(prior_of(p.term.prior, term, p.at))))
-        for g in predictor.groups:
+        for g in predictor.factors:
             for term, p in zip(g.terms, placed.groups[g.name], strict=True):
                 spread = spread_of(p.term.prior, f"{term} over {g.name}", p.at)
                 rows.append((parameter, "sd", (g.name, term), spread))
@@ -427,7 +427,7 @@ def _of_predictor(
         columns = [sign * _coefficient(posterior, p) for p in placed.fixef]
         values = np.stack(columns, axis=-1)
         yield names.fixef(parameter), ((*_DIMS, names.term_dim(parameter)), values)
-    for g in predictor.groups:
+    for g in predictor.factors:
         places = placed.groups[g.name]
         term_dim = names.group_term_dim(g.name, parameter)
         sds = np.stack([_sd(posterior, p) for p in places], axis=-1)

@@ -35,7 +35,7 @@ def lme4_code(spec: Spec) -> str:
     _check_uncorrelated(spec)
     formula = f"{_response(spec)} ~ {r_right(design.formula)}"
     arguments = [formula, "data = data"]
-    mixed = "er" if design.mu.groups else ""
+    mixed = "er" if design.mu.factors else ""
     if theirs.startswith("glmer."):
         if not mixed or family.link.name != "log":
             raise ModelError(f"lme4's {theirs} has group effects and the log link")
@@ -74,7 +74,7 @@ def _response(spec: Spec) -> str:
 
 def _check_uncorrelated(spec: Spec) -> None:
     """lme4's || keeps the correlations between the columns of one categorical predictor."""
-    for g in spec.design.mu.groups:
+    for g in spec.design.mu.factors:
         coded = [t for k, t in enumerate(g.terms) if "[" in t and (k,) in g.blocks]
         if len(coded) > 1:
             raise ModelError(

@@ -29,7 +29,7 @@ def pymc_code(spec: Spec) -> str:
     body = [
         *_population(spec),
         f"mean = {' + '.join(fixed) or '0.0'}",
-        *[line for g in mu.groups for line in _group(g, priors.mu)],
+        *[line for g in mu.factors for line in _group(g, priors.mu)],
         f"sigma = {_one('sigma', sigma, positive=True)}",
         f'pm.Normal("{response_name(spec)}", mean, sigma, observed=design.y)',
     ]

@@ -64,7 +64,7 @@ def placed_columns(
         called[""] = _named(predictor.terms, T, made, rows=(names.INTERCEPT, *predictor.terms))
         rest = list(called[""].values())
     bars = [r_bar(bar) for bar in formula.random if bar.group not in priors.placed]
-    for g in predictor.groups:
+    for g in predictor.factors:
         if g.name in priors.placed:
             called[g.name] = _named(g.terms, priors.placed[g.name].T, made)
             bars += _bars(g, called[g.name])

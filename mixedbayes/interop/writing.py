@@ -18,7 +18,7 @@ def check_columns(spec: Spec, package: str, *, drops: bool = False) -> None:
     """
     every = spec.design.predictors
     kept = [] if drops else [name for p in every for name in p.left_out]
-    kept += [name for p in every for g in p.groups for name in g.left_out]
+    kept += [name for p in every for g in p.factors for name in g.left_out]
     if kept:
         raise ModelError(
             f"{', '.join(kept)} {'is' if len(kept) == 1 else 'are'} left out here, because other "

@@ -17,6 +17,7 @@ type Labelled = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
 def data_of(spec: Spec) -> Labelled:
     """Columns, codes of levels, offsets, weights and trials of the rows: name -> (dims, values).
 
+    Of a smooth `Z_<smooth>` (obs, function) has its functions in the rows.
     `X` (obs, term); per grouping factor `refs_<group>` (obs), the position of each row's level,
     and, where not only an intercept varies, `Z_<group>` (obs, term); `offset`, `weights` and
     `trials` (obs). Those of a further parameter have its name: `sigma_X`, `refs_sigma_<group>`.
@@ -39,6 +40,10 @@ def _of_predictor(predictor: LinearPredictor) -> Labelled:
     if predictor.terms:
         out[f"{prefix}X"] = (names.OBS, names.term_dim(p)), predictor.X
     for g in predictor.groups:
+        if g.dense is not None:
+            dims = names.OBS, names.group_dim(g.name)
+            out[refs_and_Z(g.name, p)[1]] = dims, g.dense
+            continue
         for k, (refs, Z) in enumerate(g.pieces):
             codes, columns = refs_and_Z(g.name, p, k)
             out[codes] = (names.OBS,), as_data(refs)

@@ -95,6 +95,8 @@ def group_part(g: GroupDesign, priors: PredictorPriors, formulation: EachFactor 
     else:
         sd = standard_deviations(g, priors)
         b = formulation.effects(g, priors, sd, cholesky_factor(g, sd, priors))
+    if g.dense is not None:
+        return data[refs_and_Z(g.name, priors.parameter)[1]] @ b[:, 0]
     for k in range(len(g.pieces)):
         refs, Z = refs_and_Z(g.name, priors.parameter, k)
         there = b[data[refs]]

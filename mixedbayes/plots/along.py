@@ -148,7 +148,7 @@ def expected(
 def has_average(post: Posterior) -> bool:
     """Whether the mean over groups differs from that of a typical group, and exists."""
     return (
-        bool(post.design.mu.groups)
+        bool(post.design.mu.factors)
         and not straight(post.family)
         and not isinstance(post.family.link, Inverse)
         and not post.family.no_average

@@ -58,7 +58,7 @@ def plot_check(
     number = seed_of(post, seed)
     predictors = post.predictors if post.family.unordered else (post.design.mu,)
     groups = [
-        e for p in predictors for g in p.groups for e in effects(post, g, number, p.parameter)
+        e for p in predictors for g in p.factors for e in effects(post, g, number, p.parameter)
     ]
     if not groups:
         need_residuals(post)

@@ -72,7 +72,7 @@ def _covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Cov
         return found
     if group is None:
         return Covariate("row", np.arange(1.0, post.design.n + 1))
-    for other in post.design.mu.groups:
+    for other in post.design.mu.factors:
         if other is not group:
             return _levels(other)
     return Covariate(f"row within {group.name}", _running(group.refs))
@@ -86,7 +86,7 @@ def _columns(post: Posterior) -> dict[str, Floats]:
     """Every distinct column of the design by its term."""
     mu = post.design.mu
     columns = {t: mu.X[:, k] for k, t in enumerate(mu.terms)}
-    for g in mu.groups:
+    for g in mu.factors:
         for k, t in enumerate(g.terms):
             if t != names.INTERCEPT:
                 columns.setdefault(t, g.Z[:, k])
@@ -95,7 +95,7 @@ def _columns(post: Posterior) -> dict[str, Floats]:
 
 def _choices(post: Posterior, frame: pd.DataFrame | None) -> list[str]:
     known = [] if frame is None else [str(c) for c in frame.columns]
-    known += [*_columns(post), *(g.name for g in post.design.mu.groups)]
+    known += [*_columns(post), *(g.name for g in post.design.mu.factors)]
     response = used_columns(post.design.formula).response
     return [name for name in dict.fromkeys(known) if name not in response]
 
@@ -115,7 +115,7 @@ def alone(post: Posterior, group: GroupDesign | None, axis: Covariate, rows: Row
     Then the axis determines it, and rows lie on one curve. In a design without a data frame, by
     its columns: all that are not made of the axis.
     """
-    others = [other for other in post.design.mu.groups if other is not group]
+    others = [other for other in post.design.mu.factors if other is not group]
     frame = _frame(post)
     if frame is None:
         own = _columns(post).items()
@@ -134,7 +134,7 @@ def _named(post: Posterior, x: str, frame: pd.DataFrame | None) -> Covariate | N
         return _from_frame(post, frame[x])
     if x in _columns(post):
         return _of_term(post, x, frame)
-    return next((_levels(g) for g in post.design.mu.groups if g.name == x), None)
+    return next((_levels(g) for g in post.design.mu.factors if g.name == x), None)
 
 
 def _of_term(post: Posterior, term: str, frame: pd.DataFrame | None) -> Covariate | None:
@@ -250,7 +250,7 @@ def grouped(
     post: Posterior, group: str | None, levels: Sequence[object] | None = None
 ) -> GroupDesign | None:
     """`varying_group`; None for a model without group effects, of which none is asked."""
-    if post.design.mu.groups or group is not None:
+    if post.design.mu.factors or group is not None:
         return varying_group(post, group)
     if levels is not None:
         raise ModelError("levels= are those of a grouping factor, and the model has none")

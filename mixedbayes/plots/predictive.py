@@ -176,7 +176,7 @@ def _check_binary(design: Design, kind: str) -> None:
     if kind not in ("stat", "intervals") and np.isin(design.y, (0, 1)).all():
         other = (
             'kind="stat", stat="mean", and by= a grouping factor'
-            if design.mu.groups
+            if design.mu.factors
             else 'kind="stat", stat="mean", or plot_residuals()'
         )
         raise ModelError(f"kind={kind!r} shows nothing of responses that are 0 or 1; use {other}")
@@ -212,7 +212,7 @@ def facets_of(design: Design, by: str | None, most: int) -> Facets:
     """Rows of each panel, by its title."""
     if by is None:
         return {design.response: slice(None)}
-    groups = {g.name: g for g in design.mu.groups}
+    groups = {g.name: g for g in design.mu.factors}
     if by not in groups:
         raise ModelError(
             f"by={by!r} is not a grouping factor of this model ({', '.join(groups) or 'none'})"

@@ -154,7 +154,7 @@ def plot_ranef(
         raise ModelError(f"kind={kind!r}: plot_ranef has {' and '.join(map(repr, KINDS))}")
     check_prob(prob)
     several = parameter == names.MU != post.design.mu.parameter
-    each = [p.parameter for p in post.predictors if p.groups] if several else []
+    each = [p.parameter for p in post.predictors if p.factors] if several else []
     drawn = [
         (post.group(name, p), p, Labels.of(post, units, p))
         for p in each or [parameter]
@@ -187,7 +187,7 @@ def plot_ranef(
 
 def chosen_groups(post: Posterior, group: str | None, parameter: str = "mu") -> list[str]:
     """Names of the grouping factors to draw; ModelError if there is none such."""
-    of = {p.parameter: [g.name for g in p.groups] for p in post.predictors}
+    of = {p.parameter: [g.name for g in p.factors] for p in post.predictors}
     parameter = post.design.mu.parameter if parameter == names.MU else parameter
     if parameter not in of:
         raise ModelError(

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from mixedbayes import names
+from mixedbayes.design.build import smooths_of
 from mixedbayes.design.limits import INTERVAL, LEFT, RIGHT, Limits
+from mixedbayes.design.smooths import FittedSmooth
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.formula.nodes import unparse
 from mixedbayes.publish.words import (
     family_name,
     formulas,
@@ -26,6 +29,7 @@ from mixedbayes.publish.words import (
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.summary import diagnostics
 from mixedbayes.results.text import plural
+from mixedbayes.smooths.registry import BASES
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 
@@ -75,7 +79,7 @@ def paragraphs(post: Posterior) -> list[Sentences]:
 def _model(post: Posterior) -> Iterator[Piece]:
     design, family = post.design, post.family
     linear = "linear" if family.link.name == "identity" else "generalized linear"
-    mixed = "mixed model" if any(p.groups for p in design.predictors) else "model"
+    mixed = "mixed model" if any(p.factors for p in design.predictors) else "model"
     yield (
         f"{design.response} was modelled by a Bayesian {linear} {mixed} with a "
         f"{family_name(family)} likelihood and {family.link.name} link. In the notation "
@@ -90,7 +94,7 @@ def _model(post: Posterior) -> Iterator[Piece]:
     yield ". "
 
 
-def _predictors(post: Posterior) -> Iterator[str]:
+def _predictors(post: Posterior) -> Iterator[Piece]:
     design, family = post.design, post.family
     further = [p for p in design.further if names.owner(p) == p]
     _, *apart = design.moving
@@ -114,8 +118,10 @@ def _predictors(post: Posterior) -> Iterator[str]:
         else:
             left = what if link.name == "identity" else f"the {link.name} of {what}"
             yield f"{title(left)} is {_sum(p)}. "
-        for g in p.groups:
+        for g in p.factors:
             yield _group(g, p, across=design.joined(g.name) is not None)
+        for smooth in smooths_of(design, p.parameter):
+            yield from _smooth(smooth)
     for a in design.across:
         of = joined([p for p, _ in a.members])
         blocks = "" if len(a.blocks) == 1 else ", within each id in the formulas,"
@@ -152,14 +158,36 @@ def _sum(p: LinearPredictor) -> str:
         words = grouped(p.terms)
         one = len(p.terms) == 1
         parts.append(f"the population {'effect' if one else 'effects'} of {joined(words)}")
-    if p.groups:
-        parts.append(f"the group effects of {joined([g.name for g in p.groups])}")
+    if p.factors:
+        parts.append(f"the group effects of {joined([g.name for g in p.factors])}")
+    if p.smooths:
+        bent = dict.fromkeys(getattr(g, "within", g.name) for g in p.smooths)
+        parts.append(f"what bends in {joined(list(bent))}")
     if p.offset is not None:
         parts.append("an offset")
     if len(parts) < 2:
         return "".join(parts) or "zero"
     *first, last = parts  # which have lists of their own in them
     return f"the sum of {', '.join(first)}{',' * (len(first) > 1)} and {last}"
+
+
+def _smooth(s: FittedSmooth) -> Iterator[Piece]:
+    """Bases and penalties of one smooth."""
+    said = s.said
+    bases = joined([BASES[name].title for name in dict.fromkeys(said.bases)])
+    functions, penalties = sum(Z.shape[1] for Z in s.curve.shares), len(s.curve.units)
+    each = ""
+    if said.by is not None:
+        of = unparse(said.by)
+        each = f", multiplied by {of}" if s.numeric else f", one for each level of {of}"
+    own = "one penalty" if penalties == 1 else f"{penalties} separable penalties"
+    spread = "whose coefficients have a normal prior with a standard deviation that was estimated"
+    yield (
+        f"{said.name} is a smooth{each}: {bases} with {functions} penalised functions and {own}, "
+        f"{spread} "
+    )
+    yield Cite(("smooths",))
+    yield ". "
 
 
 def _group(g: GroupDesign, p: LinearPredictor, *, across: bool) -> str:

@@ -112,7 +112,7 @@ def column(
         *_parameters(post, asked, FAMILY),
         *_counts(post, statistics),
     ]
-    if "icc" in statistics and post.design.mu.groups:
+    if "icc" in statistics and post.design.mu.factors:
         entries += _or_reason("icc", left_out, lambda: list(_icc(post, asked)))
     if "r2" in statistics:
         entries += _or_reason("r2", left_out, lambda: list(_r2(post, asked)))
@@ -199,7 +199,7 @@ def _counts(post: Posterior, statistics: Collection[str]) -> Iterator[Entry]:
         if design.trials is not None:
             yield Entry(Key(DATA, "trials"), count=int(np.sum(design.trials)))
     if "levels" in statistics:
-        groups = {g.name: g.n_levels for p in post.predictors for g in p.groups}
+        groups = {g.name: g.n_levels for p in post.predictors for g in p.factors}
         for name, levels in groups.items():
             yield Entry(Key(DATA, "levels", name), count=levels)
 
@@ -217,7 +217,7 @@ def _icc(post: Posterior, asked: Asked) -> Iterator[Entry]:
 
 def _r2(post: Posterior, asked: Asked) -> Iterator[Entry]:
     found = r2(post, draws=True)
-    for kind in ("marginal", "conditional") if post.design.mu.groups else ("marginal",):
+    for kind in ("marginal", "conditional") if post.design.mu.factors else ("marginal",):
         draws = found[kind].transpose(names.CHAIN, names.DRAW).to_numpy()[:, :, None]
         yield Entry(Key(DATA, "r2", kind), numbers(draws, asked)[0])
 

@@ -203,7 +203,7 @@ def sections(
 
 
 def _factors(column: Column) -> tuple[str, ...]:
-    return tuple(g.name for g in column.post.design.mu.groups)
+    return tuple(g.name for g in column.post.design.mu.factors)
 
 
 def _title(section: str, heading: str, columns: Sequence[Column], labels: Labels) -> str:

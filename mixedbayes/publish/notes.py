@@ -61,7 +61,7 @@ def _numbers(columns: Sequence[Column], asked: Asked, digits: int) -> str:
             said += f", of {joined(levels)} the {level}"
     kept = f"{digits} significant digit{'s' * (digits > 1)} of the posterior sd"
     said += f". Rounded to {kept}, or to fewer where the Monte Carlo error is larger."
-    if any(p.groups for c in columns for p in c.post.predictors):
+    if any(p.factors for c in columns for p in c.post.predictors):
         said += " sd, cor: standard deviations and correlations of effects over a group's levels."
     return said
 
@@ -81,7 +81,7 @@ def _draws(column: Column) -> str:
 
 def _statistics(columns: Sequence[Column]) -> Iterator[str]:
     kinds = {e.key.kind for c in columns for e in c.entries}
-    slopes = any(len(g.terms) > 1 for c in columns for g in c.post.design.mu.groups)
+    slopes = any(len(g.terms) > 1 for c in columns for g in c.post.design.mu.factors)
     source = cited("icc", *(["slopes"] if slopes else []))
     said = []
     if "icc" in kinds:

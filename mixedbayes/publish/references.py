@@ -101,6 +101,14 @@ REFERENCES = {
         "Journal of the Royal Society Interface, 14(134), 20170213",
         "10.1098/rsif.2017.0213",
     ),
+    "smooths": Reference(
+        "Wood 2017",
+        "Wood, S. N.",
+        2017,
+        "Generalized additive models: an introduction with R (2nd ed.)",
+        "Chapman & Hall/CRC",
+        "10.1201/9781315370279",
+    ),
     "slopes": Reference(
         "Johnson 2014",
         "Johnson, P. C. D.",

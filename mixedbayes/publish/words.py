@@ -62,10 +62,13 @@ def priors_of(spec: Spec) -> list[Told]:
         threshold = names.threshold_of(p.parameter)
         sds = {names.sd(g, p.parameter): g for g in p.sd}
         cors = {names.cor(g, p.parameter): g for g in p.cor}
+        bent = {g.name for g in spec.design.predictor(p.parameter).smooths}
         for parameter, term, assigned in p.rows():
             at_means = AT_MEANS in f"{term} {assigned.origin}"
             term = term if threshold is None else names.label(p.parameter, term)
-            if parameter in sds:
+            if parameter in sds and sds[parameter] in bent:
+                what = f"how far {sds[parameter]} bends{of}"
+            elif parameter in sds:
                 what = f"sd of {term} over {sds[parameter]}{of}"
             elif parameter in cors:
                 what = f"correlations over {cors[parameter]}{of}"

@@ -85,10 +85,15 @@ def _predictor(
     if predictor.offset is not None:
         parts.append(r"\mathrm{offset}_i")
     lines: list[str] = []
-    for g, j in zip(predictor.groups, INDEX, strict=False):
+    for g, j in zip(predictor.factors, INDEX, strict=False):
         parts += [times(_effect(r"\gamma", m, g, t, f"{j}[i]"), t) for t in g.terms]
         if g.name not in across:
             lines += _laws(g, [(m, t) for t in g.terms], j)
+    for bent in predictor.smooths:
+        own = rf"{m}\,{tex(bent.name)}" if m else tex(bent.name)
+        parts.append(rf"\textstyle\sum_k Z^{{{own}}}_{{ik}}\, u^{{{own}}}_k")
+        law = rf"{bent.law.latex}\left(0,\, \left(\tau^{{{own}}}\right)^2\right)"
+        lines.append(rf"u^{{{own}}}_k &\sim {law}, \quad k = 1, \dots, {bent.n_levels}")
     return [rf"{left} &= {total(parts)}", *lines]
 
 

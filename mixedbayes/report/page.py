@@ -109,7 +109,7 @@ def check_page(path: Path) -> None:
 
 def _lead(source: Source) -> str:
     design, family = source.post.design, source.post.family
-    groups = {g.name: g.n_levels for p in source.post.predictors for g in p.groups}
+    groups = {g.name: g.n_levels for p in source.post.predictors for g in p.factors}
     said = ", ".join(f"{plural(n, 'level')} of {name}" for name, n in groups.items())
     rows = plural(design.n, "row")
     return f"{family.name} model of {design.response}: {rows}" + (f", {said}." if said else ".")

@@ -166,7 +166,7 @@ def shrinkage_figures(source: Source) -> list[Figure]:
     table = source.shrinkage
     return [
         _shrinkage(source, shrunk.pulled(table, g.name, terms), terms)
-        for g in source.post.design.mu.groups
+        for g in source.post.design.mu.factors
         for terms in [*([g.terms[:2]] if len(g.terms) > 1 else []), *((t,) for t in g.terms)]
     ]
 
@@ -207,7 +207,7 @@ def effect_figures(source: Source) -> list[Figure]:
 
     ModelError where the model has no group effects.
     """
-    found = [(p.parameter, g) for p in source.post.predictors for g in p.groups]
+    found = [(p.parameter, g) for p in source.post.predictors for g in p.factors]
     if not found:
         raise ModelError("the model has no group effects")
     return [_effect(source, p, g, term) for p, g in found for term in g.terms]
@@ -246,7 +246,7 @@ def pooling_figures(source: Source) -> list[Figure]:
     ModelError where the model has no group effects, or its lines cannot be drawn.
     """
     post = source.post
-    if not post.design.mu.groups:
+    if not post.design.mu.factors:
         raise ModelError("the model has no group effects, so nothing is pooled")
     if post.family.unordered:
         raise ModelError(f"{post.family.unordered}, of which levels would have a line")
@@ -256,7 +256,7 @@ def pooling_figures(source: Source) -> list[Figure]:
             f"the mean of {post.design.response} depends on {', '.join(post.design.further)}, "
             "which has a formula of its own"
         )
-    return [_pooling(source, g) for g in post.design.mu.groups]
+    return [_pooling(source, g) for g in post.design.mu.factors]
 
 
 def _pooling(source: Source, g: GroupDesign) -> Figure:

@@ -131,7 +131,7 @@ def icc(
     Nakagawa, Johnson & Schielzeth (2017), doi:10.1098/rsif.2017.0213; Johnson (2014),
     doi:10.1111/2041-210X.12225, for random slopes.
     """
-    if not post.design.mu.groups:
+    if not post.design.mu.factors:
         where = " on the mean" if post.design.factors else ""
         raise ModelError(f"the model has no group effects{where}, so no intraclass correlation")
     need_shares(post)
@@ -156,7 +156,7 @@ def icc(
 
 def _shown(post: Posterior) -> list[str]:
     """The grouping factors, and all of them together where they are several."""
-    groups = [g.name for g in post.design.mu.groups]
+    groups = [g.name for g in post.design.mu.factors]
     return [*groups, ALL] if len(groups) > 1 else groups
 
 
@@ -264,7 +264,7 @@ def covariates(post: Posterior, *, response: bool = False) -> list[str]:
         used = _used(post, predictor.parameter)
         if predictor.parameter != "mu" or _mean_matters(post, response):
             found += used.fixed
-        found += [name for g in predictor.groups for name in used.effects[g.name]]
+        found += [name for g in predictor.factors for name in used.effects[g.name]]
     return list(dict.fromkeys([*found, *_weighing(post)]))
 
 
@@ -314,7 +314,7 @@ def _moved(
             return g
         return replace(g, Z=_every_row(random_columns(design, g.name, rows, p), design.n))
 
-    groups = tuple(effects(g) for g in predictor.groups)
+    groups = tuple(effects(g) for g in predictor.factors)
     if named.isdisjoint(used.fixed) or not (p != "mu" or mean_matters):
         return replace(predictor, groups=groups)
     new = replay(design, rows, groups=[], parameter=p)

@@ -82,7 +82,10 @@ def _columns(design: Design) -> Iterator[tuple[str, Floats]]:
             yield f"{term}{of}", column
         if p.offset is not None:
             yield f"the offset{of}", p.offset
-        for g in p.groups:
+        for g in p.smooths:
+            for k, (_, Z) in enumerate(g.pieces, 1):
+                yield f"function {k} of {g.name}{of}", Z[:, 0]
+        for g in p.factors:
             yield f"{g.name}{of}", g.refs.astype(float)
             for term, column in zip(g.terms, g.Z.T, strict=True):
                 yield f"{term} | {g.name}{of}", column

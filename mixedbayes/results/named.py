@@ -87,7 +87,7 @@ class Named:
     @cached_property
     def icc_names(self) -> tuple[str, ...]:
         """Of each factor and of all, adjusted and then unadjusted."""
-        groups = [_quoted(g.name) for g in self.post.design.mu.groups]
+        groups = [_quoted(g.name) for g in self.post.design.mu.factors]
         every = [*groups, "all"] if len(groups) > 1 else groups
         return *(f"icc[{g}]" for g in every), *(f"icc[{g}, {KINDS[1]}]" for g in every)
 
@@ -111,7 +111,7 @@ class Named:
             yield from (OfLevel(kind, p, g, j, t) for j in range(g.n_levels) for t in terms)
 
     def _factors(self) -> list[tuple[str, GroupDesign]]:
-        return [(p.parameter, g) for p in self.post.predictors for g in p.groups]
+        return [(p.parameter, g) for p in self.post.predictors for g in p.factors]
 
     def _terms(self, kind: str, parameter: str, g: GroupDesign) -> tuple[str, ...]:
         constant = kind == "coef" and constant_intercept(self.post, g, parameter)

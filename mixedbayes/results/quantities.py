@@ -75,11 +75,11 @@ def _named(post: Posterior, how: Description) -> Iterator[pd.DataFrame]:
     yield _with_names(own, "parameters", own["parameter"] + elements)
     if not has_shares(post):
         return
-    if post.design.mu.groups:
+    if post.design.mu.factors:
         between = icc(post, **asked)
         yield _with_names(between, "icc", "icc[" + between["group"] + ", " + between["kind"] + "]")
     explained = r2(post, **asked)
-    if not post.design.mu.groups:
+    if not post.design.mu.factors:
         explained = explained[explained["kind"] == "marginal"]
     yield _with_names(explained, "r2", "r2[" + explained["kind"] + "]")
 

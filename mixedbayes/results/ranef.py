@@ -38,7 +38,7 @@ _TAKEN = (
 
 def chosen(post: Posterior, group: str | None) -> list[tuple[str, GroupDesign]]:
     """(parameter, factor) pairs: of one factor if it is named, else of all."""
-    found = [(p.parameter, g) for p in post.predictors for g in p.groups]
+    found = [(p.parameter, g) for p in post.predictors for g in p.factors]
     if group is None:
         return found
     known = list(dict.fromkeys(g.name for _, g in found))

@@ -211,7 +211,7 @@ def varcorr_ratios(
     doi:10.1002/sim.7188, for hazard ratios.
     """
     name = f"median {ratio_of(post.family, post.design).name}"
-    groups = [(p.parameter, g) for p in of_the_mean(post.design) for g in p.groups]
+    groups = [(p.parameter, g) for p in of_the_mean(post.design) for g in p.factors]
     need_plain([g for _, g in groups], "exponentiate=True")
     if not groups:
         raise ModelError(f"the model has no group effects, so no {name}")

@@ -271,12 +271,12 @@ def shrinkage(
     if draws:
         return _draws(post)
     complete = complete_pooling(post.design)
-    return stack([_table(post, g, complete, how) for g in post.design.mu.groups], [])
+    return stack([_table(post, g, complete, how) for g in post.design.mu.factors], [])
 
 
 def check_least_squares(post: Posterior, what: str) -> None:
     """Raise ModelError where group effects have no least squares to be compared with."""
-    if not post.design.mu.groups:
+    if not post.design.mu.factors:
         raise ModelError("the model has no group effects, so nothing is pooled")
     need_plain(post.design.mu.groups, what)
     if not isinstance(post.family.link, Identity):
@@ -336,7 +336,7 @@ def own_response(post: Posterior, g: GroupDesign) -> Floats:
     others = [t for t, term in enumerate(mu.terms) if term not in g.terms]
     if others:
         y -= mu.X[:, others] @ post.fixef()[:, others].mean(axis=0)
-    for other in mu.groups:
+    for other in mu.factors:
         if other is not g:
             b = mean_ranef(post, other)
             y -= np.einsum("nt,nt->n", other.Z, b[other.refs])
@@ -401,7 +401,7 @@ def _draws(post: Posterior) -> xr.Dataset:
     chains = post.shape[0]
     variables: dict[str, object] = {}
     coords: dict[str, object] = {}
-    for g in post.design.mu.groups:
+    for g in post.design.mu.factors:
         gram, sigma2 = _grams(post, g), unit_variance(post)
         level, term, bis = (
             names.group_dim(g.name),

@@ -24,6 +24,7 @@ from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios
+from mixedbayes.results.smooths import bends
 from mixedbayes.results.tables import (
     EFFECT,
     ENDS,
@@ -84,6 +85,8 @@ class Summary:
         (parameter, its link) of the family's parameters that have formulas.
     ratios, median_ratios
         `fixef` and `varcorr` as ratios, where asked for.
+    smooths
+        How far the curve of each smooth bends; see `mixedbayes.results.smooths.bends`.
     """
 
     facts: tuple[tuple[str, str], ...]
@@ -101,6 +104,7 @@ class Summary:
     others: tuple[tuple[str, str], ...] = ()
     ratios: pd.DataFrame | None = None
     median_ratios: pd.DataFrame | None = None
+    smooths: pd.DataFrame | None = None
 
     @property
     def prob(self) -> float:
@@ -118,7 +122,9 @@ class Summary:
 
     @property
     def sections(self) -> tuple[Section, ...]:
-        return tuple(s for s in (*self._random(), *self._fixed(), self._shares()) if s.rows)
+        return tuple(
+            s for s in (*self._random(), *self._fixed(), self._bends(), self._shares()) if s.rows
+        )
 
     def _random(self) -> Iterator[Section]:
         rows: list[Row] = []
@@ -158,6 +164,11 @@ class Summary:
             title = f"Group effects, {name} of two levels"
             yield Section(title, tuple(Row(label, self._cells(r, name)) for label, r in labels))
 
+    def _bends(self) -> Section:
+        found = () if self.smooths is None else self.smooths.iterrows()
+        rows = (Row(f"sd {r['smooth']}", self._cells(r)) for _, r in found)
+        return Section("Smooths: how far they bend", tuple(rows))
+
     def _shares(self) -> Section:
         rows = []
         several = len(self.levels) > 1
@@ -188,6 +199,12 @@ class Summary:
                 "Effects of each level: ranef() (deviations), coef() (with the population)."
                 if self.effects_kept
                 else "Effects of each level: ranef() (deviations). They were kept as summaries."
+            )
+        if self.smooths is not None:
+            notes.append(
+                "Smooths: root mean square over the rows of how far a curve bends away from what "
+                "is straight in it, which is among the population effects. smooths() has the "
+                "curves, edf() their effective degrees of freedom."
             )
         return tuple(notes)
 
@@ -275,7 +292,7 @@ def summary(
     """
     how = Description.asked(prob, statistics, interval, default=EFFECT)
     own: Asked = {"prob": prob, "statistics": statistics, "interval": interval}
-    groups = {g.name: g.n_levels for p in post.predictors for g in p.groups}
+    groups = {g.name: g.n_levels for p in post.predictors for g in p.factors}
     empty = pd.DataFrame(columns=["group", "kind"])
     unknown = post.family.no_latent_variance
     return Summary(
@@ -286,15 +303,16 @@ def summary(
         varcorr=varcorr(post, **own),
         fixef=fixef(post, **own),
         parameters=family_parameters(post, **own),
-        icc=icc(post, **own) if post.design.mu.groups and not unknown else empty,
+        icc=icc(post, **own) if post.design.mu.factors and not unknown else empty,
         r2=empty if unknown else r2(post, **own),
         health=diagnostics(post),
         caution=f"No shares of variance: {unknown}." if unknown else shares_note(post),
         effects_kept=not has_summaries(post),
         others=_others(post),
+        smooths=bends(post, **own),
         ratios=fixef_ratios(post, **own) if exponentiate else None,
         median_ratios=(
-            varcorr_ratios(post, **own) if exponentiate and post.design.mu.groups else None
+            varcorr_ratios(post, **own) if exponentiate and post.design.mu.factors else None
         ),
     )
 
@@ -386,9 +404,13 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
     yield "family", family.described
     yield "rows", f"{design.n:,} used"
     predictors = design.predictors
-    groups = {g.name: g.n_levels for p in predictors for g in p.groups}
+    groups = {g.name: g.n_levels for p in predictors for g in p.factors}
     if groups:
         yield "groups", ", ".join(f"{name}: {plural(n, 'level')}" for name, n in groups.items())
+    curves = [(p.parameter, g) for p in predictors for g in p.smooths]
+    if curves:
+        sizes = (f"{names.label(p, g.name)}: {g.n_levels} functions" for p, g in curves)
+        yield "smooths", ", ".join(sizes)
     for note in design.notes:  # rows left out among them
         yield "note", note
 
@@ -400,7 +422,8 @@ def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
         p = predictor.parameter
         labels[names.fixef(p)] = partial(names.label, p)
         for g in predictor.groups:
-            labels[names.sd(g.name, p)] = partial(_sd_label, g.name, p)
+            said = _sd_label if g.grouping else _bend_label
+            labels[names.sd(g.name, p)] = partial(said, g.name, p)
             whose = "" if p == "mu" else f", {p}"
             labels[names.cor(g.name, p)] = f"correlations over {g.name}{whose}".__add__
             correlations[names.cor(g.name, p)] = max(map(len, g.blocks)), g.covariance
@@ -416,6 +439,10 @@ def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
             origin = f"{term}: {origin}"
         where = reach(assigned.prior, *correlations.get(parameter, ()))
         yield what, str(assigned.prior), where, origin
+
+
+def _bend_label(smooth: str, parameter: str, term: str) -> str:
+    return f"sd of {names.label(parameter, smooth)}"
 
 
 def _sd_label(group: str, parameter: str, term: str) -> str:

@@ -60,7 +60,7 @@ def component_list(post: Posterior) -> list[Component]:
 
 def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Component]:
     p = predictor.parameter
-    for g in predictor.groups:
+    for g in predictor.factors:
         label = [names.label(p, term) for term in g.terms]
         sd, cor, cov = post.sd(g.name, p), post.cor(g.name, p), post.cov(g.name, p)
         square = moments_of(predictor).squares[g.name]
@@ -84,7 +84,7 @@ def _across(post: Posterior, a: Across) -> Iterator[Component]:
 
 def shares(post: Posterior, found: list[Component]) -> Floats:
     """(K,) posterior mean of each sd's part over group and residual variance; NaN of others."""
-    if not post.design.mu.groups:
+    if not post.design.mu.factors:
         return np.array([1.0 if c.part is not None else np.nan for c in found])
     if post.family.no_latent_variance:
         return np.full(len(found), np.nan)
@@ -170,7 +170,7 @@ def varcorr(
 def _variables(post: Posterior) -> list[str]:
     found = []
     for predictor in post.predictors:
-        for g in predictor.groups:
+        for g in predictor.factors:
             found.append(names.sd(g.name, predictor.parameter))
             if g.correlated and not post.design.joined(g.name):
                 found.append(names.cor(g.name, predictor.parameter))

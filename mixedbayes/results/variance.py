@@ -28,8 +28,8 @@ from mixedbayes.terms.base import need_plain
 class Moments:
     """What the variances need of a predictor's columns."""
 
-    mean: Floats  # (p,) of X
-    cov: Floats  # (p, p) of X
+    mean: Floats  # (p,) of X, and of what bends in smooths
+    cov: Floats  # (p, p) of the same
     squares: Mapping[str, Floats]  # per grouping factor the mean of z z' (q, q)
 
 
@@ -39,12 +39,26 @@ _known: WeakKeyDictionary[LinearPredictor, Moments] = WeakKeyDictionary()
 def moments_of(predictor: LinearPredictor) -> Moments:
     """Moments of a predictor, computed when first asked for: designs are never changed."""
     if predictor not in _known:
+        columns = _columns(predictor)
         _known[predictor] = Moments(
-            mean=predictor.means,
-            cov=covariance(predictor.X, predictor.counts),
-            squares={g.name: _square(g, predictor.counts) for g in predictor.groups},
+            mean=predictor.average(columns),
+            cov=covariance(columns, predictor.counts),
+            squares={g.name: _square(g, predictor.counts) for g in predictor.factors},
         )
     return _known[predictor]
+
+
+def _columns(predictor: LinearPredictor) -> Floats:
+    """(n, p) columns of the population: X, and what bends in smooths."""
+    bent = [g.operator().toarray() for g in predictor.smooths]
+    return np.concatenate([predictor.X, *bent], axis=1) if bent else predictor.X
+
+
+def _coefficients(post: Posterior, parameter: str) -> Floats:
+    """(S, p) coefficients of these columns."""
+    bent = [post.ranef(g.name, parameter) for g in post.predictor(parameter).smooths]
+    flat = (b.reshape(len(b), -1) for b in bent)
+    return np.concatenate([post.fixef(parameter), *flat], axis=1)
 
 
 def covariance(X: Floats, counts: Floats | None = None) -> Floats:
@@ -149,15 +163,17 @@ def need_shares(post: Posterior) -> None:
 
 
 def fixed_variance(post: Posterior, parameter: str = "mu") -> Floats:
-    """(S,) variance over the rows of X beta; where thresholds have their own, the mean of theirs.
+    """(S,) variance over the rows of X beta and of smooths; of thresholds' own, the mean of theirs.
 
     There X beta is the sum of what all thresholds share and what one has by itself.
     """
     mean, *own = post.design.moving if parameter == "mu" else (post.predictor(parameter),)
     if not own:
-        return quadratic(post.fixef(parameter), moments_of(mean).cov)
-    cov = covariance(np.concatenate([mean.X, own[0].X], axis=1), mean.counts)  # X of all is one
-    both = (np.concatenate([post.fixef(), post.fixef(p.parameter)], axis=1) for p in own)
+        return quadratic(_coefficients(post, parameter), moments_of(mean).cov)
+    X = _columns(own[0])  # those of all thresholds are one
+    cov = covariance(np.concatenate([_columns(mean), X], axis=1), mean.counts)
+    common = _coefficients(post, "mu")
+    both = (np.concatenate([common, _coefficients(post, p.parameter)], axis=1) for p in own)
     return np.mean([quadratic(beta, cov) for beta in both], axis=0)
 
 
@@ -227,7 +243,7 @@ def warn_of_infinite(post: Posterior) -> None:
 def mean_predictor(post: Posterior, parameter: str = "mu") -> Floats:
     """(S,) mean over the rows of the population part and the offset."""
     predictor = post.predictor(parameter)
-    beta = post.fixef(parameter) @ moments_of(predictor).mean
+    beta = _coefficients(post, parameter) @ moments_of(predictor).mean
     return post.intercept(parameter) + beta + predictor.mean_offset
 
 
@@ -381,7 +397,7 @@ def icc_response(post: Posterior) -> Floats:
     binomial counts the share of one trial is meant, of ordered categories the code.
     """
     _need_common(post)
-    need_plain(post.design.mu.groups, "scale='response'")
+    need_plain(post.design.mu.factors, "scale='response'")
     fixed, groups = fixed_variance(post), group_variances(post)
     zero, random = np.zeros_like(fixed), sum(groups.values(), np.zeros_like(fixed))
     out = []
@@ -405,7 +421,7 @@ def _need_common(post: Posterior) -> None:
 def r2_response(post: Posterior) -> Floats:
     """(2, S) marginal and conditional R2."""
     _need_common(post)
-    need_plain(post.design.mu.groups, "scale='response'")
+    need_plain(post.design.mu.factors, "scale='response'")
     fixed, groups = fixed_variance(post), group_variances(post)
     random = sum(groups.values(), np.zeros_like(fixed))
     explained, within = _total(post, fixed + random)

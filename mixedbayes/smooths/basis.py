@@ -42,6 +42,7 @@ class Basis(ABC):
     """A kind of basis, by the name that `bs=` has."""
 
     name: ClassVar[str]
+    title: ClassVar[str]  # in prose: "thin plate regression splines"
     least: ClassVar[int]  # the smallest k in one variable
     one: ClassVar[bool] = True  # whether it is of one variable alone
     placed: ClassVar[str] = ""  # how many knots `knots=` takes, in words; empty: none

@@ -41,6 +41,7 @@ class Cubic(Basis):
     """Natural cubic splines with knots at quantiles of the distinct values."""
 
     name: ClassVar[str] = "cr"
+    title: ClassVar[str] = "cubic regression splines"
     least: ClassVar[int] = 3
     placed: ClassVar[str] = "k knots"
 
@@ -56,6 +57,7 @@ class Cyclic(Basis):
     """Cubic splines whose ends meet, with their first and second derivatives."""
 
     name: ClassVar[str] = "cc"
+    title: ClassVar[str] = "cyclic cubic regression splines"
     least: ClassVar[int] = 4
     placed: ClassVar[str] = "the two ends of the period, or k knots"
     line: ClassVar[bool] = False

@@ -49,6 +49,7 @@ class PSpline(Basis):
     """Cubic B-splines with a penalty of second differences, knots as mgcv places them."""
 
     name: ClassVar[str] = "ps"
+    title: ClassVar[str] = "P-splines"
     least: ClassVar[int] = 4
 
     def fit(self, x: Floats, k: int, knots: Sequence[float] = ()) -> Functions:

@@ -46,6 +46,7 @@ class ThinPlate(Basis):
     """Wood's thin plate regression splines, of any number of variables."""
 
     name: ClassVar[str] = "tp"
+    title: ClassVar[str] = "thin plate regression splines"
     least: ClassVar[int] = 3
     one: ClassVar[bool] = False
 

@@ -186,14 +186,14 @@ def context(model: Spec | Posterior, *, most_rows: float = MAX_ROWS) -> Context:
     if isinstance(model, Spec):
         whole = together(design)
         rest = _residual_variance(design, whole.estimate, terms)
-        share = 0.5 if mu.groups else 1.0  # of what the population's columns leave
+        share = 0.5 if mu.factors else 1.0  # of what the population's columns leave
         beta, sigma = whole.estimate, float(np.sqrt(share * rest))
         covs = _suggested(design, rest / 2)
     else:
         intercept = [model.intercept().mean()] if mu.intercept else []
         beta = np.array([*intercept, *model.fixef().mean(axis=0)])
         sigma = float(model.residual_scale.mean())
-        covs = {g.name: model.cov(g.name).mean(axis=0) for g in mu.groups}
+        covs = {g.name: model.cov(g.name).mean(axis=0) for g in mu.factors}
     factors = tuple(
         Factor(
             g,
@@ -201,7 +201,7 @@ def context(model: Spec | Posterior, *, most_rows: float = MAX_ROWS) -> Context:
             INDEX[min(k, len(INDEX) - 1)],
             _rounded(covs[g.name]),
         )
-        for k, g in enumerate(mu.groups)
+        for k, g in enumerate(mu.factors)
     )
     X = np.column_stack([np.ones((design.n, int(mu.intercept))), mu.X])
     return Context(
@@ -210,7 +210,7 @@ def context(model: Spec | Posterior, *, most_rows: float = MAX_ROWS) -> Context:
         _rounded(beta),
         float(_rounded(np.asarray(sigma))),
         factors,
-        coefficients(mu.groups[0], terms, X) if mu.groups else (),
+        coefficients(mu.factors[0], terms, X) if mu.factors else (),
     )
 
 
@@ -235,9 +235,9 @@ def _check(model: Spec | Posterior, most_rows: float) -> None:
             "ways() writes models with one residual variance: leave "
             f"{design.formula.response.weighing} out"
         )
-    if not design.mu.groups and not (design.mu.intercept or design.mu.terms):
+    if not design.mu.factors and not (design.mu.intercept or design.mu.terms):
         raise ModelError("the model has no effects at all, so no forms to compare")
-    odd = [g for g in design.mu.groups if g.correlated and not g.covariance.closed]
+    odd = [g for g in design.mu.factors if g.correlated and not g.covariance.closed]
     if odd:
         raise ModelError(
             f"ways() writes correlations without structure, and those over {odd[0].name} are "
@@ -258,7 +258,7 @@ def _residual_variance(design: Design, beta: Floats, terms: tuple[str, ...]) -> 
 
 def _suggested(design: Design, variance: float) -> dict[str, Floats]:
     """The variance in equal parts to all effects, those of one bar a little correlated."""
-    groups = design.mu.groups
+    groups = design.mu.factors
     each = variance / max(1, sum(len(g.terms) for g in groups))
     out = {}
     for g in groups:

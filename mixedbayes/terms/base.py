@@ -70,6 +70,16 @@ class Term(ABC):
         raise NotImplementedError(f"{type(self).__name__} has no take()")
 
     @property
+    def dense(self) -> Floats | None:
+        """A (n, J) as it is, where every row lies in all levels and q is 1; None elsewhere."""
+        return None
+
+    @property
+    def meaning(self) -> str:
+        """What the effects' sds are, in words, where it is not that of effects over groups."""
+        return ""
+
+    @property
     def precision(self) -> sparse.csc_array | None:
         """(J, J) of one effect of sd 1 over the levels; None where they are independent."""
         return None
@@ -129,6 +139,9 @@ class Term(ABC):
 
     def add(self, eta: Floats, b: Floats, rows: slice | Ints = slice(None)) -> None:
         """Add (A b)_i of some rows to eta (m, ...), for b (..., J, q) of as many draws."""
+        if self.dense is not None:
+            eta += (b[..., 0] @ self.dense[rows].T).T
+            return
         for refs, Z in self.pieces:
             there, here = refs[rows], Z[rows]
             for t in range(len(self.terms)):
@@ -136,6 +149,8 @@ class Term(ABC):
 
     def operator(self) -> sparse.csr_array:
         """A (n, J q), for effects level by level."""
+        if self.dense is not None:
+            return sparse.csr_array(self.dense)
         q = len(self.terms)
         parts = []
         for refs, Z in self.pieces:

@@ -1,0 +1,332 @@
+"""Smooths: their curves, and how many degrees of freedom these take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from mixedbayes import names
+from mixedbayes.design.build import smooths_of
+from mixedbayes.design.smooths import FittedSmooth, Part
+from mixedbayes.design.types import Floats, LinearPredictor
+from mixedbayes.design.values import listed
+from mixedbayes.errors import ModelError
+from mixedbayes.results.fitted import row_parameters
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import Description, Interval, Statistics, chained, labelled
+from mixedbayes.terms.base import need_independent
+
+SMOOTH = "smooth"
+POINT = "point"
+_ALONG, _ACROSS = 100, 25  # points of one variable; of each of several
+_MOST_DRAWS = 400  # of which the degrees of freedom are computed
+
+
+@dataclass(frozen=True, eq=False)
+class CurveOf:
+    """One curve of a posterior: a smooth, or what it is at a level of the factor that it is by."""
+
+    name: str  # "s(x)", "s(x):f[b]", "sigma_s(x)"
+    parameter: str
+    smooth: FittedSmooth
+    part: Part
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return self.smooth.variables
+
+    def draws(self, post: Posterior, x: Floats) -> Floats:
+        """(S, m) the curve at x (m, d), without the number that may multiply it."""
+        predictor, curve = post.predictor(self.parameter), self.smooth.curve
+        N = curve.null(x)
+        if self.smooth.numeric:
+            N = np.column_stack([np.ones(len(N)), N])
+        out = np.zeros((post.n_draws, len(x)))
+        fixef = post.fixef(self.parameter)
+        for column, name in zip(N.T, self.null_terms, strict=True):
+            if name in predictor.terms:  # else another column has it
+                out += fixef[:, [predictor.terms.index(name)]] * column
+        for Z, term in zip(curve.blocks(x), self.term_names, strict=True):
+            out += post.ranef(term, self.parameter)[:, :, 0] @ Z.T
+        return out
+
+    @property
+    def null_terms(self) -> tuple[str, ...]:
+        """Names of the population's columns that it has."""
+        return tuple(f"{self.part.name}[{n}]" for n in self.smooth.null_names)
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of its terms, one for each penalty."""
+        titles = self.smooth.curve.space.block_names(self.variables)
+        return tuple(f"{self.part.name}[{t}]" if t else self.part.name for t in titles)
+
+    def grid(self, n: int | None) -> Floats:
+        """(m, d) points evenly over the range that each variable has in the rows."""
+        low, high = self.smooth.range(self.part)
+        steps = n or (_ALONG if len(low) == 1 else _ACROSS)
+        along = [np.linspace(a, b, steps) for a, b in zip(low, high, strict=True)]
+        return np.array(list(product(*along)))
+
+
+def curves(post: Posterior, smooth: str | None = None) -> list[CurveOf]:
+    """All curves, or those of one smooth; ModelError where there is none such."""
+    found = [
+        CurveOf(names.label(p.parameter, part.name), p.parameter, s, part)
+        for p in post.predictors
+        for s in smooths_of(post.design, p.parameter)
+        for part in s.parts
+    ]
+    if not found:
+        raise ModelError("the model has no smooths; write one as s(x) in the formula")
+    if smooth is None:
+        return found
+    chosen = [c for c in found if smooth in (c.name, names.label(c.parameter, c.smooth.said.name))]
+    if not chosen:
+        raise ModelError(f"no smooth {smooth!r}; the model has {listed([c.name for c in found])}")
+    return chosen
+
+
+def smooths(
+    post: Posterior,
+    smooth: str | None = None,
+    prob: float = 0.95,
+    *,
+    n: int | None = None,
+    draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> Any:
+    """The curves of the smooths, each by itself, on the link scale.
+
+    A curve is what the smooth adds to the linear predictor: the straight part and what bends, 0 on
+    average over the rows (of all levels, where it is by a factor). Where a number multiplies it,
+    ``s(x, by=z)``, it is the effect of one unit of z by x, and not centred.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    smooth
+        Name of one, "s(x)" for all its levels or "s(x):f[b]" for one; all by default.
+    prob
+        Probability of the interval, at each point by itself.
+    n
+        Number of points over the range of a variable in the data; 100, of several variables 25 of
+        each. Curves at other values: `predict`.
+    draws
+        Return the draws instead: a dictionary by curve of DataArrays (chain, draw, point), with
+        the variables as coordinates of the points.
+    statistics
+        Columns in the place of mean, sd, lower and upper, by name: "median", "mad",
+        "prob_positive"; see `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
+
+    Returns
+    -------
+    DataFrame with one row per curve and point: smooth, one column for each variable (missing where
+    a curve is not along it), mean, sd, lower, upper. Where further parameters have formulas, a
+    column `parameter` says whose curve it is.
+
+    Raises
+    ------
+    ModelError
+        If the model has no smooth, or none of that name, or its effects were kept as summaries.
+
+    Examples
+    --------
+    >>> fit.smooths("s(times)")  # doctest: +SKIP
+    """
+    how = Description.asked(prob, statistics, interval)
+    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 2):
+        raise ModelError(f"n={n!r}: give a number of points, 2 or more")
+    found = curves(post, smooth)
+    at = {c.name: c.grid(n) for c in found}
+    if draws:
+        return {c.name: _labelled(post, c, at[c.name]) for c in found}
+    columns = dict.fromkeys(v for c in found for v in c.variables)
+    parts = []
+    for c in found:
+        x = at[c.name]
+        table = {SMOOTH: pd.Series([c.name] * len(x), dtype="str")}
+        own = dict(zip(c.variables, x.T, strict=True))
+        table |= {v: own.get(v, np.full(len(x), np.nan)) for v in columns}
+        table |= how.plain(c.draws(post, x).T, post.shape[0])
+        if post.design.further:
+            owner = [names.owner(c.parameter)] * len(x)
+            table = {"parameter": pd.Series(owner, dtype="str"), **table}
+        parts.append(pd.DataFrame(table))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _labelled(post: Posterior, c: CurveOf, x: Floats) -> Any:
+    found = labelled(c.draws(post, x), post.shape[0], [POINT], {POINT: list(range(len(x)))}, c.name)
+    return found.assign_coords({v: (POINT, at) for v, at in zip(c.variables, x.T, strict=True)})
+
+
+def bends(
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> pd.DataFrame | None:
+    """The sds of all smooths, one row for each penalty; None where there are no smooths.
+
+    Columns are smooth, mean, sd, lower, upper, ess_bulk and rhat: of the root mean square over the
+    rows of how far the curve bends.
+    """
+    how = Description.asked(prob, statistics, interval)
+    found = [(p.parameter, g) for p in post.predictors for g in p.smooths]
+    if not found:
+        return None
+    values = np.concatenate([post.sd(g.name, p) for p, g in found], axis=1)
+    labels = pd.Series([names.label(p, g.name) for p, g in found], dtype="str")
+    return pd.DataFrame({SMOOTH: labels, **how.sampled(chained(values, post.shape[0]))})
+
+
+# ---- effective degrees of freedom ----------------------------------------------------------------
+
+
+def edf(
+    post: Posterior,
+    prob: float = 0.95,
+    *,
+    draws: bool = False,
+    statistics: Statistics = None,
+    interval: Interval = "eti",
+) -> Any:
+    """Effective degrees of freedom of the mean's smooths: as how many coefficients a curve counts.
+
+    With the sds and the family's parameters of a draw, the posterior mean of all effects is
+    (C'WC + P)^-1 C'W z: C their columns, W the information of the rows, P the precision of what is
+    penalised. The degrees of freedom of a curve are the sum of the diagonal elements of
+    (C'WC + P)^-1 C'WC that belong to it: 1 for a straight line, as many as it has functions where
+    nothing holds it back. Priors of population effects do not count, as in mgcv. Wood (2017),
+    section 6.1.2, doi:10.1201/9781315370279.
+
+    Parameters
+    ----------
+    post
+        The posterior.
+    prob
+        Probability of the interval.
+    draws
+        Return the draws instead: a DataArray (sample, smooth).
+    statistics
+        Columns in the place of mean, sd, lower and upper, by name: "median", "mad"; see
+        `mixedbayes.results.tables.Description`.
+    interval
+        "eti": equal tails; "hdi": highest density, the shortest.
+
+    Returns
+    -------
+    DataFrame with one row per curve: smooth, functions (how many it has, which bounds them), mean,
+    sd, lower, upper: over at most 400 draws, evenly spread.
+
+    Raises
+    ------
+    ModelError
+        If the mean has no smooth, or levels of a grouping factor are related.
+
+    Examples
+    --------
+    >>> fit.edf()  # doctest: +SKIP
+    """
+    how = Description.asked(prob, statistics, interval)
+    found = [c for c in curves(post) if c.parameter == post.design.mu.parameter]
+    if not found:
+        raise ModelError("the formula of the mean has no smooths; edf() is of those")
+    values = post.once("edf", lambda: edf_draws(post, found))
+    if draws:
+        import xarray as xr
+
+        coords = {SMOOTH: [c.name for c in found]}
+        return xr.DataArray(values, dims=("sample", SMOOTH), coords=coords, name="edf")
+    functions = [_size(post.design.mu, c) for c in found]
+    table = {SMOOTH: pd.Series([c.name for c in found], dtype="str"), "functions": functions}
+    return pd.DataFrame({**table, **how.plain(values.T)})
+
+
+def _size(mu: LinearPredictor, c: CurveOf) -> int:
+    """Number of functions of a curve: columns of the population, and what bends."""
+    bent = sum(mu.group(name).n_levels for name in c.term_names)
+    return bent + sum(name in mu.terms for name in c.null_terms)
+
+
+def edf_draws(post: Posterior, found: list[CurveOf]) -> Floats:
+    """(D, K) degrees of freedom of K curves of the mean, for D of the draws."""
+    mu = post.design.mu
+    need_independent(mu.groups, "edf()", normal=False)
+    whole = sparse.csc_array(
+        sparse.hstack([np.ones((post.design.n, int(mu.intercept))), mu.X]
+                      + [g.operator() for g in mu.groups])
+    )  # fmt: skip
+    starts = np.cumsum(
+        [int(mu.intercept) + len(mu.terms), *(g.n_levels * len(g.terms) for g in mu.groups)]
+    )
+    spans = zip(mu.groups, starts[:-1], starts[1:], strict=True)
+    place = {g.name: slice(a, b) for g, a, b in spans}
+    chosen = np.unique(np.linspace(0, post.n_draws - 1, _MOST_DRAWS).round().astype(int))
+    bent = np.concatenate([np.arange(starts[-1])[place[t]] for c in found for t in c.term_names])
+    right = np.zeros((starts[-1], len(bent)))
+    right[bent, np.arange(len(bent))] = 1.0
+    free = [sum(name in mu.terms for name in c.null_terms) for c in found]
+    sizes = [sum(mu.group(t).n_levels for t in c.term_names) for c in found]
+    penalised = np.arange(starts[-1]) >= starts[0]
+    out = []
+    roots = {g.name: _roots(post, g.name, chosen) for g in mu.groups}
+    for k, gram in enumerate(_grams(post, whole, chosen)):
+        parts = [sparse.eye_array(starts[0])]
+        parts += [sparse.kron(sparse.eye_array(g.n_levels), roots[g.name][k]) for g in mu.groups]
+        T = sparse.csc_array(sparse.block_diag(parts))
+        A = sparse.csc_array(T.T @ gram @ T + sparse.diags_array(penalised.astype(float)))
+        left = np.einsum("ij,ij->j", right, splu(A).solve(right))  # diagonal of the inverse
+        shrunk = [part.sum() for part in np.split(left, np.cumsum(sizes)[:-1])]
+        out.append(np.array(free) + np.array(sizes) - shrunk)
+    return np.array(out)
+
+
+def _roots(post: Posterior, group: str, chosen: Any) -> Floats:
+    """(D, q, q) a root of the covariance of a term's effects."""
+    cov = post.cov(group)[chosen]
+    values, vectors = np.linalg.eigh(cov)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])
+
+
+def _grams(post: Posterior, columns: sparse.csc_array, chosen: Any) -> Iterator[Any]:
+    """C'WC with the rows' information W in each of the chosen draws."""
+    mu, design, family = post.design.mu, post.design, post.family
+    ranef = {g.name: post.ranef(g.name) for g in mu.groups}
+    intercept, fixef, own = post.intercept(), post.fixef(), _row_parameters(post)
+    fixed: Any = None
+    for s in chosen:
+        parameters = {name: values[[s]] for name, values in own.items()}
+        if fixed is None or not post.closed_form or design.further:
+            eta = mu.eta(intercept[s], fixef[s], _of_draw(ranef, s))[None]
+            with np.errstate(all="ignore"):
+                w = family.design_information(eta, parameters, design)
+            w = np.nan_to_num(np.broadcast_to(w, eta.shape)[0])
+            gram = columns.T @ (columns * w[:, None])
+            scale = parameters.get(names.SIGMA)
+            fixed = gram if scale is None else gram * float(np.ravel(scale)[0]) ** 2
+            yield gram
+        else:
+            scale = parameters.get(names.SIGMA)
+            yield fixed if scale is None else fixed / float(np.ravel(scale)[0]) ** 2
+
+
+def _of_draw(effects: Mapping[str, Floats], s: int) -> Callable[[Any], Floats]:
+    return lambda g: effects[g.name][s]
+
+
+def _row_parameters(post: Posterior) -> Mapping[str, Floats]:
+    return row_parameters(post, slice(None)) if post.design.further else dict(post.parameters())

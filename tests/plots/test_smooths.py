@@ -1,0 +1,75 @@
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import mixedbayes as mb
+from mixedbayes.plots.smooths import plot_smooths
+from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.smooths import smooths
+
+rng = np.random.default_rng(1)
+DATA = pd.DataFrame(
+    {"x": rng.uniform(0, 10, 60), "z": rng.normal(size=60), "f": np.resize(["a", "b"], 60)}
+)
+DATA["y"] = np.sin(DATA["x"]) + rng.normal(0, 0.3, 60)
+
+
+def of_prior(right, **more):
+    """Draws from the prior as a posterior."""
+    spec = mb.Model(f"y ~ {right}", DATA, **more).spec
+    tree = prior_predictive(spec, 40, 2)
+    return Posterior(spec, xr.DataTree.from_dict({"posterior": tree["prior"].to_dataset()}))
+
+
+@pytest.fixture(scope="module")
+def two():
+    return of_prior("f + s(x, by=f, k=5) + s(z, k=4)")
+
+
+def test_a_panel_for_each_curve(two, check_texts):
+    figure = plot_smooths(two, units={"x": "m"})
+    titles = [ax.get_title("left") for ax in figure.axes]
+    assert titles == ["s(x):f[a]", "s(x):f[b]", "s(z)"]
+    assert figure.axes[0].get_xlabel() == "x (m)"
+    table = smooths(two, "s(x):f[b]", n=120)
+    line = next(line for line in figure.axes[1].lines if len(line.get_xdata()) == 120)
+    np.testing.assert_allclose(line.get_data(), [table["x"], table["mean"]])
+    check_texts(figure)
+
+
+def test_partial_residuals_are_what_the_rest_leaves(two):
+    figure = plot_smooths(two, "s(z)", residuals=True)
+    points = max(figure.axes[0].collections, key=lambda c: len(c.get_offsets())).get_offsets()
+    assert len(points) == 60
+    eta = two.design.mu.eta(two.intercept(), two.fixef(), lambda g: two.ranef(g.name)).mean(axis=1)
+    term = two.design.mu.group("s(z)")
+    curve = two.ranef("s(z)")[..., 0] @ term.dense.T
+    column = two.design.mu.terms.index("s(z)[linear]")
+    curve += two.fixef()[:, [column]] * two.design.mu.X[:, column]
+    np.testing.assert_allclose(points[:, 1], DATA["y"] - eta + curve.mean(axis=0))
+
+
+@pytest.mark.parametrize("backend", ["plotly", "bokeh"])
+def test_other_backends(two, backend):
+    plot_smooths(two, residuals=True, backend=backend)
+
+
+def test_a_surface_is_shown_by_cuts(check_texts):
+    figure = plot_smooths(of_prior("s(x, z, k=8)"))
+    (ax,) = figure.axes
+    assert sum(len(line.get_xdata()) == 120 for line in ax.lines) == 3
+    assert len(figure.legends[0].get_texts()) == 3
+    check_texts(figure)
+
+
+def test_what_is_refused():
+    counts = DATA.assign(y=rng.poisson(3, 60))
+    spec = mb.Model("y ~ s(x, k=4)", counts, family="poisson").spec
+    tree = prior_predictive(spec, 5, 2)
+    post = Posterior(spec, xr.DataTree.from_dict({"posterior": tree["prior"].to_dataset()}))
+    with pytest.raises(mb.ModelError, match="partial residuals are of models with the identity"):
+        plot_smooths(post, residuals=True)
+    with pytest.raises(mb.ModelError, match="is of 3 variables"):
+        plot_smooths(of_prior("t2(x, z, I(x*z), k=3)"))

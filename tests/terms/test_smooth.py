@@ -1,0 +1,89 @@
+"""The term of a smooth: its operator, engines, PyMC's density, prior and words."""
+
+import numpy as np
+import pandas as pd
+import pytensor
+import pytest
+from scipy import stats
+
+import mixedbayes as mb
+from mixedbayes.engines.choose import choose_engine
+from mixedbayes.errors import ModelError
+from mixedbayes.interop.code import code
+from mixedbayes.model.build import build
+from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.report.equations import model_equations
+from mixedbayes.results.summary import describe_model
+
+rng = np.random.default_rng(6)
+DATA = pd.DataFrame({"x": np.sort(rng.uniform(0, 10, 50)), "g": np.arange(50) % 5})
+DATA["y"] = np.sin(DATA["x"]) * 3 + rng.normal(0, 0.5, 50)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return mb.Model("y ~ s(x, k=6) + (1 | g)", DATA)
+
+
+def test_every_row_lies_in_all_functions(model):
+    (term,) = model.design.mu.smooths
+    assert (term.name, term.n_levels, term.grouping) == ("s(x)", 4, False)
+    b = rng.normal(size=(3, 4, 1))
+    eta = np.zeros((50, 3))
+    term.add(eta, b)
+    np.testing.assert_allclose(eta, term.dense @ b[..., 0].T)
+    np.testing.assert_allclose(term.operator().toarray(), term.dense)
+    by_piece = sum(Z[:, 0] * b[0, refs[0], 0] for refs, Z in term.pieces)
+    np.testing.assert_allclose(by_piece, eta[:, 0])
+    np.testing.assert_array_equal(term.take(np.array([4, 1])).dense, term.dense[[4, 1]])
+
+
+def test_the_graph_has_the_density_of_the_sum(model):
+    spec = model.spec
+    built = build(spec, choose_engine(mb.NonCentered(), spec).groups)
+    (term,) = spec.design.mu.smooths
+    u, v = rng.normal(size=(4, 1)), rng.normal(size=(5, 1))
+    point = {
+        "u_ranef_s_x": u, "u_ranef_g": v, "sd_s_x_log__": np.log([1.3]),
+        "sd_g_log__": np.log([0.4]), "sigma_log__": np.log(0.6), "fixef": np.array([0.2]),
+        "Intercept_at_means": np.array(0.1),
+    }  # fmt: skip
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        found = built.compile_logp(built.observed_RVs, jacobian=False)(point)
+    eta = 0.1 + 0.2 * spec.design.mu.X[:, 0] + 1.3 * term.dense @ u[:, 0]
+    eta += 0.4 * v[DATA["g"], 0]
+    assert found == pytest.approx(stats.norm(eta, 0.6).logpdf(DATA["y"]).sum())
+
+
+def test_prior_curves_bend_as_far_as_their_sd_says(model):
+    prior = prior_predictive(model.spec, 2000, 3)["prior"]
+    b = prior["ranef_s_x"].to_numpy()[0, :, :, 0] / prior["sd_s_x"].to_numpy()[0]
+    (term,) = model.design.mu.smooths
+    assert np.mean((b @ term.dense.T) ** 2) == pytest.approx(1, rel=0.05)
+
+
+def test_the_prior_is_said_in_words(model):
+    text = str(describe_model(model.spec, choose_engine("auto", model.spec)))
+    assert "sd of s(x)" in text
+    assert "how far s(x) bends, root mean square over the rows" in " ".join(text.split())
+    assert "smooths   s(x): 4 functions" in text
+
+
+def test_the_equation_has_the_curve(model):
+    found = model_equations(model.spec)
+    assert r"\sum_k Z^{" in found
+    assert r"\quad k = 1, \dots, 4" in found
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("lme4", "R's mgcv has the same"),
+        ("brms", "other units"),
+        ("bambi", "no s"),
+        ("pymc", "writes no smooths"),
+    ],
+)
+def test_code_of_other_packages_is_refused_with_the_reason(model, target, reason):
+    with pytest.raises(ModelError, match=reason):
+        code(model.spec, target)
