@@ -338,9 +338,17 @@ class Custom(Family):
         self, y: Floats, parameters: Values, *, weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> tuple[Floats, Floats] | None:  # fmt: skip
-        if self.given.variance is None or not self.of_mu:
+        if self.given.variance is None:
             return None
-        return super().transition(y, parameters, weights=weights, trials=trials)
+        if self.of_mu:
+            return super().transition(y, parameters, weights=weights, trials=trials)
+        if self.given.mean is None or not isinstance(self.link, Identity):
+            return None
+        # As if mu moved the distribution: its mean is y where mu is as far below it as this.
+        place = 2 * y - self.expectation(y, parameters)
+        width = np.sqrt(self.variance(place, parameters))
+        known = np.isfinite(place).all() and np.isfinite(width).all() and (width > 0).all()
+        return (place, width) if known else None
 
     def variance(
         self, mu: Floats, parameters: Values, *, weights: Floats | None = None,

@@ -228,8 +228,8 @@ class OfSciPy:
     discrete: bool
     simulate: Callable[..., Any]
     cdf: Callable[..., Any]
-    mean: Callable[..., Any]
-    variance: Callable[..., Any]
+    mean: Callable[..., Any] | None  # None where SciPy knows none, as of Cauchy's
+    variance: Callable[..., Any] | None
     support: tuple[float, float]
 
     @property
@@ -273,12 +273,14 @@ def of_scipy(
         *own, shape = *arguments, np.shape(arguments[0])
         return factory(*own).rvs(size=shape, random_state=rng)
 
+    moments = [called(name, "scipy", each) for each in (made.mean, made.var)]
+    known = [not np.isnan(np.asarray(found, float)).any() for found in moments]
     return OfSciPy(
         discrete,
         simulate,
         lambda y, *own: factory(*own).cdf(y),
-        lambda *own: factory(*own).mean(),
-        lambda *own: factory(*own).var(),
+        (lambda *own: factory(*own).mean()) if known[0] else None,
+        (lambda *own: factory(*own).var()) if known[1] else None,
         (float(lower), float(upper)),
     )
 

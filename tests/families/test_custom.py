@@ -12,7 +12,7 @@ import pandas as pd
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from scipy import special, stats
+from scipy import integrate, special, stats
 
 import mixedbayes as mb
 from mixedbayes.engines.joint import say_how_slow
@@ -23,6 +23,7 @@ from mixedbayes.families.own_rows import Compiled
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.loop import loop_of
 from mixedbayes.model.response import distribution_of
+from mixedbayes.predict.quadrature import falling_mean
 
 LINKS = {"mu": "identity", "sigma": "log"}
 EULER = float(np.euler_gamma)
@@ -333,6 +334,22 @@ def test_families_are_copied_and_pickled():
     assert (again.name, again.described) == (family.name, family.described)
     with pytest.raises(mb.ModelError, match=r"cannot find location=. Remedy: .*mb.load\(path, fam"):
         pickle.dumps(by_scipy(location=lambda y: y.min()))
+
+
+@pytest.mark.parametrize("sigma", [0.1, 1.5])
+def test_averages_of_probabilities_know_where_these_fall(sigma):
+    family, own = by_scipy(), {"sigma": np.array([sigma])}
+    eta, sd, y = np.full((1, 1), 101.0), np.full((1, 1), 12.0), np.full((1, 1), 105.0)
+    place, width = family.transition(y, own)
+    assert width == pytest.approx(math.pi / math.sqrt(6) * sigma)
+    found = falling_mean(lambda h: family.cdf(y, h, own), eta, sd, place, width)
+    expected = integrate.quad(
+        lambda z: stats.norm.pdf(z) * family.cdf(y, eta + 12 * z, own).item(),
+        -9, 9, points=[1 / 3], limit=500,
+    )[0]  # fmt: skip
+    assert found.item() == pytest.approx(expected, abs=1e-6)
+    heavy = mb.custom("heavy", scipy=stats.cauchy, links=LINKS, location="median")
+    assert heavy.transition(y, own) is None
 
 
 def test_a_long_wait_is_announced():
