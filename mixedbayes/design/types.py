@@ -69,6 +69,11 @@ class LinearPredictor:
         """Those terms that belong to the population: smooths."""
         return tuple(g for g in self.groups if not g.grouping)
 
+    @property
+    def threshold(self) -> str | None:
+        """The threshold that its effects move alone, cs(x); None of all other predictors."""
+        return names.threshold_of(self.parameter)
+
     def average(self, columns: Floats) -> Floats:
         """Mean of columns (n, ...) over the rows, each as often as it counts."""
         return counted.mean(columns, self.counts)
@@ -175,7 +180,7 @@ class Design:
     @property
     def moving(self) -> tuple[LinearPredictor, ...]:
         """The predictors that move thresholds: the mean's all, then those of one threshold each."""
-        own = (p for p in self.predictors if names.threshold_of(p.parameter) is not None)
+        own = (p for p in self.predictors if p.threshold is not None)
         return (self.mu, *own)
 
     def predictor(self, parameter: str) -> LinearPredictor:

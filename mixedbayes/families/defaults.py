@@ -47,7 +47,7 @@ def default_priors(design: Design, family: Family) -> Priors:
 
 def _further(predictor: LinearPredictor, design: Design, family: Family) -> PredictorPriors:
     name = predictor.parameter
-    if names.threshold_of(name) is not None:  # effects of the mean
+    if predictor.threshold is not None:  # effects of the mean
         scale, unit = family.scale(design), family.scale_origin(design)
         return predictor_priors(predictor, 0.0, scale, unit, level=True)
     unit = family.parameter_origin(name)

@@ -201,7 +201,7 @@ def _centres(
         return found
     found[0] = Centre.of(pairs[0][0])
     for k, (predictor, _) in enumerate(pairs):
-        if names.threshold_of(predictor.parameter) is not None:
+        if predictor.threshold is not None:
             found[k] = Centre.of(predictor, at_means=not priors.parameters[name].given)
     return found
 

@@ -155,7 +155,7 @@ def _effects(post: Posterior, labels: Labels, parameter: str, intercept: bool, f
     shown, draws = [labels.term(t) for t in predictor.terms], post.fixef(parameter)
     if parameter == "mu":
         for p in post.design.moving[1:]:
-            shown += [f"{labels.term(t)}, {names.threshold_of(p.parameter)}" for t in p.terms]
+            shown += [f"{labels.term(t)}, {p.threshold}" for t in p.terms]
         draws = post.moving_fixef()
     if predictor.intercept and (intercept or not shown):
         shown = [first, *shown]

@@ -76,7 +76,7 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
 
 def _specific(priors: Priors) -> list[PredictorPriors]:
     """Those of effects on single thresholds."""
-    return [p for p in priors.predictors if names.threshold_of(p.parameter) is not None]
+    return [p for p in priors.predictors if p.threshold is not None]
 
 
 def _divided(value: Any, parts: Sequence[PredictorPriors]) -> list[tuple[PredictorPriors, Any]]:

@@ -54,6 +54,11 @@ class PredictorPriors:
     # Structures of the factors' covariances; without structure where none is said.
     covariances: Mapping[str, Covariance] = field(default_factory=dict)
 
+    @property
+    def threshold(self) -> str | None:
+        """The predictor's own threshold, see `LinearPredictor.threshold`."""
+        return names.threshold_of(self.parameter)
+
     def rows(self) -> Iterator[tuple[str, str, Assigned]]:
         p = self.parameter
         if self.intercept is not None:

@@ -59,13 +59,12 @@ def priors_of(spec: Spec) -> list[Told]:
     found = []
     for p in spec.priors.predictors:
         of = "" if names.owner(p.parameter) == "mu" else f" on {p.parameter}"
-        threshold = names.threshold_of(p.parameter)
         sds = {names.sd(g, p.parameter): g for g in p.sd}
         cors = {names.cor(g, p.parameter): g for g in p.cor}
         bent = {g.name for g in spec.design.predictor(p.parameter).smooths}
         for parameter, term, assigned in p.rows():
             at_means = AT_MEANS in f"{term} {assigned.origin}"
-            term = term if threshold is None else names.label(p.parameter, term)
+            term = term if p.threshold is None else names.label(p.parameter, term)
             if parameter in sds and sds[parameter] in bent:
                 what = f"how far {sds[parameter]} bends{of}"
             elif parameter in sds:
