@@ -59,6 +59,7 @@ class Asked:
     prob: float = 0.95
     interval: Interval = "eti"
     estimate: Literal["mean", "median"] = "mean"
+    moments: bool = True  # whether there are any; else the median, and 1.48 mad for the sd
 
     @property
     def said(self) -> str:
@@ -89,12 +90,14 @@ def numbers(draws: Floats, asked: Asked, *, ratio: bool = False) -> list[Numbers
     if not len(x):
         return []
     flat = x.reshape(len(x), -1)
-    how = Description(asked.prob, asked.interval, ("mean", "sd", "median"))
+    how = Description(asked.prob, asked.interval, ("mean", "sd", "median", "mad"))
     found = how.plain(flat)
+    if not asked.moments:
+        found |= {"mean": found["median"], "sd": 1.4826 * found["mad"]}
     lower, upper = how.ends(flat)
     if ratio and asked.interval == "hdi":
         lower, upper = map(np.log, how.ends(np.exp(flat)))
-    estimate = "median" if ratio else asked.estimate
+    estimate = "median" if ratio or not asked.moments else asked.estimate
     errors = [
         health.mcse_mean(x) if estimate == "mean" else mcse_at(x, found["median"]),
         mcse_at(x, lower),

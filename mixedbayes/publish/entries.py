@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import Ratio, level_terms, ratio_of
 from mixedbayes.results.tables import chained
+from mixedbayes.results.tails import without_mean
 from mixedbayes.results.varcorr import RESIDUAL, component_list
 from mixedbayes.results.variance import infinite_note, limits_of_shares
 
@@ -116,6 +117,8 @@ def column(
         entries += _or_reason("icc", left_out, lambda: list(_icc(post, asked)))
     if "r2" in statistics:
         entries += _or_reason("r2", left_out, lambda: list(_r2(post, asked)))
+    heavy = without_mean(post)
+    cautions += [f"{name} has no posterior mean, and its median is given" for name in heavy]
     if {"icc", "r2"} & set(statistics) and any(e.key.kind in ("icc", "r2") for e in entries):
         cautions += filter(None, [infinite_note(post), limits_of_shares(post)])
     if "elpd" in statistics:
@@ -176,7 +179,8 @@ def _parameters(post: Posterior, asked: Asked, section: str) -> Iterator[Entry]:
         labels = post.family.labels(name, post.design)
         terms = [(name,)] if labels is None else [(name, label) for label in labels]
         keys = [Key(section, "parameter", "", t) for t in terms]
-        yield from _entries(keys, values.reshape(post.n_draws, -1), post, asked)
+        own = replace(asked, moments=False) if name in without_mean(post) else asked
+        yield from _entries(keys, values.reshape(post.n_draws, -1), post, own)
 
 
 def _groups(post: Posterior, asked: Asked) -> Iterator[Entry]:

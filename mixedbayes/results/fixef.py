@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from mixedbayes.results.tables import (
     labelled,
     noted,
 )
+from mixedbayes.results.tails import mean_note, without_mean
+
+OF_MOMENTS = ("mean", "sd", "mcse")
 
 
 def fixef_draws(post: Posterior) -> tuple[list[str], Floats]:
@@ -176,7 +180,9 @@ def parameters(
     DataFrame with one row per parameter, or per element of a vector: parameter, element (missing
     where there is one number), mean, sd, lower, upper, ess_bulk, rhat. Empty for families without
     any, such as poisson and bernoulli, which `attrs["note"]` says. A parameter that has a formula
-    of its own is not among them: its effects are in `fixef` and `ranef`.
+    of its own is not among them: its effects are in `fixef` and `ranef`. A shape that
+    the data do not bound, as that of counts like Poisson's, has no posterior mean: mean and sd are
+    then missing, there is a column median too, and `attrs["note"]` says so.
 
     Raises
     ------
@@ -190,7 +196,7 @@ def parameters(
     found, how = post.parameters(), Description.asked(prob, statistics, interval)
     if draws:
         return post.draws[list(found)]
-    table = _table(post, found, how)
+    table = _table(post, found, how, statistics is None)
     return table if found else noted(table, _none_of_its_own(post))
 
 
@@ -214,10 +220,18 @@ def family_parameters(
     """`parameters` without the sigma that `varcorr` has as the residual."""
     own = {names.SIGMA} if post.family.residual else set()
     found = {k: v for k, v in post.parameters().items() if k not in own}
-    return _table(post, found, Description.asked(prob, statistics, interval))
+    how = Description.asked(prob, statistics, interval)
+    return _table(post, found, how, statistics is None)
 
 
-def _table(post: Posterior, found: Mapping[str, Floats], how: Description) -> pd.DataFrame:
+def _table(
+    post: Posterior, found: Mapping[str, Floats], how: Description, default: bool
+) -> pd.DataFrame:
+    """`default`: whether no statistics were named, so that the median may stand beside a mean."""
+    heavy = without_mean(post) if how.needs(*OF_MOMENTS) else {}
+    heavy = {name: median for name, median in heavy.items() if name in found}
+    if heavy and default:
+        how = replace(how, columns=("median", *how.columns))
     rows: list[tuple[str, str | None]] = []
     columns = [np.zeros((post.n_draws, 0))]
     for name, values in found.items():
@@ -226,4 +240,7 @@ def _table(post: Posterior, found: Mapping[str, Floats], how: Description) -> pd
         columns.append(values.reshape(post.n_draws, -1))
     table = pd.DataFrame(rows, columns=["parameter", "element"], dtype="str")
     described = how.sampled(chained(np.concatenate(columns, axis=1), post.shape[0]))
-    return table.assign(**described)
+    without = table["parameter"].isin(list(heavy)).to_numpy()
+    for column in set(described) & set(OF_MOMENTS):
+        described[column] = np.where(without, np.nan, described[column])
+    return noted(table.assign(**described), mean_note(heavy, list(found)))

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from mixedbayes.results.fixef import family_parameters, fixef
+from mixedbayes.results.fixef import OF_MOMENTS, family_parameters, fixef
 from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.tables import Asked, Description, Interval, Statistics, noted
+from mixedbayes.results.tails import mean_note, without_mean
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
 from mixedbayes.results.variance import has_shares, shares_note
 
@@ -44,7 +45,7 @@ def quantities(
     "parameters" (`nu`, `thresholds[1|2]`), "icc" (`icc[Subject, adjusted]`) or "r2"
     (`r2[marginal]`). The effects of each level are in `ranef` and `coef`, which take the same
     statistics. `attrs["note"]` says what a reader of icc and r2 has to know, as that they are of a
-    truncated response before truncation.
+    truncated response before truncation, and which parameters have no mean, see `parameters`.
 
     Raises
     ------
@@ -61,7 +62,9 @@ def quantities(
     health = [c for c in tables[0] if c in ("ess_bulk", "rhat") and c not in columns]
     shown = ["table", "quantity", *columns, *health]
     found = pd.concat([table[shown] for table in tables], ignore_index=True)
-    return noted(found, shares_note(post))
+    heavy = without_mean(post) if how.needs(*OF_MOMENTS) else {}
+    notes = (mean_note(heavy, list(heavy)), shares_note(post))
+    return noted(found, " ".join(filter(None, notes)))
 
 
 def _named(post: Posterior, how: Description) -> Iterator[pd.DataFrame]:

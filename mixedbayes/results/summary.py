@@ -185,8 +185,7 @@ class Summary:
         if self.link != "identity":
             what = "Effects and shares of variance" if len(self.r2) else "Effects"
             notes.append(f"{what} are on the {self.link} scale.")
-        if self.caution:
-            notes.append(self.caution)
+        notes += filter(None, (self.parameters.attrs.get("note"), self.caution))
         if self.ratios is not None:
             notes.append(
                 "Ratios: posterior median and interval, exp() of those of the effect; P(>0) is "
