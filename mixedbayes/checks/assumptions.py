@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from mixedbayes.checks.proposals import accepted, written
 from mixedbayes.checks.report import Finding, p_said
 from mixedbayes.checks.residual import Alone, Beside, Bins, Effects, Residuals
+from mixedbayes.families.registry import FAMILIES
 from mixedbayes.results.posterior import Posterior
 
 SMALL_P = 0.025  # of a discrepancy, on either side
@@ -88,8 +90,15 @@ def shape(found: Residuals, post: Posterior) -> Finding:
         f"The residuals have {' and '.join(traits) or 'another shape'} than the "
         f"{post.family.name} family says ({_p(p, beside)})."
     )
-    if tails > 1 - SMALL_P and post.family.normal and post.family.wider:
-        said += f' family="{post.family.wider}" gives outliers less weight.'
+    wider = accepted(post, [post.family.wider]) if post.family.normal else []
+    if tails > 1 - SMALL_P and wider:
+        said += f" {written(wider)} gives outliers less weight."
+    if min(skew, 1 - skew) < SMALL_P:
+        skewed = accepted(post, post.family.skewed)
+        if skew < 0.5:  # those of positive responses have a long right tail
+            skewed = [name for name in skewed if not FAMILIES[name].positive]
+        if skewed:
+            said += f" {written(skewed)} has one longer tail."
     return Finding(title, said, True, table)
 
 
@@ -140,8 +149,8 @@ def zeros(found: Residuals, post: Posterior) -> Finding:
         said += f": more than the {post.family.name} family has. {_with_zeros(post)}"
     else:
         said += f": fewer than the {post.family.name} family has. Can these counts be 0?"
-        if post.family.hurdle is not None:
-            said += f' family="{post.family.hurdle}" has any share of zeros.'
+        if own := accepted(post, [post.family.hurdle]):
+            said += f" {written(own)} has any share of zeros."
     return Finding("Zeros", said, True, beside.table())
 
 
@@ -220,11 +229,11 @@ def _p_of_both(beside: Alone) -> str:
 def _with_zeros(post: Posterior) -> str:
     """What has more zeros: a process of their own, or a wider distribution of all counts."""
     family = post.family
-    own = [f'"{name}"' for name in (family.inflated, family.hurdle) if name is not None]
+    own = accepted(post, (family.inflated, family.hurdle))
     if not own:
         return f"{_wider(post)} allows more."
     return (
-        f"Zeros that come about in a way of their own have family={' or '.join(own)}, with a "
+        f"Zeros that come about in a way of their own have {written(own)}, with a "
         f"formula for their share; {_lower_first(_wider(post))} allows more zeros as well."
     )
 
@@ -238,8 +247,8 @@ def _wider(post: Posterior) -> str:
     each_row = any(g.n_levels == post.design.n for g in post.design.mu.factors)
     own = post.family.dispersion
     choices = []
-    if post.family.wider is not None:
-        choices.append(f'family="{post.family.wider}"')
+    if wider := accepted(post, [post.family.wider]):
+        choices.append(written(wider))
     if not (each_row or own):
         choices.append("an effect of each row, (1 | row),")
     if own and own not in post.design.further:

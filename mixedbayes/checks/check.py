@@ -24,6 +24,7 @@ from mixedbayes.checks.held_out import OBSERVATION
 from mixedbayes.checks.loo import FEWEST_DRAWS, weighted
 from mixedbayes.checks.order import Order, autocorrelation, given_order
 from mixedbayes.checks.own import Own
+from mixedbayes.checks.proposals import ends
 from mixedbayes.checks.report import CheckReport, Finding
 from mixedbayes.checks.residual import chi_squared, effects, residuals
 from mixedbayes.checks.sensitivity import (
@@ -119,6 +120,7 @@ def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -
         found = residuals(post, seed)
         yield from (location(found), shape(found, post), scale(found))
         yield from counts(found, post)
+        yield from filter(None, [ends(found, post)])
         yield from filter(None, [autocorrelation(post, found, seed, order)])
         yield from _normal_effects(post, seed)
         yield from filter(None, [within_between(post)])

@@ -59,6 +59,7 @@ class Family(Several, Bounded):
     dispersion_words: ClassVar[str] = "residual sd"
     residual: ClassVar[bool] = True  # whether a parameter named sigma is that of the residual
     wider: ClassVar[str | None] = None  # a family, by name, that has more spread or heavier tails
+    skewed: ClassVar[tuple[str, ...]] = ()  # families, by name, with one tail that is longer
     inflated: ClassVar[str | None] = None  # a family, by name, that is this one with more zeros
     hurdle: ClassVar[str | None] = None  # one that is this one above 0, with any share of zeros
     at_threshold: ClassVar[str] = "the probability of a category up to each threshold"

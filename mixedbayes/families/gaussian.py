@@ -69,6 +69,7 @@ class Gaussian(Family):
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "sigma"
     wider: ClassVar[str | None] = "student_t"
+    skewed: ClassVar[tuple[str, ...]] = ("lognormal", "gamma", "skew_normal")
     normal: ClassVar[bool] = True
     links: ClassVar[tuple[type[Link], ...]] = (Identity, Log, Inverse)
     repeats_rows: ClassVar[bool] = False

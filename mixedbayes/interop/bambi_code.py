@@ -20,6 +20,7 @@ from mixedbayes.formula.nodes import Name, column
 from mixedbayes.interop import bambi_categories, mirror
 from mixedbayes.interop.bambi_model import BambiModel, Described, Made
 from mixedbayes.interop.numpy_columns import py_text, sum_text
+from mixedbayes.interop.writing import check_unlimited, check_writable
 from mixedbayes.model.spec import Spec
 from mixedbayes.names import MU
 from mixedbayes.priors.types import PredictorPriors
@@ -53,6 +54,10 @@ def to_bambi(spec: Spec) -> Any:
     --------
     >>> model.to_bambi().fit()  # doctest: +SKIP
     """
+    if any(p.smooths for p in spec.design.predictors):
+        raise ModelError("to_bambi(): Bambi has no s() and no t2(); model.pymc is this one in PyMC")
+    check_writable(spec, "to_bambi()")
+    check_unlimited(spec, "to_bambi()")
     wanted = described(spec)
     try:
         import bambi

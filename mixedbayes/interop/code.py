@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from mixedbayes.design import own_functions
 from mixedbayes.errors import ModelError
 from mixedbayes.interop.bambi_code import bambi_code
 from mixedbayes.interop.brms_code import brms_code
 from mixedbayes.interop.lme4_code import lme4_code
 from mixedbayes.interop.pymc_code import pymc_code
-from mixedbayes.interop.writing import lines
+from mixedbayes.interop.writing import check_unlimited, check_writable, lines
 from mixedbayes.model.spec import Spec
-from mixedbayes.terms.base import need_plain
 
 type Target = Literal["lme4", "brms", "bambi", "pymc"]
 
@@ -67,15 +65,9 @@ def code(spec: Spec, target: Target) -> str:
         raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
     if any(p.smooths for p in spec.design.predictors):
         raise ModelError(f"code({target!r}): {_SMOOTHS[target]}")
-    need_plain((g for p in spec.design.predictors for g in p.groups), "code()")
-    if own := own_functions(spec.design):
-        raise ModelError(
-            f"code() cannot write your own function {own[0]}(): make its result a column of the "
-            "data, and use that in the formula"
-        )
-    if target != "brms" and spec.design.limits is not None:
-        said = " and ".join(spec.design.formula.response.limits)
-        raise ModelError(f"code({target!r}) has no {said}: code('brms') has")
+    check_writable(spec, "code()")
+    if target != "brms":
+        check_unlimited(spec, f"code({target!r})")
     return writers[target](spec)
 
 

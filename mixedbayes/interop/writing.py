@@ -5,10 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from mixedbayes.design import own_functions
 from mixedbayes.errors import ModelError
 from mixedbayes.model.spec import Spec
+from mixedbayes.terms.base import need_plain
 
 _BETWEEN = re.compile(r":(?![^\[]*\])")  # colons outside the brackets of levels
+
+
+def check_writable(spec: Spec, call: str) -> None:
+    """ModelError where no other package has the model's terms or functions."""
+    need_plain((g for p in spec.design.predictors for g in p.groups), call)
+    if own := own_functions(spec.design):
+        raise ModelError(
+            f"{call} cannot write your own function {own[0]}(): make its result a column of the "
+            "data, and use that in the formula"
+        )
+
+
+def check_unlimited(spec: Spec, call: str) -> None:
+    """ModelError where responses are censored or truncated."""
+    if spec.design.limits is not None:
+        said = " and ".join(spec.design.formula.response.limits)
+        raise ModelError(f"{call} has no {said}: code('brms') has")
 
 
 def check_columns(spec: Spec, package: str, *, drops: bool = False) -> None:

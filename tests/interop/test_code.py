@@ -563,3 +563,10 @@ def test_functions_of_ones_own_are_not_taken_for_those_of_the_same_name(target):
 def test_other_targets_are_refused():
     with pytest.raises(ModelError, match="use one of 'lme4', 'brms', 'bambi', 'pymc'"):
         model().code("stan")
+
+
+@pytest.mark.parametrize("response", ["y | trunc(lower=0.1)", "y | cens(c)"])
+def test_bambi_is_not_made_of_limited_responses(response):
+    data = pd.DataFrame({"y": [1.0, 2.5, 0.4], "x": [0.0, 1.0, 0.5], "c": [0, 1, 0]})
+    with pytest.raises(ModelError, match=r"to_bambi\(\) has no (trunc|cens).*code\('brms'\) has"):
+        mb.Model(f"{response} ~ x", data).to_bambi()
