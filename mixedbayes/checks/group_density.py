@@ -161,8 +161,9 @@ def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
     """Why the effects of one factor cannot be integrated out, and what to do; None if they can."""
     if post.closed_form:
         return None
-    if post.design.peculiarity:
-        return f"{post.design.peculiarity}; use target='observation'"
+    odd = next((g.peculiarity for p in post.predictors for g in p.factors if g.peculiarity), "")
+    if odd:
+        return f"{odd}; use target='observation'"
     moving = _moving(post, target)
     most = sum(int(_levels_within(g, target).max()) * len(g.terms) for _, g in moving)
     if most <= MOST_EFFECTS:

@@ -91,12 +91,9 @@ def plot_smooths(
     labels = labels_of(post, units)
     panels, keys = [], []
     for c in found:
-        marks, own = _marks(post, c, prob, residuals, labels[c.parameter])
+        panel, own = curve_panel(post, c, prob, labels[c.parameter], residuals=residuals)
         keys += [key for key in own if key not in keys]
-        label = labels[c.parameter]
-        panels.append(
-            Panel(marks, title=c.name, xlabel=label.column(c.variables[0]), ylabel=_adds(c))
-        )
+        panels.append(panel)
     columns = min(_COLUMNS, len(panels))
     width, height = _ALONE if len(panels) == 1 else _SIZE
     rows = in_rows(panels, columns)
@@ -107,6 +104,15 @@ def plot_smooths(
         ),
         backend,
     )  # fmt: skip
+
+
+def curve_panel(
+    post: Posterior, c: CurveOf, prob: float, labels: Labels, *, residuals: bool = False
+) -> tuple[Panel, list[Key]]:
+    """One curve, and what its colours stand for; ModelError where it is of three variables."""
+    marks, keys = _marks(post, c, prob, residuals, labels)
+    along = labels.column(c.variables[0])
+    return Panel(marks, title=c.name, xlabel=along, ylabel=_adds(c)), keys
 
 
 def _adds(c: CurveOf) -> str:

@@ -17,6 +17,7 @@ from mixedbayes.printable import escaped
 from mixedbayes.report.equations import mathml, model_equations, other_forms
 from mixedbayes.report.estimates import check_figures, estimate_figures, population_figures
 from mixedbayes.report.pictures import Figure, effect_figures, pooling_figures, shrinkage_figures
+from mixedbayes.report.smooths import smooth_figures
 from mixedbayes.report.source import Source, folded, or_reason, paragraph
 from mixedbayes.report.tables import html_frame, tables
 from mixedbayes.results.summary import describe_model
@@ -45,6 +46,7 @@ def parts(source: Source, *, checks: bool) -> list[Part]:
         Part("summary", "Summary", _summary(source)),
         Part("model", "Model", _model(source)),
         Part("population", "Population effects", effects),
+        *_curves(source),
         Part("means", "Means and comparisons", _pictures("means", source, estimate_figures)),
         Part("shrinkage", "Shrinkage", _pictures("shrinkage", source, shrinkage_figures)),
         Part("pooling", "Pooling", _pictures("pooling", source, pooling_figures)),
@@ -54,6 +56,13 @@ def parts(source: Source, *, checks: bool) -> list[Part]:
         Part("diagnostics", "Diagnostics", _diagnostics(source)),
         Part("session", "Session", session(source)),
     ]
+
+
+def _curves(source: Source) -> list[Part]:
+    """The section of the smooths, where there are any."""
+    if not any(p.smooths for p in source.post.predictors):
+        return []
+    return [Part("smooths", "Smooths", _pictures("smooths", source, smooth_figures))]
 
 
 # ---- summary ----------------------------------------------------------------------------------

@@ -308,9 +308,10 @@ def _grams(post: Posterior, columns: sparse.csc_array, chosen: Any) -> Iterator[
     ranef = {g.name: post.ranef(g.name) for g in mu.groups}
     intercept, fixef, own = post.intercept(), post.fixef(), _row_parameters(post)
     fixed: Any = None
+    alike = family.closed_form and design.limits is None and not design.further
     for s in chosen:
         parameters = {name: values[[s]] for name, values in own.items()}
-        if fixed is None or not post.closed_form or design.further:
+        if fixed is None or not alike:
             eta = mu.eta(intercept[s], fixef[s], _of_draw(ranef, s))[None]
             with np.errstate(all="ignore"):
                 w = family.design_information(eta, parameters, design)

@@ -4,15 +4,20 @@ import numpy as np
 import pandas as pd
 import pytensor
 import pytest
+import xarray as xr
 from scipy import stats
 
 import mixedbayes as mb
+from mixedbayes.checks.group_density import by_group
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.errors import ModelError
 from mixedbayes.interop.code import code
 from mixedbayes.model.build import build
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.report.equations import model_equations
+from mixedbayes.report.smooths import smooth_figures
+from mixedbayes.report.source import Source
+from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.summary import describe_model
 
 rng = np.random.default_rng(6)
@@ -73,6 +78,32 @@ def test_the_equation_has_the_curve(model):
     found = model_equations(model.spec)
     assert r"\sum_k Z^{" in found
     assert r"\quad k = 1, \dots, 4" in found
+
+
+@pytest.fixture(scope="module")
+def post(model):
+    """Draws from the prior as a posterior."""
+    tree = prior_predictive(model.spec, 30, 4)
+    return Posterior(model.spec, xr.DataTree.from_dict({"posterior": tree["prior"].to_dataset()}))
+
+
+def test_groups_are_left_out_given_the_curve(post):
+    """Effects of a level are integrated out, and the curve is as it was drawn."""
+    found = by_group(post, post.design.mu.factors[0])
+    mu, g = post.design.mu, DATA["g"].to_numpy()
+    curve = mu.eta(post.intercept(), post.fixef(), lambda t: post.ranef(t.name) * (not t.grouping))
+    for s in range(30):
+        for level in range(5):
+            r = g == level
+            cov = post.residual_scale[s] ** 2 * np.eye(r.sum()) + post.sd("g")[s, 0] ** 2
+            expected = stats.multivariate_normal(curve[r, s], cov).logpdf(post.design.y[r])
+            assert found[s, level] == pytest.approx(expected)
+
+
+def test_the_report_has_the_curves(post):
+    (own,) = smooth_figures(Source(post, None, 0.9))
+    assert own.title == "s(x)"
+    assert "90 % interval" in own.says
 
 
 @pytest.mark.parametrize(
