@@ -99,6 +99,16 @@ def group_term_dim(group: str, parameter: str = "mu") -> str:
     return f"{prefix(parameter)}{identifier(group)}_term"
 
 
+def group_sd_dim(group: str, parameter: str = "mu") -> str:
+    """Dimension of the sds of a factor's effects where some effects share one: `Subject_sd`."""
+    return f"{prefix(parameter)}{identifier(group)}_sd"
+
+
+def group_cor_dim(group: str, parameter: str = "mu") -> str:
+    """Dimension of the numbers behind structured correlations: `Subject_cor`."""
+    return f"{prefix(parameter)}{identifier(group)}_cor"
+
+
 def group_term_bis_dim(group: str, parameter: str = "mu") -> str:
     """Second dimension of the correlation matrix."""
     return f"{group_term_dim(group, parameter)}_bis"
@@ -204,6 +214,7 @@ def of_group(group: str, parameter: str = "mu", blocks: int = 1) -> tuple[str, .
     return (
         *(effects, sds, cors, coef(group, parameter), at_means(sds), at_means(cors)),
         *(group_term_dim(group, parameter), group_term_bis_dim(group, parameter)),
+        *(group_sd_dim(group, parameter), group_cor_dim(group, parameter)),
         *(f"refs_{tag}", f"Z_{tag}", spherical(group, parameter)),
         *(partial_cor(group, parameter, k) for k in range(blocks)),
     )

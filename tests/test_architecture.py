@@ -378,7 +378,7 @@ def test_internals_of_libraries_are_for_one_module(source):
     "path",
     [
         "tests/support/logistic.py",
-        "tests/support/compound_symmetry.py",
+        "tests/support/antedependence.py",
         "tests/support/student_law.py",
         "mixedbayes/plots/icc.py",
     ],

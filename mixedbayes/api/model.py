@@ -63,6 +63,15 @@ class Model:
         are on the parameter's own link scale, log for positive ones. Effects over one factor that
         have the same id in several of them, ``(1 | p | Subject)``, are correlated: ``cor_Subject``
         is then one matrix of all effects over that factor, "Intercept", "sigma_Intercept", ....
+        ``ar1(visit | g)`` has an effect for each visit in each level of g, without an intercept,
+        and a structure of their covariance, in the place of ``(0 + visit | g)`` without one:
+        ``cs`` one correlation for all pairs; ``ar1`` rho^lag, of categories one step apart in their
+        order, of whole numbers as far apart as they say; ``toep`` a correlation for each lag, of
+        levels one step apart; ``ou(time | g)`` exp(-distance / range), of numbers at any distances.
+        As in glmmTMB cs and toep have an sd for each visit, and ar1 and ou one; homcs and homtoep
+        have one, hetar1 one for each. ``(0 + ar1(visit) | g)`` is the same; beside an intercept of
+        each level write ``(1 | g) + ar1(visit | g)``. Dense matrices of all visits are factored,
+        so that some tens of them are fast.
         ``time | cens(kind) ~ ...``: 0 or "none", the response is known; 1, True or "right", it is
         above y; -1 or "left", at most y; ``cens(kind, upper)`` with 2 or "interval", above y and at
         most `upper`, as in brms, of counts too; where y is -inf, at most `upper`.
@@ -92,7 +101,11 @@ class Model:
         The user's priors by name: ``Intercept``, ``fixef``, ``sd``, ``cor``, ``sigma``; what is
         not given has a weakly informative default, see `priors`. Those of a parameter with a
         formula are a dictionary, ``{"sigma": {"sd": HalfNormal(1)}}``; that of correlations between
-        several is ``{"cor": {"Subject": LKJ(2)}}``.
+        several is ``{"cor": {"Subject": LKJ(2)}}``. Of cs and ar1 ``LKJ(eta)`` is Beta(eta, eta)
+        over all correlations that are possible, or it is ``Uniform(lower, upper)``; of toep
+        Beta(eta, eta) of each partial autocorrelation; of ou the prior is that of the range, a
+        positive number in units of the times, such as ``InverseGamma(3, 20)``. The sd that all
+        visits share has the name of their variable: ``{"sd": {"g": {"visit": HalfNormal(1)}}}``.
     formulation
         ``"auto"``, ``Marginal()``, ``NonCentered()``, ``Centered()``, or one per grouping factor.
     functions

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design import checks, observed, response
+from mixedbayes.design.axis import axis_notes, bar_plan
 from mixedbayes.design.encode import Encoding, margins, matrix, plan
 from mixedbayes.design.encoded import EncodedGroup, EncodedTerm
 from mixedbayes.design.evaluate import Rows
@@ -229,7 +230,8 @@ def _notes(predictor: LinearPredictor, fitted: Fitted) -> list[str]:
     curves = level_notes(
         fitted.smooths, {unparse(f) for block in fitted.fixed.blocks for f, _ in block.parts}
     )
-    return [*left_out, *(note for notes in groups for note in notes), *curves]
+    axes = (note for g in predictor.groups for note in axis_notes(g))
+    return [*left_out, *(note for notes in groups for note in notes), *axes, *curves]
 
 
 def offset(formula: Formula, rows: Rows) -> Floats | None:
@@ -314,14 +316,16 @@ def _groups(formula: Formula, rows: Rows) -> tuple[dict[str, EncodedTerm], list[
     groups = []
     for factors, bars in by_group.items():
         name = ":".join(factors)
-        planned = [plan(parse_terms(bar.effects), rows, bar.text) for bar in bars]
-        for bar, encoding in zip(bars, planned, strict=True):
+        planned = [bar_plan(bar, rows) for bar in bars]
+        for bar, (encoding, _) in zip(bars, planned, strict=True):
             effects = len(encoding.names) + encoding.intercept
             checks.check_count(rows.table.n, effects, bar.text)
         grouping, refs = group(rows.table, factors)
-        encodings, Z = _effects(bars, planned, rows)
-        encoded[name] = EncodedGroup(name, inside[name], factors, encodings, grouping)
-        groups.append(_group(name, grouping, refs, bars, encodings, Z))
+        covariances = [covariance for _, covariance in planned]
+        encodings, Z = _effects(bars, [encoding for encoding, _ in planned], rows)
+        g = _group(name, grouping, refs, bars, encodings, covariances, Z)
+        groups.append(g)
+        encoded[name] = EncodedGroup(name, inside[name], factors, encodings, grouping, g.covariance)
         checks.check_levels(groups[-1], rows.table.n)
     return encoded, groups
 
@@ -348,6 +352,7 @@ def _group(
     refs: Any,
     bars: list[RandomTerm],
     encodings: tuple[Encoding, ...],
+    covariances: list[Covariance],
     Z: Floats,
 ) -> GroupDesign:
     terms: list[str] = []
@@ -375,23 +380,37 @@ def _group(
         blocks=tuple(blocks),
         left_out=_left_out(*encodings),
         margins=tuple(within),
-        covariance=_covariance(name, bars, encodings),
+        covariance=_covariance(name, bars, encodings, covariances),
         law=_law(name, bars),
         ids=tuple(ids) if any(ids) else (),
     )
 
 
-def _covariance(name: str, bars: list[RandomTerm], encodings: tuple[Encoding, ...]) -> Covariance:
+def _covariance(
+    name: str,
+    bars: list[RandomTerm],
+    encodings: tuple[Encoding, ...],
+    covariances: list[Covariance],
+) -> Covariance:
     """The structure of the bars on one factor that have several effects: one for all of them."""
     several = [
-        bar
-        for bar, encoding in zip(bars, encodings, strict=True)
-        if COVARIANCES[bar.structure].correlated and len(encoding.names) + encoding.intercept > 1
+        (bar, covariance)
+        for bar, encoding, covariance in zip(bars, encodings, covariances, strict=True)
+        if covariance.correlated and len(encoding.names) + encoding.intercept > 1
     ]
-    _check_one(
-        name, several, {bar.structure for bar in several}, "covariances of several structures"
+    if not several:
+        return covariances[0]
+    first, covariance = several[0]
+    own = [bar for bar, _ in several]
+    _check_one(name, own, {bar.structure for bar in own}, "covariances of several structures")
+    if len(several) > 1 and not covariance.closed:
+        raise DataError(
+            f"{' and '.join(bar.text for bar in own)}: the effects over {name} have one bar with a "
+            f"structure; keep one of them, and write the others (1 | {name}), or (0 + x | {name})"
+        )
+    return (
+        covariance if covariance.of or covariance.closed else covariance.placed((), first.effects)
     )
-    return COVARIANCES[(several or bars)[0].structure]
 
 
 def _law(name: str, bars: list[RandomTerm]) -> Law:

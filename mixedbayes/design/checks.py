@@ -22,7 +22,8 @@ def check_effects(design: Design) -> None:
     """Fewer effects than rows in every bar, as lme4 asks of a Gaussian response.
 
     With as many effects as rows the residual cannot be told from the effects. For counts and the
-    like one effect in each row is legitimate, so that the caller decides whether to ask.
+    like one effect in each row is legitimate, so that the caller decides whether to ask. So it is
+    where correlations that have a structure tell the effects from the residual.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def check_effects(design: Design) -> None:
     for group in design.mu.groups:
         for block in group.blocks:
             effects = group.n_levels * len(block)
-            if effects < design.n:
+            if effects < design.n or (len(block) > 1 and group.covariance.apart):
                 continue
             names = [group.terms[k] for k in block]
             bar = f"({' + '.join('1' if t == INTERCEPT else t for t in names)} | {group.name})"

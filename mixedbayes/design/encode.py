@@ -48,6 +48,8 @@ class Encoding:
     made_of: Floats | None = field(
         default=None, compare=False
     )  # those in the intercept and columns
+    unseen: str = ""  # what to say where new data have another level
+    along: Node | None = None  # numbers whose distinct values are the levels
 
     @property
     def names(self) -> tuple[str, ...]:

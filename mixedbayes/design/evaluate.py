@@ -62,6 +62,10 @@ _OPERATORS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+class UnseenLevels(DataError):
+    """New data have levels that the fitted data have not."""
+
+
 @dataclass
 class Rows:
     """A table's rows, ready to answer what any expression is in them."""
@@ -168,7 +172,7 @@ class Rows:
         codes = lookup(column, levels, text, others=False)
         if (codes < 0).any():
             unseen = column[codes < 0].unique().tolist()
-            raise DataError(
+            raise UnseenLevels(
                 f"{text} has {len(unseen)} level(s) that the fitted data do not have: "
                 f"{listed(unseen)}; known are {listed(levels.tolist())}"
             )

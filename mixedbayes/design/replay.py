@@ -11,6 +11,7 @@ from mixedbayes.design import observed
 from mixedbayes.design import response as left
 from mixedbayes.design.build import Fitted, offset
 from mixedbayes.design.encode import matrix
+from mixedbayes.design.encoded import EncodedTerm
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.independent import unknown_rows
 from mixedbayes.design.limits import Limits
@@ -29,6 +30,7 @@ def replay(
     response: bool = False,
     groups: Sequence[str] | None = None,
     parameter: str = "mu",
+    beyond: bool = False,
 ) -> NewRows:
     """The arrays of new rows: every transform and every coding as the fitted data set them.
 
@@ -44,6 +46,9 @@ def replay(
         Terms that are needed, by name, all by default. Columns of the others may be absent.
     parameter
         Whose formula is read: the mean's, "mu", or that of a further parameter of the family.
+    beyond
+        Whether effects may be needed at positions where the fit has none, such as other times of
+        `ou(time | g)`; then `NewTerm.beyond` has these.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def replay(
     needed += (*used.response, *used.cens, *used.trunc) if response else ()
     optional = (*used.trials, *used.weights, *used.trunc)
     rows = _rows(fitted, new_data, needed, optional, formula if response else None)
-    return _new_rows(formula, fitted, rows, wanted, used, response)
+    return _new_rows(formula, fitted, rows, wanted, used, response, beyond)
 
 
 def random_columns(design: Design, group_name: str, new_data: Any, parameter: str = "mu") -> Floats:
@@ -81,17 +86,28 @@ def random_columns(design: Design, group_name: str, new_data: Any, parameter: st
 
     Only the columns on the left side of that factor's bars are needed.
     """
-    return weighted_columns(design, group_name, new_data, parameter)[0]
+    term, rows = _term_rows(design, group_name, new_data, parameter)
+    return term.columns(rows)[0]
 
 
 def weighted_columns(
     design: Design, group_name: str, new_data: Any, parameter: str = "mu"
 ) -> tuple[Floats, Floats | None]:
-    """The same, and the weights (m, k) of each row's levels; None where each row lies in one."""
+    """The same, and the weights (m, k) of each row's levels; None where each row lies in one.
+
+    Of rows that have no level in common.
+    """
+    term, rows = _term_rows(design, group_name, new_data, parameter)
+    return term.alone(rows)
+
+
+def _term_rows(
+    design: Design, name: str, new_data: Any, parameter: str
+) -> tuple[EncodedTerm, Rows]:
     _, fitted, predictor = _of(design, parameter)
-    _wanted(predictor, [group_name])
-    term = fitted.terms[group_name]
-    return term.columns(_rows(fitted, new_data, term.inside, ()))
+    _wanted(predictor, [name])
+    term = fitted.terms[name]
+    return term, _rows(fitted, new_data, term.inside, ())
 
 
 def totals(design: Design, new_data: Any) -> Ints:
@@ -123,6 +139,7 @@ def _new_rows(
     wanted: Sequence[str],
     used: Used,
     response: bool,
+    beyond: bool,
 ) -> NewRows:
     absent = fitted.memory.columns - rows.table.columns.keys()
     trials = None if absent & set(used.trials) else left.trials(formula, rows)
@@ -142,7 +159,10 @@ def _new_rows(
         warnings.warn(warning, UserWarning, stacklevel=2)
     return NewRows(
         X=X,
-        groups={name: fitted.terms[name].new(rows) for name in wanted},
+        groups={
+            name: (fitted.terms[name].new_extended if beyond else fitted.terms[name].new)(rows)
+            for name in wanted
+        },
         offset=offset(formula, rows),
         trials=trials,
         weights=weights,

@@ -259,13 +259,14 @@ class NewTerm:
     """
 
     name: str
-    Z: Floats  # (m, q)
+    Z: Floats  # (m, q), and a column for each of `beyond`
     codes: Ints  # (m, k) of the levels in the fitted design, -1 where not seen
     weights: Floats | None = None  # (m, k); None: 1
     # (m k,) the level that each of codes is, row by row, and (m k, factors) what it is made of;
     # None where every level is the fit's, as those of a smooth are.
     labels: pd.Index | None = None
     parts: pd.DataFrame | None = None
+    beyond: tuple[float, ...] = ()  # positions at which the fitted design has no effects
 
     @property
     def refs(self) -> Ints:

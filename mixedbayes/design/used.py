@@ -13,6 +13,7 @@ from mixedbayes.formula.nodes import (
     Paren,
     Sign,
 )
+from mixedbayes.terms.bars import BARS
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,20 @@ def category_columns(formula: Formula) -> tuple[str, ...]:
     factors = (factor for t in texts for term in parse_terms(t).terms for factor in term.factors)
     calls = (node for factor in factors for node in _walk(factor) if _is_c(node))
     return tuple(dict.fromkeys(name for call in calls for name in _uncompared(call)))
+
+
+def level_columns(formula: Formula) -> tuple[str, ...]:
+    """`category_columns`, and those whose levels have effects with a structure: ar1(visit | g).
+
+    Not those that stand in the population part, where they are numbers, too.
+    """
+    formulas = (formula, *formula.others)
+    bars = (bar for f in formulas for bar in f.random if bar.structure not in BARS.values())
+    terms = (parse_terms(bar.effects) for bar in bars)
+    alone = (t.terms[0].factors for t in terms if not t.intercept and len(t.terms) == 1)
+    visits = (f[0].name for f in alone if len(f) == 1 and isinstance(f[0], Name))
+    fixed = {name for f in formulas for name in _of_terms(f.fixed)}
+    return (*category_columns(formula), *dict.fromkeys(v for v in visits if v not in fixed))
 
 
 _COMPARING = frozenset({"<", "<=", ">", ">=", "==", "!="})

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mixedbayes.design.table import eager, table
 from mixedbayes.design.types import Design
-from mixedbayes.design.used import Used, category_columns, used_columns
+from mixedbayes.design.used import Used, category_columns, level_columns, used_columns
 from mixedbayes.design.values import encode, is_logical, label, listed, lookup
 from mixedbayes.design.values import kind as kind_of
 from mixedbayes.errors import DataError, ModelError
@@ -116,6 +116,7 @@ class Columns:
         population = {n for u in used for n in u.fixed}
         self.grouping = tuple(f for f in self.factors if f not in {*population, *effects})
         self._categories = {n for d in self.designs for n in category_columns(d.formula)}
+        self._levels = {n for d in self.designs for n in level_columns(d.formula)}
         self._frequencies = design.repeats
         self._trials = {n for u in used for n in u.trials}
 
@@ -148,7 +149,7 @@ class Columns:
     def places(self, name: str) -> list[Any]:
         """Levels of a category; of a number all values if they are few, else five quantiles."""
         levels = self.levels(name)
-        if self.is_category(name) or len(levels) <= _FEW:
+        if self.is_category(name) or name in self._levels or len(levels) <= _FEW:
             return levels
         return [
             float(v) for v in np.quantile(self.frame[name].to_numpy(float), np.linspace(0, 1, 5))
@@ -216,7 +217,7 @@ class Columns:
     def typical(self, name: str) -> Any:
         """The mean of numbers, of trials the whole one next to it; else the commonest level."""
         column = self.frame[name]
-        if not self.is_category(name):
+        if not (self.is_category(name) or name in self._levels):
             mean = float(np.average(column.to_numpy(float), weights=self._frequencies))
             return max(1, round(mean)) if name in self._trials else mean
         codes, levels = encode(column, name)

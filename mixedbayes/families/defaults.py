@@ -169,14 +169,16 @@ def predictor_priors(
     sds, cor, placed = {}, {}, {}
     for g in predictor.groups:
         placement = Placement.of(triangle(g.Z, counts), g.margins) if any(g.margins) else None
+        measured = {*g.terms} - {names.INTERCEPT}  # not all levels of a variable
+        spreads = g.told_sd(effect_scales(g, placement, counts))
         sds[g.name] = tuple(
             Assigned(
                 Exponential(s / reach),
                 f"{g.meaning}: mean {reach_unit}"
                 if g.meaning
-                else f"mean {reach_unit}{'' if t == names.INTERCEPT else f' / {t}: {s:.4g}'}",
+                else f"mean {reach_unit}{f' / {t}: {s:.4g}' if t in measured else ''}",
             )
-            for t, s in zip(g.terms, effect_scales(g, placement, counts), strict=True)
+            for t, s in zip(g.sd_terms, spreads, strict=True)
         )
         if g.correlated:
             cor[g.name] = Assigned(*g.covariance.default())
@@ -188,7 +190,7 @@ def predictor_priors(
         intercept_at_means=True,
         terms=predictor.terms,
         fixef=fixef,
-        group_terms={g.name: g.terms for g in predictor.groups},
+        group_terms={g.name: g.sd_terms for g in predictor.groups},
         sd=sds,
         cor=cor,
         placed=placed,

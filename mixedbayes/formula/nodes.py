@@ -129,3 +129,18 @@ def unparse(node: Node) -> str:
             return f"({unparse(inner)})"
         case Sum() | Bar():
             raise TypeError("a sum of terms is not a factor")
+
+
+def has_column(node: Node) -> bool:
+    """Whether an expression reads a column."""
+    match node:
+        case Name():
+            return True
+        case Call(arguments=arguments, keywords=keywords):
+            return any(map(has_column, (*arguments, *(value for _, value in keywords))))
+        case Operation(left=left, right=right):
+            return has_column(left) or has_column(right)
+        case Paren(inner=inner):
+            return has_column(inner)
+        case _:
+            return hasattr(node, "operand") and has_column(node.operand)

@@ -19,8 +19,10 @@ from mixedbayes.formula.nodes import (
     Paren,
     Sum,
     column,
+    has_column,
     unparse,
 )
+from mixedbayes.formula.structured import group_text, of_levels, structured
 from mixedbayes.formula.syntax import Parser
 from mixedbayes.formula.terms import Terms, as_column, expand
 from mixedbayes.formula.tokens import fail
@@ -38,8 +40,9 @@ def parse(text: str) -> Formula:
 
     Understood are lme4's and brms's forms: `(x | g)` for correlated, `(x || g)` for uncorrelated
     effects, `(x | id | g)` for effects that are correlated with those of the same id in other
-    formulas, `(1 | a/b)`, `(1 | a:b)`, several bars, `a*b`, `a:b`, `(a + b)**2`, `a/b`,
-    `0 +`, `- 1`, `offset(log(t))`, `successes | trials(n)`, `y | weights(w)`, `y | se(s)`,
+    formulas, `cs(visit | g)`, `ar1(visit | g)`, `ou(time | g)` and `toep(visit | g)` for effects of
+    the levels of a variable, `(1 | a/b)`, `(1 | a:b)`, several bars, `a*b`, `a:b`, `(a + b)**2`,
+    `a/b`, `0 +`, `- 1`, `offset(log(t))`, `successes | trials(n)`, `y | weights(w)`, `y | se(s)`,
     `y | se(s, sigma=True)`, `count | rate(t)`, `y | cens(censored)`, `y | trunc(0, 100)`, calls
     such as `poly(x, 2)`, and column names in backticks or quotes.
 
@@ -126,7 +129,7 @@ def _response(parser: Parser) -> Response:
     if parser.operator() != "~":
         parser.unexpected()
     parser.take()
-    if not _has_column(node):
+    if not has_column(node):
         parser.fail("the response has no column", "name the response: y ~ x", node.span)
     return Response(unparse(node), node.span, **wrappers)
 
@@ -188,26 +191,13 @@ def _adds(parser: Parser, node: Call) -> bool:
 _NOTHING: dict[str, tuple[int, int]] = {}  # a table without operators
 
 
-def _has_column(node: Node) -> bool:
-    match node:
-        case Name():
-            return True
-        case Call(arguments=arguments, keywords=keywords):
-            return any(map(_has_column, (*arguments, *(value for _, value in keywords))))
-        case Operation(left=left, right=right):
-            return _has_column(left) or _has_column(right)
-        case Paren(inner=inner):
-            return _has_column(inner)
-        case _:
-            return hasattr(node, "operand") and _has_column(node.operand)
-
-
 # the bars
 
 
 def _bars(paren: Paren, text: str) -> list[RandomTerm]:
     bar = paren.inner
     assert isinstance(bar, Bar)
+    paren, bar = structured(paren, bar, text)
     effects = expand(bar.effects, text)
     for inner in (*effects.offsets, *effects.bars):
         fail(
@@ -222,8 +212,10 @@ def _bars(paren: Paren, text: str) -> list[RandomTerm]:
             "write (1 | g), or (0 + x | g)",
         )  # fmt: skip
     written = " ".join(text[paren.span.start : paren.span.end].split())
-    spelled, (group, law) = str(effects), _law(bar.group)
+    group, law = _law(bar.group)
     structure = paren.structure or BARS[bar.operator]
+    effects = of_levels(structure, bar.effects, effects, group_text(bar.group), text)
+    spelled = str(effects)
     if bar.id and law != LAW:
         fail(
             text, bar.group.span,
@@ -392,7 +384,7 @@ def parse_axes(text: str) -> Axes:
             f"{way}; of a sum or product I({text[x.span.start : x.span.end]})",
             x.span,
         )
-    if not _has_column(x) and not (isinstance(x, Literal) and x.value == 1):
+    if not has_column(x) and not (isinstance(x, Literal) and x.value == 1):
         parser.fail("nothing to draw along", f"{way}, or y ~ 1 | group", x.span)
     factors: tuple[str, ...] = ()
     if parser.operator() == "|":
@@ -406,9 +398,9 @@ def parse_axes(text: str) -> Axes:
             )
         factors = _nesting(node, text)[-1]
     parser.end()
-    if not _has_column(y):
+    if not has_column(y):
         parser.fail("nothing to draw upwards: there is no column", way, y.span)
-    return Axes(text, unparse(y), unparse(x) if _has_column(x) else None, factors)
+    return Axes(text, unparse(y), unparse(x) if has_column(x) else None, factors)
 
 
 def _check_bars(parser: Parser, way: str) -> None:

@@ -38,6 +38,13 @@ def apart(formula: Formula) -> tuple[Formula, Formula | None]:
                 "those of the response's own formula; write its terms without cs()"
             )
     for bar in formula.random:
+        if bar.structure == SPECIFIC and not bar.text.startswith(SPECIFIC):
+            fail(
+                bar.text, Span(0, len(bar.text)),
+                "with an ordered response cs() may mean effects that differ between thresholds, "
+                "which are not offered for groups, or effects with one correlation",
+                f"for these write {SPECIFIC}({bar.effects} | {bar.group})",
+            )  # fmt: skip
         if any(map(_called, _factors(bar.effects))):
             fail(
                 bar.text, Span(0, len(bar.text)),

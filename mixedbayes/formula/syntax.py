@@ -25,6 +25,7 @@ from mixedbayes.formula.nodes import (
 from mixedbayes.formula.tokens import CONSTANTS, Token, tokenize
 from mixedbayes.formula.types import Span
 from mixedbayes.formula.words import COVARIANCE, SPECIFIC, our_way
+from mixedbayes.terms.bars import BARS
 
 # operator -> (binding power to the left, to the right)
 _TERMS = {"*": (20, 21), "/": (20, 21), ":": (30, 31), "**": (41, 40)}
@@ -37,6 +38,7 @@ _ARITHMETIC = {
 _SPECIFIC = {**_ARITHMETIC, ":": (30, 31)}  # inside cs(...), which holds terms
 _SIGN = 30
 _BARS = ("|", "||")
+UNSTRUCTURED = BARS["|"]
 
 
 def _names_covariance(word: str) -> bool:
@@ -152,6 +154,12 @@ class Parser(Cursor):
             inner = self.sum()
             if self.operator() in _BARS:
                 inner = self.bar(inner)
+        if structure is not None and self.operator() == ",":
+            self.fail(
+                f"`{structure.value}(... | g)` has effects and a grouping factor, and no settings",
+                "one sd and an sd for each effect have names of their own: homcs and cs, ar1 and "
+                "hetar1, homtoep and toep",
+            )
         self.close(opening, ")")
         if structure is None:
             return Paren(inner, self.since(opening.span.start))
@@ -163,7 +171,7 @@ class Parser(Cursor):
                 f"write {structure.value}(x | g)",
                 structure.span,
             )
-        if inner.id:
+        if inner.id and structure.value != UNSTRUCTURED:
             self.fail(
                 f"effects with an id have correlations without structure, and `{structure.value}` "
                 "gives them one",

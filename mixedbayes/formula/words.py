@@ -9,7 +9,12 @@ _SMOOTH = 'write s({x}), with bs="cr", "cc" or "ps" for another basis than thin 
 _TENSOR = "write t2({x}, z), whose penalties are separable"
 _TREATMENT = 'write C({x}, contr.treatment("level"))'
 _NUMBER = "make the column a number in the data"
-COVARIANCE = "write (x | g), or (x || g) without correlations; no other structure is offered"
+COVARIANCE = (
+    "write (x | g), or (x || g) without correlations; of the levels of a variable cs(visit | g), "
+    "ar1(visit | g), ou(time | g), toep(visit | g); no other structure is offered"
+)
+_STRUCTURED = "its effects vary over a grouping factor: write {word}({x} | g)"
+_STRUCTURES = ("us", "diag", "homcs", "ar1", "hetar1", "ou", "toep", "homtoep")
 _SUCCESSES = "write {x} | trials(n) ~ ..., where n counts successes and failures together"
 _RESPONSE = "the response's other additions are not offered"
 _SERIES = "correlated errors in time or space are not offered"
@@ -142,15 +147,18 @@ WORDS: dict[str, str] = {
     "gr": "write (1 | g); one distribution of the effects for each level of by= is not offered",
     "mm": "rows that belong to several levels of one factor are not offered",
     **dict.fromkeys(
-        ("us", "diag", "homdiag", "rr", "propto", "toep", "dummy"),
+        ("rr", "propto", "dummy"),
         COVARIANCE,
     ),
+    **{word: _STRUCTURED.replace("{word}", word) for word in _STRUCTURES},
+    "homdiag": "write (1 | g:{x}) for independent effects with one sd",
     "cs": (
         "cs({x}) has category-specific effects, in the formula of an ordered response whose "
-        "family is sratio, cratio or acat: add it to the other population effects"
+        "family is sratio, cratio or acat: add it to the other population effects; effects of "
+        "visits with one correlation are cs({x} | g)"
     ),
     **dict.fromkeys(
-        ("ar", "arma", "ma", "ar1", "ou", "car", "sar", "cosy", "unstr", "fcor", "corAR1", "mat",
+        ("ar", "arma", "ma", "car", "sar", "cosy", "unstr", "fcor", "corAR1", "mat",
          "gau"),
         _SERIES,
     ),

@@ -33,7 +33,7 @@ def lme4_code(spec: Spec) -> str:
     if design.formula.response.se is not None:
         raise ModelError("lme4 has no known standard errors: its weights are relative to a sigma")
     _check_uncorrelated(spec)
-    formula = f"{_response(spec)} ~ {r_right(design.formula)}"
+    formula = f"{_response(spec)} ~ {r_right(design.formula, design.mu, 'lme4')}"
     arguments = [formula, "data = data"]
     mixed = "er" if design.mu.factors else ""
     if theirs.startswith("glmer."):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from mixedbayes.design import coding_of, levels_of
-from mixedbayes.design.types import Design
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.formula import Formula, parse_expression, parse_terms
 from mixedbayes.formula.nodes import (
@@ -125,10 +127,10 @@ def _same_anywhere(levels: list[object]) -> bool:
     return rising and sorted(map(str, levels)) == levels
 
 
-def r_right(formula: Formula, *, head: Callable[[str], str] = lambda intercept: intercept) -> str:
-    """The right side; `head` may write the intercept another way."""
-    first, *rest = r_terms(formula.fixed)
-    return " + ".join([head(first), *rest, *r_offsets(formula), *map(r_bar, formula.random)])
+def r_right(formula: Formula, predictor: LinearPredictor, package: str) -> str:
+    """The right side, for lme4 or brms."""
+    bars = [r_bar(bar, predictor.group(bar.group), package) for bar in formula.random]
+    return " + ".join([*r_terms(formula.fixed), *r_offsets(formula), *bars])
 
 
 def r_offsets(formula: Formula) -> list[str]:
@@ -136,8 +138,22 @@ def r_offsets(formula: Formula) -> list[str]:
     return [f"offset({r_text(parse_expression(o))})" for o in formula.offsets]
 
 
-def r_bar(bar: RandomTerm) -> str:
-    """One bar."""
+def r_bar(bar: RandomTerm, g: GroupDesign, package: str) -> str:
+    """One bar on the factor g, for lme4 or brms."""
     effects, group = " + ".join(r_terms(bar.effects)), ":".join(map(r_name, bar.factors))
     group = f"{bar.id} | {group}" if bar.id else group
-    return COVARIANCES[bar.structure].written("R", effects=effects, group=group)
+    structure = COVARIANCES[bar.structure]
+    structure.written(package, effects=effects, group=group)  # or there is none
+    if structure.name == g.covariance.name and g.covariance.at:
+        if structure.axis and not _one_step_apart(g.covariance.at):
+            raise ModelError(
+                f"{package}'s {structure.name} has levels one step apart, and those of "
+                f"{g.covariance.of} are not: {', '.join(f'{v:g}' for v in g.covariance.at[:6])}"
+            )
+        if structure.axis:
+            effects = f"0 + factor({effects.removeprefix('0 + ')})"
+    return structure.written(package, effects=effects, group=group)
+
+
+def _one_step_apart(at: Sequence[float]) -> bool:
+    return len(set(np.diff(at).tolist())) == 1

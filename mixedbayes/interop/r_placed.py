@@ -63,7 +63,11 @@ def placed_columns(
         T = np.vstack([-shift, T])
         called[""] = _named(predictor.terms, T, made, rows=(names.INTERCEPT, *predictor.terms))
         rest = list(called[""].values())
-    bars = [r_bar(bar) for bar in formula.random if bar.group not in priors.placed]
+    bars = [
+        r_bar(bar, predictor.group(bar.group), "brms")
+        for bar in formula.random
+        if bar.group not in priors.placed
+    ]
     for g in predictor.factors:
         if g.name in priors.placed:
             called[g.name] = _named(g.terms, priors.placed[g.name].T, made)

@@ -266,9 +266,9 @@ class JointLayout:
         out: dict[str, Floats] = dict(parameters)
         effects = self.effects(theta, coordinates)
         for g, sd, W, b in zip(self.groups, sds, Ws, effects, strict=True):
-            own = {names.sd(g.name): sd, names.ranef(g.name): b}
+            own = {names.sd(g.name): g.told_sd(sd), names.ranef(g.name): b}
             if g.correlated:
-                own[names.cor(g.name)] = correlation.matrix(W)
+                own[names.cor(g.name)] = g.told_cor(correlation.matrix(W))
             out |= self.priors.mu.at_zero(own, g.name)
         at, mu = self.coefficient_start, self.design.mu
         beta = theta[:, at + mu.intercept :]

@@ -231,7 +231,7 @@ def _stacked(
                 continue
             groups.append(_spread(g, p, k, copies))
             name = groups[-1].name
-            sd[name], group_terms[name] = priors.sd[g.name], groups[-1].terms
+            sd[name], group_terms[name] = priors.sd[g.name], groups[-1].sd_terms
             if g.name in priors.cor:
                 cor[name] = priors.cor[g.name]
         if predictor.offset is not None:

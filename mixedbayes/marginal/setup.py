@@ -178,9 +178,9 @@ class Setup:
         if coefficients.shape[1] > first:
             out[names.FIXEF] = coefficients[:, first:]
         for g in (*self.integrated, *self.sampled):
-            own = {names.sd(g.name): constrained.sd[g.name]}
+            own = {names.sd(g.name): g.told_sd(constrained.sd[g.name])}
             if g.correlated:
-                own[names.cor(g.name)] = constrained.cor[g.name]
+                own[names.cor(g.name)] = g.told_cor(constrained.cor[g.name])
             if g.name in effects:
                 own[names.ranef(g.name)] = effects[g.name]
             out |= self.priors.at_zero(own, g.name)

@@ -21,7 +21,7 @@ def effects_across(a: Across, priors: Priors, formulation: EachFactor) -> None:
     """
     own = [(priors.predictor(p), g) for p, g in a.members]
     sd = pt.concatenate([standard_deviations(g, p) for p, g in own])
-    C, placement = correlation_root(a.effects, priors.joined(a)), priors.placement(a)
+    (C, _), placement = correlation_root(a.effects, priors.joined(a)), priors.placement(a)
     cor, dims = names.cor(a.name), (names.effect_dim(a.name), names.effect_bis_dim(a.name))
     here = cor if placement is None else names.at_means(cor)
     pm.Deterministic(here, C @ C.T, dims=dims)

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from mixedbayes import names
+from mixedbayes.design.types import GroupDesign
 from mixedbayes.design.values import label
 from mixedbayes.distributions import Flat, Normal
 from mixedbayes.errors import DataError, FileError
@@ -30,8 +31,10 @@ def model_coords(spec: Spec) -> dict[str, Any]:
         for g in predictor.groups:
             out[names.group_dim(g.name)] = g.levels.to_numpy()
             out[names.group_term_dim(g.name, p)] = list(g.terms)
+            out[sd_dim(g, p)] = list(g.sd_terms)
             if g.correlated and not spec.design.joined(g.name):
-                out[names.group_term_bis_dim(g.name, p)] = list(g.terms)
+                told = [", ".join(of) for of in g.cor_terms]
+                out[cor_dims(g, p)[-1]] = told or list(g.terms)
     for a in spec.design.across:
         out[names.effect_dim(a.name)] = out[names.effect_bis_dim(a.name)] = list(a.terms)
     return out
@@ -51,11 +54,11 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
             out[names.fixef(p)] = (names.term_dim(p),)
         for g in predictor.groups:
             term = names.group_term_dim(g.name, p)
-            out[names.sd(g.name, p)] = (term,)
+            out[names.sd(g.name, p)] = (sd_dim(g, p),)
             own = [names.sd(g.name, p)]
             if g.correlated and not spec.design.joined(g.name):
                 own.append(names.cor(g.name, p))
-                out[own[1]] = (term, names.group_term_bis_dim(g.name, p))
+                out[own[1]] = cor_dims(g, p)
             if g.name in priors.placed:
                 out |= {names.at_means(name): out[name] for name in own}
             out[names.ranef(g.name, p)] = (names.group_dim(g.name), term)
@@ -65,6 +68,22 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
         if spec.priors.placement(a) is not None:
             out[names.at_means(cor)] = out[cor]
     return out
+
+
+def sd_dim(g: GroupDesign, parameter: str) -> str:
+    """Dimension of a factor's sds: that of its effects, unless some have the same sd."""
+    alone = len(g.sd_terms) == len(g.terms)
+    return (names.group_term_dim if alone else names.group_sd_dim)(g.name, parameter)
+
+
+def cor_dims(g: GroupDesign, parameter: str) -> tuple[str, ...]:
+    """Dimensions of a factor's correlations: a matrix, or the numbers that a structure has."""
+    if g.cor_terms:
+        return (names.group_cor_dim(g.name, parameter),)
+    return (
+        names.group_term_dim(g.name, parameter),
+        names.group_term_bis_dim(g.name, parameter),
+    )
 
 
 def check_labels(spec: Spec, tree: xr.DataTree) -> None:
@@ -143,7 +162,7 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
                 yield name, f"the effects of {g.name}{of}"
             sd = names.sd(g.name, p)
             for whole in (sd, names.at_means(sd)):
-                for name, term in parts(spec, whole, g.terms, priors.sd[g.name]):
+                for name, term in parts(spec, whole, g.sd_terms, priors.sd[g.name]):
                     yield name, f"the effects of {g.name}{of} on {term}"
     for a in spec.design.across:
         for name in names.of_across(a.name, len(a.blocks)):

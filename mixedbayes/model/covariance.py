@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,23 @@ import pytensor.tensor as pt
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.distributions import Prior
+from mixedbayes.model.coords import cor_dims, sd_dim
 from mixedbayes.model.variables import number, vector
 from mixedbayes.priors.types import PredictorPriors
-from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.covariance import Covariance, Number, Scaled
 
 
 def standard_deviations(g: GroupDesign, priors: PredictorPriors) -> Any:
     """(q,) sds of a factor's effects, as the priors are about them."""
     p = priors.parameter
-    return vector(
+    told = vector(
         priors.name(names.sd(g.name, p), g.name),
         [a.prior for a in priors.sd[g.name]],
-        g.terms,
-        names.group_term_dim(g.name, p),
+        g.sd_terms,
+        sd_dim(g, p),
         positive=True,
     )
+    return g.every_sd(told)
 
 
 def cholesky_factor(g: GroupDesign, sd: Any, priors: PredictorPriors) -> Any | None:
@@ -39,9 +42,10 @@ def cholesky_factor(g: GroupDesign, sd: Any, priors: PredictorPriors) -> Any | N
         return None
     parameter = priors.parameter
     name = names.cor(g.name, parameter)
-    C = correlation_root(g, priors)
-    dims = (names.group_term_dim(g.name, parameter), names.group_term_bis_dim(g.name, parameter))
-    pm.Deterministic(priors.name(name, g.name), C @ C.T, dims=dims)
+    C, told = correlation_root(g, priors)
+    dims = cor_dims(g, parameter)
+    cor = pt.stack(told) if g.cor_terms else C @ C.T
+    pm.Deterministic(priors.name(name, g.name), cor, dims=dims)
     L = sd[:, None] * C
     if g.name in priors.placed:
         root = number(f"placed_{name}", priors.placed[g.name].T) @ L
@@ -52,14 +56,14 @@ def cholesky_factor(g: GroupDesign, sd: Any, priors: PredictorPriors) -> Any | N
     return L
 
 
-def correlation_root(g: GroupDesign, priors: PredictorPriors) -> Any:
-    """(q, q) Cholesky factor of the correlations of a factor's effects."""
-    C = pt.eye(len(g.terms))
+def correlation_root(g: GroupDesign, priors: PredictorPriors) -> tuple[Any, list[Any]]:
+    """(q, q) Cholesky factor of the correlations of a factor's effects, and their `cor_terms`."""
+    C, told = pt.eye(len(g.terms)), list[Any]()
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
         tag = names.partial_cor(g.name, priors.parameter, k)
-        factor = correlation_factor(tag, g.covariance, len(block), priors.cor[g.name].prior)
+        factor, told = correlation_factor(tag, g.covariance, len(block), priors.cor[g.name].prior)
         C = pt.set_subtensor(C[np.ix_(block, block)], factor)
-    return C
+    return C, told
 
 
 def effects_at_zero(g: GroupDesign, priors: PredictorPriors, placed: Any) -> Any:
@@ -68,16 +72,28 @@ def effects_at_zero(g: GroupDesign, priors: PredictorPriors, placed: Any) -> Any
     return placed @ number(f"placed_{name}", priors.placed[g.name].T.T)
 
 
-def correlation_factor(name: str, covariance: Covariance, k: int, prior: Prior) -> Any:
+def correlation_factor(
+    name: str, covariance: Covariance, k: int, prior: Prior
+) -> tuple[Any, list[Any]]:
     """(k, k) Cholesky factor of a correlation matrix of this structure, under its prior.
 
-    Of its numbers z on intervals the variables are those on (0, 1): of partial correlations r they
-    are (r + 1) / 2. Plain Beta variables compile in a fraction of the time that pm.LKJCorr takes,
-    whose draws need a loop.
+    And the numbers that are told of it. Of its numbers z on intervals the variables are those on
+    (0, 1): of partial correlations r they are (r + 1) / 2. Plain Beta variables compile in a
+    fraction of the time that pm.LKJCorr takes, whose draws need a loop.
     """
     numbers = covariance.parameters(k, prior)
-    unit = pm.Beta(name, np.array([z.a for z in numbers]), np.array([z.b for z in numbers]))
+    unit = _unit_numbers(name, numbers)
     z = [number.of_unit(unit[m]) for m, number in enumerate(numbers)]
     rows = covariance.rows(z, [pt.sqrt(1 - own**2) for own in z], pt.constant(1.0), k)
     zero = pt.constant(0.0)
-    return pt.stack([pt.stack([*row, *[zero] * (k - len(row))]) for row in rows])
+    factor = pt.stack([pt.stack([*row, *[zero] * (k - len(row))]) for row in rows])
+    return factor, covariance.told(z, rows)
+
+
+def _unit_numbers(name: str, numbers: Sequence[Number]) -> Any:
+    """(m,) a variable of Beta elements, or of one that has a prior of its own."""
+    own = [z.prior for z in numbers if z.prior is not None]
+    if own:
+        return vector(name, own, (), None, positive=True)
+    shapes = [(z.a, z.b) for z in numbers if isinstance(z, Scaled)]
+    return pm.Beta(name, *np.array(shapes).T)

@@ -85,7 +85,7 @@ def _of_predictor(
             yield from _of_group(spec, g, priors)
         else:
             sd = priors.name(names.sd(g.name, p), g.name)
-            yield from _parts(spec, sd, sd, g.terms, priors.sd[g.name])
+            yield from _parts(spec, sd, sd, g.sd_terms, priors.sd[g.name])
 
 
 def _across(a: Across, priors: Priors) -> Iterator[tuple[str, Derived]]:
@@ -113,7 +113,7 @@ def _of_group(spec: Spec, g: GroupDesign, priors: PredictorPriors) -> Iterator[t
     p = priors.parameter
     sd, cor = (priors.name(f(g.name, p), g.name) for f in (names.sd, names.cor))
     ranef, placement = names.ranef(g.name, p), priors.placed.get(g.name)
-    yield from _parts(spec, sd, sd, g.terms, priors.sd[g.name])
+    yield from _parts(spec, sd, sd, g.sd_terms, priors.sd[g.name])
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
         name = names.partial_cor(g.name, p, k)
         own = partial(unit_numbers, g=g, block=block, prior=priors.cor[g.name].prior)
@@ -122,7 +122,7 @@ def _of_group(spec: Spec, g: GroupDesign, priors: PredictorPriors) -> Iterator[t
     if placement is not None:
         yield names.at_means(ranef), Derived(dims, (ranef,), placement.effects_at_means)
     of = (ranef, sd, cor) if g.correlated else (ranef, sd)
-    function = partial(spherical, placement=placement)
+    function = partial(spherical_told, g=g, placement=placement)
     yield names.spherical(g.name, p), Derived(dims, of, function)
 
 
@@ -148,9 +148,9 @@ def element(x: Floats, *, k: int, placement: Placement | None = None) -> Floats:
 
 
 def unit_numbers(cor: Floats, *, g: GroupDesign, block: tuple[int, ...], prior: Prior) -> Floats:
-    """(..., m) the numbers of one block of k effects on (0, 1); see `Covariance.parameters`."""
+    """(..., m) what PyMC's graph has of one block of k effects; see `Covariance.parameters`."""
     own = sorted(block)
-    z = g.covariance.inverse(cor[..., *np.ix_(own, own)])
+    z = g.covariance.inverse(g.every_cor(cor)[..., *np.ix_(own, own)])
     numbers = g.covariance.parameters(len(own), prior)
     return np.stack([number.to_unit(z[..., m]) for m, number in enumerate(numbers)], axis=-1)
 
@@ -165,6 +165,19 @@ def spherical_part(*of: Floats, k: int, own: slice, placement: Placement | None 
     """Those of `spherical` on one of k parameters, from the effects on each, the sds, and cor."""
     b, sd = np.concatenate(of[:k], axis=-1), np.concatenate(of[k:-1], axis=-1)
     return spherical(b, sd, of[-1], placement=placement)[..., own]
+
+
+def spherical_told(
+    b: Floats,
+    sd: Floats,
+    cor: Floats | None = None,
+    *,
+    g: GroupDesign,
+    placement: Placement | None = None,
+) -> Floats:
+    """`spherical` of the sds and correlations that draws have."""
+    every = None if cor is None else g.every_cor(cor)
+    return spherical(b, g.every_sd(sd), every, placement=placement)
 
 
 def spherical(

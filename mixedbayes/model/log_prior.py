@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy import stats
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.distributions import Prior
+from mixedbayes.model.coords import sd_dim
 from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import Assigned, PredictorPriors
+from mixedbayes.terms.covariance import Number
 
 
 @dataclass(frozen=True)
@@ -93,18 +94,18 @@ def _of_predictor(
         yield PriorDensity(own, (), partial(log_density, prior=prior), of)
     for g in predictor.groups:
         sd = priors.name(names.sd(g.name, p), g.name)
-        yield from _vector(sd, names.group_term_dim(g.name, p), g.terms, priors.sd[g.name])
+        yield from _vector(sd, sd_dim(g, p), g.sd_terms, priors.sd[g.name])
         if g.correlated and g.name not in across:
             yield from _correlations(g, priors.cor[g.name].prior, p)
 
 
 def _correlations(g: GroupDesign, prior: Prior, parameter: str) -> Iterator[PriorDensity]:
-    """Of the numbers on (0, 1) of each block of correlated effects."""
+    """Of the numbers that PyMC's graph has of each block of correlated effects."""
     for k, block in enumerate(b for b in g.blocks if len(b) > 1):
         name = names.partial_cor(g.name, parameter, k)
         numbers = g.covariance.parameters(len(block), prior)
-        shapes = np.array([(z.a, z.b) for z in numbers])
-        yield PriorDensity(name, (names.unnamed(name),), partial(log_beta, shapes=shapes))
+        function = partial(of_numbers, numbers=numbers)
+        yield PriorDensity(name, (names.unnamed(name),), function)
 
 
 def _vector(
@@ -132,9 +133,9 @@ def elementwise(x: Floats, *, priors: tuple[Prior, ...]) -> Floats:
     return np.stack([log_density(x[..., k], prior=p) for k, p in enumerate(priors)], axis=-1)
 
 
-def log_beta(x: Floats, *, shapes: Floats) -> Floats:
-    """(..., K) log densities of x (..., K) under Beta(a, b) with a, b of `shapes` (K, 2)."""
-    return np.asarray(stats.beta(*shapes.T).logpdf(x), float)
+def of_numbers(x: Floats, *, numbers: tuple[Number, ...]) -> Floats:
+    """(..., K) log densities of what PyMC's graph has of numbers (..., K)."""
+    return np.stack([z.unit_log_density(x[..., k]) for k, z in enumerate(numbers)], axis=-1)
 
 
 def summed(x: Floats, *, function: Callable[[Floats], Floats]) -> Floats:

@@ -81,10 +81,11 @@ def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
     sd, cor, L, spherical = {}, {}, {}, {}
     n = len(next(iter(draws.values())))
     for g in (*setup.integrated, *setup.sampled):
-        sd[g.name] = draws[setup.priors.name(names.sd(g.name), g.name)]
+        sd[g.name] = g.every_sd(draws[setup.priors.name(names.sd(g.name), g.name)])
         q = len(g.terms)
         eye = np.broadcast_to(np.eye(q), (len(sd[g.name]), q, q))
-        cor[g.name] = draws[setup.priors.name(names.cor(g.name), g.name)] if g.correlated else eye
+        told = draws[setup.priors.name(names.cor(g.name), g.name)] if g.correlated else None
+        cor[g.name] = eye if told is None else g.every_cor(told)
         L[g.name] = sd[g.name][:, :, None] * correlation.root(cor[g.name])
     for g in setup.sampled:
         spherical[g.name] = draws[names.spherical(g.name)]

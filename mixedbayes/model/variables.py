@@ -52,7 +52,12 @@ def scalar(name: str, prior: Prior, *, positive: bool = False) -> Any:
 
 
 def vector(
-    name: str, priors: Sequence[Prior], labels: Sequence[str], dim: str, *, positive: bool = False
+    name: str,
+    priors: Sequence[Prior],
+    labels: Sequence[str],
+    dim: str | None,
+    *,
+    positive: bool = False,
 ) -> Any:
     """A labelled vector of parameters: one variable where the priors are of one kind."""
     kinds = [_distribution(p, positive) for p in priors]

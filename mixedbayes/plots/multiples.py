@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign
-from mixedbayes.design.used import category_columns, used_columns
+from mixedbayes.design.used import level_columns, used_columns
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.plots import style
@@ -48,7 +48,7 @@ def covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Cova
     column of the user's frame that it is made of; in a design without a frame, to its column there.
     """
     found = _covariate(post, group, x)
-    return replace(found, coded=frozenset(category_columns(post.design.formula)))
+    return replace(found, coded=frozenset(level_columns(post.design.formula)))
 
 
 def _covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Covariate:
@@ -155,7 +155,7 @@ def _mentions(term: str, column: str) -> bool:
 
 def _from_frame(post: Posterior, column: pd.Series) -> Covariate:
     name = str(column.name)
-    if counts_on(column, category_columns(post.design.formula)):
+    if counts_on(column, level_columns(post.design.formula)):
         return Covariate(name, column.to_numpy(float))
     coded = column.astype("category")
     categories = tuple(str(c) for c in coded.cat.categories)

@@ -158,9 +158,13 @@ def level_rows(
 ) -> tuple[Floats, NewRows]:
     """Places along the axis and, there, rows like the level's own."""
     own = frame.iloc[rows]
-    typical = {str(name): _typical(own[name], axis) for name in own.columns}
+    visits = g.covariance.of  # whose levels have effects, and nothing between them
+    coded = replace(axis, coded=frozenset({*axis.coded, visits}))
+    typical = {str(name): _typical(own[name], coded) for name in own.columns}
     if axis.categories is None:
         places = np.linspace(axis.x.min(), axis.x.max(), _GRID)
+        if axis.name == visits:
+            places = np.unique(axis.x)
         values = pd.Series(places)
     else:
         places = np.arange(len(axis.categories), dtype=float)

@@ -52,7 +52,7 @@ def plot_varcorr(
     >>> fit.plot_varcorr(units={"Reaction": "ms"})  # doctest: +SKIP
     """
     labels = labels_of(post, units)
-    parts = sorted(component_list(post), key=lambda part: part.kind == "cor")
+    parts = sorted(component_list(post), key=lambda part: part.kind != "sd")
     if not parts:
         raise ModelError("the model has no standard deviation to draw")
     highest: dict[str, float] = {}
@@ -78,7 +78,7 @@ def _title(post: Posterior, labels: Mapping[str, Labels], part: Component) -> st
     assert part.term is not None
     own = labels[MU]
     if part.term2 is None:
-        return f"{part.group} sd: {own.term(part.term)}"
+        return f"{part.group} {part.kind}: {own.term(part.term)}"
     return f"{part.group} cor: {own.term(part.term)}, {own.term(part.term2)}"
 
 
@@ -88,5 +88,9 @@ def _axis(labels: Mapping[str, Labels], part: Component) -> str:
     if part.group == RESIDUAL:
         return labels[MU].predictor
     assert part.term is not None
+    if part.kind != "sd":
+        return labels[part.parameter].column(part.term)
+    if part.of_levels:
+        return labels[part.parameter].difference(coded=False)
     term = part.term.removeprefix(names.prefix(part.parameter))
     return labels[part.parameter].coefficient(term)

@@ -12,8 +12,9 @@ import pandas as pd
 from mixedbayes.design import replay
 from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, NewRows, NewTerm
-from mixedbayes.design.values import row_name
+from mixedbayes.design.values import label, row_name
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.predict.beyond import Extension
 from mixedbayes.predict.conditioned import Conditioned
 from mixedbayes.predict.linear import Moving, covariance_roots, predictor
 from mixedbayes.predict.rows import FactorRows, PredictionRows
@@ -71,7 +72,10 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     """
     _check_model(post)
     rows = eager(rows)
-    new = {p: replay(post.design, rows, response=p == MU, parameter=p) for p in _parameters(post)}
+    new = {
+        p: replay(post.design, rows, response=p == MU, parameter=p, beyond=True)
+        for p in _parameters(post)
+    }
     _check_rows(post.design, new)
     unseen = tuple(
         (p, _new_design(g, new[p].groups[g.name]))
@@ -177,7 +181,16 @@ def _new_design(g: Term, new: NewTerm) -> GroupDesign:
     refs, levels = pd.factorize(labels)
     parts = parts.iloc[np.unique(refs, return_index=True)[1]].reset_index(drop=True)
     Z = new.Z[at // new.codes.shape[1]]
-    return GroupDesign(g.name, g.factors, pd.Index(levels), parts, refs, g.terms, Z, g.blocks)
+    terms, blocks, covariance = g.terms, g.blocks, g.covariance
+    if new.beyond:
+        q, k = len(terms), len(new.beyond)
+        own = max(blocks, key=len)
+        blocks = tuple((*b, *range(q, q + k)) if b == own else b for b in blocks)
+        terms = (*terms, *(f"{covariance.of}[{label(v)}]" for v in new.beyond))
+        covariance = covariance.placed((*covariance.at, *new.beyond), covariance.of)
+    return GroupDesign(
+        g.name, g.factors, pd.Index(levels), parts, refs, terms, Z, blocks, covariance=covariance
+    )
 
 
 def _new_data(post: Posterior, every: Mapping[str, NewRows], unseen: Sequence[Moving]) -> NewData:
@@ -210,7 +223,7 @@ def _known_part(post: Posterior, new: NewRows, parameter: str) -> Floats:
         if seen.any():
             codes = np.where(seen, group.codes, 0)
             weights = seen.astype(float) if group.weights is None else seen * group.weights
-            known.append(FactorRows(name, group.Z, codes, weights=weights))
+            known.append(FactorRows(name, group.Z, codes, (), weights, group.beyond))
     rows = PredictionRows(new.X, tuple(known), new.offset, None, new.weights, new.index)
     return predictor(post, rows, 0, {}, parameter).eta(slice(None))
 
@@ -221,5 +234,8 @@ def _unseen(post: Posterior, new: NewRows, parameter: str, g: GroupDesign) -> Un
     codes = np.full(group.codes.shape, -1)
     codes[group.codes < 0] = g.refs
     root = covariance_roots(post, g.name, parameter)
+    if group.beyond:
+        own = post.group(g.name, parameter)
+        root = Extension.of(post, own, parameter, group.beyond).roots(root)
     together = post.design.formulated(parameter, g.name) if post.design.joined(g.name) else None
     return Unseen(group.Z, codes, g.n_levels, root, parameter, together, group.weights)

@@ -164,7 +164,8 @@ class Conditioned:
         for p, g in self.unseen:
             effects = b[:, self._columns(p, g)].reshape(-1, g.n_levels, len(g.terms))
             texts = tuple(label(value) for value in g.levels)
-            known = Known(texts, np.ascontiguousarray(effects.transpose(1, 2, 0)))
+            beyond = g.covariance.at[len(self.post.group(g.name, p).covariance.at) :]
+            known = Known(texts, np.ascontiguousarray(effects.transpose(1, 2, 0)), beyond)
             out.setdefault(p, {})[g.name] = known
         return out
 

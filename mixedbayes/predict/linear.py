@@ -12,6 +12,8 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.design.values import label
+from mixedbayes.predict.beyond import Extension, aligned
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import level_stream
 from mixedbayes.results.posterior import Posterior
@@ -104,7 +106,8 @@ class Known:
     """Levels beyond those of the fit whose effects are known by draws, such as conditioned ones."""
 
     levels: tuple[str, ...]
-    effects: Floats  # (len(levels), q, S)
+    effects: Floats  # (len(levels), q, S), and at the positions `beyond`
+    beyond: tuple[float, ...] = ()  # at which the fit has no effects
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,13 +215,24 @@ def _term(
     post: Posterior, factor: FactorRows, known: Known | None, parameter: str, seed: int
 ) -> FactorPart:
     name = post.design.formulated(parameter, factor.name)
-    q, codes, unseen = factor.Z.shape[1], factor.codes, factor.unseen
-    effects = np.zeros((0, q, post.n_draws))
+    codes, unseen = factor.codes, factor.unseen
     g = post.group(factor.name, parameter)
+    before = () if known is None else known.beyond
+    others = (*before, *(v for v in factor.beyond if v not in before))
+    Z = aligned(factor.Z, factor.beyond, others)
+    q = Z.shape[1]
+    effects = np.zeros((0, q, post.n_draws))
+
+    def extension(given: tuple[float, ...] = ()) -> Extension:
+        return Extension.of(post, g, parameter, others[len(given) :], given)
+
+    def roots() -> Floats:
+        root = covariance_roots(post, factor.name, parameter)
+        return extension().roots(root) if others else root
+
     if codes is None:
         need_independent([g], "a prediction of levels that are not named")
-        root = covariance_roots(post, factor.name, parameter)
-        return FactorPart(name, factor.Z, None, (), effects, root, g.law, factor.weights)
+        return FactorPart(name, Z, None, (), effects, roots(), g.law, factor.weights)
     seen = codes >= 0
     if seen.any():
         levels, at = np.unique(codes[seen], return_inverse=True)
@@ -226,19 +240,25 @@ def _term(
         codes[seen] = at
         own = post.ranef(factor.name, parameter)[:, levels]
         effects = np.ascontiguousarray(own.transpose(1, 2, 0))
+        if others:
+            texts = [label(g.levels[k]) for k in levels]
+            effects = extension().effects(effects, seed, name, texts)
     if known is not None:
         codes, unseen = _found(codes, unseen, known.levels, len(effects))
-        effects = np.concatenate([effects, known.effects])
+        there = known.effects
+        if len(others) > len(before):
+            there = extension(before).effects(there, seed, name, known.levels)
+        effects = np.concatenate([effects, there])
     if not (codes < 0).any():
         root = np.zeros((q, q, 0))
-        return FactorPart(name, factor.Z, codes, unseen, effects, root, g.law, factor.weights)
+        return FactorPart(name, Z, codes, unseen, effects, root, g.law, factor.weights)
     need_independent([g], "a prediction of new levels", normal=False)
-    root = covariance_roots(post, factor.name, parameter)
+    root = roots()
     if len(unseen) * root[0].size <= MOST_KEPT:
         drawn = new_effects(root, seed, name, unseen, g.law)
         effects = np.concatenate([effects, drawn])
         codes = np.where(codes < 0, len(effects) - len(unseen) - 1 - codes, codes)
-    return FactorPart(name, factor.Z, codes, unseen, effects, root, g.law, factor.weights)
+    return FactorPart(name, Z, codes, unseen, effects, root, g.law, factor.weights)
 
 
 def _found(

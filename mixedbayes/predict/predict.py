@@ -126,6 +126,9 @@ def predict(
         draw; a factor whose columns `new` lacks has a new level in every row.
         A list of grouping factors: as "auto" for these; the effects of all others are zero, as with
         re.form in lme4 and re_formula in brms.
+        Times of ou(), and visits of ar1() that are whole numbers, may be others than those of the
+        fit: their effects follow the conditional law given the level's effects at its known times,
+        in every draw (simple kriging). Of other structures a new visit is refused.
     kind
         "response", "mean" or "linear".
     target

@@ -169,9 +169,9 @@ def _group(
     sd = standard_deviations(g, priors, draws, rng)
     C = correlation_roots(g, priors, draws, rng)
     u = g.law.draw((draws, g.n_levels, len(g.terms)), rng)
-    own = {name: sd, names.ranef(g.name, parameter): g.mixed(effects(u, sd, C))}
+    own = {name: g.told_sd(sd), names.ranef(g.name, parameter): g.mixed(effects(u, sd, C))}
     if g.correlated:
-        own[names.cor(g.name, parameter)] = correlation.matrix(C)
+        own[names.cor(g.name, parameter)] = g.told_cor(correlation.matrix(C))
     return priors.at_zero(own, g.name)
 
 
@@ -189,7 +189,8 @@ def standard_deviations(
 ) -> Floats:
     """(S, q) sds of one factor's effects, where the priors are."""
     name = names.sd(g.name, priors.parameter)
-    return _scalars([f"{name}[{term}]" for term in g.terms], priors.sd[g.name], draws, rng)
+    labels = [f"{name}[{term}]" for term in g.sd_terms]
+    return np.asarray(g.every_sd(_scalars(labels, priors.sd[g.name], draws, rng)))
 
 
 def correlation_roots(

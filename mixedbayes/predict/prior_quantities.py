@@ -126,11 +126,11 @@ class NamedPrior:
         if not isinstance(q, Quantity) or q.kind in ("intercept", "fixef"):
             return -np.inf, np.inf
         if q.kind in ("sd", "cor"):
-            return (0.0, np.inf) if q.kind == "sd" else (-1.0, 1.0)
+            matrix = q.kind == "cor" and len(q.index) > 1
+            return (0.0, np.inf) if q.kind == "sd" else (-1.0, 1.0) if matrix else _ends(q.prior)
         if q.moved or q.prior is None:
             return -np.inf, np.inf
-        low, high = (float(end) for end in q.prior.ppf([0.0, 1.0]))
-        return low, high
+        return _ends(q.prior)
 
     # ---- draws ---------------------------------------------------------------------------------
 
@@ -204,8 +204,8 @@ class NamedPrior:
 
         def make(rng: np.random.Generator) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
             priors, half = self.post.priors.predictor(parameter), self.size // 2
-            sd, improper = _scalars(priors.sd[g.name], half, rng, mirrored=False)
-            sd = np.concatenate([sd, sd])
+            told, absent = _scalars(priors.sd[g.name], half, rng, mirrored=False)
+            sd, improper = g.every_sd(np.concatenate([told, told])), g.every_sd(absent)
             C = correlation_roots(g, priors, half, rng)
             C = np.concatenate([C, C])
             placed, cor = priors.placed.get(g.name), correlation.matrix(C)
@@ -225,7 +225,14 @@ class NamedPrior:
         else:
             sd, cor, _ = self._across(a)
             sd = sd[:, a.places[q.predictor]] if q.kind == "sd" else sd
-        return sd[:, q.index[0]] if q.kind == "sd" else cor[:, q.index[0], q.index[1]]
+        if q.kind == "sd":
+            return sd[:, q.index[0]]
+        if len(q.index) == 1:  # one of the numbers of a structure
+            g = self.post.group(q.group, q.predictor)
+            return self._once(("numbers", q.predictor, q.group), lambda _: g.told_cor(cor))[
+                :, q.index[0]
+            ]
+        return cor[:, q.index[0], q.index[1]]
 
     def _across(self, a: Across) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
         """What `_factor` has, of all effects over a factor."""
@@ -330,6 +337,11 @@ def _scalars(
         u = np.clip(rng.random(size // 2), _CLOSE, 1 - _CLOSE)
         out[:, k] = a.prior.frozen().ppf(np.concatenate([u, 1 - u]))
     return out, improper
+
+
+def _ends(prior: Any) -> tuple[float, float]:
+    low, high = (float(end) for end in prior.ppf([0.0, 1.0]))
+    return low, high
 
 
 def _need_proper(name: str, assigned: Assigned) -> None:

@@ -29,10 +29,11 @@ class FactorRows:
     """
 
     name: str
-    Z: Floats  # (m, q)
+    Z: Floats  # (m, q), and a column for each of `beyond`
     codes: Ints | None = None  # (m, k) levels of the fit, or -1 - j for the j-th of `unseen`
     unseen: tuple[str, ...] = ()  # labels to be drawn
     weights: Floats | None = None  # (m, k) of the levels; None: 1
+    beyond: tuple[float, ...] = ()  # positions at which the fit has no effects
 
     @property
     def width(self) -> int:
@@ -95,7 +96,7 @@ def prediction_rows(
 def _read(design: Design, new: Any, named: Sequence[str], predictor: LinearPredictor) -> NewRows:
     """`replay`, which says what else to ask where columns of grouping factors are missing."""
     try:
-        return replay(design, new, groups=named, parameter=predictor.parameter)
+        return replay(design, new, groups=named, parameter=predictor.parameter, beyond=True)
     except DataError as error:
         there = column_names(new)
         groups = (g for g in map(predictor.group, named) if g.grouping)
@@ -142,7 +143,8 @@ def _factor(new: NewTerm, *, own: bool) -> FactorRows:
     if new.labels is not None and drawn.any():
         found, unseen = pd.factorize(new.labels[drawn.ravel()])
         codes[drawn] = -1 - found
-    return FactorRows(new.name, new.Z, codes, tuple(label(value) for value in unseen), new.weights)
+    texts = tuple(label(value) for value in unseen)
+    return FactorRows(new.name, new.Z, codes, texts, new.weights, new.beyond)
 
 
 # ---- levels that the fit has not seen ------------------------------------------------------------

@@ -13,7 +13,7 @@ from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.priors.types import PredictorPriors
-from mixedbayes.terms.covariance import Covariance, Scaled
+from mixedbayes.terms.covariance import Covariance, Number, sd_places
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 from mixedbayes.theta import logpriors
 from mixedbayes.theta.logpriors import Coordinate
@@ -31,7 +31,7 @@ class FactorParameters:
     name: str  # "Subject"
     terms: tuple[str, ...]  # (q,)
     blocks: tuple[tuple[int, ...], ...]  # partition of range(q): correlated within a block
-    sd: tuple[Prior, ...]  # (q,)
+    sd: tuple[Prior, ...]  # (m,) each once: effects may share one
     cor: Prior = _UNIFORM  # of each block's correlations
     n_levels: int = 0  # of a sampled factor, whose effects are coordinates too
     covariance: Covariance = UNSTRUCTURED
@@ -56,7 +56,12 @@ class FactorParameters:
         return len(self.terms)
 
     @cached_property
-    def sets(self) -> tuple[tuple[tuple[int, ...], tuple[Scaled, ...]], ...]:
+    def sd_places(self) -> tuple[int, ...]:
+        """(q,) which of `sd` each effect has."""
+        return sd_places(self.blocks, self.covariance)
+
+    @cached_property
+    def sets(self) -> tuple[tuple[tuple[int, ...], tuple[Number, ...]], ...]:
         """The effects of each block, in order, and its numbers z."""
         sets = map(sorted, self.blocks)
         return tuple(
@@ -67,24 +72,24 @@ class FactorParameters:
     @property
     def size(self) -> int:
         """How many coordinates there are."""
-        return self.q + sum(len(z) for _, z in self.sets)
+        return len(self.sd) + sum(len(z) for _, z in self.sets)
 
     def coordinates(self) -> Iterator[tuple[str, Coordinate]]:
         sd, cor = names.sd(self.name), names.cor(self.name)
-        for term, prior in zip(self.terms, self.sd, strict=True):
-            where = f"{sd}[{term}]"
+        for k, prior in enumerate(self.sd):
+            where = f"{sd}[{self.terms[self.sd_places.index(k)]}]"
             yield where, logpriors.coordinate(prior, positive=True, where=where)
         for own, parameters in self.sets:
-            for z in parameters:
+            for m, z in enumerate(parameters, 1):
                 of = ", ".join(self.terms[own[i]] for i in z.of)
-                yield f"{cor}[{of}]", z.coordinate()
+                yield f"{cor}[{of or m}]", z.coordinate()
 
     def roots(self, x: Floats, left: Floats) -> tuple[Floats, Floats]:
         """sd (..., q) and W (..., q, q) from the coordinates' values x (..., size).
 
         `left` is sqrt(1 - x^2) of correlations.
         """
-        sd, at = x[..., : self.q], self.q
+        sd, at = x[..., list(self.sd_places)], len(self.sd)
         W = np.zeros((*x.shape[:-1], self.q, self.q))
         for own, z in self.sets:
             here = slice(at, at + len(z))
@@ -98,7 +103,8 @@ class FactorParameters:
 
     def values(self, sd: Floats, cor: Floats) -> Floats:
         """x (..., size) from sds (..., q) and correlations (..., q, q)."""
-        parts = [np.asarray(sd, float)]
+        first = [self.sd_places.index(k) for k in range(len(self.sd))]
+        parts = [np.asarray(sd, float)[..., first]]
         for own, z in self.sets:
             if z:
                 parts.append(self.covariance.inverse(cor[..., *np.ix_(own, own)]))
@@ -106,10 +112,12 @@ class FactorParameters:
 
     def record(self, first: int, out: int) -> list[int]:
         """The blocks that `terms.roots` reads, for coordinates from `first` on and L at `out`."""
-        record, z = [], first + self.q
+        record, z = [], first + len(self.sd)
         for own, parameters in self.sets:
             addresses = self.covariance.addresses if len(own) > 1 else (0, 0)
-            record += [*addresses, len(own), first, z, out, self.q, *own]
+            sds = (first + self.sd_places[k] for k in own)
+            at = self.covariance.positions(len(own)).view(np.int64).tolist()
+            record += [*addresses, len(own), z, out, self.q, *own, *sds, *at]
             z += len(parameters)
         return record
 

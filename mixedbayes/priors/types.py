@@ -45,7 +45,7 @@ class PredictorPriors:
     intercept_at_means: bool
     terms: tuple[str, ...]
     fixef: tuple[Assigned, ...]
-    group_terms: Mapping[str, tuple[str, ...]]
+    group_terms: Mapping[str, tuple[str, ...]]  # what each of a factor's sds is of
     sd: Mapping[str, tuple[Assigned, ...]]
     cor: Mapping[str, Assigned]
     # Factors the priors of whose sds and correlations are about effects at the columns' means.

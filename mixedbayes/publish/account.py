@@ -191,14 +191,22 @@ def _smooth(s: FittedSmooth) -> Iterator[Piece]:
 
 
 def _group(g: GroupDesign, p: LinearPredictor, *, across: bool) -> str:
-    effects = ["the intercept" if t == names.INTERCEPT else f"the effect of {t}" for t in g.terms]
+    levels = g.covariance.of if g.cor_terms and g.covariance.at else ""
+    shown = [t for k, t in enumerate(g.terms) if not levels or (k,) in g.blocks]
+    effects = ["the intercept" if t == names.INTERCEPT else f"the effect of {t}" for t in shown]
+    if levels:
+        effects.append(f"the effects of the {len(g.covariance.at)} levels of {levels}")
     rows = g.rows_per_level
     low, high = int(rows.min()), int(rows.max())
     each = f"{plural(low, 'row')} each"
     if low != high:
         each = f"{low:,} to {high:,} rows each, median {np.median(rows):,.6g}"
     of = "" if p.parameter == "mu" else f" of the predictor of {p.parameter}"
-    if len(effects) == 1:
+    if levels:
+        sds = "standard deviation" if len(g.sd_terms) == 1 else "standard deviations"
+        estimated = f"those of {levels} with the covariance structure {g.covariance.name}, whose "
+        estimated += f"{sds} and {g.covariance.about} were estimated"
+    elif len(effects) == 1:
         estimated = "whose standard deviation was estimated"
     elif across:
         estimated = "whose standard deviations were estimated"
@@ -212,8 +220,9 @@ def _group(g: GroupDesign, p: LinearPredictor, *, across: bool) -> str:
         estimated = f"{between}{structure} were estimated"
     else:
         estimated = "independent of one another, whose standard deviations were estimated"
+    one = len(effects) == 1 and not levels
     return (
-        f"{title(joined(effects))}{of} {'varies' if len(effects) == 1 else 'vary'} over the "
+        f"{title(joined(effects))}{of} {'varies' if one else 'vary'} over the "
         f"{plural(g.n_levels, 'level')} of {g.name} ({each}) with {g.law.name} deviations of "
         f"mean zero, {estimated}. "
     )

@@ -14,6 +14,7 @@ from mixedbayes.interop.writing import parts
 from mixedbayes.publish import digits as rounding
 from mixedbayes.publish.digits import Asked, Numbers
 from mixedbayes.publish.entries import (
+    COVARIANCES,
     DATA,
     FAMILY,
     FURTHER,
@@ -126,7 +127,7 @@ def _variable(part: str) -> tuple[str, str]:
 
 
 def _named(key: Key) -> Iterator[str]:
-    if key.kind in ("effect", "sd", "cor"):
+    if key.kind in ("effect", *COVARIANCES):
         for term in key.terms:
             yield term
             for part in parts(term):
@@ -178,7 +179,7 @@ def sections(
             own.sort(key=lambda k: _ORDER.index(k.kind))
         if section == GROUPS:  # of one factor together, its correlations last
             factors = list(dict.fromkeys(k.heading for k in own))
-            own.sort(key=lambda k: (factors.index(k.heading), k.kind == "cor"))
+            own.sort(key=lambda k: (factors.index(k.heading), k.kind != "sd"))
         for heading in dict.fromkeys(k.heading for k in own) if section == FURTHER else [""]:
             chosen = [k for k in own if section != FURTHER or k.heading == heading]
             having = [c for c, e in zip(columns, entries, strict=True) if {*chosen} & {*e}]
@@ -243,7 +244,7 @@ def label_of(key: Key, columns: Sequence[Column], labels: Labels, several: bool)
     """The text of a row; `several`: whether the models have more than one grouping factor."""
     if key.kind == "effect":
         return labels.term(key.terms[0])
-    if key.kind in ("sd", "cor"):
+    if key.kind in COVARIANCES:
         of = "" if key.parameter == "mu" else f" ({labels.name(key.parameter)})"
         return f"{key.kind} {', '.join(map(labels.term, key.terms))}{of}"
     if key.kind == "parameter":
@@ -316,7 +317,7 @@ def _record(title: str, label: str, column: Column, entry: Entry, cell: Cell) ->
         n = Numbers(value, se, no, no, (no, no, no))
     return {
         "section": title,
-        "group": key.heading if key.kind in ("sd", "cor", "levels", "icc") else None,
+        "group": key.heading if key.kind in (*COVARIANCES, "levels", "icc") else None,
         "parameter": key.parameter if key.kind != "parameter" else key.terms[0],
         "kind": key.kind,
         "term": ", ".join(key.terms) or None,

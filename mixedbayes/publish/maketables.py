@@ -15,7 +15,14 @@ import pandas as pd
 
 from mixedbayes.publish import digits as rounding
 from mixedbayes.publish.digits import Asked
-from mixedbayes.publish.entries import FURTHER, MOST_CELLS, POPULATION, Entry, column
+from mixedbayes.publish.entries import (
+    COVARIANCES,
+    FURTHER,
+    MOST_CELLS,
+    POPULATION,
+    Entry,
+    column,
+)
 from mixedbayes.publish.layout import Labels, label_of
 from mixedbayes.results.fixef import fixef
 from mixedbayes.results.posterior import Posterior
@@ -107,7 +114,7 @@ def _statistics(post: Posterior) -> dict[str, Any]:
             key = " ".join(e.key.terms)
         else:
             label = label_of(e.key, [own], labels, True)
-            key = f"{e.key.heading}: {label}" if e.key.kind in ("sd", "cor") else label
+            key = f"{e.key.heading}: {label}" if e.key.kind in COVARIANCES else label
         found[key] = _text(e)
     return found
 

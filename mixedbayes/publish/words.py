@@ -14,6 +14,7 @@ from mixedbayes.design.types import Design
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import Assigned
+from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 _LEVEL = re.compile(r"\[[^\[\]]*\]")
 _PROPER = {name.lower(): name for name in ("Gaussian", "Poisson", "Bernoulli", "Student")}
@@ -70,7 +71,9 @@ def priors_of(spec: Spec) -> list[Told]:
             elif parameter in sds:
                 what = f"sd of {term} over {sds[parameter]}{of}"
             elif parameter in cors:
-                what = f"correlations over {cors[parameter]}{of}"
+                structure = p.covariances.get(cors[parameter], UNSTRUCTURED)
+                named = f" of {structure.of}" if structure.of else ""
+                what = f"{structure.about}{named} over {cors[parameter]}{of}"
             else:
                 intercept = parameter == names.intercept(p.parameter)
                 what = f"{names.INTERCEPT if intercept else term}{of}"

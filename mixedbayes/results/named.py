@@ -272,6 +272,9 @@ def _by_group(q: Quantity) -> list[str]:
     if q.kind not in ("sd", "cor"):
         return []
     tag, ways = names.prefix(q.predictor), []
+    if q.told not in ("", q.kind):  # range_g[time]
+        groups = {q.group, names.identifier(q.group)}
+        ways += [f"{q.told}_{tag}{group}[{q.terms[0]}]" for group in groups]
     for terms in {q.terms, q.terms[::-1]}:
         bare = ", ".join(terms)
         full = ", ".join(names.label(q.predictor, term) for term in terms)

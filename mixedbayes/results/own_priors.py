@@ -35,11 +35,16 @@ class Quantity:
     moved
         Whether `placed` is another quantity than `draws`.
     predictor, group, index
-        The parameter whose predictor it is of, the grouping factor, and its place among the terms.
+        The parameter whose predictor it is of, the grouping factor, and its place among the terms;
+        of one of the numbers behind structured correlations its place among these.
     across
         Of a correlation of effects that an id correlates across parameters, the parameters of the
         two, each once. `predictor` is then the mean's, the terms have the parameter before them,
         and the places are among the effects on all parameters.
+    told
+        Of what a structure of covariances has in the place of an sd for each effect and of all
+        correlations: "sd" of all levels of the variable that `terms` has, "cor" or "range"; else
+        empty.
     """
 
     kind: str
@@ -54,6 +59,7 @@ class Quantity:
     group: str = ""
     index: tuple[int, ...] = ()
     across: tuple[str, ...] = ()
+    told: str = ""
 
     @property
     def given(self) -> bool:
@@ -115,11 +121,13 @@ def _population(
 def _group(post: Posterior, g: GroupDesign, priors: PredictorPriors) -> Iterator[Quantity]:
     p, placement = priors.parameter, priors.placed.get(g.name)
     (sd, cor), placed = (post.sd(g.name, p), post.cor(g.name, p)), post.placed(g.name, priors)
-    for k, (term, a) in enumerate(zip(g.terms, priors.sd[g.name], strict=True)):
+    places = [g.sd_places.index(k) for k in range(len(g.sd_terms))]
+    for k, term, a in zip(places, g.sd_terms, priors.sd[g.name], strict=True):
         moved = placement is not None and placement.moves(k)
         here, there, prior = sd[:, k], placed[0][:, k], _frozen(a.prior)
         name = names.sd(g.name, p)
-        yield Quantity("sd", name, (term,), here, there, a, prior, moved, p, g.name, (k,))
+        found = Quantity("sd", name, (term,), here, there, a, prior, moved, p, g.name, (k,))
+        yield replace(found, told="sd" if g.sd_places.count(g.sd_places[k]) > 1 else "")
     if g.name in priors.cor:
         both, moved = (cor, placed[1]), placement is not None
         yield from _correlations(g, *both, priors.cor[g.name], p, moved=moved)
@@ -137,6 +145,14 @@ def _across(post: Posterior, a: Across) -> Iterator[Quantity]:
 def _correlations(
     g: GroupDesign, cor: Floats, placed: Floats, a: Assigned, p: str, *, moved: bool
 ) -> Iterator[Quantity]:
+    if g.cor_terms:
+        told, name = g.told_cor(cor), names.cor(g.name, p)
+        margins = g.covariance.margins(max(map(len, g.blocks)), a.prior)
+        for k, (terms, prior) in enumerate(zip(g.cor_terms, margins, strict=True)):
+            own = told[:, k]
+            found = Quantity("cor", name, terms, own, own, a, prior, False, p, g.name, (k,))
+            yield replace(found, told=g.covariance.kind)
+        return
     for block in g.blocks:
         for i, j in combinations(sorted(block), 2):
             terms = g.terms[i], g.terms[j]

@@ -165,7 +165,8 @@ class Posterior:
 
     def sd(self, group: str, parameter: str = "mu") -> Floats:
         """(S, q) standard deviations of a grouping factor's effects."""
-        return self.stacked(names.sd(group, self._own(parameter)))
+        told = self.stacked(names.sd(group, self._own(parameter)))
+        return np.asarray(self.group(group, parameter).every_sd(told))
 
     def cor(self, group: str, parameter: str = "mu") -> Floats:
         """(S, q, q) correlations of a grouping factor's effects; identity where uncorrelated.
@@ -177,7 +178,7 @@ class Posterior:
             own = a.places[self._own(parameter)]
             return self.stacked(names.cor(group))[:, own, own]
         if g.correlated:
-            return self.stacked(names.cor(group, self._own(parameter)))
+            return g.every_cor(self.stacked(names.cor(group, self._own(parameter))))
         q = len(g.terms)
         return np.broadcast_to(np.eye(q), (self.n_draws, q, q))
 

@@ -96,5 +96,5 @@ def _with_names(table: pd.DataFrame, name: str, labels: Iterable[str]) -> pd.Dat
 def _of_varcorr(row: pd.Series) -> str:
     if row["group"] == RESIDUAL and pd.isna(row["term"]):
         return "sigma"
-    terms = row["term"] if row["kind"] == "sd" else f"{row['term']}, {row['term2']}"
+    terms = row["term"] if pd.isna(row["term2"]) else f"{row['term']}, {row['term2']}"
     return f"{row['kind']}_{row['group']}[{terms}]"

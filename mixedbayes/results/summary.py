@@ -131,7 +131,7 @@ class Summary:
         for group, levels in self.levels.items():
             rows.append(Row(f"{group} ({plural(levels, 'level')})"))
             for _, r in self.varcorr[self.varcorr["group"] == group].iterrows():
-                terms = r["term"] if r["kind"] == "sd" else f"{r['term']}, {r['term2']}"
+                terms = r["term"] if pd.isna(r["term2"]) else f"{r['term']}, {r['term2']}"
                 rows.append(Row(f"{r['kind']:<3} {terms}", self._cells(r), indent=2))
         yield Section("Group effects", tuple(rows))
 
@@ -424,7 +424,8 @@ def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
             said = _sd_label if g.grouping else _bend_label
             labels[names.sd(g.name, p)] = partial(said, g.name, p)
             whose = "" if p == "mu" else f", {p}"
-            labels[names.cor(g.name, p)] = f"correlations over {g.name}{whose}".__add__
+            about = g.covariance.about + (f" of {g.covariance.of}" if g.cor_terms else "")
+            labels[names.cor(g.name, p)] = f"{about} over {g.name}{whose}".__add__
             correlations[names.cor(g.name, p)] = max(map(len, g.blocks)), g.covariance
     for a in spec.design.across:
         of = ", ".join(p for p, _ in a.members)

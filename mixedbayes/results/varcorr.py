@@ -35,11 +35,12 @@ class Component:
     group: str
     term: str | None
     term2: str | None
-    kind: str  # "sd" or "cor"
+    kind: str  # "sd" or "cor"; "range" of correlations that fall with distance
     value: Floats
     variance: Floats | None  # of an sd its square; a correlation has none
     part: Floats | None  # what it adds by itself to the mean variance of the linear predictor
     parameter: str = "mu"  # of a correlation across parameters "mu, sigma"
+    of_levels: bool = False  # of an sd: that of the effects of all levels of the variable `term`
 
     @property
     def across(self) -> bool:
@@ -62,11 +63,21 @@ def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Compo
     p = predictor.parameter
     for g in predictor.factors:
         label = [names.label(p, term) for term in g.terms]
-        sd, cor, cov = post.sd(g.name, p), post.cor(g.name, p), post.cov(g.name, p)
-        square = moments_of(predictor).squares[g.name]
-        for i in range(len(label)):
-            part = cov[:, i, i] * square[i, i] if p == "mu" else None
-            yield Component(g.name, label[i], None, "sd", sd[:, i], cov[:, i, i], part, p)
+        sd, cor = post.sd(g.name, p), post.cor(g.name, p)
+        square, places = np.diag(moments_of(predictor).squares[g.name]), g.sd_places
+        for k, term in enumerate(g.sd_terms):
+            own = [i for i, place in enumerate(places) if place == k]
+            value = sd[:, own[0]]
+            part = value**2 * square[own].sum() if p == "mu" else None
+            label_k, shared = names.label(p, term), len(own) > 1
+            yield Component(g.name, label_k, None, "sd", value, value**2, part, p, shared)
+        if g.cor_terms and not post.design.joined(g.name):
+            kind, told = g.covariance.kind, g.told_cor(cor)
+            for k, (term, what) in enumerate(g.cor_terms):
+                own_label = names.label(p, term)
+                second = what if kind == "cor" else None
+                yield Component(g.name, own_label, second, kind, told[:, k], None, None, p)
+            continue
         for block in [] if post.design.joined(g.name) else g.blocks:
             for i, j in combinations(sorted(block), 2):
                 yield Component(g.name, label[i], label[j], "cor", cor[:, i, j], None, None, p)
@@ -123,11 +134,18 @@ def varcorr(
 
     Returns
     -------
-    DataFrame with one row per quantity: group, term, term2 (correlations only), kind ("sd" or
-    "cor"), mean, sd, lower, upper, ess_bulk, rhat, variance (posterior mean of the sd's square) and
-    share. All on the link scale. Where further parameters of the family have formulas, a column
-    `parameter` says whose effects these are; of effects that an id correlates across parameters
-    ("mu, sigma") the correlations stand after the sds of all.
+    DataFrame with one row per quantity: group, term, term2 (correlations only), kind ("sd", "cor"
+    or "range"), mean, sd, lower, upper, ess_bulk, rhat, variance (posterior mean of the sd's
+    square) and share. All on the link scale. Where further parameters of the family have formulas,
+    a column `parameter` says whose effects these are; of effects that an id correlates across
+    parameters ("mu, sigma") the correlations stand after the sds of all.
+
+    Where a structure says how the effects of the levels of a variable are correlated, what it has
+    stands in the place of all pairs: the variable is `term`, and `term2` is "all pairs" of cs(),
+    "lag 1" of ar1(), "lag 1", "lag 2", ... of toep(), in units of the variable; of ou() the row's
+    kind is "range", the distance of times whose effects have the correlation exp(-1). Where all
+    effects have one sd it has one row. All correlations, as a matrix, are in
+    ``fit.posterior.cor(group)``.
 
     `share` is the posterior mean of the part of the group and residual variance together that an
     effect has by itself, averaged over the rows of the data: sd_t^2 mean(z_t^2). A correlation has

@@ -213,28 +213,31 @@ def deviations(predictor: LinearPredictor, given: Sds, where: str = "") -> dict[
         value = given.get(name)
         if value is None:
             raise ModelError(
-                f"{where}sd: {name!r} is not given; it has the effects {', '.join(g.terms)}: "
+                f"{where}sd: {name!r} is not given; it has the effects {', '.join(g.sd_terms)}: "
                 f"{_remedy(predictor.parameter, name, g)}, or one number for all"
             )
-        by_term = value if isinstance(value, Mapping) else dict.fromkeys(g.terms, value)
-        _check_names(f"{where}sd[{name!r}]", by_term, g.terms)
-        if absent := [t for t in g.terms if t not in by_term]:
+        by_term = value if isinstance(value, Mapping) else dict.fromkeys(g.sd_terms, value)
+        _check_names(f"{where}sd[{name!r}]", by_term, g.sd_terms)
+        if absent := [t for t in g.sd_terms if t not in by_term]:
             raise ModelError(
                 f"{where}sd[{name!r}]: {', '.join(absent)} not given; 0 for no variation"
             )
-        out[name] = np.array(
-            [_number(by_term[t], f"{where}sd[{name!r}][{t!r}]", 0) for t in g.terms]
-        )
+        own = [_number(by_term[t], f"{where}sd[{name!r}][{t!r}]", 0) for t in g.sd_terms]
+        out[name] = np.asarray(g.every_sd(np.array(own)))
     return out
 
 
 def _remedy(parameter: str, name: str, g: GroupDesign) -> str:
-    text = f"{{{name!r}: {{{g.terms[0]!r}: 0.5{', ...' * (len(g.terms) > 1)}}}}}"
+    text = f"{{{name!r}: {{{g.sd_terms[0]!r}: 0.5{', ...' * (len(g.sd_terms) > 1)}}}}}"
     return f"sd={text}" if parameter == MU else f"{parameter}={{'sd': {text}}}"
 
 
 def correlations(groups: Sequence[GroupDesign], given: Cors, where: str = "") -> dict[str, Floats]:
-    """Correlation matrices (q, q); identity where not given."""
+    """Correlation matrices (q, q); identity where not given.
+
+    A number is that of all pairs, or that of a structure: the correlation of ar1(), the range of
+    ou(); several have their names, {"lag 1": 0.5, "lag 2": 0.1}.
+    """
     reason = "" if not where else "; correlations across parameters are in the mean's cor"
     _check_names(f"{where}cor", given, [g.name for g in groups], reason)
     return {g.name: _correlation(g, given.get(g.name, 0.0), where) for g in groups}
@@ -246,6 +249,8 @@ def _correlation(g: GroupDesign, value: Any, where: str = "") -> Floats:
     together = np.zeros((q, q), bool)
     for block in g.blocks:
         together[np.ix_(block, block)] = True
+    if g.cor_terms and (isinstance(value, Mapping) or np.ndim(value) == 0):
+        value = _of_structure(g, value, name)
     matrix = np.asarray(value, float)
     if matrix.ndim == 0:
         if matrix != 0 and not g.correlated:
@@ -277,6 +282,21 @@ def _correlation(g: GroupDesign, value: Any, where: str = "") -> Floats:
                 "formula; write (... | g) for any correlations"
             )
     return matrix
+
+
+def _of_structure(g: GroupDesign, value: Any, name: str) -> Floats:
+    """(q, q) from the numbers that a structure has of the correlations; 0: there are none."""
+    labels = [label for _, label in g.cor_terms]
+    given = value if isinstance(value, Mapping) else dict.fromkeys(labels, value)
+    _check_names(name, given, labels)
+    if absent := [label for label in labels if label not in given]:
+        raise ModelError(f"{name}: {', '.join(absent)} not given")
+    found = np.array([_number(given[label], f"{name}[{label!r}]") for label in labels])
+    if not found.any():
+        return np.eye(len(g.terms))
+    if g.covariance.kind != "cor" and (found <= 0).any():
+        raise ModelError(f"{name}: {', '.join(labels)} must be above 0")
+    return g.every_cor(found)
 
 
 def family_values(

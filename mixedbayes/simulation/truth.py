@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.linalg import block_diag
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, Floats
+from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.errors import DataError
 from mixedbayes.families.base import Family
 from mixedbayes.names import MU
@@ -51,6 +51,9 @@ class Truth:
     ranef: Mapping[str, pd.DataFrame]  # by grouping factor: level x term
     parameters: Mapping[str, float | Mapping[str, float]]  # the family's own: sigma, thresholds
     further: tuple[str, ...] = ()  # formulas of further parameters
+    # By grouping factor and kind ("sd", "cor", "range") what a structure of covariances has in the
+    # place of an sd for each effect and of all correlations.
+    told: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     def compare(self, fit: Sampled, prob: float = 0.95, *, levels: bool = False) -> pd.DataFrame:
         """The truth beside a fit's estimates.
@@ -81,6 +84,9 @@ class Truth:
             match row.quantity:
                 case "fixef":
                     return float(self.fixef[row.term])
+                case "sd" | "cor" | "range" if row.group in self.told:
+                    of = row.term if pd.isna(row.term2) else f"{row.term}, {row.term2}"
+                    return float(self.told[row.group][row.quantity][of])
                 case "sd":
                     return float(self.sd[row.group][row.term])
                 case "cor":
@@ -106,6 +112,7 @@ class Truth:
             "ranef": {g: r.to_dict("split") for g, r in self.ranef.items()},
             "parameters": dict(self.parameters),
             "further": list(self.further),
+            "told": {g: {kind: dict(of) for kind, of in t.items()} for g, t in self.told.items()},
         }
 
     @classmethod
@@ -122,6 +129,7 @@ class Truth:
             ranef={g: pd.DataFrame(**r) for g, r in attrs["ranef"].items()},
             parameters=dict(attrs["parameters"]),
             further=tuple(attrs.get("further", ())),
+            told=attrs.get("told", {}),
         )
 
 
@@ -164,6 +172,7 @@ def as_truth(design: Design, family: Family, values: Parameters, seed: int) -> T
     sd: dict[str, list[pd.Series]] = {}
     cor: dict[str, list[Floats]] = {}
     ranef: dict[str, list[pd.DataFrame]] = {}
+    told: dict[str, dict[str, dict[str, float]]] = {}
     for predictor in design.predictors:
         p = predictor.parameter
         own = values.predictors[p]
@@ -177,6 +186,11 @@ def as_truth(design: Design, family: Family, values: Parameters, seed: int) -> T
             ranef.setdefault(g.name, []).append(pd.DataFrame(own.ranef[g.name], levels, terms))
             if g.name in own.cor:
                 cor.setdefault(g.name, []).append(own.cor[g.name])
+            if g.cor_terms:
+                into = told.setdefault(g.name, {"sd": {}, g.covariance.kind: {}})
+                names_of = [names.label(p, t) for t in g.sd_terms]
+                into["sd"] |= dict(zip(names_of, g.told_sd(own.sd[g.name]).tolist(), strict=True))
+                into.setdefault(g.covariance.kind, {}).update(_structured(g, p, own.cor[g.name]))
     written, *further = design.formula.texts
     sds = {g: pd.concat(parts) for g, parts in sd.items()}
     whole = {g: block_diag(*parts) for g, parts in cor.items()} | dict(values.across)
@@ -191,7 +205,19 @@ def as_truth(design: Design, family: Family, values: Parameters, seed: int) -> T
         ranef={g: pd.concat(parts, axis=1) for g, parts in ranef.items()},
         parameters={name: _plain(value) for name, value in values.own.items()},
         further=tuple(further),
+        told=told,
     )
+
+
+def _structured(g: GroupDesign, parameter: str, cor: Floats) -> dict[str, float]:
+    """The numbers of a structure of covariances, as `varcorr` names them."""
+    kind = g.covariance.kind
+    labels = [names.label(parameter, t) for t, _ in g.cor_terms]
+    texts = [
+        t if kind != "cor" else f"{t}, {what}"
+        for t, (_, what) in zip(labels, g.cor_terms, strict=True)
+    ]
+    return dict(zip(texts, g.told_cor(cor).tolist(), strict=True))
 
 
 def _plain(value: Floats) -> float | dict[str, float]:

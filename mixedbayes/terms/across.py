@@ -16,6 +16,7 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.terms.group import GroupDesign
+from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 type Member = tuple[str, GroupDesign]  # a parameter, and the factor's effects on it
 type Place = tuple[str, slice]
@@ -65,6 +66,7 @@ class Across:
             blocks=self.blocks,
             left_out=(),
             margins=(),
+            covariance=UNSTRUCTURED,
             ids=(),
         )
 

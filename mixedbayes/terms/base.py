@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mixedbayes.errors import ModelError
-from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.covariance import Covariance, sd_places
 from mixedbayes.terms.law import Law
 
 Floats = NDArray[np.float64]
@@ -124,6 +124,58 @@ class Term(ABC):
             if self.law.normal
             else f"the effects over {self.name} are {self.law.name}, not normal"
         )
+
+    @property
+    def sd_places(self) -> tuple[int, ...]:
+        """(q,) which of `sd_terms` each effect has."""
+        return sd_places(self.blocks, self.covariance)
+
+    @property
+    def sd_terms(self) -> tuple[str, ...]:
+        """(m,) what each standard deviation is of: an effect, or all levels of a variable."""
+        places = self.sd_places
+        shared = {k for k in places if places.count(k) > 1}
+        first = (self.terms[places.index(k)] for k in range(max(places) + 1))
+        return tuple(self.covariance.of if k in shared else t for k, t in enumerate(first))
+
+    @property
+    def cor_terms(self) -> tuple[tuple[str, str], ...]:
+        """The numbers that draws have of the correlations: ("visit", "lag 1").
+
+        None where nothing is correlated, or they are all correlations, a matrix.
+        """
+        block = max(self.blocks, key=len)
+        labels = self.covariance.labels(len(block)) if len(block) > 1 else ()
+        return tuple((self.covariance.of, label) for label in labels)
+
+    def told_sd(self, sd: Floats) -> Floats:
+        """(..., m) each sd once, from those of all effects (..., q)."""
+        places = self.sd_places
+        return sd[..., [places.index(k) for k in range(max(places) + 1)]]
+
+    def every_sd(self, told: Any) -> Any:
+        """(..., q) sds of all effects; arrays or graphs."""
+        places = self.sd_places
+        return told if len(set(places)) == len(places) else told[..., list(places)]
+
+    def told_cor(self, cor: Floats) -> Floats:
+        """(..., m) the numbers `cor_terms` of correlations (..., q, q), which they may be."""
+        if not self.cor_terms:
+            return cor
+        block = max(self.blocks, key=len)
+        return self.covariance.numbers(cor[..., *np.ix_(block, block)])
+
+    def every_cor(self, told: Floats) -> Floats:
+        """(..., q, q) correlations of all effects."""
+        if not self.cor_terms:
+            return told
+        block, q = max(self.blocks, key=len), len(self.terms)
+        own = self.covariance.matrix(told, len(block))
+        if len(block) == q:
+            return own
+        cor = np.broadcast_to(np.eye(q), (*own.shape[:-2], q, q)).copy()
+        cor[..., *np.ix_(block, block)] = own
+        return cor
 
     @property
     def entangled(self) -> str:

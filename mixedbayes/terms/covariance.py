@@ -1,19 +1,20 @@
 """What a covariance of effects is: the base of one class for each structure.
 
-The k effects of one bar are b = diag(sd) W u at each level, with an sd for each effect, W lower
-triangular, W W' their correlations, and u of the term's law. A structure says with which numbers z
-W is made. Each z is on an interval, with a Beta distribution there; so every prior of correlations
-is a product of such, and samplers, PyMC's graphs, draws from the prior and log densities all follow
-from `parameters` and `rows`. A structure is one file and a line of the registry.
+The k effects of one bar are b = diag(sd) W u at each level, with an sd for each effect or one for
+all, W lower triangular, W W' their correlations, and u of the term's law. A structure says with
+which numbers z W is made. Each z is on an interval, with a Beta distribution there, or positive,
+with any prior; so every prior of correlations is a product of such, and samplers, PyMC's graphs,
+draws from the prior and log densities all follow from `parameters` and `rows`. A structure is one
+file and a line of the registry.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numba import types
@@ -21,18 +22,25 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mixedbayes import jit
-from mixedbayes.distributions import Prior
+from mixedbayes.distributions import LKJ, Prior, Uniform
 from mixedbayes.errors import ModelError, PriorError
+from mixedbayes.theta import logpriors
 from mixedbayes.theta.logpriors import Coordinate, partial_correlation, scaled_beta
 
 Floats = NDArray[np.float64]
+Axis = Literal["", "order", "steps", "times"]
 
-# fill(work, z, W): W (k, k) from the numbers z, z + 1, ... in row 0 of work.
-FILL = types.void(types.float64[:, ::1], types.int64, types.float64[:, ::1])
-# slopes(work, z, W, dW): adds to row 2 of work the derivatives dW, in the coordinates of the z,
+# fill(work, z, at, W): W (k, k) from the numbers z, z + 1, ... in row 0 of work, of effects at the
+# positions `at` (k,).
+FILL = types.void(types.float64[:, ::1], types.int64, types.float64[::1], types.float64[:, ::1])
+# slopes(work, z, at, W, dW): adds to row 2 of work the derivatives dW, in the coordinates of the z,
 # whose dz/dt are in row 1.
 SLOPES = types.void(
-    types.float64[:, ::1], types.int64, types.float64[:, ::1], types.float64[:, ::1]
+    types.float64[:, ::1],
+    types.int64,
+    types.float64[::1],
+    types.float64[:, ::1],
+    types.float64[:, ::1],
 )
 
 
@@ -45,6 +53,7 @@ class Scaled:
     lower: float = -1.0
     upper: float = 1.0
     of: tuple[int, ...] = ()  # the two effects whose (partial) correlation it is, if it is of two
+    prior: ClassVar[Prior | None] = None  # that of z itself, where it is no Beta
 
     def coordinate(self) -> Coordinate:
         """Its coordinate, and prior, as compiled densities read them."""
@@ -57,30 +66,84 @@ class Scaled:
         return stats.beta(self.a, self.b, loc=self.lower, scale=self.upper - self.lower)
 
     def of_unit(self, x: Any) -> Any:
-        """z from x in (0, 1); arrays or graphs."""
+        """z from x in (0, 1), which PyMC's graph has as a variable; arrays or graphs."""
         return self.lower + (self.upper - self.lower) * x
 
     def to_unit(self, z: Floats) -> Floats:
         """x in (0, 1) from z."""
         return (z - self.lower) / (self.upper - self.lower)
 
+    def unit_log_density(self, x: Floats) -> Floats:
+        """(...) log density of x (...)."""
+        return np.asarray(stats.beta.logpdf(x, self.a, self.b))
+
+    def draw(self, size: int, rng: np.random.Generator) -> Floats:
+        """(size,) draws of z."""
+        return self.of_unit(rng.beta(self.a, self.b, size))
+
+
+@dataclass(frozen=True)
+class Positive:
+    """A number z above 0 with a prior of its own; PyMC's graph has z itself as a variable."""
+
+    prior: Prior
+    of: tuple[int, ...] = ()
+
+    def coordinate(self) -> Coordinate:
+        return logpriors.coordinate(self.prior, positive=True)
+
+    def distribution(self) -> Any:
+        return self.prior.frozen()
+
+    def of_unit(self, x: Any) -> Any:
+        return x
+
+    def to_unit(self, z: Floats) -> Floats:
+        return z
+
+    def unit_log_density(self, x: Floats) -> Floats:
+        return np.asarray(self.prior.logpdf(x), float)
+
+    def draw(self, size: int, rng: np.random.Generator) -> Floats:
+        return np.asarray(self.prior.frozen().rvs(size=size, random_state=rng))
+
+
+type Number = Scaled | Positive
+
 
 @dataclass(frozen=True)
 class Covariance(ABC):
-    """The correlations of the effects of one bar, `name(x | g)` in a formula; see the module."""
+    """The correlations of the effects of one bar, `name(x | g)` in a formula; see the module.
+
+    Effects that are the levels of one variable have positions `at` (k,), in ascending order, and
+    the variable's name, `of`; see `axis`.
+    """
 
     name: ClassVar[str]
     correlated: ClassVar[bool] = True  # False: effects of one bar are independent of each other
+    one_sd: ClassVar[bool] = False  # whether all effects of one bar have the same sd
     # Whether linear combinations of effects have the same structure: then columns may be left out
     # or replaced, as default priors at the columns' means do.
     closed: ClassVar[bool] = False
-    # How "R" (lme4, brms) writes a bar, with {effects} and {group}, and "pymc" the root of a block,
-    # with {variable}, {k} and {prior}.
+    # Whether effects that have one row each can be told from a residual.
+    apart: ClassVar[bool] = False
+    # What effects have to be. "": anything. Otherwise the levels of one variable: in their "order",
+    # one step from each to the next; some whole "steps" apart, as whole numbers say, or in their
+    # order; or at "times", numbers.
+    axis: ClassVar[Axis] = ""
+    # Whether effects at other positions follow from those that are known; see `beyond`.
+    extends: ClassVar[bool] = False
+    # How "lme4" and "brms" write a bar, with {effects} and {group}, and "pymc" the root of a block,
+    # with {variable}, {k} and {prior}. Their positions are one step apart.
     elsewhere: ClassVar[Mapping[str, str]] = {}
     latex: ClassVar[str] = r"\text{: correlations}"  # what is said of R in D R D
+    about: ClassVar[str] = "correlations"  # what their prior is of
+    kind: ClassVar[str] = "cor"  # what `labels` are, in tables
     # Python functions that `FILL` and `SLOPES` describe, for numba.
     fill: ClassVar[Any]
     slopes: ClassVar[Any]
+    at: tuple[float, ...] = ()
+    of: str = ""
 
     def blocks(self, places: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """The sets of effects that are correlated, of those of one bar."""
@@ -95,7 +158,7 @@ class Covariance(ABC):
         """Why this cannot be the prior of a block's correlations; empty where it can."""
 
     @abstractmethod
-    def parameters(self, k: int, prior: Prior) -> tuple[Scaled, ...]:
+    def parameters(self, k: int, prior: Prior) -> tuple[Number, ...]:
         """The numbers z of k effects, under this prior."""
 
     @abstractmethod
@@ -107,14 +170,55 @@ class Covariance(ABC):
         """z (..., m) from correlations (..., k, k)."""
 
     @abstractmethod
-    def margin(self, k: int, prior: Prior) -> Scaled:
-        """Each single correlation of k effects under the prior."""
+    def margin(self, k: int, prior: Prior) -> Number:
+        """Each single correlation of k effects under the prior; or the first of `labels`."""
+
+    # ---- numbers that tables and files have in the place of all correlations -------------------
+
+    def labels(self, k: int) -> tuple[str, ...]:
+        """What each of them is: "lag 1"; none where all k (k - 1) / 2 correlations are told."""
+        return ()
+
+    def numbers(self, cor: Floats) -> Floats:
+        """(..., m) from correlations (..., k, k): the z unless a structure says otherwise."""
+        return self.inverse(cor)
+
+    def told(self, z: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """The same from z and the rows of W; arrays or graphs."""
+        return list(z)
+
+    def matrix(self, numbers: Floats, k: int) -> Floats:
+        """(..., k, k) correlations from these numbers (..., m)."""
+        W = self.root(numbers, k)
+        return W @ np.swapaxes(W, -1, -2)
+
+    def margins(self, k: int, prior: Prior) -> tuple[Any, ...]:
+        """The prior of each as a SciPy distribution."""
+        return tuple(z.distribution() for z in self.parameters(k, prior))
 
     # ---- what follows -------------------------------------------------------------------------
 
+    def placed(self, at: Sequence[float], of: str) -> Self:
+        """The structure of effects at these positions, the levels of the variable `of`."""
+        return replace(self, at=tuple(at), of=of)
+
+    def positions(self, k: int) -> Floats:
+        """(k,) where the effects are: 0, 1, ... unless they were placed."""
+        return np.array(self.at, float) if len(self.at) == k else np.arange(float(k))
+
+    def beyond(self, at: Sequence[float]) -> str:
+        """Why there are no effects at these other positions; empty where there are."""
+        return "" if self.extends else f"{self.name} says nothing of other levels"
+
+    def step(self, k: int) -> float:
+        """The greatest number of which all distances of whole positions are multiples."""
+        at = Covariance.positions(self, k)
+        return float(max(np.gcd.reduce(np.diff(at).astype(int)), 1))
+
     def root(self, z: Floats, k: int, left: Floats | None = None) -> Floats:
         """W (..., k, k) from z (..., m); `left` is sqrt(1 - z^2), where known to more digits."""
-        left = np.sqrt(1 - z**2) if left is None else left
+        if left is None:
+            left = np.sqrt(np.maximum(1 - z**2, 0.0))
         W = np.zeros((*z.shape[:-1], k, k))
         numbers, rests = (list(np.moveaxis(x, -1, 0)) for x in (z, left))
         for i, row in enumerate(self.rows(numbers, rests, 1.0, k)):
@@ -125,7 +229,7 @@ class Covariance(ABC):
     def draw(self, k: int, prior: Prior, size: int, rng: np.random.Generator) -> Floats:
         """W (size, k, k) of draws from the prior."""
         numbers = self.parameters(k, prior)
-        return self.root(np.stack([z.of_unit(rng.beta(z.a, z.b, size)) for z in numbers], -1), k)
+        return self.root(np.stack([z.draw(size, rng) for z in numbers], -1), k)
 
     def log_density(self, cor: Floats, prior: Prior) -> Floats:
         """(...) log density of the prior at correlations (..., k, k)."""
@@ -144,8 +248,8 @@ class Covariance(ABC):
         """As another package writes it; ModelError where it has none."""
         if package not in self.elsewhere:
             raise ModelError(
-                f"there is no code for {package} of the covariance {self.name}(... | g): write "
-                "(... | g), or (... || g) without correlations"
+                f"there is no code for {package} of the covariance {self.name}(... | g): "
+                "write (... | g), or (... || g) without correlations"
             )
         return self.elsewhere[package].format(**parts)
 
@@ -158,3 +262,34 @@ class Covariance(ABC):
 @cache
 def _address(function: Any, signature: Any) -> int:
     return jit.address(jit.njit(signature, error_model="numpy", nogil=True)(function), signature)
+
+
+def sd_places(blocks: Sequence[Sequence[int]], covariance: Covariance) -> tuple[int, ...]:
+    """(q,) which standard deviation each effect has, by number, for effects in these blocks."""
+    of = {i: k for k, block in enumerate(blocks) for i in block}
+    found: dict[object, int] = {}
+    return tuple(
+        found.setdefault(("block", of[i]) if covariance.one_sd else i, len(found))
+        for i in range(len(of))
+    )
+
+
+# ---- the prior of one correlation between bounds -------------------------------------------------
+
+
+def bounded(prior: Prior, lower: float = -1.0) -> Scaled:
+    """A correlation from `lower` to 1: LKJ(eta) is Beta(eta, eta) over that, or Uniform."""
+    if isinstance(prior, Uniform):
+        return Scaled(1.0, 1.0, prior.lower, prior.upper)
+    assert isinstance(prior, LKJ)
+    return Scaled(prior.eta, prior.eta, lower)
+
+
+def bounded_refusal(prior: Prior, lower: float = -1.0) -> str:
+    """Why this cannot be the prior of a correlation from `lower` to 1; empty where it can."""
+    if isinstance(prior, LKJ):
+        return ""
+    if isinstance(prior, Uniform):
+        inside = prior.lower >= lower and prior.upper <= 1
+        return "" if inside else f"the correlation is between {lower:.3g} and 1"
+    return "the prior of a correlation is LKJ(eta), or Uniform(lower, upper)"

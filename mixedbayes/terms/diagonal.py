@@ -16,4 +16,7 @@ class Diagonal(Unstructured):
     name: ClassVar[str] = "diag"
     correlated: ClassVar[bool] = False
     closed: ClassVar[bool] = False
-    elsewhere: ClassVar[Mapping[str, str]] = {"R": "({effects} || {group})"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "lme4": "({effects} || {group})",
+        "brms": "({effects} || {group})",
+    }

@@ -30,7 +30,8 @@ class Unstructured(Covariance):
     name: ClassVar[str] = "us"
     closed: ClassVar[bool] = True
     elsewhere: ClassVar[Mapping[str, str]] = {
-        "R": "({effects} | {group})",
+        "lme4": "({effects} | {group})",
+        "brms": "({effects} | {group})",
         "pymc": 'pm.LKJCorr("{variable}", n={k}, eta={prior.eta!r})',
     }
 
@@ -60,7 +61,7 @@ class Unstructured(Covariance):
         return np.asarray(prior.logpdf(cor), float)
 
     @staticmethod
-    def fill(work, z, W):
+    def fill(work, z, at, W):
         for i in range(len(W)):
             left = 1.0
             for j in range(i):
@@ -70,7 +71,7 @@ class Unstructured(Covariance):
             z += i
 
     @staticmethod
-    def slopes(work, z, W, dW):
+    def slopes(work, z, at, W, dW):
         # z = tanh t: d w_ij / dt_ij = left_j (1 - z_ij^2), and d w_ik / dt_ij = -z_ij w_ik after j
         for i in range(len(W)):
             left, later = 1.0, 0.0

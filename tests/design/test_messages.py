@@ -339,14 +339,15 @@ def prefixes(remedy):
 
 @pytest.mark.parametrize("remedy", [r for r in WRITTEN if r.count("~") + r.count("...") == 0])
 def test_what_a_remedy_writes_can_be_written(remedy):
-    """Of numbers between 0 and 1, or categories where the remedy is about levels."""
+    """Of numbers between 0 and 1, whole ones, or categories where the remedy is about levels."""
     rng = np.random.default_rng(1)
     numbers = pd.DataFrame({"y": rng.normal(size=60), "x": rng.uniform(0.1, 0.9, 60)})
     numbers["a"] = numbers["b"] = numbers["g"] = np.arange(60) % 6
     levels = numbers.assign(x=np.resize(["level", "low", "top"], 60))
 
     def builds(text):
-        for data in (numbers, numbers.assign(x=9 * numbers["x"]), levels):
+        whole = numbers.assign(x=np.arange(60) // 6 % 3)
+        for data in (numbers, numbers.assign(x=9 * numbers["x"]), levels, whole):
             try:
                 design = build_design(f"y ~ {text}", data)
             except MixedBayesError:

@@ -12,7 +12,7 @@ from mixedbayes.terms.unstructured import UNSTRUCTURED
 def test_partial_correlations_give_the_lkj_density(q, eta):
     m = q * (q - 1) // 2
     with pm.Model() as model:
-        C = correlation_factor("x", UNSTRUCTURED, q, mb.LKJ(eta))
+        C, _ = correlation_factor("x", UNSTRUCTURED, q, mb.LKJ(eta))
         pm.Deterministic("C", C)
     logp = model.compile_logp(jacobian=False, mode="FAST_COMPILE")
     (x,) = model.free_RVs

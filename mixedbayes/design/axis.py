@@ -1,0 +1,206 @@
+"""Effects that are the levels of one variable, at positions: visits and times of `ar1(visit | g)`.
+
+Categories are one step apart, in the order of all that are declared; whole numbers as far apart as
+they say; times at any numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedbayes.design.encode import Encoding, plan
+from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.design.values import Categorical, label, listed
+from mixedbayes.errors import DataError
+from mixedbayes.formula import parse_terms
+from mixedbayes.formula.nodes import Call, Name, Node, unparse
+from mixedbayes.formula.terms import Term, Terms
+from mixedbayes.formula.types import RandomTerm
+from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.registry import COVARIANCES
+
+MOST = 400  # levels, whose dense covariance is factored at every step
+MANY = 60
+
+
+def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
+    """How a bar's effects become columns, and their covariance with positions where it has them.
+
+    Raises
+    ------
+    DataError
+        The structure needs the levels of a variable, and they are of another kind: text, whose
+        order is not known, fractions for visits; or the effects are not what its name says.
+    """
+    structure, terms = COVARIANCES[bar.structure], parse_terms(bar.effects)
+    node = _alone(terms)
+    if structure.closed or not structure.correlated or node is None:
+        return plan(terms, rows, bar.text), structure
+    value, name = rows.value(node), _name(node)
+    if isinstance(value, Categorical):
+        encoding, at = plan(terms, rows, bar.text), _of_categories(bar, structure, value, name)
+        check_levels(bar, name, value.levels)
+        return replace(encoding, unseen=_unseen(bar, name)), structure.placed(at, name)
+    numbers = rows.array(node)
+    if not structure.axis:
+        raise DataError(
+            f"{bar.text}: {name} is a number, so that it has one effect, and {structure.name} is "
+            f"about several: for the levels of {name} write {structure.name}(C({name}) | "
+            f"{bar.group}); to correlate an intercept and a slope {structure.name}(1 + {name} | "
+            f"{bar.group})"
+        )
+    levels = np.unique(numbers)
+    check_levels(bar, name, pd.Index(levels))
+    at = _of_numbers(bar, structure, levels, name)
+    whole = plan(Terms(False, (Term((Call("C", (node,), (), node.span),)),)), rows, bar.text)
+    block = replace(whole.blocks[0], names=tuple(f"{name}[{label(v)}]" for v in levels))
+    kept = replace(whole, blocks=(block,), unseen=_unseen(bar, name), along=node)
+    return kept, structure.placed(at, name)
+
+
+def _alone(terms: Terms) -> Node | None:
+    """The variable of `0 + visit`; None where there is more, or less."""
+    if terms.intercept or len(terms.terms) != 1 or len(terms.terms[0].factors) != 1:
+        return None
+    return terms.terms[0].factors[0]
+
+
+def _name(node: Node) -> str:
+    return node.name if isinstance(node, Name) else unparse(node)
+
+
+def _text(levels: pd.Index) -> bool:
+    return not pd.api.types.is_numeric_dtype(levels.dtype)
+
+
+def check_levels(bar: RandomTerm, name: str, levels: pd.Index) -> None:
+    """Several, and not so many that no engine could do with them."""
+    if len(levels) == 1:
+        raise DataError(
+            f"{bar.text}: {name} is {label(levels[0])} in every row, so that there is one effect, "
+            f"and nothing to correlate; write (1 | {bar.group})"
+        )
+    if len(levels) > MOST:
+        raise DataError(
+            f"{bar.text}: {name} has {len(levels):,} levels, each an effect of every level of "
+            f"{bar.group}, whose {len(levels):,} x {len(levels):,} covariance is factored at every "
+            f"step of the sampler; at most {MOST}: round {name} to fewer values"
+        )
+
+
+def axis_notes(g: GroupDesign) -> list[str]:
+    """What many levels cost; nothing where they are few."""
+    k = len(g.covariance.at)
+    if k <= MANY:
+        return []
+    return [
+        f"{g.covariance.of} has {k} levels, each with an effect of every level of {g.name}: the "
+        "time that a fit takes grows with the cube of their number, and rounding them to fewer "
+        "values makes it short"
+    ]
+
+
+def _of_categories(
+    bar: RandomTerm, structure: Covariance, value: Categorical, name: str
+) -> list[float]:
+    if structure.axis == "times":
+        if _text(value.levels):
+            raise DataError(
+                f"{bar.text}: times are numbers, and {name} is a category of "
+                f"{listed(value.levels.tolist(), 4)}; make a column of numbers of it, or write "
+                f"ar1({name} | {bar.group}) for categories one step apart"
+            )
+        at = [float(v) for v in value.levels]
+        if at != sorted(at):
+            raise DataError(
+                f"{bar.text}: the categories of {name} are not from the earliest time to the "
+                f"latest: {listed(value.levels.tolist(), 4)}; make numbers of them"
+            )
+        return at
+    declared = value.levels if value.declared is None else value.declared
+    if not structure.axis:
+        return [float(k) for k in range(len(value.levels))]
+    if value.declared is None and _text(value.levels) and not value.ordered:
+        raise DataError(
+            f"{bar.text}: {name} is text, whose order as visits is not known; make an ordered "
+            f"category of it, pandas.Categorical(data[{name!r}], "
+            f"categories={listed(value.levels.tolist(), 4)}, ordered=True) in the visits' order, "
+            "or a column of whole numbers"
+        )
+    at = [float(declared.get_loc(v)) for v in value.levels]
+    _check_steps(bar, structure, at, name, [label(v) for v in value.levels])
+    return at
+
+
+def _of_numbers(bar: RandomTerm, structure: Covariance, levels: Floats, name: str) -> list[float]:
+    at = levels.tolist()
+    if structure.axis == "times":
+        return at
+    if fractions := [v for v in at if v != int(v)]:
+        raise DataError(
+            f"{bar.text}: visits are whole numbers or categories, and {name} holds "
+            f"{fractions[0]:g}; for times at any distances write ou({name} | {bar.group}), for "
+            f"values one step apart {structure.name}(C({name}) | {bar.group})"
+        )
+    _check_steps(bar, structure, at, name, [label(v) for v in at])
+    return at
+
+
+def _check_steps(
+    bar: RandomTerm, structure: Covariance, at: list[float], name: str, said: list[str]
+) -> None:
+    """A structure by order has visits equally far apart."""
+    if structure.axis == "order" and len(set(np.diff(at).tolist())) > 1:
+        raise DataError(
+            f"{bar.text}: {structure.name} has levels one step apart, and those of {name}, "
+            f"{listed(said, 6)}, are not equally far apart; write ar1({name} | {bar.group}), which "
+            f"takes distances as they are, {structure.name}(C({name}) | {bar.group}) for one step "
+            f"from each to the next, or us(0 + C({name}) | {bar.group})"
+        )
+
+
+def beyond(encoding: Encoding, rows: Rows, covariance: Covariance) -> tuple[Floats, Floats, Floats]:
+    """A bar's columns for the levels of the fit (n, k), and for others (n, m), with these (m,).
+
+    Raises
+    ------
+    DataError
+        There are others, and their effects do not follow from those of the fit's levels.
+    """
+    values, at, seen = _levels_of(encoding, rows, covariance)
+    others = np.unique(values[~seen])
+    if len(others) and (reason := covariance.beyond(others.tolist())):
+        raise DataError(
+            f"{covariance.of} has {len(others)} level(s) that the fitted data do not have: "
+            f"{listed([float(v) for v in others], 4)}. {encoding.unseen}: {reason}"
+        )
+    own = np.eye(len(covariance.at))[at] * seen[:, None]
+    return own, (values[:, None] == others).astype(float), others
+
+
+def elsewhere(encoding: Encoding, rows: Rows, covariance: Covariance) -> Floats:
+    """The same (n, k) where all levels have one sd: another level stands as one of the fit's."""
+    _, at, _ = _levels_of(encoding, rows, covariance)
+    return np.eye(len(covariance.at))[at]
+
+
+def _levels_of(
+    encoding: Encoding, rows: Rows, covariance: Covariance
+) -> tuple[Floats, Ints, NDArray[np.bool_]]:
+    """Positions of rows, the level there or another, and whether it is the one."""
+    assert encoding.along is not None
+    values, known = rows.array(encoding.along), np.array(covariance.at)
+    at = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return values, at, known[at] == values
+
+
+def _unseen(bar: RandomTerm, name: str) -> str:
+    return (
+        f"{bar.text} has an effect for each level of {name} in the fitted data, and none of "
+        'others; groups="typical" predicts without effects of groups'
+    )
