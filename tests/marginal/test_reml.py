@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.design import build_design
 from mixedbayes.marginal.effects import conditional_moments
 from mixedbayes.marginal.kernel import value_and_grad
 from mixedbayes.marginal.problem import build_problem
@@ -220,3 +221,64 @@ def test_standard_error_of_a_coefficient_as_the_text_has_it(solved):
     intercept = found.reml["fixed"]["se"][0]
     assert np.sqrt(variance[:5, 0, 0]) == pytest.approx(0.092, abs=5e-4)
     assert np.sqrt(variance[:5, 0, 0] + intercept**2) == pytest.approx(0.095, abs=1e-3)
+
+
+# ---- covariances of visits and times -----------------------------------------------------------
+
+# Residual structures of nlme 3.1-162, sleepstudy, REML: log likelihood, intercept and slope, and
+# sigma with the correlation of compound symmetry, or with range and nugget. The same models with
+# independent residuals beside effects of the days.
+NLME = {
+    "homcs(C(Days) | Subject)": (
+        -893.2325426974598, (251.40510484848494, 10.467285959595957),
+        (48.35943638166474, 0.5893089160317788), 0.0,
+    ),
+    "ou(Days | Subject)": (
+        -867.093233970747, (253.90743654681685, 10.44885536521581),
+        (49.69962575916379, 8.073321673432387), 0.09268237609541338,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bars", NLME)
+def test_restricted_likelihoods_of_structures_are_those_of_nlme(bars):
+    log_likelihood, fixed, (total, number), nugget = NLME[bars]
+    data = mb.load_data("sleepstudy")
+    design = build_design(f"Reaction ~ Days + {bars}", data)
+    (g,) = design.mu.groups
+    # any share of the nugget may be the residual's: of compound symmetry a tenth
+    share = nugget or 0.1
+    sd, sigma = total * np.sqrt(1 - share), total * np.sqrt(share)
+    own = number / (1 - share) if g.covariance.kind == "cor" else number
+    cor = g.every_cor(np.array([own]))
+    L = [sd * np.linalg.cholesky(cor)]
+    X = np.column_stack([np.ones(design.n), design.mu.X])
+    problem = build_problem(
+        design.y, X, [(g.refs, g.Z, g.n_levels)],
+        prior_mean=np.zeros(2), prior_precision=FLAT * np.eye(2),
+    )  # fmt: skip
+    found = value_and_grad(problem, L, sigma)[0] - np.log(FLAT / (2 * np.pi))
+    assert found == pytest.approx(log_likelihood, rel=1e-8)
+    effects, _ = conditional_moments(problem, L, sigma)
+    rest = design.y - (g.Z * effects[0][g.refs]).sum(axis=1)
+    np.testing.assert_allclose(np.linalg.lstsq(X, rest, rcond=None)[0], fixed, rtol=1e-7)
+
+
+def test_a_common_correlation_is_an_intercept_of_each_level():
+    """As (1 | Subject) beside independent deviations from it."""
+    data, sd, rho, sigma = mb.load_data("sleepstudy"), 45.0, 0.7, 20.0
+    found = []
+    for bars, L, residual in (
+        ("homcs(C(Days) | Subject)", None, sigma),
+        ("(1 | Subject)", np.array([[sd * np.sqrt(rho)]]), np.hypot(sigma, sd * np.sqrt(1 - rho))),
+    ):
+        design = build_design(f"Reaction ~ Days + {bars}", data)
+        (g,) = design.mu.groups
+        L = sd * np.linalg.cholesky(g.every_cor(np.array([rho]))) if L is None else L
+        X = np.column_stack([np.ones(design.n), design.mu.X])
+        problem = build_problem(
+            design.y, X, [(g.refs, g.Z, g.n_levels)],
+            prior_mean=np.zeros(2), prior_precision=np.eye(2),
+        )  # fmt: skip
+        found.append(value_and_grad(problem, [L], residual)[0])
+    assert found[0] == pytest.approx(found[1], rel=1e-10)
