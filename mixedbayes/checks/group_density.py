@@ -159,10 +159,10 @@ MOST_EFFECTS = 200  # of a level, those of nested factors among them
 
 def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
     """Why the effects of one factor cannot be integrated out, and what to do; None if they can."""
-    if post.closed_form:
+    if post.closed_form and not target.entangled:
         return None
-    odd = next((g.peculiarity for p in post.predictors for g in p.factors if g.peculiarity), "")
-    if odd:
+    every = (g.peculiarity for p in post.predictors for g in p.factors)
+    if odd := target.entangled or next((reason for reason in every if reason), ""):
         return f"{odd}; use target='observation'"
     moving = _moving(post, target)
     most = sum(int(_levels_within(g, target).max()) * len(g.terms) for _, g in moving)
@@ -177,12 +177,15 @@ def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
 
 
 def _moving(post: Posterior, target: GroupDesign) -> list[Moving]:
-    """The factors whose effects go with a level of the target: itself, and those nested in it."""
+    """The factors whose effects go with a level of the target: itself, and those nested in it.
+
+    Terms that are no grouping factors are given, as crossed factors are.
+    """
     return [
         (predictor.parameter, g)
         for predictor in post.predictors
         for g in predictor.factors
-        if g.parents(target) is not None
+        if not g.entangled and g.parents(target) is not None
     ]
 
 

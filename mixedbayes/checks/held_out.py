@@ -84,6 +84,8 @@ class HeldOut:
         if target == OBSERVATION:
             return cls(data, target, design.index, None, groups, copies(design, family))
         g = chosen_group(groups, target)
+        if len(g.pieces) > 1:
+            raise ModelError(f"target={g.name!r}: {g.entangled}; use target='observation'")
         return cls(data, g.name, g.levels, g.refs, groups)
 
     @property
@@ -131,11 +133,16 @@ class HeldOut:
     def unit_of_row(self) -> Ints:
         return np.arange(len(self.data.y)) if self.refs is None else self.refs
 
+    @property
+    def _one_level_each(self) -> list[GroupDesign]:
+        """The factors of which each row has one level."""
+        return [g for g in self.groups if len(g.pieces) == 1]
+
     def named(self) -> pd.DataFrame:
         """One row per unit: its label and, of an observation, its levels."""
         if self.refs is not None:
             return pd.DataFrame({self.target: self.labels})
-        levels = {g.name: g.levels.take(g.refs) for g in self.groups}
+        levels = {g.name: g.levels.take(g.refs) for g in self._one_level_each}
         return pd.DataFrame({OBSERVATION: self.labels} | levels)
 
     def names(self, units: Ints, most: int = 8) -> str:
@@ -147,7 +154,7 @@ class HeldOut:
     def _name(self, row: pd.Series) -> str:
         if not self.by_observation:
             return str(row[self.target])
-        levels = ", ".join(f"{g.name} {row[g.name]}" for g in self.groups)
+        levels = ", ".join(f"{g.name} {row[g.name]}" for g in self._one_level_each)
         return f"row {row[OBSERVATION]}" + (f" ({levels})" if levels else "")
 
     def difference(self, other: HeldOut) -> str | None:
@@ -160,6 +167,12 @@ class HeldOut:
         return found
 
 
+def _lies_within(fine: GroupDesign, coarse: GroupDesign) -> bool:
+    if fine.entangled or coarse.entangled:
+        return fine is coarse
+    return fine.parents(coarse) is not None
+
+
 def chosen_group(groups: Sequence[GroupDesign], target: str) -> GroupDesign:
     """The grouping factor a target names; ModelError where it names none, or several could be."""
     named = {g.name: g for g in groups}
@@ -168,7 +181,7 @@ def chosen_group(groups: Sequence[GroupDesign], target: str) -> GroupDesign:
     if target != GROUP or not groups:
         valid = ", ".join(map(repr, [OBSERVATION, *([GROUP] if groups else []), *named]))
         raise ModelError(f"target={target!r} is not known: use one of {valid}")
-    coarsest = [g for g in groups if all(other.parents(g) is not None for other in groups)]
+    coarsest = [g for g in groups if all(_lies_within(other, g) for other in groups)]
     if not coarsest:
         raise ModelError(
             f"target='group' could mean {' or '.join(named)}, which are crossed; name the one "

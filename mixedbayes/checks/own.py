@@ -30,14 +30,15 @@ ROWS_PER_EFFECT = 2  # of a level with more
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """Which levels are known by few rows."""
+    """Which levels are known by few rows; of grouping factors with independent levels."""
 
     factors: tuple[Moving, ...]
     sizes: Floats  # (n, factors) observations of the level that each row belongs to
 
     @classmethod
     def of(cls, post: Posterior) -> Own:
-        factors = tuple((p.parameter, g) for p in post.predictors for g in p.factors)
+        every = ((p.parameter, g) for p in post.predictors for g in p.factors)
+        factors = tuple((p, g) for p, g in every if not g.entangled)
         count = copies(post.design, post.family)
         sizes = [np.bincount(g.refs, count)[g.refs] for _, g in factors]
         return cls(factors, np.stack(sizes, 1) if sizes else np.zeros((post.design.n, 0)))

@@ -216,6 +216,12 @@ class Design:
         """Why a term is no grouping factor with independent normal effects; empty where all are."""
         return next((g.peculiarity for p in self.predictors for g in p.groups if g.peculiarity), "")
 
+    @property
+    def no_closed_form(self) -> str:
+        """Why a term's effects do not integrate out of a normal response; empty where all do."""
+        every = (g.no_closed_form for p in self.predictors for g in p.groups)
+        return next((reason for reason in every if reason), "")
+
     def each(self, change: Callable[[LinearPredictor], LinearPredictor]) -> "Design":
         """The design with every predictor changed."""
         return replace(self, predictors=tuple(map(change, self.predictors)))

@@ -58,6 +58,10 @@ class Engine(ABC):
     def obstacle(self, spec: Spec) -> str | None:
         """Why it cannot take the model, in words; None where it can."""
 
+    def burden(self, spec: Spec) -> str | None:
+        """Why it is not chosen unless it is asked for, though it could; None where it is."""
+        return None
+
     @abstractmethod
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
         """Draws of every named parameter.

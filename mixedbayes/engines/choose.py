@@ -38,7 +38,7 @@ def choose_engine(request: Request, spec: Spec) -> Chosen:
 def _automatic(spec: Spec) -> Chosen:
     obstacles: dict[str, None] = {}  # each once, in their order
     for engine in registry.ENGINES:
-        obstacle = engine.obstacle(spec)
+        obstacle = engine.obstacle(spec) or engine.burden(spec)
         if obstacle is None:
             return Chosen(engine, engine.groups(spec), "; ".join([*obstacles, engine.reason]))
         obstacles[obstacle] = None

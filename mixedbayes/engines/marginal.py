@@ -75,6 +75,21 @@ class MarginalEngine(Engine):
             return "all variances are known, so that none is left to sample"
         return spec.closed_form_obstacle
 
+    def burden(self, spec: Spec) -> str | None:
+        from mixedbayes.marginal.setup import needs_sparse, plan_of
+
+        mu = spec.design.mu
+        columns = sum(g.n_levels * len(g.terms) for g in mu.groups) + len(mu.terms) + mu.intercept
+        if columns <= MAX_DENSE or not needs_sparse(mu.groups):
+            return None
+        largest = plan_of(spec.design, spec.priors).n_dense
+        if largest <= MAX_DENSE:
+            return None
+        return (
+            f"integrating the effects of {' and '.join(g.name for g in mu.groups)} needs a dense "
+            f"block of {largest:,} columns, more than {MAX_DENSE:,}"
+        )
+
     def plan(self, spec: Spec, chosen: Chosen) -> str:
         from mixedbayes.marginal.setup import plan_of
 
@@ -89,8 +104,10 @@ class MarginalEngine(Engine):
         population = Population.of(mu, spec.priors.mu)
         stay = plan_of(spec.design, spec.priors, _max_dense(chosen)).sampled if mu.groups else ()
         out = ["population"] * bool(population.integrated)
-        out += ["group"] * (len(stay) < len(mu.groups))
-        if not out:
+        out += ["group"] * (len(stay) < len(mu.factors))
+        integrated = [f"{' and '.join(out)} effects"] * bool(out)
+        integrated += ["smooths"] * bool(mu.smooths)
+        if not integrated:
             return "All parameters were sampled jointly."
         beside = [f"the effects of {mu.groups[k].name}" for k in stay]
         if population.sampled:
@@ -98,8 +115,8 @@ class MarginalEngine(Engine):
             beside.append(f"{n} population effect{'s' * (n > 1)} without a normal prior")
         moved = "the variance parameters" + (f", {' and '.join(beside)}" if beside else " alone")
         return (
-            f"The {' and '.join(out)} effects were integrated out of the posterior in closed form, "
-            f"so that the sampler moved in {moved}; they were then drawn from their exact "
+            f"The {' and the '.join(integrated)} were integrated out of the posterior in closed "
+            f"form, so that the sampler moved in {moved}; they were then drawn from their exact "
             "conditional distribution given each draw."
         )
 

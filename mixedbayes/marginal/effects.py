@@ -198,6 +198,10 @@ def _carried(problem: Problem, x: Floats) -> Floats:
 
 def _draw_core(problem: Problem) -> Any:
     """The compiled function, imported (and at first compiled) when it is needed."""
+    if problem.sparse:
+        from mixedbayes.marginal.sparse.kernel import sparse_draw_core
+
+        return sparse_draw_core
     if is_single(problem):
         from mixedbayes.marginal.single_draws import single_draw_core
 
@@ -208,6 +212,10 @@ def _draw_core(problem: Problem) -> Any:
 
 
 def _moments_core(problem: Problem) -> Any:
+    if problem.sparse:
+        from mixedbayes.marginal.sparse.kernel import sparse_moments_core
+
+        return sparse_moments_core
     if is_single(problem):
         from mixedbayes.marginal.single_moments import single_moments_core
 

@@ -1,8 +1,9 @@
 """The compiled marginal likelihood of a problem.
 
-There are two compiled functions, one for a single factor with one or two effects and one for every
-design. Each is compiled when it is first asked for, once per installation: numba keeps the code in
-its disk cache. Both take (x, grad, ints, floats), see `kernel_for`.
+There are three compiled functions: for a single factor with one or two effects, for grouping
+factors, and for any terms (`sparse`). Each is compiled when it is first asked for, once per
+installation: numba keeps the code in its disk cache. All take (x, grad, ints, floats), see
+`kernel_for`.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ def kernel_for(problem: Problem) -> Any:
     function can be called from compiled code, from threads (it releases the interpreter lock and
     holds no state), and by address.
     """
+    if problem.sparse:
+        return sparse_kernel()
     if is_single(problem):
         from mixedbayes.marginal.single import single_core
 
@@ -34,14 +37,21 @@ def kernel_for(problem: Problem) -> Any:
 
 def is_single(problem: Problem) -> bool:
     """Whether the problem has one factor, with one or two effects."""
-    return len(problem.widths) == 1 and problem.widths[0] <= 2
+    return not problem.sparse and len(problem.widths) == 1 and problem.widths[0] <= 2
 
 
 def general_kernel() -> Any:
-    """The compiled function that serves every problem."""
+    """The compiled function that serves every problem of grouping factors."""
     from mixedbayes.marginal.general import general_core
 
     return general_core
+
+
+def sparse_kernel() -> Any:
+    """The compiled function that serves every problem of any terms."""
+    from mixedbayes.marginal.sparse.kernel import sparse_core
+
+    return sparse_core
 
 
 def value_and_grad(

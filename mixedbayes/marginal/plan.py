@@ -78,6 +78,44 @@ class Plan:
         return f"{self.names[k]}: {_count(self.levels[k], 'level')} x {effects}"
 
 
+@dataclass(frozen=True)
+class SparsePlan:
+    """The same where some term is no grouping factor: one sparse factor of all effects."""
+
+    names: tuple[str, ...]
+    levels: tuple[int, ...]  # J of each term
+    widths: tuple[int, ...]  # q of each
+    related: tuple[bool, ...]  # whether its levels have a precision of their own
+    nouns: tuple[str, ...]  # what its levels are called
+    n_population: int
+    entries: int  # of the factor
+    n_dense: int  # columns of the largest dense block
+    flops: float  # estimate for one value and gradient
+    sampled: tuple[int, ...] = ()
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Positions of the terms, as effects are handed on: those of the caller."""
+        return tuple(range(len(self.names)))
+
+    def __str__(self) -> str:
+        parts = [
+            f"{name}: {_count(J, noun)}"
+            + f" x {_count(q, 'effect')}" * (noun == "level")
+            + ", related" * related
+            for name, J, q, related, noun in zip(
+                self.names, self.levels, self.widths, self.related, self.nouns, strict=True
+            )
+        ]
+        if self.n_population:
+            parts.append(_count(self.n_population, "population column"))
+        return (
+            f"{', '.join(parts)}: sparse precision, {self.entries:,} entries of the factor, "
+            f"{self.n_dense:,} columns in its largest dense block; "
+            f"about {_round(self.flops)} flops per gradient"
+        )
+
+
 def choose_plan(
     factors: Sequence[Factor],
     n_population: int,

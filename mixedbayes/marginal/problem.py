@@ -9,6 +9,7 @@ the density. The rows of data are read once, here; afterwards their number plays
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,13 +20,14 @@ from mixedbayes.marginal.crossproducts import (
     prepare_rows,
     sampled_products,
 )
-from mixedbayes.marginal.layout import Header, pack, read_header, sections
+from mixedbayes.marginal.layout import pack, read_header, sections
 from mixedbayes.marginal.plan import (
     MAX_DENSE,
     Factor,
     Floats,
     Ints,
     Plan,
+    SparsePlan,
     choose_plan,
     estimate_flops,
 )
@@ -40,7 +42,9 @@ class Problem:
     the caller's order of factors; `ints` and `floats` are its data (see `layout`).
     """
 
-    plan: Plan
+    sparse: ClassVar[bool] = False  # whether it is for `marginal.sparse`
+
+    plan: Plan | SparsePlan
     n: int  # rows
     widths: tuple[int, ...]  # q of each integrated factor, the caller's order
     levels: tuple[int, ...]  # J of each
@@ -52,7 +56,7 @@ class Problem:
     beta_fit: Floats  # (p,) least-squares fit in the internal basis
 
     @property
-    def header(self) -> Header:
+    def header(self) -> Any:
         return read_header(self.ints)
 
     @property
@@ -132,12 +136,12 @@ def build_problem(
     ModelError
         A prior precision that is not positive definite, or a dense block beyond `max_dense`.
     """
-    y, X = np.asarray(y, np.float64), _matrix(X)
-    factors = [_factor(f) for f in factors]
-    sampled_factors = [_factor(f) for f in sampled_factors]
-    X_sampled = np.empty((len(y), 0)) if X_sampled is None else _matrix(X_sampled)
+    y, X = np.asarray(y, np.float64), as_matrix(X)
+    factors = [as_factor(f) for f in factors]
+    sampled_factors = [as_factor(f) for f in sampled_factors]
+    X_sampled = np.empty((len(y), 0)) if X_sampled is None else as_matrix(X_sampled)
     weights = None if weights is None else np.asarray(weights, np.float64)
-    _check_rows(y, X, [*factors, *sampled_factors], weights, offset, X_sampled)
+    check_rows(y, X, [*factors, *sampled_factors], weights, offset, X_sampled)
     plan = choose_plan(factors, X.shape[1], names=names, max_dense=max_dense)
     _check_dense(plan, max_dense)
     if offset is not None:
@@ -188,7 +192,7 @@ def _pack(
     XX, log_weights = accumulate_fronts(data, s, views["fronts"])
     views["XX"][:] = XX
     log_basis = np.linalg.slogdet(forward)[1] if p else 0.0
-    constant = 0.5 * (log_weights + _log_det_precision(precision)) - log_basis
+    constant = 0.5 * (log_weights + log_det_precision(precision)) - log_basis
     views["constants"][:] = constant - 0.5 * data.n * np.log(2 * np.pi), data.n
     return flat_ints, flat_floats
 
@@ -203,7 +207,7 @@ def _with_exact_flops(plan: Plan, s: Structure) -> Plan:
     return replace(plan, flops=flops, clusters=tuple(np.diff(s.clu_ptr).tolist()))
 
 
-def _log_det_precision(precision: Floats) -> float:
+def log_det_precision(precision: Floats) -> float:
     """log|P0| of the rows that are not zero."""
     if not np.allclose(precision, precision.T, rtol=1e-10, atol=0):
         raise ModelError("the prior precision of the population effects is not symmetric")
@@ -223,17 +227,17 @@ def _log_det_precision(precision: Floats) -> float:
     return 2 * float(np.log(np.diagonal(factor)).sum() + np.log(scale).sum())
 
 
-def _matrix(X: Floats) -> Floats:
+def as_matrix(X: Floats) -> Floats:
     X = np.asarray(X, np.float64)
     return X[:, None] if X.ndim == 1 else X
 
 
-def _factor(factor: Factor) -> Factor:
+def as_factor(factor: Factor) -> Factor:
     refs, Z, J = factor
-    return np.asarray(refs), _matrix(Z), int(J)
+    return np.asarray(refs), as_matrix(Z), int(J)
 
 
-def _check_rows(y, X, factors, weights, offset, X_sampled) -> None:
+def check_rows(y, X, factors, weights, offset, X_sampled) -> None:
     named = {"y": y, "X": X, "X_sampled": X_sampled, "weights": weights, "offset": offset}
     for k, (refs, Z, J) in enumerate(factors):
         named[f"Z of factor {k + 1}"] = Z

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,16 @@ from mixedbayes.marginal.effects import (
     effects_moments,
 )
 from mixedbayes.marginal.parameters import Constrained, Layout
-from mixedbayes.marginal.plan import MAX_DENSE, Plan, choose_plan
+from mixedbayes.marginal.plan import MAX_DENSE, Plan, SparsePlan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
 from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.placement import Centre, Placement
 from mixedbayes.priors.types import PredictorPriors, Priors
+from mixedbayes.terms.base import Term
+
+if TYPE_CHECKING:
+    from mixedbayes.marginal.sparse.products import Effects
 
 Floats = NDArray[np.float64]
 
@@ -187,9 +192,20 @@ class Setup:
         return out
 
 
-def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan:
+def needs_sparse(groups: Sequence[Term]) -> bool:
+    """Whether a term is no grouping factor, so that a sparse factor of all effects is needed."""
+    return any(g.entangled for g in groups)
+
+
+def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan | SparsePlan:
     """How the effects will be eliminated, and which factors have to stay in NUTS."""
     groups = design.mu.groups
+    if needs_sparse(groups):
+        from mixedbayes.marginal.sparse.problem import sparse_plan
+
+        p = len(Population.of(design.mu, priors.mu).integrated)
+        terms = _integrated(priors.mu.moved(design.mu).groups)
+        return sparse_plan(terms, design.n, p, [g.name for g in groups])
     return choose_plan(
         [(g.refs, g.Z, g.n_levels) for g in groups],
         len(Population.of(design.mu, priors.mu).integrated),
@@ -202,25 +218,45 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
     """Cross-products, elimination plan and parameter layout of a Gaussian model."""
     predictor = priors.mu.moved(design.mu)
     population = Population.of(predictor, priors.mu)
-    left_out = plan_of(design, priors, max_dense).sampled
-    integrated = tuple(g for k, g in enumerate(predictor.groups) if k not in left_out)
-    sampled = tuple(g for k, g in enumerate(predictor.groups) if k in left_out)
     mean, precision = population.prior_moments()
-    problem = build_problem(
-        design.y,
-        population.columns(predictor, population.integrated),
-        [(g.refs, g.Z, g.n_levels) for g in integrated],
-        weights=design.weights,
-        offset=predictor.offset,
-        prior_mean=mean,
-        prior_precision=precision,
-        X_sampled=population.columns(predictor, population.sampled),
-        sampled_factors=[(g.refs, g.Z, g.n_levels) for g in sampled],
-        names=[g.name for g in integrated],
-        max_dense=max_dense,
-    )
+    rows = (design.y, population.columns(predictor, population.integrated))
+    given: dict[str, Any] = {
+        "weights": design.weights,
+        "offset": predictor.offset,
+        "prior_mean": mean,
+        "prior_precision": precision,
+        "X_sampled": population.columns(predictor, population.sampled),
+        "max_dense": max_dense,
+    }
+    integrated, sampled = predictor.groups, predictor.groups[:0]
+    if needs_sparse(integrated):
+        from mixedbayes.marginal.sparse.problem import build_sparse_problem
+
+        given["names"] = [g.name for g in integrated]
+        problem: Problem = build_sparse_problem(*rows, _integrated(integrated), **given)
+    else:
+        left_out = plan_of(design, priors, max_dense).sampled
+        integrated = tuple(g for k, g in enumerate(predictor.groups) if k not in left_out)
+        sampled = tuple(g for k, g in enumerate(predictor.groups) if k in left_out)
+        factors = [(g.refs, g.Z, g.n_levels) for g in integrated]
+        given["names"] = [g.name for g in integrated]
+        given["sampled_factors"] = [(g.refs, g.Z, g.n_levels) for g in sampled]
+        problem = build_problem(*rows, factors, **given)
     layout = _layout(population, integrated, sampled, priors)
     return Setup(problem, layout, population, priors.mu, integrated, sampled)
+
+
+def _integrated(groups: Sequence[Term]) -> list[Effects]:
+    """Terms as the sparse kernel takes them."""
+    from mixedbayes.marginal.sparse.products import Effects
+
+    return [
+        Effects(
+            g.pieces, g.n_levels, g.precision, g.log_determinant,
+            noun="level" if g.grouping else "function",
+        )
+        for g in groups
+    ]  # fmt: skip
 
 
 def _layout(

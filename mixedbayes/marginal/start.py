@@ -66,6 +66,8 @@ def _integrated_sizes(problem: Problem) -> list[Floats]:
     for k, caller in enumerate(problem.plan.order):
         q, at = problem.widths[caller], parts["t0"][k]
         sizes[caller] = _lengths(parts["T"][at : at + q * q].reshape(q, q))
+    if problem.sparse:
+        sizes = [s * np.sqrt(c) for s, c in zip(sizes, parts["size"], strict=True)]
     return sizes
 
 

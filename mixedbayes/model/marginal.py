@@ -140,7 +140,7 @@ def simulate(
     r = len(population.sampled)
     y = population.columns(predictor, population.integrated) @ np.array(beta)
     y = y + population.columns(predictor, population.sampled) @ v[:r]
-    effects = [(g, rng.standard_normal((g.n_levels, len(g.terms))) @ f.T)
+    effects = [(g, g.mixed(rng.standard_normal((g.n_levels, len(g.terms))) @ f.T))
                for g, f in zip(setup.integrated, L, strict=True)]  # fmt: skip
     at = r
     for g in setup.sampled:
@@ -148,7 +148,7 @@ def simulate(
         effects.append((g, v[at : at + size].reshape(g.n_levels, -1)))
         at += size
     for g, b in effects:
-        y += np.einsum("nq,nq->n", g.Z, b[g.refs])
+        g.add(y, b)
     if predictor.offset is not None:
         y += predictor.offset
     scale = sigma if design.weights is None else sigma / np.sqrt(design.weights)

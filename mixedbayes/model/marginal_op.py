@@ -7,6 +7,7 @@ other data nor another model needs anything compiled again: the arrays travel as
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,26 +24,37 @@ from pytensor.link.numba.dispatch.basic import (
 from mixedbayes import jit
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.evaluate import LIKELIHOOD_SIGNATURE
-from mixedbayes.marginal.kernel import general_kernel
+from mixedbayes.marginal.kernel import general_kernel, sparse_kernel
 from mixedbayes.marginal.problem import Problem
 
 __all__ = ["MarginalLogp", "marginal_logp"]
 
 # Compiled graphs call the kernel by this name, not by its code or address: they can be kept in
 # PyTensor's disk cache, stay valid when the kernel changes, and need not contain it.
-_SYMBOL = "mixedbayes_marginal_kernel"
-_KERNEL = general_kernel()
-jit.bind(_SYMBOL, jit.address(_KERNEL, LIKELIHOOD_SIGNATURE))
-_call = jit.symbol_caller(_SYMBOL, LIKELIHOOD_SIGNATURE)
+_SYMBOLS = {False: "mixedbayes_marginal_kernel", True: "mixedbayes_sparse_kernel"}
+_CALLS = {key: jit.symbol_caller(name, LIKELIHOOD_SIGNATURE) for key, name in _SYMBOLS.items()}
+
+
+@cache
+def _kernel(sparse: bool) -> Any:
+    """The compiled function, which graphs find by its name from then on."""
+    kernel = sparse_kernel() if sparse else general_kernel()
+    jit.bind(_SYMBOLS[sparse], jit.address(kernel, LIKELIHOOD_SIGNATURE))
+    return kernel
 
 
 class MarginalLogp(Op):
     """(x, ints, floats) -> (log p(y | L, sigma, v), its gradient in x).
 
-    x (n,) is (L_1 row by row, ..., L_K, sigma, v); ints and floats are those of a `Problem`.
+    x (n,) is (L_1 row by row, ..., L_K, sigma, v); ints and floats are those of a `Problem`, whose
+    `sparse` says by which kernel.
     """
 
-    __props__ = ()
+    __props__ = ("sparse",)
+
+    def __init__(self, sparse: bool = False) -> None:
+        self.sparse = sparse
+        _kernel(sparse)
 
     def make_node(self, x: Any, ints: Any, floats: Any) -> Apply:
         x = pt.as_tensor(x, dtype="float64")
@@ -57,7 +69,7 @@ class MarginalLogp(Op):
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Any) -> None:
         x, ints, floats = (np.ascontiguousarray(a) for a in inputs)
         gradient = np.zeros(x.size)
-        output_storage[0][0] = np.asarray(_KERNEL(x, gradient, ints, floats))
+        output_storage[0][0] = np.asarray(_kernel(self.sparse)(x, gradient, ints, floats))
         output_storage[1][0] = gradient
 
     def pullback(
@@ -110,18 +122,21 @@ def marginal_logp(problem: Problem, L: Sequence[Any], sigma: Any, v: Any | None 
         raise ModelError(f"v is missing: the problem has {problem.n_sampled} sampled coefficients")
     ints = pytensor.shared(problem.ints, name="marginal_ints", borrow=True)
     floats = pytensor.shared(problem.floats, name="marginal_floats", borrow=True)
-    logp, _ = MarginalLogp()(pt.concatenate(parts), ints, floats)
+    logp, _ = MarginalLogp(problem.sparse)(pt.concatenate(parts), ints, floats)
     return logp
 
 
 @register_funcify_default_op_cache_key(MarginalLogp)
 def numba_funcify_marginal_logp(op: MarginalLogp, node: Apply | None = None, **kwargs: Any) -> Any:
+    _kernel(op.sparse)
+    call = _CALLS[op.sparse]
+
     @numba_njit
     def marginal_logp(x, ints, floats):  # type: ignore[no-untyped-def]
         x = np.ascontiguousarray(x)
         gradient = np.zeros(x.size)
         ints, floats = np.ascontiguousarray(ints), np.ascontiguousarray(floats)
-        value = _call(x, gradient, ints, floats)
+        value = call(x, gradient, ints, floats)
         return np.asarray(value), gradient
 
     return marginal_logp

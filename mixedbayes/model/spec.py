@@ -27,4 +27,4 @@ class Spec:
             return f"responses are {known}" + (f", {said}" if said else "")
         if self.design.further:
             return f"{', '.join(self.design.further)} has a formula of its own"
-        return self.design.peculiarity or None
+        return self.design.no_closed_form or None

@@ -189,6 +189,11 @@ class Term(ABC):
         """Why it is no grouping factor with independent normal effects; empty where it is one."""
         return self.unusual_law or self.entangled
 
+    @property
+    def no_closed_form(self) -> str:
+        """Why its effects do not integrate out of a normal response; empty where they do."""
+        return self.unusual_law or (self.related if self.precision is None else "")
+
     def add(self, eta: Floats, b: Floats, rows: slice | Ints = slice(None)) -> None:
         """Add (A b)_i of some rows to eta (m, ...), for b (..., J, q) of as many draws."""
         if self.dense is not None:

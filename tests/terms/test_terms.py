@@ -8,7 +8,7 @@ import pymc as pm
 import pytensor
 import pytest
 import xarray as xr
-from scipy import stats
+from scipy import sparse, stats
 
 import mixedbayes as mb
 from mixedbayes.checks.evidence import log_evidence
@@ -17,6 +17,10 @@ from mixedbayes.design.encoded import EncodedTerm
 from mixedbayes.design.types import NewTerm
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.errors import DataError, FormulaError, ModelError
+from mixedbayes.marginal.density import MarginalDensity
+from mixedbayes.marginal.kernel import kernel_for
+from mixedbayes.marginal.setup import set_up
+from mixedbayes.marginal.start import default_start
 from mixedbayes.model.build import build
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.linear import predictor
@@ -30,6 +34,7 @@ from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 from mixedbayes.results.shrinkage import shrinkage
 from mixedbayes.results.varcorr import varcorr
+from mixedbayes.sample.settings import Settings
 from mixedbayes.terms.base import Term
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import NORMAL, Law
@@ -107,7 +112,8 @@ def spec_with(term, family="gaussian"):
     b = rng.normal(size=(term.n_levels, 1))
     x, eta = rng.normal(size=N), np.zeros(N)
     term.add(eta, term.mixed(b))
-    data = pd.DataFrame({"x": x, "y": 1 + x + eta + rng.normal(0, 0.3, N), "g": np.arange(N) % J})
+    y = 1 + x + eta + rng.normal(0, 0.3, N) if family == "gaussian" else rng.poisson(3, N)
+    data = pd.DataFrame({"x": x, "y": y, "g": np.arange(N) % J})
     spec = mb.Model("y ~ x + (1 | g)", data, family=family).spec
     return replace(spec, design=spec.design.each(lambda p: replace(p, groups=(term,))))
 
@@ -129,13 +135,65 @@ def test_the_operator_is_what_is_added(case):
     np.testing.assert_allclose(some, eta[rows])
 
 
-def test_engines_say_why_they_leave_it_to_pymc(case):
-    spec, _, reason = case
+@dataclass(frozen=True, eq=False)
+class Known(Sparse):
+    """Related levels that say their precision."""
+
+    @property
+    def precision(self):
+        return sparse.csc_array(np.linalg.inv(self.R @ self.R.T))
+
+    @property
+    def log_determinant(self):
+        return -2 * np.log(np.diag(self.R)).sum()
+
+
+def with_precision(term):
+    return Known(term.name, term.levels, term.parts, term.R)
+
+
+def test_normal_effects_integrate_out_of_normal_responses(case):
+    """By the density of y, effects drawn back, and PyMC's model of the same density."""
+    _, term, _ = case
+    spec = spec_with(with_precision(term) if term.joins else term)
     chosen = choose_engine("auto", spec)
+    assert str(chosen) == "Marginal()"
+    assert "sparse precision" in chosen.engine.plan(spec, chosen)
+    said = "population and group effects" if term.grouping else "population effects and the smooths"
+    account = chosen.engine.account(spec, Settings(), chosen)
+    assert f"The {said} were integrated out of the posterior in closed form" in account
+    setup = set_up(spec.design, spec.priors)
+    density, rng = MarginalDensity(setup.layout, setup.problem), np.random.default_rng(2)
+    theta = rng.normal(0, 0.5, density.ndim)
+    given = density.constrained(theta)
+    R = np.eye(J) if term.R is None else term.R
+    A = term.operator() @ R * given.sd["g"]
+    (beta0, sd0), (beta1, sd1) = ((a.mu, a.sigma) for a in setup.population.priors)
+    X = setup.population.columns(spec.priors.mu.moved(spec.design.mu), (0, 1))
+    cov = A @ A.T + given.sigma**2 * np.eye(N) + X @ np.diag([sd0**2, sd1**2]) @ X.T
+    expected = stats.multivariate_normal.logpdf(spec.design.y, X @ [beta0, beta1], cov)
+    kernel, x = kernel_for(setup.problem), setup.problem.pack([given.L["g"]], given.sigma)
+    found = kernel(x, np.empty(0), setup.problem.ints, setup.problem.floats)
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert np.isfinite(default_start(density)).all()
+    model = chosen.engine.model(spec, chosen)
+    point = {"sd_g_log__": np.log(given.sd["g"]), "sigma_log__": np.log(given.sigma)}
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        logp = model.compile_logp(vars=model.observed_RVs, jacobian=False)(point)
+        replicates = pm.draw(model.observed_RVs[0], 3, random_seed=1)
+    assert logp == pytest.approx(expected, rel=1e-9)
+    assert replicates.std(axis=0).min() > 0
+
+
+def test_engines_say_why_they_leave_it_to_pymc(case):
+    spec, term, reason = case
+    if term.joins:  # without a precision
+        assert reason in choose_engine("auto", spec).reason
+        with pytest.raises(ModelError, match=reason):
+            choose_engine(mb.Marginal(), spec)
+    chosen = choose_engine("auto", spec_with(term, "poisson"))
     assert reason in chosen.reason
     assert str(chosen) == "NonCentered()"
-    with pytest.raises(ModelError, match=reason):
-        choose_engine(mb.Marginal(), spec)
     with pytest.raises(ModelError, match=reason):
         build(spec, choose_engine(mb.Centered(), spec).groups)
 
@@ -148,7 +206,7 @@ def test_the_graph_has_the_density_of_the_sum(case, law):
     spec, term, _ = case
     term = replace(term, law=BOTH[law])
     spec = replace(spec, design=spec.design.each(lambda p: replace(p, groups=(term,))))
-    model = build(spec, choose_engine("auto", spec).groups)
+    model = build(spec, choose_engine(mb.NonCentered(), spec).groups)
     rng = np.random.default_rng(1)
     u, sd, sigma, beta, at_means = rng.normal(size=(J, 1)), 0.7, 0.4, 0.9, 1.2
     point = {

@@ -1,0 +1,257 @@
+"""The marginal likelihood by a sparse factor, compiled: value, gradient, draws and moments.
+
+With the effects b_t = (I x Lambda_t) u_t, u_t ~ N(0, K_t^-1 x I), and the residual's inverse
+covariance sum_m w_m E_m,
+
+    P = Lambda' [sum_m w_m S_m] Lambda + blockdiag(K_t x I, P0) = C C',   S_m = A' E_m A,
+    log p = const - (log|R| + log|P| + y'R^-1 y + m'P0 m - h'P^-1 h) / 2,
+    h = Lambda' A' R^-1 y + P0 m,
+
+K_t = sum_i kappa_i K_ti, with derivatives by E[v v'] = P^-1 + mu mu', mu = P^-1 h, on the pattern
+of P alone,
+
+    d log p / dw_m = -<Lambda' S_m Lambda, E[v v']> / 2 + mu' Lambda' c_m - y'E_m y / 2,
+    d log p / dLambda_t = sum_g (c mu' - M Lambda E[v v'])_gg,    M = sum_m w_m S_m,  c = A' R^-1 y.
+
+The inverse on the pattern comes from the factor backwards (Takahashi, Fagan & Chen 1973). The
+functions take the flat arrays of a problem (see `layout`), allocate their own work space and hold
+no state.
+"""
+
+import numpy as np
+from numba import types
+
+from mixedbayes import jit
+from mixedbayes.marginal.inner import inline, inner
+from mixedbayes.marginal.likelihood import internal_factors
+from mixedbayes.marginal.sparse.fronts import read_header
+from mixedbayes.marginal.sparse.passes import eliminate, go_back, solve_tree, work_places
+
+VALUE, GRADIENT, DRAW, MOMENTS = range(4)
+
+
+@inline
+def sampled_shift(h, ints, floats, x, w):
+    """What the sampled coefficients v change: delta (r,), v from its fit in the internal basis; m
+    (p,), the prior mean; c (M, N), the products with the response; and y'E_m y (M,).
+    """
+    p, r, rx, n = h.p, h.r, h.rx, h.n_columns
+    delta, m, yy = np.zeros(r), np.empty(p), np.empty(h.n_sets)
+    c = np.empty(h.n_sets * n)
+    for i in range(r):
+        delta[i] = x[x.size - r + i]
+    for i in range(rx):
+        delta[i] = -floats[h.v0 + i]
+        for j in range(rx):
+            delta[i] += floats[h.TV + i * rx + j] * x[x.size - r + j]
+    for i in range(p):
+        m[i] = floats[h.m0 + i]
+        for j in range(rx):
+            m[i] += floats[h.R + i * rx + j] * delta[j]
+    values = ints[h.v_ptr + n + r] if r > 0 else 0
+    for s in range(h.n_sets):
+        yy[s] = floats[h.yy + s]
+        for i in range(n + r):
+            total = 0.0
+            if r > 0:
+                for at in range(ints[h.v_ptr + i], ints[h.v_ptr + i + 1]):
+                    total += floats[h.v_val + s * values + at] * delta[ints[h.v_idx + at]]
+            if i < n:
+                c[s * n + i] = floats[h.c + s * n + i] - total
+            else:
+                yy[s] += delta[i - n] * (total - 2.0 * floats[h.vy + s * r + i - n])
+    return delta, m, c, yy
+
+
+@inline
+def with_response(h, ints, floats, L, w, m, c):
+    """h = Lambda' sum_m w_m c_m + P0 m, in the order of the columns."""
+    v, n = np.empty(h.n_columns), h.n_columns
+    for k in range(h.n_nodes):
+        t, g0 = ints[h.term + k], ints[h.col + k]
+        q, lk = ints[h.q + t], ints[h.t0 + t]
+        for a in range(q):
+            total = 0.0
+            for s in range(h.n_sets):
+                for i in range(q):
+                    total += w[s] * L[lk + i * q + a] * c[s * n + g0 + i]
+            v[g0 + a] = total
+    for i in range(h.p):
+        for j in range(h.p):
+            v[n - h.p + i] += floats[h.P0 + i * h.p + j] * m[j]
+    return v
+
+
+@inline
+def internal_mean(h, ints, L, v):
+    """Lambda v: coefficients of the internal columns."""
+    out = np.empty(v.size)
+    for k in range(h.n_nodes):
+        t, g0 = ints[h.term + k], ints[h.col + k]
+        q, lk = ints[h.q + t], ints[h.t0 + t]
+        for i in range(q):
+            total = 0.0
+            for a in range(q):
+                total += L[lk + i * q + a] * v[g0 + a]
+            out[g0 + i] = total
+    return out
+
+
+@inline
+def gradient_factors(h, ints, floats, w, c, v, total, grad):
+    """d/dL_k = T_k' sum_g (c mu' - M Lambda E[v v'])_gg, lower triangles."""
+    n = h.n_columns
+    for k in range(h.n_nodes):
+        t, g0 = ints[h.term + k], ints[h.col + k]
+        q, lk = ints[h.q + t], ints[h.t0 + t]
+        for i in range(q):
+            y = 0.0
+            for s in range(h.n_sets):
+                y += w[s] * c[s * n + g0 + i]
+            for a in range(q):
+                total[lk + i * q + a] -= y * v[g0 + a]
+    for t in range(h.K):
+        q, t0, at = ints[h.q + t], ints[h.t0 + t], ints[h.l0 + t]
+        for i in range(q):
+            for j in range(i + 1):
+                x = 0.0
+                for u in range(q):
+                    x += floats[h.T + t0 + u * q + i] * total[t0 + u * q + j]
+                grad[at + i * q + j] = -x
+
+
+@inline
+def gradient_sampled(h, ints, floats, w, delta, m, mean, grad):
+    """d/dv, through the residual and through the prior mean of the population effects."""
+    n, p, r, rx = h.n_columns, h.p, h.r, h.rx
+    total, values = np.zeros(r), ints[h.v_ptr + n + r]
+    for s in range(h.n_sets):
+        for i in range(r):
+            total[i] += w[s] * floats[h.vy + s * r + i]
+        for i in range(n + r):
+            x = w[s] * (mean[i] if i < n else delta[i - n])
+            for at in range(ints[h.v_ptr + i], ints[h.v_ptr + i + 1]):
+                total[ints[h.v_idx + at]] -= floats[h.v_val + s * values + at] * x
+    for i in range(p):
+        pull = 0.0
+        for j in range(p):
+            pull += floats[h.P0 + i * p + j] * (mean[n - p + j] - m[j])
+        for j in range(rx):
+            total[j] += floats[h.R + i * rx + j] * pull
+    for j in range(r):
+        grad[j] = total[j]
+    for j in range(rx):
+        grad[j] = 0.0
+        for i in range(rx):
+            grad[j] += floats[h.TV + i * rx + j] * total[i]
+
+
+@inner
+def read_effects(h, ints, x, v, offset, step, effects, at, width):
+    """b = L u of every level, in the caller's order, from u at offset + step * column."""
+    for k in range(h.n_nodes):
+        t, g0 = ints[h.term + k], ints[h.col + k]
+        if t < h.K:
+            q, lk, first = ints[h.q + t], ints[h.l0 + t], ints[h.effect + k]
+            for i in range(q):
+                total = 0.0
+                for a in range(i + 1):
+                    total += x[lk + i * q + a] * v[offset + step * (g0 + a)]
+                effects[(first + i) * width + at] = total
+
+
+@inline
+def read_covariances(h, ints, x, cov, work):
+    """L cov L' of every level, in place."""
+    for t in range(h.K):
+        q, lk = ints[h.q + t], ints[h.l0 + t]
+        for at in range(ints[h.cov0 + t], ints[h.cov0 + t + 1], q * q):
+            for i in range(q):
+                for j in range(q):
+                    total = 0.0
+                    for a in range(i + 1):
+                        total += x[lk + i * q + a] * cov[at + a * q + j]
+                    work[i * q + j] = total
+            for i in range(q):
+                for j in range(q):
+                    total = 0.0
+                    for a in range(j + 1):
+                        total += work[i * q + a] * x[lk + j * q + a]
+                    cov[at + i * q + j] = total
+
+
+_FLOATS, _INTS = types.float64[::1], types.int64[::1]
+# mode, x, gradient, beta, effects, cov, cross, ints, floats
+SIGNATURE = types.float64(types.int64, *(6 * (_FLOATS,)), _INTS, _FLOATS)
+
+
+@jit.njit(SIGNATURE, nogil=True, error_model="numpy")
+def sparse_pass(mode, x, grad, beta, effects, cov, cross, ints, floats):
+    """log p but for -log|R| / 2 and changes of log|K|, NaN where P is not positive definite.
+
+    x = (L_1 row by row, ..., L_K, w_1, ..., w_M, 1, kappa of all parts of precisions, v), which is
+    also how the gradient is laid out. `mode` says what else, and into which array: the gradient,
+    lower triangles of L; beta and effects turned from standard normal numbers into a draw; or their
+    means, with cov and cross as in `moments.moments_core`.
+    """
+    h = read_header(ints)
+    first = x.size - h.r - h.n_kinds - h.n_sets
+    w, kappa = x[first : first + h.n_sets], x[first + h.n_sets : x.size - h.r]
+    L = internal_factors(h, ints, floats, x)
+    L[L.size - 1] = 1.0
+    delta, m, c, yy = sampled_shift(h, ints, floats, x, w)
+    v = with_response(h, ints, floats, L, w, m, c)
+    _, _, _, length = work_places(h)
+    W, n, p = np.empty(length), h.n_columns, h.p
+    half_log_det = eliminate(ints, floats, L, w, kappa, W, v)
+    if not np.isfinite(half_log_det):
+        return np.nan
+    quadratic = 0.0
+    for s in range(h.n_sets):
+        quadratic += w[s] * yy[s]
+    for i in range(p):
+        for j in range(p):
+            quadratic += m[i] * floats[h.P0 + i * p + j] * m[j]
+    for i in range(n):
+        quadratic -= v[i] ** 2
+    value = floats[h.constants] - half_log_det - 0.5 * quadratic
+    none = np.empty(0)
+    if mode == GRADIENT:
+        total = np.zeros(L.size + h.n_sets + h.n_kinds)
+        go_back(ints, floats, L, w, kappa, W, v, none, none, total)
+        mean = internal_mean(h, ints, L, v)
+        for s in range(h.n_sets):
+            grad[first + s] = -total[L.size + s] - 0.5 * yy[s]
+            for i in range(n):
+                grad[first + s] += c[s * n + i] * mean[i]
+        for i in range(h.n_kinds):
+            grad[first + h.n_sets + i] = -total[L.size + h.n_sets + i]
+        gradient_factors(h, ints, floats, w, c, v, total, grad)
+        if h.r > 0:
+            gradient_sampled(h, ints, floats, w, delta, m, mean, grad[x.size - h.r :])
+    elif mode == DRAW:
+        if effects.size > 0:
+            for k in range(h.n_nodes):
+                t = ints[h.term + k]
+                for a in range(ints[h.q + t]):
+                    if t < h.K:
+                        v[ints[h.col + k] + a] += effects[ints[h.effect + k] + a]
+        for i in range(p):
+            v[n - p + i] += beta[i]
+        last = 0 if effects.size > 0 else h.n_fronts - 1
+        solve_tree(ints, floats, L, w, kappa, W, v, last)
+        for i in range(p):
+            beta[i] = v[n - p + i]
+        if effects.size > 0:
+            read_effects(h, ints, x, v, 0, 1, effects, 0, 1)
+    elif mode == MOMENTS:
+        between = np.empty(n * p)
+        go_back(ints, floats, L, w, kappa, W, v, between, cov, none)
+        read_effects(h, ints, x, v, 0, 1, effects, 0, 1)
+        read_covariances(h, ints, x, cov, np.empty(h.widest**2))
+        for i in range(p):
+            read_effects(h, ints, x, between, i, p, cross, i, p)
+            beta[i] = v[n - p + i]
+            for j in range(p):
+                beta[(i + 1) * p + j] = between[(n - p + i) * p + j]
+    return value

@@ -1,0 +1,490 @@
+"""The sparse kernel: any terms, by the multivariate normal density and dense algebra."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.linalg import block_diag
+from scipy.stats import multivariate_normal
+
+from mixedbayes.errors import ModelError
+from mixedbayes.marginal.effects import (
+    Shift,
+    conditional_moments,
+    draw_effects,
+    effects_moments,
+)
+from mixedbayes.marginal.kernel import general_kernel, kernel_for
+from mixedbayes.marginal.problem import build_problem
+from mixedbayes.marginal.sparse.core import GRADIENT, sparse_pass
+from mixedbayes.marginal.sparse.order import minimum_degree
+from mixedbayes.marginal.sparse.problem import build_sparse_problem
+from mixedbayes.marginal.sparse.products import Effects
+from mixedbayes.marginal.sparse.tree import build_tree
+
+
+def pedigree(rng, J):
+    """Inverse relationships of J animals, a third of them founders (Henderson 1976)."""
+    founders, K = max(2, J // 3), np.zeros((J, J))
+    for i in range(J):
+        parents = {*rng.integers(0, i, 2).tolist()} if i >= founders else set()
+        line = np.zeros(J)
+        line[[i, *parents]] = [1.0, *(-0.5 for _ in parents)]
+        K += np.outer(line, line) / (1 - 0.25 * len(parents))
+    return sparse.csc_array(K), np.linalg.slogdet(K)[1]
+
+
+def columns(rng, n, q):
+    return np.column_stack([np.ones(n), rng.normal(size=(n, q))])[:, :q]
+
+
+def grouping(rng, n, J, q=1):
+    return Effects(((rng.integers(0, J, n), columns(rng, n, q)),), J)
+
+
+def smooth(rng, n, J):
+    x = rng.uniform(0, 1, n)
+    basis = np.exp(-0.5 * ((x[:, None] - np.linspace(0, 1, J)) / 0.2) ** 2)
+    return Effects([(np.full(n, k), basis[:, k : k + 1]) for k in range(J)], J)
+
+
+def membership(rng, n, J, q=1):
+    """In three levels, perhaps in one of them twice, with one weight of zero."""
+    w, Z = rng.dirichlet(np.ones(3), n), columns(rng, n, q)
+    w[::5] = [0.4, 0.6, 0.0]
+    return Effects([(rng.integers(0, J, n), w[:, k : k + 1] * Z) for k in range(3)], J)
+
+
+def related(rng, n, J, q=1):
+    """A pedigree, whose founders have no rows."""
+    return Effects(((rng.integers(J // 3, J, n), columns(rng, n, q)),), J, *pedigree(rng, J))
+
+
+# kind, levels, effects
+DESIGNS = {
+    "no effects": (),
+    "smooth": ((smooth, 6),),
+    "one level": ((grouping, 1), (membership, 4)),
+    "membership of slopes": ((membership, 8, 2),),
+    "pedigree": ((related, 50),),
+    "related slopes and groups": ((related, 30, 2), (grouping, 5)),
+    "two smooths and everything": (
+        (smooth, 5), (smooth, 7), (grouping, 40, 2), (grouping, 6), (membership, 12), (related, 20),
+    ),
+    "more levels than rows": ((related, 45), (grouping, 20, 3), (membership, 30)),
+}  # fmt: skip
+EXTRAS = ("weights", "offset", "sampled columns", "sampled factors")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A design, its prior and one value of the parameters."""
+
+    y: Any
+    X: Any
+    terms: list
+    L: list
+    sigma: float
+    prior: dict
+    v: Any = None
+    options: dict = field(default_factory=dict)
+
+    def problem(self, **changes):
+        return build_sparse_problem(
+            self.y, self.X, self.terms, **{**self.prior, **self.options, **changes}
+        )
+
+    def operators(self):
+        """A (n, J q) of each term, and the columns of v."""
+        n, found = len(self.y), []
+        for t in self.terms:
+            A = np.zeros((n, t.n_levels, t.width))
+            for refs, Z in t.pieces:
+                A[np.arange(n), refs] += Z
+            found.append(A.reshape(n, -1))
+        V = [self.options.get("X_sampled", np.empty((n, 0)))]
+        for refs, Z, J in self.options.get("sampled_factors", ()):
+            A = np.zeros((n, J, Z.shape[1]))
+            A[np.arange(n), refs] = Z
+            V.append(A.reshape(n, -1))
+        return found, np.hstack(V)
+
+    def covariances(self, L=None):
+        """(J q, J q) of the effects of each term."""
+        found = []
+        for t, root in zip(self.terms, self.L if L is None else L, strict=True):
+            K = np.eye(t.n_levels) if t.precision is None else t.precision.toarray()
+            found.append(np.kron(np.linalg.inv(K), np.tril(root) @ np.tril(root).T))
+        return found
+
+    def residual(self, sigma):
+        return sigma**2 * np.diag(1 / self.options.get("weights", np.ones(len(self.y))))
+
+    def centred(self, v=None):
+        """y less offset and v."""
+        v = self.v if v is None else v
+        _, V = self.operators()
+        return self.y - self.options.get("offset", 0) - (V @ v if V.shape[1] else 0)
+
+    def log_density(self, L=None, sigma=None, v=None, R=None):
+        P0, m = self.prior["prior_precision"], self.prior["prior_mean"]
+        cov = self.residual(self.sigma if sigma is None else sigma) if R is None else R
+        cov = cov + self.X @ np.linalg.solve(P0, self.X.T)
+        for A, C in zip(self.operators()[0], self.covariances(L), strict=True):
+            cov += A @ C @ A.T
+        return multivariate_normal.logpdf(self.centred(v), self.X @ m, cov)
+
+    def posterior(self):
+        """Mean and covariance of all effects and beta, L not singular."""
+        A = np.hstack([*self.operators()[0], self.X])
+        prior = [np.linalg.inv(C) for C in self.covariances()]
+        P = block_diag(*prior, self.prior["prior_precision"])
+        m = np.concatenate([np.zeros(len(P) - len(self.prior["prior_mean"])),
+                            self.prior["prior_mean"]])  # fmt: skip
+        W = np.linalg.inv(self.residual(self.sigma))
+        V = np.linalg.inv(A.T @ W @ A + P)
+        return V @ (A.T @ W @ self.centred() + P @ m), V
+
+
+def make(design, seed=0, extras=(), n=60, p=2):
+    rng = np.random.default_rng(seed)
+    terms = [kind(rng, n, *sizes) for kind, *sizes in DESIGNS[design]]
+    half, options, r = rng.normal(size=(p, p)), {}, 0
+    if "weights" in extras:
+        options["weights"] = rng.uniform(0.3, 3, n)
+    if "offset" in extras:
+        options["offset"] = rng.normal(size=n)
+    if "sampled columns" in extras:
+        options["X_sampled"] = rng.normal(2, 1, size=(n, 2))
+        r += 2
+    if "sampled factors" in extras:
+        options["sampled_factors"] = [(rng.integers(0, 4, n), columns(rng, n, 2), 4)]
+        r += 8
+    prior = {"prior_mean": rng.normal(size=p), "prior_precision": half @ half.T + np.eye(p)}
+    return Case(
+        rng.normal(3, 2, n), columns(rng, n, p), terms,
+        [np.tril(rng.normal(size=(t.width,) * 2)) for t in terms], 0.8, prior,
+        rng.normal(size=r) if r else None, options,
+    )  # fmt: skip
+
+
+def evaluate(problem, x):
+    gradient = np.full(x.size, np.nan)
+    value = kernel_for(problem)(x, gradient, problem.ints, problem.floats)
+    assert kernel_for(problem)(x, np.empty(0), problem.ints, problem.floats) == value
+    return value, gradient
+
+
+def differences(f, x, free, h=1e-5):
+    steps = h * np.eye(x.size)[free]
+    return np.array([(f(x + s) - f(x - s)) / (2 * h) for s in steps])
+
+
+@pytest.mark.parametrize("extras", [(), EXTRAS])
+@pytest.mark.parametrize("design", DESIGNS)
+def test_value_and_gradient_are_those_of_the_normal_density(design, extras):
+    c = make(design, 1, extras)
+    problem = c.problem()
+    x = problem.pack(c.L, c.sigma, c.v)
+
+    def density(x):
+        L, sigma, v = problem.unpack(x)
+        return c.log_density(L, sigma, v)
+
+    value, gradient = evaluate(problem, x)
+    assert value == pytest.approx(density(x), rel=1e-10)
+    free = problem.pack([np.ones_like(f) for f in c.L], 1.0, np.ones(problem.n_sampled)) != 0
+    np.testing.assert_allclose(gradient[free], differences(density, x, free), 2e-6, 2e-6)
+    assert not gradient[~free].any()
+
+
+@pytest.mark.parametrize("structure", ["nested and crossed vectors", "crossed", "vector of two"])
+def test_grouping_factors_have_the_value_of_their_own_kernels(case, structure):
+    c = case(structure, 7, *EXTRAS)
+    plain, terms = c.problem(), [Effects(((refs, Z),), J) for refs, Z, J in c.factors]
+    prior = {"prior_mean": c.prior_mean, "prior_precision": c.prior_precision}
+    other = build_sparse_problem(c.y, c.X, terms, **prior, **c.options)
+    x = plain.pack(c.L, c.sigma, c.v)
+    for kernel in (kernel_for(plain), general_kernel()):
+        gradient = np.empty(x.size)
+        value = kernel(x, gradient, plain.ints, plain.floats)
+        found, slopes = evaluate(other, x)
+        assert found == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(slopes, gradient, 1e-9, 1e-9)
+
+
+def large_fronts(rng, n=1500):
+    """Two factors that are crossed in each of three regions: wide fronts below others."""
+    region = np.arange(n) % 3
+    return [(region * 35 + rng.integers(0, 35, n), 105) for _ in range(2)]
+
+
+def equal_leaves(rng):
+    """Two factors each of whose levels meet: many leaves with the same rows."""
+    a, b = np.divmod(np.arange(70 * 25), 25)
+    return [(a, 70), (b, 25)]
+
+
+@pytest.mark.parametrize("kind", [large_fronts, equal_leaves])
+def test_what_is_done_by_blas_is_right(kind):
+    rng = np.random.default_rng(2)
+    factors = [(refs, np.ones((len(refs), 1)), J) for refs, J in kind(rng)]
+    n = len(factors[0][0])
+    X, y = columns(rng, n, 2), rng.normal(size=n)
+    prior = {"prior_mean": np.zeros(2), "prior_precision": np.eye(2)}
+    plain = build_problem(y, X, factors, **prior)
+    other = build_sparse_problem(y, X, [Effects(((r, Z),), J) for r, Z, J in factors], **prior)
+    parts = other.sections
+    own = np.diff(parts["col"][parts["first"]])
+    large = own**2 * (own + parts["n_rows"]) > 16_000
+    assert (large & (parts["n_rows"] > 0)).any() if kind is large_fronts else (own == 1).sum() > 50
+    L = [np.array([[0.5 + 0.2 * k]]) for k in range(len(factors))]
+    x = plain.pack(L, 0.9)
+    gradient = np.empty(x.size)
+    value = kernel_for(plain)(x, gradient, plain.ints, plain.floats)
+    found, slopes = evaluate(other, x)
+    assert found == pytest.approx(value, rel=1e-12)
+    np.testing.assert_allclose(slopes, gradient, 1e-9, 1e-9)
+    for a, b in zip(conditional_moments(plain, L, 0.9), conditional_moments(other, L, 0.9),
+                    strict=True):  # fmt: skip
+        for one, two in zip(a, b, strict=True):
+            np.testing.assert_allclose(one, two, 1e-8, 1e-10)
+
+
+def test_flat_directions_are_those_of_the_other_kernels(case):
+    c = case("crossed", 3)
+    prior = {"prior_mean": np.zeros(2), "prior_precision": np.diag([0.0, 0.25])}
+    terms = [Effects(((refs, Z),), J) for refs, Z, J in c.factors]
+    plain = build_problem(c.y, c.X, c.factors, **prior)
+    other = build_sparse_problem(c.y, c.X, terms, **prior)
+    x = plain.pack(c.L, c.sigma)
+    value = kernel_for(plain)(x, np.empty(0), plain.ints, plain.floats)
+    assert evaluate(other, x)[0] == pytest.approx(value, rel=1e-12)
+
+
+# ---- effects ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("design", ["two smooths and everything", "more levels than rows"])
+def test_moments_are_those_of_dense_algebra(design):
+    c = make(design, 2, EXTRAS)
+    problem = c.problem()
+    mean, V = c.posterior()
+    found, blocks = conditional_moments(problem, c.L, c.sigma, c.v)
+    at = 0
+    for m, B in zip(found, blocks, strict=True):
+        own = slice(at, at + m.size)
+        np.testing.assert_allclose(m.ravel(), mean[own], 1e-7, 1e-9)
+        J, q = m.shape
+        expected = np.einsum("gigj->gij", V[own, own].reshape(J, q, J, q))
+        np.testing.assert_allclose(B, expected, 1e-7, 1e-10)
+        at += m.size
+
+
+def test_shifted_moments_have_the_covariance_with_population_effects():
+    """Of all levels, also of ancestors without rows, which the factor does not join to these."""
+    c = make("related slopes and groups", 4, ("weights",))
+    (term, _), (mean, V) = c.terms, c.posterior()
+    given = [f[None] for f in c.L], np.array([c.sigma])
+    shifts = [Shift(np.eye(2), np.zeros((1, 2))), Shift(np.array([[1.0, 0]]), np.zeros((1, 1)))]
+    _, (slopes, groups) = effects_moments(c.problem(), *given, None, probs=(0.5,), shifts=shifts)
+    m, p = term.n_levels * 2, len(mean) - 2
+    both = np.hstack([np.eye(m), np.zeros((m, 5)), np.kron(np.ones((term.n_levels, 1)), np.eye(2))])
+    np.testing.assert_allclose(slopes.mean.ravel(), both @ mean, 1e-8)
+    np.testing.assert_allclose(slopes.sd.ravel() ** 2, np.diag(both @ V @ both.T), 1e-8)
+    np.testing.assert_allclose(groups.mean.ravel(), mean[m : m + 5] + mean[p], 1e-8)
+
+
+@pytest.mark.parametrize("design", ["two smooths and everything", "more levels than rows"])
+def test_draws_are_those_of_the_conditional_distribution(design):
+    c, S = make(design, 3, EXTRAS), 2000
+    mean, V = c.posterior()
+    L, v = [np.tile(f, (S, 1, 1)) for f in c.L], np.tile(c.v, (S, 1))
+    beta, effects = draw_effects(c.problem(), L, np.full(S, c.sigma), v, np.random.default_rng(0))
+    draws = np.hstack([*(b.reshape(S, -1) for b in effects), beta])
+    z = np.linalg.solve(np.linalg.cholesky(V), (draws - mean).T)  # N(0, I)
+    assert np.abs(z.mean(axis=1)).max() * np.sqrt(S) < 4.5
+    away = (z @ z.T / S - np.eye(len(z))) * np.sqrt(S)
+    assert np.abs(away).max() < 6
+    assert np.mean(away**2) == pytest.approx(1, abs=0.1)  # 2 on the diagonal
+
+
+# ---- what is built on later --------------------------------------------------------------------
+
+
+def ar1(rho, J):
+    """Numbers and matrices whose sum is the precision of an autoregression, and its log det."""
+    inner = np.diag([0.0, *np.ones(J - 2), 0.0])
+    beside = np.diag(np.ones(J - 1), 1) + np.diag(np.ones(J - 1), -1)
+    kappa = np.array([1.0, rho**2, -rho]) / (1 - rho**2)
+    return kappa, (np.eye(J), inner, beside), -(J - 1) * np.log(1 - rho**2)
+
+
+def test_weights_of_the_residual_and_of_precisions_have_derivatives():
+    """R^-1 = w_1 I + w_2 E within triples of rows; levels follow each other."""
+    c = make("related slopes and groups", 5, ("offset", "sampled columns"))
+    n, rng = len(c.y), np.random.default_rng(1)
+    E = np.kron(np.eye(n // 3), np.ones((3, 3)))
+    kappa, parts, log_det = ar1(0.6, 25)
+    pieces = ((rng.integers(0, 25, n), columns(rng, n, 2)),)
+    follow = Effects(pieces, 25, parts=[sparse.csc_array(K) for K in parts])
+    c = replace(c, terms=[*c.terms, follow], L=[*c.L, np.array([[0.7, 0], [0.2, 0.5]])])
+    problem = c.problem(residual=[sparse.csr_array(np.eye(n)), sparse.csr_array(E)])
+    at = sum(t.width**2 for t in c.terms)
+    x = np.concatenate([*(f.ravel() for f in c.L), [1.4, 0.3, 1.0], kappa, c.v])
+
+    def density(x):
+        """But for log determinants, which the caller adds."""
+        w1, w2, _, *kappa = x[at : at + 6]
+        K = sum(k * part for k, part in zip(kappa, parts, strict=True))
+        known = replace(follow, precision=sparse.csc_array(K), parts=())
+        L = problem.unpack(np.concatenate([x[:at], [1.0]]))[0]
+        R = np.linalg.inv(w1 * np.eye(n) + w2 * E)
+        value = replace(c, terms=[*c.terms[:-1], known]).log_density(L, v=x[at + 6 :], R=R)
+        return value + 0.5 * np.linalg.slogdet(R)[1] - 0.5 * 2 * np.linalg.slogdet(K)[1]
+
+    none, gradient = np.empty(0), np.zeros(x.size)
+    arrays = problem.ints, problem.floats
+    value = sparse_pass(GRADIENT, x, gradient, none, none, none, none, *arrays)
+    assert value == pytest.approx(density(x), rel=1e-10)
+    assert log_det == pytest.approx(np.linalg.slogdet(sum(map(np.multiply, kappa, parts)))[1])
+    free = np.ones(x.size, bool)
+    free[at + 2] = False
+    free[:at] = np.concatenate([np.tril(np.ones_like(f)).ravel() for f in c.L]) == 1
+    np.testing.assert_allclose(gradient[free], differences(density, x, free), 2e-6, 2e-6)
+
+
+# ---- edges -----------------------------------------------------------------------------------
+
+
+def test_effects_without_variance_are_the_regression():
+    c = make("two smooths and everything", 6)
+    problem = c.problem()
+    value, gradient = evaluate(problem, problem.pack([0 * f for f in c.L], c.sigma))
+    assert value == pytest.approx(c.log_density([0 * f for f in c.L]), rel=1e-11)
+    assert np.isfinite(gradient).all()
+    singular = [np.tril(np.ones_like(f)) * [1.0, *np.zeros(len(f) - 1)] for f in c.L]
+    value, gradient = evaluate(problem, problem.pack(singular, c.sigma))
+    assert value == pytest.approx(c.log_density(singular), rel=1e-10)
+    assert np.isfinite(gradient).all()
+
+
+def test_huge_variances():
+    c = make("pedigree", 6)
+    value, _ = evaluate(c.problem(), c.problem().pack([np.array([[1e8]])], c.sigma))
+    A, C, n = c.operators()[0][0], c.covariances([np.array([[1.0]])])[0], len(c.y)
+    # log density of y with covariance 1e16 A C A' + B, by the eigenvectors of A C A'
+    B = c.residual(c.sigma) + c.X @ np.linalg.solve(c.prior["prior_precision"], c.X.T)
+    root = np.linalg.cholesky(B)
+    inside = np.linalg.solve(root, A @ C @ A.T) @ np.linalg.inv(root).T
+    w, U = np.linalg.eigh(0.5 * (inside + inside.T))
+    w = 1 + 1e16 * np.where(w > 1e-9, w, 0)
+    e = U.T @ np.linalg.solve(root, c.centred() - c.X @ c.prior["prior_mean"])
+    log_det = np.log(w).sum() + 2 * np.log(np.diag(root)).sum()
+    expected = -0.5 * (n * np.log(2 * np.pi) + log_det + np.sum(e**2 / w))
+    assert value == pytest.approx(expected, rel=1e-8)
+
+
+def test_badly_scaled_columns():
+    """Years near 2000 in a column of a membership, values near 1e9 in another."""
+    c = make("membership of slopes", 8)
+    year = 2000 + np.arange(60) % 10
+    pieces = [(refs, Z[:, :1]) for refs, Z in c.terms[0].pieces]
+    moved = [(refs, w * np.column_stack([np.ones(60), year])) for refs, w in pieces]
+    plain = [(refs, w * np.column_stack([np.ones(60), year - 2000])) for refs, w in pieces]
+    L = np.array([[1.1, 0], [0.2, 0.4]])
+    shift = np.array([[1, -2000.0], [0, 1]])  # effects of the columns 1 and year
+    far = np.linalg.cholesky(shift @ L @ L.T @ shift.T)
+    a = Case(c.y, c.X, [Effects(moved, 8)], [far], c.sigma, c.prior)
+    b = Case(c.y, c.X, [Effects(plain, 8)], [L], c.sigma, c.prior)
+    expected = b.log_density()
+    assert evaluate(b.problem(), b.problem().pack(b.L, b.sigma))[0] == pytest.approx(expected)
+    assert evaluate(a.problem(), a.problem().pack(a.L, a.sigma))[0] == pytest.approx(
+        expected, rel=1e-8
+    )
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, np.nan, np.inf, 1e-200])
+def test_impossible_values_have_density_zero(sigma):
+    c = make("related slopes and groups")
+    problem = c.problem()
+    L = [np.full_like(f, 1e200) if sigma == 1e-200 else f for f in c.L]
+    value, gradient = evaluate(problem, problem.pack(L, sigma))
+    assert value == -np.inf
+    assert not gradient.any()
+
+
+def test_order_and_names_of_levels_do_not_matter():
+    c = make("more levels than rows", 9)
+    rng = np.random.default_rng(0)
+    terms, rows = [], rng.permutation(60)
+    for t in c.terms:
+        code = rng.permutation(t.n_levels)
+        back = np.argsort(code)
+        K = None if t.precision is None else t.precision[back][:, back]
+        pieces = [(code[refs][rows], Z[rows]) for refs, Z in t.pieces]
+        terms.append(Effects(pieces, t.n_levels, K, t.log_determinant))
+    other = Case(c.y[rows], c.X[rows], terms, c.L, c.sigma, c.prior)
+    x = c.problem().pack(c.L, c.sigma)
+    (a, da), (b, db) = evaluate(c.problem(), x), evaluate(other.problem(), x)
+    assert a == pytest.approx(b, rel=1e-12)
+    np.testing.assert_allclose(da, db, 1e-9, 1e-9)
+
+
+# ---- order and fronts ------------------------------------------------------------------------
+
+
+def factor_entries(graph, order):
+    """Entries of the factor in this order, by elimination."""
+    left, count = graph[np.ix_(order, order)].copy(), 0
+    for i in range(len(left)):
+        near = np.flatnonzero(left[i, i + 1 :]) + i + 1
+        left[np.ix_(near, near)] = True
+        count += 1 + len(near)
+    return count
+
+
+def test_minimum_degree_finds_orders_without_fill():
+    for n in (1, 2, 50, 400):
+        path = sparse.diags_array([np.ones(n - 1), np.ones(n - 1)], offsets=[1, -1], shape=(n, n))
+        star = sparse.lil_array((n, n))
+        star[0, 1:] = star[1:, 0] = 1
+        for graph in (path, star):
+            graph = sparse.csr_array(graph)
+            found = minimum_degree(graph, np.ones(n, int), np.zeros(n, int))
+            order = [*found.order, *found.tail]
+            assert sorted(order) == list(range(n))
+            assert factor_entries(graph.toarray() != 0, order) == 2 * n - 1
+
+
+def test_fronts_hold_the_factor():
+    rng = np.random.default_rng(1)
+    for n, share in ((40, 0.05), (120, 0.02), (30, 0.6)):
+        graph = rng.random((n, n)) < share
+        graph |= graph.T
+        width, last = rng.integers(1, 4, n), (np.arange(n) % 17 == 3).astype(int)
+        found = minimum_degree(sparse.csr_array(graph), width, last)
+        tree = build_tree(found, width)
+        assert sorted(tree.nodes) == list(range(n))
+        assert list(tree.nodes[-last.sum() :]) == list(np.flatnonzero(last))
+        # rows of a front hold what elimination in this order couples
+        left = graph[np.ix_(tree.nodes, tree.nodes)] | np.eye(n, dtype=bool)
+        for s in range(len(tree.n_rows)):
+            rows = set(tree.rows[tree.at[s] : tree.at[s] + tree.n_rows[s]])
+            for k in range(tree.first[s], tree.first[s + 1]):
+                near = np.flatnonzero(left[k, k + 1 :]) + k + 1
+                left[np.ix_(near, near)] = True
+                for j in near[near >= tree.first[s + 1]]:
+                    assert {*range(tree.col[j], tree.col[j + 1])} <= rows
+
+
+def test_the_plan_in_words_and_its_limit():
+    problem = make("related slopes and groups").problem(names=["animal", "pen"])
+    assert str(problem.plan).startswith(
+        "animal: 30 levels x 2 effects, related, pen: 5 levels x 1 effect, 2 population columns: "
+        "sparse precision, "
+    )
+    with pytest.raises(ModelError, match=r"needs a dense block of \d+ columns, more than 10; use"):
+        make("two smooths and everything").problem(max_dense=10)
