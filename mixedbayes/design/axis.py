@@ -18,7 +18,7 @@ from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.design.values import Categorical, label, listed
 from mixedbayes.errors import DataError
 from mixedbayes.formula import parse_terms
-from mixedbayes.formula.nodes import Call, Name, Node, unparse
+from mixedbayes.formula.nodes import Call, Name, Node, column, unparse
 from mixedbayes.formula.terms import Term, Terms
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.terms.covariance import Covariance
@@ -43,16 +43,18 @@ def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
         return plan(terms, rows, bar.text), structure
     value, name = rows.value(node), _name(node)
     if isinstance(value, Categorical):
-        encoding, at = plan(terms, rows, bar.text), _of_categories(bar, structure, value, name)
         check_levels(bar, name, value.levels)
+        encoding, at = plan(terms, rows, bar.text), _of_categories(bar, structure, value, name)
+        if structure.axis and not value.ordered:
+            encoding = replace(encoding, note=_order_note(bar, name, value))
         return replace(encoding, unseen=_unseen(bar, name)), structure.placed(at, name)
     numbers = rows.array(node)
     if not structure.axis:
         raise DataError(
             f"{bar.text}: {name} is a number, so that it has one effect, and {structure.name} is "
             f"about several: for the levels of {name} write {structure.name}(C({name}) | "
-            f"{bar.group}); to correlate an intercept and a slope {structure.name}(1 + {name} | "
-            f"{bar.group})"
+            f"{_group(bar)}); to correlate an intercept and a slope {structure.name}(1 + {name} | "
+            f"{_group(bar)})"
         )
     levels = np.unique(numbers)
     check_levels(bar, name, pd.Index(levels))
@@ -61,6 +63,10 @@ def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
     block = replace(whole.blocks[0], names=tuple(f"{name}[{label(v)}]" for v in levels))
     kept = replace(whole, blocks=(block,), unseen=_unseen(bar, name), along=node)
     return kept, structure.placed(at, name)
+
+
+def _group(bar: RandomTerm) -> str:
+    return ":".join(map(column, bar.factors))
 
 
 def _alone(terms: Terms) -> Node | None:
@@ -83,13 +89,13 @@ def check_levels(bar: RandomTerm, name: str, levels: pd.Index) -> None:
     if len(levels) == 1:
         raise DataError(
             f"{bar.text}: {name} is {label(levels[0])} in every row, so that there is one effect, "
-            f"and nothing to correlate; write (1 | {bar.group})"
+            f"and nothing to correlate; write (1 | {_group(bar)})"
         )
     if len(levels) > MOST:
         raise DataError(
             f"{bar.text}: {name} has {len(levels):,} levels, each an effect of every level of "
-            f"{bar.group}, whose {len(levels):,} x {len(levels):,} covariance is factored at every "
-            f"step of the sampler; at most {MOST}: round {name} to fewer values"
+            f"{_group(bar)}, whose {len(levels):,} x {len(levels):,} covariance is factored at "
+            f"every step of the sampler; at most {MOST}: round {name} to fewer values"
         )
 
 
@@ -113,7 +119,7 @@ def _of_categories(
             raise DataError(
                 f"{bar.text}: times are numbers, and {name} is a category of "
                 f"{listed(value.levels.tolist(), 4)}; make a column of numbers of it, or write "
-                f"ar1({name} | {bar.group}) for categories one step apart"
+                f"ar1({name} | {_group(bar)}) for categories one step apart"
             )
         at = [float(v) for v in value.levels]
         if at != sorted(at):
@@ -129,11 +135,12 @@ def _of_categories(
         raise DataError(
             f"{bar.text}: {name} is text, whose order as visits is not known; make an ordered "
             f"category of it, pandas.Categorical(data[{name!r}], "
-            f"categories={listed(value.levels.tolist(), 4)}, ordered=True) in the visits' order, "
+            f"categories=[{listed(value.levels.tolist(), 4)}], ordered=True) in their order, "
             "or a column of whole numbers"
         )
     at = [float(declared.get_loc(v)) for v in value.levels]
-    _check_steps(bar, structure, at, name, [label(v) for v in value.levels])
+    remedy = f"data[{name!r}].cat.remove_unused_categories() in the place of the column"
+    _check_steps(bar, structure, at, name, [label(v) for v in value.levels], remedy)
     return at
 
 
@@ -144,23 +151,28 @@ def _of_numbers(bar: RandomTerm, structure: Covariance, levels: Floats, name: st
     if fractions := [v for v in at if v != int(v)]:
         raise DataError(
             f"{bar.text}: visits are whole numbers or categories, and {name} holds "
-            f"{fractions[0]:g}; for times at any distances write ou({name} | {bar.group}), for "
-            f"values one step apart {structure.name}(C({name}) | {bar.group})"
+            f"{fractions[0]:g}; for times at any distances write ou({name} | {_group(bar)}), for "
+            f"values one step apart {structure.name}(C({name}) | {_group(bar)})"
         )
-    _check_steps(bar, structure, at, name, [label(v) for v in at])
+    remedy = f"{structure.name}(C({name}) | {_group(bar)})"
+    _check_steps(bar, structure, at, name, [label(v) for v in at], remedy)
     return at
 
 
 def _check_steps(
-    bar: RandomTerm, structure: Covariance, at: list[float], name: str, said: list[str]
+    bar: RandomTerm,
+    structure: Covariance,
+    at: list[float],
+    name: str,
+    said: list[str],
+    remedy: str,
 ) -> None:
     """A structure by order has visits equally far apart."""
     if structure.axis == "order" and len(set(np.diff(at).tolist())) > 1:
         raise DataError(
             f"{bar.text}: {structure.name} has levels one step apart, and those of {name}, "
-            f"{listed(said, 6)}, are not equally far apart; write ar1({name} | {bar.group}), which "
-            f"takes distances as they are, {structure.name}(C({name}) | {bar.group}) for one step "
-            f"from each to the next, or us(0 + C({name}) | {bar.group})"
+            f"{listed(said, 6)}, are not equally far apart; write ar1({name} | {_group(bar)}), "
+            f"which takes distances as they are, or, for one step from each to the next, {remedy}"
         )
 
 
@@ -197,6 +209,14 @@ def _levels_of(
     values, known = rows.array(encoding.along), np.array(covariance.at)
     at = np.minimum(np.searchsorted(known, values), len(known) - 1)
     return values, at, known[at] == values
+
+
+def _order_note(bar: RandomTerm, name: str, value: Categorical) -> str:
+    levels = value.levels.tolist()
+    return (
+        f"{bar.text}: the levels of {name} are taken in the order of its categories, "
+        f"{listed(levels, 6)}; an ordered category says it"
+    )
 
 
 def _unseen(bar: RandomTerm, name: str) -> str:

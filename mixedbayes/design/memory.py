@@ -15,6 +15,8 @@ from mixedbayes.errors import ModelError
 from mixedbayes.formula import Formula, parse_terms
 from mixedbayes.formula.nodes import column, unparse
 from mixedbayes.formula.terms import Terms
+from mixedbayes.formula.types import RandomTerm
+from mixedbayes.terms.bars import BARS
 
 
 @dataclass
@@ -36,13 +38,26 @@ def coding_notes(formula: Formula, coding: Coding) -> list[str]:
         for name in sorted(coding.logical)
         if _both_in_r(name, terms)
     ]
-    used = {unparse(f) for _, terms in parts for term in terms.terms for f in term.factors}
+    # a structure has an effect for each level, in R as well
+    bars = {bar.text for f in (formula, *formula.others) for bar in f.random if is_named(bar)}
+    used = {
+        unparse(f)
+        for where, terms in parts
+        if where not in bars
+        for term in terms.terms
+        for f in term.factors
+    }
     return notes + [
         f"{name} is ordered: each of its levels is compared with {first!r}, where R fits "
         f"polynomials over the levels; C({column(name)}, contr.poly) gives those"
         for name, first in coding.ordered.items()
         if column(name) in used
     ]
+
+
+def is_named(bar: RandomTerm) -> bool:
+    """Whether a bar has the name of a structure of covariances, ar1(visit | g)."""
+    return bar.structure not in BARS.values()
 
 
 def _parts(formula: Formula) -> Iterator[tuple[str, Terms]]:

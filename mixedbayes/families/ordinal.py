@@ -32,6 +32,7 @@ from mixedbayes.families.rows import Rows
 from mixedbayes.formula import Formula
 from mixedbayes.formula import Response as Left
 from mixedbayes.formula.nodes import column
+from mixedbayes.formula.specific import check_bars
 from mixedbayes.priors.types import Assigned
 
 THRESHOLDS, DISC = "thresholds", "disc"
@@ -85,6 +86,7 @@ class Ordinal(Categories):
     def expanded(self, formula: Formula, response: Response) -> Formula:
         """With cs(), a further formula for each threshold."""
         self.check_columns(response)
+        check_bars(formula)
         if formula.specific is None or not self.apart:
             return formula
         levels, codes = response.levels, np.unique(response.y)

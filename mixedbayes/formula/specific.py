@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mixedbayes.errors import FormulaError
-from mixedbayes.formula.nodes import Call, Node, unparse
+from mixedbayes.formula.nodes import Call, Node, column, unparse
 from mixedbayes.formula.parser import parse_terms
 from mixedbayes.formula.terms import Term, Terms
 from mixedbayes.formula.tokens import fail
@@ -38,13 +38,6 @@ def apart(formula: Formula) -> tuple[Formula, Formula | None]:
                 "those of the response's own formula; write its terms without cs()"
             )
     for bar in formula.random:
-        if bar.structure == SPECIFIC and not bar.text.startswith(SPECIFIC):
-            fail(
-                bar.text, Span(0, len(bar.text)),
-                "with an ordered response cs() may mean effects that differ between thresholds, "
-                "which are not offered for groups, or effects with one correlation",
-                f"for these write {SPECIFIC}({bar.effects} | {bar.group})",
-            )  # fmt: skip
         if any(map(_called, _factors(bar.effects))):
             fail(
                 bar.text, Span(0, len(bar.text)),
@@ -65,6 +58,18 @@ def apart(formula: Formula) -> tuple[Formula, Formula | None]:
         )  # fmt: skip
     specific = replace(formula, fixed=str(own), offsets=(), random=(), others=())
     return replace(formula, fixed=str(common)), specific
+
+
+def check_bars(formula: Formula) -> None:
+    """FormulaError where cs() to the left of a bar may be category-specific or a covariance."""
+    for bar in formula.random:
+        if bar.structure == SPECIFIC and not bar.text.startswith(SPECIFIC):
+            fail(
+                bar.text, Span(0, len(bar.text)),
+                "with an ordered response cs() may mean effects that differ between thresholds, "
+                "which are not offered for groups, or effects with one correlation",
+                f"for these write {SPECIFIC}({bar.effects} | {':'.join(map(column, bar.factors))})",
+            )  # fmt: skip
 
 
 def _factors(text: str) -> list[Node]:

@@ -24,7 +24,7 @@ def check_proportion(priors: Priors, defaults: Priors) -> None:
     rows = zip(priors.rows(), defaults.rows(), strict=True)
     for (parameter, term, assigned), (_, _, default) in rows:
         prior = assigned.prior
-        if not assigned.given or isinstance(prior, LKJ | Flat):
+        if not assigned.given or isinstance(prior, LKJ | Flat) or isinstance(default.prior, LKJ):
             continue
         low, high = _quantiles(prior, _TAIL)
         low_0, high_0 = _quantiles(default.prior, 0.25)
