@@ -40,7 +40,9 @@ class Marginal(Formulation):
     """Effects integrated out in closed form and drawn back exactly; Gaussian models only.
 
     Effects of crossed factors meet in one dense block. Where it would have more than `max_dense`
-    columns, the largest crossed factors stay in NUTS, and the others are integrated.
+    columns, the largest crossed factors stay in NUTS, and the others are integrated. With terms
+    that are no grouping factors, such as smooths, it is the most columns of a dense block of the
+    sparse factor of all effects; a model that needs more is left to other engines.
     """
 
     max_dense: int = MAX_DENSE

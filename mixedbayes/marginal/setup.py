@@ -22,6 +22,7 @@ from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.plan import MAX_DENSE, Plan, SparsePlan, choose_plan
 from mixedbayes.marginal.problem import Problem, build_problem
 from mixedbayes.marginal.summaries import EffectsSummary
+from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.placement import Centre, Placement
 from mixedbayes.priors.types import PredictorPriors, Priors
@@ -34,6 +35,7 @@ Floats = NDArray[np.float64]
 
 SUMMARISED = 2e8  # effects x draws that summaries are made of, in seconds; beyond it, fewer draws
 FEWEST_DRAWS = 200
+_DRAWN = 2**23  # effects that are drawn together where few of them are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +154,8 @@ class Setup:
     ) -> tuple[dict[str, Floats], dict[str, tuple[EffectsSummary, EffectsSummary]]]:
         """As `parameters`, with integrated group effects as summaries instead of draws.
 
-        Of each factor the deviations, and population effects + deviations.
+        Of each factor the deviations, and population effects + deviations. Smooths belong to the
+        population, and are drawn.
 
         Given the parameters an effect's moments are exact, so that of very many effects a few
         hundred draws of the parameters say as much as thousands.
@@ -160,12 +163,29 @@ class Setup:
         given = self._given(constrained)
         effects_in_all = sum(g.n_levels * len(g.terms) for g in self.integrated)
         enough = max(FEWEST_DRAWS, int(SUMMARISED / effects_in_all))
-        out = self._parameters(constrained, draw_population(*given, rng), {})
+        out = self._parameters(constrained, *self._population(constrained, rng))
         shifts = [self.population.shift(g.terms, constrained.coefficients) for g in self.integrated]
         placed = self.priors.placed
         maps = [placed[g.name].T if g.name in placed else None for g in self.integrated]
         kept = effects_moments(*given, probs=probs, max_draws=enough, maps=maps, shifts=shifts)
-        return out, {g.name: (b, c) for g, b, c in zip(self.integrated, *kept, strict=True)}
+        every = zip(self.integrated, *kept, strict=True)
+        return out, {g.name: (b, c) for g, b, c in every if g.grouping}
+
+    def _population(
+        self, constrained: Constrained, rng: np.random.Generator
+    ) -> tuple[Floats, dict[str, Floats]]:
+        """Draws of the population effects, and of the smooths' coefficients by name."""
+        problem, L, sigma, v = self._given(constrained)
+        smooths = [k for k, g in enumerate(self.integrated) if not g.grouping]
+        if not smooths:
+            return draw_population(problem, L, sigma, v, rng), {}
+        columns = sum(g.n_levels * len(g.terms) for g in self.integrated)
+        found = []
+        for own in row_blocks(len(sigma), max(1, _DRAWN // columns)):
+            beta, b = draw_effects(problem, [f[own] for f in L], sigma[own], v[own], rng)
+            found.append([beta, *(b[k].copy() for k in smooths)])
+        beta, *effects = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return beta, {self.integrated[k].name: b for k, b in zip(smooths, effects, strict=True)}
 
     def _given(self, constrained: Constrained) -> tuple[Problem, list[Floats], Floats, Floats]:
         L = [constrained.L[g.name] for g in self.integrated]

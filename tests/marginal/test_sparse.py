@@ -4,12 +4,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.linalg import block_diag
 from scipy.stats import multivariate_normal
 
+import mixedbayes as mb
 from mixedbayes.errors import ModelError
+from mixedbayes.marginal import setup as setups
 from mixedbayes.marginal.effects import (
     Shift,
     conditional_moments,
@@ -18,6 +21,7 @@ from mixedbayes.marginal.effects import (
 )
 from mixedbayes.marginal.kernel import general_kernel, kernel_for
 from mixedbayes.marginal.problem import build_problem
+from mixedbayes.marginal.setup import set_up
 from mixedbayes.marginal.sparse.core import GRADIENT, sparse_pass
 from mixedbayes.marginal.sparse.order import minimum_degree
 from mixedbayes.marginal.sparse.problem import build_sparse_problem
@@ -488,3 +492,22 @@ def test_the_plan_in_words_and_its_limit():
     )
     with pytest.raises(ModelError, match=r"needs a dense block of \d+ columns, more than 10; use"):
         make("two smooths and everything").problem(max_dense=10)
+
+
+def test_smooths_are_drawn_with_the_population_where_groups_are_summarised(monkeypatch):
+    rng, n, S = np.random.default_rng(0), 80, 3000
+    x, g = rng.uniform(size=n), np.arange(n) % 6
+    data = pd.DataFrame({"x": x, "g": g, "y": np.sin(6 * x) + rng.normal(0, 0.3, n)})
+    spec = mb.Model("y ~ s(x, k=6) + (1 | g)", data).spec
+    setup = set_up(spec.design, spec.priors)
+    constrained = setup.layout.constrained(np.zeros((S, setup.layout.ndim)))
+    monkeypatch.setattr(setups, "_DRAWN", 1000)  # in several parts
+    values, kept = setup.summaries(constrained, np.random.default_rng(1), (0.5,))
+    assert list(kept) == ["g"]
+    whole = setup.parameters(constrained, np.random.default_rng(2))
+    names = ("Intercept", "fixef", "ranef_s_x")
+    some, every = (np.hstack([v[k].reshape(S, -1) for k in names]) for v in (values, whole))
+    sd = every.std(axis=0)
+    assert np.abs(some.mean(axis=0) - every.mean(axis=0)).max() < (4.5 * sd / np.sqrt(S / 2)).max()
+    away = (np.cov(some.T) - np.cov(every.T)) / np.outer(sd, sd)
+    assert np.abs(away).max() < 4.5 * 2 / np.sqrt(S)
