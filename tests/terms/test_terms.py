@@ -15,6 +15,7 @@ from mixedbayes.checks.evidence import log_evidence
 from mixedbayes.checks.loo import loo
 from mixedbayes.design.encoded import EncodedTerm
 from mixedbayes.design.types import NewTerm
+from mixedbayes.engines import marginal
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.marginal.density import MarginalDensity
@@ -183,6 +184,19 @@ def test_normal_effects_integrate_out_of_normal_responses(case):
         replicates = pm.draw(model.observed_RVs[0], 3, random_seed=1)
     assert logp == pytest.approx(expected, rel=1e-9)
     assert replicates.std(axis=0).min() > 0
+
+
+def test_a_factor_that_is_too_dense_is_left_to_another_engine(monkeypatch):
+    spec = spec_with(_smooth(np.random.default_rng(5)))
+    monkeypatch.setattr(marginal, "MAX_DENSE", 7)
+    chosen = choose_engine("auto", spec)
+    assert str(chosen) == "NonCentered()"
+    assert "the effects of g needs a dense block of 8 columns, more than 7" in chosen.reason
+    asked = choose_engine(mb.Marginal(max_dense=8), spec)
+    assert "8 columns in its largest dense block" in asked.engine.plan(spec, asked)
+    few = choose_engine(mb.Marginal(max_dense=7), spec)
+    with pytest.raises(ModelError, match=r"use formulation=mb\.NonCentered\(\), or mb\.Marginal"):
+        few.engine.model(spec, few)
 
 
 def test_engines_say_why_they_leave_it_to_pymc(case):
