@@ -49,7 +49,7 @@ _HOME = {
     "NegativeBinomial": "mixedbayes.families.negative_binomial",
     "Cumulative": "mixedbayes.families.cumulative",
     **dict.fromkeys(
-        ("Identity", "Log", "Logit", "Probit", "Cloglog", "Inverse", "TanHalf"),
+        ("Identity", "Log", "Logit", "Probit", "Cloglog", "Inverse", "TanHalf", "Softplus"),
         "mixedbayes.families.links",
     ),
     "Marginal": "mixedbayes.engines.marginal",
@@ -158,6 +158,7 @@ if TYPE_CHECKING:
     from mixedbayes.families.links import Log as Log
     from mixedbayes.families.links import Logit as Logit
     from mixedbayes.families.links import Probit as Probit
+    from mixedbayes.families.links import Softplus as Softplus
     from mixedbayes.families.links import TanHalf as TanHalf
     from mixedbayes.families.lognormal import Lognormal as Lognormal
     from mixedbayes.families.negative_binomial import NegativeBinomial as NegativeBinomial

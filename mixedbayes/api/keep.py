@@ -20,6 +20,7 @@ from mixedbayes.engines.choose import Request
 from mixedbayes.engines.run import Run
 from mixedbayes.errors import FileError, FormulaError, SamplingError
 from mixedbayes.families.base import Family
+from mixedbayes.families.chosen import named
 from mixedbayes.families.registry import family_from_names, written
 from mixedbayes.formula import parse_all
 from mixedbayes.model.coords import check_labels
@@ -63,6 +64,7 @@ EXTRA = {
     "units": Each(str),
     "library?": str,  # of the data frame, where it is not pandas
     "fixed?": Each((float, str)),  # what of the family the user fixed
+    "links?": Each(str),  # chosen ones of further parameters, by name
     # of a family of the user's own, by which it is known again
     "own?": {"links": Each(str), "log_density": [float]},
 }
@@ -110,6 +112,7 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             **({"columns": fingerprint(design)} if own else {}),
             **({"library": design.library} if design.library != PANDAS else {}),
             **({"fixed": family.fixed} if family.fixed else {}),
+            **({"links": named(family.links)} if family.links else {}),
             **({"own": family.fingerprint(design)} if family.own else {}),
         },
     )
@@ -192,7 +195,7 @@ def own_family(saved: SavedFit, where: str, family: Family | None) -> Family | N
             f"{where} was fitted with {wanted}, which is not given: a file holds no code; load it "
             f"in Python with family=mb.custom({saved.family!r}, ...)"
         )
-    given = {"mu": family.link.name} | {p.name: p.link.name for p in family.declared}
+    given = family.link_names
     if (
         not family.own
         or family.name != saved.family
@@ -230,7 +233,10 @@ def arguments(saved: SavedFit, family: Family | None = None) -> dict[str, Any]:
     return {
         "formula": formulas,
         "data": replace(table(saved.data, saved.data.columns), library=_library(saved)),
-        "family": family or family_from_names(saved.family, saved.link, saved.extra.get("fixed")),
+        "family": family
+        or family_from_names(
+            saved.family, saved.link, saved.extra.get("fixed"), saved.extra.get("links")
+        ),
         "priors": codec.decode(saved.priors),
         "formulation": _from_plain(asked["formulation"]),
         "missing": asked["missing"],

@@ -12,6 +12,7 @@ from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Design, Floats
 
 _WHOLE = 2.0**53  # floats below it hold every whole number
+_BELOW_ONE = float(np.nextafter(1.0, 0.0))
 
 
 def weights_of(design: Design) -> Floats:
@@ -50,6 +51,11 @@ def per_row(x: Floats) -> Floats:
     """A parameter against rows: (S,) becomes (S, 1); (S, n) stays."""
     x = np.asarray(x, float)
     return x[:, None] if x.ndim == 1 else x
+
+
+def below_one(share: Floats) -> Floats:
+    """Shares, just below 1 where they round to it."""
+    return np.minimum(share, _BELOW_ONE)
 
 
 def repeated(log_density: Floats, weights: Floats | None) -> Floats:

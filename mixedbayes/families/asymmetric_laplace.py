@@ -13,6 +13,7 @@ from mixedbayes.design import counted
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior, Uniform
 from mixedbayes.errors import ModelError
+from mixedbayes.families import chosen
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repeated, weights_of
 from mixedbayes.families.gaussian import Gaussian, scale_prior
 from mixedbayes.families.links import Identity, Link, Log, Logit
@@ -117,7 +118,7 @@ class AsymmetricLaplace(Gaussian):
     dispersion_words: ClassVar[str] = "residual scale"
     wider: ClassVar[str | None] = None
     normal: ClassVar[bool] = False
-    links: ClassVar[tuple[type[Link], ...]] = (Identity, Log)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Identity, Log)
     repeats_rows: ClassVar[bool] = True
     quantile: float | None = None
 
@@ -134,6 +135,7 @@ class AsymmetricLaplace(Gaussian):
         object.__setattr__(self, "quantile", float(q))
         object.__setattr__(self, "declared", (_SIGMA,))
         object.__setattr__(self, "parameters", (_SIGMA.name,))
+        object.__setattr__(self, "links", chosen.checked(self.name, self.declared, self.links))
 
     @property
     def fixed(self) -> dict[str, float]:

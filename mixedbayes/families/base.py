@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
-from mixedbayes.families import support
+from mixedbayes.families import chosen, support
 from mixedbayes.families.arrays import per_row as per_row
 from mixedbayes.families.arrays import repeated as repeated
 from mixedbayes.families.arrays import weights_of as weights_of
@@ -31,7 +31,7 @@ type Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Family(Several, Bounded):
+class Family(Several, Bounded, chosen.Linked):
     """The distribution of y given mu = g^-1(eta) and the family's own parameters.
 
     Subclasses are frozen dataclasses whose `link` field has a default. In arrays S counts draws and
@@ -41,12 +41,21 @@ class Family(Several, Bounded):
     student_t, skew_normal, lognormal, shifted_lognormal, gamma, inverse_gaussian) a row's variance,
     or that of its logarithm, is divided by w, as in R. Elsewhere (`repeats_rows`) a row counts w
     times: its log density is multiplied by w.
+
+    `link` is that of mu. A parameter with a formula has the link that is `declared` of it, or one
+    chosen by ``links={"sigma": mb.Softplus()}``, an object, class or name: what is positive takes
+    `mb.Log()` or `mb.Softplus()`, a share `mb.Logit()`, `mb.Probit()` or `mb.Cloglog()`. Its
+    coefficients and their priors are on that scale. Links say nothing of one without a formula.
+
+    >>> import mixedbayes as mb
+    >>> mb.Gaussian(links={"sigma": mb.Softplus()}).described
+    'gaussian, identity link, softplus link of sigma'
     """
 
     name: ClassVar[str] = ""
     declared: ClassVar[tuple[Parameter, ...]] = ()  # besides the mean
     parameters: ClassVar[tuple[str, ...]] = ()  # their names, set from `declared`
-    links: ClassVar[tuple[type[Link], ...]] = ()  # the links the family can have
+    mean_links: ClassVar[tuple[type[Link], ...]] = ()  # the links the family can have
     repeats_rows: ClassVar[bool] = True
     divided: ClassVar[bool] = True  # whether weights that do not repeat rows divide the variance
     discrete: ClassVar[bool] = False
@@ -78,6 +87,7 @@ class Family(Several, Bounded):
     apart: ClassVar[bool] = False  # whether cs(x) may move each threshold by itself
     beyond: ClassVar[str] = ""  # what effects do not multiply, " beyond ndt", where they are ratios
     link: Link = field(default_factory=Link)
+    links: Any = field(default=(), kw_only=True)  # `chosen.Links`, of a dictionary
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -86,9 +96,10 @@ class Family(Several, Bounded):
     def __post_init__(self) -> None:
         if isinstance(self.link, type) and issubclass(self.link, Link):
             object.__setattr__(self, "link", self.link())
-        if not isinstance(self.link, self.links):
-            shown = ", ".join(f"mb.{kind.__name__}()" for kind in self.links)
+        if not isinstance(self.link, self.mean_links):
+            shown = ", ".join(f"mb.{kind.__name__}()" for kind in self.mean_links)
             raise ModelError(f"the {self.name} family has the links {shown}; got {self.link!r}")
+        object.__setattr__(self, "links", chosen.checked(self.name, self.declared, self.links))
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -104,7 +115,7 @@ class Family(Several, Bounded):
     def described(self) -> str:
         """Name, link and fixed parameters, in words."""
         fixed = "".join(f", {name} = {value:g}" for name, value in self.fixed.items())
-        return f"{self.name}, {self.link.name} link{fixed}"
+        return f"{self.name}, {self.link.name} link{chosen.words(self.links)}{fixed}"
 
     # ---- before anything runs -----------------------------------------------------------------
 
@@ -236,24 +247,15 @@ class Family(Several, Bounded):
     def typical(self, name: str, design: Design, assigned: Assigned | None) -> Floats:
         """A value of a parameter that fits the data roughly: its prior's median."""
         if assigned is None:
-            return np.asarray(
-                self.parameter_link(name).inverse(self.parameter_scale(name, design)[0], np)
-            )
+            link = self.parameter(name).link
+            return np.asarray(link.inverse(self.parameter_scale(name, design)[0], np))
         if not assigned.prior.proper:
             return np.asarray(self.parameter_prior(name, design)[0].frozen().ppf(0.5))
         return np.asarray(assigned.prior.frozen().ppf(0.5))
 
     def parameter_scale(self, name: str, design: Design) -> tuple[float, float]:
-        """Centre and spread of a parameter's own predictor, on that parameter's link scale."""
+        """Centre and spread of a parameter's own predictor, on the scale of its declared link."""
         raise NotImplementedError
-
-    def parameter_link(self, name: str) -> Link:
-        """Link of a parameter that has a formula of its own."""
-        return self.parameter(name).link
-
-    def parameter(self, name: str) -> Parameter:
-        """The declaration of a parameter."""
-        return next(p for p in self.declared if p.name == name)
 
     def labels(self, name: str, design: Design) -> tuple[str, ...] | None:
         """Labels of the elements of a parameter that is a vector; None where it is one number."""
@@ -427,7 +429,7 @@ class Family(Several, Bounded):
         return self.link.slope(eta, np) ** 2 / self.variance(mu, parameters)
 
     def parameter_information(self, name: str, eta: Floats, parameters: Values) -> Floats:
-        """(S, n) Fisher information about a parameter on the scale of its link.
+        """(S, n) Fisher information about a parameter on the scale of its declared link.
 
         In a row of weight 1, and one trial.
         """
@@ -451,7 +453,7 @@ class Family(Several, Bounded):
     def row_parameter_information(
         self, name: str, eta: Floats, parameters: Values, trials: Ints | None
     ) -> Floats:
-        """(S, n) that about a parameter, on the scale of its link, in rows of size 1."""
+        """(S, n) that about a parameter on its declared link's scale, in rows of size 1."""
         return self.parameter_information(name, eta, parameters)
 
     def design_information(self, eta: Floats, parameters: Values, design: Design) -> Floats:

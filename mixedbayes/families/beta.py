@@ -79,7 +79,7 @@ class Beta(Family):
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "phi"
     takes: ClassVar[str] = "shares strictly between 0 and 1"
-    links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
 
     @property

@@ -109,7 +109,7 @@ class Shares(Family):
 
     discrete: ClassVar[bool] = True
     probability: ClassVar[bool] = True
-    links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit, Cloglog)
     link: ShareLink = field(default_factory=Logit)
 
     @property

@@ -114,7 +114,7 @@ class Categorical(Categories):
 
     name: ClassVar[str] = "categorical"
     takes: ClassVar[str] = "labels: text, categories or whole numbers"
-    links: ClassVar[tuple[type[Link], ...]] = (Logit,)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Logit,)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "categorical",
         bambi="categorical",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mixedbayes.distributions import Prior
 from mixedbayes.families import own_parts as parts
 from mixedbayes.families.base import Family
+from mixedbayes.families.chosen import Links
 from mixedbayes.families.links import Link
 from mixedbayes.families.own import Given
 from mixedbayes.families.own_checks import refuse
@@ -216,6 +218,6 @@ def custom(
     return parts.family_of(name, own, given, discrete=discrete, of_mu=of_mu)
 
 
-def again(name: str, asked: Mapping[str, Any]) -> Family:
+def again(name: str, asked: Mapping[str, Any], chosen: Links = ()) -> Family:
     """The family that was made of this before; what was tried then is not tried again."""
-    return custom(name, **{**asked, "check": False})
+    return replace(custom(name, **{**asked, "check": False}), links=chosen)

@@ -51,7 +51,7 @@ def _further(predictor: LinearPredictor, design: Design, family: Family) -> Pred
         scale, unit = family.scale(design), family.scale_origin(design)
         return predictor_priors(predictor, 0.0, scale, unit, level=True)
     unit = family.parameter_origin(name)
-    return predictor_priors(predictor, *family.parameter_scale(name, design), unit)
+    return predictor_priors(predictor, *family.link_scale(name, design), unit)
 
 
 def _across(

@@ -81,9 +81,14 @@ class Ends(Beta):
 
     def parts(self, mu: Floats, parameters: Values) -> tuple[Floats, Floats, Floats]:
         """(S, n) the probabilities of 0, of what lies between, and of 1."""
-        own = {name: per_row(value) for name, value in parameters.items()}
-        zero, between, one = self.log_parts(mu, own, np)
+        zero, between, one = self._logs(mu, parameters)
         return np.exp(zero), np.exp(between), np.exp(one)
+
+    def _logs(self, mu: Floats, parameters: Values) -> tuple[Floats, Floats, Floats]:
+        """(S, n) `log_parts`; -inf where a share rounds to 0 or 1."""
+        own = {name: per_row(value) for name, value in parameters.items()}
+        with np.errstate(divide="ignore"):
+            return self.log_parts(mu, own, np)
 
     def rows(self, design: Design) -> Rows:
         w, between = weights_of(design), _between(design.y)
@@ -191,9 +196,8 @@ class Ends(Beta):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        own = {name: per_row(value) for name, value in parameters.items()}
-        zero, between, one = self.log_parts(mu, own, np)
-        inside, phi = np.where(_between(y), y, 0.5), own["phi"]
+        zero, between, one = self._logs(mu, parameters)
+        inside, phi = np.where(_between(y), y, 0.5), per_row(parameters["phi"])
         beta = stats.beta.logpdf(inside, mu * phi, (1 - mu) * phi)
         found = np.where(y == 0, zero, np.where(y == 1, one, between + beta))
         return repeated(np.where((y >= 0) & (y <= 1), found, -np.inf), weights)

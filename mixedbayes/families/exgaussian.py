@@ -84,7 +84,7 @@ class Exgaussian(Gaussian):
     dispersion_words: ClassVar[str] = "sd of the normal part"
     wider: ClassVar[str | None] = None
     normal: ClassVar[bool] = False
-    links: ClassVar[tuple[type[Link], ...]] = (Identity, Log)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Identity, Log)
     repeats_rows: ClassVar[bool] = True
 
     @property

@@ -62,7 +62,7 @@ class GammaFamily(PositiveMean):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\alpha"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere("Gamma", "Gamma", "gamma", {"shape": "alpha"})
     dispersion: ClassVar[str | None] = "shape"
-    links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse, Identity)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse, Identity)
     repeats_rows: ClassVar[bool] = False
 
     @property

@@ -71,7 +71,7 @@ class Gaussian(Family):
     wider: ClassVar[str | None] = "student_t"
     skewed: ClassVar[tuple[str, ...]] = ("lognormal", "gamma", "skew_normal")
     normal: ClassVar[bool] = True
-    links: ClassVar[tuple[type[Link], ...]] = (Identity, Log, Inverse)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Identity, Log, Inverse)
     repeats_rows: ClassVar[bool] = False
     link: Link = field(default_factory=Identity)
 

@@ -23,14 +23,13 @@ class HurdleGamma(PositiveHurdle):
     name: ClassVar[str] = "hurdle_gamma"
     of: ClassVar[type[Family]] = GammaFamily
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "hurdle_gamma",
-        None,
-        "hurdle_gamma",
-        {"shape": "alpha", "hu": "psi"},
-        ("hu",),
+        brms="hurdle_gamma",
+        bambi="hurdle_gamma",
+        bambi_parameters={"shape": "alpha", "hu": "psi"},
+        bambi_rest=("hu",),
         names=("zigamma", "zero_inflated_gamma", "hurdlegamma"),
     )
-    links: ClassVar[tuple[type[Link], ...]] = (Log,)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Log,)
     link: Link = field(default_factory=Log)
 
     def pymc(

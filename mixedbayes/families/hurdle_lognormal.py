@@ -23,14 +23,13 @@ class HurdleLognormal(PositiveHurdle):
     name: ClassVar[str] = "hurdle_lognormal"
     of: ClassVar[type[Family]] = Lognormal
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "hurdle_lognormal",
-        None,
-        "hurdle_lognormal",
-        {"sigma": "sigma", "hu": "psi"},
-        ("hu",),
+        brms="hurdle_lognormal",
+        bambi="hurdle_lognormal",
+        bambi_parameters={"sigma": "sigma", "hu": "psi"},
+        bambi_rest=("hu",),
         names=("hurdlelognormal",),
     )
-    links: ClassVar[tuple[type[Link], ...]] = (Identity,)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Identity,)
     link: Link = field(default_factory=Identity)
 
     def pymc(

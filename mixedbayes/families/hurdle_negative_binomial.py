@@ -25,8 +25,10 @@ class HurdleNegativeBinomial(Hurdle, Counts):
     title: ClassVar[str] = "negative binomial hurdle"
     of: ClassVar[type[Family]] = NegativeBinomial
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "hurdle_negbinomial", None, "hurdle_negativebinomial",
-        {"shape": "alpha", "hu": "psi"}, ("hu",),
+        brms="hurdle_negbinomial",
+        bambi="hurdle_negativebinomial",
+        bambi_parameters={"shape": "alpha", "hu": "psi"},
+        bambi_rest=("hu",),
         names=("hnb", "hurdle_negbinomial", "hurdle_negativebinomial",
                "hurdlenegativebinomial", "hurdle_nbinom2"),
     )  # fmt: skip

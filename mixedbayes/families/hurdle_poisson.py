@@ -21,11 +21,10 @@ class HurdlePoisson(Hurdle, Counts):
     title: ClassVar[str] = "Poisson hurdle"
     of: ClassVar[type[Family]] = Poisson
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "hurdle_poisson",
-        None,
-        "hurdle_poisson",
-        {"hu": "psi"},
-        ("hu",),
+        brms="hurdle_poisson",
+        bambi="hurdle_poisson",
+        bambi_parameters={"hu": "psi"},
+        bambi_rest=("hu",),
         names=("hurdlepoisson", "poisson_hurdle", "zap"),
     )
     wider: ClassVar[str | None] = "hurdle_negative_binomial"

@@ -81,7 +81,7 @@ class InverseGaussian(PositiveMean):
         names=("wald", "invgauss", "inversegaussian", "ig"),
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "shape"
-    links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Log, Inverse)
     repeats_rows: ClassVar[bool] = False
 
     @property

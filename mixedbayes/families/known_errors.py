@@ -190,7 +190,7 @@ def with_errors(family: Family, formula: Formula) -> Family:
     """
     base, response = family.variant_of or type(family), formula.response
     if response.se is None:
-        return family if type(family) is base else base(link=family.link)
+        return family if type(family) is base else base(link=family.link, links=family.links)
     kind = _VARIANTS.get((base, response.se_adds))
     if kind is None:
         known = " or ".join(repr(k.name) for k, adds in _VARIANTS if k is not None and not adds)
@@ -198,4 +198,4 @@ def with_errors(family: Family, formula: Formula) -> Family:
             f"se({response.se}) gives known standard errors, which the {family.name} family has no "
             f"place for: use family={known}"
         )
-    return kind(link=family.link)
+    return kind(link=family.link, links=family.links)

@@ -85,6 +85,27 @@ class Log(Link):
 
 
 @dataclass(frozen=True)
+class Softplus(Link):
+    """mu = log(1 + exp(eta)), of a positive parameter: effects add to it where it is large.
+
+    eta is about mu where mu is large, and about log mu, of which effects are factors, where it is
+    small. Large and small are beside 1: the model depends on the unit of the parameter, such as
+    that of y for sigma.
+    """
+
+    name: ClassVar[str] = "softplus"
+
+    def link(self, mu: Any, xp: Any) -> Any:
+        return mu + xp.log(-xp.expm1(-mu))
+
+    def inverse(self, eta: Any, xp: Any) -> Any:
+        return np.logaddexp(0.0, eta) if xp is np else xp.softplus(eta)
+
+    def slope(self, eta: Any, xp: Any) -> Any:
+        return special.expit(eta) if xp is np else xp.sigmoid(eta)
+
+
+@dataclass(frozen=True)
 class Inverse(Link):
     """eta = 1 / mu."""
 
@@ -146,6 +167,10 @@ class ShareLink(Link):
         """log(d mu / d eta) as a function of eta, without loss of digits in the tails."""
         raise NotImplementedError
 
+    def odds_slope(self, eta: Floats) -> Floats:
+        """d log_odds / d eta at eta, without loss of digits in the tails."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Logit(ShareLink):
@@ -177,6 +202,9 @@ class Logit(ShareLink):
 
     def log_slope(self, eta: Any, xp: Any) -> Any:
         return self.log_inverse(eta, xp) + self.log_inverse(-eta, xp)
+
+    def odds_slope(self, eta: Floats) -> Floats:
+        return np.ones_like(eta)
 
 
 @dataclass(frozen=True)
@@ -212,6 +240,11 @@ class Probit(ShareLink):
     def log_slope(self, eta: Any, xp: Any) -> Any:
         return -0.5 * eta**2 - 0.5 * np.log(2 * np.pi)
 
+    def odds_slope(self, eta: Floats) -> Floats:
+        """phi / (Phi(eta) Phi(-eta)), about |eta| in the tails."""
+        far = np.abs(eta)
+        return np.sqrt(2 / np.pi) / (special.erfcx(far / np.sqrt(2)) * special.ndtr(far))
+
 
 @dataclass(frozen=True)
 class Cloglog(ShareLink):
@@ -242,3 +275,8 @@ class Cloglog(ShareLink):
 
     def log_slope(self, eta: Any, xp: Any) -> Any:
         return eta - _exp(eta, xp)
+
+    def odds_slope(self, eta: Floats) -> Floats:
+        """The hazard over the share: 1 where both are small."""
+        hazard = _exp(np.maximum(eta, -40.0), np)
+        return np.asarray(hazard / -np.expm1(-hazard))

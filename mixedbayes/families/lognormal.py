@@ -37,7 +37,7 @@ class Lognormal(Family):
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "sigma"
     takes: ClassVar[str] = "positive numbers"
-    links: ClassVar[tuple[type[Link], ...]] = (Identity,)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Identity,)
     repeats_rows: ClassVar[bool] = False
     extremes: ClassVar[bool] = False
     infinite_over: ClassVar[tuple[str, ...]] = ("sigma",)

@@ -88,7 +88,7 @@ class OrderedBeta(Ends):
         Parameter("gap", r"\delta", averages=False),
     )
     elsewhere: ClassVar[Elsewhere] = Elsewhere(names=("ordbeta", "ordbetareg", "ord_beta_reg"))
-    links: ClassVar[tuple[type[Link], ...]] = (Logit,)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Logit,)
 
     @property
     def row_density(self) -> RowDensity:

@@ -103,7 +103,7 @@ class Custom(Family):
                 "again"
             )
         assert self.given.again is not None
-        return self.given.again, (self.name, dict(self.given.asked))
+        return self.given.again, (self.name, dict(self.given.asked), self.links)
 
     # ---- the data ------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ class Custom(Family):
     def parameter_prior(self, name: str, design: Design) -> tuple[Prior, str]:
         if name in self.given.priors:
             return self.given.priors[name], f"of the {self.name} family"
-        if isinstance(self.parameter_link(name), Log):  # sigma, in units of y
+        if isinstance(self.parameter(name).link, Log):  # sigma, in units of y
             spread = self._spread(design)
             return Exponential(1 / spread), f"mean sd({design.response}) = {spread:.4g}"
         return Uniform(0, 1), "any share"
@@ -200,10 +200,10 @@ class Custom(Family):
         """Median and spread of its prior on the scale of its link; of logarithms and log odds the
         spread is at most 1, as that of other families."""
         if name not in self.given.priors:
-            log = isinstance(self.parameter_link(name), Log)
+            log = isinstance(self.parameter(name).link, Log)
             return (float(np.log(self._spread(design))) if log else 0.0), 1.0
         at = self.given.priors[name].frozen().ppf([0.16, 0.5, 0.84])
-        low, middle, high = self.parameter_link(name).link(np.asarray(at), np)
+        low, middle, high = self.parameter(name).link.link(np.asarray(at), np)
         most = np.inf if self.parameter(name).real else 1.0
         return float(middle), float(np.clip((high - low) / 2, 1e-3, most))
 
@@ -297,8 +297,7 @@ class Custom(Family):
         y = design.y[:: max(1, design.n // 5)][:5]
         mu = self.inverse(np.full((1, len(y)), self.location(design)), np)
         own = {name: self.typical(name, design, None)[None] for name in self.parameters}
-        links = {"mu": self.link.name} | {p.name: p.link.name for p in self.declared}
-        return {"links": links, "log_density": self.log_density(y, mu, own)[0].tolist()}
+        return {"links": self.link_names, "log_density": self.log_density(y, mu, own)[0].tolist()}
 
     # ---- the distribution ----------------------------------------------------------------------
 

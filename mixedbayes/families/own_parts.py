@@ -480,7 +480,7 @@ def family_of(name: str, links: Links, given: Given, *, discrete: bool, of_mu: b
             "__module__": base.__module__,
             "name": name,
             "declared": tuple(Parameter(p, _symbol(p), own) for p, own in others),
-            "links": (type(link),),
+            "mean_links": (type(link),),
             "discrete": discrete,
             "counting": discrete and given.lower == 0 and given.upper == math.inf,
             "positive": of_mu and given.lower >= 0,

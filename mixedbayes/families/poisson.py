@@ -30,7 +30,7 @@ class Counts(Family):
     counting: ClassVar[bool] = True
     largest: ClassVar[float] = 1e12  # count beyond which too few digits of differences are left
     takes: ClassVar[str] = "counts 0, 1, 2, ..."
-    links: ClassVar[tuple[type[Link], ...]] = (Log, Identity)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Log, Identity)
     link: Link = field(default_factory=Log)
 
     def check(self, design: Design) -> None:

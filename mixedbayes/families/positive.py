@@ -20,7 +20,7 @@ class PositiveMean(Family):
 
     positive: ClassVar[bool] = True
     takes: ClassVar[str] = "positive numbers"
-    links: ClassVar[tuple[type[Link], ...]] = (Log, Identity)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Log, Identity)
     link: Link = field(default_factory=Log)
 
     def check(self, design: Design) -> None:

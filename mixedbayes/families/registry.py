@@ -163,11 +163,11 @@ def _check_ours(kind: type[Family]) -> None:
 
 
 def _check_link(family: Family) -> None:
-    if type(family.link) not in family.links:
+    if type(family.link) not in family.mean_links:
         raise ModelError(
             f"{type(family.link).__name__} is a link of your own, and these are not taken: "
             "likelihoods are compiled for the links that are known. The "
-            f"{family.name} family has {', '.join(f'mb.{k.__name__}()' for k in family.links)}"
+            f"{family.name} family has {', '.join(f'mb.{k.__name__}()' for k in family.mean_links)}"
         )
 
 
@@ -175,18 +175,27 @@ def written(family: Family) -> str:
     """The family as code: `mb.families.Gamma(link=mb.Log())`."""
     kind = family.variant_of or type(family)
     fixed = "".join(f", {name}={value!r}" for name, value in family.fixed.items())
+    if family.links:
+        own = ", ".join(f"{name!r}: mb.{type(own).__name__}()" for name, own in family.links)
+        fixed = f", links={{{own}}}{fixed}"
     return f"mb.families.{public(kind.name)}(link=mb.{type(family.link).__name__}(){fixed})"
 
 
-def family_from_names(name: str, link: str, fixed: Mapping[str, Any] | None = None) -> Family:
-    """A family object from its name, its link's and fixed parameters, as files keep them."""
+def family_from_names(
+    name: str,
+    link: str,
+    fixed: Mapping[str, Any] | None = None,
+    chosen: Mapping[str, str] | None = None,
+) -> Family:
+    """A family object from its name, its link's, fixed parameters and the names of chosen links of
+    further parameters, as files keep them."""
     family = as_family(name)
-    if unknown := set(fixed or {}) - {f.name for f in fields(family)} - {"link"}:
+    if unknown := set(fixed or {}) - {f.name for f in fields(family)} - {"link", "links"}:
         raise ModelError(f"the {name} family has no {', '.join(sorted(unknown))} to fix")
-    links = {kind.name: kind for kind in family.links}
+    links = {kind.name: kind for kind in family.mean_links}
     if link not in links:
         raise ModelError(f"link={link!r}: the {name} family has the links {', '.join(links)}")
-    return replace(family, link=links[link](), **(fixed or {}))
+    return replace(family, link=links[link](), links=chosen or {}, **(fixed or {}))
 
 
 def _spelling(family: Any) -> str:

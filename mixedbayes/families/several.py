@@ -14,6 +14,7 @@ from mixedbayes.formula import Formula
 
 if TYPE_CHECKING:
     from mixedbayes.families.links import Link
+    from mixedbayes.families.parameter import Parameter
 
 
 class Several:
@@ -27,6 +28,7 @@ class Several:
     if TYPE_CHECKING:
         name: ClassVar[str]
 
+        def parameter(self, name: str) -> Parameter: ...
         def parameter_link(self, name: str) -> Link: ...
 
     def expanded(self, formula: Formula, response: Response) -> Formula:
@@ -55,7 +57,9 @@ class Several:
 
     def parameter_origin(self, name: str) -> str:
         """What the spread of `parameter_scale` is, in words, for the table of priors."""
-        return f"unit of {self.parameter_link(name).name}({name})"
+        declared, link = self.parameter(name).link.name, self.parameter_link(name).name
+        there = "" if link == declared else f" on the {link} scale"
+        return f"unit of {declared}({name}){there}"
 
     def predictor_scale(self, name: str) -> str:
         """The scale, in words, of a parameter's own predictor."""

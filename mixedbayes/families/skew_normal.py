@@ -80,7 +80,7 @@ class SkewNormal(Gaussian):
     elsewhere: ClassVar[Elsewhere] = Elsewhere("skew_normal", names=("skewnormal", "sn"))
     wider: ClassVar[str | None] = None
     normal: ClassVar[bool] = False
-    links: ClassVar[tuple[type[Link], ...]] = (Identity,)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Identity,)
 
     @property
     def row_density(self) -> RowDensity:

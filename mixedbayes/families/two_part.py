@@ -16,7 +16,7 @@ from numba import njit
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior, Uniform
-from mixedbayes.families.arrays import some_rows
+from mixedbayes.families.arrays import below_one, some_rows
 from mixedbayes.families.base import Family, Parameter, Values, per_row, weights_of
 from mixedbayes.families.bounded import AT_ZERO, SizeBiased
 from mixedbayes.families.links import Log
@@ -24,7 +24,7 @@ from mixedbayes.families.masses import SUMS, mass_of
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.special import logs_of_share
 
-_TAKEN = ("links", "discrete", "extremes", "positive", "counting", "trials", "probability",
+_TAKEN = ("mean_links", "discrete", "extremes", "positive", "counting", "trials", "probability",
           "dispersion", "dispersion_words", "infinite_over")  # fmt: skip
 _STEP = 1e-4  # of the differences that give slopes, on the scale of a link
 
@@ -70,8 +70,8 @@ class TwoPart(Family):
         return (self.zeros.name,)
 
     def share(self, parameters: Values) -> Floats:
-        """(S, 1) or (S, n) the parameter of the zeros."""
-        return per_row(parameters[self.zeros.name])
+        """(S, 1) or (S, n) the parameter of the zeros; where it rounds to 1, just below that."""
+        return below_one(per_row(parameters[self.zeros.name]))
 
     def positive_rows(self, design: Design) -> Design:
         """The rows with a response above 0, for what the component says of them; all if none is.
@@ -176,7 +176,7 @@ class TwoPart(Family):
         """(S, n) slope of `log_zero` in a parameter of the component, on the scale of its link."""
         if self.positive_only:
             return np.zeros(np.shape(eta))
-        link, mu = self.parameter_link(name), self.inverse(eta, np)
+        link, mu = self.parameter(name).link, self.inverse(eta, np)
         at = link.link(per_row(parameters[name]), np)
         low, high = (
             self.log_zero(mu, {**parameters, name: link.inverse(at + s, np)}, trials)

@@ -74,7 +74,7 @@ class VonMises(Family):
     dispersion: ClassVar[str | None] = "kappa"
     dispersion_words: ClassVar[str] = "concentration"
     takes: ClassVar[str] = "angles in radians, from -pi to pi"
-    links: ClassVar[tuple[type[Link], ...]] = (TanHalf,)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (TanHalf,)
     no_limits: ClassVar[str] = "a circle has no tails, so that no angle is beyond another"
     no_average: ClassVar[str] = "directions have no average as numbers have"
     link: Link = field(default_factory=TanHalf)

@@ -118,7 +118,7 @@ class ZeroInflated(TwoPart):
         """
         if not self.trials:
             return super().latent_variance(mean, parameters)
-        zi, link = parameters["zi"], self.link
+        zi, link = self.share(parameters)[:, 0], self.link
         own = self.component.latent_variance(mean, parameters)
         return (own + zi * (mean / link.slope(link.link(mean, np), np)) ** 2) / (1 - zi)
 

@@ -22,7 +22,7 @@ class ZeroInflatedBetaBinomial(ZeroInflated, Trials):
     title: ClassVar[str] = "zero-inflated beta-binomial"
     of: ClassVar[type[Family]] = BetaBinomial
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "zero_inflated_beta_binomial",
+        brms="zero_inflated_beta_binomial",
         names=("zibb", "zero_inflated_betabinomial", "zi_beta_binomial"),
     )
     link: ShareLink = field(default_factory=Logit)

@@ -22,11 +22,10 @@ class ZeroInflatedBinomial(ZeroInflated, Trials):
     of: ClassVar[type[Family]] = Binomial
     sized: ClassVar[bool] = True
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "zero_inflated_binomial",
-        None,
-        "zero_inflated_binomial",
-        {"zi": "psi"},
-        ("zi",),
+        brms="zero_inflated_binomial",
+        bambi="zero_inflated_binomial",
+        bambi_parameters={"zi": "psi"},
+        bambi_rest=("zi",),
         names=("zib", "zeroinflatedbinomial", "zi_binomial"),
     )
     wider: ClassVar[str | None] = "zero_inflated_beta_binomial"

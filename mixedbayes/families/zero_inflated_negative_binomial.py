@@ -22,8 +22,10 @@ class ZeroInflatedNegativeBinomial(ZeroInflated, Counts):
     title: ClassVar[str] = "zero-inflated negative binomial"
     of: ClassVar[type[Family]] = NegativeBinomial
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "zero_inflated_negbinomial", None, "zero_inflated_negativebinomial",
-        {"shape": "alpha", "zi": "psi"}, ("zi",),
+        brms="zero_inflated_negbinomial",
+        bambi="zero_inflated_negativebinomial",
+        bambi_parameters={"shape": "alpha", "zi": "psi"},
+        bambi_rest=("zi",),
         names=("zinb", "zinb2", "zero_inflated_negbinomial", "zi_negative_binomial",
                "zeroinflatednegativebinomial", "zi_negbinomial"),
     )  # fmt: skip

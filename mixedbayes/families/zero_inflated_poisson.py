@@ -21,11 +21,10 @@ class ZeroInflatedPoisson(ZeroInflated, Counts):
     title: ClassVar[str] = "zero-inflated Poisson"
     of: ClassVar[type[Family]] = Poisson
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "zero_inflated_poisson",
-        None,
-        "zero_inflated_poisson",
-        {"zi": "psi"},
-        ("zi",),
+        brms="zero_inflated_poisson",
+        bambi="zero_inflated_poisson",
+        bambi_parameters={"zi": "psi"},
+        bambi_rest=("zi",),
         names=("zip", "ziplss", "zi_poisson", "zeroinflatedpoisson", "zeroinfl"),
     )
     wider: ClassVar[str | None] = "zero_inflated_negative_binomial"

@@ -11,6 +11,7 @@ import numpy as np
 
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.distributions import Prior, Uniform
+from mixedbayes.families.arrays import below_one
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row
 from mixedbayes.families.beta import beta_once, beta_row
 from mixedbayes.families.ends import Ends, ends_mass
@@ -63,7 +64,7 @@ class ZeroOneInflatedBeta(Ends):
         Parameter("coi", r"\gamma", Logit()),
     )
     elsewhere: ClassVar[Elsewhere] = Elsewhere("zero_one_inflated_beta", names=("zoib", "zoi_beta"))
-    links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit)
+    mean_links: ClassVar[tuple[type[Link], ...]] = (Logit, Probit)
 
     @property
     def mixing(self) -> tuple[str, ...]:
@@ -100,6 +101,14 @@ class ZeroOneInflatedBeta(Ends):
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
         return "ZeroOneInflatedBeta", {"mu": self.inverse(eta, xp), **parameters}
+
+    def latent_variance(self, mean: Floats, parameters: Values) -> Floats:
+        """Var[y] / ((1 - zoi) d mu / d eta)^2, where mu has this mean."""
+        own = {name: per_row(value) for name, value in parameters.items()}
+        own["zoi"] = below_one(own["zoi"])
+        mu = per_row(np.asarray(mean))
+        slope = (1 - own["zoi"]) * self.link.slope(self.link.link(mu, np), np)
+        return (self.variance(mu, own) / slope**2)[:, 0]
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         law = rf"\mu_i,\, {symbol('phi')},\, {symbol('zoi')},\, {symbol('coi')}"

@@ -25,6 +25,8 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.names import MU
 from mixedbayes.priors.types import PredictorPriors
 
+_LINKS = ("log", "identity", "logit", "probit", "cloglog")  # of further parameters
+
 
 def bambi_code(spec: Spec) -> str:
     """Code that makes the model in Bambi, with its priors."""
@@ -111,7 +113,7 @@ def described(spec: Spec) -> BambiModel:
     return BambiModel(
         tuple(formulas),
         str(theirs.bambi),
-        spec.family.link.name,
+        _links(spec),
         priors,
         center,
         columns.made,
@@ -140,6 +142,17 @@ def _of_categories(
         used if spec.design.dropped else (),
         response=ordered,
     )
+
+
+def _links(spec: Spec) -> str | dict[str, str]:
+    """The mean's link, or, where links of further parameters are chosen, all by parameter."""
+    family, further = spec.family, spec.design.further
+    chosen = {p: link.name for p, link in family.links if p in further}
+    if not chosen:
+        return family.link.name
+    own = family.elsewhere.bambi_parameters
+    others = {own[p]: chosen.get(p, family.parameter(p).link.name) for p in family.parameters}
+    return {"p" if family.trials else MU: family.link.name, **others}
 
 
 def _component(
@@ -248,6 +261,11 @@ def _check(spec: Spec) -> None:
     for p in design.further if design.mu.parameter == MU else ():
         if p not in theirs.bambi_parameters:
             raise ModelError(f"{p} of the {spec.family.name} family is no parameter of Bambi's")
+    for p in design.further:
+        link, mirrored = spec.family.parameter_link(p), p in theirs.bambi_rest
+        if link.name not in _LINKS or (mirrored and not getattr(link, "symmetric", True)):
+            why = f", whose {theirs.bambi_parameters[p]} is 1 - {p}" if mirrored else ""
+            raise ModelError(f"{p} has the {link.name} link here, which it has not in Bambi{why}")
     for g in (g for p in design.predictors for g in p.factors):
         if g.correlated:
             raise ModelError(

@@ -72,7 +72,7 @@ class BambiModel:
 
     formulas: tuple[str, ...]  # of the mean, and of further parameters
     family: str
-    link: str
+    link: str | dict[str, str]  # of the mean, or by parameter
     priors: dict[str, Described | dict[str, Described]]  # of a further formula's under its name
     center: bool
     columns: dict[str, Made]

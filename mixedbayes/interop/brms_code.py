@@ -44,7 +44,11 @@ _SPELLED |= {"+": "P", "-": "M", "*": "MU", "/": "D", "^": "E", "=": "EQ"}
 
 
 # Links that brms has for parameters besides the mean, where they are not all those here.
-_LINKS = {"nu": ("logm1", "identity")}
+_SHARES = ("logit", "identity")
+_LINKS = {
+    "nu": ("logm1", "identity"),
+    **dict.fromkeys(("zi", "hu", "zoi", "coi", "quantile"), _SHARES),
+}
 
 
 def brms_code(spec: Spec) -> str:
@@ -69,7 +73,6 @@ def brms_code(spec: Spec) -> str:
     apart = design.moving[1:]
     made: dict[str, str] = {}
     parts = [_part(spec, p.parameter, made) for p in design.predictors if p not in apart]
-    of = f'link = "{family.link.name}"{family.brms_arguments()}'
     about = ["# columns at their means, as the default priors are"] if made else []
     lines = [
         "library(brms)",
@@ -79,13 +82,21 @@ def brms_code(spec: Spec) -> str:
         "brm(",
         *(f"  {line}" for line in _formulas(spec, parts)),
         "  data = data,",
-        f"  family = {family.elsewhere.brms}({of}),",
+        f"  family = {family.elsewhere.brms}({_links(spec)}),",
         "  prior = c(",
         ",\n".join(f"    {p}" for p in _priors(spec, parts)),
         "  )",
         ")",
     ]
     return "\n".join(lines)
+
+
+def _links(spec: Spec) -> str:
+    """Arguments of brms's family: the mean's link, and those chosen for others."""
+    family, further = spec.family, spec.design.further
+    own = {f"link_{p}": link.name for p, link in family.links if p in further}
+    shown = [f'{name} = "{link}"' for name, link in {"link": family.link.name, **own}.items()]
+    return f"{', '.join(shown)}{family.brms_arguments()}"
 
 
 def _check_names(design: Design) -> None:

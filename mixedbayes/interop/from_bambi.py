@@ -16,6 +16,7 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.distributions import Flat, Prior
 from mixedbayes.errors import MixedBayesError, ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.families.chosen import taken
 from mixedbayes.families.registry import FAMILIES, family_from_names
 from mixedbayes.formula import parse_expression
 from mixedbayes.formula.nodes import Call, column, unparse
@@ -64,7 +65,6 @@ def translated(model: Any) -> Translation:
     for name, component in model.parameters.items():
         if name == parent or not hasattr(component, "terms"):
             continue
-        _check_link(model, family, name, own)
         if own[name] in family.elsewhere.bambi_rest and component.offset_terms:
             raise ModelError(
                 f"{name} of Bambi's model is 1 - {own[name]} here, and has an offset, which would "
@@ -82,13 +82,29 @@ def _family(model: Any) -> tuple[Family, Mapping[str, str]]:
         )
     kind = OURS[theirs]
     own = {b: a for a, b in kind.elsewhere.bambi_parameters.items()}
-    return family_from_names(kind.name, model.family.link[model.family.likelihood.parent].name), own
+    parent, links = model.family.likelihood.parent, model.family.link
+    chosen = {own[name]: links[name].name for name in _with_formulas(model) if name in own}
+    for name, p in own.items():
+        if p in chosen:
+            _check_link(kind, name, p, chosen[p])
+    return family_from_names(kind.name, links[parent].name, chosen=chosen), own
 
 
-def _check_link(model: Any, family: Family, name: str, own: Mapping[str, str]) -> None:
-    theirs, ours = model.family.link[name].name, family.parameter_link(own[name]).name
-    if theirs != ours:
-        raise ModelError(f"the link of {name} is {theirs} in Bambi's model, and {ours} here")
+def _with_formulas(model: Any) -> Iterator[str]:
+    """Further parameters with formulas, by Bambi's names."""
+    for name, component in model.parameters.items():
+        if name != model.family.likelihood.parent and hasattr(component, "terms"):
+            yield name
+
+
+def _check_link(family: type[Family], name: str, own: str, theirs: str) -> None:
+    p = next(p for p in family.declared if p.name == own)
+    mirrored = own in family.elsewhere.bambi_rest
+    known = [kind.name for kind in taken(p) if not mirrored or getattr(kind, "symmetric", True)]
+    if theirs not in known:
+        shown = " or ".join(known)
+        of = f"of {own}, which is 1 - {name}, is" if mirrored else "is"
+        raise ModelError(f"the link of {name} is {theirs} in Bambi's model; here that {of} {shown}")
 
 
 # ---- formula ----------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ class JointLayout:
 
     @property
     def own_parameters(self) -> int:
-        """Two bits for each of `numbers`: the link of its formula; see `loop`."""
+        """`bits_of` bits for each of `numbers`: the link of its formula; see `loop`."""
         return 0
 
     @property

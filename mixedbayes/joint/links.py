@@ -14,6 +14,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from numba import njit
+
 from mixedbayes.families.links import (
     Cloglog,
     Identity,
@@ -22,10 +24,14 @@ from mixedbayes.families.links import (
     Log,
     Logit,
     Probit,
+    Softplus,
     TanHalf,
 )
 from mixedbayes.families.rows import compiled
 from mixedbayes.numerics.special import log_ndtr
+
+_SQRT_HALF = math.sqrt(0.5)
+_PER_ROOT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
 @compiled
@@ -108,7 +114,13 @@ def front(link: Link, scale: type[Link]) -> Front | None:
 
 
 # Links of further parameters with a formula, by code; 0 stands for no formula.
-CODES: dict[type[Link], int] = {Log: 1, Identity: 2, Logit: 3}
+CODES: dict[type[Link], int] = {Log: 1, Identity: 2, Logit: 3, Softplus: 4, Probit: 5, Cloglog: 6}
+
+
+def bits_of(m: int) -> int:
+    """Bits for the code of each of m parameters, which all fit into 63: two hold the first three
+    links alone, the ones that families declare."""
+    return 3 if 3 * m < 64 else 2
 
 
 @compiled
@@ -118,6 +130,30 @@ def inverse(code, eta):
         return _exp(eta)
     if code == 2:
         return eta, 1.0
+    if code > 4:
+        return _share(code, eta)
     e = math.exp(-abs(eta))
     p = (1.0 if eta > 0.0 else e) / (1.0 + e)
+    if code == 4:
+        return max(eta, 0.0) + math.log1p(e), p
     return p, e / (1.0 + e) ** 2
+
+
+@compiled
+def odds(code, eta):
+    """Log odds of a parameter and their slope in eta."""
+    return (eta, 1.0) if code == 3 else _other_odds(code, eta)
+
+
+# Not part of each loop: rare, and long to compile.
+@njit(error_model="numpy", nogil=True)
+def _share(code, eta):
+    if code == 5:
+        return 0.5 * math.erfc(-eta * _SQRT_HALF), _PER_ROOT_2PI * math.exp(-0.5 * eta * eta)
+    hazard = math.exp(min(eta, 700.0))
+    return -math.expm1(-hazard), hazard * math.exp(-hazard)
+
+
+@njit(error_model="numpy", nogil=True)
+def _other_odds(code, eta):
+    return _normal_odds(eta) if code == 5 else _gumbel_odds(eta)

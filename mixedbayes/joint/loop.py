@@ -16,13 +16,13 @@ from numba import types
 from mixedbayes import jit
 from mixedbayes.families.rows import RowDensity, compiled
 from mixedbayes.jit import to_fixed_tuple
-from mixedbayes.joint.links import Front, inverse
+from mixedbayes.joint.links import Front, bits_of, inverse, odds
 
 _REALS = types.float64[::1]
 # sum of log p of rows with eta, y, size (n,), extra (n width,) and the family's parameters: writes
-# d / d eta into slope (n,) and adds d / d parameter to d_parameters. `own` has two bits for each of
-# the m parameters that are numbers: 0, or the code of the link of its formula, see `links`. eta
-# then has the mean's predictor in the first n places and below it those of these parameters, n
+# d / d eta into slope (n,) and adds d / d parameter to d_parameters. `own` has some bits for each
+# of the m parameters that are numbers: 0, or the code of the link of its formula; see `links`.
+# eta then has the mean's predictor in the first n places and below it those of these parameters, n
 # each; `parameters` are the others, and after them the elements of the one that is a vector.
 LOOP_SIGNATURE = types.float64(types.int64, *(_REALS,) * 7)
 call = jit.caller(LOOP_SIGNATURE)
@@ -42,6 +42,7 @@ def loop_of(density: RowDensity, front: Front, m: int) -> Any:
 
 
 def _of_rows(row: Any, once: Any, before: Any, m: int, odds: tuple[int, ...], pick: Any) -> Any:
+    bits, mask = bits_of(m), (1 << bits_of(m)) - 1
     as_tuple, entry = (_as_tuple(m), _entry) if m else (_no_tuple, _no_entry)
     taken = _taken(tuple(k in odds for k in range(m))) if odds else _as_it_is
     of_predictor = _of_predictor(tuple(k in odds for k in range(m))) if odds else _by_link
@@ -68,7 +69,7 @@ def _of_rows(row: Any, once: Any, before: Any, m: int, odds: tuple[int, ...], pi
         for i in range(n):
             at, free = i, 0
             for k in range(m):
-                code = own >> 2 * k & 3
+                code = own >> bits * k & mask
                 if code:
                     at += n
                     found[k], rates[k] = of_predictor(k, code, eta[at])
@@ -81,7 +82,7 @@ def _of_rows(row: Any, once: Any, before: Any, m: int, odds: tuple[int, ...], pi
             total += value
             slope[i], at, free = d_t * rate, i, 0
             for k in range(m):
-                if own >> 2 * k & 3:
+                if own >> bits * k & mask:
                     at += n
                     slope[at] = entry(d, k) * rates[k]
                 else:
@@ -143,12 +144,12 @@ def _taken(as_odds: tuple[bool, ...]) -> Any:
 
 
 def _of_predictor(as_odds: tuple[bool, ...]) -> Any:
-    """`_by_link`, log odds of some, whose link is the logit."""
+    """`_by_link`, log odds of some."""
 
     @compiled
     def of_predictor(k, code, eta):
         if as_odds[k]:
-            return eta, 1.0
+            return odds(code, eta)
         return inverse(code, eta)
 
     return of_predictor
@@ -183,15 +184,17 @@ def _whole(body: Any, before: Any) -> Any:
 
 
 def _whole_of_numbers(body: Any, before: Any, m: int) -> Any:
+    bits, mask = bits_of(m), (1 << bits_of(m)) - 1
+
     def loop(own, eta, y, size, extra, parameters, slope, d_parameters):
         copies = 1
         for k in range(m):
-            if own >> 2 * k & 3:
+            if own >> bits * k & mask:
                 copies += 1
         n, at, free = eta.size // copies, 0, 0
         values, rates, d = np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
         for k in range(m):
-            code = own >> 2 * k & 3
+            code = own >> bits * k & mask
             if code:
                 at += n
                 for i in range(n):
@@ -209,7 +212,7 @@ def _whole_of_numbers(body: Any, before: Any, m: int) -> Any:
             slope[i] *= rate[i]
         at, free = 0, 0
         for k in range(m):
-            if own >> 2 * k & 3:
+            if own >> bits * k & mask:
                 at += n
                 for i in range(n):
                     slope[at + i] = d[k, i] * rates[k, i]

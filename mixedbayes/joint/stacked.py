@@ -20,7 +20,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData
 from mixedbayes.joint.layout import JointLayout
-from mixedbayes.joint.links import CODES
+from mixedbayes.joint.links import CODES, bits_of
 from mixedbayes.priors.placement import Centre, Cuts
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
@@ -51,8 +51,9 @@ class StackedLayout(JointLayout):
 
     @property
     def own_parameters(self) -> int:
+        bits = bits_of(len(self.numbers))
         return sum(
-            CODES[type(self.family.parameter_link(p))] << 2 * self.numbers.index(p)
+            CODES[type(self.family.parameter_link(p))] << bits * self.numbers.index(p)
             for p in self.own
         )
 
@@ -118,7 +119,7 @@ class StackedLayout(JointLayout):
             if predictor.intercept and predictor is self._parts[0][0]:
                 here[0] = self.family.location(self.source)
             elif predictor.intercept:
-                here[0] = self.family.parameter_scale(p, self.source)[0]
+                here[0] = self.family.link_scale(p, self.source)[0]
             found.append(here)
         return np.concatenate(found)
 
@@ -136,7 +137,8 @@ class StackedLayout(JointLayout):
         size = 1.0 if weights is None or family.repeats_rows else weights
         source, eta = self.source, blocks[0]
         found = [family.information_in(source, eta, values)]
-        found += [family.parameter_information_in(p, source, eta, values) / size for p in self.own]
+        for p, own in zip(self.own, blocks[1:], strict=True):
+            found.append(family.link_information(p, source, own, eta, values) / size)
         return np.concatenate([np.broadcast_to(f, blocks[0].shape) for f in found], axis=-1)
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
@@ -172,9 +174,10 @@ def stacked_rows(data: RowData, layout: StackedLayout) -> RowData:
 
 def stacking_obstacle(design: Design, family: Family) -> str | None:
     """Why a formula of its own cannot be compiled in; None where it can."""
+    most = 1 << bits_of(len(family.parameters))
     for name in design.further:
         link = family.parameter_link(name)
-        if type(link) not in CODES:
+        if CODES.get(type(link), most) >= most:
             return f"{name} has a formula of its own, with the {link.name} link"
     return None
 

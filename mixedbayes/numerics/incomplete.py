@@ -17,16 +17,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
+from mixedbayes.numerics.legendre import legendre
 from mixedbayes.numerics.special import digamma, lgamma1p
 
 _LARGE = 60.0  # shapes from which the integral is smooth over its range
 _STIRLING = 10.0
 _RANGE = 60.0  # -g at the end of the range, at least about 40 when g is skew
-_NODES, _WEIGHTS = (x.astype(np.float64) for x in np.polynomial.legendre.leggauss(40))
-_NODES, _WEIGHTS = (_NODES + 1.0) / 2.0, _WEIGHTS / 2.0
+_NODES, _WEIGHTS = legendre(40)
 _EPS = 1e-16
 _MOST = 20_000
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
+from mixedbayes.numerics.legendre import legendre
 from mixedbayes.numerics.special import log_ndtr, log_rest, mills
 
-_NODES, _WEIGHTS = (x.astype(np.float64) for x in np.polynomial.legendre.leggauss(48))
-_NODES, _WEIGHTS = (_NODES + 1.0) / 2.0, _WEIGHTS / 2.0
+_NODES, _WEIGHTS = legendre(48)
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 _SQRT_HALF = math.sqrt(0.5)
 _RANGE = 60.0  # -log of the integrand at the end of the range

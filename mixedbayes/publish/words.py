@@ -11,6 +11,7 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.build import Fitted
 from mixedbayes.design.types import Design
+from mixedbayes.families import chosen
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import Assigned
@@ -43,7 +44,8 @@ def likelihood(family: Family) -> str:
         f", {name} = {value if isinstance(value, str) else format(value, 'g')}"
         for name, value in family.fixed.items()
     )
-    return f"{family_name(family)} family, {family.link.name} link{fixed}"
+    links = f"{family.link.name} link{chosen.words(family.links)}"
+    return f"{family_name(family)} family, {links}{fixed}"
 
 
 @dataclass(frozen=True)

@@ -330,6 +330,19 @@ def test_shares_with_ends_are_a_distribution_whose_mean_it_is(name, parameters):
     np.testing.assert_allclose(np.exp(at_ends), [zero, one])
 
 
+@pytest.mark.parametrize("link", [mb.Logit(), mb.Probit()])
+@pytest.mark.parametrize("coi", [0.0, 0.6, 1.0])
+def test_a_share_of_ends_that_rounds_to_one_has_a_variance_on_the_link_scale(coi, link):
+    family, mean, h = FAMILIES["zero_one_inflated_beta"](link=link), np.array([0.3]), 1e-6
+    own = {"phi": np.array([5.0]), "zoi": np.array([0.4]), "coi": np.array([coi])}
+    eta = link.link(mean, np)[:, None]
+    low, high = (family.expectation(family.inverse(eta + s, np), own) for s in (-h, h))
+    expected = family.variance(mean[:, None], own) / ((high - low) / (2 * h)) ** 2
+    np.testing.assert_allclose(family.latent_variance(mean, own), expected[:, 0], rtol=1e-8)
+    far = [family.latent_variance(mean, own | {"zoi": np.array([z])})[0] for z in (1 - 1e-9, 1.0)]
+    assert far[0] * (1e13 if 0 < coi < 1 else 1e6) < far[1] < np.inf
+
+
 @pytest.mark.parametrize("origin", [1e6, 1e9])
 def test_priors_of_shifted_lognormal_responses_follow_their_origin(origin):
     """Where responses are far from 0, their spread counts."""

@@ -1,6 +1,7 @@
 """Families of the user's own: their densities, what is refused, files."""
 
 import copy
+import dataclasses
 import functools
 import math
 import pickle
@@ -332,6 +333,8 @@ def test_families_are_copied_and_pickled():
     assert again.log_density(*at) == family.log_density(*at)
     assert again.location is not None
     assert (again.name, again.described) == (family.name, family.described)
+    chosen = dataclasses.replace(family, links={"sigma": "softplus"})
+    assert pickle.loads(pickle.dumps(chosen)).described == chosen.described != family.described
     with pytest.raises(mb.ModelError, match=r"cannot find location=. Remedy: .*mb.load\(path, fam"):
         pickle.dumps(by_scipy(location=lambda y: y.min()))
 
@@ -532,6 +535,9 @@ def test_a_file_knows_its_family_again(fit, families, tmp_path):
     other = mb.custom("gumbel", scipy=stats.logistic, links=LINKS, location="median")
     with pytest.raises(mb.FileError, match="another density of 'gumbel'"):
         mb.load(path, family=other)
+    moved = dataclasses.replace(families.numbers, links={"sigma": mb.Softplus()})
+    with pytest.raises(mb.FileError, match=r"'gumbel' \(mu: identity, sigma: softplus\) is given"):
+        mb.load(path, family=moved)
     for same in (families.numbers, families.scipy):
         pd.testing.assert_frame_equal(mb.load(path, family=same).fixef(), fit.fixef())
     with pytest.raises(mb.SamplingError, match="your own family 'gumbel'"):

@@ -71,7 +71,7 @@ def test_an_exposure_is_taken_off_the_intercepts_centre():
 
 @pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
 def test_scales_follow_the_links_own_unit(link):
-    kind = next(k for k in FAMILIES["binomial"].links if k.name == link)
+    kind = next(k for k in FAMILIES["binomial"].mean_links if k.name == link)
     data = mb.load_data("cbpp")
     model = mb.Model(CASES["binomial"][1], data, family=mb.Binomial(link=kind()))
     unit = np.sqrt(kind.variance / (np.pi**2 / 3))

@@ -12,7 +12,10 @@ from mixedbayes.families.registry import FAMILIES, family_from_names
 from mixedbayes.model.response import distribution_of
 
 CASES = [
-    (name, link.name) for name, kind in FAMILIES.items() for link in kind.links if not kind.columns
+    (name, link.name)
+    for name, kind in FAMILIES.items()
+    for link in kind.mean_links
+    if not kind.columns
 ]
 
 

@@ -15,8 +15,9 @@ ALL = [
     links.Logit(),
     links.Probit(),
     links.Cloglog(),
+    links.Softplus(),
 ]
-SHARES = ALL[3:]
+SHARES = ALL[3:6]
 ETA = np.array([0.05, 0.3, 0.9, 1.4])
 
 

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
+from mixedbayes.families.chosen import taken
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.families.two_part import TwoPart
 from mixedbayes.joint.data import compiled_of
-from mixedbayes.joint.links import CODES
+from mixedbayes.joint.links import CODES, bits_of
 from mixedbayes.joint.loop import loop_of
 
 # Behind other links than its own a family with zeros is its component, and compiles as long.
 CASES = [
     (name, link.name)
     for name, kind in FAMILIES.items()
-    for link in (kind.links[:1] if issubclass(kind, TwoPart) else kind.links)
+    for link in (kind.mean_links[:1] if issubclass(kind, TwoPart) else kind.mean_links)
     if not kind.columns
 ]
 
@@ -71,10 +72,28 @@ def test_a_formula_of_a_parameter_that_is_constant_changes_nothing(compiled):
         if not p.formula:
             continue
         at = np.full(design.n, float(p.link.link(values[p.name][0], np)))
-        own = CODES[type(p.link)] << 2 * k
+        own = CODES[type(p.link)] << bits_of(len(family.parameters)) * k
         stacked, slopes, rest = f(np.concatenate([eta, at]), np.delete(flat, k), own)
         assert stacked == pytest.approx(total, rel=1e-12)
         np.testing.assert_allclose(slopes[: design.n], slope, rtol=1e-10, atol=1e-12)
         by_predictor = d[k] * float(p.link.slope(at[:1], np)[0])
         assert slopes[design.n :].sum() == pytest.approx(by_predictor, rel=1e-10)
         np.testing.assert_allclose(rest, np.delete(d, k), rtol=1e-10, atol=1e-12)
+
+
+def test_chosen_links_of_parameters_are_those_of_the_log_density(compiled):
+    family, design, eta, values, flat, f = compiled
+    mu, rng = family.inverse(eta[None], np), np.random.default_rng(3)
+    for k, p in enumerate(map(family.parameter, values)):
+        for kind in taken(p)[1:] if p.formula else ():
+            link, own = kind(), CODES[kind] << bits_of(len(family.parameters)) * k
+            at = float(link.link(values[p.name][0], np)) + rng.normal(0, 0.3, design.n)
+            expected = family.log_density(
+                design.y, mu, {**values, p.name: link.inverse(at[None], np)},
+                weights=design.weights, trials=design.trials,
+            )  # fmt: skip
+            rest, stacked = np.delete(flat, k), np.concatenate([eta, at])
+            total, slopes, _ = f(stacked, rest, own)
+            assert total == pytest.approx(expected.sum(), rel=1e-11)
+            found = differences(lambda e, own=own, rest=rest: f(e, rest, own)[0], stacked)
+            np.testing.assert_allclose(slopes, found, rtol=1e-6, atol=1e-6)

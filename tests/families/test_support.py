@@ -375,7 +375,7 @@ class OwnPoisson(mb.Poisson):
 class OwnFamily(Family):
     """Another."""
 
-    links = (mb.Log,)
+    mean_links = (mb.Log,)
     link: mb.Log = field(default_factory=mb.Log)
 
 

@@ -14,23 +14,23 @@ from mixedbayes.design import build_design
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands.means import means
 from mixedbayes.families.hurdle import truncated_draws
-from mixedbayes.families.links import Logit
+from mixedbayes.families.links import Cloglog, Logit, Probit
 from mixedbayes.families.registry import FAMILIES, as_family
 from mixedbayes.joint.data import compiled_of, row_data
 from mixedbayes.joint.density import JointDensity
-from mixedbayes.joint.links import CODES
+from mixedbayes.joint.links import CODES, bits_of
 from mixedbayes.joint.loop import loop_of
 from mixedbayes.predict.predict import predict
 
 ZERO_PARTS = [n for n in FAMILIES if n.startswith(("zero_inflated_", "hurdle_"))]
 
 
-def row(name, y, t, odds, shape=None):
-    """log p, slope in t and in the log odds of the share, of one row whose share has a formula."""
+def row(name, y, t, odds, shape=None, link=Logit):
+    """log p, slope in t and in the predictor of the share, of one row whose share has a formula."""
     family = as_family(name)
     design = build_design("y ~ 1", pd.DataFrame({"y": [float(y)]}))
     rows, m = family.rows(design), len(family.parameters)
-    loop, own = loop_of(*compiled_of(family), m), CODES[Logit] << 2 * (m - 1)
+    loop, own = loop_of(*compiled_of(family), m), CODES[link] << bits_of(m) * (m - 1)
     slope, free = np.empty(2), np.array([] if shape is None else [shape])
     value = loop(
         own, np.array([t, odds]), rows.y, rows.size, rows.extra, free, slope, np.zeros(m - 1)
@@ -57,6 +57,21 @@ def test_a_share_of_zeros_near_nothing_and_everything_keeps_its_digits(odds):
         assert slope == pytest.approx(-share * mean, rel=1e-12)
         given = np.exp(log_zi + log_rest - total) * -np.expm1(-mean)
         assert by_odds == pytest.approx(given, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [Probit, Cloglog])
+@pytest.mark.parametrize("eta", [-25.0, -6.0, 0.3, 3.0, 5.0])
+def test_through_other_links_too(kind, eta):
+    link = kind()
+    log_zi, log_rest = (float(f(eta, np)) for f in (link.log_inverse, link.log_rest))
+    rate = np.exp(float(link.log_slope(eta, np)) - log_zi)  # of log zi
+    value, _, slope = row("hurdle_poisson", 0, 1.0, eta, link=kind)
+    assert value == pytest.approx(log_zi, rel=1e-13)
+    assert slope == pytest.approx(rate, rel=1e-11)
+    some = row("hurdle_poisson", 3, 1.0, eta, link=kind)
+    none = row("hurdle_poisson", 3, 1.0, -800.0)
+    assert some[0] - none[0] == pytest.approx(log_rest, rel=1e-11, abs=1e-14)
+    assert some[2] == pytest.approx(-np.exp(log_zi - log_rest) * rate, rel=1e-11)
 
 
 @pytest.mark.parametrize("t", [-600.0, -30.0, -5.0, 0.5, 6.0])

@@ -443,6 +443,11 @@ CASES = {
         {"zi": {"Intercept": mb.Normal(-1, 2), "fixef": {"x": mb.StudentT(4, 1, 2)}}},
     ),
     "a hurdle": ("y ~ x", "hurdle_gamma", {"hu": mb.Uniform(0.1, 0.8)}),
+    "zi by probit": (
+        ["y | trials(n) ~ x", "zi ~ x"],
+        mb.families.ZeroInflatedBinomial(links={"zi": "probit"}),
+        None,
+    ),
 }
 
 

@@ -42,7 +42,7 @@ BY_LINK = {  # of families that have no entry above
     "logit": "odds ratio",
     "cloglog": "hazard ratio",
 }
-CASES = [(name, link) for name, kind in FAMILIES.items() for link in kind.links]
+CASES = [(name, link) for name, kind in FAMILIES.items() for link in kind.mean_links]
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ MEDIANS = {
 
 @pytest.mark.parametrize(("name", "link"), NAMES)
 def test_the_intercept_is_named_by_what_it_is(name, link, posterior):
-    kinds = {kind.name: kind for kind in FAMILIES[name].links}
+    kinds = {kind.name: kind for kind in FAMILIES[name].mean_links}
     post = posterior(FAMILIES[name](link=kinds[link]()))
     level = MEDIANS.get(name) or LEVELS[NAMES[name, link]]
     for terms in (
