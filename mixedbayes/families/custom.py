@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mixedbayes.distributions import Prior
+from mixedbayes.families import own_checks as checks
 from mixedbayes.families import own_parts as parts
 from mixedbayes.families.base import Family
 from mixedbayes.families.chosen import Links
@@ -197,10 +198,10 @@ def custom(
     parts.compile_all(name, [density, *(tails or ())], trials[0])
     if check:
         for trial in trials:
-            parts.check_trial(trial, density, simulate, mean, variance, cdf, tails)
+            checks.check_trial(trial, density, simulate, mean, variance, cdf, tails)
         if gradient is not None:
-            parts.check_gradient(trials[0], density, list(own.values()))
-    of_mu = mean == "mu" or (callable(mean) and parts.is_mu(name, mean, trials))
+            checks.check_gradient(trials[0], density, list(own.values()))
+    of_mu = mean == "mu" or (callable(mean) and checks.is_mu(name, mean, trials))
     given = Given(
         density,
         simulate,

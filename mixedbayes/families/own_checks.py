@@ -14,7 +14,9 @@ from scipy import special
 
 from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError
+from mixedbayes.families import python_rows
 from mixedbayes.families.base import Bools
+from mixedbayes.families.links import Link
 from mixedbayes.families.own_failures import FunctionError, first_line
 
 _NODES, _REACH = 20_001, 4.2  # of the double exponential rule
@@ -350,3 +352,59 @@ def check_slopes(trial: Trial, y: Floats, found: Floats, by: Floats) -> None:
                 f"{trial.place}, where differences give {other[k]:.8g}; without gradient= the "
                 "derivatives are made exactly",
             )
+
+
+def check_trial(
+    trial: Trial,
+    density: Any,
+    simulate: Any,
+    mean: Any,
+    variance: Any,
+    cdf: Any,
+    tails: Any,
+) -> None:
+    """ModelError where anything contradicts the density."""
+    law, own = trial.distribution(density), [np.array([x]) for x in trial.values.values()]
+    y = law.places()
+    if cdf is not None:
+        law.check_cdf("cdf", called(trial.name, "cdf", cdf, *_matrix(trial.arguments(y))), y)
+    if tails is not None:
+        below, above = (
+            called(trial.name, each.name, each.values, *trial.arguments(y)) for each in tails
+        )
+        law.check_cdf("logcdf", np.exp(below), y)
+        law.check_cdf("logsf", -np.expm1(above), y)
+    if mean is not None:
+        found = own[0] if mean == "mu" else called(trial.name, "mean", mean, *own)
+        law.check_moment("mean", found, lambda y: y)
+        if variance is not None and (centre := law.moment(lambda y: y)) is not None:
+            found = called(trial.name, "variance", variance, *own)
+            law.check_moment("variance", found, lambda y: (y - centre) ** 2)
+    if simulate is not None:
+        law.check_draws(simulate)
+
+
+def check_gradient(trial: Trial, density: Any, links: Sequence[Link]) -> None:
+    y = trial.distribution(density).places()
+    arguments = trial.arguments(y)
+    by = python_rows.by_differences(
+        lambda y, *own: density.values(y, own[0], np.stack(own[1:], axis=1)), links
+    )
+    own = called(trial.name, "gradient", density.slopes, *arguments)
+    expected = called(trial.name, density.name, by, *_matrix(arguments))
+    check_slopes(trial, y, own[1:], expected[1:])
+
+
+def _matrix(arguments: tuple[Floats, Floats, Floats]) -> list[Floats]:
+    y, mu, own = arguments
+    return [y, mu, *np.ascontiguousarray(own.T)]
+
+
+def is_mu(name: str, mean: Callable[..., Any], trials: Sequence[Trial]) -> bool:
+    """Whether the mean is mu itself."""
+    for trial in trials:
+        own = [np.array([x]) for x in trial.values.values()]
+        found = numbers(name, "mean", called(name, "mean", mean, *own), (1,))
+        if not np.allclose(found, trial.values["mu"], rtol=1e-12, atol=1e-14):
+            return False
+    return True

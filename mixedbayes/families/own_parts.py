@@ -23,8 +23,6 @@ from mixedbayes.families.own_checks import (
     Trial,
     called,
     check_signature,
-    check_slopes,
-    numbers,
     prints,
     refuse,
     support_words,
@@ -401,62 +399,6 @@ def moved(links: Links, values: Mapping[str, float]) -> dict[str, float]:
         eta = link.link(np.asarray(values[key]), np) + _MOVED
         found[key] = float(link.inverse(eta, np))
     return found
-
-
-def check_trial(
-    trial: Trial,
-    density: Any,
-    simulate: Any,
-    mean: Any,
-    variance: Any,
-    cdf: Any,
-    tails: Any,
-) -> None:
-    """ModelError where anything contradicts the density."""
-    law, own = trial.distribution(density), [np.array([x]) for x in trial.values.values()]
-    y = law.places()
-    if cdf is not None:
-        law.check_cdf("cdf", called(trial.name, "cdf", cdf, *_matrix(trial.arguments(y))), y)
-    if tails is not None:
-        below, above = (
-            called(trial.name, each.name, each.values, *trial.arguments(y)) for each in tails
-        )
-        law.check_cdf("logcdf", np.exp(below), y)
-        law.check_cdf("logsf", -np.expm1(above), y)
-    if mean is not None:
-        found = own[0] if mean == "mu" else called(trial.name, "mean", mean, *own)
-        law.check_moment("mean", found, lambda y: y)
-        if variance is not None and (centre := law.moment(lambda y: y)) is not None:
-            found = called(trial.name, "variance", variance, *own)
-            law.check_moment("variance", found, lambda y: (y - centre) ** 2)
-    if simulate is not None:
-        law.check_draws(simulate)
-
-
-def check_gradient(trial: Trial, density: Any, links: Sequence[Link]) -> None:
-    y = trial.distribution(density).places()
-    arguments = trial.arguments(y)
-    by = python_rows.by_differences(
-        lambda y, *own: density.values(y, own[0], np.stack(own[1:], axis=1)), links
-    )
-    own = called(trial.name, "gradient", density.slopes, *arguments)
-    expected = called(trial.name, density.name, by, *_matrix(arguments))
-    check_slopes(trial, y, own[1:], expected[1:])
-
-
-def _matrix(arguments: tuple[Floats, Floats, Floats]) -> list[Floats]:
-    y, mu, own = arguments
-    return [y, mu, *np.ascontiguousarray(own.T)]
-
-
-def is_mu(name: str, mean: Callable[..., Any], trials: Sequence[Trial]) -> bool:
-    """Whether the mean is mu itself."""
-    for trial in trials:
-        own = [np.array([x]) for x in trial.values.values()]
-        found = numbers(name, "mean", called(name, "mean", mean, *own), (1,))
-        if not np.allclose(found, trial.values["mu"], rtol=1e-12, atol=1e-14):
-            return False
-    return True
 
 
 def family_of(name: str, links: Links, given: Given, *, discrete: bool, of_mu: bool) -> Family:
