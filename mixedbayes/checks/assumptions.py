@@ -125,12 +125,18 @@ SMALL_BOTH = 0.02  # of both sides together
 
 
 def counts(found: Residuals, post: Posterior) -> Iterator[Finding]:
-    """Zeros, dispersion and the largest value of counts; of other responses nothing."""
+    """Zeros, dispersion and the largest value of counts; of other responses nothing.
+
+    Of zeros nothing where truncation leaves none.
+    """
     if post.design.limits is not None and post.design.limits.censoring is not None:
         if post.family.counting:
             yield dispersion(found, post)  # of censored counts neither zeros nor the largest show
     elif post.family.counting:
-        yield from (zeros(found, post), dispersion(found, post), largest(found, post))
+        lowest = None if post.design.limits is None else post.design.limits.lowest
+        if lowest is None or np.any(lowest <= 0):
+            yield zeros(found, post)
+        yield from (dispersion(found, post), largest(found, post))
     elif found.design.trials is not None and np.any(found.design.trials != 1):
         yield from (zeros(found, post), dispersion(found, post))
 

@@ -241,8 +241,8 @@ def information(post: Posterior) -> Finding:
     found = [q for q in quantities(post) if q.kind in ("sd", "cor")]
     table = pd.DataFrame(
         {
-            "parameter": [q.parameter for q in found],
-            "term": [q.term for q in found],
+            "parameter": [q.said[0] for q in found],
+            "term": [q.said[1] for q in found],
             "overlap": [overlap(q) for q in found],
         }
     )

@@ -94,8 +94,8 @@ def _sensitivity(post: Posterior) -> pd.DataFrame:
     sensitivity = {group: _psense(tree, group) for group in ("prior", "likelihood")}
     table = pd.DataFrame(
         {
-            "parameter": [q.parameter for q in found],
-            "term": [q.term for q in found],
+            "parameter": [q.said[0] for q in found],
+            "term": [q.said[1] for q in found],
             **sensitivity,
             "overlap": [overlap(q) for q in found],
         }

@@ -82,6 +82,7 @@ class Exgaussian(Gaussian):
         "exgaussian", names=("ex_gaussian", "exgauss", "exponnorm", "emg")
     )
     dispersion_words: ClassVar[str] = "sd of the normal part"
+    residual: ClassVar[bool] = False
     wider: ClassVar[str | None] = None
     normal: ClassVar[bool] = False
     mean_links: ClassVar[tuple[type[Link], ...]] = (Identity, Log)

@@ -141,10 +141,11 @@ class InverseGaussian(PositiveMean):
         trials: Ints | None = None,
     ) -> Floats:
         y = np.maximum(y, np.finfo(float).tiny)
-        root = np.sqrt(_shape(parameters, weights) / y)
-        below, above = root * (y / mu - 1), root * (y / mu + 1)
-        # exp(2 shape / mu) Phi(-above), without the large factor
-        rest = 0.5 * special.erfcx(above / np.sqrt(2)) * np.exp(-0.5 * below**2)
+        with np.errstate(over="ignore"):  # at a response near 0
+            root = np.sqrt(_shape(parameters, weights) / y)
+            below, above = root * (y / mu - 1), root * (y / mu + 1)
+            # exp(2 shape / mu) Phi(-above), without the large factor
+            rest = 0.5 * special.erfcx(above / np.sqrt(2)) * np.exp(-0.5 * below**2)
         return np.clip(special.ndtr(below) + rest, 0.0, 1.0)
 
     def log_density(

@@ -82,7 +82,7 @@ def plot_priors(
 def _title(post: Posterior, q: Quantity, labels: Labels) -> tuple[str, str]:
     """A panel's title and its axis."""
     where = ", at the means" if q.moved else ""
-    terms = [names.prefix(q.predictor) + labels.term(term) for term in q.terms]
+    terms = [names.label(q.predictor, labels.term(term)) for term in q.terms]
     match q.kind:
         case "intercept":
             return f"{q.parameter}{where}", labels.predictor

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.design.types import GroupDesign, Ints
+from mixedbayes.errors import ModelError
 from mixedbayes.estimands.grid import Columns
 from mixedbayes.plots import style
 from mixedbayes.plots.along import Standing, expected, labels_of, numeric
@@ -119,8 +120,8 @@ def plot_simpson(
     Raises
     ------
     ModelError
-        If the model has no such group or covariate, the covariate has categories, the response has
-        no mean, or the backend is unknown.
+        If the model has no such group or covariate, the covariate has categories or one value in
+        all rows, the response has no mean or its means no average, or the backend is unknown.
 
     References
     ----------
@@ -128,9 +129,19 @@ def plot_simpson(
     """
     check_backend(backend)
     check_mean(post)
+    if post.family.no_average:
+        raise ModelError(
+            f"plot_simpson() draws a line through groups' means: {post.family.no_average}; "
+            "plot_fitted() has the lines of the groups"
+        )
     g = varying_group(post, group)
     axis = covariate(post, g, x)
     numeric(axis, "plot_simpson()")
+    if np.ptp(axis.x) == 0:
+        raise ModelError(
+            f"{axis.name} is {axis.x[0]:g} in all rows, and plot_simpson() compares slopes: name a "
+            "predictor that varies with x=, or see plot_fitted()"
+        )
     standing = Standing(Columns(post.design), axis)
     y = observed(post)
     found = slopes(axis.x, y, g.refs, g.n_levels)

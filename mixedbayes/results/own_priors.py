@@ -71,8 +71,16 @@ class Quantity:
         return ", ".join(self.terms)
 
     @property
+    def said(self) -> tuple[str, str]:
+        """Parameter and term as tables have them: `fixef` and `x[low|middle]` of cs(x)."""
+        if names.threshold_of(self.predictor) is None:
+            return self.parameter, self.term
+        return names.fixef(), names.label(self.predictor, self.term)
+
+    @property
     def label(self) -> str:
-        return f"{self.parameter}[{self.term}]" if self.terms else self.parameter
+        parameter, term = self.said
+        return f"{parameter}[{term}]" if self.terms else parameter
 
     @property
     def name(self) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
+from mixedbayes import names
 from mixedbayes.results.fixef import OF_MOMENTS, family_parameters, fixef
 from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.tables import Asked, Description, Interval, Statistics, noted
 from mixedbayes.results.tails import mean_note, without_mean
-from mixedbayes.results.varcorr import RESIDUAL, varcorr
+from mixedbayes.results.varcorr import RESIDUAL, Component, component_list, varcorr
 from mixedbayes.results.variance import has_shares, shares_note
 
 
@@ -41,7 +42,8 @@ def quantities(
     -------
     DataFrame with one row per quantity, on the link scale: table, quantity, the statistics, lower,
     upper, ess_bulk, rhat. `table` is the method that has more about the quantity: "varcorr"
-    (`sd_Subject[Days]`, `cor_Subject[Intercept, Days]`, `sigma`), "fixef" (`Intercept`, `Days`),
+    (`sd_Subject[Days]`, `cor_Subject[Intercept, Days]`, `sigma`; of effects on another parameter
+    `sd_sigma_Subject[Intercept]`, as `draws` and `hypothesis` have it), "fixef" (`Intercept`),
     "parameters" (`nu`, `thresholds[1|2]`), "icc" (`icc[Subject, adjusted]`) or "r2"
     (`r2[marginal]`). The effects of each level are in `ranef` and `coef`, which take the same
     statistics. `attrs["note"]` says what a reader of icc and r2 has to know, as that they are of a
@@ -70,7 +72,7 @@ def quantities(
 def _named(post: Posterior, how: Description) -> Iterator[pd.DataFrame]:
     asked: Asked = {"prob": how.prob, "statistics": how.columns, "interval": how.interval}
     spread = varcorr(post, **asked)
-    yield _with_names(spread, "varcorr", [_of_varcorr(row) for _, row in spread.iterrows()])
+    yield _with_names(spread, "varcorr", [_variable(post, c) for c in component_list(post)])
     effects = fixef(post, **asked)
     yield _with_names(effects, "fixef", effects["term"])
     own = family_parameters(post, **asked)
@@ -93,8 +95,11 @@ def _with_names(table: pd.DataFrame, name: str, labels: Iterable[str]) -> pd.Dat
     return table.assign(table=of, quantity=texts)
 
 
-def _of_varcorr(row: pd.Series) -> str:
-    if row["group"] == RESIDUAL and pd.isna(row["term"]):
-        return "sigma"
-    terms = row["term"] if pd.isna(row["term2"]) else f"{row['term']}, {row['term2']}"
-    return f"{row['kind']}_{row['group']}[{terms}]"
+def _variable(post: Posterior, c: Component) -> str:
+    """An sd or a correlation as `draws` names it; of a range `hypothesis` knows this name."""
+    if c.group == RESIDUAL and c.term is None:
+        return names.SIGMA
+    joined = c.kind == "cor" and post.design.joined(c.group)  # correlations across parameters
+    p = names.MU if joined else c.parameter
+    terms = [term.removeprefix(names.label(p, "")) for term in (c.term, c.term2) if term]
+    return f"{c.kind}_{names.prefix(p)}{names.identifier(c.group)}[{', '.join(terms)}]"

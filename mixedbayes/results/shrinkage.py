@@ -279,21 +279,22 @@ def check_least_squares(post: Posterior, what: str) -> None:
     if not post.design.mu.factors:
         raise ModelError("the model has no group effects, so nothing is pooled")
     need_plain(post.design.mu.groups, what)
+    if post.design.limits is not None:
+        raise ModelError(
+            f"{what} compares with least squares, which know nothing of "
+            f"{' and '.join(post.design.formula.response.limits)}; see ranef() and coef()"
+        )
     if not isinstance(post.family.link, Identity):
         raise ModelError(
             f"{what} compares with least squares, which the {post.family.name} family with "
             f"{post.family.link.name} link does not have; see ranef() and coef()"
         )
     if post.family.mean_link != post.family.link.name:
+        y, beyond = post.design.response, post.family.beyond
+        remedy = "see ranef() and coef()" if beyond else f"fit log({y}) with the gaussian family"
         raise ModelError(
-            f"{what} compares with least squares of {post.design.response}, and the "
-            f"{post.family.name} family models its logarithm: fit log({post.design.response}) with "
-            "the gaussian family"
-        )
-    if post.design.limits is not None:
-        raise ModelError(
-            f"{what} compares with least squares, which know nothing of "
-            f"{' and '.join(post.design.formula.response.limits)}; see ranef() and coef()"
+            f"{what} compares with least squares of {y}, and the {post.family.name} family models "
+            f"its logarithm{beyond}: {remedy}"
         )
     if post.design.further:
         raise ModelError(

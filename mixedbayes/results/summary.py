@@ -87,6 +87,8 @@ class Summary:
         `fixef` and `varcorr` as ratios, where asked for.
     smooths
         How far the curve of each smooth bends; see `mixedbayes.results.smooths.bends`.
+    residual
+        What sigma is of the residual: "sd" or "scale".
     """
 
     facts: tuple[tuple[str, str], ...]
@@ -105,6 +107,7 @@ class Summary:
     ratios: pd.DataFrame | None = None
     median_ratios: pd.DataFrame | None = None
     smooths: pd.DataFrame | None = None
+    residual: str = "sd"
 
     @property
     def prob(self) -> float:
@@ -145,7 +148,8 @@ class Summary:
         yield from self._ratios()
         residual = self.varcorr[self.varcorr["group"] == RESIDUAL]
         yield Section(
-            "Residual", tuple(Row("sd  sigma", self._cells(r)) for _, r in residual.iterrows())
+            "Residual",
+            tuple(Row(f"{self.residual}  sigma", self._cells(r)) for _, r in residual.iterrows()),
         )
 
         elements = self.parameters["element"].fillna("")
@@ -309,6 +313,7 @@ def summary(
         effects_kept=not has_summaries(post),
         others=_others(post),
         smooths=bends(post, **own),
+        residual="scale" if post.family.dispersion_words.endswith("scale") else "sd",
         ratios=fixef_ratios(post, **own) if exponentiate else None,
         median_ratios=(
             varcorr_ratios(post, **own) if exponentiate and post.design.mu.factors else None

@@ -18,6 +18,8 @@ from mixedbayes.names import MU
 from mixedbayes.results.fixef import family_parameters, fixef
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
+from mixedbayes.results.tables import noted
+from mixedbayes.results.tails import without_mean
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
 from mixedbayes.simulation.parameters import Parameters, has_intercept
 
@@ -71,12 +73,18 @@ class Truth:
         -------
         DataFrame with one row per quantity: quantity (fixef, sd, cor, ranef, or the name of one of
         the family's parameters), group, level, term, term2, truth, mean, sd, lower, upper, and
-        inside: whether the interval holds the truth.
+        inside: whether the interval holds the truth. A parameter that has no posterior mean, see
+        `Fit.parameters`, has its median there, and `attrs["note"]` says so.
         """
         found = estimates(fit.posterior, prob, levels)
+        without = without_mean(fit.posterior)
         found.insert(5, "truth", [self._value(row) for row in found.itertuples()])
         found = found[found["truth"].notna()].reset_index(drop=True)
-        return found.assign(inside=found["truth"].between(found["lower"], found["upper"]))
+        found = found.assign(inside=found["truth"].between(found["lower"], found["upper"]))
+        for name, median in without.items():
+            found.loc[found["quantity"] == name, "mean"] = median
+        note = " ".join(f"mean of {n}: its median, as its posterior has no mean." for n in without)
+        return noted(found, note)
 
     def _value(self, row: Any) -> float:
         """The true value of one row of `compare`; NaN where there is none."""

@@ -48,6 +48,13 @@ def test_fewer_zeros_than_replicated():
     assert "fewer than the poisson family has" in said.said
 
 
+def test_truncation_above_zero_leaves_no_zeros_to_check():
+    formula = "y | trunc(lower={}) ~ x + (1 | g)"
+    y = np.maximum(poisson(3), 1)
+    assert list(found(y, formula=formula.format(1))) == ["Dispersion", "Largest count"]
+    assert next(iter(found(y, formula=formula.format(0)))) == "Zeros"
+
+
 def test_counts_that_vary_more_or_less():
     rng = np.random.default_rng(5)
     wide = found(poisson(3, rng.gamma(2, 0.5, N)))

@@ -364,3 +364,10 @@ def test_priors_of_shifted_lognormal_responses_follow_their_origin(origin):
     assert float(ends[0]) < float(ends[1])
     times = priors(300 + 200 * beyond)
     assert times[2] == mb.Uniform(0, 300 + 200 * beyond.min())
+
+
+def test_an_inverse_gaussian_response_is_never_near_0():
+    """Where medians are looked for: shape / y is beyond all numbers there."""
+    family = mb.families.InverseGaussian()
+    for y in (0.0, 1e-308, 1e-150):
+        assert family.cdf(y, np.array([[3.0]]), {"shape": np.array([6.0])})[0, 0] == 0.0

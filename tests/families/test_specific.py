@@ -11,7 +11,10 @@ from mixedbayes.families.registry import family_from_names
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.model.formulations import _row_information
 from mixedbayes.model.free import free_variables
+from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.priors import _title
 from mixedbayes.report.equations import model_equations
+from mixedbayes.results.own_priors import quantities
 
 RNG = np.random.default_rng(3)
 LABELS = ["0|1", "1|2", "2|3", "3|4"]
@@ -227,6 +230,10 @@ def test_a_model_from_data_to_answers(rated, tmp_path):
     labels = [f"arm[{a}][{t}]" for t in thresholds for a in "bc"]
     assert list(table["term"]) == ["z", *labels]
     assert set(table["parameter"]) == {"mu"}
+    sensitive = fit.prior_sensitivity()
+    assert list(sensitive["term"][sensitive["parameter"] == "fixef"]) == ["z", *labels]
+    titles = [_title(fit.posterior, q, Labels("y", "logit"))[0] for q in quantities(fit.posterior)]
+    assert "arm b[no|so so], at the means" in titles
     drawn = fit.fixef(draws=True)
     beta = {t: drawn.sel(term=t).to_numpy().ravel() for t in ["z", *labels]}
     cuts = fit.idata["posterior"]["thresholds"].to_numpy().reshape(-1, 3)

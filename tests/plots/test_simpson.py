@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hand_made import hand_made
 
 import mixedbayes as mb
 from mixedbayes.plots.simpson import plot_simpson, slopes
@@ -33,6 +34,20 @@ def test_groups_with_the_same_mean_have_no_line_between_them():
     found = slopes(np.tile(np.arange(4.0) / 3, 3), refs + 0.1 * np.arange(12), refs, 3)
     assert np.isnan(found.between[1])
     assert found.together[1] == pytest.approx(found.within)
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "why"),
+    [
+        ("y | se(x) ~ 1 + (1 | row)", "gaussian", r"row within row is 1 in all rows.*plot_fitted\(\)"),
+        ("y ~ x + (1 | g)", "von_mises", "directions have no average.*plot_fitted"),
+    ],
+)
+def test_where_there_is_no_slope_to_compare(formula, family, why):
+    data = pd.DataFrame({"y": [0.1, 0.4, -1, 2], "x": [1, 2, 3, 5], "g": [1, 1, 2, 2]})
+    post = hand_made(formula, data.assign(row=range(4)), family, 5, np.random.default_rng(1))
+    with pytest.raises(mb.ModelError, match=why):
+        plot_simpson(post)
 
 
 def test_the_legend_has_the_slopes_of_the_paradox(fit, check_texts):

@@ -79,6 +79,8 @@ def test_names_are_those_of_the_tables(post, named):
     assert all(named.find(name) == name for name in named.names)
     for row in describe(post).itertuples():
         assert mean(named, row.quantity) == pytest.approx(row.mean)
+        assert row.quantity.removesuffix(", adjusted]") in " ".join(named.names)
+    assert "sd_sigma_batch[Intercept]" in list(describe(post)["quantity"])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from hand_made import hand_made as of_any_numbers
 from scipy import special
 
 from mixedbayes.data import load_data
@@ -216,3 +218,18 @@ def test_where_priors_lie():
     assert reach(Normal(0, 1)) == "-1.96 to 1.96"
     assert reach(Flat()) == "anywhere"
     assert reach(LKJ(1), 2) == "-0.95 to 0.95"
+
+
+@pytest.mark.parametrize(
+    ("family", "sections"),
+    [
+        ("gaussian", ["Residual: sd  sigma"]),
+        ("student_t", ["Residual: scale  sigma", "Family: nu"]),
+        ("exgaussian", ["Family: sigma, beta"]),  # sigma is the sd of the normal part alone
+    ],
+)
+def test_sigma_is_called_what_it_is(family, sections):
+    data = pd.DataFrame({"y": [1.0, 2.5, 0.3, 4.0], "x": [1.0, 2.0, 3.0, 5.0], "g": [1, 1, 2, 2]})
+    post = of_any_numbers("y ~ x + (1 | g)", data, family, 5, np.random.default_rng(1))
+    said = [f"{s.title}: {', '.join(r.label for r in s.rows)}" for s in summary(post).sections]
+    assert [text for text in said if text.startswith(("Residual", "Family"))] == sections

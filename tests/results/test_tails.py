@@ -1,5 +1,7 @@
 """Parameters without a posterior mean."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from mixedbayes.results.fixef import parameters
 from mixedbayes.results.quantities import quantities
 from mixedbayes.results.summary import summary
 from mixedbayes.results.tails import upper_tail, without_mean
+from mixedbayes.simulation.truth import Truth
 
 S = 1000
 P = (np.arange(S) + 0.5) / S
@@ -50,6 +53,10 @@ def test_a_shape_that_the_prior_alone_bounds_has_its_median():
     row = quantities(post, ["mean", "median"]).set_index("quantity").loc["shape"]
     assert np.isnan(row["mean"])
     assert row["median"] == median
+    truth = Truth("y ~ x", "", "", 1, pd.Series(dtype=float), {}, {}, {}, {"shape": median + 1})
+    beside = truth.compare(SimpleNamespace(posterior=post))
+    assert beside.loc[0, ["mean", "truth", "inside"]].tolist() == [median, median + 1, True]
+    assert beside.attrs["note"] == "mean of shape: its median, as its posterior has no mean."
     shown = table(post)
     assert "no posterior mean" in str(shown)
     assert f"{median:.0f}" in str(shown)
