@@ -16,15 +16,13 @@ def lme4_code(spec: Spec) -> str:
     check_columns(spec, "lme4", drops=True)
     if design.mu.parameter != names.MU:
         raise ModelError(_no_categories(spec))
-    if design.further:
-        further = ", ".join(names.said(design.further))
-        raise ModelError(
-            f"lme4 has formulas of the mean alone, and {further} has one here; code('brms') has it"
-        )
+    brms = "" if family.elsewhere.brms is None else "; code('brms') has it"
     theirs = family.elsewhere.lme4
     if theirs is None:
-        also = "" if family.elsewhere.brms is None else "; brms has"
-        raise ModelError(f"lme4 has no {family.name} family{also}")
+        raise ModelError(f"lme4 has no {family.name} family{brms}")
+    if design.further:
+        further = ", ".join(names.said(design.further))
+        raise ModelError(f"lme4 has formulas of the mean alone, and {further} has one here{brms}")
     if design.weights is not None and family.repeats_rows:
         raise ModelError(
             f"weights() of the {family.name} family count rows several times, which lme4's weights "

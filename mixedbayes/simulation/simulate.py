@@ -357,7 +357,9 @@ def respond(design: Design, family: Family, values: Parameters, rng: np.random.G
         outside = _outside(family, eta, {p: own[p] for p in design.further})
         try:
             y = responses(family, design, eta[None], own, rng)[0]
-        except (ModelError, ValueError) as e:
+        except ValueError as e:
+            if family.own and isinstance(e, ModelError):
+                raise  # of what the user's family lacks
             raise DataError(outside) from e
         if not np.isfinite(y).all():
             raise DataError(outside)

@@ -498,6 +498,17 @@ def fit(families, data):
     return mb.fit("y ~ x + (1 | g)", data, family=families.numbers, **options)
 
 
+def test_simulated_data_need_draws_and_r_has_no_family_of_ones_own(data):
+    family = gumbel(simulate=None)
+    with pytest.raises(mb.ModelError, match="how observations are drawn is not known .*simulate="):
+        mb.simulate(
+            "y ~ x + (1 | g)", groups={"g": 5}, sd={"g": 1.0}, sigma=1.0, family=family, seed=1
+        )
+    written = mb.Model(["y ~ x + (1 | g)", "sigma ~ x"], data, family=family)
+    with pytest.raises(mb.ModelError, match="lme4 has no gumbel family$"):
+        written.code("lme4")
+
+
 def test_tables_and_predictions(fit, data):
     assert "sigma" in fit.summary().parameters["parameter"].to_list()
     assert "Residual" not in fit.varcorr()["group"].to_list()
