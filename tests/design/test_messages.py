@@ -342,6 +342,7 @@ def test_what_a_remedy_writes_can_be_written(remedy):
     """Of numbers between 0 and 1, whole ones, or categories where the remedy is about levels."""
     rng = np.random.default_rng(1)
     numbers = pd.DataFrame({"y": rng.normal(size=60), "x": rng.uniform(0.1, 0.9, 60)})
+    numbers["z"] = rng.uniform(size=60)
     numbers["a"] = numbers["b"] = numbers["g"] = np.arange(60) % 6
     levels = numbers.assign(x=np.resize(["level", "low", "top"], 60))
 
