@@ -35,6 +35,8 @@ _HOME = {
     "from_bambi": "mixedbayes.api.bambi",
     "from_pymc": "mixedbayes.api.pymc",
     "table": "mixedbayes.api.several",
+    "Relation": "mixedbayes.terms.relation",
+    **dict.fromkeys(("pedigree", "phylogeny", "car", "icar"), "mixedbayes.design.kin"),
     "simulate": "mixedbayes.simulation.simulate",
     "simulate_simpson": "mixedbayes.simulation.simpson",
     "truth": "mixedbayes.simulation.truth",
@@ -123,6 +125,10 @@ if TYPE_CHECKING:
     from mixedbayes.data import describe_data as describe_data
     from mixedbayes.data import list_data as list_data
     from mixedbayes.data import load_data as load_data
+    from mixedbayes.design.kin import car as car
+    from mixedbayes.design.kin import icar as icar
+    from mixedbayes.design.kin import pedigree as pedigree
+    from mixedbayes.design.kin import phylogeny as phylogeny
     from mixedbayes.distributions import LKJ as LKJ
     from mixedbayes.distributions import Cauchy as Cauchy
     from mixedbayes.distributions import Exponential as Exponential
@@ -170,3 +176,4 @@ if TYPE_CHECKING:
     from mixedbayes.simulation.simpson import simulate_simpson as simulate_simpson
     from mixedbayes.simulation.simulate import simulate as simulate
     from mixedbayes.simulation.truth import truth as truth
+    from mixedbayes.terms.relation import Relation as Relation

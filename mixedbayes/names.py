@@ -142,6 +142,11 @@ def cor(group: str, parameter: str = "mu") -> str:
     return f"cor_{prefix(parameter)}{identifier(group)}"
 
 
+def law(number: str, group: str, parameter: str = "mu") -> str:
+    """A number of the law of a factor's effects: `nu_Subject`, `nu_sigma_Subject`."""
+    return f"{number}_{prefix(parameter)}{identifier(group)}"
+
+
 def ranef(group: str, parameter: str = "mu") -> str:
     return f"ranef_{prefix(parameter)}{identifier(group)}"
 

@@ -21,6 +21,7 @@ def fit(
     formulation: Request = "auto",
     functions: Mapping[str, Callable[..., Any]] | None = None,
     missing: Literal["drop", "error"] = "drop",
+    known: Mapping[str, Any] | None = None,
     draws: int = 1000,
     tune: int | None = None,
     chains: int = 4,
@@ -49,6 +50,7 @@ def fit(
         formulation=formulation,
         functions=functions,
         missing=missing,
+        known=known,
     )
     return model.fit(
         draws,

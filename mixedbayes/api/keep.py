@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mixedbayes.design import own_names, table
+from mixedbayes.design import known_of, own_names, table
 from mixedbayes.design.table import LIBRARIES, PANDAS
 from mixedbayes.engines import registry
 from mixedbayes.engines.base import Chosen, factors
@@ -115,6 +115,7 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             **({"links": named(family.links)} if family.links else {}),
             **({"own": family.fingerprint(design)} if family.own else {}),
         },
+        known=known_of(design),
     )
 
 
@@ -240,6 +241,7 @@ def arguments(saved: SavedFit, family: Family | None = None) -> dict[str, Any]:
         "priors": codec.decode(saved.priors),
         "formulation": _from_plain(asked["formulation"]),
         "missing": asked["missing"],
+        "known": dict(saved.known),
     }
 
 
@@ -324,6 +326,7 @@ def key(spec: Spec, settings: Settings, chosen: Chosen) -> str:
         seed=settings.seed,
         settings=asdict(settings) | NOT_ASKED | {"formulation": _chosen_to_plain(chosen)},
         versions=_versions(),
+        known=known_of(design),
     )
 
 

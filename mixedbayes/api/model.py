@@ -114,6 +114,13 @@ class Model:
     missing
         ``"drop"``: rows with a missing value in a used column are left out and counted.
         ``"error"``: they raise DataError.
+    known
+        Covariances between levels that the formula names, ``(1 | gr(species, cov=A))`` or
+        ``(1 | gr(animal, precision=Q))``: ``{"A": A}``. A data frame with the levels' labels as
+        index and columns, a pair (matrix, labels) with a dense or SciPy sparse matrix, or what
+        `pedigree`, `phylogeny`, `car`, `icar` or `Relation` make. Levels of a covariance that the
+        data do not have are integrated out; those of a precision all have effects. New levels that
+        it has are predicted from those in the fit.
 
     Raises
     ------
@@ -136,6 +143,7 @@ class Model:
         formulation: Request = "auto",
         functions: Mapping[str, Callable[..., Any]] | None = None,
         missing: Literal["drop", "error"] = "drop",
+        known: Mapping[str, Any] | None = None,
     ) -> None:
         self.formula = parse_all(formula)
         kind = with_errors(as_family(family), self.formula)
@@ -143,8 +151,9 @@ class Model:
         check_limits(kind, self.formula)
         whole = table(data, used_columns(self.formula).columns)
         design = build_design(
-            self.formula, whole, functions=functions, missing=missing, expand=kind.expanded
-        )
+            self.formula, whole, functions=functions, missing=missing, known=known,
+            expand=kind.expanded,
+        )  # fmt: skip
         self.family = kind.of_design(design)
         self.data = design.whole
         design = replace(design, notes=(*design.notes, *unkept(self.data)))
@@ -161,6 +170,7 @@ class Model:
         self.asked = Asked(asked, missing)
         self.formulation: Chosen = choose_engine(asked, self.spec)
         self.functions = dict(functions) if functions is not None else {}
+        self.known = dict(known) if known is not None else {}
 
     def _check_residual(self) -> None:
         """DataError where nothing is left for a residual whose scale has no prior of the user's."""

@@ -108,8 +108,11 @@ def normality(found: Effects) -> Finding:
     table, p, tail = beside.table(), beside.p(), found.p_extreme()
     name = f"{found.group.name}: {found.term}"
     look = p < SMALL_P or tail < SMALL_P
+    group = found.group
+    law = "a normal" if group.law.normal else f"a {group.law.name}"
+    what = f"effects, freed of {group.related_to.name}," if group.related_to else "effects"
     said = (
-        f"The effects are {'not like' if look else 'like'} a normal sample ({_p(p, beside)}); "
+        f"The {what} are {'not like' if look else 'like'} {law} sample ({_p(p, beside)}); "
         f"the largest is that of {level}, {extreme:+.1f} sd from the population"
     )
     said += f" ({_p(tail, beside)})." if tail < SMALL_P else "."

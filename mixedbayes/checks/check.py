@@ -218,7 +218,10 @@ def levels(design: Design) -> Finding:
 
 
 def _level_row(g: GroupDesign, repeats: Floats | None) -> dict[str, object]:
-    n = np.round(np.bincount(g.refs, repeats, g.n_levels)).astype(int)
+    if repeats is None or len(g.pieces) > 1:
+        n = g.rows_per_level
+    else:
+        n = np.round(np.bincount(g.refs, repeats, g.n_levels)).astype(int)
     return {
         "group": g.name,
         "levels": g.n_levels,

@@ -189,7 +189,8 @@ def follow(design: Design, order: Order | None = None) -> Series | None:
 
     Else in row order, only within levels, and not where the rows were sorted by the response.
     """
-    groups = [g for g in design.mu.factors if design.n >= ROWS_PER_LEVEL * len(np.unique(g.refs))]
+    plain = [g for g in design.mu.factors if len(g.pieces) == 1]
+    groups = [g for g in plain if design.n >= ROWS_PER_LEVEL * len(np.unique(g.refs))]
     groups.sort(key=lambda g: -g.n_levels)
     if order is not None:
         place, group = order.place[design.rows], groups[0] if groups else None

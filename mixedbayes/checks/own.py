@@ -37,8 +37,10 @@ class Own:
 
     @classmethod
     def of(cls, post: Posterior) -> Own:
-        every = ((p.parameter, g) for p in post.predictors for g in p.factors)
-        factors = tuple((p, g) for p, g in every if not g.entangled)
+        # Effects of other terms, such as related ones, have no integral of their own.
+        factors = tuple(
+            (p.parameter, g) for p in post.predictors for g in p.factors if not g.peculiarity
+        )
         count = copies(post.design, post.family)
         sizes = [np.bincount(g.refs, count)[g.refs] for _, g in factors]
         return cls(factors, np.stack(sizes, 1) if sizes else np.zeros((post.design.n, 0)))

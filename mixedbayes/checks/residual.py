@@ -337,13 +337,15 @@ def thinned(post: Posterior) -> Posterior:
 class Effects:
     """Standardised effects b / sd of one term over the levels of a grouping factor, in some draws.
 
-    In a draw of the posterior they are, where the model is right, independent standard normal.
+    In a draw of the posterior they are, where the model is right, independent draws of their law,
+    standard normal ones. Of related levels they are those of independent ones, R^-1 b.
     """
 
     group: GroupDesign
     term: str
     data: Floats  # (K, J)
     replicated: Floats  # (K, J)
+    levels: pd.Index  # (J,)
 
     def quantiles(self) -> Beside:
         """Ordered effects; of many levels at even steps."""
@@ -355,7 +357,7 @@ class Effects:
         """The level with the largest effect by its posterior mean, and that mean."""
         mean = self.data.mean(axis=0)
         j = int(np.argmax(np.abs(mean)))
-        return self.group.levels[j], float(mean[j])
+        return self.levels[j], float(mean[j])
 
     def p_extreme(self) -> float:
         """Share of draws in which the largest of a normal sample is larger than that level's."""
@@ -367,15 +369,15 @@ def effects(
     post: Posterior, group: GroupDesign, seed: int, parameter: str = names.MU
 ) -> list[Effects]:
     """Standardised effects of every term of one grouping factor, on one parameter."""
-    some = thinned(post)
-    sd, b = some.sd(group.name, parameter), some.ranef(group.name, parameter)
-    rng = stream(seed, STANDARD_EFFECTS)
-    return [
-        Effects(
-            group,
-            names.prefix(parameter) + term,
-            b[:, :, k] / np.maximum(sd[:, k, None], 1e-300),
-            rng.standard_normal(b.shape[:2]),
+    some, out = thinned(post), []
+    sd, b = some.sd(group.name, parameter), group.unmixed(some.ranef(group.name, parameter))
+    rng, law = stream(seed, STANDARD_EFFECTS), some.law(group.name, parameter).each_draw
+    every = np.arange(group.n_levels)
+    for k, term in enumerate(group.terms):
+        levels = every if group.there is None else every[group.there[:, k]]
+        data = b[:, levels, k] / np.maximum(sd[:, k, None], 1e-300)
+        replicated = law.draw(data.shape, rng)
+        out.append(
+            Effects(group, names.prefix(parameter) + term, data, replicated, group.levels[levels])
         )
-        for k, term in enumerate(group.terms)
-    ]
+    return out

@@ -90,6 +90,8 @@ def candidates(predictor: LinearPredictor) -> list[Candidate]:
     """Main effects that vary both within and between the levels of a factor."""
     out = []
     for g in predictor.factors:
+        if g.peculiarity:
+            continue
         n = np.bincount(g.refs, predictor.counts, g.n_levels)
         if np.sum(n > 0) < FEWEST_LEVELS:
             continue

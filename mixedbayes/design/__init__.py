@@ -1,6 +1,13 @@
 """Formula and data to arrays, with every check that needs no model."""
 
-from mixedbayes.design.build import build_design, coding_of, levels_of, own_functions, own_names
+from mixedbayes.design.build import (
+    build_design,
+    coding_of,
+    known_of,
+    levels_of,
+    own_functions,
+    own_names,
+)
 from mixedbayes.design.checks import check_effects
 from mixedbayes.design.replay import random_columns, replay, weighted_columns
 from mixedbayes.design.table import table
@@ -17,6 +24,7 @@ __all__ = [
     "category_columns",
     "check_effects",
     "coding_of",
+    "known_of",
     "levels_of",
     "own_functions",
     "own_names",

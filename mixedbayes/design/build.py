@@ -7,14 +7,15 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from mixedbayes.design import checks, observed, response
+from mixedbayes.design import checks, membership, observed, response
 from mixedbayes.design.axis import axis_notes, bar_plan
 from mixedbayes.design.encode import Encoding, margins, matrix, plan
-from mixedbayes.design.encoded import EncodedGroup, EncodedTerm
+from mixedbayes.design.encoded import EncodedTerm
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.functions import registry
-from mixedbayes.design.grouping import Grouping, group
 from mixedbayes.design.independent import independent, independent_effects
+from mixedbayes.design.kinds import Coded, coded
+from mixedbayes.design.known import notes, relations
 from mixedbayes.design.locate import unknown_column
 from mixedbayes.design.memory import Coding, Memory, coding_notes
 from mixedbayes.design.smooths import FittedSmooth, check_names, fit_smooth, level_notes
@@ -29,10 +30,11 @@ from mixedbayes.formula.nodes import unparse
 from mixedbayes.formula.specific import apart
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.formula.words import SPECIFIC
-from mixedbayes.names import INTERCEPT, MU
+from mixedbayes.names import INTERCEPT, MU, sd
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import Law
 from mixedbayes.terms.registry import COVARIANCES, LAWS
+from mixedbayes.terms.relation import Relation
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ def build_design(
     *,
     functions: Mapping[str, Callable[..., Any]] | None = None,
     missing: Literal["drop", "error"] = "drop",
+    known: Mapping[str, Any] | None = None,
     expand: Callable[[Formula, response.Response], Formula] | None = None,
 ) -> Design:
     """Turn a formula and a data frame into arrays, and check them.
@@ -77,6 +80,9 @@ def build_design(
     missing
         "drop" leaves out rows with a missing value in a used column, and says how many in
         `dropped` and `notes`; "error" refuses them.
+    known
+        Known covariances, or precisions, of levels, by the names that bars have, `cov=A`; see
+        `mixedbayes.design.known.relation`.
     expand
         Makes the formulas of all predictors of the ones written, once the response is known; see
         `Family.expanded`.
@@ -91,11 +97,14 @@ def build_design(
     """
     formula = formula if isinstance(formula, Formula) else parse_all(formula)
     checks.check_response(formula)
-    known = registry(functions)
-    whole = _table(formula, data, known)
-    complete = observed.filled(formula, whole)
-    memory = Memory(known, formula.text, frozenset(whole.columns), frozenset(functions or ()))
-    kept, dropped = _complete(complete, missing)
+    callables = registry(functions)
+    whole = _table(formula, data, callables)
+    complete = membership.filled(formula, observed.filled(formula, whole))
+    memory = Memory(
+        callables, formula.text, frozenset(whole.columns), frozenset(functions or ()),
+        relations=relations(known, formula),
+    )  # fmt: skip
+    kept, dropped = _complete(complete, missing, formula)
     used = complete if len(kept) == whole.n else complete.take(kept)
     rows = Rows(used, memory, fitting=True)
     left = response.response(formula, rows)
@@ -151,6 +160,11 @@ def smooths_of(design: Design, parameter: str = "mu") -> tuple[FittedSmooth, ...
         return ()
     of_mean = parameter in (MU, design.formula.parameter)
     return (design.columns if of_mean else design.columns.others[parameter]).smooths
+
+
+def known_of(design: Design) -> Mapping[str, Relation]:
+    """The known relations of levels that the formula names."""
+    return design.columns.memory.relations if isinstance(design.columns, Fitted) else {}
 
 
 def own_names(design: Design) -> tuple[str, ...]:
@@ -224,14 +238,17 @@ def _notes(predictor: LinearPredictor, fitted: Fitted) -> list[str]:
     encodings = [fitted.fixed, *(e for term in fitted.terms.values() for e in term.bars)]
     left_out = [e.note for e in encodings if e.note]
     n = len(predictor.X)
-    groups = (
-        checks.group_notes(g, fitted.terms[g.name].bars, n) for g in predictor.groups if g.grouping
-    )
+    groups = [checks.group_notes(g, fitted.terms[g.name].bars, n) for g in predictor.factors]
+    related = [
+        notes(g.relation, g.name, sd(g.name, predictor.parameter))
+        for g in predictor.factors
+        if g.relation is not None
+    ]
     curves = level_notes(
         fitted.smooths, {unparse(f) for block in fitted.fixed.blocks for f, _ in block.parts}
     )
     axes = (note for g in predictor.groups for note in axis_notes(g))
-    return [*left_out, *(note for notes in groups for note in notes), *axes, *curves]
+    return [*left_out, *(note for own in (*groups, *related) for note in own), *axes, *curves]
 
 
 def offset(formula: Formula, rows: Rows) -> Floats | None:
@@ -261,11 +278,11 @@ def _table(formula: Formula, data: Any, functions: Mapping[str, Any]) -> Table:
     return whole
 
 
-def _complete(whole: Table, action: str) -> tuple[Any, dict[str, int]]:
+def _complete(whole: Table, action: str, formula: Formula) -> tuple[Any, dict[str, int]]:
     """Positions of the rows without missing values, and each column's count of missing ones."""
     if action not in ("drop", "error"):
         raise DataError(f'missing is "drop" or "error", not {action!r}')
-    masks = missing(whole)
+    masks = membership.absent(formula, missing(whole))
     dropped = {name: int(mask.sum()) for name, mask in masks.items()}
     if not masks:
         return np.arange(whole.n), {}
@@ -307,25 +324,24 @@ def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats, 
 
 def _groups(formula: Formula, rows: Rows) -> tuple[dict[str, EncodedTerm], list[GroupDesign]]:
     """One GroupDesign for each grouping factor, its bars in the order written."""
-    by_group: dict[tuple[str, ...], list[RandomTerm]] = {}
+    by_group: dict[str, list[RandomTerm]] = {}
     for bar in formula.random:
-        by_group.setdefault(bar.factors, []).append(bar)
-    checks.check_names(by_group)
+        by_group.setdefault(bar.group, []).append(bar)
+    checks.check_names(bars[0] for bars in by_group.values())
     inside = used_columns(formula).effects
     encoded: dict[str, EncodedTerm] = {}
     groups = []
-    for factors, bars in by_group.items():
-        name = ":".join(factors)
+    for name, bars in by_group.items():
         planned = [bar_plan(bar, rows) for bar in bars]
         for bar, (encoding, _) in zip(bars, planned, strict=True):
             effects = len(encoding.names) + encoding.intercept
             checks.check_count(rows.table.n, effects, bar.text)
-        grouping, refs = group(rows.table, factors)
         covariances = [covariance for _, covariance in planned]
         encodings, Z = _effects(bars, [encoding for encoding, _ in planned], rows)
-        g = _group(name, grouping, refs, bars, encodings, covariances, Z)
-        groups.append(g)
-        encoded[name] = EncodedGroup(name, inside[name], factors, encodings, grouping, g.covariance)
+        covariance = _covariance(name, bars, encodings, covariances)
+        found = coded(name, bars, encodings, inside[name], covariance, rows)
+        encoded[name] = found.encoded
+        groups.append(found.finished(_group(name, found, bars, encodings, covariance, Z)))
         checks.check_levels(groups[-1], rows.table.n)
     return encoded, groups
 
@@ -348,11 +364,10 @@ def _effects(
 
 def _group(
     name: str,
-    grouping: Grouping,
-    refs: Any,
+    found: Coded,
     bars: list[RandomTerm],
     encodings: tuple[Encoding, ...],
-    covariances: list[Covariance],
+    covariance: Covariance,
     Z: Floats,
 ) -> GroupDesign:
     terms: list[str] = []
@@ -371,16 +386,16 @@ def _group(
         raise DataError(f"{twice[0]} varies over {name} twice; keep it in one bar")
     return GroupDesign(
         name=name,
-        factors=grouping.factors,
-        levels=grouping.levels,
-        parts=grouping.parts,
-        refs=refs,
+        factors=bars[0].factors,
+        levels=found.levels,
+        parts=found.parts,
+        refs=found.refs,
         terms=tuple(terms),
         Z=Z,
         blocks=tuple(blocks),
         left_out=_left_out(*encodings),
         margins=tuple(within),
-        covariance=_covariance(name, bars, encodings, covariances),
+        covariance=covariance,
         law=_law(name, bars),
         ids=tuple(ids) if any(ids) else (),
     )
@@ -415,11 +430,13 @@ def _covariance(
 
 def _law(name: str, bars: list[RandomTerm]) -> Law:
     """The law of the effects over one factor: one for all of its bars."""
-    _check_one(name, bars, {bar.law for bar in bars}, "several laws")
-    return LAWS[bars[0].law]
+    _check_one(name, bars, {(bar.law, bar.grouper.numbers) for bar in bars}, "several laws")
+    law = LAWS[bars[0].law]
+    numbers = dict(bars[0].grouper.numbers)
+    return law.at(numbers) if numbers else law
 
 
-def _check_one(name: str, bars: list[RandomTerm], kinds: set[str], what: str) -> None:
+def _check_one(name: str, bars: list[RandomTerm], kinds: set[Any], what: str) -> None:
     if len(kinds) > 1:
         raise DataError(
             f"{' and '.join(bar.text for bar in bars)} give the effects over {name} {what}: write "

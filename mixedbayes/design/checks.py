@@ -11,6 +11,7 @@ from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError, FormulaError
 from mixedbayes.formula import Formula, parse_terms
 from mixedbayes.formula.nodes import column, unparse
+from mixedbayes.formula.types import RandomTerm
 from mixedbayes.names import INTERCEPT, identifier
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
@@ -31,8 +32,10 @@ def check_effects(design: Design) -> None:
         Naming the bar, both counts and a remedy.
     """
     for group in design.mu.groups:
-        for block in group.blocks:
-            effects = group.n_levels * len(block)
+        for block in () if group.joins else group.blocks:
+            there = group.there
+            levels = group.n_levels if there is None else int(there[:, block[0]].sum())
+            effects = levels * len(block)
             if effects < design.n or (len(block) > 1 and group.covariance.apart):
                 continue
             names = [group.terms[k] for k in block]
@@ -66,22 +69,23 @@ def check_count(n: int, coefficients: int, where: str) -> None:
         raise DataError(f"{where}: {coefficients:,} coefficients for {n:,} rows; {remedy}")
 
 
-def check_names(groups: Iterable[tuple[str, ...]]) -> None:
+def check_names(groups: Iterable[RandomTerm]) -> None:
     """No two grouping factors share the name, or its form in names of variables and dimensions."""
-    seen: dict[str, tuple[str, ...]] = {}
-    for factors in groups:
-        name = identifier(":".join(factors))
-        other = seen.setdefault(name, factors)
-        if other != factors:
+    seen: dict[str, RandomTerm] = {}
+    for bar in groups:
+        name = identifier(bar.group)
+        other = seen.setdefault(name, bar)
+        if (other.group, other.factors) != (bar.group, bar.factors):
             raise DataError(
-                f"grouping factors {_of_columns(other)} and {_of_columns(factors)} would both be "
+                f"grouping factors {_of_columns(other)} and {_of_columns(bar)} would both be "
                 f"called {name!r} in the results; rename a column"
             )
 
 
-def _of_columns(factors: tuple[str, ...]) -> str:
-    of = "" if not any(":" in f for f in factors) else f" (of {' and '.join(map(column, factors))})"
-    return f"{':'.join(factors)!r}{of}"
+def _of_columns(bar: RandomTerm) -> str:
+    odd = any(":" in f for f in bar.factors)
+    of = "" if not odd else f" (of {' and '.join(map(column, bar.factors))})"
+    return f"{bar.group!r}{of}"
 
 
 def check_response(formula: Formula) -> None:
@@ -175,9 +179,8 @@ def response_note(y: Floats, name: str) -> tuple[str, ...]:
 
 def group_notes(group: GroupDesign, encodings: tuple[Encoding, ...], n: int) -> tuple[str, ...]:
     """Few levels, levels with one row, odd grouping columns, slopes far from their zero."""
-    counts = np.bincount(group.refs, minlength=group.n_levels)
-    single = int((counts == 1).sum())
-    notes = []
+    counts = group.rows_per_level
+    single, notes = int((counts == 1).sum()), []
     if group.n_levels < _FEW_LEVELS:
         notes.append(
             f"{group.name} has {group.n_levels} levels; under {_FEW_LEVELS} its standard deviation "
@@ -225,7 +228,7 @@ def _far_from_zero(group: GroupDesign, encodings: tuple[Encoding, ...]) -> list[
 
 def _constant_within(group: GroupDesign, single: int) -> list[str]:
     """Slopes of predictors that belong to the level, next to a varying intercept."""
-    if INTERCEPT not in group.terms or single == group.n_levels:
+    if INTERCEPT not in group.terms or single == group.n_levels or group.entangled:
         return []
     first = np.empty(group.n_levels, dtype=np.int64)
     first[group.refs[::-1]] = np.arange(len(group.refs))[::-1]

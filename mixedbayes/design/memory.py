@@ -17,6 +17,7 @@ from mixedbayes.formula.nodes import column, unparse
 from mixedbayes.formula.terms import Terms
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.terms.bars import BARS
+from mixedbayes.terms.relation import Relation
 
 
 @dataclass
@@ -97,6 +98,7 @@ class Memory:
     states: dict[str, State] = field(default_factory=dict)  # of stateful calls, likewise
     coding: Coding = field(default_factory=Coding)  # of columns that are predictors
     numbers: dict[str, Any] = field(default_factory=dict)  # calls that gave one for all rows
+    relations: Mapping[str, Relation] = field(default_factory=dict)  # known ones, by name
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle, which finds functions by their names; ModelError where it cannot."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design import observed
+from mixedbayes.design import membership, observed
 from mixedbayes.design import response as left
 from mixedbayes.design.build import Fitted, offset
 from mixedbayes.design.encode import matrix
@@ -77,7 +77,7 @@ def replay(
     needed = [*used.fixed, *effects, *factors]
     needed += (*used.response, *used.cens, *used.trunc) if response else ()
     optional = (*used.trials, *used.weights, *used.trunc)
-    rows = _rows(fitted, new_data, needed, optional, formula if response else None)
+    rows = _rows(fitted, new_data, needed, optional, design.formula, formula if response else None)
     return _new_rows(formula, fitted, rows, wanted, used, response, beyond)
 
 
@@ -107,7 +107,7 @@ def _term_rows(
     _, fitted, predictor = _of(design, parameter)
     _wanted(predictor, [name])
     term = fitted.terms[name]
-    return term, _rows(fitted, new_data, term.inside, ())
+    return term, _rows(fitted, new_data, term.inside, (), design.formula)
 
 
 def totals(design: Design, new_data: Any) -> Ints:
@@ -127,7 +127,7 @@ def totals(design: Design, new_data: Any) -> Ints:
             f"data lack {', '.join(absent)}; add them, with any counts of that sum, or ask for "
             'kind="mean", the probabilities'
         )
-    own = left.response(formula, _rows(fitted, new_data, columns, ()))
+    own = left.response(formula, _rows(fitted, new_data, columns, (), design.formula))
     sums = np.asarray(own.levels, np.int64).sum(axis=1)
     return np.asarray(sums[own.y.astype(np.intp)])
 
@@ -196,6 +196,7 @@ def _rows(
     data: Any,
     needed: Iterable[str],
     optional: Iterable[str],
+    written: Formula,
     formula: Formula | None = None,
 ) -> Rows:
     """The columns of new data that are used, complete; with the formula those of the response."""
@@ -208,12 +209,13 @@ def _rows(
             f"they have {', '.join(map(str, new.names)) or 'none'}"
         )
     new = new if formula is None else observed.filled(formula, new)
-    _check_complete(new)
+    new = membership.filled(written, new)
+    _check_complete(new, written)
     return Rows(new, fitted.memory, fitting=False)
 
 
-def _check_complete(new: Table) -> None:
-    masks = missing(new)
+def _check_complete(new: Table, formula: Formula) -> None:
+    masks = membership.absent(formula, missing(new))
     if masks:
         places = ", ".join(f"{name} in {int(mask.sum())}" for name, mask in masks.items())
         raise DataError(

@@ -24,7 +24,8 @@ class Used:
     trials: tuple[str, ...]
     weights: tuple[str, ...]  # or standard errors
     fixed: tuple[str, ...]  # with those of offsets
-    effects: dict[str, tuple[str, ...]]  # of the bars' left sides, by grouping factor
+    # Of the bars' left sides, weights of levels and by=, by grouping factor.
+    effects: dict[str, tuple[str, ...]]
     groups: tuple[str, ...]  # of the grouping factors
     others: tuple[str, ...] = ()  # of the formulas of further parameters
     cens: tuple[str, ...] = ()  # how responses are censored, and their upper ends
@@ -43,14 +44,17 @@ def used_columns(formula: Formula) -> Used:
     """Names of the columns that each part of a formula reads."""
     effects: dict[str, list[str]] = {}
     for bar in formula.random:
-        effects.setdefault(bar.group, []).extend(_of_terms(bar.effects))
+        own = effects.setdefault(bar.group, [])
+        own += columns_of(bar.effects)
+        own += [name for text in bar.grouper.weights for name in _of_expression(text)]
+        own += [bar.grouper.by] if bar.grouper.by else []
     response = formula.response
     return Used(
         response=_of_expression(response.text),
         trials=_of_expression(response.trials),
         weights=(*_of_expression(response.weights), *_of_expression(response.se)),
         fixed=(
-            *_of_terms(formula.fixed),
+            *columns_of(formula.fixed),
             *(name for text in formula.offsets for name in _of_expression(text)),
         ),
         effects={group: tuple(dict.fromkeys(names)) for group, names in effects.items()},
@@ -97,7 +101,7 @@ def level_columns(formula: Formula) -> tuple[str, ...]:
     terms = (parse_terms(bar.effects) for bar in bars)
     alone = (t.terms[0].factors for t in terms if not t.intercept and len(t.terms) == 1)
     visits = (f[0].name for f in alone if len(f) == 1 and isinstance(f[0], Name))
-    fixed = {name for f in formulas for name in _of_terms(f.fixed)}
+    fixed = {name for f in formulas for name in columns_of(f.fixed)}
     return (*category_columns(formula), *dict.fromkeys(v for v in visits if v not in fixed))
 
 
@@ -129,7 +133,8 @@ def _of_expression(text: str | None) -> tuple[str, ...]:
     return () if text is None else tuple(dict.fromkeys(names_in(parse_expression(text))))
 
 
-def _of_terms(text: str) -> tuple[str, ...]:
+def columns_of(text: str) -> tuple[str, ...]:
+    """Names in a sum of terms."""
     factors = (factor for term in parse_terms(text).terms for factor in term.factors)
     return tuple(dict.fromkeys(name for factor in factors for name in names_in(factor)))
 

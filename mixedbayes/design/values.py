@@ -120,7 +120,7 @@ def in_order(column: pd.Series, levels: pd.Index) -> bool:
     """
     if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
         return True
-    return _kind_of_levels(levels) not in ("text", "mixed") and levels.is_monotonic_increasing
+    return kind_of_levels(levels) not in ("text", "mixed") and levels.is_monotonic_increasing
 
 
 def lookup(column: pd.Series, levels: pd.Index, name: str, *, others: bool = True) -> Codes:
@@ -143,7 +143,7 @@ def lookup(column: pd.Series, levels: pd.Index, name: str, *, others: bool = Tru
     values = _plain(pd.Index(values))
     codes = _match(values, levels)
     unseen = values[codes < 0]
-    was, now = _kind_of_levels(levels), _kind_of_levels(values)
+    was, now = kind_of_levels(levels), kind_of_levels(values)
     if len(unseen) and was != now:
         written = {_written(level): level for level in levels}
         alike = [written[_written(value)] for value in unseen if _written(value) in written]
@@ -168,7 +168,7 @@ def _match(values: pd.Index, levels: pd.Index) -> Codes:
     return np.array([known.get(value, -1) for value in values.tolist()], dtype=np.int32)
 
 
-def _kind_of_levels(index: pd.Index) -> str:
+def kind_of_levels(index: pd.Index) -> str:
     """What the labels are, in words; "mixed" where they are of several kinds."""
     dtype = index.dtype
     if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):

@@ -31,7 +31,7 @@ from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.formula import Formula
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.numerics.softmax_normal import softmax_mean
-from mixedbayes.terms.bars import BARS, LAW
+from mixedbayes.terms.bars import BARS
 
 _MOST = 32  # categories: the compiled loop has two bits for each of the further predictors
 _UNSEEN = (1, 2, 3)
@@ -434,7 +434,7 @@ def _places(bars: Sequence[RandomTerm]) -> list[tuple[str, int]]:
 
 def _free(bar: RandomTerm) -> bool:
     """Whether a bar's effects are correlated across categories though no id says so."""
-    return not bar.id and bar.structure == BARS["|"] and bar.law == LAW
+    return not bar.id and bar.structure == BARS["|"] and bar.grouper.plain
 
 
 def _shared(formulas: Sequence[Formula]) -> dict[tuple[str, int], str]:

@@ -127,6 +127,22 @@ def _own_scales(
     return own * np.where((whole > 0) & (left > 0), left / np.where(whole > 0, whole, 1.0), 1.0)
 
 
+def _typical_variance(g: GroupDesign) -> float:
+    """Mean variance of levels in a known relation, 1 of independent ones."""
+    if g.related_to is None:
+        return 1.0
+    mean = float(np.mean(g.related_to.diagonal))
+    return 1.0 if abs(mean - 1) < 1e-6 else mean
+
+
+def _of_sd(g: GroupDesign, term: str, scale: float, typical: float, unit: str) -> str:
+    """Where the default prior of an sd comes from."""
+    if g.meaning:
+        return f"{g.meaning}: mean {unit}"
+    found = f"mean {unit}{f' / {term}: {scale:.4g}' if term else ''}"
+    return found if typical == 1 else f"{found} / {np.sqrt(typical):.3g}, the sd of typical levels"
+
+
 def predictor_priors(
     predictor: LinearPredictor,
     location: float,
@@ -166,20 +182,26 @@ def predictor_priors(
         )
         for term, m, s in zip(predictor.terms, centre, scales, strict=True)
     )
-    sds, cor, placed = {}, {}, {}
+    sds, cor, placed, laws = {}, {}, {}, {}
     for g in predictor.groups:
-        placement = Placement.of(triangle(g.Z, counts), g.margins) if any(g.margins) else None
-        measured = {*g.terms} - {names.INTERCEPT}  # not all levels of a variable
-        spreads = g.told_sd(effect_scales(g, placement, counts))
+        one, arms = g.of_one_arm, 1 if g.arms is None else len(g.arms.levels)
+        placement = None
+        if any(one.margins):
+            placement = Placement.of(triangle(one.Z, counts), one.margins)
+        scales = np.tile(effect_scales(one, placement, counts), arms)
+        placement = Placement.joint([(placement, len(one.terms))] * arms)
+        typical = _typical_variance(g)
+        spreads = g.told_sd(scales)
+        told = g.sd_terms if g.arms is None else g.population
+        measured = {*g.population} - {names.INTERCEPT}  # not all levels of a variable
         sds[g.name] = tuple(
             Assigned(
-                Exponential(s / reach),
-                f"{g.meaning}: mean {reach_unit}"
-                if g.meaning
-                else f"mean {reach_unit}{f' / {t}: {s:.4g}' if t in measured else ''}",
+                Exponential(s * np.sqrt(typical) / reach),
+                _of_sd(g, t if t in measured else "", s, typical, reach_unit),
             )
-            for t, s in zip(g.sd_terms, spreads, strict=True)
+            for t, s in zip(told, spreads, strict=True)
         )
+        laws[g.name] = {n: Assigned(*g.law.default(n)) for n in g.law.estimated}
         if g.correlated:
             cor[g.name] = Assigned(*g.covariance.default())
         if placement is not None:
@@ -196,4 +218,5 @@ def predictor_priors(
         placed=placed,
         population=population,
         covariances={g.name: g.covariance for g in predictor.groups},
+        laws={name: own for name, own in laws.items() if own},
     )

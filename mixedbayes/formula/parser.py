@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from mixedbayes.errors import FormulaError
+from mixedbayes.formula import groupers
 from mixedbayes.formula.ids import check_ids
 from mixedbayes.formula.nodes import (
     Bar,
@@ -29,7 +30,7 @@ from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Axes, Formula, RandomTerm, Response, Span
 from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
 from mixedbayes.formula.wrappers import censoring, truncation
-from mixedbayes.terms.bars import BARS, LAW, bar_text
+from mixedbayes.terms.bars import BARS, Grouper, bar_text
 
 _WRAPPERS = ("trials", "weights", "se", "rate", "cens", "trunc")
 _LONGEST = 100_000
@@ -110,7 +111,7 @@ def canonical(formula: Formula | str) -> str:
     left = " | ".join(filter(None, (response.text, " + ".join(response.wrappers))))
     offsets = [f"offset({text})" for text in formula.offsets]
     bars = [
-        bar_text(bar.structure, bar.effects, ":".join(map(column, bar.factors)), bar.law, bar.id)
+        bar_text(bar.structure, bar.effects, bar.grouper.text(bar.factors, column), bar.id)
         for bar in formula.random
     ]
     return f"{left} ~ {' + '.join([formula.fixed, *offsets, *bars])}"
@@ -212,30 +213,36 @@ def _bars(paren: Paren, text: str) -> list[RandomTerm]:
             "write (1 | g), or (0 + x | g)",
         )  # fmt: skip
     written = " ".join(text[paren.span.start : paren.span.end].split())
-    group, law = _law(bar.group)
+    group, grouper = groupers.read(bar.group, text)
     structure = paren.structure or BARS[bar.operator]
     effects = of_levels(structure, bar.effects, effects, group_text(bar.group), text)
     spelled = str(effects)
-    if bar.id and law != LAW:
+    if bar.id and not grouper.plain:
+        said = text[bar.group.span.start : bar.group.span.end]
         fail(
             text, bar.group.span,
-            f"effects with an id are normal, and the law {law!r} says that these are not",
-            f"leave out the law, or write (x | gr(g, law={law!r})) without an id",
+            "effects with an id are normal, over levels that are independent and of one kind, and "
+            f"`{said}` says that these are not",
+            f"write one of the two: (x | {bar.id} | g), or (x | {said})",
         )  # fmt: skip
+    places = groupers.members(group)
+    nesting = _nesting(group, text) if places is None else [places]
+    if len(nesting) > 1 or len(nesting[0]) > 1:
+        _check_single(grouper, bar.group.span, text)
     return [
-        RandomTerm(written, spelled, factors, structure, paren.span, law, bar.id)
-        for factors in _nesting(group, text)
+        RandomTerm(written, spelled, factors, structure, paren.span, grouper, bar.id)
+        for factors in nesting
     ]
 
 
-def _law(node: Node) -> tuple[Node, str]:
-    """What is inside `gr(g, law="...")`, and the law's name; anything else as it is."""
-    match node:
-        case Call("gr", (group,), (("law", Literal(value=str() as law)),)):
-            from mixedbayes.terms.registry import names_law
-
-            return (group, law) if names_law(law) else (node, LAW)
-    return node, LAW
+def _check_single(grouper: Grouper, span: Span, text: str) -> None:
+    """A known relation is one of the levels of a column, or of those that mm() joins."""
+    if grouper.relation and not grouper.members:
+        fail(
+            text, span,
+            f"{grouper.relation} says how the levels of one column are related",
+            "make a column of the combinations first and name that column",
+        )  # fmt: skip
 
 
 def _nesting(node: Node, text: str) -> list[tuple[str, ...]]:
@@ -281,10 +288,10 @@ def _not_a_factor(node: Node, text: str) -> NoReturn:
 
 def _check_disjoint(random: tuple[RandomTerm, ...], text: str) -> None:
     """Each effect varies once over a factor; twice, its two variances could not be told apart."""
-    seen: dict[frozenset[str], dict[frozenset[str], RandomTerm]] = {}
-    spelled: dict[frozenset[str], RandomTerm] = {}
+    seen: dict[object, dict[frozenset[str], RandomTerm]] = {}
+    spelled: dict[object, RandomTerm] = {}
     for bar in random:
-        factors = frozenset(bar.factors)
+        factors = frozenset(bar.factors), bar.grouper.members, bar.grouper.relation
         other = spelled.setdefault(factors, bar)
         if other.group != bar.group:
             fail(

@@ -242,10 +242,11 @@ class Parser(Cursor):
         opening = self.take()
         arguments: list[Node] = []
         keywords: dict[str, Node] = {}
-        table = _SPECIFIC if name.value == SPECIFIC else _ARITHMETIC
+        table = _SPECIFIC if name.value in (SPECIFIC, "gr") else _ARITHMETIC
         while self.operator() != ")":
             key = self.keyword()
-            value = self.expression(table, 0)
+            several = name.value == "mm" and key is not None and self.operator() == "("
+            value = self.tuple() if several else self.expression(table, 0)
             if key is None and keywords:
                 self.fail("a plain argument after a named one", "put it first", value.span)
             if key is None:
@@ -260,6 +261,17 @@ class Parser(Cursor):
         self.close(opening, ")", called=name.value)
         span = self.since(name.span.start)
         return Call(name.value, tuple(arguments), tuple(keywords.items()), span)
+
+    def tuple(self) -> Node:
+        """`(a, b)`, which in arithmetic is no value, as a list; `(a)` is what is in it."""
+        opening = self.take()
+        items = [self.arithmetic()]
+        while self.operator() == ",":
+            self.take()
+            items.append(self.arithmetic())
+        self.close(opening, ")")
+        span = self.since(opening.span.start)
+        return items[0] if len(items) == 1 else Listing(tuple(items), span)
 
     def keyword(self) -> Token | None:
         following = self.tokens[min(self.at + 1, len(self.tokens) - 1)]

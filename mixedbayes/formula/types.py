@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mixedbayes.terms.bars import BARS, LAW
+from mixedbayes.terms.bars import BARS, PLAIN, Grouper
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,11 @@ class RandomTerm:
 
     text: str  # as written, "(Days | Subject)"
     effects: str  # left side for formulaic, with the intercept explicit: "1 + Days", "0 + Days"
-    factors: tuple[str, ...]  # column names whose combinations are the levels
+    # Names of the columns whose combinations are the levels, or with mm() of those that have them.
+    factors: tuple[str, ...]
     structure: str  # of the effects' covariance: "us" for `|`, "diag" for `||`
     span: Span
-    law: str = LAW  # of the standardised effects
+    grouper: Grouper = PLAIN  # what is said of the levels
     id: str = ""  # under which effects of several formulas are correlated, (x | id | g)
 
     @property
@@ -35,8 +36,13 @@ class RandomTerm:
 
     @property
     def group(self) -> str:
-        """Name of the grouping factor: "Subject", "batch:cask"."""
-        return ":".join(self.factors)
+        """Name of the grouping factor: "Subject", "batch:cask", "mm(a, b)", "species[A]"."""
+        return self.grouper.name(self.factors)
+
+    @property
+    def law(self) -> str:
+        """Of the standardised effects, by name."""
+        return self.grouper.law
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design import used_columns
+from mixedbayes.design import known_of, used_columns
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.distributions import LKJ, Flat, Prior
 from mixedbayes.errors import FormulaError, ModelError
@@ -73,15 +73,23 @@ def brms_code(spec: Spec) -> str:
     apart = design.moving[1:]
     made: dict[str, str] = {}
     parts = [_part(spec, p.parameter, made) for p in design.predictors if p not in apart]
+    relations = known_of(design)
+    _check_groupers(design)
     about = ["# columns at their means, as the default priors are"] if made else []
     lines = [
         "library(brms)",
         *r_columns(design),
         *about,
         *(f"data${name} <- with(data, {value})" for name, value in made.items()),
+        *(
+            f"# {r_name(name)}: the known {'precision' if r.precision else 'covariance'} between "
+            f"levels, a matrix with their labels as row and column names"
+            for name, r in relations.items()
+        ),
         "brm(",
         *(f"  {line}" for line in _formulas(spec, parts)),
         "  data = data,",
+        *_data2(spec),
         f"  family = {family.elsewhere.brms}({_links(spec)}),",
         "  prior = c(",
         ",\n".join(f"    {p}" for p in _priors(spec, parts)),
@@ -97,6 +105,42 @@ def _links(spec: Spec) -> str:
     own = {f"link_{p}": link.name for p, link in family.links if p in further}
     shown = [f'{name} = "{link}"' for name, link in {"link": family.link.name, **own}.items()]
     return f"{', '.join(shown)}{family.brms_arguments()}"
+
+
+def _data2(spec: Spec) -> list[str]:
+    """The known matrices, as covariances: brms has no precisions."""
+    said = [
+        f"{r_name(name)} = {f'solve({r_name(name)})' if r.precision else r_name(name)}"
+        for name, r in known_of(spec.design).items()
+    ]
+    return [f"  data2 = list({', '.join(said)}),"] if said else []
+
+
+def _group(name: str) -> str:
+    """brms's name of a grouping factor: "mms1s2" of mm(s1, s2), "species" of species[A]."""
+    plain = name.rpartition("[")[0] if name.endswith("]") else name
+    return re.sub(r"[(), ]", "", plain) if plain.startswith("mm(") else plain
+
+
+def _check_groupers(design: Design) -> None:
+    for p in design.predictors:
+        seen: dict[str, str] = {}
+        for g in p.groups:
+            other = seen.setdefault(_group(g.name), g.name)
+            if other != g.name:
+                raise ModelError(
+                    f"brms calls both {other} and {g.name} {_group(g.name)!r}: make a copy of the "
+                    "column under another name, and use that in one of the two"
+                )
+            if len(g.law.estimated) == 0 and not g.law.normal:
+                raise ModelError(
+                    f"brms estimates nu of the effects over {g.name}; here it is given"
+                )
+            if not g.law.normal and len(g.terms) > 1:
+                raise ModelError(
+                    f"brms gives the effects of a level of {g.name} one scale in common, and here "
+                    "each has its own, which is another model"
+                )
 
 
 def _check_names(design: Design) -> None:
@@ -259,7 +303,10 @@ def _response(spec: Spec) -> str:
 def _priors(spec: Spec, parts: Sequence[_Part]) -> list[str]:
     out = [line for part in parts for line in _of_part(_with_apart(spec, part.parameter), part)]
     for group, prior in _correlations(spec).items():
-        out += _set(prior, **{"class": "cor", "group": group})
+        out += _set(prior, **{"class": "cor", "group": _group(group)})
+    for p in spec.priors.predictors:
+        for (group, _), prior in p.law_numbers.items():
+            out += _set(prior, **{"class": "df", "group": _group(group)})
     for name, prior in spec.priors.parameters.items():
         # brms's intercepts of ordered categories are the thresholds.
         kind = "Intercept" if name == spec.family.thresholds else name
@@ -293,7 +340,7 @@ def _of_part(priors: PredictorPriors, part: _Part) -> list[str]:
     place = {"class": "b", **part.place}
     out += _each(priors.fixef, priors.terms, place, part.names.get("", {}), apart=flat)
     for group, sds in priors.sd.items():
-        place = {"class": "sd", "group": group, **part.place}
+        place = {"class": "sd", "group": _group(group), **part.place}
         out += _each(sds, priors.group_terms[group], place, part.names.get(group, {}))
     return out
 

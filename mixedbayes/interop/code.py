@@ -65,8 +65,14 @@ def code(spec: Spec, target: Target) -> str:
         raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
     if any(p.smooths for p in spec.design.predictors):
         raise ModelError(f"code({target!r}): {_SMOOTHS[target]}")
-    check_writable(spec, "code()")
+    check_writable(spec, f"code({target!r})", plain=target != "brms")
     if target != "brms":
+        for g in spec.design.factors:
+            if g.arms is not None and target != "pymc":
+                raise ModelError(
+                    f"code({target!r}) is not offered here: the effects over {g.name} have "
+                    f"variances by {g.arms.by}, which code('brms') has"
+                )
         check_unlimited(spec, f"code({target!r})")
     return writers[target](spec)
 

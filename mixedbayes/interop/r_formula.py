@@ -23,6 +23,7 @@ from mixedbayes.formula.nodes import (
     Sign,
 )
 from mixedbayes.formula.types import RandomTerm
+from mixedbayes.terms.bars import LAW
 from mixedbayes.terms.registry import COVARIANCES
 
 # Functions that mean the same in both languages.
@@ -138,9 +139,26 @@ def r_offsets(formula: Formula) -> list[str]:
     return [f"offset({r_text(parse_expression(o))})" for o in formula.offsets]
 
 
+def r_grouper(bar: RandomTerm) -> str:
+    """The right side of a bar; what is said of the levels as brms has it."""
+    said, columns = bar.grouper, list(map(r_name, bar.factors))
+    parts = []
+    if said.weights:
+        weights = ", ".join(r_text(parse_expression(w)) for w in said.weights)
+        parts.append(f"weights = cbind({weights})")
+    parts += [] if said.scale else ["scale = FALSE"]
+    parts += [f"cov = {r_name(said.relation)}"] if said.relation else []
+    parts += [f"by = {r_name(said.by)}"] if said.by else []
+    parts += [f'dist = "{said.law}"'] if said.law != LAW else []
+    if said.members:
+        return f"mm({', '.join([*columns, *parts])})"
+    group = ":".join(columns)
+    return f"gr({', '.join([group, *parts])})" if parts else group
+
+
 def r_bar(bar: RandomTerm, g: GroupDesign, package: str) -> str:
     """One bar on the factor g, for lme4 or brms."""
-    effects, group = " + ".join(r_terms(bar.effects)), ":".join(map(r_name, bar.factors))
+    effects, group = " + ".join(r_terms(bar.effects)), r_grouper(bar)
     group = f"{bar.id} | {group}" if bar.id else group
     structure = COVARIANCES[bar.structure]
     structure.written(package, effects=effects, group=group)  # or there is none

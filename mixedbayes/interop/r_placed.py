@@ -14,6 +14,7 @@ from mixedbayes.formula import Formula, parse_expression
 from mixedbayes.formula.nodes import Call
 from mixedbayes.interop.r_formula import (
     r_bar,
+    r_grouper,
     r_name,
     r_offsets,
     r_string,
@@ -70,14 +71,20 @@ def placed_columns(
     ]
     for g in predictor.factors:
         if g.name in priors.placed:
-            called[g.name] = _named(g.terms, priors.placed[g.name].T, made)
-            bars += _bars(g, called[g.name])
+            one, q = g.of_one_arm, len(g.of_one_arm.terms)
+            own_names = _named(one.terms, priors.placed[g.name].T[:q, :q], made)
+            bar = next(bar for bar in formula.random if bar.group == g.name)
+            bars += _bars(one, own_names, r_grouper(bar))
+            called[g.name] = {
+                own: own_names[t] + own.removeprefix(t)
+                for own, t in zip(g.terms, g.population, strict=True)
+                if t in own_names
+            }
     right = " + ".join([head(first), *rest, *r_offsets(formula), *bars])
     return PlacedColumns(right, called)
 
 
-def _bars(g: GroupDesign, called: dict[str, str]) -> Iterator[str]:
-    factor = ":".join(map(r_name, g.factors))
+def _bars(g: GroupDesign, called: dict[str, str], factor: str) -> Iterator[str]:
     for block, name in zip(g.blocks, g.ids or ("",) * len(g.blocks), strict=True):
         terms = [g.terms[k] for k in block]
         left = [str(int(names.INTERCEPT in terms)), *(called[t] for t in terms if t in called)]

@@ -13,9 +13,13 @@ from mixedbayes.terms.base import need_plain
 _BETWEEN = re.compile(r":(?![^\[]*\])")  # colons outside the brackets of levels
 
 
-def check_writable(spec: Spec, call: str) -> None:
-    """ModelError where no other package has the model's terms or functions."""
-    need_plain((g for p in spec.design.predictors for g in p.groups), call)
+def check_writable(spec: Spec, call: str, *, plain: bool = True) -> None:
+    """ModelError where no other package has the model's terms or functions.
+
+    `plain`: whether it has grouping factors alone, with independent normal effects.
+    """
+    if plain:
+        need_plain((g for p in spec.design.predictors for g in p.groups), call)
     if own := own_functions(spec.design):
         raise ModelError(
             f"{call} cannot write your own function {own[0]}(): make its result a column of the "

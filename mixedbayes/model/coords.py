@@ -55,6 +55,7 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
         for g in predictor.groups:
             term = names.group_term_dim(g.name, p)
             out[names.sd(g.name, p)] = (sd_dim(g, p),)
+            out |= {names.law(n, g.name, p): () for n in g.law.estimated}
             own = [names.sd(g.name, p)]
             if g.correlated and not spec.design.joined(g.name):
                 own.append(names.cor(g.name, p))

@@ -13,9 +13,10 @@ from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.distributions import Prior
 from mixedbayes.model.coords import cor_dims, sd_dim
-from mixedbayes.model.variables import number, vector
+from mixedbayes.model.variables import number, scalar, vector
 from mixedbayes.priors.types import PredictorPriors
 from mixedbayes.terms.covariance import Covariance, Number, Scaled
+from mixedbayes.terms.law import Law
 
 
 def standard_deviations(g: GroupDesign, priors: PredictorPriors) -> Any:
@@ -64,6 +65,16 @@ def correlation_root(g: GroupDesign, priors: PredictorPriors) -> tuple[Any, list
         factor, told = correlation_factor(tag, g.covariance, len(block), priors.cor[g.name].prior)
         C = pt.set_subtensor(C[np.ix_(block, block)], factor)
     return C, told
+
+
+def law_of(g: GroupDesign, priors: PredictorPriors) -> Law:
+    """The law of a factor's effects, its numbers that are estimated as variables of the model."""
+    own = priors.laws.get(g.name, {})
+    numbers = {
+        number: scalar(names.law(number, g.name, priors.parameter), a.prior, positive=True)
+        for number, a in own.items()
+    }
+    return g.law.at(numbers) if numbers else g.law
 
 
 def effects_at_zero(g: GroupDesign, priors: PredictorPriors, placed: Any) -> Any:

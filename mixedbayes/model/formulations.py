@@ -54,11 +54,11 @@ class NonCentered(EachFactor):
     def effects(self, g: GroupDesign, priors: PredictorPriors, sd: Any, L: Any | None) -> Any:
         import pymc as pm
 
-        from mixedbayes.model.covariance import effects_at_zero
+        from mixedbayes.model.covariance import effects_at_zero, law_of
 
         p = priors.parameter
         dims = (names.group_dim(g.name), names.group_term_dim(g.name, p))
-        kind, arguments = g.law.pymc
+        kind, arguments = law_of(g, priors).pymc
         u = getattr(pm, kind)(names.spherical(g.name, p), **arguments, dims=dims)
         b = g.mixed(u * sd if L is None else u @ L.T)
         if g.name in priors.placed:

@@ -177,7 +177,8 @@ def spherical_told(
 ) -> Floats:
     """`spherical` of the sds and correlations that draws have."""
     every = None if cor is None else g.every_cor(cor)
-    return spherical(b, g.every_sd(sd), every, placement=placement)
+    unmixed = g.unmixed if g.joins else None
+    return spherical(b, g.every_sd(sd), every, placement=placement, unmixed=unmixed)
 
 
 def spherical(
@@ -186,14 +187,17 @@ def spherical(
     cor: Floats | None = None,
     *,
     placement: Placement | None = None,
+    unmixed: Callable[[Floats], Floats] | None = None,
 ) -> Floats:
     """(..., J, q) u with b = L u, L = diag(sd) W the Cholesky factor of the effects' covariance.
 
     b is (..., J, q), sd (..., q), cor (..., q, q). Where an sd is zero, so is its u. With a
-    placement sd and cor are those of the effects that it says, and b is at zero.
+    placement sd and cor are those of the effects that it says, and b is at zero. `unmixed` gives
+    effects of independent levels from those of related ones.
     """
     if placement is not None:
         b = placement.effects_at_means(b)
+    b = b if unmixed is None else unmixed(b)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         u = b / sd[..., None, :]
     u = np.where(np.isfinite(u), u, 0.0)

@@ -95,6 +95,9 @@ def _of_predictor(
     for g in predictor.groups:
         sd = priors.name(names.sd(g.name, p), g.name)
         yield from _vector(sd, sd_dim(g, p), g.sd_terms, priors.sd[g.name])
+        for number, a in priors.laws.get(g.name, {}).items():
+            own = names.law(number, g.name, p)
+            yield PriorDensity(own, (), partial(log_density, prior=a.prior))
         if g.correlated and g.name not in across:
             yield from _correlations(g, priors.cor[g.name].prior, p)
 

@@ -12,13 +12,15 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, Ints
-from mixedbayes.design.values import label
+from mixedbayes.design.values import label, listed
+from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.beyond import Extension, aligned
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import level_stream
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.terms.base import need_independent
+from mixedbayes.terms.base import Term, need_independent, need_normal
 from mixedbayes.terms.law import NORMAL, Law
+from mixedbayes.terms.relation import Related
 
 type Moving = tuple[str, GroupDesign]  # a parameter, and a factor with effects on it
 
@@ -223,6 +225,12 @@ def _term(
     q = Z.shape[1]
     effects = np.zeros((0, q, post.n_draws))
 
+    if others and g.related_to is not None:
+        raise ModelError(
+            "a prediction at positions where the fit has no effects is not offered here: "
+            f"{g.related}"
+        )
+
     def extension(given: tuple[float, ...] = ()) -> Extension:
         return Extension.of(post, g, parameter, others[len(given) :], given)
 
@@ -231,8 +239,11 @@ def _term(
         return extension().roots(root) if others else root
 
     if codes is None:
-        need_independent([g], "a prediction of levels that are not named")
-        return FactorPart(name, Z, None, (), effects, roots(), g.law, factor.weights)
+        need_normal([g], what := "a prediction of levels that are not named")
+        if g.related_to is None:
+            need_independent([g], what)
+        root = roots() * np.sqrt(typical_variance(g))
+        return FactorPart(name, Z, None, (), effects, root, g.law, factor.weights)
     seen = codes >= 0
     if seen.any():
         levels, at = np.unique(codes[seen], return_inverse=True)
@@ -252,13 +263,59 @@ def _term(
     if not (codes < 0).any():
         root = np.zeros((q, q, 0))
         return FactorPart(name, Z, codes, unseen, effects, root, g.law, factor.weights)
-    need_independent([g], "a prediction of new levels", normal=False)
+    law = post.law(factor.name, parameter)
     root = roots()
+    if g.related_to is not None:
+        drawn = _related(post, g, g.related_to, factor, unseen, root, law, parameter, name, seed)
+        codes = np.where(codes < 0, len(effects) - 1 - codes, codes)
+        effects = np.concatenate([effects, drawn])
+        return FactorPart(name, Z, codes, (), effects, root, law, factor.weights)
+    need_independent([g], "a prediction of new levels", normal=False)
     if len(unseen) * root[0].size <= MOST_KEPT:
-        drawn = new_effects(root, seed, name, unseen, g.law)
+        drawn = new_effects(root, seed, name, unseen, law)
         effects = np.concatenate([effects, drawn])
         codes = np.where(codes < 0, len(effects) - len(unseen) - 1 - codes, codes)
-    return FactorPart(name, Z, codes, unseen, effects, root, g.law, factor.weights)
+    return FactorPart(name, Z, codes, unseen, effects, root, law, factor.weights)
+
+
+def typical_variance(g: Term) -> float:
+    """Of a level that is not named: the mean over the levels of a known relation."""
+    return 1.0 if g.related_to is None else float(np.mean(g.related_to.diagonal))
+
+
+def _related(
+    post: Posterior,
+    g: Term,
+    relation: Related,
+    factor: FactorRows,
+    unseen: tuple[str, ...],
+    root: Floats,
+    law: Law,
+    parameter: str,
+    name: str,
+    seed: int,
+) -> Floats:
+    """(k, q, S) effects of levels that the relation has: given those of the fit, or all anew."""
+    places = {label(level): k for k, level in enumerate(relation.relation.levels.tolist())}
+    if strange := [text for text in unseen if text not in places]:
+        raise DataError(
+            f"{relation.name} lacks {len(strange):,} of the levels of {g.name} in these rows: "
+            f"{listed(strange)}; their relation to those of the fit is not known. Add them to "
+            f'{relation.name} and fit again, or ask for groups="average"'
+        )
+    at = np.array([places[text] for text in unseen])
+    if factor.anew:
+        return _mix(relation.anew(at), new_effects(root, seed, name, unseen, law))
+    if not law.normal:
+        need_independent([g], "a prediction of new levels that are related to those of the fit")
+    W, C = relation.given(at)
+    mean = _mix(W, post.ranef(factor.name, parameter).transpose(1, 2, 0))
+    return mean + _mix(C, new_effects(root, seed, name, unseen, law))
+
+
+def _mix(weights: Floats, b: Floats) -> Floats:
+    """(k, q, S) sums over levels of b (J, q, S)."""
+    return np.tensordot(weights, b, axes=1)
 
 
 def _found(

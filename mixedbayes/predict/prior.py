@@ -168,11 +168,17 @@ def _group(
     name = names.sd(g.name, parameter)
     sd = standard_deviations(g, priors, draws, rng)
     C = correlation_roots(g, priors, draws, rng)
-    u = g.law.draw((draws, g.n_levels, len(g.terms)), rng)
+    numbers = {
+        n: _one(names.law(n, g.name, parameter), a, draws, rng)
+        for n, a in priors.laws.get(g.name, {}).items()
+    }
+    law = g.law.at({n: x[:, None, None] for n, x in numbers.items()}) if numbers else g.law
+    u = law.draw((draws, g.n_levels, len(g.terms)), rng)
     own = {name: g.told_sd(sd), names.ranef(g.name, parameter): g.mixed(effects(u, sd, C))}
     if g.correlated:
         own[names.cor(g.name, parameter)] = g.told_cor(correlation.matrix(C))
-    return priors.at_zero(own, g.name)
+    drawn = {names.law(n, g.name, parameter): x for n, x in numbers.items()}
+    return priors.at_zero(own, g.name) | drawn
 
 
 def _across(a: Across, priors: Priors, draws: int, rng: np.random.Generator) -> dict[str, Floats]:

@@ -290,9 +290,17 @@ class NamedPrior:
         def make(rng: np.random.Generator) -> Floats:
             _, _, (sd, C) = self._factor(parameter, g)
             shape = self.size // 2, 1, len(g.terms)
-            u = g.law.draw(shape, rng)
-            other = -u if g.law.normal else g.law.draw(shape, rng)
-            b = effects(np.concatenate([u, other]), sd, C)[:, 0]
+            if g.law.normal:
+                u = g.law.draw(shape, rng)
+                u = np.concatenate([u, -u])
+            else:
+                own = self.post.priors.predictor(parameter).laws.get(g.name, {})
+                drawn = {
+                    n: a.prior.frozen().rvs(self.size, random_state=rng) for n, a in own.items()
+                }
+                law = g.law.at({n: x[:, None, None] for n, x in drawn.items()}) if drawn else g.law
+                u = law.draw((self.size, *shape[1:]), rng)
+            b = effects(u, sd, C)[:, 0]
             placed = self.post.priors.predictor(parameter).placed.get(g.name)
             return b if placed is None else placed.effects(b)
 

@@ -34,6 +34,7 @@ class FactorRows:
     unseen: tuple[str, ...] = ()  # labels to be drawn
     weights: Floats | None = None  # (m, k) of the levels; None: 1
     beyond: tuple[float, ...] = ()  # positions at which the fit has no effects
+    anew: bool = False  # whether all levels draw their effects, those of the fit too
 
     @property
     def width(self) -> int:
@@ -144,7 +145,7 @@ def _factor(new: NewTerm, *, own: bool) -> FactorRows:
         found, unseen = pd.factorize(new.labels[drawn.ravel()])
         codes[drawn] = -1 - found
     texts = tuple(label(value) for value in unseen)
-    return FactorRows(new.name, new.Z, codes, texts, new.weights, new.beyond)
+    return FactorRows(new.name, new.Z, codes, texts, new.weights, new.beyond, not own)
 
 
 # ---- levels that the fit has not seen ------------------------------------------------------------

@@ -18,7 +18,8 @@ from mixedbayes.terms.unstructured import UNSTRUCTURED
 def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
     """Replace defaults by the user's priors.
 
-    `user` has the keys `Intercept`, `fixef`, `sd`, `cor` and the family's parameters (`sigma`).
+    `user` has the keys `Intercept`, `fixef`, `sd`, `cor` and the family's parameters (`sigma`), and
+    `nu_<group>` of Student-t effects.
     `fixef` takes one prior or a dictionary by term; `sd` one prior, a dictionary by group, or by
     group and term; `cor` one LKJ or a dictionary by group. A parameter with a predictor of its
     own takes a dictionary with these same keys; effects that an id correlates across parameters
@@ -118,7 +119,13 @@ def _keys(p: PredictorPriors) -> list[str]:
     keys = [names.INTERCEPT] if p.intercept is not None else []
     keys += [names.FIXEF] if p.terms else []
     keys += ["sd"] if p.sd else []
-    return keys + (["cor"] if p.cor else [])
+    keys += ["cor"] if p.cor else []
+    return [*keys, *_law_names(p)]
+
+
+def _law_names(p: PredictorPriors) -> dict[str, tuple[str, str]]:
+    """Factor and number of each number of a law, by the name of its variable."""
+    return {names.law(n, g, p.parameter): (g, n) for g, n in p.law_numbers}
 
 
 def _apply(
@@ -136,6 +143,10 @@ def _apply(
         return replace(p, population=p.population and p.population.keeping(given))
     if key == "sd":
         return _at_zero(replace(p, sd=_sds(p, value)))
+    if key in (law := _law_names(p)):
+        group, number = law[str(key)]
+        own = {**p.laws[group], number: Assigned(_positive(value, str(key)), GIVEN)}
+        return replace(p, laws={**p.laws, group: own})
     return _at_zero(replace(p, cor=_cors(p, value)))
 
 

@@ -51,6 +51,8 @@ class PredictorPriors:
     # Factors the priors of whose sds and correlations are about effects at the columns' means.
     placed: Mapping[str, Placement] = field(default_factory=dict)
     population: Placement | None = None  # the same of the population effects
+    # Of the numbers of the laws of the factors' effects that are estimated, by factor and number.
+    laws: Mapping[str, Mapping[str, Assigned]] = field(default_factory=dict)
     # Structures of the factors' covariances; without structure where none is said.
     covariances: Mapping[str, Covariance] = field(default_factory=dict)
 
@@ -73,6 +75,13 @@ class PredictorPriors:
                 yield names.sd(group, p), term, _at_means(prior) if moved else prior
         for group, prior in self.cor.items():
             yield names.cor(group, p), "", _at_means(prior) if group in self.placed else prior
+        for (group, number), prior in self.law_numbers.items():
+            yield names.law(number, group, p), "", prior
+
+    @property
+    def law_numbers(self) -> dict[tuple[str, str], Assigned]:
+        """Priors of `laws` by factor and number."""
+        return {(g, n): a for g, own in self.laws.items() for n, a in own.items()}
 
     def moved(self, predictor: LinearPredictor) -> LinearPredictor:
         """The predictor with the columns of those effects that the priors are about."""

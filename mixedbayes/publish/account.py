@@ -190,9 +190,24 @@ def _smooth(s: FittedSmooth) -> Iterator[Piece]:
     yield ". "
 
 
+def _related(g: GroupDesign) -> str:
+    """What levels have besides independent effects of one covariance."""
+    said = []
+    if len(g.pieces) > 1:
+        said.append(f"up to {len(g.pieces)} of which a row belongs to, with weights")
+    if g.related_to is not None:
+        kind = "inverse covariance" if g.related_to.relation.precision else "covariance"
+        said.append(f"related by the known {kind} {g.related_to.name}")
+    if g.arms is not None:
+        arms = plural(len(g.arms.levels), "level")
+        said.append(f"with a distribution for each of the {arms} of {g.arms.by}")
+    return "".join(f", {text}," for text in said)
+
+
 def _group(g: GroupDesign, p: LinearPredictor, *, across: bool) -> str:
     levels = g.covariance.of if g.cor_terms and g.covariance.at else ""
-    shown = [t for k, t in enumerate(g.terms) if not levels or (k,) in g.blocks]
+    own = g.of_one_arm.terms
+    shown = [t for k, t in enumerate(own) if not levels or (k,) in g.blocks]
     effects = ["the intercept" if t == names.INTERCEPT else f"the effect of {t}" for t in shown]
     if levels:
         effects.append(f"the effects of the {len(g.covariance.at)} levels of {levels}")
@@ -210,6 +225,8 @@ def _group(g: GroupDesign, p: LinearPredictor, *, across: bool) -> str:
         estimated = "whose standard deviation was estimated"
     elif across:
         estimated = "whose standard deviations were estimated"
+    elif g.correlated and g.arms is not None:
+        estimated = "whose standard deviations and correlations were estimated"
     elif g.correlated:
         structure = "" if g.covariance == UNSTRUCTURED else f", of structure {g.covariance.name},"
         between = (
@@ -223,8 +240,8 @@ def _group(g: GroupDesign, p: LinearPredictor, *, across: bool) -> str:
     one = len(effects) == 1 and not levels
     return (
         f"{title(joined(effects))}{of} {'varies' if one else 'vary'} over the "
-        f"{plural(g.n_levels, 'level')} of {g.name} ({each}) with {g.law.name} deviations of "
-        f"mean zero, {estimated}. "
+        f"{plural(g.n_levels, 'level')} of {g.name} ({each}){_related(g)} with "
+        f"{g.law.title} deviations of mean zero, {estimated}. "
     )
 
 

@@ -64,6 +64,7 @@ def priors_of(spec: Spec) -> list[Told]:
         of = "" if names.owner(p.parameter) == "mu" else f" on {p.parameter}"
         sds = {names.sd(g, p.parameter): g for g in p.sd}
         cors = {names.cor(g, p.parameter): g for g in p.cor}
+        laws = {names.law(n, g, p.parameter): (n, g) for g, n in p.law_numbers}
         bent = {g.name for g in spec.design.predictor(p.parameter).smooths}
         for parameter, term, assigned in p.rows():
             at_means = AT_MEANS in f"{term} {assigned.origin}"
@@ -76,6 +77,9 @@ def priors_of(spec: Spec) -> list[Told]:
                 structure = p.covariances.get(cors[parameter], UNSTRUCTURED)
                 named = f" of {structure.of}" if structure.of else ""
                 what = f"{structure.about}{named} over {cors[parameter]}{of}"
+            elif parameter in laws:
+                number, group = laws[parameter]
+                what = f"{number} of the effects over {group}{of}"
             else:
                 intercept = parameter == names.intercept(p.parameter)
                 what = f"{names.INTERCEPT if intercept else term}{of}"

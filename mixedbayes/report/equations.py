@@ -86,7 +86,13 @@ def _predictor(
         parts.append(r"\mathrm{offset}_i")
     lines: list[str] = []
     for g, j in zip(predictor.factors, INDEX, strict=False):
-        parts += [times(_effect(r"\gamma", m, g, t, f"{j}[i]"), t) for t in g.terms]
+        if len(g.pieces) > 1:  # the sum over the levels of a row
+            inside = (_effect(r"\gamma", m, g, t, f"{j}_k[i]") for t in g.terms)
+            sums = (rf"\textstyle\sum_k w_{{ik}} {effect}" for effect in inside)
+            parts += [times(summed, t) for summed, t in zip(sums, g.terms, strict=True)]
+        else:
+            each = g.of_one_arm.terms
+            parts += [times(_effect(r"\gamma", m, g, t, f"{j}[i]"), t) for t in each]
         if g.name not in across:
             lines += _laws(g, [(m, t) for t in g.terms], j)
     for bent in predictor.smooths:
@@ -109,15 +115,40 @@ def _laws(g: GroupDesign, of: Sequence[tuple[str, str]], j: str) -> Iterator[str
     `of` has the mark of the parameter and the term of each effect.
     """
     for block in g.blocks:
-        own = [of[k] for k in block]
-        effects = [_effect(r"\gamma", mark, g, t, j) for mark, t in own]
+        own, arm, within = [of[k] for k in block], "", ""
+        effects = [
+            _effect(r"\gamma", mark, g, g.population[k] if g.arms else t, j)
+            for k, (mark, t) in zip(block, own, strict=True)
+        ]
+        if g.arms is not None:
+            level = tex(str(g.arms.levels[block[0] // (len(g.terms) // len(g.arms.levels))]))
+            arm, within = rf",\,{level}", rf", \quad {tex(g.arms.by)}_{j} = {level}"
         sds = [_effect(r"\tau", mark, g, t) for mark, t in own]
-        if len(own) == 1:
-            yield rf"{effects[0]} &\sim {g.law.latex}\left(0,\, \left({sds[0]}\right)^2\right)"
+        if g.related_to is not None:
+            A = tex(g.related_to.name) + ("^{-1}" if g.related_to.relation.precision else "")
+            vectors = [rf"\left({effect}\right)_{j}" for effect in effects]
+            if len(own) == 1:
+                yield (
+                    rf"{vectors[0]} &\sim {g.law.latex}"
+                    rf"\left(0,\, \left({sds[0]}\right)^2 {A}\right)"
+                )
+                continue
+            D, R = rf"D_{{{tex(g.name)}}}", rf"R_{{{tex(g.name)}}}"
+            yield (
+                rf"\left({r',\ '.join(vectors)}\right)^\top &\sim {g.law.latex}"
+                rf"\left(0,\, {D} {R} {D} \otimes {A}\right)"
+            )
+            diagonal = r",\ ".join(sds)
+            yield rf"{D} &= \mathrm{{diag}}\left({diagonal}\right), \quad {R}{g.covariance.latex}"
             continue
-        D, R = rf"D_{{{tex(g.name)}}}", rf"R_{{{tex(g.name)}}}"
+        if len(own) == 1:
+            law = rf"{g.law.latex}\left(0,\, \left({sds[0]}\right)^2\right)"
+            yield rf"{effects[0]} &\sim {law}{within}"
+            continue
+        D, R = rf"D_{{{tex(g.name)}{arm}}}", rf"R_{{{tex(g.name)}{arm}}}"
         column, diagonal = r",\ ".join(effects), r",\ ".join(sds)
-        yield rf"\left({column}\right)^\top &\sim {g.law.latex}\left(0,\, {D} {R} {D}\right)"
+        law = rf"{g.law.latex}\left(0,\, {D} {R} {D}\right)"
+        yield rf"\left({column}\right)^\top &\sim {law}{within}"
         yield rf"{D} &= \mathrm{{diag}}\left({diagonal}\right), \quad {R}{g.covariance.latex}"
 
 

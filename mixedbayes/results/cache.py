@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from mixedbayes.errors import FileError, ModelError
 from mixedbayes.formula.types import Formula
 from mixedbayes.results.files import as_path, check_writable, status
 from mixedbayes.results.frame import encode_frame
+from mixedbayes.results.known import encode
 from mixedbayes.results.store import FORMAT, SavedFit, read, write
+from mixedbayes.terms.relation import Relation
 
 
 def key(
@@ -27,6 +30,7 @@ def key(
     seed: int | None,
     settings: Mapping[str, Any],
     versions: Mapping[str, str],
+    known: Mapping[str, Relation] | None = None,
 ) -> str:
     """SHA-256 of everything that the draws depend on, as 64 hexadecimal digits.
 
@@ -43,6 +47,8 @@ def key(
         JSON-able. Settings are those that change the draws: not the number of cores.
     seed
         Of the sampler.
+    known
+        Relations of levels by name; matrix and labels count.
 
     Raises
     ------
@@ -65,6 +71,10 @@ def key(
     }
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     _add_frame(digest, data[sorted(data.columns)])
+    if known:
+        said, arrays = encode(known)
+        digest.update(json.dumps(said, sort_keys=True).encode())
+        _add_arrays(digest, arrays)
     return digest.hexdigest()
 
 
@@ -77,7 +87,10 @@ def canonical(formula: Formula | str) -> Any:
         "response": [left.text, *left.wrappers],
         "fixed": formula.fixed,
         "offsets": list(formula.offsets),
-        "random": [[t.effects, list(t.factors), t.structure, t.law, t.id] for t in formula.random],
+        "random": [
+            [t.effects, list(t.factors), t.structure, asdict(t.grouper), t.id]
+            for t in formula.random
+        ],
         "others": [canonical(other) for other in formula.others],
     }
 
@@ -85,8 +98,12 @@ def canonical(formula: Formula | str) -> Any:
 def _add_frame(digest: Any, data: pd.DataFrame) -> None:
     encoded = encode_frame(data)
     digest.update(json.dumps(encoded.schema, sort_keys=True).encode())
-    for name in sorted(encoded.arrays):
-        values = np.ascontiguousarray(encoded.arrays[name])
+    _add_arrays(digest, encoded.arrays)
+
+
+def _add_arrays(digest: Any, arrays: Mapping[str, Any]) -> None:
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
         digest.update(values.data)
 

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.design import random_columns, replay
+from mixedbayes.design import replay, weighted_columns
 from mixedbayes.design.limits import limits_note
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import Used, used_columns
@@ -312,7 +312,9 @@ def _moved(
     def effects(g: GroupDesign) -> GroupDesign:
         if named.isdisjoint(used.effects[g.name]):
             return g
-        return replace(g, Z=_every_row(random_columns(design, g.name, rows, p), design.n))
+        Z, weights = weighted_columns(design, g.name, rows, p)
+        weights = None if weights is None else _every_row(weights, design.n)
+        return g.with_columns(_every_row(Z, design.n), weights)
 
     groups = tuple(effects(g) for g in predictor.factors)
     if named.isdisjoint(used.fixed) or not (p != "mu" or mean_matters):

@@ -18,6 +18,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
 from mixedbayes.printable import printable
 from mixedbayes.priors.types import PredictorPriors, Priors
+from mixedbayes.terms.law import Law
 
 Floats = NDArray[np.float64]
 
@@ -181,6 +182,12 @@ class Posterior:
             return g.every_cor(self.stacked(names.cor(group, self._own(parameter))))
         q = len(g.terms)
         return np.broadcast_to(np.eye(q), (self.n_draws, q, q))
+
+    def law(self, group: str, parameter: str = "mu") -> Law:
+        """The law of a factor's standardised effects; numbers that are estimated are (S,)."""
+        law, p = self.group(group, parameter).law, self._own(parameter)
+        numbers = {n: self.stacked(names.law(n, group, p)) for n in law.estimated}
+        return law.at(numbers) if numbers else law
 
     def cov(self, group: str, parameter: str = "mu") -> Floats:
         """(S, q, q) covariance of a grouping factor's effects."""

@@ -58,8 +58,8 @@ def effect_rows(g: GroupDesign, parameter: str = "mu") -> pd.DataFrame:
         "group": pd.Series([g.name] * (g.n_levels * q), dtype="str"),
         "level": pd.Series(g.levels.repeat(q)).reset_index(drop=True),
     }
-    if len(g.factors) > 1:
-        for factor in g.factors:
+    if len(g.factors) > 1 and g.parts.shape[1] > 1:
+        for factor in g.parts.columns:
             name = apart(factor, _TAKEN, "level")
             columns[name] = g.parts[factor].repeat(q).reset_index(drop=True)
     labels = [names.label(parameter, term) for term in g.terms]
@@ -134,7 +134,7 @@ def ranef(
             described = how.sampled(post.chains(name))
         else:
             described = effect_summaries.columns(effect_summaries.read(post, name), how)
-        tables.append(rows_of(post, g, p).assign(**described))
+        tables.append(present(g, rows_of(post, g, p).assign(**described)))
     return _wide(pairs[0][1], tables, how.columns[0]) if wide else stack(tables, COLUMNS)
 
 
@@ -164,14 +164,24 @@ def _one_statistic(
 def _wide(g: GroupDesign, tables: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
     """The column of a factor's tables, levels below and terms beside each other."""
     index = pd.Index(g.levels, name=g.name)
-    if len(g.factors) > 1:
-        parts = [g.parts[factor] for factor in g.factors]
-        index = pd.MultiIndex.from_arrays(parts, names=list(g.factors))
+    if len(g.factors) > 1 and g.parts.shape[1] > 1:
+        parts = [g.parts[factor] for factor in g.parts.columns]
+        index = pd.MultiIndex.from_arrays(parts, names=list(g.parts.columns))
     columns: dict[str, Floats] = {}
     for table in tables:
-        values = table[column].to_numpy().reshape(g.n_levels, -1)
-        columns |= dict(zip(table["term"], values.T, strict=False))
+        wide = table.pivot(columns="term", index="level", values=column)
+        wide = wide.reindex(index=g.levels, columns=table["term"].unique())
+        columns |= {str(name): wide[name].to_numpy() for name in wide.columns}
     return pd.DataFrame(columns, index=index)
+
+
+def present(g: GroupDesign, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of levels and terms that stand for effects: those of a level's arm."""
+    if g.there is None:
+        return table
+    q, rows = len(g.terms), len(table) // g.n_levels
+    first = np.ones((g.n_levels, rows - q), bool)  # a constant intercept
+    return table[np.concatenate([first, g.there], axis=1).ravel()].reset_index(drop=True)
 
 
 def rows_of(post: Posterior, g: GroupDesign, parameter: str) -> pd.DataFrame:
@@ -195,7 +205,7 @@ def ranef_draws(post: Posterior, group: str | None) -> xr.Dataset:
 
 def population_of(post: Posterior, g: GroupDesign, parameter: str = "mu") -> Floats:
     """(S, q) population effect of each of a factor's terms, zero where it has none."""
-    return np.stack([post.population(term, parameter) for term in g.terms], axis=1)
+    return np.stack([post.population(term, parameter) for term in g.population], axis=1)
 
 
 def coef_kernel(ranef: Floats, population: Floats) -> Floats:
@@ -270,18 +280,20 @@ def coef(
         if constant_intercept(post, g, p):
             whole = how.sampled(chained(post.intercept(p), chains))
             table = with_constant(rows_of(post, only_intercept(g), p), whole, table)
-        tables.append(table)
+        tables.append(present(g, table))
     return _wide(pairs[0][1], tables, how.columns[0]) if wide else stack(tables, COLUMNS)
 
 
 def constant_intercept(post: Posterior, g: GroupDesign, parameter: str = "mu") -> bool:
     """Whether there is an intercept, and the factor's levels all have the same."""
-    return post.predictor(parameter).intercept and names.INTERCEPT not in g.terms
+    return post.predictor(parameter).intercept and names.INTERCEPT not in g.population
 
 
 def only_intercept(g: GroupDesign) -> GroupDesign:
     """The factor's levels with one term, the intercept."""
-    return replace(g, terms=(names.INTERCEPT,), Z=np.ones((len(g.refs), 1)), blocks=((0,),))
+    return replace(
+        g, terms=(names.INTERCEPT,), Z=np.ones((len(g.refs), 1)), blocks=((0,),), arms=None
+    )
 
 
 def with_constant(

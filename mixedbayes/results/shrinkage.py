@@ -284,6 +284,11 @@ def check_least_squares(post: Posterior, what: str) -> None:
             f"{what} compares with least squares, which know nothing of "
             f"{' and '.join(post.design.formula.response.limits)}; see ranef() and coef()"
         )
+    for g in post.design.mu.groups:
+        if g.arms is not None:
+            raise ModelError(
+                f"{what} is not offered here: the effects over {g.name} differ by {g.arms.by}"
+            )
     if not isinstance(post.family.link, Identity):
         raise ModelError(
             f"{what} compares with least squares, which the {post.family.name} family with "

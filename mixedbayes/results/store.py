@@ -22,7 +22,7 @@ import pandas as pd
 import xarray as xr
 
 from mixedbayes.errors import FileError
-from mixedbayes.results import frame
+from mixedbayes.results import frame, known
 from mixedbayes.results.files import (
     ANY,
     Each,
@@ -41,6 +41,7 @@ from mixedbayes.results.frame import (
     from_bytes,
     to_bytes,
 )
+from mixedbayes.terms.relation import Relation
 
 # ---- a checksum behind the content -------------------------------------------------------------
 # It finds damage, of any bit, before anything else of the file is looked at. It is no signature:
@@ -194,6 +195,8 @@ class SavedFit:
         Package to version.
     extra
         Anything else that is JSON-able, such as the formulation and its reason.
+    known
+        Known relations between levels, by name.
     """
 
     formula: str
@@ -205,6 +208,7 @@ class SavedFit:
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    known: Mapping[str, Relation] = field(default_factory=dict)
 
 
 _PLAIN = ("formula", "family", "link", "priors", "settings", "versions", "extra")
@@ -219,6 +223,7 @@ META = {
     "versions": Each(str),
     "extra": Each(ANY),
     "frame": frame.KIND,
+    "known?": known.KIND,
 }
 
 
@@ -256,7 +261,8 @@ def _content(saved: SavedFit) -> BytesIO:
 def to_tree(saved: SavedFit) -> xr.DataTree:
     """The DataTree of the file: the draws' own groups and ours."""
     data = encode_frame(saved.data)
-    arrays = {_META: _described(saved, data.schema), **data.arrays}
+    said, relations = known.encode(saved.known)
+    arrays = {_META: _described(saved, data.schema, said), **data.arrays, **relations}
     _check_draws(saved.idata)
     own = xr.Dataset(
         {name: (f"{name}_dim", values) for name, values in arrays.items()},
@@ -266,8 +272,9 @@ def to_tree(saved: SavedFit) -> xr.DataTree:
     return xr.DataTree.from_dict({**nodes, f"/{GROUP}": own})
 
 
-def _described(saved: SavedFit, schema: Mapping[str, Any]) -> Array:
+def _described(saved: SavedFit, schema: Mapping[str, Any], said: Mapping[str, Any]) -> Array:
     meta = {name: getattr(saved, name) for name in _PLAIN} | {"frame": schema}
+    meta |= {"known": said} if said else {}
     try:
         text = to_bytes(meta)
     except (TypeError, ValueError, RecursionError) as e:
@@ -356,6 +363,7 @@ def _load(path: Path) -> tuple[xr.DataTree, bool]:
 def _checked(meta: Any, arrays: Mapping[str, Array], tree: xr.DataTree) -> SavedFit:
     check(meta, META, _META)
     data = decode_frame(EncodedFrame(meta.pop("frame"), arrays))
+    relations = known.decode(meta.pop("known", {}), arrays)
     _check_draws(tree)
     idata = xr.DataTree.from_dict(
         {
@@ -364,7 +372,7 @@ def _checked(meta: Any, arrays: Mapping[str, Array], tree: xr.DataTree) -> Saved
             if node.path != f"/{GROUP}"
         }
     )
-    return SavedFit(**meta, data=data, idata=idata)
+    return SavedFit(**meta, data=data, idata=idata, known=relations)
 
 
 @contextmanager

@@ -64,13 +64,15 @@ def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Compo
     for g in predictor.factors:
         label = [names.label(p, term) for term in g.terms]
         sd, cor = post.sd(g.name, p), post.cor(g.name, p)
+        scale = post.law(g.name, p).variance
         square, places = np.diag(moments_of(predictor).squares[g.name]), g.sd_places
         for k, term in enumerate(g.sd_terms):
             own = [i for i, place in enumerate(places) if place == k]
             value = sd[:, own[0]]
-            part = value**2 * square[own].sum() if p == "mu" else None
+            variance = value**2 * scale
+            part = variance * square[own].sum() if p == "mu" else None
             label_k, shared = names.label(p, term), len(own) > 1
-            yield Component(g.name, label_k, None, "sd", value, value**2, part, p, shared)
+            yield Component(g.name, label_k, None, "sd", value, variance, part, p, shared)
         if g.cor_terms and not post.design.joined(g.name):
             kind, told = g.covariance.kind, g.told_cor(cor)
             for k, (term, what) in enumerate(g.cor_terms):
@@ -190,6 +192,7 @@ def _variables(post: Posterior) -> list[str]:
     for predictor in post.predictors:
         for g in predictor.factors:
             found.append(names.sd(g.name, predictor.parameter))
+            found += [names.law(n, g.name, predictor.parameter) for n in g.law.estimated]
             if g.correlated and not post.design.joined(g.name):
                 found.append(names.cor(g.name, predictor.parameter))
     found += [names.cor(a.name) for a in post.design.across]

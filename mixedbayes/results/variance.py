@@ -21,7 +21,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.links import Inverse, Link, Log, ShareLink
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.terms.base import need_plain
+from mixedbayes.terms.base import need_normal
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +73,9 @@ def covariance(X: Floats, counts: Floats | None = None) -> Floats:
 
 
 def _square(g: GroupDesign, counts: Floats | None) -> Floats:
-    """(q, q) mean over the rows of z z' var(u), of effects of one level or of several."""
-    if g.joins:
-        need_plain([g], "a share of the variance")
-    squares = [mean_square(Z, counts) for _, Z in g.pieces]
-    return np.asarray(g.law.variance * np.sum(squares, axis=0))
+    """(q, q) mean over the rows of z z', times what the levels of a row make of the variance."""
+    Z, spread = g.by_row[0], g.spread
+    return mean_square(Z if spread is None else np.sqrt(spread)[:, None] * Z, counts)
 
 
 def mean_square(Z: Floats, counts: Floats | None = None) -> Floats:
@@ -179,8 +177,9 @@ def fixed_variance(post: Posterior, parameter: str = "mu") -> Floats:
 
 def group_variances(post: Posterior, parameter: str = "mu") -> dict[str, Floats]:
     """(S,) mean over the rows of each factor's z' Sigma z."""
-    squares = moments_of(post.predictor(parameter)).squares
-    return {n: trace_product(post.cov(n, parameter), square) for n, square in squares.items()}
+    p, squares = parameter, moments_of(post.predictor(parameter)).squares
+    found = {n: trace_product(post.cov(n, p), square) for n, square in squares.items()}
+    return {n: v * post.law(n, p).variance for n, v in found.items()}
 
 
 def linear_variance(post: Posterior, parameter: str = "mu") -> Floats:
@@ -397,7 +396,7 @@ def icc_response(post: Posterior) -> Floats:
     binomial counts the share of one trial is meant, of ordered categories the code.
     """
     _need_common(post)
-    need_plain(post.design.mu.factors, "scale='response'")
+    need_normal(post.design.mu.factors, "scale='response'")
     fixed, groups = fixed_variance(post), group_variances(post)
     zero, random = np.zeros_like(fixed), sum(groups.values(), np.zeros_like(fixed))
     out = []
@@ -421,7 +420,7 @@ def _need_common(post: Posterior) -> None:
 def r2_response(post: Posterior) -> Floats:
     """(2, S) marginal and conditional R2."""
     _need_common(post)
-    need_plain(post.design.mu.factors, "scale='response'")
+    need_normal(post.design.mu.factors, "scale='response'")
     fixed, groups = fixed_variance(post), group_variances(post)
     random = sum(groups.values(), np.zeros_like(fixed))
     explained, within = _total(post, fixed + random)

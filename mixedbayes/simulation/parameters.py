@@ -339,6 +339,11 @@ def effects(
     g: GroupDesign, sd: Floats, cor: Floats, rng: np.random.Generator, *, exact: bool
 ) -> Floats:
     """(J, q) draws from Normal(0, D R D); `exact`: with just these sample moments."""
+    if g.law.estimated:
+        raise ModelError(
+            f"the effects over {g.name} are {g.law.name}, and {' and '.join(g.law.estimated)} is "
+            f'not given: write gr({g.name}, law="{g.law.name}", {g.law.estimated[0]}=4)'
+        )
     u = g.law.draw((g.n_levels, len(g.terms)), rng)
     if exact:
         if g.n_levels <= len(g.terms):

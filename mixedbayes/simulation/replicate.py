@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, LinearPredictor
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.formula import parse_expression
@@ -123,7 +124,22 @@ def _one(post: Posterior, at: int, seed: int | None = None) -> Parameters:
     own = {name: np.asarray(value[at]) for name, value in post.parameters().items()}
     across = {a.name: post.stacked(names.cor(a.name))[at] for a in design.across}
     values = Parameters(predictors, own, across)
-    return values if seed is None else redrawn(design, values, seed)
+    return values if seed is None else redrawn(_with_laws(post, at), values, seed)
+
+
+def _with_laws(post: Posterior, at: int) -> Design:
+    """The design, with the numbers of laws that one draw has."""
+
+    def of(p: LinearPredictor) -> LinearPredictor:
+        return replace(p, groups=tuple(law(p, g) for g in p.groups))
+
+    def law(p: LinearPredictor, g: GroupDesign) -> GroupDesign:
+        numbers = {
+            n: float(post.stacked(names.law(n, g.name, p.parameter))[at]) for n in g.law.estimated
+        }
+        return replace(g, law=g.law.at(numbers)) if numbers else g
+
+    return post.design.each(of)
 
 
 def _coefficients(post: Posterior, of: LinearPredictor, at: int, effects: bool) -> Coefficients:

@@ -221,6 +221,7 @@ def simulate(
     data: Any = None,
     exact: bool = False,
     seed: int | None = None,
+    known: Mapping[str, Any] | None = None,
     **parameters: Any,
 ) -> pd.DataFrame:
     """Simulate data from a mixed model whose true values are known.
@@ -272,6 +273,9 @@ def simulate(
     seed
         Covariates, each factor's effects and the response have streams of their own: with the
         same seed, another sigma or sd leaves all else as it was.
+    known
+        Covariances between levels that the formula names, as for `Model`. Levels that `groups`
+        makes are called "1", "2", ...
     parameters
         The family's further parameters by name: ``shape=2.0``, ``nu=4``, ``thresholds=[-1, 1]``;
         with a formula as sigma: ``zi={"fixef": {"Intercept": -1}}``.
@@ -310,8 +314,9 @@ def simulate(
     frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
     own = parameters if sigma is None else {names.SIGMA: sigma} | parameters
     design = build_design(
-        parsed, frame.assign(**{name: 0.0}), missing="error", expand=_expand(kind, own)
-    )
+        parsed, frame.assign(**{name: 0.0}), missing="error", known=known,
+        expand=_expand(kind, own),
+    )  # fmt: skip
     if design.formula.specific is not None and not kind.apart:
         support.refuse_specific(design.formula, kind.name, ordered=kind.ordered)
     kind = kind.of_design(design)

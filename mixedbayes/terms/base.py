@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mixedbayes.errors import ModelError
+from mixedbayes.terms.arms import Arms
 from mixedbayes.terms.covariance import Covariance, sd_places
 from mixedbayes.terms.law import Law
+from mixedbayes.terms.relation import Related
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
@@ -42,6 +44,7 @@ class Term(ABC):
     covariance: Covariance
     law: Law
     ids: tuple[str, ...] = ()  # of each block, which correlate it with others; (): none has one
+    arms: Arms | None = None  # by which the covariance of the effects differs
     joins: ClassVar[bool] = False  # whether `mixed` does anything
     # Whether the levels are groups, which differ from a population; those of a smooth are not: it
     # belongs to the population, and takes part in every prediction.
@@ -96,15 +99,62 @@ class Term(ABC):
         """
         return b
 
+    def unmixed(self, b: Floats) -> Floats:
+        """Effects (..., J, q) of independent levels, from those that `mixed` made of them."""
+        return b
+
+    @property
+    def of_one_arm(self) -> Term:
+        """The term as if all its levels were in one arm."""
+        return self
+
+    @property
+    def population(self) -> tuple[str, ...]:
+        """(q,) the population effects that the effects are deviations from, by name."""
+        return self.terms
+
+    @property
+    def there(self) -> NDArray[np.bool_] | None:
+        """(J, q) which effects each level has; None: all."""
+        return None
+
+    @property
+    def related_to(self) -> Related | None:
+        """The known relation of its levels; None where there is none."""
+        return None
+
+    @property
+    def spread(self) -> Floats | None:
+        """(n,) variance of what an intercept of sd 1 adds to each row; None: 1 in all of them."""
+        _, refs, weights = self.by_row
+        if weights is None and not self.joins:
+            return None
+        w = np.ones(refs.shape) if weights is None else weights
+        if self.joins and self.related_to is None:
+            need_plain([self], "a share of the variance")
+        own, total = self.related_to, np.zeros(len(refs))
+        diagonal = np.ones(self.n_levels) if own is None else own.diagonal
+        for a in range(refs.shape[1]):
+            total += w[:, a] ** 2 * diagonal[refs[:, a]]
+            for b in range(a):
+                i, j = refs[:, a], refs[:, b]
+                both = (i == j).astype(float) if own is None else own.covariance[i, j]
+                total += 2 * w[:, a] * w[:, b] * both
+        return total
+
     @property
     def n_levels(self) -> int:
         return len(self.levels)
 
     @property
     def rows_per_level(self) -> Ints:
-        """(J,) how many rows have each level; a row that has several counts in each."""
-        counts = (np.bincount(refs, minlength=self.n_levels) for refs, _ in self.pieces)
-        return np.sum(list(counts), axis=0)
+        """(J,) how many rows have each level; a row that has several counts once in each."""
+        _, refs, weights = self.by_row
+        if weights is None:
+            return np.bincount(refs[:, 0], minlength=self.n_levels)
+        rows, places = np.nonzero(weights)
+        found = np.unique(np.column_stack([rows, refs[rows, places]]), axis=0)[:, 1]
+        return np.bincount(found, minlength=self.n_levels)
 
     @property
     def correlated(self) -> bool:
@@ -216,6 +266,13 @@ class Term(ABC):
             shape = (n, self.n_levels * q)
             parts.append(sparse.csr_array((Z.ravel(), columns, np.arange(n + 1) * q), shape=shape))
         return sum(parts[1:], parts[0])
+
+
+def need_normal(terms: Iterable[Term], what: str) -> None:
+    """ModelError where a term's effects are not normal."""
+    for term in terms:
+        if term.unusual_law:
+            raise ModelError(f"{what} is not offered here: {term.unusual_law}")
 
 
 def need_independent(terms: Iterable[Term], what: str, *, normal: bool = True) -> None:

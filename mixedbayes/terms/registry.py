@@ -9,6 +9,7 @@ from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.diagonal import Diagonal
 from mixedbayes.terms.law import NORMAL, Law
 from mixedbayes.terms.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from mixedbayes.terms.student import StudentLaw
 from mixedbayes.terms.toeplitz import HomogeneousToeplitz, Toeplitz
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
@@ -26,7 +27,7 @@ COVARIANCES: dict[str, Covariance] = {
         HomogeneousToeplitz(),
     )
 }
-LAWS: dict[str, Law] = {law.name: law for law in (NORMAL,)}
+LAWS: dict[str, Law] = {law.name: law for law in (NORMAL, StudentLaw())}
 
 
 def names_covariance(word: str) -> bool:
