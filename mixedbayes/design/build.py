@@ -16,9 +16,11 @@ from mixedbayes.design.functions import registry
 from mixedbayes.design.independent import independent, independent_effects
 from mixedbayes.design.kinds import Coded, coded
 from mixedbayes.design.known import notes, relations
+from mixedbayes.design.level_curves import fit_levels
 from mixedbayes.design.locate import unknown_column
 from mixedbayes.design.memory import Coding, Memory, coding_notes
-from mixedbayes.design.smooths import FittedSmooth, check_names, fit_smooth, level_notes
+from mixedbayes.design.smooths import Fitted as FittedSmooth
+from mixedbayes.design.smooths import check_names, fit_smooth, level_notes
 from mixedbayes.design.table import Table, missing, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import used_columns, used_functions
@@ -311,7 +313,9 @@ def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats, 
     terms, said = written.apart(parse_terms(formula.fixed), formula.fixed, own)
     for bar in formula.random:
         written.refuse_inside(parse_terms(bar.effects), bar.text, own)
-    smooths = [fit_smooth(s, rows) for s in said]
+    smooths: list[FittedSmooth] = [
+        fit_smooth(s, rows) if s.level is None else fit_levels(s, rows) for s in said
+    ]
     check_names(smooths, rows)
     for s in smooths:
         s.place(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,9 +22,14 @@ from mixedbayes.smooths.basis import Basis, Functions
 from mixedbayes.smooths.curve import Curve
 from mixedbayes.smooths.registry import BASES
 from mixedbayes.smooths.space import Single, Space, Tensor
+from mixedbayes.terms.base import Term
 from mixedbayes.terms.smooth import SmoothDesign
 
 LEVEL = "level"  # the constant of a curve that a number multiplies: the number's own effect
+
+
+# The name of a curve, of its columns of the population, and of its terms.
+type Counted = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,35 @@ class Part:
 
     name: str  # "s(x)", "s(x):f[b]", "s(x):z"
     level: int | None = None  # code of the level
+
+
+class Fitted(Protocol):
+    """A smooth as the fit made it, whatever its curves are of."""
+
+    @property
+    def said(self) -> SmoothTerm: ...
+    @property
+    def curve(self) -> Curve: ...
+    @property
+    def parts(self) -> tuple[Part, ...]: ...
+    @property
+    def numeric(self) -> bool: ...
+    @property
+    def variables(self) -> tuple[str, ...]: ...
+    @property
+    def columns(self) -> tuple[FormulaTerm, ...]: ...
+    @property
+    def x(self) -> Floats: ...
+
+    def rows_of(self, part: Part) -> Ints | None: ...
+
+    def place(self, rows: Rows) -> None: ...
+
+    def counted(self) -> list[Counted]: ...
+
+    def made_of(self, part: Part, x: Floats) -> Iterator[tuple[str, Ints | None, Floats]]: ...
+
+    def terms(self, rows: Rows) -> Iterator[tuple[Term, EncodedTerm]]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +80,36 @@ class FittedSmooth:
     x: Floats  # (n, d) its variables in the rows
     rows: tuple[Ints | None, ...]  # in which each part counts; None: in all
 
-    def range(self, part: Part) -> tuple[Floats, Floats]:
-        """The ends (d,) of the variables in the rows of a part."""
-        rows = self.rows[self.parts.index(part)]
-        x = self.x if rows is None else self.x[rows]
-        return x.min(axis=0), x.max(axis=0)
+    def rows_of(self, part: Part) -> Ints | None:
+        """The rows in which a part counts; None: in all."""
+        return self.rows[self.parts.index(part)]
+
+    def counted(self) -> list[Counted]:
+        """Each curve, its columns of the population and its terms, by name."""
+        titles = self.curve.space.block_names(self.variables)
+        return [
+            (
+                part.name,
+                tuple(f"{part.name}[{n}]" for n in self.null_names),
+                tuple(f"{part.name}[{t}]" if t else part.name for t in titles),
+            )
+            for part in self.parts
+        ]
+
+    def made_of(self, part: Part, x: Floats) -> Iterator[tuple[str, Ints | None, Floats]]:
+        """Names, levels and columns (m, r) of the effects that make a curve at x (m, d).
+
+        Without levels it is a column of the population. The number that may multiply the curve is
+        1.
+        """
+        _, straight, bent = self.counted()[self.parts.index(part)]
+        N = self.curve.null(x)
+        if self.numeric:
+            N = np.column_stack([np.ones(len(N)), N])
+        for name, column in zip(straight, N.T, strict=True):
+            yield name, None, column[:, None]
+        for name, Z in zip(bent, self.curve.blocks(x), strict=True):
+            yield name, np.arange(Z.shape[1]), Z
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -182,16 +242,16 @@ def _space(said: SmoothTerm, x: Floats, rows: Rows) -> Space:
     if said.function != PRODUCT:
         basis = BASES[said.bases[0]]
         k = said.k[0] if said.k else basis.size(x.shape[1])
-        return Single(_fitted(said, basis, x, k, said.variables))
+        return Single(fitted_functions(said, basis, x, k, said.variables))
     sizes = (said.k or (5,)) * (1 if len(said.k) > 1 else len(said.variables))
     margins = [
-        _fitted(said, BASES[name], x[:, [j]], k, (node,))
+        fitted_functions(said, BASES[name], x[:, [j]], k, (node,))
         for j, (name, k, node) in enumerate(zip(said.bases, sizes, said.variables, strict=True))
     ]
     return Tensor.fit(margins, x)
 
 
-def _fitted(
+def fitted_functions(
     said: SmoothTerm, basis: Basis, x: Floats, k: int, variables: tuple[Node, ...]
 ) -> Functions:
     """One basis; DataError with what to write where the data do not carry it."""
@@ -222,10 +282,10 @@ def _column(part: Part) -> Name:
     return Name(part.name, Span(0, 0), quoted=True)
 
 
-def check_names(smooths: Sequence[FittedSmooth], rows: Rows) -> None:
+def check_names(smooths: Sequence[Fitted], rows: Rows) -> None:
     """DataError where two curves, or a curve and a column of the data, have one name."""
     seen: set[str] = set()
-    for name in (part.name for s in smooths for part in s.parts):
+    for name in (name for s in smooths for name, _, _ in s.counted()):
         if name in seen:
             raise DataError(f"{name} stands twice in one formula; keep one of the two")
         if name in rows.table.columns:
@@ -233,7 +293,7 @@ def check_names(smooths: Sequence[FittedSmooth], rows: Rows) -> None:
         seen.add(name)
 
 
-def level_notes(smooths: Sequence[FittedSmooth], there: Collection[str]) -> list[str]:
+def level_notes(smooths: Sequence[Fitted], there: Collection[str]) -> list[str]:
     """What to know of curves by a factor that is not `there`, among the factors of terms."""
     return [
         f"{s.said.text}: curves by level are centred, and the levels' means are not in the "

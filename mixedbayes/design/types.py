@@ -65,6 +65,11 @@ class LinearPredictor:
         return tuple(g for g in self.groups if g.grouping)
 
     @property
+    def of_one_level(self) -> tuple[GroupDesign, ...]:
+        """Those factors of which every row lies in one level."""
+        return tuple(g for g in self.factors if len(g.pieces) == 1)
+
+    @property
     def smooths(self) -> tuple[Term, ...]:
         """Those terms that belong to the population: smooths."""
         return tuple(g for g in self.groups if not g.grouping)

@@ -1,6 +1,6 @@
 """Which columns a formula names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mixedbayes.formula import Formula, parse_expression, parse_terms
@@ -12,8 +12,11 @@ from mixedbayes.formula.nodes import (
     Operation,
     Paren,
     Sign,
+    unparse,
 )
+from mixedbayes.formula.smooths import SmoothTerm, of_levels
 from mixedbayes.terms.bars import BARS
+from mixedbayes.terms.smooth import LEVEL, LINEAR
 
 
 @dataclass(frozen=True)
@@ -48,21 +51,44 @@ def used_columns(formula: Formula) -> Used:
         own += columns_of(bar.effects)
         own += [name for text in bar.grouper.weights for name in _of_expression(text)]
         own += [bar.grouper.by] if bar.grouper.by else []
+    curves = of_levels(formula.fixed)
+    for s in curves:
+        for name in (s.name, *(f"{s.name}[{of}]" for of in (LINEAR, LEVEL))):
+            effects[name] = [n for node in s.variables for n in names_in(node)]
     response = formula.response
     return Used(
         response=_of_expression(response.text),
         trials=_of_expression(response.trials),
         weights=(*_of_expression(response.weights), *_of_expression(response.se)),
         fixed=(
-            *columns_of(formula.fixed),
+            *_without(columns_of(formula.fixed), formula.fixed, curves),
             *(name for text in formula.offsets for name in _of_expression(text)),
         ),
         effects={group: tuple(dict.fromkeys(names)) for group, names in effects.items()},
-        groups=tuple(dict.fromkeys(name for bar in formula.random for name in bar.factors)),
+        groups=tuple(
+            dict.fromkeys(
+                [
+                    *(name for bar in formula.random for name in bar.factors),
+                    *(s.level.name for s in curves if s.level is not None),
+                ]
+            )
+        ),
         others=_of_others(formula),
         cens=tuple(name for text in response.cens for name in _of_expression(text)),
         trunc=tuple(name for text in response.trunc for name in _of_expression(text)),
     )
+
+
+def _without(columns: tuple[str, ...], text: str, curves: Sequence[SmoothTerm]) -> tuple[str, ...]:
+    """Columns of a population part but for factors, of whose levels there are curves alone."""
+    factors = {s.level.name for s in curves if s.level is not None}
+    if not factors:
+        return columns
+    inside = {s.text for s in curves}
+    others = [f for t in parse_terms(text).terms for f in t.factors if unparse(f) not in inside]
+    there = {name for f in others for name in names_in(f)}
+    there |= {name for s in curves for v in s.variables for name in names_in(v)}
+    return tuple(name for name in columns if name not in factors or name in there)
 
 
 def used_functions(formula: Formula) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def effect_scales(
     g: GroupDesign, placement: Placement | None, counts: Floats | None = None
 ) -> Floats:
     """(q,) spread of a factor's columns, replaced as the placement says; 1 of the intercept."""
-    if g.terms == (names.INTERCEPT,) or not g.grouping:
+    if g.terms == (names.INTERCEPT,) or g.meaning:
         return np.ones(len(g.terms))
     R = triangle(g.Z, counts, centre=mean(g.Z, counts))
     own = _own_scales(g.Z, R, placement, counts, level=True)

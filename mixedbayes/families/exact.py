@@ -49,7 +49,7 @@ def _residual(design: Design, y: Floats, rows: Ints) -> float | None:
     mu, n = design.mu, len(rows)
     effects: list[sparse.csr_array] = []
     for g in mu.groups:
-        if len(g.pieces) > 1:
+        if len(g.pieces) > 1 or not g.grouping:
             effects.append(g.take(rows).operator())
             continue
         levels, codes = np.unique(g.refs[rows], return_inverse=True)
@@ -94,7 +94,7 @@ def _orthonormal(X: Floats, intercept: bool) -> Floats:
 def _said(design: Design, y: Floats, scale: str, share: float) -> str:
     spread, name = float(np.std(y)), design.response
     none = share <= _ROUNDING
-    for g in (g for g in design.mu.groups if len(g.pieces) == 1):
+    for g in design.mu.of_one_level:
         high, low = np.full(g.n_levels, -np.inf), np.full(g.n_levels, np.inf)
         np.maximum.at(high, g.refs, y)
         np.minimum.at(low, g.refs, y)

@@ -47,6 +47,9 @@ def parse(text: str) -> Formula:
     `y | se(s, sigma=True)`, `count | rate(t)`, `y | cens(censored)`, `y | trunc(0, 100)`, calls
     such as `poly(x, 2)`, and column names in backticks or quotes.
 
+    Smooths are `s(x)`, `s(x, k=20, bs="cr", by=f)` with the bases tp, cr, cc and ps, `s(a, b)`,
+    `s(x, g, bs="fs")` for a curve of each level of g, and `t2(a, b)`, as in mgcv.
+
     With `||` every correlation of that bar is zero, also those between the indicator columns
     of a categorical predictor, as in brms (lme4 keeps the latter).
 

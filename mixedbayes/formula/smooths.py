@@ -1,4 +1,4 @@
-"""Smooths in a formula: `s(x)`, `s(x, k=20, bs="cr", by=f)`, `s(a, b)`, `t2(a, b)`."""
+"""Smooths in a formula: `s(x)`, `s(x, k=20, bs="cr", by=f)`, `s(x, g, bs="fs")`, `t2(a, b)`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NoReturn
 
-from mixedbayes.formula.nodes import Call, Listing, Literal, Node, Sign, unparse
+from mixedbayes.formula.nodes import Call, Listing, Literal, Name, Node, Sign, unparse
+from mixedbayes.formula.parser import parse_terms
 from mixedbayes.formula.terms import Term, Terms
 from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Span
@@ -14,6 +15,7 @@ from mixedbayes.smooths.registry import BASES
 
 ONE, PRODUCT = "s", "t2"  # one penalty; products of one variable each, with separable penalties
 SMOOTHS = (ONE, PRODUCT)
+LEVELS = "fs"  # a curve of each level of a factor
 _SETTINGS = ("k", "bs", "by", "knots")
 
 
@@ -27,13 +29,15 @@ class SmoothTerm:
     k: tuple[int, ...] = ()  # one for all variables of t2() or one for each; none: the default
     bs: tuple[str, ...] = ()  # likewise
     by: Node | None = None  # a factor: a curve of each level; numbers: they multiply the curve
+    level: Name | None = None  # of bs="fs": the factor
     knots: tuple[float, ...] = ()
     default: ClassVar[dict[str, str]] = {ONE: "tp", PRODUCT: "cr"}
 
     @property
     def name(self) -> str:
-        """ "s(x)", without its settings."""
-        return f"{self.function}({', '.join(map(unparse, self.variables))})"
+        """ "s(x)", without its settings; "s(x, g)" of a curve of each level."""
+        inside = (*self.variables, *(() if self.level is None else (self.level,)))
+        return f"{self.function}({', '.join(map(unparse, inside))})"
 
     @property
     def bases(self) -> tuple[str, ...]:
@@ -84,8 +88,15 @@ def refuse_inside(terms: Terms, text: str, own: Collection[str] = ()) -> None:
         fail(
             text, Span(0, len(text)),
             "a curve that varies over groups is no effect of a bar",
-            f"write {inside}, by=g) outside the bar: a curve of each level of g",
+            f'write {inside}, g, bs="fs") in the place of the bar: a curve of each level of g',
         )  # fmt: skip
+
+
+def of_levels(text: str) -> list[SmoothTerm]:
+    """The curves of each level of a factor in a population part."""
+    calls = (f for term in parse_terms(text).terms for f in term.factors if is_smooth(f))
+    own = (c for c in calls if isinstance(c, Call) and _value(dict(c.keywords).get("bs")) == LEVELS)
+    return [read(call, text) for call in own]
 
 
 def read(call: Call, text: str) -> SmoothTerm:
@@ -110,7 +121,10 @@ def read(call: Call, text: str) -> SmoothTerm:
         by=said.get("by"),
         knots=tuple(map(float, knots)),
     )
-    _check_bases(found, said.get("bs", call), text)
+    if call.function == ONE and bs == (LEVELS,):
+        found = _of_levels(found, call, text)
+    else:
+        _check_bases(found, said.get("bs", call), text)
     _check(found, call, text)
     return found
 
@@ -127,7 +141,7 @@ def _each(node: Node | None, text: str, kind: Any, fact: str) -> tuple[Any, ...]
     return tuple(values)
 
 
-def _value(node: Node) -> Any:
+def _value(node: Node | None) -> Any:
     if isinstance(node, Sign) and isinstance(node.operand, Literal):
         number = node.operand.value
         if isinstance(number, int | float):
@@ -135,8 +149,21 @@ def _value(node: Node) -> Any:
     return node.value if isinstance(node, Literal) else None
 
 
+def _of_levels(found: SmoothTerm, call: Call, text: str) -> SmoothTerm:
+    several = len(found.variables) != 2 or found.by is not None or found.knots
+    if several or not isinstance(found.variables[1], Name):
+        fail(
+            text, call.span,
+            'bs="fs" is a curve along one variable for each level of a factor, which is a column',
+            'write s(x, g, bs="fs"), the factor last, without by= and knots=',
+        )  # fmt: skip
+    variable, level = found.variables
+    assert isinstance(level, Name)
+    return replace(found, variables=(variable,), level=level, bs=())
+
+
 def _check_bases(found: SmoothTerm, at: Node, text: str) -> None:
-    known = list(BASES)
+    known = [*BASES, LEVELS] if found.function == ONE else list(BASES)
     for name in found.bs:
         if name == "re":
             fail(

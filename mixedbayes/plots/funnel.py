@@ -106,7 +106,7 @@ def _term(g: GroupDesign, term: str | None) -> int:
 
 def _level(g: GroupDesign, level: object) -> int:
     if level is None:
-        return int(np.bincount(g.refs, minlength=g.n_levels).argmin())
+        return int(g.rows_per_level.argmin())
     texts = [str(known) for known in g.levels]
     if str(level) not in texts:
         raise ModelError(f"level={level!r} is not among the {g.n_levels} of {g.name}")

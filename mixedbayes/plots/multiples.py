@@ -72,7 +72,7 @@ def _covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Cov
         return found
     if group is None:
         return Covariate("row", np.arange(1.0, post.design.n + 1))
-    for other in post.design.mu.factors:
+    for other in post.design.mu.of_one_level:
         if other is not group:
             return _levels(other)
     return Covariate(f"row within {group.name}", _running(group.refs))
@@ -86,7 +86,7 @@ def _columns(post: Posterior) -> dict[str, Floats]:
     """Every distinct column of the design by its term."""
     mu = post.design.mu
     columns = {t: mu.X[:, k] for k, t in enumerate(mu.terms)}
-    for g in mu.factors:
+    for g in mu.of_one_level:
         for k, t in enumerate(g.terms):
             if t != names.INTERCEPT:
                 columns.setdefault(t, g.Z[:, k])
@@ -95,7 +95,7 @@ def _columns(post: Posterior) -> dict[str, Floats]:
 
 def _choices(post: Posterior, frame: pd.DataFrame | None) -> list[str]:
     known = [] if frame is None else [str(c) for c in frame.columns]
-    known += [*_columns(post), *(g.name for g in post.design.mu.factors)]
+    known += [*_columns(post), *(g.name for g in post.design.mu.of_one_level)]
     response = used_columns(post.design.formula).response
     return [name for name in dict.fromkeys(known) if name not in response]
 
@@ -122,7 +122,7 @@ def alone(post: Posterior, group: GroupDesign | None, axis: Covariate, rows: Row
         columns: list[NDArray[Any]] = [x for term, x in own if not _mentions(term, axis.name)]
         offset = post.design.mu.offset
         columns += [] if offset is None else [offset]
-        columns += [other.refs for other in others if other.name != axis.name]
+        columns += [r for other in others if other.name != axis.name for r, _ in other.pieces]
         return all(np.ptp(x[rows]) == 0 for x in columns)
     factors = [factor for other in others for factor in other.factors]
     used = ({*mean_columns(post), *factors} - {axis.name}) & {*frame.columns}
@@ -134,7 +134,7 @@ def _named(post: Posterior, x: str, frame: pd.DataFrame | None) -> Covariate | N
         return _from_frame(post, frame[x])
     if x in _columns(post):
         return _of_term(post, x, frame)
-    return next((_levels(g) for g in post.design.mu.factors if g.name == x), None)
+    return next((_levels(g) for g in post.design.mu.of_one_level if g.name == x), None)
 
 
 def _of_term(post: Posterior, term: str, frame: pd.DataFrame | None) -> Covariate | None:
@@ -243,6 +243,12 @@ def ticks(
 def varying_group(post: Posterior, group: str | None) -> GroupDesign:
     """The factor named; else the first with a random slope, else the first."""
     known = [post.group(name) for name in chosen_groups(post, group)]
+    known = [g for g in known if g in post.design.mu.of_one_level]
+    if not known:
+        raise ModelError(
+            f"{group or 'every grouping factor'} has rows that lie in several levels, so that no "
+            "level has rows of its own to draw; plot_ranef() draws the effects"
+        )
     return next((g for g in known if any(t != names.INTERCEPT for t in g.terms)), known[0])
 
 
@@ -250,7 +256,7 @@ def grouped(
     post: Posterior, group: str | None, levels: Sequence[object] | None = None
 ) -> GroupDesign | None:
     """`varying_group`; None for a model without group effects, of which none is asked."""
-    if post.design.mu.factors or group is not None:
+    if post.design.mu.of_one_level or group is not None:
         return varying_group(post, group)
     if levels is not None:
         raise ModelError("levels= are those of a grouping factor, and the model has none")

@@ -212,7 +212,7 @@ def facets_of(design: Design, by: str | None, most: int) -> Facets:
     """Rows of each panel, by its title."""
     if by is None:
         return {design.response: slice(None)}
-    groups = {g.name: g for g in design.mu.factors}
+    groups = {g.name: g for g in design.mu.of_one_level}
     if by not in groups:
         raise ModelError(
             f"by={by!r} is not a grouping factor of this model ({', '.join(groups) or 'none'})"

@@ -233,7 +233,7 @@ def caterpillar_panel(
     if most is not None and len(cat.order) > most:
         cat = cat.at(np.unique(np.linspace(0, len(cat.order) - 1, most).round().astype(int)))
     level_names = [str(g.levels[i]) for i in cat.order]
-    counts = np.bincount(g.refs, minlength=g.n_levels)[cat.order]
+    counts = g.rows_per_level[cat.order]
     says = [
         (plural(int(n), "row"), f"{term}: {mean:.3g} ({low:.3g} to {high:.3g}), sd {sd:.2g}")
         for n, mean, low, high, sd in zip(counts, cat.mean, *cat.outer, cat.sd, strict=True)

@@ -134,10 +134,10 @@ def colors(design: Design, by: str) -> Colors:
     ModelError
         If there is no such factor or column, or its values are too many numbers to be groups.
     """
-    for g in (g for p in design.predictors for g in p.factors):
+    for g in (g for p in design.predictors for g in p.of_one_level):
         if g.name == by:
             return Colors(by, tuple(map(str, g.levels)), g.refs)
-    known = [g.name for p in design.predictors for g in p.factors]
+    known = [g.name for p in design.predictors for g in p.of_one_level]
     columns = [] if design.data is None else list(map(str, design.frame.columns))
     columns = [c for c in columns if c not in used_columns(design.formula).response]
     if by not in columns:

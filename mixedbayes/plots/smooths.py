@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -35,6 +35,7 @@ _SIZE = (3.4, 2.9)  # inches of a panel
 _ALONE = (5.4, 3.9)
 _POINTS = 120
 _CUTS = (0.1, 0.5, 0.9)  # quantiles of a second variable at which curves are drawn
+_MOST_LINES = 200  # levels in one panel
 _MOST_TICKS = 400  # of data along the axis
 
 
@@ -52,6 +53,8 @@ def plot_smooths(
     The line is the posterior mean and the band the equal-tailed `prob` interval at each point;
     strokes below are where the data lie. A curve is 0 on average over the rows. Of two variables
     there are three curves along the first, where the second is at its 10, 50 and 90 % quantiles.
+    The curves of all levels of a factor, s(x, g, bs="fs"), are means in one panel; ask for one by
+    its name to see its band.
 
     Parameters
     ----------
@@ -90,8 +93,8 @@ def plot_smooths(
         _check_residuals(post)
     labels = labels_of(post, units)
     panels, keys = [], []
-    for c in found:
-        panel, own = curve_panel(post, c, prob, labels[c.parameter], residuals=residuals)
+    for some in together(found):
+        panel, own = curve_panel(post, some, prob, labels[some[0].parameter], residuals=residuals)
         keys += [key for key in own if key not in keys]
         panels.append(panel)
     columns = min(_COLUMNS, len(panels))
@@ -106,13 +109,44 @@ def plot_smooths(
     )  # fmt: skip
 
 
+def together(found: Sequence[CurveOf]) -> list[list[CurveOf]]:
+    """Curves by panel: each by itself, but those of all levels of a factor in one."""
+    out: list[list[CurveOf]] = []
+    for c in found:
+        levels = c.smooth.said.level is not None
+        if levels and out and out[-1][0].smooth is c.smooth:
+            out[-1].append(c)
+        else:
+            out.append([c])
+    return out
+
+
 def curve_panel(
-    post: Posterior, c: CurveOf, prob: float, labels: Labels, *, residuals: bool = False
-) -> tuple[Panel, list[Key]]:
-    """One curve, and what its colours stand for; ModelError where it is of three variables."""
-    marks, keys = _marks(post, c, prob, residuals, labels)
+    post: Posterior, some: Sequence[CurveOf], prob: float, labels: Labels, *,
+    residuals: bool = False,
+) -> tuple[Panel, list[Key]]:  # fmt: skip
+    """A curve, or those of all levels of a factor, and what its colours stand for.
+
+    ModelError where it is of three variables.
+    """
+    c, *others = some
     along = labels.column(c.variables[0])
+    if others:
+        return Panel(_lines(post, some), c.smooth.said.name, along, _adds(c)), []
+    marks, keys = _marks(post, c, prob, residuals, labels)
     return Panel(marks, title=c.name, xlabel=along, ylabel=_adds(c)), keys
+
+
+def _lines(post: Posterior, some: Sequence[CurveOf]) -> list[Mark]:
+    """The posterior means of many curves, evenly spread among them where they are too many."""
+    chosen = np.unique(np.linspace(0, len(some) - 1, _MOST_LINES).round().astype(int))
+    marks: list[Mark] = [Rule(0.0, upright=False, color=style.FAINT)]
+    for c in (some[k] for k in chosen):
+        at = c.grid(_POINTS // 2)
+        mean = c.draws(post, at).mean(axis=0)
+        names_ = [c.part.name] * len(at)
+        marks.append(Line(at[:, 0], mean, style.BLUE, 1.0, alpha=0.6, names=names_))
+    return marks
 
 
 def _adds(c: CurveOf) -> str:
@@ -129,7 +163,8 @@ def _marks(
             f"{c.name} is of {d} variables, more than a picture of it shows; draw it along one, "
             f'plot_predictions("{c.variables[0]}", at={{...}})'
         )
-    x, rows = _own_rows(c)
+    rows = c.rows
+    x = c.smooth.x[rows]
     low, high = x[:, 0].min(), x[:, 0].max()
     along = np.linspace(low, high, _POINTS)
     cuts: list[float | None] = [None]
@@ -160,13 +195,6 @@ def _marks(
         ticks = np.quantile(ticks, np.linspace(0, 1, _MOST_TICKS))
     marks.append(Dots(ticks, np.full(len(ticks), bottom), style.MUTED, 14.0, marker="|"))
     return marks, keys
-
-
-def _own_rows(c: CurveOf) -> tuple[Floats, Ints]:
-    """Variables (m, d) of the rows in which the curve counts, and which rows they are."""
-    x, there = c.smooth.x, c.smooth.rows[c.smooth.parts.index(c.part)]
-    rows = np.arange(len(x)) if there is None else there
-    return x[rows], rows
 
 
 def _check_residuals(post: Posterior) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.build import smooths_of
 from mixedbayes.design.limits import INTERVAL, LEFT, RIGHT, Limits
-from mixedbayes.design.smooths import FittedSmooth
+from mixedbayes.design.smooths import Fitted as FittedSmooth
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.formula.nodes import unparse
 from mixedbayes.publish.words import (
@@ -175,6 +175,16 @@ def _smooth(s: FittedSmooth) -> Iterator[Piece]:
     """Bases and penalties of one smooth."""
     said = s.said
     bases = joined([BASES[name].title for name in dict.fromkeys(said.bases)])
+    if said.level is not None:
+        yield (
+            f"{said.name} has a curve for each level of {said.level.name}: effects on its level, "
+            f"its slope, and the coefficients of {s.curve.shares[0].shape[1]} penalised functions "
+            "of a thin plate regression spline, each of the three with a standard deviation that "
+            "was estimated "
+        )
+        yield Cite(("smooths",))
+        yield ". "
+        return
     functions, penalties = sum(Z.shape[1] for Z in s.curve.shares), len(s.curve.units)
     each = ""
     if said.by is not None:

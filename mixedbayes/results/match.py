@@ -85,7 +85,11 @@ def _columns(design: Design) -> Iterator[tuple[str, Floats]]:
         for g in p.smooths:
             for k, (_, Z) in enumerate(g.pieces, 1):
                 yield f"function {k} of {g.name}{of}", Z[:, 0]
-        for g in p.factors:
+        for g in (g for g in p.factors if len(g.pieces) > 1):
+            for k, (refs, Z) in enumerate(g.pieces, 1):
+                yield f"level {k} of {g.name}{of}", refs.astype(float)
+                yield f"weight {k} of {g.name}{of}", Z.sum(axis=1)
+        for g in p.of_one_level:
             yield f"{g.name}{of}", g.refs.astype(float)
             for term, column in zip(g.terms, g.Z.T, strict=True):
                 yield f"{term} | {g.name}{of}", column

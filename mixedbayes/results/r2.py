@@ -146,7 +146,7 @@ def explained(post: Posterior) -> pd.DataFrame:
     rows: list[tuple[str, str | None, int, float, float]] = []
     several = post.design.mu.parameter != names.MU
     for p in post.design.predictors if several else (post.design.mu,):
-        for g in p.factors:
+        for g in p.of_one_level:
             eps = post.ranef(g.name, p.parameter)
             for t, term in enumerate(g.terms):
                 theta = eps[:, :, t] + predicted(post, p, g, t)

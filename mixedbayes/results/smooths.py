@@ -14,8 +14,9 @@ from scipy.sparse.linalg import splu
 
 from mixedbayes import names
 from mixedbayes.design.build import smooths_of
-from mixedbayes.design.smooths import FittedSmooth, Part
-from mixedbayes.design.types import Floats, LinearPredictor
+from mixedbayes.design.smooths import Counted, Part
+from mixedbayes.design.smooths import Fitted as FittedSmooth
+from mixedbayes.design.types import Floats, Ints, LinearPredictor
 from mixedbayes.design.values import listed
 from mixedbayes.errors import ModelError
 from mixedbayes.results.fitted import row_parameters
@@ -27,6 +28,7 @@ SMOOTH = "smooth"
 POINT = "point"
 _ALONG, _ACROSS = 100, 25  # points of one variable; of each of several
 _MOST_DRAWS = 400  # of which the degrees of freedom are computed
+_DENSE = 1000  # effects up to which their precision is inverted as a whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,33 +46,25 @@ class CurveOf:
 
     def draws(self, post: Posterior, x: Floats) -> Floats:
         """(S, m) the curve at x (m, d), without the number that may multiply it."""
-        predictor, curve = post.predictor(self.parameter), self.smooth.curve
-        N = curve.null(x)
-        if self.smooth.numeric:
-            N = np.column_stack([np.ones(len(N)), N])
+        terms, fixef = post.predictor(self.parameter).terms, post.fixef(self.parameter)
         out = np.zeros((post.n_draws, len(x)))
-        fixef = post.fixef(self.parameter)
-        for column, name in zip(N.T, self.null_terms, strict=True):
-            if name in predictor.terms:  # else another column has it
-                out += fixef[:, [predictor.terms.index(name)]] * column
-        for Z, term in zip(curve.blocks(x), self.term_names, strict=True):
-            out += post.ranef(term, self.parameter)[:, :, 0] @ Z.T
+        for name, levels, columns in self.smooth.made_of(self.part, x):
+            if levels is not None:
+                out += post.ranef(name, self.parameter)[:, levels, 0] @ columns.T
+            elif name in terms:  # else another column has it
+                out += fixef[:, [terms.index(name)]] @ columns.T
         return out
 
     @property
-    def null_terms(self) -> tuple[str, ...]:
-        """Names of the population's columns that it has."""
-        return tuple(f"{self.part.name}[{n}]" for n in self.smooth.null_names)
-
-    @property
-    def term_names(self) -> tuple[str, ...]:
-        """Names of its terms, one for each penalty."""
-        titles = self.smooth.curve.space.block_names(self.variables)
-        return tuple(f"{self.part.name}[{t}]" if t else self.part.name for t in titles)
+    def rows(self) -> Ints:
+        """The rows in which the curve counts."""
+        own = self.smooth.rows_of(self.part)
+        return np.arange(len(self.smooth.x)) if own is None else own
 
     def grid(self, n: int | None) -> Floats:
         """(m, d) points evenly over the range that each variable has in the rows."""
-        low, high = self.smooth.range(self.part)
+        x = self.smooth.x[self.rows]
+        low, high = x.min(axis=0), x.max(axis=0)
         steps = n or (_ALONG if len(low) == 1 else _ACROSS)
         along = [np.linspace(a, b, steps) for a, b in zip(low, high, strict=True)]
         return np.array(list(product(*along)))
@@ -242,57 +236,64 @@ def edf(
     >>> fit.edf()  # doctest: +SKIP
     """
     how = Description.asked(prob, statistics, interval)
-    found = [c for c in curves(post) if c.parameter == post.design.mu.parameter]
+    curves(post)
+    smooths = smooths_of(post.design)
+    found = [counted for s in smooths for counted in s.counted()]
     if not found:
         raise ModelError("the formula of the mean has no smooths; edf() is of those")
     values = post.once("edf", lambda: edf_draws(post, found))
     if draws:
         import xarray as xr
 
-        coords = {SMOOTH: [c.name for c in found]}
+        coords = {SMOOTH: [name for name, _, _ in found]}
         return xr.DataArray(values, dims=("sample", SMOOTH), coords=coords, name="edf")
     functions = [_size(post.design.mu, c) for c in found]
-    table = {SMOOTH: pd.Series([c.name for c in found], dtype="str"), "functions": functions}
-    return pd.DataFrame({**table, **how.plain(values.T)})
+    labels = pd.Series([name for name, _, _ in found], dtype="str")
+    return pd.DataFrame({SMOOTH: labels, "functions": functions, **how.plain(values.T)})
 
 
-def _size(mu: LinearPredictor, c: CurveOf) -> int:
+def _size(mu: LinearPredictor, counted: Counted) -> int:
     """Number of functions of a curve: columns of the population, and what bends."""
-    bent = sum(mu.group(name).n_levels for name in c.term_names)
-    return bent + sum(name in mu.terms for name in c.null_terms)
+    _, straight, bent = counted
+    return sum(mu.group(name).n_levels for name in bent) + sum(n in mu.terms for n in straight)
 
 
-def edf_draws(post: Posterior, found: list[CurveOf]) -> Floats:
+def edf_draws(post: Posterior, found: list[Counted]) -> Floats:
     """(D, K) degrees of freedom of K curves of the mean, for D of the draws."""
     mu = post.design.mu
     need_independent(mu.groups, "edf()", normal=False)
-    whole = sparse.csc_array(
-        sparse.hstack([np.ones((post.design.n, int(mu.intercept))), mu.X]
-                      + [g.operator() for g in mu.groups])
-    )  # fmt: skip
+    X = mu.X / np.maximum(np.sqrt(np.mean(mu.X**2, axis=0)), 1e-300)
+    ones = np.ones((post.design.n, int(mu.intercept)))
+    whole = sparse.csc_array(sparse.hstack([ones, X, *(g.operator() for g in mu.groups)]))
     starts = np.cumsum(
         [int(mu.intercept) + len(mu.terms), *(g.n_levels * len(g.terms) for g in mu.groups)]
     )
     spans = zip(mu.groups, starts[:-1], starts[1:], strict=True)
     place = {g.name: slice(a, b) for g, a, b in spans}
     chosen = np.unique(np.linspace(0, post.n_draws - 1, _MOST_DRAWS).round().astype(int))
-    bent = np.concatenate([np.arange(starts[-1])[place[t]] for c in found for t in c.term_names])
-    right = np.zeros((starts[-1], len(bent)))
-    right[bent, np.arange(len(bent))] = 1.0
-    free = [sum(name in mu.terms for name in c.null_terms) for c in found]
-    sizes = [sum(mu.group(t).n_levels for t in c.term_names) for c in found]
-    penalised = np.arange(starts[-1]) >= starts[0]
-    out = []
+    bent = np.concatenate([np.arange(starts[-1])[place[t]] for _, _, own in found for t in own])
+    free = [sum(name in mu.terms for name in own) for _, own, _ in found]
+    sizes = [sum(mu.group(t).n_levels for t in own) for _, _, own in found]
+    first = starts[0]
     roots = {g.name: _roots(post, g.name, chosen) for g in mu.groups}
+    out = []
     for k, gram in enumerate(_grams(post, whole, chosen)):
-        parts = [sparse.eye_array(starts[0])]
-        parts += [sparse.kron(sparse.eye_array(g.n_levels), roots[g.name][k]) for g in mu.groups]
-        T = sparse.csc_array(sparse.block_diag(parts))
-        A = sparse.csc_array(T.T @ gram @ T + sparse.diags_array(penalised.astype(float)))
-        left = np.einsum("ij,ij->j", right, splu(A).solve(right))  # diagonal of the inverse
-        shrunk = [part.sum() for part in np.split(left, np.cumsum(sizes)[:-1])]
+        own = [sparse.kron(sparse.eye_array(g.n_levels), roots[g.name][k]) for g in mu.groups]
+        T = sparse.csr_array(sparse.block_diag([sparse.eye_array(first), *own]))
+        A = sparse.csc_array(T.T @ gram @ T)
+        A += sparse.diags_array((np.arange(starts[-1]) >= first).astype(float), format="csc")
+        shrunk = [part.sum() for part in np.split(_inverse(A, bent), np.cumsum(sizes)[:-1])]
         out.append(np.array(free) + np.array(sizes) - shrunk)
     return np.array(out)
+
+
+def _inverse(A: sparse.csc_array, at: Ints) -> Floats:
+    """Elements of the diagonal of the inverse of A."""
+    if A.shape[0] <= _DENSE:
+        return np.diag(np.linalg.inv(A.toarray()))[at]
+    right = np.zeros((A.shape[0], len(at)))
+    right[at, np.arange(len(at))] = 1.0
+    return np.einsum("ij,ij->j", right, splu(A).solve(right))
 
 
 def _roots(post: Posterior, group: str, chosen: Any) -> Floats:
@@ -305,24 +306,30 @@ def _roots(post: Posterior, group: str, chosen: Any) -> Floats:
 def _grams(post: Posterior, columns: sparse.csc_array, chosen: Any) -> Iterator[Any]:
     """C'WC with the rows' information W in each of the chosen draws."""
     mu, design, family = post.design.mu, post.design, post.family
-    ranef = {g.name: post.ranef(g.name) for g in mu.groups}
-    intercept, fixef, own = post.intercept(), post.fixef(), _row_parameters(post)
-    fixed: Any = None
+    own = _row_parameters(post)
     alike = family.closed_form and design.limits is None and not design.further
+    ranef = {} if alike else {g.name: post.ranef(g.name) for g in mu.groups}
+    eta, gram = np.zeros((1, design.n)), None
     for s in chosen:
         parameters = {name: values[[s]] for name, values in own.items()}
-        if fixed is None or not alike:
-            eta = mu.eta(intercept[s], fixef[s], _of_draw(ranef, s))[None]
-            with np.errstate(all="ignore"):
-                w = family.design_information(eta, parameters, design)
-            w = np.nan_to_num(np.broadcast_to(w, eta.shape)[0])
-            gram = columns.T @ (columns * w[:, None])
-            scale = parameters.get(names.SIGMA)
-            fixed = gram if scale is None else gram * float(np.ravel(scale)[0]) ** 2
-            yield gram
-        else:
-            scale = parameters.get(names.SIGMA)
-            yield fixed if scale is None else fixed / float(np.ravel(scale)[0]) ** 2
+        if alike and gram is not None:  # the information is in proportion to 1 / sigma^2
+            yield gram / _variance(parameters)
+            continue
+        if not alike:
+            at = _of_draw(ranef, s)
+            eta = mu.eta(post.intercept()[s], post.fixef()[s], at)[None]
+        with np.errstate(all="ignore"):
+            w = family.design_information(eta, parameters, design)
+        w = np.nan_to_num(np.broadcast_to(w, eta.shape)[0])
+        found = columns.T @ (columns * w[:, None])
+        gram = found * _variance(parameters) if alike else None
+        yield found
+
+
+def _variance(parameters: Mapping[str, Floats]) -> float:
+    """sigma^2 of one draw; 1 where errors are known."""
+    sigma = parameters.get(names.SIGMA)
+    return 1.0 if sigma is None else float(np.ravel(sigma)[0]) ** 2
 
 
 def _of_draw(effects: Mapping[str, Floats], s: int) -> Callable[[Any], Floats]:

@@ -12,9 +12,12 @@ import pandas as pd
 from mixedbayes.terms.base import Floats, Ints, Term
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import NORMAL, Law
+from mixedbayes.terms.membership import Membership
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 BEND = "bend"  # the effect of every function, whose sd is how far the curve bends
+# Of a curve of each level of a factor: its slope and its level, effects over the factor
+LINEAR, LEVEL = "linear", "level"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,3 +66,25 @@ class SmoothDesign(Term):
 
     def take(self, rows: Ints) -> SmoothDesign:
         return replace(self, functions=self.functions[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class LevelCurves(Membership):
+    """What bends in curves of each level of a factor, all with one sd.
+
+    The levels are the pairs of a level of the factor and a function. Rows lie in all functions of
+    one level: refs is (n, r), and `weights` (n, r) has the functions in the rows.
+    """
+
+    @property
+    def row_labels(self) -> pd.Index:
+        """(n,) the level of the factor."""
+        return pd.Index(self.parts.iloc[:, 0]).take(self.refs[:, 0])
+
+    @property
+    def entangled(self) -> str:
+        return f"rows lie in all functions of a level of {self.name}"
+
+    @property
+    def meaning(self) -> str:
+        return f"how far curves of {self.name} bend, root mean square over the rows"

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from mixedbayes.design import build_design, replay
+from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError
 
 rng = np.random.default_rng(4)
@@ -143,3 +144,36 @@ def test_a_curve_of_a_further_parameter():
     assert sigma.terms == ("z", "s(x)[linear]")
     new = replay(design, DATA.head(3), parameter="sigma")
     np.testing.assert_allclose(new.X, sigma.X[:3], atol=1e-12)
+
+
+def test_curves_of_each_level():
+    data = DATA.assign(g=np.resize([30, 10, 20], N))
+    design = build('z + s(x, g, bs="fs", k=6)', data)
+    bend, slope, level = design.mu.groups
+    assert [g.name for g in design.mu.factors] == ["s(x, g)", "s(x, g)[linear]", "s(x, g)[level]"]
+    assert (bend.n_levels, slope.terms, level.terms) == (12, ("linear",), ("Intercept",))
+    assert list(bend.levels[:5]) == ["10, 1", "10, 2", "10, 3", "10, 4", "20, 1"]
+    assert list(level.levels) == [10, 20, 30]
+    Z = bend.operator().toarray()
+    assert np.mean(np.sum(Z**2, axis=1)) == pytest.approx(1)
+    np.testing.assert_allclose(slope.Z[:, 0] @ Z.reshape(N, 3, 4).sum(axis=1), 0, atol=1e-9)
+    assert np.mean(slope.Z**2) == pytest.approx(1)
+    np.testing.assert_array_equal(np.flatnonzero(Z[0]) // 4, 2)
+    some = bend.take(np.array([3, 0]))
+    np.testing.assert_allclose(some.operator().toarray(), Z[[3, 0]])
+
+
+def test_new_rows_of_levels_seen_and_unseen():
+    data = DATA.assign(g=np.resize(["a", "b", "c"], N))
+    design = build('z + s(x, g, bs="fs", k=6)', data)
+    used = used_columns(design.formula)
+    assert (used.fixed, used.groups) == (("z", "x"), ("g",))
+    new = replay(design, data.head(2).assign(g=["b", "new"]))
+    bend = new.groups["s(x, g)"]
+    np.testing.assert_array_equal(bend.codes, [[4, 5, 6, 7], [-1] * 4])
+    assert list(bend.labels[4:]) == ["new, 1", "new, 2", "new, 3", "new, 4"]
+    np.testing.assert_allclose(bend.weights[0], design.mu.groups[0].weights[0], atol=1e-12)
+    np.testing.assert_array_equal(new.groups["s(x, g)[level]"].refs, [1, -1])
+    np.testing.assert_allclose(new.groups["s(x, g)[linear]"].Z[:, 0], design.mu.groups[1].Z[:2, 0])
+    both = build('g + s(x, g, bs="fs", k=6)', data)
+    assert used_columns(both.formula).fixed == ("g", "x")

@@ -18,6 +18,8 @@ def test_what_a_smooth_says():
     assert (one.name, one.k, one.bases) == ("s(log(`odd name`))", (20,), ("cr",))
     assert one.by.name == "f"
     assert (two.name, two.k, two.bases) == ("t2(a, b)", (4, 6), ("cr", "cr"))
+    _, (each,) = read('s(x, g, bs="fs", k=5)')
+    assert (each.name, each.level.name, each.bases) == ("s(x, g)", "g", ("tp",))
     _, (period,) = read('s(month, bs="cc", knots=[-0.5, 11.5])')
     assert period.knots == (-0.5, 11.5)
 
@@ -43,6 +45,10 @@ def test_a_function_of_the_caller_is_no_smooth():
         ("t2(x)", r"write s\(x\)"),
         ("s(x, x)", r"stands twice"),
         ("s(x, knots=[0, 1])", r'with bs="cr" \(k knots\), bs="cc"'),
+        ('s(x, bs="fs")', r'write s\(x, g, bs="fs"\), the factor last'),
+        ('s(x, g, bs="fs", by=f)', r"without by= and knots="),
+        ('s(x, log(g), bs="fs")', r"a factor, which is a column"),
+        ('t2(x, g, bs="fs")', r"bs='fs' is not offered"),
         ("s(x, knots=z)", r"knots= is a list of numbers"),
     ],
 )
@@ -53,5 +59,5 @@ def test_what_is_refused(text, message):
 
 def test_no_smooth_stands_before_a_bar():
     bar = parse("y ~ (0 + s(x) | g)").random[0]
-    with pytest.raises(FormulaError, match=r"write s\(x, by=g\) outside the bar"):
+    with pytest.raises(FormulaError, match=r'write s\(x, g, bs="fs"\) in the place of the bar'):
         refuse_inside(parse_terms(bar.effects), bar.text)

@@ -73,3 +73,16 @@ def test_what_is_refused():
         plot_smooths(post, residuals=True)
     with pytest.raises(mb.ModelError, match="is of 3 variables"):
         plot_smooths(of_prior("t2(x, z, I(x*z), k=3)"))
+
+
+def test_curves_of_all_levels_are_in_one_panel(check_texts):
+    post = of_prior('s(x, f, bs="fs", k=5) + s(z, k=4)')
+    figure = plot_smooths(post)
+    titles = [ax.get_title("left") for ax in figure.axes]
+    assert titles == ["s(x, f)", "s(z)"]
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 60]
+    table = smooths(post, "s(x, f)[b]", n=60)
+    np.testing.assert_allclose(lines[1].get_data(), [table["x"], table["mean"]])
+    (one,) = plot_smooths(post, "s(x, f)[a]").axes
+    assert one.get_title("left") == "s(x, f)[a]"
+    check_texts(figure)

@@ -163,3 +163,27 @@ def test_surfaces_have_a_point_for_each_pair(curves):
     np.testing.assert_allclose(table["mean"], same, atol=1e-9)
     assert len(bends(post)) == 3
     assert len(edf(post)) == 1
+
+
+@pytest.mark.parametrize("most", [0, 1000])
+def test_curves_of_each_level_count_as_those_of_mgcv(curves, monkeypatch, most):
+    """Levels, slopes and what bends; mgcv's slopes and levels are on axes of rounding errors."""
+    own, data = curves
+    monkeypatch.setattr("mixedbayes.results.smooths._DENSE", most)
+    spec = mb.Model('y ~ s(time) + s(time, id, bs="fs", k=6)', data).spec
+    one, each = (s.curve for s in spec.design.columns.smooths)
+    units = [c.space.functions.unit**1.5 * c.units[0] for c in (one, each)]
+    main, bend, level, slope = own["fs"]["sd"]
+    sds = [main * units[0], bend * units[1], slope, level]
+    post, y = posterior(spec, sds, own["fs"]["sigma"])
+    known = own["fs"]["every_fifth_row"]
+    assert np.max(np.abs(y[::5] - known["fitted"]) / known["se"]) < 0.2
+    np.testing.assert_allclose(edf(post)["mean"], own["fs"]["edf"], atol=0.01)
+    assert list(edf(post)["functions"]) == [9, 72]
+    table = smooths(post, "s(time, id)[id03]", n=6)
+    both = smooths(post, "s(time)", n=6)["mean"] + table["mean"]
+    at = pd.DataFrame({"time": table["time"], "id": "id03"})
+    whole = predict(post, at, kind="mean")["mean"] - post.intercept()[0]
+    np.testing.assert_allclose(both, whole, atol=1e-9)
+    typical = predict(post, at[["time"]], kind="mean", groups="typical")["mean"]
+    np.testing.assert_allclose(typical - post.intercept()[0], smooths(post, "s(time)", n=6)["mean"])
