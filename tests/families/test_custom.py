@@ -500,12 +500,12 @@ def fit(families, data):
 
 def test_simulated_data_need_draws_and_r_has_no_family_of_ones_own(data):
     family = gumbel(simulate=None)
-    with pytest.raises(mb.ModelError, match="how observations are drawn is not known .*simulate="):
+    with pytest.raises(mb.ModelError, match=r"how observations are drawn is not known .*simulate="):
         mb.simulate(
             "y ~ x + (1 | g)", groups={"g": 5}, sd={"g": 1.0}, sigma=1.0, family=family, seed=1
         )
     written = mb.Model(["y ~ x + (1 | g)", "sigma ~ x"], data, family=family)
-    with pytest.raises(mb.ModelError, match="lme4 has no gumbel family$"):
+    with pytest.raises(mb.ModelError, match=r"lme4 has no gumbel family$"):
         written.code("lme4")
 
 
