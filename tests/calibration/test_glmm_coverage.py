@@ -6,7 +6,8 @@ of their own, and group effects correlated across parameters. 90 % intervals sho
 about 90 times; between 80 and 98 allows for the binomial error of a hundred (sd 3) and for what
 weakly informative priors do in small data. They do most where the data say least, which is about nu
 of a t and the shape of counts that hardly vary more than Poisson's: these default priors are judged
-at several values. A count of 79 or 99 is checked with other data (`SEED`) before it is believed.
+at several values. A count of 79 or 99 is not believed before another hundred: then the two hundred
+together are judged.
 """
 
 from dataclasses import dataclass, field, replace
@@ -197,11 +198,17 @@ def below(name, seed=SEED, sets=SETS):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_intervals_cover(name):
-    shares = pd.DataFrame(below(name))
-    share = ((shares >= 0.05) & (shares <= 0.95)).mean().to_dict()
-    print(name, share)
-    high = {label: 1.0 if label in CASES[name].vague else HIGH for label in share}
-    assert all(LOW <= s <= high[label] for label, s in share.items()), share
+    shares, wrong = [], {}
+    for seed in (SEED, SEED + 1):
+        shares += below(name, seed)
+        found = pd.DataFrame(shares)
+        share = ((found >= 0.05) & (found <= 0.95)).mean().to_dict()
+        print(name, share)
+        high = {label: 1.0 if label in CASES[name].vague else HIGH for label in share}
+        wrong = {label: s for label, s in share.items() if not LOW <= s <= high[label]}
+        if not wrong:
+            break
+    assert not wrong, share
 
 
 def test_every_family_is_judged():
