@@ -242,9 +242,11 @@ def test_a_mean_above_zero_needs_zeros():
     ],
 )
 def test_too_many_zeros_have_families_of_their_own(name, said):
-    family = as_family(name)
-    design = SimpleNamespace(mu=SimpleNamespace(groups=()), n=50, further=())
-    post = SimpleNamespace(family=family, design=design)
+    data = pd.DataFrame({"y": np.repeat([0, 3], 25), "n": 5})
+    left = "y | trials(n)" if name == "binomial" else "y"
+    spec = mb.Model(f"{left} ~ 1", data, family=name).spec
+    family = spec.family
+    post = SimpleNamespace(family=family, design=spec.design)
     rng = np.random.default_rng(0)
     few = SimpleNamespace(y=np.repeat([0, 3], 25), simulated=rng.poisson(2.0, (200, 50)))
     found = zeros(few, post)

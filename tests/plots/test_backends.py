@@ -22,6 +22,7 @@ METHODS = {
     "plot_comparisons": {"focal": "Days", "progress": False},
     "plot_slopes": {"focal": "Days", "by": "Subject", "progress": False},
     "plot_simpson": {},
+    "plot_smooths": {"residuals": True},
     "plot_varcorr": {},
     "plot_icc": {},
     "plot_residuals": {},
@@ -42,10 +43,17 @@ def fit():
 
 
 @pytest.fixture(scope="module")
-def draw(fit):
+def bent():
+    model = mb.Model("Reaction ~ s(Days, k=4) + (1 | Subject)", mb.load_data("sleepstudy"))
+    return model.fit(100, chains=2, seed=1, progress=False)
+
+
+@pytest.fixture(scope="module")
+def draw(fit, bent):
     def call(name, backend):
         method = name.split(",")[0]
-        return getattr(fit, method)(backend=backend, **METHODS[name])
+        of = bent if method == "plot_smooths" else fit
+        return getattr(of, method)(backend=backend, **METHODS[name])
 
     return call
 
