@@ -331,7 +331,7 @@ def _groups(formula: Formula, rows: Rows) -> tuple[dict[str, EncodedTerm], list[
     by_group: dict[str, list[RandomTerm]] = {}
     for bar in formula.random:
         by_group.setdefault(bar.group, []).append(bar)
-    checks.check_names(bars[0] for bars in by_group.values())
+    checks.check_names(formula.random)
     inside = used_columns(formula).effects
     encoded: dict[str, EncodedTerm] = {}
     groups = []

@@ -69,10 +69,10 @@ def check_count(n: int, coefficients: int, where: str) -> None:
         raise DataError(f"{where}: {coefficients:,} coefficients for {n:,} rows; {remedy}")
 
 
-def check_names(groups: Iterable[RandomTerm]) -> None:
+def check_names(bars: Iterable[RandomTerm]) -> None:
     """No two grouping factors share the name, or its form in names of variables and dimensions."""
     seen: dict[str, RandomTerm] = {}
-    for bar in groups:
+    for bar in bars:
         name = identifier(bar.group)
         other = seen.setdefault(name, bar)
         if (other.group, other.factors) != (bar.group, bar.factors):
