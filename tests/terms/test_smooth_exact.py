@@ -38,7 +38,7 @@ def priors(own, smooth):
 @pytest.mark.parametrize("name", CASES)
 def test_the_posterior_is_that_of_quadrature(name, reference):
     formula, x, smooth, called = CASES[name]
-    own = reference("exact_smooths")[name]
+    own = reference("quadrature_smooths")[name]
     if name == "mcycle":
         known = reference("mgcv_smooths")["mcycle"]
         data = pd.DataFrame({"times": known["times"], "accel": known["accel"]})
