@@ -172,19 +172,7 @@ def dispersion(found: Residuals, post: Posterior) -> Finding:
         f"The mean squared Pearson residual is {mean:.3g}, of replicates {low:.3g} to {high:.3g} "
         f"({_p_of_both(beside)})"
     )
-    if beside.p() >= SMALL_BOTH:
-        return Finding("Dispersion", f"{said}.", False, beside.table())
-    if beside.larger:
-        said += (
-            f": the counts vary more about their means than the {post.family.name} family says, "
-            f"and intervals are too narrow. {_wider(post)} allows it."
-        )
-    else:
-        said += (
-            f": the counts vary less about their means than the {post.family.name} family says, "
-            "and intervals are too wide."
-        )
-    return Finding("Dispersion", said, True, beside.table())
+    return _dispersion(said, beside, post, _wider(post))
 
 
 def dispersion_of_categories(beside: Alone, post: Posterior) -> Finding:
@@ -195,18 +183,18 @@ def dispersion_of_categories(beside: Alone, post: Posterior) -> Finding:
         f"{np.mean(beside.data):.3g} on average, of replicates {low:.3g} to {high:.3g} "
         f"({_p_of_both(beside)})"
     )
+    return _dispersion(said, beside, post, "An effect of each row, (1 | row),")
+
+
+def _dispersion(said: str, beside: Alone, post: Posterior, wider: str) -> Finding:
+    """The finding about a statistic of the dispersion; `wider` allows more of it."""
     if beside.p() >= SMALL_BOTH:
         return Finding("Dispersion", f"{said}.", False, beside.table())
+    family = f"than the {post.family.name} family says, and intervals are too"
     if beside.larger:
-        said += (
-            f": the counts vary more about their means than the {post.family.name} family says, "
-            "and intervals are too narrow. An effect of each row, (1 | row), allows it."
-        )
+        said += f": the counts vary more about their means {family} narrow. {wider} allows it."
     else:
-        said += (
-            f": the counts vary less about their means than the {post.family.name} family says, "
-            "and intervals are too wide."
-        )
+        said += f": the counts vary less about their means {family} wide."
     return Finding("Dispersion", said, True, beside.table())
 
 

@@ -21,24 +21,31 @@ def internal_factors(h, ints, floats, x):
 
 
 @inner
+def sampled_point(h, floats, x):
+    """delta (r,), v from its least-squares fit in the internal basis; m (p,), the prior mean."""
+    r, rx = h.r, h.rx
+    delta, m = x[x.size - r :].copy(), floats[h.m0 : h.m0 + h.p].copy()
+    for i in range(rx):
+        delta[i] = -floats[h.v0 + i]
+        for j in range(rx):
+            delta[i] += floats[h.TV + i * rx + j] * x[x.size - r + j]
+    for i in range(h.p):
+        for j in range(rx):
+            m[i] += floats[h.R + i * rx + j] * delta[j]
+    return delta, m
+
+
+@inner
 def sampled_shift(h, ints, floats, x):
     """What the sampled coefficients v change.
 
     Returns delta (r,), v from its least-squares fit in the internal basis; m (p,), the prior mean;
     the (var0[K] + p + r,) reduction of all products with the response; and y'Wy.
     """
-    p, r, rx, yy = h.p, h.r, h.rx, floats[h.P0 - 1]
-    m = floats[h.m0 : h.R].copy()
+    p, r, yy = h.p, h.r, floats[h.P0 - 1]
+    delta, m = sampled_point(h, floats, x)
     if r == 0:
-        return np.empty(0), m, np.empty(0), yy
-    delta = x[x.size - r :].copy()
-    for i in range(rx):
-        delta[i] = -floats[h.v0 + i]
-        for j in range(rx):
-            delta[i] += floats[h.TV + i * rx + j] * x[x.size - r + j]
-    for i in range(p):
-        for j in range(rx):
-            m[i] += floats[h.R + i * rx + j] * delta[j]
+        return delta, m, np.empty(0), yy
     shift = np.zeros(h.n_effects + p + r)
     for i in range(shift.size):
         for at in range(ints[h.v_ptr + i], ints[h.v_ptr + i + 1]):
@@ -75,7 +82,7 @@ def gradient_factors(h, ints, floats, Q, sigma, grad):
 @inner
 def gradient_sampled(h, ints, floats, delta, w, beta, m, sigma, grad):
     """d/dv, through the residual and through the prior mean of the population effects."""
-    n_u, p, r, rx = h.n_effects, h.p, h.r, h.rx
+    n_u, p, r = h.n_effects, h.p, h.r
     total = floats[h.vy : h.v_val].copy()
     for i in range(n_u + p + r):
         if i < n_u:
@@ -88,13 +95,20 @@ def gradient_sampled(h, ints, floats, delta, w, beta, m, sigma, grad):
             total[ints[h.v_idx + at]] -= floats[h.v_val + at] * x
     for i in range(r):
         total[i] /= sigma**2
+    finish_sampled(h, floats, total, beta, m, grad)
+
+
+@inner
+def finish_sampled(h, floats, total, beta, m, grad):
+    """d/dv from that of the residual in the internal basis, total (r,); adds the prior mean's."""
+    p, rx = h.p, h.rx
     for i in range(p):
         pull = 0.0
         for j in range(p):
-            pull += floats[h.P0 + i * h.p + j] * (beta[j] - m[j])
+            pull += floats[h.P0 + i * p + j] * (beta[j] - m[j])
         for j in range(rx):
             total[j] += floats[h.R + i * rx + j] * pull
-    for j in range(r):
+    for j in range(h.r):
         grad[j] = total[j]
     for j in range(rx):
         grad[j] = 0.0

@@ -23,7 +23,7 @@ from numba import types
 
 from mixedbayes import jit
 from mixedbayes.marginal.inner import inline, inner
-from mixedbayes.marginal.likelihood import internal_factors
+from mixedbayes.marginal.likelihood import finish_sampled, internal_factors, sampled_point
 from mixedbayes.marginal.sparse.fronts import read_header
 from mixedbayes.marginal.sparse.passes import eliminate, go_back, solve_tree, work_places
 
@@ -35,19 +35,9 @@ def sampled_shift(h, ints, floats, x, w):
     """What the sampled coefficients v change: delta (r,), v from its fit in the internal basis; m
     (p,), the prior mean; c (M, N), the products with the response; and y'E_m y (M,).
     """
-    p, r, rx, n = h.p, h.r, h.rx, h.n_columns
-    delta, m, yy = np.zeros(r), np.empty(p), np.empty(h.n_sets)
-    c = np.empty(h.n_sets * n)
-    for i in range(r):
-        delta[i] = x[x.size - r + i]
-    for i in range(rx):
-        delta[i] = -floats[h.v0 + i]
-        for j in range(rx):
-            delta[i] += floats[h.TV + i * rx + j] * x[x.size - r + j]
-    for i in range(p):
-        m[i] = floats[h.m0 + i]
-        for j in range(rx):
-            m[i] += floats[h.R + i * rx + j] * delta[j]
+    r, n = h.r, h.n_columns
+    delta, m = sampled_point(h, floats, x)
+    yy, c = np.empty(h.n_sets), np.empty(h.n_sets * n)
     values = ints[h.v_ptr + n + r] if r > 0 else 0
     for s in range(h.n_sets):
         yy[s] = floats[h.yy + s]
@@ -123,7 +113,7 @@ def gradient_factors(h, ints, floats, w, c, v, total, grad):
 @inline
 def gradient_sampled(h, ints, floats, w, delta, m, mean, grad):
     """d/dv, through the residual and through the prior mean of the population effects."""
-    n, p, r, rx = h.n_columns, h.p, h.r, h.rx
+    n, r = h.n_columns, h.r
     total, values = np.zeros(r), ints[h.v_ptr + n + r]
     for s in range(h.n_sets):
         for i in range(r):
@@ -132,18 +122,7 @@ def gradient_sampled(h, ints, floats, w, delta, m, mean, grad):
             x = w[s] * (mean[i] if i < n else delta[i - n])
             for at in range(ints[h.v_ptr + i], ints[h.v_ptr + i + 1]):
                 total[ints[h.v_idx + at]] -= floats[h.v_val + s * values + at] * x
-    for i in range(p):
-        pull = 0.0
-        for j in range(p):
-            pull += floats[h.P0 + i * p + j] * (mean[n - p + j] - m[j])
-        for j in range(rx):
-            total[j] += floats[h.R + i * rx + j] * pull
-    for j in range(r):
-        grad[j] = total[j]
-    for j in range(rx):
-        grad[j] = 0.0
-        for i in range(rx):
-            grad[j] += floats[h.TV + i * rx + j] * total[i]
+    finish_sampled(h, floats, total, mean[n - h.p :], m, grad)
 
 
 @inner
