@@ -18,7 +18,7 @@ from mixedbayes.errors import DataError, MixedBayesError
 # Long level lists are abbreviated in the schema to a text; their order is numeric.
 SCHEMA = json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))
 NAMES = sorted(SCHEMA)
-NOT_COLUMNS = {"trials", "se", "cens", "offset", "log"}
+NOT_COLUMNS = {"trials", "se", "cens", "offset", "log", "s", "k", "bs", "cc", "mm", "weights"}
 FOLDER = files("mixedbayes.data")
 
 
@@ -109,6 +109,7 @@ def test_licences_are_spdx_identifiers_explained_in_the_readme():
         "BSD-3-Clause",
         "CC-BY-SA-4.0",
         "GPL-2.0-only",
+        "GPL-2.0-only OR GPL-3.0-only",
         "GPL-2.0-or-later",
         "GPL-3.0-or-later",
     }
