@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from mixedbayes.formula.nodes import Call, Listing, Literal, Name, Node, unparse
+from mixedbayes.formula.nodes import Call, Listing, Literal, Name, Node, listed, unparse
 from mixedbayes.formula.tokens import fail
 from mixedbayes.terms.bars import LAW, PLAIN, Grouper
 
@@ -61,7 +61,7 @@ def _mm(
     weights, scale = said.pop("weights", None), said.pop("scale", None)
     texts: tuple[str, ...] = ()
     if weights is not None:
-        items = _items(weights)
+        items = listed(weights)
         if len(items) != len(names):
             fail(
                 text, weights.span,
@@ -92,16 +92,6 @@ def _mm(
     return both, Grouper(
         found.law, found.numbers, found.relation, found.precision, "", True, texts, keep
     )
-
-
-def _items(node: Node) -> tuple[Node, ...]:
-    """The weights of `(a, b)`, `[a, b]` or R's `cbind(a, b)` and `c(a, b)`."""
-    match node:
-        case Listing(items=items):
-            return tuple(items)
-        case Call("cbind" | "c", arguments, ()):
-            return arguments
-    return (node,)
 
 
 def _shared(node: Call, said: dict[str, Node], text: str) -> Grouper:

@@ -131,6 +131,16 @@ def unparse(node: Node) -> str:
             raise TypeError("a sum of terms is not a factor")
 
 
+def listed(node: Node) -> tuple[Node, ...]:
+    """The items of `(a, b)`, `[a, b]` or R's `c(a, b)` and `cbind(a, b)`; or the node alone."""
+    match node:
+        case Listing(items=items):
+            return tuple(items)
+        case Call("cbind" | "c", arguments, ()):
+            return arguments
+    return (node,)
+
+
 def has_column(node: Node) -> bool:
     """Whether an expression reads a column."""
     match node:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NoReturn
 
-from mixedbayes.formula.nodes import Call, Listing, Literal, Name, Node, Sign, unparse
+from mixedbayes.formula.nodes import Call, Literal, Name, Node, Sign, listed, unparse
 from mixedbayes.formula.parser import parse_terms
 from mixedbayes.formula.terms import Term, Terms
 from mixedbayes.formula.tokens import fail
@@ -133,8 +133,7 @@ def _each(node: Node | None, text: str, kind: Any, fact: str) -> tuple[Any, ...]
     """The values of a setting: one, or those of a list."""
     if node is None:
         return ()
-    items = node.items if isinstance(node, Listing) else (node,)
-    values = [_value(item) for item in items]
+    values = [_value(item) for item in listed(node)]
     if not values or any(not isinstance(v, kind) or isinstance(v, bool) for v in values):
         remedy = 'write for example s(x, k=20, bs="cr"), t2(a, b, k=[5, 8]) or knots=[0, 12]'
         fail(text, node.span, fact, remedy)

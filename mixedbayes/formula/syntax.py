@@ -35,6 +35,8 @@ _ARITHMETIC = {
     **dict.fromkeys(("*", "/", "//", "%"), (20, 21)),
     "**": (41, 40),
 }
+# Settings that take a list, which may stand in parentheses.
+_LISTS = {"mm": ("weights",), **dict.fromkeys(("s", "t2"), ("k", "bs", "knots"))}
 _SPECIFIC = {**_ARITHMETIC, ":": (30, 31)}  # inside cs(...), which holds terms
 _SIGN = 30
 _BARS = ("|", "||")
@@ -245,7 +247,8 @@ class Parser(Cursor):
         table = _SPECIFIC if name.value in (SPECIFIC, "gr") else _ARITHMETIC
         while self.operator() != ")":
             key = self.keyword()
-            several = name.value == "mm" and key is not None and self.operator() == "("
+            listed = key is not None and key.value in _LISTS.get(name.value, ())
+            several = listed and self.operator() == "("
             value = self.tuple() if several else self.expression(table, 0)
             if key is None and keywords:
                 self.fail("a plain argument after a named one", "put it first", value.span)

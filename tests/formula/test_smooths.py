@@ -24,6 +24,12 @@ def test_what_a_smooth_says():
     assert period.knots == (-0.5, 11.5)
 
 
+@pytest.mark.parametrize("sizes", ["(4, 6)", "[4, 6]", "c(4, 6)"])
+def test_lists_are_written_as_in_python_or_r(sizes):
+    _, (surface,) = read(f"t2(a, b, k={sizes}, bs=c('cr', 'tp'))")
+    assert (surface.k, surface.bases) == ((4, 6), ("cr", "tp"))
+
+
 def test_a_function_of_the_caller_is_no_smooth():
     rest, found = read("s(x)", own=["s"])
     assert (str(rest), found) == ("1 + s(x)", [])
