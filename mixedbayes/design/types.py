@@ -23,6 +23,7 @@ from mixedbayes.terms.across import Across as Across
 from mixedbayes.terms.across import joined
 from mixedbayes.terms.base import Term
 from mixedbayes.terms.group import GroupDesign as GroupDesign
+from mixedbayes.terms.residual import Residual as Residual
 
 _KEPT = "iufmM"  # kinds of labels that files keep as they are
 
@@ -145,6 +146,7 @@ class Design:
     data: pd.DataFrame | None = None
     library: str = "pandas"  # of the user's frame, in which tables are handed out
     limits: Limits | None = None  # of responses that are censored or truncated
+    residual: Residual | None = None  # how residuals of rows of one group are correlated
 
     def __repr__(self) -> str:
         said = [f"{g.name} with {g.n_levels:,} levels" for g in self.mu.factors]

@@ -139,6 +139,10 @@ class Covariance(ABC):
     latex: ClassVar[str] = r"\text{: correlations}"  # what is said of R in D R D
     about: ClassVar[str] = "correlations"  # what their prior is of
     kind: ClassVar[str] = "cor"  # what `labels` are, in tables
+    # As correlations of residuals: names of their parameters in draws, and the dimension of these
+    # where there are several of one name.
+    symbols: ClassVar[tuple[str, ...]] = ("rho",)
+    dimension: ClassVar[str] = ""
     # Python functions that `FILL` and `SLOPES` describe, for numba.
     fill: ClassVar[Any]
     slopes: ClassVar[Any]
@@ -182,6 +186,10 @@ class Covariance(ABC):
     def numbers(self, cor: Floats) -> Floats:
         """(..., m) from correlations (..., k, k): the z unless a structure says otherwise."""
         return self.inverse(cor)
+
+    def numbers_of(self, z: Floats, k: int) -> Floats:
+        """(..., m) from the z (..., m) of k effects."""
+        return z
 
     def told(self, z: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[Any]:
         """The same from z and the rows of W; arrays or graphs."""

@@ -35,6 +35,7 @@ class OrnsteinUhlenbeck(Covariance):
     latex: ClassVar[str] = r"_{st} = \exp(-|s - t| / \rho)"
     about: ClassVar[str] = "range"
     kind: ClassVar[str] = "range"
+    symbols: ClassVar[tuple[str, ...]] = ("range",)
 
     def default(self) -> tuple[Prior, str]:
         at = self.positions(max(len(self.at), 2))

@@ -23,6 +23,7 @@ import numpy as np
 from scipy import stats
 
 from mixedbayes.distributions import LKJ, Prior
+from mixedbayes.names import LAG
 from mixedbayes.numerics.correlation import CLOSEST
 from mixedbayes.terms.covariance import Axis, Covariance, Floats, Scaled
 
@@ -38,6 +39,7 @@ class Toeplitz(Covariance):
     apart: ClassVar[bool] = True
     latex: ClassVar[str] = r"\text{: a correlation for each lag}"
     about: ClassVar[str] = "partial correlations"
+    dimension: ClassVar[str] = LAG
 
     def default(self) -> tuple[Prior, str]:
         return LKJ(2.0), "favours weak correlations a little"
@@ -84,6 +86,9 @@ class Toeplitz(Covariance):
 
     def numbers(self, cor: Floats) -> Floats:
         return cor[..., 1:, 0]
+
+    def numbers_of(self, z: Floats, k: int) -> Floats:
+        return self.root(z, k)[..., 1:, 0]
 
     def told(self, z: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[Any]:
         return [row[0] for row in rows[1:]]

@@ -1,0 +1,135 @@
+"""Correlated residuals of the rows of one group: `residual="ar1(visit | patient)"`.
+
+Rows i and j of one group have the residual covariance s_i s_j R_ij, with R_ij that of their
+positions in the structure and s the sd that each row has by the family's sigma, known weights
+included; rows of different groups are independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.distributions import Prior
+from mixedbayes.numerics import correlation
+from mixedbayes.terms.covariance import Covariance, Number
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class Residual:
+    """The structure of a design's residuals, and where its n rows are in it."""
+
+    text: str  # as the user wrote it
+    name: str  # of the grouping factor, "patient", "a:b"
+    structure: Covariance  # placed at all T positions that occur, ascending
+    positions: tuple[object, ...]  # (T,) their labels
+    refs: Ints  # (n,) group of each row; the rows need not be sorted
+    places: Ints  # (n,) position of each row
+    levels: pd.Index  # (J,) labels of the groups
+    arms: Ints | None = None  # (n,) each group lies in one arm, with correlations of its own
+    by: str = ""  # the column of the arms
+    arm_levels: tuple[object, ...] = ()  # (A,)
+
+    @property
+    def n_positions(self) -> int:
+        return len(self.positions)
+
+    @property
+    def n_arms(self) -> int:
+        """How many sets of correlations there are: 1 without arms."""
+        return max(len(self.arm_levels), 1)
+
+    @property
+    def arm_of_row(self) -> Ints:
+        """(n,) 0 without arms."""
+        return np.zeros(len(self.refs), int) if self.arms is None else self.arms
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Names of the parameters in draws and priors: "rho", "theta", "range"."""
+        return self.structure.symbols
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """What the numbers of an arm are, "lag 1"; none where they are a matrix."""
+        return self.structure.labels(self.n_positions)
+
+    def parameters(self, priors: Mapping[str, Prior]) -> tuple[Number, ...]:
+        """(m,) the numbers z of one arm under the priors of `symbols`; every arm has the same."""
+        if len(self.symbols) == 1:
+            return self.structure.parameters(self.n_positions, priors[self.symbols[0]])
+        every = (self.structure.parameters(self.n_positions, priors[s]) for s in self.symbols)
+        return tuple(own[m] for m, own in enumerate(every))
+
+    @property
+    def _along(self) -> str:
+        """The dimension of an arm's numbers, where several have one name."""
+        several = len(self.labels) > len(self.symbols)
+        return self.structure.dimension or (names.NUMBER if several else "")
+
+    @property
+    def _own(self) -> tuple[str, ...]:
+        """Dimensions within an arm."""
+        if not self.labels:
+            return names.POSITION, names.POSITION_BIS
+        return (self._along,) if self._along else ()
+
+    @cached_property
+    def dims(self) -> Mapping[str, tuple[str, ...]]:
+        """Dimensions of each of `symbols` in draws, those of chains and draws apart."""
+        arms = (names.group_dim(self.by),) if self.arm_levels else ()
+        return dict.fromkeys(self.symbols, (*arms, *self._own))
+
+    @cached_property
+    def coords(self) -> Mapping[str, list[str]]:
+        """Coordinates of these dimensions."""
+        found: dict[str, list[str]] = {}
+        if self.arm_levels:
+            found[names.group_dim(self.by)] = [str(v) for v in self.arm_levels]
+        if not self.labels:
+            every = [str(v) for v in self.positions]
+            found |= {names.POSITION: every, names.POSITION_BIS: every}
+        elif self._along:
+            found[self._along] = [label.removeprefix("lag ") for label in self.labels]
+        return found
+
+    # ---- from the numbers z to draws by name, and back -----------------------------------------
+
+    def named(self, z: Floats) -> dict[str, Floats]:
+        """Draws by name, (..., [A], [T, T] or [lags]), from the numbers z (..., A, m)."""
+        if not self.labels:
+            told = (correlation.matrix(self.structure.root(z, self.n_positions)),)
+        else:
+            numbers = self.structure.numbers_of(z, self.n_positions)
+            told = (numbers,) if self._along else tuple(np.moveaxis(numbers, -1, 0))
+        if not self.arm_levels:
+            told = tuple(np.take(x, 0, axis=z.ndim - 2) for x in told)
+        return dict(zip(self.symbols, told, strict=True))
+
+    def _by_arm(self, draws: Mapping[str, Floats]) -> list[Floats]:
+        """Each of `symbols`, (..., A, ...)."""
+        own = [np.asarray(draws[s], float) for s in self.symbols]
+        if self.arm_levels:
+            return own
+        return [np.expand_dims(x, x.ndim - len(self._own)) for x in own]
+
+    def correlations(self, draws: Mapping[str, Floats]) -> Floats:
+        """R (..., A, T, T) from draws by name."""
+        own = self._by_arm(draws)
+        if not self.labels:
+            return own[0]
+        numbers = own[0] if self._along else np.stack(own, axis=-1)
+        return self.structure.matrix(numbers, self.n_positions)
+
+    def numbers(self, draws: Mapping[str, Floats]) -> Floats:
+        """The numbers z (..., A, m) from draws by name."""
+        return self.structure.inverse(self.correlations(draws))
