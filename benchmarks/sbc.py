@@ -16,7 +16,7 @@ from multiprocessing import get_context
 
 from benchmarks.calibration import store
 from benchmarks.calibration.store import FOLDER, Study
-from benchmarks.calibration.structures import GENERALISED, STRUCTURES
+from benchmarks.calibration.structures import ALL, STRUCTURES
 from benchmarks.calibration.study import SAMPLERS, WRONG, Simulation, simulate
 from benchmarks.calibration.uniformity import holm
 from benchmarks.machine import sentence
@@ -32,9 +32,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="add simulations to the studies")
     run.add_argument("--sampler", choices=[*SAMPLERS, *WRONG], default="marginal")
-    run.add_argument(
-        "--structure", choices=[*STRUCTURES, *GENERALISED], nargs="*", default=list(STRUCTURES)
-    )
+    run.add_argument("--structure", choices=list(ALL), nargs="*", default=list(STRUCTURES))
     run.add_argument("--n", type=int, default=500, help="simulations of each structure, in all")
     run.add_argument("--jobs", type=int, default=1, help="processes")
     run.add_argument("--minutes", type=float, default=9.0, help="stop after this time")
@@ -65,7 +63,7 @@ def study(sampler: str, structure: str, numbers: list[int], jobs: int = 1) -> It
 
 def go_on(sampler: str, structure: str, n: int, jobs: int, deadline: float) -> None:
     """Add simulations up to n, saving every few of them, until the deadline."""
-    kept = Study(sampler, structure, {**STRUCTURES, **GENERALISED}[structure].formula, SEED)
+    kept = Study(sampler, structure, ALL[structure].formula, SEED)
     if kept.path.exists():
         kept = store.load(kept.path)
     new: list[Simulation] = []

@@ -26,6 +26,7 @@ class Structure:
     """One model. The data's response is a placeholder: it is drawn from the model.
 
     end: the column beyond which responses are censored; none where empty.
+    settings: what else `mb.Model` is told, such as `known`.
     """
 
     formula: str
@@ -33,21 +34,26 @@ class Structure:
     priors: Mapping[str, Any] = field(default_factory=lambda: PRIORS)
     family: str = "gaussian"
     end: str = ""
+    settings: Callable[[], Mapping[str, Any]] = dict
 
 
 @cache
 def end_of(name: str) -> np.ndarray | None:
     """(n,) where the responses of a structure are censored; None where they are not."""
-    structure = {**STRUCTURES, **GENERALISED}[name]
+    structure = ALL[name]
     return structure.data()[structure.end].to_numpy(float) if structure.end else None
 
 
 @cache
 def spec_of(name: str) -> Spec:
     """Design and priors of a structure."""
-    structure = {**STRUCTURES, **GENERALISED}[name]
+    structure = ALL[name]
     return mb.Model(
-        structure.formula, structure.data(), family=structure.family, priors=structure.priors
+        structure.formula,
+        structure.data(),
+        family=structure.family,
+        priors=structure.priors,
+        **structure.settings(),
     ).spec
 
 
@@ -147,3 +153,50 @@ GENERALISED: Mapping[str, Structure] = {
         end="end",
     ),
 }
+
+
+def _curve() -> pd.DataFrame:
+    """12 groups of 5 rows, at times that are nobody's."""
+    data = _one_factor(12, 5)
+    return data.assign(t=np.random.default_rng(3).uniform(0, 10, len(data)).round(2))
+
+
+def _members() -> pd.DataFrame:
+    """60 rows in one or two of 12 levels, for shares of 1."""
+    rng = np.random.default_rng(4)
+    a, b = rng.integers(0, 12, (2, 60))
+    share = np.where(a == b, 1.0, rng.uniform(0.2, 1, 60).round(2))
+    return _with_covariate({"a": a, "b": b, "v": share, "w": 1 - share})
+
+
+def _tree(species: int) -> pd.DataFrame:
+    """Correlations of a trait after Brownian motion along a random coalescent tree."""
+    rng = np.random.default_rng(5)
+    shared, height = np.zeros((species, species)), 0.0
+    clades = [[k] for k in range(species)]
+    while len(clades) > 1:
+        height += rng.exponential(2 / (len(clades) * (len(clades) - 1)))
+        i, j = sorted(rng.choice(len(clades), 2, replace=False))
+        shared[np.ix_(clades[i], clades[j])] = shared[np.ix_(clades[j], clades[i])] = height
+        clades[i] += clades.pop(j)
+    return pd.DataFrame(1 - shared / height)
+
+
+def _visits() -> pd.DataFrame:
+    """15 groups, two rows at each of 4 visits, every seventh row missing."""
+    visits = np.tile(np.repeat(np.arange(1, 5), 2), 15)
+    data = _with_covariate({"g": np.repeat(np.arange(15), 8), "visit": visits})
+    return data[np.arange(len(data)) % 7 != 3].reset_index(drop=True)
+
+
+TERMS: Mapping[str, Structure] = {
+    "smooth": Structure("y ~ x + s(t, k=8) + (1 | g)", _curve),
+    "membership": Structure("y ~ x + (1 | mm(a, b, weights=(v, w)))", _members),
+    "phylogeny": Structure(
+        "y ~ x + (1 | gr(g, cov=A)) + (1 | g)",
+        lambda: _one_factor(20, 3),
+        settings=lambda: {"known": {"A": _tree(20)}},
+    ),
+    "effects_ar1": Structure("y ~ x + (0 + ar1(visit) | g)", _visits),
+}
+ALL: Mapping[str, Structure] = {**STRUCTURES, **GENERALISED, **TERMS}

@@ -26,6 +26,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.icc import icc_kernel
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.smooths import curves
 from mixedbayes.results.variance import components
 from mixedbayes.sample.health import health
 from mixedbayes.sample.result import SamplingResult
@@ -124,17 +125,22 @@ def quantities(post: Posterior) -> dict[str, Floats]:
     """(S,) draws of all population-level quantities, of some group effects, and log p(y | all)."""
     mu, out = post.design.mu, {names.INTERCEPT: post.intercept(), **post.parameters()}
     out |= {f"fixef[{t}]": v for t, v in zip(mu.terms, post.fixef().T, strict=True)}
-    icc = icc_kernel(components(post))[0]  # adjusted; (K + 1, S)
+    parts = components(post)
+    icc = icc_kernel(parts)[0]  # adjusted; (K + 1, S)
     out["icc"] = icc[-1]
-    for k, g in enumerate(mu.groups):
-        out |= {f"sd_{g.name}[{t}]": post.sd(g.name)[:, j] for j, t in enumerate(g.terms)}
+    if len(parts.groups) > 1:
+        out |= {f"icc[{g}]": v for g, v in zip(parts.groups, icc, strict=False)}
+    for g in mu.groups:
+        sd = g.told_sd(post.sd(g.name))
+        out |= {f"sd_{g.name}[{t}]": v for t, v in zip(g.sd_terms, sd.T, strict=True)}
         if g.correlated:
             out[f"cor_{g.name}"] = post.cor(g.name)[:, 1, 0]
-        if len(mu.groups) > 1:
-            out[f"icc[{g.name}]"] = icc[k]
-        for level in (0, g.n_levels // 2, g.n_levels - 1):
+        for level in (0, g.n_levels // 2, g.n_levels - 1) if g.grouping else ():
             for j, t in enumerate(g.terms):
                 out[f"ranef_{g.name}[{g.levels[level]}, {t}]"] = post.ranef(g.name)[:, level, j]
+    for c in curves(post) if any(not g.grouping for g in mu.groups) else ():
+        at = c.grid(3)
+        out |= {f"{c.name}[{k}]": v for k, v in enumerate(c.draws(post, at).T)}
     out["log_lik"] = by_observation(post).sum(axis=1)
     return out
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.calibration.store import Study
-from benchmarks.calibration.structures import GENERALISED, STRUCTURES
+from benchmarks.calibration.structures import ALL, STRUCTURES, TERMS
 from benchmarks.calibration.study import WRONG, simulate
 from benchmarks.calibration.uniformity import holm
 from benchmarks.sbc import LEVEL, SEED, study
 
 CALIBRATED = [("marginal", s, 500) for s in STRUCTURES]
+CALIBRATED += [("marginal", s, 300) for s in TERMS]
 CALIBRATED += [("noncentered", s, 100) for s in ("intercept", "slopes", "nested", "crossed")]
 CALIBRATED += [("partially_centered", s, 200) for s in (*STRUCTURES, "poisson", "bernoulli")]
 FAMILIES = ("zero_inflated_poisson", "beta_binomial", "weibull_censored")
@@ -19,7 +20,7 @@ CALIBRATED += [("partially_centered", s, 300) for s in FAMILIES]
 
 def _lowest(sampler: str, structure: str, n: int) -> float:
     """Lowest p-value over all quantities, adjusted for their number."""
-    found = Study(sampler, structure, {**STRUCTURES, **GENERALISED}[structure].formula, SEED)
+    found = Study(sampler, structure, ALL[structure].formula, SEED)
     found = replace(found, simulations=tuple(study(sampler, structure, list(range(n)))))
     return min(holm(found.p_values()).values())
 
