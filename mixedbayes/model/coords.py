@@ -29,7 +29,7 @@ def model_coords(spec: Spec) -> dict[str, Any]:
         if predictor.terms:
             out[names.term_dim(p)] = list(predictor.terms)
         for g in predictor.groups:
-            out[names.group_dim(g.name)] = g.levels.to_numpy()
+            out[g.level_dim(p)] = g.levels.to_numpy()
             out[names.group_term_dim(g.name, p)] = list(g.terms)
             out[sd_dim(g, p)] = list(g.sd_terms)
             if g.correlated and not spec.design.joined(g.name):
@@ -62,7 +62,7 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
                 out[own[1]] = cor_dims(g, p)
             if g.name in priors.placed:
                 out |= {names.at_means(name): out[name] for name in own}
-            out[names.ranef(g.name, p)] = (names.group_dim(g.name), term)
+            out[names.ranef(g.name, p)] = (g.level_dim(p), term)
     for a in spec.design.across:
         cor = names.cor(a.name)
         out[cor] = (names.effect_dim(a.name), names.effect_bis_dim(a.name))
@@ -158,7 +158,7 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
         for name, term in parts(spec, whole, predictor.terms, priors.fixef):
             yield name, f"the coefficient{of} of {term}"
         for g in predictor.groups:
-            yield names.group_dim(g.name), f"the levels of {g.name}"
+            yield g.level_dim(p), f"the levels of {g.name}"
             for name in names.of_group(g.name, p, len(g.blocks)):
                 yield name, f"the effects of {g.name}{of}"
             sd = names.sd(g.name, p)

@@ -41,7 +41,7 @@ def _of_predictor(predictor: LinearPredictor) -> Labelled:
         out[f"{prefix}X"] = (names.OBS, names.term_dim(p)), predictor.X
     for g in predictor.groups:
         if g.dense is not None:
-            dims = names.OBS, names.group_dim(g.name)
+            dims = names.OBS, g.level_dim(p)
             out[refs_and_Z(g.name, p)[1]] = dims, g.dense
             continue
         for k, (refs, Z) in enumerate(g.pieces):

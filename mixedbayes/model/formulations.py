@@ -57,7 +57,7 @@ class NonCentered(EachFactor):
         from mixedbayes.model.covariance import effects_at_zero, law_of
 
         p = priors.parameter
-        dims = (names.group_dim(g.name), names.group_term_dim(g.name, p))
+        dims = (g.level_dim(p), names.group_term_dim(g.name, p))
         kind, arguments = law_of(g, priors).pymc
         u = getattr(pm, kind)(names.spherical(g.name, p), **arguments, dims=dims)
         b = g.mixed(u * sd if L is None else u @ L.T)
@@ -88,7 +88,7 @@ class Centered(EachFactor):
         need_plain([g], "Centered()")
         p = priors.parameter
         name = names.ranef(g.name, p)
-        dims = (names.group_dim(g.name), names.group_term_dim(g.name, p))
+        dims = (g.level_dim(p), names.group_term_dim(g.name, p))
         if L is None:
             return pm.Normal(name, 0.0, sd, dims=dims)
         own = priors.name(name, g.name)

@@ -118,7 +118,7 @@ def _of_group(spec: Spec, g: GroupDesign, priors: PredictorPriors) -> Iterator[t
         name = names.partial_cor(g.name, p, k)
         own = partial(unit_numbers, g=g, block=block, prior=priors.cor[g.name].prior)
         yield name, Derived((names.unnamed(name),), (cor,), own)
-    dims = names.group_dim(g.name), names.group_term_dim(g.name, p)
+    dims = g.level_dim(p), names.group_term_dim(g.name, p)
     if placement is not None:
         yield names.at_means(ranef), Derived(dims, (ranef,), placement.effects_at_means)
     of = (ranef, sd, cor) if g.correlated else (ranef, sd)

@@ -31,7 +31,7 @@ def to_dataset(
     variables: dict[str, tuple[tuple[str, ...], Floats]] = {}
     coords: dict[str, object] = {names.QUANTILE: np.asarray(QUANTILES)}
     for name, (g, deviation, total) in groups.items():
-        dims = names.group_dim(name), names.group_term_dim(name, parameter)
+        dims = g.level_dim(parameter), names.group_term_dim(name, parameter)
         coords |= {dims[0]: g.levels.to_numpy(), dims[1]: list(g.terms)}
         stored = {names.ranef(name, parameter): deviation, names.coef(name, parameter): total}
         for variable, s in stored.items():

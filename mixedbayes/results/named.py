@@ -235,7 +235,7 @@ class Named:
             return np.asarray(population)
         post.need_ranef(g.name, p)
         values = post.idata["posterior"][names.ranef(g.name, p)]
-        dims = names.group_dim(g.name), names.group_term_dim(g.name, p)
+        dims = g.level_dim(p), names.group_term_dim(g.name, p)
         one = values.isel({dims[0]: of.level, dims[1]: g.terms.index(of.term)})
         own = one.transpose(names.CHAIN, names.DRAW).to_numpy().reshape(-1)
         return np.asarray(own, float) + population

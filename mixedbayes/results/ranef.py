@@ -334,6 +334,6 @@ def labelled_coef(post: Posterior, g: GroupDesign, parameter: str, values: Float
     if constant_intercept(post, g, parameter):
         own = np.broadcast_to(post.intercept(parameter)[:, None, None], (*values.shape[:2], 1))
         values, terms = np.concatenate([own, values], axis=2), (names.INTERCEPT, *terms)
-    dims = names.group_dim(g.name), names.group_term_dim(g.name, parameter)
+    dims = g.level_dim(parameter), names.group_term_dim(g.name, parameter)
     coords = {dims[0]: g.levels.to_numpy(), dims[1]: list(terms)}
     return labelled(values, post.shape[0], dims, coords, names.coef(g.name, parameter))

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from mixedbayes import names
 from mixedbayes.errors import ModelError
 from mixedbayes.terms.arms import Arms
 from mixedbayes.terms.covariance import Covariance, sd_places
@@ -76,6 +77,10 @@ class Term(ABC):
     def dense(self) -> Floats | None:
         """A (n, J) as it is, where every row lies in all levels and q is 1; None elsewhere."""
         return None
+
+    def level_dim(self, parameter: str = "mu") -> str:
+        """Dimension of the levels, which predictors have in common where they are groups."""
+        return names.group_dim(self.name)
 
     @property
     def meaning(self) -> str:

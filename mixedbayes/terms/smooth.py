@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from mixedbayes import names
 from mixedbayes.terms.base import Floats, Ints, Term
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import NORMAL, Law
@@ -64,6 +65,9 @@ class SmoothDesign(Term):
     def meaning(self) -> str:
         return f"how far {self.name} bends, root mean square over the rows"
 
+    def level_dim(self, parameter: str = "mu") -> str:
+        return names.prefix(parameter) + names.group_dim(self.name)
+
     def take(self, rows: Ints) -> SmoothDesign:
         return replace(self, functions=self.functions[rows])
 
@@ -88,3 +92,6 @@ class LevelCurves(Membership):
     @property
     def meaning(self) -> str:
         return f"how far curves of {self.name} bend, root mean square over the rows"
+
+    def level_dim(self, parameter: str = "mu") -> str:
+        return names.prefix(parameter) + names.group_dim(self.name)

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import stats
 
 import mixedbayes as mb
+from mixedbayes import names
 from mixedbayes.checks.group_density import by_group
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.errors import ModelError
@@ -118,3 +119,18 @@ def test_the_report_has_the_curves(post):
 def test_code_of_other_packages_is_refused_with_the_reason(model, target, reason):
     with pytest.raises(ModelError, match=reason):
         code(model.spec, target)
+
+
+@pytest.mark.parametrize("mean", ["s(x, k=6)", "s(x, g, bs='fs', k=6)"])
+def test_a_smooth_of_the_mean_and_one_of_sigma_have_functions_of_their_own(mean):
+    spec = mb.Model([f"y ~ {mean}", f"sigma ~ {mean.replace('6', '4')}"], DATA).spec
+    built = build(spec, choose_engine(mb.NonCentered(), spec).groups)
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        assert all(np.isfinite(v) for v in built.point_logps().values())
+    start = built.initial_point()
+    drawn = prior_predictive(spec, 2, 1)["prior"].to_dataset()
+    for p in spec.design.predictors:
+        for term in p.groups:
+            u = start[names.spherical(term.name, p.parameter)]
+            assert u.shape == (term.n_levels, len(term.terms))
+            assert drawn[names.ranef(term.name, p.parameter)].shape == (1, 2, *u.shape)
