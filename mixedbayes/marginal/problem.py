@@ -54,6 +54,9 @@ class Problem:
     floats: Floats
     beta_map: Floats  # (p, p): beta = beta_map @ (internal coefficients) + ...
     beta_fit: Floats  # (p,) least-squares fit in the internal basis
+    # Numbers that the residual has in the place of sigma: roots of correlations, then sigma or the
+    # coefficients of its log.
+    n_residual: int = 1
 
     @property
     def header(self) -> Any:
@@ -67,29 +70,36 @@ class Problem:
     @property
     def n_parameters(self) -> int:
         """Length of the kernel's parameter vector."""
-        return sum(q * q for q in self.widths) + 1 + self.n_sampled
+        return sum(q * q for q in self.widths) + self.n_residual + self.n_sampled
 
-    def pack(self, L: Sequence[Floats], sigma: float, v: Floats | None = None) -> Floats:
-        """The kernel's parameter vector; upper triangles of the L_k are ignored."""
+    def pack(self, L: Sequence[Floats], sigma: float | Floats, v: Floats | None = None) -> Floats:
+        """The kernel's parameter vector; upper triangles of the L_k are ignored.
+
+        Where the residual has more numbers than one, `sigma` are all of them.
+        """
         if len(L) != len(self.widths):
             raise ModelError(f"{len(L)} factors L given for {len(self.widths)} grouping factors")
         v = np.zeros(0) if v is None else np.asarray(v, float).ravel()
         if v.size != self.n_sampled:
             raise ModelError(f"v has {v.size} values for {self.n_sampled} sampled coefficients")
+        residual = np.atleast_1d(np.asarray(sigma, float))
+        if residual.shape != (self.n_residual,):
+            raise ModelError(f"{residual.size} numbers of the residual, not {self.n_residual}")
         parts = []
         for k, (factor, q) in enumerate(zip(L, self.widths, strict=True)):
             if np.shape(factor) != (q, q):
                 raise ModelError(f"L[{k}] has shape {np.shape(factor)}, not {(q, q)}")
             parts.append(np.tril(factor).ravel())
-        return np.concatenate([*parts, [float(sigma)], v])
+        return np.concatenate([*parts, residual, v])
 
-    def unpack(self, x: Floats) -> tuple[list[Floats], float, Floats]:
-        """L_1..L_K, sigma and v (or their gradients) from a parameter vector."""
+    def unpack(self, x: Floats) -> tuple[list[Floats], Any, Floats]:
+        """L_1..L_K, sigma and v (or their gradients) from a parameter vector; see `pack`."""
         L, at = [], 0
         for q in self.widths:
             L.append(x[at : at + q * q].reshape(q, q))
             at += q * q
-        return L, float(x[at]), x[at + 1 :]
+        end = at + self.n_residual
+        return L, float(x[at]) if self.n_residual == 1 else x[at:end], x[end:]
 
 
 def build_problem(

@@ -25,18 +25,9 @@ def is_large(own, n_rows):
     return own * own * (own + n_rows) > 2 * _FEW
 
 
-@inner
-def set_sum(h, floats, w, at):
-    """sum_m w_m S_m at one place."""
-    x = w[0] * floats[at]
-    for m in range(1, h.n_sets):
-        x += w[m] * floats[at + m * h.n_pairs]
-    return x
-
-
 @unit(types.void, INTS, *(4 * (FLOATS,)), PLACE, FLOATS, *(2 * (PLACE,)))
-def load(ints, floats, L, w, kappa, s, W, base, stride):
-    """The own columns of a supernode: Lambda' (sum_m w_m S_m) Lambda, and the precisions."""
+def load(ints, floats, L, P, kappa, s, W, base, stride):
+    """The own columns of a supernode: Lambda' S Lambda, and the precisions; P are the products."""
     h = read_header(ints)
     first, end = ints[h.first + s], ints[h.first + s + 1]
     c0 = ints[h.col + first]
@@ -46,21 +37,20 @@ def load(ints, floats, L, w, kappa, s, W, base, stride):
             W[base + j * stride + i] = 0.0
     for k in range(first, end):
         t = ints[h.term + k]
-        q, lg, at = ints[h.q + t], ints[h.t0 + t], h.pairs + ints[h.v_at + k]
+        q, lg, at = ints[h.q + t], ints[h.t0 + t], ints[h.v_at + k]
         here = base + (ints[h.col + k] - c0) * stride
         edge = h.edges + ints[h.e_ptr + k]
         for e in range(edge, edge + ints[h.e_n + k]):
             i0, f = ints[e] >> 8, ints[e] & 255
             qf, lf = ints[h.q + f], ints[h.t0 + f]
             if q * qf == 1:
-                W[here + i0] += set_sum(h, floats, w, at) * L[lg] * L[lf]
+                W[here + i0] += P[at] * L[lg] * L[lf]
             else:
                 for i in range(q):
                     for b in range(qf):
                         y = 0.0
                         for j in range(qf):
-                            x = set_sum(h, floats, w, at + i * qf + j)
-                            y += x * L[lf + j * qf + b]
+                            y += P[at + i * qf + j] * L[lf + j * qf + b]
                         for a in range(q):
                             W[here + a * stride + i0 + b] += L[lg + i * q + a] * y
             at += q * qf

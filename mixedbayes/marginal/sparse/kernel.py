@@ -1,7 +1,11 @@
 """The compiled functions of a sparse problem, with the arguments of those of the other kernels.
 
-They are small: each calls the one function of `core`, which is compiled once, by its address. Here
-rows are independent, with w = 1 / sigma^2, and precisions are known.
+They are small: each calls the one function of `core`, which is compiled once, by its address, with
+the products that the residual's parameters make; precisions are known. In the parameter vector
+
+    x = (L_1 row by row, ..., L_K, roots of the residual's correlations, sigma, v)
+
+the place of sigma has the coefficients of log sigma where that has a formula.
 """
 
 import numpy as np
@@ -17,6 +21,7 @@ from mixedbayes.marginal.sparse.core import (
     sparse_pass,
 )
 from mixedbayes.marginal.sparse.fronts import read_header
+from mixedbayes.marginal.sparse.weights import find_weights, make_products, weight_slopes
 
 _SYMBOL = "mixedbayes_sparse_pass"
 jit.bind(_SYMBOL, jit.address(sparse_pass, SIGNATURE))
@@ -24,44 +29,64 @@ _call = jit.symbol_caller(_SYMBOL, SIGNATURE)
 
 
 @inner
-def with_weights(h, x):
-    """What `sparse_pass` takes, of x = (L_1, ..., L_K, sigma, v); sigma is at the place of w."""
-    at = x.size - h.r - 1
-    out = np.ones(x.size + h.n_kinds)
-    for i in range(x.size):
-        out[i if i <= at else i + h.n_kinds] = x[i]
-    out[at] = 1.0 / x[at] ** 2
+def residual(h, ints, floats, x):
+    """What `sparse_pass` takes beside the point of `effects`: where the residual's parameters are
+    in x; the bases, 1 / sigma, and products; and -log|R| / 2, NaN where there is no such R.
+    """
+    at = x.size - h.r - h.n_roots - max(h.n_scales, 1)
+    B, u, w, P = (
+        np.empty(h.n_bases), np.empty(h.n_classes), np.empty(h.n_sets), np.empty(h.n_products),
+    )  # fmt: skip
+    value = find_weights(ints, floats, x, at, B, u, w)
+    if np.isfinite(value):
+        make_products(ints, floats, w, P)
+    return at, B, u, P, value
+
+
+@inner
+def effects_point(h, x, at):
+    """The point of `sparse_pass`: L, ones for the precisions, v."""
+    out = np.ones(at + h.n_kinds + h.r)
+    for i in range(at):
+        out[i] = x[i]
+    for i in range(h.r):
+        out[at + h.n_kinds + i] = x[x.size - h.r + i]
     return out
 
 
 @jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
 def sparse_core(x, grad, ints, floats):
     """The same function of the same arguments as `general.general_core`."""
-    h = read_header(ints)
-    at, n, none = x.size - h.r - 1, floats[h.constants + 1], np.empty(0)
+    h, none = read_header(ints), np.empty(0)
     for i in range(grad.size):
         grad[i] = 0.0
-    sigma = x[at]
-    if not (sigma > 0.0 and np.isfinite(sigma)):
-        return -np.inf
-    point = with_weights(h, x)
-    slopes = np.zeros(point.size if grad.size > 0 else 0)
-    mode = GRADIENT if grad.size > 0 else VALUE
-    value = _call(mode, point, slopes, none, none, none, none, ints, floats) - n * np.log(sigma)
+    at, B, u, P, value = residual(h, ints, floats, x)
     if not np.isfinite(value):
         return -np.inf
-    for i in range(grad.size):
-        grad[i] = slopes[i if i <= at else i + h.n_kinds]
-    if grad.size > 0:
-        grad[at] = (-2.0 * slopes[at] * point[at] - n) / sigma
+    point, exact = effects_point(h, x, at), grad.size > 0
+    slopes = np.zeros(point.size if exact else 0)
+    adjoint = np.empty(P.size if exact else 0)
+    mode = GRADIENT if exact else VALUE
+    value += _call(mode, point, P, slopes, adjoint, none, none, none, none, ints, floats)
+    if not np.isfinite(value):
+        return -np.inf
+    if exact:
+        for i in range(at):
+            grad[i] = slopes[i]
+        for i in range(h.r):
+            grad[x.size - h.r + i] = slopes[at + h.n_kinds + i]
+        weight_slopes(ints, floats, x, at, B, u, adjoint, grad[at:])
     return value
 
 
 @jit.njit("b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
 def sparse_draw_core(x, beta, effects, ints, floats):
     """The same as `draws.draw_core`; effects are in the caller's order."""
-    none, point = np.empty(0), with_weights(read_header(ints), x)
-    return np.isfinite(_call(DRAW, point, none, beta, effects, none, none, ints, floats))
+    h, none = read_header(ints), np.empty(0)
+    at, _, _, P, value = residual(h, ints, floats, x)
+    point = effects_point(h, x, at)
+    value += _call(DRAW, point, P, none, none, beta, effects, none, none, ints, floats)
+    return np.isfinite(value)
 
 
 @jit.njit(
@@ -71,5 +96,8 @@ def sparse_draw_core(x, beta, effects, ints, floats):
 )
 def sparse_moments_core(x, mean, cov, cross, beta, ints, floats):
     """The same as `moments.moments_core`; effects are in the caller's order."""
-    none, point = np.empty(0), with_weights(read_header(ints), x)
-    return np.isfinite(_call(MOMENTS, point, none, beta, mean, cov, cross, ints, floats))
+    h, none = read_header(ints), np.empty(0)
+    at, _, _, P, value = residual(h, ints, floats, x)
+    point = effects_point(h, x, at)
+    value += _call(MOMENTS, point, P, none, none, beta, mean, cov, cross, ints, floats)
+    return np.isfinite(value)

@@ -1,8 +1,9 @@
 """A sparse problem in two flat arrays; see `marginal.layout`, whose names are kept where possible.
 
 Nodes are levels and population columns, in the order of their columns, which is that of
-elimination; terms are the integrated ones and, last, the population. M is the number of terms of
-the residual's inverse covariance.
+elimination; terms are the integrated ones and, last, the population. The *products* are one vector:
+blocks of cross-products of all columns, products with the response, its square, and the products of
+the sampled columns with the response and with all columns. They are G w with M weights w.
 """
 
 from typing import NamedTuple
@@ -24,7 +25,16 @@ class Header(NamedTuple):
     n_nodes: int
     n_fronts: int
     n_sets: int  # M
-    n_pairs: int  # values of one set of cross-products
+    n_bases: int  # numbers that weights are made of, see `weights`
+    n_classes: int  # of rows with one sigma
+    n_scales: int  # coefficients of log sigma; 0 where sigma itself is the parameter
+    n_roots: int  # numbers of roots of the residual's correlations
+    n_errors: int  # integers of their record
+    c: int  # in the products: (n_columns,) those with the response
+    yy: int  # its square
+    vy: int  # (r,) those of the sampled columns with it
+    v_val: int  # those of all columns with the sampled columns, compressed by rows
+    n_products: int
     n_kinds: int  # numbers by which parts of the precisions are multiplied, the first of them 1
     n_panels: int  # values of all fronts' own columns
     n_squares: int  # values of what is left of their rows, at one time
@@ -54,12 +64,16 @@ class Header(NamedTuple):
     e_ptr: int  # (n_nodes,) where the edges of each node start; equal lists are kept once
     e_n: int  # (n_nodes,) how many
     edges: int  # place in the front of a node that it meets, itself first, times 256, and its term
-    v_at: int  # (n_nodes,) where its blocks start in `pairs`
+    v_at: int  # (n_nodes,) where its blocks start in the products
     k_ptr: int  # (n_nodes + 1,) entries of the precisions
     k_row: int  # place in the front
     k_kind: int  # by which of these numbers each is multiplied
     v_ptr: int  # rows of the compressed products with the sampled columns
     v_idx: int
+    g_ptr: int  # (M + 1,) columns of G
+    g_row: int
+    w_of: int  # (M, 3) of each weight the base, and the two classes
+    errors: int  # record of the residual's correlations, see `entries`
     # sections of the floats, everything in the internal, well-conditioned bases
     constants: int  # (2,) log density without what depends on the parameters; number of rows
     T: int  # changes of basis, row by row; 1 for the population
@@ -69,13 +83,12 @@ class Header(NamedTuple):
     R: int  # (p, rx) population columns' share in the sampled population columns
     TV: int  # (rx, rx) change of basis of the sampled population columns
     v0: int  # (rx,) their least-squares fit
-    vy: int  # (M, r) products of the sampled columns with the response
-    v_val: int  # (M, ...) products of all columns with the sampled columns, compressed by rows
-    yy: int  # (M,)
-    c: int  # (M, n_columns) products with the response
     size: int  # (K,) variance of a row's effects, of sd 1 and columns of mean square 1
     k_val: int  # entries of the precisions
-    pairs: int  # (M, n_pairs) blocks of cross-products
+    g_val: int  # entries of G
+    class_n: int  # (n_classes,) rows
+    scale_X: int  # (n_classes, n_scales) columns of log sigma
+    scale_0: int  # (n_classes,) its offset
 
 
 COUNTS = Header._fields[: Header._fields.index("q")]
@@ -104,7 +117,8 @@ def read_header(ints: Ints) -> Header:
         ints[28], ints[29], ints[30], ints[31], ints[32], ints[33], ints[34], ints[35], ints[36],
         ints[37], ints[38], ints[39], ints[40], ints[41], ints[42], ints[43], ints[44], ints[45],
         ints[46], ints[47], ints[48], ints[49], ints[50], ints[51], ints[52], ints[53], ints[54],
-        ints[55], ints[56], ints[57], ints[58],
+        ints[55], ints[56], ints[57], ints[58], ints[59], ints[60], ints[61], ints[62], ints[63],
+        ints[64], ints[65], ints[66], ints[67], ints[68], ints[69], ints[70],
     )  # fmt: skip
 
 
@@ -117,6 +131,6 @@ def sections(ints: Ints, floats: Floats) -> dict[str, np.ndarray]:
         views |= {n: flat[getattr(h, n) : end] for n, end in zip(names, ends, strict=True)}
     shapes = {
         "XX": (h.p + 1,) * 2, "P0": (h.p, h.p), "R": (h.p, h.rx), "TV": (h.rx, h.rx),
-        "c": (h.n_sets, h.n_columns), "pairs": (h.n_sets, h.n_pairs),
+        "w_of": (h.n_sets, 3), "scale_X": (h.n_classes, h.n_scales),
     }  # fmt: skip
     return views | {name: views[name].reshape(shape) for name, shape in shapes.items()}

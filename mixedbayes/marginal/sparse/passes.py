@@ -40,7 +40,7 @@ def own_columns(h, ints, s):
 
 
 @inner
-def fill_batch(h, ints, floats, L, w, kappa, s, end, W, leaves, v, forward):
+def fill_batch(h, ints, floats, L, P, kappa, s, end, W, leaves, v, forward):
     """Factor leaves with the same rows, from s on, one column after the other.
 
     v is solved forwards with them. Returns the first leaf after them, their columns, and half the
@@ -51,7 +51,7 @@ def fill_batch(h, ints, floats, L, w, kappa, s, end, W, leaves, v, forward):
     while s < end and columns < BATCH and ints[h.at + s] == at and ints[h.n_rows + s] == n:
         c0, own = own_columns(h, ints, s)
         base = leaves + columns * stride + LEAF - own
-        load(ints, floats, L, w, kappa, s, W, base, stride)
+        load(ints, floats, L, P, kappa, s, W, base, stride)
         half_log_det += factor(W, base, stride, own, n)
         if forward:
             solve_forward(h, ints, W, base, stride, c0, own, n, at, v)
@@ -61,7 +61,7 @@ def fill_batch(h, ints, floats, L, w, kappa, s, end, W, leaves, v, forward):
 
 
 @unit(types.float64, INTS, *(6 * (FLOATS,)))
-def eliminate(ints, floats, L, w, kappa, W, v):
+def eliminate(ints, floats, L, P, kappa, W, v):
     """Factor all fronts; v becomes C^-1 v. Returns half the log determinant, NaN where none is."""
     h = read_header(ints)
     leaves, leaf_square, _, _ = work_places(h)
@@ -71,7 +71,7 @@ def eliminate(ints, floats, L, w, kappa, W, v):
         c0, own = own_columns(h, ints, s)
         n, base = ints[h.n_rows + s], ints[h.panel + f]
         square = h.n_panels + ints[h.square + f]
-        load(ints, floats, L, w, kappa, s, W, base, own + n)
+        load(ints, floats, L, P, kappa, s, W, base, own + n)
         for i in range(square, square + n * n):
             W[i] = 0.0
         for e in range(ints[h.child_ptr + f], ints[h.child_ptr + f + 1]):
@@ -86,7 +86,7 @@ def eliminate(ints, floats, L, w, kappa, W, v):
                 W[i] = 0.0
             while leaf < s and ints[h.at + leaf] == at and ints[h.n_rows + leaf] == m:
                 leaf, columns, log_det = fill_batch(
-                    h, ints, floats, L, w, kappa, leaf, s, W, leaves, v, True
+                    h, ints, floats, L, P, kappa, leaf, s, W, leaves, v, True
                 )
                 half_log_det += log_det
                 subtract_square(W, leaves + LEAF, LEAF + m, m, columns, leaf_square)
@@ -100,7 +100,7 @@ def eliminate(ints, floats, L, w, kappa, W, v):
 
 
 @unit(types.void, INTS, *(6 * (FLOATS,)), PLACE)
-def solve_tree(ints, floats, L, w, kappa, W, v, first):
+def solve_tree(ints, floats, L, P, kappa, W, v, first):
     """v becomes C^-T v, of the columns of fronts from `first` on and of their leaves."""
     h = read_header(ints)
     leaves, _, _, _ = work_places(h)
@@ -112,7 +112,7 @@ def solve_tree(ints, floats, L, w, kappa, W, v, first):
         leaf = ints[h.leaf0 + f]
         while leaf < s and first == 0:
             began = leaf
-            leaf, _, _ = fill_batch(h, ints, floats, L, w, kappa, leaf, s, W, leaves, v, False)
+            leaf, _, _ = fill_batch(h, ints, floats, L, P, kappa, leaf, s, W, leaves, v, False)
             columns = 0
             for i in range(began, leaf):
                 c0, own = own_columns(h, ints, i)
@@ -132,22 +132,21 @@ def solve_cross(h, ints, W, base, stride, c0, own, n, at, cross):
         solve_backward(h, ints, W, base, stride, c0, own, n, at, cross, i, h.p)
 
 
-@unit(types.void, INTS, *(3 * (FLOATS,)), PLACE, FLOATS, *(2 * (PLACE,)), *(4 * (FLOATS,)))
-def add_moments(ints, floats, L, w, s, W, base, stride, v, total, E, B):
+@unit(types.void, INTS, *(3 * (FLOATS,)), PLACE, FLOATS, *(2 * (PLACE,)), *(5 * (FLOATS,)))
+def add_moments(ints, floats, L, P, s, W, base, stride, v, total, adjoint, E, B):
     """Add what a supernode's edges say of derivatives, E[v v'] = inverse + mean mean'.
 
-    total = (sum_g (M Lambda E[v v'])_gg of each term, as L is laid out; <dP, S_m> of each m; <dP,
-    K_i> of each kind).
+    total = (sum_g (S Lambda E[v v'])_gg of each term, as L is laid out; <dP, K_i> of each kind);
+    adjoint (pairs,) gets the derivatives in S.
     """
     h = read_header(ints)
     first, end = ints[h.first + s], ints[h.first + s + 1]
     c0 = ints[h.col + first]
     own = ints[h.col + end] - c0
-    rows, sets = h.rows + ints[h.at + s] - own, L.size
-    kinds = sets + h.n_sets
+    rows, kinds = h.rows + ints[h.at + s] - own, L.size
     for k in range(first, end):
         t, g0 = ints[h.term + k], ints[h.col + k]
-        q, lg, at = ints[h.q + t], ints[h.t0 + t], h.pairs + ints[h.v_at + k]
+        q, lg, at = ints[h.q + t], ints[h.t0 + t], ints[h.v_at + k]
         j0 = g0 - c0
         here, edge = base + j0 * stride, h.edges + ints[h.e_ptr + k]
         for e in range(edge, edge + ints[h.e_n + k]):
@@ -157,15 +156,11 @@ def add_moments(ints, floats, L, w, s, W, base, stride, v, total, E, B):
             share = 0.5 if i0 == j0 else 1.0
             if q * qf == 1:
                 x = W[here + i0] + v[g0] * v[h0]
-                y, z = x * L[lf], x * L[lg]
-                whole, inside = 0.0, share * y * L[lg]
-                for m in range(h.n_sets):
-                    value = floats[at + m * h.n_pairs]
-                    whole += w[m] * value
-                    total[sets + m] += value * inside
-                total[lg] += whole * y
+                y = x * L[lf]
+                adjoint[at] = -share * y * L[lg]
+                total[lg] += P[at] * y
                 if i0 != j0:
-                    total[lf] += whole * z
+                    total[lf] += P[at] * x * L[lg]
             else:
                 for a in range(q):
                     for b in range(qf):
@@ -179,13 +174,10 @@ def add_moments(ints, floats, L, w, s, W, base, stride, v, total, E, B):
                         B[i * qf + b] = x
                 for i in range(q):
                     for j in range(qf):
-                        inside, whole = 0.0, 0.0
+                        inside, whole = 0.0, P[at + i * qf + j]
                         for b in range(qf):
                             inside += B[i * qf + b] * L[lf + j * qf + b]
-                        for m in range(h.n_sets):
-                            value = floats[at + i * qf + j + m * h.n_pairs]
-                            whole += w[m] * value
-                            total[sets + m] += value * inside * share
+                        adjoint[at + i * qf + j] = -share * inside
                         for a in range(q):
                             x = 0.0
                             for b in range(qf):
@@ -220,13 +212,13 @@ def keep_moments(h, ints, s, W, base, stride, cov):
                     cov[at + a * q + b] = W[base + (j0 + low) * stride + j0 + high]
 
 
-@unit(types.void, INTS, *(9 * (FLOATS,)))
-def go_back(ints, floats, L, w, kappa, W, v, cross, cov, total):
+@unit(types.void, INTS, *(10 * (FLOATS,)))
+def go_back(ints, floats, L, P, kappa, W, v, cross, cov, total, adjoint):
     """v becomes C^-T v, the mean; and what is known of second moments goes where it is asked for.
 
-    `total` receives the gradient, if it is not empty, see `add_moments`; `cov` the covariances of
-    each level's effects, in the internal coordinates; `cross` those of all columns with the
-    population's. W is overwritten by the inverse.
+    `total` and `adjoint` receive derivatives, if they are not empty, see `add_moments`; `cov` the
+    covariances of each level's effects, in the internal coordinates; `cross` those of all columns
+    with the population's. W is overwritten by the inverse.
     """
     h = read_header(ints)
     leaves, leaf_square, product, _ = work_places(h)
@@ -248,7 +240,9 @@ def go_back(ints, floats, L, w, kappa, W, v, cross, cov, total):
                     low, high = min(j, own - h.p + i), max(j, own - h.p + i)
                     cross[(c0 + j) * h.p + i] = W[base + low * own + high]
         if total.size > 0:
-            add_moments(ints, floats, L, w, s, W, base, own + n, v, total, E, B)
+            add_moments(
+                ints, floats, L, P, s, W, base, own + n, v, total, adjoint, E, B
+            )  # fmt: skip
         if cov.size > 0:
             keep_moments(h, ints, s, W, base, own + n, cov)
         for e in range(ints[h.child_ptr + f], ints[h.child_ptr + f + 1]):
@@ -263,7 +257,7 @@ def go_back(ints, floats, L, w, kappa, W, v, cross, cov, total):
             if at != known or m != many:
                 take_square(ints, h.rel + at, W, leaf_square, m, base, own, n, square)
                 known, many = at, m
-            leaf, width, _ = fill_batch(h, ints, floats, L, w, kappa, leaf, s, W, leaves, v, False)
+            leaf, width, _ = fill_batch(h, ints, floats, L, P, kappa, leaf, s, W, leaves, v, False)
             columns = 0
             for i in range(began, leaf):
                 c1, few = own_columns(h, ints, i)
@@ -280,7 +274,9 @@ def go_back(ints, floats, L, w, kappa, W, v, cross, cov, total):
                 own_base = leaves + columns * stride + LEAF - few
                 finish_inverse(W, own_base, stride, few, m, product + columns * m)
                 if total.size > 0:
-                    add_moments(ints, floats, L, w, i, W, own_base, stride, v, total, E, B)
+                    add_moments(
+                        ints, floats, L, P, i, W, own_base, stride, v, total, adjoint, E, B
+                    )  # fmt: skip
                 if cov.size > 0:
                     keep_moments(h, ints, i, W, own_base, stride, cov)
                 columns += few

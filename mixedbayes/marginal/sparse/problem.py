@@ -23,6 +23,7 @@ from mixedbayes.marginal.problem import (
     check_rows,
     log_det_precision,
 )
+from mixedbayes.marginal.sparse.entries import Entries, Errors, find_entries
 from mixedbayes.marginal.sparse.layout import Header, pack, read_header, sections
 from mixedbayes.marginal.sparse.products import (
     Effects,
@@ -34,6 +35,7 @@ from mixedbayes.marginal.sparse.products import (
     value_starts,
 )
 
+INDEPENDENT = Errors()  # of one sigma
 _TERMS = 255  # most of one model, the population included: an edge keeps its term in 8 bits
 
 
@@ -65,7 +67,7 @@ def build_sparse_problem(
     sampled_factors: Sequence[Factor] = (),
     names: Sequence[str] | None = None,
     max_dense: int = MAX_DENSE,
-    residual: Sequence[sparse.csr_array] = (),
+    errors: Errors = INDEPENDENT,
 ) -> SparseProblem:
     """Read the data once, find an order of elimination, and keep the cross-products.
 
@@ -73,16 +75,16 @@ def build_sparse_problem(
     ----------
     terms
         Integrated effects.
-    residual
-        Symmetric E_m (n, n), where the residual's inverse covariance is sum_m w_m E_m; without
-        them rows are independent, and w = 1 / sigma^2 is the weight of diag(weights).
+    errors
+        The residual's standard deviations and correlations: by default one sigma, and none.
 
     The others are as in `build_problem`.
 
     Raises
     ------
     DataError, ModelError
-        As `build_problem`; a dense block of the factor beyond `max_dense` columns.
+        As `build_problem`; a dense block of the factor beyond `max_dense` columns; correlations of
+        too many positions, or too many distinct entries of their inverse.
     """
     y, X = np.asarray(y, np.float64), as_matrix(X)
     terms = tuple(_as_effects(t) for t in terms)
@@ -96,7 +98,9 @@ def build_sparse_problem(
     if offset is not None:
         y = y - np.asarray(offset, np.float64)
     p = X.shape[1]
-    pattern = find_pattern(Levels(terms, p), len(y), residual)
+    entries = find_entries(errors, len(y), weights)
+    coupling = entries.coupling()
+    pattern = find_pattern(Levels(terms, p), len(y), coupling)
     names = tuple(names) if names is not None else tuple(f"term {k + 1}" for k in range(len(terms)))
     plan = _plan_of(pattern, names)
     if plan.n_dense > max_dense:
@@ -107,22 +111,28 @@ def build_sparse_problem(
         )
     found = find_products(
         pattern, y, X, weights=weights, X_sampled=X_sampled, sampled_factors=sampled_factors,
-        residual=residual,
+        entries=None if len(entries.of) == 1 else entries, coupling=coupling,
     )  # fmt: skip
     precision = np.asarray(prior_precision, np.float64).reshape(p, p)
-    ints, floats = _pack(pattern, found, np.asarray(prior_mean, np.float64).reshape(p), precision)
+    mean = np.asarray(prior_mean, np.float64).reshape(p)
+    ints, floats = _pack(pattern, found, entries, mean, precision)
     return SparseProblem(
         plan, len(y), tuple(t.width for t in terms),
-        tuple(t.n_levels for t in terms), p, found.sampled_response.shape[1], ints, floats,
-        found.rows.map_x.backward, found.rows.fit_x,
+        tuple(t.n_levels for t in terms), p, found.places.n_sampled, ints, floats,
+        found.rows.map_x.backward, found.rows.fit_x, errors.size,
     )  # fmt: skip
 
 
 def sparse_plan(
-    terms: Sequence[Effects], n: int, n_population: int, names: Sequence[str]
+    terms: Sequence[Effects],
+    n: int,
+    n_population: int,
+    names: Sequence[str],
+    errors: Errors = INDEPENDENT,
 ) -> SparsePlan:
     """The size of the factor of n rows."""
-    return _plan_of(find_pattern(Levels(tuple(terms), n_population), n), tuple(names))
+    coupling = find_entries(errors, n, None).coupling()
+    return _plan_of(find_pattern(Levels(tuple(terms), n_population), n, coupling), tuple(names))
 
 
 def _plan_of(pattern: Pattern, names: tuple[str, ...]) -> SparsePlan:
@@ -150,7 +160,7 @@ def _as_effects(term: Effects) -> Effects:
 
 
 def _pack(
-    pattern: Pattern, found: Products, mean: Floats, precision: Floats
+    pattern: Pattern, found: Products, entries: Entries, mean: Floats, precision: Floats
 ) -> tuple[Ints, Floats]:
     levels, tree, data = pattern.levels, pattern.tree, found.rows
     terms, p, K = levels.terms, levels.p, len(levels.terms)
@@ -168,12 +178,14 @@ def _pack(
         pattern.coupled.indptr.astype(np.int64), pattern.coupled.indices.astype(np.int64), term,
         k_ptr, k_node,
     )  # fmt: skip
-    v_ptr, v_idx, v_val = _compressed(found.sampled)
-    column0 = levels.column0
+    column0, places, G = levels.column0, found.places, found.spread
     counts = {
-        "K": K, "p": p, "r": found.sampled_response.shape[1], "rx": data.X_sampled.shape[1],
+        "K": K, "p": p, "r": places.n_sampled, "rx": data.X_sampled.shape[1],
         "n_effects": n_effects, "n_columns": n_columns, "n_nodes": len(tree.nodes),
-        "n_fronts": len(tree.fronts), "n_sets": len(found.yy), "n_pairs": found.pairs.shape[1],
+        "n_fronts": len(tree.fronts), "n_sets": len(entries.of), "n_bases": entries.n_bases,
+        "n_classes": len(entries.class_n), "n_scales": entries.scale_X.shape[1],
+        "n_roots": entries.n_roots, "n_errors": len(entries.record),
+        **dict(zip(("c", "yy", "vy", "v_val", "n_products"), places.starts, strict=True)),
         "n_kinds": 1 + sum(len(t.parts) for t in terms), "n_panels": int(tree.panel[-1]),
         "n_squares": int(tree.square[-1]),
         "n_leaf_rows": int(below[~front].max(initial=0)),
@@ -192,11 +204,9 @@ def _pack(
         "children": tree.children, "panel": tree.panel, "square": tree.square, "term": term,
         "effect": first_of_node[tree.nodes], "e_ptr": e_ptr, "e_n": e_n, "edges": edges,
         "v_at": value_starts(pattern)[:-1], "k_ptr": k_ptr, "k_row": k_row,
-        "k_kind": k_kind, "v_ptr": v_ptr, "v_idx": v_idx,
+        "k_kind": k_kind, "v_ptr": places.v_ptr, "v_idx": places.v_idx, "g_ptr": G.ptr,
+        "g_row": G.row, "w_of": entries.of, "errors": entries.record,
     }  # fmt: skip
-    XX = np.zeros((p + 1, p + 1))
-    XX[:p, :p], XX[p, p] = found.population, found.yy[0]
-    XX[p, :p] = XX[:p, p] = found.response[0, n_columns - p :]
     log_basis = np.linalg.slogdet(forward)[1] if p else 0.0
     log_dets = found.log_weights + log_det_precision(precision)
     log_dets += sum(t.width * t.log_determinant for t in terms)
@@ -204,11 +214,11 @@ def _pack(
     floats: dict[str, Any] = {
         "constants": [0.5 * log_dets - log_basis - 0.5 * n * np.log(2 * np.pi), n],
         "T": np.concatenate([*(m.forward.ravel() for m in found.maps), [1.0]]),
-        "XX": XX, "P0": P0, "m0": forward @ mean - data.fit_x, "R": data.share,
-        "TV": data.map_s.forward, "v0": data.fit_s, "vy": found.sampled_response, "v_val": v_val,
-        "yy": found.yy, "c": found.response,
+        "XX": found.population, "P0": P0, "m0": forward @ mean - data.fit_x, "R": data.share,
+        "TV": data.map_s.forward, "v0": data.fit_s,
         "size": [len(t.pieces) * _level_variance(t) for t in terms],
-        "k_val": k_val, "pairs": found.pairs,
+        "k_val": k_val, "g_val": G.value, "class_n": entries.class_n,
+        "scale_X": entries.scale_X, "scale_0": entries.scale_0,
     }  # fmt: skip
     return pack(counts, ints, floats)
 
@@ -245,20 +255,6 @@ def _precisions(pattern: Pattern, P0: Floats) -> tuple[Ints, Ints, Floats, Ints]
     upper = upper[np.lexsort((j[upper], i[upper]))]
     ptr = np.searchsorted(i[upper], np.arange(len(place) + 1))
     return ptr, j[upper], x[upper], kind[upper]
-
-
-def _compressed(sets: Sequence[sparse.csr_array]) -> tuple[Ints, Ints, Floats]:
-    """One pattern for all of them, and the values of each (M, ...)."""
-    both = sum((abs(s) for s in sets[1:]), abs(sets[0]))
-    both = sparse.csr_array(both)
-    both.sort_indices()
-    rows = np.repeat(np.arange(both.shape[0]), np.diff(both.indptr))
-    keys = rows * max(both.shape[1], 1) + both.indices
-    values = np.zeros((len(sets), both.nnz))
-    for m, s in enumerate(sets):
-        own = np.repeat(np.arange(s.shape[0]), np.diff(s.indptr)) * max(s.shape[1], 1) + s.indices
-        values[m, np.searchsorted(keys, own)] = s.data
-    return both.indptr, both.indices, values
 
 
 @jit.njit(

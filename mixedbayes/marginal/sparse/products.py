@@ -1,8 +1,4 @@
-"""Cross-products of all columns with each other and with the response, on the factor's pattern.
-
-The residual's inverse covariance is sum_m w_m E_m, E_m known and w_m numbers that depend on the
-parameters: one, 1 / sigma^2, where rows are independent. Each has cross-products of its own.
-"""
+"""Cross-products of all columns with each other and with the response, on the factor's pattern."""
 
 from __future__ import annotations
 
@@ -17,6 +13,8 @@ from mixedbayes import jit
 from mixedbayes.marginal.columns import ColumnMap, fit_column_map
 from mixedbayes.marginal.crossproducts import Rows, prepare_rows
 from mixedbayes.marginal.plan import Factor, Floats, Ints
+from mixedbayes.marginal.sparse.accumulate import Places, Spread, spread
+from mixedbayes.marginal.sparse.entries import Entries
 from mixedbayes.marginal.sparse.order import minimum_degree
 from mixedbayes.marginal.sparse.tree import Tree, build_tree
 from mixedbayes.numerics.rows import row_blocks
@@ -110,10 +108,11 @@ class Pattern:
     dense: int  # columns that are kept as dense ones, the last
 
 
-def find_pattern(levels: Levels, n: int, residual: Sequence[sparse.csr_array] = ()) -> Pattern:
+def find_pattern(levels: Levels, n: int, coupling: sparse.csr_array | None = None) -> Pattern:
     """Which nodes are coupled by rows, or by a precision; their order and fronts.
 
-    `residual` are the E_m where rows are correlated, none where they are not.
+    `coupling` (n, n) says which rows are correlated given all others, each with itself; None where
+    none are.
     """
     N, population = int(levels.node0[-1]), int(levels.node0[-2])
     counts, graph = np.zeros(N), sparse.csr_array((N, N), dtype=np.float32)
@@ -123,13 +122,12 @@ def find_pattern(levels: Levels, n: int, residual: Sequence[sparse.csr_array] = 
     last[population:] = True
     few, many = np.flatnonzero(~last), np.flatnonzero(last)
     with_many = np.zeros((len(few), len(many)), np.bool_)
-    whole = levels.met(slice(0, n)) if residual else None
+    whole = None if coupling is None else levels.met(slice(0, n))
     for rows in row_blocks(n, _ROWS):
         met = levels.met(rows)
         other = met
-        if whole is not None:
-            near = sum((abs(E[rows]) for E in residual), sparse.csr_array((met.shape[0], n)))
-            other = sparse.csr_array((near != 0).astype(np.float32) @ whole)
+        if coupling is not None:
+            other = sparse.csr_array(coupling[rows] @ whole)
         left, right = met[:, few], other[:, few]
         graph_few = left.T @ right
         graph = graph + _placed(graph_few, few, N)
@@ -179,16 +177,13 @@ def _precision_pairs(levels: Levels, side: int) -> list[Ints]:
 
 @dataclass(frozen=True, eq=False)
 class Products:
-    """Of each of the M terms of the residual's inverse covariance, everything in internal bases."""
+    """Everything in internal bases; see `layout` for what the products are."""
 
     rows: Rows
     maps: tuple[ColumnMap, ...]  # of each term
-    pairs: Floats  # (M, ...) blocks of S_m one after the other, as the pattern has them
-    response: Floats  # (M, columns) with the residual of the response
-    yy: Floats  # (M,) its square
-    population: Floats  # (p, p) of the population columns, by the weights
-    sampled: Sequence[sparse.csr_array]  # M of (columns + r, r), with the sampled columns
-    sampled_response: Floats  # (M, r)
+    population: Floats  # (p + 1, p + 1) of the population columns and the response, by weights
+    places: Places
+    spread: Spread  # G
     log_weights: float  # sum of log weights
 
 
@@ -200,56 +195,79 @@ def find_products(
     weights: Floats | None,
     X_sampled: Floats,
     sampled_factors: Sequence[Factor],
-    residual: Sequence[sparse.csr_array],
+    entries: Entries | None,
+    coupling: sparse.csr_array | None,
 ) -> Products:
-    """One pass over the rows."""
-    levels, tree, n = pattern.levels, pattern.tree, len(y)
+    """From the rows; entries is None where R^-1 is the known weights times one number."""
     data = prepare_rows(y, X, (), weights, X_sampled, sampled_factors)
-    maps = tuple(_column_map(t, weights) for t in levels.terms)
-    columns, N, d = _Columns.of(pattern, data, maps), int(tree.col[-1]), pattern.dense
-    n_sets, few = max(len(residual), 1), int(tree.col[-1]) - pattern.dense
-    r = data.X_sampled.shape[1] + sum(J * Z.shape[1] for _, Z, J in data.sampled_factors)
-    ss = [sparse.csr_array((few, few)) for _ in range(n_sets)]
-    sd, dd = np.zeros((n_sets, few, d)), np.zeros((n_sets, d, d))
-    response, yy = np.zeros((n_sets, N)), np.zeros(n_sets)
-    sampled = [sparse.csr_array((N + r, r)) for _ in range(n_sets)]
-    sampled_response = np.zeros((n_sets, r))
-    whole = columns.of_rows(slice(0, n)) if residual else None
-    for rows in row_blocks(n, _ROWS):
-        A, D, V, e, w = columns.of_rows(rows)
-        for m in range(n_sets):
-            if whole is not None:
-                EA, ED, EV, Ee = (sparse.csr_array(residual[m][rows]) @ x for x in whole[:4])
-            else:
-                EA, ED, EV, Ee = _scaled(A, w), D * w[:, None], _scaled(V, w), e * w
-            ss[m] = sparse.csr_array(ss[m] + A.T @ EA)
-            sd[m] += A.T @ ED
-            dd[m] += D.T @ ED
-            response[m, :few] += A.T @ Ee
-            response[m, few:] += D.T @ Ee
-            yy[m] += e @ Ee
-            if r:
-                both = [A.T @ EV, sparse.csr_array(D.T @ EV.toarray()), V.T @ EV]
-                sampled[m] = sparse.csr_array(sampled[m] + sparse.vstack(both, format="csr"))
-                sampled_response[m] += V.T @ Ee
-    coupled = pattern.coupled
-    size = int(value_starts(pattern)[-1])
-    pairs = np.zeros((n_sets, size))
-    for m in range(n_sets):
-        ss[m].sort_indices()
-        sampled[m].sort_indices()
-        _fill(
-            ss[m].indptr.astype(np.int64), ss[m].indices.astype(np.int64), ss[m].data, sd[m], dd[m],
-            coupled.indptr.astype(np.int64), coupled.indices.astype(np.int64), tree.col, pairs[m],
-        )  # fmt: skip
+    maps = tuple(_column_map(t, weights) for t in pattern.levels.terms)
+    columns = _Columns.of(pattern, data, maps)
+    found = _one_set(columns) if entries is None else _sets(columns, entries, coupling)
+    population = np.zeros((data.X.shape[1] + 1,) * 2)
+    for rows in row_blocks(len(y), _ROWS):
+        x, _, e, w = data.population(rows)
+        xe = np.column_stack([x, e])
+        population += xe.T @ (xe * w[:, None])
     log_weights = 0.0 if weights is None else float(np.log(weights).sum())
-    population = np.zeros((data.X.shape[1],) * 2)
-    for rows in row_blocks(n, _ROWS):
-        x, _, _, w = data.population(rows)
-        population += x.T @ (x * w[:, None])
-    return Products(
-        data, maps, pairs, response, yy, population, sampled, sampled_response, log_weights
-    )
+    return Products(data, maps, population, *found, log_weights)
+
+
+def _one_set(columns: _Columns) -> tuple[Places, Spread]:
+    """One pass over the rows."""
+    pattern, data = columns.pattern, columns.data
+    N, d, few = int(pattern.tree.col[-1]), pattern.dense, columns.few
+    r = data.X_sampled.shape[1] + sum(J * Z.shape[1] for _, Z, J in data.sampled_factors)
+    ss, sd, dd = sparse.csr_array((few, few)), np.zeros((few, d)), np.zeros((d, d))
+    response, yy, vy = np.zeros(N), 0.0, np.zeros(r)
+    sampled = sparse.csr_array((N + r, r))
+    for rows in row_blocks(len(data.y), _ROWS):
+        A, D, V, e, w = columns.of_rows(rows)
+        EA, ED, EV, Ee = _scaled(A, w), D * w[:, None], _scaled(V, w), e * w
+        ss = sparse.csr_array(ss + A.T @ EA)
+        sd += A.T @ ED
+        dd += D.T @ ED
+        response[:few] += A.T @ Ee
+        response[few:] += D.T @ Ee
+        yy += float(e @ Ee)
+        if r:
+            both = [A.T @ EV, sparse.csr_array(D.T @ EV.toarray()), V.T @ EV]
+            sampled = sparse.csr_array(sampled + sparse.vstack(both, format="csr"))
+            vy += V.T @ Ee
+    ss.sort_indices()
+    sampled.sort_indices()
+    places = _places(pattern, sampled)
+    pairs = np.zeros(places.n_pairs)
+    _fill(
+        ss.indptr.astype(np.int64), ss.indices.astype(np.int64), ss.data, sd, dd,
+        places.ptr, places.node, pattern.tree.col, pairs,
+    )  # fmt: skip
+    value = np.concatenate([pairs, response, [yy], vy, sampled.data])
+    return places, Spread(np.array([0, len(value)]), np.arange(len(value)), value)
+
+
+def _sets(
+    columns: _Columns, entries: Entries, coupling: sparse.csr_array | None
+) -> tuple[Places, Spread]:
+    """Of all weights."""
+    A, D, V, e, _ = columns.of_rows(slice(0, len(columns.data.y)))
+    rows = sparse.csr_array(sparse.hstack([A, D, V, e[:, None]], format="csr"))
+    rows.sort_indices()
+    own = sparse.csr_array(sparse.hstack([A, D, V], format="csr"))
+    there, sampled = (x.astype(bool).astype(np.float32) for x in (own, V))
+    met = sampled if coupling is None else coupling @ sampled
+    places = _places(columns.pattern, sparse.csr_array(there.T @ met))
+    return places, spread(entries, rows, places)
+
+
+def _places(pattern: Pattern, sampled: sparse.csr_array) -> Places:
+    """Of all products; `sampled` has the pattern of those with the sampled columns."""
+    sampled.sort_indices()
+    coupled = pattern.coupled
+    return Places(
+        coupled.indptr.astype(np.int64), coupled.indices.astype(np.int64), pattern.tree.col,
+        sampled.indptr.astype(np.int64), sampled.indices.astype(np.int64),
+        int(value_starts(pattern)[-1]), sampled.shape[1],
+    )  # fmt: skip
 
 
 def _scaled(A: sparse.csr_array, w: Floats) -> sparse.csr_array:

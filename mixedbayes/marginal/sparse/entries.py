@@ -1,0 +1,240 @@
+"""The distinct entries of the residual's inverse covariance, and where in it they stand.
+
+Rows of one *class* have one sigma. The inverse correlations of a group's rows follow from the
+positions that it has, so that groups with the same positions and classes share all entries. Of a
+chain, whose neighbours alone have entries, they follow from the distance to the row before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from mixedbayes.errors import ModelError
+from mixedbayes.marginal.plan import Floats, Ints
+from mixedbayes.marginal.sparse.weights import CHAIN
+
+MOST_POSITIONS = 400  # of correlations that are no chain: their cost grows with the third power
+_DIGITS = 1e-12  # of the distance of the first position and the last, in which two are the same
+
+
+@dataclass(frozen=True, eq=False)
+class Correlations:
+    """Which rows are correlated: those of one group, by their positions.
+
+    In a chain each row depends on the one before it alone, with a correlation that follows from
+    their distance. The groups of one arm have the same correlations.
+    """
+
+    refs: Ints  # (n,) group of each row
+    places: Ints  # (n,) position of each row, one row for each position of a group
+    positions: Floats  # (T,) ascending
+    chain: bool
+    arms: Ints | None = None  # (n,) arm of each row's group; None: all in one
+    n_arms: int = 1
+
+    @cached_property
+    def order(self) -> Ints:
+        """(n,) rows by group and position."""
+        return np.lexsort((self.places, self.refs))
+
+    @cached_property
+    def starts(self) -> Ints:
+        """(J + 1,) where in `order` the groups that have rows start."""
+        refs = np.asarray(self.refs)[self.order]
+        new = np.flatnonzero(np.diff(refs, prepend=-1) != 0)
+        return np.append(new, len(refs))
+
+    def arm(self, rows: Ints) -> Ints:
+        """The arm of some rows."""
+        return np.zeros(len(rows), np.int64) if self.arms is None else np.asarray(self.arms)[rows]
+
+    @cached_property
+    def _neighbours(self) -> tuple[Ints, Ints, Floats, Ints]:
+        """Of a chain: rows that have one before them in their group, and these; all distances that
+        occur, (m, 2) with the arm in front; and which of them each is.
+        """
+        first = np.zeros(len(self.order), bool)
+        first[self.starts[:-1]] = True
+        after = np.flatnonzero(~first)
+        own, before = self.order[after], self.order[after - 1]
+        at = np.asarray(self.positions, float)
+        gap, arm = at[self.places[own]] - at[self.places[before]], self.arm(own)
+        step = _DIGITS * max(float(at[-1] - at[0]), 1e-300)
+        key = np.column_stack([arm, np.rint(gap / step)])
+        _, index, number = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        known = np.column_stack([arm, gap])[index]
+        return own, before, known, number.ravel().astype(np.int64)
+
+    @property
+    def links(self) -> tuple[Ints, Ints, Ints]:
+        """Of a chain: rows that have one before them in their group, these, and the numbers of
+        their distances, those of all arms one after the other.
+        """
+        own, before, _, number = self._neighbours
+        return own, before, number
+
+    @property
+    def distances(self) -> tuple[Floats, ...]:
+        """Of a chain: the distinct distances of neighbours in each arm, ascending."""
+        known = self._neighbours[2]
+        return tuple(known[known[:, 0] == a, 1] for a in range(self.n_arms))
+
+    @property
+    def sizes(self) -> tuple[tuple[int, ...], ...]:
+        """Of each arm the sizes of its roots: 2 for each distance of a chain, or T."""
+        if self.chain:
+            return tuple((2,) * len(d) for d in self.distances)
+        return ((len(self.positions),),) * self.n_arms
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """sigma of each row, exp(offset + columns coefficients) or one number; and correlations."""
+
+    columns: Floats | None = None  # (n, s); None: sigma itself is the parameter
+    offset: Floats | None = None  # (n,)
+    correlations: Correlations | None = None
+
+    @property
+    def n_scales(self) -> int:
+        """Coefficients of log sigma; 0 where sigma itself is the parameter."""
+        return 0 if self.columns is None else self.columns.shape[1]
+
+    @property
+    def size(self) -> int:
+        """How many numbers the residual has in the parameter vector."""
+        roots = () if self.correlations is None else self.correlations.sizes
+        return sum(k * k for own in roots for k in own) + max(self.n_scales, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """R^-1 has scale[t] * w_(number[t]) at (rows[t], columns[t]), and at its mirror image."""
+
+    rows: Ints  # (t,)
+    columns: Ints  # (t,)
+    number: Ints  # (t,)
+    scale: Floats  # (t,) root of both rows' known weights
+    of: Ints  # (M, 3) of each weight its base, and two classes
+    n_bases: int
+    class_n: Ints  # (classes,) rows
+    scale_X: Floats  # (classes, s)
+    scale_0: Floats  # (classes,)
+    n_roots: int
+    record: Ints  # see `weights.find_weights`; roots by their places among all
+
+    def coupling(self) -> sparse.csr_array | None:
+        """(n, n) which rows are correlated, given all others; None where none are."""
+        apart = self.rows != self.columns
+        if not apart.any():
+            return None
+        n, i, j = int(self.rows.max()) + 1, self.rows[apart], self.columns[apart]
+        own = np.arange(n)
+        at = np.concatenate([i, j, own]), np.concatenate([j, i, own])
+        return sparse.csr_array((np.ones(len(at[0]), np.float32), at), shape=(n, n))
+
+
+def find_entries(errors: Errors, n: int, weights: Floats | None) -> Entries:
+    """The entries for n rows with these known weights.
+
+    Raises
+    ------
+    ModelError
+        Correlations that are no chain, of more than MOST_POSITIONS positions.
+    """
+    classes, class_n, X, offset = _classes(errors, n)
+    parts, n_bases, n_roots, record = _parts(errors.correlations, n)
+    rows, columns, base = (np.concatenate(part) for part in zip(*parts, strict=True))
+    key = np.column_stack([base, classes[rows], classes[columns]])
+    of, number = np.unique(key, axis=0, return_inverse=True)
+    root = np.ones(n) if weights is None else np.sqrt(weights)
+    return Entries(
+        rows, columns, number.ravel().astype(np.int64), root[rows] * root[columns], of, n_bases,
+        class_n, X, offset, n_roots, record,
+    )  # fmt: skip
+
+
+def _classes(errors: Errors, n: int) -> tuple[Ints, Ints, Floats, Floats]:
+    """Class of each row; rows, columns and offset of each class."""
+    if errors.columns is None:
+        return np.zeros(n, np.int64), np.array([n]), np.zeros((1, 0)), np.zeros(1)
+    offset = np.zeros(n) if errors.offset is None else errors.offset
+    every = np.column_stack([offset, errors.columns]) + 0.0  # -0 is 0
+    known, number, counts = np.unique(every, axis=0, return_inverse=True, return_counts=True)
+    return number.ravel().astype(np.int64), counts, known[:, 1:], known[:, 0]
+
+
+def _parts(c: Correlations | None, n: int) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:
+    """Rows, columns and base of all entries; how many bases and root entries; and the record."""
+    every = np.arange(n)
+    if c is None:
+        return [(every, every, np.zeros(n, np.int64))], 1, 0, np.zeros(0, np.int64)
+    if c.chain:
+        return _chain(c)
+    if len(c.positions) > MOST_POSITIONS:
+        raise ModelError(
+            f"the residual's correlations have {len(c.positions):,} positions, more than "
+            f"{MOST_POSITIONS}; use ar1() or ou(), whose cost does not grow with them"
+        )
+    return _patterns(c)
+
+
+def _chain(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:
+    own, before, number = c.links
+    counts = np.bincount(number, minlength=sum(map(len, c.distances)))
+    first, base = c.order[c.starts[:-1]], 1 + 3 * number
+    record = [(CHAIN, 4 * g, many) for g, many in enumerate(counts.tolist())]
+    parts = [
+        (first, first, np.zeros(len(first), np.int64)),
+        (own, own, base), (before, before, base + 1), (own, before, base + 2),
+    ]  # fmt: skip
+    return parts, 1 + 3 * len(counts), 4 * len(counts), np.array(record, np.int64).ravel()
+
+
+def _patterns(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:
+    T, base = len(c.positions), 1
+    heads: list[list[int]] = [[] for _ in range(c.n_arms)]
+    found = list(_groups_of(c))
+    starts: dict[tuple[int, ...], int] = {}
+    for a in range(c.n_arms):  # bases are in the order of the record
+        own = sorted((key for key, _ in found if key[0] == a))
+        counts = {key: len(rows) for key, rows in found if key[0] == a}
+        heads[a] = [T, a * T * T, len(own)]
+        for key in own:
+            heads[a] += [len(key) - 1, counts[key], *key[1:]]
+            starts[key] = base
+            base += len(key) * (len(key) - 1) // 2
+    parts = []
+    for key, rows in found:  # rows (groups, m)
+        i, j = np.tril_indices(rows.shape[1])
+        each = np.arange(len(i)) + starts[key]
+        parts.append((rows[:, i].ravel(), rows[:, j].ravel(), np.tile(each, len(rows))))
+    record = np.array([x for head in heads for x in head], np.int64)
+    return parts, base, c.n_arms * T * T, record
+
+
+def _groups_of(c: Correlations) -> Iterator[tuple[tuple[int, ...], Ints]]:
+    """Arm and positions that occur together in a group, and the rows (groups, m) of such groups."""
+    sizes = np.diff(c.starts)
+    for m in np.unique(sizes):
+        at = c.starts[:-1][sizes == m]
+        rows = c.order[at[:, None] + np.arange(m)]
+        key = np.column_stack([c.arm(rows[:, 0]), np.asarray(c.places)[rows]])
+        known, number = np.unique(key, axis=0, return_inverse=True)
+        for k, own in enumerate(known.tolist()):
+            yield tuple(own), rows[number.ravel() == k]
+
+
+def roots_of(sizes: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Where the roots of each arm start among all."""
+    ends = np.cumsum([0, *(k * k for own in sizes for k in own)]).tolist()
+    out, at = [], 0
+    for own in sizes:
+        out.append(ends[at : at + len(own)])
+        at += len(own)
+    return out
