@@ -201,6 +201,11 @@ def partial_cor(group: str, parameter: str = "mu", block: int = 0) -> str:
     return f"partial_{cor(group, parameter)}" + (f"_{block}" if block else "")
 
 
+def partial_residual(symbol: str) -> str:
+    """Numbers on (0, 1) behind the correlations of residuals, arm by arm: `partial_rho`."""
+    return f"partial_{symbol}"
+
+
 def unnamed(variable: str) -> str:
     """Dimension of a vector that has no labels, as PyMC and ArviZ call it."""
     return f"{variable}_dim_0"

@@ -9,7 +9,7 @@ from mixedbayes.design.build import (
     own_names,
 )
 from mixedbayes.design.checks import check_effects
-from mixedbayes.design.replay import random_columns, replay, weighted_columns
+from mixedbayes.design.replay import random_columns, replay, replay_residual, weighted_columns
 from mixedbayes.design.table import table
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor, NewRows, NewTerm
 from mixedbayes.design.used import category_columns, used_columns, used_functions
@@ -30,6 +30,7 @@ __all__ = [
     "own_names",
     "random_columns",
     "replay",
+    "replay_residual",
     "table",
     "used_columns",
     "used_functions",

@@ -20,7 +20,7 @@ from mixedbayes.errors import DataError
 from mixedbayes.formula import parse_terms
 from mixedbayes.formula.nodes import Call, Name, Node, column, unparse
 from mixedbayes.formula.terms import Term, Terms
-from mixedbayes.formula.types import RandomTerm
+from mixedbayes.formula.types import RandomTerm, ResidualTerm
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.registry import COVARIANCES
 
@@ -44,7 +44,7 @@ def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
     value, name = rows.value(node), _name(node)
     if isinstance(value, Categorical):
         check_levels(bar, name, value.levels)
-        encoding, at = plan(terms, rows, bar.text), _of_categories(bar, structure, value, name)
+        encoding, at = plan(terms, rows, bar.text), of_categories(bar, structure, value, name)
         if structure.axis and not value.ordered:
             encoding = replace(encoding, note=_order_note(bar, name, value))
         return replace(encoding, unseen=_unseen(bar, name)), structure.placed(at, name)
@@ -58,14 +58,14 @@ def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
         )
     levels = np.unique(numbers)
     check_levels(bar, name, pd.Index(levels))
-    at = _of_numbers(bar, structure, levels, name)
+    at = of_numbers(bar, structure, levels, name)
     whole = plan(Terms(False, (Term((Call("C", (node,), (), node.span),)),)), rows, bar.text)
     block = replace(whole.blocks[0], names=tuple(f"{name}[{label(v)}]" for v in levels))
     kept = replace(whole, blocks=(block,), unseen=_unseen(bar, name), along=node)
     return kept, structure.placed(at, name)
 
 
-def _group(bar: RandomTerm) -> str:
+def _group(bar: RandomTerm | ResidualTerm) -> str:
     return ":".join(map(column, bar.factors))
 
 
@@ -111,9 +111,10 @@ def axis_notes(g: GroupDesign) -> list[str]:
     ]
 
 
-def _of_categories(
-    bar: RandomTerm, structure: Covariance, value: Categorical, name: str
+def of_categories(
+    bar: RandomTerm | ResidualTerm, structure: Covariance, value: Categorical, name: str
 ) -> list[float]:
+    """Where the levels of a category are, for a structure that asks."""
     if structure.axis == "times":
         if _text(value.levels):
             raise DataError(
@@ -144,7 +145,10 @@ def _of_categories(
     return at
 
 
-def _of_numbers(bar: RandomTerm, structure: Covariance, levels: Floats, name: str) -> list[float]:
+def of_numbers(
+    bar: RandomTerm | ResidualTerm, structure: Covariance, levels: Floats, name: str
+) -> list[float]:
+    """Where distinct numbers are."""
     at = levels.tolist()
     if structure.axis == "times":
         return at
@@ -160,7 +164,7 @@ def _of_numbers(bar: RandomTerm, structure: Covariance, levels: Floats, name: st
 
 
 def _check_steps(
-    bar: RandomTerm,
+    bar: RandomTerm | ResidualTerm,
     structure: Covariance,
     at: list[float],
     name: str,

@@ -19,6 +19,7 @@ from mixedbayes.design.known import notes, relations
 from mixedbayes.design.level_curves import fit_levels
 from mixedbayes.design.locate import unknown_column
 from mixedbayes.design.memory import Coding, Memory, coding_notes
+from mixedbayes.design.residual import EncodedResidual, fit_residual, with_sds
 from mixedbayes.design.smooths import Fitted as FittedSmooth
 from mixedbayes.design.smooths import check_names, fit_smooth, level_notes
 from mixedbayes.design.table import Table, missing, table
@@ -48,6 +49,7 @@ class Fitted:
     terms: Mapping[str, EncodedTerm]  # by name
     smooths: tuple[FittedSmooth, ...] = ()
     others: Mapping[str, "Fitted"] = field(default_factory=dict)  # of further parameters
+    residual: EncodedResidual | None = None
 
 
 def build_design(
@@ -118,12 +120,15 @@ def build_design(
         response.check_successes(y, trials, formula, rows)
     if expand is not None:
         formula = expand(_apart(formula, functions or {}), left)
+    residual = None if formula.residual is None else fit_residual(formula.residual, rows)
+    formula = formula if residual is None else with_sds(formula, residual)
     mu, fitted = _predictor(formula.parameter, formula, rows)
     others: list[tuple[LinearPredictor, Fitted]] = []
     for f in formula.others:
         others.append(_further(f, rows, formula, [(mu, fitted), *others]))
     checks.check_across([mu, *(p for p, _ in others)])
-    fitted = replace(fitted, others={p.parameter: own for p, own in others})
+    others_fitted = {p.parameter: own for p, own in others}
+    fitted = replace(fitted, others=others_fitted, residual=residual)
     name = response.label(formula)
     return Design(
         formula=formula,
@@ -143,11 +148,13 @@ def build_design(
             *coding_notes(formula, memory.coding),
             *dict.fromkeys(note for p, own in ((mu, fitted), *others) for note in _notes(p, own)),
             *checks.id_notes(formula),
+            *([residual.note] if residual is not None and residual.note else []),
         ),
         columns=fitted,
         data=whole.frame(),
         library=whole.library,
         limits=observed.limits(formula, rows, y),
+        residual=None if residual is None else residual.residual,
     )
 
 

@@ -16,7 +16,7 @@ from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.independent import unknown_rows
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.table import Table, column_names, missing, table
-from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewRows
+from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewRows, Residual
 from mixedbayes.design.used import Used, used_columns
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
@@ -79,6 +79,21 @@ def replay(
     optional = (*used.trials, *used.weights, *used.trunc)
     rows = _rows(fitted, new_data, needed, optional, design.formula, formula if response else None)
     return _new_rows(formula, fitted, rows, wanted, used, response, beyond)
+
+
+def replay_residual(design: Design, new_data: Any) -> Residual:
+    """The structure of residuals with the places of new rows in it.
+
+    Raises
+    ------
+    DataError
+        For a missing column of its positions, groups or arms, a position of which the structure
+        says nothing, and two rows of one group at one position.
+    """
+    formula, fitted, _ = _of(design, names.MU)
+    assert fitted.residual is not None
+    needed = used_columns(formula).residual
+    return fitted.residual.new(_rows(fitted, new_data, needed, (), formula))
 
 
 def random_columns(design: Design, group_name: str, new_data: Any, parameter: str = "mu") -> Floats:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mixedbayes.formula import Formula, parse_expression, parse_terms
+from mixedbayes.formula import Formula, ResidualTerm, parse_expression, parse_terms
 from mixedbayes.formula.nodes import (
     Call,
     Listing,
@@ -33,13 +33,14 @@ class Used:
     others: tuple[str, ...] = ()  # of the formulas of further parameters
     cens: tuple[str, ...] = ()  # how responses are censored, and their upper ends
     trunc: tuple[str, ...] = ()  # bounds of the responses
+    residual: tuple[str, ...] = ()  # how residuals are correlated: positions, groups, arms
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All of them, each once, in the order of the formula."""
         effects = [name for names in self.effects.values() for name in names]
         left = (self.response, self.trials, self.weights, self.cens, self.trunc)
-        every = (*left, self.fixed, effects, self.groups, self.others)
+        every = (*left, self.fixed, effects, self.groups, self.others, self.residual)
         return tuple(dict.fromkeys(name for names in every for name in names))
 
 
@@ -76,7 +77,15 @@ def used_columns(formula: Formula) -> Used:
         others=_of_others(formula),
         cens=tuple(name for text in response.cens for name in _of_expression(text)),
         trunc=tuple(name for text in response.trunc for name in _of_expression(text)),
+        residual=_of_residual(formula.residual),
     )
+
+
+def _of_residual(said: ResidualTerm | None) -> tuple[str, ...]:
+    if said is None:
+        return ()
+    by = (said.by,) if said.by else ()
+    return tuple(dict.fromkeys((*_of_expression(said.of or None), *said.factors, *by)))
 
 
 def _without(columns: tuple[str, ...], text: str, curves: Sequence[SmoothTerm]) -> tuple[str, ...]:
@@ -96,7 +105,8 @@ def used_functions(formula: Formula) -> tuple[str, ...]:
     response = formula.response
     limits = (*response.cens, *response.trunc)
     left = (response.text, response.trials, response.weights, response.se, *limits)
-    texts = (*left, *formula.offsets)
+    positions = None if formula.residual is None else formula.residual.of or None
+    texts = (*left, *formula.offsets, positions)
     nodes = [parse_expression(text) for text in texts if text is not None]
     for text in (formula.fixed, *(bar.effects for bar in formula.random)):
         nodes += [factor for term in parse_terms(text).terms for factor in term.factors]

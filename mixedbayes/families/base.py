@@ -141,6 +141,7 @@ class Family(Several, Bounded, chosen.Linked):
                     other.response.text, formula, self.name, self.distributional
                 )
         self._check_trials(formula)
+        support.check_residual(formula, self.name, self.link.name, possible=self.correlates)
         self._check_rate(formula)
 
     def _check_trials(self, formula: Formula) -> None:
@@ -148,8 +149,9 @@ class Family(Several, Bounded, chosen.Linked):
             support.refuse_trials(formula.response, self.name)
 
     def _check_rate(self, formula: Formula) -> None:
-        if formula.response.rate is not None and not (self.counting and isinstance(self.link, Log)):
-            support.refuse_rate(formula.response.rate, self.name, self.link.name)
+        rate = formula.response.rate
+        if rate is not None and not (self.counting and isinstance(self.link, Log)):
+            support.refuse_rate(rate, self.name, self.link.name)
 
     @property
     def distributional(self) -> tuple[str, ...]:
@@ -219,8 +221,7 @@ class Family(Several, Bounded, chosen.Linked):
     def typical_weight(self, design: Design) -> float:
         """Geometric mean of weights that divide the variance; 1 where there are none.
 
-        The default prior of a scale is that of a row with this weight, so that it follows when all
-        weights are multiplied by a number.
+        The default prior of a scale is that of a row with this weight: it follows all weights.
         """
         if self.repeats_rows or design.weights is None:
             return 1.0

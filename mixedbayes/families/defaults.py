@@ -42,7 +42,15 @@ def default_priors(design: Design, family: Family) -> Priors:
         name: Assigned(*family.parameter_prior(name, design)) for name in family.estimated(design)
     }
     predictors, across = _across(design, (mu, *others))
-    return Priors(predictors, parameters, across=across)
+    return Priors(predictors, parameters, across=across, residual=_residual(design))
+
+
+def _residual(design: Design) -> dict[str, Assigned]:
+    """Of the correlations of residuals; those of every arm have the same."""
+    own = design.residual
+    if own is None:
+        return {}
+    return {symbol: Assigned(*own.structure.default()) for symbol in own.symbols}
 
 
 def _further(predictor: LinearPredictor, design: Design, family: Family) -> PredictorPriors:

@@ -83,6 +83,10 @@ class Gaussian(Family):
             support.require(design, np.full(design.n, np.mean(design.y) > 0), self.name, reason)
 
     @property
+    def correlates(self) -> bool:
+        return self.closed_form
+
+    @property
     def row_density(self) -> RowDensity:
         return NORMAL
 

@@ -70,6 +70,10 @@ class _KnownErrors(Gaussian):
     adds: ClassVar[bool]
 
     @property
+    def correlates(self) -> bool:
+        return False
+
+    @property
     def row_density(self) -> RowDensity:
         density = super().row_density
         assert density is not None

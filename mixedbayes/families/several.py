@@ -1,4 +1,4 @@
-"""What a family says of categories, and of several linear predictors of the response."""
+"""What a family says of categories, of several linear predictors, and of several rows."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ class Several:
 
         def parameter(self, name: str) -> Parameter: ...
         def parameter_link(self, name: str) -> Link: ...
+
+    @property
+    def correlates(self) -> bool:
+        """Whether rows have normal residuals, which may be correlated."""
+        return False
 
     def expanded(self, formula: Formula, response: Response) -> Formula:
         """The formulas of all predictors, from those written and the response of the rows.

@@ -108,6 +108,30 @@ def refuse_rate(rate: str, family: str, link: str) -> NoReturn:
     )
 
 
+def check_residual(formula: Formula, family: str, link: str, *, possible: bool) -> None:
+    """Raise ModelError where residuals are said to be correlated that are not normal, or not known.
+
+    Those of responses within limits are not, and known standard errors are independent.
+    """
+    said, response = formula.residual, formula.response
+    if said is None:
+        return
+    effects = f"{said.structure}({said.of} | {said.group})" if said.of else f"(1 | {said.group})"
+    for what in (*response.limits, *([response.weighing] if response.se is not None else [])):
+        raise ModelError(
+            f'residual="{said.text}" is of responses that are known themselves, and here is '
+            f"{what}: leave it out, or residual=, and put effects of each row's position into the "
+            f"formula, + {effects}"
+        )
+    if not possible:
+        with_link = "" if link == "identity" else f" with the {link} link"
+        raise ModelError(
+            f'residual="{said.text}" is of normal residuals around a linear predictor, and the '
+            f"{family} family{with_link} has none: in its formula effects of each row's position "
+            f"do the same on the scale of the linear predictor, + {effects}"
+        )
+
+
 def refuse_labels(design: Design, family: str) -> None:
     """Raise DataError if the response is categorical."""
     levels = design.response_levels

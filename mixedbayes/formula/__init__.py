@@ -8,13 +8,15 @@ from mixedbayes.formula.parser import (
     parse_expression,
     parse_terms,
 )
+from mixedbayes.formula.residual import parse_residual, with_residual
 from mixedbayes.formula.tokens import caret
-from mixedbayes.formula.types import Axes, Formula, RandomTerm, Response, Span
+from mixedbayes.formula.types import Axes, Formula, RandomTerm, ResidualTerm, Response, Span
 
 __all__ = [
     "Axes",
     "Formula",
     "RandomTerm",
+    "ResidualTerm",
     "Response",
     "Span",
     "canonical",
@@ -23,5 +25,7 @@ __all__ = [
     "parse_all",
     "parse_axes",
     "parse_expression",
+    "parse_residual",
     "parse_terms",
+    "with_residual",
 ]

@@ -229,7 +229,7 @@ def _bars(paren: Paren, text: str) -> list[RandomTerm]:
             f"write one of the two: (x | {bar.id} | g), or (x | {said})",
         )  # fmt: skip
     places = groupers.members(group)
-    nesting = _nesting(group, text) if places is None else [places]
+    nesting = factors_of(group, text) if places is None else [places]
     if len(nesting) > 1 or len(nesting[0]) > 1:
         _check_single(grouper, bar.group.span, text)
     return [
@@ -248,18 +248,21 @@ def _check_single(grouper: Grouper, span: Span, text: str) -> None:
         )  # fmt: skip
 
 
-def _nesting(node: Node, text: str) -> list[tuple[str, ...]]:
+def factors_of(node: Node, text: str) -> list[tuple[str, ...]]:
     """Grouping factors of a bar's right side: `a/b` gives (a,) and (a, b)."""
     match node:
         case Name(name=name):
             return [(name,)]
         case Paren(inner=inner):
-            return _nesting(inner, text)
+            return factors_of(inner, text)
         case Operation(operator="/", left=left, right=right):
-            outer = _nesting(left, text)
-            return [*outer, *(_join(outer[-1], f, node.span, text) for f in _nesting(right, text))]
+            outer = factors_of(left, text)
+            return [
+                *outer,
+                *(_join(outer[-1], f, node.span, text) for f in factors_of(right, text)),
+            ]
         case Operation(operator=":", left=left, right=right):
-            parts = _nesting(left, text), _nesting(right, text)
+            parts = factors_of(left, text), factors_of(right, text)
             if max(map(len, parts)) == 1:
                 return [_join(parts[0][0], parts[1][0], node.span, text)]
     return _not_a_factor(node, text)
@@ -406,7 +409,7 @@ def parse_axes(text: str) -> Axes:
                 f"{way}; of several factors | a:b",
                 node.span,
             )
-        factors = _nesting(node, text)[-1]
+        factors = factors_of(node, text)[-1]
     parser.end()
     if not has_column(y):
         parser.fail("nothing to draw upwards: there is no column", way, y.span)

@@ -96,6 +96,22 @@ class Axes:
 
 
 @dataclass(frozen=True)
+class ResidualTerm:
+    """How residuals of the rows of one group are correlated: `ar1(visit | patient)`."""
+
+    text: str  # as written
+    structure: str  # of the correlations, by its name in the registry
+    of: str  # expression of the positions, visits or times; "" where rows have none
+    factors: tuple[str, ...]  # columns whose combinations are the groups
+    by: str = ""  # column of arms, each with correlations of its own
+
+    @property
+    def group(self) -> str:
+        """Name of the grouping factor."""
+        return ":".join(self.factors)
+
+
+@dataclass(frozen=True)
 class Formula:
     """A parsed formula: response, population part, offsets and bars."""
 
@@ -107,7 +123,8 @@ class Formula:
     others: tuple["Formula", ...] = ()  # of further parameters, whose names are their responses
     parameter: str = "mu"  # of the first predictor
     specific: "Formula | None" = None  # of category-specific effects, once they are apart
-    source: "Formula | None" = None  # as written, where a family made this one of it and the data
+    source: "Formula | None" = None  # as written, where this one was made of it and the data
+    residual: ResidualTerm | None = None  # how residuals are correlated
 
     @property
     def of(self) -> str:

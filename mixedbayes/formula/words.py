@@ -17,7 +17,11 @@ _STRUCTURED = "its effects vary over a grouping factor: write {word}({x} | g)"
 _STRUCTURES = ("us", "diag", "homcs", "ar1", "hetar1", "ou", "toep", "homtoep")
 _SUCCESSES = "write {x} | trials(n) ~ ..., where n counts successes and failures together"
 _RESPONSE = "the response's other additions are not offered"
-_SERIES = "correlated errors in time or space are not offered"
+_SERIES = "correlations in space between residuals are not offered"
+_RESIDUAL = (
+    "correlated residuals of a Gaussian response are said beside the formula: "
+    'residual="{structure}"'
+)
 _ORDERED = "monotonic effects are not offered; write C({x}, contr.diff) for steps between levels"
 _OF_ALL_ROWS = (
     "what is computed from all rows has to be the same for new ones: write center({x}) or "
@@ -157,11 +161,15 @@ WORDS: dict[str, str] = {
         "family is sratio, cratio or acat: add it to the other population effects; effects of "
         "visits with one correlation are cs({x} | g)"
     ),
-    **dict.fromkeys(
-        ("ar", "arma", "ma", "car", "sar", "cosy", "unstr", "fcor", "corAR1", "mat",
-         "gau"),
-        _SERIES,
-    ),
+    **dict.fromkeys(("car", "sar", "fcor", "mat", "gau"), _SERIES),
+    **{
+        word: _RESIDUAL.replace("{structure}", structure)
+        for word, structure in {
+            "ar": "ar1({x} | g)", "corAR1": "ar1({x} | g)", "ma": "arma11({x} | g)",
+            "arma": "arma11({x} | g)", "arma11": "arma11({x} | g)", "cosy": "cosy(g)",
+            "unstr": "unstr({x} | g)",
+        }.items()
+    },
     **dict.fromkeys(("me", "mi"), "measurement error and imputation are not offered"),
     **dict.fromkeys(("cens", "censored", "Surv"), _CENSORED),
     **dict.fromkeys(("truncated", "constrained"), _TRUNCATED),

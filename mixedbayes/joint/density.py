@@ -33,6 +33,8 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
         return f"the {family.name} family with {family.link.name} link is not compiled in"
     if design.peculiarity:
         return design.peculiarity
+    if design.residual is not None:
+        return f"residuals are correlated, {design.residual.text}"
     stacking = stacking_obstacle(design, family)
     if stacking is not None:
         return stacking

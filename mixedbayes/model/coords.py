@@ -37,7 +37,7 @@ def model_coords(spec: Spec) -> dict[str, Any]:
                 out[cor_dims(g, p)[-1]] = told or list(g.terms)
     for a in spec.design.across:
         out[names.effect_dim(a.name)] = out[names.effect_bis_dim(a.name)] = list(a.terms)
-    return out
+    return out if spec.design.residual is None else out | dict(spec.design.residual.coords)
 
 
 def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
@@ -68,7 +68,7 @@ def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
         out[cor] = (names.effect_dim(a.name), names.effect_bis_dim(a.name))
         if spec.priors.placement(a) is not None:
             out[names.at_means(cor)] = out[cor]
-    return out
+    return out if spec.design.residual is None else out | dict(spec.design.residual.dims)
 
 
 def sd_dim(g: GroupDesign, parameter: str) -> str:
@@ -168,6 +168,13 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
     for a in spec.design.across:
         for name in names.of_across(a.name, len(a.blocks)):
             yield name, f"the effects of {a.name}"
+    if spec.design.residual is not None:
+        own = spec.design.residual
+        for symbol in own.symbols:
+            yield symbol, f"the correlation of residuals, {symbol}"
+            yield names.partial_residual(symbol), f"the numbers behind {symbol}"
+        for name in own.coords:
+            yield name, f"what correlations of residuals are of, {name}"
 
 
 def parts(

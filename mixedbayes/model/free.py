@@ -15,13 +15,14 @@ from functools import partial
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor, Residual
 from mixedbayes.distributions import Prior
 from mixedbayes.model.coords import parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.placement import Centre, Cuts, Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
+from mixedbayes.terms.covariance import Number
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,17 @@ def free_variables(spec: Spec) -> dict[str, Derived]:
             slopes = (names.fixef(p.parameter) for p in moving)
             moved = partial(_cuts, cuts=Cuts.of(spec.design.moving))
             out[names.at_means(name)] = Derived((names.vector_dim(name),), (name, *slopes), moved)
+    if spec.design.residual is not None:
+        out |= _of_residual(spec.design.residual, spec.priors)
     return out
+
+
+def _of_residual(own: Residual, priors: Priors) -> Iterator[tuple[str, Derived]]:
+    for symbol, numbers in own.by_symbol(residual_priors(priors)).items():
+        if all(z.prior is None for _, z in numbers):
+            name = names.partial_residual(symbol)
+            function = partial(residual_numbers, own=own, numbers=numbers)
+            yield name, Derived((names.unnamed(name),), own.symbols, function)
 
 
 def _cuts(at_zero: Floats, *slopes: Floats, cuts: Cuts) -> Floats:
@@ -153,6 +164,20 @@ def unit_numbers(cor: Floats, *, g: GroupDesign, block: tuple[int, ...], prior: 
     z = g.covariance.inverse(g.every_cor(cor)[..., *np.ix_(own, own)])
     numbers = g.covariance.parameters(len(own), prior)
     return np.stack([number.to_unit(z[..., m]) for m, number in enumerate(numbers)], axis=-1)
+
+
+def residual_priors(priors: Priors) -> dict[str, Prior]:
+    """Of the correlations of residuals, by symbol."""
+    return {symbol: a.prior for symbol, a in priors.residual.items()}
+
+
+def residual_numbers(
+    *draws: Floats, own: Residual, numbers: tuple[tuple[int, Number], ...]
+) -> Floats:
+    """(..., A m) what PyMC's graph has of the numbers of one symbol, arm by arm."""
+    z = own.numbers(dict(zip(own.symbols, draws, strict=True)))
+    unit = np.stack([number.to_unit(z[..., m]) for m, number in numbers], axis=-1)
+    return unit.reshape(*unit.shape[:-2], -1)
 
 
 def beside(*b: Floats, placement: Placement | None = None) -> Floats:

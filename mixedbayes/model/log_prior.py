@@ -14,12 +14,12 @@ from functools import partial
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor, Residual
 from mixedbayes.distributions import Prior
 from mixedbayes.model.coords import sd_dim
-from mixedbayes.model.free import Derived, free_variables
+from mixedbayes.model.free import Derived, free_variables, residual_priors
 from mixedbayes.model.spec import Spec
-from mixedbayes.priors.types import Assigned, PredictorPriors
+from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 from mixedbayes.terms.covariance import Number
 
 
@@ -77,6 +77,18 @@ def _densities(spec: Spec) -> Iterator[PriorDensity]:
             yield PriorDensity(called, (), partial(summed, function=one))
         else:
             yield PriorDensity(called, (names.vector_dim(name),), one)
+    if spec.design.residual is not None:
+        yield from _of_residual(spec.design.residual, spec.priors)
+
+
+def _of_residual(own: Residual, priors: Priors) -> Iterator[PriorDensity]:
+    for symbol, numbers in own.by_symbol(residual_priors(priors)).items():
+        if any(z.prior is not None for _, z in numbers):
+            prior = priors.residual[symbol].prior
+            yield PriorDensity(symbol, own.dims[symbol], partial(log_density, prior=prior))
+            continue
+        name, every = names.partial_residual(symbol), tuple(z for _, z in numbers) * own.n_arms
+        yield PriorDensity(name, (names.unnamed(name),), partial(of_numbers, numbers=every))
 
 
 def _of_predictor(

@@ -17,6 +17,7 @@ from mixedbayes.model.coords import response_name
 from mixedbayes.model.data import as_data
 from mixedbayes.model.laws import zero_inflated
 from mixedbayes.model.limited import limited_logp
+from mixedbayes.model.residual import correlated_response, residual_correlations
 from mixedbayes.model.spec import Spec
 
 
@@ -35,6 +36,10 @@ def response(
     y = family.reported(design.y)
     dims = (names.OBS, *family.response_labels)
     observed = pm.Data(f"{name}_data", as_data(y), dims=dims)
+    if design.residual is not None:
+        R = residual_correlations(spec, design.residual)
+        mu, sd = args["mu"], args["sigma"]
+        return correlated_response(name, design.residual, mu, sd, R, observed, dims)
     law = distribution_of(family, kind)
     repeated = design.weights is not None and family.repeats_rows
     first = family.first_code

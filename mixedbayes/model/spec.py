@@ -25,6 +25,8 @@ class Spec:
             known = "known within limits only" if limits.censoring is not None else "truncated"
             said = " and ".join(self.design.formula.response.limits)
             return f"responses are {known}" + (f", {said}" if said else "")
+        if self.design.residual is not None:
+            return f"residuals are correlated, {self.design.residual.text}"
         if self.design.further:
             return f"{', '.join(self.design.further)} has a formula of its own"
         return self.design.no_closed_form or None

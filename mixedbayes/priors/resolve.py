@@ -12,14 +12,18 @@ from mixedbayes.distributions import LKJ, Flat, Prior, Uniform
 from mixedbayes.errors import PriorError
 from mixedbayes.priors.proportion import check_proportion
 from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
+from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 
-def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
+def resolve(
+    defaults: Priors, user: Mapping[str, Any] | None, residual: Covariance | None = None
+) -> Priors:
     """Replace defaults by the user's priors.
 
     `user` has the keys `Intercept`, `fixef`, `sd`, `cor` and the family's parameters (`sigma`), and
-    `nu_<group>` of Student-t effects.
+    `nu_<group>` of Student-t effects; and `rho`, `theta` or `range` of correlated residuals, whose
+    structure is `residual`.
     `fixef` takes one prior or a dictionary by term; `sd` one prior, a dictionary by group, or by
     group and term; `cor` one LKJ or a dictionary by group. A parameter with a predictor of its
     own takes a dictionary with these same keys; effects that an id correlates across parameters
@@ -42,12 +46,20 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
     mean = [mu.parameter] if mu.parameter == names.MU else others  # whom unnamed priors are of
     across = dict(defaults.across)
     own = list(dict.fromkeys(key for p in (*mean, *specific) for key in _keys(parts[p])))
+    correlated = dict(defaults.residual)
     valid = [*own, *(["cor"] if across and "cor" not in own else []), *others, *parameters]
+    valid += correlated
     for key, value in sorted(user.items(), key=lambda item: item[0] in others):
         if key in parameters:
             vector = parameters[key].prior.support == "real"  # thresholds
             check = _scalar if vector else _positive
             parameters[key] = Assigned(check(value, key), GIVEN)
+        elif key in correlated:
+            assert residual is not None
+            if not isinstance(value, Prior):
+                raise PriorError(f"{key}: a prior is an object such as mb.LKJ(2), got {value!r}")
+            residual.check(value, key)
+            correlated[key] = Assigned(value, GIVEN)
         elif key in others:
             if not isinstance(value, Mapping):
                 raise PriorError(
@@ -70,7 +82,7 @@ def resolve(defaults: Priors, user: Mapping[str, Any] | None) -> Priors:
             for q, some in _among(key, value, [parts[q] for q in mean]).items():
                 parts[q] = _apply(parts[q], key, some, "", valid)
     predictors = tuple(_placed_beside(p, across) for p in parts.values())
-    found = Priors(predictors, parameters, dict(user), across)
+    found = Priors(predictors, parameters, dict(user), across, correlated)
     check_proportion(found, defaults)
     return found
 

@@ -137,6 +137,8 @@ class Priors:
     given: Mapping[str, Any] = field(default_factory=dict)  # the user's own, as they were given
     # Of the correlations over each factor of `Design.across`, which no predictor's `cor` has.
     across: Mapping[str, Assigned] = field(default_factory=dict)
+    # Of the correlations of residuals, by `Residual.symbols`: "rho", "theta", "range".
+    residual: Mapping[str, Assigned] = field(default_factory=dict)
 
     @property
     def mu(self) -> PredictorPriors:
@@ -219,7 +221,7 @@ class Priors:
         for group, prior in self.across.items():
             moved = any(group in p.placed for p in self.predictors)
             yield names.cor(group), "", _at_means(prior) if moved else prior
-        for name, prior in self.parameters.items():
+        for name, prior in (*self.parameters.items(), *self.residual.items()):
             yield name, "", prior
 
     def table(self) -> pd.DataFrame:

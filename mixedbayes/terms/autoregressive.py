@@ -97,6 +97,14 @@ class Autoregressive(Covariance):
         at = self.positions(k)
         return numbers[..., None] ** np.abs(np.subtract.outer(at, at))
 
+    def among(self, numbers: Floats, places: Any, k: int) -> Floats:
+        at = self.positions(k)[places]
+        return numbers[..., None] ** np.abs(np.subtract.outer(at, at))
+
+    def graph(self, z: Sequence[Any], k: int, xp: Any) -> Any:
+        at = self.positions(k)
+        return z[0] ** np.abs(np.subtract.outer(at, at))
+
     @staticmethod
     def fill(work, z, at, W):
         r, s = np.empty(len(W)), np.empty(len(W))

@@ -89,4 +89,5 @@ class HomogeneousCompoundSymmetry(CompoundSymmetry):
     name: ClassVar[str] = "homcs"
     one_sd: ClassVar[bool] = True
     apart: ClassVar[bool] = False
+    exchangeable: ClassVar[bool] = True
     elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "cs({effects} | {group}, hom = TRUE)"}

@@ -139,6 +139,7 @@ class Covariance(ABC):
     latex: ClassVar[str] = r"\text{: correlations}"  # what is said of R in D R D
     about: ClassVar[str] = "correlations"  # what their prior is of
     kind: ClassVar[str] = "cor"  # what `labels` are, in tables
+    exchangeable: ClassVar[bool] = False  # whether effects, or rows of one group, have no order
     # As correlations of residuals: names of their parameters in draws, and the dimension of these
     # where there are several of one name.
     symbols: ClassVar[tuple[str, ...]] = ("rho",)
@@ -199,6 +200,17 @@ class Covariance(ABC):
         """(..., k, k) correlations from these numbers (..., m)."""
         W = self.root(numbers, k)
         return W @ np.swapaxes(W, -1, -2)
+
+    def among(self, numbers: Floats, places: Any, k: int) -> Floats:
+        """(..., m, m) of `matrix` of k effects, those at these places (m,)."""
+        return self.matrix(numbers, k)[..., places[:, None], places]
+
+    def graph(self, z: Sequence[Any], k: int, xp: Any) -> Any:
+        """(k, k) correlations as a graph of the numbers z; `xp` is pytensor's tensor module."""
+        rows = self.rows(z, [xp.sqrt(1 - own**2) for own in z], xp.constant(1.0), k)
+        zero = xp.constant(0.0)
+        W = xp.stack([xp.stack([*row, *[zero] * (k - len(row))]) for row in rows])
+        return W @ W.T
 
     def margins(self, k: int, prior: Prior) -> tuple[Any, ...]:
         """The prior of each as a SciPy distribution."""

@@ -78,7 +78,14 @@ class OrnsteinUhlenbeck(Covariance):
         return ("range",)
 
     def matrix(self, numbers: Floats, k: int) -> Floats:
+        return self.among(numbers, np.arange(k), k)
+
+    def graph(self, z: Sequence[Any], k: int, xp: Any) -> Any:
         at = self.positions(k)
+        return xp.exp(-np.abs(np.subtract.outer(at, at)) / z[0])
+
+    def among(self, numbers: Floats, places: Any, k: int) -> Floats:
+        at = self.positions(k)[places]
         with np.errstate(over="ignore", divide="ignore"):
             return np.exp(-np.abs(np.subtract.outer(at, at)) / numbers[..., None])
 

@@ -27,6 +27,9 @@ COVARIANCES: dict[str, Covariance] = {
         HomogeneousToeplitz(),
     )
 }
+# Those of residuals, and other words for them there.
+RESIDUALS: dict[str, Covariance] = {c.name: c for c in COVARIANCES.values() if c.correlated}
+SYNONYMS = {"unstr": "us", "cosy": "homcs"}
 LAWS: dict[str, Law] = {law.name: law for law in (NORMAL, StudentLaw())}
 
 

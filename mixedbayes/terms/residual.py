@@ -25,6 +25,15 @@ Ints = NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
+class Pattern:
+    """Groups whose rows are at the same positions."""
+
+    arm: int
+    places: Ints  # (k,) ascending
+    rows: Ints  # (G, k) of each group, in the order of the places
+
+
+@dataclass(frozen=True, eq=False)
 class Residual:
     """The structure of a design's residuals, and where its n rows are in it."""
 
@@ -70,6 +79,13 @@ class Residual:
         every = (self.structure.parameters(self.n_positions, priors[s]) for s in self.symbols)
         return tuple(own[m] for m, own in enumerate(every))
 
+    def by_symbol(self, priors: Mapping[str, Prior]) -> dict[str, tuple[tuple[int, Number], ...]]:
+        """The numbers of `parameters` and their places there, by the symbol that they are of."""
+        every = tuple(enumerate(self.parameters(priors)))
+        if len(self.symbols) == 1:
+            return {self.symbols[0]: every}
+        return {s: (own,) for s, own in zip(self.symbols, every, strict=True)}
+
     @property
     def _along(self) -> str:
         """The dimension of an arm's numbers, where several have one name."""
@@ -94,9 +110,9 @@ class Residual:
         """Coordinates of these dimensions."""
         found: dict[str, list[str]] = {}
         if self.arm_levels:
-            found[names.group_dim(self.by)] = [str(v) for v in self.arm_levels]
+            found[names.group_dim(self.by)] = [_label(v) for v in self.arm_levels]
         if not self.labels:
-            every = [str(v) for v in self.positions]
+            every = [_label(v) for v in self.positions]
             found |= {names.POSITION: every, names.POSITION_BIS: every}
         elif self._along:
             found[self._along] = [label.removeprefix("lag ") for label in self.labels]
@@ -133,3 +149,33 @@ class Residual:
     def numbers(self, draws: Mapping[str, Floats]) -> Floats:
         """The numbers z (..., A, m) from draws by name."""
         return self.structure.inverse(self.correlations(draws))
+
+    # ---- rows by the places that their groups have ---------------------------------------------
+
+    @cached_property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The groups, those with rows at the same positions, of the same arm, together."""
+        order = np.lexsort((self.places, self.refs))
+        refs = self.refs[order]
+        found: dict[tuple[int, bytes], list[Ints]] = {}
+        for rows in np.split(order, np.flatnonzero(np.diff(refs)) + 1):
+            arm = 0 if self.arms is None else int(self.arms[rows[0]])
+            found.setdefault((arm, self.places[rows].tobytes()), []).append(rows)
+        return tuple(
+            Pattern(arm, self.places[rows[0]], np.stack(rows)) for (arm, _), rows in found.items()
+        )
+
+    def block(self, draws: Mapping[str, Floats], pattern: Pattern) -> Floats:
+        """R (..., k, k) of the rows of one pattern, from draws by name."""
+        axis = -1 - len(self._own)
+        arm = [np.take(x, pattern.arm, axis=axis) for x in self._by_arm(draws)]
+        if not self.labels:
+            return arm[0][..., pattern.places[:, None], pattern.places]
+        numbers = arm[0] if self._along else np.stack(arm, axis=-1)
+        return self.structure.among(numbers, pattern.places, self.n_positions)
+
+
+def _label(value: object) -> str:
+    """As tables have it: 2.0 is written 2."""
+    whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value)) if whole else str(value)  # type: ignore[call-overload]

@@ -76,7 +76,7 @@ MISTAKES = [
     ("y ~ x %in% z", "%", "`%in%` is not understood", "write b:a for b %in% a"),
     ("y ~ x % z", "%", "`%` cannot stand here", "I(...)"),
     ("y ~ rr(x | g)", "|", "`|` inside a call", "write (x | g)"),
-    ("y ~ arma(0 + t | g)", "|", "`|` inside a call", "are not offered"),
+    ("y ~ arma(0 + t | g)", "|", "`|` inside a call", 'residual="arma11'),
     ("y ~ (1 | factor(g))", "factor(g)", "a grouping factor is a column", "(1 | g)"),
     ("y ~ (1 | interaction(a, b))", "interaction(a, b)", "a grouping factor", "(1 | a:b)"),
     ("y | Surv(c) ~ x", "Surv(c)", "no property of the response", "write y | cens(censored)"),

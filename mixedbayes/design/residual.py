@@ -1,0 +1,278 @@
+"""Where the rows of a design are in a structure of residuals, and the rows of new data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design.axis import MOST, of_categories, of_numbers
+from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.grouping import Grouping, find, group
+from mixedbayes.design.types import Floats, Ints, Residual
+from mixedbayes.design.values import Categorical, encode, label, listed, lookup, row_name
+from mixedbayes.errors import DataError
+from mixedbayes.formula import Formula, parse, parse_expression
+from mixedbayes.formula.nodes import Call, Name, column, unparse
+from mixedbayes.formula.types import ResidualTerm
+from mixedbayes.names import SIGMA
+from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.registry import RESIDUALS
+
+_FEW = 2  # rows in a group of which anything is correlated
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedResidual:
+    """What the fitted data teach of a structure of residuals, for new data to be read alike."""
+
+    term: ResidualTerm
+    residual: Residual  # of the fit
+    grouping: Grouping
+    levels: pd.Index | None  # of categorical positions
+    arms: pd.Index | None
+    arm_of_level: Ints | None  # (J,)
+    note: str = ""
+
+    def new(self, rows: Rows) -> Residual:
+        """The same structure with the places of new rows, whose groups are numbered anew.
+
+        Positions that the fit has not are added where the structure says what holds there.
+
+        Raises
+        ------
+        DataError
+            It does not; or two rows of one group have the same position; or a group is in another
+            arm than in the fit.
+        """
+        codes, found, _ = find(self.grouping, rows.table)
+        refs, levels = pd.factorize(found)
+        arms = None if self.arms is None else self._arms(rows, codes, refs)
+        structure, positions, places = self._places(rows, np.asarray(refs))
+        new = replace(
+            self.residual,
+            structure=structure,
+            positions=positions,
+            refs=np.asarray(refs),
+            places=places,
+            levels=pd.Index(levels),
+            arms=arms,
+        )
+        _check_once(new, self.term, rows)
+        return new
+
+    def _places(self, rows: Rows, refs: Ints) -> tuple[Covariance, tuple[object, ...], Ints]:
+        own = self.residual
+        if not self.term.of:
+            places = _numbered(refs)
+            T = max(int(places.max(initial=0)) + 1, own.n_positions)
+            return own.structure.placed(range(T), ""), tuple(range(1, T + 1)), places
+        node = parse_expression(self.term.of)
+        if self.levels is not None:
+            value = rows.value(node)
+            assert isinstance(value, Categorical)
+            return own.structure, own.positions, value.codes.astype(np.int64)
+        values, known = rows.array(node), np.array(own.positions, float)
+        others = np.setdiff1d(values, known)
+        if len(others) and not own.structure.exchangeable:
+            self._check_beyond(others)
+        every = np.union1d(known, values)
+        if not len(others):
+            return own.structure, own.positions, np.searchsorted(known, values)
+        at = range(len(every)) if own.structure.exchangeable else every.tolist()
+        placed = own.structure.placed(at, own.structure.of)
+        return placed, tuple(every.tolist()), np.searchsorted(every, values)
+
+    def _check_beyond(self, others: Floats) -> None:
+        said = [float(v) for v in others]
+        name = self.residual.structure.of
+        if reason := self.residual.structure.beyond(said):
+            raise DataError(
+                f"{name} has {len(said)} value(s) that the fitted data do not have: "
+                f"{listed(said, 4)}. Residuals are {self.residual.text}: {reason}"
+            )
+
+    def _arms(self, rows: Rows, codes: Ints, refs: Ints) -> Ints:
+        assert self.arms is not None
+        assert self.arm_of_level is not None
+        by = self.term.by
+        arms = lookup(rows.table.columns[by], self.arms, by)
+        if (arms < 0).any():
+            row = int(np.argmax(arms < 0))
+            raise DataError(
+                f"{by} is {rows.table.columns[by].iloc[row]!r} in {int((arms < 0).sum()):,} of "
+                f"{len(arms):,} rows (first in row {row_name(rows.table.index, row)}), and the fit "
+                f"has {listed(self.arms.tolist())}: nothing is known of the residuals there"
+            )
+        own = np.where(codes >= 0, self.arm_of_level[codes], arms)
+        _check_one_arm(self.term, refs, np.asarray(arms), rows, own)
+        return np.asarray(arms)
+
+
+def fit_residual(term: ResidualTerm, rows: Rows) -> EncodedResidual:
+    """The structure of residuals in the rows of the fit.
+
+    Raises
+    ------
+    DataError
+        Positions are not what the structure needs, a group has two rows at one of them, every
+        group has one row, or a group lies in several arms.
+    """
+    grouping, refs = group(rows.table, term.factors)
+    structure, positions, places, levels, note = _fitted_places(term, rows, refs)
+    arms, arm_levels, of_level = None, None, None
+    if term.by:
+        arms, arm_levels = encode(rows.table.columns[term.by], term.by)
+        of_level = np.full(len(grouping.levels), -1)
+        of_level[refs] = arms
+        _check_one_arm(term, refs, arms, rows, of_level[refs])
+    residual = Residual(
+        text=term.text,
+        name=term.group,
+        structure=structure,
+        positions=positions,
+        refs=np.asarray(refs, np.int64),
+        places=places,
+        levels=grouping.levels,
+        arms=None if arms is None else np.asarray(arms, np.int64),
+        by=term.by,
+        arm_levels=() if arm_levels is None else tuple(arm_levels.tolist()),
+    )
+    _check_once(residual, term, rows)
+    _check_several(residual)
+    return EncodedResidual(term, residual, grouping, levels, arm_levels, of_level, note)
+
+
+def _fitted_places(
+    term: ResidualTerm, rows: Rows, refs: Ints
+) -> tuple[Covariance, tuple[object, ...], Ints, pd.Index | None, str]:
+    """Structure at its positions, their labels, the place of each row, levels, and a note."""
+    structure = RESIDUALS[term.structure]
+    if not term.of:
+        places = _numbered(refs)
+        T = max(int(places.max()) + 1, _FEW)
+        return structure.placed(range(T), ""), tuple(range(1, T + 1)), places, None, ""
+    node = parse_expression(term.of)
+    value = rows.value(node)
+    name = node.name if isinstance(node, Name) else unparse(node)
+    note = ""
+    if isinstance(value, Categorical):
+        _check_positions(term, name, structure, value.levels)
+        at = of_categories(term, structure, value, name)
+        if structure.axis and not value.ordered:
+            note = (
+                f'residual="{term.text}": the levels of {name} are taken in the order of its '
+                f"categories, {listed(value.levels.tolist(), 6)}; an ordered category says it"
+            )
+        positions = tuple(value.levels.tolist())
+        placed = structure.placed(at, name)
+        return placed, positions, value.codes.astype(np.int64), value.levels, note
+    numbers = rows.array(node)
+    levels = np.unique(numbers)
+    _check_positions(term, name, structure, pd.Index(levels))
+    whole = of_numbers(term, structure, levels, name) if structure.axis else range(len(levels))
+    return (
+        structure.placed(whole, name),
+        tuple(levels.tolist()),
+        np.searchsorted(levels, numbers),
+        None,
+        note,
+    )
+
+
+def _numbered(refs: Ints) -> Ints:
+    """(n,) 0, 1, ... of the rows of each group, in the order of the data."""
+    return np.asarray(pd.Series(np.zeros(len(refs))).groupby(np.asarray(refs)).cumcount(), np.int64)
+
+
+# ---- what is wrong -------------------------------------------------------------------------------
+
+
+def _check_positions(
+    term: ResidualTerm, name: str, structure: Covariance, levels: pd.Index
+) -> None:
+    if len(levels) == 1:
+        raise DataError(
+            f'residual="{term.text}": {name} is {label(levels[0])} in every row, so that no two '
+            f"rows of one {term.group} can be told apart; leave residual= out"
+        )
+    if len(levels) > MOST and structure.axis not in ("steps", "times"):
+        raise DataError(
+            f'residual="{term.text}": {name} has {len(levels):,} values, each with correlations of '
+            f"its own; at most {MOST}: round {name} to fewer values, or write ou({term.of} | "
+            f"{term.group}), which takes any times"
+        )
+
+
+def _check_once(residual: Residual, term: ResidualTerm, rows: Rows) -> None:
+    """One row at each position of a group."""
+    wide = residual.refs * residual.n_positions + residual.places
+    _, first, counts = np.unique(wide, return_index=True, return_counts=True)
+    if (counts > 1).any():
+        row = int(first[np.argmax(counts > 1)])
+        where = residual.positions[residual.places[row]]
+        groups = np.unique(residual.refs[first[counts > 1]])
+        raise DataError(
+            f'residual="{term.text}": {term.group} {residual.levels[residual.refs[row]]!r} has '
+            f"{int(counts[np.argmax(counts > 1)])} rows at {residual.structure.of} "
+            f"{label(where)} (first in row {row_name(rows.table.index, row)}), and "
+            f"{len(groups):,} of the {len(residual.levels):,} groups have such; one row of a group "
+            f"stands at each {residual.structure.of}: name in the grouping factor what tells these "
+            f"rows apart, a:{column(term.factors[0])}, or average them"
+        )
+
+
+def _check_several(residual: Residual) -> None:
+    sizes = np.bincount(residual.refs)
+    if sizes.max() < _FEW:
+        raise DataError(
+            f'residual="{residual.text}": each of the {len(sizes):,} levels of {residual.name} has '
+            "one row, so that nothing is correlated; leave residual= out, or name the factor whose "
+            "levels have several rows"
+        )
+
+
+def _check_one_arm(term: ResidualTerm, refs: Ints, arms: Ints, rows: Rows, own: Ints) -> None:
+    """Each group is in one arm, new rows in that of the fit."""
+    strange = np.flatnonzero(own != arms)
+    if len(strange):
+        row = int(strange[0])
+        of = rows.table.columns
+        said = " ".join(str(of[name].iloc[row]) for name in term.factors)
+        raise DataError(
+            f'residual="{term.text}": {len(np.unique(np.asarray(refs)[strange])):,} level(s) of '
+            f"{term.group} are in several levels of {term.by}, such as {said!r} "
+            f"(row {row_name(rows.table.index, row)} among others); each is in one"
+        )
+
+
+# ---- the sds of rows -----------------------------------------------------------------------------
+
+
+def with_sds(formula: Formula, encoded: EncodedResidual) -> Formula:
+    """The formula with one of sigma where the structure has an sd for each position, or arm.
+
+    What the user wrote of sigma stays as it is.
+    """
+    term, parts = encoded.term, []
+    if any(other.of == SIGMA for other in formula.others):
+        return formula
+    if not encoded.residual.structure.one_sd:
+        node = parse_expression(term.of)
+        plain = encoded.levels is not None or (isinstance(node, Call) and node.function == "C")
+        parts.append(term.of if plain else f"C({term.of})")
+    if term.by:
+        parts.append(column(term.by) if _is_category(encoded) else f"C({column(term.by)})")
+    if not parts:
+        return formula
+    sigma = parse(f"{SIGMA} ~ 0 + {':'.join(parts)}")
+    return replace(formula, others=(*formula.others, sigma), source=formula.source or formula)
+
+
+def _is_category(encoded: EncodedResidual) -> bool:
+    assert encoded.arms is not None
+    return not (
+        pd.api.types.is_numeric_dtype(encoded.arms.dtype)
+        or pd.api.types.is_bool_dtype(encoded.arms.dtype)
+    )
