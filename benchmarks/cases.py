@@ -23,9 +23,12 @@ class Case:
     priors: ours, where they are not the defaults; `bambi_priors` makes bambi's from its module.
     settings: of our fit, where 4 chains of 1000 draws would be more than is asked for.
     peers: who else may fit it, where installed.
+    arguments: what else our model is told, such as `known` and `residual`.
+    script: of R's tools, in `workers/`, and what it calls the case, where it is not `peers.R`.
+    iterations: of each of brms's chains, half of them tuning, where `script` is another.
     """
 
-    structure: str  # "single", "nested", "crossed" or "vector-valued"
+    structure: str  # "single", "nested", "crossed", "vector-valued", or the name of a term
     formula: str
     make: Callable[[], pd.DataFrame]
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -36,6 +39,9 @@ class Case:
     more: tuple[str, ...] = ()
     priors: Mapping[str, Any] = field(default_factory=dict)
     bambi_priors: Callable[[Any], Mapping[str, Any]] = lambda bambi: {}
+    arguments: Callable[[], Mapping[str, Any]] = dict
+    script: tuple[str, str] | None = None
+    iterations: int = 2000
 
     @property
     def formulas(self) -> list[str]:
@@ -197,6 +203,92 @@ FAMILIES: Mapping[str, Case] = {
     ),
 }
 
+
+def many_smooths(rows: int) -> pd.DataFrame:
+    """y of ten curves, sines of one to two and a half turns, each with a variable of its own."""
+    rng = np.random.default_rng(rows)
+    x = {f"x{k}": rng.uniform(size=rows).round(3) for k in range(10)}
+    y = rng.normal(0, 1, rows)
+    for k, v in enumerate(x.values()):
+        y += np.sin((1 + k / 6) * 2 * np.pi * v) / (1 + k / 3)
+    return pd.DataFrame({"y": y, **x})
+
+
+def flock(animals: int) -> pd.DataFrame:
+    """A row for each animal: a tenth are founders, the others have two parents before them.
+
+    y = 1 + 0.5 x + a + e, a of variance 0.5 by the pedigree, e of variance 0.5. 0: unknown.
+    """
+    rng = np.random.default_rng(animals)
+    parents, a = np.zeros((animals, 2), int), rng.normal(0, 0.5**0.5, animals)
+    for i in range(animals // 10, animals):
+        parents[i] = 1 + rng.choice(min(i, animals // 2), 2, replace=False)
+        a[i] = a[parents[i] - 1].mean() + rng.normal(0, 0.5)  # half of the variance is new
+    x = rng.normal(size=animals)
+    y = 1 + 0.5 * x + a + rng.normal(0, 0.5**0.5, animals)
+    own = np.arange(1, animals + 1)
+    return pd.DataFrame(
+        {"y": y, "x": x, "animal": own, "sire": parents[:, 0], "dam": parents[:, 1]}
+    )
+
+
+def kin(animals: int) -> dict[str, Any]:
+    """Their pedigree."""
+    return {"known": {"Q": mb.pedigree(flock(animals), id="animal")}}
+
+
+def mares() -> pd.DataFrame:
+    """ovary with the day of each row within its mare, and nlme's two waves."""
+    data = mb.load_data("ovary")
+    turn = 2 * np.pi * data["Time"]
+    day = data.groupby("Mare", observed=True).cumcount()
+    return data.assign(day=day, rise=np.sin(turn), fall=np.cos(turn))
+
+
+def trial(patients: int) -> pd.DataFrame:
+    """Two arms, 8 visits; residuals of sd 2 to 3.4, correlated 0.7 to 0.3 by distance."""
+    rng = np.random.default_rng(patients)
+    visits = np.arange(8)
+    sd, cor = 2 + 0.2 * visits, 0.7 - 0.4 * np.abs(visits[:, None] - visits) / 7
+    np.fill_diagonal(cor, 1)
+    e = rng.multivariate_normal(np.zeros(8), cor * np.outer(sd, sd), patients)
+    arm = np.arange(patients) % 2
+    y = 20 - 0.5 * visits - 0.4 * visits * arm[:, None] + e
+    return pd.DataFrame(
+        {
+            "y": y.ravel(),
+            "patient": np.repeat([f"p{k:04d}" for k in range(patients)], 8),
+            "visit": np.tile([f"{v + 1}" for v in visits], patients),
+            "arm": np.repeat(np.where(arm == 1, "drug", "control"), 8),
+        }
+    )
+
+
+def _of_term(kind: str, formula: str, make: Callable[[], pd.DataFrame], **more: Any) -> Case:
+    return Case(kind, formula, make, script=("terms.R", kind), **more)
+
+
+_CURVES = "y ~ " + " + ".join(f"s(x{k}, k=10)" for k in range(10))
+_KIN = "y ~ x + (1 | gr(animal, precision=Q))"
+TERMS: Mapping[str, Case] = {
+    "term_mcycle": _of_term(
+        "mcycle", "accel ~ s(times, k=20)", _shipped("mcycle"), peers=("mgcv", "brms")
+    ),
+    **{
+        f"term_smooths_{size}": _of_term(
+            "smooths", _CURVES, partial(many_smooths, n), peers=("mgcv", "brms"), iterations=k
+        )
+        for size, n, k in (("500", 500, 400), ("10k", 10_000, 60))
+    },
+    **{
+        f"term_pedigree_{size}": _of_term(
+            "pedigree", _KIN, partial(flock, n), peers=peers, arguments=partial(kin, n),
+            iterations=300, settings=settings,
+        )
+        for size, n, peers, settings in (("300", 300, ("brms",), {}), ("5k", 5_000, (), {}))
+    },
+}  # fmt: skip
+
 SHORT = {"draws": 200, "tune": 100}  # some 600 effective draws
 
 CASES: Mapping[str, Case] = {
@@ -267,4 +359,5 @@ CASES: Mapping[str, Case] = {
         "crossed", CROSSED, partial(crossed, 5_000, 1_000, 50_000), SHORT, peers=FEW
     ),
     **FAMILIES,
+    **TERMS,
 }

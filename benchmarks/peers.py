@@ -16,7 +16,7 @@ import pandas as pd
 import mixedbayes as mb
 from benchmarks.cases import Case
 
-_SCRIPT = Path(__file__).resolve().parent / "workers" / "peers.R"
+_WORKERS = Path(__file__).resolve().parent / "workers"
 
 
 @cache
@@ -36,18 +36,13 @@ def run_r(tool: str, case: Case, limit: float, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         table, out = Path(folder, "data.csv"), Path(folder, "out.json")
         data.to_csv(table, index=False)
-        factors = ",".join(_factors(case, data))
-        command = [
-            "Rscript",
-            str(_SCRIPT),
-            tool,
-            str(table),
-            case.formula_of(tool),
-            case.family,
-            factors,
-            str(out),
-            str(seed),
-        ]
+        factors, end = ",".join(_factors(case, data)), [str(out), str(seed)]
+        if case.script is None:
+            script, own = "peers.R", [case.formula_of(tool), case.family]
+        else:
+            script, own = case.script[0], [case.script[1]]
+            end.append(str(case.iterations))
+        command = ["Rscript", str(_WORKERS / script), tool, str(table), *own, factors, *end]
         try:
             run = subprocess.run(
                 command, capture_output=True, text=True, timeout=limit, check=False
@@ -67,7 +62,8 @@ def run_r(tool: str, case: Case, limit: float, seed: int) -> dict[str, Any]:
 
 def _factors(case: Case, data: pd.DataFrame) -> list[str]:
     """Columns that are labels: grouping factors and whatever is not a number."""
-    groups = mb.Model(case.formula, data, family=case.family).design.mu.groups
+    more = dict(case.arguments())
+    groups = mb.Model(case.formula, data, family=case.family, **more).design.mu.groups
     names = {f for g in groups for f in g.factors}
     labels = {c for c in data.columns if not pd.api.types.is_numeric_dtype(data[c])}
     return sorted(names | labels)

@@ -24,7 +24,10 @@ from benchmarks.cases import CASES, Case
 from benchmarks.machine import RESULTS, ROOT, describe
 from benchmarks.peers import has_tool, run_r
 
-TOOLS = ("ours", "ours_cold", "bambi", "bambi_pymc", "lme4", "glmmTMB", "brms", "rstanarm")
+TOOLS = (
+    *("ours", "ours_cold", "bambi", "bambi_pymc"),
+    *("lme4", "glmmTMB", "mgcv", "nlme", "brms", "rstanarm"),
+)
 IMPORTS = "import"
 _ERROR = "error:"  # begins a failure that another run may not meet
 _IMPORT = "import time; t = time.perf_counter(); import mixedbayes; print(time.perf_counter() - t)"
@@ -169,7 +172,8 @@ def _bambi_pymc(name: str, limit: float, seed: int) -> dict[str, Any]:
 def _fits(name: str) -> str:
     """Two, the second with other data, where that does not take long."""
     case = CASES[name]
-    small = case.family == "gaussian" and case.peers and len(case.make()) < 10_000
+    grouped = case.family == "gaussian" and case.script is None
+    small = grouped and case.peers and len(case.make()) < 10_000
     return "2" if small else "1"
 
 

@@ -17,6 +17,7 @@ from benchmarks.summaries import Measured, over
 
 GLMMS = tuple(name for name in CASES if name.startswith("glmm_"))
 FAMILIES = tuple(name for name in CASES if name.startswith("family_"))
+TERMS = tuple(name for name in CASES if name.startswith("term_"))
 MEGABYTE = 2.0**20 / 1e9  # in GB
 
 
@@ -61,6 +62,7 @@ def targets() -> Iterator[Target]:
     for case in FAMILIES:
         name = f"{case.removeprefix('family_')}, {CASES[case].family}"
         yield _ratio(name, case, 5)
+    yield from _terms()
     yield from _large()
     yield Target(
         "import mixedbayes", "time", Measured.of("import", "ours").get("seconds"), 0.3, False, " s"
@@ -87,6 +89,17 @@ def _generalised() -> Iterator[Target]:
         yield Target(name, "times faster than bambi", over(bambi, ours), 1, True, " x")
 
 
+def _terms() -> Iterator[Target]:
+    for case in TERMS:
+        name, peers = case.removeprefix("term_").replace("_", ", "), CASES[case].peers
+        if "brms" in peers:
+            yield _ratio(name, case, 50, peer="brms")
+        if "mgcv" in peers:
+            ours, gam = (Measured.of(case, tool).seconds() for tool in ("ours", "mgcv"))
+            what = "total against gam's point estimate"
+            yield Target(name, what, over(ours, gam), 10, False, " x")
+
+
 def _large() -> Iterator[Target]:
     name, ours = "InstEval, 73,421 rows", Measured.of("insteval", "ours")
     lme4 = Measured.of("insteval", "lme4").seconds() or 29.0
@@ -109,9 +122,9 @@ def _large() -> Iterator[Target]:
     )  # fmt: skip
 
 
-def _ratio(name: str, case: str, bound: float, fit: str = "fit") -> Target:
-    ours, bambi = (Measured.of(case, t).ess_per_second(fit) for t in ("ours", "bambi"))
-    return Target(name, "ESS per second against bambi", over(ours, bambi), bound, True, " x")
+def _ratio(name: str, case: str, bound: float, fit: str = "fit", peer: str = "bambi") -> Target:
+    ours, other = (Measured.of(case, t).ess_per_second(fit) for t in ("ours", peer))
+    return Target(name, f"ESS per second against {peer}", over(ours, other), bound, True, " x")
 
 
 def _gigabytes(m: Measured) -> float | None:

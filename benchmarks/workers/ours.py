@@ -53,9 +53,10 @@ class Stages:
             self.timed("mode", mode_of.find_mode),
         )
 
-        def find_mode(density: MarginalDensity) -> Mode:
-            compiled(density)
-            mode: Mode = search(density)
+        def find_mode(density: Any, *start: Any) -> Mode:
+            if not start:  # else a second search, after a transformation of the same density
+                compiled(density)
+            mode: Mode = search(density, *start)
             return mode
 
         setattr(mode_of, "find_mode", find_mode)  # noqa: B010
@@ -96,7 +97,7 @@ def _fit(case: Case, data: Any, stages: Stages, seed: int) -> dict[str, Any]:
     """One model and its fit: seconds, effective sample sizes, sampler health, memory."""
     stages.seconds.clear()
     begin = time.perf_counter()
-    model = mb.Model(case.formula, data)
+    model = mb.Model(case.formulas, data, **case.arguments())
     built = time.perf_counter()
     settings = {"draws": DRAWS, "chains": CHAINS, **case.settings}
     fit = model.fit(seed=seed, progress=False, **settings)
@@ -110,7 +111,7 @@ def _fit(case: Case, data: Any, stages: Stages, seed: int) -> dict[str, Any]:
     seconds["other"] = seconds["total"] - sum(v for k, v in seconds.items() if k != "total")
     seconds["summary"] = time.perf_counter() - end
     peak, posterior = peak_mb(), fit.idata["posterior"].to_dataset()
-    effects = [str(n) for n in posterior.data_vars if str(n).startswith("ranef_")]
+    effects = [str(n) for n in posterior.data_vars if str(n).startswith(("ranef_", "u_ranef_"))]
     return {"seconds": seconds, "peak_mb": peak, "levels": _levels(model)} | quality(
         posterior, fit.idata["sample_stats"].to_dataset(), effects, seconds["total"]
     )

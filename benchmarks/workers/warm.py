@@ -16,7 +16,8 @@ def main(*names: str) -> None:
     for name in names or ("sleepstudy", "penicillin"):
         case = CASES[name]
         priors = dict(case.priors)
-        model = mb.Model(case.formulas, case.make(), family=case.family, priors=priors)
+        data, more = case.make(), dict(case.arguments())
+        model = mb.Model(case.formulas, data, family=case.family, priors=priors, **more)
         for effects in ("draws", "summary") if case.family == "gaussian" else ("draws",):
             model.fit(50, chains=2, seed=1, progress=False, effects=effects)
 
