@@ -61,6 +61,7 @@ _HOME = {
         (
             "LKJ",
             "Cauchy",
+            "Dirichlet",
             "Exponential",
             "Flat",
             "Gamma",
@@ -131,6 +132,7 @@ if TYPE_CHECKING:
     from mixedbayes.design.kin import phylogeny as phylogeny
     from mixedbayes.distributions import LKJ as LKJ
     from mixedbayes.distributions import Cauchy as Cauchy
+    from mixedbayes.distributions import Dirichlet as Dirichlet
     from mixedbayes.distributions import Exponential as Exponential
     from mixedbayes.distributions import Flat as Flat
     from mixedbayes.distributions import Gamma as Gamma

@@ -17,6 +17,7 @@ from mixedbayes.errors import PriorError
 __all__ = [
     "LKJ",
     "Cauchy",
+    "Dirichlet",
     "Exponential",
     "Flat",
     "Gamma",
@@ -298,3 +299,83 @@ class LKJ(Prior):
         )
         sign, logdet = np.linalg.slogdet(x)
         return np.where(sign > 0, (self.eta - 1) * logdet, -np.inf) - log_norm
+
+
+@dataclass(frozen=True)
+class Share(Prior):
+    """Beta(alpha, beta) of a number between 0 and 1: a share of what is left of a simplex."""
+
+    alpha: float
+    beta: float
+    positive: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    support: ClassVar[str] = "share"
+
+    def frozen(self) -> Any:
+        return stats.beta(self.alpha, self.beta)
+
+
+@dataclass(frozen=True)
+class Dirichlet(Prior):
+    """Dirichlet prior on shares that add up to 1: density proportional to prod_i x_i^(a_i - 1).
+
+    `alpha` is one number for all shares, or a list with one for each. 1 is uniform over all ways to
+    divide; larger values favour equal shares.
+    """
+
+    alpha: float | tuple[float, ...] = 1.0
+    support: ClassVar[str] = "simplex"
+
+    def __post_init__(self) -> None:
+        several = isinstance(self.alpha, list | tuple | np.ndarray)
+        values = list(self.alpha) if several else [self.alpha]  # type: ignore[arg-type]
+        checked = tuple(Share(value, 1.0).alpha for value in self._numbers(values))
+        object.__setattr__(self, "alpha", checked if several else checked[0])
+
+    @staticmethod
+    def _numbers(values: list[Any]) -> list[Any]:
+        for value in values:
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if not number or not 0 < value < np.inf:
+                raise PriorError(f"Dirichlet: alpha must be greater than 0, got {value!r}")
+        if not values:
+            raise PriorError("Dirichlet: alpha is empty; give one number, or one for each share")
+        return values
+
+    def of(self, size: int) -> Dirichlet:
+        """The same with a number for each of `size` shares; PriorError where it has others."""
+        if not isinstance(self.alpha, tuple):
+            return Dirichlet((self.alpha,) * size)
+        if len(self.alpha) != size:
+            raise PriorError(f"{self} has {len(self.alpha)} shares, where there are {size}")
+        return self
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Of k shares the k - 1 independent laws of each as a part of what those before it leave.
+
+        With z_i ~ Beta(a_i, a_(i+1) + ... + a_k), x_i = z_i (1 - z_1) ... (1 - z_(i-1)).
+        """
+        assert isinstance(self.alpha, tuple)
+        rest = np.cumsum(self.alpha[::-1])[::-1]
+        return tuple(Share(a, float(b)) for a, b in zip(self.alpha[:-1], rest[1:], strict=True))
+
+    @property
+    def margins(self) -> tuple[Any, ...]:
+        """The SciPy distribution of each share."""
+        assert isinstance(self.alpha, tuple)
+        total = sum(self.alpha)
+        return tuple(stats.beta(a, total - a) for a in self.alpha)
+
+    def logpdf(self, x: Any) -> Any:
+        """Log density at shares x (..., k), in k - 1 of them."""
+        x = np.asarray(x, float)
+        a = np.asarray(self.of(x.shape[-1]).alpha)
+        constant = special.gammaln(a.sum()) - special.gammaln(a).sum()
+        return special.xlogy(a - 1, x).sum(axis=-1) + constant
+
+    def pymc(self) -> tuple[str, dict[str, Any]]:
+        return "Dirichlet", {"a": self.alpha}
+
+    def __str__(self) -> str:
+        each = self.alpha if isinstance(self.alpha, tuple) else (self.alpha,)
+        return f"Dirichlet({', '.join(f'{a:.4g}' for a in each)})"

@@ -83,6 +83,21 @@ def fixef(parameter: str = "mu") -> str:
     return prefix(parameter) + FIXEF
 
 
+def average_step(effect: str, parameter: str = "mu") -> str:
+    """The average step of a monotonic effect: `mo_income` of mo(income)."""
+    return f"{prefix(parameter)}{identifier(effect)}"
+
+
+def simplex(effect: str, parameter: str = "mu") -> str:
+    """The shares of a monotonic effect's steps: `simo_income` of mo(income)."""
+    return f"{prefix(parameter)}si{identifier(effect)}"
+
+
+def step_dim(effect: str, parameter: str = "mu") -> str:
+    """Dimension of a monotonic effect's steps: `mo_income_step`."""
+    return f"{average_step(effect, parameter)}_step"
+
+
 def term_dim(parameter: str = "mu") -> str:
     return prefix(parameter) + TERM
 

@@ -49,6 +49,10 @@ def test_draws_follow_the_density(prior):
         (lambda: d.Exponential(float("nan")), "lam must be finite"),
         (lambda: d.Uniform(2, 1), "lower must be below upper, got 2 and 1"),
         (lambda: d.LKJ(0), "eta must be greater than 0"),
+        (lambda: d.Dirichlet(0), "alpha must be greater than 0, got 0"),
+        (lambda: d.Dirichlet([1, -1]), "alpha must be greater than 0, got -1"),
+        (lambda: d.Dirichlet([1, "a"]), "alpha must be greater than 0, got 'a'"),
+        (lambda: d.Dirichlet([]), "alpha is empty"),
     ],
 )
 def test_impossible_arguments_are_refused(make, message):

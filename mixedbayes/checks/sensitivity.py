@@ -11,7 +11,7 @@ from mixedbayes.checks.log_likelihood import TOTAL, by_observation
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.distributions import Prior
 from mixedbayes.numerics.rows import row_blocks
-from mixedbayes.results.own_priors import Quantity, quantities
+from mixedbayes.results.own_priors import SHARE, Quantity, quantities
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained
 
@@ -20,9 +20,12 @@ def log_prior(post: Posterior) -> Floats:
     """(S,) log density of all priors but those of group effects; improper ones count 0."""
     total = np.zeros(post.n_draws)
     for q in quantities(post):
-        if q.kind != "cor" and q.prior is not None:
+        if q.kind not in ("cor", SHARE) and q.prior is not None:
             total += q.prior.logpdf(q.placed)
     for priors in post.priors.predictors:
+        shares = post.shares(priors.parameter).values()
+        for m, zeta in zip(priors.monotonic, shares, strict=True):
+            total += m.dirichlet.logpdf(zeta)
         for g in post.predictor(priors.parameter).groups:
             if g.name in priors.cor:
                 cor = post.placed(g.name, priors)[1]

@@ -19,6 +19,8 @@ from mixedbayes.design.known import notes, relations
 from mixedbayes.design.level_curves import fit_levels
 from mixedbayes.design.locate import unknown_column
 from mixedbayes.design.memory import Coding, Memory, coding_notes
+from mixedbayes.design.monotonic import monotonic
+from mixedbayes.design.monotonic import refuse as refuse_monotonic
 from mixedbayes.design.residual import EncodedResidual, fit_residual, with_sds
 from mixedbayes.design.smooths import Fitted as FittedSmooth
 from mixedbayes.design.smooths import check_names, fit_smooth, level_notes
@@ -215,6 +217,7 @@ def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPred
         offset=offset(formula, rows),
         left_out=_left_out(fixed),
         margins=inside,
+        monotonic=monotonic(fixed, rows, where),
     )
     return predictor, Fitted(rows.memory, fixed, terms, tuple(smooths))
 
@@ -347,6 +350,7 @@ def _groups(formula: Formula, rows: Rows) -> tuple[dict[str, EncodedTerm], list[
         for bar, (encoding, _) in zip(bars, planned, strict=True):
             effects = len(encoding.names) + encoding.intercept
             checks.check_count(rows.table.n, effects, bar.text)
+            refuse_monotonic(encoding, rows, bar.text)
         covariances = [covariance for _, covariance in planned]
         encodings, Z = _effects(bars, [encoding for encoding, _ in planned], rows)
         covariance = _covariance(name, bars, encodings, covariances)

@@ -19,7 +19,7 @@ from mixedbayes.design.columns import coding
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.types import Floats
 from mixedbayes.design.used import names_in
-from mixedbayes.design.values import Categorical, Matrix, label
+from mixedbayes.design.values import Categorical, Matrix, Steps, label
 from mixedbayes.errors import DataError
 from mixedbayes.formula.nodes import Name, Node, unparse
 from mixedbayes.formula.terms import Term, Terms
@@ -220,6 +220,8 @@ def _products(sizes: list[int]) -> Iterator[tuple[int, ...]]:
 def _labels(rows: Rows, node: Node, full: bool, where: str) -> tuple[str, ...]:
     value = rows.value(node)
     name = node.name if isinstance(node, Name) else unparse(node)
+    if isinstance(value, Steps) and len(value.fields) == 1:
+        return (name,)
     if isinstance(value, Matrix):
         return tuple(f"{name}[{field}]" for field in value.fields)
     if not isinstance(value, Categorical):

@@ -22,6 +22,7 @@ from mixedbayes.design.values import (
     Categorical,
     Kind,
     Matrix,
+    Steps,
     Value,
     check_finite,
     encode,
@@ -183,7 +184,8 @@ class Rows:
     def _operand(self, node: Node) -> Any:
         value = self._value(node)
         if isinstance(value, bool) or not isinstance(value, (int, float, np.ndarray)):
-            what = {Categorical: "a category", Matrix: "several columns", str: "a text"}
+            several = "several columns"
+            what = {Categorical: "a category", Matrix: several, Steps: several, str: "a text"}
             raise DataError(
                 f"{unparse(node)} is {what.get(type(value), 'no number')}: "
                 "there is no arithmetic with it"
@@ -233,6 +235,8 @@ class Rows:
         text = unparse(node)
         if node.function == "C":
             return self._category(node, text)
+        if self.memory.functions[node.function] is Steps:
+            return self._monotonic(node, text)
         function = self.memory.functions[node.function]
         if not callable(function) and not isinstance(function, Stateful):
             unknown_function(node.function, self.memory.functions, self.memory.formula)
@@ -330,6 +334,45 @@ class Rows:
                 column.astype(pd.CategoricalDtype(levels, ordered=True)) if not absent else column
             )
         return self._factor(column, text, contrast)
+
+    def _monotonic(self, node: Call, text: str) -> Steps:
+        """mo(x): which steps between the ordered levels of x a row has passed."""
+        if len(node.arguments) != 1 or node.keywords:
+            raise DataError(f"{text}: mo() takes one column, mo(x)")
+        inner = node.arguments[0]
+        value = self._value(inner)
+        if isinstance(value, np.ndarray):
+            broken = value[value != np.round(value)]
+            if len(broken) and self.fitting:
+                raise DataError(
+                    f"{text}: monotonic effects are those of an ordered category or of whole "
+                    f"numbers, and {unparse(inner)} has {broken[0]:g}; write s({unparse(inner)}) "
+                    "for a curve"
+                )
+            value = self._factor(pd.Series(value), text)
+            gaps = np.flatnonzero(np.diff(value.levels.to_numpy()) > 1)
+            if len(gaps) and self.fitting:
+                low, high = value.levels[gaps[0]], value.levels[gaps[0] + 1]
+                raise DataError(
+                    f"{text}: no row of the {self.table.n} used has a value between {low:g} and "
+                    f"{high:g}, so that nothing is known of the steps there; make {unparse(inner)} "
+                    f"an ordered category, whose levels are those that occur: {low:g} to {high:g} "
+                    "is then one step"
+                )
+        if not isinstance(value, Categorical):
+            raise DataError(f"{text}: mo() takes one column with ordered levels")
+        if not value.ordered:
+            raise DataError(
+                f"{text}: the levels of {unparse(inner)} have no order; write "
+                f"mo(C({unparse(inner)}, levels=[...])) with the lowest first, or make it an "
+                "ordered category, pandas.Categorical(..., ordered=True)"
+            )
+        if len(value.levels) == 1:
+            raise DataError(
+                f"{text} has the single level {value.levels[0]!r} in the {self.table.n} rows used, "
+                "so that there is no step; leave it out"
+            )
+        return Steps.of(value.codes, value.levels)
 
     def _levels(self, node: Node, text: str) -> list[Any]:
         """The list of C(x, levels=[...])."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.design import columns
 from mixedbayes.design.types import Floats
+from mixedbayes.design.values import Steps
 from mixedbayes.errors import DataError
 from mixedbayes.formula.tokens import is_plain
 
@@ -81,6 +82,7 @@ REGISTERED: Mapping[str, Any] = MappingProxyType(
         "cr": Stateful(columns.cr),
         "cc": Stateful(columns.cc),
         "C": None,  # the evaluator's own: its argument is a column, not numbers
+        "mo": Steps,  # likewise
         **columns.CONTRASTS,
     }
 )

@@ -46,6 +46,20 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.integer]
 
 
+@dataclass(frozen=True)
+class Monotonic:
+    """A monotonic effect: D columns of X, whose coefficients are steps of one sign.
+
+    The coefficients are b D zeta: b, the average step, has the effect's name, and zeta (D,) are the
+    shares of the steps in all of them.
+    """
+
+    name: str  # "mo(income)", "mo(income):arm[b]"
+    columns: tuple[int, ...]  # (D,) of X
+    steps: tuple[str, ...]  # (D,) "low to middle"
+    of: str = ""  # "mo(income)" of both
+
+
 @dataclass(frozen=True, eq=False)
 class LinearPredictor:
     """One linear predictor: Intercept + X fixef + sum_k Z_k b_k + offset, on the link scale."""
@@ -59,6 +73,32 @@ class LinearPredictor:
     counts: Floats | None = None  # (n,) how often each row counts, to the family; None: once
     left_out: tuple[str, ...] = ()  # columns that depend on others, and are not in X
     margins: tuple[tuple[int, ...], ...] = ()  # (p,) terms whose columns each column contains
+    monotonic: tuple[Monotonic, ...] = ()  # effects of several columns, mo(x)
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """(K,) names of the population effects: `terms`, of a monotonic effect one."""
+        return tuple(name for name, _ in self._effects)
+
+    def average_steps(self, slopes: Floats) -> Floats:
+        """(..., K) the population `effects`, from coefficients (..., p) of all columns.
+
+        Of a monotonic effect the average step.
+        """
+        if not self.monotonic:
+            return slopes
+        return np.stack([slopes[..., own].mean(axis=-1) for _, own in self._effects], axis=-1)
+
+    @cached_property
+    def _effects(self) -> list[tuple[str, list[int]]]:
+        """(K,) each effect's name and its columns."""
+        first = {m.columns[0]: m for m in self.monotonic}
+        others = {k for m in self.monotonic for k in m.columns[1:]}
+        return [
+            (first[k].name, list(first[k].columns)) if k in first else (term, [k])
+            for k, term in enumerate(self.terms)
+            if k not in others
+        ]
 
     @property
     def factors(self) -> tuple[GroupDesign, ...]:

@@ -116,7 +116,7 @@ def used_functions(formula: Formula) -> tuple[str, ...]:
 
 
 def category_columns(formula: Formula) -> tuple[str, ...]:
-    """Columns that the formula has as categories whatever they hold: those inside C(...).
+    """Columns that the formula has as categories whatever they hold: in C(...) and mo(...).
 
     Not those that are compared there, C(x > 3): what they are compared with makes the categories.
     """
@@ -145,7 +145,7 @@ _COMPARING = frozenset({"<", "<=", ">", ">=", "==", "!="})
 
 
 def _is_c(node: Node) -> bool:
-    return isinstance(node, Call) and node.function == "C"
+    return isinstance(node, Call) and node.function in ("C", "mo")
 
 
 def _uncompared(node: Node) -> Iterator[str]:

@@ -5,6 +5,7 @@ those that occur: in the order of the categories of a categorical column, otherw
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +38,22 @@ class Matrix:
 
     entries: Floats  # (n, k)
     fields: tuple[str, ...]  # (k,)
+
+
+@dataclass(frozen=True, eq=False)
+class Steps(Matrix):
+    """Of mo(x): 1 in the columns of those steps between neighbouring levels that a row has passed.
+
+    The fields are the steps, "low to middle".
+    """
+
+    @classmethod
+    def of(cls, codes: Codes, levels: pd.Index) -> "Steps":
+        """From the codes (n,) of ordered levels (D + 1,)."""
+        passed = codes[:, None] > np.arange(len(levels) - 1)
+        texts = [label(level) for level in levels]
+        fields = (f"{a} to {b}" for a, b in pairwise(texts))
+        return cls(passed.astype(np.float64), tuple(fields))
 
 
 Value = Floats | Matrix | Categorical | float | int | str | bool | None | list[Any]

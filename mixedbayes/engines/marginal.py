@@ -112,8 +112,8 @@ class MarginalEngine(Engine):
         if not integrated:
             return "All parameters were sampled jointly."
         beside = [f"the effects of {mu.groups[k].name}" for k in stay]
-        if population.sampled:
-            n = len(population.sampled)
+        beside += [f"the steps of {m.name}" for m in population.monotonic]
+        if n := len(population.sampled) - sum(map(len, population.steps)):
             beside.append(f"{n} population effect{'s' * (n > 1)} without a normal prior")
         moved = "the variance parameters" + (f", {' and '.join(beside)}" if beside else " alone")
         return (
@@ -151,6 +151,8 @@ class MarginalEngine(Engine):
 
         setup, dims = _set_up(spec, chosen), dims_of(spec)
         dims |= {names.spherical(g.name): dims[names.ranef(g.name)] for g in setup.sampled}
+        own = (m.name for m in spec.design.mu.monotonic)
+        dims |= {names.simplex(name): (names.step_dim(name),) for name in own}
 
         def named(draws: Mapping[str, Floats], seed: int) -> Mapping[str, Floats]:
             with one_blas_thread():

@@ -16,11 +16,11 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.counted import mean, sd
 from mixedbayes.design.projection import constant, left_over, triangle
-from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
-from mixedbayes.distributions import Exponential, Normal
+from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor, Monotonic
+from mixedbayes.distributions import Dirichlet, Exponential, Normal
 from mixedbayes.families.base import Family
 from mixedbayes.priors.placement import Placement
-from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
+from mixedbayes.priors.types import Assigned, MonotonicPrior, PredictorPriors, Priors
 
 WIDTH = 2.5  # population effects: prior sd in units of sd(response) / sd(predictor)
 
@@ -30,7 +30,9 @@ def default_priors(design: Design, family: Family) -> Priors:
 
     Intercept (at the predictors' means): Normal(center(y), 2.5 sd(y)); slopes:
     Normal(0, 2.5 sd(y) / s(x)); sds of group effects (at the means): Exponential with mean
-    sd(y) / s(z); correlations: LKJ(2); sigma: Exponential with mean sd(y). y is on the link scale;
+    sd(y) / s(z); correlations: LKJ(2); sigma: Exponential with mean sd(y). The average step of a
+    monotonic effect has the slope's prior of numbered levels, 0, 1, ..., D; the shares of its
+    steps are Dirichlet(1, ..., 1). y is on the link scale;
     s is the step of a column with two values and the sd of others, times the share of it that least
     squares on the other columns leaves.
     """
@@ -164,6 +166,9 @@ def predictor_priors(
     `level` says that something else than an intercept is its value at the means: thresholds.
     """
     level = level or predictor.intercept
+    whole = predictor
+    predictor = with_equal_steps(whole)
+    stepped = {predictor.terms.index(m.name) for m in whole.monotonic}
     X, counts = predictor.X, predictor.counts
     R = triangle(X, counts, centre=predictor.means if level else None)
     population = Placement.of(R, predictor.margins)
@@ -172,6 +177,10 @@ def predictor_priors(
         ones = population.effects_at_means(ones)
     centred = level or ones is not None
     scales = column_scales(X, R, population, counts, level=level, centred=centred)
+    if stepped:  # the priors of monotonic effects are at zero
+        there = None if population is None else population.fixing(stepped)
+        zero = column_scales(X, R, there, counts, level=level, centred=centred)
+        scales[list(stepped)] = zero[list(stepped)]
     spread = f"{unit} = {scale:.4g}"
     intercept = None
     if predictor.intercept:
@@ -190,6 +199,14 @@ def predictor_priors(
         )
         for term, m, s in zip(predictor.terms, centre, scales, strict=True)
     )
+    by_effect = dict(zip(predictor.terms, fixef, strict=True))
+    predictor = whole
+    if predictor.monotonic:
+        R = triangle(whole.X, counts, centre=whole.means if level else None)
+        population = Placement.of(R, whole.margins)
+        if population is not None:
+            population = population.fixing({k for m in whole.monotonic for k in m.columns})
+        fixef = tuple(by_effect.get(term, EQUAL) for term in whole.terms)
     sds, cor, placed, laws = {}, {}, {}, {}
     for g in predictor.groups:
         one, arms = g.of_one_arm, 1 if g.arms is None else len(g.arms.levels)
@@ -214,7 +231,7 @@ def predictor_priors(
             cor[g.name] = Assigned(*g.covariance.default())
         if placement is not None:
             placed[g.name] = placement
-    return PredictorPriors(
+    found = PredictorPriors(
         parameter=predictor.parameter,
         intercept=intercept,
         intercept_at_means=True,
@@ -227,4 +244,32 @@ def predictor_priors(
         population=population,
         covariances={g.name: g.covariance for g in predictor.groups},
         laws={name: own for name, own in laws.items() if own},
+    )
+    return found.with_monotonic(tuple(_monotonic(m, by_effect[m.name]) for m in whole.monotonic))
+
+
+EQUAL = Assigned(Dirichlet(1.0), "every way to divide the steps is as likely")
+
+
+def _monotonic(m: Monotonic, average: Assigned) -> MonotonicPrior:
+    shares = replace(EQUAL, prior=Dirichlet(1.0).of(len(m.steps)))
+    return MonotonicPrior(
+        m, replace(average, origin=f"{average.origin}, if steps are equal"), shares
+    )
+
+
+def with_equal_steps(predictor: LinearPredictor) -> LinearPredictor:
+    """The predictor were the steps of monotonic effects equal: of each the column of its levels."""
+    if not predictor.monotonic:
+        return predictor
+    own = {m.name: list(m.columns) for m in predictor.monotonic}
+    places = [own.get(e) or [predictor.terms.index(e)] for e in predictor.effects]
+    new = {old: k for k, columns in enumerate(places) for old in columns}
+    margins = predictor.margins or ((),) * len(predictor.terms)
+    return replace(
+        predictor,
+        terms=predictor.effects,
+        X=np.stack([predictor.X[:, columns].sum(axis=1) for columns in places], axis=1),
+        margins=tuple(tuple(new[k] for k in margins[columns[0]]) for columns in places),
+        monotonic=(),
     )

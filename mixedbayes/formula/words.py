@@ -22,7 +22,7 @@ _RESIDUAL = (
     "correlated residuals of a Gaussian response are said beside the formula: "
     'residual="{structure}"'
 )
-_ORDERED = "monotonic effects are not offered; write C({x}, contr.diff) for steps between levels"
+_ORDERED = "write mo({x}) for an effect that only rises or only falls over ordered levels"
 _OF_ALL_ROWS = (
     "what is computed from all rows has to be the same for new ones: write center({x}) or "
     "scale({x}), or make a column of it in the data"
@@ -77,7 +77,7 @@ WORDS: dict[str, str] = {
     "contr.sdif": "write C({x}, contr.diff)",
     "levels": "write C({x}, levels=[...])",
     "interaction": "join columns by `:`: a:b, also as grouping factor, (1 | a:b)",
-    **dict.fromkeys(("mo", "monotonic"), _ORDERED),
+    "monotonic": _ORDERED,
     **dict.fromkeys(
         ("ns", "rcs", "nsp", "nsk", "natural_spline", "naturalSpline", "rcspline", "rcspline.eval"),
         "write cr({x}, df=4)",

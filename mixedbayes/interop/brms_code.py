@@ -11,7 +11,7 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design import known_of, used_columns
 from mixedbayes.design.types import Design, Floats
-from mixedbayes.distributions import LKJ, Flat, Prior
+from mixedbayes.distributions import LKJ, Dirichlet, Flat, Prior
 from mixedbayes.errors import FormulaError, ModelError
 from mixedbayes.formula import parse_expression, parse_terms
 from mixedbayes.formula.counts import count_columns
@@ -76,8 +76,11 @@ def brms_code(spec: Spec) -> str:
     relations = known_of(design)
     _check_groupers(design)
     about = ["# columns at their means, as the default priors are"] if made else []
+    stepped = any(p.monotonic for p in design.predictors) and not _at_zero(spec, MU)
+    about_mo = [f"# {line}" for line in _ABOUT_MO] if stepped else []
     lines = [
         "library(brms)",
+        *about_mo,
         *r_columns(design),
         *about,
         *(f"data${name} <- with(data, {value})" for name, value in made.items()),
@@ -199,6 +202,7 @@ def _part(spec: Spec, p: str, made: dict[str, str]) -> _Part:
         return "0 + Intercept" if own else "0" if none else first
 
     priors = spec.priors.predictor(p)
+    _check_steps(priors)
     placed = placed_columns(formula, predictor, priors, head, made, means=_means(spec, p))
     dropped = none and parse_terms(formula.fixed).intercept
     contrasts = dropped and any("[" in term for term in predictor.terms)
@@ -221,6 +225,22 @@ def _with_specific(spec: Spec, part: _Part, made: dict[str, str]) -> _Part:
     return replace(
         part, right=f"{part.right} + cs({inside})", names={**part.names, **called}
     )  # fmt: skip
+
+
+_ABOUT_MO = (
+    "the prior of brms's intercept is where mo() is at its lowest level; here it is at the mean of",
+    "the columns, so that brms's posterior differs a little where the data say little of it",
+)
+
+
+def _check_steps(priors: PredictorPriors) -> None:
+    if priors.monotonic and priors.population is not None:
+        moved = [t for k, t in enumerate(priors.terms) if priors.population.moves(k)]
+        raise ModelError(
+            f"the default prior of {moved[0]} is about its effect at the mean of the columns that "
+            f"{priors.monotonic[0].name} has, which brms has no columns for: give priors of your "
+            f"own, priors={{'fixef': {{{moved[0]!r}: mb.Normal(0, 1)}}}}, which are at zero in both"
+        )
 
 
 def _check_link(spec: Spec, p: str) -> None:
@@ -337,8 +357,12 @@ def _of_part(priors: PredictorPriors, part: _Part) -> list[str]:
         out += _set(priors.intercept, **place, **part.place)
     # A prior of the whole class is that of a flat intercept as well.
     flat = part.own and priors.intercept is not None and isinstance(priors.intercept.prior, Flat)
-    place = {"class": "b", **part.place}
-    out += _each(priors.fixef, priors.terms, place, part.names.get("", {}), apart=flat)
+    place, effects = {"class": "b", **part.place}, priors.effects
+    own = part.names.get("", {})
+    out += _each(tuple(effects.values()), tuple(effects), place, own, apart=flat)
+    for m in priors.monotonic:
+        place = {"class": "simo", "coef": f"{_coef(m.name)}1", **part.place}
+        out += _set(m.shares, **place)
     for group, sds in priors.sd.items():
         place = {"class": "sd", "group": _group(group), **part.place}
         out += _each(sds, priors.group_terms[group], place, part.names.get(group, {}))
@@ -425,6 +449,8 @@ def _call(text: str, place: dict[str, str]) -> str:
 
 def stan(prior: Prior) -> str:
     """A prior as Stan writes it."""
+    if isinstance(prior, Dirichlet):
+        return f"dirichlet({str(prior).replace('Dirichlet', 'c')})"
     if isinstance(prior, LKJ):
         return f"lkj({prior.eta:.6g})"
     name, arguments = STAN[type(prior).__name__]

@@ -31,6 +31,13 @@ _SMOOTHS: dict[str, str] = {
 }
 
 
+_MONOTONIC: dict[str, str] = {
+    "lme4": "lme4 has no monotonic effects; code('brms') has them",
+    "bambi": "Bambi has no mo(); fit.model.pymc is this model in PyMC",
+    "pymc": "it writes no monotonic effects; fit.model.pymc is this model in PyMC",
+}
+
+
 def code(spec: Spec, target: Target) -> str:
     """The same model as code for another package, to paste; with its priors, where it has any.
 
@@ -65,6 +72,8 @@ def code(spec: Spec, target: Target) -> str:
         raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
     if any(p.smooths for p in spec.design.predictors):
         raise ModelError(f"code({target!r}): {_SMOOTHS[target]}")
+    if target in _MONOTONIC and any(p.monotonic for p in spec.design.predictors):
+        raise ModelError(f"code({target!r}): {_MONOTONIC[target]}")
     check_writable(spec, f"code({target!r})", plain=target != "brms")
     if target != "brms":
         for g in spec.design.factors:

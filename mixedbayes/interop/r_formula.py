@@ -29,7 +29,7 @@ from mixedbayes.terms.registry import COVARIANCES
 # Functions that mean the same in both languages.
 SAME = frozenset(
     {"I", "log", "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "sin", "cos", "tan"}
-    | {"tanh", "floor", "round", "poly", "scale"}
+    | {"tanh", "floor", "round", "poly", "scale", "mo"}
 )
 _PLAIN = re.compile(r"(?:[A-Za-z]|\.(?![0-9]))[A-Za-z0-9._]*")
 _RESERVED = frozenset({"if", "else", "repeat", "while", "function", "for", "next", "break"})
@@ -111,6 +111,14 @@ def r_columns(design: Design) -> list[str]:
         if name in used and not _same_anywhere(levels.tolist()):
             listed = ", ".join(r_string(str(level)) for level in levels)
             make[name] = f"factor({{}}, levels = c({listed}), ordered = FALSE)"
+    calls = {f.arguments[0].name for t in terms for term in parse_terms(t).terms
+             for f in term.factors if isinstance(f, Call) and f.function == "mo"
+             and isinstance(f.arguments[0], Name)}  # fmt: skip
+    for name, levels in levels_of(design).items():
+        if name in calls and name not in used:
+            listed = ", ".join(r_string(str(level)) for level in levels)
+            make[name] = f"factor({{}}, levels = c({listed}), ordered = TRUE)"
+    used |= calls
     places = {name: f"data${r_name(name)}" for name in make}
     return [
         f"{places[name]} <- {text.replace('{}', places[name], 1)}"

@@ -39,6 +39,9 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     if stacking is not None:
         return stacking
     every = priors.predictors
+    stepped = [m.name for p in every for m in p.monotonic]
+    if stepped:
+        return f"the steps of {stepped[0]} are products of parameters"
     assigned = [a for p in every for a in (p.intercept, *p.fixef) if a is not None]
     for a in assigned:
         if a.prior.support != "real":

@@ -161,7 +161,7 @@ class MarginalDensity(Recorded):
             "likelihood": np.array(likelihood, np.int64),
             "sizes": np.array(sizes, np.int64),
             "codes": table.codes, "numbers": table.numbers,
-            "blocks": maps.blocks, "sampled": maps.sampled,
+            "blocks": maps.blocks, "sampled": maps.sampled, "steps": maps.steps,
             "tails": tails.table,
             "terms": near.terms, "coefficients": near.coefficients,
             "square": np.array([near.radius**2]),
@@ -183,6 +183,7 @@ class _Maps:
     n_x: int
     n_v: int
     n_L: int
+    steps: Ints  # of each monotonic effect its number of steps, and their places among v
 
     @classmethod
     def of(cls, layout: Layout) -> _Maps:
@@ -204,4 +205,5 @@ class _Maps:
             sum(f.root_size for f in layout.factors),
             np.array(sampled, np.int64).reshape(-1, 4),
             n_x, n_v, n_L,
+            np.array([k for own in layout.steps for k in (len(own), *own)], np.int64),
         )  # fmt: skip

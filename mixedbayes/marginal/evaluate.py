@@ -25,6 +25,7 @@ from mixedbayes.theta.record import (
     places,
     reals,
 )
+from mixedbayes.theta.simplex import put_steps, step_slopes
 from mixedbayes.theta.tails import apply_tails
 from mixedbayes.theta.whitening import to_theta, to_z
 
@@ -39,11 +40,12 @@ SECTIONS = (
     "codes", "numbers",  # (d, 2), (d, 6) priors, see logpriors
     "blocks",  # see terms.roots
     "sampled",  # (n_sampled, 4)
+    "steps",  # of monotonic effects, see theta.simplex
     "tails",  # (d, 3)
     "terms", "coefficients", "square",  # of the surrogate, and the square of its radius
     *whitening.SECTIONS,
 )  # fmt: skip
-(LIKELIHOOD, SIZES, CODES, NUMBERS, BLOCKS, SAMPLED, TAILS, TERMS, COEFFICIENTS, SQUARE,
+(LIKELIHOOD, SIZES, CODES, NUMBERS, BLOCKS, SAMPLED, STEPS, TAILS, TERMS, COEFFICIENTS, SQUARE,
  WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
 
@@ -58,17 +60,18 @@ _call = jit.caller(LIKELIHOOD_SIGNATURE)
 
 
 @njit(error_model="numpy", nogil=True)
-def _parameters(work, blocks, W, sampled, sigma, first, x, at):
+def _parameters(work, blocks, W, sampled, steps, sigma, first, x, at):
     """Fill x: all L, sigma before `at`, v from `at` on, and the L of sampled factors.
 
     `sigma` and `first` are the coordinates of sigma, at `first` where it is 1, and of v.
     """
     roots(work, blocks, W, x)
     x[at - 1] = work[0, sigma] if sigma < first else 1.0
-    end = sampled[0, 0] if len(sampled) > 0 else work.shape[1]
+    end, start = sampled[0, 0] if len(sampled) > 0 else work.shape[1], at
     for c in range(first, end):
         x[at] = work[0, c]
         at += 1
+    put_steps(steps, x, start)
     for s in range(len(sampled)):
         u, levels, q, L = sampled[s, 0], sampled[s, 1], sampled[s, 2], sampled[s, 3]
         for g in range(levels):
@@ -79,12 +82,13 @@ def _parameters(work, blocks, W, sampled, sigma, first, x, at):
 
 
 @njit(error_model="numpy", nogil=True)
-def _derivatives(work, blocks, W, sampled, sigma, first, x, dx, at):
+def _derivatives(work, blocks, W, sampled, steps, sigma, first, x, dx, at):
     """Add the likelihood's derivatives dx, in theta, to row 2 of work."""
     grad = work[2]
     if sigma < first:
         grad[sigma] += dx[at - 1] * work[1, sigma]
     end = sampled[0, 0] if len(sampled) > 0 else work.shape[1]
+    step_slopes(steps, work[0, first:], dx, at)
     for c in range(first, end):
         grad[c] += dx[at] * work[1, c]
         at += 1
@@ -126,6 +130,7 @@ def density(eta, gradient, record):
     n_x, n_v, n_L, sigma, first = sizes[0], sizes[1], sizes[2], sizes[3], sizes[5]
     blocks, W = ints(record, BLOCKS), np.empty(sizes[4])
     sampled, terms = ints(record, SAMPLED).reshape(-1, 4), ints(record, TERMS).reshape(-1, 4)
+    steps = ints(record, STEPS)
     square = 0.0
     for i in range(d):
         square += eta[i] * eta[i]
@@ -141,12 +146,12 @@ def density(eta, gradient, record):
     gradient[:] = 0.0
     if not math.isfinite(prior):
         return -math.inf
-    _parameters(work, blocks, W, sampled, sigma, first, x, n_x - n_v)
+    _parameters(work, blocks, W, sampled, steps, sigma, first, x, n_x - n_v)
     whole = carray(jit.pointer(given[1]), (given[2],), np.int64)  # type: ignore[call-arg]
     real = carray(jit.pointer(given[3]), (given[4],), np.float64)
     likelihood = _call(given[0], x[:n_x], dx[: n_x if exact else 0], whole, real)
     if exact:
-        _derivatives(work, blocks, W, sampled, sigma, first, x, dx, n_x - n_v)
+        _derivatives(work, blocks, W, sampled, steps, sigma, first, x, dx, n_x - n_v)
         for i in range(d):
             work[2, i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
         to_z(work[2], record, WHITENING, gradient)

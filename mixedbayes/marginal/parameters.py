@@ -8,7 +8,7 @@ spherical effects of the grouping factors that are sampled. A factor's covarianc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from mixedbayes import names
 from mixedbayes.distributions import Normal, Prior
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.factor import FactorParameters
-from mixedbayes.theta import logpriors
+from mixedbayes.theta import logpriors, simplex
 from mixedbayes.theta.logpriors import Coordinate, Table
 
 __all__ = ["Constrained", "Layout"]
@@ -56,6 +56,9 @@ class Layout:
     factors: tuple[FactorParameters, ...]  # integrated ones first, then the sampled ones
     sigma: Prior | None  # None: it is 1, and the weights are the inverse of known variances
     coefficients: tuple[tuple[str, Prior], ...] = ()  # sampled population coefficients by name
+    # Places among them of the columns of each monotonic effect, whose coordinates are those of a
+    # point, see `theta.simplex`, and whose coefficients are its steps.
+    steps: tuple[tuple[int, ...], ...] = ()
 
     @property
     def integrated(self) -> tuple[FactorParameters, ...]:
@@ -129,7 +132,7 @@ class Layout:
             spherical[f.name] = u.reshape(*u.shape[:-1], f.n_levels, f.q)
         sigma = np.ones(x.shape[:-1]) if self.sigma is None else x[..., self.starts["sigma"]]
         at = self.starts["coefficients"]
-        coefficients = x[..., at : at + len(self.coefficients)]
+        coefficients = self._stepped(x[..., at : at + len(self.coefficients)], simplex.steps)
         return Constrained(sd, cor, L, sigma, coefficients, spherical)
 
     def unconstrained(self, parameters: Constrained) -> Floats:
@@ -147,5 +150,16 @@ class Layout:
         if self.sigma is not None:
             x[..., self.starts["sigma"]] = sigma
         at = self.starts["coefficients"]
-        x[..., at : at + len(self.coefficients)] = parameters.coefficients
+        x[..., at : at + len(self.coefficients)] = self._stepped(
+            parameters.coefficients, simplex.point
+        )
         return logpriors.apply_inverse_links(self.table, x)
+
+    def _stepped(self, values: Floats, change: Callable[[Floats], Floats]) -> Floats:
+        """Sampled coefficients with those of monotonic effects changed."""
+        if not self.steps:
+            return values
+        out = np.array(values)
+        for own in self.steps:
+            out[..., list(own)] = change(out[..., list(own)])
+        return out

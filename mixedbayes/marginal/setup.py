@@ -25,7 +25,7 @@ from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.placement import Centre, Placement
-from mixedbayes.priors.types import PredictorPriors, Priors
+from mixedbayes.priors.types import MonotonicPrior, PredictorPriors, Priors
 from mixedbayes.terms.base import Term
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Population:
     integrated: tuple[int, ...]  # positions with a normal or flat prior
     sampled: tuple[int, ...]  # positions that stay in NUTS
     placement: Placement | None = None
+    monotonic: tuple[MonotonicPrior, ...] = ()  # effects whose columns are among the sampled ones
 
     @classmethod
     def of(cls, predictor: LinearPredictor, priors: PredictorPriors) -> Population:
@@ -61,7 +62,11 @@ class Population:
         if priors.intercept is not None:
             terms = (names.INTERCEPT, *terms)
             column_priors = [priors.intercept.prior, *column_priors]
-        normal = [isinstance(p, Normal | Flat) for p in column_priors]
+        first = len(terms) - len(priors.terms)
+        stepped = {first + k for m in priors.monotonic for k in m.effect.columns}
+        normal = [
+            isinstance(p, Normal | Flat) and i not in stepped for i, p in enumerate(column_priors)
+        ]
         return cls(
             terms,
             tuple(column_priors),
@@ -69,7 +74,14 @@ class Population:
             tuple(i for i, ok in enumerate(normal) if ok),
             tuple(i for i, ok in enumerate(normal) if not ok),
             priors.population,
+            priors.monotonic,
         )
+
+    @property
+    def steps(self) -> tuple[tuple[int, ...], ...]:
+        """Places of each monotonic effect's columns among the sampled ones."""
+        at = {i: k for k, i in enumerate(self.sampled)}
+        return tuple(tuple(at[self.first + k] for k in m.effect.columns) for m in self.monotonic)
 
     def columns(self, predictor: LinearPredictor, which: Sequence[int]) -> Floats:
         """(n, len(which)) the columns as the problem sees them."""
@@ -290,4 +302,4 @@ def _layout(
     coefficients = tuple((population.terms[i], population.priors[i]) for i in population.sampled)
     assigned = priors.parameters.get(names.SIGMA)
     sigma = None if assigned is None else assigned.prior
-    return Layout(tuple(factors), sigma, coefficients)
+    return Layout(tuple(factors), sigma, coefficients, population.steps)

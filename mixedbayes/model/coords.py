@@ -14,7 +14,7 @@ from mixedbayes.design.values import label
 from mixedbayes.distributions import Flat, Normal
 from mixedbayes.errors import DataError, FileError
 from mixedbayes.model.spec import Spec
-from mixedbayes.priors.types import Assigned
+from mixedbayes.priors.types import Assigned, PredictorPriors
 
 
 def model_coords(spec: Spec) -> dict[str, Any]:
@@ -28,6 +28,8 @@ def model_coords(spec: Spec) -> dict[str, Any]:
         p = predictor.parameter
         if predictor.terms:
             out[names.term_dim(p)] = list(predictor.terms)
+        for m in predictor.monotonic:
+            out[names.step_dim(m.name, p)] = list(m.steps)
         for g in predictor.groups:
             out[g.level_dim(p)] = g.levels.to_numpy()
             out[names.group_term_dim(g.name, p)] = list(g.terms)
@@ -155,15 +157,19 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
         yield from ((name, f"what is called {name} otherwise") for name in names.of_predictor(p))
         fixef = names.fixef(p)
         whole = fixef if priors.population is None else names.at_means(fixef)
-        for name, term in parts(spec, whole, predictor.terms, priors.fixef):
+        for _, name, term in coefficient_parts(spec, whole, priors):
             yield name, f"the coefficient{of} of {term}"
+        for m in predictor.monotonic:
+            yield names.average_step(m.name, p), f"the average step{of} of {m.name}"
+            yield names.simplex(m.name, p), f"the shares{of} of the steps of {m.name}"
+            yield names.step_dim(m.name, p), f"the steps{of} of {m.name}"
         for g in predictor.groups:
             yield g.level_dim(p), f"the levels of {g.name}"
             for name in names.of_group(g.name, p, len(g.blocks)):
                 yield name, f"the effects of {g.name}{of}"
             sd = names.sd(g.name, p)
             for whole in (sd, names.at_means(sd)):
-                for name, term in parts(spec, whole, g.sd_terms, priors.sd[g.name]):
+                for _, name, term in parts(spec, whole, g.sd_terms, priors.sd[g.name]):
                     yield name, f"the effects of {g.name}{of} on {term}"
     for a in spec.design.across:
         for name in names.of_across(a.name, len(a.blocks)):
@@ -177,10 +183,19 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
             yield name, f"what correlations of residuals are of, {name}"
 
 
+def coefficient_parts(
+    spec: Spec, name: str, priors: PredictorPriors
+) -> Iterator[tuple[int, str, str]]:
+    """`parts` of a predictor's coefficients, but for those of monotonic effects."""
+    plain = set(priors.plain)
+    every = parts(spec, name, priors.terms, priors.fixef)
+    return (found for found in every if found[0] in plain)
+
+
 def parts(
     spec: Spec, name: str, labels: tuple[str, ...], priors: tuple[Assigned, ...]
-) -> Iterator[tuple[str, str]]:
-    """Elements of a vector that some model has as variables of their own, and their labels.
+) -> Iterator[tuple[int, str, str]]:
+    """Elements of a vector that some model has as variables of their own: place, name, label.
 
     Where priors are of several kinds; and coefficients that the marginal model cannot integrate.
     """
@@ -189,4 +204,4 @@ def parts(
     coefficients = name in (names.FIXEF, names.at_means(names.FIXEF))
     marginal = coefficients and spec.closed_form_obstacle is None
     if not alike or (marginal and not integrated):
-        yield from ((names.part(name, label), label) for label in labels)
+        yield from ((k, names.part(name, label), label) for k, label in enumerate(labels))

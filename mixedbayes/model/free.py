@@ -17,12 +17,13 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor, Residual
 from mixedbayes.distributions import Prior
-from mixedbayes.model.coords import parts
+from mixedbayes.model.coords import coefficient_parts, parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.placement import Centre, Cuts, Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 from mixedbayes.terms.covariance import Number
+from mixedbayes.theta import simplex
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,14 @@ def _of_predictor(
         if placement is not None:
             whole, moved = names.at_means(fixef), placement.effects_at_means
             yield whole, Derived((names.term_dim(p),), (fixef,), moved)
-        yield from _parts(spec, whole, fixef, predictor.terms, priors.fixef, placement)
+        for k, name, _ in coefficient_parts(spec, whole, priors):
+            yield name, Derived((), (fixef,), partial(element, k=k, placement=placement))
+        for m in predictor.monotonic:
+            own = list(m.columns)
+            average, shares = (partial(part_of_steps, own=own, which=which) for which in (0, 1))
+            yield names.average_step(m.name, p), Derived((), (fixef,), average)
+            dims = (names.step_dim(m.name, p),)
+            yield names.simplex(m.name, p), Derived(dims, (fixef,), shares)
         prior = priors.intercept
         if prior and (priors.intercept_at_means or prior.prior.shifted(0.0)):
             intercept, there = names.intercept(p), Centre.of(predictor).intercept
@@ -143,11 +151,10 @@ def _parts(
     of: str,
     labels: tuple[str, ...],
     priors: tuple[Assigned, ...],
-    placement: Placement | None = None,
 ) -> Iterator[tuple[str, Derived]]:
     """Elements of a vector, which a model has as variables of their own."""
-    for k, (name, _) in enumerate(parts(spec, whole, labels, priors)):
-        yield name, Derived((), (of,), partial(element, k=k, placement=placement))
+    for k, name, _ in parts(spec, whole, labels, priors):
+        yield name, Derived((), (of,), partial(element, k=k))
 
 
 # ---- numbers: `...` are the dimensions of draws -------------------------------------------------
@@ -156,6 +163,11 @@ def _parts(
 def element(x: Floats, *, k: int, placement: Placement | None = None) -> Floats:
     """(...) the k-th of x (..., K), of what the priors are about."""
     return (x if placement is None else placement.effects_at_means(x))[..., k]
+
+
+def part_of_steps(x: Floats, *, own: list[int], which: int) -> Floats:
+    """The average step (...) or the shares (..., D) of the coefficients `own` of x (..., p)."""
+    return simplex.divided(x[..., own])[which]
 
 
 def unit_numbers(cor: Floats, *, g: GroupDesign, block: tuple[int, ...], prior: Prior) -> Floats:

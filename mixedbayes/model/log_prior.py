@@ -97,7 +97,18 @@ def _of_predictor(
     p = predictor.parameter
     fixef, intercept = names.fixef(p), names.intercept(p)
     whole = fixef if priors.population is None else names.at_means(fixef)
-    yield from _vector(whole, names.term_dim(p), predictor.terms, priors.fixef)
+    if priors.monotonic:
+        for k in priors.plain:
+            one = partial(log_density, prior=priors.fixef[k].prior)
+            yield PriorDensity(names.part(whole, predictor.terms[k]), (), one)
+        for m in priors.monotonic:
+            one = partial(log_density, prior=m.average.prior)
+            yield PriorDensity(names.average_step(m.name, p), (), one)
+            yield PriorDensity(
+                names.simplex(m.name, p), (), partial(log_density, prior=m.dirichlet)
+            )
+    else:
+        yield from _vector(whole, names.term_dim(p), predictor.terms, priors.fixef)
     if priors.intercept is not None:
         prior = priors.intercept.prior
         there = predictor.terms and (priors.intercept_at_means or prior.shifted(0.0))

@@ -22,6 +22,7 @@ from mixedbayes.marginal.setup import Population, Setup
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.covariance import cholesky_factor, effects_at_zero, standard_deviations
 from mixedbayes.model.marginal_op import marginal_logp
+from mixedbayes.model.predictor import average_and_shares
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import scalar
 from mixedbayes.numerics import correlation
@@ -72,7 +73,10 @@ def variables(setup: Setup) -> list[str]:
     out = [] if setup.layout.sigma is None else [names.SIGMA]
     out += [setup.priors.name(names.sd(g.name), g.name) for g in factors]
     out += [setup.priors.name(names.cor(g.name), g.name) for g in factors if g.correlated]
-    out += [_coefficient(setup.population, i) for i in setup.population.sampled]
+    for i in _alone(setup.population):
+        out.append(_coefficient(setup.population, i))
+    for m in setup.population.monotonic:
+        out += [names.average_step(m.name), names.simplex(m.name)]
     return out + [names.spherical(g.name) for g in setup.sampled]
 
 
@@ -90,10 +94,21 @@ def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
     for g in setup.sampled:
         spherical[g.name] = draws[names.spherical(g.name)]
     population = setup.population
-    columns = [draws[_coefficient(population, i)] for i in population.sampled]
+    columns = {i: draws[_coefficient(population, i)] for i in _alone(population)}
+    for m, own in zip(population.monotonic, population.steps, strict=True):
+        b, zeta = draws[names.average_step(m.name)], draws[names.simplex(m.name)]
+        for k, share in zip(own, zeta.T, strict=True):
+            columns[population.sampled[k]] = b * len(own) * share
     sigma = np.ones(n) if setup.layout.sigma is None else draws[names.SIGMA]
-    coefficients = np.column_stack(columns) if columns else np.zeros((n, 0))
+    parts = [columns[i] for i in population.sampled]
+    coefficients = np.column_stack(parts) if parts else np.zeros((n, 0))
     return Constrained(sd, cor, L, sigma, coefficients, spherical)
+
+
+def _alone(population: Population) -> tuple[int, ...]:
+    """Positions of the sampled coefficients that no monotonic effect has."""
+    stepped = {population.sampled[k] for own in population.steps for k in own}
+    return tuple(i for i in population.sampled if i not in stepped)
 
 
 def _coefficient(population: Population, i: int) -> str:
@@ -114,7 +129,12 @@ def _factor(g: GroupDesign, priors: PredictorPriors) -> Any:
 def _sampled(setup: Setup, factors: dict[str, Any]) -> Any:
     """v: coefficients whose prior is not normal, then effects of factors left to NUTS."""
     population = setup.population
-    parts = [scalar(_coefficient(population, i), population.priors[i]) for i in population.sampled]
+    found = {i: scalar(_coefficient(population, i), population.priors[i])
+             for i in _alone(population)}  # fmt: skip
+    for m, own in zip(population.monotonic, population.steps, strict=True):
+        b, zeta = average_and_shares(m, names.MU)
+        found |= {population.sampled[k]: b * len(own) * zeta[i] for i, k in enumerate(own)}
+    parts = [found[i] for i in population.sampled]
     v = [pt.stack(parts)] if parts else []
     for g in setup.sampled:
         dims = (names.group_dim(g.name), names.group_term_dim(g.name))

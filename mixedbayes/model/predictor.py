@@ -15,7 +15,7 @@ from mixedbayes.model.data import refs_and_Z
 from mixedbayes.model.formulations import EachFactor
 from mixedbayes.model.variables import number, scalar, shifted, vector
 from mixedbayes.priors.placement import Centre, Cuts
-from mixedbayes.priors.types import PredictorPriors
+from mixedbayes.priors.types import MonotonicPrior, PredictorPriors
 
 
 def linear_predictor(
@@ -52,13 +52,37 @@ def population(predictor: LinearPredictor, priors: PredictorPriors) -> Any:
     X = pm.modelcontext(None)[f"{names.prefix(p)}X"]
     name, dim = names.fixef(p), names.term_dim(p)
     own = name if priors.population is None else names.at_means(name)
-    beta = vector(own, [a.prior for a in priors.fixef], predictor.terms, dim)
+    if priors.monotonic:
+        beta = _with_steps(own, predictor, priors)
+    else:
+        beta = vector(own, [a.prior for a in priors.fixef], predictor.terms, dim)
     if priors.population is not None:
         at_zero = number(f"placed_{name}", priors.population.T) @ beta
         beta = pm.Deterministic(name, at_zero, dims=dim)
     if priors.intercept is None:
         return X @ beta
     return _intercept(predictor, priors, beta) + X @ beta
+
+
+def _with_steps(name: str, predictor: LinearPredictor, priors: PredictorPriors) -> Any:
+    """(p,) coefficients, those of a monotonic effect b D zeta: its average step and the shares."""
+    p, elements = predictor.parameter, dict[int, Any]()
+    for k in priors.plain:
+        elements[k] = scalar(names.part(name, predictor.terms[k]), priors.fixef[k].prior)
+    for m in priors.monotonic:
+        b, zeta = average_and_shares(m, p)
+        for i, k in enumerate(m.effect.columns):
+            elements[k] = b * len(m.effect.steps) * zeta[i]
+    beta = pt.stack([elements[k] for k in range(len(predictor.terms))])
+    return pm.Deterministic(name, beta, dims=names.term_dim(p))
+
+
+def average_and_shares(m: MonotonicPrior, parameter: str) -> tuple[Any, Any]:
+    """The average step of a monotonic effect, and the shares (D,) of its steps."""
+    b = scalar(names.average_step(m.name, parameter), m.average.prior)
+    name, dim = names.simplex(m.name, parameter), names.step_dim(m.name, parameter)
+    a = number(f"prior_{name}_a", m.dirichlet.alpha)
+    return b, pm.Dirichlet(name, a=a, dims=dim)
 
 
 def _intercept(predictor: LinearPredictor, priors: PredictorPriors, beta: Any) -> Any:

@@ -152,11 +152,13 @@ def _on_link_scale(post: Posterior, labels: Labels, intercept: bool) -> list[Par
 def _effects(post: Posterior, labels: Labels, parameter: str, intercept: bool, first: str) -> Part:
     """Effects on one parameter; the intercept is asked for, or all that there is."""
     predictor = post.predictor(parameter)
-    shown, draws = [labels.term(t) for t in predictor.terms], post.fixef(parameter)
+    shown = [labels.term(t) for t in predictor.effects]
+    draws = post.population_effects(parameter)
     if parameter == "mu":
         for p in post.design.moving[1:]:
-            shown += [f"{labels.term(t)}, {p.threshold}" for t in p.terms]
-        draws = post.moving_fixef()
+            shown += [f"{labels.term(t)}, {p.threshold}" for t in p.effects]
+        own = [post.population_effects(p.parameter) for p in post.design.moving]
+        draws = np.concatenate(own, axis=1)
     if predictor.intercept and (intercept or not shown):
         shown = [first, *shown]
         draws = np.column_stack([post.intercept(parameter), draws])
@@ -169,7 +171,7 @@ def _by_unit(post: Posterior, labels: Labels, mu: Part) -> list[Part]:
         labels.coefficient(term)
         if labels.measured(term)
         else labels.difference(coded=predictor.intercept)
-        for term in predictor.terms
+        for term in predictor.effects
     ]
     # Differences between levels have the intercept's unit, but not its size.
     axes = [labels.predictor] * (len(mu.effects) - len(axes)) + axes

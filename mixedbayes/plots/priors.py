@@ -88,6 +88,10 @@ def _title(post: Posterior, q: Quantity, labels: Labels) -> tuple[str, str]:
             return f"{q.parameter}{where}", labels.predictor
         case "fixef":
             return f"{terms[0]}{where}", labels.coefficient(q.terms[0])
+        case "average":
+            return f"{terms[0]}: average step", labels.difference()
+        case "share":
+            return f"{q.parameter}: {q.terms[0]}", "share of the steps"
         case "sd" if q.told:
             return f"{q.group} sd: {terms[0]}", labels.difference(coded=False)
         case "cor" if q.told not in ("", "cor"):

@@ -19,9 +19,10 @@ from mixedbayes.predict.prior import correlation_roots
 from mixedbayes.predict.streams import named_stream, seed_of
 from mixedbayes.priors.types import Assigned
 from mixedbayes.results.named import Named, OfLevel
-from mixedbayes.results.own_priors import Quantity
+from mixedbayes.results.own_priors import AVERAGE, SHARE, Quantity
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.statements import NoPrior
+from mixedbayes.theta.simplex import divided
 
 DRAWS = 100_000  # from the prior, where memory allows
 _FEWEST = 4_000
@@ -70,7 +71,10 @@ class NamedPrior:
             q = self._quantity(name)
             if not isinstance(q, Quantity):
                 return None
-            for base, part in self._bases(q):
+            bases = self._bases(q)
+            if bases is None:
+                return None
+            for base, part in bases:
                 before = found.get(base.label, (base, 0.0))[1]
                 found[base.label] = base, before + weight * part
         largest = max(abs(w) for _, w in found.values())
@@ -95,36 +99,46 @@ class NamedPrior:
         ordered = q.kind == "family" and bool(q.index) and self.post.family.ordered
         return q.kind in ("intercept", "fixef") or not (q.moved or ordered)
 
-    def _bases(self, q: Quantity) -> list[tuple[Quantity, float]]:
-        """The numbers with independent priors that a quantity is a sum of, with their weights."""
+    def _bases(self, q: Quantity) -> list[tuple[Quantity, float]] | None:
+        """The numbers with independent priors that a quantity is a sum of, with their weights.
+
+        None where steps of monotonic effects are among what it is a sum of.
+        """
         if q.kind not in ("intercept", "fixef"):
             return [(q, 1.0)]
         intercept, slopes = self._population_quantities[q.predictor]
         E, shift = self._placement(q.predictor)
+        weights = E[:, q.index[0]] if q.kind == "fixef" else shift
+        used = [(slopes.get(k), float(w)) for k, w in enumerate(weights) if w]
+        parts = [(base, w) for base, w in used if base is not None]
+        if len(parts) < len(used):
+            return None
         if q.kind == "fixef":
-            return [(base, float(w)) for base, w in zip(slopes, E[:, q.index[0]], strict=True) if w]
+            return parts
         assert intercept is not None
-        return [(intercept, 1.0), *((b, float(w)) for b, w in zip(slopes, shift, strict=True) if w)]
+        return [(intercept, 1.0), *parts]
 
     @cached_property
-    def _population_quantities(self) -> dict[str, tuple[Quantity | None, list[Quantity]]]:
-        found: dict[str, tuple[Quantity | None, list[Quantity]]] = {}
+    def _population_quantities(self) -> dict[str, tuple[Quantity | None, dict[int, Quantity]]]:
+        found: dict[str, tuple[Quantity | None, dict[int, Quantity]]] = {}
         for p in self.post.predictors:
             own = [q for q in self.named.own.values() if q.predictor == p.parameter]
             intercept = next((q for q in own if q.kind == "intercept"), None)
-            found[p.parameter] = intercept, [q for q in own if q.kind == "fixef"]
+            found[p.parameter] = intercept, {q.index[0]: q for q in own if q.kind == "fixef"}
         return found
 
     def _placement(self, parameter: str) -> tuple[Floats, Floats]:
         """What each placed effect (row) adds to the effects at zero (p, p), and intercept (p,)."""
         priors, predictor = self.post.priors.predictor(parameter), self.post.predictor(parameter)
-        E = priors.fixef_at_zero(np.eye(len(predictor.terms)))
+        E = priors.linear
         return E, np.asarray(priors.centre(predictor).intercept_at_zero(0.0, E))
 
     def bounds(self, name: str) -> tuple[float, float]:
         q = self._quantity(name)
         if not isinstance(q, Quantity) or q.kind in ("intercept", "fixef"):
             return -np.inf, np.inf
+        if q.kind == SHARE:
+            return 0.0, 1.0
         if q.kind in ("sd", "cor"):
             matrix = q.kind == "cor" and len(q.index) > 1
             return (0.0, np.inf) if q.kind == "sd" else (-1.0, 1.0) if matrix else _ends(q.prior)
@@ -141,6 +155,8 @@ class NamedPrior:
         elif q.kind in ("intercept", "fixef"):
             intercept, beta = self._population(q.predictor)
             found = intercept if q.kind == "intercept" else beta[:, q.index[0]]
+        elif q.kind in (AVERAGE, SHARE):
+            found = self._of_steps(q)
         elif q.kind in ("sd", "cor"):
             found = self._of_factor(q)
         else:
@@ -189,6 +205,9 @@ class NamedPrior:
         E, shift = self._placement(parameter)
         slopes = priors.fixef_at_zero(beta)
         known = slopes.copy()
+        for m in priors.monotonic:
+            own = list(m.effect.columns)
+            improper[own] = improper[own].any()
         known[:, (E[improper] != 0).any(axis=0)] = np.nan
         if priors.intercept is None:
             return np.zeros(self.size), known
@@ -196,6 +215,14 @@ class NamedPrior:
         if unknown.any() or (shift[improper] != 0).any():
             return np.full(self.size, np.nan), known
         return priors.centre(predictor).intercept_at_zero(here[:, 0], slopes), known
+
+    def _of_steps(self, q: Quantity) -> Floats:
+        """(P,) the average step of a monotonic effect, or one of its shares."""
+        own = self.post.priors.predictor(q.predictor).monotonic
+        columns = next(m.effect.columns for m in own if m.effect.columns[0] == q.index[0])
+        slopes = self._population(q.predictor)[1][:, list(columns)]
+        average, shares = divided(slopes)
+        return average if q.kind == AVERAGE else shares[:, q.index[1]]
 
     def _factor(
         self, parameter: str, g: GroupDesign

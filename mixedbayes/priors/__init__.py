@@ -3,6 +3,7 @@
 from mixedbayes.distributions import (
     LKJ,
     Cauchy,
+    Dirichlet,
     Exponential,
     Flat,
     Gamma,
@@ -18,6 +19,7 @@ from mixedbayes.distributions import (
 __all__ = [
     "LKJ",
     "Cauchy",
+    "Dirichlet",
     "Exponential",
     "Flat",
     "Gamma",

@@ -10,7 +10,7 @@ columns stand after those that they contain.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -126,6 +126,12 @@ class Placement:
             power = power @ N
             out = out + power
         return out
+
+    def fixing(self, fixed: Collection[int]) -> Placement | None:
+        """With some effects at zero, which others take nothing from."""
+        T = self.T.copy()
+        T[list(fixed)] = np.eye(len(T))[list(fixed)]
+        return None if np.array_equal(T, np.eye(len(T))) else Placement(T)
 
     def keeping(self, given: list[int]) -> Placement | None:
         """With the effects `given`, whose priors are the user's, as they are at zero."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedbayes.distributions import LKJ, Flat, Prior, Uniform
+from mixedbayes.distributions import LKJ, Dirichlet, Flat, Prior, Uniform
 from mixedbayes.errors import PriorError
 from mixedbayes.priors.types import Priors
 
@@ -24,7 +24,8 @@ def check_proportion(priors: Priors, defaults: Priors) -> None:
     rows = zip(priors.rows(), defaults.rows(), strict=True)
     for (parameter, term, assigned), (_, _, default) in rows:
         prior = assigned.prior
-        if not assigned.given or isinstance(prior, LKJ | Flat) or isinstance(default.prior, LKJ):
+        whole = isinstance(prior, LKJ | Dirichlet | Flat) or isinstance(default.prior, LKJ)
+        if not assigned.given or whole:
             continue
         low, high = _quantiles(prior, _TAIL)
         low_0, high_0 = _quantiles(default.prior, 0.25)

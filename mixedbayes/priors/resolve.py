@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from mixedbayes import names
-from mixedbayes.distributions import LKJ, Flat, Prior, Uniform
+from mixedbayes.distributions import LKJ, Dirichlet, Flat, Prior, Share, Uniform
 from mixedbayes.errors import PriorError
 from mixedbayes.priors.proportion import check_proportion
-from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
+from mixedbayes.priors.types import GIVEN, Assigned, MonotonicPrior, PredictorPriors, Priors
 from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
@@ -21,9 +21,9 @@ def resolve(
 ) -> Priors:
     """Replace defaults by the user's priors.
 
-    `user` has the keys `Intercept`, `fixef`, `sd`, `cor` and the family's parameters (`sigma`), and
-    `nu_<group>` of Student-t effects; and `rho`, `theta` or `range` of correlated residuals, whose
-    structure is `residual`.
+    `user` has the keys `Intercept`, `fixef`, `sd`, `cor` and the family's parameters (`sigma`),
+    `nu_<group>` of Student-t effects, and `simo_<x>`, a Dirichlet of the steps of mo(x); and `rho`,
+    `theta` or `range` of correlated residuals, whose structure is `residual`.
     `fixef` takes one prior or a dictionary by term; `sd` one prior, a dictionary by group, or by
     group and term; `cor` one LKJ or a dictionary by group. A parameter with a predictor of its
     own takes a dictionary with these same keys; effects that an id correlates across parameters
@@ -99,12 +99,12 @@ def _divided(value: Any, parts: Sequence[PredictorPriors]) -> list[tuple[Predict
     """
     if not isinstance(value, Mapping) or names.INTERCEPT in value:
         return [(p, value) for p in parts if p.terms]
-    bare = [t for p in parts for t in p.terms]
-    labels = [names.label(p.parameter, t) for p in parts for t in p.terms]
+    bare = [t for p in parts for t in p.effects]
+    labels = [names.label(p.parameter, t) for p in parts for t in p.effects]
     _check_names(names.FIXEF, value, list(dict.fromkeys([*labels, *bare])))
     found = []
     for p in parts:
-        own = {t: names.label(p.parameter, t) for t in p.terms}
+        own = {t: names.label(p.parameter, t) for t in p.effects}
         given = {t: value.get(label, value.get(t)) for t, label in own.items()}
         given = {t: prior for t, prior in given.items() if t in value or own[t] in value}
         found += [(p, given)] if given else []
@@ -115,7 +115,7 @@ def _among(key: object, value: Any, mean: Sequence[PredictorPriors]) -> dict[str
     """By predictor what a prior that is given of all says of it; of the first what is of none."""
     found: dict[str, Any] = {}
     for p in mean if len(mean) > 1 else []:
-        known: Sequence[str] = p.terms if key == names.FIXEF else list(p.sd)
+        known = list(p.effects if key == names.FIXEF else p.sd)
         if key not in _keys(p):
             continue
         if isinstance(value, Mapping):
@@ -132,7 +132,7 @@ def _keys(p: PredictorPriors) -> list[str]:
     keys += [names.FIXEF] if p.terms else []
     keys += ["sd"] if p.sd else []
     keys += ["cor"] if p.cor else []
-    return [*keys, *_law_names(p)]
+    return [*keys, *_simplex_names(p), *_law_names(p)]
 
 
 def _law_names(p: PredictorPriors) -> dict[str, tuple[str, str]]:
@@ -149,8 +149,12 @@ def _apply(
         return replace(
             p, intercept=Assigned(_scalar(value, str(key)), GIVEN), intercept_at_means=False
         )
+    if (of := _simplex_names(p).get(str(key))) is not None:
+        shares = Assigned(_dirichlet(value, str(key), len(of.effect.steps)), GIVEN)
+        every = (replace(m, shares=shares) if m == of else m for m in p.monotonic)
+        return p.with_monotonic(tuple(every))
     if key == names.FIXEF:
-        p = replace(p, fixef=_fixef(p, value))
+        p = p.with_effects(_fixef(p, value))
         given = [k for k, a in enumerate(p.fixef) if a.given]
         return replace(p, population=p.population and p.population.keeping(given))
     if key == "sd":
@@ -174,19 +178,35 @@ def _at_zero(p: PredictorPriors) -> PredictorPriors:
     return replace(p, placed=placed)
 
 
-def _fixef(p: PredictorPriors, value: Any) -> tuple[Assigned, ...]:
+def _fixef(p: PredictorPriors, value: Any) -> dict[str, Assigned]:
     if not isinstance(value, Mapping):
         prior = _scalar(value, names.FIXEF)
-        return tuple(Assigned(prior, GIVEN) for _ in p.terms)
+        return dict.fromkeys(p.effects, Assigned(prior, GIVEN))
     if names.INTERCEPT in value:
         raise PriorError(
             "the intercept's prior is not among fixef: give it as {'Intercept': Normal(...)}"
         )
-    _check_names("fixef", value, p.terms)
-    return tuple(
-        Assigned(_scalar(value[term], f"fixef[{term}]"), GIVEN) if term in value else default
-        for term, default in zip(p.terms, p.fixef, strict=True)
-    )
+    _check_names("fixef", value, list(p.effects))
+    return {
+        term: Assigned(_scalar(prior, f"fixef[{term}]"), GIVEN) for term, prior in value.items()
+    }
+
+
+def _simplex_names(p: PredictorPriors) -> dict[str, MonotonicPrior]:
+    """Each monotonic effect by the name of the variable of its shares."""
+    return {names.simplex(m.name, p.parameter): m for m in p.monotonic}
+
+
+def _dirichlet(value: Any, where: str, size: int) -> Dirichlet:
+    if not isinstance(value, Dirichlet):
+        raise PriorError(
+            f"{where}: the prior of shares that add up to 1 is mb.Dirichlet(1), or mb.Dirichlet("
+            f"[...]) with a number for each of the {size} steps, got {value!r}"
+        )
+    try:
+        return value.of(size)
+    except PriorError as error:
+        raise PriorError(f"{where}: {error}") from None
 
 
 def _sds(p: PredictorPriors, value: Any) -> Mapping[str, tuple[Assigned, ...]]:
@@ -255,6 +275,8 @@ def _scalar(value: Any, where: str) -> Prior:
         raise PriorError(f"{where}: a prior is an object such as mb.Normal(0, 50), got {value!r}")
     if isinstance(value, LKJ):
         raise PriorError(f"{where}: LKJ is for correlations ('cor'), not for a single number")
+    if isinstance(value, Dirichlet | Share):
+        raise PriorError(f"{where}: {value} is of shares that add up to 1, not of a single number")
     return value
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mixedbayes import names
-from mixedbayes.design.types import Across, Design, Floats, LinearPredictor
-from mixedbayes.distributions import Prior
+from mixedbayes.design.types import Across, Design, Floats, LinearPredictor, Monotonic
+from mixedbayes.distributions import Dirichlet, Prior
 from mixedbayes.priors.placement import Centre, Cuts, Placement
 from mixedbayes.terms.covariance import Covariance
+from mixedbayes.theta import simplex
 
 GIVEN = "given"
 
@@ -30,6 +32,30 @@ class Assigned:
         return self.origin == GIVEN
 
 
+@dataclass(frozen=True)
+class MonotonicPrior:
+    """Priors of a monotonic effect: of its average step b, and of the shares of its steps."""
+
+    effect: Monotonic
+    average: Assigned
+    shares: Assigned  # a Dirichlet with a number for each step
+
+    @property
+    def name(self) -> str:
+        return self.effect.name
+
+    @property
+    def dirichlet(self) -> Dirichlet:
+        assert isinstance(self.shares.prior, Dirichlet)
+        return self.shares.prior
+
+    @property
+    def coordinates(self) -> dict[int, Assigned]:
+        """By the columns' places the priors of b and of the z behind the shares; see `simplex`."""
+        own = (self.average, *(Assigned(z, self.shares.origin) for z in self.dirichlet.shares))
+        return dict(zip(self.effect.columns, own, strict=True))
+
+
 def _at_means(assigned: Assigned) -> Assigned:
     return replace(assigned, origin=f"{assigned.origin}; at the predictors' means")
 
@@ -44,6 +70,7 @@ class PredictorPriors:
     # which is what `Intercept` always names, then has the prior that this implies.
     intercept_at_means: bool
     terms: tuple[str, ...]
+    # (p,) of each column's coefficient; of a monotonic effect's columns those of its coordinates.
     fixef: tuple[Assigned, ...]
     group_terms: Mapping[str, tuple[str, ...]]  # what each of a factor's sds is of
     sd: Mapping[str, tuple[Assigned, ...]]
@@ -55,6 +82,56 @@ class PredictorPriors:
     laws: Mapping[str, Mapping[str, Assigned]] = field(default_factory=dict)
     # Structures of the factors' covariances; without structure where none is said.
     covariances: Mapping[str, Covariance] = field(default_factory=dict)
+    monotonic: tuple[MonotonicPrior, ...] = ()
+
+    @property
+    def plain(self) -> tuple[int, ...]:
+        """Places of the columns that no monotonic effect has."""
+        stepped = {k for m in self.monotonic for k in m.effect.columns}
+        return tuple(k for k in range(len(self.terms)) if k not in stepped)
+
+    @property
+    def effects(self) -> dict[str, Assigned]:
+        """Priors of the population effects by name: a monotonic effect has one."""
+        first = {m.effect.columns[0]: m for m in self.monotonic}
+        every = sorted([*self.plain, *first])
+        return {
+            first[k].name if k in first else self.terms[k]: self.fixef[k] for k in every
+        }  # fmt: skip
+
+    def with_effects(self, given: Mapping[str, Assigned]) -> PredictorPriors:
+        """With other priors of some population effects, by name."""
+        found = [given.get(t, a) for t, a in zip(self.terms, self.fixef, strict=True)]
+        own = tuple(replace(m, average=given.get(m.name, m.average)) for m in self.monotonic)
+        return replace(self, fixef=tuple(found)).with_monotonic(own)
+
+    def with_monotonic(self, own: tuple[MonotonicPrior, ...]) -> PredictorPriors:
+        """With these priors of the monotonic effects."""
+        placed = {k: a for m in own for k, a in m.coordinates.items()}
+        fixef = tuple(placed.get(k, a) for k, a in enumerate(self.fixef))
+        return replace(self, fixef=fixef, monotonic=own)
+
+    @property
+    def linear(self) -> Floats:
+        """(p, p) what coefficients at zero are of those that the priors are about, as rows.
+
+        The steps of monotonic effects are taken as they are.
+        """
+        eye = np.eye(len(self.terms))
+        return eye if self.population is None else self.population.effects(eye)
+
+    def steps(self, drawn: Floats) -> Floats:
+        """(..., p) coefficients, from what the priors are of: b and z of monotonic effects."""
+        return self._changed(drawn, simplex.steps)
+
+    def _changed(self, values: Floats, change: Callable[[Floats], Floats]) -> Floats:
+        if not self.monotonic:
+            return values
+        out = np.array(values, float)
+        for m in self.monotonic:
+            own = list(m.effect.columns)
+            out[..., own] = change(out[..., own])
+        return out
 
     @property
     def threshold(self) -> str | None:
@@ -66,9 +143,12 @@ class PredictorPriors:
         if self.intercept is not None:
             where = "at the predictors' means" if self.intercept_at_means else "at zero"
             yield names.intercept(p), where if self.terms else "", self.intercept
-        for k, (term, prior) in enumerate(zip(self.terms, self.fixef, strict=True)):
-            moved = self.population is not None and self.population.moves(k)
+        for term, prior in self.effects.items():
+            k = self.terms.index(term) if term in self.terms else None
+            moved = k is not None and self.population is not None and self.population.moves(k)
             yield names.fixef(p), term, _at_means(prior) if moved else prior
+        for m in self.monotonic:
+            yield names.simplex(m.name, p), "", m.shares
         for group, priors in self.sd.items():
             for k, (term, prior) in enumerate(zip(self.group_terms[group], priors, strict=True)):
                 moved = group in self.placed and self.placed[group].moves(k)
@@ -101,11 +181,14 @@ class PredictorPriors:
 
     def fixef_at_zero(self, drawn: Floats) -> Floats:
         """(..., p) population effects, from those (..., p) that the priors are about."""
+        drawn = self.steps(drawn)
         return drawn if self.population is None else self.population.effects(drawn)
 
     def fixef_placed(self, at_zero: Floats) -> Floats:
         """(..., p) what the priors of the population effects are about, from these (..., p)."""
-        return at_zero if self.population is None else self.population.effects_at_means(at_zero)
+        placed = self.population
+        found = at_zero if placed is None else placed.effects_at_means(at_zero)
+        return self._changed(found, simplex.point)
 
     def at_zero(self, drawn: Mapping[str, Floats], group: str) -> dict[str, Floats]:
         """Draws of one factor's parameters by name, from those of what the priors are about.

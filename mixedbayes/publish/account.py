@@ -155,8 +155,8 @@ def _mean(post: Posterior) -> str:
 def _sum(p: LinearPredictor) -> str:
     parts = ["an intercept"] * p.intercept
     if p.terms:
-        words = grouped(p.terms)
-        one = len(p.terms) == 1
+        words = grouped(p.effects)
+        one = len(p.effects) == 1
         parts.append(f"the population {'effect' if one else 'effects'} of {joined(words)}")
     if p.factors:
         parts.append(f"the group effects of {joined([g.name for g in p.factors])}")

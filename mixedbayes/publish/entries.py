@@ -161,8 +161,8 @@ def _population(post: Posterior, asked: Asked, ratios: bool) -> Iterator[Entry]:
         own = names.owner(p)
         section = POPULATION if own == "mu" else FURTHER
         heading = "" if own == "mu" else p
-        terms = [names.INTERCEPT] * predictor.intercept + list(predictor.terms)
-        draws = post.fixef(p)
+        terms = [names.INTERCEPT] * predictor.intercept + list(predictor.effects)
+        draws = post.population_effects(p)
         if predictor.intercept:
             draws = np.column_stack([post.intercept(p), draws])
         keys = [

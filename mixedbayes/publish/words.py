@@ -65,6 +65,7 @@ def priors_of(spec: Spec) -> list[Told]:
         sds = {names.sd(g, p.parameter): g for g in p.sd}
         cors = {names.cor(g, p.parameter): g for g in p.cor}
         laws = {names.law(n, g, p.parameter): (n, g) for g, n in p.law_numbers}
+        shares = {names.simplex(m.name, p.parameter): m.name for m in p.monotonic}
         bent = {g.name for g in spec.design.predictor(p.parameter).smooths}
         for parameter, term, assigned in p.rows():
             at_means = AT_MEANS in f"{term} {assigned.origin}"
@@ -77,6 +78,8 @@ def priors_of(spec: Spec) -> list[Told]:
                 structure = p.covariances.get(cors[parameter], UNSTRUCTURED)
                 named = f" of {structure.of}" if structure.of else ""
                 what = f"{structure.about}{named} over {cors[parameter]}{of}"
+            elif parameter in shares:
+                what = f"shares of the steps of {shares[parameter]}{of}"
             elif parameter in laws:
                 number, group = laws[parameter]
                 what = f"{number} of the effects over {group}{of}"

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from math import inf
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Design, GroupDesign, LinearPredictor, Monotonic
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.interop.writing import parts as parts_of
 from mixedbayes.model.spec import Spec
 from mixedbayes.printable import escaped
 from mixedbayes.results.posterior import Posterior
@@ -77,8 +78,12 @@ def _predictor(
     """Its equation, and the laws of its effects but of those over the factors `across`."""
     m = _mark(predictor.parameter, symbol)
     beta = rf"\beta^{{{m}}}" if m else r"\beta"
-    terms = ((names.INTERCEPT,) if predictor.intercept else ()) + predictor.terms
-    parts = [times(rf"{beta}_{{{tex(t)}}}", t) for t in terms]
+    terms = ((names.INTERCEPT,) if predictor.intercept else ()) + predictor.effects
+    stepped = {e.name: e for e in predictor.monotonic}
+    parts = [
+        _stepped(beta, m, stepped[t]) if t in stepped else times(rf"{beta}_{{{tex(t)}}}", t)
+        for t in terms
+    ]
     if len(parts) > MOST_TERMS:
         left_out = len(parts) - MOST_TERMS
         parts = [*parts[:MOST_TERMS], rf"\dots\text{{ ({left_out} more)}}"]
@@ -95,12 +100,32 @@ def _predictor(
             parts += [times(_effect(r"\gamma", m, g, t, f"{j}[i]"), t) for t in each]
         if g.name not in across:
             lines += _laws(g, [(m, t) for t in g.terms], j)
+    for effect in predictor.monotonic:
+        shares = _shares(m, effect)
+        lines.append(
+            rf"{shares}_k &\ge 0, \quad k = 1, \dots, {len(effect.steps)}, \quad "
+            rf"\textstyle\sum_k {shares}_k = 1"
+        )
     for bent in predictor.smooths:
         own = rf"{m}\,{tex(bent.name)}" if m else tex(bent.name)
         parts.append(rf"\textstyle\sum_k Z^{{{own}}}_{{ik}}\, u^{{{own}}}_k")
         law = rf"{bent.law.latex}\left(0,\, \left(\tau^{{{own}}}\right)^2\right)"
         lines.append(rf"u^{{{own}}}_k &\sim {law}, \quad k = 1, \dots, {bent.n_levels}")
     return [rf"{left} &= {total(parts)}", *lines]
+
+
+def _stepped(beta: str, mark: str, effect: Monotonic) -> str:
+    """A monotonic effect in row i: b D sum of the shares of the steps that the row has passed."""
+    inside = effect.of.removeprefix("mo(").removesuffix(")")
+    passed = rf"\textstyle\sum_{{k \le {tex(inside)}_i}} {_shares(mark, effect)}_k"
+    coefficient = rf"{beta}_{{{tex(effect.name)}}}\, {len(effect.steps)} {passed}"
+    others = [part for part in parts_of(effect.name) if part != effect.of]
+    return times(coefficient, ":".join(others)) if others else coefficient
+
+
+def _shares(mark: str, effect: Monotonic) -> str:
+    own = tex(effect.name)
+    return rf"\zeta^{{{mark}\,{own}}}" if mark else rf"\zeta^{{{own}}}"
 
 
 def _effect(symbol: str, mark: str, g: GroupDesign, term: str, level: str = "") -> str:
@@ -171,17 +196,18 @@ _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_&]|[0-9]+(?:\.[0-9]+)?|\s+|.", re.DOT
 
 _LETTERS = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ϵ", "varepsilon": "ε",
-    "eta": "η", "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "pi": "π",
-    "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "psi": "ψ", "omega": "ω", "Gamma": "Γ",
-    "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
+    "zeta": "ζ", "eta": "η", "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν",
+    "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "psi": "ψ", "omega": "ω",
+    "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ",
+    "Omega": "Ω",
 }  # fmt: skip
 _FUNCTIONS = ("log", "exp", "arg", "Pr")
 _LIMITS = ("min", "max")  # what stands below them in a displayed equation
 _OPERATORS = {
     "sim": "∼", "mid": "∣", "otimes": "⊗", "int": "∫", "le": "≤", "ge": "≥", "cdot": "⋅",
     "times": "×", "dots": "…", "top": "⊤", "lVert": "‖", "rVert": "‖", "backslash": "\\",
-    "wedge": "∧", "tilde": "~", "{": "{", "}": "}", "_": "_", "#": "#", "%": "%", "&": "&",
-    "$": "$", "to": "→",
+    "wedge": "∧", "tilde": "~", "sum": "∑", "in": "∈", "{": "{", "}": "}",
+    "_": "_", "#": "#", "%": "%", "&": "&", "$": "$", "to": "→",
 }  # fmt: skip
 _TYPED = {"backslash": "\\", "wedge": "^", "sim": "~"}  # in names, as the user typed them
 _SPACES = {",": "0.167em", ";": "0.278em", " ": "0.333em", "quad": "1em", "qquad": "2em"}
@@ -326,6 +352,8 @@ class _Parser:
             return f'<mspace width="{_SPACES[name]}"></mspace>'
         if name in ("mathrm", "text"):
             return self.words()
+        if name == "textstyle":  # sums have their limits beside them
+            return ""
         if name in _FONTS:
             return self.font(name)
         if name in ("frac", "tfrac"):

@@ -16,7 +16,7 @@ from mixedbayes.design.values import label
 from mixedbayes.errors import MissingExtraError, ModelError
 from mixedbayes.results.fitted import fitted
 from mixedbayes.results.named import LEVELS, Named, OfLevel
-from mixedbayes.results.own_priors import Quantity
+from mixedbayes.results.own_priors import AVERAGE, SHARE, Quantity
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import coef_draws, ranef_draws
 from mixedbayes.results.statements import evaluated, no_name
@@ -26,10 +26,10 @@ Library = Literal["pandas", "polars", "arrow", "pyarrow"]
 POPULATION = ("fixef", "sd", "cor", "parameters")
 WHAT = (*POPULATION, *LEVELS, "predictions")
 _KINDS = {
-    "fixef": ("intercept", "fixef"),
+    "fixef": ("intercept", "fixef", AVERAGE),
     "sd": ("sd",),
     "cor": ("cor",),
-    "parameters": ("family",),
+    "parameters": ("family", SHARE),
 }
 _LABELS = ("parameter", "group", "level", "term", "term2", "element", names.OBS, names.CATEGORY)
 _MOST_BYTES = 2e9
@@ -183,7 +183,7 @@ def _labels(q: Quantity, further: bool) -> dict[str, Any]:
     match q.kind:
         case "intercept":
             return of | {"term": q.parameter}
-        case "fixef":
+        case "fixef" | "average":
             return of | {"term": full(q.term)}
         case "sd":
             return of | {"group": q.group, "term": full(q.term)}

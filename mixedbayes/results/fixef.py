@@ -37,8 +37,8 @@ def fixef_draws(post: Posterior) -> tuple[list[str], Floats]:
         if predictor.intercept:
             terms.append(names.intercept(p))
             columns.append(post.intercept(p)[:, None])
-        terms += [names.label(p, term) for term in predictor.terms]
-        columns.append(post.fixef(p))
+        terms += [names.label(p, term) for term in predictor.effects]
+        columns.append(post.population_effects(p))
     return terms, np.concatenate(columns, axis=1)
 
 
@@ -76,7 +76,8 @@ def fixef(
     probability that it is above 0), ess_bulk, rhat. `Intercept` is the value where every predictor
     is zero. Effects on a further parameter of the family carry its
     name, `sigma_Intercept`, and the table then has a column `parameter`: "mu", "sigma".
-    Category-specific effects, cs(x), carry their threshold: `x[low|middle]`.
+    Category-specific effects, cs(x), carry their threshold: `x[low|middle]`. Of a monotonic effect,
+    mo(x), it is the average step between neighbouring levels; `parameters` has the steps' shares.
 
     Raises
     ------
@@ -144,7 +145,9 @@ def vcov(post: Posterior, *, correlation: bool = False) -> pd.DataFrame:
 def _parameters(post: Posterior) -> list[str]:
     """(K,) the parameter that each population effect belongs to."""
     return [
-        names.owner(p.parameter) for p in post.predictors for _ in range(p.intercept + len(p.terms))
+        names.owner(p.parameter)
+        for p in post.predictors
+        for _ in range(p.intercept + len(p.effects))
     ]
 
 
@@ -159,7 +162,7 @@ def parameters(
     statistics: Statistics = None,
     interval: Interval = "eti",
 ) -> Any:
-    """The family's own parameters: sigma, nu, shape, phi, or the thresholds.
+    """The family's own parameters: sigma, nu, shape, phi, or the thresholds; shares of mo(x).
 
     Parameters
     ----------
@@ -179,8 +182,10 @@ def parameters(
     -------
     DataFrame with one row per parameter, or per element of a vector: parameter, element (missing
     where there is one number), mean, sd, lower, upper, ess_bulk, rhat. Empty for families without
-    any, such as poisson and bernoulli, which `attrs["note"]` says. A parameter that has a formula
-    of its own is not among them: its effects are in `fixef` and `ranef`. A shape that
+    any, such as poisson and bernoulli, which `attrs["note"]` says. Of monotonic effects mo(x) there
+    are the shares of their steps, `simo_x`, with an element for each step, "low to middle". A
+    parameter that has a formula of its own is not among them: its effects are in `fixef` and
+    `ranef`. A shape that
     the data do not bound, as that of counts like Poisson's, has no posterior mean: mean and sd are
     then missing, there is a column median too, and `attrs["note"]` says so.
 
@@ -193,9 +198,9 @@ def parameters(
     --------
     >>> fit.parameters()  # doctest: +SKIP
     """
-    found, how = post.parameters(), Description.asked(prob, statistics, interval)
+    found, how = _own_and_shares(post), Description.asked(prob, statistics, interval)
     if draws:
-        return post.draws[list(found)]
+        return _dataset(post)
     table = _table(post, found, how, statistics is None)
     return table if found else noted(table, _none_of_its_own(post))
 
@@ -219,9 +224,36 @@ def family_parameters(
 ) -> pd.DataFrame:
     """`parameters` without the sigma that `varcorr` has as the residual."""
     own = {names.SIGMA} if post.family.residual else set()
-    found = {k: v for k, v in post.parameters().items() if k not in own}
+    found = {k: v for k, v in _own_and_shares(post).items() if k not in own}
     how = Description.asked(prob, statistics, interval)
     return _table(post, found, how, statistics is None)
+
+
+def _own_and_shares(post: Posterior) -> dict[str, Floats]:
+    """Draws of the family's parameters, then of the shares of monotonic effects' steps."""
+    found = dict(post.parameters())
+    for p in post.predictors:
+        found |= post.shares(p.parameter)
+    return found
+
+
+def _elements(post: Posterior) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Dimension and labels of the shares by their name."""
+    return {
+        names.simplex(m.name, p.parameter): (names.step_dim(m.name, p.parameter), m.steps)
+        for p in post.predictors
+        for m in p.monotonic
+    }
+
+
+def _dataset(post: Posterior) -> Any:
+    found = post.draws[list(post.parameters())]
+    for p in post.predictors:
+        for name, values in post.shares(p.parameter).items():
+            dim, steps = _elements(post)[name]
+            own = labelled(values, post.shape[0], [dim], {dim: list(steps)}, name)
+            found = found.assign({name: own})
+    return found
 
 
 def _table(
@@ -234,8 +266,10 @@ def _table(
         how = replace(how, columns=("median", *how.columns))
     rows: list[tuple[str, str | None]] = []
     columns = [np.zeros((post.n_draws, 0))]
+    of_steps = _elements(post)
     for name, values in found.items():
-        labels = post.family.labels(name, post.design)
+        own = name in of_steps
+        labels = of_steps[name][1] if own else post.family.labels(name, post.design)
         rows += [(name, None)] if labels is None else [(name, label) for label in labels]
         columns.append(values.reshape(post.n_draws, -1))
     table = pd.DataFrame(rows, columns=["parameter", "element"], dtype="str")

@@ -256,10 +256,10 @@ class Named:
 def _longer(q: Quantity) -> str:
     """A name that says what it is of."""
     match q.kind:
-        case "fixef" | "intercept":
+        case "fixef" | "intercept" | "average":
             term = q.term or names.INTERCEPT
             return f"fixef[{names.label(q.predictor, term)}]"
-        case "family":
+        case "family" | "share":
             return f"parameters[{q.label}]"
     return q.label
 

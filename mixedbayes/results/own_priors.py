@@ -12,6 +12,9 @@ from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor
 from mixedbayes.distributions import Prior
 from mixedbayes.priors.types import Assigned, PredictorPriors
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.theta import simplex
+
+AVERAGE, SHARE = "average", "share"  # kinds of quantities of monotonic effects
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +22,8 @@ class Quantity:
     """One number with a prior.
 
     kind
-        "intercept", "fixef", "sd", "cor" or "family".
+        "intercept", "fixef", "sd", "cor" or "family"; "average" and "share" of the steps of a
+        monotonic effect.
     parameter
         Its name among the draws.
     terms
@@ -85,7 +89,11 @@ class Quantity:
     @property
     def name(self) -> str:
         """As tables have it: a population effect by its term alone."""
-        return names.label(self.predictor, self.term) if self.kind == "fixef" else self.label
+        return (
+            names.label(self.predictor, self.term)
+            if self.kind in ("fixef", AVERAGE)
+            else self.label
+        )
 
 
 def quantities(post: Posterior) -> Iterator[Quantity]:
@@ -119,11 +127,23 @@ def _population(
         there = priors.centre(predictor).intercept(draws, beta)
         moved = priors.intercept_at_means and bool(predictor.terms)
         yield Quantity("intercept", name, (), draws, there, a, _frozen(a.prior), moved, p)
-    placed = priors.fixef_placed(beta)
-    for k, (term, a) in enumerate(zip(predictor.terms, priors.fixef, strict=True)):
+    placed, name = priors.fixef_placed(beta), names.fixef(p)
+    first = {m.effect.columns[0]: m for m in priors.monotonic}
+    for k in sorted((*priors.plain, *first)):
+        a, there = priors.fixef[k], placed[:, k]
         moved = priors.population is not None and priors.population.moves(k)
-        here, there, name = beta[:, k], placed[:, k], names.fixef(p)
-        yield Quantity("fixef", name, (term,), here, there, a, _frozen(a.prior), moved, p, "", (k,))
+        if k in first:
+            of, prior = (first[k].name,), _frozen(a.prior)
+            yield Quantity(AVERAGE, name, of, there, there, a, prior, False, p, "", (k,))
+        else:
+            here, of = beta[:, k], (predictor.terms[k],)
+            yield Quantity("fixef", name, of, here, there, a, _frozen(a.prior), moved, p, "", (k,))
+    for m in priors.monotonic:
+        own = list(m.effect.columns)
+        zeta, name = simplex.divided(beta[:, own])[1], names.simplex(m.name, p)
+        for k, step in enumerate(m.effect.steps):
+            here, at, prior = zeta[:, k], (own[0], k), m.dirichlet.margins[k]
+            yield Quantity(SHARE, name, (step,), here, here, m.shares, prior, False, p, "", at)
 
 
 def _group(post: Posterior, g: GroupDesign, priors: PredictorPriors) -> Iterator[Quantity]:

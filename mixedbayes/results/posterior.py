@@ -19,6 +19,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.printable import printable
 from mixedbayes.priors.types import PredictorPriors, Priors
 from mixedbayes.terms.law import Law
+from mixedbayes.theta.simplex import divided
 
 Floats = NDArray[np.float64]
 
@@ -150,6 +151,18 @@ class Posterior:
         if not self.predictor(parameter).terms:
             return np.zeros((self.n_draws, 0))
         return self.stacked(names.fixef(self._own(parameter)))
+
+    def population_effects(self, parameter: str = "mu") -> Floats:
+        """(S, K) of `LinearPredictor.effects`: of a monotonic effect the average step."""
+        return self.predictor(parameter).average_steps(self.fixef(parameter))
+
+    def shares(self, parameter: str = "mu") -> dict[str, Floats]:
+        """(S, D) shares of the steps of each monotonic effect, by the name of their variable."""
+        predictor, slopes = self.predictor(parameter), self.fixef(parameter)
+        return {
+            names.simplex(m.name, predictor.parameter): divided(slopes[:, list(m.columns)])[1]
+            for m in predictor.monotonic
+        }
 
     def moving_fixef(self) -> Floats:
         """(S, p) population slopes of all predictors that move thresholds; `Design.moving`."""

@@ -157,16 +157,16 @@ def fixef_ratios(
     name, terms, columns = ratio.name, list[str](), list[Floats]()
     for predictor in of_the_mean(post.design):
         p, levels = predictor.parameter, level_terms(predictor)
-        own = [names.INTERCEPT] * predictor.intercept + list(predictor.terms)
+        own = [names.INTERCEPT] * predictor.intercept + list(predictor.effects)
         terms += [
             names.prefix(p) + (f"{term} ({ratio.level})" if term in levels else term)
             for term in own
         ]
         columns += [post.intercept(p)[:, None]] if predictor.intercept else []
-        columns.append(post.fixef(p))
+        columns.append(post.population_effects(p))
     apart = post.design.moving[1:]  # effects on single thresholds
-    terms += [names.label(p.parameter, t) for p in apart for t in p.terms]
-    columns += [post.fixef(p.parameter) for p in apart]
+    terms += [names.label(p.parameter, t) for p in apart for t in p.effects]
+    columns += [post.population_effects(p.parameter) for p in apart]
     values = np.concatenate(columns, axis=1)
     if draws:
         return labelled(np.exp(values), post.shape[0], [names.TERM], {names.TERM: terms}, name)

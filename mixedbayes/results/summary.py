@@ -13,7 +13,7 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.design.types import Design
-from mixedbayes.distributions import Prior
+from mixedbayes.distributions import Dirichlet, Prior
 from mixedbayes.engines.base import Chosen
 from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
@@ -425,6 +425,9 @@ def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
     for predictor in spec.design.predictors:
         p = predictor.parameter
         labels[names.fixef(p)] = partial(names.label, p)
+        for m in predictor.monotonic:
+            shares = f"shares of the steps of {names.label(p, m.name)}"
+            labels[names.simplex(m.name, p)] = shares.__add__
         for g in predictor.groups:
             said = _sd_label if g.grouping else _bend_label
             labels[names.sd(g.name, p)] = partial(said, g.name, p)
@@ -461,6 +464,10 @@ def reach(prior: Prior, k: int = 0, covariance: Covariance = UNSTRUCTURED) -> st
     ends = [(1 - _PROB) / 2, (1 + _PROB) / 2]
     if k:
         low, high = covariance.margin(k, prior).distribution().ppf(ends)
+        return f"{low:.2f} to {high:.2f}"
+    if isinstance(prior, Dirichlet):  # each share
+        margins = [margin.ppf(ends) for margin in prior.margins]
+        low, high = min(m[0] for m in margins), max(m[1] for m in margins)
         return f"{low:.2f} to {high:.2f}"
     low, high = prior.frozen().ppf(ends)
     return f"{low:.3g} to {high:.3g}"

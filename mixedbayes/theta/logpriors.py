@@ -88,6 +88,8 @@ def coordinate(prior: d.Prior, *, positive: bool, where: str = "prior") -> Coord
             )
         width = prior.upper - lower
         return Coordinate(CONSTANT, LOGIT, -math.log(width), lower=lower, upper=prior.upper)
+    if isinstance(prior, d.Share):
+        return scaled_beta(prior.alpha, prior.beta, 0.0, 1.0)
     link = LOG if positive or prior.support == "positive" else IDENTITY
     family, constant, a, b, c = _density(prior, where)
     if positive and prior.support == "real" and prior.proper:

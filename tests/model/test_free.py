@@ -17,6 +17,7 @@ OTHERS = {
     "Intercept": mb.Cauchy(9, 2), "fixef": mb.Uniform(-9, 9), "sigma": mb.InverseGamma(3, 2),
     "sd": {"g": {"Intercept": mb.Gamma(2, 1), "x": mb.HalfStudentT(3, 1)}}, "cor": mb.LKJ(1),
 }  # fmt: skip
+STEPS = {"simo_count": mb.Dirichlet([2, 1, 3]), "fixef": {"mo(count):z": mb.StudentT(3, 0, 1)}}
 CASES = {
     "intercepts": ("gaussian", "y ~ x + (1 | g)", None),
     "no predictors": ("gaussian", "y ~ 1 + (1 | g) + (1 | h)", None),
@@ -32,6 +33,9 @@ CASES = {
     "a uniform intercept": ("poisson", "count ~ x + (1 | g)", {"Intercept": mb.Uniform(-9, 9)}),
     "products": ("gaussian", "y ~ x*z + I(x**2) + (x*z | g)", None),
     "products, not integrated": ("gaussian", "y ~ x*z + (x | g)", {"fixef": {"z": STUDENT}}),
+    "steps": ("gaussian", "y ~ mo(count) + x + (1 | g)", None),
+    "steps in a product": ("gaussian", "y ~ mo(count)*z + (x | g)", STEPS),
+    "steps of a count": ("poisson", "count ~ mo(w) + (1 | g)", None),
     "thresholds": ("cumulative", "count ~ x + (x | g)", None),
     "thresholds given at zero": ("cumulative", "count ~ x", {"thresholds": mb.Normal(0, 2)}),
     "priors of other kinds": ("gaussian", "y ~ x + (x | g)", OTHERS),
