@@ -27,6 +27,10 @@ class Spec:
             return f"responses are {known}" + (f", {said}" if said else "")
         if self.design.residual is not None:
             return f"residuals are correlated, {self.design.residual.text}"
+        for p in self.design.predictors[1:]:
+            if p.monotonic:
+                own = f"{p.monotonic[0].name} in the formula of {p.parameter}"
+                return f"the steps of {own} are products of parameters"
         if self.design.further:
             return f"{', '.join(self.design.further)} has a formula of its own"
         return self.design.no_closed_form or None

@@ -185,7 +185,7 @@ def test_a_column_can_have_a_name_like_code(alarm):
 
 
 def test_registered_functions_are_elementwise_or_ours():
-    ours = {"I", "C", "pi", "center", "scale", "round", "poly", "bs", "cr", "cc"}
+    ours = {"I", "C", "pi", "center", "scale", "round", "poly", "bs", "cr", "cc", "mo"}
     for name, function in REGISTERED.items():
         if name in ours or name.startswith("contr."):
             continue

@@ -393,3 +393,9 @@ def test_counts_are_fitted_with_effects_of_one_sign():
     assert float(b["lower"]) < -0.4 < float(b["upper"])
     shares = fit.parameters()
     assert float(shares["mean"].iloc[2]) > float(shares["mean"].iloc[1])
+
+
+def test_steps_of_sigma_have_no_closed_form():
+    model = mb.Model(["y ~ z + (1 | g)", "sigma ~ mo(income)"], frame())
+    said = model.spec.closed_form_obstacle
+    assert said == "the steps of mo(income) in the formula of sigma are products of parameters"
