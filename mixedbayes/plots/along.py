@@ -232,15 +232,9 @@ def probabilities(post: Posterior, rows: Rows) -> Floats:
     return post.family.probabilities(mu, row_parameters(post, rows)).mean(axis=0)
 
 
-def population_predictor(post: Posterior, rows: Rows) -> Floats:
-    """(S, m) draws of the linear predictor at some rows with every group effect 0."""
-    mu = post.design.mu
-    eta = post.intercept()[:, None] + post.fixef() @ mu.X[rows].T
-    return eta if mu.offset is None else eta + mu.offset[rows]
-
-
 def _places(post: Posterior, rows: Rows, axis: Covariate, alone: bool) -> _Places:
-    eta, population = linear_predictor(post, rows).T, population_predictor(post, rows)
+    eta = linear_predictor(post, rows).T
+    population = linear_predictor(post, rows, without=[g.name for g in post.design.mu.factors]).T
     x = axis.x[rows]
     places, first = np.unique(
         np.column_stack([x, _rounded(eta.mean(axis=0))]), axis=0, return_index=True

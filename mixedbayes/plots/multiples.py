@@ -65,7 +65,10 @@ def _covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Cov
         return found
     slopes = [] if group is None else [t for t in group.terms if t != names.INTERCEPT]
     for term in slopes:
-        if (found := _of_term(post, term, frame)) is not None:
+        found = _of_term(post, term, frame)
+        if found and group and frame is not None and found.name not in frame.columns:
+            found = _of_effects(post, group, frame) or found
+        if found is not None:
             return found
     fixed = [c for t in post.design.mu.terms if (c := _of_term(post, t, frame)) is not None]
     for found in sorted(fixed, key=lambda c: c.categories is not None):
@@ -146,6 +149,12 @@ def _of_term(post: Posterior, term: str, frame: pd.DataFrame | None) -> Covariat
                 return _from_frame(post, frame[column])
     columns = _columns(post)
     return Covariate(term, columns[term]) if term in columns else None
+
+
+def _of_effects(post: Posterior, group: GroupDesign, frame: pd.DataFrame) -> Covariate | None:
+    """The first column that a factor's effects are made of, such as that of a smooth."""
+    own = used_columns(post.design.formula).effects.get(group.name, ())
+    return next((_from_frame(post, frame[name]) for name in own if name in frame.columns), None)
 
 
 def _mentions(term: str, column: str) -> bool:

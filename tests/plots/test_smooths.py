@@ -4,8 +4,10 @@ import pytest
 import xarray as xr
 
 import mixedbayes as mb
+from mixedbayes.plots.fitted import plot_fitted
 from mixedbayes.plots.smooths import plot_smooths
 from mixedbayes.predict.prior import prior_predictive
+from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.smooths import smooths
 
@@ -85,4 +87,23 @@ def test_curves_of_all_levels_are_in_one_panel(check_texts):
     np.testing.assert_allclose(lines[1].get_data(), [table["x"], table["mean"]])
     (one,) = plot_smooths(post, "s(x, f)[a]").axes
     assert one.get_title("left") == "s(x, f)[a]"
+    check_texts(figure)
+
+
+def test_the_population_of_a_fit_has_the_curve(by_gid):
+    post = of_prior("s(x, k=6) + (1 | f)")
+    mean = linear_predictor(post, slice(None), without=["f"]).mean(axis=1)
+    for k, ax in enumerate(plot_fitted(post).axes):
+        rows = np.flatnonzero(post.group("f").refs == k)
+        rows = rows[np.argsort(DATA["x"].to_numpy()[rows])]
+        (line,) = by_gid(ax, "population")
+        np.testing.assert_allclose(line.get_data(), [DATA["x"].iloc[rows], mean[rows]])
+
+
+def test_a_fit_with_curves_of_each_level_is_drawn_along_their_variable(by_gid, check_texts):
+    figure = plot_fitted(of_prior('s(x, f, bs="fs", k=5)'))
+    assert [ax.get_title("left") for ax in figure.axes] == ["f a", "f b"]
+    assert figure.get_supxlabel() == "x"
+    assert all(by_gid(ax, "population") for ax in figure.axes)
+    assert "f, 95 % band" in [t.get_text() for t in figure.legends[0].get_texts()]
     check_texts(figure)
