@@ -274,19 +274,19 @@ TERMS: Mapping[str, Case] = {
     "term_mcycle": _of_term(
         "mcycle", "accel ~ s(times, k=20)", _shipped("mcycle"), peers=("mgcv", "brms")
     ),
-    **{
-        f"term_smooths_{size}": _of_term(
-            "smooths", _CURVES, partial(many_smooths, n), peers=("mgcv", "brms"), iterations=k
-        )
-        for size, n, k in (("500", 500, 400), ("10k", 10_000, 60))
-    },
-    **{
-        f"term_pedigree_{size}": _of_term(
-            "pedigree", _KIN, partial(flock, n), peers=peers, arguments=partial(kin, n),
-            iterations=300, settings=settings,
-        )
-        for size, n, peers, settings in (("300", 300, ("brms",), {}), ("5k", 5_000, (), {}))
-    },
+    "term_smooths_500": _of_term(
+        "smooths", _CURVES, partial(many_smooths, 500), peers=("mgcv", "brms"), iterations=400
+    ),
+    "term_smooths_10k": _of_term(
+        "smooths", _CURVES, partial(many_smooths, 10_000), peers=("mgcv",)
+    ),
+    "term_pedigree_300": _of_term(
+        "pedigree", _KIN, partial(flock, 300), peers=("brms",), arguments=partial(kin, 300),
+        iterations=300,
+    ),
+    "term_pedigree_5k": _of_term(
+        "pedigree", _KIN, partial(flock, 5_000), settings={"draws": 500}, arguments=partial(kin, 5_000)
+    ),
 }  # fmt: skip
 
 SHORT = {"draws": 200, "tune": 100}  # some 600 effective draws

@@ -73,7 +73,8 @@ def measure_kind(
         parser.error(f"no case {', '.join(unknown)}; there are {', '.join(known)}")
     names = [prefix + name for name in given.cases or known]
     if "ours" in given.tools:
-        worker("warm", names, given.limit)
+        one_of_each = {CASES[name].script or name: name for name in reversed(names)}
+        worker("warm", list(one_of_each.values()), given.limit)
     for name in names:
         measure(name, given.tools, given.repeat, given.limit, given.again)
 
