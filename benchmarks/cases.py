@@ -285,7 +285,8 @@ TERMS: Mapping[str, Case] = {
         iterations=300,
     ),
     "term_pedigree_5k": _of_term(
-        "pedigree", _KIN, partial(flock, 5_000), settings={"draws": 500}, arguments=partial(kin, 5_000)
+        "pedigree", _KIN, partial(flock, 5_000), arguments=partial(kin, 5_000),
+        settings={"draws": 500},
     ),
 }  # fmt: skip
 
