@@ -28,10 +28,12 @@ from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor
 from mixedbayes.families.limited import log_density
 from mixedbayes.numerics import woodbury
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.terms.base import Term
 
 SMALL_P = 0.025  # of the smallest of all pairs of a predictor and a factor, times their number
 FEWEST_LEVELS = 4
 MOST_EFFECTS = 20_000
+MOST_RELATED = 2_000  # effects of one factor whose levels are related
 MOST_NUMBERS = 5e7  # rows x columns that are held
 _VARIES = 1e-6  # share of a column's variance from which it varies within, or between
 _NEW = 1e-6  # share of a mean's sum of squares that the model's columns leave
@@ -49,12 +51,20 @@ class Candidate:
 
 
 def within_between(post: Posterior) -> Finding | None:
-    """Slopes within and between groups; None where no predictor has both."""
+    """Slopes within and between groups; None where no predictor has both.
+
+    None as well where the covariance V is too large, or effects are not normal.
+    """
     design = post.design
     found = candidates(design.mu)
-    effects = sum(g.n_levels * len(g.terms) for g in design.mu.factors)
+    sizes = [(g, g.n_levels * len(g.terms)) for g in design.mu.groups]
     width = len(found) + len(design.mu.terms) + 2
-    if not found or effects > MOST_EFFECTS or design.n * width > MOST_NUMBERS:
+    width += sum(size for g, size in sizes if g.joins or g.dense is not None)
+    if not found or sum(size for _, size in sizes) > MOST_EFFECTS:
+        return None
+    if design.n * width > MOST_NUMBERS or any(g.joins and k > MOST_RELATED for g, k in sizes):
+        return None
+    if any(g.unusual_law for g, _ in sizes):
         return None
     table = mundlak(post, found)
     if not len(table):
@@ -193,18 +203,17 @@ def _mean_predictor(post: Posterior, parameter: str) -> Floats:
 
 
 def _columns(post: Posterior) -> sparse.csc_matrix:
-    """(n, sum J q) sparse Z Psi^(1/2) of all factors, side by side."""
-    groups = post.design.mu.factors
+    """(n, sum J q) sparse Z Psi^(1/2) of all terms, smooths among them, side by side."""
+    groups = post.design.mu.groups
     columns = [_scaled(g, _root(post.cov(g.name).mean(axis=0))) for g in groups]
     return sparse.hstack(columns, format="csc")
 
 
-def _scaled(g: GroupDesign, L: Floats) -> sparse.csc_matrix:
-    """(n, J q) sparse Z Psi^(1/2)."""
-    n, q = g.Z.shape
-    at = g.refs[:, None] * q + np.arange(q)
-    shape = (n, g.n_levels * q)
-    return sparse.csc_matrix(((g.Z @ L).ravel(), (np.repeat(np.arange(n), q), at.ravel())), shape)
+def _scaled(g: Term, L: Floats) -> sparse.csc_matrix:
+    """(n, J q) sparse Z Psi^(1/2); of related levels with a root of their covariance."""
+    J = g.n_levels
+    between = sparse.csr_array(g.mixed(np.eye(J))) if g.joins else sparse.eye_array(J)
+    return sparse.csc_matrix(g.operator() @ sparse.kron(between, sparse.csr_array(L)))
 
 
 def _root(cov: Floats) -> Floats:

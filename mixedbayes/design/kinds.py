@@ -203,4 +203,4 @@ class EncodedArms(EncodedGroup):
                 f"{int(other.sum()):,} of {len(other):,} rows (first in row "
                 f"{row_name(rows.table.index, row)}); correct them, or give the level a new label"
             )
-        return found
+        return replace(found, arms=codes)

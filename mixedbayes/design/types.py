@@ -320,6 +320,7 @@ class NewTerm:
     labels: pd.Index | None = None
     parts: pd.DataFrame | None = None
     beyond: tuple[float, ...] = ()  # positions at which the fitted design has no effects
+    arms: Ints | None = None  # (m,) of each row, where the covariance of the effects differs by it
 
     @property
     def refs(self) -> Ints:

@@ -175,7 +175,8 @@ def level_rows(
         new[axis.name] = values.array
     for factor in g.factors:
         new[factor] = pd.Series([own[factor].iloc[0]] * len(places), dtype=own[factor].dtype)
-    return places, replay(post.design, new, groups=[g.name])
+    curves = [s.name for s in post.design.mu.smooths]
+    return places, replay(post.design, new, groups=[g.name, *curves])
 
 
 def _typical(column: pd.Series, axis: Covariate) -> Any:

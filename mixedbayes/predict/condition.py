@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from mixedbayes.design import replay
 from mixedbayes.design.table import eager
-from mixedbayes.design.types import Design, Floats, GroupDesign, NewRows, NewTerm
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewRows, NewTerm
 from mixedbayes.design.values import label, row_name
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.beyond import Extension
@@ -21,6 +22,7 @@ from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.updating import MU, NewData, Unseen, exact, weighted
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.terms.arms import Arms
 from mixedbayes.terms.base import Term, need_independent
 
 MOST_EFFECTS = 500
@@ -178,7 +180,7 @@ def _check_support(data: NewData, new: NewRows) -> None:
 def _new_design(g: Term, new: NewTerm) -> GroupDesign:
     """The new levels, in order of appearance, with the conditioning rows that belong to them."""
     at, labels, parts = new.unseen
-    refs, levels = pd.factorize(labels)
+    found = refs, levels = pd.factorize(labels)
     parts = parts.iloc[np.unique(refs, return_index=True)[1]].reset_index(drop=True)
     Z = new.Z[at // new.codes.shape[1]]
     terms, blocks, covariance = g.terms, g.blocks, g.covariance
@@ -189,8 +191,24 @@ def _new_design(g: Term, new: NewTerm) -> GroupDesign:
         terms = (*terms, *(f"{covariance.of}[{label(v)}]" for v in new.beyond))
         covariance = covariance.placed((*covariance.at, *new.beyond), covariance.of)
     return GroupDesign(
-        g.name, g.factors, pd.Index(levels), parts, refs, terms, Z, blocks, covariance=covariance
-    )
+        g.name, g.factors, pd.Index(levels), parts, refs, terms, Z, blocks, covariance=covariance,
+        arms=None if new.arms is None or g.arms is None else _arms(g, g.arms, new.arms[at], found),
+    )  # fmt: skip
+
+
+def _arms(g: Term, arms: Arms, of_row: Ints, levels: tuple[Ints, pd.Index]) -> Arms:
+    """The arm of each new level; DataError where one is in several."""
+    refs, labels = levels
+    of_level = np.full(len(labels), -1)
+    of_level[refs] = of_row
+    strange = np.unique(refs[of_level[refs] != of_row])
+    if len(strange):
+        raise DataError(
+            f"{len(strange):,} of {len(labels):,} new levels of {g.name} are in several levels of "
+            f"{arms.by}, such as {labels[strange[0]]!r}; each is in one. Correct the rows, or give "
+            "each its own label"
+        )
+    return replace(arms, of_level=of_level)
 
 
 def _new_data(post: Posterior, every: Mapping[str, NewRows], unseen: Sequence[Moving]) -> NewData:

@@ -29,6 +29,7 @@ from mixedbayes.results.ranef import (
     labelled_coef,
     only_intercept,
     population_of,
+    present,
     rows_of,
     with_constant,
 )
@@ -205,7 +206,7 @@ class Conditioned:
             if population and constant_intercept(self.post, g, p):
                 whole = self._intercept(p, how, closed=closed)
                 table = with_constant(rows_of(self.post, only_intercept(g), p), whole, table)
-            tables.append(table)
+            tables.append(present(g, table))
         return stack(tables, COLUMNS)
 
     def _closed(

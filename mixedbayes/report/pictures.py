@@ -248,6 +248,8 @@ def pooling_figures(source: Source) -> list[Figure]:
     post = source.post
     if not post.design.mu.factors:
         raise ModelError("the model has no group effects, so nothing is pooled")
+    if not post.design.mu.of_one_level:
+        raise ModelError(f"{post.design.mu.factors[0].entangled}, and no level has rows of its own")
     if post.family.unordered:
         raise ModelError(f"{post.family.unordered}, of which levels would have a line")
     plain = type(post.family).expectation is Family.expectation
@@ -256,15 +258,15 @@ def pooling_figures(source: Source) -> list[Figure]:
             f"the mean of {post.design.response} depends on {', '.join(post.design.further)}, "
             "which has a formula of its own"
         )
-    return [_pooling(source, g) for g in post.design.mu.factors]
+    return [_pooling(source, g) for g in post.design.mu.of_one_level]
 
 
 def _pooling(source: Source, g: GroupDesign) -> Figure:
     post, frame = source.post, _predictors(source)
     along = covariate(post, g, None)
     shown, note = shown_levels(post, g, None, MOST_LINES)
-    linear = straight(post.family) and not post.design.further
-    least = pooling.both_ends(post, g) if linear else None
+    why = _no_least_squares(post)
+    least = None if why else pooling.both_ends(post, g)
     y, coefs, levels, every = observed(post), mean_coef(post, g), [], []
     for j in shown:
         rows = np.flatnonzero(g.refs == j)
@@ -296,7 +298,7 @@ def _pooling(source: Source, g: GroupDesign) -> Figure:
     data = next(m for m in marks if isinstance(m, Dots) and m.gid == "data")
     return figure(
         f"{g.name}, along {along.name}",
-        _says(post, g, style.percent(source.prob), least=linear) + (f" {note}." if note else ""),
+        _says(g, style.percent(source.prob), why) + (f" {note}." if note else ""),
         panel,
         4.2,
         pooling.keys(source.prob, first),
@@ -327,6 +329,11 @@ def expected(
     """Expected response of one level at new rows, and with all its effects 0."""
     offset = np.zeros(len(new.X)) if new.offset is None else new.offset
     base = post.intercept()[:, None] + post.fixef() @ new.X.T + offset
+    for s in post.design.mu.smooths:
+        term, b = new.groups[s.name], post.ranef(s.name)[:, :, 0]
+        for k in range(term.codes.shape[1]):
+            weight = term.Z[:, 0] if term.weights is None else term.Z[:, 0] * term.weights[:, k]
+            base += b[:, term.codes[:, k]] * weight
     own = base + post.ranef(g.name)[:, j] @ new.groups[g.name].Z.T
     return {"typical": _summary(post, base, prob), "partial": _summary(post, own, prob)}
 
@@ -377,7 +384,26 @@ def _response(post: Posterior, labels: Labels) -> str:
     return response_axis(post, labels)
 
 
-def _says(post: Posterior, g: GroupDesign, percent: str, *, least: bool) -> str:
+def _no_least_squares(post: Posterior) -> str:
+    """Why no and complete pooling are not drawn, in words; empty where they are."""
+    if post.design.further:
+        why = f"for a formula for {', '.join(post.design.further)}"
+    elif not straight(post.family):
+        why = f"for the {post.family.name} family with {post.family.link.name} link"
+    elif odd := next((g.peculiarity for g in post.design.mu.groups if g.peculiarity), ""):
+        why = f"where {odd}"
+    elif arms := next((g for g in post.design.mu.groups if g.arms is not None), None):
+        why = f"where the effects over {arms.name} differ by {arms.arms.by}"  # type: ignore[union-attr]
+    elif post.design.limits is not None:
+        why = f"for responses with {' and '.join(post.design.formula.response.limits)}"
+    elif not post.family.divided:
+        why = "for rows whose variances are in no known proportions"
+    else:
+        return ""
+    return f"No and complete pooling are least squares, which do not exist {why}."
+
+
+def _says(g: GroupDesign, percent: str, why: str) -> str:
     start = (
         f"The pale lines are all levels of {g.name}, as the model has them; choose one in the list "
         "or with a click. "
@@ -386,17 +412,13 @@ def _says(post: Posterior, g: GroupDesign, percent: str, *, least: bool) -> str:
         " Other covariates are at the level's own mean or most frequent category; other grouping "
         "factors' effects are 0."
     )
-    if least:
+    if not why:
         return (
             f"{start}Orange: least squares within the level (no pooling). Blue: the level in the "
             "model (partial pooling). Dashed: least squares over all rows (complete pooling). "
             f"Bands: {percent} intervals.{rest}"
         )
-    why = f"the {post.family.name} family with {post.family.link.name} link"
-    if post.design.further:
-        why = f"a formula for {', '.join(post.design.further)}"
     return (
         f"{start}The blue line is its expected response, with the {percent} interval; the dashed "
-        "line has all group effects 0. No and complete pooling are least squares, which do not "
-        f"exist for {why}.{rest}"
+        f"line has all group effects 0. {why}{rest}"
     )

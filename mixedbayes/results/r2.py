@@ -130,7 +130,8 @@ def explained(post: Posterior) -> pd.DataFrame:
     -------
     DataFrame with one row per factor and term, and "Residual" for the data level where the link is
     the identity and no response is censored or truncated: group, term, n (of levels, or rows), r2,
-    pooling. Of categories without an order there are the effects on each, `mu_bus_Intercept`. r2 is
+    pooling. Of categories without an order there are the effects on each, `mu_bus_Intercept`; of
+    variances by arm the levels of each arm; of factors with rows in several levels nothing. r2 is
     0 where no covariate predicts the coefficients, and may be a little below. pooling is near 1
     where the deviations are hardly told apart, near 0 where each is well known by itself.
 
@@ -148,10 +149,12 @@ def explained(post: Posterior) -> pd.DataFrame:
     for p in post.design.predictors if several else (post.design.mu,):
         for g in p.of_one_level:
             eps = post.ranef(g.name, p.parameter)
+            there = np.ones(eps.shape[1:], bool) if g.there is None else g.there
             for t, term in enumerate(g.terms):
-                theta = eps[:, :, t] + predicted(post, p, g, t)
+                own = there[:, t]
+                theta = (eps[:, :, t] + predicted(post, p, g, t))[:, own]
                 label = names.label(p.parameter, term)
-                rows.append((g.name, label, g.n_levels, *batch(theta, eps[:, :, t])))
+                rows.append((g.name, label, int(own.sum()), *batch(theta, eps[:, own, t])))
     if isinstance(post.family.link, Identity) and post.design.limits is None:
         rows.append((RESIDUAL, None, post.design.n, *data_level(post)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -179,19 +182,21 @@ def predicted(post: Posterior, of: LinearPredictor, g: GroupDesign, t: int) -> F
 
     A column x of the population part belongs to the coefficient of the term's column z if x = w_j z
     in every level j: w is a covariate of the levels, or 1 for the term's own population effect.
-    A level where z is 0 throughout does not show its w; it gets the mean of the others'.
+    A level where z is 0 throughout does not show its w; it gets the mean of the others'. Of levels
+    in arms, those count that have the effect.
     """
-    X, z = of.X, g.Z[:, t]
-    total = np.bincount(g.refs, z**2, g.n_levels)
+    rows = slice(None) if g.there is None else g.there[g.refs, t]
+    X, z, refs = of.X[rows], g.Z[rows, t], g.refs[rows]
+    total = np.bincount(refs, z**2, g.n_levels)
     some = total > 0
     out = np.zeros((post.n_draws, g.n_levels))
-    if of.intercept and g.terms[t] == names.INTERCEPT:
+    if of.intercept and g.population[t] == names.INTERCEPT:
         out += post.intercept(of.parameter)[:, None]
     for k, beta in enumerate(post.fixef(of.parameter).T):
-        product = np.bincount(g.refs, z * X[:, k], g.n_levels)
+        product = np.bincount(refs, z * X[:, k], g.n_levels)
         w = np.divide(product, total, out=np.zeros(g.n_levels), where=some)
         w[~some] = w[some].mean()
-        if np.abs(X[:, k] - w[g.refs] * z).max() <= _PROPORTIONAL * np.abs(X[:, k]).max():
+        if np.abs(X[:, k] - w[refs] * z).max() <= _PROPORTIONAL * np.abs(X[:, k]).max():
             out += beta[:, None] * w
     return out
 

@@ -4,6 +4,7 @@ import pytest
 from hand_made import hand_made
 from scipy import linalg, special
 
+import mixedbayes as mb
 from mixedbayes.checks.within import candidates, mundlak, within_between, working
 
 J, M = 30, 10
@@ -28,9 +29,9 @@ def data(rng, within=0.3, between=-0.4):
     )
 
 
-def posterior(formula, table, family="gaussian", **given):
-    known = {"sigma": 1.0, "sd_g": 0.7, "sd_h": 0.5} | given
-    return hand_made(formula, table, family, 50, np.random.default_rng(0), known)
+def posterior(formula, table, family="gaussian", known=None, **given):
+    given = {"sigma": 1.0, "sd_g": 0.7, "sd_h": 0.5} | given
+    return hand_made(formula, table, family, 50, np.random.default_rng(0), given, known)
 
 
 def by_hand(post, name):
@@ -43,7 +44,9 @@ def by_hand(post, name):
     V = np.diag(1.0 / w + (1.0 if design.formula.response.se_adds else 0.0))
     for f in design.mu.groups:
         cov = post.cov(f.name).mean(axis=0)
-        V += (f.refs[:, None] == f.refs) * (f.Z @ cov @ f.Z.T)
+        between = np.eye(f.n_levels) if f.related_to is None else f.related_to.covariance
+        A = f.operator().toarray()
+        V += A @ np.kron(between, cov) @ A.T
     A = np.column_stack([np.ones(design.n), design.mu.X, mean])
     y = design.y if design.mu.offset is None else design.y - design.mu.offset
     left = A.T @ linalg.solve(V, A, assume_a="pos")
@@ -69,6 +72,45 @@ def test_the_group_mean_is_added_by_least_squares(formula):
     expected = by_hand(post, "g")
     np.testing.assert_allclose(row[["within", "difference", "se"]], expected, rtol=1e-5)
     assert row["between"] == pytest.approx(row["within"] + row["difference"])
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "(x | mm(h, k, weights=(w, v)))",
+        "(1 | gr(h, cov=K))",
+        "(1 | gr(h, precision=Q))",
+        "(x | gr(g, by=arm))",
+        "s(t, k=5)",
+        's(t, k=4) + s(t, h, bs="fs", k=4)',
+    ],
+)
+def test_terms_of_every_kind_are_in_the_covariance(term):
+    rng = np.random.default_rng(1)
+    table = data(rng)
+    table = table.assign(
+        k=rng.integers(0, 8, J * M), v=rng.uniform(size=J * M), t=rng.uniform(size=J * M),
+        arm=np.where(table["g"] % 2, "a", "b"),
+    )  # fmt: skip
+    K = 0.6 ** np.abs(np.subtract.outer(np.arange(8), np.arange(8)))
+    known = {
+        "K": mb.Relation(K, range(8)),
+        "Q": mb.Relation(np.linalg.inv(K) / 2, range(8), precision=True),
+    }
+    plain = "" if "(x | gr(g" in term else " + (1 | g)"
+    known = {name: given for name, given in known.items() if f"={name}" in term}
+    post = posterior(f"y ~ x + {term}{plain}", table, known=known)
+    table = mundlak(post, candidates(post.design.mu)).set_index(["group", "term"])
+    row = table.loc[("g", "x")]
+    expected = by_hand(post, "g")
+    np.testing.assert_allclose(row[["within", "difference", "se"]], expected, rtol=1e-5)
+
+
+def test_nothing_is_said_where_effects_are_not_normal():
+    table = data(np.random.default_rng(1))
+    post = posterior('y ~ x + (1 | gr(h, law="student", nu=5)) + (1 | g)', table)
+    assert len(candidates(post.design.mu))
+    assert within_between(post) is None
 
 
 def test_slopes_that_differ_are_named_with_the_term_that_takes_it():

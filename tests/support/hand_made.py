@@ -9,9 +9,9 @@ from mixedbayes.model.coords import dims_of, model_coords
 from mixedbayes.results.posterior import Posterior
 
 
-def hand_made(formula, data, family, draws, rng, given=None):
+def hand_made(formula, data, family, draws, rng, given=None, known=None):
     """A posterior of a few draws, of any numbers but those given by name."""
-    spec = mb.Model(formula, data, family=family).spec
+    spec = mb.Model(formula, data, family=family, known=known).spec
     coords, values = model_coords(spec), {}
     for name, dims in dims_of(spec).items():
         size = (1, draws, *(len(coords[d]) for d in dims))

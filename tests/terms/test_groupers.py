@@ -16,6 +16,7 @@ from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.r2 import explained
 from mixedbayes.results.ranef import coef, ranef
 from mixedbayes.results.varcorr import varcorr
 from mixedbayes.sample.settings import Settings
@@ -395,6 +396,39 @@ def test_a_new_level_takes_the_variances_of_its_arm():
         predict(post, pd.DataFrame({"g": ["a"], "arm": ["old"]}))
     with pytest.raises(DataError, match="arm is 'other' in 1 of 1 rows"):
         predict(post, pd.DataFrame({"g": ["zz"], "arm": ["other"]}))
+
+
+def test_a_new_level_is_conditioned_on_in_its_arm():
+    post = posterior(mb.Model(BY, frame()), draws=200)
+    new = pd.DataFrame({"y": [2.0, 1, 0], "x": [0, 1.0, 2], "g": ["p", "p", "q"],
+                        "arm": ["new", "new", "old"]})  # fmt: skip
+    with pytest.warns(UserWarning, match="draws"):
+        found = condition_on(post, new)
+    terms = [["Intercept:armnew", "x:armnew"], ["Intercept:armold", "x:armold"]]
+    for table in (found.ranef(), found.coef()):
+        assert table.groupby("level")["term"].agg(list).tolist() == terms
+    weights = found.importance.weights
+    shift = found.coef()["mean"] - found.ranef()["mean"]
+    np.testing.assert_allclose(shift[0], weights @ post.intercept(), rtol=1e-6)
+    np.testing.assert_allclose(shift[1], weights @ post.fixef()[:, 0], rtol=1e-6)
+    with pytest.raises(DataError, match=r"1 of 2 new levels of g are in several .* such as 'p'"):
+        condition_on(post, new.assign(arm=["new", "old", "old"]))
+
+
+def test_batches_of_coefficients_are_those_of_an_arm():
+    """As if each arm were a factor of its own."""
+    post = posterior(mb.Model(BY, frame().assign(z=np.repeat([0.0, 1, 0, 1, 2], K))), draws=30)
+    table = explained(post).set_index("term")
+    assert table["n"].tolist() == [2, 2, 3, 3, 60]
+    b = post.ranef("g")[:, 2:, 2]
+    pooling = 1 - b.mean(axis=0).var(ddof=1) / b.var(axis=1, ddof=1).mean()
+    assert table.loc["Intercept:armold", "pooling"] == pytest.approx(pooling)
+    level = "y ~ z + (1 | gr(g, by=arm))"
+    post = posterior(mb.Model(level, frame().assign(z=np.repeat([0.0, 1, 0, 1, 2], K))), draws=30)
+    b = post.ranef("g")[:, 2:, 1]
+    theta = b + post.fixef() * [0, 1, 2]
+    r2 = 1 - b.var(axis=1, ddof=1).mean() / theta.var(axis=1, ddof=1).mean()
+    assert explained(post).set_index("term").loc["Intercept:armold", "r2"] == pytest.approx(r2)
 
 
 def test_one_arm_is_the_plain_factor():
