@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
@@ -14,8 +14,9 @@ from mixedbayes.design.types import Floats
 from mixedbayes.errors import ModelError, PriorError
 from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.parameters import Constrained
-from mixedbayes.marginal.setup import Setup, set_up
+from mixedbayes.marginal.setup import Population, Setup, set_up
 from mixedbayes.model.spec import Spec
+from mixedbayes.names import MU, SIGMA
 from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.text import plural
@@ -255,7 +256,16 @@ def unconstrained(post: Posterior, setup: Setup) -> Floats:
     placed = {g.name: post.placed(g.name, setup.priors) for g in groups}
     sd = {name: found[0] for name, found in placed.items()}
     cor = {name: found[1] for name, found in placed.items()}
-    constrained = Constrained(sd, cor, {}, post.residual_scale, _coefficients(post, setup), {})
+    every = _coefficients(post, setup.population)
+    coefficients = every[:, list(setup.population.sampled)]
+    log_sigma = None if setup.log_sigma is None else _coefficients(post, setup.log_sigma, SIGMA)
+    known = setup.layout.sigma is None
+    sigma = np.ones(post.n_draws) if known else post.stacked(SIGMA)
+    own = post.design.residual
+    numbers = None
+    if own is not None:
+        numbers = own.numbers({symbol: post.stacked(symbol) for symbol in own.symbols})
+    constrained = Constrained(sd, cor, {}, sigma, coefficients, {}, log_sigma, numbers)
     if setup.sampled:
         L = setup.layout.constrained(_variances(setup, constrained)).L
         u = {
@@ -264,9 +274,7 @@ def unconstrained(post: Posterior, setup: Setup) -> Floats:
             ]
             for g in setup.sampled
         }
-        constrained = Constrained(
-            sd, cor, {}, constrained.sigma, constrained.coefficients, spherical=u
-        )
+        constrained = replace(constrained, spherical=u)
     theta = setup.layout.unconstrained(constrained)
     return theta.reshape(*post.shape, -1)
 
@@ -282,19 +290,13 @@ def _variances(setup: Setup, constrained: Constrained) -> Floats:
     zero = {
         g.name: np.zeros((len(constrained.sigma), g.n_levels, len(g.terms))) for g in setup.sampled
     }
-    given = Constrained(
-        constrained.sd, constrained.cor, {}, constrained.sigma, constrained.coefficients, zero
-    )
-    return setup.layout.unconstrained(given)
+    return setup.layout.unconstrained(replace(constrained, spherical=zero))
 
 
-def _coefficients(post: Posterior, setup: Setup) -> Floats:
-    """(S, r) the sampled population coefficients, at the places where their priors are."""
-    population = setup.population
-    beta = np.column_stack(
-        [post.population(term) for term in population.terms] or [np.zeros((post.n_draws, 0))]
-    )
-    return population.placed(beta)[:, list(population.sampled)]
+def _coefficients(post: Posterior, population: Population, parameter: str = MU) -> Floats:
+    """(S, p) a predictor's coefficients, at the places where their priors are."""
+    every = [post.population(term, parameter) for term in population.terms]
+    return population.placed(np.column_stack(every or [np.zeros((post.n_draws, 0))]))
 
 
 def _thinned(theta: Floats) -> Floats:

@@ -72,8 +72,10 @@ class MarginalEngine(Engine):
     quick: ClassVar[bool] = True
 
     def obstacle(self, spec: Spec) -> str | None:
-        known = names.SIGMA not in spec.priors.parameters
-        if spec.closed_form_obstacle is None and known and not spec.design.mu.groups:
+        design = spec.design
+        scales = [p for p in design.predictors[1:] if p.intercept or p.terms]
+        sampled = names.SIGMA in spec.priors.parameters or design.residual or scales
+        if spec.closed_form_obstacle is None and not sampled and not design.mu.groups:
             return "all variances are known, so that none is left to sample"
         return spec.closed_form_obstacle
 
@@ -82,7 +84,7 @@ class MarginalEngine(Engine):
 
         mu = spec.design.mu
         columns = sum(g.n_levels * len(g.terms) for g in mu.groups) + len(mu.terms) + mu.intercept
-        if columns <= MAX_DENSE or not needs_sparse(mu.groups):
+        if columns <= MAX_DENSE or not needs_sparse(spec.design):
             return None
         largest = plan_of(spec.design, spec.priors).n_dense
         if largest <= MAX_DENSE:
@@ -147,9 +149,10 @@ class MarginalEngine(Engine):
 
     def reading(self, spec: Spec, chosen: Chosen) -> Reading:
         """Effects that the trace lacks are drawn from their exact distribution given the rest."""
-        from mixedbayes.model.marginal import constrained_of, variables
+        from mixedbayes.model.marginal import constrained_of, variable_dims, variables
 
         setup, dims = _set_up(spec, chosen), dims_of(spec)
+        dims |= variable_dims(setup)
         dims |= {names.spherical(g.name): dims[names.ranef(g.name)] for g in setup.sampled}
         own = (m.name for m in spec.design.mu.monotonic)
         dims |= {names.simplex(name): (names.step_dim(name),) for name in own}
@@ -185,7 +188,7 @@ def _sample_density(
 
     density = MarginalDensity(setup.layout, setup.problem)
     mode = find_mode(density)
-    _check_rounding(spec, setup, density.constrained(mode.theta).sigma)
+    _check_rounding(spec, setup, setup.least_sigma(density.constrained(mode.theta)))
     density, mode = transform_tails(density, mode)
     white = whiten(density, mode)
     if surrogate_pays(setup.problem, density):
@@ -208,7 +211,7 @@ def _sample_density(
     return result, white.constrained(eta.reshape(-1, density.ndim))
 
 
-def _check_rounding(spec: Spec, setup: Setup, sigma: Floats) -> None:
+def _check_rounding(spec: Spec, setup: Setup, sigma: float) -> None:
     """SamplingError where the effects fit the response so closely that rounding errors decide.
 
     The density adds up squares in units of sigma^2 that all but cancel.
@@ -220,7 +223,7 @@ def _check_rounding(spec: Spec, setup: Setup, sigma: Floats) -> None:
     y, groups = spec.design.response, " and ".join(f.name for f in setup.layout.factors)
     raise SamplingError(
         f"{y} hardly changes within a level of {groups}, or follows the terms there exactly: the "
-        f"effects leave a residual sd of {float(sigma):.2g} or less, the population's coefficients "
+        f"effects leave a residual sd of {sigma:.2g} or less, the population's coefficients "
         f"alone one of {np.sqrt(square / setup.problem.n):.2g}, and the difference is lost in "
         f"rounding. Remedy: if {y} is a property of the level, give one row for each level and "
         "leave out its effects; if a term fits it exactly, leave out the term or its effects."

@@ -1,7 +1,8 @@
 """Log posterior density of the variance parameters, with its gradient, over unconstrained theta.
 
 log p(theta | y) + log p(y) = log p(y | L, sigma, v) + sum of log priors + log Jacobians, where
-theta -> (L, sigma, v) is given by `Layout`. Nothing is left out: its exponential integrates to the
+theta -> (L, sigma, v) is given by `Layout`; with sigma here and elsewhere are all numbers of the
+residual, see `Problem.n_residual`. Nothing is left out: its exponential integrates to the
 evidence p(y).
 """
 
@@ -173,8 +174,9 @@ class MarginalDensity(Recorded):
 class _Maps:
     """The layout as integers.
 
-    x holds what the likelihood takes, (L_1, ..., L_K, sigma, v), and after that the L of sampled
-    factors; `blocks` are as `terms.roots` reads them.
+    x holds what the likelihood takes, (L_1, ..., L_K, roots of the residual's correlations, sigma
+    or the coefficients of its log, v), and after that the L of sampled factors; `blocks` are as
+    `terms.roots` reads them.
     """
 
     blocks: Ints
@@ -188,7 +190,9 @@ class _Maps:
     @classmethod
     def of(cls, layout: Layout) -> _Maps:
         n_v = layout.ndim - layout.n_parameters + len(layout.coefficients)
-        n_x = sum(f.q**2 for f in layout.integrated) + 1 + n_v
+        residual = layout.correlations
+        roots = sum(f.q**2 for f in layout.integrated)
+        n_x = roots + (residual.n_roots if residual else 0) + max(len(layout.log_sigma), 1) + n_v
         n_L = sum(f.q**2 for f in layout.sampled)
         at = {False: 0, True: n_x}  # next free place for the L of integrated and sampled factors
         blocks: list[int] = []
@@ -200,9 +204,11 @@ class _Maps:
             if f.n_levels:
                 sampled.append((layout.starts[f"spherical {f.name}"], f.n_levels, f.q, L))
             at[bool(f.n_levels)] += f.q**2
+        if residual:
+            blocks += residual.record(layout.starts["correlations"], roots)
         return cls(
             np.array(blocks, np.int64),
-            sum(f.root_size for f in layout.factors),
+            sum(f.root_size for f in layout.factors) + (residual.n_roots if residual else 0),
             np.array(sampled, np.int64).reshape(-1, 4),
             n_x, n_v, n_L,
             np.array([k for own in layout.steps for k in (len(own), *own)], np.int64),

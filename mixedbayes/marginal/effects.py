@@ -49,7 +49,8 @@ def draw_effects(
     ----------
     L : K arrays (S, q, q)
         Cholesky factors of the effects' covariance, in the order of the problem's factors.
-    sigma : (S,)
+    sigma : (S,), or (S, k)
+        All numbers of the residual, see `Problem.n_residual`.
     v : (S, r) or None
         The sampled coefficients.
 
@@ -84,7 +85,7 @@ def draw_population(
 
 
 def conditional_moments(
-    problem: Problem, L: Sequence[Floats], sigma: float, v: Floats | None = None
+    problem: Problem, L: Sequence[Floats], sigma: float | Floats, v: Floats | None = None
 ) -> tuple[list[Floats], list[Floats]]:
     """Mean (J, q) and covariance (J, q, q) of each factor's effects given y and the parameters."""
     given = _moments(problem, problem.pack(L, sigma, v))
@@ -162,6 +163,7 @@ def effects_moments(
 def _parameters(problem: Problem, L: Sequence[Floats], sigma: Floats, v: Floats | None) -> Floats:
     """(S, number of parameters) rows for the compiled functions."""
     sigma = np.atleast_1d(np.asarray(sigma, float))
+    sigma = sigma.reshape(len(sigma), -1)
     if len(L) != len(problem.widths):
         raise ModelError(f"{len(L)} factors L given for {len(problem.widths)} grouping factors")
     parts = []
@@ -172,7 +174,7 @@ def _parameters(problem: Problem, L: Sequence[Floats], sigma: Floats, v: Floats 
     v = np.zeros((len(sigma), 0)) if v is None else np.asarray(v, float)
     if v.shape != (len(sigma), problem.n_sampled):
         raise ModelError(f"v has shape {v.shape}, not {(len(sigma), problem.n_sampled)}")
-    return np.ascontiguousarray(np.hstack([*parts, sigma[:, None], v]))
+    return np.ascontiguousarray(np.hstack([*parts, sigma, v]))
 
 
 def _draw(problem: Problem, x: Floats, effects: Floats, rng: np.random.Generator) -> Floats:

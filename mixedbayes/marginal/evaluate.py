@@ -33,9 +33,10 @@ __all__ = ["LIKELIHOOD_SIGNATURE", "SECTIONS", "c_density", "density"]
 
 SECTIONS = (
     "likelihood",  # address of its compiled function, addresses and lengths of ints and floats
-    # n_x and n_v, what the likelihood takes: (L_1, ..., L_K, sigma, v), and of these v; entries of
-    # the L of sampled factors, kept after those; the coordinate of sigma, which those of the
-    # sampled coefficients follow; and the length of the W of all blocks
+    # n_x and n_v, what the likelihood takes: (L_1, ..., L_K, roots of the residual's correlations,
+    # sigma or the coefficients of its log, v), and of these v; entries of the L of sampled factors,
+    # kept after those; the coordinate of sigma; the length of the W of all blocks; and the first
+    # coordinate of the sampled coefficients
     "sizes",
     "codes", "numbers",  # (d, 2), (d, 6) priors, see logpriors
     "blocks",  # see terms.roots
@@ -61,12 +62,15 @@ _call = jit.caller(LIKELIHOOD_SIGNATURE)
 
 @njit(error_model="numpy", nogil=True)
 def _parameters(work, blocks, W, sampled, steps, sigma, first, x, at):
-    """Fill x: all L, sigma before `at`, v from `at` on, and the L of sampled factors.
+    """Fill x: all L and roots, sigma before `at`, v from `at` on, and the L of sampled factors.
 
-    `sigma` and `first` are the coordinates of sigma, at `first` where it is 1, and of v.
+    `sigma` and `first` are the coordinates of sigma, or of the first coefficient of its log, at
+    `first` where it is 1, and of v.
     """
     roots(work, blocks, W, x)
-    x[at - 1] = work[0, sigma] if sigma < first else 1.0
+    x[at - 1] = 1.0
+    for c in range(sigma, first):
+        x[at - first + c] = work[0, c]
     end, start = sampled[0, 0] if len(sampled) > 0 else work.shape[1], at
     for c in range(first, end):
         x[at] = work[0, c]
@@ -85,8 +89,8 @@ def _parameters(work, blocks, W, sampled, steps, sigma, first, x, at):
 def _derivatives(work, blocks, W, sampled, steps, sigma, first, x, dx, at):
     """Add the likelihood's derivatives dx, in theta, to row 2 of work."""
     grad = work[2]
-    if sigma < first:
-        grad[sigma] += dx[at - 1] * work[1, sigma]
+    for c in range(sigma, first):
+        grad[c] += dx[at - first + c] * work[1, c]
     end = sampled[0, 0] if len(sampled) > 0 else work.shape[1]
     step_slopes(steps, work[0, first:], dx, at)
     for c in range(first, end):

@@ -81,7 +81,7 @@ def transform_tails(density: MarginalDensity, mode: Mode) -> tuple[MarginalDensi
     layout = density.layout
     eligible = layout.table.codes[:, 1] != IDENTITY
     for f in layout.sampled:
-        eligible[layout.starts[f"factor {f.name}"] : layout.starts["sigma"]] = False
+        eligible[layout.starts[f"factor {f.name}"] : layout.starts["correlations"]] = False
     tails = fit_tails(density.logp, mode.theta, mode.covariance, eligible)
     if not tails.a.any():
         return density, mode

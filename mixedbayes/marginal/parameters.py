@@ -1,9 +1,10 @@
 """The variance parameters as one unconstrained vector theta, and back.
 
 theta holds, in this order: for each grouping factor the coordinates of its standard deviations and
-of its correlations, see `priors.factor`; sigma, unless the residual variances are known; the
-population coefficients that are sampled; the
-spherical effects of the grouping factors that are sampled. A factor's covariance is L L'.
+of its correlations, see `priors.factor`; those of the correlations of residuals, see
+`priors.residual`; sigma, unless the residual variances are known, or the coefficients of its log;
+the population coefficients that are sampled; the spherical effects of the grouping factors that are
+sampled. A factor's covariance is L L'.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mixedbayes import names
 from mixedbayes.distributions import Normal, Prior
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.factor import FactorParameters
+from mixedbayes.priors.residual import ResidualParameters
 from mixedbayes.theta import logpriors, simplex
 from mixedbayes.theta.logpriors import Coordinate, Table
 
@@ -34,9 +36,18 @@ class Constrained:
     sd: Mapping[str, Floats]  # by grouping factor (..., q)
     cor: Mapping[str, Floats]  # (..., q, q)
     L: Mapping[str, Floats]  # (..., q, q) lower triangular, covariance L L'
-    sigma: Floats  # (...)
+    sigma: Floats  # (...), 1 where it is known or has a formula
     coefficients: Floats  # (..., r) sampled population coefficients
     spherical: Mapping[str, Floats]  # by sampled factor (..., J, q)
+    log_sigma: Floats | None = None  # (..., s) coefficients of log sigma, where it has a formula
+    numbers: Floats | None = None  # (..., A, m) of the residual's correlations, where there are any
+    roots: Floats | None = None  # (..., k) those of these
+
+    @property
+    def residual(self) -> Floats:
+        """(..., k) all numbers of the residual, as the kernels take them."""
+        scale = self.sigma[..., None] if self.log_sigma is None else self.log_sigma
+        return scale if self.roots is None else np.concatenate([self.roots, scale], axis=-1)
 
     @property
     def v(self) -> Floats:
@@ -59,6 +70,8 @@ class Layout:
     # Places among them of the columns of each monotonic effect, whose coordinates are those of a
     # point, see `theta.simplex`, and whose coefficients are its steps.
     steps: tuple[tuple[int, ...], ...] = ()
+    log_sigma: tuple[tuple[str, Prior], ...] = ()  # coefficients of log sigma, in sigma's place
+    correlations: ResidualParameters | None = None  # of residuals
 
     @property
     def integrated(self) -> tuple[FactorParameters, ...]:
@@ -71,10 +84,12 @@ class Layout:
     @cached_property
     def _named(self) -> tuple[tuple[str, Coordinate], ...]:
         named = [c for f in self.factors for c in f.coordinates()]
+        if self.correlations is not None:
+            named += self.correlations.coordinates()
         if self.sigma is not None:
             sigma = logpriors.coordinate(self.sigma, positive=True, where=names.SIGMA)
             named.append((names.SIGMA, sigma))
-        for name, prior in self.coefficients:
+        for name, prior in (*self.log_sigma, *self.coefficients):
             named.append((name, logpriors.coordinate(prior, positive=False, where=name)))
         normal = logpriors.coordinate(Normal(0, 1), positive=False)
         for f in self.sampled:
@@ -102,13 +117,17 @@ class Layout:
 
     @cached_property
     def starts(self) -> dict[str, int]:
-        """First coordinate of each factor, of sigma, the coefficients and spherical effects."""
+        """First coordinate of each factor, of correlations, sigma, the coefficients and spherical
+        effects.
+        """
         starts, at = {}, 0
         for f in self.factors:
             starts[f"factor {f.name}"] = at
             at += f.size
-        starts["sigma"] = at  # where the factors' coordinates end
-        starts["coefficients"] = at = at + (self.sigma is not None)
+        starts["correlations"] = at  # where the factors' coordinates end
+        at += 0 if self.correlations is None else self.correlations.size
+        starts["sigma"] = at
+        starts["coefficients"] = at = at + (self.sigma is not None) + len(self.log_sigma)
         at += len(self.coefficients)
         for f in self.sampled:
             starts[f"spherical {f.name}"] = at
@@ -130,13 +149,21 @@ class Layout:
             at = self.starts[f"spherical {f.name}"]
             u = x[..., at : at + f.n_levels * f.q]
             spherical[f.name] = u.reshape(*u.shape[:-1], f.n_levels, f.q)
-        sigma = np.ones(x.shape[:-1]) if self.sigma is None else x[..., self.starts["sigma"]]
+        scale = self.starts["sigma"]
+        sigma = np.ones(x.shape[:-1]) if self.sigma is None else x[..., scale]
+        log_sigma = x[..., scale : scale + len(self.log_sigma)] if self.log_sigma else None
         at = self.starts["coefficients"]
         coefficients = self._stepped(x[..., at : at + len(self.coefficients)], simplex.steps)
-        return Constrained(sd, cor, L, sigma, coefficients, spherical)
+        numbers = roots = None
+        if self.correlations is not None:
+            here = slice(self.starts["correlations"], scale)
+            shape = (*x.shape[:-1], *self.correlations.shape)
+            numbers = x[..., here].reshape(shape)
+            roots = self.correlations.roots(numbers, left[..., here].reshape(shape))
+        return Constrained(sd, cor, L, sigma, coefficients, spherical, log_sigma, numbers, roots)
 
     def unconstrained(self, parameters: Constrained) -> Floats:
-        """theta (..., ndim) at these parameters; reads sd, cor, sigma, coefficients, spherical."""
+        """theta (..., ndim) at these parameters; reads neither L nor roots."""
         sigma = np.asarray(parameters.sigma, float)
         x = np.empty((*sigma.shape, self.ndim))
         for f in self.factors:
@@ -147,8 +174,15 @@ class Layout:
             x[..., at : at + f.n_levels * f.q] = parameters.spherical[f.name].reshape(
                 *sigma.shape, -1
             )
+        own = self.starts["sigma"]
         if self.sigma is not None:
-            x[..., self.starts["sigma"]] = sigma
+            x[..., own] = sigma
+        if self.log_sigma:
+            x[..., own : own + len(self.log_sigma)] = parameters.log_sigma
+        if self.correlations is not None:
+            assert parameters.numbers is not None
+            here = slice(self.starts["correlations"], own)
+            x[..., here] = parameters.numbers.reshape(*sigma.shape, -1)
         at = self.starts["coefficients"]
         x[..., at : at + len(self.coefficients)] = self._stepped(
             parameters.coefficients, simplex.point

@@ -25,10 +25,12 @@ from mixedbayes.marginal.summaries import EffectsSummary
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.placement import Centre, Placement
+from mixedbayes.priors.residual import ResidualParameters
 from mixedbayes.priors.types import MonotonicPrior, PredictorPriors, Priors
 from mixedbayes.terms.base import Term
 
 if TYPE_CHECKING:
+    from mixedbayes.marginal.sparse.entries import Errors
     from mixedbayes.marginal.sparse.products import Effects
 
 Floats = NDArray[np.float64]
@@ -56,7 +58,9 @@ class Population:
     monotonic: tuple[MonotonicPrior, ...] = ()  # effects whose columns are among the sampled ones
 
     @classmethod
-    def of(cls, predictor: LinearPredictor, priors: PredictorPriors) -> Population:
+    def of(
+        cls, predictor: LinearPredictor, priors: PredictorPriors, *, integrate: bool = True
+    ) -> Population:
         """Of a predictor with the columns that the priors are about."""
         terms, column_priors = predictor.terms, [a.prior for a in priors.fixef]
         if priors.intercept is not None:
@@ -65,7 +69,8 @@ class Population:
         first = len(terms) - len(priors.terms)
         stepped = {first + k for m in priors.monotonic for k in m.effect.columns}
         normal = [
-            isinstance(p, Normal | Flat) and i not in stepped for i, p in enumerate(column_priors)
+            integrate and isinstance(p, Normal | Flat) and i not in stepped
+            for i, p in enumerate(column_priors)
         ]
         return cls(
             terms,
@@ -125,6 +130,15 @@ class Population:
             beta[:, self.first :] = self.placement.effects(slopes)
         return beta
 
+    def named(self, integrated: Floats, sampled: Floats, parameter: str) -> dict[str, Floats]:
+        """`coefficients` by the names of a parameter's predictor."""
+        found, out = self.coefficients(integrated, sampled), {}
+        if self.first:
+            out[names.intercept(parameter)] = found[:, 0]
+        if found.shape[1] > self.first:
+            out[names.fixef(parameter)] = found[:, self.first :]
+        return out
+
     def placed(self, beta: Floats) -> Floats:
         """(S, p) what the priors are about, from coefficients (S, p) at predictor value zero."""
         out = beta.copy()
@@ -151,6 +165,9 @@ class Setup:
     priors: PredictorPriors
     integrated: tuple[GroupDesign, ...]  # with the columns that the priors are about
     sampled: tuple[GroupDesign, ...]
+    log_sigma: Population | None = None  # of sigma's own predictor, where it has columns
+    weights: Floats | None = None  # (n,) known weights of the rows
+    errors: Errors | None = None  # where the problem is for the sparse kernel
 
     def parameters(self, constrained: Constrained, rng: np.random.Generator) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter: effects are exact draws given the others."""
@@ -187,33 +204,42 @@ class Setup:
         self, constrained: Constrained, rng: np.random.Generator
     ) -> tuple[Floats, dict[str, Floats]]:
         """Draws of the population effects, and of the smooths' coefficients by name."""
-        problem, L, sigma, v = self._given(constrained)
+        problem, L, residual, v = self._given(constrained)
         smooths = [k for k, g in enumerate(self.integrated) if not g.grouping]
         if not smooths:
-            return draw_population(problem, L, sigma, v, rng), {}
+            return draw_population(problem, L, residual, v, rng), {}
         columns = sum(g.n_levels * len(g.terms) for g in self.integrated)
         found = []
-        for own in row_blocks(len(sigma), max(1, _DRAWN // columns)):
-            beta, b = draw_effects(problem, [f[own] for f in L], sigma[own], v[own], rng)
+        for own in row_blocks(len(residual), max(1, _DRAWN // columns)):
+            beta, b = draw_effects(problem, [f[own] for f in L], residual[own], v[own], rng)
             found.append([beta, *(b[k].copy() for k in smooths)])
         beta, *effects = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return beta, {self.integrated[k].name: b for k, b in zip(smooths, effects, strict=True)}
 
+    def least_sigma(self, constrained: Constrained) -> float:
+        """The least sigma of a row, given one value of the parameters."""
+        if constrained.log_sigma is None:
+            return float(constrained.sigma)
+        parts = self.problem.sections
+        log_sigma = parts["scale_X"] @ constrained.log_sigma + parts["scale_0"]
+        return float(np.exp(log_sigma.min()))
+
     def _given(self, constrained: Constrained) -> tuple[Problem, list[Floats], Floats, Floats]:
         L = [constrained.L[g.name] for g in self.integrated]
-        return self.problem, L, constrained.sigma, constrained.v
+        return self.problem, L, constrained.residual, constrained.v
 
     def _parameters(
         self, constrained: Constrained, beta: Floats, effects: Mapping[str, Floats]
     ) -> dict[str, Floats]:
         """Draws of every parameter by name, and of those factors' effects that were drawn."""
         out = {} if self.layout.sigma is None else {names.SIGMA: constrained.sigma}
-        coefficients = self.population.coefficients(beta, constrained.coefficients)
-        first = self.population.first
-        if first:
-            out[names.INTERCEPT] = coefficients[:, 0]
-        if coefficients.shape[1] > first:
-            out[names.FIXEF] = coefficients[:, first:]
+        if self.layout.correlations is not None:
+            assert constrained.numbers is not None
+            out |= self.layout.correlations.residual.named(constrained.numbers)
+        out |= self.population.named(beta, constrained.coefficients, names.MU)
+        if self.log_sigma is not None and constrained.log_sigma is not None:
+            none = np.empty((len(constrained.log_sigma), 0))
+            out |= self.log_sigma.named(none, constrained.log_sigma, names.SIGMA)
         for g in (*self.integrated, *self.sampled):
             own = {names.sd(g.name): g.told_sd(constrained.sd[g.name])}
             if g.correlated:
@@ -224,23 +250,27 @@ class Setup:
         return out
 
 
-def needs_sparse(groups: Sequence[Term]) -> bool:
-    """Whether a term is no grouping factor, so that a sparse factor of all effects is needed."""
-    return any(g.entangled for g in groups)
+def needs_sparse(design: Design) -> bool:
+    """Whether a sparse factor of all effects is needed.
+
+    Where a term is no grouping factor, residuals are correlated, or sigma has a formula.
+    """
+    apart = design.residual is None and not design.further
+    return not apart or any(g.entangled for g in design.mu.groups)
 
 
 def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan | SparsePlan:
     """How the effects will be eliminated, and which factors have to stay in NUTS."""
     groups = design.mu.groups
-    if needs_sparse(groups):
+    p = len(Population.of(design.mu, priors.mu).integrated)
+    if needs_sparse(design):
         from mixedbayes.marginal.sparse.problem import sparse_plan
 
-        p = len(Population.of(design.mu, priors.mu).integrated)
         terms = _integrated(priors.mu.moved(design.mu).groups)
-        return sparse_plan(terms, design.n, p, [g.name for g in groups])
+        return sparse_plan(terms, design.n, p, [g.name for g in groups], errors_of(design))
     return choose_plan(
         [(g.refs, g.Z, g.n_levels) for g in groups],
-        len(Population.of(design.mu, priors.mu).integrated),
+        p,
         names=[g.name for g in groups],
         max_dense=max_dense,
     )
@@ -261,11 +291,19 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
         "max_dense": max_dense,
     }
     integrated, sampled = predictor.groups, predictor.groups[:0]
-    if needs_sparse(integrated):
+    log_sigma, correlations, errors = None, None, None
+    if needs_sparse(design):
         from mixedbayes.marginal.sparse.problem import build_sparse_problem
 
+        log_sigma, given["weights"], columns, offset = _scales(design, priors)
+        errors = errors_of(design, columns, offset)
+        if design.residual is not None and errors.correlations is not None:
+            distances = errors.correlations.distances if errors.correlations.chain else ()
+            correlations = ResidualParameters.of(design.residual, priors, distances)
         given["names"] = [g.name for g in integrated]
-        problem: Problem = build_sparse_problem(*rows, _integrated(integrated), **given)
+        problem: Problem = build_sparse_problem(
+            *rows, _integrated(integrated), errors=errors, **given
+        )
     else:
         left_out = plan_of(design, priors, max_dense).sampled
         integrated = tuple(g for k, g in enumerate(predictor.groups) if k not in left_out)
@@ -274,8 +312,46 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
         given["names"] = [g.name for g in integrated]
         given["sampled_factors"] = [(g.refs, g.Z, g.n_levels) for g in sampled]
         problem = build_problem(*rows, factors, **given)
-    layout = _layout(population, integrated, sampled, priors)
-    return Setup(problem, layout, population, priors.mu, integrated, sampled)
+    layout = _layout(population, integrated, sampled, priors, log_sigma, correlations)
+    return Setup(
+        problem, layout, population, priors.mu, integrated, sampled, log_sigma, given["weights"],
+        errors,
+    )  # fmt: skip
+
+
+def _scales(
+    design: Design, priors: Priors
+) -> tuple[Population | None, Floats | None, Floats | None, Floats | None]:
+    """sigma's own predictor: its population, the rows' weights, and the columns and offset of log
+    sigma. One without columns is known, and enters the weights.
+    """
+    if names.SIGMA not in design.further:
+        return None, design.weights, None, None
+    own = priors.predictor(names.SIGMA)
+    predictor = own.moved(design.predictor(names.SIGMA))
+    population = Population.of(predictor, own, integrate=False)
+    if population.terms:
+        columns = population.columns(predictor, population.sampled)
+        return population, design.weights, columns, predictor.offset
+    weights = np.ones(design.n) if design.weights is None else design.weights
+    known = 0.0 if predictor.offset is None else predictor.offset
+    return None, weights * np.exp(-2.0 * known), None, None
+
+
+def errors_of(
+    design: Design, columns: Floats | None = None, offset: Floats | None = None
+) -> Errors:
+    """The residual's standard deviations and correlations, as the sparse kernel takes them."""
+    from mixedbayes.marginal.sparse.entries import Correlations, Errors
+
+    own = design.residual
+    if own is None:
+        return Errors(columns, offset)
+    positions = own.structure.positions(own.n_positions)
+    correlations = Correlations(
+        own.refs, own.places, positions, own.structure.chain, own.arms, own.n_arms
+    )
+    return Errors(columns, offset, correlations)
 
 
 def _integrated(groups: Sequence[Term]) -> list[Effects]:
@@ -296,10 +372,14 @@ def _layout(
     integrated: Sequence[GroupDesign],
     sampled: Sequence[GroupDesign],
     priors: Priors,
+    log_sigma: Population | None,
+    correlations: ResidualParameters | None,
 ) -> Layout:
     factors = [FactorParameters.of(g, priors.mu) for g in integrated]
     factors += [FactorParameters.of(g, priors.mu, sampled=True) for g in sampled]
     coefficients = tuple((population.terms[i], population.priors[i]) for i in population.sampled)
     assigned = priors.parameters.get(names.SIGMA)
     sigma = None if assigned is None else assigned.prior
-    return Layout(tuple(factors), sigma, coefficients, population.steps)
+    scales = () if log_sigma is None else zip(log_sigma.terms, log_sigma.priors, strict=True)
+    named = tuple((names.label(names.SIGMA, term), prior) for term, prior in scales)
+    return Layout(tuple(factors), sigma, coefficients, population.steps, named, correlations)

@@ -6,12 +6,14 @@ s is its residual standard deviation.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from mixedbayes.marginal.density import MarginalDensity
-from mixedbayes.marginal.parameters import Constrained, Layout
+from mixedbayes.marginal.parameters import Layout
 from mixedbayes.marginal.problem import Problem
 from mixedbayes.theta.logpriors import IDENTITY, LOGIT
 
@@ -21,21 +23,29 @@ Floats = NDArray[np.float64]
 
 
 def coordinate_units(layout: Layout, problem: Problem | None) -> Floats:
-    """(d,) 1, but for coefficients on their own scale the change that moves the fit by s."""
+    """(d,) 1, but for coefficients on their own scale the change that moves the fit by s, and log
+    sigma by 1.
+    """
     units = np.ones(layout.ndim)
     if problem is not None and layout.coefficients:
         at = layout.starts["coefficients"]
         columns = slice(at, at + len(layout.coefficients))
         change = _residual_sd(problem) / _lengths(problem.sections["TV"])
         units[columns] = np.where(layout.table.codes[columns, 1] == IDENTITY, change, 1.0)
+    if problem is not None and layout.log_sigma:
+        at, parts = layout.starts["sigma"], problem.sections
+        square = parts["class_n"] @ parts["scale_X"] ** 2 / problem.n
+        own = slice(at, at + len(square))
+        alike = (square > 0) & (layout.table.codes[own, 1] == IDENTITY)
+        units[own] = np.where(alike, square, 1.0) ** -0.5
     return units
 
 
 def default_start(density: MarginalDensity) -> Floats:
     """theta (d,): sigma = 0.7 s, each group sd such that its effects have half the size of s.
 
-    Correlations and spherical effects are 0, sampled coefficients at the fit. A value outside its
-    prior's interval is moved inside.
+    Correlations and spherical effects are 0, sampled coefficients at the fit; those of residuals at
+    their priors' medians. A value outside its prior's interval is moved inside.
     """
     layout, problem = density.layout, density.problem
     theta = np.zeros(layout.ndim)
@@ -47,7 +57,14 @@ def default_start(density: MarginalDensity) -> Floats:
     sd = {f.name: 0.5 * s / size for f, size in zip(factors, sizes, strict=True)}
     parts = problem.sections
     fit = np.linalg.lstsq(parts["TV"], parts["v0"])[0] if layout.coefficients else np.zeros(0)
-    at = Constrained(sd, zero.cor, zero.L, np.array(0.7 * s), fit, zero.spherical)
+    at = replace(zero, sd=sd, sigma=np.array(0.7 * s), coefficients=fit)
+    if layout.log_sigma:
+        root = np.sqrt(parts["class_n"])
+        wanted = root * (np.log(0.7 * s) - parts["scale_0"])
+        gamma = np.linalg.lstsq(root[:, None] * parts["scale_X"], wanted)[0]
+        at = replace(at, log_sigma=gamma)
+    if layout.correlations is not None:
+        at = replace(at, numbers=layout.correlations.start())
     theta = layout.unconstrained(at)
     bounded = layout.table.codes[:, 1] == LOGIT
     return np.where(bounded, np.clip(theta, -4, 4), np.clip(theta, -600, 600))

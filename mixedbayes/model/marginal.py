@@ -7,6 +7,7 @@ integrated; `mixedbayes.engines.marginal` draws the effects back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.model.covariance import cholesky_factor, effects_at_zero, standard_deviations
 from mixedbayes.model.marginal_op import marginal_logp
 from mixedbayes.model.predictor import average_and_shares
+from mixedbayes.model.residual import residual_arms
 from mixedbayes.model.spec import Spec
-from mixedbayes.model.variables import scalar
+from mixedbayes.model.variables import scalar, vector
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.types import PredictorPriors
 
@@ -38,39 +40,76 @@ def build_marginal(spec: Spec, setup: Setup) -> pm.Model:
     priors = spec.priors
     with pm.Model(coords=model_coords(spec)) as model:
         factors = {g.name: _factor(g, priors.mu) for g in spec.design.mu.groups}
-        sigma = pt.constant(1.0)
-        if setup.layout.sigma is not None:
-            sigma = scalar(names.SIGMA, setup.layout.sigma, positive=True)
+        residual = _residual(spec, setup)
         v = _sampled(setup, factors)
         L = [factors[g.name] for g in setup.integrated]
 
-        def logp(value: Any, rows: Any, sigma: Any, v: Any, *L: Any) -> Any:
-            return marginal_logp(setup.problem, L, sigma, v)
+        def logp(value: Any, rows: Any, residual: Any, v: Any, *L: Any) -> Any:
+            return marginal_logp(setup.problem, L, residual, v)
 
         def random(*args: Any, rng: np.random.Generator, size: Any = None) -> Floats:
-            _, sigma, v, *L = (np.asarray(a, float) for a in args)
-            return simulate(setup, spec.design, L, float(sigma), v, rng)
+            _, residual, v, *L = (np.asarray(a, float) for a in args)
+            return simulate(setup, spec.design, L, residual, v, rng)
 
         matrices = ",".join(f"(q{k},q{k})" for k in range(len(L)))
         pm.CustomDist(
             response_name(spec),
             pt.zeros(spec.design.n),  # gives the response its length
-            sigma,
+            residual,
             v,
             *L,
             logp=logp,
             random=random,
-            signature=f"(n),(),(r){',' if L else ''}{matrices}->(n)",
+            signature=f"(n),(k),(r){',' if L else ''}{matrices}->(n)",
             observed=spec.design.y,
             dims=names.OBS,
         )
     return model
 
 
+def _residual(spec: Spec, setup: Setup) -> Any:
+    """(k,) the numbers of the residual, as `Problem.n_residual` has them."""
+    correlations, parts = setup.layout.correlations, []
+    if correlations is not None:
+        parts.append(correlations.graph(residual_arms(spec, correlations.residual), pt))
+    if setup.log_sigma is not None:
+        first, own = setup.log_sigma.first, setup.log_sigma
+        dim = names.term_dim(names.SIGMA)
+        if first:
+            parts.append(pt.atleast_1d(scalar(_scale_names(own)[0], own.priors[0])))
+        if own.terms[first:]:
+            name = _scale_names(own)[-1]
+            parts.append(vector(name, own.priors[first:], own.terms[first:], dim))
+    elif setup.layout.sigma is not None:
+        parts.append(pt.atleast_1d(scalar(names.SIGMA, setup.layout.sigma, positive=True)))
+    else:
+        parts.append(pt.ones(1))
+    return pt.concatenate(parts)
+
+
+def _scale_names(population: Population) -> list[str]:
+    """Names of the variables of log sigma: its level where the priors are, and its slopes."""
+    intercept, fixef = names.intercept(names.SIGMA), names.fixef(names.SIGMA)
+    level = names.at_means(intercept) if population.centre.means.any() else intercept
+    slopes = fixef if population.placement is None else names.at_means(fixef)
+    first = population.first
+    return [level] * first + [slopes] * (len(population.terms) > first)
+
+
+def variable_dims(setup: Setup) -> dict[str, tuple[str, ...]]:
+    """Dimensions of those of `variables` that are not among `dims_of`."""
+    if setup.log_sigma is None:
+        return {}
+    return {names.at_means(names.fixef(names.SIGMA)): (names.term_dim(names.SIGMA),)}
+
+
 def variables(setup: Setup) -> list[str]:
     """Names of the variables of the model that `constrained_of` reads."""
     factors = (*setup.integrated, *setup.sampled)
     out = [] if setup.layout.sigma is None else [names.SIGMA]
+    out += [] if setup.log_sigma is None else _scale_names(setup.log_sigma)
+    correlations = setup.layout.correlations
+    out += [] if correlations is None else correlations.residual.symbols
     out += [setup.priors.name(names.sd(g.name), g.name) for g in factors]
     out += [setup.priors.name(names.cor(g.name), g.name) for g in factors if g.correlated]
     for i in _alone(setup.population):
@@ -102,7 +141,16 @@ def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
     sigma = np.ones(n) if setup.layout.sigma is None else draws[names.SIGMA]
     parts = [columns[i] for i in population.sampled]
     coefficients = np.column_stack(parts) if parts else np.zeros((n, 0))
-    return Constrained(sd, cor, L, sigma, coefficients, spherical)
+    found = Constrained(sd, cor, L, sigma, coefficients, spherical)
+    if setup.log_sigma is not None:
+        scales = [draws[name].reshape(n, -1) for name in _scale_names(setup.log_sigma)]
+        found = replace(found, log_sigma=np.concatenate(scales, axis=1))
+    if (correlations := setup.layout.correlations) is not None:
+        residual = correlations.residual
+        z = residual.numbers({symbol: draws[symbol] for symbol in residual.symbols})
+        left = np.sqrt(np.maximum(1 - z**2, 0.0))
+        found = replace(found, numbers=z, roots=correlations.roots(z, left))
+    return found
 
 
 def _alone(population: Population) -> tuple[int, ...]:
@@ -150,7 +198,7 @@ def simulate(
     setup: Setup,
     design: Design,
     L: Sequence[Floats],
-    sigma: float,
+    residual: Floats,
     v: Floats,
     rng: np.random.Generator,
 ) -> Floats:
@@ -171,8 +219,10 @@ def simulate(
         g.add(y, b)
     if predictor.offset is not None:
         y += predictor.offset
-    scale = sigma if design.weights is None else sigma / np.sqrt(design.weights)
-    return y + rng.normal(size=design.n) * scale
+    known = 1.0 if setup.weights is None else 1 / np.sqrt(setup.weights)
+    if setup.errors is None:
+        return y + residual[0] * rng.normal(size=design.n) * known
+    return y + setup.errors.draw(residual, design.n, rng) * known
 
 
 def _draw(prior: Any, rng: np.random.Generator) -> float:

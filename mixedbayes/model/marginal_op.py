@@ -100,7 +100,8 @@ def marginal_logp(problem: Problem, L: Sequence[Any], sigma: Any, v: Any | None 
         Lower triangular factors of the effects' covariances, in the problem's order of factors;
         upper triangles are ignored.
     sigma
-        Residual standard deviation, a scalar.
+        Residual standard deviation, a scalar; or (k,) all numbers of the residual, see
+        `Problem.n_residual`.
     v : (r,), optional
         Coefficients that are not integrated; see `build_problem`.
 
@@ -115,7 +116,7 @@ def marginal_logp(problem: Problem, L: Sequence[Any], sigma: Any, v: Any | None 
             f"{len(factors)} factors L given for {len(problem.widths)} grouping factors"
         )
     parts = [f.reshape((q * q,)) for f, q in zip(factors, problem.widths, strict=True)]
-    parts.append(pt.as_tensor(sigma).reshape((1,)))
+    parts.append(pt.as_tensor(sigma).reshape((problem.n_residual,)))
     if v is not None:
         parts.append(pt.as_tensor(v).reshape((problem.n_sampled,)))
     elif problem.n_sampled:

@@ -23,16 +23,24 @@ def residual_correlations(spec: Spec, own: Residual) -> Any:
 
     Inside a model context, whose variables are the numbers behind them, and those that draws have.
     """
-    A, T = own.n_arms, own.n_positions
+    return _matrices(own, residual_arms(spec, own))
+
+
+def residual_arms(spec: Spec, own: Residual) -> list[list[Any]]:
+    """The numbers of each arm, scalars; inside a model context, as `residual_correlations`."""
+    A = own.n_arms
     z: dict[int, Any] = {}  # (A,) by place
     for symbol, numbers in own.by_symbol(residual_priors(spec.priors)).items():
         values = _numbers(own, symbol, numbers, A)
         for k, (m, number) in enumerate(numbers):
             z[m] = number.of_unit(values[:, k])
     arms = [[z[m][a] for m in range(len(z))] for a in range(A)]
-    R = pt.stack([own.structure.graph(arm, T, pt) for arm in arms])
-    _told(own, arms, R)
-    return R
+    _told(own, arms)
+    return arms
+
+
+def _matrices(own: Residual, arms: list[list[Any]]) -> Any:
+    return pt.stack([own.structure.graph(arm, own.n_positions, pt) for arm in arms])
 
 
 def _numbers(own: Residual, symbol: str, numbers: tuple[tuple[int, Number], ...], A: int) -> Any:
@@ -48,11 +56,11 @@ def _numbers(own: Residual, symbol: str, numbers: tuple[tuple[int, Number], ...]
     return pm.Beta(names.partial_residual(symbol), *shapes.T).reshape((A, len(numbers)))
 
 
-def _told(own: Residual, arms: list[list[Any]], R: Any) -> None:
+def _told(own: Residual, arms: list[list[Any]]) -> None:
     """The variables that draws have, where they are not free themselves."""
     model = pm.modelcontext(None)
     if not own.labels:
-        told = {own.symbols[0]: R}
+        told = {own.symbols[0]: _matrices(own, arms)}
     else:
         every = [own.structure.told(z, _rows(own, z)) for z in arms]
         columns = list(zip(*every, strict=True))

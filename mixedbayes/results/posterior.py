@@ -55,8 +55,11 @@ class Posterior:
 
     @property
     def closed_form(self) -> bool:
-        """Whether the response is normal given the effects and linear in them, they normal too."""
-        return self.spec.closed_form_obstacle is None
+        """Whether the response is normal given the effects and linear in them, they normal too, and
+        its rows independent with one sigma.
+        """
+        alike = self.design.residual is None and not self.design.further
+        return alike and self.spec.closed_form_obstacle is None
 
     @property
     def made(self) -> Run:

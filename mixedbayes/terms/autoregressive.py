@@ -32,6 +32,7 @@ class Autoregressive(Covariance):
     one_sd: ClassVar[bool] = True
     apart: ClassVar[bool] = True
     extends: ClassVar[bool] = True
+    chain: ClassVar[bool] = True
     axis: ClassVar[Axis] = "steps"
     elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "ar1({effects} | {group})"}
     latex: ClassVar[str] = r"_{st} = \rho^{|s - t|}"
@@ -72,6 +73,10 @@ class Autoregressive(Covariance):
             for step, own in zip(steps, r, strict=True)
         ]
         return chain_rows(r, s, one)
+
+    def between(self, z: Sequence[Any], distances: Floats) -> Any:
+        (rho,) = z
+        return rho**distances
 
     def inverse(self, cor: Floats) -> Floats:
         # of an odd number of steps, so that the sign is known; the steps have one by design

@@ -144,6 +144,9 @@ class Covariance(ABC):
     # where there are several of one name.
     symbols: ClassVar[tuple[str, ...]] = ("rho",)
     dimension: ClassVar[str] = ""
+    # Whether each effect depends on the one before it alone, by a correlation that follows from
+    # their distance, see `between`.
+    chain: ClassVar[bool] = False
     # Python functions that `FILL` and `SLOPES` describe, for numba.
     fill: ClassVar[Any]
     slopes: ClassVar[Any]
@@ -191,6 +194,12 @@ class Covariance(ABC):
     def numbers_of(self, z: Floats, k: int) -> Floats:
         """(..., m) from the z (..., m) of k effects."""
         return z
+
+    def between(self, z: Sequence[Any], distances: Floats) -> Any:
+        """Correlations of effects whose positions are so far apart, of a chain with the numbers z;
+        arrays or graphs.
+        """
+        raise NotImplementedError
 
     def told(self, z: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[Any]:
         """The same from z and the rows of W; arrays or graphs."""

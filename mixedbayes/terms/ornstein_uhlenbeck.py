@@ -31,6 +31,7 @@ class OrnsteinUhlenbeck(Covariance):
     one_sd: ClassVar[bool] = True
     apart: ClassVar[bool] = True
     extends: ClassVar[bool] = True
+    chain: ClassVar[bool] = True
     axis: ClassVar[Axis] = "times"
     latex: ClassVar[str] = r"_{st} = \exp(-|s - t| / \rho)"
     about: ClassVar[str] = "range"
@@ -60,6 +61,10 @@ class OrnsteinUhlenbeck(Covariance):
         steps = np.diff(self.positions(k)).tolist()
         r = [math.e ** (-step / reach) for step in steps]  # of arrays and of graphs
         return chain_rows(r, [((one - own) * (one + own)) ** 0.5 for own in r], one)
+
+    def between(self, z: Sequence[Any], distances: Floats) -> Any:
+        (reach,) = z
+        return math.e ** (-distances / reach)
 
     def inverse(self, cor: Floats) -> Floats:
         # from the first time and the last, or where they have nothing in common from neighbours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mixedbayes.terms.arma11 import AutoregressiveMovingAverage
 from mixedbayes.terms.autoregressive import Autoregressive, HeterogeneousAutoregressive
 from mixedbayes.terms.bars import BARS, LAW
 from mixedbayes.terms.compound_symmetry import CompoundSymmetry, HomogeneousCompoundSymmetry
@@ -28,7 +29,9 @@ COVARIANCES: dict[str, Covariance] = {
     )
 }
 # Those of residuals, and other words for them there.
-RESIDUALS: dict[str, Covariance] = {c.name: c for c in COVARIANCES.values() if c.correlated}
+RESIDUALS: dict[str, Covariance] = {
+    c.name: c for c in (*COVARIANCES.values(), AutoregressiveMovingAverage()) if c.correlated
+}
 SYNONYMS = {"unstr": "us", "cosy": "homcs"}
 LAWS: dict[str, Law] = {law.name: law for law in (NORMAL, StudentLaw())}
 

@@ -3,8 +3,8 @@
 Each set of correlated effects is one *block* of integers: the addresses of its structure's `fill`
 and `slopes`, its number of effects k, the coordinate of the block's first number z, where the
 factor's L (q, q) stands in the output and q; then the k effects' places in the factor, the
-coordinates of their sds, and their positions, floats by their bits. Blocks follow one another.
-L = diag(sd) W.
+coordinates of their sds, -1 of an sd that is 1, and their positions, floats by their bits. Blocks
+follow one another. L = diag(sd) W.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def roots(work, blocks, W, out):
         else:
             _fill(blocks[at], work, z, _positions(blocks, at, k), own)
         for i in range(k):
+            scale = work[0, sd[i]] if sd[i] >= 0 else 1.0
             for j in range(i + 1):
-                out[L + place[i] * q + place[j]] = work[0, sd[i]] * own[i, j]
+                out[L + place[i] * q + place[j]] = scale * own[i, j]
         at += HEAD + 3 * k
         w += k * k
 
@@ -55,11 +56,13 @@ def root_slopes(work, blocks, W, d_out):
         dW = np.zeros((k, k))
         for i in range(k):
             s, d_sd = sd[i], 0.0
+            scale = work[0, s] if s >= 0 else 1.0
             for j in range(i + 1):
                 d = d_out[L + place[i] * q + place[j]]
-                dW[i, j] = d * work[0, s]
+                dW[i, j] = d * scale
                 d_sd += d * own[i, j]
-            work[2, s] += d_sd * work[1, s]
+            if s >= 0:
+                work[2, s] += d_sd * work[1, s]
         if k > 1:
             _slopes(blocks[at + 1], work, z, _positions(blocks, at, k), own, dW)
         at += HEAD + 3 * k

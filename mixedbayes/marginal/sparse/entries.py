@@ -7,17 +7,19 @@ chain, whose neighbours alone have entries, they follow from the distance to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.plan import Floats, Ints
 from mixedbayes.marginal.sparse.weights import CHAIN
 
+Codes = NDArray[np.integer]
 MOST_POSITIONS = 400  # of correlations that are no chain: their cost grows with the third power
 _DIGITS = 1e-12  # of the distance of the first position and the last, in which two are the same
 
@@ -30,11 +32,11 @@ class Correlations:
     their distance. The groups of one arm have the same correlations.
     """
 
-    refs: Ints  # (n,) group of each row
-    places: Ints  # (n,) position of each row, one row for each position of a group
+    refs: Codes  # (n,) group of each row
+    places: Codes  # (n,) position of each row, one row for each position of a group
     positions: Floats  # (T,) ascending
     chain: bool
-    arms: Ints | None = None  # (n,) arm of each row's group; None: all in one
+    arms: Codes | None = None  # (n,) arm of each row's group; None: all in one
     n_arms: int = 1
 
     @cached_property
@@ -49,7 +51,7 @@ class Correlations:
         new = np.flatnonzero(np.diff(refs, prepend=-1) != 0)
         return np.append(new, len(refs))
 
-    def arm(self, rows: Ints) -> Ints:
+    def arm(self, rows: Ints) -> Codes:
         """The arm of some rows."""
         return np.zeros(len(rows), np.int64) if self.arms is None else np.asarray(self.arms)[rows]
 
@@ -91,6 +93,22 @@ class Correlations:
             return tuple((2,) * len(d) for d in self.distances)
         return ((len(self.positions),),) * self.n_arms
 
+    def correlated(self, z: Floats, roots: Floats) -> Floats:
+        """(n,) values with these correlations, from independent standard normal ones."""
+        e = z.copy()
+        if self.chain:
+            own, before, number = self.links
+            r, s = roots.reshape(-1, 4)[number, 2:].T
+            for k in range(len(own)):  # by group and position
+                e[own[k]] = r[k] * e[before[k]] + s[k] * z[own[k]]
+            return e
+        T = len(self.positions)
+        W = roots.reshape(self.n_arms, T, T)
+        for (arm, *places), rows in _groups_of(self):
+            R = W[arm] @ W[arm].T
+            e[rows] = z[rows] @ np.linalg.cholesky(R[np.ix_(places, places)]).T
+        return e
+
 
 @dataclass(frozen=True, eq=False)
 class Errors:
@@ -106,10 +124,24 @@ class Errors:
         return 0 if self.columns is None else self.columns.shape[1]
 
     @property
+    def n_roots(self) -> int:
+        """Entries of the roots of all correlations."""
+        roots = () if self.correlations is None else self.correlations.sizes
+        return sum(k * k for own in roots for k in own)
+
+    @property
     def size(self) -> int:
         """How many numbers the residual has in the parameter vector."""
-        roots = () if self.correlations is None else self.correlations.sizes
-        return sum(k * k for own in roots for k in own) + max(self.n_scales, 1)
+        return self.n_roots + max(self.n_scales, 1)
+
+    def draw(self, residual: Floats, n: int, rng: np.random.Generator) -> Floats:
+        """(n,) residuals of rows of weight 1, from these numbers (size,)."""
+        roots, scale = np.split(residual, [self.n_roots])
+        sd = scale[0]
+        if self.columns is not None:
+            sd = np.exp(self.columns @ scale + (0.0 if self.offset is None else self.offset))
+        e, c = rng.normal(size=n), self.correlations
+        return sd * (e if c is None else c.correlated(e, roots))
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,13 +260,3 @@ def _groups_of(c: Correlations) -> Iterator[tuple[tuple[int, ...], Ints]]:
         known, number = np.unique(key, axis=0, return_inverse=True)
         for k, own in enumerate(known.tolist()):
             yield tuple(own), rows[number.ravel() == k]
-
-
-def roots_of(sizes: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Where the roots of each arm start among all."""
-    ends = np.cumsum([0, *(k * k for own in sizes for k in own)]).tolist()
-    out, at = [], 0
-    for own in sizes:
-        out.append(ends[at : at + len(own)])
-        at += len(own)
-    return out

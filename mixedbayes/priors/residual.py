@@ -1,0 +1,130 @@
+"""The correlations of residuals as coordinates, with their priors, and as roots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.design.types import Residual
+from mixedbayes.priors.types import Priors
+from mixedbayes.terms.covariance import Covariance, Number
+from mixedbayes.theta.logpriors import Coordinate
+
+Floats = NDArray[np.float64]
+
+FIXED = -1  # coordinate of an sd that is 1
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualParameters:
+    """The numbers z of each arm; and their roots, W (T, T) of each, or of a chain W (2, 2) for each
+    distance of neighbours.
+    """
+
+    residual: Residual
+    of_arm: tuple[Number, ...]
+    distances: tuple[Floats, ...]  # of a chain, by arm
+
+    @classmethod
+    def of(
+        cls, residual: Residual, priors: Priors, distances: Sequence[Floats]
+    ) -> ResidualParameters:
+        """Of a design's residuals, whose chain has these distances."""
+        given = {symbol: a.prior for symbol, a in priors.residual.items()}
+        return cls(residual, residual.parameters(given), tuple(distances))
+
+    @property
+    def structure(self) -> Covariance:
+        return self.residual.structure
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Arms, and numbers of each."""
+        return self.residual.n_arms, len(self.of_arm)
+
+    @property
+    def size(self) -> int:
+        """How many coordinates there are."""
+        return self.residual.n_arms * len(self.of_arm)
+
+    @cached_property
+    def n_roots(self) -> int:
+        """Entries of all roots."""
+        if self.structure.chain:
+            return sum(4 * len(own) for own in self.distances)
+        return self.residual.n_arms * self.residual.n_positions**2
+
+    def coordinates(self) -> Iterator[tuple[str, Coordinate]]:
+        own, symbols = self.residual, self.residual.symbols
+        several = len(self.of_arm) > len(symbols)
+        labels = own.coords.get(names.POSITION, [])
+        for a in range(own.n_arms):
+            arm = [own.coords[names.group_dim(own.by)][a]] if own.arm_levels else []
+            for m, z in enumerate(self.of_arm):
+                told = [labels[i] for i in z.of] or ([str(m + 1)] if several else [])
+                inside = ", ".join([*arm, *told])
+                symbol = symbols[0] if several or len(symbols) == 1 else symbols[m]
+                yield symbol + (f"[{inside}]" if inside else ""), z.coordinate()
+
+    def start(self) -> Floats:
+        """(A, m) the medians of the priors."""
+        one = [float(z.distribution().median()) for z in self.of_arm]
+        return np.tile(one, (self.residual.n_arms, 1))
+
+    def roots(self, z: Floats, left: Floats) -> Floats:
+        """(..., n_roots) from z (..., A, m); `left` is sqrt(1 - z^2) of those below 1."""
+        lead, parts = z.shape[:-2], []
+        for a in range(self.residual.n_arms):
+            if self.structure.chain:
+                own = [z[..., a, m, None] for m in range(len(self.of_arm))]
+                r = np.asarray(self.structure.between(own, self.distances[a]))
+                W = np.zeros((*r.shape, 4))
+                W[..., 0], W[..., 2], W[..., 3] = 1.0, r, np.sqrt((1 - r) * (1 + r))
+            else:
+                W = self.structure.root(z[..., a, :], self.residual.n_positions, left[..., a, :])
+            parts.append(W.reshape(*lead, -1))
+        return np.concatenate(parts, axis=-1)
+
+    def graph(self, arms: Sequence[Sequence[Any]], xp: Any) -> Any:
+        """(n_roots,) from the numbers z of each arm, scalars of a graph."""
+        parts = []
+        for z, own in zip(arms, self._distances, strict=True):
+            if self.structure.chain:
+                r = self.structure.between([xp.as_tensor(x)[None] for x in z], own)
+                one, none = xp.ones_like(r), xp.zeros_like(r)
+                W = xp.stack([one, none, r, xp.sqrt((1 - r) * (1 + r))], axis=1)
+            else:
+                k, left = self.residual.n_positions, [xp.sqrt(1 - x**2) for x in z]
+                rows = self.structure.rows(z, left, xp.constant(1.0), k)
+                none = xp.constant(0.0)
+                W = xp.stack([xp.stack([*row, *[none] * (k - len(row))]) for row in rows])
+            parts.append(W.ravel())
+        return xp.concatenate(parts)
+
+    @property
+    def _distances(self) -> tuple[Floats, ...]:
+        return self.distances or (np.zeros(0),) * self.residual.n_arms
+
+    def record(self, first: int, out: int) -> list[int]:
+        """The blocks that `terms.roots` reads: coordinates from `first` on, roots at `out`."""
+        record, T = list[int](), self.residual.n_positions
+        for a, own in enumerate(self._distances):
+            z = first + a * len(self.of_arm)
+            if not self.structure.chain:
+                record += self._block(self.structure.positions(T), z, out)
+                out += T * T
+            for distance in own:
+                record += self._block(np.array([0.0, distance]), z, out)
+                out += 4
+        return record
+
+    def _block(self, at: Floats, z: int, out: int) -> list[int]:
+        k, addresses = len(at), self.structure.addresses
+        places = (*range(k), *[FIXED] * k, *at.astype(float).view(np.int64).tolist())
+        return [*addresses, k, z, out, k, *places]
