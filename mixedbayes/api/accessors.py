@@ -34,6 +34,7 @@ with lazily(globals()):
     from mixedbayes.plots.varcorr import plot_varcorr
     from mixedbayes.predict.condition import condition_on
     from mixedbayes.predict.hypothesis import hypothesis
+    from mixedbayes.predict.missing import imputed, missing
     from mixedbayes.predict.predict import predict
     from mixedbayes.publish.maketables import (
         coef_table,
@@ -104,6 +105,8 @@ class Accessors:
     hypothesis = method(hypothesis)
 
     predict = method(predict, like="new")
+    missing = method(missing)
+    imputed = method(imputed, table=False)
     grid = method(grid)
     means = method(means, into=Estimates)
     comparisons = method(comparisons, into=Estimates)

@@ -16,7 +16,13 @@ from mixedbayes.api.fitting import sampled
 from mixedbayes.api.keep import Asked, saved
 from mixedbayes.api.method import lazily, method
 from mixedbayes.checks.log_likelihood import with_log_likelihood
-from mixedbayes.design import build_design, check_effects, table, used_columns
+from mixedbayes.design import (
+    build_design,
+    check_effects,
+    check_unobserved,
+    table,
+    used_columns,
+)
 from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import Request, choose_engine
 from mixedbayes.errors import MissingExtraError
@@ -80,6 +86,13 @@ class Model:
         standard error of each row, and
         ``se(s, sigma=True)`` adds a residual sd. ``count | rate(t)`` is ``offset(log(t))``: of a
         negative binomial the shape is that of a row, where brms's rate multiplies it by t.
+        ``mo(x)``: a monotonic effect of an ordered category, or of whole numbers without gaps, as
+        in brms: b D (zeta_1 + ... + zeta_k) at the k-th level above the lowest, D the number of
+        steps, so that b, the coefficient, is the average step between neighbours, and zeta, which
+        add up to 1, are the steps' shares in all of them, ``simo_x``; in a product, ``mo(x):z``,
+        each column of z has a b and shares of its own. ``y | mi()``: rows that lack the response
+        alone stay. They add nothing to the likelihood, and `Fit.missing` has their posterior
+        predictive, `Fit.imputed` data sets in which they are drawn.
         ``cbind(a, b, c)``, or ``c(a, b, c)``: counts of categories, a column each, of multinomial
         responses.
     data
@@ -106,6 +119,10 @@ class Model:
         Beta(eta, eta) of each partial autocorrelation; of ou the prior is that of the range, a
         positive number in units of the times, such as ``InverseGamma(3, 20)``. The sd that all
         visits share has the name of their variable: ``{"sd": {"g": {"visit": HalfNormal(1)}}}``.
+        The average step of mo(x) is among `fixef`, ``{"fixef": {"mo(x)": Normal(0, 1)}}``, in the
+        response's unit per step, by default with the prior that the slope of the levels' numbers
+        0, 1, ..., D has; the shares have ``{"simo_x": Dirichlet(1)}``, one number for all steps or a
+        list of one for each.
     formulation
         ``"auto"``, ``Marginal()``, ``NonCentered()``, ``Centered()``, or one per grouping factor.
     functions
@@ -156,6 +173,7 @@ class Model:
         )  # fmt: skip
         self.family = kind.of_design(design)
         self.data = design.whole
+        check_unobserved(design)
         design = replace(design, notes=(*design.notes, *unkept(self.data)))
         self.design = self.family.prepare(design)
         defaults = default_priors(self.design, self.family)

@@ -9,7 +9,13 @@ from mixedbayes.design.build import (
     own_names,
 )
 from mixedbayes.design.checks import check_effects
-from mixedbayes.design.replay import random_columns, replay, replay_residual, weighted_columns
+from mixedbayes.design.replay import (
+    check_unobserved,
+    random_columns,
+    replay,
+    replay_residual,
+    weighted_columns,
+)
 from mixedbayes.design.table import table
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor, NewRows, NewTerm
 from mixedbayes.design.used import category_columns, used_columns, used_functions
@@ -23,6 +29,7 @@ __all__ = [
     "build_design",
     "category_columns",
     "check_effects",
+    "check_unobserved",
     "coding_of",
     "known_of",
     "levels_of",

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from mixedbayes.design import checks, membership, observed, response
+from mixedbayes.design import checks, membership, observed, response, unobserved
 from mixedbayes.design.axis import axis_notes, bar_plan
 from mixedbayes.design.encode import Encoding, margins, matrix, plan
 from mixedbayes.design.encoded import EncodedTerm
@@ -110,7 +110,7 @@ def build_design(
         callables, formula.text, frozenset(whole.columns), frozenset(functions or ()),
         relations=relations(known, formula),
     )  # fmt: skip
-    kept, dropped = _complete(complete, missing, formula)
+    kept, dropped, alone = _complete(complete, missing, formula)
     used = complete if len(kept) == whole.n else complete.take(kept)
     rows = Rows(used, memory, fitting=True)
     left = response.response(formula, rows)
@@ -145,7 +145,8 @@ def build_design(
         rows=kept,
         dropped=dropped,
         notes=(
-            *checks.dropped_note(dropped, used.n, whole.n),
+            *checks.dropped_note(dropped, used.n + unobserved.count(alone), whole.n),
+            *unobserved.note(used.n, alone, name),
             *(() if left.columns else checks.response_note(y, name)),
             *coding_notes(formula, memory.coding),
             *dict.fromkeys(note for p, own in ((mu, fitted), *others) for note in _notes(p, own)),
@@ -157,6 +158,7 @@ def build_design(
         library=whole.library,
         limits=observed.limits(formula, rows, y),
         residual=None if residual is None else residual.residual,
+        unobserved=None if alone is None else np.flatnonzero(alone),
     )
 
 
@@ -290,14 +292,19 @@ def _table(formula: Formula, data: Any, functions: Mapping[str, Any]) -> Table:
     return whole
 
 
-def _complete(whole: Table, action: str, formula: Formula) -> tuple[Any, dict[str, int]]:
-    """Positions of the rows without missing values, and each column's count of missing ones."""
+def _complete(
+    whole: Table, action: str, formula: Formula
+) -> tuple[Any, dict[str, int], unobserved.Mask | None]:
+    """Positions of the rows without missing values, and each column's count of missing ones.
+
+    With mi() also which rows lack nothing but the response, which are in neither.
+    """
     if action not in ("drop", "error"):
         raise DataError(f'missing is "drop" or "error", not {action!r}')
-    masks = membership.absent(formula, missing(whole))
+    masks, alone = unobserved.apart(formula, membership.absent(formula, missing(whole)))
     dropped = {name: int(mask.sum()) for name, mask in masks.items()}
     if not masks:
-        return np.arange(whole.n), {}
+        return np.arange(whole.n) if alone is None else np.flatnonzero(~alone), {}, alone
     places = ", ".join(f"{name} in {count}" for name, count in dropped.items())
     absent = np.logical_or.reduce(list(masks.values()))
     if action == "error":
@@ -311,7 +318,7 @@ def _complete(whole: Table, action: str, formula: Formula) -> tuple[Any, dict[st
             f"none of the {whole.n} rows is complete: missing values of {places}; leave such a "
             "column out of the formula, or fill it"
         )
-    return np.flatnonzero(~absent), dropped
+    return np.flatnonzero(~absent if alone is None else ~absent & ~alone), dropped, alone
 
 
 def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats, list[FittedSmooth]]:

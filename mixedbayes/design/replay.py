@@ -12,11 +12,12 @@ from mixedbayes.design import response as left
 from mixedbayes.design.build import Fitted, offset
 from mixedbayes.design.encode import matrix
 from mixedbayes.design.encoded import EncodedTerm
-from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.evaluate import Rows, UnseenLevels
 from mixedbayes.design.independent import unknown_rows
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.table import Table, column_names, missing, table
 from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewRows, Residual
+from mixedbayes.design.unobserved import unobserved_frame
 from mixedbayes.design.used import Used, used_columns
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
@@ -79,6 +80,34 @@ def replay(
     optional = (*used.trials, *used.weights, *used.trunc)
     rows = _rows(fitted, new_data, needed, optional, design.formula, formula if response else None)
     return _new_rows(formula, fitted, rows, wanted, used, response, beyond)
+
+
+def check_unobserved(design: Design) -> None:
+    """Rows without a response can be predicted.
+
+    Raises
+    ------
+    DataError
+        A category has levels there that no row with a response has.
+    """
+    if design.unobserved is None:
+        return
+    if design.residual is not None and len(design.unobserved):
+        raise DataError(
+            f"{len(design.unobserved):,} rows have no {design.response}, mi(), and residuals are "
+            f"correlated, {design.residual.text}: drawing them given the other rows of their group "
+            "is not offered. Leave mi() out: rows without a response are left out, and the "
+            "posterior is the same"
+        )
+    frame = unobserved_frame(design)
+    for p in design.predictors:
+        try:
+            replay(design, frame, groups=(), parameter=p.parameter)
+        except UnseenLevels as error:
+            raise DataError(
+                f"{len(frame):,} rows have no {design.response}, mi(), and some of them cannot be "
+                f"predicted: {error}. Leave those rows out, or join the levels with others"
+            ) from None
 
 
 def replay_residual(design: Design, new_data: Any) -> Residual:

@@ -187,6 +187,7 @@ class Design:
     library: str = "pandas"  # of the user's frame, in which tables are handed out
     limits: Limits | None = None  # of responses that are censored or truncated
     residual: Residual | None = None  # how residuals of rows of one group are correlated
+    unobserved: Ints | None = None  # positions in `data` of the rows without a response, mi()
 
     def __repr__(self) -> str:
         said = [f"{g.name} with {g.n_levels:,} levels" for g in self.mu.factors]

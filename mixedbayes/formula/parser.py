@@ -29,10 +29,10 @@ from mixedbayes.formula.terms import Terms, as_column, expand
 from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Axes, Formula, RandomTerm, Response, Span
 from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
-from mixedbayes.formula.wrappers import censoring, truncation
+from mixedbayes.formula.wrappers import censoring, imputation, truncation
 from mixedbayes.terms.bars import BARS, Grouper, bar_text
 
-_WRAPPERS = ("trials", "weights", "se", "rate", "cens", "trunc")
+_WRAPPERS = ("trials", "weights", "se", "rate", "cens", "trunc", "mi")
 _LONGEST = 100_000
 
 
@@ -44,8 +44,8 @@ def parse(text: str) -> Formula:
     formulas, `cs(visit | g)`, `ar1(visit | g)`, `ou(time | g)` and `toep(visit | g)` for effects of
     the levels of a variable, `(1 | a/b)`, `(1 | a:b)`, several bars, `a*b`, `a:b`, `(a + b)**2`,
     `a/b`, `0 +`, `- 1`, `offset(log(t))`, `successes | trials(n)`, `y | weights(w)`, `y | se(s)`,
-    `y | se(s, sigma=True)`, `count | rate(t)`, `y | cens(censored)`, `y | trunc(0, 100)`, calls
-    such as `poly(x, 2)`, and column names in backticks or quotes.
+    `y | se(s, sigma=True)`, `count | rate(t)`, `y | cens(censored)`, `y | trunc(0, 100)`,
+    `y | mi()`, calls such as `poly(x, 2)` and `mo(x)`, and column names in backticks or quotes.
 
     Smooths are `s(x)`, `s(x, k=20, bs="cr", by=f)` with the bases tp, cr, cc and ps, `s(a, b)`,
     `s(x, g, bs="fs")` for a curve of each level of g, and `t2(a, b)`, as in mgcv.
@@ -173,10 +173,18 @@ def _wrappers(parser: Parser) -> dict[str, Any]:
             "se() and weights() both say how precise a row is",
             "keep one of them: se(s / sqrt(w)) has the variance s^2 / w",
         )
+    if {"mi", "cens"} <= found.keys():
+        parser.fail(
+            "mi() and cens() both say what is known of a response",
+            "of a row of which nothing is known leave cens() out; of the others keep it: a row "
+            "without a response is left out then, and predict() has it",
+        )
     return found
 
 
-_OBSERVED: dict[str, Callable[[Parser, Call], Any]] = {"cens": censoring, "trunc": truncation}
+_OBSERVED: dict[str, Callable[[Parser, Call], Any]] = {
+    "cens": censoring, "trunc": truncation, "mi": imputation,
+}  # fmt: skip
 
 
 def _adds(parser: Parser, node: Call) -> bool:

@@ -57,6 +57,7 @@ class Response:
     trunc: tuple[str | None, str | None] = (None, None)  # the bounds inside trunc(...)
     se: str | None = None  # expression inside se(...), known standard errors
     se_adds: bool = False  # se(..., sigma=True): they add to a residual sd that is estimated
+    mi: bool = False  # mi(): rows without a response stay
     rate: str | None = None  # expression inside rate(...); the formula has its log as an offset
 
     @property
@@ -82,7 +83,7 @@ class Response:
         """What stands after the response's `|`, as a formula has it; a rate is an offset."""
         trials = None if self.trials is None else f"trials({self.trials})"
         said = (text for text in (trials, self.weighing) if text is not None)
-        return (*said, *self.limits)
+        return (*said, *self.limits, *(["mi()"] if self.mi else []))
 
 
 @dataclass(frozen=True)

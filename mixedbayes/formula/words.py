@@ -170,7 +170,11 @@ WORDS: dict[str, str] = {
             "unstr": "unstr({x} | g)",
         }.items()
     },
-    **dict.fromkeys(("me", "mi"), "measurement error and imputation are not offered"),
+    "me": "measurement errors of predictors are not offered",
+    "mi": (
+        "missing responses are y | mi() ~ ...; missing predictors are not imputed here: "
+        "mb.fit_many() takes data sets in which they were"
+    ),
     **dict.fromkeys(("cens", "censored", "Surv"), _CENSORED),
     **dict.fromkeys(("truncated", "constrained"), _TRUNCATED),
     **dict.fromkeys(

@@ -50,6 +50,17 @@ def truncation(parser: Parser, node: Call) -> tuple[str | None, str | None]:
     return found["lower"], found["upper"]
 
 
+def imputation(parser: Parser, node: Call) -> bool:
+    """`mi()`: rows without a response stay, and are predicted."""
+    if node.arguments or node.keywords:
+        parser.fail(
+            "mi() takes no argument: it says that rows without a response stay",
+            "write y | mi() ~ ...; of responses with known standard errors y | se(s, sigma=True)",
+            node.span,
+        )
+    return True
+
+
 def _is_number(node: Node) -> bool:
     if isinstance(node, Sign):
         return _is_number(node.operand)

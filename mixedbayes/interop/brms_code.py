@@ -288,6 +288,9 @@ def _means(spec: Spec, p: str) -> Floats | None:
     there = any(not spec.priors.parameters[name].given for name in _levels(spec, p))
     there = there or (priors.intercept is not None and priors.intercept_at_means)
     alike = np.allclose(predictor.means, predictor.X.mean(axis=0), rtol=1e-12, atol=0)
+    # brms's means are those of all rows, with those that lack a response.
+    unobserved = spec.design.unobserved
+    alike = alike and (unobserved is None or not len(unobserved))
     return predictor.means if there and not alike else None
 
 
@@ -314,6 +317,8 @@ def _response(spec: Spec) -> str:
     ]
     if bounds:
         more.append(f"trunc({', '.join(bounds)})")
+    if response.mi:
+        more.append("mi()")
     if response.se is not None:
         adds = ", sigma = TRUE" if response.se_adds else ""
         more.append(f"se({r_text(parse_expression(response.se))}{adds})")

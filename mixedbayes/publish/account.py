@@ -268,8 +268,14 @@ def _data(design: Design) -> Iterator[str]:
         said += _limits(design, design.limits)
     if design.dropped and design.data is not None:
         missing = joined([f"{name} ({count:,})" for name, count in design.dropped.items()])
-        left_out = len(design.data) - design.n
+        kept = design.n + (0 if design.unobserved is None else len(design.unobserved))
+        left_out = len(design.data) - kept
         said += f"; {plural(left_out, 'row')} with missing values in {missing} were left out"
+    without = 0 if design.unobserved is None else len(design.unobserved)
+    if without:
+        said += (
+            f"; {plural(without, 'row')} without a response stayed in the model, to be predicted"
+        )
     yield f"{said}."
 
 

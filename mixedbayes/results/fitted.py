@@ -14,6 +14,7 @@ from mixedbayes import names
 from mixedbayes.design.limits import limits_note, limits_of
 from mixedbayes.design.original import is_transformed
 from mixedbayes.design.types import Design
+from mixedbayes.design.unobserved import unobserved_note
 from mixedbayes.errors import ModelError
 from mixedbayes.families.limited import bounds, completed
 from mixedbayes.families.within import mean_within
@@ -164,6 +165,7 @@ def fitted(
     Returns
     -------
     DataFrame with one row per row of data used, under the user's index: mean, sd, lower, upper.
+    Rows without a response, `y | mi()`, are not among them, which `attrs["note"]` says.
     Probabilities of ordered categories have a row for each row and category, and a column
     `category`. Angles are described about their mean direction: an end of the interval can be
     beyond pi. Where the response is an expression such as log(y), `attrs["note"]` says that the
@@ -204,8 +206,8 @@ def fitted(
 
     found = _by_rows(post, block, how, draws, "fitted", categories)
     if kind == "linear":
-        return found
-    note = limits_note(post.design, kind != "mean")
+        return noted(found, unobserved_note(post.design))
+    note = f"{limits_note(post.design, kind != 'mean')} {unobserved_note(post.design)}".strip()
     if is_transformed(post.design):
         note = f"On the model's scale: of {post.design.response}. {note}".rstrip()
     return noted(found, note)
@@ -289,7 +291,11 @@ def residuals(
         return values if kind == "response" else values / response_sd(post, rows)
 
     found = _by_rows(post, block, how, draws, "residual")
-    return noted(found, limits_note(post.design, between=True) if truncated else "")
+    notes = (
+        limits_note(post.design, between=True) if truncated else "",
+        unobserved_note(post.design),
+    )
+    return noted(found, " ".join(filter(None, notes)))
 
 
 def _of_counts(post: Posterior, kind: str) -> Block:

@@ -38,6 +38,11 @@ def answer(found: Any, library: str) -> Any:
     return as_table(found) if library == PANDAS else _converted(found, library).to_native()
 
 
+def in_library(frame: pd.DataFrame, library: str) -> Any:
+    """A frame of pandas in another library."""
+    return _converted(frame, library).to_native()
+
+
 def beside(new: Any, table: pd.DataFrame, times: int = 1) -> Any:
     """The columns of `new`, then those of the table, in the library of `new`.
 
