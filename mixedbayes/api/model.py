@@ -121,8 +121,8 @@ class Model:
         visits share has the name of their variable: ``{"sd": {"g": {"visit": HalfNormal(1)}}}``.
         The average step of mo(x) is among `fixef`, ``{"fixef": {"mo(x)": Normal(0, 1)}}``, in the
         response's unit per step, by default with the prior that the slope of the levels' numbers
-        0, 1, ..., D has; the shares have ``{"simo_x": Dirichlet(1)}``, one number for all steps or a
-        list of one for each.
+        0, 1, ..., D has; the shares have ``{"simo_x": Dirichlet(1)}``, one number for all steps or
+        a list of one for each.
     formulation
         ``"auto"``, ``Marginal()``, ``NonCentered()``, ``Centered()``, or one per grouping factor.
     functions
