@@ -181,10 +181,13 @@ def chosen_group(groups: Sequence[GroupDesign], target: str) -> GroupDesign:
     if target != GROUP or not groups:
         valid = ", ".join(map(repr, [OBSERVATION, *([GROUP] if groups else []), *named]))
         raise ModelError(f"target={target!r} is not known: use one of {valid}")
-    coarsest = [g for g in groups if all(_lies_within(other, g) for other in groups)]
+    apart = [g for g in groups if len(g.pieces) == 1] or list(groups)  # which can be left out
+    coarsest = [g for g in apart if all(_lies_within(other, g) for other in apart)]
     if not coarsest:
+        several = " or ".join(g.name for g in apart)
+        plain = next((g for g in apart if not g.entangled), apart[0])
         raise ModelError(
-            f"target='group' could mean {' or '.join(named)}, which are crossed; name the one "
-            f"whose levels are to be left out, such as target={groups[0].name!r}"
+            f"target='group' could mean {several}, which are crossed; name the one "
+            f"whose levels are to be left out, such as target={plain.name!r}"
         )
     return coarsest[0]

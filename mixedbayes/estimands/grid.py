@@ -111,6 +111,8 @@ class Columns:
         self.responses = tuple(n for n in used[0].response if n in self.frame)
         self.groups = {g.name: g for d in self.designs for p in d.predictors for g in p.factors}
         self.factors = tuple(dict.fromkeys(f for g in self.groups.values() for f in g.factors))
+        # Columns in which each level of a factor lies in one arm.
+        self.arms = tuple(dict.fromkeys(g.arms.by for g in self.groups.values() if g.arms))
         self.fixed = tuple(n for n in dict.fromkeys(fixed) if n in self.frame)
         # Grouping columns that are nothing else, of which a level may be new.
         population = {n for u in used for n in u.fixed}
@@ -245,10 +247,15 @@ class Columns:
         columns = {n: self.column(n, [r[k] for r in rows]) for k, n in enumerate(wanted)}
         out = pd.DataFrame(columns, index=range(len(rows)))
         whole = {n for n in wanted if n not in named or isinstance(named[n], str)}
-        out = self._nested(out, [n for n in wanted if n in self.factors], whole)
+        nesting = {*self.factors, *self.arms}
+        out = self._nested(out, [n for n in wanted if n in nesting], whole)
+        given = {n for n in out if n in self.factors}
         for name in self.names:
-            if name not in out and name not in self.grouping:
-                out[name] = self.column(name, [self.typical(name)] * len(out))
+            if name in out or name in self.grouping:
+                continue
+            if name in self.arms and any(name in self.outer(factor) for factor in given):
+                continue  # that of the level
+            out[name] = self.column(name, [self.typical(name)] * len(out))
         return self._with_factors(out)[list(dict.fromkeys((*wanted, *self.names)))]
 
     def counterfactual(self, base: pd.DataFrame, named: Mapping[str, Any]) -> pd.DataFrame:
@@ -276,10 +283,10 @@ class Columns:
         return out
 
     def outer(self, name: str) -> list[str]:
-        """Grouping columns of which every level of a column lies within one level."""
+        """Grouping columns, and arms, of which every level of a column lies within one level."""
         inner = encode(self.frame[name], name)[0]
         found = []
-        for other in self.factors:
+        for other in dict.fromkeys((*self.factors, *self.arms)):
             if other == name:
                 continue
             outer = encode(self.frame[other], other)[0]
@@ -302,11 +309,12 @@ class Columns:
 
     def _with_factors(self, out: pd.DataFrame) -> pd.DataFrame:
         """Grouping columns that are not there: the commonest combination with those that are."""
-        missing = [f for f in self.factors if f not in out]
-        given = [f for f in self.factors if f in out]
+        every = list(dict.fromkeys((*self.factors, *self.arms)))
+        missing = [f for f in every if f not in out]
+        given = [f for f in every if f in out]
         if not missing:
             return out
-        counts = self.frame[list(self.factors)].value_counts(sort=True)
+        counts = self.frame[every].value_counts(sort=True)
         table = counts.index.to_frame(index=False)
         combinations = (
             out[given].drop_duplicates().itertuples(index=False, name=None) if given else [()]

@@ -113,6 +113,11 @@ def labels_of(g: GroupDesign, j: int) -> dict[str, Any]:
     return {factor: g.parts[factor].iloc[j] for factor in g.factors}
 
 
+def arm_of(g: GroupDesign, j: int) -> dict[str, Any]:
+    """The arm of one level, where the covariance of the effects differs by it."""
+    return {} if g.arms is None else {g.arms.by: g.arms.levels[g.arms.of_level[j]]}
+
+
 def unseen(g: GroupDesign | None) -> dict[str, Any]:
     """Values of the grouping columns that the fit has not seen; none without a factor."""
     found: dict[str, Any] = {}

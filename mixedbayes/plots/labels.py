@@ -38,6 +38,7 @@ class Labels:
     response: str
     link: str = "identity"
     units: Mapping[str, str] = field(default_factory=dict)
+    arms: tuple[str, ...] = ()  # ":arma", which ends the terms of effects of one arm
 
     @classmethod
     def of(
@@ -45,12 +46,14 @@ class Labels:
     ) -> Labels:
         """Of the effects on one parameter, which stands in the response's place."""
         known = dict(post.design.units if units is None else units)
+        arms = [g.arms for p in post.predictors for g in p.factors if g.arms is not None]
+        ends = tuple(a.term("", k) for a in arms for k in range(len(a.levels)))
         mean = post.design.mu.parameter
         if parameter == "mu" != mean:
-            return cls(mean, post.family.predictor_scale(mean), known)
+            return cls(mean, post.family.predictor_scale(mean), known, ends)
         if parameter == "mu":
-            return cls(post.design.response, post.family.mean_link, known)
-        return cls(parameter, post.family.predictor_scale(parameter), known)
+            return cls(post.design.response, post.family.mean_link, known, ends)
+        return cls(parameter, post.family.predictor_scale(parameter), known, ends)
 
     def column(self, name: str) -> str:
         """ "Days (day)"."""
@@ -78,6 +81,7 @@ class Labels:
 
     def coefficient(self, term: str) -> str:
         """What one unit of a term's coefficient is: "Reaction per unit of Days (ms/day)"."""
+        term = term.removesuffix(next((end for end in self.arms if term.endswith(end)), ""))
         if term == names.INTERCEPT:
             return self.predictor
         scale = "" if self.link == "identity" else f"{self.link} scale"

@@ -63,7 +63,7 @@ def _covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Cov
         if found is None:
             raise ModelError(f"x={x!r} is none of {choices}")
         return found
-    slopes = [] if group is None else [t for t in group.terms if t != names.INTERCEPT]
+    slopes = [] if group is None else _slopes(group)
     for term in slopes:
         found = _of_term(post, term, frame)
         if found and group and frame is not None and found.name not in frame.columns:
@@ -81,6 +81,11 @@ def _covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Cov
     return Covariate(f"row within {group.name}", _running(group.refs))
 
 
+def _slopes(g: GroupDesign) -> list[str]:
+    """The factor's effects beside an intercept, those of all arms once."""
+    return [t for t in dict.fromkeys(g.population) if t != names.INTERCEPT]
+
+
 def _frame(post: Posterior) -> pd.DataFrame | None:
     return None if post.design.data is None else post.design.frame
 
@@ -89,7 +94,7 @@ def _columns(post: Posterior) -> dict[str, Floats]:
     """Every distinct column of the design by its term."""
     mu = post.design.mu
     columns = {t: mu.X[:, k] for k, t in enumerate(mu.terms)}
-    for g in mu.of_one_level:
+    for g in (g.of_one_arm for g in mu.of_one_level):
         for k, t in enumerate(g.terms):
             if t != names.INTERCEPT:
                 columns.setdefault(t, g.Z[:, k])
@@ -258,7 +263,7 @@ def varying_group(post: Posterior, group: str | None) -> GroupDesign:
             f"{group or 'every grouping factor'} has rows that lie in several levels, so that no "
             "level has rows of its own to draw; plot_ranef() draws the effects"
         )
-    return next((g for g in known if any(t != names.INTERCEPT for t in g.terms)), known[0])
+    return next(filter(_slopes, known), known[0])
 
 
 def grouped(
@@ -289,9 +294,12 @@ def shown_levels(
         raise ModelError(f"max_levels must be at least 1, got {max_levels}")
     if g.n_levels <= max_levels:
         return list(range(g.n_levels)), ""
-    k = next((k for k, t in enumerate(g.terms) if t != names.INTERCEPT), 0)
-    chosen = spanning(post.ranef(g.name)[:, :, k].mean(axis=0), max_levels)
-    how = f"evenly spaced in rank of the {g.terms[k]} effect, lowest first"
+    term = (*_slopes(g), g.population[0])[0]
+    every = [k for k, of in enumerate(g.population) if of == term]  # that of each arm
+    there = np.ones((g.n_levels, len(every))) if g.there is None else g.there[:, every]
+    effect = (post.ranef(g.name)[:, :, every].mean(axis=0) * there).sum(axis=1)
+    chosen = spanning(effect, max_levels)
+    how = f"evenly spaced in rank of the {term} effect, lowest first"
     return chosen.tolist(), f"{len(chosen)} of {g.n_levels} levels, {how}"
 
 

@@ -214,9 +214,11 @@ def facets_of(design: Design, by: str | None, most: int) -> Facets:
         return {design.response: slice(None)}
     groups = {g.name: g for g in design.mu.of_one_level}
     if by not in groups:
-        raise ModelError(
-            f"by={by!r} is not a grouping factor of this model ({', '.join(groups) or 'none'})"
-        )
+        shared = next((g.entangled for g in design.mu.factors if g.name == by), "")
+        has = ", ".join(groups) or "none"
+        if shared:
+            raise ModelError(f"by={by!r}: {shared}; factors whose levels have their own: {has}")
+        raise ModelError(f"by={by!r} is not a grouping factor of this model ({has})")
     g = groups[by]
     chosen = np.unique(np.linspace(0, g.n_levels - 1, min(most, g.n_levels)).round().astype(int))
     return {f"{by} {g.levels[j]}": np.flatnonzero(g.refs == j) for j in chosen}

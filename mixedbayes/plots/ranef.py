@@ -229,7 +229,9 @@ def caterpillar_panel(
     most: int | None = None,
 ) -> Panel:
     """A row for each level, or for `most`, evenly spaced in the rank of their mean."""
-    cat = of_effects(post, g.name, g.terms.index(term), prob, parameter)
+    k = g.terms.index(term)
+    cat = of_effects(post, g.name, k, prob, parameter)
+    cat = cat.at(np.flatnonzero(np.isin(cat.order, _having(g, k))))
     if most is not None and len(cat.order) > most:
         cat = cat.at(np.unique(np.linspace(0, len(cat.order) - 1, most).round().astype(int)))
     level_names = [str(g.levels[i]) for i in cat.order]
@@ -252,6 +254,11 @@ def caterpillar_panel(
         yticks=ticks,
         y_line=False,
     )
+
+
+def _having(g: GroupDesign, k: int) -> NDArray[np.intp]:
+    """The levels that have the factor's k-th effect: all, or those of its arm."""
+    return np.arange(g.n_levels) if g.there is None else np.flatnonzero(g.there[:, k])
 
 
 def interval_marks(
@@ -352,15 +359,22 @@ def density_panel(
 ) -> Panel:
     """One term of one factor; `height` is that of the panel in inches."""
     k = g.terms.index(term)
-    effects = post.ranef(g.name, parameter)[:, :, k]
-    sd = post.sd(g.name, parameter)[:, k]
+    if g.unusual_law:
+        raise ModelError(
+            f'kind="density" draws the normal distribution of effects: {g.unusual_law}; '
+            'kind="caterpillar" draws each by itself'
+        )
+    own = _having(g, k)
+    effects = post.ranef(g.name, parameter)[:, own, k]
+    typical = 1.0 if g.related_to is None else float(np.sqrt(np.mean(g.related_to.diagonal)))
+    sd = post.sd(g.name, parameter)[:, k] * typical
     grid = _grid(effects, sd)
     band, curve = _population(grid, sd, prob)
     top = float(curve.y.max())
     means = effects.mean(axis=0)
-    level_names = [str(level) for level in g.levels]
+    level_names = [str(level) for level in g.levels[own]]
     marks: list[Mark] = [band, curve]
-    if g.n_levels >= FEWEST_MEANS:
+    if len(own) >= FEWEST_MEANS:
         of_means = smoothed(means[:, None], grid)[:, 0]
         top = max(top, float(of_means.max()))
         marks.append(Line(grid, of_means, style.ORANGE, 1.4, dash=True, gid="density of means"))
@@ -374,7 +388,7 @@ def density_panel(
     marks += [rug, Rule(0.0, True, style.FAINT)]
     return Panel(
         marks,
-        title=f"{g.name}: {names.prefix(parameter)}{labels.term(term)}, {g.n_levels} levels",
+        title=f"{g.name}: {names.prefix(parameter)}{labels.term(term)}, {len(own)} levels",
         xlabel=style.in_lines(f"deviation, {labels.coefficient(term)}", PANEL_WIDTH),
         ylabel="density",
         xlim=(float(grid[0]), float(grid[-1])),

@@ -143,7 +143,11 @@ def colors(design: Design, by: str) -> Colors:
     if by not in columns:
         choices = ", ".join(dict.fromkeys([*known, *columns]))
         there = f"choose from {choices}" if choices else "and the formula reads no other column"
-        raise ModelError(f"by={by!r} is neither a grouping factor nor a predictor; {there}")
+        shared = next(
+            (g.entangled for p in design.predictors for g in p.factors if g.name == by), ""
+        )
+        what = shared or "it is neither a grouping factor nor a predictor"
+        raise ModelError(f"by={by!r}: {what}; {there}")
     coded = design.frame[by].astype("category")
     labels = coded.cat.categories
     if pd.api.types.is_numeric_dtype(labels.dtype) and len(labels) > _MOST_NUMBERS:

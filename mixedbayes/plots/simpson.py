@@ -12,7 +12,7 @@ from mixedbayes.design.types import GroupDesign, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.estimands.grid import Columns
 from mixedbayes.plots import style
-from mixedbayes.plots.along import Standing, expected, labels_of, numeric
+from mixedbayes.plots.along import Standing, arm_of, expected, labels_of, numeric
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     check_mean,
@@ -150,7 +150,7 @@ def plot_simpson(
     colors = style.PALETTE[: g.n_levels] if g.n_levels <= len(style.PALETTE) else None
     panel = Panel(
         _marks(axis.x, y, g, found, lines, colors),
-        xlabel="\n".join(filter(None, (labels.column(axis.name), _held(post, standing)))),
+        xlabel="\n".join(filter(None, (labels.column(axis.name), _held(post, g, standing)))),
         ylabel=response_axis(post, labels),
     )
     model = _slope(lines) if straight(post.family) else None
@@ -159,9 +159,9 @@ def plot_simpson(
     return draw(Sheet([[panel]], _WIDTH, height, keys=keys, key_columns=2), backend)
 
 
-def _held(post: Posterior, standing: Standing) -> str:
+def _held(post: Posterior, g: GroupDesign, standing: Standing) -> str:
     """Where the model's lines have the other covariates."""
-    found = standing.words(post, _WIDTH)
+    found = standing.words(post, _WIDTH, arm_of(g, 0))
     return f"lines within groups {found}" if found else ""
 
 
@@ -179,7 +179,7 @@ def _within(
         at = np.linspace(own.min(), own.max(), points)
         places.append(at)
         values = pd.Series(at) if axis.name in post.design.frame.columns else None
-        parts.append(standing.rows(values, labels_of(g, int(j)), points))
+        parts.append(standing.rows(values, labels_of(g, int(j)), points, arm_of(g, int(j))))
     new = pd.concat(parts, ignore_index=True)
     mean = expected(post, g, new, "own", 0.5)["mean"].to_numpy().reshape(len(shown), points)
     return list(zip(map(int, shown), places, mean, strict=True))

@@ -226,12 +226,11 @@ def _effect(source: Source, parameter: str, g: GroupDesign, term: str) -> Figure
     ]
     keys = [Key(text, color, "dot", gids=[text]) for color, text in texts.items()]
     said = f" {MOST_EFFECTS:,} of {g.n_levels:,} levels are shown, evenly spaced in this order."
-    unit = labels.predictor if term == names.INTERCEPT else labels.coefficient(term)
     return figure(
         f"{g.name}: {called}",
         f"Deviation of each level of {g.name} from the population: posterior mean, 50 % and "
         f"{percent} interval, in order of the mean.{said if g.n_levels > MOST_EFFECTS else ''}",
-        replace(panel, marks=marks, xlabel=f"deviation of {called}: {unit}"),
+        replace(panel, marks=marks, xlabel=f"deviation of {called}: {labels.coefficient(term)}"),
         height,
         keys,
     )

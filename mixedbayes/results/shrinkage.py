@@ -26,7 +26,6 @@ from mixedbayes.results.tables import (
     chained,
     stack,
 )
-from mixedbayes.terms.base import need_plain
 
 Bools = NDArray[np.bool_]
 
@@ -278,17 +277,19 @@ def check_least_squares(post: Posterior, what: str) -> None:
     """Raise ModelError where group effects have no least squares to be compared with."""
     if not post.design.mu.factors:
         raise ModelError("the model has no group effects, so nothing is pooled")
-    need_plain(post.design.mu.groups, what)
+    for g in post.design.mu.groups:
+        odd = g.peculiarity
+        if odd or g.arms is not None:
+            odd = odd or f"the effects over {g.name} differ by {g.arms.by}"  # type: ignore[union-attr]
+            raise ModelError(
+                f"{what} is not offered here: it compares with least squares within each level and "
+                f"over all rows, and {odd}; see ranef() and coef()"
+            )
     if post.design.limits is not None:
         raise ModelError(
             f"{what} compares with least squares, which know nothing of "
             f"{' and '.join(post.design.formula.response.limits)}; see ranef() and coef()"
         )
-    for g in post.design.mu.groups:
-        if g.arms is not None:
-            raise ModelError(
-                f"{what} is not offered here: the effects over {g.name} differ by {g.arms.by}"
-            )
     if not isinstance(post.family.link, Identity):
         raise ModelError(
             f"{what} compares with least squares, which the {post.family.name} family with "

@@ -8,9 +8,15 @@ import xarray as xr
 from scipy import linalg, sparse, stats
 
 import mixedbayes as mb
+from mixedbayes.checks.held_out import HeldOut
 from mixedbayes.checks.loo import loo
 from mixedbayes.engines.run import Run
 from mixedbayes.errors import DataError, FormulaError, ModelError, PriorError
+from mixedbayes.estimands.grid import grid
+from mixedbayes.estimands.means import means
+from mixedbayes.plots.predictive import facets_of
+from mixedbayes.plots.residuals import plot_residuals
+from mixedbayes.plots.simpson import plot_simpson
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
@@ -18,6 +24,7 @@ from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import explained
 from mixedbayes.results.ranef import coef, ranef
+from mixedbayes.results.shrinkage import shrinkage
 from mixedbayes.results.varcorr import varcorr
 from mixedbayes.sample.settings import Settings
 
@@ -415,6 +422,29 @@ def test_a_new_level_is_conditioned_on_in_its_arm():
         condition_on(post, new.assign(arm=["new", "old", "old"]))
 
 
+def test_levels_are_asked_about_in_their_arm():
+    post = posterior(mb.Model("y ~ x + arm + (1 | gr(g, by=arm))", frame()))
+    arm = np.array([0, 0, 1, 1, 1])
+    b = np.take_along_axis(post.ranef("g"), arm[None, :, None], axis=2)[..., 0]
+    x = frame()["x"].mean()
+    eta = post.intercept()[:, None] + post.fixef()[:, :1] * x + post.fixef()[:, 1:] * arm + b
+    table = means(post, "g")
+    assert table.table["g"].tolist() == LEVELS
+    np.testing.assert_allclose(table.table["mean"], eta.mean(axis=0))
+    assert grid(post, g="all")["arm"].tolist() == ["new", "new", "old", "old", "old"]
+    assert set(grid(post, arm="all")[["arm", "g"]].itertuples(index=False, name=None)) == {
+        ("new", "a"), ("old", "c")
+    }  # fmt: skip
+    assert len(grid(post, g="all", arm="all")) == 5
+    picture = plot_simpson(post, "g", x="x").axes[0]
+    lines = [line for line in picture.lines if len(line.get_xdata()) == 2]
+    ends = np.concatenate([line.get_data() for line in lines], axis=1).T
+    for level, a in zip(LEVELS, arm, strict=True):
+        start = frame().query("g == @level")["x"].min()
+        mean = (eta[:, LEVELS.index(level)] + post.fixef()[:, 0] * (start - x)).mean()
+        assert np.abs(ends - [start, mean]).sum(axis=1).min() < 1e-9, (level, a)
+
+
 def test_batches_of_coefficients_are_those_of_an_arm():
     """As if each arm were a factor of its own."""
     post = posterior(mb.Model(BY, frame().assign(z=np.repeat([0.0, 1, 0, 1, 2], K))), draws=30)
@@ -539,3 +569,23 @@ def test_brms_has_them_too():
         assert said in model.code("brms")
         with pytest.raises(ModelError, match=r"code\('lme4'\) is not offered here"):
             model.code("lme4")
+
+
+# ---- what levels that share rows cannot have -------------------------------------------------
+
+
+def test_what_needs_rows_of_each_level_says_which_factor_has_none():
+    post = posterior(mb.Model("y ~ x + (1 | mm(g, h)) + (1 | k)", frame().assign(k=frame()["g"])))
+    shared = r"rows lie in several levels of mm\(g, h\)"
+    with pytest.raises(ModelError, match=rf"by='mm\(g, h\)': {shared}; .* their own: k$"):
+        facets_of(post.design, "mm(g, h)", 5)
+    with pytest.raises(ModelError, match=rf"by='mm\(g, h\)': {shared}; choose from k, x, g, h"):
+        plot_residuals(post, by="mm(g, h)")
+    with pytest.raises(ModelError, match=rf"{shared}; see ranef\(\) and coef\(\)"):
+        shrinkage(post)
+    assert HeldOut.of(post.design, post.family, "group").target == "k"
+    every = mb.Model("y ~ x + (1 | gr(g, cov=A)) + (1 | mm(g, h)) + (1 | h)", frame(),
+                     known={"A": A()})  # fmt: skip
+    said = r"'group' could mean g\[A\] or h, which are crossed; .* such as target='h'"
+    with pytest.raises(ModelError, match=said):
+        HeldOut.of(every.design, every.spec.family, "group")
