@@ -19,6 +19,7 @@ load_uninterrupted()
 _HOME = {
     "Model": "mixedbayes.api.model",
     "fit": "mixedbayes.api.fit",
+    "fit_many": "mixedbayes.api.many",
     "Fit": "mixedbayes.api.model",
     "average": "mixedbayes.api.average",
     "bayes_factor": "mixedbayes.api.several",
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from mixedbayes.api.bambi import from_bambi as from_bambi
     from mixedbayes.api.fit import fit as fit
     from mixedbayes.api.load import load as load
+    from mixedbayes.api.many import fit_many as fit_many
     from mixedbayes.api.model import Fit as Fit
     from mixedbayes.api.model import Model as Model
     from mixedbayes.api.pooling import pooling as pooling

@@ -216,6 +216,7 @@ def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
     Meng & Schilling (2002), doi:10.1198/106186002457; Gronau et al. (2017),
     doi:10.1016/j.jmp.2017.09.005.
     """
+    post.need_one_data_set("log_evidence()")
     _check(post.spec)
     setup = set_up(post.design, post.priors)
     density = MarginalDensity(setup.layout, setup.problem)

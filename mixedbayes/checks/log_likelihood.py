@@ -129,6 +129,7 @@ def _of_draws(*draws: Floats, spec: Spec, dims: Mapping[str, tuple[str, ...]]) -
 
 def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
     """(S, m) log p(y_i | eta_i, parameters) of some rows, all by default."""
+    post.need_one_data_set("the log likelihood of rows")
     design, family = post.design, post.family
     mu = family.inverse(linear_predictor(post, rows).T, np)
     weights = None if design.weights is None else design.weights[rows]

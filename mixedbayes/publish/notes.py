@@ -76,7 +76,12 @@ def _levels(design: Design) -> str:
 
 def _draws(column: Column) -> str:
     chains, draws = column.post.shape
-    return f"{plural(chains, 'chain')} of {plural(draws, 'draw')} after tuning"
+    said = f"{plural(chains, 'chain')} of {plural(draws, 'draw')} after tuning"
+    sets = [p.design.n for p in column.post.data_sets]
+    if len(sets) == 1:
+        return said
+    rows = "" if len(set(sets)) == 1 else "; rows are those of the first"
+    return f"{said}, of {len(sets)} imputed data sets{rows}"
 
 
 def _statistics(columns: Sequence[Column]) -> Iterator[str]:

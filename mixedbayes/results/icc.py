@@ -140,7 +140,7 @@ def icc(
     note = limits_note(post.design)
     if at is not None:
         return noted(_icc_at(post, how, grid(at), draws, response=scale == "response"), note)
-    values = icc_kernel(components(post)) if scale == "link" else icc_response(post)
+    values = post.by_set(_of_link if scale == "link" else icc_response)
     groups = _shown(post)
     values, chains = values[:, : len(groups)], post.shape[0]
     if draws:
@@ -152,6 +152,10 @@ def icc(
     table = pd.DataFrame({"group": groups * 2, "kind": np.repeat(KINDS, len(groups))}, dtype="str")
     stacked = np.moveaxis(values, 2, 0)  # (S, 2, K or K + 1)
     return noted(table.assign(**how.sampled(chained(stacked, chains))), note)
+
+
+def _of_link(post: Posterior) -> Floats:
+    return icc_kernel(components(post))
 
 
 def _shown(post: Posterior) -> list[str]:

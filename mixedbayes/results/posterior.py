@@ -18,6 +18,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.model.spec import Spec
 from mixedbayes.printable import printable
 from mixedbayes.priors.types import PredictorPriors, Priors
+from mixedbayes.sample.convergence import ConvergenceReport
 from mixedbayes.terms.law import Law
 from mixedbayes.theta.simplex import divided
 
@@ -72,6 +73,26 @@ class Posterior:
         """The same draws for other rows: `design` stands for the model's own."""
         return replace(self, spec=replace(self.spec, design=design))
 
+    @property
+    def data_sets(self) -> tuple[Posterior, ...]:
+        """The posterior of each data set that the draws are of: one, but for a `Pooled`."""
+        return (self,)
+
+    def by_set(self, compute: Callable[[Posterior], Floats]) -> Floats:
+        """(..., S) what is computed of the rows of every data set and its draws, side by side."""
+        found = [compute(one) for one in self.data_sets]
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=-1)
+
+    def judged(self, judge: Callable[[Posterior], ConvergenceReport]) -> ConvergenceReport:
+        """Whether the chains of every data set agree among themselves."""
+        return judge(self)
+
+    def need_one_data_set(self, what: str) -> None:
+        """ModelError where the draws are of several data sets, whose responses differ."""
+
+    def need_same_predictors(self, what: str) -> None:
+        """ModelError where they are of several data sets, whose predictors differ."""
+
     def once[T](self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` computes from this posterior, computed when first asked for.
 
@@ -121,7 +142,10 @@ class Posterior:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of chains and of draws in each."""
+        """Number of chains and of draws in each.
+
+        Of several data sets the chains are `Chains`, which know in how many they are.
+        """
         sizes = self.idata["posterior"].sizes
         return int(sizes[names.CHAIN]), int(sizes[names.DRAW])
 

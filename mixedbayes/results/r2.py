@@ -94,13 +94,18 @@ def r2(
     need_shares(post)
     check_scale(scale)
     how, note = Description.asked(prob, statistics, interval), limits_note(post.design)
-    values = r2_kernel(components(post)) if scale == "link" else r2_response(post)
+    kernel = _of_link if scale == "link" else r2_response
+    values = post.by_set(kernel)
     chains = post.shape[0]
     if draws:
         each = {k: labelled(v, chains, [], {}, k) for k, v in zip(KINDS, values, strict=True)}
         return noted(xr.Dataset(each), note)
     table = pd.DataFrame({"kind": pd.Series(KINDS, dtype="str")})
     return noted(table.assign(**how.sampled(chained(values.T, chains))), note)
+
+
+def _of_link(post: Posterior) -> Floats:
+    return r2_kernel(components(post))
 
 
 # ---- by batch of coefficients ------------------------------------------------------------------

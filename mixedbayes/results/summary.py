@@ -488,7 +488,7 @@ def diagnostics(post: Posterior) -> ConvergenceReport:
     --------
     >>> fit.diagnostics().ok  # doctest: +SKIP
     """
-    kept = post.once("diagnostics", lambda: _diagnostics(post))
+    kept = post.once("diagnostics", lambda: post.judged(_diagnostics))
     return replace(kept, table=kept.table.copy())
 
 

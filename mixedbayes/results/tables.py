@@ -41,6 +41,27 @@ HEALTH = ("ess_bulk", "rhat")
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
 
 
+class Chains(int):
+    """A number of chains, `sets` of them of each data set: those of one are to agree alone."""
+
+    sets: int = 1
+
+    @classmethod
+    def of(cls, chains: int, sets: int) -> Chains:
+        found = cls(chains)
+        found.sets = sets
+        return found
+
+
+class Chained(np.ndarray):
+    """Draws (C, D, ...) that know of how many data sets the chains are."""
+
+    sets: int = 1
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.sets = getattr(other, "sets", 1)
+
+
 def check_prob(prob: float) -> float:
     """The interval's probability, or ModelError if it is not between 0 and 1."""
     if isinstance(prob, bool) or not isinstance(prob, int | float) or not 0 < prob < 1:
@@ -151,11 +172,13 @@ class Description:
         -------
         Columns, each (K,), the last dimension fastest.
         """
+        sets = getattr(draws, "sets", 1)
+        draws = np.asarray(draws)
         chains, n = draws.shape[:2]
         k = int(np.prod(draws.shape[2:]))
         x = np.moveaxis(draws.reshape(chains, n, k), 2, 0)  # (K, C, D)
-        found = self.plain(x.reshape(k, chains * n), chains, above=above)
-        more = zip(HEALTH, health(x), strict=True)
+        found = self.plain(x.reshape(k, chains * n), Chains.of(chains, sets), above=above)
+        more = zip(HEALTH, (health(x) if sets == 1 else _health_of_sets(x, sets)), strict=True)
         return found | {name: value for name, value in more if name not in found}
 
     def ends(self, draws: Floats) -> tuple[Floats, Floats]:
@@ -172,7 +195,27 @@ class Description:
             known = {"lower": lower, "upper": upper}
             if self.needs("prob_positive"):
                 known["prob_positive"] = share_above(x, above)
-            return {n: known[n] if n in known else _STATISTICS[n](by_chain) for n in self.columns}
+            sets = getattr(chains, "sets", 1)
+            return {
+                n: known[n] if n in known else _statistic(n, by_chain, sets) for n in self.columns
+            }
+
+
+def _statistic(name: str, x: Floats, sets: int) -> Floats:
+    """One statistic of draws (K, C, D); what is about chains within each data set."""
+    if sets == 1 or name not in OF_CHAINS:
+        return _STATISTICS[name](x)
+    each = [_STATISTICS[name](own) for own in np.split(x, sets, axis=1)]
+    if name == "rhat":
+        return np.max(each, axis=0)
+    if name == "mcse":  # of the mean of their means
+        return np.sqrt(np.sum(np.square(each), axis=0)) / sets
+    return np.sum(each, axis=0)
+
+
+def _health_of_sets(x: Floats, sets: int) -> tuple[Floats, Floats]:
+    """Bulk effective size of all data sets, and the largest R-hat among them."""
+    return _statistic("ess_bulk", x, sets), _statistic("rhat", x, sets)
 
 
 def _checked(statistics: str | Sequence[str]) -> tuple[str, ...]:
@@ -258,7 +301,12 @@ def describe_plain(draws: Floats, prob: float) -> dict[str, Floats]:
 
 def chained(draws: Floats, chains: int) -> Floats:
     """(S, ...) draws, chains one after the other, as (C, D, ...)."""
-    return draws.reshape(chains, len(draws) // chains, *draws.shape[1:])
+    found = draws.reshape(chains, len(draws) // chains, *draws.shape[1:])
+    if isinstance(chains, Chains):
+        own = found.view(Chained)
+        own.sets = chains.sets
+        return own
+    return found
 
 
 def labelled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -50,6 +50,24 @@ class Component:
 
 def component_list(post: Posterior) -> list[Component]:
     """Every sd, then every correlation, by grouping factor; the residual sd last."""
+    return [_joined(each) for each in zip(*map(_components, post.data_sets), strict=True)]
+
+
+def _joined(each: tuple[Component, ...]) -> Component:
+    """The same component of several data sets, with the draws of all."""
+    if len(each) == 1:
+        return each[0]
+
+    def together(name: str) -> Floats | None:
+        parts = [getattr(c, name) for c in each]
+        return None if parts[0] is None else np.concatenate(parts)
+
+    value = np.concatenate([c.value for c in each])
+    return replace(each[0], value=value, variance=together("variance"), part=together("part"))
+
+
+def _components(post: Posterior) -> list[Component]:
+    """Of one data set."""
     found = [c for p in post.predictors for c in _of_predictor(post, p)]
     found += [c for a in post.design.across for c in _across(post, a)]
     sigma = post.parameters().get(names.SIGMA) if post.family.residual else None
@@ -101,9 +119,14 @@ def shares(post: Posterior, found: list[Component]) -> Floats:
         return np.array([1.0 if c.part is not None else np.nan for c in found])
     if post.family.no_latent_variance:
         return np.full(len(found), np.nan)
-    parts = components(post)
-    whole = parts.random + parts.residual
+    whole = post.by_set(_whole)
     return np.array([np.nan if c.part is None else ratio(c.part, whole).mean() for c in found])
+
+
+def _whole(post: Posterior) -> Floats:
+    """(S,) group and residual variance."""
+    parts = components(post)
+    return parts.random + parts.residual
 
 
 def varcorr(

@@ -1,0 +1,295 @@
+"""`mixedbayes.fit_many`: one model in several data sets, as one posterior."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NoReturn, cast
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.api.model import Fit, Model
+from mixedbayes.engines.choose import Request
+from mixedbayes.errors import DataError, MixedBayesError, ModelError
+from mixedbayes.families.base import Family
+from mixedbayes.model.spec import Spec
+from mixedbayes.results.library import answer
+from mixedbayes.results.pooled import Pooled, check_alike
+from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.tables import Chains
+from mixedbayes.results.text import plural
+from mixedbayes.sample.settings import SamplerName
+
+_SEEDS = 2**31 - 1
+
+
+class FitMany(Fit):
+    """Draws of one model in several data sets, pooled; see `fit_many`.
+
+    What follows from the draws is that of `Fit`: tables, hypotheses, predictions of new data,
+    pictures of coefficients. ess_bulk, ess_tail and mcse are those of all data sets together, and
+    rhat is the largest among them: chains of different data sets need not agree. `r2`, `icc`,
+    `means`, `comparisons` and `slopes` average over the rows of every data set with its own draws.
+    What is about single rows is refused, and `fits` has the fit of each.
+
+    Attributes
+    ----------
+    fits
+        The fit of each data set, by its name.
+    """
+
+    refused: ClassVar[tuple[str, ...]] = (
+        "explained", "shrinkage", "pooling", "residuals", "condition_on", "posterior_predictive",
+        "prior_predictive", "simulate", "missing", "imputed", "loo", "kfold", "log_likelihood",
+        "log_evidence", "check", "pp_check", "prior_sensitivity", "plot_shrinkage", "plot_pooling",
+        "plot_pooling_factor", "plot_fitted", "plot_predictions", "plot_simpson", "plot_residuals",
+        "plot_check", "ways", "report", "methods", "save",
+    )  # fmt: skip
+    # Of the rows' predictors alone: refused where these differ.
+    of_rows: ClassVar[tuple[str, ...]] = (
+        "fitted", "edf", "smooths", "plot_smooths", "plot_means", "plot_comparisons",
+        "plot_slopes", "grid",
+    )  # fmt: skip
+    averaged: ClassVar[tuple[str, ...]] = ("means", "comparisons", "slopes")
+
+    def __init__(self, fits: Mapping[str, Fit]) -> None:
+        self.fits = dict(fits)
+        self.model = next(iter(self.fits.values())).model
+        self.posterior: Posterior = Pooled.of({k: f.posterior for k, f in self.fits.items()})
+
+    def data_sets(self) -> pd.DataFrame:
+        """The sampler's health in each data set.
+
+        Returns
+        -------
+        DataFrame with a row for each: data_set, rows (used), draws, divergences, rhat (the
+        largest), ess_bulk and ess_tail (the smallest), converged.
+
+        Examples
+        --------
+        >>> fit.data_sets()  # doctest: +SKIP
+        """
+        rows = []
+        for name, fit in self.fits.items():
+            r = fit.diagnostics()
+            rows.append(
+                {
+                    "data_set": name,
+                    "rows": fit.posterior.design.n,
+                    "draws": r.draws,
+                    "divergences": r.divergences,
+                    "rhat": float(r.table["rhat"].max()),
+                    "ess_bulk": float(r.table["ess_bulk"].min()),
+                    "ess_tail": float(r.table["ess_tail"].min()),
+                    "converged": r.ok,
+                }
+            )
+        return answer(pd.DataFrame(rows), self.library)
+
+    def predict(self, new: Any = None, **asked: Any) -> Any:
+        """`Fit.predict` of new data, by the draws of all data sets."""
+        if new is None:
+            self._refuse("predict() without new data")
+        return super().predict(new, **asked)
+
+    def summary(self, *args: Any, **kwargs: Any) -> Any:
+        """`Fit.summary` of the pooled draws."""
+        found = super().summary(*args, **kwargs)
+        chains, draws = next(iter(self.fits.values())).posterior.shape
+        said = (
+            f"{len(self.fits)} imputed data sets, {plural(chains, 'chain')} of {draws:,} in each, "
+            "pooled; rhat is the largest among them"
+        )
+        facts = ((k, said if k == "draws" else v) for k, v in found.facts)
+        return replace(found, facts=tuple(facts))
+
+    def _refuse(self, what: str) -> NoReturn:
+        self.posterior.need_one_data_set(what)
+        raise AssertionError
+
+    def __repr__(self) -> str:
+        return str(self.summary())
+
+
+def _refused(name: str) -> Callable[..., NoReturn]:
+    def call(self: FitMany, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(f"{name}()")
+
+    return _called(call, name, "Refused: it is of the rows of one data set; see `fits`.")
+
+
+def _of_rows(name: str) -> Callable[..., Any]:
+    def call(self: FitMany, *args: Any, **kwargs: Any) -> Any:
+        self.posterior.need_same_predictors(f"{name}()")
+        return getattr(Fit, name)(self, *args, **kwargs)
+
+    return _called(call, name, f"`Fit.{name}`, where data sets differ in the response alone.")
+
+
+def _averaged(name: str) -> Callable[..., Any]:
+    """Estimands of each data set's rows by its own draws, side by side."""
+
+    def call(self: FitMany, *args: Any, **kwargs: Any) -> Any:
+        found = [getattr(fit, name)(*args, **kwargs) for fit in self.fits.values()]
+        first = found[0]
+        columns = [c for c in (*first.focal, *first.by) if c in first.grid]
+        for label, other in zip(self.fits, found, strict=True):
+            same = len(other.grid) == len(first.grid)
+            if not same or not other.grid[columns].equals(first.grid[columns]):
+                raise DataError(
+                    f"{name}(): data set {label} has other rows to answer for than the first, "
+                    "because the values of a column differ: name the values, at={...}"
+                )
+        sampled = np.concatenate([each.sampled for each in found], axis=1)
+        chains = sum(each.chains for each in found)
+        return replace(first, sampled=sampled, chains=Chains.of(chains, len(found)))
+
+    return _called(call, name, f"`Fit.{name}` over the rows of every data set, by its own draws.")
+
+
+def _called(call: Any, name: str, doc: str) -> Any:
+    call.__name__, call.__qualname__, call.__doc__ = name, f"FitMany.{name}", doc
+    return call
+
+
+for _name in FitMany.refused:
+    setattr(FitMany, _name, _refused(_name))
+for _name in FitMany.of_rows:
+    setattr(FitMany, _name, _of_rows(_name))
+for _name in FitMany.averaged:
+    setattr(FitMany, _name, _averaged(_name))
+
+
+def fit_many(
+    model: str | Sequence[str] | Model,
+    data: Sequence[Any] | Mapping[str, Any],
+    *,
+    family: str | Family | type[Family] = "gaussian",
+    priors: Mapping[str, Any] | None = None,
+    formulation: Request = "auto",
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    missing: Literal["drop", "error"] = "drop",
+    known: Mapping[str, Any] | None = None,
+    draws: int = 1000,
+    tune: int | None = None,
+    chains: int = 4,
+    cores: int | None = None,
+    seed: int | None = None,
+    sampler: SamplerName = "nutpie",
+    target_accept: float | None = None,
+    max_treedepth: int = 10,
+    progress: bool = True,
+    cache: str | Path | None = None,
+) -> FitMany:
+    """Fit one model to several imputed data sets and pool the draws.
+
+    The posterior is the average of those of the data sets, p(theta) = (1/M) sum_m p(theta | D_m),
+    by as many draws of each: uncertainty about what is missing is the spread between them, as with
+    brm_multiple of brms. Default priors are those of the first data set in all.
+
+    Parameters
+    ----------
+    model
+        A formula, or formulas, as in `Model`; or a `Model`, whose formula, family, priors,
+        formulation, functions and known relations are taken.
+    data
+        The data sets: a list of data frames, which are then called "1", "2", ..., or a dictionary
+        by name. `Fit.imputed` makes such of missing responses.
+    family, priors, formulation, functions, missing, known
+        As in `Model`.
+    draws, tune, chains, cores, sampler, target_accept, max_treedepth, progress, cache
+        As in `Model.fit`, for each data set.
+    seed
+        Of the first data set; those of the others follow it.
+
+    Returns
+    -------
+    FitMany
+        A `Fit` of the pooled draws; `fits` has that of each data set, and `data_sets()` its health.
+
+    Raises
+    ------
+    ModelError
+        There are fewer than two data sets, or what belongs to a `Model` is given beside one.
+    DataError
+        A data set has other levels, columns or learned transforms than the first; it is named.
+
+    Examples
+    --------
+    >>> pooled = mb.fit_many("y ~ x + (1 | g)", fit.imputed(20), seed=1)  # doctest: +SKIP
+    >>> pooled.fixef()  # doctest: +SKIP
+    """
+    sets = _named(data)
+    given = {
+        "family": family, "priors": priors, "formulation": formulation, "functions": functions,
+        "missing": missing, "known": known,
+    }  # fmt: skip
+    formula: str | Sequence[str]
+    if isinstance(model, Model):
+        formula, given = _of_model(model, given)
+    else:
+        formula = model
+    base = secrets.randbelow(_SEEDS) if seed is None else seed
+    models: dict[str, Model] = {}
+    for label, frame in sets.items():
+        try:
+            models[label] = Model(formula, frame, **cast(Any, given))
+        except MixedBayesError as error:
+            raise type(error)(f"data set {label}: {error}") from error
+    first = next(iter(models.values()))
+    for label, own in models.items():
+        if own is not first:
+            check_alike(first.spec, own.spec, label)
+            own.spec = Spec(own.design, own.family, first.spec.priors)
+    fits = {
+        label: own.fit(
+            draws, tune, chains, cores=cores, seed=(base + k) % _SEEDS, sampler=sampler,
+            target_accept=target_accept, max_treedepth=max_treedepth, progress=progress,
+            effects="draws", cache=cache,
+        )
+        for k, (label, own) in enumerate(models.items())
+    }  # fmt: skip
+    return FitMany(fits)
+
+
+def _named(data: Any) -> dict[str, Any]:
+    if isinstance(data, Mapping):
+        sets = {str(name): frame for name, frame in data.items()}
+    elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        sets = {str(k): frame for k, frame in enumerate(data, 1)}
+    else:
+        raise ModelError(
+            "fit_many() takes a list of data frames, or a dictionary of them by name, not "
+            f"{type(data).__name__}; one data frame is fitted by mb.fit()"
+        )
+    if len(sets) < 2:
+        raise ModelError(
+            f"fit_many() pools several data sets, and there {'is' if sets else 'are'} {len(sets)}; "
+            "one is fitted by mb.fit()"
+        )
+    return sets
+
+
+def _of_model(model: Model, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What a model says, where nothing else is said beside it."""
+    plain = {"family": "gaussian", "formulation": "auto", "missing": "drop"}
+    twice = [name for name, value in given.items() if value != plain.get(name)]
+    if twice:
+        raise ModelError(f"fit_many() of a Model: {twice[0]} is the model's own; give it there")
+    if model.formula.residual is not None:
+        raise ModelError(
+            f"fit_many() of a Model with correlated residuals, {model.formula.residual.text}, is "
+            "not offered"
+        )
+    texts = list(model.formula.texts)
+    return texts if len(texts) > 1 else texts[0], {
+        "family": model.family,
+        "priors": model.user_priors or None,
+        "formulation": model.asked.formulation,
+        "functions": model.functions,
+        "missing": model.asked.missing,
+        "known": model.known,
+    }
