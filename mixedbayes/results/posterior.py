@@ -185,7 +185,10 @@ class Posterior:
 
     def shares(self, parameter: str = "mu") -> dict[str, Floats]:
         """(S, D) shares of the steps of each monotonic effect, by the name of their variable."""
-        predictor, slopes = self.predictor(parameter), self.fixef(parameter)
+        predictor = self.predictor(parameter)
+        if not predictor.monotonic:
+            return {}
+        slopes = self.fixef(parameter)
         return {
             names.simplex(m.name, predictor.parameter): divided(slopes[:, list(m.columns)])[1]
             for m in predictor.monotonic
