@@ -197,11 +197,11 @@ def _check_positions(
             f'residual="{term.text}": {name} is {label(levels[0])} in every row, so that no two '
             f"rows of one {term.group} can be told apart; leave residual= out"
         )
-    if len(levels) > MOST and structure.axis not in ("steps", "times"):
+    if len(levels) > MOST and not structure.chain:
         raise DataError(
-            f'residual="{term.text}": {name} has {len(levels):,} values, each with correlations of '
-            f"its own; at most {MOST}: round {name} to fewer values, or write ou({term.of} | "
-            f"{term.group}), which takes any times"
+            f'residual="{term.text}": {name} has {len(levels):,} values, whose correlations are '
+            f"factored at every step; at most {MOST}: round {name} to fewer values, or write "
+            f"ou({term.of} | {term.group}), which takes any times"
         )
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Rounding errors of the log density that are still small: its sums of squares have 16 digits.
 _ROUNDING = 0.01
 _EXACT = 1e-13  # residual sd, of the response's range, that its own rounding errors make
+MAX_PRODUCTS = 20_000_000  # that a gradient takes in some hundredths of a second
 MAX_BYTES = 2e9  # draws of group effects beyond this are summarised, unless asked for
 
 
@@ -80,9 +81,15 @@ class MarginalEngine(Engine):
         return spec.closed_form_obstacle
 
     def burden(self, spec: Spec) -> str | None:
-        from mixedbayes.marginal.setup import needs_sparse, plan_of
+        from mixedbayes.marginal.setup import needs_sparse, plan_of, products_of
 
         mu = spec.design.mu
+        products = products_of(spec.design, spec.priors)
+        if products > MAX_PRODUCTS:
+            return (
+                "the residual's inverse covariance has so many distinct entries that their "
+                f"products with the columns are {products:,}, more than {MAX_PRODUCTS:,}"
+            )
         columns = sum(g.n_levels * len(g.terms) for g in mu.groups) + len(mu.terms) + mu.intercept
         if columns <= MAX_DENSE or not needs_sparse(spec.design):
             return None

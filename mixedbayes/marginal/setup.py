@@ -276,6 +276,25 @@ def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan 
     )
 
 
+def products_of(design: Design, priors: Priors) -> int:
+    """How many products of columns the entries of the residual's inverse covariance make, at most.
+
+    None need counting where rows are independent with one sigma.
+    """
+    from mixedbayes.marginal.sparse.entries import find_entries
+
+    if design.residual is None and not design.further:
+        return 0
+    groups = design.mu.groups
+    each = len(design.mu.terms) + design.mu.intercept + 1  # columns of a row, and the response
+    each += sum(len(g.pieces) * len(g.terms) for g in groups)
+    _, _, columns, offset = _scales(design, priors)
+    entries = find_entries(errors_of(design, columns, offset), design.n, None)
+    every = sum(g.n_levels * len(g.terms) for g in groups) + each
+    per_weight = np.bincount(entries.number) * float(each) ** 2
+    return int(np.minimum(per_weight, float(every) * each).sum())
+
+
 def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
     """Cross-products, elimination plan and parameter layout of a Gaussian model."""
     predictor = priors.mu.moved(design.mu)

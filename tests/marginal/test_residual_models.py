@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from residual_models import residual_spec
 from scipy.stats import multivariate_normal
 
 import mixedbayes as mb
+from mixedbayes.checks.evidence import unconstrained
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.density import MarginalDensity
@@ -21,6 +23,9 @@ from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import set_up
 from mixedbayes.marginal.sparse.problem import build_sparse_problem
 from mixedbayes.marginal.sparse.products import Effects
+from mixedbayes.model.coords import dims_of
+from mixedbayes.model.marginal import constrained_of, variables
+from mixedbayes.results.posterior import Posterior
 
 
 def frame(seed=0, J=14, T=5):
@@ -245,6 +250,53 @@ def test_the_density_is_the_likelihood_where_the_population_is_known(name, refer
     x = problem.pack([c.L[g.name] for g in setup.integrated], c.residual)
     value = kernel_for(problem)(x, np.empty(0), problem.ints, problem.floats)
     assert value == pytest.approx(known["logLik"], abs=1e-6)
+
+
+# ---- what reads draws back -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["unstr by arm", "arma11", "ou", "cs, sigma", "ar1 by arm"])
+def test_coordinates_follow_from_named_draws(name):
+    """Of tables and files; bridge sampling needs them."""
+    _, spec = made(name)
+    setup, rng = set_up(spec.design, spec.priors), np.random.default_rng(0)
+    theta = 0.3 * rng.normal(size=(4, setup.layout.ndim))
+    values = setup.parameters(setup.layout.constrained(theta), rng)
+    dims = dims_of(spec)
+    tree = xr.DataTree.from_dict({
+        "posterior": xr.Dataset({
+            name: (("chain", "draw", *dims[name]), v.reshape(2, 2, *v.shape[1:]))
+            for name, v in values.items()
+        })
+    })  # fmt: skip
+    found = unconstrained(Posterior(spec, tree), setup)
+    np.testing.assert_allclose(found.reshape(4, -1), theta, 1e-6, 1e-6)
+
+
+@pytest.mark.parametrize("name", ["ar1 by arm", "unstr by arm", "sigma"])
+def test_the_model_in_pymc_has_the_same_density(name):
+    """And what is drawn from it has the right covariance."""
+    _, spec = made(name)
+    chosen = choose_engine("auto", spec)
+    model = chosen.engine.model(spec, chosen)
+    setup = set_up(spec.design, spec.priors)
+    density = MarginalDensity(setup.layout, setup.problem)
+    _, named = chosen.engine.reading(spec, chosen)
+    logp = model.compile_logp()
+    shown = [*model.free_RVs, *model.deterministics]
+    read = model.compile_fn(model.replace_rvs_by_values(shown), point_fn=True)
+    points = [model.initial_point(random_seed=k) for k in (1, 2)]
+    changes = []
+    for k, point in enumerate(points):
+        rng = np.random.default_rng(k)
+        moved = {name: v + 0.1 * rng.normal(size=np.shape(v)) for name, v in point.items()}
+        draws = {v.name: x[None] for v, x in zip(shown, read(moved), strict=True)}
+        c = constrained_of(setup, draws)
+        theta = setup.layout.unconstrained(c)[0]
+        changes.append(float(logp(moved)) - density.logp(theta))
+    # coordinates differ by known factors at most: (r + 1) / 2 on the logit scale is 2 atanh(r)
+    assert changes[0] == pytest.approx(changes[1], abs=1e-6)
+    assert named({name: draws[name] for name in variables(setup)}, 1)
 
 
 # ---- which models are taken ------------------------------------------------------------------

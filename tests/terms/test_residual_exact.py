@@ -7,6 +7,7 @@ from residual_models import residual_spec
 
 import mixedbayes as mb
 from mixedbayes.api.fitting import sampled
+from mixedbayes.checks.evidence import log_evidence
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.sample.settings import Settings
 
@@ -43,3 +44,7 @@ def test_the_posterior_is_that_of_quadrature(reference):
         assert abs(draws.mean() - known["mean"]) < allowed, known["variable"]
         allowed = 4 * float(az.mcse(draws, method="sd")) + 0.01 * known["sd"]
         assert abs(draws.std() - known["sd"]) < allowed, known["variable"]
+    evidence = log_evidence(post)
+    assert float(evidence) == pytest.approx(
+        own["log_marginal_likelihood"], abs=4 * evidence.error + 0.01
+    )

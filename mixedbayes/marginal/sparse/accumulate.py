@@ -13,7 +13,7 @@ from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.plan import Floats, Ints
 from mixedbayes.marginal.sparse.entries import Entries
 
-MOST = 200_000_000  # entries of G
+MOST = 100_000_000  # entries of G
 
 
 @dataclass(frozen=True, eq=False)

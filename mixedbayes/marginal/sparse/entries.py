@@ -160,6 +160,21 @@ class Entries:
     n_roots: int
     record: Ints  # see `weights.find_weights`; roots by their places among all
 
+    @property
+    def flops(self) -> int:
+        """Of the weights: multiplications, and roots or exponentials as many of them."""
+        inverse, at = 0, 0
+        while at < len(self.record):
+            if self.record[at] == CHAIN:
+                inverse, at = inverse + 100, at + 3
+                continue
+            inverse += int(self.record[at]) ** 3
+            many, at = int(self.record[at + 2]), at + 3
+            for _ in range(many):
+                inverse += int(self.record[at]) ** 3
+                at += 2 + int(self.record[at])
+        return inverse + 3 * len(self.of) + 20 * self.scale_X.size
+
     def coupling(self) -> sparse.csr_array | None:
         """(n, n) which rows are correlated, given all others; None where none are."""
         apart = self.rows != self.columns

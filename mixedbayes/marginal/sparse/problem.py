@@ -116,6 +116,7 @@ def build_sparse_problem(
     precision = np.asarray(prior_precision, np.float64).reshape(p, p)
     mean = np.asarray(prior_mean, np.float64).reshape(p)
     ints, floats = _pack(pattern, found, entries, mean, precision)
+    plan = replace(plan, flops=plan.flops + 2 * len(found.spread.value) + entries.flops)
     return SparseProblem(
         plan, len(y), tuple(t.width for t in terms),
         tuple(t.n_levels for t in terms), p, found.places.n_sampled, ints, floats,
