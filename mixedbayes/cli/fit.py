@@ -197,6 +197,9 @@ Examples:
 A prior is given as PARAMETER=DISTRIBUTION(NUMBERS), where the parameter is Intercept, fixef,
 fixef[TERM], sd, sd[GROUP], sd[GROUP,TERM], cor, cor[GROUP] or sigma.
 
+\b
+  mixedbayes fit birds.csv "y ~ x + (1 | gr(species, cov=A))" --known A=birds.nwk
+
 The summary goes to stdout, everything else to stderr.
 
 """
@@ -225,6 +228,13 @@ The summary goes to stdout, everything else to stderr.
     multiple=True,
     metavar="FORMULA",
     help='A formula for a further parameter of the family: "sigma ~ x"; may be repeated.',
+)
+@click.option(
+    "--known",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A known matrix between levels, gr(g, cov=NAME): a table with labels, a pedigree (id, "
+    "sire, dam) or a tree (.nwk); may be repeated.",
 )
 @click.option(
     "--exponentiate", is_flag=True, help="Odds, rate or hazard ratios, or ratios of means, too."
@@ -260,6 +270,7 @@ def fit(
     out: Path | None,
     page: Path | None,
     others: tuple[str, ...],
+    known: tuple[str, ...],
     exponentiate: bool,
     priors: tuple[str, ...],
     formulation: str,
@@ -274,11 +285,12 @@ def fit(
     """
     from mixedbayes.cli import output
     from mixedbayes.cli.fit import parse_priors, read_table
+    from mixedbayes.cli.known import parse_known
     from mixedbayes.formula import parse
 
     output.check(data, out, page)
     axis_units = parse_units(units)
-    given = parse_priors(priors)
+    given, matrices = parse_priors(priors), parse_known(known)
     formulas = [formula, *others]
     factors = {name for text in formulas for term in parse(text).random for name in term.factors}
     frame = read_table(data, labels=factors)
@@ -292,6 +304,7 @@ def fit(
         frame,
         priors=given or None,
         formulation=_formulation(formulation),
+        known=matrices or None,
         **model_options,
     )
     if exponentiate:
