@@ -23,7 +23,7 @@ from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.updating import MU, NewData, Unseen, exact, weighted
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.terms.arms import Arms
-from mixedbayes.terms.base import Term, need_independent
+from mixedbayes.terms.base import Term
 
 MOST_EFFECTS = 500
 
@@ -65,7 +65,8 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         Rows belong to levels of the fit alone, lack columns, or have responses that the family
         cannot have.
     ModelError
-        There are no group effects; only summaries of effects that the rows need were kept.
+        There are no group effects; only summaries of effects that the rows need were kept; the new
+        levels are of a factor whose levels are related, or whose effects are not normal.
 
     References
     ----------
@@ -79,12 +80,14 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         for p in _parameters(post)
     }
     _check_rows(post.design, new)
-    unseen = tuple(
-        (p, _new_design(g, new[p].groups[g.name]))
+    brought = [
+        (p, g)
         for p in new
         for g in post.predictor(p).groups
         if (new[p].groups[g.name].codes < 0).any()
-    )
+    ]
+    _check_brought([g for _, g in brought])
+    unseen = tuple((p, _new_design(g, new[p].groups[g.name])) for p, g in brought)
     data, number = _new_data(post, new, unseen), seed_of(post, seed)
     _check_support(data, new[MU])
     effects = exact(data) if post.closed_form else weighted(data, number)
@@ -106,7 +109,17 @@ def _check_model(post: Posterior) -> None:
             "the model has no group effects, so there is no new group to condition on; "
             "fit again with these rows added"
         )
-    need_independent(groups, "condition_on()")
+
+
+def _check_brought(brought: Sequence[Term]) -> None:
+    """Factors with new levels have independent normal ones: those of others are as in each draw."""
+    for g in brought:
+        if reason := g.related or g.unusual_law:
+            raise ModelError(
+                f"condition_on() finds effects of independent levels that are normal, and {reason}:"
+                f" rows of new levels of {g.name} cannot be conditioned on. Fit again with them "
+                "added to the data, or give rows whose levels of it are in the fit"
+            )
 
 
 def _check_rows(design: Design, every: Mapping[str, NewRows]) -> None:

@@ -571,6 +571,47 @@ def test_brms_has_them_too():
             model.code("lme4")
 
 
+# ---- new levels beside related and unusual effects ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bar", "known"),
+    [("gr(g, cov=A)", {"A": A()}), ('gr(g, law="student", nu=4)', None), ("mm(g, h)", None)],
+)
+def test_new_levels_of_a_plain_factor_are_conditioned_on_beside_others(bar, known):
+    """Given the other effects, in every draw those of one normal mean."""
+    data = frame().assign(site=np.tile(list("uvw"), 20), z=np.linspace(0, 1, 60))
+    model = mb.Model(f"y ~ x + s(z, k=4) + (1 | {bar}) + (1 | site)", data, known=known)
+    post = posterior(model, draws=60)
+    new = data.iloc[[0, 20, 40]].assign(site="new", y=[1.0, 2.0, 0.5])
+    with pytest.warns(UserWarning, match="draws"):
+        found = condition_on(post, new)
+    other = next(g.name for g in model.design.mu.factors if g.name != "site")
+    rest = new["y"].to_numpy() - linear(post, new, groups=[other])
+    sigma2, sd2 = post.parameters()["sigma"] ** 2, post.sd("site")[:, 0] ** 2
+    mean = rest.mean(axis=1) * sd2 / (sd2 + sigma2 / 3)
+    V = sigma2[:, None, None] * np.eye(3) + sd2[:, None, None]
+    log = [stats.multivariate_normal(cov=v).logpdf(r) for v, r in zip(V, rest, strict=True)]
+    weights = np.exp(np.array(log) - np.max(log))
+    weights /= weights.sum()
+    table = found.ranef()
+    assert table[["group", "level"]].to_numpy().tolist() == [["site", "new"]]
+    if weights.max() < 0.2:  # smoothed weights are these where none stands out
+        assert table["mean"][0] == pytest.approx(weights @ mean, abs=0.1 * np.sqrt(sd2.mean()))
+    if post.closed_form:
+        np.testing.assert_allclose(found.effects.mean[:, 0], mean, rtol=1e-6)
+
+
+def test_new_levels_that_are_related_to_others_are_not_conditioned_on():
+    data = frame().assign(site=np.tile(list("uvw"), 20))
+    model = mb.Model("y ~ x + (1 | gr(g, cov=A)) + (1 | site)", data, known={"A": A()})
+    new = data.iloc[:2].assign(g="f", site="new")
+    with pytest.raises(
+        ModelError, match=r"levels of g are related by A: rows of new levels of g\["
+    ):
+        condition_on(posterior(model), new)
+
+
 # ---- what levels that share rows cannot have -------------------------------------------------
 
 
