@@ -379,7 +379,7 @@ def test_internals_of_libraries_are_for_one_module(source):
     [
         "tests/support/logistic.py",
         "tests/support/antedependence.py",
-        "tests/support/student_law.py",
+        "tests/support/laplace_law.py",
         "mixedbayes/plots/icc.py",
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mixedbayes.cli.fit import TABLES, read_table
+from mixedbayes.cli.read import TABLES, read_table
 from mixedbayes.errors import DataError
 
 TREES = (".nwk", ".newick", ".tree", ".tre")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mixedbayes.cli import exits
-from mixedbayes.cli.fit import TABLES, _terminal, parse_units, read_table
+from mixedbayes.cli.fit import _terminal, parse_units
+from mixedbayes.cli.read import TABLES, read_table
 from mixedbayes.errors import DataError, FileError
 
 if TYPE_CHECKING:

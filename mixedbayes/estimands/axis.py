@@ -13,7 +13,6 @@ from mixedbayes.predict.target import (
     Probability,
     Quantile,
     Target,
-    Truncated,
 )
 from mixedbayes.results.posterior import Posterior
 
@@ -79,8 +78,8 @@ def axis_of(post: Posterior, target: Target) -> Axis:
     design, family, units = post.design, post.family, dict(post.design.units)
     response, link = design.response, family.mean_link
     shown = Axis(target.words(response), units=units)
-    if isinstance(target, Truncated):
-        return replace(axis_of(post, target.inner), text=target.words(response))
+    if target.between:
+        return replace(axis_of(post, target.unbounded), text=target.words(response))
     if isinstance(target, Linear):
         same = link == "identity"
         return replace(

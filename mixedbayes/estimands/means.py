@@ -19,7 +19,7 @@ from mixedbayes.estimands.contrasts import How, Shift, combine, contrasts, how_w
 from mixedbayes.estimands.result import COLUMNS, SLOPE_ROUNDING, Estimates
 from mixedbayes.predict.forward import impossible
 from mixedbayes.predict.question import Groups
-from mixedbayes.predict.target import Mean, Quantile, Truncated
+from mixedbayes.predict.target import Mean, Quantile
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import Description, Interval, Statistics, apart
 
@@ -432,8 +432,11 @@ def _estimates(
     inside = [name for name in req.rows.by if name not in req.asked.own_columns]
     within = f"{asks}, in each {' and '.join(inside)}" if inside else asks
     question = "; ".join(filter(None, (within, req.groups_words, held))) + "."
-    between = isinstance(req.asked.target, Truncated)
-    limits = limits_note(req.post.design, between) if req.asked.target.of_response else ""
+    limits = (
+        limits_note(req.post.design, req.asked.target.between)
+        if req.asked.target.of_response
+        else ""
+    )
     return Estimates(
         grid=grid,
         sampled=parts.reshape(R * K * W, S),

@@ -42,7 +42,7 @@ from mixedbayes.predict.question import (
 )
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import seed_of
-from mixedbayes.predict.target import MU, Mean, Truncated
+from mixedbayes.predict.target import MU, Mean
 from mixedbayes.predict.target_text import parse_target
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
@@ -295,7 +295,7 @@ def predict_given(
 
     run(blocks, work, post.n_draws, shown=progress)
     draws_below = np.any(bad, axis=0) if bad else np.zeros(post.n_draws, bool)
-    between = kind == "response" if what is None else isinstance(what, Truncated)
+    between = kind == "response" if what is None else what.between
     exposed = exposure_note(post.design) if way is None else ""
     notes = [exposed, limits_note(post.design, between)]
     notes = notes if what is None or what.of_response else []

@@ -51,6 +51,16 @@ class Target(ABC):
     of_response: ClassVar[bool] = True
     affine: ClassVar[bool] = True
 
+    @property
+    def unbounded(self) -> Target:
+        """The same of responses before truncation."""
+        return self
+
+    @property
+    def between(self) -> bool:
+        """Whether it is of responses between the bounds of truncation."""
+        return self.unbounded is not self
+
     @abstractmethod
     def reads(self, family: Family) -> tuple[str, ...]:
         """The parameters that it depends on, "mu" for the mean's linear predictor."""
@@ -288,6 +298,10 @@ class Truncated(OfObservation):
     affine: ClassVar[bool] = False
     inner: Target
 
+    @property
+    def unbounded(self) -> Target:
+        return self.inner
+
     def words(self, response: str) -> str:
         return f"{self.inner.words(response)} between the bounds"
 
@@ -324,7 +338,7 @@ def require(
     target: Target, family: Family, weights: Any, trials: Any, response: Any, limits: Any = None
 ) -> None:
     """DataError where a target depends on weights, trials or bounds of rows that have none."""
-    if isinstance(target, Truncated) and limits is None:
+    if target.between and limits is None:
         raise DataError(
             f"what is between the bounds depends on {response.limits[-1]}, and the rows lack its "
             'column(s); add them, or ask for target="mean", that before truncation'

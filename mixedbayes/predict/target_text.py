@@ -89,7 +89,7 @@ def _truncated(text: str, design: Design, family: Family) -> Truncated:
             f"none: write {design.response} | trunc(lower, upper), or ask for target={text!r}"
         )
     inner = parse_target(text, design, family)
-    if not inner.of_response or isinstance(inner, Truncated):
+    if not inner.of_response or inner.between:
         raise ModelError(
             f'target="truncated {text}": bounds change the response, as "truncated mean" '
             f'and "truncated P({design.response} > 3)" have them: ask for target={text!r}'

@@ -3,7 +3,7 @@ import gzip
 import pandas as pd
 import pytest
 
-from mixedbayes.cli.fit import read_table
+from mixedbayes.cli.read import read_table
 from mixedbayes.errors import DataError
 
 

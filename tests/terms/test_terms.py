@@ -41,7 +41,7 @@ from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.law import NORMAL, Law
 from mixedbayes.terms.registry import LAWS
 from mixedbayes.terms.unstructured import UNSTRUCTURED
-from tests.support.student_law import StudentLaw
+from tests.support.laplace_law import LaplaceLaw
 
 J, N = 6, 60
 
@@ -212,7 +212,7 @@ def test_engines_say_why_they_leave_it_to_pymc(case):
         build(spec, choose_engine(mb.Centered(), spec).groups)
 
 
-BOTH = {"normal": NORMAL, "student": StudentLaw()}
+BOTH = {"normal": NORMAL, "laplace": LaplaceLaw()}
 
 
 @pytest.mark.parametrize("law", BOTH)
@@ -235,7 +235,7 @@ def test_the_graph_has_the_density_of_the_sum(case, law):
     x = spec.design.mu.X[:, 0]
     eta = at_means + beta * (x - x.mean()) + term.operator() @ (R @ u[:, 0] * sd)
     expected = stats.norm(eta, sigma).logpdf(spec.design.y).sum()
-    expected += (stats.norm if law == "normal" else stats.t(3)).logpdf(u).sum()
+    expected += (stats.norm if law == "normal" else stats.laplace).logpdf(u).sum()
     assert found == pytest.approx(expected)
 
 
@@ -332,8 +332,8 @@ def heavy():
     who = np.repeat(np.arange(25), 4)
     data = pd.DataFrame({"y": np.random.default_rng(8).normal(size=100), "g": who})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(LAWS, "student", StudentLaw())
-        return mb.Model('y ~ 1 + (1 | gr(g, law="student"))', data).spec
+        patch.setitem(LAWS, "laplace", LaplaceLaw())
+        return mb.Model('y ~ 1 + (1 | gr(g, law="laplace"))', data).spec
 
 
 def test_an_unknown_law_is_refused():
@@ -344,21 +344,21 @@ def test_an_unknown_law_is_refused():
 
 
 def test_bars_on_one_factor_have_one_law(monkeypatch):
-    monkeypatch.setitem(LAWS, "student", StudentLaw())
+    monkeypatch.setitem(LAWS, "laplace", LaplaceLaw())
     data = pd.DataFrame({"y": np.arange(20.0) % 7, "x": np.arange(20) % 3, "g": np.arange(20) % 4})
     with pytest.raises(DataError, match="several laws: write the same in all bars"):
-        mb.Model('y ~ (1 | gr(g, law="student")) + (0 + x | g)', data)
+        mb.Model('y ~ (1 | gr(g, law="laplace")) + (0 + x | g)', data)
 
 
 def test_a_law_is_left_to_the_engine_that_takes_it(heavy):
     chosen = choose_engine("auto", heavy)
-    assert "the effects over g are student, not normal" in chosen.reason
+    assert "the effects over g are laplace, not normal" in chosen.reason
     assert str(chosen) == "NonCentered()"
 
 
 def tails(u):
-    """Share of draws beyond the central 95 % of Student's t."""
-    return np.mean(np.abs(u) > stats.t(3).ppf(0.975))
+    """Share of draws beyond the central 95 % of Laplace's law."""
+    return np.mean(np.abs(u) > stats.laplace.ppf(0.975))
 
 
 def test_effects_are_drawn_from_the_law(heavy):
@@ -379,5 +379,5 @@ def test_what_needs_normal_effects_says_so(heavy):
         lambda: log_evidence(post),
         lambda: loo(post, "g", refit=False),
     ):
-        with pytest.raises(ModelError, match="the effects over g are student, not normal"):
+        with pytest.raises(ModelError, match="the effects over g are laplace, not normal"):
             refused()
