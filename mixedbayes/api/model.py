@@ -31,7 +31,7 @@ from mixedbayes.families.defaults import default_priors
 from mixedbayes.families.exact import refuse_exact
 from mixedbayes.families.known_errors import with_errors
 from mixedbayes.families.registry import as_family, check_limits
-from mixedbayes.formula import parse_all
+from mixedbayes.formula import parse_all, with_residual
 from mixedbayes.model.coords import check_names
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
@@ -110,6 +110,18 @@ class Model:
         response known within limits is known or says nothing; in von_mises, as a circle has no
         tails; and in categorical, multinomial, cumulative, sratio, cratio and acat, whose responses
         are categories, not amounts.
+    residual
+        How the residuals of a Gaussian response are correlated within groups, for example
+        ``"ar1(visit | patient)"``: the residual covariance of two rows of one group is
+        sd_i sd_j R, with R by the positions of both, and the sds those of ``sigma``, a number or a
+        formula; rows of different groups are independent. ``ar1`` rho^steps, ``arma11`` the same
+        beyond the first step, ``ou(time | g)`` exp(-distance / range), ``cosy(g)`` one correlation,
+        of rows in any order, ``toep`` one for each lag, ``unstr(visit | g)`` any, as in an MMRM.
+        Visits are ordered categories or whole numbers, one row of a group at each; missing visits
+        are rows that are not there. ``unstr``, ``cs``, ``toep`` and ``hetar1`` have an sd for each
+        visit: unless a formula of sigma is given it is ``sigma ~ 0 + visit``. ``by=arm`` has
+        correlations, and sds, of its own for each level of a column. The draws are ``rho``,
+        ``theta`` or ``range``.
     priors
         The user's priors by name: ``Intercept``, ``fixef``, ``sd``, ``cor``, ``sigma``; what is
         not given has a weakly informative default, see `priors`. Those of a parameter with a
@@ -117,7 +129,8 @@ class Model:
         several is ``{"cor": {"Subject": LKJ(2)}}``. Of cs and ar1 ``LKJ(eta)`` is Beta(eta, eta)
         over all correlations that are possible, or it is ``Uniform(lower, upper)``; of toep
         Beta(eta, eta) of each partial autocorrelation; of ou the prior is that of the range, a
-        positive number in units of the times, such as ``InverseGamma(3, 20)``. The sd that all
+        positive number in units of the times, such as ``InverseGamma(3, 20)``. Those of correlated
+        residuals are ``rho``, ``theta`` and ``range``, in the same kinds. The sd that all
         visits share has the name of their variable: ``{"sd": {"g": {"visit": HalfNormal(1)}}}``.
         The average step of mo(x) is among `fixef`, ``{"fixef": {"mo(x)": Normal(0, 1)}}``, in the
         response's unit per step, by default with the prior that the slope of the levels' numbers
@@ -156,13 +169,14 @@ class Model:
         data: Any,
         *,
         family: str | Family | type[Family] = "gaussian",
+        residual: str | None = None,
         priors: Mapping[str, Any] | None = None,
         formulation: Request = "auto",
         functions: Mapping[str, Callable[..., Any]] | None = None,
         missing: Literal["drop", "error"] = "drop",
         known: Mapping[str, Any] | None = None,
     ) -> None:
-        self.formula = parse_all(formula)
+        self.formula = with_residual(parse_all(formula), residual)
         kind = with_errors(as_family(family), self.formula)
         kind.check_formula(self.formula)
         check_limits(kind, self.formula)
@@ -177,7 +191,8 @@ class Model:
         design = replace(design, notes=(*design.notes, *unkept(self.data)))
         self.design = self.family.prepare(design)
         defaults = default_priors(self.design, self.family)
-        self.spec = Spec(self.design, self.family, resolve(defaults, priors))
+        structure = None if self.design.residual is None else self.design.residual.structure
+        self.spec = Spec(self.design, self.family, resolve(defaults, priors, structure))
         check_names(self.spec)
         # An effect in each row can be told from the residual only by what is known of sigma.
         scale = self.family.dispersion if self.family.normal else None
