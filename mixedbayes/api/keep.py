@@ -22,7 +22,7 @@ from mixedbayes.errors import FileError, FormulaError, SamplingError
 from mixedbayes.families.base import Family
 from mixedbayes.families.chosen import named
 from mixedbayes.families.registry import family_from_names, written
-from mixedbayes.formula import parse_all
+from mixedbayes.formula import parse_all, with_residual
 from mixedbayes.model.coords import check_labels
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
@@ -60,6 +60,7 @@ EXTRA = {
     "functions": [str],  # the user's own, by name
     "columns?": Each([float]),  # where there are such: what the formula computed with them
     "others": [str],  # formulas of further parameters
+    "residual?": str,  # how residuals are correlated
     "intercept_at_means": [str],
     "units": Each(str),
     "library?": str,  # of the data frame, where it is not pandas
@@ -110,6 +111,7 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             ],
             "units": {str(name): str(unit) for name, unit in design.units.items()},
             **({"columns": fingerprint(design)} if own else {}),
+            **({} if design.residual is None else {"residual": design.residual.text}),
             **({"library": design.library} if design.library != PANDAS else {}),
             **({"fixed": family.fixed} if family.fixed else {}),
             **({"links": named(family.links)} if family.links else {}),
@@ -228,7 +230,7 @@ def arguments(saved: SavedFit, family: Family | None = None) -> dict[str, Any]:
     `family` is the one of the user's own, if it had such.
     """
     formulas = [saved.formula, *saved.extra["others"]]
-    parse_all(formulas)
+    with_residual(parse_all(formulas), saved.extra.get("residual"))
     saved.data.attrs["units"] = saved.extra["units"]
     asked = saved.extra["asked"]
     return {
@@ -238,6 +240,7 @@ def arguments(saved: SavedFit, family: Family | None = None) -> dict[str, Any]:
         or family_from_names(
             saved.family, saved.link, saved.extra.get("fixed"), saved.extra.get("links")
         ),
+        "residual": saved.extra.get("residual"),
         "priors": codec.decode(saved.priors),
         "formulation": _from_plain(asked["formulation"]),
         "missing": asked["missing"],

@@ -367,7 +367,7 @@ class Model:
         )
 
     def _description(self) -> Any:
-        from mixedbayes.results.summary import describe_model
+        from mixedbayes.results.described import describe_model
 
         return describe_model(self.spec, self.formulation)
 

@@ -313,7 +313,7 @@ def _influence(post: Posterior, progress: bool) -> Iterator[Finding]:
         targets += [
             g.name
             for g in design.mu.factors
-            if g.n_levels <= MOST_LEVELS and group_obstacle(post, g) is None
+            if g.n_levels <= MOST_LEVELS and group_obstacle(post, g.name) is None
         ]
     for target in targets:
         yield influence(weighted(post, target, progress=progress))

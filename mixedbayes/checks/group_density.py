@@ -18,7 +18,7 @@ import numpy as np
 from scipy import special
 
 from mixedbayes.design.limits import limits_of
-from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.design.types import Floats, GroupDesign, Ints, Residual
 from mixedbayes.families.limited import log_density
 from mixedbayes.names import MU
 from mixedbayes.numerics import woodbury
@@ -26,6 +26,7 @@ from mixedbayes.predict.importance import smooth
 from mixedbayes.predict.linear import Moving, covariance_roots
 from mixedbayes.predict.newton import Given, LogDensity, directions, peak, propose
 from mixedbayes.predict.streams import seed_of, stream
+from mixedbayes.results.correlated import white, whitened
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 
@@ -157,8 +158,12 @@ INTEGRALS = 11  # purpose of the stream of random numbers
 MOST_EFFECTS = 200  # of a level, those of nested factors among them
 
 
-def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
+def group_obstacle(post: Posterior, name: str) -> str | None:
     """Why the effects of one factor cannot be integrated out, and what to do; None if they can."""
+    own = post.design.residual
+    if own is not None:
+        return _correlated_obstacle(post, own, name)
+    target = post.design.factor(name)
     if post.closed_form and not target.entangled:
         return None
     every = (g.peculiarity for p in post.predictors for g in p.factors)
@@ -174,6 +179,34 @@ def group_obstacle(post: Posterior, target: GroupDesign) -> str | None:
         f"a level of {target.name} has up to {most:,} effects, those of factors nested in it among "
         f"them, and {MOST_EFFECTS} are the most that are integrated out together; {remedy}"
     )
+
+
+def _correlated_obstacle(post: Posterior, own: Residual, name: str) -> str | None:
+    """The same where residuals are correlated: with the rows of a level all of their groups."""
+    factors = {g.name: g for g in post.design.factors}
+    target = factors.get(name)
+    for g in (g for p in post.predictors for g in p.factors):
+        if reason := g.peculiarity:
+            return f"{reason}; use target='observation'"
+        if g.name in factors and any(p.parameter != MU for p in post.predictors if g in p.factors):
+            return f"{g.name} has effects on sigma as well; use target='observation'"
+    refs = own.refs if target is None else target.refs
+    pairs = len({(int(a), int(b)) for a, b in zip(own.refs, refs, strict=True)})
+    if pairs > len(own.levels):
+        return (
+            f"residuals are {own.text}, correlated across levels of {name}; use target={own.name!r}"
+        )
+    return None
+
+
+def of_levels(post: Posterior, name: str, levels: Ints | None = None) -> Integrated:
+    """`integrated` of a factor, by name, or of the groups of residuals that are correlated."""
+    own = post.design.residual
+    if own is None or name in {g.name for g in post.design.factors}:
+        return integrated(post, post.design.factor(name), levels)
+    levels = np.arange(len(own.levels)) if levels is None else levels
+    found = [whitened(post, np.flatnonzero(own.refs == k))[1].sum(axis=1) for k in levels]
+    return Integrated(np.column_stack(found), np.full(len(levels), -np.inf))
 
 
 def _moving(post: Posterior, target: GroupDesign) -> list[Moving]:
@@ -233,7 +266,8 @@ def _by_rows(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> In
 
 def integral(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
     """(S,) log density of some rows, the effects of some levels integrated out, and Pareto k."""
-    return (_exact if post.closed_form else _numeric)(post, blocks, rows)
+    exact = post.closed_form or post.design.residual is not None
+    return (_exact if exact else _numeric)(post, blocks, rows)
 
 
 def _numeric(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
@@ -252,13 +286,19 @@ def _exact(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats
     """In closed form.
 
     With A the columns of the effects in the rows, Psi = L L' their covariance and r the residual
-    given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1).
+    given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1), or with the residuals' covariance in
+    the place of sigma^2 W^-1.
     """
     design = post.design
-    sigma2 = post.residual_scale**2  # (S,)
-    weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
     r = design.y[rows] - still(post, blocks, rows).T
     AL = columns(blocks, rows) @ _joint(post, blocks)  # (S, m, D)
+    if design.residual is not None or design.further:
+        r, AL, log_root = white(post, rows, r, AL)
+        one = np.ones(post.n_draws)
+        found = woodbury.given(r, AL, np.ones(len(rows)), one)
+        return found.log_density - log_root, -np.inf
+    sigma2 = post.residual_scale**2  # (S,)
+    weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
     return woodbury.given(r, AL, weights, sigma2).log_density, -np.inf
 
 

@@ -83,7 +83,11 @@ class HeldOut:
         groups, data = design.factors, Data.of(design, family)
         if target == OBSERVATION:
             return cls(data, target, design.index, None, groups, copies(design, family))
-        g = chosen_group(groups, target)
+        own = design.residual
+        alone = own is not None and own.name not in {g.name for g in groups}
+        if own is not None and alone and target in (own.name, *([] if groups else [GROUP])):
+            return cls(data, own.name, own.levels, own.refs, groups)
+        g = chosen_group(groups, target, grouped_by(design))
         if len(g.pieces) > 1:
             raise ModelError(f"target={g.name!r}: {g.entangled}; use target='observation'")
         return cls(data, g.name, g.levels, g.refs, groups)
@@ -173,13 +177,22 @@ def _lies_within(fine: GroupDesign, coarse: GroupDesign) -> bool:
     return fine.parents(coarse) is not None
 
 
-def chosen_group(groups: Sequence[GroupDesign], target: str) -> GroupDesign:
+def grouped_by(design: Design) -> tuple[str, ...]:
+    """Factors whose levels may be left out: of group effects, and of correlated residuals."""
+    own = [] if design.residual is None else [design.residual.name]
+    return tuple(dict.fromkeys([*(g.name for g in design.factors), *own]))
+
+
+def chosen_group(
+    groups: Sequence[GroupDesign], target: str, known: Sequence[str] = ()
+) -> GroupDesign:
     """The grouping factor a target names; ModelError where it names none, or several could be."""
     named = {g.name: g for g in groups}
     if target in named:
         return named[target]
     if target != GROUP or not groups:
-        valid = ", ".join(map(repr, [OBSERVATION, *([GROUP] if groups else []), *named]))
+        every = dict.fromkeys([*named, *known])
+        valid = ", ".join(map(repr, [OBSERVATION, *([GROUP] if every else []), *every]))
         raise ModelError(f"target={target!r} is not known: use one of {valid}")
     apart = [g for g in groups if len(g.pieces) == 1] or list(groups)  # which can be left out
     coarsest = [g for g in apart if all(_lies_within(other, g) for other in apart)]

@@ -12,8 +12,8 @@ from scipy import special
 from mixedbayes import names
 from mixedbayes.checks.elpd import KFold, standard_error
 from mixedbayes.checks.evidence import bridge
-from mixedbayes.checks.group_density import by_group
-from mixedbayes.checks.held_out import OBSERVATION, HeldOut
+from mixedbayes.checks.group_density import of_levels
+from mixedbayes.checks.held_out import OBSERVATION, HeldOut, grouped_by
 from mixedbayes.checks.log_likelihood import by_target, of_one
 from mixedbayes.checks.own import one_by_one
 from mixedbayes.design.limits import limits_of
@@ -24,6 +24,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.priors.placement import Centre
 from mixedbayes.priors.types import GIVEN, Assigned, PredictorPriors, Priors
+from mixedbayes.results.correlated import given_kept
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.health import health
 
@@ -108,7 +109,9 @@ def _without(spec: Spec, held_out: HeldOut, units: Ints, taken: Floats | None) -
 def _density(post: Posterior, held_out: HeldOut, units: Ints, *, alone: bool) -> Floats:
     """(S, u) log density of units that are left out together, or of one that is `alone`."""
     if not held_out.by_observation:
-        return by_group(post, post.design.factor(held_out.target), units)
+        return of_levels(post, held_out.target, units).log_density
+    if post.design.residual is not None and not alone:
+        return given_kept(post, units, ~np.isin(np.arange(post.design.n), units))
     return one_by_one(post, units) if alone else of_one(post, units)
 
 
@@ -146,6 +149,7 @@ def take(design: Design, rows: Ints) -> Design:
         index=design.index[rows],
         rows=design.rows[rows],
         limits=limits_of(design, rows),
+        residual=None if design.residual is None else design.residual.take(rows),
     )
 
 
@@ -178,6 +182,7 @@ def anchored(spec: Spec) -> Spec:
             tuple(prior for _, prior in moved),
             _given(priors.parameters, vectors),
             across=priors.across,
+            residual=priors.residual,
         ),
     )
 
@@ -246,7 +251,7 @@ def kfold(post: Posterior, k: int = 10, by: str | None = None, *, seed: int | No
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
         raise ModelError(f"k={k!r}: cross-validation needs at least 2 folds; use k=10")
-    known = [g.name for g in post.design.factors]
+    known = list(grouped_by(post.design))
     if by is not None and by not in known:
         has = ", ".join(known) or "no group effects"
         raise ModelError(f"by={by!r} is not a grouping factor of this model, which has {has}")

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.checks.group_density import group_obstacle, integrated
+from mixedbayes.checks.group_density import group_obstacle, of_levels
 from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
@@ -17,6 +17,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.limited import log_density
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
+from mixedbayes.results import correlated
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.labels import group_of
@@ -39,7 +40,9 @@ def log_likelihood(post: Posterior, target: str = "observation") -> xr.Dataset:
     post
         The posterior.
     target
-        "observation": log p(y_i | beta, b, sigma), given the group effects.
+        "observation": log p(y_i | beta, b, sigma), given the group effects; with correlated
+        residuals given the other rows of the group as well, as in Buerkner, Gabry & Vehtari (2021),
+        doi:10.1007/s00180-020-01045-4.
         A grouping factor's name: log p(y_g | beta, sigma, Sigma), with the effects of level g
         and of factors nested in it integrated out; effects of crossed factors are given. For
         gaussian models with identity link in closed form; for others by adaptive quadrature of up
@@ -72,19 +75,21 @@ def log_likelihood(post: Posterior, target: str = "observation") -> xr.Dataset:
 def by_target(post: Posterior, target: str) -> xr.Dataset:
     """`log_likelihood`, of which nothing is kept."""
     design, spec = post.design, post.spec
-    groups = {g.name: g for g in design.factors}
+    groups = {g.name: g.levels for g in design.factors}
+    if design.residual is not None:
+        groups.setdefault(design.residual.name, design.residual.levels)
     attrs: dict[str, object] = {"target": target}
     if target == "observation":
         _check_size(post, design.n, "observations")
         values, dim, labels = by_observation(post), names.OBS, model_coords(spec)[names.OBS]
     elif target in groups:
-        obstacle = group_obstacle(post, groups[target])
+        obstacle = group_obstacle(post, target)
         if obstacle is not None:
             raise ModelError(f"target={target!r}: {obstacle}")
-        _check_size(post, groups[target].n_levels, f"levels of {target}")
-        found = integrated(post, groups[target])
+        _check_size(post, len(groups[target]), f"levels of {target}")
+        found = of_levels(post, target)
         values, attrs[INTEGRAL_K] = found.log_density, found.pareto_k.tolist()
-        dim, labels = names.group_dim(target), groups[target].levels.to_numpy()
+        dim, labels = names.group_dim(target), groups[target].to_numpy()
     else:
         valid = ", ".join(map(repr, ["observation", *groups]))
         raise ModelError(f"target={target!r} is not known: use one of {valid}")
@@ -128,9 +133,15 @@ def _of_draws(*draws: Floats, spec: Spec, dims: Mapping[str, tuple[str, ...]]) -
 
 
 def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
-    """(S, m) log p(y_i | eta_i, parameters) of some rows, all by default."""
+    """(S, m) log p(y_i | eta_i, parameters) of some rows, all by default.
+
+    Where residuals are correlated, given all other rows of the group as well.
+    """
     post.need_one_data_set("the log likelihood of rows")
     design, family = post.design, post.family
+    if design.residual is not None:
+        some = np.arange(design.n)[rows]
+        return correlated.log_density(design.y[some], *correlated.given_others(post, some))
     mu = family.inverse(linear_predictor(post, rows).T, np)
     weights = None if design.weights is None else design.weights[rows]
     trials = None if design.trials is None else design.trials[rows]

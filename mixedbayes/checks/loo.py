@@ -12,12 +12,12 @@ from scipy import special
 
 from mixedbayes import names
 from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo, standard_error
-from mixedbayes.checks.group_density import group_obstacle, integrated
+from mixedbayes.checks.group_density import group_obstacle, of_levels
 from mixedbayes.checks.held_out import HeldOut
 from mixedbayes.checks.leave_out import leave_out, log_mean, population_draws
 from mixedbayes.checks.log_likelihood import TOTAL, of_one
 from mixedbayes.checks.own import Own, without_own
-from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
 from mixedbayes.numerics.rows import row_blocks
@@ -130,8 +130,8 @@ def _of_rows(post: Posterior, own: Own, rows: Ints) -> Densities:
     return Densities(weighed, given, np.full(len(rows), -np.inf), how)
 
 
-def _of_levels(post: Posterior, group: GroupDesign, levels: Ints) -> Densities:
-    found = integrated(post, group, levels)
+def _of_levels(post: Posterior, group: str, levels: Ints) -> Densities:
+    found = of_levels(post, group, levels)
     density, how = found.log_density, np.full(len(levels), WEIGHTED, object)
     return Densities(density, density, found.pareto_k, how)
 
@@ -143,7 +143,7 @@ def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
         own, size = Own.of(post), max(1, min(_ROWS, _NUMBERS // s))
         made = partial(_of_rows, post, own)
     else:
-        group, size = post.design.factor(held_out.target), _LEVELS
+        group, size = held_out.target, _LEVELS
         obstacle = group_obstacle(post, group)
         if obstacle is not None:
             raise ModelError(f"target={held_out.target!r}: {obstacle}")
@@ -164,7 +164,8 @@ def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
             left_out.update(block.stop)
     elpd, full = elpd * times, full * times
     if held_out.by_observation:
-        post.once(TOTAL, lambda: total)
+        if post.design.residual is None:  # of which each row's is given the others
+            post.once(TOTAL, lambda: total)
         integral_k = np.array([])
     return _result(post, held_out, elpd, k, full, integral_k, how)
 

@@ -21,8 +21,9 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family, per_row
 from mixedbayes.families.limited import completed
-from mixedbayes.predict.forward import responses
+from mixedbayes.predict.forward import correlated_noise, responses
 from mixedbayes.predict.streams import stream
+from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.fitted import (
     expected,
     linear_predictor,
@@ -266,7 +267,10 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
     some = thinned(post)
     every, d = slice(None), some.design
     eta, own = linear_predictor(some, every).T, row_parameters(some, every)
-    y = responses(some.family, d, eta, own, stream(seed, RESIDUALS))  # (K, n)
+    rng = stream(seed, RESIDUALS)
+    correlations = {} if d.residual is None else residual_draws(some)
+    noise = correlated_noise(d.residual, correlations, len(eta), rng)
+    y = responses(some.family, d, eta, own, rng, noise=noise)  # (K, n)
     mean, sd = observable(some, every).T, _unit(some)
     typical = expected(some, every, without=[g.name for g in d.mu.factors]).mean(axis=1)
     seen, drawn = observed(some), _on_scale(some, y)

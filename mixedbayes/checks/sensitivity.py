@@ -11,6 +11,7 @@ from mixedbayes.checks.log_likelihood import TOTAL, by_observation
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.distributions import Prior
 from mixedbayes.numerics.rows import row_blocks
+from mixedbayes.results.correlated import whitened
 from mixedbayes.results.own_priors import SHARE, Quantity, quantities
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained
@@ -140,6 +141,8 @@ def total_log_likelihood(post: Posterior) -> Floats:
 
 def _total(post: Posterior) -> Floats:
     total = np.zeros(post.n_draws)
+    if post.design.residual is not None:
+        return whitened(post, np.arange(post.design.n))[1].sum(axis=1)
     for rows in row_blocks(post.design.n, max(1, _NUMBERS // post.n_draws)):
         total += by_observation(post, rows).sum(axis=1)
     return total

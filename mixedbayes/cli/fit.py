@@ -133,7 +133,8 @@ Examples:
       --prior "fixef=Normal(0, 50)" --prior "sd[Subject]=HalfNormal(50)" --unit Reaction=ms
 
 A prior is given as PARAMETER=DISTRIBUTION(NUMBERS), where the parameter is Intercept, fixef,
-fixef[TERM], sd, sd[GROUP], sd[GROUP,TERM], cor, cor[GROUP] or sigma.
+fixef[TERM], sd, sd[GROUP], sd[GROUP,TERM], cor, cor[GROUP] or sigma; of correlated residuals rho,
+theta or range.
 
 \b
   mixedbayes fit birds.csv "y ~ x + (1 | gr(species, cov=A))" --known A=birds.nwk
@@ -166,6 +167,11 @@ The summary goes to stdout, everything else to stderr.
     multiple=True,
     metavar="FORMULA",
     help='A formula for a further parameter of the family: "sigma ~ x"; may be repeated.',
+)
+@click.option(
+    "--residual",
+    metavar="STRUCTURE",
+    help='How residuals are correlated within groups: "ar1(visit | patient)", "cosy(patient)".',
 )
 @click.option(
     "--known",
@@ -208,6 +214,7 @@ def fit(
     out: Path | None,
     page: Path | None,
     others: tuple[str, ...],
+    residual: str | None,
     known: tuple[str, ...],
     exponentiate: bool,
     priors: tuple[str, ...],
@@ -223,13 +230,15 @@ def fit(
     """
     from mixedbayes.cli import output
     from mixedbayes.cli.known import parse_known
-    from mixedbayes.formula import parse
+    from mixedbayes.formula import parse, parse_residual
 
     output.check(data, out, page)
     axis_units = parse_units(units)
     given, matrices = parse_priors(priors), parse_known(known)
     formulas = [formula, *others]
     factors = {name for text in formulas for term in parse(text).random for name in term.factors}
+    if residual is not None:
+        factors |= {*parse_residual(residual).factors}
     frame = read_table(data, labels=factors)
 
     import mixedbayes as mb
@@ -239,6 +248,7 @@ def fit(
     model = mb.Model(
         formulas,
         frame,
+        residual=residual,
         priors=given or None,
         formulation=_formulation(formulation),
         known=matrices or None,

@@ -219,10 +219,7 @@ class Family(Several, Bounded, chosen.Linked):
         return trials if weights is None else trials * weights
 
     def typical_weight(self, design: Design) -> float:
-        """Geometric mean of weights that divide the variance; 1 where there are none.
-
-        The default prior of a scale is that of a row with this weight: it follows all weights.
-        """
+        """Geometric mean of weights that divide the variance, whose prior a scale's is; or 1."""
         if self.repeats_rows or design.weights is None:
             return 1.0
         return float(np.exp(np.mean(np.log(design.weights))))

@@ -39,7 +39,10 @@ def model_coords(spec: Spec) -> dict[str, Any]:
                 out[cor_dims(g, p)[-1]] = told or list(g.terms)
     for a in spec.design.across:
         out[names.effect_dim(a.name)] = out[names.effect_bis_dim(a.name)] = list(a.terms)
-    return out if spec.design.residual is None else out | dict(spec.design.residual.coords)
+    if (own := spec.design.residual) is not None:
+        out.setdefault(names.group_dim(own.name), own.levels.to_numpy())
+        out |= own.coords
+    return out
 
 
 def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedbayes.design import replay
+from mixedbayes.design import replay, replay_residual
 from mixedbayes.design.table import eager
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewRows, NewTerm
 from mixedbayes.design.values import label, row_name
@@ -21,6 +21,7 @@ from mixedbayes.predict.linear import Moving, covariance_roots, predictor
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.updating import MU, NewData, Unseen, exact, weighted
+from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.terms.arms import Arms
 from mixedbayes.terms.base import Term
@@ -89,12 +90,30 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     _check_brought([g for _, g in brought])
     unseen = tuple((p, _new_design(g, new[p].groups[g.name])) for p, g in brought)
     data, number = _new_data(post, new, unseen), seed_of(post, seed)
+    data = _with_residual(post, data, rows)
     _check_support(data, new[MU])
-    effects = exact(data) if post.closed_form else weighted(data, number)
+    closed = post.closed_form or (data.residual is not None and not data.further)
+    effects = exact(data) if closed else weighted(data, number)
     result = Conditioned(post, unseen, data.n, effects, number)
     if result.warning:
         warnings.warn(result.warning, UserWarning, stacklevel=3)
     return result
+
+
+def _with_residual(post: Posterior, data: NewData, rows: Any) -> NewData:
+    """The rows with the correlations of their residuals, where they have such.
+
+    ModelError where there are effects of theirs on sigma, too.
+    """
+    if post.design.residual is None:
+        return data
+    if data.further:
+        raise ModelError(
+            f"condition_on() is not offered here: residuals are {post.design.residual.text}, and "
+            f"{' and '.join(data.further)} has effects of groups; fit again with the rows added"
+        )
+    own = replay_residual(post.design, rows)
+    return replace(data, residual=own, correlations=residual_draws(post))
 
 
 def _parameters(post: Posterior) -> list[str]:

@@ -166,11 +166,13 @@ def evaluation(
     seed: int,
     others: Mapping[str, Predictor] | None = None,
     original: Original | None = None,
+    noise: Floats | None = None,
 ) -> Callable[[Block], Answer]:
     """Draws of new observations, or of what is on their column's scale, by the block of rows.
 
     `others` are the predictors of further parameters; `original` is the way back to the response's
-    column, where the answer is on the scale of that.
+    column, where the answer is on the scale of that. `noise` (S, m) has the residuals of all rows
+    in units of their sds, where they are drawn together.
 
     Raises
     ------
@@ -225,7 +227,9 @@ def evaluation(
 
         if question.kind == "mean":
             return Answer(over_groups())
-        simulated = family.reported(responses(family, rows, own.T, parameters, rng, at))
+        residuals = None if noise is None else noise[:, at]
+        drawn_y = responses(family, rows, own.T, parameters, rng, at, noise=residuals)
+        simulated = family.reported(drawn_y)
         values = np.moveaxis(simulated, 0, -1)
         if values.ndim > 2:  # counts of categories
             return Answer(values, lambda: np.moveaxis(expected(own.T), 0, -1))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.limits import limits_note
 from mixedbayes.design.original import is_transformed, original, scale_note
-from mixedbayes.design.replay import totals
+from mixedbayes.design.replay import replay_residual, totals
 from mixedbayes.design.table import eager
-from mixedbayes.design.types import Ints, row_labels
+from mixedbayes.design.types import Floats, Ints, row_labels
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
 from mixedbayes.numerics.rows import row_blocks
@@ -29,7 +29,7 @@ from mixedbayes.predict.evaluate import (
     target_values,
     weight_note,
 )
-from mixedbayes.predict.forward import impossible
+from mixedbayes.predict.forward import correlated_noise, impossible
 from mixedbayes.predict.linear import Known, predictor
 from mixedbayes.predict.question import (
     Groups,
@@ -41,9 +41,10 @@ from mixedbayes.predict.question import (
     check_target,
 )
 from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
-from mixedbayes.predict.streams import seed_of
+from mixedbayes.predict.streams import CORRELATED, seed_of, stream
 from mixedbayes.predict.target import MU, Mean
 from mixedbayes.predict.target_text import parse_target
+from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import (
@@ -266,7 +267,8 @@ def predict_given(
     predictors = dict(zip(others, rest, strict=True))
     evaluate: Callable[[Block], Answer]
     if what is None or way is not None:
-        evaluate = evaluation(post, rows, question, linear, number, predictors, way)
+        noise = _noise(post, new, number) if draws and kind == "response" else None
+        evaluate = evaluation(post, rows, question, linear, number, predictors, way, noise)
     else:
         values = target_values(post, rows, question, what, {MU: linear, **predictors}, number)
         evaluate = lambda block: Answer(values(block))  # noqa: E731
@@ -321,6 +323,15 @@ def predict_given(
     if note:
         table.attrs["note"] = note
     return table if new is None else beside(new, table, width)
+
+
+def _noise(post: Posterior, new: Any, seed: int) -> Floats | None:
+    """(S, m) residuals that are correlated, drawn together, in units of the rows' sds."""
+    if post.design.residual is None:
+        return None
+    own = post.design.residual if new is None else replay_residual(post.design, new)
+    rng = stream(seed, CORRELATED)
+    return correlated_noise(own, residual_draws(post), post.n_draws, rng)
 
 
 def _totals(post: Posterior, new: Any) -> Ints | None:

@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Across, Floats, GroupDesign, LinearPredictor, Residual
 from mixedbayes.errors import PriorError
 from mixedbayes.model.coords import dims_of, model_coords, response_name
 from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
-from mixedbayes.predict.forward import effects, responses
+from mixedbayes.predict.forward import correlated_noise, effects, responses
 from mixedbayes.predict.streams import checked_seed
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
@@ -82,7 +82,10 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     if thresholds is not None:
         assigned = spec.priors.parameters[thresholds]
         parameters[thresholds] = _parameter(spec, thresholds, assigned, draws, rng, drawn)
-    y = responses(family, design, eta, parameters, rng, remedy=_REMEDY)
+    correlations = _correlations(spec, draws, rng)
+    drawn |= correlations
+    noise = correlated_noise(design.residual, correlations, draws, rng)
+    y = responses(family, design, eta, parameters, rng, remedy=_REMEDY, noise=noise)
     coords, dims, name = model_coords(spec), dims_of(spec), response_name(spec)
     of_response = (names.OBS, *family.response_labels)
     tree = {
@@ -93,6 +96,21 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
         ),
     }
     return xr.DataTree.from_dict(tree)
+
+
+def _correlations(spec: Spec, draws: int, rng: np.random.Generator) -> dict[str, Floats]:
+    """Draws of the parameters of residuals that are correlated, by name."""
+    own = spec.design.residual
+    return {} if own is None else correlation_draws(own, spec.priors, draws, rng)
+
+
+def correlation_draws(
+    own: Residual, priors: Priors, draws: int, rng: np.random.Generator
+) -> dict[str, Floats]:
+    """The same of one structure: (S, ...) by name."""
+    numbers = own.parameters({symbol: a.prior for symbol, a in priors.residual.items()})
+    z = np.stack([number.draw(draws * own.n_arms, rng) for number in numbers], axis=-1)
+    return own.named(z.reshape(draws, own.n_arms, -1))
 
 
 def _dataset(

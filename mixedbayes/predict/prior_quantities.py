@@ -15,7 +15,7 @@ from mixedbayes.design.types import Across, Floats, GroupDesign
 from mixedbayes.distributions import Normal
 from mixedbayes.numerics import correlation
 from mixedbayes.predict.forward import effects
-from mixedbayes.predict.prior import correlation_roots
+from mixedbayes.predict.prior import correlation_draws, correlation_roots
 from mixedbayes.predict.streams import named_stream, seed_of
 from mixedbayes.priors.types import Assigned
 from mixedbayes.results.named import Named, OfLevel
@@ -159,6 +159,8 @@ class NamedPrior:
             found = self._of_steps(q)
         elif q.kind in ("sd", "cor"):
             found = self._of_factor(q)
+        elif q.kind == "residual":
+            found = self._once(("residual",), self._correlations)[:, q.index[0]]
         else:
             found = self._family(q)
         if np.isnan(found).any():
@@ -260,6 +262,12 @@ class NamedPrior:
                 :, q.index[0]
             ]
         return cor[:, q.index[0], q.index[1]]
+
+    def _correlations(self, rng: np.random.Generator) -> Floats:
+        """(P, K) those of residuals."""
+        own = self.post.design.residual
+        assert own is not None
+        return own.values(correlation_draws(own, self.post.priors, self.size, rng))
 
     def _across(self, a: Across) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
         """What `_factor` has, of all effects over a factor."""

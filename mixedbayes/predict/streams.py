@@ -19,6 +19,7 @@ ROWS: Final = 1
 LEVELS: Final = 2
 RESAMPLING: Final = 3
 EFFECTS: Final = 4
+CORRELATED: Final = 14
 
 
 def seed_of(post: Posterior, seed: int | None) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.limits import Limits
-from mixedbayes.design.types import Floats, Ints
+from mixedbayes.design.types import Floats, Ints, Residual
 from mixedbayes.families.base import Family
 from mixedbayes.families.limited import log_density
 from mixedbayes.names import MU as MU
@@ -18,6 +18,7 @@ from mixedbayes.numerics import woodbury
 from mixedbayes.predict.importance import Importance, describe_mixture, resample, smooth
 from mixedbayes.predict.newton import Given, LogDensity, directions, propose
 from mixedbayes.predict.streams import EFFECTS, RESAMPLING, stream
+from mixedbayes.results.correlated import whitened_columns
 from mixedbayes.results.tables import Description, tails
 
 _BLOCK = 2**22  # numbers handled at a time, to bound memory
@@ -64,6 +65,9 @@ class NewData:
     limits: Limits | None = None  # of responses that are censored or truncated
     # (m, S) the same of parameters, not among `parameters`, on which new levels have effects too
     further: Mapping[str, Floats] = field(default_factory=dict)
+    # How residuals of the rows are correlated, and draws (S, ...) of the parameters of that.
+    residual: Residual | None = None
+    correlations: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -201,14 +205,20 @@ def update(data: NewData, draws: Ints) -> Update:
     """The update at some of the posterior draws."""
     w = np.ones(data.n) if data.weights is None else data.weights
     r = data.y - data.eta[:, draws].T  # (S, m)
+    B, log_root = data.design(draws)[0], np.zeros(len(draws))
     known = names.SIGMA not in data.parameters
-    variance = np.ones(len(draws)) if known else data.parameters[names.SIGMA][draws] ** 2
-    u = woodbury.given(r, data.design(draws)[0], w, variance)
+    sigma = np.ones(len(draws)) if known else data.parameters[names.SIGMA][draws]
+    if data.residual is not None or sigma.ndim > 1:
+        sd = np.broadcast_to(sigma.reshape(len(draws), -1), r.shape) / np.sqrt(w)
+        own = {name: x[draws] for name, x in data.correlations.items()}
+        r, B, log_root = whitened_columns(data.residual, own, sd, r, B)
+        w, sigma = np.ones(data.n), np.ones(len(draws))
+    u = woodbury.given(r, B, w, sigma**2)
     R = data.root(draws)
     return Update(
         (R @ u.mean[:, :, None])[:, :, 0],
         np.linalg.solve(u.root, R.transpose(0, 2, 1)),
-        u.log_density,
+        u.log_density - log_root,
     )
 
 

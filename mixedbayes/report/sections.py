@@ -20,7 +20,7 @@ from mixedbayes.report.pictures import Figure, effect_figures, pooling_figures, 
 from mixedbayes.report.smooths import smooth_figures
 from mixedbayes.report.source import Source, folded, or_reason, paragraph
 from mixedbayes.report.tables import html_frame, tables
-from mixedbayes.results.summary import describe_model
+from mixedbayes.results.described import describe_model
 from mixedbayes.results.text import Section, html_columns, html_facts
 from mixedbayes.sample.convergence import ConvergenceReport
 

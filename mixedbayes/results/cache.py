@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,9 @@ def canonical(formula: Formula | str) -> Any:
     """What a formula says, without how it was written."""
     if isinstance(formula, str):
         return formula.strip()
-    left = formula.response
-    return {
+    left, residual = formula.response, formula.residual
+    said = {} if residual is None else {"residual": asdict(replace(residual, text=""))}
+    return said | {
         "response": [left.text, *left.wrappers],
         "fixed": formula.fixed,
         "offsets": list(formula.offsets),

@@ -29,7 +29,7 @@ _KINDS = {
     "fixef": ("intercept", "fixef", AVERAGE),
     "sd": ("sd",),
     "cor": ("cor",),
-    "parameters": ("family", SHARE),
+    "parameters": ("family", SHARE, "residual"),
 }
 _LABELS = ("parameter", "group", "level", "term", "term2", "element", names.OBS, names.CATEGORY)
 _MOST_BYTES = 2e9
@@ -65,7 +65,8 @@ def draws(
     post
         The posterior.
     what
-        One or several of "fixef", "sd", "cor", "parameters" (the family's own, such as sigma),
+        One or several of "fixef", "sd", "cor", "parameters" (the family's own, such as sigma, and
+        those of correlated residuals),
         "coef" and "ranef" (of every level), "predictions" (expected values of the rows used, on the
         response scale, as in `fitted`); or names and expressions as `hypothesis` has them,
         ``["Days", "coef[Subject=308, Days]", "sd_Subject[Days] / sigma"]``. By default the first
@@ -175,7 +176,8 @@ def _block(post: Posterior, named: Named, what: str) -> _Block | None:
 def _labels(q: Quantity, further: bool) -> dict[str, Any]:
     of: dict[str, Any] = {}
     if further:
-        of["parameter"] = q.parameter if q.kind == "family" else names.owner(q.predictor)
+        own = q.kind in _KINDS["parameters"]
+        of["parameter"] = q.parameter if own else names.owner(q.predictor)
 
     def full(term: str) -> str:
         return term if q.across else names.label(q.predictor, term)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats
+from mixedbayes.design.types import Floats, Residual
 from mixedbayes.errors import ModelError
+from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import fixef_ratios
 from mixedbayes.results.tables import (
@@ -164,6 +165,8 @@ def parameters(
 ) -> Any:
     """The family's own parameters: sigma, nu, shape, phi, or the thresholds; shares of mo(x).
 
+    And those of the correlations of residuals, rho, theta or range, where there are such.
+
     Parameters
     ----------
     post
@@ -199,10 +202,23 @@ def parameters(
     >>> fit.parameters()  # doctest: +SKIP
     """
     found, how = _own_and_shares(post), Description.asked(prob, statistics, interval)
+    own = post.design.residual
     if draws:
-        return _dataset(post)
+        symbols = () if own is None else own.symbols
+        return _dataset(post).assign({name: post.draws[name] for name in symbols})
     table = _table(post, found, how, statistics is None)
+    if own is not None:
+        return pd.concat([table, _of_residual(post, own, how)], ignore_index=True)
     return table if found else noted(table, _none_of_its_own(post))
+
+
+def _of_residual(post: Posterior, own: Residual, how: Description) -> pd.DataFrame:
+    """Correlations of residuals, as rows of `parameters`."""
+    labels = [", ".join(t.labels) or None for t in own.told]
+    rows = [(t.symbol, label) for t, label in zip(own.told, labels, strict=True)]
+    table = pd.DataFrame(rows, columns=["parameter", "element"], dtype="str")
+    values = chained(own.values(residual_draws(post)), post.shape[0])
+    return table.assign(**how.sampled(values))
 
 
 def _none_of_its_own(post: Posterior) -> str:

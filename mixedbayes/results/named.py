@@ -52,6 +52,7 @@ class Named:
     - population effects as in `fixef`: `Days`, `Intercept`, `sigma_Intercept`, `x[low|middle]` of
       cs(x); also `fixef[Days]`;
     - `sd_Subject[Days]`, `cor_Subject[Intercept, Days]`;
+    - of correlated residuals `rho`, `theta`, `range`: `rho[lag 1]`, `rho[drug, 1, 2]`;
     - the family's own parameters: `sigma`, `thresholds[low|high]`; also `parameters[sigma]`;
     - `coef[Subject=308, Days]` and `ranef[Subject=308, Days]`, of combined levels
       `ranef[batch:cask=A:a, Intercept]` or `ranef[batch=A, cask=a]`;
@@ -259,7 +260,7 @@ def _longer(q: Quantity) -> str:
         case "fixef" | "intercept" | "average":
             term = q.term or names.INTERCEPT
             return f"fixef[{names.label(q.predictor, term)}]"
-        case "family" | "share":
+        case "family" | "share" | "residual":
             return f"parameters[{q.label}]"
     return q.label
 

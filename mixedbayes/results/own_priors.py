@@ -23,7 +23,7 @@ class Quantity:
 
     kind
         "intercept", "fixef", "sd", "cor" or "family"; "average" and "share" of the steps of a
-        monotonic effect.
+        monotonic effect; "residual", a correlation of residuals.
     parameter
         Its name among the draws.
     terms
@@ -104,6 +104,7 @@ def quantities(post: Posterior) -> Iterator[Quantity]:
             yield from _group(post, g, priors)
     for across in post.design.across:
         yield from _across(post, across)
+    yield from _residual(post)
     for name, a in post.priors.parameters.items():
         draws, labels = post.stacked(name), post.family.labels(name, post.design)
         if labels is None:
@@ -115,6 +116,18 @@ def quantities(post: Posterior) -> Iterator[Quantity]:
             here, there = draws[:, k], placed[:, k]
             prior = _frozen(a.prior)
             yield Quantity("family", name, (label,), here, there, a, prior, moved, index=(k,))
+
+
+def _residual(post: Posterior) -> Iterator[Quantity]:
+    """Correlations of residuals."""
+    own = post.design.residual
+    if own is None:
+        return
+    values = own.values({symbol: post.stacked(symbol) for symbol in own.symbols})
+    margins = own.margins({symbol: a.prior for symbol, a in post.priors.residual.items()})
+    for k, (t, prior) in enumerate(zip(own.told, margins, strict=True)):
+        a, here = post.priors.residual[t.symbol], values[:, k]
+        yield Quantity("residual", t.symbol, t.labels, here, here, a, prior, False, index=(k,))
 
 
 def _population(

@@ -97,6 +97,8 @@ def _with_names(table: pd.DataFrame, name: str, labels: Iterable[str]) -> pd.Dat
 
 def _variable(post: Posterior, c: Component) -> str:
     """An sd or a correlation as `draws` names it; of a range `hypothesis` knows this name."""
+    if c.name:
+        return c.name
     if c.group == RESIDUAL and c.term is None:
         return names.SIGMA
     joined = c.kind == "cor" and post.design.joined(c.group)  # correlations across parameters

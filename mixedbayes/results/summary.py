@@ -1,23 +1,18 @@
-"""The model in words before it is fitted; what came out, and how well the sampler did."""
+"""What came out, in words and tables, and how well the sampler did."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.design.types import Design
-from mixedbayes.distributions import Dirichlet, Prior
-from mixedbayes.engines.base import Chosen
-from mixedbayes.families.base import Family
-from mixedbayes.model.spec import Spec
 from mixedbayes.printable import escaped, printable
+from mixedbayes.results.described import design_facts
 from mixedbayes.results.effect_summaries import has_summaries
 from mixedbayes.results.fixef import family_parameters, fixef
 from mixedbayes.results.icc import icc
@@ -39,21 +34,18 @@ from mixedbayes.results.text import (
     Row,
     Section,
     count,
-    html_columns,
     html_facts,
     html_table,
     plural,
     rounded,
-    text_columns,
     text_facts,
     text_table,
 )
 from mixedbayes.results.varcorr import RESIDUAL, varcorr
 from mixedbayes.results.variance import shares_note
 from mixedbayes.sample.convergence import ConvergenceReport, check_convergence
-from mixedbayes.terms.covariance import Covariance
-from mixedbayes.terms.unstructured import UNSTRUCTURED
 
+_MANY = 15  # correlations of residuals that are shown, at most
 _HEADS = {"prob_positive": "P(>0)"}  # where a column's name is too long for the terminal
 
 
@@ -147,15 +139,23 @@ class Summary:
             yield Section("Population effects" if parameter == names.MU else title, tuple(rows))
         yield from self._ratios()
         residual = self.varcorr[self.varcorr["group"] == RESIDUAL]
-        yield Section(
-            "Residual",
-            tuple(Row(f"{self.residual}  sigma", self._cells(r)) for _, r in residual.iterrows()),
-        )
+        sds = residual[residual["kind"] == "sd"].iterrows()
+        sigma = [Row(f"{self.residual}  sigma", self._cells(r)) for _, r in sds]
+        yield Section("Residual", (*sigma, *self._correlated(residual[residual["kind"] != "sd"])))
 
         elements = self.parameters["element"].fillna("")
         labels = (self.parameters["parameter"] + " " + elements).str.strip()
         own = zip(labels, self.parameters.iterrows(), strict=True)
         yield Section("Family", tuple(Row(label, self._cells(r)) for label, (_, r) in own))
+
+    def _correlated(self, found: pd.DataFrame) -> Iterator[Row]:
+        """Correlations of residuals; of many, where they are found."""
+        if len(found) > _MANY:
+            yield Row(f"cor {len(found)} correlations, see varcorr()")
+            return
+        for _, r in found.iterrows():
+            terms = r["term"] if pd.isna(r["term2"]) else f"{r['term']}, {r['term2']}"
+            yield Row(f"{r['kind']:<3} {terms}", self._cells(r))
 
     def _ratios(self) -> Iterator[Section]:
         if self.ratios is not None:
@@ -357,120 +357,6 @@ def _cell(name: str, value: float, unit: float) -> str:
 
 def _wrapped(line: str) -> str:
     return textwrap.fill(line, WIDTH, subsequent_indent="  " if line.startswith("- ") else "")
-
-
-# ---- a model before it is fitted ---------------------------------------------------------------
-
-
-_PROB = 0.95
-
-
-@dataclass(frozen=True)
-class ModelDescription:
-    """What a model is, with text and HTML forms.
-
-    Attributes
-    ----------
-    facts
-        (name, what is said about it): formula, family, rows, groups, formulation, notes.
-    priors
-        One row per parameter: what it is, its prior, where 95 % of the prior lies, where it comes
-        from. The first row has the heads.
-    """
-
-    facts: tuple[tuple[str, str], ...]
-    priors: tuple[tuple[str, str, str, str], ...]
-
-    def __str__(self) -> str:
-        return f"{text_facts(self.facts)}\n\n{text_columns(self.priors)}"
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<div>{html_facts(self.facts)}{html_columns(self.priors)}</div>"
-
-
-def describe_model(spec: Spec, formulation: Chosen) -> ModelDescription:
-    """Formula, family, data, groups, every prior in words, and how it will be sampled and why."""
-    facts = [*design_facts(spec.design, spec.family)]
-    facts.append(("sampling", f"{formulation}: {formulation.reason}"))
-    plan = formulation.engine.plan(spec, formulation)
-    if plan:
-        facts.append(("plan", plan))
-    heads = ("parameter", "prior", f"{100 * _PROB:g} % of it", "from")
-    return ModelDescription(tuple(facts), (heads, *_priors(spec)))
-
-
-def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
-    """Formula, family, rows and groups, in words, and what the design has to note."""
-    for k, text in enumerate(design.formula.texts):
-        yield "" if k else "formula", text
-    yield "family", family.described
-    yield "rows", f"{design.n:,} used"
-    predictors = design.predictors
-    groups = {g.name: g.n_levels for p in predictors for g in p.factors}
-    if groups:
-        yield "groups", ", ".join(f"{name}: {plural(n, 'level')}" for name, n in groups.items())
-    curves = [(p.parameter, g) for p in predictors for g in p.smooths]
-    if curves:
-        sizes = (f"{names.label(p, g.name)}: {g.n_levels} functions" for p, g in curves)
-        yield "smooths", ", ".join(sizes)
-    for note in design.notes:  # rows left out among them
-        yield "note", note
-
-
-def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
-    labels: dict[str, Callable[[str], str]] = {}  # of a term
-    correlations: dict[str, tuple[int, Covariance]] = {}
-    for predictor in spec.design.predictors:
-        p = predictor.parameter
-        labels[names.fixef(p)] = partial(names.label, p)
-        for m in predictor.monotonic:
-            shares = f"shares of the steps of {names.label(p, m.name)}"
-            labels[names.simplex(m.name, p)] = shares.__add__
-        for g in predictor.groups:
-            said = _sd_label if g.grouping else _bend_label
-            labels[names.sd(g.name, p)] = partial(said, g.name, p)
-            whose = "" if p == "mu" else f", {p}"
-            about = g.covariance.about + (f" of {g.covariance.of}" if g.cor_terms else "")
-            labels[names.cor(g.name, p)] = f"{about} over {g.name}{whose}".__add__
-            correlations[names.cor(g.name, p)] = max(map(len, g.blocks)), g.covariance
-    for a in spec.design.across:
-        of = ", ".join(p for p, _ in a.members)
-        labels[names.cor(a.name)] = f"correlations over {a.name}, {of}".__add__
-        correlations[names.cor(a.name)] = max(map(len, a.blocks)), a.effects.covariance
-    for parameter, term, assigned in spec.priors.rows():
-        what, origin = parameter, assigned.origin
-        if parameter in labels:
-            what = labels[parameter](term)
-        elif term:  # an intercept, and where the prior is on it
-            origin = f"{term}: {origin}"
-        where = reach(assigned.prior, *correlations.get(parameter, ()))
-        yield what, str(assigned.prior), where, origin
-
-
-def _bend_label(smooth: str, parameter: str, term: str) -> str:
-    return f"sd of {names.label(parameter, smooth)}"
-
-
-def _sd_label(group: str, parameter: str, term: str) -> str:
-    return f"sd over {group}, {names.label(parameter, term)}"
-
-
-def reach(prior: Prior, k: int = 0, covariance: Covariance = UNSTRUCTURED) -> str:
-    """Where the central 95 % of a prior lies; of one of k effects' correlations, each of these."""
-    if not prior.proper:
-        return "anywhere"
-    ends = [(1 - _PROB) / 2, (1 + _PROB) / 2]
-    if k:
-        low, high = covariance.margin(k, prior).distribution().ppf(ends)
-        return f"{low:.2f} to {high:.2f}"
-    if isinstance(prior, Dirichlet):  # each share
-        margins = [margin.ppf(ends) for margin in prior.margins]
-        low, high = min(m[0] for m in margins), max(m[1] for m in margins)
-        return f"{low:.2f} to {high:.2f}"
-    low, high = prior.frozen().ppf(ends)
-    return f"{low:.3g} to {high:.3g}"
 
 
 # ---- health of the sampler ---------------------------------------------------------------------

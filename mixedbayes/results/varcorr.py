@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Across, LinearPredictor
+from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import varcorr_ratios
 from mixedbayes.results.tables import (
@@ -41,6 +42,7 @@ class Component:
     part: Floats | None  # what it adds by itself to the mean variance of the linear predictor
     parameter: str = "mu"  # of a correlation across parameters "mu, sigma"
     of_levels: bool = False  # of an sd: that of the effects of all levels of the variable `term`
+    name: str = ""  # of a correlation of residuals, as `draws` has it: "rho[lag 1]"
 
     @property
     def across(self) -> bool:
@@ -74,7 +76,25 @@ def _components(post: Posterior) -> list[Component]:
     if sigma is not None:
         part = components(post).residual
         found.append(Component(RESIDUAL, None, None, "sd", sigma, sigma**2, part))
+    found += _of_residual(post)
     return found
+
+
+def _of_residual(post: Posterior) -> Iterator[Component]:
+    """Correlations of residuals, of which positions or lags."""
+    own = post.design.residual
+    if own is None:
+        return
+    values, of = own.values(residual_draws(post)), own.structure.of or own.name
+    kinds = {own.symbols[0]: "cor"} if own.structure.kind == "cor" and len(own.symbols) == 1 else {}
+    for k, t in enumerate(own.told):
+        what = t.labels[bool(own.arm_levels) :] or own.labels[t.number : t.number + 1]
+        arm = f":{own.by}[{t.labels[0]}]" if own.arm_levels else ""
+        kind = kinds.get(t.symbol, t.symbol)
+        first, second = f"{of}{arm}", what[0] if kind == "cor" else None
+        if len(what) == 2:
+            first, second = f"{of}[{what[0]}]{arm}", f"{of}[{what[1]}]{arm}"
+        yield Component(RESIDUAL, first, second, kind, values[:, k], None, None, name=t.name)
 
 
 def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Component]:
@@ -170,7 +190,8 @@ def varcorr(
     "lag 1" of ar1(), "lag 1", "lag 2", ... of toep(), in units of the variable; of ou() the row's
     kind is "range", the distance of times whose effects have the correlation exp(-1). Where all
     effects have one sd it has one row. All correlations, as a matrix, are in
-    ``fit.posterior.cor(group)``.
+    ``fit.posterior.cor(group)``. Correlations of residuals are rows of the group "Residual", in the
+    same words: "visit" and "lag 1", or "visit[1]" and "visit[2]".
 
     `share` is the posterior mean of the part of the group and residual variance together that an
     effect has by itself, averaged over the rows of the data: sd_t^2 mean(z_t^2). A correlation has
@@ -220,4 +241,5 @@ def _variables(post: Posterior) -> list[str]:
                 found.append(names.cor(g.name, predictor.parameter))
     found += [names.cor(a.name) for a in post.design.across]
     own = [names.SIGMA] if post.family.residual else []
-    return found + [name for name in post.parameters() if name in own]
+    found += [name for name in post.parameters() if name in own]
+    return found + ([] if post.design.residual is None else [*post.design.residual.symbols])

@@ -17,6 +17,7 @@ from mixedbayes.families.links import ShareLink
 from mixedbayes.names import MU
 from mixedbayes.predict import forward
 from mixedbayes.predict.streams import named_stream
+from mixedbayes.simulation.correlated import residual_values
 
 type Sds = Mapping[str, float | Mapping[str, float]]
 type Cors = Mapping[str, float | Sequence[Sequence[float]]]
@@ -44,6 +45,7 @@ class Parameters:
     predictors: Mapping[str, Coefficients]  # of the mean, and of what else has a formula
     own: Mapping[str, Floats]  # of the family, without a formula: sigma (), thresholds (K - 1,)
     across: Mapping[str, Floats] = field(default_factory=dict)  # (q, q) by factor of Design.across
+    residual: Mapping[str, Floats] = field(default_factory=dict)  # of correlated residuals: rho ()
 
     @property
     def mu(self) -> Coefficients:
@@ -94,7 +96,8 @@ def given_parameters(
     further = {p: _of_formula(p, own.get(p)) for p in design.further if p not in specific}
     said = {MU: (mean, "")} | {p: (given, f"{p}: ") for p, given in further.items()}
     said |= {p: (given, "") for p, given in specific.items()}
-    rest = {name: value for name, value in own.items() if name not in further}
+    symbols = () if design.residual is None else design.residual.symbols
+    rest = {n: value for n, value in own.items() if n not in further and n not in symbols}
     labels = [names.label(p.parameter, t) for p in design.moving[1:] for t in p.terms]
     sds, cors, found = {}, {}, {}
     across: dict[str, Floats] = {}
@@ -117,7 +120,8 @@ def given_parameters(
             elsewhere=labels if p == MU else (),
         )  # fmt: skip
         found[p] = Coefficients(intercept, slopes, sds[p], cors[p], drawn[p])
-    return Parameters(found, family_values(family, rest, design.further), across)
+    correlated = {} if design.residual is None else residual_values(design.residual, own)
+    return Parameters(found, family_values(family, rest, design.further), across, correlated)
 
 
 def _by_threshold(design: Design, fixef: Any) -> dict[str, dict[str, Any]]:

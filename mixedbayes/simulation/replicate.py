@@ -123,7 +123,9 @@ def _one(post: Posterior, at: int, seed: int | None = None) -> Parameters:
     predictors = {p.parameter: _coefficients(post, p, at, seed is None) for p in design.predictors}
     own = {name: np.asarray(value[at]) for name, value in post.parameters().items()}
     across = {a.name: post.stacked(names.cor(a.name))[at] for a in design.across}
-    values = Parameters(predictors, own, across)
+    symbols = () if design.residual is None else design.residual.symbols
+    residual = {symbol: post.stacked(symbol)[at] for symbol in symbols}
+    values = Parameters(predictors, own, across, residual)
     return values if seed is None else redrawn(_with_laws(post, at), values, seed)
 
 

@@ -21,10 +21,11 @@ from mixedbayes.families import support
 from mixedbayes.families.base import Family, whole
 from mixedbayes.families.known_errors import with_errors
 from mixedbayes.families.registry import as_family, check_limits
-from mixedbayes.formula import Formula, parse_all, parse_expression
+from mixedbayes.formula import Formula, parse_all, parse_expression, with_residual
 from mixedbayes.formula.nodes import Name
-from mixedbayes.predict.forward import responses
+from mixedbayes.predict.forward import correlated_noise, responses
 from mixedbayes.predict.streams import checked_seed, named_stream
+from mixedbayes.simulation.correlated import with_plain_sigma
 from mixedbayes.simulation.parameters import Cors, Parameters, Sds, given_parameters, thresholds
 from mixedbayes.simulation.truth import ATTRS, as_truth
 
@@ -217,6 +218,7 @@ def simulate(
     cor: Cors | None = None,
     sigma: float | Mapping[str, Any] | None = None,
     family: str | Family | type[Family] = "gaussian",
+    residual: str | None = None,
     covariates: Mapping[str, Covariate] | None = None,
     data: Any = None,
     exact: bool = False,
@@ -259,6 +261,11 @@ def simulate(
         ``sigma={"fixef": {"Intercept": -1, "x": 0.2}, "sd": {"g": 0.3}}``.
     family
         Name or object, as for `Model`.
+    residual
+        How the residuals of a Gaussian response are correlated, as for `Model`:
+        ``residual="ar1(visit | id)"`` with ``rho=0.5`` and ``covariates={"visit": range(5)}``.
+        Correlations without structure are a matrix, or one number for all pairs; those by arm a
+        dictionary. One number of ``sigma`` is the sd of all visits.
     covariates
         What the formula's covariates are, standard normal by row if not given.
         ``mb.Uniform(0, 1)`` draws each row; ``range(10)`` or ``["a", "b"]`` is laid out over the
@@ -299,7 +306,7 @@ def simulate(
     >>> data.shape
     (300, 3)
     """
-    parsed, seed = parse_all(formula), checked_seed(seed)
+    parsed, seed = with_residual(parse_all(formula), residual), checked_seed(seed)
     kind = with_errors(as_family(family), parsed)
     kind.check_formula(parsed)
     if kind.unordered:
@@ -312,7 +319,7 @@ def simulate(
     check_limits(kind, parsed)
     name = response_column(parsed, "simulate()")
     frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
-    own = parameters if sigma is None else {names.SIGMA: sigma} | parameters
+    own: Mapping[str, Any] = parameters if sigma is None else {names.SIGMA: sigma} | parameters
     design = build_design(
         parsed, frame.assign(**{name: 0.0}), missing="error", known=known,
         expand=_expand(kind, own),
@@ -323,6 +330,7 @@ def simulate(
     if kind.thresholds is not None:  # which take the intercepts' place
         design = design.each(lambda p: replace(p, intercept=False))
     mean = {"fixef": fixef, "sd": sd, "cor": cor}
+    own = with_plain_sigma(design, own, any(f.of == names.SIGMA for f in parsed.others))
     values = given_parameters(design, kind, mean, own, seed, exact=exact)
     y = respond(design, kind, values, named_stream(seed, "response"))
     out = frame.assign(**{name: kind.reported(y)})
@@ -359,9 +367,11 @@ def respond(design: Design, family: Family, values: Parameters, rng: np.random.G
     with np.errstate(all="ignore"):
         eta = values.mu.predictor(design.mu)
         own = {name: v[None] for name, v in values.family_values(design, family).items()}
+        correlated = {name: v[None] for name, v in values.residual.items()}
+        noise = correlated_noise(design.residual, correlated, 1, rng)
         outside = _outside(family, eta, {p: own[p] for p in design.further})
         try:
-            y = responses(family, design, eta[None], own, rng)[0]
+            y = responses(family, design, eta[None], own, rng, noise=noise)[0]
         except ValueError as e:
             if family.own and isinstance(e, ModelError):
                 raise  # of what the user's family lacks
@@ -410,6 +420,8 @@ def _rows(
     used, every = used_columns(formula), (formula, *formula.others)
     frame = layout(groups or {}, per_group, named_stream(seed, "layout"))
     of = [(other.text, name) for other in every for name in used_columns(other).groups]
+    if formula.residual is not None:
+        of += [(formula.residual.text, name) for name in formula.residual.factors]
     if absent := [(text, factor) for text, factor in of if factor not in frame.columns]:
         text, factor = absent[0]
         raise DataError(

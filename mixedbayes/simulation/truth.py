@@ -15,7 +15,7 @@ from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.errors import DataError
 from mixedbayes.families.base import Family
 from mixedbayes.names import MU
-from mixedbayes.results.fixef import family_parameters, fixef
+from mixedbayes.results.fixef import family_parameters, fixef, parameters
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
 from mixedbayes.results.tables import noted
@@ -144,16 +144,27 @@ class Truth:
 def estimates(post: Posterior, prob: float, levels: bool) -> pd.DataFrame:
     """Every quantity's posterior in one table, with the columns of `Truth.compare`."""
     spread = varcorr(post, prob)
+    spread = spread[(spread["group"] != RESIDUAL) | (spread["kind"] == "sd")].copy()
     spread["quantity"] = spread["kind"].where(spread["group"] != RESIDUAL, names.SIGMA)
     spread["group"] = spread["group"].where(spread["group"] != RESIDUAL)
     tables = [
         fixef(post, prob).assign(quantity="fixef"),
         spread,
-        family_parameters(post, prob).rename(columns={"parameter": "quantity", "element": "term"}),
+        _own(post, prob),
         *([ranef(post, prob).assign(quantity="ranef")] if levels else []),
     ]
     tables = [t.reindex(columns=COLUMNS).astype(dict.fromkeys(KEYS, object)) for t in tables]
     return pd.concat([t for t in tables if len(t)], ignore_index=True)
+
+
+def _own(post: Posterior, prob: float) -> pd.DataFrame:
+    """The family's own parameters but for sigma, and those of correlated residuals."""
+    found = family_parameters(post, prob)
+    if post.design.residual is not None:
+        every = parameters(post, prob)
+        own = every["parameter"].isin(post.design.residual.symbols)
+        found = pd.concat([found, every[own]], ignore_index=True)
+    return found.rename(columns={"parameter": "quantity", "element": "term"})
 
 
 def truth(data: pd.DataFrame) -> Truth:
@@ -211,10 +222,28 @@ def as_truth(design: Design, family: Family, values: Parameters, seed: int) -> T
         sd=sds,
         cor={g: pd.DataFrame(whole[g], s.index, s.index) for g, s in sds.items()},
         ranef={g: pd.concat(parts, axis=1) for g, parts in ranef.items()},
-        parameters={name: _plain(value) for name, value in values.own.items()},
+        parameters={name: _plain(value) for name, value in values.own.items()}
+        | _of_residual(design, values),
         further=tuple(further),
         told=told,
     )
+
+
+def _of_residual(design: Design, values: Parameters) -> dict[str, float | dict[str, float]]:
+    """Parameters of the correlations of residuals, as `parameters` names them."""
+    own = design.residual
+    if own is None:
+        return {}
+    numbers = own.values({name: np.asarray(x)[None] for name, x in values.residual.items()})[0]
+    out: dict[str, float | dict[str, float]] = {}
+    for t, value in zip(own.told, numbers.tolist(), strict=True):
+        if not t.labels:
+            out[t.symbol] = value
+            continue
+        found = out.setdefault(t.symbol, {})
+        assert isinstance(found, dict)
+        found[", ".join(t.labels)] = value
+    return out
 
 
 def _structured(g: GroupDesign, parameter: str, cor: Floats) -> dict[str, float]:

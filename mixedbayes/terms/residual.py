@@ -8,8 +8,10 @@ included; rows of different groups are independent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,22 @@ class Pattern:
     arm: int
     places: Ints  # (k,) ascending
     rows: Ints  # (G, k) of each group, in the order of the places
+
+
+@dataclass(frozen=True)
+class Told:
+    """One number of the draws, as tables have it."""
+
+    symbol: str  # "rho"
+    labels: tuple[str, ...]  # of its arm and of what it is: ("drug", "lag 1"); () of one number
+    at: tuple[int, ...]  # its place in the variable of this name
+    number: int  # its place among those of its arm
+    arm: int
+
+    @property
+    def name(self) -> str:
+        """`rho`, `rho[lag 1]`, `rho[drug, 1, 2]`."""
+        return f"{self.symbol}[{', '.join(self.labels)}]" if self.labels else self.symbol
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +167,55 @@ class Residual:
     def numbers(self, draws: Mapping[str, Floats]) -> Floats:
         """The numbers z (..., A, m) from draws by name."""
         return self.structure.inverse(self.correlations(draws))
+
+    def of_groups(self, rows: Ints) -> Ints:
+        """The rows of all groups that these rows are of, ascending."""
+        return np.flatnonzero(np.isin(self.refs, self.refs[rows]))
+
+    @cached_property
+    def told(self) -> tuple[Told, ...]:
+        """Every number of the draws once: of a matrix those above its diagonal."""
+        found: list[Told] = []
+        arms = self.coords[names.group_dim(self.by)] if self.arm_levels else [""]
+        for arm, label in enumerate(arms):
+            first: tuple[int, ...] = (arm,) if self.arm_levels else ()
+            of: tuple[str, ...] = (label,) if self.arm_levels else ()
+            if not self.labels:
+                where = self.coords[names.POSITION]
+                pairs = combinations(range(self.n_positions), 2)
+                found += [
+                    Told(self.symbols[0], (*of, where[i], where[j]), (*first, i, j), k, arm)
+                    for k, (i, j) in enumerate(pairs)
+                ]
+            elif self._along:
+                found += [
+                    Told(self.symbols[0], (*of, text), (*first, k), k, arm)
+                    for k, text in enumerate(self.labels)
+                ]
+            else:
+                found += [Told(s, of, first, k, arm) for k, s in enumerate(self.symbols)]
+        return tuple(found)
+
+    def values(self, draws: Mapping[str, Floats]) -> Floats:
+        """(S, K) the numbers `told`."""
+        every = ((t, np.asarray(draws[t.symbol])) for t in self.told)
+        return np.stack([np.moveaxis(x, 0, -1)[t.at] for t, x in every], axis=-1)
+
+    def margins(self, priors: Mapping[str, Prior]) -> tuple[Any, ...]:
+        """(K,) the prior of each of `told` as a SciPy distribution."""
+        if not self.labels:
+            own = self.structure.margin(self.n_positions, priors[self.symbols[0]]).distribution()
+            return (own,) * len(self.told)
+        if len(self.symbols) > 1:
+            numbers = self.parameters(priors)
+            return tuple(numbers[t.number].distribution() for t in self.told)
+        every = self.structure.margins(self.n_positions, priors[self.symbols[0]])
+        return tuple(every[t.number] for t in self.told)
+
+    def take(self, rows: Ints) -> Residual:
+        """The same of some of the rows; all positions and levels stay."""
+        arms = None if self.arms is None else self.arms[rows]
+        return replace(self, refs=self.refs[rows], places=self.places[rows], arms=arms)
 
     # ---- rows by the places that their groups have ---------------------------------------------
 

@@ -19,8 +19,9 @@ from mixedbayes.families.poisson import Poisson
 from mixedbayes.formula import parse
 from mixedbayes.model.formulations import NonCentered
 from mixedbayes.model.spec import Spec
+from mixedbayes.results.described import describe_model, reach
 from mixedbayes.results.fixef import fixef
-from mixedbayes.results.summary import describe_model, diagnostics, reach, summary
+from mixedbayes.results.summary import diagnostics, summary
 from mixedbayes.results.text import WIDTH
 from mixedbayes.sample.settings import Settings
 

@@ -18,8 +18,8 @@ from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.report.equations import model_equations
 from mixedbayes.report.smooths import smooth_figures
 from mixedbayes.report.source import Source
+from mixedbayes.results.described import describe_model
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.summary import describe_model
 
 rng = np.random.default_rng(6)
 DATA = pd.DataFrame({"x": np.sort(rng.uniform(0, 10, 50)), "g": np.arange(50) % 5})
