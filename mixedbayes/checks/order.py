@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 
 from mixedbayes.checks.leave_out import take
 from mixedbayes.checks.report import Finding, p_said
-from mixedbayes.checks.residual import MOST_ROWS, Alone, Residuals, residuals_of
+from mixedbayes.checks.residual import MOST_ROWS, Alone, Residuals, residuals_of, thinned
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
+from mixedbayes.formula.nodes import column
+from mixedbayes.predict.streams import stream
+from mixedbayes.results.correlated import structure, whitened
 from mixedbayes.results.posterior import Posterior
 
 SMALL_P = 0.01  # of both sides together
+WHITE = 15  # purpose of the stream of random numbers
 FEWEST_PAIRS = 20
 FEWEST_STEPS = 5  # that differ, from which rows can be told to be sorted
 ROWS_PER_LEVEL = 3  # on average, from which rows of a level make a series
@@ -134,6 +138,8 @@ def autocorrelation(
     `found` are the residuals of all rows, or of some where there are many: those of whole levels
     are computed then.
     """
+    if post.design.residual is not None:
+        return _left_over(post, seed)
     if post.design.n > MOST_ROWS:
         rows = take(post.design, _whole_levels(post.design, order))
         found = residuals_of(post.with_design(rows), seed)
@@ -153,7 +159,7 @@ def autocorrelation(
         said += ": rows that follow each other differ more than by chance"
     elif look:
         said += ": rows that follow each other are alike, and count for less than the model takes "
-        said += f"them for. {_remedy(series)}"
+        said += f"them for. {_remedy(post, found.design, series)}"
     said = f"{said.removesuffix('.')}."
     if series.along is None:
         said += ' Where time runs otherwise, check(order=data["time"]) goes by it.'
@@ -172,8 +178,62 @@ def _lag(r: Floats, series: Series) -> Floats:
     return np.sum(a * b, axis=1) / np.sqrt(np.sum(a**2, axis=1) * np.sum(b**2, axis=1))
 
 
-def _remedy(series: Series) -> str:
+def _left_over(post: Posterior, seed: int) -> Finding | None:
+    """The same of residuals given those before them, where their correlations are in the model."""
+    design = post.design
+    if design.n > MOST_ROWS:
+        of = np.random.default_rng(0).permutation(len(structure(post).levels))
+        rank = np.argsort(of)[structure(post).refs]
+        rows = np.flatnonzero(rank < np.sort(rank)[MOST_ROWS])
+        post = post.with_design(take(design, rows))
+    some, own = thinned(post), structure(post)
+    order = np.lexsort((own.places, own.refs))
+    same = own.refs[order[1:]] == own.refs[order[:-1]]
+    series = Series(order[:-1][same], order[1:][same], None, own.structure.of or None)
+    if len(series.first) < FEWEST_PAIRS:
+        return None
+    white = whitened(some, np.arange(len(own.refs)))[0]
+    replicated = stream(seed, WHITE).standard_normal(white.shape)
+    beside = Alone(_lag(white, series), _lag(replicated, series))
+    low, high = beside.range()
+    p, mean = beside.p(), float(np.mean(beside.data))
+    said = (
+        f"The lag-1 autocorrelation within {own.name} of residuals given those before them, by "
+        f"{own.text}, is {mean:.2f}, of replicates {low:.2f} to {high:.2f} "
+        f"({p_said(p, 2 / len(white), SMALL_P)})"
+    )
+    look = p < SMALL_P
+    if look:
+        said += ": the structure does not take all of it; arma11 and toep say more than ar1, and "
+        said += "unstr says all"
+    table = beside.table().assign(pairs=len(series.first), along=[own.structure.of or "rows"])
+    return Finding("Autocorrelation", f"{said}.", look, table)
+
+
+def residual_term(design: Design, series: Series) -> str:
+    """The structure of residuals that takes it, as `residual=` has it; empty where none does."""
+    g, along = series.group, series.along
+    if g is None or along is None or along not in design.mu.terms or not along.isidentifier():
+        return ""
+    at = design.mu.X[:, design.mu.terms.index(along)]
+    if len(np.unique(np.column_stack([g.refs, at]), axis=0)) < len(at):
+        return ""  # several rows of a level at one time
+    name = "ar1" if bool(np.all(at == np.floor(at))) else "ou"
+    return f'residual="{name}({along} | {":".join(map(column, g.factors))})"'
+
+
+def _remedy(post: Posterior, design: Design, series: Series) -> str:
     """The terms that take it, in words."""
+    term = residual_term(design, series) if post.family.correlates else ""
+    if term:
+        slope = ""
+        if series.group is not None and not any(str(series.along) in t for t in series.group.terms):
+            slope = f", or slopes of each {series.group.name}, ({series.along} | "
+            slope += f"{series.group.name})"
+        return (
+            f"{term} takes what carries over from row to row; a course in time that is missing is "
+            f"taken by a curve of {series.along}{slope}."
+        )
     time = "time" if series.along is None else series.along
     g, slope = series.group, ""
     if g is not None and not any(time in term for term in g.terms):

@@ -56,6 +56,8 @@ def within_between(post: Posterior) -> Finding | None:
     None as well where the covariance V is too large, or effects are not normal.
     """
     design = post.design
+    if design.residual is not None:  # of which V knows nothing
+        return None
     found = candidates(design.mu)
     sizes = [(g, g.n_levels * len(g.terms)) for g in design.mu.groups]
     width = len(found) + len(design.mu.terms) + 2

@@ -15,7 +15,7 @@ from mixedbayes.distributions import LKJ, Dirichlet, Flat, Prior
 from mixedbayes.errors import FormulaError, ModelError
 from mixedbayes.formula import parse_expression, parse_terms
 from mixedbayes.formula.counts import count_columns
-from mixedbayes.formula.nodes import Call
+from mixedbayes.formula.nodes import Call, Name
 from mixedbayes.interop.r_formula import r_columns, r_name, r_text
 from mixedbayes.interop.r_placed import placed_columns
 from mixedbayes.interop.writing import check_columns, parts
@@ -263,12 +263,26 @@ def _formulas(spec: Spec, parts: Sequence[_Part]) -> list[str]:
         first = replace(first, right="1", own=True)
     more += ["center = FALSE"] * (_at_zero(spec, MU) and not first.own)
     formula = f"{_response(spec)} ~ {first.right}"
+    formula += _residual(spec.design)
     if not rest:
         return [f"bf({', '.join([formula, *more])})," if more else f"{formula},"]
     inside = [formula, *(f"{p.called} ~ {p.right}" for p in rest if not p.contrasts), *more]
     apart = [f"lf({p.called} ~ {p.right}, cmc = FALSE)" for p in rest if p.contrasts]
     lines = ["bf(", *(f"  {text}," for text in inside[:-1]), f"  {inside[-1]}"]
     return [*lines, f"){''.join(f' + {text}' for text in apart)},"]
+
+
+def _residual(design: Design) -> str:
+    """Correlations of residuals without structure, as a term of brms's formula."""
+    said = design.formula.residual
+    if said is None:
+        return ""
+    if not isinstance(parse_expression(said.of), Name):
+        raise ModelError(
+            f"brms's unstr() takes a column, and {said.of} is an expression: make it a column"
+        )
+    group = ":".join(map(r_name, said.factors))
+    return f" + unstr(time = {r_name(said.of)}, gr = {group})"
 
 
 def _at_zero(spec: Spec, p: str) -> bool:
@@ -329,6 +343,8 @@ def _priors(spec: Spec, parts: Sequence[_Part]) -> list[str]:
     out = [line for part in parts for line in _of_part(_with_apart(spec, part.parameter), part)]
     for group, prior in _correlations(spec).items():
         out += _set(prior, **{"class": "cor", "group": _group(group)})
+    for prior in spec.priors.residual.values():
+        out += _set(prior, **{"class": "cortime"})
     for p in spec.priors.predictors:
         for (group, _), prior in p.law_numbers.items():
             out += _set(prior, **{"class": "df", "group": _group(group)})

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from mixedbayes.design import own_functions
+from mixedbayes.design.types import Residual
 from mixedbayes.errors import ModelError
 from mixedbayes.model.spec import Spec
 from mixedbayes.terms.base import need_plain
@@ -18,12 +19,36 @@ def check_writable(spec: Spec, call: str, *, plain: bool = True) -> None:
 
     `plain`: whether it has grouping factors alone, with independent normal effects.
     """
+    if spec.design.residual is not None:
+        check_residual(spec.design.residual, call)
     if plain:
         need_plain((g for p in spec.design.predictors for g in p.groups), call)
     if own := own_functions(spec.design):
         raise ModelError(
             f"{call} cannot write your own function {own[0]}(): make its result a column of the "
             "data, and use that in the formula"
+        )
+
+
+_INSTEAD = {
+    "brms": "",
+    "lme4": "lme4 has none; nlme::lme and nlme::gls have them as correlation=",
+    "bambi": "Bambi has none; model.pymc is this one in PyMC",
+    "pymc": "`pymc` is the model in PyMC",
+}
+
+
+def check_residual(own: Residual, call: str) -> None:
+    """ModelError where another package has no such correlations of residuals, or others."""
+    if "brms" not in call:
+        remedy = next((text for name, text in _INSTEAD.items() if name in call), _INSTEAD["bambi"])
+        raise ModelError(f"{call} cannot write residuals that are {own.text}: {remedy}")
+    if not own.structure.closed or own.by:
+        raise ModelError(
+            f"{call} cannot write residuals that are {own.text}: it writes unstr(visit | g) "
+            "without by=. brms's ar(cov = TRUE) and arma(cov = TRUE) have the sd of innovations in "
+            "the place of that of residuals, so that priors differ, its cosy() has no negative "
+            "correlations, and it has no correlations by arm"
         )
 
 

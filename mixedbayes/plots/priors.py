@@ -100,6 +100,8 @@ def _title(post: Posterior, q: Quantity, labels: Labels) -> tuple[str, str]:
             return f"{q.group} sd: {terms[0]}{where}", labels.coefficient(q.terms[0])
         case "cor":
             return f"{q.group} cor: {', '.join(terms)}{where}", "correlation"
+        case "residual":
+            return f"residuals {q.label}", q.parameter
     if q.terms:
         return f"{q.term}{where}", labels.predictor
     if q.parameter == names.SIGMA:

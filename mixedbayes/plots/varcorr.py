@@ -12,6 +12,8 @@ from mixedbayes.plots.labels import Labels, labels_of
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.varcorr import RESIDUAL, Component, component_list
 
+_SIGNED = ("cor", "rho", "theta")  # kinds that are between -1 and 1
+
 
 def plot_varcorr(
     post: Posterior,
@@ -65,7 +67,7 @@ def plot_varcorr(
             _title(post, labels, part),
             _axis(labels, part),
             part.value.reshape(chains, -1),
-            (-1.0, 1.0) if part.kind == "cor" else (0.0, 1.02 * highest[_axis(labels, part)]),
+            (-1.0, 1.0) if part.kind in _SIGNED else (0.0, 1.02 * highest[_axis(labels, part)]),
         )
         for part in parts
     ]
@@ -74,7 +76,7 @@ def plot_varcorr(
 
 def _title(post: Posterior, labels: Mapping[str, Labels], part: Component) -> str:
     if part.group == RESIDUAL:
-        return post.family.dispersion_words
+        return part.name or post.family.dispersion_words
     assert part.term is not None
     own = labels[MU]
     if part.term2 is None:
@@ -85,8 +87,10 @@ def _title(post: Posterior, labels: Mapping[str, Labels], part: Component) -> st
 def _axis(labels: Mapping[str, Labels], part: Component) -> str:
     if part.kind == "cor":
         return "correlation"
-    if part.group == RESIDUAL:
+    if part.group == RESIDUAL and part.kind == "sd":
         return labels[MU].predictor
+    if part.kind in _SIGNED[1:]:
+        return part.kind
     assert part.term is not None
     if part.kind != "sd":
         return labels[part.parameter].column(part.term)

@@ -132,6 +132,12 @@ def _predictors(post: Posterior) -> Iterator[Piece]:
         if p.left_out:
             which = joined(p.left_out)
             yield f"Columns that others determine were left out: {which}. "
+    if (residual := design.residual) is not None:
+        of = residual.structure.of
+        arms = f", for each level of {residual.by}" if residual.by else ""
+        yield f"The residuals of the rows of one {residual.name} are correlated, "
+        yield Code(residual.text)
+        yield f": {residual.structure.said}, of {f'values of {of}' if of else 'rows'}{arms}. "
     references = reference_levels(design)
     if references:
         said = joined([f"{level} of {factor}" for factor, level in references.items()])

@@ -190,6 +190,9 @@ def _groups(post: Posterior, asked: Asked) -> Iterator[Entry]:
         return
     keys = []
     for c in found:
+        if c.group == RESIDUAL:
+            keys.append(Key(GROUPS, c.kind, RESIDUAL, tuple(t for t in (c.term, c.term2) if t)))
+            continue
         prefix = names.prefix(c.parameter)
         terms = (t.removeprefix(prefix) for t in (c.term, c.term2) if t is not None)
         of = "mu" if c.across else names.owner(c.parameter)  # the terms say it

@@ -94,6 +94,8 @@ def priors_of(spec: Spec) -> list[Told]:
         found.append(Told(f"correlations over {a.name} across {of}", at_means, assigned))
     for name, assigned in spec.priors.parameters.items():
         found.append(Told(name, AT_MEANS in assigned.origin, assigned))
+    for name, assigned in spec.priors.residual.items():
+        found.append(Told(f"{name} of residuals", False, assigned))
     return found
 
 

@@ -42,6 +42,12 @@ def model_equations(spec: Spec) -> str:
     """The whole model: likelihood, predictors, laws of the group effects; `aligned` lines."""
     design, family = spec.design, spec.family
     lines = [likelihood(design, family)]
+    if (own := design.residual) is not None:
+        arm = rf", \text{{ for each }} {tex(own.by)}" if own.by else ""
+        lines.append(
+            r"\mathrm{cor}(y_i,\, y_{i'}) &= R_{v[i],\,v[i']} \text{ of rows of one } "
+            rf"{tex(own.name)}, \quad R{own.structure.latex}{arm}"
+        )
     if limits := design.formula.response.limits:
         lines.append(r"&\quad\text{observed through }" + r"\text{ and }".join(map(tex, limits)))
     first = (

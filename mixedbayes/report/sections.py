@@ -228,6 +228,7 @@ def session_code(source: Source) -> str:
     chosen = source.post.made.formulation
     options = {
         "family": written(family),
+        "residual": "" if formula.residual is None else repr(formula.residual.text),
         "priors": _python(given) if given else "",
         "formulation": chosen.engine.code(chosen.groups),
     }

@@ -67,7 +67,8 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
         yield "" if k else "formula", text
     yield "family", family.described
     if design.residual is not None:
-        yield "residual", design.residual.text
+        own = design.residual
+        yield "residual", f"{own.text}: {plural(len(own.levels), 'level')} of {own.name}"
     yield "rows", f"{design.n:,} used"
     predictors = design.predictors
     groups = {g.name: g.n_levels for p in predictors for g in p.factors}

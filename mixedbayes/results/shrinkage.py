@@ -302,6 +302,11 @@ def check_least_squares(post: Posterior, what: str) -> None:
             f"{what} compares with least squares of {y}, and the {post.family.name} family models "
             f"its logarithm{beyond}: {remedy}"
         )
+    if post.design.residual is not None:
+        raise ModelError(
+            f"{what} compares with least squares of independent rows, and residuals are "
+            f"{post.design.residual.text}; see ranef() and coef()"
+        )
     if post.design.further:
         raise ModelError(
             f"{what} needs one residual variance, and {', '.join(post.design.further)} has a "

@@ -262,6 +262,11 @@ def edf_draws(post: Posterior, found: list[Counted]) -> Floats:
     """(D, K) degrees of freedom of K curves of the mean, for D of the draws."""
     mu = post.design.mu
     need_independent(mu.groups, "edf()", normal=False)
+    if post.design.residual is not None:
+        raise ModelError(
+            f"edf() is of rows that are independent given the effects, and residuals are "
+            f"{post.design.residual.text}; smooths() has the curves with their intervals"
+        )
     X = mu.X / np.maximum(np.sqrt(np.mean(mu.X**2, axis=0)), 1e-300)
     ones = np.ones((post.design.n, int(mu.intercept)))
     whole = sparse.csc_array(sparse.hstack([ones, X, *(g.operator() for g in mu.groups)]))

@@ -221,6 +221,11 @@ def _check(model: Spec | Posterior, most_rows: float) -> None:
             f"ways() writes Gaussian models with identity link; the {family.name} family with "
             f"{family.link.name} link has no marginal form in closed form"
         )
+    if design.residual is not None:
+        raise ModelError(
+            f"ways() writes models of independent residuals, and here they are "
+            f"{design.residual.text}: ways() of the model without residual= compares its forms"
+        )
     if design.further:
         raise ModelError(
             "ways() writes models with one residual variance, and "

@@ -37,6 +37,7 @@ class Autoregressive(Covariance):
     elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "ar1({effects} | {group})"}
     latex: ClassVar[str] = r"_{st} = \rho^{|s - t|}"
     about: ClassVar[str] = "correlation"
+    said: ClassVar[str] = "a correlation that falls geometrically with the steps between"
 
     def default(self) -> tuple[Prior, str]:
         return LKJ(2.0), "favours weak correlations a little"

@@ -21,6 +21,7 @@ class CompoundSymmetry(Covariance):
     elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "cs({effects} | {group})"}
     latex: ClassVar[str] = r"\text{: one correlation for all pairs}"
     about: ClassVar[str] = "correlation"
+    said: ClassVar[str] = "one correlation for all pairs"
     apart: ClassVar[bool] = True
 
     def default(self) -> tuple[Prior, str]:

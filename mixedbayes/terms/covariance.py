@@ -139,6 +139,7 @@ class Covariance(ABC):
     latex: ClassVar[str] = r"\text{: correlations}"  # what is said of R in D R D
     about: ClassVar[str] = "correlations"  # what their prior is of
     kind: ClassVar[str] = "cor"  # what `labels` are, in tables
+    said: ClassVar[str] = "correlations"  # in a methods section
     exchangeable: ClassVar[bool] = False  # whether effects, or rows of one group, have no order
     # As correlations of residuals: names of their parameters in draws, and the dimension of these
     # where there are several of one name.

@@ -35,6 +35,7 @@ class OrnsteinUhlenbeck(Covariance):
     axis: ClassVar[Axis] = "times"
     latex: ClassVar[str] = r"_{st} = \exp(-|s - t| / \rho)"
     about: ClassVar[str] = "range"
+    said: ClassVar[str] = "a correlation that falls exponentially with the distance of times"
     kind: ClassVar[str] = "range"
     symbols: ClassVar[tuple[str, ...]] = ("range",)
 

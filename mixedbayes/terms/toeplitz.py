@@ -39,6 +39,7 @@ class Toeplitz(Covariance):
     apart: ClassVar[bool] = True
     latex: ClassVar[str] = r"\text{: a correlation for each lag}"
     about: ClassVar[str] = "partial correlations"
+    said: ClassVar[str] = "a correlation for each lag"
     dimension: ClassVar[str] = LAG
 
     def default(self) -> tuple[Prior, str]:

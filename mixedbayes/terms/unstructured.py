@@ -29,6 +29,7 @@ class Unstructured(Covariance):
 
     name: ClassVar[str] = "us"
     closed: ClassVar[bool] = True
+    said: ClassVar[str] = "a correlation for each pair"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "lme4": "({effects} | {group})",
         "brms": "({effects} | {group})",

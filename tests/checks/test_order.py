@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from correlated import drawn
 from hand_made import hand_made
 
 import mixedbayes as mb
@@ -197,3 +198,68 @@ def test_an_order_without_steps_is_said_to_have_none(mixed):
     )
     said = check(many, given_order(many.design, counts["week"]))
     assert said.said == "Not looked for: rows that count several times have no order."
+
+
+# ---- the structure of residuals that takes it ----------------------------------------------------
+
+
+def along(y, times, family="gaussian"):
+    known = {"Intercept": 0.0, "fixef": 0.0, "ranef_g": 0.0, "sigma": 1.0}
+    table = data(y, Days=times).drop(columns="x")
+    return hand_made("y ~ Days + (1 | g)", table, family, 400, np.random.default_rng(0), known)
+
+
+def test_it_is_named_in_the_words_of_residual():
+    said = check(along(series(0.6), T)).said
+    assert 'residual="ar1(Days | g)" takes what carries over from row to row' in said
+    assert "or slopes of each g, (Days | g)" in said
+    said = check(along(series(0.6), np.sqrt(T))).said
+    assert 'residual="ou(Days | g)" takes' in said
+
+
+def test_it_is_one_that_the_model_takes():
+    y = series(0.6)
+    post = along(y, T)
+    term = order.residual_term(post.design, follow(post.design))
+    text = term.removeprefix('residual="').removesuffix('"')
+    mb.Model("y ~ Days + (1 | g)", data(y, Days=T), residual=text)
+
+
+def test_it_is_not_named_where_it_cannot_be():
+    twice = along(series(0.6), T // 2)  # two rows of a level at one time
+    assert "residual=" not in check(twice, given_order(twice.design, T)).said
+    known = {"Intercept": 0.0, "fixef": 0.0, "ranef_g": 0.0, "sigma": 1.0, "nu": 8.0}
+    table, rng = data(series(0.6), Days=T).drop(columns="x"), np.random.default_rng(0)
+    heavy = hand_made("y ~ Days + (1 | g)", table, "student_t", 400, rng, known)
+    assert "residual=" not in check(heavy).said
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.7])
+def test_no_alarm_where_there_is_nothing_over_seeds(rho):
+    """Independent rows; and correlated ones whose model has the correlation."""
+    looks = []
+    for seed in range(12):
+        table = data(series(rho, seed), Days=T).drop(columns="x")
+        if rho == 0:
+            looks.append(check(along(series(0.0, seed), T)).look)
+            continue
+        model = mb.Model("y ~ Days", table, residual="ar1(Days | g)")
+        looks.append(check(known_rho(model, rho)).look)
+    assert sum(looks) <= 1
+
+
+def test_what_a_structure_leaves_is_found():
+    table = data(series(0.7, 3), Days=T).drop(columns="x")
+    said = check(known_rho(mb.Model("y ~ Days", table, residual="ar1(Days | g)"), 0.2))
+    assert said.look
+    assert "residuals given those before them, by ar1(Days | g), is 0.5" in said.said
+    assert "arma11 and toep say more than ar1" in said.said
+
+
+def known_rho(model, rho, draws=200):
+    values = {"Intercept": 0.0, "fixef": np.zeros(1), "sigma": 1.0, "rho": rho}
+    post = drawn(model, draws)
+    tree = post.idata["posterior"].to_dataset()
+    same = {n: (x.dims, np.broadcast_to(values[str(n)], x.shape).copy()) for n, x in tree.items()}
+    post.idata["posterior"].dataset = tree.assign(same)
+    return post
