@@ -311,10 +311,6 @@ def _thinned(theta: Floats) -> Floats:
 
 def _check(spec: Spec) -> None:
     obstacle = spec.closed_form_obstacle
-    if spec.design.residual is not None:
-        obstacle = f"residuals are correlated, {spec.design.residual.text}"
-    elif spec.design.further:
-        obstacle = f"{', '.join(spec.design.further)} has a formula of its own"
     if obstacle is not None:
         raise ModelError(
             f"log_evidence() needs the effects' closed form, and {obstacle}; compare such models "

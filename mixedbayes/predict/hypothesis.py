@@ -30,6 +30,7 @@ def hypothesis(
       blanks or signs in backticks, and ``fixef[Days]`` where other names are the same;
     - ``sd_Subject[Days]``, ``cor_Subject[Intercept, Days]``;
     - the family's own: ``sigma``, ``shape``, ``thresholds[low|high]``;
+    - of correlated residuals ``rho``, ``theta``, ``range``; ``rho[lag 1]``, ``rho[1, 2]``;
     - one level's coefficient and its deviation from the population: ``coef[Subject=308, Days]``,
       ``ranef[Subject=308, Days]``, of a combined level ``ranef[batch=A, cask=a, Intercept]``; a
       level that holds signs in quotes, ``coef[county="St. Louis, MN", floor]``;

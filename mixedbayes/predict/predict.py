@@ -91,6 +91,8 @@ def predict(
       observation has the variance sigma^2 / w; of families whose rows count w times it is one of
       these observations, as in brms. In the table the mean is the expectation of the observation,
       without Monte Carlo error of its own, and sd and interval are those of simulated observations.
+      Where residuals are correlated, draws=True draws those of new rows of one group together, for
+      which `new` has the columns of the structure, and independently of the fitted rows.
       Of censored responses they are what would be seen without censoring; of truncated ones they
       are between the bounds, and their mean is that of the simulated ones.
     - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with

@@ -24,7 +24,7 @@ def structure(post: Posterior) -> Residual:
 
 def residual_draws(post: Posterior) -> Mapping[str, Floats]:
     """(S, ...) draws of the parameters of the residuals' correlations, by name."""
-    return {symbol: post.stacked(symbol) for symbol in structure(post).symbols}
+    return post.correlations()
 
 
 def row_sds(post: Posterior, rows: Ints) -> Floats:

@@ -28,6 +28,7 @@ from mixedbayes.results.tables import (
     labelled,
     noted,
 )
+from mixedbayes.terms import correlated_rows
 
 Floats = NDArray[np.float64]
 Block = Callable[[slice], Floats]
@@ -239,7 +240,10 @@ def residuals(
     prob
         Probability of the interval.
     kind
-        "response": y - E[y], in the response's unit; "pearson": that over sd(y), without unit. Of
+        "response": y - E[y], in the response's unit; "pearson": that over sd(y), without unit;
+        "normalized": where residuals are correlated within groups those given the rows before them
+        in the group, over their sd, as in nlme, which are independent where the model is right;
+        elsewhere the same as "pearson". Of
         ordered categories y is the code 1, 2, ..., as if they were equally far apart.
         Of counts of categories in several columns there is one of each category,
         y_k - n p_k and (y_k - n p_k) / sqrt(n p_k (1 - p_k)), n the row's total.
@@ -269,24 +273,29 @@ def residuals(
     --------
     >>> fit.residuals(kind="pearson")  # doctest: +SKIP
     """
-    if kind not in ("response", "pearson"):
-        raise ModelError(f'kind={kind!r}: residuals() has kind="response" or "pearson"')
+    if kind not in ("response", "pearson", "normalized"):
+        known = '"response", "pearson" or "normalized"'
+        raise ModelError(f"kind={kind!r}: residuals() has kind={known}")
     how = Description.asked(prob, statistics, interval)
     if post.family.columns:
         categories = post.family.categories(post.design)
         return _by_rows(post, _of_counts(post, kind), how, draws, "residual", categories)
     need_residuals(post)
     truncated = is_truncated(post)
-    if kind == "pearson" and truncated:
+    if kind != "response" and truncated:
         raise ModelError(
-            f'kind="pearson": the sd of {post.design.response} between the bounds of truncation is '
+            f'kind="{kind}": the sd of {post.design.response} between the bounds of truncation is '
             'not known here; kind="response" has y less its mean between them, and '
             "plot_residuals() quantile residuals"
         )
     seed = int({**post.draws.attrs, **post.idata.attrs}.get("seed", 0))
     y, rng = observed(post), np.random.default_rng([seed, _RESIDUALS])
 
+    white = _whitened(post) if kind == "normalized" else None
+
     def block(rows: slice) -> Floats:
+        if white is not None:
+            return white[:, rows].T
         values = post.family.deviation(_completed(post, y, rows, rng), observable(post, rows))
         values = values if draws else post.family.unwound(values)
         return values if kind == "response" else values / response_sd(post, rows)
@@ -297,6 +306,15 @@ def residuals(
         unobserved_note(post.design),
     )
     return noted(found, " ".join(filter(None, notes)))
+
+
+def _whitened(post: Posterior) -> Floats | None:
+    """(S, n) residuals given those before them; None where they are independent."""
+    own, every = post.design.residual, slice(None)
+    if own is None:
+        return None
+    e = (post.design.y - linear_predictor(post, every).T) / response_sd(post, every).T
+    return correlated_rows.whitened(own, post.correlations(), e)[0]
 
 
 def _of_counts(post: Posterior, kind: str) -> Block:

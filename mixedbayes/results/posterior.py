@@ -292,6 +292,11 @@ class Posterior:
         """
         return {name: self.stacked(name) for name in self.family.estimated(self.design)}
 
+    def correlations(self) -> Mapping[str, Floats]:
+        """(S, ...) draws of the parameters of correlated residuals, by name; none without."""
+        own = self.design.residual
+        return {} if own is None else {symbol: self.stacked(symbol) for symbol in own.symbols}
+
     def group(self, name: str, parameter: str = "mu") -> GroupDesign:
         return self.predictor(parameter).group(name)
 

@@ -83,6 +83,7 @@ class AutoregressiveMovingAverage(Autoregressive):
     elsewhere: ClassVar[Mapping[str, str]] = {}
     latex: ClassVar[str] = r"_{st} = R_1 \rho^{|s - t| - 1}"
     about: ClassVar[str] = "autoregression and moving average"
+    said: ClassVar[str] = "an autoregression with a moving average"
 
     def parameters(self, k: int, prior: Prior) -> tuple[Scaled, ...]:
         return bounded(prior), bounded(prior)

@@ -27,6 +27,8 @@ CASES = {
     "cosy": "cosy(id)",
     "cs": "cs(visit | id)",
     "hetar1": "hetar1(visit | id)",
+    "arma11": "arma11(week | id)",
+    "arma11 by arm": "arma11(visit | id, by=arm)",
 }
 
 

@@ -18,13 +18,14 @@ from mixedbayes.errors import ModelError
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.correlated import given_kept, whitened
-from mixedbayes.results.fitted import linear_predictor
+from mixedbayes.results.fitted import linear_predictor, residuals
 
 CASES = {
     "ar1": ("ar1(visit | id)", "y | weights(w) ~ x"),
     "unstr by arm": ("unstr(visit | id, by=arm)", "y ~ x"),
     "ou": ("ou(time | id)", ["y ~ x", "sigma ~ x"]),
     "cosy": ("cosy(id)", "y ~ x"),
+    "arma11": ("arma11(visit | id)", "y ~ x"),
     "toep": ("toep(visit | id)", "y ~ x"),
     "beside effects": ("ar1(visit | id)", "y ~ x + (1 | id)"),
 }
@@ -96,6 +97,8 @@ def test_whitened_residuals_are_independent_given_those_before_them(post):
     order = np.lexsort((post.design.residual.places, post.design.residual.refs))
     L = np.linalg.cholesky(V[np.ix_(order, order)])
     np.testing.assert_allclose(white[1, order], np.linalg.solve(L, r[order]), atol=1e-8)
+    found = residuals(post, kind="normalized", draws=True).to_numpy().reshape(white.shape)
+    np.testing.assert_allclose(found, white)
 
 
 def test_some_rows_of_a_design():

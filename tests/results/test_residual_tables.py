@@ -26,6 +26,7 @@ NAMES = {
     "ar1(visit | id, by=arm)": ["rho[drug]", "rho[placebo]"],
     "toep(visit | id)": ["rho[lag 1]", "rho[lag 2]", "rho[lag 3]"],
     "ou(time | id)": ["range"],
+    "arma11(visit | id)": ["rho", "theta"],
     "cosy(id)": ["rho"],
     "unstr(visit | id)": [f"rho[{i}, {j}]" for i in range(1, 5) for j in range(i + 1, 5)],
 }
@@ -66,7 +67,8 @@ def test_numbers_are_those_of_the_draws(post):
 def test_the_summary_has_them(post):
     text = str(summary(post))
     assert post.design.residual.text in text
-    assert ("range" if "ou" in post.design.residual.text else "cor") in text
+    kind = {"ou": "range", "arma11": "theta"}.get(post.design.residual.structure.name, "cor")
+    assert kind in text
 
 
 def test_many_correlations_are_in_varcorr():

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.terms.registry import COVARIANCES
+from mixedbayes.terms.registry import RESIDUALS
 from mixedbayes.terms.residual import Residual
 
-STRUCTURES = {name: c for name, c in COVARIANCES.items() if c.correlated}
+STRUCTURES = RESIDUALS
 POSITIONS = (2.0, 4.0, 6.0, 8.0)
 
 
