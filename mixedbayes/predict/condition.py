@@ -113,6 +113,11 @@ def _with_residual(post: Posterior, data: NewData, rows: Any) -> NewData:
             f"{' and '.join(data.further)} has effects of groups; fit again with the rows added"
         )
     own = replay_residual(post.design, rows)
+    if known := [g for g in own.levels.tolist() if g in set(post.design.residual.levels.tolist())]:
+        raise DataError(
+            f"{len(known)} level(s) of {own.name} are in the fit, such as {known[0]!r}, and "
+            f"residuals of its rows are correlated, {own.text}: fit again with the rows added"
+        )
     return replace(data, residual=own, correlations=residual_draws(post))
 
 
