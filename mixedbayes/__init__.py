@@ -57,6 +57,7 @@ _HOME = {
     ),
     "Marginal": "mixedbayes.engines.marginal",
     "PartiallyCentered": "mixedbayes.engines.joint",
+    "Quadrature": "mixedbayes.engines.quadrature",
     **dict.fromkeys(("NonCentered", "Centered"), "mixedbayes.model.formulations"),
     **dict.fromkeys(
         (
@@ -147,6 +148,7 @@ if TYPE_CHECKING:
     from mixedbayes.distributions import Uniform as Uniform
     from mixedbayes.engines.joint import PartiallyCentered as PartiallyCentered
     from mixedbayes.engines.marginal import Marginal as Marginal
+    from mixedbayes.engines.quadrature import Quadrature as Quadrature
     from mixedbayes.errors import DataError as DataError
     from mixedbayes.errors import FileError as FileError
     from mixedbayes.errors import FormulaError as FormulaError

@@ -38,6 +38,7 @@ STAGES = [
     {"families"},
     {"marginal"},
     {"joint"},
+    {"quadrature"},
     {"model"},
     {"sample"},
     {"engines"},

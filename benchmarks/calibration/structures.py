@@ -133,6 +133,12 @@ _COUNTS = {"Intercept": mb.Normal(0.5, 1), "fixef": mb.Normal(0, 0.5), "sd": mb.
 GENERALISED: Mapping[str, Structure] = {
     "poisson": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(12, 4), _COUNTS, "poisson"),
     "bernoulli": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(12, 8), _COUNTS, "bernoulli"),
+    "poisson_slopes": Structure(
+        "y ~ x + (x | g)", lambda: _yes_or_no(20, 5), {**_COUNTS, "cor": mb.LKJ(1.5)}, "poisson"
+    ),
+    "bernoulli_slopes": Structure(
+        "y ~ x + (x | g)", lambda: _yes_or_no(30, 6), {**_COUNTS, "cor": mb.LKJ(1.5)}, "bernoulli"
+    ),
     "zero_inflated_poisson": Structure(
         "y ~ x + (1 | g)",
         lambda: _yes_or_no(12, 6),

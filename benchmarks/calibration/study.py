@@ -70,6 +70,11 @@ def partially_centered(spec: Spec, settings: Settings) -> SamplingResult:
     return _sample(spec, settings, choose_engine(PartiallyCentered(), spec))
 
 
+def quadrature(spec: Spec, settings: Settings) -> SamplingResult:
+    """Effects integrated out by quadrature and drawn back."""
+    return _sample(spec, settings, choose_engine(mb.Quadrature(), spec))
+
+
 def _sample(spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
     return chosen.engine.sample(spec, replace(settings, effects="draws"), chosen)
 
@@ -93,6 +98,7 @@ SAMPLERS: Mapping[str, Sampler] = {
     "marginal": marginal,
     "noncentered": noncentered,
     "partially_centered": partially_centered,
+    "quadrature": quadrature,
 }
 WRONG: Mapping[str, Sampler] = {"wrong_prior": half_prior, "wrong_sd": short_sd}
 

@@ -137,7 +137,8 @@ class Model:
         0, 1, ..., D has; the shares have ``{"simo_x": Dirichlet(1)}``, one number for all steps or
         a list of one for each.
     formulation
-        ``"auto"``, ``Marginal()``, ``NonCentered()``, ``Centered()``, or one per grouping factor.
+        ``"auto"``, ``Marginal()``, ``Quadrature()``, ``PartiallyCentered()``, ``NonCentered()``,
+        ``Centered()``, or one of the last two per grouping factor.
     functions
         Functions of your own that the formula may call, by name. They give each row its own value,
         whichever rows come with it, or one number, which is kept for new data.

@@ -11,7 +11,7 @@ and `ordered` has the coordinates of those that increase.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -262,20 +262,27 @@ class JointLayout:
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter from theta (S, d)."""
-        sds, Ws, parameters = self.hyper(coordinates.tails.phi(theta[:, : self.n_hyper]))
-        out: dict[str, Floats] = dict(parameters)
+        phi = coordinates.tails.phi(theta[:, : self.n_hyper])
         effects = self.effects(theta, coordinates)
+        return self.told(phi, effects, theta[:, self.coefficient_start :])
+
+    def told(
+        self, phi: Floats, effects: Sequence[Floats], coefficients: Floats
+    ) -> dict[str, Floats]:
+        """The same from phi (S, h), b (S, J, q) of each factor, and intercept and slopes (S, p)."""
+        sds, Ws, parameters = self.hyper(phi)
+        out: dict[str, Floats] = dict(parameters)
         for g, sd, W, b in zip(self.groups, sds, Ws, effects, strict=True):
             own = {names.sd(g.name): g.told_sd(sd), names.ranef(g.name): b}
             if g.correlated:
                 own[names.cor(g.name)] = g.told_cor(correlation.matrix(W))
             out |= self.priors.mu.at_zero(own, g.name)
-        at, mu = self.coefficient_start, self.design.mu
-        beta = theta[:, at + mu.intercept :]
+        mu = self.design.mu
+        beta = coefficients[:, int(mu.intercept) :]
         if mu.terms:
             out[names.fixef()] = self.priors.mu.fixef_at_zero(beta)
         if mu.intercept:
-            out[names.intercept()] = self.centre.intercept_at_zero(theta[:, at], beta)
+            out[names.intercept()] = self.centre.intercept_at_zero(coefficients[:, 0], beta)
         if self.thresholds is not None:
             cuts = out[self.thresholds]
             out[self.thresholds] = self.cuts.thresholds_at_zero(cuts, beta)

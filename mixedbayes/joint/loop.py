@@ -32,7 +32,7 @@ call = jit.caller(LOOP_SIGNATURE)
 def loop_of(density: RowDensity, front: Front, m: int) -> Any:
     """The compiled loop, with LOOP_SIGNATURE, for a model with m parameters that are numbers."""
     if density.loop is None:
-        pick = _picker(density.width)
+        pick = picker(density.width)
         body = _of_rows(density.row, density.once, front.function, m, density.odds, pick)
     elif m == 0:
         body = _whole(density.loop, front.function)
@@ -43,8 +43,7 @@ def loop_of(density: RowDensity, front: Front, m: int) -> Any:
 
 def _of_rows(row: Any, once: Any, before: Any, m: int, odds: tuple[int, ...], pick: Any) -> Any:
     bits, mask = bits_of(m), (1 << bits_of(m)) - 1
-    as_tuple, entry = (_as_tuple(m), _entry) if m else (_no_tuple, _no_entry)
-    taken = _taken(tuple(k in odds for k in range(m))) if odds else _as_it_is
+    as_tuple, entry, taken = tuple_of(m), entry_of(m), taken_of(odds, m)
     of_predictor = _of_predictor(tuple(k in odds for k in range(m))) if odds else _by_link
 
     def loop(own, eta, y, size, extra, parameters, slope, d_parameters):
@@ -99,7 +98,7 @@ def _one(extra, i):
 
 
 @cache
-def _picker(width: int) -> Any:
+def picker(width: int) -> Any:
     """The numbers of `extra` in a row: one, or a tuple."""
     if width == 1:
         return _one
@@ -111,7 +110,11 @@ def _picker(width: int) -> Any:
     return several
 
 
-def _as_tuple(m: int) -> Any:
+def tuple_of(m: int) -> Any:
+    """The tuple of an array of m numbers."""
+    if m == 0:
+        return _no_tuple
+
     @compiled
     def as_tuple(values):
         return to_fixed_tuple(values, m)  # type: ignore[call-arg]
@@ -131,8 +134,11 @@ def _by_link(k, code, eta):
     return inverse(code, eta)
 
 
-def _taken(as_odds: tuple[bool, ...]) -> Any:
-    """`_as_it_is`, log odds of some."""
+def taken_of(odds: tuple[int, ...], m: int) -> Any:
+    """`_as_it_is`, log odds of some of the m parameters."""
+    if not odds:
+        return _as_it_is
+    as_odds = tuple(k in odds for k in range(m))
 
     @compiled
     def taken(k, value):
@@ -158,6 +164,11 @@ def _of_predictor(as_odds: tuple[bool, ...]) -> Any:
 @compiled
 def _no_tuple(values):
     return ()
+
+
+def entry_of(m: int) -> Any:
+    """One of the m derivatives of a row."""
+    return _entry if m else _no_entry
 
 
 @compiled

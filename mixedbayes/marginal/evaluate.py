@@ -108,7 +108,7 @@ def _derivatives(work, blocks, W, sampled, steps, sigma, first, x, dx, at):
 
 
 @njit(error_model="numpy", nogil=True)
-def _polynomial_gradient(eta, terms, coefficients, out):
+def polynomial_gradient(eta, terms, coefficients, out):
     """Gradient of sum_t c_t e_i e_j e_k e_l, (i, j, k, l) = terms[t] and e = (eta, 1)."""
     d = eta.size
     e, full = np.ones(d + 1), np.zeros(d + 1)
@@ -160,7 +160,7 @@ def density(eta, gradient, record):
             work[2, i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
         to_z(work[2], record, WHITENING, gradient)
     elif near and gradient.size > 0:
-        _polynomial_gradient(eta, terms, reals(record, COEFFICIENTS), gradient)
+        polynomial_gradient(eta, terms, reals(record, COEFFICIENTS), gradient)
     total = prior + likelihood + reals(record, LOG_DET)[0] + jacobian
     return finite_or_none(total, gradient)
 

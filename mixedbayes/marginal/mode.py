@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from mixedbayes.errors import ModelError
-from mixedbayes.marginal.density import Affine, MarginalDensity
-from mixedbayes.marginal.start import coordinate_units, default_start
+from mixedbayes.marginal.density import Affine
+from mixedbayes.marginal.start import ThetaDensity, coordinate_units, default_start
 from mixedbayes.theta.logpriors import IDENTITY
 from mixedbayes.theta.tails import fit_tails
 
@@ -64,7 +64,7 @@ class Mode:
         return self.units.to_eta(theta)
 
 
-def whiten(density: MarginalDensity, mode: Mode) -> MarginalDensity:
+def whiten[D: ThetaDensity](density: D, mode: Mode) -> D:
     """The density of eta, theta = mode + C eta: nearly independent coordinates of unit scale.
 
     It includes the Jacobian log |C|, so that it integrates to what the density of theta does.
@@ -72,7 +72,7 @@ def whiten(density: MarginalDensity, mode: Mode) -> MarginalDensity:
     return replace(density, units=mode.units)
 
 
-def transform_tails(density: MarginalDensity, mode: Mode) -> tuple[MarginalDensity, Mode]:
+def transform_tails[D: ThetaDensity](density: D, mode: Mode) -> tuple[D, Mode]:
     """The density in coordinates without long tails, see `tails`, and its mode there.
 
     Coefficients stay as they are, and the variances of factors whose effects are sampled: their
@@ -103,7 +103,7 @@ def initial_points(
 
 
 def find_mode(
-    density: MarginalDensity, start: Floats | None = None, *, max_iterations: int = 200
+    density: ThetaDensity, start: Floats | None = None, *, max_iterations: int = 200
 ) -> Mode:
     """Maximise the density of theta and measure its curvature there.
 
@@ -140,7 +140,7 @@ def find_mode(
 class _Counted:
     """logp_grad in each coordinate's own units, counting its calls."""
 
-    def __init__(self, density: MarginalDensity, units: Floats) -> None:
+    def __init__(self, density: ThetaDensity, units: Floats) -> None:
         self.density, self.units, self.calls = density, units, 0
 
     def __call__(self, x: Floats) -> tuple[float, Floats]:

@@ -7,12 +7,12 @@ s is its residual standard deviation.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.parameters import Layout
 from mixedbayes.marginal.problem import Problem
 from mixedbayes.theta.logpriors import IDENTITY, LOGIT
@@ -20,6 +20,28 @@ from mixedbayes.theta.logpriors import IDENTITY, LOGIT
 __all__ = ["coordinate_units", "default_start"]
 
 Floats = NDArray[np.float64]
+
+
+class ThetaDensity(Protocol):
+    """A log density of few parameters, a dataclass with `units` and `tails`.
+
+    Its layout has ndim, n_parameters, table, starts, coefficients and sampled.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def layout(self) -> Any: ...
+
+    @property
+    def problem(self) -> Problem | None: ...
+
+    @property
+    def ndim(self) -> int: ...
+
+    def logp(self, theta: Floats) -> float: ...
+
+    def logp_grad(self, z: Floats) -> tuple[float, Floats]: ...
 
 
 def coordinate_units(layout: Layout, problem: Problem | None) -> Floats:
@@ -41,7 +63,7 @@ def coordinate_units(layout: Layout, problem: Problem | None) -> Floats:
     return units
 
 
-def default_start(density: MarginalDensity) -> Floats:
+def default_start(density: ThetaDensity) -> Floats:
     """theta (d,): sigma = 0.7 s, each group sd such that its effects have half the size of s.
 
     Correlations and spherical effects are 0, sampled coefficients at the fit; those of residuals at

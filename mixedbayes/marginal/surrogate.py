@@ -20,6 +20,7 @@ from scipy.stats import qmc
 
 from mixedbayes.marginal.density import MarginalDensity, Surrogate
 from mixedbayes.marginal.problem import Problem
+from mixedbayes.marginal.start import ThetaDensity
 from mixedbayes.theta.whitening import non_normality
 
 Floats = NDArray[np.float64]
@@ -40,7 +41,7 @@ def surrogate_pays(problem: Problem, density: MarginalDensity) -> bool:
     return small and problem.plan.flops > LEAST_FLOPS
 
 
-def fit_surrogate(density: MarginalDensity, cores: int) -> Surrogate | None:
+def fit_surrogate(density: ThetaDensity, cores: int) -> Surrogate | None:
     """A polynomial for the gradient of a density in the units of its mode's curvature.
 
     None where it misses the gradient at points of which it knows nothing: the posterior is too far

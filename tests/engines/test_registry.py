@@ -21,21 +21,21 @@ SHORT = {"draws": 30, "tune": 50, "chains": 2, "seed": 1, "progress": False}
 
 
 @dataclass(frozen=True)
-class Quadrature(Formulation):
+class Grid(Formulation):
     points: int = 5
 
 
 @dataclass(frozen=True)
-class QuadratureEngine(Engine):
+class GridEngine(Engine):
     """Takes intercepts of one grouping factor; here by way of the joint engine."""
 
-    name: ClassVar[str] = "quadrature"
-    formulations: ClassVar[tuple[type[Formulation], ...]] = (Quadrature,)
-    reason: ClassVar[str] = "one intercept for each level is integrated by quadrature"
+    name: ClassVar[str] = "grid"
+    formulations: ClassVar[tuple[type[Formulation], ...]] = (Grid,)
+    reason: ClassVar[str] = "one intercept for each level is summed over a grid"
 
     def obstacle(self, spec) -> str | None:
         terms = [g.terms for g in spec.design.mu.groups]
-        return None if len(terms) == 1 and len(terms[0]) == 1 else "too much for quadrature"
+        return None if len(terms) == 1 and len(terms[0]) == 1 else "too much for a grid"
 
     def plan(self, spec, chosen) -> str:
         return f"{chosen.groups['g'].points} points for each level"
@@ -45,9 +45,9 @@ class QuadratureEngine(Engine):
 
 
 @pytest.fixture
-def with_quadrature(monkeypatch):
-    first, *others = registry.ENGINES
-    monkeypatch.setattr(registry, "ENGINES", (first, QuadratureEngine(), *others))
+def with_grid(monkeypatch):
+    first, _, *others = registry.ENGINES
+    monkeypatch.setattr(registry, "ENGINES", (first, GridEngine(), *others))
 
 
 @pytest.fixture(scope="module")
@@ -63,41 +63,41 @@ def model(data, formula="y ~ x + (1 | g)", **given):
     return mb.Model(formula, data, **{"family": "bernoulli", **given})
 
 
-def test_it_is_chosen_in_its_place(with_quadrature, data):
+def test_it_is_chosen_in_its_place(with_grid, data):
     found = model(data).formulation
-    assert (found.engine, found.groups) == (QuadratureEngine(), {"g": Quadrature()})
+    assert (found.engine, found.groups) == (GridEngine(), {"g": Grid()})
     assert found.reason == (
-        "the bernoulli family has no closed form; one intercept for each level is integrated by "
-        "quadrature"
+        "the bernoulli family has no closed form; one intercept for each level is summed over "
+        "a grid"
     )
     slopes = model(data, "y ~ x + (x | g)").formulation
     assert slopes.engine.name == "joint"
-    assert "no closed form; too much for quadrature; each level" in slopes.reason
+    assert "no closed form; too much for a grid; each level" in slopes.reason
     assert model(data, family="gaussian").formulation.engine.name == "marginal"
 
 
-def test_it_is_asked_for_by_its_object_and_refused_with_its_obstacle(with_quadrature, data):
-    asked = model(data, formulation=Quadrature(9)).formulation
-    assert (asked.groups, asked.reason) == ({"g": Quadrature(9)}, "as asked")
-    with pytest.raises(mb.ModelError, match=r"Quadrature\(\) is not possible here: too much for q"):
-        model(data, "y ~ x + (x | g)", formulation=Quadrature())
-    with pytest.raises(mb.ModelError, match=r"mb.Marginal\(\), mb.Quadrature\(\), mb.Parti"):
+def test_it_is_asked_for_by_its_object_and_refused_with_its_obstacle(with_grid, data):
+    asked = model(data, formulation=Grid(9)).formulation
+    assert (asked.groups, asked.reason) == ({"g": Grid(9)}, "as asked")
+    with pytest.raises(mb.ModelError, match=r"Grid\(\) is not possible here: too much for a"):
+        model(data, "y ~ x + (x | g)", formulation=Grid())
+    with pytest.raises(mb.ModelError, match=r"mb.Marginal\(\), mb.Grid\(\), mb.Parti"):
         model(data, formulation="quadratic")
-    with pytest.raises(mb.ModelError, match=r"formulation of g: .*; Quadrature\(\) deals"):
-        model(data, formulation={"g": Quadrature()})
+    with pytest.raises(mb.ModelError, match=r"formulation of g: .*; Grid\(\) deals"):
+        model(data, formulation={"g": Grid()})
     with pytest.raises(mb.SamplingError, match=r"needs formulation=Marginal\(\)"):
         model(data).fit(effects="summary")
 
 
-def test_every_stage_takes_it(with_quadrature, data, tmp_path):
-    asked = model(data, formulation=Quadrature(9))
+def test_every_stage_takes_it(with_grid, data, tmp_path):
+    asked = model(data, formulation=Grid(9))
     said = re.sub(r"\s+", " ", str(asked))
-    assert "sampling Quadrature(): as asked" in said
+    assert "sampling Grid(): as asked" in said
     assert "plan 9 points for each level" in said
     fit = asked.fit(**SHORT, cache=tmp_path)
-    assert "nutpie, seed 1, Quadrature()" in str(fit.summary())
+    assert "nutpie, seed 1, Grid()" in str(fit.summary())
     source = Source(fit.posterior, {}, prob=0.95)
-    assert "formulation=mb.Quadrature(points=9)," in session_code(source)
+    assert "formulation=mb.Grid(points=9)," in session_code(source)
     assert asked.pymc.free_RVs
     for loaded in (mb.load(fit.save(tmp_path / "f.nc")), asked.fit(**SHORT, cache=tmp_path)):
         assert loaded.formulation == loaded.model.formulation == asked.formulation
@@ -105,8 +105,8 @@ def test_every_stage_takes_it(with_quadrature, data, tmp_path):
 
 
 def test_a_file_of_an_engine_that_is_not_there_says_so(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "ENGINES", (QuadratureEngine(), *registry.ENGINES[1:]))
+    monkeypatch.setattr(registry, "ENGINES", (GridEngine(), *registry.ENGINES[1:]))
     path = model(data).fit(**SHORT).save(tmp_path / "f.nc")
     monkeypatch.undo()
-    with pytest.raises(mb.FileError, match="its engine 'quadrature' is unknown"):
+    with pytest.raises(mb.FileError, match="its engine 'grid' is unknown"):
         mb.load(path)

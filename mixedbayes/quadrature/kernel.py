@@ -1,0 +1,192 @@
+"""The log density of variance parameters, family's parameters and coefficients, effects integrated.
+
+One compiled function of a `theta.record`. theta holds the joint density's coordinates without the
+effects: variances, family's parameters, the intercept at the columns' means, slopes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from mixedbayes import jit
+from mixedbayes.marginal.evaluate import polynomial_gradient
+from mixedbayes.quadrature.integral import draw_each, integrate
+from mixedbayes.terms.roots import root_slopes, roots
+from mixedbayes.theta import whitening
+from mixedbayes.theta.logpriors import log_prior
+from mixedbayes.theta.record import (
+    DENSITY_SIGNATURE,
+    as_c,
+    copy,
+    finite_or_none,
+    ints,
+    places,
+    reals,
+)
+from mixedbayes.theta.tails import apply_tails
+from mixedbayes.theta.whitening import to_theta, to_z
+
+# Sections of the record.
+SECTIONS = (
+    # h variances and family's parameters, of these m the family's, q, intercept?, is its prior at
+    # zero?, address of the rows' function
+    "sizes",
+    "blocks",  # as terms.roots reads them
+    "starts", "groups",  # first row of each group, and n; first group of each block, and J
+    "codes", "numbers",  # (d, 2), (d, 6) priors, see logpriors
+    "nodes", "ratios",  # (K, q), (K,)
+    # (J, q) where the search for the modes of u starts at `centre` (d,), which is theta without
+    # tails; and how they move with it (J, q, d), without entries where that is not known
+    "modes", "centre", "moves",
+    "Z", "X", "means", "offset",  # (n, q), (n, p) centred columns, (p,), (n,)
+    "y", "size", "extra",  # (n,)
+    "tails",  # (h, 3)
+    "constant",  # (1,)
+    "terms", "coefficients", "square",  # of the surrogate, and the square of its radius
+    *whitening.SECTIONS,
+)  # fmt: skip
+(SIZES, BLOCKS, STARTS, GROUPS, CODES, NUMBERS, NODES, RATIOS, MODES, CENTRE, MOVES, ZED, EX, MEANS,
+ OFFSET, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE, WHITENING, *_) = (
+    places(SECTIONS).values()
+)  # fmt: skip
+LOG_DET = WHITENING + whitening.LOG_DET
+
+
+@njit(error_model="numpy", nogil=True)
+def linear_predictor(record, theta, h, intercept):
+    """eta (n,) without the effects."""
+    eta, X = reals(record, OFFSET).copy(), reals(record, EX)
+    p = theta.size - h - intercept
+    for i in range(eta.size):
+        if intercept:
+            eta[i] += theta[h]
+        for j in range(p):
+            eta[i] += X[i * p + j] * theta[h + intercept + j]
+    return eta
+
+
+@njit(error_model="numpy", nogil=True)
+def first_modes(record, phi):
+    """(J q,) where the searches start."""
+    start, moves, centre = (
+        reals(record, MODES).copy(), reals(record, MOVES), reals(record, CENTRE)
+    )  # fmt: skip
+    if moves.size > 0:
+        d = phi.size
+        for i in range(start.size):
+            for c in range(d):
+                start[i] += moves[i * d + c] * (phi[c] - centre[c])
+    return start
+
+
+@njit(error_model="numpy", nogil=True)
+def marginal(theta, grad, each, found, record):
+    """Log density at theta (d,), and its gradient (d,) unless that is empty.
+
+    Of the groups log p into each (J,), and the modes of the standardised effects into found (J, q).
+    """
+    sizes = ints(record, SIZES)
+    h, m, q, intercept, at_zero = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
+    p, first = theta.size - h - intercept, sizes[0] + sizes[3]
+    blocks, means = ints(record, BLOCKS), reals(record, MEANS)
+    work, point, slopes = np.empty((3, theta.size)), theta.copy(), np.empty((h, 2))
+    jacobian = apply_tails(theta, reals(record, TAILS).reshape(h, 3), point, slopes)
+    start = first_modes(record, point)
+    if at_zero:
+        for j in range(p):
+            point[h] -= means[j] * theta[first + j]
+    codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
+    total = log_prior(point, codes, numbers, work) + jacobian
+    if not math.isfinite(total):
+        return -math.inf
+    W, L, d_L = np.empty(q * q), np.zeros(q * q), np.zeros(q * q)
+    roots(work, blocks, W, L)
+    eta = linear_predictor(record, theta, h, intercept)
+    parameters, wanted = np.empty(m), grad.size > 0
+    copy(work[0, h - m : h], parameters)
+    d_eta, d_parameters = np.zeros(eta.size if wanted else 0), np.zeros(m)
+    total += integrate(
+        sizes[5], ints(record, STARTS), ints(record, GROUPS), reals(record, NODES),
+        reals(record, RATIOS),
+        start, reals(record, ZED), L, eta, reals(record, WHY), reals(record, SIZE),
+        reals(record, EXTRA), parameters, each, found, d_eta, d_L, d_parameters,
+    )  # fmt: skip
+    if not wanted:
+        return total + reals(record, CONSTANT)[0]
+    copy(work[2], grad)
+    if at_zero:
+        for j in range(p):
+            grad[first + j] -= means[j] * work[2, h]
+    X = reals(record, EX)
+    for i in range(eta.size):
+        if intercept:
+            grad[h] += d_eta[i]
+        for j in range(p):
+            grad[first + j] += X[i * p + j] * d_eta[i]
+    for i in range(m):
+        work[2, h - m + i] += d_parameters[i] * work[1, h - m + i]
+    root_slopes(work, blocks, W, d_L)
+    for i in range(h):
+        grad[i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
+    return total + reals(record, CONSTANT)[0]
+
+
+@jit.njit(
+    "float64(float64[::1], float64[::1], float64[::1], float64[::1], int64[::1])",
+    nogil=True, error_model="numpy",
+)  # fmt: skip
+def groups(theta, grad, each, found, record):
+    """`marginal`, of theta itself."""
+    return marginal(theta, grad, each, found, record)
+
+
+@jit.njit(
+    "float64(float64[::1], float64, float64[::1], float64[::1], float64[::1], int64[::1])",
+    nogil=True, error_model="numpy",
+)  # fmt: skip
+def draw_effects(phi, nu, proposals, log_uniforms, out, record):
+    """u of every group given (phi, coefficients), without tails or units; see `draw_each`."""
+    sizes = ints(record, SIZES)
+    h, m, q, intercept = sizes[0], sizes[1], sizes[2], sizes[3]
+    work, W, L = np.empty((3, phi.size)), np.empty(q * q), np.zeros(q * q)
+    codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
+    log_prior(phi, codes, numbers, work)
+    roots(work, ints(record, BLOCKS), W, L)
+    eta, parameters = linear_predictor(record, phi, h, intercept), np.empty(m)
+    copy(work[0, h - m : h], parameters)
+    return draw_each(
+        sizes[5], ints(record, STARTS), ints(record, GROUPS), first_modes(record, phi),
+        reals(record, ZED), L, eta,
+        reals(record, WHY), reals(record, SIZE), reals(record, EXTRA), parameters, nu, proposals,
+        log_uniforms, out,
+    )  # fmt: skip
+
+
+@jit.njit(DENSITY_SIGNATURE, nogil=True, error_model="numpy")
+def density(z, gradient, record):
+    """Log density of z (d,), theta = mode + M z, and its gradient; -inf where it is not finite.
+
+    An empty `gradient` asks for the value alone. Within the surrogate's radius the gradient is the
+    surrogate's.
+    """
+    terms, square = ints(record, TERMS).reshape(-1, 4), 0.0
+    for i in range(z.size):
+        square += z[i] * z[i]
+    near = len(terms) > 0 and square <= reals(record, SQUARE)[0]
+    exact = gradient.size > 0 and not near
+    theta, grad = np.empty(z.size), np.zeros(z.size if exact else 0)
+    to_theta(z, record, WHITENING, theta)
+    each = np.empty(ints(record, STARTS).size - 1)
+    found = np.empty(reals(record, MODES).size)
+    total = marginal(theta, grad, each, found, record) + reals(record, LOG_DET)[0]
+    if exact:
+        to_z(grad, record, WHITENING, gradient)
+    elif near and gradient.size > 0:
+        polynomial_gradient(z, terms, reals(record, COEFFICIENTS), gradient)
+    return finite_or_none(total, gradient)
+
+
+c_density = as_c(density)

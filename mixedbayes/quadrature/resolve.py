@@ -1,0 +1,83 @@
+"""How many nodes: as few as leave the posterior as it is; and what a finer rule would change."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mixedbayes.design.types import Floats
+from mixedbayes.marginal.mode import Mode, find_mode, transform_tails, whiten
+from mixedbayes.quadrature.density import QuadratureDensity
+from mixedbayes.quadrature.rule import Rule
+
+# Nodes in each dimension that are tried, by the number of dimensions.
+LADDER = {1: (5, 7, 9, 11, 15, 21, 31, 45), 2: (5, 7, 9, 11, 15, 21)}
+_CHANGE = 0.01  # of the log density, once its mean is taken off, that counts as none
+_POINTS = 12  # at which it is looked at, draws from the normal approximation
+_CHECKS = 100  # draws that are weighed by a finer rule
+
+
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """The density in the units of its mode's curvature, by a rule that is fine enough."""
+
+    white: QuadratureDensity
+    mode: Mode
+    nodes: int  # in each dimension
+    change: float  # of its logarithm by the next finer rule
+
+
+def resolve(plain: QuadratureDensity, start: Floats, nodes: int | None, cores: int) -> Resolved:
+    """Search for the mode, and raise the number of nodes until it no longer matters.
+
+    `nodes` may be given.
+    """
+    q = plain.modes.shape[1]
+    ladder = LADDER[q] if nodes is None else (nodes,)
+    density = plain.by(Rule.product(ladder[0], q))
+    mode = find_mode(density, start)
+    density = density.started(mode.theta)
+    step, change = 0, _change(density, mode, _finer(ladder[0], q), cores)
+    while change > _CHANGE and step + 1 < len(ladder):
+        step += 1
+        density = density.by(Rule.product(ladder[step], q))
+        change = _change(density, mode, _finer(ladder[step], q), cores)
+    if step:
+        mode = find_mode(density, mode.theta)
+        density = density.started(mode.theta)
+    density, mode = transform_tails(density, mode)
+    return Resolved(whiten(density, mode), mode, ladder[step], change)
+
+
+def _finer(k: int, q: int) -> int:
+    """Nodes of the rule with which one of k is compared."""
+    return next((more for more in LADDER[q] if more > k), k + 8)
+
+
+def _change(density: QuadratureDensity, mode: Mode, finer: int, cores: int) -> float:
+    """The largest change of the log density by a finer rule, at draws from the approximation."""
+    z = np.random.default_rng(0).standard_normal((_POINTS, density.ndim))
+    return float(np.abs(_differences(density, mode.to_theta(z), finer, cores)).max())
+
+
+def _differences(density: QuadratureDensity, t: Floats, finer: int, cores: int) -> Floats:
+    """(S,) log density by the finer rule less that by the rule, at t (S, d), less their mean."""
+    other = density.by(Rule.product(finer, density.modes.shape[1]))
+    with ThreadPoolExecutor(cores) as pool:
+        low, high = (np.array(list(pool.map(d.logp, t))) for d in (density, other))
+    found = high - low
+    return np.where(np.isfinite(found), found - found[np.isfinite(found)].mean(), np.inf)
+
+
+def shift(resolved: Resolved, eta: Floats, cores: int) -> float:
+    """By how many sds the next finer rule moves the mean of a coordinate, most of all: of draws
+    eta (S, d), some of which are weighed by the ratio of the densities.
+    """
+    white, finer = resolved.white, _finer(resolved.nodes, resolved.white.modes.shape[1])
+    some = eta[:: max(1, len(eta) // _CHECKS)]
+    plain = replace(white, surrogate=None)
+    weights = np.exp(_differences(plain, some, finer, cores))
+    moved = weights @ (some - some.mean(axis=0)) / weights.sum()
+    return float(np.abs(moved / some.std(axis=0)).max())

@@ -1,0 +1,56 @@
+"""log p of each row with its derivatives, compiled for a family.
+
+As `joint.loop`, with the row density and the link in front of it compiled in; what the integral
+makes of it is compiled once, and calls it by its address.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from mixedbayes import jit
+from mixedbayes.families.rows import RowDensity
+from mixedbayes.joint.links import Front
+from mixedbayes.joint.loop import entry_of, picker, taken_of, tuple_of
+
+_REALS = types.float64[::1]
+# rows(first, eta, y, size, extra, parameters, value, slope, d): of the rows from `first` on, with
+# linear predictors eta (b,), log p into value (b,); and unless slope is empty d / d eta into slope
+# (b,) and d / d parameter into d (b, m). The others are as the joint loop has them.
+ROWS_SIGNATURE = types.void(types.int64, *(_REALS,) * 8)
+call = jit.caller(ROWS_SIGNATURE)
+
+
+@cache
+def rows_of(density: RowDensity, front: Front, m: int) -> Any:
+    """The compiled function, with ROWS_SIGNATURE, for a model with m parameters."""
+    row, once, before = density.row, density.once, front.function
+    taken, pick = taken_of(density.odds, m), picker(density.width)
+    as_tuple, entry = tuple_of(m), entry_of(m)
+
+    def rows(first, eta, y, size, extra, parameters, value, slope, d):
+        found, rates = np.empty(m), np.empty(m)
+        for k in range(m):
+            found[k], rates[k] = taken(k, parameters[k])
+        own = as_tuple(found)
+        shared = once(own)
+        wanted = slope.size > 0
+        for i in range(eta.size):
+            t, rate = before(eta[i])
+            at = first + i
+            value[i], d_t, d_own = row(t, y[at], size[at], pick(extra, at), own, shared)
+            if wanted:
+                slope[i] = d_t * rate
+                for k in range(m):
+                    d[i * m + k] = entry(d_own, k) * rates[k]
+
+    return jit.njit(ROWS_SIGNATURE, nogil=True, error_model="numpy")(rows)
+
+
+def address(density: RowDensity, front: Front, m: int) -> int:
+    """Address of the compiled function, for `call`."""
+    return jit.address(rows_of(density, front, m), ROWS_SIGNATURE)

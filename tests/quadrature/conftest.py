@@ -1,0 +1,44 @@
+"""Models with one factor of a few levels, and their density before and after integrating."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from family_values import needs_trials, values_of
+
+import mixedbayes as mb
+from mixedbayes.families.registry import FAMILIES
+from mixedbayes.joint.density import JointDensity
+from mixedbayes.quadrature.density import QuadratureDensity
+
+LEVELS, ROWS = 4, 3
+EFFECTS = {"intercepts": "(1 | g)", "slopes": "(x | g)", "separate slopes": "(x || g)"}
+
+
+def frame(family):
+    rng = np.random.default_rng(3)
+    n = LEVELS * ROWS
+    data = pd.DataFrame({"x": rng.normal(1, 1, n), "g": np.arange(n) % LEVELS, "n": 6})
+    kind = FAMILIES[family]()
+    values = {name: value[:1] for name, value in values_of(kind).items()}
+    mu = kind.inverse(0.3 + 0.2 * data["x"].to_numpy()[None], np)
+    y = kind.reported(kind.simulate(mu, values, rng, trials=np.full(n, 6))[0])
+    return "y | trials(n)" if needs_trials(kind) else "y", data.assign(y=y)
+
+
+@pytest.fixture
+def spec_of():
+    def spec(family, effects):
+        left, data = frame(family)
+        return mb.Model(f"{left} ~ x + {EFFECTS[effects]}", data, family=family).spec
+
+    return spec
+
+
+@pytest.fixture
+def densities(spec_of):
+    def both(family, effects, rule):
+        spec = spec_of(family, effects)
+        given = spec.design, spec.family, spec.priors
+        return JointDensity.of(*given), QuadratureDensity.of(*given, rule)
+
+    return both

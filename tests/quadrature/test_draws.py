@@ -1,0 +1,59 @@
+"""Effects drawn given the other parameters, against their density by brute force."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mixedbayes.quadrature.draws import draw
+from mixedbayes.quadrature.rule import Rule
+
+S = 4000
+
+
+def moments(joint, theta, j, width=6.0, n=81):
+    """Mean and covariance of a level's standardised effects, of their density on a grid."""
+    h = joint.layout.n_hyper
+    (g,) = joint.layout.groups
+    q = len(g.terms)
+    whole = np.concatenate([theta[:h], np.zeros(joint.layout.n_effects), theta[h:]])
+    x = np.linspace(-width, width, n)
+    grid = np.stack(np.meshgrid(*[x] * q, indexing="ij"), -1).reshape(-1, q)
+    values = np.empty(len(grid))
+    for k, u in enumerate(grid):
+        whole[h + j * q : h + (j + 1) * q] = u
+        values[k] = joint.logp_grad(whole)[0]
+    p = np.exp(values - values.max())
+    p /= p.sum()
+    mean = p @ grid
+    return mean, (grid - mean).T @ ((grid - mean) * p[:, None])
+
+
+@pytest.mark.parametrize(
+    ("family", "effects"),
+    [("bernoulli", "intercepts"), ("poisson", "slopes"), ("gamma", "separate slopes")],
+)
+def test_they_have_the_moments_of_their_density(family, effects, densities):
+    joint, density = densities(
+        family, effects, Rule.product(9, 1 if effects == "intercepts" else 2)
+    )
+    h = joint.layout.n_hyper
+    theta = 0.3 * np.random.default_rng(2).normal(size=density.ndim)
+    density = density.started(theta)
+    whole = np.broadcast_to(theta, (S, len(theta)))
+    b = draw(density, whole[:, :h], whole[:, h:], np.random.default_rng(1), 2)
+    (sd,), (W,), _ = joint.layout.hyper(theta[None, :h])
+    u = np.linalg.solve(sd[0][:, None] * W[0], b.transpose(0, 2, 1)).transpose(0, 2, 1)
+    for j in (0, 2):
+        mean, cov = moments(joint, theta, j)
+        own = u[:, j]
+        error = 4 * np.sqrt(np.diag(cov) / S)
+        np.testing.assert_array_less(np.abs(own.mean(axis=0) - mean), error)
+        np.testing.assert_allclose(np.cov(own.T), np.squeeze(cov), atol=0.1)
+
+
+def test_draws_given_one_point_are_independent(densities):
+    joint, density = densities("bernoulli", "intercepts", Rule.product(9, 1))
+    h = joint.layout.n_hyper
+    whole = np.zeros((S, density.ndim))
+    b = draw(density, whole[:, :h], whole[:, h:], np.random.default_rng(1), 2)[:, 0, 0]
+    assert stats.pearsonr(b[1:], b[:-1]).pvalue > 0.001

@@ -1,0 +1,71 @@
+"""How many nodes are taken, and what is said of a finer rule."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedbayes as mb
+from mixedbayes.engines import quadrature
+from mixedbayes.joint.density import JointDensity
+from mixedbayes.joint.search import start
+from mixedbayes.quadrature.density import QuadratureDensity
+from mixedbayes.quadrature.resolve import resolve, shift
+from mixedbayes.quadrature.rule import Rule
+
+
+def binary(sd, levels=60, rows=4):
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(levels), rows)
+    x = rng.normal(size=len(g))
+    y = rng.random(len(g)) < 1 / (1 + np.exp(-(0.3 + x + sd * rng.normal(size=levels)[g])))
+    return pd.DataFrame({"y": y.astype(int), "x": x, "g": g})
+
+
+def resolved(sd, nodes=None):
+    spec = mb.Model("y ~ x + (1 | g)", binary(sd), family="bernoulli").spec
+    given = spec.design, spec.family, spec.priors
+    density = QuadratureDensity.of(*given, Rule.product(1, 1))
+    first = np.concatenate([start(JointDensity.of(*given)), density.layout.joint.start()])
+    return resolve(density, first, nodes, 1)
+
+
+def test_larger_effects_need_more_nodes():
+    few, many = resolved(0.5), resolved(6.0)
+    assert few.nodes < many.nodes
+    assert max(few.change, many.change) < 0.01
+    eta = np.random.default_rng(0).normal(size=(200, few.white.ndim))
+    assert shift(few, eta, 1) < 0.02
+
+
+def test_too_few_nodes_are_seen():
+    coarse = resolved(3.0, nodes=3)
+    assert (coarse.nodes, coarse.change > 0.1) == (3, True)
+    eta = np.random.default_rng(0).normal(size=(200, coarse.white.ndim))
+    assert shift(coarse, eta, 1) > 0.1
+
+
+def test_a_fit_says_what_a_finer_rule_would_change(monkeypatch):
+    monkeypatch.setattr(quadrature, "MOVED", 0.0)
+    fit = mb.fit(
+        "y ~ x + (1 | g)", binary(1.0), family="bernoulli", formulation=mb.Quadrature(7),
+        draws=100, seed=1, progress=False,
+    )  # fmt: skip
+    assert "integrated with 7 nodes" in fit.posterior.made.note
+    assert "finer rule moves" in fit.posterior.made.note
+
+
+def test_wrong_numbers_of_nodes_are_refused():
+    for nodes in (2, 101, 3.5, True):
+        with pytest.raises(mb.ModelError, match=r"from 3 to 100"):
+            mb.Quadrature(nodes)
+
+
+def test_what_it_cannot_take_is_said():
+    data = binary(1.0).assign(h=lambda d: d.g % 7)
+    for formula, said in {
+        "y ~ x + (1 | g) + (1 | h)": "2 grouping factors",
+        "y ~ x + (x + I(x**2) | g)": "3 effects in each level",
+        "y ~ x": "no grouping factors",
+    }.items():
+        with pytest.raises(mb.ModelError, match=said):
+            mb.Model(formula, data, family="bernoulli", formulation=mb.Quadrature())
