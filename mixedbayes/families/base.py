@@ -135,11 +135,9 @@ class Family(Several, Bounded, chosen.Linked):
     def check_formula(self, formula: Formula) -> None:
         """Raise ModelError unless each further formula is of a parameter that can have one, and
         DataError if there are trials that the family does not know."""
-        for other in formula.others:
-            if other.response.text not in self.distributional:
-                support.refuse_parameter(
-                    other.response.text, formula, self.name, self.distributional
-                )
+        for other in (f.response.text for f in formula.others):
+            if other not in self.distributional:
+                support.refuse_parameter(other, formula, self.name, self.distributional)
         self._check_trials(formula)
         support.check_residual(formula, self.name, self.link.name, possible=self.correlates)
         self._check_rate(formula)
