@@ -92,13 +92,16 @@ class FittedLevels:
         parts = g.parts.iloc[each].reset_index(drop=True)
         codes = self.refs[:, None] * r + np.arange(r)
         ones = np.ones((len(Z), 1))
-        bend = LevelCurves(name, (factor,), levels, parts, codes, (BEND,), ones, ((0,),), weights=Z)
+        bend = LevelCurves(
+            name, (factor,), levels, parts, codes, (BEND,), ones, ((0,),), weights=Z, within=name
+        )
         yield bend, EncodedLevels(name, inside, (factor,), (), self, BEND)
         for of, term, column in ((LINEAR, LINEAR, self.slope(self.x)), (LEVEL, INTERCEPT, ones)):
             called = f"{name}[{of}]"
             own = GroupDesign(
-                called, (factor,), g.levels, g.parts, self.refs, (term,), column, ((0,),)
-            )
+                called, (factor,), g.levels, g.parts, self.refs, (term,), column, ((0,),),
+                within=name,
+            )  # fmt: skip
             yield own, EncodedLevels(called, inside, (factor,), (), self, of)
 
 

@@ -108,6 +108,12 @@ class Standing:
         return found
 
 
+def curve_parts(post: Posterior, g: GroupDesign) -> list[str]:
+    """The factor by name, with all parts of the curves of its levels, s(x, g, bs="fs")."""
+    parts = [f.name for f in post.design.mu.factors if g.within and f.within == g.within]
+    return parts or [g.name]
+
+
 def labels_of(g: GroupDesign, j: int) -> dict[str, Any]:
     """The grouping columns of one level of the fit."""
     return {factor: g.parts[factor].iloc[j] for factor in g.factors}
@@ -143,10 +149,11 @@ def expected(
 ) -> pd.DataFrame:
     """Mean, lower and upper of the expected response at new rows, response scale.
 
-    "own": with the effects of the factor's levels that the rows name, new ones drawn from the
-    population, those of other factors 0; "typical": all effects 0; "average": over the population.
+    "own": with the effects of the factor's levels that the rows name, of their whole curves where
+    these are parts of one, new ones drawn from the population, those of other factors 0;
+    "typical": all effects 0; "average": over the population.
     """
-    groups: Any = [g.name] if who == "own" and g is not None else who
+    groups: Any = curve_parts(post, g) if who == "own" and g is not None else who
     return predict(post, new, groups=groups, kind="mean", prob=prob, progress=False)
 
 

@@ -14,6 +14,7 @@ from mixedbayes.plots.multiples import (
     Covariate,
     Rows,
     alone,
+    called,
     covariate,
     grouped,
     observed,
@@ -104,12 +105,12 @@ def plot_fitted(
     check_prob(prob)
     g = grouped(post, group, levels)
     axis = covariate(post, g, x)
-    called = "expected" if g is None else ":".join(g.factors)
+    who = "expected" if g is None else called(g)
     if g is None:
         parts, note = [("", np.arange(post.design.n))], ""
     else:
         shown, note = shown_levels(post, g, levels, max_levels)
-        parts = [(f"{called} {g.levels[j]}", np.flatnonzero(g.refs == j)) for j in shown]
+        parts = [(f"{who} {g.levels[j]}", np.flatnonzero(g.refs == j)) for j in shown]
     labels = Labels.of(post, units)
     ordered = post.family.categories(post.design)
     y = observed(post)
@@ -131,7 +132,7 @@ def plot_fitted(
         panels.append(Panel(marks, title=title))
     xlabel = "\n".join(filter(None, (labels.column(axis.name), note)))
     keys = (
-        _keys(called, prob, points=points, population=g is not None)
+        _keys(who, prob, points=points, population=g is not None)
         if ordered is None
         else categories.fitted_keys(ordered, prob)
     )

@@ -39,6 +39,7 @@ class Labels:
     link: str = "identity"
     units: Mapping[str, str] = field(default_factory=dict)
     arms: tuple[str, ...] = ()  # ":arma", which ends the terms of effects of one arm
+    functions: frozenset[str] = frozenset()  # effects of functions scaled to 1, as of smooths
 
     @classmethod
     def of(
@@ -48,12 +49,19 @@ class Labels:
         known = dict(post.design.units if units is None else units)
         arms = [g.arms for p in post.predictors for g in p.factors if g.arms is not None]
         ends = tuple(a.term("", k) for a in arms for k in range(len(a.levels)))
+        scaled = frozenset(
+            t
+            for p in post.predictors
+            for g in p.groups
+            if not g.grouping or g.within
+            for t in g.terms
+        )
         mean = post.design.mu.parameter
         if parameter == "mu" != mean:
-            return cls(mean, post.family.predictor_scale(mean), known, ends)
+            return cls(mean, post.family.predictor_scale(mean), known, ends, scaled)
         if parameter == "mu":
-            return cls(post.design.response, post.family.mean_link, known, ends)
-        return cls(parameter, post.family.predictor_scale(parameter), known, ends)
+            return cls(post.design.response, post.family.mean_link, known, ends, scaled)
+        return cls(parameter, post.family.predictor_scale(parameter), known, ends, scaled)
 
     def column(self, name: str) -> str:
         """ "Days (day)"."""
@@ -82,7 +90,7 @@ class Labels:
     def coefficient(self, term: str) -> str:
         """What one unit of a term's coefficient is: "Reaction per unit of Days (ms/day)"."""
         term = term.removesuffix(next((end for end in self.arms if term.endswith(end)), ""))
-        if term == names.INTERCEPT:
+        if term == names.INTERCEPT or term in self.functions:
             return self.predictor
         scale = "" if self.link == "identity" else f"{self.link} scale"
         measured = self.measured(term)

@@ -81,6 +81,11 @@ def _covariate(post: Posterior, group: GroupDesign | None, x: str | None) -> Cov
     return Covariate(f"row within {group.name}", _running(group.refs))
 
 
+def called(g: GroupDesign) -> str:
+    """A factor in a legend: its name, or the column whose levels have its curves."""
+    return ":".join(g.factors) if g.within else g.name
+
+
 def _slopes(g: GroupDesign) -> list[str]:
     """The factor's effects beside an intercept, those of all arms once."""
     return [t for t in dict.fromkeys(g.population) if t != names.INTERCEPT]

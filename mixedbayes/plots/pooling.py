@@ -15,6 +15,7 @@ from mixedbayes import names
 from mixedbayes.design import replay
 from mixedbayes.design.types import GroupDesign, NewRows
 from mixedbayes.plots import style
+from mixedbayes.plots.along import curve_parts
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     Covariate,
@@ -176,7 +177,7 @@ def level_rows(
     for factor in g.factors:
         new[factor] = pd.Series([own[factor].iloc[0]] * len(places), dtype=own[factor].dtype)
     curves = [s.name for s in post.design.mu.smooths]
-    return places, replay(post.design, new, groups=[g.name, *curves])
+    return places, replay(post.design, new, groups=[*curve_parts(post, g), *curves])
 
 
 def _typical(column: pd.Series, axis: Covariate) -> Any:

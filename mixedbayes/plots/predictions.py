@@ -17,6 +17,7 @@ from mixedbayes.plots.along import Standing, expected, has_average, labels_of, p
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     Covariate,
+    called,
     covariate,
     grouped,
     observed,
@@ -329,7 +330,7 @@ class _Picture:
         mean = expected(self.post, g, pd.concat(parts, ignore_index=True), "own", 0.5)["mean"]
         y = np.hstack([mean.to_numpy().reshape(-1, m), np.full((len(belongs), 1), np.nan)]).ravel()
         x = np.tile(np.append(self.at + aside, np.nan), len(belongs))
-        names = [f"{g.name} {g.levels[j]}" for j in belongs for _ in range(m + 1)]
+        names = [f"{called(g)} {g.levels[j]}" for j in belongs for _ in range(m + 1)]
         width, alpha = (0.6, 0.45) if len(self.shown) > 30 else (0.9, 0.8)
         alpha = 0.6 * alpha if self.several else alpha
         hue = color or style.BLUE
@@ -344,7 +345,7 @@ class _Picture:
         own = [] if self.g is None or not self.shown else [*self.standing.own(self.g)]
         own = [n for n in own if n in said and n not in varying and f"{n} = " in said]
         if own and self.g is not None:
-            whose = f"; the line of a {self.g.name} at its own {' and '.join(own)}"
+            whose = f"; the line of a {called(self.g)} at its own {' and '.join(own)}"
             said = style.in_lines((said + whose).replace("\n", " "), width)
         return said
 
@@ -353,7 +354,7 @@ class _Picture:
         post, g, prob = self.post, self.g, self.prob
         ordered, average = post.family.categories(post.design), has_average(post)
         if ordered is not None:
-            named = g.name if self.shown and g is not None else ""
+            named = called(g) if self.shown and g is not None else ""
             return categories.predicted_keys(
                 ordered, prob, average=average, group=named, grouped=g is not None
             )
@@ -363,7 +364,7 @@ class _Picture:
             what = "expected" if g is None else "effects 0"
             keys.append(Key(f"{what}, {band}", style.MUTED, width=2.2))
             if g is not None:
-                keys.append(Key(f"each {g.name}", style.MUTED, width=0.9))
+                keys.append(Key(f"each {called(g)}", style.MUTED, width=0.9))
             if average:
                 keys.append(Key("mean over the population", style.MUTED, "dash"))
             return [*keys, data]
@@ -374,9 +375,9 @@ class _Picture:
                 keys.insert(1, one)
             return keys
         keys = [
-            Key(f"conditional: each {g.name}", style.BLUE, width=0.9),
+            Key(f"conditional: each {called(g)}", style.BLUE, width=0.9),
             Key(f"unconditional: effects 0, {band}", style.ORANGE, width=2.2),
-            Key(f"a {g.name} not seen, {band}", style.FAINT, "patch"),
+            Key(f"a {called(g)} not seen, {band}", style.FAINT, "patch"),
             data,
         ]
         if average:

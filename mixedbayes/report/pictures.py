@@ -18,8 +18,16 @@ from mixedbayes.families.base import Family
 from mixedbayes.plots import pooling, style
 from mixedbayes.plots import ranef as effects
 from mixedbayes.plots import shrinkage as shrunk
+from mixedbayes.plots.along import curve_parts
 from mixedbayes.plots.labels import Labels, in_picture
-from mixedbayes.plots.multiples import covariate, response_axis, shown_levels, straight, ticks
+from mixedbayes.plots.multiples import (
+    called,
+    covariate,
+    response_axis,
+    shown_levels,
+    straight,
+    ticks,
+)
 from mixedbayes.plots.scene import (
     Dots,
     Key,
@@ -257,7 +265,9 @@ def pooling_figures(source: Source) -> list[Figure]:
             f"the mean of {post.design.response} depends on {', '.join(post.design.further)}, "
             "which has a formula of its own"
         )
-    return [_pooling(source, g) for g in post.design.mu.of_one_level]
+    one = post.design.mu.of_one_level
+    drawn = {g.within or g.name: g for g in reversed(one)}  # of parts of one curve the first
+    return [_pooling(source, g) for g in one if drawn[g.within or g.name] is g]
 
 
 def _pooling(source: Source, g: GroupDesign) -> Figure:
@@ -296,7 +306,7 @@ def _pooling(source: Source, g: GroupDesign) -> Figure:
     )
     data = next(m for m in marks if isinstance(m, Dots) and m.gid == "data")
     return figure(
-        f"{g.name}, along {along.name}",
+        f"{called(g)}, along {along.name}",
         _says(g, style.percent(source.prob), why) + (f" {note}." if note else ""),
         panel,
         4.2,
@@ -329,12 +339,19 @@ def expected(
     offset = np.zeros(len(new.X)) if new.offset is None else new.offset
     base = post.intercept()[:, None] + post.fixef() @ new.X.T + offset
     for s in post.design.mu.smooths:
-        term, b = new.groups[s.name], post.ranef(s.name)[:, :, 0]
-        for k in range(term.codes.shape[1]):
-            weight = term.Z[:, 0] if term.weights is None else term.Z[:, 0] * term.weights[:, k]
-            base += b[:, term.codes[:, k]] * weight
+        base = base + _adds(post, new, s.name)
     own = base + post.ranef(g.name)[:, j] @ new.groups[g.name].Z.T
+    for part in curve_parts(post, g):
+        own = own + (_adds(post, new, part) if part != g.name else 0.0)
     return {"typical": _summary(post, base, prob), "partial": _summary(post, own, prob)}
+
+
+def _adds(post: Posterior, new: NewRows, name: str) -> Floats:
+    """(S, m) what a term of one effect adds to new rows, all of whose levels are the fit's."""
+    term, b = new.groups[name], post.ranef(name)[:, :, 0]
+    weights = np.ones(term.codes.shape) if term.weights is None else term.weights
+    each = (b[:, term.codes[:, k]] * weights[:, k] for k in range(term.codes.shape[1]))
+    return np.asarray(sum(each) * term.Z[:, 0])
 
 
 def _summary(post: Posterior, eta: Floats, prob: float) -> pooling.Line:
@@ -357,7 +374,7 @@ def _level(
         notes.append("no line of its own")
     return {
         "name": name,
-        "hover": hover_text(in_picture(f"{g.name} {name}", 130), list(map(in_picture, said))),
+        "hover": hover_text(in_picture(f"{called(g)} {name}", 130), list(map(in_picture, said))),
         "note": "; ".join(notes),
         "data": [x[at], y[at]],
         "lines": {
@@ -404,8 +421,8 @@ def _no_least_squares(post: Posterior) -> str:
 
 def _says(g: GroupDesign, percent: str, why: str) -> str:
     start = (
-        f"The pale lines are all levels of {g.name}, as the model has them; choose one in the list "
-        "or with a click. "
+        f"The pale lines are all levels of {called(g)}, as the model has them; choose one in the "
+        "list or with a click. "
     )
     rest = (
         " Other covariates are at the level's own mean or most frequent category; other grouping "

@@ -46,6 +46,7 @@ class Term(ABC):
     law: Law
     ids: tuple[str, ...] = ()  # of each block, which correlate it with others; (): none has one
     arms: Arms | None = None  # by which the covariance of the effects differs
+    within: str = ""  # the smooth that it is a part of
     joins: ClassVar[bool] = False  # whether `mixed` does anything
     # Whether the levels are groups, which differ from a population; those of a smooth are not: it
     # belongs to the population, and takes part in every prediction.

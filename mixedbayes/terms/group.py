@@ -43,6 +43,7 @@ class GroupDesign(Term):
     ids: tuple[str, ...] = ()  # of each block, as (x | id | g) has it, or empty; (): none has one
     relation: Related | None = None  # known covariance of the levels; None: they are independent
     arms: Arms | None = None  # by which the covariance of the effects differs
+    within: str = ""  # "s(x, g)": the curves of each level that these effects are a part of
 
     @property
     def joins(self) -> bool:  # type: ignore[override]

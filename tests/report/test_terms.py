@@ -6,6 +6,10 @@ import pytest
 from hand_made import hand_made
 
 from mixedbayes.errors import ModelError
+from mixedbayes.plots import along
+from mixedbayes.plots.along import curve_parts
+from mixedbayes.plots.labels import Labels
+from mixedbayes.plots.predictions import plot_predictions
 from mixedbayes.predict.predict import predict
 from mixedbayes.report.pictures import pooling_figures
 from mixedbayes.report.source import Source
@@ -63,3 +67,27 @@ def test_no_lines_by_least_squares_where_variances_differ_by_arm():
 def test_levels_that_share_rows_have_no_lines():
     with pytest.raises(ModelError, match=r"rows lie in several levels of mm\(h, i\), and no level"):
         pooling_figures(Source(post("y ~ x + (1 | mm(h, i))"), None, 0.9))
+
+
+@pytest.mark.parametrize(("response", "family"), [("y", "gaussian"), ("n", "poisson")])
+def test_curves_of_each_level_have_one_line_of_all_their_parts(response, family):
+    found = post(f'{response} ~ s(x, k=5) + s(x, h, bs="fs", k=4)', family)
+    (figure,) = pooling_figures(Source(found, None, 0.9))
+    assert figure.title == "h, along x"
+    level = next(v for v in figure.extra["levels"] if v["name"] == "q")
+    new = pd.DataFrame({"x": figure.extra["x"], "h": "q"})
+    expected = predict(found, new, kind="mean", draws=True).to_numpy().mean(axis=(0, 1))
+    np.testing.assert_allclose(level["lines"]["partial"][0], expected)
+    parts = [g.name for g in found.design.mu.factors]
+    lines = along.expected(found, found.design.mu.factors[1], new, "own", 0.9)["mean"]
+    np.testing.assert_allclose(lines, expected)
+    assert parts == curve_parts(found, found.design.mu.factors[1])
+
+
+def test_legends_name_the_column_that_has_the_curves():
+    found = post('y ~ s(x, k=5) + s(x, h, bs="fs", k=4)')
+    figure = plot_predictions(found, "x")
+    texts = [t.get_text() for legend in figure.legends for t in legend.get_texts()]
+    assert "conditional: each h" in texts
+    labels = Labels.of(found)
+    assert labels.coefficient("bend") == labels.coefficient("linear") == "y"
