@@ -280,6 +280,14 @@ TERMS: Mapping[str, Case] = {
     "term_smooths_10k": _of_term(
         "smooths", _CURVES, partial(many_smooths, 10_000), peers=("mgcv",)
     ),
+    "term_ovary": _of_term(
+        "ovary", "follicles ~ rise + fall + (1 | Mare)", mares, peers=("nlme", "brms"),
+        arguments=lambda: {"residual": "ar1(day | Mare)"}, iterations=1000,
+    ),
+    "term_mmrm_200": _of_term(
+        "mmrm", "y ~ visit * arm", partial(trial, 200), peers=("nlme", "brms"),
+        arguments=lambda: {"residual": "unstr(visit | patient)"}, iterations=400,
+    ),
     "term_pedigree_300": _of_term(
         "pedigree", _KIN, partial(flock, 300), peers=("brms",), arguments=partial(kin, 300),
         iterations=300,

@@ -195,6 +195,12 @@ def _visits() -> pd.DataFrame:
     return data[np.arange(len(data)) % 7 != 3].reset_index(drop=True)
 
 
+def _series() -> pd.DataFrame:
+    """10 groups of 8 visits, every ninth row missing."""
+    data = _with_covariate({"g": np.repeat(np.arange(10), 8), "visit": np.tile(np.arange(8), 10)})
+    return data[np.arange(len(data)) % 9 != 4].reset_index(drop=True)
+
+
 TERMS: Mapping[str, Structure] = {
     "smooth": Structure("y ~ x + s(t, k=8) + (1 | g)", _curve),
     "membership": Structure("y ~ x + (1 | mm(a, b, weights=(v, w)))", _members),
@@ -204,5 +210,8 @@ TERMS: Mapping[str, Structure] = {
         settings=lambda: {"known": {"A": _tree(20)}},
     ),
     "effects_ar1": Structure("y ~ x + (0 + ar1(visit) | g)", _visits),
+    "residual_ar1": Structure(
+        "y ~ x + (1 | g)", _series, settings=lambda: {"residual": "ar1(visit | g)"}
+    ),
 }
 ALL: Mapping[str, Structure] = {**STRUCTURES, **GENERALISED, **TERMS}

@@ -131,6 +131,8 @@ def quantities(post: Posterior) -> dict[str, Floats]:
     """(S,) draws of all population-level quantities, of some group effects, and log p(y | all)."""
     mu, out = post.design.mu, {names.INTERCEPT: post.intercept(), **post.parameters()}
     out |= {f"fixef[{t}]": v for t, v in zip(mu.terms, post.fixef().T, strict=True)}
+    if post.design.residual is not None:
+        out |= {s: post.stacked(s) for s in post.design.residual.symbols}
     parts = components(post)
     icc = icc_kernel(parts)[0]  # adjusted; (K + 1, S)
     out["icc"] = icc[-1]

@@ -13,7 +13,7 @@ MODELS = {
     "gpa": "gpa ~ occasion + sex + (occasion | student)",
     "machines": "score ~ Machine + (Machine | Worker)",
     "mcycle": "accel ~ s(times, k=20)",
-    "ovary": "follicles ~ s(Time, bs='cc') + (1 | Mare)",
+    "ovary": "follicles ~ s(Time) + (1 | Mare)",
     "pastes": "strength ~ 1 + (1 | batch/cask)",
     "penicillin": "diameter ~ 1 + (1 | plate) + (1 | sample)",
     "radon": "log_radon ~ floor + log_uranium + (floor | county)",

@@ -18,7 +18,7 @@ from mixedbayes.errors import DataError, MixedBayesError
 # Long level lists are abbreviated in the schema to a text; their order is numeric.
 SCHEMA = json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))
 NAMES = sorted(SCHEMA)
-NOT_COLUMNS = {"trials", "se", "cens", "offset", "log", "s", "k", "bs", "cc", "mm", "weights"}
+NOT_COLUMNS = {"trials", "se", "cens", "offset", "log", "s", "k", "mm", "weights"}
 FOLDER = files("mixedbayes.data")
 
 
