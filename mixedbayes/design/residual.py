@@ -197,7 +197,7 @@ def _check_positions(
             f'residual="{term.text}": {name} is {label(levels[0])} in every row, so that no two '
             f"rows of one {term.group} can be told apart; leave residual= out"
         )
-    if len(levels) > MOST and not structure.chain:
+    if len(levels) > MOST and not (structure.chain or structure.equal):
         raise DataError(
             f'residual="{term.text}": {name} has {len(levels):,} values, whose correlations are '
             f"factored at every step; at most {MOST}: round {name} to fewer values, or write "

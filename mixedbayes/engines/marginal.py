@@ -122,6 +122,8 @@ class MarginalEngine(Engine):
             return "All parameters were sampled jointly."
         beside = [f"the effects of {mu.groups[k].name}" for k in stay]
         beside += [f"the steps of {m.name}" for m in population.monotonic]
+        beside += ["the correlations of residuals"] * (spec.design.residual is not None)
+        beside += [f"the effects on {name}" for name in spec.design.further]
         if n := len(population.sampled) - sum(map(len, population.steps)):
             beside.append(f"{n} population effect{'s' * (n > 1)} without a normal prior")
         moved = "the variance parameters" + (f", {' and '.join(beside)}" if beside else " alone")

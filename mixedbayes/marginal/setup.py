@@ -317,7 +317,7 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
         log_sigma, given["weights"], columns, offset = _scales(design, priors)
         errors = errors_of(design, columns, offset)
         if design.residual is not None and errors.correlations is not None:
-            distances = errors.correlations.distances if errors.correlations.chain else ()
+            distances = errors.correlations.distances
             correlations = ResidualParameters.of(design.residual, priors, distances)
         given["names"] = [g.name for g in integrated]
         problem: Problem = build_sparse_problem(
@@ -361,15 +361,14 @@ def errors_of(
     design: Design, columns: Floats | None = None, offset: Floats | None = None
 ) -> Errors:
     """The residual's standard deviations and correlations, as the sparse kernel takes them."""
-    from mixedbayes.marginal.sparse.entries import Correlations, Errors
+    from mixedbayes.marginal.sparse.entries import Correlations, Errors, Kind
 
     own = design.residual
     if own is None:
         return Errors(columns, offset)
     positions = own.structure.positions(own.n_positions)
-    correlations = Correlations(
-        own.refs, own.places, positions, own.structure.chain, own.arms, own.n_arms
-    )
+    kind: Kind = "chain" if own.structure.chain else "equal" if own.structure.equal else "any"
+    correlations = Correlations(own.refs, own.places, positions, kind, own.arms, own.n_arms)
     return Errors(columns, offset, correlations)
 
 

@@ -23,19 +23,21 @@ FIXED = -1  # coordinate of an sd that is 1
 
 @dataclass(frozen=True, eq=False)
 class ResidualParameters:
-    """The numbers z of each arm; and their roots, W (T, T) of each, or of a chain W (2, 2) for each
-    distance of neighbours.
+    """The numbers z of each arm; and their roots, W (T, T) of each.
+
+    Or of pairs of positions, W (2, 2) for each distance, where these say all: of neighbours in a
+    chain, or of any two where all correlations are equal.
     """
 
     residual: Residual
     of_arm: tuple[Number, ...]
-    distances: tuple[Floats, ...]  # of a chain, by arm
+    distances: tuple[Floats, ...]  # by arm; none where roots are of all positions
 
     @classmethod
     def of(
         cls, residual: Residual, priors: Priors, distances: Sequence[Floats]
     ) -> ResidualParameters:
-        """Of a design's residuals, whose chain has these distances."""
+        """Of a design's residuals, with these distances."""
         given = {symbol: a.prior for symbol, a in priors.residual.items()}
         return cls(residual, residual.parameters(given), tuple(distances))
 
@@ -56,7 +58,7 @@ class ResidualParameters:
     @cached_property
     def n_roots(self) -> int:
         """Entries of all roots."""
-        if self.structure.chain:
+        if self.distances:
             return sum(4 * len(own) for own in self.distances)
         return self.residual.n_arms * self.residual.n_positions**2
 
@@ -81,7 +83,7 @@ class ResidualParameters:
         """(..., n_roots) from z (..., A, m); `left` is sqrt(1 - z^2) of those below 1."""
         lead, parts = z.shape[:-2], []
         for a in range(self.residual.n_arms):
-            if self.structure.chain:
+            if self.distances:
                 own = [z[..., a, m, None] for m in range(len(self.of_arm))]
                 r = np.asarray(self.structure.between(own, self.distances[a]))
                 W = np.zeros((*r.shape, 4))
@@ -94,8 +96,9 @@ class ResidualParameters:
     def graph(self, arms: Sequence[Sequence[Any]], xp: Any) -> Any:
         """(n_roots,) from the numbers z of each arm, scalars of a graph."""
         parts = []
-        for z, own in zip(arms, self._distances, strict=True):
-            if self.structure.chain:
+        for a, z in enumerate(arms):
+            if self.distances:
+                own = self.distances[a]
                 r = self.structure.between([xp.as_tensor(x)[None] for x in z], own)
                 one, none = xp.ones_like(r), xp.zeros_like(r)
                 W = xp.stack([one, none, r, xp.sqrt((1 - r) * (1 + r))], axis=1)
@@ -107,19 +110,15 @@ class ResidualParameters:
             parts.append(W.ravel())
         return xp.concatenate(parts)
 
-    @property
-    def _distances(self) -> tuple[Floats, ...]:
-        return self.distances or (np.zeros(0),) * self.residual.n_arms
-
     def record(self, first: int, out: int) -> list[int]:
         """The blocks that `terms.roots` reads: coordinates from `first` on, roots at `out`."""
         record, T = list[int](), self.residual.n_positions
-        for a, own in enumerate(self._distances):
+        for a in range(self.residual.n_arms):
             z = first + a * len(self.of_arm)
-            if not self.structure.chain:
+            if not self.distances:
                 record += self._block(self.structure.positions(T), z, out)
                 out += T * T
-            for distance in own:
+            for distance in self.distances[a] if self.distances else ():
                 record += self._block(np.array([0.0, distance]), z, out)
                 out += 4
         return record

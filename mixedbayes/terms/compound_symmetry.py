@@ -23,6 +23,7 @@ class CompoundSymmetry(Covariance):
     about: ClassVar[str] = "correlation"
     said: ClassVar[str] = "one correlation for all pairs"
     apart: ClassVar[bool] = True
+    equal: ClassVar[bool] = True
 
     def default(self) -> tuple[Prior, str]:
         lower = self._lower(len(self.at)) if len(self.at) > 1 else -1.0
@@ -57,6 +58,10 @@ class CompoundSymmetry(Covariance):
 
     def matrix(self, numbers: Floats, k: int) -> Floats:
         return np.where(np.eye(k, dtype=bool), 1.0, numbers[..., None])
+
+    def between(self, z: Sequence[Any], distances: Floats) -> Any:
+        (rho,) = z
+        return rho + 0.0 * distances
 
     @staticmethod
     def fill(work, z, at, W):

@@ -148,6 +148,7 @@ class Covariance(ABC):
     # Whether each effect depends on the one before it alone, by a correlation that follows from
     # their distance, see `between`.
     chain: ClassVar[bool] = False
+    equal: ClassVar[bool] = False  # whether all correlations are one number, z
     # Python functions that `FILL` and `SLOPES` describe, for numba.
     fill: ClassVar[Any]
     slopes: ClassVar[Any]
@@ -195,6 +196,10 @@ class Covariance(ABC):
     def numbers_of(self, z: Floats, k: int) -> Floats:
         """(..., m) from the z (..., m) of k effects."""
         return z
+
+    def from_numbers(self, numbers: Floats, k: int) -> Floats:
+        """The z (..., m) of k effects, from these numbers (..., m)."""
+        return numbers
 
     def between(self, z: Sequence[Any], distances: Floats) -> Any:
         """Correlations of effects whose positions are so far apart, of a chain with the numbers z;

@@ -166,7 +166,11 @@ class Residual:
 
     def numbers(self, draws: Mapping[str, Floats]) -> Floats:
         """The numbers z (..., A, m) from draws by name."""
-        return self.structure.inverse(self.correlations(draws))
+        if not self.labels:
+            return self.structure.inverse(self.correlations(draws))
+        own = self._by_arm(draws)
+        numbers = own[0] if self._along else np.stack(own, axis=-1)
+        return self.structure.from_numbers(numbers, self.n_positions)
 
     def of_groups(self, rows: Ints) -> Ints:
         """The rows of all groups that these rows are of, ascending."""

@@ -91,6 +91,9 @@ class Toeplitz(Covariance):
     def numbers_of(self, z: Floats, k: int) -> Floats:
         return self.root(z, k)[..., 1:, 0]
 
+    def from_numbers(self, numbers: Floats, k: int) -> Floats:
+        return self.inverse(self.matrix(numbers, k))
+
     def told(self, z: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[Any]:
         return [row[0] for row in rows[1:]]
 

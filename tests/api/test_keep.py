@@ -283,7 +283,7 @@ def test_descriptions_that_were_edited_are_refused(load, kind):
         (put("extra", "library", value="os"), "a library that is not known"),
         (put("extra", "formulation", "groups", value={}), "other grouping factors"),
         (put("extra", "asked", "formulation", "max_dense", value=-1), "max_dense=-1"),
-        (put("extra", "others", value=["sigma ~ x"]), "formula of its own"),
+        (put("extra", "others", value=["sigma ~ x"]), "no sigma_Intercept"),
         (put("extra", "others", value=["tau ~ x"]), "tau"),
         (put("frame", "index", value={"names": [None], "range": [0, 10**12, 1]}), "rows of"),
         (put("frame", "columns", 0, "dtype", value="V9999"), "not known"),

@@ -14,6 +14,7 @@ from mixedbayes.marginal.sparse.entries import Correlations, Errors, find_entrie
 from mixedbayes.terms.registry import COVARIANCES
 
 CHAINS = ("ar1", "ou", "hetar1")
+EQUAL = ("cs", "homcs")
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,13 @@ class Noise:
         """The residual's part of the parameter vector."""
         c, parts = self.errors.correlations, []
         for a, sizes in enumerate(c.sizes):
-            if not c.chain:
+            if c.kind == "any":
                 parts.append(self.structure.root(z[a], len(c.positions)).ravel())
                 continue
             for gap, _ in zip(c.distances[a], sizes, strict=True):
+                if c.kind == "equal":
+                    parts.append(ar1_pair(z[a, 0], 1).ravel())
+                    continue
                 pair = replace(self.structure, at=(0.0, float(gap)))
                 # a step of ar1 is that of all positions
                 root = pair.root(z[a], 2) if pair.name == "ou" else ar1_pair(z[a, 0], gap)
@@ -63,7 +67,7 @@ def ar1_pair(rho, steps):
     return np.array([[1, 0], [r, np.sqrt(1 - r * r)]])
 
 
-def noise(name, rng, n, *, T=5, arms=1, sigma="number", J=None, chain=None):
+def noise(name, rng, n, *, T=5, arms=1, sigma="number", J=None):
     """Groups of one to T rows, some of one; positions that some groups lack."""
     at = np.arange(float(T)) if name != "ou" else np.sort(rng.uniform(0, 4, T))
     structure = COVARIANCES[name].placed(at, "visit")
@@ -77,8 +81,8 @@ def noise(name, rng, n, *, T=5, arms=1, sigma="number", J=None, chain=None):
     numbers = structure.parameters(T, prior)
     z = np.column_stack([p.draw(arms, rng) for p in numbers])
     own = None if arms == 1 else rng.integers(0, arms, J)[refs]
-    chain = name in CHAINS if chain is None else chain
-    c = Correlations(refs, places, structure.positions(T), chain, own, arms)
+    kind = "chain" if name in CHAINS else "equal" if name in EQUAL else "any"
+    c = Correlations(refs, places, structure.positions(T), kind, own, arms)
     if sigma == "number":
         return Noise(Errors(correlations=c), structure, z, np.array([0.8]))
     X = np.eye(T)[places] if sigma == "classes" else columns(rng, n, 2)
@@ -145,15 +149,16 @@ def test_value_and_gradient_are_those_of_the_normal_density(name, design, extras
 
 
 @pytest.mark.parametrize("sigma", ["number", "continuous"])
-def test_a_chain_has_the_density_of_its_positions_matrix(sigma):
-    """The same by the distances of neighbours, and by the inverse of each set of positions."""
+@pytest.mark.parametrize("name", ["ar1", "homcs", "cs"])
+def test_pairs_of_positions_have_the_density_of_their_matrix(name, sigma):
+    """The same by closed forms, and by the inverse of each set of positions."""
     rng = np.random.default_rng(2)
     case = make("related slopes and groups", 5, ("weights",))
-    chain = noise("ar1", rng, 60, arms=2, sigma=sigma)
-    c = chain.errors.correlations
-    dense = replace(chain, errors=replace(chain.errors, correlations=replace(c, chain=False)))
+    pairs = noise(name, rng, 60, arms=2, sigma=sigma)
+    c = pairs.errors.correlations
+    dense = replace(pairs, errors=replace(pairs.errors, correlations=replace(c, kind="any")))
     values = []
-    for own in (chain, dense):
+    for own in (pairs, dense):
         problem = problem_of(case, own)
         x = problem.pack(case.L, own.numbers(own.z, own.scale), case.v)
         values.append(evaluate(problem, x)[0])
@@ -196,18 +201,20 @@ def test_groups_with_the_same_positions_and_classes_share_their_entries():
     rng = np.random.default_rng(3)
     left = rng.integers(5, 9, 200)
     refs, places = np.nonzero(np.arange(8) < left[:, None])
-    c = Correlations(refs, places, np.arange(8.0), False)
+    c = Correlations(refs, places, np.arange(8.0), "any")
     found = find_entries(Errors(np.eye(8)[places], None, c), len(refs), None)
     assert len(found.of) == sum(m * (m + 1) // 2 for m in range(5, 9))
-    chain = find_entries(Errors(correlations=replace(c, chain=True)), len(refs), None)
+    chain = find_entries(Errors(correlations=replace(c, kind="chain")), len(refs), None)
     assert len(chain.of) == 4
+    equal = find_entries(Errors(correlations=replace(c, kind="equal")), len(refs), None)
+    assert len(equal.of) == 2 * 4
 
 
 def test_thousands_of_times_are_a_chain_and_no_matrix():
     T, rng = 2000, np.random.default_rng(0)
     at = np.arange(float(T))
     own = Noise(
-        Errors(correlations=Correlations(np.zeros(T, int), rng.permutation(T), at, True)),
+        Errors(correlations=Correlations(np.zeros(T, int), rng.permutation(T), at, "chain")),
         COVARIANCES["ar1"].placed(at, "t"), np.array([[0.7]]), np.array([1.3]),
     )  # fmt: skip
     prior = {"prior_mean": np.zeros(1), "prior_precision": np.eye(1)}
@@ -216,7 +223,7 @@ def test_thousands_of_times_are_a_chain_and_no_matrix():
     value, _ = evaluate(problem, problem.pack([], own.numbers(own.z, own.scale)))
     R = own.covariance(own.z, own.scale, np.ones(T)) + 1.0
     assert value == pytest.approx(multivariate_normal.logpdf(case.y, cov=R), rel=1e-10)
-    dense = replace(own.errors, correlations=replace(own.errors.correlations, chain=False))
+    dense = replace(own.errors, correlations=replace(own.errors.correlations, kind="any"))
     with pytest.raises(ModelError, match="2,000 positions, more than 400; use ar1"):
         case.problem(errors=dense)
 

@@ -26,6 +26,7 @@ from mixedbayes.marginal.sparse.products import Effects
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.marginal import constrained_of, variables
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.sample.settings import Settings
 
 
 def frame(seed=0, J=14, T=5):
@@ -340,3 +341,43 @@ def test_a_chosen_link_of_sigma_is_left_to_others():
 def test_auto_is_marginal(name):
     _, spec = made(name)
     assert choose_engine("auto", spec).engine.name == "marginal"
+
+
+def test_too_many_products_are_left_to_others(monkeypatch):
+    monkeypatch.setattr("mixedbayes.engines.marginal.MAX_PRODUCTS", 300)
+    spec = residual_spec(["y ~ x + (1 | id)", "sigma ~ x"], frame())
+    found = choose_engine("auto", spec)
+    assert "so many distinct entries that their products with the columns are" in found.reason
+    assert found.engine.name == "joint"
+    few = residual_spec(["y ~ x + (1 | id)", "sigma ~ arm"], frame())
+    assert choose_engine("auto", few).engine.name == "marginal"
+    monkeypatch.setattr("mixedbayes.marginal.sparse.accumulate.MOST", 100)
+    with pytest.raises(ModelError, match=r"distinct entries, and their products .* more than 100"):
+        set_up(spec.design, spec.priors)
+
+
+def test_the_account_names_what_stays_in_nuts():
+    spec = residual_spec(["y ~ x + (1 | id)", "sigma ~ x"], frame(), "ar1(visit | id)")
+    chosen = choose_engine("auto", spec)
+    said = chosen.engine.account(spec, Settings(), chosen)
+    assert "variance parameters, the correlations of residuals and the effects on sigma" in said
+    assert "sparse precision" in chosen.engine.plan(spec, chosen)
+
+
+def test_all_variances_known_leaves_nothing_to_sample():
+    spec = residual_spec(["y ~ x", "sigma ~ 0 + offset(w)"], frame())
+    with pytest.raises(ModelError, match="all variances are known"):
+        choose_engine(mb.Marginal(), spec)
+    groups = residual_spec(["y ~ x + (1 | id)", "sigma ~ 0 + offset(w)"], frame())
+    setup = set_up(groups.design, groups.priors)
+    assert setup.layout.names == ("sd_id[Intercept]",)
+    c = setup.layout.constrained(np.zeros(1))
+    x = setup.problem.pack([c.L["id"]], 1.0)
+    value = kernel_for(setup.problem)(x, np.empty(0), setup.problem.ints, setup.problem.floats)
+    w, design = groups.design.predictor("sigma").offset, groups.design
+    mean, precision = setup.population.prior_moments()
+    X = setup.population.columns(groups.priors.mu.moved(design.mu), setup.population.integrated)
+    cov = np.diag(np.exp(2 * w)) + X @ np.linalg.solve(precision, X.T)
+    refs = design.mu.groups[0].refs
+    cov = cov + (refs[:, None] == refs[None])
+    assert value == pytest.approx(multivariate_normal.logpdf(design.y, X @ mean, cov), rel=1e-9)

@@ -2,7 +2,8 @@
 
 Rows of one *class* have one sigma. The inverse correlations of a group's rows follow from the
 positions that it has, so that groups with the same positions and classes share all entries. Of a
-chain, whose neighbours alone have entries, they follow from the distance to the row before.
+chain, whose neighbours alone have entries, they follow from the distance to the row before; of
+equal correlations from the number of rows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +19,10 @@ from scipy import sparse
 
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.plan import Floats, Ints
-from mixedbayes.marginal.sparse.weights import CHAIN
+from mixedbayes.marginal.sparse.weights import CHAIN, EQUAL
 
 Codes = NDArray[np.integer]
+Kind = Literal["any", "chain", "equal"]
 MOST_POSITIONS = 400  # of correlations that are no chain: their cost grows with the third power
 _DIGITS = 1e-12  # of the distance of the first position and the last, in which two are the same
 
@@ -28,14 +31,14 @@ _DIGITS = 1e-12  # of the distance of the first position and the last, in which 
 class Correlations:
     """Which rows are correlated: those of one group, by their positions.
 
-    In a chain each row depends on the one before it alone, with a correlation that follows from
-    their distance. The groups of one arm have the same correlations.
+    In a "chain" each row depends on the one before it alone, with a correlation that follows from
+    their distance; or all are "equal". The groups of one arm have the same correlations.
     """
 
     refs: Codes  # (n,) group of each row
     places: Codes  # (n,) position of each row, one row for each position of a group
     positions: Floats  # (T,) ascending
-    chain: bool
+    kind: Kind
     arms: Codes | None = None  # (n,) arm of each row's group; None: all in one
     n_arms: int = 1
 
@@ -82,25 +85,35 @@ class Correlations:
 
     @property
     def distances(self) -> tuple[Floats, ...]:
-        """Of a chain: the distinct distances of neighbours in each arm, ascending."""
+        """Of pairs of positions whose roots say all, in each arm: the distinct ones of neighbours
+        in a chain, ascending; one where all correlations are equal; no arms where none do.
+        """
+        if self.kind != "chain":
+            return (np.zeros(1),) * self.n_arms if self.kind == "equal" else ()
         known = self._neighbours[2]
         return tuple(known[known[:, 0] == a, 1] for a in range(self.n_arms))
 
     @property
     def sizes(self) -> tuple[tuple[int, ...], ...]:
-        """Of each arm the sizes of its roots: 2 for each distance of a chain, or T."""
-        if self.chain:
+        """Of each arm the sizes of its roots: 2 for each distance, or T."""
+        if self.kind != "any":
             return tuple((2,) * len(d) for d in self.distances)
         return ((len(self.positions),),) * self.n_arms
 
     def correlated(self, z: Floats, roots: Floats) -> Floats:
         """(n,) values with these correlations, from independent standard normal ones."""
         e = z.copy()
-        if self.chain:
+        if self.kind == "chain":
             own, before, number = self.links
             r, s = roots.reshape(-1, 4)[number, 2:].T
             for k in range(len(own)):  # by group and position
                 e[own[k]] = r[k] * e[before[k]] + s[k] * z[own[k]]
+            return e
+        if self.kind == "equal":
+            rho = roots.reshape(self.n_arms, 4)[:, 2]
+            for (arm, size), rows in _groups_of(self):
+                R = rho[arm] + (1 - rho[arm]) * np.eye(size)
+                e[rows] = z[rows] @ np.linalg.cholesky(R).T
             return e
         T = len(self.positions)
         W = roots.reshape(self.n_arms, T, T)
@@ -168,6 +181,10 @@ class Entries:
             if self.record[at] == CHAIN:
                 inverse, at = inverse + 100, at + 3
                 continue
+            if self.record[at] == EQUAL:
+                many = int(self.record[at + 2])
+                inverse, at = inverse + 30 * many, at + 3 + 2 * many
+                continue
             inverse += int(self.record[at]) ** 3
             many, at = int(self.record[at + 2]), at + 3
             for _ in range(many):
@@ -197,11 +214,12 @@ def find_entries(errors: Errors, n: int, weights: Floats | None) -> Entries:
     classes, class_n, X, offset = _classes(errors, n)
     parts, n_bases, n_roots, record = _parts(errors.correlations, n)
     rows, columns, base = (np.concatenate(part) for part in zip(*parts, strict=True))
-    key = np.column_stack([base, classes[rows], classes[columns]])
-    of, number = np.unique(key, axis=0, return_inverse=True)
+    both, pair = np.unique(classes[rows] * len(class_n) + classes[columns], return_inverse=True)
+    key, number = np.unique(base * len(both) + pair, return_inverse=True)
+    of = np.column_stack([key // len(both), *np.divmod(both[key % len(both)], len(class_n))])
     root = np.ones(n) if weights is None else np.sqrt(weights)
     return Entries(
-        rows, columns, number.ravel().astype(np.int64), root[rows] * root[columns], of, n_bases,
+        rows, columns, number.astype(np.int64), root[rows] * root[columns], of, n_bases,
         class_n, X, offset, n_roots, record,
     )  # fmt: skip
 
@@ -221,8 +239,8 @@ def _parts(c: Correlations | None, n: int) -> tuple[list[tuple[Ints, Ints, Ints]
     every = np.arange(n)
     if c is None:
         return [(every, every, np.zeros(n, np.int64))], 1, 0, np.zeros(0, np.int64)
-    if c.chain:
-        return _chain(c)
+    if c.kind != "any":
+        return _chain(c) if c.kind == "chain" else _equal(c)
     if len(c.positions) > MOST_POSITIONS:
         raise ModelError(
             f"the residual's correlations have {len(c.positions):,} positions, more than "
@@ -241,6 +259,21 @@ def _chain(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, In
         (own, own, base), (before, before, base + 1), (own, before, base + 2),
     ]  # fmt: skip
     return parts, 1 + 3 * len(counts), 4 * len(counts), np.array(record, np.int64).ravel()
+
+
+def _equal(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:
+    parts, record, base = list[tuple[Ints, Ints, Ints]](), list[int](), 1
+    found = sorted(_groups_of(c), key=lambda own: own[0])
+    for a in range(c.n_arms):  # bases are in the order of the record
+        own = [(size, rows) for (arm, size), rows in found if arm == a]
+        record += [EQUAL, 4 * a, len(own)]
+        for m, rows in own:
+            record += [m, len(rows)]
+            i, j = np.tril_indices(m)
+            each = np.where(i == j, base, base + 1)
+            parts.append((rows[:, i].ravel(), rows[:, j].ravel(), np.tile(each, len(rows))))
+            base += 2
+    return parts, base, 4 * c.n_arms, np.array(record, np.int64)
 
 
 def _patterns(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:
@@ -266,12 +299,15 @@ def _patterns(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int,
 
 
 def _groups_of(c: Correlations) -> Iterator[tuple[tuple[int, ...], Ints]]:
-    """Arm and positions that occur together in a group, and the rows (groups, m) of such groups."""
+    """Arm and positions that occur together in a group, and the rows (groups, m) of such groups;
+    of equal correlations arm and m.
+    """
     sizes = np.diff(c.starts)
     for m in np.unique(sizes):
         at = c.starts[:-1][sizes == m]
         rows = c.order[at[:, None] + np.arange(m)]
-        key = np.column_stack([c.arm(rows[:, 0]), np.asarray(c.places)[rows]])
+        where = np.full((len(rows), 1), m) if c.kind == "equal" else np.asarray(c.places)[rows]
+        key = np.column_stack([c.arm(rows[:, 0]), where])
         known, number = np.unique(key, axis=0, return_inverse=True)
         for k, own in enumerate(known.tolist()):
             yield tuple(own), rows[number.ravel() == k]
