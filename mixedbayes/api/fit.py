@@ -16,7 +16,7 @@ def fit(
     formula: str | Sequence[str],
     data: Any,
     *,
-    family: str | Family | type[Family] = "gaussian",
+    family: str | Family | type[Family] | Mapping[str, Any] = "gaussian",
     residual: str | None = None,
     priors: Mapping[str, Any] | None = None,
     formulation: Request = "auto",

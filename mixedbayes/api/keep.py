@@ -48,6 +48,9 @@ SETTINGS = {
     "progress": bool,
     "effects": str,
 }
+FAMILY = {
+    "name": str, "link": str, "fixed": Each((float, str)), "links": Each(str),
+}  # fmt: skip
 FORMULATION = Each((str, bool, float, None))  # its `name` and its own fields
 CHOSEN = {"engine": str, "groups": Each(FORMULATION), "reason": str}
 EXTRA = {
@@ -66,6 +69,7 @@ EXTRA = {
     "library?": str,  # of the data frame, where it is not pandas
     "fixed?": Each((float, str)),  # what of the family the user fixed
     "links?": Each(str),  # chosen ones of further parameters, by name
+    "families?": Each(FAMILY),  # of several responses with different ones
     # of a family of the user's own, by which it is known again
     "own?": {"links": Each(str), "log_density": [float]},
 }
@@ -111,13 +115,39 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             ],
             "units": {str(name): str(unit) for name, unit in design.units.items()},
             **({"columns": fingerprint(design)} if own else {}),
-            **({} if design.residual is None else {"residual": design.residual.text}),
+            **(
+                {} if (own_term := design.formula.residual) is None else {"residual": own_term.text}
+            ),
             **({"library": design.library} if design.library != PANDAS else {}),
             **({"fixed": family.fixed} if family.fixed else {}),
             **({"links": named(family.links)} if family.links else {}),
             **({"own": family.fingerprint(design)} if family.own else {}),
+            **({"families": _families(family)} if family.by_response else {}),
         },
         known=known_of(design),
+    )
+
+
+def _families(family: Family) -> dict[str, Any]:
+    """The family of each of several responses, in plain types."""
+    return {
+        response: {
+            "name": own.name, "link": own.link.name, "fixed": own.fixed, "links": named(own.links),
+        }
+        for response, own in family.by_response.items()
+    }  # fmt: skip
+
+
+def _family(saved: SavedFit) -> Any:
+    """The family that a file says, by response where there are several."""
+    said = saved.extra.get("families")
+    if said is not None:
+        return {
+            response: family_from_names(own["name"], own["link"], own["fixed"], own["links"])
+            for response, own in said.items()
+        }
+    return family_from_names(
+        saved.family, saved.link, saved.extra.get("fixed"), saved.extra.get("links")
     )
 
 
@@ -236,10 +266,7 @@ def arguments(saved: SavedFit, family: Family | None = None) -> dict[str, Any]:
     return {
         "formula": formulas,
         "data": replace(table(saved.data, saved.data.columns), library=_library(saved)),
-        "family": family
-        or family_from_names(
-            saved.family, saved.link, saved.extra.get("fixed"), saved.extra.get("links")
-        ),
+        "family": family or _family(saved),
         "residual": saved.extra.get("residual"),
         "priors": codec.decode(saved.priors),
         "formulation": _from_plain(asked["formulation"]),

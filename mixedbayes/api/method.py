@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from functools import wraps
 from threading import RLock
 from types import SimpleNamespace
-from typing import Any, Concatenate
+from typing import Any, Concatenate, Literal
 
 import pandas as pd
 
+from mixedbayes.errors import ModelError
 from mixedbayes.interrupts import load
 from mixedbayes.results.library import answer
+from mixedbayes.results.several import each, one_below_the_other
 from mixedbayes.results.text import as_table
+
+type Several = Literal["all", "each", "one"]
 
 _ONE_AT_A_TIME = RLock()
 
@@ -74,6 +78,8 @@ def method[S, **P, R](
     table: bool = True,
     like: str | None = None,
     into: Any = None,
+    several: Several = "one",
+    whole: bool = False,
 ) -> Callable[Concatenate[Any, P], R]:
     """A function of a posterior as a method of what has one.
 
@@ -92,22 +98,36 @@ def method[S, **P, R](
         function sees to.
     into
         A class whose `of` makes what the user is handed of what the function returns.
+    several
+        What is done of several responses, mv(a, b) ~ ...: "all", the function knows them; "each", a
+        table of each, one below the other; "one", refused, as it is asked of one of them.
+    whole
+        Whether the function reads priors or densities of all rows, or fits again, which one of
+        several responses by itself does not have.
 
     Returns
     -------
     A function with `self` in the place of that parameter, whose entry its docstring leaves out.
     """
-    return _Method(stage, of, before, table, like, into)  # type: ignore[return-value]
+    return _Method(stage, of, before, table, like, into, several, whole)  # type: ignore[return-value]
 
 
 class _Method:
     """Stands in a class until the method is first asked for, which then takes its place."""
 
     def __init__(
-        self, stage: Any, of: str, before: Any, table: bool, like: str | None, into: Any
+        self,
+        stage: Any,
+        of: str,
+        before: Any,
+        table: bool,
+        like: str | None,
+        into: Any,
+        several: Several,
+        whole: bool,
     ) -> None:
         self.stage, self.of, self.before, self.table, self.like = stage, of, before, table, like
-        self.into = into
+        self.into, self.several, self.whole = into, several, whole
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.owner, self.name = owner, name
@@ -120,7 +140,8 @@ class _Method:
     def made(self) -> Any:
         stage = self.stage.load() if isinstance(self.stage, Later) else self.stage
         before = self.before.load() if isinstance(self.before, Later) else self.before
-        of, table, like = self.of, self.table, self.like
+        of, table, like, how = self.of, self.table, self.like, self.several
+        whole = self.whole or of != "posterior"
         into: Any = self.into.load() if isinstance(self.into, Later) else self.into
         own = inspect.signature(stage)
 
@@ -131,9 +152,17 @@ class _Method:
                 bound = own.bind(subject, *args, **kwargs)
             except TypeError as e:
                 raise TypeError(_misused(type(self).__name__, call.__name__, own, e, kwargs)) from e
-            if before is not None:
-                before(subject)
-            found = stage(subject, *args, **kwargs)
+            design = getattr(subject, "design", None)
+            if whole and getattr(design, "one_of", None):
+                raise ModelError(_of_all(call.__name__, design))
+            if getattr(design, "several", None) is None or how == "all":
+                if before is not None:
+                    before(subject)
+                found = stage(subject, *args, **kwargs)
+            elif how == "one" or bound.arguments.get("draws", False):
+                raise ModelError(_of_one(call.__name__, design, whole=whole))
+            else:
+                found = _of_each(stage, before, subject, args, kwargs)
             if into is not None:
                 return into.of(found)
             if not table or not isinstance(found, pd.DataFrame):
@@ -147,6 +176,32 @@ class _Method:
         call.__doc__ = without(first.name, inspect.getdoc(stage) or "")
         call.__signature__ = own.replace(parameters=[whose, *others])  # type: ignore[attr-defined]
         return call
+
+
+def _of_each(stage: Any, before: Any, subject: Any, args: Any, kwargs: Any) -> pd.DataFrame:
+    """A table of each of several responses, one below the other."""
+    tables = {}
+    for name, own in each(subject).items():
+        if before is not None:
+            before(own)
+        tables[name] = stage(own, *args, **kwargs)
+    return one_below_the_other(tables)
+
+
+def _of_one(name: str, design: Any, *, whole: bool) -> str:
+    """That something is asked of one of several responses, or of none of them."""
+    known = design.several.names
+    here = f"{name}() is of one response, and this model has {', '.join(known)}"
+    if whole:
+        return f"{here}: it is not offered for several"
+    return f"{here}: ask of one of them, fit.response({known[0]!r}).{name}(...)"
+
+
+def _of_all(name: str, design: Any) -> str:
+    return (
+        f"{name}() reads the priors or the densities of the whole model, or fits it again, and "
+        f"{design.response} is one of the responses of {design.one_of}: ask it of the fit of all"
+    )
 
 
 def _misused(

@@ -15,10 +15,10 @@ from mixedbayes.api.accessors import Accessors
 from mixedbayes.api.fitting import sampled
 from mixedbayes.api.keep import Asked, saved
 from mixedbayes.api.method import lazily, method
+from mixedbayes.api.response import response
 from mixedbayes.checks.log_likelihood import with_log_likelihood
 from mixedbayes.design import (
     build_design,
-    check_effects,
     check_unobserved,
     table,
     used_columns,
@@ -28,9 +28,15 @@ from mixedbayes.engines.choose import Request, choose_engine
 from mixedbayes.errors import MissingExtraError
 from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
-from mixedbayes.families.exact import refuse_exact
 from mixedbayes.families.known_errors import with_errors
-from mixedbayes.families.registry import as_family, check_limits
+from mixedbayes.families.registry import check_limits
+from mixedbayes.families.responses import (
+    check_formula,
+    check_told,
+    family_of,
+    parameters_of,
+    prepared,
+)
 from mixedbayes.formula import parse_all, with_residual
 from mixedbayes.model.coords import check_names
 from mixedbayes.model.formulations import Formulation
@@ -95,14 +101,24 @@ class Model:
         predictive, `Fit.imputed` data sets in which they are drawn.
         ``cbind(a, b, c)``, or ``c(a, b, c)``: counts of categories, a column each, of multinomial
         responses.
+        ``mv(weight, height) ~ age + (1 | p | child)``: several responses of each row, each with
+        this right side, or its own, ``["mv(weight, height) ~ age + (1 | p | child)", "height ~ age
+        + sex + (1 | p | child)"]``, with coefficients ``weight_age`` and a sigma of its own,
+        ``sigma_weight`` on the log scale (``sigma ~ age`` is for all, ``sigma_height ~ age`` for
+        one). Residuals of a row are correlated, ``rho``, unless it is ``mv(weight, height,
+        rescor=False)``; effects over a factor where bars have the same id. A row counts with the
+        responses that it has; one without any, or with a missing predictor, is left out and
+        counted. `Fit.response` is one response by itself.
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
         changed, and tables come back in its library. Levels of a grouping factor are equal in new
         data where Python says so: 1, 1.0 and True are one level, and text is never a number.
     family
-        Name or object, for example ``"gaussian"``. Responses may be censored and truncated in
-        gaussian, student_t, skew_normal, exgaussian, asymmetric_laplace, lognormal,
-        shifted_lognormal, gamma, weibull, exponential, inverse_gaussian, hurdle_gamma,
+        Name or object, for example ``"gaussian"``; of several responses that are not all normal a
+        dictionary, ``family={"weight": "gaussian", "sick": "bernoulli"}``, with ``mv(weight, sick,
+        rescor=False)``: each with the link that its density is written for. Responses may be
+        censored and truncated in gaussian, student_t, skew_normal, exgaussian, asymmetric_laplace,
+        lognormal, shifted_lognormal, gamma, weibull, exponential, inverse_gaussian, hurdle_gamma,
         hurdle_lognormal, beta, zero_one_inflated_beta, ordered_beta, binomial, beta_binomial,
         zero_inflated_binomial, zero_inflated_beta_binomial, poisson, negative_binomial,
         negative_binomial1, geometric, zero_inflated_poisson, zero_inflated_negative_binomial,
@@ -169,7 +185,7 @@ class Model:
         formula: str | Sequence[str],
         data: Any,
         *,
-        family: str | Family | type[Family] = "gaussian",
+        family: str | Family | type[Family] | Mapping[str, Any] = "gaussian",
         residual: str | None = None,
         priors: Mapping[str, Any] | None = None,
         formulation: Request = "auto",
@@ -178,41 +194,29 @@ class Model:
         known: Mapping[str, Any] | None = None,
     ) -> None:
         self.formula = with_residual(parse_all(formula), residual)
-        kind = with_errors(as_family(family), self.formula)
-        kind.check_formula(self.formula)
+        kind = with_errors(family_of(family, self.formula), self.formula)
+        check_formula(kind, self.formula)
         check_limits(kind, self.formula)
         whole = table(data, used_columns(self.formula).columns)
         design = build_design(
             self.formula, whole, functions=functions, missing=missing, known=known,
-            expand=kind.expanded,
+            expand=kind.expanded, parameters=parameters_of(kind, self.formula),
         )  # fmt: skip
         self.family = kind.of_design(design)
         self.data = design.whole
         check_unobserved(design)
         design = replace(design, notes=(*design.notes, *unkept(self.data)))
-        self.design = self.family.prepare(design)
+        self.design = prepared(self.family, design)
         defaults = default_priors(self.design, self.family)
         structure = None if self.design.residual is None else self.design.residual.structure
         self.spec = Spec(self.design, self.family, resolve(defaults, priors, structure))
         check_names(self.spec)
-        # An effect in each row can be told from the residual only by what is known of sigma.
-        scale = self.family.dispersion if self.family.normal else None
-        if scale is not None and scale not in self.spec.priors.given:
-            check_effects(self.design)
-        self._check_residual()
+        check_told(self.design, self.family, self.spec.priors.given)
         asked = dict(formulation) if isinstance(formulation, Mapping) else formulation
         self.asked = Asked(asked, missing)
         self.formulation: Chosen = choose_engine(asked, self.spec)
         self.functions = dict(functions) if functions is not None else {}
         self.known = dict(known) if known is not None else {}
-
-    def _check_residual(self) -> None:
-        """DataError where nothing is left for a residual whose scale has no prior of the user's."""
-        family = self.family
-        scale = family.dispersion
-        if scale is not None and not family.discrete and scale not in self.spec.priors.given:
-            least = 1e-7 if family.closed_form else 1e-5
-            refuse_exact(self.design, family.on_link_scale(self.design), scale, least)
 
     @property
     def priors(self) -> pd.DataFrame:
@@ -303,9 +307,9 @@ class Model:
             raise MissingExtraError("graph() needs graphviz: pip install mixedbayes[graph]") from e
         return graph(self.pymc)
 
-    prior_predictive = method(prior_predictive, of="spec")
-    simulate = method(simulate_from_prior, of="spec", table=False)
-    code = method(code, of="spec")
+    prior_predictive = method(prior_predictive, of="spec", several="all")
+    simulate = method(simulate_from_prior, of="spec", table=False, several="all")
+    code = method(code, of="spec", several="all")
     to_bambi = method(to_bambi, of="spec")
 
     def fit(
@@ -412,6 +416,8 @@ class Fit(Accessors):
     note
         What happened on the way, for example an interruption; empty if nothing did.
     """
+
+    response = method(response, table=False, several="all")
 
     def __init__(self, model: Model, posterior: Posterior) -> None:
         idata = with_log_likelihood(model.spec, with_derived(model.spec, posterior.idata))

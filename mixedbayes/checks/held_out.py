@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from mixedbayes.checks.log_likelihood import copies
+from mixedbayes.checks.rows_of_several import first_rows
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
@@ -76,11 +77,21 @@ class HeldOut:
     refs: Ints | None  # (n,) the unit of each row; None where each row is one
     groups: tuple[GroupDesign, ...]
     copies: Floats | None = None  # (n,) how many observations each row stands for; None for one
+    refits: bool = True  # whether fits without some units are offered
 
     @classmethod
     def of(cls, design: Design, family: Family, target: str) -> HeldOut:
+        """The units of one target, see `_of`; of several responses there are no fits without."""
+        return replace(cls._of(design, family, target), refits=design.several is None)
+
+    @classmethod
+    def _of(cls, design: Design, family: Family, target: str) -> HeldOut:
         """The units of one target; "group" is the model's only or coarsest grouping factor."""
         groups, data = design.factors, Data.of(design, family)
+        if target == OBSERVATION and design.several is not None:
+            first = first_rows(design)
+            there = tuple(g.take(first) for g in groups)
+            return cls(data, target, design.several.index, None, there)
         if target == OBSERVATION:
             return cls(data, target, design.index, None, groups, copies(design, family))
         own = design.residual
@@ -112,6 +123,8 @@ class HeldOut:
         if not self.by_observation:
             return ""
         data = self.data
+        if self.n_units < len(data.y):
+            return f"An observation is a row with its known responses, {len(data.y):,} in all."
         if self.copies is not None:
             n = len(data.y)
             same = self.count() == n

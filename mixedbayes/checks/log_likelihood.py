@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.checks.group_density import group_obstacle, of_levels
+from mixedbayes.checks.rows_of_several import ROW, by_row
 from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import ModelError
@@ -81,7 +83,7 @@ def by_target(post: Posterior, target: str) -> xr.Dataset:
     attrs: dict[str, object] = {"target": target}
     if target == "observation":
         _check_size(post, design.n, "observations")
-        values, dim, labels = by_observation(post), names.OBS, model_coords(spec)[names.OBS]
+        values, (dim, labels) = _by_unit(post), _units(spec)
     elif target in groups:
         obstacle = group_obstacle(post, target)
         if obstacle is not None:
@@ -110,12 +112,13 @@ def with_log_likelihood(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
     n_draws = posterior.sizes[names.CHAIN] * posterior.sizes[names.DRAW]
     kept = all(name in posterior for name in dims)
     large = size(n_draws, spec.design.n) > MOST_READ
+    dim, own = _units(spec)
     if names.LOG_LIKELIHOOD in tree.children or not kept or large:
         return tree
-    labels = {names.OBS: model_coords(spec)[names.OBS]}
+    labels = {dim: own}
     function = partial(_of_draws, spec=spec, dims=dims)
     inputs = [posterior[name] for name in dims]
-    found = computed((names.OBS,), function, inputs, {names.OBS: spec.design.n})
+    found = computed((dim,), function, inputs, {dim: len(own)})
     group = group_of({response_name(spec): found}, {**posterior.coords, **labels})
     tree = tree.copy()
     tree[names.LOG_LIKELIHOOD] = xr.DataTree(group.assign_attrs(target="observation"))
@@ -129,7 +132,19 @@ def _of_draws(*draws: Floats, spec: Spec, dims: Mapping[str, tuple[str, ...]]) -
         for (name, own), x in zip(dims.items(), draws, strict=True)
     }
     post = Posterior(spec, xr.DataTree.from_dict({"posterior": xr.Dataset(variables)}))
-    return by_observation(post).reshape(*draws[0].shape[:2], -1)
+    return _by_unit(post).reshape(*draws[0].shape[:2], -1)
+
+
+def _units(spec: Spec) -> tuple[str, Any]:
+    """Dimension and labels of what counts as one observation: of several responses a row."""
+    if spec.design.several is not None:
+        return ROW, spec.design.several.frame_labels
+    return names.OBS, model_coords(spec)[names.OBS]
+
+
+def _by_unit(post: Posterior) -> Floats:
+    """(S, m) log densities of these."""
+    return by_observation(post) if post.design.several is None else by_row(post)
 
 
 def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:

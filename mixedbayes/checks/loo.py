@@ -17,6 +17,7 @@ from mixedbayes.checks.held_out import HeldOut
 from mixedbayes.checks.leave_out import leave_out, log_mean, population_draws
 from mixedbayes.checks.log_likelihood import TOTAL, of_one
 from mixedbayes.checks.own import Own, without_own
+from mixedbayes.checks.rows_of_several import ROW, by_row
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
@@ -89,6 +90,13 @@ def loo(
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
     out = weighted(post, target, progress=progress)
     high = out.high
+    if post.design.several is not None:
+        if refit is True and len(high):
+            raise ModelError(
+                "refit=True: fits without some rows of several responses are not offered; use "
+                "refit=False"
+            )
+        return out
     quick = post.run is not None and post.run.quick and len(high) <= MOST_REFITS
     if len(high) and (refit is True or (refit == "auto" and quick)):
         key = ("loo refitted", out.held_out.target)
@@ -99,7 +107,7 @@ def loo(
 def weighted(post: Posterior, target: str, *, progress: bool = False) -> Loo:
     """`smoothed`, the effects of observations above the limit integrated out; without refits."""
     out = smoothed(post, target, progress=progress)
-    if not out.held_out.by_observation:
+    if not out.held_out.by_observation or post.design.several is not None:
         return out
     return post.once("loo integrated", lambda: _integrated(out, post)).copy()
 
@@ -130,6 +138,13 @@ def _of_rows(post: Posterior, own: Own, rows: Ints) -> Densities:
     return Densities(weighed, given, np.full(len(rows), -np.inf), how)
 
 
+def _of_several(post: Posterior, units: Ints) -> Densities:
+    """Rows of several responses, given all effects."""
+    density = by_row(post, units)
+    how = np.full(len(units), WEIGHTED, object)
+    return Densities(density, density, np.full(len(units), -np.inf), how)
+
+
 def _of_levels(post: Posterior, group: str, levels: Ints) -> Densities:
     found = of_levels(post, group, levels)
     density, how = found.log_density, np.full(len(levels), WEIGHTED, object)
@@ -139,7 +154,9 @@ def _of_levels(post: Posterior, group: str, levels: Ints) -> Densities:
 def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
     """Some units at a time, in bounded memory; the rows' total log likelihood is kept too."""
     n, s = held_out.n_units, post.n_draws
-    if held_out.by_observation:
+    if held_out.by_observation and post.design.several is not None:
+        size, made = max(1, min(_ROWS, _NUMBERS // s)), partial(_of_several, post)
+    elif held_out.by_observation:
         own, size = Own.of(post), max(1, min(_ROWS, _NUMBERS // s))
         made = partial(_of_rows, post, own)
     else:
@@ -187,6 +204,8 @@ def _result(
 ) -> Loo:
     dim = names.OBS if held_out.by_observation else names.group_dim(held_out.target)
     coords = {dim: model_coords(post.spec)[dim]}
+    if held_out.by_observation and post.design.several is not None:
+        dim, coords = ROW, {ROW: post.design.several.frame_labels}
 
     def labelled(values: Floats) -> xr.DataArray:
         return xr.DataArray(values, coords, (dim,), name=response_name(post.spec))

@@ -8,6 +8,7 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.checks.log_likelihood import TOTAL, by_observation
+from mixedbayes.checks.rows_of_several import by_row
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.distributions import Prior
 from mixedbayes.numerics.rows import row_blocks
@@ -140,6 +141,8 @@ def total_log_likelihood(post: Posterior) -> Floats:
 
 
 def _total(post: Posterior) -> Floats:
+    if post.design.several is not None:
+        return np.asarray(by_row(post).sum(axis=1))
     total = np.zeros(post.n_draws)
     if post.design.residual is not None:
         return whitened(post, np.arange(post.design.n))[1].sum(axis=1)

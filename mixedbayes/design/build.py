@@ -7,8 +7,9 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from mixedbayes.design import checks, membership, observed, response, unobserved
+from mixedbayes.design import checks, membership, observed, response, several, unobserved
 from mixedbayes.design.axis import axis_notes, bar_plan
+from mixedbayes.design.complete import complete_rows
 from mixedbayes.design.encode import Encoding, margins, matrix, plan
 from mixedbayes.design.encoded import EncodedTerm
 from mixedbayes.design.evaluate import Rows
@@ -24,10 +25,9 @@ from mixedbayes.design.monotonic import refuse as refuse_monotonic
 from mixedbayes.design.residual import EncodedResidual, fit_residual, with_sds
 from mixedbayes.design.smooths import Fitted as FittedSmooth
 from mixedbayes.design.smooths import check_names, fit_smooth, level_notes
-from mixedbayes.design.table import Table, missing, table
+from mixedbayes.design.table import Table, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import used_columns, used_functions
-from mixedbayes.design.values import row_name
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula, parse_all, parse_expression, parse_terms
 from mixedbayes.formula import smooths as written
@@ -62,6 +62,7 @@ def build_design(
     missing: Literal["drop", "error"] = "drop",
     known: Mapping[str, Any] | None = None,
     expand: Callable[[Formula, response.Response], Formula] | None = None,
+    parameters: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Design:
     """Turn a formula and a data frame into arrays, and check them.
 
@@ -92,6 +93,8 @@ def build_design(
     expand
         Makes the formulas of all predictors of the ones written, once the response is known; see
         `Family.expanded`.
+    parameters
+        Of the families of several responses that are not all normal, by response.
 
     Raises
     ------
@@ -102,7 +105,9 @@ def build_design(
         a grouping factor with one level, and more.
     """
     formula = formula if isinstance(formula, Formula) else parse_all(formula)
-    checks.check_response(formula)
+    formulas = several.alone(formula, parameters)
+    for f in formulas or (formula,):
+        checks.check_response(f)
     callables = registry(functions)
     whole = _table(formula, data, callables)
     complete = membership.filled(formula, observed.filled(formula, whole))
@@ -110,9 +115,12 @@ def build_design(
         callables, formula.text, frozenset(whole.columns), frozenset(functions or ()),
         relations=relations(known, formula),
     )  # fmt: skip
-    kept, dropped, alone = _complete(complete, missing, formula)
+    kept, dropped, alone = complete_rows(complete, missing, formula, formulas)
     used = complete if len(kept) == whole.n else complete.take(kept)
     rows = Rows(used, memory, fitting=True)
+    if formulas:
+        made = [_parameters(f, rows) for f in formulas]
+        return several.stacked(formula, formulas, made, rows, kept, dropped, whole, parameters)
     left = response.response(formula, rows)
     y, levels = left.y, left.levels
     trials = response.trials(formula, rows)
@@ -124,19 +132,14 @@ def build_design(
         formula = expand(_apart(formula, functions or {}), left)
     residual = None if formula.residual is None else fit_residual(formula.residual, rows)
     formula = formula if residual is None else with_sds(formula, residual)
-    mu, fitted = _predictor(formula.parameter, formula, rows)
-    others: list[tuple[LinearPredictor, Fitted]] = []
-    for f in formula.others:
-        others.append(_further(f, rows, formula, [(mu, fitted), *others]))
-    checks.check_across([mu, *(p for p, _ in others)])
-    others_fitted = {p.parameter: own for p, own in others}
-    fitted = replace(fitted, others=others_fitted, residual=residual)
+    predictors, fitted, said = _parameters(formula, rows)
+    fitted = replace(fitted, residual=residual)
     name = response.label(formula)
     return Design(
         formula=formula,
         response=name,
         y=y,
-        predictors=(mu, *(predictor for predictor, _ in others)),
+        predictors=predictors,
         weights=response.weights(formula, rows),
         trials=trials,
         response_levels=levels,
@@ -149,7 +152,7 @@ def build_design(
             *unobserved.note(used.n, alone, name),
             *(() if left.columns else checks.response_note(y, name)),
             *coding_notes(formula, memory.coding),
-            *dict.fromkeys(note for p, own in ((mu, fitted), *others) for note in _notes(p, own)),
+            *said,
             *checks.id_notes(formula),
             *([residual.note] if residual is not None and residual.note else []),
         ),
@@ -170,6 +173,8 @@ def coding_of(design: Design) -> Coding:
 def smooths_of(design: Design, parameter: str = "mu") -> tuple[FittedSmooth, ...]:
     """The smooths of a parameter's formula; none are known of a design made by hand."""
     if not isinstance(design.columns, Fitted):
+        return ()
+    if design.several is not None:  # none with several responses
         return ()
     of_mean = parameter in (MU, design.formula.parameter)
     return (design.columns if of_mean else design.columns.others[parameter]).smooths
@@ -199,6 +204,21 @@ def own_functions(design: Design) -> tuple[str, ...]:
 def levels_of(design: Design) -> Mapping[str, pd.Index]:
     """Levels of the factors among the predictors, by the factor's text; see `coding_of`."""
     return design.columns.memory.levels if isinstance(design.columns, Fitted) else {}
+
+
+def _parameters(
+    formula: Formula, rows: Rows
+) -> tuple[tuple[LinearPredictor, ...], Fitted, tuple[str, ...]]:
+    """The predictors of all parameters, their encodings, and what their user should know."""
+    mu, fitted = _predictor(formula.parameter, formula, rows)
+    others: list[tuple[LinearPredictor, Fitted]] = []
+    for f in formula.others:
+        others.append(_further(f, rows, formula, [(mu, fitted), *others]))
+    checks.check_across([mu, *(p for p, _ in others)])
+    pairs = ((mu, fitted), *others)
+    said = tuple(dict.fromkeys(note for p, own in pairs for note in _notes(p, own)))
+    own = {p.parameter: encoding for p, encoding in others}
+    return (mu, *(p for p, _ in others)), replace(fitted, others=own), said
 
 
 def _predictor(parameter: str, formula: Formula, rows: Rows) -> tuple[LinearPredictor, Fitted]:
@@ -290,35 +310,6 @@ def _table(formula: Formula, data: Any, functions: Mapping[str, Any]) -> Table:
             f"the data have no rows ({len(whole.names)} columns); look at the filter that made them"
         )
     return whole
-
-
-def _complete(
-    whole: Table, action: str, formula: Formula
-) -> tuple[Any, dict[str, int], unobserved.Mask | None]:
-    """Positions of the rows without missing values, and each column's count of missing ones.
-
-    With mi() also which rows lack nothing but the response, which are in neither.
-    """
-    if action not in ("drop", "error"):
-        raise DataError(f'missing is "drop" or "error", not {action!r}')
-    masks, alone = unobserved.apart(formula, membership.absent(formula, missing(whole)))
-    dropped = {name: int(mask.sum()) for name, mask in masks.items()}
-    if not masks:
-        return np.arange(whole.n) if alone is None else np.flatnonzero(~alone), {}, alone
-    places = ", ".join(f"{name} in {count}" for name, count in dropped.items())
-    absent = np.logical_or.reduce(list(masks.values()))
-    if action == "error":
-        first = int(np.argmax(absent))
-        raise DataError(
-            f"{int(absent.sum())} of {whole.n} rows have missing values: {places}; first in row "
-            f'{row_name(whole.index, first)}; missing="drop" leaves these rows out'
-        )
-    if absent.all():
-        raise DataError(
-            f"none of the {whole.n} rows is complete: missing values of {places}; leave such a "
-            "column out of the formula, or fill it"
-        )
-    return np.flatnonzero(~absent if alone is None else ~absent & ~alone), dropped, alone
 
 
 def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats, list[FittedSmooth]]:

@@ -44,7 +44,8 @@ class Original:
 def is_transformed(design: Design) -> bool:
     """Whether the response is an expression, not a column, or several, as they are."""
     text = design.formula.response.text
-    return not isinstance(parse_expression(text), Name) and not count_columns(text)
+    several = design.several is not None or count_columns(text)
+    return not isinstance(parse_expression(text), Name) and not several
 
 
 def scale_note(design: Design, way: Original | None = None) -> str:

@@ -15,6 +15,7 @@ from mixedbayes.design.encoded import EncodedTerm
 from mixedbayes.design.evaluate import Rows, UnseenLevels
 from mixedbayes.design.independent import unknown_rows
 from mixedbayes.design.limits import Limits
+from mixedbayes.design.replay_several import columns_of, replayed, residual_of
 from mixedbayes.design.table import Table, column_names, missing, table
 from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewRows, Residual
 from mixedbayes.design.unobserved import unobserved_frame
@@ -69,6 +70,12 @@ def replay(
         For a missing or mistyped column, missing values, a level of a categorical predictor
         that the fitted data do not have, and values that are not finite.
     """
+    if design.several is not None:
+        _wanted(design.predictor(parameter), groups)
+        return replayed(
+            design, new_data, replay, response=response, groups=groups, parameter=parameter,
+            beyond=beyond,
+        )  # fmt: skip
     formula, fitted, predictor = _of(design, parameter)
     wanted = _wanted(predictor, groups)
     used = used_columns(formula)
@@ -110,8 +117,10 @@ def check_unobserved(design: Design) -> None:
             ) from None
 
 
-def replay_residual(design: Design, new_data: Any) -> Residual:
+def replay_residual(design: Design, new_data: Any, *, response: bool = False) -> Residual:
     """The structure of residuals with the places of new rows in it.
+
+    Of several responses in every row, or with `response` where these are known.
 
     Raises
     ------
@@ -119,6 +128,8 @@ def replay_residual(design: Design, new_data: Any) -> Residual:
         For a missing column of its positions, groups or arms, a position of which the structure
         says nothing, and two rows of one group at one position.
     """
+    if design.several is not None:
+        return residual_of(design, new_data, response=response)
     formula, fitted, _ = _of(design, names.MU)
     assert fitted.residual is not None
     needed = used_columns(formula).residual
@@ -130,6 +141,8 @@ def random_columns(design: Design, group_name: str, new_data: Any, parameter: st
 
     Only the columns on the left side of that factor's bars are needed.
     """
+    if design.several is not None:
+        return columns_of(design, group_name, new_data, parameter, random_columns)
     term, rows = _term_rows(design, group_name, new_data, parameter)
     return term.columns(rows)[0]
 
@@ -141,6 +154,8 @@ def weighted_columns(
 
     Of rows that have no level in common.
     """
+    if design.several is not None:
+        return columns_of(design, group_name, new_data, parameter, random_columns), None
     term, rows = _term_rows(design, group_name, new_data, parameter)
     return term.alone(rows)
 

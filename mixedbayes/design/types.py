@@ -188,6 +188,8 @@ class Design:
     limits: Limits | None = None  # of responses that are censored or truncated
     residual: Residual | None = None  # how residuals of rows of one group are correlated
     unobserved: Ints | None = None  # positions in `data` of the rows without a response, mi()
+    several: "Responses | None" = None  # responses of the rows of one frame, mv(a, b) ~ ...
+    one_of: str = ""  # what several responses this one is of, where a fit has these
 
     def __repr__(self) -> str:
         said = [f"{g.name} with {g.n_levels:,} levels" for g in self.mu.factors]
@@ -283,7 +285,14 @@ class Design:
     @property
     def labels(self) -> NDArray[Any]:
         """(n,) label of each row on the dimension `obs`; see `row_labels`."""
+        if self.several is not None:
+            return self.several.labels
         return row_labels(self.index, self.rows)
+
+    @property
+    def parts(self) -> "tuple[Design, ...]":
+        """Each of several responses by itself, in the rows where it is known; () of one."""
+        return () if self.several is None else self.several.parts
 
     @property
     def whole(self) -> pd.DataFrame:
@@ -303,6 +312,44 @@ class Design:
         """Units of columns by name, where the user's frame has them in ``attrs["units"]``."""
         known = {} if self.data is None else self.data.attrs.get("units", {})
         return known if isinstance(known, Mapping) else {}
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """Several responses of the rows of one data frame, row by row, each in its order.
+
+    A design of them has a row for each response that is known.
+    """
+
+    names: tuple[str, ...]  # (K,)
+    parts: tuple[Design, ...]  # (K,) each by itself, in the rows where it is known
+    units: Ints  # (n,) which of the frame's rows that are used
+    places: Ints  # (n,) which response
+    index: pd.Index  # (m,) the user's labels of the frame's rows that are used
+    rows: Ints  # (m,) their positions in the frame
+    correlated: bool  # whether the residuals of one row of the frame are correlated
+    parameters: tuple[tuple[str, ...], ...]  # (K,) of the family of each, besides the mean
+    different: bool = False  # whether these are different families, and rows say of which they are
+
+    @property
+    def m(self) -> int:
+        return len(self.index)
+
+    @cached_property
+    def frame_labels(self) -> NDArray[Any]:
+        """(m,) labels of the frame's rows, see `row_labels`."""
+        return row_labels(self.index, self.rows)
+
+    @cached_property
+    def labels(self) -> NDArray[Any]:
+        """(n,) the frame's row and the response: "3:height"."""
+        rows = self.frame_labels[self.units]
+        pairs = zip(rows, self.places, strict=True)
+        return np.array([f"{row}:{self.names[k]}" for row, k in pairs], object)
+
+    def at(self, k: int) -> Ints:
+        """(n_k,) rows of the k-th response."""
+        return np.flatnonzero(self.places == k)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,12 +14,14 @@ from dataclasses import replace
 import numpy as np
 
 from mixedbayes import names
+from mixedbayes.design import several
 from mixedbayes.design.counted import mean, sd
 from mixedbayes.design.projection import constant, left_over, triangle
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor, Monotonic
 from mixedbayes.distributions import Dirichlet, Exponential, Normal
 from mixedbayes.families.base import Family
 from mixedbayes.priors.placement import Placement
+from mixedbayes.priors.several import side_by_side
 from mixedbayes.priors.types import Assigned, MonotonicPrior, PredictorPriors, Priors
 
 WIDTH = 2.5  # population effects: prior sd in units of sd(response) / sd(predictor)
@@ -36,6 +38,8 @@ def default_priors(design: Design, family: Family) -> Priors:
     s is the step of a column with two values and the sd of others, times the share of it that least
     squares on the other columns leaves.
     """
+    if design.several is not None:
+        return _of_several(design, family)
     location, scale = family.location(design), family.scale(design)
     level = family.thresholds is not None
     mu = predictor_priors(design.mu, location, scale, family.scale_origin(design), level=level)
@@ -53,6 +57,29 @@ def _residual(design: Design) -> dict[str, Assigned]:
     if own is None:
         return {}
     return {symbol: Assigned(*own.structure.default()) for symbol in own.symbols}
+
+
+def _of_several(design: Design, family: Family) -> Priors:
+    """Defaults of several responses: those of each response's own model.
+
+    A parameter that is one number has that of the intercept of its own formula, on its link's
+    scale.
+    """
+    every = design.several
+    assert every is not None
+    families = [family.of_response(k) for k in range(len(every.names))]
+    parts = [default_priors(p, f) for p, f in zip(design.parts, families, strict=True)]
+    found = []
+    for predictor in design.predictors:
+        p, own = predictor.parameter, []
+        for k, (part, priors) in enumerate(zip(design.parts, parts, strict=True)):
+            if p == names.MU or p in part.further:
+                own.append((k, part.predictor(p), priors.predictor(p)))
+            elif p in every.parameters[k]:
+                one = several.one(part.n, p)
+                own.append((k, one, _further(one, part, families[k])))
+        found.append(side_by_side(design, p, own))
+    return Priors(tuple(found), {}, residual=_residual(design))
 
 
 def _further(predictor: LinearPredictor, design: Design, family: Family) -> PredictorPriors:

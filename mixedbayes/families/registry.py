@@ -172,7 +172,10 @@ def _check_link(family: Family) -> None:
 
 
 def written(family: Family) -> str:
-    """The family as code: `mb.families.Gamma(link=mb.Log())`."""
+    """The family as code: `mb.families.Gamma(link=mb.Log())`; a dictionary by response."""
+    if family.by_response:
+        pairs = (f"{name!r}: {written(f)}" for name, f in family.by_response.items())
+        return f"{{{', '.join(pairs)}}}"
     kind = family.variant_of or type(family)
     fixed = "".join(f", {name}={value!r}" for name, value in family.fixed.items())
     if family.links:

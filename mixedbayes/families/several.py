@@ -44,6 +44,15 @@ class Several:
         self.check_columns(response)
         return formula
 
+    @property
+    def by_response(self) -> Mapping[str, Any]:
+        """The family of each of several responses, where they have different ones; else none."""
+        return {}
+
+    def of_response(self, k: int) -> Any:
+        """The family of the k-th of several responses."""
+        return self
+
     def of_design(self, design: Design) -> Self:
         """The family as a design has it, where it depends on the categories of the response."""
         return self

@@ -180,7 +180,11 @@ WORDS: dict[str, str] = {
     **dict.fromkeys(
         ("subset", "thres", "cat", "dec", "vint", "vreal", "bhaz", "index"), _RESPONSE
     ),
-    **dict.fromkeys(("mvbind", "bf", "brmsformula", "mvbrmsformula"), "write one model for each"),
+    "mvbind": "several responses are mv(a, b) ~ ...",
+    **dict.fromkeys(
+        ("bf", "brmsformula", "mvbrmsformula"),
+        "several responses are mv(a, b) ~ ..., with further formulas in a list",
+    ),
     "nl": "non-linear formulas are not offered",
 }  # fmt: skip
 

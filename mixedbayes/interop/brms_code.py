@@ -69,10 +69,10 @@ def brms_code(spec: Spec) -> str:
             f"weights() of the {family.name} family divide a row's variance; brms's count a row "
             "several times, which is another model"
         )
-    _check_names(design)
+    check_names(design)
     apart = design.moving[1:]
     made: dict[str, str] = {}
-    parts = [_part(spec, p.parameter, made) for p in design.predictors if p not in apart]
+    parts = [part_of(spec, p.parameter, made) for p in design.predictors if p not in apart]
     relations = known_of(design)
     _check_groupers(design)
     about = ["# columns at their means, as the default priors are"] if made else []
@@ -119,7 +119,7 @@ def _data2(spec: Spec) -> list[str]:
     return [f"  data2 = list({', '.join(said)}),"] if said else []
 
 
-def _group(name: str) -> str:
+def group_name(name: str) -> str:
     """brms's name of a grouping factor: "mms1s2" of mm(s1, s2), "species" of species[A]."""
     plain = name.rpartition("[")[0] if name.endswith("]") else name
     return re.sub(r"[(), ]", "", plain) if plain.startswith("mm(") else plain
@@ -129,11 +129,11 @@ def _check_groupers(design: Design) -> None:
     for p in design.predictors:
         seen: dict[str, str] = {}
         for g in p.groups:
-            other = seen.setdefault(_group(g.name), g.name)
+            other = seen.setdefault(group_name(g.name), g.name)
             if other != g.name:
                 raise ModelError(
-                    f"brms calls both {other} and {g.name} {_group(g.name)!r}: make a copy of the "
-                    "column under another name, and use that in one of the two"
+                    f"brms calls both {other} and {g.name} {group_name(g.name)!r}: make a copy of "
+                    "the column under another name, and use that in one of the two"
                 )
             if len(g.law.estimated) == 0 and not g.law.normal:
                 raise ModelError(
@@ -146,7 +146,7 @@ def _check_groupers(design: Design) -> None:
                 )
 
 
-def _check_names(design: Design) -> None:
+def check_names(design: Design) -> None:
     odd = [name for name in used_columns(design.formula).columns if not _NAME.fullmatch(name)]
     if odd:
         raise ModelError(
@@ -156,7 +156,7 @@ def _check_names(design: Design) -> None:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """The formula of one parameter.
 
     Attributes
@@ -173,6 +173,8 @@ class _Part:
         What columns are called in place of a term, see `PlacedColumns`.
     contrasts
         Whether categories keep their contrasts although there is no intercept, as brms does not.
+    response
+        One of several, by brms's name.
     """
 
     parameter: str
@@ -181,14 +183,16 @@ class _Part:
     right: str
     names: Mapping[str, Mapping[str, str]]
     contrasts: bool
+    response: str = ""
 
     @property
     def place(self) -> dict[str, str]:
         """Where brms has its priors."""
-        return {} if self.parameter == MU else {"dpar": self.called}
+        own = {"resp": self.response} if self.response else {}
+        return own if self.parameter == MU else {**own, "dpar": self.called}
 
 
-def _part(spec: Spec, p: str, made: dict[str, str]) -> _Part:
+def part_of(spec: Spec, p: str, made: dict[str, str]) -> Part:
     design, formula = spec.design, spec.design.formula
     predictor = design.predictor(p)
     if p != MU:
@@ -208,11 +212,11 @@ def _part(spec: Spec, p: str, made: dict[str, str]) -> _Part:
     contrasts = dropped and any("[" in term for term in predictor.terms)
     called = spec.family.brms_parameter(p)
     contrasts = contrasts and "" not in placed.names
-    part = _Part(p, called, own, placed.right, placed.names, contrasts)
+    part = Part(p, called, own, placed.right, placed.names, contrasts)
     return part if p != MU or formula.specific is None else _with_specific(spec, part, made)
 
 
-def _with_specific(spec: Spec, part: _Part, made: dict[str, str]) -> _Part:
+def _with_specific(spec: Spec, part: Part, made: dict[str, str]) -> Part:
     """The mean's part with category-specific effects, whose columns brms does not centre."""
     formula, predictor = spec.design.formula.specific, spec.design.moving[1]
     assert formula is not None
@@ -253,7 +257,7 @@ def _check_link(spec: Spec, p: str) -> None:
         )
 
 
-def _formulas(spec: Spec, parts: Sequence[_Part]) -> list[str]:
+def _formulas(spec: Spec, parts: Sequence[Part]) -> list[str]:
     """The lines of the formulas, the last one with a comma."""
     first, *rest = parts
     numbers = {k: v for k, v in spec.family.fixed.items() if not isinstance(v, str)}
@@ -339,19 +343,21 @@ def _response(spec: Spec) -> str:
     return f"{y} | {' + '.join(more)}" if more else y
 
 
-def _priors(spec: Spec, parts: Sequence[_Part]) -> list[str]:
-    out = [line for part in parts for line in _of_part(_with_apart(spec, part.parameter), part)]
+def _priors(spec: Spec, parts: Sequence[Part]) -> list[str]:
+    out = [
+        line for part in parts for line in priors_of_part(_with_apart(spec, part.parameter), part)
+    ]
     for group, prior in _correlations(spec).items():
-        out += _set(prior, **{"class": "cor", "group": _group(group)})
+        out += set_prior(prior, **{"class": "cor", "group": group_name(group)})
     for prior in spec.priors.residual.values():
-        out += _set(prior, **{"class": "cortime"})
+        out += set_prior(prior, **{"class": "cortime"})
     for p in spec.priors.predictors:
         for (group, _), prior in p.law_numbers.items():
-            out += _set(prior, **{"class": "df", "group": _group(group)})
+            out += set_prior(prior, **{"class": "df", "group": group_name(group)})
     for name, prior in spec.priors.parameters.items():
         # brms's intercepts of ordered categories are the thresholds.
         kind = "Intercept" if name == spec.family.thresholds else name
-        out += _set(prior, **{"class": kind})
+        out += set_prior(prior, **{"class": kind})
     return out
 
 
@@ -371,11 +377,11 @@ def _with_apart(spec: Spec, parameter: str) -> PredictorPriors:
     )  # fmt: skip
 
 
-def _of_part(priors: PredictorPriors, part: _Part) -> list[str]:
+def priors_of_part(priors: PredictorPriors, part: Part) -> list[str]:
     out = []
     if priors.intercept is not None:
         place = {"class": "b", "coef": names.INTERCEPT} if part.own else {"class": "Intercept"}
-        out += _set(priors.intercept, **place, **part.place)
+        out += set_prior(priors.intercept, **place, **part.place)
     # A prior of the whole class is that of a flat intercept as well.
     flat = part.own and priors.intercept is not None and isinstance(priors.intercept.prior, Flat)
     place, effects = {"class": "b", **part.place}, priors.effects
@@ -383,9 +389,9 @@ def _of_part(priors: PredictorPriors, part: _Part) -> list[str]:
     out += _each(tuple(effects.values()), tuple(effects), place, own, apart=flat)
     for m in priors.monotonic:
         place = {"class": "simo", "coef": f"{_coef(m.name)}1", **part.place}
-        out += _set(m.shares, **place)
+        out += set_prior(m.shares, **place)
     for group, sds in priors.sd.items():
-        place = {"class": "sd", "group": _group(group), **part.place}
+        place = {"class": "sd", "group": group_name(group), **part.place}
         out += _each(sds, priors.group_terms[group], place, part.names.get(group, {}))
     return out
 
@@ -414,11 +420,11 @@ def _each(
 ) -> list[str]:
     """One line where all have one prior, else one for each coefficient, as with `apart`."""
     if len({a.prior for a in priors}) == 1 and not apart:
-        return _set(priors[0], **place)
+        return set_prior(priors[0], **place)
     return [
         line
         for prior, term in zip(priors, terms, strict=True)
-        for line in _set(prior, **place, coef=placed.get(term) or _coef(term))
+        for line in set_prior(prior, **place, coef=placed.get(term) or _coef(term))
     ]
 
 
@@ -453,17 +459,17 @@ def _column(part: str) -> str:
     )
 
 
-def _set(assigned: Assigned, **place: str) -> list[str]:
+def set_prior(assigned: Assigned, **place: str) -> list[str]:
     """set_prior(...); nothing for a flat prior on a coefficient, which is brms's own default."""
     prior = assigned.prior
     if isinstance(prior, Flat):
         if place["class"] == "b":
             return []
-        return [_call("", place)]
-    return [_call(stan(prior), place)]
+        return [prior_call("", place)]
+    return [prior_call(stan(prior), place)]
 
 
-def _call(text: str, place: dict[str, str]) -> str:
+def prior_call(text: str, place: dict[str, str]) -> str:
     where = ", ".join(f'{key} = "{value}"' for key, value in place.items())
     return f'set_prior("{text}", {where})'
 

@@ -8,6 +8,7 @@ from typing import Literal
 from mixedbayes.errors import ModelError
 from mixedbayes.interop.bambi_code import bambi_code
 from mixedbayes.interop.brms_code import brms_code
+from mixedbayes.interop.brms_several import brms_of_several
 from mixedbayes.interop.lme4_code import lme4_code
 from mixedbayes.interop.pymc_code import pymc_code
 from mixedbayes.interop.writing import check_unlimited, check_writable, lines
@@ -64,12 +65,16 @@ def code(spec: Spec, target: Target) -> str:
     """
     writers: dict[str, Callable[[Spec], str]] = {
         "lme4": lme4_code,
-        "brms": brms_code,
+        "brms": brms_code if spec.design.several is None else brms_of_several,
         "bambi": bambi_code,
         "pymc": plain_pymc,
     }
     if target not in writers:
         raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
+    if spec.design.several is not None and (target != "brms" or spec.family.by_response):
+        raise ModelError(
+            f"code({target!r}) is not offered for several responses; code('brms') has normal ones"
+        )
     if any(p.smooths for p in spec.design.predictors):
         raise ModelError(f"code({target!r}): {_SMOOTHS[target]}")
     if target in _MONOTONIC and any(p.monotonic for p in spec.design.predictors):

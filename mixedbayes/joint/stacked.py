@@ -17,6 +17,7 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Across, Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.families.base import Family
+from mixedbayes.families.responses import centres
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData
 from mixedbayes.joint.layout import JointLayout
@@ -116,7 +117,9 @@ class StackedLayout(JointLayout):
         found = []
         for predictor, _ in self._parts:
             p, here = predictor.parameter, np.zeros(len(predictor.terms) + predictor.intercept)
-            if predictor.intercept and predictor is self._parts[0][0]:
+            if self.source.several is not None:
+                here = centres(self.source, self.family, p)
+            elif predictor.intercept and predictor is self._parts[0][0]:
                 here[0] = self.family.location(self.source)
             elif predictor.intercept:
                 here[0] = self.family.link_scale(p, self.source)[0]

@@ -76,8 +76,9 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     """
     _check_model(post)
     rows = eager(rows)
+    known = post.design.several is not None  # rows of the responses that there are
     new = {
-        p: replay(post.design, rows, response=p == MU, parameter=p, beyond=True)
+        p: replay(post.design, rows, response=known or p == MU, parameter=p, beyond=True)
         for p in _parameters(post)
     }
     _check_rows(post.design, new)
@@ -112,8 +113,9 @@ def _with_residual(post: Posterior, data: NewData, rows: Any) -> NewData:
             f"condition_on() is not offered here: residuals are {post.design.residual.text}, and "
             f"{' and '.join(data.further)} has effects of groups; fit again with the rows added"
         )
-    own = replay_residual(post.design, rows)
-    if known := [g for g in own.levels.tolist() if g in set(post.design.residual.levels.tolist())]:
+    own = replay_residual(post.design, rows, response=True)
+    there = set(post.design.residual.levels.tolist()) if post.design.several is None else set()
+    if known := [g for g in own.levels.tolist() if g in there]:
         raise DataError(
             f"{len(known)} level(s) of {own.name} are in the fit, such as {known[0]!r}, and "
             f"residuals of its rows are correlated, {own.text}: fit again with the rows added"

@@ -40,13 +40,14 @@ from mixedbayes.predict.question import (
     check_answer,
     check_target,
 )
-from mixedbayes.predict.rows import marks, prediction_rows, refuse_levels, unknown_levels
+from mixedbayes.predict.rows import in_units, marks, prediction_rows, refuse_levels, unknown_levels
 from mixedbayes.predict.streams import CORRELATED, seed_of, stream
 from mixedbayes.predict.target import MU, Mean
 from mixedbayes.predict.target_text import parse_target
 from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.several import RESPONSE
 from mixedbayes.results.tables import (
     Description,
     Interval,
@@ -246,6 +247,9 @@ def predict_given(
     rows = prediction_rows(post.design, new, question)
     if counted:
         rows = replace(rows, trials=_totals(post, new))
+    alike = kind == "response" or question.treatment != "integrated"
+    if post.design.several is not None and draws and alike:
+        rows = in_units(rows, _units(post, rows.n, new))
     what = None if kind == "response" else parse_target(target or kind, post.design, post.family)
     each = isinstance(what, Mean)
     of_response = way is None and (each or kind == "response")
@@ -274,7 +278,7 @@ def predict_given(
     else:
         values = target_values(post, rows, question, what, {MU: linear, **predictors}, number)
         evaluate = lambda block: Answer(values(block))  # noqa: E731
-    index, blocks = rows.index, list(enumerate(row_blocks(rows.n, BLOCK_ROWS)))
+    index, blocks = rows.index, list(enumerate(row_blocks(rows.n, _block_rows(post))))
     out = np.empty((post.n_draws if draws else len(how.columns), rows.n * width))
     below = np.zeros(rows.n, bool)  # rows with an impossible mean
     bad: list[NDArray[np.bool_]] = []  # which draws have one, by block
@@ -314,7 +318,13 @@ def predict_given(
     if draws:
         counts = kind == "response" and way is None and post.family.discrete
         labels = post.design.labels if new is None else row_labels(index)
-        found = _labelled(whole(out) if counts else out, post.shape[0], labels, categories)
+        drawn: Any = whole(out) if counts else out
+        if post.design.several is None or new is None:
+            found = _labelled(drawn, post.shape[0], labels, categories)
+        else:
+            each_of = post.design.several.names
+            frame_rows = row_labels(index[:: len(each_of)])
+            found = _labelled(drawn, post.shape[0], frame_rows, each_of, RESPONSE)
         coded = kind == "response" and categories is None and post.family.categories(post.design)
         said = {"categories": [str(c) for c in coded]} if coded else {}
         return found.assign_attrs(said | ({"note": note} if note else {}))
@@ -322,6 +332,9 @@ def predict_given(
     table = table.assign(**dict(zip(how.columns, out, strict=True)))
     if new is not None and own and question.factors:
         table[NEW] = marks(strange, rows.n).repeat(width)
+    if post.design.several is not None:
+        width, places = _responses(post, rows.n, new)
+        table.insert(0, RESPONSE, np.array(post.design.several.names, object)[places])
     if note:
         table.attrs["note"] = note
     return table if new is None else beside(new, table, width)
@@ -341,12 +354,38 @@ def _totals(post: Posterior, new: Any) -> Ints | None:
     return post.family.totals(post.design) if new is None else totals(post.design, new)
 
 
+def _block_rows(post: Posterior) -> int:
+    """Rows of a block, in which each row's responses are together."""
+    count = 1 if post.design.several is None else len(post.design.several.names)
+    return count * max(BLOCK_ROWS // count, 1)
+
+
+def _responses(post: Posterior, n: int, new: Any) -> tuple[int, Ints]:
+    """How many responses a row of `new` has, and (n,) which each row is."""
+    every = post.design.several
+    assert every is not None
+    if new is None:
+        return 1, every.places
+    return len(every.names), np.arange(n) % len(every.names)
+
+
+def _units(post: Posterior, n: int, new: Any) -> Ints:
+    """(n,) which row of the frame each row is of."""
+    every = post.design.several
+    assert every is not None
+    return every.units if new is None else np.arange(n) // len(every.names)
+
+
 def _labelled(
-    draws: NDArray[Any], chains: int, labels: NDArray[Any], categories: Sequence[Any] | None
+    draws: NDArray[Any],
+    chains: int,
+    labels: NDArray[Any],
+    categories: Sequence[Any] | None,
+    dimension: str = names.CATEGORY,
 ) -> xr.DataArray:
     coords: dict[str, Any] = {names.OBS: labels}
     if categories is not None:
-        coords[names.CATEGORY] = np.asarray(categories, object)
+        coords[dimension] = np.asarray(categories, object)
         draws = draws.reshape(len(draws), len(labels), len(categories))
     return labelled(draws, chains, list(coords), coords, "prediction")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,19 @@ def prediction_rows(
     return PredictionRows(
         rows.X, factors, rows.offset, rows.trials, rows.weights, rows.index, bounds
     )
+
+
+def in_units(rows: PredictionRows, units: Ints) -> PredictionRows:
+    """The rows where all rows of a unit are of one level that has no name.
+
+    So the responses of one row of a frame are drawn with the same effects.
+    """
+    labels = tuple(f"row {u}" for u in range(int(units.max(initial=-1)) + 1))
+    factors = tuple(
+        replace(f, codes=-1 - units[:, None], unseen=labels, anew=True) if f.codes is None else f
+        for f in rows.factors
+    )
+    return replace(rows, factors=factors)
 
 
 def _read(design: Design, new: Any, named: Sequence[str], predictor: LinearPredictor) -> NewRows:

@@ -19,6 +19,7 @@ from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios
+from mixedbayes.results.several import by_response, residual_label, response_label
 from mixedbayes.results.smooths import bends
 from mixedbayes.results.tables import (
     EFFECT,
@@ -140,7 +141,7 @@ class Summary:
         yield from self._ratios()
         residual = self.varcorr[self.varcorr["group"] == RESIDUAL]
         sds = residual[residual["kind"] == "sd"].iterrows()
-        sigma = [Row(f"{self.residual}  sigma", self._cells(r)) for _, r in sds]
+        sigma = [Row(residual_label(r, self.residual), self._cells(r)) for _, r in sds]
         yield Section("Residual", (*sigma, *self._correlated(residual[residual["kind"] != "sd"])))
 
         elements = self.parameters["element"].fillna("")
@@ -178,9 +179,10 @@ class Summary:
         several = len(self.levels) > 1
         for _, r in self.icc.iterrows():
             group = f" {r['group']}" if several else ""
-            rows.append(Row(f"ICC {r['kind']}{group}", self._cells(r)))
+            rows.append(Row(f"ICC {r['kind']}{group}{response_label(r)}", self._cells(r)))
         kinds = self.r2 if self.levels else self.r2[self.r2["kind"] == "marginal"]
-        rows += [Row(f"R2  {r['kind']}", self._cells(r)) for _, r in kinds.iterrows()]
+        labels = ((f"R2  {r['kind']}{response_label(r)}", r) for _, r in kinds.iterrows())
+        rows += [Row(text, self._cells(r)) for text, r in labels]
         return Section("Shares of variance", tuple(rows))
 
     @property
@@ -297,7 +299,7 @@ def summary(
     own: Asked = {"prob": prob, "statistics": statistics, "interval": interval}
     groups = {g.name: g.n_levels for p in post.predictors for g in p.factors}
     empty = pd.DataFrame(columns=["group", "kind"])
-    unknown = post.family.no_latent_variance
+    unknown = "" if post.design.several is not None else post.family.no_latent_variance
     return Summary(
         facts=tuple(_facts(post)),
         how=how,
@@ -306,8 +308,8 @@ def summary(
         varcorr=varcorr(post, **own),
         fixef=fixef(post, **own),
         parameters=family_parameters(post, **own),
-        icc=icc(post, **own) if post.design.mu.factors and not unknown else empty,
-        r2=empty if unknown else r2(post, **own),
+        icc=by_response(icc, post, own) if post.design.mu.factors and not unknown else empty,
+        r2=empty if unknown else by_response(r2, post, own),
         health=diagnostics(post),
         caution=f"No shares of variance: {unknown}." if unknown else shares_note(post),
         effects_kept=not has_summaries(post),

@@ -16,6 +16,7 @@ from mixedbayes.design.types import Across, LinearPredictor
 from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import varcorr_ratios
+from mixedbayes.results.several import each
 from mixedbayes.results.tables import (
     Description,
     Interval,
@@ -72,6 +73,8 @@ def _components(post: Posterior) -> list[Component]:
     """Of one data set."""
     found = [c for p in post.predictors for c in _of_predictor(post, p)]
     found += [c for a in post.design.across for c in _across(post, a)]
+    if post.design.several is not None:
+        return [*found, *_residuals(post), *_of_residual(post)]
     sigma = post.parameters().get(names.SIGMA) if post.family.residual else None
     if sigma is not None:
         part = components(post).residual
@@ -92,9 +95,19 @@ def _of_residual(post: Posterior) -> Iterator[Component]:
         arm = f":{own.by}[{t.labels[0]}]" if own.arm_levels else ""
         kind = kinds.get(t.symbol, t.symbol)
         first, second = f"{of}{arm}", what[0] if kind == "cor" else None
-        if len(what) == 2:
+        if post.design.several is not None:
+            first, second = what
+        elif len(what) == 2:
             first, second = f"{of}[{what[0]}]{arm}", f"{of}[{what[1]}]{arm}"
         yield Component(RESIDUAL, first, second, kind, values[:, k], None, None, name=t.name)
+
+
+def _residuals(post: Posterior) -> Iterator[Component]:
+    """The residual sd of each of several responses that has one, and their correlations."""
+    for name, own in each(post).items():
+        sigma = own.parameters().get(names.SIGMA) if own.family.residual else None
+        if sigma is not None:
+            yield Component(RESIDUAL, name, None, "sd", sigma, sigma**2, None)
 
 
 def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Component]:
@@ -135,6 +148,10 @@ def _across(post: Posterior, a: Across) -> Iterator[Component]:
 
 def shares(post: Posterior, found: list[Component]) -> Floats:
     """(K,) posterior mean of each sd's part over group and residual variance; NaN of others."""
+    if post.design.several is not None:
+        known = _shares_by_response(post)
+        of_sds = ((c.group, c.term) if c.kind == "sd" else None for c in found)
+        return np.array([np.nan if key is None else known.get(key, np.nan) for key in of_sds])
     if not post.design.mu.factors:
         return np.array([1.0 if c.part is not None else np.nan for c in found])
     if post.family.no_latent_variance:
@@ -147,6 +164,18 @@ def _whole(post: Posterior) -> Floats:
     """(S,) group and residual variance."""
     parts = components(post)
     return parts.random + parts.residual
+
+
+def _shares_by_response(post: Posterior) -> dict[tuple[str, str | None], float]:
+    """The share of each sd in the variance of its response, by grouping factor and label."""
+    known: dict[tuple[str, str | None], float] = {}
+    for name, own in each(post).items():
+        found = component_list(own)
+        for c, share in zip(found, shares(own, found), strict=True):
+            label = name if c.term is None else names.label(name, c.term)
+            if c.kind == "sd":
+                known[c.group, label] = float(share)
+    return known
 
 
 def varcorr(

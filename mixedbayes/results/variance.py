@@ -143,12 +143,14 @@ def components(post: Posterior) -> Components:
 
 
 def has_shares(post: Posterior) -> bool:
-    """Whether the residual variance on the link scale is known, without which no share is."""
-    return not post.family.no_latent_variance
+    """Whether the residual variance on the link scale is known; of several responses for each."""
+    return not post.family.no_latent_variance and post.design.several is None
 
 
 def need_shares(post: Posterior) -> None:
     """Raise ModelError where there are no shares of variance, on whatever scale."""
+    if post.design.several is not None:
+        raise ModelError("shares of variance (icc, r2) are of one response: fit.response(name)")
     if not post.family.unordered:
         return
     raise ModelError(
@@ -209,9 +211,7 @@ def infinite_note(post: Posterior) -> str:
 
     Student's t has none for nu <= 2.
     """
-    if not has_shares(post):
-        return ""
-    infinite = ~np.isfinite(residual_variance(post))
+    infinite = ~np.isfinite(residual_variance(post)) if has_shares(post) else np.zeros(1, bool)
     if not infinite.any():
         return ""
     return (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor, Responses
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.formula import parse_expression
@@ -38,7 +38,8 @@ def simulate_from_prior(spec: Spec, seed: int | None = None) -> pd.DataFrame:
     DataFrame with the rows that the model uses and a new response; `truth` (frame) has the
     parameters that were drawn. Responses are not censored, and a column that says how the data's
     are says so; truncated ones are between their bounds.
-    Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row.
+    Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row;
+    so are several responses, `mv(a, b)`, where the data have them.
 
     Raises
     ------
@@ -82,7 +83,8 @@ def simulate_from_posterior(
     DataFrame with the rows that the model uses and a new response; `truth` (frame) has the values
     of the posterior draw. Responses are not censored, and a column that says how the data's are
     says so; truncated ones are between their bounds.
-    Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row.
+    Counts of categories, `cbind(a, b, c)`, are in their columns, with the total of the data's row;
+    so are several responses, `mv(a, b)`, where the data have them.
 
     Raises
     ------
@@ -107,7 +109,7 @@ def simulate_from_posterior(
 
 
 def _check(design: Design, family: Family) -> None:
-    if not family.columns:
+    if not family.columns and design.several is None:
         response_column(design.formula, "simulate()")
 
 
@@ -158,9 +160,24 @@ def _coefficients(post: Posterior, of: LinearPredictor, at: int, effects: bool) 
 
 def _frame(design: Design, family: Family, values: Parameters, y: Any, seed: int) -> pd.DataFrame:
     """The used rows of the data with the new response, in the type of the old one."""
-    out = design.frame.assign(**_columns(design, family, y), **_known(design))
+    if design.several is not None:
+        out = design.whole.iloc[design.several.rows].assign(
+            **_of_several(design.several, family, y)
+        )
+    else:
+        out = design.frame.assign(**_columns(design, family, y), **_known(design))
     out.attrs = {**out.attrs, ATTRS: as_truth(design, family, values, seed).to_attrs()}
     return out
+
+
+def _of_several(every: Responses, family: Family, y: Floats) -> dict[str, Any]:
+    """A column for each of several responses; missing where the data's is."""
+    found: dict[str, Any] = {}
+    for k, (name, part) in enumerate(zip(every.names, every.parts, strict=True)):
+        own, at = family.of_response(k), every.at(k)
+        values = pd.Series(_typed(part, own, own.reported(y[at])), every.units[at])
+        found[name] = values.reindex(np.arange(every.m)).array
+    return found
 
 
 def _columns(design: Design, family: Family, y: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from mixedbayes.families.known_errors import with_errors
 from mixedbayes.families.registry import as_family, check_limits
 from mixedbayes.formula import Formula, parse_all, parse_expression, with_residual
 from mixedbayes.formula.nodes import Name
+from mixedbayes.formula.responses import responses as responses_of
 from mixedbayes.predict.forward import correlated_noise, responses
 from mixedbayes.predict.streams import checked_seed, named_stream
 from mixedbayes.simulation.correlated import with_plain_sigma
@@ -354,6 +355,12 @@ def _expand(kind: Family, own: Mapping[str, Any]) -> Callable[[Formula, Response
 def response_column(formula: Formula, what: str) -> str:
     """The column on the left side; DataError where it is an expression."""
     node = parse_expression(formula.response.text)
+    if joined := responses_of(formula):
+        raise DataError(
+            f"{what} makes one response, and the formula has {', '.join(joined)}: make a model of "
+            "data that have them, and draw from its prior, model.simulate(), or from a fit, "
+            "fit.simulate()"
+        )
     if not isinstance(node, Name):
         raise DataError(
             f"{what} makes the column on the left of ~, and {formula.response.text!r} is an "

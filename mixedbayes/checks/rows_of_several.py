@@ -1,0 +1,41 @@
+"""Log densities of rows with several responses: each row's that are known, jointly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.results.correlated import whitened
+from mixedbayes.results.fitted import linear_predictor, row_parameters
+from mixedbayes.results.posterior import Posterior
+
+ROW = names.ROW  # dimension of the rows of the frame
+
+
+def by_row(post: Posterior, units: Ints | None = None) -> Floats:
+    """(S, u) log p of the known responses of some rows of the frame, given all effects."""
+    every = post.design.several
+    assert every is not None
+    units = np.arange(every.m) if units is None else units
+    rows = np.flatnonzero(np.isin(every.units, units))
+    order = np.argsort(units, kind="stable")
+    place = order[np.searchsorted(units[order], every.units[rows])]
+    density = _of_rows(post, rows) if post.design.residual is None else whitened(post, rows)[1]
+    found = np.zeros((len(units), post.n_draws))
+    np.add.at(found, place, density.T)
+    return found.T
+
+
+def _of_rows(post: Posterior, rows: Ints) -> Floats:
+    """(S, r) of rows that are independent given effects."""
+    family, weights = post.family, post.design.weights
+    mu = family.inverse(linear_predictor(post, rows).T, np)
+    w = None if weights is None else weights[rows]
+    return family.log_density(post.design.y[rows], mu, row_parameters(post, rows), weights=w)
+
+
+def first_rows(design: Design) -> Ints:
+    """(m,) the first row of each row of the frame."""
+    assert design.several is not None
+    return np.unique(design.several.units, return_index=True)[1]

@@ -1,0 +1,391 @@
+"""Several responses, `mv(weight, height) ~ ...`: one design of all rows of all of them.
+
+Each response is a design by itself, of the rows in which it is known. In the design of all, row i
+of the data frame has a row for each response that is known; a column belongs to one response and is
+zero in the rows of the others, and `weight_age` is the effect of age on weight. Effects over one
+factor on all responses are those of one factor, correlated where an id says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mixedbayes import names
+from mixedbayes.design import checks, response
+from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.independent import dependent
+from mixedbayes.design.memory import coding_notes
+from mixedbayes.design.table import Table
+from mixedbayes.design.types import (
+    Across,
+    Design,
+    Floats,
+    GroupDesign,
+    Ints,
+    LinearPredictor,
+    Residual,
+    Responses,
+)
+from mixedbayes.design.used import used_columns
+from mixedbayes.errors import DataError
+from mixedbayes.formula import Formula, parse_expression
+from mixedbayes.formula.nodes import Name
+from mixedbayes.formula.responses import RESPONSES, correlated, each, responses
+from mixedbayes.terms.unstructured import UNSTRUCTURED
+
+type Member = tuple[int, str, LinearPredictor]  # place and name of a response, and its predictor
+# The predictors of one response, their encodings for `replay`, and what their user should know.
+type Made = tuple[tuple[LinearPredictor, ...], Any, tuple[str, ...]]
+
+_PLAIN = "effects over independent groups, (x | g), (x || g) or (x | id | g)"
+
+
+def alone(
+    formula: Formula, parameters: Mapping[str, tuple[str, ...]] | None = None
+) -> tuple[Formula, ...]:
+    """The formula of each response by itself; () of one."""
+    return each(formula, parameters) if responses(formula) else ()
+
+
+def absent(
+    formulas: Sequence[Formula], masks: Mapping[str, NDArray[np.bool_]], action: str
+) -> Mapping[str, NDArray[np.bool_]]:
+    """Which rows cannot be used for a missing value: where no response is known, if several are.
+
+    With `action` "error" a missing response counts as any missing value.
+    """
+    if not formulas or action == "error":
+        return masks
+    own = [_column(f) for f in formulas]
+    optional = [name for name in own if name not in _right(formulas)]
+    found = {name: mask for name, mask in masks.items() if name not in optional}
+    if len(optional) == len(own) and all(name in masks for name in own):
+        nothing = np.logical_and.reduce([masks[name] for name in own])
+        if nothing.any():
+            found[" and ".join(own)] = nothing
+    return found
+
+
+def _column(formula: Formula) -> str:
+    node = parse_expression(formula.response.text)
+    assert isinstance(node, Name)
+    return node.name
+
+
+def _right(formulas: Sequence[Formula]) -> set[str]:
+    """Columns that the formulas read beside their own responses."""
+    return {
+        name
+        for f in formulas
+        for name in used_columns(replace(f, response=replace(f.response, text="0"))).columns
+    }
+
+
+def right_of(design: Design) -> set[str]:
+    """Columns that the formulas of several responses read beside their own responses."""
+    return _right([part.formula for part in design.parts])
+
+
+def stacked(
+    formula: Formula,
+    formulas: Sequence[Formula],
+    made: Sequence[Made],
+    rows: Rows,
+    kept: Ints,
+    dropped: Mapping[str, int],
+    whole: Table,
+    parameters: Mapping[str, tuple[str, ...]] | None = None,
+) -> Design:
+    """The design of all responses, from the predictors of each in all rows that are used.
+
+    Raises
+    ------
+    DataError
+        A term or a formula is not offered with several responses; or columns of a response depend
+        on each other in the rows where it is known.
+    """
+    _check(formulas, made)
+    used, own = rows.table, [_column(f) for f in formulas]
+    present = np.column_stack([used.columns[name].notna().to_numpy() for name in own])
+    weights = response.weights(formula, rows)
+    parts = []
+    for k, (f, (predictors, fitted, _)) in enumerate(zip(formulas, made, strict=True)):
+        at = np.flatnonzero(present[:, k])
+        _check_rows(own[k], predictors, at)
+        left = response.response(f, Rows(used.take(at), rows.memory, fitting=True))
+        parts.append(
+            Design(
+                formula=f,
+                response=own[k],
+                y=left.y,
+                predictors=tuple(taken(p, at) for p in predictors),
+                weights=None if weights is None else weights[at],
+                trials=None,
+                response_levels=left.levels,
+                response_ordered=left.ordered,
+                index=used.index[at],
+                rows=kept[at],
+                columns=fitted,
+                data=whole.frame(),
+                library=whole.library,
+            )
+        )
+    units, places = np.nonzero(present)
+    every = Responses(
+        tuple(own),
+        tuple(parts),
+        units,
+        places,
+        used.index,
+        kept,
+        correlated(formula) and parameters is None,
+        tuple((names.SIGMA,) if parameters is None else parameters[name] for name in own),
+        parameters is not None,
+    )
+    y = np.empty(len(units))
+    for k, part in enumerate(parts):
+        y[every.at(k)] = part.y
+    memory, fixed = rows.memory, made[0][1].fixed
+    columns = replace(made[0][1], memory=memory, fixed=fixed, terms={}, smooths=(), others={})
+    return Design(
+        formula=formula,
+        response=f"{RESPONSES}({', '.join(own)})",
+        y=y,
+        predictors=predictors_of(every, [predictors for predictors, _, _ in made]),
+        weights=None if weights is None else weights[units],
+        trials=None,
+        response_levels=None,
+        index=used.index[units],
+        rows=kept[units],
+        dropped=dict(dropped),
+        notes=(
+            *checks.dropped_note(dict(dropped), used.n, whole.n),
+            *_missing_notes(own, present),
+            *(note for part in parts for note in checks.response_note(part.y, part.response)),
+            *coding_notes(formula, memory.coding),
+            *dict.fromkeys(note for _, _, said in made for note in said),
+        ),
+        columns=columns,
+        data=whole.frame(),
+        library=whole.library,
+        residual=residual_of(every, units, places, pd.Index(every.frame_labels)),
+        several=every,
+    )
+
+
+def residual_of(every: Responses, units: Ints, places: Ints, levels: pd.Index) -> Residual | None:
+    """The residuals of the responses of rows, with these labels, correlated within a row."""
+    if not every.correlated:
+        return None
+    return Residual(
+        text=f"{RESPONSES}({', '.join(every.names)})",
+        name=names.ROW,
+        structure=UNSTRUCTURED.placed(range(len(every.names)), names.RESPONSE),
+        positions=every.names,
+        refs=units,
+        places=places,
+        levels=levels,
+    )
+
+
+def _missing_notes(own: Sequence[str], present: NDArray[np.bool_]) -> tuple[str, ...]:
+    counts = {name: int((~there).sum()) for name, there in zip(own, present.T, strict=True)}
+    said = ", ".join(f"{name} in {count}" for name, count in counts.items() if count)
+    if not said:
+        return ()
+    return (f"{said} of {len(present)} rows missing: these rows have their other responses",)
+
+
+# ---- what is not offered -----------------------------------------------------------------------
+
+
+def _check(formulas: Sequence[Formula], made: Sequence[Made]) -> None:
+    reads = {
+        _column(f): _right([f]) & {_column(g) for g in formulas} for f in formulas
+    }  # responses among the predictors of others
+    while reads:
+        free = [name for name, others in reads.items() if not others & reads.keys()]
+        if not free:
+            raise DataError(
+                f"{' and '.join(reads)} are among the predictors of each other; leave out one way"
+            )
+        reads = {name: others for name, others in reads.items() if name not in free}
+    for f, (predictors, _, _) in zip(formulas, made, strict=True):
+        mu, *further = predictors
+        for m in (m for p in predictors for m in p.monotonic):
+            raise DataError(
+                f"{m.name} in the formula of {f.response.text} is not offered with several "
+                "responses; fit this response by itself, or write C(...) for steps between levels"
+            )
+        for p in further:
+            if p.groups:
+                raise DataError(
+                    f"{p.groups[0].name} varies {p.parameter} of {f.response.text}: with several "
+                    f"responses the formula of {p.parameter} has population effects alone; leave "
+                    "the bar out"
+                )
+        for g in mu.groups:
+            plain = g.grouping and not g.peculiarity and g.arms is None
+            if not plain or (g.correlated and g.covariance != UNSTRUCTURED):
+                raise DataError(
+                    f"{g.name} in the formula of {f.response.text}: with several responses there "
+                    f"are {_PLAIN}; fit this response by itself, or leave the term out"
+                )
+
+
+def _check_rows(name: str, predictors: Sequence[LinearPredictor], at: Ints) -> None:
+    """Coefficients of a response can be told from each other in the rows where it is known."""
+    for p in predictors:
+        left_out = dependent(p.X[at], centre=p.intercept)
+        if left_out:
+            said = ", ".join(p.terms[k] for k in left_out)
+            raise DataError(
+                f"{said} in the formula of {name}: the {len(at)} rows where {name} is known do not "
+                f"tell the coefficient from the others; write a formula without it, {name} ~ ..."
+            )
+
+
+# ---- rows below one another --------------------------------------------------------------------
+
+
+def taken(p: LinearPredictor, rows: Ints) -> LinearPredictor:
+    """A predictor in some of its rows."""
+    return replace(
+        p,
+        X=p.X[rows],
+        groups=tuple(g.take(rows) for g in p.groups),
+        offset=None if p.offset is None else p.offset[rows],
+        counts=None if p.counts is None else p.counts[rows],
+    )
+
+
+def predictors_of(
+    every: Responses, made: Sequence[Sequence[LinearPredictor]]
+) -> tuple[LinearPredictor, ...]:
+    """Those of the design of all, of the mean and of each parameter, from each response's.
+
+    `made` has these in all rows of the frame that are used.
+    """
+    m = len(made[0][0].X)
+    found = []
+    for parameter in (names.MU, *owned(every)):
+        members = []
+        for k, (name, own) in enumerate(zip(every.names, made, strict=True)):
+            if parameter == names.MU or parameter in every.parameters[k]:
+                there = (p for p in own if p.parameter == parameter)
+                members.append((k, name, next(there, one(m, parameter))))
+        found.append(predictor(parameter, members, every.units, every.places))
+    return (*found, *numbered(every, every.places))
+
+
+def owned(every: Responses) -> tuple[str, ...]:
+    """The parameters of all responses, each once."""
+    return tuple(dict.fromkeys(p for own in every.parameters for p in own))
+
+
+def numbered(every: Responses, places: Ints) -> tuple[LinearPredictor, ...]:
+    """What says of which response each row is, where these are of different families."""
+    if not every.different:
+        return ()
+    nothing = np.zeros((len(places), 0))
+    return (LinearPredictor(names.RESPONSE, False, (), nothing, (), np.asarray(places, float)),)
+
+
+def one(m: int, parameter: str) -> LinearPredictor:
+    """Of a parameter without a formula: one number, on the scale of its link."""
+    return LinearPredictor(parameter, True, (), np.zeros((m, 0)), (), None)
+
+
+def predictor(
+    parameter: str, members: Sequence[Member], units: Ints, places: Ints
+) -> LinearPredictor:
+    """One predictor of the rows (unit, response), from those of each response in all units."""
+    terms: list[str] = []
+    margins: list[tuple[int, ...]] = []
+    left_out: list[str] = []
+    blocks = []
+    offset = np.zeros(len(units))
+    for k, name, p in members:
+        first, here = len(terms), places == k
+        own = columns(p)
+        X = np.zeros((len(units), own.shape[1]))
+        X[here] = own[units[here]]
+        blocks.append(X)
+        terms += labels(name, p)
+        ones = int(p.intercept)
+        inside = p.margins or ((),) * len(p.terms)
+        margins += [()] * ones
+        margins += [
+            (*range(first, first + ones), *(first + ones + c for c in contained))
+            for contained in inside
+        ]
+        left_out += [names.label(name, term) for term in p.left_out]
+        if p.offset is not None:
+            offset[here] = p.offset[units[here]]
+    return LinearPredictor(
+        parameter=parameter,
+        intercept=False,
+        terms=tuple(terms),
+        X=np.concatenate(blocks, axis=1) if blocks else np.zeros((len(units), 0)),
+        groups=factors(members, units, places),
+        offset=offset if any(p.offset is not None for _, _, p in members) else None,
+        left_out=tuple(left_out),
+        margins=tuple(margins),
+    )
+
+
+def columns(p: LinearPredictor) -> Floats:
+    """(n, p) of a predictor, one of ones first where it has an intercept."""
+    return np.column_stack([np.ones(len(p.X)), p.X]) if p.intercept else p.X
+
+
+def labels(name: str, p: LinearPredictor) -> list[str]:
+    """Of a response's coefficients in the design of all: `weight_Intercept`, `weight_age`.
+
+    Of a parameter that is one number the response's name alone, `sigma_weight` in tables.
+    """
+    if p.parameter != names.MU and p.intercept and not p.terms and p.offset is None:
+        return [name]
+    ones = [names.INTERCEPT] if p.intercept else []
+    return [names.label(name, term) for term in (*ones, *p.terms)]
+
+
+def joined(members: Sequence[Member]) -> tuple[Across, ...]:
+    """Each factor once, with its effects on all responses."""
+    by_name: dict[str, list[tuple[str, GroupDesign]]] = {}
+    for _, name, p in members:
+        for g in p.groups:
+            by_name.setdefault(g.name, []).append((name, g))
+    return tuple(Across(tuple(own)) for own in by_name.values())
+
+
+def factors(members: Sequence[Member], units: Ints, places: Ints) -> tuple[GroupDesign, ...]:
+    """Effects over each factor on all responses, as those of one factor."""
+    place = {name: k for k, name, _ in members}
+    found = []
+    for a in joined(members):
+        effects = a.effects
+        Z = effects.Z[units]
+        margins: list[tuple[int, ...]] = []
+        for name, g in a.members:
+            own = a.places[name]
+            Z[:, own] *= (places == place[name])[:, None]
+            inside = g.margins or ((),) * len(g.terms)
+            margins += [tuple(own.start + c for c in contained) for contained in inside]
+        left_out = tuple(names.label(name, t) for name, g in a.members for t in g.left_out)
+        found.append(
+            replace(
+                effects,
+                refs=effects.refs[units],
+                Z=Z,
+                left_out=left_out,
+                margins=tuple(margins) if any(margins) else (),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,148 @@
+"""The families of several responses, `mv(weight, height) ~ ...`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mixedbayes import names
+from mixedbayes.design import check_effects, several
+from mixedbayes.design.types import Design, Floats
+from mixedbayes.errors import ModelError
+from mixedbayes.families.base import Family
+from mixedbayes.families.different import as_one
+from mixedbayes.families.exact import refuse_exact
+from mixedbayes.families.registry import as_family
+from mixedbayes.formula import Formula
+from mixedbayes.formula.responses import correlated, responses
+
+
+def family_of(family: Any, formula: Formula) -> Family:
+    """The family that a model was asked for, by name, class or object, or by response.
+
+    Raises
+    ------
+    ModelError
+        A dictionary has not one family for each response; or residuals that are not all normal
+        would be correlated.
+    """
+    joined = responses(formula)
+    if not isinstance(family, Mapping):
+        one = as_family(family)
+        if not joined or one.closed_form:
+            return one
+        family = dict.fromkeys(joined, family)
+    if not joined:
+        raise ModelError(
+            f"family={dict(family)!r} has a family for each of several responses, and there is "
+            f"one, {formula.response.text}: write mv(a, b) ~ ..., or name one family"
+        )
+    if set(family) != set(joined):
+        raise ModelError(
+            f"family has {', '.join(map(repr, family)) or 'none'}, and the responses are "
+            f"{', '.join(joined)}: give each of them one"
+        )
+    found = as_one(joined, [as_family(family[name]) for name in joined])
+    if not found.closed_form:
+        _check(formula, joined, found)
+    return found
+
+
+def _check(formula: Formula, joined: tuple[str, ...], family: Family) -> None:
+    if correlated(formula):
+        raise ModelError(
+            f"residuals of {', '.join(joined)} are not all normal ({family.described}) and cannot "
+            f"be correlated: write mv({', '.join(joined)}, rescor=False) ~ ...; effects over a "
+            "factor may be, (1 | p | g)"
+        )
+    if formula.response.weights is not None:
+        raise ModelError(
+            "weights() of responses of several families are not offered: they mean different "
+            "things in them"
+        )
+
+
+def parameters_of(family: Family, formula: Formula) -> dict[str, tuple[str, ...]] | None:
+    """The parameters of each of several responses of different families; None of all others."""
+    joined = responses(formula)
+    if not joined or family.closed_form:
+        return None
+    return {name: family.of_response(k).parameters for k, name in enumerate(joined)}
+
+
+def check_formula(family: Family, formula: Formula) -> None:
+    """`Family.check_formula`, of each response where there are several."""
+    if not responses(formula):
+        family.check_formula(formula)
+        return
+    if formula.residual is not None:
+        raise ModelError(
+            f'residual="{formula.residual.text}" is of one response, and the formula has several, '
+            "whose residuals in one row are correlated: leave it out, or fit one response by itself"
+        )
+    for k, f in enumerate(several.alone(formula, parameters_of(family, formula))):
+        family.of_response(k).check_formula(f)
+
+
+def alone(design: Design, family: Family) -> list[tuple[Design, Family]]:
+    """Each response with its family; of one response the design and family themselves."""
+    if design.several is None:
+        return [(design, family)]
+    return [(part, family.of_response(k)) for k, part in enumerate(design.parts)]
+
+
+def check_told(design: Design, family: Family, given: Collection[str]) -> None:
+    """DataError where nothing is left for a residual whose scale has no prior `given` by the user.
+
+    An effect in each row can be told from it only by what is known of sigma.
+    """
+    for part, own in alone(design, family):
+        scale = own.dispersion
+        if scale is None or scale in given:
+            continue
+        if own.normal:
+            check_effects(part)
+        if not own.discrete:
+            least = 1e-7 if own.closed_form else 1e-5
+            refuse_exact(part, own.on_link_scale(part), scale, least)
+
+
+def prepared(family: Family, design: Design) -> Design:
+    """The design as the family reads it, and each of several responses as it reads that."""
+    every = design.several
+    if every is None:
+        return family.prepare(design)
+    parts = tuple(family.of_response(k).prepare(part) for k, part in enumerate(every.parts))
+    y = np.empty(design.n)
+    for k, part in enumerate(parts):
+        y[every.at(k)] = part.y
+    said = (
+        note for p, q in zip(parts, every.parts, strict=True) for note in p.notes[len(q.notes) :]
+    )
+    return replace(
+        family.counted(design),
+        y=y,
+        several=replace(every, parts=parts),
+        notes=(*design.notes, *said),
+    )
+
+
+def centres(design: Design, family: Family, parameter: str) -> Floats:
+    """(p,) coefficients of one predictor at which each response is at its centre, roughly."""
+    every = design.several
+    assert every is not None
+    found: list[float] = []
+    for k, (part, own) in enumerate(alone(design, family)):
+        if parameter == names.MU:
+            p, centre = part.mu, own.location(part)
+        elif parameter in every.parameters[k]:
+            there = parameter in part.further
+            p = part.predictor(parameter) if there else several.one(part.n, parameter)
+            centre = own.link_scale(parameter, part)[0]
+        else:
+            continue
+        found += [centre] * p.intercept + [0.0] * len(p.terms)
+    return np.array(found, float)

@@ -1,0 +1,142 @@
+"""Responses of different families, one by one and together."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hand_made import hand_made
+
+import mixedbayes as mb
+from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.checks.rows_of_several import by_row
+from mixedbayes.errors import ModelError
+from mixedbayes.families.registry import written
+from mixedbayes.joint.density import JointDensity
+from mixedbayes.predict.predict import predict
+from mixedbayes.results.several import each
+
+FAMILIES = {"weight": "gaussian", "sick": "bernoulli", "visits": "negative_binomial"}
+FORMULAS = [
+    "mv(weight, sick, visits, rescor=False) ~ age + (1 | p | child)",
+    "visits ~ age + sex + (age | p | child)",
+    "shape ~ age",
+]
+
+
+def frame(n=60):
+    rng = np.random.default_rng(3)
+    d = pd.DataFrame({"child": np.arange(n) % 10, "age": rng.uniform(0, 3, n)})
+    d["sex"] = np.where(np.arange(n) % 10 % 2, "m", "f")
+    b = rng.normal(size=(10, 2))
+    d["weight"] = 8 + 2 * d["age"] + b[d["child"], 0] + rng.normal(size=n)
+    d["sick"] = np.where(rng.uniform(size=n) < 0.5, "no", "yes")
+    d["visits"] = rng.poisson(np.exp(0.5 * d["age"] + 0.3 * b[d["child"], 1])).astype(float)
+    d.loc[3, "weight"] = np.nan
+    d.loc[[7, 8], "sick"] = None
+    d.loc[[7, 10], "visits"] = np.nan
+    return d
+
+
+@pytest.fixture(scope="module")
+def post():
+    return hand_made(FORMULAS, frame(), FAMILIES, 12, np.random.default_rng(6))
+
+
+def test_the_density_of_a_row_is_the_sum_over_its_responses(post):
+    every = post.design.several
+    expected = np.zeros((post.n_draws, every.m))
+    for k, own in enumerate(each(post).values()):
+        expected[:, every.units[every.at(k)]] += by_observation(own)
+    np.testing.assert_allclose(by_row(post), expected, rtol=1e-10)
+
+
+def test_the_compiled_density_has_the_rows_of_every_family_and_its_slopes(post):
+    spec = post.spec
+    density = JointDensity.of(spec.design, spec.family, spec.priors)
+    rng = np.random.default_rng(1)
+    start = np.zeros(density.layout.ndim)
+    start[len(start) - len(density.layout.start()) :] = density.layout.start()
+    theta = start + 0.1 * rng.normal(size=len(start))
+    value, slope = density.logp_grad(theta)
+    assert np.isfinite(value)
+    for k in range(0, len(theta), 5):
+        h = np.zeros(len(theta))
+        h[k] = 1e-5
+        both = [density.logp_grad(theta + s * h)[0] for s in (1, -1)]
+        assert (both[0] - both[1]) / 2e-5 == pytest.approx(slope[k], rel=1e-4, abs=1e-4)
+
+
+def test_predictions_are_those_of_each_response(post):
+    new = frame().iloc[[0, 5]].drop(columns=list(FAMILIES))
+    for kind in ("mean", "linear"):
+        table = predict(post, new, kind=kind, groups="typical")
+        for name, own in each(post).items():
+            found = table[table["response"] == name]
+            expected = predict(own, new, kind=kind, groups="typical")
+            np.testing.assert_allclose(found["mean"], expected["mean"], rtol=1e-9)
+    table = predict(post, new, kind="mean", groups="average")
+    for name, own in each(post).items():
+        expected = predict(own, new, kind="mean", groups="average")
+        found = table[table["response"] == name]
+        np.testing.assert_allclose(found["mean"], expected["mean"], rtol=1e-4)
+    drawn = predict(post, new, draws=True, groups="new").sel(response="sick")
+    assert set(np.unique(drawn)) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "said"),
+    [
+        ("mv(weight, sick) ~ age", {"weight": "gaussian", "sick": "bernoulli"}, "rescor=False"),
+        ("mv(weight, visits, rescor=False) ~ age", {"weight": "gaussian"}, "give each of them one"),
+        ("weight ~ age", {"weight": "gaussian"}, "there is one, weight"),
+        ("mv(weight, visits) ~ age", "poisson", "rescor=False"),
+        (
+            "mv(weight, sick, rescor=False) ~ age",
+            {"weight": "gaussian", "sick": "cumulative"},
+            "cumulative family of sick is not offered beside others",
+        ),
+        (
+            "mv(weight, visits, rescor=False) ~ age",
+            {"weight": "gaussian", "visits": mb.families.Poisson(link=mb.Identity())},
+            "with the log link alone",
+        ),
+        (
+            "mv(weight, visits, rescor=False) | weights(age) ~ 1",
+            {"weight": "gaussian", "visits": "poisson"},
+            r"weights\(\) of responses of several families",
+        ),
+    ],
+)
+def test_what_is_not_offered_says_so(formula, family, said):
+    with pytest.raises(ModelError, match=said):
+        mb.Model(formula, frame(), family=family)
+
+
+def test_normal_responses_by_name_are_those_of_one_family():
+    d = frame()
+    d["other"] = d["age"] ** 2 + np.random.default_rng(1).normal(size=len(d))
+    model = mb.Model("mv(weight, other) ~ 1", d, family={"weight": "gaussian", "other": "gaussian"})
+    assert model.family == mb.families.Gaussian()
+
+
+def test_code_and_pymc_say_what_they_do_not_have(post):
+    model = mb.Model(FORMULAS, frame(), family=FAMILIES)
+    assert written(model.family).startswith("{'weight': mb.families.Gaussian(")
+    with pytest.raises(ModelError, match="not written in PyMC"):
+        _ = model.pymc
+    with pytest.raises(ModelError, match="not offered for several responses"):
+        model.code("brms")
+
+
+@pytest.mark.slow
+def test_a_fit_is_kept_and_simulated_with_the_labels_of_its_data(tmp_path):
+    d = frame().drop(columns="sex")
+    model = mb.Model(FORMULAS[0], d, family=FAMILIES)
+    fit = model.fit(draws=60, tune=60, chains=1, seed=1, progress=False)
+    fit.save(tmp_path / "fit.nc")
+    again = mb.load(tmp_path / "fit.nc")
+    assert again.model.family == fit.model.family
+    assert again.fixef().equals(fit.fixef())
+    made = fit.simulate(seed=2)
+    assert set(made["sick"].dropna()) == {"no", "yes"}
+    assert made["visits"].isna().sum() == 2
+    assert len(made) == 60

@@ -1,0 +1,115 @@
+"""Several normal responses, exactly: the marginal density, its gradient and missing entries."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import mixedbayes as mb
+from mixedbayes.marginal.density import Likelihood, MarginalDensity
+from mixedbayes.marginal.setup import set_up
+
+CORRELATED = [
+    "mv(weight, height, length) | weights(w) ~ age + (age | p | child) + (1 | school)",
+    "height ~ age * sex + offset(o) + (1 | p | child)",
+    "sigma_length ~ age",
+]
+PLAIN = ["mv(weight, height) ~ age + (1 | p | child)"]
+APART = ["mv(weight, height, rescor=False) ~ age + (1 | child)"]
+
+
+def frame(n=40, missing=True):
+    rng = np.random.default_rng(7)
+    d = pd.DataFrame(rng.normal(size=(n, 4)), columns=["weight", "height", "length", "o"])
+    d = d.assign(age=rng.uniform(1, 5, n), w=rng.uniform(0.5, 2, n))
+    d = d.assign(sex=rng.choice(["f", "m"], n), child=np.arange(n) % 7, school=np.arange(n) % 5)
+    if missing:
+        d.loc[[2, 9, 10], "weight"] = np.nan
+        d.loc[[2, 14], "height"] = np.nan
+        d.loc[[14, 15, 21], "length"] = np.nan
+    return d
+
+
+def dense(spec, c):
+    """log p(y | variances), by the (n, n) covariance."""
+    design, priors = spec.priors.moved(spec.design), spec.priors
+    mu, sigma, n = design.predictors[0], design.predictor("sigma"), design.n
+    normals = [a.prior for a in priors.mu.fixef]
+    mean = mu.X @ [p.mu for p in normals] + (0 if mu.offset is None else mu.offset)
+    cov = mu.X @ np.diag([p.sigma**2 for p in normals]) @ mu.X.T
+    for g in mu.groups:
+        A = np.zeros((n, g.n_levels * len(g.terms)))
+        for i, (j, z) in enumerate(zip(g.refs, g.Z, strict=True)):
+            A[i, j * len(z) : (j + 1) * len(z)] = z
+        L = c.L[g.name]
+        cov += A @ np.kron(np.eye(g.n_levels), L @ L.T) @ A.T
+    sd = np.exp(sigma.X @ c.log_sigma)
+    sd = sd if design.weights is None else sd / np.sqrt(design.weights)
+    R = np.eye(n)
+    if design.residual is not None:
+        own = design.residual
+        every = own.structure.root(c.numbers, own.n_positions)[0]
+        every = every @ every.T
+        same = own.refs[:, None] == own.refs
+        R = np.where(same, every[np.ix_(own.places, own.places)], 0.0)
+    return stats.multivariate_normal.logpdf(design.y, mean, cov + R * np.outer(sd, sd))
+
+
+def at_random(formulas, d, seed):
+    spec = mb.Model(formulas, d).spec
+    setup = set_up(spec.design, spec.priors)
+    theta = 0.4 * np.random.default_rng(seed).normal(size=setup.layout.ndim)
+    c = setup.layout.constrained(theta)
+    L = [c.L[f.name] for f in setup.layout.integrated]
+    x = setup.problem.pack(L, c.residual, c.v)
+    likelihood = Likelihood.of(setup.problem)
+    value = likelihood.function(x, np.empty(0), likelihood.ints, likelihood.floats)
+    return spec, setup, theta, c, value
+
+
+@pytest.mark.parametrize("formulas", [CORRELATED, PLAIN, APART])
+def test_the_marginal_density_is_that_of_the_dense_normal(formulas):
+    for seed in (1, 2):
+        spec, setup, theta, c, value = at_random(formulas, frame(), seed)
+        assert value == pytest.approx(dense(spec, c), abs=1e-8)
+    density = MarginalDensity(setup.layout, setup.problem)
+    _, slope = density.logp_grad(theta)
+    for k in range(len(theta)):
+        h = np.zeros(len(theta))
+        h[k] = 1e-5
+        both = [density.logp_grad(theta + s * h)[0] for s in (1, -1)]
+        assert (both[0] - both[1]) / 2e-5 == pytest.approx(slope[k], rel=1e-5, abs=1e-5)
+
+
+def test_responses_without_anything_in_common_are_models_by_themselves():
+    d = frame()
+    _, _, _, c, value = at_random(APART, d, 3)
+    total = 0.0
+    for k, name in enumerate(("weight", "height")):
+        one = mb.Model([f"{name} ~ age + (1 | child)", "sigma ~ 1"], d).spec
+        own = set_up(one.design, one.priors)
+        root = c.L["child"][k : k + 1, k : k + 1]
+        x = own.problem.pack([root], c.log_sigma[k : k + 1], np.zeros(0))
+        likelihood = Likelihood.of(own.problem)
+        total += likelihood.function(x, np.empty(0), likelihood.ints, likelihood.floats)
+    assert value == pytest.approx(total, abs=1e-8)
+
+
+def test_a_missing_response_is_integrated_out():
+    """p(known) is p(known, missing) over the missing one, by quadrature."""
+    d = frame(n=12, missing=False)
+    other = d.copy()
+    other.loc[5, "height"] = np.nan
+    spec, _, _, at, value = at_random(PLAIN, other, 4)
+    whole = mb.Model(PLAIN, d).spec  # under the priors of the others, whatever the value
+    place = list(whole.design.labels).index("5:height")
+    grid, logs = np.linspace(-60, 60, 2401), []
+    for y in grid:
+        values = whole.design.y.copy()
+        values[place] = y
+        design = replace(whole.design, y=values)
+        logs.append(dense(replace(whole, design=design, priors=spec.priors), at))
+    total = np.logaddexp.reduce(logs) + np.log(grid[1] - grid[0])
+    assert total == pytest.approx(value, abs=1e-6)
