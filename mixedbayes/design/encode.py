@@ -19,7 +19,7 @@ from mixedbayes.design.columns import coding
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.types import Floats
 from mixedbayes.design.used import names_in
-from mixedbayes.design.values import Categorical, Matrix, Steps, label
+from mixedbayes.design.values import Categorical, Matrix, Steps, label, listed
 from mixedbayes.errors import DataError
 from mixedbayes.formula.nodes import Name, Node, unparse
 from mixedbayes.formula.terms import Term, Terms
@@ -234,8 +234,8 @@ def _labels(rows: Rows, node: Node, full: bool, where: str) -> tuple[str, ...]:
         )
     if len(value.levels) == 1 and not full:
         raise DataError(
-            f"{where}: {name} has the single level {value.levels[0]!r} in the {rows.table.n} rows "
-            "used, so that there is nothing to compare; leave it out"
+            f"{where}: {name} has the single level {listed(list(value.levels))} in the "
+            f"{rows.table.n} rows used, so that there is nothing to compare; leave it out"
         )
     return tuple(f"{name}[{label(field)}]" for field in _coding(value, full, name)[1])
 

@@ -369,8 +369,8 @@ class Rows:
             )
         if len(value.levels) == 1:
             raise DataError(
-                f"{text} has the single level {value.levels[0]!r} in the {self.table.n} rows used, "
-                "so that there is no step; leave it out"
+                f"{text} has the single level {listed(list(value.levels))} in the "
+                f"{self.table.n} rows used, so that there is no step; leave it out"
             )
         return Steps.of(value.codes, value.levels)
 

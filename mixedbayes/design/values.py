@@ -238,7 +238,8 @@ def check_finite(value: Value, text: str, index: pd.Index) -> None:
 
 def listed(items: list[Any], most: int = 10) -> str:
     """Labels for a message, cut after some."""
-    shown = ", ".join(repr(item) for item in items[:most])
+    plain = (i.item() if isinstance(i, np.generic) else i for i in items[:most])
+    shown = ", ".join(map(repr, plain))
     return f"{shown}, ... ({len(items)} in all)" if len(items) > most else shown
 
 

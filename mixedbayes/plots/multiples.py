@@ -176,7 +176,7 @@ def _from_frame(post: Posterior, column: pd.Series) -> Covariate:
     name = str(column.name)
     if counts_on(column, level_columns(post.design.formula)):
         return Covariate(name, column.to_numpy(float))
-    coded = column.astype("category")
+    coded = column.astype("category").cat.remove_unused_categories()
     categories = tuple(str(c) for c in coded.cat.categories)
     return Covariate(name, coded.cat.codes.to_numpy(float), categories)
 

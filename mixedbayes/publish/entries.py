@@ -22,7 +22,7 @@ from mixedbayes.results.varcorr import RESIDUAL, component_list
 from mixedbayes.results.variance import infinite_note, limits_of_shares
 
 FIT_STATISTICS = ("rows", "levels", "icc", "r2", "elpd")
-COVARIANCES = ("sd", "cor", "range")  # kinds of a factor's covariance
+COVARIANCES = ("sd", "cor", "range", "rho", "theta")  # kinds of a covariance, of effects or rows
 MOST_CELLS = 10_000_000  # rows x draws up to which elpd is computed without being asked for
 
 POPULATION, FURTHER, THRESHOLDS = "population", "further", "thresholds"
@@ -34,7 +34,7 @@ class Key:
     """The row of a quantity, the same in every model that has it."""
 
     section: str
-    kind: str  # "effect", "sd", "cor", "range", "parameter", "rows", "levels", "icc", "r2", "elpd"
+    kind: str  # "effect", one of COVARIANCES, "parameter", "rows", "levels", "icc", "r2", "elpd"
     heading: str = ""  # the parameter, or the grouping factor
     terms: tuple[str, ...] = ()
     parameter: str = "mu"

@@ -146,6 +146,9 @@ def test_a_single_level_is_refused():
     data = frame()
     with pytest.raises(DataError, match=r"mo\(income\) has the single level 'low' in the 10 rows"):
         build_design("y ~ mo(income)", data[data["income"] == "low"])
+    for formula in ("y ~ mo(from_0)", "y ~ C(from_0)"):
+        with pytest.raises(DataError, match=r"has the single level 0(\.0)? in the 10 rows"):
+            build_design(formula, data[data["from_0"] == 0])
 
 
 def test_a_step_that_is_in_no_row_is_refused():

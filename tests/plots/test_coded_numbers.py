@@ -47,3 +47,10 @@ def test_elsewhere_it_stands_at_a_level():
     post = hand_made(FORMULAS[1], DATA, mb.Gaussian(), 8, np.random.default_rng(1))
     assert "at h = 0.5" in plot_predictions(post, x="x").axes[0].get_xlabel()
     plot_pooling(post, x="x")
+
+
+def test_categories_that_no_row_has_are_not_drawn():
+    data = DATA.assign(k=pd.Categorical(DATA["h"].map(str), ["0.1", "0.5", "1.0", "1.5", "2.0"]))
+    post = hand_made("y ~ k + (1 | g)", data, mb.Gaussian(), 8, np.random.default_rng(1))
+    ticks = [t.get_text() for t in plot_predictions(post, x="k").axes[0].get_xticklabels()]
+    assert ticks == ["0.5", "1.0", "2.0"]

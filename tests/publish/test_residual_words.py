@@ -37,6 +37,12 @@ def test_tables_for_papers_have_it(post):
     assert "visit:arm[drug]" in text or "lag 1" in text
 
 
+def test_tables_for_papers_have_every_number_of_a_structure():
+    text = str(table(posterior("arma11(visit | id)", draws=60)))
+    assert "rho visit" in text
+    assert "theta visit" in text
+
+
 def test_the_call_of_a_report_has_it(post):
     code = session_code(Source(post, None, 0.95))
     assert "residual='ar1(visit | id, by=arm)'" in code
