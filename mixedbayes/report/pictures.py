@@ -367,7 +367,8 @@ def _level(
     from mixedbayes.plots.with_plotly import hover_text
 
     name = str(g.levels[j])
-    said = [plural(len(x), "row"), *(f"{t} {v:.4g}" for t, v in zip(g.terms, coef, strict=True))]
+    own = range(len(g.terms)) if g.there is None else np.flatnonzero(g.there[j])
+    said = [plural(len(x), "row"), *(f"{g.terms[k]} {coef[k]:.4g}" for k in own)]
     at = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).round().astype(int))
     notes = [] if len(at) == len(x) else [f"{len(at)} of {len(x):,} rows shown"]
     if "none" in lines and np.isnan(lines["none"].mean).all():

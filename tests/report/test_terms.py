@@ -62,6 +62,9 @@ def test_no_lines_by_least_squares_where_variances_differ_by_arm():
     (figure,) = pooling_figures(Source(post("y ~ x + (x | gr(g, by=arm))"), None, 0.9))
     assert set(figure.extra["levels"][0]["lines"]) == {"typical", "partial"}
     assert "where the effects over g differ by arm" in figure.says
+    for level in figure.extra["levels"]:
+        assert ("Intercept:armnew" in level["hover"]) == (level["name"] < "d")
+        assert ("x:armold" in level["hover"]) == (level["name"] >= "d")
 
 
 def test_levels_that_share_rows_have_no_lines():
