@@ -265,7 +265,7 @@ def unconstrained(post: Posterior, setup: Setup) -> Floats:
     own = post.design.residual
     numbers = None
     if own is not None:
-        numbers = own.numbers({symbol: post.stacked(symbol) for symbol in own.symbols})
+        numbers = own.numbers(post.correlations())
     constrained = Constrained(sd, cor, {}, sigma, coefficients, {}, log_sigma, numbers)
     if setup.sampled:
         L = setup.layout.constrained(_variances(setup, constrained)).L

@@ -204,8 +204,12 @@ def _left_over(post: Posterior, seed: int) -> Finding | None:
     )
     look = p < SMALL_P
     if look:
-        said += ": the structure does not take all of it; arma11 and toep say more than ar1, and "
-        said += "unstr says all"
+        said += ": the structure does not take all of it; "
+        said += (
+            "by= gives each level of a column correlations of its own"
+            if own.structure.closed
+            else "arma11 and toep say more than ar1, and unstr says all"
+        )
     table = beside.table().assign(pairs=len(series.first), along=[own.structure.of or "rows"])
     return Finding("Autocorrelation", f"{said}.", look, table)
 

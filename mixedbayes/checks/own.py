@@ -41,9 +41,7 @@ class Own:
         factors = tuple(
             (p.parameter, g) for p in post.predictors for g in p.factors if not g.peculiarity
         )
-        if (
-            post.design.residual is not None
-        ):  # other rows of a group say of each what its effects do
+        if post.design.residual is not None:  # other rows of a group say what its effects do
             factors = ()
         count = copies(post.design, post.family)
         sizes = [np.bincount(g.refs, count)[g.refs] for _, g in factors]

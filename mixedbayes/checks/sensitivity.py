@@ -17,13 +17,17 @@ from mixedbayes.results.own_priors import SHARE, Quantity, quantities
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import chained
 
+_TOGETHER = ("cor", SHARE, "residual")  # kinds of quantities with one prior of several
+
 
 def log_prior(post: Posterior) -> Floats:
     """(S,) log density of all priors but those of group effects; improper ones count 0."""
     total = np.zeros(post.n_draws)
     for q in quantities(post):
-        if q.kind not in ("cor", SHARE) and q.prior is not None:
+        if q.kind not in _TOGETHER and q.prior is not None:
             total += q.prior.logpdf(q.placed)
+    if post.design.residual is not None:
+        total += post.design.residual.log_prior(post.correlations(), post.priors.correlations)
     for priors in post.priors.predictors:
         shares = post.shares(priors.parameter).values()
         for m, zeta in zip(priors.monotonic, shares, strict=True):

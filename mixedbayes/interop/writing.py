@@ -31,7 +31,6 @@ def check_writable(spec: Spec, call: str, *, plain: bool = True) -> None:
 
 
 _INSTEAD = {
-    "brms": "",
     "lme4": "lme4 has none; nlme::lme and nlme::gls have them as correlation=",
     "bambi": "Bambi has none; model.pymc is this one in PyMC",
     "pymc": "`pymc` is the model in PyMC",

@@ -65,7 +65,7 @@ def free_variables(spec: Spec) -> dict[str, Derived]:
 
 
 def _of_residual(own: Residual, priors: Priors) -> Iterator[tuple[str, Derived]]:
-    for symbol, numbers in own.by_symbol(residual_priors(priors)).items():
+    for symbol, numbers in own.by_symbol(priors.correlations).items():
         if all(z.prior is None for _, z in numbers):
             name = names.partial_residual(symbol)
             function = partial(residual_numbers, own=own, numbers=numbers)
@@ -176,11 +176,6 @@ def unit_numbers(cor: Floats, *, g: GroupDesign, block: tuple[int, ...], prior: 
     z = g.covariance.inverse(g.every_cor(cor)[..., *np.ix_(own, own)])
     numbers = g.covariance.parameters(len(own), prior)
     return np.stack([number.to_unit(z[..., m]) for m, number in enumerate(numbers)], axis=-1)
-
-
-def residual_priors(priors: Priors) -> dict[str, Prior]:
-    """Of the correlations of residuals, by symbol."""
-    return {symbol: a.prior for symbol, a in priors.residual.items()}
 
 
 def residual_numbers(

@@ -17,7 +17,7 @@ from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign, LinearPredictor, Residual
 from mixedbayes.distributions import Prior
 from mixedbayes.model.coords import sd_dim
-from mixedbayes.model.free import Derived, free_variables, residual_priors
+from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 from mixedbayes.terms.covariance import Number
@@ -82,7 +82,7 @@ def _densities(spec: Spec) -> Iterator[PriorDensity]:
 
 
 def _of_residual(own: Residual, priors: Priors) -> Iterator[PriorDensity]:
-    for symbol, numbers in own.by_symbol(residual_priors(priors)).items():
+    for symbol, numbers in own.by_symbol(priors.correlations).items():
         if any(z.prior is not None for _, z in numbers):
             prior = priors.residual[symbol].prior
             yield PriorDensity(symbol, own.dims[symbol], partial(log_density, prior=prior))

@@ -10,7 +10,6 @@ import pytensor.tensor as pt
 
 from mixedbayes import names
 from mixedbayes.design.types import Residual
-from mixedbayes.model.free import residual_priors
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import vector
 from mixedbayes.terms.covariance import Number, Scaled
@@ -30,7 +29,7 @@ def residual_arms(spec: Spec, own: Residual) -> list[list[Any]]:
     """The numbers of each arm, scalars; inside a model context, as `residual_correlations`."""
     A = own.n_arms
     z: dict[int, Any] = {}  # (A,) by place
-    for symbol, numbers in own.by_symbol(residual_priors(spec.priors)).items():
+    for symbol, numbers in own.by_symbol(spec.priors.correlations).items():
         values = _numbers(own, symbol, numbers, A)
         for k, (m, number) in enumerate(numbers):
             z[m] = number.of_unit(values[:, k])

@@ -108,7 +108,7 @@ def correlation_draws(
     own: Residual, priors: Priors, draws: int, rng: np.random.Generator
 ) -> dict[str, Floats]:
     """The same of one structure: (S, ...) by name."""
-    numbers = own.parameters({symbol: a.prior for symbol, a in priors.residual.items()})
+    numbers = own.parameters(priors.correlations)
     z = np.stack([number.draw(draws * own.n_arms, rng) for number in numbers], axis=-1)
     return own.named(z.reshape(draws, own.n_arms, -1))
 

@@ -38,8 +38,7 @@ class ResidualParameters:
         cls, residual: Residual, priors: Priors, distances: Sequence[Floats]
     ) -> ResidualParameters:
         """Of a design's residuals, with these distances."""
-        given = {symbol: a.prior for symbol, a in priors.residual.items()}
-        return cls(residual, residual.parameters(given), tuple(distances))
+        return cls(residual, residual.parameters(priors.correlations), tuple(distances))
 
     @property
     def structure(self) -> Covariance:

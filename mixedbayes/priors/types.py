@@ -224,6 +224,11 @@ class Priors:
     residual: Mapping[str, Assigned] = field(default_factory=dict)
 
     @property
+    def correlations(self) -> dict[str, Prior]:
+        """Of the correlations of residuals, by symbol."""
+        return {symbol: a.prior for symbol, a in self.residual.items()}
+
+    @property
     def mu(self) -> PredictorPriors:
         """Of the mean's predictor."""
         return self.predictors[0]

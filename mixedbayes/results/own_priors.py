@@ -123,8 +123,7 @@ def _residual(post: Posterior) -> Iterator[Quantity]:
     own = post.design.residual
     if own is None:
         return
-    values = own.values({symbol: post.stacked(symbol) for symbol in own.symbols})
-    margins = own.margins({symbol: a.prior for symbol, a in post.priors.residual.items()})
+    values, margins = own.values(post.correlations()), own.margins(post.priors.correlations)
     for k, (t, prior) in enumerate(zip(own.told, margins, strict=True)):
         a, here = post.priors.residual[t.symbol], values[:, k]
         yield Quantity("residual", t.symbol, t.labels, here, here, a, prior, False, index=(k,))

@@ -216,6 +216,18 @@ class Residual:
         every = self.structure.margins(self.n_positions, priors[self.symbols[0]])
         return tuple(every[t.number] for t in self.told)
 
+    def log_prior(self, draws: Mapping[str, Floats], priors: Mapping[str, Prior]) -> Floats:
+        """(S,) log density of the priors of `symbols`, of all arms together.
+
+        That of a matrix is of its correlations together, which depend on each other, and that of
+        lags of the partial correlations behind them.
+        """
+        if not self.labels or self._along:
+            prior = priors[self.symbols[0]]
+            return self.structure.log_density(self.correlations(draws), prior).sum(axis=-1)
+        values, margins = self.values(draws), self.margins(priors)
+        return np.sum([own.logpdf(values[:, k]) for k, own in enumerate(margins)], axis=0)
+
     def take(self, rows: Ints) -> Residual:
         """The same of some of the rows; all positions and levels stay."""
         arms = None if self.arms is None else self.arms[rows]

@@ -13,12 +13,13 @@ from mixedbayes.checks.group_density import group_obstacle
 from mixedbayes.checks.leave_out import take
 from mixedbayes.checks.log_likelihood import by_observation, by_target
 from mixedbayes.checks.predictive import replicated
-from mixedbayes.checks.sensitivity import total_log_likelihood
+from mixedbayes.checks.sensitivity import log_prior, total_log_likelihood
 from mixedbayes.errors import ModelError
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.correlated import given_kept, whitened
 from mixedbayes.results.fitted import linear_predictor, residuals
+from mixedbayes.results.own_priors import quantities
 
 CASES = {
     "ar1": ("ar1(visit | id)", "y | weights(w) ~ x"),
@@ -99,6 +100,25 @@ def test_whitened_residuals_are_independent_given_those_before_them(post):
     np.testing.assert_allclose(white[1, order], np.linalg.solve(L, r[order]), atol=1e-8)
     found = residuals(post, kind="normalized", draws=True).to_numpy().reshape(white.shape)
     np.testing.assert_allclose(found, white)
+
+
+@pytest.mark.parametrize("residual", ["unstr(visit | id, by=arm)", "toep(visit | id)"])
+def test_correlations_that_depend_on_each_other_have_one_prior_density(residual):
+    post = posterior(residual)
+    others = (q for q in quantities(post) if q.kind != "residual")
+    found = log_prior(post) - sum(q.prior.logpdf(q.placed) for q in others)
+    rho = post.stacked("rho")
+    if residual.startswith("unstr"):
+        expected = mb.LKJ(2).logpdf(rho).sum(axis=1)
+    else:
+        R = post.design.residual.correlations({"rho": rho})[:, 0]
+        inverse = np.linalg.inv(R[:, :3, :3])
+        second = -inverse[:, 0, 2] / np.sqrt(inverse[:, 0, 0] * inverse[:, 2, 2])
+        inverse = np.linalg.inv(R)
+        third = -inverse[:, 0, 3] / np.sqrt(inverse[:, 0, 0] * inverse[:, 3, 3])
+        law = stats.beta(2, 2, loc=-1, scale=2)
+        expected = sum(law.logpdf(z) for z in (rho[:, 0], second, third))
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
 def test_some_rows_of_a_design():
