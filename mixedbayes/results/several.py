@@ -74,21 +74,25 @@ def one_below_the_other(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def by_response(
-    table: Callable[..., pd.DataFrame], post: Posterior, how: Mapping[str, Any]
+    table: Callable[..., pd.DataFrame],
+    post: Posterior,
+    how: Mapping[str, Any],
+    *,
+    grouped: bool = False,
 ) -> pd.DataFrame:
     """A table of shares of variance; of each response where there are several.
 
-    Without those that have no group effects, where the table is of these.
+    `grouped`: of those that have group effects, which one at least has.
     """
     if post.design.several is None:
         return table(post, **how)
-    found = {}
-    for name, own in each(post).items():
-        try:
-            found[name] = table(own, **how)
-        except ModelError:
-            continue
-    return one_below_the_other(found)
+    return one_below_the_other(
+        {
+            name: table(own, **how)
+            for name, own in each(post).items()
+            if own.design.mu.factors or not grouped
+        }
+    )
 
 
 def response_label(row: pd.Series) -> str:

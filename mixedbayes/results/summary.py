@@ -308,7 +308,11 @@ def summary(
         varcorr=varcorr(post, **own),
         fixef=fixef(post, **own),
         parameters=family_parameters(post, **own),
-        icc=by_response(icc, post, own) if post.design.mu.factors and not unknown else empty,
+        icc=(
+            by_response(icc, post, own, grouped=True)
+            if post.design.mu.factors and not unknown
+            else empty
+        ),
         r2=empty if unknown else by_response(r2, post, own),
         health=diagnostics(post),
         caution=f"No shares of variance: {unknown}." if unknown else shares_note(post),

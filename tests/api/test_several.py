@@ -16,6 +16,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
 from mixedbayes.results.several import of_response
+from mixedbayes.results.summary import summary
 
 FORMULAS = [
     "mv(weight, height) ~ age + (age | p | child)",
@@ -137,6 +138,13 @@ def test_tables_of_shares_are_of_each_response(post):
         fit.means()
     with pytest.raises(ModelError, match="ask it of the fit of all"):
         fit.response("weight").prior_sensitivity()
+
+
+def test_a_summary_has_the_shares_of_those_responses_that_have_group_effects():
+    formulas = ["mv(weight, height) ~ age + (1 | child)", "height ~ age"]
+    found = summary(hand_made(formulas, frame(), "gaussian", 40, np.random.default_rng(4), RHO))
+    assert set(found.icc["response"]) == {"weight"}
+    assert set(found.r2["response"]) == {"weight", "height"}
 
 
 def test_default_priors_are_those_of_each_response_by_itself():
