@@ -173,6 +173,7 @@ def fit_many(
     functions: Mapping[str, Callable[..., Any]] | None = None,
     missing: Literal["drop", "error"] = "drop",
     known: Mapping[str, Any] | None = None,
+    residual: str | None = None,
     draws: int = 1000,
     tune: int | None = None,
     chains: int = 4,
@@ -194,11 +195,11 @@ def fit_many(
     ----------
     model
         A formula, or formulas, as in `Model`; or a `Model`, whose formula, family, priors,
-        formulation, functions and known relations are taken.
+        formulation, functions, known relations and structure of residuals are taken.
     data
         The data sets: a list of data frames, which are then called "1", "2", ..., or a dictionary
         by name. `Fit.imputed` makes such of missing responses.
-    family, priors, formulation, functions, missing, known
+    family, priors, formulation, functions, missing, known, residual
         As in `Model`.
     draws, tune, chains, cores, sampler, target_accept, max_treedepth, progress, cache
         As in `Model.fit`, for each data set.
@@ -225,7 +226,7 @@ def fit_many(
     sets = _named(data)
     given = {
         "family": family, "priors": priors, "formulation": formulation, "functions": functions,
-        "missing": missing, "known": known,
+        "missing": missing, "known": known, "residual": residual,
     }  # fmt: skip
     formula: str | Sequence[str]
     if isinstance(model, Model):
@@ -279,11 +280,7 @@ def _of_model(model: Model, given: Mapping[str, Any]) -> tuple[Any, dict[str, An
     twice = [name for name, value in given.items() if value != plain.get(name)]
     if twice:
         raise ModelError(f"fit_many() of a Model: {twice[0]} is the model's own; give it there")
-    if model.formula.residual is not None:
-        raise ModelError(
-            f"fit_many() of a Model with correlated residuals, {model.formula.residual.text}, is "
-            "not offered"
-        )
+    own = model.formula.residual
     texts = list(model.formula.texts)
     return texts if len(texts) > 1 else texts[0], {
         "family": model.family,
@@ -292,4 +289,5 @@ def _of_model(model: Model, given: Mapping[str, Any]) -> tuple[Any, dict[str, An
         "functions": model.functions,
         "missing": model.asked.missing,
         "known": model.known,
+        "residual": None if own is None else own.text,
     }

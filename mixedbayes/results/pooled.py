@@ -154,6 +154,10 @@ def check_alike(first: Spec, other: Spec, label: str) -> None:
     )
     for p, q in zip(a.predictors, b.predictors, strict=True):
         _check_predictor(p, q, label)
+    if a.residual is not None and b.residual is not None:
+        ours, theirs = a.residual, b.residual
+        _alike(ours.positions, theirs.positions, label, f"values of {ours.structure.of}")
+        _alike(ours.arm_levels, theirs.arm_levels, label, f"levels of {ours.by}")
     _check_transforms(a.columns, b.columns, label)
 
 

@@ -231,3 +231,33 @@ def test_imputing_responses_and_pooling_gives_the_posterior_of_the_observed_rows
     own, pool = (f.fixef().set_index("term").astype(float) for f in (fit, again))
     np.testing.assert_allclose(pool["mean"], own["mean"], atol=0.35 * own["sd"].max())
     np.testing.assert_allclose(pool["sd"], own["sd"], rtol=0.25)
+
+
+# ---- correlated residuals ------------------------------------------------------------------------
+
+
+def visits():
+    """Data sets of eight visits of each patient."""
+    patient = np.arange(80) // 8
+    arm = np.where(patient % 2, "b", "a")
+    return [
+        d.assign(patient=patient, visit=np.arange(80) % 8, arm=arm)
+        for d in frames(2, 80, predictors=False)
+    ]
+
+
+def test_correlations_of_residuals_are_pooled():
+    data = visits()
+    fit = mb.fit_many("y ~ x", data, residual="ar1(visit | patient, by=arm)", **SETTINGS)
+    np.testing.assert_array_equal(fit.posterior.stacked("rho"), side_by_side(fit, "rho"))
+    assert (fit.varcorr()["kind"] == "cor").sum() == 2
+    of_model = mb.Model("y ~ x", data[0], residual="ar1(visit | patient, by=arm)")
+    again = mb.fit_many(of_model, data, **SETTINGS)
+    np.testing.assert_array_equal(fit.posterior.stacked("rho"), again.posterior.stacked("rho"))
+
+
+def test_other_visits_are_refused():
+    first, second = visits()
+    second = second[second["visit"] < 7]
+    with pytest.raises(DataError, match=r"data set 2 has other values of visit .* it lacks 7"):
+        mb.fit_many("y ~ x", [first, second], residual="ar1(visit | patient)", **SETTINGS)
