@@ -40,9 +40,9 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
         return stacking
     every = priors.predictors
     stepped = [m.name for p in every for m in p.monotonic]
-    if stepped:
-        return f"the steps of {stepped[0]} are products of parameters"
-    assigned = [a for p in every for a in (p.intercept, *p.fixef) if a is not None]
+    if stepped and design.further:
+        return f"the steps of {stepped[0]} are products of parameters, beside several formulas"
+    assigned = [a for p in every for a in (p.intercept, *p.effects.values()) if a is not None]
     for a in assigned:
         if a.prior.support != "real":
             return f"{a.prior} of a coefficient is not on the whole real line"
@@ -162,7 +162,14 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         in_order,
         layout.own_parameters,
         k,
+        len(layout._coefficients) - mu.intercept,
     )
+    effects = list(layout.priors.mu.effects)
+    plain = [(k, effects.index(mu.terms[k])) for k in layout.priors.mu.plain]
+    stepped = [
+        (len(m.effect.columns), effects.index(m.name), at, *m.effect.columns)
+        for m, at in zip(layout.monotonic, layout.share_starts, strict=True)
+    ]
     # The normal constants of the effects are part of the density, and the k! orders in which
     # independent draws become the same thresholds.
     constant = data.constant - 0.5 * np.log(2 * np.pi) * layout.n_effects
@@ -179,6 +186,8 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         "Z": np.concatenate([np.zeros(0), *Z]),
         "X": layout.columns(mu.X[rows]),
         "means": layout.centre.means,
+        "plain": np.array(plain, np.int64).reshape(-1, 2),
+        "steps": np.array([i for row in stepped for i in row], np.int64),
         "offset": np.zeros(n) if mu.offset is None else mu.offset[rows],
         "y": data.y,
         "size": data.size,

@@ -30,7 +30,8 @@ from mixedbayes.theta.whitening import to_theta, to_z
 SECTIONS = (
     # d, h, n rows, p columns, intercept?, prior of what takes its place at zero?, address of the
     # loop over the rows, coordinates of the family's parameters, are its thresholds ordered?, which
-    # have formulas (see loop), number of thresholds, the last of those coordinates
+    # have formulas (see loop), number of thresholds, the last of those coordinates, and of
+    # population effects, p unless some are monotonic
     "sizes",
     "factors",  # (K, 8) q, J, place in roots, first effect, Z all 1?, in refs, Z, information
     "blocks",  # as terms.roots reads them
@@ -42,6 +43,10 @@ SECTIONS = (
     "Z",  # (n, q) of each factor
     "X",  # (n, p) centred columns
     "means",  # (p,)
+    "plain",  # (P, 2) column and population effect, of those that are one another's
+    # of each monotonic effect the number D of its steps, which effect it is, the coordinate of its
+    # first share, and its D columns; see theta.simplex
+    "steps",
     "offset",  # (n,)
     "y", "size", "extra",  # (n,)
     "information",  # (J, q, q) of each factor, see coordinates
@@ -49,9 +54,17 @@ SECTIONS = (
     "constant",  # (1,)
     *whitening.SECTIONS,
 )  # fmt: skip
-(SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, NUMBERS, ZED, EX, MEANS, OFFSET, WHY, SIZE,
- EXTRA, INFORMATION, TAILS, CONSTANT, WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
+(SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, NUMBERS, ZED, EX, MEANS, PLAIN, STEPS, OFFSET,
+ WHY, SIZE, EXTRA, INFORMATION, TAILS, CONSTANT, WHITENING,
+ *_) = places(SECTIONS).values()  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
+
+
+@njit(error_model="numpy", nogil=True)
+def _share(t):
+    """What a share is of its coordinate."""
+    e = math.exp(-abs(t))
+    return (1.0 if t > 0 else e) / (1.0 + e)
 
 
 @njit(error_model="numpy", nogil=True)
@@ -64,12 +77,26 @@ def joint(theta, grad, record):
     X, means = reals(record, EX).reshape(n, p), reals(record, MEANS)
     information = reals(record, INFORMATION)
     nests, maps = ints(record, NESTS).reshape(-1, 5), ints(record, MAPS)
-    K, k0 = len(factors), theta.size - p - intercept
-    work = np.empty((3, h + intercept + p))
-    point = np.empty(h + intercept + p)
+    n_effects = sizes[11]
+    K, k0 = len(factors), theta.size - n_effects - intercept
+    plain, steps = ints(record, PLAIN).reshape(-1, 2), ints(record, STEPS)
+    work = np.empty((3, h + intercept + n_effects))
+    point = np.empty(h + intercept + n_effects)
     tail_slopes = np.empty((h, 2))
     jacobian = apply_tails(theta, reals(record, TAILS).reshape(h, 3), point, tail_slopes)
     copy(theta[k0:], point[h:])
+    beta, d_beta = np.empty(p), np.zeros(p)
+    for i in range(len(plain)):
+        beta[plain[i, 0]] = theta[k0 + intercept + plain[i, 1]]
+    at = 0
+    while at < steps.size:
+        D, left = steps[at], 1.0
+        average = theta[k0 + intercept + steps[at + 1]]
+        for i in range(D):
+            z = _share(point[steps[at + 2] + i]) if i < D - 1 else 1.0
+            beta[steps[at + 3 + i]] = average * D * left * z
+            left *= 1.0 - z
+        at += D + 3
     m, in_order, levels = sizes[7], sizes[8], h - sizes[10]  # thresholds begin there
     cuts = np.empty(h - levels)
     if in_order:
@@ -80,7 +107,7 @@ def joint(theta, grad, record):
     if at_zero:
         shift = 0.0
         for j in range(p):
-            shift += means[j] * theta[k0 + intercept + j]
+            shift += means[j] * beta[j]
         if intercept:
             point[h] -= shift
         point[levels:h] += shift
@@ -94,7 +121,7 @@ def joint(theta, grad, record):
         eta += theta[k0]
     for i in range(n):
         for j in range(p):
-            eta[i] += X[i, j] * theta[k0 + intercept + j]
+            eta[i] += X[i, j] * beta[j]
     squares = 0
     for k in range(K):
         squares += factors[k, 0] ** 2
@@ -136,7 +163,7 @@ def joint(theta, grad, record):
         if intercept:
             d_shift -= work[2, h]
         for j in range(p):
-            grad[k0 + intercept + j] += means[j] * d_shift
+            d_beta[j] += means[j] * d_shift
     for i in range(m):
         work[2, h - m + i] += d_parameters[i] * work[1, h - m + i]
     if in_order:
@@ -145,7 +172,26 @@ def joint(theta, grad, record):
         grad[k0] += slope.sum()
     for i in range(n):
         for j in range(p):
-            grad[k0 + intercept + j] += X[i, j] * slope[i]
+            d_beta[j] += X[i, j] * slope[i]
+    for i in range(len(plain)):
+        grad[k0 + intercept + plain[i, 1]] += d_beta[plain[i, 0]]
+    at = 0
+    while at < steps.size:
+        D, effect, first = steps[at], k0 + intercept + steps[at + 1], steps[at + 2]
+        # what a unit of that which is left after i shares adds, by the steps that follow
+        after = np.empty(D)
+        after[D - 1] = d_beta[steps[at + 2 + D]]
+        for i in range(D - 2, -1, -1):
+            z = _share(point[first + i])
+            after[i] = z * d_beta[steps[at + 3 + i]] + (1.0 - z) * after[i + 1]
+        grad[effect] += D * after[0]
+        left = theta[effect] * D
+        for i in range(D - 1):
+            z = _share(point[first + i])
+            own = d_beta[steps[at + 3 + i]]
+            work[2, first + i] += left * (own - after[i + 1]) * z * (1.0 - z)
+            left *= 1.0 - z
+        at += D + 3
     for k in range(K):
         q, J, s, e, ones, r, z, c = factors[k]
         o = e - h

@@ -1,10 +1,11 @@
 """Every parameter of the model as one unconstrained vector theta, and back.
 
 theta holds, in this order: for each grouping factor the coordinates of its standard deviations and
-of its partial correlations; the family's parameters; the effects x of each grouping factor, that
-with most effects first; the intercept at the columns' means, and the slopes. Thresholds, at the
-columns' means as well, take the intercept's place; they are the last of the family's parameters,
-and `ordered` has the coordinates of those that increase.
+of its partial correlations; those of the shares of monotonic effects' steps; the family's
+parameters; the effects x of each grouping factor, that with most effects first; the intercept at
+the columns' means, and the population effects, of a monotonic one the average step. Thresholds, at
+the columns' means as well, take the intercept's place; they are the last of the family's
+parameters, and `ordered` has the coordinates of those that increase.
 
 `coordinates` says how the variance parameters and effects are written.
 """
@@ -25,8 +26,8 @@ from mixedbayes.joint.ordered import increasing
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.placement import Centre, Cuts
-from mixedbayes.priors.types import Priors
-from mixedbayes.theta import logpriors
+from mixedbayes.priors.types import MonotonicPrior, Priors
+from mixedbayes.theta import logpriors, simplex
 from mixedbayes.theta.logpriors import Coordinate, Table, apply_links
 
 
@@ -67,6 +68,9 @@ class JointLayout:
     @cached_property
     def _hyper(self) -> list[Coordinate]:
         found = [c for f in self.factors for _, c in f.coordinates()]
+        for m in self.monotonic:
+            shares = m.dirichlet.shares
+            found += [logpriors.coordinate(s, positive=False, where=m.name) for s in shares]
         for name in self.parameters:
             prior, labels = self.priors.parameters[name].prior, self._labels(name)
             positive = labels is None and not self.family.parameter(name).real
@@ -154,9 +158,39 @@ class JointLayout:
         if mu.intercept is not None:
             prior = mu.intercept.prior
             found.append(logpriors.coordinate(prior, positive=False, where=names.INTERCEPT))
-        for term, a in zip(mu.terms, mu.fixef, strict=True):
+        for term, a in mu.effects.items():
             found.append(logpriors.coordinate(a.prior, positive=False, where=f"fixef[{term}]"))
         return found
+
+    @property
+    def monotonic(self) -> tuple[MonotonicPrior, ...]:
+        """Effects of which theta has the average step and the shares behind its steps."""
+        return self.priors.mu.monotonic
+
+    @cached_property
+    def share_starts(self) -> tuple[int, ...]:
+        """First coordinate of each monotonic effect's shares."""
+        sizes = [len(m.effect.steps) - 1 for m in self.monotonic]
+        first = sum(f.size for f in self.factors)
+        return tuple(int(i) for i in np.cumsum([first, *sizes[:-1]])[: len(sizes)])
+
+    def steps(self, phi: Floats) -> Floats | None:
+        """(..., p, K) what coefficients of columns are of population effects; None: themselves."""
+        if not self.monotonic:
+            return None
+        h = self.n_hyper
+        table = Table(self.table.codes[:h], self.table.numbers[:h])
+        x, _ = apply_links(table, np.asarray(phi, float))
+        mu = self.priors.mu
+        effects = list(mu.effects)
+        out = np.zeros((*x.shape[:-1], len(mu.terms), len(effects)))
+        for k in mu.plain:
+            out[..., k, effects.index(mu.terms[k])] = 1.0
+        for m, at in zip(self.monotonic, self.share_starts, strict=True):
+            D = len(m.effect.steps)
+            zeta = simplex.shares(x[..., at : at + D - 1])
+            out[..., list(m.effect.columns), effects.index(m.name)] = D * zeta
+        return out
 
     @property
     def n_hyper(self) -> int:
@@ -279,8 +313,10 @@ class JointLayout:
             out |= self.priors.mu.at_zero(own, g.name)
         mu = self.design.mu
         beta = coefficients[:, int(mu.intercept) :]
+        A = self.steps(phi)
+        beta = beta if A is None else np.einsum("spk,sk->sp", A, beta)
         if mu.terms:
-            out[names.fixef()] = self.priors.mu.fixef_at_zero(beta)
+            out[names.fixef()] = self.priors.mu.coefficients_at_zero(beta)
         if mu.intercept:
             out[names.intercept()] = self.centre.intercept_at_zero(coefficients[:, 0], beta)
         if self.thresholds is not None:

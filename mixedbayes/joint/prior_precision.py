@@ -6,24 +6,29 @@ import numpy as np
 
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.joint.layout import JointLayout
-from mixedbayes.priors.placement import Cuts
+from mixedbayes.priors.placement import Centre, Cuts
 from mixedbayes.theta.logpriors import NORMAL, STUDENT
 
 
-def prior_precision(layout: JointLayout, coefficients: Floats, thresholds: Floats) -> Floats:
+def prior_precision(
+    layout: JointLayout, coefficients: Floats, thresholds: Floats, m: Floats | None = None
+) -> Floats:
     """(p, p) prior precision of the coefficients, at coefficients (p,) and thresholds (k,).
+
+    m are the means of their columns, those of the layout by default.
 
     A prior of the intercept at zero, a - m b with the intercept a at the columns' means m and the
     slopes b, couples them; so do priors of thresholds at zero, c + m b, for given c at the means.
     """
-    h, k, m = layout.n_hyper, len(thresholds), layout.centre.means
+    h, k = layout.n_hyper, len(thresholds)
+    m = layout.centre.means if m is None else m
     codes, numbers = layout.table.codes[h - k :], layout.table.numbers[h - k :]
     at = np.concatenate([thresholds, coefficients])
     at_zero = layout.level_at_zero
     if at_zero and k:
         at[:k] = Cuts(m[:, None]).thresholds_at_zero(thresholds, coefficients)
     elif at_zero:
-        at[0] = layout.centre.intercept_at_zero(at[0], coefficients[1:])
+        at[0] = Centre(m).intercept_at_zero(at[0], coefficients[1:])
     found = _precisions(codes, numbers, at)
     out = np.diag(found[k:])
     if at_zero and k:

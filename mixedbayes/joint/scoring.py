@@ -47,6 +47,7 @@ class Columns:
     levels: sparse.csr_array  # (J, m) the same as a matrix, 1 where a row is of a level of it
     rest: Matrix  # (m, D) the other factors' and the coefficients'; dense without other factors
     parameters: Mapping[str, Floats]  # (1,) each
+    means: Floats  # of the coefficients' columns, see `JointLayout.centre`
     given: Sequence[Floats | None]  # (q, q) of each factor, see `JointLayout.given_further`
 
     @property
@@ -101,8 +102,8 @@ class Scoring:
         self.offset = np.zeros(len(rows)) if mu.offset is None else mu.offset[rows]
         self.Z = [g.Z[rows] for g in layout.groups]
         self.refs = [np.asarray(g.refs)[rows] for g in layout.groups]
-        ones = np.ones((len(rows), int(mu.intercept)))
-        self.X = np.concatenate([ones, layout.columns(mu.X[rows])], axis=1)
+        self.fixed = layout.columns(mu.X[rows])
+        self.X = self._with_steps(np.zeros(layout.n_hyper))[0]
         self.levels = self._levels()
         # Where the rows' log density is not concave, plain steps can go to and fro. Behind a link
         # that is not the row density's own it need not be concave either.
@@ -114,29 +115,44 @@ class Scoring:
         self.origin[layout.n_effects :] = feasible_coefficients(density, self.X, self.offset)
         self.start = self.origin
 
+    def _with_steps(self, phi: Floats) -> tuple[Floats, Floats]:
+        """(m, K + 1) columns of the coefficients, the intercept's first, and means of the others.
+
+        That of a monotonic effect has the steps that the shares in phi give.
+        """
+        layout, A = self.layout, self.layout.steps(phi)
+        ones = np.ones((len(self.fixed), int(layout.design.mu.intercept)))
+        own = self.fixed if A is None else self.fixed @ A
+        means = layout.centre.means
+        return np.concatenate([ones, own], axis=1), means if A is None else means @ A
+
     def columns(self, phi: Floats) -> Columns:
         """The columns of u and of the coefficients, for the rows."""
+        X, means = (self.X, self.layout.centre.means)
+        if self.layout.monotonic:
+            X, means = self._with_steps(phi)
         sd, W, parameters = self.layout.hyper(phi[None])
         values = [Z @ (s[0][:, None] * w[0]) for Z, s, w in zip(self.Z, sd, W, strict=True)]
         given = [self.layout.given_further(k, w[0]) for k, w in enumerate(W)]
         v = values[0] if values else np.zeros((len(self.X), 0))
         refs = self.refs[0] if self.refs else np.zeros(len(self.X), np.int64)
-        return Columns(v, refs, self.levels, self._rest(values[1:]), parameters, given)
+        rest = self._rest(values[1:], X)
+        return Columns(v, refs, self.levels, rest, parameters, means, given)
 
-    def _rest(self, values: Sequence[Floats]) -> Matrix:
+    def _rest(self, values: Sequence[Floats], X: Floats) -> Matrix:
         """(m, D) columns of all factors but the first, and of the coefficients."""
         if not values:
-            return self.X
-        n, at, cols = len(self.X), 0, []
+            return X
+        n, at, cols = len(X), 0, []
         for refs, v in zip(self.refs[1:], values, strict=True):
             q = v.shape[1]
             cols.append(at + refs[:, None] * q + np.arange(q))
             at += (self.layout.groups[len(cols)].n_levels) * q
-        cols.append(np.broadcast_to(at + np.arange(self.X.shape[1]), self.X.shape))
+        cols.append(np.broadcast_to(at + np.arange(X.shape[1]), X.shape))
         index = np.concatenate(cols, axis=1)
-        data = np.concatenate([*values, self.X], axis=1)
+        data = np.concatenate([*values, X], axis=1)
         pointer = np.arange(n + 1) * index.shape[1]
-        shape = (n, at + self.X.shape[1])
+        shape = (n, at + X.shape[1])
         return sparse.csr_array((data.ravel(), index.ravel(), pointer), shape=shape)
 
     def _levels(self) -> sparse.csr_array:
@@ -272,7 +288,7 @@ class Scoring:
         """H of u and coefficients: the first factor's blocks, couplings, and the others' corner."""
         layout = self.layout
         cuts = columns.parameters[layout.thresholds][0] if layout.thresholds else np.zeros(0)
-        prior = prior_precision(layout, e[layout.n_effects :], cuts)
+        prior = prior_precision(layout, e[layout.n_effects :], cuts, columns.means)
         v, rest = columns.own, columns.rest
         if isinstance(rest, np.ndarray):
             weighted: Matrix = w[:, None] * rest

@@ -54,6 +54,9 @@ def start(density: JointDensity) -> Floats:
     medians = [_prior_median(c, x) for c, x in zip(codes[logs], numbers[logs], strict=True)]
     phi[logs] = np.log(medians)
     name = layout.thresholds
+    for m, at in zip(layout.monotonic, layout.share_starts, strict=True):  # equal ones
+        left = np.arange(len(m.effect.steps) - 1, 0, -1.0)
+        phi[at : at + len(left)] = -np.log(left)
     for k, own in enumerate(layout.parameters, h - layout.n_parameters):
         if layout.family.parameter(own).real and codes[k, 1] == IDENTITY:
             typical = layout.family.typical(own, layout.design, layout.priors.parameters[own])

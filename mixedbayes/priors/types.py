@@ -181,8 +181,11 @@ class PredictorPriors:
 
     def fixef_at_zero(self, drawn: Floats) -> Floats:
         """(..., p) population effects, from those (..., p) that the priors are about."""
-        drawn = self.steps(drawn)
-        return drawn if self.population is None else self.population.effects(drawn)
+        return self.coefficients_at_zero(self.steps(drawn))
+
+    def coefficients_at_zero(self, placed: Floats) -> Floats:
+        """(..., p) coefficients, from those (..., p) of the columns that the priors are about."""
+        return placed if self.population is None else self.population.effects(placed)
 
     def fixef_placed(self, at_zero: Floats) -> Floats:
         """(..., p) what the priors of the population effects are about, from these (..., p)."""

@@ -18,6 +18,8 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     found = compiled_of(family)
     if said is not None or found is None:
         return said
+    if priors.mu.monotonic:
+        return f"the steps of {priors.mu.monotonic[0].name} are products of parameters"
     rows, before = found
     if rows.loop is not None:
         return f"the rows of the {family.name} family share a vector of parameters"
