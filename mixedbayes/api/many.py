@@ -15,6 +15,8 @@ from mixedbayes.api.model import Fit, Model
 from mixedbayes.engines.choose import Request
 from mixedbayes.errors import DataError, MixedBayesError, ModelError
 from mixedbayes.families.base import Family
+from mixedbayes.formula import parse_all
+from mixedbayes.formula.responses import responses
 from mixedbayes.model.spec import Spec
 from mixedbayes.results.library import answer
 from mixedbayes.results.pooled import Pooled, check_alike
@@ -214,7 +216,8 @@ def fit_many(
     Raises
     ------
     ModelError
-        There are fewer than two data sets, or what belongs to a `Model` is given beside one.
+        There are fewer than two data sets, or what belongs to a `Model` is given beside one; or
+        the formula has several responses.
     DataError
         A data set has other levels, columns or learned transforms than the first; it is named.
 
@@ -229,6 +232,12 @@ def fit_many(
         "missing": missing, "known": known, "residual": residual,
     }  # fmt: skip
     formula: str | Sequence[str]
+    if several := responses(model.formula if isinstance(model, Model) else parse_all(model)):
+        raise ModelError(
+            f"fit_many() pools data sets of one response, and there are {', '.join(several)}: fit "
+            "one response by itself, or the data sets one by one with mb.fit(), whose draws xarray "
+            "joins"
+        )
     if isinstance(model, Model):
         formula, given = _of_model(model, given)
     else:

@@ -202,6 +202,15 @@ def test_one_data_set_is_no_list():
         mb.fit_many("y ~ x", frames(1))
 
 
+@pytest.mark.parametrize("family", ["gaussian", {"y": "gaussian", "count": "poisson"}])
+def test_several_responses_are_refused(family):
+    sets = [d.assign(count=np.arange(len(d)) % 5) for d in frames(2)]
+    formula = "mv(y, count, rescor=False) ~ x"
+    for model in (formula, mb.Model(formula, sets[0], family=family)):
+        with pytest.raises(ModelError, match=r"one response, and there are y, count.*mb\.fit\(\)"):
+            mb.fit_many(model, sets, **SETTINGS)
+
+
 # ---- models and imputation -----------------------------------------------------------------------
 
 
