@@ -195,12 +195,14 @@ def _visits() -> pd.DataFrame:
     return data[np.arange(len(data)) % 7 != 3].reset_index(drop=True)
 
 
-def _series() -> pd.DataFrame:
-    """10 groups of 8 visits, every ninth row missing."""
-    data = _with_covariate({"g": np.repeat(np.arange(10), 8), "visit": np.tile(np.arange(8), 10)})
+def _series(groups: int = 10, visits: int = 8) -> pd.DataFrame:
+    """A row of each group at each visit, every ninth row missing."""
+    g, visit = np.repeat(np.arange(groups), visits), np.tile(np.arange(visits), groups)
+    data = _with_covariate({"g": g, "visit": visit})
     return data[np.arange(len(data)) % 9 != 4].reset_index(drop=True)
 
 
+_MEAN = {name: PRIORS[name] for name in ("Intercept", "fixef")}
 TERMS: Mapping[str, Structure] = {
     "smooth": Structure("y ~ x + s(t, k=8) + (1 | g)", _curve),
     "membership": Structure("y ~ x + (1 | mm(a, b, weights=(v, w)))", _members),
@@ -212,6 +214,13 @@ TERMS: Mapping[str, Structure] = {
     "effects_ar1": Structure("y ~ x + (0 + ar1(visit) | g)", _visits),
     "residual_ar1": Structure(
         "y ~ x + (1 | g)", _series, settings=lambda: {"residual": "ar1(visit | g)"}
+    ),
+    # an sd of each visit, and any correlations
+    "residual_unstr": Structure(
+        "y ~ x",
+        lambda: _series(20, 4),
+        {**_MEAN, "rho": mb.LKJ(2), "sigma": {"fixef": mb.Normal(0, 0.5)}},
+        settings=lambda: {"residual": "unstr(visit | g)"},
     ),
 }
 ALL: Mapping[str, Structure] = {**STRUCTURES, **GENERALISED, **TERMS}

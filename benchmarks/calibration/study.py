@@ -132,10 +132,14 @@ def quantities(post: Posterior) -> dict[str, Floats]:
     mu, out = post.design.mu, {names.INTERCEPT: post.intercept(), **post.parameters()}
     out |= {f"fixef[{t}]": v for t, v in zip(mu.terms, post.fixef().T, strict=True)}
     if post.design.residual is not None:
-        out |= {s: post.stacked(s) for s in post.design.residual.symbols}
+        for symbol in post.design.residual.symbols:
+            found = post.stacked(symbol)
+            each = np.argwhere(np.tri(found.shape[-1], k=-1)) if found.ndim > 1 else [()]
+            out |= {f"{symbol}{list(at) or ''}": found[:, *at] for at in map(tuple, each)}
     parts = components(post)
     icc = icc_kernel(parts)[0]  # adjusted; (K + 1, S)
-    out["icc"] = icc[-1]
+    if parts.groups:
+        out["icc"] = icc[-1]
     if len(parts.groups) > 1:
         out |= {f"icc[{g}]": v for g, v in zip(parts.groups, icc, strict=False)}
     for g in mu.groups:
