@@ -141,6 +141,7 @@ def fit_residual(term: ResidualTerm, rows: Rows) -> EncodedResidual:
     )
     _check_once(residual, term, rows)
     _check_several(residual)
+    _check_pairs(residual)
     return EncodedResidual(term, residual, grouping, levels, arm_levels, of_level, note)
 
 
@@ -230,6 +231,21 @@ def _check_several(residual: Residual) -> None:
             f'residual="{residual.text}": each of the {len(sizes):,} levels of {residual.name} has '
             "one row, so that nothing is correlated; leave residual= out, or name the factor whose "
             "levels have several rows"
+        )
+
+
+def _check_pairs(residual: Residual) -> None:
+    """There are more pairs of rows in one group than correlations."""
+    T, structure = residual.n_positions, residual.structure
+    each = len(structure.parameters(T, structure.default()[0]))
+    numbers = each * max(len(residual.arm_levels), 1)
+    sizes = np.bincount(residual.refs)
+    pairs = int(np.sum(sizes * (sizes - 1) // 2))
+    if numbers > 1 and pairs <= numbers:
+        raise DataError(
+            f"{residual.text} has {numbers:,} correlations, of {T:,} positions, and the data have "
+            f"{pairs:,} pairs of rows in one group of {residual.name}: they say next to nothing of "
+            "each; write ar1(... | g), or ou(time | g) for times, which have one"
         )
 
 

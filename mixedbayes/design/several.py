@@ -151,6 +151,8 @@ def stacked(
     y = np.empty(len(units))
     for k, part in enumerate(parts):
         y[every.at(k)] = part.y
+    if every.correlated:
+        _check_apart(own, y, units, places, [predictors[0].X for predictors, _, _ in made])
     memory, fixed = rows.memory, made[0][1].fixed
     columns = replace(made[0][1], memory=memory, fixed=fixed, terms={}, smooths=(), others={})
     return Design(
@@ -248,6 +250,28 @@ def _check_rows(name: str, predictors: Sequence[LinearPredictor], at: Ints) -> N
             raise DataError(
                 f"{said} in the formula of {name}: the {len(at)} rows where {name} is known do not "
                 f"tell the coefficient from the others; write a formula without it, {name} ~ ..."
+            )
+
+
+def _check_apart(
+    own: Sequence[str], y: Floats, units: Ints, places: Ints, columns: Sequence[Floats]
+) -> None:
+    """No response is a combination of others and of the predictors, whatever its residual."""
+    table = np.full((units.max() + 1, len(own)), np.nan)
+    table[units, places] = y
+    known = np.flatnonzero(~np.isnan(table).any(axis=1))
+    X = np.concatenate([*columns, table], axis=1)[known]
+    if len(X) <= X.shape[1]:
+        return
+    first = X.shape[1] - len(own)
+    for k, others in dependent(X, centre=True).items():
+        made_of = [own[j - first] for j in others if j >= first]
+        if k >= first and made_of:
+            name = own[k - first]
+            raise DataError(
+                f"{name} is a combination of {' and '.join(made_of)} and the predictors in all "
+                f"{len(X)} rows where both are known: the correlation of their residuals is 1 or "
+                f"-1, and says nothing; leave {name} out"
             )
 
 

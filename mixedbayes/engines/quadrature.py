@@ -90,7 +90,6 @@ class QuadratureEngine(Engine):
 
 
 def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult:
-    from mixedbayes.joint.density import JointDensity
     from mixedbayes.joint.search import start
     from mixedbayes.marginal.mode import initial_points
     from mixedbayes.marginal.surrogate import MOST_COORDINATES, fit_surrogate
@@ -107,9 +106,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     q = len(spec.design.mu.groups[0].terms)
     plain = QuadratureDensity.of(spec.design, spec.family, spec.priors, Rule.product(1, q))
     joint = plain.layout.joint
-    first = np.concatenate(
-        [start(JointDensity.of(spec.design, spec.family, spec.priors)), joint.start()]
-    )
+    first = np.concatenate([start(joint), joint.start()])
     resolved = resolve(plain, first, nodes, cores)
     white, mode = resolved.white, resolved.mode
     if white.ndim <= MOST_COORDINATES:

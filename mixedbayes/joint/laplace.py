@@ -49,7 +49,7 @@ def approximate(density: JointDensity) -> Approximation:
     """
     scoring = Scoring(density)
     plain = Hyper(scoring, TailTransform.identity(density.layout.n_hyper))
-    t, converged = highest(plain, start(density))
+    t, converged = highest(plain, start(density.layout))
     eligible = density.layout.table.codes[: len(t), 1] != IDENTITY
     tails = fit_tails(plain.value, t, covariance(plain, t), eligible)
     hyper = plain

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedbayes.design.types import Floats
-from mixedbayes.joint.density import JointDensity
+from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.ordered import unordered
 from mixedbayes.joint.scoring import Conditional, Scoring
 from mixedbayes.theta.logpriors import GAMMA, IDENTITY, INVERSE_GAMMA, LOG, NORMAL, STUDENT
@@ -40,13 +40,12 @@ class Hyper:
         return value if np.isfinite(value) else -np.inf
 
 
-def start(density: JointDensity) -> Floats:
+def start(layout: JointLayout) -> Floats:
     """phi (h,): positive parameters at a typical value of their prior, no correlations.
 
     Parameters that may be negative are where the family says that they fit the data roughly.
     Thresholds are those that give the categories' overall shares.
     """
-    layout = density.layout
     h = layout.n_hyper
     codes, numbers = layout.table.codes[:h], layout.table.numbers[:h]
     phi = np.zeros(h)

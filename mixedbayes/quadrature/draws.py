@@ -18,7 +18,7 @@ from mixedbayes.quadrature.kernel import draw_effects
 
 _STEPS = 5  # of Metropolis, after the first proposal
 _NU = 6.0  # degrees of freedom of the proposals
-_LEAST = 0.85  # share of accepted proposals; below it more steps are taken
+_LEAST = 0.7  # share of accepted proposals; below it more steps are taken
 _MORE = 8  # times as many
 
 
@@ -37,13 +37,13 @@ def draw(
     seeds = rng.spawn(len(phi))
 
     def one(s: int) -> float:
-        return _draw(density, points[s], seeds[s], u[s].reshape(-1), _STEPS)
+        accepted = _draw(density, points[s], seeds[s], u[s].reshape(-1), _STEPS)
+        if accepted < _LEAST:
+            accepted = _draw(density, points[s], seeds[s], u[s].reshape(-1), _MORE * _STEPS)
+        return accepted
 
     with ThreadPoolExecutor(cores) as pool:
         accepted = np.array(list(pool.map(one, range(len(phi)))))
-        for s in np.flatnonzero(accepted < _LEAST):
-            again = _draw(density, points[s], seeds[s], u[s].reshape(-1), _MORE * _STEPS)
-            accepted[s] = max(accepted[s], again)
     if not np.isfinite(accepted).all():
         raise SamplingError(
             f"the effects of {joint.groups[0].name} have no mode given some draws of the other "

@@ -87,7 +87,8 @@ def find_modes(rows, starts, j0, j1, q, A, eta, y, size, extra, parameters, mode
     """The modes of groups j0 to j1 into u (J, q), and the factors C (J, q, q) of -l'' by them.
 
     Values and slopes at u are means of those at eta + h and eta - h, curvatures their differences.
-    `work` is (5, b). Returns whether all have one.
+    `work` is (6, b m). Returns False where a density is not finite; after many steps the nodes lie
+    around the point that was reached.
     """
     r0, many = starts[j0], j1 - j0
     b = starts[j1] - r0

@@ -180,3 +180,11 @@ def test_exchangeable_rows_may_be_more_than_in_the_fit():
     own = replay_residual(design("cosy(id)"), pd.DataFrame({"id": ["x"] * 5}))
     assert own.n_positions == 5
     assert own.places.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_more_correlations_than_pairs_of_rows_are_refused():
+    one = pd.DataFrame({"visit": range(12), "id": "a", "y": np.arange(12.0), "time": 0.1})
+    with pytest.raises(DataError, match=r"has 66 correlations, of 12 positions, .* 66 pairs"):
+        design("unstr(visit | id)", one, "y ~ 1")
+    assert design("toep(visit | id)", one, "y ~ 1").residual.n_positions == 12
+    assert design("unstr(visit | id)").residual.n_positions == 3

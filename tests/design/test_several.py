@@ -147,3 +147,12 @@ def test_a_response_may_be_among_the_predictors_of_another_where_it_is_known():
     np.testing.assert_array_equal(
         design.parts[1].mu.X[:, 0], d["weight"].dropna().drop(9)[design.parts[1].index]
     )
+
+
+@pytest.mark.parametrize("also", [0.0, 1.5])
+def test_a_response_that_others_make_is_refused(also):
+    d = frame().assign(double=lambda d: 2 * d["weight"] + also * d["age"])
+    with pytest.raises(DataError, match="double is a combination of weight and the predictors"):
+        build_design("mv(weight, height, double) ~ age", d)
+    build_design("mv(weight, height) ~ age", d)
+    build_design(["mv(weight, double) ~ age + (1 | child)"], d.assign(double=lambda d: d["o"]))

@@ -43,7 +43,7 @@ def density(joint, family, given, origin, *, groups="(1 | g)", formulas=()):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_effects_and_coefficients_have_a_mode(joint, family, given, origin):
     exact = density(joint, family, GIVEN[given], origin)
-    scoring, phi = Scoring(exact), start(exact)
+    scoring, phi = Scoring(exact), start(exact.layout)
     found = scoring.conditional(phi)
     _, slope = exact.logp_grad(np.concatenate([phi, found.effects]))
     slope = slope[len(phi) :]
@@ -55,7 +55,7 @@ def test_formulas_of_further_parameters_too(joint, parameter):
     family = {"sigma": "lognormal", "shape": "gamma", "phi": "beta"}[parameter]
     given = {"level": mb.Normal(0, 1.5), parameter: {"Intercept": mb.Normal(0, 1.5)}}
     exact = density(joint, family, given, 2015, formulas=[f"{parameter} ~ x"])
-    assert np.isfinite(Scoring(exact).conditional(start(exact)).log_evidence)
+    assert np.isfinite(Scoring(exact).conditional(start(exact.layout)).log_evidence)
 
 
 @pytest.mark.parametrize("groups", ["(x | g)", "(1 | g) + (1 | k)"])
@@ -64,7 +64,7 @@ def test_the_precision_is_the_curvature_of_the_density(joint, given, groups):
     """Of a normal log response the expected information is the observed one."""
     priors = {name: mb.Normal(1, 1.5) for name in GIVEN[given]}
     exact = density(joint, "lognormal", priors, 40, groups=groups)
-    scoring, phi = Scoring(exact), start(exact)
+    scoring, phi = Scoring(exact), start(exact.layout)
     at = scoring.conditional(phi)
     factor = scoring.factor(phi, at, sparse.csr_array(sparse.eye_array(len(at.effects))))
     inverse = np.array([factor.solve(e) for e in np.eye(len(at.effects))])

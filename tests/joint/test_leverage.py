@@ -53,7 +53,7 @@ def test_leverages_and_scores_are_those_of_dense_algebra(formulas, family, joint
         f.replace("sigma", {"gaussian": "sigma", "gamma": "shape"}[family]) for f in formulas
     ]
     scoring = scoring_of(formulas, joint, family)
-    phi = start(scoring.density)
+    phi = start(scoring.density.layout)
     e = scoring.start + 0.1 * np.random.default_rng(3).normal(size=len(scoring.start))
     A, w, eta, parameters, leverage = around(scoring, phi, e)
     H = precision(scoring, A, w)
@@ -98,7 +98,7 @@ def test_of_effects_correlated_across_parameters_the_further_ones_are_given(join
     """Precision of the mean's effects b given sigma's: their block of the inverse covariance."""
     scoring = scoring_of(["y ~ x + (x | p | g) + (1 | h)", "sigma ~ x + (1 | p | g)"], joint)
     layout, rng = scoring.layout, np.random.default_rng(3)
-    phi = start(scoring.density) + 0.5 * rng.normal(size=layout.n_hyper)
+    phi = start(scoring.density.layout) + 0.5 * rng.normal(size=layout.n_hyper)
     e = scoring.start + 0.1 * rng.normal(size=len(scoring.start))
     w, _, found, _ = scoring._around(scoring.columns(phi), e)
     sds, Ws, _ = layout.hyper(phi)

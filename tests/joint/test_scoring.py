@@ -40,7 +40,7 @@ def test_search_ends_where_the_density_is_flat(seed, t_density):
     density = t_density("x", seed, 8, 6, 1.5)
     h = density.layout.n_hyper
     for log_scale in (-1.5, 0.0, 1.0):
-        phi = start(density)
+        phi = start(density.layout)
         phi[-2:] = log_scale, np.log(1.5)
         at = Scoring(density).conditional(phi)
         _, gradient = density.logp_grad(np.concatenate([phi, at.effects]))

@@ -6,7 +6,6 @@ import pytest
 
 import mixedbayes as mb
 from mixedbayes.engines import quadrature
-from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.search import start
 from mixedbayes.quadrature.density import QuadratureDensity
 from mixedbayes.quadrature.resolve import resolve, shift
@@ -25,7 +24,7 @@ def resolved(sd, nodes=None):
     spec = mb.Model("y ~ x + (1 | g)", binary(sd), family="bernoulli").spec
     given = spec.design, spec.family, spec.priors
     density = QuadratureDensity.of(*given, Rule.product(1, 1))
-    first = np.concatenate([start(JointDensity.of(*given)), density.layout.joint.start()])
+    first = np.concatenate([start(density.layout.joint), density.layout.joint.start()])
     return resolve(density, first, nodes, 1)
 
 
