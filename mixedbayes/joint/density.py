@@ -162,7 +162,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         in_order,
         layout.own_parameters,
         k,
-        len(layout._coefficients) - mu.intercept,
+        layout.ndim - layout.coefficient_start - mu.intercept,
     )
     effects = list(layout.priors.mu.effects)
     plain = [(k, effects.index(mu.terms[k])) for k in layout.priors.mu.plain]
