@@ -99,7 +99,7 @@ def test_families_take_limits_or_say_why_not():
     text = str(caught.value)
     assert "cens(c) is not offered for the bernoulli family: of 0 and 1" in text
     assert text.endswith(", ".join(LIMITED))
-    pattern = r"truncated in\n(.*?)\. They are not in (.*?)\n\s*residual\n"
+    pattern = r"truncated in\s+(.*?)\. They are not in (.*?)\n\s*residual\n"
     takes, others = re.search(pattern, mb.Model.__doc__, re.DOTALL).groups()
     assert set(re.findall(r"\w+", takes)) & set(FAMILIES) == set(LIMITED)
     assert set(re.findall(r"\w+", others)) & set(FAMILIES) == set(FAMILIES) - set(LIMITED)
