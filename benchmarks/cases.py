@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 import mixedbayes as mb
 
@@ -103,6 +104,23 @@ def crossed(a: int, b: int, rows: int) -> pd.DataFrame:
 
 def _shipped(name: str) -> Callable[[], pd.DataFrame]:
     return partial(mb.load_data, name)
+
+
+def grouped(family: str, groups: int, sds: tuple[float, ...]) -> pd.DataFrame:
+    """Five rows of each group, intercepts and, with two sds, slopes that vary; y by family."""
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(groups), 5), rng.normal(size=5 * groups)
+    b = rng.normal(size=(groups, 2)) * (*sds, 0.0)[:2]
+    eta = 0.5 + 0.3 * x + b[g, 0] + b[g, 1] * x
+    y = rng.poisson(np.exp(eta)) if family == "poisson" else rng.random(g.size) < special.expit(eta)
+    return pd.DataFrame({"y": y.astype(int), "x": x, "g": g})
+
+
+def _grouped(family: str, groups: int, *, slopes: bool, peers: tuple[str, ...]) -> Case:
+    sds = {"poisson": (0.6, 0.3), "bernoulli": (1.2, 0.6)}[family]
+    make = partial(grouped, family, groups, sds if slopes else sds[:1])
+    formula = SLOPES if slopes else "y ~ x + (1 | g)"
+    return Case("single", formula, make, peers=peers, family=family)
 
 
 BAYES = ("bambi", "brms", "rstanarm")
@@ -348,6 +366,14 @@ CASES: Mapping[str, Case] = {
         family="bernoulli",
         written={"bambi": "r2['Y'] ~ Anger + Gender + btype + situ + (1 | id) + (1 | item)"},
     ),
+    **{
+        f"glmm_{family}_{'slopes' if slopes else 'intercepts'}_{groups}": _grouped(
+            family, groups, slopes=slopes, peers=("bambi",) if groups <= 1000 else ()
+        )
+        for family in ("poisson", "bernoulli")
+        for slopes in (True, False)
+        for groups in (1_000, 10_000)
+    },
     "insteval": Case(
         "crossed",
         "y ~ service + (1 | s) + (1 | d) + (1 | dept)",
