@@ -97,7 +97,11 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.quadrature.draws import draw
     from mixedbayes.quadrature.resolve import resolve, shift
     from mixedbayes.quadrature.rule import Rule
-    from mixedbayes.sample.defaults import MARGINAL, choose_trajectory, measured_non_normality
+    from mixedbayes.sample.defaults import (
+        QUADRATURE,
+        choose_trajectory,
+        measured_non_normality,
+    )
     from mixedbayes.sample.density import THETA, sample_density
     from mixedbayes.sample.labels import named_result
     from mixedbayes.sample.nutpie import CDensity
@@ -125,7 +129,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
         settings,
         ndim=white.ndim,
         initial_point=initial,
-        trajectory=choose_trajectory(non_normality, MARGINAL, settings.target_accept),
+        trajectory=choose_trajectory(non_normality, QUADRATURE, settings.target_accept),
     )
     eta = result.posterior[THETA].to_numpy().reshape(-1, white.ndim)
     t = white.whitening.to_theta(eta)
