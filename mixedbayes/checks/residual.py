@@ -23,7 +23,6 @@ from mixedbayes.families.base import Family, per_row
 from mixedbayes.families.limited import completed
 from mixedbayes.predict.forward import correlated_noise, responses
 from mixedbayes.predict.streams import stream
-from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.fitted import (
     expected,
     linear_predictor,
@@ -268,7 +267,7 @@ def residuals_of(post: Posterior, seed: int) -> Residuals:
     every, d = slice(None), some.design
     eta, own = linear_predictor(some, every).T, row_parameters(some, every)
     rng = stream(seed, RESIDUALS)
-    correlations = {} if d.residual is None else residual_draws(some)
+    correlations = {} if d.residual is None else some.correlations()
     noise = correlated_noise(d.residual, correlations, len(eta), rng)
     y = responses(some.family, d, eta, own, rng, noise=noise)  # (K, n)
     mean, sd = observable(some, every).T, _unit(some)

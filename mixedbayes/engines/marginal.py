@@ -13,6 +13,7 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Floats
 from mixedbayes.engines.base import Chosen, Engine, Reading
+from mixedbayes.engines.whitened import sample_whitened
 from mixedbayes.errors import ModelError, SamplingError
 from mixedbayes.marginal.plan import MAX_DENSE
 from mixedbayes.model.coords import dims_of
@@ -189,11 +190,9 @@ def _sample_density(
 ) -> tuple[SamplingResult, Constrained]:
     """nutpie on the compiled density, in the units of its mode's curvature."""
     from mixedbayes.marginal.density import MarginalDensity
-    from mixedbayes.marginal.mode import find_mode, initial_points, transform_tails, whiten
+    from mixedbayes.marginal.mode import find_mode, transform_tails, whiten
     from mixedbayes.marginal.surrogate import fit_surrogate, surrogate_pays
-    from mixedbayes.sample.defaults import MARGINAL, choose_trajectory
-    from mixedbayes.sample.density import THETA, sample_density
-    from mixedbayes.sample.nutpie import CDensity
+    from mixedbayes.sample.defaults import MARGINAL
 
     density = MarginalDensity(setup.layout, setup.problem)
     mode = find_mode(density)
@@ -204,20 +203,10 @@ def _sample_density(
         cores = settings.cores or available_cores()
         white = replace(white, surrogate=fit_surrogate(white, cores))
 
-    def start(rng: np.random.Generator) -> Floats:
-        return mode.to_eta(initial_points(mode, 1, rng)[0])
-
     # without a surrogate nothing is known of it
     non_normality = white.surrogate.non_normality if white.surrogate else np.inf
-    result = sample_density(
-        CDensity.of(white),
-        settings,
-        ndim=density.ndim,
-        initial_point=start,
-        trajectory=choose_trajectory(non_normality, MARGINAL, settings.target_accept),
-    )
-    eta = result.posterior[THETA].to_numpy()
-    return result, white.constrained(eta.reshape(-1, density.ndim))
+    result, eta = sample_whitened(white, mode, non_normality, MARGINAL, settings)
+    return result, white.constrained(eta)
 
 
 def _check_rounding(spec: Spec, setup: Setup, sigma: float) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from mixedbayes.engines.base import Chosen, Engine
+from mixedbayes.engines.whitened import sample_whitened
 from mixedbayes.errors import ModelError
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
@@ -18,7 +19,7 @@ from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
-    from mixedbayes.design.types import Floats
+    pass
 
 # Effects below which the joint engine has more effective draws in a second (measured on Poisson and
 # binary rows, five a level: a tenth as many at 100 effects, half at 600, eight times at 2,000).
@@ -91,20 +92,13 @@ class QuadratureEngine(Engine):
 
 def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult:
     from mixedbayes.joint.search import start
-    from mixedbayes.marginal.mode import initial_points
     from mixedbayes.marginal.surrogate import MOST_COORDINATES, fit_surrogate
     from mixedbayes.quadrature.density import QuadratureDensity
     from mixedbayes.quadrature.draws import draw
     from mixedbayes.quadrature.resolve import resolve, shift
     from mixedbayes.quadrature.rule import Rule
-    from mixedbayes.sample.defaults import (
-        QUADRATURE,
-        choose_trajectory,
-        measured_non_normality,
-    )
-    from mixedbayes.sample.density import THETA, sample_density
+    from mixedbayes.sample.defaults import QUADRATURE, measured_non_normality
     from mixedbayes.sample.labels import named_result
-    from mixedbayes.sample.nutpie import CDensity
 
     began, cores = time.perf_counter(), settings.cores or available_cores()
     q = len(spec.design.mu.groups[0].terms)
@@ -121,17 +115,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
         else measured_non_normality(white.logp_grad, white.ndim)
     )
 
-    def initial(rng: np.random.Generator) -> Floats:
-        return mode.to_eta(initial_points(mode, 1, rng)[0])
-
-    result = sample_density(
-        CDensity.of(white),
-        settings,
-        ndim=white.ndim,
-        initial_point=initial,
-        trajectory=choose_trajectory(non_normality, QUADRATURE, settings.target_accept),
-    )
-    eta = result.posterior[THETA].to_numpy().reshape(-1, white.ndim)
+    result, eta = sample_whitened(white, mode, non_normality, QUADRATURE, settings)
     t = white.whitening.to_theta(eta)
     theta = t if white.tails is None else white.tails.phi(t)
     phi, coefficients = theta[:, : joint.n_hyper], theta[:, joint.n_hyper :]

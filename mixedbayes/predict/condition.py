@@ -21,7 +21,6 @@ from mixedbayes.predict.linear import Moving, covariance_roots, predictor
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.updating import MU, NewData, Unseen, exact, weighted
-from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.terms.arms import Arms
 from mixedbayes.terms.base import Term
@@ -120,7 +119,7 @@ def _with_residual(post: Posterior, data: NewData, rows: Any) -> NewData:
             f"{len(known)} level(s) of {own.name} are in the fit, such as {known[0]!r}, and "
             f"residuals of its rows are correlated, {own.text}: fit again with the rows added"
         )
-    return replace(data, residual=own, correlations=residual_draws(post))
+    return replace(data, residual=own, correlations=post.correlations())
 
 
 def _parameters(post: Posterior) -> list[str]:

@@ -44,7 +44,6 @@ from mixedbayes.predict.rows import in_units, marks, prediction_rows, refuse_lev
 from mixedbayes.predict.streams import CORRELATED, seed_of, stream
 from mixedbayes.predict.target import MU, Mean
 from mixedbayes.predict.target_text import parse_target
-from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.several import RESPONSE
@@ -346,7 +345,7 @@ def _noise(post: Posterior, new: Any, seed: int) -> Floats | None:
         return None
     own = post.design.residual if new is None else replay_residual(post.design, new)
     rng = stream(seed, CORRELATED)
-    return correlated_noise(own, residual_draws(post), post.n_draws, rng)
+    return correlated_noise(own, post.correlations(), post.n_draws, rng)
 
 
 def _totals(post: Posterior, new: Any) -> Ints | None:

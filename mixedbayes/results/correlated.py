@@ -22,11 +22,6 @@ def structure(post: Posterior) -> Residual:
     return post.design.residual
 
 
-def residual_draws(post: Posterior) -> Mapping[str, Floats]:
-    """(S, ...) draws of the parameters of the residuals' correlations, by name."""
-    return post.correlations()
-
-
 def row_sds(post: Posterior, rows: Ints) -> Floats:
     """(S, m) residual sd of some rows."""
     return response_sd(post, rows).T
@@ -46,7 +41,7 @@ def whitened(post: Posterior, rows: Ints) -> tuple[Floats, Floats]:
     """
     e, sd = standardised(post, rows)
     own = structure(post).take(rows)
-    white, logs = correlated_rows.whitened(own, residual_draws(post), e)
+    white, logs = correlated_rows.whitened(own, post.correlations(), e)
     return white, -0.5 * (white**2 + _LOG_2_PI) - logs - np.log(sd)
 
 
@@ -55,7 +50,7 @@ def given_others(post: Posterior, rows: Ints) -> tuple[Floats, Floats]:
     every = structure(post).of_groups(rows)
     e, sd = standardised(post, every)
     own = structure(post).take(every)
-    mean, left = correlated_rows.conditional(own, residual_draws(post), e)
+    mean, left = correlated_rows.conditional(own, post.correlations(), e)
     at = np.searchsorted(every, rows)
     eta = linear_predictor(post, rows).T
     return eta + sd[:, at] * mean[:, at], sd[:, at] * left[:, at]
@@ -75,7 +70,7 @@ def given_kept(post: Posterior, rows: Ints, kept: NDArray[np.bool_]) -> Floats:
         group = order[starts[own.refs[row]] : starts[own.refs[row] + 1]]
         some = np.sort(np.append(group[kept[group] & (group != row)], row))
         e, sd = standardised(post, some)
-        mean, left = correlated_rows.conditional(own.take(some), residual_draws(post), e)
+        mean, left = correlated_rows.conditional(own.take(some), post.correlations(), e)
         at = int(np.searchsorted(some, row))
         scale = sd[:, at] * left[:, at]
         out[:, k] = log_density(e[:, at] * sd[:, at], mean[:, at] * sd[:, at], scale)
@@ -90,7 +85,7 @@ def white(post: Posterior, rows: Ints, r: Floats, A: Floats) -> tuple[Floats, Fl
     own = post.design.residual
     if own is None:
         return whitened_columns(None, {}, row_sds(post, rows), r, A)
-    return whitened_columns(own.take(rows), residual_draws(post), row_sds(post, rows), r, A)
+    return whitened_columns(own.take(rows), post.correlations(), row_sds(post, rows), r, A)
 
 
 def whitened_columns(

@@ -12,7 +12,6 @@ import pandas as pd
 from mixedbayes import names
 from mixedbayes.design.types import Floats, Residual
 from mixedbayes.errors import ModelError
-from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import fixef_ratios
 from mixedbayes.results.tables import (
@@ -217,7 +216,7 @@ def _of_residual(post: Posterior, own: Residual, how: Description) -> pd.DataFra
     labels = [", ".join(t.labels) or None for t in own.told]
     rows = [(t.symbol, label) for t, label in zip(own.told, labels, strict=True)]
     table = pd.DataFrame(rows, columns=["parameter", "element"], dtype="str")
-    values = chained(own.values(residual_draws(post)), post.shape[0])
+    values = chained(own.values(post.correlations()), post.shape[0])
     return table.assign(**how.sampled(values))
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Across, LinearPredictor
-from mixedbayes.results.correlated import residual_draws
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import varcorr_ratios
 from mixedbayes.results.several import each
@@ -88,7 +87,7 @@ def _of_residual(post: Posterior) -> Iterator[Component]:
     own = post.design.residual
     if own is None:
         return
-    values, of = own.values(residual_draws(post)), own.structure.of or own.name
+    values, of = own.values(post.correlations()), own.structure.of or own.name
     kinds = {own.symbols[0]: "cor"} if own.structure.kind == "cor" and len(own.symbols) == 1 else {}
     for k, t in enumerate(own.told):
         what = t.labels[bool(own.arm_levels) :] or own.labels[t.number : t.number + 1]

@@ -58,12 +58,12 @@ def posterior(residual, formula="y ~ x", d=None, draws=20, **how):
 
 def covariance(post, s, own=None, sd=None):
     """(n, n) residual covariance of the rows in one draw."""
-    from mixedbayes.results.correlated import residual_draws, row_sds
+    from mixedbayes.results.correlated import row_sds
 
     own = post.design.residual if own is None else own
     n = len(own.refs)
     sd = row_sds(post, np.arange(n))[s] if sd is None else sd
-    R = own.correlations({k: v[s] for k, v in residual_draws(post).items()})
+    R = own.correlations({k: v[s] for k, v in post.correlations().items()})
     same = own.refs[:, None] == own.refs
     arm = own.arm_of_row
     return np.outer(sd, sd) * np.where(same, R[arm[:, None], own.places[:, None], own.places], 0.0)
