@@ -127,7 +127,7 @@ def test_offsets_that_differ_beyond_all_means_are_named(rows, family):
         mb.Model(f"{response} ~ x + offset(o) + (1 | g)", d, family=family)
     model = mb.Model(f"{response} ~ x + offset(o) + (1 | g)", d.assign(o=1e3), family=family)
     density = JointDensity.of(model.design, model.family, model.spec.priors)
-    assert np.isfinite(Scoring(density).conditional(start(density)).log_evidence)
+    assert np.isfinite(Scoring(density).conditional(start(density.layout)).log_evidence)
 
 
 def test_priors_beyond_all_scales_say_so():
@@ -153,7 +153,7 @@ def test_large_counts_have_a_starting_point_at_their_mean(rows, family, size):
     d = rows.assign(y=np.round(size * np.exp(0.1 * rows.x) * spread))
     model = mb.Model("y ~ x + (1 | g)", d, family=family)
     density = JointDensity.of(model.design, model.family, model.spec.priors)
-    level, slope = Scoring(density).conditional(start(density)).effects[-2:]
+    level, slope = Scoring(density).conditional(start(density.layout)).effects[-2:]
     off = 0.1 if family == "negative_binomial" else 1e-3  # groups and prior aside
     assert level == pytest.approx(np.log(size) + 0.1 * rows.x.mean(), abs=off)
     assert slope == pytest.approx(0.1, abs=off)
