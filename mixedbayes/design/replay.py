@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design import membership, observed
@@ -16,6 +18,7 @@ from mixedbayes.design.evaluate import Rows, UnseenLevels
 from mixedbayes.design.independent import unknown_rows
 from mixedbayes.design.limits import Limits
 from mixedbayes.design.replay_several import columns_of, replayed, residual_of
+from mixedbayes.design.residual import check_apart
 from mixedbayes.design.table import Table, column_names, missing, table
 from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor, NewRows, Residual
 from mixedbayes.design.unobserved import unobserved_frame
@@ -95,17 +98,11 @@ def check_unobserved(design: Design) -> None:
     Raises
     ------
     DataError
-        A category has levels there that no row with a response has.
+        A category has levels there that no row with a response has; or residuals are correlated,
+        and a position is one of which nothing is known, or one at which the group has another row.
     """
     if design.unobserved is None:
         return
-    if design.residual is not None and len(design.unobserved):
-        raise DataError(
-            f"{len(design.unobserved):,} rows have no {design.response}, mi(), and residuals are "
-            f"correlated, {design.residual.text}: drawing them given the other rows of their group "
-            "is not offered. Leave mi() out: rows without a response are left out, and the "
-            "posterior is the same"
-        )
     frame = unobserved_frame(design)
     for p in design.predictors:
         try:
@@ -115,12 +112,24 @@ def check_unobserved(design: Design) -> None:
                 f"{len(frame):,} rows have no {design.response}, mi(), and some of them cannot be "
                 f"predicted: {error}. Leave those rows out, or join the levels with others"
             ) from None
+    if design.residual is not None and design.several is None and len(frame):
+        try:
+            own = replay_residual(design, frame)
+            check_apart(design.residual, own, frame.index)
+        except DataError as error:
+            raise DataError(
+                f"{len(frame):,} rows have no {design.response}, mi(), and some of them cannot be "
+                f"predicted: {error}. Correct those rows, or leave them out"
+            ) from None
 
 
-def replay_residual(design: Design, new_data: Any, *, response: bool = False) -> Residual:
+def replay_residual(
+    design: Design, new_data: Any, *, response: bool = False, once: bool = True
+) -> Residual:
     """The structure of residuals with the places of new rows in it.
 
-    Of several responses in every row, or with `response` where these are known.
+    Of several responses in every row, or with `response` where these are known. Without `once`
+    several rows of one group may have the same position.
 
     Raises
     ------
@@ -133,7 +142,16 @@ def replay_residual(design: Design, new_data: Any, *, response: bool = False) ->
     formula, fitted, _ = _of(design, names.MU)
     assert fitted.residual is not None
     needed = used_columns(formula).residual
-    return fitted.residual.new(_rows(fitted, new_data, needed, (), formula))
+    return fitted.residual.new(_rows(fitted, new_data, needed, (), formula), once=once)
+
+
+def known_groups(design: Design, new_data: Any, levels: pd.Index) -> NDArray[np.bool_]:
+    """(m,) whether the group of a new row's residuals is among these."""
+    formula, fitted, _ = _of(design, names.MU)
+    assert formula.residual is not None
+    assert fitted.residual is not None
+    rows = _rows(fitted, new_data, formula.residual.factors, (), formula)
+    return fitted.residual.labels(rows).isin(levels)
 
 
 def random_columns(design: Design, group_name: str, new_data: Any, parameter: str = "mu") -> Floats:

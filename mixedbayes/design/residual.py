@@ -18,6 +18,7 @@ from mixedbayes.formula.nodes import Call, Name, column, unparse
 from mixedbayes.formula.types import ResidualTerm
 from mixedbayes.names import SIGMA
 from mixedbayes.terms.covariance import Covariance
+from mixedbayes.terms.given_rows import joined
 from mixedbayes.terms.registry import RESIDUALS
 
 _FEW = 2  # rows in a group of which anything is correlated
@@ -35,7 +36,7 @@ class EncodedResidual:
     arm_of_level: Ints | None  # (J,)
     note: str = ""
 
-    def new(self, rows: Rows) -> Residual:
+    def new(self, rows: Rows, *, once: bool = True) -> Residual:
         """The same structure with the places of new rows, whose groups are numbered anew.
 
         Positions that the fit has not are added where the structure says what holds there.
@@ -46,8 +47,8 @@ class EncodedResidual:
             It does not; or two rows of one group have the same position; or a group is in another
             arm than in the fit.
         """
-        codes, found, _ = find(self.grouping, rows.table)
-        refs, levels = pd.factorize(found)
+        codes, _, _ = find(self.grouping, rows.table)
+        refs, levels = pd.factorize(self.labels(rows))
         arms = None if self.arms is None else self._arms(rows, codes, refs)
         structure, positions, places = self._places(rows, np.asarray(refs))
         new = replace(
@@ -59,8 +60,15 @@ class EncodedResidual:
             levels=pd.Index(levels),
             arms=arms,
         )
-        _check_once(new, self.term, rows)
+        if once:
+            _check_once(new, self.term, rows)
         return new
+
+    def labels(self, rows: Rows) -> pd.Index:
+        """(m,) of the groups of new rows; those that the fit has as they are there."""
+        codes, found, _ = find(self.grouping, rows.table)
+        known, fitted = codes >= 0, np.asarray(self.grouping.levels, object)
+        return pd.Index(np.where(known, fitted[np.maximum(codes, 0)], np.asarray(found, object)))
 
     def _places(self, rows: Rows, refs: Ints) -> tuple[Covariance, tuple[object, ...], Ints]:
         own = self.residual
@@ -222,6 +230,27 @@ def _check_once(residual: Residual, term: ResidualTerm, rows: Rows) -> None:
             f"stands at each {residual.structure.of}: name in the grouping factor what tells these "
             f"rows apart, a:{column(term.factors[0])}, or average them"
         )
+
+
+def check_apart(known: Residual, new: Residual, index: pd.Index) -> None:
+    """No row of a group of the fit is at a position at which it has a row there.
+
+    Raises
+    ------
+    DataError
+        With the first such row, by the labels of the new rows.
+    """
+    both = joined(known, new)
+    wide = both.refs * both.n_positions + both.places
+    n = len(known.refs)
+    if not (twice := np.isin(wide[n:], wide[:n])).any():
+        return
+    row = int(np.argmax(twice))
+    raise DataError(
+        f'residual="{known.text}": {int(twice.sum()):,} of them are at the {known.structure.of} '
+        f"of a row that has one, the first {known.name} {both.levels[both.refs[n + row]]!r} at "
+        f"{label(both.positions[both.places[n + row]])} (row {row_name(index, row)})"
+    )
 
 
 def _check_several(residual: Residual) -> None:

@@ -20,6 +20,7 @@ from mixedbayes.estimands import means as of_one
 from mixedbayes.estimands.ask import expanded, names_of
 from mixedbayes.estimands.grid import Among, Columns
 from mixedbayes.estimands.result import Estimates
+from mixedbayes.predict.question import carrying
 from mixedbayes.predict.target import OfParameter
 from mixedbayes.predict.target_text import parse_target
 from mixedbayes.results.posterior import Posterior
@@ -217,7 +218,8 @@ def own_factors(mix: Mixture, member: Member, groups: Any) -> Any:
         return groups
 
     def has(model: Member) -> set[str]:
-        return {g.name for p in model.post.design.predictors for g in p.factors}
+        design = model.post.design
+        return {g.name for p in design.predictors for g in p.factors} | {*carrying(design)}
 
     every = {name for model in mix.members for name in has(model)}
     return [g for g in groups if g in has(member) or g not in every]

@@ -123,12 +123,6 @@ def check_residual(formula: Formula, family: str, link: str, *, possible: bool) 
             f"{what}: leave it out, or residual=, and put effects of each row's position into the "
             f"formula, + {effects}"
         )
-    if response.mi:
-        raise ModelError(
-            f'residual="{said.text}": a row without a response, {response.text} | mi(), is '
-            "predicted from other rows of its group then, which is not offered; leave mi() out: "
-            "such rows are visits that are missing"
-        )
     if not possible:
         with_link = "" if link == "identity" else f" with the {link} link"
         raise ModelError(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mixedbayes.design import replay, replay_residual
 from mixedbayes.design.table import eager
-from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewRows, NewTerm
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints, NewRows, NewTerm, Residual
 from mixedbayes.design.values import label, row_name
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.beyond import Extension
@@ -45,6 +45,8 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     rows
         Data frame with the response and all columns of the formula. Every row belongs to a level
         that the fit has not seen, of at least one grouping factor; several new levels may be given.
+        Where residuals are correlated, to new groups of these; predictions of their other rows are
+        then given the residuals of these rows, too, and a model may have no group effects.
     seed
         Of the draws that predictions are made of; by default the fit's own.
 
@@ -75,12 +77,13 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     """
     _check_model(post)
     rows = eager(rows)
+    correlated = _correlated(post, rows)
     known = post.design.several is not None  # rows of the responses that there are
     new = {
         p: replay(post.design, rows, response=known or p == MU, parameter=p, beyond=True)
         for p in _parameters(post)
     }
-    _check_rows(post.design, new)
+    _check_rows(post.design, new, apart=correlated is not None and not known)
     brought = [
         (p, g)
         for p in new
@@ -90,7 +93,7 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     _check_brought([g for _, g in brought])
     unseen = tuple((p, _new_design(g, new[p].groups[g.name])) for p, g in brought)
     data, number = _new_data(post, new, unseen), seed_of(post, seed)
-    data = _with_residual(post, data, rows)
+    data = _with_residual(post, data, correlated)
     _check_support(data, new[MU])
     closed = post.closed_form or (data.residual is not None and not data.further)
     effects = exact(data) if closed else weighted(data, number)
@@ -100,24 +103,34 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     return result
 
 
-def _with_residual(post: Posterior, data: NewData, rows: Any) -> NewData:
-    """The rows with the correlations of their residuals, where they have such.
+def _correlated(post: Posterior, rows: Any) -> Residual | None:
+    """Where the rows are in the structure of residuals, if there is one.
 
-    ModelError where there are effects of theirs on sigma, too.
+    DataError where a row is of a group of the fit.
     """
     if post.design.residual is None:
-        return data
-    if data.further:
-        raise ModelError(
-            f"condition_on() is not offered here: residuals are {post.design.residual.text}, and "
-            f"{' and '.join(data.further)} has effects of groups; fit again with the rows added"
-        )
+        return None
     own = replay_residual(post.design, rows, response=True)
     there = set(post.design.residual.levels.tolist()) if post.design.several is None else set()
     if known := [g for g in own.levels.tolist() if g in there]:
         raise DataError(
             f"{len(known)} level(s) of {own.name} are in the fit, such as {known[0]!r}, and "
             f"residuals of its rows are correlated, {own.text}: fit again with the rows added"
+        )
+    return own
+
+
+def _with_residual(post: Posterior, data: NewData, own: Residual | None) -> NewData:
+    """The rows with the correlations of their residuals, where they have such.
+
+    ModelError where there are effects of theirs on sigma, too.
+    """
+    if own is None:
+        return data
+    if data.further:
+        raise ModelError(
+            f"condition_on() is not offered here: residuals are {own.text}, and "
+            f"{' and '.join(data.further)} has effects of groups; fit again with the rows added"
         )
     return replace(data, residual=own, correlations=post.correlations())
 
@@ -129,7 +142,7 @@ def _parameters(post: Posterior) -> list[str]:
 
 def _check_model(post: Posterior) -> None:
     groups = [g for p in post.predictors for g in p.groups if g.grouping]
-    if not groups:
+    if not groups and (post.design.residual is None or post.design.several is not None):
         raise ModelError(
             "the model has no group effects, so there is no new group to condition on; "
             "fit again with these rows added"
@@ -147,8 +160,11 @@ def _check_brought(brought: Sequence[Term]) -> None:
             )
 
 
-def _check_rows(design: Design, every: Mapping[str, NewRows]) -> None:
-    """Every row brings a new level; there are not too many of them."""
+def _check_rows(design: Design, every: Mapping[str, NewRows], *, apart: bool) -> None:
+    """Every row brings a new level; there are not too many of them.
+
+    `apart` is whether every row is of a group whose residuals are correlated, and new.
+    """
     new = every[MU]
     if not len(new.X):
         raise DataError("there are no rows to condition on")
@@ -160,7 +176,7 @@ def _check_rows(design: Design, every: Mapping[str, NewRows]) -> None:
     named = [[g for g in rows.groups.values() if g.labels is not None] for rows in every.values()]
     there = [g for own in named for g in own]
     known = np.all([(group.codes >= 0).all(axis=1) for group in there], axis=0)
-    if known.any():
+    if not apart and known.any():
         finest = next(own[-1] for own in named if own)
         assert finest.labels is not None
         found = finest.labels[np.repeat(known, finest.codes.shape[1])].unique()

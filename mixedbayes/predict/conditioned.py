@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 from mixedbayes import names
-from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.design.types import Floats, GroupDesign, Ints, Residual
 from mixedbayes.design.values import label
 from mixedbayes.errors import ModelError
+from mixedbayes.predict.carried import Seen, of_fit
 from mixedbayes.predict.importance import IN_CLOSED_FORM, Importance, describe_mixture
 from mixedbayes.predict.linear import Known, Moving
 from mixedbayes.predict.predict import predict_given
@@ -43,6 +44,7 @@ from mixedbayes.results.tables import (
     stack,
 )
 from mixedbayes.results.text import tabled
+from mixedbayes.terms.given_rows import joined
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -135,13 +137,39 @@ class Conditioned:
         """Predict new rows, of these levels and of any others, with the fit's `predict`.
 
         The conditioned levels have their own effects under ``groups="auto"`` and a list, and are
-        not new.
+        not new. Where residuals are correlated new observations of theirs are given those of the
+        conditioning rows.
         """
         return predict_given(
             self.posterior, new, self.known, groups=groups, kind=kind, target=target,
             prob=prob, draws=draws, seed=self.seed if seed is None else seed, progress=progress,
             new_levels=new_levels, scale=scale, statistics=statistics, interval=interval,
+            seen=self._seen,
         )  # fmt: skip
+
+    @property
+    def _correlated(self) -> Residual | None:
+        """The conditioning rows in the structure of residuals of groups, if there is one."""
+        if self.post.design.several is not None or not isinstance(self.effects, Exact):
+            return None
+        return self.effects.data.residual
+
+    @cached_property
+    def _seen(self) -> Seen | None:
+        """The rows of the fit and the conditioning ones, where residuals are correlated."""
+        own = self._correlated
+        if own is None or not isinstance(self.effects, Exact):
+            return None
+        fit, rows = of_fit(self.posterior), self.effects.data.residuals(*self._drawn)
+        n = len(fit.own.refs)
+
+        def standardised(at: Ints) -> Floats:
+            out = np.empty((len(rows), len(at)))
+            out[:, at < n] = fit.standardised(at[at < n])
+            out[:, at >= n] = rows[:, at[at >= n] - n]
+            return out
+
+        return Seen(joined(fit.own, own), standardised)
 
     @cached_property
     def posterior(self) -> Posterior:
@@ -255,9 +283,12 @@ class Conditioned:
         )
 
     def __repr__(self) -> str:
+        labels = {name: g.levels for name, g in self.levels.items()}
+        if (own := self._correlated) is not None:
+            labels |= {own.name: own.levels}
         found = [
-            f"{name} {', '.join(map(str, g.levels[:5]))}{', ...' if g.n_levels > 5 else ''}"
-            for name, g in self.levels.items()
+            f"{name} {', '.join(map(str, every[:5]))}{', ...' if len(every) > 5 else ''}"
+            for name, every in labels.items()
         ]
         said = f"Posterior given {self.n} row(s) of {'; '.join(found)}"
         return printable(f"{said}\n{self.importance.verdict}")

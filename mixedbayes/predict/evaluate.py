@@ -12,7 +12,8 @@ import numpy as np
 from mixedbayes.design.original import Original
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.errors import DataError, ModelError
-from mixedbayes.families.base import Family
+from mixedbayes.families.base import Family, per_row
+from mixedbayes.names import SIGMA
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
 from mixedbayes.predict.forward import responses
 from mixedbayes.predict.linear import Predictor, predictor_roots
@@ -23,6 +24,7 @@ from mixedbayes.predict.streams import ROWS, stream
 from mixedbayes.predict.target import MU, Mean, Target, mean_depends_on_parameters, require
 from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.terms.given_rows import Given
 
 # ---- blocks, on several threads ----------------------------------------------------------------
 # Blocks have random streams of their own, so that the order in which they are done plays no role.
@@ -75,11 +77,13 @@ def target_values(
     target: Target,
     predictors: Mapping[str, Predictor],
     seed: int,
+    given: Given | None = None,
 ) -> Callable[[Block], Floats]:
     """Draws (r, S), or (r, K, S) of K categories, of a target, as a function of the block of rows.
 
     `predictors` are those of the parameters that the target reads and that have one. Effects that
     have no level are integrated over, or drawn for each row by itself, as the question says.
+    `given` has what is known of the residuals of the rows.
 
     Raises
     ------
@@ -129,6 +133,12 @@ def target_values(
             if found is not None:
                 return np.moveaxis(found, 0, -1)
         own = {name: family.parameter_link(name).inverse(h, np) for name, h in linear.items()}
+        if given is not None:
+            weights = None if rows.weights is None else rows.weights[at]
+            mean, sd = given.single(np.arange(at.start, at.stop))
+            spread_of = np.sqrt(family.variance(eta, {**shared, **own}, weights=weights))
+            eta = eta + spread_of * mean
+            own[SIGMA] = per_row(own[SIGMA] if SIGMA in own else shared[SIGMA]) * sd
         over = Rowwise(
             family, eta, linear, {**shared, **own},
             None if rows.weights is None else rows.weights[at],
@@ -167,12 +177,14 @@ def evaluation(
     others: Mapping[str, Predictor] | None = None,
     original: Original | None = None,
     noise: Floats | None = None,
+    given: Given | None = None,
 ) -> Callable[[Block], Answer]:
     """Draws of new observations, or of what is on their column's scale, by the block of rows.
 
     `others` are the predictors of further parameters; `original` is the way back to the response's
     column, where the answer is on the scale of that. `noise` (S, m) has the residuals of all rows
-    in units of their sds, where they are drawn together.
+    in units of their sds, where they are drawn together; otherwise `given` has what is known of
+    each.
 
     Raises
     ------
@@ -207,6 +219,13 @@ def evaluation(
         own = eta  # with effects of a level of each row's own, where it has one
         if variance is not None and not (average and question.kind == "mean"):
             own = eta + moved(last, drawn, eta.shape, rng)
+        residuals = None if noise is None else noise[:, at]
+        left = np.ones((1, 1))  # of the residuals' sds
+        if noise is None and given is not None:
+            mean, left = given.single(np.arange(at.start, at.stop))
+            sd = np.sqrt(family.variance(own.T, parameters, weights=weights))
+            eta, own = eta + (sd * mean).T, own + (sd * mean).T
+            residuals = left * rng.standard_normal(left.shape)
 
         def expected(h: Floats) -> Floats:  # (S, r)
             mu = family.inverse(h, np)
@@ -214,7 +233,7 @@ def evaluation(
 
         def over_groups() -> Floats:
             if original is not None:
-                spread = family.variance(own.T, parameters, weights=weights).T
+                spread = (family.variance(own.T, parameters, weights=weights) * left**2).T
                 if exists and variance is not None:
                     return population_mean(original.back, eta, variance + spread)
                 return population_mean(original.back, own, spread)
@@ -227,7 +246,6 @@ def evaluation(
 
         if question.kind == "mean":
             return Answer(over_groups())
-        residuals = None if noise is None else noise[:, at]
         drawn_y = responses(family, rows, own.T, parameters, rng, at, noise=residuals)
         simulated = family.reported(drawn_y)
         values = np.moveaxis(simulated, 0, -1)

@@ -43,8 +43,11 @@ def missing(
     parameters and the group effects: p(y_obs | theta) is the integral of p(y_obs, y_mis | theta)
     over y_mis, so that the posterior is that of the observed rows, and p(y_mis | y_obs) the average
     of p(y_mis | theta) over it. That is exact, under missingness that depends on what is observed
-    alone (missing at random). Within one draw all rows have the same parameters and effects; a
-    level whose responses are all missing draws its effects from the estimated population.
+    alone (missing at random). Where residuals are correlated within groups, the missing responses
+    of a group are drawn together given the residuals of its observed ones, N(K e, R_mm - K R_om)
+    with K = R_mo R_oo^-1 and all in units of sigma. Within one draw all rows have the same
+    parameters and effects; a level whose responses are all missing draws its effects from the
+    estimated population.
 
     Parameters
     ----------

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.limits import limits_note
 from mixedbayes.design.original import is_transformed, original, scale_note
-from mixedbayes.design.replay import replay_residual, totals
+from mixedbayes.design.replay import totals
 from mixedbayes.design.table import eager
-from mixedbayes.design.types import Floats, Ints, row_labels
+from mixedbayes.design.types import Ints, row_labels
 from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
 from mixedbayes.numerics.rows import row_blocks
+from mixedbayes.predict.carried import Seen, drawn_noise, given_rows
 from mixedbayes.predict.evaluate import (
     Answer,
     Block,
@@ -29,7 +30,7 @@ from mixedbayes.predict.evaluate import (
     target_values,
     weight_note,
 )
-from mixedbayes.predict.forward import correlated_noise, impossible
+from mixedbayes.predict.forward import impossible
 from mixedbayes.predict.linear import Known, predictor
 from mixedbayes.predict.question import (
     Groups,
@@ -41,8 +42,8 @@ from mixedbayes.predict.question import (
     check_target,
 )
 from mixedbayes.predict.rows import in_units, marks, prediction_rows, refuse_levels, unknown_levels
-from mixedbayes.predict.streams import CORRELATED, seed_of, stream
-from mixedbayes.predict.target import MU, Mean
+from mixedbayes.predict.streams import seed_of
+from mixedbayes.predict.target import MU, Mean, OfObservation
 from mixedbayes.predict.target_text import parse_target
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
@@ -91,11 +92,17 @@ def predict(
       observation has the variance sigma^2 / w; of families whose rows count w times it is one of
       these observations, as in brms. In the table the mean is the expectation of the observation,
       without Monte Carlo error of its own, and sd and interval are those of simulated observations.
-      Where residuals are correlated, draws=True draws those of new rows of one group together, for
-      which `new` has the columns of the structure, and independently of the fitted rows.
+      Where residuals are correlated, under "auto" those of a group of the fit are given the ones
+      of its rows there, e' ~ N(K e, R_e'e' - K R_ee'), K = R_e'e R_ee^-1, in every draw: a forecast
+      starts from the last residual, and a visit that is missing lies between its neighbours. A
+      visit that the group has in the fit is observed anew, whatever was observed there, and so are
+      the rows of the fit. draws=True draws new rows of one group together. `new` has the columns
+      of the structure; without its groups rows are of groups never seen. `attrs["note"]` says
+      which of these was answered.
       Of censored responses they are what would be seen without censoring; of truncated ones they
       are between the bounds, and their mean is that of the simulated ones.
-    - "mean": its expectation, on the response scale, g^-1(h) in most families; of counts with
+    - "mean": its expectation, on the response scale, g^-1(h) in most families, whatever residuals
+      are known; of counts with
       trials the share of successes; of ordered categories the probability of each, in a row of the
       table for each row of `new` and category. A lognormal mean depends on the row's weight; of new
       data without weights it is that of weight 1, which `attrs["note"]` says. Under a link that
@@ -128,7 +135,7 @@ def predict(
         "new": as if every row belonged to a group never seen. Rows that share a label share its
         draw; a factor whose columns `new` lacks has a new level in every row.
         A list of grouping factors: as "auto" for these; the effects of all others are zero, as with
-        re.form in lme4 and re_formula in brms.
+        re.form in lme4 and re_formula in brms. Of residual="ar1(visit | g)" g is among them.
         Times of ou(), and visits of ar1() that are whole numbers, may be others than those of the
         fit: their effects follow the conditional law given the level's effects at its known times,
         in every draw (simple kriging). Of other structures a new visit is refused.
@@ -139,7 +146,8 @@ def predict(
         "P(y > 3)", also with >=, <, <=, =, of a new observation, of categories by their labels;
         "positive mean", the mean of new observations above 0, where 0 has a probability; "median"
         or "quantile(0.9)" of a new observation. With ``groups="average"`` an observation is that of
-        a group drawn at random. Of censored and truncated responses all of these are of the
+        a group drawn at random; where residuals are correlated it is that of "response". Of
+        censored and truncated responses all of these are of the
         distribution before either, as "mean" is, and `attrs["note"]` says so; after "truncated",
         as in "truncated mean" and "truncated P(y > 3)", of observations between the bounds.
     prob
@@ -222,10 +230,12 @@ def predict_given(
     scale: Scale,
     statistics: Statistics,
     interval: Interval,
+    seen: Seen | None = None,
 ) -> Any:
     """`predict`, where the effects of some levels beyond the fit's are known by draws.
 
-    `known` has them by the parameter that they are on, and by grouping factor.
+    `known` has them by the parameter that they are on, and by grouping factor. `seen` are rows
+    whose residuals are known, by default those of the fit.
     """
     how = Description.asked(prob, statistics, interval)
     check_answer(kind, new_levels, scale)
@@ -271,11 +281,15 @@ def predict_given(
     )
     predictors = dict(zip(others, rest, strict=True))
     evaluate: Callable[[Block], Answer]
+    given, carried = None, ""
+    if what is None or isinstance(what, OfObservation):
+        given, carried = given_rows(post, new, question, seen, draws=draws and what is None)
     if what is None or way is not None:
-        noise = _noise(post, new, number) if draws and kind == "response" else None
-        evaluate = evaluation(post, rows, question, linear, number, predictors, way, noise)
+        noise = drawn_noise(post, new, given, number) if draws and kind == "response" else None
+        evaluate = evaluation(post, rows, question, linear, number, predictors, way, noise, given)
     else:
-        values = target_values(post, rows, question, what, {MU: linear, **predictors}, number)
+        every = {MU: linear, **predictors}
+        values = target_values(post, rows, question, what, every, number, given)
         evaluate = lambda block: Answer(values(block))  # noqa: E731
     index, blocks = rows.index, list(enumerate(row_blocks(rows.n, _block_rows(post))))
     out = np.empty((post.n_draws if draws else len(how.columns), rows.n * width))
@@ -313,6 +327,7 @@ def predict_given(
             *notes,
             impossible(post.family, draws_below, below),
         ]
+    notes.append(carried)
     note = " ".join(filter(None, notes))
     if draws:
         counts = kind == "response" and way is None and post.family.discrete
@@ -337,15 +352,6 @@ def predict_given(
     if note:
         table.attrs["note"] = note
     return table if new is None else beside(new, table, width)
-
-
-def _noise(post: Posterior, new: Any, seed: int) -> Floats | None:
-    """(S, m) residuals that are correlated, drawn together, in units of the rows' sds."""
-    if post.design.residual is None:
-        return None
-    own = post.design.residual if new is None else replay_residual(post.design, new)
-    rng = stream(seed, CORRELATED)
-    return correlated_noise(own, post.correlations(), post.n_draws, rng)
 
 
 def _totals(post: Posterior, new: Any) -> Ints | None:

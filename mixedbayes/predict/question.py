@@ -28,12 +28,15 @@ class Question:
         "drawn": every level draws its effects from the population;
         "integrated": the effects are integrated over the population, but for the factors in `own`,
         whose levels have their own.
+    carries
+        Whether residuals that are correlated are given those known of their group.
     """
 
     factors: tuple[str, ...]
     treatment: Treatment
     kind: Kind
     own: tuple[str, ...] = ()
+    carries: bool = False
 
     def about(self, predictor: LinearPredictor) -> Question:
         """The same question about one predictor, which has some of the factors."""
@@ -75,6 +78,12 @@ def check_target(kind: Kind, scale: Scale) -> None:
         )
 
 
+def carrying(design: Design) -> tuple[str, ...]:
+    """The factor in whose groups residuals are correlated, if there is one."""
+    own = None if design.several is not None else design.residual
+    return () if own is None else (own.name,)
+
+
 def ask(design: Design, groups: Groups, kind: Kind) -> Question:
     """The question behind the user's `groups` and `kind`; ModelError where they are none."""
     if kind not in KINDS:
@@ -84,11 +93,13 @@ def ask(design: Design, groups: Groups, kind: Kind) -> Question:
         )
     predictors = design.predictors
     known = tuple(dict.fromkeys(g.name for p in predictors for g in p.groups if g.grouping))
+    correlated = carrying(design)
     if isinstance(groups, str):
         if groups == "typical":
             return Question((), "own", kind)
         if groups in _TREATMENTS:
-            return Question(known, _TREATMENTS[groups], kind)
+            carries = bool(correlated) and groups == "auto"
+            return Question(known, _TREATMENTS[groups], kind, carries=carries)
         remedy = f"; to condition on that factor alone write groups=[{groups!r}]"
         raise ModelError(
             f'groups={groups!r} is not "auto", "typical", "average", "new" or a list of grouping '
@@ -97,7 +108,8 @@ def ask(design: Design, groups: Groups, kind: Kind) -> Question:
     if not isinstance(groups, Sequence):
         raise ModelError(f"groups={groups!r} is neither a word nor a list of grouping factors")
     for name in groups:
-        if name not in known:
+        if name not in known and name not in correlated:
             has = ", ".join(known) or "no group effects"
             raise ModelError(f"{name!r} is not a grouping factor of this model, which has {has}")
-    return Question(tuple(name for name in known if name in groups), "own", kind)
+    carries = any(name in groups for name in correlated)
+    return Question(tuple(n for n in known if n in groups), "own", kind, carries=carries)

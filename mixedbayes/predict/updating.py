@@ -137,6 +137,22 @@ class NewData:
                 own[:, rows, start + k * d : start + (k + 1) * d] += share[rows, None] * ZR[:, rows]
         return out
 
+    def residuals(self, draws: Ints, b: Floats) -> Floats:
+        """(s, m) in units of the rows' sds, of a gaussian mean, with effects b (s, D)."""
+        A, at = np.zeros((self.n, self.size)), 0
+        for level in self.levels:
+            for k in range(level.count):
+                A[:, at : at + level.q] = level.share(k)[:, None] * level.Z
+                at += level.q
+        return (self.y - self.eta[:, draws].T - b @ A.T) / self.sds(draws)
+
+    def sds(self, draws: Ints) -> Floats:
+        """(s, m) of gaussian residuals."""
+        w = np.ones(self.n) if self.weights is None else self.weights
+        unit = np.ones(self.n_draws)  # of known errors
+        sigma = self.parameters.get(names.SIGMA, unit)[draws].reshape(len(draws), -1)
+        return np.broadcast_to(sigma, (len(draws), self.n)) / np.sqrt(w)
+
     def blocks(self, count: int) -> Iterator[Ints]:
         """Positions of `count` things, some at a time, such that memory is bounded."""
         step = max(1, _BLOCK // max(1, self.size * max(self.size, self.n)))
@@ -209,7 +225,7 @@ def update(data: NewData, draws: Ints) -> Update:
     known = names.SIGMA not in data.parameters
     sigma = np.ones(len(draws)) if known else data.parameters[names.SIGMA][draws]
     if data.residual is not None or sigma.ndim > 1:
-        sd = np.broadcast_to(sigma.reshape(len(draws), -1), r.shape) / np.sqrt(w)
+        sd = data.sds(draws)
         own = {name: x[draws] for name, x in data.correlations.items()}
         r, B, log_root = whitened_columns(data.residual, own, sd, r, B)
         w, sigma = np.ones(data.n), np.ones(len(draws))

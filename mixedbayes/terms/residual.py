@@ -241,7 +241,7 @@ class Residual:
         order = np.lexsort((self.places, self.refs))
         refs = self.refs[order]
         found: dict[tuple[int, bytes], list[Ints]] = {}
-        for rows in np.split(order, np.flatnonzero(np.diff(refs)) + 1):
+        for rows in np.split(order, np.flatnonzero(np.diff(refs)) + 1) if len(order) else []:
             arm = 0 if self.arms is None else int(self.arms[rows[0]])
             found.setdefault((arm, self.places[rows].tobytes()), []).append(rows)
         return tuple(
@@ -250,12 +250,16 @@ class Residual:
 
     def block(self, draws: Mapping[str, Floats], pattern: Pattern) -> Floats:
         """R (..., k, k) of the rows of one pattern, from draws by name."""
+        return self.among(draws, pattern.arm, pattern.places)
+
+    def among(self, draws: Mapping[str, Floats], arm: int, places: Ints) -> Floats:
+        """R (..., k, k) of rows at these ascending places of an arm, from draws by name."""
         axis = -1 - len(self._own)
-        arm = [np.take(x, pattern.arm, axis=axis) for x in self._by_arm(draws)]
+        own = [np.take(x, arm, axis=axis) for x in self._by_arm(draws)]
         if not self.labels:
-            return arm[0][..., pattern.places[:, None], pattern.places]
-        numbers = arm[0] if self._along else np.stack(arm, axis=-1)
-        return self.structure.among(numbers, pattern.places, self.n_positions)
+            return own[0][..., places[:, None], places]
+        numbers = own[0] if self._along else np.stack(own, axis=-1)
+        return self.structure.among(numbers, places, self.n_positions)
 
 
 def _label(value: object) -> str:

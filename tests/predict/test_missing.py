@@ -1,15 +1,11 @@
 """y | mi(): the posterior of the observed rows, and exact draws of those that are missing."""
 
-from dataclasses import replace
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 import mixedbayes as mb
-from mixedbayes.design import build_design, check_unobserved
 from mixedbayes.errors import DataError, FormulaError, ModelError
 from mixedbayes.formula import parse
 from mixedbayes.formula.parser import canonical
@@ -126,14 +122,6 @@ def test_counts_in_several_columns_are_refused():
     data = data.assign(a=1.0, b=2.0, c=[np.nan, *[3.0] * 119])
     with pytest.raises(DataError, match="several columns has no total where they are missing"):
         mb.Model("cbind(a, b, c) | mi() ~ x", data, family="multinomial")
-
-
-def test_correlated_residuals_are_refused():
-    data, _, _ = with_gaps()
-    design = build_design("y | mi() ~ x", data)
-    design = replace(design, residual=SimpleNamespace(text="ar1(t | g)"))
-    with pytest.raises(DataError, match=r"residuals are correlated, ar1.*Leave mi\(\) out"):
-        check_unobserved(design)
 
 
 # ---- the posterior -------------------------------------------------------------------------------

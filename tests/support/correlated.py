@@ -1,5 +1,7 @@
 """Posteriors of models with correlated residuals, made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -54,6 +56,15 @@ def posterior(residual, formula="y ~ x", d=None, draws=20, **how):
     """A model and hand-made draws of its parameters."""
     model = mb.Model(formula, visits() if d is None else d, residual=residual, **how)
     return drawn(model, draws)
+
+
+def the_same(post):
+    """Draws that are all the first, so that replicates have one covariance."""
+    tree = post.idata.copy()
+    data = tree["posterior"].to_dataset()
+    same = {n: v.copy(data=np.broadcast_to(v.to_numpy()[:1, :1], v.shape)) for n, v in data.items()}
+    tree["posterior"].dataset = data.assign(same)
+    return replace(post, idata=tree)
 
 
 def covariance(post, s, own=None, sd=None):
