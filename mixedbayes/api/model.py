@@ -106,9 +106,11 @@ class Model:
         + sex + (1 | p | child)"]``, with coefficients ``weight_age`` and a sigma of its own,
         ``sigma_weight`` on the log scale (``sigma ~ age`` is for all, ``sigma_height ~ age`` for
         one). Residuals of a row are correlated, ``rho``, unless it is ``mv(weight, height,
-        rescor=False)``; effects over a factor where bars have the same id. A row counts with the
-        responses that it has; one without any, or with a missing predictor, is left out and
-        counted. `Fit.response` is one response by itself.
+        rescor=False)``; effects over a factor where bars have the same id, ``(1 | p | gr(animal,
+        cov=A))`` and ``mm()`` among them. Smooths, and effects with a structure, arms or a law of
+        their own, are those of one response, ``weight_s(age)``. A row counts with the responses
+        that it has; one without any, or with a missing predictor, is left out and counted.
+        `Fit.response` is one response by itself.
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
         changed, and tables come back in its library. Levels of a grouping factor are equal in new

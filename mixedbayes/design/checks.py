@@ -147,6 +147,12 @@ def check_across(predictors: Iterable[LinearPredictor]) -> None:
                 f"effects over {g.name} are correlated across formulas by an id, which makes them "
                 f"normal, and those on {p} are {g.law.name}; leave out the law, or the id"
             )
+        if entangled := next((g.entangled for _, g in a.members if g.entangled), ""):
+            raise DataError(
+                f"effects over {a.name} are correlated across formulas by an id, and {entangled}: "
+                "across the parameters of one response these are plain, (x | id | g); leave the id "
+                "out"
+            )
 
 
 def id_notes(formula: Formula) -> tuple[str, ...]:

@@ -160,7 +160,11 @@ def random_columns(design: Design, group_name: str, new_data: Any, parameter: st
     Only the columns on the left side of that factor's bars are needed.
     """
     if design.several is not None:
-        return columns_of(design, group_name, new_data, parameter, random_columns)
+
+        def own(*of: Any) -> tuple[Floats, None]:
+            return random_columns(*of), None
+
+        return columns_of(design, group_name, new_data, parameter, own)[0]
     term, rows = _term_rows(design, group_name, new_data, parameter)
     return term.columns(rows)[0]
 
@@ -173,7 +177,7 @@ def weighted_columns(
     Of rows that have no level in common.
     """
     if design.several is not None:
-        return columns_of(design, group_name, new_data, parameter, random_columns), None
+        return columns_of(design, group_name, new_data, parameter, weighted_columns)
     term, rows = _term_rows(design, group_name, new_data, parameter)
     return term.alone(rows)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes import names
-from mixedbayes.design import several
+from mixedbayes.design import several, several_terms
 from mixedbayes.design.table import Table, column_names, table
 from mixedbayes.design.types import (
     Design,
@@ -47,7 +47,7 @@ def replayed(
     whole = table(new_data, used_columns(design.formula).columns)
     new = _without_responses(whole, design, every) if not response else whole
     units, places = _known(whole, every) if response else _all(whole.n, len(every.names))
-    factors: dict[str, dict[int, NewTerm]] = {}
+    terms: dict[str, dict[int, NewTerm]] = {}
     members = []
     weights = None
     for k, part in enumerate(design.parts):
@@ -57,13 +57,13 @@ def replayed(
             members.append((k, every.names[k], several.one(whole.n, parameter)))
             continue
         p = part.predictor(parameter)
-        own = [g.name for g in p.groups]
-        wanted = None if groups is None else [name for name in groups if name in own]
+        own = {g.name: several_terms.called(every.names[k], g) for g in p.groups}
+        wanted = None if groups is None else [name for name in own if own[name] in groups]
         rows = replay(part, new, groups=wanted, parameter=parameter, beyond=beyond)
         weights = rows.weights
         members.append((k, every.names[k], _as_predictor(p, rows)))
         for name, term in rows.groups.items():
-            factors.setdefault(name, {})[k] = term
+            terms.setdefault(own[name], {})[k] = term
     if parameter == names.RESPONSE and every.different:
         (found,) = several.numbered(every, places)
     else:
@@ -78,7 +78,7 @@ def replayed(
                 y[places == k] = replay(part, whole.take(at), response=True, groups=[]).y
     return NewRows(
         X=found.X,
-        groups={n: _joined(factors[n], every, units, places) for n in order if n in factors},
+        groups={n: _joined(n, terms[n], units, places) for n in order if n in terms},
         offset=found.offset,
         trials=None,
         weights=None if weights is None else weights[units],
@@ -103,18 +103,29 @@ def columns_of(
     group: str,
     new_data: Any,
     parameter: str,
-    own: Callable[[Design, str, Any, str], Floats],
-) -> Floats:
-    """(m K, q) columns of a factor's effects on all responses; `own` has those on one."""
+    own: Callable[[Design, str, Any, str], tuple[Floats, Floats | None]],
+) -> tuple[Floats, Floats | None]:
+    """(m K, q) columns of a term's effects on all responses, and weights (m K, k) of levels.
+
+    `own` has those on one.
+    """
     every = design.several
     assert every is not None
-    Z = {
-        k: own(part, group, new_data, parameter)
-        for k, part in enumerate(design.parts)
-        if group in [g.name for g in part.predictor(parameter).groups]
-    }
-    m = len(next(iter(Z.values())))
-    return side_by_side(Z, *_all(m, len(every.names)))
+    found = {}
+    for k, part in enumerate(design.parts):
+        for g in _predictor(part, every, k, parameter).groups:
+            if several_terms.called(every.names[k], g) == group:
+                found[k] = own(part, g.name, new_data, parameter)
+    Z, weights = {k: Z for k, (Z, _) in found.items()}, next(iter(found.values()))[1]
+    units, places = _all(len(next(iter(Z.values()))), len(every.names))
+    return side_by_side(Z, units, places), None if weights is None else weights[units]
+
+
+def _predictor(part: Design, every: Responses, k: int, parameter: str) -> LinearPredictor:
+    """That of a response's parameter; one number where it has no formula."""
+    if parameter == names.MU or parameter in part.further:
+        return part.predictor(parameter)
+    return several.one(part.n, parameter)
 
 
 def side_by_side(Z: Mapping[int, Floats], units: Ints, places: Ints) -> Floats:
@@ -156,10 +167,19 @@ def _as_predictor(p: LinearPredictor, rows: NewRows) -> LinearPredictor:
     return replace(p, X=rows.X, offset=rows.offset, groups=(), counts=None)
 
 
-def _joined(own: Mapping[int, NewTerm], every: Responses, units: Ints, places: Ints) -> NewTerm:
-    """A factor's effects on all responses; the rows' levels are those of any."""
+def _joined(name: str, own: Mapping[int, NewTerm], units: Ints, places: Ints) -> NewTerm:
+    """A term's effects on all responses; the rows' levels are those of any."""
     first = next(iter(own.values()))
     Z = side_by_side({k: term.Z for k, term in own.items()}, units, places)
-    labels = None if first.labels is None else first.labels[units]
-    parts = None if first.parts is None else first.parts.iloc[units].reset_index(drop=True)
-    return NewTerm(first.name, Z, first.codes[units], None, labels, parts)
+    each = first.codes.shape[1]
+    at = (units[:, None] * each + np.arange(each)).ravel()  # of levels, row by row
+    return NewTerm(
+        name,
+        Z,
+        first.codes[units],
+        None if first.weights is None else first.weights[units],
+        None if first.labels is None else first.labels[at],
+        None if first.parts is None else first.parts.iloc[at].reset_index(drop=True),
+        first.beyond,
+        None if first.arms is None else first.arms[units],
+    )

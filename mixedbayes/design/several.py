@@ -21,14 +21,15 @@ from mixedbayes.design import checks, response
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.independent import dependent
 from mixedbayes.design.memory import coding_notes
+from mixedbayes.design.several_terms import Member
+from mixedbayes.design.several_terms import terms as terms_of
 from mixedbayes.design.table import Table
 from mixedbayes.design.types import (
-    Across,
     Design,
     Floats,
-    GroupDesign,
     Ints,
     LinearPredictor,
+    Monotonic,
     Residual,
     Responses,
 )
@@ -39,11 +40,8 @@ from mixedbayes.formula.nodes import Name
 from mixedbayes.formula.responses import RESPONSES, correlated, each, responses
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
-type Member = tuple[int, str, LinearPredictor]  # place and name of a response, and its predictor
 # The predictors of one response, their encodings for `replay`, and what their user should know.
 type Made = tuple[tuple[LinearPredictor, ...], Any, tuple[str, ...]]
-
-_PLAIN = "effects over independent groups, (x | g), (x || g) or (x | id | g)"
 
 
 def alone(
@@ -218,27 +216,6 @@ def _check(formulas: Sequence[Formula], made: Sequence[Made]) -> None:
                 f"{' and '.join(reads)} are among the predictors of each other; leave out one way"
             )
         reads = {name: others for name, others in reads.items() if name not in free}
-    for f, (predictors, _, _) in zip(formulas, made, strict=True):
-        mu, *further = predictors
-        for m in (m for p in predictors for m in p.monotonic):
-            raise DataError(
-                f"{m.name} in the formula of {f.response.text} is not offered with several "
-                "responses; fit this response by itself, or write C(...) for steps between levels"
-            )
-        for p in further:
-            if p.groups:
-                raise DataError(
-                    f"{p.groups[0].name} varies {p.parameter} of {f.response.text}: with several "
-                    f"responses the formula of {p.parameter} has population effects alone; leave "
-                    "the bar out"
-                )
-        for g in mu.groups:
-            plain = g.grouping and not g.peculiarity and g.arms is None
-            if not plain or (g.correlated and g.covariance != UNSTRUCTURED):
-                raise DataError(
-                    f"{g.name} in the formula of {f.response.text}: with several responses there "
-                    f"are {_PLAIN}; fit this response by itself, or leave the term out"
-                )
 
 
 def _check_rows(name: str, predictors: Sequence[LinearPredictor], at: Ints) -> None:
@@ -333,6 +310,7 @@ def predictor(
     terms: list[str] = []
     margins: list[tuple[int, ...]] = []
     left_out: list[str] = []
+    monotonic: list[Monotonic] = []
     blocks = []
     offset = np.zeros(len(units))
     for k, name, p in members:
@@ -350,6 +328,7 @@ def predictor(
             for contained in inside
         ]
         left_out += [names.label(name, term) for term in p.left_out]
+        monotonic += [_of_response(m, name, first + ones) for m in p.monotonic]
         if p.offset is not None:
             offset[here] = p.offset[units[here]]
     return LinearPredictor(
@@ -357,11 +336,18 @@ def predictor(
         intercept=False,
         terms=tuple(terms),
         X=np.concatenate(blocks, axis=1) if blocks else np.zeros((len(units), 0)),
-        groups=factors(members, units, places),
+        groups=terms_of(members, units, places),
         offset=offset if any(p.offset is not None for _, _, p in members) else None,
         left_out=tuple(left_out),
         margins=tuple(margins),
+        monotonic=tuple(monotonic),
     )
+
+
+def _of_response(m: Monotonic, name: str, first: int) -> Monotonic:
+    """A monotonic effect of a response, whose columns begin at `first`, among those of all."""
+    columns = tuple(first + k for k in m.columns)
+    return replace(m, name=names.label(name, m.name), columns=columns)
 
 
 def columns(p: LinearPredictor) -> Floats:
@@ -378,38 +364,3 @@ def labels(name: str, p: LinearPredictor) -> list[str]:
         return [name]
     ones = [names.INTERCEPT] if p.intercept else []
     return [names.label(name, term) for term in (*ones, *p.terms)]
-
-
-def joined(members: Sequence[Member]) -> tuple[Across, ...]:
-    """Each factor once, with its effects on all responses."""
-    by_name: dict[str, list[tuple[str, GroupDesign]]] = {}
-    for _, name, p in members:
-        for g in p.groups:
-            by_name.setdefault(g.name, []).append((name, g))
-    return tuple(Across(tuple(own)) for own in by_name.values())
-
-
-def factors(members: Sequence[Member], units: Ints, places: Ints) -> tuple[GroupDesign, ...]:
-    """Effects over each factor on all responses, as those of one factor."""
-    place = {name: k for k, name, _ in members}
-    found = []
-    for a in joined(members):
-        effects = a.effects
-        Z = effects.Z[units]
-        margins: list[tuple[int, ...]] = []
-        for name, g in a.members:
-            own = a.places[name]
-            Z[:, own] *= (places == place[name])[:, None]
-            inside = g.margins or ((),) * len(g.terms)
-            margins += [tuple(own.start + c for c in contained) for contained in inside]
-        left_out = tuple(names.label(name, t) for name, g in a.members for t in g.left_out)
-        found.append(
-            replace(
-                effects,
-                refs=effects.refs[units],
-                Z=Z,
-                left_out=left_out,
-                margins=tuple(margins) if any(margins) else (),
-            )
-        )
-    return tuple(found)

@@ -79,7 +79,8 @@ def _of_several(design: Design, family: Family) -> Priors:
                 one = several.one(part.n, p)
                 own.append((k, one, _further(one, part, families[k])))
         found.append(side_by_side(design, p, own))
-    return Priors(tuple(found), {}, residual=_residual(design))
+    predictors, across = _across(design, tuple(found))
+    return Priors(predictors, {}, across=across, residual=_residual(design))
 
 
 def _further(predictor: LinearPredictor, design: Design, family: Family) -> PredictorPriors:

@@ -30,7 +30,7 @@ from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Axes, Formula, RandomTerm, Response, Span
 from mixedbayes.formula.words import CATEGORIES, GROUPS, WORDS, our_way
 from mixedbayes.formula.wrappers import censoring, imputation, truncation
-from mixedbayes.terms.bars import BARS, Grouper, bar_text
+from mixedbayes.terms.bars import BARS, LAW, Grouper, bar_text
 
 _WRAPPERS = ("trials", "weights", "se", "rate", "cens", "trunc", "mi")
 _LONGEST = 100_000
@@ -228,12 +228,12 @@ def _bars(paren: Paren, text: str) -> list[RandomTerm]:
     structure = paren.structure or BARS[bar.operator]
     effects = of_levels(structure, bar.effects, effects, group_text(bar.group), text)
     spelled = str(effects)
-    if bar.id and not grouper.plain:
+    if bar.id and (grouper.by or grouper.law != LAW):
         said = text[bar.group.span.start : bar.group.span.end]
         fail(
             text, bar.group.span,
-            "effects with an id are normal, over levels that are independent and of one kind, and "
-            f"`{said}` says that these are not",
+            "effects with an id are normal and have one covariance at all levels, and "
+            f"`{said}` says that these have not",
             f"write one of the two: (x | {bar.id} | g), or (x | {said})",
         )  # fmt: skip
     places = groupers.members(group)

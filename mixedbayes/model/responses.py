@@ -23,4 +23,5 @@ def spec_of(spec: Spec, k: int) -> Spec:
         of_part(design, k, spec.priors.predictor(own.parameter), p, own)
         for p, own in zip(part.predictors, defaults.predictors, strict=True)
     )
-    return Spec(part, family, replace(defaults, predictors=predictors))
+    across = {a.name: spec.priors.across[a.name] for a in part.across}
+    return Spec(part, family, replace(defaults, predictors=predictors, across=across))

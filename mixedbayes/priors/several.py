@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design import several
+from mixedbayes.design import several, several_terms
 from mixedbayes.design.types import Design, LinearPredictor
 from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors
@@ -31,8 +32,20 @@ def side_by_side(
     for _, _, prior in own:
         fixef += [] if prior.intercept is None else [prior.intercept]
         fixef += prior.fixef
-    sd, cor, placed = {}, {}, {}
-    for a in several.joined(members):
+    sd: dict[str, Any] = {}
+    cor: dict[str, Any] = {}
+    placed: dict[str, Any] = {}
+    laws: dict[str, Any] = {}
+    for _, name, p in members:
+        for h in p.groups:
+            term, prior = several_terms.called(name, h), priors[name]
+            if several_terms.shared(h):
+                continue
+            sd[term] = prior.sd[h.name]
+            for every, of in ((cor, prior.cor), (placed, prior.placed), (laws, prior.laws)):
+                if h.name in of:
+                    every[term] = of[h.name]
+    for a in several_terms.joined(members):
         g = predictor.group(a.name)
         sd[a.name] = tuple(s for name, _ in a.members for s in priors[name].sd[a.name])
         if g.correlated:
@@ -41,6 +54,10 @@ def side_by_side(
         placement = Placement.joint(parts)
         if placement is not None:
             placed[a.name] = placement
+    stepped = (m for _, _, prior in own for m in prior.monotonic)
+    monotonic = tuple(
+        replace(m, effect=e) for m, e in zip(stepped, predictor.monotonic, strict=True)
+    )
     population = Placement.joint([(_population(p, prior), _count(p)) for _, p, prior in own])
     return PredictorPriors(
         parameter=parameter,
@@ -53,7 +70,9 @@ def side_by_side(
         cor=cor,
         placed=placed,
         population=population,
+        laws=laws,
         covariances={g.name: g.covariance for g in predictor.groups},
+        monotonic=monotonic,
     )
 
 
@@ -85,14 +104,23 @@ def of_part(
     fixef = [whole.fixef[place[term]] for term in several.labels(name, p)]
     first = p.intercept
     intercept = fixef[0] if first else None
-    sd = {
-        g.name: tuple(
-            dict(zip(whole.group_terms[g.name], whole.sd[g.name], strict=True))[
-                names.label(name, term)
-            ]
-            for term in g.sd_terms
-        )
-        for g in p.groups
-    }
-    cor = {g.name: whole.cor[g.name] for g in p.groups if g.name in own.cor}
-    return replace(own, intercept=intercept, fixef=tuple(fixef[first:]), sd=sd, cor=cor)
+    sd, cor, laws = {}, {}, {}
+    for g in p.groups:
+        term = several_terms.called(name, g)
+        given = dict(zip(whole.group_terms[term], whole.sd[term], strict=True))
+        its = names.label(name, "") if several_terms.shared(g) else ""
+        sd[g.name] = tuple(given[its + t] for t in g.sd_terms)
+        if g.name in own.cor:
+            cor[g.name] = whole.cor[term]
+        if term in whole.laws:
+            laws[g.name] = whole.laws[term]
+    stepped = {m.name: m for m in whole.monotonic}
+    monotonic = tuple(
+        replace(m, average=all_of.average, shares=all_of.shares)
+        for m in own.monotonic
+        for all_of in (stepped[names.label(name, m.name)],)
+    )
+    return replace(
+        own, intercept=intercept, fixef=tuple(fixef[first:]), sd=sd, cor=cor, laws=laws,
+        monotonic=monotonic,
+    )  # fmt: skip

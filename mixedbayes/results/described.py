@@ -68,8 +68,15 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
     yield "family", family.described
     if design.residual is not None:
         own = design.residual
-        yield "residual", f"{own.text}: {plural(len(own.levels), 'level')} of {own.name}"
-    yield "rows", f"{design.n:,} used"
+        if design.several is None:
+            yield "residual", f"{own.text}: {plural(len(own.levels), 'level')} of {own.name}"
+        else:
+            own_of = " and ".join(design.several.names)
+            yield "residual", f"{own_of} correlated in a row: {plural(len(own.levels), 'row')}"
+    if design.several is None:
+        yield "rows", f"{design.n:,} used"
+    else:
+        yield "rows", f"{design.several.m:,} used, with {design.n:,} responses"
     predictors = design.predictors
     groups = {g.name: g.n_levels for p in predictors for g in p.factors}
     if groups:
@@ -105,7 +112,10 @@ def _priors(spec: Spec) -> Iterator[tuple[str, str, str, str]]:
     if (own := spec.design.residual) is not None:
         for symbol in own.symbols:
             correlations[symbol] = own.n_positions, own.structure
-            labels[symbol] = f"{symbol} of residuals, {own.text}".__add__
+            whose = f"{symbol} of residuals, {own.text}"
+            if spec.design.several is not None:
+                whose = "correlations of residuals"
+            labels[symbol] = whose.__add__
     for parameter, term, assigned in spec.priors.rows():
         what, origin = parameter, assigned.origin
         if parameter in labels:

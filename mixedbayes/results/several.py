@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design import several
-from mixedbayes.design.types import Design, Floats, LinearPredictor
+from mixedbayes.design import several, several_terms
+from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.errors import ModelError
 from mixedbayes.model.responses import spec_of
 from mixedbayes.results.posterior import Posterior
@@ -116,19 +117,20 @@ def _made(post: Posterior, k: int) -> Posterior:
     draws: dict[str, Floats] = {}
     for predictor in part.predictors:
         draws |= _population(post, every.names[k], predictor)
+        for g in predictor.groups:
+            joined = part.joined(g.name) is not None
+            draws |= _effects(post, every.names[k], g, predictor.parameter, joined=joined)
     for p in every.parameters[k]:
         if p not in part.further:
             at = post.predictor(p).terms.index(every.names[k])
             link = spec.family.parameter_link(p)
             draws[p] = np.asarray(link.inverse(post.fixef(p)[:, at], np))
-    for g in part.mu.groups:
-        terms = post.group(g.name).terms
-        own = [terms.index(names.label(every.names[k], term)) for term in g.terms]
-        draws[names.sd(g.name)] = post.sd(g.name)[:, own]
-        if g.correlated:
-            draws[names.cor(g.name)] = post.cor(g.name)[:, own][:, :, own]
-        if post.has_ranef(g.name):
-            draws[names.ranef(g.name)] = post.ranef(g.name)[..., own]
+    for a in part.across:
+        whole = post.design.joined(a.name)
+        assert whole is not None
+        own = [whole.places[p].start + _own(post, every.names[k], g, p) for p, g in a.members]
+        places = np.concatenate(own)
+        draws[names.cor(a.name)] = post.stacked(names.cor(a.name))[:, places][:, :, places]
     kept = post.idata["posterior"].to_dataset().attrs
     tree = {"posterior": by_name(spec, draws, post.shape).assign_attrs(kept)}
     if "sample_stats" in post.idata.children:
@@ -136,6 +138,29 @@ def _made(post: Posterior, k: int) -> Posterior:
     found = xr.DataTree.from_dict(tree | data_groups(spec))
     found.attrs = dict(post.idata.attrs)
     return Posterior(spec, found, post.run)
+
+
+def _own(post: Posterior, name: str, g: GroupDesign, parameter: str) -> NDArray[np.intp]:
+    """(q,) where the effects of a response's term are among those of the term of all."""
+    whole = post.group(several_terms.called(name, g), parameter).terms
+    own = (names.label(name, t) if several_terms.shared(g) else t for t in g.terms)
+    return np.array([whole.index(t) for t in own])
+
+
+def _effects(
+    post: Posterior, name: str, g: GroupDesign, parameter: str, *, joined: bool
+) -> dict[str, Floats]:
+    """Draws of a term of one response; correlations where they are its own."""
+    of, at = several_terms.called(name, g), _own(post, name, g, parameter)
+    found = {names.sd(g.name, parameter): g.told_sd(post.sd(of, parameter)[:, at])}
+    if g.correlated and not joined:
+        cor = post.cor(of, parameter)[:, at][:, :, at]
+        found[names.cor(g.name, parameter)] = g.told_cor(cor)
+    for n in g.law.estimated:
+        found[names.law(n, g.name, parameter)] = post.stacked(names.law(n, of, parameter))
+    if post.has_ranef(of, parameter):
+        found[names.ranef(g.name, parameter)] = post.ranef(of, parameter)[..., at]
+    return found
 
 
 def _population(post: Posterior, name: str, p: LinearPredictor) -> dict[str, Floats]:

@@ -85,6 +85,17 @@ def shortened(text: str, width: int) -> str:
     return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
 
 
+def _label(text: str, width: int) -> str:
+    """The label of a row; of two names, of which a correlation is, both lose their ends."""
+    first, comma, second = text.partition(", ")
+    if len(text) <= width or not comma:
+        return shortened(text, width)
+    room = width - len(comma)
+    own = min(len(first), max(room // 2, room - len(second)))
+    pairs = (first, own), (second, room - own)
+    return comma.join(t if len(t) <= w else f"{t[: w - 1]}…" for t, w in pairs)
+
+
 def text_table(header: Sequence[str], sections: Sequence[Section]) -> str:
     """Sections one below the other, in columns that are shared, at most WIDTH wide."""
     sections = [_one_line(s) for s in sections]
@@ -99,11 +110,11 @@ def text_table(header: Sequence[str], sections: Sequence[Section]) -> str:
     head = "".join(name.rjust(w + _GAP) for name, w in zip(header, widths, strict=True))
     lines = []
     for n, (section, column) in enumerate(zip(sections, columns, strict=True)):
-        title = shortened(section.title, left)
+        title = shortened(section.title, left if n == 0 else WIDTH)
         lines.append((title.ljust(left) + head if n == 0 else title).rstrip())
         filled = 0
         for row in section.rows:
-            label = "  " * row.indent + shortened(row.label, left - 2 * row.indent)
+            label = "  " * row.indent + _label(row.label, left - 2 * row.indent)
             if not row.cells:
                 lines.append(label)
                 continue

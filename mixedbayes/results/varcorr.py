@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes import names
+from mixedbayes.design import several_terms
 from mixedbayes.design.types import Across, LinearPredictor
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ratios import varcorr_ratios
@@ -169,11 +170,14 @@ def _shares_by_response(post: Posterior) -> dict[tuple[str, str | None], float]:
     """The share of each sd in the variance of its response, by grouping factor and label."""
     known: dict[tuple[str, str | None], float] = {}
     for name, own in each(post).items():
-        found = component_list(own)
+        found, groups = component_list(own), {g.name: g for g in own.design.mu.groups}
         for c, share in zip(found, shares(own, found), strict=True):
             label = name if c.term is None else names.label(name, c.term)
+            group = c.group
+            if (g := groups.get(group)) is not None and not several_terms.shared(g):
+                group, label = several_terms.called(name, g), c.term or name
             if c.kind == "sd":
-                known[c.group, label] = float(share)
+                known[group, label] = float(share)
     return known
 
 

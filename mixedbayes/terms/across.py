@@ -47,13 +47,24 @@ class Across:
     @cached_property
     def blocks(self) -> tuple[tuple[int, ...], ...]:
         """Partition of range(q): correlated within a block."""
+        return tuple(self._by_id.values())
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of each block, empty where it has none; () where none has one."""
+        found = tuple(key if isinstance(key, str) else "" for key in self._by_id)
+        return found if any(found) else ()
+
+    @cached_property
+    def _by_id(self) -> Mapping[object, tuple[int, ...]]:
+        """Blocks by their id, or else by what they are of."""
         found: dict[object, tuple[int, ...]] = {}
         for p, g in self.members:
             first = self.places[p].start
             for k, block in enumerate(g.blocks):
                 key = (g.ids[k] if g.ids else "") or (p, k)
                 found[key] = (*found.get(key, ()), *(first + i for i in sorted(block)))
-        return tuple(found.values())
+        return found
 
     @cached_property
     def effects(self) -> GroupDesign:

@@ -74,6 +74,10 @@ class Term(ABC):
         """The term in some of the rows; all levels stay."""
         raise NotImplementedError(f"{type(self).__name__} has no take()")
 
+    def masked(self, there: NDArray[np.bool_]) -> Self:
+        """The term with nothing in the rows that are not `there` (n,)."""
+        raise NotImplementedError(f"{type(self).__name__} has no masked()")
+
     @property
     def dense(self) -> Floats | None:
         """A (n, J) as it is, where every row lies in all levels and q is 1; None elsewhere."""

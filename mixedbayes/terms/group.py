@@ -113,6 +113,9 @@ class GroupDesign(Term):
     def take(self, rows: Ints) -> GroupDesign:
         return replace(self, refs=self.refs[rows], Z=self.Z[rows])
 
+    def masked(self, there: NDArray[np.bool_]) -> GroupDesign:
+        return replace(self, Z=self.Z * there[:, None])
+
     def parents(self, coarse: GroupDesign) -> Ints | None:
         """(J,) the level of another factor in which each level lies; None where some is in several.
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.terms.base import Floats, Ints, Term
@@ -70,6 +71,9 @@ class SmoothDesign(Term):
 
     def take(self, rows: Ints) -> SmoothDesign:
         return replace(self, functions=self.functions[rows])
+
+    def masked(self, there: NDArray[np.bool_]) -> SmoothDesign:
+        return replace(self, functions=self.functions * there[:, None])
 
 
 @dataclass(frozen=True, eq=False)

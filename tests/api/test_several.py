@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from hand_made import hand_made
 from scipy import stats
+from several_responses import frame as full_frame
 
 import mixedbayes as mb
 from mixedbayes.api.model import Fit
@@ -15,8 +16,10 @@ from mixedbayes.checks.rows_of_several import by_row
 from mixedbayes.errors import ModelError
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
+from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.several import of_response
 from mixedbayes.results.summary import summary
+from mixedbayes.results.varcorr import varcorr
 
 FORMULAS = [
     "mv(weight, height) ~ age + (age | p | child)",
@@ -140,6 +143,50 @@ def test_tables_of_shares_are_of_each_response(post):
         fit.response("weight").prior_sensitivity()
 
 
+WHOLE = [
+    "mv(weight, height) ~ age + (1 | p | child)",
+    "weight ~ s(age, k=4) + mo(grade) + (1 | p | child) + (0 + ar1(visit) | school)",
+    "height ~ age + (1 | p | child) + (1 | gr(school, by=arm)) + (1 | mm(school, school2))",
+    "sigma ~ age + (1 | p | child)",
+]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    d = full_frame()
+    d["arm"] = d["school"] % 2
+    return hand_made(WHOLE, d, "gaussian", 8, np.random.default_rng(3), RHO)
+
+
+def test_one_response_has_the_terms_of_every_kind_that_are_its_own(whole):
+    """Its rows have the means and sds that they have among all; new rows too."""
+    every, eta = whole.design.several, linear_predictor(whole, slice(None))
+    log_sd = linear_predictor(whole, slice(None), "sigma")
+    new = full_frame(missing=False).iloc[:3].assign(arm=lambda d: d["school"] % 2)
+    new.loc[1, "school2"] = 77
+    both = predict(whole, new, kind="linear", draws=True, seed=1)
+    for k, name in enumerate(("weight", "height")):
+        own = of_response(whole, name)
+        np.testing.assert_allclose(linear_predictor(own, slice(None)), eta[every.at(k)], rtol=1e-12)
+        found = linear_predictor(own, slice(None), "sigma")
+        np.testing.assert_allclose(found, log_sd[every.at(k)], rtol=1e-12)
+        alone = predict(own, new, kind="linear", draws=True, seed=1)
+        known = alone["obs"] != 1  # of a new level there are draws
+        seen = both.sel(response=name)[..., known.to_numpy()]
+        np.testing.assert_allclose(seen, alone[..., known.to_numpy()], rtol=1e-12)
+    weight = of_response(whole, "weight")
+    np.testing.assert_array_equal(weight.cor("school"), whole.cor("weight_school"))
+    R = whole.stacked("cor_child")
+    np.testing.assert_array_equal(weight.stacked("cor_child"), R[:, [0, 2]][:, :, [0, 2]])
+    assert own.group("school").arms is not None
+
+
+def test_shares_of_the_variance_are_of_the_response_that_a_term_is_of(whole):
+    table = varcorr(whole).set_index(["group", "term"])["share"]
+    own = varcorr(of_response(whole, "weight")).set_index(["group", "term"])["share"]
+    assert table["weight_school", "visit"].iloc[0] == own["school", "visit"].iloc[0]
+
+
 def test_a_summary_has_the_shares_of_those_responses_that_have_group_effects():
     formulas = ["mv(weight, height) ~ age + (1 | child)", "height ~ age"]
     found = summary(hand_made(formulas, frame(), "gaussian", 40, np.random.default_rng(4), RHO))
@@ -223,6 +270,8 @@ def test_a_fit_is_exact_quick_and_kept(fit, tmp_path):
     assert str(fit.formulation) == "Marginal()"
     text = str(fit)
     assert "cor weight, height" in text
+    assert "residual  weight and height correlated in a row: 59 rows" in text
+    assert "rows      59 used, with 113 responses" in text
     assert "ICC adjusted, height" in text
     fit.log_likelihood()
     fit.save(tmp_path / "fit.nc")

@@ -3,8 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from several_responses import SMOOTH, STRUCTURED, kin
+from several_responses import frame as full_frame
 
 from mixedbayes.design import build_design, replay, weighted_columns
+from mixedbayes.design.several import labels
+from mixedbayes.design.several_terms import called
 from mixedbayes.errors import DataError
 
 FORMULAS = [
@@ -122,15 +126,79 @@ def test_new_rows_are_read_as_those_of_the_fit():
 @pytest.mark.parametrize(
     ("formulas", "said"),
     [
-        ("mv(weight, height) ~ s(age)", r"s\(age\) in the formula of weight"),
-        ("mv(weight, height) ~ cs(sex | child)", "child in the formula of weight"),
-        (["mv(weight, height) ~ age", "sigma ~ (1 | child)"], "child varies sigma of weight"),
+        (
+            "mv(weight, height) ~ cs(1 + age | child) + (0 + o | p | child)",
+            "id p is on effects over child on weight",
+        ),
+        (
+            [
+                "mv(weight, height) ~ age",
+                "height ~ (1 | mm(school, child, weights=(n, k)))",
+                "weight ~ (1 | mm(school, child))",
+            ],
+            r"say different things of the levels of mm\(school, child\)",
+        ),
+        (
+            ["mv(weight, height) ~ cs(1 + age | child)", "height ~ (1 | weight_child)"],
+            "are two terms of weight and height and have one name",
+        ),
         (["mv(weight, height) ~ 1", "weight ~ height", "height ~ weight"], "of each other"),
     ],
 )
 def test_what_is_not_offered_is_refused(formulas, said):
+    d = frame(missing=False).assign(n=1.0, k=2.0)
     with pytest.raises(DataError, match=said):
-        build_design(formulas, frame(missing=False))
+        build_design(formulas, d.assign(weight_child=d["child"]))
+
+
+@pytest.mark.parametrize("formulas", [SMOOTH, STRUCTURED])
+def test_terms_of_every_kind_are_those_of_each_response(formulas):
+    """What they add to the rows of a response is what they add in its own design."""
+    d = full_frame()
+    known = kin() if "cov=A" in formulas[0] else None
+    design = build_design(formulas, d, known=known)
+    every, mu, rng = design.several, design.mu, np.random.default_rng(2)
+    beta = rng.normal(size=len(mu.terms))
+    b = {g.name: rng.normal(size=(g.n_levels, len(g.terms))) for g in mu.groups}
+    eta = mu.eta(0.0, beta, lambda g: b[g.name])
+    for k, (name, part) in enumerate(zip(every.names, design.parts, strict=True)):
+        own = [mu.terms.index(label) for label in labels(name, part.mu)]
+
+        def of(g, name=name):
+            whole = mu.group(called(name, g))
+            same = [f"{name}_{t}" if whole.name == g.name else t for t in g.terms]
+            return b[whole.name][:, [whole.terms.index(t) for t in same]]
+
+        found = part.mu.eta(beta[own[0]], beta[own[1:]], of)
+        np.testing.assert_allclose(eta[every.at(k)], found, rtol=1e-12)
+    rows = np.array([4, 11, 0])
+    at = (rows[:, None] * len(every.names) + np.arange(len(every.names))).ravel()
+    whole = build_design(formulas, full_frame(missing=False), known=known)
+    new = replay(whole, full_frame(missing=False).iloc[rows])
+    np.testing.assert_allclose(new.X, whole.mu.X[at], rtol=1e-12)
+    for g in whole.mu.groups:
+        Z, refs, weights = g.by_row
+        np.testing.assert_array_equal(new.groups[g.name].codes, refs[at])
+        seen = new.groups[g.name]
+        w, own = (1.0 if x is None else x for x in (weights, seen.weights))
+        w = w if np.isscalar(w) else w[at]
+        here = np.abs(seen.Z).sum(axis=1, keepdims=True) > 0  # of the response itself
+        np.testing.assert_allclose(seen.Z, Z[at] * here, rtol=1e-12)
+        np.testing.assert_allclose(own * here, w * here, rtol=1e-9, atol=1e-12)
+        Z, weights = weighted_columns(whole, g.name, full_frame(missing=False).iloc[rows])
+        if g.name != "height_child":  # ar1: rows of nothing in common have positions alone
+            np.testing.assert_allclose(Z, seen.Z, rtol=1e-12)
+
+
+def test_an_id_correlates_memberships_and_related_levels_across_responses():
+    design = build_design(SMOOTH, full_frame(), known=kin())
+    child, school, *smooths = design.mu.groups
+    assert (child.name, child.blocks) == ("child[A]", ((0, 1, 2),))
+    assert child.relation is not None
+    assert school.terms == ("height_Intercept",)
+    assert [g.name for g in smooths] == ["weight_s(age)", "height_s(o)"]
+    members = build_design(STRUCTURED, full_frame()).mu.group("mm(school, school2)")
+    assert members.blocks == ((0, 2), (1,))
 
 
 def test_a_coefficient_that_the_known_rows_of_a_response_do_not_tell_is_refused():

@@ -3,48 +3,29 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
+from several_responses import APART, CORRELATED, PLAIN, SMOOTH, STRUCTURED, frame, kin
 
 import mixedbayes as mb
 from mixedbayes.marginal.density import Likelihood, MarginalDensity
 from mixedbayes.marginal.setup import set_up
-
-CORRELATED = [
-    "mv(weight, height, length) | weights(w) ~ age + (age | p | child) + (1 | school)",
-    "height ~ age * sex + offset(o) + (1 | p | child)",
-    "sigma_length ~ age",
-]
-PLAIN = ["mv(weight, height) ~ age + (1 | p | child)"]
-APART = ["mv(weight, height, rescor=False) ~ age + (1 | child)"]
-
-
-def frame(n=40, missing=True):
-    rng = np.random.default_rng(7)
-    d = pd.DataFrame(rng.normal(size=(n, 4)), columns=["weight", "height", "length", "o"])
-    d = d.assign(age=rng.uniform(1, 5, n), w=rng.uniform(0.5, 2, n))
-    d = d.assign(sex=rng.choice(["f", "m"], n), child=np.arange(n) % 7, school=np.arange(n) % 5)
-    if missing:
-        d.loc[[2, 9, 10], "weight"] = np.nan
-        d.loc[[2, 14], "height"] = np.nan
-        d.loc[[14, 15, 21], "length"] = np.nan
-    return d
 
 
 def dense(spec, c):
     """log p(y | variances), by the (n, n) covariance."""
     design, priors = spec.priors.moved(spec.design), spec.priors
     mu, sigma, n = design.predictors[0], design.predictor("sigma"), design.n
-    normals = [a.prior for a in priors.mu.fixef]
-    mean = mu.X @ [p.mu for p in normals] + (0 if mu.offset is None else mu.offset)
-    cov = mu.X @ np.diag([p.sigma**2 for p in normals]) @ mu.X.T
+    free = list(priors.mu.plain)
+    normals, X = [priors.mu.fixef[k].prior for k in free], mu.X[:, free]
+    mean = X @ [p.mu for p in normals] + (0 if mu.offset is None else mu.offset)
+    if priors.mu.monotonic:
+        mean = mean + np.delete(mu.X, free, axis=1) @ c.v
+    cov = X @ np.diag([p.sigma**2 for p in normals]) @ X.T
     for g in mu.groups:
-        A = np.zeros((n, g.n_levels * len(g.terms)))
-        for i, (j, z) in enumerate(zip(g.refs, g.Z, strict=True)):
-            A[i, j * len(z) : (j + 1) * len(z)] = z
-        L = c.L[g.name]
-        cov += A @ np.kron(np.eye(g.n_levels), L @ L.T) @ A.T
+        A, L = g.operator().toarray(), c.L[g.name]
+        own = np.eye(g.n_levels) if g.related_to is None else g.related_to.covariance
+        cov += A @ np.kron(own, L @ L.T) @ A.T
     sd = np.exp(sigma.X @ c.log_sigma)
     sd = sd if design.weights is None else sd / np.sqrt(design.weights)
     R = np.eye(n)
@@ -58,7 +39,7 @@ def dense(spec, c):
 
 
 def at_random(formulas, d, seed):
-    spec = mb.Model(formulas, d).spec
+    spec = mb.Model(formulas, d, known=kin() if "cov=A" in formulas[0] else None).spec
     setup = set_up(spec.design, spec.priors)
     theta = 0.4 * np.random.default_rng(seed).normal(size=setup.layout.ndim)
     c = setup.layout.constrained(theta)
@@ -69,7 +50,7 @@ def at_random(formulas, d, seed):
     return spec, setup, theta, c, value
 
 
-@pytest.mark.parametrize("formulas", [CORRELATED, PLAIN, APART])
+@pytest.mark.parametrize("formulas", [CORRELATED, PLAIN, APART, SMOOTH, STRUCTURED])
 def test_the_marginal_density_is_that_of_the_dense_normal(formulas):
     for seed in (1, 2):
         spec, setup, theta, c, value = at_random(formulas, frame(), seed)

@@ -86,6 +86,15 @@ def test_columns_are_shared_by_sections():
     ]
 
 
+def test_titles_have_the_whole_line_and_both_names_of_a_correlation_their_heads():
+    title = "Population effects on sigma, log scale"
+    row = Row("cor weight_Intercept, sigma_weight_Intercept", ("0.123456789",) * 5, indent=2)
+    head = ("mean", "sd", "lower", "upper", "ess_bulk")
+    lines = text_table(head, [Section("Group effects", (row,)), Section(title, ())]).splitlines()
+    assert lines[-1] == title
+    assert "    cor weight_In…, sigma_weight_I…" in lines[1]
+
+
 def test_html_escapes_the_users_names():
     html = html_table(("mean",), [Section("<b>", (Row("x<y", ("1",)),))])
     assert "<b>" not in html

@@ -19,7 +19,7 @@ def hand_made(formula, data, family, draws, rng, given=None, known=None):
         drawn = rng.gamma(2, 0.3, size) if fixed is None else np.broadcast_to(fixed, size)
         values[name] = ("chain", "draw", *dims), drawn
     for g in spec.design.mu.groups:
-        if g.correlated and spec.design.joined(g.name) is None:
+        if g.correlated and not g.cor_terms and spec.design.joined(g.name) is None:
             q = len(g.terms)
             cor = np.broadcast_to(np.where(np.eye(q), 1.0, 0.4), (1, draws, q, q))
             name = names.cor(g.name)

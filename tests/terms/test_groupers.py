@@ -552,8 +552,15 @@ def test_what_is_wrong_with_a_bar_is_said(bar, message):
 
 
 def test_effects_with_an_id_are_plain():
-    with pytest.raises(FormulaError, match="over levels that are independent and of one kind"):
-        mb.Model(["y ~ (1 | p | gr(g, cov=A))", "sigma ~ (1 | p | g)"], frame(), known={"A": A()})
+    both = ["y ~ (1 | p | gr(g, by=arm))", "sigma ~ (1 | p | gr(g, by=arm))"]
+    with pytest.raises(FormulaError, match="and have one covariance at all levels"):
+        mb.Model(both, frame())
+    related = [text.replace("by=arm", "cov=A") for text in both]
+    with pytest.raises(DataError, match="across the parameters of one response these are plain"):
+        mb.Model(related, frame(), known={"A": A()})
+    members = [text.replace("gr(g, by=arm)", "mm(g, h)") for text in both]
+    with pytest.raises(DataError, match="by an id, and rows lie in several levels"):
+        mb.Model(members, frame())
 
 
 def test_brms_has_them_too():
