@@ -117,7 +117,7 @@ class Accessors:
     simulate = method(simulate_from_posterior, table=False, several="all")
 
     loo = method(loo, several="all", whole=True)
-    kfold = method(kfold, whole=True)
+    kfold = method(kfold, several="all", whole=True)
     log_likelihood = method(log_likelihood, several="all", whole=True)
     log_evidence = method(log_evidence, several="all", whole=True)
     check = method(check, whole=True)

@@ -140,8 +140,7 @@ class Loo(ELPDDataLOO):
             said.append(f"{plural(self.unconverged, 'fit')} did not converge.")
         if len(left):
             unreliable = self.held_out.count(left)
-            remedy = "; use refit=True" if self.held_out.refits else ""
-            said.append(f"The estimate is not reliable for {unreliable:,}{remedy}.")
+            said.append(f"The estimate is not reliable for {unreliable:,}; use refit=True.")
         return " ".join(filter(None, [*said, *about]))
 
     @property

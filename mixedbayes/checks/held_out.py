@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -77,21 +77,17 @@ class HeldOut:
     refs: Ints | None  # (n,) the unit of each row; None where each row is one
     groups: tuple[GroupDesign, ...]
     copies: Floats | None = None  # (n,) how many observations each row stands for; None for one
-    refits: bool = True  # whether fits without some units are offered
+    several: Ints | None = None  # (n,) of several responses the row of the frame of each
 
     @classmethod
     def of(cls, design: Design, family: Family, target: str) -> HeldOut:
-        """The units of one target, see `_of`; of several responses there are no fits without."""
-        return replace(cls._of(design, family, target), refits=design.several is None)
-
-    @classmethod
-    def _of(cls, design: Design, family: Family, target: str) -> HeldOut:
         """The units of one target; "group" is the model's only or coarsest grouping factor."""
         groups, data = design.factors, Data.of(design, family)
         if target == OBSERVATION and design.several is not None:
             first = first_rows(design)
             there = tuple(g.take(first) for g in groups)
-            return cls(data, target, design.several.index, None, there)
+            every = design.several
+            return cls(data, target, every.index, None, there, several=every.units)
         if target == OBSERVATION:
             return cls(data, target, design.index, None, groups, copies(design, family))
         own = design.residual
@@ -148,7 +144,8 @@ class HeldOut:
         return "observations" if self.by_observation else f"levels of {self.target}"
 
     def unit_of_row(self) -> Ints:
-        return np.arange(len(self.data.y)) if self.refs is None else self.refs
+        every = np.arange(len(self.data.y)) if self.several is None else self.several
+        return every if self.refs is None else self.refs
 
     @property
     def _one_level_each(self) -> list[GroupDesign]:

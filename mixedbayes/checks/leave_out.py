@@ -16,10 +16,11 @@ from mixedbayes.checks.group_density import of_levels
 from mixedbayes.checks.held_out import OBSERVATION, HeldOut, grouped_by
 from mixedbayes.checks.log_likelihood import by_target, of_one
 from mixedbayes.checks.own import one_by_one
+from mixedbayes.checks.rows_of_several import by_row, some_rows
 from mixedbayes.design.limits import limits_of
+from mixedbayes.design.several import taken
 from mixedbayes.design.types import Design, Floats, Ints, LinearPredictor
 from mixedbayes.errors import ModelError
-from mixedbayes.model.coords import model_coords
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.priors.placement import Centre
@@ -73,7 +74,7 @@ def leave_out(
     -------
     Refit
         log of the mean over draws of p(y_u | draw): per observation given its group effects (of a
-        row that stands for several, of each), per
+        row that stands for several, of each; of several responses of all that a row has), per
         level with its effects integrated out. Of a single unit it comes from the draws of both
         posteriors, whose densities differ by p(y_u | draw): an outlying unit is hard to score from
         draws that know nothing of it.
@@ -110,6 +111,8 @@ def _density(post: Posterior, held_out: HeldOut, units: Ints, *, alone: bool) ->
     """(S, u) log density of units that are left out together, or of one that is `alone`."""
     if not held_out.by_observation:
         return of_levels(post, held_out.target, units).log_density
+    if post.design.several is not None:
+        return by_row(post, units)
     if post.design.residual is not None and not alone:
         return given_kept(post, units, ~np.isin(np.arange(post.design.n), units))
     return one_by_one(post, units) if alone else of_one(post, units)
@@ -142,7 +145,7 @@ def population_draws(draws: xr.Dataset) -> Floats:
 def take(design: Design, rows: Ints) -> Design:
     """The design of some of its rows; every level stays."""
     return replace(
-        design.each(lambda p: _take(p, rows)),
+        design.each(lambda p: taken(p, rows)),
         y=design.y[rows],
         weights=None if design.weights is None else design.weights[rows],
         trials=None if design.trials is None else design.trials[rows],
@@ -150,16 +153,7 @@ def take(design: Design, rows: Ints) -> Design:
         rows=design.rows[rows],
         limits=limits_of(design, rows),
         residual=None if design.residual is None else design.residual.take(rows),
-    )
-
-
-def _take(predictor: LinearPredictor, rows: Ints) -> LinearPredictor:
-    return replace(
-        predictor,
-        X=predictor.X[rows],
-        groups=tuple(g.take(rows) for g in predictor.groups),
-        offset=None if predictor.offset is None else predictor.offset[rows],
-        counts=None if predictor.counts is None else predictor.counts[rows],
+        several=None if design.several is None else some_rows(design.several, rows, take),
     )
 
 
@@ -267,8 +261,8 @@ def kfold(post: Posterior, k: int = 10, by: str | None = None, *, seed: int | No
         elpd[units] += count[units] * found.log_density
         unconverged += not found.converged
     full = times * log_mean(density.to_numpy().reshape(post.n_draws, -1) / times)
-    dim = names.OBS if held_out.by_observation else names.group_dim(held_out.target)
-    coords = {dim: model_coords(post.spec)[dim]}
+    (dim,) = (str(d) for d in density.dims if d not in (names.CHAIN, names.DRAW))
+    coords = {dim: density.coords[dim].to_numpy()}
     return KFold(
         elpd=float(elpd.sum()),
         se=standard_error(elpd, held_out.copies),

@@ -90,13 +90,6 @@ def loo(
         raise ModelError(f'refit={refit!r}: use "auto", True or False')
     out = weighted(post, target, progress=progress)
     high = out.high
-    if post.design.several is not None:
-        if refit is True and len(high):
-            raise ModelError(
-                "refit=True: fits without some rows of several responses are not offered; use "
-                "refit=False"
-            )
-        return out
     quick = post.run is not None and post.run.quick and len(high) <= MOST_REFITS
     if len(high) and (refit is True or (refit == "auto" and quick)):
         key = ("loo refitted", out.held_out.target)

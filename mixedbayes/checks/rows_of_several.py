@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.types import Design, Floats, Ints, Responses
 from mixedbayes.results.correlated import whitened
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
@@ -39,3 +42,19 @@ def first_rows(design: Design) -> Ints:
     """(m,) the first row of each row of the frame."""
     assert design.several is not None
     return np.unique(design.several.units, return_index=True)[1]
+
+
+def some_rows(every: Responses, rows: Ints, take: Callable[[Design, Ints], Design]) -> Responses:
+    """The responses of some rows of the design of all; `take` gives some rows of one of them."""
+    units, codes = np.unique(every.units[rows], return_inverse=True)
+    parts = tuple(
+        take(part, np.flatnonzero(np.isin(every.at(k), rows))) for k, part in enumerate(every.parts)
+    )
+    return replace(
+        every,
+        parts=parts,
+        units=codes,
+        places=every.places[rows],
+        index=every.index[units],
+        rows=every.rows[units],
+    )
