@@ -81,9 +81,9 @@ class Model:
         order, of whole numbers as far apart as they say; ``toep`` a correlation for each lag, of
         levels one step apart; ``ou(time | g)`` exp(-distance / range), of numbers at any distances.
         As in glmmTMB cs and toep have an sd for each visit, and ar1 and ou one; homcs and homtoep
-        have one, hetar1 one for each. ``(0 + ar1(visit) | g)`` is the same; beside an intercept of
-        each level write ``(1 | g) + ar1(visit | g)``. Dense matrices of all visits are factored,
-        so that some tens of them are fast.
+        have one, hetar1 one for each. Dates are visits at steps of their shortest distance, or of
+        months, and times in days. Beside an intercept of each level write ``(1 | g) + ar1(visit |
+        g)``. Dense matrices of all visits are factored, so that some tens of them are fast.
         ``time | cens(kind) ~ ...``: 0 or "none", the response is known; 1, True or "right", it is
         above y; -1 or "left", at most y; ``cens(kind, upper)`` with 2 or "interval", above y and at
         most `upper`, as in brms, of counts too; where y is -inf, at most `upper`.
@@ -135,8 +135,8 @@ class Model:
         formula; rows of different groups are independent. ``ar1`` rho^steps, ``arma11`` the same
         beyond the first step, ``ou(time | g)`` exp(-distance / range), ``cosy(g)`` one correlation,
         of rows in any order, ``toep`` one for each lag, ``unstr(visit | g)`` any, as in an MMRM.
-        Visits are ordered categories or whole numbers, one row of a group at each; missing visits
-        are rows that are not there. ``unstr``, ``cs``, ``toep`` and ``hetar1`` have an sd for each
+        Visits are ordered categories, whole numbers or dates, one row of a group at each; missing
+        visits are rows that are not there, or ``y | mi()``. ``unstr``, ``cs``, ``toep`` and ``hetar1`` have an sd for each
         visit: unless a formula of sigma is given it is ``sigma ~ 0 + visit``. ``by=arm`` has
         correlations, and sds, of its own for each level of a column. The draws are ``rho``,
         ``theta`` or ``range``.

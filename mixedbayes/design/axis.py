@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mixedbayes.design.encode import Encoding, plan
 from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.moments import Moments, is_moments, moments
 from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.design.values import Categorical, label, listed
 from mixedbayes.errors import DataError
@@ -41,7 +42,10 @@ def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
     node = _alone(terms)
     if structure.closed or not structure.correlated or node is None:
         return plan(terms, rows, bar.text), structure
-    value, name = rows.value(node), _name(node)
+    name = _name(node)
+    if is_moments(rows, node):
+        return _of_moments(bar, structure, node, rows)
+    value = rows.value(node)
     if isinstance(value, Categorical):
         check_levels(bar, name, value.levels)
         encoding, at = plan(terms, rows, bar.text), of_categories(bar, structure, value, name)
@@ -62,6 +66,26 @@ def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
     whole = plan(Terms(False, (Term((Call("C", (node,), (), node.span),)),)), rows, bar.text)
     block = replace(whole.blocks[0], names=tuple(f"{name}[{label(v)}]" for v in levels))
     kept = replace(whole, blocks=(block,), unseen=_unseen(bar, name), along=node)
+    return kept, structure.placed(at, name)
+
+
+def _of_moments(
+    bar: RandomTerm, structure: Covariance, node: Node, rows: Rows
+) -> tuple[Encoding, Covariance]:
+    """The same where the variable is dates, or periods."""
+    name = _name(node)
+    own, numbers, labels = moments(
+        rows, name, axis=structure.axis, text=bar.text, group=_group(bar)
+    )
+    check_levels(bar, name, pd.Index(labels))
+    levels = np.unique(numbers)
+    at = of_numbers(bar, structure, levels, name) if structure.axis else range(len(levels))
+    whole = plan(Terms(False, (Term((Call("C", (node,), (), node.span),)),)), rows, bar.text)
+    block = replace(whole.blocks[0], names=tuple(f"{name}[{text}]" for text in labels))
+    kept = replace(whole, blocks=(block,), unseen=_unseen(bar, name))
+    if structure.axis:
+        note = f"{bar.text}: {name} is in {own.said}"
+        kept = replace(kept, along=node, moments=own, note=note)
     return kept, structure.placed(at, name)
 
 
@@ -193,7 +217,7 @@ def beyond(encoding: Encoding, rows: Rows, covariance: Covariance) -> tuple[Floa
     if len(others) and (reason := covariance.beyond(others.tolist())):
         raise DataError(
             f"{covariance.of} has {len(others)} level(s) that the fitted data do not have: "
-            f"{listed([float(v) for v in others], 4)}. {encoding.unseen}: {reason}"
+            f"{_listed(encoding.moments, others.tolist())}. {encoding.unseen}: {reason}"
         )
     own = np.eye(len(covariance.at))[at] * seen[:, None]
     return own, (values[:, None] == others).astype(float), others
@@ -210,9 +234,15 @@ def _levels_of(
 ) -> tuple[Floats, Ints, NDArray[np.bool_]]:
     """Positions of rows, the level there or another, and whether it is the one."""
     assert encoding.along is not None
-    values, known = rows.array(encoding.along), np.array(covariance.at)
+    own = encoding.moments
+    values = rows.array(encoding.along) if own is None else own.numbers(rows)
+    known = np.array(covariance.at)
     at = np.minimum(np.searchsorted(known, values), len(known) - 1)
     return values, at, known[at] == values
+
+
+def _listed(own: Moments | None, numbers: list[float]) -> str:
+    return listed(numbers, 4) if own is None else own.beyond(numbers)
 
 
 def _order_note(bar: RandomTerm, name: str, value: Categorical) -> str:

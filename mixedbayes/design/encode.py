@@ -17,6 +17,7 @@ import numpy as np
 
 from mixedbayes.design.columns import coding
 from mixedbayes.design.evaluate import Rows
+from mixedbayes.design.moments import Moments
 from mixedbayes.design.types import Floats
 from mixedbayes.design.used import names_in
 from mixedbayes.design.values import Categorical, Matrix, Steps, label, listed
@@ -50,6 +51,7 @@ class Encoding:
     )  # those in the intercept and columns
     unseen: str = ""  # what to say where new data have another level
     along: Node | None = None  # numbers whose distinct values are the levels
+    moments: Moments | None = None  # how these are numbers, where they are dates
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import pandas as pd
 from mixedbayes.design.axis import MOST, of_categories, of_numbers
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.grouping import Grouping, find, group
+from mixedbayes.design.moments import Moments, is_moments, moments
 from mixedbayes.design.types import Floats, Ints, Residual
 from mixedbayes.design.values import Categorical, encode, label, listed, lookup, row_name
 from mixedbayes.errors import DataError
@@ -35,6 +36,8 @@ class EncodedResidual:
     arms: pd.Index | None
     arm_of_level: Ints | None  # (J,)
     note: str = ""
+    numbers: Floats | None = None  # (T,) positions that are no categories
+    moments: Moments | None = None  # how these are numbers, where they are dates
 
     def new(self, rows: Rows, *, once: bool = True) -> Residual:
         """The same structure with the places of new rows, whose groups are numbered anew.
@@ -81,24 +84,33 @@ class EncodedResidual:
             value = rows.value(node)
             assert isinstance(value, Categorical)
             return own.structure, own.positions, value.codes.astype(np.int64)
-        values, known = rows.array(node), np.array(own.positions, float)
-        others = np.setdiff1d(values, known)
-        if len(others) and not own.structure.exchangeable:
-            self._check_beyond(others)
-        every = np.union1d(known, values)
+        assert self.numbers is not None
+        values = rows.array(node) if self.moments is None else self.moments.numbers(rows)
+        known = self.numbers
+        others, where = np.unique(values[~np.isin(values, known)], return_index=True)
         if not len(others):
             return own.structure, own.positions, np.searchsorted(known, values)
-        at = range(len(every)) if own.structure.exchangeable else every.tolist()
+        if not own.structure.exchangeable:
+            self._check_beyond(others)
+        labels: list[object] = list(others.tolist())
+        if self.moments is not None:
+            column = rows.table.columns[self.moments.name]
+            labels = [*self.moments.texts(column[~np.isin(values, known)].iloc[where])]
+        every = np.concatenate([known, others])
+        order = np.argsort(every)
+        said = [*own.positions, *labels]
+        at = range(len(every)) if own.structure.exchangeable else every[order].tolist()
         placed = own.structure.placed(at, own.structure.of)
-        return placed, tuple(every.tolist()), np.searchsorted(every, values)
+        return placed, tuple(said[k] for k in order), np.searchsorted(every[order], values)
 
     def _check_beyond(self, others: Floats) -> None:
-        said = [float(v) for v in others]
+        said, own = [float(v) for v in others], self.moments
         name = self.residual.structure.of
         if reason := self.residual.structure.beyond(said):
+            listed_as = listed(said, 4) if own is None else own.beyond(said)
             raise DataError(
-                f"{name} has {len(said)} value(s) that the fitted data do not have: "
-                f"{listed(said, 4)}. Residuals are {self.residual.text}: {reason}"
+                f"{name} has {len(said)} value(s) that the fitted data do not have: {listed_as}. "
+                f"Residuals are {self.residual.text}: {reason}"
             )
 
     def _arms(self, rows: Rows, codes: Ints, refs: Ints) -> Ints:
@@ -128,7 +140,7 @@ def fit_residual(term: ResidualTerm, rows: Rows) -> EncodedResidual:
         group has one row, or a group lies in several arms.
     """
     grouping, refs = group(rows.table, term.factors)
-    structure, positions, places, levels, note = _fitted_places(term, rows, refs)
+    where = _fitted_places(term, rows, refs)
     arms, arm_levels, of_level = None, None, None
     if term.by:
         arms, arm_levels = encode(rows.table.columns[term.by], term.by)
@@ -138,10 +150,10 @@ def fit_residual(term: ResidualTerm, rows: Rows) -> EncodedResidual:
     residual = Residual(
         text=term.text,
         name=term.group,
-        structure=structure,
-        positions=positions,
+        structure=where.structure,
+        positions=where.positions,
         refs=np.asarray(refs, np.int64),
-        places=places,
+        places=where.places,
         levels=grouping.levels,
         arms=None if arms is None else np.asarray(arms, np.int64),
         by=term.by,
@@ -150,44 +162,60 @@ def fit_residual(term: ResidualTerm, rows: Rows) -> EncodedResidual:
     _check_once(residual, term, rows)
     _check_several(residual)
     _check_pairs(residual)
-    return EncodedResidual(term, residual, grouping, levels, arm_levels, of_level, note)
+    return EncodedResidual(
+        term, residual, grouping, where.levels, arm_levels, of_level, where.note, where.numbers,
+        where.moments,
+    )  # fmt: skip
 
 
-def _fitted_places(
-    term: ResidualTerm, rows: Rows, refs: Ints
-) -> tuple[Covariance, tuple[object, ...], Ints, pd.Index | None, str]:
-    """Structure at its positions, their labels, the place of each row, levels, and a note."""
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where the rows of the fit are; see `EncodedResidual`."""
+
+    structure: Covariance  # placed
+    positions: tuple[object, ...]  # (T,) their labels
+    places: Ints  # (n,)
+    levels: pd.Index | None = None
+    note: str = ""
+    numbers: Floats | None = None
+    moments: Moments | None = None
+
+
+def _fitted_places(term: ResidualTerm, rows: Rows, refs: Ints) -> _Places:
     structure = RESIDUALS[term.structure]
     if not term.of:
         places = _numbered(refs)
         T = max(int(places.max()) + 1, _FEW)
-        return structure.placed(range(T), ""), tuple(range(1, T + 1)), places, None, ""
+        return _Places(structure.placed(range(T), ""), tuple(range(1, T + 1)), places)
     node = parse_expression(term.of)
-    value = rows.value(node)
     name = node.name if isinstance(node, Name) else unparse(node)
-    note = ""
-    if isinstance(value, Categorical):
-        _check_positions(term, name, structure, value.levels)
-        at = of_categories(term, structure, value, name)
-        if structure.axis and not value.ordered:
-            note = (
-                f'residual="{term.text}": the levels of {name} are taken in the order of its '
-                f"categories, {listed(value.levels.tolist(), 6)}; an ordered category says it"
-            )
-        positions = tuple(value.levels.tolist())
-        placed = structure.placed(at, name)
-        return placed, positions, value.codes.astype(np.int64), value.levels, note
-    numbers = rows.array(node)
+    said, own, labels = f'residual="{term.text}"', None, None
+    if is_moments(rows, node):
+        own, numbers, labels = moments(rows, name, axis=structure.axis, text=said, group=term.group)
+        note = f"{said}: {name} is in {own.said}" if structure.axis else ""
+    else:
+        value = rows.value(node)
+        if isinstance(value, Categorical):
+            return _of_levels(term, structure, value, name)
+        numbers, note = rows.array(node), ""
     levels = np.unique(numbers)
-    _check_positions(term, name, structure, pd.Index(levels))
-    whole = of_numbers(term, structure, levels, name) if structure.axis else range(len(levels))
-    return (
-        structure.placed(whole, name),
-        tuple(levels.tolist()),
-        np.searchsorted(levels, numbers),
-        None,
-        note,
-    )
+    positions = tuple(levels.tolist() if labels is None else labels)
+    _check_positions(term, name, structure, pd.Index(positions))
+    at = of_numbers(term, structure, levels, name) if structure.axis else range(len(levels))
+    placed, places = structure.placed(at, name), np.searchsorted(levels, numbers)
+    return _Places(placed, positions, places, None, note, levels, own)
+
+
+def _of_levels(term: ResidualTerm, structure: Covariance, value: Categorical, name: str) -> _Places:
+    _check_positions(term, name, structure, value.levels)
+    at, note = of_categories(term, structure, value, name), ""
+    if structure.axis and not value.ordered:
+        note = (
+            f'residual="{term.text}": the levels of {name} are taken in the order of its '
+            f"categories, {listed(value.levels.tolist(), 6)}; an ordered category says it"
+        )
+    placed, places = structure.placed(at, name), value.codes.astype(np.int64)
+    return _Places(placed, tuple(value.levels.tolist()), places, value.levels, note)
 
 
 def _numbered(refs: Ints) -> Ints:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from mixedbayes.design.moments import kind_of_moments
 from mixedbayes.design.table import eager, table
 from mixedbayes.design.types import Design
 from mixedbayes.design.used import Used, category_columns, level_columns, used_columns
@@ -141,6 +142,7 @@ class Columns:
             name in self._categories
             or name in self.factors
             or is_logical(column)
+            or bool(kind_of_moments(column))
             or kind_of(column, name) == "factor"
         )
 
@@ -176,6 +178,8 @@ class Columns:
             raise DataError(f"{name}: there are no values in {given!r}")
         if name in self.grouping:
             return asked
+        if kind_of_moments(self.frame[name]):
+            return self._moments(name, asked)
         if self.is_category(name):
             return self._known(name, asked)
         for value in asked:
@@ -183,6 +187,14 @@ class Columns:
             if not number or not np.isfinite(value):
                 raise DataError(f"{name} is numeric, and {value!r} is not a finite number")
         return asked
+
+    def _moments(self, name: str, asked: Sequence[Any]) -> list[Any]:
+        """Dates, also those that the data do not have."""
+        try:
+            return pd.Series(list(asked)).astype(self.frame[name].dtype).tolist()
+        except (TypeError, ValueError) as error:
+            kind = kind_of_moments(self.frame[name])
+            raise DataError(f"{name} holds {kind}, and not {listed(list(asked), 4)}") from error
 
     def _known(self, name: str, asked: Sequence[Any]) -> list[Any]:
         levels = pd.Index(self.levels(name))

@@ -8,8 +8,9 @@ and K = R_e'e R_ee^-1,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,22 +52,17 @@ def _placed(
         return own.placed(range(T), ""), tuple(range(1, T + 1)), places
     if known.positions == new.positions:
         return own, known.positions, np.concatenate([known.places, new.places])
-    of_known, of_new = _numbers(known), _numbers(new)
-    said = dict(zip(of_known, known.positions, strict=True))
-    said |= dict(zip(of_new, new.positions, strict=True))
-    every = sorted(said)
-    place = {at: k for k, at in enumerate(every)}
-    where = [np.array([place[at] for at in each]) for each in (of_known, of_new)]
-    places = np.concatenate([where[0][known.places], where[1][new.places]])
-    at = [float(k) for k in range(len(every))] if own.exchangeable else every
-    return own.placed(at, own.of), tuple(said[at] for at in every), places
-
-
-def _numbers(own: Residual) -> tuple[float, ...]:
-    """Positions as numbers that mean the same in both."""
-    if not own.structure.exchangeable:
-        return own.structure.at
-    return tuple(float(v) for v in own.positions)  # type: ignore[arg-type]
+    keys: list[Sequence[Any]] = [known.structure.at, new.structure.at]
+    if own.exchangeable:  # no order, so that labels tell positions apart
+        keys = [known.positions, new.positions]
+    said = dict(zip(keys[0], known.positions, strict=True))
+    said |= dict(zip(keys[1], new.positions, strict=True))
+    every = list(said) if own.exchangeable else sorted(said)
+    place = {key: k for k, key in enumerate(every)}
+    of_known, of_new = (np.array([place[key] for key in each]) for each in keys)
+    at = range(len(every)) if own.exchangeable else every
+    places = np.concatenate([of_known[known.places], of_new[new.places]])
+    return own.placed(at, own.of), tuple(said[key] for key in every), places
 
 
 @dataclass(frozen=True, eq=False)
