@@ -16,7 +16,7 @@ from typing import Any, Concatenate, Literal
 
 import pandas as pd
 
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import MixedBayesError, ModelError
 from mixedbayes.interrupts import load
 from mixedbayes.results.library import answer
 from mixedbayes.results.several import each, one_below_the_other
@@ -162,7 +162,7 @@ class _Method:
             elif how == "one" or bound.arguments.get("draws", False):
                 raise ModelError(_of_one(call.__name__, design, whole=whole))
             else:
-                found = _of_each(stage, before, subject, args, kwargs)
+                found = _of_each(call.__name__, stage, before, subject, args, kwargs)
             if into is not None:
                 return into.of(found)
             if not table or not isinstance(found, pd.DataFrame):
@@ -178,13 +178,22 @@ class _Method:
         return call
 
 
-def _of_each(stage: Any, before: Any, subject: Any, args: Any, kwargs: Any) -> pd.DataFrame:
+def _of_each(
+    called: str, stage: Any, before: Any, subject: Any, args: Any, kwargs: Any
+) -> pd.DataFrame:
     """A table of each of several responses, one below the other."""
     tables = {}
     for name, own in each(subject).items():
-        if before is not None:
-            before(own)
-        tables[name] = stage(own, *args, **kwargs)
+        try:
+            if before is not None:
+                before(own)
+            tables[name] = stage(own, *args, **kwargs)
+        except MixedBayesError as error:
+            known = [other for other in subject.design.several.names if other != name]
+            raise type(error)(
+                f"{name}: {error}. Other responses by themselves: "
+                f"fit.response({known[0]!r}).{called}(...)"
+            ) from error
     return one_below_the_other(tables)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from mixedbayes.checks.own import Own
 from mixedbayes.checks.proposals import ends
 from mixedbayes.checks.report import CheckReport, Finding
 from mixedbayes.checks.residual import chi_squared, effects, residuals
+from mixedbayes.checks.rows_of_several import first_rows, of_the_frame
 from mixedbayes.checks.sensitivity import (
     CONFLICT,
     DRIVEN,
@@ -41,6 +42,7 @@ from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.results.own_priors import quantities
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.several import each
 from mixedbayes.results.summary import diagnostics
 from mixedbayes.results.text import plural
 from mixedbayes.results.variance import covariance
@@ -63,8 +65,9 @@ def check(
     Convergence; residual against fitted, quantiles of residuals, scale against fitted; zeros,
     dispersion and the largest of counts; autocorrelation of residuals; quantiles of group effects;
     slopes within and between groups; collinearity; levels per factor; what the data say about sds
-    and correlations; sensitivity to the prior; influence of observations and of groups. It is kept
-    with the posterior: asking again takes no time.
+    and correlations; sensitivity to the prior; influence of observations and of groups. Of several
+    responses each has its own residuals and predictors, and an observation is a row with all that
+    are known. It is kept with the posterior: asking again takes no time.
 
     Parameters
     ----------
@@ -94,7 +97,7 @@ def check(
     >>> fit.check(order="Days")  # doctest: +SKIP
     """
     number = seed_of(post, seed)
-    given = None if order is None else given_order(post.design, order)
+    given = None if order is None else given_order(of_the_frame(post.design), order)
     key = ("check", number, given and given.key)
     found = post.once(key, lambda: tuple(_findings(post, number, given, progress)))
     return CheckReport(tuple(replace(f, table=f.table.copy()) for f in found))
@@ -109,22 +112,16 @@ _UNORDERED = (
 def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -> Iterator[Finding]:
     yield convergence(post)
     kept = all(post.has_ranef(g.name, p.parameter) for p in post.predictors for g in p.groups)
-    if kept and post.family.unordered:
-        totals = post.family.totals(post.design) if post.family.columns else None
-        if totals is not None and np.any(totals > 1):
-            yield dispersion_of_categories(chi_squared(post, seed), post)
-        else:
-            yield Finding("Not checked", _UNORDERED, False, pd.DataFrame())
+    every = {"": post} if post.design.several is None else each(post)
+    if kept:
+        for name, own in every.items():
+            yield from _named(name, _rows(own, seed, order))
         yield from _normal_effects(post, seed)
-    elif kept:
-        found = residuals(post, seed)
-        yield from (location(found), shape(found, post), scale(found))
-        yield from counts(found, post)
-        yield from filter(None, [ends(found, post)])
-        yield from filter(None, [autocorrelation(post, found, seed, order)])
-        yield from _normal_effects(post, seed)
-        yield from filter(None, [within_between(post)])
-    yield collinearity(post.design)
+        for name, own in every.items():
+            if not own.family.unordered:
+                yield from _named(name, filter(None, [within_between(own)]))
+    for name, own in every.items():
+        yield from _named(name, [collinearity(own.design)])
     if post.design.mu.factors:
         yield levels(post.design)
         yield information(post)
@@ -140,6 +137,27 @@ def _findings(post: Posterior, seed: int, order: Order | None, progress: bool) -
             True,
             pd.DataFrame(),
         )
+
+
+def _named(response: str, found: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings of one of several responses, with its name."""
+    return (replace(f, title=f"{response}: {f.title}") if response else f for f in found)
+
+
+def _rows(post: Posterior, seed: int, order: Order | None) -> Iterator[Finding]:
+    """The rows of one response beside what the model says of them."""
+    if post.family.unordered:
+        totals = post.family.totals(post.design) if post.family.columns else None
+        if totals is not None and np.any(totals > 1):
+            yield dispersion_of_categories(chi_squared(post, seed), post)
+        else:
+            yield Finding("Not checked", _UNORDERED, False, pd.DataFrame())
+        return
+    found = residuals(post, seed)
+    yield from (location(found), shape(found, post), scale(found))
+    yield from counts(found, post)
+    yield from filter(None, [ends(found, post)])
+    yield from filter(None, [autocorrelation(post, found, seed, order)])
 
 
 def _normal_effects(post: Posterior, seed: int) -> Iterator[Finding]:
@@ -202,7 +220,10 @@ def variance_inflation(X: Floats, counts: Floats | None = None) -> Floats:
 
 def levels(design: Design) -> Finding:
     """How many levels, and how many rows each? A row that counts several times is as many."""
-    table = pd.DataFrame([_level_row(g, design.repeats) for g in design.mu.factors])
+    groups = tuple(design.mu.factors)
+    if design.several is not None:  # whose rows are those of the frame
+        groups = tuple(g.take(first_rows(design)) for g in groups)
+    table = pd.DataFrame([_level_row(g, design.repeats) for g in groups])
     few = table[table["levels"] < FEW_LEVELS]
     counted = "; ".join(
         f"{r.group} has {plural(r.levels, 'level')} of {_range(r.fewest, r.most)}"

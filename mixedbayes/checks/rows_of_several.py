@@ -58,3 +58,11 @@ def some_rows(every: Responses, rows: Ints, take: Callable[[Design, Ints], Desig
         index=every.index[units],
         rows=every.rows[units],
     )
+
+
+def of_the_frame(design: Design) -> Design:
+    """A design whose rows are the frame's that are used; of one response itself."""
+    every = design.several
+    if every is None:
+        return design
+    return replace(every.parts[0], y=np.zeros(every.m), index=every.index, rows=every.rows)

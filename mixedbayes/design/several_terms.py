@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design.types import Across, GroupDesign, Ints, LinearPredictor
+from mixedbayes.design.types import Across, Design, GroupDesign, Ints, LinearPredictor
 from mixedbayes.errors import DataError
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
@@ -40,6 +40,17 @@ def joined(members: Sequence[Member]) -> tuple[Across, ...]:
             if shared(g):
                 by_name.setdefault(g.name, []).append((name, g))
     return tuple(Across(tuple(own)) for own in by_name.values())
+
+
+def together(design: Design, parameter: str) -> tuple[Across, ...]:
+    """Factors with effects on a parameter of more than one response, with all these effects."""
+    assert design.several is not None
+    members = [
+        (k, name, part.predictor(parameter))
+        for k, (name, part) in enumerate(zip(design.several.names, design.parts, strict=True))
+        if parameter in (names.MU, *part.further)
+    ]
+    return tuple(a for a in joined(members) if len(a.members) > 1)
 
 
 def terms(members: Sequence[Member], units: Ints, places: Ints) -> tuple[GroupDesign, ...]:

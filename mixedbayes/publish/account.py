@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.build import smooths_of
 from mixedbayes.design.limits import INTERVAL, LEFT, RIGHT, Limits
+from mixedbayes.design.several_terms import together
 from mixedbayes.design.smooths import Fitted as FittedSmooth
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
+from mixedbayes.families.base import Family
 from mixedbayes.formula.nodes import unparse
+from mixedbayes.publish.pieces import Cite, Code, Piece, Sentences, listed
+from mixedbayes.publish.sampled import convergence, sampling, software
 from mixedbayes.publish.words import (
     family_name,
     formulas,
@@ -27,30 +27,10 @@ from mixedbayes.publish.words import (
     title,
 )
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.summary import diagnostics
+from mixedbayes.results.several import each
 from mixedbayes.results.text import plural
 from mixedbayes.smooths.registry import BASES
 from mixedbayes.terms.unstructured import UNSTRUCTURED
-
-
-@dataclass(frozen=True)
-class Code:
-    """A formula, or another text that stands as the user typed it."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Cite:
-    """References, by their keys."""
-
-    keys: tuple[str, ...]
-
-
-_FACT = re.compile(r": | \(worst|\. |\.$")  # what a message says before it explains
-OWN = "mixedbayes"
-type Piece = str | Code | Cite
-type Sentences = list[Piece]  # what stands in a paragraph, one after the other
 
 # What the numbers of a prior are.
 _ARGUMENTS = {
@@ -65,10 +45,10 @@ _ARGUMENTS = {
 def paragraphs(post: Posterior) -> list[Sentences]:
     """Model and data; priors; sampling and convergence; software."""
     found = [
-        [*_model(post), *_predictors(post), *_data(post.design)],
+        [*_model(post), *_each(post), *_data(post.design)],
         _priors(post),
-        [*_sampling(post), *_convergence(post)],
-        _software(post),
+        [*sampling(post), *convergence(post)],
+        software(post),
     ]
     return [p for p in found if p]
 
@@ -77,13 +57,21 @@ def paragraphs(post: Posterior) -> list[Sentences]:
 
 
 def _model(post: Posterior) -> Iterator[Piece]:
-    design, family = post.design, post.family
-    linear = "linear" if family.link.name == "identity" else "generalized linear"
+    design = post.design
+    every = [post] if design.several is None else list(each(post).values())
+    linear = all(own.family.link.name == "identity" for own in every)
     mixed = "mixed model" if any(p.factors for p in design.predictors) else "model"
+    laws = [_law(own.family) for own in every]
+    responses = [own.design.response for own in every]
+    with_law = f" with a {laws[0]}"
+    if len(set(laws)) > 1:
+        each_law = (f"{y} with a {law}" for y, law in zip(responses, laws, strict=True))
+        with_law = f", {joined(list(each_law))}"
+    were = "was modelled" if len(every) == 1 else "were modelled together"
+    kind = "linear" if linear else "generalized linear"
     yield (
-        f"{design.response} was modelled by a Bayesian {linear} {mixed} with a "
-        f"{family_name(family)} likelihood and {family.link.name} link. In the notation "
-        "of lme4 "
+        f"{joined(responses)} {were} by a Bayesian {kind} {mixed}{with_law}. In the notation of "
+        "lme4 "
     )
     yield Cite(("formula",))
     several = formulas(design)
@@ -92,6 +80,48 @@ def _model(post: Posterior) -> Iterator[Piece]:
         yield ("" if k == 0 else " and " if k == len(several) - 1 else ", ")
         yield Code(text)
     yield ". "
+
+
+def _law(family: Family) -> str:
+    return f"{family_name(family)} likelihood and {family.link.name} link"
+
+
+def _each(post: Posterior) -> Iterator[Piece]:
+    """The predictors of every response, and how several are correlated."""
+    every = post.design.several
+    if every is None:
+        yield from _predictors(post)
+        yield from _references(post.design)
+        return
+    for own in each(post).values():
+        yield from _predictors(own)
+    yield from _together(post.design)
+    yield from _references(post.design)
+
+
+def _together(design: Design) -> Iterator[str]:
+    """What several responses have in common."""
+    assert design.several is not None
+    for p in design.predictors:
+        for a in together(design, p.parameter):
+            owners = [name for name, g in a.members for _ in g.terms]
+            if not any(len({owners[k] for k in block}) > 1 for block in a.blocks):
+                continue
+            blocks = "" if len(a.blocks) == 1 else ", within each id in the formulas,"
+            of = "" if p.parameter == names.MU else f"{p.parameter} of "
+            yield (
+                f"The effects over {a.name} on {of}{joined(list(dict.fromkeys(owners)))} are "
+                f"correlated with each other: the correlations of all of them{blocks} were "
+                "estimated together. "
+            )
+    every = joined(design.several.names)
+    if design.residual is not None:
+        yield (
+            f"The residuals of {every} in one row are correlated, and their correlations were "
+            "estimated. "
+        )
+    else:
+        yield f"Given these effects {every} of one row are independent. "
 
 
 def _predictors(post: Posterior) -> Iterator[Piece]:
@@ -138,7 +168,12 @@ def _predictors(post: Posterior) -> Iterator[Piece]:
         yield f"The residuals of the rows of one {residual.name} are correlated, "
         yield Code(residual.text)
         yield f": {residual.structure.said}, of {f'values of {of}' if of else 'rows'}{arms}. "
-    references = reference_levels(design)
+
+
+def _references(design: Design) -> Iterator[str]:
+    references: dict[str, object] = {}
+    for part in design.parts or (design,):
+        references |= reference_levels(part)
     if references:
         said = joined([f"{level} of {factor}" for factor, level in references.items()])
         levels = "level" if len(references) == 1 else "levels"
@@ -262,7 +297,13 @@ def _group(g: GroupDesign, p: LinearPredictor, *, across: bool) -> str:
 
 
 def _data(design: Design) -> Iterator[str]:
-    said = f"The model was fitted to {plural(design.n, 'row')} of data"
+    several = design.several
+    rows = design.n if several is None else several.m
+    said = f"The model was fitted to {plural(rows, 'row')} of data"
+    if several is not None:
+        whole = several.m * len(several.names) - design.n
+        lacking = f", in which {plural(whole, 'response')} are missing" if whole else ""
+        said += f" with {design.n:,} responses{lacking}"
     if design.trials is not None:
         said += f" with {int(np.sum(design.trials)):,} trials in all"
     response = design.formula.response
@@ -274,7 +315,7 @@ def _data(design: Design) -> Iterator[str]:
         said += _limits(design, design.limits)
     if design.dropped and design.data is not None:
         missing = joined([f"{name} ({count:,})" for name, count in design.dropped.items()])
-        kept = design.n + (0 if design.unobserved is None else len(design.unobserved))
+        kept = rows + (0 if design.unobserved is None else len(design.unobserved))
         left_out = len(design.data) - kept
         said += f"; {plural(left_out, 'row')} with missing values in {missing} were left out"
     without = 0 if design.unobserved is None else len(design.unobserved)
@@ -315,7 +356,7 @@ def _priors(post: Posterior) -> Sentences:
     known = [kind for kind in kinds if kind in _ARGUMENTS]
     if known:
         parts = [_given_by(kind, " is given" * (k == 0)) for k, kind in enumerate(known)]
-        out += ["Here ", *_listed(parts), ". "]
+        out += ["Here ", *listed(parts), ". "]
     if not all(t.assigned.prior.proper for t in told):
         out.append("Flat is the improper uniform prior. ")
     given = [t.what for t in told if t.assigned.given]
@@ -335,108 +376,3 @@ def _given_by(kind: str, said: str) -> Sentences:
     if kind == "LKJ":
         is_what = [", a distribution of correlation matrices ", Cite(("lkj",)), ","]
     return [kind, *is_what, f"{said} by its {_ARGUMENTS[kind]}"]
-
-
-# ---- draws -------------------------------------------------------------------------------------
-
-
-def _sampling(post: Posterior) -> Sentences:
-    attributes = _attributes(post)
-    chains, draws = post.shape
-    library = str(attributes.get("inference_library", ""))
-    number = str(attributes.get("inference_library_version", ""))
-    out: Sentences = ["The posterior was sampled by "]
-    if _nuts(post):
-        out += ["the No-U-Turn Sampler ", Cite(("nuts",))]
-    else:
-        out.append("Markov chain Monte Carlo")
-    if library:
-        out.append(f" as implemented in {f'{library} {number}'.strip()}")
-    if library in _SAMPLERS:
-        out += [" ", Cite((_SAMPLERS[library],))]
-    said = f", in {plural(chains, 'chain')} of {plural(draws, 'draw')}"
-    settings = None if post.run is None else post.run.settings
-    tune = settings.tune if settings else None
-    if tune:
-        said += f"{' each' * (chains > 1)}, after {tune:,} draws of tuning"
-    details = []
-    if settings and settings.target_accept:
-        details.append(f"target acceptance rate {settings.target_accept:g}")
-        details.append(f"largest tree depth {settings.max_treedepth}")
-    if settings and settings.seed is not None:
-        details.append(f"seed {settings.seed}")
-    out.append(f"{said}{f' ({joined(details)})' if details else ''}. ")
-    if post.run is not None:
-        account = post.run.formulation.engine.account(
-            post.spec, post.run.settings, post.run.formulation
-        )
-        out.append(f"{account} " if account else "")
-        if post.run.note:
-            out.append(f"Note: {post.run.note.rstrip('.')}. ")
-    return out
-
-
-_SAMPLERS = {"pymc": "pymc", "numpyro": "numpyro"}
-
-
-def _nuts(post: Posterior) -> bool:
-    if "sample_stats" not in post.idata.children:
-        return False
-    return not {"tree_depth", "n_steps"}.isdisjoint(map(str, post.sample_stats().data_vars))
-
-
-def _convergence(post: Posterior) -> Sentences:
-    found = diagnostics(post)
-    table = found.table
-    if table.empty or not table["ess_bulk"].notna().any():
-        return ["Convergence could not be assessed from so few draws."]
-    measures = [
-        f"the smallest effective sample size is {table['ess_bulk'].min():,.0f} in the bulk and "
-        f"{table['ess_tail'].min():,.0f} in the tails"
-    ]
-    if table["rhat"].notna().any():
-        measures.insert(0, f"the largest R-hat is {table['rhat'].max():.3f}")
-    out: Sentences = [f"Over {plural(len(table), 'quantity').replace('quantitys', 'quantities')} "]
-    out += [f"{joined(measures)} ", Cite(("rhat",))]
-    if "sample_stats" in post.idata.children:
-        out.append(f"; {found.divergences:,} of {plural(found.draws, 'draw')} diverged")
-    if np.isfinite(found.bfmi).any():
-        lowest = f"{np.nanmin(found.bfmi):.2f}"
-        out += [f", and the smallest E-BFMI of a chain is {lowest} ", Cite(("bfmi",))]
-    out.append(". ")
-    if not found.ok:
-        facts = (_FACT.split(message)[0].replace("rhat", "R-hat") for message in found.messages)
-        failed = (fact.replace("The ", "the ").replace("There ", "there ") for fact in facts)
-        out.append(f"Not every check of convergence was passed: {'; '.join(failed)}.")
-    return out
-
-
-def _attributes(post: Posterior) -> dict[str, Any]:
-    return {**post.idata.attrs, **post.draws.attrs}
-
-
-def _software(post: Posterior) -> Sentences:
-    """Versions that the draws' own attributes have; nothing is said of those that they lack."""
-    attributes = _attributes(post)
-    known: list[Sentences] = []
-    for name, key, cite in (
-        (str(attributes.get("creation_library", "")), "creation_library_version", ()),
-        ("PyMC", "pymc_version", ("pymc",)),
-        ("ArviZ", "arviz_version", ("arviz",)),
-        ("NumPy", "numpy_version", ()),
-        ("Python", "python_version", ()),
-    ):
-        if name and key in attributes:
-            said: Sentences = [f"{name} {attributes[key]}"]
-            known.append([*said, " ", Cite(cite)] if cite else said)
-    out: Sentences = ["Computations were done with ", *_listed(known)] if known else []
-    if attributes.get("creation_library") != OWN:
-        own = f"summaries were made by {OWN} {version(OWN)}"
-        out.append(f"; {own}" if known else title(f"the {own}"))
-    return [*out, "."]
-
-
-def _listed(parts: Sequence[Sentences]) -> Iterator[Piece]:
-    for k, part in enumerate(parts):
-        yield "" if k == 0 else " and " if k == len(parts) - 1 else ", "
-        yield from part

@@ -8,10 +8,12 @@ from typing import Literal
 
 from mixedbayes.errors import ModelError
 from mixedbayes.printable import escaped, in_one_line, printable
-from mixedbayes.publish.account import Cite, Code, Piece, paragraphs
+from mixedbayes.publish.account import paragraphs
 from mixedbayes.publish.formats import latex, markdown
+from mixedbayes.publish.pieces import Cite, Code, Piece
 from mixedbayes.publish.references import REFERENCES, Reference
-from mixedbayes.report.equations import mathml, model_equations
+from mixedbayes.report.equations import model_equations
+from mixedbayes.report.mathml import mathml
 from mixedbayes.results.posterior import Posterior
 
 Format = Literal["text", "markdown", "latex", "html"]

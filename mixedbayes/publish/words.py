@@ -83,6 +83,9 @@ def priors_of(spec: Spec) -> list[Told]:
             elif parameter in laws:
                 number, group = laws[parameter]
                 what = f"{number} of the effects over {group}{of}"
+            elif spec.design.several is not None and term in spec.design.several.names:
+                link = spec.family.parameter_link(p.parameter).name
+                what = f"{p.parameter} of {term}" + ("" if link == "identity" else f", {link}")
             else:
                 intercept = parameter == names.intercept(p.parameter)
                 what = f"{names.INTERCEPT if intercept else term}{of}"

@@ -1,19 +1,17 @@
-"""The model of a fit in LaTeX, and as MathML."""
+"""The model of a fit in LaTeX."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from math import inf
 
 from mixedbayes import names
+from mixedbayes.design.several_terms import together
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor, Monotonic
-from mixedbayes.errors import ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.interop.writing import parts as parts_of
+from mixedbayes.model.responses import spec_of
 from mixedbayes.model.spec import Spec
-from mixedbayes.printable import escaped
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.teach.context import INDEX, context, tex
 from mixedbayes.teach.equations import Symbols, aligned, times, total
@@ -22,15 +20,25 @@ from mixedbayes.teach.run import forms_of
 MOST_TERMS = 12  # of one predictor that are written out
 
 
-def likelihood(design: Design, family: Family) -> str:
-    """The distribution of one row's response, with alignment marks."""
+def likelihood(design: Design, family: Family, of: str = "") -> str:
+    """The distribution of one row's response, with alignment marks.
+
+    `of` stands below the parameters of one of several responses.
+    """
 
     def symbol(name: str) -> str:  # with the row's index where it has a formula of its own
         own = name in (design.mu.parameter, *design.further)
-        return family.parameter(name).symbol + ("_i" if own else "")
+        return below(family.parameter(name).symbol, of, row=own)
 
     y, weighted = rf"{tex(design.response)}_i", design.weights is not None
-    return family.latex(y, symbol, weighted=weighted)
+    latex = family.latex(y, symbol, weighted=weighted)
+    return latex.replace(r"\mu_i", below(r"\mu", of)) if of else latex
+
+
+def below(symbol: str, of: str, *, row: bool = True) -> str:
+    r"""A parameter in row i, of one of several responses: `\mu_i`, `\mu_{weight,\,i}`."""
+    own = [tex(of)] * bool(of) + ["i"] * row
+    return symbol + (f"_{{{r',\,'.join(own)}}}" if of else "_i" * row)
 
 
 def _link(family: Family, inside: str, name: str | None = None) -> str:
@@ -40,8 +48,77 @@ def _link(family: Family, inside: str, name: str | None = None) -> str:
 
 def model_equations(spec: Spec) -> str:
     """The whole model: likelihood, predictors, laws of the group effects; `aligned` lines."""
+    design = spec.design
+    if design.several is None:
+        return aligned(*equations(spec), *_across(spec, [("", design)]))
+    own = [spec_of(spec, k) for k in range(len(design.parts))]
+    every = list(zip(design.several.names, (part.design for part in own), strict=True))
+    common = frozenset(a.name for p in design.predictors for a in together(design, p.parameter))
+    lines = [line for k, (of, _) in enumerate(every) for line in equations(own[k], of, common)]
+    if design.residual is not None:
+        lines += _correlated(spec, every)
+    for p in design.predictors:
+        for a in together(design, p.parameter):
+            if design.joined(a.name) is None:
+                of = [
+                    (_mark(p.parameter, _symbol(spec, p.parameter), name), t)
+                    for name, g in a.members
+                    for t in g.terms
+                ]
+                lines += _laws(p.group(a.name), of, INDEX[0])
+    return aligned(*lines, *_across(spec, every))
+
+
+type Each = Sequence[tuple[str, Design]]  # the responses by name; of one "" and its design
+
+
+def _across(spec: Spec, every: Each) -> Iterator[str]:
+    """Laws of effects that are correlated across parameters."""
+    for a in spec.design.across:
+        of = []
+        for p, whole in a.members:
+            symbol = _symbol(spec, p)
+            parts = {x.name: x for x in together(spec.design, p)} if spec.design.several else {}
+            if whole.name in parts:
+                found = parts[whole.name].members
+            else:
+                found = tuple(
+                    (name, g)
+                    for name, design in every
+                    if p in (design.mu.parameter, names.MU, *design.further)
+                    for g in design.predictor(p).groups
+                    if g.name == whole.name
+                )
+            of += [(_mark(p, symbol, name), t) for name, g in found for t in g.terms]
+        yield from _laws(a.effects, of, INDEX[0])
+
+
+def _symbol(spec: Spec, parameter: str) -> str:
+    return "" if parameter == names.MU else spec.family.parameter(parameter).symbol
+
+
+def _correlated(spec: Spec, every: Each) -> Iterator[str]:
+    """How the residuals of several responses of a row are correlated."""
+    assert spec.design.residual is not None
+    mean = r",\ ".join(f"{tex(name)}_i - {below(chr(92) + 'mu', name)}" for name, _ in every)
+    sds = r",\ ".join(
+        below(r"\sigma", name, row=names.SIGMA in design.further) for name, design in every
+    )
+    yield rf"\left({mean}\right)^\top &\sim \mathcal{{N}}\left(0,\, D R D\right)"
+    yield (
+        rf"D &= \mathrm{{diag}}\left({sds}\right), \quad "
+        rf"R{spec.design.residual.structure.latex}"
+    )
+
+
+def equations(spec: Spec, of: str = "", common: frozenset[str] = frozenset()) -> list[str]:
+    """Lines of the model of one response; `of` is its name, where it is one of several.
+
+    Without the laws of effects over the factors `common`, and of those correlated across
+    parameters.
+    """
     design, family = spec.design, spec.family
-    lines = [likelihood(design, family)]
+    lines = [likelihood(design, family, of)]
     if (own := design.residual) is not None:
         arm = rf", \text{{ for each }} {tex(own.by)}" if own.by else ""
         lines.append(
@@ -53,36 +130,36 @@ def model_equations(spec: Spec) -> str:
     first = (
         r"\mu" if design.mu.parameter == names.MU else family.parameter(design.mu.parameter).symbol
     )
-    mean = f"{first}_i"
+    mean = below(first, of)
     mean = mean if family.thresholds or family.unordered else _link(family, mean)
-    across = frozenset(a.name for a in design.across)
-    lines += _predictor(mean, design.mu, first, across)
+    across = frozenset(a.name for a in design.across) | common
+    lines += _predictor(mean, design.mu, first, across, of)
     for predictor in design.predictors[1:]:
         name = predictor.parameter
         if predictor in design.moving[2:]:  # the same on each threshold
             continue
         symbol = family.parameter(name).symbol
-        left = _link(family, rf"{symbol}_i", family.parameter_link(name).name)
-        lines += _predictor(left, predictor, symbol, across)
-    for a in design.across:
-        marks = [_mark(p, "" if p == "mu" else family.parameter(p).symbol) for p, _ in a.members]
-        of = [(mark, t) for mark, (_, g) in zip(marks, a.members, strict=True) for t in g.terms]
-        lines += _laws(a.effects, of, INDEX[0])
-    return aligned(*lines)
+        left = _link(family, below(symbol, of), family.parameter_link(name).name)
+        lines += _predictor(left, predictor, symbol, across, of)
+    return lines
 
 
-def _mark(parameter: str, symbol: str) -> str:
-    """What tells a further parameter's effects from those of the mean: a superscript."""
+def _mark(parameter: str, symbol: str, of: str = "") -> str:
+    """What tells a further parameter's effects from those of the mean: a superscript.
+
+    And those of one of several responses, `of`.
+    """
     if names.threshold_of(parameter) is not None:
         return "(k)"
-    return "" if parameter == "mu" else rf"({symbol})"
+    own = "" if parameter == "mu" else rf"({symbol})"
+    return r"\,".join(filter(None, [own, tex(of) if of else ""]))
 
 
 def _predictor(
-    left: str, predictor: LinearPredictor, symbol: str, across: Collection[str]
+    left: str, predictor: LinearPredictor, symbol: str, across: Collection[str], of: str = ""
 ) -> list[str]:
     """Its equation, and the laws of its effects but of those over the factors `across`."""
-    m = _mark(predictor.parameter, symbol)
+    m = _mark(predictor.parameter, symbol, of)
     beta = rf"\beta^{{{m}}}" if m else r"\beta"
     terms = ((names.INTERCEPT,) if predictor.intercept else ()) + predictor.effects
     stepped = {e.name: e for e in predictor.monotonic}
@@ -191,243 +268,3 @@ def other_forms(model: Spec | Posterior) -> list[tuple[str, str, str, str]]:
     c = context(model, most_rows=inf)
     symbols = Symbols(c)
     return [(f.key, f.title, f.says, f.equation(symbols)) for f in forms_of(c)]
-
-
-# ---- LaTeX as MathML ---------------------------------------------------------------------------
-# Browsers draw MathML themselves, so that a page needs neither a script nor fonts for its
-# equations. What is not known here is refused, never guessed.
-
-
-_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_&]|[0-9]+(?:\.[0-9]+)?|\s+|.", re.DOTALL)
-
-_LETTERS = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ϵ", "varepsilon": "ε",
-    "zeta": "ζ", "eta": "η", "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν",
-    "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "psi": "ψ", "omega": "ω",
-    "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ",
-    "Omega": "Ω",
-}  # fmt: skip
-_FUNCTIONS = ("log", "exp", "arg", "Pr")
-_LIMITS = ("min", "max")  # what stands below them in a displayed equation
-_OPERATORS = {
-    "sim": "∼", "mid": "∣", "otimes": "⊗", "int": "∫", "le": "≤", "ge": "≥", "cdot": "⋅",
-    "times": "×", "dots": "…", "top": "⊤", "lVert": "‖", "rVert": "‖", "backslash": "\\",
-    "wedge": "∧", "tilde": "~", "sum": "∑", "in": "∈", "{": "{", "}": "}",
-    "_": "_", "#": "#", "%": "%", "&": "&", "$": "$", "to": "→",
-}  # fmt: skip
-_TYPED = {"backslash": "\\", "wedge": "^", "sim": "~"}  # in names, as the user typed them
-_SPACES = {",": "0.167em", ";": "0.278em", " ": "0.333em", "quad": "1em", "qquad": "2em"}
-_FONTS = {"mathcal": "script", "mathbf": "bold"}
-_SCRIPT = {"N": "𝒩"}
-_FENCES = "()[]|"
-
-
-def mathml(latex: str) -> str:
-    """A displayed equation as a MathML element.
-
-    Parameters
-    ----------
-    latex
-        Without dollar signs: letters, numbers, sub- and superscripts, fractions, `aligned`,
-        `pmatrix`, upright and calligraphic letters, accents, and the symbols of statistics.
-
-    Raises
-    ------
-    ModelError
-        If there is a command that is not known here; the message names it.
-    """
-    parser = _Parser(_TOKEN.findall(latex), latex)
-    body = parser.until(lambda token: False)
-    return (
-        '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block" '
-        f'class="equation">{_row(body)}</math>'
-    )
-
-
-def _row(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"<mrow>{''.join(parts)}</mrow>"
-
-
-def _operator(text: str, *, stretchy: bool = False) -> str:
-    flag = "" if stretchy or text not in _FENCES + "‖∣" else ' stretchy="false"'
-    return f"<mo{flag}>{escaped(text)}</mo>"
-
-
-def _cell(content: str) -> str:
-    """A cell of a table; a relation at its start keeps the space around it."""
-    infix = re.sub(r"^(<mrow>)?<mo(?=[ >])", r'\1<mo form="infix"', content)
-    return f"<mtd>{infix}</mtd>"
-
-
-def _upright(text: str) -> str:
-    return f'<mi mathvariant="normal">{escaped(text)}</mi>'
-
-
-@dataclass
-class _Parser:
-    """A cursor over the tokens of one equation."""
-
-    tokens: list[str]
-    latex: str
-    at: int = 0
-
-    def peek(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
-
-    def take(self) -> str:
-        token = self.peek()
-        self.at += 1
-        return token
-
-    def fail(self, what: str) -> ModelError:
-        return ModelError(f"{what} is not written as MathML here; the equation is {self.latex}")
-
-    def until(self, stop: Callable[[str], bool]) -> list[str]:
-        """Elements up to a token that stops, which is left."""
-        parts: list[str] = []
-        while (token := self.peek()) and not stop(token):
-            if token.isspace():
-                self.at += 1
-            else:
-                parts.append(self.scripted())
-        return parts
-
-    def scripted(self) -> str:
-        """One element with what is below and above it."""
-        limits = self.peek().removeprefix("\\") in _LIMITS
-        base, below, above = self.element(), "", ""
-        while self.peek() in ("_", "^"):
-            if self.take() == "_":
-                below = self.argument()
-            else:
-                above = self.argument()
-        if below and above:
-            return f"<msubsup>{base}{below}{above}</msubsup>"
-        if below:
-            tag = "munder" if limits or base.startswith("<munder") else "msub"
-            return f"<{tag}>{base}{below}</{tag}>"
-        return f"<msup>{base}{above}</msup>" if above else base
-
-    def skip_space(self) -> None:
-        while self.peek().isspace():
-            self.at += 1
-
-    def argument(self) -> str:
-        """What a command or a script applies to: a group, or one element; of a number one digit."""
-        self.skip_space()
-        token = self.peek()
-        if token == "{":
-            return self.group()
-        if token.isdigit() and len(token) > 1:
-            self.tokens[self.at : self.at + 1] = list(token)
-        return self.element()
-
-    def group(self) -> str:
-        self.take()
-        parts = self.until(lambda token: token == "}")
-        if self.take() != "}":
-            raise self.fail("a brace that is not closed")
-        return _row(parts)
-
-    def element(self) -> str:
-        token = self.peek()
-        if token == "{":
-            return self.group()
-        if token.startswith("\\"):
-            return self.command(self.take().removeprefix("\\"))
-        self.take()
-        if token[0].isdigit():
-            return f"<mn>{token}</mn>"
-        if token.isalpha():
-            return f"<mi>{escaped(token)}</mi>"
-        if token in "&^_}":
-            raise self.fail(f"{token!r} in this place")
-        return _operator("−" if token == "-" else token)
-
-    def command(self, name: str) -> str:
-        if name in _LETTERS:
-            capital = _LETTERS[name].isupper()
-            return _upright(_LETTERS[name]) if capital else f"<mi>{_LETTERS[name]}</mi>"
-        if name in _FUNCTIONS:
-            return f'<mrow><mi>{name}</mi><mspace width="0.167em"></mspace></mrow>'
-        if name in _LIMITS:
-            return f"<mo>{name}</mo>"
-        if name in _OPERATORS:
-            return _operator(_OPERATORS[name])
-        if name in _SPACES:
-            return f'<mspace width="{_SPACES[name]}"></mspace>'
-        if name in ("mathrm", "text"):
-            return self.words()
-        if name == "textstyle":  # sums have their limits beside them
-            return ""
-        if name in _FONTS:
-            return self.font(name)
-        if name in ("frac", "tfrac"):
-            style = ' displaystyle="false"' if name == "tfrac" else ""
-            return f"<mstyle{style}><mfrac>{self.argument()}{self.argument()}</mfrac></mstyle>"
-        if name == "hat":
-            return f'<mover accent="true">{self.argument()}<mo stretchy="false">^</mo></mover>'
-        if name == "underbrace":
-            return f"<munder>{self.argument()}<mo>⏟</mo></munder>"
-        if name == "left":
-            return self.fenced()
-        if name == "begin":
-            return self.environment()
-        raise self.fail(f"\\{name}")
-
-    def words(self) -> str:
-        """Upright text: plain characters, all in one identifier."""
-        self.skip_space()
-        if self.take() != "{":
-            raise self.fail("upright text without braces")
-        run = ""
-        while (token := self.take()) != "}":
-            if not token:
-                raise self.fail("a brace that is not closed")
-            if token == "{" and self.peek() == "}":  # ends a command's name
-                self.at += 1
-            elif token.startswith("\\"):
-                symbol = (_OPERATORS | _TYPED).get(token[1:])
-                if symbol is None:
-                    raise self.fail(f"{token} in upright text")
-                run += symbol
-            else:
-                run += "\u00a0" if token.isspace() else token
-        return _upright(run)
-
-    def font(self, name: str) -> str:
-        letter = re.sub(r"<[^>]*>", "", self.argument())
-        if name == "mathcal":
-            if letter not in _SCRIPT:
-                raise self.fail(f"\\mathcal{{{letter}}}")
-            return _upright(_SCRIPT[letter])
-        bold = "".join(chr(0x1D7CE + int(c)) if c.isdigit() else c for c in letter)
-        return _upright(bold)
-
-    def fenced(self) -> str:
-        start = self.take()
-        parts = self.until(lambda token: token == "\\right")
-        if not self.take():
-            raise self.fail("\\left without \\right")
-        inside = [_operator(start, stretchy=True), *parts, _operator(self.take(), stretchy=True)]
-        return f"<mrow>{''.join(inside)}</mrow>"
-
-    def environment(self) -> str:
-        kind = re.sub(r"<[^>]*>", "", self.argument())
-        if kind not in ("aligned", "pmatrix"):
-            raise self.fail(f"the environment {kind}")
-        rows: list[list[str]] = [[]]
-        while True:
-            cell = self.until(lambda token: token in ("&", "\\\\", "\\end"))
-            rows[-1].append(_row(cell))
-            token = self.take()
-            if token == "\\\\":
-                rows.append([])
-            elif token != "&":
-                break
-        if token != "\\end" or re.sub(r"<[^>]*>", "", self.argument()) != kind:
-            raise self.fail(f"\\begin{{{kind}}} without its \\end")
-        cells = "".join(f"<mtr>{''.join(map(_cell, row))}</mtr>" for row in rows)
-        if kind == "aligned":
-            return f'<mtable class="aligned" displaystyle="true">{cells}</mtable>'
-        return f"<mrow><mo>(</mo><mtable>{cells}</mtable><mo>)</mo></mrow>"

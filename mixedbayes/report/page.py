@@ -44,7 +44,8 @@ def report(
     data beside replicates, residuals, and the checks of `check` in words; convergence; seed,
     settings, versions and the code of the same fit. What the model does not have is named with the
     reason. The page holds the script that draws its pictures, of 5 MB; it holds the data of at most
-    300 levels of each grouping factor, and at most 3,000 rows of each table.
+    300 levels of each grouping factor, and at most 3,000 rows of each table. Of several responses
+    each has its own pictures.
 
     Parameters
     ----------
@@ -111,8 +112,13 @@ def _lead(source: Source) -> str:
     design, family = source.post.design, source.post.family
     groups = {g.name: g.n_levels for p in source.post.predictors for g in p.factors}
     said = ", ".join(f"{plural(n, 'level')} of {name}" for name, n in groups.items())
-    rows = plural(design.n, "row")
-    return f"{family.name} model of {design.response}: {rows}" + (f", {said}." if said else ".")
+    every = design.several
+    if every is None:
+        what, rows = f"{family.name} model of {design.response}", plural(design.n, "row")
+    else:
+        what = f"Model of {', '.join(every.names)} ({family.described})"
+        rows = f"{plural(every.m, 'row')} with {plural(design.n, 'response')}"
+    return f"{what}: {rows}" + (f", {said}." if said else ".")
 
 
 def html(title: str, lead: str, sections: list[Part]) -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from typing import Any
 
 from mixedbayes.checks.check import check
 from mixedbayes.distributions import Prior
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import MixedBayesError, ModelError
 from mixedbayes.families.registry import written
 from mixedbayes.interop.code import code
 from mixedbayes.printable import escaped
-from mixedbayes.report.equations import mathml, model_equations, other_forms
+from mixedbayes.report.equations import model_equations, other_forms
 from mixedbayes.report.estimates import check_figures, estimate_figures, population_figures
+from mixedbayes.report.mathml import mathml
 from mixedbayes.report.pictures import Figure, effect_figures, pooling_figures, shrinkage_figures
 from mixedbayes.report.smooths import smooth_figures
 from mixedbayes.report.source import Source, folded, or_reason, paragraph
@@ -40,17 +41,18 @@ class Part:
 def parts(source: Source, *, checks: bool) -> list[Part]:
     """All sections, in the order of the page."""
     said = _checks(source) if checks else paragraph("Not run: the report was made without them.")
-    seen = _pictures("checks", source, check_figures)
-    effects = _pictures("population", source, population_figures)
+    seen = _pictures("checks", source, of_each(check_figures))
+    effects = _pictures("population", source, of_each(population_figures))
+    asked = _pictures("means", source, of_each(estimate_figures))
     return [
         Part("summary", "Summary", _summary(source)),
         Part("model", "Model", _model(source)),
         Part("population", "Population effects", effects),
         *_curves(source),
-        Part("means", "Means and comparisons", _pictures("means", source, estimate_figures)),
-        Part("shrinkage", "Shrinkage", _pictures("shrinkage", source, shrinkage_figures)),
-        Part("pooling", "Pooling", _pictures("pooling", source, pooling_figures)),
-        Part("effects", "Group effects", _pictures("effects", source, effect_figures)),
+        Part("means", "Means and comparisons", asked),
+        Part("shrinkage", "Shrinkage", _pictures("shrinkage", source, of_each(shrinkage_figures))),
+        Part("pooling", "Pooling", _pictures("pooling", source, of_each(pooling_figures))),
+        Part("effects", "Group effects", _pictures("effects", source, of_each(effect_figures))),
         Part("tables", "Tables", tables(source)),
         Part("checks", "Checks", seen + said),
         Part("diagnostics", "Diagnostics", _diagnostics(source)),
@@ -58,11 +60,30 @@ def parts(source: Source, *, checks: bool) -> list[Part]:
     ]
 
 
+def of_each(make: Callable[[Source], list[Figure]]) -> Callable[[Source], list[Figure]]:
+    """The pictures of every response, where there are several, with its name."""
+
+    def made(source: Source) -> list[Figure]:
+        if not source.responses:
+            return make(source)
+        found, reasons = list[Figure](), dict[str, list[str]]()
+        for name, own in source.responses.items():
+            try:
+                found += [replace(f, title=f"{name}: {f.title}") for f in make(own)]
+            except MixedBayesError as reason:
+                reasons.setdefault(str(reason), []).append(name)
+        if not found:
+            raise ModelError("; ".join(f"{', '.join(of)}: {why}" for why, of in reasons.items()))
+        return found
+
+    return made
+
+
 def _curves(source: Source) -> list[Part]:
     """The section of the smooths, where there are any."""
     if not any(p.smooths for p in source.post.predictors):
         return []
-    return [Part("smooths", "Smooths", _pictures("smooths", source, smooth_figures))]
+    return [Part("smooths", "Smooths", _pictures("smooths", source, of_each(smooth_figures)))]
 
 
 # ---- summary ----------------------------------------------------------------------------------
@@ -122,6 +143,8 @@ def _equation(latex: str) -> str:
 
 
 def _forms(source: Source) -> Iterator[str]:
+    if source.responses:
+        raise ModelError(f"these are of one response, and there are {', '.join(source.responses)}")
     for key, title, says, latex in other_forms(source.post):
         yield f"<h4>{escaped(key)}: {escaped(title)}</h4>{paragraph(says)}{_equation(latex)}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
@@ -12,6 +12,7 @@ from mixedbayes.errors import MixedBayesError
 from mixedbayes.printable import escaped
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import ranef
+from mixedbayes.results.several import each, one_below_the_other
 from mixedbayes.results.shrinkage import shrinkage
 from mixedbayes.results.summary import Summary, summary
 
@@ -40,7 +41,16 @@ class Source:
 
     @cached_property
     def shrinkage(self) -> pd.DataFrame:
+        if self.responses:
+            return one_below_the_other({n: own.shrinkage for n, own in self.responses.items()})
         return shrinkage(self.post, self.prob)
+
+    @cached_property
+    def responses(self) -> dict[str, Source]:
+        """Of each of several responses; none of one."""
+        if self.post.design.several is None:
+            return {}
+        return {name: replace(self, post=own) for name, own in each(self.post).items()}
 
     @cached_property
     def summary(self) -> Summary:

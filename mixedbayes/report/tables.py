@@ -13,6 +13,7 @@ from mixedbayes.report.source import Source, folded, or_reason
 from mixedbayes.results.icc import icc
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ranef import coef
+from mixedbayes.results.several import one_below_the_other
 from mixedbayes.results.text import count, rounded
 from mixedbayes.results.variance import need_shares
 
@@ -101,7 +102,19 @@ def tables(source: Source) -> str:
             lambda: source.shrinkage,
         ),
     )
-    if post.family.link.name != "identity":
+    linked = [own for own in source.responses.values() if own.post.family.link.name != "identity"]
+    if linked:
+
+        def each_of(make: Callable[..., pd.DataFrame]) -> Callable[[], pd.DataFrame]:
+            return lambda: one_below_the_other(
+                {o.post.design.response: make(o.post, prob, scale="response") for o in linked}
+            )
+
+        wanted += (
+            ("icc response", "of the response itself", each_of(icc)),
+            ("r2 response", "of the response itself", each_of(r2)),
+        )
+    elif post.family.link.name != "identity":
         wanted += (
             ("icc response", "of the response itself", lambda: icc(post, prob, scale="response")),
             ("r2 response", "of the response itself", lambda: r2(post, prob, scale="response")),

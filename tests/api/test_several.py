@@ -243,7 +243,6 @@ def test_left_out_rows_are_those_of_the_frame(fit):
     assert 30 not in found.elpd_i.coords["row"]
     assert "59 observations" in str(found)
     assert np.log(np.exp(by_row(fit.posterior)).mean(axis=0)).sum() > found.elpd
-    assert found.held_out.refits is False
 
 
 def test_code_for_brms_has_every_response_and_the_residuals_correlation():

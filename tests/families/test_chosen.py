@@ -19,7 +19,8 @@ from mixedbayes.model.free import free_variables
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
 from mixedbayes.publish.words import likelihood
-from mixedbayes.report.equations import mathml, model_equations
+from mixedbayes.report.equations import model_equations
+from mixedbayes.report.mathml import mathml
 from mixedbayes.results import store
 from mixedbayes.results.icc import icc
 

@@ -373,7 +373,8 @@ def test_code_for_others():
 
 
 def test_the_equation_says_what_the_effect_is():
-    from mixedbayes.report.equations import mathml, model_equations
+    from mixedbayes.report.equations import model_equations
+    from mixedbayes.report.mathml import mathml
 
     model = mb.Model("y ~ mo(income) * z + (1 | g)", frame())
     latex = model_equations(model.spec)

@@ -10,7 +10,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 import mixedbayes as mb
-from mixedbayes.publish.account import Cite, Code, paragraphs
+from mixedbayes.publish.account import paragraphs
+from mixedbayes.publish.pieces import Cite, Code
 from mixedbayes.publish.references import REFERENCES
 
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")

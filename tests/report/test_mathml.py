@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.report.equations import mathml, model_equations, other_forms
+from mixedbayes.report.equations import model_equations, other_forms
+from mixedbayes.report.mathml import mathml
 
 NS = "{http://www.w3.org/1998/Math/MathML}"
 

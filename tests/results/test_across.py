@@ -14,7 +14,8 @@ from mixedbayes.model.log_prior import log_priors
 from mixedbayes.predict.hypothesis import hypothesis
 from mixedbayes.predict.prior_quantities import NamedPrior
 from mixedbayes.publish.words import priors_of
-from mixedbayes.report.equations import mathml, model_equations
+from mixedbayes.report.equations import model_equations
+from mixedbayes.report.mathml import mathml
 from mixedbayes.results.draws import draws
 from mixedbayes.results.named import Named
 from mixedbayes.results.own_priors import quantities
