@@ -136,10 +136,10 @@ class Model:
         beyond the first step, ``ou(time | g)`` exp(-distance / range), ``cosy(g)`` one correlation,
         of rows in any order, ``toep`` one for each lag, ``unstr(visit | g)`` any, as in an MMRM.
         Visits are ordered categories, whole numbers or dates, one row of a group at each; missing
-        visits are rows that are not there, or ``y | mi()``. ``unstr``, ``cs``, ``toep`` and ``hetar1`` have an sd for each
-        visit: unless a formula of sigma is given it is ``sigma ~ 0 + visit``. ``by=arm`` has
-        correlations, and sds, of its own for each level of a column. The draws are ``rho``,
-        ``theta`` or ``range``.
+        visits are rows that are not there, or ``y | mi()``. ``unstr``, ``cs``, ``toep`` and
+        ``hetar1`` have an sd for each visit: unless a formula of sigma is given it is ``sigma ~ 0 +
+        visit``. ``by=arm`` has correlations, and sds, of its own for each level of a column. The
+        draws are ``rho``, ``theta`` or ``range``.
     priors
         The user's priors by name: ``Intercept``, ``fixef``, ``sd``, ``cor``, ``sigma``; what is
         not given has a weakly informative default, see `priors`. Those of a parameter with a

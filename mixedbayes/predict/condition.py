@@ -17,7 +17,13 @@ from mixedbayes.design.values import label, row_name
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.beyond import Extension
 from mixedbayes.predict.conditioned import Conditioned
-from mixedbayes.predict.linear import Moving, covariance_roots, predictor
+from mixedbayes.predict.linear import (
+    Moving,
+    covariance_roots,
+    given_related,
+    predictor,
+    related_places,
+)
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import seed_of
 from mixedbayes.predict.updating import MU, NewData, Unseen, exact, weighted
@@ -36,7 +42,9 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
     out. Of a gaussian model with identity link the new effects have, in every draw, their exact
     normal distribution given the rows. Of other models they are proposed near their mode in every
     draw, and weighted together with the draw by importance sampling: those on further parameters
-    with those on the mean, as their covariance across parameters has it.
+    with those on the mean, as their covariance across parameters has it. Before these rows, the
+    effects of levels that a known relation has, ``gr(animal, cov=A)``, are those given the effects
+    of the fit's levels: a calf's given its parents'.
 
     Parameters
     ----------
@@ -67,8 +75,8 @@ def condition_on(post: Posterior, rows: Any, *, seed: int | None = None) -> Cond
         Rows belong to levels of the fit alone, lack columns, or have responses that the family
         cannot have.
     ModelError
-        There are no group effects; only summaries of effects that the rows need were kept; the new
-        levels are of a factor whose levels are related, or whose effects are not normal.
+        There are no group effects; only summaries of effects that the rows need were kept; the
+        effects of the new levels are not normal.
 
     References
     ----------
@@ -150,11 +158,14 @@ def _check_model(post: Posterior) -> None:
 
 
 def _check_brought(brought: Sequence[Term]) -> None:
-    """Factors with new levels have independent normal ones: those of others are as in each draw."""
+    """Effects of new levels are normal: given those of the fit where they are known to be related.
+
+    Those of other laws are as in each draw.
+    """
     for g in brought:
-        if reason := g.related or g.unusual_law:
+        if reason := (g.related if g.related_to is None else "") or g.unusual_law:
             raise ModelError(
-                f"condition_on() finds effects of independent levels that are normal, and {reason}:"
+                f"condition_on() finds effects that are normal, and {reason}:"
                 f" rows of new levels of {g.name} cannot be conditioned on. Fit again with them "
                 "added to the data, or give rows whose levels of it are in the fit"
             )
@@ -270,6 +281,12 @@ def _new_data(post: Posterior, every: Mapping[str, NewRows], unseen: Sequence[Mo
     new, link = every[MU], post.family.parameter_link
     eta = {p: _known_part(post, rows, p) for p, rows in every.items()}
     levels = tuple(_unseen(post, every[p], p, g) for p, g in unseen)
+    for level in levels:
+        if level.mean is not None:
+            own = np.stack([level.share(k) for k in range(level.count)], axis=1)  # (m, k)
+            eta[level.parameter] = eta[level.parameter] + np.einsum(
+                "mq,mk,kqs->ms", level.Z, own, level.mean, optimize=True
+            )
     moving = {level.parameter for level in levels} - {MU}
     still = {
         p: link(p).inverse(values, np).T for p, values in eta.items() if p != MU and p not in moving
@@ -310,4 +327,10 @@ def _unseen(post: Posterior, new: NewRows, parameter: str, g: GroupDesign) -> Un
         own = post.group(g.name, parameter)
         root = Extension.of(post, own, parameter, group.beyond).roots(root)
     together = post.design.formulated(parameter, g.name) if post.design.joined(g.name) else None
-    return Unseen(group.Z, codes, g.n_levels, root, parameter, together, group.weights)
+    mean, mixing = None, None
+    if (relation := post.group(g.name, parameter).related_to) is not None:
+        at = related_places(relation, g.name, [label(level) for level in g.levels])
+        mean, mixing = given_related(post, relation, at, g.name, parameter)
+    return Unseen(
+        group.Z, codes, g.n_levels, root, parameter, together, group.weights, mean, mixing
+    )

@@ -6,7 +6,7 @@ Draws are the last dimension: a row's or a level's draws lie together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -266,7 +266,9 @@ def _term(
     law = post.law(factor.name, parameter)
     root = roots()
     if g.related_to is not None:
-        drawn = _related(post, g, g.related_to, factor, unseen, root, law, parameter, name, seed)
+        drawn = _related(
+            post, g, g.related_to, factor, unseen, root, law, parameter, name, seed, known
+        )
         codes = np.where(codes < 0, len(effects) - 1 - codes, codes)
         effects = np.concatenate([effects, drawn])
         return FactorPart(name, Z, codes, (), effects, root, law, factor.weights)
@@ -294,23 +296,50 @@ def _related(
     parameter: str,
     name: str,
     seed: int,
+    known: Known | None,
 ) -> Floats:
-    """(k, q, S) effects of levels that the relation has: given those of the fit, or all anew."""
-    places = {label(level): k for k, level in enumerate(relation.relation.levels.tolist())}
-    if strange := [text for text in unseen if text not in places]:
-        raise DataError(
-            f"{relation.name} lacks {len(strange):,} of the levels of {g.name} in these rows: "
-            f"{listed(strange)}; their relation to those of the fit is not known. Add them to "
-            f'{relation.name} and fit again, or ask for groups="average"'
-        )
-    at = np.array([places[text] for text in unseen])
+    """(k, q, S) effects of levels that the relation has: given those known, or all anew."""
+    at = related_places(relation, g.name, unseen)
     if factor.anew:
         return _mix(relation.anew(at), new_effects(root, seed, name, unseen, law))
     if not law.normal:
         need_independent([g], "a prediction of new levels that are related to those of the fit")
-    W, C = relation.given(at)
-    mean = _mix(W, post.ranef(factor.name, parameter).transpose(1, 2, 0))
+    mean, C = given_related(post, relation, at, factor.name, parameter, known)
     return mean + _mix(C, new_effects(root, seed, name, unseen, law))
+
+
+def related_places(relation: Related, factor: str, texts: Sequence[str]) -> Ints:
+    """Where levels are in a known relation; DataError where it lacks some."""
+    places = {label(level): k for k, level in enumerate(relation.relation.levels.tolist())}
+    if strange := [text for text in texts if text not in places]:
+        raise DataError(
+            f"{relation.name} lacks {len(strange):,} of the levels of {factor} in these rows: "
+            f"{listed(strange)}; their relation to those of the fit is not known. Add them to "
+            f'{relation.name} and fit again, or ask for groups="average"'
+        )
+    return np.array([places[text] for text in texts], np.int64)
+
+
+def given_related(
+    post: Posterior,
+    relation: Related,
+    at: Ints,
+    factor: str,
+    parameter: str,
+    known: Known | None = None,
+) -> tuple[Floats, Floats]:
+    """Mean (k, q, S) of the effects of levels at these places given those of the fit, and C (k, k).
+
+    They are mean + sum_j C_kj R u_j, with R the root of the covariance of a level's effects. Levels
+    that are `known` count as those of the fit.
+    """
+    b = post.ranef(factor, parameter).transpose(1, 2, 0)
+    if known is not None:
+        more = related_places(relation, factor, known.levels)
+        relation = replace(relation, at=np.concatenate([relation.at, more]))
+        b = np.concatenate([b, known.effects])
+    W, C = relation.given(at)
+    return _mix(W, b), C
 
 
 def _mix(weights: Floats, b: Floats) -> Floats:

@@ -35,6 +35,10 @@ class Unseen:
     parameter: str = MU
     name: str | None = None  # effects of one name, on several parameters, have the same u
     weights: Floats | None = None  # (m, w) of a row's levels; None: 1
+    # Of levels that are related to those of the fit: b_k = mean_k + sum_j mixing_kj R u_j. The mean
+    # is in the linear predictors `NewData.eta` already.
+    mean: Floats | None = None  # (k, q, S)
+    mixing: Floats | None = None  # (k, k)
 
     @property
     def q(self) -> int:
@@ -44,6 +48,11 @@ class Unseen:
         """(m,) weight of level k in each row."""
         there = self.codes == k
         return (there if self.weights is None else there * self.weights).sum(axis=1, dtype=float)
+
+    @property
+    def mixed(self) -> Floats:
+        """(k, k)"""
+        return np.eye(self.count) if self.mixing is None else self.mixing
 
     @property
     def size(self) -> int:
@@ -114,15 +123,26 @@ class NewData:
         return density
 
     def root(self, draws: Ints) -> Floats:
-        """(s, D, D) R of all effects, b = R u."""
+        """(s, D, D) R of all effects, b = means + R u."""
         out = np.zeros((len(draws), self.size, self.size))
         at = 0
         for level, start in zip(self.levels, self.starts, strict=True):
             root, d = level.root[:, :, draws].transpose(2, 0, 1), level.root.shape[1]
-            for k in range(level.count):
-                out[:, at : at + level.q, start + k * d : start + (k + 1) * d] = root
-                at += level.q
+            for k, j in zip(*np.nonzero(level.mixed), strict=True):
+                rows = slice(at + k * level.q, at + (k + 1) * level.q)
+                out[:, rows, start + j * d : start + (j + 1) * d] = level.mixed[k, j] * root
+            at += level.size
         return out
+
+    def means(self, draws: Ints) -> Floats:
+        """(s, D) of the effects before these rows: of related levels given those of the fit."""
+        parts = [
+            np.zeros((len(draws), level.size))
+            if level.mean is None
+            else level.mean[:, :, draws].reshape(level.size, len(draws)).T
+            for level in self.levels
+        ]
+        return np.concatenate([np.zeros((len(draws), 0)), *parts], axis=1)
 
     def design(self, draws: Ints) -> list[Floats]:
         """(s, m, D) B of each of `etas`, what a unit of each u adds to it."""
@@ -131,10 +151,10 @@ class NewData:
         for level, start in zip(self.levels, self.starts, strict=True):
             ZR = level.Z @ level.root[:, :, draws].transpose(2, 0, 1)  # (s, m, d)
             own, d = out[predictors.index(level.parameter)], level.root.shape[1]
-            for k in range(level.count):
-                share = level.share(k)
+            for k, j in zip(*np.nonzero(level.mixed), strict=True):
+                share = level.share(k) * level.mixed[k, j]
                 rows = np.flatnonzero(share)
-                own[:, rows, start + k * d : start + (k + 1) * d] += share[rows, None] * ZR[:, rows]
+                own[:, rows, start + j * d : start + (j + 1) * d] += share[rows, None] * ZR[:, rows]
         return out
 
     def residuals(self, draws: Ints, b: Floats) -> Floats:
@@ -144,7 +164,8 @@ class NewData:
             for k in range(level.count):
                 A[:, at : at + level.q] = level.share(k)[:, None] * level.Z
                 at += level.q
-        return (self.y - self.eta[:, draws].T - b @ A.T) / self.sds(draws)
+        moved = (b - self.means(draws)) @ A.T
+        return (self.y - self.eta[:, draws].T - moved) / self.sds(draws)
 
     def sds(self, draws: Ints) -> Floats:
         """(s, m) of gaussian residuals."""
@@ -232,7 +253,7 @@ def update(data: NewData, draws: Ints) -> Update:
     u = woodbury.given(r, B, w, sigma**2)
     R = data.root(draws)
     return Update(
-        (R @ u.mean[:, :, None])[:, :, 0],
+        data.means(draws) + (R @ u.mean[:, :, None])[:, :, 0],
         np.linalg.solve(u.root, R.transpose(0, 2, 1)),
         u.log_density - log_root,
     )
@@ -288,7 +309,7 @@ def weighted(data: NewData, seed: int) -> Weighted:
     for at in data.blocks(s):
         given = Given(data.density(at), data.etas(at), data.design(at))
         found = propose(given, z[at])
-        effects[at] = found.u @ data.root(at).transpose(0, 2, 1)
+        effects[at] = data.means(at)[:, None] + found.u @ data.root(at).transpose(0, 2, 1)
         log_ratio[at] = found.log_ratio
     every = smooth(log_ratio.ravel())
     weights = every.weights.reshape(s, COUNT)
