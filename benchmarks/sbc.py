@@ -18,8 +18,8 @@ from benchmarks.calibration import store
 from benchmarks.calibration.store import FOLDER, Study
 from benchmarks.calibration.structures import ALL, STRUCTURES
 from benchmarks.calibration.study import SAMPLERS, WRONG, Simulation, simulate
-from benchmarks.calibration.uniformity import holm
 from benchmarks.machine import sentence
+from mixedbayes.lab.uniformity import holm
 
 SEED = 20260
 LEVEL = 0.01  # a study fails where a Holm-adjusted p-value is lower

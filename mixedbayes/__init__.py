@@ -35,6 +35,7 @@ _HOME = {
     "ways": "mixedbayes.api.several",
     "from_bambi": "mixedbayes.api.bambi",
     "from_pymc": "mixedbayes.api.pymc",
+    "study": "mixedbayes.lab.study",
     "table": "mixedbayes.api.several",
     "Relation": "mixedbayes.terms.relation",
     **dict.fromkeys(("pedigree", "phylogeny", "car", "icar"), "mixedbayes.design.kin"),
@@ -176,6 +177,7 @@ if TYPE_CHECKING:
     from mixedbayes.families.negative_binomial import NegativeBinomial as NegativeBinomial
     from mixedbayes.families.poisson import Poisson as Poisson
     from mixedbayes.families.student_t import StudentTFamily as StudentTFamily
+    from mixedbayes.lab.study import study as study
     from mixedbayes.model.formulations import Centered as Centered
     from mixedbayes.model.formulations import NonCentered as NonCentered
     from mixedbayes.plots.data import plot_data as plot_data

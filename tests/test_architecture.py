@@ -53,6 +53,7 @@ STAGES = [
     {"report"},
     {"publish"},
     {"api"},
+    {"lab"},
     {"mixedbayes"},
     {"cli", "__main__"},
 ]

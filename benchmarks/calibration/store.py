@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.calibration.study import MOST, Simulation
-from benchmarks.calibration.uniformity import holm, p_value
 from benchmarks.machine import RESULTS, describe
+from mixedbayes.lab.calibration import MOST, Simulation
+from mixedbayes.lab.uniformity import holm, p_value
 
 FOLDER = RESULTS / "sbc"
 

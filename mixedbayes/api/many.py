@@ -5,13 +5,17 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NoReturn, cast
 
 import numpy as np
 import pandas as pd
 
+from mixedbayes.api.again import said
 from mixedbayes.api.model import Fit, Model
+from mixedbayes.api.separate import Fits, by_columns, by_responses, fit_each
+from mixedbayes.design import table
 from mixedbayes.engines.choose import Request
 from mixedbayes.errors import DataError, MixedBayesError, ModelError
 from mixedbayes.families.base import Family
@@ -167,8 +171,9 @@ for _name in FitMany.averaged:
 
 def fit_many(
     model: str | Sequence[str] | Model,
-    data: Sequence[Any] | Mapping[str, Any],
+    data: Any,
     *,
+    by: str | Sequence[str] | None = None,
     family: str | Family | type[Family] = "gaussian",
     priors: Mapping[str, Any] | None = None,
     formulation: Request = "auto",
@@ -186,12 +191,19 @@ def fit_many(
     max_treedepth: int = 10,
     progress: bool = True,
     cache: str | Path | None = None,
-) -> FitMany:
-    """Fit one model to several imputed data sets and pool the draws.
+    workers: int | None = None,
+    keep: bool = True,
+) -> FitMany | Fits:
+    """Fit one model to many data sets: pooled, if they are imputations of one, or each by itself.
 
-    The posterior is the average of those of the data sets, p(theta) = (1/M) sum_m p(theta | D_m),
-    by as many draws of each: uncertainty about what is missing is the spread between them, as with
-    brm_multiple of brms. Default priors are those of the first data set in all.
+    Several imputed data sets, a list or dictionary of data frames, are pooled: the posterior is the
+    average of theirs, p(theta) = (1/M) sum_m p(theta | D_m), by as many draws of each; uncertainty
+    about what is missing is the spread between them, as with brm_multiple of brms. Default priors
+    are those of the first data set in all.
+
+    One data frame with ``by="region"`` is fitted region by region, with nothing in common but the
+    formula: default priors are those of each. A `Model` and a frame of responses, a column each,
+    are as many fits of the model's rows.
 
     Parameters
     ----------
@@ -200,49 +212,77 @@ def fit_many(
         formulation, functions, known relations and structure of residuals are taken.
     data
         The data sets: a list of data frames, which are then called "1", "2", ..., or a dictionary
-        by name. `Fit.imputed` makes such of missing responses.
+        by name. `Fit.imputed` makes such of missing responses. With `by` one data frame; of a
+        `Model` without it a data frame, or an array (n, R), of responses.
+    by
+        The column, or columns, whose values tell the data sets apart.
     family, priors, formulation, functions, missing, known, residual
         As in `Model`.
     draws, tune, chains, cores, sampler, target_accept, max_treedepth, progress, cache
-        As in `Model.fit`, for each data set.
+        As in `Model.fit`, for each data set. With a cache, a run that was interrupted goes on
+        where it stopped.
     seed
-        Of the first data set; those of the others follow it.
+        Of the first data set; those of the others follow it. Of separate fits each has its own, by
+        the values of `by`.
+    workers
+        Processes at once, of separate fits: None is this one, or those of an active
+        ``joblib.parallel_config``, whose backends (loky, Dask, Ray) then do the work; -1 as many as
+        there are cores. Chains of a fit are then sampled one after the other.
+    keep
+        Of separate fits: whether each is kept in memory. If not, its table and its health are, and
+        ``fits[unit]`` reads it from the cache, or samples it again.
 
     Returns
     -------
     FitMany
-        A `Fit` of the pooled draws; `fits` has that of each data set, and `data_sets()` its health.
+        Of imputations: a `Fit` of the pooled draws; `fits` has that of each data set, and
+        `data_sets()` its health.
+    Fits
+        Of separate fits: `units()` has the health of each, `table()` every quantity of all,
+        `apply()` what is asked of each, and ``fits[unit]`` a fit. A data set that cannot be fitted
+        is a row that says why.
 
     Raises
     ------
     ModelError
         There are fewer than two data sets, or what belongs to a `Model` is given beside one; or
-        the formula has several responses.
+        the formula of imputed data sets has several responses.
     DataError
+        A column of `by` is not there or has missing values, or responses have other rows; or
         A data set has other levels, columns or learned transforms than the first; it is named.
 
     Examples
     --------
     >>> pooled = mb.fit_many("y ~ x + (1 | g)", fit.imputed(20), seed=1)  # doctest: +SKIP
     >>> pooled.fixef()  # doctest: +SKIP
+    >>> many = mb.fit_many("y ~ x + (1 | g)", data, by="region", workers=-1)  # doctest: +SKIP
     """
-    sets = _named(data)
-    given = {
+    given: dict[str, Any] = {
         "family": family, "priors": priors, "formulation": formulation, "functions": functions,
         "missing": missing, "known": known, "residual": residual,
     }  # fmt: skip
-    formula: str | Sequence[str]
+    how = {
+        "draws": draws, "tune": tune, "chains": chains, "cores": cores, "sampler": sampler,
+        "target_accept": target_accept, "max_treedepth": max_treedepth, "cache": cache,
+    }  # fmt: skip
+    base = secrets.randbelow(_SEEDS) if seed is None else seed
+    formula, given = _of_model(model, given) if isinstance(model, Model) else (model, given)
+    if by is not None or (isinstance(model, Model) and _is_frame(data)):
+        return _separate(
+            model, data, by, partial(Model, formula, **given), how, seed=base, workers=workers,
+            keep=keep, progress=progress,
+        )  # fmt: skip
+    if workers is not None or not keep:
+        raise ModelError(
+            "workers and keep are of separate fits, by= a column or of a Model and responses"
+        )
+    sets = _named(data)
     if several := responses(model.formula if isinstance(model, Model) else parse_all(model)):
         raise ModelError(
             f"fit_many() pools data sets of one response, and there are {', '.join(several)}: fit "
             "one response by itself, or the data sets one by one with mb.fit(), whose draws xarray "
             "joins"
         )
-    if isinstance(model, Model):
-        formula, given = _of_model(model, given)
-    else:
-        formula = model
-    base = secrets.randbelow(_SEEDS) if seed is None else seed
     models: dict[str, Model] = {}
     for label, frame in sets.items():
         try:
@@ -256,13 +296,46 @@ def fit_many(
             own.spec = Spec(own.design, own.family, first.spec.priors)
     fits = {
         label: own.fit(
-            draws, tune, chains, cores=cores, seed=(base + k) % _SEEDS, sampler=sampler,
-            target_accept=target_accept, max_treedepth=max_treedepth, progress=progress,
-            effects="draws", cache=cache,
+            **cast(Any, how), seed=(base + k) % _SEEDS, progress=progress, effects="draws"
         )
         for k, (label, own) in enumerate(models.items())
-    }  # fmt: skip
+    }
     return FitMany(fits)
+
+
+def _is_frame(data: Any) -> bool:
+    """Whether something is one table, and not several."""
+    return hasattr(data, "columns") or isinstance(data, np.ndarray)
+
+
+def _separate(
+    model: str | Sequence[str] | Model,
+    data: Any,
+    by: str | Sequence[str] | None,
+    make: Callable[[pd.DataFrame], Model],
+    how: Mapping[str, Any],
+    *,
+    seed: int,
+    workers: int | None,
+    keep: bool,
+    progress: bool,
+) -> Fits:
+    """Every data set by itself."""
+    names: tuple[str, ...]
+    if by is None:
+        assert isinstance(model, Model)
+        frames, names = by_responses(model, data), ("response",)
+        library = model.design.library
+    else:
+        names = (by,) if isinstance(by, str) else tuple(by)
+        frames, library = by_columns(data, names), table(data, names).library
+    if not frames:
+        raise DataError("fit_many(): the data have no rows")
+    title = model.formula.text if isinstance(model, Model) else parse_all(model).text
+    return fit_each(
+        frames, make, how, by=names, title=title, library=library, seed=seed, workers=workers,
+        keep=keep, progress=progress,
+    )  # fmt: skip
 
 
 def _named(data: Any) -> dict[str, Any]:
@@ -289,14 +362,4 @@ def _of_model(model: Model, given: Mapping[str, Any]) -> tuple[Any, dict[str, An
     twice = [name for name, value in given.items() if value != plain.get(name)]
     if twice:
         raise ModelError(f"fit_many() of a Model: {twice[0]} is the model's own; give it there")
-    own = model.formula.residual
-    texts = list(model.formula.texts)
-    return texts if len(texts) > 1 else texts[0], {
-        "family": model.family,
-        "priors": model.user_priors or None,
-        "formulation": model.asked.formulation,
-        "functions": model.functions,
-        "missing": model.asked.missing,
-        "known": model.known,
-        "residual": None if own is None else own.text,
-    }
+    return said(model)

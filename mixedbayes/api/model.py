@@ -12,17 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mixedbayes.api.accessors import Accessors
+from mixedbayes.api.again import with_data
 from mixedbayes.api.fitting import sampled
 from mixedbayes.api.keep import Asked, saved
 from mixedbayes.api.method import lazily, method
 from mixedbayes.api.response import response
 from mixedbayes.checks.log_likelihood import with_log_likelihood
-from mixedbayes.design import (
-    build_design,
-    check_unobserved,
-    table,
-    used_columns,
-)
+from mixedbayes.design import build_design, check_unobserved, table, used_columns
 from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import Request, choose_engine
 from mixedbayes.errors import MissingExtraError
@@ -219,6 +215,8 @@ class Model:
         self.formulation: Chosen = choose_engine(asked, self.spec)
         self.functions = dict(functions) if functions is not None else {}
         self.known = dict(known) if known is not None else {}
+
+    with_data = with_data
 
     @property
     def priors(self) -> pd.DataFrame:

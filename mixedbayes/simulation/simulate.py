@@ -307,6 +307,33 @@ def simulate(
     >>> data.shape
     (300, 3)
     """
+    given = {"fixef": fixef, "sd": sd, "cor": cor}
+    own: Mapping[str, Any] = parameters if sigma is None else {names.SIGMA: sigma} | parameters
+    return simulated(
+        formula, given, own, groups=groups, per_group=per_group, family=family, residual=residual,
+        covariates=covariates, data=data, exact=exact, seed=seed, known=known,
+    )[0]  # fmt: skip
+
+
+def simulated(
+    formula: str | Sequence[str],
+    mean: Mapping[str, Any],
+    own: Mapping[str, Any],
+    *,
+    groups: Mapping[str, Count] | None = None,
+    per_group: Count = 10,
+    family: str | Family | type[Family] = "gaussian",
+    residual: str | None = None,
+    covariates: Mapping[str, Covariate] | None = None,
+    data: Any = None,
+    exact: bool = False,
+    seed: int | None = None,
+    known: Mapping[str, Any] | None = None,
+) -> tuple[pd.DataFrame, Parameters]:
+    """As `simulate`, with the values of all parameters beside the data.
+
+    `mean` has fixef, sd and cor; `own` the family's parameters, sigma among them.
+    """
     parsed, seed = with_residual(parse_all(formula), residual), checked_seed(seed)
     kind = with_errors(as_family(family), parsed)
     kind.check_formula(parsed)
@@ -320,7 +347,6 @@ def simulate(
     check_limits(kind, parsed)
     name = response_column(parsed, "simulate()")
     frame = _rows(parsed, name, groups, per_group, covariates, data, seed)
-    own: Mapping[str, Any] = parameters if sigma is None else {names.SIGMA: sigma} | parameters
     design = build_design(
         parsed, frame.assign(**{name: 0.0}), missing="error", known=known,
         expand=_expand(kind, own),
@@ -330,13 +356,12 @@ def simulate(
     kind = kind.of_design(design)
     if kind.thresholds is not None:  # which take the intercepts' place
         design = design.each(lambda p: replace(p, intercept=False))
-    mean = {"fixef": fixef, "sd": sd, "cor": cor}
     own = with_plain_sigma(design, own, any(f.of == names.SIGMA for f in parsed.others))
     values = given_parameters(design, kind, mean, own, seed, exact=exact)
     y = respond(design, kind, values, named_stream(seed, "response"))
     out = frame.assign(**{name: kind.reported(y)})
     out.attrs[ATTRS] = as_truth(design, kind, values, seed).to_attrs()
-    return out
+    return out, values
 
 
 def _expand(kind: Family, own: Mapping[str, Any]) -> Callable[[Formula, Response], Formula]:

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.calibration.store import Study
 from benchmarks.calibration.structures import ALL, STRUCTURES, TERMS
 from benchmarks.calibration.study import WRONG, simulate
-from benchmarks.calibration.uniformity import holm
 from benchmarks.sbc import LEVEL, SEED, study
+from mixedbayes.lab.uniformity import holm
 
 CALIBRATED = [("marginal", s, 500) for s in STRUCTURES]
 CALIBRATED += [("marginal", s, 300) for s in TERMS]

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from benchmarks.calibration.uniformity import band, counts_below, holm, inside, limits, p_value
+from mixedbayes.lab.uniformity import band, counts_below, holm, inside, limits, p_value
 
 MOST = 4  # ranks 0..4
 

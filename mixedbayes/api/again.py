@@ -1,0 +1,50 @@
+"""A model made once more, of other data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def with_data[M](model: M, data: Any) -> M:
+    """The same model of other data: formula, family, the priors that were given, and the rest.
+
+    Default priors are made of the new data.
+
+    Parameters
+    ----------
+    model
+        The model.
+    data
+        A data frame with the same columns.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    DataError, PriorError, ModelError
+        As for a new model.
+
+    Examples
+    --------
+    >>> model.with_data(other).fit(seed=1)  # doctest: +SKIP
+    """
+    formula, given = said(model)
+    made: Any = type(model)
+    own: M = made(formula, data, **given)
+    return own
+
+
+def said(model: Any) -> tuple[Any, dict[str, Any]]:
+    """The formula of a model, and what else it was made of, but for the data."""
+    texts, own = model.formula.texts, model.formula.residual
+    return texts[0] if len(texts) == 1 else list(texts), {
+        "family": model.family,
+        "residual": None if own is None else own.text,
+        "priors": model.user_priors or None,
+        "formulation": model.asked.formulation,
+        "functions": model.functions,
+        "missing": model.asked.missing,
+        "known": model.known,
+    }

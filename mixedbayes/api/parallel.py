@@ -1,0 +1,69 @@
+"""The same function of many things, one after the other or in several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from mixedbayes.errors import ModelError
+from mixedbayes.progress import display
+
+
+def check_workers(workers: int | None) -> None:
+    """A whole number from 1, -1 for all cores, or None."""
+    whole = isinstance(workers, int) and not isinstance(workers, bool)
+    if workers is not None and not (whole and (workers >= 1 or workers == -1)):
+        raise ModelError(
+            f"workers={workers!r} is not understood: give a number of processes from 1, -1 for as "
+            "many as there are cores, or None"
+        )
+
+
+def processes(workers: int | None) -> int:
+    """How many processes work: those of an active `joblib.parallel_config`, or as asked."""
+    from joblib import effective_n_jobs
+
+    check_workers(workers)
+    return int(effective_n_jobs(workers))
+
+
+def each[T, R](
+    function: Callable[[T], R],
+    things: Sequence[T],
+    *,
+    workers: int | None = None,
+    title: str = "",
+    of: str = "fits",
+    progress: bool = True,
+) -> Iterator[R]:
+    """`function` of every thing, in their order.
+
+    Parameters
+    ----------
+    function, things
+        Both travel to other processes where there are any.
+    workers
+        None: this process, unless a `joblib.parallel_config` says otherwise; a number of processes;
+        -1: as many as there are cores.
+    title, of, progress
+        Of the progress display, which counts what is done.
+    """
+    at_once = processes(workers)
+    with display(title, len(things), of, wanted=progress) as bar:
+        for done, found in enumerate(_results(function, things, workers, at_once), 1):
+            bar.update(done)
+            yield found
+
+
+def _results(
+    function: Callable[[Any], Any], things: Sequence[Any], workers: int | None, at_once: int
+) -> Iterator[Any]:
+    if at_once == 1:
+        yield from map(function, things)
+        return
+    from joblib import Parallel, delayed
+    from joblib.parallel import get_active_backend
+
+    backend, _ = get_active_backend()
+    how = "generator" if backend.supports_return_generator else "list"
+    yield from Parallel(n_jobs=workers, return_as=how)(delayed(function)(one) for one in things)

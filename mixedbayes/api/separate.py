@@ -1,0 +1,290 @@
+"""One model of each of many data sets, every one by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from mixedbayes.api.model import Fit, Model
+from mixedbayes.api.parallel import each, processes
+from mixedbayes.design.table import eager, table
+from mixedbayes.errors import DataError, MixedBayesError, ModelError
+from mixedbayes.predict.streams import named_stream
+from mixedbayes.printable import escaped
+from mixedbayes.results.library import answer
+from mixedbayes.results.tables import apart
+from mixedbayes.results.text import as_table, plural
+from mixedbayes.simulation.simulate import response_column
+
+type Unit = Hashable  # a value of the column, or a tuple of those of several
+
+
+@dataclass(frozen=True, eq=False)
+class One:
+    """A fit that is to be made: the function makes its model."""
+
+    frame: pd.DataFrame
+    model: Callable[[pd.DataFrame], Model]
+    how: Mapping[str, Any]  # of Model.fit
+    keep: bool
+
+    def fitted(self) -> Fit:
+        return self.model(self.frame).fit(**self.how)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What came of it: a fit, or why there is none."""
+
+    fit: Fit | None
+    table: pd.DataFrame | None
+    health: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fits:
+    """The same model fitted to many data sets, each by itself; see `fit_many`.
+
+    ``fits[unit]`` is the `Fit` of one, by the value of the column, or by a tuple of those of
+    several.
+    """
+
+    tasks: Mapping[Unit, One]
+    found: Mapping[Unit, Found]
+    by: tuple[str, ...]
+    title: str
+    library: str
+    _read: dict[Unit, Fit] = field(default_factory=dict, init=False)
+
+    def __getitem__(self, unit: Unit) -> Fit:
+        if unit not in self.found:
+            some = ", ".join(map(repr, list(self.found)[:5]))
+            raise ModelError(f"there is no fit of {unit!r}; there are {some}, ...")
+        own = self.found[unit]
+        if own.health["error"]:
+            raise ModelError(f"{unit!r} has no fit: {own.health['error']}")
+        if own.fit is not None:
+            return own.fit
+        if unit not in self._read:
+            self._read[unit] = self.tasks[unit].fitted()  # from the cache, where there is one
+        return self._read[unit]
+
+    def __iter__(self) -> Iterator[Unit]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def units(self) -> Any:
+        """How each fit fared.
+
+        Returns
+        -------
+        DataFrame with a row for each unit: its columns, rows (used), seconds, divergences, rhat
+        (the largest), ess_bulk and ess_tail (the smallest), converged, and error, why there is no
+        fit, empty where there is one.
+
+        Examples
+        --------
+        >>> many.units().query("error != ''")  # doctest: +SKIP
+        """
+        rows = [{**self._labels(u), **f.health} for u, f in self.found.items()]
+        return answer(as_table(pd.DataFrame(rows)), self.library)
+
+    def table(self) -> Any:
+        """Every quantity of every fit, those of `Fit.describe`.
+
+        Returns
+        -------
+        DataFrame with a row for each unit and quantity: the unit's columns, table, quantity, mean,
+        sd, lower, upper, ess_bulk, rhat. Units without a fit have none.
+
+        Examples
+        --------
+        >>> many.table().to_parquet("regions.parquet")  # doctest: +SKIP
+        """
+        return self._joined((u, f.table) for u, f in self.found.items() if f.table is not None)
+
+    def apply(self, function: Callable[[Fit], Any] | str, *args: Any, **kwargs: Any) -> Any:
+        """A table of every fit, one below the other.
+
+        Parameters
+        ----------
+        function
+            A function of a fit that returns a data frame, ``lambda fit:
+            fit.comparisons("x").table``, or the name of a method of `Fit`, ``"ranef"``.
+        args, kwargs
+            Of the method or function.
+
+        Returns
+        -------
+        DataFrame: the unit's columns, and those of the tables.
+
+        Raises
+        ------
+        ModelError
+            What is returned is no data frame.
+
+        Examples
+        --------
+        >>> many.apply("icc", prob=0.9)  # doctest: +SKIP
+        """
+        tables = []
+        for unit, own in self.found.items():
+            if own.health["error"]:
+                continue
+            fit = self[unit]
+            got = (
+                getattr(fit, function)(*args, **kwargs)
+                if isinstance(function, str)
+                else function(fit, *args, **kwargs)
+            )
+            if not hasattr(got, "columns"):
+                raise ModelError(
+                    f"apply() puts data frames together, and of {unit!r} there is "
+                    f"{type(got).__name__}"
+                )
+            tables.append((unit, pd.DataFrame(table(got, got.columns).frame())))
+        return self._joined(tables)
+
+    def _joined(self, tables: Any) -> Any:
+        parts = []
+        for unit, own in tables:
+            labels = self._labels(unit)
+            parts.append(
+                own.assign(**{apart(k, own.columns, "unit"): v for k, v in labels.items()})[
+                    [*(apart(k, own.columns, "unit") for k in labels), *own.columns]
+                ]
+            )
+        if not parts:
+            raise ModelError("none of the units has a fit; units() says why")
+        return answer(as_table(pd.concat(parts, ignore_index=True)), self.library)
+
+    def _labels(self, unit: Unit) -> dict[str, Any]:
+        values = unit if isinstance(unit, tuple) else (unit,)
+        return dict(zip(self.by, values, strict=True))
+
+    def _said(self) -> str:
+        health = [f.health for f in self.found.values()]
+        failed = sum(bool(h["error"]) for h in health)
+        poor = sum(not h["error"] and not h["converged"] for h in health)
+        said = f"{plural(len(health), 'fit')} of {self.title}, by {', '.join(self.by)}"
+        if failed:
+            said += f"; {failed:,} without a fit"
+        if poor:
+            said += f"; {poor:,} not converged"
+        return f"{said}. units() has the health of each, table() every quantity, fits[unit] a fit."
+
+    def __repr__(self) -> str:
+        return self._said()
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escaped(self._said())}</p>"
+
+
+def fit_each(
+    frames: Mapping[Unit, pd.DataFrame],
+    model: Callable[[pd.DataFrame], Model],
+    how: Mapping[str, Any],
+    *,
+    by: Sequence[str],
+    title: str,
+    library: str,
+    seed: int,
+    workers: int | None,
+    keep: bool,
+    progress: bool,
+) -> Fits:
+    """A fit of every unit, with seeds that depend on the unit alone.
+
+    `model` makes one of a frame, and travels to other processes with each; `how` is of `Model.fit`.
+    """
+    own = {**how, "progress": False}
+    if processes(workers) > 1:
+        own["cores"] = 1
+    tasks = {
+        unit: One(frame, model, {**own, "seed": unit_seed(seed, unit)}, keep)
+        for unit, frame in frames.items()
+    }
+    found = each(_fit, list(tasks.values()), workers=workers, title="Fitting", progress=progress)
+    return Fits(tasks, dict(zip(tasks, found, strict=True)), tuple(by), title, library)
+
+
+def unit_seed(seed: int, unit: Unit) -> int:
+    """The seed of one unit: the same whichever others there are."""
+    return int(named_stream(seed, f"unit {unit!r}").integers(2**31))
+
+
+def _fit(task: One) -> Found:
+    start = time.perf_counter()
+    try:
+        fit = task.fitted()
+    except MixedBayesError as error:
+        return Found(None, None, _health(None, time.perf_counter() - start, str(error)))
+    seconds = time.perf_counter() - start
+    described = pd.DataFrame(table(d := fit.describe(), d.columns).frame())
+    return Found(fit if task.keep else None, described, _health(fit, seconds, ""))
+
+
+def _health(fit: Fit | None, seconds: float, error: str) -> dict[str, Any]:
+    if fit is None:
+        none = float("nan")
+        return {
+            "rows": 0, "seconds": seconds, "divergences": 0, "rhat": none, "ess_bulk": none,
+            "ess_tail": none, "converged": False, "error": error,
+        }  # fmt: skip
+    r = fit.diagnostics()
+    return {
+        "rows": fit.posterior.design.n,
+        "seconds": seconds,
+        "divergences": r.divergences,
+        "rhat": float(r.table["rhat"].max()),
+        "ess_bulk": float(r.table["ess_bulk"].min()),
+        "ess_tail": float(r.table["ess_tail"].min()),
+        "converged": r.ok,
+        "error": "",
+    }
+
+
+# ---- which units -------------------------------------------------------------------------------
+
+
+def by_columns(data: Any, by: Sequence[str]) -> dict[Unit, pd.DataFrame]:
+    """The rows of every combination of values, in the order in which these occur."""
+    frame = eager(data)
+    if not isinstance(frame, pd.DataFrame):
+        frame = table(frame, frame.columns).frame()
+    for name in by:
+        if name not in frame:
+            raise DataError(f"by: the data have no column {name!r}")
+        if count := int(frame[name].isna().sum()):
+            raise DataError(
+                f"by: {name!r} is missing in {plural(count, 'row')}, of no unit then: leave them "
+                "out, or give them a value"
+            )
+    grouped = frame.groupby(by[0] if len(by) == 1 else list(by), observed=True, sort=False)
+    return {unit: _without_unused(own.reset_index(drop=True)) for unit, own in grouped}
+
+
+def _without_unused(frame: pd.DataFrame) -> pd.DataFrame:
+    """Categories that a unit does not have are none of its model."""
+    categories = frame.select_dtypes("category").columns
+    return frame.assign(**{c: frame[c].cat.remove_unused_categories() for c in categories})
+
+
+def by_responses(model: Model, responses: Any) -> dict[Unit, pd.DataFrame]:
+    """The model's data with one of several responses in the place of its own."""
+    name = response_column(model.formula, "fit_many() of a model and responses")
+    frame = eager(responses) if hasattr(responses, "columns") else pd.DataFrame(responses)
+    if not isinstance(frame, pd.DataFrame):
+        frame = table(frame, frame.columns).frame()
+    if len(frame) != len(model.data):
+        raise DataError(
+            f"the responses have {len(frame):,} rows, and the model's data {len(model.data):,}: a "
+            "column is one response of all of them"
+        )
+    return {unit: model.data.assign(**{name: frame[unit].to_numpy()}) for unit in frame}

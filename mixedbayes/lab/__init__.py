@@ -1,0 +1,1 @@
+"""Studies before their data exist: how much they will tell, by design."""

@@ -1,0 +1,95 @@
+"""Rows of a study that does not exist yet, made of those of one that does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design.types import Ints
+from mixedbayes.errors import DataError
+from mixedbayes.simulation.simulate import within
+
+
+def resampled(
+    frame: pd.DataFrame,
+    factors: Sequence[str],
+    n: Mapping[str, int],
+    rows: int | None,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Other numbers of levels, each with the rows of a level of the data.
+
+    Every level is taken as often as every other, as far as the numbers allow; which ones once more
+    is drawn. Levels have new labels, of all factors, since none of them is in the data.
+
+    Parameters
+    ----------
+    frame
+        The data.
+    factors
+        Columns that rows are grouped by.
+    n
+        How many levels of which factors; others keep theirs.
+    rows
+        How many rows each combination of levels has, taken in turn; None: as many as in the data.
+    rng
+        Chooses levels.
+    """
+    out = frame.reset_index(drop=True)
+    nested = {f: [o for o in factors if o != f and _is_nested(out, f, o)] for f in n}
+    for factor, wanted in n.items():
+        codes, levels = pd.factorize(out[factor])
+        taken = _evenly(len(levels), wanted, rng)
+        at = [np.flatnonzero(codes == k) for k in range(len(levels))]
+        new = np.repeat(np.arange(wanted), [len(at[k]) for k in taken])
+        out = out.loc[np.concatenate([at[k] for k in taken])].reset_index(drop=True)
+        out[factor] = new
+        for inner in nested[factor]:
+            out[inner] = pd.Series(new).astype(str) + "/" + out[inner].astype(str)
+    if rows is not None:
+        out = _with_rows(out, factors, rows)
+    relabelled = {f: [f"new {k + 1}" for k in pd.factorize(out[f])[0]] for f in factors}
+    return out.assign(**{f: pd.Categorical(v, dict.fromkeys(v)) for f, v in relabelled.items()})
+
+
+def _is_nested(frame: pd.DataFrame, outer: str, inner: str) -> bool:
+    """Whether each level of `inner` is in one level of `outer`."""
+    return bool((frame.groupby(inner, observed=True)[outer].nunique() <= 1).all())
+
+
+def _evenly(levels: int, wanted: int, rng: np.random.Generator) -> Ints:
+    times, rest = divmod(wanted, levels)
+    more = np.sort(rng.choice(levels, rest, replace=False))
+    return np.concatenate([np.tile(np.arange(levels), times), more]).astype(np.int64)
+
+
+def _with_rows(frame: pd.DataFrame, factors: Sequence[str], rows: int) -> pd.DataFrame:
+    cell, _ = within(frame, factors)
+    at = pd.Series(np.arange(len(frame))).groupby(cell, sort=False)
+    kept = np.concatenate([np.resize(of.to_numpy(), rows) for _, of in at])
+    return frame.iloc[kept].reset_index(drop=True)
+
+
+def with_dropout(
+    frame: pd.DataFrame, share: Mapping[str, float], rng: np.random.Generator
+) -> pd.DataFrame:
+    """Without the later rows of some levels.
+
+    A level leaves with the probability `share`; those that leave have their first rows, in the
+    frame's order, between one and all but one, each number as likely as every other.
+    """
+    keep = np.ones(len(frame), bool)
+    for factor, p in share.items():
+        level, row = within(frame, [factor])
+        size = np.bincount(level)
+        if p and (size < 2).all():
+            raise DataError(f"dropout: every level of {factor} has one row, and none can leave")
+        last = np.where(
+            (rng.random(len(size)) < p) & (size > 1),
+            1 + np.floor(rng.random(len(size)) * np.maximum(size - 1, 1)),
+            size,
+        )
+        keep &= row < last[level]
+    return frame[keep].reset_index(drop=True)

@@ -1,0 +1,112 @@
+"""Power of a planned study by its size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.errors import ModelError
+from mixedbayes.plots import style
+from mixedbayes.plots.scene import (
+    Dots,
+    Drawing,
+    Key,
+    Line,
+    Mark,
+    Panel,
+    Rule,
+    Segments,
+    Sheet,
+    draw,
+    in_rows,
+)
+
+_QUESTION = "question"
+_COLUMNS = 3
+
+
+def plot_power(
+    table: pd.DataFrame,
+    varies: Sequence[str],
+    asked: str,
+    *,
+    target: float = 0.8,
+    backend: str = "matplotlib",
+) -> Drawing:
+    """The share of studies that show what is asked, with the interval that simulation leaves.
+
+    Parameters
+    ----------
+    table
+        A row for each design: what varies, power, lower and upper; question, where there are
+        several; fitted, where a curve goes through them.
+    varies
+        Columns: along the axis, in colours, and in panels. Questions are in panels as well.
+    asked
+        The question, where there is one.
+    target
+        Power that is wanted, a dashed line.
+    backend
+        "matplotlib", "plotly" or "bokeh".
+
+    Returns
+    -------
+    Matplotlib or Plotly figure, or Bokeh layout.
+
+    Raises
+    ------
+    ModelError
+        Nothing varies, what varies first is no number, or the backend is unknown.
+
+    Examples
+    --------
+    >>> lab.power("x > 0", n={"g": [10, 20, 40]}).plot()  # doctest: +SKIP
+    """
+    if not varies:
+        raise ModelError(
+            'there is one design, and no curve: vary it, power(..., n={"g": [20, 40]})'
+        )
+    along, *others = varies
+    if not pd.api.types.is_numeric_dtype(table[along]):
+        raise ModelError(f"{along} is no number, along which a curve could go: put another first")
+    color = others[0] if others else None
+    apart = [*([_QUESTION] if _QUESTION in table else []), *others[1:]]
+    parts = list(table.groupby(apart, sort=False)) if apart else [((), table)]
+    shades = list(table[color].unique()) if color else [None]
+    panels = []
+    for labels, part in parts:
+        marks: list[Mark] = [Rule(target, upright=False, color=style.MUTED, dash=True)]
+        for k, shade in enumerate(shades):
+            own = (part if shade is None else part[part[color] == shade]).sort_values(along)
+            marks += _curve(own, along, style.PALETTE[k % len(style.PALETTE)])
+        title = ", ".join(
+            str(v) if name == _QUESTION else f"{name} = {v}"
+            for name, v in zip(apart, labels, strict=True)
+        )
+        panels.append(Panel(marks, title, along, "power", ylim=(-0.02, 1.02)))
+    keys = [
+        Key(f"{color} = {shade}", style.PALETTE[k % len(style.PALETTE)])
+        for k, shade in enumerate(shades)
+        if shade is not None
+    ]
+    columns = min(_COLUMNS, len(panels))
+    note = f"share of simulated studies that show {asked}" if asked else ""
+    rows = in_rows(panels, columns)
+    sheet = Sheet(
+        rows, 4.6 * columns if columns == 1 else 3.6 * columns, 3.4 * len(rows), keys=keys,
+        note=note or "share of simulated studies that show each",
+    )  # fmt: skip
+    return draw(sheet, backend)
+
+
+def _curve(own: pd.DataFrame, along: str, color: str) -> list[Mark]:
+    x, y = own[along].to_numpy(float), own["power"].to_numpy(float)
+    through = own["fitted"].to_numpy(float) if "fitted" in own else y
+    low, high = (np.column_stack([x, own[end].to_numpy(float)]) for end in ("lower", "upper"))
+    return [
+        Segments(low, high, color, width=1.4, alpha=0.6),
+        Line(x, through, color),
+        Dots(x, y, color, 20.0),
+    ]

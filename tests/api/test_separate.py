@@ -1,0 +1,129 @@
+"""One model of many data sets, each by itself."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedbayes as mb
+from mixedbayes.errors import DataError, ModelError
+
+HOW = {"draws": 100, "tune": 100, "chains": 2, "seed": 3, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(1)
+    d = pd.DataFrame({"region": np.repeat(["n", "s", "flat"], 30), "year": np.tile([1, 2], 45)})
+    d["g"], d["x"] = np.tile(np.repeat(np.arange(5), 6), 3), rng.normal(size=90)
+    d["y"] = d.x + rng.normal(size=5)[d.g] + rng.normal(size=90)
+    d.loc[d.region == "flat", "y"] = 1.0
+    return d
+
+
+@pytest.fixture(scope="module")
+def fits(data):
+    return mb.fit_many("y ~ x + (1 | g)", data, by="region", **HOW)
+
+
+def test_each_is_the_fit_of_its_rows(data, fits):
+    own = fits["s"]
+    rows = data[data.region == "s"]
+    alone = mb.fit("y ~ x + (1 | g)", rows, **HOW | {"seed": own.settings.seed})
+    np.testing.assert_array_equal(own.posterior.fixef(), alone.posterior.fixef())
+    table = fits.table()
+    shown = table[table["region"] == "s"].drop(columns="region").reset_index(drop=True)
+    pd.testing.assert_frame_equal(shown, alone.describe(), check_frame_type=False)
+
+
+def test_what_cannot_be_fitted_is_a_row(fits):
+    units = fits.units().set_index("region")
+    assert list(units.index) == ["n", "s", "flat"]
+    assert "there is no variation" in units.loc["flat", "error"]
+    assert (units["error"] == "").sum() == 2
+    assert units.loc["n", "rows"] == 30
+    assert set(fits.table()["region"]) == {"n", "s"}
+    assert "3 fits of y ~ x + (1 | g), by region; 1 without a fit" in repr(fits)
+    with pytest.raises(ModelError, match=r"'flat' has no fit: .*no variation"):
+        fits["flat"]
+    with pytest.raises(ModelError, match="no fit of 'w'; there are 'n', 's'"):
+        fits["w"]
+
+
+def test_seeds_depend_on_the_unit_alone(data, fits):
+    one = mb.fit_many("y ~ x + (1 | g)", data[data.region == "s"], by="region", **HOW)
+    assert one["s"].settings.seed == fits["s"].settings.seed != fits["n"].settings.seed
+
+
+def test_processes_change_nothing(data, fits):
+    two = mb.fit_many("y ~ x + (1 | g)", data, by="region", workers=2, **HOW)
+    pd.testing.assert_frame_equal(two.table(), fits.table())
+
+
+def test_a_cache_goes_on_where_it_stopped(data, tmp_path):
+    first = mb.fit_many(
+        "y ~ x + (1 | g)", data[data.region == "n"], by="region", cache=tmp_path, **HOW
+    )
+    kept = {p: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
+    assert len(kept) == 1
+    both = mb.fit_many("y ~ x + (1 | g)", data, by="region", cache=tmp_path, keep=False, **HOW)
+    assert all(p.stat().st_mtime_ns == at for p, at in kept.items())
+    assert len(list(tmp_path.iterdir())) == 2
+    np.testing.assert_array_equal(both["n"].posterior.fixef(), first["n"].posterior.fixef())
+    assert both["s"] is both["s"]
+
+
+def test_several_columns_and_tables_of_each(data):
+    some = data[data.region != "flat"]
+    fits = mb.fit_many("y ~ x + (1 | g)", some, by=["region", "year"], **HOW)
+    assert list(fits) == [("n", 1), ("n", 2), ("s", 1), ("s", 2)]
+    icc = fits.apply("icc", prob=0.5)
+    assert list(icc)[:4] == ["region", "year", "group", "kind"]
+    assert len(icc) == 8
+    slopes = fits.apply(lambda fit: fit.slopes("x").table)
+    np.testing.assert_allclose(
+        slopes["mean"], [fits[u].posterior.fixef().mean() for u in fits], rtol=1e-8
+    )
+    with pytest.raises(ModelError, match="there is float"):
+        fits.apply(lambda fit: 3.0)
+
+
+def test_responses_of_one_model(data):
+    rows = data[data.region == "s"]
+    model = mb.Model("y ~ x + (1 | g)", rows, priors={"fixef": mb.Normal(0, 5)})
+    rng = np.random.default_rng(2)
+    fits = mb.fit_many(model, pd.DataFrame({"a": rng.normal(size=30), "y": rows.y.to_numpy()}),
+                       **HOW)  # fmt: skip
+    assert list(fits) == ["a", "y"]
+    same = model.fit(**HOW | {"seed": fits["y"].settings.seed})
+    np.testing.assert_array_equal(fits["y"].posterior.fixef(), same.posterior.fixef())
+    assert list(mb.fit_many(model, rng.normal(size=(30, 2)), **HOW)) == [0, 1]
+
+
+def test_tables_are_in_the_library_of_the_data(data):
+    pl = pytest.importorskip("polars")
+    fits = mb.fit_many("y ~ x + (1 | g)", pl.from_pandas(data), by="region", **HOW)
+    assert isinstance(fits.units(), pl.DataFrame)
+    assert isinstance(fits.table(), pl.DataFrame)
+
+
+def test_mistakes(data, fits):
+    model = fits["n"].model
+    for match, ask in {
+        "no column 'county'": lambda: mb.fit_many("y ~ x + (1 | g)", data, by="county"),
+        "'region' is missing in 3 rows": lambda: mb.fit_many(
+            "y ~ x + (1 | g)",
+            data.assign(region=data.region.where(data.index > 2)),
+            by="region",
+        ),
+        "responses have 4 rows, and the model's data 30": lambda: mb.fit_many(
+            model, np.zeros((4, 2))
+        ),
+    }.items():
+        with pytest.raises(DataError, match=match):
+            ask()
+    with pytest.raises(ModelError, match="workers and keep are of separate fits"):
+        mb.fit_many("y ~ x + (1 | g)", [data, data], workers=2)
+    with pytest.raises(ModelError, match="priors is the model's own"):
+        mb.fit_many(model, data, by="region", priors={"fixef": mb.Normal(0, 1)})
+    with pytest.raises(mb.FormulaError, match="y ~"):
+        mb.fit_many("y ~ x + (1 |", data, by="region", **HOW)

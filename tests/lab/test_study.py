@@ -1,0 +1,330 @@
+"""Planned studies: what they are asked, what they say, and where their true values come from."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedbayes as mb
+from mixedbayes.errors import DataError, ModelError
+from mixedbayes.lab.power import Power
+from mixedbayes.lab.question import Answer, answered
+from mixedbayes.lab.run import Outcome
+
+SMALL = {"simulations": 4, "seed": 1, "progress": False, "draws": 100, "chains": 2}
+
+
+def trial(**given):
+    how = {
+        "groups": {"g": 12}, "rows": 4, "effects": {"Intercept": 1.0, "arm": 0.6},
+        "sd": {"g": 0.5}, "sigma": 1.0, "covariates": {"arm": {"g": [0, 1]}, "t": range(4)},
+    }  # fmt: skip
+    return mb.study("y ~ arm * t + (1 | g)", **(how | given))
+
+
+@pytest.fixture(scope="module")
+def pilot():
+    return mb.fit(
+        "Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"), seed=1, progress=False
+    )
+
+
+@pytest.fixture(scope="module")
+def power():
+    asked = ["arm > 0", "arm", lambda fit: fit.comparisons("arm", at={"t": 0})]
+    return trial().power(*asked, n={"g": [8, 12], "arm": [0.6, 6.0]}, **SMALL)
+
+
+# ---- what a study says -------------------------------------------------------------------------
+
+
+def test_every_design_has_a_row_for_each_question(power):
+    table = power.table
+    assert list(table)[:3] == ["question", "g", "arm"]
+    assert len(table) == 12
+    assert (table["simulations"] == 4).all()
+    assert len(power.studies) == 48
+    assert "failed" not in table
+
+
+def test_questions_agree_where_they_are_the_same(power):
+    """Of a positive effect's sign; a comparison where t = 0 is the coefficient."""
+    every = dict(list(power.studies.groupby("question", sort=False)))
+    statement, expression, comparison = every.values()
+    for column in ("estimate", "lower", "upper", "truth"):
+        a, b, c = (q[column].to_numpy(float) for q in (statement, expression, comparison))
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+        np.testing.assert_allclose(b, c, rtol=1e-8)
+    shown = expression["shown"].to_numpy() & (expression["estimate"] > 0).to_numpy()
+    assert list(statement["shown"]) == list(shown)
+
+
+def test_the_truth_is_that_of_the_design(power):
+    assert set(zip(power.studies["arm"], power.studies["truth"].round(9), strict=True)) == {
+        (0.6, 0.6),
+        (6.0, 6.0),
+    }
+    large = power.table.query("arm == 6.0")
+    assert (large["power"] == 1.0).all()
+    assert large["type_m"].between(0.8, 1.25).all()
+
+
+def test_studies_are_their_own_whatever_else_is_asked(power):
+    alone = trial().power("arm > 0", n={"arm": [6.0], "g": [8]}, **SMALL | {"simulations": 2})
+    same = power.studies.query("question == 'arm > 0' and g == 8 and arm == 6.0 and study < 2")
+    np.testing.assert_array_equal(alone.studies["estimate"], same["estimate"])
+    assert same["estimate"].nunique() == 2
+
+
+def test_processes_change_nothing(power):
+    two = trial().power("arm > 0", n={"g": [8], "arm": [6.0]}, workers=2, **SMALL)
+    same = power.studies.query("question == 'arm > 0' and g == 8 and arm == 6.0")
+    np.testing.assert_array_equal(two.studies["estimate"], same["estimate"])
+
+
+def outcome(number, estimate, shown, truth=0.5, half=0.4, **more):
+    answer = Answer(estimate, estimate - half, estimate + half, np.nan, shown, truth)
+    return Outcome(number, {"x": answer}, **more)
+
+
+def test_errors_of_sign_and_magnitude():
+    """By hand: of four that show it one has the wrong sign; their sizes are 1, 1, 0.8 and 0.6."""
+    values = [(1.0, True), (1.0, True), (0.6, True), (-0.8, True), (0.2, False), (0.3, False)]
+    found = [outcome(k, *v) for k, v in enumerate(values)]
+    found += [Outcome(6, {}, error="DataError: no"), outcome(7, 0.5, False, converged=False)]
+    table = Power.of([{"g": 5}], [found], ["x"], "").table.iloc[0]
+    assert table["power"] == pytest.approx(4 / 7)
+    assert table["type_s"] == pytest.approx(1 / 4)
+    assert table["type_m"] == pytest.approx((1.0 + 1.0 + 0.6 + 0.8) / 4 / 0.5)
+    assert table["coverage"] == pytest.approx(4 / 7)  # of 0.6, 0.2, 0.3 and 0.5
+    assert table["width"] == pytest.approx(0.8)
+    assert (table["failed"], table["not_converged"], table["simulations"]) == (1, 1, 8)
+
+
+def test_what_counts_as_shown(pilot):
+    """The interval's ends are the draws' quantiles."""
+    low, high = pilot.fixef().set_index("term").loc["Days", ["lower", "upper"]]
+    for text, shown in {
+        f"Days > {low - 0.01}": True, f"Days > {low + 0.01}": False, f"Days < {high + 0.01}": True,
+        f"Days - {low + 0.01}": False, f"Days - {low - 0.01}": True, "Days > 0 and Days < 1": False,
+        "Days > 0 and Intercept > 0": True, f"Days = {low - 0.01}": True,
+    }.items():  # fmt: skip
+        assert answered(text, pilot, pilot, 0.95).shown is shown, text
+
+
+# ---- where true values come from ---------------------------------------------------------------
+
+
+def test_true_values_may_be_drawn():
+    lab = trial(effects={"arm": mb.Normal(0.5, 0.2)}, sigma=mb.HalfNormal(1))
+    found = lab.power("arm > 0", "sigma", **SMALL).studies
+    true = found.query("question == 'arm > 0'")["truth"]
+    assert true.nunique() == 4
+    assert true.between(-0.5, 1.5).all()
+    assert (found.query("question == 'sigma'")["truth"] > 0).all()
+
+
+def test_a_pilots_draws_are_the_truth(pilot):
+    found = mb.study(fit=pilot).power("Days > 0", "sigma", n={"Subject": [6]}, **SMALL).studies
+    draws = pilot.posterior.fixef()[:, 0]
+    true = found.query("question == 'Days > 0'")["truth"]
+    assert all(np.isclose(draws, t).any() for t in true)
+    assert true.nunique() == 4
+
+
+def test_data_of_a_pilots_design(pilot):
+    frame = mb.study(fit=pilot).data({"Subject": 40}, seed=1)
+    assert frame["Subject"].nunique() == 40
+    assert len(frame) == 400
+    means = frame.groupby("Subject", observed=True)["Reaction"].mean()
+    own = pilot.model.data.groupby("Subject", observed=True)["Reaction"].mean()
+    assert means.mean() == pytest.approx(own.mean(), abs=30)
+    assert 0.5 < means.std() / own.std() < 2
+
+
+def test_a_models_priors_are_the_truth():
+    model = mb.Model(
+        "Reaction ~ Days + (1 | Subject)", mb.load_data("sleepstudy"),
+        priors={"fixef": {"Days": mb.Normal(100, 0.1)}},
+    )  # fmt: skip
+    found = mb.study(model).power("Days > 0", **SMALL)
+    assert (found.studies["truth"] - 100).abs().max() < 1
+    assert found.table["power"].item() == 1.0
+
+
+def test_counts_of_a_pilot_are_counts():
+    pilot = mb.fit(
+        "TICKS ~ YEAR + (1 | BROOD)", mb.load_data("grouseticks").head(200), family="poisson",
+        draws=200, chains=2, seed=1, progress=False,
+    )  # fmt: skip
+    frame = mb.study(fit=pilot).data({"BROOD": 10}, seed=1)
+    assert (frame["TICKS"] >= 0).all()
+    assert (frame["TICKS"] % 1 == 0).all()
+
+
+def test_dropout_leaves_first_rows():
+    frame = trial(dropout=0.5).data({"g": 200}, seed=1)
+    last = frame.groupby("g", observed=True)["t"].max()
+    assert 0.4 < (last < 3).mean() < 0.6
+    assert len(trial(dropout=0.5).data({"dropout": 0.0}, seed=1)) == 48
+
+
+# ---- calibration -------------------------------------------------------------------------------
+
+
+def test_calibration_of_a_right_model():
+    found = trial(rows=3).calibrate(20, seed=1, progress=False)
+    assert found.calibrated
+    assert set(found.table) == {"quantity", "p_value", "adjusted", "bias", "spread"}
+    assert {"fixef[arm]", "sd_g[Intercept]", "sigma", "log_lik"} <= set(found.ranks)
+    assert found.ranks.to_numpy().min() >= 0
+    assert "uniform" in found.sentence
+
+
+def test_wrong_ranks_are_described():
+    rng = np.random.default_rng(1)
+    ranks = pd.DataFrame(
+        {
+            "right": rng.integers(0, 100, 300),
+            "low": rng.integers(50, 100, 300),
+            "narrow": np.where(rng.random(300) < 0.5, 0, 99),
+        }
+    )
+    from mixedbayes.lab.calibration import Calibration
+
+    said = Calibration(ranks, 3, "y ~ 1").sentence
+    assert "low (too low" in said
+    assert "narrow (too narrow)" in said
+    assert "right" not in said
+    assert "3 divergences" in said
+
+
+# ---- pictures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["matplotlib", "plotly", "bokeh"])
+def test_pictures(power, backend):
+    assert power.plot(backend=backend) is not None
+    assert Power.of([{"g": 5}], [[outcome(0, 1.0, True)]], ["x"], "").plot(backend=backend)
+
+
+def test_nothing_to_draw_where_nothing_varies():
+    one = Power.of([{}], [[outcome(0, 1.0, True)]], ["x"], "")
+    with pytest.raises(ModelError, match="there is one design"):
+        one.plot()
+
+
+# ---- mistakes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "match", "ask"),
+    [
+        (ModelError, "asked something", lambda lab: lab.power()),
+        (ModelError, "no question", lambda lab: lab.power(3)),
+        (mb.FormulaError, "arn", lambda lab: lab.power("arn > 0", **SMALL)),
+        (DataError, "'h' is not known; what may vary are g, rows, dropout, Intercept, arm, sd_g",
+         lambda lab: lab.power("arm", n={"h": 3})),
+        (DataError, "whole number from 1, got 2.5", lambda lab: lab.power("arm", n={"g": 2.5})),
+        (ModelError, "does not say of what", lambda lab: lab.power("arm", n=20)),
+        (ModelError, "is empty", lambda lab: lab.power("arm", n={"g": []})),
+        (ModelError, "simulations=0", lambda lab: lab.power("arm", simulations=0)),
+        (ModelError, "prob", lambda lab: lab.power("arm", prob=95)),
+        (ModelError, "workers=0", lambda lab: lab.power("arm", workers=0, **SMALL)),
+        (ModelError, "least and the largest", lambda lab: lab.smallest("arm", {"g": 20})),
+        (ModelError, "is not below", lambda lab: lab.smallest("arm", {"g": (20, 10)})),
+        (ModelError, "one of g, rows", lambda lab: lab.smallest("arm", {"arm": (0, 1)})),
+        (ModelError, "power=80", lambda lab: lab.smallest("arm", {"g": (5, 9)}, power=80)),
+        (ModelError, "do not tell", lambda lab: lab.calibrate(5)),
+        (ModelError, "returns 2",
+         lambda lab: lab.power(lambda f: f.means("arm"), **SMALL)),
+        (ModelError, "neither one row", lambda lab: lab.power(lambda f: 3.0, **SMALL)),
+    ],
+)  # fmt: skip
+def test_mistakes_of_questions(error, match, ask):
+    with pytest.raises(error, match=match):
+        ask(trial())
+
+
+@pytest.mark.parametrize(
+    ("match", "given"),
+    [
+        ("needs a formula", {}),
+        ("'x'", {"model": "y ~ 1 + (1 | g)", "groups": {"g": 5}, "effects": {"x": 1},
+                 "sd": {"g": 1}}),
+        ("whose number of levels is not given", {"model": "y ~ 1 + (1 | g)"}),
+        ("dropout of g is a share", {"model": "y ~ 1 + (1 | g)", "groups": {"g": 5},
+                                     "sd": {"g": 1}, "dropout": 3}),
+        ("does not say which levels leave", {"model": "y ~ 1 + (1 | g) + (1 | h)",
+                                             "groups": {"g": 5, "h": 3}, "dropout": 0.3,
+                                             "sd": {"g": 1, "h": 1}}),
+        ("improper", {"model": "y ~ 1 + (1 | g)", "groups": {"g": 5},
+                      "effects": {"Intercept": mb.Flat()}}),
+        ("a Fit of a pilot", {"fit": 3}),
+    ],
+)  # fmt: skip
+def test_mistakes_of_plans(match, given):
+    with pytest.raises(mb.MixedBayesError, match=match):
+        mb.study(**given)
+
+
+def test_nothing_is_given_twice(pilot):
+    with pytest.raises(ModelError, match="effects, groups cannot be given beside it"):
+        mb.study(fit=pilot, groups={"Subject": 3}, effects={"Days": 1})
+
+
+# ---- against exact power -----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["between", "within", "within_random_slopes"])
+def test_power_is_that_of_t_tests(reference, design):
+    """Noncentral t, in balanced designs, within the Monte Carlo interval of 500 studies.
+
+    Priors weakly informative at the scale of the data; 99 % intervals of three sizes each.
+    """
+    known = reference("power_balanced")[design]
+    p = known["parameters"]
+    between = design == "between"
+    effect = "arm" if between else "cond"
+    sds = {"Intercept": p["sd_group"]}
+    if "sd_cond" in p:
+        sds["cond"] = p["sd_cond"]
+    bar = "cond" if "sd_cond" in p else "1"
+    lab = mb.study(
+        f"y ~ {effect} + ({bar} | group)", groups={"group": 16}, rows=p["rows_per_group"],
+        effects={effect: known["effect"]}, sd={"group": sds}, sigma=p["sigma"],
+        covariates={effect: {"group": [0, 1]} if between else [0, 1]},
+    )  # fmt: skip
+    exact = dict(zip(known["grid_n"], known["power_t"], strict=True))
+    sizes = [8, 16, 30]
+    per = 2 if between else 1
+    found = lab.power(effect, n={"group": [per * n for n in sizes]}, simulations=500, seed=1,
+                      workers=-1, progress=False)  # fmt: skip
+    for n, power in zip(sizes, found.table["power"], strict=True):
+        assert abs(power - exact[n]) < 2.58 * np.sqrt(exact[n] * (1 - exact[n]) / 500), (n, power)
+    assert (found.table["coverage"] > 0.92).all()
+
+
+@pytest.mark.slow
+def test_errors_of_significant_results_are_those_of_a_normal_test(reference):
+    """Gelman & Carlin's retrodesign for the simplest design, effect and standard error known."""
+    from scipy.stats import norm
+
+    known = reference("power_balanced")["within"]
+    p, effect = known["parameters"], 0.2
+    n = 16
+    lab = mb.study(
+        "y ~ cond + (1 | group)", groups={"group": n}, rows=p["rows_per_group"],
+        effects={"cond": effect}, sd={"group": p["sd_group"]}, sigma=p["sigma"],
+        covariates={"cond": [0, 1]},
+    )  # fmt: skip
+    row = lab.power("cond", simulations=1500, seed=2, workers=-1, progress=False).table.iloc[0]
+    se = known["se"][known["grid_n"].index(n)]
+    z, lam = norm.isf(0.025), effect / se
+    high, low = norm.sf(z - lam), norm.cdf(-z - lam)
+    rng = np.random.default_rng(1)
+    est = effect + se * rng.normal(size=1_000_000)
+    exaggeration = np.abs(est[np.abs(est) > z * se]).mean() / effect
+    assert row["power"] == pytest.approx(high + low, abs=0.025)
+    assert row["type_s"] == pytest.approx(low / (high + low), abs=0.03)
+    assert row["type_m"] == pytest.approx(exaggeration, rel=0.08)
