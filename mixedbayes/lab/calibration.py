@@ -230,12 +230,11 @@ class Calibration:
 
 def _how(bias: float, spread: float, n: int) -> str:
     """In which way posteriors are wrong, as far as mean and variance of the ranks tell."""
-    said = []
     if abs(bias) > 2 * np.sqrt(1 / (12 * n)):
-        said.append("too low" if bias > 0 else "too high")
+        return "(too low)" if bias > 0 else "(too high)"
     if abs(spread - 1) > 2 * np.sqrt(0.8 / n):
-        said.append("too narrow" if spread > 1 else "too wide")
-    return "(" + (" and ".join(said) or "of another shape") + ")"
+        return "(too narrow)" if spread > 1 else "(too wide)"
+    return "(of another shape)"
 
 
 @dataclass(frozen=True, eq=False)

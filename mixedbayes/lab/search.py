@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FIRST = 4  # sizes that are tried first, from one end to the other
 _BATCH = 25  # studies of a size at once
+_POINTS = 200  # of the curve in a picture
 _PRIOR_SD = 10.0  # of both coefficients of the curve, for sizes scaled to [0, 1]
 
 
@@ -38,6 +39,8 @@ class Smallest:
     table
         A row for each number that was tried: the number, simulations, power, and lower and upper,
         its 95 % interval; fitted is the curve's power there.
+    curve
+        What was fitted: ``curve.power(n)``.
     """
 
     n: int | None
@@ -47,6 +50,7 @@ class Smallest:
     power: float
     asked: str
     table: pd.DataFrame
+    curve: Curve
 
     def plot(self, *, backend: str = "matplotlib") -> Drawing:
         """The powers that were found, and the curve through them.
@@ -66,9 +70,12 @@ class Smallest:
         """
         from mixedbayes.plots.power import plot_power
 
+        tried = self.table[self.varies].to_numpy(float)
+        x = np.linspace(tried.min(), tried.max(), _POINTS)
         return plot_power(
-            self.table, (self.varies,), self.asked, target=self.power, backend=backend
-        )
+            self.table, (self.varies,), self.asked, target=self.power,
+            through=(x, self.curve.power(x)), backend=backend,
+        )  # fmt: skip
 
     def _said(self) -> str:
         if self.n is None:
@@ -90,7 +97,7 @@ class Smallest:
 
 
 @dataclass(frozen=True, eq=False)
-class _Curve:
+class Curve:
     """Probit of the power, linear in the square root of the number, as that of a z test is."""
 
     low: int
@@ -99,7 +106,7 @@ class _Curve:
     covariance: Floats  # (2, 2)
 
     @classmethod
-    def through(cls, low: int, high: int, n: Floats, hits: Floats, of: Floats) -> _Curve:
+    def through(cls, low: int, high: int, n: Floats, hits: Floats, of: Floats) -> Curve:
         x = _scaled(low, high, n)
         X = np.column_stack([np.ones_like(x), x])
 
@@ -182,7 +189,7 @@ def smallest(
         more(round(_unscaled(low, high, x)))
     while True:
         n, hits, of = _counts(tried)
-        curve = _Curve.through(low, high, n, hits, of)
+        curve = Curve.through(low, high, n, hits, of)
         mid, lower, upper = curve.needed(power)
         narrow = np.isfinite(upper) and (upper - lower) / 2 <= max(tolerance * mid, 0.5)
         if narrow or sum(map(len, tried.values())) + _BATCH > simulations:
@@ -200,7 +207,7 @@ def smallest(
     enough = np.isfinite(mid) and mid <= high
     return Smallest(
         int(np.clip(np.ceil(mid - 1e-9), low, high)) if enough else None,
-        max(lower, 1.0), upper, varies, power, asked, as_table(table),
+        max(lower, 1.0), upper, varies, power, asked, as_table(table), curve,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,8 +20,10 @@ from mixedbayes.plots.scene import (
     draw,
     in_rows,
 )
+from mixedbayes.results.text import shortened
 
-_COLUMNS = 5
+_COLUMNS = 4
+_LONGEST = 34  # letters of a title
 
 
 def plot_ranks(
@@ -33,6 +36,8 @@ def plot_ranks(
     backend: str = "matplotlib",
 ) -> Drawing:
     """Of every quantity the ranks' distribution function minus the uniform one, in its band.
+
+    A line is orange where it leaves the band, as one in twenty does by chance.
 
     Parameters
     ----------
@@ -63,7 +68,7 @@ def plot_ranks(
                 Rule(0.0, upright=False, color=style.MUTED),
                 Line(points, d, style.BLUE if _inside(d, low, high) else style.ORANGE),
             ],
-            title=name,
+            title=shortened(name, _LONGEST),
             xlim=(0.0, 1.0),
             ylim=(-most, most),
             xticks=MaxTicks(2),
@@ -72,9 +77,10 @@ def plot_ranks(
         for name, d in found.items()
     ]
     columns = min(_COLUMNS, len(panels))
+    note = textwrap.fill(note, 36 * max(columns, 2))
     rows = in_rows(panels, columns)
     sheet = Sheet(
-        rows, 2.1 * columns, 1.6 * len(rows) + 0.6, share_x="all", share_y="all",
+        rows, 2.7 * columns, 1.6 * len(rows) + 0.8, share_x="all", share_y="all",
         xlabel="rank of the truth among the draws", ylabel="share below, minus uniform", note=note,
     )  # fmt: skip
     return draw(sheet, backend)

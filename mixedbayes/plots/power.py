@@ -12,6 +12,7 @@ from mixedbayes.plots import style
 from mixedbayes.plots.scene import (
     Dots,
     Drawing,
+    Floats,
     Key,
     Line,
     Mark,
@@ -33,6 +34,7 @@ def plot_power(
     asked: str,
     *,
     target: float = 0.8,
+    through: tuple[Floats, Floats] | None = None,
     backend: str = "matplotlib",
 ) -> Drawing:
     """The share of studies that show what is asked, with the interval that simulation leaves.
@@ -41,13 +43,15 @@ def plot_power(
     ----------
     table
         A row for each design: what varies, power, lower and upper; question, where there are
-        several; fitted, where a curve goes through them.
+        several.
     varies
         Columns: along the axis, in colours, and in panels. Questions are in panels as well.
     asked
         The question, where there is one.
     target
         Power that is wanted, a dashed line.
+    through
+        A curve (x, y) through them, in the place of lines between neighbours.
     backend
         "matplotlib", "plotly" or "bokeh".
 
@@ -80,7 +84,7 @@ def plot_power(
         marks: list[Mark] = [Rule(target, upright=False, color=style.MUTED, dash=True)]
         for k, shade in enumerate(shades):
             own = (part if shade is None else part[part[color] == shade]).sort_values(along)
-            marks += _curve(own, along, style.PALETTE[k % len(style.PALETTE)])
+            marks += _curve(own, along, style.PALETTE[k % len(style.PALETTE)], through)
         title = ", ".join(
             str(v) if name == _QUESTION else f"{name} = {v}"
             for name, v in zip(apart, labels, strict=True)
@@ -101,12 +105,13 @@ def plot_power(
     return draw(sheet, backend)
 
 
-def _curve(own: pd.DataFrame, along: str, color: str) -> list[Mark]:
+def _curve(
+    own: pd.DataFrame, along: str, color: str, through: tuple[Floats, Floats] | None
+) -> list[Mark]:
     x, y = own[along].to_numpy(float), own["power"].to_numpy(float)
-    through = own["fitted"].to_numpy(float) if "fitted" in own else y
     low, high = (np.column_stack([x, own[end].to_numpy(float)]) for end in ("lower", "upper"))
     return [
         Segments(low, high, color, width=1.4, alpha=0.6),
-        Line(x, through, color),
+        Line(*(through or (x, y)), color),
         Dots(x, y, color, 20.0),
     ]
