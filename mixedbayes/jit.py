@@ -187,6 +187,26 @@ def pointer(_typingctx: Any, _address: Any) -> Any:
     return numba.types.voidptr(numba.types.int64), codegen
 
 
+@numba.extending.intrinsic
+def bits(_typingctx: Any, _value: Any) -> Any:
+    """bits(x), for compiled code: those of a real number, as an integer."""
+
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], cgutils.intp_t)
+
+    return numba.types.int64(numba.types.float64), codegen
+
+
+@numba.extending.intrinsic
+def from_bits(_typingctx: Any, _value: Any) -> Any:
+    """from_bits(k), for compiled code: the real number with these bits."""
+
+    def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(numba.types.float64))
+
+    return numba.types.float64(numba.types.int64), codegen
+
+
 def caller(signature: Any) -> Any:
     """f(address, *arguments), for compiled code: calls what was compiled for this signature.
 

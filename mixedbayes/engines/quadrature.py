@@ -98,7 +98,9 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.quadrature.resolve import resolve, shift
     from mixedbayes.quadrature.rule import Rule
     from mixedbayes.sample.defaults import QUADRATURE, measured_non_normality
+    from mixedbayes.sample.density import THETA
     from mixedbayes.sample.labels import named_result
+    from mixedbayes.sample.transitions import sample_transitions
 
     began, cores = time.perf_counter(), settings.cores or available_cores()
     q = len(spec.design.mu.groups[0].terms)
@@ -107,15 +109,16 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     first = np.concatenate([start(joint), joint.start()])
     resolved = resolve(plain, first, nodes, cores)
     white, mode = resolved.white, resolved.mode
-    if white.ndim <= MOST_COORDINATES:
-        white = replace(white, surrogate=fit_surrogate(white, cores))
-    non_normality = (
-        white.surrogate.non_normality
-        if white.surrogate
-        else measured_non_normality(white.logp_grad, white.ndim)
-    )
-
-    result, eta = sample_whitened(white, mode, non_normality, QUADRATURE, settings)
+    near = fit_surrogate(white, cores) if white.ndim <= MOST_COORDINATES else None
+    result = None if near is None else sample_transitions(white, near, settings)
+    if result is None:
+        white = replace(white, surrogate=near)
+        non_normality = (
+            near.non_normality if near else measured_non_normality(white.logp_grad, white.ndim)
+        )
+        result, eta = sample_whitened(white, mode, non_normality, QUADRATURE, settings)
+    else:
+        eta = result.posterior[THETA].to_numpy().reshape(-1, white.ndim)
     t = white.whitening.to_theta(eta)
     theta = t if white.tails is None else white.tails.phi(t)
     phi, coefficients = theta[:, : joint.n_hyper], theta[:, joint.n_hyper :]

@@ -18,6 +18,7 @@ from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated,
 from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Cloglog, Link, Logit, Probit, ShareLink
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.elementary import exp, log1p_share
 from mixedbayes.numerics.incomplete import log_beta_tail
 from mixedbayes.numerics.special import log_ndtr
 
@@ -25,9 +26,9 @@ from mixedbayes.numerics.special import log_ndtr
 @compiled
 def _logit_row(t, y, size, extra, parameters, shared):
     """y successes among size trials."""
-    e = math.exp(-abs(t))
+    e = exp(-abs(t))
     p = (1.0 if t > 0 else e) / (1.0 + e)
-    return y * t - size * (max(t, 0.0) + math.log1p(e)), y - size * p, ()
+    return y * t - size * (max(t, 0.0) + log1p_share(e)), y - size * p, ()
 
 
 @compiled

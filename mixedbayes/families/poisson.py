@@ -18,6 +18,7 @@ from mixedbayes.families.base import Bools, Elsewhere, Family, Values, repeated,
 from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Identity, Link, Log
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.elementary import exp
 from mixedbayes.numerics.incomplete import log_gamma_tail
 
 
@@ -75,7 +76,7 @@ class Counts(Family):
 @compiled
 def _row(t, y, size, extra, parameters, shared):
     """y counts in size rows of mean exp(t); extra the log of their mean."""
-    mean = size * math.exp(t) if t < 700.0 else math.inf
+    mean = size * exp(t) if t < 700.0 else math.inf
     return y * (t - extra) - (mean - y), y - mean, ()  # small beside large counts
 
 

@@ -16,7 +16,8 @@ from mixedbayes.joint.layout import JointLayout
 from mixedbayes.marginal.density import Affine, Surrogate
 from mixedbayes.priors.types import Priors
 from mixedbayes.quadrature import rows
-from mixedbayes.quadrature.kernel import SECTIONS, c_density, density, groups
+from mixedbayes.quadrature.blocks import Blocks
+from mixedbayes.quadrature.kernel import SECTIONS, address, c_density, density, marginal
 from mixedbayes.quadrature.rule import Rule
 from mixedbayes.theta.logpriors import Table
 from mixedbayes.theta.record import Recorded, pack
@@ -24,14 +25,6 @@ from mixedbayes.theta.tails import TailTransform
 from mixedbayes.theta.whitening import Whitening
 
 _STEP = 0.01  # of the differences that say how modes move
-_BLOCK = 256  # rows that are dealt with together
-
-
-def _blocks(starts: Ints) -> Ints:
-    """First groups of blocks of some hundreds of rows, of groups with these first rows; and J."""
-    J = len(starts) - 1
-    cuts = np.searchsorted(starts, np.arange(0, starts[-1], _BLOCK))
-    return np.unique([*cuts[cuts < J], J])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +71,11 @@ class QuadratureDensity(Recorded):
 
     layout: Coordinates
     sections: Mapping[str, Floats | Ints]  # of the model
+    blocks: Blocks
     rule: Rule
-    modes: Floats  # (J, q) of the standardised effects, where their search starts
+    modes: Floats  # (q, J) of the groups' standardised effects, where their search starts
     centre: Floats = field(default_factory=lambda: np.zeros(0))  # (d,) theta where these are
-    moves: Floats = field(default_factory=lambda: np.zeros(0))  # (J, q, d) and how they move
+    moves: Floats = field(default_factory=lambda: np.zeros(0))  # (d, q, J) and how they move
     units: Affine | None = None
     tails: TailTransform | None = None
     surrogate: Surrogate | None = None
@@ -93,23 +87,24 @@ class QuadratureDensity(Recorded):
         layout = JointLayout(priors.moved(design), family, priors)
         (g,), (factor,) = layout.groups, layout.factors
         refs = np.asarray(g.refs, np.int64)[data.rows]
-        order = np.argsort(refs, kind="stable")
+        blocks = Blocks.of(refs, g.n_levels)
+        order = blocks.rows
         own, mu = data.rows[order], layout.design.mu
-        starts = np.searchsorted(refs[order], np.arange(g.n_levels + 1))
         m = len(layout.numbers)
         sizes = (
             layout.n_hyper, m, len(g.terms), mu.intercept, layout.level_at_zero,
-            rows.address(data.density, data.front, m),
+            rows.address(data.density, data.front, m), address(),
         )  # fmt: skip
         sections: dict[str, Floats | Ints] = {
             "sizes": np.array(sizes, np.int64),
             "blocks": np.array(factor.record(0, 0), np.int64),
-            "starts": starts,
-            "groups": _blocks(starts),
+            "groups": blocks.groups,
+            "firsts": blocks.firsts,
+            "slots": blocks.slots,
             "codes": layout.table.codes,
             "numbers": layout.table.numbers,
-            "Z": g.Z[own],
-            "X": layout.columns(mu.X[own]),
+            "Z": g.Z[own].T,
+            "X": layout.columns(mu.X[own]).T,
             "means": layout.centre.means,
             "offset": np.zeros(len(own)) if mu.offset is None else mu.offset[own],
             "y": data.y[order],
@@ -117,7 +112,8 @@ class QuadratureDensity(Recorded):
             "extra": data.extra.reshape(len(own), -1)[order],
             "constant": np.array([data.constant]),
         }
-        return cls(Coordinates(layout), sections, rule, np.zeros((g.n_levels, len(g.terms))))
+        modes = np.zeros((len(g.terms), g.n_levels))
+        return cls(Coordinates(layout), sections, blocks, rule, modes)
 
     @property
     def ndim(self) -> int:
@@ -136,7 +132,7 @@ class QuadratureDensity(Recorded):
         near = self.surrogate or Surrogate.none()
         tails = self.tails or TailTransform.identity(self.ndim)
         own = {
-            "nodes": self.rule.nodes, "ratios": self.rule.log_ratios, "modes": self.modes,
+            "nodes": self.rule.nodes.T, "ratios": self.rule.log_ratios, "modes": self.modes,
             "centre": self.centre, "moves": self.moves,
             "tails": tails.table[: self.layout.joint.n_hyper],
             "terms": near.terms, "coefficients": near.coefficients,
@@ -145,9 +141,9 @@ class QuadratureDensity(Recorded):
         return pack(SECTIONS, {**self.sections, **own, **self.whitening.sections()})
 
     def groups(self, theta: Floats) -> tuple[Floats, Floats]:
-        """log p(y_j) (J,) at theta (d,), without tails and units, and the modes (J, q) of u."""
-        each, found = np.empty(len(self.modes)), np.empty(self.modes.size)
-        groups(np.ascontiguousarray(theta, float), np.empty(0), each, found, self.record)
+        """log p(y_j) (J,) at theta (d,), without tails and units, and the modes (q, J) of u."""
+        each, found = np.empty(self.modes.shape[1]), np.empty(self.modes.size)
+        marginal(np.ascontiguousarray(theta, float), np.empty(0), each, found, self.record)
         return each, found.reshape(self.modes.shape)
 
     def started(self, theta: Floats) -> QuadratureDensity:
@@ -158,7 +154,7 @@ class QuadratureDensity(Recorded):
         moves = [
             (here.groups(theta + e)[1] - here.groups(theta - e)[1]) / (2 * _STEP) for e in steps
         ]
-        return replace(here, centre=theta, moves=np.stack(moves, axis=-1))
+        return replace(here, centre=theta, moves=np.stack(moves))
 
     def by(self, rule: Rule) -> QuadratureDensity:
         """The same by another rule."""

@@ -16,10 +16,9 @@ from mixedbayes.errors import SamplingError
 from mixedbayes.quadrature.density import QuadratureDensity
 from mixedbayes.quadrature.kernel import draw_effects
 
-_STEPS = 5  # of Metropolis, after the first proposal
-_NU = 6.0  # degrees of freedom of the proposals
-_LEAST = 0.7  # share of accepted proposals; below it more steps are taken
-_MORE = 8  # times as many
+_TRIES = 6  # proposals: the first one, and steps of Metropolis
+_LEAST = 0.7  # share of accepted proposals; below it there are more
+_MORE = 48
 
 
 def draw(
@@ -32,15 +31,21 @@ def draw(
     """
     joint = density.layout.joint
     sds, Ws, _ = joint.hyper(phi)
+    S = sds[0][..., None] * Ws[0]
     points = np.ascontiguousarray(np.concatenate([phi, coefficients], axis=1))
-    u = np.empty((len(phi), *density.modes.shape))
-    seeds = rng.spawn(len(phi))
+    q, J = density.modes.shape
+    b, record = np.empty((len(phi), J, q)), density.record
+    keys = rng.integers(2**64, size=len(phi), dtype=np.uint64)
+    levels, blocks = density.blocks.levels, len(density.blocks.groups) - 1
 
     def one(s: int) -> float:
-        accepted = _draw(density, points[s], seeds[s], u[s].reshape(-1), _STEPS)
+        u = np.empty((q, J))
+        given = points[s], 0, blocks, keys[s]
+        accepted = draw_effects(*given, _TRIES, u.ravel(), record)
         if accepted < _LEAST:
-            accepted = _draw(density, points[s], seeds[s], u[s].reshape(-1), _MORE * _STEPS)
-        return accepted
+            accepted = draw_effects(*given, _MORE, u.ravel(), record)
+        b[s, levels] = (S[s] @ u).T
+        return float(accepted)
 
     with ThreadPoolExecutor(cores) as pool:
         accepted = np.array(list(pool.map(one, range(len(phi)))))
@@ -49,14 +54,4 @@ def draw(
             f"the effects of {joint.groups[0].name} have no mode given some draws of the other "
             "parameters; use formulation=mb.PartiallyCentered()"
         )
-    return np.einsum("sab,sgb->sga", sds[0][..., None] * Ws[0], u)
-
-
-def _draw(
-    density: QuadratureDensity, point: Floats, rng: np.random.Generator, out: Floats, steps: int
-) -> float:
-    J, q = density.modes.shape
-    t = rng.standard_normal((J, steps + 1, q))
-    t /= np.sqrt(rng.chisquare(_NU, (J, steps + 1, 1)) / _NU)
-    log_uniforms = np.log(rng.uniform(size=J * steps))
-    return float(draw_effects(point, _NU, t.ravel(), log_uniforms, out, density.record))
+    return b

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from numba import types
 
 from mixedbayes import jit
 from mixedbayes.marginal.evaluate import polynomial_gradient
+from mixedbayes.marginal.inner import inner
 from mixedbayes.quadrature.integral import draw_each, integrate
 from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta import whitening
@@ -32,61 +33,68 @@ from mixedbayes.theta.whitening import to_theta, to_z
 # Sections of the record.
 SECTIONS = (
     # h variances and family's parameters, of these m the family's, q, intercept?, is its prior at
-    # zero?, address of the rows' function
+    # zero?, addresses of the rows' function and of `marginal`
     "sizes",
     "blocks",  # as terms.roots reads them
-    "starts", "groups",  # first row of each group, and n; first group of each block, and J
+    # as `blocks.Blocks` has them: first group of each block, and J; first slot of each block; first
+    # row of each slot, and n
+    "groups", "firsts", "slots",
     "codes", "numbers",  # (d, 2), (d, 6) priors, see logpriors
-    "nodes", "ratios",  # (K, q), (K,)
-    # (J, q) where the search for the modes of u starts at `centre` (d,), which is theta without
-    # tails; and how they move with it (J, q, d), without entries where that is not known
+    "nodes", "ratios",  # (q, K), (K,)
+    # (q, J) where the search for the modes of u starts at `centre` (d,), which is theta without
+    # tails; and how they move with it (d, q, J), without entries where that is not known
     "modes", "centre", "moves",
-    "Z", "X", "means", "offset",  # (n, q), (n, p) centred columns, (p,), (n,)
+    "Z", "X", "means", "offset",  # (q, n), (p, n) centred columns, (p,), (n,)
     "y", "size", "extra",  # (n,)
     "tails",  # (h, 3)
     "constant",  # (1,)
     "terms", "coefficients", "square",  # of the surrogate, and the square of its radius
     *whitening.SECTIONS,
 )  # fmt: skip
-(SIZES, BLOCKS, STARTS, GROUPS, CODES, NUMBERS, NODES, RATIOS, MODES, CENTRE, MOVES, ZED, EX, MEANS,
- OFFSET, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE, WHITENING, *_) = (
+(SIZES, BLOCKS, GROUPS, FIRSTS, SLOTS, CODES, NUMBERS, NODES, RATIOS, MODES, CENTRE, MOVES, ZED,
+ EX, MEANS, OFFSET, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE, WHITENING,
+ *_) = (
     places(SECTIONS).values()
 )  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
+_u = np.uint64  # of indices, see `integral`
+_REALS = types.float64[::1]
+MARGINAL_SIGNATURE = types.float64(*(_REALS,) * 4, types.int64[::1])
+_marginal = jit.caller(MARGINAL_SIGNATURE)
 
 
-@njit(error_model="numpy", nogil=True)
+@inner
 def linear_predictor(record, theta, h, intercept):
     """eta (n,) without the effects."""
-    eta, X = reals(record, OFFSET).copy(), reals(record, EX)
-    p = theta.size - h - intercept
-    for i in range(eta.size):
-        if intercept:
-            eta[i] += theta[h]
-        for j in range(p):
-            eta[i] += X[i * p + j] * theta[h + intercept + j]
+    offset, X = reals(record, OFFSET), reals(record, EX)
+    n, first = offset.size, h + intercept
+    eta, level = np.empty(n), theta[h] if intercept else 0.0
+    for i in range(n):
+        eta[_u(i)] = offset[_u(i)] + level
+    for j in range(theta.size - first):
+        slope, at = theta[first + j], j * n
+        for i in range(n):
+            eta[_u(i)] += X[_u(at + i)] * slope
     return eta
 
 
-@njit(error_model="numpy", nogil=True)
-def first_modes(record, phi):
-    """(J q,) where the searches start."""
-    start, moves, centre = (
-        reals(record, MODES).copy(), reals(record, MOVES), reals(record, CENTRE)
-    )  # fmt: skip
+@inner
+def first_modes(record, phi, u):
+    """Fills u (q, J) with where the searches start."""
+    start, moves, centre = reals(record, MODES), reals(record, MOVES), reals(record, CENTRE)
+    copy(start, u)
     if moves.size > 0:
-        d = phi.size
-        for i in range(start.size):
-            for c in range(d):
-                start[i] += moves[i * d + c] * (phi[c] - centre[c])
-    return start
+        for c in range(phi.size):
+            away, at = phi[c] - centre[c], c * start.size
+            for i in range(start.size):
+                u[_u(i)] += moves[_u(at + i)] * away
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.njit(MARGINAL_SIGNATURE, nogil=True, error_model="numpy")
 def marginal(theta, grad, each, found, record):
     """Log density at theta (d,), and its gradient (d,) unless that is empty.
 
-    Of the groups log p into each (J,), and the modes of the standardised effects into found (J, q).
+    Of the groups log p into each (J,), and the modes of the standardised effects into found (q, J).
     """
     sizes = ints(record, SIZES)
     h, m, q, intercept, at_zero = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
@@ -94,7 +102,7 @@ def marginal(theta, grad, each, found, record):
     blocks, means = ints(record, BLOCKS), reals(record, MEANS)
     work, point, slopes = np.empty((3, theta.size)), theta.copy(), np.empty((h, 2))
     jacobian = apply_tails(theta, reals(record, TAILS).reshape(h, 3), point, slopes)
-    start = first_modes(record, point)
+    first_modes(record, point, found)
     if at_zero:
         for j in range(p):
             point[h] -= means[j] * theta[first + j]
@@ -109,10 +117,10 @@ def marginal(theta, grad, each, found, record):
     copy(work[0, h - m : h], parameters)
     d_eta, d_parameters = np.zeros(eta.size if wanted else 0), np.zeros(m)
     total += integrate(
-        sizes[5], ints(record, STARTS), ints(record, GROUPS), reals(record, NODES),
-        reals(record, RATIOS),
-        start, reals(record, ZED), L, eta, reals(record, WHY), reals(record, SIZE),
-        reals(record, EXTRA), parameters, each, found, d_eta, d_L, d_parameters,
+        sizes[5], ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS),
+        reals(record, NODES), reals(record, RATIOS), reals(record, ZED), L, eta, reals(record, WHY),
+        reals(record, SIZE), reals(record, EXTRA), parameters, each, found, d_eta, d_L,
+        d_parameters,
     )  # fmt: skip
     if not wanted:
         return total + reals(record, CONSTANT)[0]
@@ -120,12 +128,13 @@ def marginal(theta, grad, each, found, record):
     if at_zero:
         for j in range(p):
             grad[first + j] -= means[j] * work[2, h]
-    X = reals(record, EX)
-    for i in range(eta.size):
-        if intercept:
+    X, n = reals(record, EX), eta.size
+    if intercept:
+        for i in range(n):
             grad[h] += d_eta[i]
-        for j in range(p):
-            grad[first + j] += X[i * p + j] * d_eta[i]
+    for j in range(p):
+        for i in range(n):
+            grad[first + j] += X[_u(j * n + i)] * d_eta[i]
     for i in range(m):
         work[2, h - m + i] += d_parameters[i] * work[1, h - m + i]
     root_slopes(work, blocks, W, d_L)
@@ -135,20 +144,14 @@ def marginal(theta, grad, each, found, record):
 
 
 @jit.njit(
-    "float64(float64[::1], float64[::1], float64[::1], float64[::1], int64[::1])",
+    "float64(float64[::1], int64, int64, uint64, int64, float64[::1], int64[::1])",
     nogil=True, error_model="numpy",
 )  # fmt: skip
-def groups(theta, grad, each, found, record):
-    """`marginal`, of theta itself."""
-    return marginal(theta, grad, each, found, record)
+def draw_effects(phi, from_, to, key, tries, out, record):
+    """u of the groups of some blocks given (phi, coefficients), without tails or units.
 
-
-@jit.njit(
-    "float64(float64[::1], float64, float64[::1], float64[::1], float64[::1], int64[::1])",
-    nogil=True, error_model="numpy",
-)  # fmt: skip
-def draw_effects(phi, nu, proposals, log_uniforms, out, record):
-    """u of every group given (phi, coefficients), without tails or units; see `draw_each`."""
+    See `draw_each`.
+    """
     sizes = ints(record, SIZES)
     h, m, q, intercept = sizes[0], sizes[1], sizes[2], sizes[3]
     work, W, L = np.empty((3, phi.size)), np.empty(q * q), np.zeros(q * q)
@@ -157,11 +160,12 @@ def draw_effects(phi, nu, proposals, log_uniforms, out, record):
     roots(work, ints(record, BLOCKS), W, L)
     eta, parameters = linear_predictor(record, phi, h, intercept), np.empty(m)
     copy(work[0, h - m : h], parameters)
+    u = np.empty(reals(record, MODES).size)
+    first_modes(record, phi, u)
     return draw_each(
-        sizes[5], ints(record, STARTS), ints(record, GROUPS), first_modes(record, phi),
-        reals(record, ZED), L, eta,
-        reals(record, WHY), reals(record, SIZE), reals(record, EXTRA), parameters, nu, proposals,
-        log_uniforms, out,
+        sizes[5], ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS), from_, to,
+        u.size // q, reals(record, ZED), L, eta, reals(record, WHY), reals(record, SIZE),
+        reals(record, EXTRA), parameters, u, key, tries, out,
     )  # fmt: skip
 
 
@@ -179,9 +183,12 @@ def density(z, gradient, record):
     exact = gradient.size > 0 and not near
     theta, grad = np.empty(z.size), np.zeros(z.size if exact else 0)
     to_theta(z, record, WHITENING, theta)
-    each = np.empty(ints(record, STARTS).size - 1)
     found = np.empty(reals(record, MODES).size)
-    total = marginal(theta, grad, each, found, record) + reals(record, LOG_DET)[0]
+    each = np.empty(found.size // ints(record, SIZES)[2])
+    total = (
+        _marginal(ints(record, SIZES)[6], theta, grad, each, found, record)
+        + reals(record, LOG_DET)[0]
+    )
     if exact:
         to_z(grad, record, WHITENING, gradient)
     elif near and gradient.size > 0:
@@ -190,3 +197,8 @@ def density(z, gradient, record):
 
 
 c_density = as_c(density)
+
+
+def address() -> int:
+    """That of `marginal`."""
+    return jit.address(marginal, MARGINAL_SIGNATURE)

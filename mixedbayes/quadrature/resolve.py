@@ -34,7 +34,7 @@ def resolve(plain: QuadratureDensity, start: Floats, nodes: int | None, cores: i
 
     `nodes` may be given.
     """
-    q = plain.modes.shape[1]
+    q = len(plain.modes)
     ladder = LADDER[q] if nodes is None else (nodes,)
     density = plain.by(Rule.product(ladder[0], q))
     mode = find_mode(density, start)
@@ -64,7 +64,7 @@ def _change(density: QuadratureDensity, mode: Mode, finer: int, cores: int) -> f
 
 def _differences(density: QuadratureDensity, t: Floats, finer: int, cores: int) -> Floats:
     """(S,) log density by the finer rule less that by the rule, at t (S, d), less their mean."""
-    other = density.by(Rule.product(finer, density.modes.shape[1]))
+    other = density.by(Rule.product(finer, len(density.modes)))
     with ThreadPoolExecutor(cores) as pool:
         low, high = (np.array(list(pool.map(d.logp, t))) for d in (density, other))
     found = high - low
@@ -75,7 +75,7 @@ def shift(resolved: Resolved, eta: Floats, cores: int) -> float:
     """By how many sds the next finer rule moves the mean of a coordinate, most of all: of draws
     eta (S, d), some of which are weighed by the ratio of the densities.
     """
-    white, finer = resolved.white, _finer(resolved.nodes, resolved.white.modes.shape[1])
+    white, finer = resolved.white, _finer(resolved.nodes, len(resolved.white.modes))
     some = eta[:: max(1, len(eta) // _CHECKS)]
     plain = replace(white, surrogate=None)
     weights = np.exp(_differences(plain, some, finer, cores))

@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from mixedbayes import jit
-from mixedbayes.families.rows import RowDensity
+from mixedbayes.families.rows import RowDensity, compiled
 from mixedbayes.joint.links import Front
 from mixedbayes.joint.loop import entry_of, picker, taken_of, tuple_of
 
@@ -25,11 +25,19 @@ ROWS_SIGNATURE = types.void(types.int64, *(_REALS,) * 8)
 call = jit.caller(ROWS_SIGNATURE)
 
 
+_u = np.uint64  # of indices, see `integral`
+
+
+@compiled
+def _one(extra, i):
+    return extra[_u(i)]
+
+
 @cache
 def rows_of(density: RowDensity, front: Front, m: int) -> Any:
     """The compiled function, with ROWS_SIGNATURE, for a model with m parameters."""
     row, once, before = density.row, density.once, front.function
-    taken, pick = taken_of(density.odds, m), picker(density.width)
+    taken, pick = taken_of(density.odds, m), picker(density.width) if density.width > 1 else _one
     as_tuple, entry = tuple_of(m), entry_of(m)
 
     def rows(first, eta, y, size, extra, parameters, value, slope, d):
@@ -38,17 +46,22 @@ def rows_of(density: RowDensity, front: Front, m: int) -> Any:
             found[k], rates[k] = taken(k, parameters[k])
         own = as_tuple(found)
         shared = once(own)
-        wanted = slope.size > 0
+        if slope.size == 0:
+            for i in range(eta.size):
+                at = first + i
+                t, _ = before(eta[_u(i)])
+                v, _, _ = row(t, y[_u(at)], size[_u(at)], pick(extra, at), own, shared)
+                value[_u(i)] = v
+            return
         for i in range(eta.size):
-            t, rate = before(eta[i])
             at = first + i
-            value[i], d_t, d_own = row(t, y[at], size[at], pick(extra, at), own, shared)
-            if wanted:
-                slope[i] = d_t * rate
-                for k in range(m):
-                    d[i * m + k] = entry(d_own, k) * rates[k]
+            t, rate = before(eta[_u(i)])
+            v, d_t, d_own = row(t, y[_u(at)], size[_u(at)], pick(extra, at), own, shared)
+            value[_u(i)], slope[_u(i)] = v, d_t * rate
+            for k in range(m):
+                d[_u(i * m + k)] = entry(d_own, k) * rates[k]
 
-    return jit.njit(ROWS_SIGNATURE, nogil=True, error_model="numpy")(rows)
+    return jit.njit(ROWS_SIGNATURE, nogil=True, error_model="numpy", fastmath={"contract"})(rows)
 
 
 def address(density: RowDensity, front: Front, m: int) -> int:

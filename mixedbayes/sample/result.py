@@ -46,6 +46,8 @@ class SamplingResult:
     effects
         Summaries by grouping factor where draws of its effects were not kept: of the deviations,
         and of population + deviation.
+    library
+        What drew, where that is not `settings.sampler`.
     """
 
     posterior: xr.Dataset
@@ -56,6 +58,7 @@ class SamplingResult:
     interrupted: bool = False
     note: str = ""
     effects: Mapping[str, tuple[EffectsSummary, EffectsSummary]] = field(default_factory=dict)
+    library: str = ""
 
     @property
     def seed(self) -> int:
@@ -65,7 +68,7 @@ class SamplingResult:
 
     @property
     def sampler(self) -> str:
-        return self.settings.sampler
+        return self.library or self.settings.sampler
 
 
 def largest_rectangle(lengths: Sequence[int]) -> tuple[list[int], int]:

@@ -1,0 +1,131 @@
+"""Chains whose proposals come from a polynomial leave the density itself as it is."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numba import njit
+
+from mixedbayes import jit
+from mixedbayes.sample import transitions
+from mixedbayes.sample.health import health
+from mixedbayes.sample.settings import Settings
+from mixedbayes.theta.transitions import VALUE_SIGNATURE, surrogate
+
+SETTINGS = Settings(draws=2000, tune=50, seed=1, cores=2, progress=False)
+
+
+@njit
+def log_density(x, y):
+    return -0.5 * x * x - 0.5 * (y - 0.4 * (x * x - 1.0)) ** 2 - 0.05 * x**4
+
+
+@jit.njit(VALUE_SIGNATURE)
+def bent(z, gradient, record):
+    return log_density(z[0], z[1])
+
+
+@dataclass(frozen=True)
+class Bent:
+    compiled: ClassVar[Any] = bent
+    record: ClassVar[Any] = np.zeros(1, np.int64)
+    ndim: ClassVar[int] = 2
+
+    def logp(self, theta):
+        return bent(theta, np.empty(0), self.record)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """log of N(0, scale^2 I), as a polynomial."""
+
+    scale: float = 1.0
+    radius: float = 2.0
+    terms: Any = ((0, 0, 2, 2), (1, 1, 2, 2))
+
+    def __post_init__(self):
+        object.__setattr__(self, "terms", np.array(self.terms, np.int64))
+
+    @property
+    def coefficients(self):
+        return np.full(2, -0.5 / self.scale**2)
+
+
+def moments(draws):
+    x, y = draws[..., 0], draws[..., 1]
+    return [f.mean() for f in (x, y, x * x, y * y, x * y, x * x * y)]
+
+
+def by_brute_force():
+    grid = np.linspace(-8, 8, 401)
+    x, y = np.meshgrid(grid, grid, indexing="ij")
+    p = np.exp(log_density.py_func(x, y))
+    return [np.sum(p * f) / p.sum() for f in (x, y, x * x, y * y, x * y, x * x * y)]
+
+
+def test_draws_are_those_of_the_density():
+    result = transitions.sample_transitions(Bent(), Normal(1.1), SETTINGS)
+    draws = result.posterior["theta"].transpose("chain", "draw", "theta_dim").to_numpy()
+    ess, rhat = health(draws.transpose(2, 0, 1))
+    assert (ess > 1000).all()
+    assert (rhat < 1.01).all()
+    np.testing.assert_allclose(moments(draws), by_brute_force(), atol=0.08)
+    stats = result.sample_stats
+    assert 0.6 < float(stats["acceptance_rate"].mean()) < 0.99
+    np.testing.assert_allclose(stats["lp"][0, 7], Bent().logp(draws[0, 7]))
+    assert result.sampler == "mixedbayes"
+
+
+def test_draws_do_not_depend_on_the_number_of_threads():
+    one, two = (
+        transitions.sample_transitions(
+            Bent(), Normal(), Settings(draws=30, seed=3, cores=k, progress=False)
+        ).posterior
+        for k in (1, 2)
+    )
+    assert one.equals(two)
+
+
+def test_a_polynomial_far_from_the_density_is_not_used():
+    assert transitions.sample_transitions(Bent(), Normal(0.1), SETTINGS) is None
+
+
+def test_ctrl_c_keeps_the_draws_so_far(monkeypatch):
+    real, looks = transitions.wait, []
+
+    def wait(futures, timeout):
+        looks.append(timeout)
+        if len(looks) == 1:
+            while any(n < 60 for n in run.done):
+                pass
+            raise KeyboardInterrupt
+        return real(futures, timeout)
+
+    class Seen(transitions._Run):
+        def __init__(self, *given):
+            nonlocal run
+            super().__init__(*given)
+            run = self
+
+    run = None
+    monkeypatch.setattr(transitions, "wait", wait)
+    monkeypatch.setattr(transitions, "_Run", Seen)
+    settings = Settings(draws=10**6, tune=50, seed=1, cores=4, progress=False)
+    result = transitions.sample_transitions(Bent(), Normal(1.1), settings)
+    assert result.interrupted
+    assert 10 <= result.posterior.sizes["draw"] < 10**6
+    assert "interrupted" in result.note
+
+
+@pytest.mark.parametrize("length", [1.0, 3.0])
+def test_slopes_of_the_polynomial(length):
+    z = length * np.array([0.6, 0.8])
+    terms, coefficients, gradient = Normal().terms.ravel(), np.array([-0.4, -0.7]), np.empty(2)
+    value = surrogate(z, terms, coefficients, 2.0, gradient)
+    if length < 2:
+        assert value == pytest.approx(-0.4 * 0.36 - 0.7 * 0.64)
+        np.testing.assert_allclose(gradient, [-0.8 * 0.6, -1.4 * 0.8])
+    else:  # a straight line from 0
+        inner = surrogate(2 * z / 3, terms, coefficients, 2.0, gradient)
+        assert value < inner - 1.0
