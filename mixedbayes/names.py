@@ -109,6 +109,11 @@ def vector_dim(parameter: str) -> str:
     return parameter.removesuffix("s")
 
 
+def rows_dim(response: str) -> str:
+    """Dimension of the rows of one of several responses of different families."""
+    return f"{OBS}_{response}"
+
+
 def group_dim(group: str) -> str:
     """Dimension of a grouping factor's levels, e.g. `Subject`."""
     name = identifier(group)

@@ -12,9 +12,10 @@ from mixedbayes.design.types import Floats
 from mixedbayes.engines import registry
 from mixedbayes.engines.base import Chosen
 from mixedbayes.errors import ModelError
-from mixedbayes.model.coords import model_coords, response_name
+from mixedbayes.model.coords import model_coords
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.labels import by_name
+from mixedbayes.sample.tree import observed_data
 
 _LEAD = (names.CHAIN, names.DRAW)
 
@@ -56,13 +57,12 @@ def from_trace(
 
 def check_response(spec: Spec, observed: xr.Dataset) -> None:
     """Raise ModelError if a trace's observed data are not the model's response."""
-    name = response_name(spec)
-    y = spec.family.reported(spec.design.y)
-    if name in observed and not np.array_equal(observed[name].to_numpy(), y):
-        raise ModelError(
-            f"the trace is of other values of {name} ({observed[name].size} rows) than the model's "
-            f"({len(y)} rows): make the Model with the data that the trace is of"
-        )
+    for name, (_, y) in observed_data(spec).items():
+        if name in observed and not np.array_equal(observed[name].to_numpy(), y):
+            raise ModelError(
+                f"the trace is of other values of {name} ({observed[name].size} rows) than the "
+                f"model's ({len(y)} rows): make the Model with the data that the trace is of"
+            )
 
 
 def _lacking(posterior: xr.Dataset, needed: Iterable[str]) -> ModelError:

@@ -18,6 +18,8 @@ def composed(densities: tuple[RowDensity, ...], places: tuple[tuple[int, ...], .
         Of each response's own parameters among all of them, the last one not among these.
     """
     m = 1 + max((k for own in places for k in own), default=-1)
+    pairs = zip(densities, places, strict=True)
+    odds = sorted({own[k] for density, own in pairs for k in density.odds})
     row: Any = _impossible(m)
     for k in reversed(range(len(densities))):
         row = _either(k, densities[k], places[k], m, row)
@@ -26,6 +28,7 @@ def composed(densities: tuple[RowDensity, ...], places: tuple[tuple[int, ...], .
         Identity,
         concave=all(d.concave for d in densities),
         smooth=all(d.smooth for d in densities),
+        odds=tuple(odds),
     )
 
 

@@ -38,10 +38,16 @@ class Different(Family):
     def __post_init__(self) -> None:
         super().__post_init__()
         found: dict[str, Parameter] = {}
+        as_odds: dict[str, bool] = {}
         for response, own in zip(self.responses, self.components, strict=True):
-            _check(response, own)
-            for p in own.declared:
+            density = _check(response, own)
+            for k, p in enumerate(own.declared):
                 known = found.setdefault(p.name, p)
+                if as_odds.setdefault(p.name, k in density.odds) != (k in density.odds):
+                    raise ModelError(
+                        f"{p.name} of {response} is another parameter than that of a response "
+                        "before it; fit this response by itself"
+                    )
                 if type(known.link) is not type(own.parameter_link(p.name)):
                     raise ModelError(
                         f"{p.name} is on the {known.link.name} scale in one response and on the "
@@ -73,8 +79,7 @@ class Different(Family):
         """Each response is checked by its own family."""
 
     def location(self, design: Design) -> float:
-        """Each response has one of its own."""
-        raise self._not_in_pymc
+        raise NotImplementedError("each response has a location of its own")
 
     # ---- the compiled engine ------------------------------------------------------------------
 
@@ -179,14 +184,7 @@ class Different(Family):
     def pymc(
         self, eta: Any, parameters: Mapping[str, Any], design: Design, xp: Any
     ) -> tuple[str, dict[str, Any]]:
-        raise self._not_in_pymc
-
-    @property
-    def _not_in_pymc(self) -> ModelError:
-        return ModelError(
-            f"several responses of different families, {self.described}, are not written in PyMC: "
-            "formulation='auto' samples them, and the responses one by one are"
-        )
+        raise NotImplementedError("the rows of each response have the distribution of its family")
 
     def latex(self, y: str, symbol: Callable[[str], str], *, weighted: bool) -> str:
         return rf"{y} &\sim \text{{{self.described}}}"
@@ -197,8 +195,8 @@ def _some(values: Any, at: Any) -> Any:
     return values[..., at] if values.ndim > 1 else values
 
 
-def _check(response: str, own: Family) -> None:
-    """ModelError where a family cannot stand beside others."""
+def _check(response: str, own: Family) -> RowDensity:
+    """Its density; ModelError where a family cannot stand beside others."""
     density = own.row_density
     said = f"the {own.name} family of {response}"
     if density is None or density.row is None or own.own or own.columns or own.thresholds:
@@ -206,12 +204,13 @@ def _check(response: str, own: Family) -> None:
             f"{said} is not offered beside others: it has several predictors, thresholds or a "
             "density of your own; fit this response by itself"
         )
-    if density.width > 1 or density.odds or not all(p.formula for p in own.declared):
+    if density.width > 1 or not all(p.formula for p in own.declared):
         raise ModelError(f"{said} is not offered beside others; fit this response by itself")
     if type(own.link) is not density.scale:
         raise ModelError(
             f"{said} is offered beside others with the {density.scale().name} link alone"
         )
+    return density
 
 
 def as_one(responses: Sequence[str], components: Sequence[Family]) -> Family:

@@ -15,7 +15,7 @@ from mixedbayes.model.data import data_of
 from mixedbayes.model.formulations import EachFactor
 from mixedbayes.model.parameters import family_parameters
 from mixedbayes.model.predictor import linear_predictor
-from mixedbayes.model.response import response
+from mixedbayes.model.response import response, responses
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import Reusable
 
@@ -23,7 +23,8 @@ from mixedbayes.model.variables import Reusable
 def build(spec: Spec, groups: Mapping[str, EachFactor], *, reusable: bool = False) -> pm.Model:
     """The model in PyMC with its group effects, in the formulation of each grouping factor.
 
-    Dimensions are labelled, and the observed variable is named by the response. A normal pm.Model:
+    Dimensions are labelled, and the observed variable is named by the response; responses of
+    different families are one each. A normal pm.Model:
     `pm.sample`, `pm.sample_prior_predictive`, `pm.find_MAP`, `pm.do` work, and `pm.set_data` on
     what `data_of` names. With `reusable` it is one for the sampler alone, see `Reusable`.
     """
@@ -35,6 +36,9 @@ def build(spec: Spec, groups: Mapping[str, EachFactor], *, reusable: bool = Fals
             effects_across(a, spec.priors, groups[a.name])
         eta = linear_predictor(spec.design.mu, spec.priors.mu, groups)
         parameters = family_parameters(spec, groups)
+        if spec.family.by_response:
+            responses(spec, eta, parameters)
+            return model
         given = {k: model[k] for k in ("weights", "trials") if k in model.named_vars}
         kind, args = spec.family.pymc(eta, parameters, replace(spec.design, **given), pt)
         response(spec, kind, args, eta, parameters)

@@ -20,6 +20,9 @@ from mixedbayes.priors.types import Assigned, PredictorPriors
 def model_coords(spec: Spec) -> dict[str, Any]:
     """All coordinates: labels of the rows, terms and levels."""
     out: dict[str, Any] = {names.OBS: spec.design.labels, **spec.family.response_labels}
+    if spec.design.several is not None and spec.family.by_response:
+        parts = zip(response_names(spec).values(), spec.design.parts, strict=True)
+        out |= {names.rows_dim(name): part.labels for name, part in parts}
     for name in spec.family.parameters:
         labels = spec.family.labels(name, spec.design)
         if labels is not None:
@@ -127,6 +130,13 @@ def _texts(labels: Any) -> list[str]:
 def response_name(spec: Spec) -> str:
     """Name of the observed variable: the response's, kept apart from every other name."""
     return names.response(spec.design.response, frozenset(name for name, _ in _named(spec)))
+
+
+def response_names(spec: Spec) -> dict[str, str]:
+    """The observed variables of several responses of different families, by response."""
+    assert spec.design.several is not None
+    taken = frozenset(name for name, _ in _named(spec))
+    return {name: names.response(name, taken) for name in spec.design.several.names}
 
 
 def check_names(spec: Spec) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design.types import Across, Floats, GroupDesign
+from mixedbayes.model.responses import spec_of
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors.types import PredictorPriors
 from mixedbayes.terms.base import need_plain
@@ -112,19 +113,29 @@ def by_information(spec: Spec) -> dict[str, EachFactor]:
     is above one half. Effects on further parameters are not centred, nor those correlated with
     them. Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
     """
-    information = _row_information(spec)
-    s = 0.5 * spec.family.scale(spec.design)
+    of_rows = _signal(spec)
     out: dict[str, EachFactor] = {}
     for g in spec.design.mu.groups:
         if g.entangled or spec.design.joined(g.name):
             out[g.name] = NonCentered()
             continue
-        signal = s**2 * np.bincount(g.refs, information, g.n_levels)
+        signal = np.bincount(g.refs, of_rows, g.n_levels)
         share = float(np.mean(signal / (1 + signal)))
         out[g.name] = Centered() if share > 0.5 and g.law.normal else NonCentered()
     for predictor in spec.design.predictors[1:]:
         for g in predictor.groups:
             out[spec.design.formulated(predictor.parameter, g.name)] = NonCentered()
+    return out
+
+
+def _signal(spec: Spec) -> Floats:
+    """(n,) s^2 of each row's response times the row's information."""
+    every = spec.design.several
+    if every is None:
+        return np.asarray((0.5 * spec.family.scale(spec.design)) ** 2 * _row_information(spec))
+    out = np.empty(spec.design.n)
+    for k in range(len(every.names)):
+        out[every.at(k)] = _signal(spec_of(spec, k))
     return out
 
 

@@ -13,18 +13,39 @@ import pytensor.tensor as pt
 from mixedbayes import names
 from mixedbayes.design.types import Ints
 from mixedbayes.families.base import Family
-from mixedbayes.model.coords import response_name
+from mixedbayes.model.coords import response_name, response_names
 from mixedbayes.model.data import as_data
 from mixedbayes.model.laws import zero_inflated
 from mixedbayes.model.limited import limited_logp
 from mixedbayes.model.residual import correlated_response, residual_correlations
+from mixedbayes.model.responses import spec_of
 from mixedbayes.model.spec import Spec
 
 
+def responses(spec: Spec, eta: Any, parameters: Mapping[str, Any]) -> None:
+    """Responses of different families, each in its own rows, `obs_<name>`."""
+    every = spec.design.several
+    assert every is not None
+    called = response_names(spec)
+    for k, name in enumerate(every.names):
+        own, at = spec_of(spec, k), every.at(k)
+        dim = names.rows_dim(called[name])
+        mine = {p: parameters[p][at] for p in own.family.parameters}
+        kind, args = own.family.pymc(eta[at], mine, own.design, pt)
+        response(own, kind, args, eta[at], mine, name=called[name], dim=dim)
+
+
 def response(
-    spec: Spec, kind: str, args: dict[str, Any], eta: Any, parameters: Mapping[str, Any]
+    spec: Spec,
+    kind: str,
+    args: dict[str, Any],
+    eta: Any,
+    parameters: Mapping[str, Any],
+    *,
+    name: str = "",
+    dim: str = names.OBS,
 ) -> Any:
-    """The response, with the distribution of this kind; named by the user's response.
+    """The response, with the distribution of this kind; named by the user's response, or `name`.
 
     A row that counts w times has w times its log density, so that PyMC's log likelihood is that
     of the rows; what is drawn are single responses. Ordered categories have the codes 1, ..., K.
@@ -32,9 +53,9 @@ def response(
     drawn are responses before censoring and truncation.
     """
     family, design = spec.family, spec.design
-    name = response_name(spec)
+    name = name or response_name(spec)
     y = family.reported(design.y)
-    dims = (names.OBS, *family.response_labels)
+    dims = (dim, *family.response_labels)
     observed = pm.Data(f"{name}_data", as_data(y), dims=dims)
     if design.residual is not None:
         R = residual_correlations(spec, design.residual)

@@ -16,7 +16,7 @@ from xarray.core import indexing
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats
-from mixedbayes.model.coords import dims_of, model_coords, response_name
+from mixedbayes.model.coords import dims_of, model_coords, response_name, response_names
 from mixedbayes.model.data import data_of
 from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.log_prior import log_priors
@@ -196,9 +196,20 @@ def without_derived(tree: xr.DataTree) -> xr.DataTree:
 
 def _data(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     """The response; and the data of its rows, as the model in PyMC has them."""
-    dims = (names.OBS, *spec.family.response_labels)
-    observed = {response_name(spec): (dims, spec.family.reported(spec.design.y))}
-    return observed, data_of(spec)
+    return observed_data(spec), data_of(spec)
+
+
+def observed_data(spec: Spec) -> dict[str, tuple[tuple[str, ...], Any]]:
+    """Dimensions and values of the response by name; of several families of each."""
+    every, family = spec.design.several, spec.family
+    if every is None or not family.by_response:
+        dims = (names.OBS, *family.response_labels)
+        return {response_name(spec): (dims, family.reported(spec.design.y))}
+    called = list(response_names(spec).values())
+    return {
+        name: ((names.rows_dim(name),), family.of_response(k).reported(part.y))
+        for k, (name, part) in enumerate(zip(called, every.parts, strict=True))
+    }
 
 
 def _attributes(result: SamplingResult, seconds: float | None) -> dict[str, str | int | float]:

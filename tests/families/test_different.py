@@ -49,8 +49,7 @@ def test_the_density_of_a_row_is_the_sum_over_its_responses(post):
     np.testing.assert_allclose(by_row(post), expected, rtol=1e-10)
 
 
-def test_the_compiled_density_has_the_rows_of_every_family_and_its_slopes(post):
-    spec = post.spec
+def slopes_are_differences(spec):
     density = JointDensity.of(spec.design, spec.family, spec.priors)
     rng = np.random.default_rng(1)
     start = np.zeros(density.layout.ndim)
@@ -63,6 +62,10 @@ def test_the_compiled_density_has_the_rows_of_every_family_and_its_slopes(post):
         h[k] = 1e-5
         both = [density.logp_grad(theta + s * h)[0] for s in (1, -1)]
         assert (both[0] - both[1]) / 2e-5 == pytest.approx(slope[k], rel=1e-4, abs=1e-4)
+
+
+def test_the_compiled_density_has_the_rows_of_every_family_and_its_slopes(post):
+    slopes_are_differences(post.spec)
 
 
 def test_predictions_are_those_of_each_response(post):
@@ -121,10 +124,66 @@ def test_normal_responses_by_name_are_those_of_one_family():
 def test_code_and_pymc_say_what_they_do_not_have(post):
     model = mb.Model(FORMULAS, frame(), family=FAMILIES)
     assert written(model.family).startswith("{'weight': mb.families.Gaussian(")
-    with pytest.raises(ModelError, match="not written in PyMC"):
-        _ = model.pymc
     with pytest.raises(ModelError, match="not offered for several responses"):
         model.code("brms")
+
+
+def test_pymc_has_a_variable_for_every_response():
+    model = mb.Model(FORMULAS, frame(), family=FAMILIES)
+    built = model.pymc
+    assert [v.name for v in built.observed_RVs] == ["weight", "sick", "visits"]
+    assert built.named_vars_to_dims["visits"] == ("obs_visits",)
+    kinds = [v.owner.op.name for v in built.observed_RVs]
+    assert kinds == ["normal", "bernoulli", "negative_binomial"]
+    assert list(built.coords["obs_visits"][:9]) == [*range(7), 8, 9]
+    np.testing.assert_array_equal(built["visits_data"].get_value(), model.design.parts[2].y)
+
+
+@pytest.mark.slow
+def test_pymc_has_every_response_with_the_distribution_of_its_family():
+    """Its log density of the data is that of the rows, in the draws of a fit."""
+    model = mb.Model(FORMULAS, frame(), family=FAMILIES)
+    fit = model.fit(draws=20, tune=60, chains=1, seed=1, progress=False)
+    built = model.pymc
+    assert [v.name for v in built.observed_RVs] == ["weight", "sick", "visits"]
+    free = {v.name for v in built.free_RVs}
+    posterior = fit.idata["posterior"].to_dataset()
+    assert free <= set(posterior.data_vars)
+    logp = built.compile_logp(vars=built.observed_RVs, jacobian=False, mode="FAST_COMPILE")
+    dim = {v.name: built.rvs_to_values[v].name for v in built.free_RVs}
+    undo = {v.name: built.rvs_to_transforms[v] for v in built.free_RVs}
+    row = {}
+    for name in free:
+        value = posterior[name].to_numpy()[0, 7]
+        moved = undo[name]
+        own = next(v for v in built.free_RVs if v.name == name)
+        forward = value if moved is None else moved.forward(value, *own.owner.inputs).eval()
+        row[dim[name]] = forward
+    expected = sum(by_observation(own)[7].sum() for own in each(fit.posterior).values())
+    assert float(logp(row)) == pytest.approx(expected, rel=1e-8)
+    observed = fit.idata["observed_data"]
+    np.testing.assert_array_equal(observed["visits"], model.design.parts[2].y)
+    again = mb.from_pymc(model, fit.idata)
+    assert set(again.predict(frame().iloc[:2])["response"]) == set(FAMILIES)
+
+
+def test_shares_of_zeros_stand_beside_other_families():
+    d, families = frame(), {"weight": "gaussian", "visits": "zero_inflated_poisson"}
+    formulas = ["mv(weight, visits, rescor=False) ~ age + (1 | p | child)", "zi ~ sex"]
+    post = hand_made(formulas, d, families, 6, np.random.default_rng(2))
+    expected = sum(by_observation(own).sum(axis=1) for own in each(post).values())
+    np.testing.assert_allclose(by_row(post).sum(axis=1), expected, rtol=1e-10)
+    slopes_are_differences(mb.Model(formulas, d, family=families).spec)
+
+
+@pytest.mark.slow
+def test_smooths_of_different_families_are_sampled_by_pymc():
+    d, families = frame(), {"weight": "gaussian", "visits": "poisson"}
+    formula = "mv(weight, visits, rescor=False) ~ age + (1 | p | child)"
+    bent = [formula, "visits ~ s(age, k=4) + (1 | p | child)"]
+    model = mb.Model(bent, d, family=families)
+    fit = model.fit(draws=20, tune=20, chains=1, seed=1, progress=False)
+    assert fit.response("visits").smooths()["smooth"].iloc[0] == "s(age)"
 
 
 @pytest.mark.slow
