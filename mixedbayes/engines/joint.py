@@ -64,9 +64,13 @@ class JointEngine(Engine):
     def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
         if settings.sampler != "nutpie":
             return "All parameters were sampled jointly."
+        mu = spec.design.predictors
+        what = ["group effects"] * any(p.factors for p in mu) + ["smooths"] * any(
+            p.smooths for p in mu
+        )
         centred = (
-            "; the group effects were partially centred, by the share of information that the rows "
-            "of each level give"
+            f"; the {' and '.join(what)} were partially centred, by the share of information that "
+            "the rows of each level give"
         )
         return (
             "All parameters were sampled jointly, in units of the posterior's curvature at its "

@@ -28,7 +28,25 @@ def choose_coordinates(
         values, vectors = np.linalg.eigh(K + K.transpose(0, 2, 1))
         values = np.maximum(values, 0.0) / 2
         found.append((vectors * values[:, None, :]) @ vectors.transpose(0, 2, 1))
-    return Coordinates(tuple(found), tails)
+    return Coordinates(tuple(found), tails, scoring.density.coordinates.mixes)
+
+
+def turn(scoring: Scoring, at: Conditional) -> None:
+    """Turn u of related or overlapping levels, so that what is known of it at the mode is diagonal.
+
+    Of several effects a level the sum over these.
+    """
+    density, layout = scoring.density, scoring.layout
+    mixes, turns = list(density.coordinates.mixes), list[Floats | None]()
+    for k, (own, span) in enumerate(zip(layout.sampled, layout.spans(), strict=True)):
+        turns.append(None)
+        if own.turns:
+            J, q = own.n_levels, own.width
+            known = at.factor.given_later(span).reshape(J, q, J, q).trace(axis1=1, axis2=3)
+            V = np.linalg.eigh((known + known.T) / 2)[1]
+            mix = mixes[k]
+            mixes[k], turns[k] = V if mix is None else mix @ V, V
+    scoring.turn(mixes, turns)
 
 
 def standardising(scoring: Scoring, phi: Floats, coordinates: Coordinates) -> sparse.csr_array:
@@ -40,7 +58,7 @@ def standardising(scoring: Scoring, phi: Floats, coordinates: Coordinates) -> sp
     u_rows: list[sparse.csr_array] = [whole] * len(spans)
     b_rows: list[sparse.csr_array] = [whole] * len(spans)
     for k, S in reversed(list(enumerate(_roots(sds, Ws)))):
-        J, q = layout.groups[k].n_levels, len(S)
+        J, q = layout.sampled[k].n_levels, len(S)
         KS = coordinates.information[k] @ S
         U = upper_root(np.eye(q) + S.T @ KS)
         rows = sparse.csr_array(whole[spans[k]])

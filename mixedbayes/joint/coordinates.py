@@ -14,6 +14,11 @@ units of its standard error. As the variances change, one goes over into the oth
 triangular root the limit would be a rotation of V' (a + b) that moves with S.) Partial centring:
 Papaspiliopoulos, Roberts & Sköld (2007), doi:10.1214/088342307000000014.
 
+Levels that are related, or of which every row has all, are not known apart: their u are turned
+first, by an orthogonal matrix between the levels that makes what the rows say of u diagonal (for a
+smooth, Demmler & Reinsch 1975, doi:10.1007/BF01437407). b is then a *mix* of the effects of such
+levels, b = R V u S' with R R' the known covariance between levels.
+
 Variance parameters and the family's own are transformed where a tail is long, see `theta.tails`.
 """
 
@@ -34,16 +39,26 @@ class Coordinates:
 
     information: tuple[Floats, ...]  # K (J, q, q) of each factor's levels; 0: not centred
     tails: TailTransform
+    # (J, J) R V of each factor; None: the identity. Without any: of no factor
+    mixes: tuple[Floats | None, ...] = ()
 
     @classmethod
-    def plain(cls, h: int, shapes: Sequence[tuple[int, int]]) -> Coordinates:
+    def plain(
+        cls, h: int, shapes: Sequence[tuple[int, int]], mixes: Sequence[Floats | None] = ()
+    ) -> Coordinates:
         """Nothing centred, no tail transformed; shapes (J, q) of the factors' effects."""
-        return cls(tuple(np.zeros((J, q, q)) for J, q in shapes), TailTransform.identity(h))
+        information = tuple(np.zeros((J, q, q)) for J, q in shapes)
+        return cls(information, TailTransform.identity(h), tuple(mixes))
+
+    def mix(self, k: int) -> Floats | None:
+        """That of the k-th factor."""
+        return self.mixes[k] if self.mixes else None
 
     def sections(self) -> dict[str, Floats]:
         """As the compiled density reads them."""
         information = np.concatenate([np.zeros(0), *(K.ravel() for K in self.information)])
-        return {"information": information, "tails": self.tails.table}
+        mixes = np.concatenate([np.zeros(0), *(R.ravel() for R in self.mixes if R is not None)])
+        return {"information": information, "mixes": mixes, "tails": self.tails.table}
 
 
 def deviations(x: Floats, above: Floats, S: Floats, information: Floats) -> Floats:

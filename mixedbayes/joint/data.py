@@ -13,6 +13,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.families.limited import limited, limited_rows
 from mixedbayes.families.rows import RowDensity
 from mixedbayes.joint.links import Front, front
+from mixedbayes.terms.base import Term
 
 # Adding up rows pays where it leaves at most this share of them.
 _WORTH = 0.8
@@ -91,11 +92,17 @@ def _limited(design: Design, family: Family, density: RowDensity, before: Front)
     )  # fmt: skip
 
 
+def _of_pieces(term: Term) -> list[Floats | Ints]:
+    return [part for refs, Z in term.pieces for part in (np.asarray(refs)[:, None], Z)]
+
+
 def _equal_rows(design: Design, more: Sequence[Floats]) -> tuple[Ints, Ints]:
     """Code of each row's set of columns (and of `more` columns), and the first row of each set."""
     columns: list[Floats | Ints] = [*more]
     for p in design.predictors:
-        columns += [p.X, *(g.refs[:, None] for g in p.groups), *(g.Z for g in p.groups)]
+        columns.append(p.X)
+        for g in p.groups:
+            columns += _of_pieces(g) if g.dense is None else [g.dense]
         if p.offset is not None:
             columns.append(p.offset[:, None])
     table = pd.DataFrame(np.concatenate(columns, axis=1) if columns else np.zeros((design.n, 1)))

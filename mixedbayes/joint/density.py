@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
-from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint import loop
@@ -18,6 +17,7 @@ from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData, compiled_of, row_data
 from mixedbayes.joint.kernel import SECTIONS, c_density, density
 from mixedbayes.joint.layout import JointLayout
+from mixedbayes.joint.operator import COLUMNS, DENSE, ONES
 from mixedbayes.joint.stacked import StackedLayout, stacked_rows, stacking_obstacle
 from mixedbayes.priors.types import Priors
 from mixedbayes.theta.record import Recorded, pack
@@ -31,8 +31,10 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     """Why the compiled density cannot serve; None where it can."""
     if compiled_of(family) is None:
         return f"the {family.name} family with {family.link.name} link is not compiled in"
-    if design.peculiarity:
-        return design.peculiarity
+    terms = [g for p in design.predictors for g in p.groups]
+    unusual = next((g.unusual_law for g in terms if g.unusual_law), None)
+    if unusual is not None:
+        return unusual
     if design.residual is not None:
         return f"residuals are correlated, {design.residual.text}"
     stacking = stacking_obstacle(design, family)
@@ -82,12 +84,13 @@ class JointDensity(Recorded):
             stacked = StackedLayout.of(design, family, priors)
             data = stacked_rows(data, stacked)
         layout = stacked if design.further else JointLayout(design, family, priors)
-        shapes = [(g.n_levels, len(g.terms)) for g in layout.groups]
-        coordinates = Coordinates.plain(layout.n_hyper, shapes)
+        shapes = [(s.n_levels, s.width) for s in layout.sampled]
+        mixes = [s.root for s in layout.sampled]
+        coordinates = Coordinates.plain(layout.n_hyper, shapes, mixes)
         fixed = _model_sections(layout, data)
-        n_first, q = _first(layout)
-        rest = layout.ndim - layout.n_hyper - n_first
-        whitening = Whitening.identity(layout.n_hyper, n_first, q, rest)
+        q = 1 if layout.first is None else layout.first.width
+        rest = layout.ndim - layout.n_hyper - layout.n_first
+        whitening = Whitening.identity(layout.n_hyper, layout.n_first, q, rest)
         return cls(layout, data, coordinates, fixed, whitening, family.failure(design))
 
     def whitened(self, whitening: Whitening, coordinates: Coordinates) -> JointDensity:
@@ -97,7 +100,13 @@ class JointDensity(Recorded):
     @cached_property
     def record(self) -> Ints:
         own = self.coordinates.sections() | self.whitening.sections()
-        return pack(SECTIONS, {**self.sections, **own})
+        factors = self.sections["factors"].copy()
+        at = 0
+        for k in range(len(factors)):
+            mix = self.coordinates.mix(k)
+            factors[k, -1] = -1 if mix is None else at
+            at += 0 if mix is None else mix.size
+        return pack(SECTIONS, {**self.sections, **own, "factors": factors})
 
     def logp_grad(self, z: Floats) -> tuple[float, Floats]:
         """As of all records; raises what compiled code cannot, see `Family.failure`."""
@@ -111,19 +120,6 @@ class JointDensity(Recorded):
     def ndim(self) -> int:
         return self.layout.ndim
 
-    @cached_property
-    def n_first(self) -> int:
-        """Effects of the largest factor."""
-        return _first(self.layout)[0]
-
-
-def _first(layout: JointLayout) -> tuple[int, int]:
-    """Number of effects of the first factor, and effects per level."""
-    if not layout.groups:
-        return 0, 1
-    g = layout.groups[0]
-    return g.n_levels * len(g.terms), len(g.terms)
-
 
 def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | Ints]:
     """Everything but coordinates and whitening."""
@@ -131,17 +127,24 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
     n, p = len(rows), len(mu.terms)
     factors, blocks, refs, Z, at, pairs, squares = [], [], [], [], 0, 0, 0
     starts = zip(layout.variance_starts, layout.effect_starts, strict=True)
-    for k, (g, (first, effect)) in enumerate(zip(layout.groups, starts, strict=True)):
-        q = len(g.terms)
-        ones = g.terms == (names.INTERCEPT,)
-        factors.append((q, g.n_levels, squares, effect, int(ones), k * n, at, pairs))
-        blocks += layout.factors[k].record(first, squares)
-        pairs += g.n_levels * q * q
+    place = 0
+    for k, (one, (first, effect)) in enumerate(zip(layout.sampled, starts, strict=True)):
+        q, there = one.width, one.there(rows)
+        how = DENSE if one.dense else ONES if one.ones else COLUMNS
+        many = 1 if one.refs is None else one.refs.shape[1]
+        factors.append(
+            (q, one.n_levels, squares, effect, how, place, at, pairs, many, there.start,
+             there.stop, -1)
+        )  # fmt: skip
+        blocks += one.record(layout.factors[k].record(first, squares))
+        pairs += one.n_levels * q * q
         squares += q * q
-        refs.append(np.asarray(g.refs)[rows])
-        if not ones:
-            Z.append(g.Z[rows].ravel())
-            at += n * q
+        if one.refs is not None:
+            refs.append(one.refs[rows[there]].ravel())
+            place += refs[-1].size
+        if how != ONES:
+            Z.append(one.Z[rows[there]].ravel())
+            at += Z[-1].size
     nests: list[tuple[int, ...]] = []
     maps: list[Ints] = [np.zeros(0, np.int64)]
     place = 0
@@ -176,7 +179,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
     constant += float(special.gammaln(k + 1)) if in_order else 0.0
     return {
         "sizes": np.array(sizes, np.int64),
-        "factors": np.array(factors, np.int64),
+        "factors": np.array(factors, np.int64).reshape(-1, 12),
         "blocks": np.array(blocks, np.int64),
         "refs": np.concatenate([np.zeros(0, np.int64), *refs]),
         "nests": np.array(nests, np.int64),

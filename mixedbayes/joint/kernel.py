@@ -10,6 +10,7 @@ from numba import njit
 from mixedbayes import jit
 from mixedbayes.joint import partially_centred
 from mixedbayes.joint.loop import call
+from mixedbayes.joint.operator import add_from_rows, add_to_rows, mix
 from mixedbayes.joint.ordered import order_slopes, put_in_order
 from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta import whitening
@@ -33,14 +34,17 @@ SECTIONS = (
     # have formulas (see loop), number of thresholds, the last of those coordinates, and of
     # population effects, p unless some are monotonic
     "sizes",
-    "factors",  # (K, 8) q, J, place in roots, first effect, Z all 1?, in refs, Z, information
+    # (K, 12) q, J, place in roots, first effect, how rows have columns (see operator), place in
+    # refs, Z and information, levels that a row lies in, first of its rows and the one after the
+    # last, place in mixes or -1
+    "factors",
     "blocks",  # as terms.roots reads them
-    "refs",  # (K, n)
+    "refs",  # (m, k) of each factor, for the m rows that it has columns in
     "nests",  # (N, 5) finer and coarser factor, term of each, place in maps; by finer factor
     "maps",  # for each nest the coarser factor's level of each level of the finer one
     "codes",  # (h + coefficients, 2) priors, see logpriors
     "numbers",  # (h + coefficients, 6)
-    "Z",  # (n, q) of each factor
+    "Z",  # (m, k, q) of each factor, or (m, J)
     "X",  # (n, p) centred columns
     "means",  # (p,)
     "plain",  # (P, 2) column and population effect, of those that are one another's
@@ -50,12 +54,13 @@ SECTIONS = (
     "offset",  # (n,)
     "y", "size", "extra",  # (n,)
     "information",  # (J, q, q) of each factor, see coordinates
+    "mixes",  # (J, J) of those factors that have one, see coordinates
     "tails",  # (h, 3) a, m, s; see theta.tails
     "constant",  # (1,)
     *whitening.SECTIONS,
 )  # fmt: skip
 (SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, NUMBERS, ZED, EX, MEANS, PLAIN, STEPS, OFFSET,
- WHY, SIZE, EXTRA, INFORMATION, TAILS, CONSTANT, WHITENING,
+ WHY, SIZE, EXTRA, INFORMATION, MIXES, TAILS, CONSTANT, WHITENING,
  *_) = places(SECTIONS).values()  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
 
@@ -72,10 +77,10 @@ def joint(theta, grad, record):
     """Log density at theta (d,), and its gradient (d,)."""
     sizes = ints(record, SIZES)
     h, n, p, intercept, at_zero = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
-    factors = ints(record, FACTORS).reshape(-1, 8)
+    factors = ints(record, FACTORS).reshape(-1, 12)
     blocks, refs, ez = ints(record, BLOCKS), ints(record, REFS), reals(record, ZED)
     X, means = reals(record, EX).reshape(n, p), reals(record, MEANS)
-    information = reals(record, INFORMATION)
+    information, mixes = reals(record, INFORMATION), reals(record, MIXES)
     nests, maps = ints(record, NESTS).reshape(-1, 5), ints(record, MAPS)
     n_effects = sizes[11]
     K, k0 = len(factors), theta.size - n_effects - intercept
@@ -130,7 +135,7 @@ def joint(theta, grad, record):
     b, u, db = np.zeros(k0 - h), np.zeros(k0 - h), np.zeros(k0 - h)
     above, d_above = np.zeros(k0 - h), np.zeros(k0 - h)  # of coarser factors that contain a level
     for k in range(K - 1, -1, -1):  # coarser factors are later
-        q, J, s, e, ones, r, z, c = factors[k]
+        q, J, s, e, how, r, z, c, pieces, low, high, m0 = factors[k]
         o = e - h
         span = slice(o, o + J * q)
         for nest in nests:
@@ -142,13 +147,9 @@ def joint(theta, grad, record):
         total += partially_centred.effects(
             theta[e : e + J * q], above[span], J, q, S, information[c:], b[span], u[span]
         )
-        if ones:
-            for i in range(n):
-                eta[i] += b[o + refs[r + i]]
-        else:
-            for i in range(n):
-                for t in range(q):
-                    eta[i] += ez[z + i * q + t] * b[o + refs[r + i] * q + t]
+        if m0 >= 0:
+            mix(mixes[m0:], b[span], J, q, False)
+        add_to_rows(eta, b[span], low, high, how, pieces, q, refs[r:], ez[z:])
     # the rows
     slope, d_parameters = np.empty(n), np.zeros(m)
     y, size, extra = reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
@@ -193,20 +194,17 @@ def joint(theta, grad, record):
             left *= 1.0 - z
         at += D + 3
     for k in range(K):
-        q, J, s, e, ones, r, z, c = factors[k]
+        q, J, s, e, how, r, z, c, pieces, low, high, m0 = factors[k]
         o = e - h
-        if ones:
-            for i in range(n):
-                db[o + refs[r + i]] += slope[i]
-        else:
-            for i in range(n):
-                for t in range(q):
-                    db[o + refs[r + i] * q + t] += ez[z + i * q + t] * slope[i]
+        span = slice(o, o + J * q)
+        add_from_rows(slope, db[span], low, high, how, pieces, q, refs[r:], ez[z:])
     for k in range(K):
-        q, J, s, e, ones, r, z, c = factors[k]
+        q, J, s, e, how, r, z, c, pieces, low, high, m0 = factors[k]
         o = e - h
         span = slice(o, o + J * q)
         S, dS = root[s : s + q * q].reshape(q, q), d_root[s : s + q * q].reshape(q, q)
+        if m0 >= 0:
+            mix(mixes[m0:], db[span], J, q, True)
         partially_centred.effect_slopes(
             grad[e : e + J * q], above[span], J, q, S, information[c:], u[span], db[span],
             d_above[span], dS,

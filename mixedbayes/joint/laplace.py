@@ -18,7 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedbayes.design.types import Floats
-from mixedbayes.joint.centring import choose_coordinates, from_standardised, standardising
+from mixedbayes.joint.centring import (
+    choose_coordinates,
+    from_standardised,
+    standardising,
+    turn,
+)
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.scoring import Conditional, Scoring
@@ -58,6 +63,9 @@ def approximate(density: JointDensity) -> Approximation:
         t, converged = highest(hyper, tails.t(t))
     spread = covariance(hyper, t)
     at = hyper.conditional(t)
+    if any(own.turns for own in density.layout.sampled):
+        turn(scoring, at)
+        at = hyper.conditional(t)
     coordinates = choose_coordinates(scoring, t, at, tails)
 
     def effects(t: Floats, at: Conditional) -> Floats:

@@ -2,7 +2,7 @@
 
 theta holds, in this order: for each grouping factor the coordinates of its standard deviations and
 of its partial correlations; those of the shares of monotonic effects' steps; the family's
-parameters; the effects x of each grouping factor, that with most effects first; the intercept at
+parameters; the effects x of each term, see `groups`; the intercept at
 the columns' means, and the population effects, of a monotonic one the average step. Thresholds, at
 the columns' means as well, take the intercept's place; they are the last of the family's
 parameters, and `ordered` has the coordinates of those that increase.
@@ -23,6 +23,7 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint.coordinates import Coordinates, deviations
 from mixedbayes.joint.ordered import increasing
+from mixedbayes.joint.sampled import Sampled
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.placement import Centre, Cuts
@@ -52,9 +53,32 @@ class JointLayout:
 
     @cached_property
     def groups(self) -> tuple[GroupDesign, ...]:
-        """Grouping factors, that with most effects first."""
-        by_size = sorted(self.design.mu.groups, key=lambda g: -g.n_levels * len(g.terms))
-        return tuple(by_size)
+        """Terms with effects, see `sampled`."""
+        return tuple(s.term for s in self.sampled)
+
+    @cached_property
+    def sampled(self) -> tuple[Sampled, ...]:
+        """The effects of each term, by size; smooths last.
+
+        The first is the largest factor of which each row has one level, if there is one.
+        """
+        found = [Sampled.of(g) for g in self.design.mu.groups]
+        found.sort(key=lambda s: (s.dense, -s.size))
+        first = next((s for s in found if s.plain), None)
+        if first is not None:
+            found.remove(first)
+            found.insert(0, first)
+        return tuple(found)
+
+    @property
+    def first(self) -> Sampled | None:
+        """The factor whose levels are independent of each other given all other effects."""
+        return self.sampled[0] if self.sampled and self.sampled[0].plain else None
+
+    @property
+    def n_first(self) -> int:
+        """Number of its effects, which come first."""
+        return 0 if self.first is None else self.first.size
 
     @cached_property
     def factors(self) -> tuple[FactorParameters, ...]:
@@ -206,15 +230,16 @@ class JointLayout:
     @cached_property
     def effect_starts(self) -> tuple[int, ...]:
         """First coordinate of each factor's effects, level by level."""
-        sizes = [g.n_levels * len(g.terms) for g in self.groups]
+        sizes = [s.size for s in self.sampled]
         return tuple(int(i) for i in np.cumsum([self.n_hyper, *sizes[:-1]])[: len(sizes)])
 
     @cached_property
     def links(self) -> tuple[Link, ...]:
         """Nested factors, the finer before the coarser."""
-        found = []
-        for k, fine in enumerate(self.groups):
-            for above, coarse in enumerate(self.groups[k + 1 :], k + 1):
+        found, plain = [], [k for k, s in enumerate(self.sampled) if s.plain and s.bundle == 1]
+        for k in plain:
+            for above in (j for j in plain if j > k):
+                fine, coarse = self.groups[k], self.groups[above]
                 codes = fine.parents(coarse) if coarse.n_levels < fine.n_levels else None
                 shared = [t for t in fine.terms if t in coarse.terms]
                 if codes is not None:
@@ -227,13 +252,13 @@ class JointLayout:
     def spans(self) -> list[slice]:
         """Where each factor's effects are among all effects."""
         return [
-            slice(at - self.n_hyper, at - self.n_hyper + g.n_levels * len(g.terms))
-            for g, at in zip(self.groups, self.effect_starts, strict=True)
+            slice(at - self.n_hyper, at - self.n_hyper + s.size)
+            for s, at in zip(self.sampled, self.effect_starts, strict=True)
         ]
 
     @property
     def n_effects(self) -> int:
-        return sum(g.n_levels * len(g.terms) for g in self.groups)
+        return sum(s.size for s in self.sampled)
 
     @property
     def coefficient_start(self) -> int:
@@ -266,10 +291,11 @@ class JointLayout:
         x, left = apply_links(table, np.asarray(phi, float))
         sd: list[Floats] = []
         W: list[Floats] = []
-        for f, at in zip(self.factors, self.variance_starts, strict=True):
+        for s, f, at in zip(self.sampled, self.factors, self.variance_starts, strict=True):
             here = slice(at, at + f.size)
-            for part, found in zip((sd, W), f.roots(x[..., here], left[..., here]), strict=True):
-                part.append(found)
+            own_sd, own_W = f.roots(x[..., here], left[..., here])
+            sd.append(s.sds(own_sd))
+            W.append(s.roots(own_W))
         own = x[..., h - self.n_parameters :]
         single = [name for name in self.parameters if name != self.thresholds]
         values = {name: own[..., i] for i, name in enumerate(single)}
@@ -282,17 +308,20 @@ class JointLayout:
         """b (S, J, q) of each factor from theta (S, d)."""
         sds, Ws, _ = self.hyper(coordinates.tails.phi(theta[:, : self.n_hyper]))
         out: list[Floats] = [np.zeros(0)] * len(self.groups)
-        for k, (g, at) in reversed(
-            list(enumerate(zip(self.groups, self.effect_starts, strict=True)))
+        for k, (s, at) in reversed(
+            list(enumerate(zip(self.sampled, self.effect_starts, strict=True)))
         ):
-            J, q = g.n_levels, len(g.terms)
+            J, q = s.n_levels, s.width
             above = np.zeros((len(theta), J, q))
             for link in self.links:
                 if link.finer == k:
                     above[:, :, link.term] += out[link.coarser][:, link.above, link.term_above]
             x = theta[:, at : at + J * q].reshape(-1, J, q)
             out[k] = deviations(x, above, sds[k][:, :, None] * Ws[k], coordinates.information[k])
-        return out
+            mix = coordinates.mix(k)
+            if mix is not None:
+                out[k] = np.einsum("jk,skt->sjt", mix, out[k], optimize=True)
+        return [s.told(b) for s, b in zip(self.sampled, out, strict=True)]
 
     def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter from theta (S, d)."""

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from mixedbayes.design.types import Floats, Ints
+from mixedbayes.joint.columns import Columns, Lift, Rest
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.feasible import feasible_coefficients
 from mixedbayes.joint.leverage import left, leverages, scores
@@ -25,6 +26,7 @@ _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50
 _MEMORY = 5  # moves that correct the expected curvature, where it is far from the observed one
 _LITTLE = 0.01  # gain of a step at which the search of a density with kinks stops
+_DENSE = 200_000  # entries of columns of which a sparse matrix would cost more than it spares
 _SHARE = 1e-4  # of the expected gain that a step must bring
 
 
@@ -36,36 +38,6 @@ class Conditional:
     factor: CholeskyFactor
     information: Floats  # (m,) of each row about its linear predictor
     log_evidence: float
-
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """What multiplies u and coefficients in each row, for given phi, and the parameters there."""
-
-    own: Floats  # (m, q) of the first factor, q = 0 without one
-    refs: Ints  # (m,) the level of it in each row
-    levels: sparse.csr_array  # (J, m) the same as a matrix, 1 where a row is of a level of it
-    rest: Matrix  # (m, D) the other factors' and the coefficients'; dense without other factors
-    parameters: Mapping[str, Floats]  # (1,) each
-    means: Floats  # of the coefficients' columns, see `JointLayout.centre`
-    given: Sequence[Floats | None]  # (q, q) of each factor, see `JointLayout.given_further`
-
-    @property
-    def n_first(self) -> int:
-        return int(self.levels.shape[0] * self.own.shape[1])
-
-    def eta(self, e: Floats) -> Floats:
-        """(m,) the rows' predictors at e, without their offset."""
-        found = np.asarray(self.rest @ e[self.n_first :])
-        if self.n_first:
-            by_level = e[: self.n_first].reshape(self.levels.shape[0], -1)
-            found = found + np.einsum("ij,ij->i", self.own, by_level[self.refs])
-        return found
-
-    def back(self, scores: Floats) -> Floats:
-        """(N,) slopes of e from those of the rows' predictors."""
-        first = self.levels @ (self.own * scores[:, None])
-        return np.concatenate([first.ravel(), self.rest.T @ scores])
 
 
 class _Moves:
@@ -100,11 +72,23 @@ class Scoring:
         layout, rows = self.layout, density.data.rows
         mu = layout.design.mu
         self.offset = np.zeros(len(rows)) if mu.offset is None else mu.offset[rows]
-        self.Z = [g.Z[rows] for g in layout.groups]
-        self.refs = [np.asarray(g.refs)[rows] for g in layout.groups]
         self.fixed = layout.columns(mu.X[rows])
         self.X = self._with_steps(np.zeros(layout.n_hyper))[0]
+        first, m = layout.first, len(rows)
+        self.Z = np.zeros((m, 0)) if first is None else first.Z[rows, 0]
+        self.refs: Ints = np.zeros(m, np.int64)
+        if first is not None:
+            assert first.refs is not None
+            self.refs = first.refs[rows, 0]
         self.levels = self._levels()
+        others = layout.sampled[int(first is not None) :]
+        few = [s.columns(rows) for s in others if not s.dense]
+        self.few = sparse.hstack(few, format="csr") if few else sparse.csr_array((m, 0))
+        self.many = [s.Z[rows] for s in others if s.dense]
+        if m * self.few.shape[1] <= _DENSE:
+            self.many.insert(0, self.few.toarray())
+            self.few = sparse.csr_array((m, 0))
+        self.rest = self._rest(self.X)
         # Where the rows' log density is not concave, plain steps can go to and fro. Behind a link
         # that is not the row density's own it need not be concave either.
         self.concave = density.data.density.concave and density.data.front is SAME
@@ -128,41 +112,47 @@ class Scoring:
 
     def columns(self, phi: Floats) -> Columns:
         """The columns of u and of the coefficients, for the rows."""
-        X, means = (self.X, self.layout.centre.means)
+        rest, means = self.rest, self.layout.centre.means
         if self.layout.monotonic:
             X, means = self._with_steps(phi)
+            rest = self._rest(X)
         sd, W, parameters = self.layout.hyper(phi[None])
-        values = [Z @ (s[0][:, None] * w[0]) for Z, s, w in zip(self.Z, sd, W, strict=True)]
+        roots = [s[0][:, None] * w[0] for s, w in zip(sd, W, strict=True)]
         given = [self.layout.given_further(k, w[0]) for k, w in enumerate(W)]
-        v = values[0] if values else np.zeros((len(self.X), 0))
-        refs = self.refs[0] if self.refs else np.zeros(len(self.X), np.int64)
-        rest = self._rest(values[1:], X)
-        return Columns(v, refs, self.levels, rest, parameters, means, given)
+        own = self.Z @ roots[0] if self.layout.n_first else self.Z
+        return Columns(
+            own, self.refs, self.levels, rest, self._lift(roots), parameters, means, given
+        )
 
-    def _rest(self, values: Sequence[Floats], X: Floats) -> Matrix:
-        """(m, D) columns of all factors but the first, and of the coefficients."""
-        if not values:
-            return X
-        n, at, cols = len(X), 0, []
-        for refs, v in zip(self.refs[1:], values, strict=True):
-            q = v.shape[1]
-            cols.append(at + refs[:, None] * q + np.arange(q))
-            at += (self.layout.groups[len(cols)].n_levels) * q
-        cols.append(np.broadcast_to(at + np.arange(X.shape[1]), X.shape))
-        index = np.concatenate(cols, axis=1)
-        data = np.concatenate([*values, X], axis=1)
-        pointer = np.arange(n + 1) * index.shape[1]
-        shape = (n, at + X.shape[1])
-        return sparse.csr_array((data.ravel(), index.ravel(), pointer), shape=shape)
+    def _lift(self, roots: Sequence[Floats]) -> Lift:
+        n, parts = self.layout.n_first, []
+        for k, (span, S) in enumerate(zip(self.layout.spans(), roots, strict=True)):
+            if span.start >= n:
+                here = slice(span.start - n, span.stop - n)
+                parts.append((here, self.density.coordinates.mix(k), S))
+        return Lift(parts)
+
+    def _rest(self, X: Floats) -> Rest:
+        """Columns of all factors but the first, and of the coefficients."""
+        return Rest(self.few, np.concatenate([*self.many, X], axis=1))
 
     def _levels(self) -> sparse.csr_array:
         """(J, m) which rows are of each level of the first factor."""
-        m = len(self.X)
-        if not self.refs:
+        m, first = len(self.X), self.layout.first
+        if first is None:
             return sparse.csr_array((0, m))
-        shape = (m, self.layout.groups[0].n_levels)
-        by_row = sparse.csr_array((np.ones(m), self.refs[0], np.arange(m + 1)), shape=shape)
+        shape = (m, first.n_levels)
+        by_row = sparse.csr_array((np.ones(m), self.refs, np.arange(m + 1)), shape=shape)
         return sparse.csr_array(by_row.T)
+
+    def turn(self, mixes: Sequence[Floats | None], turns: Sequence[Floats | None]) -> None:
+        """Other mixes R V of the terms, from turns V (J, J) of those that there are."""
+        coordinates = replace(self.density.coordinates, mixes=tuple(mixes))
+        self.density = replace(self.density, coordinates=coordinates)
+        self.start = self.start.copy()
+        for span, V in zip(self.layout.spans(), turns, strict=True):
+            if V is not None:
+                self.start[span] = (V.T @ self.start[span].reshape(len(V), -1)).ravel()
 
     def conditional(self, phi: Floats) -> Conditional:
         """The mode of effects and coefficients given phi; LinAlgError where there is none.
@@ -227,7 +217,7 @@ class Scoring:
             return w, factor, None, 0.0
         n = self.density.data.n_mean
         of_mean = self._of_mean(columns, w, e, factor)
-        leverage = leverages(columns.own[:n], columns.refs[:n], columns.rest[:n], of_mean, w[:n])
+        leverage = leverages(columns.own[:n], columns.refs[:n], columns.others(n), of_mean, w[:n])
         score = scores(self.layout, eta, columns.parameters, leverage)
         return w, factor, leverage, columns.back(score)
 
@@ -243,17 +233,13 @@ class Scoring:
         alone = w.copy()
         alone[self.density.data.n_mean :] = 0.0
         blocks, couplings, corner = self._precision(columns, alone, e)
-        at = 0
-        for k, own in enumerate(columns.given):
-            J = self.layout.groups[k].n_levels
-            if k == 0 and own is not None:
+        n = columns.n_first
+        for span, own in zip(self.layout.spans(), columns.given, strict=True):
+            if own is not None and span.start < n:
                 blocks = blocks + own
-            elif k:
-                q = len(self.layout.groups[k].terms)
-                here = slice(at, at + J * q)
-                if own is not None:
-                    corner[here, here] += np.kron(np.eye(J), own)
-                at += J * q
+            elif own is not None:
+                here, J = slice(span.start - n, span.stop - n), (span.stop - span.start) // len(own)
+                corner[here, here] += np.kron(np.eye(J), own)
         return factorise(blocks, couplings, corner)
 
     def _value(self, phi: Floats, e: Floats) -> tuple[float, Floats]:
@@ -289,27 +275,23 @@ class Scoring:
         layout = self.layout
         cuts = columns.parameters[layout.thresholds][0] if layout.thresholds else np.zeros(0)
         prior = prior_precision(layout, e[layout.n_effects :], cuts, columns.means)
-        v, rest = columns.own, columns.rest
-        if isinstance(rest, np.ndarray):
-            weighted: Matrix = w[:, None] * rest
-            corner = rest.T @ weighted
-        else:
-            weighted = sparse.csr_array(rest.multiply(w[:, None]))
-            corner = (rest.T @ weighted).toarray()
-        n_rest = len(corner) - len(prior)
-        corner[:n_rest, :n_rest] += np.eye(n_rest)
-        corner[n_rest:, n_rest:] += prior
+        v, weighted = columns.own, columns.rest.weighted(w)
+        corner = columns.rest.products(weighted)
         blocks = np.zeros((0, 1, 1))
-        if self.refs:
-            J, q = layout.groups[0].n_levels, v.shape[1]
+        if columns.n_first:
+            J, q = self.levels.shape[0], v.shape[1]
             blocks = np.empty((J, q, q))
             for i in range(q):
                 for j in range(q):
-                    blocks[:, i, j] = np.bincount(self.refs[0], w * v[:, i] * v[:, j], J) + (i == j)
-        couplings = _couplings(columns, weighted)
+                    blocks[:, i, j] = np.bincount(self.refs, w * v[:, i] * v[:, j], J) + (i == j)
+        couplings = weighted.by_level(v, self.refs, self.levels)
         if layout.linked:
             couplings = couplings - self._shared(columns, w, blocks, corner)
-        return blocks, couplings, corner
+        corner = columns.lift.both(corner)
+        n_rest = len(corner) - len(prior)
+        corner[:n_rest, :n_rest] += np.eye(n_rest)
+        corner[n_rest:, n_rest:] += prior
+        return blocks, columns.lift.of(couplings), corner
 
     def _shared(self, columns: Columns, w: Floats, blocks: Floats, corner: Floats) -> Matrix:
         """What the w w' of `Family.linked_information` takes from H; returns that of couplings.
@@ -320,17 +302,13 @@ class Scoring:
         n = self.density.data.n_mean
         size, k = self.density.data.size, np.arange(len(w))
         add = sparse.csr_array((w / np.sqrt(size), (k % n, k)), (n, len(w)))
-        own, rest = add @ columns.own, add @ columns.rest
-        both = rest.T @ rest
-        corner[: both.shape[0], : both.shape[0]] -= (
-            both if isinstance(both, np.ndarray) else both.toarray()
-        )
-        if self.refs:
-            for i in range(own.shape[1]):
-                for j in range(own.shape[1]):
-                    blocks[:, i, j] -= columns.levels[:, :n] @ (own[:, i] * own[:, j])
-        there = replace(columns, own=own, refs=columns.refs[:n], levels=columns.levels[:, :n])
-        return _couplings(there, rest)
+        own, rest = add @ columns.own, columns.rest.led(add)
+        corner -= rest.products(rest)
+        refs, levels = columns.refs[:n], columns.levels[:, :n]
+        for i in range(own.shape[1]):
+            for j in range(own.shape[1]):
+                blocks[:, i, j] -= levels @ (own[:, i] * own[:, j])
+        return rest.by_level(own, refs, levels)
 
     def factor(self, phi: Floats, at: Conditional, T: sparse.csr_array) -> CholeskyFactor:
         """The factor of T' H T; T takes each level of the first factor to itself in its block."""
@@ -349,16 +327,3 @@ class Scoring:
             own = sparse.bsr_array(T11, blocksize=(q, q)).data  # (J, q, q), sorted by level
             blocks = own.transpose(0, 2, 1) @ blocks @ own
         return factorise(blocks, sparse.csr_array(T11.T @ left), corner)
-
-
-def _couplings(columns: Columns, weighted: Matrix) -> Matrix:
-    """(J q, D) sums over each level's rows of its columns times the others, which are weighted."""
-    v, levels = columns.own, columns.levels
-    J, q = levels.shape[0], v.shape[1]
-    if isinstance(weighted, np.ndarray):
-        sums = [levels @ (v[:, i, None] * weighted) for i in range(q)]
-        return np.stack(sums, axis=1).reshape(J * q, -1) if q else weighted[:0]
-    index = (columns.refs[:, None] * q + np.arange(q)).ravel()
-    shape = (len(v), J * q)
-    first = sparse.csr_array((v.ravel(), index, np.arange(len(v) + 1) * q), shape=shape)
-    return sparse.csr_array(first.T @ weighted)

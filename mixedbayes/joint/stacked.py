@@ -235,7 +235,7 @@ def _stacked(
         for g in predictor.groups:
             if g.name in together:
                 continue
-            groups.append(_spread(g, p, k, copies))
+            groups.append(_spread(g, p, k, copies, n))
             name = groups[-1].name
             sd[name], group_terms[name] = priors.sd[g.name], groups[-1].sd_terms
             if g.name in priors.cor:
@@ -243,7 +243,7 @@ def _stacked(
         if predictor.offset is not None:
             offset[k * n : (k + 1) * n] = predictor.offset
     for a in across:
-        groups.append(_spread_across(a, rows))
+        groups.append(_spread_across(a, rows, n))
         joined = priors_of.joined(a)
         sd[a.name], cor[a.name] = joined.sd[a.name], joined.cor[a.name]
         group_terms[a.name] = groups[-1].terms
@@ -258,26 +258,20 @@ def _stacked(
     )  # fmt: skip
 
 
-def _spread(g: GroupDesign, parameter: str, k: int, copies: int) -> GroupDesign:
+def _spread(g: GroupDesign, parameter: str, k: int, copies: int, n: int) -> GroupDesign:
     """A factor of the k-th predictor over the rows of all."""
-    n = len(g.refs)
-    Z = np.zeros((copies * n, len(g.terms)))
-    Z[k * n : (k + 1) * n] = g.Z
-    return replace(
-        g,
-        name=names.prefix(parameter) + g.name,
-        refs=np.tile(np.asarray(g.refs), copies),
-        terms=tuple(f"{parameter} {t}" for t in g.terms),
-        Z=Z,
-    )
+    rows = np.tile(np.arange(n), copies)
+    own = g.take(rows).masked(np.arange(copies * n) // n == k)
+    terms = tuple(f"{parameter} {t}" for t in g.terms)
+    return replace(own, name=names.prefix(parameter) + g.name, terms=terms)
 
 
-def _spread_across(a: Across, rows: Sequence[str]) -> GroupDesign:
+def _spread_across(a: Across, rows: Sequence[str], n: int) -> GroupDesign:
     """A factor whose effects are correlated across parameters, over the rows of all of these."""
-    n, g = len(a.effects.refs), a.effects
     Z = np.zeros((len(rows) * n, len(a.terms)))
     for p, own in a.members:
         k = rows.index(p)
         Z[k * n : (k + 1) * n, a.places[p]] = own.Z
     terms = tuple(f"{p} {t}" for p, own in a.members for t in own.terms)
-    return replace(g, refs=np.tile(np.asarray(g.refs), len(rows)), terms=terms, Z=Z)
+    there = a.effects.take(np.tile(np.arange(n), len(rows)))
+    return replace(there, terms=terms, Z=Z)

@@ -30,6 +30,8 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     if len(design.mu.groups) != 1:
         return f"there are {len(design.mu.groups) or 'no'} grouping factors, and quadrature is of 1"
     (g,) = design.mu.groups
+    if g.entangled:
+        return g.entangled
     if len(g.terms) > MOST_EFFECTS:
         return f"{g.name} has {len(g.terms)} effects in each level, more than {MOST_EFFECTS}"
     return None

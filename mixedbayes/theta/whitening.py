@@ -65,21 +65,24 @@ class CholeskyFactor:
 
         Given all later factors, coefficients, and the factor's other levels; earlier ones unknown.
         """
-        n_first, found = self.couplings.shape[0], []
-        for k, span in enumerate(spans):
-            if k == 0:
+        found = []
+        for span, q in zip(spans, widths, strict=True):
+            if span.stop <= self.couplings.shape[0]:
                 lower = np.linalg.inv(self.inner)
                 found.append(lower @ lower.transpose(0, 2, 1))
                 continue
-            own = slice(span.start - n_first, span.stop - n_first)
-            lower = linalg.solve_triangular(
-                self.outer[own, own], np.eye(span.stop - span.start), lower=True
-            )
-            whole = lower @ lower.T
-            q = widths[k]
+            whole = self.given_later(span)
             at = np.arange(len(whole)).reshape(-1, q)
             found.append(whole[at[:, :, None], at[:, None, :]])
         return found
+
+    def given_later(self, span: slice) -> Floats:
+        """Precision (k, k) of effects that are not the first factor's, given all later ones."""
+        n_first = self.couplings.shape[0]
+        own = slice(span.start - n_first, span.stop - n_first)
+        eye = np.eye(span.stop - span.start)
+        lower = linalg.solve_triangular(self.outer[own, own], eye, lower=True)
+        return np.asarray(lower @ lower.T)
 
     def _inner(self, x: Floats, how: str) -> Floats:
         q = self.inner.shape[1]

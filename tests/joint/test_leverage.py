@@ -34,7 +34,7 @@ def around(scoring, phi, e):
     w, factor, leverage, _ = scoring._around(columns, e)
     A = np.column_stack([columns.eta(one) for one in np.eye(len(e))])
     n = scoring.density.data.n_mean
-    found = leverages(columns.own[:n], columns.refs[:n], columns.rest[:n], factor, w[:n])
+    found = leverages(columns.own[:n], columns.refs[:n], columns.others(n), factor, w[:n])
     np.testing.assert_array_equal(found, leverage)
     return A[:n], w[:n], scoring.offset + A @ e, columns.parameters, leverage
 
@@ -109,9 +109,10 @@ def test_of_effects_correlated_across_parameters_the_further_ones_are_given(join
     given = np.linalg.inv(S @ S.T)[:2, :2]
     J, n_other = layout.groups[k].n_levels, layout.groups[other].n_levels
     A = np.zeros((n, 2 * J + n_other))
+    own = layout.sampled[k]
     for i in range(n):
-        A[i, 2 * scoring.refs[k][i] + np.arange(2)] = scoring.Z[k][i, :2]
-        A[i, 2 * J + scoring.refs[other][i]] = 1.0
+        A[i, 2 * own.refs[i, 0] + np.arange(2)] = own.Z[i, 0, :2]
+        A[i, 2 * J + layout.sampled[other].refs[i, 0]] = 1.0
     A = np.column_stack([A, scoring.X[:n]])
     P = np.zeros((A.shape[1],) * 2)
     P[: 2 * J, : 2 * J] = np.kron(np.eye(J), given)

@@ -68,12 +68,13 @@ def _priors(said):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("formulation", [mb.Marginal(), mb.PartiallyCentered()], ids=str)
 @pytest.mark.parametrize("case", CASES)
-def test_posteriors_are_the_exact_ones(cases, case):
+def test_posteriors_are_the_exact_ones(cases, case, formulation):
     formula, data, known, found = cases[case]
     fit = mb.fit(
         formula, data, known=known, priors=_priors(found["exact"]["priors"]), draws=2000, seed=1,
-        progress=False,
+        formulation=formulation, progress=False,
     )  # fmt: skip
     post = fit.posterior
 

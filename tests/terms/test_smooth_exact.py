@@ -35,8 +35,9 @@ def priors(own, smooth):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("formulation", [mb.Marginal(), mb.PartiallyCentered()], ids=str)
 @pytest.mark.parametrize("name", CASES)
-def test_the_posterior_is_that_of_quadrature(name, reference):
+def test_the_posterior_is_that_of_quadrature(name, formulation, reference):
     formula, x, smooth, called = CASES[name]
     own = reference("quadrature_smooths")[name]
     if name == "mcycle":
@@ -53,7 +54,7 @@ def test_the_posterior_is_that_of_quadrature(name, reference):
         return replace(predictor, X=Xf[at], groups=groups)
 
     spec = replace(spec, design=spec.design.each(theirs))
-    chosen = choose_engine("auto", spec)
+    chosen = choose_engine(formulation, spec)
     post = sampled(spec, None, Settings(seed=3, progress=False), chosen, None)
     ours = {"b_Intercept": post.chains("Intercept"), "sigma": post.chains("sigma")}
     ours |= {theirs_: post.chains(name_)[..., 0] for theirs_, name_ in called.items()}

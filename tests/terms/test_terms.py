@@ -190,24 +190,25 @@ def test_a_factor_that_is_too_dense_is_left_to_another_engine(monkeypatch):
     spec = spec_with(_smooth(np.random.default_rng(5)))
     monkeypatch.setattr(marginal, "MAX_DENSE", 7)
     chosen = choose_engine("auto", spec)
-    assert str(chosen) == "NonCentered()"
+    assert str(chosen) == "PartiallyCentered()"
     assert "the effects of g needs a dense block of 8 columns, more than 7" in chosen.reason
     asked = choose_engine(mb.Marginal(max_dense=8), spec)
     assert "8 columns in its largest dense block" in asked.engine.plan(spec, asked)
     few = choose_engine(mb.Marginal(max_dense=7), spec)
-    with pytest.raises(ModelError, match=r"use formulation=mb\.NonCentered\(\), or mb\.Marginal"):
+    with pytest.raises(ModelError, match=r"use formulation=mb\.PartiallyCentered\(\), or mb\."):
         few.engine.model(spec, few)
 
 
-def test_engines_say_why_they_leave_it_to_pymc(case):
+def test_engines_say_what_they_leave_to_others(case):
     spec, term, reason = case
     if term.joins:  # without a precision
         assert reason in choose_engine("auto", spec).reason
         with pytest.raises(ModelError, match=reason):
             choose_engine(mb.Marginal(), spec)
-    chosen = choose_engine("auto", spec_with(term, "poisson"))
-    assert reason in chosen.reason
-    assert str(chosen) == "NonCentered()"
+    counts = spec_with(term, "poisson")
+    assert str(choose_engine("auto", counts)) == "PartiallyCentered()"
+    with pytest.raises(ModelError, match=reason):
+        choose_engine(mb.Quadrature(), counts)
     with pytest.raises(ModelError, match=reason):
         build(spec, choose_engine(mb.Centered(), spec).groups)
 

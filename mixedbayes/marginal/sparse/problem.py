@@ -107,7 +107,8 @@ def build_sparse_problem(
         raise ModelError(
             f"integrating the effects of {', '.join(names)} needs a dense block of "
             f"{plan.n_dense:,} columns, more than {max_dense:,}; use "
-            f"formulation=mb.NonCentered(), or mb.Marginal(max_dense={plan.n_dense}) with patience"
+            f"formulation=mb.PartiallyCentered(), or mb.Marginal(max_dense={plan.n_dense}) with "
+            "patience"
         )
     found = find_products(
         pattern, y, X, weights=weights, X_sampled=X_sampled, sampled_factors=sampled_factors,
