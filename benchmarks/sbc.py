@@ -127,7 +127,8 @@ def _table(kept: list[Study]) -> str:
         adjusted = holm(p)[worst]
         divergences = sum(one.divergences for one in s.simulations)
         draws = sum(one.draws for one in s.simulations)
-        formula = s.formula.replace("|", "\\|")
+        own = ALL[s.structure].said if s.structure in ALL else s.formula
+        formula = own.replace("|", "\\|")
         lines.append(
             f"| {s.sampler} | {s.structure} | `{formula}` | {len(s.simulations)} | {len(p)} | "
             f"{divergences} of {draws:,} | {p[worst]:.2g} (`{worst}`) | {adjusted:.2g} | "

@@ -328,18 +328,18 @@ class Dirichlet(Prior):
     def __post_init__(self) -> None:
         several = isinstance(self.alpha, list | tuple | np.ndarray)
         values = list(self.alpha) if several else [self.alpha]  # type: ignore[arg-type]
-        checked = tuple(Share(value, 1.0).alpha for value in self._numbers(values))
+        checked = tuple(self._numbers(values))
         object.__setattr__(self, "alpha", checked if several else checked[0])
 
     @staticmethod
-    def _numbers(values: list[Any]) -> list[Any]:
+    def _numbers(values: list[Any]) -> list[float]:
         for value in values:
             number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
             if not number or not 0 < value < np.inf:
                 raise PriorError(f"Dirichlet: alpha must be greater than 0, got {value!r}")
         if not values:
             raise PriorError("Dirichlet: alpha is empty; give one number, or one for each share")
-        return values
+        return [float(value) for value in values]
 
     def of(self, size: int) -> Dirichlet:
         """The same with a number for each of `size` shares; PriorError where it has others."""

@@ -36,6 +36,12 @@ class Structure:
     end: str = ""
     settings: Callable[[], Mapping[str, Any]] = dict
 
+    @property
+    def said(self) -> str:
+        """The model in words of a formula, with the structure of its residuals."""
+        residual = self.settings().get("residual")
+        return self.formula if residual is None else f'{self.formula}, residual="{residual}"'
+
 
 @cache
 def end_of(name: str) -> np.ndarray | None:

@@ -349,7 +349,8 @@ class Rows:
                     f"numbers, and {unparse(inner)} has {broken[0]:g}; write s({unparse(inner)}) "
                     "for a curve"
                 )
-            value = self._factor(pd.Series(value), text)
+            whole = value.astype(np.int64) if not len(broken) else value
+            value = self._factor(pd.Series(whole), text)
             gaps = np.flatnonzero(np.diff(value.levels.to_numpy()) > 1)
             if len(gaps) and self.fitting:
                 low, high = value.levels[gaps[0]], value.levels[gaps[0] + 1]

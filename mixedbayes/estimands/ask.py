@@ -253,11 +253,12 @@ def _question(post: Posterior, groups: Groups | None, named: set[str]) -> Questi
 def _groups_words(asked: Asked) -> str:
     """What the answer supposes about the groups that it depends on, in words."""
     question, predictors = asked.question, map(asked.post.design.predictor, asked.reads)
-    every = list(dict.fromkeys(g.name for p in predictors for g in p.factors))
-    if question.treatment == "drawn" and every:
-        return f"a new {_joined(every)}"
-    own = [name for name in every if name in question.factors and question.reads(name)]
-    rest = [name for name in every if name not in own]
+    said = {g.name: g.within or g.name for p in predictors for g in p.factors}
+    if question.treatment == "drawn" and said:
+        return f"a new {_joined(list(dict.fromkeys(said.values())))}"
+    read = [name for name in said if name in question.factors and question.reads(name)]
+    own = list(dict.fromkeys(said[name] for name in read))
+    rest = list(dict.fromkeys(said[name] for name in said if name not in read))
     parts = [f"each {_joined(own)} with its own effects"] if own else []
     if rest and question.treatment == "integrated":
         parts.append(f"population of {_joined(rest)} averaged over")

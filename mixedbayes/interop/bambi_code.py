@@ -60,7 +60,7 @@ def to_bambi(spec: Spec) -> Any:
         raise ModelError("to_bambi(): Bambi has no s() and no t2(); model.pymc is this one in PyMC")
     if any(p.monotonic for p in spec.design.predictors):
         raise ModelError("to_bambi(): Bambi has no mo(); model.pymc is this one in PyMC")
-    check_writable(spec, "to_bambi()")
+    check_writable(spec, "to_bambi()", "bambi")
     check_unlimited(spec, "to_bambi()")
     wanted = described(spec)
     try:

@@ -11,31 +11,25 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design import known_of, used_columns
 from mixedbayes.design.types import Design, Floats
-from mixedbayes.distributions import LKJ, Dirichlet, Flat, Prior
+from mixedbayes.distributions import Flat
 from mixedbayes.errors import FormulaError, ModelError
 from mixedbayes.formula import parse_expression, parse_terms
 from mixedbayes.formula.counts import count_columns
-from mixedbayes.formula.nodes import Call, Name
+from mixedbayes.formula.nodes import Call
+from mixedbayes.interop.brms_residual import (
+    in_stan,
+    residual_priors,
+    residual_term,
+    stan_lines,
+)
 from mixedbayes.interop.r_formula import r_columns, r_name, r_text
 from mixedbayes.interop.r_placed import placed_columns
+from mixedbayes.interop.stan import stan
 from mixedbayes.interop.writing import check_columns, parts
 from mixedbayes.model.spec import Spec
 from mixedbayes.names import MU
 from mixedbayes.priors.types import Assigned, PredictorPriors
 
-# Priors by Stan's names, on parameters whose bounds Stan knows; arguments by ours.
-STAN: dict[str, tuple[str, tuple[str | float, ...]]] = {
-    "Normal": ("normal", ("mu", "sigma")),
-    "StudentT": ("student_t", ("nu", "mu", "sigma")),
-    "Cauchy": ("cauchy", ("alpha", "beta")),
-    "HalfNormal": ("normal", (0.0, "sigma")),
-    "HalfStudentT": ("student_t", ("nu", 0.0, "sigma")),
-    "HalfCauchy": ("cauchy", (0.0, "beta")),
-    "Exponential": ("exponential", ("lam",)),
-    "Gamma": ("gamma", ("alpha", "beta")),
-    "InverseGamma": ("inv_gamma", ("alpha", "beta")),
-    "Uniform": ("uniform", ("lower", "upper")),
-}
 _NAME = re.compile(r"(?:[^\W\d_]|\.)[\w.]*")  # of a column, to brms
 _LEVEL = re.compile(r"(?P<name>.*?)(?:\[(?P<level>[^\]]*)\])?", re.DOTALL)
 # What brms makes of signs in names, by its function rename().
@@ -61,6 +55,7 @@ def brms_code(spec: Spec) -> str:
     """
     design, family = spec.design, spec.family
     check_columns(spec, "brms")
+    residual_term(spec)  # or there is none
     if family.elsewhere.brms is None:
         there = "; there, its density is written in Stan, for custom_family()" if family.own else ""
         raise ModelError(f"brms has no {family.name} family{there}")
@@ -96,7 +91,8 @@ def brms_code(spec: Spec) -> str:
         f"  family = {family.elsewhere.brms}({_links(spec)}),",
         "  prior = c(",
         ",\n".join(f"    {p}" for p in _priors(spec, parts)),
-        "  )",
+        "  )," if in_stan(spec) else "  )",
+        *stan_lines(spec),
         ")",
     ]
     return "\n".join(lines)
@@ -267,26 +263,13 @@ def _formulas(spec: Spec, parts: Sequence[Part]) -> list[str]:
         first = replace(first, right="1", own=True)
     more += ["center = FALSE"] * (_at_zero(spec, MU) and not first.own)
     formula = f"{_response(spec)} ~ {first.right}"
-    formula += _residual(spec.design)
+    formula += residual_term(spec)
     if not rest:
         return [f"bf({', '.join([formula, *more])})," if more else f"{formula},"]
     inside = [formula, *(f"{p.called} ~ {p.right}" for p in rest if not p.contrasts), *more]
     apart = [f"lf({p.called} ~ {p.right}, cmc = FALSE)" for p in rest if p.contrasts]
     lines = ["bf(", *(f"  {text}," for text in inside[:-1]), f"  {inside[-1]}"]
     return [*lines, f"){''.join(f' + {text}' for text in apart)},"]
-
-
-def _residual(design: Design) -> str:
-    """Correlations of residuals without structure, as a term of brms's formula."""
-    said = design.formula.residual
-    if said is None:
-        return ""
-    if not isinstance(parse_expression(said.of), Name):
-        raise ModelError(
-            f"brms's unstr() takes a column, and {said.of} is an expression: make it a column"
-        )
-    group = ":".join(map(r_name, said.factors))
-    return f" + unstr(time = {r_name(said.of)}, gr = {group})"
 
 
 def _at_zero(spec: Spec, p: str) -> bool:
@@ -349,12 +332,13 @@ def _priors(spec: Spec, parts: Sequence[Part]) -> list[str]:
     ]
     for group, prior in _correlations(spec).items():
         out += set_prior(prior, **{"class": "cor", "group": group_name(group)})
-    for prior in spec.priors.residual.values():
-        out += set_prior(prior, **{"class": "cortime"})
+    out += residual_priors(spec)
     for p in spec.priors.predictors:
         for (group, _), prior in p.law_numbers.items():
             out += set_prior(prior, **{"class": "df", "group": group_name(group)})
     for name, prior in spec.priors.parameters.items():
+        if name == names.SIGMA and in_stan(spec):
+            continue
         # brms's intercepts of ordered categories are the thresholds.
         kind = "Intercept" if name == spec.family.thresholds else name
         out += set_prior(prior, **{"class": kind})
@@ -472,14 +456,3 @@ def set_prior(assigned: Assigned, **place: str) -> list[str]:
 def prior_call(text: str, place: dict[str, str]) -> str:
     where = ", ".join(f'{key} = "{value}"' for key, value in place.items())
     return f'set_prior("{text}", {where})'
-
-
-def stan(prior: Prior) -> str:
-    """A prior as Stan writes it."""
-    if isinstance(prior, Dirichlet):
-        return f"dirichlet({str(prior).replace('Dirichlet', 'c')})"
-    if isinstance(prior, LKJ):
-        return f"lkj({prior.eta:.6g})"
-    name, arguments = STAN[type(prior).__name__]
-    values = [getattr(prior, a) if isinstance(a, str) else a for a in arguments]
-    return f"{name}({', '.join(f'{v:.6g}' for v in values)})"

@@ -79,7 +79,8 @@ def code(spec: Spec, target: Target) -> str:
         raise ModelError(f"code({target!r}): {_SMOOTHS[target]}")
     if target in _MONOTONIC and any(p.monotonic for p in spec.design.predictors):
         raise ModelError(f"code({target!r}): {_MONOTONIC[target]}")
-    check_writable(spec, f"code({target!r})", plain=target != "brms")
+    brms = target == "brms"
+    check_writable(spec, f"code({target!r})", target, plain=not brms, residuals=brms)
     if target != "brms":
         for g in spec.design.factors:
             if g.arms is not None and target != "pymc":

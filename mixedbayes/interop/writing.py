@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 
 from mixedbayes.design import own_functions
-from mixedbayes.design.types import Residual
 from mixedbayes.errors import ModelError
 from mixedbayes.model.spec import Spec
 from mixedbayes.terms.base import need_plain
@@ -14,13 +13,19 @@ from mixedbayes.terms.base import need_plain
 _BETWEEN = re.compile(r":(?![^\[]*\])")  # colons outside the brackets of levels
 
 
-def check_writable(spec: Spec, call: str, *, plain: bool = True) -> None:
-    """ModelError where no other package has the model's terms or functions.
+def check_writable(
+    spec: Spec, call: str, package: str, *, plain: bool = True, residuals: bool = False
+) -> None:
+    """ModelError where another package has not the model's terms or functions.
 
-    `plain`: whether it has grouping factors alone, with independent normal effects.
+    `plain`: whether it has grouping factors alone, with independent normal effects. `residuals`:
+    whether it has correlated ones.
     """
-    if spec.design.residual is not None:
-        check_residual(spec.design.residual, call)
+    if spec.design.residual is not None and not residuals:
+        raise ModelError(
+            f"{call} cannot write residuals that are {spec.design.residual.text}: "
+            f"{_INSTEAD[package]}"
+        )
     if plain:
         need_plain((g for p in spec.design.predictors for g in p.groups), call)
     if own := own_functions(spec.design):
@@ -35,20 +40,6 @@ _INSTEAD = {
     "bambi": "Bambi has none; model.pymc is this one in PyMC",
     "pymc": "`pymc` is the model in PyMC",
 }
-
-
-def check_residual(own: Residual, call: str) -> None:
-    """ModelError where another package has no such correlations of residuals, or others."""
-    if "brms" not in call:
-        remedy = next((text for name, text in _INSTEAD.items() if name in call), _INSTEAD["bambi"])
-        raise ModelError(f"{call} cannot write residuals that are {own.text}: {remedy}")
-    if not own.structure.closed or own.by:
-        raise ModelError(
-            f"{call} cannot write residuals that are {own.text}: it writes unstr(visit | g) "
-            "without by=. brms's ar(cov = TRUE) and arma(cov = TRUE) have the sd of innovations in "
-            "the place of that of residuals, so that priors differ, its cosy() has no negative "
-            "correlations, and it has no correlations by arm"
-        )
 
 
 def check_unlimited(spec: Spec, call: str) -> None:

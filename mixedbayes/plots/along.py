@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mixedbayes.design.types import Floats, GroupDesign
+from mixedbayes.design.build import smooths_of
+from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.design.used import names_in
 from mixedbayes.errors import ModelError
 from mixedbayes.estimands.grid import Columns, shown
 from mixedbayes.families.links import Inverse
@@ -22,6 +24,16 @@ from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import tails
 
 _WHOLE = "\u00a0"  # a blank at which no line ends
+
+
+_LINE, _CURVE = 40, 120  # places along an axis
+
+
+def n_places(design: Design, name: str) -> int:
+    """How many places along a column show what depends on it: more where it is in a smooth."""
+    smooths = (s for p in design.predictors for s in smooths_of(design, p.parameter))
+    bent = any(name in names_in(v) for s in smooths for v in s.said.variables)
+    return _CURVE if bent else _LINE
 
 
 def places(axis: Covariate, frame: pd.DataFrame, points: int) -> tuple[Floats, pd.Series | None]:

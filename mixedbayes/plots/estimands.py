@@ -11,6 +11,7 @@ from mixedbayes.estimands.ask import Kind, Over, names_of
 from mixedbayes.estimands.contrasts import How
 from mixedbayes.estimands.grid import Columns
 from mixedbayes.estimands.means import SlopeHow, comparisons, means, slopes
+from mixedbayes.plots.along import n_places
 from mixedbayes.plots.estimates import plot_estimates, sheet
 from mixedbayes.plots.estimates_layout import layout
 from mixedbayes.plots.multiples import observed
@@ -18,8 +19,6 @@ from mixedbayes.plots.scene import Drawing, check_backend, draw
 from mixedbayes.predict.question import Groups
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import Interval
-
-_POINTS = 40  # of a line
 
 
 def plot_means(
@@ -53,7 +52,7 @@ def plot_means(
         The posterior.
     focal
         As in `means`; the first, if it is numeric and has no values, at 40 places between its least
-        and largest value.
+        and largest value, where it is in a smooth at 120.
     by, at, over, weights, groups, kind, target, prob, interval, seed, progress
         As in `means`.
     data
@@ -100,7 +99,8 @@ def _along(post: Posterior, focal: Any) -> Any:
     if not names or columns.is_category(names[0]):
         return focal
     x = columns.frame[names[0]].to_numpy(float)
-    first: dict[str, Any] = {names[0]: np.linspace(x.min(), x.max(), _POINTS).tolist()}
+    places = np.linspace(x.min(), x.max(), n_places(post.design, names[0]))
+    first: dict[str, Any] = {names[0]: places.tolist()}
     return first | {name: columns.places(name) for name in names[1:]}
 
 

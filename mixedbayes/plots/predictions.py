@@ -13,7 +13,15 @@ from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.estimands.grid import Columns
 from mixedbayes.plots import categories, style
-from mixedbayes.plots.along import Standing, expected, has_average, labels_of, places, unseen
+from mixedbayes.plots.along import (
+    Standing,
+    expected,
+    has_average,
+    labels_of,
+    n_places,
+    places,
+    unseen,
+)
 from mixedbayes.plots.labels import Labels
 from mixedbayes.plots.multiples import (
     Covariate,
@@ -45,7 +53,6 @@ from mixedbayes.predict.predict import predict
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.tables import check_prob
 
-_POINTS = 40  # of a line
 _WIDTH, _HEIGHT = 5.8, 4.2  # inches
 _SMALL = (2.9, 2.6)  # of one of several panels
 _DODGE = 0.5  # of the distance between two ticks, over which colours are spread
@@ -146,7 +153,8 @@ def plot_predictions(
     if ordered is not None and levels is None:
         shown, note = [], ""
     labels = Labels.of(post, units)
-    picture = _Picture(post, g, axis, parts, shown, prob, *places(axis, post.design.frame, _POINTS))
+    there = places(axis, post.design.frame, n_places(post.design, axis.name))
+    picture = _Picture(post, g, axis, parts, shown, prob, *there)
     panels = [
         Panel(picture.marks(given), title=parts.title(given), small=len(parts.panels) > 1)
         for given in parts.panels

@@ -135,7 +135,8 @@ def predict(
         "new": as if every row belonged to a group never seen. Rows that share a label share its
         draw; a factor whose columns `new` lacks has a new level in every row.
         A list of grouping factors: as "auto" for these; the effects of all others are zero, as with
-        re.form in lme4 and re_formula in brms. Of residual="ar1(visit | g)" g is among them.
+        re.form in lme4 and re_formula in brms. Of residual="ar1(visit | g)" g is among them;
+        curves of each level, "s(x, g)", are one with all their parts.
         Times of ou(), and visits of ar1() that are whole numbers, may be others than those of the
         fit: their effects follow the conditional law given the level's effects at its known times,
         in every draw (simple kriging). Of other structures a new visit is refused.

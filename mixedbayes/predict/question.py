@@ -107,6 +107,10 @@ def ask(design: Design, groups: Groups, kind: Kind) -> Question:
         )
     if not isinstance(groups, Sequence):
         raise ModelError(f"groups={groups!r} is neither a word nor a list of grouping factors")
+    curves: dict[str, list[str]] = {}  # the parts of those of each level
+    for g in (g for p in predictors for g in p.groups if g.grouping and g.within):
+        curves.setdefault(g.within, []).append(g.name)
+    groups = [part for name in groups for part in curves.get(name, [name])]
     for name in groups:
         if name not in known and name not in correlated:
             has = ", ".join(known) or "no group effects"

@@ -133,7 +133,10 @@ def icc(
     """
     if not post.design.mu.factors:
         where = " on the mean" if post.design.factors else ""
-        raise ModelError(f"the model has no group effects{where}, so no intraclass correlation")
+        raise ModelError(
+            f"the model has no group effects{where}, so no intraclass correlation"
+            f"{_of_residuals(post)}"
+        )
     need_shares(post)
     check_scale(scale)
     how = Description.asked(prob, statistics, interval)
@@ -251,6 +254,21 @@ def _check_points(post: Posterior, points: pd.DataFrame, response: bool) -> None
 
 
 # ---- at values of covariates -------------------------------------------------------------------
+
+
+def _of_residuals(post: Posterior) -> str:
+    """Where correlations of rows of a group are that have no effects; empty where there are none.
+
+    Equal ones with one sd are the share of variance between groups.
+    """
+    own = post.design.residual
+    if own is None:
+        return ""
+    symbols = " and ".join(own.symbols)
+    if own.structure.equal and own.structure.one_sd:
+        return f": of residuals {own.text} it is their correlation {symbols}, in parameters()"
+    said = f"how alike rows of one {own.name} are, {own.text}, is {symbols}"
+    return f": {said}, in parameters()"
 
 
 _STEP = 0.1  # of the linear predictor, over which a residual variance may change

@@ -21,7 +21,7 @@ from numba import njit
 from mixedbayes.distributions import Prior
 from mixedbayes.numerics.correlation import CLOSEST
 from mixedbayes.terms.autoregressive import Autoregressive
-from mixedbayes.terms.covariance import Floats, Scaled, bounded
+from mixedbayes.terms.covariance import Floats, Scaled, Written, bounded
 
 
 def _first(rho: Any, theta: Any) -> Any:
@@ -81,6 +81,13 @@ class AutoregressiveMovingAverage(Autoregressive):
     chain: ClassVar[bool] = False
     symbols: ClassVar[tuple[str, ...]] = ("rho", "theta")
     elsewhere: ClassVar[Mapping[str, str]] = {}
+    residuals_elsewhere: ClassVar[Mapping[str, Written]] = {
+        "brms": Written(
+            "arma(time = {time}, gr = {group}, p = 1, q = 1, cov = TRUE)", ("ar[1]", "ma[1]"),
+            "sqrt((1 + square(ma[1]) + 2 * ar[1] * ma[1]) / (1 - square(ar[1])))",
+            consecutive=True,
+        )
+    }  # fmt: skip
     latex: ClassVar[str] = r"_{st} = R_1 \rho^{|s - t| - 1}"
     about: ClassVar[str] = "autoregression and moving average"
     said: ClassVar[str] = "an autoregression with a moving average"

@@ -15,6 +15,7 @@ from mixedbayes.terms.covariance import (
     Covariance,
     Floats,
     Scaled,
+    Written,
     bounded,
     bounded_refusal,
 )
@@ -35,6 +36,12 @@ class Autoregressive(Covariance):
     chain: ClassVar[bool] = True
     axis: ClassVar[Axis] = "steps"
     elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "ar1({effects} | {group})"}
+    residuals_elsewhere: ClassVar[Mapping[str, Written]] = {
+        "brms": Written(
+            "ar(time = {time}, gr = {group}, p = 1, cov = TRUE)", ("ar[1]",),
+            "sqrt(1 / (1 - square(ar[1])))", consecutive=True,
+        )
+    }  # fmt: skip
     latex: ClassVar[str] = r"_{st} = \rho^{|s - t|}"
     about: ClassVar[str] = "correlation"
     said: ClassVar[str] = "a correlation that falls geometrically with the steps between"
@@ -139,3 +146,4 @@ class HeterogeneousAutoregressive(Autoregressive):
     one_sd: ClassVar[bool] = False
     extends: ClassVar[bool] = False
     elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "ar1({effects} | {group}, hom = FALSE)"}
+    residuals_elsewhere: ClassVar[Mapping[str, Written]] = {}

@@ -10,7 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mixedbayes.distributions import LKJ, Prior
-from mixedbayes.terms.covariance import Covariance, Floats, Scaled, bounded, bounded_refusal
+from mixedbayes.terms.covariance import (
+    Covariance,
+    Floats,
+    Scaled,
+    Written,
+    bounded,
+    bounded_refusal,
+)
 
 
 @dataclass(frozen=True)
@@ -97,3 +104,6 @@ class HomogeneousCompoundSymmetry(CompoundSymmetry):
     apart: ClassVar[bool] = False
     exchangeable: ClassVar[bool] = True
     elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "cs({effects} | {group}, hom = TRUE)"}
+    residuals_elsewhere: ClassVar[Mapping[str, Written]] = {
+        "brms": Written("cosy(gr = {group})", ("cosy",), lower=0.0)
+    }

@@ -112,6 +112,29 @@ type Number = Scaled | Positive
 
 
 @dataclass(frozen=True)
+class Written:
+    """How another package writes residuals of this structure.
+
+    term
+        With {time} and {group}.
+    numbers
+        What it calls those of `Covariance.symbols`, in the code of priors.
+    sd
+        By what its sigma is multiplied to be the residual sd; "" where it is the sd.
+    lower
+        Of its numbers; the upper bound is 1.
+    consecutive
+        Whether it takes rows of a group for consecutive visits, whatever their times.
+    """
+
+    term: str
+    numbers: tuple[str, ...] = ()
+    sd: str = ""
+    lower: float = -1.0
+    consecutive: bool = False
+
+
+@dataclass(frozen=True)
 class Covariance(ABC):
     """The correlations of the effects of one bar, `name(x | g)` in a formula; see the module.
 
@@ -141,6 +164,7 @@ class Covariance(ABC):
     kind: ClassVar[str] = "cor"  # what `labels` are, in tables
     said: ClassVar[str] = "correlations"  # in a methods section
     exchangeable: ClassVar[bool] = False  # whether effects, or rows of one group, have no order
+    residuals_elsewhere: ClassVar[Mapping[str, Written]] = {}  # by package
     # As correlations of residuals: names of their parameters in draws, and the dimension of these
     # where there are several of one name.
     symbols: ClassVar[tuple[str, ...]] = ("rho",)

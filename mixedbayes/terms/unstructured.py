@@ -20,7 +20,7 @@ import numpy as np
 
 from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.numerics import correlation
-from mixedbayes.terms.covariance import Covariance, Floats, Scaled
+from mixedbayes.terms.covariance import Covariance, Floats, Scaled, Written
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Unstructured(Covariance):
         "lme4": "({effects} | {group})",
         "brms": "({effects} | {group})",
         "pymc": 'pm.LKJCorr("{variable}", n={k}, eta={prior.eta!r})',
+    }
+
+    residuals_elsewhere: ClassVar[Mapping[str, Written]] = {
+        "brms": Written("unstr(time = {time}, gr = {group})")
     }
 
     def default(self) -> tuple[Prior, str]:

@@ -47,3 +47,8 @@ def test_a_simulation_depends_on_nothing_but_its_number():
     assert {"Intercept", "fixef[x]", "sigma", "sd_g[x]", "cor_g", "icc", "log_lik"} <= set(
         first.ranks
     )
+
+
+def test_tables_name_the_structure_of_residuals():
+    assert ALL["residual_ar1"].said == 'y ~ x + (1 | g), residual="ar1(visit | g)"'
+    assert ALL["smooth"].said == ALL["smooth"].formula

@@ -4,8 +4,12 @@ import pytest
 import xarray as xr
 
 import mixedbayes as mb
+from mixedbayes.estimands.means import means
+from mixedbayes.plots.estimands import plot_means
 from mixedbayes.plots.fitted import plot_fitted
+from mixedbayes.plots.predictions import plot_predictions
 from mixedbayes.plots.smooths import plot_smooths
+from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.results.fitted import linear_predictor
 from mixedbayes.results.posterior import Posterior
@@ -107,3 +111,21 @@ def test_a_fit_with_curves_of_each_level_is_drawn_along_their_variable(by_gid, c
     assert all(by_gid(ax, "population") for ax in figure.axes)
     assert "f, 95 % band" in [t.get_text() for t in figure.legends[0].get_texts()]
     check_texts(figure)
+
+
+def test_lines_of_means_and_predictions_follow_a_curve(two):
+    assert len(plot_means(two, "x").axes[0].lines[0].get_xdata()) == 120
+    figure = plot_predictions(two, "x")
+    assert max(len(line.get_xdata()) for line in figure.axes[0].lines) == 120
+    straight = of_prior("x + s(z, k=4)")
+    assert len(plot_means(straight, "x").axes[0].lines[0].get_xdata()) == 40
+
+
+def test_questions_about_curves_of_each_level_name_them_once():
+    curves = of_prior("s(x, f, bs='fs', k=4)")
+    said = means(curves, "x").question
+    assert said == "Expected y by x; population of s(x, f) averaged over."
+    one = predict(curves, DATA[:3], groups=["s(x, f)"], kind="linear")
+    np.testing.assert_allclose(one["mean"], predict(curves, DATA[:3], kind="linear")["mean"])
+    part = predict(curves, DATA[:3], groups=["s(x, f)[level]"], kind="linear")
+    assert (abs(part["mean"] - one["mean"]) > 1e-9).all()

@@ -125,3 +125,12 @@ def test_the_cache_tells_structures_apart():
     assert said("ar1(visit | id)") == said("ar1( visit|id )")
     different = [None, "ar1(visit | id)", "ou(visit | id)", "ar1(visit | id, by=arm)"]
     assert len({str(said(text)) for text in different}) == 4
+
+
+def test_no_intraclass_correlation_says_where_that_of_rows_is():
+    with pytest.raises(mb.ModelError, match=r"of residuals cosy\(id\) it is their correlation rho"):
+        icc(posterior("cosy(id)"))
+    with pytest.raises(
+        mb.ModelError, match=r"rows of one id are, arma11.*, is rho and theta, in p"
+    ):
+        icc(posterior("arma11(visit | id)"))

@@ -609,13 +609,11 @@ def test_new_levels_of_a_plain_factor_are_conditioned_on_beside_others(bar, know
         np.testing.assert_allclose(found.effects.mean[:, 0], mean, rtol=1e-6)
 
 
-def test_new_levels_that_are_related_to_others_are_not_conditioned_on():
+def test_new_levels_are_conditioned_on_where_their_relation_to_others_is_known():
     data = frame().assign(site=np.tile(list("uvw"), 20))
     model = mb.Model("y ~ x + (1 | gr(g, cov=A)) + (1 | site)", data, known={"A": A()})
-    new = data.iloc[:2].assign(g="f", site="new")
-    with pytest.raises(
-        ModelError, match=r"levels of g are related by A: rows of new levels of g\["
-    ):
+    new = data.iloc[:2].assign(g="zz", site="new")
+    with pytest.raises(DataError, match=r"A lacks 1 of the levels of g\[A\].*'zz'"):
         condition_on(posterior(model), new)
 
 
