@@ -68,8 +68,7 @@ def brms_code(spec: Spec) -> str:
     apart = design.moving[1:]
     made: dict[str, str] = {}
     parts = [part_of(spec, p.parameter, made) for p in design.predictors if p not in apart]
-    relations = known_of(design)
-    _check_groupers(design)
+    check_groupers(design)
     about = ["# columns at their means, as the default priors are"] if made else []
     stepped = any(p.monotonic for p in design.predictors) and not _at_zero(spec, MU)
     about_mo = [f"# {line}" for line in _ABOUT_MO] if stepped else []
@@ -79,16 +78,12 @@ def brms_code(spec: Spec) -> str:
         *r_columns(design),
         *about,
         *(f"data${name} <- with(data, {value})" for name, value in made.items()),
-        *(
-            f"# {r_name(name)}: the known {'precision' if r.precision else 'covariance'} between "
-            f"levels, a matrix with their labels as row and column names"
-            for name, r in relations.items()
-        ),
+        *about_relations(design),
         "brm(",
         *(f"  {line}" for line in _formulas(spec, parts)),
         "  data = data,",
-        *_data2(spec),
-        f"  family = {family.elsewhere.brms}({_links(spec)}),",
+        *data2(spec),
+        f"  family = {family.elsewhere.brms}({links(spec)}),",
         "  prior = c(",
         ",\n".join(f"    {p}" for p in _priors(spec, parts)),
         "  )," if in_stan(spec) else "  )",
@@ -98,7 +93,7 @@ def brms_code(spec: Spec) -> str:
     return "\n".join(lines)
 
 
-def _links(spec: Spec) -> str:
+def links(spec: Spec) -> str:
     """Arguments of brms's family: the mean's link, and those chosen for others."""
     family, further = spec.family, spec.design.further
     own = {f"link_{p}": link.name for p, link in family.links if p in further}
@@ -106,7 +101,16 @@ def _links(spec: Spec) -> str:
     return f"{', '.join(shown)}{family.brms_arguments()}"
 
 
-def _data2(spec: Spec) -> list[str]:
+def about_relations(design: Design) -> list[str]:
+    """What the known matrices are, as comments."""
+    return [
+        f"# {r_name(name)}: the known {'precision' if r.precision else 'covariance'} between "
+        "levels, a matrix with their labels as row and column names"
+        for name, r in known_of(design).items()
+    ]
+
+
+def data2(spec: Spec) -> list[str]:
     """The known matrices, as covariances: brms has no precisions."""
     said = [
         f"{r_name(name)} = {f'solve({r_name(name)})' if r.precision else r_name(name)}"
@@ -121,7 +125,7 @@ def group_name(name: str) -> str:
     return re.sub(r"[(), ]", "", plain) if plain.startswith("mm(") else plain
 
 
-def _check_groupers(design: Design) -> None:
+def check_groupers(design: Design) -> None:
     for p in design.predictors:
         seen: dict[str, str] = {}
         for g in p.groups:

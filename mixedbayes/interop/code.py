@@ -71,9 +71,9 @@ def code(spec: Spec, target: Target) -> str:
     }
     if target not in writers:
         raise ModelError(f"code({target!r}): use one of {', '.join(map(repr, writers))}")
-    if spec.design.several is not None and (target != "brms" or spec.family.by_response):
+    if spec.design.several is not None and target != "brms":
         raise ModelError(
-            f"code({target!r}) is not offered for several responses; code('brms') has normal ones"
+            f"code({target!r}) is not offered for several responses; code('brms') has them"
         )
     if any(p.smooths for p in spec.design.predictors):
         raise ModelError(f"code({target!r}): {_SMOOTHS[target]}")

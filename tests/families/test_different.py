@@ -125,7 +125,7 @@ def test_code_and_pymc_say_what_they_do_not_have(post):
     model = mb.Model(FORMULAS, frame(), family=FAMILIES)
     assert written(model.family).startswith("{'weight': mb.families.Gaussian(")
     with pytest.raises(ModelError, match="not offered for several responses"):
-        model.code("brms")
+        model.code("bambi")
 
 
 def test_pymc_has_a_variable_for_every_response():
