@@ -18,7 +18,7 @@ from mixedbayes.api.keep import Asked, saved
 from mixedbayes.api.method import lazily, method
 from mixedbayes.api.response import response
 from mixedbayes.checks.log_likelihood import with_log_likelihood
-from mixedbayes.design import build_design, check_unobserved, table, used_columns
+from mixedbayes.design import build_design, check_unobserved, dense_notes, table, used_columns
 from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import Request, choose_engine
 from mixedbayes.errors import MissingExtraError
@@ -203,7 +203,8 @@ class Model:
         self.family = kind.of_design(design)
         self.data = design.whole
         check_unobserved(design)
-        design = replace(design, notes=(*design.notes, *unkept(self.data)))
+        dense = () if self.family.closed_form else dense_notes(design)
+        design = replace(design, notes=(*design.notes, *dense, *unkept(self.data)))
         self.design = prepared(self.family, design)
         defaults = default_priors(self.design, self.family)
         structure = None if self.design.residual is None else self.design.residual.structure

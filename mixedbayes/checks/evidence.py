@@ -254,9 +254,12 @@ def _warped(density: MarginalDensity, mean: Floats, root: Floats) -> Callable[[F
 def unconstrained(post: Posterior, setup: Setup) -> Floats:
     """(C, D, d) coordinates of the marginal density, from the draws of the named parameters."""
     groups = (*setup.integrated, *setup.sampled)
-    placed = {g.name: post.placed(g.name, setup.priors) for g in groups}
-    sd = {name: found[0] for name, found in placed.items()}
-    cor = {name: found[1] for name, found in placed.items()}
+    sd, cor = dict[str, Floats](), dict[str, Floats]()
+    for g in groups:
+        if g.name in setup.chains:
+            sd[g.name], cor[g.name] = post.sd(g.name), g.numbers_of(post.cor_numbers(g.name))
+        else:
+            sd[g.name], cor[g.name] = post.placed(g.name, setup.priors)
     every = _coefficients(post, setup.population)
     coefficients = every[:, list(setup.population.sampled)]
     log_sigma = None if setup.log_sigma is None else _coefficients(post, setup.log_sigma, SIGMA)

@@ -165,7 +165,13 @@ def group_obstacle(post: Posterior, name: str) -> str | None:
         return _correlated_obstacle(post, own, name)
     target = post.design.factor(name)
     if post.closed_form and not target.entangled:
-        return None
+        q = max(len(g.terms) for _, g in _moving(post, target))
+        if q <= MOST_EFFECTS:
+            return None
+        return (
+            f"a level has {q:,} effects, and {MOST_EFFECTS} are the most that are integrated out "
+            "together; use target='observation'"
+        )
     every = (g.peculiarity for p in post.predictors for g in p.factors)
     if odd := target.entangled or next((reason for reason in every if reason), ""):
         return f"{odd}; use target='observation'"

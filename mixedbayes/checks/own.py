@@ -26,6 +26,7 @@ from mixedbayes.results.posterior import Posterior
 
 FEW_ROWS = 3  # of a level with one effect
 ROWS_PER_EFFECT = 2  # of a level with more
+MOST_EFFECTS = 60  # of a level
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,13 @@ class Own:
 
     @classmethod
     def of(cls, post: Posterior) -> Own:
-        # Effects of other terms, such as related ones, have no integral of their own.
+        # Effects of other terms, such as related ones, have no integral of their own, and very
+        # many of a level none that is quick.
         factors = tuple(
-            (p.parameter, g) for p in post.predictors for g in p.factors if not g.peculiarity
+            (p.parameter, g)
+            for p in post.predictors
+            for g in p.factors
+            if not g.peculiarity and len(g.terms) <= MOST_EFFECTS
         )
         if post.design.residual is not None:  # other rows of a group say what its effects do
             factors = ()

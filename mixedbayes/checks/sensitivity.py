@@ -33,7 +33,12 @@ def log_prior(post: Posterior) -> Floats:
         for m, zeta in zip(priors.monotonic, shares, strict=True):
             total += m.dirichlet.logpdf(zeta)
         for g in post.predictor(priors.parameter).groups:
-            if g.name in priors.cor:
+            if g.name in priors.cor and g.covariance.chain:
+                z = g.numbers_of(post.cor_numbers(g.name, priors.parameter))
+                k, prior = max(map(len, g.blocks)), priors.cor[g.name].prior
+                for own, number in zip(z.T, g.covariance.parameters(k, prior), strict=True):
+                    total += number.distribution().logpdf(own)
+            elif g.name in priors.cor:
                 cor = post.placed(g.name, priors)[1]
                 total += _log_prior_of(g, cor, priors.cor[g.name].prior)
     for a in post.design.across:

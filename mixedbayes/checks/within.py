@@ -37,6 +37,7 @@ MOST_RELATED = 2_000  # effects of one factor whose levels are related
 MOST_NUMBERS = 5e7  # rows x columns that are held
 _VARIES = 1e-6  # share of a column's variance from which it varies within, or between
 _NEW = 1e-6  # share of a mean's sum of squares that the model's columns leave
+_NUMBERS = 2**27  # of covariances in all draws
 _STEP = 1e-3  # of the differences in eta, in sds that the information makes
 
 
@@ -207,8 +208,18 @@ def _mean_predictor(post: Posterior, parameter: str) -> Floats:
 def _columns(post: Posterior) -> sparse.csc_matrix:
     """(n, sum J q) sparse Z Psi^(1/2) of all terms, smooths among them, side by side."""
     groups = post.design.mu.groups
-    columns = [_scaled(g, _root(post.cov(g.name).mean(axis=0))) for g in groups]
+    columns = [_scaled(g, _root(_mean_covariance(post, g))) for g in groups]
     return sparse.hstack(columns, format="csc")
+
+
+def _mean_covariance(post: Posterior, g: Term) -> Floats:
+    """(q, q) mean over the draws; over some of them where effects are very many."""
+    q = len(g.terms)
+    if post.n_draws * q**2 <= _NUMBERS:
+        return np.asarray(post.cov(g.name).mean(axis=0))
+    some = np.linspace(0, post.n_draws - 1, max(_NUMBERS // q**2, 1)).astype(int)
+    sd, cor = post.sd(g.name)[some], g.every_cor(post.cor_numbers(g.name)[some])
+    return np.asarray(np.mean(cor * sd[:, :, None] * sd[:, None, :], axis=0))
 
 
 def _scaled(g: Term, L: Floats) -> sparse.csc_matrix:

@@ -1,5 +1,6 @@
 """Formula and data to arrays, with every check that needs no model."""
 
+from mixedbayes.design.axis import dense_notes
 from mixedbayes.design.build import (
     build_design,
     coding_of,
@@ -31,6 +32,7 @@ __all__ = [
     "check_effects",
     "check_unobserved",
     "coding_of",
+    "dense_notes",
     "known_of",
     "levels_of",
     "own_functions",

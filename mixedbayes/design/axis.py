@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mixedbayes.design.encode import Encoding, plan
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.moments import Moments, is_moments, moments
-from mixedbayes.design.types import Floats, GroupDesign, Ints
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.design.values import Categorical, label, listed
 from mixedbayes.errors import DataError
 from mixedbayes.formula import parse_terms
@@ -27,6 +27,7 @@ from mixedbayes.terms.registry import COVARIANCES
 
 MOST = 400  # levels, whose dense covariance is factored at every step
 MANY = 60
+MOST_NUMBERS = 100_000_000  # of the columns of all levels, rows x levels
 
 
 def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
@@ -47,7 +48,7 @@ def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
         return _of_moments(bar, structure, node, rows)
     value = rows.value(node)
     if isinstance(value, Categorical):
-        check_levels(bar, name, value.levels)
+        check_levels(bar, name, value.levels, structure, rows.table.n)
         encoding, at = plan(terms, rows, bar.text), of_categories(bar, structure, value, name)
         if structure.axis and not value.ordered:
             encoding = replace(encoding, note=_order_note(bar, name, value))
@@ -61,7 +62,7 @@ def bar_plan(bar: RandomTerm, rows: Rows) -> tuple[Encoding, Covariance]:
             f"{_group(bar)})"
         )
     levels = np.unique(numbers)
-    check_levels(bar, name, pd.Index(levels))
+    check_levels(bar, name, pd.Index(levels), structure, rows.table.n)
     at = of_numbers(bar, structure, levels, name)
     whole = plan(Terms(False, (Term((Call("C", (node,), (), node.span),)),)), rows, bar.text)
     block = replace(whole.blocks[0], names=tuple(f"{name}[{label(v)}]" for v in levels))
@@ -77,7 +78,7 @@ def _of_moments(
     own, numbers, labels = moments(
         rows, name, axis=structure.axis, text=bar.text, group=_group(bar)
     )
-    check_levels(bar, name, pd.Index(labels))
+    check_levels(bar, name, pd.Index(labels), structure, rows.table.n)
     levels = np.unique(numbers)
     at = of_numbers(bar, structure, levels, name) if structure.axis else range(len(levels))
     whole = plan(Terms(False, (Term((Call("C", (node,), (), node.span),)),)), rows, bar.text)
@@ -108,31 +109,54 @@ def _text(levels: pd.Index) -> bool:
     return not pd.api.types.is_numeric_dtype(levels.dtype)
 
 
-def check_levels(bar: RandomTerm, name: str, levels: pd.Index) -> None:
+def check_levels(
+    bar: RandomTerm, name: str, levels: pd.Index, structure: Covariance, n: int
+) -> None:
     """Several, and not so many that no engine could do with them."""
     if len(levels) == 1:
         raise DataError(
             f"{bar.text}: {name} is {label(levels[0])} in every row, so that there is one effect, "
             f"and nothing to correlate; write (1 | {_group(bar)})"
         )
-    if len(levels) > MOST:
+    if is_sparse(structure):
+        if len(levels) * n > MOST_NUMBERS:
+            raise DataError(
+                f"{bar.text}: {name} has {len(levels):,} levels in {n:,} rows, so that their "
+                f"columns' numbers are {len(levels) * n:,}, more than {MOST_NUMBERS:,}: round "
+                f"{name} to fewer values"
+            )
+    elif len(levels) > MOST:
         raise DataError(
             f"{bar.text}: {name} has {len(levels):,} levels, each an effect of every level of "
             f"{_group(bar)}, whose {len(levels):,} x {len(levels):,} covariance is factored at "
-            f"every step of the sampler; at most {MOST}: round {name} to fewer values"
+            f"every step of the sampler; at most {MOST}: round {name} to fewer values, or write "
+            f"ar1({name} | {_group(bar)}), or ou, whose cost does not grow so"
         )
 
 
-def axis_notes(g: GroupDesign) -> list[str]:
-    """What many levels cost; nothing where they are few."""
+def is_sparse(structure: Covariance) -> bool:
+    """Whether the inverse covariance has entries of neighbours alone, with one sd."""
+    return structure.chain and structure.one_sd
+
+
+def axis_notes(g: GroupDesign, *, closed_form: bool = True) -> list[str]:
+    """What many levels cost; nothing where they are few, or the response is normal and effects
+    integrate out by their sparse inverse covariance.
+    """
     k = len(g.covariance.at)
-    if k <= MANY:
+    if k <= MANY or is_sparse(g.covariance) is closed_form:
         return []
     return [
         f"{g.covariance.of} has {k} levels, each with an effect of every level of {g.name}: the "
         "time that a fit takes grows with the cube of their number, and rounding them to fewer "
         "values makes it short"
     ]
+
+
+def dense_notes(design: Design) -> list[str]:
+    """What many levels cost where the response is not normal, and their covariance dense."""
+    groups = (g for p in design.predictors for g in p.groups)
+    return [note for g in groups for note in axis_notes(g, closed_form=False)]
 
 
 def of_categories(

@@ -115,12 +115,17 @@ def check_response(formula: Formula) -> None:
 
 
 def check_levels(group: GroupDesign, n: int) -> None:
-    """More than one level."""
-    if group.n_levels == 1:
+    """More than one level, unless the effects of one vary over times."""
+    if group.n_levels == 1 and not _follows(group):
         raise DataError(
             f"grouping factor {group.name} has the single level {group.levels.tolist()[0]!r} in "
             f"{n} rows: nothing can vary over it; leave its bar out"
         )
+
+
+def _follows(group: GroupDesign) -> bool:
+    """Whether all effects of a level are of times that follow each other, and vary over these."""
+    return group.covariance.chain and group.covariance.one_sd and len(group.blocks) == 1
 
 
 def check_across(predictors: Iterable[LinearPredictor]) -> None:
@@ -187,7 +192,7 @@ def group_notes(group: GroupDesign, encodings: tuple[Encoding, ...], n: int) -> 
     """Few levels, levels with one row, odd grouping columns, slopes far from their zero."""
     counts = group.rows_per_level
     single, notes = int((counts == 1).sum()), []
-    if group.n_levels < _FEW_LEVELS:
+    if group.n_levels < _FEW_LEVELS and not _follows(group):
         notes.append(
             f"{group.name} has {group.n_levels} levels; under {_FEW_LEVELS} its standard deviation "
             "rests mostly on the prior"

@@ -35,6 +35,8 @@ def dependent(X: Floats, *, centre: bool) -> dict[int, tuple[int, ...]]:
     that it is made of, none if it is zero, or constant with `centre`.
     """
     n, p = X.shape
+    if not centre and np.count_nonzero(X) <= n and (np.count_nonzero(X, axis=1) <= 1).all():
+        return dict.fromkeys(np.flatnonzero(~X.any(axis=0)).tolist(), ())  # indicators of levels
     mean = X.mean(axis=0) if centre else np.zeros(p)
     size = np.maximum(np.abs(X.max(axis=0, initial=0)), np.abs(X.min(axis=0, initial=0)))
     unit = np.where(size > 0, size, 1.0)

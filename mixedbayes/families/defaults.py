@@ -146,20 +146,20 @@ def effect_scales(
     """(q,) spread of a factor's columns, replaced as the placement says; 1 of the intercept."""
     if g.terms == (names.INTERCEPT,) or g.meaning:
         return np.ones(len(g.terms))
-    R = triangle(g.Z, counts, centre=mean(g.Z, counts))
+    R = None if placement is None else triangle(g.Z, counts, centre=mean(g.Z, counts))
     own = _own_scales(g.Z, R, placement, counts, level=True)
     return np.where([t == names.INTERCEPT for t in g.terms], 1.0, own)
 
 
 def _own_scales(
-    X: Floats, R: Floats, placement: Placement | None, counts: Floats | None, *, level: bool
+    X: Floats, R: Floats | None, placement: Placement | None, counts: Floats | None, *, level: bool
 ) -> Floats:
     """(p,) spread of each column, times the share that is left of it where it is replaced.
 
-    R is the columns' `triangle`.
+    R is the columns' `triangle`, which without a placement is not read.
     """
     own = np.array([predictor_scale(x, counts, level=level) for x in X.T])
-    if placement is None:
+    if placement is None or R is None:
         return own
     whole, left = (np.linalg.norm(A, axis=0) for A in (R, placement.columns(R)))
     return own * np.where((whole > 0) & (left > 0), left / np.where(whole > 0, whole, 1.0), 1.0)

@@ -53,9 +53,11 @@ def _residual(design: Design, y: Floats, rows: Ints) -> float | None:
             effects.append(g.take(rows).operator())
             continue
         levels, codes = np.unique(g.refs[rows], return_inverse=True)
-        for z in g.Z[rows].T:
-            shape = (n, len(levels))
-            effects.append(sparse.csr_array((z, (np.arange(n), codes)), shape=shape))
+        Z = g.Z[rows]
+        row, k = np.nonzero(Z)
+        shape = (n, Z.shape[1] * len(levels))
+        at = row, k * len(levels) + codes[row]
+        effects.append(sparse.csr_array((Z[row, k], at), shape=shape))
     columns = sum(c.shape[1] for c in effects)
     if not 0 < columns + mu.intercept + mu.X.shape[1] < n:
         return None

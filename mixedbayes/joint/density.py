@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import special
 
+from mixedbayes.design.axis import MOST
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint import loop
@@ -37,6 +38,12 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
         return unusual
     if design.residual is not None:
         return f"residuals are correlated, {design.residual.text}"
+    for g in terms:
+        if (k := len(g.covariance.at)) > MOST:
+            return (
+                f"{g.covariance.of} has {k:,} levels, whose dense covariance would be factored at "
+                f"every step: more than {MOST}"
+            )
     stacking = stacking_obstacle(design, family)
     if stacking is not None:
         return stacking

@@ -174,9 +174,9 @@ class MarginalDensity(Recorded):
 class _Maps:
     """The layout as integers.
 
-    x holds what the likelihood takes, (L_1, ..., L_K, roots of the residual's correlations, sigma
-    or the coefficients of its log, v), and after that the L of sampled factors; `blocks` are as
-    `terms.roots` reads them.
+    x holds what the likelihood takes, (L_1, ..., L_K, roots of chains' neighbours and of the
+    residual's correlations, sigma or the coefficients of its log, v), and after that the L of
+    sampled factors; `blocks` are as `terms.roots` reads them.
     """
 
     blocks: Ints
@@ -191,7 +191,8 @@ class _Maps:
     def of(cls, layout: Layout) -> _Maps:
         n_v = layout.ndim - layout.n_parameters + len(layout.coefficients)
         residual = layout.correlations
-        roots = sum(f.q**2 for f in layout.integrated)
+        links = sum(f.n_entries for f in layout.integrated)
+        roots = links + sum(f.n_links for f in layout.integrated)
         n_x = roots + (residual.n_roots if residual else 0) + max(len(layout.log_sigma), 1) + n_v
         n_L = sum(f.q**2 for f in layout.sampled)
         at = {False: 0, True: n_x}  # next free place for the L of integrated and sampled factors
@@ -200,10 +201,11 @@ class _Maps:
         for f in layout.factors:
             start = layout.starts[f"factor {f.name}"]
             L = at[bool(f.n_levels)]
-            blocks += f.record(start, L)
+            blocks += f.record(start, L, links)
             if f.n_levels:
                 sampled.append((layout.starts[f"spherical {f.name}"], f.n_levels, f.q, L))
-            at[bool(f.n_levels)] += f.q**2
+            at[bool(f.n_levels)] += f.n_entries
+            links += f.n_links
         if residual:
             blocks += residual.record(layout.starts["correlations"], roots)
         return cls(

@@ -249,8 +249,10 @@ class _Moved:
         given = _moments(problem, self.x[number])
         means = [_times(b, T) for b, T in zip(_by_factor(problem, given.mean), self.T, strict=True)]
         variances = [
-            np.einsum("gtt->gt", c) if T is None else np.einsum("ti,gij,tj->gt", T, c, T)
-            for c, T in zip(_blocks(problem, given.cov), self.T, strict=True)
+            (np.einsum("gtt->gt", c) if T is None else np.einsum("ti,gij,tj->gt", T, c, T)).reshape(
+                m.shape
+            )
+            for m, c, T in zip(means, _blocks(problem, given.cov), self.T, strict=True)
         ]
         if not self.shifts:
             return _flat(problem, means), np.sqrt(_flat(problem, variances))
@@ -347,12 +349,16 @@ def _moments(problem: Problem, x: Floats) -> _Moments:
 
 
 def _by_factor(problem: Problem, effects: Floats) -> list[Floats]:
-    """(..., n_effects) in the order of elimination to (..., J, q), the caller's order; views."""
+    """(..., n_effects) in the order of elimination to (..., J, q), the caller's order; views.
+
+    The levels of a chain are T effects of J / T levels.
+    """
     out: list[Floats] = [np.empty(0)] * len(problem.widths)
     at = 0
     for k in problem.plan.order:
         J, q = problem.levels[k], problem.widths[k]
-        out[k] = effects[..., at : at + J * q].reshape(*effects.shape[:-1], J, q)
+        T = problem.chained[k] if problem.chained else 1
+        out[k] = effects[..., at : at + J * q].reshape(*effects.shape[:-1], J // T, T * q)
         at += J * q
     return out
 

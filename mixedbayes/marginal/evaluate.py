@@ -33,10 +33,10 @@ __all__ = ["LIKELIHOOD_SIGNATURE", "SECTIONS", "c_density", "density"]
 
 SECTIONS = (
     "likelihood",  # address of its compiled function, addresses and lengths of ints and floats
-    # n_x and n_v, what the likelihood takes: (L_1, ..., L_K, roots of the residual's correlations,
-    # sigma or the coefficients of its log, v), and of these v; entries of the L of sampled factors,
-    # kept after those; the coordinate of sigma; the length of the W of all blocks; and the first
-    # coordinate of the sampled coefficients
+    # n_x and n_v, what the likelihood takes: (L_1, ..., L_K, roots of chains' neighbours and of the
+    # residual's correlations, sigma or the coefficients of its log, v), and of these v; entries of
+    # the L of sampled factors, kept after those; the coordinate of sigma; the length of the W of
+    # all blocks; and the first coordinate of the sampled coefficients
     "sizes",
     "codes", "numbers",  # (d, 2), (d, 6) priors, see logpriors
     "blocks",  # see terms.roots

@@ -34,20 +34,22 @@ class Constrained:
     """Parameters on their own scales; `...` are the leading dimensions of theta, such as draws."""
 
     sd: Mapping[str, Floats]  # by grouping factor (..., q)
-    cor: Mapping[str, Floats]  # (..., q, q)
-    L: Mapping[str, Floats]  # (..., q, q) lower triangular, covariance L L'
+    cor: Mapping[str, Floats]  # (..., q, q); of a chain its numbers z (..., m)
+    L: Mapping[str, Floats]  # (..., q, q) lower triangular, covariance L L'; none of a chain
     sigma: Floats  # (...), 1 where it is known or has a formula
     coefficients: Floats  # (..., r) sampled population coefficients
     spherical: Mapping[str, Floats]  # by sampled factor (..., J, q)
     log_sigma: Floats | None = None  # (..., s) coefficients of log sigma, where it has a formula
     numbers: Floats | None = None  # (..., A, m) of the residual's correlations, where there are any
     roots: Floats | None = None  # (..., k) those of these
+    links: Floats | None = None  # (..., k) those of all chains' neighbours, where there are any
 
     @property
     def residual(self) -> Floats:
-        """(..., k) all numbers of the residual, as the kernels take them."""
+        """(..., k) `links`, and all numbers of the residual, as the kernels take them."""
         scale = self.sigma[..., None] if self.log_sigma is None else self.log_sigma
-        return scale if self.roots is None else np.concatenate([self.roots, scale], axis=-1)
+        before = [part for part in (self.links, self.roots) if part is not None]
+        return np.concatenate([*before, scale], axis=-1) if before else scale
 
     @property
     def v(self) -> Floats:
@@ -76,6 +78,10 @@ class Layout:
     @property
     def integrated(self) -> tuple[FactorParameters, ...]:
         return tuple(f for f in self.factors if not f.n_levels)
+
+    def factor(self, name: str) -> FactorParameters:
+        """Those of one factor."""
+        return next(f for f in self.factors if f.name == name)
 
     @property
     def sampled(self) -> tuple[FactorParameters, ...]:
@@ -138,10 +144,15 @@ class Layout:
         """The parameters at theta (..., ndim)."""
         theta = np.asarray(theta, float)
         x, left = logpriors.apply_links(self.table, theta)
-        sd, cor, L, spherical = {}, {}, {}, {}
+        sd, cor, L, spherical, links = {}, {}, {}, {}, []
         for f in self.factors:
             at = self.starts[f"factor {f.name}"]
             own = slice(at, at + f.size)
+            if f.distances is not None:
+                sd[f.name] = x[..., [at + k for k in f.sd_places]]
+                cor[f.name] = x[..., at + len(f.sd) : at + f.size]
+                links.append(f.links(cor[f.name]))
+                continue
             sd[f.name], W = f.roots(x[..., own], left[..., own])
             cor[f.name] = correlation.matrix(W)
             L[f.name] = sd[f.name][..., :, None] * W
@@ -160,10 +171,13 @@ class Layout:
             shape = (*x.shape[:-1], *self.correlations.shape)
             numbers = x[..., here].reshape(shape)
             roots = self.correlations.roots(numbers, left[..., here].reshape(shape))
-        return Constrained(sd, cor, L, sigma, coefficients, spherical, log_sigma, numbers, roots)
+        every = np.concatenate(links, axis=-1) if links else None
+        return Constrained(
+            sd, cor, L, sigma, coefficients, spherical, log_sigma, numbers, roots, every
+        )  # fmt: skip
 
     def unconstrained(self, parameters: Constrained) -> Floats:
-        """theta (..., ndim) at these parameters; reads neither L nor roots."""
+        """theta (..., ndim) at these parameters; reads neither L, roots nor links."""
         sigma = np.asarray(parameters.sigma, float)
         x = np.empty((*sigma.shape, self.ndim))
         for f in self.factors:

@@ -54,9 +54,11 @@ class Problem:
     floats: Floats
     beta_map: Floats  # (p, p): beta = beta_map @ (internal coefficients) + ...
     beta_fit: Floats  # (p,) least-squares fit in the internal basis
-    # Numbers that the residual has in the place of sigma: roots of correlations, then sigma or the
-    # coefficients of its log.
+    # Numbers in the place of sigma: roots of the neighbours in chains of effects, those of the
+    # residual's correlations, then sigma or the coefficients of its log.
     n_residual: int = 1
+    # Of each factor how many of its levels are the effects of one, in a chain; (): one of all.
+    chained: tuple[int, ...] = ()
 
     @property
     def header(self) -> Any:

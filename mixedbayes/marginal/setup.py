@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign, LinearPredictor
 from mixedbayes.distributions import Flat, Normal, Prior
+from mixedbayes.marginal.chained import Chained, chains_of
 from mixedbayes.marginal.effects import (
     Shift,
     draw_effects,
@@ -168,11 +170,12 @@ class Setup:
     log_sigma: Population | None = None  # of sigma's own predictor, where it has columns
     weights: Floats | None = None  # (n,) known weights of the rows
     errors: Errors | None = None  # where the problem is for the sparse kernel
+    chains: Mapping[str, Chained] = field(default_factory=dict)  # of the factors that are such
 
     def parameters(self, constrained: Constrained, rng: np.random.Generator) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter: effects are exact draws given the others."""
         beta, effects = draw_effects(*self._given(constrained), rng)
-        drawn = {g.name: b for g, b in zip(self.integrated, effects, strict=True)}
+        drawn = self._by_term(effects)
         for g in self.sampled:
             u, L = constrained.spherical[g.name], constrained.L[g.name]
             drawn[g.name] = np.einsum("sij,sgj->sgi", L, u)
@@ -195,26 +198,66 @@ class Setup:
         out = self._parameters(constrained, *self._population(constrained, rng))
         shifts = [self.population.shift(g.terms, constrained.coefficients) for g in self.integrated]
         placed = self.priors.placed
-        maps = [placed[g.name].T if g.name in placed else None for g in self.integrated]
-        kept = effects_moments(*given, probs=probs, max_draws=enough, maps=maps, shifts=shifts)
-        every = zip(self.integrated, *kept, strict=True)
-        return out, {g.name: (b, c) for g, b, c in every if g.grouping}
+        maps: list[Floats | None] = []
+        own: list[Shift] = []
+        for g, shift in zip(self.integrated, shifts, strict=True):
+            chain = self.chains.get(g.name)
+            blocks = [range(len(g.terms))] if chain is None else chain.blocks
+            maps += [placed[g.name].T if g.name in placed else None] * len(blocks)
+            own += [Shift(shift.map[list(b)], shift.constant[:, list(b)]) for b in blocks]
+        kept = effects_moments(*given, probs=probs, max_draws=enough, maps=maps, shifts=own)
+        b, c = (self._summaries(part) for part in kept)
+        return out, {g.name: (b[g.name], c[g.name]) for g in self.integrated if g.grouping}
 
     def _population(
         self, constrained: Constrained, rng: np.random.Generator
     ) -> tuple[Floats, dict[str, Floats]]:
         """Draws of the population effects, and of the smooths' coefficients by name."""
         problem, L, residual, v = self._given(constrained)
-        smooths = [k for k, g in enumerate(self.integrated) if not g.grouping]
+        smooths = [g.name for g in self.integrated if not g.grouping]
         if not smooths:
             return draw_population(problem, L, residual, v, rng), {}
         columns = sum(g.n_levels * len(g.terms) for g in self.integrated)
         found = []
         for own in row_blocks(len(residual), max(1, _DRAWN // columns)):
             beta, b = draw_effects(problem, [f[own] for f in L], residual[own], v[own], rng)
-            found.append([beta, *(b[k].copy() for k in smooths)])
+            every = self._by_term(b)
+            found.append([beta, *(every[name].copy() for name in smooths)])
         beta, *effects = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return beta, {self.integrated[k].name: b for k, b in zip(smooths, effects, strict=True)}
+        return beta, dict(zip(smooths, effects, strict=True))
+
+    @property
+    def n_links(self) -> int:
+        """How many of a residual's numbers are those of chains."""
+        return sum(f.n_links for f in self.layout.integrated)
+
+    def new_effects(
+        self, L: Sequence[Floats], residual: Floats, rng: np.random.Generator
+    ) -> Iterator[tuple[GroupDesign, Floats]]:
+        """Effects (J, q) of independent levels from their distribution, for each term."""
+        links = residual[: self.n_links]
+        for (name, chain, own), g in zip(self._split(L), self.integrated, strict=True):
+            z = rng.standard_normal((g.n_levels, len(g.terms)))
+            if chain is None:
+                yield g, z @ own[0].T
+                continue
+            here, links = np.split(links, [self.layout.factor(name).n_links])
+            yield g, chain.correlated(z, [float(f[0, 0]) for f in own], here)
+
+    def _split[T](self, parts: Sequence[T]) -> Iterator[tuple[str, Chained | None, list[T]]]:
+        """What the kernel has of each term: of a chain that of its blocks."""
+        left = iter(parts)
+        for g in self.integrated:
+            chain = self.chains.get(g.name)
+            yield g.name, chain, [*islice(left, 1 if chain is None else len(chain.blocks))]
+
+    def _by_term(self, effects: Sequence[Floats]) -> dict[str, Floats]:
+        every = self._split(effects)
+        return {name: own[0] if chain is None else chain.joined(own) for name, chain, own in every}
+
+    def _summaries(self, effects: Sequence[EffectsSummary]) -> dict[str, EffectsSummary]:
+        every = self._split(effects)
+        return {name: own[0] if chain is None else chain.summary(own) for name, chain, own in every}
 
     def least_sigma(self, constrained: Constrained) -> float:
         """The least sigma of a row, given one value of the parameters."""
@@ -224,9 +267,17 @@ class Setup:
         log_sigma = parts["scale_X"] @ constrained.log_sigma + parts["scale_0"]
         return float(np.exp(log_sigma.min()))
 
+    def factors(self, constrained: Constrained) -> list[Floats]:
+        """L (..., q, q) of what the kernel integrates: all terms, or blocks of a chain."""
+        out: list[Floats] = []
+        for g in self.integrated:
+            chain = self.chains.get(g.name)
+            own = [constrained.L[g.name]] if chain is None else chain.sds(constrained.sd[g.name])
+            out += own
+        return out
+
     def _given(self, constrained: Constrained) -> tuple[Problem, list[Floats], Floats, Floats]:
-        L = [constrained.L[g.name] for g in self.integrated]
-        return self.problem, L, constrained.residual, constrained.v
+        return self.problem, self.factors(constrained), constrained.residual, constrained.v
 
     def _parameters(
         self, constrained: Constrained, beta: Floats, effects: Mapping[str, Floats]
@@ -243,7 +294,9 @@ class Setup:
         for g in (*self.integrated, *self.sampled):
             own = {names.sd(g.name): g.told_sd(constrained.sd[g.name])}
             if g.correlated:
-                own[names.cor(g.name)] = g.told_cor(constrained.cor[g.name])
+                cor = constrained.cor[g.name]
+                chained = g.name in self.chains
+                own[names.cor(g.name)] = g.told_numbers(cor) if chained else g.told_cor(cor)
             if g.name in effects:
                 own[names.ranef(g.name)] = effects[g.name]
             out |= self.priors.at_zero(own, g.name)
@@ -253,10 +306,12 @@ class Setup:
 def needs_sparse(design: Design) -> bool:
     """Whether a sparse factor of all effects is needed.
 
-    Where a term is no grouping factor, residuals are correlated, or sigma has a formula.
+    Where a term is no grouping factor, effects are in chains, residuals are correlated, or sigma
+    has a formula.
     """
     apart = design.residual is None and not design.further
-    return not apart or any(g.entangled for g in design.mu.groups)
+    groups = design.mu.groups
+    return not apart or any(g.entangled or Chained.of(g) is not None for g in groups)
 
 
 def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan | SparsePlan:
@@ -266,8 +321,9 @@ def plan_of(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Plan 
     if needs_sparse(design):
         from mixedbayes.marginal.sparse.problem import sparse_plan
 
-        terms = _integrated(priors.mu.moved(design.mu).groups)
-        return sparse_plan(terms, design.n, p, [g.name for g in groups], errors_of(design))
+        moved = priors.mu.moved(design.mu).groups
+        terms, names_of = _integrated(moved, chains_of(moved))
+        return sparse_plan(terms, design.n, p, names_of, errors_of(design))
     return choose_plan(
         [(g.refs, g.Z, g.n_levels) for g in groups],
         p,
@@ -311,6 +367,7 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
     }
     integrated, sampled = predictor.groups, predictor.groups[:0]
     log_sigma, correlations, errors = None, None, None
+    chains: Mapping[str, Chained] = {}
     if needs_sparse(design):
         from mixedbayes.marginal.sparse.problem import build_sparse_problem
 
@@ -319,10 +376,9 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
         if design.residual is not None and errors.correlations is not None:
             distances = errors.correlations.distances
             correlations = ResidualParameters.of(design.residual, priors, distances)
-        given["names"] = [g.name for g in integrated]
-        problem: Problem = build_sparse_problem(
-            *rows, _integrated(integrated), errors=errors, **given
-        )
+        chains = chains_of(integrated)
+        terms, given["names"] = _integrated(integrated, chains)
+        problem: Problem = build_sparse_problem(*rows, terms, errors=errors, **given)
     else:
         left_out = plan_of(design, priors, max_dense).sampled
         integrated = tuple(g for k, g in enumerate(predictor.groups) if k not in left_out)
@@ -331,10 +387,10 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
         given["names"] = [g.name for g in integrated]
         given["sampled_factors"] = [(g.refs, g.Z, g.n_levels) for g in sampled]
         problem = build_problem(*rows, factors, **given)
-    layout = _layout(population, integrated, sampled, priors, log_sigma, correlations)
+    layout = _layout(population, integrated, sampled, priors, log_sigma, correlations, chains)
     return Setup(
         problem, layout, population, priors.mu, integrated, sampled, log_sigma, given["weights"],
-        errors,
+        errors, chains,
     )  # fmt: skip
 
 
@@ -372,17 +428,22 @@ def errors_of(
     return Errors(columns, offset, correlations)
 
 
-def _integrated(groups: Sequence[Term]) -> list[Effects]:
-    """Terms as the sparse kernel takes them."""
+def _integrated(
+    groups: Sequence[Term], chains: Mapping[str, Chained]
+) -> tuple[list[Effects], list[str]]:
+    """Terms as the sparse kernel takes them, and their names."""
     from mixedbayes.marginal.sparse.products import Effects
 
-    return [
-        Effects(
-            g.pieces, g.n_levels, g.precision, g.log_determinant,
-            noun="level" if g.grouping else "function",
-        )
-        for g in groups
-    ]  # fmt: skip
+    out, named = list[Effects](), list[str]()
+    for g in groups:
+        if g.name in chains:
+            out += (own := chains[g.name].effects())
+            named += [g.name] * len(own)
+            continue
+        noun = "level" if g.grouping else "function"
+        out.append(Effects(g.pieces, g.n_levels, g.precision, g.log_determinant, noun=noun))
+        named.append(g.name)
+    return out, named
 
 
 def _layout(
@@ -392,8 +453,12 @@ def _layout(
     priors: Priors,
     log_sigma: Population | None,
     correlations: ResidualParameters | None,
+    chains: Mapping[str, Chained],
 ) -> Layout:
-    factors = [FactorParameters.of(g, priors.mu) for g in integrated]
+    distances = {name: chain.distances for name, chain in chains.items()}
+    factors = [
+        FactorParameters.of(g, priors.mu, distances=distances.get(g.name)) for g in integrated
+    ]
     factors += [FactorParameters.of(g, priors.mu, sampled=True) for g in sampled]
     coefficients = tuple((population.terms[i], population.priors[i]) for i in population.sampled)
     assigned = priors.parameters.get(names.SIGMA)

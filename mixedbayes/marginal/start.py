@@ -6,6 +6,7 @@ s is its residual standard deviation.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
@@ -74,7 +75,7 @@ def default_start(density: ThetaDensity) -> Floats:
     if problem is None:
         return theta
     s, zero = _residual_sd(problem), layout.constrained(theta)
-    sizes = [*_integrated_sizes(problem), *_sampled_sizes(problem, layout)]
+    sizes = [*_by_factor(_integrated_sizes(problem), layout), *_sampled_sizes(problem, layout)]
     factors = (*layout.integrated, *layout.sampled)
     sd = {f.name: 0.5 * s / size for f, size in zip(factors, sizes, strict=True)}
     parts = problem.sections
@@ -96,6 +97,19 @@ def _residual_sd(problem: Problem) -> float:
     """s; 1 where the population columns fit the response exactly."""
     square = problem.sections["XX"][-1, -1] / max(problem.n, 1)
     return float(np.sqrt(square)) if square > 0 else 1.0
+
+
+def _by_factor(sizes: list[Floats], layout: Layout) -> Iterator[Floats]:
+    """(q,) of each factor, from those that the kernel has: of a chain each block's."""
+    left = iter(sizes)
+    for f in layout.integrated:
+        if f.distances is None:
+            yield next(left)
+            continue
+        own = np.empty(f.q)
+        for places, _ in f.sets:
+            own[list(places)] = next(left)
+        yield own
 
 
 def _integrated_sizes(problem: Problem) -> list[Floats]:

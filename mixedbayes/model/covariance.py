@@ -18,6 +18,8 @@ from mixedbayes.priors.types import PredictorPriors
 from mixedbayes.terms.covariance import Covariance, Number, Scaled
 from mixedbayes.terms.law import Law
 
+_MANY = 20  # effects of a chain whose roots are written entry by entry
+
 
 def standard_deviations(g: GroupDesign, priors: PredictorPriors) -> Any:
     """(q,) sds of a factor's effects, as the priors are about them."""
@@ -95,10 +97,35 @@ def correlation_factor(
     numbers = covariance.parameters(k, prior)
     unit = _unit_numbers(name, numbers)
     z = [number.of_unit(unit[m]) for m, number in enumerate(numbers)]
+    if covariance.chain and covariance.labels(k) and k > _MANY:
+        return chain_factor(covariance, z, k), z
     rows = covariance.rows(z, [pt.sqrt(1 - own**2) for own in z], pt.constant(1.0), k)
     zero = pt.constant(0.0)
     factor = pt.stack([pt.stack([*row, *[zero] * (k - len(row))]) for row in rows])
     return factor, covariance.told(z, rows)
+
+
+def chain_factor(covariance: Covariance, z: Sequence[Any], k: int) -> Any:
+    """(k, k) that of a chain with the numbers z, w_ij = s_j r(t_i - t_j), without a node for each
+    entry.
+    """
+    at = covariance.positions(k)
+    below = np.tril(np.ones((k, k)), -1)
+    apart = np.where(below > 0, np.subtract.outer(at, at), 1.0)
+    step = covariance.between(z, np.diff(at))
+    left = pt.concatenate([pt.ones(1), pt.sqrt((1 - step) * (1 + step))])
+    return pt.diag(left) + below * covariance.between(z, apart) * left[None, :]
+
+
+def chain_numbers(g: GroupDesign, priors: PredictorPriors) -> list[Any]:
+    """The numbers z of a factor's chain as variables of the model, and what is told of them."""
+    block = max(g.blocks, key=len)
+    numbers = g.covariance.parameters(len(block), priors.cor[g.name].prior)
+    unit = _unit_numbers(names.partial_cor(g.name, priors.parameter, 0), numbers)
+    z = [number.of_unit(unit[m]) for m, number in enumerate(numbers)]
+    name = priors.name(names.cor(g.name, priors.parameter), g.name)
+    pm.Deterministic(name, pt.stack(z), dims=cor_dims(g, priors.parameter))
+    return z
 
 
 def _unit_numbers(name: str, numbers: Sequence[Number]) -> Any:

@@ -22,6 +22,7 @@ from mixedbayes.model.spec import Spec
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.placement import Centre, Cuts, Placement
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
+from mixedbayes.terms.chain import SMALLEST
 from mixedbayes.terms.covariance import Number
 from mixedbayes.theta import simplex
 
@@ -173,7 +174,10 @@ def part_of_steps(x: Floats, *, own: list[int], which: int) -> Floats:
 def unit_numbers(cor: Floats, *, g: GroupDesign, block: tuple[int, ...], prior: Prior) -> Floats:
     """(..., m) what PyMC's graph has of one block of k effects; see `Covariance.parameters`."""
     own = sorted(block)
-    z = g.covariance.inverse(g.every_cor(cor)[..., *np.ix_(own, own)])
+    if g.covariance.chain:
+        z = g.numbers_of(cor)
+    else:
+        z = g.covariance.inverse(g.every_cor(cor)[..., *np.ix_(own, own)])
     numbers = g.covariance.parameters(len(own), prior)
     return np.stack([number.to_unit(z[..., m]) for m, number in enumerate(numbers)], axis=-1)
 
@@ -208,9 +212,25 @@ def spherical_told(
     placement: Placement | None = None,
 ) -> Floats:
     """`spherical` of the sds and correlations that draws have."""
-    every = None if cor is None else g.every_cor(cor)
     unmixed = g.unmixed if g.joins else None
+    if cor is not None and g.covariance.chain and placement is None:
+        u = spherical(b, g.every_sd(sd), unmixed=unmixed)
+        return _chain_apart(u, g, g.numbers_of(cor))
+    every = None if cor is None else g.every_cor(cor)
     return spherical(b, g.every_sd(sd), every, placement=placement, unmixed=unmixed)
+
+
+def _chain_apart(u: Floats, g: GroupDesign, z: Floats) -> Floats:
+    """Independent effects (..., J, q), from those of sd 1 in a chain of numbers z (..., m)."""
+    longest = max(g.blocks, key=len)
+    block = list(longest)
+    r = g.covariance.between(
+        [z[..., m, None] for m in range(z.shape[-1])], np.diff(g.covariance.positions(len(block)))
+    )[..., None, :]
+    u, own = u.copy(), u[..., block]
+    left = np.sqrt(np.maximum((1 - r) * (1 + r), SMALLEST))
+    u[..., block[1:]] = (own[..., 1:] - r * own[..., :-1]) / left
+    return u
 
 
 def spherical(

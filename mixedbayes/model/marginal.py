@@ -21,13 +21,19 @@ from mixedbayes.errors import ModelError
 from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import Population, Setup
 from mixedbayes.model.coords import model_coords, response_name
-from mixedbayes.model.covariance import cholesky_factor, effects_at_zero, standard_deviations
+from mixedbayes.model.covariance import (
+    chain_numbers,
+    cholesky_factor,
+    effects_at_zero,
+    standard_deviations,
+)
 from mixedbayes.model.marginal_op import marginal_logp
 from mixedbayes.model.predictor import average_and_shares
 from mixedbayes.model.residual import residual_arms
 from mixedbayes.model.spec import Spec
 from mixedbayes.model.variables import scalar, vector
 from mixedbayes.numerics import correlation
+from mixedbayes.priors.links import link_graph
 from mixedbayes.priors.types import PredictorPriors
 
 
@@ -39,10 +45,18 @@ def build_marginal(spec: Spec, setup: Setup) -> pm.Model:
     """
     priors = spec.priors
     with pm.Model(coords=model_coords(spec)) as model:
-        factors = {g.name: _factor(g, priors.mu) for g in spec.design.mu.groups}
-        residual = _residual(spec, setup)
+        factors, L, links = {}, list[Any](), list[Any]()
+        for g in setup.integrated:
+            chain = setup.chains.get(g.name)
+            if chain is None:
+                L.append(_factor(g, priors.mu))
+                continue
+            L += chain.sds(standard_deviations(g, priors.mu))
+            z = chain_numbers(g, priors.mu)
+            links.append(link_graph(g.covariance, z, chain.distances, pt))
+        factors = {g.name: _factor(g, priors.mu) for g in setup.sampled}
+        residual = pt.concatenate([*links, _residual(spec, setup)])
         v = _sampled(setup, factors)
-        L = [factors[g.name] for g in setup.integrated]
 
         def logp(value: Any, rows: Any, residual: Any, v: Any, *L: Any) -> Any:
             return marginal_logp(setup.problem, L, residual, v)
@@ -121,10 +135,15 @@ def variables(setup: Setup) -> list[str]:
 
 def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
     """The parameters behind draws (S, ...) of the model's variables, by name."""
-    sd, cor, L, spherical = {}, {}, {}, {}
+    sd, cor, L, spherical, links = {}, {}, {}, {}, list[Floats]()
     n = len(next(iter(draws.values())))
     for g in (*setup.integrated, *setup.sampled):
         sd[g.name] = g.every_sd(draws[setup.priors.name(names.sd(g.name), g.name)])
+        if g.name in setup.chains:
+            z = g.numbers_of(draws[setup.priors.name(names.cor(g.name), g.name)])
+            cor[g.name] = z
+            links.append(setup.layout.factor(g.name).links(z))
+            continue
         q = len(g.terms)
         eye = np.broadcast_to(np.eye(q), (len(sd[g.name]), q, q))
         told = draws[setup.priors.name(names.cor(g.name), g.name)] if g.correlated else None
@@ -141,7 +160,8 @@ def constrained_of(setup: Setup, draws: Mapping[str, Floats]) -> Constrained:
     sigma = np.ones(n) if setup.layout.sigma is None else draws[names.SIGMA]
     parts = [columns[i] for i in population.sampled]
     coefficients = np.column_stack(parts) if parts else np.zeros((n, 0))
-    found = Constrained(sd, cor, L, sigma, coefficients, spherical)
+    every = np.concatenate(links, axis=-1) if links else None
+    found = Constrained(sd, cor, L, sigma, coefficients, spherical, links=every)
     if setup.log_sigma is not None:
         scales = [draws[name].reshape(n, -1) for name in _scale_names(setup.log_sigma)]
         found = replace(found, log_sigma=np.concatenate(scales, axis=1))
@@ -208,8 +228,7 @@ def simulate(
     r = len(population.sampled)
     y = population.columns(predictor, population.integrated) @ np.array(beta)
     y = y + population.columns(predictor, population.sampled) @ v[:r]
-    effects = [(g, g.mixed(rng.standard_normal((g.n_levels, len(g.terms))) @ f.T))
-               for g, f in zip(setup.integrated, L, strict=True)]  # fmt: skip
+    effects = [(g, g.mixed(b)) for g, b in setup.new_effects(L, residual, rng)]
     at = r
     for g in setup.sampled:
         size = g.n_levels * len(g.terms)
@@ -222,7 +241,7 @@ def simulate(
     known = 1.0 if setup.weights is None else 1 / np.sqrt(setup.weights)
     if setup.errors is None:
         return y + residual[0] * rng.normal(size=design.n) * known
-    return y + setup.errors.draw(residual, design.n, rng) * known
+    return y + setup.errors.draw(residual[setup.n_links :], design.n, rng) * known
 
 
 def _draw(prior: Any, rng: np.random.Generator) -> float:

@@ -15,6 +15,7 @@ from mixedbayes.design.types import Floats, GroupDesign, Ints
 from mixedbayes.design.values import label, listed
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.beyond import Extension, aligned
+from mixedbayes.predict.chains import MANY, LongChain
 from mixedbayes.predict.rows import FactorRows, PredictionRows
 from mixedbayes.predict.streams import level_stream
 from mixedbayes.results.posterior import Posterior
@@ -23,6 +24,8 @@ from mixedbayes.terms.law import NORMAL, Law
 from mixedbayes.terms.relation import Related
 
 type Moving = tuple[str, GroupDesign]  # a parameter, and a factor with effects on it
+
+MOST_EFFECTS = 200  # of a level, whose covariance in every draw is factored
 
 # ---- new levels: effects drawn from the population ---------------------------------------------
 
@@ -33,7 +36,8 @@ def covariance_roots(post: Posterior, factor: str, parameter: str = "mu") -> Flo
     R = D V sqrt(E) V' with D the sds and V E V' the correlation matrix, so that R is a smooth
     function of the parameters, and effects without correlation keep apart; d = q. Of effects that
     are correlated with those on other parameters these are the rows of the root of all d effects
-    together, so that b = R u with the same u for each parameter.
+    together, so that b = R u with the same u for each parameter. Of a long chain R is D times the
+    Cholesky factor.
     """
     sd = post.sd(factor, parameter)  # (S, q)
     parameter = post.predictor(parameter).parameter
@@ -45,8 +49,15 @@ def covariance_roots(post: Posterior, factor: str, parameter: str = "mu") -> Flo
                 ("correlation root", factor), lambda: _root(post.stacked(names.cor(factor)))
             )[:, across.places[parameter]]
         )
-    elif post.group(factor, parameter).correlated:
-        root = sd[:, :, None] * _root(post.cor(factor, parameter))
+    elif (g := post.group(factor, parameter)).correlated:
+        if (q := len(g.terms)) > MOST_EFFECTS:
+            raise ModelError(
+                f"{factor} has {q:,} effects in each level, whose joint covariance this needs: it "
+                f"is offered up to {MOST_EFFECTS}. predict() of these or new levels does without"
+            )
+        cor = post.cor(factor, parameter)
+        chain = g.covariance.chain and q > MANY  # eigenvectors would take far longer
+        root = sd[:, :, None] * (np.linalg.cholesky(cor) if chain else _root(cor))
     else:
         root = sd[:, :, None] * np.eye(sd.shape[1])
     return np.ascontiguousarray(root.transpose(1, 2, 0))
@@ -231,17 +242,25 @@ def _term(
             f"{g.related}"
         )
 
-    def extension(given: tuple[float, ...] = ()) -> Extension:
-        return Extension.of(post, g, parameter, others[len(given) :], given)
+    long = LongChain.of(post, g, parameter)
+
+    def extended(b: Floats, given: tuple[float, ...], texts: Sequence[str]) -> Floats:
+        wanted = others[len(given) :]
+        if long is not None:
+            return long.extended(b, given, wanted, seed, name, texts)
+        return Extension.of(post, g, parameter, wanted, given).effects(b, seed, name, texts)
 
     def roots() -> Floats:
         root = covariance_roots(post, factor.name, parameter)
-        return extension().roots(root) if others else root
+        return Extension.of(post, g, parameter, others).roots(root) if others else root
 
     if codes is None:
         need_normal([g], what := "a prediction of levels that are not named")
         if g.related_to is None:
             need_independent([g], what)
+        if long is not None:
+            collapsed, root = long.collapsed(Z)
+            return FactorPart(name, collapsed, None, (), effects, root, g.law, factor.weights)
         root = roots() * np.sqrt(typical_variance(g))
         return FactorPart(name, Z, None, (), effects, root, g.law, factor.weights)
     seen = codes >= 0
@@ -253,16 +272,23 @@ def _term(
         effects = np.ascontiguousarray(own.transpose(1, 2, 0))
         if others:
             texts = [label(g.levels[k]) for k in levels]
-            effects = extension().effects(effects, seed, name, texts)
+            effects = extended(effects, (), texts)
     if known is not None:
         codes, unseen = _found(codes, unseen, known.levels, len(effects))
         there = known.effects
         if len(others) > len(before):
-            there = extension(before).effects(there, seed, name, known.levels)
+            there = extended(there, before, known.levels)
         effects = np.concatenate([effects, there])
     if not (codes < 0).any():
         root = np.zeros((q, q, 0))
         return FactorPart(name, Z, codes, unseen, effects, root, g.law, factor.weights)
+    if long is not None:
+        drawn = long.anew(seed, name, unseen)
+        if others:
+            drawn = long.extended(drawn, (), others, seed, name, unseen)
+        codes = np.where(codes < 0, len(effects) - 1 - codes, codes)
+        effects, root = np.concatenate([effects, drawn]), np.zeros((q, q, 0))
+        return FactorPart(name, Z, codes, (), effects, root, g.law, factor.weights)
     law = post.law(factor.name, parameter)
     root = roots()
     if g.related_to is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design.types import GroupDesign
 from mixedbayes.distributions import LKJ, Prior
+from mixedbayes.priors.links import link_blocks, link_roots
 from mixedbayes.priors.types import PredictorPriors
 from mixedbayes.terms.covariance import Covariance, Number, sd_places
 from mixedbayes.terms.unstructured import UNSTRUCTURED
@@ -26,7 +27,11 @@ _UNIFORM = LKJ(1.0)  # where nothing is correlated, and none is read
 
 @dataclass(frozen=True, eq=False)
 class FactorParameters:
-    """The sds, then the numbers z of each block of correlated effects, in the order of `blocks`."""
+    """The sds, then the numbers z of each block of correlated effects, in the order of `blocks`.
+
+    Where the roots of two neighbours say all of the correlations, a chain's, kernels take an sd for
+    each block, and these roots (2, 2) of each of the neighbours' `distances`, in the place of L.
+    """
 
     name: str  # "Subject"
     terms: tuple[str, ...]  # (q,)
@@ -35,10 +40,16 @@ class FactorParameters:
     cor: Prior = _UNIFORM  # of each block's correlations
     n_levels: int = 0  # of a sampled factor, whose effects are coordinates too
     covariance: Covariance = UNSTRUCTURED
+    distances: Floats | None = None  # of neighbours in the chain
 
     @classmethod
     def of(
-        cls, group: GroupDesign, priors: PredictorPriors, *, sampled: bool = False
+        cls,
+        group: GroupDesign,
+        priors: PredictorPriors,
+        *,
+        sampled: bool = False,
+        distances: Floats | None = None,
     ) -> FactorParameters:
         """The parameters of one grouping factor of a design under its priors."""
         return cls(
@@ -49,6 +60,7 @@ class FactorParameters:
             priors.cor[group.name].prior if group.correlated else _UNIFORM,
             group.n_levels if sampled else 0,
             group.covariance,
+            distances,
         )
 
     @property
@@ -101,18 +113,31 @@ class FactorParameters:
             at += len(z)
         return sd, W
 
+    def links(self, z: Floats) -> Floats:
+        """(..., n_links) roots of a chain's neighbours, from its numbers z (..., m)."""
+        assert self.distances is not None
+        return link_roots(self.covariance, z, self.distances)
+
     def values(self, sd: Floats, cor: Floats) -> Floats:
-        """x (..., size) from sds (..., q) and correlations (..., q, q)."""
+        """x (..., size) from sds (..., q) and correlations (..., q, q), z (..., m) of a chain."""
         first = [self.sd_places.index(k) for k in range(len(self.sd))]
         parts = [np.asarray(sd, float)[..., first]]
+        if self.distances is not None:
+            return np.concatenate([*parts, cor], axis=-1)
         for own, z in self.sets:
             if z:
                 parts.append(self.covariance.inverse(cor[..., *np.ix_(own, own)]))
         return np.concatenate(parts, axis=-1)
 
-    def record(self, first: int, out: int) -> list[int]:
-        """The blocks that `terms.roots` reads, for coordinates from `first` on and L at `out`."""
+    def record(self, first: int, out: int, links: int = 0) -> list[int]:
+        """The blocks that `terms.roots` reads, for coordinates from `first` on and L at `out`, or
+        an sd for each block there, and the roots of a chain's neighbours at `links`.
+        """
         record, z = [], first + len(self.sd)
+        if self.distances is not None:
+            for k, (own, _) in enumerate(self.sets):
+                record += [0, 0, 1, z, out + k, 1, 0, first + self.sd_places[own[0]], 0]
+            return record + link_blocks(self.covariance, self.distances, z, links)
         for own, parameters in self.sets:
             addresses = self.covariance.addresses if len(own) > 1 else (0, 0)
             sds = (first + self.sd_places[k] for k in own)
@@ -124,4 +149,16 @@ class FactorParameters:
     @property
     def root_size(self) -> int:
         """How many numbers the W of all blocks have."""
+        if self.distances is not None:
+            return self.n_entries + self.n_links
         return sum(len(own) ** 2 for own, _ in self.sets)
+
+    @property
+    def n_entries(self) -> int:
+        """Of L, as kernels take it: of a chain the sds of blocks."""
+        return self.q**2 if self.distances is None else len(self.blocks)
+
+    @property
+    def n_links(self) -> int:
+        """Entries of the roots of a chain's neighbours."""
+        return 0 if self.distances is None else 4 * len(self.distances)

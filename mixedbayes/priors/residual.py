@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Residual
+from mixedbayes.priors.links import link_blocks, link_graph, link_roots, root_block
 from mixedbayes.priors.types import Priors
 from mixedbayes.terms.covariance import Covariance, Number
 from mixedbayes.theta.logpriors import Coordinate
 
 Floats = NDArray[np.float64]
-
-FIXED = -1  # coordinate of an sd that is 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +82,7 @@ class ResidualParameters:
         lead, parts = z.shape[:-2], []
         for a in range(self.residual.n_arms):
             if self.distances:
-                own = [z[..., a, m, None] for m in range(len(self.of_arm))]
-                r = np.asarray(self.structure.between(own, self.distances[a]))
-                W = np.zeros((*r.shape, 4))
-                W[..., 0], W[..., 2], W[..., 3] = 1.0, r, np.sqrt((1 - r) * (1 + r))
+                W = link_roots(self.structure, z[..., a, :], self.distances[a])
             else:
                 W = self.structure.root(z[..., a, :], self.residual.n_positions, left[..., a, :])
             parts.append(W.reshape(*lead, -1))
@@ -97,10 +93,7 @@ class ResidualParameters:
         parts = []
         for a, z in enumerate(arms):
             if self.distances:
-                own = self.distances[a]
-                r = self.structure.between([xp.as_tensor(x)[None] for x in z], own)
-                one, none = xp.ones_like(r), xp.zeros_like(r)
-                W = xp.stack([one, none, r, xp.sqrt((1 - r) * (1 + r))], axis=1)
+                W = link_graph(self.structure, z, self.distances[a], xp)
             else:
                 k, left = self.residual.n_positions, [xp.sqrt(1 - x**2) for x in z]
                 rows = self.structure.rows(z, left, xp.constant(1.0), k)
@@ -115,14 +108,9 @@ class ResidualParameters:
         for a in range(self.residual.n_arms):
             z = first + a * len(self.of_arm)
             if not self.distances:
-                record += self._block(self.structure.positions(T), z, out)
+                record += root_block(self.structure, self.structure.positions(T), z, out)
                 out += T * T
-            for distance in self.distances[a] if self.distances else ():
-                record += self._block(np.array([0.0, distance]), z, out)
-                out += 4
+            else:
+                record += link_blocks(self.structure, self.distances[a], z, out)
+                out += 4 * len(self.distances[a])
         return record
-
-    def _block(self, at: Floats, z: int, out: int) -> list[int]:
-        k, addresses = len(at), self.structure.addresses
-        places = (*range(k), *[FIXED] * k, *at.astype(float).view(np.int64).tolist())
-        return [*addresses, k, z, out, k, *places]

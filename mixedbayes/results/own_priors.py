@@ -160,17 +160,23 @@ def _population(
 
 def _group(post: Posterior, g: GroupDesign, priors: PredictorPriors) -> Iterator[Quantity]:
     p, placement = priors.parameter, priors.placed.get(g.name)
-    (sd, cor), placed = (post.sd(g.name, p), post.cor(g.name, p)), post.placed(g.name, priors)
+    sd = post.sd(g.name, p)
+    told = bool(g.cor_terms) and placement is None and post.design.joined(g.name) is None
+    placed_sd = sd if told else post.placed(g.name, priors)[0]
     places = [g.sd_places.index(k) for k in range(len(g.sd_terms))]
     for k, term, a in zip(places, g.sd_terms, priors.sd[g.name], strict=True):
         moved = placement is not None and placement.moves(k)
-        here, there, prior = sd[:, k], placed[0][:, k], _frozen(a.prior)
+        here, there, prior = sd[:, k], placed_sd[:, k], _frozen(a.prior)
         name = names.sd(g.name, p)
         found = Quantity("sd", name, (term,), here, there, a, prior, moved, p, g.name, (k,))
         yield replace(found, told="sd" if g.sd_places.count(g.sd_places[k]) > 1 else "")
     if g.name in priors.cor:
-        both, moved = (cor, placed[1]), placement is not None
-        yield from _correlations(g, *both, priors.cor[g.name], p, moved=moved)
+        a, moved = priors.cor[g.name], placement is not None
+        if told:
+            yield from _numbers(g, post.cor_numbers(g.name, p), a, p)
+            return
+        both = post.cor(g.name, p), post.placed(g.name, priors)[1]
+        yield from _correlations(g, *both, a, p, moved=moved)
 
 
 def _across(post: Posterior, a: Across) -> Iterator[Quantity]:
@@ -186,12 +192,7 @@ def _correlations(
     g: GroupDesign, cor: Floats, placed: Floats, a: Assigned, p: str, *, moved: bool
 ) -> Iterator[Quantity]:
     if g.cor_terms:
-        told, name = g.told_cor(cor), names.cor(g.name, p)
-        margins = g.covariance.margins(max(map(len, g.blocks)), a.prior)
-        for k, (terms, prior) in enumerate(zip(g.cor_terms, margins, strict=True)):
-            own = told[:, k]
-            found = Quantity("cor", name, terms, own, own, a, prior, False, p, g.name, (k,))
-            yield replace(found, told=g.covariance.kind)
+        yield from _numbers(g, g.told_cor(cor), a, p)
         return
     for block in g.blocks:
         for i, j in combinations(sorted(block), 2):
@@ -199,6 +200,16 @@ def _correlations(
             prior = g.covariance.margin(len(block), a.prior).distribution()
             here, there, name = cor[:, i, j], placed[:, i, j], names.cor(g.name, p)
             yield Quantity("cor", name, terms, here, there, a, prior, moved, p, g.name, (i, j))
+
+
+def _numbers(g: GroupDesign, told: Floats, a: Assigned, p: str) -> Iterator[Quantity]:
+    """The numbers (S, m) that draws have of correlations."""
+    name = names.cor(g.name, p)
+    margins = g.covariance.margins(max(map(len, g.blocks)), a.prior)
+    for k, (terms, prior) in enumerate(zip(g.cor_terms, margins, strict=True)):
+        own = told[:, k]
+        found = Quantity("cor", name, terms, own, own, a, prior, False, p, g.name, (k,))
+        yield replace(found, told=g.covariance.kind)
 
 
 def _frozen(prior: Prior) -> Any:

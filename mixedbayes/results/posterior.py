@@ -25,6 +25,9 @@ from mixedbayes.theta.simplex import divided
 Floats = NDArray[np.float64]
 
 
+MOST_CORRELATIONS = 2**29  # numbers, 4 GB
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
     """A model and draws of every parameter of it, by name, stacked over chains and draws (S,).
@@ -222,9 +225,21 @@ class Posterior:
             own = a.places[self._own(parameter)]
             return self.stacked(names.cor(group))[:, own, own]
         if g.correlated:
+            numbers = self.n_draws * len(g.terms) ** 2
+            if numbers > MOST_CORRELATIONS:
+                raise ModelError(
+                    f"{g.name} has {len(g.terms):,} effects in each level, whose correlations in "
+                    f"{self.n_draws:,} draws are {numbers:,} numbers, more than "
+                    f"{MOST_CORRELATIONS:,}, which this needs; varcorr(), ranef(), icc(), r2() and "
+                    "predict() do without them"
+                )
             return g.every_cor(self.stacked(names.cor(group, self._own(parameter))))
         q = len(g.terms)
         return np.broadcast_to(np.eye(q), (self.n_draws, q, q))
+
+    def cor_numbers(self, group: str, parameter: str = "mu") -> Floats:
+        """(S, m) the numbers `cor_terms` of a factor's correlations, of which they follow."""
+        return self.stacked(names.cor(group, self._own(parameter)))
 
     def law(self, group: str, parameter: str = "mu") -> Law:
         """The law of a factor's standardised effects; numbers that are estimated are (S,)."""

@@ -114,7 +114,7 @@ def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Compo
     p = predictor.parameter
     for g in predictor.factors:
         label = [names.label(p, term) for term in g.terms]
-        sd, cor = post.sd(g.name, p), post.cor(g.name, p)
+        sd = post.sd(g.name, p)
         scale = post.law(g.name, p).variance
         square, places = np.diag(moments_of(predictor).squares[g.name]), g.sd_places
         for k, term in enumerate(g.sd_terms):
@@ -125,13 +125,16 @@ def _of_predictor(post: Posterior, predictor: LinearPredictor) -> Iterator[Compo
             label_k, shared = names.label(p, term), len(own) > 1
             yield Component(g.name, label_k, None, "sd", value, variance, part, p, shared)
         if g.cor_terms and not post.design.joined(g.name):
-            kind, told = g.covariance.kind, g.told_cor(cor)
+            kind, told = g.covariance.kind, post.cor_numbers(g.name, p)
             for k, (term, what) in enumerate(g.cor_terms):
                 own_label = names.label(p, term)
                 second = what if kind == "cor" else None
                 yield Component(g.name, own_label, second, kind, told[:, k], None, None, p)
             continue
-        for block in [] if post.design.joined(g.name) else g.blocks:
+        if post.design.joined(g.name) or not g.correlated:
+            continue
+        cor = post.cor(g.name, p)
+        for block in g.blocks:
             for i, j in combinations(sorted(block), 2):
                 yield Component(g.name, label[i], label[j], "cor", cor[:, i, j], None, None, p)
 

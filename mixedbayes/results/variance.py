@@ -102,7 +102,6 @@ def trace_product(cov: Floats, matrix: Floats) -> Floats:
 
 # ---- variances ---------------------------------------------------------------------------------
 
-
 _NODES = 40
 _OWN_NODES = 15
 _WEIGHTS = 12  # different weights over which the residual variance is averaged
@@ -179,8 +178,10 @@ def fixed_variance(post: Posterior, parameter: str = "mu") -> Floats:
 
 def group_variances(post: Posterior, parameter: str = "mu") -> dict[str, Floats]:
     """(S,) mean over the rows of each factor's z' Sigma z."""
-    p, squares = parameter, moments_of(post.predictor(parameter)).squares
-    found = {n: trace_product(post.cov(n, p), square) for n, square in squares.items()}
+    p, found = parameter, dict[str, Floats]()
+    for n, square in moments_of(post.predictor(p)).squares.items():
+        own, one = np.diag(square), not np.any(np.triu(square, 1))  # a row has one of the columns
+        found[n] = post.sd(n, p) ** 2 @ own if one else trace_product(post.cov(n, p), square)
     return {n: v * post.law(n, p).variance for n, v in found.items()}
 
 

@@ -225,6 +225,14 @@ class Term(ABC):
         block = max(self.blocks, key=len)
         return self.covariance.numbers(cor[..., *np.ix_(block, block)])
 
+    def told_numbers(self, z: Floats) -> Floats:
+        """(..., m) the numbers `cor_terms`, from the z (..., m) of the longest block."""
+        return self.covariance.numbers_of(z, max(map(len, self.blocks)))
+
+    def numbers_of(self, told: Floats) -> Floats:
+        """The z (..., m) of the longest block, from the numbers `cor_terms` (..., m)."""
+        return self.covariance.from_numbers(told, max(map(len, self.blocks)))
+
     def every_cor(self, told: Floats) -> Floats:
         """(..., q, q) correlations of all effects."""
         if not self.cor_terms:

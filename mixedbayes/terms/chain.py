@@ -11,8 +11,21 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+DIGITS = 1e-12  # of the distance of the first position and the last, in which two are the same
 SMALLEST = 1e-16  # of 1 - r^2: what rounding leaves of it next to r = 1
+
+
+def distinct_steps(positions: Floats) -> tuple[Floats, Ints]:
+    """Distinct distances (D,) of neighbours, and which of them each two have, (T - 1,)."""
+    gap = np.diff(positions)
+    key = np.rint(gap / (DIGITS * max(float(positions[-1] - positions[0]), 1e-300)))
+    _, first, number = np.unique(key, return_index=True, return_inverse=True)
+    return gap[first], number.astype(np.int64)
 
 
 def chain_rows(r: Sequence[Any], left: Sequence[Any], one: Any) -> list[list[Any]]:

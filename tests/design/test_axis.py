@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import mixedbayes as mb
-from mixedbayes.design import build_design
+from mixedbayes.design import axis, build_design
 from mixedbayes.errors import DataError, FormulaError, PriorError
 from mixedbayes.formula import parse
 from mixedbayes.formula.parser import canonical
@@ -118,9 +118,34 @@ def test_notes_say_the_order_of_categories_and_what_many_levels_cost(data):
     assert "in the order of its categories, 'v1', 'v10'" in note
     assert not build_design("y ~ ar1(gap | `a g`)", data).notes
     many = pd.DataFrame({"y": np.arange(900.0), "g": np.arange(900) % 30, "t": np.arange(900) % 90})
-    assert "t has 90 levels" in build_design("y ~ ou(t | g)", many).notes[-1]
-    with pytest.raises(DataError, match="at most 400: round t"):
-        build_design("y ~ ou(t | g)", many.assign(t=np.arange(900)))
+    assert "t has 90 levels" in build_design("y ~ toep(t | g)", many).notes[-1]
+    with pytest.raises(DataError, match=r"at most 400: round t(?s:.*)ar1\(t \| g\)"):
+        build_design("y ~ toep(t | g)", many.assign(t=np.arange(900)))
+
+
+def test_times_of_a_chain_cost_in_proportion_where_the_response_is_normal(monkeypatch):
+    each = np.arange(900)
+    many = pd.DataFrame({"y": each % 7, "g": each % 9, "t": each // 9})
+    assert not mb.Model("y ~ ou(t | g)", many).notes
+    (note,) = mb.Model("y ~ ou(t | g)", many, family="poisson").notes
+    assert "t has 100 levels" in note
+    assert "with the cube" in note
+    far = pd.concat([many.assign(t=many["t"] + 0.001 * k) for k in range(5)])
+    assert len(build_design("y ~ ou(t | g)", far).mu.groups[0].terms) == 500
+    counts = mb.Model("y ~ ou(t | g)", far, family="poisson")
+    assert counts.formulation.engine.name == "pymc"
+    assert "500 levels, whose dense covariance" in counts.formulation.reason
+    monkeypatch.setattr(axis, "MOST_NUMBERS", 2_000_000)
+    with pytest.raises(DataError, match=r"500 levels in 4,500 rows(?s:.*)2,250,000, more than"):
+        build_design("y ~ ou(t | g)", far)
+
+
+def test_one_level_is_enough_where_its_effects_follow_each_other():
+    one = pd.DataFrame({"y": np.arange(40) % 7, "g": "a", "t": np.arange(40)})
+    build_design("y ~ ar1(t | g)", one)
+    for bars in ("(1 | g) + ar1(t | g)", "toep(t | g)"):
+        with pytest.raises(DataError, match="the single level 'a' in 40 rows"):
+            build_design(f"y ~ {bars}", one)
 
 
 def test_effects_of_each_row_are_told_from_the_residual_where_a_structure_does(data):

@@ -8,6 +8,7 @@ from scipy import stats
 
 import mixedbayes as mb
 from mixedbayes.errors import DataError
+from mixedbayes.predict import chains
 from mixedbayes.predict.condition import condition_on
 from mixedbayes.predict.predict import predict
 from mixedbayes.predict.prior import prior_predictive
@@ -159,3 +160,38 @@ def test_other_levels_are_refused_with_the_reason(data, bars, said):
     with pytest.raises(DataError, match=said):
         predict(post, new.assign(visit=2.5 if "I(" in bars else 2))
     assert np.isfinite(predict(post, new, groups="typical")["mean"]).all()
+
+
+# ---- chains of many times, whose effects are taken by their neighbours ---------------------------
+
+
+@pytest.fixture(scope="module")
+def many():
+    rng = np.random.default_rng(3)
+    times = np.sort(rng.uniform(0, 9, 7))
+    who, time = np.repeat(np.arange(3), 7), np.tile(times, 3)
+    return pd.DataFrame({"y": rng.normal(size=21), "who": who, "time": time})
+
+
+def test_effects_of_long_chains_have_their_distribution(many, monkeypatch):
+    """New levels, other times of levels old and new, and levels that are not named."""
+    monkeypatch.setattr(chains, "MANY", 3)
+    post = of_prior("y ~ 0 + ou(time | who)", many)
+    reach, sd = post.stacked("cor_who")[:, 0], post.sd("who")[:, 0]
+    at = np.array([*many["time"][[0, 3, 6]], 4.321, -2.0, 4.4, 11.0])
+    for who, seen in ((99, False), (1, True)):
+        new = pd.DataFrame({"who": who, "time": at})
+        h = predict(post, new, kind="linear", draws=True, seed=4).to_numpy().reshape(S, -1)
+        u = h / sd[:, None]
+        R = np.exp(-np.abs(np.subtract.outer(at, at)) / reach[:, None, None])
+        z = np.linalg.solve(np.linalg.cholesky(R), u[..., None])[..., 0]
+        assert np.abs(z.mean(axis=0)).max() < 4.5 / np.sqrt(S)
+        assert np.abs(np.cov(z.T) - np.eye(len(at))).max() < 6 / np.sqrt(S)
+        if seen:
+            np.testing.assert_allclose(h[:, :3], post.ranef("who")[:, 1, [0, 3, 6]])
+    new = pd.DataFrame({"who": 1, "time": at})
+    found = predict(post, new, kind="linear", groups="average", draws=True).to_numpy()
+    assert not found.any()
+    asked = predict(post, new, kind="response", groups="new", seed=5, draws=True).to_numpy()
+    y = asked.reshape(S, -1) / np.sqrt(sd**2 + post.parameters()["sigma"] ** 2)[:, None]
+    assert np.abs(y.std(axis=0) - 1).max() < 4.5 / np.sqrt(S)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 from dense_marginal import log_density_dense
 from scipy import integrate
@@ -12,7 +13,7 @@ from mixedbayes.distributions import LKJ, Normal
 from mixedbayes.errors import DataError, FormulaError, ModelError, PriorError
 from mixedbayes.marginal.density import MarginalDensity
 from mixedbayes.marginal.setup import set_up
-from mixedbayes.model.covariance import correlation_factor
+from mixedbayes.model.covariance import chain_factor, correlation_factor
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.terms.covariance import sd_places
@@ -395,3 +396,19 @@ def test_a_structure_from_outside_is_fitted_and_told_everywhere(
 @pytest.fixture
 def with_ante(monkeypatch):
     monkeypatch.setitem(COVARIANCES, "ante", Antedependence())
+
+
+@pytest.mark.parametrize("name", ["ar1 with gaps", "ou at times"])
+def test_the_graph_of_a_long_chain_has_few_nodes_and_the_same_root(name):
+    covariance = CASES[name]
+    prior, k = prior_of(covariance), len(covariance.at)
+    z = pt.dscalar("z")
+    root = chain_factor(covariance, [z], k)
+    for value in (0.4, 0.0) if name.startswith("ar1") else (0.4, 9.0):
+        expected = covariance.root(np.array([value]), k)
+        np.testing.assert_allclose(root.eval({z: value}), expected, atol=1e-14)
+    with pm.Model() as model:
+        W, _ = correlation_factor("x", covariance.placed(range(0, 90, 3), "t"), 30, prior)
+    slope = pt.grad(W.sum(), model.free_RVs)  # at a correlation of 0 as well
+    found = pm.pytensorf.compile(model.free_RVs, slope, mode="FAST_COMPILE")(np.array([0.5]))
+    assert np.isfinite(found).all()

@@ -20,11 +20,11 @@ from scipy import sparse
 from mixedbayes.errors import ModelError
 from mixedbayes.marginal.plan import Floats, Ints
 from mixedbayes.marginal.sparse.weights import CHAIN, EQUAL
+from mixedbayes.terms.chain import DIGITS
 
 Codes = NDArray[np.integer]
 Kind = Literal["any", "chain", "equal"]
 MOST_POSITIONS = 400  # of correlations that are no chain: their cost grows with the third power
-_DIGITS = 1e-12  # of the distance of the first position and the last, in which two are the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Correlations:
         own, before = self.order[after], self.order[after - 1]
         at = np.asarray(self.positions, float)
         gap, arm = at[self.places[own]] - at[self.places[before]], self.arm(own)
-        step = _DIGITS * max(float(at[-1] - at[0]), 1e-300)
+        step = DIGITS * max(float(at[-1] - at[0]), 1e-300)
         key = np.column_stack([arm, np.rint(gap / step)])
         _, index, number = np.unique(key, axis=0, return_index=True, return_inverse=True)
         known = np.column_stack([arm, gap])[index]

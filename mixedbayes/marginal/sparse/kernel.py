@@ -1,9 +1,11 @@
 """The compiled functions of a sparse problem, with the arguments of those of the other kernels.
 
 They are small: each calls the one function of `core`, which is compiled once, by its address, with
-the products that the residual's parameters make; precisions are known. In the parameter vector
+the products that the residual's parameters make, and the numbers of precisions that those of chains
+make. In the parameter vector
 
-    x = (L_1 row by row, ..., L_K, roots of the residual's correlations, sigma, v)
+    x = (L_1 row by row, ..., L_K, roots of all chains' neighbours, of the residual's correlations,
+         sigma, v)
 
 the place of sigma has the coefficients of log sigma where that has a formula.
 """
@@ -12,6 +14,7 @@ import numpy as np
 
 from mixedbayes import jit
 from mixedbayes.marginal.inner import inner
+from mixedbayes.marginal.sparse.chains import link_slopes, read_links
 from mixedbayes.marginal.sparse.core import (
     DRAW,
     GRADIENT,
@@ -44,14 +47,18 @@ def residual(h, ints, floats, x):
 
 
 @inner
-def effects_point(h, x, at):
-    """The point of `sparse_pass`: L, ones for the precisions, v."""
-    out = np.ones(at + h.n_kinds + h.r)
-    for i in range(at):
+def effects_point(h, ints, x, at):
+    """The point of `sparse_pass`: L, numbers of the precisions, v; how many L has; and what the
+    numbers change of log|K| / 2.
+    """
+    many = at - 4 * h.n_links
+    out = np.ones(many + h.n_kinds + h.r)
+    for i in range(many):
         out[i] = x[i]
+    value = read_links(h, ints, x, many, out[many:])
     for i in range(h.r):
-        out[at + h.n_kinds + i] = x[x.size - h.r + i]
-    return out
+        out[many + h.n_kinds + i] = x[x.size - h.r + i]
+    return out, many, value
 
 
 @jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
@@ -63,7 +70,8 @@ def sparse_core(x, grad, ints, floats):
     at, B, u, P, value = residual(h, ints, floats, x)
     if not np.isfinite(value):
         return -np.inf
-    point, exact = effects_point(h, x, at), grad.size > 0
+    point, many, change = effects_point(h, ints, x, at)
+    value, exact = value + change, grad.size > 0
     slopes = np.zeros(point.size if exact else 0)
     adjoint = np.empty(P.size if exact else 0)
     mode = GRADIENT if exact else VALUE
@@ -71,10 +79,11 @@ def sparse_core(x, grad, ints, floats):
     if not np.isfinite(value):
         return -np.inf
     if exact:
-        for i in range(at):
+        for i in range(many):
             grad[i] = slopes[i]
+        link_slopes(h, ints, x, many, slopes[many:], grad)
         for i in range(h.r):
-            grad[x.size - h.r + i] = slopes[at + h.n_kinds + i]
+            grad[x.size - h.r + i] = slopes[many + h.n_kinds + i]
         weight_slopes(ints, floats, x, at, B, u, adjoint, grad[at:])
     return value
 
@@ -84,8 +93,8 @@ def sparse_draw_core(x, beta, effects, ints, floats):
     """The same as `draws.draw_core`; effects are in the caller's order."""
     h, none = read_header(ints), np.empty(0)
     at, _, _, P, value = residual(h, ints, floats, x)
-    point = effects_point(h, x, at)
-    value += _call(DRAW, point, P, none, none, beta, effects, none, none, ints, floats)
+    point, _, change = effects_point(h, ints, x, at)
+    value += change + _call(DRAW, point, P, none, none, beta, effects, none, none, ints, floats)
     return np.isfinite(value)
 
 
@@ -98,6 +107,6 @@ def sparse_moments_core(x, mean, cov, cross, beta, ints, floats):
     """The same as `moments.moments_core`; effects are in the caller's order."""
     h, none = read_header(ints), np.empty(0)
     at, _, _, P, value = residual(h, ints, floats, x)
-    point = effects_point(h, x, at)
-    value += _call(MOMENTS, point, P, none, none, beta, mean, cov, cross, ints, floats)
+    point, _, change = effects_point(h, ints, x, at)
+    value += change + _call(MOMENTS, point, P, none, none, beta, mean, cov, cross, ints, floats)
     return np.isfinite(value)

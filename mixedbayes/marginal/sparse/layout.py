@@ -30,6 +30,7 @@ class Header(NamedTuple):
     n_scales: int  # coefficients of log sigma; 0 where sigma itself is the parameter
     n_roots: int  # numbers of roots of the residual's correlations
     n_errors: int  # integers of their record
+    n_links: int  # distances of neighbours in chains of effects
     c: int  # in the products: (n_columns,) those with the response
     yy: int  # its square
     vy: int  # (r,) those of the sampled columns with it
@@ -74,6 +75,9 @@ class Header(NamedTuple):
     g_row: int
     w_of: int  # (M, 3) of each weight the base, and the two classes
     errors: int  # record of the residual's correlations, see `entries`
+    # (n_links, 2) of each distance how many neighbours have it, and the first of three numbers by
+    # which parts of the precision are multiplied
+    links: int
     # sections of the floats, everything in the internal, well-conditioned bases
     constants: int  # (2,) log density without what depends on the parameters; number of rows
     T: int  # changes of basis, row by row; 1 for the population
@@ -118,7 +122,8 @@ def read_header(ints: Ints) -> Header:
         ints[37], ints[38], ints[39], ints[40], ints[41], ints[42], ints[43], ints[44], ints[45],
         ints[46], ints[47], ints[48], ints[49], ints[50], ints[51], ints[52], ints[53], ints[54],
         ints[55], ints[56], ints[57], ints[58], ints[59], ints[60], ints[61], ints[62], ints[63],
-        ints[64], ints[65], ints[66], ints[67], ints[68], ints[69], ints[70],
+        ints[64], ints[65], ints[66], ints[67], ints[68], ints[69], ints[70], ints[71],
+        ints[72],
     )  # fmt: skip
 
 
@@ -131,6 +136,6 @@ def sections(ints: Ints, floats: Floats) -> dict[str, np.ndarray]:
         views |= {n: flat[getattr(h, n) : end] for n, end in zip(names, ends, strict=True)}
     shapes = {
         "XX": (h.p + 1,) * 2, "P0": (h.p, h.p), "R": (h.p, h.rx), "TV": (h.rx, h.rx),
-        "w_of": (h.n_sets, 3), "scale_X": (h.n_classes, h.n_scales),
+        "w_of": (h.n_sets, 3), "links": (h.n_links, 2), "scale_X": (h.n_classes, h.n_scales),
     }  # fmt: skip
     return views | {name: views[name].reshape(shape) for name, shape in shapes.items()}

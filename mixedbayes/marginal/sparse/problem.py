@@ -121,7 +121,9 @@ def build_sparse_problem(
     return SparseProblem(
         plan, len(y), tuple(t.width for t in terms),
         tuple(t.n_levels for t in terms), p, found.places.n_sampled, ints, floats,
-        found.rows.map_x.backward, found.rows.fit_x, errors.size,
+        found.rows.map_x.backward, found.rows.fit_x,
+        4 * sum(t.n_distances for t in terms) + errors.size,
+        tuple(t.n_levels // t.n_groups for t in terms),
     )  # fmt: skip
 
 
@@ -143,7 +145,7 @@ def _plan_of(pattern: Pattern, names: tuple[str, ...]) -> SparsePlan:
         names,
         tuple(t.n_levels for t in terms),
         tuple(t.width for t in terms),
-        tuple(t.precision is not None or bool(t.parts) for t in terms),
+        tuple(t.precision is not None or t.n_kinds > 0 for t in terms),
         tuple(t.noun for t in terms),
         pattern.levels.p,
         tree.entries,
@@ -155,9 +157,9 @@ def _plan_of(pattern: Pattern, names: tuple[str, ...]) -> SparsePlan:
 def _as_effects(term: Effects) -> Effects:
     pieces = tuple((np.asarray(refs), as_matrix(Z)) for refs, Z in term.pieces)
     K = term.precision
-    K = None if K is None else sparse.csc_array(K)
-    if K is not None and K.shape != (term.n_levels, term.n_levels):
-        raise ModelError(f"the precision of {term.n_levels} levels is {K.shape[0]} x {K.shape[1]}")
+    K, J = None if K is None else sparse.csc_array(K), term.n_groups
+    if K is not None and K.shape != (J, J):
+        raise ModelError(f"the precision of {J} levels is {K.shape[0]} x {K.shape[1]}")
     return replace(term, pieces=pieces, precision=K)
 
 
@@ -187,8 +189,9 @@ def _pack(
         "n_fronts": len(tree.fronts), "n_sets": len(entries.of), "n_bases": entries.n_bases,
         "n_classes": len(entries.class_n), "n_scales": entries.scale_X.shape[1],
         "n_roots": entries.n_roots, "n_errors": len(entries.record),
+        "n_links": sum(t.n_distances for t in terms),
         **dict(zip(("c", "yy", "vy", "v_val", "n_products"), places.starts, strict=True)),
-        "n_kinds": 1 + sum(len(t.parts) for t in terms), "n_panels": int(tree.panel[-1]),
+        "n_kinds": 1 + sum(t.n_kinds for t in terms), "n_panels": int(tree.panel[-1]),
         "n_squares": int(tree.square[-1]),
         "n_leaf_rows": int(below[~front].max(initial=0)),
         "n_product": int((own * below)[front].max(initial=0)),
@@ -208,10 +211,11 @@ def _pack(
         "v_at": value_starts(pattern)[:-1], "k_ptr": k_ptr, "k_row": k_row,
         "k_kind": k_kind, "v_ptr": places.v_ptr, "v_idx": places.v_idx, "g_ptr": G.ptr,
         "g_row": G.row, "w_of": entries.of, "errors": entries.record,
+        "links": _links(terms),
     }  # fmt: skip
     log_basis = np.linalg.slogdet(forward)[1] if p else 0.0
     log_dets = found.log_weights + log_det_precision(precision)
-    log_dets += sum(t.width * t.log_determinant for t in terms)
+    log_dets += sum(t.width * t.n_levels // t.n_groups * t.log_determinant for t in terms)
     n = len(data.y)
     floats: dict[str, Any] = {
         "constants": [0.5 * log_dets - log_basis - 0.5 * n * np.log(2 * np.pi), n],
@@ -223,6 +227,17 @@ def _pack(
         "scale_X": entries.scale_X, "scale_0": entries.scale_0,
     }  # fmt: skip
     return pack(counts, ints, floats)
+
+
+def _links(terms: Sequence[Effects]) -> Ints:
+    """(n_links, 2), see `layout`."""
+    found, kind = [np.zeros((0, 2), np.int64)], 1
+    for t in terms:
+        if t.chain is not None:
+            many = t.n_groups * np.bincount(t.chain, minlength=t.n_distances)
+            found.append(np.column_stack([many, kind + 3 * np.arange(len(many))]))
+        kind += t.n_kinds
+    return np.concatenate(found)
 
 
 def _level_variance(term: Effects) -> float:
@@ -238,15 +253,14 @@ def _precisions(pattern: Pattern, P0: Floats) -> tuple[Ints, Ints, Floats, Ints]
     levels, tree = pattern.levels, pattern.tree
     place = np.empty(len(tree.nodes), np.int64)
     place[tree.nodes] = np.arange(len(tree.nodes))
-    rows, columns, values, kinds, last = [], [], [], [], 0
+    rows, columns, values, kinds, before = [], [], [], [], 0
     for first, t in zip(levels.node0, levels.terms, strict=False):
-        for K in t.known:
-            last += bool(t.parts)
-            at = K.tocoo()
-            rows.append(place[first + at.row])
-            columns.append(place[first + at.col])
-            values.append(at.data)
-            kinds.append(np.full(len(at.data), last if t.parts else 0))
+        row, column, value, kind = t.entries
+        rows.append(place[first + row])
+        columns.append(place[first + column])
+        values.append(value)
+        kinds.append(np.where(kind > 0, before + kind, 0))
+        before += t.n_kinds
     ends = place[levels.node0[-2] :]
     rows.append(np.repeat(ends, levels.p))
     columns.append(np.tile(ends, levels.p))

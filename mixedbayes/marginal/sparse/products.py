@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from mixedbayes.marginal.columns import ColumnMap, fit_column_map
 from mixedbayes.marginal.crossproducts import Rows, prepare_rows
 from mixedbayes.marginal.plan import Factor, Floats, Ints
 from mixedbayes.marginal.sparse.accumulate import Places, Spread, spread
+from mixedbayes.marginal.sparse.chains import chain_entries
 from mixedbayes.marginal.sparse.entries import Entries
 from mixedbayes.marginal.sparse.order import minimum_degree
 from mixedbayes.marginal.sparse.tree import Tree, build_tree
@@ -29,6 +31,8 @@ class Effects:
 
     b = (I x L) u with u ~ N(0, K^-1 x I); K (J, J) is `precision`, the identity where it is None;
     where there are parts it is sum_i kappa_i parts_i, with numbers kappa_i that are parameters.
+    With a `chain` the levels are those of groups, T after T, and each depends on the one before it
+    in its group alone: K = precision x C of all groups, with the C^-1 of `chains`.
     """
 
     pieces: Sequence[tuple[NDArray[np.integer], Floats]]
@@ -37,13 +41,44 @@ class Effects:
     log_determinant: float = 0.0  # log|K|; of parts the caller's
     parts: Sequence[sparse.csc_array] = ()
     noun: str = "level"  # what a level is called: of a smooth a "function"
+    chain: Ints | None = None  # (T - 1,) number of the distance of each two neighbours
 
     @property
-    def known(self) -> Sequence[sparse.sparray]:
-        """`parts`, or the one matrix that is not multiplied by a parameter."""
+    def n_groups(self) -> int:
+        """J / T of a chain, J elsewhere."""
+        return self.n_levels // (1 if self.chain is None else len(self.chain) + 1)
+
+    @property
+    def n_distances(self) -> int:
+        """How many of a chain's distances there are."""
+        return 0 if self.chain is None else int(self.chain.max()) + 1
+
+    @cached_property
+    def entries(self) -> tuple[Ints, Ints, Floats, Ints]:
+        """Rows and columns of K, values, and by which number each is multiplied: 0, by none."""
         if self.parts:
-            return self.parts
-        return (sparse.eye_array(self.n_levels) if self.precision is None else self.precision,)
+            every = [K.tocoo() for K in self.parts]
+            kinds = np.repeat(np.arange(len(every)) + 1, [K.nnz for K in every])
+            rows, columns, values = (
+                np.concatenate([getattr(K, name) for K in every]) for name in ("row", "col", "data")
+            )
+            return rows.astype(np.int64), columns.astype(np.int64), values, kinds
+        own = sparse.eye_array(self.n_groups) if self.precision is None else self.precision
+        K = sparse.coo_array(own)
+        i, j = K.row.astype(np.int64), K.col.astype(np.int64)
+        if self.chain is None:
+            return i, j, K.data, np.zeros(K.nnz, np.int64)
+        a, b, kind = chain_entries(self.chain)
+        T = len(self.chain) + 1
+        return (
+            (i[:, None] * T + a).ravel(), (j[:, None] * T + b).ravel(),
+            np.repeat(K.data, len(a)), np.tile(kind, K.nnz),
+        )  # fmt: skip
+
+    @property
+    def n_kinds(self) -> int:
+        """By how many numbers entries of K are multiplied."""
+        return len(self.parts) or 3 * self.n_distances
 
     @property
     def width(self) -> int:
@@ -167,12 +202,8 @@ def _ones(rows: Sequence[Ints], columns: Sequence[Ints], N: int) -> sparse.csr_a
 
 
 def _precision_pairs(levels: Levels, side: int) -> list[Ints]:
-    found = []
-    for first, t in zip(levels.node0, levels.terms, strict=False):
-        for K in t.known:
-            at = K.tocoo()
-            found.append(first + (at.row, at.col)[side].astype(np.int64))
-    return found
+    every = zip(levels.node0, levels.terms, strict=False)
+    return [first + t.entries[side] for first, t in every]
 
 
 @dataclass(frozen=True, eq=False)
