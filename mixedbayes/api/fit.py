@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from mixedbayes.api.arguments import told
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.engines.choose import Request
 from mixedbayes.families.base import Family
 from mixedbayes.sample.settings import Keep, SamplerName
 
 
+@told
 def fit(
     formula: str | Sequence[str],
     data: Any,

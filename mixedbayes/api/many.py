@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes.api.again import said
+from mixedbayes.api.arguments import told
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.api.separate import Fits, by_columns, by_responses, fit_each
 from mixedbayes.design import table
@@ -169,6 +170,7 @@ for _name in FitMany.averaged:
     setattr(FitMany, _name, _averaged(_name))
 
 
+@told
 def fit_many(
     model: str | Sequence[str] | Model,
     data: Any,

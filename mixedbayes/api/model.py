@@ -1,7 +1,4 @@
-"""`Model`: a formula, data, a family and priors, checked and ready to sample; `Fit`: its draws.
-
-Each makes or has the other, so that they share a module.
-"""
+"""`Model`: a formula, data, a family and priors, ready to sample; and `Fit`, which it makes."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mixedbayes.api.accessors import Accessors
 from mixedbayes.api.again import with_data
+from mixedbayes.api.arguments import told
 from mixedbayes.api.fitting import sampled
 from mixedbayes.api.keep import Asked, saved
 from mixedbayes.api.method import lazily, method
@@ -178,6 +176,7 @@ class Model:
     >>> model = mb.Model("Reaction ~ Days + (Days | Subject)", mb.load_data("sleepstudy"))
     """
 
+    @told
     def __init__(
         self,
         formula: str | Sequence[str],

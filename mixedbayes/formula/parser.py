@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from mixedbayes.errors import FormulaError
 from mixedbayes.formula import groupers
+from mixedbayes.formula.elsewhere import in_formula
 from mixedbayes.formula.ids import check_ids
 from mixedbayes.formula.nodes import (
     Bar,
@@ -71,6 +72,10 @@ def parse(text: str) -> Formula:
         raise FormulaError('the formula is empty; write for example "y ~ x + (1 | g)"')
     if len(text) > _LONGEST:
         raise FormulaError(f"the formula has {len(text):,} characters; at most {_LONGEST:,}")
+    if (foreign := in_formula(text)) is not None:
+        start, end, way = foreign
+        fact = f"`{text[start:end]}` is about residuals, which stand beside the formula"
+        fail(text, Span(start, end), fact, way)
     parser = Parser(text)
     response = _response(parser)
     node = parser.sum()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from mixedbayes.errors import FormulaError
+from mixedbayes.formula.elsewhere import way_of
 from mixedbayes.formula.nodes import Call, Name, Node, Operation, column, has_column, unparse
 from mixedbayes.formula.parser import factors_of
 from mixedbayes.formula.syntax import Parser
@@ -14,12 +15,6 @@ from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Formula, ResidualTerm
 
 _EXAMPLE = 'residual="ar1(visit | patient)"'
-# Words of brms and nlme, and the structure that is theirs.
-_ELSEWHERE = {
-    "ar": "ar1", "arma": "arma11", "un": "unstr", "corAR1": "ar1", "corCAR1": "ou",
-    "corARMA": "arma11", "corCompSymm": "cosy", "corSymm": "unstr", "corExp": "ou",
-    "ar1h": "hetar1", "toeph": "toep", "csh": "cs", "ante": "unstr",
-}  # fmt: skip
 
 
 def with_residual(formula: Formula, text: Any) -> Formula:
@@ -64,6 +59,8 @@ def parse_residual(text: str) -> ResidualTerm:
         parser.fail(f"`{word.value}` is of the rows of groups", way)
     opening = parser.take()
     if parser.operator() == ")" or parser.keyword() is not None:
+        brms = way_of(word.value, text)
+        way = way if brms is None else f"write {brms}"
         parser.fail(f"`{word.value}` has a variable and a grouping factor", way)
     variable, group = _two(parser, way)
     if variable is None and not alone:
@@ -76,6 +73,10 @@ def parse_residual(text: str) -> ResidualTerm:
         )
     by = _by(parser, way)
     parser.close(opening, ")")
+    if parser.operator() == "+":
+        parser.fail(
+            "residuals have one structure", "keep one; effects of groups go into the formula"
+        )
     parser.end()
     factors = factors_of(group, text)
     if len(factors) > 1:
@@ -125,9 +126,9 @@ def _by(parser: Parser, way: str) -> str:
 def _unknown(parser: Parser, known: list[str]) -> NoReturn:
     word = parser.token.value
     near = difflib.get_close_matches(word, known, n=1)
-    if word in _ELSEWHERE:
-        own = _ELSEWHERE[word]
-        remedy = f"write {own}({'patient' if own == 'cosy' else 'visit | patient'})"
+    way = way_of(word, parser.text)
+    if way is not None:
+        remedy = f"write {way}" if way.startswith("residual=") else way
     elif near:
         remedy = f"did you mean {near[0]}? Known are {', '.join(known)}"
     else:

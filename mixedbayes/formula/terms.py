@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NoReturn
 
+from mixedbayes.formula.elsewhere import way_of
 from mixedbayes.formula.nodes import Bar, Call, Literal, Name, Node, Operation, Paren, Sum, unparse
 from mixedbayes.formula.tokens import fail
 from mixedbayes.formula.types import Span
@@ -234,7 +235,8 @@ class _Expansion:
             fail(
                 self.text, node.span,
                 f"{node.function}() has no argument",
-                f"give it a column: {node.function}(x)",
+                way_of(node.function, self.text[node.span.start : node.span.end])
+                or f"give it a column: {node.function}(x)",
             )  # fmt: skip
         return node
 
