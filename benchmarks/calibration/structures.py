@@ -145,6 +145,9 @@ GENERALISED: Mapping[str, Structure] = {
     "bernoulli_slopes": Structure(
         "y ~ x + (x | g)", lambda: _yes_or_no(30, 6), {**_COUNTS, "cor": mb.LKJ(1.5)}, "bernoulli"
     ),
+    # enough levels for the surrogate of the density with effects integrated out
+    "poisson_many": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(60, 4), _COUNTS, "poisson"),
+    "bernoulli_many": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(60, 5), _COUNTS, "bernoulli"),
     "zero_inflated_poisson": Structure(
         "y ~ x + (1 | g)",
         lambda: _yes_or_no(12, 6),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from mixedbayes import names
+from mixedbayes.design.types import Floats
 from mixedbayes.engines.base import Chosen, Engine
 from mixedbayes.engines.whitened import sample_whitened
 from mixedbayes.errors import ModelError
@@ -19,11 +22,21 @@ from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
-    pass
+    from mixedbayes.marginal.summaries import EffectsSummary
 
-# Effects below which the joint engine has more effective draws in a second (measured on Poisson and
-# binary rows, five a level: a tenth as many at 100 effects, half at 600, eight times at 2,000).
-FEWEST = 1000
+# Levels from which on it is chosen. Effective draws in a CPU second, and those of the joint engine:
+#
+#                         10 x 20       30 x 10 or 5   100 x 5        100 x 200   300 x 5 (levels x
+#     Poisson, (1 | g)    11300, 7200   11800, 7800                               rows of each)
+#     Poisson, (x | g)    1500, 3500    7300, 2100     4600, 760      400, 100
+#     Bernoulli, (1 | g)                               5400, 2300
+#     Bernoulli, (x | g)                970, 1100      2400, 580      250, 80
+#     gamma, (1 | g)                                   6600, 2900
+#     negative binomial, (x | g)                                                  310, 200
+#
+# With few levels the posterior is no longer close to a polynomial, and a value of the integral
+# then costs more than a gradient of all effects.
+FEWEST = 100
 MOVED = 0.05  # posterior sds that a finer rule may move a mean without a word
 
 
@@ -59,9 +72,10 @@ class QuadratureEngine(Engine):
     name: ClassVar[str] = "quadrature"
     formulations: ClassVar[tuple[type[Formulation], ...]] = (Quadrature,)
     reason: ClassVar[str] = (
-        "the effects of each level are integrated out by quadrature, so that NUTS moves in few "
-        "parameters"
+        "the effects of each level are integrated out by quadrature, so that few parameters are "
+        "left to sample"
     )
+    summaries: ClassVar[bool] = True
 
     def obstacle(self, spec: Spec) -> str | None:
         from mixedbayes.quadrature.obstacle import obstacle
@@ -70,16 +84,22 @@ class QuadratureEngine(Engine):
 
     def burden(self, spec: Spec) -> str | None:
         (g,) = spec.design.mu.groups
-        few = g.n_levels * len(g.terms)
-        return f"{few:,} effects are few enough to be sampled" if few < FEWEST else None
+        if g.n_levels >= FEWEST:
+            return None
+        return (
+            f"{g.name} has {g.n_levels} levels, and with fewer than {FEWEST} it takes less time to "
+            "sample their effects than to integrate them out"
+        )
 
     def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
         if settings.sampler != "nutpie":
             return "All parameters were sampled jointly."
         return (
             "The group effects were integrated out of the posterior by adaptive Gauss-Hermite "
-            "quadrature, so that the sampler moved in the other parameters alone; they were then "
-            "drawn from their exact conditional distribution given each draw."
+            "quadrature, so that the sampler moved in the other parameters alone, where possible "
+            "by proposals from a polynomial approximation of their posterior that are accepted by "
+            "the posterior itself; the effects were then drawn from their exact conditional "
+            "distribution given each draw."
         )
 
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
@@ -91,10 +111,12 @@ class QuadratureEngine(Engine):
 
 
 def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult:
+    from mixedbayes.engines.marginal import MAX_BYTES
     from mixedbayes.joint.search import start
+    from mixedbayes.marginal.summaries import QUANTILES
     from mixedbayes.marginal.surrogate import MOST_COORDINATES, fit_surrogate
     from mixedbayes.quadrature.density import QuadratureDensity
-    from mixedbayes.quadrature.draws import draw
+    from mixedbayes.quadrature.draws import draw, summarise
     from mixedbayes.quadrature.resolve import resolve, shift
     from mixedbayes.quadrature.rule import Rule
     from mixedbayes.sample.defaults import QUADRATURE, measured_non_normality
@@ -122,8 +144,18 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     t = white.whitening.to_theta(eta)
     theta = t if white.tails is None else white.tails.phi(t)
     phi, coefficients = theta[:, : joint.n_hyper], theta[:, joint.n_hyper :]
-    effects = draw(white, phi, coefficients, np.random.default_rng(result.seed), cores)
-    values = joint.told(phi, [effects], coefficients)
+    given, rng = (white, phi, coefficients), np.random.default_rng(result.seed)
+    (g,) = joint.groups
+    kept: dict[str, tuple[EffectsSummary, EffectsSummary]] = {}
+    if settings.effects == "summary" or (
+        settings.effects == "auto" and 8.0 * len(phi) * white.modes.size > MAX_BYTES
+    ):
+        values = joint.told(phi, [np.empty((len(phi), 0, q))], coefficients)
+        values = {name: x for name, x in values.items() if not names.is_ranef(name)}
+        population = _coefficients(spec, values, len(phi))
+        kept[g.name] = summarise(*given, population, rng, cores, QUANTILES)
+    else:
+        values = joint.told(phi, [draw(*given, rng, cores)], coefficients)
     moved = shift(resolved, eta, cores)
     if not moved <= MOVED:
         said = (
@@ -132,4 +164,16 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
             "formulation=mb.PartiallyCentered(), which needs no quadrature."
         )
         result = replace(result, note=f"{result.note} {said}".strip())
-    return named_result(spec, result, values, began)
+    return replace(named_result(spec, result, values, began), effects=kept)
+
+
+def _coefficients(spec: Spec, values: Mapping[str, Floats], draws: int) -> Floats:
+    """(S, q) the population's coefficients of a level's effects; 0 where there is none."""
+    mu, (g,) = spec.design.mu, spec.design.mu.groups
+    found = np.zeros((draws, len(g.terms)))
+    for k, term in enumerate(g.terms):
+        if term == names.INTERCEPT and mu.intercept:
+            found[:, k] = values[names.intercept()]
+        elif term in mu.terms:
+            found[:, k] = values[names.fixef()][:, mu.terms.index(term)]
+    return found

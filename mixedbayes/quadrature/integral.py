@@ -43,13 +43,13 @@ def fill(x, value, first, n):
 
 
 @inner
-def scaled_columns(Z, L, n, q):
-    """Z L (q, n) for L (q, q) lower triangular."""
+def scaled_columns(Z, L, n, q, r0, r1):
+    """Z L (q, n) for L (q, q) lower triangular, of rows r0 to r1."""
     A = np.zeros(q * n)
     for a in range(q):
         for b in range(a, q):
             scale, to, at = L[b * q + a], a * n, b * n
-            for i in range(n):
+            for i in range(r0, r1):
                 A[_u(to + i)] += Z[_u(at + i)] * scale
     return A
 
@@ -263,7 +263,7 @@ def integrate(
     """
     J, K, n, m = each.size, ratios.size, eta.size, parameters.size
     q, wanted = nodes.size // K, d_eta.size > 0
-    A = scaled_columns(Z, L, n, q)
+    A = scaled_columns(Z, L, n, q, 0, n)
     most, G = widest(slots, firsts, blocks)
     work, group = np.empty((6, most * max(m, 1))), np.empty((4 + 2 * q) * G)
     C, T, B, centre = np.empty(q * q * G), np.empty((q * q + 1) * G), np.empty(q * most), work[2]
@@ -433,7 +433,7 @@ def draw_each(
     """
     n, q, first = eta.size, u.size // J, blocks[from_]
     N, accepted = blocks[to] - first, 0
-    A = scaled_columns(Z, L, n, q)
+    A = scaled_columns(Z, L, n, q, slots[firsts[from_]], slots[firsts[to]])
     most, G = widest(slots, firsts, blocks)
     work, group = np.empty((6, most * max(parameters.size, 1))), np.empty((4 + 2 * q) * G)
     C, T, B, centre = np.empty(q * q * G), np.empty((q * q + 1) * G), np.empty(q * most), work[2]

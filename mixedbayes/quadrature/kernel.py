@@ -64,29 +64,30 @@ _marginal = jit.caller(MARGINAL_SIGNATURE)
 
 
 @inner
-def linear_predictor(record, theta, h, intercept):
-    """eta (n,) without the effects."""
+def linear_predictor(record, theta, h, intercept, r0, r1):
+    """eta (n,) without the effects, of rows r0 to r1."""
     offset, X = reals(record, OFFSET), reals(record, EX)
     n, first = offset.size, h + intercept
     eta, level = np.empty(n), theta[h] if intercept else 0.0
-    for i in range(n):
+    for i in range(r0, r1):
         eta[_u(i)] = offset[_u(i)] + level
     for j in range(theta.size - first):
         slope, at = theta[first + j], j * n
-        for i in range(n):
+        for i in range(r0, r1):
             eta[_u(i)] += X[_u(at + i)] * slope
     return eta
 
 
 @inner
-def first_modes(record, phi, u):
-    """Fills u (q, J) with where the searches start."""
+def first_modes(record, phi, u, J, j0, j1):
+    """Fills u (q, J) of groups j0 to j1 with where the searches start."""
     start, moves, centre = reals(record, MODES), reals(record, MOVES), reals(record, CENTRE)
-    copy(start, u)
-    if moves.size > 0:
-        for c in range(phi.size):
+    for a in range(start.size // J):
+        for i in range(a * J + j0, a * J + j1):
+            u[_u(i)] = start[_u(i)]
+        for c in range(phi.size if moves.size > 0 else 0):
             away, at = phi[c] - centre[c], c * start.size
-            for i in range(start.size):
+            for i in range(a * J + j0, a * J + j1):
                 u[_u(i)] += moves[_u(at + i)] * away
 
 
@@ -102,7 +103,7 @@ def marginal(theta, grad, each, found, record):
     blocks, means = ints(record, BLOCKS), reals(record, MEANS)
     work, point, slopes = np.empty((3, theta.size)), theta.copy(), np.empty((h, 2))
     jacobian = apply_tails(theta, reals(record, TAILS).reshape(h, 3), point, slopes)
-    first_modes(record, point, found)
+    first_modes(record, point, found, each.size, 0, each.size)
     if at_zero:
         for j in range(p):
             point[h] -= means[j] * theta[first + j]
@@ -112,7 +113,8 @@ def marginal(theta, grad, each, found, record):
         return -math.inf
     W, L, d_L = np.empty(q * q), np.zeros(q * q), np.zeros(q * q)
     roots(work, blocks, W, L)
-    eta = linear_predictor(record, theta, h, intercept)
+    n = reals(record, OFFSET).size
+    eta = linear_predictor(record, theta, h, intercept, 0, n)
     parameters, wanted = np.empty(m), grad.size > 0
     copy(work[0, h - m : h], parameters)
     d_eta, d_parameters = np.zeros(eta.size if wanted else 0), np.zeros(m)
@@ -128,7 +130,7 @@ def marginal(theta, grad, each, found, record):
     if at_zero:
         for j in range(p):
             grad[first + j] -= means[j] * work[2, h]
-    X, n = reals(record, EX), eta.size
+    X = reals(record, EX)
     if intercept:
         for i in range(n):
             grad[h] += d_eta[i]
@@ -158,14 +160,16 @@ def draw_effects(phi, from_, to, key, tries, out, record):
     codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
     log_prior(phi, codes, numbers, work)
     roots(work, ints(record, BLOCKS), W, L)
-    eta, parameters = linear_predictor(record, phi, h, intercept), np.empty(m)
+    blocks, firsts, slots = ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS)
+    eta = linear_predictor(record, phi, h, intercept, slots[firsts[from_]], slots[firsts[to]])
+    parameters = np.empty(m)
     copy(work[0, h - m : h], parameters)
     u = np.empty(reals(record, MODES).size)
-    first_modes(record, phi, u)
+    first_modes(record, phi, u, u.size // q, blocks[from_], blocks[to])
     return draw_each(
-        sizes[5], ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS), from_, to,
-        u.size // q, reals(record, ZED), L, eta, reals(record, WHY), reals(record, SIZE),
-        reals(record, EXTRA), parameters, u, key, tries, out,
+        sizes[5], blocks, firsts, slots, from_, to, u.size // q, reals(record, ZED), L, eta,
+        reals(record, WHY), reals(record, SIZE), reals(record, EXTRA), parameters, u, key, tries,
+        out,
     )  # fmt: skip
 
 

@@ -1,9 +1,11 @@
 """Effects drawn given the other parameters, against their density by brute force."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+import mixedbayes as mb
 from mixedbayes.quadrature.draws import draw
 from mixedbayes.quadrature.rule import Rule
 
@@ -57,3 +59,20 @@ def test_draws_given_one_point_are_independent(densities):
     whole = np.zeros((S, density.ndim))
     b = draw(density, whole[:, :h], whole[:, h:], np.random.default_rng(1), 2)[:, 0, 0]
     assert stats.pearsonr(b[1:], b[:-1]).pvalue > 0.001
+
+
+def test_summaries_are_those_of_the_draws():
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(30), 4)
+    data = pd.DataFrame({"x": rng.normal(1, 1, 120), "g": g})
+    data["y"] = rng.poisson(np.exp(0.3 + 0.2 * data["x"] + rng.normal(0, 0.5, 30)[g]))
+    model = mb.Model("y ~ x + (x | g)", data, family="poisson", formulation=mb.Quadrature(5))
+    draws, kept = (
+        model.fit(draws=250, seed=1, progress=False, effects=effects)
+        for effects in ("draws", "summary")
+    )
+    assert "ranef_g" not in kept.idata["posterior"]
+    for method in ("ranef", "coef"):
+        one, other = (getattr(f, method)() for f in (draws, kept))
+        np.testing.assert_allclose(one["mean"], other["mean"], atol=1e-6)
+        np.testing.assert_allclose(one["sd"], other["sd"], rtol=1e-2)
