@@ -211,6 +211,14 @@ def _series(groups: int = 10, visits: int = 8) -> pd.DataFrame:
     return data[np.arange(len(data)) % 9 != 4].reset_index(drop=True)
 
 
+def _two_responses() -> pd.DataFrame:
+    """12 groups of 5 rows with two responses, some of which lack the one or the other."""
+    data = _one_factor(12, 5).rename(columns={"y": "a"})
+    data = data.assign(b=np.random.default_rng(6).normal(size=len(data)))
+    rows = np.arange(len(data))
+    return data.assign(a=data["a"].mask(rows % 7 == 3), b=data["b"].mask(rows % 11 == 5))
+
+
 _MEAN = {name: PRIORS[name] for name in ("Intercept", "fixef")}
 TERMS: Mapping[str, Structure] = {
     "smooth": Structure("y ~ x + s(t, k=8) + (1 | g)", _curve),
@@ -232,4 +240,14 @@ TERMS: Mapping[str, Structure] = {
         settings=lambda: {"residual": "unstr(visit | g)"},
     ),
 }
-ALL: Mapping[str, Structure] = {**STRUCTURES, **GENERALISED, **TERMS}
+_SIGMAS = {"sigma": {"fixef": mb.Normal(0, 0.5)}}
+RESPONSES: Mapping[str, Structure] = {
+    # residuals and effects of a group are correlated across responses, which some rows lack
+    "mv_gaussian": Structure(
+        "mv(a, b) ~ x + (1 | p | g)",
+        _two_responses,
+        {"fixef": mb.Normal(0, 1), "sd": mb.HalfNormal(1), "cor": mb.LKJ(1.5), "rho": mb.LKJ(1.5)}
+        | _SIGMAS,
+    ),
+}
+ALL: Mapping[str, Structure] = {**STRUCTURES, **GENERALISED, **TERMS, **RESPONSES}

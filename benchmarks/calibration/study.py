@@ -15,7 +15,7 @@ from mixedbayes.design.types import Design
 from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import choose_engine
 from mixedbayes.engines.joint import PartiallyCentered
-from mixedbayes.lab.calibration import Sampler, Simulation, simulation
+from mixedbayes.lab.calibration import Sampler, Simulation, as_drawn, simulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
@@ -79,7 +79,7 @@ def simulate(structure: str, sampler: str, number: int, seed: int) -> Simulation
     def observed(design: Design, y: Floats) -> Design:
         """The design with responses y (n,), of which those beyond `end` (n,) are censored there."""
         if end is None:
-            return replace(design, y=y)
+            return as_drawn(design, y)
         limits = Limits(censoring=(y > end).astype(int))
         return replace(design, y=np.minimum(y, end), limits=limits)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.api.parallel import each
 from mixedbayes.checks.log_likelihood import by_observation
+from mixedbayes.checks.rows_of_several import by_row
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.engines.base import Chosen
 from mixedbayes.errors import ModelError
@@ -27,6 +29,7 @@ from mixedbayes.predict.streams import named_stream
 from mixedbayes.printable import escaped
 from mixedbayes.results.icc import icc_kernel
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.several import each as responses
 from mixedbayes.results.smooths import curves
 from mixedbayes.results.text import as_table
 from mixedbayes.results.variance import components
@@ -60,8 +63,12 @@ class Simulation:
 
 
 def as_drawn(design: Design, y: Floats) -> Design:
-    """The design with these responses, all of them known."""
-    return replace(design, y=y)
+    """The design with these responses (n,), all of them known."""
+    every = design.several
+    if every is None:
+        return replace(design, y=y)
+    parts = tuple(replace(part, y=y[every.at(k)]) for k, part in enumerate(every.parts))
+    return replace(design, y=y, several=replace(every, parts=parts))
 
 
 def simulation(
@@ -94,13 +101,11 @@ def simulation(
 
 def quantities(post: Posterior) -> dict[str, Floats]:
     """(S,) draws of all population-level quantities, of some group effects, and log p(y | all)."""
+    if post.design.several is not None:
+        return _of_several(post)
     mu, out = post.design.mu, {names.INTERCEPT: post.intercept(), **post.parameters()}
     out |= {f"fixef[{t}]": v for t, v in zip(mu.terms, post.fixef().T, strict=True)}
-    if post.design.residual is not None:
-        for symbol in post.design.residual.symbols:
-            found = post.stacked(symbol)
-            each = np.argwhere(np.tri(found.shape[-1], k=-1)) if found.ndim > 1 else [()]
-            out |= {f"{symbol}{list(at) or ''}": found[:, *at] for at in map(tuple, each)}
+    out |= _correlations(post)
     parts = components(post)
     icc = icc_kernel(parts)[0]  # adjusted; (K + 1, S)
     if parts.groups:
@@ -119,6 +124,32 @@ def quantities(post: Posterior) -> dict[str, Floats]:
         at = c.grid(3)
         out |= {f"{c.name}[{k}]": v for k, v in enumerate(c.draws(post, at).T)}
     out["log_lik"] = by_observation(post).sum(axis=1)
+    return out
+
+
+def _correlations(post: Posterior) -> dict[str, Floats]:
+    """(S,) each correlation of residuals."""
+    out: dict[str, Floats] = {}
+    own = post.design.residual
+    for symbol in () if own is None else own.symbols:
+        found = post.stacked(symbol)
+        places = np.argwhere(np.tri(found.shape[-1], k=-1)) if found.ndim > 1 else [()]
+        out |= {f"{symbol}{[int(k) for k in at] or ''}": found[:, *at] for at in map(tuple, places)}
+    return out
+
+
+def _of_several(post: Posterior) -> dict[str, Floats]:
+    """Those of each response by itself, and what correlates them."""
+    out: dict[str, Floats] = {}
+    for name, own in responses(post).items():
+        found = quantities(own)
+        out |= {f"{name} {key}": v for key, v in found.items() if key != "log_lik"}
+    out |= _correlations(post)
+    for g in post.design.mu.groups:
+        for block in g.blocks if g.correlated and not g.cor_terms else ():
+            for i, j in combinations(sorted(block), 2):
+                out[f"cor_{g.name}[{g.terms[i]}, {g.terms[j]}]"] = post.cor(g.name)[:, i, j]
+    out["log_lik"] = by_row(post).sum(axis=1)
     return out
 
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.calibration.store import Study
-from benchmarks.calibration.structures import ALL, STRUCTURES, TERMS
+from benchmarks.calibration.structures import ALL, RESPONSES, STRUCTURES, TERMS
 from benchmarks.calibration.study import WRONG, simulate
 from benchmarks.sbc import LEVEL, SEED, study
 from mixedbayes.lab.uniformity import holm
 
 CALIBRATED = [("marginal", s, 500) for s in STRUCTURES]
 CALIBRATED += [("marginal", s, 300) for s in TERMS]
+CALIBRATED += [("marginal", s, 300) for s in RESPONSES]
 CALIBRATED += [("noncentered", s, 100) for s in ("intercept", "slopes", "nested", "crossed")]
 CALIBRATED += [("partially_centered", s, 200) for s in (*STRUCTURES, "poisson", "bernoulli")]
 FAMILIES = ("zero_inflated_poisson", "beta_binomial", "weibull_censored")
@@ -47,6 +48,13 @@ def test_a_simulation_depends_on_nothing_but_its_number():
     assert {"Intercept", "fixef[x]", "sigma", "sd_g[x]", "cor_g", "icc", "log_lik"} <= set(
         first.ranks
     )
+
+
+def test_a_simulation_of_several_responses_has_the_quantities_of_each_and_of_all():
+    found = simulate("mv_gaussian", "marginal", 2, SEED).ranks
+    own = {f"{name} {of}" for name in "ab" for of in ("Intercept", "sigma", "icc", "fixef[x]")}
+    assert own <= set(found)
+    assert {"rho[1, 0]", "cor_g[a_Intercept, b_Intercept]", "log_lik"} <= set(found)
 
 
 def test_tables_name_the_structure_of_residuals():
