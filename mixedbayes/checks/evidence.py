@@ -1,4 +1,4 @@
-"""Evidence (marginal likelihood) of Gaussian models by bridge sampling, and Bayes factors."""
+"""Evidence (marginal likelihood) by bridge or importance sampling, and Bayes factors."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mixedbayes.marginal.parameters import Constrained
 from mixedbayes.marginal.setup import Population, Setup, set_up
 from mixedbayes.model.spec import Spec
 from mixedbayes.names import MU, SIGMA
+from mixedbayes.numerics.threads import available_cores, one_blas_thread
 from mixedbayes.predict.streams import seed_of, stream
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.text import plural
@@ -118,7 +119,7 @@ class Evidence:
     parameters
         Number of parameters of the integral that is left after the effects' closed form.
     draws
-        Posterior draws used.
+        Posterior draws used, or points of the t density.
     """
 
     log: float
@@ -190,14 +191,17 @@ def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
     It depends on the priors, also on wide ones, however many the data. All effects are integrated
     out in closed form. What is left, the posterior of standard deviations, correlations and sigma
     on unconstrained scales, is bridged to a normal density after it was made symmetric about its
-    mean (warp III): half of the draws give mean and covariance, the other half the estimate.
+    mean (warp III): half of the draws give mean and covariance, the other half the estimate. Of
+    other families the effects are integrated out by quadrature, and what is left by importance
+    sampling from a t density around the mode, without the posterior's draws.
 
     Parameters
     ----------
     post
-        The posterior of a model: gaussian, identity link, all priors proper.
+        The posterior of a model, all priors proper: gaussian, identity link; or another family with
+        one grouping factor, as `mb.Quadrature()` takes it.
     seed
-        Of the draws from the normal density; by default the fit's own.
+        Of the draws from the normal or the t density; by default the fit's own.
 
     Returns
     -------
@@ -218,6 +222,8 @@ def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
     """
     post.need_one_data_set("log_evidence()")
     _check(post.spec)
+    if post.spec.closed_form_obstacle is not None:
+        return _by_quadrature(post, stream(seed_of(post, seed), PROPOSALS))
     setup = set_up(post.design, post.priors)
     density = MarginalDensity(setup.layout, setup.problem)
     theta = _thinned(unconstrained(post, setup))  # (C, D, d)
@@ -235,6 +241,16 @@ def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
     proposals = rng.standard_normal((1, use.shape[0] * use.shape[1], d))
     ratio = bridge(log_ratio(eta), log_ratio(proposals))
     return Evidence(ratio.log, ratio.error, d, theta.shape[0] * theta.shape[1], post.spec)
+
+
+def _by_quadrature(post: Posterior, rng: np.random.Generator) -> Evidence:
+    from mixedbayes.quadrature import evidence
+
+    cores, spec = available_cores(), post.spec
+    with one_blas_thread():
+        resolved = evidence.integrated(spec.design, spec.family, spec.priors, None, cores)
+        log, error = evidence.log_evidence(resolved, rng, cores)
+    return Evidence(log, error, resolved.white.ndim, evidence.POINTS, spec)
 
 
 def _warped(density: MarginalDensity, mean: Floats, root: Floats) -> Callable[[Floats], Floats]:
@@ -313,11 +329,14 @@ def _thinned(theta: Floats) -> Floats:
 
 
 def _check(spec: Spec) -> None:
-    obstacle = spec.closed_form_obstacle
-    if obstacle is not None:
+    from mixedbayes.quadrature.obstacle import obstacle
+
+    closed = spec.closed_form_obstacle
+    said = None if closed is None else obstacle(spec.design, spec.family, spec.priors)
+    if said is not None:
         raise ModelError(
-            f"log_evidence() needs the effects' closed form, and {obstacle}; compare such models "
-            "by their predictions, with loo() and mb.compare()"
+            f"log_evidence() integrates the effects out, but {closed}, and for quadrature {said}; "
+            "compare such models by their predictions, with loo() and mb.compare()"
         )
     improper = [
         f"{name}{f'[{term}]' if term else ''}"

@@ -112,25 +112,20 @@ class QuadratureEngine(Engine):
 
 def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult:
     from mixedbayes.engines.marginal import MAX_BYTES
-    from mixedbayes.joint.search import start
     from mixedbayes.marginal.summaries import QUANTILES
     from mixedbayes.marginal.surrogate import MOST_COORDINATES, fit_surrogate
-    from mixedbayes.quadrature.density import QuadratureDensity
     from mixedbayes.quadrature.draws import draw, summarise
-    from mixedbayes.quadrature.resolve import resolve, shift
-    from mixedbayes.quadrature.rule import Rule
+    from mixedbayes.quadrature.evidence import integrated
+    from mixedbayes.quadrature.resolve import shift
     from mixedbayes.sample.defaults import QUADRATURE, measured_non_normality
     from mixedbayes.sample.density import THETA
     from mixedbayes.sample.labels import named_result
     from mixedbayes.sample.transitions import sample_transitions
 
     began, cores = time.perf_counter(), settings.cores or available_cores()
-    q = len(spec.design.mu.groups[0].terms)
-    plain = QuadratureDensity.of(spec.design, spec.family, spec.priors, Rule.product(1, q))
-    joint = plain.layout.joint
-    first = np.concatenate([start(joint), joint.start()])
-    resolved = resolve(plain, first, nodes, cores)
+    resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
     white, mode = resolved.white, resolved.mode
+    joint, q = white.layout.joint, len(white.modes)
     near = fit_surrogate(white, cores) if white.ndim <= MOST_COORDINATES else None
     result = None if near is None else sample_transitions(white, near, settings)
     if result is None:

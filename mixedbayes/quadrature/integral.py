@@ -28,7 +28,9 @@ from mixedbayes.quadrature.rows import call
 
 _STEP = 1e-4  # of the differences of slopes, in eta
 _NEWTON = 50  # most steps
-_NEAR = 1e-4  # twice the gain of the last step, after which little is left
+# Twice the gain of the last step, after which little is left: nodes may lie around a point that is
+# near the mode, and Laplace's approximation has no other nodes.
+_NEAR, _NEAREST = 1e-4, 1e-12
 _SHORTEST = 1e-8  # of a step that is halved because it does not gain
 _MOST_TRIES = 64  # proposals
 _u = np.uint64
@@ -131,7 +133,7 @@ def _solve(C, G, q, x, at, forward):
 
 @inner
 def find_modes(rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters, u, C, H, work,
-               G, group):  # fmt: skip
+               G, group, near):  # fmt: skip
     """Moves u (q, J) of G groups from j0 on to their modes; factors C (q, q, G) of -l'' by them.
 
     Values and slopes at u are means of those at eta + h and eta - h, curvatures their differences.
@@ -208,7 +210,7 @@ def find_modes(rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters
                     longest = max(longest, abs(group[_u(step + a * G + g)]))
                 if not longest > _SHORTEST:
                     return False
-            elif group[_u(kept + g)] > 0.0 and group[_u(gain + g)] < _NEAR:
+            elif group[_u(kept + g)] > 0.0 and group[_u(gain + g)] < near:
                 group[_u(kept + g)] = 0.0
                 open_ -= 1
         if open_ == 0:
@@ -296,6 +298,7 @@ def integrate(
             work,
             G,
             group,
+            _NEAR if K > 1 else _NEAREST,
         ):
             return -math.inf
         invert(C, G, q, T)
@@ -446,7 +449,7 @@ def draw_each(
         b = slots[s1] - r0
         if not find_modes(
             rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters, u, C, T, work, G,
-            group,
+            group, _NEAR,
         ):  # fmt: skip
             return math.nan
         invert(C, G, q, T)

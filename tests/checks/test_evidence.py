@@ -96,11 +96,14 @@ def test_the_intercept_at_the_means_goes_with_its_slopes(small):
 
 def test_other_families_are_told_what_to_do(small):
     counts = small.assign(y=small["y"].round().clip(lower=0).astype(int))
-    model = mb.Model("y ~ x + (1 | g)", counts, family="poisson")
+    counts["h"] = np.arange(len(counts)) % 4
+    model = mb.Model("y ~ x + (1 | g) + (1 | h)", counts, family="poisson")
     from mixedbayes.checks.evidence import log_evidence
     from mixedbayes.results.posterior import Posterior
 
-    with pytest.raises(mb.ModelError, match=r"poisson family has no closed form; compare .* loo"):
+    with pytest.raises(
+        mb.ModelError, match=r"poisson family has no closed form, .* 2 grouping.* compare .* loo"
+    ):
         log_evidence(Posterior(model.spec, xr.DataTree()))
 
 
