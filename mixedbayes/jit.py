@@ -28,6 +28,7 @@ from numba.extending import _Intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple as to_fixed_tuple
 
 from mixedbayes.interrupts import uninterrupted
+from mixedbayes.linking import ONE_AT_A_TIME, Alone, Inner, alone
 
 _DOUBLES = numba.types.CPointer(numba.types.float64)
 # A log density with its gradient, as nutpie calls it:
@@ -40,6 +41,7 @@ LOGP_SIGNATURE = numba.types.int64(
 _PLAIN = (bool, int, float, complex, str, tuple, type(None))
 _UNKEPT: WeakSet[FunctionType] = WeakSet()
 _NUMBER = count()
+_CALLED: dict[Any, tuple[str, Any]] = {}  # by the function behind what `called` gives
 
 
 def unkept(function: Any) -> Any:
@@ -51,52 +53,114 @@ def unkept(function: Any) -> Any:
     return function
 
 
-def njit(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit` for this signature, at once, and kept on disk where that is possible."""
+def inner(function: Any = None, **options: Any) -> Any:
+    """`numba.njit` for functions that other compiled functions call.
 
-    def compiled(function: Any, kept: Any) -> Any:
-        made = numba.njit(**options)(function)
+    They are compiled when the first of these is, for the types that it hands over, constants not
+    told apart; see `linking`. Division by zero is NumPy's, unless `error_model` says otherwise.
+    """
+    if function is None:
+        return lambda given: inner(given, **options)
+    return Inner(function, {"nopython": True, "error_model": "numpy", **options})
+
+
+def njit(
+    signature: Any, *, short_loops: bool = False, **options: Any
+) -> Callable[[Callable[..., Any]], Function]:
+    """`numba.njit` for this signature alone, compiled or found on disk when it is first used.
+
+    With `short_loops` none is unrolled or vectorised, which makes half the machine code.
+    """
+    return lambda function: Function(function, signature, options, short_loops)
+
+
+def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], CFunction]:
+    """`numba.cfunc`, compiled or found on disk when its address is first asked for."""
+    return lambda function: CFunction(function, signature, options)
+
+
+class Function(Alone):
+    """What `njit` makes: a function that Python calls, and compiled code calls by `called`."""
+
+    def __init__(
+        self, function: Callable[..., Any], signature: Any, options: Any, short_loops: bool
+    ) -> None:
+        super().__init__(function, {"nopython": True, **options})
+        self.declared, self._short_loops = signature, short_loops
+
+    @property
+    def signature(self) -> Any:
+        """Types of its result and arguments."""
+        arguments, returned = numba.core.sigutils.normalize_signature(self.declared)
+        return returned(*arguments)
+
+    def ready(self) -> None:
+        if self._can_compile:
+            with ONE_AT_A_TIME:
+                if self._can_compile:  # no other thread has been here
+                    _compile(self, self.py_func)
+
+    def make(self, kept: Any) -> None:
+        """Compile it, or find it in what is kept."""
+        self._cache = kept or caching.NullCache()
+        with alone(self.py_func, self._short_loops):
+            self.compile(self.declared)
+        self.disable_compile()
+
+
+class CFunction:
+    """What `cfunc` makes: a function that C calls."""
+
+    def __init__(self, function: Callable[..., Any], signature: Any, options: Any) -> None:
+        self.py_func, self.declared, self._options = function, signature, options
+        self._made: Any = None
+
+    def ready(self) -> None:
+        if self._made is None:
+            with ONE_AT_A_TIME:
+                if self._made is None:
+                    _compile(self, self.py_func)
+
+    def make(self, kept: Any) -> None:
+        signature = numba.core.sigutils.normalize_signature(self.declared)
+        made: Any = CFunc(self.py_func, signature, {}, self._options)
         if kept is not None:
             made._cache = kept
-        made.compile(signature)
-        made.disable_compile()
-        return made
+        with alone(self.py_func):
+            made.compile()
+        self._made = made
 
-    return _decorator(compiled)
+    @property
+    def address(self) -> int:
+        self.ready()
+        return int(self._made.address)
 
-
-def cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.cfunc`, kept on disk where that is possible."""
-
-    def compiled(function: Any, kept: Any) -> Any:
-        if kept is None:
-            return numba.cfunc(signature, **options)(function)
-        made: Any = CFunc(function, numba.core.sigutils.normalize_signature(signature), {}, options)
-        made._cache = kept
-        made.compile()
-        return made
-
-    return _decorator(compiled)
+    @property
+    def ctypes(self) -> Any:
+        """As ctypes calls it."""
+        self.ready()
+        return self._made.ctypes
 
 
-def _decorator(compiled: Callable[[Any, Any], Any]) -> Callable[[Callable[..., Any]], Any]:
-    def decorate(function: Callable[..., Any]) -> Any:
+def _compile(made: Function | CFunction, function: Any) -> None:
+    """Make it ready, with all that it calls by symbols."""
+    for symbol, needed in _called_by(function):
+        needed.ready()
+        bind(symbol, address(needed, needed.signature))
+    with uninterrupted():
         # Code from disk is linked by its function's name: that of two loops must not be the same.
-        if any(part is None for part in _parts(_plain(function), set())):
+        if any(part is None for part in _parts(function, set())):
             function.__qualname__ += f"_unkept_{next(_NUMBER)}"
-            with uninterrupted():
-                return compiled(function, None)
+            made.make(None)
+            return
         function.__qualname__ += f"_{stamp(function):08x}"
-        with uninterrupted():
-            try:
-                return compiled(function, _Kept(function))
-            except Exception:
-                # Neither the installation nor the user's cache can be written (numba's "cannot
-                # cache function"), the disk is full, or what lies there is damaged. An error of
-                # the function itself comes again.
-                return compiled(function, None)
-
-    return decorate
+        try:
+            made.make(_Kept(function))
+        except Exception:
+            # Neither the installation nor the user's cache can be written (numba's "cannot
+            # cache function"), the disk is full, or what lies there is damaged. An error of
+            # the function itself comes again.
+            made.make(None)
 
 
 class _Kept(caching.FunctionCache):
@@ -166,8 +230,28 @@ def _file(name: str) -> bytes | None:
         return None
 
 
+def _called_by(function: Any) -> Iterator[tuple[str, Function]]:
+    """Symbols and functions that compiled code of this function calls by them."""
+    seen: set[FunctionType] = set()
+    for _ in _parts(function, seen):
+        pass
+    yield from (_CALLED[part] for part in seen if part in _CALLED)
+
+
+def called(function: Function) -> Any:
+    """f(*arguments), for compiled code: calls a function of `njit` that is compiled by itself.
+
+    It is compiled before those that call it, and kept by itself.
+    """
+    plain = function.py_func
+    symbol = f"{plain.__module__}.{plain.__qualname__}"
+    made = symbol_caller(symbol, function.signature)
+    _CALLED[_plain(made)] = symbol, function
+    return made
+
+
 def address(function: Any, signature: Any) -> int:
-    """Address of a function that `njit` has compiled for this signature, for `caller`."""
+    """Address of a function that `njit` compiles for this signature, for `caller`."""
     result = function.get_compile_result(signature)
     return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
 

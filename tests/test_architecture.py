@@ -25,6 +25,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 STAGES = [
     {"printable"},
     {"errors", "names", "interrupts", "progress"},
+    {"linking"},
     {"jit"},
     {"numerics"},
     {"data"},
@@ -65,7 +66,7 @@ HOMES = {
     ("pymc", "numpyro", "jax"): ("model/", "sample/", "engines/"),
     ("pytensor",): ("model/", "sample/", "engines/", "families/pytensor_rows.py"),
     ("nutpie",): ("sample/nutpie.py",),
-    ("numba.core", "numba.np", "numba.extending._Intrinsic", "llvmlite"): ("jit.py",),
+    ("numba.core", "numba.np", "numba.extending._Intrinsic", "llvmlite"): ("jit.py", "linking.py"),
     ("matplotlib", "plotly", "bokeh", "arviz_plots", "seaborn"): ("plots/",),
     ("formulaic",): ("design/columns.py",),
     ("docx", "great_tables", "maketables"): ("publish/",),

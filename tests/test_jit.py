@@ -10,7 +10,7 @@ import sys
 import numba
 import numpy as np
 import pytest
-from numba.core import caching, cgutils, sigutils
+from numba.core import caching, cgutils, codegen, dispatcher, sigutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 from numba.extending import _Intrinsic
@@ -84,8 +84,9 @@ def test_damaged_code_is_compiled_again(tmp_path, content):
 
 
 def test_an_error_of_the_code_itself_is_raised():
+    function = jit.njit("i8(i8)")(lambda n: not_a_name(n))  # noqa: F821
     with pytest.raises(Exception, match="not_a_name"):
-        jit.njit("i8(i8)")(lambda n: not_a_name(n))  # noqa: F821
+        function(1)
 
 
 # What jit.py relies on inside numba; a failure says what another version has changed.
@@ -113,6 +114,20 @@ def divided(x, n):
         (sigutils, "normalize_signature", "sig"),
         (cgutils, "get_or_insert_function", "module fnty name"),
         (cgutils, "if_unlikely", "builder pred"),
+        (codegen.JITCodeLibrary, "__init__", "self codegen name"),
+        (codegen.JITCodeLibrary, "finalize", "self"),
+        (codegen.JITCodeLibrary, "add_linking_library", "self library"),
+        (codegen.JITCodeLibrary, "get_pointer_to_function", "self name"),
+        (codegen.JITCodeLibrary, "_get_module_for_linking", "self"),
+        (codegen.JITCodeLibrary, "_optimize_functions", "self ll_module"),
+        (codegen.JITCodeLibrary, "_optimize_final_module", "self"),
+        (codegen.CPUCodegen, "create_library", "self name"),
+        (codegen.JITCPUCodegen, "set_env", "self env_name env"),
+        (codegen, "_parse_refprune_flags", ""),
+        (dispatcher._FunctionCompiler, "_customize_flags", "self flags"),
+        (Dispatcher, "get_call_template", "self args kws"),
+        (Dispatcher, "add_overload", "self cres"),
+        (Dispatcher, "_compile_for_args", "self"),
     ],
 )
 def test_functions_of_numba(owner, name, parameters):
@@ -211,3 +226,112 @@ def test_functions_of_one_name_that_other_processes_kept_are_told_apart(tmp_path
 
     assert (run("twice"), run("thrice")) == (["14"], ["21"])
     assert run("twice", "thrice") == ["14", "21"]
+
+
+COUNTED = """
+import numba.core.event as event
+from numba import njit, types
+from mixedbayes import jit
+
+compiled = []
+
+class Listener(event.Listener):
+    def on_start(self, event):
+        compiled.append(event.data["dispatcher"].py_func.__name__)
+
+    def on_end(self, event):
+        pass
+
+event.register("numba:compile", Listener())
+
+@jit.inner
+def power(x, n):
+    out = 1.0
+    for _ in range(n):
+        out *= x
+    return out
+
+@jit.njit(types.float64(types.float64))
+def both(x):
+    return power(x, 2) + power(x, 3)
+
+@jit.njit(types.float64(types.float64))
+def also(x):
+    return power(x, 4)
+
+twice = jit.called(both)
+
+@jit.njit(types.float64(types.float64))
+def by_symbol(x):
+    return twice(x) + twice(x + 1.0)
+
+@njit
+def of_a_user(x):
+    return power(x, 2) + by_symbol(x)
+
+"""
+
+
+def printed(source):
+    command = [sys.executable, "-c", source]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.fixture
+def counted(tmp_path, monkeypatch):
+    """Runs lines after those of COUNTED, in a process that keeps code in a folder of its own."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kept"))
+    file = tmp_path / "counted.py"
+
+    def run(*lines):
+        file.write_text(COUNTED)
+        code = "; ".join(["import sys", f"sys.path.insert(0, {str(tmp_path)!r})",
+                          "from counted import *", *lines])  # fmt: skip
+        return printed(code)
+
+    return run
+
+
+def test_nothing_is_compiled_before_it_is_used(counted):
+    assert counted("print(len(compiled))", "both(2.0)", "print(compiled[0])") == ["0", "both"]
+
+
+def test_an_inner_function_is_compiled_once_for_all_constants_and_callers(counted):
+    found = counted("print(both(2.0), also(2.0))", "print(compiled.count('power'))")
+    assert found == ["12.0", "16.0", "1"]
+
+
+def test_inner_functions_can_be_called_from_python_and_from_plain_numba(counted):
+    """Also where they have been compiled into another function before, and only there."""
+    found = counted("print(both(2.0), power(3.0, 2))", "print(of_a_user(2.0))", "print(also(2.0))")
+    assert found == ["12.0", "9.0", "52.0", "16.0"]
+
+
+def test_what_is_called_by_symbol_is_kept_by_itself_and_found_again(counted):
+    lines = ("print(by_symbol(2.0))", "print(sorted({*compiled} & {'both', 'by_symbol'}))")
+    assert counted(*lines) == ["48.0", "['both',", "'by_symbol']"]
+    assert counted(*lines) == ["48.0", "[]"]
+
+
+def test_threads_that_ask_at_once_compile_once(counted):
+    found = counted(
+        "from concurrent.futures import ThreadPoolExecutor as Pool",
+        "print(*Pool(4).map(also, [1.0] * 8))", "print(compiled.count('also'))",
+    )  # fmt: skip
+    assert found == ["1.0"] * 8 + ["1"]
+
+
+def test_an_error_inside_compiled_parts_reaches_python():
+    @jit.inner
+    def strict(n):
+        if n < 0:
+            raise ValueError("negative")
+        return n
+
+    @jit.njit("i8(i8)")
+    def outer(n):
+        return strict(n)
+
+    assert outer(3) == 3
+    with pytest.raises(ValueError, match="negative"):
+        outer(-1)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from scipy import special
 
 from mixedbayes import jit
@@ -41,7 +41,7 @@ def _once(parameters):
     return math.log(parameters[0])
 
 
-@njit(error_model="numpy", nogil=True, inline="never")
+@jit.inner(inline="never")
 def _sum_of_ratios(first, n, a, b, upward):
     """log sum_j P(Y = j) / P(Y = first), j from there to an end, and its slopes in a and b."""
     j, term, total, scale = first, 1.0, 1.0, 0.0

@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 from scipy import stats
 
+from mixedbayes import jit
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior
 from mixedbayes.errors import DataError
@@ -36,7 +36,7 @@ def ends_mass(parts: Any) -> Any:
     """
     mass = mass_of(RowDensity(tails=beta_tails), 1)
 
-    @njit(error_model="numpy", nogil=True)
+    @jit.inner
     def of_range(t, a, b, size, parameters, shared):
         zero, between, one = parts(t, parameters, shared)
         if a == -math.inf and b == math.inf:

@@ -6,8 +6,7 @@ import math
 from functools import cache
 from typing import Any
 
-from numba import njit
-
+from mixedbayes import jit
 from mixedbayes.families.rows import RowDensity, compiled
 
 _LOG_HALF = math.log(0.5)
@@ -49,7 +48,7 @@ def mass_of(density: RowDensity, m: int) -> Any:
         return density.mass
     tails, add = density.tails, SUMS[m]
 
-    @njit(error_model="numpy", nogil=True)
+    @jit.inner
     def mass(t, a, b, size, parameters, shared):
         if b == math.inf:
             if a == -math.inf:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.design.types import Floats
 from mixedbayes.families.links import Link
 
-compiled = njit(error_model="numpy", nogil=True, forceinline=True)
+compiled = jit.inner(forceinline=True)
 
 
 @compiled

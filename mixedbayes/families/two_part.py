@@ -12,8 +12,8 @@ from functools import cache, cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.distributions import Prior, Uniform
 from mixedbayes.families.arrays import below_one, some_rows
@@ -286,7 +286,7 @@ def zeros_mass(part: RowDensity, parameters: int, truncated: bool) -> Any:
     first, join, add = OF_COMPONENT[parameters], JOIN[parameters], SUMS[parameters]
     mass = mass_of(part, parameters)
 
-    @njit(error_model="numpy", nogil=True)
+    @jit.inner
     def of_range(t, a, b, size, parameters, shared):
         log_share, log_others, share, others = shared[1]
         own, zero = first(parameters), a == -math.inf

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from mixedbayes import jit
 from mixedbayes.joint import partially_centred
@@ -65,14 +64,14 @@ SECTIONS = (
 LOG_DET = WHITENING + whitening.LOG_DET
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _share(t):
     """What a share is of its coordinate."""
     e = math.exp(-abs(t))
     return (1.0 if t > 0 else e) / (1.0 + e)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def joint(theta, grad, record):
     """Log density at theta (d,), and its gradient (d,)."""
     sizes = ints(record, SIZES)

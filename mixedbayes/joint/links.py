@@ -14,8 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from numba import njit
-
+from mixedbayes import jit
 from mixedbayes.families.links import (
     Cloglog,
     Identity,
@@ -146,7 +145,7 @@ def odds(code, eta):
 
 
 # Not part of each loop: rare, and long to compile.
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _share(code, eta):
     if code == 5:
         return 0.5 * math.erfc(-eta * _SQRT_HALF), _PER_ROOT_2PI * math.exp(-0.5 * eta * eta)
@@ -154,6 +153,6 @@ def _share(code, eta):
     return -math.expm1(-hazard), hazard * math.exp(-hazard)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _other_odds(code, eta):
     return _normal_odds(eta) if code == 5 else _gumbel_odds(eta)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.design.types import Floats
 
 
@@ -21,7 +21,7 @@ def unordered(x: Floats) -> Floats:
     return np.concatenate([x[:1], np.log(np.diff(x))])
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def put_in_order(t, x):
     """Fill x (m,) with `increasing(t)`; the log of the Jacobian's determinant."""
     log_slope = 0.0
@@ -32,7 +32,7 @@ def put_in_order(t, x):
     return log_slope
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def order_slopes(t, d):
     """Turn d (m,), derivatives in x, into those in t of the density of t, in place."""
     later = 0.0

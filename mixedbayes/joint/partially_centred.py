@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from mixedbayes import jit
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _factorise(S, K, KS, U):
     """Fill KS = K S and U, upper triangular, of U U' = I + S' K S."""
     q = len(S)
@@ -30,7 +31,7 @@ def _factorise(S, K, KS, U):
             U[i, j] = math.sqrt(value) if i == j else value / U[j, j]
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _solve(U, x):
     """U^-1 x in place."""
     for i in range(x.size - 1, -1, -1):
@@ -39,7 +40,7 @@ def _solve(U, x):
         x[i] /= U[i, i]
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _solve_transposed(U, x):
     """U'^-1 x in place."""
     for i in range(x.size):
@@ -48,7 +49,7 @@ def _solve_transposed(U, x):
         x[i] /= U[i, i]
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _single(x, above, J, s, information, b, u):
     """`effects` of levels with one effect."""
     total = 0.0
@@ -61,7 +62,7 @@ def _single(x, above, J, s, information, b, u):
     return total
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _single_slopes(dx, above, J, s, information, u, db, d_above):
     """`effect_slopes` of levels with one effect; the derivative in s."""
     ds = 0.0
@@ -77,7 +78,7 @@ def _single_slopes(dx, above, J, s, information, u, db, d_above):
     return ds
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def effects(x, above, J, q, S, information, b, u):
     """Fill u and b (J q) from x and the coarser factors' b; log densities without constants."""
     if q == 1:
@@ -104,7 +105,7 @@ def effects(x, above, J, q, S, information, b, u):
     return total
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def effect_slopes(dx, above, J, q, S, information, u, db, d_above, dS):
     """Derivatives in x, in the coarser factors' b, and in S, from those in b.
 

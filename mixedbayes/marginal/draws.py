@@ -53,6 +53,7 @@ def add_crossed(h, ints, z, S):
 
 @jit.njit(
     "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+    short_loops=True,
     nogil=True,
     error_model="numpy",
 )

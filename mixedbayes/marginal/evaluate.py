@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, types
 
 from mixedbayes import jit
 from mixedbayes.terms.roots import root_slopes, roots
@@ -60,7 +60,7 @@ LIKELIHOOD_SIGNATURE = types.float64(
 _call = jit.caller(LIKELIHOOD_SIGNATURE)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _parameters(work, blocks, W, sampled, steps, sigma, first, x, at):
     """Fill x: all L and roots, sigma before `at`, v from `at` on, and the L of sampled factors.
 
@@ -85,7 +85,7 @@ def _parameters(work, blocks, W, sampled, steps, sigma, first, x, at):
                 at += 1
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _derivatives(work, blocks, W, sampled, steps, sigma, first, x, dx, at):
     """Add the likelihood's derivatives dx, in theta, to row 2 of work."""
     grad = work[2]
@@ -107,7 +107,7 @@ def _derivatives(work, blocks, W, sampled, steps, sigma, first, x, dx, at):
     root_slopes(work, blocks, W, dx)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def polynomial_gradient(eta, terms, coefficients, out):
     """Gradient of sum_t c_t e_i e_j e_k e_l, (i, j, k, l) = terms[t] and e = (eta, 1)."""
     d = eta.size
@@ -123,7 +123,7 @@ def polynomial_gradient(eta, terms, coefficients, out):
     copy(full, out)
 
 
-@jit.njit(DENSITY_SIGNATURE, nogil=True, error_model="numpy")
+@jit.njit(DENSITY_SIGNATURE, short_loops=True, nogil=True, error_model="numpy")
 def density(eta, gradient, record):
     """Log density at eta (d,), and its gradient (d,); -inf and zeros where one is not finite.
 

@@ -29,7 +29,9 @@ from mixedbayes.marginal.likelihood import (
 )
 
 
-@jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
+@jit.njit(
+    "f8(f8[::1], f8[::1], i8[::1], f8[::1])", short_loops=True, nogil=True, error_model="numpy"
+)
 def general_core(x, grad, ints, floats):
     """log p at x = (L_1 row by row, ..., L_K, sigma, v); writes the gradient into `grad`.
 

@@ -79,6 +79,7 @@ def _to_original_cov(h, ints, x, cov):
 
 @jit.njit(
     "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+    short_loops=True,
     nogil=True,
     error_model="numpy",
 )

@@ -159,7 +159,9 @@ def eliminate(h, ints, floats, L, scale, shift, Y, S):
     return eliminate_2(floats, h.fronts, J, rows, L, scale, shift, Y, S)
 
 
-@jit.njit("f8(f8[::1], f8[::1], i8[::1], f8[::1])", nogil=True, error_model="numpy")
+@jit.njit(
+    "f8(f8[::1], f8[::1], i8[::1], f8[::1])", short_loops=True, nogil=True, error_model="numpy"
+)
 def single_core(x, grad, ints, floats):
     """The same function of the same arguments as `general_core`, for one factor of q = 1 or 2."""
     h = read_header(ints)

@@ -39,6 +39,7 @@ def draw_2(floats, start, J, rows, L, left, scale, shift, values, Y, b):
 
 @jit.njit(
     "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+    short_loops=True,
     nogil=True,
     error_model="numpy",
 )

@@ -65,6 +65,7 @@ def moments_2(floats, start, J, rows, L, left, scale, shift, values, S, Y, mean,
 
 @jit.njit(
     "b1(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
+    short_loops=True,
     nogil=True,
     error_model="numpy",
 )

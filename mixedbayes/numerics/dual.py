@@ -12,14 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, lower_cast, models, overload, register_model
 
+from mixedbayes import jit
 from mixedbayes.jit import Conversion
 from mixedbayes.numerics.special import digamma
 
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
-_inlined = njit(error_model="numpy", nogil=True, forceinline=True)
+_inlined = jit.inner(forceinline=True)
 
 
 class DualType(types.Type):

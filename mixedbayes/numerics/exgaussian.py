@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from mixedbayes import jit
 from mixedbayes.numerics.legendre import legendre
 from mixedbayes.numerics.special import log_ndtr, mills
 
@@ -15,7 +14,7 @@ _SQRT_HALF = math.sqrt(0.5)
 _LOG_HALF = math.log(0.5)
 _SMOOTH = 6.0  # beyond it Phi is 1 to nine digits
 
-_never = njit(error_model="numpy", nogil=True, inline="never")
+_never = jit.inner(inline="never")
 
 
 @_never

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from mixedbayes import jit
 from mixedbayes.numerics.legendre import legendre
 from mixedbayes.numerics.special import digamma, lgamma1p
 
@@ -30,7 +29,7 @@ _EPS = 1e-16
 _MOST = 20_000
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
-_never = njit(error_model="numpy", nogil=True, inline="never")
+_never = jit.inner(inline="never")
 
 
 @_never

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from mixedbayes import jit
 from mixedbayes.numerics.legendre import legendre
 from mixedbayes.numerics.special import log_ndtr, log_rest, mills
 
@@ -20,7 +19,7 @@ _SQRT_HALF = math.sqrt(0.5)
 _RANGE = 60.0  # -log of the integrand at the end of the range
 _REACH = 9.0  # beyond it a normal density has no digits
 
-_never = njit(error_model="numpy", nogil=True, inline="never")
+_never = jit.inner(inline="never")
 
 
 @_never

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from mixedbayes import jit
 
 _SQRT_HALF = math.sqrt(0.5)
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
@@ -15,7 +15,7 @@ _ZETA = (  # zeta(2), ..., zeta(8)
 )  # fmt: skip
 
 
-@njit(error_model="numpy", nogil=True, inline="never")
+@jit.inner(inline="never")
 def digamma(x):
     """d log Gamma(x) / dx for x > 0: recurrence up to 10, then the asymptotic series."""
     total = 0.0
@@ -29,7 +29,7 @@ def digamma(x):
     return total + math.log(x) - 0.5 / x - series
 
 
-@njit(error_model="numpy", nogil=True, inline="never")
+@jit.inner(inline="never")
 def log_ndtr(x):
     """log Phi(x) and its derivative phi(x) / Phi(x); by a continued fraction far to the left."""
     if x > -6.0:
@@ -42,7 +42,7 @@ def log_ndtr(x):
     return -0.5 * x * x - _LOG_SQRT_2PI - math.log(hazard), hazard
 
 
-@njit(error_model="numpy", nogil=True, inline="never")
+@jit.inner(inline="never")
 def lgamma1p(x):
     """log Gamma(1 + x) and its derivative, for x > -1; by the series in x where x is small."""
     if abs(x) > 1e-2:
@@ -55,7 +55,7 @@ def lgamma1p(x):
     return x * (x * value - _EULER), x * slope - _EULER
 
 
-@njit(error_model="numpy", nogil=True, inline="never")
+@jit.inner(inline="never")
 def exponential_tail(z, upper):
     """log P(E > h) if upper, else log P(E <= h), of a standard exponential E at h = exp(z).
 
@@ -69,7 +69,7 @@ def exponential_tail(z, upper):
     return math.log(-math.expm1(-h)), h / math.expm1(h) if h < 700.0 else 0.0
 
 
-@njit(error_model="numpy", nogil=True, forceinline=True)
+@jit.inner(forceinline=True)
 def log_rest(value):
     """log(1 - p) and its derivative by log p, of a probability p whose logarithm is value."""
     if value >= 0.0:
@@ -81,7 +81,7 @@ def log_rest(value):
     return math.log(-rest), 1.0 + 1.0 / rest
 
 
-@njit(error_model="numpy", nogil=True, inline="never")
+@jit.inner(inline="never")
 def mills(x):
     """log(Phi(x) / phi(x)), phi(x) / Phi(x), and the latter plus x, which is positive; x <= 0."""
     if x > -6.0:
@@ -93,7 +93,7 @@ def mills(x):
     return -math.log(-x + t), -x + t, t
 
 
-@njit(error_model="numpy", nogil=True, inline="never")
+@jit.inner(inline="never")
 def bessel(x):
     """log(I0(x) exp(-x)) and 1 - I1(x) / I0(x) for x > 0: by power series, beyond 30 by those in
     1 / x."""
@@ -117,7 +117,7 @@ def bessel(x):
     return math.log(zero) - 0.5 * math.log(2 * math.pi * x), gap / zero
 
 
-@njit(error_model="numpy", nogil=True, inline="never")
+@jit.inner(inline="never")
 def rising(x, k):
     """log(Gamma(x + k) / (Gamma(x) x^k)), and digamma(x + k) - digamma(x), for x > 0 and k >= 0.
 
@@ -135,7 +135,7 @@ def rising(x, k):
     return math.lgamma(x + k) - math.lgamma(x) - k * math.log(x), digamma(x + k) - digamma(x)
 
 
-@njit(error_model="numpy", nogil=True, forceinline=True)
+@jit.inner(forceinline=True)
 def logs_of_share(z):
     """log p, log(1 - p), p and 1 - p for p with log odds z."""
     e = math.exp(-abs(z))

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.distributions import Prior
 from mixedbayes.numerics.correlation import CLOSEST
 from mixedbayes.terms.autoregressive import Autoregressive
@@ -29,7 +29,7 @@ def _first(rho: Any, theta: Any) -> Any:
     return (1 + rho * theta) * (rho + theta) / (1 + 2 * rho * theta + theta**2)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _lags(rho, theta, at, R):
     """R (k, k), lower triangle, at whole steps."""
     first = (1 + rho * theta) * (rho + theta) / (1 + 2 * rho * theta + theta**2)
@@ -39,7 +39,7 @@ def _lags(rho, theta, at, R):
             R[i, j] = first * rho ** (int(at[i] - at[j]) - 1)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _factor(R):
     """The root W of R, in its place."""
     for j in range(len(R)):
@@ -54,7 +54,7 @@ def _factor(R):
             R[i, j] = 0.0
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _factor_slopes(W, d):
     """Derivatives in the lower triangle of R in the place of those in W (Murray 2016,
     arXiv:1602.07527).

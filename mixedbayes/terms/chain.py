@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from mixedbayes import jit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,7 +37,7 @@ def chain_rows(r: Sequence[Any], left: Sequence[Any], one: Any) -> list[list[Any
     return rows
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def fill_chain(r, s, W):
     """W (k, k) from r and s (k,), whose first are not read."""
     for j in range(len(W)):
@@ -47,7 +48,7 @@ def fill_chain(r, s, W):
             W[i, j] = value
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def chain_slopes(r, s, W, dW):
     """(k,) derivatives in r from those in W; the first is 0."""
     k = len(W)

@@ -10,7 +10,6 @@ follow one another. L = diag(sd) W.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from mixedbayes import jit
 from mixedbayes.terms.covariance import FILL, SLOPES
@@ -19,13 +18,13 @@ HEAD = 6
 _fill, _slopes = jit.caller(FILL), jit.caller(SLOPES)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def _positions(blocks, at, k):
     start = at + HEAD + 2 * k
     return blocks[start : start + k].view(np.float64)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def roots(work, blocks, W, out):
     """Fill the lower triangles of all L in `out`, and W, from x in row 0 of work."""
     at = w = 0
@@ -45,7 +44,7 @@ def roots(work, blocks, W, out):
         w += k * k
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def root_slopes(work, blocks, W, d_out):
     """Add derivatives in the L to row 2 of work, as those in the coordinates."""
     at = w = 0

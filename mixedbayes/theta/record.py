@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 from numpy.typing import NDArray
 
 from mixedbayes import jit
@@ -41,24 +41,24 @@ def pack(names: Sequence[str], sections: Mapping[str, Floats | Ints]) -> Ints:
     return np.concatenate([np.array([at, *head], np.int64), *parts])
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def copy(source, target):
     """Fill a vector from the first elements of another; `target[:] =` takes seconds to compile."""
     for i in range(target.size):
         target[i] = source[i]
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def ints(record, section):
     return record[record[section] : record[section] + record[section + 1]]
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def reals(record, section):
     return record[record[section] : record[section] + record[section + 1]].view(np.float64)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def finite_or_none(total, gradient):
     """A log density; -inf, with a gradient of zeros, where it or its gradient is not finite."""
     finite = math.isfinite(total)
@@ -73,10 +73,12 @@ def finite_or_none(total, gradient):
 def as_c(density: Any) -> Any:
     """A compiled density, of DENSITY_SIGNATURE, as a C function with `jit.LOGP_SIGNATURE`."""
 
+    call = jit.called(density)
+
     def c_density(n, z, gradient, value, record):
         length = carray(record, (1,), np.int64)[0]
         words = carray(record, (length,), np.int64)
-        value[0] = density(carray(z, (n,)), carray(gradient, (n,)), words)
+        value[0] = call(carray(z, (n,)), carray(gradient, (n,)), words)
         return 0 if math.isfinite(value[0]) else 1
 
     return jit.cfunc(jit.LOGP_SIGNATURE, error_model="numpy")(c_density)

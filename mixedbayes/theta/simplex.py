@@ -10,8 +10,9 @@ z_(D-1)), b the average step, and the steps b D zeta.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from mixedbayes import jit
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +51,7 @@ def point(steps: Floats) -> Floats:
     return np.concatenate([b[..., None], parts(zeta)], axis=-1)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def put_steps(effects, x, at):
     """Change points in x, from `at` on, into steps; `effects` is (D, D places), again and again."""
     k = 0
@@ -64,7 +65,7 @@ def put_steps(effects, x, at):
         k += D + 1
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def step_slopes(effects, point, dx, at):
     """Change derivatives dx in the steps, from `at` on, into those in the points (n,)."""
     k = 0

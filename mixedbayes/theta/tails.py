@@ -19,9 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import special
+
+from mixedbayes import jit
 
 __all__ = ["TailTransform", "apply_tails", "fit_tails", "tail_map"]
 
@@ -72,7 +73,7 @@ class TailTransform:
         return t
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def tail_map(t, a, m, s):
     """tau, d tau / dt, and the derivative of its logarithm."""
     w = (m - t) / s
@@ -84,7 +85,7 @@ def tail_map(t, a, m, s):
     return t - 0.5 * a * plus * plus, slope, change / slope
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def apply_tails(t, tails, theta, slopes):
     """Fill theta (d,), which may be t, and d theta / dt with the derivative of its log; its sum."""
     log_slope = 0.0

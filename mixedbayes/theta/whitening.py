@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from scipy import linalg, sparse
 
+from mixedbayes import jit
 from mixedbayes.theta.record import Floats, Ints, copy, ints, reals
 
 # Sections of a record, see `record`, next to one another.
@@ -173,7 +173,7 @@ def non_normality(points: Floats, gradients: Floats) -> float:
     return float(np.sqrt(np.mean((gradients + points) ** 2, axis=0)).max())
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def to_theta(z, record, at, theta):
     """Fill theta = mode + M z; the whitening's sections start at `at` in the record's head."""
     split, mode, hyper = (
@@ -218,7 +218,7 @@ def to_theta(z, record, at, theta):
         moved[i] += mode[i]
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def to_z(grad, record, at, out):
     """Fill out = M' grad."""
     split, hyper, slopes = (

@@ -19,16 +19,13 @@ from mixedbayes.marginal.sparse.core import (
     DRAW,
     GRADIENT,
     MOMENTS,
-    SIGNATURE,
     VALUE,
     sparse_pass,
 )
 from mixedbayes.marginal.sparse.fronts import read_header
 from mixedbayes.marginal.sparse.weights import find_weights, make_products, weight_slopes
 
-_SYMBOL = "mixedbayes_sparse_pass"
-jit.bind(_SYMBOL, jit.address(sparse_pass, SIGNATURE))
-_call = jit.symbol_caller(_SYMBOL, SIGNATURE)
+_call = jit.called(sparse_pass)
 
 
 @inner

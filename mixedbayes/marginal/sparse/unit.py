@@ -21,9 +21,6 @@ def unit(returned: Any, *arguments: Any) -> Callable[[Callable[..., Any]], Any]:
     signature = returned(*arguments)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        symbol = f"mixedbayes_sparse_{function.__name__}"
-        made = jit.njit(signature, nogil=True, error_model="numpy")(function)
-        jit.bind(symbol, jit.address(made, signature))
-        return jit.symbol_caller(symbol, signature)
+        return jit.called(jit.njit(signature, nogil=True, error_model="numpy")(function))
 
     return decorate

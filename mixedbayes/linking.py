@@ -1,0 +1,275 @@
+"""numba: code that is compiled into other code is optimised and translated there, once.
+
+numba optimises every function by itself and makes machine code of it, again with each function that
+calls it. While a function is `alone` here, what it calls is kept as it was lowered; all of it is
+linked into the one function, and only that is optimised and translated. Compilation then takes less
+than half the time. With `jit`, the only module that relies on numba's internals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import llvmlite.binding
+from numba.core import compiler, types
+from numba.core.codegen import JITCodeLibrary, _parse_refprune_flags
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.dispatcher import _FunctionCompiler  # type: ignore[attr-defined]
+from numba.core.environment import lookup_environment
+from numba.core.registry import CPUDispatcher, cpu_target
+from numba.core.targetconfig import ConfigStack
+
+ONE_AT_A_TIME = global_compiler_lock  # threads compile one after another
+_ENVIRONMENT = "_ZN08NumbaEnv"  # how the names of functions' environments begin
+
+
+class _Session:
+    """The compilation of one function with all that it calls."""
+
+    def __init__(self, name: str, short_loops: bool) -> None:
+        self.name, self.short_loops, self.open = name, short_loops, True
+
+    def library(self, codegen: Any, name: str) -> Any:
+        """What numba keeps a function's code in."""
+        if name == self.name:
+            return _Whole(codegen, name, self.short_loops)
+        flags = ConfigStack.top_or_none()
+        if flags is not None and flags.no_cpython_wrapper:  # Python cannot call it
+            return _Part(codegen, name, self)
+        return JITCodeLibrary(codegen, name)
+
+
+class _Environments:
+    """The code generator, for a part: it has no place for an environment yet."""
+
+    def __init__(self, codegen: Any) -> None:
+        self._codegen = codegen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codegen, name)
+
+    def set_env(self, name: str, environment: Any) -> None:
+        """Done when the whole is translated."""
+
+
+class _Part(JITCodeLibrary):
+    """Code that is only linked into other code; where it is needed by itself it is finished."""
+
+    def __init__(self, codegen: Any, name: str, session: _Session) -> None:
+        super().__init__(codegen, name)
+        self._session, self._pending = session, True
+        self._own: list[str] = []  # functions that nothing but `bare` lets a linker drop
+
+    @property
+    def codegen(self) -> Any:
+        return _Environments(self._codegen) if self._pending else self._codegen
+
+    @property
+    def pending(self) -> bool:
+        return self._pending
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def finalize(self) -> None:
+        self._raise_if_finalized()
+        self._finalized = True
+
+    def bare(self) -> Any:
+        """The module, without what it calls; another may hold the same functions."""
+        self._ensure_finalized()
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage.name == "external":
+                function.linkage = "linkonce_odr"
+                self._own.append(function.name)
+        return self._final_module
+
+    def parts(self) -> list[Any]:
+        return list(self._linking_libraries)
+
+    def get_pointer_to_function(self, name: str) -> int:
+        if self._pending and self._session.open:
+            return 0
+        self._finish()
+        return int(super().get_pointer_to_function(name))
+
+    def _get_module_for_linking(self) -> Any:
+        self._finish()
+        return super()._get_module_for_linking()
+
+    def _finish(self) -> None:
+        """As numba does at once."""
+        if self._pending:
+            self._pending, self._finalized = False, False
+            for name in self._own:
+                self._final_module.get_function(name).linkage = "external"
+            _link_parts(self)
+            super().finalize()
+            _set_environments(self)
+
+
+class _Whole(JITCodeLibrary):
+    """A function with all that it calls."""
+
+    def __init__(self, codegen: Any, name: str, short_loops: bool) -> None:
+        super().__init__(codegen, name)
+        self._short_loops = short_loops
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        codegen = self._codegen
+        options = llvmlite.binding.create_pipeline_tuning_options(speed_level=2)
+        options.slp_vectorization = False
+        options.loop_vectorization = options.loop_unrolling = not self._short_loops
+        builder = llvmlite.binding.create_pass_builder(codegen._tm, options)
+        passes = builder.getModulePassManager()
+        passes.add_refprune_pass(_parse_refprune_flags())
+        passes.run(self._final_module, builder)
+
+    def finalize(self) -> None:
+        _link_parts(self)
+        super().finalize()
+        _set_environments(self)
+
+
+def _link_parts(library: Any) -> None:
+    """Link all parts that a library calls, and parts of these; what remains is numba's to link."""
+    seen, waiting, others = set(), [*library._linking_libraries], []
+    while waiting:
+        found = waiting.pop(0)
+        if found in seen:
+            continue
+        seen.add(found)
+        if isinstance(found, _Part) and found.pending:
+            library._reload_init.update(found._reload_init)
+            library._final_module.link_in(found.bare(), preserve=True)
+            waiting += found.parts()
+        else:
+            others.append(found)
+    library._linking_libraries = others
+
+
+def _set_environments(library: Any) -> None:
+    """Tell translated code where the environments of its functions are."""
+    for variable in library._final_module.global_variables:
+        name = variable.name
+        found = lookup_environment(name) if name.startswith(_ENVIRONMENT) else None
+        if found is not None and library._codegen._engine.get_global_value_address(name):
+            library._codegen.set_env(name, found)
+
+
+@contextmanager
+def alone(function: Any, short_loops: bool = False) -> Iterator[None]:
+    """Compile a function in this block with all that it calls as one.
+
+    Loops that are short are neither unrolled nor vectorised: half the machine code.
+    """
+    codegen = cpu_target.target_context.codegen()
+    with ONE_AT_A_TIME:
+        before = codegen.__dict__.get("_library_class")
+        session = _Session(function.__qualname__, short_loops)
+        codegen._library_class = _Libraries(session)
+        try:
+            yield
+        finally:
+            session.open = False
+            if before is None:
+                del codegen._library_class
+            else:
+                codegen._library_class = before
+
+
+class _Libraries:
+    """In the place of the code generator's class of libraries."""
+
+    def __init__(self, session: _Session) -> None:
+        self._session = session
+
+    def __call__(self, codegen: Any, name: str, **_options: Any) -> Any:
+        return self._session.library(codegen, name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(JITCodeLibrary, name)
+
+
+class _Flags(compiler.Flags):
+    """numba's, compared faster: it looks for every implementation by them."""
+
+    __slots__ = ()
+    _HASH = hash(compiler.Flags())
+
+    def __hash__(self) -> int:
+        return self._HASH
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Flags) and self._values == other._values:
+            return True
+        return bool(super().__eq__(other))
+
+
+class _Compiler(_FunctionCompiler):
+    def _customize_flags(self, flags: Any) -> Any:
+        return _Flags(flags)
+
+
+class Alone(CPUDispatcher):
+    """A dispatcher whose code is made when it is first used; `ready` makes it."""
+
+    _can_compile: bool
+
+    def __init__(self, function: Any, options: Any) -> None:
+        super().__init__(function, {}, options)
+        self._compiler = _Compiler(
+            function, self.targetdescr, self.targetoptions, self.locals, compiler.Compiler
+        )
+
+    def ready(self) -> None:
+        """Compile it, unless it is compiled."""
+        raise NotImplementedError
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        self.ready()
+        return super().get_call_template(args, kws)
+
+    def get_compile_result(self, sig: Any) -> Any:
+        self.ready()
+        return super().get_compile_result(sig)
+
+    def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
+        """What a call from Python calls where nothing is compiled yet."""
+        self.ready()
+        return self
+
+
+class _PartCompiler(_Compiler):
+    def _customize_flags(self, flags: Any) -> Any:
+        flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+        return super()._customize_flags(flags)
+
+
+class Inner(CPUDispatcher):
+    """A function that other compiled code calls; Python calls another compilation of it."""
+
+    def __init__(self, function: Any, options: Any) -> None:
+        super().__init__(function, {}, options)
+        self._compiler = _PartCompiler(
+            function, self.targetdescr, self.targetoptions, self.locals, compiler.Compiler
+        )
+        self._for_python: Any = None
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """One version for all constants."""
+        plain = tuple(types.unliteral(a) for a in args)
+        return super().get_call_template(plain, {k: types.unliteral(v) for k, v in kws.items()})
+
+    def add_overload(self, cres: Any) -> None:
+        self.overloads[tuple(cres.signature.args)] = cres
+
+    def _compile_for_args(self, *args: Any, **kws: Any) -> Any:
+        if self._for_python is None:
+            self._for_python = CPUDispatcher(self.py_func, {}, self.targetoptions)
+        return self._for_python
