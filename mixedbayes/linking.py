@@ -121,11 +121,12 @@ class _Whole(JITCodeLibrary):
         ll_module.data_layout = self._codegen._data_layout
 
     def _optimize_final_module(self) -> None:
-        codegen = self._codegen
+        if not self._short_loops:
+            super()._optimize_final_module()
+            return
         options = llvmlite.binding.create_pipeline_tuning_options(speed_level=2)
-        options.slp_vectorization = False
-        options.loop_vectorization = options.loop_unrolling = not self._short_loops
-        builder = llvmlite.binding.create_pass_builder(codegen._tm, options)
+        options.slp_vectorization = options.loop_vectorization = options.loop_unrolling = False
+        builder = llvmlite.binding.create_pass_builder(self._codegen._tm, options)
         passes = builder.getModulePassManager()
         passes.add_refprune_pass(_parse_refprune_flags())
         passes.run(self._final_module, builder)

@@ -8,14 +8,14 @@ none.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from mixedbayes import jit
 from mixedbayes.theta.record import copy
 
 COLUMNS, ONES, DENSE = range(3)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def add_to_rows(eta, b, low, high, how, k, q, refs, Z):
     """eta += A b, for b (J q)."""
     if how == ONES and k == 1:
@@ -39,7 +39,7 @@ def add_to_rows(eta, b, low, high, how, k, q, refs, Z):
                     eta[low + i] += Z[j * q + t] * b[refs[j] * q + t]
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def add_from_rows(slope, db, low, high, how, k, q, refs, Z):
     """db += A' slope."""
     if how == ONES and k == 1:
@@ -61,7 +61,7 @@ def add_from_rows(slope, db, low, high, how, k, q, refs, Z):
                     db[refs[j] * q + t] += Z[j * q + t] * slope[low + i]
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def mix(R, b, J, q, transposed):
     """b (J, q) = R b, or R' b, in place; R (J, J)."""
     found = np.zeros(J * q)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from mixedbayes import jit
 
 _MAGIC = 6755399441055744.0  # 1.5 * 2^52: adding it rounds, to the integer in its low bits
@@ -18,7 +16,7 @@ _LOG_2_HIGH, _LOG_2_LOW = 0.693145751953125, 1.42860682030941723212e-6
 _EXPONENT = 1023  # of 1
 _LOWEST, _HIGHEST = -708.0, 709.0
 
-compiled = njit(error_model="numpy", nogil=True, forceinline=True)
+compiled = jit.inner(forceinline=True)
 
 
 @compiled

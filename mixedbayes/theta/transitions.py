@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from mixedbayes import jit
 from mixedbayes.theta.record import copy
@@ -30,7 +30,7 @@ VALUE_SIGNATURE = types.float64(_REALS, _REALS, _INTS)  # DENSITY_SIGNATURE, as 
 _density = jit.caller(VALUE_SIGNATURE)
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def surrogate(z, terms, coefficients, radius, gradient):
     """s(z), and its gradient (d,), outside of the radius that of the point at the radius.
 
@@ -61,7 +61,7 @@ def surrogate(z, terms, coefficients, radius, gradient):
     return total
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def quarter_turn(z, value, normals, uniform, steps, terms, coefficients, radius, new, p, gradient):
     """Moves z by a trajectory on exp(s), if it is accepted; s at z, and whether it is new."""
     d, angle = z.size, 0.5 * math.pi / steps
