@@ -221,8 +221,17 @@ def values(variables: Sequence[Node], rows: Rows) -> Floats:
     try:
         return np.column_stack([rows.array(node) for node in variables])
     except DataError as error:
-        named = ", ".join(map(unparse, variables))
-        raise DataError(f"in the smooth of {named}: {error}") from error
+        texts = [unparse(node) for node in variables]
+        kinds = [isinstance(rows.values.get(text), Categorical) for text in texts]
+        numeric = [text for text, factor in zip(texts, kinds, strict=True) if not factor]
+        levels = [text for text, factor in zip(texts, kinds, strict=True) if factor]
+        remedy = ""
+        if numeric and len(levels) == 1:
+            inside, level = ", ".join(numeric), levels[0]
+            remedy = f"; for a curve of each level write s({inside}, by={level})"
+            if len(numeric) == 1:
+                remedy += f', or, drawn from a population, s({inside}, {level}, bs="fs")'
+        raise DataError(f"in the smooth of {', '.join(texts)}: {error}{remedy}") from error
 
 
 def _parts(said: SmoothTerm, rows: Rows) -> tuple[tuple[Part, ...], Floats | None]:

@@ -17,7 +17,10 @@ _STRUCTURED = "its effects vary over a grouping factor: write {word}({x} | g)"
 _STRUCTURES = ("us", "diag", "homcs", "ar1", "hetar1", "ou", "toep", "homtoep")
 _SUCCESSES = "write {x} | trials(n) ~ ..., where n counts successes and failures together"
 _RESPONSE = "the response's other additions are not offered"
-_SERIES = "correlations in space between residuals are not offered"
+_SERIES = (
+    "correlations in space between residuals are not offered; effects of neighbouring areas are "
+    "(1 | gr(area, precision=Q)), with mb.car or mb.icar"
+)
 _RESIDUAL = (
     "correlated residuals of a Gaussian response are said beside the formula: "
     'residual="{structure}"'
@@ -65,7 +68,7 @@ WORDS: dict[str, str] = {
         "write C({x}, contr.sum)",
     ),
     "exposure": "write offset(log({x})) on the right",
-    "mmc": "rows that belong to several levels of one factor are not offered",
+    "mmc": "columns that differ by the level that a row belongs to are not offered",
     "mono": _ORDERED,
     "equalto": COVARIANCE,
     "acat": "choose the distribution by family=, as in family=\"cumulative\"",
@@ -148,8 +151,8 @@ WORDS: dict[str, str] = {
     ),
     "c": "write a list in brackets: [1, 2, 3]",
     "list": "write a list in brackets: [1, 2, 3]",
-    "gr": "write (1 | g); one distribution of the effects for each level of by= is not offered",
-    "mm": "rows that belong to several levels of one factor are not offered",
+    "gr": "it stands to the right of a bar, (1 | gr({x}, cov=A)), and says how levels are related",
+    "mm": "it stands to the right of a bar, (1 | mm(a, b)), for rows that are in several levels",
     **dict.fromkeys(
         ("rr", "propto", "dummy"),
         COVARIANCE,

@@ -76,6 +76,7 @@ def density_panels(
         raise ModelError(f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
     check_prob(prob)
     try:
+        from arviz_base import rc_context
         from arviz_plots import plot_dist
 
         __import__(f"arviz_plots.backend.{backend}")
@@ -88,7 +89,9 @@ def density_panels(
     panels = [_in_lines(panel, width) for panel in panels]
     named = {f"panel_{k}": panel for k, panel in enumerate(panels)}
     data = {n: ((names.CHAIN, names.DRAW), p.draws) for n, p in named.items()}
-    with style.look():
+    # ArviZ refuses more panels than its own limit, which is of pictures that nobody asked for.
+    every = {"plot.max_subplots": max(len(panels), 40)}
+    with style.look(), rc_context(every):
         collection = plot_dist(
             xr.Dataset(data),
             backend=backend,

@@ -12,7 +12,7 @@ from mixedbayes.design.replay import known_groups, replay_residual
 from mixedbayes.design.table import column_names
 from mixedbayes.design.types import Floats, Ints, Residual
 from mixedbayes.design.used import used_columns
-from mixedbayes.errors import DataError
+from mixedbayes.errors import DataError, ModelError
 from mixedbayes.predict.question import Question
 from mixedbayes.predict.streams import CORRELATED, stream
 from mixedbayes.results.correlated import standardised
@@ -38,9 +38,24 @@ class Seen:
 
 
 def of_fit(post: Posterior) -> Seen:
-    """The rows of the fit."""
-    assert post.design.residual is not None
-    return Seen(post.design.residual, lambda rows: standardised(post, rows)[0])
+    """The rows of the fit: of several data sets those of each, by its own draws.
+
+    ModelError where data sets have other rows.
+    """
+    own = post.design.residual
+    assert own is not None
+    for k, each in enumerate(post.data_sets[1:], 2):
+        other = each.design.residual
+        assert other is not None
+        alike = np.array_equal(own.refs, other.refs) and np.array_equal(own.places, other.places)
+        if not alike or not own.levels.equals(other.levels):
+            raise ModelError(
+                f"data set {k} has other rows than the first, and new observations are given the "
+                f"residuals of their {own.name}'s rows: ask the fit of each, fit.fits, or about "
+                'groups never seen, groups="new"'
+            )
+    sets = post.data_sets
+    return Seen(own, lambda rows: np.concatenate([standardised(p, rows)[0] for p in sets]))
 
 
 def given_rows(

@@ -177,3 +177,10 @@ def test_new_rows_of_levels_seen_and_unseen():
     np.testing.assert_allclose(new.groups["s(x, g)[linear]"].Z[:, 0], design.mu.groups[1].Z[:2, 0])
     both = build('g + s(x, g, bs="fs", k=6)', data)
     assert used_columns(both.formula).fixed == ("g", "x")
+
+
+def test_a_category_in_a_smooth_leads_to_curves_of_each_level():
+    with pytest.raises(DataError, match=r'write s\(x, by=f\), or, .* s\(x, f, bs="fs"\)'):
+        build("s(x, f)")
+    with pytest.raises(DataError, match=r"f is a category, where numbers are needed$"):
+        build("s(f)")

@@ -269,3 +269,9 @@ def test_a_model_with_effects_on_sigma_alone_says_where_they_are():
     post = hand_made(["y ~ 1", "sigma ~ 1 + (1 | g)"], data, "gaussian", 40, rng)
     with pytest.raises(ModelError, match=r"no group effects to draw on mu, only on sigma: "):
         plot_ranef(post)
+
+
+def test_more_panels_than_arviz_draws_by_itself():
+    draws = np.random.default_rng(1).normal(size=(1, 30))
+    many = [Panel(f"b{k}", "b", draws, None) for k in range(45)]
+    assert len(panels(density_panels(many, 0.9, "matplotlib"), 45)) == 45

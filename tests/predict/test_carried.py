@@ -19,6 +19,7 @@ from mixedbayes.predict.predict import predict
 from mixedbayes.predict.question import ask
 from mixedbayes.results.correlated import row_sds
 from mixedbayes.results.fitted import linear_predictor
+from mixedbayes.results.pooled import Pooled
 from mixedbayes.terms.given_rows import joined
 
 CASES = {
@@ -213,6 +214,19 @@ def test_missing_responses_at_places_of_others_are_refused():
     rows = d.assign(y=d.y.where(d.index > 3))
     fit = mb.Model("y | mi() ~ x", rows, residual="cosy(id)")
     assert fit.design.unobserved.tolist() == [0, 1, 2, 3]
+
+
+def test_of_several_data_sets_each_has_its_own_residuals():
+    d, new = visits(), gaps(visits())[:3]
+    sets = {str(k): posterior("ar1(visit | id)", d=d.assign(y=d.y + k * d.x)) for k in (1, 5)}
+    found = predict(Pooled.of(sets), new)["mean"]
+    each = [predict(one, new)["mean"] for one in sets.values()]
+    np.testing.assert_allclose(found, np.mean(each, axis=0))
+    assert abs(each[0] - each[1]).min() > 1e-3
+    sets["3"] = posterior("ar1(visit | id)", d=d.drop(index=4))
+    with pytest.raises(ModelError, match="data set 3 has other rows than the first"):
+        predict(Pooled.of(sets), new)
+    assert len(predict(Pooled.of(sets), new, groups="new")) == 3
 
 
 @pytest.mark.parametrize("formula", ["y ~ x", "y ~ x + (x | id)"])
