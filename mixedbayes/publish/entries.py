@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from mixedbayes.results.icc import ALL, icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import Ratio, level_terms, ratio_of
+from mixedbayes.results.several import each
 from mixedbayes.results.tables import chained
 from mixedbayes.results.tails import without_mean
 from mixedbayes.results.varcorr import RESIDUAL, component_list
@@ -34,10 +36,12 @@ class Key:
     """The row of a quantity, the same in every model that has it."""
 
     section: str
-    kind: str  # "effect", one of COVARIANCES, "parameter", "rows", "levels", "icc", "r2", "elpd"
+    kind: (
+        str  # "effect", one of COVARIANCES, "parameter", "rows", "responses", "levels", "icc", ...
+    )
     heading: str = ""  # the parameter, or the grouping factor
     terms: tuple[str, ...] = ()
-    parameter: str = "mu"
+    parameter: str = "mu"  # of shares of variance the response, where there are several
 
 
 @dataclass(frozen=True)
@@ -114,14 +118,17 @@ def column(
         *_parameters(post, asked, FAMILY),
         *_counts(post, statistics),
     ]
-    if "icc" in statistics and post.design.mu.factors:
-        entries += _or_reason("icc", left_out, lambda: list(_icc(post, asked)))
-    if "r2" in statistics:
-        entries += _or_reason("r2", left_out, lambda: list(_r2(post, asked)))
+    every = {"": post} if post.design.several is None else each(post)
+    for response, own in every.items():
+        if "icc" in statistics and own.design.mu.factors:
+            entries += _of(response, _or_reason("icc", left_out, partial(_icc, own, asked)))
+        if "r2" in statistics:
+            entries += _of(response, _or_reason("r2", left_out, partial(_r2, own, asked)))
     heavy = without_mean(post)
     cautions += [f"{name} has no posterior mean, and its median is given" for name in heavy]
     if {"icc", "r2"} & set(statistics) and any(e.key.kind in ("icc", "r2") for e in entries):
-        cautions += filter(None, [infinite_note(post), limits_of_shares(post)])
+        for own in every.values():
+            cautions += filter(None, [infinite_note(own), limits_of_shares(own)])
     if "elpd" in statistics:
         entries += _or_reason("elpd", left_out, lambda: [_elpd(post, named, progress, cautions)])
     mu = post.design.mu
@@ -138,10 +145,10 @@ def column(
 
 
 def _or_reason(
-    what: str, left_out: list[tuple[str, str]], make: Callable[[], list[Entry]]
+    what: str, left_out: list[tuple[str, str]], make: Callable[[], Iterable[Entry]]
 ) -> list[Entry]:
     try:
-        return make()
+        return list(make())
     except ModelError as e:
         left_out.append((what, str(e)))
         return []
@@ -203,13 +210,23 @@ def _groups(post: Posterior, asked: Asked) -> Iterator[Entry]:
 def _counts(post: Posterior, statistics: Collection[str]) -> Iterator[Entry]:
     design = post.design
     if "rows" in statistics:
-        yield Entry(Key(DATA, "rows"), count=design.n)
+        every = design.several
+        yield Entry(Key(DATA, "rows"), count=design.n if every is None else every.m)
+        if every is not None:
+            yield Entry(Key(DATA, "responses"), count=design.n)
         if design.trials is not None:
             yield Entry(Key(DATA, "trials"), count=int(np.sum(design.trials)))
     if "levels" in statistics:
         groups = {g.name: g.n_levels for p in post.predictors for g in p.factors}
         for name, levels in groups.items():
             yield Entry(Key(DATA, "levels", name), count=levels)
+
+
+def _of(response: str, entries: list[Entry]) -> list[Entry]:
+    """Shares of the variance of one of several responses."""
+    if not response:
+        return entries
+    return [replace(e, key=replace(e.key, parameter=response)) for e in entries]
 
 
 def _icc(post: Posterior, asked: Asked) -> Iterator[Entry]:

@@ -27,7 +27,7 @@ from mixedbayes.publish.entries import (
 )
 
 TIMES = " × "
-_ORDER = ("rows", "trials", "levels", "icc", "r2", "elpd")  # of the last section
+_ORDER = ("rows", "responses", "trials", "levels", "icc", "r2", "elpd")  # of the last section
 
 
 @dataclass(frozen=True)
@@ -240,6 +240,11 @@ def _scales(columns: Sequence[Column], *, ratios: bool) -> str:
     return f" ({'; '.join(said)})"
 
 
+_COUNTED = {
+    "rows": "Rows", "responses": "Responses", "trials": "Trials", "elpd": "elpd (leave-one-out)"
+}  # fmt: skip
+
+
 def label_of(key: Key, columns: Sequence[Column], labels: Labels, several: bool) -> str:
     """The text of a row; `several`: whether the models have more than one grouping factor."""
     if key.kind == "effect":
@@ -251,13 +256,14 @@ def label_of(key: Key, columns: Sequence[Column], labels: Labels, several: bool)
         return _parameter(key, columns, labels)
     if key.kind == "levels":
         return f"Levels of {labels.name(key.heading)}"
+    of = "" if key.parameter == "mu" else f", {labels.name(key.parameter)}"
     if key.kind == "icc":
         if key.terms:
-            return "ICC, all groups"
-        return f"ICC, {labels.name(key.heading)}" if several else "ICC"
+            return f"ICC, all groups{of}"
+        return f"ICC, {labels.name(key.heading)}{of}" if several else f"ICC{of}"
     if key.kind == "r2":
-        return f"R², {key.heading}"
-    return {"rows": "Rows", "trials": "Trials", "elpd": "elpd (leave-one-out)"}[key.kind]
+        return f"R², {key.heading}{of}"
+    return _COUNTED[key.kind]
 
 
 def _parameter(key: Key, columns: Sequence[Column], labels: Labels) -> str:

@@ -108,7 +108,7 @@ def _statistics(post: Posterior) -> dict[str, Any]:
             continue
         if e.key.kind == "rows":
             key = "N"
-        elif e.key.kind == "r2":
+        elif e.key.kind == "r2" and e.key.parameter == "mu":
             key = f"r2_{e.key.heading}"
         elif e.key.kind == "parameter":  # in the same words, whatever the family
             key = " ".join(e.key.terms)

@@ -174,11 +174,13 @@ def _drawn(
 
 
 def redrawn(design: Design, values: Parameters, seed: int) -> Parameters:
-    """The same parameters with group effects drawn anew."""
+    """The same parameters with group effects drawn anew; the effects that there are stay."""
     of = values.predictors
     sds, cors = ({p: getattr(c, name) for p, c in of.items()} for name in ("sd", "cor"))
     drawn = _drawn(design, sds, cors, values.across, seed)
-    return replace(values, predictors={p: replace(c, ranef=drawn[p]) for p, c in of.items()})
+    return replace(
+        values, predictors={p: replace(c, ranef={**drawn[p], **c.ranef}) for p, c in of.items()}
+    )
 
 
 def population(

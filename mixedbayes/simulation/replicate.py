@@ -74,7 +74,7 @@ def simulate_from_posterior(
         The posterior.
     groups
         "new": the group effects are drawn from their estimated distribution; "own": they are
-        those of the posterior draw.
+        those of the posterior draw. Smooths are its own in both.
     seed
         Chooses the posterior draw, and draws effects and response.
 
@@ -147,14 +147,17 @@ def _with_laws(post: Posterior, at: int) -> Design:
 
 
 def _coefficients(post: Posterior, of: LinearPredictor, at: int, effects: bool) -> Coefficients:
-    """One draw of all that a predictor is made of, of the group effects only where asked for."""
+    """One draw of all that a predictor is made of, of the group effects only where asked for.
+
+    Smooths belong to the population.
+    """
     p = of.parameter
     return Coefficients(
         float(post.intercept(p)[at]),
         post.fixef(p)[at],
         {g.name: post.sd(g.name, p)[at] for g in of.groups},
         {g.name: post.cor(g.name, p)[at] for g in of.groups if post.design.joined(g.name) is None},
-        {g.name: post.ranef(g.name, p)[at] for g in of.groups} if effects else {},
+        {g.name: post.ranef(g.name, p)[at] for g in of.groups if effects or not g.grouping},
     )
 
 

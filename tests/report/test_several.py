@@ -96,6 +96,25 @@ def test_a_report_has_pictures_of_every_response(fit, tmp_path):
     assert "Bernoulli" not in text
 
 
+def test_a_table_for_a_paper_has_the_shares_of_each_response(fit):
+    text = str(fit.table(fit_statistics=["rows", "icc", "r2"]))
+    for row in ("Rows", "Responses", "ICC, child, weight", "R², marginal, height"):
+        assert f"  {row} " in text
+    assert "Left out" not in text
+
+
+def test_simulated_responses_keep_the_curves_of_the_fit():
+    """New groups have new effects; a smooth is of the population, and stays."""
+    rng = np.random.default_rng(1)
+    d = frame(120).assign(age=rng.uniform(0, 6, 120))
+    d["weight"] = 5 * np.sin(d["age"]) + rng.normal(size=120) * 0.2
+    for formula in ("weight ~ s(age)", "mv(weight, height) ~ s(age)"):
+        fit = mb.fit(formula, d, draws=100, tune=100, chains=1, seed=1, progress=False)
+        for seed in (1, 2, 3):
+            made = fit.simulate(seed=seed)
+            assert np.corrcoef(made["weight"], np.sin(made["age"]))[0, 1] > 0.98
+
+
 def test_tables_of_each_response_name_the_one_that_has_none():
     formulas = ["mv(weight, height) ~ age + (1 | child)", "height ~ age"]
     fit = mb.fit(formulas, frame(), draws=100, tune=100, chains=1, seed=1, progress=False)
