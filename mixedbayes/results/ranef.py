@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.results import effect_summaries
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.several import rows_per_effect
 from mixedbayes.results.tables import (
     EFFECT,
     HEALTH,
@@ -48,10 +50,13 @@ def chosen(post: Posterior, group: str | None) -> list[tuple[str, GroupDesign]]:
     return [(p, g) for p, g in found if g.name == group]
 
 
-def effect_rows(g: GroupDesign, parameter: str = "mu") -> pd.DataFrame:
+def effect_rows(
+    g: GroupDesign, parameter: str = "mu", n: NDArray[np.integer] | None = None
+) -> pd.DataFrame:
     """One row per level and term, levels first: group, level, the level's parts, term, n.
 
-    The parts of a combination, such as batch and cask of batch:cask, have a column each.
+    The parts of a combination, such as batch and cask of batch:cask, have a column each. `n` is
+    (J, q), of every effect; the level's rows by default.
     """
     q = len(g.terms)
     columns: dict[str, object] = {
@@ -64,7 +69,7 @@ def effect_rows(g: GroupDesign, parameter: str = "mu") -> pd.DataFrame:
             columns[name] = g.parts[factor].repeat(q).reset_index(drop=True)
     labels = [names.label(parameter, term) for term in g.terms]
     columns["term"] = pd.Series(labels * g.n_levels, dtype="str")
-    columns["n"] = g.rows_per_level.repeat(q)
+    columns["n"] = g.rows_per_level.repeat(q) if n is None else n.ravel()
     return pd.DataFrame(columns)
 
 
@@ -186,7 +191,7 @@ def present(g: GroupDesign, table: pd.DataFrame) -> pd.DataFrame:
 
 def rows_of(post: Posterior, g: GroupDesign, parameter: str) -> pd.DataFrame:
     """`effect_rows`, with a column `parameter` where several have formulas."""
-    found = effect_rows(g, parameter)
+    found = effect_rows(g, parameter, rows_per_effect(post.design, g, parameter))
     if post.design.further:
         found.insert(0, "parameter", pd.Series([names.owner(parameter)] * len(found), dtype="str"))
     return found

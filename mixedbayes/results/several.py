@@ -110,6 +110,20 @@ def residual_label(row: pd.Series, what: str) -> str:
     return f"{row['kind']:<3} {row['term']}, {row['term2']}"
 
 
+def rows_per_effect(design: Design, g: GroupDesign, parameter: str) -> NDArray[np.integer] | None:
+    """(J, q) how many rows of the response that an effect is on each level has; None of one."""
+    if design.several is None:
+        return None
+    found = [
+        np.repeat(own.rows_per_level[:, None], len(own.terms), axis=1)
+        for name, part in zip(design.several.names, design.parts, strict=True)
+        if parameter in (names.MU, *part.further)
+        for own in part.predictor(parameter).groups
+        if several_terms.called(name, own) == g.name
+    ]
+    return np.concatenate(found, axis=1)
+
+
 def _made(post: Posterior, k: int) -> Posterior:
     every, part = post.design.several, post.design.parts[k]
     assert every is not None

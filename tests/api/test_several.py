@@ -265,6 +265,14 @@ def test_code_for_brms_has_every_response_and_the_residuals_correlation():
         mb.Model(FORMULAS, frame()).code("brms")
 
 
+def test_effects_have_the_number_of_rows_of_their_response(fit):
+    table, d = fit.ranef(group="child"), frame()
+    for name in ("weight", "height"):
+        known = d.loc[d[name].notna(), "child"].value_counts()
+        own = table[table["term"] == f"{name}_Intercept"].set_index("level")["n"]
+        assert dict(own) == dict(known)
+
+
 def test_a_fit_is_exact_quick_and_kept(fit, tmp_path):
     assert str(fit.formulation) == "Marginal()"
     text = str(fit)

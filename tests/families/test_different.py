@@ -176,6 +176,25 @@ def test_shares_of_zeros_stand_beside_other_families():
     slopes_are_differences(mb.Model(formulas, d, family=families).spec)
 
 
+def test_sigma_of_each_normal_response_varies_over_groups_by_the_joint_engine():
+    d = frame().assign(other=lambda d: d["weight"] ** 2)
+    formulas = [
+        "mv(weight, other, rescor=False) ~ age + (1 | p | child)",
+        "sigma ~ (1 | p | child)",
+    ]
+    model = mb.Model(formulas, d)
+    assert str(model.formulation) == "PartiallyCentered()"
+    (whole,) = model.design.across
+    assert whole.terms == (
+        "weight_Intercept", "other_Intercept", "sigma_weight_Intercept", "sigma_other_Intercept",
+    )  # fmt: skip
+    assert whole.blocks == ((0, 1, 2, 3),)
+    slopes_are_differences(model.spec)
+    post = hand_made(formulas, d, "gaussian", 5, np.random.default_rng(3))
+    expected = sum(by_observation(own).sum(axis=1) for own in each(post).values())
+    np.testing.assert_allclose(by_row(post).sum(axis=1), expected, rtol=1e-10)
+
+
 @pytest.mark.slow
 def test_smooths_of_different_families_are_sampled_by_pymc():
     d, families = frame(), {"weight": "gaussian", "visits": "poisson"}
