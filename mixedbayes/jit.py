@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -28,7 +29,7 @@ from numba.extending import _Intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple as to_fixed_tuple
 
 from mixedbayes.interrupts import uninterrupted
-from mixedbayes.linking import ONE_AT_A_TIME, Alone, Inner, alone
+from mixedbayes.linking import ONE_AT_A_TIME, WATCHING, Alone, Inner, alone
 
 _DOUBLES = numba.types.CPointer(numba.types.float64)
 # A log density with its gradient, as nutpie calls it:
@@ -168,6 +169,26 @@ class _Kept(caching.FunctionCache):
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
         return signature, codegen.magic_tuple(), stamp(self._py_func)
+
+
+@contextmanager
+def watched(told: Callable[[str], None]) -> Iterator[None]:
+    """In this block `told` gets the name of each function that is not on disk, when its
+    compilation begins, if it is this thread that compiles it.
+    """
+    token = WATCHING.set(told)
+    try:
+        yield
+    finally:
+        WATCHING.reset(token)
+
+
+def kept_in(function: Function) -> Path | None:
+    """The folder where a function's code is kept on disk; None where none can be written."""
+    try:
+        return Path(_Kept(function.py_func).cache_path)
+    except RuntimeError:  # numba finds no folder
+        return None
 
 
 def stamp(function: Any) -> int:

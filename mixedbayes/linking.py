@@ -8,8 +8,9 @@ than half the time. With `jit`, the only module that relies on numba's internals
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import llvmlite.binding
@@ -217,6 +218,17 @@ class _Compiler(_FunctionCompiler):
         return _Flags(flags)
 
 
+# Called with the name of a function that is about to be compiled because it is not on disk.
+WATCHING: ContextVar[Callable[[str], None] | None] = ContextVar("watching", default=None)
+
+
+class _WholeCompiler(_Compiler):
+    def compile(self, args: Any, return_type: Any) -> Any:
+        if (told := WATCHING.get()) is not None:
+            told(self.py_func.__name__)
+        return super().compile(args, return_type)
+
+
 class Alone(CPUDispatcher):
     """A dispatcher whose code is made when it is first used; `ready` makes it."""
 
@@ -224,7 +236,7 @@ class Alone(CPUDispatcher):
 
     def __init__(self, function: Any, options: Any) -> None:
         super().__init__(function, {}, options)
-        self._compiler = _Compiler(
+        self._compiler = _WholeCompiler(
             function, self.targetdescr, self.targetoptions, self.locals, compiler.Compiler
         )
 

@@ -96,6 +96,71 @@ def display(title: str, total: int, of: str, *, wanted: bool = True) -> Display:
     return kind(title, total, of)
 
 
+COMPILING = "Compiling functions, once for this installation"
+
+
+class Compiling:
+    """The display of compilation: that it happens once, how many functions, and for how long.
+
+    Called with the name of each function when its compilation begins. Nothing is shown where none
+    is compiled. It makes way for the display of draws, and comes back after it.
+    """
+
+    _now: Compiling | None = None  # the one that is shown
+
+    def __init__(self, *, wanted: bool) -> None:
+        self.count, self._wanted, self._start = 0, wanted, time.perf_counter()
+        self._shown: Any = None
+
+    def __call__(self, name: str) -> None:
+        self.count += 1
+        if self._wanted:
+            self._show(f"{COMPILING}: number {self.count}, {name}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the number of functions and the seconds, if any were compiled."""
+        if self._shown is not None:
+            seconds = time.perf_counter() - self._start
+            self._show(f"{COMPILING}: {self.count}, {seconds:.1f} s")
+            if hasattr(self._shown, "stop"):
+                self._shown.stop()
+            self._shown = Compiling._now = None
+
+    @staticmethod
+    def make_way() -> None:
+        if Compiling._now is not None:
+            Compiling._now.stop()
+
+    def _show(self, text: str) -> None:
+        if _in_notebook():
+            from IPython.display import HTML, display
+
+            if self._shown is None:
+                self._shown = display(HTML(escape(text)), display_id=True)
+            elif hasattr(self._shown, "update"):
+                self._shown.update(HTML(escape(text)))
+        elif _in_terminal():
+            from rich.console import Console
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            if self._shown is None:
+                self._shown = Progress(
+                    SpinnerColumn(), TextColumn("{task.description}", markup=False),
+                    TimeElapsedColumn(), console=Console(),
+                )  # fmt: skip
+                self._shown.add_task(text, total=None)
+                self._shown.start()
+            self._shown.update(self._shown.task_ids[0], description=text)
+        if self._shown is not None:
+            Compiling._now = self
+
+
 class Draws:
     """The display of sampling: draws of all chains together, divergences, speed."""
 
@@ -105,6 +170,7 @@ class Draws:
         self.silent = self._display.silent
 
     def __enter__(self) -> Self:
+        Compiling.make_way()
         self._display.__enter__()
         return self
 

@@ -4,6 +4,7 @@ import errno
 import importlib.util
 import inspect
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -335,3 +336,22 @@ def test_an_error_inside_compiled_parts_reaches_python():
     assert outer(3) == 3
     with pytest.raises(ValueError, match="negative"):
         outer(-1)
+
+
+def test_a_watcher_hears_of_what_is_not_on_disk(counted):
+    lines = ("from mixedbayes.jit import watched", "told = []",
+             "exec('with watched(told.append): by_symbol(1.0)')", "print(*told)")  # fmt: skip
+    assert counted(*lines) == ["both", "by_symbol"]
+    assert counted(*lines) == []
+
+
+def test_the_folder_of_kept_code(tmp_path):
+    file = tmp_path / "twice.py"
+    file.write_text(SOURCE)
+    spec = importlib.util.spec_from_file_location("twice_kept", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert jit.kept_in(module.twice) == tmp_path / "__pycache__"
+    shutil.rmtree(tmp_path / "__pycache__")
+    (tmp_path / "__pycache__").write_text("a file in the folder's place")
+    assert jit.kept_in(module.twice) is None

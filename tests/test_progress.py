@@ -86,3 +86,33 @@ def test_a_notebook_shows_one_display_that_is_updated(notebook, capfd):
     assert last.startswith("Sampling 2 chains")
     assert "1,200/1,200 draws" in last
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("terminal")
+def test_compilation_says_that_it_happens_once_and_how_many(capsys):
+    with progress.Compiling(wanted=True) as told:
+        told("density")
+        told("draws")
+    out = capsys.readouterr().out
+    assert f"{progress.COMPILING}: 2, 0.0 s" in out
+
+
+@pytest.mark.usefixtures("terminal")
+def test_compilation_makes_way_for_draws_and_comes_back(capsys):
+    with progress.Compiling(wanted=True) as told:
+        told("density")
+        with progress.Draws(4, 10, wanted=True) as draws:
+            draws.update(10, 0, tuning=False)
+        told("draws")
+    out = capsys.readouterr().out
+    first, then, last = (out.rindex(s) for s in (": 1, ", "10/10 draws", ": 2, "))
+    assert first < then < last
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(("wanted", "compiled"), [(True, 0), (False, 1)])
+def test_nothing_is_said_where_nothing_is_compiled_or_nothing_is_wanted(capsys, wanted, compiled):
+    with progress.Compiling(wanted=wanted) as told:
+        for _ in range(compiled):
+            told("density")
+    assert capsys.readouterr().out == ""

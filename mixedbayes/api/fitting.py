@@ -12,7 +12,9 @@ from mixedbayes.api import keep
 from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import check_keep
 from mixedbayes.engines.run import Run
+from mixedbayes.jit import watched
 from mixedbayes.model.spec import Spec
+from mixedbayes.progress import Compiling
 from mixedbayes.results.effect_summaries import to_dataset
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.settings import Settings
@@ -28,7 +30,8 @@ def sampled(
     if cache is not None and (found := keep.lookup(cache, key, spec)) is not None:
         return found
     started = time.perf_counter()
-    result = chosen.engine.sample(spec, settings, chosen)
+    with Compiling(wanted=settings.progress) as shown, watched(shown):
+        result = chosen.engine.sample(spec, settings, chosen)
     tree = to_tree(spec, result, seconds=time.perf_counter() - started)
     if result.effects:
         group = spec.design.mu.group

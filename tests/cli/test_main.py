@@ -6,7 +6,7 @@ import pytest
 import mixedbayes
 from mixedbayes.cli import main
 
-COMMANDS = ["compare", "data", "demo", "fit", "means", "predict", "report"]
+COMMANDS = ["compare", "compile", "data", "demo", "fit", "means", "predict", "report"]
 
 
 def test_version(run):
