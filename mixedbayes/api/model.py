@@ -103,7 +103,7 @@ class Model:
         rescor=False)``; effects over a factor where bars have the same id, ``(1 | p | gr(animal,
         cov=A))`` and ``mm()`` among them. Smooths, and effects with a structure, arms or a law of
         their own, are those of one response, ``weight_s(age)``. A row counts with the responses
-        that it has; one without any, or with a missing predictor, is left out and counted.
+        that it has, and for every curve; one without any, or with a missing predictor, is left out.
         `Fit.response` is one response by itself.
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never

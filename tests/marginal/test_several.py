@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from several_responses import APART, CORRELATED, PLAIN, SMOOTH, STRUCTURED, frame, kin
 
 import mixedbayes as mb
+from mixedbayes.design.several_terms import called
 from mixedbayes.marginal.density import Likelihood, MarginalDensity
 from mixedbayes.marginal.setup import set_up
 
@@ -64,18 +66,45 @@ def test_the_marginal_density_is_that_of_the_dense_normal(formulas):
         assert (both[0] - both[1]) / 2e-5 == pytest.approx(slope[k], rel=1e-5, abs=1e-5)
 
 
-def test_responses_without_anything_in_common_are_models_by_themselves():
-    d = frame()
-    _, _, _, c, value = at_random(APART, d, 3)
+@pytest.mark.parametrize(
+    "right",
+    [
+        "age + (1 | child)",
+        "age + s(o, k=4) + (1 | mm(school, school2))",
+        "age + (0 + ar1(visit) | child) + (1 | gr(school, by=arm))",
+    ],
+)
+def test_responses_without_anything_in_common_are_models_by_themselves(right):
+    d = frame(missing="s(" not in right)  # curves are made for all rows of the frame
+    d["arm"] = d["school"] % 2
+    _, _, _, c, value = at_random([f"mv(weight, height, rescor=False) ~ {right}"], d, 3)
     total = 0.0
     for k, name in enumerate(("weight", "height")):
-        one = mb.Model([f"{name} ~ age + (1 | child)", "sigma ~ 1"], d).spec
-        own = set_up(one.design, one.priors)
-        root = c.L["child"][k : k + 1, k : k + 1]
-        x = own.problem.pack([root], c.log_sigma[k : k + 1], np.zeros(0))
+        one = mb.Model([f"{name} ~ {right}", "sigma ~ 1"], d).spec
+        own, roots = set_up(one.design, one.priors), []
+        for f in own.layout.integrated:
+            g = one.design.mu.group(f.name)
+            whole = c.L[called(name, g)]
+            q = len(g.terms)
+            mine = slice(None) if called(name, g) != f.name else slice(k * q, (k + 1) * q)
+            roots.append(whole[mine, mine])
+        x = own.problem.pack(roots, c.log_sigma[k : k + 1], np.zeros(0))
         likelihood = Likelihood.of(own.problem)
         total += likelihood.function(x, np.empty(0), likelihood.ints, likelihood.floats)
     assert value == pytest.approx(total, abs=1e-8)
+
+
+def test_kin_of_which_none_are_related_are_plain_levels():
+    nobody = {"A": pd.DataFrame(np.eye(7), range(7), range(7))}
+    found = []
+    for formula in (PLAIN[0], PLAIN[0].replace("child)", "gr(child, cov=A))")):
+        known = nobody if "cov" in formula else None
+        spec = mb.Model(formula, frame(), known=known).spec
+        setup = set_up(spec.design, spec.priors)
+        density = MarginalDensity(setup.layout, setup.problem)
+        found.append(density.logp_grad(np.linspace(-0.5, 0.5, setup.layout.ndim)))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-12)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-9)
 
 
 def test_a_missing_response_is_integrated_out():
