@@ -74,7 +74,7 @@ class Beta(Family):
     name: ClassVar[str] = "beta"
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("phi", r"\phi"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "Beta", None, "beta", {"phi": "kappa"},
+        "Beta", None, "beta", {"phi": "kappa"}, glmmtmb="beta_family",
         names=("beta_family", "betareg", "beta_regression"),
     )  # fmt: skip
     dispersion: ClassVar[str | None] = "phi"

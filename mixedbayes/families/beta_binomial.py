@@ -115,7 +115,7 @@ class BetaBinomial(Trials):
     title: ClassVar[str] = "beta-binomial"
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("phi", r"\phi"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        "beta_binomial", None, "beta_binomial", {"phi": "kappa"},
+        "beta_binomial", None, "beta_binomial", {"phi": "kappa"}, glmmtmb="betabinomial",
         names=("betabinomial", "bb", "beta_binomial2"),
     )  # fmt: skip
     inflated: ClassVar[str | None] = "zero_inflated_beta_binomial"

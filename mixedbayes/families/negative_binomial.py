@@ -90,6 +90,7 @@ class NegativeBinomial(Counts):
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("shape", r"\alpha"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
         "negbinomial", "glmer.nb", "negativebinomial", {"shape": "alpha"}, bambi_weights=True,
+        glmmtmb="nbinom2",
         names=("nbinom2", "nbinom", "nbinomial", "negbinomial", "negbin", "nb", "nb2",
                "neg_binomial", "neg_binomial_2", "negative_binomial_2"),
     )  # fmt: skip

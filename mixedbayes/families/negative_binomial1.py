@@ -59,7 +59,15 @@ class NegativeBinomial1(Counts):
     title: ClassVar[str] = "negative binomial (variance proportional to the mean)"
     declared: ClassVar[tuple[Parameter, ...]] = (Parameter("phi", r"\phi"),)
     elsewhere: ClassVar[Elsewhere] = Elsewhere(
-        names=("nbinom1", "nb1", "negbinomial1", "negbin1", "neg_binomial_1", "negative_binomial_1")
+        glmmtmb="nbinom1",
+        names=(
+            "nbinom1",
+            "nb1",
+            "negbinomial1",
+            "negbin1",
+            "neg_binomial_1",
+            "negative_binomial_1",
+        ),
     )
     inflated: ClassVar[str | None] = "zero_inflated_negative_binomial"
     hurdle: ClassVar[str | None] = "hurdle_negative_binomial"

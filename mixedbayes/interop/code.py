@@ -9,12 +9,13 @@ from mixedbayes.errors import ModelError
 from mixedbayes.interop.bambi_code import bambi_code
 from mixedbayes.interop.brms_code import brms_code
 from mixedbayes.interop.brms_several import brms_of_several
+from mixedbayes.interop.glmmtmb_code import glmmtmb_code
 from mixedbayes.interop.lme4_code import lme4_code
 from mixedbayes.interop.pymc_code import pymc_code
 from mixedbayes.interop.writing import check_unlimited, check_writable, lines
 from mixedbayes.model.spec import Spec
 
-type Target = Literal["lme4", "brms", "bambi", "pymc"]
+type Target = Literal["lme4", "glmmTMB", "brms", "bambi", "pymc"]
 
 # Why there is no code of a model with smooths, and what there is instead.
 _SMOOTHS: dict[str, str] = {
@@ -22,6 +23,7 @@ _SMOOTHS: dict[str, str] = {
         "lme4 has no smooths. R's mgcv has the same ones, with estimates in place of a posterior: "
         'gam(y ~ s(x) + s(g, bs = "re"), method = "REML"), where s(g, bs = "re") is (1 | g)'
     ),
+    "glmmTMB": "its smooths have other sds; R's mgcv has the same ones, see code('lme4')",
     "brms": (
         "brms takes the same formula, but the sds and slopes of its smooths are of functions in "
         "other units than here, so that these priors would say something else there; write the "
@@ -34,6 +36,7 @@ _SMOOTHS: dict[str, str] = {
 
 _MONOTONIC: dict[str, str] = {
     "lme4": "lme4 has no monotonic effects; code('brms') has them",
+    "glmmTMB": "glmmTMB has no monotonic effects; code('brms') has them",
     "bambi": "Bambi has no mo(); fit.model.pymc is this model in PyMC",
     "pymc": "it writes no monotonic effects; fit.model.pymc is this model in PyMC",
 }
@@ -47,7 +50,7 @@ def code(spec: Spec, target: Target) -> str:
     spec
         Of the model.
     target
-        "lme4", "brms", "bambi" or "pymc".
+        "lme4", "glmmTMB", "brms", "bambi" or "pymc".
 
     Returns
     -------
@@ -65,6 +68,7 @@ def code(spec: Spec, target: Target) -> str:
     """
     writers: dict[str, Callable[[Spec], str]] = {
         "lme4": lme4_code,
+        "glmmTMB": glmmtmb_code,
         "brms": brms_code if spec.design.several is None else brms_of_several,
         "bambi": bambi_code,
         "pymc": plain_pymc,
@@ -79,8 +83,8 @@ def code(spec: Spec, target: Target) -> str:
         raise ModelError(f"code({target!r}): {_SMOOTHS[target]}")
     if target in _MONOTONIC and any(p.monotonic for p in spec.design.predictors):
         raise ModelError(f"code({target!r}): {_MONOTONIC[target]}")
-    brms = target == "brms"
-    check_writable(spec, f"code({target!r})", target, plain=not brms, residuals=brms)
+    brms, correlated = target == "brms", target in ("brms", "glmmTMB")
+    check_writable(spec, f"code({target!r})", target, plain=not brms, residuals=correlated)
     if target != "brms":
         for g in spec.design.factors:
             if g.arms is not None and target != "pymc":

@@ -31,7 +31,7 @@ def lme4_code(spec: Spec) -> str:
     if design.formula.response.se is not None:
         raise ModelError("lme4 has no known standard errors: its weights are relative to a sigma")
     _check_uncorrelated(spec)
-    formula = f"{_response(spec)} ~ {r_right(design.formula, design.mu, 'lme4')}"
+    formula = f"{r_response(spec)} ~ {r_right(design.formula, design.mu, 'lme4')}"
     arguments = [formula, "data = data"]
     mixed = "er" if design.mu.factors else ""
     if theirs.startswith("glmer."):
@@ -62,7 +62,8 @@ def _no_categories(spec: Spec) -> str:
     return f"{said}: code('brms') has it, by maximum likelihood R's nnet::multinom"
 
 
-def _response(spec: Spec) -> str:
+def r_response(spec: Spec) -> str:
+    """The left side, of trials with both counts."""
     response = spec.design.formula.response
     y = r_text(parse_expression(response.text))
     if response.trials is None:

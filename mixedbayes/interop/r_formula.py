@@ -24,6 +24,7 @@ from mixedbayes.formula.nodes import (
 )
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.terms.bars import LAW
+from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.registry import COVARIANCES
 
 # Functions that mean the same in both languages.
@@ -170,15 +171,21 @@ def r_bar(bar: RandomTerm, g: GroupDesign, package: str) -> str:
     group = f"{bar.id} | {group}" if bar.id else group
     structure = COVARIANCES[bar.structure]
     structure.written(package, effects=effects, group=group)  # or there is none
-    if structure.name == g.covariance.name and g.covariance.at:
-        if structure.axis and not _one_step_apart(g.covariance.at):
-            raise ModelError(
-                f"{package}'s {structure.name} has levels one step apart, and those of "
-                f"{g.covariance.of} are not: {', '.join(f'{v:g}' for v in g.covariance.at[:6])}"
-            )
-        if structure.axis:
-            effects = f"0 + factor({effects.removeprefix('0 + ')})"
+    if structure.name == g.covariance.name and g.covariance.at and structure.axis:
+        effects = structured_effects(g.covariance, effects.removeprefix("0 + "), package)
     return structure.written(package, effects=effects, group=group)
+
+
+def structured_effects(own: Covariance, variable: str, package: str) -> str:
+    """Effects of the levels of a variable, in R; ModelError where the package has others."""
+    if own.axis == "times":
+        return f"0 + numFactor({variable})"
+    if own.axis and not _one_step_apart(own.at):
+        raise ModelError(
+            f"{package}'s {own.name} has levels one step apart, and those of "
+            f"{own.of} are not: {', '.join(f'{v:g}' for v in own.at[:6])}"
+        )
+    return f"0 + factor({variable})"
 
 
 def _one_step_apart(at: Sequence[float]) -> bool:

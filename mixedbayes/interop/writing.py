@@ -36,7 +36,7 @@ def check_writable(
 
 
 _INSTEAD = {
-    "lme4": "lme4 has none; nlme::lme and nlme::gls have them as correlation=",
+    "lme4": "lme4 has none; code('glmmTMB') has them, and nlme::gls as correlation=",
     "bambi": "Bambi has none; model.pymc is this one in PyMC",
     "pymc": "`pymc` is the model in PyMC",
 }

@@ -35,7 +35,9 @@ class Autoregressive(Covariance):
     extends: ClassVar[bool] = True
     chain: ClassVar[bool] = True
     axis: ClassVar[Axis] = "steps"
-    elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "ar1({effects} | {group})"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "lme4": "ar1({effects} | {group})", "glmmTMB": "ar1({effects} | {group})",
+    }  # fmt: skip
     residuals_elsewhere: ClassVar[Mapping[str, Written]] = {
         "brms": Written(
             "ar(time = {time}, gr = {group}, p = 1, cov = TRUE)", ("ar[1]",),
@@ -145,5 +147,7 @@ class HeterogeneousAutoregressive(Autoregressive):
     name: ClassVar[str] = "hetar1"
     one_sd: ClassVar[bool] = False
     extends: ClassVar[bool] = False
-    elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "ar1({effects} | {group}, hom = FALSE)"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "lme4": "ar1({effects} | {group}, hom = FALSE)", "glmmTMB": "hetar1({effects} | {group})",
+    }  # fmt: skip
     residuals_elsewhere: ClassVar[Mapping[str, Written]] = {}

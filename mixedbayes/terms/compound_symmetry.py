@@ -25,7 +25,9 @@ class CompoundSymmetry(Covariance):
     """R = (1 - rho) I + rho 1 1', -1 / (k - 1) < rho < 1; Beta(eta, eta) over that interval."""
 
     name: ClassVar[str] = "cs"
-    elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "cs({effects} | {group})"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "lme4": "cs({effects} | {group})", "glmmTMB": "cs({effects} | {group})",
+    }  # fmt: skip
     latex: ClassVar[str] = r"\text{: one correlation for all pairs}"
     about: ClassVar[str] = "correlation"
     said: ClassVar[str] = "one correlation for all pairs"
@@ -103,7 +105,9 @@ class HomogeneousCompoundSymmetry(CompoundSymmetry):
     one_sd: ClassVar[bool] = True
     apart: ClassVar[bool] = False
     exchangeable: ClassVar[bool] = True
-    elsewhere: ClassVar[Mapping[str, str]] = {"lme4": "cs({effects} | {group}, hom = TRUE)"}
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "lme4": "cs({effects} | {group}, hom = TRUE)", "glmmTMB": "homcs({effects} | {group})",
+    }  # fmt: skip
     residuals_elsewhere: ClassVar[Mapping[str, Written]] = {
         "brms": Written("cosy(gr = {group})", ("cosy",), lower=0.0)
     }

@@ -156,8 +156,8 @@ class Covariance(ABC):
     axis: ClassVar[Axis] = ""
     # Whether effects at other positions follow from those that are known; see `beyond`.
     extends: ClassVar[bool] = False
-    # How "lme4" and "brms" write a bar, with {effects} and {group}, and "pymc" the root of a block,
-    # with {variable}, {k} and {prior}. Their positions are one step apart.
+    # How "lme4", "glmmTMB" and "brms" write a bar, with {effects} and {group}, and "pymc" the root
+    # of a block, with {variable}, {k} and {prior}. Their positions are one step apart.
     elsewhere: ClassVar[Mapping[str, str]] = {}
     latex: ClassVar[str] = r"\text{: correlations}"  # what is said of R in D R D
     about: ClassVar[str] = "correlations"  # what their prior is of
@@ -306,8 +306,9 @@ class Covariance(ABC):
     def written(self, package: str, **parts: Any) -> str:
         """As another package writes it; ModelError where it has none."""
         if package not in self.elsewhere:
+            other = ", which code('glmmTMB') has" if "glmmTMB" in self.elsewhere else ""
             raise ModelError(
-                f"there is no code for {package} of the covariance {self.name}(... | g): "
+                f"there is no code for {package} of the covariance {self.name}(... | g){other}: "
                 "write (... | g), or (... || g) without correlations"
             )
         return self.elsewhere[package].format(**parts)

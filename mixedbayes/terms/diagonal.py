@@ -18,5 +18,6 @@ class Diagonal(Unstructured):
     closed: ClassVar[bool] = False
     elsewhere: ClassVar[Mapping[str, str]] = {
         "lme4": "({effects} || {group})",
+        "glmmTMB": "diag({effects} | {group})",
         "brms": "({effects} || {group})",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,6 +33,7 @@ class OrnsteinUhlenbeck(Covariance):
     extends: ClassVar[bool] = True
     chain: ClassVar[bool] = True
     axis: ClassVar[Axis] = "times"
+    elsewhere: ClassVar[Mapping[str, str]] = {"glmmTMB": "ou({effects} | {group})"}
     latex: ClassVar[str] = r"_{st} = \exp(-|s - t| / \rho)"
     about: ClassVar[str] = "range"
     said: ClassVar[str] = "a correlation that falls exponentially with the distance of times"

@@ -14,7 +14,7 @@ neighbours have the same prior however many effects there are.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -37,6 +37,7 @@ class Toeplitz(Covariance):
     name: ClassVar[str] = "toep"
     axis: ClassVar[Axis] = "order"
     apart: ClassVar[bool] = True
+    elsewhere: ClassVar[Mapping[str, str]] = {"glmmTMB": "toep({effects} | {group})"}
     latex: ClassVar[str] = r"\text{: a correlation for each lag}"
     about: ClassVar[str] = "partial correlations"
     said: ClassVar[str] = "a correlation for each lag"
@@ -156,6 +157,7 @@ class HomogeneousToeplitz(Toeplitz):
     """The same correlations, with one sd for all effects."""
 
     name: ClassVar[str] = "homtoep"
+    elsewhere: ClassVar[Mapping[str, str]] = {"glmmTMB": "homtoep({effects} | {group})"}
     one_sd: ClassVar[bool] = True
     apart: ClassVar[bool] = False
 

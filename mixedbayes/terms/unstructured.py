@@ -32,6 +32,7 @@ class Unstructured(Covariance):
     said: ClassVar[str] = "a correlation for each pair"
     elsewhere: ClassVar[Mapping[str, str]] = {
         "lme4": "({effects} | {group})",
+        "glmmTMB": "us({effects} | {group})",
         "brms": "({effects} | {group})",
         "pymc": 'pm.LKJCorr("{variable}", n={k}, eta={prior.eta!r})',
     }

@@ -558,7 +558,7 @@ def test_what_bambi_cannot_express_is_refused(formula, data, family, message):
         model(formula, data, family=family).code("bambi")
 
 
-@pytest.mark.parametrize("target", ["lme4", "brms", "bambi", "pymc"])
+@pytest.mark.parametrize("target", ["lme4", "glmmTMB", "brms", "bambi", "pymc"])
 def test_functions_of_ones_own_are_not_taken_for_those_of_the_same_name(target):
     given = mb.Model("y ~ log(t)", counts(), functions={"log": np.log1p})
     with pytest.raises(ModelError, match=r"own function log\(\): make its result a column"):
@@ -566,7 +566,7 @@ def test_functions_of_ones_own_are_not_taken_for_those_of_the_same_name(target):
 
 
 def test_other_targets_are_refused():
-    with pytest.raises(ModelError, match="use one of 'lme4', 'brms', 'bambi', 'pymc'"):
+    with pytest.raises(ModelError, match="use one of 'lme4', 'glmmTMB', 'brms', 'bambi', 'pymc'"):
         model().code("stan")
 
 
