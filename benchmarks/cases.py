@@ -255,6 +255,20 @@ def kin(animals: int) -> dict[str, Any]:
     return {"known": {"Q": mb.pedigree(flock(animals), id="animal")}}
 
 
+def series(times: int) -> pd.DataFrame:
+    """Two sites at the same irregular times, effects of sd 1.2 and range 8, residuals of sd 0.7."""
+    rng = np.random.default_rng(times)
+    time = np.sort(rng.uniform(0, times / 4, times))
+    r = np.exp(-np.diff(time) / 8.0)
+    u = rng.normal(size=(times, 2))
+    for k in range(1, times):
+        u[k] = r[k - 1] * u[k - 1] + np.sqrt(1 - r[k - 1] ** 2) * u[k]
+    x, e = rng.normal(size=2 * times), rng.normal(0, 0.7, 2 * times)
+    site = np.tile(["a", "b"], times)
+    y = 3 + 0.5 * x + 1.2 * u.ravel() + e
+    return pd.DataFrame({"y": y, "x": x, "time": np.repeat(time, 2), "site": site})
+
+
 def mares() -> pd.DataFrame:
     """ovary with the day of each row within its mare, and nlme's two waves."""
     data = mb.load_data("ovary")
@@ -288,6 +302,7 @@ def _of_term(kind: str, formula: str, make: Callable[[], pd.DataFrame], **more: 
 
 _CURVES = "y ~ " + " + ".join(f"s(x{k}, k=10)" for k in range(10))
 _KIN = "y ~ x + (1 | gr(animal, precision=Q))"
+_SERIES = "y ~ x + ou(time | site)"
 TERMS: Mapping[str, Case] = {
     "term_mcycle": _of_term(
         "mcycle", "accel ~ s(times, k=20)", _shipped("mcycle"), peers=("mgcv", "brms")
@@ -314,6 +329,8 @@ TERMS: Mapping[str, Case] = {
         "pedigree", _KIN, partial(flock, 5_000), arguments=partial(kin, 5_000),
         settings={"draws": 500},
     ),
+    "term_series_400": _of_term("series", _SERIES, partial(series, 400)),
+    "term_series_2k": _of_term("series", _SERIES, partial(series, 2_000)),
 }  # fmt: skip
 
 SHORT = {"draws": 200, "tune": 100}  # some 600 effective draws

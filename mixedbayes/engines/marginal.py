@@ -190,14 +190,14 @@ def _sample_density(
 ) -> tuple[SamplingResult, Constrained]:
     """nutpie on the compiled density, in the units of its mode's curvature."""
     from mixedbayes.marginal.density import MarginalDensity
-    from mixedbayes.marginal.mode import find_mode, transform_tails, whiten
+    from mixedbayes.marginal.mode import find_mode, share_variance, transform_tails, whiten
     from mixedbayes.marginal.surrogate import fit_surrogate, surrogate_pays
     from mixedbayes.sample.defaults import MARGINAL
 
-    density = MarginalDensity(setup.layout, setup.problem)
+    density = MarginalDensity(setup.layout, setup.problem, likelihood=setup.likelihood())
     mode = find_mode(density)
     _check_rounding(spec, setup, setup.least_sigma(density.constrained(mode.theta)))
-    density, mode = transform_tails(density, mode)
+    density, mode = transform_tails(*share_variance(density, mode))
     white = whiten(density, mode)
     if surrogate_pays(setup.problem, density):
         cores = settings.cores or available_cores()

@@ -23,6 +23,7 @@ from mixedbayes.marginal.kernel import kernel_for
 from mixedbayes.marginal.parameters import Constrained, Layout
 from mixedbayes.marginal.problem import Problem
 from mixedbayes.theta.record import Recorded, pack
+from mixedbayes.theta.shares import ShareTransform
 from mixedbayes.theta.tails import TailTransform
 from mixedbayes.theta.whitening import CholeskyFactor, Whitening
 
@@ -101,8 +102,9 @@ class Surrogate:
 class MarginalDensity(Recorded):
     """Log posterior of theta, up to log p(y), for one problem and its priors.
 
-    With `tails` it is the density of t instead, theta = tails.phi(t), and with `units` that of eta,
-    t = mode + C eta; their Jacobians are part of it. With a `surrogate` the gradient near the mode
+    With `tails` it is the density of t instead, theta = tails.phi(t), with a `share` of theta =
+    share.theta(tails.phi(t)), and with `units` that of eta, t = mode + C eta; their Jacobians are
+    part of it. With a `surrogate` the gradient near the mode
     is the surrogate's; the value is always exact. Another `likelihood` than the problem's own may
     be given.
     """
@@ -116,6 +118,7 @@ class MarginalDensity(Recorded):
     tails: TailTransform | None = None
     likelihood: Likelihood | None = None
     surrogate: Surrogate | None = None
+    share: ShareTransform | None = None
 
     @cached_property
     def ndim(self) -> int:
@@ -132,7 +135,8 @@ class MarginalDensity(Recorded):
     def constrained(self, theta: Floats) -> Constrained:
         """The parameters at points (..., ndim) of this density's own coordinates."""
         t = self.whitening.to_theta(theta)
-        return self.layout.constrained(self.tails.phi(t) if self.tails else t)
+        t = self.tails.phi(t) if self.tails else t
+        return self.layout.constrained(self.share.theta(t) if self.share else t)
 
     @cached_property
     def _likelihood(self) -> Likelihood:
@@ -164,6 +168,7 @@ class MarginalDensity(Recorded):
             "codes": table.codes, "numbers": table.numbers,
             "blocks": maps.blocks, "sampled": maps.sampled, "steps": maps.steps,
             "tails": tails.table,
+            "share": np.zeros(0) if self.share is None else self.share.table,
             "terms": near.terms, "coefficients": near.coefficients,
             "square": np.array([near.radius**2]),
         }  # fmt: skip

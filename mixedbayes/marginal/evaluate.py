@@ -25,6 +25,7 @@ from mixedbayes.theta.record import (
     places,
     reals,
 )
+from mixedbayes.theta.shares import apply_share, share_slopes
 from mixedbayes.theta.simplex import put_steps, step_slopes
 from mixedbayes.theta.tails import apply_tails
 from mixedbayes.theta.whitening import to_theta, to_z
@@ -43,11 +44,12 @@ SECTIONS = (
     "sampled",  # (n_sampled, 4)
     "steps",  # of monotonic effects, see theta.simplex
     "tails",  # (d, 3)
+    "share",  # (3,) or (0,), see theta.shares
     "terms", "coefficients", "square",  # of the surrogate, and the square of its radius
     *whitening.SECTIONS,
 )  # fmt: skip
-(LIKELIHOOD, SIZES, CODES, NUMBERS, BLOCKS, SAMPLED, STEPS, TAILS, TERMS, COEFFICIENTS, SQUARE,
- WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
+(LIKELIHOOD, SIZES, CODES, NUMBERS, BLOCKS, SAMPLED, STEPS, TAILS, SHARE, TERMS, COEFFICIENTS,
+ SQUARE, WHITENING, *_) = places(SECTIONS).values()  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
 
 # log likelihood at x, which writes its gradient: f(x, gradient, ints, floats); an empty gradient
@@ -145,6 +147,8 @@ def density(eta, gradient, record):
     theta, slopes = np.empty(d), np.empty((d, 2))
     to_theta(eta, record, WHITENING, theta)
     jacobian = apply_tails(theta, reals(record, TAILS).reshape(d, 3), theta, slopes)
+    share = reals(record, SHARE)
+    apply_share(theta, share)
     codes, numbers = ints(record, CODES).reshape(d, 2), reals(record, NUMBERS).reshape(d, 6)
     prior = log_prior(theta, codes, numbers, work)
     gradient[:] = 0.0
@@ -156,6 +160,7 @@ def density(eta, gradient, record):
     likelihood = _call(given[0], x[:n_x], dx[: n_x if exact else 0], whole, real)
     if exact:
         _derivatives(work, blocks, W, sampled, steps, sigma, first, x, dx, n_x - n_v)
+        share_slopes(work[2], theta, share)
         for i in range(d):
             work[2, i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
         to_z(work[2], record, WHITENING, gradient)

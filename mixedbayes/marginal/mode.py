@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from mixedbayes.errors import ModelError
-from mixedbayes.marginal.density import Affine
+from mixedbayes.marginal.density import Affine, MarginalDensity
 from mixedbayes.marginal.start import ThetaDensity, coordinate_units, default_start
-from mixedbayes.theta.logpriors import IDENTITY
+from mixedbayes.theta.logpriors import IDENTITY, LOG
+from mixedbayes.theta.shares import ShareTransform
 from mixedbayes.theta.tails import fit_tails
 
-__all__ = ["Mode", "find_mode", "initial_points", "transform_tails", "whiten"]
+__all__ = ["Mode", "find_mode", "initial_points", "share_variance", "transform_tails", "whiten"]
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +30,7 @@ _WIDEST = 3.0  # largest posterior sd that the curvature may claim, in a coordin
 _NEARLY = 1e-5  # gain in log density still expected when the search stops; one Newton step follows
 _STEP = 1e-4  # of the differences
 _LONGEST = 4.0  # radius of the trust region
+_TRADED = -0.3  # correlation of two log sds below which they trade variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,27 @@ def transform_tails[D: ThetaDensity](density: D, mode: Mode) -> tuple[D, Mode]:
         return density, mode
     transformed = replace(density, tails=tails)
     return transformed, find_mode(transformed, tails.t(mode.theta))
+
+
+def share_variance(density: MarginalDensity, mode: Mode) -> tuple[MarginalDensity, Mode]:
+    """The density with a ratio and a total in the place of log sigma and of the log sd that the
+    data tell least from it, see `theta.shares`, and its mode there; where they tell these apart,
+    the same.
+    """
+    layout, cov = density.layout, mode.covariance
+    if layout.sigma is None or not layout.integrated:
+        return density, mode
+    j = layout.starts["sigma"]
+    starts = ((layout.starts[f"factor {f.name}"], len(f.sd)) for f in layout.integrated)
+    every = [at + k for at, many in starts for k in range(many)]
+    spread = np.sqrt(np.diag(cov))
+    i = min(every, key=lambda k: cov[k, j] / (spread[k] * spread[j]))
+    logs = (layout.table.codes[[i, j], 1] == LOG).all()
+    if cov[i, j] > _TRADED * spread[i] * spread[j] or not logs:
+        return density, mode
+    share = ShareTransform.at(i, j, mode.theta, cov)
+    changed = replace(density, share=share)
+    return changed, find_mode(changed, share.t(mode.theta))
 
 
 def initial_points(

@@ -32,6 +32,7 @@ from mixedbayes.priors.types import MonotonicPrior, PredictorPriors, Priors
 from mixedbayes.terms.base import Term
 
 if TYPE_CHECKING:
+    from mixedbayes.marginal.density import Likelihood
     from mixedbayes.marginal.sparse.entries import Errors
     from mixedbayes.marginal.sparse.products import Effects
 
@@ -39,6 +40,7 @@ Floats = NDArray[np.float64]
 
 SUMMARISED = 2e8  # effects x draws that summaries are made of, in seconds; beyond it, fewer draws
 FEWEST_DRAWS = 200
+SLOW_FLOPS = 1e5  # of a gradient that takes some 100 microseconds
 _DRAWN = 2**23  # effects that are drawn together where few of them are kept
 
 
@@ -171,6 +173,16 @@ class Setup:
     weights: Floats | None = None  # (n,) known weights of the rows
     errors: Errors | None = None  # where the problem is for the sparse kernel
     chains: Mapping[str, Chained] = field(default_factory=dict)  # of the factors that are such
+    # What the sparse kernel's problem was made of: terms, y, X, known weights, offset.
+    made_of: tuple[list[Effects], Floats, Floats, Floats | None, Floats | None] | None = None
+
+    def likelihood(self) -> Likelihood | None:
+        """One that is quicker than the problem's own, see `marginal.ratio`; None where none is."""
+        if self.made_of is None or self.problem.plan.flops < SLOW_FLOPS:
+            return None
+        from mixedbayes.marginal.ratio import ratio_likelihood
+
+        return ratio_likelihood(self.problem, *self.made_of)
 
     def parameters(self, constrained: Constrained, rng: np.random.Generator) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter: effects are exact draws given the others."""
@@ -368,6 +380,7 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
     integrated, sampled = predictor.groups, predictor.groups[:0]
     log_sigma, correlations, errors = None, None, None
     chains: Mapping[str, Chained] = {}
+    made_of = None
     if needs_sparse(design):
         from mixedbayes.marginal.sparse.problem import build_sparse_problem
 
@@ -379,6 +392,7 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
         chains = chains_of(integrated)
         terms, given["names"] = _integrated(integrated, chains)
         problem: Problem = build_sparse_problem(*rows, terms, errors=errors, **given)
+        made_of = (terms, *rows, given["weights"], given["offset"])
     else:
         left_out = plan_of(design, priors, max_dense).sampled
         integrated = tuple(g for k, g in enumerate(predictor.groups) if k not in left_out)
@@ -390,7 +404,7 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
     layout = _layout(population, integrated, sampled, priors, log_sigma, correlations, chains)
     return Setup(
         problem, layout, population, priors.mu, integrated, sampled, log_sigma, given["weights"],
-        errors, chains,
+        errors, chains, made_of,
     )  # fmt: skip
 
 
