@@ -1,4 +1,4 @@
-"""Smooths, pedigrees, long series and correlated residuals, ours and R's in the same run; see README.md.
+"""Smooths, kin, long series and correlated residuals, ours and R's in the same run; see README.md.
 
     python -m benchmarks.terms
     python -m benchmarks.terms mcycle pedigree_300 --tools ours brms --repeat 1
