@@ -389,7 +389,7 @@ CASES: Mapping[str, Case] = {
         )
         for family in ("poisson", "bernoulli")
         for slopes in (True, False)
-        for groups in (1_000, 10_000)
+        for groups in (100, 1_000, 10_000, 100_000)
     },
     "insteval": Case(
         "crossed",
