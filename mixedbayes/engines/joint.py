@@ -36,7 +36,8 @@ _LEAST = 1e-6  # distance from the mode of a starting point that gives up
 class PartiallyCentered(Formulation):
     """Between the two, for each level by the share of information that its own rows give.
 
-    Effects of nested factors are written relative to the coarser factors', and NUTS moves in the
+    Effects of nested factors are written relative to the coarser factors', those of smooths and of
+    related levels in directions in which they are known by themselves, and NUTS moves in the
     units of the posterior's curvature at its mode (Laplace's approximation), on a compiled density:
     nothing is compiled when a model is fitted. For the whole model; see `mixedbayes.joint`.
     """

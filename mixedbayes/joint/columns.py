@@ -19,10 +19,14 @@ from mixedbayes.theta.whitening import Matrix
 
 @dataclass(frozen=True, eq=False)
 class Rest:
-    """Columns (m, D) of all but the largest factor: sparse ones, then dense ones."""
+    """Columns (m, D) of all but the largest factor: sparse ones, then dense ones.
+
+    Of thousands, all are in the sparse matrix, and `large` keeps their products sparse.
+    """
 
     sparse: sparse.csr_array
     dense: Floats
+    large: bool = False
 
     @property
     def width(self) -> int:
@@ -41,14 +45,16 @@ class Rest:
     def weighted(self, w: Floats) -> Rest:
         few = self.sparse.shape[1]
         own = sparse.csr_array(self.sparse.multiply(w[:, None])) if few else self.sparse
-        return Rest(own, w[:, None] * self.dense)
+        return Rest(own, w[:, None] * self.dense, self.large)
 
     def led(self, A: sparse.csr_array) -> Rest:
         """A times the columns, for A (k, m)."""
-        return Rest(sparse.csr_array(A @ self.sparse), np.asarray(A @ self.dense))
+        return Rest(sparse.csr_array(A @ self.sparse), np.asarray(A @ self.dense), self.large)
 
-    def products(self, other: Rest) -> Floats:
+    def products(self, other: Rest) -> Matrix:
         """(D, D) with the columns of another, which have the same pattern."""
+        if self.large:
+            return sparse.csr_array(self.sparse.T @ other.sparse)
         few, dense = self.sparse.shape[1], self.dense.T @ other.dense
         if not few:
             return np.asarray(dense)
@@ -114,18 +120,25 @@ class Lift:
         """M T, sparse where M is."""
         if isinstance(M, np.ndarray):
             return self.right(M)
+        return sparse.csr_array(M @ self._matrix(M.shape[1]))
+
+    def _matrix(self, D: int) -> sparse.csr_array:
+        """T (D, D)."""
         end, blocks = 0, list[sparse.csr_array]()
         for span, R, S in self.parts:
             J = (span.stop - span.start) // len(S)
             outer = sparse.eye_array(J, format="csr") if R is None else sparse.csr_array(R)
             blocks.append(sparse.csr_array(sparse.kron(outer, S)))
             end = span.stop
-        blocks.append(sparse.csr_array(sparse.eye_array(M.shape[1] - end)))
-        return sparse.csr_array(M @ sparse.block_diag(blocks, format="csr"))
+        blocks.append(sparse.csr_array(sparse.eye_array(D - end)))
+        return sparse.csr_array(sparse.block_diag(blocks, format="csr"))
 
-    def both(self, C: Floats) -> Floats:
-        """T' C T, for C (D, D), symmetric."""
-        return self.right(self.right(C).T)
+    def both(self, C: Matrix) -> Matrix:
+        """T' C T, for C (D, D), symmetric; sparse where C is."""
+        if isinstance(C, np.ndarray):
+            return self.right(self.right(C).T)
+        T = self._matrix(C.shape[0])
+        return sparse.csr_array(T.T @ (C @ T))
 
 
 @dataclass(frozen=True, eq=False)

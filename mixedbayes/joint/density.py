@@ -16,6 +16,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.joint import loop
 from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData, compiled_of, row_data
+from mixedbayes.joint.fill import too_dense
 from mixedbayes.joint.kernel import SECTIONS, c_density, density
 from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.operator import COLUMNS, DENSE, ONES
@@ -24,8 +25,8 @@ from mixedbayes.priors.types import Priors
 from mixedbayes.theta.record import Recorded, pack
 from mixedbayes.theta.whitening import Whitening
 
-# Coefficients and effects beside the largest factor's: their square is kept and multiplied.
-LARGEST = 2000
+# Coefficients and effects beside the largest factor's whose square is kept and multiplied.
+LARGEST = 2000  # beyond it, L is kept where it is sparse
 
 
 def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
@@ -62,10 +63,9 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     across, size = {a.name for a in design.across}, lambda g: g.n_levels * len(g.terms)
     own = [size(g) for p in predictors for g in p.groups if g.name not in across]
     sizes = sorted([*own, *(size(a.effects) for a in design.across)])
-    rest = sum(sizes[:-1]) + sum(len(p.terms) + p.intercept for p in predictors)
-    if rest > LARGEST:
-        return f"{rest:,} effects besides the largest factor's are too many to sample together"
-    return None
+    plain = max((size(g) for p in predictors for g in p.groups if not g.entangled), default=0)
+    rest = sum(sizes) - plain + sum(len(p.terms) + p.intercept for p in predictors)
+    return too_dense(design) if rest > LARGEST else None
 
 
 @dataclass(frozen=True, eq=False)

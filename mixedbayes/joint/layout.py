@@ -23,7 +23,7 @@ from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint.coordinates import Coordinates, deviations
 from mixedbayes.joint.ordered import increasing
-from mixedbayes.joint.sampled import Sampled
+from mixedbayes.joint.sampled import Sampled, in_order
 from mixedbayes.numerics import correlation
 from mixedbayes.priors.factor import FactorParameters
 from mixedbayes.priors.placement import Centre, Cuts
@@ -58,17 +58,8 @@ class JointLayout:
 
     @cached_property
     def sampled(self) -> tuple[Sampled, ...]:
-        """The effects of each term, by size; smooths last.
-
-        The first is the largest factor of which each row has one level, if there is one.
-        """
-        found = [Sampled.of(g) for g in self.design.mu.groups]
-        found.sort(key=lambda s: (s.dense, -s.size))
-        first = next((s for s in found if s.plain), None)
-        if first is not None:
-            found.remove(first)
-            found.insert(0, first)
-        return tuple(found)
+        """The effects of each term, see `in_order`."""
+        return tuple(in_order(self.design.mu.groups))
 
     @property
     def first(self) -> Sampled | None:

@@ -7,6 +7,7 @@ together.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -114,3 +115,17 @@ class Sampled:
         _, sd, position = record[6:9]
         blocks = [[*record[:5], self.width, i, sd, position] for i in range(self.width)]
         return [word for block in blocks for word in block]
+
+
+def in_order(terms: Iterable[GroupDesign]) -> list[Sampled]:
+    """The effects of each term, by size; smooths last.
+
+    The first is the largest factor of which each row has one level, if there is one.
+    """
+    found = [Sampled.of(g) for g in terms]
+    found.sort(key=lambda s: (s.dense, -s.size))
+    first = next((s for s in found if s.plain), None)
+    if first is not None:
+        found.remove(first)
+        found.insert(0, first)
+    return found

@@ -20,7 +20,7 @@ from mixedbayes.joint.feasible import feasible_coefficients
 from mixedbayes.joint.leverage import left, leverages, scores
 from mixedbayes.joint.links import SAME
 from mixedbayes.joint.prior_precision import prior_precision
-from mixedbayes.theta.whitening import CholeskyFactor, Matrix, factorise
+from mixedbayes.theta.whitening import DENSEST, CholeskyFactor, Matrix, factorise
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50
@@ -85,7 +85,8 @@ class Scoring:
         few = [s.columns(rows) for s in others if not s.dense]
         self.few = sparse.hstack(few, format="csr") if few else sparse.csr_array((m, 0))
         self.many = [s.Z[rows] for s in others if s.dense]
-        if m * self.few.shape[1] <= _DENSE:
+        self.large = layout.ndim - layout.n_hyper - layout.n_first > DENSEST
+        if m * self.few.shape[1] <= _DENSE and not self.large:
             self.many.insert(0, self.few.toarray())
             self.few = sparse.csr_array((m, 0))
         self.rest = self._rest(self.X)
@@ -134,7 +135,11 @@ class Scoring:
 
     def _rest(self, X: Floats) -> Rest:
         """Columns of all factors but the first, and of the coefficients."""
-        return Rest(self.few, np.concatenate([*self.many, X], axis=1))
+        dense = np.concatenate([*self.many, X], axis=1)
+        if not self.large:
+            return Rest(self.few, dense)
+        both = sparse.csr_array(sparse.hstack([self.few, sparse.csr_array(dense)], format="csr"))
+        return Rest(both, dense[:, :0], large=True)
 
     def _levels(self) -> sparse.csr_array:
         """(J, m) which rows are of each level of the first factor."""
@@ -270,7 +275,7 @@ class Scoring:
         most = 1.0 if self.layout.family.ends_at_zero else 1e18
         return self.density.data.size * np.clip(np.nan_to_num(each), 1e-12, most)
 
-    def _precision(self, columns: Columns, w: Floats, e: Floats) -> tuple[Floats, Matrix, Floats]:
+    def _precision(self, columns: Columns, w: Floats, e: Floats) -> tuple[Floats, Matrix, Matrix]:
         """H of u and coefficients: the first factor's blocks, couplings, and the others' corner."""
         layout = self.layout
         cuts = columns.parameters[layout.thresholds][0] if layout.thresholds else np.zeros(0)
@@ -288,12 +293,16 @@ class Scoring:
         if layout.linked:
             couplings = couplings - self._shared(columns, w, blocks, corner)
         corner = columns.lift.both(corner)
-        n_rest = len(corner) - len(prior)
-        corner[:n_rest, :n_rest] += np.eye(n_rest)
-        corner[n_rest:, n_rest:] += prior
+        n_rest = corner.shape[0] - len(prior)
+        if isinstance(corner, np.ndarray):
+            corner[:n_rest, :n_rest] += np.eye(n_rest)
+            corner[n_rest:, n_rest:] += prior
+        else:
+            own = [sparse.eye_array(n_rest), sparse.csr_array(prior)]
+            corner = sparse.csr_array(corner + sparse.block_diag(own, format="csr"))
         return blocks, columns.lift.of(couplings), corner
 
-    def _shared(self, columns: Columns, w: Floats, blocks: Floats, corner: Floats) -> Matrix:
+    def _shared(self, columns: Columns, w: Floats, blocks: Floats, corner: Matrix) -> Matrix:
         """What the w w' of `Family.linked_information` takes from H; returns that of couplings.
 
         It is U' U / size with U = sum_k w_k A_k, A_k the columns of the k-th predictor of the rows,
@@ -322,7 +331,9 @@ class Scoring:
             H11 = sparse.csr_array((0, 0))
         T11, T12, T22 = T[:n, :n], T[:n, n:], T[n:, n:]
         left = H11 @ T12 + couplings @ T22
-        corner = T22.T @ (T22.T @ corner.T).T + (T12.T @ left + (couplings @ T22).T @ T12).toarray()
+        added = T12.T @ left + (couplings @ T22).T @ T12
+        dense = isinstance(corner, np.ndarray)
+        corner = T22.T @ (T22.T @ corner.T).T + (added.toarray() if dense else added)
         if len(blocks):
             own = sparse.bsr_array(T11, blocksize=(q, q)).data  # (J, q, q), sorted by level
             blocks = own.transpose(0, 2, 1) @ blocks @ own

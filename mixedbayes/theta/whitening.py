@@ -7,6 +7,8 @@ B (theta_h - mode_h). The effects of the first, largest grouping factor come bef
 so that their part is block diagonal and what couples them to the rest is sparse:
 
     L = [[L_1, 0], [K', L_2]],  x_2 = L_2^-T z_2,  x_1 = L_1^-T (z_1 - K x_2).
+
+Of thousands of other effects L_2 is sparse as well.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from scipy import linalg, sparse
 
 from mixedbayes import jit
 from mixedbayes.theta.record import Floats, Ints, copy, ints, reals
+from mixedbayes.theta.sparse_root import SparseRoot, backward, forward
 
 # Sections of a record, see `record`, next to one another.
 SECTIONS = (
@@ -26,9 +29,13 @@ SECTIONS = (
     "mode", "hyper", "slopes", "inner",
     "start", "columns", "couplings",  # K as compressed sparse rows
     "outer", "log_det",
+    "order", "below", "rows",  # of a sparse L_2, see `sparse_root`, with its values in `outer`
 )  # fmt: skip
-SPLIT, MODE, HYPER, SLOPES, INNER, START, COLUMNS, COUPLINGS, OUTER, LOG_DET = range(0, 20, 2)
+(SPLIT, MODE, HYPER, SLOPES, INNER, START, COLUMNS, COUPLINGS, OUTER, LOG_DET, ORDER, BELOW,
+ ROWS) = range(0, 26, 2)  # fmt: skip
 
+
+DENSEST = 2100  # rows up to which L_2 is dense
 
 type Matrix = Floats | sparse.csr_array
 
@@ -39,7 +46,7 @@ class CholeskyFactor:
 
     inner: Floats  # (J, q, q) L_1^-1, its blocks
     couplings: Matrix  # (J q, D) K
-    outer: Floats  # (D, D) L_2^-1, lower triangular
+    outer: Floats | SparseRoot  # (D, D) L_2^-1, lower triangular; or L_2
 
     @property
     def width(self) -> int:
@@ -50,15 +57,28 @@ class CholeskyFactor:
     def log_det(self) -> float:
         """log |L|."""
         diagonal = np.diagonal(self.inner, axis1=1, axis2=2)
-        return -float(np.log(diagonal).sum() + np.log(np.diag(self.outer)).sum())
+        inner = -float(np.log(diagonal).sum())
+        if isinstance(self.outer, SparseRoot):
+            return inner + self.outer.log_det
+        return inner - float(np.log(np.diag(self.outer)).sum())
 
     def solve(self, x: Floats) -> Floats:
         """H^-1 x, for x (N,)."""
         n_first = self.couplings.shape[0]
         first = self._inner(x[:n_first], "gij,gj->gi")
-        rest = self.outer @ (x[n_first:] - self.couplings.T @ first)
-        rest = self.outer.T @ rest
+        rest = self.whiten(x[n_first:] - self.couplings.T @ first)
+        rest = self.colour(rest)
         return np.concatenate([self._inner(first - self.couplings @ rest, "gji,gj->gi"), rest])
+
+    def whiten(self, x: Floats) -> Floats:
+        """L_2^-1 x, for x (D,)."""
+        if isinstance(self.outer, SparseRoot):
+            return self.outer.whiten(x)
+        return np.asarray(self.outer @ x)
+
+    def colour(self, z: Floats) -> Floats:
+        """L_2'^-1 z, for z (..., D)."""
+        return self.outer.colour(z) if isinstance(self.outer, SparseRoot) else z @ self.outer
 
     def level_blocks(self, spans: Sequence[slice], widths: Sequence[int]) -> list[Floats]:
         """Precision (J, q, q) of each level's effects, by factor, in the order of L.
@@ -71,6 +91,9 @@ class CholeskyFactor:
                 lower = np.linalg.inv(self.inner)
                 found.append(lower @ lower.transpose(0, 2, 1))
                 continue
+            if isinstance(self.outer, SparseRoot):
+                found.append(self.outer.given_later(self._own(span), q))
+                continue
             whole = self.given_later(span)
             at = np.arange(len(whole)).reshape(-1, q)
             found.append(whole[at[:, :, None], at[:, None, :]])
@@ -78,19 +101,24 @@ class CholeskyFactor:
 
     def given_later(self, span: slice) -> Floats:
         """Precision (k, k) of effects that are not the first factor's, given all later ones."""
-        n_first = self.couplings.shape[0]
-        own = slice(span.start - n_first, span.stop - n_first)
+        own = self._own(span)
+        if isinstance(self.outer, SparseRoot):
+            return self.outer.given_later(own)
         eye = np.eye(span.stop - span.start)
         lower = linalg.solve_triangular(self.outer[own, own], eye, lower=True)
         return np.asarray(lower @ lower.T)
+
+    def _own(self, span: slice) -> slice:
+        n_first = self.couplings.shape[0]
+        return slice(span.start - n_first, span.stop - n_first)
 
     def _inner(self, x: Floats, how: str) -> Floats:
         q = self.inner.shape[1]
         return np.einsum(how, self.inner, x.reshape(-1, q)).ravel()
 
 
-def factorise(blocks: Floats, couplings: Matrix, rest: Floats) -> CholeskyFactor:
-    """L of H with first blocks (J, q, q), H_12 (J q, D), sparse or not, and H_22 (D, D).
+def factorise(blocks: Floats, couplings: Matrix, rest: Matrix) -> CholeskyFactor:
+    """L of H with first blocks (J, q, q), H_12 (J q, D), sparse or not, and H_22 (D, D), too.
 
     Raises numpy.linalg.LinAlgError where H is not positive definite.
     """
@@ -104,9 +132,14 @@ def factorise(blocks: Floats, couplings: Matrix, rest: Floats) -> CholeskyFactor
         at = np.arange(len(inner))
         block_inverse = sparse.bsr_array((inner, at, np.arange(len(inner) + 1)))
         K = sparse.csr_array(block_inverse @ couplings)
-        rest = rest - (K.T @ K).toarray()
+        both = K.T @ K
+        rest = rest - (both.toarray() if isinstance(rest, np.ndarray) else both)
     else:
         K = couplings
+    if not isinstance(rest, np.ndarray):
+        if not np.isfinite(inner).all():
+            raise np.linalg.LinAlgError("the curvature is no finite number")
+        return CholeskyFactor(inner, K, SparseRoot.of(rest))
     if not (np.isfinite(rest).all() and np.isfinite(inner).all()):
         raise np.linalg.LinAlgError("the curvature is no finite number")
     L2 = np.linalg.cholesky(rest)
@@ -127,7 +160,8 @@ class Whitening:
     def identity(cls, h: int, n_first: int = 0, q: int = 1, rest: int = 0) -> Whitening:
         """Of h variance parameters, n_first effects in levels of q, and the rest."""
         eye = np.broadcast_to(np.eye(q), (n_first // q, q, q))
-        factor = CholeskyFactor(eye, sparse.csr_array((n_first, rest)), np.eye(rest))
+        outer = np.eye(rest) if rest <= DENSEST else SparseRoot.identity(rest)
+        factor = CholeskyFactor(eye, sparse.csr_array((n_first, rest)), outer)
         return cls(np.zeros(h + n_first + rest), np.eye(h), np.zeros((0, 0)), factor)
 
     @property
@@ -139,7 +173,7 @@ class Whitening:
         """theta (..., d) at z (..., d)."""
         h, (n_first, q) = len(self.hyper), (self.factor.couplings.shape[0], self.factor.width)
         moved = z[..., :h] @ self.hyper.T
-        rest = z[..., h + n_first :] @ self.factor.outer
+        rest = self.factor.colour(z[..., h + n_first :])
         first = z[..., h : h + n_first] - rest @ self.factor.couplings.T
         first = first.reshape(*z.shape[:-1], n_first // q, q)
         first = np.einsum("gji,...gj->...gi", self.factor.inner, first)
@@ -160,9 +194,17 @@ class Whitening:
             "start": K.indptr.astype(np.int64),
             "columns": K.indices.astype(np.int64),
             "couplings": K.data.astype(float),
-            "outer": self.factor.outer,
             "log_det": np.array([self.log_det]),
+            **_outer_sections(self.factor.outer),
         }
+
+
+def _outer_sections(outer: Floats | SparseRoot) -> dict[str, Floats | Ints]:
+    if isinstance(outer, SparseRoot):
+        order, below, rows, values = outer.order, outer.start, outer.rows, outer.values
+        return {"outer": values, "order": order, "below": below, "rows": rows}
+    none = np.zeros(0, np.int64)
+    return {"outer": outer, "order": none, "below": none, "rows": none}
 
 
 def non_normality(points: Floats, gradients: Floats) -> float:
@@ -191,9 +233,16 @@ def to_theta(z, record, at, theta):
     D, moving = d - last, h if slopes.size else 0
     rest, moved = theta[last:], theta[:h]  # without the mode until the end
     rest[:] = 0.0
-    for i in range(D):
-        for j in range(i + 1):
-            rest[j] += outer[i * D + j] * z[last + i]
+    order = ints(record, at + ORDER)
+    if order.size:
+        v = z[last:].copy()
+        backward(ints(record, at + BELOW), ints(record, at + ROWS), outer, v)
+        for i in range(D):
+            rest[order[i]] = v[i]
+    else:
+        for i in range(D):
+            for j in range(i + 1):
+                rest[j] += outer[i * D + j] * z[last + i]
     for i in range(h):
         moved[i] = 0.0
         for j in range(i + 1):
@@ -243,11 +292,19 @@ def to_z(grad, record, at, out):
         out[h + i] = value
         for k in range(start[i], start[i + 1]):
             rest[columns[k]] -= couplings[k] * value
-    for i in range(D - 1, -1, -1):
-        value = 0.0
-        for j in range(i + 1):
-            value += outer[i * D + j] * rest[j]
-        rest[i] = value
+    order = ints(record, at + ORDER)
+    if order.size:
+        v = np.empty(D)
+        for i in range(D):
+            v[i] = rest[order[i]]
+        forward(ints(record, at + BELOW), ints(record, at + ROWS), outer, v)
+        copy(v, rest)
+    else:
+        for i in range(D - 1, -1, -1):
+            value = 0.0
+            for j in range(i + 1):
+                value += outer[i * D + j] * rest[j]
+            rest[i] = value
     if slopes.size:
         for i in range(d - h):
             for j in range(h):

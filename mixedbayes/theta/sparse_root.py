@@ -1,0 +1,131 @@
+"""L of a sparse matrix S = L L', its rows and columns in an order that leaves few entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import linalg
+
+from mixedbayes import jit
+from mixedbayes.theta.record import Floats, Ints
+
+_TOGETHER = 256  # columns that are solved for at once
+
+
+@dataclass(frozen=True, eq=False)
+class SparseRoot:
+    """S[order][:, order] = C C', C lower triangular, by columns, each from its diagonal down."""
+
+    matrix: sparse.csc_array  # S (D, D)
+    order: Ints  # (D,)
+    start: Ints  # (D + 1,) where each column begins
+    rows: Ints
+    values: Floats
+
+    @classmethod
+    def of(cls, matrix: sparse.sparray) -> SparseRoot:
+        """Raises numpy.linalg.LinAlgError where S is not positive definite."""
+        S = sparse.csc_array(matrix)
+        if not np.isfinite(S.data).all():
+            raise np.linalg.LinAlgError("the curvature is no finite number")
+        lu = _factors(S)
+        pivots = lu.U.diagonal()
+        if not (pivots > 0).all():
+            raise np.linalg.LinAlgError("the curvature is not positive definite")
+        C = sparse.csc_array(lu.L @ sparse.diags_array(np.sqrt(pivots)))
+        C.sort_indices()
+        order = np.argsort(lu.perm_c).astype(np.int64)
+        return cls(S, order, C.indptr.astype(np.int64), C.indices.astype(np.int64), C.data)
+
+    @classmethod
+    def identity(cls, D: int) -> SparseRoot:
+        each = np.arange(D + 1)
+        eye = sparse.csc_array(sparse.eye_array(D))
+        return cls(eye, each[:-1], each, each[:-1], np.ones(D))
+
+    @property
+    def log_det(self) -> float:
+        """log |L|."""
+        return float(np.log(self.values[self.start[:-1]]).sum())
+
+    def whiten(self, x: Floats) -> Floats:
+        """L^-1 x, for x (D,)."""
+        v = x[self.order]
+        _whiten(self.start, self.rows, self.values, v)
+        return v
+
+    def colour(self, z: Floats) -> Floats:
+        """L'^-1 z, for z (..., D)."""
+        out = np.empty(z.shape)
+        rows = (x.reshape(-1, z.shape[-1]) for x in (z, out))
+        for own, target in zip(*rows, strict=True):
+            v = own.astype(float)
+            _colour(self.start, self.rows, self.values, v)
+            target[self.order] = v
+        return out
+
+    def given_later(self, span: slice, q: int | None = None) -> Floats:
+        """Precision of x in the span given all after it, and nothing before: (k, k).
+
+        With q its blocks (k / q, q, q) along the diagonal alone.
+        """
+        S, k, before = self.matrix, span.stop - span.start, span.start
+        lu = _factors(sparse.csc_array(S[:before, :before])) if before else None
+        step = k if q is None else max(_TOGETHER // q, 1) * q
+        found = []
+        for first in range(before, span.stop, step):
+            own = slice(first, min(first + step, span.stop))
+            part = S[own, own].toarray()
+            if lu is not None:
+                left = S[:before, own].toarray()
+                part = part - left.T @ lu.solve(left)
+            if q is None:
+                return np.asarray(part)
+            at = np.arange(len(part)).reshape(-1, q)
+            found.append(part[at[:, :, None], at[:, None, :]])
+        return np.concatenate(found)
+
+
+def _factors(S: sparse.csc_array) -> Any:
+    try:
+        return linalg.splu(
+            S, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+        )
+    except RuntimeError as error:  # exactly singular
+        raise np.linalg.LinAlgError("the curvature is singular") from error
+
+
+@jit.inner
+def forward(start, rows, values, v):
+    """v = C^-1 v in place."""
+    for j in range(v.size):
+        x = v[j] / values[start[j]]
+        v[j] = x
+        for k in range(start[j] + 1, start[j + 1]):
+            v[rows[k]] -= values[k] * x
+
+
+@jit.inner
+def backward(start, rows, values, v):
+    """v = C'^-1 v in place."""
+    for j in range(v.size - 1, -1, -1):
+        x = v[j]
+        for k in range(start[j] + 1, start[j + 1]):
+            x -= values[k] * v[rows[k]]
+        v[j] = x / values[start[j]]
+
+
+_SIGNATURE = "void(int64[::1], int64[::1], float64[::1], float64[::1])"
+
+
+@jit.njit(_SIGNATURE, nogil=True, error_model="numpy")
+def _whiten(start, rows, values, v):
+    forward(start, rows, values, v)
+
+
+@jit.njit(_SIGNATURE, nogil=True, error_model="numpy")
+def _colour(start, rows, values, v):
+    backward(start, rows, values, v)
