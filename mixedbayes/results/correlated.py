@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixedbayes.design.types import Ints, Residual
-from mixedbayes.results.fitted import linear_predictor, response_sd
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.predictors import linear_predictor, response_sd
 from mixedbayes.terms import correlated_rows
 
 Floats = NDArray[np.float64]

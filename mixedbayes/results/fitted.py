@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,11 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.limited import bounds, completed
 from mixedbayes.families.within import mean_within
 from mixedbayes.numerics.rows import row_blocks
+from mixedbayes.results.correlated import whitened
 from mixedbayes.results.posterior import Posterior
+from mixedbayes.results.predictors import linear_predictor as linear_predictor
+from mixedbayes.results.predictors import response_sd as response_sd
+from mixedbayes.results.predictors import row_parameters as row_parameters
 from mixedbayes.results.tables import (
     Description,
     Interval,
@@ -28,32 +31,12 @@ from mixedbayes.results.tables import (
     labelled,
     noted,
 )
-from mixedbayes.terms import correlated_rows
 
 Floats = NDArray[np.float64]
 Block = Callable[[slice], Floats]
 
 _RESIDUALS = 5  # beside the fit's seed, of the residuals of censored responses
 _BLOCK = 2**22  # numbers held at a time: rows of a block x draws
-
-
-def linear_predictor(
-    post: Posterior,
-    rows: slice | NDArray[np.integer],
-    parameter: str = "mu",
-    *,
-    without: Collection[str] = (),
-) -> Floats:
-    """(m, S) eta = Intercept + X fixef + sum_k Z_k b_k + offset at some of the rows used.
-
-    The effects of the grouping factors named in `without` are left out.
-    """
-    predictor = post.predictor(parameter)
-    if without:
-        groups = tuple(g for g in predictor.groups if g.name not in without)
-        predictor = replace(predictor, groups=groups)
-    intercept, slopes = post.intercept(parameter), post.fixef(parameter)
-    return predictor.eta(intercept, slopes, lambda g: post.ranef(g.name, parameter), rows)
 
 
 def need_one_predictor(design: Design, what: str) -> None:
@@ -84,15 +67,6 @@ def need_residuals(post: Posterior) -> None:
             "response could differ. pp_check() compares the categories' shares with replicated "
             "ones, fitted() has the probability of each"
         )
-
-
-def row_parameters(post: Posterior, rows: slice | NDArray[np.integer]) -> dict[str, Floats]:
-    """The family's own parameters (S, ...); (S, m) where one has a formula of its own."""
-    found = dict(post.parameters())
-    for name in post.design.further:
-        eta = linear_predictor(post, rows, name).T
-        found[name] = post.family.parameter_link(name).inverse(eta, np)
-    return found
 
 
 def expected(
@@ -310,11 +284,8 @@ def residuals(
 
 def _whitened(post: Posterior) -> Floats | None:
     """(S, n) residuals given those before them; None where they are independent."""
-    own, every = post.design.residual, slice(None)
-    if own is None:
-        return None
-    e = (post.design.y - linear_predictor(post, every).T) / response_sd(post, every).T
-    return correlated_rows.whitened(own, post.correlations(), e)[0]
+    own = post.design.residual
+    return None if own is None else whitened(post, np.arange(post.design.n))[0]
 
 
 def _of_counts(post: Posterior, kind: str) -> Block:
@@ -344,19 +315,6 @@ def _completed(post: Posterior, y: Floats, rows: slice, rng: np.random.Generator
         post.family, d.y[rows], mu, own, rng, weights=weights, trials=trials, limits=limits
     ).T
     return post.family.reported(y) if trials is None else y / trials[:, None]
-
-
-def response_sd(post: Posterior, rows: slice | NDArray[np.integer]) -> Floats:
-    """(m, S) sd of an observation around its mean, on the scale of `expected`."""
-    d = post.design
-    mu = post.family.inverse(linear_predictor(post, rows).T, np)
-    variance = post.family.variance(
-        mu,
-        row_parameters(post, rows),
-        weights=None if d.weights is None else d.weights[rows],
-        trials=None if d.trials is None else d.trials[rows],
-    )
-    return np.sqrt(variance).T
 
 
 def _by_rows(
