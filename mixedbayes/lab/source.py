@@ -12,6 +12,7 @@ import xarray as xr
 
 from mixedbayes import names
 from mixedbayes.api.model import Fit, Model
+from mixedbayes.checks.rows_of_several import of_the_frame
 from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.lab.layout import resampled, with_dropout
@@ -206,11 +207,16 @@ class Drawn:
     def simulate(self, design: Mapping[str, Any], seed: int) -> Simulated:
         n = {key: value for key, value in design.items() if key in self.factors}
         rng = named_stream(seed, "layout")
-        frame = resampled(self.made.design.frame, self.factors, n, design.get(ROWS), rng)
+        whole = self.made.design
+        rows = of_the_frame(whole).frame
+        frame = resampled(rows, self.factors, n, design.get(ROWS), rng)
         truth = self.parameters(seed)
         y = predict(truth, frame, groups="new", draws=True, seed=seed, progress=False)
-        name = self.made.design.response
-        frame = frame.assign(**{name: np.asarray(y)[0, 0]})
+        drawn = np.asarray(y)[0, 0]
+        if whole.several is None:
+            frame = frame.assign(**{whole.response: drawn})
+        else:
+            frame = frame.assign(**dict(zip(whole.several.names, drawn.T, strict=True)))
         left = dropped(frame, design.get(DROPOUT, self.dropout), self.factors, seed)
         return Simulated(left, Fit(self.made, truth))
 

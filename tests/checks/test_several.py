@@ -99,3 +99,12 @@ def test_the_evidence_of_responses_with_nothing_in_common_is_that_of_their_own_m
         one = log_evidence(own.posterior, seed=3)
         total, variance = total + float(one), variance + one.error**2
     assert abs(float(found) - total) < 4 * np.sqrt(variance) + 0.01
+
+
+def test_a_study_is_planned_by_a_pilot_with_all_its_responses(fit):
+    made = mb.study(fit=fit).data(seed=3)
+    assert len(made) == 60
+    assert made[["weight", "height"]].notna().all().all()
+    assert np.corrcoef(made["height"], made["age"])[0, 1] > 0.8
+    again = mb.study(fit=fit).data({"child": 5}, seed=3)
+    assert again["child"].nunique() == 5
