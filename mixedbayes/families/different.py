@@ -96,7 +96,7 @@ class Different(Family):
         y, size, extra = np.empty((3, design.n))
         constant = 0.0
         for k, (part, own) in enumerate(zip(design.parts, self.components, strict=True)):
-            at, found = design.several.at(k), own.rows(part)
+            at, found = design.several.at(k), own.merged(own.rows(part))
             y[at], size[at], extra[at] = found.y, found.size, found.extra
             constant += found.constant
         return Rows.of(y, size, constant, extra)

@@ -51,6 +51,10 @@ CASES = {
         "gaussian", ["y ~ s(x, k=5) + (1 | mm(a, b))", "sigma ~ (1 | gr(a, cov=A))"],
     ),
     "across": ("gaussian", ["y ~ z + (z | p | g) + s(x, k=5)", "sigma ~ (1 | p | g)"]),
+    "several responses": (
+        {"counts": "poisson", "either": "bernoulli"},
+        "mv(counts, either, rescor=False) ~ z + s(x, k=5) + (1 | p | gr(a, cov=A))",
+    ),
     "shape": ("negative_binomial", ["counts ~ s(x, k=5)", "shape ~ (1 | mm(a, b))"]),
 }  # fmt: skip
 
