@@ -125,8 +125,12 @@ class Posterior:
 
     def chains(self, name: str) -> Floats:
         """One variable as (C, D, ...): chains, draws, then the variable's own dimensions."""
-        values = self.idata["posterior"][name].transpose(names.CHAIN, names.DRAW, ...).to_numpy()
-        return np.asarray(values, float)
+
+        def make() -> Floats:
+            values = self.idata["posterior"][name].transpose(names.CHAIN, names.DRAW, ...)
+            return np.asarray(values.to_numpy(), float)
+
+        return self.once(("chains", name), make)
 
     def stacked(self, name: str) -> Floats:
         """One variable as (S, ...), chains one after the other."""

@@ -28,7 +28,7 @@ from mixedbayes.sample import health
 
 # Quantities checked per variable; of a larger one this many, spread evenly over it. With a million
 # group effects their draws are rarely all kept, and a problem of the sampler shows in many of them.
-MOST_PER_VARIABLE = 1000
+MOST_PER_VARIABLE = 250
 
 
 @dataclass(frozen=True, eq=False)
