@@ -110,8 +110,9 @@ def _curve(
 ) -> list[Mark]:
     x, y = own[along].to_numpy(float), own["power"].to_numpy(float)
     low, high = (np.column_stack([x, own[end].to_numpy(float)]) for end in ("lower", "upper"))
+    at, height = (x, y) if through is None else through
     return [
         Segments(low, high, color, width=1.4, alpha=0.6),
-        Line(*(through or (x, y)), color),
+        Line(at, height, color),
         Dots(x, y, color, 20.0),
     ]
