@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # With few levels the posterior is no longer close to a polynomial, and a value of the integral
 # then costs more than a gradient of all effects.
 FEWEST = 100
+APPROXIMATED = 16  # most coordinates of a polynomial, of 1,000 coefficients
 MOVED = 0.05  # posterior sds that a finer rule may move a mean without a word
 
 
@@ -113,7 +114,7 @@ class QuadratureEngine(Engine):
 def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult:
     from mixedbayes.engines.marginal import MAX_BYTES
     from mixedbayes.marginal.summaries import QUANTILES
-    from mixedbayes.marginal.surrogate import MOST_COORDINATES, fit_surrogate
+    from mixedbayes.marginal.surrogate import fit_surrogate
     from mixedbayes.quadrature.draws import draw, summarise
     from mixedbayes.quadrature.evidence import integrated
     from mixedbayes.quadrature.resolve import shift
@@ -126,7 +127,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
     white, mode = resolved.white, resolved.mode
     joint, q = white.layout.joint, len(white.modes)
-    near = fit_surrogate(white, cores) if white.ndim <= MOST_COORDINATES else None
+    near = fit_surrogate(white, cores) if white.ndim <= APPROXIMATED else None
     result = None if near is None else sample_transitions(white, near, settings)
     if result is None:
         white = replace(white, surrogate=near)

@@ -44,11 +44,13 @@ def surrogate_pays(problem: Problem, density: MarginalDensity) -> bool:
 def fit_surrogate(density: ThetaDensity, cores: int) -> Surrogate | None:
     """A polynomial for the gradient of a density in the units of its mode's curvature.
 
-    None where it misses the gradient at points of which it knows nothing: the posterior is too far
-    from normal.
+    Of degree 4, of degree 3 with more than `MOST_COORDINATES`. None where it misses the gradient at
+    points of which it knows nothing: the posterior is too far from normal.
     """
     d = density.ndim
-    terms = np.array([*combinations_with_replacement(range(d + 1), 4)][:-1], np.int64)
+    last = () if d <= MOST_COORDINATES else (d,)
+    each = combinations_with_replacement(range(d + 1), 4 - len(last))
+    terms = np.array([(*term, *last) for term in each][:-1], np.int64)
     n = -(-_EQUATIONS * len(terms) // d)
     points = _SPREAD * stats.norm.ppf(qmc.Halton(d, rng=0).random(n))
     checks = np.random.default_rng(0).standard_normal((_CHECKS, d))

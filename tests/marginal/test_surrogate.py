@@ -10,7 +10,12 @@ from mixedbayes.marginal import surrogate as module
 from mixedbayes.marginal.density import MarginalDensity, Surrogate
 from mixedbayes.marginal.mode import find_mode, whiten
 from mixedbayes.marginal.setup import set_up
-from mixedbayes.marginal.surrogate import derivatives, fit_surrogate, surrogate_pays
+from mixedbayes.marginal.surrogate import (
+    MOST_COORDINATES,
+    derivatives,
+    fit_surrogate,
+    surrogate_pays,
+)
 
 
 def whitened(formula, name, **priors):
@@ -93,3 +98,22 @@ def test_it_does_not_pay_for_quick_gradients_nor_many_coordinates(gpa):
     model = mb.Model("diameter ~ 1 + (1 | plate) + (1 | sample)", mb.load_data("penicillin"))
     left = set_up(model.spec.design, model.spec.priors, 3)  # the samples' effects stay in NUTS
     assert not surrogate_pays(left.problem, MarginalDensity(left.layout, left.problem))
+
+
+def test_of_many_coordinates_it_is_of_degree_three():
+    d = MOST_COORDINATES + 2
+    rng = np.random.default_rng(4)
+    skew = 0.05 * rng.normal(size=d)
+
+    class Skewed:
+        ndim = d
+
+        def logp_grad(self, z):
+            return -0.5 * z @ z + skew @ z**3, -z + 3 * skew * z**2
+
+    found = fit_surrogate(Skewed(), 1)
+    assert (found.terms[:, 3] == d).all()
+    z = rng.normal(size=(5, d))
+    np.testing.assert_allclose(
+        derivatives(found.terms, z) @ found.coefficients, -z + 3 * skew * z**2, atol=1e-8
+    )
