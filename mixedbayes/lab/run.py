@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mixedbayes.api.parallel import each, processes
-from mixedbayes.errors import MixedBayesError
+from mixedbayes.errors import MixedBayesError, ModelError
 from mixedbayes.lab.question import Answer, Question, answered
 from mixedbayes.lab.source import Source
 from mixedbayes.predict.streams import named_stream
@@ -72,7 +72,13 @@ def outcomes(
     ]
     every = list(each(_study, tasks, workers=workers, title="Studies", progress=progress))
     size = len(numbers)
-    return [every[i : i + size] for i in range(0, len(every), size)]
+    by_design = [every[i : i + size] for i in range(0, len(every), size)]
+    for design, own in zip(designs, by_design, strict=True):
+        if all(one.error for one in own):
+            said = ", ".join(f"{key} = {value}" for key, value in design.items())
+            of = f" with {said}" if said else ""
+            raise ModelError(f"no study{of} could be made or fitted: {own[0].error}")
+    return by_design
 
 
 def study_seed(seed: int, number: int, design: Mapping[str, Any]) -> int:
@@ -82,9 +88,9 @@ def study_seed(seed: int, number: int, design: Mapping[str, Any]) -> int:
 
 
 def _study(task: Task) -> Outcome:
-    made = task.source.simulate(task.design, task.seed)
     how = task.sampling
     try:
+        made = task.source.simulate(task.design, task.seed)
         fit = task.source.model(made.frame).fit(
             how.draws, how.tune, how.chains, cores=task.cores, seed=task.seed, progress=False,
             effects="draws",

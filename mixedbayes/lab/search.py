@@ -12,7 +12,6 @@ from scipy.optimize import minimize
 from scipy.special import log_ndtr, ndtri
 
 from mixedbayes.design.types import Floats
-from mixedbayes.errors import ModelError
 from mixedbayes.lab.run import proportion
 from mixedbayes.printable import escaped
 from mixedbayes.results.text import as_table
@@ -214,11 +213,6 @@ def smallest(
 def _counts(tried: dict[int, list[bool | None]]) -> tuple[Floats, Floats, Floats]:
     """The numbers tried in order, the studies that show it, and those that could be fitted."""
     kept = {n: [s for s in tried[n] if s is not None] for n in sorted(tried)}
-    if empty := [n for n, own in kept.items() if not own]:
-        raise ModelError(
-            f"no study of size {empty[0]} could be fitted; lab.power(..., n=...) says why, in its "
-            "studies' column error"
-        )
     n = np.array(list(kept), float)
     return (
         n,

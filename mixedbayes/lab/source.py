@@ -22,7 +22,8 @@ from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.predict.streams import named_stream
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.simulation.draws import one_draw
-from mixedbayes.simulation.simulate import simulated
+from mixedbayes.simulation.replicate import response_columns
+from mixedbayes.simulation.simulate import response_column, simulated
 
 ROWS, DROPOUT = "rows", "dropout"
 _CORRELATION = "cor"
@@ -199,6 +200,17 @@ class Drawn:
     def of_model(cls, model: Model, dropout: Any) -> Drawn:
         return cls(model, _FromPrior(model.spec), "drawn from the model's priors", dropout)
 
+    def check(self) -> None:
+        """ModelError or DataError where its data cannot be made."""
+        design = self.made.design
+        if design.formula.response.cens:
+            raise ModelError(
+                "the model's responses are censored, and it does not say when those of other rows "
+                "would be: simulate and fit such data yourself, fit_many(model, responses)"
+            )
+        if not self.made.family.columns and design.several is None:
+            response_column(design.formula, "study()")
+
     @property
     def factors(self) -> tuple[str, ...]:
         every = (g for p in self.made.design.predictors for g in p.factors)
@@ -214,9 +226,10 @@ class Drawn:
         y = predict(truth, frame, groups="new", draws=True, seed=seed, progress=False)
         drawn = np.asarray(y)[0, 0]
         if whole.several is None:
-            frame = frame.assign(**{whole.response: drawn})
+            made = response_columns(whole, self.made.family, drawn)
         else:
-            frame = frame.assign(**dict(zip(whole.several.names, drawn.T, strict=True)))
+            made = dict(zip(whole.several.names, drawn.T, strict=True))
+        frame = frame.assign(**made)
         left = dropped(frame, design.get(DROPOUT, self.dropout), self.factors, seed)
         return Simulated(left, Fit(self.made, truth))
 

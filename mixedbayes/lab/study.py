@@ -376,7 +376,6 @@ def study(
                 f"{', '.join(beside)} cannot be given beside it; vary the design by "
                 "power(..., n=...)"
             )
-        source: Source
         if fit is not None:
             if not isinstance(fit, Fit):
                 raise ModelError(f"fit is a Fit of a pilot study, got {type(fit).__name__}")
@@ -384,6 +383,7 @@ def study(
         else:
             assert isinstance(model, Model)
             source = Drawn.of_model(model, dropout)
+        source.check()
         return Study(source, source.made.formula.text)
     if model is None:
         raise ModelError(

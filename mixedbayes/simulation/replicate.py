@@ -168,7 +168,7 @@ def _frame(design: Design, family: Family, values: Parameters, y: Any, seed: int
             **_of_several(design.several, family, y)
         )
     else:
-        out = design.frame.assign(**_columns(design, family, y), **_known(design))
+        out = design.frame.assign(**response_columns(design, family, y), **_known(design))
     out.attrs = {**out.attrs, ATTRS: as_truth(design, family, values, seed).to_attrs()}
     return out
 
@@ -183,10 +183,10 @@ def _of_several(every: Responses, family: Family, y: Floats) -> dict[str, Any]:
     return found
 
 
-def _columns(design: Design, family: Family, y: Any) -> dict[str, Any]:
+def response_columns(design: Design, family: Family, y: Any) -> dict[str, Any]:
     """The response in the column of its own, or counts in one for each category."""
     if not family.columns:
-        return {response_column(design.formula, "simulate()"): _typed(design, family, y)}
+        return {response_column(design.formula, "simulating"): _typed(design, family, y)}
     return dict(zip(map(str, family.categories(design) or ()), np.transpose(y), strict=True))
 
 

@@ -272,6 +272,23 @@ def test_nothing_is_given_twice(pilot):
         mb.study(fit=pilot, groups={"Subject": 3}, effects={"Days": 1})
 
 
+def test_what_a_pilot_cannot_say(pilot):
+    d = pilot.model.data.assign(c=0)
+    for formula, match in {
+        "Reaction | cens(c) ~ Days + (1 | Subject)": "responses are censored",
+        "log(Reaction) ~ Days + (1 | Subject)": "is an expression",
+    }.items():
+        with pytest.raises(mb.MixedBayesError, match=match):
+            mb.study(mb.Model(formula, d))
+
+
+def test_a_design_without_any_fit_says_why():
+    with pytest.raises(ModelError, match=r"no study with rows = 1, g = 3 could be .*: DataError"):
+        mb.study(
+            "y ~ x + (x | g)", groups={"g": 5}, rows=9, effects={"x": 1}, sd={"g": 1},
+        ).power("x > 0", n={"rows": 1, "g": 3}, **SMALL)  # fmt: skip
+
+
 # ---- against exact power -----------------------------------------------------------------------
 
 
