@@ -174,9 +174,16 @@ class _Kept(caching.FunctionCache):
 @contextmanager
 def watched(told: Callable[[str], None]) -> Iterator[None]:
     """In this block `told` gets the name of each function that is not on disk, when its
-    compilation begins, if it is this thread that compiles it.
+    compilation begins, if it is this thread that compiles it; those of blocks around it as well.
     """
-    token = WATCHING.set(told)
+    around = WATCHING.get()
+
+    def both(name: str) -> None:
+        told(name)
+        if around is not None:
+            around(name)
+
+    token = WATCHING.set(both)
     try:
         yield
     finally:
