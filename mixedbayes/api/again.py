@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mixedbayes.families.responses import as_asked
+
 
 def with_data[M](model: M, data: Any) -> M:
     """The same model of other data: formula, family, the priors that were given, and the rest.
@@ -40,7 +42,7 @@ def said(model: Any) -> tuple[Any, dict[str, Any]]:
     """The formula of a model, and what else it was made of, but for the data."""
     texts, own = model.formula.texts, model.formula.residual
     return texts[0] if len(texts) == 1 else list(texts), {
-        "family": model.family,
+        "family": as_asked(model.family, model.formula),
         "residual": None if own is None else own.text,
         "priors": model.user_priors or None,
         "formulation": model.asked.formulation,

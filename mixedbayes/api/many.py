@@ -23,6 +23,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.formula import parse_all
 from mixedbayes.formula.responses import responses
 from mixedbayes.model.spec import Spec
+from mixedbayes.predict.streams import checked_seed
 from mixedbayes.results.library import answer
 from mixedbayes.results.pooled import Pooled, check_alike
 from mixedbayes.results.posterior import Posterior
@@ -267,7 +268,7 @@ def fit_many(
         "draws": draws, "tune": tune, "chains": chains, "cores": cores, "sampler": sampler,
         "target_accept": target_accept, "max_treedepth": max_treedepth, "cache": cache,
     }  # fmt: skip
-    base = secrets.randbelow(_SEEDS) if seed is None else seed
+    base = secrets.randbelow(_SEEDS) if seed is None else checked_seed(seed)
     formula, given = _of_model(model, given) if isinstance(model, Model) else (model, given)
     if by is not None or (isinstance(model, Model) and _is_frame(data)):
         return _separate(
@@ -329,6 +330,10 @@ def _separate(
         frames, names = by_responses(model, data), ("response",)
         library = model.design.library
     else:
+        if not isinstance(by, str | Sequence):
+            raise ModelError(
+                f'by={by!r} does not name columns, each once: by="region", or by=["region", "year"]'
+            )
         names = (by,) if isinstance(by, str) else tuple(by)
         frames, library = by_columns(data, names), table(data, names).library
     if not frames:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mixedbayes.api.model import Fit, Model
@@ -61,7 +62,7 @@ class Fits:
     _read: dict[Unit, Fit] = field(default_factory=dict, init=False)
 
     def __getitem__(self, unit: Unit) -> Fit:
-        if unit not in self.found:
+        if not isinstance(unit, Hashable) or unit not in self.found:
             some = ", ".join(map(repr, list(self.found)[:5]))
             raise ModelError(f"there is no fit of {unit!r}; there are {some}, ...")
         own = self.found[unit]
@@ -86,13 +87,18 @@ class Fits:
         -------
         DataFrame with a row for each unit: its columns, rows (used), seconds, divergences, rhat
         (the largest), ess_bulk and ess_tail (the smallest), converged, and error, why there is no
-        fit, empty where there is one.
+        fit, empty where there is one. A unit's column of such a name is `rows_unit`.
 
         Examples
         --------
         >>> many.units().query("error != ''")  # doctest: +SKIP
         """
-        rows = [{**self._labels(u), **f.health} for u, f in self.found.items()]
+        none = _health(None, 0.0, "")
+        called = {name: apart(name, none, "unit") for name in self.by}
+        rows = [
+            {**{called[k]: v for k, v in self._labels(u).items()}, **f.health}
+            for u, f in self.found.items()
+        ]
         return answer(as_table(pd.DataFrame(rows)), self.library)
 
     def table(self) -> Any:
@@ -133,6 +139,11 @@ class Fits:
         --------
         >>> many.apply("icc", prob=0.9)  # doctest: +SKIP
         """
+        if isinstance(function, str) and not hasattr(Fit, function):
+            raise ModelError(
+                f'apply({function!r}): a fit has no such method; name one, as "ranef", or give a '
+                "function of a fit"
+            )
         tables = []
         for unit, own in self.found.items():
             if own.health["error"]:
@@ -165,7 +176,10 @@ class Fits:
         return answer(as_table(pd.concat(parts, ignore_index=True)), self.library)
 
     def _labels(self, unit: Unit) -> dict[str, Any]:
-        values = unit if isinstance(unit, tuple) else (unit,)
+        values: tuple[Any, ...] = (unit,)
+        if len(self.by) > 1:
+            assert isinstance(unit, tuple)
+            values = unit
         return dict(zip(self.by, values, strict=True))
 
     def _said(self) -> str:
@@ -255,16 +269,29 @@ def _health(fit: Fit | None, seconds: float, error: str) -> dict[str, Any]:
 
 def by_columns(data: Any, by: Sequence[str]) -> dict[Unit, pd.DataFrame]:
     """The rows of every combination of values, in the order in which these occur."""
+    if not by or len(set(by)) < len(by):
+        raise ModelError(
+            f'by={list(by)!r} does not name columns, each once: by="region", or '
+            'by=["region", "year"]'
+        )
     frame = eager(data)
     if not isinstance(frame, pd.DataFrame):
         frame = table(frame, frame.columns).frame()
     for name in by:
         if name not in frame:
             raise DataError(f"by: the data have no column {name!r}")
+        if (times := list(frame.columns).count(name)) > 1:
+            raise DataError(f"by: {name!r} stands {times} times in the data; keep one of them")
         if count := int(frame[name].isna().sum()):
             raise DataError(
                 f"by: {name!r} is missing in {plural(count, 'row')}, of no unit then: leave them "
                 "out, or give them a value"
+            )
+        lists = frame[name].dtype == object  # perhaps
+        if lists and not all(isinstance(value, Hashable) for value in frame[name]):
+            raise DataError(
+                f"by: {name!r} holds lists or the like, which tell no units apart: make labels of "
+                "them, as text or numbers"
             )
     grouped = frame.groupby(by[0] if len(by) == 1 else list(by), observed=True, sort=False)
     return {unit: _without_unused(own.reset_index(drop=True)) for unit, own in grouped}
@@ -279,12 +306,25 @@ def _without_unused(frame: pd.DataFrame) -> pd.DataFrame:
 def by_responses(model: Model, responses: Any) -> dict[Unit, pd.DataFrame]:
     """The model's data with one of several responses in the place of its own."""
     name = response_column(model.formula, "fit_many() of a model and responses")
-    frame = eager(responses) if hasattr(responses, "columns") else pd.DataFrame(responses)
+    if not hasattr(responses, "columns"):
+        responses = np.asarray(responses)
+        if responses.ndim > 2:
+            raise DataError(
+                f"the responses are an array of shape {responses.shape}: it is (n, R), a column "
+                "for each response"
+            )
+        responses = pd.DataFrame(responses)
+    frame = eager(responses)
     if not isinstance(frame, pd.DataFrame):
         frame = table(frame, frame.columns).frame()
     if len(frame) != len(model.data):
         raise DataError(
             f"the responses have {len(frame):,} rows, and the model's data {len(model.data):,}: a "
             "column is one response of all of them"
+        )
+    if twice := [name for name in frame if list(frame.columns).count(name) > 1]:
+        raise DataError(
+            f"the responses have {plural(list(frame.columns).count(twice[0]), 'column')} "
+            f"{twice[0]!r}, and a fit goes by its column's name: give each its own"
         )
     return {unit: model.data.assign(**{name: frame[unit].to_numpy()}) for unit in frame}

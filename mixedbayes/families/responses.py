@@ -51,6 +51,14 @@ def family_of(family: Any, formula: Formula) -> Family:
     return found
 
 
+def as_asked(family: Family, formula: Formula) -> Family | dict[str, Family]:
+    """What `family_of` makes the family of: of each response where these differ."""
+    joined = responses(formula)
+    if not joined or family.closed_form:
+        return family
+    return {name: family.of_response(k) for k, name in enumerate(joined)}
+
+
 def _check(formula: Formula, joined: tuple[str, ...], family: Family) -> None:
     if correlated(formula):
         raise ModelError(

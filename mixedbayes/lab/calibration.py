@@ -81,6 +81,7 @@ def simulation(
     """
     prior = prior_predictive(spec, 1, seed)
     y = next(iter(prior["prior_predictive"].data_vars.values())).to_numpy().ravel().astype(float)
+    y = y - spec.family.first_code
     simulated = replace(spec, design=observe(spec.design, y))
     truth = quantities(_posterior(simulated, prior["prior"].to_dataset()))
     draws = DRAWS
@@ -103,7 +104,15 @@ def quantities(post: Posterior) -> dict[str, Floats]:
     """(S,) draws of all population-level quantities, of some group effects, and log p(y | all)."""
     if post.design.several is not None:
         return _of_several(post)
-    mu, out = post.design.mu, {names.INTERCEPT: post.intercept(), **post.parameters()}
+    mu = post.design.mu
+    out = {names.INTERCEPT: post.intercept()} if mu.intercept else {}
+    for name, values in post.parameters().items():
+        numbers = values.reshape(len(values), -1).T  # of thresholds each
+        out |= (
+            {f"{name}[{k}]": v for k, v in enumerate(numbers, 1)}
+            if values.ndim > 1
+            else {name: values}
+        )
     out |= {f"fixef[{t}]": v for t, v in zip(mu.terms, post.fixef().T, strict=True)}
     out |= _correlations(post)
     parts = components(post)

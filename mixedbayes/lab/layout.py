@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,13 @@ def resampled(
     n: Mapping[str, int],
     rows: int | None,
     rng: np.random.Generator,
+    covariates: Collection[str] = (),
 ) -> pd.DataFrame:
     """Other numbers of levels, each with the rows of a level of the data.
 
     Every level is taken as often as every other, as far as the numbers allow; which ones once more
-    is drawn. Levels have new labels, of all factors, since none of them is in the data.
+    is drawn. Levels have new labels, of all factors, since none of them is in the data; but a
+    factor that is a predictor too keeps what it holds.
 
     Parameters
     ----------
@@ -36,9 +38,12 @@ def resampled(
         How many rows each combination of levels has, taken in turn; None: as many as in the data.
     rng
         Chooses levels.
+    covariates
+        Columns that predictors read.
     """
     out = frame.reset_index(drop=True)
-    nested = {f: [o for o in factors if o != f and _is_nested(out, f, o)] for f in n}
+    labelled = [f for f in factors if f not in covariates]
+    nested = {f: [o for o in labelled if o != f and _is_nested(out, f, o)] for f in n}
     for factor, wanted in n.items():
         codes, levels = pd.factorize(out[factor])
         taken = _evenly(len(levels), wanted, rng)
@@ -50,7 +55,7 @@ def resampled(
             out[inner] = pd.Series(new).astype(str) + "/" + out[inner].astype(str)
     if rows is not None:
         out = _with_rows(out, factors, rows)
-    relabelled = {f: [f"new {k + 1}" for k in pd.factorize(out[f])[0]] for f in factors}
+    relabelled = {f: [f"new {k + 1}" for k in pd.factorize(out[f])[0]] for f in labelled}
     return out.assign(**{f: pd.Categorical(v, dict.fromkeys(v)) for f, v in relabelled.items()})
 
 

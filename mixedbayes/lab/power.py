@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from mixedbayes.distributions import Prior
 from mixedbayes.errors import ModelError
 from mixedbayes.lab.question import Answer
 from mixedbayes.lab.run import Outcome, proportion
 from mixedbayes.printable import escaped
+from mixedbayes.results.tables import apart
 from mixedbayes.results.text import as_table
 
 if TYPE_CHECKING:
@@ -33,12 +36,30 @@ def grid(n: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _values(key: str, given: Any) -> list[Any]:
-    if isinstance(given, str | Mapping):
-        raise ModelError(f"n[{key!r}] is a number or a list of them, got {given!r}")
-    values = list(given) if isinstance(given, Sequence | np.ndarray | range) else [given]
+    if hasattr(given, "to_numpy"):  # a column
+        given = given.to_numpy()
+    several = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str)
+    values = [v.item() if isinstance(v, np.generic) else v for v in (given if several else [given])]
     if not values:
         raise ModelError(f"n[{key!r}] is empty")
-    return [v.item() if isinstance(v, np.generic) else v for v in values]
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, Real | Prior):
+            raise ModelError(f"n[{key!r}] is a number or a list of them, got {value!r}")
+        if values.count(value) > 1:
+            raise ModelError(
+                f"n[{key!r}] has {value!r} {values.count(value)} times, and each is one design: "
+                "name it once, and take more simulations"
+            )
+    return values
+
+
+def columns(varies: Iterable[str]) -> dict[str, str]:
+    """What tables call it: a factor `study` is `study_n`, beside the column of their own."""
+    none = Answer(np.nan, np.nan, np.nan, np.nan, False, np.nan)
+    of_studies = {QUESTION, "study", "converged", "error", *(f.name for f in fields(Answer))}
+    one = pd.DataFrame([{f.name: getattr(none, f.name) for f in fields(Answer)}])
+    taken = of_studies | set(_summary(one.assign(converged=True, error="")))
+    return {key: apart(key, taken | (set(varies) - {key}), "n") for key in varies}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,7 +78,8 @@ class Power:
         too large (Gelman & Carlin 2014, doi:10.1177/1745691614551642); not_converged, fits that
         did not pass `Fit.diagnostics`, which are counted like the others; and failed, studies whose
         data could not be fitted, which are not. Estimates are differences from what is compared
-        with; of ratios their logarithms.
+        with; of ratios their logarithms. What varies and is called as one of these columns is
+        `study_n` and the like.
     studies
         A row for each study and question: question, what varies, study, estimate, lower, upper,
         probability, shown, truth, converged, error.
@@ -78,15 +100,16 @@ class Power:
         note: str,
     ) -> Power:
         none = Answer(np.nan, np.nan, np.nan, np.nan, False, np.nan)
+        called = columns(designs[0])
         rows = [
-            {QUESTION: name, **design, "study": one.number}
+            {QUESTION: name, **{called[k]: v for k, v in design.items()}, "study": one.number}
             | {f.name: getattr(one.answers.get(name, none), f.name) for f in fields(Answer)}
             | {"converged": one.converged, "error": one.error}
             for name in questions
             for design, own in zip(designs, found, strict=True)
             for one in own
         ]
-        return cls(pd.DataFrame(rows), tuple(designs[0]), note)
+        return cls(pd.DataFrame(rows), tuple(called.values()), note)
 
     @property
     def table(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import log_ndtr, ndtri
 
 from mixedbayes.design.types import Floats
+from mixedbayes.lab.power import columns
 from mixedbayes.lab.run import proportion
 from mixedbayes.printable import escaped
 from mixedbayes.results.text import as_table
@@ -197,6 +198,7 @@ def smallest(
         width = np.clip((upper - lower) / 2, 1, (high - low) / 4) if np.isfinite(upper) else 0
         side = -1 if len(tried) % 2 else 1
         more(int(np.clip(round(min(mid, high) + side * width / 2), low, high)))
+    (varies,) = columns([varies]).values()
     table = pd.DataFrame({varies: n.astype(int), "simulations": of.astype(int), "power": hits / of})
     edges = [proportion(int(h), int(m)) for h, m in zip(hits, of, strict=True)]
     table = table.assign(

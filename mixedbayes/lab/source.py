@@ -13,6 +13,7 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.checks.rows_of_several import of_the_frame
+from mixedbayes.design.used import used_columns
 from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.lab.layout import resampled, with_dropout
@@ -22,7 +23,7 @@ from mixedbayes.predict.prior import prior_predictive
 from mixedbayes.predict.streams import named_stream
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.simulation.draws import one_draw
-from mixedbayes.simulation.replicate import response_columns
+from mixedbayes.simulation.replicate import reported_columns
 from mixedbayes.simulation.simulate import response_column, simulated
 
 ROWS, DROPOUT = "rows", "dropout"
@@ -221,17 +222,29 @@ class Drawn:
         rng = named_stream(seed, "layout")
         whole = self.made.design
         rows = of_the_frame(whole).frame
-        frame = resampled(rows, self.factors, n, design.get(ROWS), rng)
+        also = self._covariates()
+        if beside := [factor for factor in n if factor in also]:
+            raise DataError(
+                f"n: {beside[0]} is a predictor as well as a grouping factor, and other levels of "
+                "it than the data's have no effects: vary another factor, or simulate such studies "
+                'from a formula, mb.study("y ~ ...", groups={...})'
+            )
+        frame = resampled(rows, self.factors, n, design.get(ROWS), rng, also)
         truth = self.parameters(seed)
         y = predict(truth, frame, groups="new", draws=True, seed=seed, progress=False)
         drawn = np.asarray(y)[0, 0]
-        if whole.several is None:
-            made = response_columns(whole, self.made.family, drawn)
-        else:
-            made = dict(zip(whole.several.names, drawn.T, strict=True))
-        frame = frame.assign(**made)
+        frame = frame.assign(**reported_columns(whole, self.made.family, drawn))
         left = dropped(frame, design.get(DROPOUT, self.dropout), self.factors, seed)
         return Simulated(left, Fit(self.made, truth))
+
+    def _covariates(self) -> frozenset[str]:
+        """Columns that predictors read, whichever else they are."""
+        design = self.made.design
+        parts = () if design.several is None else design.several.parts
+        own = [design.formula, *(part.formula for part in parts)]
+        used = [used_columns(f) for formula in own for f in (formula, *formula.others)]
+        effects = (name for u in used for names in u.effects.values() for name in names)
+        return frozenset((*effects, *(name for u in used for name in u.fixed)))
 
     def model(self, frame: pd.DataFrame) -> Model:
         return self.made.with_data(frame)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mixedbayes import names
@@ -234,6 +236,7 @@ class Study:
         --------
         >>> lab.calibrate(200, workers=-1)  # doctest: +SKIP
         """
+        _check_simulations(simulations, 0)
         seed = checked_seed(seed)
         first = self.source.simulate({}, study_seed(seed, 0, {})).frame
         model = self.source.model(first)
@@ -248,7 +251,8 @@ class Study:
                 raise DataError(f"n: {key!r} is not known; what may vary are {', '.join(known)}")
             if key in (*self.source.factors, ROWS):
                 _check_count(key, value)
-        return dict(n or {})
+        own = n or {}
+        return {k: v.item() if isinstance(v, np.generic) else v for k, v in own.items()}
 
     def _bounds(self, n: Any) -> tuple[str, tuple[int, int]]:
         known = (*self.source.factors, ROWS)
@@ -258,7 +262,8 @@ class Study:
                 f"{{{known[0]!r}: (10, 200)}}"
             )
         ((key, bounds),) = n.items()
-        if not isinstance(bounds, Sequence) or isinstance(bounds, str) or len(bounds) != 2:
+        several = isinstance(bounds, Sequence | np.ndarray) and not isinstance(bounds, str)
+        if not several or len(bounds) != 2:
             raise ModelError(f"n[{key!r}] is the least and the largest number, got {bounds!r}")
         for number in bounds:
             _check_count(key, number)
@@ -268,9 +273,7 @@ class Study:
 
     def _check_run(self, prob: float, simulations: int, least: int) -> None:
         check_prob(prob)
-        whole = isinstance(simulations, int) and not isinstance(simulations, bool)
-        if not whole or simulations < least:
-            raise ModelError(f"simulations={simulations!r} is not a whole number from {least}")
+        _check_simulations(simulations, least)
 
     def _note(self, prob: float, simulations: int | None) -> str:
         many = "" if simulations is None else f" {simulations:,} studies of each design."
@@ -290,8 +293,14 @@ class Study:
 
 
 def _check_count(key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise DataError(f"n[{key!r}] is a whole number from 1, got {value!r}")
+
+
+def _check_simulations(simulations: Any, least: int) -> None:
+    whole = isinstance(simulations, Integral) and not isinstance(simulations, bool)
+    if not whole or simulations < least:
+        raise ModelError(f"simulations={simulations!r} is not a whole number from {least}")
 
 
 def study(

@@ -190,6 +190,18 @@ def response_columns(design: Design, family: Family, y: Any) -> dict[str, Any]:
     return dict(zip(map(str, family.categories(design) or ()), np.transpose(y), strict=True))
 
 
+def reported_columns(design: Design, family: Family, y: Any) -> dict[str, Any]:
+    """The same of responses as draws have them, `Family.reported`; of several (n, responses)."""
+    every = design.several
+    if every is None:
+        return response_columns(design, family, y - family.first_code)
+    found: dict[str, Any] = {}
+    for k, (name, part) in enumerate(zip(every.names, every.parts, strict=True)):
+        own = family.of_response(k)
+        found[name] = _typed(part, own, y[:, k] - own.first_code)
+    return found
+
+
 def _known(design: Design) -> dict[str, Any]:
     """The column that says how responses are censored, with none of them: all are simulated whole.
 

@@ -127,3 +127,56 @@ def test_mistakes(data, fits):
         mb.fit_many(model, data, by="region", priors={"fixef": mb.Normal(0, 1)})
     with pytest.raises(mb.FormulaError, match="y ~"):
         mb.fit_many("y ~ x + (1 |", data, by="region", **HOW)
+
+
+def test_units_may_have_the_name_of_a_column(data):
+    own = data[data.region != "flat"].rename(columns={"region": "rows", "year": "error"})
+    many = mb.fit_many("y ~ x + (1 | g)", own, by=["rows", "error"], **HOW)
+    units = many.units()
+    assert units["rows_unit"].tolist() == ["n", "n", "s", "s"]
+    assert units["error_unit"].tolist() == [1, 2, 1, 2]
+    assert (units["rows"] == 15).all()
+    assert (units["error"] == "").all()
+
+
+def test_units_may_be_tuples(data):
+    own = data[data.region != "flat"].assign(pair=[("a", 1), ("b", 2)] * 30)
+    many = mb.fit_many("y ~ x + (1 | g)", own, by="pair", **HOW)
+    assert many.units()["pair"].tolist() == [("a", 1), ("b", 2)]
+    with pytest.raises(ModelError, match="there is no fit of"):
+        many[["a"]]
+    with pytest.raises(ModelError, match="a fit has no such method"):
+        many.apply("nothing")
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ([], "does not name columns"),
+        (["year", "year"], "does not name columns, each once"),
+        (0, "does not name columns"),
+        ("listed", "'listed' holds lists"),
+        ("region", "'region' stands 2 times"),
+    ],
+)
+def test_columns_that_tell_no_units_apart(data, by, said):
+    own = data.assign(listed=[[1]] * len(data))
+    if by == "region":
+        own = pd.concat([own, own[["region"]]], axis=1)
+    with pytest.raises((ModelError, DataError), match=said):
+        mb.fit_many("y ~ x + (1 | g)", own, by=by, **HOW)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5])
+def test_a_seed_is_a_whole_number(data, seed):
+    with pytest.raises(ModelError, match="seed="):
+        mb.fit_many("y ~ x + (1 | g)", data, by="region", **HOW | {"seed": seed})
+
+
+def test_responses_have_a_name_and_a_column_each(data):
+    model = mb.Model("y ~ x + (1 | g)", data)
+    y = np.zeros((len(data), 2))
+    with pytest.raises(DataError, match=r"2 columns 'a'"):
+        mb.fit_many(model, pd.DataFrame(y, columns=["a", "a"]), **HOW)
+    with pytest.raises(DataError, match=r"shape \(90, 2, 1\)"):
+        mb.fit_many(model, y[..., None], **HOW)

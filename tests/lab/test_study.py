@@ -345,3 +345,114 @@ def test_errors_of_significant_results_are_those_of_a_normal_test(reference):
     assert row["power"] == pytest.approx(high + low, abs=0.025)
     assert row["type_s"] == pytest.approx(low / (high + low), abs=0.03)
     assert row["type_m"] == pytest.approx(exaggeration, rel=0.08)
+
+
+# ---- names and numbers that are the user's -----------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", ["study", "error", "power"])
+def test_what_varies_may_have_the_name_of_a_column(factor):
+    lab = mb.study(
+        f"y ~ x + (1 | {factor})", {factor: 8}, rows=3, effects={"x": 0.5}, sd={factor: 0.5}
+    )
+    found = lab.power("x > 0", n={factor: [5, 7]}, **SMALL)
+    assert found.table[f"{factor}_n"].tolist() == [5, 7]
+    assert (found.table["simulations"] == 4).all()
+    assert found.studies["study"].tolist() == [*range(4)] * 2
+    assert found.varies == (f"{factor}_n",)
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        ({"g": [5, 5]}, "has 5 2 times"),
+        ({"dropout": [{"g": 0.1}]}, "a number or a list of them, got {'g': 0.1}"),
+        ({"arm": [None]}, "a number or a list of them, got None"),
+        ({"arm": ["large"]}, "a number or a list of them, got 'large'"),
+        ({"arm": {0.1, 0.2}}, "a number or a list of them"),
+    ],
+)
+def test_what_varies_is_numbers_each_once(n, said):
+    with pytest.raises(ModelError, match=said):
+        trial().power("arm > 0", n=n, **SMALL)
+
+
+def test_numbers_may_be_those_of_numpy():
+    lab = trial()
+    pd.testing.assert_frame_equal(lab.data({"g": np.int64(5)}, seed=1), lab.data({"g": 5}, seed=1))
+    assert lab._bounds({"g": np.array([5, 10])}) == ("g", (5, 10))
+    short = SMALL | {"simulations": np.int64(1)}
+    found = lab.power("arm > 0", n={"g": pd.Series([5, 6])}, **short)
+    assert found.table["g"].tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("simulations", [2.5, "many"])
+def test_calibration_takes_a_whole_number(simulations):
+    with pytest.raises(ModelError, match="not a whole number"):
+        trial().calibrate(simulations)
+
+
+# ---- categories --------------------------------------------------------------------------------
+
+
+def of_categories(values, family):
+    rng = np.random.default_rng(2)
+    rows = pd.DataFrame({"x": rng.normal(size=120), "g": np.repeat(np.arange(12), 10)})
+    rows["y"] = pd.Categorical(np.asarray(values)[np.arange(120) % 3], values, ordered=True)
+    if not isinstance(values[0], str):
+        rows["y"] = rows["y"].astype(int)
+    return mb.Model("y ~ x + (1 | g)", rows, family=family)
+
+
+@pytest.mark.parametrize("family", ["cumulative", "categorical"])
+@pytest.mark.parametrize("values", [[1, 2, 3], ["low", "mid", "high"]])
+def test_categories_of_a_pilot_are_those_of_its_studies(family, values):
+    """As often as in the pilot, where each is a third of the rows."""
+    fit = of_categories(values, family).fit(200, chains=1, seed=1, progress=False)
+    frame = mb.study(fit=fit).data({"g": 200}, seed=1)
+    share = frame["y"].value_counts(normalize=True)
+    assert set(share.index) == set(values)
+    assert share.between(0.15, 0.55).all()
+
+
+@pytest.mark.slow
+def test_ordered_categories_are_calibrated():
+    found = mb.study(of_categories([1, 2, 3], "cumulative")).calibrate(20, seed=1, progress=False)
+    assert found.calibrated
+
+
+# ---- factors that are predictors too -----------------------------------------------------------
+
+
+def test_a_factor_that_is_a_predictor_keeps_its_values():
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame({"arm": np.repeat(["a", "b"], 60), "g": np.repeat(np.arange(24), 5)})
+    rows["year"] = np.tile(np.arange(5), 24)
+    rows["y"] = rng.normal(size=24)[rows["g"]] + rng.normal(size=120)
+    fit = mb.fit(
+        "y ~ arm + year + (1 | arm:g) + (1 | year)", rows, draws=100, chains=2, seed=1,
+        progress=False,
+    )  # fmt: skip
+    lab = mb.study(fit=fit)
+    frame = lab.data({"g": 40}, seed=1)
+    assert set(frame["arm"]) == {"a", "b"}
+    assert set(frame["year"]) == set(range(5))
+    assert frame["g"].nunique() == 40
+    found = lab.power("arm[b] > 0", n={"g": [10]}, **SMALL)
+    assert found.table["simulations"].item() == 4
+    with pytest.raises(DataError, match="year is a predictor as well as a grouping factor"):
+        lab.data({"year": 8}, seed=1)
+
+
+def test_responses_of_different_families_have_studies():
+    rng = np.random.default_rng(4)
+    rows = pd.DataFrame({"x": rng.normal(size=60), "g": np.repeat(np.arange(12), 5)})
+    rows["y"], rows["b"] = rng.normal(size=60), np.tile(["no", "yes"], 30)
+    model = mb.Model(
+        "mv(y, b, rescor=False) ~ x + (1 | g)", rows, family={"y": "gaussian", "b": "bernoulli"}
+    )
+    lab = mb.study(fit=model.fit(100, chains=1, seed=1, progress=False))
+    assert set(lab.data(seed=1)["b"]) == {"no", "yes"}
+    assert lab.power("b_x > 0", n={"g": [8]}, **SMALL).table["simulations"].item() == 4
+    again = model.with_data(rows.assign(y=rows["y"] * 2))
+    assert again.family == model.family
