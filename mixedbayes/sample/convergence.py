@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,9 +27,11 @@ from mixedbayes.design.types import Floats
 from mixedbayes.printable import in_one_line
 from mixedbayes.sample import health
 
-# Quantities checked per variable; of a larger one this many, spread evenly over it. With a million
-# group effects their draws are rarely all kept, and a problem of the sampler shows in many of them.
+# Quantities checked per variable; of a larger one this many, spread evenly over it, since a problem
+# of the sampler shows in many of them. As one may stand still by itself, `FAR_RHAT` is asked of all
+# others too, without ranks, and at most as many of those that reach it are checked as well.
 MOST_PER_VARIABLE = 250
+_SCREENED = 500  # quantities that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +52,8 @@ class ConvergenceReport:
     chains, draws
         Number of chains, and of draws in all of them together.
     not_checked
-        Quantities left out because their variable has more than `MOST_PER_VARIABLE`.
+        Quantities left out because their variable has more than `MOST_PER_VARIABLE`: of them only
+        split rhat without ranks is known, and that it is under `FAR_RHAT`.
     by_chance
         Group effects beyond a threshold that are too few, and not far enough beyond it, to count.
     messages
@@ -153,15 +157,30 @@ def _variable(x: xr.DataArray) -> tuple[pd.DataFrame, int]:
     values = x.transpose(names.CHAIN, names.DRAW, *dims).to_numpy()
     chains, draws, *shape = values.shape
     entries = _entries(tuple(shape), dims)
+    flat = values.reshape(chains, draws, -1)
     chosen = entries
     if len(entries) > MOST_PER_VARIABLE:
-        spread = np.linspace(0, len(entries) - 1, MOST_PER_VARIABLE)
-        chosen = entries[spread.round().astype(int)]
+        spread = np.linspace(0, len(entries) - 1, MOST_PER_VARIABLE).round().astype(int)
+        chosen = entries[np.union1d(spread, _far(flat, entries))]
     labels = [_labels(x, d) for d in dims]
     places = np.stack(np.unravel_index(chosen, shape), axis=-1) if dims else np.zeros((1, 0), int)
     rows = [_name(str(x.name), labels, place) for place in places]
-    picked = values.reshape(chains, draws, -1)[:, :, chosen].astype(np.float64)
+    picked = flat[:, :, chosen].astype(np.float64)
     return _table(rows, np.moveaxis(picked, -1, 0)), len(entries) - len(chosen)
+
+
+def _far(flat: NDArray[Any], entries: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which of the entries (chains, draws, entry) are far from agreement, the worst of them."""
+    if flat.shape[1] < health.MIN_DRAWS:
+        return np.empty(0, np.int64)
+    parts = (flat[:, :, k : k + _SCREENED] for k in range(0, flat.shape[2], _SCREENED))
+    draws = (np.moveaxis(part.astype(np.float64, copy=False), -1, 0) for part in parts)
+    rhat = np.concatenate([health.plain_rhat(x) for x in draws])[entries]
+    unknown = np.flatnonzero(np.isnan(rhat))  # constants, and what is not finite or stands still
+    moves = (flat[:, :, entries[unknown]] != flat[:1, :1, entries[unknown]]).any(axis=(0, 1))
+    rhat[unknown] = np.where(moves, np.inf, 1.0)
+    worst = np.argsort(-rhat, kind="stable")[:MOST_PER_VARIABLE]
+    return worst[rhat[worst] >= FAR_RHAT]
 
 
 def _entries(shape: tuple[int, ...], dims: list[str]) -> NDArray[np.int64]:

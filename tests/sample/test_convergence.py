@@ -168,13 +168,41 @@ def test_draws_that_are_not_finite_are_named(healthy, statistics):
 
 
 def test_a_large_variable_is_checked_on_a_subset(statistics, rng):
-    draws = xr.Dataset({"ranef_g": (("chain", "draw", "g"), rng.normal(size=(4, 50, 2500)))})
-    report = check_convergence(draws, statistics(draws=50))
+    draws = xr.Dataset({"ranef_g": (("chain", "draw", "g"), rng.normal(size=(4, 200, 2500)))})
+    report = check_convergence(draws, statistics(draws=200))
     assert len(report.table) == MOST_PER_VARIABLE
     assert report.not_checked == 2500 - MOST_PER_VARIABLE
     assert report.table.index[0] == "ranef_g[0]"
     assert report.table.index[-1] == "ranef_g[2499]"
     assert "(2,250 more not checked)" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("moved", "said"), [(2.0, "rhat is 1.01 or more for 1 of 252"), (np.nan, "not finite")]
+)
+def test_one_effect_that_stands_apart_is_found_among_thousands(rng, statistics, moved, said):
+    draws = effects(rng, 2000)
+    draws["ranef_g"][:, :, 7] = 0.0  # constant
+    draws["ranef_g"][0, :, 1234] += moved
+    report = check_convergence(draws, statistics())
+    assert "ranef_g[1234]" in report.table.index
+    assert said in report.messages[0]
+    assert "ranef_g[1234]" in report.messages[0]
+
+
+def test_an_effect_whose_chains_all_stand_still_is_found_among_thousands(rng, statistics):
+    draws = effects(rng, 2000)
+    draws["ranef_g"][:, :, 1234] = np.arange(4.0)[:, None]
+    report = check_convergence(draws, statistics())
+    assert report.table.loc["ranef_g[1234]", "rhat"] == np.inf
+    assert not report.ok
+
+
+def test_of_thousands_that_stand_apart_some_are_told(rng, statistics):
+    report = check_convergence(effects(rng, 2000, worst=2.0, count=1500), statistics())
+    assert len(report.table) <= 1 + 2 * MOST_PER_VARIABLE
+    assert report.not_checked == 2001 - len(report.table)
+    assert not report.ok
 
 
 def test_without_variables_only_the_sampler_is_checked(statistics):

@@ -47,3 +47,9 @@ def test_not_finite_or_too_short_is_nan(rng):
     for value in (*health.health(x), health.tail_size(x), health.mcse_mean(x)):
         assert np.isnan(value).tolist() == [True, False]
     assert np.isnan(health.mcse_mean(x[:, :, :3])).all()
+
+
+def test_plain_rhat_is_that_of_the_values_of_all_halves(draws):
+    halves = health.split(draws)
+    expected = [array_stats.rhat(x, method="identity", chain_axis=0, draw_axis=1) for x in halves]
+    np.testing.assert_allclose(health.plain_rhat(draws), expected)
