@@ -28,7 +28,9 @@ from mixedbayes.theta.transitions import VALUE_SIGNATURE, accepted_turns, chain
 
 LIBRARY = "mixedbayes"
 TUNE = 50  # draws: a chain forgets its start in a few
-LEAST = 0.6  # mean acceptance rate of the tuning; below it a surrogate is too far from the density
+# Mean acceptance rate of the tuning, of one chain half of it; below it a surrogate is too far from
+# the density.
+LEAST = 0.6
 _TURNS = 5  # of a proposal
 _STEPS = (3, 6, 12)  # of a quarter turn
 _ACCEPTED = 0.8  # share of turns for which steps are short enough
@@ -85,7 +87,8 @@ def sample_transitions(white: Whitened, near: Near, settings: Settings) -> Sampl
     run = _Run(white, near, filled, steps)
     preparing = time.perf_counter() - began
     chains, interrupted = run.all()
-    if not interrupted and np.mean([c.tuned for c in chains]) < LEAST:
+    tuned = [c.tuned for c in chains]
+    if not interrupted and (np.mean(tuned) < LEAST or min(tuned) < LEAST / 2):
         return None
     kept, length = largest_rectangle([len(c.draws) for c in chains])
     theta = np.stack([chains[c].draws[:length] for c in kept])
@@ -176,7 +179,7 @@ class _Run:
             at = self.done[c] = end
             if at == tune:
                 times[1] = time.perf_counter()
-                if stats[:tune, 1].mean() < LEAST / 2:  # the others find the same
+                if stats[:tune, 1].mean() < LEAST / 2:  # none of the chains is used
                     break
         seconds = times[1] - times[0], time.perf_counter() - times[1]
         tuned = float(stats[: min(at, tune), 1].mean()) if at else 0.0

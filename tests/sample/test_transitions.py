@@ -1,6 +1,7 @@
 """Chains whose proposals come from a polynomial leave the density itself as it is."""
 
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +35,21 @@ class Bent:
 
     def logp(self, theta):
         return bent(theta, np.empty(0), self.record)
+
+
+@jit.njit(VALUE_SIGNATURE)
+def apart(z, gradient, record):
+    return log_density(z[0], z[1]) if z[0] < 5.0 else 50.0
+
+
+@dataclass(frozen=True)
+class Apart(Bent):
+    """With a region that has most of the mass, and is not left."""
+
+    compiled: ClassVar[Any] = apart
+
+    def logp(self, theta):
+        return apart(theta, np.empty(0), self.record)
 
 
 @dataclass(frozen=True)
@@ -89,6 +105,21 @@ def test_draws_do_not_depend_on_the_number_of_threads():
 
 def test_a_polynomial_far_from_the_density_is_not_used():
     assert transitions.sample_transitions(Bent(), Normal(0.1), SETTINGS) is None
+
+
+def test_one_chain_that_does_not_move_is_not_left_out(monkeypatch):
+    starts = cycle([[6.0, 0.0], *[[0.1, 0.1]] * 7])
+
+    def start(run, rng):
+        z = np.array(next(starts))
+        return z, np.array([run.white.logp(z)])
+
+    monkeypatch.setattr(transitions._Run, "_start", start)
+    settings = Settings(draws=100, tune=50, chains=8, seed=1, cores=1, progress=False)
+    run = transitions._Run(Apart(), Normal(), settings, 6)
+    tuned = [c.tuned for c in run.all()[0]]
+    assert min(tuned) < transitions.LEAST / 2 < transitions.LEAST < np.mean(tuned)
+    assert transitions.sample_transitions(Apart(), Normal(), settings) is None
 
 
 def test_ctrl_c_keeps_the_draws_so_far(monkeypatch):
