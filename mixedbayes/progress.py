@@ -6,6 +6,7 @@ It is updated from the main thread only: notebooks drop output of other threads.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from html import escape
 from typing import Any, Self
@@ -103,7 +104,8 @@ class Compiling:
     """The display of compilation: that it happens once, how many functions, and for how long.
 
     Called with the name of each function when its compilation begins. Nothing is shown where none
-    is compiled. It makes way for the display of draws, and comes back after it.
+    is compiled, and of what other threads than the main one compile. It makes way for the display
+    of draws, and comes back after it.
     """
 
     _now: Compiling | None = None  # the one that is shown
@@ -114,7 +116,7 @@ class Compiling:
 
     def __call__(self, name: str) -> None:
         self.count += 1
-        if self._wanted:
+        if self._wanted and threading.current_thread() is threading.main_thread():
             self._show(f"{COMPILING}: number {self.count}, {name}")
 
     def __enter__(self) -> Self:

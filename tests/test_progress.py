@@ -1,6 +1,7 @@
 """One display in a terminal or a notebook, silence elsewhere."""
 
 import sys
+import threading
 import types
 
 import pytest
@@ -107,6 +108,16 @@ def test_compilation_makes_way_for_draws_and_comes_back(capsys):
     out = capsys.readouterr().out
     first, then, last = (out.rindex(s) for s in (": 1, ", "10/10 draws", ": 2, "))
     assert first < then < last
+
+
+@pytest.mark.usefixtures("terminal")
+def test_compilation_in_another_thread_is_counted_but_not_shown(capsys):
+    with progress.Compiling(wanted=True) as told:
+        thread = threading.Thread(target=told, args=["density"])
+        thread.start()
+        thread.join()
+        assert told.count == 1
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.usefixtures("terminal")

@@ -99,8 +99,8 @@ class QuadratureEngine(Engine):
             "The group effects were integrated out of the posterior by adaptive Gauss-Hermite "
             "quadrature, so that the sampler moved in the other parameters alone, where possible "
             "by proposals from a polynomial approximation of their posterior that are accepted by "
-            "the posterior itself; the effects were then drawn from their exact conditional "
-            "distribution given each draw."
+            "the posterior itself; given each draw, the effects were then drawn from their "
+            "conditional distribution by some steps of independence Metropolis."
         )
 
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:

@@ -39,10 +39,8 @@ _NODES = 20
 _MOST_COLUMNS = 6  # p
 _DENSE = 0.2  # share of entries from which on a precision is factored as a dense one
 _HEAD = 3
-_SYMBOL = "mixedbayes_sparse_core"
 
-jit.bind(_SYMBOL, jit.address(sparse_core, LIKELIHOOD_SIGNATURE))
-_sparse = jit.symbol_caller(_SYMBOL, LIKELIHOOD_SIGNATURE)
+_sparse = jit.called(sparse_core)
 
 
 def ratio_likelihood(

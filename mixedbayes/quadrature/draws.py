@@ -1,8 +1,9 @@
-"""Effects drawn from their exact distribution given the other parameters, group by group.
+"""Effects drawn from their distribution given the other parameters, group by group.
 
 p(u_j | y_j, theta) is proportional to exp(l_j(u)), which is close to a normal density at its mode.
 Proposals come from a t distribution there, in units of the curvature, and are accepted by
-independence Metropolis; nearly all are, so that some steps forget the first one.
+independence Metropolis; nearly all are, so that some steps forget the first one, which is not
+weighed.
 """
 
 from __future__ import annotations
