@@ -23,8 +23,9 @@ def resampled(
     """Other numbers of levels, each with the rows of a level of the data.
 
     Every level is taken as often as every other, as far as the numbers allow; which ones once more
-    is drawn. Levels have new labels, of all factors, since none of them is in the data; but a
-    factor that is a predictor too keeps what it holds.
+    is drawn. What is taken has new labels, of the factors in `n` and of those nested in them;
+    others keep theirs, by which relations between levels and memberships in several know them,
+    and a nested factor that is a predictor too keeps what it holds.
 
     Parameters
     ----------
@@ -42,21 +43,23 @@ def resampled(
         Columns that predictors read.
     """
     out = frame.reset_index(drop=True)
-    labelled = [f for f in factors if f not in covariates]
-    nested = {f: [o for o in labelled if o != f and _is_nested(out, f, o)] for f in n}
+    inner = [f for f in factors if f not in covariates]
+    nested = {f: [o for o in inner if o != f and _is_nested(out, f, o)] for f in n}
     for factor, wanted in n.items():
         codes, levels = pd.factorize(out[factor])
         taken = _evenly(len(levels), wanted, rng)
         at = [np.flatnonzero(codes == k) for k in range(len(levels))]
         new = np.repeat(np.arange(wanted), [len(at[k]) for k in taken])
         out = out.loc[np.concatenate([at[k] for k in taken])].reset_index(drop=True)
-        out[factor] = new
-        for inner in nested[factor]:
-            out[inner] = pd.Series(new).astype(str) + "/" + out[inner].astype(str)
-    if rows is not None:
-        out = _with_rows(out, factors, rows)
-    relabelled = {f: [f"new {k + 1}" for k in pd.factorize(out[f])[0]] for f in labelled}
-    return out.assign(**{f: pd.Categorical(v, dict.fromkeys(v)) for f, v in relabelled.items()})
+        label = pd.Series(new + 1).map("new {}".format)
+        for own in nested[factor]:
+            out[own] = _categories(label + "/" + out[own].astype(str))
+        out[factor] = _categories(label)
+    return out if rows is None else _with_rows(out, factors, rows)
+
+
+def _categories(labels: pd.Series) -> pd.Categorical:
+    return pd.Categorical(labels, dict.fromkeys(labels))
 
 
 def _is_nested(frame: pd.DataFrame, outer: str, inner: str) -> bool:

@@ -84,6 +84,11 @@ class Smallest:
                 f"{self.asked}: even {self.varies} = {most} has less power than {self.power:g}; "
                 "allow more"
             )
+        if self.n == self.curve.low and self.curve.power(np.array(float(self.n))) > self.power:
+            return (
+                f"{self.asked}: the least number that was allowed, {self.varies} = {self.n}, has "
+                f"more power than {self.power:g}"
+            )
         return (
             f"{self.asked}: power {self.power:g} from {self.varies} = {self.n} on "
             f"(95 % interval {self.lower:.0f} to {self.upper:.0f})"
@@ -131,10 +136,14 @@ class Curve:
         return np.exp(log_ndtr(self.coefficients[0] + self.coefficients[1] * x))
 
     def needed(self, power: float) -> tuple[float, float, float]:
-        """The number with this power, and its 95 % interval (delta method); may be infinite."""
+        """The number with this power, and its 95 % interval (delta method); may be infinite.
+
+        Of a curve that does not rise it is the least that was allowed, or there is none.
+        """
         a, b = self.coefficients
         if b <= 0:
-            return np.inf, float(self.low), np.inf
+            enough = float(self.power(np.array(float(self.high)))) >= power
+            return float(self.low) if enough else np.inf, float(self.low), np.inf
         x = (ndtri(power) - a) / b
         slope = np.array([-1 / b, -x / b])
         half = 1.96 * np.sqrt(slope @ self.covariance @ slope)

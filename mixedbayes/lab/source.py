@@ -13,9 +13,11 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.checks.rows_of_several import of_the_frame
-from mixedbayes.design.used import used_columns
+from mixedbayes.design import used_columns
+from mixedbayes.design.table import eager, table
 from mixedbayes.distributions import LKJ, Prior
 from mixedbayes.errors import DataError, ModelError
+from mixedbayes.formula import Formula, parse_all, with_residual
 from mixedbayes.lab.layout import resampled, with_dropout
 from mixedbayes.model.spec import Spec
 from mixedbayes.predict.predict import predict
@@ -26,7 +28,8 @@ from mixedbayes.simulation.draws import one_draw
 from mixedbayes.simulation.replicate import reported_columns
 from mixedbayes.simulation.simulate import response_column, simulated
 
-ROWS, DROPOUT = "rows", "dropout"
+ROWS, DROPOUT, LAYOUT = "rows", "dropout", "layout"
+_ROWS = 10  # in each combination of levels
 _CORRELATION = "cor"
 
 
@@ -84,6 +87,47 @@ def dropped(frame: pd.DataFrame, given: Any, factors: Sequence[str], seed: int) 
     return with_dropout(frame, share, named_stream(seed, DROPOUT))
 
 
+def formulas(*every: Formula) -> tuple[Formula, ...]:
+    """With those of further parameters."""
+    return tuple(one for formula in every for one in (formula, *formula.others))
+
+
+def grouping(every: Sequence[Formula]) -> tuple[str, ...]:
+    """Columns that group rows: of effects on any parameter, and of correlated residuals."""
+    names = [name for formula in every for name in used_columns(formula).groups]
+    own = [formula.residual.factors for formula in every if formula.residual is not None]
+    return tuple(dict.fromkeys((*names, *(name for factors in own for name in factors))))
+
+
+def predictors(every: Sequence[Formula]) -> frozenset[str]:
+    """Columns that predictors read, whichever else they are."""
+    used = [used_columns(formula) for formula in every]
+    effects = (name for u in used for names in u.effects.values() for name in names)
+    return frozenset((*effects, *(name for u in used for name in u.fixed)))
+
+
+def laid_out(
+    frame: pd.DataFrame, every: Sequence[Formula], design: Mapping[str, Any], seed: int
+) -> pd.DataFrame:
+    """The rows with other numbers of levels, and of rows, where the design has such."""
+    factors, also = grouping(every), predictors(every)
+    n = {key: value for key, value in design.items() if key in factors}
+    for bar in (bar for formula in every for bar in formula.random):
+        if (bar.grouper.relation or bar.grouper.members) and (own := set(bar.factors) & n.keys()):
+            raise DataError(
+                f"n: the levels of {min(own)!r} stand beside others, {bar.text}, and how more or "
+                "fewer of them would is not known: make the rows, and give them by data=, or vary "
+                "another number"
+            )
+    if beside := [factor for factor in n if factor in also]:
+        raise DataError(
+            f"n: {beside[0]} is a predictor as well as a grouping factor, and other levels of it "
+            "than the data's have no effects: vary another factor, or simulate such studies from a "
+            'formula, mb.study("y ~ ...", groups={...})'
+        )
+    return resampled(frame, factors, n, design.get(ROWS), named_stream(seed, LAYOUT), also)
+
+
 # ---- true values that are given ----------------------------------------------------------------
 
 
@@ -103,7 +147,13 @@ class Given:
 
     @property
     def factors(self) -> tuple[str, ...]:
-        return tuple(key.split("/")[-1].strip() for key in self.groups)
+        if self.layout.get("data") is None:
+            return tuple(key.split("/")[-1].strip() for key in self.groups)
+        return grouping(self._formulas)
+
+    @property
+    def _formulas(self) -> tuple[Formula, ...]:
+        return formulas(with_residual(parse_all(self.formula), self.kept.get("residual")))
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -119,6 +169,10 @@ class Given:
         layout = dict(self.layout)
         if layout.get("data") is None:
             layout |= {"groups": groups, "per_group": rows}
+        else:
+            given = eager(layout["data"])
+            frame = table(given, given.columns).frame()
+            layout["data"] = laid_out(frame, self._formulas, design, seed)
         frame, values = simulated(self.formula, mean, own, **layout, **self.kept, seed=seed)
         whole = self.model(frame)
         truth = Fit(whole, one_draw(whole.spec, values))
@@ -126,12 +180,13 @@ class Given:
 
     def _at(self, design: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any, Any, Any]:
         """Numbers of levels and rows, true values and dropout, with those of the design."""
-        groups, rows, dropout = dict(self.groups), self.rows, self.dropout
+        groups, dropout = dict(self.groups), self.dropout
+        rows = _ROWS if self.rows is None else self.rows
         mean = {name: dict(self.mean.get(name) or {}) for name in ("fixef", "sd", "cor")}
         own, by_name = dict(self.own), {k.split("/")[-1].strip(): k for k in self.groups}
         for key, value in design.items():
-            if key in by_name:
-                groups[by_name[key]] = value
+            if key in self.factors:
+                groups[by_name.get(key, key)] = value
             elif key == ROWS:
                 rows = value
             elif key == DROPOUT:
@@ -214,22 +269,12 @@ class Drawn:
 
     @property
     def factors(self) -> tuple[str, ...]:
-        every = (g for p in self.made.design.predictors for g in p.factors)
-        return tuple(dict.fromkeys(name for g in every for name in g.factors))
+        return grouping(self._formulas)
 
     def simulate(self, design: Mapping[str, Any], seed: int) -> Simulated:
-        n = {key: value for key, value in design.items() if key in self.factors}
-        rng = named_stream(seed, "layout")
         whole = self.made.design
         rows = of_the_frame(whole).frame
-        also = self._covariates()
-        if beside := [factor for factor in n if factor in also]:
-            raise DataError(
-                f"n: {beside[0]} is a predictor as well as a grouping factor, and other levels of "
-                "it than the data's have no effects: vary another factor, or simulate such studies "
-                'from a formula, mb.study("y ~ ...", groups={...})'
-            )
-        frame = resampled(rows, self.factors, n, design.get(ROWS), rng, also)
+        frame = laid_out(rows, self._formulas, design, seed)
         truth = self.parameters(seed)
         y = predict(truth, frame, groups="new", draws=True, seed=seed, progress=False)
         drawn = np.asarray(y)[0, 0]
@@ -237,14 +282,11 @@ class Drawn:
         left = dropped(frame, design.get(DROPOUT, self.dropout), self.factors, seed)
         return Simulated(left, Fit(self.made, truth))
 
-    def _covariates(self) -> frozenset[str]:
-        """Columns that predictors read, whichever else they are."""
-        design = self.made.design
-        parts = () if design.several is None else design.several.parts
-        own = [design.formula, *(part.formula for part in parts)]
-        used = [used_columns(f) for formula in own for f in (formula, *formula.others)]
-        effects = (name for u in used for names in u.effects.values() for name in names)
-        return frozenset((*effects, *(name for u in used for name in u.fixed)))
+    @property
+    def _formulas(self) -> tuple[Formula, ...]:
+        several = self.made.design.several
+        parts = () if several is None else tuple(part.formula for part in several.parts)
+        return formulas(self.made.design.formula, *parts)
 
     def model(self, frame: pd.DataFrame) -> Model:
         return self.made.with_data(frame)

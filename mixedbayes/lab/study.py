@@ -89,7 +89,8 @@ class Study:
         n
             What varies, every combination of it: numbers of levels by factor, "rows" (of each
             combination of levels), "dropout", effects by term, "sigma", ``"sd_g"``, ``"cor_g"``:
-            ``{"g": [20, 40, 80], "rows": [5, 10]}``.
+            ``{"g": [20, 40, 80], "rows": [5, 10]}``. Of ``"school/class"`` in `groups` "class" is
+            the number in each school, and of rows that there are, a pilot's or `data`, in all.
         simulations
             Of each design. 500 give power to within 0.04.
         prob
@@ -306,7 +307,7 @@ def _check_simulations(simulations: Any, least: int) -> None:
 def study(
     model: str | Sequence[str] | Model | None = None,
     groups: Mapping[str, Count] | None = None,
-    rows: Count = 10,
+    rows: Count | None = None,
     *,
     effects: Mapping[str, Any] | None = None,
     sd: Mapping[str, Any] | None = None,
@@ -336,7 +337,7 @@ def study(
         The formula by which data are made and analysed, as in `simulate`; or a `Model`.
     groups, rows
         Numbers of levels, and of rows in each combination of them; `groups` and `per_group` of
-        `simulate`. `power` varies them.
+        `simulate`; 10 rows by default. `power` varies them.
     effects
         True population effects by term, link scale: ``{"Intercept": 2, "arm:time": 0.3}``.
     sd, cor, sigma, parameters
@@ -346,7 +347,8 @@ def study(
         A pilot. Its levels stand for those to come: other numbers of levels take the rows of the
         pilot's levels in turn, and their effects are drawn anew.
     family, residual, covariates, data, known
-        As in `simulate`.
+        As in `simulate`. Of other numbers of levels or rows than `data` have, those of the data are
+        taken in turn.
     priors, formulation
         Of the analysis, as in `Model`; default priors are made of each simulated data set, as they
         would be of real ones.
@@ -372,11 +374,14 @@ def study(
     >>> lab.power("arm:time > 0", n={"g": [20, 40, 80]}, simulations=500)  # doctest: +SKIP
     """
     true = {"effects": effects, "sd": sd, "cor": cor, "sigma": sigma, **parameters}
-    layout = {"groups": groups, "covariates": covariates, "data": data}
+    layout = {"groups": groups, "rows": rows, "covariates": covariates, "data": data}
     if fit is not None or isinstance(model, Model):
         of = "fit" if fit is not None else "a Model"
         other = {"residual": residual, "known": known, "priors": priors}
         beside = [k for k, v in {**true, **layout, **other}.items() if v is not None]
+        plain = {"family": "gaussian", "formulation": "auto"}
+        said = {"family": family, "formulation": formulation}
+        beside += [k for k, v in said.items() if v != plain[k]]
         if fit is not None and model is not None:
             beside = ["model", *beside]
         if beside:
@@ -398,6 +403,12 @@ def study(
         raise ModelError(
             'study() needs a formula, a Model, or the fit of a pilot: mb.study("y ~ x + (1 | g)", '
             'groups={"g": 20}, effects={"x": 0.5}) or mb.study(fit=pilot)'
+        )
+    twice = [k for k, v in layout.items() if v is not None and k != "data"]
+    if data is not None and twice:
+        raise DataError(
+            f"data are the rows themselves, so that {', '.join(twice)} cannot be given beside "
+            "them; vary numbers of levels and rows by power(..., n=...)"
         )
     own = parameters if sigma is None else {names.SIGMA: sigma} | parameters
     given = Given(

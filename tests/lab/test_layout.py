@@ -48,6 +48,14 @@ def test_crossed_levels_stay_crossed():
     assert len(found.drop_duplicates()) == 45
 
 
+def test_levels_that_are_as_many_keep_their_labels():
+    """Known relations and memberships in several go by them."""
+    frame = pd.DataFrame({"s": [1, 1, 2, 2], "a": list("xyyz"), "b": list("yzzx")})
+    found = resampled(frame, ["s", "a", "b"], {"s": 4}, None, RNG(1))
+    assert found[["a", "b"]].to_numpy().tolist() == frame[["a", "b"]].to_numpy().tolist() * 2
+    pd.testing.assert_frame_equal(resampled(frame, ["s", "a", "b"], {}, None, RNG(1)), frame)
+
+
 def test_rows_of_each_level_are_taken_in_turn():
     found = resampled(rows([2, 5]), ["g"], {}, 4, RNG(1))
     assert found.groupby("g", observed=True)["t"].agg(list).tolist() == [[0, 1, 0, 1], [0, 1, 2, 3]]

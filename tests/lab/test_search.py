@@ -42,7 +42,21 @@ def test_too_small_bounds_are_said():
 
 
 def test_enough_from_the_start():
-    assert found(2.0, (5, 50), simulations=500).n == 5
+    r = found(2.0, (5, 50), simulations=500)
+    assert r.n == 5
+    assert "the least number that was allowed, g = 5, has more power than 0.8" in repr(r)
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.95, 5), (0.5, None)])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_power_that_does_not_rise_is_enough_or_is_not(share, n, seed):
+    """As of rows within groups that differ in arm: a noisy curve may even fall."""
+    rng = np.random.default_rng(seed)
+    r = smallest(
+        lambda _, studies: list(rng.random(len(studies)) < share), (5, 50), power=0.8,
+        simulations=300, tolerance=0.05, varies="rows", asked="x > 0", note="",
+    )  # fmt: skip
+    assert r.n == n
 
 
 @pytest.mark.parametrize(("hits", "of"), [(0, 20), (20, 20), (13, 40)])

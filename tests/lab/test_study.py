@@ -141,6 +141,38 @@ def test_data_of_a_pilots_design(pilot):
     assert 0.5 < means.std() / own.std() < 2
 
 
+def test_groups_of_correlated_residuals_may_vary():
+    rng = np.random.default_rng(1)
+    d = pd.DataFrame({"p": np.repeat(list("abcdef"), 4), "y": rng.normal(size=24)})
+    lab = mb.study(mb.Model("y ~ 1", d, residual="cosy(p)"))
+    assert lab.data({"p": 15}, seed=1)["p"].nunique() == 15
+    assert len(lab.data({"rows": 2}, seed=1)) == 12
+
+
+def test_related_and_shared_levels_are_those_of_the_model():
+    rng = np.random.default_rng(1)
+    d = pd.DataFrame({"a": list("ABCD") * 3, "b": list("BCDA") * 3, "y": rng.normal(size=12)})
+    A = pd.DataFrame(0.5 + 0.5 * np.eye(4), index=list("ABCD"), columns=list("ABCD"))
+    for model in (
+        mb.Model("y ~ 1 + (1 | gr(a, cov=A))", d, known={"A": A}),
+        mb.Model("y ~ 1 + (1 | mm(a, b))", d),
+    ):
+        lab, own = mb.study(model), model.design.formula.random[0].factors
+        assert lab.data(seed=1)[[*own]].equals(d[[*own]])
+        with pytest.raises(DataError, match="levels of 'a' stand beside others"):
+            lab.data({"a": 9}, seed=1)
+
+
+def test_rows_that_are_given_may_be_more_or_fewer():
+    d = pd.DataFrame({"g": np.repeat(list("abcdef"), 3), "x": np.tile(range(3), 6)})
+    lab = mb.study("y ~ x + (1 | g)", data=d, effects={"x": 1}, sd={"g": 1}, dropout=0.5)
+    assert "g" in repr(lab)
+    more = lab.data({"g": 12, "rows": 2, "dropout": 0}, seed=1)
+    assert more.groupby("g", observed=True)["x"].agg(list).tolist() == [[0, 1]] * 12
+    left = lab.data({"g": 200}, seed=1).groupby("g", observed=True).size()
+    assert 0.35 < (left < 3).mean() < 0.65
+
+
 def test_a_models_priors_are_the_truth():
     model = mb.Model(
         "Reaction ~ Days + (1 | Subject)", mb.load_data("sleepstudy"),
@@ -260,6 +292,9 @@ def test_mistakes_of_questions(error, match, ask):
         ("improper", {"model": "y ~ 1 + (1 | g)", "groups": {"g": 5},
                       "effects": {"Intercept": mb.Flat()}}),
         ("a Fit of a pilot", {"fit": 3}),
+        ("groups, rows cannot be given beside them",
+         {"model": "y ~ 1 + (1 | g)", "data": pd.DataFrame({"g": [1, 1, 2, 2]}),
+          "groups": {"g": 5}, "rows": 3}),
     ],
 )  # fmt: skip
 def test_mistakes_of_plans(match, given):
@@ -270,6 +305,8 @@ def test_mistakes_of_plans(match, given):
 def test_nothing_is_given_twice(pilot):
     with pytest.raises(ModelError, match="effects, groups cannot be given beside it"):
         mb.study(fit=pilot, groups={"Subject": 3}, effects={"Days": 1})
+    with pytest.raises(ModelError, match="rows, family, formulation cannot be given beside it"):
+        mb.study(fit=pilot, rows=3, family="poisson", formulation="joint")
 
 
 def test_what_a_pilot_cannot_say(pilot):
