@@ -15,8 +15,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from mixedbayes import jit
 
 __all__ = ["ShareTransform", "apply_share", "share_slopes"]
 
@@ -62,7 +63,7 @@ class ShareTransform:
         return out
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def apply_share(theta, table):
     """t becomes theta (d,), in place."""
     if table.size > 0:
@@ -72,7 +73,7 @@ def apply_share(theta, table):
         theta[i] += theta[j]
 
 
-@njit(error_model="numpy", nogil=True)
+@jit.inner
 def share_slopes(gradient, theta, table):
     """Derivatives in theta become those in t, in place."""
     if table.size > 0:

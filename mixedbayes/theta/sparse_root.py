@@ -33,7 +33,7 @@ class SparseRoot:
             raise np.linalg.LinAlgError("the curvature is no finite number")
         lu = _factors(S)
         pivots = lu.U.diagonal()
-        if not (pivots > 0).all():
+        if not (pivots > 0).all() or (lu.perm_r != lu.perm_c).any():  # a pivot beside the diagonal
             raise np.linalg.LinAlgError("the curvature is not positive definite")
         C = sparse.csc_array(lu.L @ sparse.diags_array(np.sqrt(pivots)))
         C.sort_indices()

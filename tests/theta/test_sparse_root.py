@@ -40,6 +40,7 @@ def test_what_is_known_given_what_comes_later(S, first, monkeypatch):
     ("matrix", "message"),
     [
         (-np.eye(3), "not positive definite"),
+        (np.array([[0.0, 1.0], [1.0, 0.0]]), "not positive definite"),
         (np.zeros((3, 3)), "singular|not positive"),
         (np.diag([1.0, np.nan, 1.0]), "no finite number"),
     ],
