@@ -157,7 +157,11 @@ class Given:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        sds = [names.sd(g) for g in self.mean.get("sd") or {}]
+        sds = [
+            name
+            for g, value in (self.mean.get("sd") or {}).items()
+            for name in (_sds(g, value) if isinstance(value, Mapping) else [names.sd(g)])
+        ]
         cors = [names.cor(g) for g in self.mean.get("cor") or {}]
         plain = [name for name, value in self.own.items() if not isinstance(value, Mapping)]
         return (*(self.mean.get("fixef") or {}), *sds, *cors, *plain)
@@ -195,6 +199,15 @@ class Given:
                 mean["fixef"][key] = value
             elif key in own:
                 own[key] = value
+            elif key.endswith("]"):  # an sd of several
+                factor, term = next(
+                    (g, t)
+                    for g, each in mean["sd"].items()
+                    if isinstance(each, Mapping)
+                    for t, name in zip(each, _sds(g, each), strict=True)
+                    if name == key
+                )
+                mean["sd"][factor] = {**mean["sd"][factor], term: value}
             else:
                 kind, factor = key.split("_", 1)
                 mean[kind][factor] = value
@@ -208,6 +221,11 @@ class Given:
         said += _texts({names.sd(g): v for g, v in (self.mean.get("sd") or {}).items()})
         said += _texts({names.cor(g): v for g, v in (self.mean.get("cor") or {}).items()})
         return ", ".join(said) or "all effects 0, and sigma 1"
+
+
+def _sds(factor: str, given: Mapping[str, Any]) -> list[str]:
+    """What each of several sds is called."""
+    return [f"{names.sd(factor)}[{term}]" for term in given]
 
 
 def _texts(given: Mapping[str, Any] | None) -> list[str]:

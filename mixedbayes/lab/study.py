@@ -88,9 +88,10 @@ class Study:
             draw of a number for each draw.
         n
             What varies, every combination of it: numbers of levels by factor, "rows" (of each
-            combination of levels), "dropout", effects by term, "sigma", ``"sd_g"``, ``"cor_g"``:
-            ``{"g": [20, 40, 80], "rows": [5, 10]}``. Of ``"school/class"`` in `groups` "class" is
-            the number in each school, and of rows that there are, a pilot's or `data`, in all.
+            combination of levels), "dropout", effects by term, "sigma", ``"sd_g"`` or, of several,
+            ``"sd_g[time]"``, ``"cor_g"``: ``{"g": [20, 40, 80], "rows": [5, 10]}``. Of
+            ``"school/class"`` in `groups` "class" is the number in each school, and of rows that
+            there are, a pilot's or `data`, in all.
         simulations
             Of each design. 500 give power to within 0.04.
         prob
@@ -399,7 +400,7 @@ def study(
             source = Drawn.of_model(model, dropout)
         source.check()
         return Study(source, source.made.formula.text)
-    if model is None:
+    if not isinstance(model, str | Sequence):
         raise ModelError(
             'study() needs a formula, a Model, or the fit of a pilot: mb.study("y ~ x + (1 | g)", '
             'groups={"g": 20}, effects={"x": 0.5}) or mb.study(fit=pilot)'

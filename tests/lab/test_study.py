@@ -114,6 +114,14 @@ def test_what_counts_as_shown(pilot):
 # ---- where true values come from ---------------------------------------------------------------
 
 
+def test_one_of_several_sds_may_vary():
+    lab = mb.study("y ~ t + (t | g)", groups={"g": 5}, sd={"g": {"Intercept": 2.0, "t": 0.5}})
+    sd = lab.source.simulate({"sd_g[t]": 1.5}, 1).truth.posterior.sd("g")
+    assert sd.tolist() == [[2.0, 1.5]]
+    with pytest.raises(DataError, match=r"'sd_g' is not known; .* sd_g\[Intercept\], sd_g\[t\]"):
+        lab.data({"sd_g": 1.0}, seed=1)
+
+
 def test_true_values_may_be_drawn():
     lab = trial(effects={"arm": mb.Normal(0.5, 0.2)}, sigma=mb.HalfNormal(1))
     found = lab.power("arm > 0", "sigma", **SMALL).studies
@@ -305,6 +313,8 @@ def test_mistakes_of_plans(match, given):
 def test_nothing_is_given_twice(pilot):
     with pytest.raises(ModelError, match="effects, groups cannot be given beside it"):
         mb.study(fit=pilot, groups={"Subject": 3}, effects={"Days": 1})
+    with pytest.raises(ModelError, match=r"study\(fit=pilot\)"):
+        mb.study(pilot)
     with pytest.raises(ModelError, match="rows, family, formulation cannot be given beside it"):
         mb.study(fit=pilot, rows=3, family="poisson", formulation="joint")
 
