@@ -7,15 +7,13 @@ from typing import Any
 from mixedbayes.families.responses import as_asked
 
 
-def with_data[M](model: M, data: Any) -> M:
+def with_data[M](self: M, data: Any) -> M:
     """The same model of other data: formula, family, the priors that were given, and the rest.
 
     Default priors are made of the new data.
 
     Parameters
     ----------
-    model
-        The model.
     data
         A data frame with the same columns.
 
@@ -32,8 +30,8 @@ def with_data[M](model: M, data: Any) -> M:
     --------
     >>> model.with_data(other).fit(seed=1)  # doctest: +SKIP
     """
-    formula, given = said(model)
-    made: Any = type(model)
+    formula, given = said(self)
+    made: Any = type(self)
     own: M = made(formula, data, **given)
     return own
 

@@ -60,7 +60,7 @@ def test_a_method_takes_what_its_stage_takes(name):
 
 def test_all_but_a_few_methods_are_of_stages():
     assert {n for n in METHODS if n not in OF_STAGES} == {
-        "Fit.save", "Model.build", "Model.fit", "Model.graph",
+        "Fit.save", "Model.build", "Model.fit", "Model.graph", "Model.with_data",
     }  # fmt: skip
     assert all(not isinstance(f, Later) for f in vars(Accessors).values())
 
