@@ -8,14 +8,16 @@ are functions of lambda, whatever sigma is; given these few numbers, log|P| and 
 the density and its gradient cost nothing. They are analytic in log lambda, with no pole nearer to
 the real axis than pi / 2, so that a Chebyshev series on each stretch of length 2 has all digits
 from 20 factorisations (Trefethen, Approximation Theory and Approximation Practice, 2013, theorem
-8.2). Next to lambda = 0 the series is in lambda^2. Beyond the stretches the sparse kernel itself is
-called.
+8.2). Next to lambda = 0 the series is in lambda^2, whose nearest pole is -1 / mu for the largest
+eigenvalue mu of K^-1 Z'W Z: the stretches begin below 1 / sqrt(mu), so that neither units nor
+weights matter. Beyond the stretches the sparse kernel itself is called.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -30,7 +32,9 @@ from mixedbayes.marginal.problem import Problem
 from mixedbayes.marginal.sparse.kernel import sparse_core
 from mixedbayes.marginal.sparse.products import Effects
 
-_FIRST, _LAST, _WIDTH = -6.0, 4.0, 2.0  # of log lambda
+_STRETCHES, _WIDTH = 5, 2.0  # of log lambda
+_BELOW = 1.0  # log lambda at the first one, below that of 1 / sqrt(mu)
+_STEPS = 30  # of the power method
 _NODES = 20
 _MOST_COLUMNS = 6  # p
 _DENSE = 0.2  # share of entries from which on a precision is factored as a dense one
@@ -59,12 +63,13 @@ def ratio_likelihood(
         return None
     x = X @ problem.beta_map
     e = (y if offset is None else y - offset) - x @ problem.beta_fit
-    of = _functions(term, np.column_stack([x, e]), weights)
+    of, first = _functions(term, np.column_stack([x, e]), weights)
     m = 1 + (p + 1) * (p + 2) // 2
-    series = [_series(lambda s: of(math.sqrt(s)), 0.0, math.exp(2 * _FIRST), m)]
-    for start in np.arange(_FIRST, _LAST, _WIDTH):
+    series = [_series(lambda s: of(math.sqrt(s)), 0.0, math.exp(2 * first), m)]
+    for start in first + _WIDTH * np.arange(_STRETCHES):
         series.append(_series(lambda t: of(math.exp(t)), start, start + _WIDTH, m))
-    floats = [parts["constants"], parts["P0"].ravel(), parts["m0"], *(s.ravel() for s in series)]
+    fixed = [np.append(parts["constants"], first), parts["P0"].ravel(), parts["m0"]]
+    floats = [*fixed, *(s.ravel() for s in series)]
     head = np.concatenate(floats)
     ints = np.array([p, m, head.size], np.int64)
     return Likelihood(
@@ -74,8 +79,12 @@ def ratio_likelihood(
     )
 
 
-def _functions(term: Effects, D: Floats, weights: Floats | None) -> Callable[[float], Floats]:
-    """log|P| and the lower triangle of S, row by row, as functions of lambda."""
+def _functions(
+    term: Effects, D: Floats, weights: Floats | None
+) -> tuple[Callable[[float], Floats], float]:
+    """log|P| and the lower triangle of S, row by row, as functions of lambda; the log lambda below
+    which they are series in lambda^2.
+    """
     n, J = len(D), term.n_levels
     every = [
         sparse.csr_array((Z[:, 0], (np.arange(n), refs)), shape=(n, J)) for refs, Z in term.pieces
@@ -88,22 +97,39 @@ def _functions(term: Effects, D: Floats, weights: Floats | None) -> Callable[[fl
     dense = (K + G).nnz > _DENSE * J * J
     lower = np.tril_indices(D.shape[1])
 
-    def of(ratio: float) -> Floats:
-        P = sparse.csc_array(K + ratio**2 * G)
+    def factored(P: Any) -> tuple[float, Callable[[Floats], Floats]]:
+        """log|P|, and what solves P x = b."""
         if dense:
-            root = linalg.cholesky(P.toarray(), lower=True)
-            half = linalg.solve_triangular(root, C, lower=True)
-            log_det, inside = 2 * np.log(np.diag(root)).sum(), half.T @ half
-        else:
-            found = sparse_linalg.splu(
-                P, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                options={"SymmetricMode": True},
-            )  # fmt: skip
-            log_det = np.log(found.U.diagonal()).sum()
-            inside = C.T @ found.solve(np.ascontiguousarray(C))
+            root = linalg.cho_factor(P.toarray(), lower=True)
+            return 2 * np.log(np.diag(root[0])).sum(), lambda b: linalg.cho_solve(root, b)
+        found = sparse_linalg.splu(
+            sparse.csc_array(P), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )  # fmt: skip
+        return np.log(found.U.diagonal()).sum(), found.solve
+
+    def of(ratio: float) -> Floats:
+        log_det, solve = factored(K + ratio**2 * G)
+        inside = C.T @ solve(np.ascontiguousarray(C))
         return np.concatenate([[log_det], (whole - ratio**2 * inside)[lower]])
 
-    return of
+    _, solve = factored(K)
+    return of, -0.5 * math.log(_largest(lambda b: solve(G @ b), J)) - _BELOW
+
+
+def _largest(apply: Callable[[Floats], Floats], J: int) -> float:
+    """About the largest eigenvalue of a matrix (J, J) with none below 0; 1 where all are 0.
+
+    By the power method: what it lacks after so many steps is less than the distance to the pole.
+    """
+    b, found = np.random.default_rng(0).standard_normal(J), 0.0
+    for _ in range(_STEPS):
+        b = apply(b)
+        found = float(np.linalg.norm(b))
+        if not found > 0.0:
+            return 1.0
+        b /= found
+    return found
 
 
 def _series(of: Callable[[float], Floats], low: float, high: float, m: int) -> Floats:
@@ -124,16 +150,17 @@ def ratio_core(x, grad, ints, floats):
     L, sigma, exact = x[0], x[1], grad.size > 0
     ratio = abs(L) / sigma
     t = math.log(ratio) if ratio > 0.0 else -math.inf
-    if not sigma > 0.0 or not math.isfinite(ratio) or t >= _LAST:
+    first = floats[2]
+    if not sigma > 0.0 or not math.isfinite(ratio) or t >= first + _STRETCHES * _WIDTH:
         return _sparse(x, grad, ints[_HEAD:], floats[size:])
-    if t < _FIRST:
-        high = math.exp(2.0 * _FIRST)
+    if t < first:
+        high = math.exp(2.0 * first)
         stretch, u, du = 0, 2.0 * ratio * ratio / high - 1.0, 4.0 * ratio * ratio / high
     else:
-        stretch = 1 + int((t - _FIRST) / _WIDTH)
-        u = 2.0 * (t - _FIRST) / _WIDTH - 2.0 * (stretch - 1) - 1.0
+        stretch = 1 + int((t - first) / _WIDTH)
+        u = 2.0 * (t - first) / _WIDTH - 2.0 * (stretch - 1) - 1.0
         du = 2.0 / _WIDTH
-    at = 2 + p * p + p + stretch * m * _NODES
+    at = 3 + p * p + p + stretch * m * _NODES
     f, df = np.empty(m), np.empty(m)  # values, and derivatives in log lambda
     for k in range(m):
         b1 = b2 = d1 = d2 = 0.0
@@ -152,10 +179,10 @@ def ratio_core(x, grad, ints, floats):
         h[i] = s * f[1 + p * (p + 1) // 2 + i]
         for j in range(p):
             low, top = min(i, j), max(i, j)
-            P0 = floats[2 + i * p + j]
+            P0 = floats[3 + i * p + j]
             Q[i, j] = P0 + s * f[1 + top * (top + 1) // 2 + low]
-            h[i] += P0 * floats[2 + p * p + j]
-            quadratic += floats[2 + p * p + i] * P0 * floats[2 + p * p + j]
+            h[i] += P0 * floats[3 + p * p + j]
+            quadratic += floats[3 + p * p + i] * P0 * floats[3 + p * p + j]
     half_log_det = 0.5 * f[0]
     for i in range(p):  # Q = C C', in its lower triangle
         for j in range(i + 1):
