@@ -26,7 +26,8 @@ Floats = NDArray[np.float64]
 class ThetaDensity(Protocol):
     """A log density of few parameters, a dataclass with `units` and `tails`.
 
-    Its layout has ndim, n_parameters, table, starts, coefficients and sampled.
+    Its layout has ndim, n_parameters, table, starts, coefficients and sampled; and units (d,),
+    where there is no problem that they follow from.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -45,17 +46,20 @@ class ThetaDensity(Protocol):
     def logp_grad(self, z: Floats) -> tuple[float, Floats]: ...
 
 
-def coordinate_units(layout: Layout, problem: Problem | None) -> Floats:
+def coordinate_units(layout: Any, problem: Problem | None) -> Floats:
     """(d,) 1, but for coefficients on their own scale the change that moves the fit by s, and log
     sigma by 1.
     """
+    if problem is None:
+        given: Floats = layout.units
+        return given
     units = np.ones(layout.ndim)
-    if problem is not None and layout.coefficients:
+    if layout.coefficients:
         at = layout.starts["coefficients"]
         columns = slice(at, at + len(layout.coefficients))
         change = _residual_sd(problem) / _lengths(problem.sections["TV"])
         units[columns] = np.where(layout.table.codes[columns, 1] == IDENTITY, change, 1.0)
-    if problem is not None and layout.log_sigma:
+    if layout.log_sigma:
         at, parts = layout.starts["sigma"], problem.sections
         square = parts["class_n"] @ parts["scale_X"] ** 2 / problem.n
         own = slice(at, at + len(square))

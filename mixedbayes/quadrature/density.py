@@ -24,7 +24,7 @@ from mixedbayes.theta.record import Recorded, pack
 from mixedbayes.theta.tails import TailTransform
 from mixedbayes.theta.whitening import Whitening
 
-_STEP = 0.01  # of the differences that say how modes move
+_STEP = 0.01  # of the differences that say how modes move, in each coordinate's units
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,17 @@ class Coordinates:
 
     @property
     def coefficients(self) -> tuple[()]:
-        """None with units of their own."""
+        """None whose units follow from a `Problem`."""
         return ()
+
+    @cached_property
+    def units(self) -> Floats:
+        """(d,) 1, but of a slope the change that moves eta by 1 where its column is one sd off."""
+        X = self.joint.columns(self.joint.design.mu.X)
+        sd = np.sqrt(np.mean(np.square(X), axis=0))
+        found = np.ones(self.ndim)
+        found[self.ndim - len(sd) :] = 1.0 / np.where(sd > 0, sd, 1.0)
+        return found
 
     @property
     def sampled(self) -> tuple[()]:
@@ -150,9 +159,9 @@ class QuadratureDensity(Recorded):
         """The same with searches for the groups' modes that start near those at theta."""
         _, modes = self.groups(theta)
         here = replace(self, modes=modes, moves=np.zeros(0))
-        steps = _STEP * np.eye(self.ndim)
+        steps = _STEP * np.diag(self.layout.units)
         moves = [
-            (here.groups(theta + e)[1] - here.groups(theta - e)[1]) / (2 * _STEP) for e in steps
+            (here.groups(theta + e)[1] - here.groups(theta - e)[1]) / (2 * e.sum()) for e in steps
         ]
         return replace(here, centre=theta, moves=np.stack(moves))
 

@@ -8,6 +8,7 @@ import mixedbayes as mb
 from mixedbayes.engines import quadrature
 from mixedbayes.joint.search import start
 from mixedbayes.quadrature.density import QuadratureDensity
+from mixedbayes.quadrature.evidence import integrated
 from mixedbayes.quadrature.resolve import resolve, shift
 from mixedbayes.quadrature.rule import Rule
 
@@ -51,6 +52,20 @@ def test_a_fit_says_what_a_finer_rule_would_change(monkeypatch):
     )  # fmt: skip
     assert "integrated with 7 nodes" in fit.posterior.made.note
     assert "finer rule moves" in fit.posterior.made.note
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6, 1e9])
+def test_the_mode_is_that_of_any_unit_of_a_predictor(unit):
+    """As incomes in cents, or lengths in nanometres."""
+
+    def mode(scale):
+        data = binary(1.0)
+        data["x"] *= scale
+        spec = mb.Model("y ~ x + (x | g)", data, family="bernoulli").spec
+        found = integrated(spec.design, spec.family, spec.priors, 5, 1).mode
+        return found.theta[-1] * scale, np.sqrt(found.covariance[-1, -1]) * scale
+
+    np.testing.assert_allclose(mode(unit), mode(1.0), rtol=0.02)
 
 
 def test_wrong_numbers_of_nodes_are_refused():
