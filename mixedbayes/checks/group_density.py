@@ -21,11 +21,12 @@ from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Floats, GroupDesign, Ints, Residual
 from mixedbayes.families.limited import log_density
 from mixedbayes.names import MU
-from mixedbayes.numerics import woodbury
+from mixedbayes.numerics import markov, woodbury
 from mixedbayes.predict.importance import smooth
 from mixedbayes.predict.linear import Moving, covariance_roots
 from mixedbayes.predict.newton import Given, LogDensity, directions, peak, propose
 from mixedbayes.predict.streams import seed_of, stream
+from mixedbayes.results.chains import Chain
 from mixedbayes.results.correlated import white, whitened
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
@@ -165,8 +166,10 @@ def group_obstacle(post: Posterior, name: str) -> str | None:
         return _correlated_obstacle(post, own, name)
     target = post.design.factor(name)
     if post.closed_form and not target.entangled:
-        q = max(len(g.terms) for _, g in _moving(post, target))
-        if q <= MOST_EFFECTS:
+        moving = _moving(post, target)
+        q = max(len(g.terms) for _, g in moving)
+        chain = len(moving) == 1 and q > MOST_EFFECTS and _chain(post, target, moving[0][0])
+        if q <= MOST_EFFECTS or chain:
             return None
         return (
             f"a level has {q:,} effects, and {MOST_EFFECTS} are the most that are integrated out "
@@ -293,10 +296,18 @@ def _exact(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats
 
     With A the columns of the effects in the rows, Psi = L L' their covariance and r the residual
     given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1), or with the residuals' covariance in
-    the place of sigma^2 W^-1.
+    the place of sigma^2 W^-1. Effects in a chain are integrated out one after another.
     """
     design = post.design
     r = design.y[rows] - still(post, blocks, rows).T
+    if len(blocks) == 1 and design.residual is None and not design.further:
+        parameter, g, _ = blocks[0]
+        chain = _chain(post, g, parameter)
+        if chain is not None:
+            w = np.ones(len(rows)) if design.weights is None else design.weights[rows]
+            z = post.sd(g.name, parameter)[:, :1] * chain.column[rows]
+            s2 = np.broadcast_to(post.residual_scale**2, (post.n_draws,))
+            return markov.log_density(r, z, chain.place[rows], w, s2, chain.links), -np.inf
     AL = columns(blocks, rows) @ _joint(post, blocks)  # (S, m, D)
     if design.residual is not None or design.further:
         r, AL, log_root = white(post, rows, r, AL)
@@ -306,6 +317,10 @@ def _exact(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats
     sigma2 = post.residual_scale**2  # (S,)
     weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
     return woodbury.given(r, AL, weights, sigma2).log_density, -np.inf
+
+
+def _chain(post: Posterior, g: GroupDesign, parameter: str) -> Chain | None:
+    return post.once(("chain", parameter, g.name), lambda: Chain.of(post, g, parameter))
 
 
 def _joint(post: Posterior, blocks: Sequence[Block]) -> Floats:

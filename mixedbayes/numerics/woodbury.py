@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg import cho_solve
 from scipy.sparse.linalg import splu
 
 Floats = NDArray[np.float64]
+_MANY = 30  # effects
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,11 @@ def given(r: Floats, B: Floats, w: Floats, variance: Floats) -> Given:
     H = B.transpose(0, 2, 1) @ WB
     H[:, range(H.shape[1]), range(H.shape[1])] += 1.0
     root = np.linalg.cholesky(H)
-    u = np.linalg.solve(H, WB.transpose(0, 2, 1) @ r[:, :, None])[:, :, 0]
+    right = (WB.transpose(0, 2, 1) @ r[:, :, None])[:, :, 0]
+    if H.shape[1] > _MANY:  # a second factorisation would take longer than a loop
+        u = np.stack([cho_solve((own, True), b) for own, b in zip(root, right, strict=True)])
+    else:
+        u = np.linalg.solve(H, right[:, :, None])[:, :, 0]
     left = r - (B @ u[:, :, None])[:, :, 0]
     log_det = 2 * np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
     quadratic = (w * left**2).sum(axis=1) / variance + (u**2).sum(axis=1)

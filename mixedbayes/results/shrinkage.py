@@ -14,8 +14,10 @@ from mixedbayes import names
 from mixedbayes.design.types import Design, Floats, GroupDesign
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Identity
+from mixedbayes.numerics import markov
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.results import effect_summaries
+from mixedbayes.results.chains import Chain
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import coef_kernel, effect_rows, population_of
 from mixedbayes.results.tables import (
@@ -73,6 +75,13 @@ def level_fits(g: GroupDesign, y: Floats, weights: Floats | None) -> LevelFits:
     whether or not they determine the others: its unit vector lies in the row space.
     """
     w = np.ones(len(y)) if weights is None else weights
+    if disjoint(g.Z):  # so that each effect has rows of its own
+        q, place = len(g.terms), np.argmax(g.Z != 0, axis=1)
+        z, at = g.Z[np.arange(len(y)), place], g.refs * q + place
+        square = np.bincount(at, w * z**2, g.n_levels * q)
+        own = np.bincount(at, w * z * y, g.n_levels * q)
+        each = np.divide(own, square, out=np.full(len(own), np.nan), where=square > 0)
+        return LevelFits(each.reshape(-1, q), (square == 0).reshape(-1, q))
     i = g.terms.index(names.INTERCEPT) if names.INTERCEPT in g.terms else None
     others = [t for t in range(len(g.terms)) if t != i]
     Z = g.Z[:, others]
@@ -96,9 +105,19 @@ def level_fits(g: GroupDesign, y: Floats, weights: Floats | None) -> LevelFits:
     return LevelFits(estimate, flat)
 
 
+def disjoint(Z: Floats) -> bool:
+    """Whether no row has two of several columns."""
+    return Z.shape[1] > 1 and bool((np.count_nonzero(Z, axis=1) <= 1).all())
+
+
 def level_grams(g: GroupDesign, Z: Floats, w: Floats) -> Floats:
     """(J, q, q) Z_g' W Z_g of every level."""
     q = Z.shape[1]
+    if disjoint(Z):
+        gram, place = np.zeros((g.n_levels, q, q)), np.argmax(Z != 0, axis=1)
+        own = np.bincount(g.refs * q + place, w * Z[np.arange(len(Z)), place] ** 2, g.n_levels * q)
+        gram[:, range(q), range(q)] = own.reshape(-1, q)
+        return gram
     gram = np.empty((g.n_levels, q, q))
     for s in range(q):
         for t in range(s + 1):
@@ -370,16 +389,31 @@ def mean_coef(post: Posterior, g: GroupDesign) -> Floats:
 
 def pooling_summary(post: Posterior, g: GroupDesign, how: Description) -> dict[str, Floats]:
     """(J q,) what is said of the pooling factors; levels with equal rows are done once."""
-    gram, which = np.unique(_grams(post, g), axis=0, return_inverse=True)
-    q = len(g.terms)
-    cor, sd, sigma2 = post.cor(g.name), post.sd(g.name), unit_variance(post)
-    size = max(1, 2 * _BLOCK // post.n_draws)
+    q, chain = len(g.terms), Chain.of(post, g)
+    gram = _grams(post, g) if chain is None else _told(post, g, chain)
+    gram, which = np.unique(gram, axis=0, return_inverse=True)
+    sd, sigma2 = post.sd(g.name), unit_variance(post)
+    size = max(1, 2 * _BLOCK // (post.n_draws * (1 if chain is None else q)))
     parts = []
     for start in range(0, len(gram), size):
-        values = pooling_kernel(cor, sd, gram[start : start + size], sigma2)
+        own = gram[start : start + size]
+        if chain is None:
+            values = pooling_kernel(post.cor(g.name), sd, own, sigma2)
+        else:
+            told = (sd[:, :1] ** 2 / sigma2[:, None])[:, None] * own[:, chain.order]
+            values = np.empty(told.shape)
+            values[..., chain.order] = markov.variances(told, chain.links)
         parts.append(how.plain(values.reshape(post.n_draws, -1).T, post.shape[0]))
     columns = {k: np.concatenate([p[k] for p in parts]).reshape(-1, q) for k in parts[0]}
     return {k: v[which.ravel()].ravel() for k, v in columns.items()}
+
+
+def _told(post: Posterior, g: GroupDesign, chain: Chain) -> Floats:
+    """(J, q) what the rows of each level say of each effect of a chain: the diagonal of Z'WZ."""
+    weights, q = post.design.weights, len(g.terms)
+    w = np.ones(post.design.n) if weights is None else weights
+    at = g.refs * q + chain.order[chain.place]
+    return np.bincount(at, w * chain.column**2, g.n_levels * q).reshape(-1, q)
 
 
 def unit_variance(post: Posterior) -> Floats:
