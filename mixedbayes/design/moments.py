@@ -31,7 +31,8 @@ class Moments:
     """How the moments of one variable are numbers, fixed by the data of the fit.
 
     kind
-        "times", "durations", or "periods" of a frequency: new data have the same.
+        "times", "times with a zone", "durations", or "periods" of a frequency: new data have the
+        same.
     said
         What 1 is, in words: "days", "months", "steps of 7 days".
     origin
@@ -87,7 +88,7 @@ class Moments:
 
     def texts(self, column: pd.Series) -> list[str]:
         """How tables write moments: dates plain."""
-        if self.kind == "times" and not (_clock(column) != 0).any():
+        if self.kind.startswith("times") and not (_clock(column) != 0).any():
             return [str(v.date()) for v in column]
         if self.kind == "durations":
             return [_said(int(v)) for v in _microseconds(column, wall=False)]
@@ -134,7 +135,7 @@ def _steps(column: pd.Series, name: str, text: str, group: str) -> Moments:
         return Moments(name, kind, f"steps of 1 {_frequency(column)}", int(_ordinals(column).min()))
     clock = np.unique(_microseconds(column, wall=True))
     gaps = np.diff(clock)
-    if kind == "times" and len(gaps) and gaps.min() >= 28 * _DAY:
+    if kind.startswith("times") and len(gaps) and gaps.min() >= 28 * _DAY:
         day = _LAST if _at_day(column, _LAST).all() else int(pd.DatetimeIndex(column)[0].day)
         if _at_day(column, day).all():
             return Moments(name, kind, "months", int(_months(column).min()), day=day)
@@ -155,7 +156,9 @@ def kind_of_moments(column: pd.Series) -> str:
     dtype = column.dtype
     if isinstance(dtype, pd.PeriodDtype):
         return f"periods of {_frequency(column)}"
-    if isinstance(dtype, pd.DatetimeTZDtype) or dtype.kind == "M":
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return "times with a zone"
+    if dtype.kind == "M":
         return "times"
     return "durations" if dtype.kind == "m" else ""
 

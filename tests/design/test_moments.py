@@ -155,3 +155,15 @@ def test_questions_hold_dates_at_the_commonest_and_take_others():
     with pytest.raises(DataError, match="when holds times, and not 'soon'"):
         fit.grid(when="soon")
     fit.plot_predictions("x")
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_times_of_new_data_have_a_zone_where_those_of_the_fit_have_one(zone):
+    own = pd.Series(pd.date_range("2024-01-03", periods=4, freq="7D"))
+    fitted = design(own.dt.tz_localize(zone), "ou(when | g)")
+    other = own.dt.tz_localize(None if zone else "UTC")
+    was, now = ("times with a zone", "times") if zone else ("times", "times with a zone")
+    with pytest.raises(DataError, match=f"when was {was} in the fitted data and is {now} here"):
+        replay_residual(fitted, frame(other))
+    if zone:
+        replay_residual(fitted, frame(own.dt.tz_localize(zone).dt.tz_convert("UTC")))
