@@ -88,6 +88,7 @@ class Function(Alone):
     ) -> None:
         super().__init__(function, {"nopython": True, **options})
         self.declared, self._short_loops = signature, short_loops
+        self.symbol = f"{function.__module__}.{function.__qualname__}"
 
     @property
     def signature(self) -> Any:
@@ -271,10 +272,8 @@ def called(function: Function) -> Any:
 
     It is compiled before those that call it, and kept by itself.
     """
-    plain = function.py_func
-    symbol = f"{plain.__module__}.{plain.__qualname__}"
-    made = symbol_caller(symbol, function.signature)
-    _CALLED[_plain(made)] = symbol, function
+    made = symbol_caller(function.symbol, function.signature)
+    _CALLED[_plain(made)] = function.symbol, function
     return made
 
 

@@ -68,10 +68,10 @@ class Fits:
         own = self.found[unit]
         if own.health["error"]:
             raise ModelError(f"{unit!r} has no fit: {own.health['error']}")
-        if own.fit is not None:
-            return own.fit
-        if unit not in self._read:
-            self._read[unit] = self.tasks[unit].fitted()  # from the cache, where there is one
+        if unit not in self._read:  # from the cache, where there is one
+            fit = self.tasks[unit].fitted() if own.fit is None else own.fit
+            fit.library = self.library
+            self._read[unit] = fit
         return self._read[unit]
 
     def __iter__(self) -> Iterator[Unit]:

@@ -95,12 +95,12 @@ def _study(task: Task) -> Outcome:
             how.draws, how.tune, how.chains, cores=task.cores, seed=task.seed, progress=False,
             effects="draws",
         )  # fmt: skip
+        found = {
+            name: answered(question, fit, made.truth, task.prob)
+            for name, question in task.questions.items()
+        }
     except MixedBayesError as error:
         return Outcome(task.number, {}, error=f"{type(error).__name__}: {error}")
-    found = {
-        name: answered(question, fit, made.truth, task.prob)
-        for name, question in task.questions.items()
-    }
     return Outcome(task.number, found, fit.converged)
 
 

@@ -89,10 +89,10 @@ class Smallest:
                 f"{self.asked}: the least number that was allowed, {self.varies} = {self.n}, has "
                 f"more power than {self.power:g}"
             )
-        return (
-            f"{self.asked}: power {self.power:g} from {self.varies} = {self.n} on "
-            f"(95 % interval {self.lower:.0f} to {self.upper:.0f})"
-        )
+        known = f"95 % interval {self.lower:.0f} to {self.upper:.0f}"
+        if not np.isfinite(self.upper):
+            known = "power hardly rises with it, or the studies are too few to tell"
+        return f"{self.asked}: power {self.power:g} from {self.varies} = {self.n} on ({known})"
 
     def __repr__(self) -> str:
         return f"{self._said()}\n\n{self.table!r}"
@@ -145,6 +145,8 @@ class Curve:
             enough = float(self.power(np.array(float(self.high)))) >= power
             return float(self.low) if enough else np.inf, float(self.low), np.inf
         x = (ndtri(power) - a) / b
+        if b < 1.96 * np.sqrt(self.covariance[1, 1]):  # it may not rise at all
+            return _unscaled(self.low, self.high, x), float(self.low), np.inf
         slope = np.array([-1 / b, -x / b])
         half = 1.96 * np.sqrt(slope @ self.covariance @ slope)
         mid, lower, upper = (_unscaled(self.low, self.high, v) for v in (x, x - half, x + half))

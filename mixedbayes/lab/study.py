@@ -18,7 +18,7 @@ from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.lab.calibration import Calibrated, Calibration, calibrate
 from mixedbayes.lab.power import Power, grid
-from mixedbayes.lab.question import Question, named
+from mixedbayes.lab.question import Question, named, values_of
 from mixedbayes.lab.run import Sampling, outcomes, study_seed
 from mixedbayes.lab.search import Smallest, smallest
 from mixedbayes.lab.source import DROPOUT, ROWS, Drawn, Given, Source
@@ -124,8 +124,10 @@ class Study:
         """
         asked, designs = named(questions), [self._design(d) for d in grid(n)]
         self._check_run(prob, simulations, 1)
+        seed = checked_seed(seed)
+        self._try(asked, designs[0], seed)
         found = outcomes(
-            self.source, designs, range(simulations), asked, seed=checked_seed(seed), prob=prob,
+            self.source, designs, range(simulations), asked, seed=seed, prob=prob,
             sampling=Sampling(draws, chains, tune), workers=workers, progress=progress,
         )  # fmt: skip
         return Power.of(designs, found, list(asked), self._note(prob, simulations))
@@ -188,6 +190,7 @@ class Study:
         if not 0.05 <= power < 1:
             raise ModelError(f"power={power!r} is a share of studies between 0.05 and 1")
         seed, sampling = checked_seed(seed), Sampling(draws, chains, tune)
+        self._try(asked, {key: bounds[1]}, seed)
 
         def shown(number: int, studies: Sequence[int]) -> list[bool | None]:
             (found,) = outcomes(
@@ -272,6 +275,12 @@ class Study:
         if not bounds[0] < bounds[1]:
             raise ModelError(f"n[{key!r}]: {bounds[0]} is not below {bounds[1]}")
         return key, (int(bounds[0]), int(bounds[1]))
+
+    def _try(self, asked: Mapping[str, Question], design: Mapping[str, Any], seed: int) -> None:
+        """Ask the truth of a study, so that a mistake in a question is found before any fit."""
+        truth = self.source.simulate(design, study_seed(seed, 0, design)).truth
+        for question in asked.values():
+            values_of(question, truth)
 
     def _check_run(self, prob: float, simulations: int, least: int) -> None:
         check_prob(prob)

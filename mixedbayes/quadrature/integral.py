@@ -148,6 +148,7 @@ def find_modes(rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters
     kept = 3 * G  # 1: the step is taken; -0.5: it was too long, and is halved; 0: at the mode
     fill(group, -math.inf, here, G)
     fill(group, 1.0, kept, G)
+    fill(group, 0.0, step, q * G)
     for _ in range(_NEWTON):
         for i in range(b):
             at[_u(i)] = eta[_u(r0 + i)] + _STEP

@@ -104,6 +104,7 @@ def test_tables_are_in_the_library_of_the_data(data):
     fits = mb.fit_many("y ~ x + (1 | g)", pl.from_pandas(data), by="region", **HOW)
     assert isinstance(fits.units(), pl.DataFrame)
     assert isinstance(fits.table(), pl.DataFrame)
+    assert isinstance(fits["n"].fixef(), pl.DataFrame)
 
 
 def test_mistakes(data, fits):

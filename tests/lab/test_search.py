@@ -41,6 +41,16 @@ def test_too_small_bounds_are_said():
     assert "even g = 50 has less power than 0.8" in repr(r)
 
 
+def test_a_power_that_does_not_rise_is_said():
+    rng = np.random.default_rng(3)
+    r = smallest(
+        lambda n, studies: list(rng.random(len(studies)) < 0.8), (5, 100), power=0.8,
+        simulations=500, tolerance=0.05, varies="g", asked="x > 0", note="",
+    )  # fmt: skip
+    assert not np.isfinite(r.upper)
+    assert r.n is None or "hardly rises" in repr(r) or "least number" in repr(r)
+
+
 def test_enough_from_the_start():
     r = found(2.0, (5, 50), simulations=500)
     assert r.n == 5
