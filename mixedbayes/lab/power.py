@@ -75,11 +75,11 @@ class Power:
         posterior means, and truth, that of the true values; width, the mean length of the studies'
         intervals; coverage, the share of them that hold the truth; of those that show it type_s,
         the share whose estimate has the wrong sign, and type_m, by what factor their estimates are
-        too large (Gelman & Carlin 2014, doi:10.1177/1745691614551642); not_converged, fits that
-        did not pass `Fit.diagnostics`, which are counted like the others; and failed, studies whose
-        data could not be fitted, which are not. Estimates are differences from what is compared
-        with; of ratios their logarithms. What varies and is called as one of these columns is
-        `study_n` and the like.
+        too large (Gelman & Carlin 2014, doi:10.1177/1745691614551642); not_converged, fits
+        with an rhat of 1.05 or more or with divergences in more than 1 % of the draws, which are
+        counted like the others; and failed, studies whose data could not be fitted, which are not.
+        Estimates are differences from what is compared with; of ratios their logarithms. What
+        varies and is called as one of these columns is `study_n` and the like.
     studies
         A row for each study and question: question, what varies, study, estimate, lower, upper,
         probability, shown, truth, converged, error.

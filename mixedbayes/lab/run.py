@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from mixedbayes.api.model import Fit
 from mixedbayes.api.parallel import each, processes
 from mixedbayes.errors import MixedBayesError, ModelError
 from mixedbayes.lab.question import Answer, Question, answered
 from mixedbayes.lab.source import Source
 from mixedbayes.predict.streams import named_stream
+from mixedbayes.sample.convergence import FAR_RHAT
+
+MOST_DIVERGENT = 0.01  # share of the draws
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,13 @@ def _study(task: Task) -> Outcome:
         }
     except MixedBayesError as error:
         return Outcome(task.number, {}, error=f"{type(error).__name__}: {error}")
-    return Outcome(task.number, found, fit.converged)
+    return Outcome(task.number, found, _sound(fit))
+
+
+def _sound(fit: Fit) -> bool:
+    """Whether a fit's chains agree well enough for an interval, with the few draws of a study."""
+    r = fit.diagnostics()
+    return float(r.table["rhat"].max()) < FAR_RHAT and r.divergences <= MOST_DIVERGENT * r.draws
 
 
 def proportion(hits: int, of: int, prob: float = 0.95) -> tuple[float, float]:
