@@ -41,7 +41,7 @@ def quality(
         "ess_per_second": min(population["bulk"], population["tail"]) / seconds,
         "draws": int(np.prod(list(stats["diverging"].sizes.values()))),
         "divergences": int(stats["diverging"].sum()),
-        "steps_per_draw": float(stats["n_steps"].mean()),
+        "steps_per_draw": float(stats["n_steps"].mean()) if "n_steps" in stats else 1.0,
     }
 
 

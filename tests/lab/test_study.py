@@ -333,7 +333,7 @@ def test_a_design_without_any_fit_says_why():
     with pytest.raises(ModelError, match=r"no study with rows = 1, g = 3 could be .*: DataError"):
         mb.study(
             "y ~ x + (x | g)", groups={"g": 5}, rows=9, effects={"x": 1}, sd={"g": 1},
-        ).power("x > 0", n={"rows": 1, "g": 3}, **SMALL)  # fmt: skip
+        ).power("x > 0", n={"rows": [9, 1], "g": 3}, **SMALL)  # fmt: skip
 
 
 # ---- against exact power -----------------------------------------------------------------------
