@@ -15,7 +15,7 @@ import pandas as pd
 from mixedbayes.api.again import said
 from mixedbayes.api.arguments import told
 from mixedbayes.api.model import Fit, Model
-from mixedbayes.api.separate import Fits, by_columns, by_responses, fit_each
+from mixedbayes.api.separate import Fits, by_columns, by_responses, fit_each, worst
 from mixedbayes.design import table
 from mixedbayes.engines.choose import Request
 from mixedbayes.errors import DataError, MixedBayesError, ModelError
@@ -82,19 +82,9 @@ class FitMany(Fit):
         """
         rows = []
         for name, fit in self.fits.items():
-            r = fit.diagnostics()
-            rows.append(
-                {
-                    "data_set": name,
-                    "rows": fit.posterior.design.n,
-                    "draws": r.draws,
-                    "divergences": r.divergences,
-                    "rhat": float(r.table["rhat"].max()),
-                    "ess_bulk": float(r.table["ess_bulk"].min()),
-                    "ess_tail": float(r.table["ess_tail"].min()),
-                    "converged": r.ok,
-                }
-            )
+            report = fit.diagnostics()
+            of = {"data_set": name, "rows": fit.posterior.design.n, "draws": report.draws}
+            rows.append({**of, **worst(report)})
         return answer(pd.DataFrame(rows), self.library)
 
     def predict(self, new: Any = None, **asked: Any) -> Any:

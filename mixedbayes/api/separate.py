@@ -19,6 +19,7 @@ from mixedbayes.printable import escaped
 from mixedbayes.results.library import answer
 from mixedbayes.results.tables import apart
 from mixedbayes.results.text import as_table, plural
+from mixedbayes.sample.convergence import ConvergenceReport
 from mixedbayes.simulation.simulate import response_column
 
 type Unit = Hashable  # a value of the column, or a tuple of those of several
@@ -251,16 +252,18 @@ def _health(fit: Fit | None, seconds: float, error: str) -> dict[str, Any]:
             "rows": 0, "seconds": seconds, "divergences": 0, "rhat": none, "ess_bulk": none,
             "ess_tail": none, "converged": False, "error": error,
         }  # fmt: skip
-    r = fit.diagnostics()
+    judged = worst(fit.diagnostics())
+    return {"rows": fit.posterior.design.n, "seconds": seconds, **judged, "error": ""}
+
+
+def worst(report: ConvergenceReport) -> dict[str, Any]:
+    """Divergences, the largest rhat, the smallest effective sizes, and whether that will do."""
     return {
-        "rows": fit.posterior.design.n,
-        "seconds": seconds,
-        "divergences": r.divergences,
-        "rhat": float(r.table["rhat"].max()),
-        "ess_bulk": float(r.table["ess_bulk"].min()),
-        "ess_tail": float(r.table["ess_tail"].min()),
-        "converged": r.ok,
-        "error": "",
+        "divergences": report.divergences,
+        "rhat": float(report.table["rhat"].max()),
+        "ess_bulk": float(report.table["ess_bulk"].min()),
+        "ess_tail": float(report.table["ess_tail"].min()),
+        "converged": report.ok,
     }
 
 

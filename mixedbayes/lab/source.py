@@ -30,7 +30,6 @@ from mixedbayes.simulation.simulate import response_column, simulated
 
 ROWS, DROPOUT, LAYOUT = "rows", "dropout", "layout"
 _ROWS = 10  # in each combination of levels
-_CORRELATION = "cor"
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,10 +237,10 @@ def _text(value: Any) -> str:
     return f"~ {value}" if isinstance(value, Prior) else str(value)
 
 
-def _drawn(given: Any, rng: np.random.Generator, key: str = "") -> Any:
+def _drawn(given: Any, rng: np.random.Generator) -> Any:
     """Numbers in the place of distributions."""
     if isinstance(given, Mapping):
-        return {name: _drawn(value, rng, key or name) for name, value in given.items()}
+        return {name: _drawn(value, rng) for name, value in given.items()}
     if isinstance(given, LKJ):
         return float(2 * rng.beta(given.eta, given.eta) - 1)
     if isinstance(given, Prior):

@@ -11,10 +11,10 @@ import numpy as np
 
 from mixedbayes.marginal.forward import chain_base, copy
 from mixedbayes.marginal.fronts import factor_front, find_places, load_front, regression
-from mixedbayes.marginal.inner import inline, inner
+from mixedbayes.marginal.inner import inner
 
 
-@inline
+@inner
 def backward(h, ints, floats, L, scale, shift, F, S, Q, w):
     """Add every node's (M Lambda E[v v'])_gg to Q; return the trace of E[u u'].
 
@@ -44,7 +44,7 @@ def backward(h, ints, floats, L, scale, shift, F, S, Q, w):
     return trace
 
 
-@inline
+@inner
 def read_front(h, ints, floats, L, scale, shift, k, q, node, base, F, front):
     """The factored front of a node of the chain: computed again for the finest factor."""
     if k == 0:
@@ -55,7 +55,7 @@ def read_front(h, ints, floats, L, scale, shift, k, q, node, base, F, front):
         copy(F, at, front, 0, ints[h.off + node + 1] - base - at)
 
 
-@inline
+@inner
 def node_moments(h, ints, k, q, node, rows, place, base, S, moments, inverse, A, E):
     """E = the moments of a node of the chain with all rows of its front.
 
@@ -135,7 +135,7 @@ def own_moments(inverse, A, q, rows, E):
             E[t * q + s] = x
 
 
-@inline
+@inner
 def add_products(h, ints, floats, L, shift, k, q, node, E, Q):
     """Add this node's edges to sum_g (M Lambda E[v v'])_gg of its own and the other factors."""
     src, lk = h.fronts + ints[h.off + node], ints[h.t0 + k]

@@ -8,13 +8,13 @@ the clusters' first. Only the entries of the inverse where S had entries are com
 import numpy as np
 
 from mixedbayes.marginal.dense import dense_factor, dense_inverse, dense_mean, lapack
-from mixedbayes.marginal.inner import inline, inner
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.lapack import dgemm, dsymm, dsyrk, dtrsm
 
 _L, _R, _T, _N = 76, 82, 84, 78  # "L", "R", "T", "N"
 
 
-@inline
+@inner
 def bordered_factor(h, ints, S):
     """As `dense_factor`, cluster by cluster."""
     half_log_det = 0.0
@@ -32,7 +32,7 @@ def bordered_factor(h, ints, S):
     return half_log_det + dense_factor(S, ints[h.clu_ptr + h.n_clusters], h.D)
 
 
-@inline
+@inner
 def bordered_mean(h, ints, S):
     """As `dense_mean`."""
     mu = dense_mean(S, ints[h.clu_ptr + h.n_clusters], h.D)
@@ -48,7 +48,7 @@ def bordered_mean(h, ints, S):
     return mu
 
 
-@inline
+@inner
 def bordered_inverse(h, ints, S):
     """As `dense_inverse`, on the pattern of S."""
     dense_inverse(S, ints[h.clu_ptr + h.n_clusters], h.D)

@@ -12,11 +12,11 @@ from mixedbayes.marginal.bordered import bordered_factor, bordered_mean
 from mixedbayes.marginal.conditional import read_crossed, read_values, to_original
 from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
 from mixedbayes.marginal.fronts import find_places, read_header
-from mixedbayes.marginal.inner import inline, inner
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
 
 
-@inline
+@inner
 def _draw_chain(h, ints, floats, L, scale, shift, F, dense, u):
     """u_g = C^-T (z - Y' v_rows) for every node of the chain."""
     front, values = np.empty(h.n_front), np.empty(h.n_rows)

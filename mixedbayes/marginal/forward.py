@@ -3,10 +3,10 @@
 import numpy as np
 
 from mixedbayes.marginal.fronts import factor_front, find_places, load_front
-from mixedbayes.marginal.inner import inline, inner
+from mixedbayes.marginal.inner import inner
 
 
-@inline
+@inner
 def eliminate(h, ints, floats, L, scale, shift, yy, m, F, S):
     """Fill the upper triangle of S (D + 1, D + 1) with the Schur complement of the chain.
 

@@ -5,12 +5,12 @@ bases, T_k L_k, row by row at `t0[k]`. Indices into `ints` and `floats` are the 
 """
 
 from mixedbayes.marginal import layout
-from mixedbayes.marginal.inner import inline, inner
+from mixedbayes.marginal.inner import inner
 
 read_header = inner(layout.read_header)
 
 
-@inline
+@inner
 def load_front(h, ints, floats, L, scale, shift, k, q, node, front):
     """front = Lambda' M Lambda * scale of one node, plus the identity in its own block.
 

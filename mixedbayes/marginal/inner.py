@@ -1,9 +1,5 @@
-"""How the functions of the kernel are compiled.
-
-Long ones that only the entry points call are inlined before compilation.
-"""
+"""How the functions of the kernel are compiled: into those that call them."""
 
 from mixedbayes import jit
 
 inner = jit.inner
-inline = jit.inner

@@ -17,11 +17,11 @@ from mixedbayes.marginal.conditional import (
 )
 from mixedbayes.marginal.forward import chain_base, chain_work, eliminate
 from mixedbayes.marginal.fronts import find_places, read_header, regression
-from mixedbayes.marginal.inner import inline, inner
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.likelihood import internal_factors, sampled_shift
 
 
-@inline
+@inner
 def _moments(h, ints, floats, L, scale, shift, F, S, dense, mean, cov, cross):
     front, E, A = np.empty(h.n_front), np.empty(h.n_front), np.empty(h.n_front)
     inverse, moments = np.empty(h.n_front), np.empty(F.size)

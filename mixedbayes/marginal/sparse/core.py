@@ -22,7 +22,7 @@ import numpy as np
 from numba import types
 
 from mixedbayes import jit
-from mixedbayes.marginal.inner import inline, inner
+from mixedbayes.marginal.inner import inner
 from mixedbayes.marginal.likelihood import finish_sampled, internal_factors, sampled_point
 from mixedbayes.marginal.sparse.fronts import read_header
 from mixedbayes.marginal.sparse.passes import eliminate, go_back, solve_tree, work_places
@@ -30,7 +30,7 @@ from mixedbayes.marginal.sparse.passes import eliminate, go_back, solve_tree, wo
 VALUE, GRADIENT, DRAW, MOMENTS = range(4)
 
 
-@inline
+@inner
 def sampled_shift(h, ints, P, delta):
     """What the sampled coefficients v change: c (N,), the products with the response; y'R^-1 y;
     and (r,) what is left of the sampled columns' products with the response.
@@ -52,7 +52,7 @@ def sampled_shift(h, ints, P, delta):
     return c, yy, left
 
 
-@inline
+@inner
 def with_response(h, ints, floats, L, m, c):
     """h = Lambda' c + P0 m, in the order of the columns."""
     v, n = np.empty(h.n_columns), h.n_columns
@@ -70,7 +70,7 @@ def with_response(h, ints, floats, L, m, c):
     return v
 
 
-@inline
+@inner
 def internal_mean(h, ints, L, v):
     """Lambda v: coefficients of the internal columns."""
     out = np.empty(v.size)
@@ -85,7 +85,7 @@ def internal_mean(h, ints, L, v):
     return out
 
 
-@inline
+@inner
 def gradient_factors(h, ints, floats, c, v, total, grad):
     """d/dL_k = T_k' sum_g (c mu' - S Lambda E[v v'])_gg, lower triangles."""
     for k in range(h.n_nodes):
@@ -104,7 +104,7 @@ def gradient_factors(h, ints, floats, c, v, total, grad):
                 grad[at + i * q + j] = -x
 
 
-@inline
+@inner
 def gradient_products(h, ints, delta, mean, adjoint):
     """Derivatives in the products with the response and with the sampled columns."""
     n, r = h.n_columns, h.r
@@ -119,7 +119,7 @@ def gradient_products(h, ints, delta, mean, adjoint):
             adjoint[h.v_val + at] = -x * delta[ints[h.v_idx + at]]
 
 
-@inline
+@inner
 def gradient_sampled(h, ints, floats, P, left, m, mean, grad):
     """d/dv, through the residual and through the prior mean of the population effects."""
     for i in range(h.n_columns):
@@ -142,7 +142,7 @@ def read_effects(h, ints, x, v, offset, step, effects, at, width):
                 effects[(first + i) * width + at] = total
 
 
-@inline
+@inner
 def read_covariances(h, ints, x, cov, work):
     """L cov L' of every level, in place."""
     for t in range(h.K):
