@@ -29,6 +29,7 @@ STAGES = [
     {"jit"},
     {"numerics"},
     {"data"},
+    {"sources"},
     {"distributions"},
     {"theta"},
     {"smooths"},

@@ -1,0 +1,182 @@
+"""What a source is: named columns in, batches of rows out, as often as asked."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+from mixedbayes.errors import DataError, MixedBayesError
+from mixedbayes.sources import types
+from mixedbayes.sources.libraries import arrow
+
+SIZE = 2**17  # rows of a batch: three columns of doubles are 3 MB, and stay in a core's cache
+_SHOWN = 8
+
+
+@dataclass(eq=False)
+class Source(ABC):
+    """Rows that are read in batches, any number of times.
+
+    A kind says what it is opened from, its columns, and how it reads some of them; everything else
+    follows. All types are those of `types.plain`.
+    """
+
+    extra: ClassVar[str] = "files"  # that installs what reads it
+    # Of every pass that ended; a source that changes in between is refused.
+    counted: int | None = field(default=None, init=False)
+    part: bool = field(default=False, init=False)  # of another source: may have no rows
+
+    @classmethod
+    @abstractmethod
+    def opened(cls, data: Any) -> Source | None:
+        """A source of what the user handed over; None where it is not of this kind.
+
+        Neither reads rows nor imports a library that is not loaded.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it is, for messages: "12 Parquet files in data/"."""
+
+    @abstractmethod
+    def _schema(self) -> Any:
+        """The pyarrow.Schema that it has, of whatever types."""
+
+    @abstractmethod
+    def _read(self, columns: list[str], size: int) -> Iterator[Any]:
+        """Record batches, or tables, of these columns, of about `size` rows."""
+
+    @cached_property
+    def schema(self) -> Any:
+        """The pyarrow.Schema of all columns, in the types in which batches have them."""
+        return types.plain_schema(self._schema())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all columns."""
+        return tuple(self.schema.names)
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows there are, where that is known without reading them."""
+        return self.counted
+
+    def pieces(self) -> list[Source]:
+        """Sources that have its rows among them, for passes by several processes.
+
+        Each has the same schema. They can be pickled where what they read can be reached from
+        elsewhere.
+        """
+        return [self]
+
+    def batches(self, columns: Sequence[str], size: int = SIZE) -> Iterator[Any]:
+        """These columns of all rows, as `pyarrow.RecordBatch`es of 1 to `size` rows.
+
+        The rows are the same ones, in the same order, each time; memory is that of some batches.
+        A dictionary column has the categories of its file, in their order there: those of two
+        batches may differ, see `Categories`.
+
+        Raises
+        ------
+        DataError
+            At once if a column is not there. While reading, if the data cannot be read, with their
+            place; at the end, if there are no rows, or not as many as in an earlier pass.
+        """
+        columns = list(dict.fromkeys(columns))
+        self._check(columns)
+        if size < 1:
+            raise DataError(f"size={size}: a batch has at least one row")
+        return self._pass(columns, size)
+
+    def _check(self, columns: list[str]) -> None:
+        """Raise DataError if a column is not there, or there twice."""
+        if not columns:
+            raise DataError(f"no column of {self.describe()} is asked for")
+        names = list(self.names)
+        if absent := [name for name in columns if name not in names]:
+            raise DataError(
+                f"{self.describe()}: no column {some(absent)}; there are {some(names, 40)}"
+            )
+        if twice := [name for name in columns if names.count(name) > 1]:
+            raise DataError(
+                f"{self.describe()}: more than one column {some(twice)}; rename or remove the "
+                "duplicates"
+            )
+
+    def _pass(self, columns: list[str], size: int) -> Iterator[Any]:
+        pa = arrow()
+        schema, rows = pa.schema([self.schema.field(name) for name in columns]), 0
+        try:
+            for batch in _sized(self._normal(columns, schema, size), size):
+                rows += batch.num_rows
+                yield batch
+        except pa.lib.ArrowCancelled as error:  # Ctrl-C while Arrow was reading
+            raise KeyboardInterrupt from error
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, MixedBayesError):
+                raise
+            raise self._failed(error, columns) from error
+        self.expect(rows)
+
+    def _normal(self, columns: list[str], schema: Any, size: int) -> Iterator[Any]:
+        for read in self._read(columns, size):
+            each = read.to_batches() if hasattr(read, "to_batches") else [read]
+            for batch in each:
+                if batch.num_rows:
+                    yield types.cast(batch.select(columns), schema, self.describe())
+
+    def _failed(self, error: BaseException, columns: list[str]) -> DataError:
+        """What is raised where a library fails to read."""
+        return DataError(f"{self.describe()} cannot be read: {types.first_line(error)}")
+
+    def expect(self, rows: int) -> None:
+        """Remember how many rows a pass had.
+
+        Raises DataError if there are none, or an earlier pass had another number.
+        """
+        if rows == 0 and not self.part:
+            raise DataError(f"{self.describe()}: no rows")
+        if self.counted not in (None, rows):
+            raise DataError(
+                f"{self.describe()} changed while it was read: {self.counted:,} rows in an earlier "
+                f"pass, {rows:,} in this one. Every pass has to see the same rows: write them to "
+                "a Parquet file, or a table that nobody changes, and fit that"
+            )
+        self.counted = rows
+
+
+def _sized(batches: Iterable[Any], size: int) -> Iterator[Any]:
+    """Batches of at most `size` rows; small ones that follow each other are put together."""
+    held: list[Any] = []
+    for whole in batches:
+        for start in range(0, whole.num_rows, size):
+            batch = whole.slice(start, size)
+            rows = sum(b.num_rows for b in held)
+            if held and (rows + batch.num_rows > size or not _alike(held[0], batch)):
+                yield _joined(held)
+                held = []
+            held.append(batch)
+            if sum(b.num_rows for b in held) * 2 > size:
+                yield _joined(held)
+                held = []
+    if held:
+        yield _joined(held)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether categories are the same ones."""
+    pairs = zip(a.columns, b.columns, strict=True)
+    return all(x.dictionary.equals(y.dictionary) for x, y in pairs if hasattr(x, "dictionary"))
+
+
+def _joined(held: list[Any]) -> Any:
+    return held[0] if len(held) == 1 else arrow().concat_batches(held)
+
+
+def some(items: Sequence[Any], most: int = _SHOWN) -> str:
+    """Names for a message, cut after some."""
+    shown = ", ".join(map(repr, items[:most]))
+    return f"{shown}, ... ({len(items):,} in all)" if len(items) > most else shown
