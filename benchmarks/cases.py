@@ -311,7 +311,7 @@ TERMS: Mapping[str, Case] = {
         "smooths", _CURVES, partial(many_smooths, 500), peers=("mgcv", "brms"), iterations=400
     ),
     "term_smooths_10k": _of_term(
-        "smooths", _CURVES, partial(many_smooths, 10_000), peers=("mgcv",)
+        "smooths", _CURVES, partial(many_smooths, 10_000), peers=("mgcv", "brms"), iterations=100
     ),
     "term_ovary": _of_term(
         "ovary", "follicles ~ rise + fall + (1 | Mare)", mares, peers=("nlme", "brms"),
@@ -325,9 +325,13 @@ TERMS: Mapping[str, Case] = {
         "pedigree", _KIN, partial(flock, 300), peers=("brms",), arguments=partial(kin, 300),
         iterations=300,
     ),
+    "term_pedigree_2k": _of_term(
+        "pedigree", _KIN, partial(flock, 2_000), peers=("brms",), arguments=partial(kin, 2_000),
+        settings={"draws": 500}, iterations=100,
+    ),
     "term_pedigree_5k": _of_term(
-        "pedigree", _KIN, partial(flock, 5_000), arguments=partial(kin, 5_000),
-        settings={"draws": 500},
+        "pedigree", _KIN, partial(flock, 5_000), peers=("brms",), arguments=partial(kin, 5_000),
+        settings={"draws": 500}, iterations=40,
     ),
     "term_series_400": _of_term("series", _SERIES, partial(series, 400)),
     "term_series_2k": _of_term("series", _SERIES, partial(series, 2_000)),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
 import subprocess
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -55,6 +57,28 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or "unknown"
+
+
+def run_within(
+    command: Sequence[str], limit: float, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str] | None:
+    """Run a command in the repository's root; None where it took longer than `limit` seconds.
+
+    What it started itself, such as a process for each chain, is stopped with it.
+    """
+    environ = {**os.environ, **(environment or {})}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environ, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        try:
+            out, err = process.communicate(timeout=limit)
+        except BaseException as stopped:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(stopped, subprocess.TimeoutExpired):
+                return None
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def _version(name: str) -> str | None:

@@ -15,6 +15,7 @@ import pandas as pd
 
 import mixedbayes as mb
 from benchmarks.cases import Case
+from benchmarks.machine import run_within
 
 _WORKERS = Path(__file__).resolve().parent / "workers"
 
@@ -43,11 +44,8 @@ def run_r(tool: str, case: Case, limit: float, seed: int) -> dict[str, Any]:
             script, own = case.script[0], [case.script[1]]
             end.append(str(case.iterations))
         command = ["Rscript", str(_WORKERS / script), tool, str(table), *own, factors, *end]
-        try:
-            run = subprocess.run(
-                command, capture_output=True, text=True, timeout=limit, check=False
-            )
-        except subprocess.TimeoutExpired:
+        run = run_within(command, limit)
+        if run is None:
             return {"failed": f"took more than {limit:.0f} s"}
         if run.returncode:
             reason = (run.stderr.strip().splitlines() or ["no message"])[-1][:300]

@@ -21,7 +21,7 @@ from typing import Any
 
 import mixedbayes as mb
 from benchmarks.cases import CASES, Case
-from benchmarks.machine import RESULTS, ROOT, describe
+from benchmarks.machine import RESULTS, ROOT, describe, run_within
 from benchmarks.peers import has_tool, run_r
 
 TOOLS = (
@@ -131,12 +131,8 @@ def worker(
         command = [sys.executable, "-m", f"benchmarks.workers.{module}", *arguments]
         command = [str(out) if a == "OUT" else a for a in command]
         begin = time.perf_counter()
-        try:
-            run = subprocess.run(
-                command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False,
-                env={**os.environ, **(environment or {})},
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
+        run = run_within(command, limit, environment)
+        if run is None:
             return {"failed": f"took more than {limit:.0f} s"}
         if run.returncode:
             reason = (run.stderr.strip().splitlines() or ["no message"])[-1][:300]
