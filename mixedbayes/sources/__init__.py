@@ -8,6 +8,7 @@
 """
 
 from mixedbayes.sources.base import Source
+from mixedbayes.sources.categories import Categories
 from mixedbayes.sources.registry import is_source, open
 
-__all__ = ["Source", "is_source", "open"]
+__all__ = ["Categories", "Source", "is_source", "open"]

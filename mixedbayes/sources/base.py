@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, ClassVar
 
 from mixedbayes.errors import DataError, MixedBayesError
@@ -21,7 +20,7 @@ class Source(ABC):
     """Rows that are read in batches, any number of times.
 
     A kind says what it is opened from, its columns, and how it reads some of them; everything else
-    follows. All types are those of `types.plain`.
+    follows. All types of batches are those of `types.plain`.
     """
 
     extra: ClassVar[str] = "files"  # that installs what reads it
@@ -31,28 +30,32 @@ class Source(ABC):
 
     @classmethod
     @abstractmethod
-    def opened(cls, data: Any) -> Source | None:
-        """A source of what the user handed over; None where it is not of this kind.
+    def takes(cls, data: Any) -> bool:
+        """Whether what the user handed over is of this kind; opens and imports nothing."""
 
-        Neither reads rows nor imports a library that is not loaded.
+    @classmethod
+    @abstractmethod
+    def opened(cls, data: Any) -> Source:
+        """A source of what the user handed over; reads no rows.
+
+        Raises DataError if it cannot be opened.
         """
 
     @abstractmethod
     def describe(self) -> str:
         """What it is, for messages: "12 Parquet files in data/"."""
 
+    @property
     @abstractmethod
-    def _schema(self) -> Any:
-        """The pyarrow.Schema that it has, of whatever types."""
+    def schema(self) -> Any:
+        """The pyarrow.Schema of all columns, as far as it is known before rows are read.
+
+        Batches have the types of `typed`.
+        """
 
     @abstractmethod
     def _read(self, columns: list[str], size: int) -> Iterator[Any]:
         """Record batches, or tables, of these columns, of about `size` rows."""
-
-    @cached_property
-    def schema(self) -> Any:
-        """The pyarrow.Schema of all columns, in the types in which batches have them."""
-        return types.plain_schema(self._schema())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,12 +67,25 @@ class Source(ABC):
         """How many rows there are, where that is known without reading them."""
         return self.counted
 
-    def pieces(self) -> list[Source]:
-        """Sources that have its rows among them, for passes by several processes.
+    def typed(self, columns: Sequence[str]) -> Any:
+        """The schema of these columns in the types in which all batches have them.
 
-        Each has the same schema. They can be pickled where what they read can be reached from
-        elsewhere.
+        Long CSV files are read for it, once. Raises DataError as `batches` does at once.
         """
+        columns = list(dict.fromkeys(columns))
+        self._check(columns)
+        return types.plain_schema(self._types(columns))
+
+    def _types(self, columns: list[str]) -> Any:
+        return arrow().schema([self.schema.field(name) for name in columns])
+
+    def pieces(self, columns: Sequence[str]) -> list[Source]:
+        """Sources that have these columns of its rows among them, for passes by several processes.
+
+        Each has the types of the whole. They can be pickled where what they read can be reached
+        from elsewhere.
+        """
+        self._check(list(columns))
         return [self]
 
     def batches(self, columns: Sequence[str], size: int = SIZE) -> Iterator[Any]:
@@ -107,9 +123,9 @@ class Source(ABC):
             )
 
     def _pass(self, columns: list[str], size: int) -> Iterator[Any]:
-        pa = arrow()
-        schema, rows = pa.schema([self.schema.field(name) for name in columns]), 0
+        pa, rows = arrow(), 0
         try:
+            schema = self.typed(columns)
             for batch in _sized(self._normal(columns, schema, size), size):
                 rows += batch.num_rows
                 yield batch
@@ -146,6 +162,13 @@ class Source(ABC):
                 "a Parquet file, or a table that nobody changes, and fit that"
             )
         self.counted = rows
+
+
+def as_parts(pieces: list[Source]) -> list[Source]:
+    """Pieces, of which some may have no rows."""
+    for piece in pieces:
+        piece.part = True
+    return pieces
 
 
 def _sized(batches: Iterable[Any], size: int) -> Iterator[Any]:

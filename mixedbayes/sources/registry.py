@@ -6,10 +6,11 @@ from typing import Any
 
 from mixedbayes.errors import DataError, article
 from mixedbayes.sources.base import Source
+from mixedbayes.sources.kinds.files import Files
 from mixedbayes.sources.kinds.memory import Memory
 
 IN_MEMORY: tuple[type[Source], ...] = (Memory,)
-KINDS: tuple[type[Source], ...] = (*IN_MEMORY,)
+KINDS: tuple[type[Source], ...] = (*IN_MEMORY, Files)
 
 
 def open(data: Any) -> Source:
@@ -23,8 +24,8 @@ def open(data: Any) -> Source:
     if isinstance(data, Source):
         return data
     for kind in KINDS:
-        if (found := kind.opened(data)) is not None:
-            return found
+        if kind.takes(data):
+            return kind.opened(data)
     raise DataError(f"the data are {article(type(data).__name__)}, which cannot be read in batches")
 
 
@@ -32,4 +33,4 @@ def is_source(data: Any) -> bool:
     """Whether these data are read in batches rather than as one data frame in memory."""
     if isinstance(data, Source):
         return True
-    return any(kind.opened(data) is not None for kind in KINDS if kind not in IN_MEMORY)
+    return any(kind.takes(data) for kind in KINDS if kind not in IN_MEMORY)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mixedbayes.sources.base import SIZE, Source
+from mixedbayes.sources.base import SIZE, Source, as_parts
 from mixedbayes.sources.libraries import arrow, made_by
 
 
@@ -17,21 +17,23 @@ class Memory(Source):
     table: Any
 
     @classmethod
-    def opened(cls, data: Any) -> Source | None:
-        if made_by(data, "pyarrow", "Table"):
-            return cls(data)
-        if made_by(data, "pyarrow", "RecordBatch"):
-            return cls(arrow().Table.from_batches([data]))
+    def takes(cls, data: Any) -> bool:
+        if made_by(data, "pyarrow", "Table", "RecordBatch"):
+            return True
+        return any(made_by(data, library, "DataFrame") for library in ("pandas", "polars"))
+
+    @classmethod
+    def opened(cls, data: Any) -> Source:
+        table = arrow().Table
         if made_by(data, "pandas", "DataFrame"):
-            return cls(arrow().Table.from_pandas(data, preserve_index=False))
-        if made_by(data, "polars", "DataFrame"):
-            return cls(arrow().table(data))
-        return None
+            return cls(table.from_pandas(data, preserve_index=False))
+        return cls(data if isinstance(data, table) else arrow().table(data))
 
     def describe(self) -> str:
         return f"a table of {self.table.num_rows:,} rows x {self.table.num_columns} columns"
 
-    def _schema(self) -> Any:
+    @property
+    def schema(self) -> Any:
         return self.table.schema
 
     @property
@@ -41,10 +43,7 @@ class Memory(Source):
     def _read(self, columns: list[str], size: int) -> Iterator[Any]:
         yield from self.table.select(columns).to_batches(max_chunksize=size)
 
-    def pieces(self) -> list[Source]:
-        made: list[Source] = []
-        for start in range(0, max(self.rows, 1), SIZE):
-            piece = Memory(self.table.slice(start, SIZE))
-            piece.part = True
-            made.append(piece)
-        return made
+    def pieces(self, columns: Sequence[str]) -> list[Source]:
+        self._check(list(columns))
+        own = self.table.select(list(columns))
+        return as_parts([Memory(own.slice(k, SIZE)) for k in range(0, max(self.rows, 1), SIZE)])
