@@ -62,7 +62,8 @@ class MarginalEngine(Engine):
 
     The mode and curvature of the marginal posterior give starting points and the metric in which
     NUTS moves, so that tuning is short. Where a surrogate of the gradient serves, see
-    `mixedbayes.marginal.surrogate`, a step costs one value and follows a normal density exactly.
+    `mixedbayes.marginal.surrogate`, a step costs one value and follows a normal density exactly;
+    where a value takes long, a draw costs one.
     Samplers other than nutpie sample the pm.Model of `mixedbayes.model.marginal`.
     """
 
@@ -111,10 +112,12 @@ class MarginalEngine(Engine):
 
     def account(self, spec: Spec, settings: Settings, chosen: Chosen) -> str:
         from mixedbayes.marginal.setup import Population, plan_of
+        from mixedbayes.marginal.surrogate import DEAR_FLOPS
 
         mu = spec.design.mu
         population = Population.of(mu, spec.priors.mu)
-        stay = plan_of(spec.design, spec.priors, _max_dense(chosen)).sampled if mu.groups else ()
+        plan = plan_of(spec.design, spec.priors, _max_dense(chosen)) if mu.groups else None
+        stay = plan.sampled if plan else ()
         out = ["population"] * bool(population.integrated)
         out += ["group"] * (len(stay) < len(mu.factors))
         integrated = [f"{' and '.join(out)} effects"] * bool(out)
@@ -128,6 +131,11 @@ class MarginalEngine(Engine):
         if n := len(population.sampled) - sum(map(len, population.steps)):
             beside.append(f"{n} population effect{'s' * (n > 1)} without a normal prior")
         moved = "the variance parameters" + (f", {' and '.join(beside)}" if beside else " alone")
+        if plan and plan.flops > DEAR_FLOPS and settings.target_accept is None:
+            moved += (
+                ", where possible by proposals from a polynomial approximation of their posterior "
+                "that are accepted by the posterior itself"
+            )
         return (
             f"The {' and the '.join(integrated)} were integrated out of the posterior in closed "
             f"form, so that the sampler moved in {moved}; they were then drawn from their exact "
@@ -191,8 +199,10 @@ def _sample_density(
     """nutpie on the compiled density, in the units of its mode's curvature."""
     from mixedbayes.marginal.density import MarginalDensity
     from mixedbayes.marginal.mode import find_mode, share_variance, transform_tails, whiten
-    from mixedbayes.marginal.surrogate import fit_surrogate, surrogate_pays
+    from mixedbayes.marginal.surrogate import fit_surrogate, proposals_pay, surrogate_pays
     from mixedbayes.sample.defaults import MARGINAL
+    from mixedbayes.sample.density import THETA
+    from mixedbayes.sample.transitions import sample_transitions
 
     density = MarginalDensity(setup.layout, setup.problem, likelihood=setup.likelihood())
     mode = find_mode(density)
@@ -201,7 +211,13 @@ def _sample_density(
     white = whiten(density, mode)
     if surrogate_pays(setup.problem, density):
         cores = settings.cores or available_cores()
-        white = replace(white, surrogate=fit_surrogate(white, cores))
+        near = fit_surrogate(white, cores)
+        if near and proposals_pay(setup.problem, density) and settings.target_accept is None:
+            drawn = sample_transitions(white, near, settings)
+            if drawn is not None:
+                eta = drawn.posterior[THETA].to_numpy().reshape(-1, white.ndim)
+                return drawn, white.constrained(eta)
+        white = replace(white, surrogate=near)
 
     # without a surrogate nothing is known of it
     non_normality = white.surrogate.non_normality if white.surrogate else np.inf

@@ -5,7 +5,9 @@ volumes, so NUTS stays exact as long as its energies are: only the share of acce
 depends on how close the stand-in is (Neal 2011, arXiv:1206.1901, section 5.5). The log posterior of
 the variance parameters is smooth and, with much data, nearly quadratic in the units of its own
 curvature. There a polynomial of degree 4, fitted to gradients at some dozens of points, is as good
-as the gradient, and a step costs the value alone, a third of value and gradient.
+as the gradient, and a step costs the value alone, a third of value and gradient. Where a value
+takes long, whole trajectories follow the polynomial and a draw costs one value, see
+`theta.transitions`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEAST_FLOPS = 4e3  # of a gradient that takes some 15 microseconds
+DEAR_FLOPS = 1e6  # of one whose value takes longer than trajectories on the polynomial
 MOST_COORDINATES = 10  # 1,000 coefficients, from 200 gradients
 _SPREAD = 1.5  # of the points, in posterior sds
 _EQUATIONS = 2  # derivatives for each coefficient
@@ -39,6 +42,11 @@ def surrogate_pays(problem: Problem, density: MarginalDensity) -> bool:
     """Whether a gradient takes so long that fitting a surrogate to some dozens is worth it."""
     small = 0 < density.ndim <= MOST_COORDINATES and not density.layout.sampled
     return small and problem.plan.flops > LEAST_FLOPS
+
+
+def proposals_pay(problem: Problem, density: MarginalDensity) -> bool:
+    """Whether a draw by proposals from the surrogate costs less than one by NUTS."""
+    return density.likelihood is None and problem.plan.flops > DEAR_FLOPS
 
 
 def fit_surrogate(density: ThetaDensity, cores: int) -> Surrogate | None:

@@ -1,4 +1,4 @@
-"""Gaussian models whose effects leave hardly anything of the response."""
+"""Gaussian models: large crossed ones, and effects that leave hardly anything of the response."""
 
 import numpy as np
 import pandas as pd
@@ -48,3 +48,42 @@ def test_little_noise_is_found(noise):
     assert found.diagnostics().divergences == 0
     sigma = float(found.idata.posterior["sigma"].mean())
     assert sigma == pytest.approx(noise, rel=0.15)
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    """Raters and items in crossed pairs, and three sites."""
+    rng = np.random.default_rng(5)
+    n, sizes, sds = 3000, {"rater": 120, "item": 90, "site": 3}, (0.6, 0.4, 0.3)
+    data = pd.DataFrame({name: rng.integers(0, J, n) for name, J in sizes.items()})
+    effects = [sd * rng.normal(size=J) for sd, J in zip(sds, sizes.values(), strict=True)]
+    data["x"] = rng.normal(size=n)
+    data["y"] = 0.3 * data["x"] + rng.normal(size=n)
+    data["y"] += sum(b[data[name]] for b, name in zip(effects, sizes, strict=True))
+    return data
+
+
+def test_a_value_that_takes_long_is_computed_once_for_a_draw(ratings, monkeypatch):
+    from mixedbayes.sample import transitions
+
+    seen = []
+
+    def chain(address, record, *given):
+        seen.append(given)
+        return real(address, record, *given)
+
+    real = transitions.chain
+    monkeypatch.setattr(transitions, "chain", chain)
+    formula = "y ~ x + (1 | rater) + (1 | item) + (1 | site)"
+    found = mb.fit(formula, ratings, seed=1, progress=False, draws=500)
+    assert seen
+    assert found.diagnostics().ok, found.diagnostics().messages
+    assert found.idata.posterior.attrs["inference_library"] == "mixedbayes"
+    assert "proposals from a polynomial approximation" in found.methods()
+    # NUTS on the same density, as before
+    nuts = mb.fit(formula, ratings, seed=2, progress=False, draws=500, target_accept=0.9)
+    assert nuts.idata.posterior.attrs["inference_library"] == "nutpie"
+    for name in ("sd_rater", "sd_item", "sd_site", "sigma"):
+        one, two = (np.log(f.idata.posterior[name].to_numpy().ravel()) for f in (found, nuts))
+        assert np.mean(one) == pytest.approx(np.mean(two), abs=0.15 * np.std(two)), name
+        assert np.std(one) == pytest.approx(np.std(two), rel=0.15), name
