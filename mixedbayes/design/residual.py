@@ -22,7 +22,6 @@ from mixedbayes.terms.covariance import Covariance
 from mixedbayes.terms.given_rows import joined
 from mixedbayes.terms.registry import RESIDUALS
 
-_MOST_PAIRS = 6e7  # twice those of rows with equal correlations
 _FEW = 2  # rows in a group of which anything is correlated
 
 
@@ -162,7 +161,6 @@ def fit_residual(term: ResidualTerm, rows: Rows) -> EncodedResidual:
     )
     _check_once(residual, term, rows)
     _check_several(residual)
-    _check_size(residual)
     _check_pairs(residual)
     return EncodedResidual(
         term, residual, grouping, where.levels, arm_levels, of_level, where.note, where.numbers,
@@ -291,19 +289,6 @@ def _check_several(residual: Residual) -> None:
             "one row, so that nothing is correlated; leave residual= out, or name the factor whose "
             "levels have several rows"
         )
-
-
-def _check_size(residual: Residual) -> None:
-    """Correlations of all rows of a group with each other have a number for each pair."""
-    sizes = np.bincount(residual.refs).astype(float)
-    if not residual.structure.equal or np.sum(sizes**2) <= _MOST_PAIRS:
-        return
-    raise DataError(
-        f'residual="{residual.text}": the largest of {len(sizes):,} levels of {residual.name} has '
-        f"{int(sizes.max()):,} rows, and all groups {np.sum(sizes**2) / 2:.3g} pairs of rows, more "
-        f"than {_MOST_PAIRS / 2:.3g}: write + (1 | {residual.name}) in the formula, which is the "
-        "same model where the correlation is not negative"
-    )
 
 
 def _check_pairs(residual: Residual) -> None:

@@ -359,8 +359,11 @@ def products_of(design: Design, priors: Priors) -> int:
     _, _, columns, offset = _scales(design, priors)
     entries = find_entries(errors_of(design, columns, offset), design.n, None)
     every = sum(g.n_levels * len(g.terms) for g in groups) + each
-    per_weight = np.bincount(entries.number) * float(each) ** 2
-    return int(np.minimum(per_weight, float(every) * each).sum())
+    meets = np.full(design.n, float(each))
+    if entries.sums is not None:
+        meets = np.append(meets, np.minimum(np.diff(entries.sums.indptr) * float(each), every))
+    per_weight = np.bincount(entries.number, meets[entries.rows] * meets[entries.columns])
+    return int(np.minimum(per_weight, float(every) * meets.max()).sum())
 
 
 def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:

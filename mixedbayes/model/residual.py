@@ -75,6 +75,8 @@ def _told(own: Residual, arms: list[list[Any]]) -> None:
 
 
 def _rows(own: Residual, z: list[Any]) -> list[list[Any]]:
+    if own.structure.chain or own.structure.equal:
+        return []  # their numbers are told; all k (k + 1) / 2 entries would be nodes of the graph
     left = [pt.sqrt(1 - x**2) for x in z]
     return own.structure.rows(z, left, pt.constant(1.0), own.n_positions)
 

@@ -68,6 +68,13 @@ class CompoundSymmetry(Covariance):
     def matrix(self, numbers: Floats, k: int) -> Floats:
         return np.where(np.eye(k, dtype=bool), 1.0, numbers[..., None])
 
+    def among(self, numbers: Floats, places: Any, k: int) -> Floats:
+        return self.matrix(numbers, len(places))
+
+    def graph(self, z: Sequence[Any], k: int, xp: Any) -> Any:
+        (rho,) = z
+        return rho + (1 - rho) * np.eye(k)
+
     def between(self, z: Sequence[Any], distances: Floats) -> Any:
         (rho,) = z
         return rho + 0.0 * distances

@@ -149,7 +149,10 @@ class Given:
         S = self.n_draws
         for case in self._cases(rows):
             k, (G, w) = case.known.shape[1], case.new.shape
-            step = max(1, int(_NUMBERS // ((k + w) * (k + w + G))))
+            size = (w + k) * (w + k + G)
+            if self.own.structure.equal:
+                size = w * (w + G) + k * G
+            step = max(1, int(_NUMBERS // size))
             e = self.standardised(case.known.ravel()).reshape(S, G, k)
             order = np.argsort(case.places, kind="stable")
             back = np.argsort(order)
@@ -157,7 +160,7 @@ class Given:
                 some = slice(start, min(start + step, S))
                 own = {name: x[some] for name, x in self.draws.items()}
                 if self.own.structure.equal:
-                    rho = self.own.among(own, case.arm, np.arange(2))[:, 0, 1, None, None]
+                    rho = self.own.of_arm(own, case.arm)[:, :1, None]
                     share = rho / (1 + (k - 1) * rho)  # of the sum of the known ones
                     mean = share * e[some].sum(axis=2, keepdims=True)
                     V = rho * (1 - k * share) + (1 - rho) * np.eye(w)

@@ -172,6 +172,12 @@ class Residual:
         numbers = own[0] if self._along else np.stack(own, axis=-1)
         return self.structure.from_numbers(numbers, self.n_positions)
 
+    def of_arm(self, draws: Mapping[str, Floats], arm: int) -> Floats:
+        """The numbers z (..., m) of one arm from draws by name, of structures with `labels`."""
+        own = [np.take(x, arm, axis=-1 - len(self._own)) for x in self._by_arm(draws)]
+        numbers = own[0] if self._along else np.stack(own, axis=-1)
+        return self.structure.from_numbers(numbers, self.n_positions)
+
     def of_groups(self, rows: Ints) -> Ints:
         """The rows of all groups that these rows are of, ascending."""
         return np.flatnonzero(np.isin(self.refs, self.refs[rows]))

@@ -207,7 +207,34 @@ def test_groups_with_the_same_positions_and_classes_share_their_entries():
     chain = find_entries(Errors(correlations=replace(c, kind="chain")), len(refs), None)
     assert len(chain.of) == 4
     equal = find_entries(Errors(correlations=replace(c, kind="equal")), len(refs), None)
-    assert len(equal.of) == 2 * 4
+    assert len(equal.of) == 1 + 4
+
+
+def test_equal_correlations_of_thousands_of_rows_are_sums_and_no_matrix():
+    """An inverse a I + b 1 1', of two classes of rows and known weights: three pairs of sums."""
+    rng = np.random.default_rng(4)
+    n = 30_000
+    refs, weights = np.repeat([0, 1, 2], [20_000, 9_999, 1]), rng.uniform(0.5, 2, n)
+    places = np.concatenate([np.arange(m) for m in (20_000, 9_999, 1)])
+    c = Correlations(refs, places, np.arange(20_000.0), "equal")
+    X = np.eye(2)[rng.integers(0, 2, n)]
+    found = find_entries(Errors(X, None, c), n, weights)
+    assert len(found.rows) == n + 2 * 3
+    y, gamma = rng.normal(size=n), np.array([-0.3, 0.2])
+    u, of_class = np.exp(-X @ gamma), np.exp(-found.scale_X @ gamma)
+    rho, last = 0.4, refs == 2
+    inner, B = [], {0: 1.0, 1: 1 / (1 - rho)}
+    for k, m in enumerate((9_999, 20_000)):
+        B[2 + k] = -rho / ((1 - rho) * (1 + (m - 1) * rho))
+    w = [B[base] * of_class[a] * of_class[b] for base, a, b in found.of]
+    rows = np.append(y, found.sums @ y)
+    each = found.scale * np.take(w, found.number) * rows[found.rows] * rows[found.columns]
+    twice = np.where(found.rows == found.columns, 1, 2)
+    e = y * u * np.sqrt(weights)
+    for g, m in ((0, 20_000), (1, 9_999)):
+        own = e[refs == g]
+        inner.append((own @ own - rho / (1 + (m - 1) * rho) * own.sum() ** 2) / (1 - rho))
+    assert (each * twice).sum() == pytest.approx(sum(inner) + e[last] @ e[last], rel=1e-12)
 
 
 def test_thousands_of_times_are_a_chain_and_no_matrix():

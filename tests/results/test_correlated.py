@@ -20,6 +20,8 @@ from mixedbayes.predict.predict import predict
 from mixedbayes.results.correlated import given_kept, whitened
 from mixedbayes.results.fitted import linear_predictor, residuals
 from mixedbayes.results.own_priors import quantities
+from mixedbayes.terms.correlated_rows import coloured, conditional
+from mixedbayes.terms.correlated_rows import whitened as whitened_rows
 
 CASES = {
     "ar1": ("ar1(visit | id)", "y | weights(w) ~ x"),
@@ -61,6 +63,23 @@ def test_a_row_given_all_others_of_its_group(post):
         k = np.linalg.solve(V[np.ix_(o, o)], V[o, i])
         sd = np.sqrt(V[i, i] - V[i, o] @ k)
         np.testing.assert_allclose(found[5, i], stats.norm(k @ r[o], sd).logpdf(r[i]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("residual", ["cosy(id)", "ar1(visit | id)"])
+def test_thousands_of_rows_of_a_group_need_no_matrix(residual):
+    rng, n = np.random.default_rng(1), 30_000
+    d = pd.DataFrame({"id": "a", "visit": np.arange(n), "y": rng.normal(size=n)})
+    own = mb.Model("y ~ 1", d, residual=residual).design.residual
+    draws = {"rho": np.array([0.3, 0.7])}
+    z = rng.normal(size=(2, n))
+    e = coloured(own, draws, z)
+    white, logs = whitened_rows(own, draws, e)
+    np.testing.assert_allclose(white, z, atol=1e-9)
+    rho = draws["rho"]
+    expected = np.log1p(-rho) if residual.startswith("cosy") else np.log1p(-(rho**2))
+    np.testing.assert_allclose(logs[:, -1], 0.5 * expected, atol=1e-3)
+    mean, sd = conditional(own, draws, e)
+    np.testing.assert_allclose(np.std((e - mean) / sd, axis=1), 1, atol=0.02)
 
 
 def test_rows_given_those_that_are_kept(post):

@@ -2,8 +2,9 @@
 
 Rows of one *class* have one sigma. The inverse correlations of a group's rows follow from the
 positions that it has, so that groups with the same positions and classes share all entries. Of a
-chain, whose neighbours alone have entries, they follow from the distance to the row before; of
-equal correlations from the number of rows.
+chain, whose neighbours alone have entries, they follow from the distance to the row before. Of m
+equal correlations the inverse is a I + b_m 1 1', and 1 1' needs the sums of a group's rows alone:
+those of each class are further rows, of which it has entries in the place of all pairs.
 """
 
 from __future__ import annotations
@@ -112,8 +113,10 @@ class Correlations:
         if self.kind == "equal":
             rho = roots.reshape(self.n_arms, 4)[:, 2]
             for (arm, size), rows in _groups_of(self):
-                R = rho[arm] + (1 - rho[arm]) * np.eye(size)
-                e[rows] = z[rows] @ np.linalg.cholesky(R).T
+                r = rho[arm]
+                whole, own = np.sqrt([1 + (size - 1) * r, 1 - r])  # on the mean, and beside it
+                mean = z[rows].mean(axis=1, keepdims=True)
+                e[rows] = own * (z[rows] - mean) + whole * mean
             return e
         T = len(self.positions)
         W = roots.reshape(self.n_arms, T, T)
@@ -159,7 +162,10 @@ class Errors:
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """R^-1 has scale[t] * w_(number[t]) at (rows[t], columns[t]), and at its mirror image."""
+    """R^-1 has scale[t] * w_(number[t]) at (rows[t], columns[t]), and at its mirror image.
+
+    Rows from n on are sums of the rows that are given.
+    """
 
     rows: Ints  # (t,)
     columns: Ints  # (t,)
@@ -172,6 +178,8 @@ class Entries:
     scale_0: Floats  # (classes,)
     n_roots: int
     record: Ints  # see `weights.find_weights`; roots by their places among all
+    sums: sparse.csr_array | None = None  # (v, n) the rows from n on
+    together: sparse.csr_array | None = None  # (J, n) groups all of whose rows are correlated; ones
 
     @property
     def flops(self) -> int:
@@ -193,9 +201,11 @@ class Entries:
         return inverse + 3 * len(self.of) + 20 * self.scale_X.size
 
     def coupling(self) -> sparse.csr_array | None:
-        """(n, n) which rows are correlated, given all others; None where none are."""
+        """(n, n) which rows are correlated, given all others; None where none are, or those
+        `together` are.
+        """
         apart = self.rows != self.columns
-        if not apart.any():
+        if self.together is not None or not apart.any():
             return None
         n, i, j = int(self.rows.max()) + 1, self.rows[apart], self.columns[apart]
         own = np.arange(n)
@@ -212,15 +222,21 @@ def find_entries(errors: Errors, n: int, weights: Floats | None) -> Entries:
         Correlations that are no chain, of more than MOST_POSITIONS positions.
     """
     classes, class_n, X, offset = _classes(errors, n)
-    parts, n_bases, n_roots, record = _parts(errors.correlations, n)
+    root = np.ones(n) if weights is None else np.sqrt(weights)
+    c, sums, together = errors.correlations, None, None
+    if c is not None and c.kind == "equal":
+        sums, together, of_sums = _sums(c, classes, root)
+        parts, n_bases, n_roots, record = _equal(c, together, sums)
+        classes, root = np.append(classes, of_sums), np.append(root, np.ones(len(of_sums)))
+    else:
+        parts, n_bases, n_roots, record = _parts(c, n)
     rows, columns, base = (np.concatenate(part) for part in zip(*parts, strict=True))
     both, pair = np.unique(classes[rows] * len(class_n) + classes[columns], return_inverse=True)
     key, number = np.unique(base * len(both) + pair, return_inverse=True)
     of = np.column_stack([key // len(both), *np.divmod(both[key % len(both)], len(class_n))])
-    root = np.ones(n) if weights is None else np.sqrt(weights)
     return Entries(
         rows, columns, number.astype(np.int64), root[rows] * root[columns], of, n_bases,
-        class_n, X, offset, n_roots, record,
+        class_n, X, offset, n_roots, record, sums, together,
     )  # fmt: skip
 
 
@@ -239,8 +255,8 @@ def _parts(c: Correlations | None, n: int) -> tuple[list[tuple[Ints, Ints, Ints]
     every = np.arange(n)
     if c is None:
         return [(every, every, np.zeros(n, np.int64))], 1, 0, np.zeros(0, np.int64)
-    if c.kind != "any":
-        return _chain(c) if c.kind == "chain" else _equal(c)
+    if c.kind == "chain":
+        return _chain(c)
     if len(c.positions) > MOST_POSITIONS:
         raise ModelError(
             f"the residual's correlations have {len(c.positions):,} positions, more than "
@@ -261,19 +277,53 @@ def _chain(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, In
     return parts, 1 + 3 * len(counts), 4 * len(counts), np.array(record, np.int64).ravel()
 
 
-def _equal(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:
-    parts, record, base = list[tuple[Ints, Ints, Ints]](), list[int](), 1
-    found = sorted(_groups_of(c), key=lambda own: own[0])
+def _sums(
+    c: Correlations, classes: Ints, root: Floats
+) -> tuple[sparse.csr_array, sparse.csr_array, Ints]:
+    """Of equal correlations: (v, n) sums of a group's rows of one class, times the roots of their
+    known weights, by group; (J, n) rows of each group; (v,) the classes. Of groups of several rows.
+    """
+    sizes, n = np.diff(c.starts), len(c.order)
+    several = np.repeat(sizes, sizes) > 1
+    group = np.repeat(np.cumsum(sizes > 1) - 1, sizes)[several]
+    rows, many = c.order[several], int(classes.max(initial=0)) + 1
+    known, number = np.unique(group * many + classes[rows], return_inverse=True)
+    sums = sparse.csr_array((root[rows], (number, rows)), shape=(len(known), n))
+    ones = np.ones(len(rows), np.float32)
+    together = sparse.csr_array((ones, (group, rows)), shape=(int((sizes > 1).sum()), n))
+    return sums, together, known % many
+
+
+def _equal(
+    c: Correlations, together: sparse.csr_array, sums: sparse.csr_array
+) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:
+    sizes, first = np.diff(together.indptr), c.order[c.starts[:-1]]
+    alone = first[np.diff(c.starts) == 1]
+    arm = c.arm(together.indices[together.indptr[:-1]])
+    base, next_base, record = np.empty(len(sizes), np.int64), 1, list[int]()
+    own_base = np.empty(c.n_arms, np.int64)
     for a in range(c.n_arms):  # bases are in the order of the record
-        own = [(size, rows) for (arm, size), rows in found if arm == a]
-        record += [EQUAL, 4 * a, len(own)]
-        for m, rows in own:
-            record += [m, len(rows)]
-            i, j = np.tril_indices(m)
-            each = np.where(i == j, base, base + 1)
-            parts.append((rows[:, i].ravel(), rows[:, j].ravel(), np.tile(each, len(rows))))
-            base += 2
-    return parts, base, 4 * c.n_arms, np.array(record, np.int64)
+        here = np.flatnonzero(arm == a)
+        own, number, counts = np.unique(sizes[here], return_inverse=True, return_counts=True)
+        own_base[a], base[here] = next_base, next_base + 1 + number
+        record += [EQUAL, 4 * a, len(own), *np.column_stack([own, counts]).ravel().tolist()]
+        next_base += 1 + len(own)
+    parts = [
+        (alone, alone, np.zeros(len(alone), np.int64)),
+        (together.indices, together.indices, own_base[np.repeat(arm, sizes)]),
+    ]
+    # the group of each sum, which are by group
+    group_of_row = np.empty(len(c.order), np.int64)
+    group_of_row[together.indices] = np.repeat(np.arange(len(sizes)), sizes)
+    group, starts, many = np.unique(
+        group_of_row[sums.indices[sums.indptr[:-1]]], return_index=True, return_counts=True
+    )
+    for k in np.unique(many):
+        at = starts[many == k]
+        each, (i, j) = len(c.order) + at[:, None] + np.arange(k), np.tril_indices(k)
+        of = np.repeat(base[group[many == k]], len(i))
+        parts.append((each[:, i].ravel(), each[:, j].ravel(), of))
+    return parts, next_base, 4 * c.n_arms, np.array(record, np.int64)
 
 
 def _patterns(c: Correlations) -> tuple[list[tuple[Ints, Ints, Ints]], int, int, Ints]:

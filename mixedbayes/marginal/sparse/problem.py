@@ -100,7 +100,7 @@ def build_sparse_problem(
     p = X.shape[1]
     entries = find_entries(errors, len(y), weights)
     coupling = entries.coupling()
-    pattern = find_pattern(Levels(terms, p), len(y), coupling)
+    pattern = find_pattern(Levels(terms, p), len(y), coupling, entries.together)
     names = tuple(names) if names is not None else tuple(f"term {k + 1}" for k in range(len(terms)))
     plan = _plan_of(pattern, names)
     if plan.n_dense > max_dense:
@@ -135,8 +135,9 @@ def sparse_plan(
     errors: Errors = INDEPENDENT,
 ) -> SparsePlan:
     """The size of the factor of n rows."""
-    coupling = find_entries(errors, n, None).coupling()
-    return _plan_of(find_pattern(Levels(tuple(terms), n_population), n, coupling), tuple(names))
+    entries = find_entries(errors, n, None)
+    levels = Levels(tuple(terms), n_population)
+    return _plan_of(find_pattern(levels, n, entries.coupling(), entries.together), tuple(names))
 
 
 def _plan_of(pattern: Pattern, names: tuple[str, ...]) -> SparsePlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -143,11 +143,16 @@ class Pattern:
     dense: int  # columns that are kept as dense ones, the last
 
 
-def find_pattern(levels: Levels, n: int, coupling: sparse.csr_array | None = None) -> Pattern:
+def find_pattern(
+    levels: Levels,
+    n: int,
+    coupling: sparse.csr_array | None = None,
+    together: sparse.csr_array | None = None,
+) -> Pattern:
     """Which nodes are coupled by rows, or by a precision; their order and fronts.
 
-    `coupling` (n, n) says which rows are correlated given all others, each with itself; None where
-    none are.
+    `coupling` (n, n) says which rows are correlated given all others, each with itself; `together`
+    (J, n) groups of which all rows are, with none else; None where none are.
     """
     N, population = int(levels.node0[-1]), int(levels.node0[-2])
     counts, graph = np.zeros(N), sparse.csr_array((N, N), dtype=np.float32)
@@ -157,12 +162,20 @@ def find_pattern(levels: Levels, n: int, coupling: sparse.csr_array | None = Non
     last[population:] = True
     few, many = np.flatnonzero(~last), np.flatnonzero(last)
     with_many = np.zeros((len(few), len(many)), np.bool_)
-    whole = None if coupling is None else levels.met(slice(0, n))
-    for rows in row_blocks(n, _ROWS):
-        met = levels.met(rows)
-        other = met
-        if coupling is not None:
-            other = sparse.csr_array(coupling[rows] @ whole)
+    apart = coupling is None and together is None
+    whole = None if apart else levels.met(slice(0, n))
+
+    def pairs() -> Iterator[tuple[sparse.csr_array, sparse.csr_array]]:
+        """Nodes of some rows, or groups, and nodes with which they are met."""
+        for rows in row_blocks(n, _ROWS):
+            met = levels.met(rows)
+            yield met, met if coupling is None else sparse.csr_array(coupling[rows] @ whole)
+        if together is not None:
+            for rows in row_blocks(together.shape[0], _ROWS):
+                met = sparse.csr_array(together[rows] @ whole)
+                yield met, met
+
+    for met, other in pairs():
         left, right = met[:, few], other[:, few]
         graph_few = left.T @ right
         graph = graph + _placed(graph_few, few, N)
@@ -282,9 +295,15 @@ def _sets(
     """Of all weights."""
     A, D, V, e, _ = columns.of_rows(slice(0, len(columns.data.y)))
     rows = sparse.csr_array(sparse.hstack([A, D, V, e[:, None]], format="csr"))
-    rows.sort_indices()
     own = sparse.csr_array(sparse.hstack([A, D, V], format="csr"))
     there, sampled = (x.astype(bool).astype(np.float32) for x in (own, V))
+    if entries.sums is not None:
+        rows = sparse.csr_array(sparse.vstack([rows, entries.sums @ rows], format="csr"))
+        there, sampled = (
+            sparse.csr_array(sparse.vstack([x, entries.together @ x], format="csr"))
+            for x in (there, sampled)
+        )
+    rows.sort_indices()
     met = sampled if coupling is None else coupling @ sampled
     places = _places(columns.pattern, sparse.csr_array(there.T @ met))
     return places, spread(entries, rows, places)

@@ -7,8 +7,8 @@ of the rows of each group, has few distinct entries, which are linear in few *ba
 
 and the products that `core` takes are G w, with a sparse G that the data make, see `accumulate`.
 B_0 is 1. Of correlations of a chain, r_g over a distance g and s_g^2 = 1 - r_g^2, the bases are
-1 / s_g^2, r_g^2 / s_g^2 and -r_g / s_g^2; of equal ones the diagonal and another entry of the
-inverse for each number of rows; of others the lower triangle of the inverse for each set of
+1 / s_g^2, r_g^2 / s_g^2 and -r_g / s_g^2; of equal ones, whose inverse for m rows is
+a I + b_m 1 1', a and each b_m; of others the lower triangle of the inverse for each set of
 positions that occurs, which `entries` names. Roots of correlations are in the parameter vector.
 """
 
@@ -63,13 +63,14 @@ def find_weights(ints, floats, x, at, B, u, w):
         many = ints[e + 2]
         if T == EQUAL:
             r = x[root + 2]
+            B[base] = 1.0 / (1.0 - r)
+            base += 1
             e += 3
             for _ in range(many):
                 m, whole = ints[e], 1.0 + (ints[e] - 1) * r
-                B[base] = (1.0 + (m - 2) * r) / ((1.0 - r) * whole)
-                B[base + 1] = -r / ((1.0 - r) * whole)
+                B[base] = -r / ((1.0 - r) * whole)
                 value -= 0.5 * ints[e + 1] * ((m - 1) * np.log(1.0 - r) + np.log(whole))
-                base += 2
+                base += 1
                 e += 2
             continue
         R, S = np.empty(T * T), np.empty(T * T)
@@ -145,16 +146,17 @@ def weight_slopes(ints, floats, x, at, B, u, adjoint, grad):
             continue
         many = ints[e + 2]
         if T == EQUAL:
-            r, total = x[at + own + 2], 0.0
+            r = x[at + own + 2]
+            total = dB[base] * B[base] ** 2
+            base += 1
             e += 3
             for _ in range(many):
                 m, whole = ints[e], 1.0 + (ints[e] - 1) * r
                 both = (1.0 - r) * whole
                 change = (m - 2 - 2.0 * (m - 1) * r) / both
-                total += dB[base] * ((m - 2) / both - B[base] * change)
-                total -= dB[base + 1] * (1.0 / both + B[base + 1] * change)
+                total -= dB[base] * (1.0 / both + B[base] * change)
                 total += 0.5 * ints[e + 1] * (m - 1) * (1.0 / (1.0 - r) - 1.0 / whole)
-                base += 2
+                base += 1
                 e += 2
             grad[own] = grad[own + 1] = grad[own + 3] = 0.0
             grad[own + 2] = total
