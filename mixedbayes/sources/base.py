@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mixedbayes.errors import DataError, MixedBayesError
@@ -12,10 +11,10 @@ from mixedbayes.sources import types
 from mixedbayes.sources.libraries import arrow
 
 SIZE = 2**17  # rows of a batch: three columns of doubles are 3 MB, and stay in a core's cache
+PIECE = 2**20  # rows of a piece, about
 _SHOWN = 8
 
 
-@dataclass(eq=False)
 class Source(ABC):
     """Rows that are read in batches, any number of times.
 
@@ -23,10 +22,10 @@ class Source(ABC):
     follows. All types of batches are those of `types.plain`.
     """
 
-    extra: ClassVar[str] = "files"  # that installs what reads it
+    computed_by_dask: ClassVar[bool] = False  # whose passes run there unless asked otherwise
     # Of every pass that ended; a source that changes in between is refused.
-    counted: int | None = field(default=None, init=False)
-    part: bool = field(default=False, init=False)  # of another source: may have no rows
+    counted: int | None = None
+    part: bool = False  # of another source: may have no rows
 
     @classmethod
     @abstractmethod
@@ -91,7 +90,8 @@ class Source(ABC):
     def batches(self, columns: Sequence[str], size: int = SIZE) -> Iterator[Any]:
         """These columns of all rows, as `pyarrow.RecordBatch`es of 1 to `size` rows.
 
-        The rows are the same ones, in the same order, each time; memory is that of some batches.
+        The rows are the same ones each time, in the same order except where a query has none;
+        memory is that of some batches.
         A dictionary column has the categories of its file, in their order there: those of two
         batches may differ, see `Categories`.
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from mixedbayes.errors import DataError
+from mixedbayes.sources.base import PIECE
 from mixedbayes.sources.formats.base import Format, Head, Part, damaged
 from mixedbayes.sources.libraries import arrow
-
-PIECE = 2**20  # rows of a piece, which has whole row groups
 
 
 class Parquet(Format):

@@ -1,0 +1,49 @@
+"""Tables of Ibis, on whichever backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mixedbayes.errors import DataError
+from mixedbayes.sources.base import Source
+from mixedbayes.sources.libraries import made_by
+from mixedbayes.sources.types import first_line
+
+
+@dataclass(eq=False)
+class IbisTable(Source):
+    """A table expression, which its backend computes anew in each pass."""
+
+    table: Any
+
+    @classmethod
+    def takes(cls, data: Any) -> bool:
+        return made_by(data, "ibis", "Table")
+
+    @classmethod
+    def opened(cls, data: Any) -> Source:
+        return cls(data)
+
+    def describe(self) -> str:
+        return f"an Ibis table ({', '.join(self.table.columns[:4])}, ...)"
+
+    @cached_property
+    def schema(self) -> Any:
+        return self.table.schema().to_pyarrow()
+
+    def _read(self, columns: list[str], size: int) -> Iterator[Any]:
+        try:
+            yield from self.table.select(*columns).to_pyarrow_batches(chunk_size=size)
+        except Exception as error:  # of whichever backend
+            raise DataError(
+                f"{self.describe()} cannot be read by its backend: {first_line(error)}"
+            ) from error
+
+    def __reduce__(self) -> Any:
+        raise DataError(
+            f"{self.describe()} cannot be read by other processes, since the connection of its "
+            "backend is of this one; write it to Parquet files, and pass their folder"
+        )

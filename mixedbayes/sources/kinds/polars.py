@@ -1,0 +1,73 @@
+"""Lazy frames of Polars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mixedbayes.errors import DataError
+from mixedbayes.sources.base import Source
+from mixedbayes.sources.libraries import arrow, library, made_by
+from mixedbayes.sources.types import first_line
+
+
+@dataclass(eq=False)
+class Lazy(Source):
+    """A query, which Polars runs anew in each pass, and streams."""
+
+    frame: Any
+
+    @classmethod
+    def takes(cls, data: Any) -> bool:
+        return made_by(data, "polars", "LazyFrame")
+
+    @classmethod
+    def opened(cls, data: Any) -> Source:
+        return cls(data)
+
+    def describe(self) -> str:
+        return "a Polars LazyFrame"
+
+    @cached_property
+    def schema(self) -> Any:
+        pl, pa = _polars(), arrow()
+        found = {name: _told_apart(kind) for name, kind in self._kinds.items()}
+        own = pl.DataFrame(schema=found).to_arrow().schema
+        for k, (name, kind) in enumerate(found.items()):
+            if isinstance(kind, pl.Enum):  # its categories are declared in their order
+                ordered = pa.dictionary(pa.int32(), pa.string(), ordered=True)
+                own = own.set(k, pa.field(name, ordered))
+        return own
+
+    @cached_property
+    def _kinds(self) -> dict[str, Any]:
+        try:
+            return dict(self.frame.collect_schema())
+        except _polars().exceptions.PolarsError as error:
+            raise self._failed(error, []) from error
+
+    def _read(self, columns: list[str], size: int) -> Iterator[Any]:
+        pl = _polars()
+        chosen = [pl.col(name).cast(_told_apart(self._kinds[name])) for name in columns]
+        try:
+            for batch in self.frame.select(chosen).collect_batches(chunk_size=size):
+                yield batch.to_arrow()
+        except pl.exceptions.PolarsError as error:
+            raise self._failed(error, columns) from error
+
+    def _failed(self, error: BaseException, columns: list[str]) -> DataError:
+        return DataError(f"{self.describe()} cannot be read: {first_line(error)}")
+
+
+def _polars() -> Any:
+    return library("polars", "polars", "reading a LazyFrame")
+
+
+def _told_apart(kind: Any) -> Any:
+    """The type that Arrow has for it: the order of a Categorical's categories has no meaning."""
+    pl = _polars()
+    if kind in (pl.Int128, pl.UInt128):
+        return pl.Int64
+    return pl.String if kind == pl.Categorical else kind
