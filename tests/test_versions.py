@@ -13,7 +13,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 FOR_USERS = [
     *PROJECT["dependencies"],
-    *(EXTRAS[e][0] for e in ("bambi", "bokeh", "graph", "polars")),
+    *(EXTRAS[e][0] for e in ("bambi", "bokeh", "duckdb", "files", "graph", "ibis", "polars")),
+    *EXTRAS["dask"][:2],
     *EXTRAS["tables"],
 ]
 
