@@ -36,11 +36,6 @@ from mixedbayes.numerics.special import logs_of_share, rising
 _REALS, _LEAST, _LARGEST = types.float64[::1], 1e-22, 1e250
 
 
-@compiled
-def _once(parameters):
-    return math.log(parameters[0])
-
-
 @jit.inner(inline="never")
 def _sum_of_ratios(first, n, a, b, upward):
     """log sum_j P(Y = j) / P(Y = first), j from there to an end, and its slopes in a and b."""
@@ -67,6 +62,11 @@ def _sum_of_ratios(first, n, a, b, upward):
 
 
 @compiled
+def _of_trials(y, size, extra, parameters, shared):
+    return rising(parameters[0], extra)
+
+
+@compiled
 def _row(t, y, size, extra, parameters, shared):
     """y successes among extra trials, t the log odds of their mean; it counts size times."""
     phi, e = parameters[0], math.exp(-abs(t))
@@ -80,7 +80,7 @@ def _row(t, y, size, extra, parameters, shared):
     b, d_b = rising(rest * phi, extra - y)
     if a == -math.inf or b == -math.inf:
         return -math.inf, 0.0, (0.0,)
-    c, d_c = rising(phi, extra)
+    c, d_c = shared
     value = a + b - c
     if y > 0.0:
         value += y * log_mu
@@ -97,7 +97,8 @@ def _tails(t, bound, upper, size, parameters, shared):
     _, _, mu, rest = logs_of_share(t)
     a, b = mu * phi, rest * phi
     first = bound + 1.0 if upper else bound
-    log_p, d_t, d = _row(t, first, 1.0, size, parameters, shared)
+    kept = _of_trials(first, 1.0, size, parameters, shared)
+    log_p, d_t, d = _row(t, first, 1.0, size, parameters, kept)
     log_p += math.lgamma(size + 1.0) - math.lgamma(first + 1.0) - math.lgamma(size - first + 1.0)
     value, d_a, d_b = _sum_of_ratios(first, size, a, b, upper)
     return log_p + value, d_t + phi * mu * rest * (d_a - d_b), (d[0] + mu * d_a + rest * d_b,)
@@ -123,7 +124,7 @@ class BetaBinomial(Trials):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(_row, Logit, concave=False, tails=_tails)
+        return RowDensity(_row, Logit, kept=_of_trials, n_kept=2, concave=False, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w, y, n = weights_of(design), design.y, np.asarray(needed(design.trials), float)

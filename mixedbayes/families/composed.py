@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from mixedbayes.families.links import Identity
-from mixedbayes.families.rows import RowDensity, compiled
+from mixedbayes.families.rows import RowDensity, compiled, shared_of_row
 
 
 @cache
@@ -46,12 +46,13 @@ def _impossible(m: int) -> Any:
 def _either(k: int, density: RowDensity, places: tuple[int, ...], m: int, others: Any) -> Any:
     """The rows of the k-th response, and those of others."""
     own, once, take, put = density.row, density.once, _take(places), _put(places, m)
+    whole = shared_of_row(density.kept)
 
     @compiled
     def row(t, y, size, extra, parameters, shared):
         if parameters[m] == k:
             mine = take(parameters)
-            value, slope, d = own(t, y, size, extra, mine, once(mine))
+            value, slope, d = own(t, y, size, extra, mine, whole(y, size, extra, mine, once(mine)))
             return value, slope, put(d)
         return others(t, y, size, extra, parameters, shared)
 

@@ -14,13 +14,16 @@ from mixedbayes.errors import DataError
 from mixedbayes.families import support
 from mixedbayes.families.base import Bools, Family, Parameter, Values, repeated, weights_of
 from mixedbayes.families.links import Logit
-from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.families.rows import RowDensity, Rows, compiled, shared_of_row
 from mixedbayes.families.two_part import (
     JOIN,
     OF_COMPONENT,
     TwoPart,
+    component_kept,
     component_row,
+    nothing_kept,
     shared_by_rows,
+    something_kept,
     zeros_mass,
 )
 
@@ -28,18 +31,21 @@ _ALL_ZEROS = -1e-300  # log p0 above which rounding leaves no digits of 1 - p0
 
 
 @cache
-def _counts_row(row: Any, once: Any, parameters: int) -> tuple[Any, Any]:
-    """The row density of a component as that of a hurdle, truncated at 0, and what rows share."""
+def _counts_row(part: RowDensity, parameters: int) -> tuple[Any, Any, Any]:
+    """The row density of a component as that of a hurdle, truncated at 0, what rows share, and
+    what is kept of each."""
     first, join = OF_COMPONENT[parameters], JOIN[parameters]
-    one = component_row(row, first, False)
+    one, kept = component_row(part.row, first, False), component_kept(part, first, False)
+    own, of_zero = nothing_kept if kept is None else something_kept, shared_of_row(part.kept)
 
     @compiled
     def hurdle(t, y, size, extra, parameters, shared):
         log_hu, log_rest, hu, rest = shared[1]
-        value, d_t, d = one(t, y, extra, parameters, shared[0])
+        value, d_t, d = one(t, y, extra, parameters, own(shared))
         if y == 0.0:
             return size * log_hu, 0.0, join(0.0, d, 0.0, d, size * rest)
-        at_zero, slope, d_zero = one(t, 0.0, extra, parameters, shared[0])
+        none = of_zero(0.0, 1.0, extra, first(parameters), shared[0])
+        at_zero, slope, d_zero = one(t, 0.0, extra, parameters, none)
         # log(1 - p0), and p0 / (1 - p0); 1 - p0 is the mean as that goes to 0
         if at_zero > _ALL_ZEROS:
             d_t, d_hu = size * (d_t - 1.0), -size * hu
@@ -54,14 +60,15 @@ def _counts_row(row: Any, once: Any, parameters: int) -> tuple[Any, Any]:
             d_t += ratio * slope
         return size * (log_rest + value - log_some), d_t, join(size, d, ratio, d_zero, -size * hu)
 
-    return hurdle, shared_by_rows(once, first, parameters)
+    return hurdle, shared_by_rows(part.once, first, parameters), kept
 
 
 @cache
-def _continuous_row(row: Any, once: Any, parameters: int) -> tuple[Any, Any]:
-    """The same for a component without zeros; y is -inf in rows of 0."""
+def _continuous_row(part: RowDensity, parameters: int) -> tuple[Any, Any, Any]:
+    """The same for a component without zeros; y is -inf in rows of 0, of which nothing is kept."""
+    assert part.kept is None
     first, join = OF_COMPONENT[parameters], JOIN[parameters]
-    one = component_row(row, first, False)
+    one = component_row(part.row, first, False)
 
     @compiled
     def hurdle(t, y, size, extra, parameters, shared):
@@ -72,7 +79,7 @@ def _continuous_row(row: Any, once: Any, parameters: int) -> tuple[Any, Any]:
             return size * log_hu, 0.0, join(0.0, d, 0.0, d, size * rest)
         return size * (log_rest + value), size * d_t, join(size, d, 0.0, d, -size * hu)
 
-    return hurdle, shared_by_rows(once, first, parameters)
+    return hurdle, shared_by_rows(part.once, first, parameters), None
 
 
 @dataclass(frozen=True)
@@ -105,11 +112,12 @@ class Hurdle(TwoPart):
         part = self.component.row_density
         assert part is not None  # components are compiled
         make = _continuous_row if self.positive_only else _counts_row
-        row, once = make(part.row, part.once, len(self.of.declared))
+        row, once, kept = make(part, len(self.of.declared))
         mass = zeros_mass(part, len(self.of.declared), not self.positive_only)
         return RowDensity(
-            row, part.scale, once, concave=False, merges="size", odds=self.odds, mass=mass
-        )
+            row, part.scale, once, kept, part.n_kept if kept else 0, concave=False, merges="size",
+            odds=self.odds, mass=mass,
+        )  # fmt: skip
 
     def simulate(
         self, mu: Floats, parameters: Values, rng: np.random.Generator, *,

@@ -30,6 +30,7 @@ def _rows_of(density: RowDensity, adds: bool) -> RowDensity:
     And its tails.
     """
     row, once, tails = density.row, density.once, density.tails
+    assert density.kept is None  # rows have a scale each, and so all that is of it
 
     @compiled
     def known(t, y, size, extra, parameters, shared):

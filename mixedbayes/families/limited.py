@@ -19,7 +19,7 @@ from mixedbayes.design.limits import Limits
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family, Values, per_row
 from mixedbayes.families.masses import SUMS, mass_of
-from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.families.rows import RowDensity, Rows, compiled, shared_of_row
 from mixedbayes.jit import to_fixed_tuple
 
 # Numbers of `extra` in a row: the density's own, whether it is a range, b, the bounds, how often it
@@ -41,12 +41,14 @@ def limited(density: RowDensity, m: int) -> RowDensity:
     y is the response, or the lower end a of a range.
     """
     row, mass, add = density.row, mass_of(density, m), SUMS[m]
+    whole_of = shared_of_row(density.kept)
 
     @compiled
     def within(t, y, size, extra, parameters, shared):
         own, is_range, b, low, high, times, scale = extra
         if is_range == 0.0:
-            value, d_t, d = row(t, y, size, own, parameters, shared)
+            kept = whole_of(y, size, own, parameters, shared)
+            value, d_t, d = row(t, y, size, own, parameters, kept)
         else:
             value, d_t, d = mass(t, y, b, scale, parameters, shared)
             value, d_t, d = times * value, times * d_t, add(times, d, 0.0, d)

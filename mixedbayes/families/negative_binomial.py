@@ -17,6 +17,7 @@ from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Log
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
+from mixedbayes.numerics.elementary import exp, log1p_share
 from mixedbayes.numerics.incomplete import log_beta_tail
 from mixedbayes.numerics.special import digamma
 
@@ -34,21 +35,28 @@ def of_shape(parameters):
 
 
 @compiled
+def of_count(y, size, extra, parameters, shared):
+    """log(Gamma(y + shape) / Gamma(shape)), and its derivative by the shape."""
+    shape = parameters[0]
+    if y > 0.0 and shape <= _LARGE:
+        return math.lgamma(y + shape) - shared[1], digamma(y + shape) - shared[2]
+    return 0.0, 0.0
+
+
+@compiled
 def shape_row(t, y, size, extra, parameters, shared):
     """A count y of mean exp(t) that counts size times."""
     shape = parameters[0]
     if shape > _LARGE:
         return _nearly_poisson(t, y, size, shape)
-    log_shape, at_zero, d_at_zero = shared
+    log_shape, _, _, ways, d_ways = shared
     # log(shape / (mu + shape)), to all digits however close to 0, and log(mu / (mu + shape))
     x = t - log_shape
-    rest = -math.log1p(math.exp(-abs(x)))
-    log_rest, log_share = (rest, x + rest) if x < 0.0 else (rest - x, rest)
-    share = math.exp(log_share)
-    ways, d_ways = 0.0, 0.0
-    if y > 0:
-        ways, d_ways = math.lgamma(y + shape) - at_zero, digamma(y + shape) - d_at_zero
-    d_shape = size * (d_ways + log_rest + share - y * math.exp(log_rest) / shape)
+    e = exp(-abs(x))
+    large, small, log_large = 1.0 / (1.0 + e), e / (1.0 + e), -log1p_share(e)
+    log_rest, log_share = (log_large, x + log_large) if x < 0.0 else (log_large - x, log_large)
+    share, rest = (small, large) if x < 0.0 else (large, small)
+    d_shape = size * (d_ways + log_rest + share - y * rest / shape)
     value = ways + shape * log_rest + y * log_share
     return size * value, size * (y - (y + shape) * share), (d_shape,)
 
@@ -101,7 +109,7 @@ class NegativeBinomial(Counts):
 
     @property
     def row_density(self) -> RowDensity:
-        return RowDensity(shape_row, Log, of_shape, tails=_tails)
+        return RowDensity(shape_row, Log, of_shape, of_count, 2, tails=_tails)
 
     def rows(self, design: Design) -> Rows:
         w = weights_of(design)

@@ -16,7 +16,7 @@ from mixedbayes.distributions import Exponential, Prior
 from mixedbayes.families.base import Elsewhere, Parameter, Values, per_row, repeated, weights_of
 from mixedbayes.families.bounded import SizeBiased
 from mixedbayes.families.links import Log
-from mixedbayes.families.negative_binomial import of_shape, rising, shape_row
+from mixedbayes.families.negative_binomial import of_count, of_shape, rising, shape_row
 from mixedbayes.families.poisson import Counts, count_variance, poisson_draws
 from mixedbayes.families.rows import RowDensity, Rows, compiled
 from mixedbayes.numerics.incomplete import log_beta_tail
@@ -32,7 +32,9 @@ def _row(t, y, size, extra, parameters, shared):
             return 0.0, 0.0, (0.0,)
         return -math.inf, 0.0, (0.0,)
     own = (shape,)
-    value, d_t, d = shape_row(t, y, size, extra, own, of_shape(own))
+    shared = of_shape(own)
+    whole = shared + of_count(y, size, extra, own, shared)
+    value, d_t, d = shape_row(t, y, size, extra, own, whole)
     return value, d_t + shape * d[0], (-shape / phi * d[0],)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,27 @@ compiled = jit.inner(forceinline=True)
 def nothing(parameters):
     """Rows share nothing."""
     return ()
+
+
+@cache
+def shared_of_row(kept: Any) -> Any:
+    """What a row takes as shared: what all rows share, and what is kept of this one; compiled.
+
+    A function of (y, size, extra, parameters, shared), of `RowDensity.kept`.
+    """
+    if kept is None:
+
+        @compiled
+        def same(y, size, extra, parameters, shared):
+            return shared
+
+        return same
+
+    @compiled
+    def both(y, size, extra, parameters, shared):
+        return shared + kept(y, size, extra, parameters, shared)
+
+    return both
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +65,9 @@ class RowDensity:
         derivatives by the family's parameters, which are a tuple as well.
     once(parameters)
         what rows share, as a tuple; called when parameters are new.
+    kept(y, size, extra, parameters, shared)
+        what does not depend on t in a row, as a tuple of `n_kept` real numbers, which follow those
+        of `once` in the row's `shared`; called for each row when parameters are new. None: nothing.
     scale
         t is the linear predictor of the family with this link. With another link g, t is that
         function of eta = g(mean) which has the same mean; see `mixedbayes.joint.links`.
@@ -80,6 +105,8 @@ class RowDensity:
     row: Any = None
     scale: type[Link] = Link
     once: Any = nothing
+    kept: Any = None
+    n_kept: int = 0
     concave: bool = True
     smooth: bool = True
     merges: Literal["sum", "size", "extra"] | None = None

@@ -277,6 +277,35 @@ def component_row(row: Any, first: Any, sized: bool) -> Any:
     return of_trials if sized else plain
 
 
+def component_kept(part: RowDensity, first: Any, sized: bool) -> Any:
+    """`RowDensity.kept` of a row from the component's; its `shared` is `shared_by_rows`'."""
+    kept = part.kept
+    if kept is None:
+        return None
+
+    @compiled
+    def plain(y, size, extra, parameters, shared):
+        return kept(y, 1.0, extra, first(parameters), shared[0])
+
+    @compiled
+    def of_trials(y, size, extra, parameters, shared):
+        return kept(y, extra, 0.0, first(parameters), shared[0])
+
+    return of_trials if sized else plain
+
+
+@compiled
+def nothing_kept(shared):
+    """What the component's row takes as shared, of what a row of the family does."""
+    return shared[0]
+
+
+@compiled
+def something_kept(shared):
+    """The same where the component keeps numbers of each row."""
+    return shared[0] + shared[2:]
+
+
 @cache
 def zeros_mass(part: RowDensity, parameters: int, truncated: bool) -> Any:
     """`RowDensity.mass` of a share of zeros and a component, perhaps truncated at 0.

@@ -17,23 +17,28 @@ from mixedbayes.families.two_part import (
     JOIN,
     OF_COMPONENT,
     TwoPart,
+    component_kept,
     component_row,
+    nothing_kept,
     shared_by_rows,
+    something_kept,
     zeros_mass,
 )
 
 
 @cache
-def _row_of(row: Any, once: Any, parameters: int, sized: bool) -> tuple[Any, Any]:
-    """The row density of a component as that of the zero-inflated family, and what rows share."""
+def _row_of(part: RowDensity, parameters: int, sized: bool) -> tuple[Any, Any, Any]:
+    """The row density of a component as that of the zero-inflated family, what rows share, and
+    what is kept of each."""
     first, join = OF_COMPONENT[parameters], JOIN[parameters]
-    one = component_row(row, first, sized)
+    one, kept = component_row(part.row, first, sized), component_kept(part, first, sized)
+    own = nothing_kept if kept is None else something_kept
 
     @compiled
     def zero_inflated(t, y, size, extra, parameters, shared):
         """log p, with p = zi + (1 - zi) f(0) of a zero; derivatives by t and log odds of zi."""
         log_zi, log_rest, zi, rest = shared[1]
-        value, d_t, d = one(t, y, extra, parameters, shared[0])
+        value, d_t, d = one(t, y, extra, parameters, own(shared))
         if y > 0.0:
             return size * (log_rest + value), size * d_t, join(size, d, 0.0, d, -size * zi)
         other = log_rest + value
@@ -43,7 +48,7 @@ def _row_of(row: Any, once: Any, parameters: int, sized: bool) -> tuple[Any, Any
         d_zi = -size * math.exp(log_zi - total) * rest * math.expm1(value)
         return size * total, slope, join(share, d, 0.0, d, d_zi)
 
-    return zero_inflated, shared_by_rows(once, first, parameters)
+    return zero_inflated, shared_by_rows(part.once, first, parameters), kept
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,11 @@ class ZeroInflated(TwoPart):
     def row_density(self) -> RowDensity:
         part = self.component.row_density
         assert part is not None  # components are compiled
-        row, once = _row_of(part.row, part.once, len(self.of.declared), self.sized)
+        row, once, kept = _row_of(part, len(self.of.declared), self.sized)
         return RowDensity(
-            row, part.scale, once, concave=False, merges=None if self.trials else "size",
-            odds=self.odds, mass=zeros_mass(part, len(self.of.declared), False),
+            row, part.scale, once, kept, part.n_kept, concave=False,
+            merges=None if self.trials else "size", odds=self.odds,
+            mass=zeros_mass(part, len(self.of.declared), False),
         )  # fmt: skip
 
     def simulate(

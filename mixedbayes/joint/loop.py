@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 
 from mixedbayes import jit
-from mixedbayes.families.rows import RowDensity, compiled
+from mixedbayes.families.rows import RowDensity, compiled, shared_of_row
 from mixedbayes.jit import to_fixed_tuple
 from mixedbayes.joint.links import Front, bits_of, inverse, odds
 
@@ -33,7 +33,7 @@ def loop_of(density: RowDensity, front: Front, m: int) -> Any:
     """The compiled loop, with LOOP_SIGNATURE, for a model with m parameters that are numbers."""
     if density.loop is None:
         pick = picker(density.width)
-        body = _of_rows(density.row, density.once, front.function, m, density.odds, pick)
+        body = _of_rows(density, front.function, m, pick)
     elif m == 0:
         body = _whole(density.loop, front.function)
     else:
@@ -41,7 +41,8 @@ def loop_of(density: RowDensity, front: Front, m: int) -> Any:
     return jit.njit(LOOP_SIGNATURE, nogil=True, error_model="numpy")(body)
 
 
-def _of_rows(row: Any, once: Any, before: Any, m: int, odds: tuple[int, ...], pick: Any) -> Any:
+def _of_rows(density: RowDensity, before: Any, m: int, pick: Any) -> Any:
+    row, once, whole, odds = density.row, density.once, shared_of_row(density.kept), density.odds
     bits, mask = bits_of(m), (1 << bits_of(m)) - 1
     as_tuple, entry, taken = tuple_of(m), entry_of(m), taken_of(odds, m)
     of_predictor = _of_predictor(tuple(k in odds for k in range(m))) if odds else _by_link
@@ -56,7 +57,9 @@ def _of_rows(row: Any, once: Any, before: Any, m: int, odds: tuple[int, ...], pi
             shared = once(values)
             for i in range(eta.size):
                 t, rate = before(eta[i])
-                value, d_t, d = row(t, y[i], size[i], pick(extra, i), values, shared)
+                own_extra = pick(extra, i)
+                kept = whole(y[i], size[i], own_extra, values, shared)
+                value, d_t, d = row(t, y[i], size[i], own_extra, values, kept)
                 total += value
                 slope[i] = d_t * rate
                 for k in range(m):
@@ -77,7 +80,9 @@ def _of_rows(row: Any, once: Any, before: Any, m: int, odds: tuple[int, ...], pi
                     free += 1
             values = as_tuple(found)
             t, rate = before(eta[i])
-            value, d_t, d = row(t, y[i], size[i], pick(extra, i), values, once(values))
+            own_extra = pick(extra, i)
+            kept = whole(y[i], size[i], own_extra, values, once(values))
+            value, d_t, d = row(t, y[i], size[i], own_extra, values, kept)
             total += value
             slope[i], at, free = d_t * rate, i, 0
             for k in range(m):

@@ -102,7 +102,7 @@ class QuadratureDensity(Recorded):
         m = len(layout.numbers)
         sizes = (
             layout.n_hyper, m, len(g.terms), mu.intercept, layout.level_at_zero,
-            rows.address(data.density, data.front, m), address(),
+            rows.address(data.density, data.front, m), address(), data.density.n_kept,
         )  # fmt: skip
         sections: dict[str, Floats | Ints] = {
             "sizes": np.array(sizes, np.int64),

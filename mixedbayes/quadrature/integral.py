@@ -132,8 +132,8 @@ def _solve(C, G, q, x, at, forward):
 
 
 @inner
-def find_modes(rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters, u, C, H, work,
-               G, group, near):  # fmt: skip
+def find_modes(rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters, kept, u, C, H,
+               work, G, group, near):  # fmt: skip
     """Moves u (q, J) of G groups from j0 on to their modes; factors C (q, q, G) of -l'' by them.
 
     Values and slopes at u are means of those at eta + h and eta - h, curvatures their differences.
@@ -145,18 +145,18 @@ def find_modes(rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters
     at, up, down = work[0, :b], work[1, :b], work[2, :b]
     value, other, d = work[3, :b], work[4, :b], work[5]
     here, there, gain, step, next_ = 0, G, 2 * G, 4 * G, (4 + q) * G  # places in `group`
-    kept = 3 * G  # 1: the step is taken; -0.5: it was too long, and is halved; 0: at the mode
+    state = 3 * G  # 1: the step is taken; -0.5: it was too long, and is halved; 0: at the mode
     fill(group, -math.inf, here, G)
-    fill(group, 1.0, kept, G)
+    fill(group, 1.0, state, G)
     fill(group, 0.0, step, q * G)
     for _ in range(_NEWTON):
         for i in range(b):
             at[_u(i)] = eta[_u(r0 + i)] + _STEP
         add_products(slots, s0, s1, q, A, r0, n, u, j0, J, at)
-        call(rows, r0, at, y, size, extra, parameters, value, up, d)
+        call(rows, r0, at, y, size, extra, parameters, kept, value, up, d)
         for i in range(b):
             at[_u(i)] -= 2.0 * _STEP
-        call(rows, r0, at, y, size, extra, parameters, other, down, d)
+        call(rows, r0, at, y, size, extra, parameters, kept, other, down, d)
         for i in range(b):
             value[_u(i)] = 0.5 * (value[_u(i)] + other[_u(i)])
             other[_u(i)] = max(0.5 * (down[_u(i)] - up[_u(i)]) / _STEP, 0.0)
@@ -182,37 +182,37 @@ def find_modes(rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters
         _solve(H, G, q, group, next_, False)
         open_ = 0
         for g in range(G):
-            if group[_u(kept + g)] == 0.0:
+            if group[_u(state + g)] == 0.0:
                 continue
             now, last = group[_u(there + g)], group[_u(here + g)]
             if now >= last - 1e-6 - 1e-9 * abs(last):
                 if not math.isfinite(group[_u(gain + g)]):
                     return False
-                group[_u(kept + g)], group[_u(here + g)] = 1.0, now
+                group[_u(state + g)], group[_u(here + g)] = 1.0, now
             else:
-                group[_u(kept + g)] = -0.5
+                group[_u(state + g)] = -0.5
             open_ += 1
         for a in range(q):
             to, from_, own = step + a * G, next_ + a * G, a * J + j0
             for g in range(G):
-                keep = group[_u(kept + g)]
+                keep = group[_u(state + g)]
                 new = group[_u(from_ + g)] if keep > 0.0 else -0.5 * group[_u(to + g)]
                 u[_u(own + g)] += new if keep != 0.0 else 0.0
                 group[_u(to + g)] = new if keep > 0.0 else -new
             for e in range(a + 1):
                 c = (a * q + e) * G
                 for g in range(G):
-                    taken = group[_u(kept + g)] > 0.0
+                    taken = group[_u(state + g)] > 0.0
                     C[_u(c + g)] = H[_u(c + g)] if taken else C[_u(c + g)]
         for g in range(G):
-            if group[_u(kept + g)] < 0.0:
+            if group[_u(state + g)] < 0.0:
                 longest = 0.0
                 for a in range(q):
                     longest = max(longest, abs(group[_u(step + a * G + g)]))
                 if not longest > _SHORTEST:
                     return False
-            elif group[_u(kept + g)] > 0.0 and group[_u(gain + g)] < near:
-                group[_u(kept + g)] = 0.0
+            elif group[_u(state + g)] > 0.0 and group[_u(gain + g)] < near:
+                group[_u(state + g)] = 0.0
                 open_ -= 1
         if open_ == 0:
             return True
@@ -255,8 +255,8 @@ def widest(slots, firsts, blocks):
 
 @inner
 def integrate(
-    rows, blocks, firsts, slots, nodes, ratios, Z, L, eta, y, size, extra, parameters, each, u,
-    d_eta, d_L, d_parameters,
+    rows, blocks, firsts, slots, nodes, ratios, Z, L, eta, y, size, extra, parameters, kept, each,
+    u, d_eta, d_L, d_parameters,
 ):  # fmt: skip
     """log p(y_j) into each (J,), and u_j* into u (q, J); their sum, -inf where it is none.
 
@@ -271,8 +271,8 @@ def integrate(
     work, group = np.empty((6, most * max(m, 1))), np.empty((4 + 2 * q) * G)
     C, T, B, centre = np.empty(q * q * G), np.empty((q * q + 1) * G), np.empty(q * most), work[2]
     values, moved = np.empty(K * G), np.empty(q * G)
-    kept = K if wanted else 0
-    slopes, d, W = np.empty((kept, most)), np.empty((kept, most * m)), np.empty(q * most * wanted)
+    again = K if wanted else 0
+    slopes, d, W = np.empty((again, most)), np.empty((again, most * m)), np.empty(q * most * wanted)
     none, total = np.empty(0), 0.0
     for block in range(blocks.size - 1):
         j0, s0, s1 = blocks[block], firsts[block], firsts[block + 1]
@@ -293,6 +293,7 @@ def integrate(
             size,
             extra,
             parameters,
+            kept,
             u,
             C,
             T,
@@ -314,9 +315,9 @@ def integrate(
                 for i in range(b):
                     at[_u(i)] += B[_u(a * b + i)] * x
             if wanted:
-                call(rows, r0, at, y, size, extra, parameters, value, slopes[k, :b], d[k])
+                call(rows, r0, at, y, size, extra, parameters, kept, value, slopes[k, :b], d[k])
             else:
-                call(rows, r0, at, y, size, extra, parameters, value, none, none)
+                call(rows, r0, at, y, size, extra, parameters, kept, value, none, none)
             add_up(slots, s0, s1, value, values, k * G)
             place(nodes, k, K, j0, J, q, u, T, G, moved)
             for g in range(G):
@@ -427,8 +428,8 @@ def propose(key, first, N, tries, q, t, weight, chance):
 
 @inner
 def draw_each(
-    rows, blocks, firsts, slots, from_, to, J, Z, L, eta, y, size, extra, parameters, u, key, tries,
-    out,
+    rows, blocks, firsts, slots, from_, to, J, Z, L, eta, y, size, extra, parameters, kept, u, key,
+    tries, out,
 ):  # fmt: skip
     """u (q, g) of each group of blocks from_ to `to` from p(u_j | y_j); see `draws`.
 
@@ -449,8 +450,8 @@ def draw_each(
         r0 = slots[s0]
         b = slots[s1] - r0
         if not find_modes(
-            rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters, u, C, T, work, G,
-            group, _NEAR,
+            rows, slots, s0, s1, j0, J, q, A, eta, y, size, extra, parameters, kept, u, C, T, work,
+            G, group, _NEAR,
         ):  # fmt: skip
             return math.nan
         invert(C, G, q, T)
@@ -463,7 +464,7 @@ def draw_each(
             for i in range(b):
                 at[_u(i)] = centre[_u(i)]
             add_products(slots, s0, s1, q, B, 0, b, t, k * q * G, G, at)
-            call(rows, r0, at, y, size, extra, parameters, value, none, none)
+            call(rows, r0, at, y, size, extra, parameters, kept, value, none, none)
             add_up(slots, s0, s1, value, values, k * G)
             for a in range(q):
                 to_ = (k * q + a) * G

@@ -15,6 +15,7 @@ from mixedbayes import jit
 from mixedbayes.marginal.evaluate import polynomial_gradient
 from mixedbayes.marginal.inner import inner
 from mixedbayes.quadrature.integral import draw_each, integrate
+from mixedbayes.quadrature.rows import call
 from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta import whitening
 from mixedbayes.theta.logpriors import log_prior
@@ -33,7 +34,8 @@ from mixedbayes.theta.whitening import to_theta, to_z
 # Sections of the record.
 SECTIONS = (
     # h variances and family's parameters, of these m the family's, q, intercept?, is its prior at
-    # zero?, addresses of the rows' function and of `marginal`
+    # zero?, addresses of the rows' function and
+    # of `marginal`, numbers that are kept of a row
     "sizes",
     "blocks",  # as terms.roots reads them
     # as `blocks.Blocks` has them: first group of each block, and J; first slot of each block; first
@@ -79,6 +81,19 @@ def linear_predictor(record, theta, h, intercept, r0, r1):
 
 
 @inner
+def keep(record, parameters, r0, r1):
+    """What rows r0 to r1 hold for these parameters, see `RowDensity.kept`, row by row."""
+    sizes, y, none = ints(record, SIZES), reals(record, WHY), np.empty(0)
+    kept = np.empty(sizes[7] * y.size)
+    if sizes[7] > 0:
+        call(
+            sizes[5], r0, reals(record, OFFSET)[r0:r1], y, reals(record, SIZE),
+            reals(record, EXTRA), parameters, kept, none, none, none,
+        )  # fmt: skip
+    return kept
+
+
+@inner
 def first_modes(record, phi, u, J, j0, j1):
     """Fills u (q, J) of groups j0 to j1 with where the searches start."""
     start, moves, centre = reals(record, MODES), reals(record, MOVES), reals(record, CENTRE)
@@ -117,11 +132,12 @@ def marginal(theta, grad, each, found, record):
     eta = linear_predictor(record, theta, h, intercept, 0, n)
     parameters, wanted = np.empty(m), grad.size > 0
     copy(work[0, h - m : h], parameters)
+    kept = keep(record, parameters, 0, n)
     d_eta, d_parameters = np.zeros(eta.size if wanted else 0), np.zeros(m)
     total += integrate(
         sizes[5], ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS),
         reals(record, NODES), reals(record, RATIOS), reals(record, ZED), L, eta, reals(record, WHY),
-        reals(record, SIZE), reals(record, EXTRA), parameters, each, found, d_eta, d_L,
+        reals(record, SIZE), reals(record, EXTRA), parameters, kept, each, found, d_eta, d_L,
         d_parameters,
     )  # fmt: skip
     if not wanted:
@@ -161,15 +177,17 @@ def draw_effects(phi, from_, to, key, tries, out, record):
     log_prior(phi, codes, numbers, work)
     roots(work, ints(record, BLOCKS), W, L)
     blocks, firsts, slots = ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS)
-    eta = linear_predictor(record, phi, h, intercept, slots[firsts[from_]], slots[firsts[to]])
+    r0, r1 = slots[firsts[from_]], slots[firsts[to]]
+    eta = linear_predictor(record, phi, h, intercept, r0, r1)
     parameters = np.empty(m)
     copy(work[0, h - m : h], parameters)
+    kept = keep(record, parameters, r0, r1)
     u = np.empty(reals(record, MODES).size)
     first_modes(record, phi, u, u.size // q, blocks[from_], blocks[to])
     return draw_each(
         sizes[5], blocks, firsts, slots, from_, to, u.size // q, reals(record, ZED), L, eta,
-        reals(record, WHY), reals(record, SIZE), reals(record, EXTRA), parameters, u, key, tries,
-        out,
+        reals(record, WHY), reals(record, SIZE), reals(record, EXTRA), parameters, kept, u, key,
+        tries, out,
     )  # fmt: skip
 
 

@@ -18,10 +18,12 @@ from mixedbayes.joint.links import Front
 from mixedbayes.joint.loop import entry_of, picker, taken_of, tuple_of
 
 _REALS = types.float64[::1]
-# rows(first, eta, y, size, extra, parameters, value, slope, d): of the rows from `first` on, with
-# linear predictors eta (b,), log p into value (b,); and unless slope is empty d / d eta into slope
-# (b,) and d / d parameter into d (b, m). The others are as the joint loop has them.
-ROWS_SIGNATURE = types.void(types.int64, *(_REALS,) * 8)
+# rows(first, eta, y, size, extra, parameters, kept, value, slope, d): of the rows from `first` on,
+# with linear predictors eta (b,), log p into value (b,); and unless slope is empty d / d eta into
+# slope (b,) and d / d parameter into d (b, m). With an empty value it writes into kept what they
+# keep, k numbers each, see `RowDensity.kept`, which the other calls read. y, size and extra are as
+# the joint loop has them.
+ROWS_SIGNATURE = types.void(types.int64, *(_REALS,) * 9)
 call = jit.caller(ROWS_SIGNATURE)
 
 
@@ -33,30 +35,111 @@ def _one(extra, i):
     return extra[_u(i)]
 
 
+def _keep(function: Any, k: int) -> Any:
+    """Writes what is kept of a row, k numbers, into an array of all rows."""
+    if function is None:
+
+        @compiled
+        def nothing(y, size, extra, parameters, shared, out, at):
+            return
+
+        return nothing
+    write = _write(k)
+
+    @compiled
+    def keep(y, size, extra, parameters, shared, out, at):
+        write(function(y, size, extra, parameters, shared), out, k * at)
+
+    return keep
+
+
+def _write(k: int) -> Any:
+    """The first k elements of a tuple into an array, from a place on."""
+    if k == 0:
+
+        @compiled
+        def none(values, out, at):
+            return
+
+        return none
+    before = _write(k - 1)
+
+    @compiled
+    def some(values, out, at):
+        before(values, out, at)
+        out[_u(at + k - 1)] = values[k - 1]
+
+    return some
+
+
+def _whole(k: int) -> Any:
+    """What a row takes as shared, from what all rows share and the numbers that are kept of it."""
+    if k == 0:
+
+        @compiled
+        def same(shared, kept, at):
+            return shared
+
+        return same
+    own = _own(k, k)
+
+    @compiled
+    def both(shared, kept, at):
+        return shared + own(kept, k * at)
+
+    return both
+
+
+def _own(left: int, k: int) -> Any:
+    """The tuple of the last of k numbers of an array."""
+    if left == 0:
+
+        @compiled
+        def none(kept, at):
+            return ()
+
+        return none
+    rest, place = _own(left - 1, k), k - left
+
+    @compiled
+    def some(kept, at):
+        return (kept[_u(at + place)], *rest(kept, at))
+
+    return some
+
+
 @cache
 def rows_of(density: RowDensity, front: Front, m: int) -> Any:
     """The compiled function, with ROWS_SIGNATURE, for a model with m parameters."""
     row, once, before = density.row, density.once, front.function
+    keep, whole = _keep(density.kept, density.n_kept), _whole(density.n_kept)
     taken, pick = taken_of(density.odds, m), picker(density.width) if density.width > 1 else _one
     as_tuple, entry = tuple_of(m), entry_of(m)
 
-    def rows(first, eta, y, size, extra, parameters, value, slope, d):
+    def rows(first, eta, y, size, extra, parameters, kept, value, slope, d):
         found, rates = np.empty(m), np.empty(m)
         for k in range(m):
             found[k], rates[k] = taken(k, parameters[k])
         own = as_tuple(found)
         shared = once(own)
+        if value.size == 0:
+            for i in range(eta.size):
+                at = first + i
+                keep(y[_u(at)], size[_u(at)], pick(extra, at), own, shared, kept, at)
+            return
         if slope.size == 0:
             for i in range(eta.size):
                 at = first + i
                 t, _ = before(eta[_u(i)])
-                v, _, _ = row(t, y[_u(at)], size[_u(at)], pick(extra, at), own, shared)
+                known = whole(shared, kept, at)
+                v, _, _ = row(t, y[_u(at)], size[_u(at)], pick(extra, at), own, known)
                 value[_u(i)] = v
             return
         for i in range(eta.size):
             at = first + i
             t, rate = before(eta[_u(i)])
-            v, d_t, d_own = row(t, y[_u(at)], size[_u(at)], pick(extra, at), own, shared)
+            known = whole(shared, kept, at)
+            v, d_t, d_own = row(t, y[_u(at)], size[_u(at)], pick(extra, at), own, known)
             value[_u(i)], slope[_u(i)] = v, d_t * rate
             for k in range(m):
                 d[_u(i * m + k)] = entry(d_own, k) * rates[k]
