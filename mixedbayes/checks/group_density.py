@@ -156,6 +156,7 @@ def _root(post: Posterior, group: str, parameter: str) -> Floats:
 NODES = {1: 15, 2: 9, 3: 7}  # per dimension, by number of effects
 PROPOSALS = 32  # in each draw, where there are more effects
 INTEGRALS = 11  # purpose of the stream of random numbers
+FEW_EFFECTS = 6  # of levels whose integrals are taken together
 MOST_EFFECTS = 200  # of a level, those of nested factors among them
 
 
@@ -268,15 +269,86 @@ def integrated(post: Posterior, target: GroupDesign, levels: Ints | None = None)
 def _by_rows(post: Posterior, target: GroupDesign, levels: Sequence[Ints]) -> Integrated:
     """For the rows of each level, or some of them."""
     moving = _moving(post, target)
-    found = [integral(post, blocks_within(moving, rows), rows) for rows in levels]
+    asked = [(blocks_within(moving, rows), rows) for rows in levels]
+    found = integrals(post, asked)
     density = np.column_stack([d for d, _ in found]) if found else np.empty((post.n_draws, 0))
     return Integrated(density, np.array([k for _, k in found]))
 
 
-def integral(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
+def integrals(
+    post: Posterior, asked: Sequence[tuple[Sequence[Block], Ints]]
+) -> list[tuple[Floats, float]]:
     """(S,) log density of some rows, the effects of some levels integrated out, and Pareto k."""
-    exact = post.closed_form or post.design.residual is not None
-    return (_exact if exact else _numeric)(post, blocks, rows)
+    if post.closed_form:
+        return [(density, -np.inf) for density, _ in in_closed_form(post, asked)]
+    exact = post.design.residual is not None
+    return [(_exact if exact else _numeric)(post, blocks, rows) for blocks, rows in asked]
+
+
+def in_closed_form(
+    post: Posterior, asked: Sequence[tuple[Sequence[Block], Ints]], each: bool = False
+) -> list[tuple[Floats, Floats | None]]:
+    """The density of some rows (S,) and, for `each`, of every one given the others (S, m).
+
+    Levels that share the few factors whose effects are integrated out are taken together.
+    """
+    out: list[tuple[Floats, Floats | None]] = [(np.empty(0), None)] * len(asked)
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for at, (blocks, rows) in enumerate(asked):
+        if _whole(post, blocks, rows):
+            alike.setdefault(tuple(g.name for _, g, _ in blocks), []).append(at)
+        elif each and _chain_of(post, blocks) is None:
+            r, AL, w = _columns_of(post, blocks, rows)
+            out[at] = woodbury.each_row(r, AL, w, post.residual_scale**2)
+        elif each:
+            whole = _exact(post, blocks, rows)[0]
+            known = [_exact(post, blocks, rows[rows != row])[0] for row in rows]
+            out[at] = whole, whole[:, None] - np.stack(known, 1)
+        else:
+            out[at] = _exact(post, blocks, rows)[0], None
+    for names_of, chosen in alike.items():
+        chosen.sort(key=lambda at: len(asked[at][1]))  # groups of one size are quicker
+        size = np.cumsum([len(asked[at][1]) for at in chosen]) * post.n_draws // _BLOCK
+        for part in np.unique(size):
+            some = [at for at, own in zip(chosen, size, strict=True) if own == part]
+            _of_alike(post, names_of, [asked[at][1] for at in some], each, some, out)
+    return out
+
+
+def _of_alike(
+    post: Posterior,
+    factors: Sequence[str],
+    levels: Sequence[Ints],
+    each: bool,
+    places: Sequence[int],
+    out: list[tuple[Floats, Floats | None]],
+) -> None:
+    """Levels of which each has rows of its own, put in their places."""
+    design, rows = post.design, np.concatenate(levels)
+    ends = np.cumsum([len(own) for own in levels])
+    r = design.y[rows, None] - linear_predictor(post, rows, without=factors)
+    columns = [
+        (post.group(name).Z[rows], _root(post, name, MU).transpose(1, 2, 0)) for name in factors
+    ]
+    weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
+    variance = np.broadcast_to(post.residual_scale**2, (post.n_draws,))
+    starts = ends - [len(own) for own in levels]
+    whole, alone = woodbury.of_groups(r, columns, weights, variance, starts, each)
+    for at, density, start, end in zip(places, whole, starts, ends, strict=True):
+        out[at] = density, None if alone is None else alone[start:end].T
+
+
+def _whole(post: Posterior, blocks: Sequence[Block], rows: Ints) -> bool:
+    """Whether the rows all belong to every one of these levels, which have few effects."""
+    if sum(len(g.terms) for _, g, _ in blocks) > FEW_EFFECTS or not len(rows):
+        return False
+    same = all((g.refs[rows] == level).all() for _, g, level in blocks)
+    return same and _chain_of(post, blocks) is None
+
+
+def integral(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
+    """`integrals` of one."""
+    return integrals(post, [(blocks, rows)])[0]
 
 
 def _numeric(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
@@ -299,24 +371,41 @@ def _exact(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats
     the place of sigma^2 W^-1. Effects in a chain are integrated out one after another.
     """
     design = post.design
-    r = design.y[rows] - still(post, blocks, rows).T
-    if len(blocks) == 1 and design.residual is None and not design.further:
+    chain = _chain_of(post, blocks)
+    if chain is not None:
         parameter, g, _ = blocks[0]
-        chain = _chain(post, g, parameter)
-        if chain is not None:
-            w = np.ones(len(rows)) if design.weights is None else design.weights[rows]
-            z = post.sd(g.name, parameter)[:, :1] * chain.column[rows]
-            s2 = np.broadcast_to(post.residual_scale**2, (post.n_draws,))
-            return markov.log_density(r, z, chain.place[rows], w, s2, chain.links), -np.inf
-    AL = columns(blocks, rows) @ _joint(post, blocks)  # (S, m, D)
+        r = design.y[rows] - still(post, blocks, rows).T
+        w = np.ones(len(rows)) if design.weights is None else design.weights[rows]
+        z = post.sd(g.name, parameter)[:, :1] * chain.column[rows]
+        s2 = np.broadcast_to(post.residual_scale**2, (post.n_draws,))
+        return markov.log_density(r, z, chain.place[rows], w, s2, chain.links), -np.inf
+    r, AL, weights = _columns_of(post, blocks, rows)
     if design.residual is not None or design.further:
         r, AL, log_root = white(post, rows, r, AL)
         one = np.ones(post.n_draws)
         found = woodbury.given(r, AL, np.ones(len(rows)), one)
         return found.log_density - log_root, -np.inf
-    sigma2 = post.residual_scale**2  # (S,)
-    weights = np.ones(len(rows)) if design.weights is None else design.weights[rows]
-    return woodbury.given(r, AL, weights, sigma2).log_density, -np.inf
+    return woodbury.given(r, AL, weights, post.residual_scale**2).log_density, -np.inf
+
+
+def _columns_of(
+    post: Posterior, blocks: Sequence[Block], rows: Ints
+) -> tuple[Floats, Floats, Floats]:
+    """r (S, m), A L (S, m, D) and weights (m,)."""
+    weights = post.design.weights
+    return (
+        post.design.y[rows] - still(post, blocks, rows).T,
+        columns(blocks, rows) @ _joint(post, blocks),
+        np.ones(len(rows)) if weights is None else weights[rows],
+    )
+
+
+def _chain_of(post: Posterior, blocks: Sequence[Block]) -> Chain | None:
+    """The chain that the effects of a single level are; None where they are none."""
+    if len(blocks) != 1 or post.design.residual is not None or post.design.further:
+        return None
+    parameter, g, _ = blocks[0]
+    return _chain(post, g, parameter)
 
 
 def _chain(post: Posterior, g: GroupDesign, parameter: str) -> Chain | None:

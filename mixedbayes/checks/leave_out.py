@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from scipy import special
 
 from mixedbayes import names
 from mixedbayes.checks.elpd import KFold, standard_error
@@ -120,7 +119,10 @@ def _density(post: Posterior, held_out: HeldOut, units: Ints, *, alone: bool) ->
 
 def log_mean(log_density: Floats) -> Floats:
     """(u,) log of the mean over draws of exp(log_density (S, u))."""
-    return special.logsumexp(log_density, axis=0) - np.log(len(log_density))
+    most = log_density.max(axis=0)
+    most = np.where(np.isfinite(most), most, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(log_density - most).mean(axis=0)) + most
 
 
 def largest_rhat(draws: xr.Dataset) -> float:

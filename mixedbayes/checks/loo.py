@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from scipy import special
 
 from mixedbayes import names
 from mixedbayes.checks.elpd import INTEGRATED, REFITTED, WEIGHTED, Loo, standard_error
@@ -21,8 +20,8 @@ from mixedbayes.checks.rows_of_several import ROW, by_row
 from mixedbayes.design.types import Floats, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.model.coords import model_coords, response_name
+from mixedbayes.numerics import psis
 from mixedbayes.numerics.rows import row_blocks
-from mixedbayes.predict.importance import smooth
 from mixedbayes.progress import display
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.sample.health import effective_size
@@ -31,7 +30,7 @@ Refit = Literal["auto"] | bool
 FEWEST_DRAWS = 100
 MOST_REFITS = 50  # that refit="auto" makes
 _NO_TAIL = -1.0  # Pareto k of weights that do not vary
-_ROWS, _LEVELS = 500, 8  # scored at a time
+_ROWS, _LEVELS, _EXACT_LEVELS = 500, 8, 100  # scored at a time
 _NUMBERS = 2**22  # rows x draws held at a time
 _LONG = 4_000_000  # rows x draws from which progress is shown
 
@@ -153,7 +152,7 @@ def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
         own, size = Own.of(post), max(1, min(_ROWS, _NUMBERS // s))
         made = partial(_of_rows, post, own)
     else:
-        group, size = held_out.target, _LEVELS
+        group, size = held_out.target, _EXACT_LEVELS if post.closed_form else _LEVELS
         obstacle = group_obstacle(post, group)
         if obstacle is not None:
             raise ModelError(f"target={held_out.target!r}: {obstacle}")
@@ -169,8 +168,7 @@ def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
             total += found.given @ times[block]
             full[block], how[block] = log_mean(found.given), found.how
             integral_k[block] = found.integral_k
-            for unit, density in enumerate(found.weighed.T, block.start):
-                elpd[unit], k[unit] = _weigh(density, efficiency)
+            elpd[block], k[block] = _weigh(found.weighed, efficiency)
             left_out.update(block.stop)
     elpd, full = elpd * times, full * times
     if held_out.by_observation:
@@ -180,10 +178,10 @@ def _first(post: Posterior, held_out: HeldOut, progress: bool) -> Loo:
     return _result(post, held_out, elpd, k, full, integral_k, how)
 
 
-def _weigh(density: Floats, efficiency: float) -> tuple[float, float]:
-    """log p(y_unit | all others), and Pareto k, of which -1 is no tail at all."""
-    found = smooth(-density, efficiency)
-    return float(special.logsumexp(density, b=found.weights)), max(found.pareto_k, _NO_TAIL)
+def _weigh(density: Floats, efficiency: float) -> tuple[Floats, Floats]:
+    """log p(y_unit | all others) of units (S, u), and Pareto k, of which -1 is no tail at all."""
+    elpd, k = psis.leave_one_out(np.ascontiguousarray(density.T), efficiency)
+    return elpd, np.maximum(k, _NO_TAIL)
 
 
 def _result(
@@ -241,7 +239,7 @@ def _integrated(out: Loo, post: Posterior) -> Loo:
     own = Own.of(post)
     rows = out.high[out.how[out.high] == WEIGHTED] if own.factors else []
     for row in rows:
-        elpd, k = _weigh(without_own(post, own, np.array([row]))[:, 0], 1.0)
+        elpd, k = (float(x[0]) for x in _weigh(without_own(post, own, np.array([row])), 1.0))
         if k <= out.good_k:
             out.replace(int(row), elpd, k, INTEGRATED)
     return out

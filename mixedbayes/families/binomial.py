@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.errors import DataError
@@ -247,7 +247,9 @@ class Binomial(Trials):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return repeated(stats.binom.logpmf(y, needed(trials), mu), weights)
+        n = needed(trials)
+        ways = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+        return repeated(ways + special.xlogy(y, mu) + special.xlog1py(n - y, -mu), weights)
 
     def size_biased(
         self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mixedbayes.design.counted import sd
 from mixedbayes.design.types import Design, Floats, Ints
@@ -154,7 +154,7 @@ class Poisson(Counts):
         weights: Floats | None = None,
         trials: Ints | None = None,
     ) -> Floats:
-        return repeated(stats.poisson.logpmf(y, mu), weights)
+        return repeated(special.xlogy(y, mu) - special.gammaln(y + 1) - mu, weights)
 
     def size_biased(
         self, mu: Floats, parameters: Values, weights: Floats | None, trials: Ints | None

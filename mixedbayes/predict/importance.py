@@ -13,9 +13,9 @@ import numpy as np
 from scipy import special
 
 from mixedbayes.design.types import Floats, Ints
+from mixedbayes.numerics import psis
 from mixedbayes.results.tables import Description, tails
 
-_SAME = 1e-9  # difference of log ratios that is none
 _FEWEST = 25  # draws from which the tail can be smoothed
 WORTH = 100  # equally weighted draws: the mean's Monte Carlo error is then a tenth of the sd
 
@@ -77,19 +77,13 @@ def smooth(log_ratio: Floats, efficiency: float = 1.0) -> Importance:
     `efficiency` is the effective over the actual number of draws. Where the largest ratios are all
     the same there is no tail to smooth, and k is -inf; where they are infinite it is inf.
     """
-    s = len(log_ratio)
-    tail = int(3 * np.sqrt(s / efficiency)) if s * efficiency > 225 else s // 5  # as ArviZ has it
-    largest = np.partition(log_ratio, s - max(tail, 1))[s - max(tail, 1) :]
-    if not np.isfinite(largest).all():
-        return Importance(np.full(s, 1 / s), np.inf)
-    if np.ptp(log_ratio if s < _FEWEST else largest) < _SAME:
-        return Importance(special.softmax(log_ratio), -np.inf)
-    if s < _FEWEST:
-        return Importance(special.softmax(log_ratio), np.nan)
-    from arviz_stats.base import array_stats
-
-    log_weights, pareto_k = array_stats.psislw(-log_ratio, r_eff=efficiency)
-    return Importance(np.exp(log_weights), float(pareto_k))
+    if len(log_ratio) >= _FEWEST:
+        log_weights, k = psis.log_weights(log_ratio, efficiency)
+        return Importance(np.exp(log_weights), k)
+    if not np.isfinite(log_ratio.max()):
+        return Importance(np.full(len(log_ratio), 1 / len(log_ratio)), np.inf)
+    same = np.ptp(log_ratio) < psis.SAME
+    return Importance(special.softmax(log_ratio), -np.inf if same else np.nan)
 
 
 # ---- quantities that are normal given a draw, draws having weights -----------------------------

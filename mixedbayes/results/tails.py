@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mixedbayes.design.types import Floats
+from mixedbayes.numerics import psis
 from mixedbayes.results.posterior import Posterior
 
 LARGEST_K = 0.7  # from which a mean of draws says little: Vehtari et al. (2024), JMLR 25(72)
@@ -41,9 +42,7 @@ def upper_tail(draws: Floats) -> float:
     """Pareto k of the largest of positive draws (S,); -inf of too few different ones."""
     if len(np.unique(draws)) < _FEWEST or not (np.isfinite(draws) & (draws > 0)).all():
         return -np.inf
-    from arviz_stats.base import array_stats
-
-    return float(array_stats.psislw(-np.log(draws))[1])
+    return psis.log_weights(np.log(draws))[1]
 
 
 def mean_note(found: dict[str, float], names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from hand_made import hand_made
 from scipy import special, stats
 
 import mixedbayes as mb
+from mixedbayes.checks.group_density import integral
 from mixedbayes.checks.own import Own, without_own
 
 RNG = np.random.default_rng(5)
@@ -76,6 +77,23 @@ def test_an_observation_given_the_rest_in_the_normal_model(formula):
         spread = cov[i][:, i] - gain @ cov[others][:, i]
         expected = stats.norm.logpdf(design.y[row], centre, np.sqrt(spread[0]))
         assert found[s] == pytest.approx(expected[0])
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["y ~ x + (x | four)", "y ~ x + (1 | a/pair)", "y ~ x + (1 | pair) + (1 | other)"],
+)
+def test_all_rows_at_once_are_densities_with_and_without_each(formula):
+    """Of levels that are taken together as of those that are not."""
+    post = posterior(formula)
+    own = Own.of(post)
+    rows = own.rows[::-1]
+    found = without_own(post, own, rows)
+    for at, row in enumerate(rows):
+        blocks = own.blocks(row)
+        every = np.flatnonzero(np.any([g.refs == level for _, g, level in blocks], axis=0))
+        whole, known = (integral(post, blocks, r)[0] for r in (every, every[every != row]))
+        np.testing.assert_allclose(found[:, at], whole - known, rtol=0, atol=1e-10)
 
 
 def exact(y, refs):

@@ -34,3 +34,29 @@ def test_rows_without_information_count_nothing():
     V = B[some] @ B[some].T + np.diag(1 / w[some])
     np.testing.assert_allclose(found[some], np.linalg.solve(V, A[some]))
     assert not found[4].any()
+
+
+@pytest.mark.parametrize("factors", [(), (1,), (2, 1), (3,)])
+def test_groups_together_are_the_same_as_one_by_one(factors):
+    """Also where blocks of rows end, and each row given the others of its group."""
+    rng = np.random.default_rng(3)
+    sizes, draws = np.array([1, 4, 2, 9, 1, 3]), 5
+    n, starts = sizes.sum(), np.r_[0, np.cumsum(sizes)[:-1]]
+    r, w = rng.normal(size=(n, draws)), rng.uniform(0.5, 2, n)
+    columns = [(rng.normal(size=(n, q)), rng.normal(size=(q, q, draws))) for q in factors]
+    variance = rng.uniform(0.2, 3, draws)
+    for block in (1, 4 * draws, 2**17):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(woodbury, "_BLOCK", block)
+            whole, alone = woodbury.of_groups(r, columns, w, variance, starts, each=True)
+        B = np.concatenate(
+            [np.zeros((draws, n, 0)), *(np.einsum("nq,qds->snd", Z, L) for Z, L in columns)], axis=2
+        )
+        for g, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+            rows = slice(start, start + size)
+            density, each = woodbury.each_row(r[rows].T, B[:, rows], w[rows], variance)
+            np.testing.assert_allclose(whole[g], density, rtol=1e-10)
+            np.testing.assert_allclose(alone[rows].T, each, rtol=1e-10)
+            known = woodbury.given(r[rows][1:].T, B[:, rows][:, 1:], w[rows][1:], variance)
+            np.testing.assert_allclose(each[:, 0], density - known.log_density, rtol=1e-9)
+    assert woodbury.of_groups(r, columns, w, variance, starts)[1] is None
