@@ -15,11 +15,11 @@ _REFRESH = 0.1  # seconds between updates
 
 
 class Display:
-    """How many of a total are done; this one shows nothing."""
+    """How many of a total are done, or how many where it is not known; this one shows nothing."""
 
     silent = True
 
-    def __init__(self, title: str, total: int, of: str) -> None:
+    def __init__(self, title: str, total: int | None, of: str) -> None:
         self.title, self.total, self.of = title, total, of
         self.start = self.shown = time.perf_counter()
 
@@ -32,9 +32,18 @@ class Display:
     def update(self, done: int, note: str = "", title: str | None = None) -> None:
         """Show the number done, with a note behind it, now and then and at the end."""
         now = time.perf_counter()
-        if not self.silent and (done >= self.total or now - self.shown >= _REFRESH):
+        ended = self.total is not None and done >= self.total
+        if not self.silent and (ended or now - self.shown >= _REFRESH):
             self.title, self.shown = title or self.title, now
-            self._show(done, f"{done:,}/{self.total:,} {self.of}{note}")
+            self._show(done, f"{self._counted(done)} {self.of}{note}")
+
+    def finish(self, done: int) -> None:
+        """All of them are done, however many there are."""
+        self.total = done
+        self.update(done)
+
+    def _counted(self, done: int) -> str:
+        return f"{done:,}" if self.total is None else f"{done:,}/{self.total:,}"
 
     def _show(self, done: int, text: str) -> None:
         raise NotImplementedError
@@ -62,7 +71,9 @@ class _Terminal(Display):
         self._bars.stop()
 
     def _show(self, done: int, text: str) -> None:
-        self._bars.update(self._task, completed=done, description=self.title, text=text)
+        self._bars.update(
+            self._task, completed=done, total=self.total, description=self.title, text=text
+        )
 
 
 class _Notebook(Display):
@@ -71,7 +82,7 @@ class _Notebook(Display):
     def __enter__(self) -> Self:
         from IPython.display import display
 
-        text = f"0/{self.total:,} {self.of}"
+        text = f"{self._counted(0)} {self.of}"
         self._handle: Any = display(self._html(0, text), display_id=True)
         return self
 
@@ -83,16 +94,18 @@ class _Notebook(Display):
         from IPython.display import HTML
 
         seconds = self.shown - self.start
+        if self.total is None:
+            return HTML(f"{escape(self.title)} {escape(text)}, {seconds:.0f} s")
         left = (self.total - done) * seconds / done if done else 0.0
         last = f"{seconds:.1f} s" if done >= self.total else f"{left:.0f} s left"
         bar = f'<progress value="{done}" max="{self.total}"></progress>'
         return HTML(f"{escape(self.title)} {bar} {escape(text)}, {last}")
 
 
-def display(title: str, total: int, of: str, *, wanted: bool = True) -> Display:
-    """The display for where this process runs."""
+def display(title: str, total: int | None, of: str, *, wanted: bool = True) -> Display:
+    """The display for where this process runs; a total of None is one that is not known."""
     kind = Display
-    if wanted and total:
+    if wanted and total != 0:
         kind = _Notebook if _in_notebook() else _Terminal if _in_terminal() else Display
     return kind(title, total, of)
 

@@ -71,6 +71,7 @@ HOMES = {
     ("matplotlib", "plotly", "bokeh", "arviz_plots", "seaborn"): ("plots/",),
     ("formulaic",): ("design/columns.py",),
     ("docx", "great_tables", "maketables"): ("publish/",),
+    ("duckdb", "ibis", "dask", "distributed"): ("sources/",),
 }
 LONGEST_MODULE = 500
 OWN_FILES = {kind.__module__.split(".")[-1] for kind in FAMILIES.values()}

@@ -127,3 +127,27 @@ def test_nothing_is_said_where_nothing_is_compiled_or_nothing_is_wanted(capsys, 
         for _ in range(compiled):
             told("density")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_total_that_is_not_known_is_known_at_the_end(capsys):
+    with progress.display("Reading", None, "rows") as display:
+        display.shown = -1.0  # longer ago than an update waits for
+        display.update(1200)
+        display._bars.refresh()
+        display.finish(3400)
+    out = capsys.readouterr().out
+    assert "1,200 rows" in out
+    assert "3,400/3,400 rows" in out
+
+
+def test_a_notebook_counts_where_the_total_is_not_known(notebook):
+    with progress.display("Reading", None, "rows") as display:
+        display.shown = -1.0
+        display.update(1200)
+        display.finish(3400)
+    shown = notebook.shown
+    assert shown[0].startswith("Reading 0 rows")
+    assert shown[1].startswith("Reading 1,200 rows")
+    assert "progress" not in shown[1]
+    assert 'value="3400" max="3400"' in shown[-1]
