@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 
 from mixedbayes.errors import ModelError
@@ -37,21 +37,45 @@ INSTEAD = {
 }  # fmt: skip
 
 
-def told[**P, T](call: Callable[P, T]) -> Callable[P, T]:
+# Of a study, by the names of simr's arguments and of others like them.
+_SIMULATIONS = "simulations= of power() and calibrate() is the number of simulated studies"
+_VARIED = 'what varies is n= of power(): n={"g": [20, 40, 80], "rows": [5, 10]}'
+OF_STUDIES = {
+    **dict.fromkeys(("nsim", "n_sims", "nsims", "sims", "reps"), _SIMULATIONS),
+    **dict.fromkeys(("within", "along", "breaks"), _VARIED),
+    **dict.fromkeys(("fixef", "fixed"), 'true effects are effects={"x": 0.5}, by term'),
+    **dict.fromkeys(("VarCorr", "ranef"),
+                    'true sds and correlations are sd={"g": {"Intercept": 1, "x": 0.5}} and cor='),
+    "pilot": "a pilot's fit is fit=",
+    "test": 'what a study is to show is the first argument of power(): power("x > 0")',
+    "ncores": "workers= of power() is the number of processes",
+}  # fmt: skip
+OF_POWER = {
+    **OF_STUDIES,
+    **dict.fromkeys(("alpha", "sig_level"),
+                    "an interval of probability prob=0.95 goes with a level of 5 %"),
+    **dict.fromkeys(("level", "conf_level", "ci"), "the interval's probability is prob="),
+    **dict.fromkeys(("groups", "per_group"), _VARIED),
+    "rows": _VARIED,
+    "random_seed": INSTEAD["random_seed"],
+}  # fmt: skip
+
+
+def told[**P, T](call: Callable[P, T], words: Mapping[str, str] = INSTEAD) -> Callable[P, T]:
     """The same function, which says how what another package's argument means is said here.
 
     Raises
     ------
     ModelError
-        An argument is one of `INSTEAD`, and none of the function's own.
+        An argument is one of `words`, and none of the function's own.
     """
     own = inspect.signature(call).parameters
 
     @wraps(call)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         for name in kwargs:
-            if name not in own and name in INSTEAD:
-                raise ModelError(f"there is no argument {name}=: {INSTEAD[name]}")
+            if name not in own and name in words:
+                raise ModelError(f"there is no argument {name}=: {words[name]}")
         return call(*args, **kwargs)
 
     return wrapper

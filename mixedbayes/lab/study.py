@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mixedbayes import names
+from mixedbayes.api.arguments import OF_POWER, OF_STUDIES, told
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.engines.choose import Request
 from mixedbayes.errors import DataError, ModelError
@@ -60,6 +62,7 @@ class Study:
         """
         return self.source.simulate(self._design(n), checked_seed(seed)).frame
 
+    @partial(told, words=OF_POWER)
     def power(
         self,
         *questions: Question,
@@ -132,6 +135,7 @@ class Study:
         )  # fmt: skip
         return Power.of(designs, found, list(asked), self._note(prob, simulations))
 
+    @partial(told, words=OF_POWER)
     def smallest(
         self,
         question: Question,
@@ -204,6 +208,7 @@ class Study:
             asked=text, note=self._note(prob, None),
         )  # fmt: skip
 
+    @partial(told, words=OF_POWER)
     def calibrate(
         self,
         simulations: int = 100,
@@ -314,6 +319,7 @@ def _check_simulations(simulations: Any, least: int) -> None:
         raise ModelError(f"simulations={simulations!r} is not a whole number from {least}")
 
 
+@partial(told, words=OF_STUDIES)
 def study(
     model: str | Sequence[str] | Model | None = None,
     groups: Mapping[str, Count] | None = None,

@@ -34,6 +34,21 @@ def power():
     return trial().power(*asked, n={"g": [8, 12], "arm": [0.6, 6.0]}, **SMALL)
 
 
+@pytest.mark.parametrize(
+    ("call", "given", "said"),
+    [
+        (trial, {"nsim": 100}, "there is no argument nsim=: simulations="),
+        (trial, {"fixef": {"x": 1.0}}, "there is no argument fixef=: true effects are effects="),
+        (trial().power, {"alpha": 0.05}, "there is no argument alpha=: an interval of probability"),
+        (trial().power, {"along": "g"}, "there is no argument along=: what varies is n="),
+        (trial().calibrate, {"nsim": 20}, "there is no argument nsim=: simulations="),
+    ],
+)  # fmt: skip
+def test_words_of_simr_are_answered_with_ours(call, given, said):
+    with pytest.raises(ModelError, match=said):
+        call(**given)
+
+
 # ---- what a study says -------------------------------------------------------------------------
 
 
