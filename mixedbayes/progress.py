@@ -181,6 +181,7 @@ class Draws:
 
     def __init__(self, chains: int, total: int, *, wanted: bool) -> None:
         self._chains = f"{chains} {'chain' if chains == 1 else 'chains'}"
+        self._total = total
         self._display = display(f"Tuning {self._chains}", total, "draws", wanted=wanted)
         self.silent = self._display.silent
 
@@ -196,7 +197,7 @@ class Draws:
         shown = self._display
         seconds = time.perf_counter() - shown.start
         speed = done / seconds if seconds > 0 else 0.0
-        what = "Tuning" if tuning and done < shown.total else "Sampling"
+        what = "Tuning" if tuning and done < self._total else "Sampling"
         note = f", {divergences:,} divergences, {speed:,.0f} draws/s"
         shown.update(done, note, f"{what} {self._chains}")
 
