@@ -36,6 +36,7 @@ STAGES = [
     {"terms"},
     {"formula"},
     {"design"},
+    {"batches"},
     {"priors"},
     {"families"},
     {"marginal"},

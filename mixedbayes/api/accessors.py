@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mixedbayes.api.method import lazily, method
 from mixedbayes.results.posterior import Posterior
 
@@ -82,36 +84,41 @@ class Accessors:
 
     posterior: Posterior
 
-    summary = method(summary, several="all")
-    describe = method(quantities, several="all")
-    fixef = method(fixef, several="all")
-    vcov = method(vcov, several="all")
-    ranef = method(ranef, several="all")
-    coef = method(coef, several="all")
-    varcorr = method(varcorr, several="all")
-    parameters = method(parameters, several="each")
-    icc = method(icc, before=warn_of_infinite, several="each")
-    r2 = method(r2, before=warn_of_infinite, several="each")
-    shrinkage = method(shrinkage, several="each")
-    pooling = method(pooling, several="each")
-    explained = method(explained, several="each")
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Units of columns by name, from ``data.attrs["units"]``."""
+        return self.posterior.design.units
+
+    summary = method(summary, several="all", rows=False)
+    describe = method(quantities, several="all", rows=False)
+    fixef = method(fixef, several="all", rows=False)
+    vcov = method(vcov, several="all", rows=False)
+    ranef = method(ranef, several="all", rows=False)
+    coef = method(coef, several="all", rows=False)
+    varcorr = method(varcorr, several="all", rows=False)
+    parameters = method(parameters, several="each", rows=False)
+    icc = method(icc, before=warn_of_infinite, several="each", rows=False)
+    r2 = method(r2, before=warn_of_infinite, several="each", rows=False)
+    shrinkage = method(shrinkage, several="each", rows=False)
+    pooling = method(pooling, several="each", rows=False)
+    explained = method(explained, several="each", rows=False)
     smooths = method(smooths)
     edf = method(edf)
     fitted = method(fitted, several="each")
     residuals = method(residuals, several="each")
-    draws = method(draws, table=False, several="all")
-    diagnostics = method(diagnostics, several="all")
+    draws = method(draws, table=False, several="all", rows=False)
+    diagnostics = method(diagnostics, several="all", rows=False)
 
-    hypothesis = method(hypothesis, several="all", whole=True)
+    hypothesis = method(hypothesis, several="all", whole=True, rows=False)
 
-    predict = method(predict, like="new", several="all")
+    predict = method(predict, like="new", several="all", rows="new")
     missing = method(missing)
     imputed = method(imputed, table=False)
-    grid = method(grid)
-    means = method(means, into=Estimates)
-    comparisons = method(comparisons, into=Estimates)
-    slopes = method(slopes, into=Estimates)
-    condition_on = method(condition_on, several="all")
+    grid = method(grid, rows=False)
+    means = method(means, into=Estimates, rows=False)
+    comparisons = method(comparisons, into=Estimates, rows=False)
+    slopes = method(slopes, into=Estimates, rows=False)
+    condition_on = method(condition_on, several="all", rows=False)
     posterior_predictive = method(posterior_predictive, several="all")
     prior_predictive = method(prior_predictive, several="all", whole=True)
     simulate = method(simulate_from_posterior, table=False, several="all")
@@ -119,27 +126,27 @@ class Accessors:
     loo = method(loo, several="all", whole=True)
     kfold = method(kfold, several="all", whole=True)
     log_likelihood = method(log_likelihood, several="all", whole=True)
-    log_evidence = method(log_evidence, several="all", whole=True)
+    log_evidence = method(log_evidence, several="all", whole=True, rows=False)
     check = method(check, several="all", whole=True)
     pp_check = method(pp_check)
     prior_sensitivity = method(prior_sensitivity, several="all", whole=True)
 
-    plot_ranef = method(plot_ranef, several="all")
-    plot_fixef = method(plot_fixef, several="all")
+    plot_ranef = method(plot_ranef, several="all", rows=False)
+    plot_fixef = method(plot_fixef, several="all", rows=False)
     plot_shrinkage = method(plot_shrinkage)
     plot_pooling = method(plot_pooling)
-    plot_pooling_factor = method(plot_pooling_factor)
+    plot_pooling_factor = method(plot_pooling_factor, rows=False)
     plot_fitted = method(plot_fitted)
     plot_predictions = method(plot_predictions)
-    plot_means = method(plot_means)
-    plot_comparisons = method(plot_comparisons)
-    plot_slopes = method(plot_slopes)
+    plot_means = method(plot_means, rows=False)
+    plot_comparisons = method(plot_comparisons, rows=False)
+    plot_slopes = method(plot_slopes, rows=False)
     plot_simpson = method(plot_simpson)
     plot_smooths = method(plot_smooths)
-    plot_varcorr = method(plot_varcorr)
-    plot_icc = method(plot_icc)
+    plot_varcorr = method(plot_varcorr, rows=False)
+    plot_icc = method(plot_icc, rows=False)
     plot_residuals = method(plot_residuals)
-    plot_priors = method(plot_priors, several="all", whole=True)
+    plot_priors = method(plot_priors, several="all", whole=True, rows=False)
     plot_check = method(plot_check)
 
     ways = method(ways, whole=True)

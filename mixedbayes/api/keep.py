@@ -94,6 +94,8 @@ class Asked:
 def saved(post: Posterior, asked: Asked) -> SavedFit:
     """A fit in plain types."""
     design, family, run = post.design, post.family, post.made
+    if design.standing is not None:
+        raise FileError("fits of data that were read in batches cannot be saved yet")
     own = list(own_names(design))
     return SavedFit(
         formula=design.formula.texts[0],
@@ -338,6 +340,10 @@ def key(spec: Spec, settings: Settings, chosen: Chosen) -> str:
             "cache= needs a seed, so that the fit kept is the one you would get: add seed=1"
         )
     design, family = spec.design, spec.family
+    if design.standing is not None:
+        raise SamplingError(
+            "cache= does not know data that are read in batches; keep the fit with save()"
+        )
     if own := own_names(design):
         raise SamplingError(
             f"cache= cannot tell whether your functions ({', '.join(own)}) have "

@@ -80,6 +80,7 @@ def method[S, **P, R](
     into: Any = None,
     several: Several = "one",
     whole: bool = False,
+    rows: bool | str = True,
 ) -> Callable[Concatenate[Any, P], R]:
     """A function of a posterior as a method of what has one.
 
@@ -104,12 +105,15 @@ def method[S, **P, R](
     whole
         Whether the function reads priors or densities of all rows, or fits again, which one of
         several responses by itself does not have.
+    rows
+        Whether the function reads single rows of the data, which are not there where sums of them
+        are left; or the name of a parameter, where it does unless that is given.
 
     Returns
     -------
     A function with `self` in the place of that parameter, whose entry its docstring leaves out.
     """
-    return _Method(stage, of, before, table, like, into, several, whole)  # type: ignore[return-value]
+    return _Method(stage, of, before, table, like, into, several, whole, rows)  # type: ignore[return-value]
 
 
 class _Method:
@@ -125,9 +129,10 @@ class _Method:
         into: Any,
         several: Several,
         whole: bool,
+        rows: bool | str,
     ) -> None:
         self.stage, self.of, self.before, self.table, self.like = stage, of, before, table, like
-        self.into, self.several, self.whole = into, several, whole
+        self.into, self.several, self.whole, self.rows = into, several, whole, rows
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.owner, self.name = owner, name
@@ -141,7 +146,7 @@ class _Method:
         stage = self.stage.load() if isinstance(self.stage, Later) else self.stage
         before = self.before.load() if isinstance(self.before, Later) else self.before
         of, table, like, how = self.of, self.table, self.like, self.several
-        whole = self.whole or of != "posterior"
+        whole, rows = self.whole or of != "posterior", self.rows
         into: Any = self.into.load() if isinstance(self.into, Later) else self.into
         own = inspect.signature(stage)
 
@@ -155,6 +160,9 @@ class _Method:
             design = getattr(subject, "design", None)
             if whole and getattr(design, "one_of", None):
                 raise ModelError(_of_all(call.__name__, design))
+            there = isinstance(rows, str) and bound.arguments.get(rows) is not None
+            if design is not None and rows and not there:
+                design.need_rows(f"{call.__name__}()")
             if getattr(design, "several", None) is None or how == "all":
                 if before is not None:
                     before(subject)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from mixedbayes.api.accessors import Accessors
 from mixedbayes.api.again import with_data
 from mixedbayes.api.arguments import told
+from mixedbayes.api.batches import check_read, read
 from mixedbayes.api.fitting import sampled
 from mixedbayes.api.keep import Asked, saved
 from mixedbayes.api.method import lazily, method
 from mixedbayes.api.response import response
 from mixedbayes.checks.log_likelihood import with_log_likelihood
-from mixedbayes.design import build_design, check_unobserved, dense_notes, table, used_columns
+from mixedbayes.design import build_design, check_unobserved, dense_notes
 from mixedbayes.engines.base import Chosen
 from mixedbayes.engines.choose import Request, choose_engine
 from mixedbayes.errors import MissingExtraError
@@ -164,6 +165,8 @@ class Model:
         `pedigree`, `phylogeny`, `car`, `icar` or `Relation` make. Levels of a covariance that the
         data do not have are integrated out; those of a precision all have effects. New levels that
         it has are predicted from those in the fit.
+    cells
+        Of a source how many combinations of levels, or distinct rows, may be kept; 2,000,000.
 
     Raises
     ------
@@ -189,12 +192,13 @@ class Model:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         missing: Literal["drop", "error"] = "drop",
         known: Mapping[str, Any] | None = None,
+        cells: int | None = None,
     ) -> None:
         self.formula = with_residual(parse_all(formula), residual)
         kind = with_errors(family_of(family, self.formula), self.formula)
         check_formula(kind, self.formula)
         check_limits(kind, self.formula)
-        whole = table(data, used_columns(self.formula).columns)
+        whole = read(data, self.formula, kind, functions, missing, cells)
         design = build_design(
             self.formula, whole, functions=functions, missing=missing, known=known,
             expand=kind.expanded, parameters=parameters_of(kind, self.formula),
@@ -213,6 +217,7 @@ class Model:
         asked = dict(formulation) if isinstance(formulation, Mapping) else formulation
         self.asked = Asked(asked, missing)
         self.formulation: Chosen = choose_engine(asked, self.spec)
+        check_read(self.design, self.formulation)
         self.functions = dict(functions) if functions is not None else {}
         self.known = dict(known) if known is not None else {}
 
@@ -456,11 +461,6 @@ class Fit(Accessors):
     def library(self, name: str) -> None:
         design = replace(self.posterior.design, library=check_library(name))
         self.posterior = self.posterior.with_design(design)
-
-    @property
-    def units(self) -> Mapping[str, str]:
-        """Units of columns by name, from ``data.attrs["units"]``."""
-        return self.posterior.design.units
 
     @property
     def converged(self) -> bool:

@@ -113,7 +113,7 @@ def with_log_likelihood(spec: Spec, tree: xr.DataTree) -> xr.DataTree:
     kept = all(name in posterior for name in dims)
     large = size(n_draws, spec.design.n) > MOST_READ
     dim, own = _units(spec)
-    if names.LOG_LIKELIHOOD in tree.children or not kept or large:
+    if names.LOG_LIKELIHOOD in tree.children or not kept or large or spec.design.without_rows:
         return tree
     labels = {dim: own}
     function = partial(_of_draws, spec=spec, dims=dims)
@@ -153,6 +153,7 @@ def by_observation(post: Posterior, rows: Ints | slice = slice(None)) -> Floats:
     Where residuals are correlated, given all other rows of the group as well.
     """
     post.need_one_data_set("the log likelihood of rows")
+    post.design.need_rows("the log likelihood of rows")
     design, family = post.design, post.family
     if design.residual is not None:
         some = np.arange(design.n)[rows]

@@ -25,6 +25,7 @@ from mixedbayes.design.monotonic import refuse as refuse_monotonic
 from mixedbayes.design.residual import EncodedResidual, fit_residual, with_sds
 from mixedbayes.design.smooths import Fitted as FittedSmooth
 from mixedbayes.design.smooths import check_names, fit_smooth, level_notes
+from mixedbayes.design.stands import learned, weighing
 from mixedbayes.design.table import Table, table
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.design.used import used_columns, used_functions
@@ -115,9 +116,15 @@ def build_design(
         callables, formula.text, frozenset(whole.columns), frozenset(functions or ()),
         relations=relations(known, formula),
     )  # fmt: skip
-    kept, dropped, alone = complete_rows(complete, missing, formula, formulas)
+    standing = whole.standing
+    if standing is not None:
+        kept, dropped, alone = np.arange(whole.n), dict(standing.dropped), None
+    else:
+        kept, dropped, alone = complete_rows(complete, missing, formula, formulas)
     used = complete if len(kept) == whole.n else complete.take(kept)
     rows = Rows(used, memory, fitting=True)
+    if standing is not None:
+        learned(standing, rows)
     if formulas:
         made = [_parameters(f, rows) for f in formulas]
         return several.stacked(formula, formulas, made, rows, kept, dropped, whole, parameters)
@@ -140,7 +147,7 @@ def build_design(
         response=name,
         y=y,
         predictors=predictors,
-        weights=response.weights(formula, rows),
+        weights=response.weights(formula, rows) if standing is None else weighing(formula, rows),
         trials=trials,
         response_levels=levels,
         response_ordered=left.ordered,
@@ -148,7 +155,11 @@ def build_design(
         rows=kept,
         dropped=dropped,
         notes=(
-            *checks.dropped_note(dropped, used.n + unobserved.count(alone), whole.n),
+            *checks.dropped_note(
+                dropped,
+                used.n + unobserved.count(alone) if standing is None else standing.used,
+                whole.n if standing is None else standing.total,
+            ),
             *unobserved.note(used.n, alone, name),
             *(() if left.columns else checks.response_note(y, name)),
             *coding_notes(formula, memory.coding),
@@ -162,6 +173,7 @@ def build_design(
         limits=observed.limits(formula, rows, y),
         residual=None if residual is None else residual.residual,
         unobserved=None if alone is None else np.flatnonzero(alone),
+        standing=standing,
     )
 
 
@@ -216,7 +228,7 @@ def _parameters(
         others.append(_further(f, rows, formula, [(mu, fitted), *others]))
     checks.check_across([mu, *(p for p, _ in others)])
     pairs = ((mu, fitted), *others)
-    said = tuple(dict.fromkeys(note for p, own in pairs for note in _notes(p, own)))
+    said = tuple(dict.fromkeys(note for p, own in pairs for note in _notes(p, own, rows.table)))
     own = {p.parameter: encoding for p, encoding in others}
     return (mu, *(p for p, _ in others)), replace(fitted, others=own), said
 
@@ -267,12 +279,14 @@ def _left_out(*encodings: Encoding) -> tuple[str, ...]:
     return tuple(name for e in encodings for name in e.every if name in e.left_out)
 
 
-def _notes(predictor: LinearPredictor, fitted: Fitted) -> list[str]:
+def _notes(predictor: LinearPredictor, fitted: Fitted, of: Table) -> list[str]:
     """What is left out of each part, and what its user should know of each grouping factor."""
     encodings = [fitted.fixed, *(e for term in fitted.terms.values() for e in term.bars)]
     left_out = [e.note for e in encodings if e.note]
-    n = len(predictor.X)
-    groups = [checks.group_notes(g, fitted.terms[g.name].bars, n) for g in predictor.factors]
+    ranges = {} if of.standing is None else of.standing.ranges
+    groups = [
+        checks.group_notes(g, fitted.terms[g.name].bars, of.used, ranges) for g in predictor.factors
+    ]
     related = [
         notes(g.relation, g.name, sd(g.name, predictor.parameter))
         for g in predictor.factors
@@ -329,7 +343,7 @@ def _fixed(formula: Formula, rows: Rows, where: str) -> tuple[Encoding, Floats, 
         s.place(rows)
     straight = (term for s in smooths for term in s.columns)
     encoding = plan(replace(terms, terms=(*terms.terms, *straight)), rows, where)
-    checks.check_count(rows.table.n, len(encoding.names) + encoding.intercept, where)
+    checks.check_count(rows.table.used, len(encoding.names) + encoding.intercept, where)
     X = matrix(encoding, rows, intercept=False)
     return *independent(encoding, X, where), smooths
 
@@ -347,15 +361,15 @@ def _groups(formula: Formula, rows: Rows) -> tuple[dict[str, EncodedTerm], list[
         planned = [bar_plan(bar, rows) for bar in bars]
         for bar, (encoding, _) in zip(bars, planned, strict=True):
             effects = len(encoding.names) + encoding.intercept
-            checks.check_count(rows.table.n, effects, bar.text)
+            checks.check_count(rows.table.used, effects, bar.text)
             refuse_monotonic(encoding, rows, bar.text)
         covariances = [covariance for _, covariance in planned]
         encodings, Z = _effects(bars, [encoding for encoding, _ in planned], rows)
         covariance = _covariance(name, bars, encodings, covariances)
         found = coded(name, bars, encodings, inside[name], covariance, rows)
         encoded[name] = found.encoded
-        groups.append(found.finished(_group(name, found, bars, encodings, covariance, Z)))
-        checks.check_levels(groups[-1], rows.table.n)
+        groups.append(found.finished(_group(name, found, bars, encodings, covariance, Z, rows)))
+        checks.check_levels(groups[-1], rows.table.used)
     return encoded, groups
 
 
@@ -382,6 +396,7 @@ def _group(
     encodings: tuple[Encoding, ...],
     covariance: Covariance,
     Z: Floats,
+    rows: Rows,
 ) -> GroupDesign:
     terms: list[str] = []
     blocks: list[tuple[int, ...]] = []
@@ -410,6 +425,7 @@ def _group(
         margins=tuple(within),
         covariance=covariance,
         law=_law(name, bars),
+        counts=None if rows.table.standing is None else rows.table.standing.counts,
         ids=tuple(ids) if any(ids) else (),
     )
 

@@ -1,10 +1,11 @@
 """What is wrong with a design, as errors, and what its user should know, as notes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from mixedbayes.design import counted
 from mixedbayes.design.encode import Encoding
 from mixedbayes.design.types import Design, Floats, GroupDesign, LinearPredictor, across
 from mixedbayes.design.used import used_columns
@@ -14,6 +15,8 @@ from mixedbayes.formula.nodes import column, unparse
 from mixedbayes.formula.types import RandomTerm
 from mixedbayes.names import INTERCEPT, identifier
 from mixedbayes.terms.unstructured import UNSTRUCTURED
+
+type Ranges = Mapping[str, tuple[float, float]]
 
 _FEW_LEVELS = 5
 _FAR_FROM_ZERO = 3.0  # |mean| / sd of a predictor
@@ -36,11 +39,11 @@ def check_effects(design: Design) -> None:
             there = group.there
             levels = group.n_levels if there is None else int(there[:, block[0]].sum())
             effects = levels * len(block)
-            if effects < design.n or (len(block) > 1 and group.covariance.apart):
+            if effects < design.used or (len(block) > 1 and group.covariance.apart):
                 continue
             names = [group.terms[k] for k in block]
             bar = f"({' + '.join('1' if t == INTERCEPT else t for t in names)} | {group.name})"
-            if len(names) > 1 and group.n_levels < design.n:
+            if len(names) > 1 and group.n_levels < design.used:
                 remedy = f"use (1 | {group.name}) or more rows"
             else:
                 remedy = (
@@ -48,7 +51,8 @@ def check_effects(design: Design) -> None:
                     "leave this bar out, or use a factor with several rows in each level"
                 )
             raise DataError(
-                f"{_written(design, group, bar)}: {effects} effects for {design.n} rows; {remedy}"
+                f"{_written(design, group, bar)}: {effects} effects for {design.used} rows; "
+                f"{remedy}"
             )
 
 
@@ -188,8 +192,13 @@ def response_note(y: Floats, name: str) -> tuple[str, ...]:
     return (f"{name} is {y[0]:g} in every row",) if len(y) > 1 and np.ptp(y) == 0 else ()
 
 
-def group_notes(group: GroupDesign, encodings: tuple[Encoding, ...], n: int) -> tuple[str, ...]:
-    """Few levels, levels with one row, odd grouping columns, slopes far from their zero."""
+def group_notes(
+    group: GroupDesign, encodings: tuple[Encoding, ...], n: int, ranges: Ranges
+) -> tuple[str, ...]:
+    """Few levels, levels with one row, odd grouping columns, slopes far from their zero.
+
+    `ranges` are smallest and largest values by name, where rows stand for others.
+    """
     counts = group.rows_per_level
     single, notes = int((counts == 1).sum()), []
     if group.n_levels < _FEW_LEVELS and not _follows(group):
@@ -206,7 +215,7 @@ def group_notes(group: GroupDesign, encodings: tuple[Encoding, ...], n: int) -> 
             f"{group.name} holds {group.n_levels} different fractional numbers in {n} rows; "
             "is it a measurement rather than a grouping factor?"
         )
-    return (*notes, *_far_from_zero(group, encodings), *_constant_within(group, single))
+    return (*notes, *_far_from_zero(group, encodings, ranges), *_constant_within(group, single))
 
 
 def _is_measurement(group: GroupDesign, n: int) -> bool:
@@ -215,7 +224,9 @@ def _is_measurement(group: GroupDesign, n: int) -> bool:
     return bool((group.levels % 1 != 0).any())
 
 
-def _far_from_zero(group: GroupDesign, encodings: tuple[Encoding, ...]) -> list[str]:
+def _far_from_zero(
+    group: GroupDesign, encodings: tuple[Encoding, ...], ranges: Ranges
+) -> list[str]:
     """Slopes whose predictor lies far from zero, next to a varying intercept."""
     if INTERCEPT not in group.terms:
         return []
@@ -227,7 +238,8 @@ def _far_from_zero(group: GroupDesign, encodings: tuple[Encoding, ...]) -> list[
         if name not in numeric:
             continue
         z = group.Z[:, j]
-        mean, sd, low, high = z.mean(), z.std(), z.min(), z.max()
+        mean, sd = counted.mean(z, group.counts), counted.sd(z, group.counts)
+        low, high = ranges.get(name, (z.min(), z.max()))
         if abs(mean) > _FAR_FROM_ZERO * sd > 0 and (low > 0 or high < 0):
             notes.append(
                 f"{name} lies far from zero ({low:g} to {high:g}): the sd of {group.name}'s "

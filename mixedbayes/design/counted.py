@@ -22,7 +22,7 @@ def freedom(n: int, counts: Floats | None) -> float:
     """
     if counts is None:
         return max(n - 1.0, 1.0)
-    total = float(counts.sum())
+    total, n = float(counts.sum()), int(np.count_nonzero(counts))
     return max(total - 1.0, total * (n - 1) / n) if n > 1 else max(total - 1.0, 1.0)
 
 

@@ -150,12 +150,42 @@ def matrix(encoding: Encoding, rows: Rows, *, intercept: bool) -> Floats:
             out[:, at : at + len(kept)] = parts[0][:, kept]
         else:
             every = list(_products([part.shape[1] for part in parts]))
+            if (joint := _joint(block, rows, parts)) is not None:
+                out[:, at : at + len(kept)] = joint[:, kept]
+                at += len(kept)
+                continue
             for k, chosen in enumerate(every[j] for j in kept):
                 column = out[:, at + k]
                 column[:] = parts[0][:, chosen[0]]
                 for part, i in zip(parts[1:], chosen[1:], strict=True):
                     column *= part[:, i]
         at += len(kept)
+    return out
+
+
+def _joint(block: Block, rows: Rows, parts: list[Floats]) -> Floats | None:
+    """(n, k) the columns of a product of numbers of which only the product's sums are known.
+
+    None where rows are those of the data, or one factor alone is of such numbers.
+    """
+    standing = rows.table.standing
+    if standing is None:
+        return None
+    nodes = [node for node, _ in block.parts]
+    own = [k for k, node in enumerate(nodes) if not standing.numbers.isdisjoint(names_in(node))]
+    if len(own) < 2:
+        return None
+    product = standing.joint(tuple(unparse(nodes[k]) for k in own))
+    others = [k for k in range(len(parts)) if k not in own]
+    sizes = [part.shape[1] for part in parts]
+    out = np.empty((rows.table.n, prod(sizes)))
+    for at, chosen in enumerate(_products(sizes)):
+        place, stride = 0, 1
+        for k in own:
+            place, stride = place + chosen[k] * stride, stride * sizes[k]
+        out[:, at] = product[:, place]
+        for k in others:
+            out[:, at] *= parts[k][:, chosen[k]]
     return out
 
 

@@ -7,13 +7,14 @@ only offers Arrow's C stream through pyarrow. The user's frame is never changed.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mixedbayes.design.standing import Standing
 from mixedbayes.errors import DataError, article
 
 PANDAS = "pandas"
@@ -34,10 +35,16 @@ class Table:
     names: tuple[Any, ...]  # of all columns of the user's frame, used or not
     attrs: Mapping[Any, Any] = field(default_factory=dict)  # of a pandas frame, such as units
     library: str = PANDAS  # of the user's frame
+    standing: Standing | None = None  # for what the rows stand, where they are not the data's own
 
     @property
     def n(self) -> int:
         return len(self.index)
+
+    @property
+    def used(self) -> int:
+        """How many rows of the data there are: n, unless these stand for others."""
+        return self.n if self.standing is None else self.standing.used
 
     def take(self, rows: NDArray[np.integer]) -> "Table":
         """Only these rows, by position."""
@@ -61,7 +68,7 @@ def table(data: Any, used: Iterable[str]) -> Table:
     """
     if isinstance(data, Table):
         columns = {name: data.columns[name] for name in dict.fromkeys(used) if name in data.columns}
-        return Table(columns, data.index, data.names, data.attrs, data.library)
+        return replace(data, columns=columns)
     frame = eager(data)
     names = list(frame.columns)
     used = [name for name in dict.fromkeys(used) if name in set(names)]

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from mixedbayes import names
 from mixedbayes.design import counted
 from mixedbayes.design.limits import Limits
-from mixedbayes.errors import DataError
+from mixedbayes.design.standing import Standing
+from mixedbayes.errors import DataError, ModelError
 from mixedbayes.formula.types import Formula
 from mixedbayes.printable import printable
 from mixedbayes.terms.across import Across as Across
@@ -190,19 +191,25 @@ class Design:
     unobserved: Ints | None = None  # positions in `data` of the rows without a response, mi()
     several: "Responses | None" = None  # responses of the rows of one frame, mv(a, b) ~ ...
     one_of: str = ""  # what several responses this one is of, where a fit has these
+    standing: Standing | None = None  # for what the rows stand, where they are not the data's own
 
     def __repr__(self) -> str:
         said = [f"{g.name} with {g.n_levels:,} levels" for g in self.mu.factors]
         said += [f"{g.name} with {g.n_levels:,} functions" for g in self.mu.smooths]
         groups = ", ".join(said)
         return printable(
-            f"Design of {self.formula.text or self.response}: {self.n:,} rows, "
+            f"Design of {self.formula.text or self.response}: {self.used:,} rows, "
             f"{len(self.mu.terms)} population columns" + (f", {groups}" if groups else "")
         )
 
     @property
     def n(self) -> int:
         return len(self.y)
+
+    @property
+    def used(self) -> int:
+        """How many rows of the data there are: n, unless these stand for others."""
+        return self.n if self.standing is None else self.standing.used
 
     @property
     def mu(self) -> LinearPredictor:
@@ -306,6 +313,16 @@ class Design:
         """(n,) the used rows of `data`; DataError where there is none."""
         every = np.array_equal(self.rows, np.arange(len(self.whole)))
         return self.whole if every else self.whole.iloc[self.rows]
+
+    @property
+    def without_rows(self) -> bool:
+        """Whether the rows are none of the data's, but have the sums of those."""
+        return self.standing is not None and self.standing.moments
+
+    def need_rows(self, what: str) -> None:
+        """ModelError where single rows of the data are not there."""
+        if self.standing is not None and self.without_rows:
+            raise ModelError(self.standing.refusal(what, self.whole.columns))
 
     @property
     def units(self) -> Mapping[str, str]:

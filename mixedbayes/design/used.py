@@ -123,7 +123,7 @@ def category_columns(formula: Formula) -> tuple[str, ...]:
     formulas = (formula, *formula.others)
     texts = (text for f in formulas for text in (f.fixed, *(bar.effects for bar in f.random)))
     factors = (factor for t in texts for term in parse_terms(t).terms for factor in term.factors)
-    calls = (node for factor in factors for node in _walk(factor) if _is_c(node))
+    calls = (node for factor in factors for node in walk(factor) if _is_c(node))
     return tuple(dict.fromkeys(name for call in calls for name in _uncompared(call)))
 
 
@@ -176,18 +176,18 @@ def columns_of(text: str) -> tuple[str, ...]:
 
 
 def names_in(node: Node) -> Iterator[str]:
-    return (inner.name for inner in _walk(node) if isinstance(inner, Name))
+    return (inner.name for inner in walk(node) if isinstance(inner, Name))
 
 
 def _functions(node: Node) -> Iterator[str]:
-    return (inner.function for inner in _walk(node) if isinstance(inner, Call))
+    return (inner.function for inner in walk(node) if isinstance(inner, Call))
 
 
-def _walk(node: Node) -> Iterator[Node]:
+def walk(node: Node) -> Iterator[Node]:
     """An expression and all its parts, in the order written."""
     yield node
     for child in _children(node):
-        yield from _walk(child)
+        yield from walk(child)
 
 
 def _children(node: Node) -> tuple[Node, ...]:

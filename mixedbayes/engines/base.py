@@ -45,6 +45,8 @@ class Engine(ABC):
         Whether group effects can be kept as summaries alone.
     quick
         Whether a fit takes about a second, so that checks may fit again without being asked.
+    sums
+        Whether sums over rows are all that it reads, so that rows may stand for others.
     """
 
     name: ClassVar[str]
@@ -53,6 +55,7 @@ class Engine(ABC):
     qualities: ClassVar[str] = "possible"
     summaries: ClassVar[bool] = False
     quick: ClassVar[bool] = False
+    sums: ClassVar[bool] = False
 
     @abstractmethod
     def obstacle(self, spec: Spec) -> str | None:

@@ -73,6 +73,7 @@ class MarginalEngine(Engine):
     qualities: ClassVar[str] = "exact"
     summaries: ClassVar[bool] = True
     quick: ClassVar[bool] = True
+    sums: ClassVar[bool] = True
 
     def obstacle(self, spec: Spec) -> str | None:
         design = spec.design

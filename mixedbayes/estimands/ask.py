@@ -116,6 +116,8 @@ def request(
     by_names = [name for name in by_names if name not in values]
     if both := set(by_names) & set(focal):
         raise ModelError(f"{', '.join(sorted(both))}: asked about, and given in by= as well")
+    if isinstance(over, str) and over == "observed":
+        _check_observed(post, kind, target, by_names)
     base, base_words, frame_names = _base(columns, over, focal, by_names, values)
     row_weights, weight_words = _weights(post, base, over, weights)
     _refuse_missing(base, by_names)
@@ -141,6 +143,21 @@ def expanded(columns: Columns, names: Sequence[str]) -> list[str]:
     """Names of grouping factors of several columns as these columns."""
     factors = {name: g.factors for name, g in columns.groups.items()}
     return list(dict.fromkeys(c for name in names for c in factors.get(name, (name,))))
+
+
+def _check_observed(post: Posterior, kind: Kind, target: Any, by: Sequence[str]) -> None:
+    """ModelError where averages over all rows need more of them than means and products."""
+    standing = post.design.standing
+    if standing is None or not standing.moments:
+        return
+    for name in by:
+        if name in standing.numbers:
+            post.design.need_rows(f"by={name!r}, a number,")
+    if target is not None:
+        post.design.need_rows(f"the average of {target!r}")
+    if standing.computed:
+        text = next(iter(standing.computed)).replace("\t", ":")
+        post.design.need_rows(f"an average over the rows of what is not linear in them, {text},")
 
 
 def _target(post: Posterior, kind: Kind, target: Any) -> Target:

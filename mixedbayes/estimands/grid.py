@@ -83,6 +83,9 @@ def grid(
     return out
 
 
+_COUNT = "\t"  # no name of a column
+
+
 class Columns:
     """The columns that the right sides of a model's formulas read, in the rows of the fit.
 
@@ -121,6 +124,10 @@ class Columns:
         self._categories = {n for d in self.designs for n in category_columns(d.formula)}
         self._levels = {n for d in self.designs for n in level_columns(d.formula)}
         self._frequencies = design.repeats
+        # Numbers of which the frame has means and products, not values.
+        standing = design.standing
+        self._standing = standing is not None
+        self._summed = frozenset[str]() if standing is None else standing.numbers
         self._trials = {n for u in used for n in u.trials}
 
     def check(self, name: Any) -> str:
@@ -147,11 +154,18 @@ class Columns:
         )
 
     def levels(self, name: str) -> list[Any]:
-        """The values of a column that occur, in their order."""
+        """The values of a column that occur, in their order.
+
+        Raises ModelError where they are not known.
+        """
+        if name in self._summed:
+            self.designs[0].need_rows(f"every value of {name}, a number,")
         return list(encode(self.frame[name], name)[1])
 
     def places(self, name: str) -> list[Any]:
         """Levels of a category; of a number all values if they are few, else five quantiles."""
+        if name in self._summed:
+            self.designs[0].need_rows(f"where values of {name} lie")
         levels = self.levels(name)
         if self.is_category(name) or name in self._levels or len(levels) <= _FEW:
             return levels
@@ -171,6 +185,8 @@ class Columns:
         if isinstance(given, str) and given == "all":
             return self.levels(name)
         if callable(given):
+            if name in self._summed:
+                self.designs[0].need_rows(f"a function of {name}")
             given = given(self.frame[name])
         single = isinstance(given, str | bytes) or not isinstance(given, Iterable)
         asked = [given] if single else list(given)
@@ -326,8 +342,7 @@ class Columns:
         given = [f for f in every if f in out]
         if not missing:
             return out
-        counts = self.frame[every].value_counts(sort=True)
-        table = counts.index.to_frame(index=False)
+        table = self._combinations(every)
         combinations = (
             out[given].drop_duplicates().itertuples(index=False, name=None) if given else [()]
         )
@@ -342,6 +357,14 @@ class Columns:
         for name in missing:
             out[name] = self.column(name, [chosen[key][name] for key in keys])
         return out
+
+    def _combinations(self, names: list[str]) -> pd.DataFrame:
+        """Combinations of columns that occur, the commonest first."""
+        if self._frequencies is None or not self._standing:
+            return self.frame[names].value_counts(sort=True).index.to_frame(index=False)
+        by = self.frame[names].assign(**{_COUNT: self._frequencies}).groupby(names, observed=True)
+        counts = by[_COUNT].sum().round()
+        return counts.sort_values(ascending=False, kind="stable").index.to_frame(index=False)
 
 
 def _in_order(used: Used) -> list[str]:

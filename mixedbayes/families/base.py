@@ -211,6 +211,8 @@ class Family(Several, Bounded, chosen.Linked):
         often: they are the same for rows that are weighted, written out, or added up as trials.
         """
         weights = design.weights if self.repeats_rows else None
+        if design.standing is not None and design.standing.moments:
+            return design.standing.counts
         if design.trials is None:
             return weights
         trials = np.asarray(design.trials, np.float64)
@@ -220,6 +222,8 @@ class Family(Several, Bounded, chosen.Linked):
         """Geometric mean of weights that divide the variance, whose prior a scale's is; or 1."""
         if self.repeats_rows or design.weights is None:
             return 1.0
+        if design.standing is not None:
+            return float(np.exp(design.standing.log_weights / design.standing.used))
         return float(np.exp(np.mean(np.log(design.weights))))
 
     # ---- default priors -----------------------------------------------------------------------

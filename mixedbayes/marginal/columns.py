@@ -9,6 +9,9 @@ from mixedbayes.marginal.plan import Floats
 from mixedbayes.numerics.rows import row_blocks
 
 _FLOOR = 1e-10  # smallest relative eigenvalue that is scaled to one
+# Of correlations, that the basis is read from: rounding errors of sums, which depend on the order
+# of rows, must not turn it where eigenvalues are equal, as draws of effects are made in it.
+_DIGITS = 11
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ def fit_column_map(columns: Floats, weights: Floats | None) -> ColumnMap:
     for rows, w in _weighted_chunks(n, weights):
         block = (columns[rows] - centre) / scale
         gram += block.T @ _weighted(block, w) / total
-    values, vectors = np.linalg.eigh(gram)
+    values, vectors = np.linalg.eigh(np.round(gram, _DIGITS))
     root = np.sqrt(np.maximum(values, _FLOOR * values[-1]))
     expand, shrink = np.diag(scale), np.diag(1 / scale)
     if constant is not None:

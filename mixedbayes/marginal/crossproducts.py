@@ -89,7 +89,7 @@ def accumulate_fronts(data: Rows, structure: Structure, fronts: Floats) -> tuple
         xe = np.column_stack([x, e])
         XX += xe.T @ (xe * w[:, None])
         if data.weights is not None:
-            log_weights += float(np.log(w).sum())
+            log_weights += float(np.log(w[w > 0]).sum())
         if data.factors:
             at = structure.positions([f[0][rows] for f in data.factors])
             _add_rows(at, structure.q, np.hstack(data.effects(rows)), xe, w, fronts)

@@ -117,6 +117,7 @@ def build_problem(
     sampled_factors: Sequence[Factor] = (),
     names: Sequence[str] | None = None,
     max_dense: int = MAX_DENSE,
+    of_rows: tuple[int, float] | None = None,
 ) -> Problem:
     """Read the data once and keep their cross-products.
 
@@ -139,6 +140,9 @@ def build_problem(
         Of `factors`, for the plan.
     max_dense
         Largest dense block; beyond it `choose_plan` names the factors to sample.
+    of_rows
+        For how many rows these stand, and the sum of the logarithms of their weights: `weights` are
+        then those by which the rows here count in cross-products, some of them perhaps 0.
 
     Raises
     ------
@@ -153,7 +157,8 @@ def build_problem(
     sampled_factors = [as_factor(f) for f in sampled_factors]
     X_sampled = np.empty((len(y), 0)) if X_sampled is None else as_matrix(X_sampled)
     weights = None if weights is None else np.asarray(weights, np.float64)
-    check_rows(y, X, [*factors, *sampled_factors], weights, offset, X_sampled)
+    positive = of_rows is None
+    check_rows(y, X, [*factors, *sampled_factors], weights, offset, X_sampled, positive=positive)
     plan = choose_plan(factors, X.shape[1], names=names, max_dense=max_dense)
     _check_dense(plan, max_dense)
     if offset is not None:
@@ -163,15 +168,21 @@ def build_problem(
     data = prepare_rows(y, X, ordered, weights, X_sampled, sampled_factors)
     precision = np.asarray(prior_precision, np.float64).reshape(X.shape[1], X.shape[1])
     mean = np.asarray(prior_mean, np.float64).reshape(X.shape[1])
-    ints, floats = _pack(data, structure, plan, mean, precision)
+    ints, floats = _pack(data, structure, plan, mean, precision, of_rows)
+    n = len(y) if of_rows is None else of_rows[0]
     return Problem(
-        _with_exact_flops(plan, structure), len(y), plan.widths, plan.levels, X.shape[1],
+        _with_exact_flops(plan, structure), n, plan.widths, plan.levels, X.shape[1],
         int(read_header(ints).r), ints, floats, data.map_x.backward, data.fit_x,
     )  # fmt: skip
 
 
 def _pack(
-    data: Rows, s: Structure, plan: Plan, mean: Floats, precision: Floats
+    data: Rows,
+    s: Structure,
+    plan: Plan,
+    mean: Floats,
+    precision: Floats,
+    of_rows: tuple[int, float] | None,
 ) -> tuple[Ints, Floats]:
     p, rx = data.X.shape[1], data.X_sampled.shape[1]
     products, vy = sampled_products(data, s.var0)
@@ -202,10 +213,11 @@ def _pack(
     flat_ints, flat_floats = pack(counts, ints, floats, int(s.off[-1]))
     views = sections(flat_ints, flat_floats)
     XX, log_weights = accumulate_fronts(data, s, views["fronts"])
+    n, log_weights = (data.n, log_weights) if of_rows is None else of_rows
     views["XX"][:] = XX
     log_basis = np.linalg.slogdet(forward)[1] if p else 0.0
     constant = 0.5 * (log_weights + log_det_precision(precision)) - log_basis
-    views["constants"][:] = constant - 0.5 * data.n * np.log(2 * np.pi), data.n
+    views["constants"][:] = constant - 0.5 * n * np.log(2 * np.pi), n
     return flat_ints, flat_floats
 
 
@@ -249,7 +261,7 @@ def as_factor(factor: Factor) -> Factor:
     return np.asarray(refs), as_matrix(Z), int(J)
 
 
-def check_rows(y, X, factors, weights, offset, X_sampled) -> None:
+def check_rows(y, X, factors, weights, offset, X_sampled, *, positive=True) -> None:
     named = {"y": y, "X": X, "X_sampled": X_sampled, "weights": weights, "offset": offset}
     for k, (refs, Z, J) in enumerate(factors):
         named[f"Z of factor {k + 1}"] = Z
@@ -265,7 +277,7 @@ def check_rows(y, X, factors, weights, offset, X_sampled) -> None:
         if not np.isfinite(np.sum(values)):
             bad = int((~np.isfinite(values)).sum())
             raise DataError(f"{name} has {bad} values that are not finite")
-    if weights is not None and not (weights > 0).all():
+    if positive and weights is not None and not (weights > 0).all():
         raise DataError(f"{int((weights <= 0).sum())} of {len(weights)} weights are not positive")
 
 

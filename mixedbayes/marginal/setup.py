@@ -403,6 +403,8 @@ def set_up(design: Design, priors: Priors, max_dense: int = MAX_DENSE) -> Setup:
         factors = [(g.refs, g.Z, g.n_levels) for g in integrated]
         given["names"] = [g.name for g in integrated]
         given["sampled_factors"] = [(g.refs, g.Z, g.n_levels) for g in sampled]
+        if design.standing is not None:
+            given["of_rows"] = design.standing.used, design.standing.log_weights
         problem = build_problem(*rows, factors, **given)
     layout = _layout(population, integrated, sampled, priors, log_sigma, correlations, chains)
     return Setup(

@@ -28,6 +28,7 @@ def build(spec: Spec, groups: Mapping[str, EachFactor], *, reusable: bool = Fals
     `pm.sample`, `pm.sample_prior_predictive`, `pm.find_MAP`, `pm.do` work, and `pm.set_data` on
     what `data_of` names. With `reusable` it is one for the sampler alone, see `Reusable`.
     """
+    spec.design.need_rows("the model in PyMC")
     kind_of_model = Reusable if reusable else pm.Model
     with kind_of_model(coords=model_coords(spec)) as model:
         for name, (dims, values) in data_of(spec).items():

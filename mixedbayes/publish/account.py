@@ -298,7 +298,7 @@ def _group(g: GroupDesign, p: LinearPredictor, *, across: bool) -> str:
 
 def _data(design: Design) -> Iterator[str]:
     several = design.several
-    rows = design.n if several is None else several.m
+    rows = design.used if several is None else several.m
     said = f"The model was fitted to {plural(rows, 'row')} of data"
     if several is not None:
         whole = several.m * len(several.names) - design.n

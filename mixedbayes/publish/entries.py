@@ -211,7 +211,7 @@ def _counts(post: Posterior, statistics: Collection[str]) -> Iterator[Entry]:
     design = post.design
     if "rows" in statistics:
         every = design.several
-        yield Entry(Key(DATA, "rows"), count=design.n if every is None else every.m)
+        yield Entry(Key(DATA, "rows"), count=design.used if every is None else every.m)
         if every is not None:
             yield Entry(Key(DATA, "responses"), count=design.n)
         if design.trials is not None:

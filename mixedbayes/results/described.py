@@ -74,7 +74,7 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
             own_of = " and ".join(design.several.names)
             yield "residual", f"{own_of} correlated in a row: {plural(len(own.levels), 'row')}"
     if design.several is None:
-        yield "rows", f"{design.n:,} used"
+        yield "rows", f"{design.used:,} used"
     else:
         yield "rows", f"{design.several.m:,} used, with {design.n:,} responses"
     predictors = design.predictors

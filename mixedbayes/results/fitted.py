@@ -103,6 +103,7 @@ def is_truncated(post: Posterior) -> bool:
 def observed(post: Posterior) -> Floats:
     """(n,) the response on the scale of `expected`; (n, K) counts of categories."""
     post.need_one_data_set("what compares with responses")
+    post.design.need_rows("what compares with responses")
     d = post.design
     return post.family.reported(d.y) if d.trials is None else d.y / d.trials
 

@@ -151,7 +151,7 @@ def together(design: Design, known: bool = False) -> Together:
         rss += float(w[rows] @ rest**2)
     scale = np.sqrt(np.diag(gram))
     slopes = np.linalg.pinv(gram / np.outer(scale, scale)) / np.outer(scale, scale)
-    df = np.inf if known else float(design.n - len(found))
+    df = np.inf if known else float(design.used - len(found))
     s2 = 1.0 if known else rss / df if df else np.nan
     if not mu.intercept:
         return Together(mu.terms, beta, s2 * slopes, df)
@@ -169,7 +169,7 @@ def alone(g: GroupDesign, y: Floats, weights: Floats | None, known: bool = False
     """
     fits, q = level_fits(g, y, weights), len(g.terms)
     order = np.argsort(g.refs, kind="stable")
-    n = np.bincount(g.refs, minlength=g.n_levels)
+    n, own = np.bincount(g.refs, minlength=g.n_levels), g.rows_per_level
     cov, df = np.full((g.n_levels, q, q), np.nan), np.zeros(g.n_levels)
     root = np.ones(len(y)) if weights is None else np.sqrt(weights)
     for j, rows in enumerate(np.split(order, np.cumsum(n)[:-1])):
@@ -178,14 +178,14 @@ def alone(g: GroupDesign, y: Floats, weights: Floats | None, known: bool = False
         scale[scale == 0] = 1.0
         U, s, Vt = np.linalg.svd(Z / scale, full_matrices=False)
         some = s > _SINGULAR * s.max(initial=0.0)
-        df[j] = np.inf if known else len(rows) - some.sum()
+        df[j] = np.inf if known else own[j] - some.sum()
         if df[j] == 0:
             continue
         right = root[rows] * y[rows]
         rest = right - U[:, some] @ (U[:, some].T @ right)
         half = Vt[some].T / s[some] / scale[:, None]
         cov[j] = (1.0 if known else rest @ rest / df[j]) * (half @ half.T)
-    return Alone(fits, cov, df, n)
+    return Alone(fits, cov, df, own)
 
 
 def _complete(g: GroupDesign, whole: Together, how: Description) -> pd.DataFrame:

@@ -161,7 +161,7 @@ def explained(post: Posterior) -> pd.DataFrame:
                 label = names.label(p.parameter, term)
                 rows.append((g.name, label, int(own.sum()), *batch(theta, eps[:, own, t])))
     if isinstance(post.family.link, Identity) and post.design.limits is None:
-        rows.append((RESIDUAL, None, post.design.n, *data_level(post)))
+        rows.append((RESIDUAL, None, post.design.used, *data_level(post)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     texts = {name: pd.Series(table[name].to_list(), dtype="str") for name in ("group", "term")}
     return table.assign(**texts)

@@ -317,10 +317,7 @@ def _lower_root(C: Floats) -> Floats:
 
 
 def shared_covariance(post: Posterior, first: str, second: str) -> Floats:
-    """(S,) covariance of two parameters' predictors by group effects, mean over the rows.
-
-    That of effects which an id correlates across the two.
-    """
+    """(S,) mean covariance of two predictors in a row by effects that an id correlates."""
     out = np.zeros(post.n_draws)
     for a in post.design.across:
         if first not in a.places or second not in a.places:
@@ -338,12 +335,13 @@ def over_weights(
 ) -> Floats:
     """Mean of f(parameters of a row) over the rows, (S, ...), where weights divide the variance.
 
-    Rows of similar weight count as rows of their harmonic mean: exact for what is proportional to
-    1 / weight.
+    Rows of similar weight count as rows of their harmonic mean, exact for multiples of 1 / weight.
     """
-    weights = post.design.weights
+    weights, standing = post.design.weights, post.design.standing
     if weights is None or post.family.repeats_rows:
         return f(parameters)
+    if standing is not None:
+        return f(post.family.weighted(parameters, standing.harmonic))
     values, counts = np.unique(weights, return_counts=True)
     parts = []
     for some in np.array_split(np.arange(len(values)), min(len(values), _WEIGHTS)):

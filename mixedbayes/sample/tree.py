@@ -195,7 +195,12 @@ def without_derived(tree: xr.DataTree) -> xr.DataTree:
 
 
 def _data(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The response; and the data of its rows, as the model in PyMC has them."""
+    """The response; and the data of its rows, as the model in PyMC has them.
+
+    None where single rows are not there.
+    """
+    if spec.design.without_rows:
+        return {}, {}
     return observed_data(spec), data_of(spec)
 
 

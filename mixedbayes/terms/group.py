@@ -44,6 +44,15 @@ class GroupDesign(Term):
     relation: Related | None = None  # known covariance of the levels; None: they are independent
     arms: Arms | None = None  # by which the covariance of the effects differs
     within: str = ""  # "s(x, g)": the curves of each level that these effects are a part of
+    counts: Floats | None = None  # (n,) how many rows of the data each row stands for; None: itself
+
+    @property
+    def rows_per_level(self) -> Ints:
+        """(J,) how many rows of the data have each level."""
+        if self.counts is None:
+            return super().rows_per_level
+        found = np.bincount(self.refs, self.counts, self.n_levels)
+        return np.asarray(np.rint(found), np.int64)
 
     @property
     def joins(self) -> bool:  # type: ignore[override]

@@ -1,0 +1,225 @@
+"""Both passes over a source, and the table of the rows that stand for its rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.batches.first import FirstPass, Seen
+from mixedbayes.batches.points import points
+from mixedbayes.batches.reading import Reading, reading
+from mixedbayes.batches.second import SecondPass, Sums
+from mixedbayes.design.standing import Standing
+from mixedbayes.design.table import Table
+from mixedbayes.errors import DataError
+from mixedbayes.formula import Formula
+from mixedbayes.numerics.double import Double, Floats, Ints
+from mixedbayes.progress import display
+
+CELLS = 2_000_000  # distinct rows, or combinations of levels, that are kept
+THREADS = 2
+
+
+def collapse(
+    formula: Formula,
+    source: Any,
+    *,
+    functions: Mapping[str, Any],
+    own: Mapping[str, Any],
+    sums: bool,
+    cells: int = CELLS,
+    size: int | None = None,
+    progress: bool = False,
+    missing: str = "drop",
+) -> Table:
+    """Read a source twice, and make rows that stand for its rows.
+
+    Parameters
+    ----------
+    formula
+        Of the model.
+    source
+        A `mixedbayes.sources.Source`.
+    functions, own
+        That the formula may call, and the user's own among them.
+    sums
+        Whether sums of rows are enough, as with a normal response; else rows that are equal become
+        one with their number.
+    cells
+        How many cells, combinations of levels or distinct rows, there may be.
+    size
+        Rows of a batch; the source's own by default.
+    progress
+        Whether to show how many rows have been read.
+    missing
+        "error" refuses rows with missing values, "drop" leaves them out.
+
+    Raises
+    ------
+    ModelError
+        Of a formula that needs all rows at once.
+    DataError
+        If there are too many cells, or no complete row, and whatever the source says.
+    """
+    read = reading(formula, source.schema, functions, own, sums=sums)
+    if not read.columns:
+        raise DataError(f"the formula {formula.text} reads no column of {source.describe()}")
+    first = FirstPass(read, cells)
+    seen = run(source, read, first.partial, first.combine, size, progress, "Reading levels")
+    check_seen(seen, source, missing)
+    second = SecondPass.of(read, seen, source.schema, cells)
+    found = run(source, second.read, second.partial, second.combine, size, progress, "Adding up")
+    return finished(second, seen, found, source.describe())
+
+
+def run[S](
+    source: Any,
+    read: Reading,
+    partial: Callable[[Iterator[Any]], S],
+    combine: Callable[[S, S], S],
+    size: int | None,
+    progress: bool,
+    title: str,
+) -> S:
+    """One pass in threads that take batches in turn."""
+    batches = iter(
+        source.batches(read.columns) if size is None else source.batches(read.columns, size)
+    )
+    lock, stop, done = threading.Lock(), threading.Event(), [0]
+
+    def own() -> Iterator[Any]:
+        while not stop.is_set():
+            with lock:
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+            done[0] += batch.num_rows
+
+    total = source.rows or 0
+    with (
+        display(title, total, "rows", wanted=progress) as shown,
+        ThreadPoolExecutor(THREADS) as pool,
+    ):
+        futures = [pool.submit(partial, own()) for _ in range(THREADS)]
+        try:
+            waiting = set(futures)
+            while waiting:
+                waiting = {f for f in waiting if not f.done()}
+                for future in waiting:
+                    with suppress(TimeoutError):
+                        future.exception(timeout=0.05)
+                    break
+                shown.update(min(done[0], total))
+                if any(f.done() and f.exception() for f in futures):
+                    stop.set()
+        finally:
+            stop.set()
+        found = [future.result() for future in futures]
+    out = found[0]
+    for other in found[1:]:
+        out = combine(out, other)
+    return out
+
+
+def check_seen(seen: Seen, source: Any, missing: str) -> None:
+    """There are complete rows, or DataError."""
+    if not seen.dropped and seen.used:
+        return
+    places = ", ".join(f"{name} in {n:,}" for name, n in seen.dropped.items())
+    if not seen.used:
+        raise DataError(
+            f"none of the {seen.total:,} rows of {source.describe()} is complete: missing values "
+            f"of {places}; leave such a column out of the formula, or fill it"
+        )
+    if missing == "error":
+        raise DataError(
+            f"{seen.total - seen.used:,} of the {seen.total:,} rows of {source.describe()} have "
+            f'missing values: {places}; missing="drop" leaves these rows out'
+        )
+
+
+# ---- the table -----------------------------------------------------------------------------------
+
+
+def finished(second: SecondPass, seen: Seen, sums: Sums, source: str) -> Table:
+    """The rows that stand for those that both passes read."""
+    read = second.read
+    codes = second.codes(sums.keys)
+    if not read.moments:
+        columns = {name: _taken(second.series[name], own) for name, own in codes.items()}
+        standing = _standing(
+            seen, source, sums.counts.astype(float), None, (0.0, seen.used), moments=False
+        )
+        return _table(read, columns, replace(standing, states=second.states))
+    names = sums.names
+    pivots = np.array([second.pivots.get(name, 0.0) for name in names])
+    counted = points(_double(sums.counts), (sums.sums, sums.rests), pivots)
+    cells, counts, found = counted.cells, counted.counts, counted.columns
+    weighing: Floats | None = None
+    if sums.weighted.size:
+        total = sums.weighted[:, 0], sums.weighted_rests[:, 0]
+        rest = sums.weighted[:, 1:], sums.weighted_rests[:, 1:]
+        own = points(total, rest, pivots)
+        zeros = np.zeros(len(own.cells))
+        weighing = np.concatenate([np.zeros(len(cells)), own.counts])
+        cells, found = np.concatenate([cells, own.cells]), np.concatenate([found, own.columns])
+        counts = np.concatenate([counts, zeros])
+    columns = {name: _taken(second.series[name], own[cells]) for name, own in codes.items()}
+    values: dict[str, Floats] = {}
+    for name in dict.fromkeys(names):
+        own_columns = [k for k, other in enumerate(names) if other == name]
+        values[name] = found[:, own_columns]
+    for name in read.numbers:
+        columns[name] = pd.Series(values.pop(name)[:, 0])
+    for name in read.columns:
+        if name not in columns:  # of weights alone
+            mean = sums.weighted[:, 0] / sums.counts
+            columns[name] = pd.Series(mean[cells])
+    logs = sum(sums.log_weights), sum(sums.inverse_weights) if weighing is not None else seen.used
+    standing = replace(
+        _standing(seen, source, counts, weighing, logs, moments=True),
+        computed=values,
+        fields=sums.fields,
+        numbers=frozenset(read.numbers),
+        states=second.states,
+    )
+    return _table(read, columns, standing)
+
+
+def _standing(
+    seen: Seen,
+    source: str,
+    counts: Floats,
+    weights: Floats | None,
+    logs: tuple[float, float],
+    *,
+    moments: bool,
+) -> Standing:
+    ranges = {name: (scan.low, scan.high) for name, scan in seen.scans.items()}
+    log_weights, inverse_weights = logs
+    return Standing(
+        counts, weights, log_weights, inverse_weights, seen.total, seen.used, dict(seen.dropped),
+        moments, source, ranges=ranges,
+    )  # fmt: skip
+
+
+def _table(read: Reading, columns: dict[str, pd.Series], standing: Standing) -> Table:
+    ordered = {name: columns[name] for name in read.columns}
+    n = len(standing.counts)
+    return Table(ordered, pd.RangeIndex(n), read.columns, standing=standing)
+
+
+def _taken(column: pd.Series, codes: Ints) -> pd.Series:
+    return column.iloc[codes].reset_index(drop=True)
+
+
+def _double(x: Any) -> Double:
+    return np.asarray(x, np.float64), np.zeros(len(x))

@@ -1,0 +1,91 @@
+"""Rows that stand for the rows of a source, which was read in batches and is not in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+type State = dict[str, object]
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """For what n rows of a table stand.
+
+    Either each is a row that occurs `counts` times, or (`moments`) the rows of a cell, which have
+    the same levels, have together the number, the means and the products of columns of all rows of
+    the cell, and are by themselves no rows of the data.
+
+    Attributes
+    ----------
+    counts
+        (n,) how many rows each stands for.
+    weights
+        (n,) of rows that the user weighted, their sum in the place of their number. A cell has
+        then rows with counts and weight zero, and others with weights and count zero.
+    log_weights
+        Sum of the logarithms of all rows' weights.
+    inverse_weights
+        Sum of the inverse of all rows' weights; their number where none is weighted.
+    total, used
+        How many rows were read, and how many of them lack nothing.
+    dropped
+        Column -> rows with a missing value there.
+    source
+        What was read, in words.
+    computed
+        (n, k) what the expressions of the formula are, and products of several of them, which are
+        joined by a tab, as these are no functions of the columns any more.
+    fields
+        Of an expression with several columns what these are called.
+    numbers
+        Columns of which only means and products are known.
+    states
+        What stateful functions learned of all rows, by the call's text.
+    ranges
+        Smallest and largest value of numeric columns.
+    """
+
+    counts: Floats
+    weights: Floats | None
+    log_weights: float
+    inverse_weights: float
+    total: int
+    used: int
+    dropped: Mapping[str, int]
+    moments: bool
+    source: str
+    computed: Mapping[str, Floats] = field(default_factory=dict)
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    numbers: frozenset[str] = frozenset()
+    states: Mapping[str, State] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def harmonic(self) -> float:
+        """Harmonic mean of the rows' weights."""
+        return self.used / self.inverse_weights
+
+    def refusal(self, what: str, columns: Iterable[str]) -> str:
+        """Why something that reads single rows cannot be had, and what to do."""
+        named = tuple(columns)
+        size = 8e-9 * self.used * len(named)
+        return (
+            f"{what} reads rows of the data, and {self.source} was read in batches: of "
+            f"{self.used:,} rows sums are left. Predictions of rows are predict(new); for the rest "
+            f"fit a sample of the rows as a data frame, or all of them, {', '.join(named)} in "
+            f"{size:.1f} GB"
+        )
+
+    def joint(self, texts: tuple[str, ...]) -> Floats:
+        """(n, k) the product of several expressions, the first one's columns running fastest."""
+        return self.computed[product_name(texts)]
+
+
+def product_name(texts: tuple[str, ...]) -> str:
+    """Under which name `computed` has a product."""
+    return "\t".join(texts)

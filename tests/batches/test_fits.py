@@ -1,0 +1,108 @@
+"""Fits of data that are read in batches: the same draws, and what can be asked of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedbayes as mb
+from tests.support.batches import data, opened_batches
+
+FORMULA = "y ~ x + arm + t + (x | a) + (1 | b)"
+SHORT = {"draws": 200, "tune": 200, "chains": 2, "seed": 3, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return data(4, 500)
+
+
+@pytest.fixture(scope="module")
+def here(frame):
+    return mb.fit(FORMULA, frame, **SHORT)
+
+
+@pytest.fixture(scope="module")
+def there(frame):
+    return mb.fit(FORMULA, opened_batches(frame, 61), **SHORT)
+
+
+def test_draws(here, there):
+    """The same seed gives the same draws, to rounding errors of cross-products."""
+    ours, theirs = here.idata.posterior, there.idata.posterior
+    for name in ours.data_vars:
+        size = float(np.abs(ours[name]).max())
+        np.testing.assert_allclose(theirs[name], ours[name], atol=1e-7 * size, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda f: f.fixef(),
+        lambda f: f.ranef(),
+        lambda f: f.coef(),
+        lambda f: f.varcorr(),
+        lambda f: f.icc(),
+        lambda f: f.r2(),
+        lambda f: f.shrinkage(),
+        lambda f: f.pooling(),
+        lambda f: f.explained(),
+        lambda f: f.parameters(),
+        lambda f: f.describe(),
+        lambda f: f.hypothesis("x > 0"),
+        lambda f: f.predict(data(9, 20).dropna(), groups=["a"]),
+        lambda f: f.means("arm"),
+        lambda f: f.means("a", over="balanced"),
+        lambda f: f.comparisons("arm"),
+        lambda f: f.comparisons("t"),
+        lambda f: f.slopes("x", by="arm"),
+        lambda f: f.grid(arm="all", x=[45, 55]),
+        lambda f: f.condition_on(data(9, 20).dropna().assign(a=99)).predict(
+            data(10, 20).dropna().assign(a=99)
+        ),
+        lambda f: f.model.priors,
+    ],
+)
+def test_tables(here, there, ask):
+    """Tables have the same numbers."""
+    ours, theirs = ask(here), ask(there)
+    ours = getattr(ours, "table", ours)
+    theirs = getattr(theirs, "table", theirs)
+    ours, theirs = (
+        pd.DataFrame(t).drop(columns=["ess_bulk", "rhat"], errors="ignore") for t in (ours, theirs)
+    )
+    pd.testing.assert_frame_equal(theirs, ours, rtol=1e-6, atol=1e-7)
+
+
+def test_said(here, there):
+    """The summary says the same, and how many rows there were."""
+    assert str(there.summary()) == str(here.summary())
+    assert str(there.model) == str(here.model)
+    assert repr(there.model.design) == repr(here.model.design)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda f: f.residuals(),
+        lambda f: f.fitted(),
+        lambda f: f.predict(),
+        lambda f: f.loo(),
+        lambda f: f.check(),
+        lambda f: f.pp_check(),
+        lambda f: f.report("page.html"),
+        lambda f: f.posterior_predictive(),
+        lambda f: f.model.code("lme4"),
+        lambda f: f.model.build(mb.NonCentered()),
+        lambda f: f.model.simulate(),
+        lambda f: mb.compare({"a": f, "b": f}),
+        lambda f: f.means("arm", target="P(y > 3)"),
+        lambda f: f.means("x"),
+        lambda f: f.means("arm", by="x"),
+    ],
+)
+def test_refused(there, ask):
+    """What reads single rows says that they are not there, and what to do."""
+    with pytest.raises(mb.MixedBayesError, match=r"read in batches"):
+        ask(there)
