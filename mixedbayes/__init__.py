@@ -35,6 +35,7 @@ _HOME = {
     "ways": "mixedbayes.api.several",
     "from_bambi": "mixedbayes.api.bambi",
     "from_pymc": "mixedbayes.api.pymc",
+    "source": "mixedbayes.api.batches",
     "study": "mixedbayes.lab.study",
     "table": "mixedbayes.api.several",
     "Relation": "mixedbayes.terms.relation",
@@ -115,6 +116,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from mixedbayes.api.average import average as average
     from mixedbayes.api.bambi import from_bambi as from_bambi
+    from mixedbayes.api.batches import source as source
     from mixedbayes.api.fit import fit as fit
     from mixedbayes.api.load import load as load
     from mixedbayes.api.many import fit_many as fit_many

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from mixedbayes.batches.passes import CELLS, collapse
@@ -11,11 +13,78 @@ from mixedbayes.design.functions import registry
 from mixedbayes.design.table import Table
 from mixedbayes.design.types import Design
 from mixedbayes.engines.base import Chosen
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.formula import Formula
-from mixedbayes.sources import is_source
+from mixedbayes.printable import printable
+from mixedbayes.sources import Source, is_source
 from mixedbayes.sources import open as opened
+from mixedbayes.sources.base import SIZE
+
+
+@dataclass(frozen=True)
+class Batchwise:
+    """Data that a model reads in batches, and how; see `source`."""
+
+    of: Source
+    cells: int
+    size: int | None
+    on: Any
+    progress: bool
+
+    def __repr__(self) -> str:
+        return printable(f"Source of {self.of.describe()}: {', '.join(self.of.names)}")
+
+
+def source(
+    data: Any,
+    *,
+    cells: int = CELLS,
+    size: int | None = None,
+    on: Any = None,
+    progress: bool = True,
+) -> Batchwise:
+    """Data that are read in batches, for `Model` and `fit`, which take such data without it, too.
+
+    Of a gaussian model with identity link the rows of each cell are added up, a cell being a
+    combination of levels of grouping factors and categories that occurs; numbers in the formula
+    cost no memory but the products of their columns in each cell. Of models of other families equal
+    rows become one with their number, as `weights()` says it. The sums do not depend on batches, on
+    the order of rows or files, or on how many processes read them.
+
+    Parameters
+    ----------
+    data
+        A path, a list of paths, a folder or a glob of Parquet, CSV or Arrow files; a
+        `pyarrow.dataset`, a DuckDB relation or (connection, query), a Polars LazyFrame, an Ibis
+        table, a Dask DataFrame; a data frame in memory.
+    cells
+        The most cells, or distinct rows, that are kept; more raise DataError.
+    size
+        Rows of a batch; by default some hundred thousand.
+    on
+        Where batches are read: None, in threads of this process; an executor of
+        `concurrent.futures`; a `dask.distributed.Client`.
+    progress
+        Whether to show how many rows have been read.
+
+    Raises
+    ------
+    DataError
+        The data cannot be opened, or cells or size are not positive.
+
+    Examples
+    --------
+    >>> import mixedbayes as mb
+    >>> sleep = mb.source(mb.load_data("sleepstudy"))
+    >>> sleep
+    Source of a table of 180 rows x 3 columns: Reaction, Days, Subject
+    >>> fit = mb.fit("Reaction ~ Days + (Days | Subject)", sleep, seed=1)  # doctest: +SKIP
+    """
+    for name, given in (("cells", cells), ("size", SIZE if size is None else size)):
+        if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
+            raise DataError(f"{name}={given!r} is not a whole number from 1")
+    return Batchwise(opened(data), cells, size, on, progress)
 
 
 def read(
@@ -24,7 +93,6 @@ def read(
     family: Family,
     functions: Mapping[str, Callable[..., Any]] | None,
     missing: str,
-    cells: int | None,
 ) -> Table:
     """The used columns of a data frame; of a source the rows that stand for its rows.
 
@@ -35,8 +103,10 @@ def read(
     DataError
         Whatever is wrong with the data.
     """
-    if not is_source(data):
-        return table(data, used_columns(formula).columns)
+    if not isinstance(data, Batchwise):
+        if isinstance(data, Table) or not is_source(data):
+            return table(data, used_columns(formula).columns)
+        data = source(data)
     if not family.closed_form and not family.repeats_rows:
         raise ModelError(
             f"weights of the {family.name} family divide its variance, so that equal rows do not "
@@ -44,8 +114,9 @@ def read(
             f"{', '.join(used_columns(formula).columns)} into a data frame"
         )
     return collapse(
-        formula, opened(data), functions=registry(functions), own=functions or {},
-        sums=family.closed_form, cells=CELLS if cells is None else cells, missing=missing,
+        formula, data.of, functions=registry(functions), own=functions or {},
+        sums=family.closed_form, cells=data.cells, size=data.size, on=data.on,
+        progress=data.progress, missing=missing,
     )  # fmt: skip
 
 

@@ -25,7 +25,6 @@ def fit(
     functions: Mapping[str, Callable[..., Any]] | None = None,
     missing: Literal["drop", "error"] = "drop",
     known: Mapping[str, Any] | None = None,
-    cells: int | None = None,
     draws: int = 1000,
     tune: int | None = None,
     chains: int = 4,
@@ -56,7 +55,6 @@ def fit(
         functions=functions,
         missing=missing,
         known=known,
-        cells=cells,
     )
     return model.fit(
         draws,

@@ -109,7 +109,9 @@ class Model:
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
         changed, and tables come back in its library. Levels of a grouping factor are equal in new
-        data where Python says so: 1, 1.0 and True are one level, and text is never a number.
+        data where Python says so: 1, 1.0 and True are one level, and text is never a number. Or
+        more rows than memory holds, files, a query, whatever `mixedbayes.source` takes: read twice
+        in batches, of which sums are kept, or, if not normal, distinct rows with their numbers.
     family
         Name or object, for example ``"gaussian"``; of several responses that are not all normal a
         dictionary, ``family={"weight": "gaussian", "sick": "bernoulli"}``, with ``mv(weight, sick,
@@ -165,8 +167,6 @@ class Model:
         `pedigree`, `phylogeny`, `car`, `icar` or `Relation` make. Levels of a covariance that the
         data do not have are integrated out; those of a precision all have effects. New levels that
         it has are predicted from those in the fit.
-    cells
-        Of a source how many combinations of levels, or distinct rows, may be kept; 2,000,000.
 
     Raises
     ------
@@ -192,13 +192,12 @@ class Model:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         missing: Literal["drop", "error"] = "drop",
         known: Mapping[str, Any] | None = None,
-        cells: int | None = None,
     ) -> None:
         self.formula = with_residual(parse_all(formula), residual)
         kind = with_errors(family_of(family, self.formula), self.formula)
         check_formula(kind, self.formula)
         check_limits(kind, self.formula)
-        whole = read(data, self.formula, kind, functions, missing, cells)
+        whole = read(data, self.formula, kind, functions, missing)
         design = build_design(
             self.formula, whole, functions=functions, missing=missing, known=known,
             expand=kind.expanded, parameters=parameters_of(kind, self.formula),

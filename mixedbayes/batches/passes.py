@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,13 @@ from mixedbayes.batches.reading import Reading, reading
 from mixedbayes.batches.second import SecondPass, Sums
 from mixedbayes.design.standing import Standing
 from mixedbayes.design.table import Table
+from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
 from mixedbayes.numerics.double import Double, Floats, Ints
 from mixedbayes.progress import display
+from mixedbayes.sources.base import SIZE
+from mixedbayes.sources.reduce import reduce
 
 CELLS = 2_000_000  # distinct rows, or combinations of levels, that are kept
 THREADS = 2
@@ -36,6 +39,7 @@ def collapse(
     sums: bool,
     cells: int = CELLS,
     size: int | None = None,
+    on: Any = None,
     progress: bool = False,
     missing: str = "drop",
 ) -> Table:
@@ -56,6 +60,8 @@ def collapse(
         How many cells, combinations of levels or distinct rows, there may be.
     size
         Rows of a batch; the source's own by default.
+    on
+        Where; None: in threads of this process.
     progress
         Whether to show how many rows have been read.
     missing
@@ -68,30 +74,41 @@ def collapse(
     DataError
         If there are too many cells, or no complete row, and whatever the source says.
     """
-    read = reading(formula, source.schema, functions, own, sums=sums)
-    if not read.columns:
+    there = [name for name in used_columns(formula).columns if name in source.names]
+    if not there:
         raise DataError(f"the formula {formula.text} reads no column of {source.describe()}")
+    schema = source.typed(there)
+    read = reading(formula, schema, functions, own, sums=sums)
     first = FirstPass(read, cells)
-    seen = run(source, read, first.partial, first.combine, size, progress, "Reading levels")
+    rows = SIZE if size is None else size
+    seen = run(source, read, first, rows, on, progress, "Reading levels")
     check_seen(seen, source, missing)
-    second = SecondPass.of(read, seen, source.schema, cells)
-    found = run(source, second.read, second.partial, second.combine, size, progress, "Adding up")
+    second = SecondPass.of(read, seen, schema, cells)
+    found = run(source, second.read, second, rows, on, progress, "Adding up rows")
     return finished(second, seen, found, source.describe())
+
+
+class Pass[S](Protocol):
+    """What a pass makes of batches."""
+
+    def partial(self, batches: Iterable[Any]) -> S: ...
+
+    def combine(self, a: S, b: S) -> S: ...
 
 
 def run[S](
     source: Any,
     read: Reading,
-    partial: Callable[[Iterator[Any]], S],
-    combine: Callable[[S, S], S],
-    size: int | None,
+    of: Pass[S],
+    size: int,
+    on: Any,
     progress: bool,
     title: str,
 ) -> S:
-    """One pass in threads that take batches in turn."""
-    batches = iter(
-        source.batches(read.columns) if size is None else source.batches(read.columns, size)
-    )
+    """One pass, in threads that take batches in turn unless it runs elsewhere."""
+    if on is not None or source.computed_by_dask:
+        return reduce(source, read.columns, of.partial, of.combine, on=on, size=size)
+    batches = iter(source.batches(read.columns, size))
     lock, stop, done = threading.Lock(), threading.Event(), [0]
 
     def own() -> Iterator[Any]:
@@ -108,7 +125,7 @@ def run[S](
         display(title, total, "rows", wanted=progress) as shown,
         ThreadPoolExecutor(THREADS) as pool,
     ):
-        futures = [pool.submit(partial, own()) for _ in range(THREADS)]
+        futures = [pool.submit(of.partial, own()) for _ in range(THREADS)]
         try:
             waiting = set(futures)
             while waiting:
@@ -125,7 +142,7 @@ def run[S](
         found = [future.result() for future in futures]
     out = found[0]
     for other in found[1:]:
-        out = combine(out, other)
+        out = of.combine(out, other)
     return out
 
 

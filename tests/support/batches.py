@@ -20,13 +20,18 @@ class Batches(Source):
         self.tables, self.size = tables, size
 
     @classmethod
+    def takes(cls, data):
+        return False
+
+    @classmethod
     def opened(cls, data):
-        return None
+        raise NotImplementedError
 
     def describe(self):
         return f"{len(self.tables)} tables"
 
-    def _schema(self):
+    @property
+    def schema(self):
         return unified([(str(k), t.schema) for k, t in enumerate(self.tables)])
 
     def _read(self, columns, size):
