@@ -23,9 +23,10 @@ def resampled(
     """Other numbers of levels, each with the rows of a level of the data.
 
     Every level is taken as often as every other, as far as the numbers allow; which ones once more
-    is drawn. What is taken has new labels, of the factors in `n` and of those nested in them;
-    others keep theirs, by which relations between levels and memberships in several know them,
-    and a nested factor that is a predictor too keeps what it holds.
+    is drawn, evenly over the values of predictors that a level has in all its rows, such as arms.
+    What is taken has new labels, of the factors in `n` and of those nested in them; others keep
+    theirs, by which relations between levels and memberships in several know them, and a nested
+    factor that is a predictor too keeps what it holds.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def resampled(
     nested = {f: [o for o in inner if o != f and _is_nested(out, f, o)] for f in n}
     for factor, wanted in n.items():
         codes, levels = pd.factorize(out[factor])
-        taken = _evenly(len(levels), wanted, rng)
+        taken = _evenly(_of_levels(out, codes, covariates), wanted, rng)
         at = [np.flatnonzero(codes == k) for k in range(len(levels))]
         new = np.repeat(np.arange(wanted), [len(at[k]) for k in taken])
         out = out.loc[np.concatenate([at[k] for k in taken])].reset_index(drop=True)
@@ -67,10 +68,29 @@ def _is_nested(frame: pd.DataFrame, outer: str, inner: str) -> bool:
     return bool((frame.groupby(inner, observed=True)[outer].nunique() <= 1).all())
 
 
-def _evenly(levels: int, wanted: int, rng: np.random.Generator) -> Ints:
-    times, rest = divmod(wanted, levels)
-    more = np.sort(rng.choice(levels, rest, replace=False))
-    return np.concatenate([np.tile(np.arange(levels), times), more]).astype(np.int64)
+def _evenly(levels: pd.DataFrame, wanted: int, rng: np.random.Generator) -> Ints:
+    """Positions of levels, each as often as the others; of those once more a systematic sample.
+
+    A systematic sample of the levels, which are sorted by what they have, takes each with the same
+    probability, and of every arm as large a share as of all.
+    """
+    times, rest = divmod(wanted, len(levels))
+    keys = [levels[name] for name in reversed(levels.columns)]
+    order = np.lexsort((rng.random(len(levels)), *keys))
+    at = np.floor((rng.random() + np.arange(rest)) * (len(levels) / max(rest, 1))).astype(int)
+    return np.concatenate([np.tile(np.arange(len(levels)), times), np.sort(order[at])])
+
+
+def _of_levels(frame: pd.DataFrame, codes: Ints, covariates: Collection[str]) -> pd.DataFrame:
+    """What is the same in all rows of each level, as ranks: (levels, such covariates).
+
+    Those of few values, such as arms, come first.
+    """
+    ranks = {c: pd.factorize(frame[c], sort=True)[0] for c in sorted(covariates)}
+    by = pd.DataFrame(ranks, index=frame.index).groupby(codes)
+    first, last = by.min(), by.max()
+    values = first.loc[:, (first == last).all()].nunique()
+    return first[values[values > 1].sort_values(kind="stable").index]
 
 
 def _with_rows(frame: pd.DataFrame, factors: Sequence[str], rows: int) -> pd.DataFrame:
