@@ -54,6 +54,7 @@ STAGES = [
     {"interop"},
     {"teach"},
     {"report"},
+    {"explore"},
     {"publish"},
     {"api"},
     {"lab"},

@@ -18,6 +18,7 @@ with lazily(globals()):
     from mixedbayes.checks.sensitivity import prior_sensitivity
     from mixedbayes.estimands.grid import grid
     from mixedbayes.estimands.means import comparisons, means, slopes
+    from mixedbayes.explore.page import explore
     from mixedbayes.plots.check import plot_check
     from mixedbayes.plots.estimands import plot_comparisons, plot_means, plot_slopes
     from mixedbayes.plots.fitted import plot_fitted
@@ -150,6 +151,7 @@ class Accessors:
     plot_check = method(plot_check)
 
     ways = method(ways, whole=True)
+    explore = method(explore, whole=True)
     report = method(report, several="all", whole=True)
     table = method(table, several="all", whole=True)
     methods = method(methods, several="all", whole=True)

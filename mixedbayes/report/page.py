@@ -89,12 +89,15 @@ def report(
     return path
 
 
-def check_page(path: Path) -> None:
-    """FileError where a report would be another kind of file, or replace what is no report."""
+def check_page(path: Path, what: str = "report") -> None:
+    """FileError where a report would be another kind of file, or replace what is no report.
+
+    `what` is the word for other pages than reports.
+    """
     if path.suffix.lower() not in ENDINGS:
         kind = f"a file {path.suffix}" if path.suffix else "a file without an ending"
         raise FileError(
-            f"{path.name}: a report is a page of HTML, not {kind}; call it "
+            f"{path.name}: a {what} is a page of HTML, not {kind}; call it "
             f"{path.with_suffix('.html').name}, which a browser prints as PDF"
         )
     if not path.is_file():
@@ -103,7 +106,7 @@ def check_page(path: Path) -> None:
         start = file.read(_START)
     if start and MARK.encode() not in start:
         raise FileError(
-            f"{path} is there and is no report of mixedbayes, so it is not replaced; choose "
+            f"{path} is there and is no {what} of mixedbayes, so it is not replaced; choose "
             "another name, or remove it"
         )
 

@@ -132,8 +132,13 @@ def _without_long_names(panel: Panel) -> Panel:
 
 
 def embedded(content: Any) -> str:
+    """JSON for a script element, with as many digits as a picture needs."""
+    return in_script(_plain(content))
+
+
+def in_script(content: Any) -> str:
     """JSON in which no character can end a script element or a line of one."""
-    text = json.dumps(_plain(content), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text

@@ -1,38 +1,19 @@
 """The page in a browser without network: it draws, the pointer names groups, tables filter."""
 
-import json
-import shutil
 import time
 
 import pytest
+from browser import ABSENT, NEEDED, requests, started
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+pytestmark = pytest.mark.skipif(ABSENT, reason=NEEDED)
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER),
-    reason="needs Chromium and its driver: apt-get install chromium chromium-driver",
-)
-
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 NASTY = "<script>alert('no')</script>&\"<b>"
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.add_argument("--window-size=1200,900")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(service=Service(DRIVER), options=options)
+    driver = started(webdriver, tmp_path_factory.mktemp("profile"))
     yield driver
     driver.quit()
 
@@ -70,13 +51,6 @@ def drawn(browser, key):
         ".filter((p) => p.querySelector('.scatterlayer .trace')).length",
         key,
     )
-
-
-def requests(browser):
-    """Addresses that the page asked for."""
-    events = [json.loads(e["message"])["message"] for e in browser.get_log("performance")]
-    sent = [e["params"]["request"]["url"] for e in events if e["method"].endswith("WillBeSent")]
-    return [u for u in sent if not u.startswith(("data:", "blob:", "chrome:", "chrome-untrusted:"))]
 
 
 @pytest.mark.parametrize(

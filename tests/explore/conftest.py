@@ -1,0 +1,111 @@
+"""Fits whose pages are looked at, each made once, and the page's mathematics without a browser."""
+
+import json
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+import mixedbayes as mb
+
+NASTY = "<script>alert('no')</script>&\"<b>{{"
+
+
+def _sleep():
+    data = mb.load_data("sleepstudy_partial")
+    data["Subject"] = data["Subject"].cat.rename_categories({"372": NASTY})
+    return "Reaction ~ Days + (Days | Subject)", data, {}
+
+
+def _simpson():
+    return "V2 ~ V1 + (1 | Group)", mb.load_data("simpson"), {}
+
+
+def _gpa():
+    data = mb.load_data("gpa")
+    data = data[data["student"].isin(data["student"].unique()[:30])].copy()
+    data["when"] = 2000.0 + data["occasion"]
+    return "gpa ~ when * sex + (when | student)", data, {}
+
+
+def _apart():
+    return "Reaction ~ Days + (Days || Subject)", mb.load_data("sleepstudy"), {}
+
+
+def _slope():
+    return "PCV ~ time + breed + (0 + time | animal_id)", mb.load_data("ex33"), {}
+
+
+def _schools():
+    return "y | se(sigma) ~ 1 + (1 | school)", mb.load_data("eight_schools"), {}
+
+
+def _crossed():
+    return "diameter ~ 1 + (1 | plate) + (1 | sample)", mb.load_data("penicillin"), {}
+
+
+def _machines():
+    data = mb.load_data("machines")
+    data["w"] = np.where(data.index % 3, 1.0, 2.0)
+    return "score | weights(w) ~ Machine + offset(0.1 * w) + (1 | Worker)", data, {}
+
+
+def _bent():
+    data = mb.load_data("sleepstudy")
+    priors = {"fixef": mb.Normal(1, 30)}
+    return "Reaction ~ Days + I(Days**2) + (1 | Subject)", data, {"priors": priors}
+
+
+MODELS = {
+    "sleep": _sleep, "simpson": _simpson, "gpa": _gpa, "apart": _apart, "slope": _slope,
+    "schools": _schools, "crossed": _crossed, "machines": _machines, "bent": _bent,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def fitted():
+    """A fit by the name of its model, made when first asked for."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            formula, data, options = MODELS[name]()
+            made[name] = mb.fit(
+                formula, data, draws=50, tune=200, chains=2, seed=1, progress=False, **options
+            )
+        return made[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def pooled():
+    """Calls a function of the page by name, without a browser."""
+    engine = pytest.importorskip("quickjs", reason="needs quickjs-ng, of the extra test")
+    context = engine.Context()
+    source = files("mixedbayes.explore").joinpath("assets", "pooled.js")
+    context.eval(source.read_text(encoding="utf-8"))
+
+    def call(function, *arguments):
+        said = ", ".join(json.dumps(a) for a in arguments)
+        # NaN and infinity are no JSON
+        text = context.eval(
+            f"JSON.stringify({function}({said}),"
+            "(k, v) => typeof v === 'number' && !isFinite(v) ? String(v) : v)"
+        )
+        return json.loads(text)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def page(fitted, tmp_path_factory):
+    """Path of a model's page."""
+    folder, made = tmp_path_factory.mktemp("pages"), {}
+
+    def get(name):
+        if name not in made:
+            made[name] = fitted(name).explore(folder / f"{name}.html")
+        return made[name]
+
+    return get
