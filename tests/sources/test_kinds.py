@@ -182,9 +182,15 @@ def test_a_lazy_frame_reads_files_and_passes_on_what_fails(folder):
     assert read(sources.open(lazy), ["count"])["count"].tolist() == list(range(5, 23))
     with pytest.raises(DataError, match='LazyFrame cannot be read: unable to find column "nope"'):
         sources.open(lazy.select("nope")).batches(["nope"])
-    late = pl.LazyFrame({"a": ["x"]}).select(pl.col("a").cast(pl.Int64))
+    late = pl.LazyFrame({"a": ["1"] * 5000 + ["x"]}).select(pl.col("a").cast(pl.Int64))
     with pytest.raises(DataError, match="LazyFrame cannot be read: conversion"):
-        list(sources.open(late).batches(["a"]))
+        list(sources.open(late).batches(["a"], 100))
+
+
+def test_a_polars_that_loses_errors_is_refused(monkeypatch):
+    monkeypatch.setattr(pl, "__version__", "1.37.1")
+    with pytest.raises(MissingExtraError, match=r"Polars 1\.37\.1 loses .* pip install --upgrade"):
+        sources.open(pl.LazyFrame())
 
 
 # Ibis

@@ -58,10 +58,9 @@ class Relation(Source):
         return self.said
 
     def _read(self, columns: list[str], size: int) -> Iterator[Any]:
-        column = library("duckdb", "duckdb", "reading it").ColumnExpression
+        quoted = ('"{}"'.format(name.replace('"', '""')) for name in columns)
         try:
-            chosen = self.relation.select(*map(column, columns))
-            reader = chosen.to_arrow_reader(size)
+            reader = self.relation.project(", ".join(quoted)).to_arrow_reader(size)
             try:
                 yield from reader
             finally:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mixedbayes.errors import DataError
+from mixedbayes.errors import DataError, MissingExtraError
 from mixedbayes.sources.base import Source
 from mixedbayes.sources.libraries import arrow, library, made_by
 from mixedbayes.sources.types import first_line
+
+_WHOLE = (1, 38)  # the first version whose batches end with the query's error
 
 
 @dataclass(eq=False)
@@ -25,6 +27,12 @@ class Lazy(Source):
 
     @classmethod
     def opened(cls, data: Any) -> Source:
+        version = _polars().__version__
+        if tuple(map(int, version.split(".")[:2])) < _WHOLE:
+            raise MissingExtraError(
+                f"Polars {version} loses the errors of queries that it streams, and rows with them:"
+                " pip install --upgrade mixedbayes[polars]"
+            )
         return cls(data)
 
     def describe(self) -> str:
