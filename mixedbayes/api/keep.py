@@ -27,7 +27,7 @@ from mixedbayes.model.coords import check_labels
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
 from mixedbayes.priors import codec
-from mixedbayes.results import cache
+from mixedbayes.results import cache, standing
 from mixedbayes.results.files import Each, check
 from mixedbayes.results.match import check_fingerprint, check_match, fingerprint
 from mixedbayes.results.posterior import Posterior
@@ -67,6 +67,7 @@ EXTRA = {
     "intercept_at_means": [str],
     "units": Each(str),
     "library?": str,  # of the data frame, where it is not pandas
+    "standing?": standing.KIND,  # for what the rows stand, where data were read in batches
     "fixed?": Each((float, str)),  # what of the family the user fixed
     "links?": Each(str),  # chosen ones of further parameters, by name
     "families?": Each(FAMILY),  # of several responses with different ones
@@ -94,15 +95,17 @@ class Asked:
 def saved(post: Posterior, asked: Asked) -> SavedFit:
     """A fit in plain types."""
     design, family, run = post.design, post.family, post.made
-    if design.standing is not None:
-        raise FileError("fits of data that were read in batches cannot be saved yet")
     own = list(own_names(design))
+    data, stands = design.whole, {}
+    if design.standing is not None:
+        data, said = standing.encode(data, design.standing)
+        stands = {"standing": said}
     return SavedFit(
         formula=design.formula.texts[0],
         family=family.name,
         link=family.link.name,
         priors=codec.encode(post.priors.given),
-        data=design.whole,
+        data=data,
         idata=without_derived(post.idata),
         settings=asdict(run.settings),
         versions=_versions(),
@@ -117,6 +120,7 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             ],
             "units": {str(name): str(unit) for name, unit in design.units.items()},
             **({"columns": fingerprint(design)} if own else {}),
+            **stands,
             **(
                 {} if (own_term := design.formula.residual) is None else {"residual": own_term.text}
             ),
@@ -265,9 +269,13 @@ def arguments(saved: SavedFit, family: Family | None = None) -> dict[str, Any]:
     with_residual(parse_all(formulas), saved.extra.get("residual"))
     saved.data.attrs["units"] = saved.extra["units"]
     asked = saved.extra["asked"]
+    data, stands = saved.data, None
+    if "standing" in saved.extra:
+        data, stands = standing.decode(data, saved.extra["standing"])
+    whole = replace(table(data, data.columns), library=_library(saved), standing=stands)
     return {
         "formula": formulas,
-        "data": replace(table(saved.data, saved.data.columns), library=_library(saved)),
+        "data": whole,
         "family": family or _family(saved),
         "residual": saved.extra.get("residual"),
         "priors": codec.decode(saved.priors),

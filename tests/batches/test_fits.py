@@ -106,3 +106,33 @@ def test_refused(there, ask):
     """What reads single rows says that they are not there, and what to do."""
     with pytest.raises(mb.MixedBayesError, match=r"read in batches"):
         ask(there)
+
+
+def test_file(there, tmp_path):
+    """A file has the sums, and gives the same fit."""
+    again = mb.load(there.save(tmp_path / "fit.nc"))
+    assert str(again.summary()) == str(there.summary())
+    assert again.model.design.used == there.model.design.used
+    pd.testing.assert_frame_equal(again.model.priors, there.model.priors)
+    new = data(9, 20).dropna()
+    pd.testing.assert_frame_equal(again.predict(new), there.predict(new))
+    with pytest.raises(mb.ModelError, match="read in batches"):
+        again.residuals()
+
+
+def test_file_of_expressions(frame, tmp_path):
+    """What formulas compute is in the file; new rows are read as the fitted ones were."""
+    formula = "y | weights(w) ~ scale(x) * z + I(x * (arm == 'low')) + (scale(x) | a)"
+    fit = mb.fit(formula, opened_batches(frame, 61), **SHORT)
+    again = mb.load(fit.save(tmp_path / "fit.nc"))
+    new = data(9, 20).dropna()
+    pd.testing.assert_frame_equal(again.predict(new), fit.predict(new))
+    assert str(again.summary()) == str(fit.summary())
+    plain = mb.fit(formula, frame, **SHORT)
+    assert str(plain.summary()) == str(fit.summary())
+
+
+def test_cache(there, tmp_path):
+    """A cache of a source is refused: it would have to read all rows to know them."""
+    with pytest.raises(mb.SamplingError, match="save"):
+        there.model.fit(seed=1, cache=tmp_path)

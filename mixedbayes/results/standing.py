@@ -1,0 +1,110 @@
+"""Rows that stand for those of a source, in files: further columns of the frame, and plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedbayes.design.standing import Floats, Standing
+from mixedbayes.errors import FileError
+from mixedbayes.results.files import Each
+
+# What a file says of them; see `results.files`.
+KIND = {
+    "log_weights": float,
+    "inverse_weights": float,
+    "total": int,
+    "used": int,
+    "dropped": Each(int),
+    "moments": bool,
+    "source": str,
+    "weighted": bool,
+    "computed": Each(int),  # number of columns
+    "fields": Each([str]),
+    "numbers": [str],
+    "states": Each(Each(float)),
+    "ranges": Each([float]),
+}
+_ROWS, _WEIGHTS, _COMPUTED = "(rows)", "(weights)", "(computed {}, {})"
+
+
+def encode(frame: pd.DataFrame, standing: Standing) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The frame with what its rows stand for, and the rest in plain types."""
+    further: dict[str, Floats] = {_ROWS: standing.counts}
+    if standing.weights is not None:
+        further[_WEIGHTS] = standing.weights
+    for k, columns in enumerate(standing.computed.values()):
+        further |= {_COMPUTED.format(k, j): column for j, column in enumerate(columns.T)}
+    if taken := sorted(further.keys() & set(frame.columns)):
+        raise FileError(f"a column is called {taken[0]!r}, as files call what rows stand for")
+    own = frame.assign(**further)
+    own.attrs = frame.attrs
+    return own, {
+        "log_weights": float(standing.log_weights),
+        "inverse_weights": float(standing.inverse_weights),
+        "total": int(standing.total),
+        "used": int(standing.used),
+        "dropped": {name: int(n) for name, n in standing.dropped.items()},
+        "moments": standing.moments,
+        "source": standing.source,
+        "weighted": standing.weights is not None,
+        "computed": {text: columns.shape[1] for text, columns in standing.computed.items()},
+        "fields": {text: list(names) for text, names in standing.fields.items()},
+        "numbers": sorted(standing.numbers),
+        "states": {
+            text: {name: float(value) for name, value in state.items()}  # type: ignore[arg-type]
+            for text, state in standing.states.items()
+        },
+        "ranges": {name: [float(v) for v in ends] for name, ends in standing.ranges.items()},
+    }
+
+
+def decode(frame: pd.DataFrame, said: Mapping[str, Any]) -> tuple[pd.DataFrame, Standing]:
+    """The frame, and what its rows stand for; FileError where the two do not agree."""
+    computed = {
+        text: [_COMPUTED.format(k, j) for j in range(width)]
+        for k, (text, width) in enumerate(said["computed"].items())
+    }
+    own = [_ROWS, *([_WEIGHTS] if said["weighted"] else [])]
+    own += [name for names in computed.values() for name in names]
+    numbers = {name: _numbers(frame, name) for name in own}
+    counts, weights = numbers[_ROWS], numbers.get(_WEIGHTS)
+    if min(counts.min(initial=0.0), 0.0 if weights is None else weights.min(initial=0.0)) < 0:
+        raise FileError("rows stand for fewer than no rows")
+    if not np.isclose(counts.sum(), said["used"], rtol=1e-6) or said["used"] > said["total"]:
+        raise FileError(f"rows stand for {counts.sum():,.0f} rows, and not for {said['used']:,}")
+    standing = Standing(
+        counts,
+        weights,
+        said["log_weights"],
+        said["inverse_weights"],
+        said["total"],
+        said["used"],
+        said["dropped"],
+        said["moments"],
+        said["source"],
+        {text: _columns(numbers, names, len(frame)) for text, names in computed.items()},
+        {text: tuple(names) for text, names in said["fields"].items()},
+        frozenset(said["numbers"]),
+        said["states"],
+        {name: (ends[0], ends[1]) for name, ends in said["ranges"].items()},
+    )
+    left = frame.drop(columns=own)
+    left.attrs = frame.attrs
+    return left, standing
+
+
+def _columns(numbers: Mapping[str, Floats], names: list[str], n: int) -> Floats:
+    return np.stack([numbers[name] for name in names], axis=1) if names else np.zeros((n, 0))
+
+
+def _numbers(frame: pd.DataFrame, name: str) -> Floats:
+    if name not in frame or not pd.api.types.is_float_dtype(frame[name].dtype):
+        raise FileError(f"its column {name!r} is missing, or holds no numbers")
+    values = frame[name].to_numpy(np.float64)
+    if not np.isfinite(values).all():
+        raise FileError(f"its column {name!r} is not finite")
+    return values
