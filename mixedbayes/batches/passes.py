@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -108,7 +107,7 @@ def run[S](
     """One pass, in threads that take batches in turn unless it runs elsewhere."""
     if on is not None or source.computed_by_dask:
         return reduce(source, read.columns, of.partial, of.combine, on=on, size=size)
-    batches = iter(source.batches(read.columns, size))
+    batches = source.batches(read.columns, size)
     lock, stop, done = threading.Lock(), threading.Event(), [0]
 
     def own() -> Iterator[Any]:
@@ -127,18 +126,13 @@ def run[S](
     ):
         futures = [pool.submit(of.partial, own()) for _ in range(THREADS)]
         try:
-            waiting = set(futures)
-            while waiting:
-                waiting = {f for f in waiting if not f.done()}
-                for future in waiting:
-                    with suppress(TimeoutError):
-                        future.exception(timeout=0.05)
-                    break
-                shown.update(min(done[0], total))
+            while not wait(futures, 0.1, FIRST_EXCEPTION).done.issuperset(futures):
+                shown.update(done[0])
                 if any(f.done() and f.exception() for f in futures):
-                    stop.set()
+                    break
+            shown.update(total)
         finally:
-            stop.set()
+            stop.set()  # after an error or Ctrl-C other threads end with their batch
         found = [future.result() for future in futures]
     out = found[0]
     for other in found[1:]:

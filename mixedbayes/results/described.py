@@ -75,6 +75,9 @@ def design_facts(design: Design, family: Family) -> Iterator[tuple[str, str]]:
             yield "residual", f"{own_of} correlated in a row: {plural(len(own.levels), 'row')}"
     if design.several is None:
         yield "rows", f"{design.used:,} used"
+        if design.standing is not None:
+            kept = "sums of these" if design.standing.moments else "distinct rows"
+            yield "source", f"{design.standing.source}, of which {kept} are in memory"
     else:
         yield "rows", f"{design.several.m:,} used, with {design.n:,} responses"
     predictors = design.predictors

@@ -77,8 +77,10 @@ def test_tables(here, there, ask):
 
 def test_said(here, there):
     """The summary says the same, and how many rows there were."""
-    assert str(there.summary()) == str(here.summary())
-    assert str(there.model) == str(here.model)
+    for ours, theirs in ((here.summary(), there.summary()), (here.model, there.model)):
+        said = [line for line in str(theirs).splitlines() if not line.startswith("source")]
+        assert said == str(ours).splitlines()
+    assert "3 tables, of which sums of these are in memory" in str(there.summary())
     assert repr(there.model.design) == repr(here.model.design)
 
 
@@ -128,8 +130,8 @@ def test_file_of_expressions(frame, tmp_path):
     new = data(9, 20).dropna()
     pd.testing.assert_frame_equal(again.predict(new), fit.predict(new))
     assert str(again.summary()) == str(fit.summary())
-    plain = mb.fit(formula, frame, **SHORT)
-    assert str(plain.summary()) == str(fit.summary())
+    plain, own = mb.fit(formula, frame, **SHORT).summary(), str(fit.summary())
+    assert str(plain).splitlines()[4:] == own.splitlines()[5:]
 
 
 def test_cache(there, tmp_path):

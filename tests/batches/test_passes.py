@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
@@ -115,9 +116,8 @@ def test_categories_by_file():
 def test_missing():
     """Rows that lack something are left out and counted, or refused."""
     frame = data()
-    with pytest.raises(
-        mb.DataError, match=r"15 of the 600 rows of .* have missing values: .*x in 7"
-    ):
+    said = r"15 of the 600 rows of .* have missing values: .*x in 7"
+    with pytest.raises(mb.DataError, match=said):
         mb.Model("y ~ x + (1 | b)", opened_batches(frame, 50), missing="error")
     empty = frame.assign(x=np.nan)
     with pytest.raises(mb.DataError, match=r"none of the 600 rows .* x in 600"):
@@ -188,3 +188,51 @@ def test_error_in_a_batch():
 
     with pytest.raises(mb.DataError, match="row group 3"):
         mb.Model("y ~ x + (1 | a)", Broken(pa.Table.from_pandas(data()), size=20))
+
+
+def test_interrupted(monkeypatch):
+    """Ctrl-C ends the pass: no thread reads on."""
+    read = []
+
+    class Slow(Batches):
+        def _read(self, columns, size):
+            for batch in super()._read(columns, size):
+                read.append(batch.num_rows)
+                time.sleep(0.02)
+                yield batch
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mixedbayes.batches.passes.wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        table(Slow(pa.Table.from_pandas(data()), size=10), size=10)
+    seen = len(read)
+    time.sleep(0.1)
+    assert len(read) == seen < 60
+
+
+def test_progress(monkeypatch):
+    """The display is told how many rows have been read, of how many, in each pass."""
+    shown = []
+
+    class Shown:
+        def __init__(self, title, total, of, *, wanted):
+            shown.append((title, total, of, wanted))
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def update(self, done):
+            shown.append(done)
+
+    monkeypatch.setattr("mixedbayes.batches.passes.display", Shown)
+    table(source(data()).of, progress=True)
+    assert [s for s in shown if isinstance(s, tuple)] == [
+        ("Reading levels", 600, "rows", True),
+        ("Adding up rows", 600, "rows", True),
+    ]
+    assert shown[-1] == 600
