@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -297,13 +298,11 @@ def in_closed_form(
     for at, (blocks, rows) in enumerate(asked):
         if _whole(post, blocks, rows):
             alike.setdefault(tuple(g.name for _, g, _ in blocks), []).append(at)
-        elif each and _chain_of(post, blocks) is None:
+        elif each and _in_chain(post, blocks):
+            out[at] = markov.each_row(*_chained(post, blocks, rows))
+        elif each:
             r, AL, w = _columns_of(post, blocks, rows)
             out[at] = woodbury.each_row(r, AL, w, post.residual_scale**2)
-        elif each:
-            whole = _exact(post, blocks, rows)[0]
-            known = [_exact(post, blocks, rows[rows != row])[0] for row in rows]
-            out[at] = whole, whole[:, None] - np.stack(known, 1)
         else:
             out[at] = _exact(post, blocks, rows)[0], None
     for names_of, chosen in alike.items():
@@ -343,7 +342,7 @@ def _whole(post: Posterior, blocks: Sequence[Block], rows: Ints) -> bool:
     if sum(len(g.terms) for _, g, _ in blocks) > FEW_EFFECTS or not len(rows):
         return False
     same = all((g.refs[rows] == level).all() for _, g, level in blocks)
-    return same and _chain_of(post, blocks) is None
+    return same and not _in_chain(post, blocks)
 
 
 def integral(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats, float]:
@@ -368,17 +367,12 @@ def _exact(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Floats
 
     With A the columns of the effects in the rows, Psi = L L' their covariance and r the residual
     given everything else, r ~ N(0, A Psi A' + sigma^2 W^-1), or with the residuals' covariance in
-    the place of sigma^2 W^-1. Effects in a chain are integrated out one after another.
+    the place of sigma^2 W^-1. Effects in a chain are integrated out one after another, beside few
+    others.
     """
     design = post.design
-    chain = _chain_of(post, blocks)
-    if chain is not None:
-        parameter, g, _ = blocks[0]
-        r = design.y[rows] - still(post, blocks, rows).T
-        w = np.ones(len(rows)) if design.weights is None else design.weights[rows]
-        z = post.sd(g.name, parameter)[:, :1] * chain.column[rows]
-        s2 = np.broadcast_to(post.residual_scale**2, (post.n_draws,))
-        return markov.log_density(r, z, chain.place[rows], w, s2, chain.links), -np.inf
+    if _in_chain(post, blocks):
+        return markov.log_density(*_chained(post, blocks, rows)), -np.inf
     r, AL, weights = _columns_of(post, blocks, rows)
     if design.residual is not None or design.further:
         r, AL, log_root = white(post, rows, r, AL)
@@ -400,12 +394,31 @@ def _columns_of(
     )
 
 
-def _chain_of(post: Posterior, blocks: Sequence[Block]) -> Chain | None:
-    """The chain that the effects of a single level are; None where they are none."""
-    if len(blocks) != 1 or post.design.residual is not None or post.design.further:
-        return None
-    parameter, g, _ = blocks[0]
-    return _chain(post, g, parameter)
+def _in_chain(post: Posterior, blocks: Sequence[Block]) -> bool:
+    """Whether the effects of one of these levels are a chain, and those of no other are."""
+    if post.design.residual is not None or post.design.further:
+        return False
+    return sum(_chain(post, g, p) is not None for p, g, _ in blocks) == 1
+
+
+def _chained(post: Posterior, blocks: Sequence[Block], rows: Ints) -> tuple[Any, ...]:
+    """What `markov` takes of rows, the effects of one of whose levels are in a chain."""
+    beside: list[Floats] = []
+    for p, g, level in blocks:
+        chain, Z = _chain(post, g, p), _column(g, level, rows)
+        if chain is None:
+            beside.append(Z @ _root(post, g.name, p))
+            continue
+        sd, place, links = post.sd(g.name, p), chain.place[rows], chain.links
+        z = sd[:, chain.order[:1]] * np.where(g.refs[rows] == level, chain.column[rows], 0.0)
+        beside.append(Z[:, chain.others] * sd[:, None, chain.others])
+    weights = post.design.weights
+    return (
+        post.design.y[rows] - still(post, blocks, rows).T, z, place,
+        np.ones(len(rows)) if weights is None else weights[rows],
+        np.broadcast_to(post.residual_scale**2, (post.n_draws,)), links,
+        np.concatenate(beside, axis=2),
+    )  # fmt: skip
 
 
 def _chain(post: Posterior, g: GroupDesign, parameter: str) -> Chain | None:

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design.types import Design, Floats, GroupDesign
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.errors import ModelError
 from mixedbayes.families.links import Identity
 from mixedbayes.numerics import markov
@@ -36,6 +36,7 @@ Bools = NDArray[np.bool_]
 
 # A column whose spread within a level is below this fraction of its size does not vary there.
 _CONSTANT = 1e-11
+_CELLS = 8  # effects that have rows of their own, from which on they are solved one by one
 # Smallest eigenvalue of the columns' correlation matrix that counts as information.
 _SINGULAR = 1e-10
 
@@ -82,6 +83,9 @@ def level_fits(g: GroupDesign, y: Floats, weights: Floats | None) -> LevelFits:
         own = np.bincount(at, w * z * y, g.n_levels * q)
         each = np.divide(own, square, out=np.full(len(own), np.nan), where=square > 0)
         return LevelFits(each.reshape(-1, q), (square == 0).reshape(-1, q))
+    cells = np.array(sorted(max(g.blocks, key=len)))
+    if len(cells) >= _CELLS and disjoint(g.Z[:, cells]):
+        return _fits_by_cell(g, y, w, cells)
     i = g.terms.index(names.INTERCEPT) if names.INTERCEPT in g.terms else None
     others = [t for t in range(len(g.terms)) if t != i]
     Z = g.Z[:, others]
@@ -103,6 +107,38 @@ def level_fits(g: GroupDesign, y: Floats, weights: Floats | None) -> LevelFits:
         at_zero = ybar - np.einsum("jt,jt->j", zbar, found.slopes)
         estimate[:, i] = np.where(found.reaches(zbar), at_zero, np.nan)
     return LevelFits(estimate, flat)
+
+
+def _fits_by_cell(g: GroupDesign, y: Floats, w: Floats, cells: Ints) -> LevelFits:
+    """Where many effects have rows of their own, and few others are of all rows.
+
+    What a cell's own effect leaves of the other columns says what these are (Frisch & Waugh 1933);
+    its own is then what they leave, where the rows determine the combination that is in it.
+    """
+    T, others = len(cells), np.setdiff1d(np.arange(len(g.terms)), cells)
+    Z, X, d = g.Z[:, cells], g.Z[:, others], len(others)
+    place = np.argmax(Z != 0, axis=1)
+    z, at = Z[np.arange(len(y)), place], g.refs * T + place
+    square = np.bincount(at, w * z**2, g.n_levels * T)
+
+    def mean(x: Floats) -> Floats:
+        own = np.bincount(at, w * z * x, g.n_levels * T)
+        return np.divide(own, square, out=np.zeros(len(own)), where=square > 0)
+
+    of_y, of_X = mean(y), np.stack([mean(x) for x in X.T], axis=1)
+    rest, left = y - z * of_y[at], X - z[:, None] * of_X[at]
+    size = np.stack([_sum(g, w * x**2) for x in X.T], axis=1)
+    right = np.stack([_sum(g, w * x * rest) for x in left.T], axis=1)
+    found = _solve(level_grams(g, left, w), right, size)
+    of_X, square = of_X.reshape(-1, T, d), square.reshape(-1, T)
+    reached = np.stack([found.reaches(of_X[:, t]) for t in range(T)], axis=1)
+    estimate = np.full((g.n_levels, len(g.terms)), np.nan)
+    own = of_y.reshape(-1, T) - np.einsum("jtd,jd->jt", of_X, found.slopes)
+    estimate[:, cells] = np.where((square > 0) & reached, own, np.nan)
+    estimate[:, others] = np.where(found.identified(), found.slopes, np.nan)
+    constant = np.zeros(estimate.shape, bool)
+    constant[:, cells] = square == 0
+    return LevelFits(estimate, constant)
 
 
 def disjoint(Z: Floats) -> bool:
@@ -392,28 +428,49 @@ def pooling_summary(post: Posterior, g: GroupDesign, how: Description) -> dict[s
     q, chain = len(g.terms), Chain.of(post, g)
     gram = _grams(post, g) if chain is None else _told(post, g, chain)
     gram, which = np.unique(gram, axis=0, return_inverse=True)
-    sd, sigma2 = post.sd(g.name), unit_variance(post)
-    size = max(1, 2 * _BLOCK // (post.n_draws * (1 if chain is None else q)))
+    size = max(1, 2 * _BLOCK // (post.n_draws * (1 if chain is None else gram.shape[1])))
     parts = []
     for start in range(0, len(gram), size):
-        own = gram[start : start + size]
-        if chain is None:
-            values = pooling_kernel(post.cor(g.name), sd, own, sigma2)
-        else:
-            told = (sd[:, :1] ** 2 / sigma2[:, None])[:, None] * own[:, chain.order]
-            values = np.empty(told.shape)
-            values[..., chain.order] = markov.variances(told, chain.links)
+        values = _pooling(post, g, chain, gram[start : start + size], slice(None))
         parts.append(how.plain(values.reshape(post.n_draws, -1).T, post.shape[0]))
     columns = {k: np.concatenate([p[k] for p in parts]).reshape(-1, q) for k in parts[0]}
     return {k: v[which.ravel()].ravel() for k, v in columns.items()}
 
 
+def _pooling(
+    post: Posterior, g: GroupDesign, chain: Chain | None, gram: Floats, some: slice
+) -> Floats:
+    """(S, J, q) pooling factors in some draws, from `_grams` or `_told` of some levels."""
+    sd, sigma2 = post.sd(g.name)[some], unit_variance(post)[some]
+    if chain is None:
+        return pooling_kernel(post.cor(g.name)[some], sd, gram, sigma2)
+    (T,), (d,), J = chain.order.shape, chain.others.shape, len(gram)
+    own, beside = sd[:, chain.order[0]], sd[:, chain.others]
+    scale = (own / sigma2)[:, None, None]
+    told, drawn, square = np.split(gram, [T, T + T * d], axis=1)
+    values = np.empty((len(sd), J, T + d))
+    values[..., chain.order], values[..., chain.others] = markov.variances_beside(
+        scale * own[:, None, None] * told,
+        scale[..., None] * beside[:, None, None] * drawn.reshape(J, T, d),
+        (beside[:, :, None] * beside[:, None] / sigma2[:, None, None])[:, None]
+        * square.reshape(J, d, d),
+        chain.links[some],
+    )
+    return np.minimum(values, 1.0)
+
+
 def _told(post: Posterior, g: GroupDesign, chain: Chain) -> Floats:
-    """(J, q) what the rows of each level say of each effect of a chain: the diagonal of Z'WZ."""
-    weights, q = post.design.weights, len(g.terms)
+    """(J, T + T d + d d) what the rows of each level say of a chain's T effects and d others: the
+    diagonal of Z'WZ, Z'WX and X'WX.
+    """
+    weights, T = post.design.weights, len(chain.order)
     w = np.ones(post.design.n) if weights is None else weights
-    at = g.refs * q + chain.order[chain.place]
-    return np.bincount(at, w * chain.column**2, g.n_levels * q).reshape(-1, q)
+    X, at = g.Z[:, chain.others], g.refs * T + chain.place
+    wz = w * chain.column
+    each = [np.bincount(at, wz * chain.column, g.n_levels * T).reshape(-1, T)]
+    drawn = [np.bincount(at, wz * x, g.n_levels * T).reshape(-1, T) for x in X.T]
+    each += [np.stack(drawn, axis=-1).reshape(g.n_levels, -1)] if drawn else []
+    return np.concatenate([*each, level_grams(g, X, w).reshape(g.n_levels, -1)], axis=1)
 
 
 def unit_variance(post: Posterior) -> Floats:
