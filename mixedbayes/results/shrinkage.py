@@ -83,7 +83,8 @@ def level_fits(g: GroupDesign, y: Floats, weights: Floats | None) -> LevelFits:
         own = np.bincount(at, w * z * y, g.n_levels * q)
         each = np.divide(own, square, out=np.full(len(own), np.nan), where=square > 0)
         return LevelFits(each.reshape(-1, q), (square == 0).reshape(-1, q))
-    cells = np.array(sorted(max(g.blocks, key=len)))
+    longest: tuple[int, ...] = max(g.blocks, key=len)
+    cells = np.array(sorted(longest))
     if len(cells) >= _CELLS and disjoint(g.Z[:, cells]):
         return _fits_by_cell(g, y, w, cells)
     i = g.terms.index(names.INTERCEPT) if names.INTERCEPT in g.terms else None
@@ -130,14 +131,14 @@ def _fits_by_cell(g: GroupDesign, y: Floats, w: Floats, cells: Ints) -> LevelFit
     size = np.stack([_sum(g, w * x**2) for x in X.T], axis=1)
     right = np.stack([_sum(g, w * x * rest) for x in left.T], axis=1)
     found = _solve(level_grams(g, left, w), right, size)
-    of_X, square = of_X.reshape(-1, T, d), square.reshape(-1, T)
-    reached = np.stack([found.reaches(of_X[:, t]) for t in range(T)], axis=1)
+    has, some = of_X.reshape(-1, T, d), square.reshape(-1, T) > 0
+    reached = np.stack([found.reaches(has[:, t]) for t in range(T)], axis=1)
+    own = of_y.reshape(-1, T) - np.einsum("jtd,jd->jt", has, found.slopes)
     estimate = np.full((g.n_levels, len(g.terms)), np.nan)
-    own = of_y.reshape(-1, T) - np.einsum("jtd,jd->jt", of_X, found.slopes)
-    estimate[:, cells] = np.where((square > 0) & reached, own, np.nan)
+    estimate[:, cells] = np.where(some & reached, own, np.nan)
     estimate[:, others] = np.where(found.identified(), found.slopes, np.nan)
     constant = np.zeros(estimate.shape, bool)
-    constant[:, cells] = square == 0
+    constant[:, cells] = ~some
     return LevelFits(estimate, constant)
 
 

@@ -180,7 +180,14 @@ def group_variances(post: Posterior, parameter: str = "mu") -> dict[str, Floats]
     """(S,) mean over the rows of each factor's z' Sigma z."""
     p, found = parameter, dict[str, Floats]()
     for n, square in moments_of(post.predictor(p)).squares.items():
-        own, one = np.diag(square), not np.any(np.triu(square, 1))  # a row has one of the columns
+        own, together = np.diag(square), np.triu(square, 1)
+        g = post.group(n, p)
+        if g.cor_terms and post.design.joined(n) is None:
+            block = np.empty(len(own), int)
+            for k, places in enumerate(g.blocks):
+                block[list(places)] = k
+            together = together * (block[:, None] == block)
+        one = not np.any(together)  # a row has one of the columns of each block
         found[n] = post.sd(n, p) ** 2 @ own if one else trace_product(post.cov(n, p), square)
     return {n: v * post.law(n, p).variance for n, v in found.items()}
 

@@ -270,7 +270,11 @@ class Term(ABC):
         for refs, Z in self.pieces:
             there, here = refs[rows], Z[rows]
             for t in range(len(self.terms)):
-                eta += (b[..., there, t] * here[:, t]).T
+                own = np.flatnonzero(here[:, t])
+                if 2 * len(own) > len(here):
+                    eta += (b[..., there, t] * here[:, t]).T
+                else:  # effects that few rows have, such as those of a visit
+                    eta[own] += (b[..., there[own], t] * here[own, t]).T
 
     def operator(self) -> sparse.csr_array:
         """A (n, J q), for effects level by level."""
