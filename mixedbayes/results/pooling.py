@@ -12,13 +12,11 @@ from scipy import stats
 from mixedbayes import names
 from mixedbayes.design.types import Design, GroupDesign
 from mixedbayes.numerics.rows import row_blocks
+from mixedbayes.results.level_fits import LevelFits, complete_pooling, level_fits
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.ranef import chosen, coef, effect_rows
 from mixedbayes.results.shrinkage import (
-    LevelFits,
     check_least_squares,
-    complete_pooling,
-    level_fits,
     notes,
     own_response,
 )

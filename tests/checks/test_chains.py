@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import mixedbayes as mb
 from mixedbayes.checks.group_density import by_group
-from mixedbayes.results import chains
+from mixedbayes.errors import ModelError
+from mixedbayes.results import chains, level_fits
 from mixedbayes.results import shrinkage as shrinkage_module
 from mixedbayes.results.shrinkage import shrinkage
 
@@ -39,17 +41,34 @@ def test_pooling_and_densities_of_levels_are_those_of_dense_matrices(bar, monkey
     assert chains.Chain.of(post, g) is not None
     table, density = shrinkage(post), by_group(post, g)
     monkeypatch.setattr(chains, "FEWEST", 1000)
-    monkeypatch.setattr(shrinkage_module, "_CELLS", 1000)
+    monkeypatch.setattr(level_fits, "_CELLS", 1000)
     post._kept.clear()
     pd.testing.assert_frame_equal(shrinkage(post), table, rtol=1e-7)
     np.testing.assert_allclose(by_group(post, g), density, rtol=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_levels_of_hundreds_of_times_are_left_out():
+def test_levels_of_hundreds_of_times_are_left_out(monkeypatch):
     d = rows(300)
     fit = mb.fit("y ~ (1 | g) + ar1(time | g)", d, **FIT | {"draws": 100})
     assert np.isfinite(fit.loo(target="g").elpd)
     table = fit.shrinkage()
     assert table.no_pooling.isna().all()  # a level's intercept and its times are one too many
     assert table.pooling.between(0, 1).all()
+    found = shrinkage(fit.posterior, draws="pooling")
+    each = found["pooling_g"].mean(("chain", "draw")).to_numpy().ravel()
+    np.testing.assert_allclose(table.pooling, each, rtol=1e-9)
+    assert set(found.data_vars) == {"pooling_g"}
+    monkeypatch.setattr(shrinkage_module, "MOST_WEIGHTS", 2**20)
+    with pytest.raises(ModelError, match=r"4 levels of g with .* shrinkage\(draws=\"pooling\"\)"):
+        fit.shrinkage(draws=True)
+
+
+def test_draws_of_weights_are_made_in_blocks(monkeypatch):
+    d = rows(12)
+    post = mb.fit("y ~ (1 | g) + ar1(time | g)", d, **FIT | {"draws": 60}).posterior
+    whole = shrinkage(post, draws=True)
+    monkeypatch.setattr(shrinkage_module, "_BLOCK", 2**12)
+    xr.testing.assert_allclose(shrinkage(post, draws=True), whole, rtol=1e-12)
+    monkeypatch.setattr(chains, "FEWEST", 1000)
+    xr.testing.assert_allclose(shrinkage(post, draws=True), whole, rtol=1e-8)

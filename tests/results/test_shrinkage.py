@@ -11,9 +11,8 @@ from mixedbayes.data import load_data
 from mixedbayes.errors import ModelError
 from mixedbayes.families.gaussian import Gaussian
 from mixedbayes.families.links import Log
+from mixedbayes.results.level_fits import complete_pooling, level_fits
 from mixedbayes.results.shrinkage import (
-    complete_pooling,
-    level_fits,
     pooling_kernel,
     shrinkage,
     weight_kernel,
