@@ -180,14 +180,10 @@ def group_variances(post: Posterior, parameter: str = "mu") -> dict[str, Floats]
     """(S,) mean over the rows of each factor's z' Sigma z."""
     p, found = parameter, dict[str, Floats]()
     for n, square in moments_of(post.predictor(p)).squares.items():
-        own, together = np.diag(square), np.triu(square, 1)
-        g = post.group(n, p)
+        g, own = post.group(n, p), np.diag(square)
         if g.cor_terms and post.design.joined(n) is None:
-            block = np.empty(len(own), int)
-            for k, places in enumerate(g.blocks):
-                block[list(places)] = k
-            together = together * (block[:, None] == block)
-        one = not np.any(together)  # a row has one of the columns of each block
+            square = square * g.same_block
+        one = not np.any(np.triu(square, 1))  # a row has one of the columns of each block
         found[n] = post.sd(n, p) ** 2 @ own if one else trace_product(post.cov(n, p), square)
     return {n: v * post.law(n, p).variance for n, v in found.items()}
 
@@ -242,8 +238,7 @@ def limits_of_shares(post: Posterior) -> str:
 
 def warn_of_infinite(post: Posterior) -> None:
     """The note as a warning, at the line that called the caller."""
-    note = infinite_note(post)
-    if note:
+    if note := infinite_note(post):
         warnings.warn(note, UserWarning, stacklevel=3)
 
 
@@ -488,8 +483,7 @@ def _expected(post: Posterior) -> Callable[[Floats], Floats]:
 
 def _variance(values: Floats, weights: Floats) -> Floats:
     """(S,) variance of values (S, nodes) under the weights; what is rounding alone counts as 0."""
-    mean = values @ weights
-    found = (values - mean[:, None]) ** 2 @ weights
+    found = (values - (mean := values @ weights)[:, None]) ** 2 @ weights
     return np.where(found > (_ROUNDING * mean) ** 2, found, 0.0)
 
 

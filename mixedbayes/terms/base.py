@@ -246,6 +246,14 @@ class Term(ABC):
         return cor
 
     @property
+    def same_block(self) -> NDArray[np.bool_]:
+        """(q, q) whether two effects are of one block."""
+        of = np.zeros(len(self.terms), int)
+        for k, block in enumerate(self.blocks):
+            of[list(block)] = k
+        return of[:, None] == of
+
+    @property
     def entangled(self) -> str:
         """Why a row's effects are not those of one level by itself; empty where they are."""
         if self.joins:
