@@ -10,7 +10,7 @@ import xarray as xr
 from mixedbayes import names
 from mixedbayes.api import keep
 from mixedbayes.engines.base import Chosen
-from mixedbayes.engines.choose import check_keep
+from mixedbayes.engines.choose import check_keep, sample
 from mixedbayes.engines.run import Run
 from mixedbayes.jit import watched
 from mixedbayes.model.spec import Spec
@@ -31,7 +31,7 @@ def sampled(
         return found
     started = time.perf_counter()
     with Compiling(wanted=settings.progress) as shown, watched(shown):
-        result = chosen.engine.sample(spec, settings, chosen)
+        result, chosen = sample(spec, settings, chosen)
     tree = to_tree(spec, result, seconds=time.perf_counter() - started)
     if result.effects:
         group = spec.design.mu.group

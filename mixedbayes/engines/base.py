@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import xarray as xr
 
 from mixedbayes.design.types import Floats
-from mixedbayes.errors import MixedBayesError
+from mixedbayes.errors import MixedBayesError, SamplingError
 from mixedbayes.model.coords import dims_of
 from mixedbayes.model.formulations import Formulation, by_information
 from mixedbayes.model.spec import Spec
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 Reading = tuple[
     Mapping[str, tuple[str, ...]], Callable[[Mapping[str, Floats], int], Mapping[str, Floats]]
 ]
+
+
+class Unsuitable(SamplingError):
+    """Raised by `Engine.sample` where only what the data say shows that another engine is needed.
+
+    Its words are the reason. An engine that was chosen automatically is then left for the next.
+    """
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mixedbayes.engines import registry
-from mixedbayes.engines.base import Chosen, factors
+from mixedbayes.engines.base import Chosen, Unsuitable, factors
 from mixedbayes.errors import ModelError, SamplingError
 from mixedbayes.model.formulations import Formulation
 from mixedbayes.model.spec import Spec
-from mixedbayes.sample.settings import Keep
+from mixedbayes.sample.result import SamplingResult
+from mixedbayes.sample.settings import Keep, Settings
+
+_ASKED = "as asked"
 
 Request = Formulation | str | Mapping[str, Formulation]
 
@@ -27,7 +30,7 @@ def choose_engine(request: Request, spec: Spec) -> Chosen:
                 raise ModelError(
                     f"{request} is not {engine.qualities} here: {obstacle}; use formulation='auto'"
                 )
-            return Chosen(engine, dict.fromkeys(factors(spec), request), "as asked")
+            return Chosen(engine, dict.fromkeys(factors(spec), request), _ASKED)
     known = [f"mb.{kind()}" for kind in (*_kinds(whole=True), *_kinds(whole=False))]
     raise ModelError(
         f"formulation={request!r}: use 'auto', {', '.join(known)}, "
@@ -43,6 +46,24 @@ def _automatic(spec: Spec) -> Chosen:
             return Chosen(engine, engine.groups(spec), "; ".join([*obstacles, engine.reason]))
         obstacles[obstacle] = None
     raise ModelError(f"nothing here can sample this model: {'; '.join(obstacles)}")
+
+
+def sample(spec: Spec, settings: Settings, chosen: Chosen) -> tuple[SamplingResult, Chosen]:
+    """Draws, and the choice by which they were made.
+
+    That is another one where an engine that was not asked for finds that it does not serve.
+    """
+    try:
+        return chosen.engine.sample(spec, settings, chosen), chosen
+    except Unsuitable as error:
+        if chosen.reason.startswith(_ASKED):
+            raise
+        place = registry.ENGINES.index(chosen.engine)
+        rest = [e for e in registry.ENGINES[place + 1 :] if e.obstacle(spec) is None]
+        if not rest:
+            raise
+        other = Chosen(rest[0], rest[0].groups(spec), f"{error}; {rest[0].reason}")
+        return sample(spec, settings, other)
 
 
 def _per_group(request: Mapping[str, Formulation], spec: Spec) -> Chosen:

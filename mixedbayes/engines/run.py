@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import xarray as xr
 
 from mixedbayes.engines.base import Chosen
+from mixedbayes.engines.choose import sample
 from mixedbayes.model.spec import Spec
 from mixedbayes.sample.settings import Settings
 
@@ -38,4 +39,4 @@ class Run:
         """Draws of a changed model, made as these were; the number makes the seed."""
         seed = ((self.settings.seed or 0) + 1 + number) % 2**31
         settings = replace(self.settings, seed=seed, progress=False, effects="draws")
-        return self.formulation.engine.sample(spec, settings, self.formulation).posterior
+        return sample(spec, settings, self.formulation)[0].posterior

@@ -42,10 +42,10 @@ def loop_of(density: RowDensity, front: Front, m: int) -> Any:
 
 
 def _of_rows(density: RowDensity, before: Any, m: int, pick: Any) -> Any:
-    row, once, whole, odds = density.row, density.once, shared_of_row(density.kept), density.odds
+    row, once, whole, some = density.row, density.once, shared_of_row(density.kept), density.odds
     bits, mask = bits_of(m), (1 << bits_of(m)) - 1
-    as_tuple, entry, taken = tuple_of(m), entry_of(m), taken_of(odds, m)
-    of_predictor = _of_predictor(tuple(k in odds for k in range(m))) if odds else _by_link
+    as_tuple, entry, taken = tuple_of(m), entry_of(m), taken_of(some, m)
+    of_predictor = predictor_of(some, m)
 
     def loop(own, eta, y, size, extra, parameters, slope, d_parameters):
         total, sums, rates = 0.0, np.zeros(m), np.empty(m)
@@ -139,11 +139,11 @@ def _by_link(k, code, eta):
     return inverse(code, eta)
 
 
-def taken_of(odds: tuple[int, ...], m: int) -> Any:
+def taken_of(some: tuple[int, ...], m: int) -> Any:
     """`_as_it_is`, log odds of some of the m parameters."""
-    if not odds:
+    if not some:
         return _as_it_is
-    as_odds = tuple(k in odds for k in range(m))
+    as_odds = tuple(k in some for k in range(m))
 
     @compiled
     def taken(k, value):
@@ -154,8 +154,11 @@ def taken_of(odds: tuple[int, ...], m: int) -> Any:
     return taken
 
 
-def _of_predictor(as_odds: tuple[bool, ...]) -> Any:
-    """`_by_link`, log odds of some."""
+def predictor_of(some: tuple[int, ...], m: int) -> Any:
+    """`_by_link`, log odds of some of the m parameters."""
+    if not some:
+        return _by_link
+    as_odds = tuple(k in some for k in range(m))
 
     @compiled
     def of_predictor(k, code, eta):

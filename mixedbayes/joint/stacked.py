@@ -18,7 +18,6 @@ from mixedbayes import names
 from mixedbayes.design.types import Across, Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.families.base import Family
 from mixedbayes.families.responses import centres
-from mixedbayes.joint.coordinates import Coordinates
 from mixedbayes.joint.data import RowData
 from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.links import CODES, bits_of
@@ -57,6 +56,13 @@ class StackedLayout(JointLayout):
             CODES[type(self.family.parameter_link(p))] << bits * self.numbers.index(p)
             for p in self.own
         )
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Of each of `numbers` the code of the link of its formula; 0 without one."""
+        bits = bits_of(len(self.numbers))
+        every = (self.own_parameters >> bits * k for k in range(len(self.numbers)))
+        return tuple(code & (1 << bits) - 1 for code in every)
 
     @cached_property
     def linked(self) -> bool:
@@ -144,12 +150,14 @@ class StackedLayout(JointLayout):
             found.append(family.link_information(p, source, own, eta, values) / size)
         return np.concatenate([np.broadcast_to(f, blocks[0].shape) for f in found], axis=-1)
 
-    def named(self, theta: Floats, coordinates: Coordinates) -> dict[str, Floats]:
-        out = super().named(theta, coordinates)
+    def told(
+        self, phi: Floats, effects: Sequence[Floats], coefficients: Floats
+    ) -> dict[str, Floats]:
+        out = super().told(phi, effects, coefficients)
         for a in self.source.across:
             sd, cor, b = (out.pop(f(a.name)) for f in (names.sd, names.cor, names.ranef))
             out |= self.source_priors.across_at_zero(a, sd, cor, b)
-        beta, at = out.pop(names.fixef(), np.zeros((len(theta), 0))), 0
+        beta, at = out.pop(names.fixef(), np.zeros((len(phi), 0))), 0
         for predictor, priors in self._parts:
             p, size = predictor.parameter, len(predictor.terms) + predictor.intercept
             own, at = beta[:, at : at + size], at + size

@@ -13,12 +13,16 @@ from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint.data import row_data
 from mixedbayes.joint.layout import JointLayout
+from mixedbayes.joint.stacked import StackedLayout
 from mixedbayes.marginal.density import Affine, Surrogate
+from mixedbayes.priors.placement import Placement
 from mixedbayes.priors.types import Priors
 from mixedbayes.quadrature import rows
 from mixedbayes.quadrature.blocks import Blocks
 from mixedbayes.quadrature.kernel import SECTIONS, address, c_density, density, marginal
+from mixedbayes.quadrature.obstacle import concave
 from mixedbayes.quadrature.rule import Rule
+from mixedbayes.terms.roots import HEAD
 from mixedbayes.theta.logpriors import Table
 from mixedbayes.theta.record import Recorded, pack
 from mixedbayes.theta.tails import TailTransform
@@ -61,6 +65,27 @@ class Coordinates:
         return found
 
     @property
+    def placed(self) -> Mapping[str, Placement]:
+        """Of factors of the mean whose priors are on effects of replaced columns."""
+        joint = self.joint
+        priors = joint.source_priors if isinstance(joint, StackedLayout) else joint.priors
+        return priors.mu.placed
+
+    def roots(self, phi: Floats) -> Floats:
+        """(S, q, q) of the covariance of all effects of a level, given phi (S, h)."""
+        sds, Ws, _ = self.joint.hyper(phi)
+        q, place = sum(f.q for f in self.joint.factors), 0
+        found = np.zeros((len(phi), q, q))
+        for sd, W in zip(sds, Ws, strict=True):
+            own = slice(place, place + sd.shape[-1])
+            found[:, own, own], place = sd[..., None] * W, own.stop
+        return found
+
+    def split(self, b: Floats) -> list[Floats]:
+        """Of each factor the effects (..., q) among all of a level."""
+        return np.split(b, np.cumsum([f.q for f in self.joint.factors])[:-1], axis=-1)
+
+    @property
     def sampled(self) -> tuple[()]:
         return ()
 
@@ -68,6 +93,8 @@ class Coordinates:
 @dataclass(frozen=True, eq=False)
 class QuadratureDensity(Recorded):
     """log p(theta, y), the effects of one factor integrated out by a rule.
+
+    Those on further parameters as well, which are one vector with the others of their level.
 
     With `tails` it is the density of t, theta = tails.phi(t), with `units` that of eta, t = mode +
     C eta, and with a `surrogate` its gradient near the mode is the surrogate's, all as in
@@ -92,36 +119,43 @@ class QuadratureDensity(Recorded):
     @classmethod
     def of(cls, design: Design, family: Family, priors: Priors, rule: Rule) -> QuadratureDensity:
         """The density of theta itself."""
-        data = row_data(design, family)
-        layout = JointLayout(priors.moved(design), family, priors)
-        (g,), (factor,) = layout.groups, layout.factors
-        refs = np.asarray(g.refs, np.int64)[data.rows]
-        blocks = Blocks.of(refs, g.n_levels)
+        data, moved = row_data(design, family), priors.moved(design)
+        layout, codes = JointLayout(moved, family, priors), None
+        if design.further:
+            layout = StackedLayout.of(moved, family, priors)
+            codes = layout.codes
+        codes = codes or (0,) * len(layout.numbers)
+        mu, J = layout.design.mu, layout.groups[0].n_levels
+        blocks = Blocks.of(np.asarray(layout.groups[0].refs, np.int64)[data.rows], J)
         order = blocks.rows
-        own, mu = data.rows[order], layout.design.mu
-        m = len(layout.numbers)
+        own, P = data.rows[order], len(mu.X) // design.n
+        every = np.concatenate([own + k * design.n for k in range(P)])  # of the stacked design
+        Z = np.concatenate([g.Z[every] for g in layout.groups], axis=1)
+        acting = np.flatnonzero(Z.reshape(P, -1).any(axis=1))
         sizes = (
-            layout.n_hyper, m, len(g.terms), mu.intercept, layout.level_at_zero,
-            rows.address(data.density, data.front, m), address(), data.density.n_kept,
+            layout.n_hyper, layout.n_parameters, Z.shape[1], mu.intercept, layout.level_at_zero,
+            rows.address(data.density, data.front, codes), address(),
+            0 if any(codes) else data.density.n_kept, concave(design, family),
         )  # fmt: skip
         sections: dict[str, Floats | Ints] = {
             "sizes": np.array(sizes, np.int64),
-            "blocks": np.array(factor.record(0, 0), np.int64),
+            "blocks": np.array(_side_by_side(layout), np.int64),
             "groups": blocks.groups,
             "firsts": blocks.firsts,
             "slots": blocks.slots,
             "codes": layout.table.codes,
             "numbers": layout.table.numbers,
-            "Z": g.Z[own].T,
-            "X": layout.columns(mu.X[own]).T,
+            "Z": Z.T,
+            "X": layout.columns(mu.X[every]).T,
             "means": layout.centre.means,
-            "offset": np.zeros(len(own)) if mu.offset is None else mu.offset[own],
+            "offset": np.zeros(len(every)) if mu.offset is None else mu.offset[every],
+            "acting": acting,
             "y": data.y[order],
             "size": data.size[order],
             "extra": data.extra.reshape(len(own), -1)[order],
             "constant": np.array([data.constant]),
         }
-        modes = np.zeros((len(g.terms), g.n_levels))
+        modes = np.zeros((Z.shape[1], J))
         return cls(Coordinates(layout), sections, blocks, rule, modes)
 
     @property
@@ -168,3 +202,19 @@ class QuadratureDensity(Recorded):
     def by(self, rule: Rule) -> QuadratureDensity:
         """The same by another rule."""
         return replace(self, rule=rule)
+
+
+def _side_by_side(layout: JointLayout) -> list[int]:
+    """The blocks that `terms.roots` reads, the roots of all factors along one diagonal."""
+    found: list[int] = []
+    q, place = sum(f.q for f in layout.factors), 0
+    for factor, first in zip(layout.factors, layout.variance_starts, strict=True):
+        record, at = factor.record(first, 0), 0
+        while at < len(record):
+            k = record[at + 2]
+            own = slice(at + HEAD, at + HEAD + k)
+            record[at + 5], record[own] = q, [place + i for i in record[own]]
+            at += HEAD + 3 * k
+        found += record
+        place += factor.q
+    return found

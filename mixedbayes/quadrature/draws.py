@@ -31,7 +31,7 @@ def draw(
     density: QuadratureDensity, phi: Floats, coefficients: Floats, rng: np.random.Generator,
     cores: int,
 ) -> Floats:  # fmt: skip
-    """b (S, J, q) given phi (S, h), without tails, and coefficients (S, p), of a whole density.
+    """b (S, J, q), all effects of levels, given phi (S, h), without tails, and coefficients (S, p).
 
     Raises SamplingError where a group's effects have no mode.
     """
@@ -53,7 +53,7 @@ def summarise(
     some = np.linspace(0, len(phi) - 1, min(len(phi), SUMMARISED)).astype(int)
     q, J = density.modes.shape
     (g,) = density.layout.joint.groups
-    placed = density.layout.joint.priors.mu.placed.get(g.name)
+    placed = density.layout.placed.get(g.name)
     kept = [
         EffectsSummary(np.empty((J, q)), np.empty((J, q)), np.empty((len(probs), J, q)))
         for _ in range(2)
@@ -72,9 +72,7 @@ def _parts(
     cores: int,
 ) -> Iterator[tuple[Ints, Floats]]:  # fmt: skip
     """Levels (j,) and draws (S, j, q) of their effects, of all levels in turn."""
-    joint = density.layout.joint
-    sds, Ws, _ = joint.hyper(phi)
-    S = sds[0][..., None] * Ws[0]
+    S, name = density.layout.roots(phi), density.layout.joint.groups[0].name
     points = np.ascontiguousarray(np.concatenate([phi, coefficients], axis=1))
     q, groups, record = len(density.modes), density.blocks.groups, density.record
     keys = rng.integers(2**64, size=len(phi), dtype=np.uint64)
@@ -97,7 +95,7 @@ def _parts(
             accepted = np.array(list(pool.map(one, range(len(phi)))))
             if not np.isfinite(accepted).all():
                 raise SamplingError(
-                    f"the effects of {joint.groups[0].name} have no mode given some draws of the "
-                    "other parameters; use formulation=mb.PartiallyCentered()"
+                    f"the effects of {name} have no mode given some draws of the other "
+                    "parameters; use formulation=mb.PartiallyCentered()"
                 )
             yield levels, b

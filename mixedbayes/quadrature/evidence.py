@@ -13,6 +13,7 @@ from mixedbayes.families.base import Family
 from mixedbayes.joint.search import start
 from mixedbayes.priors.types import Priors
 from mixedbayes.quadrature.density import QuadratureDensity
+from mixedbayes.quadrature.obstacle import effects_of_level
 from mixedbayes.quadrature.resolve import Resolved, resolve
 from mixedbayes.quadrature.rule import Rule
 
@@ -25,9 +26,8 @@ def integrated(
     design: Design, family: Family, priors: Priors, nodes: int | None, cores: int
 ) -> Resolved:
     """The density without the effects of the model's one factor; nodes as in `resolve`."""
-    plain = QuadratureDensity.of(
-        design, family, priors, Rule.product(1, len(design.mu.groups[0].terms))
-    )
+    q = effects_of_level(design)
+    plain = QuadratureDensity.of(design, family, priors, Rule.product(1, q))
     joint = plain.layout.joint
     return resolve(plain, np.concatenate([start(joint), joint.start()]), nodes, cores)
 

@@ -14,7 +14,8 @@ from numba import types
 from mixedbayes import jit
 from mixedbayes.marginal.evaluate import polynomial_gradient
 from mixedbayes.marginal.inner import inner
-from mixedbayes.quadrature.integral import draw_each, integrate
+from mixedbayes.quadrature.integral import integrate
+from mixedbayes.quadrature.proposals import draw_each
 from mixedbayes.quadrature.rows import call
 from mixedbayes.terms.roots import root_slopes, roots
 from mixedbayes.theta import whitening
@@ -35,7 +36,7 @@ from mixedbayes.theta.whitening import to_theta, to_z
 SECTIONS = (
     # h variances and family's parameters, of these m the family's, q, intercept?, is its prior at
     # zero?, addresses of the rows' function and
-    # of `marginal`, numbers that are kept of a row
+    # of `marginal`, numbers that are kept of a row, are rows concave?
     "sizes",
     "blocks",  # as terms.roots reads them
     # as `blocks.Blocks` has them: first group of each block, and J; first slot of each block; first
@@ -46,7 +47,9 @@ SECTIONS = (
     # (q, J) where the search for the modes of u starts at `centre` (d,), which is theta without
     # tails; and how they move with it (d, q, J), without entries where that is not known
     "modes", "centre", "moves",
-    "Z", "X", "means", "offset",  # (q, n), (p, n) centred columns, (p,), (n,)
+    # Rows of P predictors, n each: (q, P n), (p, P n) centred columns, (p,), (P n,); on which of
+    # the predictors effects act (R,)
+    "Z", "X", "means", "offset", "acting",
     "y", "size", "extra",  # (n,)
     "tails",  # (h, 3)
     "constant",  # (1,)
@@ -54,8 +57,8 @@ SECTIONS = (
     *whitening.SECTIONS,
 )  # fmt: skip
 (SIZES, BLOCKS, GROUPS, FIRSTS, SLOTS, CODES, NUMBERS, NODES, RATIOS, MODES, CENTRE, MOVES, ZED,
- EX, MEANS, OFFSET, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE, WHITENING,
- *_) = (
+ EX, MEANS, OFFSET, ACTING, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE,
+ WHITENING, *_) = (
     places(SECTIONS).values()
 )  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
@@ -67,16 +70,17 @@ _marginal = jit.caller(MARGINAL_SIGNATURE)
 
 @inner
 def linear_predictor(record, theta, h, intercept, r0, r1):
-    """eta (n,) without the effects, of rows r0 to r1."""
+    """eta (P, n) without the effects, of rows r0 to r1 of each predictor."""
     offset, X = reals(record, OFFSET), reals(record, EX)
-    n, first = offset.size, h + intercept
-    eta, level = np.empty(n), theta[h] if intercept else 0.0
-    for i in range(r0, r1):
-        eta[_u(i)] = offset[_u(i)] + level
-    for j in range(theta.size - first):
-        slope, at = theta[first + j], j * n
-        for i in range(r0, r1):
-            eta[_u(i)] += X[_u(at + i)] * slope
+    N, n, start = offset.size, reals(record, WHY).size, h + intercept
+    eta, level = np.empty(N), theta[h] if intercept else 0.0
+    for first in range(0, N, n):
+        for i in range(first + r0, first + r1):
+            eta[_u(i)] = offset[_u(i)] + level
+        for j in range(theta.size - start):
+            slope, at = theta[start + j], j * N
+            for i in range(first + r0, first + r1):
+                eta[_u(i)] += X[_u(at + i)] * slope
     return eta
 
 
@@ -91,6 +95,14 @@ def keep(record, parameters, r0, r1):
             reals(record, EXTRA), parameters, kept, none, none, none,
         )  # fmt: skip
     return kept
+
+
+@inner
+def total_of(x, first, n):
+    total = 0.0
+    for i in range(first, first + n):
+        total += x[_u(i)]
+    return total
 
 
 @inner
@@ -128,17 +140,19 @@ def marginal(theta, grad, each, found, record):
         return -math.inf
     W, L, d_L = np.empty(q * q), np.zeros(q * q), np.zeros(q * q)
     roots(work, blocks, W, L)
-    n = reals(record, OFFSET).size
+    n, J = reals(record, WHY).size, each.size
     eta = linear_predictor(record, theta, h, intercept, 0, n)
     parameters, wanted = np.empty(m), grad.size > 0
     copy(work[0, h - m : h], parameters)
     kept = keep(record, parameters, 0, n)
-    d_eta, d_parameters = np.zeros(eta.size if wanted else 0), np.zeros(m)
+    d_eta = np.zeros(eta.size if wanted else 0)
+    d_each = np.empty((q * q + m) * J if wanted else 0)
+    rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
+    family = (*rows, parameters, kept)
     total += integrate(
-        sizes[5], ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS),
-        reals(record, NODES), reals(record, RATIOS), reals(record, ZED), L, eta, reals(record, WHY),
-        reals(record, SIZE), reals(record, EXTRA), parameters, kept, each, found, d_eta, d_L,
-        d_parameters,
+        family, ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS),
+        reals(record, NODES), reals(record, RATIOS), ints(record, ACTING), sizes[8],
+        reals(record, ZED), L, eta, each, found, d_eta, d_each,
     )  # fmt: skip
     if not wanted:
         return total + reals(record, CONSTANT)[0]
@@ -151,10 +165,12 @@ def marginal(theta, grad, each, found, record):
         for i in range(n):
             grad[h] += d_eta[i]
     for j in range(p):
-        for i in range(n):
-            grad[first + j] += X[_u(j * n + i)] * d_eta[i]
+        for i in range(d_eta.size):
+            grad[first + j] += X[_u(j * d_eta.size + i)] * d_eta[i]
+    for i in range(q * q):
+        d_L[i] = total_of(d_each, i * J, J)
     for i in range(m):
-        work[2, h - m + i] += d_parameters[i] * work[1, h - m + i]
+        work[2, h - m + i] += total_of(d_each, (q * q + i) * J, J) * work[1, h - m + i]
     root_slopes(work, blocks, W, d_L)
     for i in range(h):
         grad[i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
@@ -184,10 +200,11 @@ def draw_effects(phi, from_, to, key, tries, out, record):
     kept = keep(record, parameters, r0, r1)
     u = np.empty(reals(record, MODES).size)
     first_modes(record, phi, u, u.size // q, blocks[from_], blocks[to])
+    rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
+    family = (*rows, parameters, kept)
     return draw_each(
-        sizes[5], blocks, firsts, slots, from_, to, u.size // q, reals(record, ZED), L, eta,
-        reals(record, WHY), reals(record, SIZE), reals(record, EXTRA), parameters, kept, u, key,
-        tries, out,
+        family, blocks, firsts, slots, from_, to, u.size // q, ints(record, ACTING), sizes[8],
+        reals(record, ZED), L, eta, u, key, tries, out,
     )  # fmt: skip
 
 

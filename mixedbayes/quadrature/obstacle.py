@@ -9,7 +9,7 @@ from mixedbayes.joint.data import compiled_of
 from mixedbayes.joint.links import SAME
 from mixedbayes.priors.types import Priors
 
-MOST_EFFECTS = 2  # of a level: a product rule has nodes to the power of it
+MOST_EFFECTS = 3  # of a level: a product rule has nodes to the power of it
 
 
 def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
@@ -23,15 +23,47 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     rows, before = found
     if rows.loop is not None:
         return f"the rows of the {family.name} family share a vector of parameters"
-    if not (rows.concave and rows.smooth and before is SAME and design.limits is None):
-        return "the density of a level's effects may have several modes"
-    if design.further:
-        return f"{', '.join(design.further)} has a formula of its own"
-    if len(design.mu.groups) != 1:
-        return f"there are {len(design.mu.groups) or 'no'} grouping factors, and quadrature is of 1"
-    (g,) = design.mu.groups
-    if g.entangled:
-        return g.entangled
-    if len(g.terms) > MOST_EFFECTS:
-        return f"{g.name} has {len(g.terms)} effects in each level, more than {MOST_EFFECTS}"
+    if not rows.smooth:
+        return (
+            f"the density of the {family.name} family has kinks, which no nodes integrate exactly"
+        )
+    if before.positive:
+        return "effects for which a row's predictor is not positive are impossible"
+    if design.several is not None and design.further:
+        return "responses have linear predictors of their own"
+    if (said := _of_factors(design)) is not None:
+        return said
+    if (q := effects_of_level(design)) > MOST_EFFECTS:
+        (name,) = factors(design)
+        return f"{name} has {q} effects in each level, more than {MOST_EFFECTS}"
     return None
+
+
+def concave(design: Design, family: Family) -> bool:
+    """Whether the log density of each level's rows is known to be concave in its effects."""
+    found = compiled_of(family)
+    alone = not any(p.groups for p in design.predictors if p is not design.mu)
+    return (
+        found is not None
+        and found[0].concave
+        and found[1] is SAME
+        and (alone and design.limits is None)
+    )
+
+
+def factors(design: Design) -> list[str]:
+    """Grouping factors of all predictors, each once."""
+    return list(dict.fromkeys(g.name for p in design.predictors for g in p.groups))
+
+
+def effects_of_level(design: Design) -> int:
+    """How many effects a level has, on all predictors."""
+    return sum(len(g.terms) for p in design.predictors for g in p.groups)
+
+
+def _of_factors(design: Design) -> str | None:
+    """Why the factors of a design do not do; None where they do."""
+    found = factors(design)
+    if len(found) != 1:
+        return f"there are {len(found) or 'no'} grouping factors, and quadrature is of 1"
+    return next((g.entangled for p in design.predictors for g in p.groups if g.entangled), None)

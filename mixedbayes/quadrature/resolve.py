@@ -13,7 +13,7 @@ from mixedbayes.quadrature.density import QuadratureDensity
 from mixedbayes.quadrature.rule import Rule
 
 # Nodes in each dimension that are tried, by the number of dimensions.
-LADDER = {1: (5, 7, 9, 11, 15, 21, 31, 45), 2: (5, 7, 9, 11, 15, 21)}
+LADDER = {1: (5, 7, 9, 11, 15, 21, 31, 45), 2: (5, 7, 9, 11, 15, 21), 3: (5, 7, 9, 11)}
 _CHANGE = 0.01  # of the log density, once its mean is taken off, that counts as none
 _POINTS = 12  # at which it is looked at, draws from the normal approximation
 _CHECKS = 100  # draws that are weighed by a finer rule

@@ -13,16 +13,18 @@ import numpy as np
 from numba import types
 
 from mixedbayes import jit
-from mixedbayes.families.rows import RowDensity, compiled
+from mixedbayes.families.rows import RowDensity, compiled, shared_of_row
 from mixedbayes.joint.links import Front
-from mixedbayes.joint.loop import entry_of, picker, taken_of, tuple_of
+from mixedbayes.joint.loop import entry_of, picker, predictor_of, taken_of, tuple_of
 
 _REALS = types.float64[::1]
 # rows(first, eta, y, size, extra, parameters, kept, value, slope, d): of the rows from `first` on,
 # with linear predictors eta (b,), log p into value (b,); and unless slope is empty d / d eta into
 # slope (b,) and d / d parameter into d (b, m). With an empty value it writes into kept what they
 # keep, k numbers each, see `RowDensity.kept`, which the other calls read. y, size and extra are as
-# the joint loop has them.
+# the joint loop has them. Where parameters have formulas, eta and slope are (P, b), the mean's
+# predictor first, and the others in the order of the parameters; `parameters` are then those
+# without one.
 ROWS_SIGNATURE = types.void(types.int64, *(_REALS,) * 9)
 call = jit.caller(ROWS_SIGNATURE)
 
@@ -109,8 +111,17 @@ def _own(left: int, k: int) -> Any:
 
 
 @cache
-def rows_of(density: RowDensity, front: Front, m: int) -> Any:
-    """The compiled function, with ROWS_SIGNATURE, for a model with m parameters."""
+def rows_of(density: RowDensity, front: Front, codes: tuple[int, ...]) -> Any:
+    """The compiled function, with ROWS_SIGNATURE, for a model with these parameters that are
+    numbers: of each the code of the link of its formula, 0 without one, see `joint.links`.
+    """
+    body = _of_predictors(density, front, codes) if any(codes) else _alike(density, front, codes)
+    return jit.njit(ROWS_SIGNATURE, nogil=True, error_model="numpy", fastmath={"contract"})(body)
+
+
+def _alike(density: RowDensity, front: Front, codes: tuple[int, ...]) -> Any:
+    """Rows that have all parameters in common."""
+    m = len(codes)
     row, once, before = density.row, density.once, front.function
     keep, whole = _keep(density.kept, density.n_kept), _whole(density.n_kept)
     taken, pick = taken_of(density.odds, m), picker(density.width) if density.width > 1 else _one
@@ -144,9 +155,48 @@ def rows_of(density: RowDensity, front: Front, m: int) -> Any:
             for k in range(m):
                 d[_u(i * m + k)] = entry(d_own, k) * rates[k]
 
-    return jit.njit(ROWS_SIGNATURE, nogil=True, error_model="numpy", fastmath={"contract"})(rows)
+    return rows
 
 
-def address(density: RowDensity, front: Front, m: int) -> int:
+def _of_predictors(density: RowDensity, front: Front, codes: tuple[int, ...]) -> Any:
+    """Rows some of whose parameters have linear predictors of their own; nothing is kept."""
+    row, once, before, m = density.row, density.once, front.function, len(codes)
+    whole, pick = shared_of_row(density.kept), picker(density.width) if density.width > 1 else _one
+    as_tuple, entry, taken = tuple_of(m), entry_of(m), taken_of(density.odds, m)
+    of_predictor, free = predictor_of(density.odds, m), codes.count(0)
+
+    def rows(first, eta, y, size, extra, parameters, kept, value, slope, d):
+        b = value.size
+        found, rates, own = np.empty(m), np.empty(m), 0
+        for k in range(m):
+            if codes[k] == 0:
+                found[k], rates[k] = taken(k, parameters[own])
+                own += 1
+        for i in range(b):
+            at, place = first + i, i
+            for k in range(m):
+                if codes[k] != 0:
+                    place += b
+                    found[k], rates[k] = of_predictor(k, codes[k], eta[_u(place)])
+            values, more = as_tuple(found), pick(extra, at)
+            t, rate = before(eta[_u(i)])
+            known = whole(y[_u(at)], size[_u(at)], more, values, once(values))
+            v, d_t, d_own = row(t, y[_u(at)], size[_u(at)], more, values, known)
+            value[_u(i)] = v
+            if slope.size == 0:
+                continue
+            slope[_u(i)], place, own = d_t * rate, i, 0
+            for k in range(m):
+                if codes[k] != 0:
+                    place += b
+                    slope[_u(place)] = entry(d_own, k) * rates[k]
+                else:
+                    d[_u(i * free + own)] = entry(d_own, k) * rates[k]
+                    own += 1
+
+    return rows
+
+
+def address(density: RowDensity, front: Front, codes: tuple[int, ...]) -> int:
     """Address of the compiled function, for `call`."""
-    return jit.address(rows_of(density, front, m), ROWS_SIGNATURE)
+    return jit.address(rows_of(density, front, codes), ROWS_SIGNATURE)

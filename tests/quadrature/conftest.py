@@ -27,17 +27,18 @@ def frame(family):
 
 @pytest.fixture
 def spec_of():
-    def spec(family, effects):
+    def spec(family, effects, *further):
         left, data = frame(family)
-        return mb.Model(f"{left} ~ x + {EFFECTS[effects]}", data, family=family).spec
+        formulas = [f"{left} ~ x + {EFFECTS.get(effects, effects)}", *further]
+        return mb.Model(formulas, data, family=family).spec
 
     return spec
 
 
 @pytest.fixture
 def densities(spec_of):
-    def both(family, effects, rule):
-        spec = spec_of(family, effects)
+    def both(family, effects, rule, *further):
+        spec = spec_of(family, effects, *further)
         given = spec.design, spec.family, spec.priors
         return JointDensity.of(*given), QuadratureDensity.of(*given, rule)
 

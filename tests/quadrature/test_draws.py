@@ -31,20 +31,26 @@ def moments(joint, theta, j, width=6.0, n=81):
 
 
 @pytest.mark.parametrize(
-    ("family", "effects"),
-    [("bernoulli", "intercepts"), ("poisson", "slopes"), ("gamma", "separate slopes")],
+    ("family", "effects", "further"),
+    [
+        ("bernoulli", "intercepts", ()),
+        ("poisson", "slopes", ()),
+        ("gamma", "separate slopes", ()),
+        ("student_t", "intercepts", ()),
+        ("negative_binomial", "(1 | p | g)", ("shape ~ (1 | p | g)",)),
+    ],
 )
-def test_they_have_the_moments_of_their_density(family, effects, densities):
+def test_they_have_the_moments_of_their_density(family, effects, further, densities):
     joint, density = densities(
-        family, effects, Rule.product(9, 1 if effects == "intercepts" else 2)
+        family, effects, Rule.product(9, 1 if effects == "intercepts" else 2), *further
     )
     h = joint.layout.n_hyper
     theta = 0.3 * np.random.default_rng(2).normal(size=density.ndim)
     density = density.started(theta)
     whole = np.broadcast_to(theta, (S, len(theta)))
     b = draw(density, whole[:, :h], whole[:, h:], np.random.default_rng(1), 2)
-    (sd,), (W,), _ = joint.layout.hyper(theta[None, :h])
-    u = np.linalg.solve(sd[0][:, None] * W[0], b.transpose(0, 2, 1)).transpose(0, 2, 1)
+    root = density.layout.roots(theta[None, :h])[0]
+    u = np.linalg.solve(root, b.transpose(0, 2, 1)).transpose(0, 2, 1)
     for j in (0, 2):
         mean, cov = moments(joint, theta, j)
         own = u[:, j]

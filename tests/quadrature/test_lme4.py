@@ -23,8 +23,9 @@ def test_maximum_likelihood_of_cbpp(nodes, name):
     density = QuadratureDensity.of(spec.design, spec.family, spec.priors, Rule.product(nodes, 1))
     start = np.array([-0.4, -2.2, -1.0, -1.1, -1.6])
     found = optimize.minimize(
-        lambda theta: -density.groups(theta)[0].sum(), start, method="BFGS", tol=1e-9
-    )
+        lambda theta: -density.groups(theta)[0].sum(), start, method="BFGS", jac="3-point",
+        tol=1e-9, options={"finite_diff_rel_step": 1e-4},
+    )  # fmt: skip
     layout = density.layout.joint
     (sd,), _, _ = layout.hyper(found.x[None, :1])
     slopes = found.x[2:]

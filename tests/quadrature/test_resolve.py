@@ -78,8 +78,27 @@ def test_what_it_cannot_take_is_said():
     data = binary(1.0).assign(h=lambda d: d.g % 7)
     for formula, said in {
         "y ~ x + (1 | g) + (1 | h)": "2 grouping factors",
-        "y ~ x + (x + I(x**2) | g)": "3 effects in each level",
+        "y ~ x + (x + I(x**2) + I(x**3) | g)": "4 effects in each level",
         "y ~ x": "no grouping factors",
     }.items():
         with pytest.raises(mb.ModelError, match=said):
             mb.Model(formula, data, family="bernoulli", formulation=mb.Quadrature())
+
+
+def test_several_modes_are_left_to_the_joint_engine(monkeypatch):
+    """Two rows far apart in each level, known well: a level's effect is near one or the other."""
+    rng = np.random.default_rng(2)
+    monkeypatch.setattr(quadrature, "FEWEST_NOT_CONCAVE", 10)
+    g = np.repeat(np.arange(12), 2)
+    y = 3.0 * rng.normal(size=24)
+    data = pd.DataFrame({"y": y, "g": g})
+    priors = {"sigma": mb.HalfNormal(0.2), "sd": mb.HalfNormal(20), "nu": mb.Gamma(2, 2)}
+    given = {"family": "student_t", "priors": priors}
+    settings = {"draws": 20, "tune": 50, "chains": 1, "seed": 1, "progress": False}
+    with pytest.raises(mb.SamplingError, match=r"effects of g cannot be integrated out"):
+        mb.fit("y ~ 1 + (1 | g)", data, formulation=mb.Quadrature(), **given, **settings)
+    model = mb.Model("y ~ 1 + (1 | g)", data, **given)
+    assert "Quadrature" in str(model.formulation)
+    made = model.fit(**settings).posterior.made
+    assert str(made.formulation) == "PartiallyCentered()"
+    assert "several modes or long tails" in made.formulation.reason
