@@ -67,7 +67,19 @@ def ours(paths: list[str]) -> Callable[[], Any]:
     return lambda: added(sources.open(paths).batches(COLUMNS))
 
 
-TOOLS = {"floor": floor, "duckdb": duckdb, "pass": ours}
+def fit(paths: list[str]) -> Callable[[], Any]:
+    import mixedbayes as mb
+
+    def run() -> np.ndarray:
+        found = mb.fit("y ~ x + (x | g)", paths, seed=1, progress=False)
+        if not found.converged:
+            raise SystemExit("not converged")
+        return np.array([[found.posterior.design.standing.used]])
+
+    return run
+
+
+TOOLS = {"floor": floor, "duckdb": duckdb, "pass": ours, "fit": fit}
 
 
 def main() -> None:

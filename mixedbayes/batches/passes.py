@@ -119,9 +119,8 @@ def run[S](
             yield batch
             done[0] += batch.num_rows
 
-    total = source.rows or 0
     with (
-        display(title, total, "rows", wanted=progress) as shown,
+        display(title, source.rows, "rows", wanted=progress) as shown,
         ThreadPoolExecutor(THREADS) as pool,
     ):
         futures = [pool.submit(of.partial, own()) for _ in range(THREADS)]
@@ -130,10 +129,10 @@ def run[S](
                 shown.update(done[0])
                 if any(f.done() and f.exception() for f in futures):
                     break
-            shown.update(total)
         finally:
             stop.set()  # after an error or Ctrl-C other threads end with their batch
         found = [future.result() for future in futures]
+        shown.finish(done[0])
     out = found[0]
     for other in found[1:]:
         out = of.combine(out, other)

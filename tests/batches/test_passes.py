@@ -229,6 +229,8 @@ def test_progress(monkeypatch):
         def update(self, done):
             shown.append(done)
 
+        finish = update
+
     monkeypatch.setattr("mixedbayes.batches.passes.display", Shown)
     table(source(data()).of, progress=True)
     assert [s for s in shown if isinstance(s, tuple)] == [
