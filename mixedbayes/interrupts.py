@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, ModuleType
+from typing import Any
 
 _PACKAGE = __name__.partition(".")[0]
 _ONE_AT_A_TIME = threading.RLock()
@@ -89,3 +90,27 @@ def load(module: str) -> ModuleType:
     """A module by its dotted name, of which one thread at a time loads any."""
     with _ONE_AT_A_TIME:
         return import_module(module)
+
+
+class _Later(ModuleType):
+    """Stands for a module until something of it is read."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(load(self.__name__), name)
+
+
+@contextmanager
+def put_off(module: str) -> Iterator[None]:
+    """What is imported in this block imports this module only when it reads something of it.
+
+    Of libraries that need a large one for some of their functions, which are not called here.
+    """
+    if module in sys.modules:
+        yield
+        return
+    later = sys.modules[module] = _Later(module)
+    try:
+        yield
+    finally:
+        if sys.modules.get(module) is later:
+            del sys.modules[module]

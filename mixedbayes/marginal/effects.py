@@ -1,20 +1,27 @@
 """Exact draws and moments of group and population effects, given draws of the other parameters."""
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
+from mixedbayes import jit
 from mixedbayes.errors import ModelError, SamplingError
 from mixedbayes.marginal.kernel import is_single
+from mixedbayes.marginal.mixture import add_distribution, add_powers, move
 from mixedbayes.marginal.plan import Floats
 from mixedbayes.marginal.problem import Problem
 from mixedbayes.marginal.summaries import EffectsSummary
+from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.numerics.threads import available_cores, one_blas_thread
+
+_BLOCK = 2**15  # effects that are drawn together
+_NORMAL = 0.02  # skewness and kurtosis up to which the expansion is right to some 1e-5 sd
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +38,29 @@ class _Moments:
 
     mean: Floats  # (n_effects,)
     cov: Floats  # blocks (q, q) of each level
-    cross: Floats  # (n_effects, p) covariances with the population effects, internal basis
-    beta: Floats  # (p,) means of those
-    beta_cov: Floats  # (p, p)
+    cross: Floats  # (n_effects * p,) covariances with the population effects, internal basis
+    of_beta: Floats  # (p + p * p,) means and covariances of those
+
+    @classmethod
+    def room(cls, problem: Problem) -> "_Moments":
+        """Numbers that are not known yet."""
+        n, p = problem.header.n_effects, problem.n_population
+        n_cov = sum(j * q * q for j, q in zip(problem.levels, problem.widths, strict=True))
+        return cls(np.empty(n), np.empty(n_cov), np.empty(n * p), np.empty((p + 1) * p))
+
+    @property
+    def beta(self) -> Floats:
+        """(p,)"""
+        return self.of_beta[: self._p]
+
+    @property
+    def beta_cov(self) -> Floats:
+        """(p, p)"""
+        return self.of_beta[self._p :].reshape(self._p, self._p)
+
+    @property
+    def _p(self) -> int:
+        return int(np.sqrt(self.of_beta.size))
 
 
 def draw_effects(
@@ -42,8 +69,12 @@ def draw_effects(
     sigma: Floats,
     v: Floats | None,
     rng: np.random.Generator,
+    maps: Sequence[Floats | None] = (),
 ) -> tuple[Floats, list[Floats]]:
     """One independent, exact draw of all effects for each draw of the other parameters.
+
+    A block of draws has a stream of random numbers of its own, so that its numbers are the same
+    whichever thread makes them.
 
     Parameters
     ----------
@@ -53,13 +84,15 @@ def draw_effects(
         All numbers of the residual, see `Problem.n_residual`.
     v : (S, r) or None
         The sampled coefficients.
+    maps
+        For each factor (q, q) what its effects are multiplied by, or None.
 
     Returns
     -------
     beta : (S, p)
         Population effects on the scale of the columns given to `build_problem`.
     b : K arrays (S, J, q)
-        Group effects on their original scale, b = L u.
+        Group effects on their original scale, b = L u, or T L u with a map T.
 
     Raises
     ------
@@ -68,7 +101,7 @@ def draw_effects(
     """
     x = _parameters(problem, L, sigma, v)
     effects = np.empty((len(x), problem.header.n_effects))
-    beta = _draw(problem, x, effects, rng)
+    beta = _draw(problem, x, effects, rng, maps)
     return beta, _by_factor(problem, effects)
 
 
@@ -88,7 +121,8 @@ def conditional_moments(
     problem: Problem, L: Sequence[Floats], sigma: float | Floats, v: Floats | None = None
 ) -> tuple[list[Floats], list[Floats]]:
     """Mean (J, q) and covariance (J, q, q) of each factor's effects given y and the parameters."""
-    given = _moments(problem, problem.pack(L, sigma, v))
+    given = _Moments.room(problem)
+    _moments(problem, problem.pack(L, sigma, v), given)
     return _by_factor(problem, given.mean), _blocks(problem, given.cov)
 
 
@@ -107,8 +141,9 @@ def effects_moments(
 
     Given the other parameters each effect is normal, so its posterior is a mixture of S normals.
     Mean and sd are those of the mixture, exactly. Quantiles start from a Cornish-Fisher expansion
-    in the mixture's skewness and kurtosis and take one Newton step on its distribution function,
-    in a second pass over the draws. Memory is a few numbers per effect, whatever S is.
+    in the mixture's skewness and kurtosis and, where one of these is not small, take one Newton
+    step on its distribution function, in a second pass over the draws. Memory is a few numbers for
+    each effect, whatever S is.
 
     Other parameters are as in `draw_effects`.
 
@@ -135,19 +170,23 @@ def effects_moments(
     p = np.asarray(probs, float)
     if p.size and not ((p > 0).all() and (p < 1).all()):
         raise ModelError(f"probabilities must lie between 0 and 1, got {list(probs)}")
-    origin, _ = moved.mean_and_sd(rows[0])
+    origin = moved.mean_and_sd(rows[0])[0].copy()
 
     def powers(row: int, total: Floats) -> None:
-        _add_powers(*moved.mean_and_sd(row), origin, total)
+        add_powers(*moved.mean_and_sd(row), origin, total)
 
-    raw = _sum_over(rows, powers, np.zeros((4, origin.size))) / len(rows)
+    raw = _sum_over(rows, powers, np.zeros((4, origin.size)))
+    raw /= len(rows)
     mean, sd, skewness, kurtosis = _standardise(raw)
     quantiles = mean + sd * _cornish_fisher(ndtri(p)[:, None], skewness, kurtosis)
-    if p.size:
-        at = quantiles + origin
+    normal = max(np.abs(skewness).max(initial=0.0), np.abs(kurtosis).max(initial=0.0)) < _NORMAL
+    if p.size and not normal:
+        at = np.ascontiguousarray(quantiles + origin)
 
         def distribution(row: int, total: Floats) -> None:
-            _add_distribution(*moved.mean_and_sd(row), at, total)
+            given = moved.mean_and_sd(row)
+            for points, below, density in zip(at, *total, strict=True):
+                add_distribution(*given, points, below, density)
 
         cdf, density = _sum_over(rows, distribution, np.zeros((2, *at.shape), np.float32))
         step = (p[:, None] - cdf / len(rows)) / np.maximum(density / len(rows), 1e-30)
@@ -177,17 +216,41 @@ def _parameters(problem: Problem, L: Sequence[Floats], sigma: Floats, v: Floats 
     return np.ascontiguousarray(np.hstack([*parts, sigma, v]))
 
 
-def _draw(problem: Problem, x: Floats, effects: Floats, rng: np.random.Generator) -> Floats:
+def _draw(
+    problem: Problem,
+    x: Floats,
+    effects: Floats,
+    rng: np.random.Generator,
+    maps: Sequence[Floats | None] = (),
+) -> Floats:
     """Fill `effects` (S, n_effects or 0) and return beta (S, p)."""
     beta = np.empty((len(x), problem.n_population))
     rng.standard_normal(out=beta)
-    rng.standard_normal(out=effects)
-    core = _draw_core(problem)
+    T, core = [*maps] or [None] * len(problem.widths), _draw_core(problem)
+    single = is_single(problem) and not problem.sparse
+    of_all = np.eye(sum(problem.widths[:1])) if not T or T[0] is None else T[0]
+    # A block stays near the processor while its numbers are drawn, used and mapped.
+    blocks = list(row_blocks(len(x), max(1, _BLOCK // max(problem.header.n_effects, 1))))
+    streams = rng.spawn(len(blocks)) if effects.size else [rng] * len(blocks)
 
-    def one(row: int) -> bool:
-        return core(x[row], beta[row], effects[row], problem.ints, problem.floats)
+    def some(number: int) -> int:
+        rows = blocks[number]
+        own = effects[rows]
+        if own.size:
+            streams[number].standard_normal(out=own)
+        if single:
+            given = (x[rows], beta[rows], own, of_all.ravel(), problem.ints, problem.floats)
+            return int(core(*given))
+        fine = 0
+        for row, b in zip(range(rows.start, rows.stop), own, strict=True):
+            fine += core(x[row], beta[row], b, problem.ints, problem.floats)
+            if b.size:
+                for own_map, part in zip(T, _by_factor(problem, b), strict=True):
+                    if own_map is not None:
+                        part[:] = part @ own_map.T
+        return fine
 
-    _require(_in_threads(one, len(x)))
+    _require(sum(_in_threads(some, len(blocks))), len(x))
     return (beta + problem.beta_fit - _carried(problem, x)) @ problem.beta_map.T
 
 
@@ -196,6 +259,13 @@ def _carried(problem: Problem, x: Floats) -> Floats:
     part, rx = problem.sections, problem.header.rx
     delta = x[:, x.shape[1] - problem.n_sampled :][:, :rx] @ part["TV"].T - part["v0"]
     return delta @ part["R"].T
+
+
+def compile_ahead(problem: Problem, *, summaries: bool) -> None:
+    """What draws or summaries of effects need, while the density is compiled and sampled."""
+    jit.ahead(_draw_core(problem))
+    if summaries:
+        jit.ahead(_moments_core(problem))
 
 
 def _draw_core(problem: Problem) -> Any:
@@ -242,40 +312,36 @@ class _Moved:
         self.T = [*maps] or [None] * len(problem.widths)
         self.maps = [s.map @ problem.beta_map for s in shifts]  # of the internal basis
         self.fit = problem.beta_fit - _carried(problem, x) if shifts else np.empty(0)
+        sizes = [problem.n_population, len(shifts)]
+        for k in problem.plan.order:
+            width = problem.widths[k] * (problem.chained[k] if problem.chained else 1)
+            mapped = self.T[k] is not None
+            assert not mapped or width == problem.widths[k]
+            sizes += [problem.levels[k], problem.widths[k], width, mapped]
+        self.sizes = np.array(sizes, np.int64)
+        self.own = threading.local()  # where a thread has the numbers of its draw
 
     def mean_and_sd(self, number: int) -> tuple[Floats, Floats]:
-        """Of all effects, in the order of elimination, given the number-th draw."""
-        problem = self.problem
-        given = _moments(problem, self.x[number])
-        means = [_times(b, T) for b, T in zip(_by_factor(problem, given.mean), self.T, strict=True)]
-        variances = [
-            (np.einsum("gtt->gt", c) if T is None else np.einsum("ti,gij,tj->gt", T, c, T)).reshape(
-                m.shape
-            )
-            for m, c, T in zip(means, _blocks(problem, given.cov), self.T, strict=True)
-        ]
-        if not self.shifts:
-            return _flat(problem, means), np.sqrt(_flat(problem, variances))
-        beta = given.beta + self.fit[number]
-        moved, spread = [], []
-        for k, cross in enumerate(_by_factor(problem, given.cross.T)):  # (p, J, q)
-            A, cross = self.maps[k], _times(cross, self.T[k])
-            own = np.einsum("ti,ij,tj->t", A, given.beta_cov, A)
-            moved.append(means[k] + A @ beta + self.shifts[k].constant[number])
-            spread.append(variances[k] + own + 2 * np.einsum("ti,igt->gt", A, cross))
-        mean = np.concatenate([_flat(problem, means), _flat(problem, moved)])
-        variance = np.concatenate([_flat(problem, variances), _flat(problem, spread)])
-        return mean, np.sqrt(np.maximum(variance, 0.0))
+        """Of all effects, in the order of elimination, given the number-th draw.
 
-
-def _times(effects: Floats, T: Floats | None) -> Floats:
-    """T b of each level's effects b, in (..., q)."""
-    return effects if T is None else effects @ T.T
-
-
-def _flat(problem: Problem, parts: Sequence[Floats]) -> Floats:
-    """(n_effects,) in the order of elimination, from (J, q) of each factor in the caller's."""
-    return np.concatenate([np.empty(0), *(parts[k].ravel() for k in problem.plan.order)])
+        They stand until this thread asks for the next.
+        """
+        problem, own = self.problem, self.own.__dict__
+        if not own:
+            n = problem.header.n_effects * (2 if self.shifts else 1)
+            own["given"], own["moved"] = _Moments.room(problem), (np.empty(n), np.empty(n))
+        given, (mean, sd) = own["given"], own["moved"]
+        _moments(problem, self.x[number], given)
+        parts = [np.empty(0)]
+        for k in problem.plan.order:
+            T = self.T[k]
+            parts += [] if T is None else [T.ravel()]
+            if self.shifts:
+                A = self.maps[k]
+                there = A @ (given.beta + self.fit[number]) + self.shifts[k].constant[number]
+                parts += [A.ravel(), there, np.einsum("ti,ij,tj->t", A, given.beta_cov, A)]
+        move(given.mean, given.cov, given.cross, self.sizes, np.concatenate(parts), mean, sd)
+        return mean, sd
 
 
 def _sum_over(
@@ -293,15 +359,6 @@ def _sum_over(
     with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
         parts = [rows[start::workers] for start in range(workers)]
         return sum(pool.map(part, parts), zero)
-
-
-def _add_powers(m: Floats, s: Floats, origin: Floats, total: Floats) -> None:
-    """Add the first four moments of N(m, s^2) about the origin to total (4, n_effects)."""
-    d, v = m - origin, s**2
-    total[0] += d
-    total[1] += d**2 + v
-    total[2] += d * (d**2 + 3 * v)
-    total[3] += d**4 + 6 * d**2 * v + 3 * v**2
 
 
 def _standardise(raw: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -325,27 +382,11 @@ def _cornish_fisher(z: Floats, skewness: Floats, kurtosis: Floats) -> Floats:
     )
 
 
-def _add_distribution(m: Floats, s: Floats, at: Floats, total: Floats) -> None:
-    """Add distribution function and density of N(m, s^2) at (k, n_effects) to total.
-
-    In single precision, which is enough for a small step and twice as fast.
-    """
-    scale = 1.0 / np.where(s > 0, s, 1e-30)
-    norm = (scale / np.sqrt(2 * np.pi)).astype(np.float32)
-    for k, points in enumerate(at):
-        z = ((points - m) * scale).clip(-1e3, 1e3).astype(np.float32)
-        total[0, k] += ndtr(z)
-        total[1, k] += np.exp(-0.5 * z**2) * norm
-
-
-def _moments(problem: Problem, x: Floats) -> _Moments:
-    """Moments of all effects, in the order of elimination, given the parameters x."""
-    n, p = problem.header.n_effects, problem.n_population
-    n_cov = sum(j * q * q for j, q in zip(problem.levels, problem.widths, strict=True))
-    mean, cov, cross, beta = np.empty(n), np.empty(n_cov), np.empty(n * p), np.empty((p + 1) * p)
+def _moments(problem: Problem, x: Floats, found: _Moments) -> None:
+    """Fill in the moments of all effects, in the order of elimination, given the parameters x."""
     core = _moments_core(problem)
-    _require([core(x, mean, cov, cross, beta, problem.ints, problem.floats)])
-    return _Moments(mean, cov, cross.reshape(n, p), beta[:p], beta[p:].reshape(p, p))
+    given = (x, found.mean, found.cov, found.cross, found.of_beta)
+    _require(int(core(*given, problem.ints, problem.floats)), 1)
 
 
 def _by_factor(problem: Problem, effects: Floats) -> list[Floats]:
@@ -373,22 +414,21 @@ def _blocks(problem: Problem, cov: Floats) -> list[Floats]:
     return [found[k] for k in sorted(found)]
 
 
-def _in_threads(function: Callable[[int], bool], n: int) -> list[bool]:
-    """[function(0), ..., function(n - 1)], consecutive ones in the same thread."""
-    size = max(1, -(-n // _workers(n)))
-    parts = [range(start, min(start + size, n)) for start in range(0, n, size)]
+def _in_threads(function: Callable[[int], int], n: int) -> list[int]:
+    """[function(0), ..., function(n - 1)]"""
+    if n == 1:
+        return [function(0)]
     with one_blas_thread(), ThreadPoolExecutor(_workers(n)) as pool:
-        return [x for part in pool.map(lambda rows: [*map(function, rows)], parts) for x in part]
+        return [*pool.map(function, range(n))]
 
 
 def _workers(n: int) -> int:
     return max(1, min(n, available_cores()))
 
 
-def _require(fine: Iterable[bool]) -> None:
-    fine = list(fine)
-    if not all(fine):
+def _require(fine: int, n: int) -> None:
+    if fine < n:
         raise SamplingError(
             f"the precision matrix of the effects is not positive definite for "
-            f"{len(fine) - sum(fine)} of {len(fine)} draws of the variance parameters"
+            f"{n - fine} of {n} draws of the variance parameters"
         )

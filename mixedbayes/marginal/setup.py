@@ -186,11 +186,11 @@ class Setup:
 
     def parameters(self, constrained: Constrained, rng: np.random.Generator) -> dict[str, Floats]:
         """Draws (S, ...) of every named parameter: effects are exact draws given the others."""
-        beta, effects = draw_effects(*self._given(constrained), rng)
+        beta, effects = draw_effects(*self._given(constrained), rng, self._maps())
         drawn = self._by_term(effects)
         for g in self.sampled:
             u, L = constrained.spherical[g.name], constrained.L[g.name]
-            drawn[g.name] = np.einsum("sij,sgj->sgi", L, u)
+            drawn[g.name] = self.priors.effects_at_zero(np.einsum("sij,sgj->sgi", L, u), g.name)
         return self._parameters(constrained, beta, drawn)
 
     def summaries(
@@ -209,17 +209,25 @@ class Setup:
         enough = max(FEWEST_DRAWS, int(SUMMARISED / effects_in_all))
         out = self._parameters(constrained, *self._population(constrained, rng))
         shifts = [self.population.shift(g.terms, constrained.coefficients) for g in self.integrated]
-        placed = self.priors.placed
-        maps: list[Floats | None] = []
         own: list[Shift] = []
         for g, shift in zip(self.integrated, shifts, strict=True):
-            chain = self.chains.get(g.name)
-            blocks = [range(len(g.terms))] if chain is None else chain.blocks
-            maps += [placed[g.name].T if g.name in placed else None] * len(blocks)
-            own += [Shift(shift.map[list(b)], shift.constant[:, list(b)]) for b in blocks]
-        kept = effects_moments(*given, probs=probs, max_draws=enough, maps=maps, shifts=own)
+            parts = (list(b) for b in self._blocks(g))
+            own += [Shift(shift.map[b], shift.constant[:, b]) for b in parts]
+        kept = effects_moments(*given, probs=probs, max_draws=enough, maps=self._maps(), shifts=own)
         b, c = (self._summaries(part) for part in kept)
         return out, {g.name: (b[g.name], c[g.name]) for g in self.integrated if g.grouping}
+
+    def _blocks(self, g: GroupDesign) -> Sequence[Sequence[int]]:
+        """Which effects of a term the kernel has together: all, or those of blocks of a chain."""
+        chain = self.chains.get(g.name)
+        return [range(len(g.terms))] if chain is None else chain.blocks
+
+    def _maps(self) -> list[Floats | None]:
+        """What takes effects that the priors are about to those at zero."""
+        placed, maps = self.priors.placed, []
+        for g in self.integrated:
+            maps += [placed[g.name].T if g.name in placed else None] * len(self._blocks(g))
+        return maps
 
     def _population(
         self, constrained: Constrained, rng: np.random.Generator
@@ -294,7 +302,9 @@ class Setup:
     def _parameters(
         self, constrained: Constrained, beta: Floats, effects: Mapping[str, Floats]
     ) -> dict[str, Floats]:
-        """Draws of every parameter by name, and of those factors' effects that were drawn."""
+        """Draws of every parameter by name, and of those factors' effects, at zero, that were
+        drawn.
+        """
         out = {} if self.layout.sigma is None else {names.SIGMA: constrained.sigma}
         if self.layout.correlations is not None:
             assert constrained.numbers is not None
@@ -309,9 +319,9 @@ class Setup:
                 cor = constrained.cor[g.name]
                 chained = g.name in self.chains
                 own[names.cor(g.name)] = g.told_numbers(cor) if chained else g.told_cor(cor)
-            if g.name in effects:
-                own[names.ranef(g.name)] = effects[g.name]
             out |= self.priors.at_zero(own, g.name)
+            if g.name in effects:
+                out[names.ranef(g.name)] = effects[g.name]
         return out
 
 

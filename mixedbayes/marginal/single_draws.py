@@ -19,11 +19,12 @@ def draw_1(floats, start, J, rows, L, left, scale, shift, values, Y, b):
         x = b[node]
         for i in range(rows):
             x -= Y[i] * values[i]
-        b[node] = left[0] * x * root
+        b[node] = left * x * root
 
 
 @inner
 def draw_2(floats, start, J, rows, L, left, scale, shift, values, Y, b):
+    l00, l01, l10, l11 = left
     for node in range(J):
         at = start + node * (2 * rows + 4)
         r0, c10, r1 = front_2(floats, at, rows, L, scale, shift, node, Y)
@@ -33,19 +34,12 @@ def draw_2(floats, start, J, rows, L, left, scale, shift, values, Y, b):
             y -= Y[2 * i + 1] * values[i]
         y *= r1
         x = (x - c10 * y) * r0
-        b[2 * node] = left[0] * x
-        b[2 * node + 1] = left[2] * x + left[3] * y
+        b[2 * node] = l00 * x + l01 * y
+        b[2 * node + 1] = l10 * x + l11 * y
 
 
-@jit.njit(
-    "b1(f8[::1], f8[::1], f8[::1], i8[::1], f8[::1])",
-    short_loops=True,
-    nogil=True,
-    error_model="numpy",
-)
-def single_draw_core(x, beta, effects, ints, floats):
-    """The same function of the same arguments as `draw_core`."""
-    h = read_header(ints)
+@inner
+def draw_one(h, x, beta, effects, T, ints, floats):
     D, J = h.p, ints[h.levels]
     scale = 1.0 / x[x.size - h.r - 1] ** 2
     L = internal_factors(h, ints, floats, x)
@@ -62,7 +56,27 @@ def single_draw_core(x, beta, effects, ints, floats):
         values[i] = mean[i]
     if effects.size > 0:
         if ints[h.q] == 1:
-            draw_1(floats, h.fronts, J, D + 1, L, x, scale, shift, values, Y, effects)
+            own = T[0] * x[0]
+            draw_1(floats, h.fronts, J, D + 1, L, own, scale, shift, values, Y, effects)
         else:
-            draw_2(floats, h.fronts, J, D + 1, L, x, scale, shift, values, Y, effects)
+            a, c, d = x[0], x[2], x[3]
+            left = (T[0] * a + T[1] * c, T[1] * d, T[2] * a + T[3] * c, T[3] * d)
+            draw_2(floats, h.fronts, J, D + 1, L, left, scale, shift, values, Y, effects)
     return np.isfinite(half_log_det)
+
+
+@jit.njit(
+    "i8(f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], i8[::1], f8[::1])",
+    short_loops=True,
+    nogil=True,
+    error_model="numpy",
+)
+def single_draw_core(x, beta, effects, T, ints, floats):
+    """What `draw_core` does at each row of x, beta and effects, which become T b; T (q, q).
+
+    Returns how many of the precision matrices are positive definite.
+    """
+    h, fine = read_header(ints), 0
+    for row in range(len(x)):
+        fine += draw_one(h, x[row], beta[row], effects[row], T, ints, floats)
+    return fine

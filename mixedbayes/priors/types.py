@@ -206,8 +206,12 @@ class PredictorPriors:
         out = {self.name(name, group): drawn[name] for name in (sd, cor)}
         out[sd], out[cor] = placement.at_zero(drawn[sd], drawn[cor])
         if ranef in drawn:
-            out[ranef] = placement.effects(drawn[ranef])
+            out[ranef] = self.effects_at_zero(drawn[ranef], group)
         return out
+
+    def effects_at_zero(self, drawn: Floats, group: str) -> Floats:
+        """(..., q) effects of a factor, from those (..., q) that the priors are about."""
+        return self.placed[group].effects(drawn) if group in self.placed else drawn
 
     def name(self, parameter: str, group: str) -> str:
         """The name of an sd, correlation or effect of a factor that the priors are about."""

@@ -16,17 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numba
 import numpy as np
-import nutpie
 import pyarrow
 import xarray as xr
 from numpy.typing import NDArray
-from nutpie import _lib
-from nutpie.compiled_pyfunc import from_pyfunc
-from nutpie.sample import CompiledModel
 
 from mixedbayes import jit
 from mixedbayes.design.types import Floats
-from mixedbayes.interrupts import uninterrupted
+from mixedbayes.interrupts import put_off, uninterrupted
 from mixedbayes.progress import Draws
 from mixedbayes.sample.defaults import LONGEST_STEP, Trajectory
 from mixedbayes.sample.labels import STATS, statistics
@@ -38,6 +34,13 @@ from mixedbayes.sample.result import (
     not_finite,
 )
 from mixedbayes.sample.settings import Settings
+
+# ArviZ, which makes pictures and loads libraries for them, serves nutpie's own results alone.
+with put_off("arviz"):
+    import nutpie
+    from nutpie import _lib
+    from nutpie.compiled_pyfunc import from_pyfunc
+    from nutpie.sample import CompiledModel
 
 if TYPE_CHECKING:
     import pymc as pm

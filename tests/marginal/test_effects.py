@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from dense_marginal import indicator_columns, sampled_columns
+from scipy import stats
 from scipy.linalg import block_diag
 
 from mixedbayes.errors import ModelError, SamplingError
+from mixedbayes.marginal import effects
 from mixedbayes.marginal.effects import (
     Shift,
     conditional_moments,
@@ -13,6 +15,7 @@ from mixedbayes.marginal.effects import (
     draw_population,
     effects_moments,
 )
+from mixedbayes.marginal.mixture import add_distribution
 
 EXTRAS = ("weights", "offset", "sampled columns", "sampled factors")
 
@@ -189,3 +192,65 @@ def test_mistakes_are_explained(case):
         draw_effects(problem, [np.ones((2, 1, 1))], np.array([1.0, np.nan]), None, rng)
     with pytest.raises(ModelError, match="between 0 and 1"):
         effects_moments(problem, [np.ones((2, 1, 1))], np.ones(2), probs=(0.0,))
+
+
+@pytest.mark.parametrize("name", ["vector of two", "scalar", "nested and crossed vectors"])
+def test_draws_are_the_same_in_one_thread_and_in_many(case, name, monkeypatch):
+    c = case(name, 6)
+    problem, found = c.problem(), []
+    monkeypatch.setattr(effects, "_BLOCK", 7 * problem.header.n_effects)
+    for cores in (1, 3):
+        monkeypatch.setattr(effects, "available_cores", lambda n=cores: n)
+        found.append(draw_effects(problem, *repeated(c, 50), np.random.default_rng(9)))
+    (beta, b), (other, same) = found
+    np.testing.assert_array_equal(beta, other)
+    for x, y in zip(b, same, strict=True):
+        np.testing.assert_array_equal(x, y)
+        assert len(np.unique(x)) == x.size  # no block repeats another's numbers
+
+
+@pytest.mark.parametrize("name", ["vector of two", "scalar", "nested and crossed vectors"])
+def test_maps_multiply_the_effects(case, name):
+    c, rng = case(name, 6), np.random.default_rng(4)
+    problem = c.problem()
+    maps = [rng.normal(size=(q, q)) for q in problem.widths]
+    maps[1:2] = [None] * len(maps[1:2])
+    (beta, b), (other, mapped) = (
+        draw_effects(problem, *repeated(c, 9), np.random.default_rng(9), given)
+        for given in ((), maps)
+    )
+    np.testing.assert_array_equal(beta, other)
+    for x, y, T in zip(b, mapped, maps, strict=True):
+        np.testing.assert_allclose(y, x if T is None else x @ T.T, rtol=1e-12)
+    (raw, _), (moved, _) = (
+        effects_moments(problem, *repeated(c, 3), maps=given) for given in ((), maps)
+    )
+    for x, y, T in zip(raw, moved, maps, strict=True):
+        np.testing.assert_allclose(y.mean, x.mean if T is None else x.mean @ T.T, rtol=1e-12)
+
+
+def test_an_expansion_alone_says_what_a_step_on_the_distribution_function_says(case, monkeypatch):
+    """Where the mixture is close to a normal distribution."""
+    c, S = case("vector of two", 5), 40
+    problem, rng = c.problem(), np.random.default_rng(0)
+    L = [f * np.exp(0.02 * rng.normal(size=S))[:, None, None] for f in c.L]
+    sigma, found = c.sigma * np.exp(0.02 * rng.normal(size=S)), []
+    for limit in (1.0, 0.0):
+        monkeypatch.setattr(effects, "_NORMAL", limit)
+        found.append(effects_moments(problem, L, sigma)[0][0])
+    assert not np.array_equal(found[0].quantiles, found[1].quantiles)
+    assert (np.abs(found[0].quantiles - found[1].quantiles) / found[0].sd).max() < 2e-5
+
+
+def test_distribution_functions_are_summed():
+    rng = np.random.default_rng(1)
+    mean, sd, at = rng.normal(size=200), rng.uniform(0.1, 2, 200), 3 * rng.normal(size=200)
+    sd[3], at[3], at[4] = 0.0, mean[3] + 1, mean[4] + 50 * sd[4]
+    below, density = np.ones(200, np.float32), np.zeros(200, np.float32)
+    add_distribution(mean, sd, at, below, density)
+    z = (at - mean) / np.where(sd > 0, sd, 1e-30)
+    np.testing.assert_allclose(below, 1 + stats.norm.cdf(z), atol=3e-7)
+    some = sd > 0
+    expected = stats.norm.pdf(z[some]) / sd[some]
+    np.testing.assert_allclose(density[some], expected, rtol=1e-6, atol=1e-30)
+    assert below[3] == 2
