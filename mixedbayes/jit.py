@@ -8,15 +8,19 @@ kept as well. The only module that relies on numba's internals; tests/test_jit.p
 
 from __future__ import annotations
 
+import atexit
 import marshal
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 from zlib import crc32
 
 import llvmlite.binding
@@ -41,6 +45,9 @@ LOGP_SIGNATURE = numba.types.int64(
 
 _PLAIN = (bool, int, float, complex, str, tuple, type(None))
 _UNKEPT: WeakSet[FunctionType] = WeakSet()
+# Functions with names of their own, and whether they can be kept.
+_APART: WeakKeyDictionary[FunctionType, bool] = WeakKeyDictionary()
+_ELSEWHERE: dict[str, subprocess.Popen[bytes]] = {}  # by symbol, who compiles it
 _NUMBER = count()
 _CALLED: dict[Any, tuple[str, Any]] = {}  # by the function behind what `called` gives
 
@@ -98,6 +105,7 @@ class Function(Alone):
 
     def ready(self) -> None:
         if self._can_compile:
+            _wait_for(self.symbol)
             with ONE_AT_A_TIME:
                 if self._can_compile:  # no other thread has been here
                     _compile(self, self.py_func)
@@ -150,19 +158,27 @@ def _compile(made: Function | CFunction, function: Any) -> None:
         needed.ready()
         bind(symbol, address(needed, needed.signature))
     with uninterrupted():
-        # Code from disk is linked by its function's name: that of two loops must not be the same.
-        if any(part is None for part in _parts(function, set())):
-            function.__qualname__ += f"_unkept_{next(_NUMBER)}"
-            made.make(None)
-            return
-        function.__qualname__ += f"_{stamp(function):08x}"
-        try:
-            made.make(_Kept(function))
-        except Exception:
-            # Neither the installation nor the user's cache can be written (numba's "cannot
-            # cache function"), the disk is full, or what lies there is damaged. An error of
-            # the function itself comes again.
-            made.make(None)
+        made.make(_kept(function) if _named_apart(function) else None)
+
+
+def _kept(function: Any) -> _Kept | None:
+    """Where its code is kept; None where neither the installation nor the user's cache can be
+    written, which numba says as "cannot cache function".
+    """
+    try:
+        return _Kept(function)
+    except (RuntimeError, OSError):
+        return None
+
+
+def _named_apart(function: Any) -> bool:
+    """Give it a name of its own, by which its code is linked and kept; whether it can be kept."""
+    if function not in _APART:
+        known = all(part is not None for part in _parts(function, set()))
+        own = f"_{stamp(function):08x}" if known else f"_unkept_{next(_NUMBER)}"
+        function.__qualname__ += own
+        _APART[function] = known
+    return _APART[function]
 
 
 class _Kept(caching.FunctionCache):
@@ -170,6 +186,102 @@ class _Kept(caching.FunctionCache):
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
         return signature, codegen.magic_tuple(), stamp(self._py_func)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whatever reading a damaged file meets; the function is compiled anew
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):  # the disk is full, or the folder no longer writable
+            super().save_overload(sig, data)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is code of some version of the function."""
+        return Path(self._cache_file._index_path).exists()
+
+
+# ---- in other processes --------------------------------------------------------------------------
+
+_MOST_SECONDS = 120.0  # that another process is waited for
+_CHILD = """
+import sys
+from importlib import import_module
+sys.path[:] = {path!r}
+getattr(import_module({module!r}), {name!r}).ready()
+"""
+
+
+def ahead(*functions: Any) -> None:
+    """Compile those that are not on disk in processes of their own, while this one goes on.
+
+    Compilation holds a lock, so that threads would not do. Whoever needs the function waits for
+    its process, and compiles it here where that failed. Such a process starts Python on nothing
+    but the function's module, ends by itself, and is ended with this one. Where there is one core,
+    or Python cannot be started, nothing happens.
+    """
+    if _cores() < 2 or getattr(sys, "frozen", False):
+        return
+    if not Path(sys.executable or "").stem.startswith("python"):
+        return
+    for f in functions:
+        if isinstance(f, Function) and f.symbol not in _ELSEWHERE and _is_missing(f):
+            _start(f)
+
+
+def _is_missing(f: Function) -> bool:
+    """Whether it is not compiled, could be kept, and can be found by its module and name."""
+    plain = f.py_func
+    module, _, name = f.symbol.rpartition(".")
+    found = getattr(sys.modules.get(module), name, None) is f and module != "__main__"
+    if not f._can_compile or not found or not _named_apart(plain):
+        return False
+    kept = _kept(plain)
+    return kept is not None and not kept.begun
+
+
+def _start(f: Function) -> None:
+    module, _, name = f.symbol.rpartition(".")
+    code = _CHILD.format(path=sys.path, module=module, name=name)
+    silent = subprocess.DEVNULL
+    with suppress(OSError):
+        child = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=silent, stdout=silent, stderr=silent
+        )
+        if not _ELSEWHERE:
+            atexit.register(_end_all)
+        _ELSEWHERE[f.symbol] = child
+        if (told := WATCHING.get()) is not None:
+            told(name)
+
+
+def _wait_for(symbol: str) -> None:
+    """For the process that compiles it, if there is one."""
+    child = _ELSEWHERE.get(symbol)
+    if child is not None:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_MOST_SECONDS)
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()  # nothing happens to one that has ended
+    child.wait()
+
+
+def _end_all() -> None:
+    for child in _ELSEWHERE.values():
+        _end(child)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -193,10 +305,8 @@ def watched(told: Callable[[str], None]) -> Iterator[None]:
 
 def kept_in(function: Function) -> Path | None:
     """The folder where a function's code is kept on disk; None where none can be written."""
-    try:
-        return Path(_Kept(function.py_func).cache_path)
-    except RuntimeError:  # numba finds no folder
-        return None
+    kept = _kept(function.py_func)
+    return None if kept is None else Path(kept.cache_path)
 
 
 def stamp(function: Any) -> int:

@@ -84,10 +84,75 @@ def test_damaged_code_is_compiled_again(tmp_path, content):
     assert made(tmp_path) == (42, 42)
 
 
-def test_an_error_of_the_code_itself_is_raised():
-    function = jit.njit("i8(i8)")(lambda n: not_a_name(n))  # noqa: F821
-    with pytest.raises(Exception, match="not_a_name"):
-        function(1)
+def test_an_error_of_the_code_itself_is_raised_without_a_second_compilation(tmp_path):
+    file, begun = tmp_path / "wrong.py", []
+    file.write_text(SOURCE.replace("return 2 * n", "return not_a_name(n)"))
+    spec = importlib.util.spec_from_file_location("wrong_for_a_test", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with jit.watched(begun.append), pytest.raises(Exception, match="not_a_name"):
+        module.twice(1)
+    assert len(begun) == 1
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """One that other processes can import too."""
+    (tmp_path / "twice_elsewhere.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(jit, "_cores", lambda: 2)
+    monkeypatch.setattr(jit, "_ELSEWHERE", {})
+    yield importlib.import_module("twice_elsewhere")
+    del sys.modules["twice_elsewhere"]
+
+
+def test_another_process_compiles_ahead(module):
+    said, begun = [], []
+    with jit.watched(said.append):
+        jit.ahead(module.twice)
+        jit.ahead(module.twice)
+    (child,) = jit._ELSEWHERE.values()
+    assert said == ["twice"]
+    with jit.watched(begun.append):
+        assert module.twice(21) == 42
+    assert begun == []
+    assert child.returncode == 0
+
+
+@pytest.mark.parametrize("child", ["raise SystemExit(1)", "import time; time.sleep(600)"])
+def test_where_that_fails_or_takes_long_it_is_compiled_here(module, child, monkeypatch):
+    begun = []
+    monkeypatch.setattr(jit, "_CHILD", child)
+    monkeypatch.setattr(jit, "_MOST_SECONDS", 2.0)
+    jit.ahead(module.twice)
+    with jit.watched(begun.append):
+        assert module.twice(21) == 42
+    assert len(begun) == 1
+    (child,) = jit._ELSEWHERE.values()
+    assert child.returncode is not None
+
+
+def test_no_process_is_started_where_none_helps(module, monkeypatch):
+    @jit.njit("i8(i8)")
+    def local(n):
+        return n
+
+    jit.ahead(local)  # which no other process finds
+    for where, name, value in ((sys, "executable", "/opt/application"), (jit, "_cores", lambda: 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, value)
+            jit.ahead(module.twice)
+    assert jit._ELSEWHERE == {}
+    assert module.twice(21) == 42
+    jit.ahead(module.twice)  # which is compiled
+    assert jit._ELSEWHERE == {}
+
+
+def test_processes_end_with_this_one(module):
+    jit.ahead(module.twice)
+    (child,) = jit._ELSEWHERE.values()
+    jit._end_all()
+    assert child.returncode is not None
 
 
 # What jit.py relies on inside numba; a failure says what another version has changed.
@@ -107,6 +172,9 @@ def divided(x, n):
     [
         (caching.FunctionCache, "__init__", "self py_func"),
         (caching.FunctionCache, "_index_key", "self sig codegen"),
+        (caching.FunctionCache, "load_overload", "self sig target_context"),
+        (caching.FunctionCache, "save_overload", "self sig data"),
+        (caching.FunctionCache, "flush", "self"),
         (CFunc, "__init__", "self pyfunc sig locals options"),
         (CFunc, "compile", "self"),
         (Dispatcher, "compile", "self sig"),

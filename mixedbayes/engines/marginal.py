@@ -150,6 +150,7 @@ class MarginalEngine(Engine):
 
         began = time.perf_counter()
         setup = _set_up(spec, chosen)
+        _compile_ahead(setup, settings)
         sample = _sample_density if settings.sampler == "nutpie" else _sample_model
         with one_blas_thread():
             result, constrained = sample(spec, setup, settings)
@@ -181,6 +182,17 @@ class MarginalEngine(Engine):
                 return setup.parameters(constrained_of(setup, draws), np.random.default_rng(seed))
 
         return {name: dims.get(name, ()) for name in variables(setup)}, named
+
+
+def _compile_ahead(setup: Setup, settings: Settings) -> None:
+    """Start what compiles the kernels, which takes seconds at the first fit of an installation."""
+    from mixedbayes import jit
+    from mixedbayes.marginal.effects import compile_ahead
+    from mixedbayes.marginal.kernel import kernel_for
+
+    jit.ahead(kernel_for(setup.problem))
+    draws = settings.chains * settings.draws
+    compile_ahead(setup.problem, summaries=_summarise(setup, draws, settings.effects))
 
 
 def _max_dense(chosen: Chosen) -> int:
