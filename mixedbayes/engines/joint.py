@@ -29,6 +29,7 @@ _BOUNDARY = (
 )
 _STEPS = {"leapfrog": 10, "turns": 3, "quarter_turn": 1}  # of a trajectory, about
 _LONG = 60.0  # seconds of sampling that are announced where there is something faster
+MANY = 250  # coordinates from which a trajectory's length is not left to NUTS
 _LEAST = 1e-6  # distance from the mode of a starting point that gives up
 
 
@@ -111,6 +112,7 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
     from mixedbayes.sample.density import THETA, sample_density
     from mixedbayes.sample.labels import named_result
     from mixedbayes.sample.nutpie import CDensity
+    from mixedbayes.sample.turning import sample_turning
 
     began = time.perf_counter()
     plain = JointDensity.of(spec.design, spec.family, spec.priors)
@@ -129,14 +131,18 @@ def _sample_density(spec: Spec, settings: Settings) -> SamplingResult:
     )
     if spec.family.slowness:
         say_how_slow(spec.family.slowness, white, settings, trajectory)
-    result = sample_density(
-        CDensity.of(white, white.watch),
-        settings,
-        ndim=white.ndim,
-        initial_point=start,
-        trajectory=trajectory,
-        fewest=min((g.n_levels for g in plain.layout.groups), default=math.inf),
-    )
+    result = None
+    if trajectory == "turns" and white.ndim >= MANY and settings.target_accept is None:
+        result = sample_turning(white, settings, start, white.watch)
+    if result is None:
+        result = sample_density(
+            CDensity.of(white, white.watch),
+            settings,
+            ndim=white.ndim,
+            initial_point=start,
+            trajectory=trajectory,
+            fewest=min((g.n_levels for g in plain.layout.groups), default=math.inf),
+        )
     z = result.posterior[THETA].to_numpy()
     values = plain.layout.named(near.to_theta(z.reshape(-1, white.ndim)), near.coordinates)
     if spec.family.ends_at_zero and result.sample_stats["diverging"].any():

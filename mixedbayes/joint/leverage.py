@@ -32,7 +32,7 @@ _MOST = 1 - 1e-3  # leverage that leaves something
 
 def leverages(first: Floats, refs: Ints, rest: Matrix, factor: CholeskyFactor, w: Floats) -> Floats:
     """(n,) w a' H^-1 a of rows with columns a: `first` (n, q) of the first factor, and `rest`."""
-    assert isinstance(factor.outer, np.ndarray)  # thousands of effects have no such formulas
+    assert isinstance(factor.root, np.ndarray)  # thousands of effects have no such formulas
     n, q = first.shape
     own = np.einsum("nij,nj->ni", factor.inner[refs], first) if q else first
     # The other predictors' columns are 0 in these rows, and no others are coupled to them.

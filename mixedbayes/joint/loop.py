@@ -26,6 +26,8 @@ _REALS = types.float64[::1]
 # each; `parameters` are the others, and after them the elements of the one that is a vector.
 LOOP_SIGNATURE = types.float64(types.int64, *(_REALS,) * 7)
 call = jit.caller(LOOP_SIGNATURE)
+_BLOCK = 256  # rows whose terms are kept before they are added
+_u = np.uint64  # of indices, which negative ones would keep from running on vectors
 
 
 @cache
@@ -55,15 +57,22 @@ def _of_rows(density: RowDensity, before: Any, m: int, pick: Any) -> Any:
                 found[k], rates[k] = taken(k, parameters[k])
             values = as_tuple(found)
             shared = once(values)
-            for i in range(eta.size):
-                t, rate = before(eta[i])
-                own_extra = pick(extra, i)
-                kept = whole(y[i], size[i], own_extra, values, shared)
-                value, d_t, d = row(t, y[i], size[i], own_extra, values, kept)
-                total += value
-                slope[i] = d_t * rate
-                for k in range(m):
-                    sums[k] += entry(d, k)
+            value, of_row = np.empty(_BLOCK), np.empty(_BLOCK * m)
+            for first in range(0, eta.size, _BLOCK):
+                many = min(_BLOCK, eta.size - first)
+                for i in range(many):  # without sums it may run on vectors of rows
+                    at = first + i
+                    t, rate = before(eta[_u(at)])
+                    own_extra = pick(extra, at)
+                    kept = whole(y[_u(at)], size[_u(at)], own_extra, values, shared)
+                    v, d_t, d = row(t, y[_u(at)], size[_u(at)], own_extra, values, kept)
+                    value[_u(i)], slope[_u(at)] = v, d_t * rate
+                    for k in range(m):
+                        of_row[_u(i * m + k)] = entry(d, k)
+                for i in range(many):
+                    total += value[_u(i)]
+                    for k in range(m):
+                        sums[k] += of_row[_u(i * m + k)]
             for k in range(m):
                 d_parameters[k] += sums[k] * rates[k]
             return total
@@ -82,8 +91,8 @@ def _of_rows(density: RowDensity, before: Any, m: int, pick: Any) -> Any:
             t, rate = before(eta[i])
             own_extra = pick(extra, i)
             kept = whole(y[i], size[i], own_extra, values, once(values))
-            value, d_t, d = row(t, y[i], size[i], own_extra, values, kept)
-            total += value
+            v, d_t, d = row(t, y[i], size[i], own_extra, values, kept)
+            total += v
             slope[i], at, free = d_t * rate, i, 0
             for k in range(m):
                 if own >> bits * k & mask:
@@ -99,7 +108,7 @@ def _of_rows(density: RowDensity, before: Any, m: int, pick: Any) -> Any:
 
 @compiled
 def _one(extra, i):
-    return extra[i]
+    return extra[_u(i)]
 
 
 @cache

@@ -24,6 +24,7 @@ from mixedbayes.theta.whitening import DENSEST, CholeskyFactor, Matrix, factoris
 
 _SETTLED = 1e-6  # expected gain at which Fisher scoring stops
 _ITERATIONS = 50
+_APPROACHES = 8  # steps by the factor of the last search
 _MEMORY = 5  # moves that correct the expected curvature, where it is far from the observed one
 _LITTLE = 0.01  # gain of a step at which the search of a density with kinks stops
 _DENSE = 200_000  # entries of columns of which a sparse matrix would cost more than it spares
@@ -99,6 +100,7 @@ class Scoring:
         self.origin = np.zeros(layout.ndim - layout.n_hyper)
         self.origin[layout.n_effects :] = feasible_coefficients(density, self.X, self.offset)
         self.start = self.origin
+        self.last: CholeskyFactor | None = None  # where the last search ended
 
     def _with_steps(self, phi: Floats) -> tuple[Floats, Floats]:
         """(m, K + 1) columns of the coefficients, the intercept's first, and means of the others.
@@ -154,7 +156,7 @@ class Scoring:
         """Other mixes R V of the terms, from turns V (J, J) of those that there are."""
         coordinates = replace(self.density.coordinates, mixes=tuple(mixes))
         self.density = replace(self.density, coordinates=coordinates)
-        self.start = self.start.copy()
+        self.start, self.last = self.start.copy(), None
         for span, V in zip(self.layout.spans(), turns, strict=True):
             if V is not None:
                 self.start[span] = (V.T @ self.start[span].reshape(len(V), -1)).ravel()
@@ -167,6 +169,8 @@ class Scoring:
         """
         columns, moves = self.columns(phi), _Moves(self.memory)
         e, value, gradient = self._first_point(phi)
+        if self.last is not None and not self.memory:
+            e, value, gradient = self._approached(phi, self.last, e, value, gradient)
         last = None
         for _ in range(_ITERATIONS):
             w, factor, leverage, tilt = self._around(columns, e)
@@ -194,12 +198,27 @@ class Scoring:
             if self.concave:
                 raise np.linalg.LinAlgError("Fisher scoring did not settle")
             w, factor, leverage, _ = self._around(columns, e)
-        self.start = e
+        self.start, self.last = e, factor
         if leverage is not None:
             w = left(w, leverage)
             factor = factorise(*self._precision(columns, w, e))
         log_2pi = 0.5 * len(e) * np.log(2 * np.pi)
         return Conditional(e, factor, w, value - factor.log_det + log_2pi)
+
+    def _approached(
+        self, phi: Floats, factor: CholeskyFactor, e: Floats, value: float, gradient: Floats
+    ) -> tuple[Floats, float, Floats]:
+        """The point after steps with a factor of nearby phi, which costs more than they do."""
+        for _ in range(_APPROACHES):
+            step = factor.solve(gradient)
+            gain = float(gradient @ step)
+            if gain < _SETTLED:
+                break
+            found = self._search(phi, e, value, 0.0, step, gain)
+            if found is None:
+                break
+            e, value, gradient = found
+        return e, value, gradient
 
     def _first_point(self, phi: Floats) -> tuple[Floats, float, Floats]:
         """Where the last search ended; the origin where the density is 0 there for this phi."""

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from importlib.metadata import version
-from threading import Event
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
-import xarray as xr
 
-from mixedbayes import jit, names
+from mixedbayes import jit
 from mixedbayes.design.types import Floats, Ints
-from mixedbayes.progress import Draws
-from mixedbayes.sample.density import THETA
-from mixedbayes.sample.labels import statistics
-from mixedbayes.sample.result import (
-    SamplingResult,
-    Timings,
-    interruption_note,
-    largest_rectangle,
-)
+from mixedbayes.sample.chains import Chain, Chains, put_together
+from mixedbayes.sample.result import SamplingResult
 from mixedbayes.sample.settings import Settings
 from mixedbayes.theta.transitions import VALUE_SIGNATURE, accepted_turns, chain
 
-LIBRARY = "mixedbayes"
 TUNE = 50  # draws: a chain forgets its start in a few
 # Mean acceptance rate of the tuning, of one chain half of it; below it a surrogate is too far from
 # the density.
@@ -37,7 +25,6 @@ _ACCEPTED = 0.8  # share of turns for which steps are short enough
 _PILOT = 200  # turns that are tried for it
 _CHUNK = 10  # draws between looks at Ctrl-C
 _TRIES = 100  # starting points
-_POLL_SECONDS = 0.1
 
 
 class Near(Protocol):
@@ -63,16 +50,6 @@ class Whitened(Protocol):
     def logp(self, theta: Floats, /) -> float: ...
 
 
-@dataclass(frozen=True, eq=False)
-class _Chain:
-    """Draws after tuning of one chain, as far as it came."""
-
-    draws: Floats  # (n, d)
-    stats: Floats  # (n, 2) log density, acceptance rate
-    tuned: float  # mean acceptance rate of the tuning
-    seconds: tuple[float, float]  # of tuning and draws
-
-
 def sample_transitions(white: Whitened, near: Near, settings: Settings) -> SamplingResult | None:
     """Draws of `theta` (chain, draw, theta_dim); None where proposals are rarely accepted.
 
@@ -90,31 +67,8 @@ def sample_transitions(white: Whitened, near: Near, settings: Settings) -> Sampl
     tuned = [c.tuned for c in chains]
     if not interrupted and (np.mean(tuned) < LEAST or min(tuned) < LEAST / 2):
         return None
-    kept, length = largest_rectangle([len(c.draws) for c in chains])
-    theta = np.stack([chains[c].draws[:length] for c in kept])
-    found = np.stack([chains[c].stats[:length] for c in kept])
-    stats = statistics(
-        {
-            "lp": found[..., 0],
-            "acceptance_rate": found[..., 1],
-            "diverging": np.zeros(found.shape[:2], bool),
-        }
-    )
-    posterior = xr.Dataset(
-        {THETA: ((names.CHAIN, names.DRAW, f"{THETA}_dim"), theta)}, coords=stats.coords
-    )
-    tuning, drawing = np.mean([c.seconds for c in chains], axis=0)
-    share = tuning / max(tuning + drawing, 1e-9)
-    seconds = time.perf_counter() - began - preparing
-    return SamplingResult(
-        posterior=posterior,
-        sample_stats=stats,
-        settings=filled,
-        version=version(LIBRARY),
-        timings=Timings(preparing, seconds * share, seconds * (1 - share)),
-        interrupted=interrupted,
-        note=interruption_note(len(kept), length, filled) if interrupted else "",
-        library=LIBRARY,
+    return put_together(
+        chains, filled, (), interrupted=interrupted, began=began, preparing=preparing
     )
 
 
@@ -132,36 +86,14 @@ def _steps(near: Near, d: int) -> int | None:
     return None
 
 
-class _Run:
+class _Run(Chains):
     def __init__(self, white: Whitened, near: Near, settings: Settings, steps: int) -> None:
-        self.white, self.near, self.settings, self.steps = white, near, settings, steps
+        super().__init__(settings)
+        self.white, self.near, self.steps = white, near, steps
         self.address = jit.address(type(white).compiled, VALUE_SIGNATURE)
-        self.record, self.stop = white.record, Event()
-        self.done = [0] * settings.chains
+        self.record = white.record
 
-    def all(self) -> tuple[list[_Chain], bool]:
-        """Every chain, and whether the user stopped them."""
-        settings, tune = self.settings, self.settings.tune or 0
-        total = settings.chains * (settings.draws + tune)
-        display = Draws(settings.chains, total, wanted=settings.progress)
-        interrupted = False
-        with ThreadPoolExecutor(settings.cores) as pool, display:
-            futures: list[Future[_Chain]] = [
-                pool.submit(self.one, c) for c in range(settings.chains)
-            ]
-            try:
-                while wait(futures, _POLL_SECONDS).not_done:
-                    display.update(sum(self.done), 0, tuning=min(self.done) < tune)
-            except KeyboardInterrupt:
-                interrupted = True
-                self.stop.set()
-            except BaseException:
-                self.stop.set()
-                raise
-            display.update(sum(self.done), 0, tuning=False)
-            return [f.result() for f in futures], interrupted
-
-    def one(self, c: int) -> _Chain:
+    def one(self, c: int) -> Chain:
         d, settings, near = self.white.ndim, self.settings, self.near
         tune, total = settings.tune or 0, settings.draws + (settings.tune or 0)
         rng = np.random.default_rng([settings.seed or 0, c])
@@ -183,7 +115,7 @@ class _Run:
                     break
         seconds = times[1] - times[0], time.perf_counter() - times[1]
         tuned = float(stats[: min(at, tune), 1].mean()) if at else 0.0
-        return _Chain(draws[tune:at], stats[tune:at], tuned, seconds)
+        return Chain(draws[tune:at], stats[tune:at], tuned, seconds)
 
     def _start(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """A draw from N(0, I) where the density is finite, and its logarithm there."""

@@ -226,3 +226,23 @@ def test_save_and_load_of_ordered_categories(tmp_path):
     again = mb.load(fit.save(tmp_path / "fit"))
     assert str(again.summary()) == str(fit.summary())
     pd.testing.assert_frame_equal(again.predict(kind="mean"), fit.predict(kind="mean"))
+
+
+def test_crossed_outcomes_by_quarter_turns():
+    """Hundreds of coordinates close to N(0, I); the same posterior as by NUTS."""
+    rng = np.random.default_rng(4)
+    n, sizes = 4000, {"rater": 200, "item": 90, "site": 12}
+    data = pd.DataFrame({name: rng.integers(0, J, n) for name, J in sizes.items()})
+    eta = sum(0.7 * rng.normal(size=J)[data[name]] for name, J in sizes.items())
+    data["y"] = (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(int)
+    formula = "y ~ 1 + (1 | rater) + (1 | item) + (1 | site)"
+    given = {"family": "bernoulli", "progress": False}
+    found = mb.fit(formula, data, seed=1, **given)
+    assert found.idata.posterior.attrs["inference_library"] == "mixedbayes"
+    assert found.diagnostics().ok, found.diagnostics().messages
+    nuts = mb.fit(formula, data, seed=2, draws=500, target_accept=0.9, **given)
+    assert nuts.idata.posterior.attrs["inference_library"] == "nutpie"
+    for name in ("Intercept", "sd_rater", "sd_item", "sd_site"):
+        one, two = (f.idata.posterior[name].to_numpy().ravel() for f in (found, nuts))
+        assert one.mean() == pytest.approx(two.mean(), abs=0.15 * two.std()), name
+        assert one.std() == pytest.approx(two.std(), rel=0.15), name

@@ -46,7 +46,7 @@ def compared(model, monkeypatch):
     monkeypatch.setattr(scoring, "DENSEST", 0)
     plain = density_of(model)
     found = approximate(plain)
-    assert isinstance(found.factor.outer, SparseRoot)
+    assert isinstance(found.factor.root, SparseRoot)
     np.testing.assert_allclose(found.mode, dense.mode, atol=1e-7)
     both = (near.coordinates.information for near in (found, dense))
     for K, expected in zip(*both, strict=True):

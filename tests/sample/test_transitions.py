@@ -9,7 +9,7 @@ import pytest
 from numba import njit
 
 from mixedbayes import jit
-from mixedbayes.sample import transitions
+from mixedbayes.sample import chains, transitions
 from mixedbayes.sample.health import health
 from mixedbayes.sample.settings import Settings
 from mixedbayes.theta.transitions import VALUE_SIGNATURE, surrogate
@@ -123,7 +123,7 @@ def test_one_chain_that_does_not_move_is_not_left_out(monkeypatch):
 
 
 def test_ctrl_c_keeps_the_draws_so_far(monkeypatch):
-    real, looks = transitions.wait, []
+    real, looks = chains.wait, []
 
     def wait(futures, timeout):
         looks.append(timeout)
@@ -140,7 +140,7 @@ def test_ctrl_c_keeps_the_draws_so_far(monkeypatch):
             run = self
 
     run = None
-    monkeypatch.setattr(transitions, "wait", wait)
+    monkeypatch.setattr(chains, "wait", wait)
     monkeypatch.setattr(transitions, "_Run", Seen)
     settings = Settings(draws=10**6, tune=50, seed=1, cores=4, progress=False)
     result = transitions.sample_transitions(Bent(), Normal(1.1), settings)

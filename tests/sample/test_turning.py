@@ -1,0 +1,151 @@
+"""Chains of quarter turns: draws of the density, as many steps as needed, refusals."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from mixedbayes import jit
+from mixedbayes.errors import SamplingError
+from mixedbayes.sample import turning
+from mixedbayes.sample.health import health
+from mixedbayes.sample.nutpie import nothing_happened
+from mixedbayes.sample.settings import Settings
+from mixedbayes.theta.transitions import VALUE_SIGNATURE
+
+SETTINGS = Settings(draws=10_000, tune=100, seed=1, cores=2, progress=False)
+
+
+@jit.njit(VALUE_SIGNATURE)
+def bent(z, gradient, record):
+    """y and what follows are N(0.4 (x^2 - 1), 1) given x ~ N(0, 1)."""
+    total, gradient[0] = -0.5 * z[0] * z[0], -z[0]
+    for i in range(1, z.size):
+        off = z[i] - 0.4 * (z[0] * z[0] - 1.0)
+        total -= 0.5 * off * off
+        gradient[i] = -off
+        gradient[0] += 0.8 * off * z[0]
+    return total
+
+
+@dataclass(frozen=True)
+class Bent:
+    compiled: ClassVar[Any] = bent
+    record: ClassVar[Any] = np.zeros(1, np.int64)
+    ndim: int = 3
+
+    def logp_grad(self, z):
+        gradient = np.empty(z.size)
+        return type(self).compiled(z, gradient, self.record), gradient
+
+
+@jit.njit(VALUE_SIGNATURE)
+def narrow(z, gradient, record):
+    total = 0.0
+    for i in range(z.size):
+        total -= 0.5 * 400.0 * z[i] * z[i]
+        gradient[i] = -400.0 * z[i]
+    return total
+
+
+@dataclass(frozen=True)
+class Narrow(Bent):
+    """sds of 1/20 in each coordinate: too narrow for a few steps of a quarter turn."""
+
+    compiled: ClassVar[Any] = narrow
+    sd: ClassVar[float] = 0.05
+
+
+@jit.njit(VALUE_SIGNATURE)
+def broad(z, gradient, record):
+    total = 0.0
+    for i in range(z.size):
+        total -= 0.5 * 0.01 * z[i] * z[i]
+        gradient[i] = -0.01 * z[i]
+    return total
+
+
+@dataclass(frozen=True)
+class Broad(Bent):
+    """sds of 10: turns about the mode do not reach around."""
+
+    compiled: ClassVar[Any] = broad
+    sd: ClassVar[float] = 10.0
+
+
+def start(rng):
+    return rng.standard_normal(3)
+
+
+def sampled(density=Bent(), settings=SETTINGS, start=start, failure=nothing_happened):
+    return turning.sample_turning(density, settings, start, failure)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return sampled()
+
+
+def test_draws_are_those_of_the_density(found):
+    z = found.posterior["theta"].transpose("chain", "draw", "theta_dim").to_numpy()
+    ess, rhat = health(z.transpose(2, 0, 1))
+    assert (ess > 1000).all()
+    assert (rhat < 1.01).all()
+    x, y = z[..., 0], z[..., 1]
+    means = [f.mean() for f in (x, y, x * x, y * y, x * y, x * x * y)]
+    np.testing.assert_allclose(means, [0, 0, 1, 1.32, 0, 0.8], atol=0.12)
+
+
+def test_statistics(found):
+    stats, z = found.sample_stats, found.posterior["theta"]
+    for c, k in ((0, 3), (2, 40)):
+        np.testing.assert_allclose(stats["lp"][c, k], Bent().logp_grad(z[c, k].to_numpy())[0])
+    assert 0.8 < float(stats["acceptance_rate"].mean()) < 1
+    np.testing.assert_allclose(
+        np.minimum(1, np.exp(-stats["energy_error"])), stats["acceptance_rate"]
+    )
+    assert (stats["diverging"] == (stats["energy_error"] >= 1000)).all()
+    assert found.sampler == "mixedbayes"
+
+
+def test_draws_do_not_depend_on_the_number_of_threads():
+    one, two = (
+        sampled(settings=Settings(draws=25, seed=3, cores=k, progress=False)).posterior
+        for k in (1, 2)
+    )
+    assert one.sizes["draw"] == 25
+    assert one.equals(two)
+
+
+@pytest.mark.parametrize("density", [Narrow(), Broad()], ids=["narrow", "broad"])
+def test_a_density_far_from_normal_is_left_to_others(density):
+    assert sampled(density, start=lambda rng: density.sd * start(rng)) is None
+
+
+def test_the_number_of_steps_follows_the_acceptance_rate():
+    """The energy's error falls with the square of the steps: 0.62 at 3 steps, sd 1.0, are 5."""
+    steps = turning._Steps(0.85)
+    steps.saw(0.617)
+    assert steps.now == 5
+    steps.saw(0.85)
+    assert steps.now == 5
+    for _ in range(3):
+        steps.saw(0.999)
+    assert steps.now == 1
+
+
+def test_what_happens_inside_the_density_is_raised():
+    error = SamplingError("a user's function failed")
+    with pytest.raises(SamplingError, match="user's function"):
+        sampled(failure=lambda: error)
+
+
+def test_no_starting_point():
+    @dataclass(frozen=True)
+    class Nowhere(Bent):
+        def logp_grad(self, z):
+            return -np.inf, np.zeros(z.size)
+
+    with pytest.raises(SamplingError, match="not finite at 100 starting points"):
+        sampled(Nowhere())
