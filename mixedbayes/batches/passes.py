@@ -84,7 +84,7 @@ def collapse(
     check_seen(seen, source, missing)
     second = SecondPass.of(read, seen, schema, cells)
     found = run(source, second.read, second, rows, on, progress, "Adding up rows")
-    return finished(second, seen, found, source.describe())
+    return replace(finished(second, seen, found, source.describe()), names=source.names)
 
 
 class Pass[S](Protocol):

@@ -55,3 +55,9 @@ def test_data_that_are_none_are_refused_where_the_model_is_made(tmp_path):
         mb.Model(FORMULA, str(tmp_path / "*.parquet"))
     with pytest.raises(DataError, match=r"s3://b/d is not a path of this computer"):
         mb.Model(FORMULA, "s3://b/d")
+
+
+def test_a_column_that_is_not_there_is_said_beside_all_that_are(frame, tmp_path):
+    frame.to_parquet(tmp_path / "d.parquet", index=False)
+    with pytest.raises(DataError, match=r"(?s)no column 'site' in the data.*columns are y, x, g"):
+        mb.Model("y ~ x + (1 | site)", tmp_path / "d.parquet")

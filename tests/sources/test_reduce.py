@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import mixedbayes as mb
 from mixedbayes import sources
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.sources.reduce import reduce, summed, together, tree
@@ -149,7 +150,12 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(folder, expected, monkey
         found = reduce(source, COLUMNS, killing_once, combine, on=client)
         frame = dd.from_pandas(pq.read_table(folder / "0.parquet").to_pandas(), npartitions=2)
         part = reduce(sources.open(frame), COLUMNS, partial, combine)
+        files = str(folder / "*.parquet")
+        there = mb.Model("y ~ more + (more | g)", mb.source(files, on=client)).design
     assert flag.exists()
+    alone = mb.Model("y ~ more + (more | g)", files).design
+    np.testing.assert_array_equal(there.y, alone.y)
+    np.testing.assert_array_equal(there.mu.X, alone.mu.X)
     np.testing.assert_array_equal(found, calm)
     with ThreadPoolExecutor(1) as pool:
         here = reduce(source, COLUMNS, partial, combine, on=pool)
