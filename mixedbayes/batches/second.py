@@ -214,7 +214,7 @@ class SecondPass:
                 node = parse_expression(read.formula.response.weights or "")
                 weights = np.array(rows.array(node))
             else:
-                weights = numbers(batch.column(read.weights), kept)
+                weights = np.array(numbers(batch.column(read.weights), kept))  # writeable
             _check_weights(weights, read.weights)
         flat = [(column, name) for name, columns in parts.items() for column in columns]
         _check_finite(flat)
