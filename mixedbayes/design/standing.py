@@ -74,9 +74,10 @@ class Standing:
         """Why something that reads single rows cannot be had, and what to do."""
         named = tuple(columns)
         size = 8e-9 * self.used * len(named)
+        left = "sums" if self.moments else "the distinct ones"
         return (
-            f"{what} reads rows of the data, and {self.source} was read in batches: of "
-            f"{self.used:,} rows sums are left. Predictions of rows are predict(new); for the rest "
+            f"{what} reads rows of the data, and those of {self.source} were read in batches: of "
+            f"{self.used:,} rows {left} are left. predict(new) takes rows of yours; for the rest "
             f"fit a sample of the rows as a data frame, or all of them, {', '.join(named)} in "
             f"{size:.1f} GB"
         )

@@ -276,6 +276,8 @@ class Drawn:
     def check(self) -> None:
         """ModelError or DataError where its data cannot be made."""
         design = self.made.design
+        if design.standing is not None:
+            raise ModelError(design.standing.refusal("a study like this one", design.whole.columns))
         if design.formula.response.cens:
             raise ModelError(
                 "the model's responses are censored, and it does not say when those of other rows "

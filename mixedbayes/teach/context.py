@@ -236,6 +236,7 @@ def _check(model: Spec | Posterior, most_rows: float) -> None:
             f"ways() writes models linear in their coefficients, and {design.mu.monotonic[0].name} "
             "has steps that are products of an average and shares; report() has its equation"
         )
+    design.need_rows("ways()")
     if design.limits is not None:
         said = " and ".join(design.formula.response.limits)
         raise ModelError(f"ways() writes models of responses that are all known: leave {said} out")

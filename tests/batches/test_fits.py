@@ -10,7 +10,7 @@ import mixedbayes as mb
 from tests.support.batches import data, opened_batches
 
 FORMULA = "y ~ x + arm + t + (x | a) + (1 | b)"
-SHORT = {"draws": 200, "tune": 200, "chains": 2, "seed": 3, "progress": False}
+SHORT = {"draws": 500, "tune": 200, "chains": 2, "seed": 3, "progress": False}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,11 @@ def test_tables(here, there, ask):
     pd.testing.assert_frame_equal(theirs, ours, rtol=1e-6, atol=1e-7)
 
 
+def test_evidence(here, there):
+    """log p(y) has the number of rows, and their weights."""
+    assert there.log_evidence().log == pytest.approx(here.log_evidence().log, abs=1e-5)
+
+
 def test_said(here, there):
     """The summary says the same, and how many rows there were."""
     for ours, theirs in ((here.summary(), there.summary()), (here.model, there.model)):
@@ -99,6 +104,10 @@ def test_said(here, there):
         lambda f: f.model.build(mb.NonCentered()),
         lambda f: f.model.simulate(),
         lambda f: mb.compare({"a": f, "b": f}),
+        lambda f: mb.ways(f),
+        lambda f: mb.study(fit=f).power("x > 0", n={"a": [6]}, simulations=2),
+        lambda f: f.prior_sensitivity(),
+        lambda f: f.plot_residuals(),
         lambda f: f.means("arm", target="P(y > 3)"),
         lambda f: f.means("x"),
         lambda f: f.means("arm", by="x"),
