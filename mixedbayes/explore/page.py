@@ -19,6 +19,10 @@ from mixedbayes.results.files import check_file, write_file
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.text import plural
 
+# Mathematics, words, marks and questions are functions of what they are given; the last one is the
+# page's own.
+SCRIPTS = ("pooled.js", "words.js", "marks.js", "questions.js", "explore.js")
+
 
 def explore(
     post: Posterior,
@@ -121,8 +125,7 @@ def html(title: str, sums: Sums, lines: Lines, units: Mapping[str, str] | None) 
         "style": _asset("explore.css"),
         "method": "".join(map(paragraph, _method(sums, lines))),
         "content": in_script(content(sums, lines, units)),
-        "pooled": _asset("pooled.js"),
-        "script": _asset("explore.js"),
+        "scripts": "".join(f"<script>{_asset(name)}</script>" for name in SCRIPTS),
     }
     first, *rest = _asset("explore.html").split("{{")
     return first + "".join(parts[key] + after for key, after in (p.split("}}", 1) for p in rest))

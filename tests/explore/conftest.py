@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.explore.page import SCRIPTS
 
 NASTY = "<script>alert('no')</script>&\"<b>{{"
 
@@ -79,17 +80,24 @@ def fitted():
 
 
 @pytest.fixture(scope="session")
-def pooled():
-    """Calls a function of the page by name, without a browser."""
+def javascript():
+    """The functions of the page in an engine of their own: all but what needs a document."""
     engine = pytest.importorskip("quickjs", reason="needs quickjs-ng, of the extra test")
     context = engine.Context()
-    source = files("mixedbayes.explore").joinpath("assets", "pooled.js")
-    context.eval(source.read_text(encoding="utf-8"))
+    for name in SCRIPTS[:-1]:
+        source = files("mixedbayes.explore").joinpath("assets", name)
+        context.eval(source.read_text(encoding="utf-8"))
+    return context
+
+
+@pytest.fixture(scope="session")
+def pooled(javascript):
+    """Calls a function of the page by name, without a browser."""
 
     def call(function, *arguments):
         said = ", ".join(json.dumps(a) for a in arguments)
         # NaN and infinity are no JSON
-        text = context.eval(
+        text = javascript.eval(
             f"JSON.stringify({function}({said}),"
             "(k, v) => typeof v === 'number' && !isFinite(v) ? String(v) : v)"
         )

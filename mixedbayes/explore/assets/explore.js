@@ -55,19 +55,11 @@
     forget();
   }
 
-  const number = (v, digits = 4) => {
-    if (Number.isNaN(v)) return "–";
-    if (!Number.isFinite(v)) return v > 0 ? "∞" : "−∞";
-    const text = String(Number(v.toPrecision(digits)));
-    return text.replace("-", "−");
-  };
-  const measured = (v, unit) => number(v) + (unit && !Number.isNaN(v) ? ` ${unit}` : "");
   const label = (g) => `${group.name} ${group.labels[g]}`;
   const mean = (values) => {
     const known = values.filter((v) => !Number.isNaN(v));
     return known.length ? known.reduce((a, b) => a + b, 0) / known.length : NaN;
   };
-  const share = (v) => (Number.isNaN(v) ? "–" : `${Math.round(100 * v)} %`);
 
   function moved(old) {
     const parts = [];
@@ -216,7 +208,6 @@
     const weight = state.weights[g];
     $("said").textContent = `${label(g)}, ${plural(group.rows[g], "row")}${weight === 1 ? "" : `, weight ${weight}`}: ${said.join("; ")}.`;
   }
-  const plural = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
   function step(by) {
     const among = matching.length ? matching : group.labels.map((_, g) => g);
     const k = among.indexOf(state.chosen);
@@ -305,31 +296,6 @@
 
   // ---- pictures ------------------------------------------------------------------------------
 
-  function svg(tag, attributes, parent) {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    if (parent) parent.append(made);
-    return made;
-  }
-  function text(parent, x, y, said, attributes = {}) {
-    svg("text", { x, y, ...attributes }, parent).textContent = said;
-  }
-  function ticks(low, high, most) {
-    const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
-    const stride = power * [1, 2, 5, 10].find((k) => k * power >= raw), found = [];
-    for (let k = Math.ceil(low / stride); k * stride <= high + 1e-9 * stride; k++) found.push(k * stride);
-    return found.map((v) => Number(v.toPrecision(12)));
-  }
-  const range = (values) => {
-    let low = Infinity, high = -Infinity;
-    for (const v of values) {
-      if (v < low) low = v;
-      if (v > high) high = v;
-    }
-    if (!(low <= high)) return [0, 1];
-    const room = 0.06 * (high - low) || 0.5 * Math.abs(high) || 1;
-    return [low - room, high + room];
-  };
   // Evenly spaced members of a list, the chosen group among them.
   function some(list, most) {
     if (list.length <= most) return list;
@@ -347,6 +313,7 @@
     });
   }
   const flatX = axis.typical.X.flat(), flatZ = axis.typical.Z.flat(), zero = new Array(q).fill(0);
+  const populationLine = (found) => etas(found, flatX, flatZ, zero);
   const lineOf = (found, g) => etas(found, lineX[g], lineZ[g], found.groups[g].b);
   // Least squares of the group: its own columns, all effects as if there were nobody else.
   function ownLine(found, g) {
@@ -357,39 +324,31 @@
     return etas(found, lineX[g], lineZ[g], model.A.map((row) => row.reduce((v, a, k) => v + a * apart[k], 0)));
   }
   const slots = some(everyone, MOST_STRIPS); // where groups stand side by side
-  let window_ = null;
-  function frame(id, xs, ys, { left = 52, xTicks = null, yTicks = null, xName = "", yName = "" }) {
-    const box = $(id), width = box.clientWidth, height = box.clientHeight;
-    box.replaceChildren();
-    box.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const area = { left, right: width - 12, top: 20, bottom: height - 38 };
-    const x = (v) => area.left + (v - xs[0]) / (xs[1] - xs[0]) * (area.right - area.left);
-    const y = (v) => area.bottom - (v - ys[0]) / (ys[1] - ys[0]) * (area.bottom - area.top);
-    const clip = svg("clipPath", { id: `${id}-clip` }, box);
-    svg("rect", { x: area.left, y: area.top, width: Math.max(0, area.right - area.left), height: Math.max(0, area.bottom - area.top) }, clip);
-    for (const t of yTicks ?? ticks(ys[0], ys[1], 5).map((v) => [v, number(v, 6)])) {
-      svg("path", { d: `M${area.left} ${y(t[0])}H${area.right}`, class: "grid" }, box);
-      text(box, area.left - 6, y(t[0]) + 4, t[1], { "text-anchor": "end", class: "muted" });
-    }
-    const few = Math.max(2, Math.floor((area.right - area.left) / 75));
-    for (const t of xTicks ?? ticks(xs[0], xs[1], few).map((v) => [v, number(v, 6)])) {
-      svg("path", { d: `M${x(t[0])} ${area.bottom}v5`, class: "axis" }, box);
-      text(box, x(t[0]), area.bottom + 18, t[1], { "text-anchor": "middle", class: "muted" });
-    }
-    svg("path", { d: `M${area.left} ${area.bottom}H${area.right}`, class: "axis" }, box);
-    text(box, area.right, height - 4, xName, { "text-anchor": "end" });
-    text(box, 2, 12, yName, {});
-    const inside = svg("g", { "clip-path": `url(#${id}-clip)` }, box);
-    return { box, inside, x, y, area };
+  let heights = null; // that the first picture needs
+
+  // Paths of the points by their looks; the same as before where nothing of them has moved.
+  let pointsKept = { key: null };
+  function dotted(f, where, placeOf) {
+    const key = `${where};${state.chosen};${state.weights}`;
+    if (pointsKept.key === key) return pointsKept.dots;
+    const dots = new Map(), tenth = (v) => Math.round(10 * v) / 10;
+    points.x.forEach((x, i) => {
+      const g = points.group[i], me = g === state.chosen;
+      if (side && placeOf(g) < 0) return;
+      const size = me ? 3.6 : points.x.length > 800 ? 1.8 : 2.6;
+      const kind = me ? "dot mine" : state.weights[g] === 0 ? "dot gone" : "dot";
+      const cx = tenth(f.x(side ? placeOf(g) : x) - size), cy = tenth(f.y(points.y[i]));
+      const disc = `M${cx} ${cy}a${size} ${size} 0 1 0 ${2 * size} 0a${size} ${size} 0 1 0 ${-2 * size} 0`;
+      if (dots.has(kind)) dots.get(kind).push(disc);
+      else dots.set(kind, [disc]);
+    });
+    for (const [kind, discs] of dots) dots.set(kind, svg("path", { d: discs.join(""), class: kind }));
+    pointsKept = { key, dots };
+    return dots;
   }
-  const path = (f, at, values) => {
-    const parts = at.map((v, k) => `${k ? "L" : "M"}${f.x(v).toFixed(2)} ${f.y(values[k]).toFixed(2)}`);
-    return parts.join("");
-  };
-  const shortened = (said, most) => (said.length > most ? `${said.slice(0, most - 1)}…` : said);
 
   function drawLines() {
-    if (!window_) {
+    if (!heights) {
       const values = [...points.y];
       for (const g of some(everyone, 200)) {
         values.push(...lineOf(atStart, g));
@@ -399,10 +358,10 @@
           values.push(...one.map((v) => Math.min(high + room, Math.max(low - room, v))));
         }
       }
-      window_ = range(values);
+      heights = range(values);
     }
     const newY = state.rows.map((row) => row.seen);
-    const ys = newY.length ? [Math.min(window_[0], range(newY)[0]), Math.max(window_[1], range(newY)[1])] : window_;
+    const ys = newY.length ? [Math.min(heights[0], range(newY)[0]), Math.max(heights[1], range(newY)[1])] : heights;
     const standing = side ? slots.includes(state.chosen) ? slots : [...slots, state.chosen] : [];
     const xs = side ? [-0.7, standing.length - 0.3 + (state.rows.length ? 1 : 0)]
       : axis.categories ? [-0.4, places.length - 0.6] : range([...places, ...state.rows.map((row) => row.place)]);
@@ -415,17 +374,8 @@
     const placeOf = (g) => standing.indexOf(g);
     const stretch = (k) => [k - 0.38, k + 0.38], twice = (v) => [v[0], v[0]];
     const drawn = side ? standing : some(everyone, MOST_LINES);
-    const dots = new Map();
-    points.x.forEach((x, i) => {
-      const g = points.group[i];
-      if (side && placeOf(g) < 0) return;
-      const cx = f.x(side ? placeOf(g) : x), cy = f.y(points.y[i]);
-      const kind = g === me ? "dot mine" : state.weights[g] === 0 ? "dot gone" : "dot";
-      const size = g === me ? 3.6 : points.x.length > 800 ? 1.8 : 2.6;
-      const disc = `M${(cx - size).toFixed(1)} ${cy.toFixed(1)}a${size} ${size} 0 1 0 ${2 * size} 0a${size} ${size} 0 1 0 ${-2 * size} 0`;
-      dots.set(kind, (dots.get(kind) ?? "") + disc);
-    });
-    for (const kind of ["dot gone", "dot"]) if (dots.has(kind)) svg("path", { d: dots.get(kind), class: kind }, f.inside);
+    const dots = dotted(f, `${[xs, ys, standing, f.area.right, f.area.bottom]}`, placeOf);
+    for (const kind of ["dot gone", "dot"]) if (dots.has(kind)) f.inside.append(dots.get(kind));
     for (const g of drawn) {
       if (g === me) continue;
       const values = lineOf(now, g);
@@ -434,7 +384,7 @@
       svg("path", { d, class: "other", "data-group": g }, f.inside);
       svg("path", { d, class: "hit", "data-group": g }, f.inside);
     }
-    const everybody = etas(now, flatX, flatZ, zero);
+    const everybody = populationLine(now);
     if (!state.none) {
       svg("path", { d: side ? path(f, xs, twice(everybody)) : path(f, at, everybody), class: "population" }, f.inside);
     }
@@ -446,7 +396,7 @@
     if (before) mine(lineOf(before.now, me), "before");
     mine(ownLine(now, me), "own");
     mine(lineOf(now, me), "pooled");
-    if (dots.has("dot mine")) svg("path", { d: dots.get("dot mine"), class: "dot mine" }, f.inside);
+    if (dots.has("dot mine")) f.inside.append(dots.get("dot mine"));
     if (now.newcomer) {
       const values = etas(now, flatX, flatZ, now.newcomer.b), k = standing.length;
       if (!values.some(Number.isNaN)) {
@@ -467,26 +417,12 @@
     $("lines-words").textContent = parts.join(" ");
   }
 
-  // Bounds that hold nine of ten values on each side of the middle, and the rest where they are near.
-  function bounds(values) {
-    const sorted = values.filter((v) => !Number.isNaN(v)).sort((a, b) => a - b);
-    if (!sorted.length) return [0, 1];
-    const at = (f) => sorted[Math.round(f * (sorted.length - 1))];
-    const spread = at(0.9) - at(0.1) || sorted.at(-1) - sorted[0];
-    return [Math.max(sorted[0], at(0.1) - 1.2 * spread), Math.min(sorted.at(-1), at(0.9) + 1.2 * spread)];
-  }
   const bounded = effects.map((_, k) => {
     const values = atStart.groups.flatMap((one) => [one.own[k], one.coef[k]]);
     const [at, sd] = [atStart.population.shared[k], 2 * posterior().sd[k]];
     return range([...bounds(values), ...atStart.groups.map((one) => one.coef[k]), at - sd, at + sd]);
   });
 
-  function arrowHead(from, to, size = 6) {
-    const angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
-    if (Math.hypot(to[0] - from[0], to[1] - from[1]) < size) return "";
-    const tip = (turn) => [to[0] - size * Math.cos(angle + turn), to[1] - size * Math.sin(angle + turn)].map((v) => v.toFixed(1));
-    return `M${tip(0.45).join(" ")}L${to[0].toFixed(1)} ${to[1].toFixed(1)}L${tip(-0.45).join(" ")}`;
-  }
   function arrow(f, g, from, to) {
     const me = g === state.chosen, kind = me ? "arrow mine" : "arrow";
     if (from) {
@@ -636,82 +572,9 @@
 
   // ---- predict, then look --------------------------------------------------------------------
 
-  const CLOSER = ["It moves towards the population's", "It moves away from the population's", "It hardly moves"];
-  const RISES = ["It rises", "It falls", "It hardly moves"];
-  // How far from the population a group's effect is, after and before.
-  const pulled = (old, after, g, k) => {
-    const f = Math.abs(after.groups[g].effect[k]) / Math.abs(old.groups[g].effect[k]);
-    return f < 0.99 ? 0 : f > 1.01 ? 1 : 2;
-  };
-  const risen = (a, b, scale) => (b - a > 0.02 * scale ? 0 : a - b > 0.02 * scale ? 1 : 2);
-
-  // Questions about the state that the page is in; each makes its change and reads its answer.
-  function questions() {
-    const there = everyone.filter((g) => state.weights[g] > 0);
-    const by = (value) => [...there].sort((a, b) => value(b) - value(a));
-    const found = [];
-    const quote = (k) => effects[k].name;
-    const told = (k) => (old, after, g) => `${label(g)}: ${number(old.groups[g].coef[k])} → ${number(after.groups[g].coef[k])}, population ${number(after.population.shared[k])}.`;
-    if (there.length < 2) return found;
-    effects.forEach((effect, k) => {
-      const far = by((g) => Math.abs(now.groups[g].effect[k]));
-      const sd = state.sd.map((v, i) => (tied || i === k ? v / 2 : v));
-      if (state.sd[k] > 0) {
-        found.push({ text: `The ${tied ? "sd" : `sd of ${quote(k)}`} is halved. What happens to ${quote(k)} of ${label(far[0])}?`, choices: CLOSER, g: far[0],
-          next: { sd }, answer: (old, after) => pulled(old, after, far[0], k), told: told(k) });
-        if (scaleOf("sigma")) {
-          const g = far[Math.min(1, far.length - 1)];
-          found.push({ text: `The noise sigma is doubled. What happens to ${quote(k)} of ${label(g)}?`, choices: CLOSER, g,
-            next: { sigma: 2 * state.sigma }, answer: (old, after) => pulled(old, after, g, k), told: told(k) });
-        }
-        const g = far[Math.min(2, far.length - 1)];
-        found.push({ text: `Every row of ${label(g)} counts twice. What happens to its ${quote(k)}?`, choices: CLOSER, g,
-          next: weighted(g, 2 * state.weights[g]), answer: (old, after) => pulled(old, after, g, k), told: told(k) });
-      }
-      if (effect.population) {
-        const g = far[0], scale = now.population.shared[k];
-        found.push({ text: `${label(g)}, whose ${quote(k)} is ${now.groups[g].effect[k] > 0 ? "above" : "below"} the population's, is deleted. What happens to ${quote(k)} of the population?`,
-          choices: RISES, g, next: weighted(g, 0),
-          answer: (old, after) => risen(old.population.shared[k], after.population.shared[k], Math.abs(old.groups[g].effect[k]) / J),
-          told: (old, after) => `Population: ${number(old.population.shared[k])} → ${number(after.population.shared[k])}, of ${plural(there.length, "group")}. It was ${number(scale)}.` });
-      }
-    });
-    const g = by((v) => now.groups[v].distance)[0];
-    if (state.sd.some((v) => v > 0)) {
-      found.push({ text: `${label(g)} is deleted, and a line is still drawn for it. Where?`, g, next: weighted(g, 0),
-        choices: ["On the line of the population", "Where its own least squares were", "Where it was"],
-        answer: () => 0, told: () => "A group of which nothing is known is expected where the population is; only the ± sd says that it is not there." });
-      const [most, least] = [by((v) => group.rows[v])[0], by((v) => -group.rows[v])[0]];
-      if (group.rows[most] >= 2 * group.rows[least]) {
-        const names = [most, least].map((v) => `${label(v)}, with ${plural(group.rows[v], "row")}`);
-        found.push({ text: "Which of the two is pooled more?", choices: [...names, "Both alike"], g: least, next: {},
-          answer: (old, after) => {
-            const [a, b] = [most, least].map((v) => after.groups[v].pooling.at(-1));
-            return Math.abs(a - b) < 0.005 ? 2 : a > b ? 0 : 1;
-          },
-          told: (old, after) => `Pooling of ${quote(q - 1)}: ${[most, least].map((v) => `${label(v)} ${share(after.groups[v].pooling.at(-1))}`).join(", ")}.` });
-      }
-    }
-    if (q === 2 && scaleOf("cor") && state.sd.every((v) => v > 0)) {
-      const few = by((v) => now.groups[v].pooling[1] * Math.abs(now.groups[v].effect[0]))[0], cor = state.cor > 0.5 ? -0.9 : 0.9;
-      found.push({ text: `The correlation becomes ${number(cor)}. ${label(few)} has ${quote(0)} ${now.groups[few].effect[0] > 0 ? "above" : "below"} the population's. What happens to its ${quote(1)}?`,
-        choices: RISES, g: few, next: { cor }, answer: (old, after) => risen(old.groups[few].coef[1], after.groups[few].coef[1], state.sd[1]),
-        told: (old, after) => `${told(1)(old, after, few)} With a high correlation, what is known of ${quote(0)} is believed of ${quote(1)} too.` });
-    }
-    if (page.reversal) {
-      found.push({ text: "All groups are pooled completely: one line for everybody. Does it rise or fall?", choices: ["It rises", "It falls", "It is level"], g: state.chosen,
-        next: { sd: state.sd.map(() => 0) }, answer: (old, after) => {
-          const line = etas(after, flatX, flatZ, zero);
-          return line.at(-1) > line[0] ? 0 : line.at(-1) < line[0] ? 1 : 2;
-        },
-        told: () => reversed() });
-    }
-    return found;
-  }
-
   let asked = 0, open = null, picked = null;
   function ask() {
-    const every = state.none ? [] : questions();
+    const every = state.none ? [] : questions({ ...page, reversed: page.reversal && reversed() }, state, now, populationLine);
     open = every.length ? every[asked % every.length] : null;
     picked = null;
     $("verdict").textContent = "";
@@ -746,9 +609,9 @@
     change(next, open.text);
     list();
     revealing = false;
-    const right = answer(old, now);
+    const right = answer(old, now), said = choices[right].replace(/^(It|On|Where|Both)\b/, (word) => word.toLowerCase());
     $("verdict").classList.toggle("wrong", right !== picked);
-    $("verdict").textContent = `${right === picked ? "Yes" : "No"}: ${choices[right].charAt(0).toLowerCase()}${choices[right].slice(1)}. ${told(old, now, g)}`;
+    $("verdict").textContent = `${right === picked ? "Yes" : "No"}: ${said}. ${told(old, now)}`;
     $("reveal").disabled = true;
     for (const radio of document.querySelectorAll("[name=answer]")) radio.disabled = true;
     $("next").textContent = "Put back, next question";
