@@ -175,7 +175,7 @@ def test_sliders_move_by_keyboard_and_say_what_changed(opened, rows, key):
     press(browser, f"#scale-{key}", webdriver.Keys.ARROW_RIGHT)
     after = float(slider.get_attribute("value"))
     assert after > start
-    assert said(browser).count("Subject 309, Days: ") == 1
+    assert said(browser).count("Subject 309: Intercept ") == 1
     at = means(sums)
     if key.startswith("sd"):
         at["sd"][int(key[2])] = after
@@ -297,7 +297,7 @@ def test_a_group_is_deleted_halved_and_doubled(opened, rows):
         weights[g] = float(value)
         agree(browser, sums, dense, **means(sums), weights=weights)
         assert f"{sums.group.levels[g]}: {what}." in said(browser)
-        assert "Population, Days" in said(browser)
+        assert "Population: Intercept " in said(browser)
     click(browser, "[name=weight][value='0']")
     assert ", deleted" in chosen(browser)
     assert np.isnan(table(browser)[str(sums.group.levels[g])][1][:, 0]).all()
@@ -328,7 +328,7 @@ def test_a_newcomer_is_typed(opened, rows):
         )  # fmt: skip
 
     agree(browser, sums, dense, **means(sums), newcomer=more(3))
-    assert "Newcomer, Days: " in said(browser)
+    assert "Newcomer: Intercept " in said(browser)
     assert run(browser, "return document.activeElement.id") == "new-y"
     drawn = "return document.querySelectorAll('#lines .newcomer-dot').length"
     assert run(browser, drawn) == 3

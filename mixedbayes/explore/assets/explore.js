@@ -61,34 +61,26 @@
     return known.length ? known.reduce((a, b) => a + b, 0) / known.length : NaN;
   };
 
+  // What moved since an earlier state, of the chosen group, the population, all groups, the newcomer.
   function moved(old) {
-    const parts = [];
-    const pair = (a, b, unit) => {
-      const [from, to] = [number(a), number(b)];
-      return (from === to ? `stays ${to}` : `${from} → ${to}`) + (unit ? ` ${unit}` : "");
-    };
-    const g = state.chosen;
-    effects.forEach((effect, k) => {
-      const [a, b] = [old.now.groups[g].coef[k], now.groups[g].coef[k]];
-      parts.push(`${label(g)}, ${effect.name}: ${pair(a, b, effect.unit)}.`);
+    const pair = (a, b, unit = "") => (a === b ? a : `${a} → ${b}`) + (unit && ` ${unit}`);
+    const each = (value, shown) => effects.map((effect, k) => {
+      return effect.population || value !== ofPopulation ? `${effect.name} ${shown(k)}` : "";
+    }).filter(Boolean).join(", ");
+    const numbers = (value) => each(value, (k) => {
+      return pair(number(value(old.now, k)), number(value(now, k)), effects[k].unit);
     });
-    effects.forEach((effect, k) => {
-      if (!effect.population) return;
-      const [a, b] = [old.now.population.shared[k], now.population.shared[k]];
-      parts.push(state.none ? "No pooling has no population."
-        : `Population, ${effect.name}: ${pair(a, b, effect.unit)}.`);
-    });
-    const pulled = (found, k) => mean(found.groups.map((one) => one.pooling[k]));
-    effects.forEach((effect, k) => {
-      const [a, b] = [share(pulled(old.now, k)), share(pulled(now, k))];
-      parts.push(`Mean pooling of ${effect.name}: ${a === b ? b : `${a} → ${b}`}.`);
-    });
+    const ofGroup = (found, k) => found.groups[state.chosen].coef[k];
+    const ofPopulation = (found, k) => found.population.shared[k];
+    const ofAll = (found, k) => share(mean(found.groups.map((one) => one.pooling[k])));
+    const parts = [`${label(state.chosen)}: ${numbers(ofGroup)}.`];
+    if (state.none) parts.push("No pooling has no population.");
+    else if (effects.some((effect) => effect.population)) parts.push(`Population: ${numbers(ofPopulation)}.`);
+    parts.push(`Mean pooling: ${each(ofAll, (k) => pair(ofAll(old.now, k), ofAll(now, k)))}.`);
     if (now.newcomer) {
-      effects.forEach((effect, k) => {
-        parts.push(`Newcomer, ${effect.name}: ${measured(now.newcomer.coef[k], effect.unit)}.`);
-      });
+      parts.push(`Newcomer: ${each(null, (k) => measured(now.newcomer.coef[k], effects[k].unit))}.`);
     }
-    return [...new Set(parts)].join(" ");
+    return parts.join(" ");
   }
 
   // ---- sliders -------------------------------------------------------------------------------
@@ -360,8 +352,7 @@
       }
       heights = range(values);
     }
-    const newY = state.rows.map((row) => row.seen);
-    const ys = newY.length ? [Math.min(heights[0], range(newY)[0]), Math.max(heights[1], range(newY)[1])] : heights;
+    const ys = stretched(heights, state.rows.map((row) => row.seen));
     const standing = side ? slots.includes(state.chosen) ? slots : [...slots, state.chosen] : [];
     const xs = side ? [-0.7, standing.length - 0.3 + (state.rows.length ? 1 : 0)]
       : axis.categories ? [-0.4, places.length - 0.6] : range([...places, ...state.rows.map((row) => row.place)]);
@@ -384,10 +375,6 @@
       svg("path", { d, class: "other", "data-group": g }, f.inside);
       svg("path", { d, class: "hit", "data-group": g }, f.inside);
     }
-    const everybody = populationLine(now);
-    if (!state.none) {
-      svg("path", { d: side ? path(f, xs, twice(everybody)) : path(f, at, everybody), class: "population" }, f.inside);
-    }
     const mine = (values, kind) => {
       if (!values || values.some(Number.isNaN)) return;
       svg("path", { d: side ? path(f, stretch(placeOf(me)), twice(values)) : path(f, at, values), class: kind }, f.inside);
@@ -396,6 +383,10 @@
     if (before) mine(lineOf(before.now, me), "before");
     mine(ownLine(now, me), "own");
     mine(lineOf(now, me), "pooled");
+    if (!state.none) { // before all others: pooled completely they are on it
+      const values = populationLine(now);
+      svg("path", { d: side ? path(f, xs, twice(values)) : path(f, at, values), class: "population" }, f.inside);
+    }
     if (dots.has("dot mine")) f.inside.append(dots.get("dot mine"));
     if (now.newcomer) {
       const values = etas(now, flatX, flatZ, now.newcomer.b), k = standing.length;
@@ -431,7 +422,7 @@
     }
     svg("circle", { cx: to[0], cy: to[1], r: me ? 6 : 3.5, class: "pooled-dot", "data-group": g }, f.inside);
     svg("circle", { cx: to[0], cy: to[1], r: 9, class: "hit", "data-group": g }, f.inside);
-    if (me) text(f.inside, to[0] + 9, to[1] - 7, shortened(group.labels[g], 18), { class: "strong" });
+    if (me) named(f, to[0], to[1] - 7, shortened(group.labels[g], 18));
   }
 
   const strips = () => (slots.includes(state.chosen) ? slots : [...slots, state.chosen]);
@@ -440,7 +431,7 @@
     const last = drawn.filter((g) => g !== state.chosen).concat(drawn.includes(state.chosen) ? [state.chosen] : []);
     const center = now.population.shared;
     const extra = now.newcomer ? now.newcomer.coef : [];
-    const wide = bounded.map((b, k) => (Number.isNaN(extra[k] ?? NaN) ? b : [Math.min(b[0], extra[k]), Math.max(b[1], extra[k])]));
+    const wide = bounded.map((b, k) => stretched(b, Number.isNaN(extra[k] ?? NaN) ? [] : [extra[k]]));
     const names = effects.map((effect) => effect.name + (effect.unit ? ` (${effect.unit})` : ""));
     let f;
     if (q === 2) {
@@ -496,7 +487,7 @@
   }
   function diamond(f, x, y) {
     svg("path", { d: `M${x} ${y - 7}L${x + 7} ${y}L${x} ${y + 7}L${x - 7} ${y}Z`, class: "newcomer-dot" }, f.inside);
-    text(f.inside, x + 10, y + 4, "newcomer", { class: "strong" });
+    named(f, x, y + 4, "newcomer");
   }
   for (const id of ["lines", "arrows"]) {
     $(id).addEventListener("click", (event) => {

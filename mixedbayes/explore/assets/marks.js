@@ -27,6 +27,12 @@ const range = (values) => {
   return [low - room, high + room];
 };
 
+// A range that holds further values too, with some room.
+const stretched = ([low, high], values) => {
+  const room = 0.06 * (high - low), outside = values.filter((v) => v < low || v > high);
+  return [Math.min(low, ...outside.map((v) => v - room)), Math.max(high, ...outside.map((v) => v + room))];
+};
+
 function frame(id, xs, ys, { left = 52, xTicks = null, yTicks = null, xName = "", yName = "" }) {
   const box = document.getElementById(id), width = box.clientWidth, height = box.clientHeight;
   box.replaceChildren();
@@ -50,6 +56,11 @@ function frame(id, xs, ys, { left = 52, xTicks = null, yTicks = null, xName = ""
   text(box, 2, 12, yName, {});
   const inside = svg("g", { "clip-path": `url(#${id}-clip)` }, box);
   return { box, inside, x, y, area };
+}
+// The name of a mark at a place, on the side of it where there is room.
+function named(f, x, y, said) {
+  const end = x + 10 + 8 * said.length > f.area.right;
+  text(f.inside, x + (end ? -10 : 10), y, said, { class: "strong", "text-anchor": end ? "end" : "start" });
 }
 const path = (f, at, values) => {
   const parts = at.map((v, k) => `${k ? "L" : "M"}${f.x(v).toFixed(2)} ${f.y(values[k]).toFixed(2)}`);
