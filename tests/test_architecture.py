@@ -164,6 +164,15 @@ def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+def source_violations(source: str, path: str, package: str) -> list[str]:
+    """Where a module outside sources/ imports one kind of source, or one format of files."""
+    if path.startswith("sources/"):
+        return []
+    own = ("mixedbayes.sources.kinds", "mixedbayes.sources.formats")
+    return [f"line {n}: {dotted}" for n, dotted in imports(parsed(source), package)
+            if dotted.startswith(own)]  # fmt: skip
+
+
 def compared(tree: ast.AST, words: tuple[str, ...], known: Collection[str]) -> list[str]:
     """Where one of these names is compared with something that has one of these words."""
     return [
@@ -325,6 +334,22 @@ def test_no_module_knows_one_covariance_or_law():
 )
 def test_a_module_that_knows_one_covariance_or_law_is_found(source):
     assert term_violations(source, "plots/fixef.py", "mixedbayes.plots")
+
+
+def test_no_module_knows_one_kind_of_source():
+    assert found_in(source_violations) == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from mixedbayes.sources.kinds.duckdb import Relation",
+        "def f():\n    from mixedbayes.sources.formats import csv",
+    ],
+)
+def test_a_module_that_knows_one_kind_of_source_is_found(source):
+    assert source_violations(source, "batches/passes.py", "mixedbayes.batches")
+    assert source_violations("from mixedbayes.sources import open", "api/model.py", "x") == []
 
 
 def test_no_module_is_too_long():
