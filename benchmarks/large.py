@@ -12,10 +12,10 @@ process:
 * **pass**: the same loop over the batches of `mixedbayes.sources`;
 * **fit**: all of `mb.fit("y ~ x + (x | g)", files)`, two passes and 4 x 1000 draws.
 
-Seconds and processor seconds are those of the pass or fit alone, after everything is imported and
-the loop compiled; memory is the largest of the whole process. Results are kept in
-results/large.json. Files that other commands have read are in the system's memory as far as they
-fit there.
+Seconds and processor seconds of a pass are those of the second one in its process, the first being
+over one file; those of the fit are of the first, after imports. Memory is the largest of the whole
+process. Results are kept in results/large.json. Files that other commands have read are in the
+system's memory as far as they fit there.
 """
 
 from __future__ import annotations
