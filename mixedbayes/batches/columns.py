@@ -98,7 +98,7 @@ class Levels:
         elif pa.types.is_integer(column.type) and len(column):
             column = pa.array(_distinct(raw(column)), column.type)
         else:
-            column = column.unique()
+            column = _one_zero(column).unique()
         self.found.append(column)
         self.n += len(column)
         if self.n > 2 * self.settled + 4096:
@@ -144,6 +144,12 @@ class Levels:
             )
             values = kind
         return table(arrow().table({self.name: values}), [self.name]).columns[self.name]
+
+
+def _one_zero(column: Any) -> Any:
+    """The column with 0 in the place of -0, which is equal, and has other bits."""
+    pa = arrow()
+    return pa.array(raw(column) + 0) if pa.types.is_floating(column.type) else column
 
 
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:
@@ -195,7 +201,7 @@ class Coder:
                 places = self._places(column.dictionary)
                 found = places[raw(column.indices)]
             else:
-                found = self._places(column)
+                found = self._places(_one_zero(column))
         if len(found) and found.min() < 0:
             raise self._changed()
         return np.ascontiguousarray(found, np.int64)

@@ -25,6 +25,7 @@ FORMULAS = [
     "y ~ x * z * arm + I(x * (arm == 'low')) + (1 | b)",
     "y ~ mo(k) + x + (1 | a)",
     "y ~ x + t",
+    "y ~ x",
 ]
 
 

@@ -113,6 +113,17 @@ def test_categories_by_file():
         assert list(there.priors.prior) == list(here.priors.prior)
 
 
+def test_two_zeros():
+    """0 and -0 are one value, of a level and of a number with two values."""
+    frame = (
+        data().dropna().assign(t=lambda d: np.where(d.t == 1, 1.0, np.where(d.k > 4, 0.0, -0.0)))
+    )
+    for formula in ("y ~ t + (1 | a)", "y ~ C(t) + (1 | t:a)"):
+        here, there = mb.Model(formula, frame), mb.Model(formula, opened_batches(frame, 30))
+        assert list(there.priors.prior) == list(here.priors.prior)
+        assert there.design.mu.groups[0].n_levels == here.design.mu.groups[0].n_levels
+
+
 def test_missing():
     """Rows that lack something are left out and counted, or refused."""
     frame = data()

@@ -93,3 +93,18 @@ def test_damaged(folder, tmp_path):
     bad.write_bytes(content)
     with pytest.raises(mb.DataError, match=r"part-1\.parquet"):
         mb.Model("y ~ x + (1 | a)", str(tmp_path))
+
+
+@pytest.mark.slow
+def test_dask_client(folder, model):
+    """On a Dask cluster's processes."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        found = mb.Model(FORMULA, mb.source(str(folder), on=client))
+    pd.testing.assert_frame_equal(found.data, model.data, check_exact=True)
+    pd.testing.assert_frame_equal(found.priors, model.priors)
