@@ -13,7 +13,8 @@ import marshal
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
@@ -47,7 +48,7 @@ _PLAIN = (bool, int, float, complex, str, tuple, type(None))
 _UNKEPT: WeakSet[FunctionType] = WeakSet()
 # Functions with names of their own, and whether they can be kept.
 _APART: WeakKeyDictionary[FunctionType, bool] = WeakKeyDictionary()
-_ELSEWHERE: dict[str, subprocess.Popen[bytes]] = {}  # by symbol, who compiles it
+_ELSEWHERE: dict[str, _Elsewhere] = {}  # by symbol, who compiles it
 _NUMBER = count()
 _CALLED: dict[Any, tuple[str, Any]] = {}  # by the function behind what `called` gives
 
@@ -212,70 +213,87 @@ _CHILD = """
 import sys
 from importlib import import_module
 sys.path[:] = {path!r}
-getattr(import_module({module!r}), {name!r}).ready()
+for module, name in {functions!r}:
+    getattr(import_module(module), name).ready()
+    print(flush=True)
 """
 
 
 def ahead(*functions: Any) -> None:
-    """Compile those that are not on disk in processes of their own, while this one goes on.
+    """Compile those that are not on disk in another process, one after another, while this goes on.
 
-    Compilation holds a lock, so that threads would not do. Whoever needs the function waits for
-    its process, and compiles it here where that failed. Such a process starts Python on nothing
-    but the function's module, ends by itself, and is ended with this one. Where there is one core,
-    or Python cannot be started, nothing happens.
+    Compilation holds a lock, so that threads would not do. Whoever needs a function waits until it
+    is made, and compiles it here where that failed. The process starts Python on nothing but the
+    functions' modules, ends by itself, and is ended with this one. Where there is one core, or
+    Python cannot be started, nothing happens.
     """
     if _cores() < 2 or getattr(sys, "frozen", False):
         return
     if not Path(sys.executable or "").stem.startswith("python"):
         return
-    for f in functions:
-        if isinstance(f, Function) and f.symbol not in _ELSEWHERE and _is_missing(f):
-            _start(f)
+    missing = [f for f in functions if isinstance(f, Function) and _is_missing(f)]
+    if missing:
+        with suppress(OSError):
+            _Elsewhere(missing)
 
 
 def _is_missing(f: Function) -> bool:
-    """Whether it is not compiled, could be kept, and can be found by its module and name."""
-    plain = f.py_func
+    """Whether nobody compiles it, it could be kept, and can be found by its module and name."""
     module, _, name = f.symbol.rpartition(".")
     found = getattr(sys.modules.get(module), name, None) is f and module != "__main__"
-    if not f._can_compile or not found or not _named_apart(plain):
+    if f.symbol in _ELSEWHERE or not f._can_compile or not found or not _named_apart(f.py_func):
         return False
-    kept = _kept(plain)
+    kept = _kept(f.py_func)
     return kept is not None and not kept.begun
 
 
-def _start(f: Function) -> None:
-    module, _, name = f.symbol.rpartition(".")
-    code = _CHILD.format(path=sys.path, module=module, name=name)
-    silent = subprocess.DEVNULL
-    with suppress(OSError):
-        child = subprocess.Popen(
-            [sys.executable, "-c", code], stdin=silent, stdout=silent, stderr=silent
-        )
+class _Elsewhere:
+    """A process that compiles functions, and which of them are made."""
+
+    def __init__(self, functions: Sequence[Function]) -> None:
+        names = [f.symbol.rpartition(".")[::2] for f in functions]
+        code = _CHILD.format(path=sys.path, functions=names)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.owner = os.getpid()  # which a fork of it is not
+        self.made = {f.symbol: threading.Event() for f in functions}
         if not _ELSEWHERE:
             atexit.register(_end_all)
-        _ELSEWHERE[f.symbol] = child
+        _ELSEWHERE.update(dict.fromkeys(self.made, self))
+        threading.Thread(target=self._read, daemon=True).start()
         if (told := WATCHING.get()) is not None:
-            told(name)
+            for _, name in names:
+                told(name)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for event, _ in zip(self.made.values(), lines, strict=False):
+                event.set()
+        self.process.wait()
+        for event in self.made.values():
+            event.set()
+
+    def end(self) -> None:
+        if self.owner == os.getpid():
+            self.process.kill()  # nothing happens to one that has ended
+            self.process.wait()
 
 
 def _wait_for(symbol: str) -> None:
-    """For the process that compiles it, if there is one."""
+    """Until another process has made it or has failed, if there is one."""
     child = _ELSEWHERE.get(symbol)
-    if child is not None:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(_MOST_SECONDS)
-        _end(child)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    child.kill()  # nothing happens to one that has ended
-    child.wait()
+    if child is None or child.owner != os.getpid():
+        return
+    if not child.made[symbol].wait(_MOST_SECONDS):
+        child.end()
 
 
 def _end_all() -> None:
     for child in _ELSEWHERE.values():
-        _end(child)
+        child.end()
 
 
 def _cores() -> int:

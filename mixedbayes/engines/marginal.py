@@ -185,12 +185,8 @@ class MarginalEngine(Engine):
 
 
 def _compile_ahead(setup: Setup, settings: Settings) -> None:
-    """Start what compiles the kernels, which takes seconds at the first fit of an installation."""
-    from mixedbayes import jit
     from mixedbayes.marginal.effects import compile_ahead
-    from mixedbayes.marginal.kernel import kernel_for
 
-    jit.ahead(kernel_for(setup.problem))
     draws = settings.chains * settings.draws
     compile_ahead(setup.problem, summaries=_summarise(setup, draws, settings.effects))
 

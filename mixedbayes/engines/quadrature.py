@@ -131,11 +131,13 @@ class QuadratureEngine(Engine):
 
 
 def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult:
+    from mixedbayes import jit
     from mixedbayes.engines.marginal import MAX_BYTES
     from mixedbayes.marginal.summaries import QUANTILES
     from mixedbayes.marginal.surrogate import fit_surrogate
     from mixedbayes.quadrature.draws import draw, summarise
     from mixedbayes.quadrature.evidence import integrated
+    from mixedbayes.quadrature.kernel import draw_effects, marginal
     from mixedbayes.quadrature.resolve import shift
     from mixedbayes.sample.defaults import QUADRATURE, measured_non_normality
     from mixedbayes.sample.density import THETA
@@ -143,6 +145,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.sample.transitions import sample_transitions
 
     began, cores = time.perf_counter(), settings.cores or available_cores()
+    jit.ahead(marginal, draw_effects)  # which a first fit compiles beside the density
     resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
     if nodes is None and not resolved.change < UNRESOLVED:
         raise Unsuitable(_unresolved(spec, resolved))

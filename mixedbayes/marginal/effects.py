@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from mixedbayes import jit
 from mixedbayes.errors import ModelError, SamplingError
-from mixedbayes.marginal.kernel import is_single
+from mixedbayes.marginal.kernel import is_single, kernel_for
 from mixedbayes.marginal.mixture import add_distribution, add_powers, move
 from mixedbayes.marginal.plan import Floats
 from mixedbayes.marginal.problem import Problem
@@ -262,10 +262,9 @@ def _carried(problem: Problem, x: Floats) -> Floats:
 
 
 def compile_ahead(problem: Problem, *, summaries: bool) -> None:
-    """What draws or summaries of effects need, while the density is compiled and sampled."""
-    jit.ahead(_draw_core(problem))
-    if summaries:
-        jit.ahead(_moments_core(problem))
+    """What compiles, at the first fit of an installation, the kernels beside the density."""
+    moments = [_moments_core(problem)] if summaries else []
+    jit.ahead(kernel_for(problem), _draw_core(problem), *moments)
 
 
 def _draw_core(problem: Problem) -> Any:
