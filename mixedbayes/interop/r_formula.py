@@ -170,7 +170,8 @@ def r_bar(bar: RandomTerm, g: GroupDesign, package: str) -> str:
     effects, group = " + ".join(r_terms(bar.effects)), r_grouper(bar)
     group = f"{bar.id} | {group}" if bar.id else group
     structure = COVARIANCES[bar.structure]
-    structure.written(package, effects=effects, group=group)  # or there is none
+    own = g.covariance if structure.name == g.covariance.name else structure
+    own.written(package, effects=effects, group=group)  # or there is none
     if structure.name == g.covariance.name and g.covariance.at and structure.axis:
         effects = structured_effects(g.covariance, effects.removeprefix("0 + "), package)
     return structure.written(package, effects=effects, group=group)

@@ -38,6 +38,10 @@ class Autoregressive(Covariance):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "lme4": "ar1({effects} | {group})", "glmmTMB": "ar1({effects} | {group})",
     }  # fmt: skip
+    nearest: ClassVar[Mapping[str, str]] = {
+        "brms": 'residual="ar1({of} | g)", ar() in brms: the same correlations of the rows, but no '
+        "sigma of their own beside"
+    }
     residuals_elsewhere: ClassVar[Mapping[str, Written]] = {
         "brms": Written(
             "ar(time = {time}, gr = {group}, p = 1, cov = TRUE)", ("ar[1]",),
@@ -150,4 +154,5 @@ class HeterogeneousAutoregressive(Autoregressive):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "lme4": "ar1({effects} | {group}, hom = FALSE)", "glmmTMB": "hetar1({effects} | {group})",
     }  # fmt: skip
+    nearest: ClassVar[Mapping[str, str]] = {}
     residuals_elsewhere: ClassVar[Mapping[str, Written]] = {}

@@ -159,6 +159,7 @@ class Covariance(ABC):
     # How "lme4", "glmmTMB" and "brms" write a bar, with {effects} and {group}, and "pymc" the root
     # of a block, with {variable}, {k} and {prior}. Their positions are one step apart.
     elsewhere: ClassVar[Mapping[str, str]] = {}
+    nearest: ClassVar[Mapping[str, str]] = {}  # by package that has none: what it has, with {of}
     latex: ClassVar[str] = r"\text{: correlations}"  # what is said of R in D R D
     about: ClassVar[str] = "correlations"  # what their prior is of
     kind: ClassVar[str] = "cor"  # what `labels` are, in tables
@@ -307,9 +308,11 @@ class Covariance(ABC):
         """As another package writes it; ModelError where it has none."""
         if package not in self.elsewhere:
             other = ", which code('glmmTMB') has" if "glmmTMB" in self.elsewhere else ""
+            near = self.nearest.get(package, "")
             raise ModelError(
                 f"there is no code for {package} of the covariance {self.name}(... | g){other}: "
                 "write (... | g), or (... || g) without correlations"
+                + (f"; nearest to it is {near}".format(of=self.of or "x") if near else "")
             )
         return self.elsewhere[package].format(**parts)
 

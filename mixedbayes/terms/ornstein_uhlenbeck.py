@@ -34,6 +34,10 @@ class OrnsteinUhlenbeck(Covariance):
     chain: ClassVar[bool] = True
     axis: ClassVar[Axis] = "times"
     elsewhere: ClassVar[Mapping[str, str]] = {"glmmTMB": "ou({effects} | {group})"}
+    nearest: ClassVar[Mapping[str, str]] = {
+        "brms": 'gp({of}, by = g, cov = "exponential", scale = FALSE) there: the same curves, with '
+        "an sd and a range for each level"
+    }
     latex: ClassVar[str] = r"_{st} = \exp(-|s - t| / \rho)"
     about: ClassVar[str] = "range"
     said: ClassVar[str] = "a correlation that falls exponentially with the distance of times"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from correlated import visits
 
 import mixedbayes as mb
 from mixedbayes import names
@@ -575,3 +576,15 @@ def test_bambi_is_not_made_of_limited_responses(response):
     data = pd.DataFrame({"y": [1.0, 2.5, 0.4], "x": [0.0, 1.0, 0.5], "c": [0, 1, 0]})
     with pytest.raises(ModelError, match=r"to_bambi\(\) has no (trunc|cens).*code\('brms'\) has"):
         mb.Model(f"{response} ~ x", data).to_bambi()
+
+
+@pytest.mark.parametrize(
+    ("bar", "said"),
+    [
+        ("ar1(visit | id)", r'nearest to it is residual="ar1\(visit \| g\)"'),
+        ("ou(time | id)", r'nearest to it is gp\(time, by = g, cov = "exponential"'),
+    ],
+)
+def test_what_brms_has_in_the_place_of_effects_in_chains(bar, said):
+    with pytest.raises(ModelError, match=said):
+        mb.Model(f"y ~ x + {bar}", visits(groups=12, drop=0)).code("brms")
