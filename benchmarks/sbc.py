@@ -63,7 +63,7 @@ def study(sampler: str, structure: str, numbers: list[int], jobs: int = 1) -> It
 
 def go_on(sampler: str, structure: str, n: int, jobs: int, deadline: float) -> None:
     """Add simulations up to n, saving every few of them, until the deadline."""
-    kept = Study(sampler, structure, ALL[structure].formula, SEED)
+    kept = Study(sampler, structure, ALL[structure].said, SEED)
     if kept.path.exists():
         kept = store.load(kept.path)
     new: list[Simulation] = []

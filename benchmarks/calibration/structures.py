@@ -29,7 +29,7 @@ class Structure:
     settings: what else `mb.Model` is told, such as `known`.
     """
 
-    formula: str
+    formula: str | tuple[str, ...]  # of the mean, and of further parameters
     data: Callable[[], pd.DataFrame]
     priors: Mapping[str, Any] = field(default_factory=lambda: PRIORS)
     family: str = "gaussian"
@@ -40,7 +40,8 @@ class Structure:
     def said(self) -> str:
         """The model in words of a formula, with the structure of its residuals."""
         residual = self.settings().get("residual")
-        return self.formula if residual is None else f'{self.formula}, residual="{residual}"'
+        every = self.formula if isinstance(self.formula, str) else ", ".join(self.formula)
+        return every if residual is None else f'{every}, residual="{residual}"'
 
 
 @cache
@@ -55,7 +56,7 @@ def spec_of(name: str) -> Spec:
     """Design and priors of a structure."""
     structure = ALL[name]
     return mb.Model(
-        structure.formula,
+        structure.formula if isinstance(structure.formula, str) else list(structure.formula),
         structure.data(),
         family=structure.family,
         priors=structure.priors,
@@ -136,6 +137,11 @@ def _shares(levels: int, rows: int) -> pd.DataFrame:
 
 
 _COUNTS = {"Intercept": mb.Normal(0.5, 1), "fixef": mb.Normal(0, 0.5), "sd": mb.HalfNormal(1)}
+_OWN = {
+    "Intercept": mb.Normal(1, 0.5),
+    "fixef": mb.Normal(0, 0.3),
+    "sd": mb.HalfNormal(0.5),
+}
 GENERALISED: Mapping[str, Structure] = {
     "poisson": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(12, 4), _COUNTS, "poisson"),
     "bernoulli": Structure("y ~ x + (1 | g)", lambda: _yes_or_no(12, 8), _COUNTS, "bernoulli"),
@@ -159,6 +165,25 @@ GENERALISED: Mapping[str, Structure] = {
         lambda: _shares(12, 6),
         {**_COUNTS, "phi": mb.Gamma(2, 0.3)},
         "beta_binomial",
+    ),
+    # effects of a level on two parameters are one vector
+    "negative_binomial_shape": Structure(
+        ("y ~ x + (1 | p | g)", "shape ~ x + (1 | p | g)"),
+        lambda: _yes_or_no(30, 8),
+        {**_COUNTS, "cor": mb.LKJ(1.5), "shape": _OWN},
+        "negative_binomial",
+    ),
+    "zero_inflated_share": Structure(
+        ("y ~ x + (1 | g)", "zi ~ x"),
+        lambda: _yes_or_no(30, 6),
+        {**_COUNTS, "zi": {"Intercept": mb.Normal(-1, 1), "fixef": mb.Normal(0, 0.5)}},
+        "zero_inflated_poisson",
+    ),
+    "student_t": Structure(
+        "y ~ x + (1 | g)",
+        lambda: _one_factor(30, 5),
+        {**PRIORS, "nu": mb.Gamma(2, 0.1)},
+        "student_t",
     ),
     "weibull_censored": Structure(
         "y | cens(c) ~ x + (1 | g)",
