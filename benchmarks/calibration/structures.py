@@ -166,6 +166,12 @@ GENERALISED: Mapping[str, Structure] = {
         {**_COUNTS, "phi": mb.Gamma(2, 0.3)},
         "beta_binomial",
     ),
+    "poisson_nested": Structure(
+        "y ~ x + (1 | a/b)",
+        lambda: _nested().assign(y=lambda d: np.arange(len(d)) % 2),
+        _COUNTS,
+        "poisson",
+    ),
     # effects of a level on two parameters are one vector
     "negative_binomial_shape": Structure(
         ("y ~ x + (1 | p | g)", "shape ~ x + (1 | p | g)"),

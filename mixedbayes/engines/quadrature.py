@@ -58,7 +58,8 @@ class Quadrature(Formulation):
     By adaptive Gauss-Hermite quadrature with `nodes` in each dimension of a level's effects; None:
     as many as change the log posterior by less than 0.01 beside the next finer rule. Effects of a
     level on the mean and on further parameters are one vector, of up to three numbers in all. For
-    the whole model.
+    the whole model. Of two nested factors, `(1 | a/b)`, each with one effect in a level, those of
+    the finer one are integrated given each node of the coarser one's, where that is asked for.
 
     Where the density of a level's effects has several modes or long tails, so that no number of
     nodes leaves the log posterior as it is, fitting raises SamplingError; where the engine was not
@@ -101,6 +102,10 @@ class QuadratureEngine(Engine):
     def burden(self, spec: Spec) -> str | None:
         from mixedbayes.quadrature.obstacle import concave
 
+        if len(spec.design.mu.groups) > 1:
+            return (
+                "effects of nested factors are integrated one within the other where that is asked"
+            )
         g = next(g for p in spec.design.predictors for g in p.groups)
         plain = concave(spec.design, spec.family) and not spec.design.further
         fewest = FEWEST if plain else FEWEST_NOT_CONCAVE
@@ -125,7 +130,7 @@ class QuadratureEngine(Engine):
     def sample(self, spec: Spec, settings: Settings, chosen: Chosen) -> SamplingResult:
         if settings.sampler != "nutpie":
             return self.sample_with_effects(spec, settings, chosen)
-        (asked,) = chosen.groups.values()
+        asked = next(iter(chosen.groups.values()))
         with one_blas_thread():
             return _sample(spec, settings, asked.nodes if isinstance(asked, Quadrature) else None)
 
@@ -135,7 +140,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.engines.marginal import MAX_BYTES
     from mixedbayes.marginal.summaries import QUANTILES
     from mixedbayes.marginal.surrogate import fit_surrogate
-    from mixedbayes.quadrature.draws import draw, summarise
+    from mixedbayes.quadrature.draws import draw_all, summarise
     from mixedbayes.quadrature.evidence import integrated
     from mixedbayes.quadrature.kernel import draw_effects, marginal
     from mixedbayes.quadrature.resolve import shift
@@ -167,10 +172,11 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     given, rng = (white, phi, coefficients), np.random.default_rng(result.seed)
     kept: dict[str, tuple[EffectsSummary, EffectsSummary]] = {}
     of_mean = not any(p.groups for p in spec.design.predictors if p is not spec.design.mu)
+    of_mean = of_mean and len(joint.groups) == 1
     if settings.effects == "summary" and not of_mean:
         raise SamplingError(
-            'effects="summary" is of effects on the mean, and here there are some on further '
-            'parameters; use effects="draws".'
+            'effects="summary" is of effects of one factor on the mean, and here there are others; '
+            'use effects="draws".'
         )
     large = 8.0 * len(phi) * white.modes.size > MAX_BYTES
     if settings.effects == "summary" or (settings.effects == "auto" and large and of_mean):
@@ -180,7 +186,7 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
         population = _coefficients(spec, values, len(phi))
         kept[g.name] = summarise(*given, population, rng, cores, QUANTILES)
     else:
-        values = joint.told(phi, white.layout.split(draw(*given, rng, cores)), coefficients)
+        values = joint.told(phi, draw_all(*given, rng, cores), coefficients)
     moved = shift(resolved, eta, cores)
     if not moved <= MOVED:
         said = (
@@ -194,11 +200,11 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
 
 def _unresolved(spec: Spec, resolved: Resolved) -> str:
     """That no rule is fine enough."""
-    (name,) = factors(spec)
     return (
-        f"the effects of {name} cannot be integrated out: their density has several modes or long "
-        f"tails in some levels, so that the log posterior by {resolved.nodes} nodes in each "
-        f"dimension changes by {resolved.change:.2g} with a finer rule"
+        f"the effects of {' and '.join(factors(spec))} cannot be integrated out: their density has "
+        "several modes or long tails in some levels, so that the log posterior by "
+        f"{resolved.nodes} nodes in each dimension changes by {resolved.change:.2g} with a finer "
+        "rule"
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from mixedbayes.design.types import Design, Floats, Ints
+from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
 from mixedbayes.joint.data import row_data
 from mixedbayes.joint.layout import JointLayout
@@ -94,7 +94,8 @@ class Coordinates:
 class QuadratureDensity(Recorded):
     """log p(theta, y), the effects of one factor integrated out by a rule.
 
-    Those on further parameters as well, which are one vector with the others of their level.
+    Those on further parameters as well, which are one vector with the others of their level; or
+    those of a factor within another and of that one, see `nested`.
 
     With `tails` it is the density of t, theta = tails.phi(t), with `units` that of eta, t = mode +
     C eta, and with a `surrogate` its gradient near the mode is the surrogate's, all as in
@@ -125,12 +126,14 @@ class QuadratureDensity(Recorded):
             layout = StackedLayout.of(moved, family, priors)
             codes = layout.codes
         codes = codes or (0,) * len(layout.numbers)
+        outer = () if design.further else layout.groups[1:]
         mu, J = layout.design.mu, layout.groups[0].n_levels
         blocks = Blocks.of(np.asarray(layout.groups[0].refs, np.int64)[data.rows], J)
         order = blocks.rows
         own, P = data.rows[order], len(mu.X) // design.n
         every = np.concatenate([own + k * design.n for k in range(P)])  # of the stacked design
-        Z = np.concatenate([g.Z[every] for g in layout.groups], axis=1)
+        groups = [g for g in layout.groups if g not in outer]
+        Z = np.concatenate([g.Z[every] for g in groups], axis=1)
         acting = np.flatnonzero(Z.reshape(P, -1).any(axis=1))
         sizes = (
             layout.n_hyper, layout.n_parameters, Z.shape[1], mu.intercept, layout.level_at_zero,
@@ -150,6 +153,7 @@ class QuadratureDensity(Recorded):
             "means": layout.centre.means,
             "offset": np.zeros(len(every)) if mu.offset is None else mu.offset[every],
             "acting": acting,
+            **_nested(groups[0], outer, own, blocks),
             "y": data.y[order],
             "size": data.size[order],
             "extra": data.extra.reshape(len(own), -1)[order],
@@ -218,3 +222,22 @@ def _side_by_side(layout: JointLayout) -> list[int]:
         found += record
         place += factor.q
     return found
+
+
+def _nested(
+    finer: GroupDesign, outer: Sequence[GroupDesign], rows: Ints, blocks: Blocks
+) -> dict[str, Floats | Ints]:
+    """Sections of an outer factor."""
+    none = np.zeros(0, np.int64)
+    if not outer:
+        return {"above": none, "containing": none, "within": np.zeros(0), "tops": np.zeros(0)}
+    (g,) = outer
+    above = finer.parents(g)
+    assert above is not None
+    refs = np.asarray(g.refs, np.int64)[rows]
+    return {
+        "above": np.asarray(above, np.int64)[blocks.levels],
+        "containing": refs,
+        "within": g.Z[rows, 0],
+        "tops": np.zeros(g.n_levels),
+    }

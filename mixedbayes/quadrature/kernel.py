@@ -15,6 +15,7 @@ from mixedbayes import jit
 from mixedbayes.marginal.evaluate import polynomial_gradient
 from mixedbayes.marginal.inner import inner
 from mixedbayes.quadrature.integral import integrate
+from mixedbayes.quadrature.nested import draw_outer, integrate_nested
 from mixedbayes.quadrature.proposals import draw_each
 from mixedbayes.quadrature.rows import call
 from mixedbayes.terms.roots import root_slopes, roots
@@ -50,6 +51,9 @@ SECTIONS = (
     # Rows of P predictors, n each: (q, P n), (p, P n) centred columns, (p,), (P n,); on which of
     # the predictors effects act (R,)
     "Z", "X", "means", "offset", "acting",
+    # Of an outer factor, without entries where there is none: the level of each group (J,) and row
+    # (n,), what rows have of its effects (n,), where searches for their modes start
+    "above", "containing", "within", "tops",
     "y", "size", "extra",  # (n,)
     "tails",  # (h, 3)
     "constant",  # (1,)
@@ -57,7 +61,8 @@ SECTIONS = (
     *whitening.SECTIONS,
 )  # fmt: skip
 (SIZES, BLOCKS, GROUPS, FIRSTS, SLOTS, CODES, NUMBERS, NODES, RATIOS, MODES, CENTRE, MOVES, ZED,
- EX, MEANS, OFFSET, ACTING, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE,
+ EX, MEANS, OFFSET, ACTING, ABOVE, OUTER,
+ COLUMNS, TOPS, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE,
  WHITENING, *_) = (
     places(SECTIONS).values()
 )  # fmt: skip
@@ -138,7 +143,9 @@ def marginal(theta, grad, each, found, record):
     total = log_prior(point, codes, numbers, work) + jacobian
     if not math.isfinite(total):
         return -math.inf
-    W, L, d_L = np.empty(q * q), np.zeros(q * q), np.zeros(q * q)
+    tops = reals(record, TOPS)
+    wide = q + (1 if tops.size > 0 else 0)
+    W, L, d_L = np.empty(wide * wide), np.zeros(wide * wide), np.zeros(wide * wide)
     roots(work, blocks, W, L)
     n, J = reals(record, WHY).size, each.size
     eta = linear_predictor(record, theta, h, intercept, 0, n)
@@ -149,11 +156,22 @@ def marginal(theta, grad, each, found, record):
     d_each = np.empty((q * q + m) * J if wanted else 0)
     rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
     family = (*rows, parameters, kept)
-    total += integrate(
-        family, ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS),
-        reals(record, NODES), reals(record, RATIOS), ints(record, ACTING), sizes[8],
-        reals(record, ZED), L, eta, each, found, d_eta, d_each,
-    )  # fmt: skip
+    by_scale = 0.0
+    if tops.size == 0:
+        total += integrate(
+            family, ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS),
+            reals(record, NODES), reals(record, RATIOS), ints(record, ACTING), sizes[8],
+            reals(record, ZED), L, eta, each, found, d_eta, d_each,
+        )  # fmt: skip
+    else:
+        found_total, by_scale = integrate_nested(
+            family, ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS),
+            reals(record, NODES), reals(record, RATIOS), ints(record, ACTING), sizes[8],
+            reals(record, ZED), L[: q * q], eta, each, found, d_eta, d_each,
+            ints(record, ABOVE), ints(record, OUTER), reals(record, COLUMNS), L[wide * wide - 1],
+            tops.copy(),
+        )  # fmt: skip
+        total += found_total
     if not wanted:
         return total + reals(record, CONSTANT)[0]
     copy(work[2], grad)
@@ -169,12 +187,54 @@ def marginal(theta, grad, each, found, record):
             grad[first + j] += X[_u(j * d_eta.size + i)] * d_eta[i]
     for i in range(q * q):
         d_L[i] = total_of(d_each, i * J, J)
+    if tops.size > 0:
+        d_L[wide * wide - 1] = by_scale
     for i in range(m):
         work[2, h - m + i] += total_of(d_each, (q * q + i) * J, J) * work[1, h - m + i]
     root_slopes(work, blocks, W, d_L)
     for i in range(h):
         grad[i] = work[2, i] * slopes[i, 0] + slopes[i, 1]
     return total + reals(record, CONSTANT)[0]
+
+
+@jit.njit(
+    "float64(float64[::1], uint64, int64, float64[::1], float64[::1], int64[::1])",
+    nogil=True, error_model="numpy",
+)  # fmt: skip
+def draw_nested(phi, key, tries, out, v, record):
+    """u of all groups, and v (A,) of the outer levels, as `draw_effects`."""
+    sizes = ints(record, SIZES)
+    h, m, q, intercept = sizes[0], sizes[1], sizes[2], sizes[3]
+    wide = q + 1
+    work, W, L = np.empty((3, phi.size)), np.empty(wide * wide), np.zeros(wide * wide)
+    codes, numbers = ints(record, CODES).reshape(-1, 2), reals(record, NUMBERS).reshape(-1, 6)
+    log_prior(phi, codes, numbers, work)
+    roots(work, ints(record, BLOCKS), W, L)
+    blocks, firsts, slots = ints(record, GROUPS), ints(record, FIRSTS), ints(record, SLOTS)
+    n = reals(record, WHY).size
+    eta = linear_predictor(record, phi, h, intercept, 0, n)
+    parameters = np.empty(m)
+    copy(work[0, h - m : h], parameters)
+    kept = keep(record, parameters, 0, n)
+    u = np.empty(reals(record, MODES).size)
+    J = u.size // q
+    first_modes(record, phi, u, J, 0, J)
+    rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
+    family, each = (*rows, parameters, kept), np.empty(J)
+    copy(reals(record, TOPS), v)
+    own, Z, acting = L[: q * q], reals(record, ZED), ints(record, ACTING)
+    first = draw_outer(
+        family, blocks, firsts, slots, reals(record, NODES), reals(record, RATIOS), acting,
+        sizes[8], Z, own, eta, each, u, ints(record, ABOVE), ints(record, OUTER),
+        reals(record, COLUMNS), L[wide * wide - 1], v, ~key, tries,
+    )  # fmt: skip
+    if not math.isfinite(first):
+        return math.nan
+    then = draw_each(
+        family, blocks, firsts, slots, 0, blocks.size - 1, J, acting, sizes[8], Z, own, eta, u,
+        key, tries, out,
+    )  # fmt: skip
+    return min(first, then)
 
 
 @jit.njit(

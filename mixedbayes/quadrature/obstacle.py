@@ -34,7 +34,7 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
     if (said := _of_factors(design)) is not None:
         return said
     if (q := effects_of_level(design)) > MOST_EFFECTS:
-        (name,) = factors(design)
+        name = factors(design)[0]
         return f"{name} has {q} effects in each level, more than {MOST_EFFECTS}"
     return None
 
@@ -57,13 +57,24 @@ def factors(design: Design) -> list[str]:
 
 
 def effects_of_level(design: Design) -> int:
-    """How many effects a level has, on all predictors."""
+    """How many effects a level has, on all predictors; of nested factors a level of the finer."""
+    if len(factors(design)) > 1:
+        return 1
     return sum(len(g.terms) for p in design.predictors for g in p.groups)
 
 
 def _of_factors(design: Design) -> str | None:
     """Why the factors of a design do not do; None where they do."""
     found = factors(design)
+    groups = sorted(design.mu.groups, key=lambda g: -g.n_levels)
+    if len(found) == 2 and len(groups) == 2 and not design.further:
+        if (said := next((g.entangled for g in groups if g.entangled), None)) is not None:
+            return said
+        finer, coarser = groups
+        if finer.n_levels > coarser.n_levels and finer.parents(coarser) is not None:
+            if all(len(g.terms) == 1 for g in groups):
+                return None
+            return f"{finer.name} lies within {coarser.name}, and levels have several effects"
     if len(found) != 1:
         return f"there are {len(found) or 'no'} grouping factors, and quadrature is of 1"
     return next((g.entangled for p in design.predictors for g in p.groups if g.entangled), None)

@@ -75,7 +75,7 @@ def test_wrong_numbers_of_nodes_are_refused():
 
 
 def test_what_it_cannot_take_is_said():
-    data = binary(1.0).assign(h=lambda d: d.g % 7)
+    data = binary(1.0).assign(h=lambda d: np.arange(len(d)) % 7)
     for formula, said in {
         "y ~ x + (1 | g) + (1 | h)": "2 grouping factors",
         "y ~ x + (x + I(x**2) + I(x**3) | g)": "4 effects in each level",
