@@ -105,13 +105,27 @@ def term_dim(parameter: str = "mu") -> str:
 
 
 def vector_dim(parameter: str) -> str:
-    """Dimension of a family's parameter that is a vector: `thresholds` -> `threshold`."""
-    return parameter.removesuffix("s")
+    """Dimension of a family's parameter that is a vector: `thresholds` -> `threshold`.
+
+    Of one of several responses `thresholds_rating` -> `threshold_rating`.
+    """
+    head, bar, response = parameter.partition("_")
+    return f"{head.removesuffix('s')}{bar}{response}"
+
+
+def vector(parameter: str, response: str) -> str:
+    """A parameter that is a vector, of one of several responses: `thresholds_rating`."""
+    return f"{parameter}_{identifier(response)}"
 
 
 def rows_dim(response: str) -> str:
     """Dimension of the rows of one of several responses of different families."""
     return f"{OBS}_{response}"
+
+
+def of_response(dimension: str, response: str) -> str:
+    """A further dimension of one of several responses: `category_choice`."""
+    return f"{dimension}_{response}"
 
 
 def group_dim(group: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mixedbayes.design import known_of, own_names, table
 from mixedbayes.design.table import LIBRARIES, PANDAS
+from mixedbayes.design.types import Design
 from mixedbayes.engines import registry
 from mixedbayes.engines.base import Chosen, factors
 from mixedbayes.engines.choose import Request
@@ -51,6 +52,7 @@ SETTINGS = {
 FAMILY = {
     "name": str, "link": str, "fixed": Each((float, str)), "links": Each(str),
 }  # fmt: skip
+OWN = {"links": Each(str), "log_density": [float]}
 FORMULATION = Each((str, bool, float, None))  # its `name` and its own fields
 CHOSEN = {"engine": str, "groups": Each(FORMULATION), "reason": str}
 EXTRA = {
@@ -71,8 +73,9 @@ EXTRA = {
     "fixed?": Each((float, str)),  # what of the family the user fixed
     "links?": Each(str),  # chosen ones of further parameters, by name
     "families?": Each(FAMILY),  # of several responses with different ones
-    # of a family of the user's own, by which it is known again
-    "own?": {"links": Each(str), "log_density": [float]},
+    # of a family of the user's own, by which it is known again; of several responses by response
+    "own?": OWN,
+    "owns?": Each(OWN),
 }
 # Settings that do not change the draws, held at one value in the cache's keys.
 NOT_ASKED = {"progress": True, "cores": None}
@@ -128,10 +131,16 @@ def saved(post: Posterior, asked: Asked) -> SavedFit:
             **({"fixed": family.fixed} if family.fixed else {}),
             **({"links": named(family.links)} if family.links else {}),
             **({"own": family.fingerprint(design)} if family.own else {}),
-            **({"families": _families(family)} if family.by_response else {}),
+            **(_of_responses(family, design) if family.by_response else {}),
         },
         known=known_of(design),
     )
+
+
+def _of_responses(family: Family, design: Design) -> dict[str, Any]:
+    """The family of each response, and by what those of the user's own are known again."""
+    owns = family.fingerprint(design)
+    return {"families": _families(family), **({"owns": owns} if owns else {})}
 
 
 def _families(family: Family) -> dict[str, Any]:
@@ -148,9 +157,11 @@ def _family(saved: SavedFit) -> Any:
     """The family that a file says, by response where there are several."""
     said = saved.extra.get("families")
     if said is not None:
+        given = saved.extra.get("owns", {})
         return {
             response: family_from_names(own["name"], own["link"], own["fixed"], own["links"])
             for response, own in said.items()
+            if response not in given
         }
     return family_from_names(
         saved.family, saved.link, saved.extra.get("fixed"), saved.extra.get("links")
@@ -212,11 +223,21 @@ def as_ours(where: str) -> Iterator[None]:
         ) from e
 
 
-def own_family(saved: SavedFit, where: str, family: Family | None) -> Family | None:
-    """The family of the user's own that a fit had; None where it had another.
+def own_family(saved: SavedFit, where: str, family: Any) -> Any:
+    """The family of the user's own that a fit had, of several responses by response.
 
-    FileError where it is not given, or another one is.
+    None where it had another. FileError where it is not given, or another one is.
     """
+    owns = saved.extra.get("owns")
+    if owns is not None:
+        given = family if isinstance(family, Mapping) else {}
+        return {
+            response: _given(
+                said, saved.extra["families"][response]["name"], where, given.get(response),
+                f"{{{response!r}: mb.custom({saved.extra['families'][response]['name']!r}, ...)}}",
+            )
+            for response, said in owns.items()
+        }  # fmt: skip
     said = saved.extra.get("own")
     if family is not None and not isinstance(family, Family):
         raise FileError(f"family={family!r} is no family; give what mb.custom made, or nothing")
@@ -227,44 +248,58 @@ def own_family(saved: SavedFit, where: str, family: Family | None) -> Family | N
                 "without family="
             )
         return None
-    links = ", ".join(f"{name}: {link}" for name, link in said["links"].items())
-    wanted = f"a family of your own, {saved.family!r} ({links})"
+    return _given(said, saved.family, where, family, f"mb.custom({saved.family!r}, ...)")
+
+
+def _given(said: Any, name: str, where: str, family: Any, how: str) -> Family:
+    """A family of the user's own as it was given; FileError where it is not."""
+    links = ", ".join(f"{parameter}: {link}" for parameter, link in said["links"].items())
+    wanted = f"a family of your own, {name!r} ({links})"
     if family is None:
         raise FileError(
             f"{where} was fitted with {wanted}, which is not given: a file holds no code; load it "
-            f"in Python with family=mb.custom({saved.family!r}, ...)"
+            f"in Python with family={how}"
         )
+    if not isinstance(family, Family):
+        raise FileError(f"family={family!r} is no family; give what mb.custom made")
     given = family.link_names
-    if (
-        not family.own
-        or family.name != saved.family
-        or list(given.items()) != [*said["links"].items()]
-    ):
-        shown = ", ".join(f"{name}: {link}" for name, link in given.items())
+    if not family.own or family.name != name or list(given.items()) != [*said["links"].items()]:
+        shown = ", ".join(f"{parameter}: {link}" for parameter, link in given.items())
         raise FileError(f"{where} was fitted with {wanted}; {family.name!r} ({shown}) is given")
     return family
 
 
 def check_own(saved: SavedFit, where: str, spec: Spec) -> None:
     """FileError where a family of the user's own has another density than that of the fit."""
-    said = saved.extra.get("own")
-    if said is None:
+    owns = saved.extra.get("owns")
+    if owns is not None:
+        found = spec.family.fingerprint(spec.design)
+        for response, said in owns.items():
+            name = saved.extra["families"][response]["name"]
+            _check_density(name, where, said, found[response])
         return
-    now = spec.family.fingerprint(spec.design)["log_density"]
-    before = said["log_density"]
+    said = saved.extra.get("own")
+    if said is not None:
+        _check_density(saved.family, where, said, spec.family.fingerprint(spec.design))
+
+
+def _check_density(name: str, where: str, said: Any, found: Any) -> None:
+    now, before = found["log_density"], said["log_density"]
     if len(now) != len(before) or not np.allclose(now, before, rtol=1e-8, atol=1e-8):
         at = next((k for k, (a, b) in enumerate(zip(now, before, strict=False)) if a != b), 0)
         raise FileError(
-            f"{where} was fitted with another density of {saved.family!r}: of some rows log p was "
+            f"{where} was fitted with another density of {name!r}: of some rows log p was "
             f"{before[at]:.8g}, and is {now[at]:.8g} by the one given"
         )
 
 
-def arguments(saved: SavedFit, family: Family | None = None) -> dict[str, Any]:
+def arguments(saved: SavedFit, family: Any = None) -> dict[str, Any]:
     """Of `Model`, for the model that was fitted; its functions aside.
 
-    `family` is the one of the user's own, if it had such.
+    `family` is the one of the user's own, if it had such; of several responses by response.
     """
+    if isinstance(family, Mapping):
+        family = {**_family(saved), **family}
     formulas = [saved.formula, *saved.extra["others"]]
     with_residual(parse_all(formulas), saved.extra.get("residual"))
     saved.data.attrs["units"] = saved.extra["units"]

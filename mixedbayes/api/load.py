@@ -17,7 +17,7 @@ def load(
     path: str | Path,
     *,
     functions: Mapping[str, Callable[..., Any]] | None = None,
-    family: Family | None = None,
+    family: Family | Mapping[str, Family] | None = None,
 ) -> Fit:
     """Read a fit from a file written by `Fit.save`.
 
@@ -28,7 +28,8 @@ def load(
     functions
         The functions of your own that the formula uses; a file never holds code.
     family
-        The family of your own that the fit has, of `mb.custom`, for the same reason.
+        The family of your own that the fit has, of `mb.custom`, for the same reason; of several
+        responses those of your own by response, ``{"time": mb.custom(...)}``.
 
     Returns
     -------

@@ -23,14 +23,12 @@ from mixedbayes.engines.choose import Request, choose_engine
 from mixedbayes.errors import MissingExtraError
 from mixedbayes.families.base import Family
 from mixedbayes.families.defaults import default_priors
-from mixedbayes.families.known_errors import with_errors
-from mixedbayes.families.registry import check_limits
 from mixedbayes.families.responses import (
     check_formula,
     check_told,
     family_of,
-    parameters_of,
     prepared,
+    roles_of,
 )
 from mixedbayes.formula import parse_all, with_residual
 from mixedbayes.model.coords import check_names
@@ -105,7 +103,11 @@ class Model:
         cov=A))`` and ``mm()`` among them. Smooths, and effects with a structure, arms or a law of
         their own, are those of one response, ``weight_s(age)``. A row counts with the responses
         that it has, and for every curve; one without any, or with a missing predictor, is left out.
-        `Fit.response` is one response by itself.
+        `Fit.response` is one response by itself. Of a dictionary of families any of them stands
+        beside others: thresholds are ``thresholds_rating``, a category's predictor has the
+        coefficients ``mu_bus_choice_age`` and its formula ``mu_bus_choice ~ age``, counts in
+        columns are the response ``cbind(a, b, c)``. What stands after a bar is said in the formula
+        of its response, ``["mv(weight, count, rescor=False) ~ age", "count | trials(n) ~ age"]``.
     data
         A data frame: pandas, polars, pyarrow, or whatever offers Arrow's C stream; it is never
         changed, and tables come back in its library. Levels of a grouping factor are equal in new
@@ -115,7 +117,7 @@ class Model:
     family
         Name or object, for example ``"gaussian"``; of several responses that are not all normal a
         dictionary, ``family={"weight": "gaussian", "sick": "bernoulli"}``, with ``mv(weight, sick,
-        rescor=False)``: each with the link that its density is written for. Responses may be
+        rescor=False)``. Responses may be
         censored and truncated in gaussian, student_t, skew_normal, exgaussian, asymmetric_laplace,
         lognormal, shifted_lognormal, gamma, weibull, exponential, inverse_gaussian, hurdle_gamma,
         hurdle_lognormal, beta, zero_one_inflated_beta, ordered_beta, binomial, beta_binomial,
@@ -194,13 +196,12 @@ class Model:
         known: Mapping[str, Any] | None = None,
     ) -> None:
         self.formula = with_residual(parse_all(formula), residual)
-        kind = with_errors(family_of(family, self.formula), self.formula)
+        kind = family_of(family, self.formula)
         check_formula(kind, self.formula)
-        check_limits(kind, self.formula)
         whole = read(data, self.formula, kind, functions, missing)
         design = build_design(
             self.formula, whole, functions=functions, missing=missing, known=known,
-            expand=kind.expanded, parameters=parameters_of(kind, self.formula),
+            expand=kind.expanded, roles=roles_of(kind, self.formula),
         )  # fmt: skip
         self.family = kind.of_design(design)
         self.data = design.whole

@@ -8,7 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from mixedbayes import names
+from mixedbayes.design.limits import limits_of
 from mixedbayes.design.types import Design, Floats, Ints, Responses
+from mixedbayes.families.arrays import some
+from mixedbayes.families.limited import log_density
 from mixedbayes.results.correlated import whitened
 from mixedbayes.results.fitted import linear_predictor, row_parameters
 from mixedbayes.results.posterior import Posterior
@@ -32,10 +35,23 @@ def by_row(post: Posterior, units: Ints | None = None) -> Floats:
 
 def _of_rows(post: Posterior, rows: Ints) -> Floats:
     """(S, r) of rows that are independent given effects."""
-    family, weights = post.family, post.design.weights
-    mu = family.inverse(linear_predictor(post, rows).T, np)
-    w = None if weights is None else weights[rows]
-    return family.log_density(post.design.y[rows], mu, row_parameters(post, rows), weights=w)
+    family, design, every = post.family, post.design, post.design.several
+    assert every is not None
+    eta, parameters = linear_predictor(post, rows).T, row_parameters(post, rows)
+    if not family.by_response:
+        w = None if design.weights is None else design.weights[rows]
+        return family.log_density(design.y[rows], family.inverse(eta, np), parameters, weights=w)
+    found = np.empty(eta.shape)
+    for k, part in enumerate(design.parts):
+        here, own = np.flatnonzero(every.places[rows] == k), family.of_response(k)
+        at, totals = np.searchsorted(every.at(k), rows[here]), own.totals(part)
+        h, mine = family.of_rows(k, eta, parameters, lambda x, here=here: some(x, here), np)
+        found[:, here] = log_density(
+            own, part.y[at], own.inverse(h, np), mine, limits=limits_of(part, at),
+            weights=None if part.weights is None else part.weights[at],
+            trials=None if totals is None else totals[at],
+        )  # fmt: skip
+    return found
 
 
 def first_rows(design: Design) -> Ints:

@@ -23,6 +23,7 @@ from mixedbayes.design.memory import Coding, Memory, coding_notes
 from mixedbayes.design.monotonic import monotonic
 from mixedbayes.design.monotonic import refuse as refuse_monotonic
 from mixedbayes.design.residual import EncodedResidual, fit_residual, with_sds
+from mixedbayes.design.roles import Roles
 from mixedbayes.design.smooths import Fitted as FittedSmooth
 from mixedbayes.design.smooths import check_names, fit_smooth, level_notes
 from mixedbayes.design.stands import learned, weighing
@@ -63,7 +64,7 @@ def build_design(
     missing: Literal["drop", "error"] = "drop",
     known: Mapping[str, Any] | None = None,
     expand: Callable[[Formula, response.Response], Formula] | None = None,
-    parameters: Mapping[str, tuple[str, ...]] | None = None,
+    roles: Roles | None = None,
 ) -> Design:
     """Turn a formula and a data frame into arrays, and check them.
 
@@ -94,7 +95,7 @@ def build_design(
     expand
         Makes the formulas of all predictors of the ones written, once the response is known; see
         `Family.expanded`.
-    parameters
+    roles
         Of the families of several responses that are not all normal, by response.
 
     Raises
@@ -106,7 +107,7 @@ def build_design(
         a grouping factor with one level, and more.
     """
     formula = formula if isinstance(formula, Formula) else parse_all(formula)
-    formulas = several.alone(formula, parameters)
+    formulas = several.alone(formula, roles)
     for f in formulas or (formula,):
         checks.check_response(f)
     callables = registry(functions)
@@ -126,15 +127,16 @@ def build_design(
     if standing is not None:
         learned(standing, rows)
     if formulas:
+        if roles is not None:
+            formulas = tuple(_apart(f, functions or {}) for f in formulas)
+            formulas = several.expanded(formulas, rows, roles)
         made = [_parameters(f, rows) for f in formulas]
-        return several.stacked(formula, formulas, made, rows, kept, dropped, whole, parameters)
+        return several.stacked(formula, formulas, made, rows, kept, dropped, whole, roles)
     left = response.response(formula, rows)
     y, levels = left.y, left.levels
     trials = response.trials(formula, rows)
     if trials is not None:
-        if levels is not None and levels != (False, True):
-            raise DataError(f"{formula.response.text} is a category; with trials() it is a count")
-        response.check_successes(y, trials, formula, rows)
+        response.check_trials(left, trials, formula, rows)
     if expand is not None:
         formula = expand(_apart(formula, functions or {}), left)
     residual = None if formula.residual is None else fit_residual(formula.residual, rows)

@@ -49,18 +49,16 @@ def replayed(
     units, places = _known(whole, every) if response else _all(whole.n, len(every.names))
     terms: dict[str, dict[int, NewTerm]] = {}
     members = []
-    weights = None
     for k, part in enumerate(design.parts):
-        if parameter not in (names.MU, *every.parameters[k]):
+        if not every.reads(k, parameter):
             continue
-        if parameter != names.MU and parameter not in part.further:
+        if not part.has(parameter):
             members.append((k, every.names[k], several.one(whole.n, parameter)))
             continue
         p = part.predictor(parameter)
         own = {g.name: several_terms.called(every.names[k], g) for g in p.groups}
         wanted = None if groups is None else [name for name in own if own[name] in groups]
         rows = replay(part, new, groups=wanted, parameter=parameter, beyond=beyond)
-        weights = rows.weights
         members.append((k, every.names[k], _as_predictor(p, rows)))
         for name, term in rows.groups.items():
             terms.setdefault(own[name], {})[k] = term
@@ -69,21 +67,29 @@ def replayed(
     else:
         found = several.predictor(parameter, members, units, places)
     order = [g.name for g in design.predictor(parameter).groups]
-    y = None
-    if response:
-        y = np.empty(len(units))
-        for k, part in enumerate(design.parts):
-            at = units[places == k]
-            if len(at):
-                y[places == k] = replay(part, whole.take(at), response=True, groups=[]).y
+    y, weights, trials = (np.ones(len(units)) for _ in range(3))
+    weighted = counted = False
+    for k, part in enumerate(design.parts):
+        here = places == k
+        if not here.any():
+            continue
+        found_rows = replay(part, whole.take(units[here]) if response else new, response=response,
+                     groups=[], parameter=part.mu.parameter)  # fmt: skip
+        of = slice(None) if response else units[here]
+        if response:
+            y[here] = found_rows.y
+        if found_rows.weights is not None:
+            weights[here], weighted = found_rows.weights[of], True
+        if found_rows.trials is not None:
+            trials[here], counted = found_rows.trials[of], True
     return NewRows(
         X=found.X,
         groups={n: _joined(n, terms[n], units, places) for n in order if n in terms},
         offset=found.offset,
-        trials=None,
-        weights=None if weights is None else weights[units],
+        trials=trials.astype(np.int64) if counted else None,
+        weights=weights if weighted else None,
         index=whole.index[units],
-        y=y,
+        y=y if response else None,
     )
 
 
@@ -113,6 +119,8 @@ def columns_of(
     assert every is not None
     found = {}
     for k, part in enumerate(design.parts):
+        if not every.reads(k, parameter):
+            continue
         for g in _predictor(part, every, k, parameter).groups:
             if several_terms.called(every.names[k], g) == group:
                 found[k] = own(part, g.name, new_data, parameter)
@@ -123,7 +131,7 @@ def columns_of(
 
 def _predictor(part: Design, every: Responses, k: int, parameter: str) -> LinearPredictor:
     """That of a response's parameter; one number where it has no formula."""
-    if parameter == names.MU or parameter in part.further:
+    if part.has(parameter):
         return part.predictor(parameter)
     return several.one(part.n, parameter)
 
@@ -144,7 +152,12 @@ def _known(whole: Table, every: Responses) -> tuple[Ints, Ints]:
     """Units and places of the responses that new rows have."""
     nothing = np.zeros(whole.n, bool)
     columns = whole.columns
-    there = [columns[n].notna().to_numpy() if n in columns else nothing for n in every.names]
+    there = [
+        np.logical_and.reduce(
+            [columns[n].notna().to_numpy() if n in columns else nothing for n in own]
+        )
+        for own in every.columns
+    ]
     units, places = np.nonzero(np.column_stack(there))
     lacking = np.setdiff1d(np.arange(whole.n), units)
     if len(lacking):
@@ -159,7 +172,8 @@ def _known(whole: Table, every: Responses) -> tuple[Ints, Ints]:
 def _without_responses(whole: Table, design: Design, every: Responses) -> Table:
     """New rows whose responses, which may be missing, are not looked at."""
     read = several.right_of(design)
-    kept = {n: c for n, c in whole.columns.items() if n not in every.names or n in read}
+    own = {n for part in design.parts for n in used_columns(part.formula).response}
+    kept = {n: c for n, c in whole.columns.items() if n not in own or n in read}
     return replace(whole, columns=kept)
 
 

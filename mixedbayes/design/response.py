@@ -138,6 +138,13 @@ def trials(formula: Formula, rows: Rows) -> Ints | None:
     return values.astype(np.int64)
 
 
+def check_trials(left: Response, trials: Ints, formula: Formula, rows: Rows) -> None:
+    """A count is one of the trials."""
+    if left.levels is not None and left.levels != (False, True):
+        raise DataError(f"{formula.response.text} is a category; with trials() it is a count")
+    check_successes(left.y, trials, formula, rows)
+
+
 def check_successes(y: Floats, trials: Ints, formula: Formula, rows: Rows) -> None:
     """Successes are whole numbers from 0 to the number of trials."""
     text, n = formula.response.text, formula.response.trials

@@ -17,10 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedbayes import names
-from mixedbayes.design import checks, response
+from mixedbayes.design import checks, observed, response
+from mixedbayes.design import roles as roles_of
 from mixedbayes.design.evaluate import Rows
 from mixedbayes.design.independent import dependent
 from mixedbayes.design.memory import coding_notes
+from mixedbayes.design.roles import Role, Roles
 from mixedbayes.design.several_terms import Member
 from mixedbayes.design.several_terms import terms as terms_of
 from mixedbayes.design.table import Table
@@ -35,20 +37,24 @@ from mixedbayes.design.types import (
 )
 from mixedbayes.design.used import used_columns
 from mixedbayes.errors import DataError
-from mixedbayes.formula import Formula, parse_expression
-from mixedbayes.formula.nodes import Name
+from mixedbayes.formula import Formula, Response
+from mixedbayes.formula.counts import count_columns
 from mixedbayes.formula.responses import RESPONSES, correlated, each, responses
+from mixedbayes.formula.types import RandomTerm
 from mixedbayes.terms.unstructured import UNSTRUCTURED
 
 # The predictors of one response, their encodings for `replay`, and what their user should know.
 type Made = tuple[tuple[LinearPredictor, ...], Any, tuple[str, ...]]
 
 
-def alone(
-    formula: Formula, parameters: Mapping[str, tuple[str, ...]] | None = None
-) -> tuple[Formula, ...]:
+def alone(formula: Formula, roles: Roles | None = None) -> tuple[Formula, ...]:
     """The formula of each response by itself; () of one."""
-    return each(formula, parameters) if responses(formula) else ()
+    if not responses(formula):
+        return ()
+    if roles is None:
+        return each(formula)
+    unknown = [name for name, role in roles.items() if role.unknown]
+    return each(formula, {name: role.parameters for name, role in roles.items()}, unknown)
 
 
 def absent(
@@ -60,20 +66,22 @@ def absent(
     """
     if not formulas or action == "error":
         return masks
-    own = [_column(f) for f in formulas]
-    optional = [name for name in own if name not in _right(formulas)]
+    right = _right(formulas)
+    own = [[name for name in own_columns(f) if name not in right] for f in formulas]
+    optional = {name for names in own for name in names}
     found = {name: mask for name, mask in masks.items() if name not in optional}
-    if len(optional) == len(own) and all(name in masks for name in own):
-        nothing = np.logical_and.reduce([masks[name] for name in own])
+    lacking = [[masks[name] for name in names if name in masks] for names in own]
+    if all(lacking):
+        nothing = np.logical_and.reduce([np.logical_or.reduce(each) for each in lacking])
         if nothing.any():
-            found[" and ".join(own)] = nothing
+            found[" and ".join(response.label(f) for f in formulas)] = nothing
     return found
 
 
-def _column(formula: Formula) -> str:
-    node = parse_expression(formula.response.text)
-    assert isinstance(node, Name)
-    return node.name
+def own_columns(formula: Formula) -> tuple[str, ...]:
+    """The columns of a response and of what stands after its bar."""
+    left = replace(formula, fixed="1", offsets=(), random=(), others=())
+    return used_columns(left).columns
 
 
 def _right(formulas: Sequence[Formula]) -> set[str]:
@@ -81,7 +89,7 @@ def _right(formulas: Sequence[Formula]) -> set[str]:
     return {
         name
         for f in formulas
-        for name in used_columns(replace(f, response=replace(f.response, text="0"))).columns
+        for name in used_columns(replace(f, response=Response("0", f.response.span))).columns
     }
 
 
@@ -98,7 +106,7 @@ def stacked(
     kept: Ints,
     dropped: Mapping[str, int],
     whole: Table,
-    parameters: Mapping[str, tuple[str, ...]] | None = None,
+    roles: Roles | None = None,
 ) -> Design:
     """The design of all responses, from the predictors of each in all rows that are used.
 
@@ -109,22 +117,24 @@ def stacked(
         on each other in the rows where it is known.
     """
     _check(formulas, made)
-    used, own = rows.table, [_column(f) for f in formulas]
-    present = np.column_stack([used.columns[name].notna().to_numpy() for name in own])
-    weights = response.weights(formula, rows)
+    used, own = rows.table, [response.label(f) for f in formulas]
+    present = known(formulas, rows)
     parts = []
     for k, (f, (predictors, fitted, _)) in enumerate(zip(formulas, made, strict=True)):
         at = np.flatnonzero(present[:, k])
         _check_rows(own[k], predictors, at)
-        left = response.response(f, Rows(used.take(at), rows.memory, fitting=True))
+        here = Rows(used.take(at), rows.memory, fitting=True)
+        left, trials = response.response(f, here), response.trials(f, here)
+        if trials is not None:
+            response.check_trials(left, trials, f, here)
         parts.append(
             Design(
                 formula=f,
                 response=own[k],
                 y=left.y,
                 predictors=tuple(taken(p, at) for p in predictors),
-                weights=None if weights is None else weights[at],
-                trials=None,
+                weights=response.weights(f, here),
+                trials=trials,
                 response_levels=left.levels,
                 response_ordered=left.ordered,
                 index=used.index[at],
@@ -132,6 +142,7 @@ def stacked(
                 columns=fitted,
                 data=whole.frame(),
                 library=whole.library,
+                limits=observed.limits(f, here, left.y),
             )
         )
     units, places = np.nonzero(present)
@@ -142,9 +153,14 @@ def stacked(
         places,
         used.index,
         kept,
-        correlated(formula) and parameters is None,
-        tuple((names.SIGMA,) if parameters is None else parameters[name] for name in own),
-        parameters is not None,
+        correlated(formula) and roles is None,
+        tuple(
+            _predicted(predictors, None if roles is None else roles[name])
+            for name, (predictors, _, _) in zip(own, made, strict=True)
+        ),
+        roles is not None,
+        () if roles is None else tuple(roles[name].vector for name in own),
+        tuple(own_columns(f) for f in formulas),
     )
     y = np.empty(len(units))
     for k, part in enumerate(parts):
@@ -157,9 +173,17 @@ def stacked(
         formula=formula,
         response=f"{RESPONSES}({', '.join(own)})",
         y=y,
-        predictors=predictors_of(every, [predictors for predictors, _, _ in made]),
-        weights=None if weights is None else weights[units],
-        trials=None,
+        predictors=predictors_of(
+            every,
+            [
+                tuple(replace(p, intercept=p.intercept and not vector) for p in predictors)
+                for (predictors, _, _), vector in zip(
+                    made, every.vectors or ("",) * len(own), strict=True
+                )
+            ],
+        ),
+        weights=_below(every, [part.weights for part in parts]),
+        trials=_below(every, [part.trials for part in parts]),
         response_levels=None,
         index=used.index[units],
         rows=kept[units],
@@ -167,7 +191,12 @@ def stacked(
         notes=(
             *checks.dropped_note(dict(dropped), used.n, whole.n),
             *_missing_notes(own, present),
-            *(note for part in parts for note in checks.response_note(part.y, part.response)),
+            *(
+                note
+                for part in parts
+                if not count_columns(part.formula.response.text)
+                for note in checks.response_note(part.y, part.response)
+            ),
             *coding_notes(formula, memory.coding),
             *dict.fromkeys(note for _, _, said in made for note in said),
         ),
@@ -177,6 +206,66 @@ def stacked(
         residual=residual_of(every, units, places, pd.Index(every.frame_labels)),
         several=every,
     )
+
+
+def known(formulas: Sequence[Formula], rows: Rows) -> NDArray[np.bool_]:
+    """(m, K) which rows have which response."""
+    there = rows.table.columns
+    return np.column_stack(
+        [
+            np.logical_and.reduce(
+                [there[name].notna().to_numpy() for name in own_columns(f) if name in there]
+            )
+            for f in formulas
+        ]
+    )
+
+
+def expanded(formulas: Sequence[Formula], rows: Rows, roles: Roles) -> tuple[Formula, ...]:
+    """The formulas of all predictors of each response, once the responses are known."""
+    present = known(formulas, rows)
+    lefts = []
+    for f, there in zip(formulas, present.T, strict=True):
+        here = rows.table.take(np.flatnonzero(there))
+        lefts.append(response.response(f, Rows(here, rows.memory, fitting=True)))
+    own = [roles[response.label(f)] for f in formulas]
+    found = roles_of.expanded(formulas, lefts, own)
+    return tuple(map(_with_own_ids, found, formulas))
+
+
+def _with_own_ids(formula: Formula, written: Formula) -> Formula:
+    """Ids that were made for the predictors of one response are not those of another."""
+    said = {bar.id for f in (written, *written.others) for bar in f.random}
+    own = names.identifier(response.label(written))
+
+    def bar_of(bar: RandomTerm) -> RandomTerm:
+        return bar if bar.id in said else replace(bar, id=f"{bar.id}_{own}")
+
+    def of(f: Formula) -> Formula:
+        return replace(f, random=tuple(map(bar_of, f.random)))
+
+    return replace(of(formula), others=tuple(map(of, formula.others)))
+
+
+def _predicted(predictors: Sequence[LinearPredictor], role: Role | None) -> tuple[str, ...]:
+    """Parameters of a response besides mu that have predictors, as numbers as well."""
+    if role is None:
+        return (names.SIGMA,)
+    there = [p.parameter for p in predictors if p.parameter != names.MU]
+    numbers = () if role.unknown else role.numbers
+    return (*there, *(p for p in numbers if p not in there))
+
+
+def _below(every: Responses, own: Sequence[Any]) -> Any:
+    """(n,) what responses have of each row, and 1 of those that have nothing; None of none."""
+    if all(x is None for x in own):
+        return None
+    first = next(x for x in own if x is not None)
+    found = np.ones(len(every.units), first.dtype)
+    for k, x in enumerate(own):
+        if x is not None:
+            found[every.at(k)] = x
+    return found
 
 
 def residual_of(every: Responses, units: Ints, places: Ints, levels: pd.Index) -> Residual | None:
@@ -206,9 +295,10 @@ def _missing_notes(own: Sequence[str], present: NDArray[np.bool_]) -> tuple[str,
 
 
 def _check(formulas: Sequence[Formula], made: Sequence[Made]) -> None:
-    reads = {
-        _column(f): _right([f]) & {_column(g) for g in formulas} for f in formulas
-    }  # responses among the predictors of others
+    own = {response.label(f): set(used_columns(f).response) for f in formulas}
+    reads = {  # responses among the predictors of others
+        response.label(f): {name for name, of in own.items() if _right([f]) & of} for f in formulas
+    }
     while reads:
         free = [name for name, others in reads.items() if not others & reads.keys()]
         if not free:
@@ -278,7 +368,7 @@ def predictors_of(
     for parameter in (names.MU, *owned(every)):
         members = []
         for k, (name, own) in enumerate(zip(every.names, made, strict=True)):
-            if parameter == names.MU or parameter in every.parameters[k]:
+            if every.reads(k, parameter):
                 there = (p for p in own if p.parameter == parameter)
                 members.append((k, name, next(there, one(m, parameter))))
         found.append(predictor(parameter, members, every.units, every.places))

@@ -48,7 +48,7 @@ def together(design: Design, parameter: str) -> tuple[Across, ...]:
     members = [
         (k, name, part.predictor(parameter))
         for k, (name, part) in enumerate(zip(design.several.names, design.parts, strict=True))
-        if parameter in (names.MU, *part.further)
+        if part.has(parameter)
     ]
     return tuple(a for a in joined(members) if len(a.members) > 1)
 

@@ -221,6 +221,10 @@ class Design:
         """Parameters besides the mean that have a formula of their own."""
         return tuple(p.parameter for p in self.predictors[1:])
 
+    def has(self, parameter: str) -> bool:
+        """Whether a parameter has a predictor of this very name."""
+        return any(p.parameter == parameter for p in self.predictors)
+
     @property
     def factors(self) -> tuple[GroupDesign, ...]:
         """Each grouping factor once: with its effects on the mean, else on a further parameter."""
@@ -345,8 +349,11 @@ class Responses:
     index: pd.Index  # (m,) the user's labels of the frame's rows that are used
     rows: Ints  # (m,) their positions in the frame
     correlated: bool  # whether the residuals of one row of the frame are correlated
-    parameters: tuple[tuple[str, ...], ...]  # (K,) of the family of each, besides the mean
+    # (K,) those of each that have predictors here besides mu, as numbers as well.
+    parameters: tuple[tuple[str, ...], ...]
     different: bool = False  # whether these are different families, and rows say of which they are
+    vectors: tuple[str, ...] = ()  # (K,) thresholds in the place of an intercept; "" of none
+    columns: tuple[tuple[str, ...], ...] = ()  # (K,) without which a row has not the response
 
     @property
     def m(self) -> int:
@@ -363,6 +370,10 @@ class Responses:
         rows = self.frame_labels[self.units]
         pairs = zip(rows, self.places, strict=True)
         return np.array([f"{row}:{self.names[k]}" for row, k in pairs], object)
+
+    def reads(self, k: int, parameter: str) -> bool:
+        """Whether a predictor has columns of the k-th response."""
+        return parameter in self.parameters[k] or self.parts[k].has(parameter)
 
     def at(self, k: int) -> Ints:
         """(n_k,) rows of the k-th response."""

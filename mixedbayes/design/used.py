@@ -157,10 +157,13 @@ def _uncompared(node: Node) -> Iterator[str]:
 
 
 def _of_others(formula: Formula) -> tuple[str, ...]:
-    """Columns of the further formulas' right sides."""
+    """Columns of the further formulas' right sides, and of what stands after their bars."""
     used = (used_columns(other) for other in formula.others)
     names = (
-        name for u in used for part in (u.fixed, *u.effects.values(), u.groups) for name in part
+        name
+        for u in used
+        for part in (u.fixed, *u.effects.values(), u.groups, u.trials, u.weights, u.cens, u.trunc)
+        for name in part
     )
     return tuple(dict.fromkeys(names))
 

@@ -61,3 +61,9 @@ def below_one(share: Floats) -> Floats:
 def repeated(log_density: Floats, weights: Floats | None) -> Floats:
     """Log densities of rows that count `weights` times."""
     return log_density if weights is None else log_density * weights
+
+
+def some(values: Any, at: Any) -> Any:
+    """Of some rows what is (S, n); what is (S,) stays."""
+    values = np.asarray(values)
+    return values[..., at] if values.ndim > 1 else values

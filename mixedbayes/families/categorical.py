@@ -123,6 +123,7 @@ class Categorical(Categories):
                "nominal"),
     )  # fmt: skip
     jointly: ClassVar[bool] = True
+    unknown: ClassVar[bool] = True
     unordered: ClassVar[str] = "categories without an order have no mean and no variance"
     no_latent_variance: ClassVar[str] = unordered
     link: Logit = field(default_factory=Logit)
@@ -203,6 +204,14 @@ class Categorical(Categories):
             ),
             source=formula,
         )
+
+    def knows(self, name: str, formula: Formula, response: Response) -> bool:
+        text = formula.response.text
+        try:
+            self._of(text, response.y, response.levels)._meaning(name, text)
+        except (DataError, ModelError):
+            return False
+        return True
 
     def of_design(self, design: Design) -> Self:
         return self._of(design.response, design.y, design.response_levels)

@@ -73,14 +73,15 @@ def _of_several(design: Design, family: Family) -> Priors:
     for predictor in design.predictors:
         p, own = predictor.parameter, []
         for k, (part, priors) in enumerate(zip(design.parts, parts, strict=True)):
-            if p == names.MU or p in part.further:
+            if part.has(p):
                 own.append((k, part.predictor(p), priors.predictor(p)))
             elif p in every.parameters[k]:
                 one = several.one(part.n, p)
                 own.append((k, one, _further(one, part, families[k])))
         found.append(side_by_side(design, p, own))
     predictors, across = _across(design, tuple(found))
-    return Priors(predictors, {}, across=across, residual=_residual(design))
+    parameters = {name: Assigned(*family.parameter_prior(name, design)) for name in family.vectors}
+    return Priors(predictors, parameters, across=across, residual=_residual(design))
 
 
 def _further(predictor: LinearPredictor, design: Design, family: Family) -> PredictorPriors:

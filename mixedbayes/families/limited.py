@@ -8,6 +8,7 @@ from either is subtracted the log of the mass between the bounds of truncation.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -301,12 +302,19 @@ def _of_rows(parameters: Values, rows: Ints) -> dict[str, Floats]:
 # ---- a model's rows ------------------------------------------------------------------------------
 
 
-def limited_rows(family: Family, design: Design, exact: Design) -> Rows:
-    """The rows of a design with limits; `exact` is the design of those whose response is known."""
+def rows_of(family: Family, design: Design) -> Rows:
+    """The rows of a design, with limits or without."""
+    if design.limits is None:
+        return family.merged(family.rows(design))
+    return limited_rows(family, design)
+
+
+def limited_rows(family: Family, design: Design) -> Rows:
+    """The rows of a design with limits."""
     limits = design.limits
     assert limits is not None
     known = ~limits.censored(design.n)
-    rows = family.merged(family.rows(exact))
+    rows = family.merged(family.rows(_exact(design, np.flatnonzero(known))))
     low, high = bounds(family, limits, design.n)
     a, b = limits.range(design.y)
     y = family.bound(np.maximum(a, low), design.trials)
@@ -319,3 +327,15 @@ def limited_rows(family: Family, design: Design, exact: Design) -> Rows:
     scale = family.tail_size(design.n, design.weights, design.trials)
     extra = np.column_stack([own, ~known, *ends, times, scale])
     return Rows(y, size, extra.ravel().astype(float), rows.constant)
+
+
+def _exact(design: Design, known: Ints) -> Design:
+    """The design of those rows whose response is known."""
+    return replace(
+        design,
+        y=design.y[known],
+        weights=_at(design.weights, known),
+        trials=_at(design.trials, known),
+        index=design.index[known],
+        limits=None,
+    )

@@ -10,14 +10,17 @@ import numpy as np
 
 from mixedbayes import names
 from mixedbayes.design import check_effects, several
+from mixedbayes.design.roles import Role
 from mixedbayes.design.types import Design, Floats
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import FormulaError, ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.families.different import as_one
 from mixedbayes.families.exact import refuse_exact
-from mixedbayes.families.registry import as_family
-from mixedbayes.formula import Formula
-from mixedbayes.formula.responses import correlated, responses
+from mixedbayes.families.known_errors import with_errors
+from mixedbayes.families.registry import as_family, check_limits
+from mixedbayes.formula import Formula, parse_expression
+from mixedbayes.formula.nodes import unparse
+from mixedbayes.formula.responses import additions, correlated, left_sides, responses
 
 
 def family_of(family: Any, formula: Formula) -> Family:
@@ -32,9 +35,10 @@ def family_of(family: Any, formula: Formula) -> Family:
     joined = responses(formula)
     if not isinstance(family, Mapping):
         one = as_family(family)
-        if not joined or one.closed_form:
-            return one
+        if not joined:
+            return with_errors(one, formula)
         family = dict.fromkeys(joined, family)
+    family = {_called(name): own for name, own in family.items()} if joined else family
     if not joined:
         raise ModelError(
             f"family={dict(family)!r} has a family for each of several responses, and there is "
@@ -45,10 +49,37 @@ def family_of(family: Any, formula: Formula) -> Family:
             f"family has {', '.join(map(repr, family)) or 'none'}, and the responses are "
             f"{', '.join(joined)}: give each of them one"
         )
-    found = as_one(joined, [as_family(family[name]) for name in joined])
+    more, apart = additions(formula), not correlated(formula)
+    if bounds := [text for text in more if text.startswith("trunc(")]:
+        raise ModelError(
+            f"{bounds[0]} is not offered beside other responses: fit the response that is "
+            "truncated by itself"
+        )
+    lefts = left_sides(formula)
+    own = [
+        with_errors(as_family(family[name]), replace(formula, response=lefts[name]))
+        for name in joined
+    ]
+    found = as_one(joined, own, alike=not (more and apart))
     if not found.closed_form:
         _check(formula, joined, found)
+    elif more:
+        raise ModelError(
+            f"{' and '.join(more)} is not offered where the residuals of {', '.join(joined)} are "
+            f"correlated: write mv({', '.join(joined)}, rescor=False) ~ ...; effects over a factor "
+            "may be correlated, (1 | p | g)"
+        )
     return found
+
+
+def _called(name: Any) -> Any:
+    """A response as formulas name it: `cbind(a, b)`, with or without blanks."""
+    if not isinstance(name, str) or "(" not in name:
+        return name
+    try:
+        return unparse(parse_expression(name))
+    except FormulaError:
+        return name
 
 
 def as_asked(family: Family, formula: Formula) -> Family | dict[str, Family]:
@@ -66,33 +97,41 @@ def _check(formula: Formula, joined: tuple[str, ...], family: Family) -> None:
             f"be correlated: write mv({', '.join(joined)}, rescor=False) ~ ...; effects over a "
             "factor may be, (1 | p | g)"
         )
-    if formula.response.weights is not None:
-        raise ModelError(
-            "weights() of responses of several families are not offered: they mean different "
-            "things in them"
-        )
 
 
-def parameters_of(family: Family, formula: Formula) -> dict[str, tuple[str, ...]] | None:
-    """The parameters of each of several responses of different families; None of all others."""
+def roles_of(family: Family, formula: Formula) -> dict[str, Role] | None:
+    """The role of each of several responses of different families; None of all others."""
     joined = responses(formula)
     if not joined or family.closed_form:
         return None
-    return {name: family.of_response(k).parameters for k, name in enumerate(joined)}
+    return {name: _role(name, family.of_response(k)) for k, name in enumerate(joined)}
+
+
+def _role(name: str, own: Family) -> Role:
+    return Role(
+        parameters=() if own.unknown else own.parameters,
+        numbers=tuple(p.name for p in own.declared if not (p.level or p.optional)),
+        vector="" if own.thresholds is None else names.vector(own.thresholds, name),
+        unknown=own.unknown,
+        expand=own.expanded,
+        knows=own.knows,
+    )
 
 
 def check_formula(family: Family, formula: Formula) -> None:
     """`Family.check_formula`, of each response where there are several."""
     if not responses(formula):
         family.check_formula(formula)
+        check_limits(family, formula)
         return
     if formula.residual is not None:
         raise ModelError(
             f'residual="{formula.residual.text}" is of one response, and the formula has several, '
             "whose residuals in one row are correlated: leave it out, or fit one response by itself"
         )
-    for k, f in enumerate(several.alone(formula, parameters_of(family, formula))):
+    for k, f in enumerate(several.alone(formula, roles_of(family, formula))):
         family.of_response(k).check_formula(f)
+        check_limits(family.of_response(k), f)
 
 
 def alone(design: Design, family: Family) -> list[tuple[Design, Family]]:
@@ -144,13 +183,14 @@ def centres(design: Design, family: Family, parameter: str) -> Floats:
     assert every is not None
     found: list[float] = []
     for k, (part, own) in enumerate(alone(design, family)):
-        if parameter == names.MU:
-            p, centre = part.mu, own.location(part)
-        elif parameter in every.parameters[k]:
-            there = parameter in part.further
-            p = part.predictor(parameter) if there else several.one(part.n, parameter)
-            centre = own.link_scale(parameter, part)[0]
-        else:
+        if not every.reads(k, parameter):
             continue
+        if parameter == part.mu.parameter:
+            p, centre = part.mu, own.location(part)
+        else:
+            there = part.has(parameter)
+            p = part.predictor(parameter) if there else several.one(part.n, parameter)
+            # Of an intercept alone: where there is none it is 0, as of single thresholds.
+            centre = own.link_scale(parameter, part)[0] if p.intercept else 0.0
         found += [centre] * p.intercept + [0.0] * len(p.terms)
     return np.array(found, float)

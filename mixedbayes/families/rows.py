@@ -11,6 +11,7 @@ import numpy as np
 from mixedbayes import jit
 from mixedbayes.design.types import Floats
 from mixedbayes.families.links import Link
+from mixedbayes.jit import to_fixed_tuple
 
 compiled = jit.inner(forceinline=True)
 
@@ -70,7 +71,7 @@ class RowDensity:
         of `once` in the row's `shared`; called for each row when parameters are new. None: nothing.
     scale
         t is the linear predictor of the family with this link. With another link g, t is that
-        function of eta = g(mean) which has the same mean; see `mixedbayes.joint.links`.
+        function of eta = g(mean) which has the same mean; see `mixedbayes.families.fronts`.
     concave
         Whether log p is concave in t.
     smooth
@@ -121,3 +122,56 @@ class RowDensity:
     def bounded(self) -> bool:
         """Whether responses may be censored or truncated."""
         return self.tails is not None or self.mass is not None
+
+
+# ---- so many numbers of a row --------------------------------------------------------------------
+
+
+@compiled
+def _one(extra, i):
+    return extra[np.uint64(i)]  # so that loops run on vectors
+
+
+@cache
+def picker(width: int) -> Any:
+    """The numbers of `extra` in a row: one, or a tuple."""
+    if width == 1:
+        return _one
+
+    @compiled
+    def several(extra, i):
+        return to_fixed_tuple(extra[width * i : width * (i + 1)], width)  # type: ignore[call-arg]
+
+    return several
+
+
+def tuple_of(m: int) -> Any:
+    """The tuple of an array of m numbers."""
+    if m == 0:
+        return _no_tuple
+
+    @compiled
+    def as_tuple(values):
+        return to_fixed_tuple(values, m)  # type: ignore[call-arg]
+
+    return as_tuple
+
+
+@compiled
+def _no_tuple(values):
+    return ()
+
+
+def entry_of(m: int) -> Any:
+    """One of the m derivatives of a row."""
+    return _entry if m else _no_entry
+
+
+@compiled
+def _entry(d, k):
+    return d[k]
+
+
+@compiled
+def _no_entry(d, k):
+    return 0.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mixedbayes.design.response import Response
 from mixedbayes.design.types import Design, Floats, Ints
@@ -23,13 +24,21 @@ class Several:
     unordered: ClassVar[str] = ""  # why y has no mean, variance or order: categories without one
     # Whether means are averaged over the effects on all predictors at once.
     jointly: ClassVar[bool] = False
+    unknown: ClassVar[bool] = False  # whether its predictors follow from the data
     columns: ClassVar[bool] = False  # whether y is counts in several columns, `cbind(a, b, c)`
 
     if TYPE_CHECKING:
         name: ClassVar[str]
+        declared: ClassVar[tuple[Parameter, ...]]
 
         def parameter(self, name: str) -> Parameter: ...
         def parameter_link(self, name: str) -> Link: ...
+        def reported(self, y: Floats) -> Any: ...
+
+    @property
+    def vectors(self) -> tuple[str, ...]:
+        """Parameters that are thresholds: one, or one for each of several responses."""
+        return tuple(p.name for p in self.declared if p.level)
 
     @property
     def correlates(self) -> bool:
@@ -43,6 +52,10 @@ class Several:
         """
         self.check_columns(response)
         return formula
+
+    def knows(self, name: str, formula: Formula, response: Response) -> bool:
+        """Whether a further formula's name is that of a predictor which follows from the data."""
+        return False
 
     @property
     def by_response(self) -> Mapping[str, Any]:
@@ -87,6 +100,10 @@ class Several:
         """(n,) of how many each row's response is: its trials, or its counts; None for one."""
         return design.trials
 
+    def observed(self, design: Design) -> Any:
+        """(n,) the responses of a design, as draws and tables have them."""
+        return self.reported(design.y)
+
     def category_counts(self, y: Floats, count: int) -> Floats:
         """(n, K) how many responses of each of K categories the rows have; y as in a design."""
         return np.asarray(np.asarray(y, int)[:, None] == np.arange(count), float)
@@ -114,6 +131,17 @@ class Several:
         For rows of size 1; None where the information about each predictor stands by itself.
         """
         return None
+
+    def linked_rows(self, design: Design) -> NDArray[np.bool_] | None:
+        """(k, n) of several responses the rows whose predictors share their information.
+
+        None where there are none, or all rows are alike.
+        """
+        return None
+
+    def of_rows(self, k: int, eta: Any, parameters: Mapping[str, Any], some: Any, xp: Any) -> Any:
+        """The predictor of the mean and the parameters of the k-th of several responses."""
+        return some(eta), {name: some(parameters[name]) for name in parameters}
 
     def brms_arguments(self) -> str:
         """What brms's family has in its parentheses beside the link, with a comma before it."""

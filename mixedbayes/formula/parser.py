@@ -348,16 +348,23 @@ def parse_all(formula: str | Sequence[str]) -> Formula:
         raise FormulaError('no formula; write for example ["y ~ x + (1 | g)", "sigma ~ x"]')
     first, *others = (parse(text) for text in texts)
     seen: set[str] = set()
+    joined = _joins(first)
     for other in others:
-        _check_parameter(other, seen)
+        _check_parameter(other, seen, joined=joined)
     check_ids([(f.text, f.random) for f in (first, *others)])
     return replace(first, others=tuple(others))
 
 
-def _check_parameter(other: Formula, seen: set[str]) -> None:
+def _joins(formula: Formula) -> bool:
+    """Whether there are several responses, which further formulas may be of; see `responses`."""
+    node = parse_expression(formula.response.text)
+    return isinstance(node, Call) and node.function == "mv"
+
+
+def _check_parameter(other: Formula, seen: set[str], *, joined: bool) -> None:
     """The left side of a further formula is the name of a parameter, given once."""
     response, span = other.response, other.response.span
-    if (
+    if not joined and (
         response.wrappers
         or response.rate is not None
         or not isinstance(parse_expression(response.text), Name)

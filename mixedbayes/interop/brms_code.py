@@ -56,14 +56,7 @@ def brms_code(spec: Spec) -> str:
     design, family = spec.design, spec.family
     check_columns(spec, "brms")
     residual_term(spec)  # or there is none
-    if family.elsewhere.brms is None:
-        there = "; there, its density is written in Stan, for custom_family()" if family.own else ""
-        raise ModelError(f"brms has no {family.name} family{there}")
-    if design.formula.response.weights is not None and not family.repeats_rows:
-        raise ModelError(
-            f"weights() of the {family.name} family divide a row's variance; brms's count a row "
-            "several times, which is another model"
-        )
+    check_family(spec)
     check_names(design)
     apart = design.moving[1:]
     made: dict[str, str] = {}
@@ -91,6 +84,19 @@ def brms_code(spec: Spec) -> str:
         ")",
     ]
     return "\n".join(lines)
+
+
+def check_family(spec: Spec) -> None:
+    """ModelError where brms has not the family, or means something else by its weights."""
+    family = spec.family
+    if family.elsewhere.brms is None:
+        there = "; there, its density is written in Stan, for custom_family()" if family.own else ""
+        raise ModelError(f"brms has no {family.name} family{there}")
+    if spec.design.formula.response.weights is not None and not family.repeats_rows:
+        raise ModelError(
+            f"weights() of the {family.name} family divide a row's variance; brms's count a row "
+            "several times, which is another model"
+        )
 
 
 def links(spec: Spec) -> str:
@@ -259,6 +265,18 @@ def _check_link(spec: Spec, p: str) -> None:
 
 def _formulas(spec: Spec, parts: Sequence[Part]) -> list[str]:
     """The lines of the formulas, the last one with a comma."""
+    inside, apart = formulas_of(spec, parts)
+    first, *rest = inside
+    if not rest and not apart:
+        return [f"{first},"]
+    if len(parts) == 1:
+        return [f"bf({', '.join(inside)}),"]
+    lines = ["bf(", *(f"  {text}," for text in inside[:-1]), f"  {inside[-1]}"]
+    return [*lines, f"){''.join(f' + {text}' for text in apart)},"]
+
+
+def formulas_of(spec: Spec, parts: Sequence[Part]) -> tuple[list[str], list[str]]:
+    """Arguments of bf(), and calls of lf() for formulas whose categories keep their contrasts."""
     first, *rest = parts
     numbers = {k: v for k, v in spec.family.fixed.items() if not isinstance(v, str)}
     more = [f"{name} = {value:.12g}" for name, value in numbers.items()]
@@ -268,12 +286,9 @@ def _formulas(spec: Spec, parts: Sequence[Part]) -> list[str]:
     more += ["center = FALSE"] * (_at_zero(spec, MU) and not first.own)
     formula = f"{_response(spec)} ~ {first.right}"
     formula += residual_term(spec)
-    if not rest:
-        return [f"bf({', '.join([formula, *more])})," if more else f"{formula},"]
     inside = [formula, *(f"{p.called} ~ {p.right}" for p in rest if not p.contrasts), *more]
     apart = [f"lf({p.called} ~ {p.right}, cmc = FALSE)" for p in rest if p.contrasts]
-    lines = ["bf(", *(f"  {text}," for text in inside[:-1]), f"  {inside[-1]}"]
-    return [*lines, f"){''.join(f' + {text}' for text in apart)},"]
+    return inside, apart
 
 
 def _at_zero(spec: Spec, p: str) -> bool:
@@ -332,7 +347,7 @@ def _response(spec: Spec) -> str:
 
 def _priors(spec: Spec, parts: Sequence[Part]) -> list[str]:
     out = [
-        line for part in parts for line in priors_of_part(_with_apart(spec, part.parameter), part)
+        line for part in parts for line in priors_of_part(with_apart(spec, part.parameter), part)
     ]
     for group, prior in _correlations(spec).items():
         out += set_prior(prior, **{"class": "cor", "group": group_name(group)})
@@ -349,7 +364,7 @@ def _priors(spec: Spec, parts: Sequence[Part]) -> list[str]:
     return out
 
 
-def _with_apart(spec: Spec, parameter: str) -> PredictorPriors:
+def with_apart(spec: Spec, parameter: str) -> PredictorPriors:
     """Priors of a part of the code; category-specific effects are the mean's."""
     priors, apart = spec.priors.predictor(parameter), spec.design.moving[1:]
     if parameter != MU or not apart:

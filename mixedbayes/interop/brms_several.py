@@ -13,15 +13,18 @@ from mixedbayes.families.links import Log
 from mixedbayes.interop.brms_code import (
     Part,
     about_relations,
+    check_family,
     check_groupers,
     check_names,
     data2,
+    formulas_of,
     group_name,
     links,
     part_of,
     prior_call,
     priors_of_part,
     set_prior,
+    with_apart,
 )
 from mixedbayes.interop.r_formula import r_columns, r_name
 from mixedbayes.interop.writing import check_columns
@@ -40,11 +43,6 @@ def brms_of_several(spec: Spec) -> str:
     assert several is not None
     check_columns(spec, "brms")
     check_names(design)
-    if design.weights is not None:
-        raise ModelError(
-            "weights() of the gaussian family divide a row's variance; brms's count a row several "
-            "times, which is another model"
-        )
     if design.n < several.m * len(several.names):
         raise ModelError(
             f"{several.m * len(several.names) - design.n} responses are missing in "
@@ -54,15 +52,15 @@ def brms_of_several(spec: Spec) -> str:
     made: dict[str, str] = {}
     specs = [spec_of(spec, k) for k in range(len(several.names))]
     for own in specs:
-        if own.family.elsewhere.brms is None:
-            raise ModelError(f"brms has no {own.family.name} family")
+        check_family(own)
         check_groupers(own.design)
     parts = [
         [
             replace(part_of(own, p.parameter, made), response=_called(name))
             for p in own.design.predictors
+            if p not in own.design.moving[1:]
         ]
-        + _numbers(spec, name, own)
+        + _numbers(name, own)
         for name, own in zip(several.names, specs, strict=True)
     ]
     families = [f"{own.family.elsewhere.brms}({links(own)})" for own in specs]
@@ -75,7 +73,7 @@ def brms_of_several(spec: Spec) -> str:
         *(f"data${name} <- with(data, {value})" for name, value in made.items()),
         *about_relations(design),
         "brm(",
-        *(f"  {line}" for line in _formulas(several.names, parts, families if apart else ())),
+        *(f"  {line}" for line in _formulas(specs, parts, families if apart else ())),
         f"    set_rescor({'TRUE' if several.correlated else 'FALSE'}),",
         "  data = data,",
         *data2(spec),
@@ -89,41 +87,40 @@ def brms_of_several(spec: Spec) -> str:
 
 
 def _called(name: str) -> str:
-    """brms's name of a response, without dots and underscores."""
-    return re.sub(r"[._]", "", name)
+    """brms's name of a response, without dots, underscores and other signs."""
+    return re.sub(r"[^A-Za-z0-9]", "", name)
 
 
 def _formulas(
-    responses: Sequence[str], parts: Sequence[Sequence[Part]], families: Sequence[str]
+    specs: Sequence[Spec], parts: Sequence[Sequence[Part]], families: Sequence[str]
 ) -> list[str]:
     """A line for each response, with its family where they differ."""
-    rights = [tuple((p.called, p.right) for p in own) for own in parts]
-    if len(set(rights)) == 1 and not families:
-        bound = f"mvbind({', '.join(map(r_name, responses))})"
-        return [f"{_bf(bound, parts[0])} +"]
-    own_family = [f"family = {f}" for f in families] or [""] * len(responses)
-    each = zip(responses, parts, own_family, strict=True)
-    return [f"{_bf(r_name(y), own, *filter(None, [family]))} +" for y, own, family in each]
+    found = [formulas_of(own, of) for own, of in zip(specs, parts, strict=True)]
+    rights = [[first.partition(" ~ ")[2], *rest] for (first, *rest), _ in found]
+    lefts = [first.partition(" ~ ")[0] for (first, *_), _ in found]
+    plain = all(left == r_name(own.design.response) for left, own in zip(lefts, specs, strict=True))
+    if plain and not families and all(right == rights[0] for right in rights):
+        first, *rest = rights[0]
+        return [f"bf({', '.join([f'mvbind({", ".join(lefts)}) ~ {first}', *rest])}) +"]
+    lines = []
+    for (inside, apart), family in zip(found, families or [""] * len(specs), strict=True):
+        own = f"bf({', '.join([*inside, *([f'family = {family}'] if family else [])])})"
+        lines.append(f"{f'({" + ".join([own, *apart])})' if apart else own} +")
+    return lines
 
 
-def _bf(y: str, own: Sequence[Part], *more: str) -> str:
-    mu, *rest = own
-    inside = [f"{y} ~ {mu.right}", *(f"{p.called} ~ {p.right}" for p in rest), *more]
-    return f"bf({', '.join(inside)})"
-
-
-def _numbers(spec: Spec, name: str, own: Spec) -> list[Part]:
+def _numbers(name: str, own: Spec) -> list[Part]:
     """Formulas of parameters that are one number, whose priors brms has on its link alone."""
     return [
         Part(p, own.family.brms_parameter(p), True, "1", {}, False, _called(name))
         for p in _without(own)
-        if not isinstance(spec.family.parameter_link(p), Log)
+        if not isinstance(own.family.parameter_link(p), Log)
     ]
 
 
 def _without(own: Spec) -> list[str]:
     """The parameters of a response that have no formula of their own."""
-    return [p for p in own.family.parameters if p not in own.design.further]
+    return [p for p in own.family.estimated(own.design) if p not in own.family.vectors]
 
 
 def _priors(spec: Spec, specs: Sequence[Spec], parts: Sequence[Sequence[Part]]) -> list[str]:
@@ -132,12 +129,16 @@ def _priors(spec: Spec, specs: Sequence[Spec], parts: Sequence[Sequence[Part]]) 
     out = []
     for name, own, of in zip(design.several.names, specs, parts, strict=True):
         for part in of:
-            if part.parameter in (names.MU, *own.design.further):
-                out += priors_of_part(own.priors.predictor(part.parameter), part)
+            if part.parameter == names.MU or own.design.has(part.parameter):
+                out += priors_of_part(with_apart(own, part.parameter), part)
+        for p in own.family.vectors:
+            # brms's intercepts of ordered categories are the thresholds.
+            place = {"class": "Intercept", "resp": _called(name)}
+            out += set_prior(own.priors.parameters[p], **place)
         for p in _without(own):
             priors = spec.priors.predictor(p)
             prior = priors.fixef[priors.terms.index(name)]
-            if isinstance(spec.family.parameter_link(p), Log):
+            if isinstance(own.family.parameter_link(p), Log):
                 out.append(_of_number(prior, own.family.brms_parameter(p), _called(name)))
             else:
                 place = {"class": "Intercept", "resp": _called(name)}

@@ -10,9 +10,9 @@ import pandas as pd
 
 from mixedbayes.design.types import Design, Floats, Ints
 from mixedbayes.families.base import Family
+from mixedbayes.families.fronts import Front, front
 from mixedbayes.families.limited import limited, limited_rows
 from mixedbayes.families.rows import RowDensity
-from mixedbayes.joint.links import Front, front
 from mixedbayes.terms.base import Term
 
 # Adding up rows pays where it leaves at most this share of them.
@@ -75,16 +75,7 @@ def _added(extra: Floats, group: Ints, first: Ints, density: RowDensity) -> Floa
 
 def _limited(design: Design, family: Family, density: RowDensity, before: Front) -> RowData:
     """Rows of censored or truncated responses, each for itself."""
-    limits = design.limits
-    assert limits is not None
-    known = np.flatnonzero(~limits.censored(design.n))
-    weights = None if design.weights is None else design.weights[known]
-    trials = None if design.trials is None else design.trials[known]
-    exact = replace(
-        design, y=design.y[known], weights=weights, trials=trials, index=design.index[known],
-        limits=None,
-    )  # fmt: skip
-    here = limited_rows(family, design, exact)
+    here = limited_rows(family, design)
     within = limited(density, len(family.parameters))
     rows: Ints = np.arange(design.n)
     return RowData(

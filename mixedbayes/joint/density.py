@@ -57,7 +57,7 @@ def obstacle(design: Design, family: Family, priors: Priors) -> str | None:
         if a.prior.support != "real":
             return f"{a.prior} of a coefficient is not on the whole real line"
     for name, a in priors.parameters.items():
-        if name == family.thresholds and a.prior.support != "real":
+        if name in family.vectors and a.prior.support != "real":
             return f"{a.prior} of {name} is not on the whole real line"
     predictors = design.predictors
     across, size = {a.name for a in design.across}, lambda g: g.n_levels * len(g.terms)
@@ -159,7 +159,8 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         nests.append((link.finer, link.coarser, link.term, link.term_above, place))
         maps.append(link.above)
         place += len(link.above)
-    k, in_order = layout.n_thresholds, layout.family.ordered
+    k, vectors = layout.n_thresholds, layout.vectors
+    ordered = [v.stop - v.start for name, v in vectors.items() if layout.in_order(name)]
     sizes = (
         layout.ndim,
         layout.n_hyper,
@@ -169,7 +170,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         layout.level_at_zero,
         loop.address(data.density, data.front, len(layout.numbers)),
         layout.n_parameters,
-        in_order,
+        len(vectors),
         layout.own_parameters,
         k,
         layout.ndim - layout.coefficient_start - mu.intercept,
@@ -183,7 +184,7 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
     # The normal constants of the effects are part of the density, and the k! orders in which
     # independent draws become the same thresholds.
     constant = data.constant - 0.5 * np.log(2 * np.pi) * layout.n_effects
-    constant += float(special.gammaln(k + 1)) if in_order else 0.0
+    constant += float(sum(special.gammaln(m + 1) for m in ordered))
     return {
         "sizes": np.array(sizes, np.int64),
         "factors": np.array(factors, np.int64).reshape(-1, 12),
@@ -203,4 +204,8 @@ def _model_sections(layout: JointLayout, data: RowData) -> dict[str, Floats | In
         "size": data.size,
         "extra": data.extra,
         "constant": np.array([constant]),
+        "vectors": np.array(
+            [i for name, v in vectors.items() for i in (v.stop - v.start, layout.in_order(name))],
+            np.int64,
+        ),
     }

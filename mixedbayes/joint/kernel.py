@@ -29,7 +29,7 @@ from mixedbayes.theta.whitening import to_theta, to_z
 # Sections of the record.
 SECTIONS = (
     # d, h, n rows, p columns, intercept?, prior of what takes its place at zero?, address of the
-    # loop over the rows, coordinates of the family's parameters, are its thresholds ordered?, which
+    # loop over the rows, coordinates of the family's parameters, vectors of thresholds, which
     # have formulas (see loop), number of thresholds, the last of those coordinates, and of
     # population effects, p unless some are monotonic
     "sizes",
@@ -56,10 +56,11 @@ SECTIONS = (
     "mixes",  # (J, J) of those factors that have one, see coordinates
     "tails",  # (h, 3) a, m, s; see theta.tails
     "constant",  # (1,)
+    "vectors",  # (V, 2) how many thresholds each vector has, and whether they increase
     *whitening.SECTIONS,
 )  # fmt: skip
 (SIZES, FACTORS, BLOCKS, REFS, NESTS, MAPS, CODES, NUMBERS, ZED, EX, MEANS, PLAIN, STEPS, OFFSET,
- WHY, SIZE, EXTRA, INFORMATION, MIXES, TAILS, CONSTANT, WHITENING,
+ WHY, SIZE, EXTRA, INFORMATION, MIXES, TAILS, CONSTANT, VECTORS, WHITENING,
  *_) = places(SECTIONS).values()  # fmt: skip
 LOG_DET = WHITENING + whitening.LOG_DET
 
@@ -101,13 +102,18 @@ def joint(theta, grad, record):
             beta[steps[at + 3 + i]] = average * D * left * z
             left *= 1.0 - z
         at += D + 3
-    m, in_order, levels = sizes[7], sizes[8], h - sizes[10]  # thresholds begin there
-    cuts = np.empty(h - levels)
-    if in_order:
-        jacobian += put_in_order(theta[levels:h], cuts)
-        copy(cuts, point[levels:h])
-    else:
-        copy(point[levels:h], cuts)
+    m, levels = sizes[7], h - sizes[10]  # thresholds begin there
+    vectors, cuts = ints(record, VECTORS).reshape(-1, 2), np.empty(h - levels)
+    first = levels
+    for v in range(len(vectors)):
+        last = first + vectors[v, 0]
+        own = cuts[first - levels : last - levels]
+        if vectors[v, 1]:
+            jacobian += put_in_order(theta[first:last], own)
+            copy(own, point[first:last])
+        else:
+            copy(point[first:last], own)
+        first = last
     if at_zero:
         shift = 0.0
         for j in range(p):
@@ -166,8 +172,12 @@ def joint(theta, grad, record):
             d_beta[j] += means[j] * d_shift
     for i in range(m):
         work[2, h - m + i] += d_parameters[i] * work[1, h - m + i]
-    if in_order:
-        order_slopes(theta[levels:h], work[2, levels:h])
+    first = levels
+    for v in range(len(vectors)):
+        last = first + vectors[v, 0]
+        if vectors[v, 1]:
+            order_slopes(theta[first:last], work[2, first:last])
+        first = last
     if intercept:
         grad[k0] += slope.sum()
     for i in range(n):

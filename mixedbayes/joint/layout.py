@@ -97,7 +97,7 @@ class JointLayout:
     def parameters(self) -> tuple[str, ...]:
         """The family's parameters that are coordinates, thresholds last."""
         found = self.family.estimated(self._whole)
-        return tuple(sorted(found, key=lambda name: name == self.thresholds))
+        return tuple(sorted(found, key=lambda name: name in self.family.vectors))
 
     @property
     def _whole(self) -> Design:
@@ -107,7 +107,7 @@ class JointLayout:
     @property
     def numbers(self) -> tuple[str, ...]:
         """The family's parameters that the rows read as numbers, those with a formula as well."""
-        there = {*self.parameters, *self._whole.further} - {self.thresholds}
+        there = {*self.parameters, *self._whole.further} - {*self.family.vectors}
         return tuple(p for p in self.family.parameters if p in there)
 
     @property
@@ -119,6 +119,11 @@ class JointLayout:
     def linked(self) -> bool:
         """Whether a row's predictors share their information; see `Family.linked_information`."""
         return False
+
+    @property
+    def shared(self) -> Floats | float:
+        """1 in the rows whose predictors share their information, else 0."""
+        return 1.0
 
     def given_further(self, k: int, W: Floats) -> Floats | None:
         """What giving further parameters' effects adds to the precision of a factor's others."""
@@ -140,12 +145,26 @@ class JointLayout:
 
     @property
     def thresholds(self) -> str | None:
-        """The family's parameter that takes the intercept's place."""
+        """The family's parameter that takes the intercept's place; None of several responses."""
         return self.family.thresholds
+
+    @cached_property
+    def vectors(self) -> dict[str, slice]:
+        """Where the thresholds of each vector are among all thresholds."""
+        found, at = {}, 0
+        for name in self.parameters:
+            if name in self.family.vectors:
+                found[name] = slice(at, at + len(self._labels(name) or ()))
+                at = found[name].stop
+        return found
 
     @property
     def n_thresholds(self) -> int:
-        return 0 if self.thresholds is None else len(self._labels(self.thresholds) or ())
+        return max((here.stop for here in self.vectors.values()), default=0)
+
+    def in_order(self, name: str) -> bool:
+        """Whether the thresholds of a vector increase."""
+        return self.family.parameter(name).ordered
 
     @property
     def thresholds_at_means(self) -> bool:
@@ -165,7 +184,7 @@ class JointLayout:
     @property
     def n_parameters(self) -> int:
         """Coordinates of the family's parameters."""
-        return len(self.parameters) - (self.thresholds is not None) + self.n_thresholds
+        return len(self.parameters) - len(self.vectors) + self.n_thresholds
 
     @cached_property
     def _coefficients(self) -> list[Coordinate]:
@@ -267,9 +286,9 @@ class JointLayout:
         return Centre.of(mu, at_means=mu.intercept or self.thresholds is not None)
 
     @cached_property
-    def cuts(self) -> Cuts:
-        """Where the thresholds are looked at: as the columns are centred."""
-        return Cuts(self.centre.means[:, None])
+    def cuts(self) -> dict[str, Cuts]:
+        """Where the thresholds of each vector are looked at: as the columns are centred."""
+        return {name: Cuts(self.centre.means[:, None]) for name in self.vectors}
 
     def columns(self, X: Floats) -> Floats:
         """(n, p) the population part's columns as the coordinates are about them."""
@@ -288,11 +307,11 @@ class JointLayout:
             sd.append(s.sds(own_sd))
             W.append(s.roots(own_W))
         own = x[..., h - self.n_parameters :]
-        single = [name for name in self.parameters if name != self.thresholds]
+        single = [name for name in self.parameters if name not in self.vectors]
         values = {name: own[..., i] for i, name in enumerate(single)}
-        if self.thresholds is not None:
-            cuts = own[..., len(single) :]
-            values[self.thresholds] = increasing(cuts) if self.family.ordered else cuts
+        every = own[..., len(single) :]
+        for name, here in self.vectors.items():
+            values[name] = increasing(every[..., here]) if self.in_order(name) else every[..., here]
         return sd, W, values
 
     def effects(self, theta: Floats, coordinates: Coordinates) -> list[Floats]:
@@ -339,7 +358,6 @@ class JointLayout:
             out[names.fixef()] = self.priors.mu.coefficients_at_zero(beta)
         if mu.intercept:
             out[names.intercept()] = self.centre.intercept_at_zero(coefficients[:, 0], beta)
-        if self.thresholds is not None:
-            cuts = out[self.thresholds]
-            out[self.thresholds] = self.cuts.thresholds_at_zero(cuts, beta)
+        for name, cuts in self.cuts.items():
+            out[name] = cuts.thresholds_at_zero(out[name], beta)
         return out

@@ -61,7 +61,8 @@ def scores(
         for step in (-_STEP, _STEP):
             moved = eta.copy()
             moved[own] += step
-            sides.append(np.log(layout.information(moved[None], parameters)[0, :n]))
+            information = layout.information(moved[None], parameters)[0, :n]
+            sides.append(np.log(np.maximum(information, np.finfo(float).tiny)))
         found[own] = -0.5 * leverage * (sides[1] - sides[0]) / (2 * _STEP)
     return np.nan_to_num(found)
 

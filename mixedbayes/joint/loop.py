@@ -14,9 +14,15 @@ import numpy as np
 from numba import types
 
 from mixedbayes import jit
-from mixedbayes.families.rows import RowDensity, compiled, shared_of_row
-from mixedbayes.jit import to_fixed_tuple
-from mixedbayes.joint.links import Front, bits_of, inverse, odds
+from mixedbayes.families.fronts import Front, bits_of, inverse, odds
+from mixedbayes.families.rows import (
+    RowDensity,
+    compiled,
+    entry_of,
+    picker,
+    shared_of_row,
+    tuple_of,
+)
 
 _REALS = types.float64[::1]
 # sum of log p of rows with eta, y, size (n,), extra (n width,) and the family's parameters: writes
@@ -33,7 +39,7 @@ _u = np.uint64  # of indices, which negative ones would keep from running on vec
 @cache
 def loop_of(density: RowDensity, front: Front, m: int) -> Any:
     """The compiled loop, with LOOP_SIGNATURE, for a model with m parameters that are numbers."""
-    if density.loop is None:
+    if density.row is not None:
         pick = picker(density.width)
         body = _of_rows(density, front.function, m, pick)
     elif m == 0:
@@ -107,36 +113,6 @@ def _of_rows(density: RowDensity, before: Any, m: int, pick: Any) -> Any:
 
 
 @compiled
-def _one(extra, i):
-    return extra[_u(i)]
-
-
-@cache
-def picker(width: int) -> Any:
-    """The numbers of `extra` in a row: one, or a tuple."""
-    if width == 1:
-        return _one
-
-    @compiled
-    def several(extra, i):
-        return to_fixed_tuple(extra[width * i : width * (i + 1)], width)  # type: ignore[call-arg]
-
-    return several
-
-
-def tuple_of(m: int) -> Any:
-    """The tuple of an array of m numbers."""
-    if m == 0:
-        return _no_tuple
-
-    @compiled
-    def as_tuple(values):
-        return to_fixed_tuple(values, m)  # type: ignore[call-arg]
-
-    return as_tuple
-
-
-@compiled
 def _as_it_is(k, value):
     """What the row takes of parameter k, and its slope in the parameter."""
     return value, 1.0
@@ -176,26 +152,6 @@ def predictor_of(some: tuple[int, ...], m: int) -> Any:
         return inverse(code, eta)
 
     return of_predictor
-
-
-@compiled
-def _no_tuple(values):
-    return ()
-
-
-def entry_of(m: int) -> Any:
-    """One of the m derivatives of a row."""
-    return _entry if m else _no_entry
-
-
-@compiled
-def _entry(d, k):
-    return d[k]
-
-
-@compiled
-def _no_entry(d, k):
-    return 0.0
 
 
 def _whole(body: Any, before: Any) -> Any:

@@ -14,11 +14,11 @@ import numpy as np
 from scipy import sparse
 
 from mixedbayes.design.types import Floats, Ints
+from mixedbayes.families.fronts import SAME
 from mixedbayes.joint.columns import Columns, Lift, Rest
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.joint.feasible import feasible_coefficients
 from mixedbayes.joint.leverage import left, leverages, scores
-from mixedbayes.joint.links import SAME
 from mixedbayes.joint.prior_precision import prior_precision
 from mixedbayes.theta.whitening import DENSEST, CholeskyFactor, Matrix, factorise
 
@@ -95,7 +95,8 @@ class Scoring:
         # that is not the row density's own it need not be concave either.
         self.concave = density.data.density.concave and density.data.front is SAME
         self.smooth = density.data.density.smooth
-        plain = self.concave and (layout.linked or not layout.own_parameters)
+        alone = layout.linked and not layout.family.by_response
+        plain = self.concave and (alone or not layout.own_parameters)
         self.memory = 0 if plain else _MEMORY
         self.origin = np.zeros(layout.ndim - layout.n_hyper)
         self.origin[layout.n_effects :] = feasible_coefficients(density, self.X, self.offset)
@@ -237,7 +238,8 @@ class Scoring:
         eta = self.offset + columns.eta(e)
         w = self._information(eta, columns.parameters)
         factor = factorise(*self._precision(columns, w, e))
-        if not self.layout.own_parameters or self.layout.linked:
+        alone = self.layout.linked and not self.layout.family.by_response
+        if not self.layout.own_parameters or alone:
             return w, factor, None, 0.0
         n = self.density.data.n_mean
         of_mean = self._of_mean(columns, w, e, factor)
@@ -297,7 +299,8 @@ class Scoring:
     def _precision(self, columns: Columns, w: Floats, e: Floats) -> tuple[Floats, Matrix, Matrix]:
         """H of u and coefficients: the first factor's blocks, couplings, and the others' corner."""
         layout = self.layout
-        cuts = columns.parameters[layout.thresholds][0] if layout.thresholds else np.zeros(0)
+        every = [columns.parameters[name][0] for name in layout.vectors]
+        cuts = np.concatenate([np.zeros(0), *every])
         prior = prior_precision(layout, e[layout.n_effects :], cuts, columns.means)
         v, weighted = columns.own, columns.rest.weighted(w)
         corner = columns.rest.products(weighted)
@@ -310,7 +313,8 @@ class Scoring:
                     blocks[:, i, j] = np.bincount(self.refs, w * v[:, i] * v[:, j], J) + (i == j)
         couplings = weighted.by_level(v, self.refs, self.levels)
         if layout.linked:
-            couplings = couplings - self._shared(columns, w, blocks, corner)
+            apart = w * layout.shared
+            couplings = couplings - self._shared(columns, apart, blocks, corner)
         corner = columns.lift.both(corner)
         n_rest = corner.shape[0] - len(prior)
         if isinstance(corner, np.ndarray):

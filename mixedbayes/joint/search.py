@@ -52,7 +52,6 @@ def start(layout: JointLayout) -> Floats:
     logs = codes[:, 1] == LOG
     medians = [_prior_median(c, x) for c, x in zip(codes[logs], numbers[logs], strict=True)]
     phi[logs] = np.log(medians)
-    name = layout.thresholds
     for m, at in zip(layout.monotonic, layout.share_starts, strict=True):  # equal ones
         left = np.arange(len(m.effect.steps) - 1, 0, -1.0)
         phi[at : at + len(left)] = -np.log(left)
@@ -60,9 +59,12 @@ def start(layout: JointLayout) -> Floats:
         if layout.family.parameter(own).real and codes[k, 1] == IDENTITY:
             typical = layout.family.typical(own, layout.design, layout.priors.parameters[own])
             phi[k] = float(typical)
-    if name is not None:
+    for name, here in layout.vectors.items():
         typical = layout.family.typical(name, layout.design, layout.priors.parameters[name])
-        phi[h - len(typical) :] = unordered(typical) if layout.family.ordered else typical
+        first = h - layout.n_thresholds
+        phi[first + here.start : first + here.stop] = (
+            unordered(typical) if layout.in_order(name) else typical
+        )
     return phi
 
 

@@ -17,10 +17,10 @@ import numpy as np
 from mixedbayes import names
 from mixedbayes.design.types import Across, Design, Floats, GroupDesign, LinearPredictor
 from mixedbayes.families.base import Family
+from mixedbayes.families.fronts import CODES, bits_of
 from mixedbayes.families.responses import centres
 from mixedbayes.joint.data import RowData
 from mixedbayes.joint.layout import JointLayout
-from mixedbayes.joint.links import CODES, bits_of
 from mixedbayes.priors.placement import Centre, Cuts
 from mixedbayes.priors.types import Assigned, PredictorPriors, Priors
 
@@ -36,7 +36,13 @@ class StackedLayout(JointLayout):
     def of(cls, design: Design, family: Family, priors: Priors) -> StackedLayout:
         """The layout of a design with formulas for further parameters."""
         pairs = _pairs(design, family, priors)
-        mu, stacked = _stacked(pairs, design.across, priors, _centres(pairs, family, priors))
+        columns = [
+            centre.columns(p.X)
+            for (p, _), centre in zip(pairs, _centres(pairs, family, priors), strict=True)
+        ]
+        if design.several is not None:
+            columns = _centred_by_response(design, family, priors, pairs, columns)
+        mu, stacked = _stacked(pairs, design.across, priors, columns)
         whole = replace(design, predictors=(mu,))
         return cls(whole, family, replace(priors, predictors=(stacked,)), design, priors)
 
@@ -66,7 +72,14 @@ class StackedLayout(JointLayout):
 
     @cached_property
     def linked(self) -> bool:
+        if self.source.several is not None:
+            return self.family.linked_rows(self.source) is not None
         return self.family.linked_information(np.zeros((1 + len(self.own), 1))) is not None
+
+    @cached_property
+    def shared(self) -> Floats | float:
+        rows = self.family.linked_rows(self.source)
+        return 1.0 if rows is None else rows.astype(np.float64).ravel()
 
     @cached_property
     def centre(self) -> Centre:
@@ -78,8 +91,10 @@ class StackedLayout(JointLayout):
         return Centre(means)
 
     @cached_property
-    def cuts(self) -> Cuts:
+    def cuts(self) -> dict[str, Cuts]:
         """Of all columns of the stacked design, of which only those that move thresholds count."""
+        if self.source.several is not None:
+            return {name: Cuts(self._placed(name)) for name in self.vectors}
         found, at = np.zeros((len(self.design.mu.terms), self.n_thresholds)), 0
         own = [p.parameter for p in self.source.moving[1:]]
         centres = _centres(self._parts, self.family, self.source_priors)
@@ -91,7 +106,20 @@ class StackedLayout(JointLayout):
                 found[here] = centre.means[:, None]
             elif p in own:
                 found[here, own.index(p)] = centre.means
-        return Cuts(found)
+        return {name: Cuts(found) for name in self.vectors}
+
+    def _placed(self, name: str) -> Floats:
+        """(p, k) the means that one of several vectors is looked at, of all stacked columns."""
+        here = self.source_priors.cuts(name, self.source).means
+        found, at = np.zeros((len(self.design.mu.terms), here.shape[1])), 0
+        rows = _rows_of(self.source.moving)
+        for predictor, _ in self._parts:
+            at += predictor.intercept
+            size = len(predictor.terms)
+            if predictor.parameter in rows:
+                found[at : at + size] = here[rows[predictor.parameter]]
+            at += size
+        return found
 
     def columns(self, X: Floats) -> Floats:
         """They are centred already, each predictor's in its own rows."""
@@ -135,7 +163,7 @@ class StackedLayout(JointLayout):
     def information(self, eta: Floats, parameters: Mapping[str, Floats]) -> Floats:
         """(S, n (k + 1)) of each row about its own predictor, for rows of size 1."""
         family, blocks = self.family, np.split(eta, len(self.own) + 1, axis=-1)
-        if self.linked:
+        if self.linked and not family.by_response:
             linked = family.linked_information(np.concatenate(blocks))
             return np.asarray(linked, float).reshape(1, -1)
         values = dict(parameters)
@@ -143,7 +171,9 @@ class StackedLayout(JointLayout):
             values[name] = family.parameter_link(name).inverse(block, np)
         weights = self.source.weights
         # Where a weight divides the variance, it says nothing about how large that is.
-        size = 1.0 if weights is None or family.repeats_rows else weights
+        # Families of several responses have seen to it.
+        alike = weights is None or family.repeats_rows or bool(family.by_response)
+        size = 1.0 if alike else weights
         source, eta = self.source, blocks[0]
         found = [family.information_in(source, eta, values)]
         for p, own in zip(self.own, blocks[1:], strict=True):
@@ -220,11 +250,38 @@ def _centres(
     return found
 
 
+def _rows_of(moving: Sequence[LinearPredictor]) -> dict[str, slice]:
+    """Where the columns of each predictor that moves thresholds are among those of all."""
+    ends = np.cumsum([0, *(len(p.terms) for p in moving)])
+    return {p.parameter: slice(*ends[k : k + 2]) for k, p in enumerate(moving)}
+
+
+def _centred_by_response(
+    design: Design,
+    family: Family,
+    priors: Priors,
+    pairs: Sequence[tuple[LinearPredictor, PredictorPriors]],
+    columns: Sequence[Floats],
+) -> list[Floats]:
+    """Columns that move the thresholds of a response, centred where these are looked at."""
+    every, rows = design.several, _rows_of(design.moving)
+    assert every is not None
+    found = [X.copy() for X in columns]
+    for name in family.vectors:
+        means = priors.cuts(name, design).means
+        at = every.at(every.vectors.index(name))
+        for X, (p, _) in zip(found, pairs, strict=True):
+            if p.parameter in rows:
+                own = means[rows[p.parameter]]
+                X[at] -= own[:, 0] if p.threshold is None else own.sum(axis=1)
+    return found
+
+
 def _stacked(
     pairs: Sequence[tuple[LinearPredictor, PredictorPriors]],
     across: Sequence[Across],
     priors_of: Priors,
-    centres: Sequence[Centre],
+    columns: Sequence[Floats],
 ) -> tuple[LinearPredictor, PredictorPriors]:
     """One predictor for the rows of all, and its priors."""
     rows, together = [p.parameter for p, _ in pairs], {a.name for a in across}
@@ -235,7 +292,7 @@ def _stacked(
     for k, (predictor, priors) in enumerate(pairs):
         p = predictor.parameter
         ones = np.ones((n, int(predictor.intercept)))
-        blocks.append(np.concatenate([ones, centres[k].columns(predictor.X)], axis=1))
+        blocks.append(np.concatenate([ones, columns[k]], axis=1))
         terms += [f"{p} {t}" for t in (names.INTERCEPT,) * predictor.intercept + predictor.terms]
         if priors.intercept is not None:
             fixef.append(priors.intercept)

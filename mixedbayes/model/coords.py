@@ -22,7 +22,10 @@ def model_coords(spec: Spec) -> dict[str, Any]:
     out: dict[str, Any] = {names.OBS: spec.design.labels, **spec.family.response_labels}
     if spec.design.several is not None and spec.family.by_response:
         parts = zip(response_names(spec).values(), spec.design.parts, strict=True)
-        out |= {names.rows_dim(name): part.labels for name, part in parts}
+        for k, (name, part) in enumerate(parts):
+            out[names.rows_dim(name)] = part.labels
+            own = spec.family.of_response(k).response_labels
+            out |= {names.of_response(d, name): labels for d, labels in own.items()}
     for name in spec.family.parameters:
         labels = spec.family.labels(name, spec.design)
         if labels is not None:
@@ -51,7 +54,7 @@ def model_coords(spec: Spec) -> dict[str, Any]:
 def dims_of(spec: Spec) -> dict[str, tuple[str, ...]]:
     """Dimensions of every parameter of the contract, besides chain and draw."""
     out: dict[str, tuple[str, ...]] = {
-        name: (names.vector_dim(name),) if name == spec.family.thresholds else ()
+        name: (names.vector_dim(name),) if name in spec.family.vectors else ()
         for name in spec.family.estimated(spec.design)
     }
     for predictor, priors in zip(spec.design.predictors, spec.priors.predictors, strict=True):
@@ -139,6 +142,12 @@ def response_names(spec: Spec) -> dict[str, str]:
     return {name: names.response(name, taken) for name in spec.design.several.names}
 
 
+def response_dims(spec: Spec, k: int, name: str) -> tuple[str, ...]:
+    """Dimensions of the observed variable of the k-th of several responses."""
+    own = spec.family.of_response(k).response_labels
+    return (names.rows_dim(name), *(names.of_response(d, name) for d in own))
+
+
 def check_names(spec: Spec) -> None:
     """Every variable and dimension of the model has a name of its own.
 
@@ -161,7 +170,7 @@ def _named(spec: Spec) -> Iterator[tuple[str, str]]:
     for name in spec.family.parameters:
         yield name, f"the parameter {name}"
         yield names.at_means(name), f"the parameter {name} at the means"
-        if name == spec.family.thresholds:
+        if name in spec.family.vectors:
             yield names.vector_dim(name), f"the elements of {name}"
     for predictor in spec.design.predictors:
         p = predictor.parameter

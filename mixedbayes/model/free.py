@@ -55,10 +55,10 @@ def free_variables(spec: Spec) -> dict[str, Derived]:
     for a in spec.design.across:
         out |= _across(a, spec.priors)
     for name in spec.family.parameters:
-        vector = name == spec.family.thresholds
+        vector = name in spec.family.vectors
         if vector and moving and not spec.priors.parameters[name].given:
             slopes = (names.fixef(p.parameter) for p in moving)
-            moved = partial(_cuts, cuts=Cuts.of(spec.design.moving))
+            moved = partial(_cuts, cuts=Cuts.of(spec.design, name))
             out[names.at_means(name)] = Derived((names.vector_dim(name),), (name, *slopes), moved)
     if spec.design.residual is not None:
         out |= _of_residual(spec.design.residual, spec.priors)

@@ -68,12 +68,12 @@ def _densities(spec: Spec) -> Iterator[PriorDensity]:
         yield from _correlations(a.effects, spec.priors.across[a.name].prior, "mu")
     for name, assigned in spec.priors.parameters.items():
         one = partial(log_density, prior=assigned.prior)
-        if name != spec.family.thresholds:
+        if name not in spec.family.vectors:
             yield PriorDensity(name, (), one)
             continue
         at_means = any(p.terms for p in spec.design.moving) and not assigned.given
         called = names.at_means(name) if at_means else name
-        if spec.family.ordered:
+        if spec.family.parameter(name).ordered:
             yield PriorDensity(called, (), partial(summed, function=one))
         else:
             yield PriorDensity(called, (names.vector_dim(name),), one)

@@ -23,7 +23,7 @@ def family_parameters(spec: Spec, formulations: Mapping[str, EachFactor]) -> dic
         eta = linear_predictor(design.predictor(name), spec.priors.predictor(name), formulations)
         out[name] = family.parameter_link(name).inverse(eta, pt)
     for name in family.estimated(design):
-        if name == family.thresholds:
+        if name in family.vectors:
             out[name] = thresholds(name, spec)
         else:
             prior, positive = spec.priors.parameters[name].prior, not family.parameter(name).real
@@ -41,7 +41,7 @@ def thresholds(name: str, spec: Spec) -> Any:
     moving = [p for p in design.moving if p.terms]
 
     def made(called: str) -> Any:
-        if spec.family.ordered:
+        if spec.family.parameter(name).ordered:
             return ordered(called, assigned.prior, len(labels), dim)
         return vector(called, [assigned.prior] * len(labels), labels, dim)
 
@@ -49,5 +49,5 @@ def thresholds(name: str, spec: Spec) -> Any:
         return made(name)
     at_means, data = made(names.at_means(name)), pm.modelcontext(None)
     beta = pt.concatenate([data[names.fixef(p.parameter)] for p in moving])
-    at_zero = cuts_of(design).thresholds_at_zero(at_means, beta)
+    at_zero = cuts_of(design, name).thresholds_at_zero(at_means, beta)
     return pm.Deterministic(name, at_zero, dims=dim)

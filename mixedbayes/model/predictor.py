@@ -103,9 +103,10 @@ def centre_of(predictor: LinearPredictor) -> Centre:
     return Centre(number(f"{names.prefix(predictor.parameter)}X_means", predictor.means))
 
 
-def cuts_of(design: Design) -> Cuts:
+def cuts_of(design: Design, name: str) -> Cuts:
     """The means of the columns that move thresholds, as a variable."""
-    return Cuts(number("cut_X_means", Cuts.of(design.moving).means))
+    called = name.replace("thresholds", "cut", 1)
+    return Cuts(number(f"{called}_X_means", Cuts.of(design, name).means))
 
 
 def group_part(g: GroupDesign, priors: PredictorPriors, formulation: EachFactor | None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pytensor.tensor as pt
 from mixedbayes import names
 from mixedbayes.design.types import Ints
 from mixedbayes.families.base import Family
-from mixedbayes.model.coords import response_name, response_names
+from mixedbayes.model.coords import response_dims, response_name, response_names
 from mixedbayes.model.data import as_data
 from mixedbayes.model.laws import zero_inflated
 from mixedbayes.model.limited import limited_logp
@@ -29,10 +29,24 @@ def responses(spec: Spec, eta: Any, parameters: Mapping[str, Any]) -> None:
     called = response_names(spec)
     for k, name in enumerate(every.names):
         own, at = spec_of(spec, k), every.at(k)
-        dim = names.rows_dim(called[name])
-        mine = {p: parameters[p][at] for p in own.family.parameters}
-        kind, args = own.family.pymc(eta[at], mine, own.design, pt)
-        response(own, kind, args, eta[at], mine, name=called[name], dim=dim)
+        h, mine = spec.family.of_rows(k, eta, parameters, lambda x, at=at: x[at], pt)
+        model = pm.modelcontext(None)
+        given = {
+            what: model[what][at]
+            for what in ("weights", "trials")
+            if getattr(own.design, what) is not None
+        }
+        kind, args = own.family.pymc(h, mine, replace(own.design, **given), pt)
+        response(
+            own,
+            kind,
+            args,
+            h,
+            mine,
+            name=called[name],
+            rows=at,
+            dims=response_dims(spec, k, called[name]),
+        )
 
 
 def response(
@@ -43,9 +57,12 @@ def response(
     parameters: Mapping[str, Any],
     *,
     name: str = "",
-    dim: str = names.OBS,
+    dims: tuple[str, ...] = (),
+    rows: Ints | None = None,
 ) -> Any:
     """The response, with the distribution of this kind; named by the user's response, or `name`.
+
+    `rows` are its own among those of several responses.
 
     A row that counts w times has w times its log density, so that PyMC's log likelihood is that
     of the rows; what is drawn are single responses. Ordered categories have the codes 1, ..., K.
@@ -55,7 +72,7 @@ def response(
     family, design = spec.family, spec.design
     name = name or response_name(spec)
     y = family.reported(design.y)
-    dims = (dim, *family.response_labels)
+    dims = dims or (names.OBS, *family.response_labels)
     observed = pm.Data(f"{name}_data", as_data(y), dims=dims)
     if design.residual is not None:
         R = residual_correlations(spec, design.residual)
@@ -67,6 +84,7 @@ def response(
     if not repeated and not first and design.limits is None:
         return law(name, **args, observed=observed, dims=dims)
     weights = [pm.modelcontext(None)["weights"]] if repeated else []
+    weights = [w if rows is None else w[rows] for w in weights]
     own = [] if design.limits is None else [eta, *(parameters[p] for p in family.parameters)]
     given = [*args.values(), *own, *weights]
 

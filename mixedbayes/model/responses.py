@@ -24,4 +24,10 @@ def spec_of(spec: Spec, k: int) -> Spec:
         for p, own in zip(part.predictors, defaults.predictors, strict=True)
     )
     across = {a.name: spec.priors.across[a.name] for a in part.across}
-    return Spec(part, family, replace(defaults, predictors=predictors, across=across))
+    parameters, every = dict(defaults.parameters), design.several
+    if family.thresholds is not None and every is not None:
+        parameters[family.thresholds] = spec.priors.parameters[every.vectors[k]]
+    return Spec(
+        part, family,
+        replace(defaults, predictors=predictors, across=across, parameters=parameters),
+    )  # fmt: skip

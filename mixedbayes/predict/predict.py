@@ -21,6 +21,7 @@ from mixedbayes.errors import ModelError
 from mixedbayes.families.base import whole
 from mixedbayes.numerics.rows import row_blocks
 from mixedbayes.predict.carried import Seen, drawn_noise, given_rows
+from mixedbayes.predict.each_response import categorised, of_each
 from mixedbayes.predict.evaluate import (
     Answer,
     Block,
@@ -47,7 +48,7 @@ from mixedbayes.predict.target import MU, Mean, OfObservation
 from mixedbayes.predict.target_text import parse_target
 from mixedbayes.results.library import beside
 from mixedbayes.results.posterior import Posterior
-from mixedbayes.results.several import RESPONSE
+from mixedbayes.results.several import RESPONSE, without_numbers
 from mixedbayes.results.tables import (
     Description,
     Interval,
@@ -208,11 +209,23 @@ def predict(
     --------
     >>> fit.predict(new, groups="typical", kind="mean")  # doctest: +SKIP
     """
-    return predict_given(
-        post, new, {}, groups=groups, kind=kind, target=target, prob=prob, draws=draws, seed=seed,
-        progress=progress, new_levels=new_levels, scale=scale, statistics=statistics,
-        interval=interval,
-    )  # fmt: skip
+    how: dict[str, Any] = {
+        "groups": groups, "kind": kind, "target": target, "prob": prob, "draws": draws,
+        "seed": seed, "progress": progress, "new_levels": new_levels, "scale": scale,
+        "statistics": statistics, "interval": interval,
+    }  # fmt: skip
+    if kind == "mean" and target is None and categorised(post):
+        new = None if new is None else eager(new)
+        rows = None if new is None else len(new)
+        return of_each(post, predict, {"new": new, **how}, rows=rows)
+    unordered = without_numbers(post)
+    if unordered and kind == "response" and target is None and not draws:
+        raise ModelError(
+            f"a new {unordered[0]} is a category, which has no mean, sd or interval: ask for the "
+            'probability of each, kind="mean", for simulated ones, draws=True, or for another '
+            "response by itself, fit.response(...).predict()"
+        )
+    return predict_given(post, new, {}, **how)
 
 
 def predict_given(

@@ -69,19 +69,19 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
     for a in design.across:
         drawn |= _across(a, spec.priors, draws, rng)
     eta = _predictor(design.mu, spec.priors.mu, draws, rng, drawn)
-    thresholds = family.thresholds  # they follow the coefficients
+    vectors = family.vectors  # they follow the coefficients
     parameters = {
         name: _parameter(spec, name, a, draws, rng, drawn)
         for name, a in spec.priors.parameters.items()
-        if name != thresholds
+        if name not in vectors
     }
     for predictor in design.predictors[1:]:
         name = predictor.parameter
         own = _predictor(predictor, spec.priors.predictor(name), draws, rng, drawn)
         parameters[name] = family.parameter_link(name).inverse(own, np)
-    if thresholds is not None:
-        assigned = spec.priors.parameters[thresholds]
-        parameters[thresholds] = _parameter(spec, thresholds, assigned, draws, rng, drawn)
+    for name in vectors:
+        assigned = spec.priors.parameters[name]
+        parameters[name] = _parameter(spec, name, assigned, draws, rng, drawn)
     correlations = _correlations(spec, draws, rng)
     drawn |= correlations
     noise = correlated_noise(design.residual, correlations, draws, rng)
@@ -92,7 +92,7 @@ def prior_predictive(spec: Spec, draws: int = 500, seed: int | None = None) -> x
         "prior": _dataset(drawn, dims, coords, seed),
         "prior_predictive": _dataset({name: family.reported(y)}, {name: of_response}, coords, seed),
         "observed_data": xr.Dataset(
-            {name: (of_response, family.reported(design.y))}, {d: coords[d] for d in of_response}
+            {name: (of_response, family.observed(design))}, {d: coords[d] for d in of_response}
         ),
     }
     return xr.DataTree.from_dict(tree)
@@ -141,7 +141,7 @@ def _parameter(
         out[name] = _one(name, a, draws, rng)
         return out[name]
     values = _scalars([name] * len(labels), [a] * len(labels), draws, rng)
-    if spec.family.ordered:
+    if spec.family.parameter(name).ordered:
         values = np.sort(values, axis=1)
     slopes = [out[names.fixef(p.parameter)] for p in spec.design.moving if p.terms]
     if slopes:

@@ -96,7 +96,8 @@ class NamedPrior:
     def _itself(self, q: Quantity) -> bool:
         """Whether a number's prior is of it, or of what population effects are sums of."""
         # The prior of ordered thresholds is that of unordered numbers.
-        ordered = q.kind == "family" and bool(q.index) and self.post.family.ordered
+        vector = q.kind == "family" and bool(q.index)
+        ordered = vector and self.post.family.parameter(q.parameter).ordered
         return q.kind in ("intercept", "fixef") or not (q.moved or ordered)
 
     def _bases(self, q: Quantity) -> list[tuple[Quantity, float]] | None:
@@ -351,7 +352,7 @@ class NamedPrior:
                 return np.full_like(values, np.nan)
             if labels is None:
                 return values
-            if self.post.family.ordered:
+            if self.post.family.parameter(q.parameter).ordered:
                 values = np.sort(values, axis=1)
             cuts = self.post.priors.cuts(q.parameter, self.post.design)
             if not np.any(cuts.means):

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from mixedbayes.design.counted import mean
 from mixedbayes.design.projection import regression
-from mixedbayes.design.types import LinearPredictor
+from mixedbayes.design.types import Design, LinearPredictor
 
 Floats = NDArray[np.float64]
 type Margins = tuple[tuple[int, ...], ...]
@@ -65,10 +66,28 @@ class Cuts:
     means: Any  # (p, 1); (p, k) where thresholds have predictors of their own
 
     @classmethod
-    def of(cls, moving: Sequence[LinearPredictor], *, at_means: bool = True) -> Cuts:
-        """At the means of the columns of `Design.moving`, or at zero."""
-        own = [p.means if at_means else np.zeros(len(p.terms)) for p in moving]
-        return cls(spread(own))
+    def of(cls, design: Design, vector: str, *, at_means: bool = True) -> Cuts:
+        """At the means of the columns of `Design.moving`, or at zero.
+
+        Of thresholds of one of several responses these are the means in its rows.
+        """
+        moving = design.moving
+        if not at_means:
+            return cls(np.zeros((sum(len(p.terms) for p in moving), 1)))
+        if design.several is None:
+            return cls(spread([p.means for p in moving]))
+        k = design.several.vectors.index(vector)
+        rows, part = design.several.at(k), design.parts[k]
+        means = [mean(p.X[rows], part.mu.counts) for p in moving]
+        own = [p.parameter for p in part.moving[1:]]
+        found = np.zeros((sum(map(len, means)), max(len(own), 1)))
+        found[: len(means[0])] = means[0][:, None]
+        at = len(means[0])
+        for p, there in zip(moving[1:], means[1:], strict=True):
+            if p.parameter in own:
+                found[at : at + len(there), own.index(p.parameter)] = there
+            at += len(there)
+        return cls(found)
 
     def thresholds(self, at_zero: Any, beta: Any) -> Any:
         """(..., k) from thresholds at zero (..., k), for slopes (..., p)."""

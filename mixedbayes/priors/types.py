@@ -292,7 +292,7 @@ class Priors:
 
     def cuts(self, parameter: str, design: Design) -> Cuts:
         """Where the prior of thresholds is: a default one at the columns' means."""
-        return Cuts.of(design.moving, at_means=not self.parameters[parameter].given)
+        return Cuts.of(design, parameter, at_means=not self.parameters[parameter].given)
 
     def moved(self, design: Design) -> Design:
         """The design with the columns of those effects that the priors are about."""

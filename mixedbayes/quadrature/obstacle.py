@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mixedbayes.design.types import Design
 from mixedbayes.families.base import Family
+from mixedbayes.families.fronts import SAME
 from mixedbayes.joint import density as joint
 from mixedbayes.joint.data import compiled_of
-from mixedbayes.joint.links import SAME
 from mixedbayes.priors.types import Priors
 
 MOST_EFFECTS = 3  # of a level: a product rule has nodes to the power of it

@@ -13,9 +13,16 @@ import numpy as np
 from numba import types
 
 from mixedbayes import jit
-from mixedbayes.families.rows import RowDensity, compiled, shared_of_row
-from mixedbayes.joint.links import Front
-from mixedbayes.joint.loop import entry_of, picker, predictor_of, taken_of, tuple_of
+from mixedbayes.families.fronts import Front
+from mixedbayes.families.rows import (
+    RowDensity,
+    compiled,
+    entry_of,
+    picker,
+    shared_of_row,
+    tuple_of,
+)
+from mixedbayes.joint.loop import predictor_of, taken_of
 
 _REALS = types.float64[::1]
 # rows(first, eta, y, size, extra, parameters, kept, value, slope, d): of the rows from `first` on,
@@ -113,7 +120,7 @@ def _own(left: int, k: int) -> Any:
 @cache
 def rows_of(density: RowDensity, front: Front, codes: tuple[int, ...]) -> Any:
     """The compiled function, with ROWS_SIGNATURE, for a model with these parameters that are
-    numbers: of each the code of the link of its formula, 0 without one, see `joint.links`.
+    numbers: of each the code of the link of its formula, 0 without one, see `families.fronts`.
     """
     body = _of_predictors(density, front, codes) if any(codes) else _alike(density, front, codes)
     return jit.njit(ROWS_SIGNATURE, nogil=True, error_model="numpy", fastmath={"contract"})(body)

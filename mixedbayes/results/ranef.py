@@ -191,7 +191,9 @@ def present(g: GroupDesign, table: pd.DataFrame) -> pd.DataFrame:
 
 def rows_of(post: Posterior, g: GroupDesign, parameter: str) -> pd.DataFrame:
     """`effect_rows`, with a column `parameter` where several have formulas."""
-    found = effect_rows(g, parameter, rows_per_effect(post.design, g, parameter))
+    fitted = any(g is own for own in post.predictor(parameter).groups)
+    n = rows_per_effect(post.design, g, parameter) if fitted else None
+    found = effect_rows(g, parameter, n)
     if post.design.further:
         found.insert(0, "parameter", pd.Series([names.owner(parameter)] * len(found), dtype="str"))
     return found

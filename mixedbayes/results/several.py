@@ -91,9 +91,15 @@ def by_response(
         {
             name: table(own, **how)
             for name, own in each(post).items()
-            if own.design.mu.factors or not grouped
+            if (own.design.mu.factors or not grouped) and not own.family.unordered
         }
     )
+
+
+def without_numbers(post: Posterior) -> list[str]:
+    """The responses of several that are categories without an order."""
+    names_of = () if post.design.several is None else post.design.several.names
+    return [name for k, name in enumerate(names_of) if post.family.of_response(k).unordered]
 
 
 def response_label(row: pd.Series) -> str:
@@ -117,7 +123,7 @@ def rows_per_effect(design: Design, g: GroupDesign, parameter: str) -> NDArray[n
     found = [
         np.repeat(own.rows_per_level[:, None], len(own.terms), axis=1)
         for name, part in zip(design.several.names, design.parts, strict=True)
-        if parameter in (names.MU, *part.further)
+        if part.has(parameter)
         for own in part.predictor(parameter).groups
         if several_terms.called(name, own) == g.name
     ]
@@ -135,10 +141,12 @@ def _made(post: Posterior, k: int) -> Posterior:
             joined = part.joined(g.name) is not None
             draws |= _effects(post, every.names[k], g, predictor.parameter, joined=joined)
     for p in every.parameters[k]:
-        if p not in part.further:
+        if not part.has(p):
             at = post.predictor(p).terms.index(every.names[k])
             link = spec.family.parameter_link(p)
             draws[p] = np.asarray(link.inverse(post.fixef(p)[:, at], np))
+    if every.vectors and every.vectors[k]:
+        draws[str(spec.family.thresholds)] = post.stacked(every.vectors[k])
     for a in part.across:
         whole = post.design.joined(a.name)
         assert whole is not None

@@ -19,7 +19,7 @@ from mixedbayes.results.icc import icc
 from mixedbayes.results.posterior import Posterior
 from mixedbayes.results.r2 import r2
 from mixedbayes.results.ratios import fixef_ratios, varcorr_ratios
-from mixedbayes.results.several import by_response, residual_label, response_label
+from mixedbayes.results.several import by_response, residual_label, response_label, without_numbers
 from mixedbayes.results.smooths import bends
 from mixedbayes.results.tables import (
     EFFECT,
@@ -299,7 +299,7 @@ def summary(
     own: Asked = {"prob": prob, "statistics": statistics, "interval": interval}
     groups = {g.name: g.n_levels for p in post.predictors for g in p.factors}
     empty = pd.DataFrame(columns=["group", "kind"])
-    unknown = "" if post.design.several is not None else post.family.no_latent_variance
+    unknown, some = _unknown(post)
     return Summary(
         facts=tuple(_facts(post)),
         how=how,
@@ -308,14 +308,10 @@ def summary(
         varcorr=varcorr(post, **own),
         fixef=fixef(post, **own),
         parameters=family_parameters(post, **own),
-        icc=(
-            by_response(icc, post, own, grouped=True)
-            if post.design.mu.factors and not unknown
-            else empty
-        ),
+        icc=(by_response(icc, post, own, grouped=True) if groups and not unknown else empty),
         r2=empty if unknown else by_response(r2, post, own),
         health=diagnostics(post),
-        caution=f"No shares of variance: {unknown}." if unknown else shares_note(post),
+        caution=f"No shares of variance: {unknown}." if unknown else some or shares_note(post),
         effects_kept=not has_summaries(post),
         others=_others(post),
         smooths=bends(post, **own),
@@ -325,6 +321,20 @@ def summary(
             varcorr_ratios(post, **own) if exponentiate and post.design.mu.factors else None
         ),
     )
+
+
+def _unknown(post: Posterior) -> tuple[str, str]:
+    """Why there are no shares of variance, and of which of several responses there are none."""
+    if post.design.several is None:
+        return post.family.no_latent_variance, ""
+    lacking = without_numbers(post)
+    if not lacking:
+        return "", ""
+    every = post.design.several.names
+    why = post.family.of_response(every.index(lacking[0])).unordered
+    if len(lacking) == len(every):
+        return why, ""
+    return "", f"No shares of variance of {' and '.join(lacking)}: {why}."
 
 
 def _others(post: Posterior) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,13 @@ from xarray.core import indexing
 
 from mixedbayes import names
 from mixedbayes.design.types import Floats
-from mixedbayes.model.coords import dims_of, model_coords, response_name, response_names
+from mixedbayes.model.coords import (
+    dims_of,
+    model_coords,
+    response_dims,
+    response_name,
+    response_names,
+)
 from mixedbayes.model.data import data_of
 from mixedbayes.model.free import Derived, free_variables
 from mixedbayes.model.log_prior import log_priors
@@ -212,7 +218,7 @@ def observed_data(spec: Spec) -> dict[str, tuple[tuple[str, ...], Any]]:
         return {response_name(spec): (dims, family.reported(spec.design.y))}
     called = list(response_names(spec).values())
     return {
-        name: ((names.rows_dim(name),), family.of_response(k).reported(part.y))
+        name: (response_dims(spec, k, name), family.of_response(k).reported(part.y))
         for k, (name, part) in enumerate(zip(called, every.parts, strict=True))
     }
 

@@ -178,7 +178,8 @@ def _of_several(every: Responses, family: Family, y: Floats) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for k, (name, part) in enumerate(zip(every.names, every.parts, strict=True)):
         own, at = family.of_response(k), every.at(k)
-        values = pd.Series(_typed(part, own, own.reported(y[at])), every.units[at])
+        codes = own.reported(y[at] - own.first_code) - own.first_code
+        values = pd.Series(_typed(part, own, codes), every.units[at])
         found[name] = values.reindex(np.arange(every.m)).array
     return found
 

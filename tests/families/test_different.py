@@ -8,7 +8,7 @@ from hand_made import hand_made
 import mixedbayes as mb
 from mixedbayes.checks.log_likelihood import by_observation
 from mixedbayes.checks.rows_of_several import by_row
-from mixedbayes.errors import ModelError
+from mixedbayes.errors import MixedBayesError, ModelError
 from mixedbayes.families.registry import written
 from mixedbayes.joint.density import JointDensity
 from mixedbayes.predict.predict import predict
@@ -92,25 +92,21 @@ def test_predictions_are_those_of_each_response(post):
         ("mv(weight, visits, rescor=False) ~ age", {"weight": "gaussian"}, "give each of them one"),
         ("weight ~ age", {"weight": "gaussian"}, "there is one, weight"),
         ("mv(weight, visits) ~ age", "poisson", "rescor=False"),
+        ("mv(weight, visits) | trials(age) ~ 1", "gaussian", r"trials\(age\) is not offered where"),
         (
-            "mv(weight, sick, rescor=False) ~ age",
-            {"weight": "gaussian", "sick": "cumulative"},
-            "cumulative family of sick is not offered beside others",
+            ["mv(weight, visits) ~ 1", "visits | cens(sex) ~ 1"],
+            "gaussian",
+            r"cens\(sex\) is not offered where the residuals of weight, visits are correlated",
         ),
         (
-            "mv(weight, visits, rescor=False) ~ age",
-            {"weight": "gaussian", "visits": mb.families.Poisson(link=mb.Identity())},
-            "with the log link alone",
-        ),
-        (
-            "mv(weight, visits, rescor=False) | weights(age) ~ 1",
+            ["mv(weight, visits, rescor=False) ~ 1", "visits | trials(age) ~ 1"],
             {"weight": "gaussian", "visits": "poisson"},
-            r"weights\(\) of responses of several families",
+            "poisson family",
         ),
     ],
 )
 def test_what_is_not_offered_says_so(formula, family, said):
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(MixedBayesError, match=said):
         mb.Model(formula, frame(), family=family)
 
 

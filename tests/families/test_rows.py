@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from mixedbayes.families.chosen import taken
+from mixedbayes.families.fronts import CODES, bits_of
 from mixedbayes.families.registry import FAMILIES
 from mixedbayes.families.two_part import TwoPart
 from mixedbayes.joint.data import compiled_of
-from mixedbayes.joint.links import CODES, bits_of
 from mixedbayes.joint.loop import loop_of
 
 # Behind other links than its own a family with zeros is its component, and compiles as long.

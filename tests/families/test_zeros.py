@@ -13,12 +13,12 @@ from mixedbayes.checks.assumptions import zeros
 from mixedbayes.design import build_design
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.estimands.means import means
+from mixedbayes.families.fronts import CODES, bits_of
 from mixedbayes.families.hurdle import truncated_draws
 from mixedbayes.families.links import Cloglog, Logit, Probit
 from mixedbayes.families.registry import FAMILIES, as_family
 from mixedbayes.joint.data import compiled_of, row_data
 from mixedbayes.joint.density import JointDensity
-from mixedbayes.joint.links import CODES, bits_of
 from mixedbayes.joint.loop import loop_of
 from mixedbayes.predict.predict import predict
 

@@ -10,6 +10,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from every_kind import RESPONSES, families
+from every_kind import frame as every
 
 import mixedbayes as mb
 from mixedbayes.errors import ModelError
@@ -94,3 +96,40 @@ def test_what_brms_has_not_is_said():
         model.code("brms")
     with pytest.raises(ModelError, match="the sds and slopes of its smooths"):
         mb.Model("mv(tarsus_l, back) ~ s(hatched, k=4)", d).code("brms")
+
+
+def test_thresholds_categories_and_trials_have_brms_own_formulas():
+    own = [name for name in RESPONSES if name in ("weight", "rating", "step", "mode", "hits")]
+    counts = "cbind(a, b, c)"
+    formulas = [
+        f"mv({', '.join([*own, counts])}, rescor=False) ~ age + (1 | p | child)",
+        "step ~ age + cs(sex)",
+        "mu_bus_mode ~ sex + (1 | p | child)",
+        "hits | trials(tried) ~ age",
+        "disc_rating ~ sex",
+        f"{counts} ~ age",
+    ]
+    kinds = {n: f for n, f in families().items() if n in own or n.startswith("cbind")}
+    code = mb.Model(formulas, every(missing=False), family=kinds).code("brms")
+    lines = [line.strip() for line in code.splitlines()]
+    right, refcat = (
+        "1 + age + (1 | p | child)",
+        'family = categorical(link = "logit", refcat = "car")',
+    )
+    assert lines[lines.index("brm(") + 1 : lines.index("data = data,")] == [
+        f'bf(weight ~ {right}, family = gaussian(link = "identity")) +',
+        f'(bf(rating ~ {right}, family = cumulative(link = "probit")) + '
+        "lf(disc ~ 0 + sex, cmc = FALSE)) +",
+        'bf(step ~ 1 + age + cs(sex_m_at_means), family = sratio(link = "logit")) +',
+        f"bf(mode ~ 1, mubus ~ 1 + sex + (1 | p | child), mufoot ~ {right}, {refcat}) +",
+        "bf(hits | trials(tried) ~ 0 + Intercept + age_at_means, family = "
+        'binomial(link = "logit")) +',
+        "bf(cbind(a, b, c) | trials(a + b + c) ~ 1, mub ~ 1 + age, muc ~ 1 + age, family = "
+        'multinomial(link = "logit", refcat = "a")) +',
+        "set_rescor(FALSE),",
+    ]
+    assert {place[:4] for place in places(code)} >= {
+        ("Intercept", "", "rating", ""), ("Intercept", "", "step", ""), ("b", "", "rating", "disc"),
+        ("Intercept", "", "mode", "mubus"), ("b", "", "mode", "mufoot"),
+        ("sd", "child", "mode", "mubus"), ("Intercept", "", "cbindabc", "mub"),
+    }  # fmt: skip
