@@ -37,13 +37,13 @@ def test_fewer_levels_are_a_draw_of_those_there_are():
 def test_levels_that_are_taken_once_more_are_as_many_of_each_arm(n, of_each):
     pilot = rows([2] * 20, arm=np.repeat(["new", "old"] * 10, 2), age=np.repeat(range(20), 2))
     found = [
-        resampled(pilot, ["g"], {"g": n}, None, RNG(k), ["arm", "age", "t"]) for k in range(400)
+        resampled(pilot, ["g"], {"g": n}, None, RNG(k), ["arm", "age", "t"]) for k in range(100)
     ]
     arms = {tuple(one.drop_duplicates("g")["arm"].value_counts()[["new", "old"]]) for one in found}
     assert arms == {(of_each, of_each)}
-    # every level with the same probability: 400 times n / 20
+    # every level with the same probability: 100 times n / 20
     taken = pd.concat([one.drop_duplicates("g")["age"] for one in found]).value_counts()
-    assert np.abs(taken - 400 * n / 20).max() < 5 * np.sqrt(400 * 0.25)
+    assert np.abs(taken - 100 * n / 20).max() < 5 * np.sqrt(100 * 0.25)
 
 
 def test_nested_levels_stay_within_theirs():
