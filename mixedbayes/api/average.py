@@ -69,7 +69,7 @@ class Average:
     def _title(self) -> str:
         design = self.mixture.design
         return (
-            f"Average of {len(self.table)} models of {design.response} ({design.n:,} rows), "
+            f"Average of {len(self.table)} models of {design.response} ({design.used:,} rows), "
             f"weights {self.how}"
         )
 

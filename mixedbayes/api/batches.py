@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral
+from os import PathLike
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from mixedbayes.batches.passes import CELLS, collapse
 from mixedbayes.design import table, used_columns
@@ -17,6 +22,7 @@ from mixedbayes.errors import DataError, ModelError
 from mixedbayes.families.base import Family
 from mixedbayes.formula import Formula
 from mixedbayes.printable import printable
+from mixedbayes.results.standing import ROWS
 from mixedbayes.sources import Source, is_source
 from mixedbayes.sources import open as opened
 from mixedbayes.sources.base import SIZE
@@ -120,6 +126,43 @@ def read(
     )  # fmt: skip
 
 
+def rows_of(model: Any) -> pd.DataFrame:
+    """All rows of the data, in the columns that the formula uses.
+
+    Of data that were read in batches the distinct rows, with their number in a column "(rows)";
+    ModelError where only sums of rows are left.
+    """
+    design: Design = model.design
+    standing = design.standing
+    if standing is None:
+        return design.whole
+    design.need_rows("model.data")
+    return design.whole.assign(**{ROWS: standing.counts.astype(np.int64)})
+
+
+def check_in_memory(data: Any, what: str) -> None:
+    """DataError of a path or of `source`, where something takes a data frame."""
+    if isinstance(data, Batchwise | str | PathLike):
+        of = data.of if isinstance(data, Batchwise) else opened(data)
+        raise DataError(
+            f"{what} takes rows of a data frame in memory, and the data, {of.describe()}, are read "
+            "in batches; read the columns that are needed into a data frame, or make a file of "
+            "each unit and call fit() for it"
+        )
+
+
+@contextmanager
+def of_the_data(table: Table) -> Iterator[None]:
+    """Messages about rows say of which rows they are where these are not those of the data."""
+    try:
+        yield
+    except DataError as error:
+        said = str(error) if table.standing is None else table.standing.of_the_data(str(error))
+        if said == str(error):
+            raise
+        raise type(error)(said) from error
+
+
 def check_read(design: Design, chosen: Chosen) -> None:
     """ModelError where an engine would look at single rows, of which there are sums only."""
     standing = design.standing
@@ -129,7 +172,10 @@ def check_read(design: Design, chosen: Chosen) -> None:
     if chosen.engine.sums and not related:
         return
     why = related or chosen.reason
-    raise ModelError(
-        standing.refusal(f"{chosen} ({why})", design.whole.columns)
-        + "; or use formulation='auto', with normal effects and normal priors of them"
+    remedy = (
+        "give levels effects that are unrelated"
+        if related
+        else ("use formulation='auto', with normal effects and normal priors of them")
     )
+    said = standing.refusal(f"{chosen} ({why})", design.whole.columns)
+    raise ModelError(f"{said}; or {remedy}")

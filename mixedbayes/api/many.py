@@ -14,6 +14,7 @@ import pandas as pd
 
 from mixedbayes.api.again import said
 from mixedbayes.api.arguments import told
+from mixedbayes.api.batches import check_in_memory
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.api.separate import Fits, by_columns, by_responses, fit_each, worst
 from mixedbayes.design import table
@@ -83,7 +84,7 @@ class FitMany(Fit):
         rows = []
         for name, fit in self.fits.items():
             report = fit.diagnostics()
-            of = {"data_set": name, "rows": fit.posterior.design.n, "draws": report.draws}
+            of = {"data_set": name, "rows": fit.posterior.design.used, "draws": report.draws}
             rows.append({**of, **worst(report)})
         return answer(pd.DataFrame(rows), self.library)
 
@@ -325,6 +326,7 @@ def _separate(
                 f'by={by!r} does not name columns, each once: by="region", or by=["region", "year"]'
             )
         names = (by,) if isinstance(by, str) else tuple(by)
+        check_in_memory(data, f"fit_many(by={by!r})")
         frames, library = by_columns(data, names), table(data, names).library
     if not frames:
         raise DataError("fit_many(): the data have no rows")

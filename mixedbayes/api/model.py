@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mixedbayes.api.accessors import Accessors
 from mixedbayes.api.again import with_data
 from mixedbayes.api.arguments import told
-from mixedbayes.api.batches import check_read, read
+from mixedbayes.api.batches import check_read, of_the_data, read, rows_of
 from mixedbayes.api.fitting import sampled
 from mixedbayes.api.keep import Asked, saved
 from mixedbayes.api.method import lazily, method
@@ -199,29 +199,31 @@ class Model:
         kind = family_of(family, self.formula)
         check_formula(kind, self.formula)
         whole = read(data, self.formula, kind, functions, missing)
-        design = build_design(
-            self.formula, whole, functions=functions, missing=missing, known=known,
-            expand=kind.expanded, roles=roles_of(kind, self.formula),
-        )  # fmt: skip
-        self.family = kind.of_design(design)
-        self.data = design.whole
-        check_unobserved(design)
-        dense = () if self.family.closed_form else dense_notes(design)
-        design = replace(design, notes=(*design.notes, *dense, *unkept(self.data)))
-        self.design = prepared(self.family, design)
-        defaults = default_priors(self.design, self.family)
-        structure = None if self.design.residual is None else self.design.residual.structure
-        self.spec = Spec(self.design, self.family, resolve(defaults, priors, structure))
-        check_names(self.spec)
-        check_told(self.design, self.family, self.spec.priors.given)
-        asked = dict(formulation) if isinstance(formulation, Mapping) else formulation
-        self.asked = Asked(asked, missing)
-        self.formulation: Chosen = choose_engine(asked, self.spec)
-        check_read(self.design, self.formulation)
+        with of_the_data(whole):
+            design = build_design(
+                self.formula, whole, functions=functions, missing=missing, known=known,
+                expand=kind.expanded, roles=roles_of(kind, self.formula),
+            )  # fmt: skip
+            self.family = kind.of_design(design)
+            check_unobserved(design)
+            dense = () if self.family.closed_form else dense_notes(design)
+            design = replace(design, notes=(*design.notes, *dense, *unkept(design.whole)))
+            self.design = prepared(self.family, design)
+            defaults = default_priors(self.design, self.family)
+            structure = None if self.design.residual is None else self.design.residual.structure
+            self.spec = Spec(self.design, self.family, resolve(defaults, priors, structure))
+            check_names(self.spec)
+            check_told(self.design, self.family, self.spec.priors.given)
+            asked = dict(formulation) if isinstance(formulation, Mapping) else formulation
+            self.asked = Asked(asked, missing)
+            self.formulation: Chosen = choose_engine(asked, self.spec)
+            check_read(self.design, self.formulation)
         self.functions = dict(functions) if functions is not None else {}
         self.known = dict(known) if known is not None else {}
 
     with_data = with_data
+
+    data = property(rows_of)
 
     @property
     def priors(self) -> pd.DataFrame:

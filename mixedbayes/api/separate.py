@@ -253,7 +253,7 @@ def _health(fit: Fit | None, seconds: float, error: str) -> dict[str, Any]:
             "ess_tail": none, "converged": False, "error": error,
         }  # fmt: skip
     judged = worst(fit.diagnostics())
-    return {"rows": fit.posterior.design.n, "seconds": seconds, **judged, "error": ""}
+    return {"rows": fit.posterior.design.used, "seconds": seconds, **judged, "error": ""}
 
 
 def worst(report: ConvergenceReport) -> dict[str, Any]:
@@ -308,7 +308,10 @@ def _without_unused(frame: pd.DataFrame) -> pd.DataFrame:
 
 def by_responses(model: Model, responses: Any) -> dict[Unit, pd.DataFrame]:
     """The model's data with one of several responses in the place of its own."""
-    name = response_column(model.formula, "fit_many() of a model and responses")
+    what = "fit_many() of a model and responses"
+    name, design = response_column(model.formula, what), model.design
+    if design.standing is not None:
+        raise ModelError(design.standing.refusal(what, design.whole.columns))
     if not hasattr(responses, "columns"):
         responses = np.asarray(responses)
         if responses.ndim > 2:

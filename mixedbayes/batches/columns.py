@@ -259,6 +259,10 @@ class Scan:
         """Whether there are at most two distinct values."""
         return bool(self.state[2] <= 2)
 
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.state[:2]).all())
+
     def mean(self, n: int) -> float:
         return float((self.state[3] + self.state[4]) / n)
 

@@ -15,6 +15,7 @@ from mixedbayes.batches.first import FirstPass, Seen
 from mixedbayes.batches.points import points
 from mixedbayes.batches.reading import Reading, reading
 from mixedbayes.batches.second import SecondPass, Sums
+from mixedbayes.design.complete import check_action
 from mixedbayes.design.standing import Standing
 from mixedbayes.design.table import Table
 from mixedbayes.design.used import used_columns
@@ -22,7 +23,7 @@ from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
 from mixedbayes.numerics.double import Double, Floats, Ints
 from mixedbayes.progress import display
-from mixedbayes.sources.base import SIZE
+from mixedbayes.sources.base import SIZE, some
 from mixedbayes.sources.reduce import reduce
 
 CELLS = 2_000_000  # distinct rows, or combinations of levels, that are kept
@@ -73,9 +74,13 @@ def collapse(
     DataError
         If there are too many cells, or no complete row, and whatever the source says.
     """
+    check_action(missing)
     there = [name for name in used_columns(formula).columns if name in source.names]
     if not there:
-        raise DataError(f"the formula {formula.text} reads no column of {source.describe()}")
+        raise DataError(
+            f"the formula {formula.text} reads no column of {source.describe()}; "
+            f"there are {some(source.names, 40)}"
+        )
     schema = source.typed(there)
     read = reading(formula, schema, functions, own, sums=sums)
     first = FirstPass(read, cells)

@@ -100,7 +100,7 @@ class SecondPass:
 
         `read` is that of the first pass; the second's is `SecondPass.read`.
         """
-        few = [name for name in read.numbers if seen.scans[name].few]
+        few = [name for name in read.numbers if seen.scans[name].few and seen.scans[name].finite]
         own = settled(read, few)
         levels = dict(seen.levels)
         for name in own.levels:
@@ -215,6 +215,7 @@ class SecondPass:
                 weights = np.array(rows.array(node))
             else:
                 weights = np.array(numbers(batch.column(read.weights), kept))  # writeable
+            _check_finite([(weights, read.weights)])
             _check_weights(weights, read.weights)
         flat = [(column, name) for name, columns in parts.items() for column in columns]
         _check_finite(flat)

@@ -14,6 +14,12 @@ from mixedbayes.errors import DataError
 from mixedbayes.formula import Formula
 
 
+def check_action(action: str) -> None:
+    """DataError unless `missing` is one of the words that it knows."""
+    if action not in ("drop", "error"):
+        raise DataError(f'missing is "drop" or "error", not {action!r}')
+
+
 def complete_rows(
     whole: Table, action: str, formula: Formula, formulas: Sequence[Formula] = ()
 ) -> tuple[Any, dict[str, int], unobserved.Mask | None]:
@@ -28,8 +34,7 @@ def complete_rows(
         With the `action` "error" where there are missing values, with "drop" where no row is left;
         or it is neither.
     """
-    if action not in ("drop", "error"):
-        raise DataError(f'missing is "drop" or "error", not {action!r}')
+    check_action(action)
     found = several.absent(formulas, membership.absent(formula, missing(whole)), action)
     masks, alone = unobserved.apart(formula, found)
     dropped = {name: int(mask.sum()) for name, mask in masks.items()}

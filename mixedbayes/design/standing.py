@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -73,18 +74,35 @@ class Standing:
     def refusal(self, what: str, columns: Iterable[str]) -> str:
         """Why something that reads single rows cannot be had, and what to do."""
         named = tuple(columns)
-        size = 8e-9 * self.used * len(named)
+        size = in_memory(8 * self.used * len(named))
         left = "sums" if self.moments else "the distinct ones"
         return (
             f"{what} reads rows of the data, and those of {self.source} were read in batches: of "
             f"{self.used:,} rows {left} are left. predict(new) takes rows of yours; for the rest "
             f"fit a sample of the rows as a data frame, or all of them, {', '.join(named)} in "
-            f"{size:.1f} GB"
+            f"{size} of memory"
+        )
+
+    def of_the_data(self, said: str) -> str:
+        """An error's message, and of which rows it speaks where these are not the data's own."""
+        n = len(self.counts)
+        if not re.search(rf"\b(?:{n}|{n:,}) (?:rows|values|responses)\b|\bin row \d", said):
+            return said
+        what = "rows that have the sums of" if self.moments else "distinct rows among"
+        return f"{said}. Rows are counted here as they were read in batches: {n:,} {what} the " + (
+            f"{self.used:,} of {self.source}"
         )
 
     def joint(self, texts: tuple[str, ...]) -> Floats:
         """(n, k) the product of several expressions, the first one's columns running fastest."""
         return self.computed[product_name(texts)]
+
+
+def in_memory(size: float) -> str:
+    """Bytes in words, with a unit in which the number has some digits: "7.2 kB", "48 GB"."""
+    power = min(max(int(np.log10(max(size, 1.0) * 1.0005)) // 3, 0), 4)
+    size, unit = size / 1000**power, ("bytes", "kB", "MB", "GB", "TB")[power]
+    return f"{size:.2g} {unit}" if size < 99.5 else f"{size:,.0f} {unit}"
 
 
 def product_name(texts: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ only offers Arrow's C stream through pyarrow. The user's frame is never changed.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -177,6 +178,8 @@ def _remedy(data: Any) -> str:
         return "pass a frame with a column for each name in the formula"
     if isinstance(data, np.ndarray) and data.dtype.names is None:
         return "name its columns: pandas.DataFrame(data, columns=[...])"
+    if isinstance(data, str | PathLike):
+        return "read the file first, for example with pandas.read_parquet or pandas.read_csv"
     if isinstance(data, Mapping | list | tuple | np.ndarray):
         return "pass a pandas, polars or pyarrow frame, for example pandas.DataFrame(data)"
     return "pass a pandas, polars or pyarrow frame"

@@ -212,6 +212,21 @@ class Design:
         return self.n if self.standing is None else self.standing.used
 
     @property
+    def every_trial(self) -> int:
+        """Trials of all rows of the data together."""
+        trials = np.zeros(0, int) if self.trials is None else self.trials
+        if self.standing is None or self.trials is None:
+            return int(np.sum(trials))
+        return round(float(trials @ self.standing.counts))
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the user gave rows weights; how many rows each stands for is none."""
+        if self.standing is None:
+            return self.weights is not None
+        return self.formula.response.weights is not None
+
+    @property
     def mu(self) -> LinearPredictor:
         """The predictor of the mean."""
         return self.predictors[0]

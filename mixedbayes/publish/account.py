@@ -305,7 +305,7 @@ def _data(design: Design) -> Iterator[str]:
         lacking = f", in which {plural(whole, 'response')} are missing" if whole else ""
         said += f" with {design.n:,} responses{lacking}"
     if design.trials is not None:
-        said += f" with {int(np.sum(design.trials)):,} trials in all"
+        said += f" with {design.every_trial:,} trials in all"
     response = design.formula.response
     if response.weights is not None:
         said += f", weighted by {response.weights}"
@@ -316,7 +316,8 @@ def _data(design: Design) -> Iterator[str]:
     if design.dropped and design.data is not None:
         missing = joined([f"{name} ({count:,})" for name, count in design.dropped.items()])
         kept = rows + (0 if design.unobserved is None else len(design.unobserved))
-        left_out = len(design.data) - kept
+        total = len(design.data) if design.standing is None else design.standing.total
+        left_out = total - kept
         said += f"; {plural(left_out, 'row')} with missing values in {missing} were left out"
     without = 0 if design.unobserved is None else len(design.unobserved)
     if without:

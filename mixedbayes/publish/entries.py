@@ -215,7 +215,7 @@ def _counts(post: Posterior, statistics: Collection[str]) -> Iterator[Entry]:
         if every is not None:
             yield Entry(Key(DATA, "responses"), count=design.n)
         if design.trials is not None:
-            yield Entry(Key(DATA, "trials"), count=int(np.sum(design.trials)))
+            yield Entry(Key(DATA, "trials"), count=design.every_trial)
     if "levels" in statistics:
         groups = {g.name: g.n_levels for p in post.predictors for g in p.factors}
         for name, levels in groups.items():

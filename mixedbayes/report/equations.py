@@ -30,7 +30,7 @@ def likelihood(design: Design, family: Family, of: str = "") -> str:
         own = name in (design.mu.parameter, *design.further)
         return below(family.parameter(name).symbol, of, row=own)
 
-    y, weighted = rf"{tex(design.response)}_i", design.weights is not None
+    y, weighted = rf"{tex(design.response)}_i", design.weighted
     latex = family.latex(y, symbol, weighted=weighted)
     return latex.replace(r"\mu_i", below(r"\mu", of)) if of else latex
 

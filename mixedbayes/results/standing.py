@@ -28,12 +28,12 @@ KIND = {
     "states": Each(Each(float)),
     "ranges": Each([float]),
 }
-_ROWS, _WEIGHTS, _COMPUTED = "(rows)", "(weights)", "(computed {}, {})"
+ROWS, _WEIGHTS, _COMPUTED = "(rows)", "(weights)", "(computed {}, {})"
 
 
 def encode(frame: pd.DataFrame, standing: Standing) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The frame with what its rows stand for, and the rest in plain types."""
-    further: dict[str, Floats] = {_ROWS: standing.counts}
+    further: dict[str, Floats] = {ROWS: standing.counts}
     if standing.weights is not None:
         further[_WEIGHTS] = standing.weights
     for k, columns in enumerate(standing.computed.values()):
@@ -68,10 +68,10 @@ def decode(frame: pd.DataFrame, said: Mapping[str, Any]) -> tuple[pd.DataFrame, 
         text: [_COMPUTED.format(k, j) for j in range(width)]
         for k, (text, width) in enumerate(said["computed"].items())
     }
-    own = [_ROWS, *([_WEIGHTS] if said["weighted"] else [])]
+    own = [ROWS, *([_WEIGHTS] if said["weighted"] else [])]
     own += [name for names in computed.values() for name in names]
     numbers = {name: _numbers(frame, name) for name in own}
-    counts, weights = numbers[_ROWS], numbers.get(_WEIGHTS)
+    counts, weights = numbers[ROWS], numbers.get(_WEIGHTS)
     if min(counts.min(initial=0.0), 0.0 if weights is None else weights.min(initial=0.0)) < 0:
         raise FileError("rows stand for fewer than no rows")
     if not np.isclose(counts.sum(), said["used"], rtol=1e-6) or said["used"] > said["total"]:

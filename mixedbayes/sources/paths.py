@@ -58,6 +58,8 @@ def _of_one(text: str, endings: Sequence[str]) -> list[str]:
             f"{text} is not a path of this computer; open it with the library that reaches it, "
             f'and pass pyarrow.dataset.dataset("{text}"), or a relation of DuckDB'
         )
+    if not text.strip():
+        raise DataError(f"the path {text!r} is empty; the folder that this runs in is '.'")
     path = Path(text).expanduser()
     if path.is_dir():
         return _of_folder(path, endings)

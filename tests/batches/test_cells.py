@@ -85,3 +85,36 @@ def test_without_numbers_of_rows(frame, family):
     data = mb.source(frame.assign(count=frame["count"] + 1.0))
     with pytest.raises(mb.ModelError, match="divide its variance"):
         mb.Model("count ~ x + (1 | g)", data, family=family)
+
+
+def test_rows_and_trials(frame):
+    """The model's data are the distinct rows with their number; trials are those of all rows."""
+    formula = "wins | trials(trials) ~ x + (1 | g)"
+    there = mb.Model(formula, opened_batches(frame, 50), family="binomial")
+    used = ["wins", "trials", "x", "g"]
+    counted = frame.groupby(used, observed=True).size().reset_index(name="(rows)")
+    pd.testing.assert_frame_equal(
+        there.data.sort_values(used)[[*used, "(rows)"]].reset_index(drop=True),
+        counted.sort_values(used).reset_index(drop=True),
+        check_dtype=False,
+    )
+    fit = there.fit(**SHORT)
+    every = f"{frame.trials.sum():,}"
+    assert f"fitted to 900 rows of data with {every} trials in all" in fit.methods()
+    table = fit.table().frame.set_index("kind")["estimate"]
+    assert table["trials"] == frame.trials.sum()
+    with pytest.raises(mb.ModelError, match="the distinct ones are left"):
+        mb.fit_many(there, np.zeros((900, 2)))
+
+
+def test_many_of_a_source(frame, tmp_path):
+    """Unit by unit is of a data frame; sources by name have their own number of rows."""
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    for data in (mb.source(frame), tmp_path / "a.csv", str(tmp_path / "a.csv")):
+        with pytest.raises(mb.DataError, match=r"by='g'\) takes rows of a data frame in memory"):
+            mb.fit_many("count ~ x", data, by="g", family="poisson")
+    both = mb.fit_many(
+        "count ~ x + (1 | g)", {"a": mb.source(frame, progress=False)} | {"b": mb.source(frame)},
+        family="poisson", **SHORT,
+    )  # fmt: skip
+    assert list(both.data_sets().rows) == [900, 900]

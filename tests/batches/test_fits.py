@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import mixedbayes as mb
+from mixedbayes.design.standing import in_memory
 from tests.support.batches import data, opened_batches
 
 FORMULA = "y ~ x + arm + t + (x | a) + (1 | b)"
@@ -101,6 +102,8 @@ def test_said(here, there):
         lambda f: f.report("page.html"),
         lambda f: f.posterior_predictive(),
         lambda f: f.model.code("lme4"),
+        lambda f: f.model.data,
+        lambda f: mb.fit_many(f.model, np.zeros((500, 2))),
         lambda f: f.model.build(mb.NonCentered()),
         lambda f: f.model.simulate(),
         lambda f: mb.compare({"a": f, "b": f}),
@@ -117,6 +120,33 @@ def test_refused(there, ask):
     """What reads single rows says that they are not there, and what to do."""
     with pytest.raises(mb.MixedBayesError, match=r"read in batches"):
         ask(there)
+
+
+def test_paper(here, there):
+    """The methods section and the tables are those of the fit in memory, but for elpd."""
+    assert there.methods("markdown") == here.methods("markdown")
+    asked = ("rows", "levels", "icc", "r2")
+    assert str(there.table(fit_statistics=asked)) == str(here.table(fit_statistics=asked))
+    assert "Left out: elpd (the log likelihood of rows reads rows" in str(there.table())
+
+
+@pytest.mark.parametrize("ask", ["smooths", "edf", "plot_smooths", "missing", "imputed"])
+def test_not_in_the_model(here, there, ask):
+    """What the model does not have is refused as it is of data in memory."""
+    with pytest.raises(mb.ModelError) as ours:
+        getattr(here, ask)()
+    with pytest.raises(mb.ModelError) as theirs:
+        getattr(there, ask)()
+    assert str(theirs.value) == str(ours.value)
+
+
+def test_size_of_memory(there):
+    """What the columns would take is said in a unit that fits."""
+    with pytest.raises(mb.ModelError, match=r" in \d{2} kB of memory$"):
+        there.fitted()
+    sizes = {0: "0 bytes", 7: "7 bytes", 999: "999 bytes", 7200: "7.2 kB", 4.8e10: "48 GB"}
+    sizes |= {999_700: "1 MB", 1.2e14: "120 TB", 2.4e15: "2,400 TB"}
+    assert {size: in_memory(size) for size in sizes} == sizes
 
 
 def test_file(there, tmp_path):

@@ -159,6 +159,34 @@ def test_refused(formula, said):
         mb.Model(formula, opened_batches(data(), 100))
 
 
+@pytest.mark.parametrize("formula", ["y | weights(u) ~ z", "y ~ u + (1 | a)"])
+def test_infinite(formula):
+    """Infinite weights, and numbers of two values of which one is infinite."""
+    frame = data().dropna().assign(u=1.0)
+    frame.iloc[7, -1] = np.inf
+    with pytest.raises(mb.DataError, match=r"^u is not finite in 1 of the \d+ rows of a batch"):
+        mb.Model(formula, opened_batches(frame, 100))
+
+
+def test_rows_that_are_counted():
+    """Messages do not take the rows that stand for others for those of the data."""
+    frame = data().dropna()
+    n = len(frame)
+    said = rf"in all \d+ rows.*\d+ rows that have the sums of the {n} of "
+    with pytest.raises(mb.DataError, match=said):
+        mb.Model("y ~ x + (1 | a)", opened_batches(frame.assign(y=3.0), 100))
+    said = rf"in row 0 .*\d+ distinct rows among the {n} of "
+    few = frame.assign(y=frame["a"].astype("category").cat.codes - 1)
+    with pytest.raises(mb.DataError, match=said):
+        mb.Model("y ~ 1 + (1 | a)", opened_batches(few, 100), family="poisson")
+
+
+def test_what_to_do_with_missing_values():
+    """A word that missing= does not know is refused, whether or not a value is missing."""
+    with pytest.raises(mb.DataError, match='missing is "drop" or "error", not \'omit\''):
+        mb.Model("y ~ x + (1 | a)", opened_batches(data(), 100), missing="omit")
+
+
 def test_own_functions():
     """A function of the user's gives each row its value; one number of all rows is refused."""
     frame = data()

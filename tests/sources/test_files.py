@@ -264,8 +264,17 @@ def test_a_bad_line_of_csv_is_named(tmp_path):
 
 def test_text_that_is_not_utf8_is_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"y,g\n1,\xff\xfe\n")
-    with pytest.raises(DataError, match=r"a\.csv"):
+    (tmp_path / "b.csv").write_bytes(b"y,g\n1,b\n")
+    with pytest.raises(DataError, match=r"a\.csv: not a UTF-8 table"):
         list(sources.open(tmp_path).batches(["g"]))
+
+
+@pytest.mark.parametrize("empty", ["", " ", ["", "b.parquet"]])
+def test_an_empty_path_is_no_folder(empty, tmp_path, monkeypatch):
+    put(tmp_path, b={"y": [1.0]})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"the path '\s*' is empty"):
+        sources.open(empty)
 
 
 def test_files_without_rows_are_passed_over_unless_all_are(tmp_path):

@@ -44,7 +44,11 @@ class Csv(Format):
         for part in parts:
             own = [name for name in columns if name in part.head.schema.names]
             kinds = {name: schema.field(name).type for name in own}
-            with _opened(part.path, own, kinds) as reader:
+            try:
+                reader = _opened(part.path, own, kinds)
+            except arrow().ArrowInvalid as error:
+                raise _damaged(part.path, error) from error
+            with reader:
                 yield from ((part, batch) for batch in _batches(reader, part.path))
 
     def settled(self, part: Part, columns: Sequence[str]) -> Mapping[str, Any]:

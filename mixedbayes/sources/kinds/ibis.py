@@ -39,7 +39,8 @@ class IbisTable(Source):
             yield from self.table.select(*columns).to_pyarrow_batches(chunk_size=size)
         except Exception as error:  # of whichever backend
             raise DataError(
-                f"{self.describe()} cannot be read by its backend: {first_line(error)}"
+                f"{self.describe()} cannot be read by its backend: {first_line(error)}; write it, "
+                'table.to_parquet("data.parquet"), and pass the path'
             ) from error
 
     def __reduce__(self) -> Any:
