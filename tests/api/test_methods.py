@@ -92,8 +92,8 @@ def test_a_method_of_its_own_has():
 
     class Has:
         posterior = SimpleNamespace(x=7, design=SimpleNamespace(library="pandas"))
-        many = method(rows, before=calls.append)
-        plain = method(rows, table=False)
+        many = method(rows, before=calls.append, rows=False)
+        plain = method(rows, table=False, rows=False)
 
     assert list(inspect.signature(Has.many).parameters) == ["self", "n", "other"]
     assert Has.many.__doc__ == "Some rows.\n\nParameters\n----------\nn\n    How many."
