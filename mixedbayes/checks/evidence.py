@@ -213,7 +213,8 @@ def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
     PriorError
         A prior is improper, so that the evidence is known up to an arbitrary factor only.
     ModelError
-        Another family; too many parameters for the draws.
+        Another family; too many parameters for the draws; effects whose density has several modes
+        or long tails, so that no rule of quadrature is fine enough.
 
     References
     ----------
@@ -245,10 +246,16 @@ def log_evidence(post: Posterior, *, seed: int | None = None) -> Evidence:
 
 def _by_quadrature(post: Posterior, rng: np.random.Generator) -> Evidence:
     from mixedbayes.quadrature import evidence
+    from mixedbayes.quadrature.obstacle import factors
 
     cores, spec = available_cores(), post.spec
     with one_blas_thread():
         resolved = evidence.integrated(spec.design, spec.family, spec.priors, None, cores)
+        if (said := resolved.trouble(factors(spec.design))) is not None:
+            raise ModelError(
+                f"log_evidence() has no integral here: {said}; "
+                "compare such models by their predictions, with loo() and mb.compare()"
+            )
         log, error = evidence.log_evidence(resolved, rng, cores)
     return Evidence(log, error, resolved.white.ndim, evidence.POINTS, spec)
 

@@ -23,7 +23,6 @@ from mixedbayes.sample.settings import Settings
 
 if TYPE_CHECKING:
     from mixedbayes.marginal.summaries import EffectsSummary
-    from mixedbayes.quadrature.resolve import Resolved
 
 # Levels from which on it is chosen. Effective draws in a CPU second, and those of the joint engine:
 #
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
 #     gamma, effects on mean and shape  290, 390
 FEWEST, FEWEST_NOT_CONCAVE = 100, 1000
 APPROXIMATED = 16  # most coordinates of a polynomial, of 1,000 coefficients
-UNRESOLVED = 0.1  # change of the log posterior by a finer rule that no number of nodes may leave
 MOVED = 0.05  # posterior sds that a finer rule may move a mean without a word
 
 
@@ -152,8 +150,8 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     began, cores = time.perf_counter(), settings.cores or available_cores()
     jit.ahead(marginal, draw_effects)  # which a first fit compiles beside the density
     resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
-    if nodes is None and not resolved.change < UNRESOLVED:
-        raise Unsuitable(_unresolved(spec, resolved))
+    if nodes is None and (said := resolved.trouble(factors(spec))) is not None:
+        raise Unsuitable(said)
     white, mode = resolved.white, resolved.mode
     joint, q = white.layout.joint, len(white.modes)
     near = fit_surrogate(white, cores) if white.ndim <= APPROXIMATED else None
@@ -196,16 +194,6 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
         )
         result = replace(result, note=f"{result.note} {said}".strip())
     return replace(named_result(spec, result, values, began), effects=kept)
-
-
-def _unresolved(spec: Spec, resolved: Resolved) -> str:
-    """That no rule is fine enough."""
-    return (
-        f"the effects of {' and '.join(factors(spec))} cannot be integrated out: their density has "
-        "several modes or long tails in some levels, so that the log posterior by "
-        f"{resolved.nodes} nodes in each dimension changes by {resolved.change:.2g} with a finer "
-        "rule"
-    )
 
 
 def _coefficients(spec: Spec, values: Mapping[str, Floats], draws: int) -> Floats:

@@ -21,6 +21,7 @@ from mixedbayes.checks.log_likelihood import by_observation
 from mixedbayes.checks.rows_of_several import by_row
 from mixedbayes.design.types import Design, Floats
 from mixedbayes.engines.base import Chosen
+from mixedbayes.engines.choose import sample as draws_by
 from mixedbayes.errors import ModelError
 from mixedbayes.lab.uniformity import counts_below, holm, p_value, points
 from mixedbayes.model.spec import Spec
@@ -290,7 +291,7 @@ class Calibrated:
         return simulation(self.spec, self._sample, number, own)
 
     def _sample(self, spec: Spec, settings: Settings) -> SamplingResult:
-        return self.chosen.engine.sample(spec, replace(settings, effects="draws"), self.chosen)
+        return draws_by(spec, replace(settings, effects="draws"), self.chosen)[0]
 
 
 def calibrate(

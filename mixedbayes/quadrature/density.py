@@ -11,6 +11,7 @@ import numpy as np
 
 from mixedbayes.design.types import Design, Floats, GroupDesign, Ints
 from mixedbayes.families.base import Family
+from mixedbayes.families.links import Identity
 from mixedbayes.joint.data import row_data
 from mixedbayes.joint.layout import JointLayout
 from mixedbayes.joint.stacked import StackedLayout
@@ -29,6 +30,8 @@ from mixedbayes.theta.tails import TailTransform
 from mixedbayes.theta.whitening import Whitening
 
 _STEP = 0.01  # of the differences that say how modes move, in each coordinate's units
+_DIFFERENCE = 1e-4  # of the differences of rows' slopes, in scales of their predictor
+_OF_RESPONSES = 0.1  # scale of a predictor in the response's units, of most responses' spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,7 @@ class Coordinates:
     """theta: variances, the family's parameters, the intercept at the columns' means, slopes."""
 
     joint: JointLayout
+    scales: Floats  # (N,) what is a large change of the predictor, by row of the stacked design
 
     @property
     def ndim(self) -> int:
@@ -57,9 +61,14 @@ class Coordinates:
 
     @cached_property
     def units(self) -> Floats:
-        """(d,) 1, but of a slope the change that moves eta by 1 where its column is one sd off."""
-        X = self.joint.columns(self.joint.design.mu.X)
-        sd = np.sqrt(np.mean(np.square(X), axis=0))
+        """(d,) 1, but of a coefficient the change that moves eta by its scale where its column is
+        one sd off.
+        """
+        joint = self.joint
+        X = joint.columns(joint.design.mu.X)
+        if joint.design.mu.intercept:
+            X = np.column_stack([np.ones(len(X)), X])
+        sd = np.sqrt(np.mean(np.square(X / self.scales[:, None]), axis=0))
         found = np.ones(self.ndim)
         found[self.ndim - len(sd) :] = 1.0 / np.where(sd > 0, sd, 1.0)
         return found
@@ -134,6 +143,8 @@ class QuadratureDensity(Recorded):
         every = np.concatenate([own + k * design.n for k in range(P)])  # of the stacked design
         groups = [g for g in layout.groups if g not in outer]
         Z = np.concatenate([g.Z[every] for g in groups], axis=1)
+        scales = np.ones(P * design.n)
+        scales[: design.n] = _scales(design, family)
         acting = np.flatnonzero(Z.reshape(P, -1).any(axis=1))
         sizes = (
             layout.n_hyper, layout.n_parameters, Z.shape[1], mu.intercept, layout.level_at_zero,
@@ -153,6 +164,7 @@ class QuadratureDensity(Recorded):
             "means": layout.centre.means,
             "offset": np.zeros(len(every)) if mu.offset is None else mu.offset[every],
             "acting": acting,
+            "steps": _DIFFERENCE * scales[every],
             **_nested(groups[0], outer, own, blocks),
             "y": data.y[order],
             "size": data.size[order],
@@ -160,7 +172,7 @@ class QuadratureDensity(Recorded):
             "constant": np.array([data.constant]),
         }
         modes = np.zeros((Z.shape[1], J))
-        return cls(Coordinates(layout), sections, blocks, rule, modes)
+        return cls(Coordinates(layout, scales), sections, blocks, rule, modes)
 
     @property
     def ndim(self) -> int:
@@ -206,6 +218,21 @@ class QuadratureDensity(Recorded):
     def by(self, rule: Rule) -> QuadratureDensity:
         """The same by another rule."""
         return replace(self, rule=rule)
+
+
+def _scales(design: Design, family: Family) -> Floats:
+    """(n,) a large change of the mean's predictor: 1, unless it has the response's units."""
+    found = np.ones(design.n)
+    if not isinstance(family.link, Identity):
+        return found
+    every = design.several
+    places = [slice(None)] if every is None else [every.at(k) for k in range(len(every.parts))]
+    for own in places:
+        y = design.y[own][np.isfinite(design.y[own])]
+        low, high = np.quantile(y, [0.25, 0.75]) if y.size else (0.0, 0.0)
+        spread = (high - low) or (np.ptp(y) if y.size else 0.0)
+        found[own] = _OF_RESPONSES * spread if spread > 0 else 1.0
+    return found
 
 
 def _side_by_side(layout: JointLayout) -> list[int]:

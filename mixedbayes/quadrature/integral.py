@@ -40,12 +40,12 @@ def integrate(
 ):  # fmt: skip
     """log p(y_j) into each (J,), and u_j* into u (q, J); their sum, -inf where it is none.
 
-    family: address of the rows' function, y, size, extra, parameters (m,) and `kept`. eta (P, n),
-    Z (q, P n), of predictors of which effects act on `acting`. u has the start of the search.
-    nodes (q, K), ratios (K,). `blocks` are the first groups of each block, and J; `firsts` and
-    `slots` are those of `blocks.Blocks`. The gradient: by eta into d_eta (P, n), and of each group
-    by L (q, q), its lower triangle, and the parameters into d_each (q q + m, J), unless they are
-    empty.
+    family: address of the rows' function, y, size, extra, parameters (m,), `kept` and the steps of
+    differences (P n,). eta (P, n), Z (q, P n), of predictors of which effects act on `acting`. u
+    has the start of the search. nodes (q, K), ratios (K,). `blocks` are the first groups of each
+    block, and J; `firsts` and `slots` are those of `blocks.Blocks`. The gradient: by eta into d_eta
+    (P, n), and of each group by L (q, q), its lower triangle, and the parameters into d_each
+    (q q + m, J), unless they are empty.
     """
     J, K, N, n, m = each.size, ratios.size, eta.size, family[1].size, family[4].size
     P, R, q, wanted = N // n, acting.size, nodes.size // K, d_eta.size > 0
@@ -94,7 +94,7 @@ def at_nodes(
     They are as parts of the largest, whose logarithm is in group[:G]. Slopes of the rows by
     predictors (K, P b) and parameters (K, b m) where they are wanted.
     """
-    rows, y, size, extra, parameters, kept = family
+    rows, y, size, extra, parameters, kept, _ = family
     r0, K, m = slots[s0], ratios.size, parameters.size
     b = slots[s1] - r0
     at, value, moved, none = work[: P * b], work[P * b : (P + 1) * b], group[4 * G :], np.empty(0)

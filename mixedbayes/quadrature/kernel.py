@@ -49,8 +49,8 @@ SECTIONS = (
     # tails; and how they move with it (d, q, J), without entries where that is not known
     "modes", "centre", "moves",
     # Rows of P predictors, n each: (q, P n), (p, P n) centred columns, (p,), (P n,); on which of
-    # the predictors effects act (R,)
-    "Z", "X", "means", "offset", "acting",
+    # the predictors effects act (R,); and the steps of differences in the predictors (P n,)
+    "Z", "X", "means", "offset", "acting", "steps",
     # Of an outer factor, without entries where there is none: the level of each group (J,) and row
     # (n,), what rows have of its effects (n,), where searches for their modes start
     "above", "containing", "within", "tops",
@@ -61,7 +61,7 @@ SECTIONS = (
     *whitening.SECTIONS,
 )  # fmt: skip
 (SIZES, BLOCKS, GROUPS, FIRSTS, SLOTS, CODES, NUMBERS, NODES, RATIOS, MODES, CENTRE, MOVES, ZED,
- EX, MEANS, OFFSET, ACTING, ABOVE, OUTER,
+ EX, MEANS, OFFSET, ACTING, STEPS, ABOVE, OUTER,
  COLUMNS, TOPS, WHY, SIZE, EXTRA, TAILS, CONSTANT, TERMS, COEFFICIENTS, SQUARE,
  WHITENING, *_) = (
     places(SECTIONS).values()
@@ -155,7 +155,7 @@ def marginal(theta, grad, each, found, record):
     d_eta = np.zeros(eta.size if wanted else 0)
     d_each = np.empty((q * q + m) * J if wanted else 0)
     rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
-    family = (*rows, parameters, kept)
+    family = (*rows, parameters, kept, reals(record, STEPS))
     by_scale = 0.0
     if tops.size == 0:
         total += integrate(
@@ -220,7 +220,7 @@ def draw_nested(phi, key, tries, out, v, record):
     J = u.size // q
     first_modes(record, phi, u, J, 0, J)
     rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
-    family, each = (*rows, parameters, kept), np.empty(J)
+    family, each = (*rows, parameters, kept, reals(record, STEPS)), np.empty(J)
     copy(reals(record, TOPS), v)
     own, Z, acting = L[: q * q], reals(record, ZED), ints(record, ACTING)
     first = draw_outer(
@@ -261,7 +261,7 @@ def draw_effects(phi, from_, to, key, tries, out, record):
     u = np.empty(reals(record, MODES).size)
     first_modes(record, phi, u, u.size // q, blocks[from_], blocks[to])
     rows = sizes[5], reals(record, WHY), reals(record, SIZE), reals(record, EXTRA)
-    family = (*rows, parameters, kept)
+    family = (*rows, parameters, kept, reals(record, STEPS))
     return draw_each(
         family, blocks, firsts, slots, from_, to, u.size // q, ints(record, ACTING), sizes[8],
         reals(record, ZED), L, eta, u, key, tries, out,

@@ -1,8 +1,9 @@
 """Modes of groups' effects, by Newton's method, with the curvature there.
 
 Values and slopes at u are means of those at eta + h and eta - h, curvatures their differences, so
-that families need no second derivatives. A row has one linear predictor, or several, of the mean
-and of further parameters, on which effects act: eta (P, n), and A (q, P n) what effects add.
+that families need no second derivatives; h is small in the units of each row's predictor. A row has
+one linear predictor, or several, of the mean and of further parameters, on which effects act: eta
+(P, n), and A (q, P n) what effects add.
 
 Where a row's log density is not concave, its curvature as it is may lead away from a mode, and
 steps take what is left of it without its negative part, which leads up; at the end the curvature
@@ -25,7 +26,6 @@ from mixedbayes.quadrature.groups import (
 )
 from mixedbayes.quadrature.rows import call
 
-_STEP = 1e-4  # of the differences of slopes, in eta
 _NEWTON = 50  # most steps
 # Twice the gain of the last step, after which little is left: nodes may lie around a point that is
 # near the mode, and Laplace's approximation has no other nodes.
@@ -61,8 +61,8 @@ def differences(family, r0, b, acting, P, at, work):
 
     They lie in work one after another, from 2 P b on; before them is what is needed on the way.
     """
-    rows, y, size, extra, parameters, kept = family
-    R = acting.size
+    rows, y, size, extra, parameters, kept, steps = family
+    n, R = y.size, acting.size
     up, down, first = work[: P * b], work[P * b : 2 * P * b], 2 * P * b
     total, slope = work[first : first + b], work[first + b : first + (1 + R) * b]
     first += (1 + R) * b
@@ -71,22 +71,23 @@ def differences(family, r0, b, acting, P, at, work):
     value, d = work[first : first + b], work[first + b :]
     fill(work, 0.0, 2 * P * b, (1 + R) * b)
     for r in range(R):
-        p = acting[r] * b
+        p, h = acting[r] * b, acting[r] * n + r0
         for i in range(b):
-            at[_u(p + i)] += _STEP
+            at[_u(p + i)] += steps[_u(h + i)]
         call(rows, r0, at, y, size, extra, parameters, kept, value, up, d)
         for i in range(b):
             total[_u(i)] += value[_u(i)]
-            at[_u(p + i)] -= 2.0 * _STEP
+            at[_u(p + i)] -= 2.0 * steps[_u(h + i)]
         call(rows, r0, at, y, size, extra, parameters, kept, value, down, d)
         for i in range(b):
             total[_u(i)] += value[_u(i)]
-            at[_u(p + i)] += _STEP
+            at[_u(p + i)] += steps[_u(h + i)]
         for s in range(R):
             from_, to, own = acting[s] * b, s * b, (r * R + s) * b
             for i in range(b):
                 slope[_u(to + i)] += up[_u(from_ + i)] + down[_u(from_ + i)]
-                curve[_u(own + i)] = 0.5 * (down[_u(from_ + i)] - up[_u(from_ + i)]) / _STEP
+                change = down[_u(from_ + i)] - up[_u(from_ + i)]
+                curve[_u(own + i)] = 0.5 * change / steps[_u(h + i)]
     for i in range(b):
         total[_u(i)] *= 0.5 / R
     for i in range(R * b):

@@ -95,7 +95,7 @@ def draw_each(
     So many proposals are placed at the mode in units of the curvature there. Returns the accepted
     share; NaN where a group has no mode.
     """
-    rows, y, size, extra, parameters, kept = family
+    rows, y, size, extra, parameters, kept, _ = family
     n, q, R, first = y.size, u.size // J, acting.size, blocks[from_]
     N, P, accepted = blocks[to] - first, eta.size // n, 0
     A = scaled_columns(Z, L, eta.size, q, slots[firsts[from_]], slots[firsts[to]], n)

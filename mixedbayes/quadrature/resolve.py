@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from mixedbayes.quadrature.rule import Rule
 
 # Nodes in each dimension that are tried, by the number of dimensions.
 LADDER = {1: (5, 7, 9, 11, 15, 21, 31, 45), 2: (5, 7, 9, 11, 15, 21), 3: (5, 7, 9, 11)}
+UNRESOLVED = 0.1  # change of the log posterior by a finer rule that no number of nodes may leave
 _CHANGE = 0.01  # of the log density, once its mean is taken off, that counts as none
 _POINTS = 12  # at which it is looked at, draws from the normal approximation
 _CHECKS = 100  # draws that are weighed by a finer rule
@@ -27,6 +29,16 @@ class Resolved:
     mode: Mode
     nodes: int  # in each dimension
     change: float  # of its logarithm by the next finer rule
+
+    def trouble(self, factors: Sequence[str]) -> str | None:
+        """That no rule is fine enough for the effects of these factors; None where it is."""
+        if self.change < UNRESOLVED:
+            return None
+        return (
+            f"the effects of {' and '.join(factors)} cannot be integrated out: their density has "
+            "several modes or long tails in some levels, so that the log posterior by "
+            f"{self.nodes} nodes in each dimension changes by {self.change:.2g} with a finer rule"
+        )
 
 
 def resolve(plain: QuadratureDensity, start: Floats, nodes: int | None, cores: int) -> Resolved:

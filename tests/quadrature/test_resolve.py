@@ -7,6 +7,7 @@ import pytest
 import mixedbayes as mb
 from mixedbayes.engines import quadrature
 from mixedbayes.joint.search import start
+from mixedbayes.lab import calibration
 from mixedbayes.quadrature.density import QuadratureDensity
 from mixedbayes.quadrature.evidence import integrated
 from mixedbayes.quadrature.resolve import resolve, shift
@@ -85,20 +86,57 @@ def test_what_it_cannot_take_is_said():
             mb.Model(formula, data, family="bernoulli", formulation=mb.Quadrature())
 
 
-def test_several_modes_are_left_to_the_joint_engine(monkeypatch):
+def of_two_modes(nu):
     """Two rows far apart in each level, known well: a level's effect is near one or the other."""
     rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 2), "y": 3.0 * rng.normal(size=24)})
+    priors = {
+        "Intercept": mb.Normal(0, 3), "sigma": mb.HalfNormal(0.2), "sd": mb.HalfNormal(20),
+        "nu": nu,
+    }  # fmt: skip
+    return data, {"family": "student_t", "priors": priors}
+
+
+def test_several_modes_are_left_to_the_joint_engine(monkeypatch):
     monkeypatch.setattr(quadrature, "FEWEST_NOT_CONCAVE", 10)
-    g = np.repeat(np.arange(12), 2)
-    y = 3.0 * rng.normal(size=24)
-    data = pd.DataFrame({"y": y, "g": g})
-    priors = {"sigma": mb.HalfNormal(0.2), "sd": mb.HalfNormal(20), "nu": mb.Gamma(2, 2)}
-    given = {"family": "student_t", "priors": priors}
+    data, given = of_two_modes(mb.Gamma(2, 2))
     settings = {"draws": 20, "tune": 50, "chains": 1, "seed": 1, "progress": False}
     with pytest.raises(mb.SamplingError, match=r"effects of g cannot be integrated out"):
         mb.fit("y ~ 1 + (1 | g)", data, formulation=mb.Quadrature(), **given, **settings)
     model = mb.Model("y ~ 1 + (1 | g)", data, **given)
     assert "Quadrature" in str(model.formulation)
-    made = model.fit(**settings).posterior.made
+    fit = model.fit(**settings)
+    made = fit.posterior.made
     assert str(made.formulation) == "PartiallyCentered()"
     assert "several modes or long tails" in made.formulation.reason
+    with pytest.raises(mb.ModelError, match=r"no integral here: the effects of g .* several modes"):
+        fit.log_evidence()
+
+
+def test_calibration_chooses_as_fits_do(monkeypatch):
+    monkeypatch.setattr(quadrature, "FEWEST_NOT_CONCAVE", 10)
+    monkeypatch.setattr(calibration, "DRAWS", 60)
+    monkeypatch.setattr(calibration, "LONGEST", 60)
+    data, given = of_two_modes(mb.Gamma(8, 4))
+    model = mb.Model("y ~ 1 + (1 | g)", data, **given)
+    assert "Quadrature" in str(model.formulation)
+    found = calibration.Calibrated(model.spec, model.formulation, 1)(0)
+    assert "sd_g[Intercept]" in found.ranks
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_mode_is_that_of_any_unit_of_the_response(unit):
+    """As seconds counted in microseconds, where the predictor has the response's units."""
+
+    def mode(scale):
+        data = binary(1.0)
+        rng = np.random.default_rng(5)
+        effects = rng.normal(size=60)[data["g"]]
+        data["y"] = scale * (0.3 + data["x"] + effects + rng.standard_t(4, size=len(data)))
+        spec = mb.Model("y ~ x + (1 | g)", data, family="student_t").spec
+        found = integrated(spec.design, spec.family, spec.priors, None, 1)
+        return found.nodes, found.mode.converged, found.mode.theta[-2:] / scale
+
+    (nodes, converged, coefficients), own = mode(unit), mode(1.0)
+    assert (nodes, converged) == (own[0], True)
+    np.testing.assert_allclose(coefficients, own[2], rtol=1e-4)
