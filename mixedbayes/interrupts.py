@@ -96,6 +96,8 @@ class _Later(ModuleType):
     """Stands for a module until something of it is read."""
 
     def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:  # within the block
+            del sys.modules[self.__name__]
         return getattr(load(self.__name__), name)
 
 

@@ -292,7 +292,7 @@ def _wait_for(symbol: str) -> None:
 
 
 def _end_all() -> None:
-    for child in _ELSEWHERE.values():
+    for child in {*_ELSEWHERE.values()}:
         child.end()
 
 

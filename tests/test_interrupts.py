@@ -127,3 +127,23 @@ def test_an_interrupt_while_a_library_loads_is_raised_and_leaves_it_whole(module
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
     )
     assert run.stdout.split() == ["interrupted", "done"], run.stdout + run.stderr
+
+
+def test_a_module_that_is_put_off_is_imported_when_something_of_it_is_read():
+    code = """
+import sys
+from mixedbayes.interrupts import put_off
+with put_off("colorsys"):
+    import colorsys as later
+    print(isinstance(later, type(sys)), hasattr(sys.modules["colorsys"], "__file__"))
+    import colorsys as there
+with put_off("xml"):
+    import xml.dom
+    from xml.dom import Node
+print(there is sys.modules["colorsys"], later.rgb_to_hsv is there.rgb_to_hsv, "xml" in sys.modules)
+with put_off("wave"):
+    import wave
+print("wave" in sys.modules, callable(wave.open), "wave" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True"] * 5 + ["False", "True", "True"]

@@ -148,6 +148,13 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     from mixedbayes.sample.transitions import sample_transitions
 
     began, cores = time.perf_counter(), settings.cores or available_cores()
+    of_mean = not any(p.groups for p in spec.design.predictors if p is not spec.design.mu)
+    of_mean = of_mean and len(spec.design.mu.groups) == 1
+    if settings.effects == "summary" and not of_mean:
+        raise SamplingError(
+            'effects="summary" is of effects of one factor on the mean, and here there are others; '
+            'use effects="draws".'
+        )
     jit.ahead(marginal, draw_effects)  # which a first fit compiles beside the density
     resolved = integrated(spec.design, spec.family, spec.priors, nodes, cores)
     if nodes is None and (said := resolved.trouble(factors(spec))) is not None:
@@ -169,13 +176,6 @@ def _sample(spec: Spec, settings: Settings, nodes: int | None) -> SamplingResult
     phi, coefficients = theta[:, : joint.n_hyper], theta[:, joint.n_hyper :]
     given, rng = (white, phi, coefficients), np.random.default_rng(result.seed)
     kept: dict[str, tuple[EffectsSummary, EffectsSummary]] = {}
-    of_mean = not any(p.groups for p in spec.design.predictors if p is not spec.design.mu)
-    of_mean = of_mean and len(joint.groups) == 1
-    if settings.effects == "summary" and not of_mean:
-        raise SamplingError(
-            'effects="summary" is of effects of one factor on the mean, and here there are others; '
-            'use effects="draws".'
-        )
     large = 8.0 * len(phi) * white.modes.size > MAX_BYTES
     if settings.effects == "summary" or (settings.effects == "auto" and large and of_mean):
         (g,) = spec.design.mu.groups

@@ -53,7 +53,7 @@ def move(mean, cov, cross, sizes, given, out_mean, out_sd):
                 else:
                     m, v = mean[first + t], cov[own + t * q + t]
                 out_mean[first + t] = m
-                out_sd[first + t] = math.sqrt(v)
+                out_sd[first + t] = math.sqrt(max(v, 0.0))
                 if shifted:
                     between = 0.0
                     for i in range(p):

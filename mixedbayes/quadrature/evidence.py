@@ -25,7 +25,7 @@ _WIDER = 1.3  # spread of the points, in posterior sds
 def integrated(
     design: Design, family: Family, priors: Priors, nodes: int | None, cores: int
 ) -> Resolved:
-    """The density without the effects of the model's one factor; nodes as in `resolve`."""
+    """The density without effects of one factor or two nested ones; nodes as in `resolve`."""
     q = effects_of_level(design)
     plain = QuadratureDensity.of(design, family, priors, Rule.product(1, q))
     joint = plain.layout.joint

@@ -76,5 +76,6 @@ def _of_factors(design: Design) -> str | None:
                 return None
             return f"{finer.name} lies within {coarser.name}, and levels have several effects"
     if len(found) != 1:
-        return f"there are {len(found) or 'no'} grouping factors, and quadrature is of 1"
+        many = len(found) or "no"
+        return f"there are {many} grouping factors, and quadrature is of 1, or of 2 nested ones"
     return next((g.entangled for p in design.predictors for g in p.groups if g.entangled), None)

@@ -107,6 +107,12 @@ def test_the_posterior_is_that_of_all_effects():
         assert np.abs(np.log(ratio)).max() < 0.2
 
 
+def test_summaries_of_nested_levels_are_refused_before_anything_is_sampled():
+    model = mb.Model("y ~ x + (1 | a/b)", few(), family="poisson", formulation=mb.Quadrature())
+    with pytest.raises(mb.SamplingError, match="of one factor on the mean"):
+        model.fit(effects="summary", progress=False)
+
+
 def test_several_effects_of_nested_levels_are_refused():
     with pytest.raises(mb.ModelError, match=r"a:b lies within a, and levels have several effects"):
         mb.Model("y ~ x + (x | a/b)", few(), family="poisson", formulation=mb.Quadrature())
