@@ -65,7 +65,8 @@ def source(
         `pyarrow.dataset`, a DuckDB relation or (connection, query), a Polars LazyFrame, an Ibis
         table, a Dask DataFrame; a data frame in memory.
     cells
-        The most cells, or distinct rows, that are kept; more raise DataError.
+        The most cells, or distinct rows, that are kept, 2 million by default; a model of data with
+        more raises DataError.
     size
         Rows of a batch; by default some hundred thousand.
     on
@@ -73,6 +74,10 @@ def source(
         `concurrent.futures`; a `dask.distributed.Client`.
     progress
         Whether to show how many rows have been read.
+
+    Returns
+    -------
+    What stands for the data in ``mb.Model`` and ``mb.fit``; no row is read before.
 
     Raises
     ------
@@ -91,6 +96,11 @@ def source(
         if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
             raise DataError(f"{name}={given!r} is not a whole number from 1")
     return Batchwise(opened(data), cells, size, on, progress)
+
+
+def quiet(data: Any) -> Any:
+    """The same data, whose rows are read without a display of their own where in batches."""
+    return source(data, progress=False) if is_source(data) else data
 
 
 def read(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mixedbayes.api.arguments import told
+from mixedbayes.api.batches import quiet
 from mixedbayes.api.model import Fit, Model
 from mixedbayes.engines.choose import Request
 from mixedbayes.families.base import Family
@@ -47,7 +48,7 @@ def fit(
     """
     model = Model(
         formula,
-        data,
+        data if progress else quiet(data),
         family=family,
         residual=residual,
         priors=priors,

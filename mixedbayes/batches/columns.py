@@ -225,7 +225,11 @@ class Coder:
 class Scan:
     """Sum, sum of squares, range and the first two distinct values of a column.
 
-    The sums are two doubles each, see `numerics.double`.
+    Attributes
+    ----------
+    state
+        (9,) smallest and largest value; how many distinct ones, 3 standing for more; sum and sum of
+        squares, two doubles each; the first two distinct values, NaN where there are none.
     """
 
     state: Floats = field(
@@ -262,6 +266,16 @@ class Scan:
     @property
     def finite(self) -> bool:
         return bool(np.isfinite(self.state[:2]).all())
+
+    @property
+    def two(self) -> Floats:
+        """(2,) the first two distinct values, one of them twice where it is alone; 0, not -0."""
+        return self.state[7:9] + 0.0
+
+    @property
+    def sum(self) -> tuple[float, float]:
+        """As two doubles."""
+        return float(self.state[3]), float(self.state[4])
 
     def mean(self, n: int) -> float:
         return float((self.state[3] + self.state[4]) / n)

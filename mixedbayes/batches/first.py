@@ -99,8 +99,7 @@ class FirstPass:
         if levels.n > self.most:
             what = "levels" if self.read.moments else "distinct values"
             raise DataError(
-                f"{name} has more than {self.most:,} {what} in the first rows alone: "
-                + _too_many(self.read, self.most)
+                f"{name} has more than {self.most:,} {what}: {_too_many(self.read, self.most)}"
             )
 
 
@@ -116,16 +115,17 @@ def _too_many(read: Reading, most: int) -> str:
     """What to do where rows make too many cells."""
     if read.moments:
         return (
-            f"a batch-wise fit keeps sums for each cell, a combination of levels, and at most "
-            f"{most:,} of them; raise cells=, or read the columns into a data frame"
+            f"a fit in batches keeps sums for each cell, a combination of levels, and at most "
+            f"{most:,} of them. Raise cells= of mixedbayes.source(data, cells=...), leave levels "
+            f"out, or read {', '.join(read.columns)} into a data frame"
         )
     return (
         "this family needs every distinct row with its number, and at most "
-        f"{most:,} of them. Round numbers to fewer distinct values, raise cells=, or read "
-        f"{', '.join(read.columns)} into a data frame"
+        f"{most:,} of them. Round numbers to fewer distinct values, raise cells= of "
+        f"mixedbayes.source(data, cells=...), or read {', '.join(read.columns)} into a data frame"
     )
 
 
-def too_many(read: Reading, cells: int, most: int) -> DataError:
+def too_many(read: Reading, most: int) -> DataError:
     """That there are too many cells, and what to do."""
-    return DataError(f"the rows fall into more than {cells:,} cells: {_too_many(read, most)}")
+    return DataError(f"the rows fall into more than {most:,} cells: {_too_many(read, most)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -86,6 +87,8 @@ def collapse(
     first = FirstPass(read, cells)
     rows = SIZE if size is None else size
     seen = run(source, read, first, rows, on, progress, "Reading levels")
+    dropped = {name: seen.dropped[name] for name in read.columns if name in seen.dropped}
+    seen = replace(seen, dropped=dropped)  # in the formula's order, not that of the batches
     check_seen(seen, source, missing)
     second = SecondPass.of(read, seen, schema, cells)
     found = run(source, second.read, second, rows, on, progress, "Adding up rows")
@@ -112,7 +115,6 @@ def run[S](
     """One pass, in threads that take batches in turn unless it runs elsewhere."""
     if on is not None or source.computed_by_dask:
         return reduce(source, read.columns, of.partial, of.combine, on=on, size=size)
-    batches = source.batches(read.columns, size)
     lock, stop, done = threading.Lock(), threading.Event(), [0]
 
     def own() -> Iterator[Any]:
@@ -126,6 +128,7 @@ def run[S](
 
     with (
         display(title, source.rows, "rows", wanted=progress) as shown,
+        closing(source.batches(read.columns, size)) as batches,  # what reads ahead ends with it
         ThreadPoolExecutor(THREADS) as pool,
     ):
         futures = [pool.submit(of.partial, own()) for _ in range(THREADS)]

@@ -15,7 +15,7 @@ from mixedbayes.design.used import category_columns, names_in, used_columns, wal
 from mixedbayes.errors import DataError, ModelError
 from mixedbayes.formula import Formula, parse_expression, parse_terms
 from mixedbayes.formula import smooths as written
-from mixedbayes.formula.nodes import Call, Name, Node, unparse
+from mixedbayes.formula.nodes import Call, Literal, Name, Node, unparse
 from mixedbayes.sources.libraries import arrow
 from mixedbayes.terms.bars import BARS
 
@@ -212,8 +212,8 @@ def _learned(
         if not isinstance(function, Stateful) or call.function == "round":
             continue
         text = unparse(call)
-        if call.function == "poly" and dict(call.keywords).get("raw") is not None:
-            continue
+        if call.function == "poly" and _is_true(dict(call.keywords).get("raw")):
+            continue  # powers, which learn nothing
         if call.function not in LEARNED:
             raise DataError(
                 f"{text} chooses its columns by all values of {unparse(call.arguments[0])}, and "
@@ -231,6 +231,10 @@ def _learned(
             )
         found[text] = call
     return found
+
+
+def _is_true(node: Node | None) -> bool:
+    return isinstance(node, Literal) and node.value is True
 
 
 def _powers(call: Call) -> str:

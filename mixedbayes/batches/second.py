@@ -105,7 +105,7 @@ class SecondPass:
         levels = dict(seen.levels)
         for name in own.levels:
             if name not in levels:
-                values = np.unique(seen.scans[name].state[7:9])
+                values = np.unique(seen.scans[name].two)
                 levels[name] = Levels(name, [arrow().array(values).cast(schema.field(name).type)])
         states = {}
         for text, call in read.learned.items():
@@ -190,10 +190,8 @@ class SecondPass:
         """
         read = self.read
         parts: dict[str, list[Floats]] = {}
-        names: dict[str, str] = {}
         for name in read.numbers:
             parts[name] = [numbers(batch.column(name), kept)]
-            names[name] = name
         n = batch.num_rows if kept is None else int(kept.sum())
         rows = None
         if not read.plain:
@@ -247,7 +245,7 @@ class SecondPass:
         """Sums of both; neither is changed."""
         keys = np.union1d(a.keys, b.keys)
         if len(keys) > self.most:
-            raise too_many(self.read, self.most, self.most)
+            raise too_many(self.read, self.most)
         at, bt = np.searchsorted(keys, a.keys), np.searchsorted(keys, b.keys)
         counts = np.zeros(len(keys), np.int64)
         counts[at] += a.counts
@@ -334,7 +332,7 @@ class Adding:
         wide = np.ascontiguousarray(wide)
         self.n = int(number(wide, self._table, self._places, self._keys, out, self.n))
         if self.n > self.of.most:
-            raise too_many(self.of.read, self.of.most, self.of.most)
+            raise too_many(self.of.read, self.of.most)
         return out
 
     def _reserve(self, n: int) -> None:
@@ -381,7 +379,7 @@ class Adding:
 def _summed(values: Floats) -> Pair:
     scan = Scan()
     scan.add(values)
-    return float(scan.state[3]), float(scan.state[4])
+    return scan.sum
 
 
 def _added(a: Pair, b: Pair) -> Pair:

@@ -21,7 +21,12 @@ _SPLIT = 134217729.0  # 2^27 + 1: halves a double's digits (Dekker)
 
 @jit.njit("void(f8[::1], f8[::1])", nogil=True, error_model="numpy")
 def scan(x, out):
-    """Add a column to its summary: see `Scan`, whose numbers `out` has in this order."""
+    """Add a column x (n,) to its summary, `out` (9,).
+
+    That has the smallest and largest value, how many distinct ones there are (3: more than two),
+    sum and what rounding left of it, sum of squares and what rounding left of it, and the first two
+    distinct values.
+    """
     low, high, more = out[0], out[1], out[2]
     s1, r1, s2, r2 = out[3], out[4], out[5], out[6]
     first, second = out[7], out[8]

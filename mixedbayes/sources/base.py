@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from mixedbayes.errors import DataError, MixedBayesError
@@ -87,11 +87,11 @@ class Source(ABC):
         self._check(list(columns))
         return [self]
 
-    def batches(self, columns: Sequence[str], size: int = SIZE) -> Iterator[Any]:
+    def batches(self, columns: Sequence[str], size: int = SIZE) -> Generator[Any]:
         """These columns of all rows, as `pyarrow.RecordBatch`es of 1 to `size` rows.
 
         The rows are the same ones each time, in the same order except where a query has none;
-        memory is that of some batches.
+        memory is that of some batches. `close` ends what reads ahead, as the last row does.
         A dictionary column has the categories of its file, in their order there: those of two
         batches may differ, see `Categories`.
 
@@ -122,7 +122,7 @@ class Source(ABC):
                 "duplicates"
             )
 
-    def _pass(self, columns: list[str], size: int) -> Iterator[Any]:
+    def _pass(self, columns: list[str], size: int) -> Generator[Any]:
         pa, rows = arrow(), 0
         try:
             schema = self.typed(columns)

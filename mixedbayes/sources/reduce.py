@@ -33,6 +33,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from functools import partial as bound
 from typing import Any
 
@@ -106,13 +107,14 @@ def summed[S](piece: Source, columns: list[str], partial: Partial[S], size: int 
     """Rows of one piece, and their sums; a task."""
     rows = 0
 
-    def counted() -> Iterator[Any]:
+    def counted(batches: Iterator[Any]) -> Iterator[Any]:
         nonlocal rows
-        for batch in piece.batches(columns, size):
+        for batch in batches:
             rows += batch.num_rows
             yield batch
 
-    sums = partial(counted())
+    with closing(piece.batches(columns, size)) as batches:  # what reads ahead ends with it
+        sums = partial(counted(batches))
     return rows, sums
 
 

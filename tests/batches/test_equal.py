@@ -21,6 +21,7 @@ FORMULAS = [
     "y ~ x + offset(z) + (1 | a)",
     "log(y) ~ log(z) + I(x**2) + (log(z) | a)",
     "y ~ scale(x) * center(z) + C(k) + (scale(x) | a)",
+    "y ~ poly(x, 2, raw=True) + (1 | a)",
     "y ~ x + (0 + arm | a) + (1 | gr(b, by=arm2))",
     "y ~ x * z * arm + I(x * (arm == 'low')) + (1 | b)",
     "y ~ mo(k) + x + (1 | a)",

@@ -93,10 +93,8 @@ def test_levels_by_file():
         pd.testing.assert_index_equal(theirs.levels, ours.levels)
         np.testing.assert_array_equal(theirs.rows_per_level, ours.rows_per_level)
     assert there.design.mu.terms == here.design.mu.terms
-    new = frame.tail(2)
     assert there.design.n < here.design.n
     assert list(there.priors.prior) == list(here.priors.prior)
-    assert len(new) == 2
 
 
 def test_categories_by_file():
@@ -115,13 +113,13 @@ def test_categories_by_file():
 
 def test_two_zeros():
     """0 and -0 are one value, of a level and of a number with two values."""
-    frame = (
-        data().dropna().assign(t=lambda d: np.where(d.t == 1, 1.0, np.where(d.k > 4, 0.0, -0.0)))
-    )
-    for formula in ("y ~ t + (1 | a)", "y ~ C(t) + (1 | t:a)"):
-        here, there = mb.Model(formula, frame), mb.Model(formula, opened_batches(frame, 30))
-        assert list(there.priors.prior) == list(here.priors.prior)
-        assert there.design.mu.groups[0].n_levels == here.design.mu.groups[0].n_levels
+    frame = data().dropna()
+    for zeros in (-0.0, np.where(frame.k > 4, 0.0, -0.0)):
+        frame["t"] = np.where(frame.t == 1, 1.0, zeros)
+        for formula in ("y ~ t + (1 | a)", "y ~ C(t) + (1 | t:a)"):
+            here, there = mb.Model(formula, frame), mb.Model(formula, opened_batches(frame, 30))
+            assert list(there.priors.prior) == list(here.priors.prior)
+            assert there.design.mu.groups[0].n_levels == here.design.mu.groups[0].n_levels
 
 
 def test_missing():
@@ -140,6 +138,7 @@ def test_missing():
     [
         ("y ~ s(x) + (1 | a)", "is a smooth"),
         ("y ~ poly(x, 2) + (1 | a)", "all values of x"),
+        ("y ~ poly(x, 2, raw=False)", "all values of x"),
         ("y ~ bs(x, df=5)", "all values of x"),
         ("y ~ x + ar1(k | a)", "effects with a structure"),
         (["y ~ x + (1 | a)", "sigma ~ x"], "is a formula for sigma"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -93,6 +97,17 @@ def test_damaged(folder, tmp_path):
     bad.write_bytes(content)
     with pytest.raises(mb.DataError, match=r"part-1\.parquet"):
         mb.Model("y ~ x + (1 | a)", str(tmp_path))
+
+
+def test_what_fails_leaves_no_thread_behind(folder):
+    """What reads ahead ends with the pass, though the error is still at hand."""
+    before = threading.active_count()
+    for on in (None, ThreadPoolExecutor(1)):
+        with on or nullcontext():
+            with pytest.raises(mb.DataError, match="not finite") as caught:
+                mb.Model("y ~ log(x - 100)", mb.source(folder, size=5, on=on))
+            assert caught.value.__traceback__ is not None
+        assert threading.active_count() == before
 
 
 @pytest.mark.slow

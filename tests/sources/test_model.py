@@ -31,6 +31,8 @@ def test_rows_are_shown_while_they_are_read_though_their_number_is_not_known(
     assert out.count("60/60 rows") >= 2  # of both passes
     mb.Model(FORMULA, mb.source(tmp_path / "d.csv", progress=False))
     assert capsys.readouterr().out == ""
+    mb.fit(FORMULA, tmp_path / "d.csv", draws=5, tune=20, chains=1, seed=1, progress=False)
+    assert capsys.readouterr().out == ""
 
 
 def test_every_order_and_division_of_files_is_the_same_model(frame, tmp_path):

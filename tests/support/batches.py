@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mixedbayes.sources import Source
+from mixedbayes.sources.base import SIZE
 from mixedbayes.sources.types import unified
 
 
@@ -33,6 +34,10 @@ class Batches(Source):
     @property
     def schema(self):
         return unified([(str(k), t.schema) for k, t in enumerate(self.tables)])
+
+    def batches(self, columns, size=SIZE):
+        """No larger ones than its own, so that passes see many."""
+        return super().batches(columns, min(size, self.size))
 
     def _read(self, columns, size):
         for t in self.tables:
