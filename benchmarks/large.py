@@ -22,17 +22,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import RESULTS, ROOT, describe
+from benchmarks.machine import RESULTS, describe
+from benchmarks.run import worker
 
 FILE = RESULTS / "large.json"
 MILLION = 1_000_000
@@ -90,28 +87,6 @@ def _write(path: Path) -> None:
     beside.rename(path)
 
 
-def measure(tool: str, folder: Path, files: int, limit: float) -> dict[str, Any]:
-    """One pass in a fresh process."""
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch, "out.json")
-        command = [sys.executable, "-m", "benchmarks.workers.large", tool, folder, files, out]
-        try:
-            run = subprocess.run(
-                [str(part) for part in command],
-                cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
-                capture_output=True,
-                text=True,
-                timeout=limit,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return {"failed": f"took more than {limit:.0f} s"}
-        if run.returncode:
-            return {"failed": (run.stderr.strip().splitlines() or ["no message"])[-1][:300]}
-        return dict(json.loads(out.read_text(encoding="utf-8")))
-
-
 def extrapolated(kept: dict[str, Any], tool: str, millions: float) -> str:
     """A straight line through what was measured of a tool, at another number of rows."""
     own = [
@@ -145,7 +120,7 @@ def main() -> None:
         write(given.folder, millions)
         for tool in given.tools:
             machine = describe()
-            found = measure(tool, given.folder, millions, given.limit)
+            found = worker("large", [tool, str(given.folder), str(millions), "OUT"], given.limit)
             print(f"{tool:8} {millions:5} million rows  {found}", flush=True)
             kept[f"{tool}/{millions}"] = found | {"machine": machine}
             given.results.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -87,9 +86,9 @@ def main() -> None:
     if tool != "fit":
         TOOLS[tool](paths[:1])()  # imports everything, compiles the loop, starts threads
     before = peak_mb()
-    started, processor = time.perf_counter(), _processor()
+    started, processor = time.perf_counter(), time.process_time()
     found = run()
-    seconds, used = time.perf_counter() - started, _processor() - processor
+    seconds, used = time.perf_counter() - started, time.process_time() - processor
     counts = found[:, 0] if isinstance(found, np.ndarray) else next(
         column for name, column in found.items() if "count" in name
     )  # fmt: skip
@@ -101,11 +100,6 @@ def main() -> None:
         "rows": int(np.sum(counts)),
     }
     hand_over(out, result)
-
-
-def _processor() -> float:
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    return own.ru_utime + own.ru_stime
 
 
 if __name__ == "__main__":
